@@ -1,0 +1,28 @@
+"""What finds people in a picture."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+from remi_stream.messages import View
+
+
+class Found(NamedTuple):
+    """boxes_xyxy (N, 4) float32, px of the picture given: tight, whole body, not squared; scores (N,) float32 in [0, 1]."""
+
+    boxes_xyxy: np.ndarray
+    scores: np.ndarray
+
+
+class Detector(Protocol):
+    """A person detector; `detect/stage.py` runs it."""
+
+    name: str
+    view: View
+    """The picture it works best on: capture scales frames to it before they travel."""
+
+    def find(self, image: np.ndarray) -> Found:
+        """Find people in image (H, W, 3) uint8 BGR; boxes in px of that image."""
+        ...

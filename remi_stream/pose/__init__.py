@@ -1,0 +1,1 @@
+"""How they stand: engines, tracks, the pose stage."""

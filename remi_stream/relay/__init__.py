@@ -1,0 +1,1 @@
+"""The one place where bodies leave the pipeline."""
