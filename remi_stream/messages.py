@@ -224,7 +224,7 @@ class Wire(Generic[M]):
             array = array.astype(array.dtype.newbyteorder("<"))
         if array.nbytes <= PART_BYTES:
             return array.dtype.str, array.shape, array.tobytes()
-        self._parts.append(array.data)
+        self._parts.append(memoryview(array).cast("B"))
         return array.dtype.str, array.shape, len(self._parts) - 1
 
     def _unpack(self, kind: type, value: Any) -> np.ndarray:

@@ -26,3 +26,20 @@ class Detector(Protocol):
     def find(self, image: np.ndarray) -> Found:
         """Find people in image (H, W, 3) uint8 BGR; boxes in px of that image."""
         ...
+
+
+def load_detector(name: str, threads: int = 1) -> Detector:
+    """Load a detector by name."""
+    from remi_stream.detect.blazepose import BlazePoseDetector
+    from remi_stream.models.store import model_file
+    from remi_stream.runtimes.openvino import OpenVino
+
+    return BlazePoseDetector(
+        OpenVino(
+            model_file("pose_detection"),
+            outputs=("Identity", "Identity_1"),
+            bytes_scale=2 / 255,
+            bytes_offset=-1.0,
+            threads=threads,
+        )
+    )

@@ -47,3 +47,18 @@ class Engine(Protocol):
     def infer(self, crops: list[Crop]) -> list[Pose]:
         """Estimate a pose per crop, in order. State is never kept inside: it travels in Crop and Pose."""
         ...
+
+
+def load_engine(name: str, threads: int | None = None) -> Engine:
+    """Load an engine by name."""
+    from remi_stream.models.store import model_file
+    from remi_stream.pose.blazepose import BlazePose
+    from remi_stream.runtimes.openvino import OpenVino
+
+    network = OpenVino(
+        model_file("pose_landmark_full"),
+        outputs=("Identity", "Identity_1", "Identity_3", "Identity_4"),
+        bytes_scale=1 / 255,
+        threads=threads or 1,
+    )
+    return BlazePose(network)

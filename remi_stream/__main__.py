@@ -1,0 +1,17 @@
+"""`python -m remi_stream`: a stage's process starts without loading the command line."""
+
+import sys
+
+
+def _main() -> int:
+    if sys.argv[1:2] == ["stage"]:
+        from remi_stream.runner import main as run_stage
+
+        return run_stage(sys.argv[2:])
+    from remi_stream.cli import main
+
+    return main()
+
+
+if __name__ == "__main__":
+    sys.exit(_main())

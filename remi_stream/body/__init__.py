@@ -1,0 +1,1 @@
+"""Bodies in the SMPL layout: a template, its shapes, and the 24 joints that move it."""

@@ -1,0 +1,149 @@
+"""A body in the SMPL layout, moved by linear blend skinning in NumPy.
+
+Loper et al., "SMPL: A Skinned Multi-Person Linear Model" (2015). Metres and radians. The rest pose is a T-pose, y up,
+facing +z; a pose lives in whatever frame its global_orient and transl were given in.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache, cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
+
+from remi_stream.resources import data_file
+from remi_stream.skeletons import SMPL_PARENTS
+
+Floats = NDArray[np.floating[Any]]
+
+JOINTS = 24
+LENGTH_STEP_M = 2e-5  # of the packed lengths; finer than any skin
+
+
+@dataclass(frozen=True, eq=False)
+class Body:
+    """One body's files; every array is read-only by agreement, since bodies are cached and shared.
+
+    v_template: (V, 3) float32, m, rest frame; shapedirs: (V, 3, 10) float32, m per unit of beta;
+    joint_regressor: (24, V) float32, rows sum to 1; skin_weights: (V, 24) float32, rows sum to 1; faces: (F, 3) int32;
+    parents: (24,) int32, -1 for the root; posedirs: (V, 3, 207) float32, m, or None for a body without correctives;
+    vertex_rgb: (V, 3) uint8, the colours it is drawn in, or None.
+    """
+
+    name: str
+    v_template: Floats
+    shapedirs: Floats
+    joint_regressor: Floats
+    skin_weights: Floats
+    faces: NDArray[np.int32]
+    parents: NDArray[np.int32]
+    posedirs: Floats | None = None
+    vertex_rgb: NDArray[np.uint8] | None = None
+
+    @cached_property
+    def _joints_by_shape(self) -> tuple[Floats, Floats]:
+        """Rest joints (24, 3) of the mean shape, and (24, 3, 10) their change per unit of beta: float64, m."""
+        regressor = self.joint_regressor.astype(np.float64)
+        return regressor @ self.v_template, np.einsum("jv,vab->jab", regressor, self.shapedirs)
+
+    @cached_property
+    def _skin_columns(self) -> Floats:
+        """skin_weights as (24, V), contiguous: skinning reads whole columns."""
+        return np.ascontiguousarray(self.skin_weights.T, np.float32)
+
+    def rest_joints(self, betas: Floats) -> Floats:
+        """Joints of the T-pose for betas (10,): (24, 3) float64, m, rest frame."""
+        mean, per_beta = self._joints_by_shape
+        return mean + per_beta @ np.asarray(betas, np.float64)
+
+    def rest_vertices(self, betas: Floats) -> Floats:
+        """Skin of the T-pose for betas (10,): (V, 3) float32, m, rest frame."""
+        betas = np.asarray(betas, np.float32)
+        return self.v_template + self.shapedirs @ betas if betas.any() else self.v_template
+
+    def joints(self, global_orient: Floats, body_pose: Floats, betas: Floats, transl: Floats) -> Floats:
+        """Posed joints, (24, 3) float64, m, in transl's frame. Arguments as in `vertices`."""
+        rotations = joint_rotations(global_orient, body_pose)
+        return forward_kinematics(self.rest_joints(betas), rotations, transl, self.parents)[1]
+
+    def vertices(self, global_orient: Floats, body_pose: Floats, betas: Floats, transl: Floats) -> Floats:
+        """Posed skin, (V, 3) float32, m, in transl's frame.
+
+        global_orient: (3,) and body_pose: (69,) axis-angle, rad; betas: (10,); transl: (3,) m.
+        """
+        rotations = joint_rotations(global_orient, body_pose)
+        rest_joints = self.rest_joints(betas)
+        world, joints = forward_kinematics(rest_joints, rotations, transl, self.parents)
+        offsets = joints - np.einsum("jab,jb->ja", world, rest_joints)
+        rest = self.rest_vertices(betas)
+        if self.posedirs is not None:
+            rest = rest + self.posedirs @ (rotations[1:] - np.eye(3)).ravel().astype(np.float32)
+        return self._skin(rest, world, offsets)
+
+    def _skin(self, rest: Floats, world: Floats, offsets: Floats) -> Floats:
+        """Blend each joint's motion x -> world x + offset over rest (V, 3), one row of the blend matrix at a time."""
+        motions = np.concatenate([world, offsets[:, :, None]], axis=2).astype(np.float32)
+        blend = (motions.reshape(len(world), 12).T @ self._skin_columns).reshape(3, 4, -1)
+        x, y, z = np.ascontiguousarray(rest.T)
+        return np.stack([row[0] * x + row[1] * y + row[2] * z + row[3] for row in blend], axis=1)
+
+
+def joint_rotations(global_orient: Floats, body_pose: Floats) -> Floats:
+    """Each joint's rotation in its parent: (24, 3, 3) float64, from (3,) and (69,) axis-angle, rad."""
+    rotvecs = np.concatenate([global_orient, body_pose]).reshape(JOINTS, 3)
+    return Rotation.from_rotvec(rotvecs).as_matrix()
+
+
+def forward_kinematics(
+    rest_joints: Floats, rotations: Floats, transl: Floats, parents: NDArray[np.int32] | tuple[int, ...] = SMPL_PARENTS
+) -> tuple[Floats, Floats]:
+    """World rotations (24, 3, 3) and joints (24, 3), m, in transl's frame; joint 0 comes to rest_joints[0] + transl.
+
+    rest_joints: (24, 3) m, rest frame; rotations: (24, 3, 3), each in its parent; transl: (3,) m.
+    """
+    world, joints = np.empty((len(rotations), 3, 3)), np.empty((len(rotations), 3))
+    world[0], joints[0] = rotations[0], rest_joints[0] + transl
+    for joint, parent in enumerate(parents[1:], start=1):
+        world[joint] = world[parent] @ rotations[joint]
+        joints[joint] = joints[parent] + world[parent] @ (rest_joints[joint] - rest_joints[parent])
+    return world, joints
+
+
+def change_axes(
+    rotation: Floats, root_joint: Floats, global_orient: Floats, transl: Floats
+) -> tuple[Floats, Floats]:
+    """The same body seen in axes turned by rotation (3, 3): its new global_orient (3,) rad and transl (3,) m.
+
+    SMPL turns about joint 0, not about the origin, so transl is no plain vector: t' = R (J0 + t) - J0, where
+    root_joint is J0 = rest_joints(betas)[0], (3,) m.
+    """
+    turned = Rotation.from_matrix(rotation) * Rotation.from_rotvec(global_orient)
+    return turned.as_rotvec(), rotation @ (root_joint + transl) - root_joint
+
+
+@cache
+def load_open_body() -> Body:
+    """The body that ships with the package: CC0, 13,524 vertices, built and packed by tools/make_open_body.py."""
+    with np.load(data_file("open_body.npz")) as packed:
+        weights = np.zeros((len(packed["skin_joint"]), JOINTS), np.float32)
+        np.put_along_axis(weights, packed["skin_joint"].astype(np.intp), packed["skin_weight"] / np.float32(4096), axis=1)
+        regressor = np.zeros(weights.T.shape, np.float32)
+        regressor[packed["regressor_joint"], packed["regressor_vertex"]] = packed["regressor_weight"]
+        return Body(
+            name="open",
+            v_template=_lengths(packed["template_steps"]),
+            shapedirs=_lengths(packed["shape_steps"]),
+            joint_regressor=regressor,
+            skin_weights=weights,
+            faces=packed["faces"].astype(np.int32),
+            parents=np.array(SMPL_PARENTS, np.int32),
+            vertex_rgb=packed["vertex_rgb"],
+        )
+
+
+def _lengths(steps: NDArray[np.int32]) -> Floats:
+    """Lengths (V, ...) float32, m, from their differences along the vertices in steps of LENGTH_STEP_M."""
+    return (np.cumsum(steps, axis=0) * LENGTH_STEP_M).astype(np.float32)

@@ -1,0 +1,105 @@
+"""What a pipeline is made of: the command line or a YAML file, checked before anything starts."""
+
+from __future__ import annotations
+
+import zlib
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+
+from remi_stream.errors import UsageError
+
+FIRST_PORT = 7700
+BUS, CONTROL, METRICS = 0, 1, 20
+
+Name = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_.-]{1,40}$")]
+Positive = Annotated[float, msgspec.Meta(gt=0)]
+
+
+class Strict(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A part of the configuration; a key that it does not know is an error that names the key."""
+
+
+class Camera(Strict, frozen=True, kw_only=True):
+    """One camera. source: a file, or "synthetic:" with options after a question mark.
+
+    realtime: play a file as a camera would. loop: start a file again at its end. lossless: every frame is waited for.
+    frames: end after so many. focal_px: focal length, px (None: hypot of the picture's sides).
+    """
+
+    name: Name
+    source: str
+    realtime: bool = True
+    loop: bool = False
+    lossless: bool = False
+    frames: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    focal_px: Positive | None = None
+
+
+class Config(Strict, frozen=True, kw_only=True):
+    """A whole pipeline. name: which daemon this is; another name has other ports.
+
+    engine, detector: names as `remi-stream engines` lists them. engine_options: passed to the engine's adapter.
+    threads: of the pose engine (None: what its manifest says). duration_s: end by itself.
+    """
+
+    name: Name = "default"
+    cameras: Annotated[tuple[Camera, ...], msgspec.Meta(min_length=1)]
+    engine: str = "blazepose"
+    engine_options: dict[str, float] = {}
+    detector: str = "blazepose"
+    max_people: Annotated[int, msgspec.Meta(ge=1, le=32)] = 1
+    threads: Annotated[int, msgspec.Meta(ge=1, le=64)] | None = None
+    metrics: bool = True
+    duration_s: Positive | None = None
+    log_format: Annotated[str, msgspec.Meta(pattern="^(text|json)$")] = "text"
+
+    def port(self, service: int) -> int:
+        """The port of one of this daemon's services on 127.0.0.1."""
+        return port(self.name, service)
+
+    def camera(self, name: str) -> Camera:
+        """The camera of this name."""
+        return next(camera for camera in self.cameras if camera.name == name)
+
+
+def port(name: str, service: int) -> int:
+    """The port of a service of the daemon of this name: 7700 + service, shifted by hundreds for other names."""
+    shift = 0 if name == "default" else 100 * (zlib.crc32(name.encode()) % 200 + 1)
+    return FIRST_PORT + shift + service
+
+
+def check(values: dict[str, Any]) -> Config:
+    """Make a configuration of plain values. Raises UsageError that names the key, what was got and what is allowed."""
+    try:
+        config = msgspec.convert(values, Config)
+    except msgspec.ValidationError as error:
+        raise UsageError(f"Configuration: {error}{_allowed(str(error))}") from None
+    names = [camera.name for camera in config.cameras]
+    for name in names:
+        if names.count(name) > 1:
+            raise UsageError(f"Configuration: two cameras are named {name!r}; give each its own name")
+    return config
+
+
+def read(path: Path) -> dict[str, Any]:
+    """Read a pipeline file (YAML). Raises UsageError when it is not one."""
+    import yaml
+
+    try:
+        values = yaml.safe_load(path.read_text())
+    except OSError as error:
+        raise UsageError(f"Cannot read {path}: {error.strerror}. Give a pipeline file, e.g. configs/demo.yaml") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(values, dict):
+        raise UsageError(f"{path} must hold a map with `cameras:`, got {type(values).__name__}")
+    return values
+
+
+def _allowed(error: str) -> str:
+    if "unknown field" not in error:
+        return ""
+    part = Camera if "cameras" in error else Config
+    return f"; allowed: {', '.join(part.__struct_fields__)}"

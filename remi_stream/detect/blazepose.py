@@ -1,0 +1,112 @@
+"""BlazePose's person detector: one 224 px look at a picture.
+
+Bazarevsky et al., "BlazePose" (2020): an SSD whose boxes are faces, and whose four key points are the middle of the hips, a
+point on the circle around the whole body, the middle of the shoulders, and a point on the circle around the upper body.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+
+from remi_stream.detect.detector import Found
+from remi_stream.geometry import iou
+from remi_stream.messages import View
+from remi_stream.runtimes.runtime import Runtime
+
+SIDE = 224
+STRIDES = ((8, 2), (16, 2), (32, 6))
+"""Cell size, px, and anchors per cell of each grid of the network."""
+SCORE = 0.5
+OVERLAP = 0.3
+ALONG, ACROSS = 0.80, 0.36
+"""Half extents of the body along and across its axis, in radii of the circle around the whole body."""
+
+
+class Look(NamedTuple):
+    """Where a square of the network's input lies in the picture: its top left corner and its side, px."""
+
+    x: float
+    y: float
+    side: float
+
+
+class BlazePoseDetector:
+    """Finds people whose circle takes up at least a quarter of the picture."""
+
+    name = "blazepose"
+    view = View(longest_side=2 * SIDE)
+
+    def __init__(self, network: Runtime) -> None:
+        self._network = network
+        self._anchors = anchors()
+
+    def find(self, image: np.ndarray) -> Found:
+        """Find people in image (H, W, 3) uint8 BGR; boxes in px of that image."""
+        height, width = image.shape[:2]
+        side = max(width, height)
+        people = self.look(image, Look((width - side) / 2, (height - side) / 2, side))
+        boxes = body_boxes(people[:, 4:6], people[:, 6:8])
+        boxes = np.clip(boxes, 0, np.array([width, height, width, height]))
+        return Found(boxes.astype(np.float32), people[:, 12].astype(np.float32))
+
+    def look(self, image: np.ndarray, look: Look) -> np.ndarray:
+        """Find people in one square of the picture: (N, 13), face box, four key points, px of the picture; score."""
+        out = self._network.run({"input_1": sample(image, look)[None]})
+        people = suppress(decode(out["Identity"][0], out["Identity_1"][0, :, 0], self._anchors))
+        people[:, 0:12:2] = people[:, 0:12:2] * look.side + look.x
+        people[:, 1:12:2] = people[:, 1:12:2] * look.side + look.y
+        return people
+
+
+def anchors() -> np.ndarray:
+    """Centres of the network's boxes (2254, 2), in [0, 1], in the order of its outputs."""
+    grids = []
+    for stride, per_cell in STRIDES:
+        cells = math.ceil(SIDE / stride)
+        y, x = np.mgrid[0:cells, 0:cells]
+        centres = (np.stack([x, y], -1).reshape(-1, 2) + 0.5) / cells
+        grids.append(np.repeat(centres, per_cell, 0))
+    return np.concatenate(grids).astype(np.float32)
+
+
+def sample(image: np.ndarray, look: Look) -> np.ndarray:
+    """Cut out a square and scale it to (224, 224, 3) uint8 RGB; black outside of the picture."""
+    scale = look.side / SIDE
+    picture_from_input = np.array([[scale, 0, look.x], [0, scale, look.y]])
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    square = cv2.warpAffine(image, picture_from_input, (SIDE, SIDE), flags=flags, borderMode=cv2.BORDER_CONSTANT)
+    return cv2.cvtColor(square, cv2.COLOR_BGR2RGB)
+
+
+def decode(raw: np.ndarray, logits: np.ndarray, anchors: np.ndarray) -> np.ndarray:
+    """Turn outputs (2254, 12) and (2254,) into candidates (N, 13): box, key points, all in [0, 1] of the square; score."""
+    scores = 1 / (1 + np.exp(-np.clip(logits, -80, 80)))
+    kept = scores >= SCORE
+    raw, centres = raw[kept] / SIDE, anchors[kept]
+    middle, half = raw[:, :2] + centres, raw[:, 2:4] / 2
+    points = (raw[:, 4:].reshape(-1, 4, 2) + centres[:, None]).reshape(-1, 8)
+    return np.concatenate([middle - half, middle + half, points, scores[kept, None]], 1)
+
+
+def suppress(candidates: np.ndarray) -> np.ndarray:
+    """Weighted suppression: candidates (N, 13) that overlap the best one are averaged into it by score."""
+    rest, people = candidates[np.argsort(-candidates[:, 12])], []
+    while len(rest):
+        same = iou(rest[0, :4], rest[:, :4]) > OVERLAP
+        same[0] = True
+        weights = rest[same, 12:]
+        people.append(np.append((rest[same, :12] * weights).sum(0) / weights.sum(), rest[0, 12]))
+        rest = rest[~same]
+    return np.array(people, np.float32).reshape(-1, 13)
+
+
+def body_boxes(hips: np.ndarray, rims: np.ndarray) -> np.ndarray:
+    """Boxes (N, 4) around turned rectangles about hips (N, 2), which reach along the direction to rims (N, 2) and across."""
+    up = rims - hips
+    along, across = np.abs(up), np.abs(up[:, ::-1])
+    half = ALONG * along + ACROSS * across
+    return np.concatenate([hips - half, hips + half], 1)

@@ -1,0 +1,151 @@
+"""Boxes, crops, cameras and rotations.
+
+Conventions, everywhere in this package:
+
+- Camera axes: x right, y down, z forward (OpenCV); metres. SMPL bodies at rest: y up, facing +z, T-pose.
+- Pixels: the centre of the top left pixel is (0, 0) for OpenCV's warps; key points and boxes are in px of the full picture.
+- Boxes: x0 y0 x1 y1. Intrinsics: fx, fy, cx, cy px; by default the focal length is hypot(width, height) and the principal
+  point the picture's middle.
+- Rotations: matrices act on column vectors; rotation vectors are axis times angle in radians. A leading "..." in a shape
+  stands for any number of axes: everything here works on stacks.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+Intrinsics = tuple[float, float, float, float]
+
+
+def default_intrinsics(width: float, height: float) -> Intrinsics:
+    """Give fx, fy, cx, cy px of a camera nobody has calibrated (field of view about 53 degrees along the diagonal)."""
+    focal_px = math.hypot(width, height)
+    return focal_px, focal_px, width / 2, height / 2
+
+
+def project(points: np.ndarray, intrinsics: Intrinsics) -> np.ndarray:
+    """Project points (..., 3), m, camera frame, to px (..., 2)."""
+    fx, fy, cx, cy = intrinsics
+    return points[..., :2] / points[..., 2:] * (fx, fy) + (cx, cy)
+
+
+def rays(pixels: np.ndarray, intrinsics: Intrinsics) -> np.ndarray:
+    """Give the points (..., 2) at depth 1 that project to pixels (..., 2)."""
+    fx, fy, cx, cy = intrinsics
+    return (pixels - (cx, cy)) / (fx, fy)
+
+
+def box_of(points: np.ndarray) -> np.ndarray:
+    """Give the tight box (4,) float32 around points (N, 2), px."""
+    return np.concatenate([points.min(0), points.max(0)]).astype(np.float32)
+
+
+def iou(box: np.ndarray, boxes: np.ndarray) -> np.ndarray:
+    """Intersection over union of one box (4,) with each of boxes (N, 4): (N,)."""
+    low, high = np.maximum(box[:2], boxes[:, :2]), np.minimum(box[2:], boxes[:, 2:])
+    shared = np.clip(high - low, 0, None).prod(1)
+    union = (box[2:] - box[:2]).prod() + (boxes[:, 2:] - boxes[:, :2]).prod(1) - shared
+    return shared / np.maximum(union, 1e-9)
+
+
+def picture_from_crop(center: np.ndarray, size: float, angle: float, side: int) -> np.ndarray:
+    """Map crop px to picture px, (2, 3): the crop is a square of side px, turned by angle, size px wide in the picture."""
+    cos, sin = math.cos(angle) * size / side, math.sin(angle) * size / side
+    half = side / 2
+    x, y = center
+    return np.array([[cos, -sin, x - (cos - sin) * half], [sin, cos, y - (sin + cos) * half]])
+
+
+def unit(vectors: np.ndarray) -> np.ndarray:
+    """Scale vectors (..., 3) to length 1; a zero vector stays zero."""
+    return vectors / np.sqrt(np.maximum((vectors * vectors).sum(-1, keepdims=True), 1e-24))
+
+
+def cross(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Cross product of stacks (..., 3); several times faster than numpy.cross on small stacks."""
+    ax, ay, az = a[..., 0], a[..., 1], a[..., 2]
+    bx, by, bz = b[..., 0], b[..., 1], b[..., 2]
+    return np.stack([ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx], -1)
+
+
+def angle_between(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Angle, radians, between vectors (..., 3) of any length."""
+    return np.arctan2(np.sqrt((cross(a, b) ** 2).sum(-1)), (a * b).sum(-1))
+
+
+def rotation_matrices(rotation_vectors: np.ndarray) -> np.ndarray:
+    """Rodrigues: rotation vectors (..., 3), radians, to matrices (..., 3, 3)."""
+    angle = np.sqrt((rotation_vectors**2).sum(-1))[..., None, None]
+    K = skew(rotation_vectors)
+    small = angle < 1e-6
+    safe = np.where(small, 1.0, angle)
+    first = np.where(small, 1.0, np.sin(safe) / safe)
+    second = np.where(small, 0.5, (1 - np.cos(safe)) / safe**2)
+    return np.eye(3) + first * K + second * (K @ K)
+
+
+def rotation_vectors(matrices: np.ndarray) -> np.ndarray:
+    """Matrices (..., 3, 3) to rotation vectors (..., 3), radians, at most pi long."""
+    q = quaternions(matrices)
+    q = np.where(q[..., 3:] < 0, -q, q)
+    sin = np.sqrt((q[..., :3] ** 2).sum(-1, keepdims=True))
+    angle = 2 * np.arctan2(sin, q[..., 3:])
+    return q[..., :3] * np.where(sin < 1e-9, 2.0, angle / np.maximum(sin, 1e-9))
+
+
+def quaternions(matrices: np.ndarray) -> np.ndarray:
+    """Matrices (..., 3, 3) to unit quaternions (..., 4) in the order x y z w.
+
+    4 q q^T is linear in the matrix; its column with the largest diagonal entry gives q without a small divisor.
+    """
+    m = matrices
+    x, y, z = m[..., 0, 0], m[..., 1, 1], m[..., 2, 2]
+    outer = np.empty((*m.shape[:-2], 4, 4))
+    outer[..., 0, 0], outer[..., 1, 1] = 1 + x - y - z, 1 - x + y - z
+    outer[..., 2, 2], outer[..., 3, 3] = 1 - x - y + z, 1 + x + y + z
+    for a, b, c in ((0, 1, 2), (0, 2, 1), (1, 2, 0)):
+        outer[..., a, b] = outer[..., b, a] = m[..., a, b] + m[..., b, a]
+        sign = -1 if c == 1 else 1
+        outer[..., c, 3] = outer[..., 3, c] = sign * (m[..., b, a] - m[..., a, b])
+    best = np.diagonal(outer, axis1=-2, axis2=-1).argmax(-1)
+    q = np.take_along_axis(outer, best[..., None, None], -2)[..., 0, :]
+    return q / np.sqrt((q * q).sum(-1, keepdims=True))
+
+
+def skew(vectors: np.ndarray) -> np.ndarray:
+    """The matrices (..., 3, 3) whose product with a vector is the cross product with vectors (..., 3)."""
+    K = np.zeros((*vectors.shape, 3))
+    K[..., 2, 1], K[..., 0, 2], K[..., 1, 0] = vectors[..., 0], vectors[..., 1], vectors[..., 2]
+    K[..., 1, 2], K[..., 2, 0], K[..., 0, 1] = -vectors[..., 0], -vectors[..., 1], -vectors[..., 2]
+    return K
+
+
+def swing(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """The shortest rotations (..., 3, 3) that take directions a (..., 3) to directions b (..., 3).
+
+    For opposite directions, where no shortest one exists, it is half a turn about some axis across a.
+    """
+    a, b = unit(a), unit(b)
+    cos = (a * b).sum(-1)
+    K = skew(cross(a, b))
+    turn = np.eye(3) + K + K @ K / np.maximum(1 + cos, 1e-9)[..., None, None]
+    opposite = cos < -1 + 1e-7
+    if not np.any(opposite):
+        return turn
+    axis = unit(cross(a, np.eye(3)[np.abs(a).argmin(-1)]))
+    half_turn = 2 * axis[..., :, None] * axis[..., None, :] - np.eye(3)
+    return np.where(opposite[..., None, None], half_turn, turn)
+
+
+def frame(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Right-handed orthonormal axes as columns (..., 3, 3): first kept, second made perpendicular to it, then their cross."""
+    x = unit(first)
+    y = unit(second - x * (x * second).sum(-1, keepdims=True))
+    return np.stack([x, y, cross(x, y)], -1)
+
+
+def fraction(matrices: np.ndarray, share: float | np.ndarray) -> np.ndarray:
+    """Rotations (..., 3, 3) about the same axes by a share of the angle."""
+    return rotation_matrices(rotation_vectors(matrices) * share)

@@ -1,0 +1,38 @@
+"""Log lines: state changes, once each, with the stage's name; text for people or JSON for machines."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+import time
+import traceback
+
+
+class Line(logging.Formatter):
+    """One line a record: "17:03:21 pose     message", or a JSON object."""
+
+    def __init__(self, stage: str, style: str) -> None:
+        super().__init__()
+        self.stage = stage
+        self.style = style
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Give the line; a traceback follows on lines of its own, or as a field of the JSON object."""
+        fault = "".join(traceback.format_exception(*record.exc_info)).rstrip() if record.exc_info else ""
+        if self.style == "json":
+            fields = {"time": record.created, "level": record.levelname.lower(), "stage": self.stage}
+            return json.dumps({**fields, "message": record.getMessage(), **({"traceback": fault} if fault else {})})
+        clock = time.strftime("%H:%M:%S", time.localtime(record.created))
+        level = "" if record.levelno <= logging.INFO else f"{record.levelname.lower()}: "
+        return f"{clock} {self.stage:<9} {level}{record.getMessage()}" + (f"\n{fault}" if fault else "")
+
+
+def start_log(stage: str, style: str) -> logging.Logger:
+    """Send this process's log to stderr."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(Line(stage, style))
+    logger = logging.getLogger("remi_stream")
+    logger.handlers, logger.propagate = [handler], False
+    logger.setLevel(logging.INFO)
+    return logger

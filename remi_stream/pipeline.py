@@ -1,0 +1,69 @@
+"""THE table of stages: what each reads and writes, and how long it may take to start or stay silent.
+
+The supervisor starts, watches and stops them from this table; capture is stopped first, sinks last (the order of the rows).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from remi_stream.config import Config
+from remi_stream.topics import BUS, TOPICS
+
+
+class Row(NamedTuple):
+    """One stage. make: "module:function" that makes it from its order. reads, writes: topics, of TOPICS or of the BUS.
+
+    per_camera: one process for each camera. booked: a frame that it does not take is counted as dropped.
+    start_s: until it is ready. silent_s: without a heartbeat before it is killed. nice: its priority.
+    """
+
+    name: str
+    make: str
+    reads: tuple[str, ...] = ()
+    writes: tuple[str, ...] = ()
+    per_camera: bool = False
+    booked: bool = True
+    start_s: float = 30.0
+    silent_s: float = 1.5
+    nice: int = 0
+
+
+ROWS: tuple[Row, ...] = (
+    Row("capture", "remi_stream.capture.stage:make", writes=("frames", "cameras"), per_camera=True),
+    Row("detect", "remi_stream.detect.stage:make", ("frames", "searches"), ("detections",), booked=False, nice=5),
+    Row("pose", "remi_stream.pose.stage:make", ("detections", "frames"), ("poses", "searches"), start_s=60.0),
+    Row("relay", "remi_stream.relay.stage:make", ("poses", "cameras", "health"), ("bodies", "camera", "health")),
+    Row("exporter", "remi_stream.sinks.exporter:make", ("bodies", "camera", "health")),
+)
+
+
+def rows(config: Config) -> list[tuple[Row, str]]:
+    """The processes of a pipeline, as (row, camera); camera is "" where a process serves all."""
+    wanted = [row for row in ROWS if row.name != "exporter" or config.metrics]
+    return [
+        (row, camera)
+        for row in wanted
+        for camera in ([each.name for each in config.cameras] if row.per_camera else [""])
+    ]
+
+
+def row_of(name: str) -> Row:
+    """The row of a stage."""
+    return next(row for row in ROWS if row.name == name)
+
+
+def readers(topic: str) -> list[Row]:
+    """The stages that bind a link for this topic."""
+    return [row for row in ROWS if topic in row.reads and not listens(row)]
+
+
+def listens(row: Row) -> bool:
+    """Whether a stage is a sink: it reads the bus only, and writes nothing."""
+    return not row.writes and all(topic in BUS for topic in row.reads)
+
+
+def topic_of(row: Row, message: object) -> str:
+    """Which of the row's topics a message goes to."""
+    kinds = {**BUS, **{name: topic.kind for name, topic in TOPICS.items()}}
+    return next(name for name in row.writes if isinstance(message, kinds[name]))

@@ -1,0 +1,98 @@
+"""The pose stage: every newest frame, with boxes carried by the tracks; what it publishes is the product."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterable, Iterator
+
+import cv2
+
+from remi_stream.config import Config
+from remi_stream.mailbox import Request
+from remi_stream.messages import Bodies, Detections, Frame, Search
+from remi_stream.pose.engine import Crop, Engine, Pose, load_engine
+from remi_stream.pose.tracks import Tracks
+from remi_stream.runner import Order
+
+SEARCH_S, SETTLED_S, REPEAT_S = 0.1, 0.5, 1.0
+
+
+class PoseStage:
+    """Runs an engine on the crops of everybody who is tracked."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._ids: Iterator[int] = itertools.count(1)
+        self._people: dict[tuple[str, int], Tracks] = {}
+        self._searches: dict[str, tuple[float, float]] = {}
+
+    def open(self) -> None:
+        """Load the engine."""
+        cv2.setNumThreads(1)
+        self._engine: Engine = load_engine(
+            self._config.engine, threads=self._config.threads, options=self._config.engine_options
+        )
+
+    def request(self, camera: str) -> Request:
+        """The whole newest frame, at once."""
+        return Request()
+
+    def step(self, message: Frame | Detections) -> Iterable[Bodies | Search]:
+        """Estimate everybody in a frame, or take in what the detector found."""
+        tracks = self._tracks(message.camera, message.epoch)
+        if isinstance(message, Detections):
+            tracks.detected(message)
+            return []
+        intrinsics = _intrinsics(message)
+        crops = [
+            Crop(message.image, track.box_xyxy, track.track_id, message.captured_at, intrinsics, track.state)
+            for track in tracks
+        ]
+        poses = self._engine.infer(crops) if crops else []
+        tracks.posed(message.frame_id, message.captured_at, poses)
+        return [self._bodies(message, intrinsics, poses), *self._search(message, tracks)]
+
+    def close(self) -> None:
+        """Nothing to let go of."""
+
+    def _tracks(self, camera: str, epoch: int) -> Tracks:
+        """The tracks of a camera; those of an earlier epoch are forgotten."""
+        if (camera, epoch) not in self._people:
+            self._people = {key: tracks for key, tracks in self._people.items() if key[0] != camera}
+            self._people[camera, epoch] = Tracks(self._config.max_people, self._ids)
+        return self._people[camera, epoch]
+
+    def _bodies(self, frame: Frame, intrinsics: tuple[float, float, float, float], poses: list[Pose]) -> Bodies:
+        return Bodies(
+            camera=frame.camera,
+            epoch=frame.epoch,
+            frame_id=frame.frame_id,
+            captured_at=frame.captured_at,
+            stamps=frame.stamps,
+            skipped=frame.skipped,
+            engine=self._engine.name,
+            size=frame.size,
+            intrinsics=intrinsics,
+            people=[pose.person for pose in poses if pose.person is not None],
+        )
+
+    def _search(self, frame: Frame, tracks: Tracks) -> list[Search]:
+        """Tell the detector how often to look: on change, and once a second in case it was restarted."""
+        interval = SETTLED_S if tracks.settled else SEARCH_S
+        said, said_at = self._searches.get(frame.camera, (0.0, float("-inf")))
+        if said == interval and frame.captured_at - said_at < REPEAT_S:
+            return []
+        self._searches[frame.camera] = (interval, frame.captured_at)
+        return [Search(camera=frame.camera, interval_s=interval)]
+
+
+def _intrinsics(frame: Frame) -> tuple[float, float, float, float]:
+    width, height = frame.size
+    focal = frame.focal_px or math.hypot(width, height)
+    return focal, focal, width / 2, height / 2
+
+
+def make(order: Order) -> PoseStage:
+    """Make the stage for an order."""
+    return PoseStage(order.config)

@@ -1,0 +1,72 @@
+"""The relay: checks the books, stamps last, publishes, and answers questions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from remi_stream import __version__
+from remi_stream.config import Config
+from remi_stream.errors import RemiError
+from remi_stream.mailbox import Request
+from remi_stream.messages import Bodies, CameraFacts, Health
+from remi_stream.relay.books import Books
+from remi_stream.runner import Order
+
+
+class RelayStage:
+    """Passes bodies, facts about cameras and health on to the bus, and knows the last of each."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._books = Books()
+        self._cameras: dict[str, CameraFacts] = {}
+        self._health: dict[str, Health] = {}
+
+    def open(self) -> None:
+        """Nothing to load."""
+
+    def request(self, camera: str) -> Request:
+        """The relay reads no frames."""
+        return Request()
+
+    def step(self, message: Bodies | CameraFacts | Health) -> Iterable[Bodies | CameraFacts | Health]:
+        """Publish a message, with the books brought up to date."""
+        if isinstance(message, Bodies):
+            return [msgspec.structs.replace(message, skipped=self._books.publish(message))]
+        if isinstance(message, CameraFacts):
+            return [self._facts(message)]
+        self._health[message.stage] = message
+        return [message]
+
+    def control(self, question: dict[str, Any]) -> dict[str, Any]:
+        """Answer one question: {"ask": "status"}."""
+        if question.get("ask") == "status":
+            return {
+                "version": __version__,
+                "name": self._config.name,
+                "engine": self._config.engine,
+                "detector": self._config.detector,
+                "cameras": {name: msgspec.to_builtins(facts) for name, facts in self._cameras.items()},
+                "stages": {name: msgspec.to_builtins(health) for name, health in self._health.items()},
+            }
+        raise RemiError(f"Control: unknown question {question.get('ask')!r}; allowed: status")
+
+    def close(self) -> None:
+        """Nothing to let go of."""
+
+    def _facts(self, facts: CameraFacts) -> CameraFacts:
+        lost = self._books.capture(facts)
+        books = self._books.of(facts.camera)
+        if books is not None:
+            books.dropped.update(lost)
+            facts = msgspec.structs.replace(facts, published=books.published, dropped=dict(books.dropped))
+        self._cameras[facts.camera] = facts
+        return facts
+
+
+def make(order: Order) -> RelayStage:
+    """Make the stage for an order."""
+    return RelayStage(order.config)

@@ -1,0 +1,319 @@
+"""Starts the stages, watches their heartbeats, restarts what died, and stops everything in order.
+
+One thread, one selector. A stage is `starting` until its first heartbeat, `ready` while they come, `restarting` between a
+death and the next start. Capture starts when everything else is ready and is stopped first; sinks are stopped last.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import selectors
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from remi_stream.config import Config
+from remi_stream.errors import DONE, GAVE_UP
+from remi_stream.link import Context, Sender, endpoint
+from remi_stream.messages import Health
+from remi_stream.pipeline import Row, rows
+from remi_stream.runner import Order
+from remi_stream.topics import TOPICS
+
+TICK_S = 0.1
+STOP_S = 3.0
+BACK_OFF_S = (0.0, 0.25, 0.5, 1.0, 2.0)
+GIVE_UP_AFTER, GIVE_UP_WITHIN_S = 5, 60.0
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+log = logging.getLogger("remi_stream")
+
+
+class Child:
+    """One stage's process, over all its lives."""
+
+    def __init__(self, row: Row, order: Order) -> None:
+        self.row = row
+        self.order = order
+        self.health = Health(stage=order.label, state="starting", pid=0)
+        self.process: subprocess.Popen[bytes] | None = None
+        self.was_ready = False
+        self.asked_to_stop = False
+        self.restarts = 0
+        self.start_at: float | None = None
+        self.died_at: deque[float] = deque(maxlen=GIVE_UP_AFTER)
+        self._beats = b""
+        self._started_at = self._heard_at = 0.0
+        self.beat_fd = -1
+
+    @property
+    def label(self) -> str:
+        """Its name for people."""
+        return self.order.label
+
+    @property
+    def alive(self) -> bool:
+        """Whether a process is running."""
+        return self.process is not None
+
+    @property
+    def ready(self) -> bool:
+        """Whether it is at work."""
+        return self.alive and self.health.state == "ready"
+
+    def start(self, now: float) -> None:
+        """Start a process and give it its order."""
+        self.beat_fd, theirs = os.pipe()
+        os.set_blocking(self.beat_fd, False)
+        command = [sys.executable, "-m", "remi_stream", "stage", self.label, "--beat-fd", str(theirs)]
+        self.process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            pass_fds=(theirs,),
+            env={**os.environ, **dict.fromkeys(THREADS, "1"), "PYTHONUNBUFFERED": "1"},
+            start_new_session=True,
+        )
+        os.close(theirs)
+        assert self.process.stdin is not None
+        assert self.process.stderr is not None
+        os.set_blocking(self.process.stderr.fileno(), False)
+        self.process.stdin.write(msgspec.json.encode(self.order))
+        self.process.stdin.close()
+        self._beats, self.start_at = b"", None
+        self._started_at = self._heard_at = now
+        self.health = Health(stage=self.label, state="starting", pid=self.process.pid, restarts=self.restarts)
+
+    def read_beats(self, now: float) -> bool:
+        """Take the heartbeats that have come; False when the process has closed its end."""
+        try:
+            data = os.read(self.beat_fd, 65536)
+        except BlockingIOError:
+            return True
+        self._beats += data
+        while len(self._beats) >= 4 and len(self._beats) >= (end := 4 + int.from_bytes(self._beats[:4], "little")):
+            health = msgspec.msgpack.decode(self._beats[4:end], type=Health)
+            self.health = msgspec.structs.replace(health, restarts=self.restarts)
+            self._heard_at, self._beats = now, self._beats[end:]
+        return bool(data)
+
+    def overdue(self, now: float) -> str | None:
+        """Why this process has to be killed, if it has to."""
+        if not self.alive or self.health.state in ("done", "failed", "stopping"):
+            return None
+        if self.health.state == "starting":
+            late = now - self._started_at > self.row.start_s
+            return f"not ready after {self.row.start_s:.0f} s" if late else None
+        silent = now - self._heard_at
+        return f"silent for {silent:.1f} s" if silent > self.row.silent_s else None
+
+    def bury(self) -> int:
+        """Collect the dead process and give its exit code."""
+        assert self.process is not None
+        code = self.process.wait()
+        assert self.process.stderr is not None
+        self.process.stderr.close()
+        os.close(self.beat_fd)
+        self.process = None
+        return code
+
+
+class Supervisor:
+    """All stages of one pipeline. on_log: takes each line of the stages' logs; on_tick: called ten times a second."""
+
+    def __init__(
+        self,
+        config: Config,
+        folder: Path,
+        on_log: Callable[[str], None],
+        on_tick: Callable[[list[Health]], None] | None = None,
+    ) -> None:
+        self.config = config
+        self.children = [
+            Child(row, Order(stage=row.name, camera=camera, folder=str(folder), supervisor=os.getpid(), config=config))
+            for row, camera in rows(config)
+        ]
+        self.exit_code = DONE
+        self.reason = ""
+        self.stopping = False
+        self._on_log, self._on_tick = on_log, on_tick
+        self._selector = selectors.DefaultSelector()
+        self._context = Context()
+        self._health: Sender[Health] = Sender(
+            self._context, endpoint(folder, "health", "relay"), TOPICS["health"], reason="supervisor/overflow"
+        )
+        self._health_at = 0.0
+        self._kill_at = float("inf")
+        self._stop_at = float("inf")
+
+    def run(self) -> int:
+        """Run until a signal, the end of all sources, the set duration or a failure; give the exit code."""
+        self._watch_signals()
+        try:
+            for child in self.children:
+                if not child.row.per_camera:
+                    self._start(child)
+            while not self._finished():
+                self._tick(time.monotonic())
+        finally:
+            self._kill_all()
+            self._context.close()
+            self._restore_signals()
+        return self.exit_code
+
+    def stop(self, exit_code: int = DONE, reason: str = "") -> None:
+        """Begin to stop: capture first, sinks last."""
+        if not self.stopping:
+            self.stopping, self.exit_code, self.reason = True, exit_code, reason
+
+    def _tick(self, now: float) -> None:
+        for key, _ in self._selector.select(TICK_S):
+            key.data()
+        now = time.monotonic()
+        for child in self.children:
+            self._watch(child, now)
+        if self.stopping:
+            self._stop_next(now)
+        else:
+            self._start_cameras()
+            if now >= self._stop_at or all(c.health.state == "done" for c in self.children if c.row.per_camera):
+                self.stop()
+        self._publish_health(now)
+        if self._on_tick:
+            self._on_tick([child.health for child in self.children])
+
+    def _watch(self, child: Child, now: float) -> None:
+        why = child.overdue(now)
+        if why and child.process:
+            log.warning("%s is %s: killed", child.label, why)
+            child.process.kill()
+        if child.process and child.process.poll() is not None:
+            self._on_death(child, now)
+        if child.start_at is not None and now >= child.start_at and not self.stopping:
+            child.restarts += 1
+            self._start(child)
+        if child.ready and not child.was_ready:
+            child.was_ready = True
+
+    def _start(self, child: Child) -> None:
+        child.start(time.monotonic())
+        assert child.process is not None
+        assert child.process.stderr is not None
+        self._selector.register(child.beat_fd, selectors.EVENT_READ, lambda: self._read_beats(child))
+        self._selector.register(child.process.stderr, selectors.EVENT_READ, lambda: self._read_log(child))
+
+    def _start_cameras(self) -> None:
+        others = [child for child in self.children if not child.row.per_camera]
+        if all(child.was_ready for child in others):
+            for child in self.children:
+                if child.row.per_camera and not child.alive and child.start_at is None and child.health.pid == 0:
+                    self._start(child)
+                    if self.config.duration_s and self._stop_at == float("inf"):
+                        self._stop_at = time.monotonic() + self.config.duration_s
+
+    def _on_death(self, child: Child, now: float) -> None:
+        self._read_beats(child)
+        self._read_log(child)
+        for file in (child.beat_fd, child.process.stderr if child.process else None):
+            if file is not None and file in self._selector.get_map():
+                self._selector.unregister(file)
+        code = child.bury()
+        state = child.health.state
+        if self.stopping or state in ("done", "stopping"):
+            return
+        if state == "failed" and not child.was_ready:
+            self.stop(child.health.exit_code, child.health.reason)
+            return
+        self._plan_restart(child, code, now)
+
+    def _plan_restart(self, child: Child, code: int, now: float) -> None:
+        child.died_at.append(now)
+        recent = [at for at in child.died_at if now - at < GIVE_UP_WITHIN_S]
+        how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
+        why = f" ({child.health.reason})" if child.health.reason else ""
+        if len(recent) >= GIVE_UP_AFTER:
+            self.stop(GAVE_UP, f"{child.label} died {len(recent)} times in a minute, last by {how}{why}; see the log above")
+            return
+        wait = BACK_OFF_S[min(len(recent) - 1, len(BACK_OFF_S) - 1)]
+        child.start_at = now + wait
+        child.health = msgspec.structs.replace(child.health, state="restarting")
+        log.warning("%s died by %s%s: restarting", child.label, how, why)
+
+    def _stop_next(self, now: float) -> None:
+        """Ask the first group that still runs to drain; kill what does not end in time."""
+        running = [child for child in self.children if child.alive]
+        if not running:
+            return
+        group = [child for child in running if child.row.name == running[0].row.name]
+        for child in group:
+            assert child.process is not None
+            if not child.asked_to_stop:
+                child.asked_to_stop = True
+                child.process.terminate()
+                self._kill_at = now + STOP_S
+            elif now > self._kill_at:
+                log.warning("%s did not stop in %.0f s: killed", child.label, STOP_S)
+                child.process.kill()
+
+    def _publish_health(self, now: float) -> None:
+        if now >= self._health_at:
+            self._health_at = now + 0.5
+            for child in self.children:
+                self._health.put(child.health)
+        self._health.pump(now)
+
+    def _finished(self) -> bool:
+        return self.stopping and not any(child.alive for child in self.children)
+
+    def _read_beats(self, child: Child) -> None:
+        if not child.read_beats(time.monotonic()) and child.beat_fd in self._selector.get_map():
+            self._selector.unregister(child.beat_fd)
+
+    def _read_log(self, child: Child) -> None:
+        stream = child.process.stderr if child.process else None
+        data = stream.read() if stream else None
+        if data == b"" and stream in self._selector.get_map():
+            self._selector.unregister(stream)
+        for line in (data or b"").decode(errors="replace").splitlines():
+            self._on_log(line)
+
+    def _watch_signals(self) -> None:
+        ours, theirs = socket.socketpair()
+        for end in (ours, theirs):
+            end.setblocking(False)
+        self._signals = (ours, theirs)
+        self._old_fd = signal.set_wakeup_fd(theirs.fileno())
+        self._old = {s: signal.signal(s, lambda *_: None) for s in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+        self._selector.register(ours, selectors.EVENT_READ, self._on_signal)
+
+    def _on_signal(self) -> None:
+        for number in self._signals[0].recv(64):
+            if self.stopping:
+                log.warning("second %s: stopping without draining", signal.Signals(number).name)
+                self._kill_all()
+            self.stop()
+
+    def _restore_signals(self) -> None:
+        signal.set_wakeup_fd(self._old_fd)
+        for number, handler in self._old.items():
+            signal.signal(number, handler)
+        for end in self._signals:
+            end.close()
+        self._selector.close()
+
+    def _kill_all(self) -> None:
+        for child in self.children:
+            if child.process is not None and child.process.poll() is None:
+                child.process.kill()
+                child.process.wait()
+
+
