@@ -37,6 +37,18 @@ LICENCE = "CC0-1.0, from the MakeHuman base mesh, targets and rig weights in dat
 SAMPLES = 240
 NAMES = JOINTS["smpl24"]
 J = {name: index for index, name in enumerate(NAMES)}
+COLOURS = {
+    "skin": (214, 164, 136),
+    "shirt": (66, 104, 158),
+    "trousers": (58, 60, 70),
+    "shoes": (225, 224, 220),
+    "soles": (80, 76, 72),
+    "hair": (52, 38, 30),
+    "brows": (70, 50, 40),
+    "lips": (176, 96, 88),
+    "eyes": (236, 234, 230),
+    "irises": (52, 36, 26),
+}
 ROOT_AT = np.array([0.0, -0.22, 0.03])  # about where SMPL has its pelvis, so that the origin lies in the chest
 
 # A joint is a weighted mean of MakeHuman's joint cubes; SIDE stands for "left" or "right" (there "l" or "r").
@@ -367,50 +379,51 @@ def fit_regressor(skins: Array, joints: Array) -> Array:
 def dress(assets: Assets, kept: Array, template: Array, regressor: Array, weights: Array) -> Array:
     """Colours of a person in a T-shirt, trousers and shoes: (V, 3) uint8 RGB.
 
-    Each layer is a colour and a field (V,), about the distance to its hem in metres: positive inside.
+    Each layer is a field (V,), about the distance to its hem in metres and positive inside, by the name of its colour.
     """
-    joints = dict(zip(NAMES, regressor @ template, strict=True))
-    x, y, z = template.T
-    shoulder, elbow = joints["left_shoulder"][0], joints["left_elbow"][0]
-    waist = joints["pelvis"][1] + 0.01
-    ankle = joints["left_ankle"][1]
-    collar = (template - joints["neck"]) @ np.array([0, -0.9, -0.44])
-    trousers = np.minimum(waist - y, y - ankle + 0.01)
-    layers = [
-        (np.minimum.reduce([y - waist, shoulder + 0.6 * (elbow - shoulder) - np.abs(x), collar]), (66, 104, 158)),
-        (trousers, (58, 60, 70)),
-        (ankle + 0.03 - y, (225, 224, 220)),
-        (y.min() + 0.018 - y, (80, 76, 72)),
-    ]
-    colours = np.tile(np.array([214.0, 164.0, 136.0]), (len(template), 1))
-    for field, rgb in layers + head_layers(assets, kept, template, weights):
-        colours += np.clip(0.5 + field / 0.010, 0, 1)[:, None] * (np.array(rgb) - colours)
+    layers = clothes(template, regressor) | face_and_hair(assets, kept, template, weights)
+    colours = np.tile(np.array(COLOURS["skin"], float), (len(template), 1))
+    for name, field in layers.items():
+        colours += np.clip(0.5 + field / 0.010, 0, 1)[:, None] * (np.array(COLOURS[name]) - colours)
     return np.round(colours).astype(np.uint8)
 
 
-def head_layers(assets: Assets, kept: Array, template: Array, weights: Array) -> list[tuple[Array, tuple[int, int, int]]]:
-    """Hair, brows, lips and eyes, as `dress` paints them."""
+def clothes(template: Array, regressor: Array) -> dict[str, Array]:
+    """The layers below the neck, in the order in which `dress` paints them."""
+    joints = dict(zip(NAMES, regressor @ template, strict=True))
+    x, y, _ = template.T
+    shoulder, elbow = joints["left_shoulder"][0], joints["left_elbow"][0]
+    waist, ankle = joints["pelvis"][1] + 0.01, joints["left_ankle"][1]
+    collar = (template - joints["neck"]) @ np.array([0, -0.9, -0.44])
+    return {
+        "shirt": np.minimum.reduce([y - waist, shoulder + 0.6 * (elbow - shoulder) - np.abs(x), collar]),
+        "trousers": np.minimum(waist - y, y - ankle + 0.01),
+        "shoes": ankle + 0.03 - y,
+        "soles": y.min() + 0.018 - y,
+    }
+
+
+def face_and_hair(assets: Assets, kept: Array, template: Array, weights: Array) -> dict[str, Array]:
+    """The layers of the head, in the order in which `dress` paints them."""
     x, y, z = template.T
     is_eye = np.isin(kept, assets.eyes)
     left_eye = template[is_eye & (x > 0)]
     eye = left_eye.mean(0)
-    top, back = y.max(), z[y > eye[1]].min()
+    masks = {part: 0.02 * (mask[kept] - 0.5) for part, mask in assets.masks.items()}
+    on_head = np.where((weights[:, J["head"]] + weights[:, J["neck"]] > 0.5) & ~is_eye, 1.0, -1.0)
     crown = (template - [0, eye[1] + 0.065, eye[2]]) @ np.array([0, 0.85, -0.53])
     nape = np.minimum(eye[2] - 0.075 - z, y - eye[1] + 0.075)
-    on_head = np.where(weights[:, J["head"]] + weights[:, J["neck"]] > 0.5, 1, -1.0)
-    masks = {part: 0.02 * (mask[kept] - 0.5) for part, mask in assets.masks.items()}
-    hair = np.minimum.reduce([np.maximum(crown, nape), on_head, -masks["ears"], np.where(is_eye, -1, 1.0)])
-    brow = 0.004 - np.abs(y - eye[1] - 0.021 + 20 * (np.abs(x) - eye[0]) ** 2 / 3)
-    brow = np.minimum.reduce([brow, 0.022 - np.abs(np.abs(x) - eye[0] - 0.002), z - eye[2], np.where(is_eye, -1, 1.0)])
+    arch = 0.004 - np.abs(y - eye[1] - 0.021 + 7 * (np.abs(x) - eye[0]) ** 2)
+    brows = np.minimum.reduce([arch, 0.022 - np.abs(np.abs(x) - eye[0] - 0.002), z - eye[2], on_head])
     front = np.array([eye[0], eye[1], left_eye[:, 2].max()])
-    pupil = 0.0075 - np.linalg.norm(np.c_[np.abs(x), y, z] - front, axis=1)
-    return [
-        (hair, (52, 38, 30)),
-        (2 * brow, (70, 50, 40)),
-        (masks["lips"], (176, 96, 88)),
-        (np.where(is_eye, 1.0, -1.0), (236, 234, 230)),
-        (np.where(is_eye, 3 * pupil, -1.0), (52, 36, 26)),
-    ]
+    irises = 0.0075 - np.linalg.norm(np.c_[np.abs(x), y, z] - front, axis=1)
+    return {
+        "hair": np.minimum.reduce([np.maximum(crown, nape), on_head, -masks["ears"]]),
+        "brows": 2 * brows,
+        "lips": masks["lips"],
+        "eyes": np.where(is_eye, 1.0, -1.0),
+        "irises": np.where(is_eye, 3 * irises, -1.0),
+    }
 
 
 # --- its files --------------------------------------------------------------------------------------------------------

@@ -25,7 +25,8 @@ class DetectStage:
 
     def open(self) -> None:
         """Load the detector."""
-        self._detector: Detector = load_detector(self._name)
+        from remi_stream.detect.synthetic import SyntheticDetector
+        self._detector: Detector = SyntheticDetector() if self._name == "synthetic" else load_detector(self._name)
 
     def request(self, camera: str) -> Request:
         """The detector's view, when the next look is due."""

@@ -30,9 +30,8 @@ class PoseStage:
     def open(self) -> None:
         """Load the engine."""
         cv2.setNumThreads(1)
-        self._engine: Engine = load_engine(
-            self._config.engine, threads=self._config.threads, options=self._config.engine_options
-        )
+        from remi_stream.pose.synthetic import SyntheticEngine
+        self._engine: Engine = SyntheticEngine(**self._config.engine_options) if self._config.engine == "synthetic" else load_engine(self._config.engine, threads=self._config.threads)
 
     def request(self, camera: str) -> Request:
         """The whole newest frame, at once."""

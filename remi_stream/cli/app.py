@@ -1,0 +1,34 @@
+"""The command `remi-stream`: which commands there are."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from remi_stream import __version__
+from remi_stream.cli import play
+
+app = typer.Typer(
+    help="A camera's picture in, moving SMPL bodies out, live.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+)
+app.command(rich_help_panel="Run")(play.demo)
+app.command(rich_help_panel="Run")(play.video)
+app.command(rich_help_panel="Run")(play.run)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"remi-stream {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Say the version.")] = False,
+) -> None:
+    pass

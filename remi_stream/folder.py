@@ -1,0 +1,65 @@
+"""The folder of a running daemon: its sockets, its lock. One daemon of a name at a time; a dead one's folder is cleared."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import shutil
+import stat
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TextIO
+
+from remi_stream.errors import RemiError
+
+LONGEST_SOCKET = 100
+"""sockaddr_un holds 107 bytes."""
+
+
+@contextlib.contextmanager
+def run_folder(name: str) -> Iterator[Path]:
+    """Give the folder of a run, made for it and removed after it. Raises RemiError while another daemon has this name."""
+    folder = _parent() / name
+    if len(str(folder)) + len("/detections.pose") > LONGEST_SOCKET:
+        raise RemiError(f"{folder} is too long a path for a socket. Set XDG_RUNTIME_DIR to a shorter folder")
+    lock = Path(f"{folder}.lock")
+    with open(lock, "a+") as file:
+        _take(file, name)
+        try:
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(mode=0o700)
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+            lock.unlink(missing_ok=True)
+
+
+def _take(file: TextIO, name: str) -> None:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.seek(0)
+        pid = file.read().strip() or "?"
+        raise RemiError(
+            f"A remi-stream named {name!r} is already running (process {pid}). Stop it, or start this one with --name"
+        ) from None
+    file.seek(0)
+    file.truncate()
+    file.write(str(os.getpid()))
+    file.flush()
+
+
+def _parent() -> Path:
+    """$XDG_RUNTIME_DIR/remi-stream, else a folder of this user's in the temporary directory; nobody else may enter it."""
+    runtime = os.environ.get("XDG_RUNTIME_DIR")
+    parent = Path(runtime) / "remi-stream" if runtime else Path(tempfile.gettempdir()) / f"remi-stream-{os.getuid()}"
+    try:
+        parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        status = parent.stat()
+    except OSError as error:
+        raise RemiError(f"Cannot make {parent}: {error.strerror}. Set XDG_RUNTIME_DIR to a folder of yours") from None
+    if status.st_uid != os.getuid() or stat.S_IMODE(status.st_mode) & 0o077:
+        raise RemiError(f"{parent} must belong to you alone (mode 0700). Remove it, or set XDG_RUNTIME_DIR")
+    return parent
