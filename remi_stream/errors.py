@@ -1,6 +1,6 @@
 """Errors that are for the user to mend: one line, an exit code, no traceback."""
 
-DONE, USAGE, NOT_STARTED, GAVE_UP = 0, 2, 3, 4
+DONE, CRASHED, USAGE, NOT_STARTED, GAVE_UP = 0, 1, 2, 3, 4
 
 
 class RemiError(Exception):

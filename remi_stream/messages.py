@@ -12,7 +12,7 @@ from typing import Any, Generic, Literal, TypeVar
 import msgspec
 import numpy as np
 
-SCHEMA = 1
+SCHEMA: Literal[1] = 1
 PART_BYTES = 65536
 
 
@@ -224,7 +224,7 @@ class Wire(Generic[M]):
             array = array.astype(array.dtype.newbyteorder("<"))
         if array.nbytes <= PART_BYTES:
             return array.dtype.str, array.shape, array.tobytes()
-        self._parts.append(memoryview(array).cast("B"))
+        self._parts.append(array.reshape(-1).view(np.uint8).data)
         return array.dtype.str, array.shape, len(self._parts) - 1
 
     def _unpack(self, kind: type, value: Any) -> np.ndarray:

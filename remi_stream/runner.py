@@ -17,39 +17,21 @@ import sys
 import threading
 import time
 from collections import Counter
-
 from pathlib import Path
 from types import FrameType
 from typing import Any, Protocol
 
 import msgspec
 
-from remi_stream.config import Config
-from remi_stream.errors import DONE, RemiError
+from remi_stream.errors import CRASHED, DONE, RemiError
 from remi_stream.log import start_log
 from remi_stream.messages import Health
-from remi_stream.pipeline import Row, row_of
+from remi_stream.order import BEAT_S, Order
+from remi_stream.pipeline import Row, listens, row_of
 
-BEAT_S = 0.25
-CRASHED = 1
 _PR_SET_PDEATHSIG = 1
 
 log = logging.getLogger("remi_stream")
-
-
-class Order(msgspec.Struct, frozen=True, kw_only=True):
-    """What a stage's process is to run; secrets are in here, never in argv."""
-
-    stage: str
-    camera: str
-    folder: str
-    supervisor: int
-    config: Config
-
-    @property
-    def label(self) -> str:
-        """The process's name for people: "capture/front", "pose"."""
-        return f"{self.stage}/{self.camera}" if self.camera else self.stage
 
 
 class Loop(Protocol):
@@ -139,8 +121,9 @@ def _run(loop: Loop, pulse: Pulse, stop: threading.Event) -> int:
 
 
 def _make_loop(order: Order, row: Row) -> Loop:
-    from remi_stream.loops import SinkLoop, SourceLoop, WorkLoop
-    from remi_stream.pipeline import listens
+    from remi_stream.loops.sink import SinkLoop
+    from remi_stream.loops.source import SourceLoop
+    from remi_stream.loops.work import WorkLoop
 
     module, function = row.make.split(":")
     stage = getattr(importlib.import_module(module), function)(order)

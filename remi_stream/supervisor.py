@@ -24,8 +24,8 @@ from remi_stream.config import Config
 from remi_stream.errors import DONE, GAVE_UP
 from remi_stream.link import Context, Sender, endpoint
 from remi_stream.messages import Health
+from remi_stream.order import Order
 from remi_stream.pipeline import Row, rows
-from remi_stream.runner import Order
 from remi_stream.topics import TOPICS
 
 TICK_S = 0.1
@@ -73,7 +73,8 @@ class Child:
         """Start a process and give it its order."""
         self.beat_fd, theirs = os.pipe()
         os.set_blocking(self.beat_fd, False)
-        command = [sys.executable, "-m", "remi_stream", "stage", self.label, "--beat-fd", str(theirs)]
+        name = self.order.config.name
+        command = [sys.executable, "-m", "remi_stream", "stage", self.label, "--name", name, "--beat-fd", str(theirs)]
         self.process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
@@ -281,7 +282,7 @@ class Supervisor:
     def _read_log(self, child: Child) -> None:
         stream = child.process.stderr if child.process else None
         data = stream.read() if stream else None
-        if data == b"" and stream in self._selector.get_map():
+        if stream and data == b"" and stream in self._selector.get_map():
             self._selector.unregister(stream)
         for line in (data or b"").decode(errors="replace").splitlines():
             self._on_log(line)

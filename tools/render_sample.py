@@ -25,7 +25,7 @@ from scipy.interpolate import PchipInterpolator
 from scipy.ndimage import gaussian_filter1d
 from scipy.spatial.transform import Rotation
 
-from remi_stream.body.smpl import Body, change_axes, forward_kinematics, load_open_body
+from remi_stream.body.smpl import Body, change_axes, joint_rotations, load_open_body
 from remi_stream.skeletons import JOINTS
 
 Array = NDArray[Any]
@@ -234,3 +234,365 @@ def degrees(axes: str, *angles: Array) -> Array:
     """Rotation matrices (FRAMES, 3, 3) about the body's own axes, one after the other, from degrees (FRAMES,)."""
     turns = np.stack([np.broadcast_to(angle, FRAMES) for angle in angles], axis=1)
     return Rotation.from_euler(axes, turns, degrees=True).as_matrix()
+
+
+def placed(motion: Motion, root_joint: Array, yaw: float, x: float, z: float) -> Motion:
+    """The same motion somewhere else in the room: turned by yaw degrees about the room's middle, then moved by x, z m."""
+    turn = Rotation.from_euler("y", yaw, degrees=True).as_matrix()
+    return seen_from(motion, root_joint, turn, np.array([x, 0.0, z]))
+
+
+def seen_from(motion: Motion, root_joint: Array, rotation: Array, translation: Array) -> Motion:
+    """The motion in other axes: points p become rotation (3, 3) p + translation (3,)."""
+    moved = [
+        change_axes(rotation, root_joint, pose[:3], transl)
+        for pose, transl in zip(motion.poses, motion.transl, strict=True)
+    ]
+    poses = np.c_[np.array([orient for orient, _ in moved]), motion.poses[:, 3:]]
+    return Motion(poses, motion.betas, np.array([transl for _, transl in moved]) + translation)
+
+
+# --- the people -------------------------------------------------------------------------------------------------------
+
+CLOTH_M = {"hair": 0.013, "shirt": 0.007, "trousers": 0.009, "shoes": 0.007, "soles": 0.007}
+
+
+@dataclass(frozen=True)
+class Actor:
+    """Somebody in the room: a body, its motion in world axes, and the colours it does not share with the body's own."""
+
+    body: Body
+    motion: Motion
+    outfit: Mapping[str, tuple[int, int, int]]
+
+
+def garments(body: Body) -> dict[str, Array]:
+    """How much each vertex belongs to each colour the body is painted in: name -> (V,) 0..1, together 1."""
+    palette = np.array(list(COLOURS.values()), float)
+    assert body.vertex_rgb is not None
+    nearest = np.linalg.norm(body.vertex_rgb[:, None] - palette, axis=2).argmin(axis=1)
+    return dict(zip(COLOURS, softened(np.eye(len(palette))[nearest], body.faces, 1).T, strict=True))
+
+
+def clothed(body: Body, betas: Array) -> Array:
+    """The rest skin with its garments' thickness on, and the toes lost in the shoes: (V, 3) m."""
+    skin = body.rest_vertices(betas).astype(np.float64)
+    parts = garments(body)
+    shoes = parts["shoes"] + parts["soles"]
+    fabric = parts["shirt"] + parts["trousers"] + parts["hair"]
+    skin += fabric[:, None] * (softened(skin, body.faces, 4) - skin)
+    skin += shoes[:, None] * (softened(skin, body.faces, 24) - skin)
+    thickness = sum(CLOTH_M[name] * parts[name] for name in CLOTH_M)
+    return skin + softened(np.asarray(thickness)[:, None], body.faces, 1) * vertex_normals(skin, body.faces)
+
+
+def vertex_normals(vertices: Array, faces: Array) -> Array:
+    """Unit normals (V, 3): the sum of the faces around a vertex, each counted by its area."""
+    a, b, c = vertices[faces].transpose(1, 0, 2)
+    across = np.cross(b - a, c - a)
+    normals = np.stack(
+        [sum(np.bincount(faces[:, corner], across[:, axis], len(vertices)) for corner in range(3)) for axis in range(3)],
+        axis=1,
+    )
+    return normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
+
+
+# --- the picture ------------------------------------------------------------------------------------------------------
+
+CAMERA_AT = np.array([0.0, 1.22, 3.85])
+LOOK_AT = np.array([0.0, 0.93, 0.0])
+KEY_LIGHT = np.array([-0.45, 0.80, 0.62])
+SHADOW_PX = 2048
+
+LIGHT = """
+uniform vec3 camera; uniform mat4 shadow_from_world; uniform sampler2DShadow shadow; uniform vec3 key;
+vec3 linear(vec3 c) { return pow(c, vec3(2.2)); }
+vec3 film(vec3 c) { c *= 1.06; return pow(c * (1.0 + c * 0.12) / (1.0 + 0.42 * c), vec3(1.0 / 2.2)); }
+float hash(vec3 p) { p = fract(p * 0.3183099 + 0.1); p *= 17.0; return fract(p.x * p.y * p.z * (p.x + p.y + p.z)); }
+float noise(vec3 p) {
+  vec3 i = floor(p), f = fract(p); f = f * f * (3.0 - 2.0 * f);
+  return mix(mix(mix(hash(i), hash(i + vec3(1,0,0)), f.x), mix(hash(i + vec3(0,1,0)), hash(i + vec3(1,1,0)), f.x), f.y),
+    mix(mix(hash(i + vec3(0,0,1)), hash(i + vec3(1,0,1)), f.x), mix(hash(i + vec3(0,1,1)), hash(i + vec3(1,1,1)), f.x), f.y), f.z);
+}
+float lit(vec3 p, float softness) {
+  vec4 s = shadow_from_world * vec4(p, 1.0); s.xyz = s.xyz * 0.5 + 0.5;
+  float sum = 0.0;
+  for (int i = 0; i < 20; ++i) {
+    float r = softness * sqrt((float(i) + 0.5) / 20.0), a = 2.399963 * float(i);
+    sum += texture(shadow, vec3(s.xy + r * vec2(cos(a), sin(a)), s.z));
+  }
+  return sum / 20.0;
+}
+"""
+FIGURE_VERTEX = """#version 330
+uniform mat4 clip_from_world; in vec3 position, normal, rest, colour; in vec2 cloth;
+out vec3 p, n, r, c; out vec2 k;
+void main() { gl_Position = clip_from_world * vec4(position, 1.0); p = position; n = normal; r = rest; c = colour; k = cloth; }
+"""
+FIGURE_FRAGMENT = (
+    "#version 330\nin vec3 p, n, r, c; in vec2 k; out vec4 pixel;"
+    + LIGHT
+    + """
+void main() {
+  vec3 view = normalize(camera - p), base = linear(c);
+  float fabric = k.x, hair = k.y, bare = clamp(1.0 - fabric - hair, 0.0, 1.0);
+  vec3 q = r * vec3(26.0, 17.0, 26.0);
+  vec3 fold = vec3(noise(q), noise(q + 31.7), noise(q + 67.1)) - 0.5;
+  vec3 strand = vec3(noise(r * vec3(230.0, 40.0, 90.0)), 0.5, noise(r * vec3(90.0, 40.0, 230.0))) - 0.5;
+  vec3 normal = normalize(normalize(n) + 0.38 * fabric * fold + 0.55 * hair * strand);
+  base *= 1.0 + fabric * 0.16 * (noise(r * 420.0) - 0.5) + hair * 0.7 * strand.x + bare * 0.07 * (noise(r * 60.0) - 0.5);
+  float facing = dot(normal, key), wrap = 0.12 + 0.16 * bare;
+  vec3 direct = vec3(max(0.0, (facing + wrap) / (1.0 + wrap)));
+  direct = mix(direct, pow(direct, vec3(0.86, 1.0, 1.06)), bare);
+  float open = lit(p + 0.012 * normalize(n), 0.0035) * smoothstep(-0.25, 0.15, facing);
+  vec3 half_way = normalize(view + key);
+  float shine = mix(mix(0.05, 0.02, fabric), 0.09, hair) * pow(max(0.0, dot(normal, half_way)), mix(18.0, 40.0, hair));
+  float rim = 0.10 * pow(1.0 - max(0.0, dot(normal, view)), 3.0) * (0.4 + 0.6 * normal.y * 0.5 + 0.3);
+  float ground = mix(0.55, 1.0, smoothstep(0.0, 0.9, p.y));
+  vec3 sky = mix(vec3(0.30, 0.26, 0.22), vec3(0.46, 0.49, 0.54), 0.5 + 0.5 * normal.y) * ground;
+  vec3 fill = vec3(0.20, 0.20, 0.22) * max(0.0, dot(normal, normalize(vec3(0.75, 0.25, 0.6))));
+  vec3 light = vec3(1.28, 1.20, 1.08) * direct * mix(0.12, 1.0, open) + sky + fill;
+  pixel = vec4(film(base * light + (shine * open + rim * 0.5) * vec3(1.0, 0.97, 0.92)), 1.0);
+}
+"""
+)
+ROOM_VERTEX = """#version 330
+uniform mat4 clip_from_world; in vec3 position, normal; out vec3 p, n;
+void main() { gl_Position = clip_from_world * vec4(position, 1.0); p = position; n = normal; }
+"""
+ROOM_FRAGMENT = (
+    "#version 330\nin vec3 p, n; out vec4 pixel; uniform vec4 near[96]; uniform int near_count;"
+    + LIGHT
+    + """
+vec3 wood(vec2 at) {
+  float row = floor(at.y / 0.16), along = at.x / 1.4 + 0.37 * mod(row * 7.0, 5.0), board = floor(along);
+  float shade = hash(vec3(row, board, 3.0)), grain = noise(vec3(at.x * 5.0, at.y * 90.0, shade * 9.0));
+  float gap = min(abs(fract(at.y / 0.16) - 0.5), 1.0), wide = fwidth(at.y / 0.16);
+  float joint = smoothstep(0.5 - 0.012 - wide, 0.5, gap);
+  return linear(mix(vec3(0.60, 0.46, 0.34), vec3(0.70, 0.56, 0.42), shade) * (0.95 + 0.10 * grain)) * (1.0 - 0.45 * joint);
+}
+void main() {
+  bool floor_here = n.y > 0.5;
+  vec3 base = floor_here ? wood(p.xz) : linear(vec3(0.80, 0.79, 0.76)) * (0.985 + 0.03 * noise(p * 14.0));
+  if (!floor_here && abs(n.z) > 0.5 && p.y < 0.11) base = linear(vec3(0.90, 0.89, 0.87)) * smoothstep(0.11, 0.105, p.y);
+  float hidden = 1.0;
+  for (int i = 0; i < near_count; ++i) {
+    vec3 to = near[i].xyz - p; float d = length(to), w = near[i].w;
+    hidden *= 1.0 - clamp(max(0.0, dot(n, to / d)) * w * w / (d * d), 0.0, 0.85);
+  }
+  float corner = 1.0 - 0.30 * exp(-(floor_here ? p.z + 2.0 : p.y) / 0.35);
+  vec3 pool = p - vec3(-0.2, 0.0, -0.3);
+  float falloff = 1.0 / (1.0 + 0.055 * dot(pool, pool));
+  float open = lit(p + 0.004 * n, 0.006);
+  vec3 direct = vec3(1.10, 1.03, 0.92) * max(0.0, dot(n, key)) * mix(0.15, 1.0, open);
+  vec3 light = (direct + vec3(0.40, 0.42, 0.46) * hidden) * corner * falloff;
+  vec3 view = normalize(camera - p);
+  float gloss = floor_here ? 0.05 * pow(max(0.0, dot(reflect(-key, n), view)), 12.0) * open + 0.05 * pow(1.0 - view.y, 4.0) * hidden : 0.0;
+  pixel = vec4(film(base * light + gloss), 1.0);
+}
+"""
+)
+DEPTH_VERTEX = "#version 330\nuniform mat4 clip_from_world; in vec3 position; void main() { gl_Position = clip_from_world * vec4(position, 1.0); }"
+DEPTH_FRAGMENT = "#version 330\nvoid main() {}"
+NEAR_RADII_M = {"pelvis": 0.15, "spine3": 0.16, "knee": 0.09, "ankle": 0.075, "foot": 0.06, "wrist": 0.05}
+
+
+def camera_from_world() -> Array:
+    """The camera's pose, (4, 4): OpenCV camera axes from world axes, m."""
+    forward = (LOOK_AT - CAMERA_AT) / np.linalg.norm(LOOK_AT - CAMERA_AT)
+    right = np.cross(forward, [0, 1, 0])
+    right /= np.linalg.norm(right)
+    pose = np.eye(4)
+    pose[:3, :3] = np.stack([right, np.cross(forward, right), forward])
+    pose[:3, 3] = -pose[:3, :3] @ CAMERA_AT
+    return pose
+
+
+def clip_from_camera(near: float = 0.1, far: float = 30.0) -> Array:
+    """OpenGL's projection (4, 4) from OpenCV camera axes, for FOCAL_PX and the middle of the picture."""
+    clip = np.zeros((4, 4))
+    clip[0, 0], clip[1, 1] = 2 * FOCAL_PX / WIDTH, -2 * FOCAL_PX / HEIGHT
+    clip[2, 2:] = (far + near) / (far - near), -2 * far * near / (far - near)
+    clip[3, 2] = 1
+    return clip
+
+
+def clip_from_light(half_m: float = 2.6) -> Array:
+    """The key light's parallel projection (4, 4) of the middle of the room."""
+    back = KEY_LIGHT / np.linalg.norm(KEY_LIGHT)
+    right = np.cross([0, 1, 0], back)
+    right /= np.linalg.norm(right)
+    clip = np.eye(4)
+    clip[:3, :3] = np.stack([right, np.cross(back, right), -back]) / np.array([[half_m], [half_m], [6.0]])
+    clip[:3, 3] = -clip[:3, :3] @ np.array([0, 0.8, -0.2])
+    return clip
+
+
+class Studio:
+    """Draws the room and the actors, off screen."""
+
+    def __init__(self, actors: Sequence[Actor]) -> None:
+        self.gl = moderngl.create_standalone_context(backend="egl")
+        self.figures = [Figure(self.gl, actor) for actor in actors]
+        self.room = self.gl.program(vertex_shader=ROOM_VERTEX, fragment_shader=ROOM_FRAGMENT)
+        walls = self.gl.buffer(room_quads().astype("f4").tobytes())
+        self.walls = self.gl.vertex_array(self.room, [(walls, "3f 3f", "position", "normal")])
+        self.shadow = self.gl.depth_texture((SHADOW_PX, SHADOW_PX))
+        self.shadow.compare_func = "<="
+        self.shadow.repeat_x = self.shadow.repeat_y = False
+        self.shadow_target = self.gl.framebuffer(depth_attachment=self.shadow)
+        size = (WIDTH, HEIGHT)
+        self.target = self.gl.framebuffer(
+            [self.gl.renderbuffer(size, samples=4)], self.gl.depth_renderbuffer(size, samples=4)
+        )
+        self.picture = self.gl.simple_framebuffer(size, components=3)
+        for program in (self.room, *(figure.program for figure in self.figures)):
+            self.set_light(program)
+
+    def set_light(self, program: moderngl.Program) -> None:
+        """What all frames share."""
+        write_matrix(program, "clip_from_world", clip_from_camera() @ camera_from_world())
+        write_matrix(program, "shadow_from_world", clip_from_light())
+        program["camera"] = tuple(CAMERA_AT)
+        program["key"] = tuple(KEY_LIGHT / np.linalg.norm(KEY_LIGHT))
+
+    def draw(self, frame: int) -> Array:
+        """One picture: (HEIGHT, WIDTH, 3) uint8 RGB."""
+        joints = [figure.pose(frame) for figure in self.figures]
+        self.gl.enable(moderngl.DEPTH_TEST)
+        self.shadow_target.use()
+        self.shadow_target.clear(depth=1.0)
+        for figure in self.figures:
+            figure.cast_shadow()
+        self.target.use()
+        self.target.clear(0.8, 0.79, 0.76)
+        self.shadow.use(0)
+        occluders = np.concatenate([near_spheres(places) for places in joints])
+        self.room["near_count"] = len(occluders)
+        self.room["near"].write(np.pad(occluders, ((0, 96 - len(occluders)), (0, 0))).astype("f4").tobytes())
+        self.walls.render()
+        for figure in self.figures:
+            figure.draw()
+        self.gl.copy_framebuffer(self.picture, self.target)
+        return np.frombuffer(self.picture.read(components=3), np.uint8).reshape(HEIGHT, WIDTH, 3)[::-1]
+
+
+class Figure:
+    """One actor on the graphics card."""
+
+    def __init__(self, gl: moderngl.Context, actor: Actor) -> None:
+        self.actor = actor
+        self.rest = clothed(actor.body, actor.motion.betas)
+        self.rest_joints = actor.body.rest_joints(actor.motion.betas)
+        self.program = gl.program(vertex_shader=FIGURE_VERTEX, fragment_shader=FIGURE_FRAGMENT)
+        self.depth = gl.program(vertex_shader=DEPTH_VERTEX, fragment_shader=DEPTH_FRAGMENT)
+        self.moving = gl.buffer(reserve=len(self.rest) * 24, dynamic=True)
+        still = gl.buffer(np.c_[self.rest, self.paint()].astype("f4").tobytes())
+        faces = gl.buffer(actor.body.faces.astype("i4").tobytes())
+        layout = [(self.moving, "3f 3f", "position", "normal"), (still, "3f 3f 2f", "rest", "colour", "cloth")]
+        self.skin = gl.vertex_array(self.program, layout, faces)
+        self.outline = gl.vertex_array(self.depth, [(self.moving, "3f 12x", "position")], faces)
+        write_matrix(self.depth, "clip_from_world", clip_from_light())
+
+    def paint(self) -> Array:
+        """Colour, and shares of fabric and hair: (V, 5) 0..1."""
+        parts = garments(self.actor.body)
+        colours = {**COLOURS, **self.actor.outfit}
+        rgb = sum(parts[name][:, None] * np.array(colours[name]) / 255 for name in parts)
+        return np.c_[rgb, parts["shirt"] + parts["trousers"], parts["hair"] + parts["brows"]]
+
+    def pose(self, frame: int) -> Array:
+        """Move the skin to a frame of the motion; its joints, (24, 3) m, world."""
+        pose, transl = self.actor.motion.poses[frame], self.actor.motion.transl[frame]
+        vertices, joints = self.actor.body.skin(self.rest, self.rest_joints, joint_rotations(pose[:3], pose[3:]), transl)
+        self.moving.write(np.c_[vertices, vertex_normals(vertices, self.actor.body.faces)].astype("f4").tobytes())
+        return joints
+
+    def cast_shadow(self) -> None:
+        """Draw into the shadow map."""
+        self.outline.render()
+
+    def draw(self) -> None:
+        """Draw into the picture."""
+        self.skin.render()
+
+
+def write_matrix(program: moderngl.Program, name: str, matrix: Array) -> None:
+    """Set a mat4, which OpenGL wants by columns."""
+    program[name].write(matrix.T.astype("f4").tobytes())
+
+
+def room_quads() -> Array:
+    """Floor, back wall and one side wall as triangles: (18, 6), position m and normal."""
+    planes = [
+        ([(-9, 0, -2), (9, 0, -2), (9, 0, 6), (-9, 0, 6)], (0, 1, 0)),
+        ([(-9, 0, -2), (9, 0, -2), (9, 5, -2), (-9, 5, -2)], (0, 0, 1)),
+    ]
+    return np.array([[*corners[i], *normal] for corners, normal in planes for i in (0, 1, 2, 0, 2, 3)], float)
+
+
+def near_spheres(joints: Array) -> Array:
+    """The body as spheres that take light from floor and wall: (N, 4), centre and radius, m."""
+    return np.array(
+        [[*joints[J[name]], radius] for part, radius in NEAR_RADII_M.items() for name in J if name.endswith(part)]
+    )
+
+
+# --- the files --------------------------------------------------------------------------------------------------------
+
+
+def encode(path: Path, pictures: Iterator[Array]) -> None:
+    """H.264 in MP4, a key frame each half second, no frame that needs a later one, and the same bytes every time."""
+    with av.open(str(path), "w", options={"movflags": "+faststart"}) as container:
+        container.flags |= av.container.Flags.bitexact.value
+        options = {"crf": "22", "preset": "slow", "bf": "0", "g": "15", "tune": "animation"}
+        stream = container.add_stream("libx264", rate=FPS, options=options)
+        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
+        stream.codec_context.thread_count = 1
+        stream.codec_context.flags |= av.codec.context.Flags.bitexact.value
+        stream.codec_context.time_base = Fraction(1, FPS)
+        for picture in pictures:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")))
+        container.mux(stream.encode(None))
+
+
+def truth(body: Body, motion: Motion) -> dict[str, Array]:
+    """Everything known about the clip, in OpenCV camera axes."""
+    camera = camera_from_world()
+    seen = seen_from(motion, body.rest_joints(motion.betas)[0], camera[:3, :3], camera[:3, 3])
+    joints = np.array(
+        [body.joints(pose[:3], pose[3:], seen.betas, t) for pose, t in zip(seen.poses, seen.transl, strict=True)]
+    )
+    intrinsics = np.array([[FOCAL_PX, 0, WIDTH / 2], [0, FOCAL_PX, HEIGHT / 2], [0, 0, 1]])
+    up = camera[:3, 1]
+    return {
+        "poses": seen.poses,
+        "betas": seen.betas,
+        "transl": seen.transl,
+        "joints_m": joints,
+        "joints_px": (joints / joints[..., 2:]) @ intrinsics[:2].T,
+        "fps": np.array(FPS),
+        "K": intrinsics,
+        "camera_from_world": camera,
+        "floor_plane": np.append(up, -up @ camera[:3, 3]),
+    }
+
+
+def main() -> None:
+    """Render, encode, and say what was made."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("out", type=Path, help="the folder for sample.mp4 and sample_truth.npz")
+    out = parser.parse_args().out
+    body = load_open_body()
+    motion = choreography(body, ground=float(clothed(body, np.zeros(10))[:, 1].min()))
+    studio = Studio([Actor(body, motion, outfit={})])
+    encode(out / "sample.mp4", (studio.draw(frame) for frame in range(FRAMES)))
+    np.savez_compressed(
+        out / "sample_truth.npz", **{name: array.astype(np.float32) for name, array in truth(body, motion).items()}
+    )
+    sizes = ", ".join(f"{name} {(out / name).stat().st_size / 1e6:.2f} MB" for name in ("sample.mp4", "sample_truth.npz"))
+    print(f"{out}: {sizes}")
+
+
+if __name__ == "__main__":
+    main()

@@ -75,20 +75,22 @@ class Body:
         global_orient: (3,) and body_pose: (69,) axis-angle, rad; betas: (10,); transl: (3,) m.
         """
         rotations = joint_rotations(global_orient, body_pose)
-        rest_joints = self.rest_joints(betas)
-        world, joints = forward_kinematics(rest_joints, rotations, transl, self.parents)
-        offsets = joints - np.einsum("jab,jb->ja", world, rest_joints)
         rest = self.rest_vertices(betas)
         if self.posedirs is not None:
             rest = rest + self.posedirs @ (rotations[1:] - np.eye(3)).ravel().astype(np.float32)
-        return self._skin(rest, world, offsets)
+        return self.skin(rest, self.rest_joints(betas), rotations, transl)[0]
 
-    def _skin(self, rest: Floats, world: Floats, offsets: Floats) -> Floats:
-        """Blend each joint's motion x -> world x + offset over rest (V, 3), one row of the blend matrix at a time."""
+    def skin(self, rest: Floats, rest_joints: Floats, rotations: Floats, transl: Floats) -> tuple[Floats, Floats]:
+        """Linear blend skinning of rest (V, 3), m: the posed skin (V, 3) float32 and joints (24, 3), m.
+
+        rest_joints: (24, 3) m, rest frame; rotations: (24, 3, 3), each in its parent; transl: (3,) m.
+        """
+        world, joints = forward_kinematics(rest_joints, rotations, transl, self.parents)
+        offsets = joints - np.einsum("jab,jb->ja", world, rest_joints)
         motions = np.concatenate([world, offsets[:, :, None]], axis=2).astype(np.float32)
-        blend = (motions.reshape(len(world), 12).T @ self._skin_columns).reshape(3, 4, -1)
-        x, y, z = np.ascontiguousarray(rest.T)
-        return np.stack([row[0] * x + row[1] * y + row[2] * z + row[3] for row in blend], axis=1)
+        blend = (motions.reshape(JOINTS, 12).T @ self._skin_columns).reshape(3, 4, -1)
+        x, y, z = np.ascontiguousarray(rest.T, np.float32)
+        return np.stack([row[0] * x + row[1] * y + row[2] * z + row[3] for row in blend], axis=1), joints
 
 
 def joint_rotations(global_orient: Floats, body_pose: Floats) -> Floats:

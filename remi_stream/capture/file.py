@@ -86,7 +86,7 @@ class FileSource:
         while True:
             try:
                 packet = next(packets)
-                yield from packet.decode()  # type: ignore[misc]
+                yield from packet.decode()
             except StopIteration:
                 return
             except av.EOFError:

@@ -12,7 +12,7 @@ import cv2
 from remi_stream.capture.source import Picture, Source, State, open_source
 from remi_stream.config import Camera
 from remi_stream.messages import CameraFacts, Frame
-from remi_stream.runner import Order
+from remi_stream.order import Order
 
 FACTS_S = 0.5
 

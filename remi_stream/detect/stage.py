@@ -10,7 +10,7 @@ import numpy as np
 from remi_stream.detect.detector import Detector, load_detector
 from remi_stream.mailbox import Request
 from remi_stream.messages import Detections, Frame, Search
-from remi_stream.runner import Order
+from remi_stream.order import Order
 
 SEARCH_S = 0.1
 

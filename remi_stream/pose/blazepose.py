@@ -1,7 +1,7 @@
 """rough"""
 from typing import NamedTuple
-import numpy as np
-from remi_stream.geometry import box_of, iou
+
+from remi_stream.geometry import box_of
 from remi_stream.messages import Person
 from remi_stream.pose.engine import Crop, Pose
 from remi_stream.pose.landmarks import look

@@ -11,9 +11,9 @@ import cv2
 from remi_stream.config import Config
 from remi_stream.mailbox import Request
 from remi_stream.messages import Bodies, Detections, Frame, Search
+from remi_stream.order import Order
 from remi_stream.pose.engine import Crop, Engine, Pose, load_engine
 from remi_stream.pose.tracks import Tracks
-from remi_stream.runner import Order
 
 SEARCH_S, SETTLED_S, REPEAT_S = 0.1, 0.5, 1.0
 

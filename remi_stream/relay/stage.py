@@ -12,8 +12,8 @@ from remi_stream.config import Config
 from remi_stream.errors import RemiError
 from remi_stream.mailbox import Request
 from remi_stream.messages import Bodies, CameraFacts, Health
+from remi_stream.order import Order
 from remi_stream.relay.books import Books
-from remi_stream.runner import Order
 
 
 class RelayStage:

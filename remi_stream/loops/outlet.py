@@ -1,0 +1,95 @@
+"""Where a stage's messages go."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+from remi_stream.capture.view import render
+from remi_stream.config import BUS
+from remi_stream.link import Context, Publisher, Sender, endpoint
+from remi_stream.order import Order
+from remi_stream.pipeline import Row, readers, topic_of
+from remi_stream.topics import TOPICS
+
+FINISH_S = 1.0
+
+
+class Outlet:
+    """A Sender for each consumer of each topic it writes, or the bus."""
+
+    def __init__(self, context: Context, order: Order, row: Row) -> None:
+        self._row = row
+        self._senders: dict[str, list[Sender[Any]]] = {}
+        self._booked: list[Sender[Any]] = []
+        self._bus: Publisher | None = None
+        if row.name == "relay":
+            self._bus = Publisher(context, order.config.port(BUS))
+            return
+        for topic in row.writes:
+            self._senders[topic] = [self._connect(context, order, topic, reader) for reader in readers(topic)]
+
+    def _connect(self, context: Context, order: Order, topic: str, reader: Row) -> Sender[Any]:
+        lossless = topic == "frames" and reader.booked and order.config.camera(order.camera).lossless
+        sender: Sender[Any] = Sender(
+            context,
+            endpoint(Path(order.folder), topic, reader.name),
+            TOPICS[topic],
+            reason=f"{self._row.name}/{'superseded' if TOPICS[topic].delivery == 'live' else 'overflow'}",
+            camera=order.camera,
+            lossless=lossless,
+            render=render if topic == "frames" else None,
+        )
+        if reader.booked:
+            self._booked.append(sender)
+        return sender
+
+    @property
+    def sockets(self) -> list[Any]:
+        """What to wake up for."""
+        if self._bus:
+            return [self._bus.socket]
+        return [sender.socket for senders in self._senders.values() for sender in senders]
+
+    @property
+    def full(self) -> bool:
+        """Whether a lossless link has no room."""
+        return any(sender.full for sender in self._booked)
+
+    @property
+    def empty(self) -> bool:
+        """Whether every booked message was taken."""
+        return all(sender.empty for sender in self._booked)
+
+    @property
+    def dropped(self) -> int:
+        """Messages dropped on booked links so far."""
+        return sum(sender.outbox.dropped for sender in self._booked)
+
+    def send(self, message: Any) -> None:
+        """Send a message where messages of its kind go."""
+        topic = topic_of(self._row, message)
+        if self._bus:
+            self._bus.publish(f"{topic}/{getattr(message, 'camera', None) or message.stage}", message)
+            return
+        for sender in self._senders[topic]:
+            sender.put(message)
+
+    def pump(self, now: float) -> None:
+        """Serve the consumers."""
+        if self._bus:
+            self._bus.pump()
+        for senders in self._senders.values():
+            for sender in senders:
+                sender.pump(now)
+
+    def finish(self) -> None:
+        """Wait, for a second at most, until everything booked was taken; then say good-bye."""
+        end = time.monotonic() + FINISH_S
+        while not self.empty and (now := time.monotonic()) < end:
+            self.pump(now)
+            time.sleep(0.002)
+        for senders in self._senders.values():
+            for sender in senders:
+                sender.bye()

@@ -1,0 +1,108 @@
+"""The loop of a process that captures."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import queue
+import threading
+import time
+from collections import Counter
+from typing import Any
+
+import msgspec
+
+from remi_stream.errors import CRASHED
+from remi_stream.link import Context, Waiter
+from remi_stream.loops.outlet import Outlet
+from remi_stream.messages import Message
+from remi_stream.order import BEAT_S, Order
+from remi_stream.pipeline import Row
+from remi_stream.stage import SourceStage
+
+HANG_S = 6.0
+
+log = logging.getLogger("remi_stream")
+
+
+class SourceLoop:
+    """Runs a source in a thread and gives its newest frame to whoever asks."""
+
+    def __init__(self, order: Order, row: Row, stage: SourceStage) -> None:
+        self.counts: Counter[str] = Counter()
+        self._order, self._row, self._stage = order, row, stage
+        self._context = Context()
+        self._ready: queue.Queue[list[Any] | BaseException | None] = queue.Queue(maxsize=4)
+        self._wake_read, self._wake_write = os.pipe()
+        os.set_blocking(self._wake_read, False)
+        self._stepping_since: float | None = None
+        self._stop = threading.Event()
+        self._waiter = Waiter()
+
+    def open(self) -> None:
+        """Open the source, connect the links, start the thread."""
+        self._stage.open()
+        self._outlet = Outlet(self._context, self._order, self._row)
+        for socket in [*self._outlet.sockets, self._wake_read]:
+            self._waiter.watch(socket)
+        threading.Thread(target=self._read, name="source", daemon=True).start()
+
+    def turn(self, now: float) -> bool:
+        """Send what has been read and what is asked for."""
+        self._check_hang(now)
+        self._outlet.pump(now)
+        more = True
+        while more and not self._outlet.full and not self._ready.empty():
+            more = self._send(self._ready.get())
+        if more:
+            self._waiter.wait(0.005 if self._outlet.full else BEAT_S)
+            self._clear_wake()
+        return more
+
+    def drain(self) -> None:
+        """Stop reading; the newest frame is still delivered."""
+        self._stop.set()
+        self._outlet.finish()
+
+    def close(self) -> None:
+        """Close the links; the thread dies with the process."""
+        self._stop.set()
+        self._context.close()
+
+    def _read(self) -> None:
+        messages: Any = ()
+        while messages is not None and not self._stop.is_set():
+            self._stepping_since = time.monotonic()
+            try:
+                messages = self._stage.step()
+            except Exception as error:
+                messages = error
+            self._stepping_since = None
+            self._ready.put(messages)
+            os.write(self._wake_write, b".")
+            if isinstance(messages, Exception):
+                return
+        self._stage.close()
+
+    def _send(self, messages: Any) -> bool:
+        if isinstance(messages, Exception):
+            raise messages
+        now = time.monotonic()
+        for message in messages or ():
+            if isinstance(message, Message):
+                message = msgspec.structs.replace(message, stamps={**message.stamps, self._row.name: now})
+                self.counts["frames"] += 1
+            self._outlet.send(message)
+        self.counts["dropped"] = self._outlet.dropped
+        return messages is not None
+
+    def _check_hang(self, now: float) -> None:
+        since = self._stepping_since
+        if since is not None and now - since > HANG_S:
+            log.error("the source has been silent inside one call for %.0f s; this process ends", now - since)
+            os._exit(CRASHED)
+
+    def _clear_wake(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            os.read(self._wake_read, 4096)

@@ -1,0 +1,114 @@
+"""The loop of a process that works on what others send."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from remi_stream.config import CONTROL
+from remi_stream.link import Context, ControlServer, Receiver, Waiter, endpoint
+from remi_stream.loops.outlet import Outlet
+from remi_stream.messages import Message
+from remi_stream.order import BEAT_S, Order
+from remi_stream.pipeline import Row
+from remi_stream.stage import Stage
+from remi_stream.topics import TOPICS
+
+DRAIN_S = 1.0
+
+
+class WorkLoop:
+    """Takes what its links bring, oldest link in the table first, one message at a time, and asks for more when it is free."""
+
+    def __init__(self, order: Order, row: Row, stage: Stage) -> None:
+        self.counts: Counter[str] = Counter()
+        self._order, self._row, self._stage = order, row, stage
+        self._context = Context()
+        self._receivers: list[Receiver[Any]] = []
+        self._control: ControlServer | None = None
+        self._waiter = Waiter()
+
+    def open(self) -> None:
+        """Open the stage, bind what it reads, connect what it writes."""
+        self._outlet = Outlet(self._context, self._order, self._row)
+        if self._row.name == "relay":
+            port = self._order.config.port(CONTROL)
+            self._control = ControlServer(self._context, port, self._stage.control)  # type: ignore[attr-defined]
+        self._stage.open()
+        self._receivers = [self._bind(topic) for topic in self._row.reads]
+        sockets = [receiver.socket for receiver in self._receivers] + self._outlet.sockets
+        for socket in sockets + ([self._control.socket] if self._control else []):
+            self._waiter.watch(socket)
+
+    def turn(self, now: float) -> bool:
+        """Do one message's work, or ask and wait."""
+        self._pump(now)
+        if not self._work(now):
+            for receiver in self._receivers:
+                receiver.ask(now, self._stage.request if receiver.live else None)
+            self._waiter.wait(self._patience(now))
+        return True
+
+    def drain(self) -> None:
+        """Work off what has arrived, then deliver the results."""
+        end = time.monotonic() + DRAIN_S
+        idle = 0
+        while idle < 3 and (now := time.monotonic()) < end:
+            self._pump(now)
+            idle = 0 if self._work(now) else idle + 1
+            if idle:
+                self._waiter.wait(0.02)
+        self._outlet.finish()
+
+    def close(self) -> None:
+        """Close the stage and the links."""
+        for receiver in self._receivers:
+            receiver.close()
+        self._stage.close()
+        self._context.close()
+
+    def _bind(self, topic: str) -> Receiver[Any]:
+        address = endpoint(Path(self._order.folder), topic, self._row.name)
+        return Receiver(self._context, address, TOPICS[topic], reason=f"{self._row.name}/unasked", one_at_a_time=True)
+
+    def _pump(self, now: float) -> None:
+        for receiver in self._receivers:
+            receiver.pump(now)
+            if not receiver.live:
+                receiver.ask(now)
+        self._outlet.pump(now)
+        if self._control:
+            self._control.pump()
+
+    def _work(self, now: float) -> bool:
+        for receiver in self._receivers:
+            message = receiver.take()
+            if message is not None:
+                self._step(message, now)
+                return True
+        return False
+
+    def _step(self, message: Any, received_at: float) -> None:
+        results = list(self._stage.step(message))
+        now = time.monotonic()
+        for result in results:
+            if isinstance(result, Message):
+                stamps = {**result.stamps, f"{self._row.name}_in": received_at, self._row.name: now}
+                result = msgspec.structs.replace(result, stamps=stamps)
+            self._outlet.send(result)
+        self.counts["steps"] += 1
+        self.counts["dropped"] = self._outlet.dropped
+
+    def _patience(self, now: float) -> float:
+        """How long to sleep: until the next frame may be asked for, a heartbeat's time at most."""
+        waits = [
+            self._stage.request(camera).not_before - now
+            for receiver in self._receivers
+            if receiver.live
+            for camera in receiver.inbox.cameras
+        ]
+        return min([BEAT_S, *[max(wait, 0.001) for wait in waits if wait > 0]])

@@ -1,0 +1,140 @@
+"""A real daemon in a process of its own, and an ear on its bus."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from remi_stream.config import BUS, CONTROL, port
+from remi_stream.link import Context, Subscriber, ask_control
+from remi_stream.messages import Bodies, CameraFacts, Health
+
+SYNTHETIC = {"engine": "synthetic", "detector": "synthetic"}
+
+
+class Daemon:
+    """A running `remi-stream run`, its log, and everything it published since we began to listen."""
+
+    def __init__(self, process: subprocess.Popen[str], name: str, folder: Path) -> None:
+        self.process, self.name, self.folder = process, name, folder
+        self.bodies: list[Bodies] = []
+        self.came_at: list[float] = []
+        self.cameras: dict[str, CameraFacts] = {}
+        self.stages: dict[str, Health] = {}
+        self._context = Context()
+        self._bus = Subscriber(self._context, port(name, BUS))
+
+    def listen(self, until: Callable[[], Any], timeout_s: float = 20.0) -> None:
+        """Take in what is published until the condition holds; fail with the log when it never does."""
+        end = time.monotonic() + timeout_s
+        while not until():
+            assert time.monotonic() < end, f"waited {timeout_s} s in vain; the log:\n{self.log()}"
+            self.take(0.1)
+
+    def take(self, timeout_s: float) -> None:
+        """Take in everything that has been published, waiting a moment for the first of it."""
+        item = self._bus.read(timeout_s)
+        while item is not None:
+            message = item[1]
+            if isinstance(message, Bodies):
+                self.bodies.append(message)
+                self.came_at.append(time.monotonic())
+            elif isinstance(message, CameraFacts):
+                self.cameras[message.camera] = message
+            else:
+                self.stages[message.stage] = message
+            item = self._bus.read(0)
+
+    def more_bodies(self, count: int, timeout_s: float = 20.0) -> list[Bodies]:
+        """Wait for so many more bodies and give them."""
+        start = len(self.bodies)
+        self.listen(lambda: len(self.bodies) >= start + count, timeout_s)
+        return self.bodies[start:]
+
+    def status(self) -> dict[str, Any]:
+        """What `remi-stream status` says."""
+        return ask_control(port(self.name, CONTROL), {"ask": "status"})
+
+    def pid(self, stage: str) -> int:
+        """The process of a stage."""
+        self.listen(lambda: stage in self.stages and self.stages[stage].pid > 0)
+        return self.stages[stage].pid
+
+    def log(self) -> str:
+        """Everything it has said so far."""
+        return (self.folder / "log").read_text()
+
+    def stop(self, how: int = signal.SIGTERM, timeout_s: float = 15.0) -> int:
+        """Send a signal and give the exit code."""
+        self.process.send_signal(how)
+        return self.process.wait(timeout_s)
+
+    def close(self) -> None:
+        """Make sure that it is gone."""
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        self._context.close()
+
+
+@contextlib.contextmanager
+def running(folder: Path, **config: Any) -> Iterator[Daemon]:
+    """Run a pipeline; nothing of it may be left behind in the end."""
+    name = f"t{secrets.token_hex(4)}"
+    file = folder / f"{name}.yaml"
+    file.write_text(yaml.safe_dump({"metrics": False, **config}))
+    command = [sys.executable, "-m", "remi_stream", "run", str(file), "--name", name, "--log-format", "text"]
+    runtime = folder / "r"
+    runtime.mkdir(mode=0o700, exist_ok=True)
+    with open(folder / "log", "w") as log:
+        process = subprocess.Popen(command, stderr=log, text=True, env={**os.environ, "XDG_RUNTIME_DIR": str(runtime)})
+    daemon = Daemon(process, name, folder)
+    try:
+        yield daemon
+    finally:
+        daemon.close()
+        assert gone(name), f"orphans: {orphans(name)}"
+    left = list((runtime / "remi-stream").iterdir()) if (runtime / "remi-stream").exists() else []
+    assert left == [], "sockets or locks are left"
+
+
+def orphans(name: str) -> list[str]:
+    """The stages of a daemon that are still alive; found by the daemon's name in their orders."""
+    found = []
+    for process in Path("/proc").iterdir():
+        if process.name.isdigit():
+            with contextlib.suppress(OSError):
+                command = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+                if "remi_stream stage" in command and f"--name {name} " in command:
+                    found.append(f"{process.name} {command}")
+    return found
+
+
+def gone(name: str) -> bool:
+    """Whether no stage of this daemon is alive, waiting a moment for the last ones."""
+    end = time.monotonic() + 5
+    while orphans(name) and time.monotonic() < end:
+        time.sleep(0.05)
+    return not orphans(name)
+
+
+def check_books(bodies: list[Bodies]) -> Counter[str]:
+    """Assert that every frame between the first and the last body of each epoch is accounted for; give what was dropped."""
+    dropped: Counter[str] = Counter()
+    for before, after in zip(bodies, bodies[1:]):
+        if before.epoch == after.epoch:
+            gap = after.frame_id - before.frame_id - 1
+            assert gap == sum(after.skipped.values()), f"{before.frame_id} -> {after.frame_id}: {after.skipped}"
+        dropped.update(after.skipped)
+    return dropped

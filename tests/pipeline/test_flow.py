@@ -1,0 +1,57 @@
+"""What a healthy pipeline promises: order, bounded age, exact books, a clean end."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from tests.pipeline.daemon import SYNTHETIC, check_books, running
+
+
+def test_slow_engine_makes_fewer_bodies_and_never_later_ones(tmp_path: Path) -> None:
+    camera = {"name": "front", "source": "synthetic:?fps=30"}
+    with running(tmp_path, cameras=[camera], **SYNTHETIC, engine_options={"delay_s": 0.2}) as daemon:
+        bodies = [body for body in daemon.more_bodies(35) if body.people]
+        ages = np.array([body.stamps["pose_in"] - body.captured_at for body in bodies])
+        assert np.quantile(ages, 0.95) < 0.1
+        assert ages[-10:].mean() < ages[:10].mean() + 0.03
+        dropped = check_books(daemon.bodies)
+        assert set(dropped) == {"capture/superseded"}
+
+
+def test_finite_lossless_source_gives_every_frame_in_order_and_ends_the_daemon(tmp_path: Path) -> None:
+    camera = {"name": "film", "source": "synthetic:?fps=500", "frames": 120, "lossless": True}
+    with running(tmp_path, cameras=[camera], **SYNTHETIC, engine_options={"delay_s": 0.01}) as daemon:
+        daemon.listen(lambda: daemon.bodies and daemon.bodies[-1].frame_id == 119)
+        first = daemon.bodies[0].frame_id
+        assert [body.frame_id for body in daemon.bodies] == list(range(first, 120))
+        assert daemon.process.wait(15) == 0
+
+
+def test_books_say_captured_is_published_plus_dropped_when_a_camera_has_ended(tmp_path: Path) -> None:
+    camera = {"name": "film", "source": "synthetic:?fps=60", "frames": 120}
+    with running(tmp_path, cameras=[camera], **SYNTHETIC, engine_options={"delay_s": 0.03}) as daemon:
+        daemon.listen(lambda: daemon.bodies and daemon.bodies[-1].frame_id == 119)
+        assert daemon.process.wait(15) == 0
+        daemon.take(0.2)
+        facts = daemon.cameras["film"]
+        assert facts.state == "ended"
+        assert facts.captured == 120
+        check_books(daemon.bodies)
+
+
+def test_hops_are_stamped_in_order(tmp_path: Path) -> None:
+    camera = {"name": "front", "source": "synthetic:?fps=30"}
+    with running(tmp_path, cameras=[camera], **SYNTHETIC) as daemon:
+        for body in daemon.more_bodies(10):
+            assert list(body.stamps) == ["capture", "pose_in", "pose", "relay_in", "relay"]
+            assert [body.captured_at, *body.stamps.values()] == sorted([body.captured_at, *body.stamps.values()])
+
+
+def test_camera_that_is_away_for_a_while_comes_back_by_itself(tmp_path: Path) -> None:
+    camera = {"name": "front", "source": "synthetic:?fps=30&away_at=30&away_s=1.5"}
+    with running(tmp_path, cameras=[camera], **SYNTHETIC) as daemon:
+        daemon.listen(lambda: daemon.bodies and daemon.bodies[-1].frame_id > 40)
+        assert daemon.stages["capture/front"].restarts == 0
+        check_books(daemon.bodies)
