@@ -102,7 +102,7 @@ class Sender(Generic[M]):
             self.outbox.allow(msgspec.msgpack.decode(self.socket.recv(), type=Credit))
         if now >= self._next_hello:
             self._next_hello = now + RENEW_S
-            self._send([_HELLO, msgspec.msgpack.encode((self._camera, self.outbox.sent))])
+            self._send([_HELLO, msgspec.msgpack.encode((self._camera, self.outbox.sent, not self.empty))])
         while (taken := self.outbox.take()) is not None:
             self._announced = False
             self._send_message(*taken)
@@ -162,8 +162,8 @@ class Receiver(Generic[M]):
 
     def _read(self, who: bytes, kind: bytes, parts: list[Any], now: float) -> None:
         if kind == _HELLO:
-            camera, sent = msgspec.msgpack.decode(parts[0].buffer, type=tuple[str, int])
-            self.inbox.hello(who, camera, sent, now)
+            camera, sent, waiting = msgspec.msgpack.decode(parts[0].buffer, type=tuple[str, int, bool])
+            self.inbox.hello(who, camera, sent, waiting, now)
         elif kind == _NEWS:
             self.inbox.news(who)
         elif kind == _BYE:
@@ -194,7 +194,6 @@ class Publisher:
         self.socket.setsockopt(zmq.XPUB_VERBOSE, 1)
         self._wires: dict[str, Wire[Any]] = {name: Wire(kind) for name, kind in BUS.items()}
         self._facts: dict[bytes, list[Any]] = {}
-        self.listeners = 0
         _bind(self.socket, f"tcp://{host}:{port}")
 
     def publish(self, topic: str, message: Any) -> None:
@@ -209,7 +208,6 @@ class Publisher:
         """Serve new listeners: send them the facts they asked for."""
         while self.socket.poll(0):
             event = self.socket.recv()
-            self.listeners += 1 if event[:1] == b"\x01" else -1
             if event[:1] == b"\x01":
                 for topic in [topic for topic in self._facts if topic.startswith(event[1:])]:
                     self.socket.send_multipart(self._facts[topic])

@@ -17,6 +17,7 @@ from remi_stream.messages import Message, View
 
 RENEW_S = 0.5
 FORGET_S = 2.0
+PATIENCE_S = 0.05
 
 M = TypeVar("M")
 
@@ -130,8 +131,8 @@ class _Peer:
 class Inbox:
     """A consumer's end: which producers there are and who may send next.
 
-    window: how many messages may be under way from a producer. one_at_a_time: grant to the least recently served producer
-    only, and to the next one when that one stays silent although another has announced news (a CPU that serves many cameras).
+    window: how many messages may be under way from a producer. one_at_a_time: of several producers, grant only to the least
+    recently served one that has announced news (a CPU that serves many cameras), and to the next one if it does not answer.
     """
 
     def __init__(self, window: int = 1, one_at_a_time: bool = False) -> None:
@@ -144,12 +145,13 @@ class Inbox:
         """The cameras of the producers that are alive."""
         return [peer.camera for peer in self._peers.values()]
 
-    def hello(self, who: Hashable, camera: str, sent: int, now: float) -> None:
-        """A producer says that it is there, with the number of messages that it has sent so far."""
+    def hello(self, who: Hashable, camera: str, sent: int, waiting: bool, now: float) -> None:
+        """A producer says that it is there, how many messages it has sent so far, and whether it has news."""
         peer = self._peers.get(who)
         if peer is None:
             self._peers[who] = peer = _Peer(camera, sent, now)
         peer.heard_at = now
+        peer.has_news = waiting
 
     def news(self, who: Hashable) -> None:
         """A producer without credit says that it has something."""
@@ -177,21 +179,21 @@ class Inbox:
         self._forget(now)
         wanted = {who: request(peer.camera) if request else Request() for who, peer in self._peers.items()}
         granted = []
-        for who in self._chosen({who for who, want in wanted.items() if want.not_before <= now}):
+        for who in self._chosen([who for who, want in wanted.items() if want.not_before <= now], now):
             peer = self._peers[who]
             peer.upto, peer.granted_at = peer.received + self.window, now
             granted.append((who, Credit(peer.received, peer.upto, False, wanted[who].view)))
         return granted + self._renewals(now, wanted)
 
-    def _chosen(self, ready: set[Hashable]) -> list[Hashable]:
+    def _chosen(self, ready: list[Hashable], now: float) -> list[Hashable]:
         """Who gets a new credit: whoever used up half of the last one, or only the one whose turn it is."""
         hungry = [who for who in ready if 2 * (self._peers[who].upto - self._peers[who].received) < self.window]
-        if not self.one_at_a_time:
+        if not self.one_at_a_time or len(self._peers) == 1:
             return hungry
-        news = [who for who in hungry if self._peers[who].has_news]
-        if any(peer.outstanding for peer in self._peers.values()) and not news:
+        if any(peer.outstanding and now - peer.granted_at < PATIENCE_S for peer in self._peers.values()):
             return []
-        return sorted(news or hungry, key=lambda who: self._peers[who].served_at)[:1]
+        news = [who for who in hungry if self._peers[who].has_news]
+        return sorted(news, key=lambda who: self._peers[who].served_at)[:1]
 
     def _renewals(self, now: float, wanted: dict[Hashable, Request]) -> list[tuple[Hashable, Credit]]:
         renewed = []

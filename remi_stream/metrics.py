@@ -6,7 +6,7 @@ camera has 77 series at most.
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, generate_latest
 
@@ -79,7 +79,7 @@ class Metrics:
     """The figures of this process, one object per row of the table."""
 
     def __init__(self) -> None:
-        disable_created_metrics()
+        disable_created_metrics()  # type: ignore[no-untyped-call]
         self._registry = CollectorRegistry()
         self._made = {metric.name: _make(metric, self._registry) for metric in METRICS.values()}
 
@@ -99,7 +99,7 @@ class Metrics:
         """Everything, in Prometheus' text format."""
         return generate_latest(self._registry)
 
-    def _of(self, name: str, labels: dict[str, str]) -> Counter | Gauge | Histogram:
+    def _of(self, name: str, labels: dict[str, str]) -> Any:
         made = self._made[name]
         return made.labels(**labels) if labels else made
 

@@ -39,19 +39,20 @@ NAMES = JOINTS["smpl24"]
 J = {name: index for index, name in enumerate(NAMES)}
 COLOURS = {
     "skin": (214, 164, 136),
-    "shirt": (66, 104, 158),
-    "trousers": (58, 60, 70),
     "shoes": (225, 224, 220),
     "soles": (80, 76, 72),
+    "trousers": (58, 60, 70),
+    "shirt": (66, 104, 158),
     "hair": (52, 38, 30),
     "brows": (70, 50, 40),
     "lips": (176, 96, 88),
     "eyes": (236, 234, 230),
-    "irises": (52, 36, 26),
+    "irises": (66, 74, 68),
 }
+HEM_M = 0.016  # about the mesh's own grain: what lets a hem look straight
 ROOT_AT = np.array([0.0, -0.22, 0.03])  # about where SMPL has its pelvis, so that the origin lies in the chest
 
-# A joint is a weighted mean of MakeHuman's joint cubes; SIDE stands for "left" or "right" (there "l" or "r").
+# A joint is a weighted mean of MakeHuman's joint cubes; SIDE is "left" or "right" (in cubes "l" or "r").
 CUBES: dict[str, dict[str, float]] = {
     "pelvis": {"pelvis": 0.25, "spine-4": 0.75},
     "spine1": {"spine-3": 1.0},
@@ -59,7 +60,7 @@ CUBES: dict[str, dict[str, float]] = {
     "spine3": {"spine-1": 1.0},
     "neck": {"neck": 1.0},
     "head": {"head": 1.0},
-    "SIDE_hip": {"SIDE-upper-leg": 1.0},
+    "SIDE_hip": {"SIDE-upper-leg": 0.9, "OTHER-upper-leg": 0.1},  # the cube lies at the trochanter, outside the joint
     "SIDE_knee": {"SIDE-knee": 1.0},
     "SIDE_ankle": {"SIDE-ankle": 1.0},
     "SIDE_foot": {"SIDE-foot-1": 1.0},
@@ -236,8 +237,8 @@ def landmarks(assets: Assets, vertices: Array) -> dict[str, Array]:
     """Joints, and the knuckles that tell a hand's twist, from the joint cubes: name -> (3,) m."""
     places = {}
     for name, parts in CUBES.items():
-        for side in ("left", "right") if "SIDE" in name else ("",):
-            cubes = {cube.replace("SIDE", side[:1]): weight for cube, weight in parts.items()}
+        for side, other in (("left", "right"), ("right", "left")) if "SIDE" in name else (("", ""),):
+            cubes = {cube.replace("SIDE", side[:1]).replace("OTHER", other[:1]): w for cube, w in parts.items()}
             places[name.replace("SIDE", side)] = sum(w * vertices[assets.cubes[c]].mean(0) for c, w in cubes.items())
     return places
 
@@ -291,7 +292,7 @@ def build_body(assets: Assets) -> Body:
     kept = np.unique(assets.quads)
     quads = np.searchsorted(kept, assets.quads)
     faces = np.concatenate([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]])
-    weights = four_bones(softened(assets.weights[kept], faces))
+    weights = four_bones(softened(assets.weights[kept], faces, 5))
     rng, skins, joints = np.random.default_rng(0), [], []
     for sample in range(SAMPLES):
         vertices = shaped(assets, random_dials(rng, ("male", "female")[sample % 2]))
@@ -314,7 +315,7 @@ def build_body(assets: Assets) -> Body:
     )
 
 
-def softened(values: Array, faces: Array, rounds: int = 2) -> Array:
+def softened(values: Array, faces: Array, rounds: int) -> Array:
     """values (V, K) averaged with their neighbours on the mesh, which softens the creases where bones were joined."""
     edges = np.concatenate([faces[:, [a, b]] for a, b in ((0, 1), (1, 2), (2, 0), (1, 0), (2, 1), (0, 2))])
     graph = (coo_matrix((np.ones(len(edges)), edges.T), (len(values), len(values))).tocsr() > 0).astype(float)
@@ -381,25 +382,24 @@ def dress(assets: Assets, kept: Array, template: Array, regressor: Array, weight
 
     Each layer is a field (V,), about the distance to its hem in metres and positive inside, by the name of its colour.
     """
-    layers = clothes(template, regressor) | face_and_hair(assets, kept, template, weights)
+    layers = clothes(template, regressor @ template) | face_and_hair(assets, kept, template, weights)
     colours = np.tile(np.array(COLOURS["skin"], float), (len(template), 1))
     for name, field in layers.items():
-        colours += np.clip(0.5 + field / 0.010, 0, 1)[:, None] * (np.array(COLOURS[name]) - colours)
+        colours += np.clip(0.5 + field / HEM_M, 0, 1)[:, None] * (np.array(COLOURS[name]) - colours)
     return np.round(colours).astype(np.uint8)
 
 
-def clothes(template: Array, regressor: Array) -> dict[str, Array]:
-    """The layers below the neck, in the order in which `dress` paints them."""
-    joints = dict(zip(NAMES, regressor @ template, strict=True))
-    x, y, _ = template.T
-    shoulder, elbow = joints["left_shoulder"][0], joints["left_elbow"][0]
-    waist, ankle = joints["pelvis"][1] + 0.01, joints["left_ankle"][1]
-    collar = (template - joints["neck"]) @ np.array([0, -0.9, -0.44])
+def clothes(skin: Array, joints: Array) -> dict[str, Array]:
+    """The layers below the neck on skin (V, 3) with rest joints (24, 3), m, in the order in which `dress` paints them."""
+    x, y, _ = skin.T
+    shoulder, elbow = joints[J["left_shoulder"], 0], joints[J["left_elbow"], 0]
+    waist, ankle = joints[J["pelvis"], 1] - 0.06, joints[J["left_ankle"], 1]
+    collar = (skin - joints[J["neck"]]) @ np.array([0, -0.9, -0.44])
     return {
+        "shoes": ankle + 0.045 - y,
+        "soles": y.min() + 0.012 - y,
+        "trousers": np.minimum(waist + 0.03 - y, y - ankle - 0.025),
         "shirt": np.minimum.reduce([y - waist, shoulder + 0.6 * (elbow - shoulder) - np.abs(x), collar]),
-        "trousers": np.minimum(waist - y, y - ankle + 0.01),
-        "shoes": ankle + 0.03 - y,
-        "soles": y.min() + 0.018 - y,
     }
 
 
@@ -412,14 +412,14 @@ def face_and_hair(assets: Assets, kept: Array, template: Array, weights: Array) 
     masks = {part: 0.02 * (mask[kept] - 0.5) for part, mask in assets.masks.items()}
     on_head = np.where((weights[:, J["head"]] + weights[:, J["neck"]] > 0.5) & ~is_eye, 1.0, -1.0)
     crown = (template - [0, eye[1] + 0.065, eye[2]]) @ np.array([0, 0.85, -0.53])
-    nape = np.minimum(eye[2] - 0.075 - z, y - eye[1] + 0.075)
-    arch = 0.004 - np.abs(y - eye[1] - 0.021 + 7 * (np.abs(x) - eye[0]) ** 2)
+    nape = np.minimum(eye[2] - 0.090 - z, y - eye[1] + 0.060)
+    arch = 0.0035 - np.abs(y - eye[1] - 0.021 + 7 * (np.abs(x) - eye[0]) ** 2)
     brows = np.minimum.reduce([arch, 0.022 - np.abs(np.abs(x) - eye[0] - 0.002), z - eye[2], on_head])
     front = np.array([eye[0], eye[1], left_eye[:, 2].max()])
     irises = 0.0075 - np.linalg.norm(np.c_[np.abs(x), y, z] - front, axis=1)
     return {
         "hair": np.minimum.reduce([np.maximum(crown, nape), on_head, -masks["ears"]]),
-        "brows": 2 * brows,
+        "brows": 3 * brows,
         "lips": masks["lips"],
         "eyes": np.where(is_eye, 1.0, -1.0),
         "irises": np.where(is_eye, 3 * irises, -1.0),

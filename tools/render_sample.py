@@ -19,10 +19,11 @@ from typing import Any
 import av
 import moderngl
 import numpy as np
-from make_open_body import COLOURS, softened
+from make_open_body import COLOURS, clothes, softened
 from numpy.typing import NDArray
 from scipy.interpolate import PchipInterpolator
-from scipy.ndimage import gaussian_filter1d
+from scipy.ndimage import gaussian_filter1d, minimum_filter1d
+from scipy.spatial import ConvexHull, cKDTree
 from scipy.spatial.transform import Rotation
 
 from remi_stream.body.smpl import Body, change_axes, joint_rotations, load_open_body
@@ -47,52 +48,48 @@ class Motion:
     transl: Array
 
 
-# Keys of each channel, (seconds, value), repeated every 8 s: metres and degrees, or shares of a gesture from 0 to 1.
+# Keys of each channel, (seconds, value), repeated every 8 s: degrees, or shares of a gesture or a way from 0 to 1.
 CHANNELS: dict[str, list[tuple[float, float]]] = {
-    "pelvis_x": [(0.0, -0.30), (0.5, -0.24), (2.3, 0.32), (2.7, 0.34), (6.0, 0.34), (6.5, 0.28), (7.6, -0.27)],
-    "pelvis_z": [(0.0, -0.32), (0.5, -0.27), (2.3, 0.22), (2.7, 0.25), (6.0, 0.22), (6.5, 0.18), (7.6, -0.28)],
-    "yaw": [(0.0, 22.0), (0.8, 38.0), (1.8, 34.0), (2.9, -6.0), (4.4, -10.0), (5.2, -26.0), (6.2, -30.0), (7.2, -12.0)],
-    "wave": [(2.35, 0.0), (2.95, 1.0), (4.15, 1.0), (4.75, 0.0)],
-    "squat": [(4.35, 0.0), (5.15, 1.0), (5.35, 1.0), (6.15, 0.0)],
-    "walk": [(0.0, 1.0), (2.0, 1.0), (2.7, 0.0), (6.0, 0.0), (6.7, 0.8), (7.4, 0.8)],
+    "way": [(0.0, 0.0), (0.4, 0.07), (1.95, 0.93), (2.4, 1.0), (5.35, 1.0), (5.75, 0.94), (7.3, 0.06), (7.75, 0.0)],
+    "yaw": [(0.0, 33.0), (0.9, 38.0), (1.7, 30.0), (2.75, -6.0), (4.0, -9.0), (5.3, -8.0), (6.4, 22.0), (7.4, 30.0)],
+    "wave": [(2.30, 0.0), (2.90, 1.0), (3.75, 1.0), (4.30, 0.0)],
+    "squat": [(4.00, 0.0), (4.72, 1.0), (4.85, 1.0), (5.60, 0.0)],
+    "walk": [(0.0, 0.6), (0.4, 1.0), (1.9, 1.0), (2.6, 0.0), (5.5, 0.0), (6.0, 0.7), (7.4, 0.7)],
 }
+WAY_FROM, WAY_TO = np.array([-0.36, -0.46]), np.array([0.30, 0.36])  # x, z of the pelvis, m
 # (foot, lifts at, lands at): the feet alternate while the pelvis travels, and rest while it does not.
 STEPS = [
-    ("left", 0.12, 0.52),
-    ("right", 0.58, 0.98),
-    ("left", 1.04, 1.44),
-    ("right", 1.50, 1.90),
-    ("left", 1.96, 2.36),
-    ("right", 2.42, 2.82),
-    ("left", 5.98, 6.38),
-    ("right", 6.44, 6.84),
-    ("left", 6.90, 7.30),
-    ("right", 7.50, 7.90),
+    ("left", 0.10, 0.52),
+    ("right", 0.56, 0.98),
+    ("left", 1.02, 1.44),
+    ("right", 1.48, 1.90),
+    ("left", 1.94, 2.36),
+    ("right", 2.38, 2.78),
+    ("right", 5.42, 5.84),
+    ("left", 5.90, 6.32),
+    ("right", 6.38, 6.80),
+    ("left", 6.86, 7.28),
+    ("right", 7.34, 7.76),
 ]
-HALF_STANCE_M = 0.12
-FEET_TURN_OUT_DEG = 8.0
+HALF_STANCE_M = 0.105
+FEET_TURN_OUT_DEG = 9.0
+STRAIGHTEST = 0.985  # of the leg's full length: a knee that snaps straight jerks
 
 
 def choreography(body: Body, ground: float) -> Motion:
     """Walk, wave, squat and walk back, over a floor that lies at `ground` (m, rest frame) under the standing body."""
     rest = body.rest_joints(np.zeros(10))
-    seconds = np.arange(FRAMES) / FPS
     at = {name: channel(keys) for name, keys in CHANNELS.items()}
     feet = {side: foot_track(side, at, rest, ground) for side in ("left", "right")}
-    world = pelvis_rotations(at)
-    lifts = {side: track.ball[:, 1] - track.ball[:, 1].min() for side, track in feet.items()}
-    pelvis = np.c_[at["pelvis_x"], np.full(FRAMES, rest[0, 1] - ground), at["pelvis_z"]]
-    pelvis += world.apply(np.c_[0.35 * smooth(lifts["right"] - lifts["left"], 3), np.zeros((FRAMES, 2))])
-    pelvis[:, 1] += -0.022 - 0.010 * at["walk"] + 0.12 * smooth(lifts["left"] + lifts["right"], 2) - 0.42 * at["squat"]
-    pelvis -= at["squat"][:, None] * 0.16 * world_heading(at)
+    world = Rotation.from_euler("YX", np.c_[at["yaw"], 26 * at["squat"]], degrees=True)
+    pelvis = pelvis_track(at, feet, world, rest, ground)
+    stride = np.einsum("na,na->n", feet["left"].ball - feet["right"].ball, heading(at["yaw"])) * at["walk"]
     local = np.tile(np.eye(3), (FRAMES, 24, 1, 1))
     local[:, 0] = world.as_matrix()
-    for side, track in feet.items():
-        bend_leg(local, side, rest, pelvis, world, track)
-    stride = np.einsum("na,na->n", feet["left"].ball - feet["right"].ball, world_heading(at)) * at["walk"]
-    bend_trunk(local, at, stride, seconds)
+    bend_trunk(local, at, stride)
     for side, sign in (("left", 1.0), ("right", -1.0)):
-        bend_arm(local, side, sign, at, -sign * stride, seconds)
+        bend_leg(local, side, rest, pelvis, world, feet[side])
+        bend_arm(local, side, sign, at, -sign * stride)
     rotvecs = Rotation.from_matrix(local.reshape(-1, 3, 3)).as_rotvec()
     return Motion(rotvecs.reshape(FRAMES, 72), np.zeros(10), pelvis - rest[0])
 
@@ -112,15 +109,9 @@ def smooth(values: Array, frames: float) -> Array:
     return gaussian_filter1d(values, frames, axis=0, mode="wrap")
 
 
-def pelvis_rotations(at: Mapping[str, Array]) -> Rotation:
-    """The pelvis in the world: turned to its heading, bent forward in the squat."""
-    return Rotation.from_euler("YX", np.c_[at["yaw"], 24 * at["squat"]], degrees=True)
-
-
-def world_heading(at: Mapping[str, Array]) -> Array:
-    """Where the body faces, level: (FRAMES, 3)."""
-    yaw = np.radians(at["yaw"])
-    return np.c_[np.sin(yaw), np.zeros(FRAMES), np.cos(yaw)]
+def heading(yaw: Array) -> Array:
+    """The level direction (FRAMES, 3) that yaw degrees face; 0 is towards the camera."""
+    return np.c_[np.sin(np.radians(yaw)), np.zeros(len(yaw)), np.cos(np.radians(yaw))]
 
 
 @dataclass(frozen=True)
@@ -144,24 +135,50 @@ def foot_track(side: str, at: Mapping[str, Array], rest: Array, ground: float) -
     for number, (lift, land) in enumerate(steps):
         share = (seconds - lift) / (land - lift)
         place += ease(share)[:, None] * (prints[number] - prints[number - 1])
-        height += 0.075 * hump(share)
-        pitch += 24 * hump((seconds - lift + 0.16) / 0.36) - 10 * hump((seconds - land + 0.16) / 0.26)
-    turn = place[:, 2] + sign * FEET_TURN_OUT_DEG
-    rotation = Rotation.from_euler("YX", np.c_[turn, pitch], degrees=True)
+        height += 0.07 * hump(share)
+        pitch += 24 * hump((seconds - lift + 0.16) / 0.38) - 9 * hump((seconds - land + 0.16) / 0.26)
+    yaw = place[:, 2] + sign * FEET_TURN_OUT_DEG
+    rotation = Rotation.from_euler("YX", np.c_[yaw, pitch], degrees=True)
     ankle_joint, ball_joint = rest[J[f"{side}_ankle"]], rest[J[f"{side}_foot"]]
     ball = np.c_[place[:, 0], ball_joint[1] - ground + height, place[:, 1]]
-    heading = np.c_[np.sin(np.radians(turn)), np.zeros(FRAMES), np.cos(np.radians(turn))]
-    return FootTrack(ball, ball + rotation.apply(ankle_joint - ball_joint), rotation, heading)
+    return FootTrack(ball, ball + rotation.apply(ankle_joint - ball_joint), rotation, heading(yaw))
 
 
 def footprint(at: Mapping[str, Array], land: float, sign: float) -> Array:
     """Where a foot that lands at `land` seconds is put: x, z of its ball in m, and its yaw in degrees."""
-    frame = round((land + 0.25) * FPS) % FRAMES  # under the body as it will be while the foot carries it
+    frame = round((land + 0.22) * FPS) % FRAMES  # under the body as it will be while the foot carries it
+    x, z = WAY_FROM + at["way"][frame] * (WAY_TO - WAY_FROM)
     yaw = math.radians(at["yaw"][frame])
-    aside, ahead = sign * HALF_STANCE_M, 0.11
-    x = at["pelvis_x"][frame] + aside * math.cos(yaw) + ahead * math.sin(yaw)
-    z = at["pelvis_z"][frame] - aside * math.sin(yaw) + ahead * math.cos(yaw)
+    aside, ahead = sign * HALF_STANCE_M, 0.10
+    x += aside * math.cos(yaw) + ahead * math.sin(yaw)
+    z += ahead * math.cos(yaw) - aside * math.sin(yaw)
     return np.array([x, z, at["yaw"][frame]])
+
+
+def pelvis_track(
+    at: Mapping[str, Array], feet: Mapping[str, FootTrack], world: Rotation, rest: Array, ground: float
+) -> Array:
+    """The pelvis (FRAMES, 3) m: along its way, over the foot that carries, and as high as both legs reach."""
+    level = WAY_FROM + at["way"][:, None] * (WAY_TO - WAY_FROM)
+    swing = smooth(feet["right"].ball[:, 1] - feet["left"].ball[:, 1], 3)
+    across, ahead = heading(at["yaw"] + 90), heading(at["yaw"])
+    pelvis = np.c_[level[:, 0], np.full(FRAMES, rest[0, 1] - ground - 0.02), level[:, 1]]
+    pelvis += 0.4 * swing[:, None] * across - 0.15 * at["squat"][:, None] * ahead
+    pelvis[:, 1] -= 0.41 * at["squat"]
+    for side, track in feet.items():
+        hip = rest[J[f"{side}_hip"]]
+        leg = STRAIGHTEST * sum(bone_lengths(rest, side))
+        away = track.ankle - pelvis - world.apply(hip - rest[0])
+        reachable = np.sqrt(leg**2 - away[:, 0] ** 2 - away[:, 2] ** 2) + away[:, 1]
+        pelvis[:, 1] += np.minimum(0, reachable)
+    pelvis[:, 1] = smooth(minimum_filter1d(pelvis[:, 1], 7, mode="wrap"), 2.5)
+    return pelvis
+
+
+def bone_lengths(rest: Array, side: str) -> tuple[float, float]:
+    """Thigh and shin, m."""
+    hip, knee, ankle = (rest[J[f"{side}_{name}"]] for name in ("hip", "knee", "ankle"))
+    return float(np.linalg.norm(knee - hip)), float(np.linalg.norm(ankle - knee))
 
 
 def ease(share: Array) -> Array:
@@ -177,57 +194,68 @@ def hump(share: Array) -> Array:
 
 def bend_leg(local: Array, side: str, rest: Array, pelvis: Array, world: Rotation, foot: FootTrack) -> None:
     """Hip, knee and ankle that put the foot on its track: two-bone inverse kinematics, the knee over the toes."""
-    hip_joint, knee_joint, ankle_joint = (rest[J[f"{side}_{name}"]] for name in ("hip", "knee", "ankle"))
-    thigh, shin = knee_joint - hip_joint, ankle_joint - knee_joint
-    a, b = float(np.linalg.norm(thigh)), float(np.linalg.norm(shin))
-    reach = foot.ankle - (pelvis + world.apply(hip_joint - rest[0]))
-    length = np.minimum(np.linalg.norm(reach, axis=1), 0.998 * (a + b))
-    down = reach / np.linalg.norm(reach, axis=1, keepdims=True)
-    ahead = foot.heading - np.einsum("na,na->n", foot.heading, down)[:, None] * down
-    ahead /= np.linalg.norm(ahead, axis=1, keepdims=True)
+    hip, knee, ankle = (rest[J[f"{side}_{name}"]] for name in ("hip", "knee", "ankle"))
+    a, b = bone_lengths(rest, side)
+    reach = foot.ankle - pelvis - world.apply(hip - rest[0])
+    length = np.minimum(np.linalg.norm(reach, axis=1), 0.999 * (a + b))
+    down = unit(reach)
+    ahead = across(foot.heading, down)
     cosine = (a**2 + length**2 - b**2) / (2 * a * length)
-    to_knee = a * (cosine[:, None] * down + np.sqrt(1 - cosine**2)[:, None] * ahead)
+    thigh = a * (cosine[:, None] * down + np.sqrt(1 - cosine**2)[:, None] * ahead)
     hinge = np.cross(ahead, down)
-    thigh_world = hinged(to_knee, hinge) @ hinged(thigh[None], np.array([[1.0, 0, 0]])).transpose(0, 2, 1)
-    shin_world = hinged(length[:, None] * down - to_knee, hinge) @ hinged(shin[None], np.array([[1.0, 0, 0]])).transpose(0, 2, 1)
+    thigh_world = hinged(thigh, hinge) @ hinged(knee - hip, X_AXIS).T
+    shin_world = hinged(length[:, None] * down - thigh, hinge) @ hinged(ankle - knee, X_AXIS).T
     local[:, J[f"{side}_hip"]] = world.inv().as_matrix() @ thigh_world
     local[:, J[f"{side}_knee"]] = thigh_world.transpose(0, 2, 1) @ shin_world
     local[:, J[f"{side}_ankle"]] = shin_world.transpose(0, 2, 1) @ foot.rotation.as_matrix()
 
 
+X_AXIS = np.array([1.0, 0, 0])
+
+
 def hinged(bone: Array, hinge: Array) -> Array:
-    """Frames (N, 3, 3) of bones (N, 3) that hang along -y and bend about x, the hinge (N, 3)."""
-    up = -bone / np.linalg.norm(bone, axis=1, keepdims=True)
-    across = hinge - np.einsum("na,na->n", hinge, up)[:, None] * up
-    across /= np.linalg.norm(across, axis=1, keepdims=True)
-    return np.stack([across, up, np.cross(across, up)], axis=2)
+    """Frames (..., 3, 3) of bones (..., 3) that hang along -y and bend about x, the hinge (..., 3)."""
+    up = -unit(bone)
+    side = across(hinge, up)
+    return np.stack([side, up, np.cross(side, up)], axis=-1)
 
 
-def bend_trunk(local: Array, at: Mapping[str, Array], stride: Array, seconds: Array) -> None:
+def unit(vectors: Array) -> Array:
+    """vectors (..., 3) at length 1."""
+    return vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
+
+
+def across(vectors: Array, axis: Array) -> Array:
+    """The part of vectors (..., 3) that is square to a unit axis (..., 3), at length 1."""
+    return unit(vectors - (vectors * axis).sum(-1, keepdims=True) * axis)
+
+
+def bend_trunk(local: Array, at: Mapping[str, Array], stride: Array) -> None:
     """Spine, neck and head: against the legs' swing, forward in the squat, the face to the camera."""
-    breath = np.sin(2 * math.pi * seconds / 4)
-    lean, twist = 12 * at["squat"] + 0.6 * breath, -18 * stride - 0.10 * at["yaw"]
+    lean, twist = 10 * at["squat"] + 0.6 * wave_of(2), -18 * stride - 0.10 * at["yaw"]
     for joint in ("spine1", "spine2", "spine3"):
-        side_bend = 2.0 * at["wave"]
-        local[:, J[joint]] = degrees("YXZ", twist / 3, lean / 2, side_bend)
+        local[:, J[joint]] = degrees("YXZ", twist / 3, lean / 2, 1.5 * at["wave"])
     for joint in ("neck", "head"):
         local[:, J[joint]] = degrees("YXZ", -0.32 * at["yaw"] - twist / 3, 1 - 14 * at["squat"], -2.5 * at["wave"])
 
 
-def bend_arm(local: Array, side: str, sign: float, at: Mapping[str, Array], stride: Array, seconds: Array) -> None:
+def bend_arm(local: Array, side: str, sign: float, at: Mapping[str, Array], stride: Array) -> None:
     """Collar, shoulder, elbow and hand; the right arm also waves. sign is 1 for the left arm, -1 for the right."""
     wave = at["wave"] if side == "right" else np.zeros(FRAMES)
-    squat, beat = at["squat"], np.sin(2 * math.pi * 1.75 * seconds)
-    lower = 70 - 8 * squat + wave * (-72 + 5 * beat)
-    raised = 4 + 60 * stride * (1 - wave) + 62 * squat
-    twist = -6 - 60 * wave
-    bend = 22 + 30 * np.maximum(stride, -0.2) * (1 - wave) + 18 * squat + wave * (62 + 26 * beat)
-    local[:, J[f"{side}_collar"]] = degrees("Z", -sign * (8 - 15 * wave))
-    shoulder = degrees("XZ", -raised, -sign * lower) @ degrees("X", twist)
-    local[:, J[f"{side}_shoulder"]] = shoulder
-    local[:, J[f"{side}_elbow"]] = degrees("YX", -sign * bend, -12 * wave)
-    local[:, J[f"{side}_wrist"]] = degrees("ZY", -sign * 4 + 0 * wave, -sign * 10 * wave * beat)
-    local[:, J[f"{side}_hand"]] = degrees("Z", -sign * (22 - 16 * wave))
+    squat, beat, idle = at["squat"], wave_of(14), 1 - wave
+    lower = 76 - 2 * squat + wave * (-66 + 5 * beat)
+    raised = 2 + 62 * stride * idle + 92 * squat
+    bend = 20 + 30 * np.maximum(stride, -0.2) * idle - 6 * squat + wave * (60 + 26 * beat)
+    local[:, J[f"{side}_collar"]] = degrees("Z", -sign * (8 - 24 * wave))
+    local[:, J[f"{side}_shoulder"]] = degrees("XZ", -raised, -sign * lower) @ degrees("X", -4 - 62 * wave)
+    local[:, J[f"{side}_elbow"]] = degrees("YX", -sign * bend, 22 * idle - 10 * wave)
+    local[:, J[f"{side}_wrist"]] = degrees("XZY", 8 * idle, -sign * 2, -sign * 10 * wave * beat)
+    local[:, J[f"{side}_hand"]] = degrees("Z", -sign * (18 - 12 * wave))
+
+
+def wave_of(cycles: int) -> Array:
+    """A sine with so many cycles in the loop, (FRAMES,)."""
+    return np.sin(2 * math.pi * cycles * np.arange(FRAMES) / FRAMES)
 
 
 def degrees(axes: str, *angles: Array) -> Array:
@@ -254,36 +282,117 @@ def seen_from(motion: Motion, root_joint: Array, rotation: Array, translation: A
 
 # --- the people -------------------------------------------------------------------------------------------------------
 
-CLOTH_M = {"hair": 0.013, "shirt": 0.007, "trousers": 0.009, "shoes": 0.007, "soles": 0.007}
+CLOTH_M = {"trousers": 0.010, "shirt": 0.013}
+SHOE_M = 0.006
+FOLD_M = 0.028  # fabric spans hollows of about this size
+HAIR_M = 0.016
+FLARE_M = 0.014  # how much wider trousers are at the ankle than at the knee
 
 
 @dataclass(frozen=True)
 class Actor:
-    """Somebody in the room: a body, its motion in world axes, and the colours it does not share with the body's own."""
+    """Somebody in the room: a body, its motion in world axes, and the colours in which it differs from COLOURS."""
 
     body: Body
     motion: Motion
     outfit: Mapping[str, tuple[int, int, int]]
 
 
-def garments(body: Body) -> dict[str, Array]:
-    """How much each vertex belongs to each colour the body is painted in: name -> (V,) 0..1, together 1."""
-    palette = np.array(list(COLOURS.values()), float)
+@dataclass(frozen=True)
+class Wardrobe:
+    """What an actor wears, on its rest skin.
+
+    rest: (V, 3) m, the skin with the garments' thickness on; normals: (V, 3); rgb: (V, 3) 0..1, the skin without them; fields: (V, 4) m,
+    distance inside the hems of shoes, soles, trousers and shirt; hair: (V,) 0..1.
+    """
+
+    rest: Array
+    normals: Array
+    rgb: Array
+    fields: Array
+    hair: Array
+
+
+def wardrobe(actor: Actor) -> Wardrobe:
+    """Dress an actor."""
+    body, colours = actor.body, {name: np.array(rgb) for name, rgb in {**COLOURS, **actor.outfit}.items()}
+    rest, joints = body.rest_vertices(actor.motion.betas).astype(np.float64), body.rest_joints(actor.motion.betas)
+    # Fabric reaches a little further than its hem is painted: the hem is straight, and casts its shade.
+    inside = {name: ease(1.5 + field / 0.016) for name, field in clothes(rest, joints).items()}
+    dressed = np.maximum.reduce(list(inside.values()))
+    hair = hair_share(body)
     assert body.vertex_rgb is not None
-    nearest = np.linalg.norm(body.vertex_rgb[:, None] - palette, axis=2).argmin(axis=1)
-    return dict(zip(COLOURS, softened(np.eye(len(palette))[nearest], body.faces, 1).T, strict=True))
+    bare = np.where(dressed[:, None] > 0, colours["skin"], body.vertex_rgb + (colours["skin"] - COLOURS["skin"]))
+    lasts = put_on_shoes(rest, joints, body.faces)
+    loose = dressed * ease((rest[:, 1] - joints[J["left_ankle"], 1]) / 0.03)
+    rest += loose[:, None] * (softened(rest, body.faces, 6) - rest)
+    rest += loose[:, None] * drape(rest, body.faces, loose > 0)
+    thickness = np.maximum.reduce([CLOTH_M[name] * inside[name] for name in CLOTH_M])
+    thickness += FLARE_M * inside["trousers"] * ease((joints[J["left_knee"], 1] - rest[:, 1]) / 0.4)
+    thickness += HAIR_M * ease(1.6 * softened(hair[:, None], body.faces, 6)[:, 0] - 0.6)
+    rest += thickness[:, None] * vertex_normals(rest, body.faces)
+    normals = vertex_normals(rest, body.faces)
+    for foot, last in lasts:
+        normals[foot] += ease((joints[J["left_ankle"], 1] - 0.02 - rest[foot, 1]) / 0.02)[:, None] * (last - normals[foot])
+    rgb = (bare + hair[:, None] * (colours["hair"] - bare)) / 255
+    fields = clothes(rest, joints)
+    return Wardrobe(rest, normals, rgb, np.stack(list(fields.values()), axis=1), hair)
 
 
-def clothed(body: Body, betas: Array) -> Array:
-    """The rest skin with its garments' thickness on, and the toes lost in the shoes: (V, 3) m."""
-    skin = body.rest_vertices(betas).astype(np.float64)
-    parts = garments(body)
-    shoes = parts["shoes"] + parts["soles"]
-    fabric = parts["shirt"] + parts["trousers"] + parts["hair"]
-    skin += fabric[:, None] * (softened(skin, body.faces, 4) - skin)
-    skin += shoes[:, None] * (softened(skin, body.faces, 24) - skin)
-    thickness = sum(CLOTH_M[name] * parts[name] for name in CLOTH_M)
-    return skin + softened(np.asarray(thickness)[:, None], body.faces, 1) * vertex_normals(skin, body.faces)
+def put_on_shoes(rest: Array, joints: Array, faces: Array) -> list[tuple[Array, Array]]:
+    """Push each foot of rest (V, 3), m, out to its convex hull, so that a shoe hides the toes.
+
+    For each foot: its vertex numbers (N,), and which way they were pushed, (N, 3): normals without the toes' folds.
+    """
+    lasts = []
+    for side, sign in (("left", 1.0), ("right", -1.0)):
+        ankle, ball = joints[J[f"{side}_ankle"]], joints[J[f"{side}_foot"]]
+        foot = np.flatnonzero((rest[:, 1] < ankle[1] + 0.005) & (rest[:, 0] * sign > 0))
+        hull, ends = ConvexHull(rest[foot]).equations, (rest[foot, 2].min() + 0.04, rest[foot, 2].max() - 0.05)
+        low = 0.3 * ankle[1] + 0.7 * rest[foot, 1].min()
+        for _ in range(8):
+            rest[foot] = softened(rest, faces, 3)[foot]
+            axis_z = rest[foot, 2].clip(*ends)
+            axis_x = np.interp(axis_z, [ankle[2], ball[2]], [ankle[0], ball[0]])
+            axis = np.stack([axis_x, np.full(len(foot), low), axis_z], axis=1)
+            outward = unit(rest[foot] - axis)
+            slope, room = outward @ hull[:, :3].T, SHOE_M - axis @ hull[:, :3].T - hull[:, 3]
+            distances = np.where(slope > 1e-6, room / np.maximum(slope, 1e-6), np.inf)
+            rest[foot] = axis + distances.min(axis=1)[:, None] * outward
+        lasts.append((foot, outward))
+    return lasts
+
+
+def hair_share(body: Body) -> Array:
+    """How far each vertex is painted from skin to hair: (V,) 0..1, brows included."""
+    assert body.vertex_rgb is not None
+    skin, hair = np.array(COLOURS["skin"], float), np.array(COLOURS["hair"], float)
+    share = np.clip((body.vertex_rgb - skin) @ (hair - skin) / ((hair - skin) @ (hair - skin)), 0, 1)
+    off_line = np.linalg.norm(body.vertex_rgb - skin - share[:, None] * (hair - skin), axis=1)
+    return np.where(off_line < 14, share, 0)
+
+
+def drape(skin: Array, faces: Array, worn: Array) -> Array:
+    """How fabric bridges the small hollows and bumps of skin (V, 3), where worn (V,): offsets along the normals, m.
+
+    Each vertex goes to the height of the mean skin within FOLD_M of it that faces its way, every area alike.
+    """
+    rows, normals = np.flatnonzero(worn), unit(softened(vertex_normals(skin, faces), faces, 12))
+    tree = cKDTree(skin[rows])
+    near = tree.sparse_distance_matrix(tree, 3 * FOLD_M, output_type="coo_matrix")
+    a, b = rows[near.row], rows[near.col]
+    weights = np.exp(-0.5 * (near.data / FOLD_M) ** 2) * vertex_areas(skin, faces)[b]
+    weights *= np.einsum("na,na->n", normals[a], normals[b]) > 0.3
+    heights = np.einsum("na,na->n", skin[b] - skin[a], normals[a])
+    mean = np.bincount(a, weights * heights, len(skin)) / np.maximum(np.bincount(a, weights, len(skin)), 1e-12)
+    return mean[:, None] * normals
+
+
+def vertex_areas(vertices: Array, faces: Array) -> Array:
+    """The skin each vertex stands for: a third of the faces around it, (V,) m^2."""
+    a, b, c = vertices[faces].transpose(1, 0, 2)
+    thirds = np.linalg.norm(np.cross(b - a, c - a), axis=1) / 6
+    return np.bincount(faces.ravel(), np.repeat(thirds, 3), len(vertices))
 
 
 def vertex_normals(vertices: Array, faces: Array) -> Array:
@@ -325,17 +434,21 @@ float lit(vec3 p, float softness) {
 }
 """
 FIGURE_VERTEX = """#version 330
-uniform mat4 clip_from_world; in vec3 position, normal, rest, colour; in vec2 cloth;
-out vec3 p, n, r, c; out vec2 k;
-void main() { gl_Position = clip_from_world * vec4(position, 1.0); p = position; n = normal; r = rest; c = colour; k = cloth; }
+uniform mat4 clip_from_world; in vec3 position, normal, rest, colour; in vec4 fields; in float hairy;
+out vec3 p, n, r, c; out vec4 k; out float hair;
+void main() { gl_Position = clip_from_world * vec4(position, 1.0); p = position; n = normal; r = rest; c = colour; k = fields; hair = hairy; }
 """
 FIGURE_FRAGMENT = (
-    "#version 330\nin vec3 p, n, r, c; in vec2 k; out vec4 pixel;"
+    "#version 330\nin vec3 p, n, r, c; in vec4 k; in float hair; out vec4 pixel; uniform vec3 garments[4];"
     + LIGHT
     + """
 void main() {
   vec3 view = normalize(camera - p), base = linear(c);
-  float fabric = k.x, hair = k.y, bare = clamp(1.0 - fabric - hair, 0.0, 1.0);
+  vec4 inside = smoothstep(-0.5 * fwidth(k) - 0.0008, 0.5 * fwidth(k) + 0.0008, k);
+  for (int i = 0; i < 4; ++i) base = mix(base, linear(garments[i]), inside[i]);
+  float fabric = max(inside.z, inside.w), hem = mix(k.z, k.w, inside.w);
+  base *= 1.0 - 0.16 * fabric * smoothstep(0.003, 0.0, abs(hem - 0.016)) - 0.25 * fabric * smoothstep(0.005, 0.0, hem);
+  float bare = (1.0 - max(fabric, inside.x)) * (1.0 - hair);
   vec3 q = r * vec3(26.0, 17.0, 26.0);
   vec3 fold = vec3(noise(q), noise(q + 31.7), noise(q + 67.1)) - 0.5;
   vec3 strand = vec3(noise(r * vec3(230.0, 40.0, 90.0)), 0.5, noise(r * vec3(90.0, 40.0, 230.0))) - 0.5;
@@ -371,10 +484,21 @@ vec3 wood(vec2 at) {
   float joint = smoothstep(0.5 - 0.012 - wide, 0.5, gap);
   return linear(mix(vec3(0.60, 0.46, 0.34), vec3(0.70, 0.56, 0.42), shade) * (0.95 + 0.10 * grain)) * (1.0 - 0.45 * joint);
 }
+vec3 picture(vec2 at, vec2 half_size, float seed, vec3 wall) {
+  vec2 inside = half_size - abs(at);
+  float edge = min(inside.x, inside.y), soft = fwidth(at.y);
+  float ridge = 0.10 * sin(at.x * 9.0 + seed) + 0.05 * sin(at.x * 23.0 + 2.0 * seed), y = at.y / half_size.y;
+  vec3 sky = mix(vec3(0.86, 0.74, 0.60), vec3(0.48, 0.62, 0.70), clamp(y + 0.4, 0.0, 1.0));
+  vec3 hills = mix(vec3(0.30, 0.38, 0.36), vec3(0.42, 0.50, 0.46), smoothstep(-0.01, 0.01, y - ridge + 0.25));
+  vec3 shown = mix(wall * mix(1.0, 0.80, smoothstep(-0.05, 0.0, edge)), linear(vec3(0.26, 0.20, 0.16)), smoothstep(0.0, soft, edge));
+  shown = mix(shown, linear(vec3(0.90, 0.89, 0.86)), smoothstep(0.025, 0.025 + soft, edge));
+  return mix(shown, linear(mix(hills, sky, smoothstep(-0.01, 0.01, y - ridge))), smoothstep(0.085, 0.085 + soft, edge));
+}
 void main() {
   bool floor_here = n.y > 0.5;
-  vec3 base = floor_here ? wood(p.xz) : linear(vec3(0.80, 0.79, 0.76)) * (0.985 + 0.03 * noise(p * 14.0));
+  vec3 base = floor_here ? wood(p.xz) : linear(vec3(0.80, 0.79, 0.76));
   if (!floor_here && abs(n.z) > 0.5 && p.y < 0.11) base = linear(vec3(0.90, 0.89, 0.87)) * smoothstep(0.11, 0.105, p.y);
+  if (!floor_here) base = picture(p.xy - vec2(1.25, 1.62), vec2(0.36, 0.46), 1.0, picture(p.xy - vec2(-1.45, 1.66), vec2(0.30, 0.30), 4.0, base));
   float hidden = 1.0;
   for (int i = 0; i < near_count; ++i) {
     vec3 to = near[i].xyz - p; float d = length(to), w = near[i].w;
@@ -482,30 +606,28 @@ class Figure:
 
     def __init__(self, gl: moderngl.Context, actor: Actor) -> None:
         self.actor = actor
-        self.rest = clothed(actor.body, actor.motion.betas)
         self.rest_joints = actor.body.rest_joints(actor.motion.betas)
+        self.wardrobe = wardrobe(actor)
         self.program = gl.program(vertex_shader=FIGURE_VERTEX, fragment_shader=FIGURE_FRAGMENT)
         self.depth = gl.program(vertex_shader=DEPTH_VERTEX, fragment_shader=DEPTH_FRAGMENT)
-        self.moving = gl.buffer(reserve=len(self.rest) * 24, dynamic=True)
-        still = gl.buffer(np.c_[self.rest, self.paint()].astype("f4").tobytes())
+        self.moving = gl.buffer(reserve=len(self.wardrobe.rest) * 24, dynamic=True)
+        worn = self.wardrobe
+        still = gl.buffer(np.c_[worn.rest, worn.rgb, worn.fields, worn.hair].astype("f4").tobytes())
         faces = gl.buffer(actor.body.faces.astype("i4").tobytes())
-        layout = [(self.moving, "3f 3f", "position", "normal"), (still, "3f 3f 2f", "rest", "colour", "cloth")]
-        self.skin = gl.vertex_array(self.program, layout, faces)
+        moving, painted = (self.moving, "3f 3f", "position", "normal"), ("rest", "colour", "fields", "hairy")
+        self.skin = gl.vertex_array(self.program, [moving, (still, "3f 3f 4f 1f", *painted)], faces)
         self.outline = gl.vertex_array(self.depth, [(self.moving, "3f 12x", "position")], faces)
         write_matrix(self.depth, "clip_from_world", clip_from_light())
-
-    def paint(self) -> Array:
-        """Colour, and shares of fabric and hair: (V, 5) 0..1."""
-        parts = garments(self.actor.body)
-        colours = {**COLOURS, **self.actor.outfit}
-        rgb = sum(parts[name][:, None] * np.array(colours[name]) / 255 for name in parts)
-        return np.c_[rgb, parts["shirt"] + parts["trousers"], parts["hair"] + parts["brows"]]
+        colours = {**COLOURS, **actor.outfit}
+        self.program["garments"] = [tuple(np.array(colours[name]) / 255) for name in ("shoes", "soles", "trousers", "shirt")]
 
     def pose(self, frame: int) -> Array:
         """Move the skin to a frame of the motion; its joints, (24, 3) m, world."""
         pose, transl = self.actor.motion.poses[frame], self.actor.motion.transl[frame]
-        vertices, joints = self.actor.body.skin(self.rest, self.rest_joints, joint_rotations(pose[:3], pose[3:]), transl)
-        self.moving.write(np.c_[vertices, vertex_normals(vertices, self.actor.body.faces)].astype("f4").tobytes())
+        rotations = joint_rotations(pose[:3], pose[3:])
+        tips, _ = self.actor.body.skin(self.wardrobe.rest + 0.01 * self.wardrobe.normals, self.rest_joints, rotations, transl)
+        vertices, joints = self.actor.body.skin(self.wardrobe.rest, self.rest_joints, rotations, transl)
+        self.moving.write(np.c_[vertices, unit(tips - vertices)].astype("f4").tobytes())
         return joints
 
     def cast_shadow(self) -> None:
@@ -584,7 +706,7 @@ def main() -> None:
     parser.add_argument("out", type=Path, help="the folder for sample.mp4 and sample_truth.npz")
     out = parser.parse_args().out
     body = load_open_body()
-    motion = choreography(body, ground=float(clothed(body, np.zeros(10))[:, 1].min()))
+    motion = choreography(body, ground=float(body.v_template[:, 1].min()) - SHOE_M)
     studio = Studio([Actor(body, motion, outfit={})])
     encode(out / "sample.mp4", (studio.draw(frame) for frame in range(FRAMES)))
     np.savez_compressed(

@@ -1,8 +1,8 @@
 """Where BlazePose's landmarks sit on the open body.
 
-Each landmark is fixed to one joint, at an offset in the rest pose (m; x to the body's left, y up, z forward). Limb offsets
-are the mean difference between what BlazePose calls a shoulder, hip, ... and the body's joints, over many poses, shapes and
-views of rendered bodies, made symmetric; those of face, hands and feet are the mean shape that BlazePose itself gives them.
+Each landmark is fixed to one joint, at an offset in the rest pose (m; x to the body's left, y up, z forward). The offsets
+are where BlazePose's pixels fall on rendered bodies, on average over many poses, shapes and views, made symmetric: it calls
+a shoulder, a hip or an ankle something else than SMPL does.
 """
 
 from __future__ import annotations
@@ -12,24 +12,24 @@ import numpy as np
 from remi_stream.skeletons import JOINTS
 
 LEFT_SIDE: dict[str, tuple[str, tuple[float, float, float]]] = {
-    "left_eye_inner": ("head", (0.015, 0.050, 0.135)),
-    "left_eye": ("head", (0.020, 0.051, 0.135)),
-    "left_eye_outer": ("head", (0.025, 0.052, 0.132)),
-    "left_ear": ("head", (0.076, 0.019, 0.030)),
-    "mouth_left": ("head", (0.022, -0.018, 0.120)),
-    "left_shoulder": ("left_shoulder", (-0.009, 0.012, 0.0)),
-    "left_elbow": ("left_elbow", (-0.018, -0.005, 0.0)),
-    "left_wrist": ("left_wrist", (-0.012, -0.005, 0.0)),
-    "left_pinky": ("left_wrist", (0.062, -0.006, -0.010)),
-    "left_index": ("left_wrist", (0.068, -0.010, 0.027)),
-    "left_thumb": ("left_wrist", (0.016, -0.007, 0.010)),
-    "left_hip": ("left_hip", (-0.011, -0.001, 0.0)),
-    "left_knee": ("left_knee", (-0.006, 0.0, 0.0)),
-    "left_ankle": ("left_ankle", (0.0, 0.015, 0.0)),
-    "left_heel": ("left_ankle", (0.0, -0.047, 0.005)),
-    "left_foot_index": ("left_ankle", (0.011, -0.085, 0.120)),
+    "left_eye_inner": ("head", (0.015, 0.048, 0.090)),
+    "left_eye": ("head", (0.024, 0.048, 0.085)),
+    "left_eye_outer": ("head", (0.034, 0.048, 0.078)),
+    "left_ear": ("head", (0.050, 0.032, 0.034)),
+    "mouth_left": ("head", (0.018, -0.019, 0.099)),
+    "left_shoulder": ("left_shoulder", (-0.012, 0.014, 0.003)),
+    "left_elbow": ("left_elbow", (-0.015, -0.002, 0.0)),
+    "left_wrist": ("left_wrist", (0.008, -0.002, 0.003)),
+    "left_pinky": ("left_wrist", (0.085, -0.008, -0.006)),
+    "left_index": ("left_wrist", (0.089, -0.013, 0.009)),
+    "left_thumb": ("left_wrist", (0.064, -0.015, 0.014)),
+    "left_hip": ("left_hip", (-0.014, 0.002, 0.004)),
+    "left_knee": ("left_knee", (-0.004, -0.006, -0.006)),
+    "left_ankle": ("left_ankle", (0.001, 0.025, 0.007)),
+    "left_heel": ("left_ankle", (-0.005, -0.043, -0.030)),
+    "left_foot_index": ("left_ankle", (-0.005, -0.056, 0.177)),
 }
-NOSE = ("head", (0.0, 0.017, 0.155))
+NOSE = ("head", (0.0, 0.016, 0.110))
 
 
 def mirrored(name: str) -> tuple[str, tuple[float, float, float]]:

@@ -11,15 +11,17 @@ import numpy as np
 
 from remi_stream.body.attachments import landmarks
 from remi_stream.body.translation import translation
-from remi_stream.geometry import Intrinsics, rays
+from remi_stream.geometry import Intrinsics, rays, swing
 from remi_stream.skeletons import LIMB_JOINTS, indices
 
 LENGTH_SPREAD_M = 0.02
 """How far a bone may be from the mean body's."""
 STEP_SPREAD_M = 0.06
 """How far the network's depth difference along a bone is from the truth."""
-DEPTH_SPREAD_M = 0.3
+DEPTH_SPREAD_M = 1.0
 ROUNDS = 3
+FORWARD = np.array([0, 0, 1.0])
+TORSO = [11, 12, 23, 24]
 NEAREST_M = 0.2
 
 LIMBS = np.array(indices("blazepose33", LIMB_JOINTS))
@@ -48,10 +50,11 @@ def lift(
 ) -> np.ndarray:
     """Give the landmarks (33, 3), m, camera frame, of a person of the mean body's size.
 
-    world: (33, 3) m, camera axes, any origin. pixels: (33, 2). weights: (33,). lengths: (14,) m, from `bone_lengths`.
+    world: (33, 3) m, any origin, as a camera sees them that looks straight at the person (networks see crops). pixels: (33, 2). weights: (33,). lengths: (14,) m, from `bone_lengths`.
     """
     seen = np.linalg.norm(world[STARTS] - world[ENDS], axis=1)
-    world = world * (lengths.sum() / seen.sum())
+    middle = rays(pixels[TORSO].mean(0), intrinsics)
+    world = world @ swing(FORWARD, np.append(middle, 1.0)).T * (lengths.sum() / seen.sum())
     away = translation(world[LIMBS], pixels[LIMBS], weights[LIMBS], intrinsics)
     guess = np.maximum(world[:, 2] + away[2], NEAREST_M)
     directions = np.concatenate([rays(pixels, intrinsics), np.ones((len(pixels), 1))], 1)

@@ -1,41 +1,89 @@
-"""rough"""
+"""The default engine: BlazePose landmarks of a region that follows the person, and a SMPL body fitted to them.
+
+Bazarevsky et al., "BlazePose: On-device real-time body pose tracking" (2020).
+"""
+
+from __future__ import annotations
+
 from typing import NamedTuple
 
-from remi_stream.geometry import box_of
+import numpy as np
+
+from remi_stream.body.fit import Fit, Fitter
+from remi_stream.body.ik import Memory
+from remi_stream.body.smpl import load_open_body
+from remi_stream.geometry import box_of, iou
 from remi_stream.messages import Person
 from remi_stream.pose.engine import Crop, Pose
-from remi_stream.pose.landmarks import look
-from remi_stream.pose.region import Follower, follow, region_around, region_of
+from remi_stream.pose.gates import clarity, refusal
+from remi_stream.pose.landmarks import Landmarks, look
+from remi_stream.pose.region import LONGEST_GAP_S, Follower, Region, follow, region_around, region_of
+from remi_stream.runtimes.runtime import Runtime
+
+SAME_IOU = 0.1
+"""Below this overlap of the region and the crop's box, the region follows somebody else."""
 
 
 class State(NamedTuple):
+    """What a track carries from frame to frame: where its person moves, and what inverse kinematics holds."""
+
     follower: Follower
+    memory: Memory
 
 
 class BlazePose:
+    """33 landmarks in 3D, and a SMPL pose of the open body."""
+
     name = "blazepose"
 
-    def __init__(self, network):
+    def __init__(self, network: Runtime) -> None:
         self._network = network
+        self._fitter = Fitter(load_open_body())
         self.runtime_name = network.name
 
     def infer(self, crops: list[Crop]) -> list[Pose]:
+        """Estimate a pose per crop, one after the other."""
         return [self._pose(crop) for crop in crops]
 
-    def _pose(self, crop):
-        state = crop.state
-        if state is None:
-            first = look(self._network, crop.image, region_around(crop.box_xyxy))
-            region = region_of(first.circle)
-        else:
-            region = state.follower.region()
+    def _pose(self, crop: Crop) -> Pose:
+        state = usable(crop)
+        region = state.follower.region() if state else self._find(crop)
         seen = look(self._network, crop.image, region)
-        if seen.flag < 0.5:
-            return Pose(None, crop.box_xyxy, None, "presence")
-        f = follow(state.follower if state else None, seen.circle, crop.captured_at)
-        box = box_of(seen.pixels)
-        depth = crop.intrinsics[0] * 1.6 / max(box[3] - box[1], 1)
-        person = Person(track_id=crop.track_id, score=seen.flag, box_xyxy=box, skeleton="blazepose33",
-            keypoints_px=seen.pixels.astype("float32"), keypoint_scores=seen.visibility.astype("float32"),
-            joints_m=(seen.world + [0, 0, depth]).astype("float32"))
-        return Pose(person, box, State(f))
+        reason = refusal(seen, region, self._fitter.lengths, tracked=state is not None)
+        if reason:
+            return Pose(None, crop.box_xyxy, None, reason)
+        elapsed = crop.captured_at - state.follower.seen_at if state else 0.0
+        fit = self._fitter.fit(
+            seen.world, seen.pixels, seen.visibility, crop.intrinsics, state.memory if state else None, elapsed
+        )
+        follower = follow(state.follower if state else None, seen.circle, crop.captured_at)
+        person = person_of(crop.track_id, seen, fit)
+        return Pose(person, person.box_xyxy, State(follower, fit.memory))
+
+    def _find(self, crop: Crop) -> Region:
+        """A first look around the box shows how the person is turned, and where the hips are."""
+        return region_of(look(self._network, crop.image, region_around(crop.box_xyxy)).circle)
+
+
+def usable(crop: Crop) -> State | None:
+    """The crop's state, unless it is too old or follows somebody else."""
+    if not isinstance(crop.state, State):
+        return None
+    follower = crop.state.follower
+    fresh = 0 < crop.captured_at - follower.seen_at < LONGEST_GAP_S
+    same = iou(crop.box_xyxy, follower.region().box()[None])[0] > SAME_IOU
+    return crop.state if fresh and same else None
+
+
+def person_of(track_id: int, seen: Landmarks, fit: Fit) -> Person:
+    """Make the message."""
+    return Person(
+        track_id=track_id,
+        score=seen.flag * clarity(seen),
+        box_xyxy=box_of(seen.pixels),
+        skeleton="blazepose33",
+        keypoints_px=seen.pixels.astype(np.float32),
+        keypoint_scores=seen.visibility.astype(np.float32),
+        joints_m=fit.landmarks_m.astype(np.float32),
+        smpl=fit.smpl,
+    )

@@ -26,13 +26,15 @@ class Landmarks(NamedTuple):
     """What BlazePose sees in a region.
 
     pixels: (33, 2) px. circle: (2, 2) px, hip centre and a point above it on the body's circle. visibility, presence:
-    (33,) in [0, 1]. world: (33, 3) m, camera axes, from the hips' middle. flag: [0, 1], somebody is there; no quality.
+    (33,) in [0, 1]. clarity: (33,) in [0, 1], the peak of each landmark's heat. world: (33, 3) m, axes of a camera that looks
+    at the region's middle, from the hips' middle. flag: [0, 1], somebody is there; it says nothing about quality.
     """
 
     pixels: np.ndarray
     circle: np.ndarray
     visibility: np.ndarray
     presence: np.ndarray
+    clarity: np.ndarray
     world: np.ndarray
     flag: float
 
@@ -53,7 +55,7 @@ def sample(image: np.ndarray, region: Region) -> np.ndarray:
 def read(out: dict[str, np.ndarray], region: Region) -> Landmarks:
     """Turn the network's outputs into landmarks in the picture."""
     points = out[POINTS].reshape(-1, 5)[:NEEDED]
-    inside = refine(points[:, :2] / SIDE, out[HEATMAPS][0, :, :, :NEEDED])
+    inside, clarity = refine(points[:, :2] / SIDE, out[HEATMAPS][0, :, :, :NEEDED])
     pixels = region.to_picture(inside)
     seen = sigmoid(points[:COUNT, 3:])
     return Landmarks(
@@ -61,13 +63,14 @@ def read(out: dict[str, np.ndarray], region: Region) -> Landmarks:
         circle=pixels[COUNT:],
         visibility=seen[:, 0],
         presence=seen[:, 1],
+        clarity=clarity[:COUNT],
         world=turn(out[WORLD].reshape(-1, 3)[:COUNT].astype(float), region.angle),
         flag=float(out[FLAG].flat[0]),
     )
 
 
-def refine(points: np.ndarray, heatmaps: np.ndarray) -> np.ndarray:
-    """Move points (N, 2), in [0, 1], to the centre of their heat nearby; heatmaps: (64, 64, N) logits."""
+def refine(points: np.ndarray, heatmaps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Move points (N, 2), in [0, 1], to the centre of their heat nearby, and give its peak (N,); heatmaps: (64, 64, N) logits."""
     cell = (points * CELLS).astype(int)
     columns, rows = cell[:, :1] + REACH, cell[:, 1:] + REACH
     there = within(rows)[:, :, None] & within(columns)[:, None, :]
@@ -76,8 +79,9 @@ def refine(points: np.ndarray, heatmaps: np.ndarray) -> np.ndarray:
     heat = sigmoid(heatmaps[(*clipped, number)]) * there
     total = np.maximum(heat.sum((1, 2)), 1e-9)
     x, y = (heat.sum(1) * columns).sum(1) / total, (heat.sum(2) * rows).sum(1) / total
-    found = (heat.max((1, 2)) >= LEAST_HEAT) & within(cell).all(1)
-    return np.where(found[:, None], np.stack([x, y], 1) / CELLS, points)
+    peak = heat.max((1, 2))
+    found = (peak >= LEAST_HEAT) & within(cell).all(1)
+    return np.where(found[:, None], np.stack([x, y], 1) / CELLS, points), peak
 
 
 def within(cells: np.ndarray) -> np.ndarray:

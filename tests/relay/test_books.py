@@ -10,26 +10,16 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from remi_stream.messages import Bodies, CameraFacts
 from remi_stream.relay.books import LOST, Books, Epoch
+from tests.sample import bodies
+from tests.sample import facts as camera_facts
 
 
 def body(frame_id: int, skipped: dict[str, int] | None = None, epoch: int = 1) -> Bodies:
-    return Bodies(
-        camera="front",
-        epoch=epoch,
-        frame_id=frame_id,
-        captured_at=frame_id / 30,
-        skipped=skipped or {},
-        engine="synthetic",
-        size=(64, 36),
-        intrinsics=(70, 70, 32, 18),
-        people=[],
-    )
+    return bodies(frame_id, skipped=skipped or {}, epoch=epoch, people=[])
 
 
 def facts(captured: int, epoch: int = 1) -> CameraFacts:
-    return CameraFacts(
-        camera="front", epoch=epoch, state="live", source="synthetic", size=(64, 36), fps=30, captured=captured
-    )
+    return camera_facts(captured, epoch=epoch)
 
 
 def assert_balance(books: Epoch) -> None:

@@ -1,0 +1,65 @@
+"""The fit of a mean-shaped SMPL body to one frame's landmarks."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from remi_stream.body.attachments import landmarks
+from remi_stream.body.ik import Memory, Skeleton
+from remi_stream.body.lifting import LIMBS, bone_lengths, lift
+from remi_stream.body.smpl import Body, forward_kinematics
+from remi_stream.geometry import Intrinsics, rotation_vectors
+from remi_stream.messages import Smpl
+
+MEAN_SHAPE = np.zeros(10, np.float32)
+
+
+class Fit(NamedTuple):
+    """landmarks_m: (33, 3) float64, m, camera frame, of a person as tall as the body. memory: for the next frame."""
+
+    landmarks_m: np.ndarray
+    smpl: Smpl
+    memory: Memory
+
+
+class Fitter:
+    """Fits one body, at its mean shape, to BlazePose's landmarks."""
+
+    def __init__(self, body: Body) -> None:
+        self._name: str = body.name
+        self._rest_joints = body.rest_joints(MEAN_SHAPE)
+        self.lengths = bone_lengths(self._rest_joints)
+        self._skeleton = Skeleton(self._rest_joints)
+
+    def fit(
+        self,
+        world: np.ndarray,
+        pixels: np.ndarray,
+        visibility: np.ndarray,
+        intrinsics: Intrinsics,
+        memory: Memory | None = None,
+        elapsed: float = 0.0,
+    ) -> Fit:
+        """Fit the body to landmarks: world (33, 3) m and pixels (33, 2) as for `lift`, visibility (33,) in [0, 1].
+
+        memory: what the same person's last frame left, elapsed seconds ago.
+        """
+        weights = visibility**2
+        points = lift(world, pixels, weights, intrinsics, self.lengths)
+        pose = self._skeleton.solve(points, visibility, memory, elapsed)
+        smpl = Smpl(
+            body=self._name,
+            global_orient=rotation_vectors(pose.rotations[0]).astype(np.float32),
+            body_pose=rotation_vectors(pose.rotations[1:]).astype(np.float32).ravel(),
+            betas=MEAN_SHAPE,
+            transl=self._transl(pose.rotations, points, weights).astype(np.float32),
+            joint_confidence=pose.joint_confidence.astype(np.float32),
+        )
+        return Fit(points, smpl, pose.memory)
+
+    def _transl(self, rotations: np.ndarray, points: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        """SMPL's transl (3,), m, that brings the posed body's limbs to where the landmarks (33, 3) have them."""
+        posed = landmarks(*forward_kinematics(self._rest_joints, rotations, np.zeros(3)))
+        return np.average((points - posed)[LIMBS], axis=0, weights=np.maximum(weights[LIMBS], 1e-3))

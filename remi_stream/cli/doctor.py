@@ -1,0 +1,172 @@
+"""`remi-stream doctor`: whether everything that is needed is there, and what to do if not."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Annotated, Literal, NamedTuple
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from remi_stream import config
+from remi_stream.cli.machine import Machine
+from remi_stream.errors import DONE, NOT_STARTED, RemiError
+
+FIRST_PYTHON, LAST_PYTHON = (3, 10), (3, 13)
+LITTLE_BYTES, TOO_LITTLE_BYTES = 1e9, 1e8
+FEATURES = {"avx2": "AVX2", "avx512f": "AVX-512", "amx_bf16": "AMX bf16"}
+CV2 = ("opencv-python-headless", "opencv-python", "opencv-contrib-python-headless", "opencv-contrib-python")
+OPENVINO = "import openvino; print(openvino.__version__.split('-')[0], *openvino.Core().available_devices)"
+FFMPEG = "import av; print(av.ffmpeg_version_info)"
+STYLES = {"ok": "green", "warn": "yellow", "fail": "bold red"}
+
+
+class Finding(NamedTuple):
+    """A line of the report; text says what was found, and what to do unless it is ok."""
+
+    verdict: Literal["ok", "warn", "fail"]
+    text: str
+
+
+def doctor(name: Annotated[str, typer.Option(help="Name of the daemon whose ports are looked at.")] = "default") -> int:
+    """Check this machine and this installation."""
+    console = Console(soft_wrap=True)
+    machine = Machine()
+    findings = []
+    for title, check in CHECKS.items():
+        finding = check(machine, name)
+        findings.append(finding)
+        console.print(Text.assemble((f"{finding.verdict:<5}", STYLES[finding.verdict]), f"{title:<15}{finding.text}"))
+    return NOT_STARTED if any(finding.verdict == "fail" for finding in findings) else DONE
+
+
+def python(machine: Machine, _name: str) -> Finding:
+    """Look at the interpreter."""
+    version = ".".join(map(str, machine.python()))
+    if machine.python() < FIRST_PYTHON:
+        return Finding("fail", f"{version}; 3.10 to 3.13 are supported. Make a new environment with one of them")
+    if machine.python() > LAST_PYTHON:
+        return Finding("warn", f"{version} is untried; 3.10 to 3.13 are supported")
+    return Finding("ok", version)
+
+
+def packages(machine: Machine, _name: str) -> Finding:
+    """Look for missing and unfit packages."""
+    found = {requirement: machine.version(_package(requirement)) for requirement in machine.requirements()}
+    bad = [f"{need} (got {version or 'none'})" for need, version in found.items() if not version or not _fits(version, need)]
+    if bad:
+        return Finding("fail", f"needed: {', '.join(bad)}. Install again: pip install remi-stream")
+    return Finding("ok", ", ".join(f"{_package(need)} {version}" for need, version in found.items()))
+
+
+def one_opencv(machine: Machine, _name: str) -> Finding:
+    """Look for packages that overwrite each other's cv2."""
+    found = [package for package in CV2 if machine.version(package)]
+    if len(found) > 1:
+        rest = " ".join(found)
+        return Finding(
+            "warn",
+            f"{', '.join(found)} overwrite each other. Keep one: pip uninstall {rest}; "
+            f"pip install 'opencv-python-headless>=4.10,<5'",
+        )
+    return Finding("ok", f"one cv2 ({found[0]})") if found else Finding("fail", "no cv2. pip install opencv-python-headless")
+
+
+def cpu(machine: Machine, _name: str) -> Finding:
+    """Look at what the processor can do."""
+    flags, cores = machine.cpu_flags(), machine.cores()
+    names = [name for flag, name in FEATURES.items() if flag in flags]
+    text = ", ".join([f"{cores} {'core' if cores == 1 else 'cores'}", *names])
+    if cores < 2:
+        return Finding("warn", f"{text}; detection and pose share it. Give it two, or use a lower frame rate")
+    if flags and "avx2" not in flags:
+        return Finding("warn", f"{text}, no AVX2; expect a few frames a second")
+    return Finding("ok", text)
+
+
+def openvino(machine: Machine, _name: str) -> Finding:
+    """Import OpenVINO and list its devices."""
+    try:
+        version, *devices = machine.say(OPENVINO).split()
+    except RemiError as error:
+        return Finding("fail", f"does not load: {error}. Install it again: pip install --force-reinstall openvino")
+    return Finding("ok", f"{version}, devices: {', '.join(devices)}")
+
+
+def ffmpeg(machine: Machine, _name: str) -> Finding:
+    """Import PyAV with its FFmpeg libraries."""
+    try:
+        return Finding("ok", machine.say(FFMPEG))
+    except RemiError as error:
+        return Finding("fail", f"does not load: {error}. Install it again: pip install --force-reinstall av")
+
+
+def models(machine: Machine, _name: str) -> Finding:
+    """Look at the files of weights."""
+    states = machine.models()
+    damaged = [name for name, fault in states.items() if fault == "damaged"]
+    missing = [name for name, fault in states.items() if fault == "missing"]
+    if damaged:
+        return Finding("fail", f"damaged: {', '.join(damaged)}. Fetch anew: remi-stream models pull")
+    if missing:
+        return Finding("warn", f"not here yet: {', '.join(missing)}. Fetched on first use, or: remi-stream models pull")
+    return Finding("ok", ", ".join(states))
+
+
+def ports(machine: Machine, name: str) -> Finding:
+    """Look for somebody else on this daemon's ports."""
+    numbers = [config.port(name, service) for service in (config.BUS, config.CONTROL, config.METRICS)]
+    taken = [str(number) for number in numbers if not machine.port_is_free(number)]
+    if not taken:
+        return Finding("ok", f"free: {', '.join(map(str, numbers))}")
+    daemon = machine.daemon(name)
+    if daemon:
+        return Finding("ok", f"{', '.join(taken)} used by the running remi-stream {daemon['name']!r} ({daemon['engine']})")
+    return Finding("fail", f"{', '.join(taken)} used by another program. Stop it, or start remi-stream with --name")
+
+
+def run_folder(machine: Machine, _name: str) -> Finding:
+    """Try to make the folder for sockets."""
+    try:
+        return Finding("ok", machine.make_run_folder())
+    except RemiError as error:
+        return Finding("fail", str(error))
+
+
+def disk(machine: Machine, _name: str) -> Finding:
+    """Look at the room for models."""
+    folder, free = machine.free_bytes()
+    text = f"{free / 1e9:.1f} GB free at {folder}"
+    if free < LITTLE_BYTES:
+        return Finding("fail" if free < TOO_LITTLE_BYTES else "warn", f"{text}. Make room, or set REMI_HOME to another disk")
+    return Finding("ok", text)
+
+
+CHECKS: dict[str, Callable[[Machine, str], Finding]] = {
+    "Python": python,
+    "packages": packages,
+    "OpenCV": one_opencv,
+    "processor": cpu,
+    "OpenVINO": openvino,
+    "FFmpeg": ffmpeg,
+    "models": models,
+    "ports": ports,
+    "run folder": run_folder,
+    "disk": disk,
+}
+
+
+def _package(requirement: str) -> str:
+    return re.split(r"[^\w.-]", requirement)[0]
+
+
+def _fits(version: str, requirement: str) -> bool:
+    """Whether a version keeps the bounds (">=4.10,<5") of a requirement."""
+    bounds = re.findall(r"(>=|<)\s*([\d.]+)", requirement)
+    return all((_numbers(version) >= _numbers(bound)) == (sign == ">=") for sign, bound in bounds)
+
+
+def _numbers(version: str) -> list[int]:
+    return [int(number) for number in re.findall(r"\d+", version.split("+")[0])]

@@ -1,0 +1,72 @@
+"""The exporter: what goes over the bus, as Prometheus metrics, and whether the pipeline is healthy and ready, over HTTP."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Iterable
+
+from remi_stream.config import METRICS, Config
+from remi_stream.mailbox import Request
+from remi_stream.messages import Bodies, CameraFacts, Health
+from remi_stream.metrics import Metrics
+from remi_stream.order import Order
+from remi_stream.sinks.pages import Page, PageServer
+from remi_stream.sinks.tally import Tally
+from remi_stream.sinks.vitals import Vitals
+
+TEXT_FORMAT = "text/plain; version=0.0.4; charset=utf-8"
+
+
+class ExporterStage:
+    """Counts every message. The lock keeps a scrape from seeing one half counted: the books balance in every scrape."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._metrics = Metrics()
+        self._tally = Tally(config, self._metrics)
+        self._lock = threading.Lock()
+
+    def open(self) -> None:
+        """Take the port and answer on it. Raises RemiError when it is in use."""
+        self._vitals = Vitals(time.monotonic())
+        pages = {"/metrics": self._scrape, "/healthz": self._health, "/readyz": self._ready}
+        self._server = PageServer(self._config.port(METRICS), pages)
+        self._server.start()
+
+    def request(self, camera: str) -> Request:
+        """The exporter reads no frames."""
+        return Request()
+
+    def step(self, message: Bodies | CameraFacts | Health) -> Iterable[object]:
+        """Count a message; nothing is sent on."""
+        now = time.monotonic()
+        with self._lock:
+            self._tally.take(message, now)
+            self._vitals.take(message, now)
+        return ()
+
+    def close(self) -> None:
+        """Answer no more."""
+        self._server.stop()
+
+    def _scrape(self) -> Page:
+        with self._lock:
+            return Page(self._metrics.text(), kind=TEXT_FORMAT)
+
+    def _health(self) -> Page:
+        with self._lock:
+            illness, stages = self._vitals.illness(time.monotonic()), self._vitals.stages
+        answer = {"status": "failed" if illness else "ok", "reason": illness, "stages": stages}
+        return Page(json.dumps(answer).encode() + b"\n", 503 if illness else 200, "application/json")
+
+    def _ready(self) -> Page:
+        with self._lock:
+            idleness = self._vitals.idleness(time.monotonic())
+        return Page(f"{idleness or 'ready'}\n".encode(), 503 if idleness else 200)
+
+
+def make(order: Order) -> ExporterStage:
+    """Make the stage for an order."""
+    return ExporterStage(order.config)

@@ -1,0 +1,91 @@
+"""A small HTTP server on a thread, for pages that are made when they are asked for."""
+
+from __future__ import annotations
+
+import errno
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from http.server import BaseHTTPRequestHandler
+from socketserver import TCPServer, ThreadingMixIn
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+from remi_stream.errors import RemiError
+
+HOST = "127.0.0.1"
+CALLER_S = 5.0
+"""How long a caller may take to say what it wants."""
+
+
+class Page(NamedTuple):
+    """An answer."""
+
+    body: bytes
+    status: int = 200
+    kind: str = "text/plain; charset=utf-8"
+
+
+class PageServer(ThreadingMixIn, TCPServer):
+    """Answers on 127.0.0.1 until it is stopped; pages: a function for each path."""
+
+    daemon_threads = True
+    allow_reuse_address = True
+    request_queue_size = 32
+
+    def __init__(self, port: int, pages: Mapping[str, Callable[[], Page]]) -> None:
+        self.pages = pages
+        try:
+            super().__init__((HOST, port), _Caller)
+        except OSError as error:
+            raise RemiError(_why(error, port)) from None
+
+    def start(self) -> None:
+        """Answer from now on, on a thread of its own."""
+        threading.Thread(target=self.serve_forever, args=(0.1,), name="pages", daemon=True).start()
+
+    def stop(self) -> None:
+        """Answer no more, and let go of the port."""
+        self.shutdown()
+        self.server_close()
+
+    def page(self, path: str) -> Page:
+        """Make the page of a path."""
+        if path in self.pages:
+            return self.pages[path]()
+        return Page(f"No such page: {path}. There are: {', '.join(self.pages)}\n".encode(), 404)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A caller that hangs up is no error of ours."""
+        if not isinstance(sys.exc_info()[1], (ConnectionError, TimeoutError)):
+            super().handle_error(request, client_address)
+
+
+class _Caller(BaseHTTPRequestHandler):
+    server: PageServer
+    server_version, sys_version = "remi-stream", ""
+    timeout = CALLER_S
+
+    def do_GET(self) -> None:
+        page = self._head()
+        self.wfile.write(page.body)
+
+    def do_HEAD(self) -> None:
+        self._head()
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Requests are not state changes: they are not logged."""
+
+    def _head(self) -> Page:
+        page = self.server.page(urlsplit(self.path).path)
+        self.send_response(page.status)
+        self.send_header("Content-Type", page.kind)
+        self.send_header("Content-Length", str(len(page.body)))
+        self.end_headers()
+        return page
+
+
+def _why(error: OSError, port: int) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return f"Port {port} is in use, by another remi-stream or another program. Stop it, or start this one with --name"
+    return f"Cannot bind {HOST}:{port}: {error.strerror}"

@@ -1,0 +1,263 @@
+"""The exporter over real HTTP: what is counted, what it costs, what it says about health."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import socket
+import statistics
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from typing import get_args, get_type_hints
+
+import pytest
+
+from remi_stream.config import METRICS as METRICS_PORT
+from remi_stream.config import Camera, Config, check
+from remi_stream.errors import RemiError
+from remi_stream.messages import CameraFacts
+from remi_stream.metrics import METRICS
+from remi_stream.pipeline import ROWS
+from remi_stream.sinks.exporter import ExporterStage
+from remi_stream.sinks.tally import DROPS, HOPS, STATES
+from tests.sample import bodies, facts, health, person
+from tests.sinks.scrape import fetch, scrape
+
+
+def configuration(*cameras: str) -> Config:
+    made = tuple(Camera(name=name, source="synthetic:") for name in cameras)
+    return Config(name=f"t{secrets.token_hex(4)}", cameras=made, engine="synthetic", detector="synthetic")
+
+
+class Running(ExporterStage):
+    """An exporter that answers, and its port."""
+
+    def __init__(self, *cameras: str) -> None:
+        config = configuration(*cameras)
+        super().__init__(config)
+        self.port = config.port(METRICS_PORT)
+        self.open()
+
+
+@pytest.fixture
+def exporter() -> Iterator[Running]:
+    running = Running("front")
+    yield running
+    running.close()
+
+
+def fill(exporter: Running, camera: str = "front") -> None:
+    """Let everything happen once that has a metric."""
+    exporter.step(facts(1, camera=camera))
+    exporter.step(bodies(len(DROPS), camera=camera, skipped=dict.fromkeys(DROPS, 1)))
+    for row in ROWS:
+        exporter.step(health(f"{row.name}/{camera}" if row.per_camera else row.name, cpu_s=1.5, memory_bytes=1000))
+
+
+def test_scrape_shows_every_metric_of_the_table_and_no_other(exporter: Running) -> None:
+    fill(exporter)
+    found = {sample.name for sample in scrape(exporter.port).samples}
+    for metric in METRICS.values():
+        ends = ("_bucket", "_count", "_sum") if metric.kind == "histogram" else ("",)
+        assert {metric.name + end for end in ends} <= found
+        found -= {metric.name + end for end in ends}
+    assert not found
+
+
+def test_names_follow_the_rules_of_prometheus() -> None:
+    for metric in METRICS.values():
+        assert metric.name.startswith("remi_")
+        assert metric.name.endswith("_total") == (metric.kind == "counter")
+        assert metric.name.endswith("_seconds") == (metric.kind == "histogram")
+        assert list(metric.buckets) == sorted(metric.buckets)
+        assert metric.help.endswith(".")
+
+
+@pytest.mark.prometheus
+def test_promtool_has_nothing_to_say(exporter: Running) -> None:
+    fill(exporter)
+    text = fetch(exporter.port, "/metrics").text
+    done = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True, text=True, timeout=30)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_camera_has_77_series_once_everything_has_happened(exporter: Running) -> None:
+    fill(exporter)
+    series = [sample for sample in scrape(exporter.port).samples if sample.labels.get("camera") == "front"]
+    assert len(series) == 77
+
+
+def test_scrape_of_four_cameras_costs_less_than_10_ms_of_processor_time() -> None:
+    cameras = ("left", "right", "front", "back")
+    exporter = Running(*cameras)
+    for camera in cameras:
+        fill(exporter, camera)
+    costs = []
+    for _ in range(15):
+        before = time.thread_time()
+        exporter._scrape()
+        costs.append(time.thread_time() - before)
+    exporter.close()
+    assert statistics.median(costs) < 0.010
+
+
+def test_each_hop_is_the_time_since_the_stamp_before(exporter: Running) -> None:
+    exporter.step(bodies(captured_at=100.0, hop_s=0.002))
+    exporter.step(bodies(1, captured_at=101.0, hop_s=0.004))
+    found = scrape(exporter.port)
+    for hop in ("capture", "pose_in", "pose", "relay_in", "relay"):
+        assert found.value("remi_hop_latency_seconds_sum", hop=hop) == pytest.approx(0.006)
+        assert found.value("remi_hop_latency_seconds_count", hop=hop) == 2
+    assert found.value("remi_relay_latency_seconds_sum") == pytest.approx(0.03)
+    assert found.value("remi_relay_latency_seconds_bucket", le="0.015") == 1
+    assert found.value("remi_relay_latency_seconds_bucket", le="0.02") == 2
+
+
+def test_latency_at_the_exporter_is_measured_when_a_body_arrives(exporter: Running) -> None:
+    exporter.step(bodies(captured_at=time.monotonic() - 3.0))
+    assert scrape(exporter.port).value("remi_exporter_latency_seconds_sum") == pytest.approx(3.0, abs=0.5)
+
+
+def test_hop_with_an_unknown_name_makes_no_series(exporter: Running) -> None:
+    exporter.step(bodies(stamps={"capture": 100.1, "stranger": 100.2, "relay": 100.5}))
+    found = scrape(exporter.port)
+    assert "stranger" not in found.text
+    assert found.value("remi_hop_latency_seconds_sum", hop="relay") == pytest.approx(0.4)
+
+
+def test_every_stamp_of_the_pipeline_is_a_hop() -> None:
+    assert set(bodies().stamps) <= HOPS
+
+
+def test_counters_go_on_over_epochs_and_a_relay_that_forgot_everything(exporter: Running) -> None:
+    exporter.step(facts(1))
+    for frame_id in range(10):
+        exporter.step(bodies(frame_id))
+    exporter.step(bodies(15, skipped={"capture/superseded": 2}))
+    exporter.step(facts(20))
+    assert scrape(exporter.port).in_flight("front") == 4
+    exporter.step(facts(1, epoch=2))
+    exporter.step(bodies(0, epoch=2))
+    found = scrape(exporter.port)
+    assert found.value("remi_frames_captured_total") == 21
+    assert found.value("remi_frames_published_total") == 12
+    assert found.value("remi_frames_dropped_total", stage="capture", reason="superseded") == 2
+    assert found.value("remi_frames_dropped_total", stage="relay", reason="lost_in_crash") == 7
+    assert found.in_flight("front") == 0
+
+
+def test_books_balance_in_every_scrape_while_bodies_pour_in(exporter: Running) -> None:
+    done = threading.Event()
+
+    def pour() -> None:
+        for frame_id in range(0, 9000, 3):
+            exporter.step(bodies(frame_id, skipped={"capture/superseded": min(frame_id, 2)} if frame_id else {}))
+        done.set()
+
+    threading.Thread(target=pour).start()
+    scrapes = 0
+    while not done.is_set():
+        assert scrape(exporter.port).in_flight("front") == 0
+        scrapes += 1
+    assert scrapes > 3
+
+
+def test_camera_state_is_one_of_those_that_the_message_allows(exporter: Running) -> None:
+    for state in STATES:
+        exporter.step(facts(state=state))
+        found = scrape(exporter.port)
+        assert {each: found.value("remi_camera_state", state=each) for each in STATES} == {
+            each: float(each == state) for each in STATES
+        }
+    assert get_args(get_type_hints(CameraFacts)["state"]) == STATES
+
+
+def test_nobody_is_seen_by_a_camera_that_is_away(exporter: Running) -> None:
+    exporter.step(bodies(people=[person(1), person(2)]))
+    assert scrape(exporter.port).value("remi_people") == 2
+    exporter.step(facts(state="reconnecting"))
+    assert scrape(exporter.port).value("remi_people") == 0
+
+
+def test_track_is_counted_once(exporter: Running) -> None:
+    for frame_id, tracks in enumerate([[1], [1, 2], [2], [], [2, 3]]):
+        exporter.step(bodies(frame_id, people=[person(track) for track in tracks]))
+    assert scrape(exporter.port).value("remi_tracks_total") == 3
+
+
+def test_processor_time_of_a_stage_adds_up_over_its_restarts(exporter: Running) -> None:
+    lives = [(0, 0.0, 0), (7, 0.0, 0), (7, 2.0, 0), (7, 2.0, 0), (9, 0.0, 1), (9, 3.0, 1), (9, 4.0, 1)]
+    for pid, cpu_s, restarts in lives:
+        exporter.step(health("pose", pid=pid, cpu_s=cpu_s, restarts=restarts))
+    found = scrape(exporter.port)
+    assert found.value("remi_stage_cpu_seconds_total", stage="pose") == 6
+    assert found.value("remi_stage_restarts_total", stage="pose") == 1
+
+
+def test_stage_of_a_camera_is_labelled_with_both(exporter: Running) -> None:
+    exporter.step(health("capture/front", memory_bytes=5))
+    exporter.step(health("capture/front", state="restarting"))
+    found = scrape(exporter.port)
+    assert found.value("remi_stage_up", stage="capture", camera="front") == 0
+
+
+def test_page_that_does_not_exist_is_404_and_names_those_that_do(exporter: Running) -> None:
+    answer = fetch(exporter.port, "/metricz")
+    assert (answer.status, answer.text) == (404, "No such page: /metricz. There are: /metrics, /healthz, /readyz\n")
+
+
+def test_pages_say_what_they_are(exporter: Running) -> None:
+    assert fetch(exporter.port, "/metrics?a=b").kind == "text/plain; version=0.0.4; charset=utf-8"
+    assert fetch(exporter.port, "/healthz").kind == "application/json"
+
+
+def test_health_is_ok_until_a_stage_fails(exporter: Running) -> None:
+    exporter.step(health("pose"))
+    answer = fetch(exporter.port, "/healthz")
+    assert (answer.status, json.loads(answer.text)) == (200, {"status": "ok", "reason": "", "stages": {"pose": "ready"}})
+    exporter.step(health("pose", state="failed", reason="no model"))
+    answer = fetch(exporter.port, "/healthz")
+    assert (answer.status, json.loads(answer.text)["reason"]) == (503, "pose failed: no model")
+
+
+def test_ready_once_bodies_come(exporter: Running) -> None:
+    assert fetch(exporter.port, "/readyz")[::2] == (503, "No camera is live (none was heard of yet)\n")
+    exporter.step(facts())
+    assert fetch(exporter.port, "/readyz")[::2] == (503, "No bodies in the last 5 s from front\n")
+    exporter.step(bodies())
+    assert fetch(exporter.port, "/readyz")[::2] == (200, "ready\n")
+
+
+def test_port_in_use_is_one_line_that_says_what_to_do() -> None:
+    config = configuration("front")
+    number = config.port(METRICS_PORT)
+    with socket.create_server(("127.0.0.1", number)), pytest.raises(RemiError) as caught:
+        ExporterStage(config).open()
+    assert str(caught.value) == (
+        f"Port {number} is in use, by another remi-stream or another program. Stop it, or start this one with --name"
+    )
+
+
+def test_exporter_can_be_started_again_at_once_on_the_same_port() -> None:
+    exporter = Running("front")
+    scrape(exporter.port)
+    exporter.close()
+    exporter.open()
+    assert scrape(exporter.port).value("remi_build_info") == 1
+    exporter.close()
+
+
+def test_caller_that_hangs_up_disturbs_nobody(exporter: Running, capfd: pytest.CaptureFixture[str]) -> None:
+    for _ in range(20):
+        with socket.create_connection(("127.0.0.1", exporter.port)) as caller:
+            caller.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+            caller.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
+    assert fetch(exporter.port, "/healthz").status == 200
+    assert capfd.readouterr().err == ""
+
+
+def test_camera_name_is_safe_as_a_label() -> None:
+    with pytest.raises(RemiError, match=r"cameras\[0\]\.name"):
+        check({"cameras": [{"name": 'a"b', "source": "synthetic:"}]})

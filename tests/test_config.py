@@ -1,0 +1,52 @@
+"""Configuration: what is allowed, and what is said when something is not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from remi_stream import config
+from remi_stream.errors import UsageError
+
+CAMERA = {"name": "a", "source": "x.mp4"}
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"cameras": [CAMERA], "enigne": "poco"}, "unknown field `enigne`; allowed: name, cameras, engine"),
+        ({"cameras": [{**CAMERA, "sorce": "y"}]}, r"unknown field `sorce` - at `\$.cameras\[0\]`; allowed: name, source"),
+        ({"cameras": []}, r"length >= 1 - at `\$.cameras`"),
+        ({}, "missing required field `cameras`"),
+        ({"cameras": [CAMERA], "max_people": 0}, r">= 1 - at `\$.max_people`"),
+        ({"cameras": [CAMERA], "max_people": "two"}, r"Expected `int`, got `str` - at `\$.max_people`"),
+        ({"cameras": [CAMERA, CAMERA]}, "two cameras are named 'a'"),
+        ({"cameras": [{**CAMERA, "name": "a/b"}]}, r"matching regex .* at `\$.cameras\[0\].name`"),
+    ],
+)
+def test_mistake_is_named_with_what_is_allowed(values: dict[str, Any], words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        config.check(values)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"), [("cameras: [", "is not YAML"), ("- a", "must hold a map"), (None, "Cannot read .*: No such file")]
+)
+def test_file_that_is_no_pipeline_is_refused_in_one_line(text: str | None, words: str, tmp_path: Path) -> None:
+    path = tmp_path / "p.yaml"
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(UsageError, match=words) as error:
+        config.read(path)
+    assert "\n" not in str(error.value)
+
+
+def test_default_daemon_has_the_documented_ports() -> None:
+    assert [config.port("default", s) for s in (config.BUS, config.CONTROL, config.METRICS)] == [7700, 7701, 7720]
+
+
+def test_named_daemon_has_other_ports_than_the_default_one() -> None:
+    assert config.port("second", config.BUS) not in range(7700, 7800)
+    assert config.port("second", config.METRICS) - config.port("second", config.BUS) == 20
