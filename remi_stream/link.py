@@ -35,15 +35,14 @@ class Context:
 
     def __init__(self) -> None:
         self._zmq = zmq.Context()
-        self._zmq.setsockopt(zmq.LINGER, LINGER_MS)
 
     def socket(self, kind: int) -> zmq.Socket[bytes]:
         """A new socket that this context will close."""
         return self._zmq.socket(kind)
 
     def close(self) -> None:
-        """Close every socket; what is still queued has half a second to leave."""
-        self._zmq.destroy(linger=LINGER_MS)
+        """Close every socket; what a closed Sender still has queued gets half a second to leave."""
+        self._zmq.destroy(linger=0)
 
 
 def endpoint(folder: Path, topic: str, consumer: str) -> str:
@@ -110,9 +109,10 @@ class Sender(Generic[M]):
             self._announced = True
             self._send([_NEWS])
 
-    def bye(self) -> None:
-        """Tell the consumer that nothing more will come."""
+    def close(self, wait: bool) -> None:
+        """Tell the consumer that nothing more will come. wait: what is queued has half a second to leave."""
         self._send([_BYE])
+        self.socket.close(linger=LINGER_MS if wait else 0)
 
     def _send_message(self, serial: int, message: M) -> None:
         view = self.outbox.view
@@ -204,6 +204,10 @@ class Publisher:
             self._facts[parts[0]] = parts
         self.socket.send_multipart(parts)
 
+    def close(self) -> None:
+        """Stop publishing; listeners that still read have half a second to get the last messages."""
+        self.socket.close(linger=LINGER_MS)
+
     def pump(self) -> None:
         """Serve new listeners: send them the facts they asked for."""
         while self.socket.poll(0):
@@ -280,7 +284,7 @@ def ask_control(port: int, question: dict[str, Any], timeout_s: float = 2.0) -> 
             )
         reply: dict[str, Any] = msgspec.msgpack.decode(socket.recv())
     finally:
-        context._zmq.destroy(linger=0)
+        context.close()
     if "error" in reply:
         raise RemiError(reply["error"])
     return reply

@@ -9,6 +9,9 @@ from remi_stream.config import Config
 BEAT_S = 0.25
 """Heartbeats are at most twice this apart."""
 
+DOZE_S = 0.1
+"""The longest that a loop sleeps, so that a request to stop is soon seen."""
+
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):
     """What a stage's process is to run; secrets are in here, never in argv."""

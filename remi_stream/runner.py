@@ -44,7 +44,7 @@ class Loop(Protocol):
         ...
 
     def turn(self, now: float) -> bool:
-        """Do what is to be done, or sleep a quarter of a second; False at the end of a finite source."""
+        """Do what is to be done, or sleep a tenth of a second; False at the end of a finite source."""
         ...
 
     def drain(self) -> None:

@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from remi_stream.capture.view import render
 from remi_stream.config import BUS
 from remi_stream.link import Context, Publisher, Sender, endpoint
+from remi_stream.messages import Frame, View
 from remi_stream.order import Order
 from remi_stream.pipeline import Row, readers, topic_of
 from remi_stream.topics import TOPICS
 
 FINISH_S = 1.0
 
+Render = Callable[[Frame, View], Frame]
+
 
 class Outlet:
     """A Sender for each consumer of each topic it writes, or the bus."""
 
-    def __init__(self, context: Context, order: Order, row: Row) -> None:
+    def __init__(self, context: Context, order: Order, row: Row, render: Render | None = None) -> None:
         self._row = row
+        self._render = render
         self._senders: dict[str, list[Sender[Any]]] = {}
         self._booked: list[Sender[Any]] = []
         self._bus: Publisher | None = None
@@ -39,7 +43,7 @@ class Outlet:
             reason=f"{self._row.name}/{'superseded' if TOPICS[topic].delivery == 'live' else 'overflow'}",
             camera=order.camera,
             lossless=lossless,
-            render=render if topic == "frames" else None,
+            render=self._render,
         )
         if reader.booked:
             self._booked.append(sender)
@@ -85,11 +89,13 @@ class Outlet:
                 sender.pump(now)
 
     def finish(self) -> None:
-        """Wait, for a second at most, until everything booked was taken; then say good-bye."""
+        """Wait, for a second at most, until everything booked was taken; then close the links."""
         end = time.monotonic() + FINISH_S
         while not self.empty and (now := time.monotonic()) < end:
             self.pump(now)
             time.sleep(0.002)
         for senders in self._senders.values():
             for sender in senders:
-                sender.bye()
+                sender.close(wait=sender in self._booked)
+        if self._bus:
+            self._bus.close()

@@ -7,7 +7,7 @@ from collections import Counter
 
 from remi_stream.config import BUS
 from remi_stream.link import Context, Subscriber
-from remi_stream.order import BEAT_S, Order
+from remi_stream.order import DOZE_S, Order
 from remi_stream.pipeline import Row
 from remi_stream.stage import Stage
 
@@ -30,7 +30,7 @@ class SinkLoop:
 
     def turn(self, now: float) -> bool:
         """Give the sink what has come, or wait."""
-        item = self._bus.read(BEAT_S)
+        item = self._bus.read(DOZE_S)
         if item is not None:
             list(self._stage.step(item[1]))
             self.counts["steps"] += 1

@@ -13,11 +13,12 @@ from typing import Any
 
 import msgspec
 
+from remi_stream.capture.view import render
 from remi_stream.errors import CRASHED
 from remi_stream.link import Context, Waiter
 from remi_stream.loops.outlet import Outlet
 from remi_stream.messages import Message
-from remi_stream.order import BEAT_S, Order
+from remi_stream.order import DOZE_S, Order
 from remi_stream.pipeline import Row
 from remi_stream.stage import SourceStage
 
@@ -43,7 +44,7 @@ class SourceLoop:
     def open(self) -> None:
         """Open the source, connect the links, start the thread."""
         self._stage.open()
-        self._outlet = Outlet(self._context, self._order, self._row)
+        self._outlet = Outlet(self._context, self._order, self._row, render)
         for socket in [*self._outlet.sockets, self._wake_read]:
             self._waiter.watch(socket)
         threading.Thread(target=self._read, name="source", daemon=True).start()
@@ -56,7 +57,7 @@ class SourceLoop:
         while more and not self._outlet.full and not self._ready.empty():
             more = self._send(self._ready.get())
         if more:
-            self._waiter.wait(0.005 if self._outlet.full else BEAT_S)
+            self._waiter.wait(0.005 if self._outlet.full else DOZE_S)
             self._clear_wake()
         return more
 

@@ -13,7 +13,7 @@ from remi_stream.config import CONTROL
 from remi_stream.link import Context, ControlServer, Receiver, Waiter, endpoint
 from remi_stream.loops.outlet import Outlet
 from remi_stream.messages import Message
-from remi_stream.order import BEAT_S, Order
+from remi_stream.order import DOZE_S, Order
 from remi_stream.pipeline import Row
 from remi_stream.stage import Stage
 from remi_stream.topics import TOPICS
@@ -104,11 +104,11 @@ class WorkLoop:
         self.counts["dropped"] = self._outlet.dropped
 
     def _patience(self, now: float) -> float:
-        """How long to sleep: until the next frame may be asked for, a heartbeat's time at most."""
+        """How long to sleep: until the next frame may be asked for, a tenth of a second at most."""
         waits = [
             self._stage.request(camera).not_before - now
             for receiver in self._receivers
             if receiver.live
             for camera in receiver.inbox.cameras
         ]
-        return min([BEAT_S, *[max(wait, 0.001) for wait in waits if wait > 0]])
+        return min([DOZE_S, *[max(wait, 0.001) for wait in waits if wait > 0]])

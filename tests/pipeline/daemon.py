@@ -6,8 +6,10 @@ import contextlib
 import os
 import secrets
 import signal
+import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -40,7 +42,14 @@ class Daemon:
         end = time.monotonic() + timeout_s
         while not until():
             assert time.monotonic() < end, f"waited {timeout_s} s in vain; the log:\n{self.log()}"
+            assert self.process.poll() is None or self.read_all(), f"it has ended; the log:\n{self.log()}"
             self.take(0.1)
+
+    def read_all(self) -> bool:
+        """Whether something was still to be read."""
+        seen = len(self.bodies)
+        self.take(0.3)
+        return len(self.bodies) > seen
 
     def take(self, timeout_s: float) -> None:
         """Take in everything that has been published, waiting a moment for the first of it."""
@@ -95,8 +104,7 @@ def running(folder: Path, **config: Any) -> Iterator[Daemon]:
     file = folder / f"{name}.yaml"
     file.write_text(yaml.safe_dump({"metrics": False, **config}))
     command = [sys.executable, "-m", "remi_stream", "run", str(file), "--name", name, "--log-format", "text"]
-    runtime = folder / "r"
-    runtime.mkdir(mode=0o700, exist_ok=True)
+    runtime = Path(tempfile.mkdtemp(prefix="r"))
     with open(folder / "log", "w") as log:
         process = subprocess.Popen(command, stderr=log, text=True, env={**os.environ, "XDG_RUNTIME_DIR": str(runtime)})
     daemon = Daemon(process, name, folder)
@@ -106,6 +114,7 @@ def running(folder: Path, **config: Any) -> Iterator[Daemon]:
         daemon.close()
         assert gone(name), f"orphans: {orphans(name)}"
     left = list((runtime / "remi-stream").iterdir()) if (runtime / "remi-stream").exists() else []
+    shutil.rmtree(runtime)
     assert left == [], "sockets or locks are left"
 
 
