@@ -13,3 +13,11 @@ class UsageError(RemiError):
     """The command line or the configuration asks for something that does not exist."""
 
     exit_code = USAGE
+
+
+def unknown(kind: str, got: str, known: Iterable[str]) -> UsageError:
+    """A name that does not exist: what was got, the nearest one, and all that there are."""
+    names = sorted(known)
+    near = difflib.get_close_matches(got, names, 1)
+    guess = f" Did you mean '{near[0]}'?" if near else ""
+    return UsageError(f"Unknown {kind} '{got}'.{guess} Known: {', '.join(names) or 'none'}.")

@@ -109,8 +109,8 @@ def quaternions(matrices: np.ndarray) -> np.ndarray:
         outer[..., a, b] = outer[..., b, a] = m[..., a, b] + m[..., b, a]
         sign = -1 if c == 1 else 1
         outer[..., c, 3] = outer[..., 3, c] = sign * (m[..., b, a] - m[..., a, b])
-    best = np.diagonal(outer, axis1=-2, axis2=-1).argmax(-1)
-    q = np.take_along_axis(outer, best[..., None, None], -2)[..., 0, :]
+    best = np.einsum("...ii->...i", outer).argmax(-1)
+    q = (outer * np.eye(4)[best][..., None]).sum(-2)
     return q / np.sqrt((q * q).sum(-1, keepdims=True))
 
 
@@ -132,7 +132,7 @@ def swing(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     K = skew(cross(a, b))
     turn = np.eye(3) + K + K @ K / np.maximum(1 + cos, 1e-9)[..., None, None]
     opposite = cos < -1 + 1e-7
-    if not np.any(opposite):
+    if not opposite.any():
         return turn
     axis = unit(cross(a, np.eye(3)[np.abs(a).argmin(-1)]))
     half_turn = 2 * axis[..., :, None] * axis[..., None, :] - np.eye(3)
@@ -144,8 +144,3 @@ def frame(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     x = unit(first)
     y = unit(second - x * (x * second).sum(-1, keepdims=True))
     return np.stack([x, y, cross(x, y)], -1)
-
-
-def fraction(matrices: np.ndarray, share: float | np.ndarray) -> np.ndarray:
-    """Rotations (..., 3, 3) about the same axes by a share of the angle."""
-    return rotation_matrices(rotation_vectors(matrices) * share)

@@ -1,7 +1,7 @@
 """THE table of metrics: every name, what it says, its labels and buckets. docs/metrics.md says the same to people.
 
 Base units, `_total` on counters, histograms for latencies (they add up over cameras), and only labels with few values. A
-camera has 77 series at most.
+camera has 76 series at most.
 """
 
 from __future__ import annotations

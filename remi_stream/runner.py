@@ -39,6 +39,11 @@ class Loop(Protocol):
 
     counts: Counter[str]
 
+    @property
+    def facts(self) -> dict[str, str]:
+        """What the stage tells people about itself."""
+        ...
+
     def open(self) -> None:
         """Open the stage, then its links."""
         ...
@@ -111,7 +116,7 @@ def _run(loop: Loop, pulse: Pulse, stop: threading.Event) -> int:
         state = "stopping"
         while not stop.is_set():
             now = time.monotonic()
-            pulse.beat(now, loop.counts, getattr(loop, "facts", {}))
+            pulse.beat(now, loop.counts, loop.facts)
             if not loop.turn(now):
                 state = "done"
                 break

@@ -9,7 +9,9 @@ from remi_stream.mailbox import Request
 
 
 class Stage(Protocol):
-    """A step of the pipeline: messages in, messages out."""
+    """A step of the pipeline: messages in, messages out. facts: what people want to know of it, e.g. {"runtime": ...}."""
+
+    facts: dict[str, str]
 
     def open(self) -> None:
         """Load what is needed. RemiError says what the user has to mend."""

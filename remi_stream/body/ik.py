@@ -13,9 +13,9 @@ import numpy as np
 from remi_stream.body import limbs
 from remi_stream.body.attachments import JOINT, OFFSET, landmarks
 from remi_stream.body.extremities import Ends, turn_ends
-from remi_stream.geometry import cross, fraction, frame, rotation_vectors, swing, unit
+from remi_stream.geometry import cross, frame, rotation_matrices, rotation_vectors, swing, unit
 
-PELVIS, HEAD, NECK, SPINE = 0, 15, 12, (3, 6, 9)
+PELVIS, HEAD, NECK, SPINE = 0, 15, 12, [3, 6, 9]
 UPPER, MIDDLE, END = [16, 17, 1, 2], [18, 19, 4, 5], [20, 21, 7, 8]
 ROOTS, HINGES, TIPS = [11, 12, 23, 24], [13, 14, 25, 26], [15, 16, 27, 28]
 """Landmarks of the limbs: left arm, right arm, left leg, right leg."""
@@ -54,12 +54,12 @@ class Skeleton:
         self, points: np.ndarray, visibility: np.ndarray, memory: Memory | None = None, elapsed: float = 0.0
     ) -> Solution:
         """Find the pose of landmarks (33, 3), m; visibility (33,) in [0, 1]; memory: of the frame elapsed s ago."""
-        turns = np.tile(np.eye(3), (24, 1, 1))
+        turns = np.zeros((24, 3, 3)) + np.eye(3)
         pelvis, chest = torso_frames(points) @ self.torso.swapaxes(1, 2)
         turns[PELVIS] = pelvis
-        turns[list(SPINE)] = fraction(limited(pelvis.T @ chest, SPINE_MOST), 1 / 3)
-        chest = pelvis @ turns[3] @ turns[6] @ turns[9]
-        turns[[NECK, HEAD]] = fraction(limited(chest.T @ head_rotation(self.face, points[FACE]), HEAD_MOST), 1 / 2)
+        turns[SPINE], whole = shared(pelvis.T @ chest, 3, SPINE_MOST)
+        chest = pelvis @ whole
+        turns[[NECK, HEAD]], _ = shared(chest.T @ head_rotation(self.face, points[FACE]), 2, HEAD_MOST)
         above = np.stack([chest, chest, pelvis, pelvis])
         hinges = self._hinges(points, above, memory, elapsed)
         turns[UPPER] = hinges.upper
@@ -93,10 +93,13 @@ def head_rotation(rest: np.ndarray, face: np.ndarray) -> np.ndarray:
     return u @ vt
 
 
-def limited(rotation: np.ndarray, most: float) -> np.ndarray:
-    """The rotation (3, 3), or as much of it as the angle allows."""
-    angle = float(np.linalg.norm(rotation_vectors(rotation)))
-    return rotation if angle <= most else fraction(rotation, most / angle)
+def shared(rotation: np.ndarray, joints: int, most: float) -> tuple[np.ndarray, np.ndarray]:
+    """Share a rotation (3, 3) of at most `most` rad evenly among joints: the turn of each, and what they make together."""
+    vector = rotation_vectors(rotation)
+    angle = float(np.sqrt(vector @ vector))
+    vector *= min(1.0, most / max(angle, 1e-9))
+    part, whole = rotation_matrices(np.stack([vector / joints, vector]))
+    return part, whole
 
 
 def inside(axes: np.ndarray, vectors: np.ndarray) -> np.ndarray:
@@ -113,7 +116,7 @@ def confidence(visibility: np.ndarray, seen: np.ndarray) -> np.ndarray:
     torso, face = visibility[[11, 12, 23, 24]].min(), visibility[FACE].mean()
     roots, hinges, tips = visibility[ROOTS], visibility[HINGES], visibility[TIPS]
     found = np.zeros(24)
-    found[PELVIS], found[list(SPINE)], found[NECK], found[HEAD] = torso, 0.5 * torso, 0.5 * face, face
+    found[PELVIS], found[SPINE], found[NECK], found[HEAD] = torso, 0.5 * torso, 0.5 * face, face
     found[UPPER] = np.minimum(np.minimum(roots, hinges), tips) * (0.5 + 0.5 * seen)
     found[MIDDLE] = np.minimum(hinges, tips) * (0.5 + 0.5 * seen)
     found[END] = 0.7 * np.minimum(tips, np.minimum(visibility[[17, 18, 29, 30]], visibility[[19, 20, 31, 32]]))

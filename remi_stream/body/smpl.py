@@ -114,9 +114,7 @@ def forward_kinematics(
     return world, joints
 
 
-def change_axes(
-    rotation: Floats, root_joint: Floats, global_orient: Floats, transl: Floats
-) -> tuple[Floats, Floats]:
+def change_axes(rotation: Floats, root_joint: Floats, global_orient: Floats, transl: Floats) -> tuple[Floats, Floats]:
     """The same body seen in axes turned by rotation (3, 3): its new global_orient (3,) rad and transl (3,) m.
 
     SMPL turns about joint 0, not about the origin, so transl is no plain vector: t' = R (J0 + t) - J0, where
@@ -131,7 +129,9 @@ def load_open_body() -> Body:
     """The body that ships with the package: CC0, 13,524 vertices, built and packed by tools/make_open_body.py."""
     with np.load(data_file("open_body.npz")) as packed:
         weights = np.zeros((len(packed["skin_joint"]), JOINTS), np.float32)
-        np.put_along_axis(weights, packed["skin_joint"].astype(np.intp), packed["skin_weight"] / np.float32(4096), axis=1)
+        np.put_along_axis(
+            weights, packed["skin_joint"].astype(np.intp), packed["skin_weight"] / np.float32(4096), axis=1
+        )
         regressor = np.zeros(weights.T.shape, np.float32)
         regressor[packed["regressor_joint"], packed["regressor_vertex"]] = packed["regressor_weight"]
         return Body(

@@ -15,15 +15,25 @@ import numpy as np
 from remi_stream.detect.detector import Found
 from remi_stream.geometry import iou
 from remi_stream.messages import View
-from remi_stream.runtimes.runtime import Runtime
+from remi_stream.models.catalogue import known_file
+from remi_stream.models.store import model_file
+from remi_stream.runtimes.runtime import Runtime, load_runtime
 
 SIDE = 224
 STRIDES = ((8, 2), (16, 2), (32, 6))
 """Cell size, px, and anchors per cell of each grid of the network."""
+INPUT, BOXES, SCORES = "input_1", "Identity", "Identity_1"
 SCORE = 0.5
 OVERLAP = 0.3
 ALONG, ACROSS = 0.80, 0.36
 """Half extents of the body along and across its axis, in radii of the circle around the whole body."""
+
+
+def open_detector(threads: int) -> BlazePoseDetector:
+    """Load the detector's network."""
+    model = model_file(known_file("pose_detection"))
+    settings = {"outputs": (BOXES, SCORES), "bytes_scale": 2 / 255, "bytes_offset": -1.0, "threads": threads}
+    return BlazePoseDetector(load_runtime("openvino", model, **settings))
 
 
 class Look(NamedTuple):
@@ -55,8 +65,8 @@ class BlazePoseDetector:
 
     def look(self, image: np.ndarray, look: Look) -> np.ndarray:
         """Find people in one square of the picture: (N, 13), face box, four key points, px of the picture; score."""
-        out = self._network.run({"input_1": sample(image, look)[None]})
-        people = suppress(decode(out["Identity"][0], out["Identity_1"][0, :, 0], self._anchors))
+        out = self._network.run({INPUT: sample(image, look)[None]})
+        people = suppress(decode(out[BOXES][0], out[SCORES][0, :, 0], self._anchors))
         people[:, 0:12:2] = people[:, 0:12:2] * look.side + look.x
         people[:, 1:12:2] = people[:, 1:12:2] * look.side + look.y
         return people

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
 from typing import NamedTuple, Protocol
 
 import numpy as np
 
+from remi_stream.errors import unknown
 from remi_stream.messages import View
 
 
@@ -28,18 +30,13 @@ class Detector(Protocol):
         ...
 
 
-def load_detector(name: str, threads: int = 1) -> Detector:
-    """Load a detector by name."""
-    from remi_stream.detect.blazepose import BlazePoseDetector
-    from remi_stream.models.store import model_file
-    from remi_stream.runtimes.openvino import OpenVino
+DETECTORS = {"blazepose": "remi_stream.detect.blazepose:open_detector"}
 
-    return BlazePoseDetector(
-        OpenVino(
-            model_file("pose_detection"),
-            outputs=("Identity", "Identity_1"),
-            bytes_scale=2 / 255,
-            bytes_offset=-1.0,
-            threads=threads,
-        )
-    )
+
+def load_detector(name: str, threads: int = 1) -> Detector:
+    """Load a detector by name; imports no other."""
+    if name not in DETECTORS:
+        raise unknown("detector", name, DETECTORS)
+    module, _, attribute = DETECTORS[name].partition(":")
+    detector: Detector = getattr(importlib.import_module(module), attribute)(threads)
+    return detector

@@ -19,6 +19,7 @@ class DetectStage:
     """Runs a detector; a new camera is searched ten times a second until pose says otherwise."""
 
     def __init__(self, detector_name: str) -> None:
+        self.facts = {"detector": detector_name}
         self._name = detector_name
         self._interval_s: dict[str, float] = {}
         self._looked_at: dict[str, float] = {}

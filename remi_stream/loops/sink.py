@@ -19,6 +19,7 @@ class SinkLoop:
 
     def __init__(self, order: Order, row: Row, stage: Stage) -> None:
         self.counts: Counter[str] = Counter()
+        self.facts: dict[str, str] = {}
         self._order, self._row, self._stage = order, row, stage
         self._context = Context()
 

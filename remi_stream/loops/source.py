@@ -32,6 +32,7 @@ class SourceLoop:
 
     def __init__(self, order: Order, row: Row, stage: SourceStage) -> None:
         self.counts: Counter[str] = Counter()
+        self.facts: dict[str, str] = {}
         self._order, self._row, self._stage = order, row, stage
         self._context = Context()
         self._ready: queue.Queue[list[Any] | BaseException | None] = queue.Queue(maxsize=4)

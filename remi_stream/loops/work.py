@@ -32,6 +32,11 @@ class WorkLoop:
         self._control: ControlServer | None = None
         self._waiter = Waiter()
 
+    @property
+    def facts(self) -> dict[str, str]:
+        """What the stage tells people about itself."""
+        return self._stage.facts
+
     def open(self) -> None:
         """Open the stage, bind what it reads, connect what it writes."""
         self._outlet = Outlet(self._context, self._order, self._row)

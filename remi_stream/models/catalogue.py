@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from remi_stream.errors import UsageError
-from remi_stream.models.manifest import ModelFile, list_manifests
+from remi_stream.errors import unknown
+from remi_stream.models.manifest import ModelFile, list_engines
 
 
 def known_files() -> dict[str, ModelFile]:
     """All model files by name."""
-    return {file.name: file for manifest in list_manifests() for file in manifest.weights}
+    return {file.name: file for manifest in list_engines() for file in manifest.weights}
 
 
 def known_file(name: str) -> ModelFile:
     """The model file of this name."""
     known = known_files()
     if name not in known:
-        raise UsageError(f"Unknown model '{name}' (known: {', '.join(sorted(known))})")
+        raise unknown("model", name, known)
     return known[name]

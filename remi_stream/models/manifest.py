@@ -7,16 +7,16 @@ from typing import Any
 
 import msgspec
 
-from remi_stream.errors import UsageError
+from remi_stream.errors import UsageError, unknown
 from remi_stream.resources import home, shared_folder
 
 
 class ModelFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A file of weights.
 
-    name: what the rest of the package calls it. file: its name in the store. bytes, sha256: of the whole file.
-    wheel: the pinned PyPI release that carries it ("mediapipe==0.10.21"), member: where in there; both empty for a file
-    that only the user can bring.
+    name: what the rest of the package calls it. file: its name in the store. bytes, sha256: of the whole file. wheel: the
+    pinned PyPI release that carries it ("mediapipe==0.10.21"), member: where in there; both empty for a file that only the
+    user can bring.
     """
 
     name: str
@@ -31,8 +31,8 @@ class ModelFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How an engine runs.
 
-    adapter: what turns its tensors into people (see pose/engine.py). runtime: the default; runtimes: a table of settings
-    for each one it can run in. skeleton: a name of skeletons.py.
+    adapter: what turns its tensors into people (see pose/engine.py). runtime: the default one; runtimes: a table of settings
+    for each one it can run in. skeleton: a name of skeletons.py. name: that of the file.
     """
 
     what: str
@@ -43,6 +43,19 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     runtimes: dict[str, dict[str, Any]]
     weights: list[ModelFile] = []
     name: str = ""
+
+
+def list_engines() -> list[Manifest]:
+    """Every engine's manifest, by name; imports no engine."""
+    return [read_manifest(path) for _, path in sorted(manifest_files().items())]
+
+
+def find_engine(name: str) -> Manifest:
+    """The manifest of the engine of this name."""
+    files = manifest_files()
+    if name not in files:
+        raise unknown("engine", name, files)
+    return read_manifest(files[name])
 
 
 def manifest_files() -> dict[str, Path]:
@@ -56,13 +69,8 @@ def read_manifest(path: Path) -> Manifest:
     try:
         manifest = msgspec.toml.decode(path.read_bytes(), type=Manifest)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise UsageError(f"Engine manifest {path} is not usable: {error}") from None
+        raise UsageError(f"Engine manifest {path} cannot be used: {error}") from None
     if manifest.runtime not in manifest.runtimes:
         known = ", ".join(manifest.runtimes) or "none"
-        raise UsageError(f"Engine manifest {path}: runtime '{manifest.runtime}' has no table (there are: {known})")
+        raise UsageError(f"Engine manifest {path}: runtime '{manifest.runtime}' has no table of its own (there are: {known})")
     return msgspec.structs.replace(manifest, name=path.stem)
-
-
-def list_manifests() -> list[Manifest]:
-    """Every engine's manifest, by name; imports no engine."""
-    return [read_manifest(path) for _, path in sorted(manifest_files().items())]

@@ -5,7 +5,7 @@ Bazarevsky et al., "BlazePose: On-device real-time body pose tracking" (2020).
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -14,14 +14,22 @@ from remi_stream.body.ik import Memory
 from remi_stream.body.smpl import load_open_body
 from remi_stream.geometry import box_of, iou
 from remi_stream.messages import Person
+from remi_stream.models.manifest import Manifest
+from remi_stream.models.store import model_file
 from remi_stream.pose.engine import Crop, Pose
 from remi_stream.pose.gates import clarity, refusal
-from remi_stream.pose.landmarks import Landmarks, look
+from remi_stream.pose.landmarks import OUTPUTS, Landmarks, look
 from remi_stream.pose.region import LONGEST_GAP_S, Follower, Region, follow, region_around, region_of
-from remi_stream.runtimes.runtime import Runtime
+from remi_stream.runtimes.runtime import Runtime, load_runtime
 
 SAME_IOU = 0.1
 """Below this overlap of the region and the crop's box, the region follows somebody else."""
+
+
+def open_engine(manifest: Manifest, runtime: str, settings: dict[str, Any]) -> BlazePose:
+    """Load the landmark network."""
+    model = model_file(manifest.weights[0])
+    return BlazePose(load_runtime(runtime, model, outputs=OUTPUTS, bytes_scale=1 / 255, **settings))
 
 
 class State(NamedTuple):

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+import importlib
+import importlib.metadata
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
+from remi_stream.errors import UsageError, unknown
 from remi_stream.messages import Person
+from remi_stream.models.manifest import Manifest, find_engine, manifest_files
+from remi_stream.runtimes.runtime import SUFFIXES
 
 
 class Crop(NamedTuple):
@@ -49,16 +54,46 @@ class Engine(Protocol):
         ...
 
 
-def load_engine(name: str, threads: int | None = None) -> Engine:
-    """Load an engine by name."""
-    from remi_stream.models.store import model_file
-    from remi_stream.pose.blazepose import BlazePose
-    from remi_stream.runtimes.openvino import OpenVino
+class Adapter(Protocol):
+    """Makes an engine: what an adapter's module offers as `open_engine`."""
 
-    network = OpenVino(
-        model_file("pose_landmark_full"),
-        outputs=("Identity", "Identity_1", "Identity_3", "Identity_4"),
-        bytes_scale=1 / 255,
-        threads=threads or 1,
-    )
-    return BlazePose(network)
+    def __call__(self, manifest: Manifest, runtime: str, settings: dict[str, Any]) -> Engine:
+        """Load the weights into the runtime of this name, with the settings of its table in the manifest."""
+        ...
+
+
+ADAPTERS = {"blazepose": "remi_stream.pose.blazepose:open_engine"}
+"""Where the adapters are; packages add theirs through the entry-point group `remi_stream.engines`."""
+
+
+def load_engine(name: str, threads: int | None = None) -> Engine:
+    """Load an engine: a manifest's name, with a suffix for another runtime than its default ("blazepose-ov").
+
+    threads: instead of the manifest's.
+    """
+    manifest, runtime = choose(name)
+    settings = manifest.runtimes[runtime] | ({"threads": threads} if threads else {})
+    return find_adapter(manifest)(manifest, runtime, settings)
+
+
+def choose(name: str) -> tuple[Manifest, str]:
+    """The manifest and the runtime that an engine's name asks for."""
+    stem, _, suffix = name.rpartition("-")
+    if name in manifest_files() or suffix not in SUFFIXES:
+        manifest = find_engine(name)
+        return manifest, manifest.runtime
+    manifest, runtime = find_engine(stem), SUFFIXES[suffix]
+    if runtime not in manifest.runtimes:
+        raise UsageError(f"Engine '{stem}' does not run in {runtime} (it runs in: {', '.join(manifest.runtimes)}).")
+    return manifest, runtime
+
+
+def find_adapter(manifest: Manifest) -> Adapter:
+    """The adapter that a manifest asks for; imports no other."""
+    offered = {entry.name: entry.value for entry in importlib.metadata.entry_points(group="remi_stream.engines")}
+    known = offered | ADAPTERS
+    if manifest.adapter not in known:
+        raise unknown(f"adapter in the manifest of engine '{manifest.name}':", manifest.adapter, known)
+    module, _, attribute = known[manifest.adapter].partition(":")
+    adapter: Adapter = getattr(importlib.import_module(module), attribute)
+    return adapter

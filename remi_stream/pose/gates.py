@@ -12,10 +12,10 @@ LEAST_FLAG = 0.5
 LEAST_VISIBLE = 5
 """Of the 12 joints of the limbs: a person at a desk shows six."""
 CLEAREST = 6
-CLARITY_TO_START, CLARITY_TO_STAY = 0.65, 0.5
-"""Mean heat of the clearest joints: 0.7 to 0.95 on people, below 0.6 on noise, furniture and scrambled limbs."""
-BONES_MOST = 0.4
-"""Mean difference, as a logarithm, of the visible bones' lengths from the body's proportions."""
+CLARITY_TO_START, CLARITY_TO_STAY = 0.7, 0.55
+"""Mean heat of the clearest joints: 0.7 to 0.97 on people, mostly below 0.6 on noise, furniture and scrambled limbs."""
+BONES_TO_START, BONES_TO_STAY = 0.2, 0.3
+"""Mean difference, as a logarithm, of the visible bones' lengths from the body's proportions: 0.05 to 0.15 on people."""
 SMALLEST_PX = 20.0
 ZOOM_MOST = 1.6
 DRIFT_MOST = 0.35
@@ -33,7 +33,7 @@ def refusal(seen: Landmarks, region: Region, lengths: np.ndarray, tracked: bool)
         return "visibility"
     if clarity(seen) < (CLARITY_TO_STAY if tracked else CLARITY_TO_START):
         return "clarity"
-    if disproportion(seen, lengths) > BONES_MOST:
+    if disproportion(seen, lengths) > (BONES_TO_STAY if tracked else BONES_TO_START):
         return "bones"
     return "" if steady(region, region_of(seen.circle)) else "region"
 

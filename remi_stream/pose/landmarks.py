@@ -16,7 +16,8 @@ SIDE, CELLS = 256, 64
 COUNT = 33
 NEEDED = COUNT + 2
 """The landmarks, and two points of the body's circle."""
-POINTS, FLAG, HEATMAPS, WORLD = "Identity", "Identity_1", "Identity_3", "Identity_4"
+INPUT, POINTS, FLAG, HEATMAPS, WORLD = "input_1", "Identity", "Identity_1", "Identity_3", "Identity_4"
+OUTPUTS = (POINTS, FLAG, HEATMAPS, WORLD)
 REACH = np.arange(-4, 5)
 """Cells around a landmark that refine it: a window of 9 x 9."""
 LEAST_HEAT = 0.5
@@ -41,7 +42,7 @@ class Landmarks(NamedTuple):
 
 def look(network: Runtime, image: np.ndarray, region: Region) -> Landmarks:
     """Run the network on a region of image (H, W, 3) uint8 BGR."""
-    return read(network.run({"input_1": sample(image, region)[None]}), region)
+    return read(network.run({INPUT: sample(image, region)[None]}), region)
 
 
 def sample(image: np.ndarray, region: Region) -> np.ndarray:

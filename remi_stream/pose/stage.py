@@ -22,6 +22,7 @@ class PoseStage:
     """Runs an engine on the crops of everybody who is tracked."""
 
     def __init__(self, config: Config) -> None:
+        self.facts: dict[str, str] = {}
         self._config = config
         self._ids: Iterator[int] = itertools.count(1)
         self._people: dict[tuple[str, int], Tracks] = {}
@@ -32,6 +33,7 @@ class PoseStage:
         cv2.setNumThreads(1)
         from remi_stream.pose.synthetic import SyntheticEngine
         self._engine: Engine = SyntheticEngine(**self._config.engine_options) if self._config.engine == "synthetic" else load_engine(self._config.engine, threads=self._config.threads)
+        self.facts = {"engine": self._engine.name, "runtime": self._engine.runtime_name}
 
     def request(self, camera: str) -> Request:
         """The whole newest frame, at once."""

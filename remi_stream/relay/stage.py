@@ -20,6 +20,7 @@ class RelayStage:
     """Passes bodies, facts about cameras and health on to the bus, and knows the last of each."""
 
     def __init__(self, config: Config) -> None:
+        self.facts: dict[str, str] = {}
         self._config = config
         self._books = Books()
         self._cameras: dict[str, CameraFacts] = {}

@@ -13,7 +13,7 @@ from remi_stream.relay.books import LOST, Books
 
 STATES = ("starting", "live", "reconnecting", "ended")
 HOPS = frozenset(f"{row.name}{end}" for row in ROWS for end in ("_in", ""))
-DROPS = ("capture/superseded", "pose/unasked", "pose/overflow", "relay/unasked", LOST)
+DROPS = ("capture/superseded", "pose/unasked", "pose/overflow", LOST)
 """Told as 0 from the start: of a counter that begins at 3 Prometheus sees no increase."""
 TRACKS_KEPT = 256
 

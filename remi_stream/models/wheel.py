@@ -1,0 +1,40 @@
+"""A wheel on PyPI, downloaded by pip, so that the user's index and proxy settings apply."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from remi_stream.errors import RemiError
+
+CARRIER = ("--only-binary=:all:", "--platform", "manylinux_2_28_x86_64", "--python-version", "3.11")
+"""Which wheel of a release: the files in it are data, so that of another machine or Python will do."""
+PATIENCE = ("--retries", "1", "--timeout", "20")
+
+
+def download(requirement: str, folder: Path) -> Path:
+    """Download the wheel of a pinned requirement ("mediapipe==0.10.21") into a folder."""
+    quiet = ("--quiet", "--no-input", "--disable-pip-version-check")
+    command = [sys.executable, "-m", "pip", "download", requirement, "--no-deps", *CARRIER, *PATIENCE, *quiet, "-d", str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    wheels = list(folder.glob("*.whl"))
+    if done.returncode or not wheels:
+        raise RemiError(f"{requirement} cannot be pulled: {reason(done.stderr)}. {by_hand(requirement)}")
+    return wheels[0]
+
+
+def reason(said: str) -> str:
+    """The line of pip's that tells most."""
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    if any("No module named pip" in line for line in lines):
+        return "this Python has no pip"
+    errors = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR: ")]
+    return (errors or lines or ["pip gave no reason"])[0].rstrip(".")
+
+
+def by_hand(requirement: str) -> str:
+    """What to do where pip cannot help."""
+    name, _, version = requirement.partition("==")
+    where = f"https://pypi.org/project/{name}/{version}/#files"
+    return f"Get the manylinux wheel from {where} by another way, then: remi-stream models import FILE.whl"

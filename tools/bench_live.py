@@ -1,0 +1,145 @@
+"""Measure the live pipeline: bodies a second, latency, and how fast bodies are back after a stage was killed or stopped.
+
+    python tools/bench_live.py [--seconds 30] [--json FILE]
+
+Each figure comes from a daemon that this tool starts, heard over its bus as any client would hear it. The sample clip is
+played at 30 fps, 1280x720. The last row is the same pipeline with an engine that needs 200 ms.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from remi_stream.config import BUS, port
+from remi_stream.link import Context, Subscriber
+from remi_stream.messages import Bodies, Health
+from remi_stream.resources import data_file
+
+NAME = "bench"
+CAMERA = {"name": "sample", "source": str(data_file("sample.mp4")), "loop": True, "focal_px": 1150.0}
+STAGES = ("capture/sample", "detect", "pose", "relay")
+
+
+class Ear:
+    """Listens to the daemon's bus."""
+
+    def __init__(self, context: Context) -> None:
+        self._bus = Subscriber(context, port(NAME, BUS), ["bodies/", "health/"])
+        self.pids: dict[str, int] = {}
+
+    def bodies(self, timeout_s: float = 30.0) -> tuple[float, Bodies]:
+        """Wait for the next bodies; give when they came, and them."""
+        end = time.monotonic() + timeout_s
+        while time.monotonic() < end:
+            item = self._bus.read(0.2)
+            if item is not None and isinstance(item[1], Bodies):
+                return time.monotonic(), item[1]
+            if item is not None and isinstance(item[1], Health):
+                self.pids[item[1].stage] = item[1].pid
+        raise SystemExit("bench_live: no bodies came; run `remi-stream demo` to see why")
+
+    def flush(self) -> None:
+        """Forget what has come so far."""
+        while self._bus.read(0.0) is not None:
+            pass
+
+
+@contextlib.contextmanager
+def daemon(**config: Any) -> Iterator[Ear]:
+    """Run a pipeline and wait until bodies come steadily."""
+    with tempfile.TemporaryDirectory(prefix="remi-bench") as folder:
+        file = Path(folder) / "pipeline.yaml"
+        file.write_text(yaml.safe_dump({"cameras": [CAMERA], "metrics": True, **config}))
+        command = [sys.executable, "-m", "remi_stream", "run", str(file), "--name", NAME, "--log-format", "text"]
+        process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+        context = Context()
+        try:
+            ear = Ear(context)
+            for _ in range(60):
+                ear.bodies()
+            yield ear
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait()
+            context.close()
+
+
+def measure_flow(ear: Ear, seconds: float) -> dict[str, float]:
+    """Rate, latency and books over so many seconds."""
+    ear.flush()
+    start, seen = time.monotonic(), []
+    while time.monotonic() - start < seconds:
+        seen.append(ear.bodies()[1])
+    latency = np.array([body.stamps["relay"] - body.captured_at for body in seen]) * 1000
+    age = np.array([body.stamps["pose_in"] - body.captured_at for body in seen]) * 1000
+    dropped = sum(sum(body.skipped.values()) for body in seen[1:])
+    unexplained = seen[-1].frame_id - seen[0].frame_id - (len(seen) - 1) - dropped
+    p50, p95, p99 = np.percentile(latency, [50, 95, 99])
+    return {
+        "bodies_per_second": round((len(seen) - 1) / (seen[-1].captured_at - seen[0].captured_at), 2),
+        "with_a_person": round(float(np.mean([bool(body.people) for body in seen])), 4),
+        "latency_p50_ms": round(float(p50), 1),
+        "latency_p95_ms": round(float(p95), 1),
+        "latency_p99_ms": round(float(p99), 1),
+        "frame_age_max_ms": round(float(age.max()), 1),
+        "dropped": dropped,
+        "unexplained": unexplained,
+    }
+
+
+def measure_return(ear: Ear, stage: str, how: signal.Signals) -> float:
+    """Seconds from the signal to the first body with a person of a frame captured after it, over 0.1 s of pause if there is one."""
+    ear.flush()
+    while stage not in ear.pids:
+        ear.bodies()
+    ear.flush()
+    pid, at = ear.pids[stage], time.monotonic()
+    os.kill(pid, how)
+    last, pause_end = at, 0.0
+    while time.monotonic() - at < 6.0:
+        came, body = ear.bodies()
+        if came - last > 0.1:
+            pause_end = came - at
+        if body.people:
+            last = came
+    while ear.pids[stage] == pid:
+        ear.bodies()
+    return round(pause_end, 2)
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--seconds", type=float, default=30.0, help="length of each measurement of the flow")
+    parser.add_argument("--json", type=Path, help="write the figures to this file")
+    arguments = parser.parse_args()
+    figures: dict[str, Any] = {"cores": os.cpu_count()}
+    with daemon() as ear:
+        figures["default engine"] = measure_flow(ear, arguments.seconds)
+        for stage in STAGES:
+            for how in (signal.SIGKILL, signal.SIGSTOP):
+                figures[f"bodies back after {how.name} of {stage}, s"] = measure_return(ear, stage, how)
+    with daemon(engine="synthetic", engine_options={"delay_s": 0.2}) as ear:
+        figures["engine of 200 ms"] = measure_flow(ear, arguments.seconds)
+    for name, value in figures.items():
+        print(f"{name:<48} {value}")
+    if arguments.json:
+        arguments.json.write_text(json.dumps(figures, indent=2))
+
+
+if __name__ == "__main__":
+    main()
