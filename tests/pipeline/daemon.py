@@ -28,8 +28,8 @@ SYNTHETIC = {"engine": "synthetic", "detector": "synthetic"}
 class Daemon:
     """A running `remi-stream run`, its log, and everything it published since we began to listen."""
 
-    def __init__(self, process: subprocess.Popen[str], name: str, folder: Path) -> None:
-        self.process, self.name, self.folder = process, name, folder
+    def __init__(self, process: subprocess.Popen[str], name: str, folder: Path, runtime: Path) -> None:
+        self.process, self.name, self.folder, self.runtime = process, name, folder, runtime
         self.bodies: list[Bodies] = []
         self.came_at: list[float] = []
         self.cameras: dict[str, CameraFacts] = {}
@@ -107,7 +107,7 @@ def running(folder: Path, **config: Any) -> Iterator[Daemon]:
     runtime = Path(tempfile.mkdtemp(prefix="r"))
     with open(folder / "log", "w") as log:
         process = subprocess.Popen(command, stderr=log, text=True, env={**os.environ, "XDG_RUNTIME_DIR": str(runtime)})
-    daemon = Daemon(process, name, folder)
+    daemon = Daemon(process, name, folder, runtime)
     try:
         yield daemon
     finally:

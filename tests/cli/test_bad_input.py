@@ -1,0 +1,112 @@
+"""Mistakes of the user: one line each, the right exit code, no traceback, nothing left behind."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+import yaml
+
+from remi_stream.config import BUS, METRICS, port
+from tests.pipeline.daemon import SYNTHETIC, orphans, running
+
+CAMERA = {"name": "front", "source": "synthetic:?fps=30"}
+
+
+def remi(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run the command line with a runtime folder of its own, which must be empty afterwards."""
+    with tempfile.TemporaryDirectory(prefix="r") as runtime:
+        env = {**os.environ, "XDG_RUNTIME_DIR": runtime, "COLUMNS": "200", **environment}
+        command = [sys.executable, "-m", "remi_stream", *arguments]
+        result = subprocess.run(command, capture_output=True, text=True, env=env, timeout=60)
+        assert [path for path in Path(runtime).rglob("*") if not path.is_dir() or path.name != "remi-stream"] == []
+    return result
+
+
+def pipeline(folder: Path, **values: object) -> str:
+    path = folder / "p.yaml"
+    path.write_text(yaml.safe_dump({"cameras": [CAMERA], "metrics": False, **SYNTHETIC, **values}))
+    return str(path)
+
+
+def assert_one_line(result: subprocess.CompletedProcess[str], code: int, *words: str) -> None:
+    lines = [line for line in result.stderr.splitlines() if line.startswith("remi-stream: ")]
+    assert len(lines) == 1, result.stderr
+    assert "Traceback" not in result.stderr
+    assert all(word in lines[0] for word in words), lines[0]
+    assert result.returncode == code
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["vidoe"], ["No such command 'vidoe'", "'video'"]),
+        (["demo", "--enginge", "x"], ["No such option: --enginge", "--engine", "demo --help"]),
+        (["demo", "--duration", "soon"], ["--duration", "valid number"]),
+        (["demo", "--max-people", "0"], ["--max-people", "greater than or equal to 1"]),
+        (["demo", "--name", "a/b"], ["regex", "$.name"]),
+        (["demo", "--engine", "blazepoze"], ["blazepoze", "blazepose"]),
+        (["demo", "--detector", "blazepoze"], ["blazepoze", "blazepose"]),
+        (["video"], ["Missing argument"]),
+        (["video", "none.mp4", "--realtime"], ["No such video file: none.mp4"]),
+        (["run", "none.yaml"], ["Cannot read none.yaml"]),
+    ],
+)
+def test_mistake_in_the_command_line_is_one_line_and_exit_code_2(
+    arguments: list[str], words: list[str]
+) -> None:
+    assert_one_line(remi(*arguments), 2, *words)
+
+
+def test_unknown_key_of_a_pipeline_file_is_named(tmp_path: Path) -> None:
+    result = remi("run", pipeline(tmp_path, enigne="poco"))
+    assert_one_line(result, 2, "unknown field `enigne`", "allowed: name, cameras, engine")
+
+
+def test_file_that_is_no_video_is_refused_and_nothing_runs_on(tmp_path: Path) -> None:
+    film = tmp_path / "film.mp4"
+    film.write_bytes(b"no film" * 1000)
+    camera = {"name": "film", "source": str(film)}
+    result = remi("run", pipeline(tmp_path, cameras=[camera], name="nofilm"))
+    assert_one_line(result, 3, "cannot be read as a video")
+    assert orphans("nofilm") == []
+
+
+def test_camera_that_cannot_be_opened_ends_the_start_with_exit_code_3(tmp_path: Path) -> None:
+    camera = {**CAMERA, "source": "synthetic:?refuse=true"}
+    result = remi("run", pipeline(tmp_path, cameras=[camera], name="refuses"))
+    assert_one_line(result, 3, "refuses to open")
+    assert orphans("refuses") == []
+
+
+@pytest.mark.parametrize("service", [BUS, METRICS])
+def test_port_in_use_is_one_line_and_exit_code_3(service: int, tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        taken.bind(("127.0.0.1", port("busy", service)))
+        taken.listen()
+        result = remi("run", pipeline(tmp_path, name="busy", metrics=True))
+    assert_one_line(result, 3, f"Port {port('busy', service)} is in use", "--name")
+    assert orphans("busy") == []
+
+
+def test_second_daemon_of_a_name_is_refused_and_the_first_goes_on(tmp_path: Path) -> None:
+    with running(tmp_path, cameras=[CAMERA], **SYNTHETIC) as daemon:
+        daemon.more_bodies(5)
+        command = [sys.executable, "-m", "remi_stream", "run", pipeline(tmp_path), "--name", daemon.name]
+        env = {**os.environ, "XDG_RUNTIME_DIR": str(daemon.runtime)}
+        second = subprocess.run(command, capture_output=True, text=True, env=env, timeout=30)
+        assert_one_line(second, 3, f"named '{daemon.name}' is already running (process {daemon.process.pid})", "--name")
+        daemon.more_bodies(5)
+
+
+def test_runtime_folder_that_others_may_enter_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "open" / "remi-stream").mkdir(parents=True)
+    (tmp_path / "open" / "remi-stream").chmod(0o755)
+    result = remi("run", pipeline(tmp_path), XDG_RUNTIME_DIR=os.path.relpath(tmp_path / "open"))
+    assert_one_line(result, 3, "must belong to you alone")
