@@ -1,5 +1,10 @@
 """Errors that are for the user to mend: one line, an exit code, no traceback."""
 
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
 DONE, CRASHED, USAGE, NOT_STARTED, GAVE_UP = 0, 1, 2, 3, 4
 
 

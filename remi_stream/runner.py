@@ -111,8 +111,8 @@ def main(arguments: list[str]) -> int:
 
 
 def _run(loop: Loop, pulse: Pulse, stop: threading.Event) -> int:
+    loop.open()
     with contextlib.closing(loop):
-        loop.open()
         state = "stopping"
         while not stop.is_set():
             now = time.monotonic()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib.metadata
 import os
 import shutil
@@ -16,8 +15,7 @@ from remi_stream.config import CONTROL, port
 from remi_stream.errors import RemiError
 from remi_stream.folder import run_folder
 from remi_stream.link import ask_control
-from remi_stream.models.catalogue import known_files
-from remi_stream.models.store import model_file
+from remi_stream.models.store import verify
 from remi_stream.resources import home
 
 ASK_S = 0.5
@@ -64,8 +62,8 @@ class Machine:
         return done.stdout.strip()
 
     def models(self) -> dict[str, str]:
-        """The state of each known file of weights: "" when it is there and whole, else what is wrong with it."""
-        return {name: _fault(model_file(name), known.sha256) for name, known in known_files().items()}
+        """What is wrong with each known file of weights: nothing, "missing" or "damaged"."""
+        return verify()
 
     def port_is_free(self, number: int) -> bool:
         """Whether a daemon could bind it."""
@@ -93,9 +91,3 @@ class Machine:
         """The user's folder, and the room that is left there."""
         there = next(folder for folder in (home(), *home().parents) if folder.exists())
         return home(), shutil.disk_usage(there).free
-
-
-def _fault(file: Path, sha256: str) -> str:
-    if not file.exists():
-        return "missing"
-    return "" if hashlib.sha256(file.read_bytes()).hexdigest() == sha256 else "damaged"

@@ -24,9 +24,10 @@ from remi_stream.resources import home
 
 PARTIAL = ".pull-"
 Tell = Callable[[str], None]
+log = logging.getLogger(__name__)
 
 
-def model_file(file: ModelFile, tell: Tell = logging.getLogger(__name__).info) -> Path:
+def model_file(file: ModelFile, tell: Tell = log.info) -> Path:
     """Where a model file is; it is pulled if it is not there. tell: hears what is going on."""
     if fault(file):
         pull([file], tell)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -17,11 +19,17 @@ def download(requirement: str, folder: Path) -> Path:
     """Download the wheel of a pinned requirement ("mediapipe==0.10.21") into a folder."""
     quiet = ("--quiet", "--no-input", "--disable-pip-version-check")
     command = [sys.executable, "-m", "pip", "download", requirement, "--no-deps", *CARRIER, *PATIENCE, *quiet, "-d", str(folder)]
-    done = subprocess.run(command, capture_output=True, text=True)
+    tie = die_with_us if sys.platform == "linux" else None
+    done = subprocess.run(command, capture_output=True, text=True, preexec_fn=tie)
     wheels = list(folder.glob("*.whl"))
     if done.returncode or not wheels:
         raise RemiError(f"{requirement} cannot be pulled: {reason(done.stderr)}. {by_hand(requirement)}")
     return wheels[0]
+
+
+def die_with_us() -> None:
+    """Let the kernel end this process when its parent is killed (prctl, PR_SET_PDEATHSIG)."""
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)
 
 
 def reason(said: str) -> str:
@@ -30,6 +38,8 @@ def reason(said: str) -> str:
     if any("No module named pip" in line for line in lines):
         return "this Python has no pip"
     errors = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR: ")]
+    if any("from versions: none" in line for line in errors):
+        return "the package index cannot be reached, or has no such wheel"
     return (errors or lines or ["pip gave no reason"])[0].rstrip(".")
 
 

@@ -57,9 +57,7 @@ def assert_one_line(result: subprocess.CompletedProcess[str], code: int, *words:
         (["run", "none.yaml"], ["Cannot read none.yaml"]),
     ],
 )
-def test_mistake_in_the_command_line_is_one_line_and_exit_code_2(
-    arguments: list[str], words: list[str]
-) -> None:
+def test_mistake_in_the_command_line_is_one_line_and_exit_code_2(arguments: list[str], words: list[str]) -> None:
     assert_one_line(remi(*arguments), 2, *words)
 
 

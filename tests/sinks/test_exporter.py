@@ -7,6 +7,7 @@ import secrets
 import socket
 import statistics
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -23,7 +24,7 @@ from remi_stream.pipeline import ROWS
 from remi_stream.sinks.exporter import ExporterStage
 from remi_stream.sinks.tally import DROPS, HOPS, STATES
 from tests.sample import bodies, facts, health, person
-from tests.sinks.scrape import fetch, scrape
+from tests.sinks.scrape import Scrape, fetch, scrape
 
 
 def configuration(*cameras: str) -> Config:
@@ -83,10 +84,10 @@ def test_promtool_has_nothing_to_say(exporter: Running) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
-def test_camera_has_77_series_once_everything_has_happened(exporter: Running) -> None:
+def test_camera_has_76_series_once_everything_has_happened(exporter: Running) -> None:
     fill(exporter)
     series = [sample for sample in scrape(exporter.port).samples if sample.labels.get("camera") == "front"]
-    assert len(series) == 77
+    assert len(series) == 76
 
 
 def test_scrape_of_four_cameras_costs_less_than_10_ms_of_processor_time() -> None:
@@ -148,6 +149,16 @@ def test_counters_go_on_over_epochs_and_a_relay_that_forgot_everything(exporter:
     assert found.in_flight("front") == 0
 
 
+@pytest.fixture
+def hasty_threads() -> Iterator[None]:
+    """Threads that take turns a hundred times as often as usual."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(5e-5)
+    yield
+    sys.setswitchinterval(before)
+
+
+@pytest.mark.usefixtures("hasty_threads")
 def test_books_balance_in_every_scrape_while_bodies_pour_in(exporter: Running) -> None:
     done = threading.Event()
 
@@ -159,7 +170,7 @@ def test_books_balance_in_every_scrape_while_bodies_pour_in(exporter: Running) -
     threading.Thread(target=pour).start()
     scrapes = 0
     while not done.is_set():
-        assert scrape(exporter.port).in_flight("front") == 0
+        assert Scrape(exporter._scrape().body.decode()).in_flight("front") == 0
         scrapes += 1
     assert scrapes > 3
 
@@ -188,7 +199,7 @@ def test_track_is_counted_once(exporter: Running) -> None:
 
 
 def test_processor_time_of_a_stage_adds_up_over_its_restarts(exporter: Running) -> None:
-    lives = [(0, 0.0, 0), (7, 0.0, 0), (7, 2.0, 0), (7, 2.0, 0), (9, 0.0, 1), (9, 3.0, 1), (9, 4.0, 1)]
+    lives = [(0, 0.0, 0), (7, 0.0, 0), (7, 2.0, 0), (7, 2.0, 0), (9, 3.0, 1), (9, 4.0, 1)]
     for pid, cpu_s, restarts in lives:
         exporter.step(health("pose", pid=pid, cpu_s=cpu_s, restarts=restarts))
     found = scrape(exporter.port)
