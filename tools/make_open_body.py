@@ -17,8 +17,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from open_body.assets import WHEEL_SHA256, Assets, J, open_wheel, read_assets
+from open_body.drape import drape
 from open_body.mesh import softened
-from open_body.outfit import dress
+from open_body.outfit import clothes, dress, inside
 from open_body.people import landmarks, posed, random_dials, shaped, t_pose
 from scipy.optimize import nnls
 from scipy.spatial.transform import Rotation
@@ -38,26 +39,32 @@ def build_body(assets: Assets) -> Body:
     quads = np.searchsorted(kept, assets.quads)
     faces = np.concatenate([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]])
     weights = four_bones(softened(assets.weights[kept], faces, 5))
-    rng, skins, joints = np.random.default_rng(0), [], []
-    for sample in range(SAMPLES):
-        vertices = shaped(assets, random_dials(rng, ("male", "female")[sample % 2]))
-        places = landmarks(assets, vertices)
-        rest = np.array([places[name] for name in J])
-        skin, moved = posed(vertices[kept], rest, t_pose(places), weights)
-        skins.append(skin)
-        joints.append(moved)
-    template = np.mean(skins, axis=0)
-    regressor = fit_regressor(np.array(skins), np.array(joints))
+    skins, joints = meet_people(assets, kept, weights)
+    regressor, template = fit_regressor(skins, joints), skins.mean(0)
+    hems = clothes(template, regressor @ template)
+    template += drape(template, faces, inside(np.maximum(hems["shirt"], hems["trousers"])))
     return Body(
         name="open",
         v_template=template,
-        shapedirs=main_shapes(np.array(skins), faces),
+        shapedirs=main_shapes(skins, faces),
         joint_regressor=regressor,
         skin_weights=weights,
         faces=faces.astype(np.int32),
         parents=np.array(SMPL_PARENTS, np.int32),
         vertex_rgb=dress(assets, kept, template, regressor, weights),
     )
+
+
+def meet_people(assets: Assets, kept: Array, weights: Array) -> tuple[Array, Array]:
+    """Skins (SAMPLES, V, 3) and joints (SAMPLES, 24, 3), m, of random men and women in the T-pose."""
+    rng, skins, joints = np.random.default_rng(0), [], []
+    for sample in range(SAMPLES):
+        vertices = shaped(assets, random_dials(rng, ("male", "female")[sample % 2]))
+        places = landmarks(assets, vertices)
+        skin, moved = posed(vertices[kept], np.array([places[name] for name in J]), t_pose(places), weights)
+        skins.append(skin)
+        joints.append(moved)
+    return np.array(skins), np.array(joints)
 
 
 def four_bones(weights: Array) -> Array:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -28,7 +28,7 @@ class Fitter:
     """Fits one body, at its mean shape, to BlazePose's landmarks."""
 
     def __init__(self, body: Body) -> None:
-        self._name: str = body.name
+        self._name: Literal["smpl", "open"] = "open" if body.name == "open" else "smpl"
         self._rest_joints = body.rest_joints(MEAN_SHAPE)
         self.lengths = bone_lengths(self._rest_joints)
         self._skeleton = Skeleton(self._rest_joints)

@@ -50,9 +50,7 @@ class Skeleton:
         self.face = OFFSET[JOINT == HEAD] - OFFSET[JOINT == HEAD].mean(0)
         self.points = rest
 
-    def solve(
-        self, points: np.ndarray, visibility: np.ndarray, memory: Memory | None = None, elapsed: float = 0.0
-    ) -> Solution:
+    def solve(self, points: np.ndarray, visibility: np.ndarray, memory: Memory | None = None, elapsed: float = 0.0) -> Solution:
         """Find the pose of landmarks (33, 3), m; visibility (33,) in [0, 1]; memory: of the frame elapsed s ago."""
         turns = np.zeros((24, 3, 3)) + np.eye(3)
         pelvis, chest = torso_frames(points) @ self.torso.swapaxes(1, 2)

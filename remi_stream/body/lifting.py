@@ -25,9 +25,7 @@ TORSO = [11, 12, 23, 24]
 NEAREST_M = 0.2
 
 LIMBS = np.array(indices("blazepose33", LIMB_JOINTS))
-_BONES = (
-    "11-12 11-23 12-24 23-24 11-24 12-23 11-13 13-15 12-14 14-16 23-25 25-27 24-26 26-28"  # the torso also crosswise
-)
+_BONES = "11-12 11-23 12-24 23-24 11-24 12-23 11-13 13-15 12-14 14-16 23-25 25-27 24-26 26-28"  # the torso also crosswise
 STARTS, ENDS = np.array([[int(end) for end in bone.split("-")] for bone in _BONES.split()]).T
 _PLACE = {int(landmark): place for place, landmark in enumerate(LIMBS)}
 _STARTS, _ENDS = (np.array([_PLACE[int(landmark)] for landmark in ends]) for ends in (STARTS, ENDS))
@@ -45,12 +43,11 @@ def bone_lengths(rest_joints: np.ndarray) -> np.ndarray:
     return np.linalg.norm(rest[STARTS] - rest[ENDS], axis=1)
 
 
-def lift(
-    world: np.ndarray, pixels: np.ndarray, weights: np.ndarray, intrinsics: Intrinsics, lengths: np.ndarray
-) -> np.ndarray:
+def lift(world: np.ndarray, pixels: np.ndarray, weights: np.ndarray, intrinsics: Intrinsics, lengths: np.ndarray) -> np.ndarray:
     """Give the landmarks (33, 3), m, camera frame, of a person of the mean body's size.
 
-    world: (33, 3) m, any origin, as a camera sees them that looks straight at the person (networks see crops). pixels: (33, 2). weights: (33,). lengths: (14,) m, from `bone_lengths`.
+    world: (33, 3) m, any origin, as a camera sees them that looks straight at the person (networks see crops). pixels:
+    (33, 2). weights: (33,). lengths: (14,) m, from `bone_lengths`.
     """
     seen = np.linalg.norm(world[STARTS] - world[ENDS], axis=1)
     middle = rays(pixels[TORSO].mean(0), intrinsics)
@@ -73,9 +70,7 @@ def settle(guess: np.ndarray, directions: np.ndarray, lengths: np.ndarray) -> np
         bones = _DIFFERENCES @ (directions * depths[:, None])
         long = np.maximum(np.sqrt((bones**2).sum(1)), 1e-6)
         slopes = (bones / long[:, None]) @ directions.T * _DIFFERENCES
-        jacobian = np.concatenate(
-            [slopes / LENGTH_SPREAD_M, _DIFFERENCES / STEP_SPREAD_M, np.eye(len(guess)) / DEPTH_SPREAD_M]
-        )
+        jacobian = np.concatenate([slopes / LENGTH_SPREAD_M, _DIFFERENCES / STEP_SPREAD_M, np.eye(len(guess)) / DEPTH_SPREAD_M])
         misses = np.concatenate(
             [
                 (long - lengths) / LENGTH_SPREAD_M,

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from remi_stream import __version__
-from remi_stream.cli import play
+from remi_stream.cli import doctor, play, status, tail
 
 app = typer.Typer(
     help="A camera's picture in, moving SMPL bodies out, live.",
@@ -19,6 +19,9 @@ app = typer.Typer(
 app.command(rich_help_panel="Run")(play.demo)
 app.command(rich_help_panel="Run")(play.video)
 app.command(rich_help_panel="Run")(play.run)
+app.command(rich_help_panel="Look")(tail.tail)
+app.command(rich_help_panel="Look")(status.status)
+app.command(rich_help_panel="Look")(doctor.doctor)
 
 
 def _version(wanted: bool) -> None:

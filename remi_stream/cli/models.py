@@ -41,7 +41,9 @@ def list_models() -> int:
 
 
 @app.command()
-def pull(names: Annotated[list[str] | None, typer.Argument(help="Which ones; all that can be pulled if none is named.")] = None) -> int:
+def pull(
+    names: Annotated[list[str] | None, typer.Argument(help="Which ones; all that can be pulled if none is named.")] = None,
+) -> int:
     """Pull model files that are missing or damaged, and check them."""
     files = [known_file(name) for name in names] if names else [file for file in known_files().values() if file.wheel]
     pulled = store.pull(files, print)

@@ -25,8 +25,9 @@ STRIDES = ((8, 2), (16, 2), (32, 6))
 INPUT, BOXES, SCORES = "input_1", "Identity", "Identity_1"
 SCORE = 0.5
 OVERLAP = 0.3
-ALONG, ACROSS = 0.80, 0.36
-"""Half extents of the body along and across its axis, in radii of the circle around the whole body."""
+UP, DOWN, ACROSS = 0.92, 1.02, 0.45
+"""Reach of the body from its hips, in radii of the circle around it: towards the head, the feet, and to each side. Set on
+rendered people in many poses, so that the box holds 84 % of the body's own box on average; arms and legs may stick out."""
 
 
 def open_detector(threads: int) -> BlazePoseDetector:
@@ -115,8 +116,8 @@ def suppress(candidates: np.ndarray) -> np.ndarray:
 
 
 def body_boxes(hips: np.ndarray, rims: np.ndarray) -> np.ndarray:
-    """Boxes (N, 4) around turned rectangles about hips (N, 2), which reach along the direction to rims (N, 2) and across."""
+    """Boxes (N, 4) around the turned rectangles that have hips (N, 2) inside and the circle's points rims (N, 2) at the head."""
     up = rims - hips
-    along, across = np.abs(up), np.abs(up[:, ::-1])
-    half = ALONG * along + ACROSS * across
-    return np.concatenate([hips - half, hips + half], 1)
+    ends = np.stack([hips + UP * up, hips - DOWN * up])
+    side = ACROSS * np.abs(up[:, ::-1])
+    return np.concatenate([ends.min(0) - side, ends.max(0) + side], 1)

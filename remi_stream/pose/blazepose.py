@@ -24,6 +24,10 @@ from remi_stream.runtimes.runtime import Runtime, load_runtime
 
 SAME_IOU = 0.1
 """Below this overlap of the region and the crop's box, the region follows somebody else."""
+CROWN = 1.6
+"""How far the top of the head is above the eyes, in distances from eyes to mouth."""
+FLESH = 0.02
+"""How far the body reaches around its landmarks, in longest sides of their box."""
 
 
 def open_engine(manifest: Manifest, runtime: str, settings: dict[str, Any]) -> BlazePose:
@@ -88,10 +92,18 @@ def person_of(track_id: int, seen: Landmarks, fit: Fit) -> Person:
     return Person(
         track_id=track_id,
         score=seen.flag * clarity(seen),
-        box_xyxy=box_of(seen.pixels),
+        box_xyxy=body_box(seen.pixels),
         skeleton="blazepose33",
         keypoints_px=seen.pixels.astype(np.float32),
         keypoint_scores=seen.visibility.astype(np.float32),
         joints_m=fit.landmarks_m.astype(np.float32),
         smpl=fit.smpl,
     )
+
+
+def body_box(pixels: np.ndarray) -> np.ndarray:
+    """The box (4,) float32 px around the whole body: landmarks (33, 2) px, the crown above them, and some flesh."""
+    eyes, mouth = pixels[[2, 5]].mean(0), pixels[[9, 10]].mean(0)
+    box = box_of(np.vstack([pixels, eyes + CROWN * (eyes - mouth)]))
+    flesh = FLESH * (box[2:] - box[:2]).max()
+    return box + np.array([-flesh, -flesh, flesh, flesh], np.float32)

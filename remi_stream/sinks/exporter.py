@@ -27,6 +27,7 @@ class ExporterStage:
         self._metrics = Metrics()
         self._tally = Tally(config, self._metrics)
         self._lock = threading.Lock()
+        self._server: PageServer | None = None
 
     def open(self) -> None:
         """Take the port and answer on it. Raises RemiError when it is in use."""
@@ -48,8 +49,9 @@ class ExporterStage:
         return ()
 
     def close(self) -> None:
-        """Answer no more."""
-        self._server.stop()
+        """Answer no more; there is nothing to do when the port was not free."""
+        if self._server:
+            self._server.stop()
 
     def _scrape(self) -> Page:
         with self._lock:

@@ -244,8 +244,10 @@ def test_ready_once_bodies_come(exporter: Running) -> None:
 def test_port_in_use_is_one_line_that_says_what_to_do() -> None:
     config = configuration("front")
     number = config.port(METRICS_PORT)
+    exporter = ExporterStage(config)
     with socket.create_server(("127.0.0.1", number)), pytest.raises(RemiError) as caught:
-        ExporterStage(config).open()
+        exporter.open()
+    exporter.close()
     assert str(caught.value) == (
         f"Port {number} is in use, by another remi-stream or another program. Stop it, or start this one with --name"
     )

@@ -1,0 +1,36 @@
+"""The real command line in a process of its own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+
+def start(*arguments: str) -> subprocess.Popen[str]:
+    """Start a command."""
+    command = [sys.executable, "-m", "remi_stream", *arguments]
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+
+
+def turn_until(turn: Callable[[], Any], done: Callable[[], Any], timeout_s: float = 15.0) -> None:
+    """Do something again and again until a condition holds."""
+    end = time.monotonic() + timeout_s
+    while not done():
+        assert time.monotonic() < end, "waited in vain"
+        turn()
+        time.sleep(0.002)
+
+
+def finish(process: subprocess.Popen[str], turn: Callable[[], Any], timeout_s: float = 15.0) -> tuple[int, str, str]:
+    """Serve a command until it ends; give its exit code and what it said (little enough for a pipe to hold)."""
+    try:
+        turn_until(turn, lambda: process.poll() is not None, timeout_s)
+    finally:
+        process.kill()
+    out, err = process.communicate()
+    return process.returncode, out, err

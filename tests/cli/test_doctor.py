@@ -1,0 +1,103 @@
+"""`doctor`: each check against a machine that is made up, and all of them against this one."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from remi_stream.cli import doctor as checks
+from remi_stream.cli.doctor import CHECKS, Finding
+from remi_stream.cli.machine import Machine
+from remi_stream.config import METRICS, port
+from remi_stream.errors import RemiError
+from tests.cli.command import finish, start
+
+
+class Made(Machine):
+    """A machine of which some things are made up."""
+
+    def __init__(self, **answers: Any) -> None:
+        for name, answer in answers.items():
+            setattr(self, name, answer if callable(answer) else lambda *_, answer=answer: answer)
+
+
+def broken(*_: object) -> str:
+    raise RemiError("ImportError: libfoo.so: not found")
+
+
+def installed(**versions: str) -> Callable[[str], str | None]:
+    return lambda package: versions.get(package.replace("-", "_"))
+
+
+CASES: list[tuple[Callable[[Machine, str], Finding], dict[str, Any], str, str]] = [
+    (checks.python, {"python": (3, 11)}, "ok", "3.11"),
+    (checks.python, {"python": (3, 9)}, "fail", "3.10 to 3.13 are supported. Make a new environment"),
+    (checks.python, {"python": (3, 14)}, "warn", "3.14 is untried"),
+    (checks.packages, {"requirements": ["av>=14"], "version": "15.0"}, "ok", "av 15.0"),
+    (checks.packages, {"requirements": ["av>=14"], "version": "13.1"}, "fail", "av>=14 (got 13.1)"),
+    (checks.packages, {"requirements": ["cv<5,>=4.10"], "version": "5.0"}, "fail", "cv<5,>=4.10 (got 5.0)"),
+    (checks.packages, {"requirements": ["cv<5,>=4.10"], "version": "4.9.9"}, "fail", "(got 4.9.9)"),
+    (checks.packages, {"requirements": ["cv<5,>=4.10"], "version": "4.10.0.84"}, "ok", "cv 4.10.0.84"),
+    (checks.packages, {"requirements": ["cv"], "version": None}, "fail", "cv (got none). Install again: pip install"),
+    (checks.one_opencv, {"version": installed(opencv_python_headless="4.11")}, "ok", "one cv2"),
+    (checks.one_opencv, {"version": None}, "fail", "no cv2"),
+    (checks.one_opencv, {"version": "4.11"}, "warn", "overwrite each other. Keep one: pip uninstall"),
+    (checks.cpu, {"cores": 8, "cpu_flags": {"avx2", "amx_bf16"}}, "ok", "8 cores, AVX2, AMX bf16"),
+    (checks.cpu, {"cores": 1, "cpu_flags": {"avx2"}}, "warn", "1 core, AVX2; detection and pose share it"),
+    (checks.cpu, {"cores": 2, "cpu_flags": {"sse2"}}, "warn", "no AVX2"),
+    (checks.cpu, {"cores": 2, "cpu_flags": set()}, "ok", "2 cores"),
+    (checks.openvino, {"say": "2026.1 CPU GPU"}, "ok", "2026.1, devices: CPU, GPU"),
+    (checks.openvino, {"say": broken}, "fail", "does not load: ImportError: libfoo.so: not found. Install it again"),
+    (checks.ffmpeg, {"say": "8.0"}, "ok", "8.0"),
+    (checks.ffmpeg, {"say": broken}, "fail", "pip install --force-reinstall av"),
+    (checks.models, {"models": {"a": "", "b": ""}}, "ok", "a, b"),
+    (checks.models, {"models": {"a": "", "b": "missing"}}, "warn", "not here yet: b. Fetched on first use"),
+    (checks.models, {"models": {"a": "damaged", "b": "missing"}}, "fail", "damaged: a. Fetch anew"),
+    (checks.ports, {"port_is_free": True}, "ok", "free: 7700, 7701, 7720"),
+    (
+        checks.ports,
+        {"port_is_free": lambda number: number == 7701, "daemon": {"name": "default", "engine": "blazepose"}},
+        "ok",
+        "7700, 7720 used by the running remi-stream 'default' (blazepose)",
+    ),
+    (checks.ports, {"port_is_free": lambda number: number != 7720, "daemon": None}, "fail", "7720 used by another program"),
+    (checks.run_folder, {"make_run_folder": "/run/user/1/remi-stream"}, "ok", "/run/user/1/remi-stream"),
+    (checks.run_folder, {"make_run_folder": broken}, "fail", "libfoo"),
+    (checks.disk, {"free_bytes": (Path("/home/a"), 5e9)}, "ok", "5.0 GB free at /home/a"),
+    (checks.disk, {"free_bytes": (Path("/home/a"), 5e8)}, "warn", "Make room, or set REMI_HOME"),
+    (checks.disk, {"free_bytes": (Path("/home/a"), 5e7)}, "fail", "0.1 GB free at /home/a. Make room"),
+]
+
+
+@pytest.mark.parametrize(("check", "answers", "verdict", "said"), CASES)
+def test_finding_says_what_it_is_and_what_to_do(
+    check: Callable[[Machine, str], Finding], answers: dict[str, Any], verdict: str, said: str
+) -> None:
+    finding = check(Made(**answers), "default")
+    assert finding.verdict == verdict
+    assert said in finding.text
+
+
+def test_every_check_has_cases() -> None:
+    assert {check for check, *_ in CASES} == set(CHECKS.values())
+
+
+def test_port_that_is_taken_by_a_stranger_fails_the_real_doctor() -> None:
+    with socket.create_server(("127.0.0.1", port("doctored", METRICS))):
+        code, out, err = finish(start("doctor", "--name", "doctored"), lambda: None, timeout_s=60)
+    assert (code, err) == (3, "")
+    lines = {line[5:20].strip(): line[:5].strip() for line in out.splitlines()}
+    assert list(lines) == list(CHECKS)
+    assert lines["ports"] == "fail"
+    assert [lines[name] for name in ("Python", "packages", "OpenVINO", "FFmpeg", "run folder")] == ["ok"] * 5
+
+
+def test_library_that_crashes_is_told_and_does_not_crash_the_doctor() -> None:
+    with pytest.raises(RemiError, match="exit code -6"):
+        Machine().say("import os; os.abort()")
+    with pytest.raises(RemiError, match="ModuleNotFoundError: No module named 'no_such_module'"):
+        Machine().say("import no_such_module")

