@@ -191,9 +191,10 @@ class Publisher:
     def __init__(self, context: Context, port: int, host: str = "127.0.0.1") -> None:
         self.socket = context.socket(zmq.XPUB)
         self.socket.setsockopt(zmq.SNDHWM, BUS_HWM)
-        self.socket.setsockopt(zmq.XPUB_VERBOSE, 1)
+        self.socket.setsockopt(zmq.XPUB_VERBOSER, 1)
         self._wires: dict[str, Wire[Any]] = {name: Wire(kind) for name, kind in BUS.items()}
         self._facts: dict[bytes, list[Any]] = {}
+        self._listeners: Counter[bytes] = Counter()
         _bind(self.socket, f"tcp://{host}:{port}")
 
     def publish(self, topic: str, message: Any) -> None:
@@ -208,13 +209,20 @@ class Publisher:
         """Stop publishing; listeners that still read have half a second to get the last messages."""
         self.socket.close(linger=LINGER_MS)
 
+    def heard(self, topic: str) -> bool:
+        """Whether somebody listens to this topic."""
+        return any(topic.encode().startswith(prefix) for prefix, count in self._listeners.items() if count > 0)
+
     def pump(self) -> None:
         """Serve new listeners: send them the facts they asked for."""
         while self.socket.poll(0):
             event = self.socket.recv()
-            if event[:1] == b"\x01":
-                for topic in [topic for topic in self._facts if topic.startswith(event[1:])]:
-                    self.socket.send_multipart(self._facts[topic])
+            if event[:1] != b"\x01":
+                self._listeners[event[1:]] -= 1
+                continue
+            self._listeners[event[1:]] += 1
+            for topic in [topic for topic in self._facts if topic.startswith(event[1:])]:
+                self.socket.send_multipart(self._facts[topic])
 
 
 class Subscriber:

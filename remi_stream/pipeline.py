@@ -14,7 +14,8 @@ from remi_stream.topics import BUS, TOPICS
 class Row(NamedTuple):
     """One stage. make: "module:function" that makes it from its order. reads, writes: topics, of TOPICS or of the BUS.
 
-    per_camera: one process for each camera. booked: a frame that it does not take is counted as dropped.
+    per_camera: one process for each camera. booked: a frame that it does not take is counted as dropped (but a
+    preview never is).
     start_s: until it is ready. silent_s: without a heartbeat before it is killed. nice: its priority.
     """
 
@@ -30,10 +31,15 @@ class Row(NamedTuple):
 
 
 ROWS: tuple[Row, ...] = (
-    Row("capture", "remi_stream.capture.stage:make", writes=("frames", "cameras"), per_camera=True),
+    Row("capture", "remi_stream.capture.stage:make", writes=("frames", "preview", "cameras"), per_camera=True),
     Row("detect", "remi_stream.detect.stage:make", ("frames", "searches"), ("detections",), booked=False, nice=5),
     Row("pose", "remi_stream.pose.stage:make", ("detections", "frames"), ("poses", "searches"), start_s=60.0),
-    Row("relay", "remi_stream.relay.stage:make", ("poses", "cameras", "health"), ("bodies", "camera", "health")),
+    Row(
+        "relay",
+        "remi_stream.relay.stage:make",
+        reads=("poses", "cameras", "health", "preview"),
+        writes=("bodies", "preview", "camera", "health"),
+    ),
     Row("exporter", "remi_stream.sinks.exporter:make", ("bodies", "camera", "health")),
 )
 
@@ -63,7 +69,7 @@ def listens(row: Row) -> bool:
     return not row.writes and all(topic in BUS for topic in row.reads)
 
 
-def topic_of(row: Row, message: object) -> str:
+def topics_of(row: Row, message: object) -> list[str]:
     """Which of the row's topics a message goes to."""
     kinds = {**BUS, **{name: topic.kind for name, topic in TOPICS.items()}}
-    return next(name for name in row.writes if isinstance(message, kinds[name]))
+    return [name for name in row.writes if isinstance(message, kinds[name])]

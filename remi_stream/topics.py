@@ -24,6 +24,7 @@ TOPICS: dict[str, Topic] = {
     topic.name: topic
     for topic in (
         Topic("frames", Frame, "live", 1),
+        Topic("preview", Frame, "live", 1),
         Topic("detections", Detections, "fifo", 16),
         Topic("searches", Search, "fifo", 16),
         Topic("poses", Bodies, "fifo", 64),
@@ -32,8 +33,8 @@ TOPICS: dict[str, Topic] = {
     )
 }
 
-BUS: dict[str, type] = {"bodies": Bodies, "camera": CameraFacts, "health": Health}
-"""What the relay publishes, as "bodies/<camera>", "camera/<camera>", "health/<stage>"."""
+BUS: dict[str, type] = {"bodies": Bodies, "preview": Frame, "camera": CameraFacts, "health": Health}
+"""What the relay publishes, as "bodies/<camera>", "preview/<camera>", "camera/<camera>", "health/<stage>"."""
 
 FACTS = ("camera", "health")
 """Bus topics whose last message is sent again to each new subscriber."""

@@ -40,9 +40,8 @@ def build_body(assets: Assets) -> Body:
     faces = np.concatenate([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]])
     weights = four_bones(softened(assets.weights[kept], faces, 5))
     skins, joints = meet_people(assets, kept, weights)
-    regressor, template = fit_regressor(skins, joints), skins.mean(0)
-    hems = clothes(template, regressor @ template)
-    template += drape(template, faces, inside(np.maximum(hems["shirt"], hems["trousers"])))
+    skins += shirt(skins.mean(0), joints.mean(0), faces, weights)
+    template, regressor = skins.mean(0), fit_regressor(skins, joints)
     return Body(
         name="open",
         v_template=template,
@@ -65,6 +64,13 @@ def meet_people(assets: Assets, kept: Array, weights: Array) -> tuple[Array, Arr
         skins.append(skin)
         joints.append(moved)
     return np.array(skins), np.array(joints)
+
+
+def shirt(template: Array, joints: Array, faces: Array, weights: Array) -> Array:
+    """What a thin shirt changes about the trunk, so that everybody is seen dressed: (V, 3) m."""
+    hems = clothes(template, joints)
+    trunk = weights[:, [J[name] for name in ("pelvis", "spine1", "spine2", "spine3")]].sum(axis=1)
+    return drape(template, faces, trunk * inside(np.maximum(hems["shirt"], hems["trousers"])))
 
 
 def four_bones(weights: Array) -> Array:

@@ -11,7 +11,7 @@ from remi_stream.config import BUS
 from remi_stream.link import Context, Publisher, Sender, endpoint
 from remi_stream.messages import Frame, View
 from remi_stream.order import Order
-from remi_stream.pipeline import Row, readers, topic_of
+from remi_stream.pipeline import Row, readers, topics_of
 from remi_stream.topics import TOPICS
 
 FINISH_S = 1.0
@@ -45,7 +45,7 @@ class Outlet:
             lossless=lossless,
             render=self._render,
         )
-        if reader.booked:
+        if reader.booked and topic != "preview":
             self._booked.append(sender)
         return sender
 
@@ -55,6 +55,10 @@ class Outlet:
         if self._bus:
             return [self._bus.socket]
         return [sender.socket for senders in self._senders.values() for sender in senders]
+
+    def heard(self, topic: str) -> bool:
+        """Whether somebody on the bus listens to this topic."""
+        return self._bus is not None and self._bus.heard(topic)
 
     @property
     def full(self) -> bool:
@@ -73,12 +77,11 @@ class Outlet:
 
     def send(self, message: Any) -> None:
         """Send a message where messages of its kind go."""
-        topic = topic_of(self._row, message)
-        if self._bus:
-            self._bus.publish(f"{topic}/{getattr(message, 'camera', None) or message.stage}", message)
-            return
-        for sender in self._senders[topic]:
-            sender.put(message)
+        for topic in topics_of(self._row, message):
+            if self._bus:
+                self._bus.publish(f"{topic}/{getattr(message, 'camera', None) or message.stage}", message)
+            for sender in self._senders.get(topic, ()):
+                sender.put(message)
 
     def pump(self, now: float) -> None:
         """Serve the consumers."""

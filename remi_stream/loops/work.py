@@ -41,6 +41,7 @@ class WorkLoop:
         """Open the stage, bind what it reads, connect what it writes."""
         self._outlet = Outlet(self._context, self._order, self._row)
         if self._row.name == "relay":
+            self._stage.heard = self._outlet.heard  # type: ignore[attr-defined]
             port = self._order.config.port(CONTROL)
             self._control = ControlServer(self._context, port, self._stage.control)  # type: ignore[attr-defined]
         self._stage.open()

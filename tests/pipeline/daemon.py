@@ -35,7 +35,7 @@ class Daemon:
         self.cameras: dict[str, CameraFacts] = {}
         self.stages: dict[str, Health] = {}
         self._context = Context()
-        self._bus = Subscriber(self._context, port(name, BUS))
+        self._bus = Subscriber(self._context, port(name, BUS), ["bodies/", "camera/", "health/"])
 
     def listen(self, until: Callable[[], Any], timeout_s: float = 20.0) -> None:
         """Take in what is published until the condition holds; fail with the log when it never does."""

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 
+from remi_stream.config import BUS, port
+from remi_stream.link import Context, Subscriber
 from tests.pipeline.daemon import SYNTHETIC, check_books, running
 
 
@@ -55,3 +58,18 @@ def test_camera_that_is_away_for_a_while_comes_back_by_itself(tmp_path: Path) ->
         daemon.listen(lambda: daemon.bodies and daemon.bodies[-1].frame_id > 40)
         assert daemon.stages["capture/front"].restarts == 0
         check_books(daemon.bodies)
+
+
+def test_preview_pictures_come_only_while_somebody_listens_and_ten_a_second_at_most(tmp_path: Path) -> None:
+    camera = {"name": "front", "source": "synthetic:?fps=30&width=1280&height=720"}
+    with running(tmp_path, cameras=[camera], **SYNTHETIC) as daemon:
+        daemon.more_bodies(20)
+        context = Context()
+        bus = Subscriber(context, port(daemon.name, BUS), ["preview/front"])
+        frames = [item[1] for _ in range(20) if (item := bus.read(5.0))]
+        context.close()
+        assert len(frames) == 20
+        assert (frames[-1].captured_at - frames[0].captured_at) / 19 > 0.099
+        assert cv2.imdecode(frames[0].image, cv2.IMREAD_COLOR).shape == (360, 640, 3)
+        assert {frame.epoch for frame in frames} == {daemon.bodies[0].epoch}
+        assert not check_books(daemon.more_bodies(20))
