@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -16,8 +17,7 @@ from remi_stream.order import Order
 from remi_stream.relay.books import Books
 
 PREVIEW = View(longest_side=640, encoding="jpeg")
-PREVIEW_S = 0.095
-"""A little less than the tenth of a second that is promised at most: frames come when they come."""
+PREVIEW_S = 0.1
 
 
 class RelayStage:
@@ -45,7 +45,7 @@ class RelayStage:
     def step(self, message: Bodies | CameraFacts | Health | Frame) -> Iterable[Bodies | CameraFacts | Health | Frame]:
         """Publish a message, with the books brought up to date."""
         if isinstance(message, Frame):
-            self._previewed_at[message.camera] = message.captured_at
+            self._previewed_at[message.camera] = time.monotonic()
             return [message]
         if isinstance(message, Bodies):
             return [msgspec.structs.replace(message, skipped=self._books.publish(message))]
