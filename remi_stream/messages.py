@@ -149,7 +149,7 @@ class CameraFacts(msgspec.Struct, frozen=True, kw_only=True):
     """What is known about a camera; sent on change and twice a second.
 
     source: without credentials. captured: frames of this epoch so far. state: "reconnecting" is a healthy state.
-    published, dropped, lost: the relay's books of this epoch (captured = published + dropped + lost + in flight).
+    published, dropped: the relay's books of this epoch (captured = published + dropped + in flight).
     """
 
     schema: Literal[1] = SCHEMA
@@ -219,7 +219,7 @@ class Wire(Generic[M]):
             return value.item()
         if not isinstance(value, np.ndarray):
             raise NotImplementedError(f"cannot send a {type(value).__name__}")
-        array = np.ascontiguousarray(value)
+        array = np.asarray(value, order="C")
         if array.dtype.byteorder == ">":
             array = array.astype(array.dtype.newbyteorder("<"))
         if array.nbytes <= PART_BYTES:
@@ -231,6 +231,8 @@ class Wire(Generic[M]):
         try:
             dtype, shape, data = value
             if isinstance(data, int):
+                if data < 1:
+                    raise IndexError("parts of arrays are numbered from 1")
                 data = self._parts[data]
             return np.frombuffer(data, np.dtype(dtype)).reshape(shape)
         except (TypeError, ValueError, IndexError) as error:

@@ -14,12 +14,13 @@ DOZE_S = 0.1
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):
-    """What a stage's process is to run; secrets are in here, never in argv."""
+    """What a stage's process is to run; secrets are in here, never in argv. life: how often the stage was restarted."""
 
     stage: str
     camera: str
     folder: str
     supervisor: int
+    life: int = 0
     config: Config
 
     @property

@@ -88,7 +88,7 @@ class Child:
         assert self.process.stdin is not None
         assert self.process.stderr is not None
         os.set_blocking(self.process.stderr.fileno(), False)
-        self.process.stdin.write(msgspec.json.encode(self.order))
+        self.process.stdin.write(msgspec.json.encode(msgspec.structs.replace(self.order, life=self.restarts)))
         self.process.stdin.close()
         self._beats, self.start_at = b"", None
         self._started_at = self._heard_at = now

@@ -16,15 +16,17 @@ from remi_stream.pose.engine import Crop, Engine, Pose, load_engine
 from remi_stream.pose.tracks import Tracks
 
 SEARCH_S, SETTLED_S, REPEAT_S = 0.1, 0.5, 1.0
+IDS_PER_LIFE = 100_000
+"""A restarted stage numbers people anew, far from the numbers it may have used before."""
 
 
 class PoseStage:
     """Runs an engine on the crops of everybody who is tracked."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, life: int = 0) -> None:
         self.facts: dict[str, str] = {}
         self._config = config
-        self._ids: Iterator[int] = itertools.count(1)
+        self._ids: Iterator[int] = itertools.count(1 + life * IDS_PER_LIFE)
         self._people: dict[tuple[str, int], Tracks] = {}
         self._searches: dict[str, tuple[float, float]] = {}
 
@@ -41,10 +43,11 @@ class PoseStage:
 
     def step(self, message: Frame | Detections) -> Iterable[Bodies | Search]:
         """Estimate everybody in a frame, or take in what the detector found."""
-        tracks = self._tracks(message.camera, message.epoch)
         if isinstance(message, Detections):
-            tracks.detected(message)
+            if (message.camera, message.epoch) in self._people:
+                self._people[message.camera, message.epoch].detected(message)
             return []
+        tracks = self._tracks(message.camera, message.epoch)
         intrinsics = _intrinsics(message)
         crops = [
             Crop(message.image, track.box_xyxy, track.track_id, message.captured_at, intrinsics, track.state)
@@ -96,4 +99,4 @@ def _intrinsics(frame: Frame) -> tuple[float, float, float, float]:
 
 def make(order: Order) -> PoseStage:
     """Make the stage for an order."""
-    return PoseStage(order.config)
+    return PoseStage(order.config, order.life)

@@ -71,10 +71,9 @@ class RelayStage:
         """Nothing to let go of."""
 
     def _facts(self, facts: CameraFacts) -> CameraFacts:
-        lost = self._books.capture(facts)
+        self._books.capture(facts)
         books = self._books.of(facts.camera)
         if books is not None:
-            books.dropped.update(lost)
             facts = msgspec.structs.replace(facts, published=books.published, dropped=dict(books.dropped))
         self._cameras[facts.camera] = facts
         return facts

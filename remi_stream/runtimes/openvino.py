@@ -26,7 +26,6 @@ class OpenVino:
         bytes_offset: float = 0.0,
         threads: int = 1,
         precision: str = "f32",
-        cache: Path | None = None,
     ) -> None:
         self.name = f"openvino {precision}, {threads} thread{'s' if threads > 1 else ''}"
         core = openvino.Core()
@@ -35,7 +34,7 @@ class OpenVino:
             network = read_bytes(network, bytes_scale, bytes_offset)
         self._inputs = [port.get_any_name() for port in network.inputs]
         self._outputs = [port.get_any_name() for port in network.outputs]
-        compiled = core.compile_model(network, "CPU", settings(threads, precision, cache))
+        compiled = core.compile_model(network, "CPU", settings(threads, precision))
         self._request = compiled.create_infer_request()
 
     def run(self, tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -45,15 +44,14 @@ class OpenVino:
         return {name: found[index] for index, name in enumerate(self._outputs)}
 
 
-def settings(threads: int, precision: str, cache: Path | None) -> dict[str, object]:
+def settings(threads: int, precision: str) -> dict[str, object]:
     """Give the plug-in's options."""
-    options: dict[str, object] = {
+    return {
         "INFERENCE_NUM_THREADS": threads,
         "INFERENCE_PRECISION_HINT": precision,
         "PERFORMANCE_HINT": "LATENCY",
         "NUM_STREAMS": 1,
     }
-    return options | ({"CACHE_DIR": str(cache)} if cache else {})
 
 
 def keep_outputs(network: openvino.Model, outputs: Sequence[str]) -> openvino.Model:

@@ -55,7 +55,9 @@ def test_frames_lost_with_a_killed_pose_stage_are_counted_as_such(tmp_path: Path
         daemon.more_bodies(10)
         dropped = check_books(daemon.bodies)
         assert dropped["capture/superseded"] > 0
-        assert dropped["lost_in_crash"] <= 3
+        assert set(dropped) <= {"capture/superseded", "lost_in_crash", "pose/unasked"}
+        assert dropped["lost_in_crash"] + dropped["pose/unasked"] <= 3
+        assert {p.track_id for b in daemon.bodies[:20] for p in b.people}.isdisjoint(p.track_id for p in daemon.bodies[-1].people)
 
 
 def test_killed_capture_process_of_one_camera_costs_the_other_camera_nothing(tmp_path: Path) -> None:
