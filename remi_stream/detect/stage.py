@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
+import msgspec
 import numpy as np
 
 from remi_stream.detect.detector import Detector, load_detector
+from remi_stream.detect.looks import Rectangle, looks
 from remi_stream.mailbox import Request
 from remi_stream.messages import Detections, Frame, Search
 from remi_stream.order import Order
@@ -23,6 +26,8 @@ class DetectStage:
         self._name = detector_name
         self._interval_s: dict[str, float] = {}
         self._looked_at: dict[str, float] = {}
+        self._rounds: dict[str, Iterator[Rectangle]] = {}
+        self._next: dict[str, Rectangle] = {}
 
     def open(self) -> None:
         """Load the detector."""
@@ -30,9 +35,10 @@ class DetectStage:
         self._detector: Detector = SyntheticDetector() if self._name == "synthetic" else load_detector(self._name)
 
     def request(self, camera: str) -> Request:
-        """The detector's view, when the next look is due."""
+        """The next part of the picture in the detector's size, when the next look is due."""
         interval = self._interval_s.get(camera, SEARCH_S)
-        return Request(self._detector.view, self._looked_at.get(camera, float("-inf")) + interval)
+        view = msgspec.structs.replace(self._detector.view, rectangle=self._next.get(camera))
+        return Request(view, self._looked_at.get(camera, float("-inf")) + interval)
 
     def step(self, message: Frame | Search) -> Iterable[Detections]:
         """Find people in a frame, or take note of how often to look."""
@@ -40,6 +46,7 @@ class DetectStage:
             self._interval_s[message.camera] = message.interval_s
             return []
         self._looked_at[message.camera] = time.monotonic()
+        self._look_on(message.camera, message.size)
         found = self._detector.find(message.image)
         return [
             Detections(
@@ -53,6 +60,13 @@ class DetectStage:
                 searched_xyxy=np.array([message.rectangle], np.float32),
             )
         ]
+
+    def _look_on(self, camera: str, size: tuple[int, int]) -> None:
+        """Choose the next part to look at; a camera whose pictures change their size begins anew."""
+        parts = looks(size)
+        if camera not in self._rounds or self._next[camera] not in parts:
+            self._rounds[camera] = itertools.cycle(parts[1:] + parts[:1])
+        self._next[camera] = next(self._rounds[camera])
 
     def close(self) -> None:
         """Nothing to let go of."""

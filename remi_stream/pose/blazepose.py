@@ -17,7 +17,7 @@ from remi_stream.messages import Person
 from remi_stream.models.manifest import Manifest
 from remi_stream.models.store import model_file
 from remi_stream.pose.engine import Crop, Pose
-from remi_stream.pose.gates import clarity, refusal
+from remi_stream.pose.gates import agree, clarity, refusal
 from remi_stream.pose.landmarks import OUTPUTS, Landmarks, look
 from remi_stream.pose.region import LONGEST_GAP_S, Follower, Region, follow, region_around, region_of
 from remi_stream.runtimes.runtime import Runtime, load_runtime
@@ -59,22 +59,28 @@ class BlazePose:
 
     def _pose(self, crop: Crop) -> Pose:
         state = usable(crop)
-        region = state.follower.region() if state else self._find(crop)
-        seen = look(self._network, crop.image, region)
-        reason = refusal(seen, region, self._fitter.lengths, tracked=state is not None)
+        seen, reason = self._follow(crop, state.follower.region()) if state else self._meet(crop)
         if reason:
             return Pose(None, crop.box_xyxy, None, reason)
-        elapsed = crop.captured_at - state.follower.seen_at if state else 0.0
-        fit = self._fitter.fit(
-            seen.world, seen.pixels, seen.visibility, crop.intrinsics, state.memory if state else None, elapsed
-        )
-        follower = follow(state.follower if state else None, seen.circle, crop.captured_at)
+        follower, memory, elapsed = None, None, 0.0
+        if state:
+            follower, memory, elapsed = state.follower, state.memory, crop.captured_at - state.follower.seen_at
+        fit = self._fitter.fit(seen.world, seen.pixels, seen.visibility, crop.intrinsics, memory, elapsed)
         person = person_of(crop.track_id, seen, fit)
-        return Pose(person, person.box_xyxy, State(follower, fit.memory))
+        return Pose(person, person.box_xyxy, State(follow(follower, seen.circle, crop.captured_at), fit.memory))
 
-    def _find(self, crop: Crop) -> Region:
-        """A first look around the box shows how the person is turned, and where the hips are."""
-        return region_of(look(self._network, crop.image, region_around(crop.box_xyxy)).circle)
+    def _follow(self, crop: Crop, region: Region) -> tuple[Landmarks, str]:
+        """Look where the person was last seen: the landmarks, and why they are refused."""
+        seen = look(self._network, crop.image, region)
+        return seen, refusal(seen, region, self._fitter.lengths, tracked=True)
+
+    def _meet(self, crop: Crop) -> tuple[Landmarks, str]:
+        """Look twice at a new person: the first look, around the box, shows where the hips are and how the body is turned."""
+        first = look(self._network, crop.image, region_around(crop.box_xyxy))
+        region = region_of(first.circle)
+        seen = look(self._network, crop.image, region)
+        reason = refusal(seen, region, self._fitter.lengths, tracked=False)
+        return seen, reason or ("" if agree(first, seen, region) else "unsteady")
 
 
 def usable(crop: Crop) -> State | None:

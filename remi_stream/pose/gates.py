@@ -16,6 +16,8 @@ CLARITY_TO_START, CLARITY_TO_STAY = 0.7, 0.55
 """Mean heat of the clearest joints: 0.7 to 0.97 on people, mostly below 0.6 on noise, furniture and scrambled limbs."""
 BONES_TO_START, BONES_TO_STAY = 0.2, 0.3
 """Mean difference, as a logarithm, of the visible bones' lengths from the body's proportions: 0.05 to 0.15 on people."""
+APART_MOST = 0.015
+"""How far two looks at the same person may be apart, in sizes of the region: 0.003 to 0.01 on people, more on nonsense."""
 SMALLEST_PX = 20.0
 ZOOM_MOST = 1.6
 DRIFT_MOST = 0.35
@@ -58,3 +60,9 @@ def steady(region: Region, after: Region) -> bool:
     zoom = after.size / region.size
     drift = float(np.hypot(*(after.center - region.center))) / region.size
     return 1 / ZOOM_MOST < zoom < ZOOM_MOST and drift < DRIFT_MOST
+
+
+def agree(first: Landmarks, second: Landmarks, region: Region) -> bool:
+    """Whether two looks from different regions, the second from this one, see the same person."""
+    apart = np.linalg.norm(first.pixels[LIMBS] - second.pixels[LIMBS], axis=1)
+    return float(np.median(apart)) <= APART_MOST * region.size

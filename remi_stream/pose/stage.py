@@ -54,7 +54,7 @@ class PoseStage:
             for track in tracks
         ]
         poses = self._engine.infer(crops) if crops else []
-        tracks.posed(message.frame_id, message.captured_at, poses)
+        poses = tracks.posed(message.frame_id, message.captured_at, message.image, poses)
         return [self._bodies(message, intrinsics, poses), *self._search(message, tracks)]
 
     def close(self) -> None:

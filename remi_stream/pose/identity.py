@@ -1,0 +1,100 @@
+"""Who somebody is: how they look and where they were going, so that they keep their id when they are out of sight for a moment."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+
+MEMORY_S = 0.6
+LONGEST_GUESS_S = 1.2
+LEARN = 0.1
+MOTION_WEIGHT = 1.0
+"""What a miss by one body's size costs, beside looks of which nothing agrees."""
+BINS = (12, 4, 4)
+
+
+class Sight(NamedTuple):
+    """One look at somebody: captured_at s, box_xyxy (4,) px, looks (K,) sums to 1 (see `looks_of`)."""
+
+    captured_at: float
+    box_xyxy: np.ndarray
+    looks: np.ndarray
+
+
+class Identity:
+    """One person over a run.
+
+    hidden_at: since when nobody is seen who could be them, s. rival: who stood before them when they were hidden.
+    contested: somebody is hidden behind them, or they are taken for somebody else; nothing is learned meanwhile.
+    """
+
+    def __init__(self, track_id: int, sight: Sight) -> None:
+        self.track_id = track_id
+        self.looks = sight.looks
+        self.hidden_at: float | None = None
+        self.rival: Identity | None = None
+        self.contested = False
+        self._places: deque[tuple[float, np.ndarray]] = deque()
+        self._size = _size(sight.box_xyxy)
+        self.seen(sight)
+
+    def seen(self, sight: Sight) -> None:
+        """Learn from a look, unless it may be somebody else."""
+        if self.contested:
+            return
+        self.looks = (1 - LEARN) * self.looks + LEARN * sight.looks
+        self._size = _size(sight.box_xyxy)
+        self._places.append((sight.captured_at, _middle(sight.box_xyxy)))
+        while sight.captured_at - self._places[0][0] > MEMORY_S:
+            self._places.popleft()
+
+    def place_at(self, captured_at: float) -> np.ndarray:
+        """Where they should be, (2,) px: straight on from where they were last seen, for a while."""
+        times = np.array([time for time, _ in self._places])
+        places = np.array([place for _, place in self._places])
+        if len(times) < 3:
+            return places[-1]
+        velocity = np.polyfit(times - times[-1], places, 1)[0]
+        return places[-1] + velocity * min(captured_at - times[-1], LONGEST_GUESS_S)
+
+    def likely(self, sight: Sight) -> bool:
+        """Whether they could be there by now: near where they should be or were last seen, and of about that size."""
+        since = sight.captured_at - self._places[-1][0]
+        ratio = _size(sight.box_xyxy) / self._size
+        return bool(0.5 < ratio < 2 and self._miss(sight) < 0.5 + since)
+
+    def unlike(self, sight: Sight) -> float:
+        """How little a look agrees with them: 0 for the very same, about 1 for somebody else."""
+        looks = 1 - np.minimum(self.looks, sight.looks).sum()
+        away = np.linalg.norm(_middle(sight.box_xyxy) - self.place_at(sight.captured_at)) / self._size
+        return float(looks + MOTION_WEIGHT * min(away, 1.0))
+
+    def _miss(self, sight: Sight) -> float:
+        middle = _middle(sight.box_xyxy)
+        places = (self.place_at(sight.captured_at), self._places[-1][1])
+        return float(min(np.linalg.norm(middle - place) for place in places) / self._size)
+
+
+def looks_of(image: np.ndarray, box_xyxy: np.ndarray) -> np.ndarray:
+    """Histogram of hue, saturation and value of the trunk in a box (4,) px of image (H, W, 3) BGR: (192,), sums to 1."""
+    x0, y0, x1, y1 = box_xyxy
+    left, right = int(x0 + 0.3 * (x1 - x0)), int(x0 + 0.7 * (x1 - x0)) + 1
+    top, bottom = int(y0 + 0.2 * (y1 - y0)), int(y0 + 0.75 * (y1 - y0)) + 1
+    part = image[max(0, top) : max(0, bottom), max(0, left) : max(0, right)]
+    if part.size == 0:
+        return np.zeros(int(np.prod(BINS)))
+    step = max(1, min(part.shape[:2]) // 32)
+    hsv = cv2.cvtColor(np.ascontiguousarray(part[::step, ::step]), cv2.COLOR_BGR2HSV)
+    counts = cv2.calcHist([hsv], [0, 1, 2], None, list(BINS), [0, 180, 0, 256, 0, 256]).reshape(-1)
+    return counts / counts.sum()
+
+
+def _middle(box_xyxy: np.ndarray) -> np.ndarray:
+    return (box_xyxy[:2] + box_xyxy[2:]) / 2
+
+
+def _size(box_xyxy: np.ndarray) -> float:
+    return float(max(box_xyxy[2:] - box_xyxy[:2]))
