@@ -62,7 +62,7 @@ class Body:
     def rest_vertices(self, betas: Floats) -> Floats:
         """Skin of the T-pose for betas (10,): (V, 3) float32, m, rest frame."""
         betas = np.asarray(betas, np.float32)
-        return self.v_template + self.shapedirs @ betas if betas.any() else self.v_template
+        return self.v_template + np.tensordot(self.shapedirs, betas, axes=1) if betas.any() else self.v_template
 
     def joints(self, global_orient: Floats, body_pose: Floats, betas: Floats, transl: Floats) -> Floats:
         """Posed joints, (24, 3) float64, m, in transl's frame. Arguments as in `vertices`."""
@@ -77,7 +77,7 @@ class Body:
         rotations = joint_rotations(global_orient, body_pose)
         rest = self.rest_vertices(betas)
         if self.posedirs is not None:
-            rest = rest + self.posedirs @ (rotations[1:] - np.eye(3)).ravel().astype(np.float32)
+            rest = rest + np.tensordot(self.posedirs, (rotations[1:] - np.eye(3)).ravel().astype(np.float32), axes=1)
         return self.skin(rest, self.rest_joints(betas), rotations, transl)[0]
 
     def skin(self, rest: Floats, rest_joints: Floats, rotations: Floats, transl: Floats) -> tuple[Floats, Floats]:

@@ -186,7 +186,7 @@ def test_truth_of_the_clip_stands_on_the_floor_inside_the_picture(truth: dict[st
     for frame in range(0, 240, 24):
         pose, transl = truth["poses"][frame], truth["transl"][frame]
         skin = BODY.vertices(pose[:3], pose[3:], truth["betas"], transl)
-        assert -0.01 < (skin @ up + offset).min() < 0.03
+        assert 0.004 < (skin @ up + offset).min() < 0.008  # the soles of the shoes lie under the skin
         seen = skin @ truth["K"].T
         x, y = (seen[:, :2] / seen[:, 2:]).T
         assert x.min() > 20

@@ -15,7 +15,7 @@ from scipy.ndimage import minimum_filter1d
 from scipy.spatial.transform import Rotation
 
 from sample.directions import across, heading
-from sample.timeline import FPS, FRAMES, SECONDS, ease, hump, smooth
+from sample.timeline import FPS, FRAMES, SECONDS, ease, hump, since, smooth
 
 Array = NDArray[Any]
 
@@ -36,17 +36,23 @@ STEPS = [
 ]
 HALF_STANCE_M = 0.105
 FEET_TURN_OUT_DEG = 9.0
+HEEL_TO_BALL_M = 0.19
 STRAIGHTEST = 0.985  # of the leg's full length: a knee that snaps straight jerks
 
 
 @dataclass(frozen=True)
 class FootTrack:
-    """One foot in the world: ball and ankle joints (FRAMES, 3) m, its rotations, and the level direction it points to."""
+    """One foot in the world.
+
+    ball and ankle: joints (FRAMES, 3) m; rotation: of the foot; heading: (FRAMES, 3), the level way it points; toes:
+    (FRAMES,) degrees by which they bend up.
+    """
 
     ball: Array
     ankle: Array
     rotation: Rotation
     heading: Array
+    toes: Array
 
 
 def foot_track(side: str, at: Mapping[str, Array], rest: Array, ground: float) -> FootTrack:
@@ -55,17 +61,19 @@ def foot_track(side: str, at: Mapping[str, Array], rest: Array, ground: float) -
     steps = [(lift, land) for foot, lift, land in STEPS if foot == side]
     prints = [footprint(at, land, sign) for _, land in steps]
     place = np.tile(prints[-1], (FRAMES, 1))
-    height, pitch = np.zeros(FRAMES), np.zeros(FRAMES)
+    height, roll, strike = np.zeros((3, FRAMES))
     for number, (lift, land) in enumerate(steps):
         share = (SECONDS - lift) / (land - lift)
         place += ease(share)[:, None] * (prints[number] - prints[number - 1])
         height += 0.07 * hump(share)
-        pitch += 24 * hump((SECONDS - lift + 0.16) / 0.38) - 9 * hump((SECONDS - land + 0.16) / 0.26)
+        roll += 24 * hump(since(lift - 0.16) / 0.38)  # over the ball of the foot, the toes still flat
+        strike += 9 * hump(since(land - 0.16) / 0.26)  # heel first
+    height += HEEL_TO_BALL_M * np.sin(np.radians(strike))
     yaw = place[:, 2] + sign * FEET_TURN_OUT_DEG
-    rotation = Rotation.from_euler("YX", np.c_[yaw, pitch], degrees=True)
+    rotation = Rotation.from_euler("YX", np.c_[yaw, roll - strike], degrees=True)
     ankle_joint, ball_joint = rest[J[f"{side}_ankle"]], rest[J[f"{side}_foot"]]
     ball = np.c_[place[:, 0], ball_joint[1] - ground + height, place[:, 1]]
-    return FootTrack(ball, ball + rotation.apply(ankle_joint - ball_joint), rotation, heading(yaw))
+    return FootTrack(ball, ball + rotation.apply(ankle_joint - ball_joint), rotation, heading(yaw), roll)
 
 
 def footprint(at: Mapping[str, Array], land: float, sign: float) -> Array:
@@ -120,6 +128,7 @@ def bend_leg(local: Array, side: str, rest: Array, pelvis: Array, world: Rotatio
     local[:, J[f"{side}_hip"]] = world.inv().as_matrix() @ thigh_world
     local[:, J[f"{side}_knee"]] = thigh_world.transpose(0, 2, 1) @ shin_world
     local[:, J[f"{side}_ankle"]] = shin_world.transpose(0, 2, 1) @ foot.rotation.as_matrix()
+    local[:, J[f"{side}_foot"]] = Rotation.from_euler("x", -foot.toes[:, None], degrees=True).as_matrix()
 
 
 X_AXIS = np.array([1.0, 0, 0])

@@ -32,6 +32,12 @@ def smooth(values: Array, frames: float) -> Array:
     return gaussian_filter1d(values, frames, axis=0, mode="wrap")
 
 
+def since(moment: float) -> Array:
+    """Seconds since a moment, (FRAMES,), the short way round the loop: negative before it."""
+    half = FRAMES / FPS / 2
+    return (SECONDS - moment + half) % (2 * half) - half
+
+
 def ease(share: Array) -> Array:
     """0 before 0, 1 after 1, and between them a step without a jump in speed or acceleration."""
     share = np.clip(share, 0, 1)
