@@ -7,6 +7,7 @@ import logging
 import sys
 import time
 import traceback
+from collections.abc import Callable
 
 
 class Line(logging.Formatter):
@@ -28,9 +29,21 @@ class Line(logging.Formatter):
         return f"{clock} {self.stage:<9} {level}{record.getMessage()}" + (f"\n{fault}" if fault else "")
 
 
-def start_log(stage: str, style: str) -> logging.Logger:
-    """Send this process's log to stderr."""
-    handler = logging.StreamHandler(sys.stderr)
+class Through(logging.Handler):
+    """Gives each finished line to a function."""
+
+    def __init__(self, write: Callable[[str], None]) -> None:
+        super().__init__()
+        self._write = write
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Pass the line on."""
+        self._write(self.format(record))
+
+
+def start_log(stage: str, style: str, write: Callable[[str], None] | None = None) -> logging.Logger:
+    """Send this process's log to stderr, or line by line to a function."""
+    handler = Through(write) if write else logging.StreamHandler(sys.stderr)
     handler.setFormatter(Line(stage, style))
     logger = logging.getLogger("remi_stream")
     logger.handlers, logger.propagate = [handler], False

@@ -40,7 +40,7 @@ ROWS: tuple[Row, ...] = (
         reads=("poses", "cameras", "health", "preview"),
         writes=("bodies", "preview", "camera", "health"),
     ),
-    Row("exporter", "remi_stream.sinks.exporter:make", ("bodies", "camera", "health")),
+    Row("exporter", "remi_stream.sinks.exporter:make", ("bodies", "camera", "health"), nice=5),
 )
 
 

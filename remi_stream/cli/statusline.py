@@ -17,6 +17,7 @@ from rich.text import Text
 
 from remi_stream.config import BUS, CONTROL, METRICS, Config
 from remi_stream.link import Context, Subscriber
+from remi_stream.log import start_log
 from remi_stream.messages import Bodies, Health
 
 WINDOW_S = 3.0
@@ -42,17 +43,19 @@ class StatusLine:
     def __enter__(self) -> StatusLine:
         if self._live:
             self._live.start()
+        start_log("remi", self._style, write=self.log)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         if self._live:
             self._live.stop()
+        start_log("remi", self._style)
         self._context.close()
 
     def log(self, line: str) -> None:
         """Pass a stage's log line on."""
         if self._live:
-            self._console.print(Text(line))
+            self._console.print(Text(line, overflow="fold"))
         else:
             print(line, file=sys.stderr, flush=True)
 
