@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import zlib
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 
 from remi_stream.errors import UsageError
 
 FIRST_PORT = 7700
-BUS, CONTROL, METRICS = 0, 1, 20
+BUS, CONTROL, WEB, METRICS = 0, 1, 10, 20
 
 Name = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_.-]{1,40}$")]
 Positive = Annotated[float, msgspec.Meta(gt=0)]
+Sides = Annotated[int, msgspec.Meta(ge=1, le=16384)]
+Polygon = Annotated[tuple[tuple[float, float], ...], msgspec.Meta(min_length=3)]
 
 
 class Strict(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -22,10 +24,14 @@ class Strict(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class Camera(Strict, frozen=True, kw_only=True):
-    """One camera. source: a file, or "synthetic:" with options after a question mark.
+    """One camera. source: rtsp://..., /dev/video0, a file, a folder of pictures, or "synthetic:" with options after a "?".
 
     realtime: play a file as a camera would. loop: start a file again at its end. lossless: every frame is waited for.
     frames: end after so many. focal_px: focal length, px (None: hypot of the picture's sides).
+    calibration: an OpenCV file with camera_matrix. size, fps: asked of a webcam; fps also sets a folder's pace.
+    max_fps: more frames are not taken. transport, username, password_env (a variable's name), password_file: of RTSP.
+    give_up_after_s: without a picture (None: never). mirror, rotate: degrees clockwise, before mirroring.
+    masks: polygons [[x, y], ...] px of the upright picture, which nobody sees.
     """
 
     name: Name
@@ -35,6 +41,28 @@ class Camera(Strict, frozen=True, kw_only=True):
     lossless: bool = False
     frames: Annotated[int, msgspec.Meta(ge=1)] | None = None
     focal_px: Positive | None = None
+    calibration: str | None = None
+    size: tuple[Sides, Sides] | None = None
+    fps: Positive | None = None
+    max_fps: Positive | None = None
+    transport: str = "tcp"
+    username: str | None = None
+    password_env: str | None = None
+    password_file: str | None = None
+    give_up_after_s: Positive | None = None
+    mirror: bool = False
+    rotate: int = 0
+    masks: tuple[Polygon, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.rotate not in (0, 90, 180, 270):
+            raise ValueError(f"`rotate` must be 0, 90, 180 or 270, got {self.rotate}")
+        if self.transport not in ("tcp", "udp"):
+            raise ValueError(f"`transport` must be tcp or udp, got {self.transport}")
+        if self.focal_px and self.calibration:
+            raise ValueError("`focal_px` and `calibration` both tell the focal length; keep one")
+        if self.password_env and self.password_file:
+            raise ValueError("`password_env` and `password_file` both tell the password; keep one")
 
 
 class Config(Strict, frozen=True, kw_only=True):
@@ -42,6 +70,8 @@ class Config(Strict, frozen=True, kw_only=True):
 
     engine, detector: names as `remi-stream engines` lists them. engine_options: passed to the engine's adapter.
     threads: of the pose engine (None: what its manifest says). duration_s: end by itself.
+    bind: the address that the viewer listens on, with a token (None: loopback, without).
+    record: a folder to record into, record_video: the preview pictures too. display: open a window.
     """
 
     name: Name = "default"
@@ -52,6 +82,11 @@ class Config(Strict, frozen=True, kw_only=True):
     max_people: Annotated[int, msgspec.Meta(ge=1, le=32)] = 1
     threads: Annotated[int, msgspec.Meta(ge=1, le=64)] | None = None
     metrics: bool = True
+    viewer: Literal["none", "web"] = "none"
+    bind: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_.:-]{1,255}$")] | None = None
+    record: Annotated[str, msgspec.Meta(min_length=1)] | None = None
+    record_video: bool = False
+    display: bool = False
     duration_s: Positive | None = None
     log_format: Annotated[str, msgspec.Meta(pattern="^(text|json)$")] = "text"
 

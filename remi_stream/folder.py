@@ -21,7 +21,7 @@ LONGEST_SOCKET = 100
 @contextlib.contextmanager
 def run_folder(name: str) -> Iterator[Path]:
     """Give the folder of a run, made for it and removed after it. Raises RemiError while another daemon has this name."""
-    folder = _parent() / name
+    folder = folder_of(name)
     if len(str(folder)) + len("/detections.pose") > LONGEST_SOCKET:
         raise RemiError(f"{folder} is too long a path for a socket. Set XDG_RUNTIME_DIR to a shorter folder")
     lock = Path(f"{folder}.lock")
@@ -34,6 +34,11 @@ def run_folder(name: str) -> Iterator[Path]:
         finally:
             shutil.rmtree(folder, ignore_errors=True)
             lock.unlink(missing_ok=True)
+
+
+def folder_of(name: str) -> Path:
+    """Where the run of this name has its folder, while it runs."""
+    return _parent() / name
 
 
 def _take(file: TextIO, name: str) -> None:

@@ -232,10 +232,19 @@ class Subscriber:
         self.socket = context.socket(zmq.SUB)
         self.socket.setsockopt(zmq.RCVHWM, BUS_HWM)
         self.socket.setsockopt(zmq.RECONNECT_IVL, 100)
-        for topic in topics:
-            self.socket.setsockopt(zmq.SUBSCRIBE, topic.encode())
+        self._topics: set[str] = set()
+        self.hear(topics)
         self._wires: dict[str, Wire[Any]] = {name: Wire(kind) for name, kind in BUS.items()}
         self.socket.connect(f"tcp://{host}:{port}")
+
+    def hear(self, topics: Iterable[str]) -> None:
+        """Listen to these topics from now on, and to no others; each stands for all that begin like it."""
+        wanted = set(topics)
+        for topic in wanted - self._topics:
+            self.socket.setsockopt(zmq.SUBSCRIBE, topic.encode())
+        for topic in self._topics - wanted:
+            self.socket.setsockopt(zmq.UNSUBSCRIBE, topic.encode())
+        self._topics = wanted
 
     def read(self, timeout_s: float) -> tuple[str, Any] | None:
         """Wait for the next message and give (topic, message); None when none comes in time."""

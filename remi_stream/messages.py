@@ -45,7 +45,8 @@ class Frame(Message, frozen=True, kw_only=True, eq=False):
     """A picture: image (H, W, 3) uint8 BGR, or (n,) uint8 JPEG bytes.
 
     size: (width, height) px of the full picture. rectangle: the part of it that image shows, x0 y0 x1 y1 px.
-    pts: the stream's own time, s. clock: boot id of the host whose clock captured_at is on. focal_px: if it is known.
+    pts: the stream's own time, s. clock: boot id of the host whose clock captured_at is on.
+    intrinsics: fx, fy, cx, cy px, if they are known.
     """
 
     image: np.ndarray
@@ -54,7 +55,7 @@ class Frame(Message, frozen=True, kw_only=True, eq=False):
     encoding: Literal["bgr8", "jpeg"] = "bgr8"
     pts: float = 0.0
     clock: str = ""
-    focal_px: float | None = None
+    intrinsics: tuple[float, float, float, float] | None = None
 
     def __post_init__(self) -> None:
         if self.encoding == "bgr8":
@@ -149,6 +150,7 @@ class CameraFacts(msgspec.Struct, frozen=True, kw_only=True):
     """What is known about a camera; sent on change and twice a second.
 
     source: without credentials. captured: frames of this epoch so far. state: "reconnecting" is a healthy state.
+    camera_from_world: 4x4, row by row, if it is known.
     published, dropped: the relay's books of this epoch (captured = published + dropped + in flight).
     """
 
@@ -160,6 +162,7 @@ class CameraFacts(msgspec.Struct, frozen=True, kw_only=True):
     size: tuple[int, int]
     fps: float
     captured: int
+    camera_from_world: tuple[float, ...] | None = None
     published: int = 0
     dropped: dict[str, int] = {}
 

@@ -70,6 +70,11 @@ METRICS: dict[str, Metric] = {
             ("stage", "camera"),
         ),
         Metric("gauge", "remi_stage_memory_bytes", "Resident memory of the stage's process.", ("stage", "camera")),
+        Metric("gauge", "remi_recorder_state", "1 for the state that the recorder is in, 0 for the others.", ("state",)),
+        Metric("counter", "remi_recorder_bodies_total", "Bodies messages that were recorded."),
+        Metric("counter", "remi_recorder_dropped_total", "Bodies messages that found no room: the disk is full or too slow."),
+        Metric("counter", "remi_recorder_errors_total", "Errors of the disk; each has ended a recording."),
+        Metric("counter", "remi_recorder_written_bytes_total", "Bytes written while recordings grow."),
         Metric("gauge", "remi_build_info", "Always 1; the labels say what is running.", ("version", "engine", "detector")),
     )
 }

@@ -16,7 +16,8 @@ class Row(NamedTuple):
 
     per_camera: one process for each camera. booked: a frame that it does not take is counted as dropped (but a
     preview never is).
-    start_s: until it is ready. silent_s: without a heartbeat before it is killed. nice: its priority.
+    start_s: until it is ready. silent_s: without a heartbeat before it is killed. stop_s: from the request to stop until it is
+    killed. nice: its priority.
     """
 
     name: str
@@ -27,6 +28,7 @@ class Row(NamedTuple):
     booked: bool = True
     start_s: float = 30.0
     silent_s: float = 1.5
+    stop_s: float = 3.0
     nice: int = 0
 
 
@@ -40,13 +42,20 @@ ROWS: tuple[Row, ...] = (
         reads=("poses", "cameras", "health", "preview"),
         writes=("bodies", "preview", "camera", "health"),
     ),
+    Row("web", "remi_stream.sinks.web.stage:make", ("bodies", "camera", "preview"), nice=5),
     Row("exporter", "remi_stream.sinks.exporter:make", ("bodies", "camera", "health"), nice=5),
 )
 
 
 def rows(config: Config) -> list[tuple[Row, str]]:
     """The processes of a pipeline, as (row, camera); camera is "" where a process serves all."""
-    wanted = [row for row in ROWS if row.name != "exporter" or config.metrics]
+    asked_for = {
+        "exporter": config.metrics,
+        "web": config.viewer == "web",
+        "recorder": config.record is not None,
+        "display": config.display,
+    }
+    wanted = [row for row in ROWS if asked_for.get(row.name, True)]
     return [
         (row, camera)
         for row in wanted
@@ -67,6 +76,11 @@ def readers(topic: str) -> list[Row]:
 def listens(row: Row) -> bool:
     """Whether a stage is a sink: it reads the bus only, and writes nothing."""
     return not row.writes and all(topic in BUS for topic in row.reads)
+
+
+def heard_by(row: Row, config: Config) -> list[str]:
+    """The topics that a sink subscribes to: pictures cost, so the recorder takes them only if it is to record them."""
+    return [topic for topic in row.reads if topic != "preview" or row.name != "recorder" or config.record_video]
 
 
 def topics_of(row: Row, message: object) -> list[str]:

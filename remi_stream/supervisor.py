@@ -29,7 +29,6 @@ from remi_stream.pipeline import Row, rows
 from remi_stream.topics import TOPICS
 
 TICK_S = 0.1
-STOP_S = 3.0
 BACK_OFF_S = (0.0, 0.25, 0.5, 1.0, 2.0)
 GIVE_UP_AFTER, GIVE_UP_WITHIN_S = 5, 60.0
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
@@ -229,6 +228,8 @@ class Supervisor:
                 self._selector.unregister(file)
         code = child.bury()
         state = child.health.state
+        if state == "done" and not child.row.per_camera:
+            self.stop()
         if self.stopping or state in ("done", "stopping"):
             return
         if state == "failed" and not child.was_ready:
@@ -260,9 +261,9 @@ class Supervisor:
             if not child.asked_to_stop:
                 child.asked_to_stop = True
                 child.process.terminate()
-                self._kill_at = now + STOP_S
+                self._kill_at = now + child.row.stop_s
             elif now > self._kill_at:
-                log.warning("%s did not stop in %.0f s: killed", child.label, STOP_S)
+                log.warning("%s did not stop in %.0f s: killed", child.label, child.row.stop_s)
                 child.process.kill()
 
     def _publish_health(self, now: float) -> None:

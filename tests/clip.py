@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 
+import av
 import cv2
 import numpy as np
 
@@ -31,8 +32,8 @@ def detector() -> Detector:
 
 @cache
 def frames() -> list[np.ndarray]:
-    capture = cv2.VideoCapture(str(data_file("sample.mp4")))
-    return list(iter(lambda: capture.read()[1], None))
+    with av.open(str(data_file("sample.mp4"))) as container:
+        return [frame.to_ndarray(format="bgr24") for frame in container.decode(video=0)]
 
 
 @cache

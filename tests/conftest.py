@@ -1,25 +1,38 @@
-"""Tests that need a part which is not Python (a Prometheus, a browser) skip without it, unless REMI_REQUIRE names it."""
+"""Tests that need a part which is not Python (a Prometheus, an RTSP server) skip without it, unless REMI_REQUIRE names it."""
 
 from __future__ import annotations
 
+import functools
 import os
 import shutil
+import subprocess
 
 import pytest
 
-PARTS = {"prometheus": ("prometheus", "promtool")}
+PARTS = {"prometheus": ("prometheus", "promtool"), "rtsp": ("/usr/bin/python3", "gst-rtsp-server")}
 """Marker: the programs that it stands for."""
+
+GSTREAMER = "import gi; gi.require_version('GstRtspServer', '1.0'); from gi.repository import GstRtspServer"
+PACKAGES = {"rtsp": "python3-gi gir1.2-gst-rtsp-server-1.0 gstreamer1.0-rtsp gstreamer1.0-plugins-{base,good,bad,ugly}"}
+"""What to install, where it is not called like the marker."""
 
 
 def require(part: str) -> None:
     """Skip the running test when a program of this part is missing; fail it when REMI_REQUIRE names the part."""
-    missing = [program for program in PARTS[part] if shutil.which(program) is None]
+    missing = [program for program in PARTS[part] if not _is_there(program)]
     if not missing:
         return
-    why = f"needs {' and '.join(missing)} (Debian: apt-get install {part})"
+    why = f"needs {' and '.join(missing)} (Debian: apt-get install {PACKAGES.get(part, part)})"
     if part in os.environ.get("REMI_REQUIRE", "").split(","):
         pytest.fail(f"REMI_REQUIRE names {part}: {why}", pytrace=False)
     pytest.skip(why)
+
+
+@functools.cache
+def _is_there(program: str) -> bool:
+    if program == "gst-rtsp-server":
+        return subprocess.run(["/usr/bin/python3", "-c", GSTREAMER], capture_output=True).returncode == 0
+    return shutil.which(program) is not None
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

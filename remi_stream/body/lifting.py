@@ -51,7 +51,7 @@ def lift(world: np.ndarray, pixels: np.ndarray, weights: np.ndarray, intrinsics:
     """
     seen = np.linalg.norm(world[STARTS] - world[ENDS], axis=1)
     middle = rays(pixels[TORSO].mean(0), intrinsics)
-    world = world @ swing(FORWARD, np.append(middle, 1.0)).T * (lengths.sum() / seen.sum())
+    world = world @ swing(FORWARD, np.append(middle, 1.0)).T * np.median(lengths / np.maximum(seen, 1e-6))
     away = translation(world[LIMBS], pixels[LIMBS], weights[LIMBS], intrinsics)
     guess = np.maximum(world[:, 2] + away[2], NEAREST_M)
     directions = np.concatenate([rays(pixels, intrinsics), np.ones((len(pixels), 1))], 1)

@@ -10,6 +10,7 @@ from pathlib import Path
 import av
 import numpy as np
 
+from remi_stream.capture.pace import Pace
 from remi_stream.capture.source import Picture, State
 from remi_stream.errors import RemiError, UsageError
 
@@ -25,8 +26,8 @@ class FileSource:
         self.fps = 0.0
         self.broken = 0
         self._path = Path(path)
-        self._realtime, self._loop = realtime, loop
-        self._started_at = 0.0
+        self._pace = Pace() if realtime else None
+        self._loop = loop
         self._pictures: Iterator[tuple[np.ndarray, float]] = iter(())
 
     def open(self) -> None:
@@ -52,12 +53,7 @@ class FileSource:
             self.state = "ended"
             raise EOFError from None
         self.state = "live"
-        if not self._realtime:
-            return Picture(image, time.monotonic(), pts)
-        self._started_at = self._started_at or time.monotonic() - pts
-        due = self._started_at + pts
-        time.sleep(max(0.0, due - time.monotonic()))
-        return Picture(image, time.monotonic(), pts)
+        return Picture(image, self._pace.wait(pts) if self._pace else time.monotonic(), pts)
 
     def close(self) -> None:
         """Close the file."""

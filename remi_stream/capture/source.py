@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Literal, NamedTuple, Protocol
 
 import numpy as np
 
+from remi_stream.capture.address import address_of
 from remi_stream.config import Camera
-from remi_stream.errors import UsageError
 
 State = Literal["starting", "live", "reconnecting", "ended"]
 
 
 class Picture(NamedTuple):
-    """image: (H, W, 3) uint8 BGR, never written to again. captured_at: monotonic s. pts: the stream's own time, s."""
+    """image: (H, W, 3) uint8 BGR, never written to again. captured_at: monotonic s. pts: the stream's own time, s.
+
+    missed: pictures since the one before that came too fast to be given.
+    """
 
     image: np.ndarray
     captured_at: float
     pts: float
+    missed: int = 0
 
 
 class Source(Protocol):
@@ -42,14 +47,45 @@ class Source(Protocol):
         ...
 
 
-def open_source(camera: Camera) -> Source:
-    """Make the source that a camera's configuration names; it is not opened yet."""
-    if camera.source.startswith("synthetic:"):
+def open_source(camera: Camera, *, again: bool = False) -> Source:
+    """Make the source that a camera's configuration names; it is not opened yet. again: in a process that was restarted."""
+    kind = kind_of(camera.source)
+    if kind == "synthetic":
         from remi_stream.capture.synthetic import SyntheticSource
 
         return SyntheticSource(camera.source)
-    if "://" in camera.source:
-        raise UsageError(f"Camera {camera.name!r}: source {camera.source!r} is not known; allowed: a video file, synthetic:")
+    if kind in ("rtsp", "webcam"):
+        return _live(camera, kind, again)
+    if kind == "images":
+        from remi_stream.capture.images import ImagesSource
+
+        return ImagesSource(camera.source, fps=camera.fps or 30.0, realtime=camera.realtime, loop=camera.loop)
     from remi_stream.capture.file import FileSource
 
     return FileSource(camera.source, realtime=camera.realtime, loop=camera.loop)
+
+
+def kind_of(source: str) -> str:
+    """Which kind of source a name means: "synthetic", "webcam", "rtsp", "images" or "file"."""
+    if source.startswith("synthetic:"):
+        return "synthetic"
+    if source.startswith("/dev/"):
+        return "webcam"
+    if "://" in source:
+        return "rtsp"
+    return "images" if Path(source).is_dir() else "file"
+
+
+def _live(camera: Camera, kind: str, again: bool) -> Source:
+    from remi_stream.capture.live import Device, LiveSource
+
+    device: Device
+    if kind == "rtsp":
+        from remi_stream.capture.rtsp import RtspCamera
+
+        device = RtspCamera(address_of(camera), camera.transport)
+    else:
+        from remi_stream.capture.webcam import Webcam
+
+        device = Webcam(camera.source, camera.size, camera.fps)
+    return LiveSource(device, give_up_after_s=camera.give_up_after_s, again=again)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 import time
 from collections.abc import Iterable
@@ -9,6 +10,8 @@ from pathlib import Path
 
 import cv2
 
+from remi_stream.capture.cap import Cap
+from remi_stream.capture.lens import Lens
 from remi_stream.capture.source import Picture, Source, State, open_source
 from remi_stream.config import Camera
 from remi_stream.messages import CameraFacts, Frame
@@ -20,11 +23,14 @@ FACTS_S = 0.5
 class CaptureStage:
     """Gives each picture of a source as a Frame; a new epoch each time it is made."""
 
-    def __init__(self, camera: Camera) -> None:
+    def __init__(self, camera: Camera, *, again: bool = False) -> None:
         self.camera = camera
         self.epoch = secrets.randbits(48)
         self.captured = 0
-        self._source: Source = open_source(camera)
+        self._source: Source = open_source(camera, again=again)
+        self._lens = Lens(camera, again=again)
+        self._cap = Cap(camera.max_fps)
+        self._first: Picture | None = None
         self._size = (0, 0)
         self._clock = _boot_id()
         self._facts_at = 0.0
@@ -32,55 +38,65 @@ class CaptureStage:
         self._ended = False
 
     def open(self) -> None:
-        """Open the camera."""
+        """Open the camera. Its first picture, if it comes at once, shows whether masks and calibration fit."""
         cv2.setNumThreads(1)
         self._source.open()
+        with contextlib.suppress(EOFError):
+            self._first = self._read()
 
     def step(self) -> Iterable[Frame | CameraFacts] | None:
         """Wait for a picture; None when the source or the wanted number of frames has ended."""
         if self._ended:
             return None
         try:
-            picture = self._read()
+            picture, self._first = self._first or self._read(), None
         except EOFError:
             self._ended = True
             return [self._facts("ended")]
-        if picture is None:
-            return self._facts_if_due()
-        height, width = picture.image.shape[:2]
-        self._size = (width, height)
-        frame = Frame(
-            camera=self.camera.name,
-            epoch=self.epoch,
-            frame_id=self.captured,
-            captured_at=picture.captured_at,
-            pts=picture.pts,
-            clock=self._clock,
-            image=picture.image,
-            size=(width, height),
-            rectangle=(0.0, 0.0, float(width), float(height)),
-            focal_px=self.camera.focal_px,
-        )
-        self.captured += 1
-        return [frame, *self._facts_if_due()]
+        return self._facts_if_due() if picture is None else [self._frame(picture), *self._facts_if_due()]
 
     def close(self) -> None:
         """Close the camera."""
         self._source.close()
 
     def _read(self) -> Picture | None:
-        if self.captured == self.camera.frames:
+        """Give the next picture that is to be taken, as everybody sees it."""
+        if self.camera.frames and self.captured >= self.camera.frames:
             raise EOFError
-        return self._source.read()
+        picture = self._source.read()
+        if picture is None or not self._cap.passes(picture.captured_at if self.camera.realtime else picture.pts):
+            return None
+        image = self._lens.see(picture.image)
+        return None if image is None else picture._replace(image=image)
+
+    def _frame(self, picture: Picture) -> Frame:
+        height, width = picture.image.shape[:2]
+        self._size = (width, height)
+        self.captured += picture.missed + 1
+        return Frame(
+            camera=self.camera.name,
+            epoch=self.epoch,
+            frame_id=self.captured - 1,
+            captured_at=picture.captured_at,
+            skipped={"capture/overrun": picture.missed} if picture.missed else {},
+            pts=picture.pts,
+            clock=self._clock,
+            image=picture.image,
+            size=(width, height),
+            rectangle=(0.0, 0.0, float(width), float(height)),
+            intrinsics=self._lens.intrinsics,
+        )
 
     def _facts_if_due(self) -> list[CameraFacts]:
-        now, state = time.monotonic(), self._source.state
+        now = time.monotonic()
+        state: State = "reconnecting" if self._lens.unfit else self._source.state
         if state == self._told and now < self._facts_at:
             return []
         self._told, self._facts_at = state, now + FACTS_S
         return [self._facts(state)]
 
     def _facts(self, state: State) -> CameraFacts:
+        pose = self._lens.camera_from_world
         return CameraFacts(
             camera=self.camera.name,
             epoch=self.epoch,
@@ -89,12 +105,13 @@ class CaptureStage:
             size=self._size,
             fps=self._source.fps,
             captured=self.captured,
+            camera_from_world=None if pose is None else tuple(pose.reshape(-1).tolist()),
         )
 
 
 def make(order: Order) -> CaptureStage:
     """Make the stage for an order."""
-    return CaptureStage(order.config.camera(order.camera))
+    return CaptureStage(order.config.camera(order.camera), again=order.life > 0)
 
 
 def _boot_id() -> str:

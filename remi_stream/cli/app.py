@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from remi_stream import __version__
-from remi_stream.cli import doctor, play, status, tail
+from remi_stream.cli import bench, doctor, engines, models, play, status, tail, view
 
 app = typer.Typer(
     help="A camera's picture in, moving SMPL bodies out, live.",
@@ -20,8 +20,12 @@ app.command(rich_help_panel="Run")(play.demo)
 app.command(rich_help_panel="Run")(play.video)
 app.command(rich_help_panel="Run")(play.run)
 app.command(rich_help_panel="Look")(tail.tail)
+app.command(rich_help_panel="Look")(view.view)
 app.command(rich_help_panel="Look")(status.status)
 app.command(rich_help_panel="Look")(doctor.doctor)
+app.command(rich_help_panel="Look")(bench.bench)
+app.command(rich_help_panel="Models")(engines.engines)
+app.add_typer(models.app, name="models", rich_help_panel="Models")
 
 
 def _version(wanted: bool) -> None:

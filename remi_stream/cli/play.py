@@ -43,6 +43,9 @@ Threads = Annotated[int | None, typer.Option(help="Threads of the pose engine (d
 Metrics = Annotated[bool, typer.Option("--metrics/--no-metrics", help="Serve Prometheus metrics.")]
 Log = Annotated[LogFormat, typer.Option("--log-format", help="auto: a status line in a terminal, text otherwise.")]
 ViewerOption = Annotated[Viewer, typer.Option(help="Viewer to start.")]
+Record = Annotated[str | None, typer.Option(help="Record into a new folder in this one.", metavar="DIR")]
+RecordVideo = Annotated[bool, typer.Option("--record-video", help="Record the preview pictures too.")]
+Display = Annotated[bool, typer.Option("--display", help="Open a window with the picture and the bodies.")]
 
 
 def demo(
@@ -55,11 +58,14 @@ def demo(
     threads: Threads = None,
     metrics: Metrics = True,
     viewer: ViewerOption = Viewer.none,
+    record: Record = None,
+    record_video: RecordVideo = False,
+    display: Display = False,
     log_format: Log = LogFormat.auto,
 ) -> int:
     """Play the sample clip as a live camera, over and over."""
     camera = {"name": "sample", "source": str(data_file("sample.mp4")), "loop": True, "focal_px": SAMPLE_FOCAL_PX}
-    return _start({**locals(), "cameras": [{**camera, "frames": frames}]})
+    return start({**locals(), "cameras": [{**camera, "frames": frames}]})
 
 
 def video(
@@ -76,6 +82,9 @@ def video(
     threads: Threads = None,
     metrics: Metrics = True,
     viewer: ViewerOption = Viewer.none,
+    record: Record = None,
+    record_video: RecordVideo = False,
+    display: Display = False,
     log_format: Log = LogFormat.auto,
 ) -> int:
     """Play a video file as a live camera."""
@@ -84,22 +93,25 @@ def video(
     if not Path(file).is_file():
         raise UsageError(f"No such video file: {file}. Give a file that exists (mp4, mkv, mov, avi, webm, ...)")
     camera = {"name": _camera_name(file), "source": file, "loop": loop, "frames": frames, "focal_px": focal}
-    return _start({**locals(), "cameras": [camera]})
+    return start({**locals(), "cameras": [camera]})
 
 
 def run(
     pipeline: Annotated[Path, typer.Argument(help="Pipeline file (YAML).")],
     duration: Duration = None,
     name: Annotated[str | None, typer.Option(help="Name of this daemon, instead of the file's.")] = None,
+    record: Record = None,
+    record_video: RecordVideo = False,
+    display: Display = False,
     log_format: Log = LogFormat.auto,
 ) -> int:
     """Run a pipeline file: its cameras, engine and detector."""
     values = configuration.read(pipeline)
-    given = {"duration_s": duration, "name": name}
+    given = {"duration_s": duration, "name": name, "record": record, "record_video": record_video, "display": display}
     return play(configuration.check({**values, **{key: value for key, value in given.items() if value}}), log_format)
 
 
-def _start(options: dict[str, Any]) -> int:
+def start(options: dict[str, Any]) -> int:
     """Make the configuration of a command's options and run it."""
     values = {
         "name": options["name"],
@@ -110,6 +122,9 @@ def _start(options: dict[str, Any]) -> int:
         "threads": options["threads"],
         "metrics": options["metrics"],
         "duration_s": options["duration"],
+        "record": options["record"],
+        "record_video": options["record_video"],
+        "display": options["display"],
     }
     return play(configuration.check(values), options["log_format"])
 

@@ -11,14 +11,14 @@ log = logging.getLogger("remi_stream")
 
 def make_ready(config: Config) -> None:
     """Check the names and fetch what may be fetched on first use, with a message. Raises UsageError or RemiError."""
-    from remi_stream.detect.detector import DETECTORS, unknown
-    from remi_stream.models.store import model_file
+    from remi_stream.detect.detector import find_detector
+    from remi_stream.models.catalogue import known_file
+    from remi_stream.models.store import fault, pull
     from remi_stream.pose.engine import choose
 
-    if config.detector not in {*DETECTORS, "synthetic"}:
-        raise unknown("detector", config.detector, DETECTORS)
-    if config.engine == "synthetic":
-        return
-    manifest, _ = choose(config.engine)
-    for file in manifest.weights:
-        model_file(file, tell=log.info)
+    manifest, _ = choose(config.engine, config.engine_options)
+    wanted = {file.name: file for file in manifest.weights}
+    wanted.update({name: known_file(name) for name in find_detector(config.detector).files})
+    missing = [file for file in wanted.values() if fault(file)]
+    if missing:
+        pull(missing, tell=log.info)

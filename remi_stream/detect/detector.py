@@ -30,13 +30,28 @@ class Detector(Protocol):
         ...
 
 
-DETECTORS = {"blazepose": "remi_stream.detect.blazepose:open_detector"}
+class Known(NamedTuple):
+    """Where a detector is made, and the names of its model files."""
+
+    make: str
+    files: tuple[str, ...] = ()
+
+
+DETECTORS = {
+    "blazepose": Known("remi_stream.detect.blazepose:open_detector", ("pose_detection",)),
+    "synthetic": Known("remi_stream.detect.synthetic:open_detector"),
+}
+
+
+def find_detector(name: str) -> Known:
+    """What is known of the detector of this name; imports none."""
+    if name not in DETECTORS:
+        raise unknown("detector", name, DETECTORS)
+    return DETECTORS[name]
 
 
 def load_detector(name: str, threads: int = 1) -> Detector:
     """Load a detector by name; imports no other."""
-    if name not in DETECTORS:
-        raise unknown("detector", name, DETECTORS)
-    module, _, attribute = DETECTORS[name].partition(":")
+    module, _, attribute = find_detector(name).make.partition(":")
     detector: Detector = getattr(importlib.import_module(module), attribute)(threads)
     return detector

@@ -31,8 +31,7 @@ class DetectStage:
 
     def open(self) -> None:
         """Load the detector."""
-        from remi_stream.detect.synthetic import SyntheticDetector
-        self._detector: Detector = SyntheticDetector() if self._name == "synthetic" else load_detector(self._name)
+        self._detector: Detector = load_detector(self._name)
 
     def request(self, camera: str) -> Request:
         """The next part of the picture in the detector's size, when the next look is due."""

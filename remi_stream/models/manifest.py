@@ -33,6 +33,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     adapter: what turns its tensors into people (see pose/engine.py). runtime: the default one; runtimes: a table of settings
     for each one it can run in. skeleton: a name of skeletons.py. name: that of the file.
+    options: what a pipeline's `engine_options` may set, with the defaults.
     """
 
     what: str
@@ -42,6 +43,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     runtime: str
     runtimes: dict[str, dict[str, Any]]
     weights: list[ModelFile] = []
+    options: dict[str, float] = {}
     name: str = ""
 
 

@@ -62,22 +62,33 @@ class Adapter(Protocol):
         ...
 
 
-ADAPTERS = {"blazepose": "remi_stream.pose.blazepose:open_engine"}
+ADAPTERS = {
+    "blazepose": "remi_stream.pose.blazepose:open_engine",
+    "synthetic": "remi_stream.pose.synthetic:open_engine",
+}
 """Where the adapters are; packages add theirs through the entry-point group `remi_stream.engines`."""
 
 
-def load_engine(name: str, threads: int | None = None) -> Engine:
+def load_engine(name: str, threads: int | None = None, options: dict[str, float] | None = None) -> Engine:
     """Load an engine: a manifest's name, with a suffix for another runtime than its default ("blazepose-ov").
 
-    threads: instead of the manifest's.
+    threads, options: instead of the manifest's.
     """
-    manifest, runtime = choose(name)
+    manifest, runtime = choose(name, options)
     settings = manifest.runtimes[runtime] | ({"threads": threads} if threads else {})
-    return find_adapter(manifest)(manifest, runtime, settings)
+    return find_adapter(manifest)(manifest, runtime, {**settings, **manifest.options, **(options or {})})
 
 
-def choose(name: str) -> tuple[Manifest, str]:
-    """The manifest and the runtime that an engine's name asks for."""
+def choose(name: str, options: dict[str, float] | None = None) -> tuple[Manifest, str]:
+    """The manifest and the runtime that an engine's name asks for; its options are checked."""
+    manifest, runtime = _choose(name)
+    for option in options or {}:
+        if option not in manifest.options:
+            raise unknown(f"option of engine '{manifest.name}':", option, manifest.options)
+    return manifest, runtime
+
+
+def _choose(name: str) -> tuple[Manifest, str]:
     stem, _, suffix = name.rpartition("-")
     if name in manifest_files() or suffix not in SUFFIXES:
         manifest = find_engine(name)

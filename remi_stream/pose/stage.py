@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Iterable, Iterator
 
 import cv2
 
 from remi_stream.config import Config
+from remi_stream.geometry import default_intrinsics
 from remi_stream.mailbox import Request
 from remi_stream.messages import Bodies, Detections, Frame, Search
 from remi_stream.order import Order
@@ -33,8 +33,7 @@ class PoseStage:
     def open(self) -> None:
         """Load the engine."""
         cv2.setNumThreads(1)
-        from remi_stream.pose.synthetic import SyntheticEngine
-        self._engine: Engine = SyntheticEngine(**self._config.engine_options) if self._config.engine == "synthetic" else load_engine(self._config.engine, threads=self._config.threads)
+        self._engine: Engine = load_engine(self._config.engine, self._config.threads, self._config.engine_options)
         self.facts = {"engine": self._engine.name, "runtime": self._engine.runtime_name}
 
     def request(self, camera: str) -> Request:
@@ -48,7 +47,7 @@ class PoseStage:
                 self._people[message.camera, message.epoch].detected(message)
             return []
         tracks = self._tracks(message.camera, message.epoch)
-        intrinsics = _intrinsics(message)
+        intrinsics = message.intrinsics or default_intrinsics(*message.size)
         crops = [
             Crop(message.image, track.box_xyxy, track.track_id, message.captured_at, intrinsics, track.state)
             for track in tracks
@@ -89,12 +88,6 @@ class PoseStage:
             return []
         self._searches[frame.camera] = (interval, frame.captured_at)
         return [Search(camera=frame.camera, interval_s=interval)]
-
-
-def _intrinsics(frame: Frame) -> tuple[float, float, float, float]:
-    width, height = frame.size
-    focal = frame.focal_px or math.hypot(width, height)
-    return focal, focal, width / 2, height / 2
 
 
 def make(order: Order) -> PoseStage:

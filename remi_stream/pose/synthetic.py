@@ -1,24 +1,31 @@
-"""An engine without a network: somebody who stands still, after a set time, with faults on demand. For tests and benchmarks."""
+"""An engine without a network: somebody who stands still, after a set time, with faults on demand."""
 
 from __future__ import annotations
 
 import os
 import signal
 import time
+from typing import Any
 
 import numpy as np
 
 from remi_stream.messages import Person
+from remi_stream.models.manifest import Manifest
 from remi_stream.pose.engine import Crop, Pose
 
 
+def open_engine(manifest: Manifest, runtime: str, settings: dict[str, Any]) -> SyntheticEngine:
+    """Make the engine; the settings are the manifest's options."""
+    return SyntheticEngine(**settings)
+
+
 class SyntheticEngine:
-    """Options: delay_s per call; crash_after, hang_after so many calls."""
+    """Takes delay_s per call; the calls number crash_after and hang_after kill the process and never return."""
 
     name = "synthetic"
     runtime_name = "none"
 
-    def __init__(self, delay_s: float = 0.0, crash_after: float = -1, hang_after: float = -1) -> None:
+    def __init__(self, delay_s: float, crash_after: float, hang_after: float, threads: int = 1) -> None:
         self.delay_s = delay_s
         self.crash_after, self.hang_after = int(crash_after), int(hang_after)
         self.calls = 0

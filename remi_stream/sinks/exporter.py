@@ -5,24 +5,24 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Iterable
 
 from remi_stream.config import METRICS, Config
-from remi_stream.mailbox import Request
 from remi_stream.messages import Bodies, CameraFacts, Health
 from remi_stream.metrics import Metrics
 from remi_stream.order import Order
 from remi_stream.sinks.pages import Page, PageServer
+from remi_stream.sinks.sink import Sink
 from remi_stream.sinks.tally import Tally
 from remi_stream.sinks.vitals import Vitals
 
 TEXT_FORMAT = "text/plain; version=0.0.4; charset=utf-8"
 
 
-class ExporterStage:
+class ExporterStage(Sink):
     """Counts every message. The lock keeps a scrape from seeing one half counted: the books balance in every scrape."""
 
     def __init__(self, config: Config) -> None:
+        super().__init__()
         self._config = config
         self._metrics = Metrics()
         self._tally = Tally(config, self._metrics)
@@ -36,17 +36,12 @@ class ExporterStage:
         self._server = PageServer(self._config.port(METRICS), pages)
         self._server.start()
 
-    def request(self, camera: str) -> Request:
-        """The exporter reads no frames."""
-        return Request()
-
-    def step(self, message: Bodies | CameraFacts | Health) -> Iterable[object]:
-        """Count a message; nothing is sent on."""
+    def step(self, message: Bodies | CameraFacts | Health) -> None:
+        """Count a message."""
         now = time.monotonic()
         with self._lock:
             self._tally.take(message, now)
             self._vitals.take(message, now)
-        return ()
 
     def close(self) -> None:
         """Answer no more; there is nothing to do when the port was not free."""

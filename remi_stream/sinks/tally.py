@@ -10,12 +10,20 @@ from remi_stream.messages import Bodies, CameraFacts, Health
 from remi_stream.metrics import Metrics
 from remi_stream.pipeline import ROWS
 from remi_stream.relay.books import LOST, Books
+from remi_stream.sinks.recording.states import RECORDER_STATES
 
 STATES = ("starting", "live", "reconnecting", "ended")
 HOPS = frozenset(f"{row.name}{end}" for row in ROWS for end in ("_in", ""))
 DROPS = ("capture/superseded", "pose/unasked", "pose/overflow", LOST)
 """Told as 0 from the start: of a counter that begins at 3 Prometheus sees no increase."""
 TRACKS_KEPT = 256
+RECORDER_COUNTS = {
+    "bodies": "remi_recorder_bodies_total",
+    "dropped": "remi_recorder_dropped_total",
+    "errors": "remi_recorder_errors_total",
+    "written_bytes": "remi_recorder_written_bytes_total",
+}
+"""The metrics of what the recorder counts."""
 
 
 class CameraTally:
@@ -104,6 +112,27 @@ class StageTally:
         return max(0.0, health.cpu_s - before)
 
 
+class RecorderTally:
+    """The counts of the recorder, over all its processes."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+        self._pid = 0
+        self._told: dict[str, int] = {}
+
+    def take(self, health: Health) -> None:
+        """Tell how it goes; a process that is starting has nothing to tell."""
+        if "recording" not in health.facts:
+            return
+        for state in RECORDER_STATES:
+            self._metrics.set("remi_recorder_state", state == health.facts["recording"], state=state)
+        if health.pid != self._pid:
+            self._pid, self._told = health.pid, {}
+        for count, name in RECORDER_COUNTS.items():
+            self._metrics.add(name, max(0, health.counts.get(count, 0) - self._told.get(count, 0)))
+            self._told[count] = health.counts.get(count, 0)
+
+
 class Tally:
     """All cameras and stages of a pipeline."""
 
@@ -112,6 +141,7 @@ class Tally:
         books = Books()
         self._cameras = {camera.name: CameraTally(metrics, books, camera.name) for camera in config.cameras}
         self._stages: dict[str, StageTally] = {}
+        self._recorder = RecorderTally(metrics)
         build = {"version": __version__, "engine": config.engine, "detector": config.detector}
         metrics.set("remi_build_info", 1, **build)
 
@@ -123,3 +153,4 @@ class Tally:
             self._cameras[message.camera].take_facts(message)
         else:
             self._stages.setdefault(message.stage, StageTally(self._metrics, message.stage)).take(message)
+            self._recorder.take(message)

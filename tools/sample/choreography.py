@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,10 +13,27 @@ from scipy.spatial.transform import Rotation
 from remi_stream.body.smpl import Body
 from sample.directions import heading
 from sample.motion import Motion
-from sample.steps import bend_leg, foot_track, pelvis_track
+from sample.steps import bend_leg, foot_track, pelvis_track, steps_along
+from sample.tailor import SHOE_M
 from sample.timeline import FRAMES, channel, wave_of
 
 Array = NDArray[Any]
+
+WAY_FROM, WAY_TO = np.array([-0.36, -0.46]), np.array([0.30, 0.36])  # x, z of the pelvis, m
+# (foot, lifts at, lands at): the feet alternate while the pelvis travels, and rest while it does not.
+STEPS = [
+    ("left", 0.10, 0.52),
+    ("right", 0.56, 0.98),
+    ("left", 1.02, 1.44),
+    ("right", 1.48, 1.90),
+    ("left", 1.94, 2.36),
+    ("right", 2.38, 2.78),
+    ("right", 5.42, 5.84),
+    ("left", 5.90, 6.32),
+    ("right", 6.38, 6.80),
+    ("left", 6.86, 7.28),
+    ("right", 7.34, 7.76),
+]
 
 # Keys of each channel, (seconds, value), repeated every 8 s: degrees, or shares of a gesture or a way from 0 to 1.
 CHANNELS: dict[str, list[tuple[float, float]]] = {
@@ -28,13 +45,27 @@ CHANNELS: dict[str, list[tuple[float, float]]] = {
 }
 
 
-def choreography(body: Body, ground: float) -> Motion:
-    """Walk, wave, squat and walk back, over a floor that lies at `ground` (m, rest frame) under the standing body."""
-    rest = body.rest_joints(np.zeros(10))
+def choreography(body: Body, betas: Array) -> Motion:
+    """Walk, wave, squat and walk back."""
     at = {name: channel(keys) for name, keys in CHANNELS.items()}
-    feet = {side: foot_track(side, at, rest, ground) for side in ("left", "right")}
+    level = WAY_FROM + at["way"][:, None] * (WAY_TO - WAY_FROM)
+    moments = {side: [(lift, land) for foot, lift, land in STEPS if foot == side] for side in ("left", "right")}
+    return perform(body, betas, at, level, moments)
+
+
+def perform(
+    body: Body, betas: Array, at: Mapping[str, Array], level: Array, moments: Mapping[str, Sequence[tuple[float, float]]]
+) -> Motion:
+    """The motion of a body that is carried along level (FRAMES, 2) m by each foot's steps, (lifts at, lands at).
+
+    at: the channels yaw, wave, squat and walk, (FRAMES,).
+    """
+    rest, ground = body.rest_joints(betas), float(body.rest_vertices(betas)[:, 1].min()) - SHOE_M
+    feet = {
+        side: foot_track(side, steps_along(level, at["yaw"], side, moments[side]), rest, ground) for side in ("left", "right")
+    }
     world = Rotation.from_euler("YX", np.c_[at["yaw"], 26 * at["squat"]], degrees=True)
-    pelvis = pelvis_track(at, feet, world, rest, ground)
+    pelvis = pelvis_track(level, at, feet, world, rest, ground)
     stride = np.einsum("na,na->n", feet["left"].ball - feet["right"].ball, heading(at["yaw"])) * at["walk"]
     local = np.tile(np.eye(3), (FRAMES, 24, 1, 1))
     local[:, 0] = world.as_matrix()
@@ -43,7 +74,7 @@ def choreography(body: Body, ground: float) -> Motion:
         bend_leg(local, side, rest, pelvis, world, feet[side])
         bend_arm(local, side, sign, at, -sign * stride)
     rotvecs = Rotation.from_matrix(local.reshape(-1, 3, 3)).as_rotvec()
-    return Motion(rotvecs.reshape(FRAMES, 72), np.zeros(10), pelvis - rest[0])
+    return Motion(rotvecs.reshape(FRAMES, 72), betas, pelvis - rest[0])
 
 
 def bend_trunk(local: Array, at: Mapping[str, Array], stride: Array) -> None:

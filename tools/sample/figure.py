@@ -36,7 +36,7 @@ class Figure:
         painted = (gl.buffer(still.astype("f4").tobytes()), "3f 3f 4f 1f", "rest", "colour", "fields", "hairy")
         faces = gl.buffer(actor.body.faces.astype("i4").tobytes())
         self.skin = gl.vertex_array(self.program, [(self.moving, "3f 3f", "position", "normal"), painted], faces)
-        self.outline = gl.vertex_array(self.depth, [(self.moving, "3f 12x", "position")], faces)
+        self.shape = gl.vertex_array(self.depth, [(self.moving, "3f 12x", "position")], faces)
 
     def pose(self, frame: int) -> Array:
         """Move the skin to a frame of the motion; its spheres (N, 4), centre and radius, m, world."""
@@ -46,6 +46,11 @@ class Figure:
         tips, _ = self.actor.body.skin(worn.rest + 0.01 * worn.normals, self.rest_joints, rotations, transl)
         self.moving.write(np.c_[vertices, unit(tips - vertices)].astype("f4").tobytes())
         return np.array([[*joints[J[name]], r] for part, r in SPHERES_M.items() for name in J if name.endswith(part)])
+
+    def outline(self, clip_from_world: Array) -> None:
+        """Draw only where it is and how far away."""
+        set_matrix(self.depth, "clip_from_world", clip_from_world)
+        self.shape.render()
 
 
 def compile_shaders(gl: moderngl.Context, vertex: str, fragment: str) -> moderngl.Program:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,21 +19,6 @@ from sample.timeline import FPS, FRAMES, SECONDS, ease, hump, since, smooth
 
 Array = NDArray[Any]
 
-WAY_FROM, WAY_TO = np.array([-0.36, -0.46]), np.array([0.30, 0.36])  # x, z of the pelvis, m
-# (foot, lifts at, lands at): the feet alternate while the pelvis travels, and rest while it does not.
-STEPS = [
-    ("left", 0.10, 0.52),
-    ("right", 0.56, 0.98),
-    ("left", 1.02, 1.44),
-    ("right", 1.48, 1.90),
-    ("left", 1.94, 2.36),
-    ("right", 2.38, 2.78),
-    ("right", 5.42, 5.84),
-    ("left", 5.90, 6.32),
-    ("right", 6.38, 6.80),
-    ("left", 6.86, 7.28),
-    ("right", 7.34, 7.76),
-]
 HALF_STANCE_M = 0.105
 FEET_TURN_OUT_DEG = 9.0
 HEEL_TO_BALL_M = 0.19
@@ -55,19 +40,26 @@ class FootTrack:
     toes: Array
 
 
-def foot_track(side: str, at: Mapping[str, Array], rest: Array, ground: float) -> FootTrack:
-    """A foot that stands still on its print, and swings to the next one where STEPS says so."""
+@dataclass(frozen=True)
+class Step:
+    """A foot lifts at a second, and lands at another on its print: x, z of its ball in m, and its yaw in degrees."""
+
+    lift: float
+    land: float
+    footprint: Array
+
+
+def foot_track(side: str, steps: Sequence[Step], rest: Array, ground: float) -> FootTrack:
+    """A foot that stands still on its print, and swings to the next one with each of its steps."""
     sign = 1.0 if side == "left" else -1.0
-    steps = [(lift, land) for foot, lift, land in STEPS if foot == side]
-    prints = [footprint(at, land, sign) for _, land in steps]
-    place = np.tile(prints[-1], (FRAMES, 1))
+    place = np.tile(steps[-1].footprint, (FRAMES, 1))
     height, roll, strike = np.zeros((3, FRAMES))
-    for number, (lift, land) in enumerate(steps):
-        share = (SECONDS - lift) / (land - lift)
-        place += ease(share)[:, None] * (prints[number] - prints[number - 1])
+    for before, step in zip([steps[-1], *steps], steps):
+        share = (SECONDS - step.lift) / (step.land - step.lift)
+        place += ease(share)[:, None] * (step.footprint - before.footprint)
         height += 0.07 * hump(share)
-        roll += 24 * hump(since(lift - 0.16) / 0.38)  # over the ball of the foot, the toes still flat
-        strike += 9 * hump(since(land - 0.16) / 0.26)  # heel first
+        roll += 24 * hump(since(step.lift - 0.16) / 0.38)  # over the ball of the foot, the toes still flat
+        strike += 9 * hump(since(step.land - 0.16) / 0.26)  # heel first
     height += HEEL_TO_BALL_M * np.sin(np.radians(strike))
     yaw = place[:, 2] + sign * FEET_TURN_OUT_DEG
     rotation = Rotation.from_euler("YX", np.c_[yaw, roll - strike], degrees=True)
@@ -76,22 +68,27 @@ def foot_track(side: str, at: Mapping[str, Array], rest: Array, ground: float) -
     return FootTrack(ball, ball + rotation.apply(ankle_joint - ball_joint), rotation, heading(yaw), roll)
 
 
-def footprint(at: Mapping[str, Array], land: float, sign: float) -> Array:
-    """Where a foot that lands at `land` seconds is put: x, z of its ball in m, and its yaw in degrees."""
+def steps_along(level: Array, yaw: Array, side: str, moments: Sequence[tuple[float, float]]) -> list[Step]:
+    """A foot's steps, (lifts at, lands at), for a pelvis that is carried along level (FRAMES, 2) m, facing yaw (FRAMES,)."""
+    sign = 1.0 if side == "left" else -1.0
+    return [Step(lift, land, footprint(level, yaw, land, sign)) for lift, land in moments]
+
+
+def footprint(level: Array, yaw: Array, land: float, sign: float) -> Array:
+    """Where a foot that lands at `land` seconds is put."""
     frame = round((land + 0.22) * FPS) % FRAMES  # under the body as it will be while the foot carries it
-    x, z = WAY_FROM + at["way"][frame] * (WAY_TO - WAY_FROM)
-    yaw = math.radians(at["yaw"][frame])
+    x, z = level[frame]
+    turn = math.radians(yaw[frame])
     aside, ahead = sign * HALF_STANCE_M, 0.10
-    x += aside * math.cos(yaw) + ahead * math.sin(yaw)
-    z += ahead * math.cos(yaw) - aside * math.sin(yaw)
-    return np.array([x, z, at["yaw"][frame]])
+    x += aside * math.cos(turn) + ahead * math.sin(turn)
+    z += ahead * math.cos(turn) - aside * math.sin(turn)
+    return np.array([x, z, yaw[frame]])
 
 
 def pelvis_track(
-    at: Mapping[str, Array], feet: Mapping[str, FootTrack], world: Rotation, rest: Array, ground: float
+    level: Array, at: Mapping[str, Array], feet: Mapping[str, FootTrack], world: Rotation, rest: Array, ground: float
 ) -> Array:
     """The pelvis (FRAMES, 3) m: along its way, over the foot that carries, and as high as both legs reach."""
-    level = WAY_FROM + at["way"][:, None] * (WAY_TO - WAY_FROM)
     swing = smooth(feet["right"].ball[:, 1] - feet["left"].ball[:, 1], 3)
     pelvis = np.c_[level[:, 0], np.full(FRAMES, rest[0, 1] - ground - 0.02), level[:, 1]]
     pelvis += 0.4 * swing[:, None] * heading(at["yaw"] + 90) - 0.15 * at["squat"][:, None] * heading(at["yaw"])
@@ -100,7 +97,7 @@ def pelvis_track(
         hip = rest[J[f"{side}_hip"]]
         leg = STRAIGHTEST * sum(bone_lengths(rest, side))
         away = track.ankle - pelvis - world.apply(hip - rest[0])
-        reachable = np.sqrt(leg**2 - away[:, 0] ** 2 - away[:, 2] ** 2) + away[:, 1]
+        reachable = np.sqrt(np.maximum(leg**2 - away[:, 0] ** 2 - away[:, 2] ** 2, 0)) + away[:, 1]
         pelvis[:, 1] += np.minimum(0, reachable)
     pelvis[:, 1] = smooth(minimum_filter1d(pelvis[:, 1], 7, mode="wrap"), 2.5)
     return pelvis
@@ -120,7 +117,7 @@ def bend_leg(local: Array, side: str, rest: Array, pelvis: Array, world: Rotatio
     length = np.minimum(np.linalg.norm(reach, axis=1), 0.999 * (a + b))
     down = unit(reach)
     ahead = across(foot.heading, down)
-    cosine = (a**2 + length**2 - b**2) / (2 * a * length)
+    cosine = np.clip((a**2 + length**2 - b**2) / (2 * a * length), -1, 1)
     thigh = a * (cosine[:, None] * down + np.sqrt(1 - cosine**2)[:, None] * ahead)
     hinge = np.cross(ahead, down)
     thigh_world = hinged(thigh, hinge) @ hinged(knee - hip, X_AXIS).T

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import moderngl
 import numpy as np
@@ -19,13 +19,27 @@ Array = NDArray[Any]
 TO_LIGHT = unit(np.array([-0.45, 0.80, 0.62]))
 SHADOW_PX = 2048
 MOST_SPHERES = 96  # as in room.frag: ten for each actor
+SIZE = (WIDTH, HEIGHT)
+CLIP_FROM_WORLD = clip_from_camera() @ camera_from_world()
+
+
+class Quality(NamedTuple):
+    """samples: per pixel. taps: of the shadow map at each point. still_room: drawn once, without anyone's shadow in it."""
+
+    samples: int
+    taps: int
+    still_room: bool
+
+
+FINE, QUICK = Quality(samples=4, taps=20, still_room=False), Quality(samples=0, taps=4, still_room=True)
 
 
 class Studio:
     """Draws a frame of all actors' motions, lit by a large lamp to the left of the camera."""
 
-    def __init__(self, actors: Sequence[Actor]) -> None:
+    def __init__(self, actors: Sequence[Actor], quality: Quality = FINE) -> None:
         self.gl = moderngl.create_standalone_context(backend="egl")
+        self.gl.enable(moderngl.DEPTH_TEST)
         self.figures = [Figure(self.gl, actor) for actor in actors]
         self.room = compile_shaders(self.gl, "room", "room")
         quads = self.gl.buffer(room_triangles().astype("f4").tobytes())
@@ -33,33 +47,56 @@ class Studio:
         self.shadow = self.gl.depth_texture((SHADOW_PX, SHADOW_PX))
         self.shadow.compare_func, self.shadow.repeat_x, self.shadow.repeat_y = "<=", False, False
         self.shadow_target = self.gl.framebuffer(depth_attachment=self.shadow)
-        size = (WIDTH, HEIGHT)
-        colour, depth = self.gl.renderbuffer(size, samples=4), self.gl.depth_renderbuffer(size, samples=4)
-        self.target, self.picture = self.gl.framebuffer([colour], depth), self.gl.simple_framebuffer(size, components=3)
+        self.target, self.picture = self._target(quality.samples), self.gl.simple_framebuffer(SIZE, components=3)
         for program in (self.room, *(figure.program for figure in self.figures)):
-            set_matrix(program, "clip_from_world", clip_from_camera() @ camera_from_world())
+            set_matrix(program, "clip_from_world", CLIP_FROM_WORLD)
             set_matrix(program, "shadow_from_world", clip_from_light())
             program["camera"], program["to_light"] = tuple(CAMERA_AT), tuple(TO_LIGHT)
-        for figure in self.figures:
-            set_matrix(figure.depth, "clip_from_world", clip_from_light())
+            program["taps"] = quality.taps
+        self.empty = self._empty_room(quality.samples) if quality.still_room else None
 
     def draw(self, frame: int) -> Array:
         """One picture: (HEIGHT, WIDTH, 3) uint8 RGB."""
         spheres = np.concatenate([figure.pose(frame) for figure in self.figures])
-        self.room["sphere_count"] = len(spheres)
-        self.room["spheres"].write(np.resize(spheres, (MOST_SPHERES, 4)).astype("f4").tobytes())
-        self.gl.enable(moderngl.DEPTH_TEST)
+        self._cast_shadows()
+        self.target.use()
+        self.target.clear()
+        if self.empty:
+            self.gl.copy_framebuffer(self.target, self.empty)
+            self.gl.enable(moderngl.CULL_FACE)
+        else:
+            self._draw_room(spheres)
+        for figure in self.figures:
+            figure.skin.render()
+        self.gl.disable(moderngl.CULL_FACE)
+        self.gl.copy_framebuffer(self.picture, self.target)
+        return np.frombuffer(self.picture.read(components=3), np.uint8).reshape(HEIGHT, WIDTH, 3)[::-1]
+
+    def _cast_shadows(self) -> None:
         self.shadow_target.use()
         self.shadow_target.clear(depth=1.0)
         for figure in self.figures:
-            figure.outline.render()
-        self.target.use()
-        self.target.clear()
+            figure.outline(clip_from_light())
         self.shadow.use(0)
-        for part in (self.walls, *(figure.skin for figure in self.figures)):
-            part.render()
-        self.gl.copy_framebuffer(self.picture, self.target)
-        return np.frombuffer(self.picture.read(components=3), np.uint8).reshape(HEIGHT, WIDTH, 3)[::-1]
+
+    def _draw_room(self, spheres: Array) -> None:
+        self.room["sphere_count"] = len(spheres)
+        self.room["spheres"].write(np.resize(spheres, (MOST_SPHERES, 4)).astype("f4").tobytes())
+        self.walls.render()
+
+    def _empty_room(self, samples: int) -> moderngl.Framebuffer:
+        """The room with nobody in it."""
+        room = self._target(samples)
+        self.shadow_target.clear(depth=1.0)
+        self.shadow.use(0)
+        room.use()
+        room.clear()
+        self._draw_room(np.zeros((0, 4)))
+        return room
+
+    def _target(self, samples: int) -> moderngl.Framebuffer:
+        colour, depth = self.gl.renderbuffer(SIZE, samples=samples), self.gl.depth_renderbuffer(SIZE, samples=samples)
+        return self.gl.framebuffer([colour], depth)
 
 
 def clip_from_light(half_m: float = 2.6) -> Array:

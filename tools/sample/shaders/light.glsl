@@ -2,6 +2,7 @@
 uniform vec3 camera, to_light;
 uniform mat4 shadow_from_world;
 uniform sampler2DShadow shadow;
+uniform int taps;
 out vec4 pixel;
 
 vec3 linear(vec3 srgb) { return pow(srgb, vec3(2.2)); }
@@ -31,9 +32,9 @@ float noise(vec3 p) {
 float lamp_seen(vec3 p, float blur) {
   vec3 s = 0.5 + 0.5 * (shadow_from_world * vec4(p, 1.0)).xyz;
   float sum = 0.0;
-  for (int i = 0; i < 20; ++i) {
-    float radius = blur * sqrt((float(i) + 0.5) / 20.0), angle = 2.399963 * float(i);
+  for (int i = 0; i < taps; ++i) {
+    float radius = blur * sqrt((float(i) + 0.5) / float(taps)), angle = 2.399963 * float(i);
     sum += texture(shadow, vec3(s.xy + radius * vec2(cos(angle), sin(angle)), s.z));
   }
-  return sum / 20.0;
+  return sum / float(taps);
 }

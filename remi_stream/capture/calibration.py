@@ -1,0 +1,70 @@
+"""What somebody measured of a camera, in a file as OpenCV writes it (YAML, XML or JSON)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+
+from remi_stream.errors import UsageError
+from remi_stream.geometry import Intrinsics
+
+DISTORTIONS = (4, 5, 8, 12, 14)
+EXAMPLE = "needed: camera_matrix, image_width, image_height; allowed: distortion_coefficients, camera_from_world"
+
+
+class Calibration(NamedTuple):
+    """size: (width, height) px of the picture as the camera gives it; everything is for that size.
+
+    distortion: (n,) float64, OpenCV's k1 k2 p1 p2 k3 ..., empty when there is none. camera_from_world: (4, 4), m.
+    """
+
+    size: tuple[int, int]
+    intrinsics: Intrinsics
+    distortion: np.ndarray
+    camera_from_world: np.ndarray | None
+
+
+def read_calibration(path: str) -> Calibration:
+    """Read a file. Raises UsageError that says what is missing or wrong in it."""
+    file = _open(path)
+    size = int(_number(file, "image_width")), int(_number(file, "image_height"))
+    matrix, distortion = file.getNode("camera_matrix").mat(), file.getNode("distortion_coefficients").mat()
+    pose = file.getNode("camera_from_world").mat()
+    if matrix is None or matrix.shape != (3, 3) or min(size) < 1:
+        raise UsageError(f"Calibration {path} is not complete; {EXAMPLE}")
+    if not matrix[0, 0] > 0 or not matrix[1, 1] > 0:
+        raise UsageError(f"Calibration {path}: the focal lengths in camera_matrix must be above 0")
+    if distortion is not None and distortion.size not in DISTORTIONS:
+        raise UsageError(f"Calibration {path}: distortion_coefficients must be {DISTORTIONS}, got {distortion.size}")
+    if pose is not None and not is_rigid(pose):
+        raise UsageError(f"Calibration {path}: camera_from_world must be 4x4, a rotation and a translation")
+    intrinsics = (float(matrix[0, 0]), float(matrix[1, 1]), float(matrix[0, 2]), float(matrix[1, 2]))
+    return Calibration(size, intrinsics, np.zeros(0) if distortion is None else distortion.reshape(-1), pose)
+
+
+def is_rigid(pose: np.ndarray) -> bool:
+    """Whether a matrix turns and moves, and does nothing else."""
+    if pose.shape != (4, 4) or not np.allclose(pose[3], (0, 0, 0, 1)):
+        return False
+    turn = pose[:3, :3]
+    return bool(np.allclose(turn @ turn.T, np.eye(3), atol=1e-3) and np.linalg.det(turn) > 0)
+
+
+def _open(path: str) -> cv2.FileStorage:
+    if not Path(path).is_file():
+        raise UsageError(f"No such calibration file: {path}. Give one that OpenCV wrote (YAML, XML, JSON)")
+    try:
+        file = cv2.FileStorage(path, cv2.FILE_STORAGE_READ)
+    except (cv2.error, SystemError):
+        file = None
+    if file is None or not file.isOpened():
+        raise UsageError(f"{path} is not a calibration file of OpenCV (it begins with %YAML:1.0, or is XML or JSON); {EXAMPLE}")
+    return file
+
+
+def _number(file: cv2.FileStorage, name: str) -> float:
+    node = file.getNode(name)
+    return float(node.real()) if node.isInt() or node.isReal() else 0.0

@@ -1,0 +1,163 @@
+"""`bench`: how fast this machine is: each stage alone, then the whole pipeline live, on the sample clip."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+
+from remi_stream import config as configuration
+from remi_stream.cli.play import SAMPLE_FOCAL_PX, Detector, Engine, Threads
+from remi_stream.cli.ready import make_ready
+from remi_stream.config import BUS, Config
+from remi_stream.messages import Bodies
+from remi_stream.resources import data_file
+
+NAME = "bench"
+WARM_UP = 30
+LOOK_EVERY = 10
+
+
+def bench(
+    engine: Engine = "blazepose",
+    detector: Detector = "blazepose",
+    threads: Threads = None,
+    seconds: Annotated[float, typer.Option(help="How long to run the pipeline live.", min=3)] = 20.0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Measure this machine: each stage alone, then everything live."""
+    camera = {"name": "sample", "source": str(data_file("sample.mp4")), "loop": True, "focal_px": SAMPLE_FOCAL_PX}
+    values = {"name": NAME, "cameras": [camera], "engine": engine, "detector": detector, "threads": threads}
+    config = configuration.check({**values, "metrics": False})
+    make_ready(config)
+    figures = {"cores": os.cpu_count(), **stages_alone(config), "live": live(config, seconds)}
+    if as_json:
+        print(json.dumps(figures))
+    else:
+        _print_table(figures)
+
+
+def stages_alone(config: Config) -> dict[str, dict[str, Any]]:
+    """Decode, detect and pose, one after the other on the clip's frames, each timed by itself."""
+    from remi_stream.capture.file import FileSource
+    from remi_stream.capture.view import render
+    from remi_stream.detect.detector import load_detector
+    from remi_stream.messages import Detections
+    from remi_stream.pose.stage import PoseStage
+
+    source = FileSource(config.cameras[0].source, realtime=False, loop=False)
+    source.open()
+    watches = {name: Stopwatch() for name in ("decode", "detect", "pose")}
+    finder, pose = load_detector(config.detector), PoseStage(config)
+    pose.open()
+    for frame_id in range(240):
+        picture = watches["decode"].time(source.read)
+        frame = _frame(frame_id, picture)
+        if frame_id % LOOK_EVERY == 0:
+            seen = render(frame, finder.view)
+            found = watches["detect"].time(lambda seen=seen: finder.find(seen.image))
+            scale = frame.size[0] / seen.image.shape[1]
+            boxes = (found.boxes_xyxy * scale).astype(np.float32)
+            searched = np.array([frame.rectangle], np.float32)
+            place = {"camera": "sample", "epoch": 1, "frame_id": frame_id, "captured_at": frame.captured_at}
+            list(pose.step(Detections(**place, boxes_xyxy=boxes, scores=found.scores, searched_xyxy=searched)))
+        watches["pose"].time(lambda frame=frame: list(pose.step(frame)))
+    source.close()
+    return {name: watch.figures() for name, watch in watches.items()}
+
+
+def live(config: Config, seconds: float) -> dict[str, Any]:
+    """Run the pipeline for so many seconds and listen to it."""
+    from remi_stream.folder import run_folder
+    from remi_stream.link import Context, Subscriber
+    from remi_stream.supervisor import Supervisor
+
+    context = Context()
+    bus = Subscriber(context, config.port(BUS), ["bodies/"])
+    heard: list[Bodies] = []
+    with run_folder(config.name) as folder:
+
+        def listen(_: object) -> None:
+            while (item := bus.read(0)) is not None:
+                heard.append(item[1])
+            if len(heard) > WARM_UP and heard[-1].captured_at - heard[WARM_UP].captured_at > seconds:
+                supervisor.stop()
+
+        supervisor = Supervisor(config, folder, on_log=lambda line: None, on_tick=listen)
+        supervisor.run()
+    context.close()
+    return flow(heard[WARM_UP:])
+
+
+def flow(bodies: list[Bodies]) -> dict[str, Any]:
+    """Rate, latency and books of a camera's consecutive bodies."""
+    if len(bodies) < 2:
+        return {"bodies_per_second": 0.0}
+    latency = np.array([body.stamps["relay"] - body.captured_at for body in bodies]) * 1000
+    age = np.array([body.stamps["pose_in"] - body.captured_at for body in bodies]) * 1000
+    dropped = sum(sum(body.skipped.values()) for body in bodies[1:])
+    span = bodies[-1].captured_at - bodies[0].captured_at
+    return {
+        "bodies_per_second": round((len(bodies) - 1) / span, 2),
+        "with_somebody": round(float(np.mean([bool(body.people) for body in bodies])), 4),
+        "latency_ms": percentiles(latency),
+        "frame_age_ms": {**percentiles(age), "max": round(float(age.max()), 2)},
+        "dropped": dropped,
+        "unexplained": bodies[-1].frame_id - bodies[0].frame_id - (len(bodies) - 1) - dropped,
+    }
+
+
+class Stopwatch:
+    """Wall and processor time of many calls of one kind."""
+
+    def __init__(self) -> None:
+        self._wall: list[float] = []
+        self._cpu: list[float] = []
+
+    def time(self, call: Callable[[], Any]) -> Any:
+        """Call it, and note how long it took."""
+        wall, cpu = time.perf_counter(), time.process_time()
+        result = call()
+        self._wall.append((time.perf_counter() - wall) * 1000)
+        self._cpu.append((time.process_time() - cpu) * 1000)
+        return result
+
+    def figures(self) -> dict[str, Any]:
+        """Percentiles of the wall time, and the median of the processor time, ms; without the first call, which warms up."""
+        return {"wall_ms": percentiles(np.array(self._wall[1:])), "cpu_ms": round(float(np.median(self._cpu[1:])), 2)}
+
+
+def percentiles(values: np.ndarray) -> dict[str, float]:
+    """p50, p95 and p99."""
+    return {f"p{p}": round(float(np.percentile(values, p)), 2) for p in (50, 95, 99)}
+
+
+def _frame(frame_id: int, picture: Any) -> Any:
+    from remi_stream.messages import Frame
+
+    height, width = picture.image.shape[:2]
+    place = {"camera": "sample", "epoch": 1, "frame_id": frame_id, "captured_at": frame_id / 30}
+    rectangle = (0.0, 0.0, float(width), float(height))
+    return Frame(**place, image=picture.image, size=(width, height), rectangle=rectangle)
+
+
+def _print_table(figures: dict[str, Any]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("stage alone", "p50 ms", "p95 ms", "p99 ms", "processor ms", box=None, title=f"{figures['cores']} cores")
+    for name in ("decode", "detect", "pose"):
+        wall = figures[name]["wall_ms"]
+        table.add_row(name, *(f"{wall[p]:.1f}" for p in ("p50", "p95", "p99")), f"{figures[name]['cpu_ms']:.1f}")
+    console, whole = Console(), figures["live"]
+    console.print(table)
+    latency = whole["latency_ms"]
+    console.print(
+        f"live: {whole['bodies_per_second']:.1f} bodies/s, picture to relay p50 {latency['p50']:.1f} ms, p95 {latency['p95']:.1f} ms, "
+        f"p99 {latency['p99']:.1f} ms, {whole['dropped']} dropped, {whole['unexplained']} unexplained"
+    )

@@ -1,0 +1,53 @@
+"""`remi-stream recordings`: what is in a folder of recordings."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from remi_stream.errors import NOT_STARTED, RemiError, UsageError
+from remi_stream.log import start_log
+from remi_stream.sinks.recording.finish import is_unfinished
+from remi_stream.sinks.recording.finish import recordings as find
+from remi_stream.sinks.recording.index import read_index
+from remi_stream.sinks.recording.recovery import recover_all
+
+NARROWEST = 100
+
+
+def recordings(
+    folder: Annotated[Path, typer.Argument(help="What was given to --record.", metavar="DIR")],
+    recover: Annotated[bool, typer.Option("--recover", help="Finish the recordings whose recorder was killed.")] = False,
+) -> int:
+    """List recordings; a recorder that was killed leaves one that has to be finished."""
+    if not folder.is_dir():
+        raise UsageError(f"No such folder: {folder}. Give the one that was given to --record")
+    start_log("remi", "text")
+    failed = recover_all(folder) if recover else 0
+    table = Table("recording", "seconds", "frames", "people", "missing", "state", box=None, pad_edge=False, header_style="bold")
+    for path in find(folder):
+        table.add_row(path.name, *_cells(path))
+    console = Console()
+    console = console if console.is_terminal else Console(width=max(console.width, NARROWEST))
+    console.print(table)
+    return NOT_STARTED if failed else 0
+
+
+def _cells(path: Path) -> tuple[str, ...]:
+    if is_unfinished(path):
+        return "", "", "", "", "unfinished"
+    try:
+        index = read_index(path)
+    except RemiError as error:
+        return "", "", "", "", str(error)
+    seconds = ""
+    if index.ended_at:
+        seconds = f"{(datetime.fromisoformat(index.ended_at) - datetime.fromisoformat(index.started_at)).total_seconds():.1f}"
+    people = len({track.track_id for track in index.tracks})
+    missing = sum(index.missing.values())
+    return seconds, str(index.frames), str(people), str(missing), "" if index.clean else index.reason

@@ -1,0 +1,89 @@
+"""The recorder: everything that is published, in files; a disk that is slow or full harms nobody else."""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+import threading
+from pathlib import Path
+
+from remi_stream.config import Config
+from remi_stream.errors import RemiError, UsageError
+from remi_stream.messages import Health
+from remi_stream.order import Order
+from remi_stream.sinks.recording.buffer import Buffer, Item
+from remi_stream.sinks.recording.recovery import recover_all
+from remi_stream.sinks.recording.writer import Writer
+from remi_stream.sinks.sink import Sink
+
+DEPTH = 1024
+"""Half a minute of one camera."""
+
+log = logging.getLogger("remi_stream")
+
+
+class Recorder(Sink):
+    """The process's loop fills a buffer, a thread empties it. life: how often the stage was restarted."""
+
+    def __init__(self, config: Config, life: int = 0, depth: int = DEPTH) -> None:
+        super().__init__()
+        assert config.record is not None
+        self._parent = Path(config.record).resolve()
+        self._life = life
+        self._buffer = Buffer(depth)
+        self._overflowing = False
+        self._writer = Writer(self._parent, self._buffer)
+        self._thread = threading.Thread(target=self._writer.run, name="writer", daemon=True)
+        self.turn(0.0)
+
+    def open(self) -> None:
+        """Check the folder and begin. Only when the daemon starts is a folder that cannot be written a reason to stop it."""
+        try:
+            check_folder(self._parent)
+        except RemiError as error:
+            if not self._life:
+                raise
+            self._writer.fail(str(error))
+        threading.Thread(target=recover_all, args=(self._parent,), name="recovery", daemon=True).start()
+        self._thread.start()
+
+    def step(self, message: Item | Health) -> None:
+        """Put a message into the buffer; the relay's health says whether recording is wanted."""
+        if isinstance(message, Health):
+            if message.stage == "relay":
+                self._writer.wanted = message.facts.get("record") != "off"
+            return
+        fits = self._buffer.offer(message)
+        if not fits and not self._overflowing:
+            log.warning("the disk is too slow, bodies are dropped; the recording's index tells which")
+        self._overflowing = not fits
+
+    def turn(self, now: float) -> None:
+        """Tell how it goes."""
+        writer = self._writer
+        self.facts["recording"] = writer.state
+        self.counts["bodies"], self.counts["written_bytes"] = writer.bodies, writer.written_bytes
+        self.counts["dropped"], self.counts["errors"] = self._buffer.dropped + writer.dropped, writer.errors
+
+    def close(self) -> None:
+        """Write what is left and make the final files."""
+        self._buffer.end()
+        self._thread.join()
+
+
+def check_folder(folder: Path) -> None:
+    """Make the folder and write into it. Raises UsageError or RemiError when that is not possible."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(b"remi-stream")
+            file.flush()
+    except (FileExistsError, NotADirectoryError):
+        raise UsageError(f"Cannot record to {folder}: it is no folder. Give a folder (--record DIR)") from None
+    except OSError as error:
+        raise RemiError(f"Cannot record to {folder}: {error.strerror}. Give a folder that can be written") from None
+
+
+def make(order: Order) -> Recorder:
+    """Make the stage for an order."""
+    return Recorder(order.config, order.life)

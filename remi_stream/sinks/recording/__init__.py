@@ -1,0 +1,1 @@
+"""What a recording is made of, while it grows and when it is finished."""

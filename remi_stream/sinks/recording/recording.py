@@ -1,0 +1,120 @@
+"""One camera's recording while it grows."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from datetime import datetime
+from pathlib import Path
+
+from remi_stream import __version__
+from remi_stream.messages import Bodies, CameraFacts, Frame, Person
+from remi_stream.relay.books import LOST, Account
+from remi_stream.sinks.recording.events import Begun, Ended, EpochBegun, Gap, TrackBegun
+from remi_stream.sinks.recording.finish import UNFINISHED, finish
+from remi_stream.sinks.recording.journal import Journal
+from remi_stream.sinks.recording.rows import frame_row, person_layout, person_row, preview_row
+from remi_stream.sinks.recording.video import Video
+
+MISSED = "recorder/missed"
+"""A gap that no stage explains: the bodies never reached the recorder, or a relay that died never sent them."""
+
+
+class Recording:
+    """Takes a camera's messages; `flush` puts them on the disk. facts: what is known about the camera, if anything."""
+
+    def __init__(self, parent: Path, camera: str, facts: CameraFacts | None) -> None:
+        self.folder = _new_folder(parent, camera)
+        self.bodies = 0
+        self._journal = Journal(self.folder / UNFINISHED)
+        self._account = Account()
+        self._epochs: set[int] = set()
+        self._tracks: dict[tuple[int, str, int, int], str] = {}
+        self._video: Video | None = None
+        self._journal.note(_begun(camera, facts))
+        self._journal.flush()
+
+    def take_bodies(self, bodies: Bodies) -> None:
+        """Add a frame, its people, and the gap before it."""
+        self._note_gap(bodies)
+        if bodies.epoch not in self._epochs:
+            self._epochs.add(bodies.epoch)
+            self._journal.note(
+                EpochBegun(epoch=bodies.epoch, engine=bodies.engine, size=bodies.size, intrinsics=bodies.intrinsics)
+            )
+        self._journal.add("frames", frame_row(bodies))
+        for person in bodies.people:
+            layout = person_layout(len(person.joints_m), len(person.keypoints_px))
+            self._journal.add(self._track(person), person_row(bodies, person, layout))
+        self.bodies += 1
+
+    def take_preview(self, frame: Frame) -> None:
+        """Add a picture to the video. Raises OSError."""
+        if self._video is None:
+            self._video = Video(self._journal.folder)
+        shown_at = self._video.add(frame)
+        self._journal.add("preview", preview_row(frame, shown_at))
+
+    def flush(self) -> int:
+        """Put everything on the disk and give how many bytes it was. Raises OSError."""
+        return self._journal.flush()
+
+    def end(self, reason: str = "") -> None:
+        """Close the journal and make the final files of it; reason: why it is cut short. Raises OSError."""
+        try:
+            if self._video:
+                self._video.close()
+            self._journal.note(Ended(ended_at=_wall_clock(), reason=reason))
+            self._journal.flush()
+            finish(self.folder)
+        finally:
+            self._journal.close()
+
+    def _note_gap(self, bodies: Bodies) -> None:
+        missing = self._account.publish(bodies)
+        if not missing:
+            return
+        unexplained = max(0, missing[LOST] - bodies.skipped.get(LOST, 0))
+        reasons = +(missing - Counter({LOST: unexplained}) + Counter({MISSED: unexplained}))
+        frame_ids = (bodies.frame_id - missing.total(), bodies.frame_id - 1)
+        self._journal.note(Gap(epoch=bodies.epoch, frame_ids=frame_ids, reasons=dict(reasons)))
+
+    def _track(self, person: Person) -> str:
+        """The name of the person's files; a person whose skeleton changes gets files of its own for each."""
+        key = (person.track_id, person.skeleton, len(person.joints_m), len(person.keypoints_px))
+        if key not in self._tracks:
+            earlier = sum(track_id == person.track_id for track_id, *_ in self._tracks)
+            name = f"track-{person.track_id:06d}" + (f"-{earlier + 1}" if earlier else "")
+            self._tracks[key] = name
+            track_id, skeleton, joints, keypoints = key
+            self._journal.note(TrackBegun(name=name, track_id=track_id, skeleton=skeleton, joints=joints, keypoints=keypoints))
+        return self._tracks[key]
+
+
+def _new_folder(parent: Path, camera: str) -> Path:
+    """Make "<camera>-<start>", or with a number behind it if there is one of that name."""
+    name = f"{camera}-{datetime.now():%Y-%m-%dT%H-%M-%S}"
+    for number in range(1, 1000):
+        folder = parent / (name if number == 1 else f"{name}-{number}")
+        try:
+            folder.mkdir()
+        except FileExistsError:
+            continue
+        return folder
+    raise FileExistsError(f"{parent / name} and 999 more")
+
+
+def _begun(camera: str, facts: CameraFacts | None) -> Begun:
+    return Begun(
+        version=__version__,
+        camera=camera,
+        source=facts.source if facts else "",
+        fps=facts.fps if facts else 0.0,
+        camera_from_world=facts.camera_from_world if facts else None,
+        started_at=_wall_clock(),
+        wall_minus_monotonic_s=time.time() - time.monotonic(),
+    )
+
+
+def _wall_clock() -> str:
+    return datetime.now().astimezone().isoformat(timespec="milliseconds")

@@ -1,0 +1,26 @@
+"""Finishes what recorders left that were killed."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+from remi_stream.errors import RemiError
+from remi_stream.sinks.recording.finish import is_unfinished, recordings, recover
+
+log = logging.getLogger("remi_stream")
+
+
+def recover_all(parent: Path) -> int:
+    """Finish every recording in a folder whose recorder died; give how many could not be."""
+    failed = 0
+    for folder in filter(is_unfinished, recordings(parent)):
+        try:
+            index = recover(folder)
+            log.info("recovered %s: %d frames", folder, index.frames)
+        except BlockingIOError:
+            log.info("%s is being recorded", folder)
+        except (OSError, RemiError) as error:
+            failed += 1
+            log.warning("%s cannot be recovered: %s", folder, error)
+    return failed

@@ -1,0 +1,114 @@
+"""What the recorder's thread does: takes from the buffer, writes to the disk, and gives up when the disk does."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import av
+
+from remi_stream.messages import Bodies, CameraFacts
+from remi_stream.sinks.recording.buffer import Buffer, Item
+from remi_stream.sinks.recording.recording import Recording
+
+FLUSH_S = 0.5
+
+log = logging.getLogger("remi_stream")
+
+
+class Writer:
+    """One recording per camera. bodies: written so far; dropped: given to it after it gave up; written_bytes: of the journals.
+
+    wanted: whether to record; whoever holds the writer sets it, and it is obeyed at the next flush.
+    """
+
+    def __init__(self, parent: Path, buffer: Buffer) -> None:
+        self.wanted = True
+        self.bodies = self.dropped = self.errors = self.written_bytes = 0
+        self._parent, self._buffer = parent, buffer
+        self._failed = False
+        self._recordings: dict[str, Recording] = {}
+        self._cameras: dict[str, CameraFacts] = {}
+
+    @property
+    def state(self) -> str:
+        """One of RECORDER_STATES."""
+        if not self.wanted:
+            return "off"
+        return "failed" if self._failed else "on" if self._recordings else "waiting"
+
+    def run(self) -> None:
+        """Work until the end of the buffer."""
+        more = True
+        while more:
+            more = self._take_until(time.monotonic() + FLUSH_S)
+            self._try(self._flush)
+            if not self.wanted:
+                self._end_all()
+        self._end_all()
+
+    def fail(self, why: str) -> None:
+        """Give up recording, and nothing else; what comes from now on is counted as dropped."""
+        self._failed = True
+        self.errors += 1
+        log.error("recording stopped: %s. Everything else goes on", why)
+
+    def _take_until(self, end: float) -> bool:
+        while (now := time.monotonic()) < end:
+            try:
+                item = self._buffer.take(end - now)
+            except queue.Empty:
+                return True
+            if item is None:
+                return False
+            self._take(item)
+        return True
+
+    def _take(self, item: Item) -> None:
+        if isinstance(item, CameraFacts):
+            self._cameras[item.camera] = item
+        elif self.wanted and not self._failed:
+            self._try(lambda: self._record(item))
+        elif self.wanted and isinstance(item, Bodies):
+            self.dropped += 1
+
+    def _record(self, item: Item) -> None:
+        if isinstance(item, Bodies):
+            self._recording(item.camera).take_bodies(item)
+            self.bodies += 1
+        elif item.camera in self._recordings:
+            self._recordings[item.camera].take_preview(item)
+
+    def _recording(self, camera: str) -> Recording:
+        if camera not in self._recordings:
+            self._recordings[camera] = Recording(self._parent, camera, self._cameras.get(camera))
+            log.info("recording to %s", self._recordings[camera].folder)
+        return self._recordings[camera]
+
+    def _flush(self) -> None:
+        for recording in self._recordings.values():
+            self.written_bytes += recording.flush()
+
+    def _try(self, work: Callable[[], None]) -> None:
+        try:
+            work()
+        except (OSError, av.FFmpegError) as error:
+            why = error.strerror or str(error)
+            self.fail(why)
+            self._end_all(why)
+
+    def _end_all(self, reason: str = "") -> None:
+        """Make the final files of all recordings. What fails stays a journal, to be finished when there is room."""
+        for recording in self._recordings.values():
+            try:
+                recording.end(reason)
+                log.info("recorded %d bodies messages in %s", recording.bodies, recording.folder)
+            except (OSError, av.FFmpegError) as error:
+                self.errors += 1
+                later = f"Later: remi-stream recordings {self._parent} --recover"
+                log.error("%s is not finished: %s. %s", recording.folder, error.strerror, later)
+        self._recordings.clear()
+        self._failed = self._failed and self.wanted

@@ -1,0 +1,104 @@
+"""One person in the scene: a skinned body, or joints and bones, standing on the floor."""
+
+from __future__ import annotations
+
+import numpy as np
+import viser
+
+from remi_stream.body.smpl import load_open_body
+from remi_stream.messages import Person
+from remi_stream.sinks.web.floor import Floor
+from remi_stream.sinks.web.footing import Footing
+from remi_stream.sinks.web.palette import colour_of
+from remi_stream.sinks.web.posture import Posture, posture, rest_joints
+from remi_stream.skeletons import EDGES
+
+RESTING = np.tile([1.0, 0.0, 0.0, 0.0], (24, 1))
+GLASSY = 0.4
+"""Opacity of a skin with bones in it."""
+NOTHING = np.zeros((1, 2, 3), np.float32)
+
+
+class Figure:
+    """A place in the scene that one track after another may use: a body is 800 kB to send, a change of its colour is nothing.
+
+    Everything in it is in the camera's frame; `name` is a node below the camera's.
+    """
+
+    def __init__(self, scene: viser.SceneApi, name: str) -> None:
+        self._scene, self._name = scene, name
+        self._node = scene.add_frame(name, show_axes=False, visible=False)
+        self._skin: viser.MeshSkinnedHandle | None = None
+        self._bones = scene.add_line_segments(f"{name}/bones", NOTHING, (0, 0, 0), thickness=0.016, visible=False)
+        self._joints = scene.add_point_cloud(
+            f"{name}/joints", NOTHING[0], (0, 0, 0), point_size=0.022, point_shape="circle", precision="float32", visible=False
+        )
+        self._footing = Footing()
+        self._colour = (0, 0, 0)
+        self._faded = self._glassy = 1.0
+
+    def enter(self, track_id: int) -> None:
+        """Become another person."""
+        self._colour, self._footing, self._faded = colour_of(track_id), Footing(), 1.0
+        self._bones.colors = self._joints.colors = np.array(self._colour, np.uint8)
+        if self._skin is not None:
+            self._skin.color = self._colour
+
+    def move(self, person: Person, floor: Floor, at: float, *, skin: bool, bones: bool) -> None:
+        """Take the pose of a frame captured at a time; floor learns from it. skin, bones: what is to be seen."""
+        lift = np.zeros(3)
+        if person.smpl is not None:
+            pose = posture(person.smpl, floor.up)
+            lift = self._stand(pose, floor, at)
+            if skin:
+                self._bend(pose)
+        self._show(skin and person.smpl is not None, bones or person.smpl is None)
+        if self._bones.visible:
+            self._stretch(person)
+        self._node.position = lift
+        self.fade(1.0)
+
+    def fade(self, opacity: float) -> None:
+        """Let the skin be seen through; 0 is gone."""
+        self._faded = opacity
+        self._node.visible = opacity > 0
+        if self._skin is not None:
+            seen = self._faded * self._glassy
+            self._skin.opacity = None if seen >= 1 else seen
+
+    def _make_skin(self) -> viser.MeshSkinnedHandle:
+        body = load_open_body()
+        return self._scene.add_mesh_skinned(
+            f"{self._name}/skin",
+            body.v_template,
+            body.faces,
+            bone_wxyzs=RESTING,
+            bone_positions=rest_joints(),
+            skin_weights=body.skin_weights,
+            color=self._colour,
+        )
+
+    def _stand(self, pose: Posture, floor: Floor, at: float) -> np.ndarray:
+        floor.touch(pose.lowest, at)
+        floor.settle(at)
+        self._footing.stand(floor.height(pose.lowest), at)
+        return floor.up * self._footing.lift_m
+
+    def _bend(self, pose: Posture) -> None:
+        self._skin = self._skin or self._make_skin()
+        for bone, wxyz, position in zip(self._skin.bones, pose.wxyz, pose.positions):
+            bone.wxyz = wxyz
+            bone.position = position
+
+    def _show(self, skin: bool, bones: bool) -> None:
+        self._glassy = GLASSY if bones else 1.0
+        self._bones.visible = self._joints.visible = bones
+        if self._skin is not None:
+            self._skin.visible = skin
+
+    def _stretch(self, person: Person) -> None:
+        joints = np.asarray(person.joints_m, np.float32)
+        known = np.isfinite(joints).all(axis=1)
+        edges = [(a, b) for a, b in EDGES.get(person.skeleton, ()) if known[a] and known[b]]
+        self._bones.points = joints[np.array(edges)] if edges else NOTHING
+        self._joints.points = joints[known] if known.any() else NOTHING[0]

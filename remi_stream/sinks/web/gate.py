@@ -1,0 +1,155 @@
+"""The door of the viewer: a small reverse proxy that asks admission.py about every connection, then passes bytes through.
+
+One request a connection, and only the headers that matter are passed on, so nothing can be smuggled past. Buffers are small:
+a browser that does not read for a while makes viser wait (it keeps the newest of everything), and fills no memory.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import socket
+import threading
+from collections.abc import Coroutine
+
+from remi_stream.errors import RemiError
+from remi_stream.sinks.web.admission import Admission, Request, parse
+
+HEAD_BYTES = 16384
+HEAD_S = 5.0
+CONNECTIONS = 128
+BUFFER_BYTES = 131072
+CHUNK_BYTES = 65536
+HANG_UPS = (OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, asyncio.TimeoutError)
+"""Who leaves, or says nothing sensible in time, is no error of ours."""
+
+PASSED_ON = ("accept-encoding", "sec-websocket-key", "sec-websocket-version", "sec-websocket-protocol")
+PAGE_HEADERS = b"X-Frame-Options: DENY\r\nReferrer-Policy: no-referrer\r\nCache-Control: no-store\r\n"
+
+Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+
+class Gate:
+    """Listens on a public address and leads whoever may come in to the private one."""
+
+    def __init__(self, host: str, port: int, admission: Admission) -> None:
+        self._admission = admission
+        self._socket = _listen(host, port)
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._run, name="gate", daemon=True)
+        self._open = 0
+
+    def start(self, inner: tuple[str, int]) -> None:
+        """Let people in to the inner address from now on, on a thread of its own."""
+        self._inner = inner
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Let nobody in any more, and show everybody out."""
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._socket.close()
+
+    def _run(self) -> None:
+        with contextlib.closing(self._loop):
+            self._loop.run_until_complete(asyncio.start_server(self._meet, sock=self._socket, limit=HEAD_BYTES))
+            self._loop.run_forever()
+            for task in asyncio.all_tasks(self._loop):
+                task.cancel()
+            self._loop.run_until_complete(asyncio.sleep(0))
+
+    async def _meet(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._open += 1
+        try:
+            with contextlib.suppress(*HANG_UPS):
+                if self._open <= CONNECTIONS:
+                    await self._serve(reader, writer)
+        finally:
+            self._open -= 1
+            writer.close()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        request = parse(await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), HEAD_S))
+        if request is None:
+            await _answer(writer, "400 Bad Request", "That is no request.")
+            return
+        verdict = self._admission.judge(request)
+        if verdict.what == "refuse":
+            await _answer(writer, verdict.status, verdict.reason)
+        elif verdict.what == "greet":
+            await _answer(writer, "303 See Other", "", f"Location: /\r\nSet-Cookie: {self._admission.greeting()}\r\n")
+        else:
+            await self._lead_in(request, (reader, writer))
+
+    async def _lead_in(self, request: Request, outside: Streams) -> None:
+        _keep_small(outside[1])
+        inside = await self._connect()
+        try:
+            inside[1].write(_head(request, self._inner))
+            if request.upgrades:
+                await _first_of(_pass(inside[0], outside[1]), _pass(outside[0], inside[1]))
+            else:
+                status = await inside[0].readuntil(b"\r\n")
+                outside[1].write(status + PAGE_HEADERS)
+                await _pass(inside[0], outside[1])
+        finally:
+            inside[1].close()
+
+    async def _connect(self) -> Streams:
+        inner = socket.socket()
+        inner.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER_BYTES)
+        inner.setblocking(False)
+        await self._loop.sock_connect(inner, self._inner)
+        return await asyncio.open_connection(sock=inner, limit=CHUNK_BYTES)
+
+
+async def _pass(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+    while data := await source.read(CHUNK_BYTES):
+        sink.write(data)
+        await sink.drain()
+
+
+async def _first_of(*ways: Coroutine[None, None, None]) -> None:
+    """Both ways of a connection end with the first of them."""
+    tasks = [asyncio.ensure_future(way) for way in ways]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _answer(writer: asyncio.StreamWriter, status: str, text: str, headers: str = "") -> None:
+    body = f"{text}\n".encode()
+    head = f"HTTP/1.1 {status}\r\n{headers}Content-Type: text/plain; charset=utf-8\r\n"
+    writer.write(head.encode() + f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n".encode() + body)
+    await writer.drain()
+
+
+def _head(request: Request, inner: tuple[str, int]) -> bytes:
+    """The request as viser gets it: only what it has to know."""
+    lines = [f"{request.method} {request.target.split('?')[0]} HTTP/1.1", f"Host: {inner[0]}:{inner[1]}"]
+    lines += ["Connection: Upgrade", "Upgrade: websocket"] if request.upgrades else ["Connection: close"]
+    lines += [f"{name}: {request.headers[name]}" for name in PASSED_ON if name in request.headers]
+    return "\r\n".join([*lines, "", ""]).encode("latin-1")
+
+
+def _keep_small(writer: asyncio.StreamWriter) -> None:
+    writer.transport.set_write_buffer_limits(high=CHUNK_BYTES)
+    writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER_BYTES)
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        return socket.create_server((host, port), family=family, backlog=32)
+    except OSError as error:
+        raise RemiError(f"Cannot listen on {host}:{port}: {error.strerror}. {_mend(error)}") from None
+
+
+def _mend(error: OSError) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return "Stop what uses the port, or start this one with --name"
+    return "Give --bind an address of this machine"

@@ -1,0 +1,37 @@
+"""The viser server that nobody but our gate can find."""
+
+from __future__ import annotations
+
+import secrets
+import socket
+
+import viser
+
+ADDRESSES_TRIED = 8
+
+
+class PrivateServer(viser.ViserServer):
+    """A viser server on a random loopback address: viser asks nobody who they are, so nobody may guess where it is."""
+
+    def __init__(self, label: str) -> None:
+        super().__init__(host=private_address(), port=0, label=label, verbose=False)
+
+    def request_share_url(self, verbose: bool = True) -> None:
+        """Refuse: any client can ask viser to open a public tunnel."""
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Where it listens."""
+        return self.get_host(), self.get_port()
+
+
+def private_address() -> str:
+    """A random address of 127.0.0.0/8, all of which is loopback on Linux; elsewhere 127.0.0.1, where a port alone must hide."""
+    for _ in range(ADDRESSES_TRIED):
+        address = "127." + ".".join(str(1 + secrets.randbelow(254)) for _ in range(3))
+        try:
+            with socket.create_server((address, 0)):
+                return address
+        except OSError:
+            continue
+    return "127.0.0.1"

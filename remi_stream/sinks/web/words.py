@@ -1,0 +1,54 @@
+"""What the panel says, as HTML. The colours of text are the theme's, so that it reads in the dark and in the light."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from html import escape
+
+from remi_stream.messages import Bodies, CameraFacts, Frame
+from remi_stream.sinks.web.palette import colour_of, css
+from remi_stream.sinks.web.rates import Moment
+
+STATES = {"live": "#3fa34d", "starting": "#d99a1c", "reconnecting": "#d99a1c", "ended": "#8a919c"}
+BOX = "padding:0 0.75em 0.5em;font-size:0.8rem;line-height:1.5;color:var(--mantine-color-text)"
+FIGURE = "font-size:1.35rem;font-weight:600;line-height:1.2;font-variant-numeric:tabular-nums"
+
+
+def numbers(moment: Moment) -> str:
+    """Bodies a second, and the median and the tail of the latency, large."""
+    shown = (("bodies/s", moment.fps), ("ms, half", moment.p50_ms), ("ms, 95 %", moment.p95_ms))
+    cells = "".join(f'<div><div style="{FIGURE}">{_number(value)}</div>{name}</div>' for name, value in shown)
+    return f'<div class="remi-numbers" style="{BOX};display:flex;justify-content:space-between">{cells}</div>'
+
+
+def caption(picture: Frame, bodies: Bodies | None) -> str:
+    """What the picture is, and whether the skeletons on it are those of the same frame."""
+    return f"{picture.camera}, frame {picture.frame_id}" + ("" if bodies else " (no bodies)")
+
+
+def people(track_ids: Sequence[int]) -> str:
+    """Who is there, each with the colour of their body."""
+    found = " ".join(f"{_dot(css(colour_of(track)))}&thinsp;person&nbsp;{track}" for track in track_ids)
+    return f'<div class="remi-people" style="{BOX}">{found or "nobody there"}</div>'
+
+
+def cameras(engine: str, facts: Sequence[CameraFacts]) -> str:
+    """How each camera is, and which engine looks."""
+    rows = "".join(_camera(each) for each in facts)
+    return f'<div class="remi-cameras" style="{BOX}">{rows}engine {escape(engine or "-")}</div>'
+
+
+def _camera(facts: CameraFacts) -> str:
+    width, height = facts.size
+    size = f"{width}&times;{height} {facts.fps:.0f} fps" if width else ""
+    name = f"<b>{escape(facts.camera)}</b>"
+    return f"<div>{_dot(STATES[facts.state])}&thinsp;{name} {facts.state} {size}</div>"
+
+
+def _dot(colour: str) -> str:
+    return f'<span style="display:inline-block;width:0.65em;height:0.65em;border-radius:50%;background:{colour}"></span>'
+
+
+def _number(value: float) -> str:
+    return "&ndash;" if math.isnan(value) else f"{value:.0f}"

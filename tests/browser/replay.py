@@ -1,0 +1,152 @@
+"""A relay that plays the sample clip and its truth: bodies at 30 a second, pictures and facts, with no engine."""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import threading
+import time
+from collections.abc import Callable, Iterator
+from functools import cache
+
+import cv2
+import numpy as np
+
+from remi_stream.config import BUS, CONTROL, port
+from remi_stream.link import Context, ControlServer, Publisher
+from remi_stream.messages import Bodies, Frame, Person, Smpl
+from remi_stream.resources import data_file
+from tests.sample import facts
+
+FPS = 30
+PREVIEW_EVERY = 3
+SIZE = (1280, 720)
+SMALL = (640, 360)
+
+Change = Callable[[Bodies], Bodies]
+
+
+@cache
+def truth() -> dict[str, np.ndarray]:
+    with np.load(data_file("sample_truth.npz")) as stored:
+        return {name: stored[name] for name in stored.files}
+
+
+@cache
+def pictures() -> list[np.ndarray]:
+    """The clip's frames as the relay previews them: JPEG bytes, 640 px wide."""
+    capture = cv2.VideoCapture(str(data_file("sample.mp4")))
+    made = []
+    while (image := capture.read()[1]) is not None:
+        made.append(cv2.imencode(".jpg", cv2.resize(image, SMALL, interpolation=cv2.INTER_AREA))[1].ravel())
+    return made
+
+
+def person(k: int, track_id: int = 1) -> Person:
+    """The true person of a frame."""
+    poses, joints_px = truth()["poses"][k], truth()["joints_px"][k]
+    smpl = Smpl(
+        body="open",
+        global_orient=poses[:3],
+        body_pose=poses[3:],
+        betas=np.zeros(10, np.float32),
+        transl=truth()["transl"][k],
+        joint_confidence=np.ones(24, np.float32),
+    )
+    return Person(
+        track_id=track_id,
+        score=1.0,
+        box_xyxy=np.concatenate([joints_px.min(0), joints_px.max(0)]),
+        skeleton="smpl24",
+        keypoints_px=joints_px,
+        keypoint_scores=np.ones(24, np.float32),
+        joints_m=truth()["joints_m"][k],
+        smpl=smpl,
+    )
+
+
+def bodies(frame_id: int, camera: str = "sample") -> Bodies:
+    """The true bodies of a frame; the clip is played over and over."""
+    K = truth()["K"]
+    now = time.monotonic()
+    return Bodies(
+        camera=camera,
+        epoch=7,
+        frame_id=frame_id,
+        captured_at=now - 0.04,
+        stamps={"relay": now},
+        engine="truth",
+        size=SIZE,
+        intrinsics=(float(K[0, 0]), float(K[1, 1]), float(K[0, 2]), float(K[1, 2])),
+        people=[person(frame_id % len(truth()["poses"]))],
+    )
+
+
+def picture(frame_id: int, camera: str = "sample") -> Frame:
+    """The preview picture of a frame."""
+    return Frame(
+        camera=camera,
+        epoch=7,
+        frame_id=frame_id,
+        captured_at=time.monotonic() - 0.04,
+        image=pictures()[frame_id % len(pictures())],
+        size=SIZE,
+        rectangle=(0.0, 0.0, float(SIZE[0]), float(SIZE[1])),
+        encoding="jpeg",
+    )
+
+
+class Replay:
+    """Plays on a thread. change: made to each Bodies before it goes out. paused: says nothing. still: says the same frame."""
+
+    def __init__(self, cameras: tuple[str, ...]) -> None:
+        self.name = f"t{secrets.token_hex(4)}"
+        self.cameras = cameras
+        self.change: Change = lambda bodies: bodies
+        self.paused = self.still = False
+        self.frame_id = 0
+        self.previewed = 0
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._play)
+
+    def start(self) -> None:
+        pictures()
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _play(self) -> None:
+        context = Context()
+        bus = Publisher(context, port(self.name, BUS))
+        control = ControlServer(context, port(self.name, CONTROL), lambda _: {"cameras": {each: {} for each in self.cameras}})
+        due = time.monotonic()
+        while not self._stop.wait(max(0.0, due - time.monotonic())):
+            due += 1 / FPS
+            bus.pump()
+            control.pump()
+            if not self.paused:
+                self._say(bus)
+        context.close()
+
+    def _say(self, bus: Publisher) -> None:
+        self.frame_id += not self.still
+        for camera in self.cameras:
+            bus.publish(f"bodies/{camera}", self.change(bodies(self.frame_id, camera)))
+            if self.frame_id % PREVIEW_EVERY == 0 and bus.heard(f"preview/{camera}"):
+                self.previewed += 1
+                bus.publish(f"preview/{camera}", picture(self.frame_id, camera))
+            if self.frame_id % FPS == 0:
+                bus.publish(f"camera/{camera}", facts(self.frame_id, camera=camera, epoch=7, size=SIZE))
+
+
+@contextlib.contextmanager
+def replaying(*cameras: str) -> Iterator[Replay]:
+    """Play the clip while the block runs."""
+    replay = Replay(cameras or ("sample",))
+    replay.start()
+    try:
+        yield replay
+    finally:
+        replay.stop()

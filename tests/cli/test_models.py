@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from remi_stream.cli.engines import engines
+from remi_stream.cli.models import app
+
+RUNNER = CliRunner()
+
+
+@pytest.fixture(autouse=True)
+def empty_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REMI_HOME", str(tmp_path))
+
+
+def test_models_lists_files_licences_and_what_is_missing() -> None:
+    out = RUNNER.invoke(app, []).stdout
+    assert {"pose_landmark_full.tflite", "pose_detection.tflite", "Apache-2.0", "mediapipe==0.10.21", "missing"} <= set(
+        out.split()
+    )
+    assert RUNNER.invoke(app, ["list"]).stdout == out
+
+
+def test_verify_names_what_is_missing_and_what_is_damaged(tmp_path: Path) -> None:
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "pose_detection.tflite").write_bytes(b"half")
+    result = RUNNER.invoke(app, ["verify"], standalone_mode=False)
+    assert result.stdout.splitlines() == ["pose_detection: damaged", "pose_landmark_full: missing"]
+    assert result.return_value == 3
+
+
+def test_engines_lists_the_default_engine_and_its_weights() -> None:
+    alone = typer.Typer()
+    alone.command()(engines)
+    out = RUNNER.invoke(alone, []).stdout
+    assert {"blazepose", "openvino", "Apache-2.0", "missing"} <= set(out.split())

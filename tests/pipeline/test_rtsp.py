@@ -1,0 +1,164 @@
+"""A real RTSP server in front of the real pipeline: killed, stopped, started anew, locked."""
+
+from __future__ import annotations
+
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cli.test_bad_input import assert_one_line, pipeline, remi
+from tests.pipeline.camera import RtspServer, free_port, rtsp_server
+from tests.pipeline.daemon import SYNTHETIC, Daemon, check_books, orphans, running
+
+pytestmark = pytest.mark.rtsp
+
+BACK_S = 5.0
+SECRET = "s3cret-Pa55"
+
+
+def camera(server: RtspServer, **more: Any) -> dict[str, Any]:
+    return {"name": "front", "source": server.url, **more}
+
+
+def bodies_after(daemon: Daemon, since: float, timeout_s: float = BACK_S) -> float:
+    """Wait for a body of a picture captured after this moment; give how long it took, s."""
+    daemon.listen(lambda: daemon.bodies and daemon.bodies[-1].captured_at > since, timeout_s)
+    return daemon.came_at[-1] - since
+
+
+def wait_for_state(daemon: Daemon, state: str, timeout_s: float) -> None:
+    daemon.listen(lambda: "front" in daemon.cameras and daemon.cameras["front"].state == state, timeout_s)
+
+
+@pytest.mark.parametrize("options", [(), ("--codec", "h265")], ids=["h264", "h265"])
+@pytest.mark.parametrize("transport", ["tcp", "udp"])
+def test_pictures_of_a_real_server_become_bodies(options: tuple[str, ...], transport: str, tmp_path: Path) -> None:
+    with rtsp_server(*options) as server, running(tmp_path, cameras=[camera(server, transport=transport)], **SYNTHETIC) as daemon:
+        bodies = daemon.more_bodies(45)
+        assert {body.size for body in bodies} == {(320, 240)}
+        assert not check_books(bodies).get("lost_in_crash")
+        daemon.listen(lambda: "front" in daemon.cameras and daemon.cameras["front"].fps == 30)
+        assert daemon.cameras["front"].source == server.url
+
+
+def test_killed_server_is_looked_for_and_bodies_are_back_soon_after_it(tmp_path: Path) -> None:
+    with rtsp_server() as server, running(tmp_path, cameras=[camera(server)], **SYNTHETIC) as daemon:
+        daemon.more_bodies(30)
+        server.kill()
+        wait_for_state(daemon, "reconnecting", 2.5)
+        server.start()
+        bodies_after(daemon, time.monotonic())
+        daemon.more_bodies(30)
+        assert len({body.epoch for body in daemon.bodies}) == 1
+        check_books(daemon.bodies)
+        assert daemon.log().count("looking for it") == 2  # the stream has ended; connection refused
+        assert "here after" in daemon.log()
+
+
+def test_stopped_server_is_noticed_and_bodies_are_back_after_it(tmp_path: Path) -> None:
+    with rtsp_server() as server, running(tmp_path, cameras=[camera(server)], **SYNTHETIC) as daemon:
+        daemon.more_bodies(30)
+        server.signal(signal.SIGSTOP)
+        wait_for_state(daemon, "reconnecting", 3.5)
+        server.signal(signal.SIGCONT)
+        bodies_after(daemon, time.monotonic())
+        daemon.more_bodies(30)
+        check_books(daemon.bodies)
+        assert daemon.stages["capture/front"].restarts == 0
+
+
+def test_server_that_comes_back_with_another_picture_size_is_fine(tmp_path: Path) -> None:
+    with rtsp_server() as server, running(tmp_path, cameras=[camera(server)], **SYNTHETIC) as daemon:
+        daemon.more_bodies(30)
+        server.kill()
+        server.start("--width", "640", "--height", "360")
+        daemon.listen(lambda: daemon.bodies[-1].size == (640, 360), BACK_S)
+        daemon.more_bodies(30)
+        check_books(daemon.bodies)
+        assert len({body.epoch for body in daemon.bodies}) == 1
+
+
+def test_picture_of_another_size_is_not_shown_when_there_is_a_mask(tmp_path: Path) -> None:
+    masked = {"masks": [[[0, 0], [100, 0], [100, 100]]]}
+    with rtsp_server() as server, running(tmp_path, cameras=[camera(server, **masked)], **SYNTHETIC) as daemon:
+        daemon.more_bodies(30)
+        server.kill()
+        server.start("--width", "640", "--height", "360")
+        daemon.listen(lambda: "gives pictures of 640x360 px" in daemon.log(), BACK_S)
+        server.kill()
+        server.start()
+        bodies_after(daemon, time.monotonic())
+        assert {body.size for body in daemon.bodies} == {(320, 240)}
+
+
+def test_server_that_is_not_there_yet_is_waited_for(tmp_path: Path) -> None:
+    server = RtspServer()
+    try:
+        with running(tmp_path, cameras=[camera(server)], **SYNTHETIC) as daemon:
+            wait_for_state(daemon, "reconnecting", 20)
+            server.start()
+            bodies_after(daemon, time.monotonic())
+            assert daemon.log().count("looking for it") == 1
+    finally:
+        server.kill()
+
+
+def test_camera_that_is_down_costs_the_other_camera_nothing(tmp_path: Path) -> None:
+    with rtsp_server() as left, rtsp_server("--fps", "15") as right:
+        cameras = [{"name": name, "source": server.url} for name, server in (("left", left), ("right", right))]
+        with running(tmp_path, cameras=cameras, **SYNTHETIC) as daemon:
+            daemon.listen(lambda: {body.camera for body in daemon.bodies[-10:]} == {"left", "right"})
+            daemon.more_bodies(20)
+            start = len(daemon.bodies)
+            left.kill()
+            daemon.listen(lambda: daemon.cameras["left"].state == "reconnecting", 3)
+            daemon.more_bodies(30)
+            assert not check_books([body for body in daemon.bodies[start:] if body.camera == "right"])
+
+
+@pytest.mark.parametrize(
+    ("path", "credentials", "words"),
+    [
+        ("/camera", f"joe:wrong{SECRET}", ["refuses the user or password", "REMI_RTSP_PASSWORD"]),
+        ("/nowhere", f"joe:{SECRET}", ["no such stream", "path"]),
+        ("/sound", f"joe:{SECRET}", ["no picture, only audio"]),
+    ],
+)
+def test_camera_that_refuses_is_one_line_and_exit_code_3(path: str, credentials: str, words: list[str], tmp_path: Path) -> None:
+    with rtsp_server("--auth", f"joe:{SECRET}") as server:
+        url = f"rtsp://{credentials}@127.0.0.1:{server.port}{path}"
+        result = remi("run", pipeline(tmp_path, cameras=[{"name": "front", "source": url}], name="refused"))
+    assert_one_line(result, 3, *words)
+    assert SECRET not in result.stdout + result.stderr
+    assert orphans("refused") == []
+
+
+def test_camera_that_is_away_for_longer_than_asked_for_ends_the_daemon_with_exit_code_4(tmp_path: Path) -> None:
+    source = f"rtsp://127.0.0.1:{free_port()}/camera"
+    result = remi("run", pipeline(tmp_path, cameras=[{"name": "front", "source": source, "give_up_after_s": 2}], name="gaveup"))
+    assert_one_line(result, 4, "gave no picture for 2 s")
+
+
+@pytest.mark.parametrize("how", ["in the url", "by environment", "by file"])
+def test_password_opens_the_camera_and_is_never_shown(how: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "password").write_text(SECRET + "\n")
+    monkeypatch.setenv("FRONT_PASSWORD", SECRET)
+    with rtsp_server("--auth", f"joe:{SECRET}") as server:
+        config = {
+            "in the url": {"source": server.url.replace("//", f"//joe:{SECRET}@")},
+            "by environment": {"source": server.url, "username": "joe", "password_env": "FRONT_PASSWORD"},
+            "by file": {"source": server.url, "username": "joe", "password_file": str(tmp_path / "password")},
+        }[how]
+        with running(tmp_path, cameras=[{"name": "front", **config}], **SYNTHETIC) as daemon:
+            daemon.more_bodies(30)
+            daemon.listen(lambda: "front" in daemon.cameras)
+            server.kill()
+            wait_for_state(daemon, "reconnecting", 2.5)
+            commands = orphans(daemon.name)
+            assert len(commands) == 4
+            said = [daemon.log(), *commands, repr(daemon.cameras), repr(daemon.stages), repr(daemon.status())]
+            assert "joe:***@" in repr(daemon.cameras)
+            assert not [text for text in said if SECRET in text]

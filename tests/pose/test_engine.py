@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from remi_stream.errors import UsageError
+from remi_stream.models.manifest import list_engines
+from remi_stream.pose.engine import choose, find_adapter, load_engine
+
+MANIFEST = """
+what = "a test"
+adapter = "{adapter}"
+skeleton = "smpl24"
+licence = "none"
+runtime = "openvino"
+[runtimes.openvino]
+threads = 3
+"""
+
+
+@pytest.fixture
+def engines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The user's own folder of engines, empty."""
+    monkeypatch.setenv("REMI_HOME", str(tmp_path))
+    (tmp_path / "engines").mkdir()
+    return tmp_path / "engines"
+
+
+def test_unknown_engine_is_told_with_the_nearest_name() -> None:
+    with pytest.raises(UsageError, match=r"Unknown engine 'blazpose'. Did you mean 'blazepose'\? Known: blazepose") as error:
+        load_engine("blazpose")
+    assert "\n" not in str(error.value)
+
+
+def test_suffix_names_the_runtime() -> None:
+    assert choose("blazepose-ov")[1] == choose("blazepose")[1] == "openvino"
+
+
+def test_runtime_that_an_engine_lacks_is_told() -> None:
+    with pytest.raises(UsageError, match=r"'blazepose' does not run in tensorrt \(it runs in: openvino\)"):
+        choose("blazepose-trt")
+
+
+def test_users_own_manifest_is_found_and_a_hyphen_is_no_suffix(engines: Path) -> None:
+    (engines / "my-net.toml").write_text(MANIFEST.format(adapter="blazepose"))
+    manifest, runtime = choose("my-net")
+    assert (manifest.name, runtime, manifest.runtimes[runtime]) == ("my-net", "openvino", {"threads": 3})
+    assert [manifest.name for manifest in list_engines()] == ["blazepose", "my-net"]
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("what = ", "cannot be used"),
+        (MANIFEST.replace("licence", "license"), r"unknown field `license`"),
+        (MANIFEST.replace('"openvino"', '"onnx"'), r"runtime 'onnx' has no table of its own \(there are: openvino\)"),
+    ],
+)
+def test_mistake_in_a_manifest_is_told_with_its_file(engines: Path, text: str, complaint: str) -> None:
+    (engines / "mine.toml").write_text(text)
+    with pytest.raises(UsageError, match=complaint) as error:
+        choose("mine")
+    assert "mine.toml" in str(error.value)
+
+
+def test_broken_manifest_of_another_engine_does_no_harm(engines: Path) -> None:
+    (engines / "mine.toml").write_text("what = ")
+    assert choose("blazepose")[0].name == "blazepose"
+
+
+def test_unknown_adapter_is_told_with_those_that_there_are(engines: Path) -> None:
+    (engines / "mine.toml").write_text(MANIFEST.format(adapter="blazeposes"))
+    with pytest.raises(UsageError, match=r"engine 'mine': 'blazeposes'. Did you mean 'blazepose'\?"):
+        find_adapter(choose("mine")[0])
+
+
+def test_listing_engines_loads_no_network_library() -> None:
+    code = "import sys; from remi_stream.models.manifest import list_engines; list_engines(); print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert not {"openvino", "torch", "cv2", "scipy"} & set(loaded)

@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import openvino
+import openvino.opset13 as ops
+import pytest
+
+from remi_stream.errors import UsageError
+from remi_stream.runtimes.openvino import OpenVino
+from remi_stream.runtimes.runtime import load_runtime
+
+
+@pytest.fixture
+def network(tmp_path: Path) -> Path:
+    """Reads `picture` (1, 4) and gives `double` and `sum`."""
+    picture = ops.parameter([1, 4], np.float32, name="picture")
+    picture.output(0).get_tensor().set_names({"picture"})
+    double = ops.multiply(picture, ops.constant(np.float32(2)))
+    double.output(0).get_tensor().set_names({"double"})
+    total = ops.reduce_sum(picture, ops.constant(np.array([1], np.int64)))
+    total.output(0).get_tensor().set_names({"sum"})
+    openvino.save_model(openvino.Model([double, total], [picture], "net"), tmp_path / "net.xml", compress_to_fp16=False)
+    return tmp_path / "net.xml"
+
+
+PICTURE = np.array([[0, 51, 102, 255]], np.uint8)
+
+
+def test_outputs_are_given_by_name(network: Path) -> None:
+    out = OpenVino(network).run({"picture": PICTURE.astype(np.float32)})
+    np.testing.assert_allclose(out["double"], 2.0 * PICTURE)
+    np.testing.assert_allclose(out["sum"], [408])
+
+
+def test_only_the_outputs_asked_for_are_computed(network: Path) -> None:
+    assert list(OpenVino(network, outputs=("sum",)).run({"picture": PICTURE.astype(np.float32)})) == ["sum"]
+
+
+def test_bytes_are_scaled_and_shifted_inside_the_network(network: Path) -> None:
+    out = OpenVino(network, bytes_scale=2 / 255, bytes_offset=-1.0).run({"picture": PICTURE})
+    np.testing.assert_allclose(out["double"], 2 * (PICTURE * (2 / 255) - 1), atol=1e-5)
+
+
+def test_name_tells_precision_and_threads(network: Path) -> None:
+    assert OpenVino(network, threads=2).name == "openvino f32, 2 threads"
+    assert OpenVino(network).name == "openvino f32, 1 thread"
+
+
+def test_unknown_runtime_is_told(network: Path) -> None:
+    with pytest.raises(UsageError, match=r"Unknown runtime 'openvin'. Did you mean 'openvino'\?"):
+        load_runtime("openvin", network)

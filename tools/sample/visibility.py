@@ -1,0 +1,52 @@
+"""How much of each actor is seen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import moderngl
+import numpy as np
+from numpy.typing import NDArray
+
+from sample.figure import Figure
+
+Array = NDArray[Any]
+
+WIDE_PX = (640, 360)
+"""Twice the picture's width and height, at a quarter of its resolution: who leaves the picture is still in here."""
+PICTURE_PX = (160, 90, 320, 180)
+
+
+class Visibility:
+    """Counts pixels of outlines, alone and behind the others."""
+
+    def __init__(self, gl: moderngl.Context, clip_from_world: Array) -> None:
+        self.gl = gl
+        self.target = gl.framebuffer(depth_attachment=gl.depth_renderbuffer(WIDE_PX))
+        self.clip_from_world = np.diag([0.5, 0.5, 1, 1]) @ clip_from_world
+
+    def shares(self, figures: Sequence[Figure]) -> Array:
+        """Share of each figure, as it is posed now, that neither the others nor the picture's edge hide: (P,) in [0, 1]."""
+        self.target.use()
+        return np.array([self._seen(figure, figures) / max(1, self._count(figure)) for figure in figures])
+
+    def _seen(self, figure: Figure, figures: Sequence[Figure]) -> int:
+        self.target.clear(depth=1.0)
+        for other in figures:
+            if other is not figure:
+                other.outline(self.clip_from_world)
+        self.target.scissor = PICTURE_PX
+        seen = self._query(figure)
+        self.target.scissor = None
+        return seen
+
+    def _count(self, figure: Figure) -> int:
+        self.target.clear(depth=1.0)
+        return self._query(figure)
+
+    def _query(self, figure: Figure) -> int:
+        query = self.gl.query(samples=True)
+        with query:
+            figure.outline(self.clip_from_world)
+        return int(query.samples)
