@@ -16,7 +16,11 @@ _BLAZEPOSE = (
     "right_heel left_foot_index right_foot_index"
 )
 
-JOINTS: dict[str, tuple[str, ...]] = {"smpl24": tuple(_SMPL.split()), "blazepose33": tuple(_BLAZEPOSE.split()), "point": ("middle",)}
+JOINTS: dict[str, tuple[str, ...]] = {
+    "smpl24": tuple(_SMPL.split()),
+    "blazepose33": tuple(_BLAZEPOSE.split()),
+    "point": ("middle",),
+}
 
 _BLAZEPOSE_EDGES = (
     "0-2 2-7 0-5 5-8 9-10 11-12 11-13 13-15 12-14 14-16 15-17 15-19 15-21 16-18 16-20 16-22 11-23 12-24 23-24 23-25 25-27 "

@@ -102,7 +102,7 @@ def measure_flow(ear: Ear, seconds: float) -> dict[str, float]:
 
 
 def measure_return(ear: Ear, stage: str, how: signal.Signals) -> float:
-    """Seconds from the signal to the first body with a person of a frame captured after it, over 0.1 s of pause if there is one."""
+    """Seconds from the signal until bodies with a person came again; 0 if there never was a pause of a tenth of a second."""
     ear.flush()
     while stage not in ear.pids:
         ear.bodies()

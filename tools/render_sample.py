@@ -69,9 +69,7 @@ def truth_of_people(scene: Scene) -> dict[str, Array]:
     """What is known of everybody, cut to the scene's frames; people are the first axis."""
     known = [truth_of_person(actor.body, actor.motion) for actor in scene.actors]
     shown = slice(scene.first, scene.first + scene.count)
-    return {
-        name: np.array([person[name] if name == "betas" else person[name][shown] for person in known]) for name in known[0]
-    }
+    return {name: np.array([person[name] if name == "betas" else person[name][shown] for person in known]) for name in known[0]}
 
 
 def save(path: Path, known: dict[str, Array]) -> None:

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial.transform import Rotation
 
+from remi_stream.geometry import rotation_matrices, rotation_vectors
 from remi_stream.resources import data_file
 from remi_stream.skeletons import SMPL_PARENTS
 
@@ -96,7 +96,7 @@ class Body:
 def joint_rotations(global_orient: Floats, body_pose: Floats) -> Floats:
     """Each joint's rotation in its parent: (24, 3, 3) float64, from (3,) and (69,) axis-angle, rad."""
     rotvecs = np.concatenate([global_orient, body_pose]).reshape(JOINTS, 3)
-    return Rotation.from_rotvec(rotvecs).as_matrix()
+    return rotation_matrices(rotvecs)
 
 
 def forward_kinematics(
@@ -120,8 +120,8 @@ def change_axes(rotation: Floats, root_joint: Floats, global_orient: Floats, tra
     SMPL turns about joint 0, not about the origin, so transl is no plain vector: t' = R (J0 + t) - J0, where
     root_joint is J0 = rest_joints(betas)[0], (3,) m.
     """
-    turned = Rotation.from_matrix(rotation) * Rotation.from_rotvec(global_orient)
-    return turned.as_rotvec(), rotation @ (root_joint + transl) - root_joint
+    turned = rotation @ rotation_matrices(global_orient)
+    return rotation_vectors(turned), rotation @ (root_joint + transl) - root_joint
 
 
 @cache

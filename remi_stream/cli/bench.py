@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from typing import Annotated, Any
 
+import msgspec
 import numpy as np
 import typer
 
@@ -15,7 +16,7 @@ from remi_stream import config as configuration
 from remi_stream.cli.play import SAMPLE_FOCAL_PX, Detector, Engine, Threads
 from remi_stream.cli.ready import make_ready
 from remi_stream.config import BUS, Config
-from remi_stream.messages import Bodies
+from remi_stream.messages import Bodies, Frame, View
 from remi_stream.resources import data_file
 
 NAME = "bench"
@@ -43,31 +44,24 @@ def bench(
 
 
 def stages_alone(config: Config) -> dict[str, dict[str, Any]]:
-    """Decode, detect and pose, one after the other on the clip's frames, each timed by itself."""
-    from remi_stream.capture.file import FileSource
+    """The stages as one chain over the clip, each timed by itself."""
+    from remi_stream.capture.stage import CaptureStage
     from remi_stream.capture.view import render
-    from remi_stream.detect.detector import load_detector
-    from remi_stream.messages import Detections
+    from remi_stream.detect.stage import DetectStage
     from remi_stream.pose.stage import PoseStage
 
-    source = FileSource(config.cameras[0].source, realtime=False, loop=False)
-    source.open()
-    watches = {name: Stopwatch() for name in ("decode", "detect", "pose")}
-    finder, pose = load_detector(config.detector), PoseStage(config)
-    pose.open()
-    for frame_id in range(240):
-        picture = watches["decode"].time(source.read)
-        frame = _frame(frame_id, picture)
-        if frame_id % LOOK_EVERY == 0:
-            seen = render(frame, finder.view)
-            found = watches["detect"].time(lambda seen=seen: finder.find(seen.image))
-            scale = frame.size[0] / seen.image.shape[1]
-            boxes = (found.boxes_xyxy * scale).astype(np.float32)
-            searched = np.array([frame.rectangle], np.float32)
-            place = {"camera": "sample", "epoch": 1, "frame_id": frame_id, "captured_at": frame.captured_at}
-            list(pose.step(Detections(**place, boxes_xyxy=boxes, scores=found.scores, searched_xyxy=searched)))
-        watches["pose"].time(lambda frame=frame: list(pose.step(frame)))
-    source.close()
+    camera = msgspec.structs.replace(config.cameras[0], realtime=False, loop=False)
+    capture, detect, pose = CaptureStage(camera), DetectStage(config.detector), PoseStage(config)
+    for stage in (capture, detect, pose):
+        stage.open()
+    watches = {name: Stopwatch() for name in ("capture", "detect", "pose")}
+    while (messages := watches["capture"].time(capture.step)) is not None:
+        for frame in (message for message in messages if isinstance(message, Frame)):
+            if frame.frame_id % LOOK_EVERY == 0:
+                view = detect.request(camera.name).view or View()
+                found = watches["detect"].time(lambda seen: list(detect.step(seen)), render(frame, view))
+                list(pose.step(found[0]))
+            watches["pose"].time(lambda seen: list(pose.step(seen)), frame)
     return {name: watch.figures() for name, watch in watches.items()}
 
 
@@ -119,10 +113,10 @@ class Stopwatch:
         self._wall: list[float] = []
         self._cpu: list[float] = []
 
-    def time(self, call: Callable[[], Any]) -> Any:
+    def time(self, call: Callable[..., Any], *arguments: Any) -> Any:
         """Call it, and note how long it took."""
         wall, cpu = time.perf_counter(), time.process_time()
-        result = call()
+        result = call(*arguments)
         self._wall.append((time.perf_counter() - wall) * 1000)
         self._cpu.append((time.process_time() - cpu) * 1000)
         return result
@@ -137,27 +131,16 @@ def percentiles(values: np.ndarray) -> dict[str, float]:
     return {f"p{p}": round(float(np.percentile(values, p)), 2) for p in (50, 95, 99)}
 
 
-def _frame(frame_id: int, picture: Any) -> Any:
-    from remi_stream.messages import Frame
-
-    height, width = picture.image.shape[:2]
-    place = {"camera": "sample", "epoch": 1, "frame_id": frame_id, "captured_at": frame_id / 30}
-    rectangle = (0.0, 0.0, float(width), float(height))
-    return Frame(**place, image=picture.image, size=(width, height), rectangle=rectangle)
-
-
 def _print_table(figures: dict[str, Any]) -> None:
     from rich.console import Console
     from rich.table import Table
 
     table = Table("stage alone", "p50 ms", "p95 ms", "p99 ms", "processor ms", box=None, title=f"{figures['cores']} cores")
-    for name in ("decode", "detect", "pose"):
+    for name in ("capture", "detect", "pose"):
         wall = figures[name]["wall_ms"]
         table.add_row(name, *(f"{wall[p]:.1f}" for p in ("p50", "p95", "p99")), f"{figures[name]['cpu_ms']:.1f}")
-    console, whole = Console(), figures["live"]
-    console.print(table)
+    Console().print(table)
+    whole = figures["live"]
     latency = whole["latency_ms"]
-    console.print(
-        f"live: {whole['bodies_per_second']:.1f} bodies/s, picture to relay p50 {latency['p50']:.1f} ms, p95 {latency['p95']:.1f} ms, "
-        f"p99 {latency['p99']:.1f} ms, {whole['dropped']} dropped, {whole['unexplained']} unexplained"
-    )
+    print(f"live: {whole['bodies_per_second']:.1f} bodies/s, {whole['dropped']} frames dropped, {whole['unexplained']} unexplained")
+    print("picture to relay: " + ", ".join(f"{name} {value:.1f} ms" for name, value in latency.items()))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import msgspec
 import numpy as np
@@ -19,11 +19,12 @@ SEARCH_S = 0.1
 
 
 class DetectStage:
-    """Runs a detector; a new camera is searched ten times a second until pose says otherwise."""
+    """Runs a detector; a new camera is searched ten times a second until pose says otherwise. clock: monotonic seconds."""
 
-    def __init__(self, detector_name: str) -> None:
+    def __init__(self, detector_name: str, clock: Callable[[], float] = time.monotonic) -> None:
         self.facts = {"detector": detector_name}
         self._name = detector_name
+        self._clock = clock
         self._interval_s: dict[str, float] = {}
         self._looked_at: dict[str, float] = {}
         self._rounds: dict[str, Iterator[Rectangle]] = {}
@@ -44,7 +45,7 @@ class DetectStage:
         if isinstance(message, Search):
             self._interval_s[message.camera] = message.interval_s
             return []
-        self._looked_at[message.camera] = time.monotonic()
+        self._looked_at[message.camera] = self._clock()
         self._look_on(message.camera, message.size)
         found = self._detector.find(message.image)
         return [

@@ -78,7 +78,7 @@ class SourceLoop:
             self._stepping_since = time.monotonic()
             try:
                 messages = self._stage.step()
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - handed to the loop's thread, which raises it
                 messages = error
             self._stepping_since = None
             self._ready.put(messages)

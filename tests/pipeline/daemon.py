@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import secrets
-import signal
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -141,7 +142,7 @@ def gone(name: str) -> bool:
 def check_books(bodies: list[Bodies]) -> Counter[str]:
     """Assert that every frame between the first and the last body of each epoch is accounted for; give what was dropped."""
     dropped: Counter[str] = Counter()
-    for before, after in zip(bodies, bodies[1:]):
+    for before, after in itertools.pairwise(bodies):
         if before.epoch == after.epoch:
             gap = after.frame_id - before.frame_id - 1
             assert gap == sum(after.skipped.values()), f"{before.frame_id} -> {after.frame_id}: {after.skipped}"

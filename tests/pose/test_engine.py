@@ -48,7 +48,7 @@ def test_users_own_manifest_is_found_and_a_hyphen_is_no_suffix(engines: Path) ->
     (engines / "my-net.toml").write_text(MANIFEST.format(adapter="blazepose"))
     manifest, runtime = choose("my-net")
     assert (manifest.name, runtime, manifest.runtimes[runtime]) == ("my-net", "openvino", {"threads": 3})
-    assert [manifest.name for manifest in list_engines()] == ["blazepose", "my-net"]
+    assert [manifest.name for manifest in list_engines()] == ["blazepose", "my-net", "synthetic"]
 
 
 @pytest.mark.parametrize(

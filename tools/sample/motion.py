@@ -32,8 +32,7 @@ def placed(motion: Motion, root_joint: Array, yaw: float, x: float, z: float) ->
 def seen_from(motion: Motion, root_joint: Array, rotation: Array, translation: Array) -> Motion:
     """The motion in other axes: points p become rotation (3, 3) p + translation (3,)."""
     moved = [
-        change_axes(rotation, root_joint, pose[:3], transl)
-        for pose, transl in zip(motion.poses, motion.transl, strict=True)
+        change_axes(rotation, root_joint, pose[:3], transl) for pose, transl in zip(motion.poses, motion.transl, strict=True)
     ]
     poses = np.c_[np.array([orient for orient, _ in moved]), motion.poses[:, 3:]]
     return Motion(poses, motion.betas, np.array([transl for _, transl in moved]) + translation)

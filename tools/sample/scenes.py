@@ -22,8 +22,8 @@ Array = NDArray[Any]
 MIDDLE_S = SECONDS[-1] / 2
 FROM_MIDDLE = SECONDS - MIDDLE_S
 HIDDEN_S = 0.8
-TRUNK_M = 0.42
-"""Width of somebody who walks by, without the legs."""
+TRUNK_M = 0.4
+"""Width of somebody who walks by, without the limbs."""
 SHIRTS = [(66, 104, 158), (176, 58, 52), (70, 128, 84), (214, 204, 186), (60, 60, 66), (196, 150, 60), (120, 84, 140)]
 TROUSERS = [(58, 60, 70), (120, 104, 84), (70, 84, 112), (150, 148, 142), (40, 40, 42)]
 SKINS = [(214, 164, 136), (168, 116, 86), (120, 80, 58), (232, 190, 164)]
@@ -64,7 +64,9 @@ def leave(body: Body, seed: int) -> Scene:
     edge_m = WIDTH / 2 / FOCAL_PX * depth_m + 0.35
     away = edge_m + speed * rng.uniform(0.5, 0.9) / 2 - speed * np.abs(FROM_MIDDLE)
     level = np.c_[side * smooth(away, 2), np.full(FRAMES, CAMERA_AT[2] - depth_m)]
-    actors = [Actor(body, walk(body, build(rng), level, -80 * side * np.tanh(FROM_MIDDLE / 0.2), rng.uniform(0, 0.5)), outfit(rng))]
+    actors = [
+        Actor(body, walk(body, build(rng), level, -80 * side * np.tanh(FROM_MIDDLE / 0.2), rng.uniform(0, 0.5)), outfit(rng))
+    ]
     if seed % 2:
         actors.append(performer(body, build(rng), 0, (-1.2 * side, -0.8), outfit(rng)))
     return Scene(actors, first=45, count=150)
@@ -74,9 +76,7 @@ def three(body: Body, seed: int) -> Scene:
     """Three people walk, wave and squat, each at another time; the clip loops without a seam."""
     rng = np.random.default_rng(seed)
     spots = [(-1.45, -0.6), (0.05, -1.0), (1.5, -0.6)]
-    actors = [
-        performer(body, build(rng), round(number * FRAMES / 3), spot, outfit(rng)) for number, spot in enumerate(spots)
-    ]
+    actors = [performer(body, build(rng), round(number * FRAMES / 3), spot, outfit(rng)) for number, spot in enumerate(spots)]
     return Scene(actors, first=0, count=FRAMES)
 
 

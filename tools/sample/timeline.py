@@ -21,9 +21,7 @@ def channel(keys: Sequence[tuple[float, float]]) -> Array:
     """A periodic curve through the keys, (FRAMES,): monotone between them, so that a held value is held."""
     times, values = np.array(keys).T
     period = FRAMES / FPS
-    curve = PchipInterpolator(
-        np.concatenate([times - period, times, times + period]), np.concatenate([values, values, values])
-    )
+    curve = PchipInterpolator(np.concatenate([times - period, times, times + period]), np.concatenate([values, values, values]))
     return smooth(curve(SECONDS), 3)
 
 

@@ -21,9 +21,7 @@ def truth_of_person(body: Body, motion: Motion) -> dict[str, Array]:
     """Poses (N, 72), betas (10,), transl (N, 3), joints_m (N, 24, 3) and joints_px (N, 24, 2)."""
     camera = camera_from_world()
     seen = seen_from(motion, body.rest_joints(motion.betas)[0], camera[:3, :3], camera[:3, 3])
-    joints = np.array(
-        [body.joints(pose[:3], pose[3:], seen.betas, t) for pose, t in zip(seen.poses, seen.transl, strict=True)]
-    )
+    joints = np.array([body.joints(pose[:3], pose[3:], seen.betas, t) for pose, t in zip(seen.poses, seen.transl, strict=True)])
     return {
         "poses": seen.poses,
         "betas": seen.betas,

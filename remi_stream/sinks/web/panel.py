@@ -11,16 +11,17 @@ from viser import uplot
 
 from remi_stream.messages import CameraFacts
 from remi_stream.sinks.web import words
+from remi_stream.sinks.web.mood import theme
 from remi_stream.sinks.web.rates import WINDOW_S, Rates
 
 SPEED, MEDIAN, TAIL = "#3fb6b0", "#5b9be6", "#f08a5d"
-BRAND = (38, 132, 128)
 PLOT_PX = 84
 BLANK = np.full((360, 640, 3), 24, np.uint8)
 
 FROM_ZERO = {"min": {"pad": 0, "soft": 0, "mode": 1}, "max": {"pad": 0.15, "soft": 10, "mode": 2}}
 """uPlot's way to say: from 0 to at least 10."""
 
+Act = Callable[[viser.ClientHandle], None]
 RECENTRE, LIGHT = "Recentre", "Light / dark"
 
 
@@ -37,8 +38,8 @@ class Panel:
 
     def __init__(self, server: viser.ViserServer, cameras: Sequence[str]) -> None:
         self._gui = server.gui
-        self._light: set[int] = set()
-        _theme(self._gui, dark=True)
+        theme(self._gui)
+        self._gui.add_html(words.STYLE)
         self._gui.set_panel_label("remi-stream")
         self._picture = self._gui.add_image(BLANK, format="jpeg", jpeg_quality=80)
         self._numbers = self._gui.add_html("")
@@ -61,16 +62,13 @@ class Panel:
         """What is to be seen."""
         return Wants(self._body.value, self._bones.value, self._shown.value)
 
-    def on_recentre(self, act: Callable[[viser.ClientHandle], None]) -> None:
-        """What the button does for the client that presses it."""
+    def on_button(self, recentre: Act, turn_light: Act) -> None:
+        """What the buttons do for the client that presses them."""
 
         @self._buttons.on_click
-        def _(event: viser.GuiEvent[viser.GuiButtonGroupHandle]) -> None:
+        def _(event: viser.GuiEvent[viser.GuiButtonGroupHandle[str]]) -> None:
             if event.client is not None:
-                if self._buttons.value == RECENTRE:
-                    act(event.client)
-                else:
-                    self._turn_light(event.client)
+                (recentre if self._buttons.value == RECENTRE else turn_light)(event.client)
 
     def show_picture(self, image: np.ndarray, caption: str) -> None:
         """Show the live picture, (h, w, 3) uint8 RGB."""
@@ -80,17 +78,14 @@ class Panel:
     def show_rates(self, rates: Rates) -> None:
         """Show how fast and how late bodies come."""
         ago, fps, p50, p95 = rates.series()
+        came = np.isfinite(p50)
         self._speed.data = (ago, fps)
-        self._latency.data = (ago, p50, p95)
+        self._latency.data = (ago[came], p50[came], p95[came])
         self._numbers.content = words.numbers(rates.moments[-1])
 
     def show_state(self, people: Sequence[int], engine: str, cameras: Sequence[CameraFacts]) -> None:
         """Show who is there (track ids), by which engine they are seen, and how the cameras are."""
         self._people.content = words.people(people) + words.cameras(engine, cameras)
-
-    def _turn_light(self, client: viser.ClientHandle) -> None:
-        self._light ^= {client.client_id}
-        _theme(client.gui, dark=client.client_id not in self._light)
 
     def _plot(self, *lines: str) -> viser.GuiUplotHandle:
         """lines: label, colour, label, colour, ..."""
@@ -103,8 +98,5 @@ class Panel:
             axes=(uplot.Axis(show=False), uplot.Axis(size=34)),
             legend=uplot.Legend(show=False),
             height=PLOT_PX,
+            padding=(8, 10, 8, 0),
         )
-
-
-def _theme(gui: viser.GuiApi, *, dark: bool) -> None:
-    gui.configure_theme(dark_mode=dark, show_logo=False, show_share_button=False, brand_color=BRAND)

@@ -8,6 +8,7 @@ from remi_stream.messages import Bodies, CameraFacts, Frame
 from remi_stream.sinks.web import overlay, words
 from remi_stream.sinks.web.crowd import Crowd
 from remi_stream.sinks.web.floor import Floor
+from remi_stream.sinks.web.mood import Moods
 from remi_stream.sinks.web.pairs import Pairs
 from remi_stream.sinks.web.panel import Panel
 from remi_stream.sinks.web.rates import Rates
@@ -37,8 +38,10 @@ class Show:
         self._chosen = ""
         self._drawn: Bodies | None = None
         self._told_at = float("-inf")
-        self._panel.on_recentre(self._studio.recentre)
+        moods = Moods()
+        self._panel.on_button(self._studio.recentre, moods.turn)
         server.on_client_connect(self._studio.recentre)
+        server.on_client_connect(moods.greet)
 
     @property
     def topics(self) -> list[str]:

@@ -1,4 +1,4 @@
-"""The room that people are shown in: floor, light, the camera with its live picture, and where one looks from."""
+"""The room that people are shown in: light, the camera with its live picture, and where one looks from."""
 
 from __future__ import annotations
 
@@ -12,41 +12,27 @@ from remi_stream.sinks.web.floor import Floor
 CAMERA = "/camera"
 """The node whose frame is the camera's: x right, y down, z forward."""
 
-GRID, CROSS = (122, 129, 140), (134, 142, 156)
 FRAME = (120, 132, 150)
-SIGHT_M = 0.55
+SIGHT_M = 0.3
 """How large the camera's picture stands in the room."""
 
-VIEW_FOV = 0.62
-MIDDLE_M = 0.9
-"""Height of the point that is looked at."""
+FOV = 0.45
+SIDE = 0.2
+"""How far to the side one looks from, as a slope."""
+EYE_M, MIDDLE_M = 1.55, 0.86
+BEHIND_M = 2.3
+"""How far behind the camera one stands, to see it."""
 
 
 class Studio:
-    """Everything in the scene but the people."""
+    """Everything in the scene but the people and the floor."""
 
     def __init__(self, server: viser.ViserServer) -> None:
-        self._server = server
-        self._target = np.array([0.0, MIDDLE_M, -3.0])
-        scene = server.scene
-        scene.set_up_direction("+y")
-        scene.configure_default_lights(True, cast_shadow=True)
-        scene.configure_environment_map("studio", environment_intensity=0.55)
-        scene.add_grid(
-            "/floor",
-            plane="xz",
-            infinite_grid=True,
-            cell_size=0.5,
-            section_size=1.0,
-            cell_thickness=0.6,
-            section_thickness=1.0,
-            cell_color=GRID,
-            section_color=CROSS,
-            fade_distance=16.0,
-            fade_strength=2.0,
-            shadow_opacity=0.45,
-        )
-        self._camera = scene.add_frame(CAMERA, show_axes=False)
+        self._scene = server.scene
+        self._target = np.array([0.0, MIDDLE_M, -3.7])
+        self._scene.set_up_direction("+y")
+        self._light()
+        self._camera = self._scene.add_frame(CAMERA, show_axes=False)
         self._frustum: viser.CameraFrustumHandle | None = None
         self._lens = (0.0, 0.0)
 
@@ -59,11 +45,11 @@ class Studio:
     def hang(self, image: np.ndarray, bodies: Bodies) -> None:
         """Show the camera's picture, (h, w, 3) uint8 RGB, in its place."""
         width, height = bodies.size
-        lens = (2 * np.arctan2(height / 2, bodies.intrinsics[1]), width / height)
+        lens = (2 * float(np.arctan2(height / 2, bodies.intrinsics[1])), width / height)
         if self._frustum is None or lens != self._lens:
             self._lens = lens
-            self._frustum = self._server.scene.add_camera_frustum(
-                f"{CAMERA}/picture", *lens, scale=SIGHT_M, thickness=0.012, color=FRAME, format="jpeg", cast_shadow=False
+            self._frustum = self._scene.add_camera_frustum(
+                f"{CAMERA}/picture", *lens, scale=SIGHT_M, thickness=0.006, color=FRAME, format="jpeg", cast_shadow=False
             )
         self._frustum.visible = True
         self._frustum.image = image
@@ -82,12 +68,19 @@ class Studio:
             self._target = np.array([middle[0], MIDDLE_M, middle[2]])
 
     def recentre(self, client: viser.ClientHandle) -> None:
-        """Let a client look at the people from the front; at the camera too, where the window is wide enough."""
+        """Let a client look at the people from the front, past the camera; in a wide window the panel covers the right."""
         camera = client.camera
-        wide = camera.image_width > camera.image_height
-        x, y, z = self._target
-        away = max(2.0, -z)
-        camera.fov = VIEW_FOV
+        away = max(4.0, BEHIND_M - self._target[2])
+        beside = 0.07 * away if camera.image_width > camera.image_height else 0.0
         with client.atomic():
-            camera.position = (x + 1.9, 1.75, 1.5) if wide else (x + 0.9, 1.5, z + away * 1.15 + 1)
-            camera.look_at = (x * 0.5 - 0.25, y, z * 0.78) if wide else (x, y, z)
+            camera.fov = FOV
+            camera.position = self._target + (SIDE * away, EYE_M - MIDDLE_M, away)
+            camera.look_at = self._target + (beside, 0.0, -beside * SIDE)
+
+    def _light(self) -> None:
+        """A high key light from the left that casts the shadow, a softer one from the right, and the sky."""
+        self._scene.configure_default_lights(False)
+        self._scene.configure_environment_map(None)
+        self._scene.add_light_directional("/light/key", intensity=2.2, cast_shadow=True, position=(-1.6, 4.0, 2.2))
+        self._scene.add_light_directional("/light/rim", intensity=0.7, position=(3.0, 2.0, -3.0))
+        self._scene.add_light_hemisphere("/light/sky", sky_color=(235, 242, 255), ground_color=(120, 112, 104), intensity=0.9)

@@ -12,6 +12,11 @@ from remi_stream.sinks.web.rates import Moment
 
 STATES = {"live": "#3fa34d", "starting": "#d99a1c", "reconnecting": "#d99a1c", "ended": "#8a919c"}
 BOX = "padding:0 0.75em 0.5em;font-size:0.8rem;line-height:1.5;color:var(--mantine-color-text)"
+STYLE = (
+    "<style>:root[data-mantine-color-scheme=dark]{--mantine-color-dimmed:#b4bac4!important}"
+    ":root[data-mantine-color-scheme=light]{--mantine-color-dimmed:#565d66!important}</style>"
+)
+"""The theme's own grey is too close to the background to be read with ease."""
 FIGURE = "font-size:1.35rem;font-weight:600;line-height:1.2;font-variant-numeric:tabular-nums"
 
 

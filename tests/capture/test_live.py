@@ -1,0 +1,149 @@
+"""A camera that comes and goes: states, patience, and what is an error."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import time
+from collections.abc import Generator, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+from remi_stream.capture import live
+from remi_stream.capture.live import Away, LiveSource, pause_s
+from remi_stream.capture.source import Picture
+from remi_stream.errors import GAVE_UP, RemiError
+
+IMAGE = np.zeros((2, 2, 3), np.uint8)
+
+
+class Script:
+    """A device that does what is put into it: an exception to raise, an int for a picture of this number, "end"."""
+
+    description = "script"
+    fps = 30.0
+
+    def __init__(self, *steps: Any) -> None:
+        self.connections = 0
+        self._steps: queue.Queue[Any] = queue.Queue()
+        self.put(*steps)
+
+    def put(self, *steps: Any) -> None:
+        for step in steps:
+            self._steps.put(step)
+
+    def pictures(self) -> Generator[Picture | None, None, None]:
+        self.connections += 1
+        while (step := self._steps.get()) != "end":
+            if isinstance(step, Exception):
+                raise step
+            yield None if step is None else Picture(IMAGE, time.monotonic(), float(step))
+
+
+@pytest.fixture
+def records(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    lines: list[str] = []
+    handler = logging.Handler()
+    handler.emit = lambda record: lines.append(record.getMessage())  # type: ignore[method-assign]
+    live.log.addHandler(handler)
+    monkeypatch.setattr(live.log, "level", logging.INFO)
+    yield lines
+    live.log.removeHandler(handler)
+
+
+def read_until_picture(source: LiveSource) -> Picture:
+    for _ in range(20):
+        picture = source.read()
+        if picture:
+            return picture
+    raise AssertionError("no picture")
+
+
+def test_camera_is_looked_for_soon_at_first_and_seldom_after_two_minutes() -> None:
+    assert [round(pause_s(attempt, 1.0), 2) for attempt in range(5)] == [0.2, 0.3, 0.45, 0.5, 0.5]
+    assert pause_s(100_000, 119) == 0.5
+    assert pause_s(3, 121) == 2.0
+
+
+def test_lost_camera_is_told_once_and_comes_back(records: list[str]) -> None:
+    script = Script(1, Away("gone"), Away("gone"), Away("gone"), 2)
+    source = LiveSource(script)
+    source.open()
+    pts = [read_until_picture(source).pts, read_until_picture(source).pts]
+    assert pts == [1, 2]
+    assert script.connections == 4
+    assert records[0] == "script: gone; looking for it"
+    assert [line.split(" after")[0] for line in records[1:]] == ["script: here"]
+
+
+def test_camera_that_is_away_at_first_is_no_error() -> None:
+    source = LiveSource(Script(Away("connection refused")))
+    source.open()
+    assert source.read() is None
+    assert source.state == "reconnecting"
+
+
+def test_camera_that_refuses_at_first_is_an_error() -> None:
+    with pytest.raises(RemiError, match="wrong password"):
+        LiveSource(Script(RemiError("wrong password"))).open()
+
+
+def test_camera_that_refuses_later_is_a_state() -> None:
+    source = LiveSource(Script(1, "end", RemiError("no such stream"), 2))
+    source.open()
+    assert [read_until_picture(source).pts, read_until_picture(source).pts] == [1, 2]
+
+
+def test_camera_that_refuses_a_restarted_process_is_a_state() -> None:
+    source = LiveSource(Script(RemiError("no such stream"), 1), again=True)
+    source.open()
+    assert read_until_picture(source).pts == 1
+
+
+def test_newest_picture_wins_and_the_others_are_counted() -> None:
+    script = Script(1)
+    source = LiveSource(script)
+    source.open()
+    assert read_until_picture(source).missed == 0
+    script.put(2, 3, 4, Away("gone"), None)
+    while source.state != "reconnecting":
+        time.sleep(0.001)
+    picture = read_until_picture(source)
+    assert (picture.pts, picture.missed) == (4, 2)
+
+
+def test_error_of_our_own_is_not_hidden() -> None:
+    source = LiveSource(Script(1, ZeroDivisionError("bug")))
+    source.open()
+    with pytest.raises(ZeroDivisionError):
+        [source.read() for _ in range(3)]
+
+
+def test_camera_is_given_up_when_that_was_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "WAIT_S", 0.02)
+    source = LiveSource(Script(Away("gone")), give_up_after_s=0.1)
+    source.open()
+    with pytest.raises(RemiError, match=r"script gave no picture for 0\.1 s") as caught:
+        [source.read() for _ in range(50)]
+    assert caught.value.exit_code == GAVE_UP
+
+
+def test_camera_that_hangs_inside_a_call_ends_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "WAIT_S", 0.02)
+    monkeypatch.setattr(live, "HANG_S", 0.1)
+    source = LiveSource(Script(1))
+    source.open()
+    with pytest.raises(TimeoutError, match="script: one call has taken more than"):
+        [source.read() for _ in range(50)]
+
+
+def test_closed_camera_is_let_go_of() -> None:
+    script = Script(1)
+    source = LiveSource(script)
+    source.open()
+    read_until_picture(source)
+    source.close()
+    script.put(2, 3)
+    assert script.connections == 1

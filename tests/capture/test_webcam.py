@@ -1,0 +1,129 @@
+"""Webcams: asked for MJPG, unplugged, plugged in again, missing, busy, forbidden."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import pytest
+
+from remi_stream.capture import webcam
+from remi_stream.capture.live import LiveSource
+from remi_stream.capture.source import Picture
+from remi_stream.capture.webcam import Webcam
+from remi_stream.errors import RemiError
+from tests.capture.fake_camera import FakeDevice
+
+
+@pytest.fixture
+def device(tmp_path: Path) -> FakeDevice:
+    return FakeDevice(tmp_path / "video0")
+
+
+@pytest.fixture
+def source(device: FakeDevice) -> Iterator[LiveSource]:
+    source = LiveSource(Webcam(str(device.path), (64, 48), 25, device.video_capture))
+    yield source
+    source.close()
+
+
+def next_picture(source: LiveSource) -> Picture:
+    for _ in range(10):
+        picture = source.read()
+        if picture:
+            return picture
+    raise AssertionError("no picture")
+
+
+def test_camera_is_asked_for_mjpg_size_rate_and_the_smallest_buffer(device: FakeDevice, source: LiveSource) -> None:
+    device.expose()
+    source.open()
+    assert next_picture(source).image.shape == (48, 64, 3)
+    asked = device.settings
+    assert asked[cv2.CAP_PROP_FOURCC] == cv2.VideoWriter.fourcc(*"MJPG")
+    assert asked[cv2.CAP_PROP_BUFFERSIZE] == 1
+    assert next(iter(asked)) == cv2.CAP_PROP_FOURCC
+    assert source.fps == 25
+
+
+def test_unplugged_camera_is_a_state_and_comes_back_by_itself(device: FakeDevice, source: LiveSource) -> None:
+    device.expose()
+    source.open()
+    assert next_picture(source).image[0, 0, 0] == 1
+    assert source.state == "live"
+    device.unplug()
+    assert source.read() is None
+    assert source.state == "reconnecting"
+    device.plug_in()
+    device.expose(2)
+    assert next_picture(source).image[0, 0, 0] == 2
+    assert source.state == "live"
+
+
+def test_camera_that_gives_no_more_pictures_is_opened_again(device: FakeDevice, source: LiveSource) -> None:
+    device.expose()
+    source.open()
+    next_picture(source)
+    assert source.read() is None
+    device.expose(5)
+    assert next_picture(source).image[0, 0, 0] >= 2
+
+
+def test_first_pictures_may_be_broken(device: FakeDevice, source: LiveSource) -> None:
+    device.broken = 3
+    device.expose(4)
+    source.open()
+    assert next_picture(source).image[0, 0, 0] == 1
+
+
+def test_missing_camera_is_one_line_that_says_what_there_is(device: FakeDevice, source: LiveSource) -> None:
+    device.unplug()
+    with pytest.raises(RemiError, match=r"No camera .*video0; .*Plug it in, and see: remi-stream cameras"):
+        source.open()
+
+
+def test_busy_camera_names_the_process_that_uses_it(device: FakeDevice, source: LiveSource) -> None:
+    device.busy = True
+    code = "import sys, time; file = open(sys.argv[1]); print(flush=True); time.sleep(60)"
+    other = subprocess.Popen([sys.executable, "-c", code, str(device.path)], stdout=subprocess.PIPE)
+    try:
+        assert other.stdout
+        other.stdout.readline()
+        with pytest.raises(RemiError, match=rf"in use by process {other.pid} \(python"):
+            source.open()
+    finally:
+        other.kill()
+        other.wait()
+
+
+def test_silent_camera_that_nobody_uses_says_where_to_look(device: FakeDevice, source: LiveSource) -> None:
+    device.busy = True
+    with pytest.raises(RemiError, match="opens but gives no picture.*remi-stream cameras"):
+        source.open()
+
+
+def test_forbidden_camera_says_which_group_to_join(
+    device: FakeDevice, source: LiveSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(webcam.os, "access", lambda *_: False)
+    with pytest.raises(RemiError, match=r"may not use camera .*video0.*usermod -aG video"):
+        source.open()
+
+
+def test_cv2_learns_its_patience_before_it_is_imported() -> None:
+    code = (
+        "import os, sys\n"
+        "class Spy:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name == 'cv2': print(os.environ['OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT'])\n"
+        "sys.meta_path.insert(0, Spy())\n"
+        "import remi_stream.runner, remi_stream.loops.source, remi_stream.loops.work, remi_stream.loops.sink\n"
+        "import remi_stream.capture.stage, remi_stream.capture.webcam\n"
+    )
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("OPENCV")}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
+    assert (done.stdout.splitlines()[:1], done.stderr) == (["2"], "")
