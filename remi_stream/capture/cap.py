@@ -7,12 +7,15 @@ class Cap:
     """Lets at most max_fps pictures a second pass, as even as they come; all of them when it is None."""
 
     def __init__(self, max_fps: float | None) -> None:
-        self._step = 1 / max_fps if max_fps else 0.0
+        self._step = 1 / max_fps if max_fps else None
         self._due = float("-inf")
 
     def passes(self, at: float) -> bool:
         """Whether the picture of this time, s, is taken."""
-        if at < self._due - self._step / 4:
+        if self._step is None:
+            return True
+        early = at + self._step / 4
+        if early < self._due:
             return False
-        self._due = max(self._due + self._step, at)
+        self._due = max(self._due, at - self._step / 4) + self._step
         return True

@@ -1,10 +1,11 @@
-"""A camera that comes and goes: read in a thread of its own, looked for again when it is lost, newest picture wins."""
+"""A camera that comes and goes: read in a thread of its own, looked for again when it is lost."""
 
 from __future__ import annotations
 
 import logging
 import threading
 import time
+from collections import deque
 from collections.abc import Generator
 from contextlib import closing
 from typing import Protocol
@@ -14,6 +15,8 @@ from remi_stream.errors import GAVE_UP, RemiError
 
 OPEN_S, WAIT_S, HANG_S = 4.0, 1.0, 6.0
 PATIENT_S, SLOW_S = 120.0, 2.0
+DEPTH = 3
+"""So many pictures may wait: after a hiccup of the network some come at once. Whoever reads is faster than any camera."""
 
 log = logging.getLogger("remi_stream")
 
@@ -61,7 +64,7 @@ class LiveSource:
         self._give_up_after_s = give_up_after_s
         self._again = again
         self._news = threading.Condition()
-        self._picture: Picture | None = None
+        self._pictures: deque[Picture] = deque()
         self._error: Exception | None = None
         self._outage: Outage | None = None
         self._missed = 0
@@ -77,10 +80,10 @@ class LiveSource:
         self._raise_error()
 
     def read(self) -> Picture | None:
-        """Give the newest picture that was not given yet; its `missed` says how many came before it and were not."""
+        """Give the oldest picture that waits; its `missed` says how many came before it and were dropped."""
         with self._news:
-            self._news.wait_for(lambda: self._picture or self._error, WAIT_S)
-            picture, self._picture = self._picture, None
+            self._news.wait_for(lambda: self._pictures or self._error, WAIT_S)
+            picture = self._pictures.popleft() if self._pictures else None
             missed, self._missed = (self._missed, 0) if picture else (0, self._missed)
         self._raise_error()
         self._check_patience(time.monotonic())
@@ -125,9 +128,11 @@ class LiveSource:
         if self._outage:
             log.info("%s: here after %.1f s", self.description, self._alive_at - self._outage.since)
         with self._news:
-            self._missed += self._picture is not None
-            self._picture, self._outage, self.state = picture, None, "live"
-            self._seen_at = self._alive_at
+            self._pictures.append(picture)
+            if len(self._pictures) > DEPTH:
+                self._pictures.popleft()
+                self._missed += 1
+            self._outage, self.state, self._seen_at = None, "live", self._alive_at
             self._news.notify()
         self.fps = self._device.fps
         self._tried.set()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,6 +14,7 @@ from remi_stream import config as configuration
 from remi_stream.config import Config
 from remi_stream.errors import RemiError, UsageError
 from remi_stream.log import start_log
+from remi_stream.messages import Health
 from remi_stream.resources import data_file
 
 SAMPLE_FOCAL_PX = 1150.0
@@ -29,6 +31,7 @@ class LogFormat(str, enum.Enum):
 class Viewer(str, enum.Enum):
     """Which viewer is started."""
 
+    web = "web"
     none = "none"
 
 
@@ -42,7 +45,8 @@ Focal = Annotated[float | None, typer.Option(help="Focal length in px (default: 
 Threads = Annotated[int | None, typer.Option(help="Threads of the pose engine (default: as its manifest says).", min=1)]
 Metrics = Annotated[bool, typer.Option("--metrics/--no-metrics", help="Serve Prometheus metrics.")]
 Log = Annotated[LogFormat, typer.Option("--log-format", help="auto: a status line in a terminal, text otherwise.")]
-ViewerOption = Annotated[Viewer, typer.Option(help="Viewer to start.")]
+ViewerOption = Annotated[Viewer, typer.Option(help="Viewer to start; its link is printed.")]
+Bind = Annotated[str | None, typer.Option(help="Let others look, who have the link: listen on this address.")]
 Record = Annotated[str | None, typer.Option(help="Record into a new folder in this one.", metavar="DIR")]
 RecordVideo = Annotated[bool, typer.Option("--record-video", help="Record the preview pictures too.")]
 Display = Annotated[bool, typer.Option("--display", help="Open a window with the picture and the bodies.")]
@@ -57,7 +61,8 @@ def demo(
     name: Name = "default",
     threads: Threads = None,
     metrics: Metrics = True,
-    viewer: ViewerOption = Viewer.none,
+    viewer: ViewerOption = Viewer.web,
+    bind: Bind = None,
     record: Record = None,
     record_video: RecordVideo = False,
     display: Display = False,
@@ -81,7 +86,8 @@ def video(
     name: Name = "default",
     threads: Threads = None,
     metrics: Metrics = True,
-    viewer: ViewerOption = Viewer.none,
+    viewer: ViewerOption = Viewer.web,
+    bind: Bind = None,
     record: Record = None,
     record_video: RecordVideo = False,
     display: Display = False,
@@ -121,6 +127,8 @@ def start(options: dict[str, Any]) -> int:
         "max_people": options["max_people"],
         "threads": options["threads"],
         "metrics": options["metrics"],
+        "viewer": options["viewer"].value,
+        "bind": options.get("bind"),
         "duration_s": options["duration"],
         "record": options["record"],
         "record_video": options["record_video"],
@@ -135,6 +143,7 @@ def play(config: Config, log_format: LogFormat = LogFormat.auto) -> int:
 
     from remi_stream.cli.ready import make_ready
     from remi_stream.cli.statusline import StatusLine
+    from remi_stream.cli.view import LinkTeller
     from remi_stream.folder import run_folder
     from remi_stream.supervisor import Supervisor
 
@@ -144,7 +153,13 @@ def play(config: Config, log_format: LogFormat = LogFormat.auto) -> int:
     make_ready(config)
     fancy = log_format is LogFormat.auto and sys.stderr.isatty()
     with run_folder(config.name) as folder, StatusLine(config, style, fancy) as line:
-        supervisor = Supervisor(config, folder, on_log=line.log, on_tick=line.tick)
+        teller = LinkTeller(folder if config.viewer == "web" else None, line.log if fancy else partial(print, flush=True))
+
+        def tick(stages: list[Health]) -> None:
+            line.tick(stages)
+            teller.tick()
+
+        supervisor = Supervisor(config, folder, on_log=line.log, on_tick=tick)
         code = supervisor.run()
     if supervisor.reason:
         raise _failure(code, supervisor.reason)

@@ -7,6 +7,7 @@ import os
 import signal
 import time
 import webbrowser
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -16,8 +17,23 @@ from remi_stream.config import CONTROL, Camera, Config, port
 from remi_stream.errors import RemiError
 from remi_stream.folder import folder_of
 from remi_stream.link import ask_control
+from remi_stream.sinks.web.invitation import find
 
 PATIENCE_S = 5.0
+
+
+class LinkTeller:
+    """Tells a pipeline's link once it is there: to the person, never to the log, for it may hold the token."""
+
+    def __init__(self, folder: Path | None, write: Callable[[str], object]) -> None:
+        self._folder, self._write = folder, write
+
+    def tick(self) -> None:
+        """Look whether the viewer is up; folder None: no viewer is expected."""
+        link = find(self._folder) if self._folder else ""
+        if link:
+            self._folder = None
+            self._write(f"viewer {link}")
 
 
 def view(
@@ -26,8 +42,6 @@ def view(
     in_browser: Annotated[bool, typer.Option("--open", help="Open the link in the browser.")] = False,
 ) -> int:
     """Print the link of a running pipeline's viewer; if it has none, be its viewer until Ctrl-C."""
-    from remi_stream.sinks.web.invitation import find
-
     folder = folder_of(name)
     link = find(folder)
     if link:
@@ -43,7 +57,6 @@ def _serve(config: Config, folder: Path, in_browser: bool) -> None:
     from remi_stream.loops.sink import SinkLoop
     from remi_stream.order import Order
     from remi_stream.pipeline import row_of
-    from remi_stream.sinks.web.invitation import find
     from remi_stream.sinks.web.stage import make
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)

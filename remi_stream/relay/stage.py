@@ -55,7 +55,7 @@ class RelayStage:
         return [message]
 
     def control(self, question: dict[str, Any]) -> dict[str, Any]:
-        """Answer one question: {"ask": "status"}."""
+        """Answer one question: {"ask": "status"} or {"ask": "record", "on": whether to}."""
         if question.get("ask") == "status":
             return {
                 "version": __version__,
@@ -65,7 +65,10 @@ class RelayStage:
                 "cameras": {name: msgspec.to_builtins(facts) for name, facts in self._cameras.items()},
                 "stages": {name: msgspec.to_builtins(health) for name, health in self._health.items()},
             }
-        raise RemiError(f"Control: unknown question {question.get('ask')!r}; allowed: status")
+        if question.get("ask") == "record":
+            self.facts["record"] = "on" if question.get("on", True) else "off"
+            return {"record": self.facts["record"]}
+        raise RemiError(f"Control: unknown question {question.get('ask')!r}; allowed: status, record")
 
     def close(self) -> None:
         """Nothing to let go of."""

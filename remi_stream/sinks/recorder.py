@@ -11,7 +11,7 @@ from remi_stream.config import Config
 from remi_stream.errors import RemiError, UsageError
 from remi_stream.messages import Health
 from remi_stream.order import Order
-from remi_stream.sinks.recording.buffer import Buffer, Item
+from remi_stream.sinks.recording.buffer import Buffer, Item, Switch
 from remi_stream.sinks.recording.recovery import recover_all
 from remi_stream.sinks.recording.writer import Writer
 from remi_stream.sinks.sink import Sink
@@ -31,27 +31,28 @@ class Recorder(Sink):
         self._parent = Path(config.record).resolve()
         self._life = life
         self._buffer = Buffer(depth)
-        self._overflowing = False
+        self._overflowing, self._on = False, True
         self._writer = Writer(self._parent, self._buffer)
         self._thread = threading.Thread(target=self._writer.run, name="writer", daemon=True)
         self.turn(0.0)
 
     def open(self) -> None:
         """Check the folder and begin. Only when the daemon starts is a folder that cannot be written a reason to stop it."""
+        self._thread.start()
         try:
             check_folder(self._parent)
         except RemiError as error:
             if not self._life:
                 raise
             self._writer.fail(str(error))
+            return
         threading.Thread(target=recover_all, args=(self._parent,), name="recovery", daemon=True).start()
-        self._thread.start()
 
     def step(self, message: Item | Health) -> None:
         """Put a message into the buffer; the relay's health says whether recording is wanted."""
         if isinstance(message, Health):
-            if message.stage == "relay":
-                self._writer.wanted = message.facts.get("record") != "off"
+            if message.stage == "relay" and "record" in message.facts:
+                self._switch(message.facts["record"] == "on")
             return
         fits = self._buffer.offer(message)
         if not fits and not self._overflowing:
@@ -69,6 +70,11 @@ class Recorder(Sink):
         """Write what is left and make the final files."""
         self._buffer.end()
         self._thread.join()
+
+    def _switch(self, on: bool) -> None:
+        """Pass a change of the wish on; without room for it, it is tried again half a second later."""
+        if on != self._on and self._buffer.offer(Switch(on)):
+            self._on = on
 
 
 def check_folder(folder: Path) -> None:

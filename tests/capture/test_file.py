@@ -74,7 +74,7 @@ def test_file_without_its_index_is_refused_in_one_line(tmp_path: Path) -> None:
     whole = make_video(tmp_path / "a.mp4")
     cut = tmp_path / "cut.mp4"
     cut.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
-    with pytest.raises(RemiError, match="cannot be read as a video.*complete video file"):
+    with pytest.raises(RemiError, match=r"cannot be read as a video.*complete video file"):
         FileSource(str(cut), realtime=False, loop=False).open()
 
 

@@ -102,21 +102,27 @@ def test_camera_that_refuses_a_restarted_process_is_a_state() -> None:
     assert read_until_picture(source).pts == 1
 
 
-def test_newest_picture_wins_and_the_others_are_counted() -> None:
+def test_pictures_that_are_not_read_in_time_are_dropped_oldest_first_and_counted() -> None:
     script = Script(1)
     source = LiveSource(script)
     source.open()
     assert read_until_picture(source).missed == 0
-    script.put(2, 3, 4, Away("gone"), None)
+    script.put(2, 3, 4, 5, 6, Away("gone"), None)
     while source.state != "reconnecting":
         time.sleep(0.001)
     picture = read_until_picture(source)
     assert (picture.pts, picture.missed) == (4, 2)
+    assert [(picture.pts, picture.missed) for picture in (read_until_picture(source), read_until_picture(source))] == [
+        (5, 0),
+        (6, 0),
+    ]
 
 
 def test_error_of_our_own_is_not_hidden() -> None:
-    source = LiveSource(Script(1, ZeroDivisionError("bug")))
+    script = Script(1)
+    source = LiveSource(script)
     source.open()
+    script.put(ZeroDivisionError("bug"))
     with pytest.raises(ZeroDivisionError):
         [source.read() for _ in range(3)]
 

@@ -107,7 +107,7 @@ def test_server_that_is_not_there_yet_is_waited_for(tmp_path: Path) -> None:
 
 
 def test_camera_that_is_down_costs_the_other_camera_nothing(tmp_path: Path) -> None:
-    with rtsp_server() as left, rtsp_server("--fps", "15") as right:
+    with rtsp_server() as left, rtsp_server("--fps", "10") as right:
         cameras = [{"name": name, "source": server.url} for name, server in (("left", left), ("right", right))]
         with running(tmp_path, cameras=cameras, **SYNTHETIC) as daemon:
             daemon.listen(lambda: {body.camera for body in daemon.bodies[-10:]} == {"left", "right"})

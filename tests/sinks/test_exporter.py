@@ -55,6 +55,7 @@ def fill(exporter: Running, camera: str = "front") -> None:
     exporter.step(bodies(len(DROPS), camera=camera, skipped=dict.fromkeys(DROPS, 1)))
     for row in ROWS:
         exporter.step(health(f"{row.name}/{camera}" if row.per_camera else row.name, cpu_s=1.5, memory_bytes=1000))
+    exporter.step(health("recorder", facts={"recording": "on"}))
 
 
 def test_scrape_shows_every_metric_of_the_table_and_no_other(exporter: Running) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from collections import Counter
 from pathlib import Path
 
 import msgspec
@@ -179,12 +178,12 @@ def test_new_epoch_of_a_camera_goes_on_in_the_same_recording(tmp_path: Path) -> 
     assert [(gap.epoch, gap.frame_ids) for gap in index.gaps] == [(2, (0, 1))]
 
 
-def test_what_overflows_the_buffer_is_counted_and_told_as_a_gap(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_what_overflows_the_buffer_is_counted_and_told_as_a_gap(tmp_path: Path) -> None:
     made = Recorder(configuration(tmp_path), depth=4)
-    for frame_id in range(9):  # nobody writes yet
+    for frame_id in (0, 1, 2, 3, 4, 6, 7, 8):  # nobody writes yet
         made.step(bodies(frame_id, skipped={"capture/superseded": 1} if frame_id == 6 else {}))
     made.turn(0.0)
-    assert made.counts["dropped"] == 5
+    assert made.counts["dropped"] == 4
     made.open()
     while made._buffer._queue.qsize():
         time.sleep(0.01)
@@ -192,7 +191,17 @@ def test_what_overflows_the_buffer_is_counted_and_told_as_a_gap(tmp_path: Path, 
     made.close()
     index = index_of(tmp_path)
     assert index.frames == 5
-    assert [(gap.frame_ids, gap.reasons) for gap in index.gaps] == [((4, 9), {OVERFLOW: 5, "capture/superseded": 1})]
+    assert [(gap.frame_ids, gap.reasons) for gap in index.gaps] == [((4, 9), {OVERFLOW: 4, "capture/superseded": 2})]
+
+
+def test_what_overflows_before_the_end_is_told_too(tmp_path: Path) -> None:
+    made = Recorder(configuration(tmp_path), depth=2)
+    for frame_id in range(5):
+        made.step(bodies(frame_id))
+    made.open()
+    made.close()
+    index = index_of(tmp_path)
+    assert (index.frames, [(gap.frame_ids, gap.reasons) for gap in index.gaps]) == (2, [((2, 4), {OVERFLOW: 3})])
 
 
 def test_cameras_are_recorded_in_folders_of_their_own(tmp_path: Path) -> None:
@@ -212,14 +221,13 @@ def test_second_recording_leaves_the_first_alone(tmp_path: Path) -> None:
 
 def test_recording_is_switched_off_and_on_by_what_the_relay_says(tmp_path: Path) -> None:
     with recorder(tmp_path) as made:
-        for frame_id, wish in enumerate(("on", "off", "on")):
+        for frame_id, wish in enumerate(("on", "on", "off", "off", "on")):
             made.step(health("relay", facts={"record": wish}))
-            wait_for_state(made, {"on": ("waiting",), "off": ("off",)}[wish])
             made.step(bodies(frame_id))
-            if wish == "on":
-                wait_for_state(made, ("on",))
-    found = [read_index(path).epochs[0].frame_ids for path in sorted(tmp_path.iterdir(), key=lambda p: p.stat().st_ctime)]
-    assert sorted(found) == [(0, 0), (2, 2)]
+        made.step(health("relay", facts={"record": "off"}))
+        wait_for_state(made, ("off",))
+    found = [read_index(path).epochs[0].frame_ids for path in tmp_path.iterdir()]
+    assert sorted(found) == [(0, 1), (4, 4)]
 
 
 def wait_for_state(made: Recorder, states: tuple[str, ...]) -> None:
@@ -268,5 +276,5 @@ def test_counts_tell_what_was_written(tmp_path: Path) -> None:
         for frame_id in range(3):
             made.step(bodies(frame_id))
     made.turn(0.0)
-    assert Counter(bodies=3) <= made.counts
+    assert (made.counts["bodies"], made.counts["dropped"], made.counts["errors"]) == (3, 0, 0)
     assert made.counts["written_bytes"] > 3 * 1000

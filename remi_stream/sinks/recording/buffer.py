@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import queue
 from collections import Counter
+from typing import NamedTuple
 
 from remi_stream.mailbox import add_skipped, take_skipped
 from remi_stream.messages import Bodies, CameraFacts, Frame
 
 OVERFLOW = "recorder/overflow"
 
-Item = Bodies | CameraFacts | Frame
+
+
+class Switch(NamedTuple):
+    """Whether what comes from now on is to be recorded."""
+
+    on: bool
+
+
+Item = Bodies | CameraFacts | Frame | Switch
 
 
 class Buffer:
@@ -32,6 +41,13 @@ class Buffer:
         for reason, count in (Counter(skipped) + Counter(item.skipped) + Counter({OVERFLOW: 1})).items():
             self._skipped[item.camera, item.epoch, reason] = count
         return False
+
+    def untold(self) -> dict[tuple[str, int], dict[str, int]]:
+        """What was skipped since the last bodies that found room: {reason: count} by camera and epoch."""
+        found: dict[tuple[str, int], dict[str, int]] = {}
+        for (camera, epoch, reason), count in self._skipped.items():
+            found.setdefault((camera, epoch), {})[reason] = count
+        return found
 
     def end(self) -> None:
         """Tell the reader that nothing more comes; waits until there is room for saying so."""

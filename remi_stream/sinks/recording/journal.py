@@ -28,7 +28,7 @@ class Journal:
         self._lock = lock(folder)
         self._events: list[Event] = []
         self._new: defaultdict[str, list[bytes]] = defaultdict(list)
-        self._rows: Counter[str] = Counter()
+        self._rows: defaultdict[str, int] = defaultdict(int)
         self._size: Counter[str] = Counter()
 
     def note(self, event: Event) -> None:

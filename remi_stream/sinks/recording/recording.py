@@ -55,6 +55,12 @@ class Recording:
         shown_at = self._video.add(frame)
         self._journal.add("preview", preview_row(frame, shown_at))
 
+    def note_tail(self, epoch: int, reasons: dict[str, int]) -> None:
+        """Add a gap behind the last frame."""
+        begun_at = self._account.open[epoch].next_frame_id if epoch in self._account.open else 0
+        end = begun_at + sum(reasons.values())
+        self._journal.note(Gap(epoch=epoch, frame_ids=(begun_at, end - 1), reasons=reasons))
+
     def flush(self) -> int:
         """Put everything on the disk and give how many bytes it was. Raises OSError."""
         return self._journal.flush()

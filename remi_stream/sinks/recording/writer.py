@@ -10,8 +10,8 @@ from pathlib import Path
 
 import av
 
-from remi_stream.messages import Bodies, CameraFacts
-from remi_stream.sinks.recording.buffer import Buffer, Item
+from remi_stream.messages import Bodies, CameraFacts, Frame
+from remi_stream.sinks.recording.buffer import Buffer, Item, Switch
 from remi_stream.sinks.recording.recording import Recording
 
 FLUSH_S = 0.5
@@ -20,25 +20,21 @@ log = logging.getLogger("remi_stream")
 
 
 class Writer:
-    """One recording per camera. bodies: written so far; dropped: given to it after it gave up; written_bytes: of the journals.
-
-    wanted: whether to record; whoever holds the writer sets it, and it is obeyed at the next flush.
-    """
+    """One recording per camera. bodies: written so far; dropped: given to it after it gave up; written_bytes: of the journals."""
 
     def __init__(self, parent: Path, buffer: Buffer) -> None:
-        self.wanted = True
         self.bodies = self.dropped = self.errors = self.written_bytes = 0
         self._parent, self._buffer = parent, buffer
-        self._failed = False
+        self._on, self._failed = True, False
         self._recordings: dict[str, Recording] = {}
         self._cameras: dict[str, CameraFacts] = {}
 
     @property
     def state(self) -> str:
         """One of RECORDER_STATES."""
-        if not self.wanted:
-            return "off"
-        return "failed" if self._failed else "on" if self._recordings else "waiting"
+        if self._failed:
+            return "failed"
+        return "on" if self._recordings else "waiting" if self._on else "off"
 
     def run(self) -> None:
         """Work until the end of the buffer."""
@@ -46,8 +42,7 @@ class Writer:
         while more:
             more = self._take_until(time.monotonic() + FLUSH_S)
             self._try(self._flush)
-            if not self.wanted:
-                self._end_all()
+        self._note_tails()
         self._end_all()
 
     def fail(self, why: str) -> None:
@@ -70,12 +65,20 @@ class Writer:
     def _take(self, item: Item) -> None:
         if isinstance(item, CameraFacts):
             self._cameras[item.camera] = item
-        elif self.wanted and not self._failed:
+        elif isinstance(item, Switch):
+            self._switch(item.on)
+        elif self._on and not self._failed:
             self._try(lambda: self._record(item))
-        elif self.wanted and isinstance(item, Bodies):
+        elif self._on and isinstance(item, Bodies):
             self.dropped += 1
 
-    def _record(self, item: Item) -> None:
+    def _switch(self, on: bool) -> None:
+        """Begin or end recording; what has failed is tried again when it is switched on again."""
+        self._on, self._failed = on, False
+        if not on:
+            self._end_all()
+
+    def _record(self, item: Bodies | Frame) -> None:
         if isinstance(item, Bodies):
             self._recording(item.camera).take_bodies(item)
             self.bodies += 1
@@ -87,6 +90,12 @@ class Writer:
             self._recordings[camera] = Recording(self._parent, camera, self._cameras.get(camera))
             log.info("recording to %s", self._recordings[camera].folder)
         return self._recordings[camera]
+
+    def _note_tails(self) -> None:
+        """Tell what found no room since the last bodies that did."""
+        for (camera, epoch), reasons in self._buffer.untold().items():
+            if camera in self._recordings:
+                self._recordings[camera].note_tail(epoch, reasons)
 
     def _flush(self) -> None:
         for recording in self._recordings.values():
@@ -111,4 +120,3 @@ class Writer:
                 later = f"Later: remi-stream recordings {self._parent} --recover"
                 log.error("%s is not finished: %s. %s", recording.folder, error.strerror, later)
         self._recordings.clear()
-        self._failed = self._failed and self.wanted

@@ -76,6 +76,7 @@ class Figure:
             bone_positions=rest_joints(),
             skin_weights=body.skin_weights,
             color=self._colour,
+            receive_shadow=False,
         )
 
     def _stand(self, pose: Posture, floor: Floor, at: float) -> np.ndarray:
@@ -98,7 +99,7 @@ class Figure:
 
     def _stretch(self, person: Person) -> None:
         joints = np.asarray(person.joints_m, np.float32)
-        known = np.isfinite(joints).all(axis=1)
+        known = np.logical_and.reduce(np.isfinite(joints), axis=1)
         edges = [(a, b) for a, b in EDGES.get(person.skeleton, ()) if known[a] and known[b]]
         self._bones.points = joints[np.array(edges)] if edges else NOTHING
         self._joints.points = joints[known] if known.any() else NOTHING[0]

@@ -8,7 +8,6 @@ import viser
 
 from remi_stream.sinks.web.palette import Rgb
 
-BRAND = (38, 132, 128)
 FLOOR = "/floor"
 
 
@@ -16,14 +15,15 @@ class Mood(NamedTuple):
     """What the floor looks like, and whether text is light on dark."""
 
     dark: bool
+    brand: Rgb
     plane: Rgb
     cells: Rgb
     sections: Rgb
     shadow: float
 
 
-DARK = Mood(True, (44, 50, 60), (62, 70, 82), (84, 94, 108), 0.6)
-LIGHT = Mood(False, (232, 236, 241), (205, 211, 219), (178, 187, 198), 0.3)
+DARK = Mood(True, (38, 132, 128), (104, 114, 132), (112, 123, 140), (134, 146, 164), 0.75)
+LIGHT = Mood(False, (8, 66, 66), (232, 236, 241), (205, 211, 219), (178, 187, 198), 0.3)
 
 
 class Moods:
@@ -44,7 +44,7 @@ class Moods:
 
 def theme(gui: viser.GuiApi, mood: Mood = DARK) -> None:
     """Colour the panel; nobody is shown a way to share it with the world."""
-    gui.configure_theme(dark_mode=mood.dark, show_logo=False, show_share_button=False, brand_color=BRAND)
+    gui.configure_theme(dark_mode=mood.dark, show_logo=False, show_share_button=False, brand_color=mood.brand)
 
 
 def _set(client: viser.ClientHandle, mood: Mood) -> None:
@@ -57,8 +57,8 @@ def _set(client: viser.ClientHandle, mood: Mood) -> None:
         section_size=1.0,
         cell_color=mood.cells,
         section_color=mood.sections,
-        fade_distance=14.0,
-        fade_strength=1.6,
+        fade_distance=30.0,
+        fade_strength=3.0,
         shadow_opacity=mood.shadow,
         plane_color=mood.plane,
         plane_opacity=0.9,

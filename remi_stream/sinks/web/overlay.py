@@ -17,7 +17,9 @@ SHADE: Rgb = (16, 18, 22)
 
 def decode(picture: Frame) -> np.ndarray:
     """The picture's pixels: (h, w, 3) uint8 RGB."""
-    return np.ascontiguousarray(cv2.imdecode(picture.image, cv2.IMREAD_COLOR)[..., ::-1])
+    image = cv2.imdecode(picture.image, cv2.IMREAD_COLOR)
+    assert image is not None, "the relay's previews are JPEG"
+    return np.ascontiguousarray(image[..., ::-1])
 
 
 def draw(image: np.ndarray, picture: Frame, bodies: Bodies) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 Rgb = tuple[int, int, int]
 
 COLOURS: tuple[Rgb, ...] = (
+    (63, 176, 178),
     (240, 138, 93),
-    (63, 182, 176),
     (155, 126, 222),
     (228, 182, 76),
     (91, 155, 230),

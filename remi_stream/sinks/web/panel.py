@@ -15,7 +15,7 @@ from remi_stream.sinks.web.mood import theme
 from remi_stream.sinks.web.rates import WINDOW_S, Rates
 
 SPEED, MEDIAN, TAIL = "#3fb6b0", "#5b9be6", "#f08a5d"
-PLOT_PX = 84
+PLOT_PX = 70
 BLANK = np.full((360, 640, 3), 24, np.uint8)
 
 FROM_ZERO = {"min": {"pad": 0, "soft": 0, "mode": 1}, "max": {"pad": 0.15, "soft": 10, "mode": 2}}
@@ -42,8 +42,9 @@ class Panel:
         self._gui.add_html(words.STYLE)
         self._gui.set_panel_label("remi-stream")
         self._picture = self._gui.add_image(BLANK, format="jpeg", jpeg_quality=80)
-        self._numbers = self._gui.add_html("")
+        self._pace = self._gui.add_html("")
         self._speed = self._plot("bodies/s", SPEED)
+        self._delay = self._gui.add_html("")
         self._latency = self._plot("p50 ms", MEDIAN, "p95 ms", TAIL)
         self._people = self._gui.add_html("")
         self._camera = self._gui.add_dropdown("Camera", tuple(cameras), visible=len(cameras) > 1)
@@ -66,7 +67,7 @@ class Panel:
         """What the buttons do for the client that presses them."""
 
         @self._buttons.on_click
-        def _(event: viser.GuiEvent[viser.GuiButtonGroupHandle[str]]) -> None:
+        def _(event: viser.GuiEvent[viser.GuiButtonGroupHandle]) -> None:
             if event.client is not None:
                 (recentre if self._buttons.value == RECENTRE else turn_light)(event.client)
 
@@ -81,7 +82,9 @@ class Panel:
         came = np.isfinite(p50)
         self._speed.data = (ago, fps)
         self._latency.data = (ago[came], p50[came], p95[came])
-        self._numbers.content = words.numbers(rates.moments[-1])
+        now = rates.moments[-1]
+        self._pace.content = words.figures(("bodies/s", now.fps, SPEED))
+        self._delay.content = words.figures(("ms latency p50", now.p50_ms, MEDIAN), ("ms p95", now.p95_ms, TAIL))
 
     def show_state(self, people: Sequence[int], engine: str, cameras: Sequence[CameraFacts]) -> None:
         """Show who is there (track ids), by which engine they are seen, and how the cameras are."""
@@ -95,7 +98,7 @@ class Panel:
             tuple(np.zeros(1) for _ in range(len(drawn) + 1)),
             (uplot.Series(label="s"), *drawn),
             scales={"x": uplot.Scale(time=False, range=(-WINDOW_S, 0)), "y": uplot.Scale(range=FROM_ZERO)},
-            axes=(uplot.Axis(show=False), uplot.Axis(size=34)),
+            axes=(uplot.Axis(show=False), uplot.Axis(size=42)),
             legend=uplot.Legend(show=False),
             height=PLOT_PX,
             padding=(8, 10, 8, 0),

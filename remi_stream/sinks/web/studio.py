@@ -13,13 +13,15 @@ CAMERA = "/camera"
 """The node whose frame is the camera's: x right, y down, z forward."""
 
 FRAME = (120, 132, 150)
-SIGHT_M = 0.3
+SIGHT_M = 0.2
 """How large the camera's picture stands in the room."""
 
-FOV = 0.45
+FOV = 0.46
 SIDE = 0.2
 """How far to the side one looks from, as a slope."""
 EYE_M, MIDDLE_M = 1.55, 0.86
+NARROW = 1.45
+"""How much farther away one stands in a window that is higher than wide."""
 BEHIND_M = 2.3
 """How far behind the camera one stands, to see it."""
 
@@ -68,19 +70,20 @@ class Studio:
             self._target = np.array([middle[0], MIDDLE_M, middle[2]])
 
     def recentre(self, client: viser.ClientHandle) -> None:
-        """Let a client look at the people from the front, past the camera; in a wide window the panel covers the right."""
+        """Let a client look at the people from the front; the panel covers the right of a wide window, half of a narrow one."""
         camera = client.camera
-        away = max(4.0, BEHIND_M - self._target[2])
-        beside = 0.07 * away if camera.image_width > camera.image_height else 0.0
+        wide = camera.image_width > camera.image_height
+        away = max(4.0, BEHIND_M - self._target[2]) * (1.0 if wide else NARROW)
+        beside, below = (0.07 * away, 0.0) if wide else (0.0, 0.11 * away)
         with client.atomic():
             camera.fov = FOV
             camera.position = self._target + (SIDE * away, EYE_M - MIDDLE_M, away)
-            camera.look_at = self._target + (beside, 0.0, -beside * SIDE)
+            camera.look_at = self._target + (beside, -below, -beside * SIDE)
 
     def _light(self) -> None:
         """A high key light from the left that casts the shadow, a softer one from the right, and the sky."""
         self._scene.configure_default_lights(False)
         self._scene.configure_environment_map(None)
-        self._scene.add_light_directional("/light/key", intensity=2.2, cast_shadow=True, position=(-1.6, 4.0, 2.2))
+        self._scene.add_light_directional("/light/key", intensity=1.7, cast_shadow=True, position=(-1.6, 4.0, 2.2))
         self._scene.add_light_directional("/light/rim", intensity=0.7, position=(3.0, 2.0, -3.0))
-        self._scene.add_light_hemisphere("/light/sky", sky_color=(235, 242, 255), ground_color=(120, 112, 104), intensity=0.9)
+        self._scene.add_light_hemisphere("/light/sky", sky_color=(235, 242, 255), ground_color=(150, 146, 142), intensity=1.5)

@@ -8,23 +8,25 @@ from html import escape
 
 from remi_stream.messages import Bodies, CameraFacts, Frame
 from remi_stream.sinks.web.palette import colour_of, css
-from remi_stream.sinks.web.rates import Moment
 
 STATES = {"live": "#3fa34d", "starting": "#d99a1c", "reconnecting": "#d99a1c", "ended": "#8a919c"}
 BOX = "padding:0 0.75em 0.5em;font-size:0.8rem;line-height:1.5;color:var(--mantine-color-text)"
 STYLE = (
     "<style>:root[data-mantine-color-scheme=dark]{--mantine-color-dimmed:#b4bac4!important}"
-    ":root[data-mantine-color-scheme=light]{--mantine-color-dimmed:#565d66!important}</style>"
+    ":root[data-mantine-color-scheme=light]{--mantine-color-dimmed:#565d66!important}"
+    "@media (max-width:36em){.uplot-container{display:none!important}img{max-height:7.5em!important}}</style>"
 )
-"""The theme's own grey is too close to the background to be read with ease."""
-FIGURE = "font-size:1.35rem;font-weight:600;line-height:1.2;font-variant-numeric:tabular-nums"
+"""The theme's own grey is too close to the background to be read with ease, and a phone has no room for the plots."""
+FIGURE = "font-size:1.2rem;font-weight:600;font-variant-numeric:tabular-nums"
 
 
-def numbers(moment: Moment) -> str:
-    """Bodies a second, and the median and the tail of the latency, large."""
-    shown = (("bodies/s", moment.fps), ("ms, half", moment.p50_ms), ("ms, 95 %", moment.p95_ms))
-    cells = "".join(f'<div><div style="{FIGURE}">{_number(value)}</div>{name}</div>' for name, value in shown)
-    return f'<div class="remi-numbers" style="{BOX};display:flex;justify-content:space-between">{cells}</div>'
+def figures(*shown: tuple[str, float, str]) -> str:
+    """Numbers, large, with their names and the colours of their lines in the plot below: (name, value, colour)."""
+    cells = "".join(
+        f'<span style="margin-right:1.2em">{_dot(colour)} <span style="{FIGURE}">{_number(value)}</span> {name}</span>'
+        for name, value, colour in shown
+    )
+    return f'<div class="remi-figures" style="{BOX};padding-bottom:0">{cells}</div>'
 
 
 def caption(picture: Frame, bodies: Bodies | None) -> str:

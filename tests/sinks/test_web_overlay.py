@@ -1,0 +1,46 @@
+"""The skeleton on the picture."""
+
+from __future__ import annotations
+
+import msgspec
+import numpy as np
+import pytest
+
+from remi_stream.sinks.web import overlay
+from remi_stream.sinks.web.palette import COLOURS, colour_of
+from tests.browser.replay import SIZE, bodies, picture, truth
+from tests.sample import person
+
+
+@pytest.mark.parametrize("k", [0, 60, 100, 140, 220])
+def test_drawn_skeleton_lies_on_the_person(k: int) -> None:
+    image = overlay.decode(picture(k))
+    before = image.copy()
+    overlay.draw(image, picture(k), bodies(k))
+    rows, columns = np.nonzero((image != before).any(axis=2))
+    scale = SIZE[0] / image.shape[1]
+    drawn = np.stack([columns, rows], axis=1) * scale + (scale - 1) / 2
+    joints = truth()["joints_px"][k]
+    to_a_mark = np.linalg.norm(joints[:, None] - drawn, axis=2).min(1)
+    assert to_a_mark.max() < 8
+    assert drawn.min(0) == pytest.approx(joints.min(0), abs=8 + 4 * scale)
+    assert drawn.max(0) == pytest.approx(joints.max(0), abs=8 + 4 * scale)
+
+
+def test_part_of_a_picture_is_drawn_on_where_it_is() -> None:
+    part = picture(0)
+    part = msgspec.structs.replace(part, rectangle=(640.0, 0.0, 1280.0, 360.0))
+    points = overlay.points_in(np.zeros((360, 640, 3), np.uint8), part, np.array([[640.0, 0.0], [1279.0, 359.0]]))
+    assert np.allclose(points, [[0, 0], [639, 359]])
+
+
+@pytest.mark.parametrize("skeleton", ["point", "nobody knows it"])
+def test_unknown_skeleton_and_points_at_infinity_are_no_harm(skeleton: str) -> None:
+    image = overlay.decode(picture(0))
+    odd = person(skeleton=skeleton, joints=1, smpl=None, keypoints_px=np.array([[np.nan, np.inf]], np.float32))
+    overlay.draw(image, picture(0), msgspec.structs.replace(bodies(0), people=[odd]))
+
+
+def test_colour_stays_with_a_track_and_neighbours_differ() -> None:
+    assert colour_of(3) == colour_of(3)
+    assert len({colour_of(track) for track in range(1, len(COLOURS) + 1)}) == len(COLOURS)

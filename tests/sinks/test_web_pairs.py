@@ -1,0 +1,61 @@
+"""Pictures and bodies of the same frame."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import numpy as np
+
+from remi_stream.messages import Bodies, Frame
+from remi_stream.sinks.web.pairs import BODIES_KEPT, PATIENCE_S, PICTURES_KEPT, Pairs
+from tests.sample import bodies
+
+
+def picture(frame_id: int, captured_at: float = 100.0, **more: Any) -> Frame:
+    values = {"camera": "front", "epoch": 1, "size": (640, 360), "rectangle": (0.0, 0.0, 640.0, 360.0), "encoding": "jpeg"}
+    return Frame(**{**values, "frame_id": frame_id, "captured_at": captured_at, "image": np.zeros(3, np.uint8), **more})
+
+
+def ids(pair: tuple[Frame, Bodies | None] | None) -> tuple[int, int | None] | None:
+    return pair and (pair[0].frame_id, pair[1].frame_id if pair[1] else None)
+
+
+def test_newest_picture_that_has_its_bodies_is_shown_once() -> None:
+    pairs = Pairs()
+    for message in (picture(1), picture(2), picture(3), bodies(1), bodies(2)):
+        pairs.take(message)
+    assert ids(pairs.next(100.0)) == (2, 2)
+    assert pairs.next(100.0) is None
+    pairs.take(bodies(3))
+    assert ids(pairs.next(100.0)) == (3, 3)
+
+
+def test_bodies_may_come_before_their_picture() -> None:
+    pairs = Pairs()
+    for message in (bodies(1), bodies(2), picture(1)):
+        pairs.take(message)
+    assert ids(pairs.next(100.0)) == (1, 1)
+
+
+def test_bodies_of_another_epoch_are_not_taken_for_it() -> None:
+    pairs = Pairs()
+    pairs.take(bodies(1, epoch=2))
+    pairs.take(picture(1))
+    assert pairs.next(100.0) is None
+
+
+def test_picture_whose_bodies_never_come_is_shown_alone_after_a_while() -> None:
+    pairs = Pairs()
+    pairs.take(picture(1))
+    assert pairs.next(100.0 + PATIENCE_S / 2) is None
+    assert ids(pairs.next(100.0 + PATIENCE_S * 1.1)) == (1, None)
+
+
+def test_memory_is_bounded_when_nothing_is_shown() -> None:
+    pairs = Pairs()
+    for frame_id in range(2000):
+        pairs.take(bodies(frame_id, captured_at=time.monotonic()))
+        pairs.take(picture(frame_id))
+    assert len(pairs._bodies) == BODIES_KEPT
+    assert len(pairs._pictures) == PICTURES_KEPT

@@ -1,0 +1,21 @@
+"""The pipeline files that come with remi-stream are valid."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from remi_stream import config
+from remi_stream.resources import shared_folder
+
+FILES = sorted(shared_folder("configs").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
+def test_pipeline_file_that_we_ship_is_valid(file: Path) -> None:
+    assert config.check(config.read(file)).cameras
+
+
+def test_there_are_pipeline_files() -> None:
+    assert {"webcam.yaml", "cameras.yaml"} <= {file.name for file in FILES}
