@@ -45,6 +45,7 @@ ROWS: tuple[Row, ...] = (
     Row("web", "remi_stream.sinks.web.stage:make", ("bodies", "camera", "preview"), nice=5),
     Row("exporter", "remi_stream.sinks.exporter:make", ("bodies", "camera", "health"), nice=5),
     Row("recorder", "remi_stream.sinks.recorder:make", ("bodies", "camera", "health", "preview"), stop_s=60.0),
+    Row("display", "remi_stream.sinks.display.stage:make", ("bodies", "camera", "health", "preview"), nice=5),
 )
 
 

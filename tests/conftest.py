@@ -9,11 +9,11 @@ import subprocess
 
 import pytest
 
-PARTS = {"prometheus": ("prometheus", "promtool"), "rtsp": ("/usr/bin/python3", "gst-rtsp-server")}
+PARTS = {"prometheus": ("prometheus", "promtool"), "rtsp": ("/usr/bin/python3", "gst-rtsp-server"), "browser": ("chromium", "node", "npm"), "screen": ("Xvfb", "xdotool")}
 """Marker: the programs that it stands for."""
 
 GSTREAMER = "import gi; gi.require_version('GstRtspServer', '1.0'); from gi.repository import GstRtspServer"
-PACKAGES = {"rtsp": "python3-gi gir1.2-gst-rtsp-server-1.0 gstreamer1.0-rtsp gstreamer1.0-plugins-{base,good,bad,ugly}"}
+PACKAGES = {"screen": "xvfb xdotool", "browser": "chromium nodejs npm", "rtsp": "python3-gi gir1.2-gst-rtsp-server-1.0 gstreamer1.0-rtsp gstreamer1.0-plugins-{base,good,bad,ugly}"}
 """What to install, where it is not called like the marker."""
 
 

@@ -2,8 +2,9 @@
 
     python tools/bench_rtsp.py [--seconds 20] [--engine blazepose] [--json FILE]
 
-A GStreamer server on loopback plays the sample clip at 30 fps, 1280x720, with the monotonic time burned into each picture; the daemon
-is heard over its bus, as any client would hear it. The clock is read from the preview, which has its bodies' frame_id.
+A GStreamer server on loopback plays the sample clip at 30 fps, 1280x720 (H.265: 640x360), with the monotonic time burned into
+each picture; the daemon is heard over its bus, as any client would hear it. The clock is read from the preview, which has its
+bodies' frame_id.
 Needs Debian's python3-gi, gir1.2-gst-rtsp-server-1.0, gstreamer1.0-plugins-{base,good,bad,ugly}, gstreamer1.0-rtsp, ffmpeg.
 """
 
@@ -178,13 +179,15 @@ def main() -> None:
     options = parser.parse_args()
     table: dict[str, dict[str, float]] = {}
     server = Server()
-    for codec in ("h264", "h265"):
-        server.start(*PICTURE, "--codec", codec)
-        with daemon(server.url, options.engine) as ear:
-            table[codec] = measure_flow(ear, options.seconds)
-            if codec == "h264":
-                table["return"] = measure_return(ear, server)
-        server.kill()
+    for codec, picture in (("h264", PICTURE), ("h265", SMALLER)):
+        server.start(*picture, "--codec", codec)
+        try:
+            with daemon(server.url, options.engine) as ear:
+                table[codec] = measure_flow(ear, options.seconds)
+                if codec == "h264":
+                    table["return"] = measure_return(ear, server)
+        finally:
+            server.kill()
     for row, figures in table.items():
         print(row)
         for name, value in figures.items():

@@ -67,6 +67,7 @@ class LiveSource:
         self._pictures: deque[Picture] = deque()
         self._error: Exception | None = None
         self._outage: Outage | None = None
+        self._just_lost = False
         self._missed = 0
         self._closing = threading.Event()
         self._tried = threading.Event()
@@ -82,7 +83,8 @@ class LiveSource:
     def read(self) -> Picture | None:
         """Give the oldest picture that waits; its `missed` says how many came before it and were dropped."""
         with self._news:
-            self._news.wait_for(lambda: self._pictures or self._error, WAIT_S)
+            self._news.wait_for(lambda: self._pictures or self._error or self._just_lost, WAIT_S)
+            self._just_lost = False
             picture = self._pictures.popleft() if self._pictures else None
             missed, self._missed = (self._missed, 0) if picture else (0, self._missed)
         self._raise_error()
@@ -140,8 +142,11 @@ class LiveSource:
     def _miss(self, why: str) -> None:
         """Say once what is wrong, and wait a moment before the next look."""
         self._alive_at = now = time.monotonic()
-        outage = self._outage = self._outage or Outage(now)
-        self.state = "reconnecting"
+        outage = self._outage or Outage(now)
+        with self._news:
+            self._just_lost = self._outage is None
+            self._outage, self.state = outage, "reconnecting"
+            self._news.notify()
         if why not in outage.reasons:
             outage.reasons.add(why)
             log.warning("%s: %s; looking for it", self.description, why)

@@ -8,6 +8,8 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
+from remi_stream.messages import Person
+
 MEMORY_S = 0.6
 LONGEST_GUESS_S = 1.2
 LEARN = 0.1
@@ -17,11 +19,12 @@ BINS = (12, 4, 4)
 
 
 class Sight(NamedTuple):
-    """One look at somebody: captured_at s, box_xyxy (4,) px, looks (K,) sums to 1 (see `looks_of`)."""
+    """One look at somebody: captured_at s, box_xyxy (4,) px, looks (K,) sums to 1 (see `looks_of`), depth_m away."""
 
     captured_at: float
     box_xyxy: np.ndarray
     looks: np.ndarray
+    depth_m: float
 
 
 class Identity:
@@ -29,24 +32,32 @@ class Identity:
 
     hidden_at: since when nobody is seen who could be them, s. rival: who stood before them when they were hidden.
     contested: somebody is hidden behind them, or they are taken for somebody else; nothing is learned meanwhile.
+    behind: they were hidden by somebody else, not gone.
     """
 
     def __init__(self, track_id: int, sight: Sight) -> None:
         self.track_id = track_id
         self.looks = sight.looks
+        self.depth_m = sight.depth_m
         self.hidden_at: float | None = None
         self.rival: Identity | None = None
-        self.contested = False
+        self.contested = self.behind = False
         self._places: deque[tuple[float, np.ndarray]] = deque()
-        self._size = _size(sight.box_xyxy)
-        self.seen(sight)
+        self._sides = sight.box_xyxy[2:] - sight.box_xyxy[:2]
+        self.seen(sight, clear=True)
 
-    def seen(self, sight: Sight) -> None:
-        """Learn from a look, unless it may be somebody else."""
+    @property
+    def _size(self) -> float:
+        return float(self._sides.max())
+
+    def seen(self, sight: Sight, clear: bool) -> None:
+        """Learn from a look, unless it may be somebody else. clear: nobody is in front, so that the colours are theirs."""
         if self.contested:
             return
-        self.looks = (1 - LEARN) * self.looks + LEARN * sight.looks
-        self._size = _size(sight.box_xyxy)
+        if clear:
+            self.looks = (1 - LEARN) * self.looks + LEARN * sight.looks
+        self.depth_m = (1 - LEARN) * self.depth_m + LEARN * sight.depth_m
+        self._sides = sight.box_xyxy[2:] - sight.box_xyxy[:2]
         self._places.append((sight.captured_at, _middle(sight.box_xyxy)))
         while sight.captured_at - self._places[0][0] > MEMORY_S:
             self._places.popleft()
@@ -60,22 +71,40 @@ class Identity:
         velocity = np.polyfit(times - times[-1], places, 1)[0]
         return places[-1] + velocity * min(captured_at - times[-1], LONGEST_GUESS_S)
 
+    def box_at(self, captured_at: float) -> np.ndarray:
+        """The box (4,) float32 px in which they should be."""
+        middle = self.place_at(captured_at)
+        return np.concatenate([middle - self._sides / 2, middle + self._sides / 2]).astype(np.float32)
+
     def likely(self, sight: Sight) -> bool:
         """Whether they could be there by now: near where they should be or were last seen, and of about that size."""
         since = sight.captured_at - self._places[-1][0]
-        ratio = _size(sight.box_xyxy) / self._size
+        ratio = size_of(sight.box_xyxy) / self._size
         return bool(0.5 < ratio < 2 and self._miss(sight) < 0.5 + since)
 
     def unlike(self, sight: Sight) -> float:
         """How little a look agrees with them: 0 for the very same, about 1 for somebody else."""
-        looks = 1 - np.minimum(self.looks, sight.looks).sum()
         away = np.linalg.norm(_middle(sight.box_xyxy) - self.place_at(sight.captured_at)) / self._size
-        return float(looks + MOTION_WEIGHT * min(away, 1.0))
+        return float(self.disguise(sight) + MOTION_WEIGHT * min(away, 1.0))
+
+    def disguise(self, sight: Sight) -> float:
+        """The share, [0, 1], of how somebody looks that is not how they look."""
+        return float(1 - np.minimum(self.looks, sight.looks).sum())
 
     def _miss(self, sight: Sight) -> float:
         middle = _middle(sight.box_xyxy)
         places = (self.place_at(sight.captured_at), self._places[-1][1])
         return float(min(np.linalg.norm(middle - place) for place in places) / self._size)
+
+
+def sight_of(image: np.ndarray, person: Person, captured_at: float) -> Sight:
+    """Look at a person in image (H, W, 3) BGR."""
+    return Sight(captured_at, person.box_xyxy, looks_of(image, person.box_xyxy), depth_of(person))
+
+
+def depth_of(person: Person) -> float:
+    """How far away somebody is, m."""
+    return float(np.median(person.joints_m[:, 2]))
 
 
 def looks_of(image: np.ndarray, box_xyxy: np.ndarray) -> np.ndarray:
@@ -92,9 +121,10 @@ def looks_of(image: np.ndarray, box_xyxy: np.ndarray) -> np.ndarray:
     return counts / counts.sum()
 
 
+def size_of(box_xyxy: np.ndarray) -> float:
+    """The longest side of a box (4,), px."""
+    return float((box_xyxy[2:] - box_xyxy[:2]).max())
+
+
 def _middle(box_xyxy: np.ndarray) -> np.ndarray:
     return (box_xyxy[:2] + box_xyxy[2:]) / 2
-
-
-def _size(box_xyxy: np.ndarray) -> float:
-    return float(max(box_xyxy[2:] - box_xyxy[:2]))

@@ -12,7 +12,7 @@ from remi_stream.geometry import default_intrinsics
 from remi_stream.mailbox import Request
 from remi_stream.messages import Bodies, Detections, Frame, Search
 from remi_stream.order import Order
-from remi_stream.pose.engine import Crop, Engine, Pose, load_engine
+from remi_stream.pose.engine import Engine, Pose, load_engine
 from remi_stream.pose.tracks import Tracks
 
 SEARCH_S, SETTLED_S, REPEAT_S = 0.1, 0.5, 1.0
@@ -48,10 +48,7 @@ class PoseStage:
             return []
         tracks = self._tracks(message.camera, message.epoch)
         intrinsics = message.intrinsics or default_intrinsics(*message.size)
-        crops = [
-            Crop(message.image, track.box_xyxy, track.track_id, message.captured_at, intrinsics, track.state)
-            for track in tracks
-        ]
+        crops = tracks.crops(message.image, message.captured_at, intrinsics)
         poses = self._engine.infer(crops) if crops else []
         poses = tracks.posed(message.frame_id, message.captured_at, message.image, poses)
         return [self._bodies(message, intrinsics, poses), *self._search(message, tracks)]

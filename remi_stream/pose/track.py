@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from remi_stream.messages import Person
 from remi_stream.pose.engine import Pose
-from remi_stream.pose.identity import Identity
+from remi_stream.pose.identity import Identity, depth_of
 
 KEEP_S = 2.0
 BLEND = 0.2
@@ -14,12 +15,17 @@ LASTING_POSES = 5
 
 
 class Track:
-    """box_xyxy: (4,) float32 px, where to look next. state: what the engine remembers. identity: known after the first pose."""
+    """box_xyxy: (4,) float32 px, where to look next. state: what the engine remembers. identity: known after the first pose.
 
-    def __init__(self, box_xyxy: np.ndarray) -> None:
+    person: as of the last pose that did not fail. covered: somebody else is in front of them.
+    """
+
+    def __init__(self, box_xyxy: np.ndarray, identity: Identity | None = None) -> None:
         self.box_xyxy = box_xyxy
         self.state: object | None = None
-        self.identity: Identity | None = None
+        self.identity = identity
+        self.person: Person | None = None
+        self.covered = False
         self.poses = self.failures = self.misses = 0
         self._history: dict[int, tuple[float, np.ndarray]] = {}
 
@@ -38,6 +44,13 @@ class Track:
         """Whether its person is worth remembering when they are out of sight."""
         return self.poses >= LASTING_POSES
 
+    @property
+    def depth_m(self) -> float | None:
+        """How far away its person is, if that is known."""
+        if self.identity is not None:
+            return self.identity.depth_m
+        return depth_of(self.person) if self.person else None
+
     def box_at(self, frame_id: int) -> np.ndarray | None:
         """The box it had in a frame of the last two seconds."""
         entry = self._history.get(frame_id)
@@ -50,7 +63,7 @@ class Track:
         if pose.person is None:
             self.failures += 1
             return
-        self.poses, self.failures = self.poses + 1, 0
+        self.poses, self.failures, self.person = self.poses + 1, 0, pose.person
         self.box_xyxy, self.state = pose.next_box_xyxy, pose.state
 
     def confirmed(self, box_xyxy: np.ndarray, box_then: np.ndarray) -> None:

@@ -1,9 +1,10 @@
 """The people in front of one camera: tracks start with a detection, are carried by their poses, hide, come back and end.
 
 A track keeps its boxes by frame_id, so that a detection, which comes late, is matched to the tracks of its own frame. A track
-whose pose fails three times in a row, or that three searches miss, is no longer followed. Its person is remembered for a while: a
-new track takes their identity if it could be them. When two tracks show the same body, one person is hidden behind the other:
-the less likely one is remembered, and when two bodies are seen again, all four likenesses decide who is who.
+whose pose fails three times in a row, or that three searches miss, is no longer followed. Its person is remembered for a while
+and looked for where they should be by now; a new track takes their identity if it could be them. Who is in front of somebody is
+painted over before the engine looks. When two tracks show the same body all the same, the less likely one is remembered, and
+when two bodies are seen again, all four likenesses decide who is who.
 """
 
 from __future__ import annotations
@@ -13,28 +14,33 @@ from collections.abc import Iterator
 import msgspec
 import numpy as np
 
+from remi_stream.geometry import Intrinsics
 from remi_stream.messages import Detections
-from remi_stream.pose.engine import Pose
-from remi_stream.pose.identity import Identity, Sight, looks_of
+from remi_stream.pose.challenge import Challenge
+from remi_stream.pose.cover import in_front, without
+from remi_stream.pose.engine import Crop, Pose
+from remi_stream.pose.hidden import Hidden
+from remi_stream.pose.identity import Identity, Sight, sight_of
+from remi_stream.pose.matching import covered, evident, pairs, same_body
 from remi_stream.pose.track import Track
 
-MATCH_IOU = 0.3
 MISSES = 3
-HIDDEN_S = 2.0
-SAME_BODY = 0.1
-"""Median distance of key points, in body sizes, under which two poses are of the same body."""
-FINDABLE = 0.33
-"""A body is missed by a search only if it is this large beside the searched region's longest side; smaller ones may be overseen."""
+PART = 0.6
+"""A detection shows a part of a body that is known when this share of the smaller box is in both."""
+DISGUISE_MOST = 0.7
+"""How little somebody may look like the person who is looked for."""
 
 
 class Tracks:
-    """max_people: how many are followed at once; the largest first."""
+    """max_people: how many are followed at once. subject: who is, of more people (see `Challenge`)."""
 
-    def __init__(self, max_people: int, ids: Iterator[int]) -> None:
+    def __init__(self, max_people: int, ids: Iterator[int], subject: str = "largest") -> None:
         self.max_people = max_people
         self._ids = ids
         self._tracks: list[Track] = []
-        self._hidden: list[Identity] = []
+        self._hidden = Hidden()
+        self._probe: Track | None = None
+        self._challenge = Challenge(subject)
 
     def __iter__(self) -> Iterator[Track]:
         return iter(self._tracks)
@@ -50,44 +56,84 @@ class Tracks:
     def detected(self, detections: Detections) -> None:
         """Match detections to the tracks of their frame; start, confirm and miss tracks."""
         boxes = detections.boxes_xyxy
-        free = list(range(len(boxes)))
-        for track in self._tracks:
-            then = track.box_at(detections.frame_id)
-            if then is None:
-                continue
-            match = _best(then, boxes, free)
-            if match is not None:
-                free.remove(match)
-                track.confirmed(boxes[match], then)
-            elif _searched(then, detections.searched_xyxy):
+        then = {track: box for track in self._tracks if (box := track.box_at(detections.frame_id)) is not None}
+        matched = pairs(then, boxes)
+        for track, box in then.items():
+            if track in matched:
+                track.confirmed(boxes[matched[track]], box)
+            elif evident(box, detections.searched_xyxy, [*boxes, *(other for key, other in then.items() if key is not track)]):
                 track.misses += 1
-        for index in sorted(free, key=lambda i: -np.prod(boxes[i, 2:] - boxes[i, :2])):
-            self._start(boxes[index], detections.frame_id)
+        free = [box for index, box in enumerate(boxes) if index not in matched.values()]
+        for box in sorted(free, key=lambda box: -np.prod(box[2:] - box[:2])):
+            self._start(box, detections)
         self._end(detections.captured_at)
 
+    def crops(self, image: np.ndarray, captured_at: float, intrinsics: Intrinsics) -> list[Crop]:
+        """Where the engine shall look in a frame: at every track, and for somebody who is missing or may be followed instead."""
+        sought = self._hidden.sought(captured_at, (image.shape[1], image.shape[0])) if len(self) < self.max_people else None
+        self._probe = Track(sought[1], sought[0]) if sought else None
+        return [
+            Crop(self._clear(image, track, intrinsics), track.box_xyxy, track.track_id, captured_at, intrinsics, track.state)
+            for track in self._looked_at()
+        ]
+
     def posed(self, frame_id: int, captured_at: float, image: np.ndarray, poses: list[Pose]) -> list[Pose]:
-        """Take the engine's answers for the tracks, in their order; give those to publish, with the ids that they belong to."""
-        for track, pose in zip(self._tracks, poses):
+        """Take the engine's answers for the crops, in their order; give those to publish, with the ids that they belong to."""
+        people = dict(zip(self._looked_at(), poses))
+        for track, pose in people.items():
             track.posed(frame_id, captured_at, pose)
-        seen = {
-            track: Sight(captured_at, pose.person.box_xyxy, looks_of(image, pose.person.box_xyxy))
-            for track, pose in zip(self._tracks, poses)
-            if pose.person is not None
-        }
-        people = {track: pose for track, pose in zip(self._tracks, poses) if track in seen}
+        people = {track: pose for track, pose in people.items() if pose.person is not None}
+        seen = {track: sight_of(image, pose.person, captured_at) for track, pose in people.items() if pose.person}
+        self._take_in_probe(people, seen)
+        self._take_in_challenger(people, captured_at)
         self._hide_doubles(people, seen)
         for track in [track for track in self._tracks if track in seen]:
             self._identify(track, seen)
         self._end(captured_at)
         return [_named(people[track], track) for track in self._tracks if track in people]
 
-    def _start(self, box_xyxy: np.ndarray, frame_id: int) -> None:
+    def _looked_at(self) -> list[Track]:
+        return [*self._tracks, *(track for track in (self._probe, self._challenge.track) if track is not None)]
+
+    def _clear(self, image: np.ndarray, track: Track, intrinsics: Intrinsics) -> np.ndarray:
+        """The picture without the people who are in front of a track's."""
+        others = [other.person for other in self._tracks if other is not track and other.person is not None and not other.failures]
+        hiding = in_front(track.box_xyxy, track.depth_m, others)
+        track.covered = bool(hiding)
+        return without(image, track.box_xyxy, hiding, intrinsics[0])
+
+    def _start(self, box_xyxy: np.ndarray, detections: Detections) -> None:
         """Follow a detection that is no track, unless it shows a part of one."""
         now = [track.box_xyxy for track in self._tracks]
-        then = [box for track in self._tracks if (box := track.box_at(frame_id)) is not None]
-        known = np.array(now + then, np.float32).reshape(-1, 4)
-        if len(self._tracks) < self.max_people and not (covered(box_xyxy, known) > 2 * MATCH_IOU).any():
+        then = [box for track in self._tracks if (box := track.box_at(detections.frame_id)) is not None]
+        if (covered(box_xyxy, np.array(now + then, np.float32).reshape(-1, 4)) > PART).any():
+            return
+        if len(self._tracks) < self.max_people:
             self._tracks.append(Track(box_xyxy))
+        else:
+            self._challenge.start(box_xyxy, self._tracks, detections.captured_at)
+
+    def _take_in_probe(self, people: dict[Track, Pose], seen: dict[Track, Sight]) -> None:
+        """Follow whom a probe found, if it is the one who was looked for."""
+        probe, self._probe = self._probe, None
+        if probe is None or probe not in seen or probe.identity is None:
+            return
+        who, probe.identity = probe.identity, None
+        if not self._known(probe, people) and who.likely(seen[probe]) and who.disguise(seen[probe]) < DISGUISE_MOST:
+            self._tracks.append(probe)
+
+    def _take_in_challenger(self, people: dict[Track, Pose], captured_at: float) -> None:
+        """Follow a challenger instead of somebody else, if it has won."""
+        decided = self._challenge.decide(self._tracks)
+        if decided is None or self._known(decided[0], people):
+            return
+        winner, loser = decided
+        self._tracks[self._tracks.index(loser)] = winner
+        self._hide(loser, captured_at, None)
+
+    def _known(self, found: Track, people: dict[Track, Pose]) -> bool:
+        """Whether what was found is a body that is followed."""
+        return found in people and any(same_body(people[found], people[track]) for track in self._tracks if track in people)
 
     def _hide_doubles(self, people: dict[Track, Pose], seen: dict[Track, Sight]) -> None:
         """Where two tracks show one body, keep the one that is more likely to be it."""
@@ -100,29 +146,24 @@ class Tracks:
                     self._hide(worse, seen[worse].captured_at, better.identity)
 
     def _hide(self, track: Track, captured_at: float, rival: Identity | None) -> None:
-        if track.identity is None or not track.lasting:
-            return
-        track.identity.hidden_at, track.identity.rival = captured_at, rival
-        track.identity.contested = True
-        if rival is not None:
-            rival.contested = True
-        self._hidden.append(track.identity)
+        if track.identity is not None and track.lasting:
+            track.identity.behind = track.covered or rival is not None
+            self._hidden.hide(track.identity, captured_at, rival)
 
     def _identify(self, track: Track, seen: dict[Track, Sight]) -> None:
         """Say who a new track is: somebody who was hidden, or somebody new."""
         sight = seen[track]
         if track.identity is None:
             track.identity = self._find(sight, seen) or Identity(next(self._ids), sight)
-        track.identity.seen(sight)
+        track.identity.seen(sight, clear=not track.covered)
 
     def _find(self, sight: Sight, seen: dict[Track, Sight]) -> Identity | None:
         """The hidden person that a sight fits best. If their rival fits it better, the two change places."""
-        fitting = [who for who in self._hidden if who.likely(sight) or (who.rival and who.rival.likely(sight))]
-        if not fitting:
+        found = self._hidden.find(sight)
+        if found is None:
             return None
-        found = min(fitting, key=lambda who: who.unlike(sight))
         rival, other = found.rival, next((track for track in self._tracks if track.identity is found.rival), None)
-        self._reveal(found)
+        self._hidden.reveal(found)
         if rival is None or other is None or other not in seen:
             return found
         keep = found.unlike(sight) + rival.unlike(seen[other])
@@ -132,66 +173,12 @@ class Tracks:
         other.identity = found
         return rival
 
-    def _reveal(self, identity: Identity) -> None:
-        self._hidden.remove(identity)
-        rival, identity.rival, identity.hidden_at = identity.rival, None, None
-        identity.contested = False
-        if rival is not None:
-            rival.contested = any(hidden.rival is rival for hidden in self._hidden)
-
     def _end(self, captured_at: float) -> None:
         """Stop following whom nobody sees any more; forget who has been away for too long."""
         for track in [track for track in self._tracks if track.misses >= MISSES or track.failures >= MISSES]:
             self._tracks.remove(track)
             self._hide(track, captured_at, None)
-        for identity in [who for who in self._hidden if captured_at - (who.hidden_at or 0.0) > HIDDEN_S]:
-            self._reveal(identity)
-
-
-def same_body(first: Pose, second: Pose) -> bool:
-    """Whether two poses are of one body: their key points all but coincide."""
-    if first.person is None or second.person is None:
-        return False
-    away = np.linalg.norm(first.person.keypoints_px - second.person.keypoints_px, axis=1)
-    size = min(float(max(p.box_xyxy[2:] - p.box_xyxy[:2])) for p in (first.person, second.person))
-    return bool(np.median(away) < SAME_BODY * size)
-
-
-def overlap(box_xyxy: np.ndarray, boxes_xyxy: np.ndarray) -> np.ndarray:
-    """Intersection over union of one box (4,) with boxes (N, 4), px: (N,)."""
-    shared = _shared(box_xyxy, boxes_xyxy)
-    areas = _area(boxes_xyxy) + _area(box_xyxy)
-    return shared / np.maximum(areas - shared, 1e-9)
-
-
-def covered(box_xyxy: np.ndarray, boxes_xyxy: np.ndarray) -> np.ndarray:
-    """Intersection of one box (4,) with boxes (N, 4), in shares of the smaller of the two: (N,)."""
-    smaller = np.minimum(_area(boxes_xyxy), _area(box_xyxy))
-    return _shared(box_xyxy, boxes_xyxy) / np.maximum(smaller, 1e-9)
-
-
-def _shared(box_xyxy: np.ndarray, boxes_xyxy: np.ndarray) -> np.ndarray:
-    size = np.minimum(box_xyxy[2:], boxes_xyxy[:, 2:]) - np.maximum(box_xyxy[:2], boxes_xyxy[:, :2])
-    return np.prod(np.clip(size, 0, None), axis=1)
-
-
-def _area(boxes_xyxy: np.ndarray) -> np.ndarray:
-    return np.prod(boxes_xyxy[..., 2:] - boxes_xyxy[..., :2], axis=-1)
-
-
-def _best(box_xyxy: np.ndarray, boxes_xyxy: np.ndarray, free: list[int]) -> int | None:
-    if not free:
-        return None
-    scores = overlap(box_xyxy, boxes_xyxy[free])
-    best = int(scores.argmax())
-    return free[best] if scores[best] > MATCH_IOU else None
-
-
-def _searched(box_xyxy: np.ndarray, searched_xyxy: np.ndarray) -> bool:
-    """Whether a region of searched_xyxy (M, 4) holds most of the box, and the box is large enough to be found in it."""
-    sides = (searched_xyxy[:, 2:] - searched_xyxy[:, :2]).max(axis=1)
-    large = max(box_xyxy[2:] - box_xyxy[:2]) > FINDABLE * sides
-    return bool((large & (_shared(box_xyxy, searched_xyxy) > 0.7 * _area(box_xyxy))).any())
+        self._hidden.forget(captured_at)
 
 
 def _doubt(track: Track, seen: dict[Track, Sight]) -> float:

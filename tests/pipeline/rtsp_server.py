@@ -24,9 +24,9 @@ from gi.repository import GLib, Gst, GstRtspServer  # noqa: E402
 BLOCK, BITS = 8, 32
 ENCODERS = {
     "h264": "x264enc tune=zerolatency speed-preset=ultrafast bitrate=4000 key-int-max={gop} ! video/x-h264,profile=baseline"
-    " ! rtph264pay name=pay0 pt=96 config-interval=1",
+    " ! rtph264pay name=pay0 pt=96 mtu={mtu} config-interval=1",
     "h265": "x265enc tune=zerolatency speed-preset=ultrafast bitrate=4000 key-int-max={gop}"
-    " ! rtph265pay name=pay0 pt=96 config-interval=1",
+    " ! rtph265pay name=pay0 pt=96 mtu={mtu} config-interval=1",
 }
 SOURCE = "appsrc name=src is-live=true do-timestamp=true format=time leaky-type=downstream max-buffers=4"
 CAPS = "video/x-raw,format=I420,width={width},height={height},framerate={fps}/1"
@@ -40,7 +40,7 @@ class Camera:
         self.options = options
         self._source: Any = None
         self.factory = GstRtspServer.RTSPMediaFactory()
-        encoder = ENCODERS[options.codec].format(gop=max(1, options.fps // 2))
+        encoder = ENCODERS[options.codec].format(gop=max(1, options.fps // 2), mtu=options.mtu)
         self.factory.set_launch(f"( {SOURCE} caps={CAPS.format(**vars(options))} ! {encoder} )")
         self.factory.set_shared(True)
         self.factory.set_latency(0)
@@ -82,7 +82,7 @@ def film(options: argparse.Namespace) -> Iterator[bytearray]:
     size = f"{options.width}x{options.height}"
     command = ["ffmpeg", "-v", "error", "-re", "-stream_loop", "-1", "-i", options.clip, "-f", "rawvideo"]
     command += ["-pix_fmt", "yuv420p", "-s", size, "-r", str(options.fps), "-"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE)
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     assert process.stdout
     while len(picture := process.stdout.read(options.width * options.height * 3 // 2)):
         yield bytearray(picture)
@@ -117,6 +117,7 @@ def main() -> None:
     parser.add_argument("--width", type=int, default=320)
     parser.add_argument("--height", type=int, default=240)
     parser.add_argument("--fps", type=int, default=30)
+    parser.add_argument("--mtu", type=int, default=1400, help="largest packet, bytes")
     parser.add_argument("--codec", choices=ENCODERS, default="h264")
     parser.add_argument("--clip", help="play this film instead of a test picture")
     parser.add_argument("--auth", metavar="USER:PASSWORD")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import time
 from pathlib import Path
 
@@ -111,16 +112,14 @@ def test_full_disk_stops_the_recording_and_nothing_else(tmp_path: Path) -> None:
             assert daemon.status()["stages"]["recorder"]["state"] == "ready"
             assert daemon.stop() == 0
         (recording,) = recordings(folder)
-        subprocess_remount(disk)
+        enlarge(disk)
         index = recover(recording) if (recording / UNFINISHED).exists() else read_index(recording)
         assert (index.clean, index.reason) == (False, "No space left on device")
         assert index.frames > 30
 
 
-def subprocess_remount(disk: Path) -> None:
+def enlarge(disk: Path) -> None:
     """Make the disk larger."""
-    import subprocess
-
     subprocess.run(["mount", "-o", "remount,size=10m", disk], check=True)
 
 

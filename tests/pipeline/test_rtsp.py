@@ -44,6 +44,13 @@ def test_pictures_of_a_real_server_become_bodies(options: tuple[str, ...], trans
         assert daemon.cameras["front"].source == server.url
 
 
+def test_server_with_fragments_of_an_unusual_size_is_read_all_the_same(tmp_path: Path) -> None:
+    with rtsp_server("--mtu", "200") as server, running(tmp_path, cameras=[camera(server)], **SYNTHETIC) as daemon:
+        daemon.more_bodies(45)
+        check_books(daemon.bodies)
+        assert daemon.log().count("changing sizes") == 1
+
+
 def test_killed_server_is_looked_for_and_bodies_are_back_soon_after_it(tmp_path: Path) -> None:
     with rtsp_server() as server, running(tmp_path, cameras=[camera(server)], **SYNTHETIC) as daemon:
         daemon.more_bodies(30)

@@ -15,7 +15,7 @@ from remi_stream.sinks.recording.finish import UNFINISHED, recover
 from remi_stream.sinks.recording.recording import Recording
 from remi_stream.sinks.recording.video import VIDEO
 from tests.sample import bodies
-from tests.sinks.recorded import arrays, newest, record
+from tests.sinks.recorded import arrays, newest, record, recorder
 
 TIMES = [0.0, 0.1, 0.17, 0.5, 2.5]
 
@@ -78,8 +78,6 @@ def test_video_of_a_killed_recorder_can_be_watched(tmp_path: Path) -> None:
 
 
 def test_pictures_without_bodies_begin_no_recording(tmp_path: Path) -> None:
-    from tests.sinks.recorded import recorder
-
     with recorder(tmp_path) as made:
         made.step(preview(0, time.monotonic()))
     assert list(tmp_path.iterdir()) == []

@@ -36,7 +36,8 @@ def caption(picture: Frame, bodies: Bodies | None) -> str:
 
 def people(track_ids: Sequence[int]) -> str:
     """Who is there, each with the colour of their body."""
-    found = " ".join(f"{_dot(css(colour_of(track)))}&thinsp;person&nbsp;{track}" for track in track_ids)
+    shown = (f"{_dot(css(colour_of(track)))}&thinsp;person {track}" for track in track_ids)
+    found = " ".join(f'<span style="white-space:nowrap;margin-right:0.6em">{person}</span>' for person in shown)
     return f'<div class="remi-people" style="{BOX}">{found or "nobody there"}</div>'
 
 

@@ -1,0 +1,60 @@
+"""Painting over people in front of somebody: networks are made for one person, and follow the nearer of two."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import cv2
+import numpy as np
+
+from remi_stream.messages import Person
+from remi_stream.pose.identity import depth_of, size_of
+from remi_stream.skeletons import EDGES, JOINTS
+
+LIMB_M, HEAD_M = 0.13, 0.12
+"""Width of what is painted over each bone, and radius over a head."""
+NEARER = 0.88
+"""Somebody is in front when their distance is below this share of the other's."""
+MARGIN = 0.3
+"""A network sees this much around a box, in sizes of the box."""
+TRUNK = ("left_shoulder", "right_shoulder", "right_hip", "left_hip")
+
+
+def in_front(box_xyxy: np.ndarray, depth_m: float | None, others: Iterable[Person]) -> list[Person]:
+    """Those of the others who are nearer than depth_m and in the way of a look at box_xyxy (4,) px.
+
+    As long as somebody's distance is not known, people are nearer who are larger.
+    """
+    margin = MARGIN * size_of(box_xyxy)
+    low, high = box_xyxy[:2] - margin, box_xyxy[2:] + margin
+    beside = [other for other in others if (other.box_xyxy[:2] < high).all() and (other.box_xyxy[2:] > low).all()]
+    if depth_m is None:
+        return [other for other in beside if NEARER * size_of(other.box_xyxy) > size_of(box_xyxy)]
+    return [other for other in beside if depth_of(other) < NEARER * depth_m]
+
+
+def without(image: np.ndarray, box_xyxy: np.ndarray, people: list[Person], focal_px: float) -> np.ndarray:
+    """Paint people over, in the mean colour around them; image (H, W, 3) uint8 is not changed. box_xyxy: what is looked at."""
+    if not people:
+        return image
+    mask = np.zeros(image.shape[:2], np.uint8)
+    for person in people:
+        draw(mask, person, focal_px / max(depth_of(person), 0.1))
+    painted = image.copy()
+    x0, y0, x1, y1 = np.maximum(box_xyxy, 0).astype(int)
+    there, hidden = image[y0:y1:4, x0:x1:4], mask[y0:y1:4, x0:x1:4] > 0
+    free = there[~hidden] if (~hidden).any() else image[::16, ::16].reshape(-1, 3)
+    painted[mask > 0] = free.mean(0).astype(np.uint8)
+    return painted
+
+
+def draw(mask: np.ndarray, person: Person, px_per_m: float) -> None:
+    """Set mask (H, W) uint8 where a body is: bones as thick lines, trunk and head filled."""
+    points = np.clip(person.keypoints_px, -1e4, 1e4).astype(np.int32)
+    names = JOINTS[person.skeleton]
+    for start, end in EDGES[person.skeleton]:
+        cv2.line(mask, points[start].tolist(), points[end].tolist(), 255, max(1, round(LIMB_M * px_per_m)))
+    if all(name in names for name in TRUNK):
+        cv2.fillConvexPoly(mask, cv2.convexHull(points[[names.index(name) for name in TRUNK]]), 255)
+    for head in [index for index, name in enumerate(names) if name in ("nose", "head", "left_ear", "right_ear")]:
+        cv2.circle(mask, points[head].tolist(), max(1, round(HEAD_M * px_per_m)), 255, cv2.FILLED)

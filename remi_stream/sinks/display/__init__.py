@@ -1,0 +1,1 @@
+"""A window on the machine's own screen: the picture, with everybody's body or skeleton on it."""

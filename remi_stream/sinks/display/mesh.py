@@ -1,0 +1,59 @@
+"""Bodies as shaded meshes on the picture."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from remi_stream.body.smpl import load_open_body
+from remi_stream.geometry import cross, project, unit
+from remi_stream.messages import Bodies, Frame, Person
+from remi_stream.sinks.display.raster import visible
+from remi_stream.sinks.web.overlay import points_in
+from remi_stream.sinks.web.palette import colour_of
+
+LIGHT = np.array([-0.35, -0.55, -0.75])
+"""Where the light comes from, in the camera's axes: from above the left shoulder of who looks."""
+AMBIENT = 0.35
+OPACITY = 0.88
+NEAREST_M = 0.2
+
+
+def draw(image: np.ndarray, picture: Frame, bodies: Bodies) -> None:
+    """Draw everybody who has a SMPL pose into image (h, w, 3) uint8 RGB, the nearest in front."""
+    parts = [_triangles(image, picture, bodies, person) for person in bodies.people if person.smpl]
+    if not parts:
+        return
+    triangles_px, depths, colours = (np.concatenate(arrays) for arrays in zip(*parts))
+    height, width = image.shape[:2]
+    pixels, faces = visible(triangles_px, depths, (width, height))
+    paint, cover = np.zeros((height * width, 3), np.float32), np.zeros(height * width, np.float32)
+    paint[pixels], cover[pixels] = colours[faces], 1
+    rows, columns = np.divmod(pixels, width)
+    if len(pixels):
+        part = np.s_[max(0, rows.min() - 1) : rows.max() + 2, max(0, columns.min() - 1) : columns.max() + 2]
+        _blend(image[part], paint.reshape(height, width, 3)[part], cover.reshape(height, width)[part])
+
+
+def _triangles(image: np.ndarray, picture: Frame, bodies: Bodies, person: Person) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The triangles that face the camera: (F, 3, 2) px of image, their depths (F,) m, their colours (F, 3) RGB."""
+    assert person.smpl is not None
+    body, smpl = load_open_body(), person.smpl
+    vertices = body.vertices(smpl.global_orient, smpl.body_pose, np.zeros(10, np.float32), smpl.transl)
+    corners = vertices[body.faces]
+    normals = cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    facing = np.einsum("fa,fa->f", normals, corners[:, 0]) < 0
+    if vertices[:, 2].min() < NEAREST_M:
+        facing &= (corners[:, :, 2] > NEAREST_M).all(1)
+    light = AMBIENT + (1 - AMBIENT) * np.clip(unit(normals[facing]) @ unit(LIGHT), 0, 1)
+    colours = light[:, None] * np.array(colour_of(person.track_id))
+    points = points_in(image, picture, project(vertices, bodies.intrinsics))
+    return points[body.faces[facing]], corners[facing, 0, 2], colours
+
+
+def _blend(image: np.ndarray, paint: np.ndarray, cover: np.ndarray) -> None:
+    """Lay paint (h, w, 3) over image (h, w, 3) where cover (h, w) is 1, with soft edges."""
+    soft_cover = cv2.GaussianBlur(cover, (3, 3), 0)[..., None]
+    soft_paint = cv2.GaussianBlur(paint, (3, 3), 0) / np.maximum(soft_cover, 1e-6)
+    alpha = OPACITY * soft_cover
+    image[:] = image * (1 - alpha) + np.where(cover[..., None] > 0, paint, soft_paint) * alpha

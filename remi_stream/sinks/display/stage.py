@@ -1,0 +1,123 @@
+"""The display's stage: draws the newest picture of every camera, and does what the keys ask for."""
+
+from __future__ import annotations
+
+import logging
+import time
+
+import msgspec
+import numpy as np
+
+from remi_stream.config import CONTROL, Config
+from remi_stream.errors import RemiError
+from remi_stream.link import ask_control
+from remi_stream.messages import Bodies, CameraFacts, Frame, Health
+from remi_stream.order import Order
+from remi_stream.sinks.display import mesh
+from remi_stream.sinks.display.wall import empty, side_by_side
+from remi_stream.sinks.display.window import Window
+from remi_stream.sinks.sink import Sink
+from remi_stream.sinks.web import overlay
+from remi_stream.sinks.web.pairs import Pairs
+from remi_stream.sinks.web.rates import Rates
+
+ASK_S = 0.3
+RENEW_S = 0.5
+
+log = logging.getLogger("remi_stream")
+
+
+class Display(Sink):
+    """Keys: q ends the pipeline, m changes between mesh and skeleton, r switches recording off and on."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self._config = config
+        names = [camera.name for camera in config.cameras]
+        self._pairs = {name: Pairs() for name in names}
+        self._rates = {name: Rates() for name in names}
+        self._images = {name: empty() for name in names}
+        self._states = dict.fromkeys(names, "starting")
+        self._as_mesh = True
+        self._recording = ""
+        self._shown_at = 0.0
+
+    def open(self) -> None:
+        """Open the window. Raises RemiError when there is no pygame, or no screen."""
+        self._window = Window(f"remi-stream {self._config.name}")
+
+    def step(self, message: Bodies | Frame | CameraFacts | Health) -> None:
+        """Keep a message."""
+        if isinstance(message, (Bodies, Frame)):
+            self._pairs[message.camera].take(message)
+            if isinstance(message, Bodies):
+                self._rates[message.camera].take(message.captured_at, time.monotonic())
+        elif isinstance(message, CameraFacts):
+            self._states[message.camera] = message.state
+        elif message.stage == "recorder":
+            self._recording = message.facts.get("recording", self._recording)
+
+    def turn(self, now: float) -> None:
+        """Obey the keys, and show what has come."""
+        for key in self._window.keys():
+            self._obey(key)
+        drawn = [self._draw(camera, now) for camera in self._pairs]
+        if any(drawn) or now - self._shown_at > RENEW_S:
+            self._shown_at = now
+            self._window.show(side_by_side(list(self._images.values())), self._text())
+
+    def close(self) -> None:
+        """Close the window."""
+        self._window.close()
+
+    def _draw(self, camera: str, now: float) -> bool:
+        """Draw the camera's newest picture, if there is a new one."""
+        self._rates[camera].step(now)
+        pair = self._pairs[camera].next(now)
+        if pair is None:
+            return False
+        picture, bodies = pair
+        image = overlay.decode(picture)
+        if bodies is not None:
+            self._draw_people(image, picture, bodies)
+        self._images[camera] = image
+        self.counts["pictures"] += 1
+        return True
+
+    def _draw_people(self, image: np.ndarray, picture: Frame, bodies: Bodies) -> None:
+        if self._as_mesh:
+            mesh.draw(image, picture, bodies)
+            bodies = msgspec.structs.replace(bodies, people=[each for each in bodies.people if not each.smpl])
+        overlay.draw(image, picture, bodies)
+
+    def _obey(self, key: str) -> None:
+        if key == "q":
+            log.info("the window was closed")
+            self.over = True
+        elif key == "m":
+            self._as_mesh = not self._as_mesh
+        elif key == "r" and self._config.record is not None:
+            self._switch_recording()
+
+    def _switch_recording(self) -> None:
+        try:
+            ask_control(self._config.port(CONTROL), {"ask": "record", "on": self._recording in ("off", "failed")}, ASK_S)
+        except RemiError as error:
+            log.warning("recording is as it was: %s", error)
+
+    def _text(self) -> str:
+        keys = ["M: skeleton" if self._as_mesh else "M: mesh", "Q: quit"]
+        if self._config.record:
+            keys = [f"R: recording {self._recording}".rstrip(), *keys]
+        return "     ".join([*(self._camera_text(camera) for camera in self._states), *keys])
+
+    def _camera_text(self, camera: str) -> str:
+        moment = self._rates[camera].moments[-1]
+        if self._states[camera] != "live" or not moment.fps:
+            return f"{camera} {self._states[camera]}"
+        return f"{camera} {moment.fps:.0f} bodies/s {moment.p50_ms:.0f} ms"
+
+
+def make(order: Order) -> Display:
+    """Make the stage for an order."""
+    return Display(order.config)

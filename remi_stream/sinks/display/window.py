@@ -1,0 +1,80 @@
+"""A window with a picture and a line of text; the only file that imports pygame."""
+
+from __future__ import annotations
+
+import os
+import warnings
+
+import numpy as np
+
+from remi_stream.errors import RemiError
+
+MARGIN_PX = 8
+TEXT_PX = 15
+PAPER, INK = (16, 18, 22, 190), (236, 239, 244)
+
+
+class Window:
+    """Opens with the first picture. Raises RemiError when there is no pygame, or no screen."""
+
+    def __init__(self, title: str) -> None:
+        os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
+        try:
+            import pygame
+        except ModuleNotFoundError:
+            raise RemiError("--display needs pygame. Install it: pip install 'remi-stream[display]'") from None
+        self._pygame = pygame
+        self._size = (0, 0)
+        try:
+            pygame.display.init()
+        except pygame.error as error:
+            raise RemiError(f"Cannot open a window: {error}. Leave out --display, or use --viewer web") from None
+        if pygame.display.get_driver() == "offscreen" and "SDL_VIDEODRIVER" not in os.environ:
+            raise RemiError("Cannot open a window: there is no screen here. Leave out --display, or use --viewer web")
+        pygame.font.init()
+        pygame.display.set_caption(title)
+        self._font = pygame.font.Font(None, round(TEXT_PX * 1.4))
+
+    def keys(self) -> list[str]:
+        """The keys that were pressed since the last call; closing the window counts as q."""
+        pygame = self._pygame
+        pressed = []
+        for event in pygame.event.get():
+            if event.type == pygame.QUIT:
+                pressed.append("q")
+            elif event.type == pygame.KEYDOWN:
+                pressed.append(pygame.key.name(event.key))
+        return pressed
+
+    def show(self, image: np.ndarray, text: str) -> None:
+        """Show a picture (h, w, 3) uint8 RGB with text at its foot."""
+        pygame = self._pygame
+        size = (image.shape[1], image.shape[0])
+        if size != self._size:
+            self._open(size)
+        self._surface.blit(pygame.image.frombuffer(np.ascontiguousarray(image).data, size, "RGB"), (0, 0))
+        self._write(text)
+        pygame.display.flip()
+
+    def save(self, path: str) -> None:
+        """Write what is to be seen as a picture file."""
+        self._pygame.image.save(self._surface, path)
+
+    def close(self) -> None:
+        """Close the window."""
+        self._pygame.quit()
+
+    def _open(self, size: tuple[int, int]) -> None:
+        """Open the window, or give it another size; the user may pull it larger."""
+        self._size = size
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "no fast renderer")
+            self._surface = self._pygame.display.set_mode(size, self._pygame.SCALED | self._pygame.RESIZABLE)
+
+    def _write(self, text: str) -> None:
+        written = self._font.render(text, True, INK)
+        width, height = self._size
+        strip = self._pygame.Surface((width, written.get_height() + MARGIN_PX), self._pygame.SRCALPHA)
+        strip.fill(PAPER)
+        strip.blit(written, (MARGIN_PX, MARGIN_PX // 2))
+        self._surface.blit(strip, (0, height - strip.get_height()))

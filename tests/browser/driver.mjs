@@ -1,0 +1,79 @@
+// A real browser that does what it is told: a JSON command a line in, a JSON answer a line out.
+import { createInterface } from "node:readline";
+import { chromium } from "playwright-core";
+
+const browser = await chromium.launch({
+  executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+  args: ["--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"],
+});
+let page;
+let complaints = [];
+
+// Contrast, by the rules of WCAG 2, of every visible text with what is behind it; the worst few.
+function poorestTexts() {
+  const parse = (css) => css.match(/[\d.]+/g).map(Number);
+  const light = ([r, g, b]) => {
+    const [x, y, z] = [r, g, b].map((v) => ((v /= 255) <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4));
+    return 0.2126 * x + 0.7152 * y + 0.0722 * z;
+  };
+  const behind = (element) => {
+    for (let at = element; at; at = at.parentElement) {
+      const colour = parse(getComputedStyle(at).backgroundColor);
+      if (colour.length === 3 || colour[3] > 0.9) return colour;
+    }
+    return [255, 255, 255];
+  };
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  const found = [];
+  while (walker.nextNode()) {
+    const element = walker.currentNode.parentElement;
+    const text = walker.currentNode.textContent.trim();
+    const skipped = !text || ["STYLE", "SCRIPT"].includes(element.tagName) || element.closest(".mantine-Notification-root");
+    if (skipped || !element.checkVisibility({ opacityProperty: true, visibilityProperty: true })) continue;
+    const [a, b] = [light(parse(getComputedStyle(element).color)), light(behind(element))];
+    found.push({ text, contrast: (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05) });
+  }
+  return found.sort((p, q) => p.contrast - q.contrast);
+}
+
+// The pixels of the picture in the panel: width, height and RGBA bytes in base64.
+function shownPicture() {
+  const image = [...document.querySelectorAll("img")].find((each) => each.naturalWidth === 640);
+  const canvas = document.createElement("canvas");
+  [canvas.width, canvas.height] = [image.naturalWidth, image.naturalHeight];
+  const context = canvas.getContext("2d");
+  context.drawImage(image, 0, 0);
+  const { data } = context.getImageData(0, 0, canvas.width, canvas.height);
+  let binary = "";
+  for (let at = 0; at < data.length; at += 32768) binary += String.fromCharCode(...data.subarray(at, at + 32768));
+  return { width: canvas.width, height: canvas.height, rgba: btoa(binary) };
+}
+
+const commands = {
+  async open({ url, width, height }) {
+    await page?.context().close();
+    complaints = [];
+    page = await (await browser.newContext({ viewport: { width, height } })).newPage();
+    page.on("console", (message) => message.type() === "error" && complaints.push(message.text()));
+    page.on("pageerror", (error) => complaints.push(String(error)));
+    return (await page.goto(url)).status();
+  },
+  evaluate: ({ script }) => page.evaluate(script),
+  wait: ({ script, timeout }) => page.waitForFunction(script, null, { timeout, polling: 100 }).then(() => true),
+  click: ({ text }) => page.getByText(text, { exact: true }).first().click(),
+  dismiss: () => page.locator(".mantine-Notification-closeButton").first().click(),
+  screenshot: ({ path, clip }) => page.screenshot({ path, clip }).then(() => path),
+  complaints: () => complaints,
+  poorest: () => page.evaluate(poorestTexts),
+  picture: () => page.evaluate(shownPicture),
+};
+
+for await (const line of createInterface({ input: process.stdin })) {
+  const { command, ...rest } = JSON.parse(line);
+  try {
+    console.log(JSON.stringify({ value: (await commands[command](rest)) ?? null }));
+  } catch (error) {
+    console.log(JSON.stringify({ error: String(error) }));
+  }
+}
+await browser.close();

@@ -1,0 +1,179 @@
+"""The web viewer in a real browser."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from remi_stream.config import BUS, port
+from remi_stream.link import Context, Subscriber
+from remi_stream.sinks.web.palette import colour_of
+from tests.browser.browser import DESKTOP, PHONE, Browser, running
+from tests.browser.replay import SIZE, pictures, truth
+from tests.browser.viewing import Viewing, viewing
+
+pytestmark = pytest.mark.browser
+BODY = {"x": 300, "y": 100, "width": 500, "height": 600}
+"""Where the body is on a desktop."""
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with running() as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def viewer() -> Iterator[Viewing]:
+    with viewing() as started:
+        yield started
+
+
+@pytest.fixture
+def page(browser: Browser, viewer: Viewing) -> Iterator[Browser]:
+    """The viewer's page on a desktop, with a picture in it; nothing may be complained of in its console."""
+    viewer.replay.still = viewer.replay.paused = False
+    opened(browser, viewer.url)
+    yield browser
+    assert browser.do("complaints") == []
+
+
+def opened(browser: Browser, url: str, size: tuple[int, int] = DESKTOP) -> None:
+    assert browser.open(url, size) == 200
+    browser.wait("/frame [1-9]/.test(document.body.innerText)")
+
+
+def seen(browser: Browser, folder: Path) -> np.ndarray:
+    """The body as it is drawn now."""
+    browser.do("screenshot", path=str(folder / "body.png"), clip=BODY)
+    image = cv2.imread(str(folder / "body.png"))
+    assert image is not None
+    return image.astype(int)
+
+
+def test_body_moves_while_bodies_come_and_stands_still_with_them(page: Browser, viewer: Viewing, tmp_path: Path) -> None:
+    page.do("dismiss")
+    first = seen(page, tmp_path)
+    assert (np.abs(first - np.median(first, axis=(0, 1))) > 40).any(axis=2).mean() > 0.05, "there is no body"
+    until(lambda: changed(first, seen(page, tmp_path)) > 0.02)
+    viewer.replay.still = True
+    until(lambda: changed(seen(page, tmp_path), seen(page, tmp_path)) < 0.001)
+
+
+def test_skeleton_is_drawn_on_the_person_of_the_same_frame(page: Browser) -> None:
+    page.wait("[...document.images].some((image) => image.naturalWidth === 640)")
+    frames = set()
+    for _ in range(5):
+        shown = page.picture()
+        k = frame_in(shown)
+        frames.add(k)
+        assert mark_distance(shown, k) < 4, f"frame {k}"
+        page.wait(f"!document.body.innerText.includes('frame {page.frame_id()}')")
+    assert len(frames) > 2
+
+
+def test_picture_that_is_switched_off_is_not_asked_for_any_more(page: Browser, viewer: Viewing) -> None:
+    until(lambda: viewer.replay.previewed)
+    page.do("click", text="Picture")
+    until(lambda: not previewed_within(viewer, 1.0))
+    page.do("click", text="Picture")
+    until(lambda: previewed_within(viewer, 1.0))
+
+
+@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_everything_is_readable_without_scrolling(browser: Browser, viewer: Viewing, size: tuple[int, int]) -> None:
+    opened(browser, viewer.url, size)
+    browser.do("dismiss")
+    for _ in ("dark", "light"):
+        browser.wait_for_text("bodies/s")
+        until(lambda: browser.do("poorest")[0]["contrast"] >= 4.5, lambda: browser.do("poorest")[:3])
+        for box in ("document.documentElement", "document.querySelector('.mantine-ScrollArea-viewport')"):
+            room = browser.evaluate(f"(b => [b.scrollHeight - b.clientHeight, b.scrollWidth - b.clientWidth])({box})")
+            assert max(room) <= 1, box
+        browser.do("click", text="Light / dark")
+    assert browser.do("complaints") == []
+
+
+def test_body_that_is_not_seen_any_more_goes_and_comes_back(page: Browser, viewer: Viewing) -> None:
+    page.wait_for_text("person 1")
+    viewer.replay.paused = True
+    page.wait_for_text("nobody there")
+    viewer.replay.paused = False
+    page.wait_for_text("person 1")
+
+
+def test_browser_that_slept_shows_the_newest_and_has_cost_nobody_anything(page: Browser, viewer: Viewing) -> None:
+    slept(page, viewer, 6.0)
+
+
+@pytest.mark.slow
+def test_browser_that_slept_for_a_minute_shows_the_newest(page: Browser, viewer: Viewing) -> None:
+    slept(page, viewer, 60.0)
+
+
+def slept(page: Browser, viewer: Viewing, seconds: float) -> None:
+    """Suspend the browser and listen to the bus meanwhile."""
+    context = Context()
+    bus = Subscriber(context, port(viewer.replay.name, BUS), ["bodies/"])
+    bus.read(5.0)
+    memory = resident_bytes(viewer)
+    page.suspend()
+    start, heard = time.monotonic(), []
+    while time.monotonic() - start < seconds:
+        if item := bus.read(1.0):
+            heard.append(item[1].frame_id)
+    page.resume()
+    context.close()
+    assert heard == list(range(heard[0], heard[0] + len(heard)))
+    assert resident_bytes(viewer) - memory < 20e6
+    newest = viewer.replay.frame_id
+    page.wait(f"Number((document.body.innerText.match(/frame (\\d+)/) ?? [0, 0])[1]) >= {newest}")
+    assert viewer.replay.frame_id - page.frame_id() < 90
+
+
+def until(done: object, why: object = lambda: "waited in vain", timeout_s: float = 60.0) -> None:
+    end = time.monotonic() + timeout_s
+    while not done():  # type: ignore[operator]
+        assert time.monotonic() < end, why()  # type: ignore[operator]
+
+
+def changed(before: np.ndarray, after: np.ndarray) -> float:
+    """The share of pixels that differ."""
+    return float((np.abs(before - after).max(axis=2) > 30).mean())
+
+
+def previewed_within(viewer: Viewing, seconds: float) -> bool:
+    before, end = viewer.replay.previewed, viewer.replay.frame_id + seconds * 30
+    until(lambda: viewer.replay.frame_id >= end)
+    return viewer.replay.previewed > before
+
+
+def resident_bytes(viewer: Viewing) -> int:
+    return int(Path(f"/proc/{viewer.process.pid}/statm").read_text().split()[1]) * 4096
+
+
+@cache
+def small_pictures() -> np.ndarray:
+    decoded = [cv2.imdecode(each, cv2.IMREAD_COLOR) for each in pictures()]
+    return np.array([cv2.resize(each[..., ::-1], (160, 90), interpolation=cv2.INTER_AREA) for each in decoded if each is not None], int)
+
+
+def frame_in(shown: np.ndarray) -> int:
+    """Which frame of the clip a picture is; the skeleton on it makes it equally unlike all of them."""
+    small = cv2.resize(shown, (160, 90), interpolation=cv2.INTER_AREA).astype(int)
+    return int(np.abs(small_pictures() - small).sum(axis=(1, 2, 3)).argmin())
+
+
+def mark_distance(shown: np.ndarray, k: int) -> float:
+    """How far the joint that is drawn worst is from the true one, px of the full picture."""
+    marks = np.abs(shown.astype(int) - colour_of(1)).max(axis=2) < 45
+    rows, columns = np.nonzero(marks)
+    scale = SIZE[0] / shown.shape[1]
+    drawn = np.stack([columns, rows], axis=1) * scale + (scale - 1) / 2
+    return float(np.linalg.norm(truth()["joints_px"][k][:, None] - drawn, axis=2).min(1).max())

@@ -1,0 +1,40 @@
+"""A real viewer's process, in front of a replay."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+
+from remi_stream.folder import folder_of
+from tests.browser.replay import Replay, replaying
+
+
+class Viewing:
+    """A viewer and what it looks at."""
+
+    def __init__(self, replay: Replay, process: subprocess.Popen[str], url: str) -> None:
+        self.replay, self.process, self.url = replay, process, url
+
+
+@contextlib.contextmanager
+def viewing(*arguments: str, cameras: tuple[str, ...] = ("sample",)) -> Iterator[Viewing]:
+    """Run `remi-stream view` while the block runs; its last words are nothing but the link."""
+    with replaying(*cameras) as replay:
+        folder = folder_of(replay.name)
+        folder.mkdir(mode=0o700, parents=True)
+        command = [sys.executable, "-m", "remi_stream", "view", "--name", replay.name, *arguments]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        try:
+            assert process.stdout
+            url = process.stdout.readline().strip()
+            assert url.startswith("http://"), process.communicate(timeout=10)
+            yield Viewing(replay, process, url)
+        finally:
+            process.send_signal(signal.SIGTERM)
+            out, err = process.communicate(timeout=20)
+            shutil.rmtree(folder)
+        assert (out, err, process.returncode) == ("", "", 0)
