@@ -69,6 +69,7 @@ class Config(Strict, frozen=True, kw_only=True):
     """A whole pipeline. name: which daemon this is; another name has other ports.
 
     engine, detector: names as `remi-stream engines` lists them. engine_options: passed to the engine's adapter.
+    subject: who is followed of more than max_people, by size in the picture or by distance from the camera.
     threads: of the pose engine (None: what its manifest says). duration_s: end by itself.
     bind: the address that the viewer listens on, with a token (None: loopback, without).
     record: a folder to record into, record_video: the preview pictures too. display: open a window.
@@ -79,7 +80,8 @@ class Config(Strict, frozen=True, kw_only=True):
     engine: str = "blazepose"
     engine_options: dict[str, float] = {}
     detector: str = "blazepose"
-    max_people: Annotated[int, msgspec.Meta(ge=1, le=32)] = 1
+    max_people: Annotated[int, msgspec.Meta(ge=1, le=32)] = 4
+    subject: Literal["largest", "nearest"] = "largest"
     threads: Annotated[int, msgspec.Meta(ge=1, le=64)] | None = None
     metrics: bool = True
     viewer: Literal["none", "web"] = "none"

@@ -37,7 +37,10 @@ log = logging.getLogger("remi_stream")
 class Loop(Protocol):
     """What a stage's process does: links to messages, messages to the stage."""
 
-    counts: Counter[str]
+    @property
+    def counts(self) -> Counter[str]:
+        """Running totals."""
+        ...
 
     @property
     def facts(self) -> dict[str, str]:
@@ -171,5 +174,3 @@ def _resident_bytes() -> int:
     with contextlib.suppress(OSError), open("/proc/self/statm") as file:
         return int(file.read().split()[1]) * resource.getpagesize()
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-
-

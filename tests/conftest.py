@@ -6,14 +6,16 @@ import functools
 import os
 import shutil
 import subprocess
+import sys
 
 import pytest
 
-PARTS = {"prometheus": ("prometheus", "promtool"), "rtsp": ("/usr/bin/python3", "gst-rtsp-server"), "browser": ("chromium", "node", "npm"), "screen": ("Xvfb", "xdotool")}
+PARTS = {"prometheus": ("prometheus", "promtool"), "rtsp": ("/usr/bin/python3", "gst-rtsp-server"), "browser": ("chromium", "node", "npm"), "screen": ("Xvfb", "xdotool"), "egl": ("OpenGL without a screen",)}
 """Marker: the programs that it stands for."""
 
 GSTREAMER = "import gi; gi.require_version('GstRtspServer', '1.0'); from gi.repository import GstRtspServer"
-PACKAGES = {"screen": "xvfb xdotool", "browser": "chromium nodejs npm", "rtsp": "python3-gi gir1.2-gst-rtsp-server-1.0 gstreamer1.0-rtsp gstreamer1.0-plugins-{base,good,bad,ugly}"}
+EGL = "import moderngl; moderngl.create_standalone_context(backend='egl')"
+PACKAGES = {"egl": "libegl1 libegl-mesa0 libgl1 libgl1-mesa-dri", "screen": "xvfb xdotool", "browser": "chromium nodejs npm", "rtsp": "python3-gi gir1.2-gst-rtsp-server-1.0 gstreamer1.0-rtsp gstreamer1.0-plugins-{base,good,bad,ugly}"}
 """What to install, where it is not called like the marker."""
 
 
@@ -31,8 +33,14 @@ def require(part: str) -> None:
 @functools.cache
 def _is_there(program: str) -> bool:
     if program == "gst-rtsp-server":
-        return subprocess.run(["/usr/bin/python3", "-c", GSTREAMER], capture_output=True).returncode == 0
+        return _succeeds("/usr/bin/python3", GSTREAMER)
+    if program == "OpenGL without a screen":
+        return _succeeds(sys.executable, EGL)
     return shutil.which(program) is not None
+
+
+def _succeeds(python: str, code: str) -> bool:
+    return subprocess.run([python, "-c", code], capture_output=True).returncode == 0
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

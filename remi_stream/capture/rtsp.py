@@ -98,7 +98,9 @@ def _pieces(container: Any, stream: Any, joiner: Joiner) -> Iterator[tuple[Piece
                 raise Away(f"sound, but no picture for {STALL_S:.0f} s")
             continue
         seen_at = now
-        data = bytes(packet)
+        data = bytes(packet)  # empty at the end of the stream
+        if not data:
+            return
         pieces = joiner.push(data, packet.pts) if joined else [Piece(data, packet.pts)]
         for piece in pieces:
             yield piece, now
@@ -109,7 +111,7 @@ def _frames(decoder: Any, piece: Piece, time_base: Any) -> list[av.VideoFrame]:
     packet = av.Packet(piece.data)
     packet.pts, packet.time_base = piece.pts, time_base
     try:
-        return decoder.decode(packet) if piece.data else []
+        return decoder.decode(packet)
     except av.InvalidDataError:
         return []
 

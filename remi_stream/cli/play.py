@@ -35,9 +35,17 @@ class Viewer(str, enum.Enum):
     none = "none"
 
 
+class Subject(str, enum.Enum):
+    """Who is followed of more people than may be."""
+
+    largest = "largest"
+    nearest = "nearest"
+
+
 Engine = Annotated[str, typer.Option(help="Pose engine; `remi-stream engines` lists them.")]
 Detector = Annotated[str, typer.Option(help="Person detector.")]
-MaxPeople = Annotated[int, typer.Option(help="How many people at most.", min=1, max=32)]
+MaxPeople = Annotated[int, typer.Option(help="How many people are followed at most.", min=1, max=32)]
+SubjectOption = Annotated[Subject, typer.Option("--subject", help="Who is followed if there are more people.")]
 Duration = Annotated[float | None, typer.Option(help="Stop after so many seconds.", min=0.1)]
 Frames = Annotated[int | None, typer.Option(help="Stop after so many frames.", min=1)]
 Name = Annotated[str, typer.Option(help="Name of this daemon; another name uses other ports.")]
@@ -55,7 +63,8 @@ Display = Annotated[bool, typer.Option("--display", help="Open a window with the
 def demo(
     engine: Engine = "blazepose",
     detector: Detector = "blazepose",
-    max_people: MaxPeople = 1,
+    max_people: MaxPeople = 4,
+    subject: SubjectOption = Subject.largest,
     duration: Duration = None,
     frames: Frames = None,
     name: Name = "default",
@@ -79,7 +88,8 @@ def video(
     loop: Annotated[bool, typer.Option("--loop", help="Start again at the end.")] = False,
     engine: Engine = "blazepose",
     detector: Detector = "blazepose",
-    max_people: MaxPeople = 1,
+    max_people: MaxPeople = 4,
+    subject: SubjectOption = Subject.largest,
     duration: Duration = None,
     frames: Frames = None,
     focal: Focal = None,
@@ -125,6 +135,7 @@ def start(options: dict[str, Any]) -> int:
         "engine": options["engine"],
         "detector": options["detector"],
         "max_people": options["max_people"],
+        "subject": options["subject"].value,
         "threads": options["threads"],
         "metrics": options["metrics"],
         "viewer": options["viewer"].value,

@@ -17,6 +17,8 @@ NEARER = 0.88
 """Somebody is in front when their distance is below this share of the other's."""
 MARGIN = 0.3
 """A network sees this much around a box, in sizes of the box."""
+GUESSED = 0.6
+"""Share of the key points under a cover: at most 0.45 of people who were half to be seen, at least 0.7 of ones who were not."""
 TRUNK = ("left_shoulder", "right_shoulder", "right_hip", "left_hip")
 
 
@@ -33,19 +35,30 @@ def in_front(box_xyxy: np.ndarray, depth_m: float | None, others: Iterable[Perso
     return [other for other in beside if depth_of(other) < NEARER * depth_m]
 
 
-def without(image: np.ndarray, box_xyxy: np.ndarray, people: list[Person], focal_px: float) -> np.ndarray:
-    """Paint people over, in the mean colour around them; image (H, W, 3) uint8 is not changed. box_xyxy: what is looked at."""
-    if not people:
-        return image
-    mask = np.zeros(image.shape[:2], np.uint8)
+def cover_of(size: tuple[int, int], people: Iterable[Person], focal_px: float) -> np.ndarray:
+    """Where people are in a picture of (width, height) px: (H, W) uint8, 0 where nobody is."""
+    mask = np.zeros(size[::-1], np.uint8)
     for person in people:
         draw(mask, person, focal_px / max(depth_of(person), 0.1))
-    painted = image.copy()
+    return mask
+
+
+def painted(image: np.ndarray, box_xyxy: np.ndarray, cover: np.ndarray) -> np.ndarray:
+    """A copy of image (H, W, 3) uint8 that is painted where cover (H, W) is set, in the mean colour of the rest of the box."""
     x0, y0, x1, y1 = np.maximum(box_xyxy, 0).astype(int)
-    there, hidden = image[y0:y1:4, x0:x1:4], mask[y0:y1:4, x0:x1:4] > 0
+    there, hidden = image[y0:y1:4, x0:x1:4], cover[y0:y1:4, x0:x1:4] > 0
     free = there[~hidden] if (~hidden).any() else image[::16, ::16].reshape(-1, 3)
-    painted[mask > 0] = free.mean(0).astype(np.uint8)
-    return painted
+    copy = image.copy()
+    copy[cover > 0] = free.mean(0).astype(np.uint8)
+    return copy
+
+
+def guessed(person: Person, cover: np.ndarray) -> bool:
+    """Whether most of somebody was seen where cover (H, W) is set, and so was not seen at all."""
+    height, width = cover.shape
+    x, y = np.nan_to_num(person.keypoints_px).astype(int).T
+    inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
+    return bool((cover[y[inside], x[inside]] > 0).sum() > GUESSED * len(x))
 
 
 def draw(mask: np.ndarray, person: Person, px_per_m: float) -> None:

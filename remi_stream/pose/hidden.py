@@ -50,11 +50,15 @@ class Hidden:
                 self.reveal(who)
 
     def sought(self, captured_at: float, size: tuple[int, int]) -> tuple[Identity, np.ndarray] | None:
-        """Whom to look for in this frame, in turn, and in which box (4,) px; nobody who left the picture of size px."""
+        """Whom to look for in this frame, in turn, and in which box (4,) px: where they should be by now, and where they were seen.
+
+        Nobody who left the picture of size (width, height) px.
+        """
         self._calls += 1
         if not self._people or self._calls % EVERY:
             return None
         who = self._people[self._calls // EVERY % len(self._people)]
-        box = who.box_at(captured_at)
+        moved_on = self._calls // EVERY // len(self._people) % 2
+        box = who.box_at(captured_at if moved_on else who.seen_at)
         middle = (box[:2] + box[2:]) / 2
         return (who, box) if ((middle > 0) & (middle < size)).all() else None

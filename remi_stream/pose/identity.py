@@ -50,6 +50,11 @@ class Identity:
     def _size(self) -> float:
         return float(self._sides.max())
 
+    @property
+    def seen_at(self) -> float:
+        """When they were seen last, and not mistaken for anybody, s."""
+        return self._places[-1][0]
+
     def seen(self, sight: Sight, clear: bool) -> None:
         """Learn from a look, unless it may be somebody else. clear: nobody is in front, so that the colours are theirs."""
         if self.contested:
@@ -78,7 +83,7 @@ class Identity:
 
     def likely(self, sight: Sight) -> bool:
         """Whether they could be there by now: near where they should be or were last seen, and of about that size."""
-        since = sight.captured_at - self._places[-1][0]
+        since = sight.captured_at - self.seen_at
         ratio = size_of(sight.box_xyxy) / self._size
         return bool(0.5 < ratio < 2 and self._miss(sight) < 0.5 + since)
 

@@ -60,7 +60,7 @@ class PoseStage:
         """The tracks of a camera; those of an earlier epoch are forgotten."""
         if (camera, epoch) not in self._people:
             self._people = {key: tracks for key, tracks in self._people.items() if key[0] != camera}
-            self._people[camera, epoch] = Tracks(self._config.max_people, self._ids)
+            self._people[camera, epoch] = Tracks(self._config.max_people, self._ids, self._config.subject)
         return self._people[camera, epoch]
 
     def _bodies(self, frame: Frame, intrinsics: tuple[float, float, float, float], poses: list[Pose]) -> Bodies:

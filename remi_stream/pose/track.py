@@ -17,7 +17,8 @@ LASTING_POSES = 5
 class Track:
     """box_xyxy: (4,) float32 px, where to look next. state: what the engine remembers. identity: known after the first pose.
 
-    person: as of the last pose that did not fail. covered: somebody else is in front of them.
+    person: as of the last pose that did not fail. cover: (H, W) uint8, set where
+    somebody is in front of them in the newest frame; None if nobody is.
     """
 
     def __init__(self, box_xyxy: np.ndarray, identity: Identity | None = None) -> None:
@@ -25,7 +26,7 @@ class Track:
         self.state: object | None = None
         self.identity = identity
         self.person: Person | None = None
-        self.covered = False
+        self.cover: np.ndarray | None = None
         self.poses = self.failures = self.misses = 0
         self._history: dict[int, tuple[float, np.ndarray]] = {}
 

@@ -17,7 +17,7 @@ import numpy as np
 from remi_stream.geometry import Intrinsics
 from remi_stream.messages import Detections
 from remi_stream.pose.challenge import Challenge
-from remi_stream.pose.cover import in_front, without
+from remi_stream.pose.cover import cover_of, guessed, in_front, painted
 from remi_stream.pose.engine import Crop, Pose
 from remi_stream.pose.hidden import Hidden
 from remi_stream.pose.identity import Identity, Sight, sight_of
@@ -72,14 +72,11 @@ class Tracks:
         """Where the engine shall look in a frame: at every track, and for somebody who is missing or may be followed instead."""
         sought = self._hidden.sought(captured_at, (image.shape[1], image.shape[0])) if len(self) < self.max_people else None
         self._probe = Track(sought[1], sought[0]) if sought else None
-        return [
-            Crop(self._clear(image, track, intrinsics), track.box_xyxy, track.track_id, captured_at, intrinsics, track.state)
-            for track in self._looked_at()
-        ]
+        return [self._crop(image, track, captured_at, intrinsics) for track in self._looked_at()]
 
     def posed(self, frame_id: int, captured_at: float, image: np.ndarray, poses: list[Pose]) -> list[Pose]:
         """Take the engine's answers for the crops, in their order; give those to publish, with the ids that they belong to."""
-        people = dict(zip(self._looked_at(), poses))
+        people = {track: _credible(pose, track) for track, pose in zip(self._looked_at(), poses)}
         for track, pose in people.items():
             track.posed(frame_id, captured_at, pose)
         people = {track: pose for track, pose in people.items() if pose.person is not None}
@@ -95,12 +92,13 @@ class Tracks:
     def _looked_at(self) -> list[Track]:
         return [*self._tracks, *(track for track in (self._probe, self._challenge.track) if track is not None)]
 
-    def _clear(self, image: np.ndarray, track: Track, intrinsics: Intrinsics) -> np.ndarray:
-        """The picture without the people who are in front of a track's."""
+    def _crop(self, image: np.ndarray, track: Track, captured_at: float, intrinsics: Intrinsics) -> Crop:
+        """Where to look for a track's person, without the people in front of them."""
         others = [other.person for other in self._tracks if other is not track and other.person is not None and not other.failures]
         hiding = in_front(track.box_xyxy, track.depth_m, others)
-        track.covered = bool(hiding)
-        return without(image, track.box_xyxy, hiding, intrinsics[0])
+        track.cover = cover_of(image.shape[1::-1], hiding, intrinsics[0]) if hiding else None
+        clear = image if track.cover is None else painted(image, track.box_xyxy, track.cover)
+        return Crop(clear, track.box_xyxy, track.track_id, captured_at, intrinsics, track.state)
 
     def _start(self, box_xyxy: np.ndarray, detections: Detections) -> None:
         """Follow a detection that is no track, unless it shows a part of one."""
@@ -147,7 +145,7 @@ class Tracks:
 
     def _hide(self, track: Track, captured_at: float, rival: Identity | None) -> None:
         if track.identity is not None and track.lasting:
-            track.identity.behind = track.covered or rival is not None
+            track.identity.behind = track.cover is not None or rival is not None
             self._hidden.hide(track.identity, captured_at, rival)
 
     def _identify(self, track: Track, seen: dict[Track, Sight]) -> None:
@@ -155,7 +153,7 @@ class Tracks:
         sight = seen[track]
         if track.identity is None:
             track.identity = self._find(sight, seen) or Identity(next(self._ids), sight)
-        track.identity.seen(sight, clear=not track.covered)
+        track.identity.seen(sight, clear=track.cover is None)
 
     def _find(self, sight: Sight, seen: dict[Track, Sight]) -> Identity | None:
         """The hidden person that a sight fits best. If their rival fits it better, the two change places."""
@@ -184,6 +182,13 @@ class Tracks:
 def _doubt(track: Track, seen: dict[Track, Sight]) -> float:
     """How unlikely it is that what a track shows is its person; somebody unknown is the least likely."""
     return track.identity.unlike(seen[track]) if track.identity else float("inf")
+
+
+def _credible(pose: Pose, track: Track) -> Pose:
+    """The pose, unless its person is hidden by somebody and the engine only guessed."""
+    if pose.person is None or track.cover is None or not guessed(pose.person, track.cover):
+        return pose
+    return Pose(None, track.box_xyxy, track.state, "hidden")
 
 
 def _named(pose: Pose, track: Track) -> Pose:

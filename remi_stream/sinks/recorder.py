@@ -31,7 +31,7 @@ class Recorder(Sink):
         self._parent = Path(config.record).resolve()
         self._life = life
         self._buffer = Buffer(depth)
-        self._overflowing, self._on = False, True
+        self._overflowing, self._on, self._working = False, True, False
         self._writer = Writer(self._parent, self._buffer)
         self._thread = threading.Thread(target=self._writer.run, name="writer", daemon=True)
         self.turn(0.0)
@@ -39,6 +39,7 @@ class Recorder(Sink):
     def open(self) -> None:
         """Check the folder and begin. Only when the daemon starts is a folder that cannot be written a reason to stop it."""
         self._thread.start()
+        self._working = True
         try:
             check_folder(self._parent)
         except RemiError as error:
@@ -61,6 +62,8 @@ class Recorder(Sink):
 
     def turn(self, now: float) -> None:
         """Tell how it goes."""
+        if self._working and not self._thread.is_alive():
+            raise RuntimeError("the recorder's thread has ended by an error; see the traceback above")
         writer = self._writer
         self.facts["recording"] = writer.state
         self.counts["bodies"], self.counts["written_bytes"] = writer.bodies, writer.written_bytes
@@ -68,6 +71,7 @@ class Recorder(Sink):
 
     def close(self) -> None:
         """Write what is left and make the final files."""
+        self._working = False
         self._buffer.end()
         self._thread.join()
 

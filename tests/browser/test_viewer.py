@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator
 from functools import cache
@@ -161,7 +162,8 @@ def resident_bytes(viewer: Viewing) -> int:
 @cache
 def small_pictures() -> np.ndarray:
     decoded = [cv2.imdecode(each, cv2.IMREAD_COLOR) for each in pictures()]
-    return np.array([cv2.resize(each[..., ::-1], (160, 90), interpolation=cv2.INTER_AREA) for each in decoded if each is not None], int)
+    found = [each[..., ::-1] for each in decoded if each is not None]
+    return np.array([cv2.resize(each, (160, 90), interpolation=cv2.INTER_AREA) for each in found], int)
 
 
 def frame_in(shown: np.ndarray) -> int:
@@ -177,3 +179,15 @@ def mark_distance(shown: np.ndarray, k: int) -> float:
     scale = SIZE[0] / shown.shape[1]
     drawn = np.stack([columns, rows], axis=1) * scale + (scale - 1) / 2
     return float(np.linalg.norm(truth()["joints_px"][k][:, None] - drawn, axis=2).min(1).max())
+
+
+@pytest.mark.slow
+def test_a_pose_costs_the_server_less_than_eight_milliseconds(page: Browser, viewer: Viewing) -> None:
+    start = cpu_s(viewer), viewer.replay.frame_id
+    until(lambda: viewer.replay.frame_id > start[1] + 300)
+    assert (cpu_s(viewer) - start[0]) / (viewer.replay.frame_id - start[1]) < 0.008
+
+
+def cpu_s(viewer: Viewing) -> float:
+    fields = Path(f"/proc/{viewer.process.pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

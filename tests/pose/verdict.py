@@ -15,6 +15,7 @@ NEAR = 0.12
 SEEN, UNSEEN = 0.8, 0.2
 """Visible share above which somebody should be published, and below which they should not."""
 SMPL = indices("smpl24", LIMB_JOINTS)
+MIRRORED = [SMPL[index ^ 1] for index in range(len(SMPL))]
 
 
 @dataclass
@@ -71,6 +72,7 @@ def match(people: list[Person], joints_px: np.ndarray, visible: np.ndarray) -> d
 
 
 def distance(person: Person, true_px: np.ndarray) -> float:
-    """Median distance of limb joints, in heights of the true body."""
+    """Median distance of limb joints, in heights of the true body. Left and right may be confused: it is the same body."""
     mine = person.keypoints_px[indices(person.skeleton, LIMB_JOINTS)]
-    return float(np.median(np.linalg.norm(mine - true_px[SMPL], axis=1)) / np.ptp(true_px[:, 1]))
+    away = [np.linalg.norm(mine - true_px[joints], axis=1) for joints in (SMPL, MIRRORED)]
+    return float(min(np.median(a) for a in away) / np.ptp(true_px[:, 1]))

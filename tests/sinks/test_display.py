@@ -132,7 +132,7 @@ def test_nearer_body_hides_the_farther_one(display: Display) -> None:
         display.step(truth_of(epoch=len(order[0].keypoints_px) + order[0].track_id, people=order))
         display.turn(time.monotonic())
         x, y = (truth()["joints_px"][K, 6] / 2).astype(int)
-        red, green, blue = surface(display)[y, x].astype(int)
+        _, green, blue = surface(display)[y, x]
         assert blue > green, "track 3 is violet, track 2 orange"
 
 
@@ -191,7 +191,9 @@ def test_two_cameras_stand_side_by_side() -> None:
 
 
 def test_pictures_of_different_sizes_each_keep_their_place() -> None:
-    images = [np.full((height, width, 3), grey, np.uint8) for height, width, grey in ((36, 64, 200), (48, 27, 150), (36, 64, 100))]
+    images = [
+        np.full((height, width, 3), grey, np.uint8) for height, width, grey in ((36, 64, 200), (48, 27, 150), (36, 64, 100))
+    ]
     wall = side_by_side(images)
     assert wall.shape == (96, 128, 3)
     assert [int(wall[24, 32, 0]), int(wall[24, 96, 0]), int(wall[72, 32, 0])] == [200, 150, 100]

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.pipeline.daemon import SYNTHETIC, Daemon, check_books, running
+from tests.pipeline.daemon import SYNTHETIC, Daemon, running
+from tests.pipeline.test_recording import check_undisturbed
 
 CAMERA = {"name": "front", "source": "synthetic:?fps=30"}
 pytestmark = pytest.mark.screen
@@ -31,46 +33,45 @@ def screen(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     server.wait()
 
 
-def window_of(daemon: Daemon) -> str:
-    """The number of the daemon's window, waiting until it is there."""
+def wait_for_window(daemon: Daemon) -> None:
+    """Wait until the daemon's window is there and gets what is typed."""
     daemon.listen(lambda: "display" in daemon.stages and daemon.stages["display"].counts.get("pictures", 0) > 3)
-    found = subprocess.run(["xdotool", "search", "--sync", "--name", f"remi-stream {daemon.name}"], capture_output=True, text=True, timeout=10)
-    return found.stdout.split()[-1]
+    daemon.listen(lambda: xdotool("getwindowfocus", "getwindowname") == f"remi-stream {daemon.name}")
 
 
-def press(window: str, key: str) -> None:
-    subprocess.run(["xdotool", "windowfocus", "--sync", window, "key", key], check=True, timeout=10)
+def xdotool(*command: str) -> str:
+    """Do something on the screen and give what is said."""
+    return subprocess.run(["xdotool", *command], capture_output=True, text=True, timeout=10).stdout.strip()
 
 
 def test_q_in_the_window_ends_the_daemon(screen: str, tmp_path: Path) -> None:
     with running(tmp_path, cameras=[CAMERA], display=True, **SYNTHETIC) as daemon:
-        press(window_of(daemon), "q")
+        wait_for_window(daemon)
+        xdotool("key", "q")
         assert daemon.process.wait(15) == 0
     assert "the window was closed" in daemon.log()
     assert "Traceback" not in daemon.log()
-    assert not check_books(daemon.bodies)
+    check_undisturbed(daemon.bodies)
 
 
 def test_r_in_the_window_ends_the_recording(screen: str, tmp_path: Path) -> None:
     folder = tmp_path / "recordings"
     with running(tmp_path, cameras=[CAMERA], display=True, record=str(folder), **SYNTHETIC) as daemon:
-        window = window_of(daemon)
+        wait_for_window(daemon)
         daemon.listen(lambda: daemon.stages["recorder"].facts.get("recording") == "on")
-        press(window, "r")
+        xdotool("key", "r")
         daemon.listen(lambda: daemon.stages["recorder"].facts["recording"] == "off")
         assert len(list(folder.glob("*/index.json"))) == 1
         assert daemon.stop() == 0
 
 
 def test_suspended_display_costs_nobody_a_frame(screen: str, tmp_path: Path) -> None:
-    import signal
-
     with running(tmp_path, cameras=[CAMERA], display=True, **SYNTHETIC) as daemon:
-        window_of(daemon)
+        wait_for_window(daemon)
         old = daemon.pid("display")
         os.kill(old, signal.SIGSTOP)
         daemon.listen(lambda: daemon.stages["display"].pid != old and daemon.stages["display"].state == "ready")
-        assert not check_books(daemon.more_bodies(30))
+        check_undisturbed(daemon.more_bodies(30))
         assert daemon.stop() == 0
 
 

@@ -153,8 +153,18 @@ def test_index_is_json_that_tells_camera_engine_and_times(tmp_path: Path) -> Non
     assert msgspec.json.encode(index)
 
 
+def test_index_tells_what_was_heard_of_the_camera_after_its_first_bodies(tmp_path: Path) -> None:
+    messages = [bodies(0), facts(source="", fps=0.0), bodies(1), facts(source="camera 1", camera_from_world=(1.0,) * 16)]
+    index = read_index(record(tmp_path, messages))
+    assert (index.source, index.fps, index.camera_from_world) == ("camera 1", 30.0, (1.0,) * 16)
+
+
 def test_gaps_have_the_reasons_that_the_stages_gave(tmp_path: Path) -> None:
-    messages = [bodies(0), bodies(3, skipped={"capture/superseded": 2}), bodies(6, skipped={"pose/overflow": 1, "lost_in_crash": 1})]
+    messages = [
+        bodies(0),
+        bodies(3, skipped={"capture/superseded": 2}),
+        bodies(6, skipped={"pose/overflow": 1, "lost_in_crash": 1}),
+    ]
     index = read_index(record(tmp_path, messages))
     assert [(gap.frame_ids, gap.reasons) for gap in index.gaps] == [
         ((1, 2), {"capture/superseded": 2}),

@@ -56,7 +56,7 @@ def small_disk(folder: Path, size: int = FOLDER_BYTES) -> Iterator[Path]:
 
 def growing(folder: Path) -> Recording:
     """A recording of five frames that is not finished."""
-    recording = Recording(folder, "front", None)
+    recording = Recording(folder, "front")
     for frame_id in range(5):
         recording.take_bodies(bodies(frame_id))
     recording.flush()
@@ -215,6 +215,7 @@ def test_recording_is_tried_again_when_it_is_switched_on_again(tmp_path: Path) -
             (disk / "ballast").write_bytes(bytes(FOLDER_BYTES))
         made.step(bodies())
         wait_for(made, "failed")
+        assert [path.name for path in disk.iterdir()] == ["ballast"]
         (disk / "ballast").unlink()
         made._switch(False)
         made._switch(True)
@@ -237,3 +238,13 @@ def test_npz_is_never_seen_half_written(tmp_path: Path, monkeypatch: pytest.Monk
     assert [path.name for path in left.iterdir()] == [UNFINISHED]
     monkeypatch.undo()
     assert recover(left).frames == 5
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_error_of_our_own_in_the_thread_ends_the_process(tmp_path: Path) -> None:
+    made = Recorder(configuration(tmp_path))
+    made.open()
+    made.step("no message")  # type: ignore[arg-type]
+    made._thread.join(5)
+    with pytest.raises(RuntimeError, match="the recorder's thread has ended by an error"):
+        made.turn(time.monotonic())

@@ -65,7 +65,7 @@ def test_camera_that_comes_back_in_another_size_goes_on_in_the_same_video(tmp_pa
 
 
 def test_video_of_a_killed_recorder_can_be_watched(tmp_path: Path) -> None:
-    recording = Recording(tmp_path, "front", None)
+    recording = Recording(tmp_path, "front")
     for k in range(5):
         recording.take_bodies(bodies(k))
         recording.take_preview(preview(k, 100 + k / 10))

@@ -59,7 +59,7 @@ class Display(Sink):
 
     def turn(self, now: float) -> None:
         """Obey the keys, and show what has come."""
-        for key in self._window.keys():
+        for key in self._window.pressed():
             self._obey(key)
         drawn = [self._draw(camera, now) for camera in self._pairs]
         if any(drawn) or now - self._shown_at > RENEW_S:

@@ -11,6 +11,7 @@ from remi_stream.errors import RemiError
 
 MARGIN_PX = 8
 TEXT_PX = 15
+INSTEAD = "Leave out --display, or use --viewer web"
 PAPER, INK = (16, 18, 22, 190), (236, 239, 244)
 
 
@@ -28,23 +29,23 @@ class Window:
         try:
             pygame.display.init()
         except pygame.error as error:
-            raise RemiError(f"Cannot open a window: {error}. Leave out --display, or use --viewer web") from None
+            raise RemiError(f"Cannot open a window: {error}. {INSTEAD}") from None
         if pygame.display.get_driver() == "offscreen" and "SDL_VIDEODRIVER" not in os.environ:
-            raise RemiError("Cannot open a window: there is no screen here. Leave out --display, or use --viewer web")
+            raise RemiError(f"Cannot open a window: there is no screen here. {INSTEAD}")
         pygame.font.init()
         pygame.display.set_caption(title)
         self._font = pygame.font.Font(None, round(TEXT_PX * 1.4))
 
-    def keys(self) -> list[str]:
+    def pressed(self) -> list[str]:
         """The keys that were pressed since the last call; closing the window counts as q."""
         pygame = self._pygame
-        pressed = []
+        names = []
         for event in pygame.event.get():
             if event.type == pygame.QUIT:
-                pressed.append("q")
+                names.append("q")
             elif event.type == pygame.KEYDOWN:
-                pressed.append(pygame.key.name(event.key))
-        return pressed
+                names.append(pygame.key.name(event.key))
+        return names
 
     def show(self, image: np.ndarray, text: str) -> None:
         """Show a picture (h, w, 3) uint8 RGB with text at its foot."""

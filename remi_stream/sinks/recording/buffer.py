@@ -12,7 +12,6 @@ from remi_stream.messages import Bodies, CameraFacts, Frame
 OVERFLOW = "recorder/overflow"
 
 
-
 class Switch(NamedTuple):
     """Whether what comes from now on is to be recorded."""
 

@@ -10,19 +10,21 @@ SCHEMA: Literal[1] = 1
 
 
 class Begun(msgspec.Struct, frozen=True, kw_only=True, tag="begun"):
-    """The first line. started_at: ISO 8601. wall_minus_monotonic_s: added to captured_at it gives Unix time.
-
-    fps: that the source promises, 0 if it does not say. camera_from_world: as in CameraFacts.
-    """
+    """The first line. started_at: ISO 8601. wall_minus_monotonic_s: added to captured_at it gives Unix time."""
 
     schema: Literal[1] = SCHEMA
     version: str
     camera: str
-    source: str
-    fps: float
-    camera_from_world: tuple[float, ...] | None = None
     started_at: str
     wall_minus_monotonic_s: float
+
+
+class CameraTold(msgspec.Struct, frozen=True, kw_only=True, tag="camera"):
+    """What is known about the camera from now on. Fields as in CameraFacts."""
+
+    source: str = ""
+    fps: float = 0.0
+    camera_from_world: tuple[float, ...] | None = None
 
 
 class EpochBegun(msgspec.Struct, frozen=True, kw_only=True, tag="epoch"):
@@ -65,4 +67,4 @@ class Ended(msgspec.Struct, frozen=True, kw_only=True, tag="ended"):
     reason: str = ""
 
 
-Event = Begun | EpochBegun | TrackBegun | Gap | Flushed | Ended
+Event = Begun | CameraTold | EpochBegun | TrackBegun | Gap | Flushed | Ended

@@ -93,9 +93,9 @@ def _index(story: Story, frames: np.ndarray, tracks: list[TrackEntry], preview: 
     return Index(
         version=story.begun.version,
         camera=story.begun.camera,
-        source=story.begun.source,
-        fps=story.begun.fps,
-        camera_from_world=story.begun.camera_from_world,
+        source=story.camera.source,
+        fps=story.camera.fps,
+        camera_from_world=story.camera.camera_from_world,
         started_at=story.begun.started_at,
         ended_at=story.ended.ended_at if story.ended else None,
         wall_minus_monotonic_s=story.begun.wall_minus_monotonic_s,

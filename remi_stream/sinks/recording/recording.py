@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections import Counter
 from datetime import datetime
@@ -10,7 +11,7 @@ from pathlib import Path
 from remi_stream import __version__
 from remi_stream.messages import Bodies, CameraFacts, Frame, Person
 from remi_stream.relay.books import LOST, Account
-from remi_stream.sinks.recording.events import Begun, Ended, EpochBegun, Gap, TrackBegun
+from remi_stream.sinks.recording.events import Begun, CameraTold, Ended, EpochBegun, Gap, TrackBegun
 from remi_stream.sinks.recording.finish import UNFINISHED, finish
 from remi_stream.sinks.recording.journal import Journal
 from remi_stream.sinks.recording.rows import frame_row, person_layout, person_row, preview_row
@@ -21,18 +22,28 @@ MISSED = "recorder/missed"
 
 
 class Recording:
-    """Takes a camera's messages; `flush` puts them on the disk. facts: what is known about the camera, if anything."""
+    """Takes a camera's messages; `flush` puts them on the disk."""
 
-    def __init__(self, parent: Path, camera: str, facts: CameraFacts | None) -> None:
+    def __init__(self, parent: Path, camera: str) -> None:
         self.folder = _new_folder(parent, camera)
         self.bodies = 0
-        self._journal = Journal(self.folder / UNFINISHED)
+        try:
+            self._journal = _new_journal(self.folder, camera)
+        except OSError:
+            shutil.rmtree(self.folder)
+            raise
         self._account = Account()
+        self._told = CameraTold()
         self._epochs: set[int] = set()
         self._tracks: dict[tuple[int, str, int, int], str] = {}
         self._video: Video | None = None
-        self._journal.note(_begun(camera, facts))
-        self._journal.flush()
+
+    def take_facts(self, facts: CameraFacts) -> None:
+        """Add what is new about the camera."""
+        told = CameraTold(source=facts.source, fps=facts.fps, camera_from_world=facts.camera_from_world)
+        if told != self._told:
+            self._told = told
+            self._journal.note(told)
 
     def take_bodies(self, bodies: Bodies) -> None:
         """Add a frame, its people, and the gap before it."""
@@ -110,16 +121,14 @@ def _new_folder(parent: Path, camera: str) -> Path:
     raise FileExistsError(f"{parent / name} and 999 more")
 
 
-def _begun(camera: str, facts: CameraFacts | None) -> Begun:
-    return Begun(
-        version=__version__,
-        camera=camera,
-        source=facts.source if facts else "",
-        fps=facts.fps if facts else 0.0,
-        camera_from_world=facts.camera_from_world if facts else None,
-        started_at=_wall_clock(),
-        wall_minus_monotonic_s=time.time() - time.monotonic(),
+def _new_journal(folder: Path, camera: str) -> Journal:
+    journal = Journal(folder / UNFINISHED)
+    wall_minus_monotonic_s = time.time() - time.monotonic()
+    journal.note(
+        Begun(version=__version__, camera=camera, started_at=_wall_clock(), wall_minus_monotonic_s=wall_minus_monotonic_s)
     )
+    journal.flush()
+    return journal
 
 
 def _wall_clock() -> str:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from remi_stream.errors import RemiError
-from remi_stream.sinks.recording.events import Begun, Ended, EpochBegun, Flushed, Gap, TrackBegun
+from remi_stream.sinks.recording.events import Begun, CameraTold, Ended, EpochBegun, Flushed, Gap, TrackBegun
 from remi_stream.sinks.recording.journal import read_events
 
 
@@ -17,6 +17,7 @@ class Story(NamedTuple):
 
     folder: Path
     begun: Begun
+    camera: CameraTold
     ended: Ended | None
     epochs: list[EpochBegun]
     tracks: dict[str, TrackBegun]
@@ -43,6 +44,7 @@ def read_story(folder: Path) -> Story:
     return Story(
         folder=folder,
         begun=events[0],
+        camera=next((event for event in reversed(events) if isinstance(event, CameraTold)), CameraTold()),
         ended=next((event for event in events if isinstance(event, Ended)), None),
         epochs=[event for event in events if isinstance(event, EpochBegun)],
         tracks={event.name: event for event in events if isinstance(event, TrackBegun)},

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import av
 import cv2
+import numpy as np
 
 from remi_stream.messages import Frame
 
@@ -30,12 +31,13 @@ class Video:
     def add(self, frame: Frame) -> float:
         """Add a JPEG picture and give when it is shown, s after the first."""
         image = cv2.imdecode(frame.image, cv2.IMREAD_COLOR)
+        assert image is not None, "the relay's previews are JPEG"
         if self._stream is None:
             self._begun_at = frame.captured_at
             self._stream = self._open(image.shape[1], image.shape[0])
         if image.shape[:2] != (self._stream.height, self._stream.width):
             image = cv2.resize(image, (self._stream.width, self._stream.height), interpolation=cv2.INTER_AREA)
-        picture = av.VideoFrame.from_ndarray(image, format="bgr24")
+        picture = av.VideoFrame.from_ndarray(image.astype(np.uint8, copy=False), format="bgr24")
         self._pts = max(self._pts + 1, round((frame.captured_at - self._begun_at) * TICKS_PER_S))
         picture.pts, picture.time_base = self._pts, Fraction(1, TICKS_PER_S)
         self._container.mux(self._stream.encode(picture))

@@ -20,12 +20,16 @@ log = logging.getLogger("remi_stream")
 
 
 class Writer:
-    """One recording per camera. bodies: written so far; dropped: given to it after it gave up; written_bytes: of the journals."""
+    """One recording per camera.
+
+    bodies: on the disk so far. dropped: lost when it gave up, and since. errors: of the disk. written_bytes: to journals.
+    """
 
     def __init__(self, parent: Path, buffer: Buffer) -> None:
         self.bodies = self.dropped = self.errors = self.written_bytes = 0
         self._parent, self._buffer = parent, buffer
         self._on, self._failed = True, False
+        self._unflushed = 0
         self._recordings: dict[str, Recording] = {}
         self._cameras: dict[str, CameraFacts] = {}
 
@@ -64,7 +68,7 @@ class Writer:
 
     def _take(self, item: Item) -> None:
         if isinstance(item, CameraFacts):
-            self._cameras[item.camera] = item
+            self._take_facts(item)
         elif isinstance(item, Switch):
             self._switch(item.on)
         elif self._on and not self._failed:
@@ -72,23 +76,31 @@ class Writer:
         elif self._on and isinstance(item, Bodies):
             self.dropped += 1
 
+    def _take_facts(self, facts: CameraFacts) -> None:
+        self._cameras[facts.camera] = facts
+        if facts.camera in self._recordings:
+            self._recordings[facts.camera].take_facts(facts)
+
     def _switch(self, on: bool) -> None:
         """Begin or end recording; what has failed is tried again when it is switched on again."""
         self._on, self._failed = on, False
         if not on:
+            self._try(self._flush)
             self._end_all()
 
     def _record(self, item: Bodies | Frame) -> None:
         if isinstance(item, Bodies):
+            self._unflushed += 1
             self._recording(item.camera).take_bodies(item)
-            self.bodies += 1
         elif item.camera in self._recordings:
             self._recordings[item.camera].take_preview(item)
 
     def _recording(self, camera: str) -> Recording:
         if camera not in self._recordings:
-            self._recordings[camera] = Recording(self._parent, camera, self._cameras.get(camera))
+            self._recordings[camera] = Recording(self._parent, camera)
             log.info("recording to %s", self._recordings[camera].folder)
+            if camera in self._cameras:
+                self._recordings[camera].take_facts(self._cameras[camera])
         return self._recordings[camera]
 
     def _note_tails(self) -> None:
@@ -100,12 +112,14 @@ class Writer:
     def _flush(self) -> None:
         for recording in self._recordings.values():
             self.written_bytes += recording.flush()
+        self.bodies, self._unflushed = self.bodies + self._unflushed, 0
 
     def _try(self, work: Callable[[], None]) -> None:
         try:
             work()
         except (OSError, av.FFmpegError) as error:
             why = error.strerror or str(error)
+            self.dropped, self._unflushed = self.dropped + self._unflushed, 0
             self.fail(why)
             self._end_all(why)
 

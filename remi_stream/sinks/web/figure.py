@@ -7,11 +7,11 @@ import viser
 
 from remi_stream.body.smpl import load_open_body
 from remi_stream.messages import Person
+from remi_stream.sinks.web.bones import bones_between
 from remi_stream.sinks.web.floor import Floor
 from remi_stream.sinks.web.footing import Footing
 from remi_stream.sinks.web.palette import colour_of
 from remi_stream.sinks.web.posture import Posture, posture, rest_joints
-from remi_stream.skeletons import EDGES
 
 RESTING = np.tile([1.0, 0.0, 0.0, 0.0], (24, 1))
 GLASSY = 0.4
@@ -100,6 +100,6 @@ class Figure:
     def _stretch(self, person: Person) -> None:
         joints = np.asarray(person.joints_m, np.float32)
         known = np.logical_and.reduce(np.isfinite(joints), axis=1)
-        edges = [(a, b) for a, b in EDGES.get(person.skeleton, ()) if known[a] and known[b]]
+        edges = bones_between(person.skeleton, known)
         self._bones.points = joints[np.array(edges)] if edges else NOTHING
         self._joints.points = joints[known] if known.any() else NOTHING[0]

@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 
 from remi_stream.messages import Bodies, Frame, Person
+from remi_stream.sinks.web.bones import bones_between
 from remi_stream.sinks.web.palette import Rgb, colour_of
-from remi_stream.skeletons import EDGES
 
 SURE = 0.3
 """Key points below this score are left out."""
@@ -40,9 +40,9 @@ def points_in(image: np.ndarray, picture: Frame, keypoints_px: np.ndarray) -> np
 def _draw_person(image: np.ndarray, person: Person, points: np.ndarray) -> None:
     seen = (person.keypoint_scores >= SURE) & np.isfinite(points).all(1)
     fixed = np.round(np.where(np.isfinite(points), points, 0).clip(-1e4, 1e4) * 2**FRACTION_BITS).astype(int)
-    edges = [(a, b) for a, b in EDGES.get(person.skeleton, ()) if seen[a] and seen[b]]
-    for thickness, colour in ((5, SHADE), (2, colour_of(person.track_id))):
+    edges = bones_between(person.skeleton, seen)
+    for thickness, colour in ((4, SHADE), (2, colour_of(person.track_id))):
         for a, b in edges:
             cv2.line(image, tuple(fixed[a]), tuple(fixed[b]), colour, thickness, cv2.LINE_AA, FRACTION_BITS)
     for point in fixed[seen]:
-        cv2.circle(image, tuple(point), 3 << FRACTION_BITS, colour_of(person.track_id), -1, cv2.LINE_AA, FRACTION_BITS)
+        cv2.circle(image, tuple(point), 2 << FRACTION_BITS, colour_of(person.track_id), -1, cv2.LINE_AA, FRACTION_BITS)

@@ -17,8 +17,10 @@ SIGHT_M = 0.2
 """How large the camera's picture stands in the room."""
 
 FOV = 0.46
-SIDE = 0.2
+SIDE = 0.18
 """How far to the side one looks from, as a slope."""
+PANEL, SHEET = 0.13, 0.11
+"""How far the middle of what is free lies from the window's: beside the panel, radians, and above a phone's, as a slope."""
 EYE_M, MIDDLE_M = 1.55, 0.86
 NARROW = 1.45
 """How much farther away one stands in a window that is higher than wide."""
@@ -70,15 +72,22 @@ class Studio:
             self._target = np.array([middle[0], MIDDLE_M, middle[2]])
 
     def recentre(self, client: viser.ClientHandle) -> None:
-        """Let a client look at the people from the front; the panel covers the right of a wide window, half of a narrow one."""
+        """Let a client look at the people from the front; in a wide window at the camera too, to the left of the panel."""
         camera = client.camera
         wide = camera.image_width > camera.image_height
         away = max(4.0, BEHIND_M - self._target[2]) * (1.0 if wide else NARROW)
-        beside, below = (0.07 * away, 0.0) if wide else (0.0, 0.11 * away)
+        eye = np.array([self._target[0] / 2 + SIDE * away, EYE_M, self._target[2] + away])
+        heading = _bearing(eye, self._target)
+        if wide:
+            heading = (heading + _bearing(eye, np.zeros(3))) / 2 - PANEL
         with client.atomic():
             camera.fov = FOV
-            camera.position = self._target + (SIDE * away, EYE_M - MIDDLE_M, away)
-            camera.look_at = self._target + (beside, -below, -beside * SIDE)
+            camera.position = eye
+            camera.look_at = (
+                eye[0] - away * np.sin(heading),
+                MIDDLE_M - (0.0 if wide else SHEET * away),
+                eye[2] - away * np.cos(heading),
+            )
 
     def _light(self) -> None:
         """A high key light from the left that casts the shadow, a softer one from the right, and the sky."""
@@ -87,3 +96,8 @@ class Studio:
         self._scene.add_light_directional("/light/key", intensity=1.7, cast_shadow=True, position=(-1.6, 4.0, 2.2))
         self._scene.add_light_directional("/light/rim", intensity=0.7, position=(3.0, 2.0, -3.0))
         self._scene.add_light_hemisphere("/light/sky", sky_color=(235, 242, 255), ground_color=(150, 146, 142), intensity=1.5)
+
+
+def _bearing(eye: np.ndarray, point: np.ndarray) -> float:
+    """How far to the left of straight ahead a point is, radians."""
+    return float(np.arctan2(eye[0] - point[0], eye[2] - point[2]))
