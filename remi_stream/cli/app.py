@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from remi_stream import __version__
-from remi_stream.cli import bench, doctor, engines, models, play, recordings, status, tail, view
+from remi_stream.cli import bench, cameras, doctor, engines, live, models, play, recordings, status, tail, view
 
 app = typer.Typer(
     help="A camera's picture in, moving SMPL bodies out, live.",
@@ -17,12 +17,15 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command(rich_help_panel="Run")(play.demo)
+app.command(rich_help_panel="Run")(live.webcam)
+app.command(rich_help_panel="Run")(live.rtsp)
 app.command(rich_help_panel="Run")(play.video)
 app.command(rich_help_panel="Run")(play.run)
 app.command(rich_help_panel="Look")(tail.tail)
 app.command(rich_help_panel="Look")(view.view)
 app.command(rich_help_panel="Look")(status.status)
 app.command(rich_help_panel="Look")(recordings.recordings)
+app.command(rich_help_panel="Look")(cameras.cameras)
 app.command(rich_help_panel="Look")(doctor.doctor)
 app.command(rich_help_panel="Look")(bench.bench)
 app.command(rich_help_panel="Models")(engines.engines)

@@ -13,7 +13,8 @@ import numpy as np
 import typer
 
 from remi_stream import config as configuration
-from remi_stream.cli.play import SAMPLE_FOCAL_PX, Detector, Engine, Threads
+from remi_stream.cli.options import Detector, Engine, Threads
+from remi_stream.cli.play import SAMPLE_FOCAL_PX
 from remi_stream.cli.ready import make_ready
 from remi_stream.config import BUS, Config
 from remi_stream.messages import Bodies, Frame, View
@@ -142,5 +143,7 @@ def _print_table(figures: dict[str, Any]) -> None:
     Console().print(table)
     whole = figures["live"]
     latency = whole["latency_ms"]
-    print(f"live: {whole['bodies_per_second']:.1f} bodies/s, {whole['dropped']} frames dropped, {whole['unexplained']} unexplained")
+    print(
+        f"live: {whole['bodies_per_second']:.1f} bodies/s, {whole['dropped']} frames dropped, {whole['unexplained']} unexplained"
+    )
     print("picture to relay: " + ", ".join(f"{name} {value:.1f} ms" for name, value in latency.items()))

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from remi_stream import config as configuration
+from remi_stream.cli.options import Display, Duration, Log, LogFormat, Record, RecordVideo, pipeline_options, with_options
 from remi_stream.config import Config
 from remi_stream.errors import RemiError, UsageError
 from remi_stream.log import start_log
@@ -20,96 +21,32 @@ from remi_stream.resources import data_file
 SAMPLE_FOCAL_PX = 1150.0
 
 
-class LogFormat(str, enum.Enum):
-    """How progress is told."""
-
-    auto = "auto"
-    text = "text"
-    json = "json"
-
-
-class Viewer(str, enum.Enum):
-    """Which viewer is started."""
-
-    web = "web"
-    none = "none"
-
-
-class Subject(str, enum.Enum):
-    """Who is followed of more people than may be."""
-
-    largest = "largest"
-    nearest = "nearest"
-
-
-Engine = Annotated[str, typer.Option(help="Pose engine; `remi-stream engines` lists them.")]
-Detector = Annotated[str, typer.Option(help="Person detector.")]
-MaxPeople = Annotated[int, typer.Option(help="How many people are followed at most.", min=1, max=32)]
-SubjectOption = Annotated[Subject, typer.Option("--subject", help="Who is followed if there are more people.")]
-Duration = Annotated[float | None, typer.Option(help="Stop after so many seconds.", min=0.1)]
-Frames = Annotated[int | None, typer.Option(help="Stop after so many frames.", min=1)]
-Name = Annotated[str, typer.Option(help="Name of this daemon; another name uses other ports.")]
 Focal = Annotated[float | None, typer.Option(help="Focal length in px (default: the picture's diagonal).", min=1)]
-Threads = Annotated[int | None, typer.Option(help="Threads of the pose engine (default: as its manifest says).", min=1)]
-Metrics = Annotated[bool, typer.Option("--metrics/--no-metrics", help="Serve Prometheus metrics.")]
-Log = Annotated[LogFormat, typer.Option("--log-format", help="auto: a status line in a terminal, text otherwise.")]
-ViewerOption = Annotated[Viewer, typer.Option(help="Viewer to start; its link is printed.")]
-Bind = Annotated[str | None, typer.Option(help="Let others look, who have the link: listen on this address.")]
-Record = Annotated[str | None, typer.Option(help="Record into a new folder in this one.", metavar="DIR")]
-RecordVideo = Annotated[bool, typer.Option("--record-video", help="Record the preview pictures too.")]
-Display = Annotated[bool, typer.Option("--display", help="Open a window with the picture and the bodies.")]
+
+with_pipeline_options = with_options(pipeline_options, into="options")
 
 
-def demo(
-    engine: Engine = "blazepose",
-    detector: Detector = "blazepose",
-    max_people: MaxPeople = 4,
-    subject: SubjectOption = Subject.largest,
-    duration: Duration = None,
-    frames: Frames = None,
-    name: Name = "default",
-    threads: Threads = None,
-    metrics: Metrics = True,
-    viewer: ViewerOption = Viewer.web,
-    bind: Bind = None,
-    record: Record = None,
-    record_video: RecordVideo = False,
-    display: Display = False,
-    log_format: Log = LogFormat.auto,
-) -> int:
+@with_pipeline_options
+def demo(options: dict[str, Any]) -> int:
     """Play the sample clip as a live camera, over and over."""
     camera = {"name": "sample", "source": str(data_file("sample.mp4")), "loop": True, "focal_px": SAMPLE_FOCAL_PX}
-    return start({**locals(), "cameras": [{**camera, "frames": frames}]})
+    return start(options, camera)
 
 
+@with_pipeline_options
 def video(
     file: Annotated[str, typer.Argument(help="Video file.")],
+    options: dict[str, Any],
     realtime: Annotated[bool, typer.Option("--realtime", help="Play the file as a live camera would.")] = False,
     loop: Annotated[bool, typer.Option("--loop", help="Start again at the end.")] = False,
-    engine: Engine = "blazepose",
-    detector: Detector = "blazepose",
-    max_people: MaxPeople = 4,
-    subject: SubjectOption = Subject.largest,
-    duration: Duration = None,
-    frames: Frames = None,
     focal: Focal = None,
-    name: Name = "default",
-    threads: Threads = None,
-    metrics: Metrics = True,
-    viewer: ViewerOption = Viewer.web,
-    bind: Bind = None,
-    record: Record = None,
-    record_video: RecordVideo = False,
-    display: Display = False,
-    log_format: Log = LogFormat.auto,
 ) -> int:
     """Play a video file as a live camera."""
     if not realtime:
         raise UsageError("video: only live playing is built so far; add --realtime")
     if not Path(file).is_file():
         raise UsageError(f"No such video file: {file}. Give a file that exists (mp4, mkv, mov, avi, webm, ...)")
-    camera = {"name": _camera_name(file), "source": file, "loop": loop, "frames": frames, "focal_px": focal}
-    return start({**locals(), "cameras": [camera]})
+    return start(options, {"name": _camera_name(file), "source": file, "loop": loop, "focal_px": focal})
 
 
 def run(
@@ -127,25 +64,12 @@ def run(
     return play(configuration.check({**values, **{key: value for key, value in given.items() if value}}), log_format)
 
 
-def start(options: dict[str, Any]) -> int:
-    """Make the configuration of a command's options and run it."""
-    values = {
-        "name": options["name"],
-        "cameras": options["cameras"],
-        "engine": options["engine"],
-        "detector": options["detector"],
-        "max_people": options["max_people"],
-        "subject": options["subject"].value,
-        "threads": options["threads"],
-        "metrics": options["metrics"],
-        "viewer": options["viewer"].value,
-        "bind": options.get("bind"),
-        "duration_s": options["duration"],
-        "record": options["record"],
-        "record_video": options["record_video"],
-        "display": options["display"],
-    }
-    return play(configuration.check(values), options["log_format"])
+def start(options: dict[str, Any], camera: dict[str, Any]) -> int:
+    """Make the configuration of a command's options and its camera, and run it."""
+    values = {key: value.value if isinstance(value, enum.Enum) else value for key, value in options.items()}
+    log_format, frames = options["log_format"], values.pop("frames")
+    values["duration_s"] = values.pop("duration")
+    return play(configuration.check({**values, "log_format": "text", "cameras": [{**camera, "frames": frames}]}), log_format)
 
 
 def play(config: Config, log_format: LogFormat = LogFormat.auto) -> int:

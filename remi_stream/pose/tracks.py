@@ -94,7 +94,9 @@ class Tracks:
 
     def _crop(self, image: np.ndarray, track: Track, captured_at: float, intrinsics: Intrinsics) -> Crop:
         """Where to look for a track's person, without the people in front of them."""
-        others = [other.person for other in self._tracks if other is not track and other.person is not None and not other.failures]
+        others = [
+            other.person for other in self._tracks if other is not track and other.person is not None and not other.failures
+        ]
         hiding = in_front(track.box_xyxy, track.depth_m, others)
         track.cover = cover_of(image.shape[1::-1], hiding, intrinsics[0]) if hiding else None
         clear = image if track.cover is None else painted(image, track.box_xyxy, track.cover)

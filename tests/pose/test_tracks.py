@@ -1,4 +1,4 @@
-"""Who is who: tracks start, are confirmed, drift back, and end."""
+"""Who is who: tracks start, are confirmed, drift back, hide, come back and end."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ import itertools
 import numpy as np
 import pytest
 
+from remi_stream.geometry import iou
 from remi_stream.messages import Detections, Person
-from remi_stream.pose.engine import Pose
-from remi_stream.pose.identity import Identity, Sight, looks_of
+from remi_stream.pose.engine import Crop, Pose
+from remi_stream.pose.hidden import HIDDEN_S
 from remi_stream.pose.track import SURE_POSES
-from remi_stream.pose.tracks import HIDDEN_S, MISSES, Tracks, covered, overlap
+from remi_stream.pose.tracks import MISSES, Tracks
 
 IMAGE = np.full((1000, 1000, 3), 90, np.uint8)
 WHOLE = np.array([[0, 0, 1000, 1000]], np.float32)
@@ -28,7 +29,7 @@ def detections(frame_id: int, *boxes: np.ndarray, searched: np.ndarray = WHOLE) 
     return Detections(**place, boxes_xyxy=found, scores=np.ones(len(found), np.float32), searched_xyxy=searched)
 
 
-def pose(box: np.ndarray) -> Pose:
+def pose(box: np.ndarray, depth_m: float = 3.0) -> Pose:
     person = Person(
         track_id=1,
         score=1.0,
@@ -36,7 +37,7 @@ def pose(box: np.ndarray) -> Pose:
         skeleton="point",
         keypoints_px=np.array([box[:2], box[2:], (box[:2] + box[2:]) / 2], np.float32),
         keypoint_scores=np.ones(3, np.float32),
-        joints_m=np.zeros((1, 3), np.float32),
+        joints_m=np.array([[0, 0, depth_m]], np.float32),
     )
     return Pose(person, box)
 
@@ -123,15 +124,6 @@ def test_detector_may_rest_when_every_track_is_sure() -> None:
     assert not people.settled
 
 
-def test_overlap_of_known_boxes() -> None:
-    boxes = np.array([[0, 0, 2, 2], [1, 0, 3, 2], [5, 5, 6, 6]], np.float32)
-    assert np.allclose(overlap(boxes[0], boxes), [1, 1 / 3, 0])
-
-
-def test_share_of_the_smaller_box() -> None:
-    assert np.allclose(covered(np.array([0, 0, 2, 2]), np.array([[0, 0, 1, 1], [1, 1, 5, 5]])), [1, 0.25])
-
-
 def test_detection_of_a_part_of_a_tracked_body_is_nobody_new() -> None:
     people = tracks()
     people.detected(detections(0, BOX))
@@ -214,7 +206,7 @@ class Walkers:
         return picture
 
     def visible(self, frame: int) -> list[int]:
-        covers = overlap(self.box(0, frame), self.box(1, frame)[None])[0] > 0.35
+        covers = iou(self.box(0, frame), self.box(1, frame)[None])[0] > 0.35
         return [self.nearer] if covers else [0, 1]
 
     def run(self, frames: int) -> dict[int, set[int]]:
@@ -249,18 +241,103 @@ def test_two_people_who_cross_keep_their_ids(
     assert ids[0] != ids[1]
 
 
-def test_looks_tell_shirts_apart() -> None:
-    image = IMAGE.copy()
-    image[:, :500], image[:, 500:] = (200, 40, 40), (40, 40, 200)
-    left = looks_of(image, np.array([100, 100, 300, 900]))
-    right = looks_of(image, np.array([600, 100, 800, 900]))
-    assert np.minimum(left, left).sum() == pytest.approx(1)
-    assert np.minimum(left, right).sum() < 0.01
+INTRINSICS = (1000.0, 1000.0, 500.0, 500.0)
 
 
-def test_moving_person_is_expected_further_on() -> None:
-    looks = looks_of(IMAGE, BOX)
-    someone = Identity(1, Sight(0.0, BOX, looks))
-    for index in range(1, 15):
-        someone.seen(Sight(index / 30, BOX + np.float32([index * 4, 0, index * 4, 0]), looks))
-    assert np.allclose(someone.place_at(14 / 30 + 0.5), [150 + 4 * (14 + 15), 250], atol=1)
+def crops(people: Tracks, frame_id: int) -> list[Crop]:
+    return people.crops(IMAGE, frame_id / 30, INTRINSICS)
+
+
+def test_person_in_front_is_painted_over_for_the_one_behind() -> None:
+    people = tracks()
+    behind = BOX + np.float32(40)
+    people.detected(detections(0, BOX, behind))
+    for frame_id in range(1, 4):
+        people.posed(frame_id, frame_id / 30, IMAGE, [pose(BOX, 2.0), pose(behind, 4.0)])
+    first, second = crops(people, 4)
+    assert first.image is IMAGE
+    assert second.image is not IMAGE
+
+
+def test_pose_that_lies_under_a_nearer_person_is_only_a_guess() -> None:
+    people = tracks()
+    behind = BOX + np.float32([60, 0, 60, 0])
+    people.detected(detections(0, BOX, behind))
+    for frame_id in range(1, 8):
+        people.posed(frame_id, frame_id / 30, IMAGE, [pose(BOX, 2.0), pose(behind, 4.0)])
+    crops(people, 8)
+    (_, track) = people
+    assert track.cover is not None
+    track.cover[:] = 255
+    found = people.posed(8, 8 / 30, IMAGE, [pose(BOX, 2.0), pose(behind, 4.0)])
+    assert [one.person.track_id for one in found if one.person] == [1]
+
+
+def test_missing_person_is_looked_for_without_a_detection() -> None:
+    people = tracks()
+    people.detected(detections(0, BOX))
+    follow(people, 1, 20)
+    fail(people, 21)
+    ids = []
+    for frame_id in range(24, 34):
+        looks = crops(people, frame_id)
+        found = people.posed(frame_id, frame_id / 30, IMAGE, [pose(crop.box_xyxy) for crop in looks])
+        ids += [one.person.track_id for one in found if one.person]
+    assert ids
+    assert set(ids) == {1}
+
+
+def test_nobody_new_is_started_by_looking_for_somebody_else() -> None:
+    people = tracks()
+    people.detected(detections(0, BOX))
+    red = IMAGE.copy()
+    red[:] = (0, 0, 255)
+    for frame_id in range(1, 20):
+        people.posed(frame_id, frame_id / 30, red, [pose(BOX)])
+    fail(people, 21)
+    for frame_id in range(24, 34):
+        looks = crops(people, frame_id)
+        assert people.posed(frame_id, frame_id / 30, IMAGE, [pose(crop.box_xyxy) for crop in looks]) == []
+
+
+def test_search_that_finds_somebody_beside_is_no_evidence_of_absence() -> None:
+    people = tracks()
+    beside = BOX + np.float32([110, 0, 110, 0])
+    people.detected(detections(0, BOX, beside))
+    follow(people, 1, 10)
+    for frame_id in range(1, 9):
+        people.detected(detections(frame_id, beside))
+    assert len(people) == 2
+
+
+NEAR = np.array([500, 50, 800, 950], np.float32)
+
+
+def crowd(people: Tracks, first: int, count: int, near_depth_m: float = 2.0) -> set[int]:
+    """A near person beside the one at BOX, both found by every search; gives the ids of the last frame."""
+    ids: set[int] = set()
+    for frame_id in range(first, first + count):
+        looks = crops(people, frame_id)
+        poses = [pose(NEAR, near_depth_m) if crop.box_xyxy[0] > 400 else pose(BOX, 4.0) for crop in looks]
+        found = people.posed(frame_id, frame_id / 30, IMAGE, poses)
+        ids = {int(one.person.box_xyxy[0]) for one in found if one.person}
+        if frame_id % 3 == 0:
+            people.detected(detections(frame_id, BOX, NEAR))
+    return ids
+
+
+@pytest.mark.parametrize("subject", ["largest", "nearest"])
+def test_nearer_person_takes_the_only_place(subject: str) -> None:
+    people = Tracks(1, itertools.count(1), subject)
+    people.detected(detections(0, BOX))
+    follow(people, 1, 10)
+    assert crowd(people, 11, 30) == {500}
+    assert crowd(people, 41, 90) == {500}
+
+
+def test_person_of_about_the_same_rank_takes_nobodys_place() -> None:
+    people = Tracks(1, itertools.count(1), "nearest")
+    people.detected(detections(0, BOX))
+    follow(people, 1, 10)
+    for _ in range(3):
+        assert crowd(people, 11, 30, near_depth_m=3.6) == {100}

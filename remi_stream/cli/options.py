@@ -1,0 +1,87 @@
+"""Options that several commands take, written once."""
+
+from __future__ import annotations
+
+import enum
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import typer
+
+
+class LogFormat(str, enum.Enum):
+    """How progress is told."""
+
+    auto = "auto"
+    text = "text"
+    json = "json"
+
+
+class Viewer(str, enum.Enum):
+    """Which viewer is started."""
+
+    web = "web"
+    none = "none"
+
+
+class Subject(str, enum.Enum):
+    """Who is followed of more people than may be."""
+
+    largest = "largest"
+    nearest = "nearest"
+
+
+Engine = Annotated[str, typer.Option(help="Pose engine; `remi-stream engines` lists them.")]
+Detector = Annotated[str, typer.Option(help="Person detector.")]
+Threads = Annotated[int | None, typer.Option(help="Threads of the pose engine (default: as its manifest says).", min=1)]
+Duration = Annotated[float | None, typer.Option(help="Stop after so many seconds.", min=0.1)]
+Record = Annotated[str | None, typer.Option(help="Record into a new folder in this one.", metavar="DIR")]
+RecordVideo = Annotated[bool, typer.Option("--record-video", help="Record the preview pictures too.")]
+Display = Annotated[bool, typer.Option("--display", help="Open a window with the picture and the bodies.")]
+Log = Annotated[LogFormat, typer.Option("--log-format", help="auto: a status line in a terminal, text otherwise.")]
+
+
+def pipeline_options(
+    engine: Engine = "blazepose",
+    detector: Detector = "blazepose",
+    max_people: Annotated[int, typer.Option(help="How many people are followed at most.", min=1, max=32)] = 4,
+    subject: Annotated[Subject, typer.Option(help="Who is followed if there are more people.")] = Subject.largest,
+    frames: Annotated[int | None, typer.Option(help="Stop after so many frames.", min=1)] = None,
+    duration: Duration = None,
+    name: Annotated[str, typer.Option(help="Name of this daemon; another name uses other ports.")] = "default",
+    threads: Threads = None,
+    metrics: Annotated[bool, typer.Option("--metrics/--no-metrics", help="Serve Prometheus metrics.")] = True,
+    viewer: Annotated[Viewer, typer.Option(help="Viewer to start; its link is printed.")] = Viewer.web,
+    bind: Annotated[str | None, typer.Option(help="Let others look, who have the link: listen on this address.")] = None,
+    record: Record = None,
+    record_video: RecordVideo = False,
+    display: Display = False,
+    log_format: Log = LogFormat.auto,
+) -> None:
+    """What every pipeline takes."""
+
+
+def with_options(template: Callable[..., None], into: str) -> Callable[[Callable[..., int]], Callable[..., int]]:
+    """Give a command the template's options; it gets them as one map, its parameter `into`."""
+
+    def decorate(command: Callable[..., int]) -> Callable[..., int]:
+        own = [each for each in _parameters(command) if each.name != into]
+        shared = _parameters(template)
+
+        @functools.wraps(command)
+        def wrapped(**given: Any) -> int:
+            options = {each.name: given.pop(each.name) for each in shared}
+            return command(**given, **{into: options})
+
+        wrapped.__signature__ = inspect.Signature(own + shared, return_annotation=int)  # type: ignore[attr-defined]
+        wrapped.__annotations__ = {each.name: each.annotation for each in own + shared}
+        del wrapped.__wrapped__  # type: ignore[attr-defined]
+        return wrapped
+
+    return decorate
+
+
+def _parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:
+    return list(inspect.signature(function, eval_str=True).parameters.values())
