@@ -8,14 +8,29 @@ import shutil
 import subprocess
 import sys
 
+import hypothesis
 import pytest
 
-PARTS = {"prometheus": ("prometheus", "promtool"), "rtsp": ("/usr/bin/python3", "gst-rtsp-server"), "browser": ("chromium", "node", "npm"), "screen": ("Xvfb", "xdotool"), "egl": ("OpenGL without a screen",)}
+hypothesis.settings.register_profile("busy machine", deadline=None)
+hypothesis.settings.load_profile("busy machine")
+
+PARTS = {
+    "prometheus": ("prometheus", "promtool"),
+    "rtsp": ("/usr/bin/python3", "gst-rtsp-server"),
+    "browser": ("chromium", "node", "npm"),
+    "screen": ("Xvfb", "xdotool"),
+    "egl": ("OpenGL without a screen",),
+}
 """Marker: the programs that it stands for."""
 
 GSTREAMER = "import gi; gi.require_version('GstRtspServer', '1.0'); from gi.repository import GstRtspServer"
 EGL = "import moderngl; moderngl.create_standalone_context(backend='egl')"
-PACKAGES = {"egl": "libegl1 libegl-mesa0 libgl1 libgl1-mesa-dri", "screen": "xvfb xdotool", "browser": "chromium nodejs npm", "rtsp": "python3-gi gir1.2-gst-rtsp-server-1.0 gstreamer1.0-rtsp gstreamer1.0-plugins-{base,good,bad,ugly}"}
+PACKAGES = {
+    "egl": "libegl1 libegl-mesa0 libgl1 libgl1-mesa-dri",
+    "screen": "xvfb xdotool",
+    "browser": "chromium nodejs npm",
+    "rtsp": "python3-gi gir1.2-gst-rtsp-server-1.0 gstreamer1.0-rtsp gstreamer1.0-plugins-{base,good,bad,ugly}",
+}
 """What to install, where it is not called like the marker."""
 
 

@@ -1,9 +1,9 @@
 """Measure the live pipeline: bodies a second, latency, and how fast bodies are back after a stage was killed or stopped.
 
-    python tools/bench_live.py [--seconds 30] [--json FILE]
+    python tools/bench_live.py [--seconds 30] [--rows default slow crowd cameras] [--json FILE]
 
 Each figure comes from a daemon that this tool starts, heard over its bus as any client would hear it. The sample clip is
-played at 30 fps, 1280x720. The last row is the same pipeline with an engine that needs 200 ms.
+played at 30 fps, 1280x720; other rows have an engine that needs 200 ms, a clip of three people, and four cameras.
 """
 
 from __future__ import annotations
@@ -78,12 +78,17 @@ def daemon(**config: Any) -> Iterator[Ear]:
             context.close()
 
 
-def measure_flow(ear: Ear, seconds: float) -> dict[str, float]:
-    """Rate, latency and books over so many seconds."""
+def listen(ear: Ear, seconds: float) -> list[Bodies]:
+    """Everything that is published in so many seconds."""
     ear.flush()
     start, seen = time.monotonic(), []
     while time.monotonic() - start < seconds:
         seen.append(ear.bodies()[1])
+    return seen
+
+
+def flow(seen: list[Bodies]) -> dict[str, float]:
+    """Rate, latency and books of one camera."""
     latency = np.array([body.stamps["relay"] - body.captured_at for body in seen]) * 1000
     age = np.array([body.stamps["pose_in"] - body.captured_at for body in seen]) * 1000
     dropped = sum(sum(body.skipped.values()) for body in seen[1:])
@@ -92,6 +97,7 @@ def measure_flow(ear: Ear, seconds: float) -> dict[str, float]:
     return {
         "bodies_per_second": round((len(seen) - 1) / (seen[-1].captured_at - seen[0].captured_at), 2),
         "with_a_person": round(float(np.mean([bool(body.people) for body in seen])), 4),
+        "people": round(float(np.mean([len(body.people) for body in seen])), 2),
         "latency_p50_ms": round(float(p50), 1),
         "latency_p95_ms": round(float(p95), 1),
         "latency_p99_ms": round(float(p99), 1),
@@ -121,20 +127,53 @@ def measure_return(ear: Ear, stage: str, how: signal.Signals) -> float:
     return round(pause_end, 2)
 
 
+def bench_default(seconds: float) -> dict[str, Any]:
+    """The sample clip, and what happens to it when stages die or hang."""
+    with daemon() as ear:
+        figures: dict[str, Any] = {"default engine": flow(listen(ear, seconds))}
+        for stage in STAGES:
+            for how in (signal.SIGKILL, signal.SIGSTOP):
+                figures[f"bodies back after {how.name} of {stage}, s"] = measure_return(ear, stage, how)
+    return figures
+
+
+def bench_slow(seconds: float) -> dict[str, Any]:
+    """An engine that cannot keep up."""
+    with daemon(engine="synthetic", engine_options={"delay_s": 0.2}) as ear:
+        return {"engine of 200 ms": flow(listen(ear, seconds))}
+
+
+def bench_crowd(seconds: float) -> dict[str, Any]:
+    """Three people before one camera; their clip is rendered first, which needs moderngl."""
+    from render_sample import render_scene
+
+    with tempfile.TemporaryDirectory(prefix="remi-bench") as folder:
+        clip = render_scene("three", 0, Path(folder))[0]
+        with daemon(cameras=[{**CAMERA, "source": str(clip)}]) as ear:
+            return {"three people": flow(listen(ear, seconds))}
+
+
+def bench_cameras(seconds: float) -> dict[str, Any]:
+    """Four cameras of one person each through one detector and one pose process."""
+    names = ["north", "east", "south", "west"]
+    with daemon(cameras=[{**CAMERA, "name": name} for name in names]) as ear:
+        seen = listen(ear, seconds)
+    return {f"camera {name} of 4": flow([bodies for bodies in seen if bodies.camera == name]) for name in names}
+
+
+ROWS = {"default": bench_default, "slow": bench_slow, "crowd": bench_crowd, "cameras": bench_cameras}
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--seconds", type=float, default=30.0, help="length of each measurement of the flow")
+    parser.add_argument("--rows", nargs="+", choices=ROWS, default=list(ROWS), help="what to measure (default: everything)")
     parser.add_argument("--json", type=Path, help="write the figures to this file")
     arguments = parser.parse_args()
-    figures: dict[str, Any] = {"cores": os.cpu_count()}
-    with daemon() as ear:
-        figures["default engine"] = measure_flow(ear, arguments.seconds)
-        for stage in STAGES:
-            for how in (signal.SIGKILL, signal.SIGSTOP):
-                figures[f"bodies back after {how.name} of {stage}, s"] = measure_return(ear, stage, how)
-    with daemon(engine="synthetic", engine_options={"delay_s": 0.2}) as ear:
-        figures["engine of 200 ms"] = measure_flow(ear, arguments.seconds)
+    figures: dict[str, Any] = {"cores": os.cpu_count(), "load before": round(os.getloadavg()[0], 2)}
+    for row in arguments.rows:
+        figures |= ROWS[row](arguments.seconds)
     for name, value in figures.items():
         print(f"{name:<48} {value}")
     if arguments.json:

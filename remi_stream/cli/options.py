@@ -77,7 +77,7 @@ def with_options(template: Callable[..., None], into: str) -> Callable[[Callable
 
         wrapped.__signature__ = inspect.Signature(own + shared, return_annotation=int)  # type: ignore[attr-defined]
         wrapped.__annotations__ = {each.name: each.annotation for each in own + shared}
-        del wrapped.__wrapped__  # type: ignore[attr-defined]
+        del wrapped.__wrapped__
         return wrapped
 
     return decorate

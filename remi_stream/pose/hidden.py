@@ -8,7 +8,7 @@ from remi_stream.pose.identity import Identity, Sight
 
 HIDDEN_S = 2.0
 BEHIND_S = 4.0
-"""How long somebody is remembered who left, and who is behind somebody else: detectors overlook whoever is beside a nearer one."""
+"""How long somebody is remembered who left, and who is behind somebody else and may stay overlooked beside them."""
 EVERY = 3
 """Frames between two looks for somebody."""
 
@@ -50,7 +50,7 @@ class Hidden:
                 self.reveal(who)
 
     def sought(self, captured_at: float, size: tuple[int, int]) -> tuple[Identity, np.ndarray] | None:
-        """Whom to look for in this frame, in turn, and in which box (4,) px: where they should be by now, and where they were seen.
+        """Whom to look for in this frame, in turn, and in which box (4,) px: where they should be by now, or were seen.
 
         Nobody who left the picture of size (width, height) px.
         """

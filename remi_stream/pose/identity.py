@@ -1,4 +1,4 @@
-"""Who somebody is: how they look and where they were going, so that they keep their id when they are out of sight for a moment."""
+"""Who somebody is: how they look and where they were going, so that their id outlasts a moment out of sight."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class Identity:
         if len(times) < 3:
             return places[-1]
         velocity = np.polyfit(times - times[-1], places, 1)[0]
-        return places[-1] + velocity * min(captured_at - times[-1], LONGEST_GUESS_S)
+        return places[-1] + velocity * min(captured_at - float(times[-1]), LONGEST_GUESS_S)
 
     def box_at(self, captured_at: float) -> np.ndarray:
         """The box (4,) float32 px in which they should be."""
@@ -89,7 +89,7 @@ class Identity:
 
     def unlike(self, sight: Sight) -> float:
         """How little a look agrees with them: 0 for the very same, about 1 for somebody else."""
-        away = np.linalg.norm(_middle(sight.box_xyxy) - self.place_at(sight.captured_at)) / self._size
+        away = float(np.linalg.norm(_middle(sight.box_xyxy) - self.place_at(sight.captured_at))) / self._size
         return float(self.disguise(sight) + MOTION_WEIGHT * min(away, 1.0))
 
     def disguise(self, sight: Sight) -> float:

@@ -17,7 +17,7 @@ MATCH_IOU = 0.3
 SAME_BODY = 0.1
 """Median distance of key points, in body sizes, under which two poses are of the same body."""
 FINDABLE = 0.33
-"""A body is missed by a search only if it is this large beside the searched region's longest side; smaller ones may be overseen."""
+"""A body is missed by a search only if it is this large beside the searched region's longest side."""
 
 
 def pairs(tracked: Mapping[T, np.ndarray], boxes_xyxy: np.ndarray) -> dict[T, int]:

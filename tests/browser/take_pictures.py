@@ -1,8 +1,10 @@
-"""Take the pictures of docs/: python -m tests.browser.take_pictures [link], of the demo with the default engine, or of a link."""
+"""Take the pictures of docs/: python -m tests.browser.take_pictures, of the demo with the default engine."""
 
 from __future__ import annotations
 
 import contextlib
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -11,52 +13,65 @@ from pathlib import Path
 
 from PIL import Image
 
+from remi_stream.config import CONTROL, port
+from remi_stream.link import ask_control
 from tests.browser.browser import DESKTOP, PHONE, Browser, running
 
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
-MINUTE_S = 40.0
+NAME = "pictures"
+LOOKING_S = 30.0
 """So that the plots have something to show."""
-STANDING = "(k => k > 84 && k < 95)(Number(document.body.innerText.match(/frame (\\d+)/)[1]) % 240)"
-"""The person stands for a while: a browser without a GPU draws the body later than the picture."""
+DRAWING_S = 6.0
+"""A browser without a GPU draws bodies later than pictures: both come to rest when nothing new is sent."""
 
 
 @contextlib.contextmanager
-def demo() -> Iterator[str]:
-    """The link of a demo's viewer."""
-    command = [sys.executable, "-m", "remi_stream", "demo", "--name", "pictures", "--no-metrics"]
+def demo() -> Iterator[tuple[str, int]]:
+    """The link of a demo's viewer, and the demo's process."""
+    command = [sys.executable, "-m", "remi_stream", "demo", "--name", NAME, "--no-metrics"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert process.stdout
     try:
-        yield process.stdout.readline().split()[1]
+        yield process.stdout.readline().split()[1], process.pid
     finally:
         process.terminate()
         process.wait(15)
 
 
-def take(browser: Browser, link: str, name: str, size: tuple[int, int], *, light: bool = False) -> None:
+@contextlib.contextmanager
+def frozen(supervisor: int) -> Iterator[None]:
+    """Let the viewer send nothing, and nobody mind."""
+    viewer = ask_control(port(NAME, CONTROL), {"ask": "status"})["stages"]["web"]["pid"]
+    for pid in (supervisor, viewer):
+        os.kill(pid, signal.SIGSTOP)
+    yield
+    for pid in (viewer, supervisor):
+        os.kill(pid, signal.SIGCONT)
+
+
+def take(browser: Browser, link: str, supervisor: int, name: str, size: tuple[int, int], *, light: bool = False) -> None:
     """Look at the viewer for a while and keep what is seen."""
     browser.open(link, size)
     browser.wait("/frame [1-9]/.test(document.body.innerText)")
     browser.do("dismiss")
-    time.sleep(MINUTE_S)
-    browser.do("click", text="Recentre")
     if light:
         browser.do("click", text="Light / dark")
-    time.sleep(4.0)
-    browser.wait(STANDING)
-    file = IMAGES / f"{name}.png"
-    browser.do("screenshot", path=str(file))
-    Image.open(file).convert("RGB").quantize(256, kmeans=4).save(file, optimize=True)
+    time.sleep(LOOKING_S)
+    browser.do("click", text="Recentre")
+    time.sleep(2.0)
+    with frozen(supervisor):
+        time.sleep(DRAWING_S)
+        browser.do("screenshot", path=str(IMAGES / f"{name}.png"))
+    picture = Image.open(IMAGES / f"{name}.png").convert("RGB")
+    picture.quantize(256, kmeans=4).save(IMAGES / f"{name}.png", optimize=True)
 
 
 def main() -> None:
     """Take all of them."""
-    with contextlib.ExitStack() as stack:
-        link = sys.argv[1] if len(sys.argv) > 1 else stack.enter_context(demo())
-        browser = stack.enter_context(running())
-        take(browser, link, "web-dark", DESKTOP)
-        take(browser, link, "web-light", DESKTOP, light=True)
-        take(browser, link, "web-phone", PHONE)
+    with demo() as (link, supervisor), running() as browser:
+        take(browser, link, supervisor, "web-dark", DESKTOP)
+        take(browser, link, supervisor, "web-light", DESKTOP, light=True)
+        take(browser, link, supervisor, "web-phone", PHONE)
 
 
 if __name__ == "__main__":

@@ -154,7 +154,7 @@ def check_metrics(daemon: Daemon) -> None:
 def test_folder_that_cannot_be_recorded_to_is_one_line_at_the_start(folder: str, code: int, line: str, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with running(tmp_path, cameras=[CAMERA], record=str(tmp_path / folder), **SYNTHETIC) as daemon:
-        assert daemon.process.wait(20) == code
+        assert daemon.process.wait(20) == code, daemon.log()
     last = daemon.log().strip().splitlines()[-1]
     assert last.startswith("remi-stream: Cannot record to ")
     assert line in last

@@ -192,6 +192,19 @@ def check_kept(recording: Path) -> None:
     assert arrays(recording / "track-000001.npz")["frame_ids"].tolist() == list(range(index.frames))
 
 
+def test_flush_that_fails_leaves_the_files_as_they_were(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk") as disk:
+        recording = growing(disk)
+        before = {path.name: path.stat().st_size for path in (recording.folder / UNFINISHED).iterdir()}
+        for frame_id in range(5, 2000):
+            recording.take_bodies(bodies(frame_id))
+        with pytest.raises(OSError, match="No space left"):
+            recording.flush()
+        assert {path.name: path.stat().st_size for path in (recording.folder / UNFINISHED).iterdir()} == before
+        recording.end("No space left on device")
+        assert (read_index(recording.folder).frames, read_index(recording.folder).clean) == (5, False)
+
+
 def test_full_disk_at_the_start_is_one_line(tmp_path: Path) -> None:
     with small_disk(tmp_path / "disk") as disk:
         with contextlib.suppress(OSError):

@@ -45,11 +45,24 @@ def test_bodies_of_another_epoch_are_not_taken_for_it() -> None:
     assert pairs.next(100.0) is None
 
 
-def test_picture_whose_bodies_never_come_is_shown_alone_after_a_while() -> None:
+def test_pictures_whose_bodies_never_come_are_shown_alone_after_a_while() -> None:
     pairs = Pairs()
     pairs.take(picture(1))
     assert pairs.next(100.0 + PATIENCE_S / 2) is None
-    assert ids(pairs.next(100.0 + PATIENCE_S * 1.1)) == (1, None)
+    pairs.take(picture(2))
+    assert ids(pairs.next(100.0 + PATIENCE_S * 1.1)) == (2, None)
+    assert pairs.next(100.0 + PATIENCE_S * 2) is None
+
+
+def test_pictures_of_skipped_frames_are_never_shown_while_others_find_their_bodies() -> None:
+    pairs, shown = Pairs(), []
+    for frame_id in range(30):
+        now = 100.0 + frame_id / 10
+        pairs.take(picture(frame_id, now))
+        if frame_id % 5 == 0:
+            pairs.take(bodies(frame_id, now))
+        shown.append(ids(pairs.next(now + 0.05)))
+    assert [pair for pair in shown if pair] == [(k, k) for k in range(0, 30, 5)]
 
 
 def test_memory_is_bounded_when_nothing_is_shown() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import moderngl
 import numpy as np
@@ -64,4 +64,9 @@ def compile_shaders(gl: moderngl.Context, vertex: str, fragment: str) -> moderng
 
 def set_matrix(program: moderngl.Program, name: str, matrix: Array) -> None:
     """Set a mat4, which OpenGL wants by columns."""
-    program[name].write(matrix.T.astype("f4").tobytes())
+    set_floats(program, name, matrix.T)
+
+
+def set_floats(program: moderngl.Program, name: str, values: Array) -> None:
+    """Set a uniform of any shape."""
+    cast(moderngl.Uniform, program[name]).write(values.astype("f4").tobytes())

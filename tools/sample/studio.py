@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from open_body.mesh import unit
 
 from sample.camera import CAMERA_AT, HEIGHT, WIDTH, camera_from_world, clip_from_camera
-from sample.figure import Figure, compile_shaders, set_matrix
+from sample.figure import Figure, compile_shaders, set_floats, set_matrix
 from sample.tailor import Actor
 
 Array = NDArray[Any]
@@ -38,7 +38,7 @@ class Studio:
     """Draws a frame of all actors' motions, lit by a large lamp to the left of the camera."""
 
     def __init__(self, actors: Sequence[Actor], quality: Quality = FINE) -> None:
-        self.gl = moderngl.create_standalone_context(backend="egl")
+        self.gl = moderngl.create_context(standalone=True, backend="egl")
         self.gl.enable(moderngl.DEPTH_TEST)
         self.figures = [Figure(self.gl, actor) for actor in actors]
         self.room = compile_shaders(self.gl, "room", "room")
@@ -81,7 +81,7 @@ class Studio:
 
     def _draw_room(self, spheres: Array) -> None:
         self.room["sphere_count"] = len(spheres)
-        self.room["spheres"].write(np.resize(spheres, (MOST_SPHERES, 4)).astype("f4").tobytes())
+        set_floats(self.room, "spheres", np.resize(spheres, (MOST_SPHERES, 4)))
         self.walls.render()
 
     def _empty_room(self, samples: int) -> moderngl.Framebuffer:

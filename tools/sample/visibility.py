@@ -38,7 +38,7 @@ class Visibility:
                 other.outline(self.clip_from_world)
         self.target.scissor = PICTURE_PX
         seen = self._query(figure)
-        self.target.scissor = None
+        self.target.scissor = (0, 0, *WIDE_PX)
         return seen
 
     def _count(self, figure: Figure) -> int:

@@ -8,8 +8,8 @@ from remi_stream.messages import Bodies, Frame
 
 BODIES_KEPT = 90
 PICTURES_KEPT = 16
-PATIENCE_S = 0.5
-"""How long a picture waits for its bodies before it is shown without."""
+PATIENCE_S = 1.0
+"""How long pictures wait for one that has its bodies (a slow engine skips frames) before they are shown without."""
 
 Key = tuple[int, int]
 
@@ -20,10 +20,13 @@ class Pairs:
     def __init__(self) -> None:
         self._bodies: OrderedDict[Key, Bodies] = OrderedDict()
         self._pictures: deque[Frame] = deque(maxlen=PICTURES_KEPT)
+        self._paired_at = float("-inf")
 
     def take(self, message: Bodies | Frame) -> None:
         """Keep a message for a while."""
         if isinstance(message, Frame):
+            if not self._pictures and self._paired_at == float("-inf"):
+                self._paired_at = message.captured_at
             self._pictures.append(message)
             return
         self._bodies[message.epoch, message.frame_id] = message
@@ -31,12 +34,20 @@ class Pairs:
             self._bodies.popitem(last=False)
 
     def next(self, now: float) -> tuple[Frame, Bodies | None] | None:
-        """Give the newest picture that has its bodies, or one that has waited long enough; each picture once."""
+        """Give the newest picture that has its bodies; if none had any for a while, the newest alone. Each picture once."""
         for index in reversed(range(len(self._pictures))):
             picture = self._pictures[index]
             bodies = self._bodies.get((picture.epoch, picture.frame_id))
-            if bodies is not None or now - picture.captured_at > PATIENCE_S:
-                for _ in range(index + 1):
-                    self._pictures.popleft()
+            if bodies is not None:
+                self._paired_at = now
+                self._drop(index + 1)
                 return picture, bodies
-        return None
+        if not self._pictures or now - self._paired_at < PATIENCE_S:
+            return None
+        newest = self._pictures[-1]
+        self._drop(len(self._pictures))
+        return newest, None
+
+    def _drop(self, count: int) -> None:
+        for _ in range(count):
+            self._pictures.popleft()
