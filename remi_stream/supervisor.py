@@ -232,7 +232,7 @@ class Supervisor:
             self.stop()
         if self.stopping or state in ("done", "stopping"):
             return
-        if state == "failed" and not child.was_ready:
+        if state == "failed" and (not child.was_ready or child.health.exit_code == GAVE_UP):
             self.stop(child.health.exit_code, child.health.reason)
             return
         self._plan_restart(child, code, now)

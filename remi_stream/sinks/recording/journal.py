@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import os
 from collections import Counter, defaultdict
+from collections.abc import Iterable
 from io import FileIO
 from pathlib import Path
 
@@ -43,36 +44,36 @@ class Journal:
         """Put everything new on the disk and give how many bytes it was. Raises OSError; then nothing of it counts."""
         if not self._events and not self._new:
             return 0
+        counts = {name: self._rows[name] + len(rows) for name, rows in self._new.items()}
+        parts = {f"{name}.rows": b"".join(rows) for name, rows in self._new.items()}
+        parts[EVENTS] = b"".join(msgspec.json.encode(event) + b"\n" for event in [*self._events, Flushed(rows=counts)])
+        self._events.clear()
+        self._new.clear()
         try:
-            written = [self._append(f"{name}.rows", b"".join(rows)) for name, rows in self._new.items()]
-            counts = {name: self._rows[name] + len(rows) for name, rows in self._new.items()}
-            lines = [msgspec.json.encode(event) + b"\n" for event in [*self._events, Flushed(rows=counts)]]
-            written.append(self._append(EVENTS, b"".join(lines)))
+            for name, data in parts.items():
+                self._append(name, data)
         except OSError:
-            self._take_back()
+            self._take_back(parts)
             raise
-        finally:
-            self._events.clear()
-            self._new.clear()
         self._rows.update(counts)
-        return sum(written)
+        for name, data in parts.items():
+            self._size[name] += len(data)
+        return sum(map(len, parts.values()))
 
     def close(self) -> None:
         """Unlock the folder."""
         self._lock.close()
 
-    def _append(self, name: str, data: bytes) -> int:
+    def _append(self, name: str, data: bytes) -> None:
         with open(self.folder / name, "ab", buffering=0) as file:
             rest = memoryview(data)
             while rest:  # a disk that is nearly full takes less than it is given
                 rest = rest[file.write(rest) :]
             os.fsync(file.fileno())
-        self._size[name] += len(data)
-        return len(data)
 
-    def _take_back(self) -> None:
-        """Cut off what the flush that failed has left; on a full disk that leaves room for the last line."""
-        for name in [EVENTS, *(f"{name}.rows" for name in self._new)]:
+    def _take_back(self, names: Iterable[str]) -> None:
+        """Cut off what the flush that failed has left; on a full disk that makes room for the last line."""
+        for name in names:
             if (self.folder / name).exists():
                 os.truncate(self.folder / name, self._size[name])
 
