@@ -102,8 +102,8 @@ class Config(Strict, frozen=True, kw_only=True):
 
 
 def port(name: str, service: int) -> int:
-    """The port of a service of the daemon of this name: 7700 + service, shifted by hundreds for other names."""
-    shift = 0 if name == "default" else 100 * (zlib.crc32(name.encode()) % 200 + 1)
+    """The port of a service of the daemon of this name: 7700 + service, shifted for other names."""
+    shift = 0 if name == "default" else 100 + 40 * (zlib.crc32(name.encode()) % 500)
     return FIRST_PORT + shift + service
 
 

@@ -61,6 +61,10 @@ const commands = {
   evaluate: ({ script }) => page.evaluate(script),
   wait: ({ script, timeout }) => page.waitForFunction(script, null, { timeout, polling: 100 }).then(() => true),
   click: ({ text }) => page.getByText(text, { exact: true }).first().click(),
+  async choose({ from, to }) {
+    await page.locator(`input[value="${from}"]`).first().click();
+    await page.getByRole("option", { name: to }).click();
+  },
   dismiss: () => page.locator(".mantine-Notification-closeButton").first().click(),
   screenshot: ({ path, clip }) => page.screenshot({ path, clip }).then(() => path),
   complaints: () => complaints,

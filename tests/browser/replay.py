@@ -97,7 +97,10 @@ def picture(frame_id: int, camera: str = "sample") -> Frame:
 
 
 class Replay:
-    """Plays on a thread. change: made to each Bodies before it goes out. paused: says nothing. still: says the same frame."""
+    """Plays on a thread. change: made to each Bodies before it goes out. paused: says nothing. still: says the same frame.
+
+    watched: the cameras whose pictures somebody asks for. previewed: how many were sent.
+    """
 
     def __init__(self, cameras: tuple[str, ...]) -> None:
         self.name = f"t{secrets.token_hex(4)}"
@@ -106,6 +109,7 @@ class Replay:
         self.paused = self.still = False
         self.frame_id = 0
         self.previewed = 0
+        self.watched: set[str] = set()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._play)
 
@@ -131,10 +135,11 @@ class Replay:
         context.close()
 
     def _say(self, bus: Publisher) -> None:
+        self.watched = {camera for camera in self.cameras if bus.heard(f"preview/{camera}")}
         self.frame_id += not self.still
         for camera in self.cameras:
             bus.publish(f"bodies/{camera}", self.change(bodies(self.frame_id, camera)))
-            if self.frame_id % PREVIEW_EVERY == 0 and bus.heard(f"preview/{camera}"):
+            if self.frame_id % PREVIEW_EVERY == 0 and camera in self.watched:
                 self.previewed += 1
                 bus.publish(f"preview/{camera}", picture(self.frame_id, camera))
             if self.frame_id % FPS == 0:

@@ -49,12 +49,12 @@ def frozen(supervisor: int) -> Iterator[None]:
         os.kill(pid, signal.SIGCONT)
 
 
-def take(browser: Browser, link: str, supervisor: int, name: str, size: tuple[int, int], *, light: bool = False) -> None:
+def take(browser: Browser, link: str, supervisor: int, name: str, size: tuple[int, int]) -> None:
     """Look at the viewer for a while and keep what is seen."""
     browser.open(link, size)
     browser.wait("/frame [1-9]/.test(document.body.innerText)")
     browser.do("dismiss")
-    if light:
+    if name == "web-light":
         browser.do("click", text="Light / dark")
     time.sleep(LOOKING_S)
     browser.do("click", text="Recentre")
@@ -68,10 +68,10 @@ def take(browser: Browser, link: str, supervisor: int, name: str, size: tuple[in
 
 def main() -> None:
     """Take all of them."""
-    with demo() as (link, supervisor), running() as browser:
-        take(browser, link, supervisor, "web-dark", DESKTOP)
-        take(browser, link, supervisor, "web-light", DESKTOP, light=True)
-        take(browser, link, supervisor, "web-phone", PHONE)
+    with running() as browser:
+        for name, size in (("web-dark", DESKTOP), ("web-light", DESKTOP), ("web-phone", PHONE)):
+            with demo() as (link, supervisor):
+                take(browser, link, supervisor, name, size)
 
 
 if __name__ == "__main__":

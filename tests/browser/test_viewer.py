@@ -22,6 +22,8 @@ from tests.browser.viewing import Viewing, viewing
 pytestmark = pytest.mark.browser
 BODY = {"x": 300, "y": 100, "width": 500, "height": 600}
 """Where the body is on a desktop."""
+ROOM = "(box => [box.scrollHeight - box.clientHeight, box.scrollWidth - box.clientWidth])({})"
+"""How far one can scroll in a box."""
 
 
 @pytest.fixture(scope="module")
@@ -95,8 +97,7 @@ def test_everything_is_readable_without_scrolling(browser: Browser, viewer: View
         browser.wait_for_text("bodies/s")
         until(lambda: browser.do("poorest")[0]["contrast"] >= 4.5, lambda: browser.do("poorest")[:3])
         for box in ("document.documentElement", "document.querySelector('.mantine-ScrollArea-viewport')"):
-            room = browser.evaluate(f"(b => [b.scrollHeight - b.clientHeight, b.scrollWidth - b.clientWidth])({box})")
-            assert max(room) <= 1, box
+            assert max(browser.evaluate(ROOM.format(box))) <= 1, box
         browser.do("click", text="Light / dark")
     assert browser.do("complaints") == []
 
@@ -107,6 +108,18 @@ def test_body_that_is_not_seen_any_more_goes_and_comes_back(page: Browser, viewe
     page.wait_for_text("nobody there")
     viewer.replay.paused = False
     page.wait_for_text("person 1")
+
+
+def test_another_camera_is_chosen_and_everything_still_fits(browser: Browser) -> None:
+    with viewing(cameras=("front", "back")) as two:
+        opened(browser, two.url)
+        browser.wait_for_text("front, frame")
+        until(lambda: two.replay.watched == {"front"})
+        browser.do("choose", **{"from": "front", "to": "back"})
+        browser.wait_for_text("back, frame")
+        until(lambda: two.replay.watched == {"back"})
+        assert max(browser.evaluate(ROOM.format("document.querySelector('.mantine-ScrollArea-viewport')"))) <= 1
+        assert browser.do("complaints") == []
 
 
 def test_browser_that_slept_shows_the_newest_and_has_cost_nobody_anything(page: Browser, viewer: Viewing) -> None:
