@@ -62,7 +62,7 @@ def leave(body: Body, seed: int) -> Scene:
     rng = np.random.default_rng(seed)
     side, depth_m, speed = rng.choice([-1, 1]), rng.uniform(3.6, 4.4), rng.uniform(1.0, 1.3)
     edge_m = WIDTH / 2 / FOCAL_PX * depth_m + 0.35
-    away = edge_m + speed * rng.uniform(0.2, 0.55) / 2 - speed * np.abs(FROM_MIDDLE)
+    away = edge_m + speed * rng.uniform(0.4, 0.6) / 2 - speed * np.abs(FROM_MIDDLE)
     level = np.c_[side * smooth(away, 2), np.full(FRAMES, CAMERA_AT[2] - depth_m)]
     actors = [
         Actor(body, walk(body, build(rng), level, -80 * side * np.tanh(FROM_MIDDLE / 0.2), rng.uniform(0, 0.5)), outfit(rng))
