@@ -296,9 +296,7 @@ def ask_control(port: int, question: dict[str, Any], timeout_s: float = 2.0) -> 
         socket.connect(f"tcp://127.0.0.1:{port}")
         socket.send(msgspec.msgpack.encode(question))
         if not socket.poll(int(timeout_s * 1000)):
-            raise RemiError(
-                f"No remi-stream answers on 127.0.0.1:{port}. Start one (remi-stream demo) or name it with --name"
-            )
+            raise RemiError(f"No remi-stream answers on 127.0.0.1:{port}. Start one (remi-stream demo) or name it with --name")
         reply: dict[str, Any] = msgspec.msgpack.decode(socket.recv())
     finally:
         context.close()

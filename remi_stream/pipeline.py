@@ -58,11 +58,7 @@ def rows(config: Config) -> list[tuple[Row, str]]:
         "display": config.display,
     }
     wanted = [row for row in ROWS if asked_for.get(row.name, True)]
-    return [
-        (row, camera)
-        for row in wanted
-        for camera in ([each.name for each in config.cameras] if row.per_camera else [""])
-    ]
+    return [(row, camera) for row in wanted for camera in ([each.name for each in config.cameras] if row.per_camera else [""])]
 
 
 def row_of(name: str) -> Row:

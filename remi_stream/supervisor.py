@@ -317,5 +317,3 @@ class Supervisor:
             if child.process is not None and child.process.poll() is None:
                 child.process.kill()
                 child.process.wait()
-
-

@@ -30,9 +30,7 @@ def context() -> Iterator[Context]:
 
 def frame(frame_id: int) -> Frame:
     image = np.full((36, 64, 3), frame_id % 256, np.uint8)
-    return Frame(
-        camera="a", epoch=1, frame_id=frame_id, captured_at=0.0, image=image, size=(64, 36), rectangle=(0, 0, 64, 36)
-    )
+    return Frame(camera="a", epoch=1, frame_id=frame_id, captured_at=0.0, image=image, size=(64, 36), rectangle=(0, 0, 64, 36))
 
 
 def bodies(frame_id: int, captured_at: float = 0.0) -> Bodies:

@@ -178,9 +178,7 @@ def main() -> None:
     if arguments.smpl_pkl:
         store_smpl_pickle(body, arguments.smpl_pkl)
     height, size = np.ptp(body.v_template[:, 1]), arguments.out.stat().st_size
-    print(
-        f"{arguments.out}: {len(body.v_template)} vertices, {len(body.faces)} faces, {height:.2f} m, {size / 1e6:.2f} MB"
-    )
+    print(f"{arguments.out}: {len(body.v_template)} vertices, {len(body.faces)} faces, {height:.2f} m, {size / 1e6:.2f} MB")
 
 
 if __name__ == "__main__":

@@ -129,9 +129,7 @@ def load_open_body() -> Body:
     """The body that ships with the package: CC0, 13,524 vertices, built and packed by tools/make_open_body.py."""
     with np.load(data_file("open_body.npz")) as packed:
         weights = np.zeros((len(packed["skin_joint"]), JOINTS), np.float32)
-        np.put_along_axis(
-            weights, packed["skin_joint"].astype(np.intp), packed["skin_weight"] / np.float32(4096), axis=1
-        )
+        np.put_along_axis(weights, packed["skin_joint"].astype(np.intp), packed["skin_weight"] / np.float32(4096), axis=1)
         regressor = np.zeros(weights.T.shape, np.float32)
         regressor[packed["regressor_joint"], packed["regressor_vertex"]] = packed["regressor_weight"]
         return Body(

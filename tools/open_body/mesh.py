@@ -33,10 +33,7 @@ def vertex_normals(vertices: Array, faces: Array) -> Array:
     a, b, c = vertices[faces].transpose(1, 0, 2)
     across = np.cross(b - a, c - a)
     normals = np.stack(
-        [
-            sum(np.bincount(faces[:, corner], across[:, axis], len(vertices)) for corner in range(3))
-            for axis in range(3)
-        ],
+        [sum(np.bincount(faces[:, corner], across[:, axis], len(vertices)) for corner in range(3)) for axis in range(3)],
         axis=1,
     )
     return unit(normals)
