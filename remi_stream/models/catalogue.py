@@ -1,14 +1,14 @@
-"""The known model files: everything that some engine's manifest names."""
+"""The known model files: everything that some manifest names."""
 
 from __future__ import annotations
 
 from remi_stream.errors import unknown
-from remi_stream.models.manifest import ModelFile, list_engines
+from remi_stream.models.manifest import ModelFile, list_manifests
 
 
 def known_files() -> dict[str, ModelFile]:
     """All model files by name."""
-    return {file.name: file for manifest in list_engines() for file in manifest.weights}
+    return {file.name: file for manifest in list_manifests() for file in manifest.weights}
 
 
 def known_file(name: str) -> ModelFile:

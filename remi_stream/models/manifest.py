@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -14,22 +14,28 @@ from remi_stream.resources import home, shared_folder
 class ModelFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A file of weights.
 
-    name: what the rest of the package calls it. file: its name in the store. bytes, sha256: of the whole file. wheel: the
-    pinned PyPI release that carries it ("mediapipe==0.10.21"), member: where in there; both empty for a file that only the
-    user can bring.
+    name: what the rest of the package calls it. file: its name in the store. bytes, sha256: of the whole file; 0 and "" for a
+    file that only the user can bring, whose hash is recorded when it is imported. wheel: the pinned PyPI release that carries
+    it ("mediapipe==0.10.21"), member: where in there. source: for a file that only the user can bring, where they get it.
+    network: for a checkpoint, its network's name in networks/network.py.
     """
 
     name: str
     file: str
-    bytes: int
-    sha256: str
     licence: str
+    bytes: int = 0
+    sha256: str = ""
     wheel: str = ""
     member: str = ""
+    source: str = ""
+    network: str = ""
+
+
+Role = Literal["pose", "detector", "lifter", "filter", "body"]
 
 
 class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How an engine runs.
+    """How an engine runs; or, by its role, a detector, a lifter of 2D to 3D, a filter or a body.
 
     adapter: what turns its tensors into people (see pose/engine.py). runtime: the default one; runtimes: a table of settings
     for each one it can run in. skeleton: a name of skeletons.py. name: that of the file.
@@ -38,26 +44,38 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     what: str
     adapter: str
-    skeleton: str
     licence: str
-    runtime: str
-    runtimes: dict[str, dict[str, Any]]
+    skeleton: str = ""
+    runtime: str = "none"
+    runtimes: dict[str, dict[str, Any]] = msgspec.field(default_factory=lambda: {"none": {}})
+    role: Role = "pose"
     weights: list[ModelFile] = []
     options: dict[str, float] = {}
     name: str = ""
 
 
-def list_engines() -> list[Manifest]:
-    """Every engine's manifest, by name; imports no engine."""
+def list_manifests() -> list[Manifest]:
+    """Every manifest, by name; imports no engine."""
     return [read_manifest(path) for _, path in sorted(manifest_files().items())]
 
 
+def list_engines() -> list[Manifest]:
+    """The manifests of the pose engines, by name."""
+    return [manifest for manifest in list_manifests() if manifest.role == "pose"]
+
+
 def find_engine(name: str) -> Manifest:
-    """The manifest of the engine of this name."""
+    """The manifest of the pose engine of this name."""
+    return find_manifest(name, "pose")
+
+
+def find_manifest(name: str, role: Role) -> Manifest:
+    """The manifest of this name and role."""
     files = manifest_files()
-    if name not in files:
-        raise unknown("engine", name, files)
-    return read_manifest(files[name])
+    if name in files and (manifest := read_manifest(files[name])).role == role:
+        return manifest
+    kind = "engine" if role == "pose" else role
+    raise unknown(kind, name, [manifest.name for manifest in list_manifests() if manifest.role == role])
 
 
 def manifest_files() -> dict[str, Path]:

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from remi_stream.errors import unknown
+from remi_stream.models.manifest import ModelFile
 
 
 class Runtime(Protocol):
@@ -25,10 +26,30 @@ SUFFIXES = {"ov": "openvino", "onnx": "onnx", "torch": "torch", "trt": "tensorrt
 """What an engine's name may end in to ask for a runtime: "poco-trt"."""
 
 
+def load_weights(file: ModelFile, kind: str, **settings: Any) -> Runtime:
+    """Load a model of the store into the runtime of this name.
+
+    A checkpoint of a network of networks/network.py runs in torch as it is, and elsewhere as the ONNX that was converted from
+    it (see convert/artefact.py); its inputs and outputs have the names of that table.
+    """
+    from remi_stream.convert.artefact import artefact
+    from remi_stream.models.store import model_file
+
+    if kind == "torch":
+        from remi_stream.runtimes.torch import Torch
+
+        return Torch(file.network, model_file(file), **settings)
+    return load_runtime(kind, artefact(file) if file.network else model_file(file), **settings)
+
+
 def load_runtime(kind: str, model: Path, **settings: Any) -> Runtime:
-    """Load a network into the runtime of this name; settings are that runtime's own, from the manifest and the adapter."""
+    """Load a network's file into the runtime of this name; settings are its own, from the manifest and the adapter."""
     if kind == "openvino":
         from remi_stream.runtimes.openvino import OpenVino
 
         return OpenVino(model, **settings)
-    raise unknown("runtime", kind, ["openvino"])
+    if kind == "onnx":
+        from remi_stream.runtimes.onnx import OnnxRuntime
+
+        return OnnxRuntime(model, **settings)
+    raise unknown("runtime", kind, ["openvino", "onnx"])
