@@ -53,7 +53,7 @@ def endpoint(folder: Path, topic: str, consumer: str) -> str:
 class Sender(Generic[M]):
     """A producer's end of a link. camera: whose messages these are, or "" for several.
 
-    render: makes the view of a frame that the consumer asked for.
+    render: makes the view of a frame that the consumer asked for. on_sent: hears of every message that the consumer took.
     """
 
     def __init__(
@@ -66,12 +66,14 @@ class Sender(Generic[M]):
         camera: str = "",
         lossless: bool = False,
         render: Callable[[Frame, View], Frame] | None = None,
+        on_sent: Callable[[M], None] | None = None,
     ) -> None:
         self.topic = topic
         self.outbox: Outbox[M] = Outbox(topic.depth, reason)
         self.lossless = lossless
         self._camera = camera
         self._render = render
+        self._on_sent = on_sent
         self._wire: Wire[M] = Wire(topic.kind)
         self._next_hello = 0.0
         self._announced = False
@@ -105,6 +107,8 @@ class Sender(Generic[M]):
         while (taken := self.outbox.take()) is not None:
             self._announced = False
             self._send_message(*taken)
+            if self._on_sent:
+                self._on_sent(taken[1])
         if not self.empty and not self._announced and self.topic.delivery == "live":
             self._announced = True
             self._send([_NEWS])

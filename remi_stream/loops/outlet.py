@@ -15,6 +15,7 @@ from remi_stream.pipeline import Row, readers, topics_of
 from remi_stream.topics import TOPICS
 
 FINISH_S = 1.0
+NOBODY_TAKES_S = 0.5
 
 Render = Callable[[Frame, View], Frame]
 
@@ -27,6 +28,7 @@ class Outlet:
         self._render = render
         self._senders: dict[str, list[Sender[Any]]] = {}
         self._booked: list[Sender[Any]] = []
+        self._taken_at = float("-inf")
         self._bus: Publisher | None = None
         if row.name == "relay":
             self._bus = Publisher(context, order.config.port(BUS))
@@ -44,6 +46,7 @@ class Outlet:
             camera=order.camera,
             lossless=lossless,
             render=self._render,
+            on_sent=self._taken if topic == "frames" and reader.booked else None,
         )
         if reader.booked and topic != "preview":
             self._booked.append(sender)
@@ -80,8 +83,16 @@ class Outlet:
         for topic in topics_of(self._row, message):
             if self._bus:
                 self._bus.publish(f"{topic}/{getattr(message, 'camera', None) or message.stage}", message)
+            if topic == "preview" and self._row.per_camera and time.monotonic() - self._taken_at < NOBODY_TAKES_S:
+                continue
             for sender in self._senders.get(topic, ()):
                 sender.put(message)
+
+    def _taken(self, frame: Frame) -> None:
+        """Preview what pose has taken, so that the picture and the bodies of one frame meet; anything, if it takes nothing."""
+        self._taken_at = time.monotonic()
+        for sender in self._senders.get("preview", ()):
+            sender.put(frame)
 
     def pump(self, now: float) -> None:
         """Serve the consumers."""

@@ -73,3 +73,16 @@ def test_preview_pictures_come_only_while_somebody_listens_and_ten_a_second_at_m
         assert cv2.imdecode(frames[0].image, cv2.IMREAD_COLOR).shape == (360, 640, 3)
         assert {frame.epoch for frame in frames} == {daemon.bodies[0].epoch}
         assert not check_books(daemon.more_bodies(20))
+
+
+def test_every_preview_of_a_slow_engine_shows_a_frame_that_has_bodies(tmp_path: Path) -> None:
+    camera = {"name": "front", "source": "synthetic:?fps=30"}
+    with running(tmp_path, cameras=[camera], **SYNTHETIC, engine_options={"delay_s": 0.08}) as daemon:
+        daemon.more_bodies(5)
+        context = Context()
+        bus = Subscriber(context, port(daemon.name, BUS), ["preview/front"])
+        shown = [item[1].frame_id for _ in range(15) if (item := bus.read(5.0))]
+        context.close()
+        published = {body.frame_id for body in daemon.more_bodies(25)} | {body.frame_id for body in daemon.bodies}
+        assert len(shown) == 15
+        assert set(shown[2:]) <= published
