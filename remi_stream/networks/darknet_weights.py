@@ -1,0 +1,62 @@
+"""The `.weights` file of a Darknet: numbers without names, in the order of its cfg."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from remi_stream.errors import RemiError
+from remi_stream.networks.darknet import Darknet
+
+HEADER_BYTES = 20
+"""Five int32: major, minor, revision, then the pictures seen (low, high)."""
+
+
+def read_weights(path: Path, network: Darknet) -> dict[str, Tensor]:
+    """The state dict of a network from its `.weights` file; a network on the meta device is enough."""
+    data = path.read_bytes()
+    expected = HEADER_BYTES + 4 * count(network)
+    if len(data) != expected:
+        raise RemiError(f"{path.name} has {len(data)} bytes, but this network's weights take {expected}.")
+    return state_from(np.frombuffer(data, "<f4", offset=HEADER_BYTES), network)
+
+
+def state_from(numbers: np.ndarray, network: Darknet) -> dict[str, Tensor]:
+    """The state dict whose values are these numbers (N,) float32, without the header."""
+    if len(numbers) != count(network):
+        raise RemiError(f"Got {len(numbers)} weights, but this network has {count(network)}.")
+    state, start = {}, 0
+    for key, shape in parts(network):
+        end = start + shape.numel()
+        state[key] = torch.from_numpy(numbers[start:end].astype(np.float32)).reshape(shape)
+        start = end
+    return state | {key: torch.zeros((), dtype=torch.int64) for key in network.state_dict() if key not in state}
+
+
+def numbers_from(state: dict[str, Tensor], network: Darknet) -> np.ndarray:
+    """The other way: the numbers (N,) float32 of a `.weights` file, without the header."""
+    return np.concatenate([state[key].float().cpu().numpy().ravel() for key, _ in parts(network)])
+
+
+def count(network: Darknet) -> int:
+    """How many numbers a `.weights` file holds, without the header."""
+    return sum(shape.numel() for _, shape in parts(network))
+
+
+def parts(network: Darknet) -> Iterator[tuple[str, torch.Size]]:
+    """Keys and shapes in a file's order: of each convolution bias, scale, mean, variance and weight, or bias and weight."""
+    for index, layer in enumerate(network.module_list):
+        names = {type(child): f"module_list.{index}.{name}" for name, child in layer.named_children()}
+        if nn.Conv2d not in names:
+            continue
+        convolution, norm = names[nn.Conv2d], names.get(nn.BatchNorm2d)
+        before = (
+            [f"{norm}.{part}" for part in ("bias", "weight", "running_mean", "running_var")] if norm else [f"{convolution}.bias"]
+        )
+        for key in (*before, f"{convolution}.weight"):
+            owner, _, leaf = key.rpartition(".")
+            yield key, getattr(network.get_submodule(owner), leaf).shape

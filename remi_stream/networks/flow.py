@@ -1,0 +1,59 @@
+"""RealNVP over the nine numbers of a rotation's error, with which POCO was trained; a served network does not run it.
+
+Dinh et al., Density Estimation Using Real NVP (2017); Li et al., Human Pose Regression With Residual Log-likelihood (2021).
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+HIDDEN = 64
+
+
+class FlowHead(nn.Module):
+    """How likely the errors of 24 predicted rotations are, given the picture's features."""
+
+    def __init__(self, features: int, layers: int, context: int = 512, variables: int = 9) -> None:
+        super().__init__()
+        self.cond_layer = nn.Linear(features, context)
+        self.flow = RealNvp(variables, context, 2 * layers)
+
+    def forward(self, features: Tensor, errors: Tensor) -> Tensor:
+        """Log density (B, J) of errors (B, J, 9), given features (B, F).
+
+        errors: how far each number of a predicted rotation is from the true one, without sign, divided by the joint's variance.
+        """
+        context = self.cond_layer(features)[:, None].expand(-1, errors.shape[1], -1)
+        return self.flow(errors, context)
+
+
+class RealNvp(nn.Module):
+    """Coupling layers that keep half of the variables and shift and scale the others by what those say."""
+
+    mask: Tensor
+
+    def __init__(self, variables: int, context: int, couplings: int) -> None:
+        super().__init__()
+        rows, columns = torch.meshgrid(torch.arange(couplings), torch.arange(variables), indexing="ij")
+        self.register_buffer("mask", ((rows + columns) % 2).float())
+        self.t = nn.ModuleList(coupling(variables, context) for _ in range(couplings))
+        self.s = nn.ModuleList(coupling(variables, context, nn.Tanh()) for _ in range(couplings))
+
+    def forward(self, x: Tensor, context: Tensor) -> Tensor:
+        """Log density (...) of x (..., variables), given context (..., context): back to a unit normal distribution."""
+        volume = torch.zeros_like(x[..., 0])
+        for mask, shift, scale in reversed(list(zip(self.mask, self.t, self.s))):
+            kept = torch.cat([mask * x, context], -1)
+            log_scale = scale(kept) * (1 - mask)
+            x = mask * x + (1 - mask) * (x - shift(kept)) * torch.exp(-log_scale)
+            volume = volume - log_scale.sum(-1)
+        return volume - 0.5 * (x * x).sum(-1) - 0.5 * x.shape[-1] * math.log(2 * math.pi)
+
+
+def coupling(variables: int, context: int, *last: nn.Module) -> nn.Sequential:
+    """The small network of a coupling layer."""
+    first = nn.Linear(variables + context, HIDDEN)
+    return nn.Sequential(first, nn.LeakyReLU(), nn.Linear(HIDDEN, HIDDEN), nn.LeakyReLU(), nn.Linear(HIDDEN, variables), *last)

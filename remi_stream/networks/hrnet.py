@@ -1,0 +1,148 @@
+"""HRNet: four resolutions side by side that exchange what they know after every module.
+
+Wang et al., Deep High-Resolution Representation Learning for Visual Recognition (2020). Two endings are in use: `PoseHrnet`
+(W32, PARE's convolutional upsampling) and `ClassificationHrnet` (W48, POCO-CLIFF).
+"""
+
+from __future__ import annotations
+
+import itertools
+
+import torch
+from torch import Tensor, nn
+
+from remi_stream.networks.residual import Basic, Bottleneck, conv3x3
+
+MODULES = (1, 4, 3)
+"""Modules of the stages with 2, 3 and 4 resolutions."""
+BLOCKS = 4
+STEM = 256
+
+
+def rectified(inputs: int, outputs: int, stride: int = 1, bias: bool = False) -> nn.Sequential:
+    """3x3 convolution, normalisation, ReLU."""
+    return nn.Sequential(conv3x3(inputs, outputs, stride, bias), nn.BatchNorm2d(outputs), nn.ReLU())
+
+
+class Exchange(nn.Module):
+    """One module: blocks in each resolution, then every resolution gets the sum of all, brought to its size."""
+
+    def __init__(self, widths: list[int]) -> None:
+        super().__init__()
+        self.branches = nn.ModuleList(nn.Sequential(*(Basic(width) for _ in range(BLOCKS))) for width in widths)
+        ways = [[way(widths, source, target) for source in range(len(widths))] for target in range(len(widths))]
+        self.fuse_layers = nn.ModuleList(nn.ModuleList(row) for row in ways)
+
+    def forward(self, xs: list[Tensor]) -> list[Tensor]:
+        """xs: one (B, width, H, W) per resolution, finest first."""
+        ys = [branch(x) for branch, x in zip(self.branches, xs)]
+        return [self._fused(row, ys) for row in self.fuse_layers]
+
+    def _fused(self, row: nn.Module, ys: list[Tensor]) -> Tensor:
+        first, *rest = [layer(y) for layer, y in zip(row.children(), ys)]
+        for other in rest:
+            first = first + other
+        return torch.relu(first)
+
+
+def way(widths: list[int], source: int, target: int) -> nn.Module:
+    """From one resolution to another: 1x1 and nearest upsampling, or one 3x3 of stride 2 per halving (the last not rectified)."""
+    inputs, outputs = widths[source], widths[target]
+    if source == target:
+        return nn.Identity()
+    if source > target:
+        up = nn.Upsample(scale_factor=float(2 ** (source - target)), mode="nearest")
+        return nn.Sequential(nn.Conv2d(inputs, outputs, 1, bias=False), nn.BatchNorm2d(outputs), up)
+    last = nn.Sequential(conv3x3(inputs, outputs, 2), nn.BatchNorm2d(outputs))
+    return nn.Sequential(*(rectified(inputs, inputs, 2) for _ in range(target - source - 1)), last)
+
+
+class Hrnet(nn.Module):
+    """The part that both endings share; width: channels of the finest resolution."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.widths = [width * 2**index for index in range(4)]
+        self.conv1 = conv3x3(3, 64, 2)
+        self.bn1 = nn.BatchNorm2d(64)
+        self.conv2 = conv3x3(64, 64, 2)
+        self.bn2 = nn.BatchNorm2d(64)
+        self.layer1 = nn.Sequential(*(Bottleneck(STEM if index else 64, 64) for index in range(4)))
+        second = nn.Sequential(rectified(STEM, self.widths[1], 2))
+        self.transition1 = nn.ModuleList([rectified(STEM, self.widths[0]), second])
+        self.stage2 = self._stage(2)
+        self.transition2 = self._transition(3)
+        self.stage3 = self._stage(3)
+        self.transition3 = self._transition(4)
+        self.stage4 = self._stage(4)
+
+    def _stage(self, resolutions: int) -> nn.Sequential:
+        return nn.Sequential(*(Exchange(self.widths[:resolutions]) for _ in range(MODULES[resolutions - 2])))
+
+    def _transition(self, resolutions: int) -> nn.ModuleList:
+        """The coarsest resolution begins here, from the one before it; the others stay."""
+        fresh = nn.Sequential(rectified(self.widths[resolutions - 2], self.widths[resolutions - 1], 2))
+        return nn.ModuleList([*(nn.Identity() for _ in range(resolutions - 1)), fresh])
+
+    def resolutions(self, image: Tensor) -> list[Tensor]:
+        """The four feature maps (B, width, H/4, W/4) to (B, 8 width, H/32, W/32) of image (B, 3, H, W)."""
+        x = torch.relu(self.bn1(self.conv1(image)))
+        x = self.layer1(torch.relu(self.bn2(self.conv2(x))))
+        xs = self.stage2([transition(x) for transition in self.transition1])
+        for transition, stage in ((self.transition2, self.stage3), (self.transition3, self.stage4)):
+            xs = stage([*xs, transition[-1](xs[-1])])
+        return xs
+
+
+class PoseHrnet(Hrnet):
+    """Everything brought to the finest resolution by bilinear upsampling and convolutions, and stacked.
+
+    final_layer is in published checkpoints and is not used.
+    """
+
+    def __init__(self, width: int, joints: int = 24) -> None:
+        super().__init__(width)
+        self.outputs = sum(self.widths)
+        self.final_layer = nn.Conv2d(width, joints, 1)
+        self.upsample_stage_2 = upsampling(self.widths[1], 1)
+        self.upsample_stage_3 = upsampling(self.widths[2], 2)
+        self.upsample_stage_4 = upsampling(self.widths[3], 3)
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Features (B, 15 width, H/4, W/4) of image (B, 3, H, W)."""
+        x1, x2, x3, x4 = self.resolutions(image)
+        return torch.cat([x1, self.upsample_stage_2(x2), self.upsample_stage_3(x3), self.upsample_stage_4(x4)], 1)
+
+
+def upsampling(width: int, times: int) -> nn.Sequential:
+    """Doubles the size some times, with a convolution after each."""
+    layers: list[nn.Module] = []
+    for _ in range(times):
+        layers += [nn.Upsample(scale_factor=2.0, mode="bilinear", align_corners=True), *rectified(width, width)]
+    return nn.Sequential(*layers)
+
+
+class ClassificationHrnet(Hrnet):
+    """Everything brought to the coarsest resolution, widened and averaged.
+
+    classifier is in published checkpoints and is not used.
+    """
+
+    outputs = 2048
+
+    def __init__(self, width: int, classes: int = 1000) -> None:
+        super().__init__(width)
+        wide = [128, 256, 512, 1024]
+        heads = [Bottleneck(inputs, outputs // Bottleneck.expansion) for inputs, outputs in zip(self.widths, wide)]
+        self.incre_modules = nn.ModuleList(nn.Sequential(head) for head in heads)
+        self.downsamp_modules = nn.ModuleList(rectified(a, b, 2, bias=True) for a, b in itertools.pairwise(wide))
+        self.final_layer = nn.Sequential(nn.Conv2d(wide[-1], self.outputs, 1), nn.BatchNorm2d(self.outputs), nn.ReLU())
+        self.classifier = nn.Linear(self.outputs, classes)
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Features (B, 2048) of image (B, 3, H, W)."""
+        wide = [head(x) for head, x in zip(self.incre_modules, self.resolutions(image))]
+        y = wide[0]
+        for down, finer in zip(self.downsamp_modules, wide[1:]):
+            y = finer + down(y)
+        return self.final_layer(y).mean((2, 3))

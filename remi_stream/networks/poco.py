@@ -1,0 +1,138 @@
+"""POCO: mesh regressors that also say how unsure they are of every joint, on top of CLIFF's or PARE's.
+
+Dwivedi et al., POCO: 3D Pose and Shape Estimation with Confidence (2024); Li et al., CLIFF (2022).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from remi_stream.networks.flow import FlowHead
+from remi_stream.networks.hrnet import ClassificationHrnet, PoseHrnet
+from remi_stream.networks.network import Shapes
+from remi_stream.networks.pare import FEATURES, JOINTS, PareHead
+from remi_stream.networks.rotation import rotations
+
+ROTATION_NUMBERS = 9 * JOINTS
+HIDDEN = 1024
+ITERATIONS = 3
+
+
+class CliffEstimate(NamedTuple):
+    """rot6d: (B, 144). betas: (B, 10). camera: (B, 3) s, tx, ty of the crop. hidden: (B, 1024), of the last iteration."""
+
+    rot6d: Tensor
+    betas: Tensor
+    camera: Tensor
+    hidden: Tensor
+
+
+class CliffHead(nn.Module):
+    """Corrects a running estimate three times, knowing where in the picture the box is."""
+
+    init_pose: Tensor
+    init_shape: Tensor
+    init_cam: Tensor
+
+    def __init__(self, features: int) -> None:
+        super().__init__()
+        for name, size in (("init_pose", 6 * JOINTS), ("init_shape", 10), ("init_cam", 3)):
+            self.register_buffer(name, torch.zeros(1, size))
+        self.fc1 = nn.Linear(features + 3 + 6 * JOINTS + 10 + 3, HIDDEN)
+        self.fc2 = nn.Linear(HIDDEN, HIDDEN)
+        self.decpose = nn.Linear(HIDDEN, 6 * JOINTS)
+        self.decshape = nn.Linear(HIDDEN, 10)
+        self.deccam = nn.Linear(HIDDEN, 3)
+
+    def forward(self, features: Tensor, bbox_info: Tensor) -> CliffEstimate:
+        """features: (B, F). bbox_info: (B, 3)."""
+        zero = torch.zeros_like(features[:, :1])
+        pose, betas, camera = self.init_pose + zero, self.init_shape + zero, self.init_cam + zero
+        for _ in range(ITERATIONS):
+            hidden = self.fc2(self.fc1(torch.cat([features, bbox_info, pose, betas, camera], 1)))
+            pose = pose + self.decpose(hidden)
+            betas = betas + self.decshape(hidden)
+            camera = camera + self.deccam(hidden)
+        return CliffEstimate(pose, betas, camera, hidden)
+
+
+class CliffUncertainty(nn.Module):
+    """Variance (B, 24) in [0, 1] of each joint, from the picture's features and the predicted rotations."""
+
+    def __init__(self, features: int) -> None:
+        super().__init__()
+        self.uncert_fc_poseNet = nn.Linear(ROTATION_NUMBERS, ROTATION_NUMBERS)
+        self.uncert_fc_featNet = nn.Linear(features, ROTATION_NUMBERS)
+        self.uncert_fc1 = nn.Linear(2 * ROTATION_NUMBERS, JOINTS)
+
+    def forward(self, features: Tensor, matrices: Tensor) -> Tensor:
+        """features: (B, F). matrices: (B, 24, 3, 3)."""
+        pose = torch.sigmoid(self.uncert_fc_poseNet(matrices.flatten(1)))
+        seen = torch.sigmoid(self.uncert_fc_featNet(features))
+        return torch.sigmoid(self.uncert_fc1(torch.cat([seen, pose], 1)))
+
+
+class PareUncertainty(nn.Module):
+    """Variance (B, 24) in [0, 1] of each joint, from the parts' features and the predicted rotations."""
+
+    def __init__(self, features: int) -> None:
+        super().__init__()
+        self.uncert_fc1 = nn.Linear(features + ROTATION_NUMBERS, 512)
+        self.uncert_fc2 = nn.Linear(512, JOINTS)
+
+    def forward(self, features: Tensor, matrices: Tensor) -> Tensor:
+        """features: (B, F). matrices: (B, 24, 3, 3)."""
+        hidden = torch.sigmoid(self.uncert_fc1(torch.cat([features, matrices.flatten(1)], 1)))
+        return torch.sigmoid(self.uncert_fc2(hidden))
+
+
+Outputs = tuple[Tensor, Tensor, Tensor, Tensor]
+"""rotations (B, 24, 3, 3), betas (B, 10), camera (B, 3), joint_variance (B, 24)."""
+
+
+class PocoCliff(nn.Module):
+    """POCO on CLIFF; flow_head is for training."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.backbone = ClassificationHrnet(48)
+        self.head = CliffHead(self.backbone.outputs)
+        self.uncert_head = CliffUncertainty(self.backbone.outputs)
+        self.flow_head = FlowHead(self.backbone.outputs, layers=1)
+
+    def forward(self, image: Tensor, bbox_info: Tensor) -> Outputs:
+        """image: (B, 3, 224, 224). bbox_info: (B, 3), see the paper: where the box is, and how large."""
+        features = self.backbone(image)
+        found = self.head(features, bbox_info)
+        matrices = rotations(found.rot6d.unflatten(1, (JOINTS, 6)))
+        return matrices, found.betas, found.camera, self.uncert_head(features, matrices)
+
+
+class PocoPare(nn.Module):
+    """POCO on PARE; flow_head is for training."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.backbone = PoseHrnet(32)
+        self.head = PareHead(self.backbone.outputs)
+        self.uncert_head = PareUncertainty(FEATURES * JOINTS)
+        self.flow_head = FlowHead(FEATURES * JOINTS, layers=3)
+
+    def forward(self, image: Tensor) -> Outputs:
+        """image: (B, 3, 224, 224)."""
+        found = self.head(self.backbone(image))
+        variance = self.uncert_head(found.features.flatten(1), found.rotations)
+        return found.rotations, found.betas, found.camera, variance
+
+
+def poco_cliff(shapes: Shapes | None = None) -> PocoCliff:
+    """POCO-CLIFF as released."""
+    return PocoCliff()
+
+
+def poco_pare(shapes: Shapes | None = None) -> PocoPare:
+    """POCO-PARE as released."""
+    return PocoPare()

@@ -1,0 +1,22 @@
+"""Six-number rotations inside a graph; pose/rot6d.py is the same outside."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+
+def rotations(rot6d: Tensor) -> Tensor:
+    """Matrices (..., 3, 3) of rot6d (..., 6): three rows of two numbers make two columns, their cross the third."""
+    columns = rot6d.reshape(*rot6d.shape[:-1], 3, 2)
+    first = nn.functional.normalize(columns[..., 0], dim=-1)
+    second = columns[..., 1]
+    second = nn.functional.normalize(second - (first * second).sum(-1, keepdim=True) * first, dim=-1)
+    return torch.stack([first, second, cross(first, second)], -1)
+
+
+def cross(a: Tensor, b: Tensor) -> Tensor:
+    """Cross product of (..., 3), of operators that every runtime has."""
+    a = torch.cat([a, a], -1)
+    b = torch.cat([b, b], -1)
+    return a[..., 1:4] * b[..., 2:5] - a[..., 2:5] * b[..., 1:4]

@@ -1,0 +1,79 @@
+"""A network as every runtime serves it: pictures come as bytes and are normalised inside the graph."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping
+
+import torch
+from torch import Tensor, nn
+
+from remi_stream.errors import RemiError
+from remi_stream.models.difference import difference, parts_of
+from remi_stream.networks.network import Network, Shapes, find_network
+
+
+class Served(nn.Module):
+    """Reads what `Network.tensors` says, in that order, and gives its outputs, as a tuple.
+
+    The picture is "image" (B, H, W, 3) uint8 RGB; everything else is float32.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, network: Network, module: nn.Module) -> None:
+        super().__init__()
+        self.network, self.module = network, module
+        mean, std = (network.picture.mean, network.picture.std) if network.picture else ((0.0,), (1.0,))
+        self.register_buffer("mean", torch.tensor(mean, device="cpu")[:, None, None], persistent=False)
+        self.register_buffer("std", torch.tensor(std, device="cpu")[:, None, None], persistent=False)
+        self._shifts, self._scales = any(mean), set(std) != {1.0}
+
+    def forward(self, *tensors: Tensor) -> tuple[Tensor, ...]:
+        """See the class."""
+        if self.network.picture is None:
+            return self.module(*tensors)
+        image, *others = tensors
+        return self.module(self._normalised(image), *others)
+
+    def _normalised(self, image: Tensor) -> Tensor:
+        """(B, 3, H, W) float32 of the bytes; what a network does not want is not in its graph."""
+        x = image.permute(0, 3, 1, 2).float() / 255
+        x = x - self.mean if self._shifts else x
+        return x / self.std if self._scales else x
+
+
+def build(name: str, shapes: Shapes | None = None) -> nn.Module:
+    """The network of this name with weights that mean nothing; shapes: of the checkpoint that is meant for it, if known.
+
+    `with torch.device("meta")` it takes no memory, and its state_dict() tells the keys and shapes.
+    """
+    module, _, function = find_network(name).make.partition(":")
+    make: Callable[[Shapes | None], nn.Module] = getattr(importlib.import_module(module), function)
+    return make(shapes).eval()
+
+
+def load(name: str, state: Mapping[str, Tensor]) -> Served:
+    """The network of this name with these weights, float32, for inference.
+
+    Raises RemiError if keys are missing, unexpected or of another shape.
+    """
+    with torch.device("meta"):
+        module = build(name, shapes_of(state))
+    require(name, shapes_of(state), shapes_of(module.state_dict()))
+    whole = {key: state.get(key, torch.tensor(0)) for key in module.state_dict()}  # early checkpoints count no batches
+    module.load_state_dict({key: w.float() if w.is_floating_point() else w for key, w in whole.items()}, assign=True)
+    return Served(find_network(name), module.requires_grad_(False)).eval()
+
+
+def shapes_of(state: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
+    """The shape under each key."""
+    return {key: tuple(tensor.shape) for key, tensor in state.items()}
+
+
+def require(name: str, got: Shapes, expected: Shapes) -> None:
+    """Raise RemiError unless keys and shapes are those of the network, and nothing else."""
+    found = difference(got, expected, parts_of(got))
+    if found.faults:
+        raise RemiError(f"These weights do not fit {name}: {found.words()}.")

@@ -1,0 +1,74 @@
+"""SmoothNet: takes the jitter out of a window of frames, every channel by itself.
+
+Zeng et al., SmoothNet: A Plug-and-Play Network for Refining Human Poses in Videos (2022).
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+
+from remi_stream.networks.network import Shapes
+
+WIDTH = 512
+NARROW, BLOCKS = 16, 1
+"""The smaller published size (3DPW, SPIN); the larger one is 128 and 5. A checkpoint's shapes say which."""
+
+
+class Refinement(nn.Module):
+    """Through a narrow layer and back, added to what came in."""
+
+    def __init__(self, width: int, narrow: int) -> None:
+        super().__init__()
+        self.linear1 = nn.Linear(width, narrow)
+        self.linear2 = nn.Linear(narrow, width)
+        self.bend = nn.LeakyReLU(0.2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x: (..., width)."""
+        return x + self.bend(self.linear2(self.bend(self.linear1(x))))
+
+
+class SmoothNet(nn.Module):
+    """window: frames."""
+
+    def __init__(self, window: int, width: int = WIDTH, narrow: int = NARROW, blocks: int = BLOCKS) -> None:
+        super().__init__()
+        self.window = window
+        self.encoder = nn.Sequential(nn.Linear(window, width), nn.LeakyReLU(0.1))
+        self.res_blocks = nn.ModuleList(Refinement(width, narrow) for _ in range(blocks))
+        self.decoder = nn.Linear(width, window)
+
+    def forward(self, x: Tensor) -> tuple[Tensor]:
+        """Smoothed x (B, C, window), of any number of channels C."""
+        y = self.encoder(x)
+        for block in self.res_blocks:
+            y = block(y)
+        return (self.decoder(y),)
+
+
+def smoothnet(window: int, shapes: Shapes | None = None) -> SmoothNet:
+    """The network of this window; its inner sizes are the checkpoint's, or the smaller published ones."""
+    first = (shapes or {}).get("res_blocks.0.linear1.weight")
+    if shapes is None or first is None or len(first) != 2:
+        return SmoothNet(window)
+    blocks = sum(key.startswith("res_blocks.") and key.endswith(".linear1.weight") for key in shapes)
+    return SmoothNet(window, first[1], first[0], blocks)
+
+
+def smooth_clip(network: SmoothNet, frames: Tensor) -> Tensor:
+    """Smoothed frames (F, C), at least a window of them: every window is smoothed, and a frame is the mean of all its windows."""
+    (windows,) = network(frames.unfold(0, network.window, 1))  # (F - window + 1, C, window)
+    sums, counts = torch.zeros_like(frames), torch.zeros_like(frames[:, :1])
+    for index in range(network.window):
+        sums[index : index + len(windows)] += windows[:, :, index]
+        counts[index : index + len(windows)] += 1
+    return sums / counts
+
+
+window_8 = partial(smoothnet, 8)
+window_16 = partial(smoothnet, 16)
+window_32 = partial(smoothnet, 32)
+window_64 = partial(smoothnet, 64)

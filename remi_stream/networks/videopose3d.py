@@ -1,0 +1,134 @@
+"""VideoPose3D: 3D joints of a person from their 2D key points over time, by dilated convolutions.
+
+Pavllo et al., 3D human pose estimation in video with temporal convolutions and semi-supervised training (2019).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from remi_stream.networks.network import Shapes
+from remi_stream.skeletons import JOINTS, mirror_pairs
+
+KEYPOINTS = 17
+WIDTHS = (3, 3, 3, 3, 3)
+CHANNELS = 1024
+
+
+class VideoPose3d(nn.Module):
+    """widths: frames of each convolution. causal: an output belongs to the last frame of its window, not to the middle one.
+
+    Clips of at least `receptive_field` frames give an output for each whole window in them. A clip of exactly that many goes
+    another way to the same single output: with strides instead of dilations nothing is computed that it does not need.
+    """
+
+    def __init__(
+        self,
+        widths: Sequence[int] = WIDTHS,
+        channels: int = CHANNELS,
+        causal: bool = False,
+        joints_in: int = KEYPOINTS,
+        joints_out: int = KEYPOINTS,
+    ) -> None:
+        super().__init__()
+        self.widths, self.causal, self.joints_out = tuple(widths), causal, joints_out
+        self.receptive_field = math.prod(self.widths)
+        self.expand_bn = nn.BatchNorm1d(channels)
+        self.shrink = nn.Conv1d(channels, 3 * joints_out, 1)
+        self.expand_conv = nn.Conv1d(2 * joints_in, channels, self.widths[0], bias=False)
+        kernels = [kernel for width in self.widths[1:] for kernel in (width, 1)]
+        self.layers_conv = nn.ModuleList(nn.Conv1d(channels, channels, kernel, bias=False) for kernel in kernels)
+        self.layers_bn = nn.ModuleList(nn.BatchNorm1d(channels) for _ in kernels)
+
+    @property
+    def padding(self) -> tuple[int, int]:
+        """Frames to repeat before the first and after the last one, so that every frame of a clip gets an output."""
+        around = self.receptive_field - 1
+        return (around, 0) if self.causal else (around // 2, around // 2)
+
+    def forward(self, keypoints: Tensor) -> tuple[Tensor]:
+        """Joints (B, F - receptive_field + 1, joints, 3), m, camera axes, around the hip, of keypoints (B, F, joints, 2).
+
+        keypoints: x / w * 2 - 1 and y / w * 2 - h / w.
+        """
+        frames = keypoints.shape[1]
+        x = self.hidden(keypoints.flatten(2).transpose(1, 2), strided=frames == self.receptive_field)
+        joints = self.shrink(x).transpose(1, 2).unflatten(2, (self.joints_out, 3))
+        return (joints,)
+
+    def hidden(self, x: Tensor, strided: bool) -> Tensor:
+        """Features (B, channels, F') of x (B, 2 * joints, F)."""
+        x = torch.relu(self.expand_bn(convolve(x, self.expand_conv, 1, strided)))
+        dilation = self.widths[0]
+        for width, wide, wide_bn, narrow, narrow_bn in self._blocks():
+            step = 1 if strided else dilation
+            y = torch.relu(wide_bn(convolve(x, wide, step, strided)))
+            y = torch.relu(narrow_bn(narrow(y)))
+            first = step * (width - 1 if self.causal else width // 2)
+            x = y + (x[:, :, first::width] if strided else x[:, :, first : first + y.shape[2]])
+            dilation *= width
+        return x
+
+    def _blocks(self) -> Iterator[tuple[int, nn.Module, nn.Module, nn.Module, nn.Module]]:
+        convs, norms = list(self.layers_conv), list(self.layers_bn)
+        return zip(self.widths[1:], convs[::2], norms[::2], convs[1::2], norms[1::2])
+
+
+def convolve(x: Tensor, kernel: nn.Module, dilation: int, strided: bool) -> Tensor:
+    """x (B, C, F) with a kernel of some frames: side by side (strided), or dilated."""
+    assert isinstance(kernel, nn.Conv1d)
+    stride = kernel.kernel_size[0] if strided else 1
+    return nn.functional.conv1d(x, kernel.weight, stride=stride, dilation=dilation)
+
+
+def lift_clip(network: VideoPose3d, keypoints: Tensor, mirror: bool = False) -> Tensor:
+    """Joints (F, 17, 3), H36M, of every frame of keypoints (F, 17, 2), COCO: the first and the last frame are repeated.
+
+    mirror: also lift the mirrored clip, and give the mean of both.
+    """
+    before, after = network.padding
+    clip = torch.cat([keypoints[:1].expand(before, -1, -1), keypoints, keypoints[-1:].expand(after, -1, -1)])
+    if not mirror:
+        return network(clip[None])[0][0]
+    plain, turned = network(torch.stack([clip, mirrored(clip, "coco17")]))[0]
+    return (plain + mirrored(turned, "h36m17")) / 2
+
+
+def mirrored(points: Tensor, skeleton: str) -> Tensor:
+    """Points (..., J, 2 or 3) with x negated, left and right exchanged."""
+    order = list(range(points.shape[-2]))
+    for left, right in mirror_pairs(JOINTS[skeleton]):
+        order[left], order[right] = right, left
+    turned = points[..., order, :]
+    turned[..., 0] *= -1
+    return turned
+
+
+def normalised(keypoints_px: Tensor, width: int, height: int) -> Tensor:
+    """Key points (..., 2) px of a picture of this size as the network reads them: x from -1 to 1, y with the same scale."""
+    return keypoints_px / width * 2 - torch.tensor([1.0, height / width])
+
+
+def symmetric(shapes: Shapes | None = None) -> VideoPose3d:
+    """An output belongs to the middle frame of its window; sizes are the checkpoint's, or the published ones."""
+    return made(shapes, causal=False)
+
+
+def causal(shapes: Shapes | None = None) -> VideoPose3d:
+    """An output belongs to the last frame of its window; sizes are the checkpoint's, or the published ones."""
+    return made(shapes, causal=True)
+
+
+def made(shapes: Shapes | None, causal: bool) -> VideoPose3d:
+    """The network of these shapes; of the published ones where they do not say."""
+    shapes = shapes or {}
+    expand, shrink = shapes.get("expand_conv.weight", ()), shapes.get("shrink.weight", ())
+    if len(expand) != 3 or len(shrink) != 3:
+        return VideoPose3d(causal=causal)
+    wide = (shapes.get(f"layers_conv.{index}.weight", ()) for index in range(0, len(shapes), 2))
+    widths = [expand[2], *(shape[2] for shape in wide if len(shape) == 3)]
+    return VideoPose3d(widths, expand[0], causal, expand[1] // 2, shrink[0] // 3)

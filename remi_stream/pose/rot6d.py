@@ -1,0 +1,16 @@
+"""The six-number rotations of mesh regressors: three rows of two numbers, which are two columns of a matrix before Gram-Schmidt.
+
+Zhou et al., On the Continuity of Rotation Representations in Neural Networks (CVPR 2019).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from remi_stream.geometry import frame
+
+
+def matrices_from_rot6d(rot6d: np.ndarray) -> np.ndarray:
+    """Rotation matrices (..., 3, 3) of rot6d (..., 6)."""
+    rows = rot6d.reshape(*rot6d.shape[:-1], 3, 2)
+    return frame(rows[..., 0], rows[..., 1])

@@ -1,0 +1,93 @@
+"""VideoPose3D: both ways through it agree, and time runs as it should."""
+
+import pytest
+import torch
+
+from remi_stream.networks.videopose3d import VideoPose3d, lift_clip, made, mirrored, normalised
+from tests.networks.golden import filled
+
+WIDTHS = [(3, 3, 3), (3, 5), (1, 3, 3), (5,)]
+
+
+def network(widths=(3, 3, 3), causal=False):
+    return filled(VideoPose3d(widths, 16, causal))
+
+
+def clip(frames, seed=1):
+    return torch.randn(frames, 17, 2, generator=torch.Generator().manual_seed(seed))
+
+
+@pytest.mark.parametrize("causal", [False, True])
+@pytest.mark.parametrize("widths", WIDTHS)
+def test_single_window_is_computed_as_in_a_clip(widths, causal):
+    module = network(widths, causal)
+    field = module.receptive_field
+    keypoints = clip(field + 4)
+    (whole,) = module(keypoints[None])
+    windows = torch.cat([module(keypoints[None, start : start + field])[0] for start in range(5)], 1)
+    torch.testing.assert_close(windows, whole, atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("causal", [False, True])
+def test_every_frame_of_a_clip_gets_joints(causal):
+    module = network(causal=causal)
+    for frames in (1, 2, 40):
+        assert lift_clip(module, clip(frames)).shape == (frames, 17, 3)
+
+
+def test_causal_joints_depend_on_no_later_frame():
+    module = network(causal=True)
+    keypoints = clip(40)
+    changed = keypoints.clone()
+    changed[25:] += 1
+    before, after = lift_clip(module, keypoints), lift_clip(module, changed)
+    torch.testing.assert_close(before[:25], after[:25], atol=1e-6, rtol=0)
+    assert (before[25] - after[25]).abs().max() > 1e-3
+
+
+def test_causal_blocks_hand_on_the_last_frame_of_their_window_and_symmetric_ones_the_middle_one():
+    for causal, last in ((False, 14), (True, 26)):
+        module = network(causal=causal)
+        for convolution in module.layers_conv:
+            torch.nn.init.zeros_(convolution.weight)
+        for frame in range(27):
+            keypoints = clip(27)
+            keypoints[frame] += 1
+            moved = not torch.equal(module(keypoints[None])[0], module(clip(27)[None])[0])
+            assert moved == (last - 2 <= frame <= last)
+
+
+def test_symmetric_joints_depend_on_as_many_frames_on_both_sides():
+    module = network()
+    keypoints = clip(60)
+    changed = keypoints.clone()
+    changed[30] += 1
+    moved = (lift_clip(module, keypoints) - lift_clip(module, changed)).abs().amax((1, 2)) > 1e-6
+    assert moved.nonzero().ravel().tolist() == list(range(30 - 13, 30 + 14))
+
+
+def test_mirrored_clip_gives_mirrored_joints():
+    module, keypoints = network(), clip(30)
+    found = lift_clip(module, mirrored(keypoints, "coco17"), mirror=True)
+    torch.testing.assert_close(found, mirrored(lift_clip(module, keypoints, mirror=True), "h36m17"), atol=1e-6, rtol=0)
+
+
+def test_mirroring_exchanges_sides_and_twice_is_nothing():
+    points = clip(1)[0]
+    turned = mirrored(points, "coco17")
+    assert torch.equal(turned[5], points[6] * torch.tensor([-1, 1]))
+    assert torch.equal(turned[0], points[0] * torch.tensor([-1, 1]))
+    assert torch.equal(mirrored(turned, "coco17"), points)
+
+
+def test_pixels_are_normalised_by_the_width():
+    corners = torch.tensor([[0.0, 0.0], [640.0, 480.0], [320.0, 240.0]])
+    assert normalised(corners, 640, 480).tolist() == [[-1.0, -0.75], [1.0, 0.75], [0.0, 0.0]]
+
+
+@pytest.mark.parametrize("widths", WIDTHS)
+def test_sizes_are_those_of_the_checkpoint(widths):
+    state = VideoPose3d(widths, 16).state_dict()
+    shapes = {key: tuple(tensor.shape) for key, tensor in state.items()}
+    assert made(shapes, causal=True).widths == widths
+    assert {key: tuple(tensor.shape) for key, tensor in made(shapes, False).state_dict().items()} == shapes

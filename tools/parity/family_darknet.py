@@ -1,0 +1,53 @@
+"""YOLOv3: what goes into each scale's detection layer, and the decoded rows."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from parity.case import Arrays, five
+from parity.rows import Row, compare, same
+from parity.watch import Watch
+from remi_stream.networks.darknet import Darknet, Detection
+from remi_stream.networks.darknet_weights import HEADER_BYTES, numbers_from, state_from
+from remi_stream.networks.served import build
+
+NAMES = ("yolov3", "yolov3_spp")
+WATCHED = ()
+
+
+def make(name: str, shapes: Any, variant: dict[str, Any]) -> nn.Module:
+    """The network."""
+    return build(name, shapes)
+
+
+def outputs(name: str, module: nn.Module, inputs: Arrays, watch: Watch) -> Arrays:
+    """Run it."""
+    scales = [part for part, child in module.named_modules() if isinstance(child, Detection)]
+    watch = Watch(module, scales)
+    rows: np.ndarray = module(torch.from_numpy(inputs["img"]))[0].numpy()
+    raw = {f"raw{index}": watch.given[part].numpy() for index, part in enumerate(scales)}
+    views = {f"{key}_sub": array for key, array in raw.items()}
+    return raw | views | {"decoded_rows": rows, "decoded_stats": five(rows), "decoded_shape": np.array(rows.shape)}
+
+
+def file_rows(name: str, module: nn.Module, state: Arrays, manifest: dict[str, Any]) -> Iterator[Row]:
+    """The numbers of a `.weights` file: how many, the first, the last, all; and back from them to the same weights."""
+    told = manifest.get("weights_file_check")
+    if told is None:
+        return
+    assert isinstance(module, Darknet)
+    numbers = numbers_from({key: torch.from_numpy(np.asarray(array)) for key, array in state.items()}, module)
+    first, last = told["first8"], told["last4"]
+    yield same(f"{name} [weights file, bytes]", 4 * len(numbers) + HEADER_BYTES, told["bytes"])
+    yield compare(f"{name} [weights file, first]", numbers[: len(first)], first, 1e-7)
+    yield compare(f"{name} [weights file, last]", numbers[-len(last) :], last, 1e-7)
+    digest = hashlib.sha256(numbers.astype("<f4").tobytes()).hexdigest()
+    yield same(f"{name} [weights file, sha256]", digest, told["sha256_after_header"])
+    back = state_from(numbers, module)
+    yield same(f"{name} [weights file, read]", [k for k in state if not np.array_equal(back[k].numpy(), state[k])], [])

@@ -1,0 +1,85 @@
+"""POCO and PARE: everything up to the body model, and what the product makes of camera and variance."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from parity.case import Arrays
+from parity.watch import Watch
+from remi_stream.geometry import Intrinsics, rotation_matrices
+from remi_stream.networks.served import build
+from remi_stream.pose.uncertainty import LOST, accumulated, of_person
+from remi_stream.pose.weak_camera import crop_translation, translation
+
+NAMES = ("poco_cliff", "poco_pare", "pare")
+WATCHED = ("backbone", "head")
+
+
+def make(name: str, shapes: Any, variant: dict[str, Any]) -> nn.Module:
+    """The network."""
+    return build(name, shapes)
+
+
+def outputs(name: str, module: nn.Module, inputs: Arrays, watch: Watch) -> Arrays:
+    """Run it."""
+    arguments = [torch.from_numpy(inputs[key]) for key in ("img", "bbox_info") if key in inputs]
+    rotations, betas, camera, last = module(*arguments)
+    head, features = watch.gave["head"], watch.gave["backbone"]
+    found = {
+        "pred_pose": rotations,
+        "pred_shape": betas,
+        "pred_cam": camera,
+        "pred_pose_6d": head.rot6d,
+        "pred_pose6d": head.rot6d,
+        "uncert_feat": features if features.ndim == 2 else head.features.flatten(1),
+        "backbone_feat_sub": features,
+        "body_feat2": getattr(head, "hidden", camera),
+        "pred_segm_mask": getattr(head, "part_maps", camera),
+    }
+    told = {key: value.numpy() for key, value in found.items()}
+    if name in LOST:
+        told |= {"var_pose": last.numpy()} | uncertainties(name, last.numpy())
+    if "train_gt_pose_aa" in inputs:
+        told["train_log_phi"] = log_density(module, found["uncert_feat"], rotations, last, inputs["train_gt_pose_aa"])
+    return told | cameras(camera.numpy(), inputs)
+
+
+def cameras(camera: np.ndarray, inputs: Arrays) -> Arrays:
+    """Where the body is: before the crop's camera, and before the picture's if it is known."""
+    found = {"pred_cam_t": crop_translation(camera)}
+    if "orig_shape" in inputs:
+        sides = inputs["scale"] * 200.0
+        places = [
+            translation(camera[index], inputs["center"][index], sides[index], pinhole(inputs, index))
+            for index in range(len(camera))
+        ]
+        found["pred_fullimg_cam_t"] = np.stack(places)
+    return found
+
+
+def pinhole(inputs: Arrays, index: int) -> Intrinsics:
+    """The full picture's camera."""
+    height, width = inputs["orig_shape"][index]
+    focal_px = float(inputs["focal_length"][index])
+    return focal_px, focal_px, float(width) / 2, float(height) / 2
+
+
+def uncertainties(name: Any, variance: np.ndarray) -> Arrays:
+    """What the product says of joints and persons, with and without the joints above."""
+    found = {}
+    for way, total in (("plain", variance), ("kinematic", accumulated(variance))):
+        found[f"uncert_{way}"] = total
+        found[f"uncert_{way}_global"] = of_person(total, name)
+    return found
+
+
+def log_density(module: Any, features: Tensor, rotations: Tensor, variance: Tensor, truth: np.ndarray) -> np.ndarray:
+    """What training would maximise; truth: (B, 72) rotation vectors."""
+    matrices = rotation_matrices(truth.reshape(*rotations.shape[:2], 3)).astype(np.float32)
+    errors = (rotations - torch.from_numpy(matrices)).abs().flatten(2) / variance[..., None]
+    density: np.ndarray = module.flow_head(features, errors).numpy()
+    return density

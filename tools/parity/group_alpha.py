@@ -1,0 +1,67 @@
+"""AlphaPose: crops, decoding of heat maps, the mirrored picture."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, get_args
+
+import numpy as np
+
+from parity.rows import Entries, Row, compare
+from remi_stream.networks.network import UPRIGHT
+from remi_stream.pose.crops import boxes_of, crop_from_picture, cut, grown
+from remi_stream.pose.heatmaps import Norm, in_picture, means, peaks, unflipped
+from remi_stream.skeletons import JOINTS, mirror_pairs
+
+GROUP = "alpha"
+PX, SHARE = 2e-4, 2e-6
+GREYS = 4.0
+MEAN_GREYS = 0.05
+"""Of a warp, on single pixels and on average: versions of OpenCV differ by this much."""
+
+
+def check(entries: Entries, manifest: dict[str, Any]) -> Iterator[Row]:
+    """Every step from its own golden inputs."""
+    yield from crop_rows(entries)
+    box = entries["alpha.in.decode_box"]
+    maps = entries["alpha.in.hm17"]
+    yield from decoded("alpha.out.simple", *peaks(maps), maps, box, entries)
+    maps = entries["alpha.in.hm26_logits"]
+    for norm in get_args(Norm):
+        yield from decoded(f"alpha.out.regress.{norm}", *means(maps, norm), maps, box, entries)
+    yield from flip_rows(entries)
+
+
+def crop_rows(entries: Entries) -> Iterator[Row]:
+    """From boxes to what the network reads."""
+    crops = grown(entries["alpha.in.boxes_xyxy"])
+    yield compare("alpha.out.center_scale", crops, entries["alpha.out.center_scale"], PX)
+    yield compare("alpha.out.crop_box", boxes_of(crops), entries["alpha.out.crop_box"], PX)
+    affines = [crop_from_picture(crop) for crop in crops]
+    yield compare("alpha.out.affine", affines, entries["alpha.out.affine"], PX)
+    bgr = np.ascontiguousarray(entries["image_rgb"][..., ::-1])
+    pictures = cut(bgr, crops)
+    expected = entries["alpha.out.crop_rgb_u8"]
+    yield compare("alpha.out.crop_rgb_u8", pictures, expected, GREYS)
+    away = np.abs(pictures.astype(float) - expected)
+    yield Row("alpha.out.crop_rgb_u8 [mean]", float(away.mean()), MEAN_GREYS, "absolute")
+    tensor = (pictures / np.float32(255) - np.array(UPRIGHT.mean, np.float32)) / np.array(UPRIGHT.std, np.float32)
+    sub8 = tensor.transpose(0, 3, 1, 2)[:, :, ::8, ::8]
+    yield compare("alpha.out.tensor_sub8", sub8, entries["alpha.out.tensor_sub8"], GREYS / 255)
+
+
+def decoded(
+    name: str, points: np.ndarray, scores: np.ndarray, maps: np.ndarray, box: np.ndarray, entries: Entries
+) -> Iterator[Row]:
+    """Points in the picture, and scores."""
+    found = in_picture(points, box, (maps.shape[-1], maps.shape[-2]))
+    yield compare(f"{name}.coords", found, entries[f"{name}.coords"], PX)
+    yield compare(f"{name}.scores", scores[:, None], entries[f"{name}.scores"], SHARE)
+
+
+def flip_rows(entries: Entries) -> Iterator[Row]:
+    """Maps of a mirrored picture."""
+    pairs = mirror_pairs(JOINTS["coco17"])
+    for name, shift in (("flip_heatmap_noshift", False), ("flip_heatmap_shift_intended", True)):
+        maps = unflipped(entries["alpha.in.hm17"], pairs, shift)[:, ::2, ::2]
+        yield compare(f"alpha.out.{name}", maps, entries[f"alpha.out.{name}"], 0.0)

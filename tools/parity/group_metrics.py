@@ -1,0 +1,69 @@
+"""The numbers of REMI's pose program: frame by frame, and the row that it writes of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+
+from parity.csv_rows import cell_rows, split
+from parity.rows import Entries, Row, compare, same
+from remi_stream.measure.pose_program import COLUMNS, Look, PoseMeter
+from remi_stream.measure.table import cells, number
+from remi_stream.measure.window import WINDOW_S
+from remi_stream.pose.weak_camera import whole_picture
+
+GROUP = "metrics"
+FRAMES = {
+    "pose_change": "pose_change",
+    "translation_change": "translation_change",
+    "joint_pos_change": "joint_change_mm",
+    "shape_var": "shape_variance",
+    "detection_rate": "detection_rate",
+}
+"""What the npz calls a value, and what the product does."""
+RELATIVE = 1e-6
+
+
+def check(entries: Entries, manifest: dict[str, Any]) -> Iterator[Row]:
+    """The row is compared if the manifest is that of these vectors."""
+    meter, looks = PoseMeter(), looks_of(entries)
+    times, loops = entries["metrics.in.t"], entries["metrics.in.loop_seconds"]
+    values = [meter.take(float(at), float(loop_s), look) for at, loop_s, look in zip(times, loops, looks)]
+    for told, name in FRAMES.items():
+        entry = f"metrics.out.per_frame.{told}"
+        got = np.array([getattr(value, name) for value in values])
+        yield numbers(entry, got, entries[entry])
+    if not belongs(entries, manifest):
+        return
+    header, expected = map(split, manifest["metrics_csv_rows"])
+    means = meter.means(float(entries["metrics.in.record_time"]))
+    yield same("metrics.csv header", list(COLUMNS), header)
+    yield from cell_rows("metrics.csv row", cells(datetime.fromisoformat(expected[0]), expected[1:2], means), expected)
+
+
+def looks_of(entries: Entries) -> Iterator[Look | None]:
+    """What each frame shows."""
+    height, width = entries["image_rgb"].shape[:2]
+    for k, rate in enumerate(entries["metrics.in.detection_rate"]):
+        box = entries["metrics.in.bbox"][k]
+        camera = whole_picture(entries["metrics.in.pred_cam"][k], box[:2], box[2], (width, height))
+        parts = (entries[f"metrics.in.{name}"][k] for name in ("rotmat_body", "betas", "vertices"))
+        yield Look(*parts, camera) if rate else None
+
+
+def numbers(entry: str, got: np.ndarray, expected: np.ndarray) -> Row:
+    """Compare; what is no number has to be none in both."""
+    if not np.array_equal(np.isnan(got), np.isnan(expected)):
+        return same(entry, "other frames", "without a value")
+    return compare(entry, np.nan_to_num(got), np.nan_to_num(expected), 1e-6, RELATIVE)
+
+
+def belongs(entries: Entries, manifest: dict[str, Any]) -> bool:
+    """Whether the manifest tells of these vectors: by the latency, which is hardly computed."""
+    if len(rows := manifest.get("metrics_csv_rows", ())) != 2:
+        return False
+    recent = entries["metrics.in.t"] >= entries["metrics.in.record_time"] - WINDOW_S
+    return number(float(entries["metrics.in.loop_seconds"][recent].mean() * 1000)) == split(rows[1])[3]

@@ -1,0 +1,78 @@
+"""The crops that POCO and PARE read, and where in the picture they were taken."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from parity.rows import Entries, Row, compare
+from remi_stream.geometry import default_intrinsics
+from remi_stream.networks.network import find_network
+from remi_stream.networks.served import Served
+from remi_stream.pose.square import Square, bbox_info, crop_from_picture, cut, cut_square
+
+GROUP = "poco"
+SIZE = (224, 224)
+LEVELS, MEAN_LEVEL = 4, 0.05
+"""Grey levels that one pixel, and the mean of all, may differ by across versions of OpenCV."""
+EXACT_PX = 1e-9
+
+
+def check(entries: Entries, manifest: dict[str, Any]) -> Iterator[Row]:
+    """Crops are cut out of the golden picture; only the golden crops are normalised, so that a grey level counts once."""
+    image, boxes = entries["image_rgb"], entries["poco.in.bbox_cxcywh"]
+    affines = np.stack([crop_from_picture((x, y), (w, h), SIZE) for x, y, w, h in boxes])
+    crops = np.stack([cut(image, affine, SIZE) for affine in affines])
+    yield compare("poco.out.affine", affines, entries["poco.out.affine"], EXACT_PX)
+    yield from crop_rows("poco.out.crop_rgb_u8", crops, entries)
+    exact = normalised(entries["poco.out.crop_rgb_u8"])[:, :, ::8, ::8]
+    yield compare("poco.out.norm_sub8", exact, entries["poco.out.norm_sub8"], 2e-6, 1e-6)
+    yield from product_rows(image, boxes, entries)
+    yield from other_sizes(image, boxes, entries)
+
+
+def product_rows(image: np.ndarray, boxes: np.ndarray, entries: Entries) -> Iterator[Row]:
+    """The same by the functions that engines call, on the picture as a camera gives it, with blue first."""
+    height, width = image.shape[:2]
+    intrinsics = default_intrinsics(width, height)
+    squares = [Square(x, y, max(w, h)) for x, y, w, h in boxes]
+    crops = np.stack([cut_square(image[..., ::-1].copy(), square, SIZE[0]) for square in squares])
+    yield from crop_rows("poco.out.crop_rgb_u8", crops, entries, "from BGR, ")
+    infos = np.stack([bbox_info(square, intrinsics) for square in squares])
+    yield compare("poco.out.bbox_info", infos, entries["poco.out.bbox_info"], 2e-6, 1e-6)
+    yield compare("poco.out.scale", [square.side / 200 for square in squares], entries["poco.out.scale"], EXACT_PX)
+    yield compare("poco.out.focal_length", intrinsics[0], entries["poco.out.focal_length"], EXACT_PX)
+
+
+def other_sizes(image: np.ndarray, boxes: np.ndarray, entries: Entries) -> Iterator[Row]:
+    """An enlarged box with a larger crop, and a box that is no square."""
+    x, y, w, h = boxes[3]
+    larger = entries["poco.out.crop13_rgb_u8"]
+    size = larger.shape[1::-1]
+    crop = cut(image, crop_from_picture((x, y), (w * 1.3, h * 1.3), size), size)
+    yield from crop_rows("poco.out.crop13_rgb_u8", crop, entries)
+    x, y, w, h = entries["poco.in.nonsquare_bbox"]
+    affine = crop_from_picture((x, y), (w, h), SIZE)
+    yield compare("poco.out.nonsquare_affine", affine, entries["poco.out.nonsquare_affine"], EXACT_PX)
+    yield from crop_rows("poco.out.nonsquare_crop_sub4", cut(image, affine, SIZE)[::4, ::4], entries)
+
+
+def crop_rows(name: str, crops: np.ndarray, entries: Entries, how: str = "") -> Iterator[Row]:
+    """Every pixel, and the mean of all."""
+    expected = entries[name]
+    yield compare(f"{name} [{how}pixel]" if how else name, crops, expected, LEVELS)
+    same_shape = crops.shape == expected.shape
+    mean = float(np.abs(crops.astype(float) - expected).mean()) if same_shape else math.inf
+    yield Row(f"{name} [{how}mean]", mean, MEAN_LEVEL, "grey levels")
+
+
+def normalised(crops: np.ndarray) -> np.ndarray:
+    """What the network's graph makes of crops (N, H, W, 3) uint8 RGB: (N, 3, H, W) float32."""
+    entrance = Served(find_network("poco_pare"), nn.Identity())
+    found: np.ndarray = entrance(torch.from_numpy(crops)).numpy()
+    return found

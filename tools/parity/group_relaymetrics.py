@@ -1,0 +1,68 @@
+"""The row that REMI's relay writes for each of its presets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+
+from parity.csv_rows import cell_rows, split
+from parity.group_relay import presets_of
+from parity.rows import Entries, Row, compare, same
+from remi_stream.filters.presets import STREAMS
+from remi_stream.measure.relay_program import COLUMNS, RelayMeter
+from remi_stream.measure.table import cells, number
+from remi_stream.measure.window import WINDOW_S
+
+GROUP = "relaymetrics"
+TOLERANCE = 1e-9
+
+
+def check(entries: Entries, manifest: dict[str, Any]) -> Iterator[Row]:
+    """The rows are compared if the manifest is that of these vectors; the means always, with sums over the streams."""
+    expected = rows_of(entries, manifest)
+    if expected:
+        yield same("relaymetrics.csv header", ",".join(COLUMNS), manifest["relay_csv_header"])
+    for preset in presets_of(entries):
+        means = means_of(entries, preset)
+        yield compare(f"relaymetrics.{preset} [means]", means, summed(entries, preset), TOLERANCE, TOLERANCE)
+        if preset in expected:
+            row = expected[preset]
+            yield from cell_rows(f"relaymetrics.{preset}", cells(datetime.fromisoformat(row[0]), row[1:3], means), row)
+
+
+def means_of(entries: Entries, preset: str) -> list[float]:
+    """What the product measures of the golden streams."""
+    meter = RelayMeter()
+    for k, at in enumerate(entries["relaymetrics.in.t"]):
+        raw, filtered = ({name: entries[key.format(name)][k] for name in STREAMS} for key in keys_of(preset))
+        fps = float(entries["relaymetrics.in.fps"][k])
+        filter_s = float(entries["relaymetrics.in.filter_latency_ms"][k]) / 1000
+        meter.take(float(at), 1 / fps if fps else 0.0, filter_s, raw, filtered)
+    return meter.means(float(entries["relaymetrics.in.record_time"]))
+
+
+def summed(entries: Entries, preset: str) -> list[float]:
+    """The same means, straight from their definitions."""
+    recent = np.flatnonzero(entries["relaymetrics.in.t"] >= entries["relaymetrics.in.record_time"] - WINDOW_S)
+    means = [float(entries[f"relaymetrics.in.{name}"][recent].mean()) for name in ("fps", "filter_latency_ms")]
+    for name, unit in (("poses_body", 1), ("poses_root", 1), ("trans", 1000)):
+        for key in keys_of(preset):
+            steps = np.linalg.norm(np.diff(entries[key.format(name)], axis=0), axis=1)
+            means.append(float(steps[recent[recent > 0] - 1].mean()) * unit)
+    return [*means, *(float(entries[key.format("betas")][recent].var(axis=1).mean()) for key in keys_of(preset))]
+
+
+def keys_of(preset: str) -> tuple[str, str]:
+    """Raw and filtered streams."""
+    return "relay.in.{}", f"relay.out.{preset}.{{}}"
+
+
+def rows_of(entries: Entries, manifest: dict[str, Any]) -> dict[str, list[str]]:
+    """The rows by preset; none if the manifest does not tell of these vectors."""
+    rows = [split(row) for row in manifest.get("relay_csv_rows", ())]
+    recent = entries["relaymetrics.in.t"] >= entries["relaymetrics.in.record_time"] - WINDOW_S
+    fps = number(float(entries["relaymetrics.in.fps"][recent].mean()))
+    return {row[2]: row for row in rows if row[3] == fps}

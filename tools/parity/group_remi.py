@@ -1,0 +1,30 @@
+"""What REMI's pose program sends of a person: the half turn of the root, the place in the viewer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from parity.rows import Entries, Row, compare
+from remi_stream.formats.remi import Packet, make_packet
+
+GROUP = "remi"
+TOLERANCE = 2e-5
+
+
+def check(entries: Entries, manifest: dict[str, Any]) -> Iterator[Row]:
+    """The poses are those of the group rot, the cameras those of cam; there may be more of the former."""
+    vectors, cameras = entries["rot.out.axis_angle"], entries["cam.in.pred_cam"]
+    shape = np.zeros(10)
+    poses = [make_packet(pose[:3], pose[3:], shape, cameras[0, 1:]) for pose in vectors]
+    places = [make_packet(vectors[0, :3], vectors[0, 3:], shape, camera[1:]) for camera in cameras]
+    for name in ("poses_root", "poses_body"):
+        yield compare(f"remi.out.{name}", rows(poses, name), entries[f"remi.out.{name}"], TOLERANCE)
+    yield compare("remi.out.trans", rows(places, "trans"), entries["remi.out.trans"], TOLERANCE)
+
+
+def rows(packets: list[Packet], name: str) -> np.ndarray:
+    """One array of several packets, a row each."""
+    return np.concatenate([getattr(packet, name) for packet in packets])

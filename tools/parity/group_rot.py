@@ -1,0 +1,22 @@
+"""Rotations: six numbers to matrices, matrices to rotation vectors, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from parity.rows import Entries, Row, compare
+from remi_stream.geometry import rotation_matrices, rotation_vectors
+from remi_stream.pose.rot6d import matrices_from_rot6d
+
+GROUP = "rot"
+TOLERANCE = 2e-5
+
+
+def check(entries: Entries, manifest: dict[str, Any]) -> Iterator[Row]:
+    """The chain is run from its own results, as the product does."""
+    matrices = matrices_from_rot6d(entries["rot.in.rot6d"])
+    yield compare("rot.out.rotmat", matrices, entries["rot.out.rotmat"], TOLERANCE)
+    vectors = rotation_vectors(matrices).reshape(entries["rot.out.axis_angle"].shape)
+    yield compare("rot.out.axis_angle", vectors, entries["rot.out.axis_angle"], TOLERANCE)
+    yield compare("rot.out.rodrigues", rotation_matrices(entries["rot.in.axis_angle"]), entries["rot.out.rodrigues"], TOLERANCE)

@@ -1,0 +1,27 @@
+"""POCO's uncertainty: of each joint with and without the joints above it, and of the whole person."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from parity.rows import Entries, Row, compare
+from remi_stream.pose.uncertainty import LOST, accumulated, confidence, lost, of_person
+
+GROUP = "uncert"
+TOLERANCE = 2e-5
+
+
+def check(entries: Entries, manifest: dict[str, Any]) -> Iterator[Row]:
+    """Both networks, both ways."""
+    own = entries["uncert.in.var_pose"]
+    for variant in LOST:
+        for way, variance in (("plain", own), ("kin", accumulated(own))):
+            group = f"uncert.{variant.removeprefix('poco_')}.{way}.out"
+            found = {
+                "var": variance,
+                "global": of_person(variance, variant),
+                "var_after_global": lost(variance, variant),
+                "conf": confidence(variance),
+            }
+            yield from (compare(f"{group}.{name}", got, entries[f"{group}.{name}"], TOLERANCE) for name, got in found.items())

@@ -1,0 +1,43 @@
+"""How far an output may be from its golden value."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from parity.rows import Row, compare
+
+LEAST = 2e-5
+SHARE = 1e-4
+"""Of an array's largest value, where the manifest suggests nothing; and of each value that is divided by a small number."""
+JOINTS_SUMMED = 10
+"""So many variances are added up at most, from the pelvis to a hand; and this for the mean of a person."""
+
+
+def output_row(name: str, output: str, got: np.ndarray, expected: np.ndarray, accuracy: dict[str, Any]) -> Row:
+    """Compare an output. accuracy: by output, what the manifest says of the reference's own error.
+
+    A name that the manifest does not have has the tolerance of the longest one that it begins with (heatmap_sub4: heatmap).
+    """
+    known = max((key for key in accuracy if output.startswith(key)), key=len, default=None)
+    if output.endswith("_cam_t"):
+        return compare(name, got, expected, accuracy[known]["suggested_atol"] if known else LEAST, SHARE)
+    if known:
+        return compare(name, got, expected, accuracy[known]["suggested_atol"])
+    if output.startswith("uncert_") and "var_pose" in accuracy and output != "uncert_feat":
+        return compare(name, got, expected, JOINTS_SUMMED * accuracy["var_pose"]["suggested_atol"])
+    if expected.dtype.kind in "iu":
+        return compare(name, got, expected, 0)
+    largest = float(np.abs(expected).max(initial=0))
+    return compare(name, got, expected, max(LEAST, SHARE * largest))._replace(rule=f"{SHARE:g} of the largest")
+
+
+def five_row(name: str, got: np.ndarray, expected: np.ndarray) -> Row:
+    """Compare mean, deviation, sum of absolute values, smallest and largest: each as a share of what it can be.
+
+    The row's error is in that unit.
+    """
+    scale = max(abs(float(expected[3])), abs(float(expected[4])), 1e-12)
+    units = np.array([scale, scale, max(float(expected[2]), 1e-12), scale, scale])
+    return compare(name, got / units, expected / units, SHARE)._replace(rule="share of the largest")
