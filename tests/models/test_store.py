@@ -1,6 +1,10 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import signal
+import subprocess
+import sys
 import threading
 import time
 import zipfile
@@ -13,6 +17,7 @@ from remi_stream.models import store
 from remi_stream.models.catalogue import known_file, known_files
 from remi_stream.models.manifest import ModelFile
 from remi_stream.models.wheel import reason
+from remi_stream.networks.network import NETWORKS
 
 WEIGHTS = b"weights" * 1000
 
@@ -23,7 +28,7 @@ def silent(_line: str) -> None:
 
 def model(name: str = "net", content: bytes = WEIGHTS) -> ModelFile:
     sha256 = hashlib.sha256(content).hexdigest()
-    return ModelFile(name, f"{name}.tflite", len(content), sha256, "Apache-2.0", "carrier==1.0", f"inside/{name}.tflite")
+    return ModelFile(name, f"{name}.tflite", "Apache-2.0", len(content), sha256, "carrier==1.0", f"inside/{name}.tflite")
 
 
 def make_wheel(path: Path, *files: ModelFile, content: bytes = WEIGHTS) -> Path:
@@ -31,13 +36,6 @@ def make_wheel(path: Path, *files: ModelFile, content: bytes = WEIGHTS) -> Path:
         for file in files:
             archive.writestr(file.member, content)
     return path
-
-
-@pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty store."""
-    monkeypatch.setenv("REMI_HOME", str(tmp_path / "home"))
-    return tmp_path / "home"
 
 
 @pytest.fixture
@@ -157,8 +155,123 @@ def test_store_that_cannot_be_written_is_told(tmp_path: Path, monkeypatch: pytes
 
 def test_known_files_carry_what_is_needed_to_check_them() -> None:
     for file in known_files().values():
-        assert len(file.sha256) == 64
-        assert file.bytes > 0
+        pinned = len(file.sha256) == 64 and file.bytes > 0 and file.wheel and file.member
+        assert pinned or (file.source.startswith("https://") and not file.sha256 and not file.bytes), file
         assert file.licence
     with pytest.raises(UsageError, match="Unknown model 'pose'"):
         known_file("pose")
+
+
+def test_every_network_is_of_some_model_and_every_model_file_has_a_name_of_its_own() -> None:
+    files = known_files().values()
+    assert {file.network for file in files} - {""} == set(NETWORKS)
+    assert len({file.file for file in files}) == len(files)
+
+
+def brought(name: str = "mine") -> ModelFile:
+    return ModelFile(name, f"{name}.pt", "CC BY-NC 4.0", source="https://example.org/mine")
+
+
+def admit(content: bytes, file: ModelFile = brought(), original: str = "download.pt") -> store.Record:  # noqa: B008
+    source = store.home().parent / original
+    source.write_bytes(content)
+    return store.admit(file, source, lambda new: new.write_bytes(content))
+
+
+def test_file_that_the_user_brings_is_there_with_its_record(home: Path) -> None:
+    assert store.fault(brought()) == "missing"
+    record = admit(WEIGHTS)
+    assert store.fault(brought()) == ""
+    assert (record.bytes, record.sha256) == (len(WEIGHTS), hashlib.sha256(WEIGHTS).hexdigest())
+    assert (record.original_name, record.original_sha256) == ("download.pt", record.sha256)
+    assert store.hash_of(brought()) == record.sha256
+    assert contents(home) == ["mine.pt", "mine.pt.json"]
+
+
+def test_file_without_its_record_was_not_imported(home: Path) -> None:
+    admit(WEIGHTS)
+    (home / "models" / "mine.pt.json").unlink()
+    assert store.fault(brought()) == "missing"
+    with pytest.raises(RemiError, match=r"mine is not here.*CC BY-NC 4.0.*https://example.org/mine.*models import mine.pt"):
+        store.model_file(brought(), silent)
+
+
+@pytest.mark.parametrize(
+    ("damage", "quickly", "thoroughly"),
+    [(WEIGHTS[:-1], "damaged", "damaged"), (b"", "damaged", "damaged"), (b"W" + WEIGHTS[1:], "", "damaged")],
+    ids=["cut off", "emptied", "a bit turned"],
+)
+def test_truncation_is_seen_at_every_start_and_every_change_by_verify(
+    home: Path, damage: bytes, quickly: str, thoroughly: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    admit(WEIGHTS)
+    (home / "models" / "mine.pt").write_bytes(damage)
+    monkeypatch.setattr(store, "known_files", lambda: {"mine": brought(), "other": brought("other")})
+    assert store.fault(brought()) == quickly
+    assert store.verify() == {"mine": thoroughly}
+
+
+def test_record_that_cannot_be_read_is_damage(home: Path) -> None:
+    admit(WEIGHTS)
+    (home / "models" / "mine.pt.json").write_text('{"bytes": 70')
+    assert store.fault(brought()) == "damaged"
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from remi_stream.models import store
+from remi_stream.models.manifest import ModelFile
+
+def die(*_):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+def write(new):
+    new.write_bytes(b"new" * 1000)
+    if sys.argv[1] == "write":
+        die()
+
+moves, move = [], os.replace
+def replace(*paths):
+    moves.append(paths)
+    if len(moves) == int(sys.argv[1] if sys.argv[1].isdigit() else 0):
+        die()
+    move(*paths)
+
+os.replace = replace
+store.admit(ModelFile("mine", "mine.pt", "", source="https://example.org"), Path(__file__), write)
+"""
+
+
+@pytest.mark.parametrize("moment", ["write", "1", "2"])
+@pytest.mark.parametrize("before", [b"", WEIGHTS], ids=["the first", "a second"])
+def test_killed_import_leaves_nothing_half_way(home: Path, tmp_path: Path, moment: str, before: bytes) -> None:
+    if before:
+        admit(before)
+    script = tmp_path / "killed.py"
+    script.write_text(KILLED)
+    killed = subprocess.run([sys.executable, str(script), moment], env={**os.environ, "PYTHONPATH": os.getcwd()})
+    assert killed.returncode == -signal.SIGKILL
+    assert store.fault(brought(), thorough=True) == ("" if before and moment == "write" else "missing")
+    admit(WEIGHTS)
+    assert store.fault(brought(), thorough=True) == ""
+    assert contents(home) == ["mine.pt", "mine.pt.json"]
+
+
+def test_imports_at_the_same_time_do_not_mix(home: Path) -> None:
+    home.parent.mkdir(exist_ok=True)
+    contents_ = [bytes([number]) * (1000 + number) for number in range(6)]
+    together = [threading.Thread(target=admit, args=(each, brought(), f"{number}.pt")) for number, each in enumerate(contents_)]
+    for one in together:
+        one.start()
+    for one in together:
+        one.join()
+    assert store.fault(brought(), thorough=True) == ""
+    assert contents(home) == ["mine.pt", "mine.pt.json"]
+
+
+def test_removed_model_is_gone_with_its_record(home: Path) -> None:
+    admit(WEIGHTS)
+    assert store.remove(brought())
+    assert contents(home) == []
+    assert not store.remove(brought())

@@ -1,0 +1,212 @@
+"""A file that the user brings: what it is, by its content and not by its name, and into the store with it."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from remi_stream.errors import RemiError, UsageError
+from remi_stream.models.catalogue import known_file, known_files
+from remi_stream.models.difference import some
+from remi_stream.models.manifest import ModelFile
+from remi_stream.models.onnx_ports import Shape, read_ports
+from remi_stream.models.record import Record
+from remi_stream.models.store import admit
+
+NPY = b"\x93NUMPY"
+ZIP = b"PK\x03\x04"
+ARCHIVES = {b"\x1f\x8b": "tar.gz", b"Rar!": "rar", b"7z\xbc\xaf": "7z", b"BZh": "tar.bz2", b"\xfd7zXZ": "tar.xz"}
+PAGE = re.compile(rb"^\s*<(!doctype|html|\?xml|head|script)", re.IGNORECASE)
+POINTER = b"version https://git-lfs"
+PICKLE = re.compile(rb"^(\x80[\x01-\x05]|\(d|\(lp|ccopy_reg)")
+GENDERED = re.compile(r"(?<![a-z])((fe)?male|basicmodel_[mf])(?![a-z])", re.IGNORECASE)
+EXTRA_SHAPE = (9, 6890)
+INSTANT_INPUTS: dict[str, Shape] = {"image": (3, 224, 224), "cliff_cond": (3,)}
+INSTANT_OUTPUTS: dict[str, Shape] = {
+    "mhr_params": (204,),
+    "shape_params": (45,),
+    "cam_trans": (3,),
+    "joints_2d": (70, 2),
+    "joints_3d": (70, 3),
+}
+"""InstantHMR's tensors without the batch."""
+
+
+class Arrival(NamedTuple):
+    """names: the models that a file may be, the likeliest first. write: makes the store's file of it."""
+
+    names: list[str]
+    write: Callable[[Path], object]
+
+
+class Taken(NamedTuple):
+    """A model that has entered the store. others: what it may be as well, by its content."""
+
+    file: ModelFile
+    record: Record
+    others: list[str]
+
+
+def take(path: Path, name: str = "") -> Taken:
+    """Take a file into the store. name: what it is said to be. Raises UsageError or RemiError that says what is wrong with it."""
+    if name:
+        known_file(name)
+    arrival = recognise(path, name)
+    if name and name not in arrival.names:
+        raise UsageError(f"{path.name} is {arrival.names[0]}, not {name}. Import it without --as, or --as {arrival.names[0]}.")
+    named = [each for each in arrival.names if known_file(each).file == path.name]
+    chosen = name or next(iter(named), arrival.names[0])
+    others = [each for each in arrival.names if each != chosen]
+    return Taken(known_file(chosen), admit(known_file(chosen), path, arrival.write), others)
+
+
+def is_wheel(path: Path) -> bool:
+    """Whether a file is, or is called, a wheel."""
+    if path.suffix == ".whl":
+        return True
+    if not zipfile.is_zipfile(path):
+        return False
+    with zipfile.ZipFile(path) as archive:
+        return any(name.endswith(".dist-info/WHEEL") for name in archive.namelist())
+
+
+def recognise(path: Path, name: str = "") -> Arrival:
+    """What a file is. name: what it is said to be, which settles what its content leaves open. Raises RemiError."""
+    start = beginning(path)
+    for mark, kind in ARCHIVES.items():
+        if start.startswith(mark):
+            raise RemiError(f"{path.name} is an archive ({kind}). Unpack it and import what is in it.")
+    if PAGE.match(start):
+        raise RemiError(f"{path.name} is a web page, not a model; perhaps the download asked for a login. Get it again.")
+    if start.startswith(POINTER):
+        raise RemiError(f"{path.name} is a pointer of Git LFS, not the file. Get it with: git lfs pull")
+    if start.startswith(NPY):
+        return regressor(path)
+    if start.startswith(ZIP):
+        return from_archive(path)
+    if path.suffix == ".onnx":
+        return onnx(path)
+    if PICKLE.match(start):
+        return from_pickle(path, name)
+    return numbers(path)
+
+
+def beginning(path: Path) -> bytes:
+    """The first bytes of a file. Raises RemiError for one that is not there, is empty or cannot be read."""
+    try:
+        with path.open("rb") as file:
+            start = file.read(512)
+    except FileNotFoundError:
+        raise RemiError(f"There is no file {path}.") from None
+    except OSError as error:
+        raise RemiError(f"{path} cannot be read: {error.strerror}.") from None
+    if not start:
+        raise RemiError(f"{path.name} is empty. Get it again.")
+    return start
+
+
+def copied(path: Path, names: list[str]) -> Arrival:
+    """A file that enters the store as it is."""
+    return Arrival(names, lambda new: shutil.copyfile(path, new))
+
+
+def from_archive(path: Path) -> Arrival:
+    """A zip archive: a checkpoint of PyTorch's, unless it is something that must be unpacked first."""
+    if not zipfile.is_zipfile(path):
+        raise RemiError(f"{path.name} is cut off: its end is missing. Get it again.")
+    with zipfile.ZipFile(path) as archive:
+        members = archive.namelist()
+        if not any(name.endswith("data.pkl") for name in members):
+            raise RemiError(f"{path.name} is an archive ({some(members)}). Unpack it and import what is in it.")
+        if any("/code/" in name for name in members):
+            raise RemiError(f"{path.name} is a TorchScript program, not a checkpoint; it is not run.")
+        if broken := archive.testzip():
+            raise RemiError(f"{path.name} is damaged: {broken} fails its check sum. Get it again.")
+    return checkpoint(path)
+
+
+def from_pickle(path: Path, name: str) -> Arrival:
+    """A pickle: an old checkpoint of PyTorch's, or SMPL."""
+    from remi_stream.models.torch_file import MAGIC
+
+    with path.open("rb") as file:
+        old = MAGIC.to_bytes(10, "little") in file.read(32)
+    return checkpoint(path) if old else smpl(path, name)
+
+
+def checkpoint(path: Path) -> Arrival:
+    """A checkpoint of one of the networks."""
+    from remi_stream.models.checkpoint import recognise
+
+    networks = recognise(path)
+    names = [file.name for network in networks for file in known_files().values() if file.network == network]
+    if not names:
+        raise RemiError(f"{path.name} is {networks[0]}, but no manifest has weights for it.")
+    return copied(path, names)
+
+
+def numbers(path: Path) -> Arrival:
+    """Darknet's .weights have no mark; anything else is nothing that is known."""
+    from remi_stream.models.checkpoint import recognise_darknet
+
+    header = np.fromfile(path, "<i4", count=3)
+    if path.suffix != ".weights" and not (len(header) == 3 and header[0] == 0 and 0 <= header[1] <= 2 and header[2] == 0):
+        raise RemiError(f"{path.name} is no model that is known. What can be imported: remi-stream models")
+    names = [file.name for network in recognise_darknet(path) for file in known_files().values() if file.network == network]
+    return copied(path, names)
+
+
+def regressor(path: Path) -> Arrival:
+    """A NumPy array: J_regressor_extra.npy."""
+    try:
+        array = np.load(path, allow_pickle=False)
+    except (ValueError, EOFError, OSError) as error:
+        raise RemiError(f"{path.name} is cut off, or holds objects ({error}). Get it again.") from None
+    if array.shape != EXTRA_SHAPE or array.dtype.kind != "f":
+        got = f"{' x '.join(map(str, array.shape))} {array.dtype}"
+        raise RemiError(f"{path.name} is an array of {got}; the only one that is known is J_regressor_extra, 9 x 6890 floats.")
+    if not np.isfinite(array).all() or abs(array.sum(1) - 1).max() > 0.01:
+        raise RemiError(f"{path.name} has the size of J_regressor_extra, but its rows do not sum to 1.")
+    return copied(path, ["j_regressor_extra"])
+
+
+def smpl(path: Path, name: str) -> Arrival:
+    """A pickle in SMPL's layout; the store keeps its arrays."""
+    from remi_stream.body.smpl_file import SMPL, store_smpl
+    from remi_stream.models.smpl_pickle import read_smpl
+
+    arrays = read_smpl(path)
+    if GENDERED.search(path.name) and name != SMPL:
+        raise RemiError(f"{path.name} seems to be a man's or a woman's SMPL; engines use the neutral one. To use it: --as {SMPL}")
+    return Arrival([SMPL], lambda new: store_smpl(arrays, new))
+
+
+def onnx(path: Path) -> Arrival:
+    """An ONNX network with the inputs and outputs of InstantHMR."""
+    ports = read_ports(path)
+    wrong = [*off(ports.inputs, INSTANT_INPUTS, "input"), *off(ports.outputs, INSTANT_OUTPUTS, "output")]
+    if wrong:
+        raise RemiError(f"{path.name} is no InstantHMR: {'; '.join(wrong)}. For another network write a manifest: docs/models.md")
+    return copied(path, ["instanthmr"])
+
+
+def off(got: dict[str, Shape], wanted: dict[str, Shape], kind: str) -> list[str]:
+    """What is wrong with the inputs or outputs: one that is missing, or that has another shape behind its batch."""
+    missing = [f"it has no {kind} {name} (it has: {', '.join(got) or 'none'})" for name in wanted if name not in got]
+    shapes = [
+        f"{kind} {name} is {list(got[name])}, expected [N, {', '.join(map(str, shape))}]"
+        for name, shape in wanted.items()
+        if name in got and not fits(got[name], shape)
+    ]
+    return missing[:1] or shapes[:1]
+
+
+def fits(got: Shape, wanted: Shape) -> bool:
+    """Whether a shape with a batch before it is the wanted one; sizes that are free fit."""
+    return not got or (len(got) == len(wanted) + 1 and all(have in (None, want) for have, want in zip(got[1:], wanted)))

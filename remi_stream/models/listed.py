@@ -1,0 +1,17 @@
+"""The skeletons that users' manifests list, for those who draw what an engine in another process publishes."""
+
+from __future__ import annotations
+
+from remi_stream.errors import UsageError
+from remi_stream.models.description import learn_skeleton
+from remi_stream.models.manifest import manifest_files, read_manifest
+
+
+def learn_listed_skeletons() -> None:
+    """Make every listed skeleton known in this process; a manifest that cannot be used harms nobody but its own engine."""
+    for path in manifest_files().values():
+        try:
+            manifest = read_manifest(path)
+            learn_skeleton(manifest.skeleton, manifest.network)
+        except (UsageError, ValueError):
+            continue

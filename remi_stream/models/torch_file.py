@@ -1,0 +1,122 @@
+"""A file that torch.save wrote, read without running anything that it asks for.
+
+`torch.load(weights_only=True)` reads most of them. It refuses one with a configuration object or a random state inside, as
+training frameworks leave them there; of such a file the tensors are read here, and other objects stood in for (models/inert.py).
+The two layouts (a zip archive; before PyTorch 1.6 a row of pickles, then the numbers) are those of torch/serialization.py.
+"""
+
+from __future__ import annotations
+
+import pickle
+import warnings
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO, Any
+
+from remi_stream.errors import RemiError
+from remi_stream.models.inert import BROKEN, InertUnpickler, RunsCodeError, inert
+
+MAGIC = 0x1950A86A20F9469CFC6C
+"""The first pickle of the old layout."""
+DTYPES = (
+    "Float:float32 Double:float64 Half:float16 BFloat16:bfloat16 Long:int64 Int:int32 Short:int16 Char:int8 Byte:uint8 Bool:bool"
+)
+"""Storage class: the type of its numbers."""
+
+
+def read_torch_file(path: Path) -> Any:
+    """What torch.save was given, on the CPU. Raises RemiError for a file that is cut off, or would run code."""
+    import torch
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about protocols and old storages; what matters is raised
+        try:
+            return torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
+        except (*BROKEN, RuntimeError, OSError):  # OSError: it looks for an archive's end before the file's beginning
+            return read_inertly(path)
+
+
+def read_inertly(path: Path) -> Any:
+    """The same for a file that holds more than tensors."""
+    try:
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive:
+                return read_archive(archive)
+        with path.open("rb") as file:
+            return read_row(file)
+    except RunsCodeError as error:
+        raise RemiError(f"{path.name} would run code when it is read (it asks for {error}); it is refused.") from None
+    except (*BROKEN, RuntimeError, zipfile.BadZipFile) as error:
+        why = str(error).partition("\n")[0] or type(error).__name__
+        raise RemiError(f"{path.name} is cut off or damaged, or no checkpoint ({why}). Get it again.") from None
+
+
+def read_archive(archive: zipfile.ZipFile) -> Any:
+    """Read the new layout: data.pkl, and the numbers of each storage in a member of its own."""
+    import torch
+
+    index = next((name for name in archive.namelist() if name.endswith("data.pkl")), "")
+    if not index:
+        raise pickle.UnpicklingError("the archive has no data.pkl")
+    root = index.removesuffix("data.pkl")
+    storages: dict[str, torch.Tensor] = {}
+
+    def storage(reference: Any) -> torch.Tensor:
+        _, kind, key, _, numbers = reference[:5]
+        if key not in storages:
+            content = bytearray(archive.read(f"{root}data/{key}"))
+            storages[key] = torch.frombuffer(content, dtype=kind.dtype) if numbers else torch.empty(0, dtype=kind.dtype)
+        return storages[key]
+
+    with archive.open(index) as file:
+        return unpickle(file, storage)
+
+
+def read_row(file: IO[bytes]) -> Any:
+    """Read the old layout: magic number, version, machine, content, keys of storages; then their numbers, each after a count."""
+    import torch
+
+    if unpickle(file) != MAGIC:
+        raise pickle.UnpicklingError("it does not begin as one")
+    storages: dict[str, torch.Tensor] = {}
+
+    def storage(reference: Any) -> torch.Tensor:
+        _, kind, key, _, numbers = reference[:5]
+        whole = storages.setdefault(key, torch.empty(numbers, dtype=kind.dtype))
+        view = reference[5] if len(reference) > 5 else None
+        return whole[view[1] : view[1] + view[2]] if view else whole
+
+    _, _, content, keys = unpickle(file), unpickle(file), unpickle(file, storage), unpickle(file)
+    for key in keys:
+        whole = storages[key]
+        count = int.from_bytes(file.read(8), "little")
+        numbers = file.read(count * whole.element_size())
+        if count != len(whole) or len(numbers) != count * whole.element_size():
+            raise EOFError("its numbers end too early")
+        if count:
+            whole.copy_(torch.frombuffer(bytearray(numbers), dtype=whole.dtype))
+    return content
+
+
+def unpickle(file: IO[bytes], storage: Callable[[Any], Any] | None = None) -> Any:
+    """Read one pickle in which tensors may be."""
+    return InertUnpickler(file, tensor_names(), storage).load()
+
+
+def tensor_names() -> dict[str, Any]:
+    """What a pickle may call to build tensors, by full name."""
+    import torch
+
+    def tensor(storage: torch.Tensor, offset: int, size: tuple[int, ...], stride: tuple[int, ...], *_rest: Any) -> torch.Tensor:
+        return storage.as_strided(size, stride, offset)
+
+    def parameter(data: torch.Tensor, *_rest: Any) -> torch.Tensor:
+        return data
+
+    kinds = [pair.split(":") for pair in DTYPES.split()]
+    storages = {f"torch.{name}Storage": type(name, (), {"dtype": getattr(torch, dtype)}) for name, dtype in kinds}
+    numbers = {f"torch.{dtype}": inert(dtype) for _, dtype in kinds}
+    rebuild = {"_rebuild_tensor": tensor, "_rebuild_tensor_v2": tensor, "_rebuild_parameter": parameter}
+    calls = {f"torch._utils.{name}": function for name, function in rebuild.items()}
+    return {**storages, **numbers, **calls, "torch.Size": lambda sizes=(): tuple(sizes), "torch.device": inert("torch.device")}

@@ -1,0 +1,118 @@
+"""The files that the published networks come in, each with made weights in its own container."""
+
+from __future__ import annotations
+
+import argparse
+import struct
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from parity.recipe import make_state
+from torch import nn
+
+from remi_stream.networks.darknet import Darknet
+from remi_stream.networks.darknet_weights import numbers_from
+from remi_stream.networks.served import build
+from weights.pretend import Pickler, PretendedMap, dumps, pretended
+
+State = dict[str, torch.Tensor]
+
+
+class Published(NamedTuple):
+    """How a network is published: its gain in the recipe, its container, and for SmoothNet the sizes of its inner layers."""
+
+    gain: float
+    container: Callable[[State], Any]
+    inner: tuple[int, int] | None = None
+
+
+def bare(state: State) -> Any:
+    """AlphaPose: nothing but the state dict."""
+    return state
+
+
+def poco(state: State) -> Any:
+    """POCO: under "model" and "state_dict", with a prefix, and with pieces of the body model."""
+    body = {"model.smpl.smpl.betas": torch.zeros(1, 10)}
+    return {"epoch": 1, "model": {"state_dict": {f"model.{key}": value for key, value in state.items()} | body}}
+
+
+def lightning(state: State) -> Any:
+    """PARE: a Lightning checkpoint, whose configuration and callbacks are objects of other packages."""
+    config = pretended("yacs.config.CfgNode", PretendedMap)(PARE=pretended("yacs.config.CfgNode", PretendedMap)(NUM_JOINTS=24))
+    saver = pretended("pytorch_lightning.callbacks.model_checkpoint.ModelCheckpoint")
+    body = {"model.smpl.smpl.faces_tensor": torch.zeros(4, 3, dtype=torch.int64)}
+    return {
+        "epoch": 1,
+        "global_step": 10,
+        "pytorch-lightning_version": "1.1.8",
+        "callbacks": {saver: {"best_model_score": torch.tensor(50.0), "dirpath": "logs"}},
+        "optimizer_states": [],
+        "state_dict": {f"model.{key}": value for key, value in state.items()} | body,
+        "hparams_name": "hparams",
+        "hyper_parameters": config,
+        "options": argparse.Namespace(seed=1),
+    }
+
+
+def smoothnet(state: State) -> Any:
+    """SmoothNet: the state dict beside what training keeps."""
+    return {
+        "epoch": 70,
+        "state_dict": state,
+        "performance": np.float64(1.5).item(),
+        "optimizer": {"state": {}, "param_groups": []},
+    }
+
+
+def videopose3d(state: State) -> Any:
+    """VideoPose3D: with the random state of its shuffling, which is an object of NumPy's."""
+    shuffling = np.random.RandomState(1234)
+    return {"epoch": 80, "lr": 1e-4, "random_state": shuffling, "optimizer": {}, "model_pos": state, "model_traj": None} | {
+        "random_state_semi": None
+    }
+
+
+PUBLISHED = {
+    "poco_cliff": Published(0.9, poco),
+    "poco_pare": Published(1.0, poco),
+    "pare": Published(1.0, lightning),
+    "alphapose_halpe136": Published(1.4, bare),
+    "alphapose_halpe26": Published(1.4, bare),
+    "alphapose_coco17": Published(1.4, bare),
+    "yolov3": Published(1.2, bare),
+    "yolov3_spp": Published(1.2, bare),
+    "videopose3d": Published(1.4, videopose3d),
+    "videopose3d_causal": Published(1.4, videopose3d),
+    **{f"smoothnet_{window}": Published(1.0, smoothnet) for window in (8, 16, 32, 64)},
+}
+DARKNET_HEADER = struct.pack("<5i", 0, 2, 0, 32_013_312, 0)
+
+
+def write_network(network: str, path: Path, seed: int = 1234) -> None:
+    """Write a network with made weights as it is published."""
+    with torch.device("meta"):
+        module = build(network)
+    state = made_state(network, module, seed)
+    if isinstance(module, Darknet):
+        path.write_bytes(DARKNET_HEADER + numbers_from(state, module).astype("<f4").tobytes())
+    else:
+        save(PUBLISHED[network].container(state), path)
+
+
+def made_state(network: str, module: nn.Module, seed: int) -> State:
+    """The recipe's weights; constants are those that the network is built with."""
+    shapes = {key: tuple(tensor.shape) for key, tensor in module.state_dict().items()}
+    made = make_state(shapes, seed, PUBLISHED[network].gain)
+    built = build(network).state_dict() if made.keys() != shapes.keys() else {}
+    return {key: torch.from_numpy(np.asarray(made[key])) if key in made else built[key].clone() for key in shapes}
+
+
+def save(content: Any, path: Path, zipped: bool = True) -> None:
+    """Write what torch.save writes. zipped: the layout since PyTorch 1.6."""
+    pickles = SimpleNamespace(Pickler=Pickler, dump=lambda content, file, protocol: file.write(dumps(content)), __name__="pickle")
+    torch.save(content, path, pickle_module=pickles, _use_new_zipfile_serialization=zipped)

@@ -1,0 +1,57 @@
+"""The layout of SMPL_NEUTRAL.pkl, plain and as the first releases had it: Python 2, chumpy arrays, an old scipy matrix."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from scipy.sparse import csc_matrix
+
+from remi_stream.body.smpl import Body
+from weights.pretend import dumps, pretended
+
+
+def smpl_pickle(body: Body, chumpy: bool = False) -> bytes:
+    """The pickle of a body (V, 24 joints, 10 shapes) with correctives, in float64 as published."""
+    assert body.posedirs is not None
+    layout: dict[str, Any] = {
+        "v_template": body.v_template,
+        "shapedirs": body.shapedirs,
+        "posedirs": body.posedirs,
+        "J_regressor": csc_matrix(body.joint_regressor),
+        "J": body.joint_regressor @ body.v_template,
+        "weights": body.skin_weights,
+        "f": body.faces.astype(np.uint32),
+        "kintree_table": np.array([body.parents, range(24)], np.int64).astype(np.uint32),
+        "bs_style": "lbs",
+        "bs_type": "lrotmin",
+    }
+    if chumpy:
+        wrapped = {name: chumpy_array(layout[name]) for name in ("v_template", "posedirs", "weights", "J")}
+        layout |= wrapped | {"shapedirs": chumpy_selection(layout["shapedirs"]), "J_regressor": old_matrix(layout["J_regressor"])}
+    return dumps(layout, python2=chumpy)
+
+
+def chumpy_array(array: np.ndarray) -> Any:
+    """An array in the record that chumpy keeps of it."""
+    record = pretended("chumpy.ch.Ch")()
+    record.__dict__.update(x=array, _dirty_vars=set(), _itr=None)
+    return record
+
+
+def chumpy_selection(array: np.ndarray) -> Any:
+    """The record of a selection of a larger array: its first ten shapes."""
+    larger = np.concatenate([array, np.ones_like(array)], axis=-1)
+    numbers = np.arange(larger.size).reshape(larger.shape)[..., : array.shape[-1]]
+    record = pretended("chumpy.reordering.Select")()
+    record.__dict__.update(a=chumpy_array(larger), idxs=numbers.ravel(), preferred_shape=array.shape)
+    return record
+
+
+def old_matrix(matrix: Any) -> Any:
+    """A sparse matrix under its module's name before scipy 1.8."""
+    record = pretended("scipy.sparse.csc.csc_matrix")()
+    record.__dict__.update(
+        _shape=matrix.shape, maxprint=50, data=matrix.data, indices=matrix.indices, indptr=matrix.indptr, format="csc"
+    )
+    return record
