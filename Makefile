@@ -5,6 +5,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 TESTS ?=
+# the release that the golden vectors of the networks were recorded with
+TORCH ?= torch==2.13.0
 
 .PHONY: demo test test-slow lint bench clean
 
@@ -34,5 +36,6 @@ $(VENV)/installed: pyproject.toml
 	@touch $@
 
 $(VENV)/installed-dev: $(VENV)/installed
+	$(BIN)/python -m pip install --quiet $(TORCH)
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
 	@touch $@

@@ -31,7 +31,7 @@ class Camera(Strict, frozen=True, kw_only=True):
     calibration: an OpenCV file with camera_matrix. size, fps: asked of a webcam; fps also sets a folder's pace.
     max_fps: more frames are not taken. transport, username, password_env (a variable's name), password_file: of RTSP.
     give_up_after_s: without a picture (None: never). mirror, rotate: degrees clockwise, before mirroring.
-    masks: polygons [[x, y], ...] px of the upright picture, which nobody sees.
+    masks: polygons [[x, y], ...] px of the upright picture, which nobody sees. engine: instead of the pipeline's.
     """
 
     name: Name
@@ -53,6 +53,7 @@ class Camera(Strict, frozen=True, kw_only=True):
     mirror: bool = False
     rotate: int = 0
     masks: tuple[Polygon, ...] = ()
+    engine: str | None = None
 
     def __post_init__(self) -> None:
         if self.rotate not in (0, 90, 180, 270):
@@ -68,9 +69,10 @@ class Camera(Strict, frozen=True, kw_only=True):
 class Config(Strict, frozen=True, kw_only=True):
     """A whole pipeline. name: which daemon this is; another name has other ports.
 
-    engine, detector: names as `remi-stream engines` lists them. engine_options: passed to the engine's adapter.
+    engine, detector: names as `remi-stream engines` lists them. engine_options: passed to the adapter of this engine.
     subject: who is followed of more than max_people, by size in the picture or by distance from the camera.
-    threads: of the pose engine (None: what its manifest says). duration_s: end by itself.
+    boxes: "truth" takes the people of the sample clip from its truth, instead of finding and following them.
+    threads: of each pose engine (None: what its manifest says). duration_s: end by itself.
     bind: the address that the viewer listens on, with a token (None: loopback, without).
     record: a folder to record into, record_video: the preview pictures too. display: open a window.
     """
@@ -82,6 +84,7 @@ class Config(Strict, frozen=True, kw_only=True):
     detector: str = "blazepose"
     max_people: Annotated[int, msgspec.Meta(ge=1, le=32)] = 4
     subject: Literal["largest", "nearest"] = "largest"
+    boxes: Literal["tracked", "truth"] = "tracked"
     threads: Annotated[int, msgspec.Meta(ge=1, le=64)] | None = None
     metrics: bool = True
     viewer: Literal["none", "web"] = "none"
@@ -95,6 +98,15 @@ class Config(Strict, frozen=True, kw_only=True):
     def port(self, service: int) -> int:
         """The port of one of this daemon's services on 127.0.0.1."""
         return port(self.name, service)
+
+    @property
+    def engines(self) -> dict[str, str]:
+        """The engine of each camera, by the camera's name."""
+        return {camera.name: camera.engine or self.engine for camera in self.cameras}
+
+    def options_of(self, engine: str) -> dict[str, float]:
+        """What is passed to the adapter of an engine; `engine_options` are for the pipeline's own."""
+        return self.engine_options if engine == self.engine else {}
 
     def camera(self, name: str) -> Camera:
         """The camera of this name."""
@@ -117,6 +129,9 @@ def check(values: dict[str, Any]) -> Config:
     for name in names:
         if names.count(name) > 1:
             raise UsageError(f"Configuration: two cameras are named {name!r}; give each its own name")
+    if config.engine_options and config.engine not in config.engines.values():
+        used = ", ".join(sorted(set(config.engines.values())))
+        raise UsageError(f"Configuration: `engine_options` are for engine {config.engine!r}, but the cameras use {used}")
     return config
 
 

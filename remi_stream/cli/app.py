@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from remi_stream import __version__
-from remi_stream.cli import bench, cameras, doctor, engines, live, models, play, recordings, status, tail, view
+from remi_stream.cli import bench, cameras, convert, doctor, engines, live, models, play, recordings, status, tail, view
 
 app = typer.Typer(
     help="A camera's picture in, moving SMPL bodies out, live.",
@@ -29,6 +29,7 @@ app.command(rich_help_panel="Look")(cameras.cameras)
 app.command(rich_help_panel="Look")(doctor.doctor)
 app.command(rich_help_panel="Look")(bench.bench)
 app.command(rich_help_panel="Models")(engines.engines)
+app.command(rich_help_panel="Models")(convert.convert)
 app.add_typer(models.app, name="models", rich_help_panel="Models")
 
 

@@ -13,12 +13,11 @@ import numpy as np
 import typer
 
 from remi_stream import config as configuration
-from remi_stream.cli.options import Detector, Engine, Threads
-from remi_stream.cli.play import SAMPLE_FOCAL_PX
+from remi_stream.cli.options import Boxes, Detector, Engine, Threads
 from remi_stream.cli.ready import make_ready
 from remi_stream.config import BUS, Config
 from remi_stream.messages import Bodies, Frame, View
-from remi_stream.resources import data_file
+from remi_stream.sample import FOCAL_PX, sample_clip
 
 NAME = "bench"
 WARM_UP = 30
@@ -26,15 +25,27 @@ LOOK_EVERY = 10
 
 
 def bench(
+    name: Annotated[
+        str | None, typer.Argument(metavar="ENGINE", help="The same as --engine; with --peers a detector, too.")
+    ] = None,
     engine: Engine = "blazepose",
     detector: Detector = "blazepose",
     threads: Threads = None,
+    boxes: Annotated[
+        Boxes, typer.Option(help="truth: take the boxes from the clip's truth; nobody is followed.")
+    ] = Boxes.tracked,
     seconds: Annotated[float, typer.Option(help="How long to run the pipeline live.", min=3)] = 20.0,
+    peers: Annotated[bool, typer.Option("--peers", help="Time the network alone instead, beside PyTorch eager.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Measure this machine: each stage alone, then everything live."""
-    camera = {"name": "sample", "source": str(data_file("sample.mp4")), "loop": True, "focal_px": SAMPLE_FOCAL_PX}
-    values = {"name": NAME, "cameras": [camera], "engine": engine, "detector": detector, "threads": threads}
+    """Measure this machine on the sample clip: each stage alone, then everything live; or a network beside PyTorch."""
+    engine = name or engine
+    if peers:
+        from remi_stream.cli.bench_network import bench_network
+
+        return bench_network(engine, threads, as_json)
+    camera = {"name": "sample", "source": str(sample_clip()), "loop": True, "focal_px": FOCAL_PX}
+    values = {"name": NAME, "cameras": [camera], "engine": engine, "detector": detector, "threads": threads, "boxes": boxes.value}
     config = configuration.check({**values, "metrics": False})
     make_ready(config)
     figures = {"cores": os.cpu_count(), **stages_alone(config), "live": live(config, seconds)}

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.text import Text
 
 from remi_stream import config
+from remi_stream.capture.devices import Device
 from remi_stream.cli.machine import Machine
 from remi_stream.errors import DONE, NOT_STARTED, RemiError
 
@@ -19,7 +20,25 @@ LITTLE_BYTES, TOO_LITTLE_BYTES = 1e9, 1e8
 FEATURES = {"avx2": "AVX2", "avx512f": "AVX-512", "amx_bf16": "AMX bf16"}
 CV2 = ("opencv-python-headless", "opencv-python", "opencv-contrib-python-headless", "opencv-contrib-python")
 OPENVINO = "import openvino; print(openvino.__version__.split('-')[0], *openvino.Core().available_devices)"
+LOADED_APART = ("openvino", "av")
 FFMPEG = "import av; print(av.ffmpeg_version_info)"
+MODULES = {"opencv-python-headless": "cv2", "pyyaml": "yaml", "pyzmq": "zmq"}
+"""What is imported of a package that calls it otherwise."""
+ABSENT = re.compile(r"(lib[\w.+-]*\.so[\w.]*): cannot open shared object")
+DEBIAN = {
+    "libGL.so": "libgl1",
+    "libEGL.so": "libegl1",
+    "libOpenGL.so": "libopengl0",
+    "libgthread-2.0.so": "libglib2.0-0",
+    "libglib-2.0.so": "libglib2.0-0",
+    "libSM.so": "libsm6",
+    "libXext.so": "libxext6",
+    "libXrender.so": "libxrender1",
+    "libxcb.so": "libxcb1",
+    "libgomp.so": "libgomp1",
+    "libstdc++.so": "libstdc++6",
+}
+"""Where Debian and Ubuntu keep libraries that Python packages expect of the system."""
 STYLES = {"ok": "green", "warn": "yellow", "fail": "bold red"}
 
 
@@ -91,7 +110,7 @@ def openvino(machine: Machine, _name: str) -> Finding:
     try:
         version, *devices = machine.say(OPENVINO).split()
     except RemiError as error:
-        return Finding("fail", f"does not load: {error}. Install it again: pip install --force-reinstall openvino")
+        return Finding("fail", f"does not load: {error}. {_cure(str(error), 'openvino')}")
     return Finding("ok", f"{version}, devices: {', '.join(devices)}")
 
 
@@ -100,7 +119,16 @@ def ffmpeg(machine: Machine, _name: str) -> Finding:
     try:
         return Finding("ok", machine.say(FFMPEG))
     except RemiError as error:
-        return Finding("fail", f"does not load: {error}. Install it again: pip install --force-reinstall av")
+        return Finding("fail", f"does not load: {error}. {_cure(str(error), 'av')}")
+
+
+def libraries(machine: Machine, _name: str) -> Finding:
+    """Import everything else that is needed; what a package lacks of the system shows only then."""
+    needed = [_package(requirement) for requirement in machine.requirements()]
+    packages = {MODULES.get(package, package.replace("-", "_")): package for package in needed if package not in LOADED_APART}
+    faults = {module: fault for module, fault in machine.load(list(packages)).items() if fault}
+    bad = [f"{module} does not load: {fault}. {_cure(fault, packages[module])}" for module, fault in faults.items()]
+    return Finding("fail", "; ".join(bad)) if bad else Finding("ok", f"load: {', '.join(packages)}")
 
 
 def models(machine: Machine, _name: str) -> Finding:
@@ -115,9 +143,19 @@ def models(machine: Machine, _name: str) -> Finding:
     return Finding("ok", ", ".join(states))
 
 
+def cameras(machine: Machine, name: str) -> Finding:
+    """Look for cameras at this machine, and for what keeps them from being used."""
+    devices = machine.cameras()
+    if not devices:
+        return Finding("ok", "none at this machine; network cameras need none")
+    ours = {str(stage["pid"]) for stage in (machine.daemon(name) or {"stages": {}})["stages"].values()}
+    bad = [trouble for trouble in (_trouble(device, machine, ours) for device in devices) if trouble]
+    return Finding("warn", "; ".join(bad)) if bad else Finding("ok", ", ".join(map(_called, devices)))
+
+
 def ports(machine: Machine, name: str) -> Finding:
     """Look for somebody else on this daemon's ports."""
-    numbers = [config.port(name, service) for service in (config.BUS, config.CONTROL, config.METRICS)]
+    numbers = [config.port(name, service) for service in (config.BUS, config.CONTROL, config.WEB, config.METRICS)]
     taken = [str(number) for number in numbers if not machine.port_is_free(number)]
     if not taken:
         return Finding("ok", f"free: {', '.join(map(str, numbers))}")
@@ -151,11 +189,44 @@ CHECKS: dict[str, Callable[[Machine, str], Finding]] = {
     "processor": cpu,
     "OpenVINO": openvino,
     "FFmpeg": ffmpeg,
+    "libraries": libraries,
     "models": models,
+    "cameras": cameras,
     "ports": ports,
     "run folder": run_folder,
     "disk": disk,
 }
+
+
+def _trouble(device: Device, machine: Machine, ours: set[str]) -> str:
+    """Why this camera cannot be used, and what to do; nothing if it can, or is used by this very daemon."""
+    others = [user for user in device.used_by if user.split()[0] not in ours]
+    if "permission" in device.fault:
+        return f"{_called(device)}: no permission. {_admission(machine.group_of(device.path), device.path)}"
+    if others or "busy" in device.fault:
+        who = ", ".join(others) or "another program"
+        return f"{_called(device)} is in use by {who}. It serves one program at a time: end that, or take another"
+    return f"{_called(device)}: {device.fault}. Unplug it and plug it in again" if device.fault else ""
+
+
+def _admission(group: str, path: str) -> str:
+    if group == "root":
+        return f"Only root may use it: sudo chgrp video {path} && sudo chmod g+rw {path}, then join the group 'video'"
+    return f"Add yourself to the group {group!r}: sudo usermod -aG {group} $USER, then log in again"
+
+
+def _called(device: Device) -> str:
+    return f"{device.path} ({device.name})"
+
+
+def _cure(fault: str, package: str) -> str:
+    """What to do about a package that does not load."""
+    absent = ABSENT.search(fault)
+    if not absent:
+        return f"Install it again: pip install --force-reinstall {package}"
+    library = absent[1]
+    debian = next((name for stem, name in DEBIAN.items() if library.startswith(stem)), None)
+    return f"Install it: sudo apt-get install {debian}" if debian else f"Install the system's package that has {library}"
 
 
 def _package(requirement: str) -> str:

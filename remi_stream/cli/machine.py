@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import grp
 import importlib.metadata
 import os
 import shutil
@@ -11,6 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from remi_stream.capture.devices import Device, devices
 from remi_stream.config import CONTROL, port
 from remi_stream.errors import RemiError
 from remi_stream.folder import run_folder
@@ -60,6 +62,33 @@ class Machine:
         if done.returncode:
             raise RemiError((done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1])
         return done.stdout.strip()
+
+    def load(self, modules: list[str]) -> dict[str, str]:
+        """Why each module cannot be imported, "" for one that can: all in one process, each in its own only if that fails."""
+        try:
+            self.say(f"import {', '.join(modules)}")
+        except RemiError:
+            return {module: self._fault(module) for module in modules}
+        return dict.fromkeys(modules, "")
+
+    def _fault(self, module: str) -> str:
+        try:
+            self.say(f"import {module}")
+        except RemiError as error:
+            return str(error)
+        return ""
+
+    def cameras(self) -> list[Device]:
+        """The devices that can capture, and those that cannot be asked."""
+        return devices()
+
+    def group_of(self, path: str) -> str:
+        """The group whose members may use a device."""
+        number = os.stat(path).st_gid
+        try:
+            return grp.getgrgid(number).gr_name
+        except KeyError:
+            return str(number)
 
     def models(self) -> dict[str, str]:
         """What is wrong with each known file of weights: nothing, "missing" or "damaged"."""

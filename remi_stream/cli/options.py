@@ -26,6 +26,13 @@ class Viewer(str, enum.Enum):
     none = "none"
 
 
+class Boxes(str, enum.Enum):
+    """Where people's boxes come from."""
+
+    tracked = "tracked"
+    truth = "truth"
+
+
 class Subject(str, enum.Enum):
     """Who is followed of more people than may be."""
 

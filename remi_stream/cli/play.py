@@ -11,15 +11,12 @@ from typing import Annotated, Any
 import typer
 
 from remi_stream import config as configuration
-from remi_stream.cli.options import Display, Duration, Log, LogFormat, Record, RecordVideo, pipeline_options, with_options
+from remi_stream.cli.options import Boxes, Display, Duration, Log, LogFormat, Record, RecordVideo, pipeline_options, with_options
 from remi_stream.config import Config
 from remi_stream.errors import RemiError, UsageError
 from remi_stream.log import start_log
 from remi_stream.messages import Health
-from remi_stream.resources import data_file
-
-SAMPLE_FOCAL_PX = 1150.0
-
+from remi_stream.sample import FOCAL_PX, sample_clip
 
 Focal = Annotated[float | None, typer.Option(help="Focal length in px (default: the picture's diagonal).", min=1)]
 
@@ -27,9 +24,15 @@ with_pipeline_options = with_options(pipeline_options, into="options")
 
 
 @with_pipeline_options
-def demo(options: dict[str, Any]) -> int:
+def demo(
+    options: dict[str, Any],
+    boxes: Annotated[
+        Boxes, typer.Option(help="truth: take people's boxes from the clip's truth; nobody is followed.")
+    ] = Boxes.tracked,
+) -> int:
     """Play the sample clip as a live camera, over and over."""
-    camera = {"name": "sample", "source": str(data_file("sample.mp4")), "loop": True, "focal_px": SAMPLE_FOCAL_PX}
+    options["boxes"] = boxes
+    camera = {"name": "sample", "source": str(sample_clip()), "loop": True, "focal_px": FOCAL_PX}
     return start(options, camera)
 
 

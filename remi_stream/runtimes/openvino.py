@@ -9,12 +9,16 @@ import numpy as np
 import openvino
 from openvino.preprocess import PrePostProcessor
 
+from remi_stream.runtimes.processor import multiplies_bf16
+
 
 class OpenVino:
     """A network in OpenVINO: one request, latency first.
 
     outputs: the names to compute; what only the others need is cut out of the network. bytes_scale: the network reads
-    uint8 pictures and multiplies them by this, then adds bytes_offset, inside the graph.
+    uint8 pictures and multiplies them by this, then adds bytes_offset, inside the graph. precision: "f32", "bf16", or "auto":
+    bf16 where the processor multiplies it. A network whose batch is free is compiled for one row: on a CPU, several at once
+    take as long as one after the other. Reading and compiling takes a second at most, so nothing compiled is kept.
     """
 
     def __init__(
@@ -27,6 +31,8 @@ class OpenVino:
         threads: int = 1,
         precision: str = "f32",
     ) -> None:
+        if precision == "auto":
+            precision = "bf16" if multiplies_bf16() else "f32"
         self.name = f"openvino {precision}, {threads} thread{'s' if threads > 1 else ''}"
         core = openvino.Core()
         network = keep_outputs(core.read_model(model), outputs)
@@ -34,14 +40,20 @@ class OpenVino:
             network = read_bytes(network, bytes_scale, bytes_offset)
         self._inputs = [port.get_any_name() for port in network.inputs]
         self._outputs = [port.get_any_name() for port in network.outputs]
-        compiled = core.compile_model(network, "CPU", settings(threads, precision))
-        self._request = compiled.create_infer_request()
+        self._one_by_one = one_row(network)
+        self._request = core.compile_model(network, "CPU", settings(threads, precision)).create_infer_request()
 
     def run(self, tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Compute the outputs; they are views of the network's memory, overwritten by the next call."""
+        """Compute the outputs; they may be views of the network's memory, overwritten by the next call."""
         feed = [tensors[name] for name in self._inputs]
+        if not self._one_by_one or len(feed[0]) == 1:
+            return dict(zip(self._outputs, self._infer(feed)))
+        rows = [[part.copy() for part in self._infer([part[row : row + 1] for part in feed])] for row in range(len(feed[0]))]
+        return {name: np.concatenate(parts) for name, parts in zip(self._outputs, zip(*rows))}
+
+    def _infer(self, feed: list[np.ndarray]) -> list[np.ndarray]:
         found = self._request.infer(feed, share_inputs=True, share_outputs=True)
-        return {name: found[index] for index, name in enumerate(self._outputs)}
+        return [found[index] for index in range(len(self._outputs))]
 
 
 def settings(threads: int, precision: str) -> dict[str, object]:
@@ -52,6 +64,17 @@ def settings(threads: int, precision: str) -> dict[str, object]:
         "PERFORMANCE_HINT": "LATENCY",
         "NUM_STREAMS": 1,
     }
+
+
+def one_row(network: openvino.Model) -> bool:
+    """Fix the batch of a network to one row if it is free; says whether it was."""
+    shapes = {port: port.get_partial_shape() for port in network.inputs}
+    free = {port: shape for port, shape in shapes.items() if shape.rank.is_static and len(shape) and shape[0].is_dynamic}
+    for shape in free.values():
+        shape[0] = 1
+    if free:
+        network.reshape({port: free.get(port, shape) for port, shape in shapes.items()})
+    return bool(free)
 
 
 def keep_outputs(network: openvino.Model, outputs: Sequence[str]) -> openvino.Model:

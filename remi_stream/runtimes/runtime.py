@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import importlib.util
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 
-from remi_stream.errors import unknown
+from remi_stream.errors import RemiError, unknown
 from remi_stream.models.manifest import ModelFile
 
 
@@ -36,10 +37,17 @@ def load_weights(file: ModelFile, kind: str, **settings: Any) -> Runtime:
     from remi_stream.models.store import model_file
 
     if kind == "torch":
+        require_torch(file)
         from remi_stream.runtimes.torch import Torch
 
         return Torch(file.network, model_file(file), **settings)
     return load_runtime(kind, artefact(file) if file.network else model_file(file), **settings)
+
+
+def require_torch(file: ModelFile) -> None:
+    """Raise RemiError unless PyTorch is installed."""
+    if importlib.util.find_spec("torch") is None:
+        raise RemiError(f"{file.name} is to run in PyTorch, which is not installed here: pip install 'remi-stream[torch]'")
 
 
 def load_runtime(kind: str, model: Path, **settings: Any) -> Runtime:

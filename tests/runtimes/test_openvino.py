@@ -51,3 +51,19 @@ def test_name_tells_precision_and_threads(network: Path) -> None:
 def test_unknown_runtime_is_told(network: Path) -> None:
     with pytest.raises(UsageError, match=r"Unknown runtime 'openvin'. Did you mean 'openvino'\?"):
         load_runtime("openvin", network)
+
+
+def test_network_with_a_free_batch_gives_each_row_what_it_gives_alone(tmp_path: Path) -> None:
+    picture = ops.parameter(openvino.PartialShape([-1, 4]), np.float32, name="picture")
+    picture.output(0).get_tensor().set_names({"picture"})
+    double = ops.multiply(picture, ops.constant(np.float32(2)))
+    double.output(0).get_tensor().set_names({"double"})
+    openvino.save_model(openvino.Model([double], [picture], "net"), tmp_path / "net.xml", compress_to_fp16=False)
+    rows = np.arange(12, dtype=np.float32).reshape(3, 4)
+    runtime = OpenVino(tmp_path / "net.xml")
+    np.testing.assert_allclose(runtime.run({"picture": rows})["double"], 2 * rows)
+    np.testing.assert_allclose(runtime.run({"picture": rows[:1]})["double"], 2 * rows[:1])
+
+
+def test_automatic_precision_says_what_it_became(network: Path) -> None:
+    assert OpenVino(network, precision="auto").name in ("openvino bf16, 1 thread", "openvino f32, 1 thread")

@@ -1,0 +1,31 @@
+"""ONNX Runtime on the CPU."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from remi_stream.errors import RemiError
+
+
+class OnnxRuntime:
+    """An ONNX network; outputs: the names to compute (none: all)."""
+
+    def __init__(self, model: Path, *, threads: int = 1, outputs: tuple[str, ...] = ()) -> None:
+        try:
+            import onnxruntime
+        except ImportError:
+            raise RemiError("ONNX Runtime is not installed. Install it: pip install 'remi-stream[onnx]'") from None
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        self.name = f"onnxruntime f32, {threads} thread{'s' if threads > 1 else ''}"
+        self._session = onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
+        self._outputs = list(outputs) or [port.name for port in self._session.get_outputs()]
+        self._inputs = [port.name for port in self._session.get_inputs()]
+
+    def run(self, tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Compute the outputs."""
+        found = self._session.run(self._outputs, {name: tensors[name] for name in self._inputs})
+        return dict(zip(self._outputs, found))

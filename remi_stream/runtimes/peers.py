@@ -1,0 +1,136 @@
+"""One network in several runtimes, each in a process of its own, timed in turns on the same inputs."""
+
+from __future__ import annotations
+
+import multiprocessing
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from multiprocessing.connection import Connection
+from typing import Any, NamedTuple
+
+import cv2
+import numpy as np
+
+from remi_stream.errors import RemiError
+from remi_stream.models.manifest import ModelFile
+from remi_stream.networks.network import find_network
+from remi_stream.runtimes.runtime import load_weights
+from remi_stream.sample import sample_boxes, sample_clip
+
+PICTURES = 8
+WARM_UP = 4
+NEAR = 20.0
+"""How far around the sample's person the pictures reach, px."""
+
+
+class Peer(NamedTuple):
+    """A runtime to measure. kind, settings: as for `load_weights`."""
+
+    kind: str
+    settings: dict[str, Any]
+
+
+class Outcome(NamedTuple):
+    """name: what ran. times_ms: of each call. outputs: of each of the inputs, by name."""
+
+    name: str
+    times_ms: np.ndarray
+    outputs: list[dict[str, np.ndarray]]
+
+
+def compare(file: ModelFile, peers: list[Peer], rounds: int = 5, calls: int = 8) -> list[Outcome]:
+    """Time a checkpoint in several runtimes, one row a call, in turns: each runs alone, while the others wait."""
+    feeds = sample_inputs(file.network)
+    with started(file, peers, feeds) as pipes:
+        first = [answer(pipe) for pipe in pipes]
+        times: list[list[float]] = [[] for _ in peers]
+        for _ in range(rounds):
+            for pipe, found in zip(pipes, times):
+                pipe.send(calls)
+                found += answer(pipe)
+    return [Outcome(name, np.array(each), outputs) for (name, outputs), each in zip(first, times)]
+
+
+@contextmanager
+def started(file: ModelFile, peers: list[Peer], feeds: list[dict[str, np.ndarray]]) -> Iterator[list[Connection]]:
+    """A process for each peer, ready; they end with the block."""
+    spawn = multiprocessing.get_context("spawn")
+    pipes, processes = [], []
+    for peer in peers:
+        ours, theirs = spawn.Pipe()
+        process = spawn.Process(target=serve, args=(theirs, file, peer, feeds), daemon=True)
+        process.start()
+        theirs.close()
+        pipes.append(ours)
+        processes.append(process)
+    try:
+        yield pipes
+    finally:
+        for pipe, process in zip(pipes, processes):
+            pipe.close()
+            process.join(5)
+            process.kill()
+
+
+def answer(pipe: Connection) -> Any:
+    """What a peer says next. Raises RemiError with its reason if it failed."""
+    try:
+        failed, said = pipe.recv()
+    except EOFError:
+        raise RemiError("A benchmark process died; the log above says why.") from None
+    if failed:
+        raise RemiError(said)
+    return said
+
+
+def serve(pipe: Connection, file: ModelFile, peer: Peer, feeds: list[dict[str, np.ndarray]]) -> None:
+    """A peer's process: say the name and the outputs, then time as many calls as asked for, until nobody asks."""
+    try:
+        runtime = load_weights(file, peer.kind, **peer.settings)
+    except RemiError as error:
+        pipe.send((True, str(error)))
+        return
+    outputs = [{name: value.copy() for name, value in runtime.run(feed).items()} for feed in feeds]
+    for index in range(WARM_UP):
+        runtime.run(feeds[index % len(feeds)])
+    pipe.send((False, (runtime.name, outputs)))
+    while (calls := wanted(pipe)) is not None:
+        times = []
+        for index in range(calls):
+            start = time.perf_counter()
+            runtime.run(feeds[index % len(feeds)])
+            times.append((time.perf_counter() - start) * 1000)
+        pipe.send((False, times))
+
+
+def wanted(pipe: Connection) -> int | None:
+    """How many calls are asked for next; None at the end."""
+    try:
+        calls: int = pipe.recv()
+    except EOFError:
+        return None
+    return calls
+
+
+def sample_inputs(network: str) -> list[dict[str, np.ndarray]]:
+    """Inputs of one row each: the sample's person, all over the clip; what is no picture is noise (fixed seed)."""
+    random = np.random.default_rng(0)
+    table = find_network(network)
+    feeds = []
+    for picture in sample_people(table.picture.width, table.picture.height) if table.picture else [None] * PICTURES:
+        feed = {name: random.normal(0, 0.3, (1, *shape)).astype(np.float32) for name, shape in table.inputs.items()}
+        feeds.append(feed if picture is None else {"image": picture[None], **feed})
+    return feeds
+
+
+def sample_people(width: int, height: int) -> list[np.ndarray]:
+    """Pictures (height, width, 3) uint8 RGB of the sample's person."""
+    boxes, video, found = sample_boxes(), cv2.VideoCapture(str(sample_clip())), []
+    for index in np.linspace(0, len(boxes) - 1, PICTURES).astype(int):
+        video.set(cv2.CAP_PROP_POS_FRAMES, int(index))
+        image = video.read()[1]
+        x0, y0, x1, y1 = np.clip(boxes[index] + [-NEAR, -NEAR, NEAR, NEAR], 0, [*image.shape[1::-1]] * 2).astype(int)
+        found.append(np.ascontiguousarray(cv2.resize(image[y0:y1, x0:x1], (width, height))[..., ::-1]))
+    video.release()
+    return found

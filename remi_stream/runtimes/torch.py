@@ -1,0 +1,40 @@
+"""PyTorch, eager: the runtime that everything else is compared with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from remi_stream.errors import RemiError
+from remi_stream.models.checkpoint import read_checkpoint
+from remi_stream.networks.network import find_network
+from remi_stream.networks.served import load
+
+
+class Torch:
+    """A checkpoint in PyTorch, in inference mode with channels last.
+
+    network: a name of networks/network.py. device: "cpu", "cuda", or "auto": the GPU if there is one.
+    """
+
+    def __init__(self, network: str, checkpoint: Path, *, threads: int = 1, device: str = "auto") -> None:
+        if device == "auto":
+            device = "cuda" if torch.cuda.is_available() else "cpu"
+        if device == "cuda" and not torch.cuda.is_available():
+            raise RemiError('PyTorch sees no CUDA device. Use device = "cpu", or see: remi-stream doctor')
+        torch.set_num_threads(threads)
+        self.name = f"torch {device} f32" + (f", {threads} thread{'s' if threads > 1 else ''}" if device == "cpu" else "")
+        self._device = torch.device(device)
+        self._outputs = find_network(network).outputs
+        self._inputs = tuple(find_network(network).tensors())
+        module = load(network, read_checkpoint(checkpoint, network))
+        self._module = module.to(self._device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def run(self, tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Compute the outputs, (B, ...) float32."""
+        with torch.inference_mode():
+            feed = [torch.from_numpy(np.ascontiguousarray(tensors[name])).to(self._device) for name in self._inputs]
+            found = self._module(*feed)
+        return {name: value.cpu().numpy() for name, value in zip(self._outputs, found)}

@@ -1,0 +1,92 @@
+"""A checkpoint becomes ONNX once, and every runtime computes the same with it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from remi_stream.convert import artefact, onnx
+from remi_stream.errors import RemiError
+from remi_stream.models import arrival
+from remi_stream.models.catalogue import known_file
+from remi_stream.models.manifest import ModelFile
+from remi_stream.runtimes.runtime import load_weights
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
+
+X = np.random.default_rng(3).normal(size=(5, 1, 8)).astype(np.float32)
+
+
+@pytest.fixture
+def smoothnet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModelFile:
+    """The smallest network, imported into an empty store."""
+    from tools.make_weights import MODELS
+
+    monkeypatch.setenv("REMI_HOME", str(tmp_path / "home"))
+    file, write = MODELS["smoothnet_w8"]
+    write(tmp_path / file, 1234)
+    arrival.take(tmp_path / file)
+    return known_file("smoothnet_w8")
+
+
+def test_checkpoint_that_was_not_converted_is_told_with_the_command(smoothnet: ModelFile) -> None:
+    with pytest.raises(RemiError, match=r"has not been converted to ONNX. Convert it: remi-stream convert smoothnet_w8"):
+        artefact.artefact(smoothnet)
+
+
+def test_every_runtime_gives_what_pytorch_gives(smoothnet: ModelFile) -> None:
+    artefact.convert(smoothnet)
+    expected = load_weights(smoothnet, "torch", device="cpu").run({"x": X})["y"]
+    assert expected.std() > 0.01
+    for kind, settings in (("onnx", {}), ("openvino", {"precision": "f32"})):
+        found = load_weights(smoothnet, kind, **settings).run({"x": X})["y"]
+        np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def test_same_weights_become_the_same_bytes_that_say_nothing_of_this_machine(smoothnet: ModelFile) -> None:
+    first = artefact.convert(smoothnet).read_bytes()
+    artefact.place(smoothnet).unlink()
+    assert artefact.convert(smoothnet).read_bytes() == first
+    assert str(Path.cwd()).encode() not in first
+    assert b"site-packages" not in first
+
+
+def test_conversion_that_fails_leaves_nothing(smoothnet: ModelFile, monkeypatch: pytest.MonkeyPatch) -> None:
+    def half(network: str, checkpoint: Path, target: Path) -> None:
+        target.write_bytes(b"half")
+        raise RuntimeError("no memory left")
+
+    monkeypatch.setattr(onnx, "export", half)
+    with pytest.raises(RuntimeError):
+        artefact.convert(smoothnet)
+    assert list(artefact.place(smoothnet).parent.iterdir()) == []
+
+
+def test_pipeline_converts_in_a_process_of_its_own_and_only_once(smoothnet: ModelFile) -> None:
+    told: list[str] = []
+    artefact.make_artefacts([smoothnet], told.append)
+    artefact.make_artefacts([smoothnet], told.append)
+    assert told == ["Converting checkpoint_8.pth.tar to ONNX, once (a minute or so) ..."]
+    assert artefact.artefact(smoothnet).is_file()
+
+
+def test_failed_conversion_is_one_line(smoothnet: ModelFile, monkeypatch: pytest.MonkeyPatch) -> None:
+    from remi_stream.models.store import place
+
+    place(smoothnet).write_bytes(b"damaged")
+    with pytest.raises(RemiError, match="checkpoint_8.pth.tar") as error:
+        artefact.make_artefacts([smoothnet], lambda line: None)
+    assert "\n" not in str(error.value)
+
+
+def test_missing_tools_are_told_with_what_to_install(smoothnet: ModelFile, monkeypatch: pytest.MonkeyPatch) -> None:
+    def find(name: str) -> Any:
+        return None if name == "onnxscript" else object()
+
+    monkeypatch.setattr("importlib.util.find_spec", find)
+    with pytest.raises(RemiError, match=r"needs onnxscript, which is not installed here: pip install 'remi-stream\[torch\]'"):
+        artefact.convert(smoothnet)
