@@ -26,6 +26,7 @@ import msgspec
 from remi_stream.errors import CRASHED, DONE, RemiError
 from remi_stream.log import start_log
 from remi_stream.messages import Health
+from remi_stream.models.listed import learn_listed_skeletons
 from remi_stream.order import BEAT_S, Order
 from remi_stream.pipeline import Row, listens, row_of
 
@@ -102,6 +103,7 @@ def main(arguments: list[str]) -> int:
     _tie_to_supervisor(order, row)
     stop = _catch_signals()
     os.nice(row.nice)
+    learn_listed_skeletons()
     pulse = Pulse(int(arguments[-1]), order.label)
     try:
         return _run(_make_loop(order, row), pulse, stop)

@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from remi_stream.body.attachments import landmarks
-from remi_stream.body.ik import Memory, Skeleton
+from remi_stream.body.ik import Memory, Skeleton, Solution
 from remi_stream.body.lifting import LIMBS, bone_lengths, lift
 from remi_stream.body.smpl import Body, forward_kinematics
 from remi_stream.geometry import Intrinsics, rotation_vectors
@@ -49,17 +49,23 @@ class Fitter:
         weights = visibility**2
         points = lift(world, pixels, weights, intrinsics, self.lengths)
         pose = self._skeleton.solve(points, visibility, memory, elapsed)
-        smpl = Smpl(
-            body=self._name,
-            global_orient=rotation_vectors(pose.rotations[0]).astype(np.float32),
-            body_pose=rotation_vectors(pose.rotations[1:]).astype(np.float32).ravel(),
-            betas=MEAN_SHAPE,
-            transl=self._transl(pose.rotations, points, weights).astype(np.float32),
-            joint_confidence=pose.joint_confidence.astype(np.float32),
-        )
-        return Fit(points, smpl, pose.memory)
+        transl = transl_of(self._rest_joints, pose.rotations, points, weights)
+        return Fit(points, smpl_of(self._name, pose, transl), pose.memory)
 
-    def _transl(self, rotations: np.ndarray, points: np.ndarray, weights: np.ndarray) -> np.ndarray:
-        """SMPL's transl (3,), m, that brings the posed body's limbs to where the landmarks (33, 3) have them."""
-        posed = landmarks(*forward_kinematics(self._rest_joints, rotations, np.zeros(3)))
-        return np.average((points - posed)[LIMBS], axis=0, weights=np.maximum(weights[LIMBS], 1e-3))
+
+def transl_of(rest_joints: np.ndarray, rotations: np.ndarray, points: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """SMPL's transl (3,), m, that brings the posed body's limbs to where the landmarks (33, 3) have them; weights: (33,)."""
+    posed = landmarks(*forward_kinematics(rest_joints, rotations, np.zeros(3)))
+    return np.average((points - posed)[LIMBS], axis=0, weights=np.maximum(weights[LIMBS], 1e-3))
+
+
+def smpl_of(body: Literal["smpl", "open"], pose: Solution, transl: np.ndarray) -> Smpl:
+    """The message: this pose of the mean-shaped body."""
+    return Smpl(
+        body=body,
+        global_orient=rotation_vectors(pose.rotations[0]).astype(np.float32),
+        body_pose=rotation_vectors(pose.rotations[1:]).astype(np.float32).ravel(),
+        betas=MEAN_SHAPE,
+        transl=transl.astype(np.float32),
+        joint_confidence=pose.joint_confidence.astype(np.float32),
+    )

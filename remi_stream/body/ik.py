@@ -1,7 +1,8 @@
 """Inverse kinematics: 33 landmarks in space -> the 24 rotations of a SMPL body, in closed form.
 
 What landmarks cannot tell is not made up: collars, toes and fingers keep their rest pose, and the spine's three joints share
-the turn between pelvis and chest. Bones are followed by direction, so a body of other proportions takes the same pose.
+the turn between pelvis and chest; head, hands and feet keep theirs where their landmarks are not known. Bones are followed by
+direction, so a body of other proportions takes the same pose.
 """
 
 from __future__ import annotations
@@ -19,17 +20,17 @@ PELVIS, HEAD, NECK, SPINE = 0, 15, 12, [3, 6, 9]
 UPPER, MIDDLE, END = [16, 17, 1, 2], [18, 19, 4, 5], [20, 21, 7, 8]
 ROOTS, HINGES, TIPS = [11, 12, 23, 24], [13, 14, 25, 26], [15, 16, 27, 28]
 """Landmarks of the limbs: left arm, right arm, left leg, right leg."""
-FACE = slice(0, 11)
+FACE, HANDS, FEET = slice(0, 11), slice(17, 23), slice(29, 33)
 SPINE_MOST, HEAD_MOST = np.radians(80), np.radians(90)
 FOOT_SHARE = 0.5
 """How much a straight leg's turn about itself follows the foot, rather than the pelvis."""
 
 
 class Memory(NamedTuple):
-    """What one frame leaves to the next."""
+    """What one frame leaves to the next. ends: None where hands and feet were not known."""
 
     limbs: limbs.Held
-    ends: Ends
+    ends: Ends | None
 
 
 class Solution(NamedTuple):
@@ -51,20 +52,26 @@ class Skeleton:
         self.points = rest
 
     def solve(self, points: np.ndarray, visibility: np.ndarray, memory: Memory | None = None, elapsed: float = 0.0) -> Solution:
-        """Find the pose of landmarks (33, 3), m; visibility (33,) in [0, 1]; memory: of the frame elapsed s ago."""
+        """Find the pose of landmarks (33, 3), m; visibility (33,) in [0, 1]; memory: of the frame elapsed s ago.
+
+        The face, or hands and feet, may be unknown: NaN, with visibility 0.
+        """
+        unknown = np.isnan(points[:, 0])
         turns = np.zeros((24, 3, 3)) + np.eye(3)
         pelvis, chest = torso_frames(points) @ self.torso.swapaxes(1, 2)
         turns[PELVIS] = pelvis
         turns[SPINE], whole = shared(pelvis.T @ chest, 3, SPINE_MOST)
         chest = pelvis @ whole
-        turns[[NECK, HEAD]], _ = shared(chest.T @ head_rotation(self.face, points[FACE]), 2, HEAD_MOST)
+        if not unknown[FACE].any():
+            turns[[NECK, HEAD]], _ = shared(chest.T @ head_rotation(self.face, points[FACE]), 2, HEAD_MOST)
         above = np.stack([chest, chest, pelvis, pelvis])
         hinges = self._hinges(points, above, memory, elapsed)
-        turns[UPPER] = hinges.upper
-        below = above @ hinges.upper @ hinges.lower
-        turns[MIDDLE], turns[END], ends = turn_ends(
-            self.points, points, below, hinges.lower, memory.ends if memory else None, elapsed
-        )
+        turns[UPPER], turns[MIDDLE] = hinges.upper, hinges.lower
+        ends = None
+        if not (unknown[HANDS].any() or unknown[FEET].any()):
+            below = above @ hinges.upper @ hinges.lower
+            before = memory.ends if memory else None
+            turns[MIDDLE], turns[END], ends = turn_ends(self.points, points, below, hinges.lower, before, elapsed)
         return Solution(turns, confidence(visibility, hinges.seen), Memory(hinges.held, ends))
 
     def _hinges(self, points: np.ndarray, above: np.ndarray, memory: Memory | None, elapsed: float) -> limbs.Hinges:
@@ -73,7 +80,8 @@ class Skeleton:
         relaxed = np.einsum("nab,nb->na", swing(self.limbs.upper, upper), self.limbs.axis)
         foot = inside(above[2:], points[[31, 32]] - points[[29, 30]])
         by_foot = unit(cross(foot, unit(upper[2:])))
-        relaxed[2:] = unit((1 - FOOT_SHARE) * relaxed[2:] + FOOT_SHARE * by_foot)
+        share = np.where(np.isnan(by_foot), 0, FOOT_SHARE)
+        relaxed[2:] = unit((1 - share) * relaxed[2:] + share * np.nan_to_num(by_foot))
         return limbs.bend(self.limbs, upper, lower, relaxed, memory.limbs if memory else None, elapsed)
 
 

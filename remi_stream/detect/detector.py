@@ -31,15 +31,21 @@ class Detector(Protocol):
 
 
 class Known(NamedTuple):
-    """Where a detector is made, and the names of its model files."""
+    """Where a detector is made, and the names of its model files.
+
+    parts: whether it also has to look at square parts of a wide picture, or it overlooks people far away (see looks.py).
+    """
 
     make: str
     files: tuple[str, ...] = ()
+    parts: bool = True
 
 
 DETECTORS = {
     "blazepose": Known("remi_stream.detect.blazepose:open_detector", ("pose_detection",)),
     "synthetic": Known("remi_stream.detect.synthetic:open_detector"),
+    "yolov3": Known("remi_stream.detect.yolov3:open_yolov3", ("yolov3",), parts=False),
+    "yolov3-spp": Known("remi_stream.detect.yolov3:open_yolov3_spp", ("yolov3_spp",), parts=False),
 }
 
 

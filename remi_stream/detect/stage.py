@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 import msgspec
 import numpy as np
 
-from remi_stream.detect.detector import Detector, load_detector
+from remi_stream.detect.detector import Detector, find_detector, load_detector
 from remi_stream.detect.looks import Rectangle, looks
 from remi_stream.mailbox import Request
 from remi_stream.messages import Detections, Frame, Search
@@ -32,6 +32,7 @@ class DetectStage:
 
     def open(self) -> None:
         """Load the detector."""
+        self._parts = find_detector(self._name).parts
         self._detector: Detector = load_detector(self._name)
 
     def request(self, camera: str) -> Request:
@@ -63,7 +64,7 @@ class DetectStage:
 
     def _look_on(self, camera: str, size: tuple[int, int]) -> None:
         """Choose the next part to look at; a camera whose pictures change their size begins anew."""
-        parts = looks(size)
+        parts = looks(size) if self._parts else looks(size)[:1]
         if camera not in self._rounds or self._next[camera] not in parts:
             self._rounds[camera] = itertools.cycle(parts[1:] + parts[:1])
         self._next[camera] = next(self._rounds[camera])

@@ -6,6 +6,7 @@ of about the same rank do not alternate.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -52,5 +53,6 @@ class Challenge:
     def rank(self, person: Person) -> float:
         """How much somebody is to be followed."""
         if self.subject == "nearest":
-            return 1 / max(depth_of(person), 0.1)
+            depth_m = depth_of(person)
+            return size_of(person.box_xyxy) if math.isnan(depth_m) else 1 / max(depth_m, 0.1)
         return float(np.prod(person.box_xyxy[2:] - person.box_xyxy[:2]))

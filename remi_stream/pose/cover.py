@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 import cv2
@@ -13,6 +14,8 @@ from remi_stream.skeletons import EDGES, JOINTS
 
 LIMB_M, HEAD_M = 0.13, 0.12
 """Width of what is painted over each bone, and radius over a head."""
+TALL_M = 1.7
+"""Of somebody whose distance is not known."""
 NEARER = 0.88
 """Somebody is in front when their distance is below this share of the other's."""
 MARGIN = 0.3
@@ -30,7 +33,7 @@ def in_front(box_xyxy: np.ndarray, depth_m: float | None, others: Iterable[Perso
     margin = MARGIN * size_of(box_xyxy)
     low, high = box_xyxy[:2] - margin, box_xyxy[2:] + margin
     beside = [other for other in others if (other.box_xyxy[:2] < high).all() and (other.box_xyxy[2:] > low).all()]
-    if depth_m is None:
+    if depth_m is None or not np.isfinite([depth_m, *map(depth_of, beside)]).all():
         return [other for other in beside if NEARER * size_of(other.box_xyxy) > size_of(box_xyxy)]
     return [other for other in beside if depth_of(other) < NEARER * depth_m]
 
@@ -39,7 +42,8 @@ def cover_of(size: tuple[int, int], people: Iterable[Person], focal_px: float) -
     """Where people are in a picture of (width, height) px: (H, W) uint8, 0 where nobody is."""
     mask = np.zeros(size[::-1], np.uint8)
     for person in people:
-        draw(mask, person, focal_px / max(depth_of(person), 0.1))
+        depth_m = depth_of(person)
+        draw(mask, person, size_of(person.box_xyxy) / TALL_M if math.isnan(depth_m) else focal_px / max(depth_m, 0.1))
     return mask
 
 

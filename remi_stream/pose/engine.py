@@ -63,7 +63,12 @@ class Adapter(Protocol):
 
 
 ADAPTERS = {
+    "alphapose": "remi_stream.pose.alphapose:open_engine",
     "blazepose": "remi_stream.pose.blazepose:open_engine",
+    "instanthmr": "remi_stream.pose.mhr:open_engine",
+    "onnx": "remi_stream.pose.onnx_network:open_engine",
+    "pare": "remi_stream.pose.pare:open_engine",
+    "poco": "remi_stream.pose.poco:open_engine",
     "synthetic": "remi_stream.pose.synthetic:open_engine",
 }
 """Where the adapters are; packages add theirs through the entry-point group `remi_stream.engines`."""

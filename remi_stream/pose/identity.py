@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from typing import NamedTuple
 
@@ -61,7 +62,9 @@ class Identity:
             return
         if clear:
             self.looks = (1 - LEARN) * self.looks + LEARN * sight.looks
-        self.depth_m = (1 - LEARN) * self.depth_m + LEARN * sight.depth_m
+        if not math.isnan(sight.depth_m):
+            known = sight.depth_m if math.isnan(self.depth_m) else self.depth_m
+            self.depth_m = (1 - LEARN) * known + LEARN * sight.depth_m
         self._sides = sight.box_xyxy[2:] - sight.box_xyxy[:2]
         self._places.append((sight.captured_at, _middle(sight.box_xyxy)))
         while sight.captured_at - self._places[0][0] > MEMORY_S:
@@ -108,8 +111,8 @@ def sight_of(image: np.ndarray, person: Person, captured_at: float) -> Sight:
 
 
 def depth_of(person: Person) -> float:
-    """How far away somebody is, m."""
-    return float(np.median(person.joints_m[:, 2]))
+    """How far away somebody is, m; NaN of a person who is only known in the picture."""
+    return float(np.median(person.joints_m[:, 2])) if len(person.joints_m) else math.nan
 
 
 def looks_of(image: np.ndarray, box_xyxy: np.ndarray) -> np.ndarray:

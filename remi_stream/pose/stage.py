@@ -13,6 +13,7 @@ from remi_stream.mailbox import Request
 from remi_stream.messages import Bodies, Detections, Frame, Search
 from remi_stream.order import Order
 from remi_stream.pose.engine import Engine, Pose, load_engine
+from remi_stream.pose.given import GivenBoxes
 from remi_stream.pose.tracks import Tracks
 
 SEARCH_S, SETTLED_S, REPEAT_S = 0.1, 0.5, 1.0
@@ -21,20 +22,24 @@ IDS_PER_LIFE = 100_000
 
 
 class PoseStage:
-    """Runs an engine on the crops of everybody who is tracked."""
+    """Runs a camera's engine on the crops of everybody who is tracked."""
 
     def __init__(self, config: Config, life: int = 0) -> None:
         self.facts: dict[str, str] = {}
         self._config = config
         self._ids: Iterator[int] = itertools.count(1 + life * IDS_PER_LIFE)
-        self._people: dict[tuple[str, int], Tracks] = {}
+        self._people: dict[tuple[str, int], Tracks | GivenBoxes] = {}
         self._searches: dict[str, tuple[float, float]] = {}
 
     def open(self) -> None:
-        """Load the engine."""
+        """Load each engine that a camera uses, once."""
         cv2.setNumThreads(1)
-        self._engine: Engine = load_engine(self._config.engine, self._config.threads, self._config.engine_options)
-        self.facts = {"engine": self._engine.name, "runtime": self._engine.runtime_name}
+        config = self._config
+        names = dict.fromkeys(config.engines.values())
+        loaded = {name: load_engine(name, config.threads, config.options_of(name)) for name in names}
+        self._engines: dict[str, Engine] = {camera: loaded[name] for camera, name in config.engines.items()}
+        engines = loaded.values()
+        self.facts = {"engine": _all(each.name for each in engines), "runtime": _all(each.runtime_name for each in engines)}
 
     def request(self, camera: str) -> Request:
         """The whole newest frame, at once."""
@@ -48,19 +53,21 @@ class PoseStage:
             return []
         tracks = self._tracks(message.camera, message.epoch)
         intrinsics = message.intrinsics or default_intrinsics(*message.size)
-        crops = tracks.crops(message.image, message.captured_at, intrinsics)
-        poses = self._engine.infer(crops) if crops else []
+        crops = tracks.crops(message.frame_id, message.captured_at, message.image, intrinsics)
+        poses = self._engines[message.camera].infer(crops) if crops else []
         poses = tracks.posed(message.frame_id, message.captured_at, message.image, poses)
         return [self._bodies(message, intrinsics, poses), *self._search(message, tracks)]
 
     def close(self) -> None:
         """Nothing to let go of."""
 
-    def _tracks(self, camera: str, epoch: int) -> Tracks:
+    def _tracks(self, camera: str, epoch: int) -> Tracks | GivenBoxes:
         """The tracks of a camera; those of an earlier epoch are forgotten."""
         if (camera, epoch) not in self._people:
             self._people = {key: tracks for key, tracks in self._people.items() if key[0] != camera}
-            self._people[camera, epoch] = Tracks(self._config.max_people, self._ids, self._config.subject)
+            config = self._config
+            tracks = GivenBoxes() if config.boxes == "truth" else Tracks(config.max_people, self._ids, config.subject)
+            self._people[camera, epoch] = tracks
         return self._people[camera, epoch]
 
     def _bodies(self, frame: Frame, intrinsics: tuple[float, float, float, float], poses: list[Pose]) -> Bodies:
@@ -71,13 +78,13 @@ class PoseStage:
             captured_at=frame.captured_at,
             stamps=frame.stamps,
             skipped=frame.skipped,
-            engine=self._engine.name,
+            engine=self._engines[frame.camera].name,
             size=frame.size,
             intrinsics=intrinsics,
             people=[pose.person for pose in poses if pose.person is not None],
         )
 
-    def _search(self, frame: Frame, tracks: Tracks) -> list[Search]:
+    def _search(self, frame: Frame, tracks: Tracks | GivenBoxes) -> list[Search]:
         """Tell the detector how often to look: on change, and once a second in case it was restarted."""
         interval = SETTLED_S if tracks.settled else SEARCH_S
         said, said_at = self._searches.get(frame.camera, (0.0, float("-inf")))
@@ -85,6 +92,10 @@ class PoseStage:
             return []
         self._searches[frame.camera] = (interval, frame.captured_at)
         return [Search(camera=frame.camera, interval_s=interval)]
+
+
+def _all(names: Iterable[str]) -> str:
+    return "; ".join(dict.fromkeys(names))
 
 
 def make(order: Order) -> PoseStage:

@@ -68,7 +68,7 @@ class Tracks:
             self._start(box, detections)
         self._end(detections.captured_at)
 
-    def crops(self, image: np.ndarray, captured_at: float, intrinsics: Intrinsics) -> list[Crop]:
+    def crops(self, frame_id: int, captured_at: float, image: np.ndarray, intrinsics: Intrinsics) -> list[Crop]:
         """Where the engine shall look in a frame: at every track, and for somebody who is missing or may be followed instead."""
         sought = self._hidden.sought(captured_at, (image.shape[1], image.shape[0])) if len(self) < self.max_people else None
         self._probe = Track(sought[1], sought[0]) if sought else None

@@ -30,7 +30,7 @@ def engines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_unknown_engine_is_told_with_the_nearest_name() -> None:
-    with pytest.raises(UsageError, match=r"Unknown engine 'blazpose'. Did you mean 'blazepose'\? Known: blazepose") as error:
+    with pytest.raises(UsageError, match=r"Unknown engine 'blazpose'. Did you mean 'blazepose'\? Known: .*blazepose") as error:
         load_engine("blazpose")
     assert "\n" not in str(error.value)
 
@@ -48,7 +48,10 @@ def test_users_own_manifest_is_found_and_a_hyphen_is_no_suffix(engines: Path) ->
     (engines / "my-net.toml").write_text(MANIFEST.format(adapter="blazepose"))
     manifest, runtime = choose("my-net")
     assert (manifest.name, runtime, manifest.runtimes[runtime]) == ("my-net", "openvino", {"threads": 3})
-    assert [manifest.name for manifest in list_engines()] == ["blazepose", "my-net", "synthetic"]
+    names = [manifest.name for manifest in list_engines()]
+    assert {"blazepose", "my-net", "synthetic"} <= set(names)
+    assert names == sorted(names)
+    assert "yolov3" not in names
 
 
 @pytest.mark.parametrize(

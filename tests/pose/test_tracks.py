@@ -245,7 +245,7 @@ INTRINSICS = (1000.0, 1000.0, 500.0, 500.0)
 
 
 def crops(people: Tracks, frame_id: int) -> list[Crop]:
-    return people.crops(IMAGE, frame_id / 30, INTRINSICS)
+    return people.crops(frame_id, frame_id / 30, IMAGE, INTRINSICS)
 
 
 def test_person_in_front_is_painted_over_for_the_one_behind() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from remi_stream.body.smpl import load_open_body
+from remi_stream.body.retarget import known_body, onto_known_body
 from remi_stream.geometry import cross, project, unit
 from remi_stream.messages import Bodies, Frame, Person
 from remi_stream.sinks.display.raster import visible
@@ -38,8 +38,8 @@ def draw(image: np.ndarray, picture: Frame, bodies: Bodies) -> None:
 def _triangles(image: np.ndarray, picture: Frame, bodies: Bodies, person: Person) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The triangles that face the camera: (F, 3, 2) px of image, their depths (F,) m, their colours (F, 3) RGB."""
     assert person.smpl is not None
-    body, smpl = load_open_body(), person.smpl
-    vertices = body.vertices(smpl.global_orient, smpl.body_pose, np.zeros(10, np.float32), smpl.transl)
+    body, smpl = known_body(), onto_known_body(person.smpl.body).smpl(person.smpl)
+    vertices = body.vertices(smpl.global_orient, smpl.body_pose, smpl.betas, smpl.transl)
     corners = vertices[body.faces]
     normals = cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
     facing = np.einsum("fa,fa->f", normals, corners[:, 0]) < 0

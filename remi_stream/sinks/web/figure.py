@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import viser
 
-from remi_stream.body.smpl import load_open_body
+from remi_stream.body.retarget import known_body
 from remi_stream.messages import Person
 from remi_stream.sinks.web.bones import bones_between
 from remi_stream.sinks.web.floor import Floor
@@ -67,7 +67,7 @@ class Figure:
             self._skin.opacity = None if seen >= 1 else seen
 
     def _make_skin(self) -> viser.MeshSkinnedHandle:
-        body = load_open_body()
+        body = known_body()
         return self._scene.add_mesh_skinned(
             f"{self._name}/skin",
             body.v_template,

@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from remi_stream.body.smpl import forward_kinematics, joint_rotations, load_open_body
+from remi_stream.body.retarget import known_body, onto_known_body
+from remi_stream.body.smpl import forward_kinematics, joint_rotations
 from remi_stream.geometry import quaternions
 from remi_stream.messages import Smpl
 
@@ -35,9 +36,11 @@ class Feelers(NamedTuple):
 
 
 def posture(smpl: Smpl, up: np.ndarray) -> Posture:
-    """Pose the body that is drawn, at its mean shape. up: (3,), camera frame."""
+    """Pose the body that is drawn, at its mean shape, with its pelvis where it was published. up: (3,), camera frame."""
+    smpl = onto_known_body(smpl.body).smpl(smpl)
     turns = joint_rotations(smpl.global_orient, smpl.body_pose)
-    rotations, positions = forward_kinematics(rest_joints(), turns, smpl.transl)
+    pelvis = known_body().rest_joints(smpl.betas)[0] + smpl.transl
+    rotations, positions = forward_kinematics(rest_joints(), turns, pelvis - rest_joints()[0])
     joint, offset = feelers()
     skin = positions[joint] + np.einsum("nab,nb->na", rotations[joint], offset)
     return Posture(quaternions(rotations)[:, [3, 0, 1, 2]], positions, skin[(skin @ up).argmin()])
@@ -46,13 +49,13 @@ def posture(smpl: Smpl, up: np.ndarray) -> Posture:
 @cache
 def rest_joints() -> np.ndarray:
     """Joints of the resting body (24, 3), m."""
-    return load_open_body().rest_joints(MEAN_SHAPE)
+    return known_body().rest_joints(MEAN_SHAPE)
 
 
 @cache
 def feelers() -> Feelers:
     """Some hundred points all over the skin, dense on the soles."""
-    body = load_open_body()
+    body = known_body()
     joint = body.skin_weights.argmax(1)
     low = body.v_template[:, 1] < body.v_template[:, 1].min() + SOLE_M
     soles = np.flatnonzero(np.isin(joint, FEET) & low)[::FOOT_EVERY]

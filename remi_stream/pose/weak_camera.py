@@ -1,0 +1,52 @@
+"""A mesh regressor's camera: weak perspective in the crop (s, tx, ty), and what it says about the full picture.
+
+A point (x, y, z), m, of the body at the origin falls on s (x + tx), s (y + ty) in the crop, whose edges are -1 and 1.
+Kissos et al., "Beyond weak perspective for monocular 3D human pose estimation" (2020), for the translation.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from remi_stream.geometry import Intrinsics
+
+CROP_FOCAL_PX, CROP_PX = 5000.0, 224
+"""The camera that the regressors' authors draw crops with."""
+
+
+def translation(camera: np.ndarray, middle: np.ndarray, side: np.ndarray | float, intrinsics: Intrinsics) -> np.ndarray:
+    """Where the body's origin is, (..., 3), m, camera frame: SMPL's transl.
+
+    camera: (..., 3) s, tx, ty. middle: (..., 2) and side: (...) px of the square in the full picture. It holds at the depth of
+    the body's origin, as weak perspective does.
+    """
+    fx, fy, cx, cy = intrinsics
+    s, tx, ty = np.moveaxis(np.asarray(camera, np.float64), -1, 0)
+    radius = s * side / 2
+    """Half of what a metre is in the picture, px, were it as far away as the body."""
+    x = tx + (middle[..., 0] - cx) / radius
+    y = (ty + (middle[..., 1] - cy) / radius) * (fx / fy)
+    return np.stack([x, y, fx / radius], -1)
+
+
+def crop_translation(camera: np.ndarray) -> np.ndarray:
+    """Where the body's origin is before the crop's own camera of 5000 px focal length, (..., 3), m; camera: (..., 3)."""
+    s, tx, ty = np.moveaxis(np.asarray(camera, np.float64), -1, 0)
+    return np.stack([tx, ty, 2 * CROP_FOCAL_PX / (CROP_PX * s + 1e-9)], -1)
+
+
+def whole_picture(camera: np.ndarray, middle: np.ndarray, side: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """The weak camera of the full picture, whose edges are -1 and 1: (..., 4) sx, sy, tx, ty ("orig_cam" of PARE and POCO).
+
+    camera: (..., 3). middle: (..., 2) and side: (...) px of the square. size: (width, height) px of the picture.
+    """
+    s, tx, ty = np.moveaxis(np.asarray(camera, np.float64), -1, 0)
+    half = np.array(size) / 2
+    sx, sy = s * side / size[0], s * side / size[1]
+    x, y = np.moveaxis((middle - half) / half, -1, 0)
+    return np.stack([sx, sy, tx + x / sx, ty + y / sy], -1)
+
+
+def picture_from_square(points: np.ndarray, middle: np.ndarray, side: np.ndarray) -> np.ndarray:
+    """Points (..., N, 2) of a crop whose edges are -1 and 1, in px of the full picture; middle: (..., 2), side: (...) px."""
+    return middle[..., None, :] + points * (np.asarray(side)[..., None, None] / 2)
