@@ -19,13 +19,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 Write = Callable[[Path, int], None]
 
 
-def network(name: str) -> Write:
+def network(name: str, calm: bool = False) -> Write:
     """What writes the checkpoint of a network."""
 
     def write(path: Path, seed: int) -> None:
         from weights.containers import write_network
 
-        write_network(name, path, seed)
+        write_network(name, path, seed, calm)
 
     return write
 
@@ -75,6 +75,7 @@ MODELS: dict[str, tuple[str, Write]] = {
     "j_regressor_extra": ("J_regressor_extra.npy", regressor),
 }
 """Model: the name of its published file, and what writes it."""
+REGRESSORS = ("poco_cliff", "poco_pare", "pare")
 
 
 def main() -> None:
@@ -84,12 +85,15 @@ def main() -> None:
     parser.add_argument("out", type=Path, metavar="OUT", help="the file to write; for all, the folder")
     parser.add_argument("--seed", type=int, default=1234, help="other weights")
     parser.add_argument("--chumpy", action="store_true", help="smpl_neutral as the first releases had it")
+    parser.add_argument("--calm", action="store_true", help="a POCO or PARE that sees a standing person in every crop")
     arguments = parser.parse_args()
     chosen = list(MODELS) if arguments.model == "all" else [arguments.model]
     for model in chosen:
         file, write = MODELS[model]
         if model == "smpl_neutral" and arguments.chumpy:
             write = smpl(chumpy=True)
+        if arguments.calm and model in REGRESSORS:
+            write = network(model, calm=True)
         path = arguments.out / file if arguments.model == "all" or arguments.out.is_dir() else arguments.out
         path.parent.mkdir(parents=True, exist_ok=True)
         write(path, arguments.seed)

@@ -135,7 +135,9 @@ def sources(files: Iterable[ModelFile]) -> list[str]:
     pulled: dict[str, list[str]] = {}
     brought: dict[str, list[str]] = {}
     for file in files:
-        (pulled if file.wheel else brought).setdefault(file.wheel or file.source, []).append(file.published or file.file)
+        (pulled if file.wheel else brought).setdefault(file.wheel or file.source or "no known place", []).append(
+            file.published or file.file
+        )
     lines = []
     for kind, what in ((pulled, "Missing, fetched on first use, or by remi-stream models pull:"), (brought, BRING)):
         lines += ["", what] if kind else []

@@ -58,7 +58,7 @@ def line(bodies: Bodies, now: float) -> str:
 
 def pelvis_m(person: Person) -> np.ndarray:
     """Give where the pelvis is, (3,) m, camera frame: between the hips, or the middle of all joints if it has none."""
-    names = JOINTS.get(person.skeleton, ())
+    names = JOINTS.get(person.skeleton_of_joints, ())
     known = [joint for joint in (("pelvis",), ("left_hip", "right_hip")) if set(joint) <= set(names)]
     joints = person.joints_m[[names.index(name) for name in known[0]]] if known else person.joints_m
     return joints.mean(axis=0)

@@ -14,10 +14,10 @@ import numpy as np
 from remi_stream.errors import RemiError, UsageError
 from remi_stream.models.catalogue import known_file, known_files
 from remi_stream.models.difference import some
-from remi_stream.models.manifest import ModelFile
+from remi_stream.models.manifest import ModelFile, list_manifests
 from remi_stream.models.onnx_ports import Shape, read_ports
 from remi_stream.models.record import Record
-from remi_stream.models.store import admit
+from remi_stream.models.store import admit, outside
 
 NPY = b"\x93NUMPY"
 ZIP = b"PK\x03\x04"
@@ -55,8 +55,8 @@ class Taken(NamedTuple):
 
 def take(path: Path, name: str = "") -> Taken:
     """Take a file into the store. name: what it is said to be. Raises UsageError or RemiError that says what is wrong with it."""
-    if name:
-        known_file(name)
+    if name and outside(known_file(name)):
+        raise UsageError(f"{name} is used from {known_file(name).file}, where it lies; there is nothing to import.")
     arrival = recognise(path, name)
     if name and name not in arrival.names:
         raise UsageError(f"{path.name} is {arrival.names[0]}, not {name}. Import it without --as, or --as {arrival.names[0]}.")
@@ -91,7 +91,7 @@ def recognise(path: Path, name: str = "") -> Arrival:
     if start.startswith(ZIP):
         return from_archive(path)
     if path.suffix == ".onnx":
-        return onnx(path)
+        return onnx(path, name)
     if PICKLE.match(start):
         return from_pickle(path, name)
     return numbers(path)
@@ -145,7 +145,7 @@ def checkpoint(path: Path) -> Arrival:
     from remi_stream.models.checkpoint import recognise
 
     networks = recognise(path)
-    names = [file.name for network in networks for file in known_files().values() if file.network == network]
+    names = models_of(networks)
     if not names:
         raise RemiError(f"{path.name} is {networks[0]}, but no manifest has weights for it.")
     return copied(path, names)
@@ -158,8 +158,13 @@ def numbers(path: Path) -> Arrival:
     header = np.fromfile(path, "<i4", count=3)
     if path.suffix != ".weights" and not (len(header) == 3 and header[0] == 0 and 0 <= header[1] <= 2 and header[2] == 0):
         raise RemiError(f"{path.name} is no model that is known. What can be imported: remi-stream models")
-    names = [file.name for network in recognise_darknet(path) for file in known_files().values() if file.network == network]
-    return copied(path, names)
+    return copied(path, models_of(recognise_darknet(path)))
+
+
+def models_of(networks: list[str]) -> list[str]:
+    """The models of the store that these networks run with."""
+    files = [file for file in known_files().values() if not outside(file)]
+    return [file.name for network in networks for file in files if file.network == network]
 
 
 def regressor(path: Path) -> Arrival:
@@ -187,12 +192,21 @@ def smpl(path: Path, name: str) -> Arrival:
     return Arrival([SMPL], lambda new: store_smpl(arrays, new))
 
 
-def onnx(path: Path) -> Arrival:
-    """An ONNX network with the inputs and outputs of InstantHMR."""
+def onnx(path: Path, name: str) -> Arrival:
+    """An ONNX network with the inputs and outputs of InstantHMR, or the outputs that the manifest of this model names."""
     ports = read_ports(path)
+    named = [each.network for each in list_manifests() if each.network and name in [file.name for file in each.weights]]
+    if named:
+        lacking = [output for output in named[0].outputs().values() if output not in ports.outputs]
+        if lacking:
+            held = ", ".join(ports.outputs)
+            raise RemiError(f"{path.name} has no output {lacking[0]}, which the manifest of {name} names (it has: {held}).")
+        return copied(path, [name])
     wrong = [*off(ports.inputs, INSTANT_INPUTS, "input"), *off(ports.outputs, INSTANT_OUTPUTS, "output")]
     if wrong:
-        raise RemiError(f"{path.name} is no InstantHMR: {'; '.join(wrong)}. For another network write a manifest: docs/models.md")
+        raise RemiError(
+            f"{path.name} is no InstantHMR: {'; '.join(wrong)}. Another network needs a manifest (docs/onnx-engines.md) and --as."
+        )
     return copied(path, ["instanthmr"])
 
 

@@ -5,6 +5,7 @@ Bazarevsky et al., "BlazePose: On-device real-time body pose tracking" (2020).
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,10 +17,12 @@ from remi_stream.geometry import box_of, iou
 from remi_stream.messages import Person
 from remi_stream.models.manifest import Manifest
 from remi_stream.models.store import model_file
-from remi_stream.pose.engine import Crop, Pose
+from remi_stream.pose.engine import Crop, Engine, Pose
 from remi_stream.pose.gates import agree, clarity, refusal
 from remi_stream.pose.landmarks import OUTPUTS, Landmarks, look
+from remi_stream.pose.lifted import LiftedEngine
 from remi_stream.pose.region import LONGEST_GAP_S, Follower, Region, follow, region_around, region_of
+from remi_stream.pose.videopose3d import open_lifter
 from remi_stream.runtimes.runtime import Runtime, load_runtime
 
 SAME_IOU = 0.1
@@ -30,10 +33,11 @@ FLESH = 0.02
 """How far the body reaches around its landmarks, in longest sides of their box."""
 
 
-def open_engine(manifest: Manifest, runtime: str, settings: dict[str, Any]) -> BlazePose:
-    """Load the landmark network."""
-    model = model_file(manifest.weights[0])
-    return BlazePose(load_runtime(runtime, model, outputs=OUTPUTS, bytes_scale=1 / 255, **settings))
+def open_engine(manifest: Manifest, runtime: str, settings: dict[str, Any]) -> Engine:
+    """Load the landmark network, and what lifts its key points if that is asked for."""
+    lift, model = settings.pop("lift", 0.0), model_file(manifest.weights[0])
+    engine = BlazePose(load_runtime(runtime, model, outputs=OUTPUTS, bytes_scale=1 / 255, **settings))
+    return LiftedEngine(engine, open_lifter(runtime, {"threads": settings["threads"]})) if lift else engine
 
 
 class State(NamedTuple):
@@ -52,14 +56,21 @@ class BlazePose:
         self._network = network
         self._fitter = Fitter(load_open_body())
         self.runtime_name = network.name
+        self._eyes = ThreadPoolExecutor(1, "look")
 
     def infer(self, crops: list[Crop]) -> list[Pose]:
-        """Estimate a pose per crop, one after the other."""
-        return [self._pose(crop) for crop in crops]
+        """Estimate a pose per crop, one after the other: the network looks at the next one while a body is fitted to the last."""
+        if len(crops) == 1:
+            return [self._pose(crops[0], *self._see(crops[0]))]
+        looks = [self._eyes.submit(self._see, crop) for crop in crops]
+        return [self._pose(crop, *seen.result()) for crop, seen in zip(crops, looks)]
 
-    def _pose(self, crop: Crop) -> Pose:
+    def _see(self, crop: Crop) -> tuple[State | None, Landmarks, str]:
+        """What the network sees in a crop: the state it followed, the landmarks, and why they are refused."""
         state = usable(crop)
-        seen, reason = self._follow(crop, state.follower.region()) if state else self._meet(crop)
+        return state, *(self._follow(crop, state.follower.region()) if state else self._meet(crop))
+
+    def _pose(self, crop: Crop, state: State | None, seen: Landmarks, reason: str) -> Pose:
         if reason:
             return Pose(None, crop.box_xyxy, None, reason)
         follower, memory, elapsed = None, None, 0.0

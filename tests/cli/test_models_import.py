@@ -290,3 +290,49 @@ def test_what_was_converted_from_a_model_goes_with_it(folder: Path, tmp_path: Pa
     converted.touch()
     say("remove", "smoothnet_w8")
     assert not converted.exists()
+
+
+MANIFEST = """
+what = "Dots"
+adapter = "onnx"
+licence = "MIT"
+skeleton = "dots"
+runtime = "onnx"
+[runtimes.onnx]
+[network]
+size = [32, 32]
+keypoints = { output = "out", unit = "pixels" }
+skeleton = { joints = ["a"] }
+[[weights]]
+name = "dots"
+file = "dots.onnx"
+licence = "MIT"
+source = "https://example.org"
+"""
+
+
+def test_network_with_a_manifest_is_imported_by_its_name_and_used_from_beside_it(tmp_path: Path, say: Say) -> None:
+    import onnx
+    from onnx import TensorProto, helper
+
+    def write(name: str) -> Path:
+        ports = [helper.make_tensor_value_info(port, TensorProto.FLOAT, ["N", 1, 2]) for port in ("image", name)]
+        graph = helper.make_graph([helper.make_node("Relu", ["image"], [name])], "g", ports[:1], ports[1:])
+        onnx.save(helper.make_model(graph), str(tmp_path / f"{name}.onnx"))
+        return tmp_path / f"{name}.onnx"
+
+    engines = tmp_path / "home" / "engines"
+    engines.mkdir(parents=True)
+    (engines / "dots.toml").write_text(MANIFEST)
+    code, _, err = say("import", write("other"), "--as", "dots")
+    assert (code, err) == (
+        NOT_STARTED,
+        "remi-stream: other.onnx has no output out, which the manifest of dots names (it has: other).\n",
+    )
+    assert say("import", write("out"), "--as", "dots")[0] == DONE
+    assert say("remove", "dots")[1] == "dots: removed\n"
+    write("out").rename(engines / "dots.onnx")
+    assert [line.split()[:2] for line in say("list")[1].splitlines() if "dots" in line] == [["dots", "ready"]]
+    assert say("import", engines / "dots.onnx", "--as", "dots")[0] == USAGE
+    assert say("remove", "dots")[0] == USAGE
+    assert (engines / "dots.onnx").is_file()

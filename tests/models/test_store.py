@@ -275,3 +275,16 @@ def test_removed_model_is_gone_with_its_record(home: Path) -> None:
     assert store.remove(brought())
     assert contents(home) == []
     assert not store.remove(brought())
+
+
+def test_file_beside_its_manifest_is_used_from_there_and_left_alone(home: Path, tmp_path: Path) -> None:
+    path = tmp_path / "net.onnx"
+    file = ModelFile("net", str(path), "MIT")
+    assert store.fault(file) == "missing"
+    path.write_bytes(WEIGHTS)
+    assert store.fault(file) == ""
+    assert store.model_file(file, silent) == path
+    assert store.hash_of(file) == hashlib.sha256(WEIGHTS).hexdigest()
+    with pytest.raises(RemiError, match=r"net is not in the store but at .*net.onnx"):
+        store.remove(file)
+    assert path.is_file()

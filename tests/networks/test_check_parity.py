@@ -10,6 +10,7 @@ import sys
 import numpy as np
 import pytest
 from parity import networks, preprocess, recipe, rows
+from parity.family_keypoints import undecided
 
 from tests.networks.golden import SMALL, TOOL, read_folder
 
@@ -151,6 +152,18 @@ def test_group_that_breaks_is_told_and_fails():
 )
 def test_comparison_allows_an_absolute_and_a_relative_error(got, passed):
     assert rows.compare("a", got, [1.0, 100.0], 0.01, 0.01).passed == passed
+
+
+def test_peaks_that_any_machine_may_choose_are_not_compared():
+    maps = np.random.default_rng(1).normal(size=(1, 4, 9, 9)).astype(np.float32)
+    maps[0, :, 4, 4] = 9
+    maps[0, 1, 2, 2] = 9.0001
+    maps[0, 2, 4, 3] = maps[0, 2, 4, 5]
+    maps[0, 3, 0, 0] = 12
+    assert undecided(maps).tolist() == [[False, True, True, False]]
+    row = rows.compare("a", np.ma.masked_array([1.0, 2.0], [True, False]), [5.0, 2.0], 0.01)
+    assert row.passed
+    assert "1 of 2 undecided" in row.rule
 
 
 def test_weights_depend_on_name_and_seed_only():

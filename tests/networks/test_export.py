@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from remi_stream.networks import fastpose, hrnet
-from remi_stream.networks.darknet import Darknet, parse
+from remi_stream.networks.darknet import Darknet, Pool, parse
 from remi_stream.networks.network import NETWORKS, Network, Picture, find_network
 from remi_stream.networks.served import Served, build
 from tests.networks.golden import filled
@@ -68,6 +68,19 @@ def test_network_with_fewer_blocks_becomes_a_graph(name, tmp_path, monkeypatch):
 def test_yolo_becomes_a_graph(tmp_path):
     network = Network("", Picture(64, 64), ("rows",))
     same_in_onnx(Served(network, filled(Darknet(parse(CFG), order="cell first", zeros=True))), tmp_path / "network.onnx")
+
+
+def test_pool_whose_outside_is_zero_stays_so(tmp_path):
+    class Below(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.pool = Pool(5, 1, zeros=True)
+
+        def forward(self, x):
+            return (self.pool(x - 5),)
+
+    network = Network("", None, ("y",), {"x": (3, 9, 9)})
+    same_in_onnx(Served(network, Below()).eval(), tmp_path / "network.onnx")
 
 
 @pytest.mark.slow

@@ -17,6 +17,8 @@ NAMES = ("alphapose_halpe136", "alphapose_halpe26", "alphapose_coco17")
 INTEGRAL = ("alphapose_halpe136",)
 """Networks whose maps are read as integrals; of the others the peak is taken."""
 WATCHED = ()
+DOUBT = 2e-4
+"""Maps differ by less than this from machine to machine."""
 
 
 def make(name: str, shapes: Any, variant: dict[str, Any]) -> nn.Module:
@@ -29,11 +31,26 @@ def outputs(name: str, module: nn.Module, inputs: Arrays, watch: Watch) -> Array
     maps: np.ndarray = module(torch.from_numpy(inputs["img"]))[0].numpy()
     points, scores = means(maps) if name in INTEGRAL else peaks(maps)
     size = (maps.shape[-1], maps.shape[-2])
+    found = in_picture(points, inputs["crop_box_xyxy"], size)
+    if name not in INTEGRAL:
+        found = np.ma.masked_array(found, np.repeat(undecided(maps)[..., None], 2, -1))
     return {
         "heatmap": maps,
         "heatmap_sub4": maps,
         "heatmap_joint_mean": maps.mean((2, 3)),
         "heatmap_joint_max": maps.max((2, 3)),
-        "coords": in_picture(points, inputs["crop_box_xyxy"], size),
+        "coords": found,
         "scores": scores[..., None],
     }
+
+
+def undecided(maps: np.ndarray) -> np.ndarray:
+    """Maps (B, J, H, W) whose peak is as high elsewhere, or has two equal neighbours: any machine may choose: (B, J) bool."""
+    best = np.partition(maps.reshape(*maps.shape[:2], -1), -2, axis=-1)[..., -2:]
+    flat = maps.reshape(-1, *maps.shape[2:])
+    y, x = np.divmod(flat.reshape(len(flat), -1).argmax(1), maps.shape[-1])
+    each, framed = np.arange(len(flat)), np.pad(flat, ((0, 0), (1, 1), (1, 1)), constant_values=np.inf)
+    across = framed[each, y + 1, x + 2] - framed[each, y + 1, x]
+    down = framed[each, y + 2, x + 1] - framed[each, y, x + 1]
+    level = np.minimum(np.abs(across), np.abs(down)).reshape(maps.shape[:2])
+    return (best[..., 1] - best[..., 0] < DOUBT) | (level < DOUBT)

@@ -44,15 +44,20 @@ class Row(NamedTuple):
 def compare(name: str, got: ArrayLike, expected: ArrayLike, tolerance: float, relative: float = 0.0) -> Row:
     """Compare arrays: each difference may be tolerance + relative * |expected|; the row tells the worst one.
 
-    Another shape is an infinite error. For exact comparison (integers, bytes) give tolerance 0.
+    Another shape is an infinite error. For exact comparison (integers, bytes) give tolerance 0. Masked elements of got are not
+    compared; the row's rule tells how many.
     """
+    undecided = np.ma.getmaskarray(np.ma.asanyarray(got)).ravel()
     got, expected = np.asarray(got), np.asarray(expected)
     rule = f"+ {relative:g} relative" if relative else "absolute"
     if got.shape != expected.shape:
         return Row(name, math.inf, tolerance, f"shape {got.shape} instead of {expected.shape}")
     if not expected.size:
         return Row(name, 0.0, tolerance, rule)
+    if undecided.any():
+        rule += f", {undecided.sum()} of {undecided.size} undecided"
     error = np.abs(got.astype(np.float64) - expected.astype(np.float64)).ravel()
+    error[undecided] = 0
     allowed = tolerance + relative * np.abs(expected.astype(np.float64)).ravel()
     excess = np.where(np.isnan(error), np.inf, error / np.maximum(allowed, 1e-300))
     worst = int(excess.argmax())

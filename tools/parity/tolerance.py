@@ -30,7 +30,8 @@ def output_row(name: str, output: str, got: np.ndarray, expected: np.ndarray, ac
     if expected.dtype.kind in "iu":
         return compare(name, got, expected, 0)
     largest = float(np.abs(expected).max(initial=0))
-    return compare(name, got, expected, max(LEAST, SHARE * largest))._replace(rule=f"{SHARE:g} of the largest")
+    row = compare(name, got, expected, max(LEAST, SHARE * largest))
+    return row._replace(rule=row.rule.replace("absolute", f"{SHARE:g} of the largest"))
 
 
 def five_row(name: str, got: np.ndarray, expected: np.ndarray) -> Row:

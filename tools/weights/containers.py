@@ -93,11 +93,21 @@ PUBLISHED = {
 DARKNET_HEADER = struct.pack("<5i", 0, 2, 0, 32_013_312, 0)
 
 
-def write_network(network: str, path: Path, seed: int = 1234) -> None:
-    """Write a network with made weights as it is published."""
+CALM = 0.02
+LAST_LAYERS = ("decpose", "decshape", "deccam", "shape_mlp", "cam_mlp")
+UPRIGHT = (1.0, 0.0, 0.0, -1.0, 0.0, 0.0)
+"""The 6D rotation of somebody who stands upright in camera axes."""
+MIDDLE = (0.9, 0.0, 0.0)
+"""The weak-perspective camera of somebody who fills the crop."""
+
+
+def write_network(network: str, path: Path, seed: int = 1234, calm: bool = False) -> None:
+    """Write a network with made weights as it is published; calm: see `calmed`."""
     with torch.device("meta"):
         module = build(network)
     state = made_state(network, module, seed)
+    if calm:
+        state = calmed(state)
     if isinstance(module, Darknet):
         path.write_bytes(DARKNET_HEADER + numbers_from(state, module).astype("<f4").tobytes())
     else:
@@ -110,6 +120,20 @@ def made_state(network: str, module: nn.Module, seed: int) -> State:
     made = make_state(shapes, seed, PUBLISHED[network].gain)
     built = build(network).state_dict() if made.keys() != shapes.keys() else {}
     return {key: torch.from_numpy(np.asarray(made[key])) if key in made else built[key].clone() for key in shapes}
+
+
+def calmed(state: State) -> State:
+    """A mesh regressor's weights whose last layers say little: it sees somebody who stands in the middle of every crop."""
+
+    def calm(key: str, value: torch.Tensor) -> torch.Tensor:
+        layer, leaf = key.split(".")[-2:]
+        if (layer, leaf) == ("cam_mlp", "bias"):
+            return torch.tensor(MIDDLE)
+        if leaf == "init_pose":
+            return torch.cat([torch.tensor([UPRIGHT]), value[:, 6:]], dim=1)
+        return value * CALM if layer in LAST_LAYERS else value
+
+    return {key: calm(key, value) for key, value in state.items()}
 
 
 def save(content: Any, path: Path, zipped: bool = True) -> None:
