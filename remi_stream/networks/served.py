@@ -38,8 +38,11 @@ class Served(nn.Module):
         return self.module(self._normalised(image), *others)
 
     def _normalised(self, image: Tensor) -> Tensor:
-        """(B, 3, H, W) float32 of the bytes; what a network does not want is not in its graph."""
-        x = image.permute(0, 3, 1, 2).float() / 255
+        """(B, 3, H, W) float32 of the bytes; what a network does not want is not in its graph.
+
+        The bytes become numbers first: TensorRT's parser refuses bytes that are permuted.
+        """
+        x = image.float().permute(0, 3, 1, 2) / 255
         x = x - self.mean if self._shifts else x
         return x / self.std if self._scales else x
 

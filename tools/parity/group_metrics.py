@@ -50,8 +50,8 @@ def looks_of(entries: Entries) -> Iterator[Look | None]:
     for k, rate in enumerate(entries["metrics.in.detection_rate"]):
         box = entries["metrics.in.bbox"][k]
         camera = whole_picture(entries["metrics.in.pred_cam"][k], box[:2], box[2], (width, height))
-        parts = (entries[f"metrics.in.{name}"][k] for name in ("rotmat_body", "betas", "vertices"))
-        yield Look(*parts, camera) if rate else None
+        turns, betas, vertices = (entries[f"metrics.in.{name}"][k] for name in ("rotmat_body", "betas", "vertices"))
+        yield Look(turns, betas, vertices, camera) if rate else None
 
 
 def numbers(entry: str, got: np.ndarray, expected: np.ndarray) -> Row:
