@@ -18,7 +18,8 @@ class OpenVino:
     outputs: the names to compute; what only the others need is cut out of the network. bytes_scale: the network reads
     uint8 pictures and multiplies them by this, then adds bytes_offset, inside the graph. precision: "f32", "bf16", or "auto":
     bf16 where the processor multiplies it. A network whose batch is free is compiled for one row: on a CPU, several at once
-    take as long as one after the other. Reading and compiling takes a second at most, so nothing compiled is kept.
+    take as long as one after the other; whole_batch: it stays free, for a small network with many rows. Reading and compiling
+    takes a second at most, so nothing compiled is kept.
     """
 
     def __init__(
@@ -30,6 +31,7 @@ class OpenVino:
         bytes_offset: float = 0.0,
         threads: int = 1,
         precision: str = "f32",
+        whole_batch: bool = False,
     ) -> None:
         if precision == "auto":
             precision = "bf16" if multiplies_bf16() else "f32"
@@ -40,7 +42,7 @@ class OpenVino:
             network = read_bytes(network, bytes_scale, bytes_offset)
         self._inputs = [port.get_any_name() for port in network.inputs]
         self._outputs = [port.get_any_name() for port in network.outputs]
-        self._one_by_one = one_row(network)
+        self._one_by_one = not whole_batch and one_row(network)
         self._request = core.compile_model(network, "CPU", settings(threads, precision)).create_infer_request()
 
     def run(self, tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -67,3 +67,13 @@ def test_network_with_a_free_batch_gives_each_row_what_it_gives_alone(tmp_path: 
 
 def test_automatic_precision_says_what_it_became(network: Path) -> None:
     assert OpenVino(network, precision="auto").name in ("openvino bf16, 1 thread", "openvino f32, 1 thread")
+
+
+def test_small_network_may_keep_its_batch(tmp_path: Path) -> None:
+    picture = ops.parameter(openvino.PartialShape([-1, 4]), np.float32, name="picture")
+    picture.output(0).get_tensor().set_names({"picture"})
+    total = ops.reduce_sum(picture, ops.constant(np.array([0], np.int64)))
+    total.output(0).get_tensor().set_names({"sum"})
+    openvino.save_model(openvino.Model([total], [picture], "net"), tmp_path / "net.xml", compress_to_fp16=False)
+    rows = np.arange(12, dtype=np.float32).reshape(3, 4)
+    np.testing.assert_allclose(OpenVino(tmp_path / "net.xml", whole_batch=True).run({"picture": rows})["sum"], rows.sum(0))

@@ -1,0 +1,101 @@
+"""REMI's filter presets, and the filter of its whole packets that one of them asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from remi_stream.errors import unknown
+from remi_stream.filters.streams import (
+    DoubleExponential,
+    MovingAverage,
+    OneEuro,
+    SingleExponential,
+    Stream,
+    Unfiltered,
+)
+
+STREAMS = ("poses_body", "poses_root", "betas", "trans")
+"""The four streams of a packet: (69,), (3,) rad, (10,), (3,)."""
+KINDS: dict[str, Any] = {
+    "none": Unfiltered,
+    "one_euro": OneEuro,
+    "single_exp": SingleExponential,
+    "double_exp": DoubleExponential,
+    "moving_avg": MovingAverage,
+}
+START = "OneEuro Moderate"
+"""What REMI starts with."""
+
+
+class Preset(NamedTuple):
+    """kind: of KINDS. streams: the parameters for each stream that is filtered."""
+
+    kind: str
+    streams: Mapping[str, Mapping[str, float]] = {}
+
+
+def one_euro(**parameters: tuple[float, float, float]) -> Preset:
+    """min_cutoff Hz, beta, d_cutoff Hz for each stream."""
+    return Preset("one_euro", {name: dict(zip(("min_cutoff", "beta", "d_cutoff"), each)) for name, each in parameters.items()})
+
+
+def alike(kind: str, **parameters: float) -> Preset:
+    """The same parameters for all four."""
+    return Preset(kind, dict.fromkeys(STREAMS, parameters))
+
+
+PRESETS = {
+    "No Filter Active": Preset("none"),
+    "OneEuro Moderate": one_euro(
+        poses_body=(1.0, 0.5, 1.0), poses_root=(1.0, 0.5, 1.0), betas=(0.5, 0.2, 1.0), trans=(1.0, 0.7, 1.0)
+    ),
+    "OneEuro Smooth": one_euro(
+        poses_body=(0.3, 0.05, 0.8), poses_root=(0.3, 0.05, 0.8), betas=(0.1, 0.01, 0.5), trans=(0.4, 0.1, 0.9)
+    ),
+    "Single Exp (Alpha 0.3 Smooth)": alike("single_exp", alpha=0.3),
+    "Single Exp (Alpha 0.7 Responsive)": alike("single_exp", alpha=0.7),
+    "Double Exp (A0.3 B0.1 Smooth)": alike("double_exp", alpha=0.3, beta_trend=0.1),
+    "Double Exp (A0.7 B0.3 Responsive)": alike("double_exp", alpha=0.7, beta_trend=0.3),
+    "Moving Avg (Win 3 Responsive)": alike("moving_avg", window_size=3),
+    "Moving Avg (Win 5 Moderate)": alike("moving_avg", window_size=5),
+    "Moving Avg (Win 10 Smooth)": alike("moving_avg", window_size=10),
+}
+
+
+def find_preset(name: str) -> Preset:
+    """The preset that REMI calls so."""
+    if name not in PRESETS:
+        raise unknown("filter preset", name, PRESETS)
+    return PRESETS[name]
+
+
+class PacketFilter:
+    """Filters packet after packet of one person, as REMI's relay does.
+
+    A stream's filter is made from its first vector, and anew when the stream has another shape than before.
+    """
+
+    def __init__(self, preset: Preset) -> None:
+        self._preset = preset
+        self._filters: dict[str, tuple[tuple[int, ...], Stream]] = {}
+
+    def step(self, packet: Mapping[str, np.ndarray], at: float) -> dict[str, np.ndarray]:
+        """The filtered streams, float64, of a packet received at this time, s."""
+        return {name: self._filter(name, np.asarray(x, np.float64), at) for name, x in packet.items()}
+
+    def _filter(self, name: str, x: np.ndarray, at: float) -> np.ndarray:
+        shape, stream = self._filters.get(name, (None, None))
+        if stream is None or shape != x.shape:
+            stream = self._open(name, x, at)
+            self._filters[name] = x.shape, stream
+        return stream.step(x.ravel(), at).reshape(x.shape)
+
+    def _open(self, name: str, x: np.ndarray, at: float) -> Stream:
+        parameters = self._preset.streams.get(name)
+        if parameters is None:
+            return Unfiltered(x, at)
+        stream: Stream = KINDS[self._preset.kind](x.ravel().copy(), at, **parameters)
+        return stream

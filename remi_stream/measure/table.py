@@ -1,0 +1,76 @@
+"""A CSV file of measurements that grows by a row at a time: the header comes first and once, and a row is there whole or not."""
+
+from __future__ import annotations
+
+import csv
+import fcntl
+import io
+import math
+import os
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+
+from remi_stream.errors import RemiError
+
+
+def cells(recorded_at: datetime, names: Iterable[str], numbers: Iterable[float]) -> list[str]:
+    """A row as REMI writes one: local time, names (of the condition, ...), numbers."""
+    return [f"{recorded_at:%Y-%m-%d %H:%M:%S}", *names, *map(number, numbers)]
+
+
+def number(value: float) -> str:
+    """Four decimals; single precision as short as it can be told from its neighbours; NaN for what was not measured."""
+    if math.isnan(value):
+        return "NaN"
+    return str(value) if isinstance(value, np.float32) else f"{value:.4f}"
+
+
+def line(row: Sequence[str]) -> str:
+    """A row as text, without the end of the line."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="").writerow(row)
+    return text.getvalue()
+
+
+def append(path: Path, columns: Sequence[str], row: Sequence[str]) -> None:
+    """Add a row to the file, which is made with its header if it is not there; several programs may do so at once.
+
+    Raises RemiError if the file has other columns, or cannot be written; then it is as it was.
+    """
+    if len(row) != len(columns):
+        raise ValueError(f"a row of {len(row)} cells for {len(columns)} columns")
+    try:
+        with open(path, "a+b", buffering=0) as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            _append(file, path, line(columns).encode(), line(row).encode())
+    except OSError as error:
+        raise RemiError(f"{path} cannot be written: {error.strerror or error}.") from None
+
+
+def _append(file: io.FileIO, path: Path, header: bytes, row: bytes) -> None:
+    size = file.seek(0, os.SEEK_END)
+    if size and not _starts_with(file, header):
+        raise RemiError(f"{path} has other columns than are to be written. Name another file, or move this one away.")
+    data = (b"" if size else header + b"\n") + (b"\n" if size and not _ends_line(file) else b"") + row + b"\n"
+    try:
+        whole = file.write(data) == len(data)
+    except OSError:
+        file.truncate(size)
+        raise
+    if not whole:
+        file.truncate(size)
+        raise RemiError(f"{path} cannot be written: the disk is full.")
+
+
+def _starts_with(file: io.FileIO, header: bytes) -> bool:
+    file.seek(0)
+    start = file.read(len(header) + 1)
+    return start[:-1] == header and start[-1:] in (b"\r", b"\n")
+
+
+def _ends_line(file: io.FileIO) -> bool:
+    file.seek(-1, os.SEEK_END)
+    return file.read(1) == b"\n"

@@ -1,0 +1,47 @@
+"""Quaternions agree with rotation matrices."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.spatial.transform import Rotation
+
+from remi_stream.filters import quaternion
+from remi_stream.geometry import quaternions, rotation_matrices
+
+RANDOM = np.random.default_rng(3)
+A, B = (Rotation.random(200, random_state=seed) for seed in (1, 2))
+
+
+def same(one: np.ndarray, other: np.ndarray) -> None:
+    """A rotation has two quaternions."""
+    np.testing.assert_allclose(np.abs((one * other).sum(-1)), 1, atol=1e-12)
+
+
+def test_vectors_become_quaternions_in_the_order_of_geometry() -> None:
+    vectors = np.concatenate([RANDOM.normal(0, 1.2, (100, 3)), np.zeros((1, 3)), RANDOM.normal(0, 1e-8, (10, 3))])
+    same(quaternion.from_vectors(vectors), quaternions(rotation_matrices(vectors)))
+
+
+def test_vectors_come_back_at_most_half_a_turn_long() -> None:
+    vectors = A.as_rotvec()
+    np.testing.assert_allclose(quaternion.to_vectors(quaternion.from_vectors(vectors)), vectors, atol=1e-12)
+    np.testing.assert_allclose(quaternion.to_vectors(-A.as_quat()), vectors, atol=1e-12)
+    np.testing.assert_array_equal(quaternion.to_vectors(np.array([[0, 0, 0, 1.0]])), np.zeros((1, 3)))
+
+
+def test_product_is_that_of_the_rotations() -> None:
+    same(quaternion.product(A.as_quat(), B.as_quat()), (A * B).as_quat())
+
+
+def test_turning_by_the_difference_gives_the_other_one() -> None:
+    vectors = quaternion.difference(A.as_quat(), B.as_quat())
+    assert np.linalg.norm(vectors, axis=1).max() <= np.pi
+    same(quaternion.turned(A.as_quat(), vectors), B.as_quat())
+    np.testing.assert_allclose(vectors, (A.inv() * B).as_rotvec(), atol=1e-9)
+
+
+def test_mean_is_the_chordal_one_whichever_sign_the_quaternions_have() -> None:
+    near = A[:1] * Rotation.from_rotvec(RANDOM.normal(0, 0.1, (6, 3)))
+    stack = near.as_quat()[:, None] * np.sign(RANDOM.normal(size=(6, 1, 1)))
+    apart = (Rotation.from_quat(quaternion.mean(stack)[0]).inv() * near.mean()).magnitude()
+    assert apart < 1e-3
