@@ -11,6 +11,8 @@ import sys
 import hypothesis
 import pytest
 
+from tests.v4l2.virtual import kernel
+
 hypothesis.settings.register_profile("busy machine", deadline=None)
 hypothesis.settings.load_profile("busy machine")
 
@@ -20,6 +22,7 @@ PARTS = {
     "browser": ("chromium", "node", "npm"),
     "screen": ("Xvfb", "xdotool"),
     "egl": ("OpenGL without a screen",),
+    "v4l2": ("qemu-system-x86_64", "busybox", "a Linux with vivid"),
 }
 """Marker: the programs that it stands for."""
 
@@ -28,6 +31,7 @@ EGL = "import moderngl; moderngl.create_standalone_context(backend='egl')"
 PACKAGES = {
     "egl": "libegl1 libegl-mesa0 libgl1 libgl1-mesa-dri",
     "screen": "xvfb xdotool",
+    "v4l2": "qemu-system-x86 busybox-static linux-image-amd64",
     "browser": "chromium nodejs npm",
     "rtsp": "python3-gi gir1.2-gst-rtsp-server-1.0 gstreamer1.0-rtsp gstreamer1.0-plugins-{base,good,bad,ugly}",
 }
@@ -51,6 +55,8 @@ def _is_there(program: str) -> bool:
         return _succeeds("/usr/bin/python3", GSTREAMER)
     if program == "OpenGL without a screen":
         return _succeeds(sys.executable, EGL)
+    if program == "a Linux with vivid":
+        return kernel() != ""
     return shutil.which(program) is not None
 
 

@@ -23,6 +23,11 @@ CAMERA = {"name": "a", "source": "x.mp4"}
         ({"cameras": [CAMERA], "max_people": 0}, r">= 1 - at `\$.max_people`"),
         ({"cameras": [CAMERA], "max_people": "two"}, r"Expected `int`, got `str` - at `\$.max_people`"),
         ({"cameras": [CAMERA, CAMERA]}, "two cameras are named 'a'"),
+        ({"cameras": [CAMERA], "engine": "x", "engine_options": {"y": "z"}}, r"got `str` - at `\$.engine_options\[...\]`"),
+        (
+            {"cameras": [{**CAMERA, "engine": "poco"}], "engine": "pare", "engine_options": {"y": 1}},
+            "`engine_options` are for engine 'pare', but the cameras use poco",
+        ),
         ({"cameras": [{**CAMERA, "name": "a/b"}]}, r"matching regex .* at `\$.cameras\[0\].name`"),
     ],
 )
@@ -41,6 +46,13 @@ def test_file_that_is_no_pipeline_is_refused_in_one_line(text: str | None, words
     with pytest.raises(UsageError, match=words) as error:
         config.read(path)
     assert "\n" not in str(error.value)
+
+
+def test_camera_without_an_engine_has_the_pipelines() -> None:
+    cameras = [CAMERA, {**CAMERA, "name": "b", "engine": "poco"}]
+    made = config.check({"cameras": cameras, "engine": "pare", "engine_options": {"y": 1}})
+    assert made.engines == {"a": "pare", "b": "poco"}
+    assert (made.options_of("pare"), made.options_of("poco")) == ({"y": 1}, {})
 
 
 def test_default_daemon_has_the_documented_ports() -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 import threading
 import time
+import weakref
 from collections import deque
 from collections.abc import Generator
 from contextlib import closing
@@ -13,12 +15,25 @@ from typing import Protocol
 from remi_stream.capture.source import Picture, State
 from remi_stream.errors import GAVE_UP, RemiError
 
-OPEN_S, WAIT_S, HANG_S = 4.0, 1.0, 6.0
+OPEN_S, WAIT_S, HANG_S, LEAVE_S = 4.0, 1.0, 6.0, 1.0
 PATIENT_S, SLOW_S = 120.0, 2.0
 DEPTH = 3
 """So many pictures may wait: after a hiccup of the network some come at once. Whoever reads is faster than any camera."""
 
 log = logging.getLogger("remi_stream")
+
+
+_open: weakref.WeakSet[LiveSource] = weakref.WeakSet()
+
+
+@atexit.register
+def _leave() -> None:
+    """Let go of all cameras before the interpreter ends: it aborts the process if a thread is inside OpenCV then."""
+    sources, end = list(_open), time.monotonic() + LEAVE_S
+    for source in sources:
+        source.close()
+    for source in sources:
+        source.join(max(0.0, end - time.monotonic()))
 
 
 class Away(Exception):  # noqa: N818
@@ -76,7 +91,9 @@ class LiveSource:
     def open(self) -> None:
         """Begin to look for the camera. What it refuses at once is an error; a camera that is away is not."""
         self._alive_at = self._seen_at = time.monotonic()
-        threading.Thread(target=self._run, name="camera", daemon=True).start()
+        self._thread = threading.Thread(target=self._run, name="camera", daemon=True)
+        self._thread.start()
+        _open.add(self)
         self._tried.wait(OPEN_S)
         self._raise_error()
 
@@ -94,6 +111,10 @@ class LiveSource:
     def close(self) -> None:
         """Let go of the camera, at its next picture or failure."""
         self._closing.set()
+
+    def join(self, timeout_s: float) -> None:
+        """Wait until the camera has been let go of."""
+        self._thread.join(timeout_s)
 
     def _run(self) -> None:
         try:

@@ -35,9 +35,12 @@ class Webcam:
         self._size = size or SIZE
         self._wanted_fps = fps or FPS
         self._make = make
+        self._was_here = False
 
     def pictures(self) -> Generator[Picture | None, None, None]:
         """Open the device and give its pictures until it is unplugged."""
+        if self._was_here and not Path(self._path).exists():
+            raise Away("unplugged")
         check(self._path)
         capture = self._open()
         first, broken = True, 0
@@ -66,6 +69,7 @@ class Webcam:
         ):
             capture.set(name, value)
         self.fps = float(capture.get(cv2.CAP_PROP_FPS))
+        self._was_here = True
         return capture
 
     def _silence(self, *, first: bool) -> Away | RemiError:

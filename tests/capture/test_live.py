@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import queue
+import subprocess
+import sys
 import time
 from collections.abc import Generator, Iterator
 from typing import Any
@@ -153,3 +155,26 @@ def test_closed_camera_is_let_go_of() -> None:
     source.close()
     script.put(2, 3)
     assert script.connections == 1
+
+
+LEAVING = """
+import time
+from remi_stream.capture.live import LiveSource
+from remi_stream.capture.source import Picture
+class Device:
+    description, fps = "slow", 1.0
+    def pictures(self):
+        try:
+            while True:
+                yield Picture(None, 0.0, 0.0)
+                time.sleep(0.3)  # as OpenCV waits for a picture
+        finally:
+            print("let go")
+source = LiveSource(Device())
+source.open()
+"""
+
+
+def test_camera_is_let_go_of_before_the_process_ends() -> None:
+    done = subprocess.run([sys.executable, "-c", LEAVING], capture_output=True, text=True, timeout=30)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "let go\n", "")

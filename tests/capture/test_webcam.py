@@ -12,7 +12,7 @@ import cv2
 import pytest
 
 from remi_stream.capture import webcam
-from remi_stream.capture.live import LiveSource
+from remi_stream.capture.live import Away, LiveSource
 from remi_stream.capture.source import Picture
 from remi_stream.capture.webcam import Webcam
 from remi_stream.errors import RemiError
@@ -62,6 +62,17 @@ def test_unplugged_camera_is_a_state_and_comes_back_by_itself(device: FakeDevice
     device.expose(2)
     assert next_picture(source).image[0, 0, 0] == 2
     assert source.state == "live"
+
+
+def test_camera_that_was_here_is_unplugged_however_often_it_is_looked_for(device: FakeDevice) -> None:
+    webcam = Webcam(str(device.path), (64, 48), 25, device.video_capture)
+    device.expose()
+    pictures = webcam.pictures()
+    next(pictures)
+    device.unplug()
+    for looked_for in (pictures, webcam.pictures(), webcam.pictures()):
+        with pytest.raises(Away, match=r"^unplugged$"):
+            next(looked_for)
 
 
 def test_camera_that_gives_no_more_pictures_is_opened_again(device: FakeDevice, source: LiveSource) -> None:

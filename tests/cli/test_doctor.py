@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import grp
 import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
+from remi_stream.capture.devices import Device, Mode
 from remi_stream.cli import doctor as checks
 from remi_stream.cli.doctor import CHECKS, Finding
 from remi_stream.cli.machine import Machine
@@ -29,9 +32,35 @@ def broken(*_: object) -> str:
     raise RemiError("ImportError: libfoo.so: not found")
 
 
+def unloadable(**faults: str) -> Callable[[list[str]], dict[str, str]]:
+    return lambda modules: {module: faults.get(module, "") for module in modules}
+
+
+def lacks(library: str) -> str:
+    return f"ImportError: {library}: cannot open shared object file: No such file or directory"
+
+
+MODES = (Mode("MJPG", 1280, 720, (30.0,)),)
+USABLE = Device("/dev/video0", "Cam", MODES)
+LOCKED = Device("/dev/video2", "Desk", fault="permission denied")
+USED = Device("/dev/video4", "Door", MODES, used_by=("7 (zoom)", "9 (obs)"))
+BUSY = Device("/dev/video6", "Wall", fault="device or resource busy")
+ODD = Device("/dev/video8", "Odd", fault="is no video device: inappropriate ioctl for device")
+DAEMON = {"name": "default", "engine": "blazepose", "stages": {"capture/a": {"pid": 7}, "pose": {"pid": 8}}}
+
+
 def installed(**versions: str) -> Callable[[str], str | None]:
     return lambda package: versions.get(package.replace("-", "_"))
 
+
+def raising(words: str) -> str:
+    raise RemiError(words)
+
+
+NEEDS = {
+    "requirements": ["av>=14", "opencv-python-headless<5,>=4.10", "openvino>=2025.0", "prometheus-client>=0.21", "pyzmq>=26"]
+}
+NOBODY = {"daemon": None}
 
 CASES: list[tuple[Callable[[Machine, str], Finding], dict[str, Any], str, str]] = [
     (checks.python, {"python": (3, 11)}, "ok", "3.11"),
@@ -54,17 +83,71 @@ CASES: list[tuple[Callable[[Machine, str], Finding], dict[str, Any], str, str]] 
     (checks.openvino, {"say": broken}, "fail", "does not load: ImportError: libfoo.so: not found. Install it again"),
     (checks.ffmpeg, {"say": "8.0"}, "ok", "8.0"),
     (checks.ffmpeg, {"say": broken}, "fail", "pip install --force-reinstall av"),
+    (checks.ffmpeg, {"say": lambda _: raising(lacks("libxcb.so.1"))}, "fail", "sudo apt-get install libxcb1"),
+    (checks.openvino, {"say": lambda _: raising(lacks("libgomp.so.1"))}, "fail", "sudo apt-get install libgomp1"),
+    (checks.libraries, {**NEEDS, "load": unloadable()}, "ok", "load: cv2, prometheus_client, zmq"),
+    (
+        checks.libraries,
+        {**NEEDS, "load": unloadable(cv2=lacks("libGL.so.1"))},
+        "fail",
+        f"cv2 does not load: {lacks('libGL.so.1')}. Install it: sudo apt-get install libgl1",
+    ),
+    (checks.libraries, {**NEEDS, "load": unloadable(cv2=lacks("libEGL.so.1"))}, "fail", "sudo apt-get install libegl1"),
+    (
+        checks.libraries,
+        {**NEEDS, "load": unloadable(zmq=lacks("libsodium.so.23"))},
+        "fail",
+        "Install the system's package that has libsodium.so.23",
+    ),
+    (
+        checks.libraries,
+        {**NEEDS, "load": unloadable(cv2="exit code -11", zmq="ModuleNotFoundError: No module named 'zmq'")},
+        "fail",
+        "cv2 does not load: exit code -11. Install it again: pip install --force-reinstall opencv-python-headless; "
+        "zmq does not load: ModuleNotFoundError: No module named 'zmq'. Install it again: pip install --force-reinstall pyzmq",
+    ),
+    (checks.cameras, {"cameras": []}, "ok", "none at this machine; network cameras need none"),
+    (checks.cameras, {**NOBODY, "cameras": [USABLE, USABLE]}, "ok", "/dev/video0 (Cam), /dev/video0 (Cam)"),
+    (
+        checks.cameras,
+        {**NOBODY, "cameras": [USABLE, LOCKED], "group_of": "video"},
+        "warn",
+        "/dev/video2 (Desk): no permission. Add yourself to the group 'video': sudo usermod -aG video $USER, then log in again",
+    ),
+    (
+        checks.cameras,
+        {**NOBODY, "cameras": [LOCKED], "group_of": "root"},
+        "warn",
+        "/dev/video2 (Desk): no permission. Only root may use it: sudo chgrp video /dev/video2 && sudo chmod g+rw /dev/video2, "
+        "then join the group 'video'",
+    ),
+    (
+        checks.cameras,
+        {**NOBODY, "cameras": [USED]},
+        "warn",
+        "/dev/video4 (Door) is in use by 7 (zoom), 9 (obs). It serves one program at a time: end that, or take another",
+    ),
+    (checks.cameras, {"daemon": DAEMON, "cameras": [USED]}, "warn", "is in use by 9 (obs). It serves"),
+    (checks.cameras, {"daemon": DAEMON, "cameras": [msgspec.structs.replace(USED, used_by=("7 (python)",))]}, "ok", "(Door)"),
+    (checks.cameras, {**NOBODY, "cameras": [BUSY, ODD]}, "warn", "/dev/video6 (Wall) is in use by another program. It serves"),
+    (
+        checks.cameras,
+        {**NOBODY, "cameras": [ODD]},
+        "warn",
+        "/dev/video8 (Odd): is no video device: inappropriate ioctl for device. Unplug it and plug it in again",
+    ),
     (checks.models, {"models": {"a": "", "b": ""}}, "ok", "a, b"),
     (checks.models, {"models": {"a": "", "b": "missing"}}, "warn", "not here yet: b. Fetched on first use"),
     (checks.models, {"models": {"a": "damaged", "b": "missing"}}, "fail", "damaged: a. Fetch anew"),
-    (checks.ports, {"port_is_free": True}, "ok", "free: 7700, 7701, 7720"),
+    (checks.ports, {"port_is_free": True}, "ok", "free: 7700, 7701, 7710, 7720"),
     (
         checks.ports,
         {"port_is_free": lambda number: number == 7701, "daemon": {"name": "default", "engine": "blazepose"}},
         "ok",
-        "7700, 7720 used by the running remi-stream 'default' (blazepose)",
+        "7700, 7710, 7720 used by the running remi-stream 'default' (blazepose)",
     ),
     (checks.ports, {"port_is_free": lambda number: number != 7720, "daemon": None}, "fail", "7720 used by another program"),
+    (checks.ports, {"port_is_free": lambda number: number != 7710, "daemon": None}, "fail", "7710 used by another program"),
     (checks.run_folder, {"make_run_folder": "/run/user/1/remi-stream"}, "ok", "/run/user/1/remi-stream"),
     (checks.run_folder, {"make_run_folder": broken}, "fail", "libfoo"),
     (checks.disk, {"free_bytes": (Path("/home/a"), 5e9)}, "ok", "5.0 GB free at /home/a"),
@@ -80,6 +163,7 @@ def test_finding_says_what_it_is_and_what_to_do(
     finding = check(Made(**answers), "default")
     assert finding.verdict == verdict
     assert said in finding.text
+    assert "\n" not in finding.text
 
 
 def test_every_check_has_cases() -> None:
@@ -93,7 +177,7 @@ def test_port_that_is_taken_by_a_stranger_fails_the_real_doctor() -> None:
     lines = {line[5:20].strip(): line[:5].strip() for line in out.splitlines()}
     assert list(lines) == list(CHECKS)
     assert lines["ports"] == "fail"
-    assert [lines[name] for name in ("Python", "packages", "OpenVINO", "FFmpeg", "run folder")] == ["ok"] * 5
+    assert [lines[name] for name in ("Python", "packages", "OpenVINO", "FFmpeg", "libraries", "run folder")] == ["ok"] * 6
 
 
 def test_library_that_crashes_is_told_and_does_not_crash_the_doctor() -> None:
@@ -101,3 +185,14 @@ def test_library_that_crashes_is_told_and_does_not_crash_the_doctor() -> None:
         Machine().say("import os; os.abort()")
     with pytest.raises(RemiError, match="ModuleNotFoundError: No module named 'no_such_module'"):
         Machine().say("import no_such_module")
+
+
+def test_each_library_that_does_not_load_is_found_among_those_that_do() -> None:
+    faults = Machine().load(["json", "no_such_module", "yaml"])
+    assert faults == {"json": "", "no_such_module": "ModuleNotFoundError: No module named 'no_such_module'", "yaml": ""}
+
+
+def test_group_of_a_device_is_named_or_numbered(tmp_path: Path) -> None:
+    device = tmp_path / "video0"
+    device.touch()
+    assert Machine().group_of(str(device)) == grp.getgrgid(device.stat().st_gid).gr_name
