@@ -104,6 +104,11 @@ class Config(Strict, frozen=True, kw_only=True):
         """The engine of each camera, by the camera's name."""
         return {camera.name: camera.engine or self.engine for camera in self.cameras}
 
+    @property
+    def engine_names(self) -> str:
+        """The engines that its cameras use, each once."""
+        return ", ".join(dict.fromkeys(self.engines.values()))
+
     def options_of(self, engine: str) -> dict[str, float]:
         """What is passed to the adapter of an engine; `engine_options` are for the pipeline's own."""
         return self.engine_options if engine == self.engine else {}

@@ -45,6 +45,7 @@ class Child:
         self.health = Health(stage=order.label, state="starting", pid=0)
         self.process: subprocess.Popen[bytes] | None = None
         self.was_ready = False
+        self.killed = False
         self.asked_to_stop = False
         self.restarts = 0
         self.start_at: float | None = None
@@ -89,7 +90,7 @@ class Child:
         os.set_blocking(self.process.stderr.fileno(), False)
         self.process.stdin.write(msgspec.json.encode(msgspec.structs.replace(self.order, life=self.restarts)))
         self.process.stdin.close()
-        self._beats, self.start_at = b"", None
+        self._beats, self.start_at, self.killed = b"", None, False
         self._started_at = self._heard_at = now
         self.health = Health(stage=self.label, state="starting", pid=self.process.pid, restarts=self.restarts)
 
@@ -108,7 +109,7 @@ class Child:
 
     def overdue(self, now: float) -> str | None:
         """Why this process has to be killed, if it has to."""
-        if not self.alive or self.health.state in ("done", "failed", "stopping"):
+        if not self.alive or self.killed or self.health.state in ("done", "failed", "stopping"):
             return None
         if self.health.state == "starting":
             late = now - self._started_at > self.row.start_s
@@ -196,6 +197,7 @@ class Supervisor:
         if why and child.process:
             log.warning("%s is %s: killed", child.label, why)
             child.process.kill()
+            child.killed = True
         if child.process and child.process.poll() is not None:
             self._on_death(child, now)
         if child.start_at is not None and now >= child.start_at and not self.stopping:

@@ -60,7 +60,7 @@ class RelayStage:
             return {
                 "version": __version__,
                 "name": self._config.name,
-                "engine": self._config.engine,
+                "engine": self._config.engine_names,
                 "detector": self._config.detector,
                 "cameras": {name: msgspec.to_builtins(facts) for name, facts in self._cameras.items()},
                 "stages": {name: msgspec.to_builtins(health) for name, health in self._health.items()},

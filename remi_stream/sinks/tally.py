@@ -142,7 +142,7 @@ class Tally:
         self._cameras = {camera.name: CameraTally(metrics, books, camera.name) for camera in config.cameras}
         self._stages: dict[str, StageTally] = {}
         self._recorder = RecorderTally(metrics)
-        build = {"version": __version__, "engine": config.engine, "detector": config.detector}
+        build = {"version": __version__, "engine": config.engine_names, "detector": config.detector}
         metrics.set("remi_build_info", 1, **build)
 
     def take(self, message: Bodies | CameraFacts | Health, now: float) -> None:
