@@ -106,7 +106,8 @@ class Person(msgspec.Struct, frozen=True, kw_only=True, eq=False):
 
     track_id: never used for somebody else in a run. score: [0, 1]. box_xyxy: (4,) float32 px. skeleton: a name of
     skeletons.py. keypoints_px: (K, 2) float32 px, full picture. keypoint_scores: (K,) float32 in [0, 1].
-    joints_m: (J, 3) float32 m, camera frame, absolute. native: an engine's own outputs, on request.
+    joints_m: (J, 3) float32 m, camera frame, absolute. joints_skeleton: whose joints they are if not those of skeleton, else "".
+    native: an engine's own outputs, on request.
     """
 
     track_id: int
@@ -116,6 +117,7 @@ class Person(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     keypoints_px: np.ndarray
     keypoint_scores: np.ndarray
     joints_m: np.ndarray
+    joints_skeleton: str = ""
     smpl: Smpl | None = None
     native: dict[str, np.ndarray] = {}
 
@@ -124,6 +126,11 @@ class Person(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         check_array("keypoints_px", self.keypoints_px, "float32", (None, 2))
         check_array("keypoint_scores", self.keypoint_scores, "float32", (len(self.keypoints_px),))
         check_array("joints_m", self.joints_m, "float32", (None, 3))
+
+    @property
+    def skeleton_of_joints(self) -> str:
+        """The skeleton that joints_m belongs to."""
+        return self.joints_skeleton or self.skeleton
 
 
 class Bodies(Message, frozen=True, kw_only=True, eq=False):

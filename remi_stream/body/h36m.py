@@ -68,7 +68,7 @@ class H36mFitter:
 
 
 def landmarks_of(joints: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Joints (17, 3), with scores (17,), as BlazePose's landmarks (33, 3) and how visible they are (33,): NaN and 0 if unknown."""
+    """Joints (17, 3) with scores (17,) as BlazePose's landmarks (33, 3), and how visible these are (33,): NaN, 0 if unknown."""
     count = len(JOINTS["blazepose33"])
     points, seen = np.full((count, 3), np.nan), np.zeros(count)
     points[LIMBS], seen[LIMBS] = joints[SOURCE], scores[SOURCE]

@@ -80,8 +80,7 @@ class Skeleton:
         relaxed = np.einsum("nab,nb->na", swing(self.limbs.upper, upper), self.limbs.axis)
         foot = inside(above[2:], points[[31, 32]] - points[[29, 30]])
         by_foot = unit(cross(foot, unit(upper[2:])))
-        share = np.where(np.isnan(by_foot), 0, FOOT_SHARE)
-        relaxed[2:] = unit((1 - share) * relaxed[2:] + share * np.nan_to_num(by_foot))
+        relaxed[2:] = unit((1 - FOOT_SHARE) * relaxed[2:] + FOOT_SHARE * np.nan_to_num(by_foot))
         return limbs.bend(self.limbs, upper, lower, relaxed, memory.limbs if memory else None, elapsed)
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from remi_stream import __version__
-from remi_stream.cli import bench, cameras, convert, doctor, engines, live, models, play, recordings, status, tail, view
+from remi_stream.cli import bench, cameras, convert, doctor, engines, lift, live, models, play, recordings, status, tail, view
 
 app = typer.Typer(
     help="A camera's picture in, moving SMPL bodies out, live.",
@@ -30,6 +30,7 @@ app.command(rich_help_panel="Look")(doctor.doctor)
 app.command(rich_help_panel="Look")(bench.bench)
 app.command(rich_help_panel="Models")(engines.engines)
 app.command(rich_help_panel="Models")(convert.convert)
+app.command(rich_help_panel="Files")(lift.lift)
 app.add_typer(models.app, name="models", rich_help_panel="Models")
 
 

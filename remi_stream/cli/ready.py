@@ -6,7 +6,7 @@ import logging
 
 from remi_stream.config import Config
 from remi_stream.errors import UsageError
-from remi_stream.models.manifest import Manifest
+from remi_stream.models.manifest import Manifest, ModelFile, find_manifest
 
 log = logging.getLogger("remi_stream")
 
@@ -24,12 +24,12 @@ def make_ready(config: Config) -> None:
         open_source(camera)
     engines = choose_engines(config)
     finding = [known_file(name) for name in find_detector(config.detector).files]
-    wanted = {file.name: file for file in [*finding, *(file for manifest, _ in engines for file in manifest.weights)]}
+    posing = [(file, runtime) for manifest, runtime in engines for file in manifest.weights] + choose_lifters(config)
+    wanted = {file.name: file for file in [*finding, *(file for file, _ in posing)]}
     missing = [file for file in wanted.values() if fault(file)]
     if missing:
         pull(missing, tell=log.info)
-    posing = [file for manifest, runtime in engines if runtime != "torch" for file in manifest.weights]
-    make_artefacts([*finding, *posing], tell=log.info)
+    make_artefacts([*finding, *(file for file, runtime in posing if runtime != "torch")], tell=log.info)
     if notice := licence_notice(wanted.values()):
         log.info(notice)
 
@@ -46,3 +46,17 @@ def choose_engines(config: Config) -> list[tuple[Manifest, str]]:
             "Take engines of one runtime, or give one camera a daemon of its own: remi-stream run OTHER.yaml --name other"
         )
     return list(chosen.values())
+
+
+def choose_lifters(config: Config) -> list[tuple[ModelFile, str]]:
+    """What lifts the key points of engines, and in which runtime: where it is here, or must be because it was asked for."""
+    from remi_stream.pose.engine import choose
+    from remi_stream.pose.videopose3d import MANIFEST, live_weights
+
+    here, found = live_weights(), []
+    for name in dict.fromkeys(config.engines.values()):
+        manifest, runtime = choose(name, config.options_of(name))
+        asked = config.options_of(name).get("lift", 0)
+        if {**manifest.options, **config.options_of(name)}.get("lift", 0) and (here or asked):
+            found.append((here or find_manifest(MANIFEST, "lifter").weights[0], runtime))
+    return found

@@ -13,10 +13,11 @@ from remi_stream.geometry import box_of
 from remi_stream.messages import Person
 from remi_stream.models.manifest import Manifest
 from remi_stream.pose.crops import HEIGHT, WIDTH, boxes_of, cut_into, grown
-from remi_stream.pose.engine import Crop, Pose
+from remi_stream.pose.engine import Crop, Engine, Pose
 from remi_stream.pose.heatmaps import in_picture, means, peaks
-from remi_stream.pose.lifter import Lifted, Lifter
+from remi_stream.pose.lifted import LiftedEngine
 from remi_stream.pose.suppression import LEAST_INTEGRAL, LEAST_PEAK, Kept, suppress
+from remi_stream.pose.videopose3d import live_weights, open_lifter
 from remi_stream.runtimes.runtime import Runtime, load_weights
 from remi_stream.skeletons import JOINTS
 
@@ -32,7 +33,7 @@ LEAST_SHOWN = 0.1
 """Share of the box's width and height that the picture shows, below which nobody is there."""
 SMALLEST_PX = 20.0
 """A smaller body's box is not followed: the look stays where it was."""
-NOWHERE = Lifted(np.zeros((0, 3), np.float32), None, None)
+NOWHERE = np.zeros((0, 3), np.float32)
 
 
 class Decoding(NamedTuple):
@@ -42,22 +43,24 @@ class Decoding(NamedTuple):
     least_score: float
 
 
-def open_engine(manifest: Manifest, runtime: str, settings: dict[str, Any]) -> AlphaPose:
-    """Load a pose network; how its maps are decoded is in the manifest's options."""
-    own = ("integral", "least_score")
+def open_engine(manifest: Manifest, runtime: str, settings: dict[str, Any]) -> Engine:
+    """Load a pose network, and what lifts its key points if that is here; how maps are decoded is in the manifest's options."""
+    own = ("integral", "least_score", "lift")
     options = {name: settings[name] for name in own}
     network = load_weights(manifest.weights[0], runtime, **{key: value for key, value in settings.items() if key not in own})
     decoding = Decoding(bool(options["integral"]), options["least_score"])
-    return AlphaPose(manifest.name, network, manifest.skeleton, decoding)
+    engine = AlphaPose(manifest.name, network, manifest.skeleton, decoding)
+    lift = options["lift"] and live_weights()
+    return LiftedEngine(engine, open_lifter(runtime, {"threads": settings["threads"]})) if lift else engine
 
 
 class AlphaPose:
     """Key points from upright crops, all people in one call; people who are found twice in a picture are merged."""
 
-    def __init__(self, name: str, network: Runtime, skeleton: str, decoding: Decoding, lifter: Lifter | None = None) -> None:
+    def __init__(self, name: str, network: Runtime, skeleton: str, decoding: Decoding) -> None:
         self.name = name
         self.runtime_name = network.name
-        self._network, self._skeleton, self._decoding, self._lifter = network, skeleton, decoding, lifter
+        self._network, self._skeleton, self._decoding = network, skeleton, decoding
 
     def infer(self, crops: list[Crop]) -> list[Pose]:
         """Estimate a pose per crop, in order."""
@@ -101,9 +104,6 @@ class AlphaPose:
         sides = visible[2:] - visible[:2]
         if (sides < LEAST_SHOWN * (box[2:] - box[:2])).any():
             return Pose(None, crop.box_xyxy, None, "outside")
-        lifted = NOWHERE
-        if self._lifter:
-            lifted = self._lifter.lift(crop.state, found.points, found.scores, size, crop.intrinsics, crop.captured_at)
         person = Person(
             track_id=crop.track_id,
             score=float(certainty_of(found.scores)),
@@ -111,10 +111,9 @@ class AlphaPose:
             skeleton=self._skeleton,
             keypoints_px=found.points,
             keypoint_scores=found.scores,
-            joints_m=lifted.joints_m,
-            smpl=lifted.smpl,
+            joints_m=NOWHERE,
         )
-        return Pose(person, visible if sides.max() >= SMALLEST_PX else crop.box_xyxy, lifted.state)
+        return Pose(person, visible if sides.max() >= SMALLEST_PX else crop.box_xyxy)
 
 
 def certainty_of(scores: np.ndarray) -> np.ndarray:

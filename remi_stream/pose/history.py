@@ -37,10 +37,10 @@ def resampled(history: History, count: int, step_s: float) -> np.ndarray:
 
     Between two frames they move evenly; before the first frame they are where they were in it.
     """
-    wanted = history.times[-1] - step_s * np.arange(count - 1, -1, -1)
-    after = np.clip(np.searchsorted(history.times, wanted), 1, max(len(history.times) - 1, 1))
     if len(history.times) == 1:
         return history.points.repeat(count, 0)
+    wanted = history.times[-1] - step_s * np.arange(count - 1, -1, -1)
+    after = np.clip(np.searchsorted(history.times, wanted), 1, len(history.times) - 1)
     start, end = history.times[after - 1], history.times[after]
     share = np.clip((wanted - start) / (end - start), 0, 1).astype(np.float32)[:, None, None]
     found: np.ndarray = history.points[after - 1] * (1 - share) + history.points[after] * share

@@ -100,15 +100,14 @@ def distance(joints: np.ndarray, pixels: np.ndarray, scores: np.ndarray, intrins
 
 
 def live_weights() -> ModelFile | None:
-    """The weights that people are lifted with: those of the causal network if they are here, else of the symmetric one."""
+    """The weights that people are lifted with, if any are here: the causal network's, else the symmetric one's."""
     files = {file.name: file for file in find_manifest(MANIFEST, "lifter").weights}
     return next((files[name] for name in (CAUSAL, SYMMETRIC) if not fault(files[name])), None)
 
 
-def find_lifter(runtime: str, settings: dict[str, Any]) -> VideoPose3D | None:
-    """The lifter, if its weights are here. settings: threads, and what else is not to be as the manifest has it."""
-    file = live_weights()
-    if file is None:
-        return None
-    network = load_weights(file, runtime, **{**find_manifest(MANIFEST, "lifter").runtimes[runtime], **settings})
+def open_lifter(runtime: str, settings: dict[str, Any]) -> VideoPose3D:
+    """Load the lifter; its weights must be here. settings: those that are not to be as the manifest has them."""
+    manifest = find_manifest(MANIFEST, "lifter")
+    file = live_weights() or manifest.weights[0]
+    network = load_weights(file, runtime, **{**manifest.runtimes[runtime], **settings})
     return VideoPose3D(network, body_for_engines(), file.name == CAUSAL)

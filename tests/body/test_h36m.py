@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cache
-
 import numpy as np
 import pytest
 
@@ -11,8 +9,8 @@ from remi_stream.body.h36m import H36mFit, H36mFitter, scores_of
 from remi_stream.body.smpl import forward_kinematics, joint_rotations, load_open_body
 from remi_stream.geometry import angle_between, rotation_matrices, rotation_vectors
 from remi_stream.messages import Smpl
-from remi_stream.resources import data_file
 from remi_stream.skeletons import JOINTS
+from tests.clip import truth
 
 BODY = load_open_body()
 REST = BODY.rest_joints(np.zeros(10))
@@ -24,12 +22,6 @@ LIMBS += [(f"{s}_{a}", f"{s}_{b}") for s in ("left", "right") for a, b in (("hip
 UNSEEN = [SMPL.index(f"{side}_{part}") for side in ("left", "right") for part in ("wrist", "hand", "ankle", "foot", "collar")]
 HEAD, NECK = SMPL.index("head"), SMPL.index("neck")
 CALLED = {"hip": "pelvis", "spine": "spine2", "thorax": "neck"}
-
-
-@cache
-def truth() -> dict[str, np.ndarray]:
-    with np.load(data_file("sample_truth.npz")) as stored:
-        return dict(stored)
 
 
 def crown() -> np.ndarray:

@@ -78,7 +78,7 @@ def test_failed_conversion_is_one_line(smoothnet: ModelFile, monkeypatch: pytest
     from remi_stream.models.store import place
 
     place(smoothnet).write_bytes(b"damaged")
-    with pytest.raises(RemiError, match="checkpoint_8.pth.tar") as error:
+    with pytest.raises(RemiError, match=r"checkpoint_8\.pth\.tar") as error:
         artefact.make_artefacts([smoothnet], lambda line: None)
     assert "\n" not in str(error.value)
 

@@ -11,7 +11,6 @@ from remi_stream.geometry import iou
 from remi_stream.models.manifest import find_engine
 from remi_stream.pose.alphapose import AlphaPose, Decoding, body_box
 from remi_stream.pose.engine import Pose
-from remi_stream.pose.lifter import Lifted
 from remi_stream.skeletons import JOINTS
 from tests.pose.seer import Seer, box_around, crop_of, people, picture
 
@@ -209,35 +208,7 @@ def test_maps_that_are_no_numbers_are_nobody(integral: bool) -> None:
     assert (pose.person, pose.reason) == (None, "doubt")
 
 
-class Counts:
-    """A lifter that counts the frames of a track in its state."""
-
-    def __init__(self) -> None:
-        self.heard: list[tuple[Any, ...]] = []
-
-    def lift(self, track_state: object | None, *heard: Any) -> Lifted:
-        self.heard.append(heard)
-        count = (track_state if isinstance(track_state, int) else 0) + 1
-        return Lifted(np.full((17, 3), count, np.float32), None, count)
-
-
-def test_lifter_is_told_everything_and_its_state_travels_with_the_track() -> None:
-    points = people(136, [(320, 240)])
-    lifter = Counts()
-    alphapose, _ = engine(points, lifter=lifter)
-    box = box_around(points[0])
-    (first,) = alphapose.infer([crop_of(box, picture(), captured_at=1.5)])
-    (second,) = alphapose.infer([crop_of(box, picture(), state=first.state)])
-    assert (first.state, second.state) == (1, 2)
-    assert second.person is not None
-    assert (second.person.joints_m == 2).all()
-    keypoints, scores, size, intrinsics, captured_at = lifter.heard[0]
-    np.testing.assert_array_equal(keypoints, seen(first))
-    assert scores.shape == (136,)
-    assert (size, intrinsics, captured_at) == ((640, 480), (800.0, 800.0, 320.0, 240.0), 1.5)
-
-
-def test_nothing_is_lifted_without_a_lifter() -> None:
+def test_engine_alone_knows_nothing_of_space() -> None:
     points = people(136, [(320, 240)])
     (pose,) = engine(points)[0].infer([crop_of(box_around(points[0]), picture(), state="somebody else's")])
     assert pose.person is not None
@@ -260,4 +231,4 @@ def test_manifest_says_how_the_published_model_is_decoded(name: str, skeleton: s
     assert manifest.skeleton == skeleton
     assert manifest.options["integral"] == integral
     assert manifest.weights[0].network == f"alphapose_{skeleton}"
-    assert set(manifest.options) == set(Decoding._fields)
+    assert set(manifest.options) == {*Decoding._fields, "lift"}

@@ -89,7 +89,8 @@ def test_clip_gives_the_golden_joints(variant: str, flip: bool) -> None:
 @pytest.mark.parametrize("frames", [27, 40, 71, 200])
 @pytest.mark.parametrize("flip", [False, True])
 def test_pieces_of_a_clip_give_what_the_whole_gives(frames: int, flip: bool) -> None:
-    run, keypoints, options = network("small27"), clip(45), {"causal": False, "receptive_field": 27, "flip": flip}
+    run, keypoints = network("small27"), clip(45)
+    options: dict[str, Any] = {"causal": False, "receptive_field": 27, "flip": flip}
     told: list[int] = []
     found = lift_clip(in_pieces(run, 27, frames, told.append), keypoints, **options)
     np.testing.assert_allclose(found, lift_clip(run, keypoints, **options), atol=2e-5)
@@ -107,6 +108,19 @@ def test_pieces_are_all_of_the_length_that_the_network_takes() -> None:
 
     lift_clip(in_pieces(one_window, 3, 5), clip(7), causal=False, receptive_field=3, flip=True)
     assert set(seen) == {5}
+
+
+def test_network_may_use_its_memory_again() -> None:
+    memory = np.zeros((1, 1, 17, 3), np.float32)
+
+    def one_window(keypoints: np.ndarray) -> np.ndarray:
+        memory[:] = shift(keypoints)
+        return memory
+
+    options: dict[str, Any] = {"causal": True, "receptive_field": 3, "flip": False}
+    np.testing.assert_array_equal(
+        lift_clip(in_pieces(one_window, 3, 3), clip(5), **options), lift_clip(shift, clip(5), **options)
+    )
 
 
 @pytest.mark.parametrize(("causal", "moved"), [(False, (-1, 0, 1)), (True, (-2, -1, 0))])

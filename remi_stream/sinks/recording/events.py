@@ -37,11 +37,12 @@ class EpochBegun(msgspec.Struct, frozen=True, kw_only=True, tag="epoch"):
 
 
 class TrackBegun(msgspec.Struct, frozen=True, kw_only=True, tag="track"):
-    """A person's first row. name: of its files. joints, keypoints: how many a row has."""
+    """A person's first row. name: of its files. joints, keypoints: how many a row has. joints_skeleton: as in Person."""
 
     name: str
     track_id: int
     skeleton: str
+    joints_skeleton: str = ""
     joints: int
     keypoints: int
 

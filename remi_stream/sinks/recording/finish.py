@@ -61,7 +61,7 @@ def _finish_track(folder: Path, story: Story, name: str) -> TrackEntry | None:
     rows = story.rows_of(name, person_layout(track.joints, track.keypoints))
     if not len(rows):
         return None
-    save_arrays(folder / f"{name}.npz", track_arrays(rows, track.track_id, track.skeleton))
+    save_arrays(folder / f"{name}.npz", track_arrays(rows, track.track_id, track.skeleton, track.joints_skeleton))
     return TrackEntry(
         track_id=track.track_id,
         file=f"{name}.npz",

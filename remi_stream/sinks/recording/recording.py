@@ -35,7 +35,7 @@ class Recording:
         self._account = Account()
         self._told = CameraTold()
         self._epochs: set[int] = set()
-        self._tracks: dict[tuple[int, str, int, int], str] = {}
+        self._tracks: dict[tuple[int, str, str, int, int], str] = {}
         self._video: Video | None = None
 
     def take_facts(self, facts: CameraFacts) -> None:
@@ -98,13 +98,22 @@ class Recording:
 
     def _track(self, person: Person) -> str:
         """The name of the person's files; a person whose skeleton changes gets files of its own for each."""
-        key = (person.track_id, person.skeleton, len(person.joints_m), len(person.keypoints_px))
+        key = (person.track_id, person.skeleton, person.joints_skeleton, len(person.joints_m), len(person.keypoints_px))
         if key not in self._tracks:
             earlier = sum(track_id == person.track_id for track_id, *_ in self._tracks)
             name = f"track-{person.track_id:06d}" + (f"-{earlier + 1}" if earlier else "")
             self._tracks[key] = name
-            track_id, skeleton, joints, keypoints = key
-            self._journal.note(TrackBegun(name=name, track_id=track_id, skeleton=skeleton, joints=joints, keypoints=keypoints))
+            _, skeleton, joints_skeleton, joints, keypoints = key
+            self._journal.note(
+                TrackBegun(
+                    name=name,
+                    track_id=person.track_id,
+                    skeleton=skeleton,
+                    joints_skeleton=joints_skeleton,
+                    joints=joints,
+                    keypoints=keypoints,
+                )
+            )
         return self._tracks[key]
 
 

@@ -12,12 +12,14 @@ from remi_stream.skeletons import JOINTS
 AXES = "camera: x right, y down, z forward; poses and trans: x right, y forward, z up"
 
 
-def track_arrays(rows: np.ndarray, track_id: int, skeleton: str) -> dict[str, np.ndarray]:
+def track_arrays(rows: np.ndarray, track_id: int, skeleton: str, joints_skeleton: str = "") -> dict[str, np.ndarray]:
     """Give the arrays of N rows: all of Person and Smpl as it was published, and AMASS' keys if there was any SMPL pose."""
+    of_joints = joints_skeleton or skeleton
     arrays = {
         "track_id": np.array(track_id),
         "axes": np.array(AXES),
         "skeleton": np.array(skeleton),
+        "joints_skeleton": np.array(of_joints),
         "body": np.array(body_of(rows)),
         "epochs": rows["epoch"],
         "frame_ids": rows["frame_id"],
@@ -28,7 +30,7 @@ def track_arrays(rows: np.ndarray, track_id: int, skeleton: str) -> dict[str, np
         "keypoint_scores": rows["keypoint_scores"],
         "joints_m": rows["joints_m"],
     }
-    return {**arrays, **_smpl(rows, skeleton)} if rows["body"].any() else arrays
+    return {**arrays, **_smpl(rows, of_joints)} if rows["body"].any() else arrays
 
 
 def body_of(rows: np.ndarray) -> str:

@@ -100,6 +100,6 @@ class Figure:
     def _stretch(self, person: Person) -> None:
         joints = np.asarray(person.joints_m, np.float32)
         known = np.logical_and.reduce(np.isfinite(joints), axis=1)
-        edges = bones_between(person.skeleton, known)
+        edges = bones_between(person.skeleton_of_joints, known)
         self._bones.points = joints[np.array(edges)] if edges else NOTHING
         self._joints.points = joints[known] if known.any() else NOTHING[0]
