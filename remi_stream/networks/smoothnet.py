@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from functools import partial
 
-import torch
 from torch import Tensor, nn
 
 from remi_stream.networks.network import Shapes
@@ -56,16 +55,6 @@ def smoothnet(window: int, shapes: Shapes | None = None) -> SmoothNet:
         return SmoothNet(window)
     blocks = sum(key.startswith("res_blocks.") and key.endswith(".linear1.weight") for key in shapes)
     return SmoothNet(window, first[1], first[0], blocks)
-
-
-def smooth_clip(network: SmoothNet, frames: Tensor) -> Tensor:
-    """Smoothed frames (F, C), at least a window of them: every window is smoothed, and a frame is the mean of all its windows."""
-    (windows,) = network(frames.unfold(0, network.window, 1))  # (F - window + 1, C, window)
-    sums, counts = torch.zeros_like(frames), torch.zeros_like(frames[:, :1])
-    for index in range(network.window):
-        sums[index : index + len(windows)] += windows[:, :, index]
-        counts[index : index + len(windows)] += 1
-    return sums / counts
 
 
 window_8 = partial(smoothnet, 8)

@@ -12,7 +12,6 @@ import torch
 from torch import Tensor, nn
 
 from remi_stream.networks.network import Shapes
-from remi_stream.skeletons import JOINTS, mirror_pairs
 
 KEYPOINTS = 17
 WIDTHS = (3, 3, 3, 3, 3)
@@ -43,12 +42,6 @@ class VideoPose3d(nn.Module):
         kernels = [kernel for width in self.widths[1:] for kernel in (width, 1)]
         self.layers_conv = nn.ModuleList(nn.Conv1d(channels, channels, kernel, bias=False) for kernel in kernels)
         self.layers_bn = nn.ModuleList(nn.BatchNorm1d(channels) for _ in kernels)
-
-    @property
-    def padding(self) -> tuple[int, int]:
-        """Frames to repeat before the first and after the last one, so that every frame of a clip gets an output."""
-        around = self.receptive_field - 1
-        return (around, 0) if self.causal else (around // 2, around // 2)
 
     def forward(self, keypoints: Tensor) -> tuple[Tensor]:
         """Joints (B, F - receptive_field + 1, joints, 3), m, camera axes, around the hip, of keypoints (B, F, joints, 2).
@@ -83,34 +76,6 @@ def convolve(x: Tensor, kernel: nn.Module, dilation: int, strided: bool) -> Tens
     assert isinstance(kernel, nn.Conv1d)
     stride = kernel.kernel_size[0] if strided else 1
     return nn.functional.conv1d(x, kernel.weight, stride=stride, dilation=dilation)
-
-
-def lift_clip(network: VideoPose3d, keypoints: Tensor, mirror: bool = False) -> Tensor:
-    """Joints (F, 17, 3), H36M, of every frame of keypoints (F, 17, 2), COCO: the first and the last frame are repeated.
-
-    mirror: also lift the mirrored clip, and give the mean of both.
-    """
-    before, after = network.padding
-    clip = torch.cat([keypoints[:1].expand(before, -1, -1), keypoints, keypoints[-1:].expand(after, -1, -1)])
-    if not mirror:
-        return network(clip[None])[0][0]
-    plain, turned = network(torch.stack([clip, mirrored(clip, "coco17")]))[0]
-    return (plain + mirrored(turned, "h36m17")) / 2
-
-
-def mirrored(points: Tensor, skeleton: str) -> Tensor:
-    """Points (..., J, 2 or 3) with x negated, left and right exchanged."""
-    order = list(range(points.shape[-2]))
-    for left, right in mirror_pairs(JOINTS[skeleton]):
-        order[left], order[right] = right, left
-    turned = points[..., order, :]
-    turned[..., 0] *= -1
-    return turned
-
-
-def normalised(keypoints_px: Tensor, width: int, height: int) -> Tensor:
-    """Key points (..., 2) px of a picture of this size as the network reads them: x from -1 to 1, y with the same scale."""
-    return keypoints_px / width * 2 - torch.tensor([1.0, height / width])
 
 
 def symmetric(shapes: Shapes | None = None) -> VideoPose3d:

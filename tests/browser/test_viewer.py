@@ -14,7 +14,7 @@ import pytest
 
 from remi_stream.config import BUS, port
 from remi_stream.link import Context, Subscriber
-from remi_stream.sinks.web.palette import colour_of
+from remi_stream.sinks.views.palette import colour_of
 from tests.browser.browser import DESKTOP, PHONE, Browser, running
 from tests.browser.replay import SIZE, pictures, truth
 from tests.browser.viewing import Viewing, viewing

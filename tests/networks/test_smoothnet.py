@@ -3,13 +3,18 @@
 import pytest
 import torch
 
+from remi_stream.filters.smoothnet import smooth_sequence
 from remi_stream.networks.served import build, shapes_of
-from remi_stream.networks.smoothnet import SmoothNet, smooth_clip
+from remi_stream.networks.smoothnet import SmoothNet
 from tests.networks.golden import filled
 
 
 def frames(count, seed=1):
     return torch.randn(count, 6, generator=torch.Generator().manual_seed(seed))
+
+
+def smooth_clip(module, clip):
+    return torch.from_numpy(smooth_sequence(lambda x: module(torch.from_numpy(x))[0].numpy(), clip.numpy(), module.window))
 
 
 def test_channels_are_smoothed_one_by_one():

@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from remi_stream.networks.videopose3d import VideoPose3d, lift_clip, made, mirrored, normalised
+from remi_stream.networks.videopose3d import VideoPose3d, made
+from remi_stream.pose import lift
 from tests.networks.golden import filled
 
 WIDTHS = [(3, 3, 3), (3, 5), (1, 3, 3), (5,)]
@@ -15,6 +16,14 @@ def network(widths=(3, 3, 3), causal=False):
 
 def clip(frames, seed=1):
     return torch.randn(frames, 17, 2, generator=torch.Generator().manual_seed(seed))
+
+
+def lift_clip(module, keypoints):
+    def run(clips):
+        return module(torch.from_numpy(clips))[0].numpy()
+
+    options = {"causal": module.causal, "receptive_field": module.receptive_field, "flip": False}
+    return torch.from_numpy(lift.lift_clip(run, keypoints.numpy(), **options))
 
 
 @pytest.mark.parametrize("causal", [False, True])
@@ -64,25 +73,6 @@ def test_symmetric_joints_depend_on_as_many_frames_on_both_sides():
     changed[30] += 1
     moved = (lift_clip(module, keypoints) - lift_clip(module, changed)).abs().amax((1, 2)) > 1e-6
     assert moved.nonzero().ravel().tolist() == list(range(30 - 13, 30 + 14))
-
-
-def test_mirrored_clip_gives_mirrored_joints():
-    module, keypoints = network(), clip(30)
-    found = lift_clip(module, mirrored(keypoints, "coco17"), mirror=True)
-    torch.testing.assert_close(found, mirrored(lift_clip(module, keypoints, mirror=True), "h36m17"), atol=1e-6, rtol=0)
-
-
-def test_mirroring_exchanges_sides_and_twice_is_nothing():
-    points = clip(1)[0]
-    turned = mirrored(points, "coco17")
-    assert torch.equal(turned[5], points[6] * torch.tensor([-1, 1]))
-    assert torch.equal(turned[0], points[0] * torch.tensor([-1, 1]))
-    assert torch.equal(mirrored(turned, "coco17"), points)
-
-
-def test_pixels_are_normalised_by_the_width():
-    corners = torch.tensor([[0.0, 0.0], [640.0, 480.0], [320.0, 240.0]])
-    assert normalised(corners, 640, 480).tolist() == [[-1.0, -0.75], [1.0, 0.75], [0.0, 0.0]]
 
 
 @pytest.mark.parametrize("widths", WIDTHS)

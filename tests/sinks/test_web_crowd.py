@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from remi_stream.messages import Person
+from remi_stream.sinks.views.rates import Rates
 from remi_stream.sinks.web.crowd import GONE_S, Crowd
 from remi_stream.sinks.web.floor import Floor
 from remi_stream.sinks.web.private import PrivateServer
-from remi_stream.sinks.web.rates import Rates
 from tests.sample import bodies, person
 
 

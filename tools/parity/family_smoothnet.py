@@ -9,7 +9,8 @@ from torch import nn
 
 from parity.case import Arrays
 from parity.watch import Watch
-from remi_stream.networks.smoothnet import SmoothNet, smooth_clip, smoothnet
+from remi_stream.filters.smoothnet import smooth_sequence
+from remi_stream.networks.smoothnet import SmoothNet, smoothnet
 
 NAMES = ("smoothnet",)
 WATCHED = ()
@@ -24,5 +25,5 @@ def outputs(name: str, module: nn.Module, inputs: Arrays, watch: Watch) -> Array
     """Run it."""
     assert isinstance(module, SmoothNet)
     if "frames" in inputs:
-        return {"frames": smooth_clip(module, torch.from_numpy(inputs["frames"])).numpy()}
+        return {"frames": smooth_sequence(lambda x: module(torch.from_numpy(x))[0].numpy(), inputs["frames"], module.window)}
     return {"y": module(torch.from_numpy(inputs["x"]))[0].numpy()}

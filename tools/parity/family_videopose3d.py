@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
 from parity.case import Arrays
 from parity.watch import Watch
-from remi_stream.networks.videopose3d import VideoPose3d, lift_clip, made, normalised
+from remi_stream.networks.videopose3d import VideoPose3d, made
+from remi_stream.pose.lift import lift_clip, normalise
 
 NAMES = ("videopose3d",)
 WATCHED = ()
@@ -26,10 +28,15 @@ def outputs(name: str, module: nn.Module, inputs: Arrays, watch: Watch) -> Array
     if "keypoints" in inputs:
         return {"joints3d": module(torch.from_numpy(inputs["keypoints"]))[0].numpy()}
     width, height = (int(size) for size in inputs["resolution_wh"])
-    keypoints = normalised(torch.from_numpy(inputs["keypoints_px"]), width, height)
-    found = {
-        "keypoints_norm": keypoints,
-        "joints3d_plain": lift_clip(module, keypoints),
-        "joints3d_flip_avg": lift_clip(module, keypoints, mirror=True),
-    }
-    return {key: value.numpy() for key, value in found.items()}
+    keypoints = normalise(inputs["keypoints_px"], (width, height))
+    plain, both = (lifted(module, keypoints, flip) for flip in (False, True))
+    return {"keypoints_norm": keypoints, "joints3d_plain": plain, "joints3d_flip_avg": both}
+
+
+def lifted(module: VideoPose3d, keypoints: np.ndarray, flip: bool) -> np.ndarray:
+    """The joints of a clip, by the way that files are lifted."""
+
+    def run(clips: np.ndarray) -> np.ndarray:
+        return module(torch.from_numpy(clips))[0].numpy()
+
+    return lift_clip(run, keypoints, causal=module.causal, receptive_field=module.receptive_field, flip=flip)

@@ -9,8 +9,8 @@ from remi_stream.body.retarget import known_body, onto_known_body
 from remi_stream.geometry import cross, project, unit
 from remi_stream.messages import Bodies, Frame, Person
 from remi_stream.sinks.display.raster import visible
-from remi_stream.sinks.web.overlay import points_in
-from remi_stream.sinks.web.palette import colour_of
+from remi_stream.sinks.views.overlay import points_in
+from remi_stream.sinks.views.palette import colour_of
 
 LIGHT = np.array([-0.35, -0.55, -0.75])
 """Where the light comes from, in the camera's axes: from above the left shoulder of who looks."""

@@ -17,9 +17,9 @@ from remi_stream.sinks.display import mesh
 from remi_stream.sinks.display.wall import empty, side_by_side
 from remi_stream.sinks.display.window import Window
 from remi_stream.sinks.sink import Sink
-from remi_stream.sinks.web import overlay
-from remi_stream.sinks.web.pairs import Pairs
-from remi_stream.sinks.web.rates import Rates
+from remi_stream.sinks.views import overlay
+from remi_stream.sinks.views.pairs import Pairs
+from remi_stream.sinks.views.rates import Rates
 
 ASK_S = 0.3
 RENEW_S = 0.5

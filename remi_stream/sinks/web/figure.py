@@ -7,10 +7,10 @@ import viser
 
 from remi_stream.body.retarget import known_body
 from remi_stream.messages import Person
-from remi_stream.sinks.web.bones import bones_between
+from remi_stream.sinks.views.bones import bones_between
+from remi_stream.sinks.views.palette import colour_of
 from remi_stream.sinks.web.floor import Floor
 from remi_stream.sinks.web.footing import Footing
-from remi_stream.sinks.web.palette import colour_of
 from remi_stream.sinks.web.posture import Posture, posture, rest_joints
 
 RESTING = np.tile([1.0, 0.0, 0.0, 0.0], (24, 1))

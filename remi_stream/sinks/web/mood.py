@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import viser
 
-from remi_stream.sinks.web.palette import Rgb
+from remi_stream.sinks.views.palette import Rgb
 
 FLOOR = "/floor"
 

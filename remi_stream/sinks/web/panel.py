@@ -10,9 +10,9 @@ import viser
 from viser import uplot
 
 from remi_stream.messages import CameraFacts
+from remi_stream.sinks.views.rates import WINDOW_S, Rates
 from remi_stream.sinks.web import words
 from remi_stream.sinks.web.mood import theme
-from remi_stream.sinks.web.rates import WINDOW_S, Rates
 
 SPEED, MEDIAN, TAIL = "#3fb6b0", "#5b9be6", "#f08a5d"
 PLOT_PX = 70

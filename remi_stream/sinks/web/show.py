@@ -5,13 +5,14 @@ from __future__ import annotations
 import viser
 
 from remi_stream.messages import Bodies, CameraFacts, Frame
-from remi_stream.sinks.web import overlay, words
+from remi_stream.sinks.views import overlay
+from remi_stream.sinks.views.pairs import Pairs
+from remi_stream.sinks.views.rates import Rates
+from remi_stream.sinks.web import words
 from remi_stream.sinks.web.crowd import Crowd
 from remi_stream.sinks.web.floor import Floor
 from remi_stream.sinks.web.mood import Moods
-from remi_stream.sinks.web.pairs import Pairs
 from remi_stream.sinks.web.panel import Panel
-from remi_stream.sinks.web.rates import Rates
 from remi_stream.sinks.web.studio import CAMERA, Studio
 
 OLDEST_S = 1.0

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from html import escape
 
 from remi_stream.messages import Bodies, CameraFacts, Frame
-from remi_stream.sinks.web.palette import colour_of, css
+from remi_stream.sinks.views.palette import colour_of, css
 
 STATES = {"live": "#3fa34d", "starting": "#d99a1c", "reconnecting": "#d99a1c", "ended": "#8a919c"}
 BOX = "padding:0 0.75em 0.5em;font-size:0.8rem;line-height:1.5;color:var(--mantine-color-text)"

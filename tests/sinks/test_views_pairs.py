@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from remi_stream.messages import Bodies, Frame
-from remi_stream.sinks.web.pairs import BODIES_KEPT, PATIENCE_S, PICTURES_KEPT, Pairs
+from remi_stream.sinks.views.pairs import BODIES_KEPT, PATIENCE_S, PICTURES_KEPT, Pairs
 from tests.sample import bodies
 
 

@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 
 from remi_stream.messages import Bodies, Frame, Person
-from remi_stream.sinks.web.bones import bones_between
-from remi_stream.sinks.web.palette import Rgb, colour_of
+from remi_stream.sinks.views.bones import bones_between
+from remi_stream.sinks.views.palette import Rgb, colour_of
 
 SURE = 0.3
 """Key points below this score are left out."""

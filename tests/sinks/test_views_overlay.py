@@ -6,8 +6,8 @@ import msgspec
 import numpy as np
 import pytest
 
-from remi_stream.sinks.web import overlay
-from remi_stream.sinks.web.palette import COLOURS, colour_of
+from remi_stream.sinks.views import overlay
+from remi_stream.sinks.views.palette import COLOURS, colour_of
 from tests.browser.replay import SIZE, bodies, picture, truth
 from tests.sample import person
 

@@ -1,0 +1,1 @@
+"""What the web viewer and the window share: pictures and bodies in pairs, drawn alike, counted alike."""
