@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -98,7 +98,17 @@ def _object(result: Result) -> dict[str, Any]:
 def _result(found: dict[str, Any]) -> Result:
     numbers = np.array(found["keypoints"], np.float32).reshape(-1, 3)
     x, y, width, height = (float(each) for each in found.get("box", (0, 0, 0, 0)))
-    return Result(found["image_id"], numbers[:, :2], numbers[:, 2], float(found["score"]), (x, y, width, height))
+    ids = tuple(flat(found.get("idx", 0.0))) or (0.0,)
+    return Result(found["image_id"], numbers[:, :2], numbers[:, 2], float(found["score"]), (x, y, width, height), ids)
+
+
+def flat(numbers: Any) -> Iterator[float]:
+    """The numbers of nested lists, or of one."""
+    if isinstance(numbers, list):
+        for each in numbers:
+            yield from flat(each)
+    else:
+        yield float(numbers)
 
 
 def _images(results: Iterable[Result], form: Literal["cmu", "open"]) -> dict[str, Any]:

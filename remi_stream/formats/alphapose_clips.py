@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -28,7 +26,7 @@ def read_clips(path: Path) -> list[Clip]:
             raise UsageError(f"{path} has people of {len(result.keypoints_px)} key points; known are {known}.")
     if not results:
         raise UsageError(f"{path} shows nobody: there is nothing to lift.")
-    frames, tracks = frame_numbers([result.image_id for result in results]), tracks_of(path)
+    frames, tracks = frame_numbers([result.image_id for result in results]), [result.ids[0] for result in results]
     names = {track: path.stem if len(set(tracks)) == 1 else f"{path.stem}-{track:g}" for track in tracks}
     return [_clip(names[track], results, frames, [each == track for each in tracks]) for track in dict.fromkeys(tracks)]
 
@@ -40,18 +38,6 @@ def _clip(name: str, results: Sequence[Result], frames: Sequence[int], chosen: S
             best[frame] = result
     at = sorted(best)
     return clip_of(name, np.array(at), np.array([best[frame].keypoints_px[:BODY] for frame in at]))
-
-
-def tracks_of(path: Path) -> list[float]:
-    """The track of each person; 0 for everybody where nobody was tracked."""
-    return [first(found.get("idx", 0.0)) for found in json.loads(path.read_text())]
-
-
-def first(ids: Any) -> float:
-    """The first number of nested lists: of poses that were merged, the one that stayed."""
-    while isinstance(ids, list):
-        ids = ids[0] if ids else 0.0
-    return float(ids)
 
 
 def frame_numbers(images: Sequence[str | int]) -> list[int]:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from remi_stream.errors import UsageError
-from remi_stream.formats.alphapose_clips import first, frame_numbers, read_clips
+from remi_stream.formats.alphapose_clips import frame_numbers, read_clips
 
 
 def somebody(image: str | int, value: float, score: float = 2.0, joints: int = 17, **more: Any) -> dict[str, Any]:
@@ -64,8 +64,10 @@ def test_frames_are_the_numbers_in_the_names_of_a_video(images: list[str | int],
 
 
 @pytest.mark.parametrize(("ids", "track"), [(3, 3), ([], 0), ([[4.0], [2.0]], 4), ([[[5]]], 5)])
-def test_track_is_that_of_the_pose_that_stayed(ids: Any, track: float) -> None:
-    assert first(ids) == track
+def test_track_is_that_of_the_pose_that_stayed(tmp_path: Path, ids: Any, track: float) -> None:
+    people = [somebody("0.jpg", 1, idx=ids), somebody("1.jpg", 2, idx=ids), somebody("1.jpg", 3, idx=99)]
+    names = [clip.name for clip in read_clips(results(tmp_path, people))]
+    assert names == [f"alphapose-results-{track:g}", "alphapose-results-99"]
 
 
 @pytest.mark.parametrize(
