@@ -10,8 +10,12 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
+
+from remi_stream.convert.plan import Precision, remove_plans
 from remi_stream.errors import RemiError
 from remi_stream.models.manifest import ModelFile
+from remi_stream.models.record import sha256_of
 from remi_stream.models.store import hash_of, model_file
 from remi_stream.resources import home
 
@@ -19,9 +23,20 @@ EDITION = 1
 """Another number makes everybody's ONNX anew."""
 
 
-def place(file: ModelFile) -> Path:
+class Made(msgspec.Struct, frozen=True):
+    """What is known of an ONNX, in the file beside it. parity: distances from PyTorch (see gate.py); empty if none were taken."""
+
+    network: str
+    precision: Precision
+    sha256: str
+    weights_sha256: str
+    parity: dict[str, float]
+
+
+def place(file: ModelFile, precision: Precision = "fp32") -> Path:
     """Where the ONNX of a checkpoint belongs."""
-    return home() / "cache" / "onnx" / f"{file.network}-{hash_of(file)[:16]}-{EDITION}.onnx"
+    half = "" if precision == "fp32" else f"-{precision}"
+    return home() / "cache" / "onnx" / f"{file.network}-{hash_of(file)[:16]}-{EDITION}{half}.onnx"
 
 
 def artefact(file: ModelFile) -> Path:
@@ -33,17 +48,41 @@ def artefact(file: ModelFile) -> Path:
     return path
 
 
-def convert(file: ModelFile) -> Path:
-    """Make the ONNX of a checkpoint in this process; it appears whole or not at all."""
+def made(file: ModelFile, precision: Precision = "fp32") -> Made | None:
+    """What is known of the ONNX of a checkpoint; None if there is none, or nothing is known of it."""
+    path = place(file, precision)
+    try:
+        return msgspec.json.decode(path.with_suffix(".json").read_bytes(), type=Made) if path.is_file() else None
+    except (OSError, msgspec.MsgspecError):
+        return None
+
+
+def convert(file: ModelFile, precision: Precision = "fp32") -> Path:
+    """Make the ONNX of a checkpoint in this process and compare it with PyTorch; it appears whole or not at all."""
     require(file)
+    from remi_stream.convert.gate import can_prove, prove_onnx
     from remi_stream.convert.onnx import export
 
-    path = place(file)
+    path = place(file, precision)
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".making-") as folder:
-        export(file.network, model_file(file), Path(folder) / path.name)
-        os.replace(Path(folder) / path.name, path)
+        new = Path(folder) / path.name
+        export(file.network, model_file(file), new, precision)
+        what = f"The {precision.upper()} ONNX of {file.file}"
+        parity = prove_onnx(file.network, what, new, model_file(file), precision) if can_prove() else {}
+        known = Made(file.network, precision, sha256_of(new), hash_of(file), parity)
+        new.with_suffix(".json").write_bytes(msgspec.json.format(msgspec.json.encode(known)))
+        os.replace(new.with_suffix(".json"), path.with_suffix(".json"))
+        os.replace(new, path)
     return path
+
+
+def remove(file: ModelFile) -> None:
+    """Remove everything that was made of a checkpoint."""
+    for precision in ("fp32", "fp16"):
+        for suffix in (".onnx", ".json"):
+            place(file, precision).with_suffix(suffix).unlink(missing_ok=True)
+    remove_plans(file)
 
 
 def make_artefacts(files: list[ModelFile], tell: Callable[[str], None]) -> None:

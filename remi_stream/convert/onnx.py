@@ -8,31 +8,40 @@ from pathlib import Path
 
 import torch
 
-from remi_stream.models.checkpoint import read_checkpoint
+from remi_stream.convert.denylist import explain_export
+from remi_stream.convert.plan import Precision
+from remi_stream.convert.precision import load_in
+from remi_stream.errors import RemiError
 from remi_stream.networks.network import Network, find_network
-from remi_stream.networks.served import load
 
 OPSET = 20
+MOST = 64
+"""Rows of the largest batch."""
 
 
-def export(network: str, checkpoint: Path, target: Path) -> None:
+def export(network: str, checkpoint: Path, target: Path, precision: Precision = "fp32") -> None:
     """Write a checkpoint of a network of networks/network.py as ONNX: named inputs and outputs, the batch is free."""
     served = find_network(network)
-    module = load(network, read_checkpoint(checkpoint, network))
-    batch = torch.export.Dim("batch", min=1, max=64)
+    module = load_in(precision, network, checkpoint)
+    batch = torch.export.Dim("batch", min=1, max=MOST)
     with warnings.catch_warnings(), quiet("torch.onnx", "onnxscript"):
         warnings.simplefilter("ignore")
-        program = torch.onnx.export(
-            module,
-            tuple(examples(served, 2)),
-            dynamo=True,
-            input_names=list(served.tensors()),
-            output_names=list(served.outputs),
-            dynamic_shapes=(tuple({0: batch} for _ in served.tensors()),),
-            opset_version=OPSET,
-            external_data=False,
-            verbose=False,
-        )
+        try:
+            program = torch.onnx.export(
+                module,
+                tuple(examples(served, 2)),
+                dynamo=True,
+                input_names=list(served.tensors()),
+                output_names=list(served.outputs),
+                dynamic_shapes=(tuple({0: batch} for _ in served.tensors()),),
+                opset_version=OPSET,
+                external_data=False,
+                verbose=False,
+            )
+        except torch.onnx.OnnxExporterError as error:
+            if reason := explain_export(error):
+                raise RemiError(f"{network} cannot be exported: it has {reason}, for which ONNX has no operator.") from None
+            raise
     assert program is not None
     program.save(str(target))
     forget_where_it_was_made(target)

@@ -5,7 +5,6 @@ Bazarevsky et al., "BlazePose: On-device real-time body pose tracking" (2020).
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -56,21 +55,14 @@ class BlazePose:
         self._network = network
         self._fitter = Fitter(load_open_body())
         self.runtime_name = network.name
-        self._eyes = ThreadPoolExecutor(1, "look")
 
     def infer(self, crops: list[Crop]) -> list[Pose]:
-        """Estimate a pose per crop, one after the other: the network looks at the next one while a body is fitted to the last."""
-        if len(crops) == 1:
-            return [self._pose(crops[0], *self._see(crops[0]))]
-        looks = [self._eyes.submit(self._see, crop) for crop in crops]
-        return [self._pose(crop, *seen.result()) for crop, seen in zip(crops, looks)]
+        """Estimate a pose per crop, one after the other."""
+        return [self._pose(crop) for crop in crops]
 
-    def _see(self, crop: Crop) -> tuple[State | None, Landmarks, str]:
-        """What the network sees in a crop: the state it followed, the landmarks, and why they are refused."""
+    def _pose(self, crop: Crop) -> Pose:
         state = usable(crop)
-        return state, *(self._follow(crop, state.follower.region()) if state else self._meet(crop))
-
-    def _pose(self, crop: Crop, state: State | None, seen: Landmarks, reason: str) -> Pose:
+        seen, reason = self._follow(crop, state.follower.region()) if state else self._meet(crop)
         if reason:
             return Pose(None, crop.box_xyxy, None, reason)
         follower, memory, elapsed = None, None, 0.0

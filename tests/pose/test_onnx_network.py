@@ -21,7 +21,7 @@ from remi_stream.pose.normalised import Reading
 from remi_stream.pose.onnx_file import OnnxFile
 from remi_stream.pose.onnx_network import DescribedNetwork, Look
 from remi_stream.pose.place import in_picture, place_of
-from remi_stream.sinks.web.bones import bones_between
+from remi_stream.sinks.views.bones import bones_between
 from remi_stream.skeletons import EDGES, JOINTS
 
 PAGE = (Path(__file__).parents[2] / "docs" / "onnx-engines.md").read_text()
