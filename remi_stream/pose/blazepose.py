@@ -12,13 +12,13 @@ import numpy as np
 from remi_stream.body.fit import Fit, Fitter
 from remi_stream.body.ik import Memory
 from remi_stream.body.smpl import load_open_body
-from remi_stream.geometry import box_of, iou
+from remi_stream.geometry import iou
 from remi_stream.messages import Person
 from remi_stream.models.manifest import Manifest
 from remi_stream.models.store import model_file
 from remi_stream.pose.engine import Crop, Engine, Pose
 from remi_stream.pose.gates import agree, clarity, refusal
-from remi_stream.pose.landmarks import OUTPUTS, Landmarks, look
+from remi_stream.pose.landmarks import OUTPUTS, Landmarks, body_box, look
 from remi_stream.pose.lifted import LiftedEngine
 from remi_stream.pose.region import LONGEST_GAP_S, Follower, Region, follow, region_around, region_of
 from remi_stream.pose.videopose3d import open_lifter
@@ -26,10 +26,6 @@ from remi_stream.runtimes.runtime import Runtime, load_runtime
 
 SAME_IOU = 0.1
 """Below this overlap of the region and the crop's box, the region follows somebody else."""
-CROWN = 1.6
-"""How far the top of the head is above the eyes, in distances from eyes to mouth."""
-FLESH = 0.02
-"""How far the body reaches around its landmarks, in longest sides of their box."""
 
 
 def open_engine(manifest: Manifest, runtime: str, settings: dict[str, Any]) -> Engine:
@@ -108,11 +104,3 @@ def person_of(track_id: int, seen: Landmarks, fit: Fit) -> Person:
         joints_m=fit.landmarks_m.astype(np.float32),
         smpl=fit.smpl,
     )
-
-
-def body_box(pixels: np.ndarray) -> np.ndarray:
-    """The box (4,) float32 px around the whole body: landmarks (33, 2) px, the crown above them, and some flesh."""
-    eyes, mouth = pixels[[2, 5]].mean(0), pixels[[9, 10]].mean(0)
-    box = box_of(np.vstack([pixels, eyes + CROWN * (eyes - mouth)]))
-    flesh = FLESH * (box[2:] - box[:2]).max()
-    return box + np.array([-flesh, -flesh, flesh, flesh], np.float32)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from remi_stream.geometry import picture_from_crop
+from remi_stream.geometry import box_of, picture_from_crop
 from remi_stream.pose.region import Region
 from remi_stream.runtimes.runtime import Runtime
 
@@ -21,6 +21,10 @@ OUTPUTS = (POINTS, FLAG, HEATMAPS, WORLD)
 REACH = np.arange(-4, 5)
 """Cells around a landmark that refine it: a window of 9 x 9."""
 LEAST_HEAT = 0.5
+CROWN = 1.6
+"""How far the top of the head is above the eyes, in distances from eyes to mouth."""
+FLESH = 0.02
+"""How far the body reaches around its landmarks, in longest sides of their box."""
 
 
 class Landmarks(NamedTuple):
@@ -99,3 +103,11 @@ def turn(world: np.ndarray, angle: float) -> np.ndarray:
 def sigmoid(logits: np.ndarray) -> np.ndarray:
     """The logistic function."""
     return 1 / (1 + np.exp(-np.clip(logits, -80, 80)))
+
+
+def body_box(pixels: np.ndarray) -> np.ndarray:
+    """The box (4,) float32 px around the whole body: landmarks (33, 2) px, the crown above them, and some flesh."""
+    eyes, mouth = pixels[[2, 5]].mean(0), pixels[[9, 10]].mean(0)
+    box = box_of(np.vstack([pixels, eyes + CROWN * (eyes - mouth)]))
+    flesh = FLESH * (box[2:] - box[:2]).max()
+    return box + np.array([-flesh, -flesh, flesh, flesh], np.float32)

@@ -18,8 +18,8 @@ from remi_stream.geometry import Intrinsics, box_of, default_intrinsics, project
 from remi_stream.messages import Person
 from remi_stream.models.manifest import Manifest
 from remi_stream.networks.network import IMAGENET
-from remi_stream.pose.blazepose import body_box
 from remi_stream.pose.engine import Crop, Pose
+from remi_stream.pose.landmarks import body_box
 from remi_stream.pose.normalised import Reading
 from remi_stream.pose.onnx_file import OnnxFile, open_file
 from remi_stream.pose.place import Place, cut_bgr, in_picture, inside, place_of

@@ -12,8 +12,8 @@ from remi_stream.body.retarget import Retarget
 from remi_stream.body.smpl import Body, forward_kinematics, joint_rotations
 from remi_stream.geometry import project, rotation_vectors
 from remi_stream.messages import Person, Smpl
-from remi_stream.pose.blazepose import body_box
 from remi_stream.pose.engine import Crop, Pose
+from remi_stream.pose.landmarks import body_box
 from remi_stream.pose.matching import covered
 from remi_stream.pose.square import Square, bbox_info, cut_square, square_around
 from remi_stream.pose.weak_camera import translation
