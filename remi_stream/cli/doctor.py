@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from typing import Annotated, Literal, NamedTuple
+from collections.abc import Callable, Iterator
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -12,8 +12,13 @@ from rich.text import Text
 
 from remi_stream import config
 from remi_stream.capture.devices import Device
+from remi_stream.cli.finding import Finding
+from remi_stream.cli.graphics import Graphics
+from remi_stream.cli.graphics_checks import gpu, memory, torch
 from remi_stream.cli.machine import Machine
+from remi_stream.cli.tensorrt_checks import plans, tensorrt, torch_tensorrt
 from remi_stream.errors import DONE, NOT_STARTED, RemiError
+from remi_stream.pose.engine import choose
 
 FIRST_PYTHON, LAST_PYTHON = (3, 10), (3, 13)
 LITTLE_BYTES, TOO_LITTLE_BYTES = 1e9, 1e8
@@ -42,23 +47,33 @@ DEBIAN = {
 STYLES = {"ok": "green", "warn": "yellow", "fail": "bold red"}
 
 
-class Finding(NamedTuple):
-    """A line of the report; text says what was found, and what to do unless it is ok."""
-
-    verdict: Literal["ok", "warn", "fail"]
-    text: str
-
-
-def doctor(name: Annotated[str, typer.Option(help="Name of the daemon whose ports are looked at.")] = "default") -> int:
+def doctor(
+    name: Annotated[str, typer.Option(help="Name of the daemon whose ports are looked at.")] = "default",
+    engine: Annotated[str, typer.Option(help="Engine that is to run, e.g. poco-trt: what it lacks is a failure.")] = "",
+) -> int:
     """Check this machine and this installation."""
     console = Console(soft_wrap=True)
     machine = Machine()
-    findings = []
-    for title, check in CHECKS.items():
-        finding = check(machine, name)
-        findings.append(finding)
+    verdicts = []
+    for title, finding in findings(machine, name, gpu_engine(engine)):
+        verdicts.append(finding.verdict)
         console.print(Text.assemble((f"{finding.verdict:<5}", STYLES[finding.verdict]), f"{title:<15}{finding.text}"))
-    return NOT_STARTED if any(finding.verdict == "fail" for finding in findings) else DONE
+    return NOT_STARTED if "fail" in verdicts else DONE
+
+
+def gpu_engine(engine: str) -> str:
+    """The engine if it runs in TensorRT, else nothing. Raises UsageError if there is no such engine."""
+    return engine if engine and choose(engine)[1] == "tensorrt" else ""
+
+
+def findings(machine: Machine, name: str, engine: str) -> Iterator[tuple[str, Finding]]:
+    """Everything that is looked at, one after the other, with what was found."""
+    for title, check in CHECKS.items():
+        yield title, check(machine, name)
+    known = machine.graphics(engine)
+    for title, look in GRAPHICS_CHECKS.items():
+        if finding := look(known):
+            yield title, finding
 
 
 def python(machine: Machine, _name: str) -> Finding:
@@ -196,6 +211,15 @@ CHECKS: dict[str, Callable[[Machine, str], Finding]] = {
     "run folder": run_folder,
     "disk": disk,
 }
+GRAPHICS_CHECKS: dict[str, Callable[[Graphics], Finding | None]] = {
+    "GPU": gpu,
+    "GPU memory": memory,
+    "PyTorch": torch,
+    "TensorRT": tensorrt,
+    "torch-tensorrt": torch_tensorrt,
+    "plans": plans,
+}
+"""Those that find nothing to say are not told of."""
 
 
 def _trouble(device: Device, machine: Machine, ours: set[str]) -> str:

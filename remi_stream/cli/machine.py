@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from remi_stream.capture.devices import Device, devices
+from remi_stream.cli.graphics import Graphics, look
 from remi_stream.config import CONTROL, port
 from remi_stream.errors import RemiError
 from remi_stream.folder import run_folder
@@ -77,6 +78,10 @@ class Machine:
         except RemiError as error:
             return str(error)
         return ""
+
+    def graphics(self, engine: str) -> Graphics:
+        """What there is of NVIDIA's; engine: whose plan is asked for, "" for none."""
+        return look(self.say, engine)
 
     def cameras(self) -> list[Device]:
         """The devices that can capture, and those that cannot be asked."""

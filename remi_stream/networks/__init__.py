@@ -1,2 +1,4 @@
-"""The published networks, as torch modules with the keys of the published checkpoints. Only this room and runtimes/torch.py,
-convert/ and models/checkpoint.py import torch."""
+"""The published networks, as torch modules with the keys of the published checkpoints.
+
+torch is imported here, in convert/, in models/checkpoint.py and torch_file.py, and in the runtimes that run it; nowhere else.
+"""
