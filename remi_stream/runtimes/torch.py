@@ -31,6 +31,7 @@ class Torch:
         self._inputs = tuple(find_network(network).tensors())
         module = load(network, read_checkpoint(checkpoint, network))
         self._module = module.to(self._device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.run({name: zeros(name, shape) for name, shape in find_network(network).tensors().items()})
 
     def run(self, tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Compute the outputs, (B, ...) float32."""
@@ -38,3 +39,8 @@ class Torch:
             feed = [torch.from_numpy(np.ascontiguousarray(tensors[name])).to(self._device) for name in self._inputs]
             found = self._module(*feed)
         return {name: value.cpu().numpy() for name, value in zip(self._outputs, found)}
+
+
+def zeros(name: str, shape: tuple[int, ...]) -> np.ndarray:
+    """One row of an input, to warm up with: the first call takes seconds, in which a stage at work would seem to hang."""
+    return np.zeros((1, *shape), np.uint8 if name == "image" else np.float32)
