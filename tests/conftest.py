@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import importlib.util
 import os
 import shutil
 import subprocess
@@ -22,6 +23,7 @@ PARTS = {
     "browser": ("chromium", "node", "npm"),
     "screen": ("Xvfb", "xdotool"),
     "egl": ("OpenGL without a screen",),
+    "rtx": ("TensorRT-RTX",),
     "v4l2": ("qemu-system-x86_64", "busybox", "a Linux with vivid"),
 }
 """Marker: the programs that it stands for."""
@@ -36,6 +38,8 @@ PACKAGES = {
     "rtsp": "python3-gi gir1.2-gst-rtsp-server-1.0 gstreamer1.0-rtsp gstreamer1.0-plugins-{base,good,bad,ugly}",
 }
 """What to install, where it is not called like the marker."""
+INSTALL = {"rtx": "pip install 'remi-stream[rtx]'"}
+"""How, where it is no package of Debian."""
 
 
 def require(part: str) -> None:
@@ -43,7 +47,8 @@ def require(part: str) -> None:
     missing = [program for program in PARTS[part] if not _is_there(program)]
     if not missing:
         return
-    why = f"needs {' and '.join(missing)} (Debian: apt-get install {PACKAGES.get(part, part)})"
+    install = INSTALL.get(part) or f"Debian: apt-get install {PACKAGES.get(part, part)}"
+    why = f"needs {' and '.join(missing)} ({install})"
     if part in os.environ.get("REMI_REQUIRE", "").split(","):
         pytest.fail(f"REMI_REQUIRE names {part}: {why}", pytrace=False)
     pytest.skip(why)
@@ -55,6 +60,8 @@ def _is_there(program: str) -> bool:
         return _succeeds("/usr/bin/python3", GSTREAMER)
     if program == "OpenGL without a screen":
         return _succeeds(sys.executable, EGL)
+    if program == "TensorRT-RTX":
+        return importlib.util.find_spec("tensorrt_rtx") is not None
     if program == "a Linux with vivid":
         return kernel() != ""
     return shutil.which(program) is not None

@@ -35,14 +35,16 @@ def bench(
         Boxes, typer.Option(help="truth: take the boxes from the clip's truth; nobody is followed.")
     ] = Boxes.tracked,
     seconds: Annotated[float, typer.Option(help="How long to run the pipeline live.", min=3)] = 20.0,
-    peers: Annotated[bool, typer.Option("--peers", help="Time the network alone instead, beside PyTorch eager.")] = False,
+    peers: Annotated[
+        bool, typer.Option("--peers", help="Time the network alone instead, beside PyTorch; ENGINE-trt always does.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Measure this machine on the sample clip: each stage alone, then everything live; or a network beside PyTorch."""
     engine = name or engine
-    if peers:
-        from remi_stream.cli.bench_network import bench_network
+    from remi_stream.cli.bench_network import TENSORRT, bench_network
 
+    if peers or engine.endswith(TENSORRT):
         return bench_network(engine, threads, as_json)
     camera = {"name": "sample", "source": str(sample_clip()), "loop": True, "focal_px": FOCAL_PX}
     values = {"name": NAME, "cameras": [camera], "engine": engine, "detector": detector, "threads": threads, "boxes": boxes.value}

@@ -1,4 +1,4 @@
-"""`bench ENGINE --peers`: a network alone, beside the same network in PyTorch eager."""
+"""`bench ENGINE --peers` and `bench ENGINE-trt`: a network alone, beside the same network in PyTorch."""
 
 from __future__ import annotations
 
@@ -11,27 +11,44 @@ from rich.table import Table
 
 from remi_stream.errors import UsageError
 from remi_stream.geometry import rotation_vectors
-from remi_stream.models.manifest import Manifest, list_manifests
+from remi_stream.models.manifest import Manifest, ModelFile, list_manifests
 from remi_stream.runtimes.peers import Outcome, Peer, compare
 
 DEFAULT_THREADS = 2
+TENSORRT = "-trt"
+GPU_BATCHES = (1, 4, 8)
 
 
 def bench_network(name: str, threads: int | None, as_json: bool) -> None:
     """Time the network of an engine or a detector in its runtimes, in one run, and compare what they give."""
-    from remi_stream.convert.artefact import make_artefacts
-
     manifest = networked(name)
     file = manifest.weights[0]
-    make_artefacts([file], tell=lambda line: None if as_json else print(line))
-    count = threads or DEFAULT_THREADS
-    peers = [Peer("torch", {"threads": count, "device": "cpu"})]
-    peers += [Peer("openvino", {"threads": count, "precision": precision}) for precision in precisions()]
-    figures = [figures_of(outcome, reference) for reference, outcome in paired(compare(file, peers))]
-    if as_json:
-        print(json.dumps({"network": file.network, "runtimes": figures}))
-    else:
-        print_table(file.network, figures)
+    on_gpu = name.endswith(TENSORRT)
+    peers = gpu_peers(file) if on_gpu else cpu_peers(file, threads or DEFAULT_THREADS, quiet=as_json)
+    for batch in GPU_BATCHES if on_gpu else (1,):
+        outcomes = compare(file, peers, batch=batch)
+        figures = [figures_of(outcome, outcomes[0], batch) for outcome in outcomes]
+        if as_json:
+            print(json.dumps({"network": file.network, "batch": batch, "runtimes": figures}))
+        else:
+            print_table(f"{file.network}, batch {batch}", figures)
+
+
+def cpu_peers(file: ModelFile, threads: int, quiet: bool) -> list[Peer]:
+    """PyTorch eager, and OpenVINO in what the processor can do."""
+    from remi_stream.convert.artefact import make_artefacts
+
+    make_artefacts([file], tell=lambda line: None if quiet else print(line))
+    eager = Peer("torch", {"threads": threads, "device": "cpu"})
+    return [eager, *(Peer("openvino", {"threads": threads, "precision": precision}) for precision in precisions())]
+
+
+def gpu_peers(file: ModelFile) -> list[Peer]:
+    """PyTorch eager, PyTorch compiled, and the plan, which has to be there. Raises RemiError without a GPU."""
+    from remi_stream.runtimes.fastest import require_gpu
+
+    require_gpu(file)
+    return [Peer("torch", {"device": "cuda"}), Peer("graphs", {"precision": "fp16"}), Peer("tensorrt", {"strict": True})]
 
 
 def networked(name: str) -> Manifest:
@@ -51,18 +68,15 @@ def precisions() -> list[str]:
     return ["f32", "bf16"] if multiplies_bf16() else ["f32"]
 
 
-def paired(outcomes: list[Outcome]) -> list[tuple[Outcome, Outcome]]:
-    """Each outcome with the one it is compared with: the first."""
-    return [(outcomes[0], outcome) for outcome in outcomes]
-
-
-def figures_of(outcome: Outcome, reference: Outcome) -> dict[str, Any]:
-    """Times, the ratio of the medians, and how far the outputs are from the reference's."""
-    p50, p95 = np.percentile(outcome.times_ms, [50, 95])
+def figures_of(outcome: Outcome, reference: Outcome, batch: int = 1) -> dict[str, Any]:
+    """Times, rows a second, the ratio of the medians, and how far the outputs are from the reference's."""
+    p50, p95, p99 = np.percentile(outcome.times_ms, [50, 95, 99])
     return {
         "runtime": outcome.name,
         "p50_ms": round(float(p50), 2),
         "p95_ms": round(float(p95), 2),
+        "p99_ms": round(float(p99), 2),
+        "per_second": round(batch * 1000 / float(p50), 1),
         "times_faster": round(float(np.median(reference.times_ms) / p50), 2),
         "error": difference(outcome, reference),
     }
@@ -81,11 +95,13 @@ def difference(outcome: Outcome, reference: Outcome) -> dict[str, float]:
     return {name: float(f"{value:.3g}") for name, value in found.items()}
 
 
-def print_table(network: str, figures: list[dict[str, Any]]) -> None:
+def print_table(title: str, figures: list[dict[str, Any]]) -> None:
     """Print it for people: the times, then how far each runtime is from the first."""
-    table = Table("runtime", "p50 ms", "p95 ms", "times faster", box=None, title=network, header_style="bold")
+    names = ("runtime", "p50 ms", "p95 ms", "p99 ms", "a second", "times faster")
+    table = Table(*names, box=None, title=title, header_style="bold")
     for row in figures:
-        table.add_row(row["runtime"], f"{row['p50_ms']:.1f}", f"{row['p95_ms']:.1f}", f"{row['times_faster']:.2f}")
+        times = [f"{row[name]:.1f}" for name in ("p50_ms", "p95_ms", "p99_ms", "per_second")]
+        table.add_row(row["runtime"], *times, f"{row['times_faster']:.2f}")
     console = Console()
     console.print(table)
     for row in figures[1:]:

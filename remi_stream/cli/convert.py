@@ -2,38 +2,156 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import enum
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from remi_stream.errors import DONE, UsageError
+from remi_stream.errors import DONE, RemiError, UsageError
 from remi_stream.models.catalogue import known_files
 from remi_stream.models.manifest import ModelFile, list_manifests
 
+if TYPE_CHECKING:
+    from remi_stream.convert.conversion import Converted, Wish
+    from remi_stream.convert.tensorrt import Progress
+
+TENSORRT = "-trt"
+SHOWN = {
+    "joints_mm": "joints {:g} mm",
+    "rotations_deg": "rotations {:g} degrees",
+    "points_px": "points {:g} px",
+    "boxes_px": "boxes {:g} px",
+}
+
+
+class Precision(str, enum.Enum):
+    """Of a plan."""
+
+    fp32 = "fp32"
+    fp16 = "fp16"
+
+
+class Via(str, enum.Enum):
+    """Who builds a plan."""
+
+    tensorrt = "tensorrt"
+    torch_tensorrt = "torch-tensorrt"
+
 
 def convert(
-    name: Annotated[str, typer.Argument(help="An engine, a detector, or one of their models.", metavar="NAME")],
+    name: Annotated[str, typer.Argument(help="An engine, a detector, or one of their models; NAME-trt: for TensorRT.")],
+    precision: Annotated[Precision | None, typer.Option(help="Of a plan: fp16 (the default) keeps the head in fp32.")] = None,
+    max_batch: Annotated[int, typer.Option(help="The largest batch of a plan.", min=1, max=64)] = 8,
+    compute_capability: Annotated[
+        list[str] | None,
+        typer.Option(help="Of another GPU than this machine's, e.g. 8.9; more than one may be given.", metavar="N.N"),
+    ] = None,
+    memory_limit: Annotated[float | None, typer.Option(help="GiB of GPU memory that a build may take.", min=0.1)] = None,
+    via: Annotated[Via, typer.Option(help="torch-tensorrt: keeps PyTorch at run time.")] = Via.tensorrt,
     again: Annotated[bool, typer.Option("--again", help="Convert even if it was done before.")] = False,
 ) -> int:
-    """Convert imported checkpoints to ONNX, which OpenVINO and ONNX Runtime run. It is done once; --engine does it by itself."""
-    from remi_stream.convert import artefact
+    """Convert imported checkpoints to ONNX, which OpenVINO and ONNX Runtime run; or, with -trt, to plans for NVIDIA GPUs.
 
-    for file in checkpoints(name):
-        path = artefact.place(file)
-        made = again or not path.is_file()
-        if made:
-            artefact.convert(file)
-        print(f"{file.name}: {path} ({path.stat().st_size / 1e6:.1f} MB, {'converted' if made else 'was there already'})")
+    Either is compared with PyTorch before it is kept. ONNX is made once, and by --engine itself; plans only here.
+    """
+    refuse_old_engine(name)
+    files = models_of(name)
+    if not name.endswith(TENSORRT):
+        for file in files:
+            to_onnx(file, again)
+        return DONE
+    from remi_stream.convert.conversion import Wish
+
+    wish = Wish(
+        precision=precision.value if precision else None,
+        max_batch=max_batch,
+        capabilities=tuple(compute_capability or ()),
+        memory_gib=memory_limit,
+        via=via.value,
+        again=again,
+    )
+    for file in files:
+        to_plan(file, wish)
     return DONE
 
 
-def checkpoints(name: str) -> list[ModelFile]:
-    """The checkpoints that a name stands for."""
+def to_onnx(file: ModelFile, again: bool) -> None:
+    """Make the ONNX of a checkpoint, and say where it is."""
+    from remi_stream.convert import artefact
+
+    made = again or not artefact.place(file).is_file()
+    path = artefact.convert(file, again=again)
+    print(f"{file.name}: {path} ({path.stat().st_size / 1e6:.1f} MB, {'converted' if made else 'was there already'})")
+
+
+def to_plan(file: ModelFile, wish: Wish) -> None:
+    """Make the plan of a model, and say what was built and what was not checked."""
+    from remi_stream.convert.conversion import convert
+
+    with progress_of(file.name) as tell:
+        converted = convert(file, wish, tell)
+    print(f"{file.name}: {told(converted)}")
+
+
+def told(converted: Converted) -> str:
+    """A plan in one line."""
+    key = converted.manifest.key
+    gpus = ", ".join(f"sm_{each.replace('.', '')}" for each in key.capabilities)
+    size = f"{converted.manifest.bytes / 1e6:.1f} MB"
+    how = f"built in {converted.manifest.build_s:.1f} s" if converted.made else "was there already"
+    line = f"{converted.path} ({size}, {key.precision}, batches of 1 to {key.max_batch}, {gpus}, {how})."
+    for kind, parity in (("ONNX", converted.manifest.onnx_parity), ("Plan", converted.manifest.plan_parity)):
+        near = ", ".join(text.format(parity[name]) for name, text in SHOWN.items() if name in parity)
+        line += f" {kind} compared with PyTorch: {near}." if near else f" {kind} compared with PyTorch." if parity else ""
+    return line + (f" The plan has not been run: {converted.unchecked}." if converted.unchecked else "")
+
+
+@contextmanager
+def progress_of(name: str) -> Iterator[Progress]:
+    """A bar on a terminal while something is built."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("{task.fields[name]}"), BarColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=None, name=name)
+        yield lambda phase, done, steps: bar.update(task, description=phase, completed=done, total=steps)
+
+
+def refuse_old_engine(name: str) -> None:
+    """Raise RemiError for a TorchScript program with an engine in it, as REMI wrote them: it fits one TensorRT and one GPU."""
+    path = Path(name)
+    if path.name == "poco_model_trt.pt" or (path.is_file() and is_torchscript(path)):
+        raise RemiError(
+            f"{path.name} is an engine of another TensorRT and GPU; it cannot be used. Build it: remi-stream convert poco-trt"
+        )
+
+
+def is_torchscript(path: Path) -> bool:
+    """Whether a file is a TorchScript program."""
+    if not zipfile.is_zipfile(path):
+        return False
+    with zipfile.ZipFile(path) as archive:
+        return any("/code/__torch__" in member for member in archive.namelist())
+
+
+def models_of(name: str) -> list[ModelFile]:
+    """The models that a name stands for, as far as they can be converted."""
     offered = {manifest.name: manifest.weights for manifest in list_manifests()}
     offered |= {file.name: [file] for file in known_files().values()}
     stem = name if name in offered else name.rpartition("-")[0]
-    files = [file for file in offered.get(stem, []) if file.network]
-    if not files:
-        convertible = sorted(key for key, value in offered.items() if any(file.network for file in value))
-        raise UsageError(f"There is nothing to convert for '{name}'. What can be converted: {', '.join(convertible)}")
-    return files
+    able = {key: [file for file in files if convertible(file, name)] for key, files in offered.items()}
+    if not able.get(stem):
+        raise UsageError(
+            f"There is nothing to convert for '{name}'. What can be converted: {', '.join(sorted(filter(able.get, able)))}"
+        )
+    return able[stem]
+
+
+def convertible(file: ModelFile, name: str) -> bool:
+    """Whether a model can be converted to what a name asks for: checkpoints to ONNX and plans, ONNX to plans."""
+    return bool(file.network) or (name.endswith(TENSORRT) and file.file.endswith(".onnx"))

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import msgspec
 
+from remi_stream.convert.lock import alone
 from remi_stream.convert.plan import Precision, remove_plans
 from remi_stream.errors import RemiError
 from remi_stream.models.manifest import ModelFile
@@ -57,13 +58,24 @@ def made(file: ModelFile, precision: Precision = "fp32") -> Made | None:
         return None
 
 
-def convert(file: ModelFile, precision: Precision = "fp32") -> Path:
-    """Make the ONNX of a checkpoint in this process and compare it with PyTorch; it appears whole or not at all."""
+def convert(file: ModelFile, precision: Precision = "fp32", again: bool = False) -> Path:
+    """Make the ONNX of a checkpoint in this process and compare it with PyTorch; it appears whole or not at all.
+
+    If it is there, or another process makes it while this one waits, it is not made again, unless that is asked for.
+    """
     require(file)
+    path = place(file, precision)
+    with alone(path.name):
+        if again or not path.is_file():
+            make(file, precision, path)
+    return path
+
+
+def make(file: ModelFile, precision: Precision, path: Path) -> None:
+    """Write the ONNX, and what is known of it, to a path and beside it."""
     from remi_stream.convert.gate import can_prove, prove_onnx
     from remi_stream.convert.onnx import export
 
-    path = place(file, precision)
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".making-") as folder:
         new = Path(folder) / path.name
@@ -74,7 +86,6 @@ def convert(file: ModelFile, precision: Precision = "fp32") -> Path:
         new.with_suffix(".json").write_bytes(msgspec.json.format(msgspec.json.encode(known)))
         os.replace(new.with_suffix(".json"), path.with_suffix(".json"))
         os.replace(new, path)
-    return path
 
 
 def remove(file: ModelFile) -> None:

@@ -14,8 +14,9 @@ import numpy as np
 
 from remi_stream.errors import RemiError
 from remi_stream.models.manifest import ModelFile
+from remi_stream.models.store import model_file
 from remi_stream.networks.network import find_network
-from remi_stream.runtimes.runtime import load_weights
+from remi_stream.runtimes.runtime import Runtime, load_weights, require_torch
 from remi_stream.sample import sample_boxes, sample_clip
 
 PICTURES = 8
@@ -25,7 +26,7 @@ NEAR = 20.0
 
 
 class Peer(NamedTuple):
-    """A runtime to measure. kind, settings: as for `load_weights`."""
+    """A runtime to measure. kind, settings: as for `load_weights`, or "graphs": PyTorch compiled, with CUDA graphs."""
 
     kind: str
     settings: dict[str, Any]
@@ -39,9 +40,12 @@ class Outcome(NamedTuple):
     outputs: list[dict[str, np.ndarray]]
 
 
-def compare(file: ModelFile, peers: list[Peer], rounds: int = 5, calls: int = 8) -> list[Outcome]:
-    """Time a checkpoint in several runtimes, one row a call, in turns: each runs alone, while the others wait."""
-    feeds = sample_inputs(file.network)
+def compare(file: ModelFile, peers: list[Peer], rounds: int = 5, calls: int = 8, batch: int = 1) -> list[Outcome]:
+    """Time a checkpoint in several runtimes, a batch a call, in turns: each runs alone, while the others wait.
+
+    A call takes arrays and gives arrays: what it takes to bring them to a GPU and back is in its time.
+    """
+    feeds = batched(sample_inputs(file.network), batch)
     with started(file, peers, feeds) as pipes:
         first = [answer(pipe) for pipe in pipes]
         times: list[list[float]] = [[] for _ in peers]
@@ -87,7 +91,7 @@ def answer(pipe: Connection) -> Any:
 def serve(pipe: Connection, file: ModelFile, peer: Peer, feeds: list[dict[str, np.ndarray]]) -> None:
     """A peer's process: say the name and the outputs, then time as many calls as asked for, until nobody asks."""
     try:
-        runtime = load_weights(file, peer.kind, **peer.settings)
+        runtime = open_peer(file, peer)
     except RemiError as error:
         pipe.send((True, str(error)))
         return
@@ -102,6 +106,23 @@ def serve(pipe: Connection, file: ModelFile, peer: Peer, feeds: list[dict[str, n
             runtime.run(feeds[index % len(feeds)])
             times.append((time.perf_counter() - start) * 1000)
         pipe.send((False, times))
+
+
+def open_peer(file: ModelFile, peer: Peer) -> Runtime:
+    """Load a peer's runtime. Raises RemiError."""
+    if peer.kind != "graphs":
+        return load_weights(file, peer.kind, **peer.settings)
+    require_torch(file)
+    from remi_stream.runtimes.graphs import Graphs
+
+    return Graphs(file.network, model_file(file), **peer.settings)
+
+
+def batched(feeds: list[dict[str, np.ndarray]], batch: int) -> list[dict[str, np.ndarray]]:
+    """As many feeds, each of so many rows, that begin at one row after the other."""
+    together = {name: np.concatenate([feed[name] for feed in feeds]) for name in feeds[0]}
+    chosen = [(start + np.arange(batch)) % len(feeds) for start in range(len(feeds))]
+    return [{name: values[rows] for name, values in together.items()} for rows in chosen]
 
 
 def wanted(pipe: Connection) -> int | None:

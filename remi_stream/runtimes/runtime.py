@@ -30,8 +30,9 @@ SUFFIXES = {"ov": "openvino", "onnx": "onnx", "torch": "torch", "trt": "tensorrt
 def load_weights(file: ModelFile, kind: str, **settings: Any) -> Runtime:
     """Load a model of the store into the runtime of this name.
 
-    A checkpoint of a network of networks/network.py runs in torch as it is, and elsewhere as the ONNX that was converted from
-    it (see convert/artefact.py); its inputs and outputs have the names of that table.
+    A checkpoint of a network of networks/network.py runs in torch as it is, in TensorRT as the plan that was built of it
+    (see fastest.py), and elsewhere as the ONNX that was converted from it (see convert/artefact.py); its inputs and outputs
+    have the names of that table.
     """
     from remi_stream.convert.artefact import artefact
     from remi_stream.models.store import model_file
@@ -41,6 +42,10 @@ def load_weights(file: ModelFile, kind: str, **settings: Any) -> Runtime:
         from remi_stream.runtimes.torch import Torch
 
         return Torch(file.network, model_file(file), **settings)
+    if kind == "tensorrt":
+        from remi_stream.runtimes.fastest import open_fastest
+
+        return open_fastest(file, **settings)
     return load_runtime(kind, artefact(file) if file.network else model_file(file), **settings)
 
 
@@ -60,4 +65,10 @@ def load_runtime(kind: str, model: Path, **settings: Any) -> Runtime:
         from remi_stream.runtimes.onnx import OnnxRuntime
 
         return OnnxRuntime(model, **settings)
-    raise unknown("runtime", kind, ["openvino", "onnx"])
+    if kind == "tensorrt":
+        from remi_stream.models.catalogue import known_files
+        from remi_stream.models.store import place
+        from remi_stream.runtimes.fastest import open_fastest
+
+        return open_fastest(next(file for file in known_files().values() if place(file) == model), **settings)
+    raise unknown("runtime", kind, ["openvino", "onnx", "tensorrt"])

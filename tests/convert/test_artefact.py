@@ -56,7 +56,7 @@ def test_same_weights_become_the_same_bytes_that_say_nothing_of_this_machine(smo
 
 
 def test_conversion_that_fails_leaves_nothing(smoothnet: ModelFile, monkeypatch: pytest.MonkeyPatch) -> None:
-    def half(network: str, checkpoint: Path, target: Path) -> None:
+    def half(network: str, checkpoint: Path, target: Path, precision: str) -> None:
         target.write_bytes(b"half")
         raise RuntimeError("no memory left")
 

@@ -8,14 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from remi_stream.cli.bench_network import figures_of, networked
+from remi_stream.cli.bench_network import bench_network, figures_of, networked
 from remi_stream.convert import artefact
 from remi_stream.errors import RemiError, UsageError
 from remi_stream.geometry import rotation_matrices
 from remi_stream.models import arrival
 from remi_stream.models.catalogue import known_file
 from remi_stream.models.manifest import ModelFile
-from remi_stream.runtimes.peers import Outcome, Peer, compare, sample_inputs
+from remi_stream.runtimes.gpu import NoGpuError
+from remi_stream.runtimes.peers import Outcome, Peer, batched, compare, sample_inputs
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
 
@@ -36,10 +37,12 @@ def smoothnet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModelFile:
 
 
 def test_peers_compute_the_same_and_are_timed_as_often(smoothnet: ModelFile) -> None:
-    torch, openvino = compare(smoothnet, [Peer("torch", {"threads": 1, "device": "cpu"}), FLOAT32], rounds=2, calls=3)
+    torch, openvino = compare(smoothnet, [Peer("torch", {"threads": 1, "device": "cpu"}), FLOAT32], rounds=2, calls=3, batch=2)
     assert (torch.name, openvino.name) == ("torch cpu f32, 1 thread", "openvino f32, 1 thread")
     assert len(torch.times_ms) == len(openvino.times_ms) == 6
     assert figures_of(openvino, torch)["error"]["y"] < 1e-4
+    assert openvino.outputs[0]["y"].shape == (2, 1, 8)
+    assert figures_of(openvino, torch, 2)["per_second"] == pytest.approx(2000 / np.median(openvino.times_ms), rel=0.1)
 
 
 def test_peer_that_cannot_start_says_why(smoothnet: ModelFile) -> None:
@@ -54,6 +57,20 @@ def test_pictures_show_the_samples_person() -> None:
     assert feeds[0]["bbox_info"].shape == (1, 3)
     assert all(feed["image"].std() > 20 for feed in feeds)
     assert np.abs(feeds[0]["image"].astype(float) - feeds[4]["image"]).mean() > 5
+
+
+def test_batches_begin_at_one_row_after_the_other() -> None:
+    rows = [{"x": np.full((1, 2), index)} for index in range(3)]
+    assert [feed["x"][:, 0].tolist() for feed in batched(rows, 4)] == [[0, 1, 2, 0], [1, 2, 0, 1], [2, 0, 1, 2]]
+
+
+def test_gpu_is_asked_for_before_anything_is_timed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def none() -> None:
+        raise NoGpuError("there is no NVIDIA driver here")
+
+    monkeypatch.setattr("remi_stream.runtimes.fastest.find_gpu", none)
+    with pytest.raises(RemiError, match="poco-trt needs an NVIDIA GPU"):
+        bench_network("poco-trt", None, as_json=False)
 
 
 def test_rotations_are_compared_in_degrees() -> None:

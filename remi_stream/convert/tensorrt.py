@@ -1,0 +1,170 @@
+"""From ONNX to a plan, by TensorRT or TensorRT-RTX: one way for both, strongly typed, for batches of 1 to max_batch."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from remi_stream.convert.plan import Port
+from remi_stream.errors import RemiError, UsageError
+from remi_stream.resources import home
+from remi_stream.runtimes.backend import Backend, log_of, one_line
+
+Progress = Callable[[str, int, int], None]
+"""Hears the phase, how many of its steps are done, and of how many."""
+PORTABLE = "8.0"
+"""Without a GPU, a plan is built for every architecture from this one on; Turing (7.5) lacks what FP32 heads need."""
+GIB = 1 << 30
+
+
+class Order(NamedTuple):
+    """What is to be built. capabilities: of the GPUs that it is for; tf32: FP32 products may be rounded to TF32."""
+
+    max_batch: int
+    capabilities: tuple[str, ...]
+    tf32: bool
+    memory_gib: float | None = None
+
+
+class Ports(NamedTuple):
+    """What a network reads and gives."""
+
+    inputs: list[Port]
+    outputs: list[Port]
+
+
+def build(backend: Backend, onnx: Path, plan: Path, order: Order, tell: Progress) -> Ports:
+    """Build the plan of an ONNX file. Raises RemiError in TensorRT's words."""
+    trt = backend.module
+    log = log_of(trt)
+    builder = trt.Builder(log)
+    network = builder.create_network(1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
+    parse(trt, network, log, onnx)
+    config = builder.create_builder_config()
+    configure(backend, config, order)
+    config.add_optimization_profile(profile(builder, network, order.max_batch))
+    monitor = monitor_of(trt, tell)
+    config.progress_monitor = monitor
+    with timing_cache(backend, config, order):
+        built = builder.build_serialized_network(network, config)
+    if monitor.interrupted:
+        raise KeyboardInterrupt
+    if built is None:
+        raise RemiError(f"{backend.title} cannot build {onnx.name}: {log.reason()}")
+    plan.write_bytes(built)
+    return ports_of(trt, network)
+
+
+def parse(trt: Any, network: Any, log: Any, onnx: Path) -> None:
+    """Fill the network from a file."""
+    parser = trt.OnnxParser(network, log)
+    if not parser.parse_from_file(str(onnx)):
+        faults = [parser.get_error(index) for index in range(parser.num_errors)]
+        said = "; ".join(f"{fault.node_operator()} ({fault.node_name()}): {one_line(fault.desc())}" for fault in faults)
+        raise RemiError(f"TensorRT cannot read {onnx.name}: {said or log.reason()}")
+
+
+def configure(backend: Backend, config: Any, order: Order) -> None:
+    """Set everything but the batch."""
+    trt = backend.module
+    (config.set_flag if order.tf32 else config.clear_flag)(trt.BuilderFlag.TF32)
+    if order.memory_gib:
+        config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, int(order.memory_gib * GIB))
+    if backend.name == "tensorrt_rtx":
+        config.num_compute_capabilities = len(order.capabilities)
+        for index, capability in enumerate(order.capabilities):
+            config.set_compute_capability(trt.ComputeCapability.__members__[architecture(capability)], index)
+
+
+def profile(builder: Any, network: Any, max_batch: int) -> Any:
+    """Batches from 1 to max_batch, made fastest for 1; a network whose batch is not free is taken as it is."""
+    made = builder.create_optimization_profile()
+    for index in range(network.num_inputs):
+        port = network.get_input(index)
+        first, *rest = port.shape
+        least, most = (1, max_batch) if first < 0 else (first, first)
+        made.set_shape(port.name, (least, *rest), (least, *rest), (most, *rest))
+    return made
+
+
+def ports_of(trt: Any, network: Any) -> Ports:
+    """What a parsed network reads and gives."""
+
+    def port(tensor: Any) -> Port:
+        return Port(tensor.name, tuple(int(size) for size in tensor.shape), trt.nptype(tensor.dtype).__name__)
+
+    inputs = [port(network.get_input(index)) for index in range(network.num_inputs)]
+    return Ports(inputs, [port(network.get_output(index)) for index in range(network.num_outputs)])
+
+
+def architecture(capability: str) -> str:
+    """TensorRT-RTX's name of a compute capability: SM89 of 8.9."""
+    return f"SM{capability.replace('.', '')}"
+
+
+def capabilities_of(backend: Backend, asked: tuple[str, ...]) -> tuple[str, ...]:
+    """What a plan is built for: what was asked for, or every architecture that the backend knows. Raises UsageError."""
+    if backend.name != "tensorrt_rtx":
+        return asked
+    members = backend.module.ComputeCapability.__members__
+    known = sorted((f"{name[2:-1]}.{name[-1]}" for name in members if name.startswith("SM")), key=float)
+    for capability in asked:
+        if capability not in known:
+            raise UsageError(
+                f"{backend.title} does not build for compute capability {capability} (it builds for {', '.join(known)}). "
+                "TensorRT itself does: pip install 'remi-stream[torch,trt]'"
+            )
+    return tuple(sorted(set(asked), key=float)) or tuple(each for each in known if float(each) >= float(PORTABLE))
+
+
+class timing_cache:  # noqa: N801
+    """Gives a build what earlier builds have timed, and keeps what it has timed. TensorRT-RTX times nothing."""
+
+    def __init__(self, backend: Backend, config: Any, order: Order) -> None:
+        gpus = "+".join(order.capabilities)
+        self._path = home() / "cache" / "timing" / f"{backend.name}-{backend.version}-{gpus}.cache"
+        self._config = config if backend.name == "tensorrt" else None
+
+    def __enter__(self) -> None:
+        if self._config:
+            known = self._path.read_bytes() if self._path.is_file() else b""
+            self._config.set_timing_cache(self._config.create_timing_cache(known), False)
+
+    def __exit__(self, failed: object, *_: object) -> None:
+        if self._config and not failed:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            new = self._path.with_suffix(f".{os.getpid()}")
+            new.write_bytes(self._config.get_timing_cache().serialize())
+            os.replace(new, self._path)
+
+
+def monitor_of(trt: Any, tell: Progress) -> Any:
+    """A monitor for TensorRT that tells of the outermost phase's steps; Ctrl+C ends the build at the next step."""
+
+    class Monitor(trt.IProgressMonitor):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__()
+            self.interrupted = False
+            self._phases: dict[str, tuple[int, int]] = {}
+
+        def phase_start(self, phase: str, parent: str | None, steps: int) -> None:
+            self._phases[phase] = (0, steps)
+            self._tell(phase)
+
+        def step_complete(self, phase: str, step: int) -> bool:
+            self._phases[phase] = (step + 1, self._phases[phase][1])
+            self._tell(phase)
+            return not self.interrupted
+
+        def phase_finish(self, phase: str) -> None:
+            self._phases.pop(phase, None)
+
+        def _tell(self, phase: str) -> None:
+            try:
+                tell(phase, *self._phases[phase])
+            except KeyboardInterrupt:  # it must not pass through TensorRT
+                self.interrupted = True
+
+    return Monitor()

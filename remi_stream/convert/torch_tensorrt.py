@@ -1,0 +1,87 @@
+"""The other way to TensorRT: torch-tensorrt compiles the exported program, for those who want PyTorch at run time."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from remi_stream.convert.denylist import check_program
+from remi_stream.convert.plan import Port, Precision
+from remi_stream.convert.precision import load_in
+from remi_stream.convert.tensorrt import Ports
+from remi_stream.errors import RemiError
+from remi_stream.networks.network import Network
+from remi_stream.networks.served import Served
+from remi_stream.runtimes.backend import Backend
+
+NAME = "torch_tensorrt"
+
+
+def find_torch_tensorrt() -> Backend:
+    """The module. Raises RemiError with what to install."""
+    if importlib.util.find_spec(NAME) is None:
+        raise RemiError(
+            f"torch-tensorrt is not installed. Install the release of your PyTorch: "
+            f"pip install torch-tensorrt=={torch.__version__.partition('+')[0]}"
+        )
+    try:
+        module = importlib.import_module(NAME)
+    except Exception as error:  # noqa: BLE001 it raises Exception itself where TensorRT is missing
+        raise RemiError(
+            f"torch-tensorrt does not start: {str(error).partition(chr(10))[0]}. Its release must be that of PyTorch "
+            f"({torch.__version__.partition('+')[0]}), with TensorRT from NVIDIA's index"
+        ) from None
+    return Backend(NAME, module, module.__version__)
+
+
+def build_program(
+    backend: Backend,
+    network: str,
+    checkpoint: Path,
+    plan: Path,
+    precision: Precision,
+    max_batch: int,
+    device: str = "cuda",
+) -> Ports:
+    """Compile a checkpoint for this machine's GPU, and write it as an ExportedProgram."""
+    served = load_in(precision, network, checkpoint).to(device)
+    program = exported(served, max_batch)
+    check_program(program)
+    inputs = [
+        backend.module.Input(min_shape=(1, *shape), opt_shape=(1, *shape), max_shape=(max_batch, *shape), dtype=kind_of(name))
+        for name, shape in served.network.tensors().items()
+    ]
+    compiled = backend.module.compile(
+        program, ir="dynamo", arg_inputs=inputs, use_explicit_typing=True, min_block_size=1, cache_built_engines=False
+    )
+    backend.module.save(compiled, str(plan), output_format="exported_program", arg_inputs=example(served, 2))
+    return ports_of(served.network)
+
+
+def exported(served: Served, max_batch: int) -> Any:
+    """The program of a network, for batches up to max_batch."""
+    batch = torch.export.Dim("batch", min=1, max=max(max_batch, 2))
+    shapes = (tuple({0: batch} for _ in served.network.tensors()),)
+    return torch.export.export(served, example(served, 2), dynamic_shapes=shapes)
+
+
+def example(served: Served, batch: int) -> tuple[torch.Tensor, ...]:
+    """Inputs of the right shapes, where the network is."""
+    tensors = served.network.tensors().items()
+    return tuple(torch.zeros((batch, *shape), dtype=kind_of(name), device=served.mean.device) for name, shape in tensors)
+
+
+def kind_of(name: str) -> torch.dtype:
+    """Pictures are bytes."""
+    return torch.uint8 if name == "image" else torch.float32
+
+
+def ports_of(network: Network) -> Ports:
+    """What the program reads and gives; shapes of outputs are not known before it runs."""
+    kinds = {name: "uint8" if name == "image" else "float32" for name in network.tensors()}
+    inputs = [Port(name, (-1, *shape), kinds[name]) for name, shape in network.tensors().items()]
+    return Ports(inputs, [Port(name, (-1,), "float32") for name in network.outputs])

@@ -1,0 +1,34 @@
+"""A plan of torch-tensorrt: an ExportedProgram with TensorRT inside, run by PyTorch."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+
+import numpy as np
+
+from remi_stream.convert.plan import PLAN, PlanManifest
+from remi_stream.runtimes.cuda import TorchCuda
+
+
+class Exported:
+    """The program on the GPU; larger batches than the plan's are split."""
+
+    def __init__(self, folder: Path, manifest: PlanManifest, device: str = "cuda") -> None:
+        TorchCuda()  # says why PyTorch sees no GPU
+        importlib.import_module("torch_tensorrt")  # it teaches PyTorch to load such programs
+        key = manifest.key
+        self.name = f"torch-tensorrt {key.version} {key.precision}, batches of 1 to {key.max_batch}"
+        self._torch, self._most = importlib.import_module("torch"), key.max_batch
+        self._device = device
+        self._inputs = [port.name for port in manifest.inputs]
+        self._outputs = [port.name for port in manifest.outputs]
+        self._module = self._torch.export.load(str(folder / PLAN)).module()
+
+    def run(self, tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Compute the outputs, (B, ...) float32."""
+        feed = [self._torch.from_numpy(np.ascontiguousarray(tensors[name])).to(self._device) for name in self._inputs]
+        with self._torch.inference_mode():
+            parts = [self._module(*rows) for rows in zip(*(values.split(self._most) for values in feed))]
+        whole = zip(self._outputs, zip(*parts))
+        return {name: self._torch.cat(values).float().cpu().numpy() for name, values in whole}

@@ -1,0 +1,60 @@
+"""PyTorch on an NVIDIA GPU: CUDA graphs by torch.compile, or eager; what runs where TensorRT does not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from remi_stream.convert.plan import Precision
+from remi_stream.convert.precision import load_in
+from remi_stream.errors import RemiError
+from remi_stream.networks.network import find_network
+from remi_stream.networks.served import Served
+
+SIZES = (1, 2, 4, 8)
+"""Of batches that get a graph; others are filled up to the next of these, or split."""
+
+
+class Graphs:
+    """A checkpoint in PyTorch on the GPU. compiled: by torch.compile(mode="reduce-overhead"), which takes a minute or so."""
+
+    def __init__(
+        self, network: str, checkpoint: Path, *, precision: Precision = "fp16", compiled: bool = True, device: str = "cuda"
+    ) -> None:
+        self.name = f"torch {device} {precision}, {'CUDA graphs' if compiled else 'eager'}"
+        self._device, self._network = torch.device(device), find_network(network)
+        served: Served = load_in(precision, network, checkpoint).to(self._device)
+        self._module = served.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        if compiled:
+            self._module = torch.compile(self._module, mode="reduce-overhead", dynamic=False)
+            self._warm_up()
+
+    def _warm_up(self) -> None:
+        """Record a graph for every size: its third run replays it."""
+        try:
+            for size in SIZES:
+                for _ in range(3):
+                    self._once(self._zeros(size))
+        except (RuntimeError, ImportError) as error:  # no Triton, no compiler, no memory
+            raise RemiError(f"torch.compile failed: {str(error).strip().partition(chr(10))[0]}") from None
+
+    def _zeros(self, size: int) -> dict[str, np.ndarray]:
+        tensors = self._network.tensors().items()
+        return {name: np.zeros((size, *shape), np.uint8 if name == "image" else np.float32) for name, shape in tensors}
+
+    def run(self, tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Compute the outputs, (B, ...) float32."""
+        rows = len(next(iter(tensors.values())))
+        starts = range(0, rows, SIZES[-1])
+        parts = [self._once({name: values[at : at + SIZES[-1]] for name, values in tensors.items()}) for at in starts]
+        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+    def _once(self, tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        rows = len(next(iter(tensors.values())))
+        more = min(size for size in SIZES if size >= rows) - rows
+        full = [np.concatenate([tensors[name], *[tensors[name][-1:]] * more]) for name in self._network.tensors()]
+        with torch.inference_mode():
+            found = self._module(*(torch.from_numpy(values).to(self._device) for values in full))
+            return {name: value[:rows].float().cpu().numpy() for name, value in zip(self._network.outputs, found)}

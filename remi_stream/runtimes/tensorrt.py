@@ -1,0 +1,150 @@
+"""TensorRT and TensorRT-RTX: a plan on the GPU that it was built for, a CUDA graph for each size of batch."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from remi_stream.convert.plan import PLAN, PlanManifest, Port, command
+from remi_stream.errors import RemiError
+from remi_stream.resources import home
+from remi_stream.runtimes.backend import Backend, find_backend, log_of
+from remi_stream.runtimes.cuda import Cuda, OutOfMemoryError, Pair, TorchCuda
+
+
+class TensorRt:
+    """A plan, warm: one execution context and one CUDA graph per size of batch, all in one working memory, on one stream.
+
+    Larger batches than the plan's are split. Inputs and outputs lie in pinned memory; the next call overwrites them.
+    """
+
+    def __init__(self, plan: bytes, manifest: PlanManifest, backend: Backend, cuda: Cuda) -> None:
+        key = manifest.key
+        self.name = f"{backend.title} {key.precision}, batches of 1 to {key.max_batch}"
+        self._runtime, self._engine = deserialise(plan, backend, key.model)
+        first = manifest.inputs[0].shape[0]
+        sizes = range(1, key.max_batch + 1) if first < 0 else (first,)
+        try:
+            cache = KernelCache(backend, self._engine)
+            working = cuda.memory(self._engine.device_memory_size_v2)
+            self._batches = {size: Batch(cache.context(), working, manifest, cuda, size) for size in sizes}
+            cache.keep()
+        except OutOfMemoryError as error:
+            raise RemiError(
+                f"The GPU has no room for {key.model} in batches of {max(sizes)} ({error}). Close what else runs there, or "
+                f"build smaller ones: {command(key.model)} --max-batch {max(1, max(sizes) // 2)}"
+            ) from None
+
+    def run(self, tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Compute the outputs."""
+        rows, most = len(next(iter(tensors.values()))), max(self._batches)
+        if rows in self._batches:
+            return self._batches[rows](tensors)
+        parts = []
+        for start in range(0, rows, most):
+            part = {name: values[start : start + most] for name, values in tensors.items()}
+            parts.append({name: values.copy() for name, values in self._padded(part).items()})
+        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+    def _padded(self, tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Outputs of a batch for which a plan of one fixed size may be too large: its last row is repeated."""
+        rows = len(next(iter(tensors.values())))
+        size = min(size for size in self._batches if size >= rows)
+        full = {name: np.concatenate([values, *[values[-1:]] * (size - rows)]) for name, values in tensors.items()}
+        return {name: values[:rows] for name, values in self._batches[size](full).items()}
+
+
+class Batch:
+    """One size of batch: its memory, its shapes, its graph."""
+
+    def __init__(self, context: Any, working: Pair, manifest: PlanManifest, cuda: Cuda, size: int) -> None:
+        self._cuda, self._model = cuda, manifest.key.model
+        context.set_device_memory(working.address, working.device.nbytes)
+        self._inputs = {port.name: cuda.pair((size, *port.shape[1:]), port.dtype) for port in manifest.inputs}
+        for name, pair in self._inputs.items():
+            pair.host[...] = 0
+            context.set_input_shape(name, pair.host.shape)
+            context.set_tensor_address(name, pair.address)
+        self._outputs = {port.name: self._output(context, port) for port in manifest.outputs}
+        self._context = context
+        self._work()
+        cuda.wait()
+        self._replay = cuda.graph(self._work)
+
+    def _output(self, context: Any, port: Port) -> Pair:
+        pair = self._cuda.pair(tuple(context.get_tensor_shape(port.name)), port.dtype)
+        context.set_tensor_address(port.name, pair.address)
+        return pair
+
+    def _work(self) -> None:
+        if not self._context.execute_async_v3(self._cuda.stream):
+            raise RemiError(f"TensorRT could not run the plan of {self._model}. Build it again: {command(self._model)} --again")
+
+    def __call__(self, tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Compute the outputs of exactly this many rows."""
+        for name, pair in self._inputs.items():
+            np.copyto(pair.host, tensors[name])
+            self._cuda.upload(pair)
+        self._replay()
+        for pair in self._outputs.values():
+            self._cuda.download(pair)
+        self._cuda.wait()
+        return {name: pair.host for name, pair in self._outputs.items()}
+
+
+class KernelCache:
+    """Makes execution contexts that share working memory; TensorRT-RTX compiles kernels for them, which are kept in a file."""
+
+    def __init__(self, backend: Backend, engine: Any) -> None:
+        self._trt, self._engine = backend.module, engine
+        self._config = None
+        if hasattr(engine, "create_runtime_config"):
+            self._path = home() / "cache" / "kernels" / f"{backend.name}-{backend.version}.cache"
+            self._config = self._configured(engine.create_runtime_config())
+
+    def _configured(self, config: Any) -> Any:
+        config.set_execution_context_allocation_strategy(self._trt.ExecutionContextAllocationStrategy.USER_MANAGED)
+        if hasattr(config, "create_runtime_cache"):
+            config.dynamic_shapes_kernel_specialization_strategy = self._trt.DynamicShapesKernelSpecializationStrategy.EAGER
+            self._cache = config.create_runtime_cache()
+            if self._path.is_file():
+                self._cache.deserialize(self._path.read_bytes())
+            config.set_runtime_cache(self._cache)
+        return config
+
+    def context(self) -> Any:
+        """An execution context without memory of its own. Raises OutOfMemoryError if there is none."""
+        how = self._config or self._trt.ExecutionContextAllocationStrategy.USER_MANAGED
+        context = self._engine.create_execution_context(how)
+        if context is None:
+            raise OutOfMemoryError("TensorRT made no execution context")
+        return context
+
+    def keep(self) -> None:
+        """Write what was compiled."""
+        if self._config is not None and hasattr(self._config, "create_runtime_cache"):
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            new = self._path.with_suffix(f".{os.getpid()}")
+            new.write_bytes(self._cache.serialize())
+            os.replace(new, self._path)
+
+
+def deserialise(plan: bytes, backend: Backend, model: str) -> tuple[Any, Any]:
+    """TensorRT's runtime, and the engine in a plan. Raises RemiError in TensorRT's words."""
+    words = log_of(backend.module)
+    runtime = backend.module.Runtime(words)
+    engine = runtime.deserialize_cuda_engine(plan)
+    if engine is None:
+        raise RemiError(
+            f"{backend.title} refuses the plan of {model}: {words.reason()}. Build it again: {command(model)} --again"
+        )
+    return runtime, engine
+
+
+def load_plan(folder: Path, manifest: PlanManifest, backend: Backend | None = None, cuda: Cuda | None = None) -> TensorRt:
+    """Load a plan that fits this machine."""
+    backend = backend or find_backend((manifest.key.backend,))
+    return TensorRt((folder / PLAN).read_bytes(), manifest, backend, cuda or TorchCuda())

@@ -1,0 +1,29 @@
+"""A process that builds the plan of a model, says when it is in the middle of it, and goes on when it is told to."""
+
+from __future__ import annotations
+
+import sys
+
+from remi_stream.convert.conversion import Wish, convert
+from remi_stream.models.catalogue import known_file
+
+waiting = True
+
+
+def say(word: str) -> None:
+    """To who started this process."""
+    sys.stdout.write(f"{word}\n")
+    sys.stdout.flush()
+
+
+def tell(phase: str, done: int, steps: int) -> None:
+    """Stop once, inside TensorRT."""
+    global waiting
+    if waiting and phase == "Building engine":
+        waiting = False
+        say("building")
+        sys.stdin.readline()
+
+
+converted = convert(known_file(sys.argv[1]), Wish(capabilities=("8.9",)), tell)
+say("made" if converted.made else "found")
