@@ -23,6 +23,7 @@ def make_ready(config: Config) -> None:
     for camera in config.cameras:
         open_source(camera)
     engines = choose_engines(config)
+    require_gpus(engines)
     finding = [known_file(name) for name in find_detector(config.detector).files]
     posing = [(file, runtime) for manifest, runtime in engines for file in manifest.weights] + choose_lifters(config)
     wanted = {file.name: file for file in [*finding, *(file for file, _ in posing)]}
@@ -46,6 +47,15 @@ def choose_engines(config: Config) -> list[tuple[Manifest, str]]:
             "Take engines of one runtime, or give one camera a daemon of its own: remi-stream run OTHER.yaml --name other"
         )
     return list(chosen.values())
+
+
+def require_gpus(engines: list[tuple[Manifest, str]]) -> None:
+    """Raise RemiError if an engine is to run in TensorRT where there is no GPU."""
+    for manifest, runtime in engines:
+        if runtime == "tensorrt":
+            from remi_stream.runtimes.fastest import require_gpu
+
+            require_gpu(manifest.weights[0])
 
 
 def choose_lifters(config: Config) -> list[tuple[ModelFile, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes.util
 import os
 import socket
 import subprocess
@@ -108,3 +109,17 @@ def test_runtime_folder_that_others_may_enter_is_refused(tmp_path: Path) -> None
     (tmp_path / "open" / "remi-stream").chmod(0o755)
     result = remi("run", pipeline(tmp_path), XDG_RUNTIME_DIR=os.path.relpath(tmp_path / "open"))
     assert_one_line(result, 3, "must belong to you alone")
+
+
+def test_engine_for_a_gpu_that_is_not_here_is_one_line_before_anything_starts(tmp_path: Path) -> None:
+    if ctypes.util.find_library("cuda"):
+        pytest.skip("there is an NVIDIA driver here")
+    result = remi("demo", "--engine", "poco-trt", REMI_HOME=str(tmp_path))
+    assert_one_line(result, 3, "poco-trt needs an NVIDIA GPU", "Without one: poco-ov")
+    assert result.stdout == ""
+    assert "poco_cliff" not in result.stderr
+
+
+def test_engine_without_its_weights_says_where_to_get_them(tmp_path: Path) -> None:
+    result = remi("demo", "--engine", "poco", REMI_HOME=str(tmp_path))
+    assert_one_line(result, 3, "poco_cliff", "https://poco.is.tue.mpg.de", "remi-stream models import poco_cliff.pt")
