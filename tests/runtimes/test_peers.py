@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,13 +11,10 @@ from remi_stream.cli.bench_network import bench_network, figures_of, networked
 from remi_stream.convert import artefact
 from remi_stream.errors import RemiError, UsageError
 from remi_stream.geometry import rotation_matrices
-from remi_stream.models import arrival
-from remi_stream.models.catalogue import known_file
 from remi_stream.models.manifest import ModelFile
 from remi_stream.runtimes.gpu import NoGpuError
 from remi_stream.runtimes.peers import Outcome, Peer, batched, compare, sample_inputs
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
+from tests.convert.stand_ins import bring
 
 FLOAT32 = Peer("openvino", {"threads": 1, "precision": "f32"})
 
@@ -26,14 +22,10 @@ FLOAT32 = Peer("openvino", {"threads": 1, "precision": "f32"})
 @pytest.fixture
 def smoothnet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModelFile:
     """The smallest network, imported and converted."""
-    from tools.make_weights import MODELS
-
     monkeypatch.setenv("REMI_HOME", str(tmp_path / "home"))
-    file, write = MODELS["smoothnet_w8"]
-    write(tmp_path / file, 1234)
-    arrival.take(tmp_path / file)
-    artefact.convert(known_file("smoothnet_w8"))
-    return known_file("smoothnet_w8")
+    file = bring("smoothnet_w8", tmp_path)
+    artefact.convert(file)
+    return file
 
 
 def test_peers_compute_the_same_and_are_timed_as_often(smoothnet: ModelFile) -> None:
