@@ -85,7 +85,12 @@ def to_onnx(file: ModelFile, again: bool) -> None:
 
     made = again or not artefact.place(file).is_file()
     path = artefact.convert(file, again=again)
-    print(f"{file.name}: {path} ({path.stat().st_size / 1e6:.1f} MB, {'converted' if made else 'was there already'})")
+    known = artefact.made(file)
+    unproved = (
+        "" if known and known.parity else ", not compared with PyTorch: that needs pip install 'remi-stream[onnx]', and --again"
+    )
+    how = "converted" if made else "was there already"
+    print(f"{file.name}: {path} ({path.stat().st_size / 1e6:.1f} MB, {how}{unproved})")
 
 
 def to_plan(file: ModelFile, wish: Wish) -> None:

@@ -118,7 +118,7 @@ def remove(name: Name) -> int:
 
     file = known_file(name)
     if file.network and store.fault(file) != "missing":
-        artefact.place(file).unlink(missing_ok=True)
+        artefact.remove(file)
     print(f"{name}: {'removed' if store.remove(file) else 'was not there'}")
     return DONE
 

@@ -8,6 +8,9 @@ from remi_stream.config import Config
 from remi_stream.errors import UsageError
 from remi_stream.models.manifest import Manifest, ModelFile, find_manifest
 
+NO_ONNX = ("torch", "tensorrt")
+"""Runtimes that run the checkpoint, or a plan of it."""
+
 log = logging.getLogger("remi_stream")
 
 
@@ -30,7 +33,7 @@ def make_ready(config: Config) -> None:
     missing = [file for file in wanted.values() if fault(file)]
     if missing:
         pull(missing, tell=log.info)
-    make_artefacts([*finding, *(file for file, runtime in posing if runtime != "torch")], tell=log.info)
+    make_artefacts([*finding, *(file for file, runtime in posing if runtime not in NO_ONNX)], tell=log.info)
     if notice := licence_notice(wanted.values()):
         log.info(notice)
 
@@ -61,12 +64,12 @@ def require_gpus(engines: list[tuple[Manifest, str]]) -> None:
 def choose_lifters(config: Config) -> list[tuple[ModelFile, str]]:
     """What lifts the key points of engines, and in which runtime: where it is here, or must be because it was asked for."""
     from remi_stream.pose.engine import choose
-    from remi_stream.pose.videopose3d import MANIFEST, live_weights
+    from remi_stream.pose.videopose3d import MANIFEST, lifts_in, live_weights
 
     here, found = live_weights(), []
     for name in dict.fromkeys(config.engines.values()):
         manifest, runtime = choose(name, config.options_of(name))
         asked = config.options_of(name).get("lift", 0)
         if {**manifest.options, **config.options_of(name)}.get("lift", 0) and (here or asked):
-            found.append((here or find_manifest(MANIFEST, "lifter").weights[0], runtime))
+            found.append((here or find_manifest(MANIFEST, "lifter").weights[0], lifts_in(runtime)))
     return found

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -76,9 +76,11 @@ def make(file: ModelFile, precision: Precision, path: Path) -> None:
     from remi_stream.convert.gate import can_prove, prove_onnx
     from remi_stream.convert.onnx import export
 
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".making-") as folder:
-        new = Path(folder) / path.name
+    making = path.parent / f".making-{path.stem}"
+    shutil.rmtree(making, ignore_errors=True)  # of somebody who was killed
+    making.mkdir(parents=True)
+    new = making / path.name
+    try:
         export(file.network, model_file(file), new, precision)
         what = f"The {precision.upper()} ONNX of {file.file}"
         parity = prove_onnx(file.network, what, new, model_file(file), precision) if can_prove() else {}
@@ -86,6 +88,8 @@ def make(file: ModelFile, precision: Precision, path: Path) -> None:
         new.with_suffix(".json").write_bytes(msgspec.json.format(msgspec.json.encode(known)))
         os.replace(new.with_suffix(".json"), path.with_suffix(".json"))
         os.replace(new, path)
+    finally:
+        shutil.rmtree(making)
 
 
 def remove(file: ModelFile) -> None:

@@ -6,8 +6,11 @@ import time
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+import msgspec
+
 from remi_stream.convert import artefact
 from remi_stream.convert.denylist import check_graph
+from remi_stream.convert.gate import can_prove
 from remi_stream.convert.plan import (
     PLAN,
     PlanKey,
@@ -110,8 +113,11 @@ def backend_for(wish: Wish, gpu: Gpu | None) -> Backend:
 def onnx_of(file: ModelFile, precision: Precision, again: bool, tell: Progress) -> Path:
     """The ONNX to build from: made of a checkpoint, or as it was brought."""
     if file.network:
+        if not can_prove():
+            raise RemiError("A plan is compared with PyTorch in ONNX Runtime, which is missing: pip install 'remi-stream[onnx]'")
         tell("Exporting and comparing ONNX", 0, 1)
-        return artefact.convert(file, precision, again)
+        known = artefact.made(file, precision)
+        return artefact.convert(file, precision, again or known is None or not known.parity)
     if precision == "fp16":
         raise UsageError(f"{file.file} is an ONNX that is taken as it is; it cannot be made FP16 here. Use --precision fp32")
     return model_file(file)
@@ -141,8 +147,6 @@ def unprovable(file: ModelFile, gpu: Gpu | None, key: PlanKey) -> str:
 
 def proved(file: ModelFile, making: Path, manifest: PlanManifest) -> PlanManifest:
     """The manifest with the plan's distances from PyTorch. Raises RemiError that names the worst joints."""
-    import msgspec
-
     from remi_stream.convert.gate import prove_runtime
     from remi_stream.runtimes.fastest import load
 

@@ -105,9 +105,15 @@ def live_weights() -> ModelFile | None:
     return next((files[name] for name in (CAUSAL, SYMMETRIC) if not fault(files[name])), None)
 
 
+def lifts_in(runtime: str) -> str:
+    """The runtime of the lifter beside an engine's: the same one, but PyTorch beside TensorRT, for which no plan is built."""
+    return "torch" if runtime == "tensorrt" else runtime
+
+
 def open_lifter(runtime: str, settings: dict[str, Any]) -> VideoPose3D:
     """Load the lifter; its weights must be here. settings: those that are not to be as the manifest has them."""
     manifest = find_manifest(MANIFEST, "lifter")
     file = live_weights() or manifest.weights[0]
+    runtime = lifts_in(runtime)
     network = load_weights(file, runtime, **{**manifest.runtimes[runtime], **settings})
     return VideoPose3D(network, body_for_engines(), file.name == CAUSAL)

@@ -14,7 +14,7 @@ import torch
 
 from remi_stream.cli import main
 from remi_stream.cli.convert import refuse_old_engine
-from remi_stream.convert import conversion
+from remi_stream.convert import artefact, conversion
 from remi_stream.convert.conversion import Wish, convert
 from remi_stream.convert.plan import PLAN, SYSTEM, PlanKey, list_plans, plans
 from remi_stream.convert.tensorrt import Order, build
@@ -230,6 +230,19 @@ def test_timing_cache_is_kept_in_our_folder_for_tensorrt(smoothnet: ModelFile, t
     with pytest.warns(DeprecationWarning, match="Timing cache"):
         build(Backend("tensorrt", real.module, "11.1.0.106"), onnx, tmp_path / PLAN, order, quiet)
     assert [path.name for path in (tmp_path / "home" / "cache" / "timing").iterdir()] == ["tensorrt-11.1.0.106-8.9.cache"]
+
+
+def test_onnx_that_nobody_compared_is_made_again_for_a_plan(smoothnet: ModelFile, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as alone:
+        alone.setattr("remi_stream.convert.gate.can_prove", lambda: False)
+        artefact.convert(smoothnet)
+    known = artefact.made(smoothnet)
+    assert known
+    assert known.parity == {}
+    assert convert(smoothnet, ADA, quiet).manifest.onnx_parity
+    monkeypatch.setattr(conversion, "can_prove", lambda: False)
+    with pytest.raises(RemiError, match=r"ONNX Runtime, which is missing: pip install 'remi-stream\[onnx\]'"):
+        convert(smoothnet, ADA, quiet)
 
 
 def test_brought_onnx_becomes_a_plan_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -129,6 +129,8 @@ def calmed(state: State) -> State:
         layer, leaf = key.split(".")[-2:]
         if (layer, leaf) == ("cam_mlp", "bias"):
             return torch.tensor(MIDDLE)
+        if layer == "pose_mlp":  # (1, 6, features, 24, 1, 1); the features are positive
+            return CALM * value + torch.tensor(UPRIGHT)[None, :, None, None, None, None] / value.shape[2]
         if leaf == "init_pose":
             return torch.cat([torch.tensor([UPRIGHT]), value[:, 6:]], dim=1)
         return value * CALM if layer in LAST_LAYERS else value
