@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -35,15 +36,15 @@ K = len(JOINTS["coco17"])
 
 
 @pytest.fixture
-def engines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def engines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """The user's own folder of engines, empty, and the current one."""
     monkeypatch.setenv("REMI_HOME", str(tmp_path))
     (tmp_path / "engines").mkdir()
     monkeypatch.chdir(tmp_path / "engines")
+    yield tmp_path / "engines"
     for table in (JOINTS, EDGES):
         for name in ("dots3", "mine"):
-            monkeypatch.delitem(table, name, raising=False)
-    return tmp_path / "engines"
+            table.pop(name, None)
 
 
 @pytest.fixture
