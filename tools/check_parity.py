@@ -34,7 +34,8 @@ def main() -> int:
     rows = list(printed(rows_of(goldens, options.seed, options.only)))
     if not rows:
         names = ", ".join(golden.name for golden in goldens) or "no .npz"
-        print(f"Nothing to check for --only '{options.only}': {options.folder} has {names}")
+        wanted = f" for --only '{options.only}'" if options.only else ""
+        print(f"Nothing to check{wanted}: {options.folder} has {names}")
     print(verdict_of(rows))
     return 0 if rows and all(row.passed for row in rows) else 1
 
