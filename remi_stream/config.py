@@ -75,6 +75,8 @@ class Config(Strict, frozen=True, kw_only=True):
     threads: of each pose engine (None: what its manifest says). duration_s: end by itself.
     bind: the address that the viewer listens on, with a token (None: loopback, without).
     record: a folder to record into, record_video: the preview pictures too. display: open a window.
+    filter: what smooths people over time, filter_options: instead of its defaults. measurements: the folder that measurements
+    are written to. remi_relay: HOST:PORT of a REMI relay that is fed.
     """
 
     name: Name = "default"
@@ -92,6 +94,10 @@ class Config(Strict, frozen=True, kw_only=True):
     record: Annotated[str, msgspec.Meta(min_length=1)] | None = None
     record_video: bool = False
     display: bool = False
+    filter: str = "one_euro"
+    filter_options: dict[str, float] = {}
+    measurements: Annotated[str, msgspec.Meta(min_length=1)] = "measurements"
+    remi_relay: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_.:-]{1,255}:[0-9]{1,5}$")] | None = None
     duration_s: Positive | None = None
     log_format: Annotated[str, msgspec.Meta(pattern="^(text|json)$")] = "text"
 

@@ -136,13 +136,15 @@ class Person(msgspec.Struct, frozen=True, kw_only=True, eq=False):
 class Bodies(Message, frozen=True, kw_only=True, eq=False):
     """The product: everybody in one frame, no pixels. An empty list when nobody is there.
 
-    size: (width, height) px. intrinsics: fx, fy, cx, cy px, as used for everything metric in here.
+    size: (width, height) px. intrinsics: fx, fy, cx, cy px, as used for everything metric in here. filter: what smoothed the
+    people, "none" if nothing did.
     """
 
     engine: str
     size: tuple[int, int]
     intrinsics: tuple[float, float, float, float]
     people: list[Person]
+    filter: str = "none"
 
 
 class Search(msgspec.Struct, frozen=True, kw_only=True):
@@ -159,6 +161,7 @@ class CameraFacts(msgspec.Struct, frozen=True, kw_only=True):
     source: without credentials. captured: frames of this epoch so far. state: "reconnecting" is a healthy state.
     camera_from_world: 4x4, row by row, if it is known.
     published, dropped: the relay's books of this epoch (captured = published + dropped + in flight).
+    filter: what smooths its people; filter_lag_s: how far they come out behind what went in, as measured (None: not known yet).
     """
 
     schema: Literal[1] = SCHEMA
@@ -172,6 +175,8 @@ class CameraFacts(msgspec.Struct, frozen=True, kw_only=True):
     camera_from_world: tuple[float, ...] | None = None
     published: int = 0
     dropped: dict[str, int] = {}
+    filter: str = "none"
+    filter_lag_s: float | None = None
 
 
 class Health(msgspec.Struct, frozen=True, kw_only=True):
