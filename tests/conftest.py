@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import hypothesis
 import pytest
@@ -24,11 +25,16 @@ PARTS = {
     "screen": ("Xvfb", "xdotool"),
     "egl": ("OpenGL without a screen",),
     "rtx": ("TensorRT-RTX",),
+    "gpu": ("an NVIDIA GPU",),
+    "aitviewer": ("aitviewer in .venv-aitviewer",),
     "v4l2": ("qemu-system-x86_64", "busybox", "a Linux with vivid"),
 }
 """Marker: the programs that it stands for."""
 
 GSTREAMER = "import gi; gi.require_version('GstRtspServer', '1.0'); from gi.repository import GstRtspServer"
+GPU = "from remi_stream.runtimes.gpu import find_gpu; find_gpu(); import torch; raise SystemExit(not torch.cuda.is_available())"
+AITVIEWER = Path(__file__).parents[1] / ".venv-aitviewer"
+FINDS_AITVIEWER = "import importlib.util; assert importlib.util.find_spec('aitviewer')"
 EGL = "import moderngl; moderngl.create_standalone_context(backend='egl')"
 PACKAGES = {
     "egl": "libegl1 libegl-mesa0 libgl1 libgl1-mesa-dri",
@@ -38,7 +44,11 @@ PACKAGES = {
     "rtsp": "python3-gi gir1.2-gst-rtsp-server-1.0 gstreamer1.0-rtsp gstreamer1.0-plugins-{base,good,bad,ugly}",
 }
 """What to install, where it is not called like the marker."""
-INSTALL = {"rtx": "pip install 'remi-stream[rtx]'"}
+INSTALL = {
+    "rtx": "pip install 'remi-stream[rtx]'",
+    "gpu": "its driver, and a PyTorch with CUDA; see: remi-stream doctor",
+    "aitviewer": "python3.11 -m venv .venv-aitviewer; .venv-aitviewer/bin/pip install torch==2.13.0 -e '.[aitviewer]'",
+}
 """How, where it is no package of Debian."""
 
 
@@ -62,6 +72,10 @@ def _is_there(program: str) -> bool:
         return _succeeds(sys.executable, EGL)
     if program == "TensorRT-RTX":
         return importlib.util.find_spec("tensorrt_rtx") is not None
+    if program == "an NVIDIA GPU":
+        return _succeeds(sys.executable, GPU)
+    if program == "aitviewer in .venv-aitviewer":
+        return (AITVIEWER / "bin" / "remi-stream").exists() and _succeeds(str(AITVIEWER / "bin" / "python"), FINDS_AITVIEWER)
     if program == "a Linux with vivid":
         return kernel() != ""
     return shutil.which(program) is not None
@@ -69,6 +83,11 @@ def _is_there(program: str) -> bool:
 
 def _succeeds(python: str, code: str) -> bool:
     return subprocess.run([python, "-c", code], capture_output=True).returncode == 0
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    for part, programs in PARTS.items():
+        config.addinivalue_line("markers", f"{part}: needs {' and '.join(programs)}")
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

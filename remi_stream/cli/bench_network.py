@@ -31,7 +31,12 @@ def bench_network(name: str, threads: int | None, as_json: bool) -> None:
         if as_json:
             print(json.dumps({"network": file.network, "batch": batch, "runtimes": figures}))
         else:
-            print_table(f"{file.network}, batch {batch}", figures)
+            print_table(f"{file.network}, batch {batch}, by {clocks(outcomes)}", figures)
+
+
+def clocks(outcomes: list[Outcome]) -> str:
+    """What timed them, for people."""
+    return " and ".join(sorted({outcome.clock for outcome in outcomes}))
 
 
 def cpu_peers(file: ModelFile, threads: int, quiet: bool) -> list[Peer]:
@@ -73,6 +78,7 @@ def figures_of(outcome: Outcome, reference: Outcome, batch: int = 1) -> dict[str
     p50, p95, p99 = np.percentile(outcome.times_ms, [50, 95, 99])
     return {
         "runtime": outcome.name,
+        "clock": outcome.clock,
         "p50_ms": round(float(p50), 2),
         "p95_ms": round(float(p95), 2),
         "p99_ms": round(float(p99), 2),

@@ -16,10 +16,12 @@ from remi_stream.models.catalogue import known_files
 from remi_stream.models.manifest import ModelFile, list_manifests
 
 if TYPE_CHECKING:
+    from remi_stream.convert.artefact import Made
     from remi_stream.convert.conversion import Converted, Wish
     from remi_stream.convert.tensorrt import Progress
 
 TENSORRT = "-trt"
+INSTALL = "pip install 'remi-stream[onnx]'"
 SHOWN = {
     "joints_mm": "joints {:g} mm",
     "rotations_deg": "rotations {:g} degrees",
@@ -85,12 +87,18 @@ def to_onnx(file: ModelFile, again: bool) -> None:
 
     made = again or not artefact.place(file).is_file()
     path = artefact.convert(file, again=again)
-    known = artefact.made(file)
-    unproved = (
-        "" if known and known.parity else ", not compared with PyTorch: that needs pip install 'remi-stream[onnx]', and --again"
-    )
     how = "converted" if made else "was there already"
-    print(f"{file.name}: {path} ({path.stat().st_size / 1e6:.1f} MB, {how}{unproved})")
+    print(f"{file.name}: {path} ({path.stat().st_size / 1e6:.1f} MB, {how}{unproved(artefact.made(file))})")
+
+
+def unproved(known: Made | None) -> str:
+    """What to do about an ONNX that was not compared with PyTorch, or of which nobody wrote down whether it was."""
+    from remi_stream.convert.gate import can_prove
+
+    if known and known.parity:
+        return ""
+    what = "not compared with PyTorch" if known else "made by an earlier version, which did not say how far it is from PyTorch"
+    return f", {what}; to compare it: {'' if can_prove() else INSTALL + ', and '}--again"
 
 
 def to_plan(file: ModelFile, wish: Wish) -> None:

@@ -12,10 +12,12 @@ import numpy as np
 from remi_stream.geometry import box_of
 from remi_stream.messages import Person
 from remi_stream.models.manifest import Manifest
-from remi_stream.pose.crops import HEIGHT, WIDTH, boxes_of, cut_into, grown
+from remi_stream.pose.crops import HEIGHT, WIDTH, boxes_of, crop_from_picture, grown
 from remi_stream.pose.engine import Crop, Engine, Pose
-from remi_stream.pose.heatmaps import in_picture, means, peaks
+from remi_stream.pose.heatmaps import in_picture, means, peaks, unflipped
 from remi_stream.pose.lifted import LiftedEngine
+from remi_stream.pose.mirror import mirrored_joints
+from remi_stream.pose.square import cut_all, cut_for
 from remi_stream.pose.suppression import LEAST_INTEGRAL, LEAST_PEAK, Kept, suppress
 from remi_stream.pose.videopose3d import live_weights, open_lifter
 from remi_stream.runtimes.runtime import Runtime, load_weights
@@ -37,18 +39,22 @@ NOWHERE = np.zeros((0, 3), np.float32)
 
 
 class Decoding(NamedTuple):
-    """integral: maps are decoded by their mass, not by their peaks. least_score: nobody is there below it (`certainty_of`)."""
+    """integral: maps are decoded by their mass, not by their peaks. least_score: nobody is there below it (`certainty_of`).
+
+    flip: maps are the mean with those of the mirrored crop; twice the work.
+    """
 
     integral: bool
     least_score: float
+    flip: bool = False
 
 
 def open_engine(manifest: Manifest, runtime: str, settings: dict[str, Any]) -> Engine:
     """Load a pose network, and what lifts its key points if that is here; how maps are decoded is in the manifest's options."""
-    own = ("integral", "least_score", "lift")
+    own = ("integral", "least_score", "lift", "flip")
     options = {name: settings[name] for name in own}
     network = load_weights(manifest.weights[0], runtime, **{key: value for key, value in settings.items() if key not in own})
-    decoding = Decoding(bool(options["integral"]), options["least_score"])
+    decoding = Decoding(bool(options["integral"]), options["least_score"], bool(options["flip"]))
     engine = AlphaPose(manifest.name, network, manifest.skeleton, decoding)
     lift = options["lift"] and live_weights()
     return LiftedEngine(engine, open_lifter(runtime, {"threads": settings["threads"]})) if lift else engine
@@ -57,10 +63,14 @@ def open_engine(manifest: Manifest, runtime: str, settings: dict[str, Any]) -> E
 class AlphaPose:
     """Key points from upright crops, all people in one call; people who are found twice in a picture are merged."""
 
+    memoryless = True
+
     def __init__(self, name: str, network: Runtime, skeleton: str, decoding: Decoding) -> None:
         self.name = name
         self.runtime_name = network.name
         self._network, self._skeleton, self._decoding = network, skeleton, decoding
+        self._cut = cut_all if decoding.flip else cut_for(network)
+        self._pairs = mirrored_joints(skeleton)
 
     def infer(self, crops: list[Crop]) -> list[Pose]:
         """Estimate a pose per crop, in order."""
@@ -79,12 +89,20 @@ class AlphaPose:
     def _look(self, crops: list[Crop]) -> tuple[np.ndarray, np.ndarray]:
         """Key points (N, K, 2) px of the full pictures, and their scores (N, K), of every crop, in one call."""
         places = grown(np.array([crop.box_xyxy for crop in crops], np.float32))
-        pictures = np.empty((len(crops), HEIGHT, WIDTH, 3), np.uint8)
-        for picture, crop, place in zip(pictures, crops, places):
-            cut_into(picture, crop.image, place)
-        maps = self._network.run({"image": pictures})["heatmaps"]
+        affines = np.stack([crop_from_picture(place) for place in places])
+        pictures = self._cut([crop.image for crop in crops], affines, (WIDTH, HEIGHT))
+        maps = self._maps(pictures)
         points, scores = means(maps) if self._decoding.integral else peaks(maps)
         return in_picture(points, boxes_of(places), (maps.shape[-1], maps.shape[-2])), np.clip(scores, 0, 1)
+
+    def _maps(self, pictures: Any) -> np.ndarray:
+        """Maps (N, K, height, width) of crops."""
+        maps = self._network.run({"image": pictures})["heatmaps"]
+        if not self._decoding.flip:
+            return maps
+        seen = maps.copy()  # what a network gives may be overwritten by its next run
+        mirrored = self._network.run({"image": np.ascontiguousarray(pictures[:, :, ::-1])})["heatmaps"]
+        return (seen + unflipped(mirrored, self._pairs, shift=True)) / 2
 
     def _people(self, crops: list[Crop], points: np.ndarray, scores: np.ndarray, credible: list[int]) -> dict[int, Kept]:
         """What suppression leaves of the credible poses of each picture, by the index of the crop."""

@@ -22,8 +22,14 @@ CELLS = 56 * 56
 def open_engine(manifest: Manifest, runtime: str, settings: dict[str, Any]) -> Regressor:
     """Load the network."""
     look = Look(settings.pop("box_scale"), settings.pop("least_score"), sees_place=False)
+    native = no_more if settings.pop("native") else None
     network = load_weights(manifest.weights[0], runtime, **settings)
-    return Regressor(manifest.name, network, trust, look, onto_known_body("smpl"))
+    return Regressor(manifest.name, network, trust, look, onto_known_body("smpl"), native)
+
+
+def no_more(outputs: Outputs) -> dict[str, np.ndarray]:
+    """Nothing beside what every regressor tells: PARE has no uncertainty of its own."""
+    return {}
 
 
 def trust(outputs: Outputs) -> Trust:

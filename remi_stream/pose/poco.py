@@ -5,7 +5,8 @@ Dwivedi et al., "POCO: 3D pose and shape estimation with confidence" (2024).
 
 from __future__ import annotations
 
-from typing import Any
+from functools import partial
+from typing import Any, get_args
 
 import numpy as np
 
@@ -13,8 +14,11 @@ from remi_stream.body.retarget import onto_known_body
 from remi_stream.models.manifest import Manifest
 from remi_stream.networks.network import find_network
 from remi_stream.pose.regressor import Look, Outputs, Regressor, Trust
-from remi_stream.pose.uncertainty import accumulated, confidence
+from remi_stream.pose.uncertainty import Variant, accumulated, confidence, lost, of_person
 from remi_stream.runtimes.runtime import load_weights
+
+VAR, VAR_GLOBAL = "var", "var_global"
+"""In `Person.native`."""
 
 
 def open_engine(manifest: Manifest, runtime: str, settings: dict[str, Any]) -> Regressor:
@@ -22,7 +26,20 @@ def open_engine(manifest: Manifest, runtime: str, settings: dict[str, Any]) -> R
     weights = manifest.weights[0]
     sees_place = "bbox_info" in find_network(weights.network).inputs
     look = Look(settings.pop("box_scale"), settings.pop("least_score"), sees_place)
-    return Regressor(manifest.name, load_weights(weights, runtime, **settings), trust, look, onto_known_body("smpl"))
+    native = partial(uncertainty, variant=variant_of(weights.network)) if settings.pop("native") else None
+    network = load_weights(weights, runtime, **settings)
+    return Regressor(manifest.name, network, trust, look, onto_known_body("smpl"), native)
+
+
+def variant_of(network: str) -> Variant:
+    """Which of POCO's networks one is."""
+    return next(variant for variant in get_args(Variant) if variant == network)
+
+
+def uncertainty(outputs: Outputs, variant: Variant) -> dict[str, np.ndarray]:
+    """POCO's own: var (24,) with the joints above each, all 1 for who is lost; var_global (1,), of the whole person."""
+    variance = accumulated(outputs["joint_variance"].astype(np.float32))
+    return {VAR: lost(variance, variant), VAR_GLOBAL: np.array([of_person(variance, variant)], np.float32)}
 
 
 def trust(outputs: Outputs) -> Trust:

@@ -15,15 +15,18 @@ from remi_stream.messages import Person, Smpl
 from remi_stream.pose.engine import Crop, Pose
 from remi_stream.pose.landmarks import body_box
 from remi_stream.pose.matching import covered
-from remi_stream.pose.square import Square, bbox_info, cut_square, square_around
-from remi_stream.pose.weak_camera import translation
-from remi_stream.runtimes.runtime import Runtime
+from remi_stream.pose.square import Square, bbox_info, crop_from_square, cut_for, square_around
+from remi_stream.pose.weak_camera import crop_translation, translation
+from remi_stream.runtimes.runtime import Runtime, Tensors
 
 SIDE = 224
 NEAREST_M = 0.1
 SMALLEST_PX = 20.0
 LEAST_SCALE = 1e-3
 """Of the crop's camera: a square two kilometres wide."""
+CROP_CAMERA, SQUARE, CROP_TRANSL = "pred_cam", "bbox", "pred_cam_t"
+"""In `Person.native`: (3,) float32 s, tx, ty in the crop; (4,) float64 px cx, cy, side, side of the square that was looked at;
+for networks that do not see where the square is, (3,) float32 m, the body before the crop's own camera."""
 PART = 0.2
 """Of what the picture shows of a body, or of the square if that is smaller, this much has to be in both."""
 
@@ -38,6 +41,8 @@ class Trust(NamedTuple):
 Outputs = dict[str, np.ndarray]
 Judge = Callable[[Outputs], Trust]
 """Says how sure a network is of one person, from its outputs for them."""
+Native = Callable[[Outputs], dict[str, np.ndarray]]
+"""What else is told of a network's outputs for one person, as `Person.native`."""
 
 
 class Look(NamedTuple):
@@ -53,12 +58,21 @@ class Look(NamedTuple):
 
 
 class Regressor:
-    """SMPL bodies from crops, everybody of a frame in one call. retarget: onto the body whose joints are published."""
+    """SMPL bodies from crops, everybody of a frame in one call.
 
-    def __init__(self, name: str, network: Runtime, judge: Judge, look: Look, retarget: Retarget) -> None:
+    retarget: onto the body whose joints are published. native: None if nobody asks for the network's own outputs.
+    """
+
+    memoryless = True
+
+    def __init__(
+        self, name: str, network: Runtime, judge: Judge, look: Look, retarget: Retarget, native: Native | None = None
+    ) -> None:
         self.name = name
         self.runtime_name = network.name
         self._network, self._judge, self._look, self._retarget = network, judge, look, retarget
+        self._native = native
+        self._cut = cut_for(network)
 
     def infer(self, crops: list[Crop]) -> list[Pose]:
         """Estimate everybody at once."""
@@ -69,8 +83,9 @@ class Regressor:
         people = [{name: values[index] for name, values in found.items()} for index in range(len(crops))]
         return [self._pose(crop, square, outputs) for crop, square, outputs in zip(crops, squares, people)]
 
-    def _tensors(self, crops: list[Crop], squares: list[Square]) -> dict[str, np.ndarray]:
-        tensors = {"image": np.stack([cut_square(crop.image, square, SIDE) for crop, square in zip(crops, squares)])}
+    def _tensors(self, crops: list[Crop], squares: list[Square]) -> Tensors:
+        affines = np.stack([crop_from_square(square, SIDE) for square in squares])
+        tensors: Tensors = {"image": self._cut([crop.image for crop in crops], affines, (SIDE, SIDE))}
         if self._look.sees_place:
             tensors["bbox_info"] = np.stack([bbox_info(square, crop.intrinsics) for crop, square in zip(crops, squares)])
         return tensors
@@ -91,7 +106,16 @@ class Regressor:
         visible = shown(box, crop.image)
         if reason := misplaced(visible, square):
             return Pose(None, crop.box_xyxy, None, reason)
-        return Pose(person_of(crop, trust, smpl, joints, box), visible)
+        return Pose(person_of(crop, trust, smpl, joints, box, self._told(outputs, square)), visible)
+
+    def _told(self, outputs: Outputs, square: Square) -> dict[str, np.ndarray]:
+        """The network's own outputs, if they are asked for: the crop's camera, the square, and how its authors draw the crop."""
+        if self._native is None:
+            return {}
+        camera = outputs["camera"].astype(np.float32)
+        drawn = {} if self._look.sees_place else {CROP_TRANSL: crop_translation(camera).astype(np.float32)}
+        square_px = np.array([square.x, square.y, square.side, square.side])
+        return {CROP_CAMERA: camera, SQUARE: square_px, **drawn, **self._native(outputs)}
 
 
 def refusal(outputs: Outputs) -> str:
@@ -137,7 +161,7 @@ def shown(box_xyxy: np.ndarray, image: np.ndarray) -> np.ndarray:
     return np.clip(box_xyxy, 0, np.concatenate([size, size])).astype(np.float32)
 
 
-def person_of(crop: Crop, trust: Trust, smpl: Smpl, joints: np.ndarray, box: np.ndarray) -> Person:
+def person_of(crop: Crop, trust: Trust, smpl: Smpl, joints: np.ndarray, box: np.ndarray, native: dict[str, np.ndarray]) -> Person:
     """Make the message; joints: (24, 3) m, camera frame."""
     return Person(
         track_id=crop.track_id,
@@ -148,4 +172,5 @@ def person_of(crop: Crop, trust: Trust, smpl: Smpl, joints: np.ndarray, box: np.
         keypoint_scores=trust.joint_confidence,
         joints_m=joints.astype(np.float32),
         smpl=smpl,
+        native=native,
     )

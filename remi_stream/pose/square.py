@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import cv2
 import numpy as np
 
 from remi_stream.geometry import Intrinsics
+from remi_stream.runtimes.runtime import Cut, OnGpu, Runtime
 
 SMALLEST_PX = 1.0
 
@@ -24,6 +26,11 @@ def square_around(box_xyxy: np.ndarray, scale: float) -> Square:
     """The square around the middle of a box (4,) px, whose side is the box's longer one times scale."""
     x0, y0, x1, y1 = (float(edge) for edge in box_xyxy)
     return Square((x0 + x1) / 2, (y0 + y1) / 2, max((x1 - x0) * scale, (y1 - y0) * scale, SMALLEST_PX))
+
+
+def crop_from_square(square: Square, side: int) -> np.ndarray:
+    """Map picture px to px of a square crop, (2, 3) float64."""
+    return crop_from_picture((square.x, square.y), (square.side, square.side), (side, side))
 
 
 def crop_from_picture(center: tuple[float, float], sides: tuple[float, float], size: tuple[int, int]) -> np.ndarray:
@@ -47,9 +54,21 @@ def cut(image: np.ndarray, affine: np.ndarray, size: tuple[int, int]) -> np.ndar
 
 def cut_square(image: np.ndarray, square: Square, side: int) -> np.ndarray:
     """What a network reads: (side, side, 3) uint8 RGB from image (H, W, 3) uint8 BGR."""
-    crop = cut(image, crop_from_picture((square.x, square.y), (square.side, square.side), (side, side)), (side, side))
-    swapped: np.ndarray = cv2.cvtColor(crop, cv2.COLOR_BGR2RGB)
-    return swapped
+    found: np.ndarray = cut_all([image], crop_from_square(square, side)[None], (side, side))[0]
+    return found
+
+
+def cut_all(images: Sequence[np.ndarray], affines: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """What a network reads, (B, height, width, 3) uint8 RGB, of each crop's picture (H, W, 3) uint8 BGR; affines: (B, 2, 3)."""
+    crops = np.empty((len(images), size[1], size[0], 3), np.uint8)
+    for crop, image, affine in zip(crops, images, affines):
+        cv2.cvtColor(cut(image, affine, size), cv2.COLOR_BGR2RGB, dst=crop)
+    return crops
+
+
+def cut_for(network: Runtime) -> Cut:
+    """What cuts the crops that a network reads: its own GPU, or else OpenCV here; the bytes are the same."""
+    return network.cut if isinstance(network, OnGpu) else cut_all
 
 
 def bbox_info(square: Square, intrinsics: Intrinsics) -> np.ndarray:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import time
+from collections import Counter
 from collections.abc import Iterable, Iterator
 
 import cv2
@@ -12,7 +14,7 @@ from remi_stream.geometry import default_intrinsics
 from remi_stream.mailbox import Request
 from remi_stream.messages import Bodies, Detections, Frame, Search
 from remi_stream.order import Order
-from remi_stream.pose.engine import Engine, Pose, load_engine
+from remi_stream.pose.engine import Crop, Engine, Pose, load_engine
 from remi_stream.pose.given import GivenBoxes
 from remi_stream.pose.tracks import Tracks
 
@@ -22,10 +24,11 @@ IDS_PER_LIFE = 100_000
 
 
 class PoseStage:
-    """Runs a camera's engine on the crops of everybody who is tracked."""
+    """Runs a camera's engine on the crops of everybody who is tracked. counts: runs of an engine, people in them, µs in them."""
 
     def __init__(self, config: Config, life: int = 0) -> None:
         self.facts: dict[str, str] = {}
+        self.counts: Counter[str] = Counter(inferences=0, inference_people=0, inference_us=0)
         self._config = config
         self._ids: Iterator[int] = itertools.count(1 + life * IDS_PER_LIFE)
         self._people: dict[tuple[str, int], Tracks | GivenBoxes] = {}
@@ -54,12 +57,19 @@ class PoseStage:
         tracks = self._tracks(message.camera, message.epoch)
         intrinsics = message.intrinsics or default_intrinsics(*message.size)
         crops = tracks.crops(message.frame_id, message.captured_at, message.image, intrinsics)
-        poses = self._engines[message.camera].infer(crops) if crops else []
+        poses = self._infer(message.camera, crops) if crops else []
         poses = tracks.posed(message.frame_id, message.captured_at, message.image, poses)
         return [self._bodies(message, intrinsics, poses), *self._search(message, tracks)]
 
     def close(self) -> None:
         """Nothing to let go of."""
+
+    def _infer(self, camera: str, crops: list[Crop]) -> list[Pose]:
+        begun_at = time.perf_counter()
+        poses = self._engines[camera].infer(crops)
+        took_us = round((time.perf_counter() - begun_at) * 1e6)
+        self.counts.update(inferences=1, inference_people=len(crops), inference_us=took_us)
+        return poses
 
     def _tracks(self, camera: str, epoch: int) -> Tracks | GivenBoxes:
         """The tracks of a camera; those of an earlier epoch are forgotten."""

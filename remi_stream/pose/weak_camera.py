@@ -29,6 +29,14 @@ def translation(camera: np.ndarray, middle: np.ndarray, side: np.ndarray | float
     return np.stack([x, y, fx / radius], -1)
 
 
+def weak_camera(transl: np.ndarray, middle: np.ndarray, side: np.ndarray | float, intrinsics: Intrinsics) -> np.ndarray:
+    """The crop's camera, (..., 3) s, tx, ty, of a body whose origin is at transl (..., 3) m: the inverse of `translation`."""
+    fx, fy, cx, cy = intrinsics
+    x, y, z = np.moveaxis(np.asarray(transl, np.float64), -1, 0)
+    radius = fx / z
+    return np.stack([2 * radius / side, x - (middle[..., 0] - cx) / radius, y * (fy / fx) - (middle[..., 1] - cy) / radius], -1)
+
+
 def crop_translation(camera: np.ndarray) -> np.ndarray:
     """Where the body's origin is before the crop's own camera of 5000 px focal length, (..., 3), m; camera: (..., 3)."""
     s, tx, ty = np.moveaxis(np.asarray(camera, np.float64), -1, 0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -39,8 +39,20 @@ class Cuda(Protocol):
         """Copy to the GPU."""
         ...
 
+    def put(self, pair: Pair, values: Any) -> None:
+        """Copy what `cut` gave to the pair's first rows on the GPU."""
+        ...
+
     def download(self, pair: Pair) -> None:
         """Copy from the GPU; it is there after `wait`."""
+        ...
+
+    def cut(self, images: Sequence[np.ndarray], affines: np.ndarray, size: tuple[int, int]) -> Any:
+        """See OnGpu of runtime.py."""
+        ...
+
+    def timed(self, work: Callable[[], object]) -> float:
+        """See OnGpu of runtime.py."""
         ...
 
     def graph(self, work: Callable[[], object]) -> Callable[[], None]:
@@ -67,7 +79,10 @@ class TorchCuda:
                 f"PyTorch {torch.__version__} sees no GPU: it is a build for CPUs, or the driver is older than its CUDA "
                 f"{torch.version.cuda or '(none)'}. See: remi-stream doctor"
             )
+        from remi_stream.runtimes.gpu_picture import Cutter
+
         self._torch: Any = torch
+        self._cutter = Cutter("cuda")
         self._stream = self._torch.cuda.Stream()
         self.stream = int(self._stream.cuda_stream)
 
@@ -94,10 +109,25 @@ class TorchCuda:
         with self._torch.cuda.stream(self._stream):
             pair.device.copy_(self._torch.from_numpy(pair.host), non_blocking=True)
 
+    def put(self, pair: Pair, values: Any) -> None:
+        """See Cuda."""
+        with self._torch.cuda.stream(self._stream):
+            pair.device[: len(values)].copy_(values, non_blocking=True)
+
     def download(self, pair: Pair) -> None:
         """See Cuda."""
         with self._torch.cuda.stream(self._stream):
             self._torch.from_numpy(pair.host).copy_(pair.device, non_blocking=True)
+
+    def cut(self, images: Sequence[np.ndarray], affines: np.ndarray, size: tuple[int, int]) -> Any:
+        """See Cuda."""
+        with self._torch.cuda.stream(self._stream):
+            return self._cutter.cut(images, affines, size)
+
+    def timed(self, work: Callable[[], object]) -> float:
+        """See Cuda."""
+        with self._torch.cuda.stream(self._stream):
+            return timed(work)
 
     def graph(self, work: Callable[[], object]) -> Callable[[], None]:
         """See Cuda."""
@@ -115,3 +145,15 @@ class TorchCuda:
     def wait(self) -> None:
         """See Cuda."""
         self._stream.synchronize()
+
+
+def timed(work: Callable[[], object]) -> float:
+    """What work takes on PyTorch's current stream, ms, between two events; it is done when this returns."""
+    import torch
+
+    start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))  # type: ignore[no-untyped-call]
+    start.record()
+    work()
+    end.record()
+    end.synchronize()
+    return float(start.elapsed_time(end))

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from remi_stream.convert.plan import PLAN, PlanManifest
-from remi_stream.runtimes.cuda import TorchCuda
+from remi_stream.runtimes.cuda import TorchCuda, timed
+from remi_stream.runtimes.runtime import Tensors
 
 
 class Exported:
@@ -16,19 +17,24 @@ class Exported:
 
     def __init__(self, folder: Path, manifest: PlanManifest, device: str = "cuda") -> None:
         TorchCuda()  # says why PyTorch sees no GPU
+        from remi_stream.runtimes.gpu_picture import Cutter
+
         importlib.import_module("torch_tensorrt")  # it teaches PyTorch to load such programs
         key = manifest.key
         self.name = f"torch-tensorrt {key.version} {key.precision}, batches of 1 to {key.max_batch}"
         self._torch, self._most = importlib.import_module("torch"), key.max_batch
-        self._device = device
+        self._device = self._torch.device(device)
+        self.cut, self.timed = Cutter(self._device).cut, timed
         self._inputs = [port.name for port in manifest.inputs]
         self._outputs = [port.name for port in manifest.outputs]
         self._module = self._torch.export.load(str(folder / PLAN)).module()
 
-    def run(self, tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    def run(self, tensors: Tensors) -> dict[str, np.ndarray]:
         """Compute the outputs, (B, ...) float32."""
-        feed = [self._torch.from_numpy(np.ascontiguousarray(tensors[name])).to(self._device) for name in self._inputs]
+        from remi_stream.runtimes.torch import brought
+
+        feed = [brought(tensors[name], self._device) for name in self._inputs]
         with self._torch.inference_mode():
-            parts = [self._module(*rows) for rows in zip(*(values.split(self._most) for values in feed))]
+            parts = [self._module(*rows) for rows in zip(*(self._torch.split(values, self._most) for values in feed))]
         whole = zip(self._outputs, zip(*parts))
         return {name: self._torch.cat(values).float().cpu().numpy() for name, values in whole}

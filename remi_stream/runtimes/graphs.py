@@ -12,6 +12,10 @@ from remi_stream.convert.precision import load_in
 from remi_stream.errors import RemiError
 from remi_stream.networks.network import find_network
 from remi_stream.networks.served import Served
+from remi_stream.runtimes.cuda import timed
+from remi_stream.runtimes.gpu_picture import Cutter
+from remi_stream.runtimes.runtime import Tensors
+from remi_stream.runtimes.torch import brought
 
 SIZES = (1, 2, 4, 8)
 """Of batches that get a graph; others are filled up to the next of these, or split."""
@@ -25,6 +29,7 @@ class Graphs:
     ) -> None:
         self.name = f"torch {device} {precision}, {'CUDA graphs' if compiled else 'eager'}"
         self._device, self._network = torch.device(device), find_network(network)
+        self.cut, self.timed = Cutter(self._device).cut, timed
         served: Served = load_in(precision, network, checkpoint).to(self._device)
         self._module = served.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         if compiled:
@@ -44,17 +49,17 @@ class Graphs:
         tensors = self._network.tensors().items()
         return {name: np.zeros((size, *shape), np.uint8 if name == "image" else np.float32) for name, shape in tensors}
 
-    def run(self, tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    def run(self, tensors: Tensors) -> dict[str, np.ndarray]:
         """Compute the outputs, (B, ...) float32."""
         rows = len(next(iter(tensors.values())))
         starts = range(0, rows, SIZES[-1])
         parts = [self._once({name: values[at : at + SIZES[-1]] for name, values in tensors.items()}) for at in starts]
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
-    def _once(self, tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    def _once(self, tensors: Tensors) -> dict[str, np.ndarray]:
         rows = len(next(iter(tensors.values())))
         more = min(size for size in SIZES if size >= rows) - rows
-        full = [np.concatenate([tensors[name], *[tensors[name][-1:]] * more]) for name in self._network.tensors()]
         with torch.inference_mode():
-            found = self._module(*(torch.from_numpy(values).to(self._device) for values in full))
+            given = [brought(tensors[name], self._device) for name in self._network.tensors()]
+            found = self._module(*(torch.cat([values, *[values[-1:]] * more]) for values in given))
             return {name: value[:rows].float().cpu().numpy() for name, value in zip(self._network.outputs, found)}

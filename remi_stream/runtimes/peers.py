@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import multiprocessing
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import cv2
 import numpy as np
@@ -16,13 +17,16 @@ from remi_stream.errors import RemiError
 from remi_stream.models.manifest import ModelFile
 from remi_stream.models.store import model_file
 from remi_stream.networks.network import find_network
-from remi_stream.runtimes.runtime import Runtime, load_weights, require_torch
+from remi_stream.runtimes.runtime import OnGpu, Runtime, load_weights, require_torch
 from remi_stream.sample import sample_boxes, sample_clip
 
 PICTURES = 8
 WARM_UP = 4
 NEAR = 20.0
 """How far around the sample's person the pictures reach, px."""
+
+
+Clock = Literal["wall clock", "CUDA events"]
 
 
 class Peer(NamedTuple):
@@ -33,17 +37,19 @@ class Peer(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """name: what ran. times_ms: of each call. outputs: of each of the inputs, by name."""
+    """name: what ran. times_ms: of each call. outputs: of each of the inputs, by name. clock: what timed the calls."""
 
     name: str
     times_ms: np.ndarray
     outputs: list[dict[str, np.ndarray]]
+    clock: Clock = "wall clock"
 
 
 def compare(file: ModelFile, peers: list[Peer], rounds: int = 5, calls: int = 8, batch: int = 1) -> list[Outcome]:
     """Time a checkpoint in several runtimes, a batch a call, in turns: each runs alone, while the others wait.
 
-    A call takes arrays and gives arrays: what it takes to bring them to a GPU and back is in its time.
+    A call takes arrays and gives arrays: what it takes to bring them to a GPU and back is in its time, also where the GPU's own
+    clock takes it.
     """
     feeds = batched(sample_inputs(file.network), batch)
     with started(file, peers, feeds) as pipes:
@@ -53,7 +59,7 @@ def compare(file: ModelFile, peers: list[Peer], rounds: int = 5, calls: int = 8,
             for pipe, found in zip(pipes, times):
                 pipe.send(calls)
                 found += answer(pipe)
-    return [Outcome(name, np.array(each), outputs) for (name, outputs), each in zip(first, times)]
+    return [Outcome(name, np.array(each), outputs, clock) for (name, outputs, clock), each in zip(first, times)]
 
 
 @contextmanager
@@ -98,14 +104,22 @@ def serve(pipe: Connection, file: ModelFile, peer: Peer, feeds: list[dict[str, n
     outputs = [{name: value.copy() for name, value in runtime.run(feed).items()} for feed in feeds]
     for index in range(WARM_UP):
         runtime.run(feeds[index % len(feeds)])
-    pipe.send((False, (runtime.name, outputs)))
+    clock, timed = clock_of(runtime)
+    pipe.send((False, (runtime.name, outputs, clock)))
     while (calls := wanted(pipe)) is not None:
-        times = []
-        for index in range(calls):
-            start = time.perf_counter()
-            runtime.run(feeds[index % len(feeds)])
-            times.append((time.perf_counter() - start) * 1000)
-        pipe.send((False, times))
+        pipe.send((False, [timed(functools.partial(runtime.run, feeds[index % len(feeds)])) for index in range(calls)]))
+
+
+def clock_of(runtime: Runtime) -> tuple[Clock, Callable[[Callable[[], object]], float]]:
+    """What times a runtime's calls in ms: on a GPU its own clock, or else this machine's."""
+    return ("CUDA events", runtime.timed) if isinstance(runtime, OnGpu) else ("wall clock", wall_ms)
+
+
+def wall_ms(work: Callable[[], object]) -> float:
+    """What work takes here, ms."""
+    start = time.perf_counter()
+    work()
+    return (time.perf_counter() - start) * 1000
 
 
 def open_peer(file: ModelFile, peer: Peer) -> Runtime:

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
 from remi_stream.errors import RemiError, unknown
 from remi_stream.models.manifest import ModelFile
+
+Tensors = dict[str, Any]
+"""Inputs by name: NumPy's arrays, or what the runtime's own `cut` gave, which lies where the network runs."""
+Cut = Callable[[Sequence[np.ndarray], np.ndarray, tuple[int, int]], Any]
+"""See OnGpu.cut."""
 
 
 class Runtime(Protocol):
@@ -18,8 +24,25 @@ class Runtime(Protocol):
     name: str
     """What runs, for people: "openvino f32, 2 threads"."""
 
-    def run(self, tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    def run(self, tensors: Tensors) -> dict[str, np.ndarray]:
         """Give the named outputs for the named inputs; outputs may be overwritten by the next call."""
+        ...
+
+
+@runtime_checkable
+class OnGpu(Protocol):
+    """What a runtime on a GPU can do besides."""
+
+    def cut(self, images: Sequence[np.ndarray], affines: np.ndarray, size: tuple[int, int]) -> Any:
+        """Crops (B, height, width, 3) uint8 RGB on the GPU, with the bytes of pose/square.py; an input for `run`.
+
+        images: of each crop the full picture, (H, W, 3) uint8 BGR; one that several share is uploaded once. affines: (B, 2, 3),
+        picture px to crop px. size: (width, height) px of the crops.
+        """
+        ...
+
+    def timed(self, work: Callable[[], object]) -> float:
+        """What work takes on the runtime's stream, ms, by the GPU's own clock (CUDA events); it is done when this returns."""
         ...
 
 

@@ -13,6 +13,7 @@ from remi_stream.errors import RemiError
 from remi_stream.resources import home
 from remi_stream.runtimes.backend import Backend, find_backend, log_of
 from remi_stream.runtimes.cuda import Cuda, OutOfMemoryError, Pair, TorchCuda
+from remi_stream.runtimes.runtime import Tensors
 
 
 class TensorRt:
@@ -24,6 +25,7 @@ class TensorRt:
     def __init__(self, plan: bytes, manifest: PlanManifest, backend: Backend, cuda: Cuda) -> None:
         key = manifest.key
         self.name = f"{backend.title} {key.precision}, batches of 1 to {key.max_batch}"
+        self.cut, self.timed = cuda.cut, cuda.timed
         self._runtime, self._engine = deserialise(plan, backend, key.model)
         first = manifest.inputs[0].shape[0]
         sizes = range(1, key.max_batch + 1) if first < 0 else (first,)
@@ -38,23 +40,21 @@ class TensorRt:
                 f"build smaller ones: {command(key.model)} --max-batch {max(1, max(sizes) // 2)}"
             ) from None
 
-    def run(self, tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    def run(self, tensors: Tensors) -> dict[str, np.ndarray]:
         """Compute the outputs."""
-        rows, most = len(next(iter(tensors.values()))), max(self._batches)
-        if rows in self._batches:
-            return self._batches[rows](tensors)
+        rows, most = rows_of(tensors), max(self._batches)
+        if rows <= most:
+            return self._once(tensors)
         parts = []
         for start in range(0, rows, most):
             part = {name: values[start : start + most] for name, values in tensors.items()}
-            parts.append({name: values.copy() for name, values in self._padded(part).items()})
+            parts.append({name: values.copy() for name, values in self._once(part).items()})
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
-    def _padded(self, tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Outputs of a batch for which a plan of one fixed size may be too large: its last row is repeated."""
-        rows = len(next(iter(tensors.values())))
-        size = min(size for size in self._batches if size >= rows)
-        full = {name: np.concatenate([values, *[values[-1:]] * (size - rows)]) for name, values in tensors.items()}
-        return {name: values[:rows] for name, values in self._batches[size](full).items()}
+    def _once(self, tensors: Tensors) -> dict[str, np.ndarray]:
+        """Outputs of the smallest batch that has room for all rows: a plan of one fixed size may be too large."""
+        size = min(size for size in self._batches if size >= rows_of(tensors))
+        return self._batches[size](tensors)
 
 
 class Batch:
@@ -83,16 +83,29 @@ class Batch:
         if not self._context.execute_async_v3(self._cuda.stream):
             raise RemiError(f"TensorRT could not run the plan of {self._model}. Build it again: {command(self._model)} --again")
 
-    def __call__(self, tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Compute the outputs of exactly this many rows."""
+    def __call__(self, tensors: Tensors) -> dict[str, np.ndarray]:
+        """Compute the outputs of as many rows, or fewer: the others keep what was in them, and are not given."""
+        rows = rows_of(tensors)
         for name, pair in self._inputs.items():
-            np.copyto(pair.host, tensors[name])
-            self._cuda.upload(pair)
+            self._bring(tensors[name], pair)
         self._replay()
         for pair in self._outputs.values():
             self._cuda.download(pair)
         self._cuda.wait()
-        return {name: pair.host for name, pair in self._outputs.items()}
+        return {name: pair.host[:rows] for name, pair in self._outputs.items()}
+
+    def _bring(self, values: Any, pair: Pair) -> None:
+        """Values to the GPU, unless they are there already."""
+        if isinstance(values, np.ndarray):
+            np.copyto(pair.host[: len(values)], values)
+            self._cuda.upload(pair)
+        else:
+            self._cuda.put(pair, values)
+
+
+def rows_of(tensors: Tensors) -> int:
+    """How many rows inputs have."""
+    return len(next(iter(tensors.values())))
 
 
 class KernelCache:

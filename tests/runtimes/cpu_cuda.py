@@ -8,24 +8,39 @@ from __future__ import annotations
 
 import ctypes
 import enum
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import onnxruntime
+import torch
 
 from remi_stream.runtimes.backend import Backend
 from remi_stream.runtimes.cuda import OutOfMemoryError, Pair
+from remi_stream.runtimes.gpu_picture import Cutter, Pictures
+
+
+class OnDevice(torch.Tensor):
+    """What lies on a GPU: NumPy cannot read it."""
+
+    def numpy(self, **_: Any) -> np.ndarray:
+        raise TypeError("can't convert cuda:0 device type tensor to numpy.")
+
+    def __array__(self, *_: Any, **__: Any) -> np.ndarray:
+        return self.numpy()
 
 
 class CpuCuda:
-    """Counts what it records and replays; `room` bytes are there."""
+    """Counts what it records, replays and uploads; `room` bytes are there; a replay takes 3 ms."""
 
     stream = 7
 
     def __init__(self, room: int = 1 << 40) -> None:
         self.room, self.recorded, self.replayed, self.recording = room, 0, 0, False
+        self.rows_uploaded, self.pictures_uploaded = 0, 0
+        self._cutter = Cutter("cpu")
+        self._upload, self._cutter.upload = self._cutter.upload, self._counted  # type: ignore[method-assign]
 
     def pair(self, shape: tuple[int, ...], dtype: str) -> Pair:
         device = self._take(int(np.prod(shape)) * np.dtype(dtype).itemsize).view(dtype).reshape(shape)
@@ -42,7 +57,24 @@ class CpuCuda:
         return np.zeros(size, np.uint8)
 
     def upload(self, pair: Pair) -> None:
+        self.rows_uploaded += len(pair.host)
         pair.device[...] = pair.host
+
+    def put(self, pair: Pair, values: OnDevice) -> None:
+        assert isinstance(values, OnDevice), "arrays are brought by `upload`"
+        pair.device[: len(values)] = values.as_subclass(torch.Tensor).numpy()
+
+    def cut(self, images: Sequence[np.ndarray], affines: np.ndarray, size: tuple[int, int]) -> OnDevice:
+        return self._cutter.cut(images, affines, size).as_subclass(OnDevice)
+
+    def _counted(self, images: Sequence[np.ndarray]) -> Pictures:
+        self.pictures_uploaded += len(images)
+        return self._upload(images)
+
+    def timed(self, work: Callable[[], object]) -> float:
+        before = self.replayed
+        work()
+        return 3.0 * (self.replayed - before)
 
     def download(self, pair: Pair) -> None:
         pair.host[...] = pair.device

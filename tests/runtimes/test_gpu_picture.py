@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import warnings
 
 import cv2
 import numpy as np
 import pytest
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -22,14 +20,10 @@ PICTURES = [np.random.default_rng(width).integers(0, 256, (height, width, 3), np
 """Of noise, where half a grey level of a neighbour too much would show; one of an odd height, one upright."""
 
 
-@pytest.fixture(params=["cpu", "cuda"])
+@pytest.fixture(params=["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
 def device(request: pytest.FixtureRequest) -> str:
-    if request.param == "cuda" and not torch.cuda.is_available():
-        why = "needs an NVIDIA GPU"
-        if "gpu" in os.environ.get("REMI_REQUIRE", "").split(","):
-            pytest.fail(f"REMI_REQUIRE names gpu: {why}", pytrace=False)
-        pytest.skip(why)
-    return request.param
+    name: str = request.param
+    return name
 
 
 def expected(image: np.ndarray, affine: np.ndarray, size: tuple[int, int]) -> np.ndarray:

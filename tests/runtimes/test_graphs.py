@@ -54,10 +54,14 @@ def expected(file: ModelFile, x: np.ndarray) -> np.ndarray:
     return load_weights(file, "torch", device="cpu").run({"x": x})["y"]
 
 
+@pytest.mark.parametrize("given", [np.asarray, torch.from_numpy], ids=["array", "on the device"])
 @pytest.mark.parametrize("rows", [1, 3, 8, 11])
-def test_batches_are_filled_up_or_split_and_give_the_same(smoothnet: ModelFile, rows: int) -> None:
+def test_batches_are_filled_up_or_split_and_give_the_same(smoothnet: ModelFile, rows: int, given: Any) -> None:
     runtime = Graphs("smoothnet_8", model_file(smoothnet), precision="fp32", compiled=False, device="cpu")
-    np.testing.assert_allclose(runtime.run({"x": X[:rows]})["y"], expected(smoothnet, X[:rows]), atol=1e-6)
+    np.testing.assert_allclose(runtime.run({"x": given(X[:rows])})["y"], expected(smoothnet, X[:rows]), atol=1e-6)
+    np.testing.assert_array_equal(
+        load_weights(smoothnet, "torch", device="cpu").run({"x": given(X[:rows])})["y"], expected(smoothnet, X[:rows])
+    )
     assert runtime.name == "torch cpu fp32, eager"
 
 
@@ -129,7 +133,8 @@ def test_program_of_torch_tensorrt_is_saved_and_run(smoothnet: ModelFile, gpu: N
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(sys.modules, "torch_tensorrt", ModuleType("torch_tensorrt"))
         runtime = Exported(tmp_path, manifest, device="cpu")
-    np.testing.assert_allclose(runtime.run({"x": X})["y"], expected(smoothnet, X), atol=1e-6)
+    for given in (X, torch.from_numpy(X)):
+        np.testing.assert_allclose(runtime.run({"x": given})["y"], expected(smoothnet, X), atol=1e-6)
     assert runtime.name == "torch-tensorrt 2.13.0 fp32, batches of 1 to 4"
 
 

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import threading
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from remi_stream.cli import bench_network as bench
 from remi_stream.cli.bench_network import bench_network, figures_of, networked
 from remi_stream.convert import artefact
 from remi_stream.errors import RemiError, UsageError
 from remi_stream.geometry import rotation_matrices
+from remi_stream.models.catalogue import known_file
 from remi_stream.models.manifest import ModelFile
+from remi_stream.runtimes import peers
 from remi_stream.runtimes.gpu import NoGpuError
-from remi_stream.runtimes.peers import Outcome, Peer, batched, compare, sample_inputs
+from remi_stream.runtimes.peers import Outcome, Peer, answer, batched, compare, sample_inputs, serve
+from remi_stream.runtimes.tensorrt import TensorRt
 from tests.convert.stand_ins import bring
+from tests.runtimes.cpu_cuda import CpuCuda, cpu_tensorrt
+from tests.runtimes.small_networks import heatmapper, manifest_of
 
 FLOAT32 = Peer("openvino", {"threads": 1, "precision": "f32"})
 
@@ -30,11 +38,34 @@ def smoothnet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModelFile:
 
 def test_peers_compute_the_same_and_are_timed_as_often(smoothnet: ModelFile) -> None:
     torch, openvino = compare(smoothnet, [Peer("torch", {"threads": 1, "device": "cpu"}), FLOAT32], rounds=2, calls=3, batch=2)
+    assert torch.clock == openvino.clock == "wall clock"
     assert (torch.name, openvino.name) == ("torch cpu f32, 1 thread", "openvino f32, 1 thread")
     assert len(torch.times_ms) == len(openvino.times_ms) == 6
     assert figures_of(openvino, torch)["error"]["y"] < 1e-4
     assert openvino.outputs[0]["y"].shape == (2, 1, 8)
     assert figures_of(openvino, torch, 2)["per_second"] == pytest.approx(2000 / np.median(openvino.times_ms), rel=0.1)
+
+
+def test_calls_on_a_gpu_are_timed_by_its_own_clock(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    runtime = TensorRt(heatmapper(2), manifest_of({"image": (256, 192, 3)}, {"heatmaps": (2, 64, 48)}), cpu_tensorrt(), CpuCuda())
+    monkeypatch.setattr(peers, "open_peer", lambda file, peer: runtime)
+    feeds = [{"image": np.full((rows, 256, 192, 3), 9, np.uint8)} for rows in (1, 5)]  # 5 rows are two graphs, of 3 ms each
+    ours, theirs = multiprocessing.Pipe()
+    serving = threading.Thread(target=serve, args=(theirs, known_file("alphapose_coco17"), Peer("tensorrt", {}), feeds))
+    serving.start()
+    name, outputs, clock = answer(ours)
+    ours.send(3)
+    times = answer(ours)
+    ours.close()
+    serving.join()
+    assert (clock, times) == ("CUDA events", [3.0, 6.0, 3.0])
+    outcome = Outcome(name, np.array(times), outputs[:1], clock)
+    monkeypatch.setattr(bench, "gpu_peers", lambda file: [])
+    monkeypatch.setattr(bench, "compare", lambda file, peers, batch: [outcome])
+    bench_network("alphapose-17-trt", None, as_json=False)
+    assert "batch 1, by CUDA events" in capsys.readouterr().out
+    bench_network("alphapose-17-trt", None, as_json=True)
+    assert '"clock": "CUDA events", "p50_ms": 3.0' in capsys.readouterr().out
 
 
 def test_peer_that_cannot_start_says_why(smoothnet: ModelFile) -> None:

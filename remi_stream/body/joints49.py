@@ -1,0 +1,58 @@
+"""The 49 joints of the mesh regressors' files: 25 in OpenPose's order, then 24 of LSP, MPII, Human3.6M and COCO.
+
+Kolotouros et al., "Learning to reconstruct 3D human pose and shape via model-fitting in the loop" (2019), whose order POCO and
+PARE keep. They are SMPL's own joints, single vertices of its skin, and means of vertices (`J_regressor_extra.npy`).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from remi_stream.skeletons import JOINTS
+
+SKIN = {
+    "nose": 332,
+    "right_eye": 6260,
+    "left_eye": 2800,
+    "right_ear": 4071,
+    "left_ear": 583,
+    "left_big_toe": 3216,
+    "left_small_toe": 3226,
+    "left_heel": 3387,
+    "right_big_toe": 6617,
+    "right_small_toe": 6624,
+    "right_heel": 6787,
+}
+"""Vertices of SMPL's skin (6890) that stand for joints."""
+EXTRA = (
+    "right_hip_lsp",
+    "left_hip_lsp",
+    "neck_lsp",
+    "head_top_lsp",
+    "pelvis_mpii",
+    "thorax_mpii",
+    "spine_h36m",
+    "jaw_h36m",
+    "head_h36m",
+)
+"""The rows of J_regressor_extra.npy."""
+_OPENPOSE25 = (
+    "nose neck right_shoulder right_elbow right_wrist left_shoulder left_elbow left_wrist pelvis right_hip right_knee "
+    "right_ankle left_hip left_knee left_ankle right_eye left_eye right_ear left_ear left_big_toe left_small_toe left_heel "
+    "right_big_toe right_small_toe right_heel"
+)
+_FURTHER24 = (
+    "right_ankle right_knee right_hip_lsp left_hip_lsp left_knee left_ankle right_wrist right_elbow right_shoulder "
+    "left_shoulder left_elbow left_wrist neck_lsp head_top_lsp pelvis_mpii thorax_mpii spine_h36m jaw_h36m head_h36m nose "
+    "left_eye right_eye left_ear right_ear"
+)
+NAMES = tuple(f"{_OPENPOSE25} {_FURTHER24}".split())
+_KNOWN = (*JOINTS["smpl24"], *SKIN, *EXTRA)
+SOURCES = [_KNOWN.index(name) for name in NAMES]
+
+
+def joints_49(joints: np.ndarray, vertices: np.ndarray, extra: np.ndarray) -> np.ndarray:
+    """The 49 joints, (49, 3) m, of a posed SMPL body: joints (24, 3), vertices (6890, 3); extra: (9, 6890)."""
+    known = np.concatenate([joints, vertices[list(SKIN.values())], extra @ vertices])
+    found: np.ndarray = known[SOURCES]
+    return found
