@@ -12,6 +12,8 @@ from remi_stream.errors import UsageError
 
 FIRST_PORT = 7700
 BUS, CONTROL, WEB, METRICS = 0, 1, 10, 20
+OF_BODIES = ("remi:", "recording:")
+"""What sources begin with that give bodies at once, and no pictures to find them in."""
 
 Name = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_.-]{1,40}$")]
 Positive = Annotated[float, msgspec.Meta(gt=0)]
@@ -25,6 +27,7 @@ class Strict(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 class Camera(Strict, frozen=True, kw_only=True):
     """One camera. source: rtsp://..., /dev/video0, a file, a folder of pictures, or "synthetic:" with options after a "?".
+    "remi:HOST:PORT" and "recording:FOLDER" give bodies at once.
 
     realtime: play a file as a camera would. loop: start a file again at its end. lossless: every frame is waited for.
     frames: end after so many. focal_px: focal length, px (None: hypot of the picture's sides).
@@ -107,13 +110,18 @@ class Config(Strict, frozen=True, kw_only=True):
 
     @property
     def engines(self) -> dict[str, str]:
-        """The engine of each camera, by the camera's name."""
-        return {camera.name: camera.engine or self.engine for camera in self.cameras}
+        """The engine of each camera that gives pictures, by the camera's name."""
+        return {each.name: each.engine or self.engine for each in self.cameras if not each.source.startswith(OF_BODIES)}
+
+    @property
+    def makers(self) -> dict[str, str]:
+        """What makes the bodies of each camera: its engine, or the kind of source that gives them."""
+        return {each.name: self.engines.get(each.name) or each.source.partition(":")[0] for each in self.cameras}
 
     @property
     def engine_names(self) -> str:
         """The engines that its cameras use, each once."""
-        return ", ".join(dict.fromkeys(self.engines.values()))
+        return ", ".join(dict.fromkeys((self.engines or self.makers).values()))
 
     def options_of(self, engine: str) -> dict[str, float]:
         """What is passed to the adapter of an engine; `engine_options` are for the pipeline's own."""

@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from remi_stream.cli.control import lag
 from remi_stream.config import CONTROL, port
 from remi_stream.link import ask_control
 
@@ -43,9 +44,10 @@ def stages(found: dict[str, dict[str, Any]]) -> Table:
 
 def cameras(found: dict[str, dict[str, Any]]) -> Table:
     """Give a row for each camera; the counts are those of its present epoch."""
-    table = _table("camera", "state", "fps", "captured", "published", "dropped")
+    table = _table("camera", "state", "fps", "captured", "published", "dropped", "filter", "lag")
     for name, facts in sorted(found.items()):
-        figures = (f"{facts['fps']:g}", facts["captured"], facts["published"], _drops(facts["dropped"]))
+        smoothed = facts["filter"], lag(facts["filter_lag_s"])
+        figures = (f"{facts['fps']:g}", facts["captured"], facts["published"], _drops(facts["dropped"]), *smoothed)
         table.add_row(name, _state(facts["state"]), *map(str, figures))
     return table
 

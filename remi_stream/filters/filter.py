@@ -1,13 +1,14 @@
-"""What smooths people over time, and how one is found by name."""
+"""What smooths people over time, and how one is loaded by name."""
 
 from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping
-from typing import NamedTuple, Protocol
+from typing import Any, Protocol
 
-from remi_stream.errors import UsageError, unknown
+from remi_stream.filters.choice import FILTERS, Choice, choose
 from remi_stream.messages import Person
+from remi_stream.models.manifest import ModelFile
 
 
 class Filter(Protocol):
@@ -30,41 +31,32 @@ class Filter(Protocol):
         ...
 
 
-class Known(NamedTuple):
-    """Where a filter is made, and its options with their defaults (their units stand in its module)."""
-
-    make: str
-    options: Mapping[str, float] = {}
-
-
-FILTERS = {
-    "none": Known("remi_stream.filters.none:open_filter"),
-    "one_euro": Known(
-        "remi_stream.filters.one_euro:open_filter",
-        {"min_cutoff": 0.5, "beta_turn": 3.5, "beta_move": 4.0, "d_cutoff": 2.0, "shape_cutoff": 0.3, "lead": 0.6},
-    ),
-    "single_exp": Known("remi_stream.filters.single_exp:open_filter", {"time_s": 0.05}),
-    "double_exp": Known("remi_stream.filters.double_exp:open_filter", {"time_s": 0.05, "trend_time_s": 0.1}),
-    "moving_avg": Known("remi_stream.filters.moving_avg:open_filter", {"window_s": 0.15}),
-    "smoothnet": Known("remi_stream.filters.smoothnet:open_filter", {"window": 32}),
-}
-
-
-def find_filter(name: str) -> Known:
-    """What is known of the filter of this name; imports none."""
-    if name not in FILTERS:
-        raise unknown("filter", name, FILTERS)
-    return FILTERS[name]
-
-
 def load_filter(name: str, options: Mapping[str, float] | None = None) -> Filter:
-    """Load a filter by name; options: instead of its defaults. Imports no other."""
-    known = find_filter(name)
-    for option, value in (options or {}).items():
-        if option not in known.options:
-            raise unknown(f"option of filter '{name}':", option, known.options)
-        if not (isinstance(value, int | float) and 0 <= value < float("inf")):
-            raise UsageError(f"Filter '{name}': {option} must be a number, 0 or more, got {value!r}.")
-    module, _, attribute = known.make.partition(":")
-    found: Filter = getattr(importlib.import_module(module), attribute)(**{**known.options, **(options or {})})
+    """Load a filter by the name of one of ours or of REMI's presets; options: instead of its defaults. Imports no other."""
+    return open_choice(choose(name, options))
+
+
+def open_choice(choice: Choice) -> Filter:
+    """Load the filter that was chosen."""
+    found: Filter = _attribute(FILTERS[choice.kind].make)(**choice.options)
     return found
+
+
+def files_of(choice: Choice) -> list[tuple[ModelFile, str]]:
+    """The files of weights that a filter needs, and what they run in."""
+    files = FILTERS[choice.kind].files
+    return list(_attribute(files)(**choice.options)) if files else []
+
+
+def require(choice: Choice) -> None:
+    """Raise RemiError unless the weights that a filter needs are here, in the form that it runs."""
+    from remi_stream.convert.artefact import artefact
+    from remi_stream.models.store import model_file
+
+    for file, runtime in files_of(choice):
+        _ = model_file(file) if runtime in ("torch", "tensorrt") else artefact(file)
+
+
+def _attribute(path: str) -> Any:
+    module, _, attribute = path.partition(":")
+    return getattr(importlib.import_module(module), attribute)

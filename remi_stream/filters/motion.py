@@ -12,6 +12,7 @@ from remi_stream.filters import quaternion
 from remi_stream.messages import Person
 
 NOTHING = np.empty((0, 4)), np.empty((0, 10))
+FARTHEST_M = 1e6
 
 
 class Motion(NamedTuple):
@@ -31,7 +32,11 @@ class Motion(NamedTuple):
 
     def finite(self) -> bool:
         """Whether every number is one."""
-        return math.isfinite(self.turns.sum() + self.places.sum() + self.shape.sum())
+        return math.isfinite(sum(np.vdot(part, part) for part in self))
+
+    def believable(self) -> bool:
+        """Whether every number is one, and every place is near enough to be a place."""
+        return self.finite() and bool(np.vdot(self.places, self.places) < FARTHEST_M**2)
 
 
 def motion_of(person: Person) -> Motion:

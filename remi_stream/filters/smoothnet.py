@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from remi_stream.filters import quaternion
 from remi_stream.filters.motion import Motion
 from remi_stream.filters.tracks import TrackFilter
 from remi_stream.geometry import quaternions, rotation_matrices
-from remi_stream.models.manifest import find_manifest
+from remi_stream.models.manifest import ModelFile, find_manifest
 from remi_stream.pose.rot6d import matrices_from_rot6d
 from remi_stream.runtimes.runtime import load_weights
 
@@ -86,13 +86,23 @@ def turns_of(numbers: np.ndarray) -> np.ndarray:
     return quaternions(matrices_from_rot6d(numbers.reshape(-1, 6)))
 
 
-def open_filter(window: float) -> TrackFilter:
-    """Load the network of this window, frames, into the runtime of its manifest."""
+def files(window: float) -> list[tuple[ModelFile, str]]:
+    """The checkpoint of the network of this window, frames, and what its manifest runs it in. Raises UsageError."""
     manifest = find_manifest("smoothnet", "filter")
-    files = {file.name: file for file in manifest.weights}
-    name = f"{FILE}{window:g}"
-    if name not in files:
-        known = ", ".join(each.removeprefix(FILE) for each in files)
-        raise UsageError(f"SmoothNet has no window of {window:g} frames (it has: {known}).")
-    runtime = load_weights(files[name], manifest.runtime, **manifest.runtimes[manifest.runtime])
-    return TrackFilter("smoothnet", partial(SmoothNet, run=lambda x: runtime.run({"x": x})["y"], window=int(window)), None)
+    known = {file.name.removeprefix(FILE): file for file in manifest.weights}
+    if f"{window:g}" not in known:
+        raise UsageError(f"SmoothNet has no window of {window:g} frames (it has: {', '.join(known)}).")
+    return [(known[f"{window:g}"], manifest.runtime)]
+
+
+@cache
+def load_network(window: float) -> Run:
+    """Load the network of this window, once for all the cameras of a process."""
+    [(file, kind)] = files(window)
+    runtime = load_weights(file, kind, **find_manifest("smoothnet", "filter").runtimes[kind])
+    return lambda x: runtime.run({"x": x})["y"]
+
+
+def open_filter(window: float) -> TrackFilter:
+    """Make it, with the network of this window, frames."""
+    return TrackFilter("smoothnet", partial(SmoothNet, run=load_network(window), window=int(window)), None)

@@ -32,7 +32,8 @@ class Track:
 
 
 class TrackFilter:
-    """A Filter; start: makes a track's smoother from its first motion. What is not finite passes, and is not remembered."""
+    """A Filter; start: makes a track's smoother from its first motion. What is not finite passes, and is not remembered;
+    so does a person whose smoothed motion would be nonsense."""
 
     def __init__(self, name: str, start: Callable[[Motion], Smoother], lag_s: float | None) -> None:
         self.name, self.lag_s = name, lag_s
@@ -52,6 +53,9 @@ class TrackFilter:
             return person
         if dt > SHORTEST_S:
             track.motion, track.captured_at = track.smoother.step(seen, dt), captured_at
+        if not track.motion.believable():
+            self.forget(person.track_id)
+            return person
         return moved(person, track.motion)
 
     def forget(self, track_id: int) -> None:

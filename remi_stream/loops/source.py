@@ -28,10 +28,11 @@ log = logging.getLogger("remi_stream")
 
 
 class SourceLoop:
-    """Runs a source in a thread and gives its newest frame to whoever asks."""
+    """Runs a source in a thread and gives its newest frame to whoever asks. What the source counts, if it does, is told too."""
 
     def __init__(self, order: Order, row: Row, stage: SourceStage) -> None:
-        self.counts: Counter[str] = Counter()
+        own: Counter[str] | None = getattr(stage, "counts", None)
+        self.counts = Counter() if own is None else own
         self.facts: dict[str, str] = {}
         self._order, self._row, self._stage = order, row, stage
         self._context = Context()

@@ -25,7 +25,7 @@ class WorkLoop:
     """Takes what its links bring, oldest link in the table first, one message at a time, and asks for more when it is free."""
 
     def __init__(self, order: Order, row: Row, stage: Stage) -> None:
-        self.counts: Counter[str] = Counter()
+        self.counts: Counter[str] = stage.counts if hasattr(stage, "counts") else Counter()
         self._order, self._row, self._stage = order, row, stage
         self._context = Context()
         self._receivers: list[Receiver[Any]] = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -61,7 +62,7 @@ class RelayMeter:
         fps = 0.0 if since_last_s <= SHORTEST_S else 1 / since_last_s
         both = raw, filtered
         moved = [change(name, k, both, self._last) for name in UNITS for k in (0, 1)]
-        values = Values(fps, filter_s * 1000, *moved, *(float(np.var(each["betas"], dtype=np.float64)) for each in both))
+        values = Values(fps, filter_s * 1000, *moved, *(variance(each["betas"]) for each in both))
         self._last = both
         self._window.add(at, values)
         return values
@@ -75,4 +76,12 @@ def change(name: str, k: int, now: tuple[Streams, Streams], before: tuple[Stream
     """How far a stream has gone since the packet before, raw (k = 0) or filtered; NaN for the first packet."""
     if before is None:
         return NAN
-    return float(np.linalg.norm(UNITS[name] * np.subtract(now[k][name], before[k][name], dtype=np.float64)))
+    moved = np.subtract(now[k][name], before[k][name], dtype=np.float64).ravel()
+    return UNITS[name] * math.sqrt(moved @ moved)
+
+
+def variance(numbers: np.ndarray) -> float:
+    """Over the numbers, however many; np.var takes three times as long over ten."""
+    off = numbers.astype(np.float64).ravel()
+    off -= off.sum() / len(off)
+    return float(off @ off) / len(off)

@@ -35,6 +35,7 @@ class Daemon:
 @pytest.fixture
 def daemon() -> Iterator[Daemon]:
     daemon = Daemon()
+    daemon.relay.open()
     daemon.relay.step(facts(1))
     daemon.relay.step(bodies(4, skipped={"capture/superseded": 3}))
     daemon.relay.step(facts(6))
@@ -57,7 +58,7 @@ def test_table_of_stages_and_cameras_is_printed(daemon: Daemon) -> None:
     lines = [line.split() for line in out.splitlines()]
     assert lines[0][:2] == [f"{daemon.name}:", "remi-stream"]
     assert ["pose", "ready", "100", "2", "1.2", "52"] in lines
-    assert ["front", "live", "30", "6", "1", "4", "(3", "capture/superseded,", "1", "lost_in_crash)"] in lines
+    assert ["front", "live", "30", "6", "1", "4", "(3", "capture/superseded,", "1", "lost_in_crash)", "one_euro"] in lines
 
 
 def test_json_is_what_the_daemon_answers(daemon: Daemon) -> None:
@@ -86,4 +87,10 @@ def test_states_are_shown_as_they_are() -> None:
 
 def test_camera_without_drops_shows_a_zero() -> None:
     found = drawn(cameras({"front": msgspec.to_builtins(facts(10, state="reconnecting", published=9, fps=29.97))}))
-    assert found[1] == ["front", "reconnecting", "29.97", "10", "9", "0"]
+    assert found[1] == ["front", "reconnecting", "29.97", "10", "9", "0", "none"]
+
+
+def test_filter_of_a_camera_is_shown_with_its_lag() -> None:
+    smoothed = facts(10, filter="OneEuro Moderate", filter_lag_s=0.0634)
+    found = drawn(cameras({"front": msgspec.to_builtins(smoothed)}))
+    assert found[1][-4:] == ["OneEuro", "Moderate", "63", "ms"]

@@ -11,7 +11,8 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from remi_stream.errors import UsageError
-from remi_stream.filters.filter import FILTERS, Filter, load_filter
+from remi_stream.filters.choice import FILTERS
+from remi_stream.filters.filter import Filter, load_filter
 from remi_stream.filters.tracks import GAP_S
 from remi_stream.messages import Person
 from tests.sample import person

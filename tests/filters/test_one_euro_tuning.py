@@ -1,4 +1,4 @@
-"""The default tuning of the one-euro filter, on the sample clip's truth with noise: how much it smooths, and how late it is."""
+"""The default filter as the relay uses it, on the sample clip's truth with noise: how much it smooths, and how late it is."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 
 from remi_stream.body.smpl import load_open_body
-from remi_stream.filters.filter import load_filter
+from remi_stream.config import Camera, Config
 from remi_stream.geometry import rotation_matrices, rotation_vectors
-from remi_stream.messages import Person
+from remi_stream.messages import Bodies, Person
+from remi_stream.relay.stage import RelayStage
 from remi_stream.resources import data_file
-from tests.sample import person
+from tests.sample import bodies, person
 
 NOISE_M, NOISE_DEG = 0.010, 3.0
 LEAST_CUT, LONGEST_FRAMES = 0.60, 0.5
@@ -55,13 +56,25 @@ def people(turns: np.ndarray, transl: np.ndarray) -> list[Person]:
     return made
 
 
+def through_the_relay(seen: list[Person]) -> list[Person]:
+    """The people as they are published, with the configuration's own filter."""
+    relay = RelayStage(Config(cameras=(Camera(name="front", source="synthetic:"),)))
+    relay.open()
+    found: list[Person] = []
+    for k, each in enumerate(seen):
+        [published] = relay.step(bodies(k, 50 + k / truth()[3], people=[each]))
+        assert isinstance(published, Bodies)
+        assert published.filter == "one_euro"
+        found += published.people
+    return found
+
+
 @cache
 def signals(filtered: bool, seed: int = SEED) -> dict[str, np.ndarray]:
     """What is compared, (F, N, 3) each."""
     turns, transl = noisy(seed)
     if filtered:
-        smoother, fps = load_filter("one_euro"), truth()[3]
-        found = [smoother.filter(each, 50 + k / fps) for k, each in enumerate(people(turns, transl))]
+        found = through_the_relay(people(turns, transl))
         poses = [each.smpl for each in found if each.smpl]
         vectors = np.array([np.concatenate([smpl.global_orient, smpl.body_pose]) for smpl in poses], float)
         turns, transl = rotation_matrices(vectors.reshape(-1, 24, 3)), np.array([smpl.transl for smpl in poses], float)

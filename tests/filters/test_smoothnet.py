@@ -80,6 +80,13 @@ def test_shape_is_its_mean_over_the_window() -> None:
     assert SmoothNet(one, identity, WINDOW).step(other, 0.1).shape == pytest.approx(1 / WINDOW)
 
 
+def test_frame_that_the_network_gives_no_numbers_for_comes_out_as_it_is() -> None:
+    seen = [someone(0.1 * k, 0.2 * k) for k in range(6)]
+    found = run(smoothnet(lambda x: np.full_like(x, np.nan)), seen)
+    np.testing.assert_allclose(angles(found), angles(seen), atol=1e-6)
+    np.testing.assert_allclose(places(found), places(seen), atol=1e-6)
+
+
 def test_sequence_that_is_not_changed_comes_back() -> None:
     frames = np.random.default_rng(0).normal(size=(21, 5)).astype(np.float32)
     found = smooth_sequence(identity, frames, WINDOW)

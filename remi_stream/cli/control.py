@@ -1,0 +1,159 @@
+"""`remi-stream control`: change a running pipeline."""
+
+from __future__ import annotations
+
+import enum
+import inspect
+import time
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from remi_stream.cli.options import with_options
+from remi_stream.config import CONTROL, port
+from remi_stream.errors import DONE, RemiError, UsageError
+from remi_stream.filters.choice import FILTERS, OPTIONS, choose
+from remi_stream.filters.presets import PRESETS
+from remi_stream.link import ask_control
+
+LOADED_WITHIN_S, LOOK_S = 60.0, 0.1
+NARROWEST = 120
+
+app = typer.Typer(help="Change a running pipeline.", no_args_is_help=True)
+
+Name = Annotated[str, typer.Option(help="Name of the daemon to ask.")]
+
+
+class Switch(str, enum.Enum):
+    """Whether to do something."""
+
+    on = "on"
+    off = "off"
+
+
+def filter_options() -> None:
+    """An option for each of those that a filter has."""
+
+
+filter_options.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+    [
+        inspect.Parameter(
+            option,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=None,
+            annotation=Annotated[float | None, typer.Option(help=what, rich_help_panel="Options of filters")],
+        )
+        for option, what in OPTIONS.items()
+    ]
+)
+
+
+@app.command("filter")
+@with_options(filter_options, into="options")
+def choose_filter(
+    options: dict[str, Any],
+    wanted: Annotated[str | None, typer.Argument(metavar="NAME", help="Filter, or preset of REMI's; nothing: tell.")] = None,
+    camera: Annotated[str | None, typer.Option(help="Which camera (default: all).")] = None,
+    name: Name = "default",
+) -> int:
+    """Change what smooths people, at once; or tell what does. `remi-stream control filters` lists them."""
+    given = {option: value for option, value in options.items() if value is not None}
+    if given and wanted is None:
+        flag = next(iter(given)).replace("_", "-")
+        raise UsageError(f"--{flag} is of a filter; name it too: remi-stream control filter one_euro --{flag} ...")
+    question: dict[str, Any] = {"ask": "filter"} | ({"camera": camera} if camera else {})
+    if wanted is not None:
+        choose(wanted, given)
+    found = _asked(name, question | ({"name": wanted, "options": given} if wanted is not None else {}))
+    if wanted is not None:
+        found = _loaded(name, question, found)
+    _print(told(found))
+    return DONE
+
+
+@app.command("filters")
+def list_filters() -> int:
+    """List the filters with their options, and REMI's presets."""
+    _print(*listed())
+    return DONE
+
+
+@app.command("record")
+def record(switch: Annotated[Switch, typer.Argument(help="on begins a new recording.")], name: Name = "default") -> int:
+    """Record, or pause recording; only of a pipeline that was started with --record."""
+    control = port(name, CONTROL)
+    if "recorder" not in ask_control(control, {"ask": "status"})["stages"]:
+        raise RemiError(f"The pipeline {name!r} has no recorder. Start it with one: remi-stream ... --record DIR")
+    answer = ask_control(control, {"ask": "record", "on": switch is Switch.on})
+    print(f"recording is {answer['record']}")
+    return DONE
+
+
+def told(filters: dict[str, dict[str, Any]]) -> Table:
+    """A row for each camera: what smooths its people."""
+    table = _table("camera", "filter", "options", "lag", "state")
+    for camera, found in sorted(filters.items()):
+        name = found["name"] if found["name"] == found["kind"] else f"{found['name']} = {found['kind']}"
+        table.add_row(camera, name, numbers(found["options"]), lag(found["lag_s"]), found.get("fault") or found["state"])
+    return table
+
+
+def listed() -> Iterable[Table]:
+    """What can be chosen."""
+    own = _table("filter", "what it does", "options, with their defaults")
+    for name, known in FILTERS.items():
+        own.add_row(name, known.what, numbers(known.options))
+    yield own
+    meanings = _table("option", "what it means")
+    for option, what in OPTIONS.items():
+        meanings.add_row(f"--{option.replace('_', '-')}", what)
+    yield meanings
+    presets = _table("preset of REMI's", "here", "with")
+    for name in PRESETS:
+        choice = choose(name)
+        presets.add_row(name, choice.kind, numbers(choice.options))
+    yield presets
+
+
+def numbers(options: Mapping[str, float]) -> str:
+    """Options in a line."""
+    return ", ".join(f"{option} {value:g}" for option, value in options.items())
+
+
+def lag(seconds: float | None) -> str:
+    """How late people come out, in words."""
+    return "" if seconds is None else f"{seconds * 1000:.0f} ms"
+
+
+def _asked(name: str, question: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = ask_control(port(name, CONTROL), question)["filters"]
+    return found
+
+
+def _loaded(name: str, question: dict[str, Any], found: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """What smooths people once the filter that was asked for is loaded. Raises RemiError if it cannot be."""
+    end = time.monotonic() + LOADED_WITHIN_S
+    while any(each["state"] == "loading" for each in found.values()) and time.monotonic() < end:
+        time.sleep(LOOK_S)
+        found = _asked(name, question)
+    for camera, each in found.items():
+        if "fault" in each:
+            raise RemiError(f"{camera}: {each['fault']}")
+    return found
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in columns:
+        table.add_column(name, overflow="fold")
+    return table
+
+
+def _print(*tables: Table) -> None:
+    console = Console(highlight=False)
+    console = console if console.is_terminal else Console(width=max(console.width, NARROWEST), highlight=False)
+    for index, table in enumerate(tables):
+        console.print(*([""] if index else []), table, sep="\n")
