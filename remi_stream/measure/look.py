@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
-from remi_stream.body.smpl import Body
+from remi_stream.body.retarget import Retarget, onto_known_body
 from remi_stream.geometry import Intrinsics, rotation_matrices
 from remi_stream.measure.pose_program import Look
 from remi_stream.messages import Bodies, Smpl
@@ -12,15 +14,20 @@ from remi_stream.messages import Bodies, Smpl
 ORIGIN = np.zeros(3)
 
 
-def look_of(bodies: Bodies, body: Body) -> Look | None:
-    """The first person of a frame who has a SMPL pose, on this body; None if there is none."""
+def look_of(bodies: Bodies, onto: Callable[[str], Retarget] = onto_known_body) -> Look | None:
+    """The first person of a frame who has a SMPL pose; None if there is none. onto: to the body whose vertices are taken.
+
+    Costs some milliseconds: a whole mesh is posed.
+    """
     smpl = next((person.smpl for person in bodies.people if person.smpl), None)
     if smpl is None:
         return None
+    retarget = onto(smpl.body)
+    drawn = retarget.smpl(smpl)
     return Look(
         rotation_matrices(smpl.body_pose.reshape(-1, 3)).astype(np.float32),
         smpl.betas,
-        body.vertices(smpl.global_orient, smpl.body_pose, smpl.betas, ORIGIN).astype(np.float32),
+        retarget.target.vertices(drawn.global_orient, drawn.body_pose, drawn.betas, ORIGIN).astype(np.float32),
         camera_of(smpl, bodies.size, bodies.intrinsics),
     )
 

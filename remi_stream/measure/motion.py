@@ -8,16 +8,20 @@ from typing import NamedTuple
 import numpy as np
 
 from remi_stream.geometry import rotation_matrices, rotation_vectors
-from remi_stream.measure.window import NAN, Window
+from remi_stream.measure.window import NAN, WINDOW_S, Window
 from remi_stream.messages import Bodies, Person, Smpl
 from remi_stream.skeletons import JOINTS
 
 COLUMNS = (
     "Timestamp",
     "Condition",
+    "Camera",
+    "Engine",
+    "Filter",
     "Frames per Second",
     "Latency (ms)",
     "Latency, 95th Percentile (ms)",
+    "Filter Lag (ms)",
     "Frames with People (%)",
     "People",
     "Joint Change (mm)",
@@ -28,7 +32,10 @@ COLUMNS = (
     "Rotation Change (deg)",
     "Shape Change",
 )
-ROWS = 5000
+FILE = "remi_stream_metrics.csv"
+NAMES = COLUMNS.index("Frames per Second")
+"""So many columns come before the numbers."""
+ROWS_PER_S = 1000
 GAP_S = 0.5
 """Frames of a track that are further apart are not compared."""
 
@@ -69,10 +76,10 @@ class Values(NamedTuple):
 
 
 class MotionMeter:
-    """Takes the bodies of one camera, as somebody sees them."""
+    """Takes the bodies of one camera, as somebody sees them; measures the last seconds."""
 
-    def __init__(self) -> None:
-        self._window = Window(ROWS)
+    def __init__(self, seconds: float = WINDOW_S) -> None:
+        self._window = Window(round(ROWS_PER_S * seconds), seconds)
         self._tracks: dict[int, list[Moment]] = {}
 
     def take(self, bodies: Bodies, now: float) -> Values:
@@ -85,21 +92,21 @@ class MotionMeter:
         self._window.add(now, (now, *values[:3], *moves))
         return values
 
-    def means(self, now: float) -> list[float]:
-        """What was measured in the last five seconds, in the order of COLUMNS."""
+    def means(self, now: float, lag_ms: float = NAN) -> list[float]:
+        """What was measured in the last seconds, in the order of COLUMNS; lag_ms: of the filter, which bodies do not tell."""
         columns = self._window.columns(now)
         if not columns:
-            return [NAN] * (len(COLUMNS) - 2)
+            return [NAN] * (len(COLUMNS) - NAMES)
         times, latencies = columns[:2]
         lasted_s = times[-1] - times[0]
         rate = (len(times) - 1) / lasted_s if lasted_s > 0 else NAN
         means = [float(np.mean(column)) if column else NAN for column in columns[1:]]
-        return [rate, means[0], float(np.percentile(latencies, 95)), *means[1:]]
+        return [rate, means[0], float(np.percentile(latencies, 95)), lag_ms, *means[1:]]
 
 
 def moment_of(person: Person, captured_at: float) -> Moment:
     """Where a person is."""
-    return Moment(captured_at, person.joints_m, root_of(person.joints_m, JOINTS.get(person.skeleton, ())), person.smpl)
+    return Moment(captured_at, person.joints_m, root_of(person.joints_m, JOINTS.get(person.skeleton_of_joints, ())), person.smpl)
 
 
 def root_of(joints: np.ndarray, names: Sequence[str]) -> np.ndarray:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from remi_stream.measure.window import NAN, Window
+from remi_stream.measure.window import NAN, WINDOW_S, Window
 
 COLUMNS = (
     "Timestamp",
@@ -26,7 +26,8 @@ CONDITIONS = ("Optimal", "Low Light", "Partial Occlusion", "Fast Motion", "Stati
 FILE = "pocolib_demo_metrics_avg.csv"
 PLAIN_FILE = "pocolib_demo_no_trt_metrics_avg.csv"
 """Where REMI writes them, with TensorRT and without."""
-ROWS = 420
+ROWS_PER_S, MORE_S = 60, 2
+"""REMI's buffers hold so many rows for each second that is measured, and for two more: 420 for its five."""
 SHORTEST_S = 1e-6
 
 
@@ -62,10 +63,10 @@ class Values(NamedTuple):
 
 
 class PoseMeter:
-    """Takes every frame that came to the end of the loop."""
+    """Takes every frame that came to the end of the loop; measures the last seconds, REMI the last five."""
 
-    def __init__(self) -> None:
-        self._window = Window(ROWS)
+    def __init__(self, seconds: float = WINDOW_S) -> None:
+        self._window = Window(round(ROWS_PER_S * (seconds + MORE_S)), seconds)
         self._last: Look | None = None
 
     def take(self, at: float, loop_s: float, look: Look | None) -> Values:
@@ -80,7 +81,7 @@ class PoseMeter:
         return values
 
     def means(self, now: float) -> list[float]:
-        """The means over the last five seconds, in the order of COLUMNS."""
+        """The means over the last seconds, in the order of COLUMNS."""
         return self._window.means(now) or [NAN] * len(Values._fields)
 
 

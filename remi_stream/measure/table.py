@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import fcntl
 import io
@@ -50,19 +51,39 @@ def append(path: Path, columns: Sequence[str], row: Sequence[str]) -> None:
         raise RemiError(f"{path} cannot be written: {error.strerror or error}.") from None
 
 
+def check(path: Path, columns: Sequence[str]) -> None:
+    """Raise RemiError if a row could not be added, as far as can be told without writing: before a long measurement."""
+    try:
+        if not path.exists():
+            if not path.parent.is_dir():
+                raise RemiError(f"{path} cannot be written: there is no folder {path.parent}.")
+            return
+        with open(path, "r+b", buffering=0) as file:
+            _require_columns(file, path, line(columns).encode())
+    except OSError as error:
+        raise RemiError(f"{path} cannot be written: {error.strerror or error}.") from None
+
+
 def _append(file: io.FileIO, path: Path, header: bytes, row: bytes) -> None:
-    size = file.seek(0, os.SEEK_END)
-    if size and not _starts_with(file, header):
-        raise RemiError(f"{path} has other columns than are to be written. Name another file, or move this one away.")
+    size = _require_columns(file, path, header)
     data = (b"" if size else header + b"\n") + (b"\n" if size and not _ends_line(file) else b"") + row + b"\n"
     try:
         whole = file.write(data) == len(data)
     except OSError:
-        file.truncate(size)
+        with contextlib.suppress(OSError):  # what is no file has no size; why it cannot be written is the news
+            file.truncate(size)
         raise
     if not whole:
         file.truncate(size)
         raise RemiError(f"{path} cannot be written: the disk is full.")
+
+
+def _require_columns(file: io.FileIO, path: Path, header: bytes) -> int:
+    """The size of the file. Raises RemiError if it has another header."""
+    size = file.seek(0, os.SEEK_END)
+    if size and not _starts_with(file, header):
+        raise RemiError(f"{path} has other columns than are to be written. Name another file, or move this one away.")
+    return size
 
 
 def _starts_with(file: io.FileIO, header: bytes) -> bool:

@@ -10,6 +10,7 @@ from typing import cast
 import numpy as np
 
 WINDOW_S = 5.0
+"""REMI's, and what is measured over if nothing else is asked for."""
 NAN = math.nan
 """A value that could not be measured; means leave it out."""
 
@@ -17,16 +18,17 @@ NAN = math.nan
 class Window:
     """Rows of values with the time of each, the last `rows` of them; every row has the same number of values."""
 
-    def __init__(self, rows: int) -> None:
+    def __init__(self, rows: int, seconds: float = WINDOW_S) -> None:
         self._rows: deque[tuple[float, Sequence[float]]] = deque(maxlen=rows)
+        self._seconds = seconds
 
     def add(self, at: float, values: Sequence[float]) -> None:
         """Keep a row that was measured at this time, s."""
         self._rows.append((at, values))
 
     def columns(self, now: float) -> list[list[float]]:
-        """The values of the last five seconds before now, column by column, without those that are no numbers."""
-        rows = [values for at, values in self._rows if at >= now - WINDOW_S]
+        """The values of the last seconds before now, column by column, without those that are no numbers."""
+        rows = [values for at, values in self._rows if at >= now - self._seconds]
         return [[value for value in column if not math.isnan(value)] for column in zip(*rows)]
 
     def means(self, now: float) -> list[float]:

@@ -8,14 +8,20 @@ import msgspec
 import numpy as np
 import pytest
 
+from remi_stream.body.retarget import Retarget
 from remi_stream.body.smpl import load_open_body
 from remi_stream.geometry import project
 from remi_stream.measure.look import camera_of, look_of
-from remi_stream.measure.motion import COLUMNS, MotionMeter, Values
+from remi_stream.measure.motion import COLUMNS, NAMES, MotionMeter, Values
 from remi_stream.messages import Person
+from remi_stream.skeletons import JOINTS
 from tests.sample import bodies, person
 
 DT = 0.04
+
+
+def onto_open_body(source: str) -> Retarget:
+    return Retarget(load_open_body() if source == "open" else None, load_open_body())
 
 
 def at(x_m: float, track_id: int = 1, skeleton: str = "smpl24", spread: float = 0.1) -> Person:
@@ -64,7 +70,7 @@ def test_latency_is_that_of_who_looks() -> None:
     values = watch(meter, *([at(0)] for _ in range(20)), late_s=0.06)
     values += [meter.take(bodies(captured_at=100.8, people=[at(0)]), 101.0)]
     assert [values[0].latency_ms, values[-1].latency_ms] == pytest.approx([60, 200])
-    means = dict(zip(COLUMNS[2:], meter.means(101.0)))
+    means = dict(zip(COLUMNS[NAMES:], meter.means(101.0)))
     assert means["Latency (ms)"] == pytest.approx((20 * 60 + 200) / 21)
     assert 60 <= means["Latency, 95th Percentile (ms)"] <= 200
     assert means["Frames per Second"] == pytest.approx(20 / (101.0 - 100.06))
@@ -82,7 +88,7 @@ def test_frame_without_people_has_no_moves_and_ends_the_comparison() -> None:
     values = watch(meter, [at(0)], [], [at(1)])
     assert [value.with_people for value in values] == [100, 0, 100]
     assert all(math.isnan(move) for value in values for move in value.moves)
-    assert dict(zip(COLUMNS[2:], meter.means(100.2)))["Frames with People (%)"] == pytest.approx(200 / 3)
+    assert dict(zip(COLUMNS[NAMES:], meter.means(100.2)))["Frames with People (%)"] == pytest.approx(200 / 3)
 
 
 def test_track_is_not_compared_over_a_gap() -> None:
@@ -108,19 +114,55 @@ def test_person_without_smpl_or_joints_is_measured_as_far_as_can_be() -> None:
     assert math.isnan(watch(MotionMeter(), [empty], [empty])[-1].moves.joint_mm)
 
 
+@pytest.mark.parametrize(("seconds", "rate"), [(5.0, 10.0), (1.0, 10.0)])
+def test_only_the_last_seconds_count(seconds: float, rate: float) -> None:
+    meter = MotionMeter(seconds)
+    for k in range(100):
+        meter.take(bodies(k, 100 + k / 10, people=[at(0)] if k < 60 else []), 100 + k / 10)
+    means = dict(zip(COLUMNS[NAMES:], meter.means(109.9, 80.0)))
+    assert means["Frames per Second"] == pytest.approx(rate)
+    assert means["Frames with People (%)"] == pytest.approx(100 * max(0, 60 - 99 + 10 * seconds) / (10 * seconds), abs=2)
+    assert means["Filter Lag (ms)"] == 80
+
+
 def test_nothing_measured_is_no_number() -> None:
     means = MotionMeter().means(5.0)
-    assert len(means) == len(COLUMNS) - 2
+    assert len(means) == len(COLUMNS) - NAMES
     assert all(math.isnan(mean) for mean in means)
 
 
 def test_look_is_the_body_without_its_place() -> None:
     somebody = at(0)
-    look = look_of(bodies(people=[msgspec.structs.replace(somebody, smpl=None), somebody]), load_open_body())
+    look = look_of(bodies(people=[msgspec.structs.replace(somebody, smpl=None), somebody]), onto_open_body)
     assert look is not None
     assert (look.rotations.shape, look.betas.shape, look.vertices_m.shape) == ((23, 3, 3), (10,), (13524, 3))
     assert np.abs(look.vertices_m.mean(0)).max() < 0.5
-    assert look_of(bodies(people=[]), load_open_body()) is None
+    assert look_of(bodies(people=[]), onto_open_body) is None
+
+
+def test_look_at_a_pose_for_another_body_keeps_what_was_published() -> None:
+    smpl = at(0).smpl
+    assert smpl is not None
+    betas = np.linspace(-1, 1, 10).astype(np.float32)
+    seen = [
+        look_of(bodies(people=[person(smpl=msgspec.structs.replace(smpl, body=body, betas=betas))]), onto_open_body)
+        for body in ("smpl", "open")
+    ]
+    assert seen[0] is not None
+    assert seen[1] is not None
+    assert np.array_equal(seen[0].betas, betas)
+    assert np.array_equal(seen[0].rotations, seen[1].rotations)
+    assert np.abs(seen[0].vertices_m - seen[1].vertices_m).max() > 0.001, "betas mean nothing on another body"
+
+
+def test_root_is_that_of_the_joints_not_of_the_key_points() -> None:
+    names = JOINTS["h36m17"]
+    moved = []
+    for step in (0.0, 0.1):
+        joints = np.zeros((17, 3), np.float32)
+        joints[[names.index("left_hip"), names.index("right_hip")], 0] = step
+        moved.append([person(skeleton="coco17", joints=17, joints_skeleton="h36m17", joints_m=joints)])
+    assert watch(MotionMeter(), *moved)[-1].moves.root_mm == pytest.approx(100, rel=1e-4)
 
 
 def test_weak_camera_agrees_with_the_real_one_at_the_depth_of_the_body() -> None:

@@ -75,6 +75,14 @@ def test_means_are_over_the_last_five_seconds() -> None:
     assert meter.means(6.1)[1] == pytest.approx(300)
 
 
+def test_other_seconds_can_be_asked_for() -> None:
+    meter = PoseMeter(20)
+    for k in range(2500):
+        meter.take(k / 100, float(k), None)
+    assert meter.means(24.99)[1] == pytest.approx(1000 * np.mean(range(2500 - 60 * 22, 2500))), "60 rows a second, and two more"
+    assert meter.means(44.9)[1] == pytest.approx(1000 * np.mean(range(2490, 2500)))
+
+
 def test_buffers_are_bounded() -> None:
     meter, relay = PoseMeter(), RelayMeter()
     for k in range(600):

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from remi_stream.errors import RemiError
-from remi_stream.measure.table import append, cells, line, number
+from remi_stream.measure.table import append, cells, check, line, number
 
 COLUMNS = ("Timestamp", "Condition", "A (mm)")
 ROW = ["2025-01-01 00:00:00", "Fast Motion", "1.5000"]
@@ -81,6 +81,8 @@ def test_file_with_other_columns_is_left_as_it_is(header: str, tmp_path: Path) -
     path.write_text(f"{header}\n1,2,3\n")
     with pytest.raises(RemiError, match=r"metrics\.csv has other columns"):
         append(path, COLUMNS, ROW)
+    with pytest.raises(RemiError, match=r"metrics\.csv has other columns"):
+        check(path, COLUMNS)
     assert path.read_text() == f"{header}\n1,2,3\n"
 
 
@@ -135,3 +137,22 @@ def test_row_that_does_not_fit_leaves_nothing(tmp_path: Path) -> None:
         os._exit(0)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
     assert path.read_bytes() == before
+
+
+def test_check_finds_beforehand_what_would_fail_and_writes_nothing(tmp_path: Path) -> None:
+    good = tmp_path / "metrics.csv"
+    check(good, COLUMNS)
+    assert not good.exists()
+    append(good, COLUMNS, ROW)
+    before = good.read_bytes()
+    check(good, COLUMNS)
+    assert good.read_bytes() == before
+    with pytest.raises(RemiError, match=r"there is no folder .*none\.$"):
+        check(tmp_path / "none" / "metrics.csv", COLUMNS)
+    with pytest.raises(RemiError, match="Is a directory"):
+        check(tmp_path, COLUMNS)
+
+
+def test_device_that_is_full_is_told_as_that() -> None:
+    with pytest.raises(RemiError, match=r"^/dev/full cannot be written: No space left on device\.$"):
+        append(Path("/dev/full"), COLUMNS, ROW)

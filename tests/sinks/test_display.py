@@ -16,6 +16,7 @@ import pytest
 from remi_stream.capture.view import render
 from remi_stream.config import Camera, Config
 from remi_stream.errors import RemiError
+from remi_stream.measure.pose_program import CONDITIONS
 from remi_stream.messages import Bodies, Frame, View
 from remi_stream.sinks.display import stage as display_stage
 from remi_stream.sinks.display.stage import Display
@@ -26,6 +27,7 @@ from tests.sinks.test_recorder import true_bodies
 
 pygame = pytest.importorskip("pygame", reason="needs pygame-ce: pip install 'remi-stream[display]'")
 K = 60
+FOOT_PX = 56
 
 
 @pytest.fixture(autouse=True)
@@ -75,7 +77,7 @@ def plain(k: int = K) -> np.ndarray:
 def changed(display: Display) -> np.ndarray:
     """Where something is drawn on the picture, above the line of text: (h, w) bool."""
     difference = np.abs(surface(display).astype(int) - plain()).max(2)
-    return (difference > 24)[:-30]
+    return (difference > 24)[:-FOOT_PX]
 
 
 def press(display: Display, key: int) -> None:
@@ -163,21 +165,65 @@ def test_q_or_closing_the_window_ends_the_pipeline(display: Display, event: dict
     assert display.over
 
 
-def test_r_switches_recording_off_and_on(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_v_switches_recording_off_and_on(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[dict[str, Any]] = []
     monkeypatch.setattr(display_stage, "ask_control", lambda port, question, timeout_s: asked.append(question))
     display = shown("front", record="somewhere")
     for state in ("on", "off", "failed", "waiting"):
         display.step(health("recorder", facts={"recording": state}))
-        press(display, pygame.K_r)
+        press(display, pygame.K_v)
     display.close()
     assert [question["on"] for question in asked] == [False, True, True, False]
     assert {question["ask"] for question in asked} == {"record"}
 
 
-def test_r_without_record_does_nothing(display: Display, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_v_without_record_does_nothing(display: Display, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(display_stage, "ask_control", lambda *_: pytest.fail("nobody is to be asked"))
+    press(display, pygame.K_v)
+
+
+def test_r_without_bodies_or_relay_says_why_nothing_is_written(tmp_path: Path) -> None:
+    display = shown("left", "right", measurements=str(tmp_path / "new"))
     press(display, pygame.K_r)
+    display._measuring.close()
+    news = display._measuring.news(time.monotonic())
+    display.turn(time.monotonic())
+    display.close()
+    assert news == (
+        "No bodies of camera 'left' in the last 5 s: there is nothing to measure. "
+        "No bodies of camera 'right' in the last 5 s: there is nothing to measure."
+    )
+    assert not (tmp_path / "new").exists()
+
+
+def test_news_is_shown_at_the_head_for_some_seconds(display: Display) -> None:
+    press(display, pygame.K_r)
+    display._measuring.close()
+    written = []
+    for later_s in (1, 7):
+        display.turn(time.monotonic() + later_s)
+        written.append((surface(display)[:30] > 200).sum())
+    assert written[0] > 100
+    assert written[1] == 0
+    assert display._measuring.news(time.monotonic() + 7) == ""
+
+
+def test_digits_choose_the_condition(display: Display) -> None:
+    chosen = []
+    for key in (pygame.K_1, pygame.K_2, pygame.K_3, pygame.K_4, pygame.K_5, pygame.K_6, pygame.K_7, pygame.K_0):
+        press(display, key)
+        chosen.append(display._measuring.condition)
+        assert f"1-6: {chosen[-1]}" in display._text()
+    assert chosen == [*CONDITIONS, "Custom", "Custom"]
+
+
+def test_text_breaks_into_lines_that_fit_the_window(display: Display) -> None:
+    display.turn(time.monotonic())
+    parts = ["front 30 bodies/s 24 ms", "R: measure", "1-6: Static+Moving Occlusion", "V: recording on", "M: skeleton", "Q: quit"]
+    lines = display._window._lines(parts, "     ")
+    assert len(lines) == 2
+    assert "     ".join(lines) == "     ".join(parts)
+    assert max(display._window._font.size(each)[0] for each in lines) <= 640
 
 
 def test_two_cameras_stand_side_by_side() -> None:

@@ -14,6 +14,7 @@ from tests.pipeline.daemon import SYNTHETIC, Daemon, running
 from tests.pipeline.test_recording import check_undisturbed
 
 CAMERA = {"name": "front", "source": "synthetic:?fps=30"}
+PROJECT = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.screen
 
 
@@ -54,15 +55,34 @@ def test_q_in_the_window_ends_the_daemon(screen: str, tmp_path: Path) -> None:
     check_undisturbed(daemon.bodies)
 
 
-def test_r_in_the_window_ends_the_recording(screen: str, tmp_path: Path) -> None:
+def test_v_in_the_window_ends_the_recording(screen: str, tmp_path: Path) -> None:
     folder = tmp_path / "recordings"
     with running(tmp_path, cameras=[CAMERA], display=True, record=str(folder), **SYNTHETIC) as daemon:
         wait_for_window(daemon)
         daemon.listen(lambda: daemon.stages["recorder"].facts.get("recording") == "on")
-        xdotool("key", "r")
+        xdotool("key", "v")
         daemon.listen(lambda: daemon.stages["recorder"].facts["recording"] == "off")
         assert len(list(folder.glob("*/index.json"))) == 1
         assert daemon.stop() == 0
+
+
+def test_r_in_the_window_measures_into_the_folder_of_the_pipeline(
+    screen: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(PROJECT))
+    with running(tmp_path, cameras=[CAMERA], display=True, **SYNTHETIC) as daemon:
+        wait_for_window(daemon)
+        xdotool("key", "2")
+        xdotool("key", "r")
+        daemon.listen(lambda: "a row added in measurements" in daemon.log())
+        daemon.more_bodies(10)
+        assert daemon.stop() == 0
+    files = {path.name: path.read_text().splitlines() for path in (tmp_path / "measurements").iterdir()}
+    assert files.keys() == {"pocolib_demo_no_trt_metrics_avg.csv", "remi_stream_metrics.csv", "relay_filter_metrics_avg.csv"}
+    assert {len(lines) for lines in files.values()} == {2}
+    assert files["remi_stream_metrics.csv"][1].split(",")[1:4] == ["Low Light", "front", "synthetic"]
+    check_undisturbed(daemon.bodies)
 
 
 def test_suspended_display_costs_nobody_a_frame(screen: str, tmp_path: Path) -> None:

@@ -11,9 +11,11 @@ import numpy as np
 from remi_stream.config import CONTROL, Config
 from remi_stream.errors import RemiError
 from remi_stream.link import ask_control
+from remi_stream.measure.pose_program import CONDITIONS
 from remi_stream.messages import Bodies, CameraFacts, Frame, Health
 from remi_stream.order import Order
 from remi_stream.sinks.display import mesh
+from remi_stream.sinks.display.measuring import Measuring
 from remi_stream.sinks.display.wall import empty, side_by_side
 from remi_stream.sinks.display.window import Window
 from remi_stream.sinks.sink import Sink
@@ -23,12 +25,15 @@ from remi_stream.sinks.views.rates import Rates
 
 ASK_S = 0.3
 RENEW_S = 0.5
+CONDITION_KEYS = tuple(str(number) for number, _ in enumerate(CONDITIONS, start=1))
 
 log = logging.getLogger("remi_stream")
 
 
 class Display(Sink):
-    """Keys: q ends the pipeline, m changes between mesh and skeleton, r switches recording off and on."""
+    """Keys: r measures as in REMI's window, 1 to 6 choose the condition, v switches recording off and on, m changes between
+    mesh and skeleton, q ends the pipeline.
+    """
 
     def __init__(self, config: Config) -> None:
         super().__init__()
@@ -38,6 +43,7 @@ class Display(Sink):
         self._rates = {name: Rates() for name in names}
         self._images = {name: empty() for name in names}
         self._states = dict.fromkeys(names, "starting")
+        self._measuring = Measuring(config)
         self._as_mesh = True
         self._recording = ""
         self._shown_at = 0.0
@@ -52,6 +58,7 @@ class Display(Sink):
             self._pairs[message.camera].take(message)
             if isinstance(message, Bodies):
                 self._rates[message.camera].take(message.captured_at, time.monotonic())
+                self._measuring.take(message, time.monotonic())
         elif isinstance(message, CameraFacts):
             self._states[message.camera] = message.state
         elif message.stage == "recorder":
@@ -60,14 +67,15 @@ class Display(Sink):
     def turn(self, now: float) -> None:
         """Obey the keys, and show what has come."""
         for key in self._window.pressed():
-            self._obey(key)
+            self._obey(key, now)
         drawn = [self._draw(camera, now) for camera in self._pairs]
         if any(drawn) or now - self._shown_at > RENEW_S:
             self._shown_at = now
-            self._window.show(side_by_side(list(self._images.values())), self._text())
+            self._window.show(side_by_side(list(self._images.values())), self._text(), self._measuring.news(now))
 
     def close(self) -> None:
         """Close the window."""
+        self._measuring.close()
         self._window.close()
 
     def _draw(self, camera: str, now: float) -> bool:
@@ -90,13 +98,17 @@ class Display(Sink):
             bodies = msgspec.structs.replace(bodies, people=[each for each in bodies.people if not each.smpl])
         overlay.draw(image, picture, bodies)
 
-    def _obey(self, key: str) -> None:
+    def _obey(self, key: str, now: float) -> None:
         if key == "q":
             log.info("the window was closed")
             self.over = True
         elif key == "m":
             self._as_mesh = not self._as_mesh
-        elif key == "r" and self._config.record is not None:
+        elif key == "r":
+            self._measuring.start(now)
+        elif key in CONDITION_KEYS:
+            self._measuring.choose(int(key))
+        elif key == "v" and self._config.record is not None:
             self._switch_recording()
 
     def _switch_recording(self) -> None:
@@ -105,11 +117,11 @@ class Display(Sink):
         except RemiError as error:
             log.warning("recording is as it was: %s", error)
 
-    def _text(self) -> str:
-        keys = ["M: skeleton" if self._as_mesh else "M: mesh", "Q: quit"]
-        if self._config.record:
-            keys = [f"R: recording {self._recording}".rstrip(), *keys]
-        return "     ".join([*(self._camera_text(camera) for camera in self._states), *keys])
+    def _text(self) -> list[str]:
+        recording = [f"V: recording {self._recording}".rstrip()] if self._config.record else []
+        measuring = ["R: measure", f"1-{len(CONDITIONS)}: {self._measuring.condition}"]
+        mesh_or_not = "M: skeleton" if self._as_mesh else "M: mesh"
+        return [*(self._camera_text(camera) for camera in self._states), *measuring, *recording, mesh_or_not, "Q: quit"]
 
     def _camera_text(self, camera: str) -> str:
         moment = self._rates[camera].moments[-1]

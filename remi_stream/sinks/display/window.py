@@ -1,4 +1,4 @@
-"""A window with a picture and a line of text; the only file that imports pygame."""
+"""A window with a picture and text on it; the only file that imports pygame."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from remi_stream.errors import RemiError
 
 MARGIN_PX = 8
 TEXT_PX = 15
+BETWEEN_PARTS = "     "
 INSTEAD = "Leave out --display, or use --viewer web"
 PAPER, INK = (16, 18, 22, 190), (236, 239, 244)
 
@@ -47,14 +48,17 @@ class Window:
                 names.append(pygame.key.name(event.key))
         return names
 
-    def show(self, image: np.ndarray, text: str) -> None:
-        """Show a picture (h, w, 3) uint8 RGB with text at its foot."""
+    def show(self, image: np.ndarray, parts: list[str], notice: str = "") -> None:
+        """Show a picture (h, w, 3) uint8 RGB with text at its foot, a notice at its head; lines break between parts and words."""
         pygame = self._pygame
         size = (image.shape[1], image.shape[0])
         if size != self._size:
             self._open(size)
         self._surface.blit(pygame.image.frombuffer(np.ascontiguousarray(image).data, size, "RGB"), (0, 0))
-        self._write(text)
+        lines = self._lines(parts, BETWEEN_PARTS)
+        self._write(lines, size[1] - self._height(lines))
+        if notice:
+            self._write(self._lines(notice.split(), " "), 0)
         pygame.display.flip()
 
     def save(self, path: str) -> None:
@@ -72,10 +76,23 @@ class Window:
             warnings.filterwarnings("ignore", "no fast renderer")
             self._surface = self._pygame.display.set_mode(size, self._pygame.SCALED | self._pygame.RESIZABLE)
 
-    def _write(self, text: str) -> None:
-        written = self._font.render(text, True, INK)
-        width, height = self._size
-        strip = self._pygame.Surface((width, written.get_height() + MARGIN_PX), self._pygame.SRCALPHA)
+    def _lines(self, parts: list[str], between: str) -> list[str]:
+        """Put parts into lines that are no wider than the window, if a part is not."""
+        lines = parts[:1]
+        for part in parts[1:]:
+            longer = f"{lines[-1]}{between}{part}"
+            if self._font.size(longer)[0] > self._size[0] - 2 * MARGIN_PX:
+                lines.append(part)
+            else:
+                lines[-1] = longer
+        return lines
+
+    def _height(self, lines: list[str]) -> int:
+        return len(lines) * self._font.get_linesize() + MARGIN_PX
+
+    def _write(self, lines: list[str], top: int) -> None:
+        strip = self._pygame.Surface((self._size[0], self._height(lines)), self._pygame.SRCALPHA)
         strip.fill(PAPER)
-        strip.blit(written, (MARGIN_PX, MARGIN_PX // 2))
-        self._surface.blit(strip, (0, height - strip.get_height()))
+        for number, line in enumerate(lines):
+            strip.blit(self._font.render(line, True, INK), (MARGIN_PX, MARGIN_PX // 2 + number * self._font.get_linesize()))
+        self._surface.blit(strip, (0, top))

@@ -1,0 +1,148 @@
+"""`remi-stream measure`: a row of measurements of a running pipeline."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn
+from rich.table import Table
+
+from remi_stream.cli.compare import told
+from remi_stream.config import BUS, CONTROL, port
+from remi_stream.errors import RemiError, UsageError, unknown
+from remi_stream.link import Context, Subscriber, ask_control
+from remi_stream.measure.meters import Meters, Sheet, checked
+from remi_stream.measure.quantities import FILTER, MOTION, POSE, Kind
+from remi_stream.measure.table import check
+from remi_stream.messages import Bodies
+
+FIRST_WITHIN_S = 5.0
+PATIENCE_S = 0.1
+NARROWEST = 120
+
+
+def measure(
+    condition: Annotated[str, typer.Option(help="What is going on: Optimal, 'Low Light', or words of your own.")] = "Optimal",
+    seconds: Annotated[float, typer.Option(help="How long to measure.", min=1, max=60)] = 5.0,
+    camera: Annotated[str | None, typer.Option(help="Which camera, if there are several.")] = None,
+    csv: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Add a row with REMI's columns; and ours to FILE-honest.csv.")
+    ] = None,
+    filter_csv: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Add a row with the columns of REMI's relay: what its filter does.")
+    ] = None,
+    name: Annotated[str, typer.Option(help="Name of the daemon to measure.")] = "default",
+) -> int:
+    """Measure a running pipeline for some seconds: REMI's numbers, and honest ones."""
+    condition = checked(condition)
+    files = files_of(csv, filter_csv)
+    for kind, path in files.items():
+        check(path, kind.columns)
+    ask = partial(ask_control, port(name, CONTROL))
+    status = ask({"ask": "status"})
+    camera = chosen(camera, status)
+    with closing(Context()) as context:
+        bus = Subscriber(context, port(name, BUS), [f"bodies/{camera}"])
+        first = _first(bus, camera)
+        engine = first.engine if ", " in status["engine"] else status["engine"]
+        meters = Meters({camera: engine}, ask, seconds)
+        frames = _listen(bus, meters, first, seconds)
+    sheets = meters.measure(camera, condition, time.monotonic())
+    print(f"{camera}, {engine}: {frames} frames in {seconds:g} s, condition {condition}")
+    for sheet in sheets:
+        _print(sheet)
+    for path in written(sheets, files):
+        print(f"row added to {path}")
+    return 0
+
+
+def files_of(csv: Path | None, filter_csv: Path | None) -> dict[Kind, Path]:
+    """Which file gets which row."""
+    files = {POSE: csv, MOTION: csv.with_name(f"{csv.stem}-honest{csv.suffix}")} if csv else {}
+    return {**files, **({FILTER: filter_csv} if filter_csv else {})}
+
+
+def chosen(camera: str | None, status: dict[str, Any]) -> str:
+    """The camera to measure. Raises UsageError if several could be meant, or this one is not there."""
+    cameras = status["cameras"]
+    if not cameras:
+        raise RemiError(f"The pipeline '{status['name']}' has no camera yet. Look at remi-stream status --name {status['name']}")
+    if camera is None and len(cameras) > 1:
+        raise UsageError(f"There are several cameras; name one with --camera: {', '.join(sorted(cameras))}")
+    camera = camera or next(iter(cameras))
+    if camera not in cameras:
+        raise unknown("camera", camera, cameras)
+    return camera
+
+
+def written(sheets: list[Sheet], files: dict[Kind, Path]) -> Iterator[Path]:
+    """Write the rows that somebody wants; give the paths."""
+    recorded_at = datetime.now()
+    found = {sheet.kind: sheet for sheet in sheets}
+    for kind, path in files.items():
+        if kind not in found:
+            raise RemiError(f"The relay has measured no filter, so nothing is added to {path}.")
+        yield found[kind].append_to(path, recorded_at)
+
+
+def _listen(bus: Subscriber, meters: Meters, first: Bodies, seconds: float) -> int:
+    """Give the first bodies and those of so many seconds to the meters; the first are what the second are compared with."""
+    now = time.monotonic()
+    meters.take(first, now)
+    frames, end = 0, now + seconds
+    with _progress() as progress:
+        task = progress.add_task(f"measuring {first.camera}", total=seconds)
+        while now < end:
+            bodies = _next(bus, first.camera, min(PATIENCE_S, end - now))
+            now = time.monotonic()
+            if bodies is not None:
+                meters.take(bodies, now)
+                frames += 1
+            progress.update(task, completed=seconds - (end - now))
+    return frames
+
+
+def _first(bus: Subscriber, camera: str) -> Bodies:
+    """Wait for the first bodies."""
+    give_up_at = time.monotonic() + FIRST_WITHIN_S
+    while (bodies := _next(bus, camera, PATIENCE_S)) is None:
+        if time.monotonic() > give_up_at:
+            raise RemiError(f"No bodies of camera '{camera}' within {FIRST_WITHIN_S:g} s. Look at remi-stream status")
+    return bodies
+
+
+def _next(bus: Subscriber, camera: str, timeout_s: float) -> Bodies | None:
+    """The next bodies of this camera; topics are prefixes, so "front" hears "front-door" too."""
+    item = bus.read(max(0.0, timeout_s))
+    return item[1] if item is not None and item[1].camera == camera else None
+
+
+def _progress() -> Progress:
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(30), TextColumn("{task.completed:.0f} of {task.total:.0f} s"))
+    return Progress(*columns, console=console, transient=True, disable=not sys.stderr.isatty())
+
+
+def _print(sheet: Sheet) -> None:
+    """Print a row for people: what it is called, how much, and what it means."""
+    table = Table(box=None, pad_edge=False, header_style="bold", title_justify="left", title_style="bold cyan")
+    table.title = f"\n{sheet.kind.name}" + (f": {sheet.names[-1]}" if sheet.kind is FILTER else "")
+    table.add_column("", min_width=27)
+    table.add_column("", justify="right", min_width=10)
+    table.add_column("", min_width=4)
+    table.add_column("", style="dim")
+    table.show_header = False
+    for quantity, value in zip(sheet.kind.quantities, sheet.numbers):
+        table.add_row(quantity.name, told(float(value)), quantity.unit, quantity.meaning)
+    console = Console()
+    console = console if console.is_terminal else Console(width=max(console.width, NARROWEST))
+    console.print(table)

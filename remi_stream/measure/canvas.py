@@ -1,0 +1,101 @@
+"""A white picture to draw text and bars on; the only file that imports Pillow."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from remi_stream.errors import RemiError
+
+if TYPE_CHECKING:
+    from PIL.ImageFont import FreeTypeFont
+
+Rgb = tuple[int, int, int]
+Box = tuple[float, float, float, float]
+
+FINE = 3
+"""Everything is drawn so many times larger: Pillow's shapes have hard edges."""
+COLOURS = 96
+CHECK = ((-4.5, 0.0), (-1.2, 3.6), (5.0, -4.0))
+
+
+class Canvas:
+    """Lengths are pixels of the finished picture."""
+
+    def __init__(self, width: float, height: float) -> None:
+        from PIL import Image, ImageDraw
+
+        self._image = Image.new("RGB", (round(width * FINE), round(height * FINE)), "white")
+        self._pen = ImageDraw.Draw(self._image)
+
+    def box(self, corners: Box, colour: Rgb, radius: float = 0) -> None:
+        """Fill x0 y0 x1 y1, with round corners."""
+        self._pen.rounded_rectangle(_scaled(corners), radius * FINE, fill=colour)
+
+    def bar(self, corners: Box, colour: Rgb, radius: float = 3) -> None:
+        """Fill x0 y0 x1 y1, round only where the bar ends."""
+        round_corners = (False, True, True, False)
+        radius = min(radius, (corners[2] - corners[0]) / 2)
+        self._pen.rounded_rectangle(_scaled(corners), radius * FINE, fill=colour, corners=round_corners)
+
+    def text(self, x: float, y: float, text: str, size: int, colour: Rgb, anchor: str) -> None:
+        """Write a line; anchor as Pillow has it: "lm" is left, middle."""
+        self._pen.text((x * FINE, y * FINE), text, font=_font(size), fill=colour, anchor=anchor)
+
+    def check(self, x: float, y: float, colour: Rgb) -> None:
+        """Draw a check mark around a point."""
+        points = [((x + dx) * FINE, (y + dy) * FINE) for dx, dy in CHECK]
+        self._pen.line(points, fill=colour, width=round(2.2 * FINE), joint="curve")
+
+    def save(self, path: Path) -> None:
+        """Write a PNG file, whole or not at all. Raises RemiError if it cannot be written."""
+        from PIL import Image
+
+        small = self._image.reduce(FINE).quantize(COLOURS, dither=Image.Dither.NONE)
+        part = path.with_name(f".{path.name}.part")
+        try:
+            small.save(part, "PNG", optimize=True)
+            os.replace(part, path)
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                part.unlink(missing_ok=True)
+            raise RemiError(f"{path} cannot be written: {error.strerror or error}.") from None
+
+
+def text_width(text: str, size: int) -> float:
+    """How wide a line is."""
+    return _font(size).getlength(text) / FINE
+
+
+def wrapped(text: str, size: int, width: float) -> list[str]:
+    """A text in lines that are no wider, where words allow it; a "+" ends a word, too."""
+    lines = [""]
+    for word in text.replace("+", "+\0").replace(" ", " \0").split("\0"):
+        if lines[-1] and text_width((lines[-1] + word).rstrip(), size) > width:
+            lines.append("")
+        lines[-1] += word
+    return [line.rstrip() for line in lines]
+
+
+def shortened(text: str, size: int, width: float) -> str:
+    """A line that is no wider, cut if it has to be."""
+    if text_width(text, size) <= width:
+        return text
+    while text and text_width(text + "…", size) > width:
+        text = text[:-1]
+    return text + "…"
+
+
+@functools.cache
+def _font(size: int) -> FreeTypeFont:
+    from PIL import ImageFont
+
+    return ImageFont.load_default(size * FINE)  # type: ignore[return-value]
+
+
+def _scaled(corners: Box) -> Box:
+    x0, y0, x1, y1 = corners
+    return x0 * FINE, y0 * FINE, x1 * FINE - 1, y1 * FINE - 1

@@ -1,0 +1,79 @@
+"""A file of measurements, read again: the means of its rows, condition by condition."""
+
+from __future__ import annotations
+
+import csv
+import math
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from remi_stream.errors import UsageError
+from remi_stream.measure.quantities import KINDS, Kind, kind_of
+from remi_stream.measure.window import NAN
+
+CONDITION = 1
+"""The column that says what was going on."""
+GIVE = "Give a file of measurements, as remi-stream measure --csv writes them"
+
+
+class Condition(NamedTuple):
+    """What was measured under one condition. means: by the kind's quantities, NaN for what no row knows."""
+
+    rows: int
+    means: tuple[float, ...]
+
+
+class Measurements(NamedTuple):
+    """One file. conditions: in the order in which they come first. torn: the numbers of lines that are no whole rows."""
+
+    path: Path
+    kind: Kind
+    conditions: dict[str, Condition]
+    torn: tuple[int, ...]
+
+
+def read(path: Path) -> Measurements:
+    """Read a file of any kind, known by its header. Raises UsageError if it is none, or has no row."""
+    try:
+        with open(path, newline="", encoding="utf-8-sig") as file:
+            reader = csv.reader(file)
+            header = tuple(next(reader, ()))
+            lines = [(reader.line_num, row) for row in reader if row]
+    except OSError as error:
+        raise UsageError(f"Cannot read {path}: {error.strerror}. {GIVE}") from None
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise UsageError(f"{path} is no CSV file: {error}. {GIVE}") from None
+    kind = kind_of(header)
+    if kind is None:
+        known = ", ".join(f"{each.name} ({len(each.columns)} columns)" for each in KINDS)
+        raise UsageError(f"{path} has not the columns of measurements (it has {len(header)}). Known: {known}. {GIVE}")
+    return _measurements(path, kind, lines)
+
+
+def _measurements(path: Path, kind: Kind, lines: list[tuple[int, list[str]]]) -> Measurements:
+    rows: dict[str, list[list[float]]] = {}
+    torn = []
+    for number, cells in lines:
+        if len(cells) != len(kind.columns):
+            torn.append(number)
+            continue
+        rows.setdefault(cells[CONDITION], []).append([_value(path, number, cell) for cell in cells[kind.texts :]])
+    if not rows:
+        raise UsageError(f"{path} has no rows. Measure something: remi-stream measure --csv {path}")
+    conditions = {name: Condition(len(found), _means(found)) for name, found in rows.items()}
+    return Measurements(path, kind, conditions, tuple(torn))
+
+
+def _value(path: Path, number: int, cell: str) -> float:
+    try:
+        value = float(cell)
+    except ValueError:
+        raise UsageError(f"{path}, line {number}: {cell!r:.40} is not a number. Mend or remove the line.") from None
+    return value if math.isfinite(value) else NAN
+
+
+def _means(rows: list[list[float]]) -> tuple[float, ...]:
+    known = ([value for value in column if value == value] for column in zip(*rows))
+    return tuple(float(np.mean(column)) if column else NAN for column in known)
