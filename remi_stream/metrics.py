@@ -6,12 +6,10 @@ camera has 76 series at most.
 
 from __future__ import annotations
 
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, generate_latest
-
-HOP_BUCKETS = (0.001, 0.005, 0.015, 0.05, 0.25, 2.5)
-"""Six, since a camera has one such histogram per hop."""
+HOP_BUCKETS = (0.001, 0.005, 0.015, 0.05, 0.25)
+"""Five, since a camera has one such histogram per hop."""
 LATENCY_BUCKETS = (0.01, 0.015, 0.02, 0.025, 0.035, 0.05, 0.1, 0.25, 0.5, 1.0, 10.0)
 
 
@@ -39,6 +37,14 @@ METRICS: dict[str, Metric] = {
         Metric("gauge", "remi_people", "People in the newest frame.", ("camera",)),
         Metric("counter", "remi_tracks_total", "Track ids given to people so far.", ("camera",)),
         Metric("gauge", "remi_camera_state", "1 for the state that the camera is in, 0 for the others.", ("camera", "state")),
+        Metric("counter", "remi_camera_reconnects_total", "Times that the camera came back after it was lost.", ("camera",)),
+        Metric("counter", "remi_camera_outage_seconds_total", "Time without the camera, since it was lost.", ("camera",)),
+        Metric(
+            "gauge",
+            "remi_frame_age_seconds",
+            "Time since the capture of the newest frame whose bodies arrived.",
+            ("camera",),
+        ),
         Metric("gauge", "remi_camera_nominal_fps", "Frames per second that the source promises.", ("camera",)),
         Metric(
             "histogram",
@@ -61,6 +67,12 @@ METRICS: dict[str, Metric] = {
             (),
             LATENCY_BUCKETS,
         ),
+        Metric("gauge", "remi_filter_info", "Always 1; the filter that smooths the camera's people.", ("camera", "filter")),
+        Metric("gauge", "remi_filter_lag_seconds", "How far people come out of the filter behind what went in.", ("camera",)),
+        Metric("counter", "remi_inferences_total", "Runs of the pose engine."),
+        Metric("counter", "remi_inference_people_total", "People that the pose engine has looked at, in all its runs."),
+        Metric("counter", "remi_inference_seconds_total", "Time in the pose engine."),
+        Metric("gauge", "remi_engine_info", "Always 1; the pose engine and what it runs in.", ("engine", "runtime")),
         Metric("gauge", "remi_stage_up", "1 while the stage's process is ready for work.", ("stage", "camera")),
         Metric("counter", "remi_stage_restarts_total", "Restarts of the stage's process.", ("stage", "camera")),
         Metric(
@@ -70,47 +82,23 @@ METRICS: dict[str, Metric] = {
             ("stage", "camera"),
         ),
         Metric("gauge", "remi_stage_memory_bytes", "Resident memory of the stage's process.", ("stage", "camera")),
+        Metric(
+            "counter",
+            "remi_stage_events_total",
+            "What a sink or a bridge counts of itself, by its own words.",
+            ("stage", "camera", "event"),
+        ),
         Metric("gauge", "remi_recorder_state", "1 for the state that the recorder is in, 0 for the others.", ("state",)),
         Metric("counter", "remi_recorder_bodies_total", "Bodies messages that were recorded."),
         Metric("counter", "remi_recorder_dropped_total", "Bodies messages that found no room: the disk is full or too slow."),
         Metric("counter", "remi_recorder_errors_total", "Errors of the disk; each has ended a recording."),
         Metric("counter", "remi_recorder_written_bytes_total", "Bytes written while recordings grow."),
+        Metric("gauge", "remi_gpu_info", "Always 1; a GPU of this machine.", ("gpu", "name", "driver")),
+        Metric("gauge", "remi_gpu_utilization_ratio", "Share of the last moment in which the GPU was at work, 0 to 1.", ("gpu",)),
+        Metric("gauge", "remi_gpu_memory_used_bytes", "Memory of the GPU in use, by all processes.", ("gpu",)),
+        Metric("gauge", "remi_gpu_memory_size_bytes", "Memory of the GPU.", ("gpu",)),
+        Metric("gauge", "remi_gpu_temperature_celsius", "Temperature of the GPU.", ("gpu",)),
+        Metric("gauge", "remi_gpu_power_watts", "Power that the GPU draws.", ("gpu",)),
         Metric("gauge", "remi_build_info", "Always 1; the labels say what is running.", ("version", "engine", "detector")),
     )
 }
-
-
-class Metrics:
-    """The figures of this process, one object per row of the table."""
-
-    def __init__(self) -> None:
-        disable_created_metrics()  # type: ignore[no-untyped-call]
-        self._registry = CollectorRegistry()
-        self._made = {metric.name: _make(metric, self._registry) for metric in METRICS.values()}
-
-    def add(self, name: str, amount: float, **labels: str) -> None:
-        """Let a counter grow."""
-        self._of(name, labels).inc(amount)
-
-    def set(self, name: str, value: float, **labels: str) -> None:
-        """Set a gauge."""
-        self._of(name, labels).set(value)
-
-    def observe(self, name: str, seconds: float, **labels: str) -> None:
-        """Add to a histogram."""
-        self._of(name, labels).observe(seconds)
-
-    def text(self) -> bytes:
-        """Everything, in Prometheus' text format."""
-        return generate_latest(self._registry)
-
-    def _of(self, name: str, labels: dict[str, str]) -> Any:
-        made = self._made[name]
-        return made.labels(**labels) if labels else made
-
-
-def _make(metric: Metric, registry: CollectorRegistry) -> Counter | Gauge | Histogram:
-    if metric.kind == "histogram":
-        return Histogram(metric.name, metric.help, metric.labels, registry=registry, buckets=metric.buckets)
-    kind = Counter if metric.kind == "counter" else Gauge
-    return kind(metric.name, metric.help, metric.labels, registry=registry)

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from remi_stream.config import Config
+from remi_stream.capture.source import kind_of
+from remi_stream.config import Camera, Config
 from remi_stream.topics import BUS, TOPICS
 
 
@@ -34,6 +35,8 @@ class Row(NamedTuple):
 
 ROWS: tuple[Row, ...] = (
     Row("capture", "remi_stream.capture.stage:make", writes=("frames", "preview", "cameras"), per_camera=True),
+    Row("remi_source", "remi_stream.capture.remi:make", writes=("poses", "cameras"), per_camera=True),
+    Row("replay", "remi_stream.capture.replay:make", writes=("poses", "preview", "cameras"), per_camera=True),
     Row("detect", "remi_stream.detect.stage:make", ("frames", "searches"), ("detections",), booked=False, nice=5),
     Row("pose", "remi_stream.pose.stage:make", ("detections", "frames"), ("poses", "searches"), start_s=60.0),
     Row(
@@ -42,23 +45,42 @@ ROWS: tuple[Row, ...] = (
         reads=("poses", "cameras", "health", "preview"),
         writes=("bodies", "preview", "camera", "health"),
     ),
-    Row("web", "remi_stream.sinks.web.stage:make", ("bodies", "camera", "preview"), nice=5),
+    Row("web", "remi_stream.sinks.web.stage:make", ("bodies", "camera", "health", "preview"), nice=5),
     Row("exporter", "remi_stream.sinks.exporter:make", ("bodies", "camera", "health"), nice=5),
     Row("recorder", "remi_stream.sinks.recorder:make", ("bodies", "camera", "health", "preview"), stop_s=60.0),
     Row("display", "remi_stream.sinks.display.stage:make", ("bodies", "camera", "health", "preview"), nice=5),
+    Row("remi", "remi_stream.sinks.remi_tcp:make", ("bodies",)),
 )
+
+
+GIVE_BODIES = {"remi": "remi_source", "recording": "replay"}
+"""The kinds of sources that give bodies at once, and the rows that are for them; the others give pictures."""
 
 
 def rows(config: Config) -> list[tuple[Row, str]]:
     """The processes of a pipeline, as (row, camera); camera is "" where a process serves all."""
+    sees = any(gives_pictures(camera) for camera in config.cameras)
     asked_for = {
+        "detect": sees,
+        "pose": sees,
         "exporter": config.metrics,
         "web": config.viewer == "web",
         "recorder": config.record is not None,
         "display": config.display,
+        "remi": config.remi_relay is not None,
     }
     wanted = [row for row in ROWS if asked_for.get(row.name, True)]
-    return [(row, camera) for row in wanted for camera in ([each.name for each in config.cameras] if row.per_camera else [""])]
+    return [(row, camera) for row in wanted for camera in (sources(row, config) if row.per_camera else [""])]
+
+
+def sources(row: Row, config: Config) -> list[str]:
+    """The cameras that a row of one process for each camera is for, by the kind of their source."""
+    return [camera.name for camera in config.cameras if GIVE_BODIES.get(kind_of(camera.source), "capture") == row.name]
+
+
+def gives_pictures(camera: Camera) -> bool:
+    """Whether a camera gives pictures, and not bodies at once."""
+    return kind_of(camera.source) not in GIVE_BODIES
 
 
 def row_of(name: str) -> Row:

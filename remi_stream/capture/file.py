@@ -45,6 +45,14 @@ class FileSource:
         self.fps = float(self._stream.average_rate or 0)
         self._pictures = self._decode()
 
+    @property
+    def duration_s(self) -> float:
+        """How long it lasts, as far as the file tells; 0 if it does not."""
+        stream, container = self._stream, self._container
+        if stream.duration and stream.time_base:
+            return float(stream.duration * stream.time_base)
+        return (container.duration or 0) / av.time_base
+
     def read(self) -> Picture | None:
         """Give the next picture, in realtime when it is due."""
         try:
@@ -64,11 +72,11 @@ class FileSource:
         start, last, step = 0.0, -1.0, 1 / (self.fps or 30.0)
         while True:
             first = None
-            for frame in self._frames():
+            for frame in self.frames():
                 time_s = float(frame.time or 0.0)
                 first = time_s if first is None else first
                 last = start + time_s - first
-                yield _picture_of(frame), last
+                yield picture_of(frame), last
             if first is None:
                 raise RemiError(f"{self._path} has no picture that can be decoded ({self.broken} broken). Give another file")
             if not self._loop:
@@ -76,7 +84,7 @@ class FileSource:
             start = last + step
             self._container.seek(0)
 
-    def _frames(self) -> Iterator[av.VideoFrame]:
+    def frames(self) -> Iterator[av.VideoFrame]:
         """Decode packet by packet, so that a broken one costs one picture and is counted."""
         packets = self._container.demux(self._stream)
         while True:
@@ -93,7 +101,7 @@ class FileSource:
                     log.warning("%s: broken data at %s; such frames are left out", self.description, _words(error))
 
 
-def _picture_of(frame: av.VideoFrame) -> np.ndarray:
+def picture_of(frame: av.VideoFrame) -> np.ndarray:
     """Give the frame as BGR, upright: phones store the turn beside the picture."""
     image = frame.to_ndarray(format="bgr24")
     turns = round(frame.rotation / 90) % 4

@@ -65,10 +65,25 @@ def open_source(camera: Camera, *, again: bool = False) -> Source:
     return FileSource(camera.source, realtime=camera.realtime, loop=camera.loop)
 
 
+def check_source(camera: Camera) -> None:
+    """Raise UsageError for a source that cannot be one, as far as its name and its options tell."""
+    if kind_of(camera.source) == "remi":
+        from remi_stream.capture.remi import check_camera
+
+        check_camera(camera)
+    elif kind_of(camera.source) == "recording":
+        from remi_stream.capture import replay
+
+        replay.check_camera(camera)
+    else:
+        open_source(camera)
+
+
 def kind_of(source: str) -> str:
-    """Which kind of source a name means: "synthetic", "webcam", "rtsp", "images" or "file"."""
-    if source.startswith("synthetic:"):
-        return "synthetic"
+    """Which kind of source a name means: "synthetic", "webcam", "rtsp", "images" or "file"; "remi", "recording" give bodies."""
+    for kind in ("synthetic", "remi", "recording"):
+        if source.startswith(f"{kind}:"):
+            return kind
     if source.startswith("/dev/"):
         return "webcam"
     if "://" in source:

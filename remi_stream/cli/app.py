@@ -7,7 +7,28 @@ from typing import Annotated
 import typer
 
 from remi_stream import __version__
-from remi_stream.cli import bench, cameras, convert, doctor, engines, lift, live, models, play, recordings, status, tail, view
+from remi_stream.cli import (
+    bench,
+    cameras,
+    compare,
+    control,
+    convert,
+    doctor,
+    engines,
+    evaluate,
+    export,
+    files,
+    lift,
+    live,
+    measure,
+    models,
+    play,
+    recordings,
+    replay,
+    status,
+    tail,
+    view,
+)
 
 app = typer.Typer(
     help="A camera's picture in, moving SMPL bodies out, live.",
@@ -19,7 +40,9 @@ app = typer.Typer(
 app.command(rich_help_panel="Run")(play.demo)
 app.command(rich_help_panel="Run")(live.webcam)
 app.command(rich_help_panel="Run")(live.rtsp)
-app.command(rich_help_panel="Run")(play.video)
+app.command(rich_help_panel="Run")(live.remi)
+app.command(rich_help_panel="Run")(files.video)
+app.command(rich_help_panel="Run")(replay.play)
 app.command(rich_help_panel="Run")(play.run)
 app.command(rich_help_panel="Look")(tail.tail)
 app.command(rich_help_panel="Look")(view.view)
@@ -28,9 +51,15 @@ app.command(rich_help_panel="Look")(recordings.recordings)
 app.command(rich_help_panel="Look")(cameras.cameras)
 app.command(rich_help_panel="Look")(doctor.doctor)
 app.command(rich_help_panel="Look")(bench.bench)
+app.command(rich_help_panel="Measure")(measure.measure)
+app.command(rich_help_panel="Measure")(compare.compare)
+app.command(rich_help_panel="Measure")(evaluate.evaluate)
 app.command(rich_help_panel="Models")(engines.engines)
 app.command(rich_help_panel="Models")(convert.convert)
+app.command(rich_help_panel="Files")(files.images)
+app.command(rich_help_panel="Files")(export.export)
 app.command(rich_help_panel="Files")(lift.lift)
+app.add_typer(control.app, name="control", rich_help_panel="Run")
 app.add_typer(models.app, name="models", rich_help_panel="Models")
 
 

@@ -1,4 +1,4 @@
-"""`webcam` and `rtsp`: one real camera, in the foreground, until it is stopped."""
+"""`webcam`, `rtsp` and `remi`: one live source, in the foreground, until it is stopped."""
 
 from __future__ import annotations
 
@@ -8,12 +8,16 @@ from typing import Annotated, Any
 import typer
 
 from remi_stream.capture.address import PASSWORD, USER, check_url, has_password
-from remi_stream.cli.options import LogFormat, with_options
+from remi_stream.cli.options import LogFormat, pipeline_options, with_options
 from remi_stream.cli.play import Focal, start, with_pipeline_options
 from remi_stream.errors import UsageError
+from remi_stream.formats.remi import PORT, address_of
 from remi_stream.log import start_log
 
 log = logging.getLogger("remi_stream")
+
+OF_PICTURES = ("engine", "detector", "max_people", "subject", "threads", "record_video")
+"""Options that mean nothing where no pictures are."""
 
 
 def camera_options(
@@ -58,6 +62,16 @@ def rtsp(
         start_log("remi", "json" if options["log_format"] is LogFormat.json else "text")
         log.warning("everybody on this machine can read a password in a command line; set %s and %s instead", USER, PASSWORD)
     return start(options, {"name": "rtsp", "source": url, "transport": transport, **_in_config(camera)})
+
+
+@with_options(pipeline_options, into="options", without=OF_PICTURES)
+def remi(
+    options: dict[str, Any],
+    listen: Annotated[str, typer.Option(help="Where REMI's pose program sends.", metavar="HOST:PORT")] = f"127.0.0.1:{PORT}",
+) -> int:
+    """Take bodies from REMI's pose program, in the place of its relay."""
+    address_of(listen)
+    return start(options, {"name": "remi", "source": f"remi:{listen}"})
 
 
 def _in_config(camera: dict[str, Any]) -> dict[str, Any]:

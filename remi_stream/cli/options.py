@@ -47,12 +47,15 @@ Duration = Annotated[float | None, typer.Option(help="Stop after so many seconds
 Record = Annotated[str | None, typer.Option(help="Record into a new folder in this one.", metavar="DIR")]
 RecordVideo = Annotated[bool, typer.Option("--record-video", help="Record the preview pictures too.")]
 Display = Annotated[bool, typer.Option("--display", help="Open a window with the picture and the bodies.")]
+RemiRelay = Annotated[str | None, typer.Option("--remi-relay", help="Feed this REMI relay too.", metavar="HOST:PORT")]
+FILTER = typer.Option(help="What smooths people; `remi-stream control filters` lists them.", metavar="NAME")
 Log = Annotated[LogFormat, typer.Option("--log-format", help="auto: a status line in a terminal, text otherwise.")]
 
 
 def pipeline_options(
     engine: Engine = "blazepose",
     detector: Detector = "blazepose",
+    filter: Annotated[str, FILTER] = "one_euro",
     max_people: Annotated[int, typer.Option(help="How many people are followed at most.", min=1, max=32)] = 4,
     subject: Annotated[Subject, typer.Option(help="Who is followed if there are more people.")] = Subject.largest,
     frames: Annotated[int | None, typer.Option(help="Stop after so many frames.", min=1)] = None,
@@ -65,17 +68,20 @@ def pipeline_options(
     record: Record = None,
     record_video: RecordVideo = False,
     display: Display = False,
+    remi_relay: RemiRelay = None,
     log_format: Log = LogFormat.auto,
 ) -> None:
     """What every pipeline takes."""
 
 
-def with_options(template: Callable[..., None], into: str) -> Callable[[Callable[..., int]], Callable[..., int]]:
-    """Give a command the template's options; it gets them as one map, its parameter `into`."""
+def with_options(
+    template: Callable[..., None], into: str, without: tuple[str, ...] = ()
+) -> Callable[[Callable[..., int]], Callable[..., int]]:
+    """Give a command the template's options, without some; it gets them as one map, its parameter `into`."""
 
     def decorate(command: Callable[..., int]) -> Callable[..., int]:
         own = [each for each in _parameters(command) if each.name != into]
-        shared = _parameters(template)
+        shared = [each for each in _parameters(template) if each.name not in without]
 
         @functools.wraps(command)
         def wrapped(**given: Any) -> int:

@@ -1,4 +1,4 @@
-"""`demo`, `video` and `run`: a pipeline in the foreground, until it ends or is stopped."""
+"""`demo` and `run`: a pipeline in the foreground, until it ends or is stopped."""
 
 from __future__ import annotations
 
@@ -11,9 +11,21 @@ from typing import Annotated, Any
 import typer
 
 from remi_stream import config as configuration
-from remi_stream.cli.options import Boxes, Display, Duration, Log, LogFormat, Record, RecordVideo, pipeline_options, with_options
+from remi_stream.cli.options import (
+    FILTER,
+    Boxes,
+    Display,
+    Duration,
+    Log,
+    LogFormat,
+    Record,
+    RecordVideo,
+    RemiRelay,
+    pipeline_options,
+    with_options,
+)
 from remi_stream.config import Config
-from remi_stream.errors import RemiError, UsageError
+from remi_stream.errors import RemiError
 from remi_stream.log import start_log
 from remi_stream.messages import Health
 from remi_stream.sample import FOCAL_PX, sample_clip
@@ -36,22 +48,6 @@ def demo(
     return start(options, camera)
 
 
-@with_pipeline_options
-def video(
-    file: Annotated[str, typer.Argument(help="Video file.")],
-    options: dict[str, Any],
-    realtime: Annotated[bool, typer.Option("--realtime", help="Play the file as a live camera would.")] = False,
-    loop: Annotated[bool, typer.Option("--loop", help="Start again at the end.")] = False,
-    focal: Focal = None,
-) -> int:
-    """Play a video file as a live camera."""
-    if not realtime:
-        raise UsageError("video: only live playing is built so far; add --realtime")
-    if not Path(file).is_file():
-        raise UsageError(f"No such video file: {file}. Give a file that exists (mp4, mkv, mov, avi, webm, ...)")
-    return start(options, {"name": _camera_name(file), "source": file, "loop": loop, "focal_px": focal})
-
-
 def run(
     pipeline: Annotated[Path, typer.Argument(help="Pipeline file (YAML).")],
     duration: Duration = None,
@@ -59,11 +55,16 @@ def run(
     record: Record = None,
     record_video: RecordVideo = False,
     display: Display = False,
+    filter: Annotated[str | None, FILTER] = None,
+    remi_relay: RemiRelay = None,
     log_format: Log = LogFormat.auto,
 ) -> int:
     """Run a pipeline file: its cameras, engine and detector."""
     values = configuration.read(pipeline)
     given = {"duration_s": duration, "name": name, "record": record, "record_video": record_video, "display": display}
+    given |= {"remi_relay": remi_relay, "filter": filter}
+    if filter:
+        values.pop("filter_options", None)
     return play(configuration.check({**values, **{key: value for key, value in given.items() if value}}), log_format)
 
 
@@ -108,8 +109,3 @@ def _failure(code: int, reason: str) -> RemiError:
     error = RemiError(reason)
     error.exit_code = code
     return error
-
-
-def _camera_name(file: str) -> str:
-    kept = "".join(letter if letter.isascii() and (letter.isalnum() or letter in "_.-") else "-" for letter in Path(file).stem)
-    return kept[:40] or "video"

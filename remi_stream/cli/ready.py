@@ -1,4 +1,4 @@
-"""What must be there before a pipeline starts: known engines and a known detector, and their weights."""
+"""What must be there before a pipeline starts: known engines, a known detector and filter, and their weights."""
 
 from __future__ import annotations
 
@@ -16,19 +16,22 @@ log = logging.getLogger("remi_stream")
 
 def make_ready(config: Config) -> None:
     """Check the names and addresses, and fetch what may be fetched on first use. Raises UsageError or RemiError."""
-    from remi_stream.capture.source import open_source
+    from remi_stream.capture.source import check_source
     from remi_stream.convert.artefact import make_artefacts
     from remi_stream.detect.detector import find_detector
+    from remi_stream.filters.choice import choose
+    from remi_stream.filters.filter import files_of
     from remi_stream.models.catalogue import known_file
     from remi_stream.models.licence import licence_notice
     from remi_stream.models.store import fault, pull
 
     for camera in config.cameras:
-        open_source(camera)
+        check_source(camera)
+    smoothing = files_of(choose(config.filter, config.filter_options))
     engines = choose_engines(config)
     require_gpus(engines)
-    finding = [known_file(name) for name in find_detector(config.detector).files]
-    posing = [(file, runtime) for manifest, runtime in engines for file in manifest.weights] + choose_lifters(config)
+    finding = [known_file(name) for name in find_detector(config.detector).files if config.engines]
+    posing = [(file, runtime) for manifest, runtime in engines for file in manifest.weights] + choose_lifters(config) + smoothing
     wanted = {file.name: file for file in [*finding, *(file for file, _ in posing)]}
     missing = [file for file in wanted.values() if fault(file)]
     if missing:

@@ -10,6 +10,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from remi_stream.errors import UsageError
+from remi_stream.sinks.recording.files import written_whole
 
 Form = Literal["coco", "cmu", "open"]
 VERSION = "AlphaPose v0.3"
@@ -62,14 +63,25 @@ def documents(results: Iterable[Result], form: Form = "coco") -> dict[str, Any]:
 
 
 def write(folder: Path, results: Iterable[Result], form: Form = "coco") -> list[Path]:
-    """Write the files of this form into a folder; give their paths."""
-    paths = []
-    for name, document in documents(results, form).items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(document))
-        paths.append(path)
-    return paths
+    """Write the files of this form into a folder, each whole or not at all; give their paths. Raises OSError."""
+    if form == "coco":
+        return [_written(folder / RESULTS, listed(_object(result) for result in results))]
+    return [_written(folder / name, [json.dumps(document)]) for name, document in documents(results, form).items()]
+
+
+def listed(objects: Iterable[Any]) -> Iterator[str]:
+    """A list in JSON, piece by piece: a long film's people are never all in memory."""
+    yield "["
+    for number, each in enumerate(objects):
+        yield (", " if number else "") + json.dumps(each)
+    yield "]"
+
+
+def _written(path: Path, text: Iterable[str]) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with written_whole(path) as file:
+        file.writelines(piece.encode() for piece in text)
+    return path
 
 
 def read(path: Path) -> list[Result]:

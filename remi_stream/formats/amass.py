@@ -27,3 +27,9 @@ def motion(
         "gender": np.array("neutral"),
         "mocap_framerate": np.array(fps),
     }
+
+
+def with_hands(motion: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The same as AMASS' own files have it: poses (N, 156) with flat hands, betas (16,), dmpls (N, 8) of zeros."""
+    poses = np.pad(motion["poses"][:, :66], [(0, 0), (0, 90)])
+    return {**motion, "poses": poses, "betas": np.pad(motion["betas"], (0, 6)), "dmpls": np.zeros((len(poses), 8), np.float32)}

@@ -67,6 +67,10 @@ OPERATIONS = [
 """What pickles of arrays in plain containers consist of, in protocols 3 to 5."""
 
 
+SAID_LETTERS = 100
+"""So much at most is said of why a pickle is damaged; some of it may be the pickle's own words."""
+
+
 class RefusedError(Exception):
     """A pickle asks for what no array needs; its one argument is what."""
 
@@ -82,7 +86,7 @@ def unpickle(payload: bytes, what: str) -> Any:
     except RefusedError as error:
         raise RemiError(f"{what} would do more than hold arrays when it is read (it asks for {error}); it is refused.") from None
     except (*BROKEN, RecursionError) as error:
-        why = str(error).partition("\n")[0] or type(error).__name__
+        why = re.sub(r"[^ -~]", "?", str(error).partition("\n")[0])[:SAID_LETTERS] or type(error).__name__
         raise RemiError(f"{what} is damaged, or no pickle of arrays ({why}).") from None
 
 
@@ -108,7 +112,7 @@ class Arrays(pickle.Unpickler):
         """The stand-in for one of NumPy's makers of arrays. Raises RefusedError for any other name."""
         full = f"{module}.{name}"
         if full not in MAKERS:
-            raise RefusedError(full)
+            raise RefusedError(full if re.fullmatch(r"[A-Za-z0-9_.]{1,60}", full) else "something that has no plain name")
         return MAKERS[full]
 
 
@@ -161,7 +165,7 @@ class Maker:
         object.__setattr__(self, "_make", make)
 
     def __setattr__(self, name: str, value: object) -> None:
-        raise AttributeError(name)
+        raise AttributeError("a maker of arrays cannot be changed")
 
     def __call__(self, *arguments: Any) -> Any:
         """Make it."""

@@ -10,11 +10,11 @@ import pickle
 import struct
 import zlib
 from collections.abc import Mapping
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from remi_stream.errors import RemiError
+from remi_stream.errors import RemiError, UsageError
 from remi_stream.formats.array_pickle import as_array, unpickle
 from remi_stream.geometry import rotation_matrices, rotation_vectors
 
@@ -29,6 +29,16 @@ HALF_TURN = np.diag([1.0, -1.0, -1.0])
 """From the camera's axes (y down) to the viewer's (y up)."""
 LIFT = np.array([0.0, 0.8, 0.0])
 """Added to where the viewer draws the person, so that it stands on the floor."""
+LARGEST_NUMBER = 1000.0
+"""In a packet; no angle, shape or place of a body is beyond it."""
+
+
+class Stream(Protocol):
+    """What packets are read from: a file, or one that stands for a socket."""
+
+    def read(self, count: int, /) -> bytes | None:
+        """So many bytes or fewer; none at the end."""
+        ...
 
 
 class Packet(NamedTuple):
@@ -48,6 +58,14 @@ SIZES = Packet(69, 3, 10, 3)  # type: ignore[arg-type]
 """Numbers in each array."""
 
 
+def address_of(text: str) -> tuple[str, int]:
+    """Host and port of "HOST:PORT"; an IPv6 number may stand in brackets. Raises UsageError."""
+    host, _, port = text.rpartition(":")
+    if not (host and port.isascii() and port.isdigit() and 0 < int(port) < 65536):
+        raise UsageError(f"{text!r} is not an address; allowed: HOST:PORT, e.g. 127.0.0.1:{PORT}")
+    return host.removeprefix("[").removesuffix("]"), int(port)
+
+
 def make_packet(global_orient: np.ndarray, body_pose: np.ndarray, betas: np.ndarray, shift: np.ndarray) -> Packet:
     """The packet of a person: global_orient (3,), body_pose (69,), rad, camera axes; betas (10,).
 
@@ -64,6 +82,16 @@ def turned(global_orient: np.ndarray) -> np.ndarray:
 def placed(shift: np.ndarray) -> np.ndarray:
     """Where the viewer draws people with these tx, ty (..., 2): (..., 3)."""
     return np.concatenate([shift, np.zeros_like(shift[..., :1])], -1) + LIFT
+
+
+def shift_of(packet: Packet) -> np.ndarray:
+    """The tx, ty (2,) that a packet was placed with."""
+    return (packet.trans[0] - LIFT)[:2]
+
+
+def tells_pose(packet: Packet) -> bool:
+    """Whether there is a person with a pose in it: nobody, and an unknown pose, are zeros."""
+    return bool(packet.poses_body.any() or packet.poses_root.any())
 
 
 def nobody() -> Packet:
@@ -92,7 +120,7 @@ def encode(packet: Packet) -> bytes:
     return HEADER.pack(MAGIC, len(payload), zlib.crc32(payload)) + payload
 
 
-def read_packet(file: BinaryIO) -> Packet | None:
+def read_packet(file: Stream) -> Packet | None:
     """The next packet of a stream; None at its end. Raises RemiError: what follows on this stream cannot be trusted then."""
     header = read_up_to(file, HEADER.size)
     if not header:
@@ -112,7 +140,7 @@ def read_packet(file: BinaryIO) -> Packet | None:
     return read_payload(payload)
 
 
-def read_up_to(file: BinaryIO, count: int) -> bytes:
+def read_up_to(file: Stream, count: int) -> bytes:
     """So many bytes, fewer only at the end; a socket's file may give them in pieces."""
     pieces = []
     while count and (piece := file.read(count)):
@@ -141,4 +169,6 @@ def checked(content: Mapping[Any, Any], name: str, size: Any) -> np.ndarray:
         numbers = row(array)
     if not np.isfinite(numbers).all():
         raise RemiError(f"A packet of REMI has {name} with numbers that are not finite.")
+    if np.abs(numbers).max() > LARGEST_NUMBER:
+        raise RemiError(f"A packet of REMI has {name} with numbers beyond {LARGEST_NUMBER:g}.")
     return numbers

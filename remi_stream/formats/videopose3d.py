@@ -11,6 +11,7 @@ import numpy as np
 from remi_stream.errors import RemiError, UsageError
 from remi_stream.formats.clip import Clip, clip_of
 from remi_stream.formats.npz import read_npz
+from remi_stream.sinks.recording.files import written_whole
 from remi_stream.skeletons import H36M_PARENTS, JOINTS, indices
 
 COCO = JOINTS["coco17"]
@@ -106,8 +107,9 @@ def write(joints: np.ndarray, clip: Clip, stem: Path, network: str) -> list[Path
     }
     plain, named = paths(stem)
     try:
-        np.save(plain, arrays["joints_m"])
-        with named.open("wb") as file:
+        with written_whole(plain) as file:
+            np.save(file, arrays["joints_m"])
+        with written_whole(named) as file:
             np.savez_compressed(file, allow_pickle=False, **arrays)
     except OSError as error:
         raise RemiError(f"{stem} cannot be written: {error.strerror or error}.") from None

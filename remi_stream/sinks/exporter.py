@@ -8,8 +8,9 @@ import time
 
 from remi_stream.config import METRICS, Config
 from remi_stream.messages import Bodies, CameraFacts, Health
-from remi_stream.metrics import Metrics
 from remi_stream.order import Order
+from remi_stream.sinks.figures import Figures
+from remi_stream.sinks.gpu import Gpus
 from remi_stream.sinks.pages import Page, PageServer
 from remi_stream.sinks.sink import Sink
 from remi_stream.sinks.tally import Tally
@@ -24,8 +25,9 @@ class ExporterStage(Sink):
     def __init__(self, config: Config) -> None:
         super().__init__()
         self._config = config
-        self._metrics = Metrics()
-        self._tally = Tally(config, self._metrics)
+        self._figures = Figures()
+        self._tally = Tally(config, self._figures)
+        self._gpus = Gpus()
         self._lock = threading.Lock()
         self._server: PageServer | None = None
 
@@ -34,6 +36,7 @@ class ExporterStage(Sink):
         self._vitals = Vitals(time.monotonic())
         pages = {"/metrics": self._scrape, "/healthz": self._health, "/readyz": self._ready}
         self._server = PageServer(self._config.port(METRICS), pages)
+        self._gpus.open(self._figures)
         self._server.start()
 
     def step(self, message: Bodies | CameraFacts | Health) -> None:
@@ -47,10 +50,13 @@ class ExporterStage(Sink):
         """Answer no more; there is nothing to do when the port was not free."""
         if self._server:
             self._server.stop()
+        self._gpus.close()
 
     def _scrape(self) -> Page:
         with self._lock:
-            return Page(self._metrics.text(), kind=TEXT_FORMAT)
+            self._gpus.tell(self._figures)
+            self._tally.tell_time(time.monotonic())
+            return Page(self._figures.text(), kind=TEXT_FORMAT)
 
     def _health(self) -> Page:
         with self._lock:

@@ -6,19 +6,14 @@ import contextlib
 import json
 import os
 import signal
-import socket
-import subprocess
-import time
-import urllib.parse
-import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from remi_stream.config import METRICS, port
+from tests.operations.server import prometheus, wait_for
 from tests.pipeline.daemon import SYNTHETIC, Daemon, running
 from tests.sinks.scrape import fetch, scrape
 
@@ -40,53 +35,14 @@ QUERIES = {
     "remi_camera_nominal_fps": (30, 30),
     "remi_tracks_total": (1, 1),
     "remi_build_info": (1, 1),
+    "remi_frame_age_seconds": (0, 1),
+    "remi_camera_outage_seconds_total": (0, 0),
+    "rate(remi_inferences_total[10s])": (10, 40),
+    "rate(remi_inference_people_total[10s]) / rate(remi_inferences_total[10s])": (1, 1),
+    "rate(remi_inference_seconds_total[10s]) / rate(remi_inferences_total[10s])": (1e-5, 0.1),
+    "remi_engine_info * on (instance) group_left (version) remi_build_info": (1, 1),
+    "remi_filter_info": (1, 1),
 }
-
-
-class Prometheus:
-    """A server that scrapes one target every half second."""
-
-    def __init__(self, number: int) -> None:
-        self.address = f"http://127.0.0.1:{number}"
-
-    def ready(self) -> bool:
-        """Whether it answers."""
-        with contextlib.suppress(OSError):
-            return bool(urllib.request.urlopen(f"{self.address}/-/ready", timeout=1).status == 200)
-        return False
-
-    def query(self, expression: str) -> list[float]:
-        """The values of an expression; none where a metric does not exist."""
-        question = urllib.parse.urlencode({"query": expression})
-        with urllib.request.urlopen(f"{self.address}/api/v1/query?{question}", timeout=5) as answer:
-            found: list[dict[str, Any]] = json.load(answer)["data"]["result"]
-        return [float(series["value"][1]) for series in found]
-
-
-def wait_for(condition: Callable[[], Any], timeout_s: float = 20.0) -> None:
-    """Ask four times a second until the condition holds."""
-    end = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.25)
-
-
-@contextlib.contextmanager
-def prometheus(folder: Path, target: int) -> Iterator[Prometheus]:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        number = probe.getsockname()[1]
-    jobs = [{"job_name": "remi", "static_configs": [{"targets": [f"127.0.0.1:{target}"]}]}]
-    (folder / "p.yml").write_text(yaml.safe_dump({"global": {"scrape_interval": "500ms"}, "scrape_configs": jobs}))
-    command = ["prometheus", f"--config.file={folder}/p.yml", f"--storage.tsdb.path={folder}/tsdb"]
-    with open(folder / "prometheus.log", "w") as log:
-        process = subprocess.Popen([*command, f"--web.listen-address=127.0.0.1:{number}"], stderr=log)
-    server = Prometheus(number)
-    try:
-        wait_for(server.ready)
-        yield server
-    finally:
-        process.terminate()
-        process.wait(10)
 
 
 @contextlib.contextmanager

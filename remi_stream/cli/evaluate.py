@@ -1,0 +1,118 @@
+"""`remi-stream evaluate`: how far a prediction is from the truth."""
+
+from __future__ import annotations
+
+import enum
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from remi_stream.errors import DONE, UsageError
+
+if TYPE_CHECKING:
+    from remi_stream.evaluate.scores import Evaluation, Scores
+
+NARROWEST = 110
+
+
+class By(str, enum.Enum):
+    """By what people are found again."""
+
+    box = "box"
+    root = "root"
+
+
+def evaluate(
+    prediction: Annotated[Path, typer.Argument(help="A folder of results of `video`, or a person's .npz.", show_default=False)],
+    truth: Annotated[str, typer.Argument(help="sample, a 3DPW or EMDB .pkl, or another prediction.", show_default=False)],
+    joint_set: Annotated[str, typer.Option(help="smpl24, lsp14 or limbs12 (default: the first that both have).")] = "",
+    match: Annotated[By, typer.Option(help="How people are found again: boxes in the picture, or roots in space.")] = By.box,
+    offset: Annotated[float, typer.Option(help="Where in the truth the prediction's film begins, seconds.", metavar="S")] = 0.0,
+    bodies: Annotated[
+        Path | None, typer.Option(help="Folder with SMPL_MALE.pkl and SMPL_FEMALE.pkl, for the data sets.", metavar="DIR")
+    ] = None,
+    joints: Annotated[bool, typer.Option("--joints", help="Also a table of the joints.")] = False,
+    json: Annotated[Path | None, typer.Option(help="Write everything as JSON, too.", metavar="FILE")] = None,
+    plot: Annotated[Path | None, typer.Option(help="Draw a picture, too.", metavar="FILE.png")] = None,
+) -> int:
+    """Measure a prediction against the truth: MPJPE, PA-MPJPE, PVE, acceleration, rotations, who was found and mistaken."""
+    if plot and plot.suffix.lower() != ".png":
+        raise UsageError(f"--plot is a picture, FILE.png; got {plot}")
+    if bodies and not bodies.is_dir():
+        raise UsageError(f"No such folder: {bodies}. Give --bodies the one with SMPL's pickles")
+    from remi_stream.evaluate import chart, evaluation, report
+    from remi_stream.evaluate.sources import read_prediction, read_truth
+
+    true = read_truth(truth, bodies)
+    question = evaluation.Question(joint_set, match.value, offset)
+    result = evaluation.evaluate(read_prediction(prediction), true, question)
+    _tell(result, joints)
+    if json:
+        report.write(result, json)
+        print(f"numbers {json}")
+    if plot:
+        chart.draw(result, plot)
+        print(f"picture {plot}")
+    return DONE
+
+
+def _tell(result: Evaluation, joints: bool) -> None:
+    """Print the tables, and what could not be measured."""
+    from remi_stream.evaluate.chart import told
+
+    console = Console()
+    console = console if console.is_terminal else Console(width=max(console.width, NARROWEST))
+    console.print(Text(f"{result.names[0]} ({result.engine}) against the truth of {result.names[1]}", style="bold cyan"))
+    console.print(Text(f"{told(result)}\n", style="dim"))
+    console.print(table_of(result))
+    if joints and result.joints:
+        console.print()
+        console.print(joint_table(result))
+    lines = [f"not measured: {what}: {why}" for what, why in result.left_out.items()] + list(result.notes)
+    if result.extra:
+        lines.append(f"seen beside the truth's people: {result.extra} times somebody")
+    if lines:
+        console.print(Text("\n" + "\n".join(lines), style="dim"))
+
+
+def table_of(result: Evaluation) -> Table:
+    """A row for everybody, and one for each person if there are more than one."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("")
+    for name in ("found\n%", "id\nswitches", "MPJPE\nmm", "PA-MPJPE\nmm", "PVE\nmm", "acceleration\nmm/frame²", "\nm/s²"):
+        table.add_column(name, justify="right")
+    for name in ("rotation\ndeg", "root\nmm"):
+        table.add_column(name, justify="right")
+    table.add_row("all", *_cells(result.overall), style="bold")
+    if len(result.people) > 1:
+        for track, scores in result.people.items():
+            table.add_row(f"person {track}", *_cells(scores))
+    return table
+
+
+def _cells(scores: Scores) -> list[str]:
+    switches = "-" if scores.switches is None else str(scores.switches)
+    lengths = (scores.mpjpe_mm, scores.pa_mpjpe_mm, scores.pve_mm)
+    moves = (scores.acceleration_mm, scores.acceleration_m_per_s2, scores.rotation_deg, scores.root_mm)
+    return [said(100 * scores.detection_rate), switches, *map(said, lengths), *map(said, moves)]
+
+
+def joint_table(result: Evaluation) -> Table:
+    """A row for each joint."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("joint")
+    for name in ("MPJPE\nmm", "PA-MPJPE\nmm", "rotation\ndeg"):
+        table.add_column(name, justify="right")
+    for name, scores in result.joints.items():
+        table.add_row(name, *map(said, scores))
+    return table
+
+
+def said(value: float) -> str:
+    """A number as people read it."""
+    return f"{value:.1f}" if math.isfinite(value) else "-"

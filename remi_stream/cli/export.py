@@ -1,0 +1,55 @@
+"""`remi-stream export`: a recording in other programs' formats."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from remi_stream.errors import DONE, RemiError, UsageError
+
+if TYPE_CHECKING:
+    from remi_stream.formats.exports import Export
+    from remi_stream.formats.take import Take
+
+
+def export(
+    recording: Annotated[Path, typer.Argument(help="What --record or `video --out` made.", metavar="RECORDING")],
+    to: Annotated[list[str], typer.Option(help="Which format; may be repeated, or with commas.", metavar="FORMAT")],
+    out: Annotated[
+        Path | None, typer.Option(help="A folder for each format is made in it (default: the recording).", metavar="DIR")
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")] = False,
+) -> int:
+    """Write a recording in another program's format: bvh, gltf, obj, amass, csv and more."""
+    from remi_stream.formats.exports import find_exports
+    from remi_stream.offline.opening import open_kept
+
+    exports = find_exports(to)
+    take = open_kept(recording)
+    folders = {name: (out or recording) / name for name in exports}
+    if there := [folder for folder in folders.values() if folder.exists() and not overwrite]:
+        raise UsageError(f"{there[0]} is there already. Give --overwrite to replace it, or another --out")
+    for name, wanted in exports.items():
+        files = write_whole(wanted, take, folders[name])
+        told = f"{files} {'file' if files == 1 else 'files'}" if files else "nobody was seen, no file"
+        print(f"{take.name}: {len(take.frames)} frames as {name}, {told} -> {folders[name]}")
+    return DONE
+
+
+def write_whole(wanted: Export, take: Take, folder: Path) -> int:
+    """Write a format into a folder, which is there when everything is in it; give how many files. Raises RemiError."""
+    part = folder.with_name(f".{folder.name}.part")
+    try:
+        shutil.rmtree(part, ignore_errors=True)
+        part.mkdir(parents=True)
+        files = wanted.write(take, part)
+        shutil.rmtree(folder, ignore_errors=True)
+        part.replace(folder)
+    except OSError as error:
+        raise RemiError(f"Cannot write {folder}: {error.strerror or error}. Give another --out, or make room") from None
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    return len(files)

@@ -1,0 +1,33 @@
+"""`remi-stream play`: a recording on the bus, as if it happened now."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from remi_stream.cli.files import camera_name
+from remi_stream.cli.options import FILTER, pipeline_options, with_options
+from remi_stream.cli.play import start
+
+OF_ENGINES = ("engine", "detector", "max_people", "subject", "threads", "filter")
+"""Options that mean nothing to bodies that are there already, and the filter, which is off: what was recorded was filtered."""
+
+
+@with_options(pipeline_options, into="options", without=OF_ENGINES)
+def play(
+    options: dict[str, Any],
+    recording: Annotated[Path, typer.Argument(help="What --record or `video --out` made.", metavar="RECORDING")],
+    speed: Annotated[float, typer.Option(help="So many times as fast as it was.", min=0.01, max=100)] = 1.0,
+    loop: Annotated[bool, typer.Option("--loop", help="Start again at the end.")] = False,
+    start_s: Annotated[float, typer.Option("--from", help="Begin at this second.", min=0)] = 0.0,
+    filter: Annotated[str, FILTER] = "none",
+) -> int:
+    """Play a recording as a live camera."""
+    from remi_stream.capture.replay import Options, source_of
+    from remi_stream.offline.opening import open_kept
+
+    name = camera_name(Path(open_kept(recording).frames[0].camera))
+    source = source_of(recording.resolve(), Options(speed, start_s))
+    return start({**options, "filter": filter}, {"name": name, "source": source, "loop": loop})

@@ -1,0 +1,64 @@
+"""Everybody in a take as AlphaPose tells of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from remi_stream.formats.alphapose import Form, Result, frame_image_id, image_id, write
+from remi_stream.formats.coco_people import keypoints_of
+from remi_stream.formats.frame_numbers import numbered
+from remi_stream.formats.take import Take
+from remi_stream.messages import Bodies, Person
+from remi_stream.offline.results import DETECTED_BOX, DETECTED_SCORE
+
+BEST = 1.25
+"""What the surest key point counts for in a person's score, beside the mean of all and the box's own."""
+NOBODY_FOLLOWED = (0.0,)
+
+
+def write_coco(take: Take, folder: Path) -> list[Path]:
+    """Write `alphapose-results.json`: a list of people."""
+    return _write(take, folder, "coco")
+
+
+def write_cmu(take: Take, folder: Path) -> list[Path]:
+    """Write it by picture, with 18 joints as "bodies", and a file for each picture."""
+    return _write(take, folder, "cmu")
+
+
+def write_open(take: Take, folder: Path) -> list[Path]:
+    """Write it by picture, with 18 joints as "people", and a file for each picture."""
+    return _write(take, folder, "open")
+
+
+def _write(take: Take, folder: Path, form: Form) -> list[Path]:
+    return write(folder, results(take), form)
+
+
+def results(take: Take) -> Iterator[Result]:
+    """Everybody, frame by frame."""
+    for number, bodies in numbered(take):
+        name = image_id(take.images[number]) if take.images else frame_image_id(number)
+        for person in bodies.people:
+            if (result := result_of(name, bodies, person, followed=not take.images)) is not None:
+                yield result
+
+
+def result_of(name: str | int, bodies: Bodies, person: Person, followed: bool) -> Result | None:
+    """One person; None if the engine has not COCO's joints. The box and its score are the detector's, or else the engine's."""
+    found = keypoints_of(person, bodies.intrinsics)
+    if found is None:
+        return None
+    points, scores = found
+    x0, y0, x1, y1 = (float(edge) for edge in person.native.get(DETECTED_BOX, person.box_xyxy))
+    box_score = float(person.native.get(DETECTED_SCORE, np.array([person.score]))[0])
+    ids = (float(person.track_id),) if followed else NOBODY_FOLLOWED
+    return Result(name, points, scores, score_of(scores, box_score), (x0, y0, x1 - x0, y1 - y0), ids)
+
+
+def score_of(scores: np.ndarray, box_score: float) -> float:
+    """A person's score, which may exceed 1, of key points' scores (K,) and the box's."""
+    return float(scores.mean() + box_score + BEST * scores.max())

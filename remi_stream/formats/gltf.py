@@ -1,0 +1,184 @@
+"""glTF 2.0 (.glb): everybody's skin on their skeleton, moving at the times that the frames had.
+
+Metres, y up, x right, z back to the camera, whose place is the origin. Skins are shaped by the median betas and move by linear
+blend skinning with four joints a vertex; SMPL's pose correctives are not in the file. Who is away has no size.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from remi_stream import __version__
+from remi_stream.body.smpl import Body
+from remi_stream.formats.glb import Glb
+from remi_stream.formats.motion import LONGEST_STEP_S, Motion, motion_of, y_up
+from remi_stream.formats.take import Take
+from remi_stream.formats.tracks import Track, drawing, tracks
+from remi_stream.geometry import cross, unit
+from remi_stream.sinks.recording.files import written_whole
+from remi_stream.sinks.views.palette import colour_of
+from remi_stream.skeletons import JOINTS, SMPL_PARENTS
+
+NAMES = JOINTS["smpl24"]
+SKIN_JOINTS = 4
+HERE, AWAY = np.ones(3, np.float32), np.zeros(3, np.float32)
+
+
+def write(take: Take, folder: Path) -> list[Path]:
+    """Write `NAME.glb` with everybody in it; nothing if nobody was seen. Raises OSError or RemiError."""
+    found = tracks(take, "gltf")
+    if not found:
+        return []
+    path = folder / f"{take.name}.glb"
+    ends_s = take.frames[-1].captured_at - take.frames[0].captured_at
+    with written_whole(path) as file:
+        file.write(scene_of(take.name, found, ends_s, 1 / take.fps))
+    return [path]
+
+
+def scene_of(name: str, found: list[Track], ends_s: float, frame_s: float) -> bytes:
+    """The file. ends_s: the time of the take's last frame; frame_s: how long a frame is shown."""
+    scene = Scene()
+    for track in found:
+        scene.add(track, y_up(motion_of(track, drawing(track.body))), ends_s, frame_s)
+    return scene.file(name)
+
+
+class Scene:
+    """People are added one by one; those of one body share its faces and weights."""
+
+    def __init__(self) -> None:
+        self._glb = Glb()
+        self._shared: dict[str, dict[str, int]] = {}
+        self._parts: dict[str, list[dict[str, Any]]] = {"nodes": [], "meshes": [], "skins": [], "materials": []}
+        self._roots: list[int] = []
+        self._samplers: list[dict[str, Any]] = []
+        self._channels: list[dict[str, Any]] = []
+
+    def add(self, track: Track, motion: Motion, ends_s: float, frame_s: float) -> None:
+        """Add somebody: a node with the skin, and the pelvis with all other joints below it."""
+        rest = motion.body.rest_joints(motion.betas)
+        root = len(self._parts["nodes"])
+        person = {"name": track.name, "children": [root + 1], "extras": {"track_id": track.track_id}}
+        person |= {"mesh": self._mesh(track, motion), "skin": self._skin(rest, root + 1)}
+        self._parts["nodes"] += [person, *_joints(rest, root + 1)]
+        self._roots.append(root)
+        self._animate(motion, root + 1)
+        times, sizes = presence(motion.times_s, ends_s, frame_s)
+        if len(times) > 1:
+            self._channel(self._glb.add(times, bounds=True), root + 1, "scale", sizes, "STEP")
+
+    def file(self, name: str) -> bytes:
+        """The bytes of all that was added."""
+        animation = {"name": name, "samplers": self._samplers, "channels": self._channels}
+        return self._glb.file(
+            {
+                "asset": {"version": "2.0", "generator": f"remi-stream {__version__}"},
+                "scene": 0,
+                "scenes": [{"name": name, "nodes": self._roots}],
+                **self._parts,
+                "animations": [animation],
+            }
+        )
+
+    def _mesh(self, track: Track, motion: Motion) -> int:
+        body = motion.body
+        vertices = body.rest_vertices(motion.betas).astype("<f4")
+        attributes = {
+            "POSITION": self._glb.add(vertices, "vertices", bounds=True),
+            "NORMAL": self._glb.add(normals(vertices, body.faces).astype("<f4"), "vertices"),
+        }
+        shared = self._shared.setdefault(body.name, {}) or self._share(body)
+        attributes |= {key: number for key, number in shared.items() if key != "indices"}
+        primitive = {"attributes": attributes, "indices": shared["indices"], "material": self._material(track, body)}
+        self._parts["meshes"].append({"name": track.name, "primitives": [primitive]})
+        return len(self._parts["meshes"]) - 1
+
+    def _share(self, body: Body) -> dict[str, int]:
+        joints, weights = strongest(body.skin_weights)
+        shared = self._shared[body.name]
+        shared["JOINTS_0"] = self._glb.add(joints, "vertices")
+        shared["WEIGHTS_0"] = self._glb.add(weights, "vertices")
+        if body.vertex_rgb is not None:
+            shared["COLOR_0"] = self._glb.add(linear(body.vertex_rgb), "vertices", normalized=True)
+        shared["indices"] = self._glb.add(body.faces.astype("<u4").reshape(-1), "indices")
+        return shared
+
+    def _material(self, track: Track, body: Body) -> int:
+        """Dull; in a colour of its own if the body has none."""
+        rgb = (255, 255, 255) if body.vertex_rgb is not None else colour_of(track.track_id)
+        colour = [*(linear(np.array(rgb)[None])[0, :3] / 65535).tolist(), 1.0]
+        surface = {"baseColorFactor": colour, "metallicFactor": 0.0, "roughnessFactor": 0.9}
+        self._parts["materials"].append({"name": track.name, "pbrMetallicRoughness": surface})
+        return len(self._parts["materials"]) - 1
+
+    def _skin(self, rest: np.ndarray, first: int) -> int:
+        """rest: (24, 3) m, where the joints are in the mesh; first: the node of the pelvis."""
+        inverse = np.tile(np.eye(4, dtype="<f4"), (len(rest), 1, 1))
+        inverse[:, 3, :3] = -rest  # glTF's matrices are stored column by column
+        skin = {"inverseBindMatrices": self._glb.add(inverse.reshape(-1, 16)), "skeleton": first}
+        self._parts["skins"].append({**skin, "joints": list(range(first, first + len(rest)))})
+        return len(self._parts["skins"]) - 1
+
+    def _animate(self, motion: Motion, first: int) -> None:
+        times = self._glb.add(motion.times_s.astype("<f4"), bounds=True)
+        self._channel(times, first, "translation", motion.pelvis_m)
+        for joint in range(len(NAMES)):
+            self._channel(times, first + joint, "rotation", motion.rotations[:, joint])
+
+    def _channel(self, times: int, node: int, path: str, values: np.ndarray, interpolation: str = "LINEAR") -> None:
+        sampler = {"input": times, "output": self._glb.add(values.astype("<f4")), "interpolation": interpolation}
+        self._channels.append({"sampler": len(self._samplers), "target": {"node": node, "path": path}})
+        self._samplers.append(sampler)
+
+
+def presence(times_s: np.ndarray, ends_s: float, frame_s: float) -> tuple[np.ndarray, np.ndarray]:
+    """When somebody comes and goes: times (n,) float32, rising, and sizes (n, 3) from then on. One if they are always there."""
+    gaps = np.flatnonzero(np.diff(times_s) > LONGEST_STEP_S)
+    keys = [(0.0, AWAY)] if times_s[0] > 0 else []
+    keys += [(float(times_s[0]), HERE)]
+    for gap in gaps:
+        keys += [(float(times_s[gap] + frame_s), AWAY), (float(times_s[gap + 1]), HERE)]
+    if ends_s - times_s[-1] > LONGEST_STEP_S:
+        keys += [(float(times_s[-1] + frame_s), AWAY)]
+    return np.array([time_s for time_s, _ in keys], "<f4"), np.stack([size for _, size in keys])
+
+
+def strongest(weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The four joints (V, 4) uint8 that move each vertex most, and their weights (V, 4) float32 with a sum of 1."""
+    joints = np.argsort(-weights, 1, kind="stable")[:, :SKIN_JOINTS]
+    kept = np.take_along_axis(weights, joints, 1)
+    kept = (kept / kept.sum(1, keepdims=True)).astype("<f4")
+    return np.where(kept > 0, joints, 0).astype(np.uint8), kept
+
+
+def normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
+    """Which way the skin faces at each vertex, (V, 3), of length 1: the mean of the faces that touch, by their areas."""
+    a, b, c = vertices.astype(np.float64)[faces.T]
+    found = np.zeros(vertices.shape)
+    for corners in faces.T:
+        np.add.at(found, corners, cross(b - a, c - a))
+    nowhere = ~found.any(1)
+    found[nowhere] = (0, 1, 0)
+    return unit(found)
+
+
+def linear(rgb: np.ndarray) -> np.ndarray:
+    """Colours (n, 3) uint8 of sRGB as glTF has those of vertices: (n, 4) uint16, linear, opaque. IEC 61966-2-1."""
+    share = rgb / 255
+    light = np.where(share <= 0.04045, share / 12.92, ((share + 0.055) / 1.055) ** 2.4)
+    return np.concatenate([np.round(light * 65535), np.full((len(rgb), 1), 65535)], 1).astype("<u2")
+
+
+def _joints(rest: np.ndarray, first: int) -> list[dict[str, Any]]:
+    """The nodes of the joints, at rest; rest: (24, 3) m."""
+    nodes: list[dict[str, Any]] = []
+    for joint, parent in enumerate(SMPL_PARENTS):
+        place = rest[joint] - rest[parent] if joint else rest[0]
+        nodes.append({"name": NAMES[joint], "translation": place.tolist()})
+        if joint:
+            nodes[parent].setdefault("children", []).append(first + joint)
+    return nodes

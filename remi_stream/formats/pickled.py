@@ -1,0 +1,113 @@
+"""Pickles of arrays in plain containers, written piece by piece: an hour of meshes is never in memory.
+
+What is written is read by `pickle.load` and `joblib.load` of Python 3.4 and later with any NumPy. NumPy 2 itself names what
+makes its arrays by a place that NumPy before 1.26 does not have; here it has its old name, which every version knows.
+"""
+
+from __future__ import annotations
+
+import pickle
+import struct
+from collections.abc import Iterable, Iterator
+from typing import Any, BinaryIO, NamedTuple
+
+import numpy as np
+
+PROTOCOL = 4
+ARRAY = b"cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\x00\x85C\x01b\x87R"
+"""An empty array; then follows what it is to hold."""
+NUMBERS = "biuf"
+
+
+class Pieces(NamedTuple):
+    """An array that is made row by row: its first axis has as many rows as `rows` gives."""
+
+    shape: tuple[int, ...]
+    dtype: str
+    rows: Iterable[np.ndarray]
+
+
+class Items(NamedTuple):
+    """A dict whose pairs are made one after the other, in this order."""
+
+    pairs: Iterable[tuple[Any, Any]]
+
+
+def write_pickle(file: BinaryIO, value: Any) -> None:
+    """Write a value: None, bool, int, str, list, dict, arrays of numbers, arrays () of one object, Pieces, Items."""
+    file.write(pickle.PROTO + bytes([PROTOCOL]))
+    for part in parts(value):
+        file.write(part)
+    file.write(pickle.STOP)
+
+
+def parts(value: Any) -> Iterator[bytes | memoryview]:
+    """The bytes of a value."""
+    if isinstance(value, np.ndarray) and value.dtype.kind in NUMBERS:
+        yield from _array(Pieces(value.shape, value.dtype.str, [value]))
+    elif isinstance(value, np.ndarray) and value.dtype == object and value.ndim == 0:
+        yield from _boxed(value.item())
+    elif isinstance(value, Pieces):
+        yield from _array(value)
+    elif isinstance(value, dict | Items):
+        yield from _pairs(value.pairs if isinstance(value, Items) else value.items())
+    elif isinstance(value, list):
+        yield pickle.EMPTY_LIST + pickle.MARK
+        for each in value:
+            yield from parts(each)
+        yield pickle.APPENDS
+    else:
+        yield _plain(value)
+
+
+def _plain(value: Any) -> bytes:
+    if value is None:
+        return pickle.NONE
+    if isinstance(value, bool):
+        return pickle.NEWTRUE if value else pickle.NEWFALSE
+    if isinstance(value, int):
+        return pickle.LONG1 + bytes([9]) + value.to_bytes(9, "little", signed=True)
+    if isinstance(value, str):
+        text = value.encode()
+        return pickle.BINUNICODE + struct.pack("<I", len(text)) + text
+    raise TypeError(f"cannot pickle a {type(value).__name__}")
+
+
+def _pairs(pairs: Iterable[tuple[Any, Any]]) -> Iterator[bytes | memoryview]:
+    yield pickle.EMPTY_DICT + pickle.MARK
+    for key, value in pairs:
+        yield from parts(key)
+        yield from parts(value)
+    yield pickle.SETITEMS
+
+
+def _array(pieces: Pieces) -> Iterator[bytes | memoryview]:
+    kind = np.dtype(pieces.dtype).newbyteorder("<")
+    count = int(np.prod(pieces.shape, dtype=np.int64)) * kind.itemsize
+    yield _begun(pieces.shape, kind.str.lstrip("<|"), "<" if kind.itemsize > 1 else "|")
+    yield pickle.BINBYTES8 + struct.pack("<Q", count)
+    for row in pieces.rows:
+        data = np.ascontiguousarray(row, kind).reshape(-1).view(np.uint8).data
+        count -= len(data)
+        yield data
+    if count:
+        raise ValueError(f"an array of shape {pieces.shape} got {-count} bytes too many")
+    yield pickle.TUPLE + pickle.BUILD
+
+
+def _boxed(value: Any) -> Iterator[bytes | memoryview]:
+    """An array without axes that holds any object."""
+    yield _begun((), "O8", "|")
+    yield from parts([value])
+    yield pickle.TUPLE + pickle.BUILD
+
+
+def _begun(shape: tuple[int, ...], kind: str, order: str) -> bytes:
+    """An array up to where its numbers follow."""
+    version = _plain(1)
+    axes = pickle.MARK + b"".join(_plain(length) for length in shape) + pickle.TUPLE
+    numpys = b"cnumpy\ndtype\n" + _plain(kind) + pickle.NEWFALSE + pickle.NEWTRUE + pickle.TUPLE3 + pickle.REDUCE
+    flags = 63 if kind == "O8" else 0
+    ends = [_plain(3), _plain(order), pickle.NONE * 3, _plain(-1), _plain(-1), _plain(flags)]
+    made = numpys + pickle.MARK + b"".join(ends) + pickle.TUPLE + pickle.BUILD
+    return ARRAY + pickle.MARK + version + axes + made + pickle.NEWFALSE

@@ -1,0 +1,49 @@
+"""A take as the files of a recording: `frames.npz`, and a `track-*.npz` for each person."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from remi_stream.formats.take import Take
+from remi_stream.messages import Person
+from remi_stream.sinks.recording.files import save_arrays
+from remi_stream.sinks.recording.rows import FRAME, frame_row, person_layout, person_row
+from remi_stream.sinks.recording.track import track_arrays
+
+Kind = tuple[int, str, str, int, int]
+"""track_id, skeleton, joints_skeleton, and how many joints and key points: what a file has one of."""
+
+
+def write(take: Take, folder: Path) -> list[Path]:
+    """Write the files; somebody whose skeleton changes gets a file for each. Raises OSError."""
+    frames, rows = bytearray(), dict[Kind, bytearray]()
+    for bodies in take.frames:
+        frames += frame_row(bodies)
+        for person in bodies.people:
+            kind = kind_of(person)
+            rows.setdefault(kind, bytearray()).extend(person_row(bodies, person, person_layout(*kind[3:])))
+    written = [_write_frames(folder / "frames.npz", np.frombuffer(bytes(frames), FRAME))]
+    for (kind, data), name in zip(rows.items(), _names(list(rows))):
+        path = folder / f"{name}.npz"
+        track = np.frombuffer(bytes(data), person_layout(*kind[3:]))
+        save_arrays(path, track_arrays(track, kind[0], kind[1], kind[2]))
+        written.append(path)
+    return written
+
+
+def kind_of(person: Person) -> Kind:
+    """Which file somebody belongs to."""
+    return person.track_id, person.skeleton, person.joints_skeleton, len(person.joints_m), len(person.keypoints_px)
+
+
+def _write_frames(path: Path, frames: np.ndarray) -> Path:
+    fields = {"epochs": "epoch", "frame_ids": "frame_id", "captured_at": "captured_at", "people": "people"}
+    save_arrays(path, {name: frames[field] for name, field in fields.items()})
+    return path
+
+
+def _names(kinds: list[Kind]) -> list[str]:
+    earlier = [sum(other[0] == kind[0] for other in kinds[:index]) for index, kind in enumerate(kinds)]
+    return [f"track-{kind[0]:06d}" + (f"-{count + 1}" if count else "") for kind, count in zip(kinds, earlier)]

@@ -1,0 +1,66 @@
+"""A folder of pictures, each of its own: nobody goes on from one to the next."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from remi_stream.capture.images import ENDINGS, natural
+from remi_stream.errors import RemiError, UsageError
+from remi_stream.messages import Frame
+from remi_stream.offline.footage import frame_of
+
+FPS = 30.0
+"""Of the film that is made of them."""
+
+
+class Pictures:
+    """The pictures of a folder in the order in which people count; upright, as their EXIF data says."""
+
+    def __init__(self, folder: Path, name: str, focal_px: float | None) -> None:
+        self.name, self.source = name, folder
+        self.apart, self.fps, self.total = True, FPS, 0
+        self.left_out: list[str] = []
+        self.names: list[str] = []
+        self._focal_px = focal_px
+        self._files: list[Path] = []
+
+    def open(self) -> None:
+        """List the pictures. Raises UsageError when there are none."""
+        try:
+            files = [file for file in self.source.iterdir() if file.suffix.lower() in ENDINGS and file.is_file()]
+        except OSError as error:
+            raise UsageError(f"{self.source} is no folder of pictures: {error.strerror}. Give one that exists") from None
+        if not files:
+            raise UsageError(f"No pictures in folder {self.source}; looked for {', '.join(ENDINGS)}")
+        self._files = sorted(files, key=natural)
+        self.total = len(files)
+
+    def frames(self, skip: int) -> Iterator[Frame]:
+        """Give the pictures that can be read."""
+        for file in self._files:
+            image = read(file)
+            if image is None:
+                self.left_out.append(file.name)
+                continue
+            self.names.append(file.name)
+            number = len(self.names) - 1
+            if number >= skip:
+                yield frame_of(self.name, number, number / FPS, image, self._focal_px)
+        if not self.names:
+            raise RemiError(f"None of the {self.total} pictures in {self.source} can be read. Give whole picture files")
+
+    def close(self) -> None:
+        """Nothing to let go of."""
+
+
+def read(file: Path) -> np.ndarray | None:
+    """A picture (H, W, 3) uint8 BGR, or None if it cannot be read."""
+    try:
+        data = np.fromfile(file, np.uint8)
+        return cv2.imdecode(data, cv2.IMREAD_COLOR) if len(data) else None
+    except (OSError, cv2.error):
+        return None

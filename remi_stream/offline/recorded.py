@@ -1,0 +1,122 @@
+"""A recording as a take: the frames that were recorded, in their order.
+
+Frames that are missing in a recording are left out; the times stay true. Epochs and numbers of frames are those of the camera.
+"""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, overload
+
+import numpy as np
+
+from remi_stream.errors import RemiError
+from remi_stream.formats.take import Take
+from remi_stream.messages import Bodies, Person, Smpl
+from remi_stream.sinks.recording.index import EpochEntry, Index, read_index
+
+Arrays = dict[str, np.ndarray]
+Key = tuple[int, int]
+"""Epoch and frame_id, as they were recorded."""
+
+
+def open_recording(folder: Path) -> Take:
+    """The take of a finished recording. Raises RemiError if it cannot be read."""
+    index = read_index(folder)
+    frames = RecordedFrames(
+        index, read_arrays(folder / "frames.npz"), [read_arrays(folder / track.file) for track in index.tracks]
+    )
+    if not frames:
+        raise RemiError(f"{folder} holds no frame. Record again: remi-stream demo --record {folder.parent}")
+    return Take(folder.resolve().name, index.epochs[0].size, index.fps or frames.mean_fps, frames)
+
+
+class RecordedFrames(Sequence[Bodies]):
+    """Made of a recording's arrays when they are looked at."""
+
+    def __init__(self, index: Index, frames: Arrays, tracks: Sequence[Arrays]) -> None:
+        self._camera, self._tracks = index.camera, tracks
+        self._epochs = {epoch.epoch: epoch for epoch in index.epochs}
+        self._keys = keys_of(frames)
+        self._times = frames["captured_at"] - frames["captured_at"][:1]
+        self._rows: dict[Key, list[tuple[int, int]]] = {}
+        for number, track in enumerate(tracks):
+            for row, key in enumerate(keys_of(track)):
+                self._rows.setdefault(key, []).append((number, row))
+
+    @property
+    def mean_fps(self) -> float:
+        """Frames a second, over all the time."""
+        duration_s = float(self._times[-1])
+        return (len(self) - 1) / duration_s if duration_s > 0 else 30.0
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+    @overload
+    def __getitem__(self, index: int) -> Bodies: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[Bodies]: ...
+
+    def __getitem__(self, index: int | slice) -> Bodies | list[Bodies]:
+        if isinstance(index, slice):
+            return [self[place] for place in range(*index.indices(len(self)))]
+        key = self._keys[index]
+        return self._bodies(key, self._epochs[key[0]], float(self._times[index]))
+
+    def _bodies(self, key: Key, epoch: EpochEntry, at: float) -> Bodies:
+        return Bodies(
+            camera=self._camera,
+            epoch=epoch.epoch,
+            frame_id=key[1],
+            captured_at=at,
+            engine=epoch.engine,
+            size=epoch.size,
+            intrinsics=epoch.intrinsics,
+            people=[_person(self._tracks[track], row) for track, row in self._rows.get(key, [])],
+        )
+
+
+def keys_of(arrays: Arrays) -> list[Key]:
+    """Which frames the rows of a file are."""
+    return list(zip(arrays["epochs"].tolist(), arrays["frame_ids"].tolist()))
+
+
+def _person(track: Arrays, row: int) -> Person:
+    values: dict[str, Any] = {name: track[name][row] for name in ("keypoints_px", "keypoint_scores", "joints_m")}
+    skeleton, of_joints = str(track["skeleton"]), str(track["joints_skeleton"])
+    return Person(
+        track_id=int(track["track_id"]),
+        score=float(track["scores"][row]),
+        box_xyxy=track["boxes_xyxy"][row],
+        skeleton=skeleton,
+        joints_skeleton="" if of_joints == skeleton else of_joints,
+        smpl=_smpl(track, row),
+        **values,
+    )
+
+
+def _smpl(track: Arrays, row: int) -> Smpl | None:
+    if "poses" not in track or np.isnan(track["global_orient"][row]).any():
+        return None
+    return Smpl(
+        body="smpl" if str(track["body"]) == "smpl" else "open",
+        global_orient=track["global_orient"][row],
+        body_pose=track["poses"][row, 3:],
+        betas=track["frame_betas"][row],
+        transl=track["transl"][row],
+        joint_confidence=track["joint_confidence"][row],
+    )
+
+
+def read_arrays(path: Path) -> Arrays:
+    """The arrays of a file. Raises RemiError."""
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            return {name: stored[name] for name in stored.files}
+    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
+        why = getattr(error, "strerror", None) or error
+        raise RemiError(f"{path} cannot be read ({why}). The recording is damaged; take another copy of it") from None

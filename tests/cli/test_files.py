@@ -1,0 +1,163 @@
+"""`remi-stream video` and `images`: the real commands on the sample clip and on small films."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from remi_stream.offline.results import open_take
+from remi_stream.resources import data_file
+from tests.cli.command import finish, start, turn_until
+from tests.clip import BLAZEPOSE, SMPL, truth
+from tests.offline.films import film
+from tests.offline.seer import files
+
+SAMPLE = str(data_file("sample.mp4"))
+QUICK = ("--engine", "synthetic", "--detector", "synthetic")
+
+
+def remi(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-m", "remi_stream", *arguments], capture_output=True, text=True, timeout=600)
+
+
+def assert_sample(folder: Path, count: int) -> None:
+    """Everybody is there, once, where the truth has them."""
+    take = open_take(folder)
+    assert (len(take.frames), take.fps, take.size) == (count, 30.0, (1280, 720))
+    assert [[person.track_id for person in bodies.people] for bodies in take.frames] == [[1]] * count
+    seen = np.array([bodies.people[0].keypoints_px[BLAZEPOSE] for bodies in take.frames])
+    assert np.linalg.norm(seen - truth()["joints_px"][:count, SMPL], axis=-1).mean() < 6.5
+    for bodies in take.frames:
+        native = bodies.people[0].native
+        assert native["detected_xyxy"].shape == (4,)
+        assert 0.5 <= native["detected_score"][0] <= 1
+
+
+def check_killed_run(tmp_path: Path, count: int, chunk: int, kill_after: int) -> None:
+    """Twice without a fault, once killed at a chunk's end and gone on with: always the same bytes."""
+    options = ("--frames", str(count), "--chunk", str(chunk), "--focal", "1150", "--format", "npz")
+    done = remi("video", SAMPLE, "--out", str(tmp_path / "whole"), *options)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert f"sample: {count} frames, 1 person" in done.stdout
+    process = start("video", SAMPLE, "--out", str(tmp_path / "killed"), *options)
+    chunks = tmp_path / f"killed/.sample.part/raw/take/{kill_after:06d}.msgpack"
+    turn_until(lambda: None, chunks.exists, 600)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    assert [path.name for path in (tmp_path / "killed").iterdir()] == [".sample.part"]
+    again = remi("video", SAMPLE, "--out", str(tmp_path / "killed"), *options)
+    assert again.returncode == 0, again.stderr
+    assert "by an earlier run)" in again.stdout
+    assert files(tmp_path / "killed/sample") == files(tmp_path / "whole/sample")
+    assert_sample(tmp_path / "whole/sample", count)
+
+
+@pytest.mark.timeout(600)
+def test_killed_run_of_the_sample_clip_ends_with_the_same_bytes(tmp_path: Path) -> None:
+    check_killed_run(tmp_path, count=16, chunk=4, kill_after=1)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+def test_all_240_frames_of_the_sample_clip_have_a_body_also_after_a_kill(tmp_path: Path) -> None:
+    check_killed_run(tmp_path, count=240, chunk=60, kill_after=1)
+
+
+def test_several_films_and_folders_are_worked_through_and_a_bad_one_is_told(tmp_path: Path) -> None:
+    (tmp_path / "in/more").mkdir(parents=True)
+    film(tmp_path / "in/a.mp4", frames=9)
+    film(tmp_path / "in/more/a.mp4", frames=5)
+    (tmp_path / "in/more/10.mp4").write_bytes(b"no film")
+    (tmp_path / "in/more/b.txt").write_text("no film")
+    result = remi(
+        "video", str(tmp_path / "in/more"), str(tmp_path / "in/a.mp4"), "--out", str(tmp_path / "out"), *QUICK, "--every", "2"
+    )
+    assert result.returncode == 3
+    assert result.stderr.count("\n") == 1
+    assert "10.mp4 cannot be read as a video" in result.stderr
+    assert result.stdout.count("\n") == 2
+    assert [len(open_take(tmp_path / "out" / name).frames) for name in ("a", "a-2")] == [3, 5]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir() if not path.name.startswith(".")) == ["a", "a-2"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["video", "none.mp4", "--out", "out"], "No such video file: none.mp4"),
+        (["video", "."], "No video in folder ."),
+        (["video", SAMPLE], "Give --out DIR, or --realtime"),
+        (["video", SAMPLE, "--out", "out", "--viewer", "none"], "--viewer is for films that are played live (--realtime)"),
+        (["video", SAMPLE, "--out", "out", "--loop"], "--loop is for films that are played live"),
+        (["video", SAMPLE, "--realtime", "--every", "2"], "--every is for films that are worked through"),
+        (["video", SAMPLE, "--realtime", "--start", "2"], "--start is for films that are worked through"),
+        (["video", SAMPLE, SAMPLE, "--realtime"], "--realtime plays one file, got 2"),
+        (["video", SAMPLE, "--out", "out", "--start", "3", "--end", "2"], "--end 2 is not after --start 3"),
+        (["video", SAMPLE, "--out", "out", "--format", "npy"], "Unknown format 'npy'. Did you mean 'npz'?"),
+        (["video", SAMPLE, "--out", "out", "--engine", "blazepos"], "Unknown engine 'blazepos'"),
+        (["video", SAMPLE, "--out", "out", "--window", "8"], "are for --smooth smoothnet"),
+        (["images", "none", "--out", "out"], "No such folder of pictures: none"),
+        (["images", ".", "--out", "out"], "No pictures in folder"),
+    ],
+)
+def test_mistake_is_one_line_and_leaves_nothing(
+    arguments: list[str], words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from remi_stream.cli import main
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["remi-stream", *arguments])
+    assert main() == 2
+    err = capsys.readouterr().err
+    assert err.count("\n") == 1
+    assert words in err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_results_that_are_there_are_kept_unless_they_shall_be_replaced(tmp_path: Path) -> None:
+    path, out = str(film(tmp_path / "a.mp4", frames=3)), str(tmp_path / "out")
+    assert remi("video", path, "--out", out, *QUICK).returncode == 0
+    before = files(tmp_path / "out")
+    refused = remi("video", path, "--out", out, *QUICK)
+    assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
+    assert "is there already. Give --overwrite" in refused.stderr
+    assert files(tmp_path / "out") == before
+    assert remi("video", path, "--out", out, *QUICK, "--overwrite", "--frames", "2").returncode == 0
+    assert len(open_take(tmp_path / "out/a").frames) == 2
+
+
+def test_progress_is_shown_on_a_terminal(tmp_path: Path) -> None:
+    path = film(tmp_path / "a.mp4", frames=9)
+    ours, theirs = os.openpty()
+    command = [sys.executable, "-m", "remi_stream", "video", str(path), "--out", str(tmp_path / "out"), *QUICK]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=theirs, text=True, env={**os.environ, "COLUMNS": "120"})
+    os.close(theirs)
+    shown = b""
+    while True:
+        try:
+            shown += os.read(ours, 4096)
+        except OSError:
+            break
+    out, _ = process.communicate()
+    assert "a: 9 frames, 1 person, in" in out
+    assert b"fps" in shown
+    assert b"people" in shown
+
+
+def test_pictures_are_searched_one_by_one_and_the_bad_one_is_named(tmp_path: Path) -> None:
+    folder = tmp_path / "album"
+    folder.mkdir()
+    for name in ("2.jpg", "10.jpg"):
+        assert cv2.imwrite(str(folder / name), np.full((48, 64, 3), 90, np.uint8))
+    (folder / "3.jpg").write_bytes(b"no picture")
+    code, out, err = finish(start("images", str(folder), "--out", str(tmp_path / "out"), *QUICK), lambda: None, 120)
+    assert (code, err) == (0, "")
+    assert out.startswith("album: 2 pictures, 2 people in them")
+    assert "; 1 left out (3.jpg) -> " in out
+    assert list(open_take(tmp_path / "out/album").images) == ["2.jpg", "10.jpg"]

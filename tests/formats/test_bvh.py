@@ -1,0 +1,110 @@
+"""BVH: read back by a small reader of its own, and posed by it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy.spatial.transform import Rotation
+
+from remi_stream.errors import RemiError
+from remi_stream.formats import bvh
+from remi_stream.formats.take import Take
+from remi_stream.skeletons import JOINTS
+from tests.clip import FPS
+from tests.formats.dance import AWAY, FRAMES, LATE, Y_UP, joints_of, person, smpl, take
+from tests.sample import bodies
+
+
+def read(path: Path) -> tuple[list[dict[str, Any]], float, np.ndarray]:
+    """The joints (name, parent, offset, channels) in the order of the file, seconds a frame, and the numbers (F, channels)."""
+    words = path.read_text().split()
+    joints: list[dict[str, Any]] = []
+    open_joints: list[int] = []
+    assert words.pop(0) == "HIERARCHY"
+    while (word := words.pop(0)) != "MOTION":
+        if word in ("ROOT", "JOINT"):
+            joints.append({"name": words.pop(0), "parent": open_joints[-1] if open_joints else -1, "channels": []})
+            open_joints.append(len(joints) - 1)
+        elif word == "End":
+            open_joints.append(-1)
+        elif word == "}":
+            open_joints.pop()
+        elif word == "OFFSET":
+            offset = np.array([float(words.pop(0)) for _ in range(3)])
+            if open_joints[-1] >= 0:
+                joints[open_joints[-1]]["offset"] = offset
+        elif word == "CHANNELS":
+            joints[open_joints[-1]]["channels"] = [words.pop(0) for _ in range(int(words.pop(0)))]
+    assert words.pop(0) == "Frames:"
+    count = int(words.pop(0))
+    assert [words.pop(0), words.pop(0)] == ["Frame", "Time:"]
+    frame_s = float(words.pop(0))
+    return joints, frame_s, np.array(words, float).reshape(count, -1)
+
+
+def posed(joints: list[dict[str, Any]], numbers: np.ndarray) -> dict[str, np.ndarray]:
+    """Where each joint is, in the file's unit: turns are applied in the order of the channels."""
+    rest, places, turns = list(numbers), [], []
+    for joint in joints:
+        turn, moved = np.eye(3), np.zeros(3)
+        for channel in joint["channels"]:
+            value = rest.pop(0)
+            if channel.endswith("position"):
+                moved["XYZ".index(channel[0])] = value
+            else:
+                turn = turn @ Rotation.from_euler(channel[0].lower(), value, degrees=True).as_matrix()
+        above = (turns[joint["parent"]], places[joint["parent"]]) if joint["parent"] >= 0 else (np.eye(3), np.zeros(3))
+        places.append(above[1] + above[0] @ (joint["offset"] + moved))
+        turns.append(above[0] @ turn)
+    assert not rest
+    return {joint["name"]: place for joint, place in zip(joints, places)}
+
+
+def test_joints_are_where_the_body_has_them_to_a_millimetre(tmp_path: Path) -> None:
+    written = bvh.write(take(), tmp_path)
+    assert [path.name for path in written] == ["track-000001.bvh", "track-000002.bvh", "track-000002.bvh.json"]
+    for track_id, path, first in ((1, written[0], 0), (2, written[1], LATE)):
+        joints, frame_s, numbers = read(path)
+        assert (len(joints), len(numbers), frame_s) == (24, FRAMES - first, pytest.approx(1 / FPS))
+        for k in (first, first + 3, FRAMES - 1):
+            found = posed(joints, numbers[k - first])
+            true = joints_of(smpl(k, track_id)) * Y_UP * 100
+            np.testing.assert_allclose(np.array([found[name] for name in JOINTS["smpl24"]]), true, atol=0.05)
+
+
+def test_last_pose_is_held_while_somebody_is_away_and_that_is_noted(tmp_path: Path) -> None:
+    bvh.write(take(), tmp_path)
+    _, _, numbers = read(tmp_path / "track-000002.bvh")
+    held = numbers[AWAY[0] - LATE - 1 : AWAY[-1] - LATE + 1]
+    assert (held == held[0]).all()
+    note = json.loads((tmp_path / "track-000002.bvh.json").read_text())
+    assert note["held_frames"] == [[AWAY[0] - LATE, AWAY[-1] - LATE]]
+    assert note["start_s"] == pytest.approx(LATE / FPS)
+
+
+def test_frames_between_those_of_a_slow_engine_are_filled_by_even_turns(tmp_path: Path) -> None:
+    every_third = Take("slow", (1280, 720), FPS, take().frames[:31:3])
+    (path, *_) = bvh.write(every_third, tmp_path)
+    joints, _, numbers = read(path)
+    assert len(numbers) == 31
+    off = [
+        np.linalg.norm(
+            np.array([posed(joints, numbers[k])[name] for name in JOINTS["smpl24"]]) - joints_of(smpl(k)) * Y_UP * 100, axis=1
+        )
+        for k in range(1, 30)
+    ]
+    assert 0 < np.mean(off) < 1.0
+
+
+def test_take_without_a_smpl_pose_is_refused_in_one_line(tmp_path: Path) -> None:
+    flat = Take("flat", (640, 360), 30.0, [bodies(people=[person(0, 1, smpl=None)], engine="alphapose")])
+    with pytest.raises(RemiError, match=r"Nobody in flat has a SMPL pose \(engine alphapose\).*Take csv or npz"):
+        bvh.write(flat, tmp_path)
+    with pytest.raises(RemiError, match="in which nobody moves"):
+        bvh.write(Take("album", (640, 360), 30.0, [bodies()], images=("1.jpg",)), tmp_path)
+    assert bvh.write(Take("empty", (640, 360), 30.0, [bodies(people=[])]), tmp_path) == []
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,66 @@
+"""Parts of a chain that are quick: the synthetic detector, and an engine that remembers how often it saw somebody."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+import numpy as np
+
+from remi_stream.detect.detector import load_detector
+from remi_stream.offline.chain import Chain
+from remi_stream.offline.film import Film
+from remi_stream.offline.footage import Footage, Selection
+from remi_stream.offline.job import Done, Settings, work_through
+from remi_stream.pose.engine import Crop, Pose
+from remi_stream.pose.synthetic import SyntheticEngine
+
+
+class Memory(NamedTuple):
+    """times: how often it saw somebody."""
+
+    times: np.ndarray
+
+
+class Counting(SyntheticEngine):
+    """A person's score falls with every frame in which they were seen before. calls_of: people in each call."""
+
+    def __init__(self, memoryless: bool = False) -> None:
+        super().__init__(0.0, 0, 0)
+        self.memoryless = memoryless
+        self.calls_of: list[int] = []
+
+    def infer(self, crops: list[Crop]) -> list[Pose]:
+        self.calls_of.append(len(crops))
+        return [self._remember(crop, pose) for crop, pose in zip(crops, super().infer(crops))]
+
+    def _remember(self, crop: Crop, pose: Pose) -> Pose:
+        times = 1 + (int(crop.state.times[0]) if isinstance(crop.state, Memory) else 0)
+        assert pose.person
+        person = msgspec.structs.replace(pose.person, score=1 / times)
+        return Pose(person, pose.next_box_xyxy, None if self.memoryless else Memory(np.array([times])))
+
+
+def chain(engine: SyntheticEngine | None = None, people: int = 4, pictures: int = 2) -> Chain:
+    return Chain(engine or Counting(), [load_detector("synthetic"), load_detector("synthetic")], people, pictures)
+
+
+def opened(path: Path, selection: Selection | None = None, name: str = "") -> Film:
+    found = Film(path, name or path.stem, selection or Selection(), None)
+    found.open()
+    return found
+
+
+def worked(footage: Footage, out: Path, tell: Any = lambda bodies: None, using: Chain | None = None, **settings: Any) -> Done:
+    """Work through a film with chunks of seven frames."""
+    own = using or chain()
+    try:
+        return work_through(footage, out, own, Settings(**{"words": "", "detector": "synthetic", "chunk": 7, **settings}), tell)
+    finally:
+        own.close()
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    """The bytes of everything in a folder."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
