@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import importlib
-from typing import NamedTuple, Protocol
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -27,6 +28,15 @@ class Detector(Protocol):
 
     def find(self, image: np.ndarray) -> Found:
         """Find people in image (H, W, 3) uint8 BGR; boxes in px of that image."""
+        ...
+
+
+@runtime_checkable
+class FindsAll(Protocol):
+    """What a detector can do besides, when nobody waits for the first of several pictures."""
+
+    def find_all(self, images: Sequence[np.ndarray]) -> list[Found]:
+        """Find people in each of images (H, W, 3) uint8 BGR, in one call of the network; boxes in px of their image."""
         ...
 
 
