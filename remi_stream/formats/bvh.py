@@ -21,6 +21,7 @@ CM = 100.0
 NAMES = JOINTS["smpl24"]
 TURNS = "Zrotation Xrotation Yrotation"
 PLACES = "Xposition Yposition Zposition"
+LOCKED = 1 - 1e-12
 END_SHARE = 0.5
 """How long the last bone of a chain is drawn, in lengths of the one before it."""
 
@@ -43,19 +44,40 @@ def text(motion: Motion, fps: float) -> str:
     """The file of a motion whose frames are evenly spaced."""
     rest = motion.body.rest_joints(motion.betas) * CM
     head = ["HIERARCHY", *_joint(rest, 0, ""), "MOTION", f"Frames: {len(motion.times_s)}", f"Frame Time: {1 / fps:.8f}"]
-    angles = zxy_degrees(motion.rotations[:, _order(0)]).reshape(len(motion.times_s), -1)
-    rows = np.concatenate([motion.pelvis_m * CM, angles], 1)
+    angles = without_jumps(zxy_degrees(motion.rotations[:, _order(0)]))
+    rows = np.concatenate([motion.pelvis_m * CM, angles.reshape(len(angles), -1)], 1)
     line = " ".join(["%.5f"] * rows.shape[1])
     return "\n".join([*head, *(line % tuple(row) for row in rows.tolist())]) + "\n"
 
 
 def zxy_degrees(rotations: np.ndarray) -> np.ndarray:
-    """Angles (..., 3) about z, x and y of quaternions (..., 4): R = Rz Rx Ry."""
+    """Angles (..., 3) about z, x and y of quaternions (..., 4): R = Rz Rx Ry, x within 90 degrees.
+
+    At 90 degrees z and y turn about one axis; y is 0 there.
+    """
     x, y, z, w = np.moveaxis(rotations, -1, 0)
+    sine = np.clip(2 * (y * z + w * x), -1, 1)
+    locked = np.abs(sine) > LOCKED
     about_z = np.arctan2(2 * (w * z - x * y), 1 - 2 * (x * x + z * z))
-    about_x = np.arcsin(np.clip(2 * (y * z + w * x), -1, 1))
-    about_y = np.arctan2(2 * (w * y - x * z), 1 - 2 * (x * x + y * y))
-    return np.degrees(np.stack([about_z, about_x, about_y], -1))
+    about_z = np.where(locked, np.arctan2(2 * (x * y + w * z), 1 - 2 * (y * y + z * z)), about_z)
+    about_y = np.where(locked, 0, np.arctan2(2 * (w * y - x * z), 1 - 2 * (x * x + y * y)))
+    return np.degrees(np.stack([about_z, np.arcsin(sine), about_y], -1))
+
+
+def without_jumps(angles: np.ndarray) -> np.ndarray:
+    """The same rotations with angles (n, J, 3) that change little from frame to frame, also where x goes beyond 90 degrees."""
+    found = angles.copy()
+    for frame in range(1, len(found)):
+        other = found[frame] * (1, -1, 1) + 180
+        one, other = (near(choice, found[frame - 1]) for choice in (found[frame], other))
+        nearer = np.abs(one - found[frame - 1]).sum(-1, keepdims=True) <= np.abs(other - found[frame - 1]).sum(-1, keepdims=True)
+        found[frame] = np.where(nearer, one, other)
+    return found
+
+
+def near(angles: np.ndarray, last: np.ndarray) -> np.ndarray:
+    """The same angles, whole turns added so that they are near the last ones."""
+    return angles - 360 * np.round((angles - last) / 360)
 
 
 def _order(joint: int) -> list[int]:

@@ -62,8 +62,8 @@ class Scene:
         """Add somebody: a node with the skin, and the pelvis with all other joints below it."""
         rest = motion.body.rest_joints(motion.betas)
         root = len(self._parts["nodes"])
-        person = {"name": track.name, "children": [root + 1], "extras": {"track_id": track.track_id}}
-        person |= {"mesh": self._mesh(track, motion), "skin": self._skin(rest, root + 1)}
+        skin = {"mesh": self._mesh(track, motion), "skin": self._skin(rest, root + 1)}
+        person = {"name": track.name, "children": [root + 1], **skin, "extras": {"track_id": track.track_id}}
         self._parts["nodes"] += [person, *_joints(rest, root + 1)]
         self._roots.append(root)
         self._animate(motion, root + 1)

@@ -126,7 +126,9 @@ def test_numbers_are_those_of_the_body(figure: Body, tmp_path: Path) -> None:
         np.testing.assert_array_equal(person["betas"][k], truth()["betas"])
         own = person["joints3d"][k]
         np.testing.assert_allclose(own[[8, 1, 4, 5, 25, 34]], joints[[0, 12, 21, 16, 8, 16]], atol=1e-6)  # 25 + 9: left shoulder
-        np.testing.assert_allclose(own[[0, 16, 19, 45]], vertices[[332, 2800, 3216, 2800]], atol=1e-6)
+        skin = [332, 6260, 2800, 4071, 583, 3216, 3226, 3387, 6617, 6624, 6787]
+        np.testing.assert_allclose(own[[0, *range(15, 25)]], vertices[skin], atol=1e-6)
+        np.testing.assert_array_equal(own[44:], own[[0, 16, 15, 18, 17]])
         np.testing.assert_allclose(own[[27, 28, 37, 38, 39, 40, 41, 42, 43]], extra @ vertices, atol=1e-5)
         place_m = truth()["transl"][k]
         np.testing.assert_allclose(person["smpl_joints2d"][k], project(own.astype(float) + place_m, intrinsics()), atol=0.01)
@@ -159,16 +161,18 @@ def with_native(k: int, **native: np.ndarray) -> list[Person]:
 
 
 def test_engine_that_looks_through_the_crops_camera_is_drawn_with_it(figure: Body, tmp_path: Path) -> None:
+    """Also in a frame that was filled in, of which the engine told nothing."""
     square = np.array([640.0, 350.0, 500.0, 500.0])
-    take = take_of(
-        lambda k: with_native(k, **{SQUARE: square, CROP_CAMERA: np.ones(3), CROP_TRANSL: np.ones(3)}) if k else two_people(0)
-    )
+    native = {SQUARE: square, CROP_CAMERA: np.ones(3), CROP_TRANSL: np.ones(3)}
+    take = take_of(lambda k: with_native(k, **native) if k else [somebody(0, "smpl")])
     person = made("pare", take, tmp_path)["pare_output.pkl"][1]
-    np.testing.assert_array_equal(person["bboxes"], [square] * 4)
-    camera = person["pred_cam"][0].astype(float)
-    away = np.array([camera[1], camera[2], 2 * 5000 / (224 * camera[0])])
-    points = project(person["joints3d"][0] + away, (5000, 5000, 112, 112))  # px of a crop of 224
-    np.testing.assert_allclose(person["smpl_joints2d"][0], points * 500 / 224 + (640 - 250, 350 - 250), atol=0.01)
+    np.testing.assert_array_equal(person["bboxes"][1:], [square] * 4)
+    for k in (0, 2):
+        s, tx, ty = person["pred_cam"][k].astype(float)
+        away = np.array([tx, ty, 2 * 5000 / (224 * s)])
+        points = project(person["joints3d"][k] + away, (5000, 5000, 112, 112))  # px of a crop of 224
+        x, y, side, _ = person["bboxes"][k]
+        np.testing.assert_allclose(person["smpl_joints2d"][k], points * side / 224 + (x - side / 2, y - side / 2), atol=0.01)
 
 
 def test_uncertainty_is_pocos_own_or_else_what_confidence_lacks(figure: Body, tmp_path: Path) -> None:

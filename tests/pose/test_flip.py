@@ -68,6 +68,20 @@ def test_each_joint_has_one_twin_at_most(skeleton: str, pairs: int) -> None:
     assert len(set(joints)) == len(joints) == 2 * pairs
 
 
+ACROSS = [range(17), range(17, 27), range(31, 36), [36, 37, 38, 39, 42, 43, 44, 45], [41, 40, 47, 46], range(48, 55)]
+ACROSS += [range(59, 54, -1), range(60, 65), [67, 66, 65], [27], [28], [29], [30]]
+"""The 68 points of a face in rows from one side to the other."""
+
+
+def test_face_reads_backwards_in_the_mirror() -> None:
+    assert sorted(point for row in ACROSS for point in row) == list(range(68))
+    twins = {26 + point: 26 + point for point in range(68)}
+    for one, other in mirrored_joints("halpe136"):
+        twins |= {one: other, other: one}
+    for row in ACROSS:
+        assert [twins[26 + point] - 26 for point in row] == list(row)[::-1]
+
+
 @pytest.mark.parametrize("name", ["alphapose", "alphapose-26", "alphapose-17"])
 @pytest.mark.parametrize("flip", [0.0, 1.0])
 def test_manifest_has_the_option(name: str, flip: float, monkeypatch: pytest.MonkeyPatch) -> None:
