@@ -164,9 +164,8 @@ def first_frame(frames: Sequence[Bodies], start_s: float) -> int:
     begin = frames[0].captured_at
     found = bisect.bisect_left(range(len(frames)), start_s, key=lambda place: frames[place].captured_at - begin)
     if found == len(frames):
-        raise UsageError(
-            f"There is nothing from second {start_s:g} on; the last frame is at {frames[-1].captured_at - begin:.2f} s"
-        )
+        last_s = frames[-1].captured_at - begin
+        raise UsageError(f"There is no frame from second {start_s:g} on; the last one is at {last_s:.2f} s. Begin earlier")
     return found
 
 

@@ -28,9 +28,15 @@ def status(
         return 0
     console = Console()
     console = console if console.is_terminal else Console(width=max(console.width, NARROWEST))
-    console.print(f"{answer['name']}: remi-stream {answer['version']}, {answer['engine']} on {answer['detector']} boxes")
+    console.print(f"{answer['name']}: remi-stream {answer['version']}, {_makers(answer)}")
     console.print(stages(answer["stages"]), cameras(answer["cameras"]), sep="\n")
     return 0
+
+
+def _makers(answer: dict[str, Any]) -> str:
+    """Who makes the bodies: the engine, on whose boxes if anything looks for people."""
+    boxes = f" on {answer['detector']} boxes" if "detect" in answer["stages"] else ""
+    return f"{answer['engine']}{boxes}"
 
 
 def stages(found: dict[str, dict[str, Any]]) -> Table:

@@ -25,9 +25,8 @@ Key = tuple[int, int]
 def open_recording(folder: Path) -> Take:
     """The take of a finished recording. Raises RemiError if it cannot be read."""
     index = read_index(folder)
-    frames = RecordedFrames(
-        index, read_arrays(folder / "frames.npz"), [read_arrays(folder / track.file) for track in index.tracks]
-    )
+    tracks = [read_arrays(folder / track.file) for track in index.tracks]
+    frames = RecordedFrames(index, read_arrays(folder / "frames.npz"), tracks)
     if not frames:
         raise RemiError(f"{folder} holds no frame. Record again: remi-stream demo --record {folder.parent}")
     return Take(folder.resolve().name, index.epochs[0].size, index.fps or frames.mean_fps, frames)

@@ -1,16 +1,20 @@
-"""A take that is known to the last joint: the person of the sample clip, and somebody who comes late and is away for a while."""
+"""A take that is known to the last joint: the person of the sample clip, and somebody who comes late, and goes and comes."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from remi_stream.body.smpl import Body, load_open_body
 from remi_stream.formats.take import Take
-from remi_stream.messages import Bodies, Person, Smpl
+from remi_stream.messages import Bodies, Frame, Person, Smpl
+from remi_stream.sinks.recording.recording import Recording
 from tests.clip import FPS, intrinsics, truth
+from tests.sample import facts
 
 FRAMES = 45
 LATE, AWAY = 5, range(12, 32)
@@ -77,3 +81,17 @@ def _bodies(k: int, body: str) -> Bodies:
         intrinsics=intrinsics(),
         people=[person(k, track_id, body) for track_id in (1, 2) if k in there(track_id)],
     )
+
+
+def record(parent: Path, frames: Sequence[Bodies], fps: float = FPS, pictures: Sequence[Frame] = ()) -> Path:
+    """A finished recording of frames, and of JPEG pictures of some of them."""
+    parent.mkdir(exist_ok=True)
+    recording = Recording(parent, "film")
+    recording.take_facts(facts(fps=fps))
+    for frame in frames:
+        recording.take_bodies(frame)
+    for picture in pictures:
+        recording.take_preview(picture)
+    recording.flush()
+    recording.end()
+    return recording.folder

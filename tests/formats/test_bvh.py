@@ -100,6 +100,27 @@ def test_frames_between_those_of_a_slow_engine_are_filled_by_even_turns(tmp_path
     assert 0 < np.mean(off) < 1.0
 
 
+def test_angles_are_those_of_any_rotation_also_where_two_axes_fall_together() -> None:
+    rng = np.random.default_rng(0)
+    locked = Rotation.from_euler("ZXY", [[30, 90, 40], [-20, -90, 5], [0, 90, 0]], degrees=True)
+    turned = Rotation.concatenate([Rotation.random(200, rng=rng), locked])
+    angles = bvh.zxy_degrees(turned.as_quat())
+    np.testing.assert_allclose(Rotation.from_euler("ZXY", angles, degrees=True).as_matrix(), turned.as_matrix(), atol=1e-5)
+
+
+def test_knee_that_bends_beyond_a_right_angle_and_a_turn_on_the_spot_have_no_jumps() -> None:
+    bend, turn = np.linspace(60, 120, 61), np.linspace(0, 720, 61)
+    knee = Rotation.from_euler("X", bend[:, None], degrees=True)
+    root = Rotation.from_euler("Y", turn[:, None], degrees=True)
+    both = np.stack([knee.as_quat(), root.as_quat()], 1)
+    smooth = bvh.without_jumps(bvh.zxy_degrees(both))
+    assert np.abs(np.diff(smooth[:, 0], axis=0)).max() < 1.01
+    assert np.abs(np.diff(smooth[:, 1], axis=0)).max() < 12.1
+    for each, rotations in enumerate((knee, root)):
+        again = Rotation.from_euler("ZXY", smooth[:, each], degrees=True)
+        np.testing.assert_allclose(again.as_matrix(), rotations.as_matrix(), atol=1e-6)
+
+
 def test_take_without_a_smpl_pose_is_refused_in_one_line(tmp_path: Path) -> None:
     flat = Take("flat", (640, 360), 30.0, [bodies(people=[person(0, 1, smpl=None)], engine="alphapose")])
     with pytest.raises(RemiError, match=r"Nobody in flat has a SMPL pose \(engine alphapose\).*Take csv or npz"):

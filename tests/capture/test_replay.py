@@ -1,0 +1,146 @@
+"""A recording as a camera: what it gives, when, and under which numbers."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from remi_stream.capture.replay import Options, ReplayStage, source_of
+from remi_stream.capture.source import check_source
+from remi_stream.config import Camera
+from remi_stream.errors import RemiError
+from remi_stream.messages import Bodies, CameraFacts, Frame
+from remi_stream.offline.results import Index, write_chunk, write_index
+from remi_stream.resources import data_file
+from tests.clip import FPS, frames
+from tests.formats.dance import AWAY, FRAMES, record, take
+from tests.sample import bodies
+
+FAST = 100.0
+
+
+def picture(frame: Bodies, grey: int) -> Frame:
+    """A small picture of a frame, as previews are."""
+    image = cv2.imencode(".jpg", np.full((72, 128, 3), grey, np.uint8))[1].reshape(-1)
+    values = {name: getattr(frame, name) for name in ("camera", "epoch", "frame_id", "captured_at", "size")}
+    return Frame(image=image, encoding="jpeg", rectangle=(0, 0, 1280, 720), **values)
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    shown = [picture(take().frames[k], 5 * k) for k in range(0, FRAMES, 3)]
+    return record(tmp_path_factory.mktemp("recordings"), take().frames, pictures=shown)
+
+
+def camera(folder: Path, speed: float = FAST, start_s: float = 0.0, **more: Any) -> Camera:
+    return Camera(name="again", source=source_of(folder, Options(speed, start_s)), **more)
+
+
+def played(stage: ReplayStage) -> Iterator[Any]:
+    """Everything that it gives until it ends."""
+    stage.open()
+    while (messages := stage.step()) is not None:
+        yield from messages
+    stage.close()
+
+
+def of(kind: type, messages: list[Any]) -> list[Any]:
+    return [message for message in messages if isinstance(message, kind)]
+
+
+def test_each_frame_comes_once_with_its_people_and_new_numbers(recorded: Path) -> None:
+    messages = list(played(ReplayStage(camera(recorded))))
+    given = of(Bodies, messages)
+    assert [each.frame_id for each in given] == list(range(FRAMES))
+    assert len({each.epoch for each in given}) == 1
+    assert given[0].epoch != take().frames[0].epoch
+    for ours, theirs in zip(given, take().frames):
+        assert [each.track_id for each in ours.people] == [each.track_id for each in theirs.people]
+        np.testing.assert_array_equal(ours.people[0].joints_m, theirs.people[0].joints_m)
+        assert (ours.camera, ours.engine, ours.stamps) == ("again", "blazepose", {})
+    facts = of(CameraFacts, messages)
+    assert [each.state for each in facts if each.state != "starting"][-1] == "ended"
+    assert (facts[-1].captured, facts[-1].fps) == (FRAMES, FPS * FAST)
+
+
+@pytest.mark.parametrize("speed", [1.0, 4.0])
+def test_frames_come_at_the_pace_that_they_had_times_the_speed(recorded: Path, speed: float) -> None:
+    given = of(Bodies, list(played(ReplayStage(camera(recorded, speed)))))
+    ahead = np.array([each.captured_at for each in given]) - np.arange(FRAMES) / FPS / speed
+    assert np.median(ahead - ahead.min()) < 0.05, "s that a frame comes later than the quickest"
+
+
+def test_pictures_come_with_the_frames_that_they_are_of(recorded: Path) -> None:
+    messages = list(played(ReplayStage(camera(recorded))))
+    shown = of(Frame, messages)
+    assert [each.frame_id for each in shown] == list(range(0, FRAMES, 3))
+    for each in shown:
+        assert abs(float(each.image.mean()) - 5 * each.frame_id) < 4
+        assert (each.size, each.image.shape) == ((1280, 720), (72, 128, 3))
+    at = {each.frame_id: each.captured_at for each in of(Bodies, messages)}
+    assert all(at[each.frame_id] == each.captured_at for each in shown)
+
+
+def test_it_begins_where_it_is_told_to_and_again_with_other_ids(recorded: Path) -> None:
+    start = AWAY[-1] + 1
+    stage = ReplayStage(camera(recorded, start_s=start / FPS - 0.001, loop=True, frames=2 * (FRAMES - start) + 2))
+    messages = list(played(stage))
+    given = of(Bodies, messages)
+    once = FRAMES - start
+    assert [each.frame_id for each in given] == list(range(2 * once + 2))
+    recorded_ids = [[each.track_id for each in frame.people] for frame in take().frames[start:]]
+    assert [[each.track_id for each in frame.people] for frame in given[:once]] == recorded_ids
+    assert [[each.track_id - 2 for each in frame.people] for frame in given[once : 2 * once]] == recorded_ids
+    assert {each.track_id for each in given[-1].people} == {5, 6}
+    np.testing.assert_array_equal(given[once].people[0].joints_m, take().frames[start].people[0].joints_m)
+    shades = {each.frame_id % once: float(each.image.mean()) for each in of(Frame, messages)}
+    assert shades
+    assert all(abs(shade - 5 * (start + place)) < 4 for place, shade in shades.items())
+
+
+def test_film_is_shown_with_what_was_made_of_it(tmp_path: Path) -> None:
+    write = take().frames[:30:2]
+    (tmp_path / "take").mkdir()
+    write_chunk(tmp_path, 0, write)
+    told = {"name": "sample", "size": (1280, 720), "fps": 15.0, "count": len(write), "chunk": 300}
+    write_index(tmp_path, Index(engine="blazepose", detector="blazepose", source=str(data_file("sample.mp4")), **told))
+    shown = of(Frame, list(played(ReplayStage(camera(tmp_path, start_s=0.4)))))
+    assert [each.frame_id for each in shown] == list(range(9))
+    for each in shown[::4]:
+        np.testing.assert_array_equal(each.image, frames()[12 + 2 * each.frame_id])
+
+
+def test_process_that_was_restarted_gives_nobody_an_old_id(recorded: Path) -> None:
+    lives = [of(Bodies, list(itertools.islice(played(ReplayStage(camera(recorded), life)), 30))) for life in (0, 1)]
+    ids = [{each.track_id for frame in life for each in frame.people} for life in lives]
+    assert ids[0].isdisjoint(ids[1])
+    assert lives[0][0].epoch != lives[1][0].epoch
+
+
+@pytest.mark.parametrize(
+    ("source", "more", "words"),
+    [
+        ("recording:{}?pace=2", {}, "allowed after the '\\?': speed, start_s"),
+        ("recording:{}?speed=0", {}, "speed is more than 0"),
+        ("recording:{}?start_s=9", {}, "no frame from second 9 on; the last one is at 1.47 s"),
+        ("recording:{}", {"mirror": True}, "`mirror` means nothing to a recording"),
+        ("recording:{}/none", {}, "No such recording"),
+    ],
+)
+def test_source_that_cannot_be_played_is_refused_in_one_line(
+    recorded: Path, source: str, more: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(RemiError, match=words) as refused:
+        check_source(Camera(name="again", source=source.format(recorded), **more))
+    assert "\n" not in str(refused.value)
+
+
+def test_folder_of_any_name_is_found(tmp_path: Path) -> None:
+    folder = record(tmp_path / "what? 100% of it & more", [bodies()])
+    check_source(camera(folder, start_s=0.0))
