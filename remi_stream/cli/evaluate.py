@@ -28,8 +28,13 @@ class By(str, enum.Enum):
 
 
 def evaluate(
-    prediction: Annotated[Path, typer.Argument(help="A folder of results of `video`, or a person's .npz.", show_default=False)],
-    truth: Annotated[str, typer.Argument(help="sample, a 3DPW or EMDB .pkl, or another prediction.", show_default=False)],
+    prediction: Annotated[
+        Path,
+        typer.Argument(help="A recording, results of `video`, or a person's .npz.", metavar="PREDICTION", show_default=False),
+    ],
+    truth: Annotated[
+        str, typer.Argument(help="sample, a 3DPW or EMDB .pkl, or another prediction.", metavar="TRUTH", show_default=False)
+    ],
     joint_set: Annotated[str, typer.Option(help="smpl24, lsp14 or limbs12 (default: the first that both have).")] = "",
     match: Annotated[By, typer.Option(help="How people are found again: boxes in the picture, or roots in space.")] = By.box,
     offset: Annotated[float, typer.Option(help="Where in the truth the prediction's film begins, seconds.", metavar="S")] = 0.0,
@@ -67,7 +72,7 @@ def _tell(result: Evaluation, joints: bool) -> None:
 
     console = Console()
     console = console if console.is_terminal else Console(width=max(console.width, NARROWEST))
-    console.print(Text(f"{result.names[0]} ({result.engine}) against the truth of {result.names[1]}", style="bold cyan"))
+    console.print(Text(result.title, style="bold cyan"))
     console.print(Text(f"{told(result)}\n", style="dim"))
     console.print(table_of(result))
     if joints and result.joints:

@@ -1,0 +1,1 @@
+"""How far bodies are from the truth, in the measures of the field."""

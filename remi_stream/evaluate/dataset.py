@@ -1,0 +1,84 @@
+"""What data sets' pickles have in common: read without running anything, and their people's bodies."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from remi_stream.body.retarget import known_body
+from remi_stream.body.smpl import Body
+from remi_stream.body.smpl_file import FLOATS
+from remi_stream.errors import UsageError
+from remi_stream.formats.npz import ARRAYS
+from remi_stream.models.inert import BROKEN, InertUnpickler, RunsCodeError
+from remi_stream.models.smpl_pickle import read_smpl
+from remi_stream.skeletons import SMPL_PARENTS
+
+GENDERS = {"m": "male", "f": "female", "n": "neutral"}
+"""By their first letters: the data sets write both."""
+
+
+def read_pickle(path: Path) -> Any:
+    """Arrays and plain containers, also as Python 2 wrote them. Raises UsageError; nothing that the file asks for is run then."""
+    try:
+        with path.open("rb") as file:
+            return InertUnpickler(file, ARRAYS).load()
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror or error}.") from None
+    except RunsCodeError as error:
+        raise UsageError(f"{path} would run code when it is read (it asks for {error}); it is refused.") from None
+    except (*BROKEN, RecursionError) as error:
+        why = str(error).partition("\n")[0] or type(error).__name__
+        raise UsageError(f"{path} is cut off or damaged, or no pickle ({why}). Get it again.") from None
+
+
+def numbers(content: Mapping[str, Any], name: str, *shape: int | None) -> np.ndarray:
+    """A field as float64 of this shape (None: any length). Raises ValueError that says what it is instead."""
+    if name not in content:
+        raise ValueError(f"it has no {name}")
+    array = as_numbers(content[name], name)
+    if len(array.shape) != len(shape) or any(want not in (None, got) for want, got in zip(shape, array.shape)):
+        wanted = " x ".join("any" if want is None else str(want) for want in shape)
+        raise ValueError(f"{name} is {' x '.join(map(str, array.shape)) or 'one number'}, expected {wanted}")
+    return array
+
+
+def as_numbers(value: Any, name: str) -> np.ndarray:
+    """An array of numbers, or a list of such; float64."""
+    array = np.array(value) if isinstance(value, list | tuple | int | float) else value
+    if not isinstance(array, np.ndarray) or array.dtype.kind not in "biuf":
+        raise ValueError(f"{name} holds no numbers")
+    return array.astype(np.float64)
+
+
+def gender_of(text: Any) -> str:
+    """male, female or neutral. Raises ValueError."""
+    name = GENDERS.get(str(text)[:1].lower())
+    if name is None:
+        raise ValueError(f"gender is {text!r:.40}")
+    return name
+
+
+def body_of(gender: str, folder: Path | None) -> Body | None:
+    """SMPL's body of a gender: of a folder of SMPL's pickles, or the neutral one that was imported. None if it is not there.
+
+    Raises RemiError for a file that is no body of SMPL.
+    """
+    wanted = re.compile(rf"(^|[_-])({gender}|{gender[0]})([_-]|$)")
+    files = sorted(path for path in folder.glob("*.pkl") if wanted.search(path.stem.lower())) if folder else []
+    if files:
+        arrays = read_smpl(files[0])
+        floats: dict[str, Any] = {ours: arrays[theirs].astype(np.float32) for theirs, ours in FLOATS.items()}
+        return Body(name="smpl", faces=arrays["f"].astype(np.int32), parents=np.array(SMPL_PARENTS, np.int32), **floats)
+    imported = known_body()
+    return imported if gender == "neutral" and imported.name == "smpl" else None
+
+
+def missing_body(genders: set[str]) -> tuple[str, ...]:
+    """What to say of bodies that are not there."""
+    names = " and ".join(f"SMPL_{gender.upper()}.pkl" for gender in sorted(genders))
+    return (f"the truth's bodies are not there: for PVE, and for EMDB's joints, give --bodies DIR with {names}",) if names else ()

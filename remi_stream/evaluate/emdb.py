@@ -1,0 +1,66 @@
+"""A sequence of EMDB: Kaufmann et al., "EMDB: The Electromagnetic Database of Global 3D Human Pose and Shape in the Wild" (2023).
+
+One person: smpl {poses_root (F, 3), poses_body (F, 69), trans (F, 3), betas (10,)} in the world; camera {intrinsics (3, 3),
+extrinsics (F, 4, 4) from the world, width, height}; bboxes {bboxes (F, 4) px, x0 y0 x1 y1, invalid_idxs}; good_frames_mask (F,).
+There are no joints: they are those of SMPL's body of their gender. 30 frames a second.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from remi_stream.body.retarget import SMPL_PELVIS_M
+from remi_stream.body.smpl import change_axes
+from remi_stream.evaluate.dataset import as_numbers, body_of, gender_of, missing_body, numbers
+from remi_stream.evaluate.truth import Truth, intrinsics_of, smpl_of, true_frame, true_person
+from remi_stream.formats.take import Take
+
+FPS = 30.0
+KEYS = {"smpl", "camera", "bboxes", "good_frames_mask", "gender"}
+
+
+def read(content: Mapping[str, Any], name: str, bodies: Path | None) -> Truth:
+    """The truth of a sequence. Raises ValueError that says what is not as it should be."""
+    smpl, camera, boxes = (mapping(content, key) for key in ("smpl", "camera", "bboxes"))
+    extrinsics = numbers(camera, "extrinsics", None, 4, 4)
+    count = len(extrinsics)
+    intrinsics = intrinsics_of(numbers(camera, "intrinsics", 3, 3))
+    size = int(camera["width"]), int(camera["height"])
+    poses = np.concatenate([numbers(smpl, "poses_root", count, 3), numbers(smpl, "poses_body", count, 69)], 1)
+    trans, betas = numbers(smpl, "trans", count, 3), as_numbers(smpl.get("betas"), "betas").ravel()[:10]
+    known, boxed = numbers(content, "good_frames_mask", count) > 0, good_boxes(boxes, count)
+    boxes_xyxy = numbers(boxes, "bboxes", count, 4)
+    gender = gender_of(content["gender"])
+    body = body_of(gender, bodies)
+    pelvis = body.rest_joints(betas)[0] if body else SMPL_PELVIS_M
+    frames = []
+    for number, matrix in enumerate(extrinsics):
+        orient, transl = change_axes(matrix[:3, :3], pelvis, poses[number, :3], trans[number])
+        there = smpl_of(np.concatenate([orient, poses[number, 3:]]), betas, transl + matrix[:3, 3])
+        joints = body.joints(there.global_orient, there.body_pose, betas, there.transl) if body else None
+        box = boxes_xyxy[number] if boxed[number] else None
+        seen = known[number] and (box is not None or joints is not None)
+        people = [true_person(1, joints, there, intrinsics, box)] if seen else []
+        frames.append(true_frame(number, FPS, size, intrinsics, people))
+    notes = missing_body(set() if body else {gender})
+    return Truth(Take(str(content.get("name", name)), size, FPS, frames), {1: body}, notes)
+
+
+def mapping(content: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    """A field with names in it. Raises ValueError."""
+    value = content.get(key)
+    if not isinstance(value, dict):
+        raise ValueError(f"{key} is a {type(value).__name__}, expected named arrays")
+    return value
+
+
+def good_boxes(boxes: Mapping[str, Any], count: int) -> np.ndarray:
+    """Whose box is known, (F,) bool; where it is not, it is put around the joints."""
+    known = np.ones(count, bool)
+    invalid = as_numbers(boxes.get("invalid_idxs", []), "invalid_idxs").astype(int).ravel()
+    known[invalid[(invalid >= 0) & (invalid < count)]] = False
+    return known

@@ -1,0 +1,61 @@
+"""An evaluation as JSON: plain numbers with their units in the names, null where nothing is known."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from remi_stream.errors import RemiError
+from remi_stream.evaluate.joint_sets import JOINT_SETS
+from remi_stream.evaluate.scores import Evaluation, Scores
+
+SCHEMA = 1
+
+
+def write(evaluation: Evaluation, path: Path) -> None:
+    """Write the file. Raises RemiError if that cannot be done."""
+    try:
+        path.write_bytes(msgspec.json.format(msgspec.json.encode(plain(report(evaluation)))) + b"\n")
+    except OSError as error:
+        raise RemiError(f"{path} cannot be written: {error.strerror or error}.") from None
+
+
+def report(evaluation: Evaluation) -> dict[str, Any]:
+    """All that is known, but for the single frames."""
+    joint_set = JOINT_SETS[evaluation.joint_set]
+    return {
+        "schema": SCHEMA,
+        "prediction": evaluation.names[0],
+        "truth": evaluation.names[1],
+        "engine": evaluation.engines[0],
+        "truth_engine": evaluation.engines[1],
+        "joint_set": {"name": joint_set.name, "joints": joint_set.names, "root": joint_set.root},
+        "frames": {"truth": evaluation.frames[0], "compared": evaluation.frames[1], "per_second": evaluation.fps},
+        "extra": evaluation.extra,
+        "overall": scores(evaluation.overall),
+        "people": {str(track): scores(each) for track, each in evaluation.people.items()},
+        "joints": {name: each._asdict() for name, each in evaluation.joints.items()},
+        "left_out": evaluation.left_out,
+        "notes": evaluation.notes,
+    }
+
+
+def scores(values: Scores) -> dict[str, Any]:
+    """One row of the table."""
+    named = values._asdict()
+    named["id_switches"] = named.pop("switches")
+    named["acceleration_mm_per_frame2"] = named.pop("acceleration_mm")
+    return {"detection_rate": values.detection_rate, **named}
+
+
+def plain(value: Any) -> Any:
+    """The same with null for numbers that are none."""
+    if isinstance(value, Mapping):
+        return {name: plain(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,61 @@
+"""What is given on the command line, as takes and truths, whatever kind of file it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from remi_stream.errors import UsageError
+from remi_stream.evaluate import emdb, sample_truth, threedpw, track_file
+from remi_stream.evaluate.dataset import read_pickle
+from remi_stream.evaluate.truth import Truth
+from remi_stream.formats.take import Take
+from remi_stream.offline.opening import open_kept
+
+SAMPLE = "sample"
+DATASETS: tuple[tuple[str, set[str], Callable[[Mapping[str, Any], str, Path | None], Truth]], ...] = (
+    ("3DPW", threedpw.KEYS, threedpw.read),
+    ("EMDB", emdb.KEYS, emdb.read),
+)
+"""By the keys that each has."""
+
+
+def read_prediction(path: Path) -> Take:
+    """A recording, results of `video` or a person's .npz file. Raises UsageError, or RemiError if it is damaged."""
+    if path.is_dir():
+        return open_kept(path)
+    if not path.exists():
+        raise UsageError(
+            f"No such prediction: {path}. Give a recording, a folder that `remi-stream video` made, or a person's .npz"
+        )
+    if path.suffix != ".npz":
+        raise UsageError(f"{path} is no prediction. Give a recording, a folder that `remi-stream video` made, or a person's .npz")
+    return track_file.read(path)
+
+
+def read_truth(given: str, bodies: Path | None) -> Truth:
+    """The sample clip's truth, a data set's pickle, or what another engine says. Raises UsageError, or RemiError for damage."""
+    if given == SAMPLE:
+        return sample_truth.read()
+    path = Path(given)
+    if not path.exists():
+        raise UsageError(f"No such truth: {given}. Give `{SAMPLE}`, a 3DPW or EMDB .pkl, or another prediction")
+    if path.suffix == ".pkl":
+        return read_dataset(path, bodies)
+    return Truth(read_prediction(path))
+
+
+def read_dataset(path: Path, bodies: Path | None) -> Truth:
+    """The truth of a pickle of 3DPW or EMDB; bodies: folder of SMPL's pickles. Raises UsageError."""
+    content = read_pickle(path)
+    held = {str(key) for key in content} if isinstance(content, dict) else set()
+    for name, keys, read in DATASETS:
+        if keys <= held:
+            try:
+                return read(content, path.stem, bodies)
+            except (ValueError, TypeError, KeyError, IndexError, OverflowError, AttributeError) as error:
+                raise UsageError(f"{path} has the keys of {name}, but cannot be read as that: {error}.") from None
+    wanted = ", or ".join(f"{name}'s {', '.join(sorted(keys))}" for name, keys, _ in DATASETS)
+    has = ", ".join(sorted(held)[:12]) or f"a {type(content).__name__}"
+    raise UsageError(f"{path} is no sequence of 3DPW or EMDB: it holds {has}; expected {wanted}.")

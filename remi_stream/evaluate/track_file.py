@@ -1,0 +1,56 @@
+"""A person's `.npz` file of a recording, by itself: a Take of the frames with this person."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from remi_stream.errors import UsageError
+from remi_stream.formats.take import Take
+from remi_stream.offline.recorded import Arrays, RecordedFrames, read_arrays
+from remi_stream.sinks.recording.index import EpochEntry, Index
+
+ROWS = ("epochs", "frame_ids", "captured_at", "scores", "boxes_xyxy", "keypoints_px", "keypoint_scores", "joints_m")
+NAMES = ("track_id", "skeleton", "joints_skeleton", "body")
+ENGINE = "unknown engine"
+
+
+def read(path: Path) -> Take:
+    """The frames of a file, which does not tell the picture's size. Raises UsageError, or RemiError if it cannot be read."""
+    track = read_arrays(path)
+    lacking = [name for name in (*NAMES, *ROWS) if name not in track]
+    if lacking:
+        raise UsageError(f"{path} is no person's file of a recording: it has no {', '.join(lacking)}. See docs/recording.md")
+    try:
+        frames = RecordedFrames(index_of(track), {name: track[name] for name in ROWS[:3]}, [track])
+        return Take(path.stem, (0, 0), frames.mean_fps, list(frames))
+    except (ValueError, TypeError, KeyError, IndexError) as error:
+        raise UsageError(f"{path} is no person's file of a recording, or it is damaged ({error}).") from None
+
+
+def index_of(track: Arrays) -> Index:
+    """What a recording's index would say of this person's frames."""
+    return Index(
+        version="",
+        camera="file",
+        source="",
+        fps=0.0,
+        camera_from_world=None,
+        started_at="",
+        ended_at=None,
+        wall_minus_monotonic_s=0.0,
+        clean=True,
+        reason="",
+        frames=len(track["frame_ids"]),
+        missing={},
+        epochs=[epoch_of(int(epoch)) for epoch in np.unique(track["epochs"])],
+        tracks=[],
+        preview=None,
+        gaps=[],
+    )
+
+
+def epoch_of(epoch: int) -> EpochEntry:
+    """A start of a camera of which nothing is known."""
+    return EpochEntry(epoch=epoch, engine=ENGINE, size=(0, 0), intrinsics=(1, 1, 0, 0), frames=0, frame_ids=(0, 0))

@@ -1,0 +1,103 @@
+"""What is true of a film: a Take like any other, and the bodies of people whose shape is not everybody's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+from remi_stream.body.retarget import known_body
+from remi_stream.body.smpl import Body, load_open_body
+from remi_stream.evaluate.joint_sets import JointSet, joints_of
+from remi_stream.formats.take import Take
+from remi_stream.geometry import Intrinsics, box_of, project
+from remi_stream.messages import Bodies, Person, Smpl
+from remi_stream.sample import MARGIN
+
+NEAREST_M = 0.05
+"""Joints nearer to the camera's plane do not show where somebody stands in the picture."""
+
+
+class Truth(NamedTuple):
+    """take: people where they are known to be; somebody whom a data set marks as not known in a frame is left out of it.
+
+    bodies: whose a person's poses are, by track_id, where it is neither the open body nor the neutral one of SMPL; None where
+    it is not there. notes: what to say of it.
+    """
+
+    take: Take
+    bodies: Mapping[int, Body | None] = {}
+    notes: tuple[str, ...] = ()
+
+    def body_of(self, person: Person) -> Body | None:
+        """The body that a person's pose is for, if it is there."""
+        return self.bodies[person.track_id] if person.track_id in self.bodies else published_body(person)
+
+    def joints_of(self, person: Person, joint_set: JointSet) -> np.ndarray | None:
+        """A person's joints (J, 3) m; None if they are not known."""
+        return joints_of(person, joint_set, self.body_of(person))
+
+
+def published_body(person: Person) -> Body | None:
+    """The body that a pose is for, by its name: the open one, or SMPL's neutral one if it was imported."""
+    if person.smpl is None:
+        return None
+    body = load_open_body() if person.smpl.body == "open" else known_body()
+    return body if body.name == person.smpl.body else None
+
+
+def true_person(track_id: int, joints: np.ndarray | None, smpl: Smpl, intrinsics: Intrinsics, box: np.ndarray | None) -> Person:
+    """Somebody of whom all is known. joints: SMPL's 24, (24, 3) m, camera frame; box: (4,) px, else around the joints."""
+    points = np.zeros((0, 3)) if joints is None else joints
+    pixels = project(np.maximum(points, (-np.inf, -np.inf, NEAREST_M)), intrinsics)
+    return Person(
+        track_id=track_id,
+        score=1.0,
+        box_xyxy=np.asarray(flesh_box(pixels) if box is None else box, np.float32),
+        skeleton="smpl24",
+        keypoints_px=pixels.astype(np.float32),
+        keypoint_scores=np.ones(len(points), np.float32),
+        joints_m=points.astype(np.float32),
+        smpl=smpl,
+    )
+
+
+def flesh_box(pixels: np.ndarray) -> np.ndarray:
+    """A box (4,) px around joints (J, 2) px and some flesh."""
+    if not len(pixels):
+        return np.zeros(4, np.float32)
+    box = box_of(pixels)
+    flesh = MARGIN * float((box[2:] - box[:2]).max())
+    return box + np.array([-flesh, -flesh, flesh, flesh], np.float32)
+
+
+def true_frame(number: int, fps: float, size: tuple[int, int], intrinsics: Intrinsics, people: list[Person]) -> Bodies:
+    """A frame of a film that begins at 0 s."""
+    return Bodies(
+        camera="truth",
+        epoch=0,
+        frame_id=number,
+        captured_at=number / fps,
+        engine="truth",
+        size=size,
+        intrinsics=intrinsics,
+        people=people,
+    )
+
+
+def intrinsics_of(matrix: np.ndarray) -> Intrinsics:
+    """fx, fy, cx, cy px of a camera's matrix (3, 3)."""
+    return float(matrix[0, 0]), float(matrix[1, 1]), float(matrix[0, 2]), float(matrix[1, 2])
+
+
+def smpl_of(pose: np.ndarray, betas: np.ndarray, transl: np.ndarray, body: str = "smpl") -> Smpl:
+    """A pose (72,) rad in camera axes."""
+    return Smpl(
+        body="open" if body == "open" else "smpl",
+        global_orient=pose[:3].astype(np.float32),
+        body_pose=pose[3:].astype(np.float32),
+        betas=betas.astype(np.float32),
+        transl=transl.astype(np.float32),
+        joint_confidence=np.ones(24, np.float32),
+    )
