@@ -1,0 +1,91 @@
+"""The people of one camera as meshes, in a room with y up and the floor at 0."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import msgspec
+import numpy as np
+
+from remi_stream.body.retarget import known_body, onto_known_body
+from remi_stream.body.smpl import change_axes
+from remi_stream.messages import Bodies, Person, Smpl
+from remi_stream.sinks.aitviewer.sticks import stick_faces, sticks
+from remi_stream.sinks.web.floor import Floor
+from remi_stream.sinks.web.footing import Footing
+
+GONE_S = 0.5
+"""Who is not seen for so long has left."""
+SKIN = "skin"
+
+
+class Mesh(NamedTuple):
+    """Somebody now. kind: SKIN, or whose bones they are. vertices: (V, 3) float32, m. smpl: the same pose, in the room's axes."""
+
+    track_id: int
+    kind: str
+    vertices: np.ndarray
+    smpl: Smpl | None
+
+
+class Figures:
+    """Everybody who is there, standing on one floor. Times: captured_at for poses, this moment for who has left."""
+
+    def __init__(self) -> None:
+        self.floor = Floor()
+        self._footings: dict[int, Footing] = {}
+        self._meshes: dict[int, Mesh] = {}
+        self._seen_at: dict[int, float] = {}
+
+    def take(self, bodies: Bodies, now: float) -> None:
+        """Take the poses of a frame."""
+        for person in bodies.people:
+            mesh = self._mesh(person, bodies.captured_at)
+            if mesh is not None:
+                self._meshes[person.track_id], self._seen_at[person.track_id] = mesh, now
+
+    def present(self, now: float) -> list[Mesh]:
+        """Those who have not left, by id."""
+        for track_id in [track_id for track_id, at in self._seen_at.items() if now - at >= GONE_S]:
+            for each in (self._meshes, self._seen_at, self._footings):
+                each.pop(track_id, None)
+        return [self._meshes[track_id] for track_id in sorted(self._meshes)]
+
+    def _mesh(self, person: Person, at: float) -> Mesh | None:
+        return self._bones(person) if person.smpl is None else self._skin(person.track_id, person.smpl, at)
+
+    def _skin(self, track_id: int, smpl: Smpl, at: float) -> Mesh:
+        smpl = onto_known_body(smpl.body).smpl(smpl)
+        vertices = known_body().vertices(smpl.global_orient, smpl.body_pose, smpl.betas, smpl.transl)
+        rotation, offset = self._place(track_id, vertices, at)
+        return Mesh(track_id, SKIN, (vertices @ rotation.T + offset).astype(np.float32), moved(smpl, rotation, offset))
+
+    def _bones(self, person: Person) -> Mesh | None:
+        skeleton = person.skeleton_of_joints
+        vertices = sticks(skeleton, person.joints_m)
+        if vertices is None:
+            return None
+        rotation, offset = self.floor.world_from_camera()
+        return Mesh(person.track_id, skeleton, (vertices @ rotation.T + offset).astype(np.float32), None)
+
+    def _place(self, track_id: int, vertices: np.ndarray, at: float) -> tuple[np.ndarray, np.ndarray]:
+        """Rotation (3, 3) and translation (3,), m, that put somebody with this skin (V, 3), camera frame, onto the floor."""
+        lowest = vertices[(vertices @ self.floor.up).argmin()]
+        self.floor.touch(lowest, at)
+        self.floor.settle(at)
+        footing = self._footings.setdefault(track_id, Footing())
+        footing.stand(self.floor.height(lowest), at)
+        rotation, offset = self.floor.world_from_camera()
+        return rotation, offset + (0.0, footing.lift_m, 0.0)
+
+
+def faces_of(kind: str) -> np.ndarray:
+    """The triangles (F, 3) int32 of every mesh of a kind."""
+    return known_body().faces if kind == SKIN else stick_faces(kind)
+
+
+def moved(smpl: Smpl, rotation: np.ndarray, offset: np.ndarray) -> Smpl:
+    """A pose of the body that is drawn, turned by rotation (3, 3), then moved by offset (3,), m."""
+    root = known_body().rest_joints(smpl.betas)[0]
+    orient, transl = change_axes(rotation, root, smpl.global_orient, smpl.transl)
+    return msgspec.structs.replace(smpl, global_orient=orient.astype(np.float32), transl=(transl + offset).astype(np.float32))
