@@ -12,6 +12,7 @@ from remi_stream.errors import USAGE, RemiError
 
 def main() -> int:
     """Run the command line: errors that the user can mend are one line on stderr; gives the exit code."""
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before NumPy: its products are small, and its threads wait in a loop
     import typer
 
     from remi_stream.cli.app import app

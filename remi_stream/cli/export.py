@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from remi_stream.cli.options import with_options
+from remi_stream.cli.pictures import picture_options, with_pictures
 from remi_stream.errors import DONE, RemiError, UsageError
 
 if TYPE_CHECKING:
@@ -15,9 +17,11 @@ if TYPE_CHECKING:
     from remi_stream.formats.take import Take
 
 
+@with_options(picture_options, into="drawing", without=("save_video", "save_images"))
 def export(
     recording: Annotated[Path, typer.Argument(help="What --record or `video --out` made.", metavar="RECORDING")],
     to: Annotated[list[str], typer.Option(help="Which format; may be repeated, or with commas.", metavar="FORMAT")],
+    drawing: dict[str, Any],
     out: Annotated[
         Path | None, typer.Option(help="A folder for each format is made in it (default: the recording).", metavar="DIR")
     ] = None,
@@ -27,7 +31,7 @@ def export(
     from remi_stream.formats.exports import find_exports
     from remi_stream.offline.opening import open_kept
 
-    exports = find_exports(to)
+    exports = with_pictures(find_exports(to), drawing)
     take = open_kept(recording)
     folders = {name: (out or recording) / name for name in exports}
     if there := [folder for folder in folders.values() if folder.exists() and not overwrite]:

@@ -48,7 +48,7 @@ def with_pictures(exports: Mapping[str, Export], options: Mapping[str, Any]) -> 
     """The exports with the films and pictures that are asked for, drawn as is asked. Raises UsageError."""
     from remi_stream.formats.exports import EXPORTS
 
-    wanted = {**exports, **{name: EXPORTS[name] for option, name in SAVED.items() if options[option]}}
+    wanted = {**exports, **{name: EXPORTS[name] for option, name in SAVED.items() if options.get(option)}}
     drawn = {name: wanted[name] for name in SAVED.values() if name in wanted}
     if not drawn:
         _refuse_without_pictures(options)
@@ -64,7 +64,9 @@ def with_pictures(exports: Mapping[str, Export], options: Mapping[str, Any]) -> 
 def _refuse_without_pictures(options: Mapping[str, Any]) -> None:
     for name in HOW:
         if options[name]:
-            raise UsageError(f"--{name.replace('_', '-')} is for what is drawn. Give --save-video or --save-images too")
+            raise UsageError(
+                f"--{name.replace('_', '-')} is for what is drawn. Ask for a film or pictures too: --save-video, --save-images, or mp4, png"
+            )
 
 
 def _view(options: Mapping[str, Any]) -> str:

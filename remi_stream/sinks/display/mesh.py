@@ -8,7 +8,7 @@ import numpy as np
 from remi_stream.body.retarget import known_body, onto_known_body
 from remi_stream.geometry import cross, project, unit
 from remi_stream.messages import Bodies, Frame, Person
-from remi_stream.sinks.display.raster import visible
+from remi_stream.render.raster import visible
 from remi_stream.sinks.views.overlay import points_in
 from remi_stream.sinks.views.palette import colour_of
 

@@ -1,0 +1,1 @@
+"""Bodies as pictures and films, without a display and without a GPU."""

@@ -1,0 +1,97 @@
+"""A take as a film: `mp4`."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+
+import av
+import numpy as np
+from av.video.reformatter import ColorRange, Colorspace
+
+from remi_stream.errors import RemiError, UsageError
+from remi_stream.formats.take import Take
+from remi_stream.messages import Bodies
+from remi_stream.render.camera import Size
+from remi_stream.render.drawing import drawn
+from remi_stream.render.layout import Layout, even, fitted, layout
+from remi_stream.render.look import Look
+
+TICKS_PER_S = 90_000
+CONTAINER = {"fflags": "+bitexact", "movflags": "+faststart"}
+CODEC = {"preset": "veryfast", "crf": "20", "flags": "+bitexact"}
+BT709 = 1
+"""The number of HD's colours in H.264."""
+
+
+def write(take: Take, folder: Path, look: Look | None = None) -> list[Path]:
+    """Write NAME.mp4, each frame when it was taken: the same bytes every time. Raises OSError, RemiError."""
+    look = look or Look()
+    path = folder / f"{take.name}.mp4"
+    if take.source and path.exists() and path.samefile(take.source):
+        raise UsageError(f"{path} is the film that was filmed, and would be written over. Write into another folder")
+    if not len(take.frames):
+        raise RemiError(f"{take.name} has no frame that could be drawn")
+    wanted = layout(look, take.size)
+    size = even(wanted.size)
+
+    def places(bodies: Bodies) -> Layout:
+        return fitted(wanted.size, len(look.panels), bodies.size) if take.images else wanted
+
+    with told_errors(path), contextlib.closing(drawn(take, look, places)) as frames, Reel(path, size, take.fps) as reel:
+        for bodies, image in frames:
+            reel.add(padded(image, size), bodies.captured_at)
+    return [path]
+
+
+class Reel:
+    """A film that grows frame by frame: H.264 in MP4, HD's colours, a variable rate. fps: about how many frames a second."""
+
+    def __init__(self, path: Path, size: Size, fps: float) -> None:
+        self._container = av.open(str(path), "w", format="mp4", options=CONTAINER)
+        self._stream = self._container.add_stream("libx264", rate=Fraction(fps).limit_denominator(1001), options=CODEC)
+        self._stream.width, self._stream.height, self._stream.pix_fmt = *size, "yuv420p"
+        context = self._stream.codec_context
+        context.time_base, context.thread_count = Fraction(1, TICKS_PER_S), 1
+        context.colorspace = context.color_primaries = context.color_trc = BT709
+        context.color_range = ColorRange.MPEG
+        self._duration = round(TICKS_PER_S / fps)
+        self._begun_at: float | None = None
+        self._pts = -1
+
+    def __enter__(self) -> Reel:
+        return self
+
+    def add(self, image: np.ndarray, at: float) -> None:
+        """Add a picture (h, w, 3) uint8 BGR that was taken at a time, s; frames are in order."""
+        self._begun_at = at if self._begun_at is None else self._begun_at
+        self._pts = max(self._pts + 1, round((at - self._begun_at) * TICKS_PER_S))
+        picture = av.VideoFrame.from_ndarray(image, format="bgr24")
+        picture = picture.reformat(format="yuv420p", dst_colorspace=Colorspace.ITU709, dst_color_range=ColorRange.MPEG)
+        picture.pts, picture.duration, picture.time_base = self._pts, self._duration, Fraction(1, TICKS_PER_S)
+        self._container.mux(self._stream.encode(picture))
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if kind is None:
+            self._container.mux(self._stream.encode(None))
+        self._container.close()
+
+
+def padded(image: np.ndarray, size: Size) -> np.ndarray:
+    """The picture with its last row and column repeated until it has this size."""
+    height, width = image.shape[:2]
+    return np.pad(image, ((0, size[1] - height), (0, size[0] - width), (0, 0)), mode="edge")
+
+
+@contextlib.contextmanager
+def told_errors(path: Path) -> Iterator[None]:
+    """What the encoder cannot do becomes a RemiError; a full disk stays an OSError."""
+    try:
+        yield
+    except av.FFmpegError as error:
+        if isinstance(error, OSError):
+            raise
+        raise RemiError(f"{path} cannot be written: {error.strerror}. Try another --view-size") from None

@@ -1,0 +1,82 @@
+"""Triangles to pixels, in NumPy: rows of triangles, then pixels of rows, all of them at once."""
+
+from __future__ import annotations
+
+import numpy as np
+
+TOUCHING_PX = 1e-9
+"""So far beside a triangle its edge still counts: two triangles that share one leave no hole."""
+
+
+def visible(triangles_px: np.ndarray, depths: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """Which triangle is to be seen where: pixel numbers (P,), y * width + x, each once, and triangle numbers (P,).
+
+    triangles_px: (F, 3, 2), px, 0 is a pixel's centre; depths: (F,), the nearest is seen; size: (width, height) px.
+    """
+    width, height = size
+    far_first = np.argsort(-depths, kind="stable")
+    pixels, faces = covered(triangles_px[far_first], size)
+    nearest = np.full(width * height, -1, np.intp)
+    nearest[pixels] = faces  # of a pixel that is there twice the last one stays, the nearest
+    seen = np.flatnonzero(nearest >= 0)
+    return seen, far_first[nearest[seen]]
+
+
+def covered(triangles_px: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """All pixels whose centres are in a triangle, triangle by triangle: (P,) pixel numbers and (P,) triangle numbers."""
+    width, height = size
+    faces, y, ends = rows(triangles_px, height)
+    first = np.ceil(np.clip(ends.min(0) - TOUCHING_PX, -1, width)).astype(np.intp).clip(0)
+    last = np.floor(np.clip(ends.max(0) + TOUCHING_PX, -1, width)).astype(np.intp).clip(None, width - 1)
+    counts = np.maximum(last - first + 1, 0)
+    return counted_on(y * width + first, counts), np.repeat(faces, counts)
+
+
+def rows(triangles_px: np.ndarray, height: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The rows that triangles reach: which triangle (R,), y (R,), and where its two sides cross the row: x (2, R) px."""
+    (ax, ay), (bx, by), (cx, cy) = downwards(triangles_px)
+    first = np.ceil(np.clip(ay - TOUCHING_PX, -1, height)).astype(np.intp).clip(0)
+    last = np.floor(np.clip(cy + TOUCHING_PX, -1, height)).astype(np.intp).clip(None, height - 1)
+    counts = np.maximum(last - first + 1, 0)
+    faces, y = np.repeat(np.arange(len(counts)), counts), counted_on(first, counts)
+    lower = (y >= np.where(by == cy, np.inf, by)[faces]) * len(counts)
+    short = np.concatenate([line(ax, ay, bx, by), line(bx, by, cx, cy)], -1)
+    sides = [line(ax, ay, cx, cy)[:, faces], short[:, faces + lower]]
+    return faces, y, np.stack([at_zero + slope * y for at_zero, slope in sides])
+
+
+def downwards(triangles_px: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+    """The corners of triangles from the top to the bottom, as x (F,) and y (F,)."""
+    corners = [(triangles_px[:, k, 0], triangles_px[:, k, 1]) for k in range(3)]
+    for a, b in ((0, 1), (1, 2), (0, 1)):
+        (ax, ay), (bx, by) = corners[a], corners[b]
+        turned = ay > by
+        corners[a] = np.where(turned, bx, ax), np.where(turned, by, ay)
+        corners[b] = np.where(turned, ax, bx), np.where(turned, ay, by)
+    return corners
+
+
+def line(ax: np.ndarray, ay: np.ndarray, bx: np.ndarray, by: np.ndarray) -> np.ndarray:
+    """x of the lines from a to b as x at y = 0 and slope: (2, F); a level one is taken to be upright at b."""
+    fall = by - ay
+    slope = np.where(fall > 0, (bx - ax) / np.where(fall > 0, fall, 1), 0)
+    return np.stack([bx - slope * by, slope])
+
+
+def counted_on(starts: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """start, start + 1, ... for each of starts (N,), as many as counts (N,) says."""
+    ends = np.cumsum(counts)
+    total = int(ends[-1]) if len(ends) else 0
+    return np.repeat(starts - ends + counts, counts) + np.arange(total)
+
+
+def planes(triangles_px: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """What changes evenly between the corners' values (F, 3): (F, 3), its change along x and y, and what it is at 0, 0."""
+    ax, ay = triangles_px[:, 0, 0], triangles_px[:, 0, 1]
+    abx, aby = triangles_px[:, 1, 0] - ax, triangles_px[:, 1, 1] - ay
+    acx, acy = triangles_px[:, 2, 0] - ax, triangles_px[:, 2, 1] - ay
+    area = abx * acy - aby * acx
+    area = np.where(area == 0, np.inf, area)
+    b, c = values[:, 1] - values[:, 0], values[:, 2] - values[:, 0]
+    along_x, along_y = (b * acy - c * aby) / area, (c * abx - b * acx) / area
+    return np.stack([along_x, along_y, values[:, 0] - along_x * ax - along_y * ay], -1)

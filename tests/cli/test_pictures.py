@@ -1,0 +1,78 @@
+"""`--save-video`, `--save-images` and how they are drawn."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import av
+import cv2
+import pytest
+
+from remi_stream.cli.pictures import View, with_pictures
+from remi_stream.errors import UsageError
+from remi_stream.formats.exports import EXPORTS
+from remi_stream.render.look import VIEWS
+from tests.offline.films import film
+
+NOTHING = {"save_video": False, "save_images": False, "view": None, "view_size": None, "vis_fast": False}
+
+
+def asked(*formats: str, **options: Any) -> dict[str, Any]:
+    """The look of each export that is drawn."""
+    exports = with_pictures({name: EXPORTS[name] for name in formats}, {**NOTHING, **options})
+    return {name: getattr(export.write, "keywords", {}).get("look") for name, export in exports.items()}
+
+
+def test_every_view_has_a_name_to_type() -> None:
+    assert [view.value for view in View] == list(VIEWS)
+
+
+@pytest.mark.parametrize(
+    ("options", "looks"),
+    [
+        ({}, {"npz": None}),
+        ({"save_video": True}, {"npz": None, "mp4": ("mesh", None, None)}),
+        ({"save_images": True, "vis_fast": True}, {"npz": None, "png": ("skeleton", None, None)}),
+        (
+            {"save_images": True, "save_video": True, "view": View.space, "vis_fast": True, "view_size": "640x200"},
+            {"npz": None, "mp4": ("3d", 640, 200), "png": ("3d", 640, 200)},
+        ),
+    ],
+)
+def test_films_and_pictures_are_drawn_as_is_asked(options: dict[str, Any], looks: dict[str, Any]) -> None:
+    assert asked("npz", **options) == looks
+
+
+def test_view_is_for_a_format_too() -> None:
+    assert asked("mp4", view=View.side) == {"mp4": ("side", None, None)}
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"view": View.side}, "--view is for what is drawn. Ask for it too: --save-video, --save-images, or mp4 or png"),
+        ({"view_size": "640"}, "--view-size is for what is drawn"),
+        ({"vis_fast": True}, "--vis-fast is for what is drawn"),
+        ({"save_video": True, "vis_fast": True, "view": View.mesh}, "--vis-fast draws skeletons only, and --view mesh"),
+        ({"save_video": True, "view_size": "big"}, "--view-size big is no size"),
+    ],
+)
+def test_what_means_nothing_is_refused(options: dict[str, Any], told: str) -> None:
+    with pytest.raises(UsageError, match=told):
+        asked("npz", **options)
+
+
+def test_command_writes_a_film_and_pictures(tmp_path: Path) -> None:
+    source = film(tmp_path / "a.mp4", frames=3)
+    options = ("--engine", "synthetic", "--detector", "synthetic", "--out", str(tmp_path / "out"))
+    command = [sys.executable, "-m", "remi_stream", "video", str(source), *options, "--save-video", "--save-images"]
+    done = subprocess.run([*command, "--view", "3d", "--view-size", "300"], capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stderr) == (0, "")
+    with av.open(str(tmp_path / "out/a/a.mp4")) as container:
+        assert [(shown.width, shown.height) for shown in container.decode(video=0)] == [(300, 112)] * 3
+    pictures = sorted((tmp_path / "out/a/png").iterdir())
+    assert [picture.name for picture in pictures] == ["000000.png", "000001.png", "000002.png"]
+    assert cv2.imread(str(pictures[0])) is not None

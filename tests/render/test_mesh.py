@@ -1,0 +1,108 @@
+"""Skins on pictures: where they land, who is in front, and what is not drawn."""
+
+from __future__ import annotations
+
+import msgspec
+import numpy as np
+import pytest
+
+from remi_stream.geometry import rotation_matrices
+from remi_stream.render import mesh
+from remi_stream.render.camera import Camera, film_camera
+from remi_stream.render.figure import figure_of, figures_of
+from remi_stream.render.light import ramp
+from tests.render.people import INTRINSICS, SIZE, somebody
+
+CAMERA = film_camera(INTRINSICS, SIZE, SIZE)
+
+
+def drawn(*places: tuple[float, float, float], camera: Camera = CAMERA) -> np.ndarray:
+    """People of ids 1, 2, ... at these places, on black."""
+    image = np.zeros((camera.size[1], camera.size[0], 3), np.uint8)
+    mesh.draw(image, figures_of([somebody(number, at) for number, at in enumerate(places, start=1)]), camera, 1.0)
+    return image
+
+
+def painted(image: np.ndarray) -> np.ndarray:
+    """The box x0 y0 x1 y1 of what is not black."""
+    y, x = np.nonzero(image.any(-1))
+    return np.array([x.min(), y.min(), x.max(), y.max()])
+
+
+def is_of(colour: np.ndarray, track_id: int) -> bool:
+    """Whether a colour is one of somebody's."""
+    return bool((np.abs(ramp(track_id).astype(int) - colour).max(1) <= 2).any())
+
+
+@pytest.mark.parametrize("shown", [SIZE, (160, 120), (640, 480)])
+def test_skin_lands_where_its_vertices_project_to(shown: tuple[int, int]) -> None:
+    camera = film_camera(INTRINSICS, SIZE, shown)
+    figure = figure_of(somebody(1, (0.3, 0.1, 4.0)))
+    assert figure is not None
+    x, y, z = figure.vertices.T.astype(float)
+    taken = np.stack([300 * x / z + 150, 310 * y / z + 125], 1)
+    wanted = (taken + 0.5) * (shown[0] / SIZE[0]) - 0.5
+    edges = np.concatenate([wanted.min(0), wanted.max(0)])
+    assert np.abs(painted(drawn((0.3, 0.1, 4.0), camera=camera)) - edges).max() <= 2
+
+
+@pytest.mark.parametrize("order", [(3.0, 5.0), (5.0, 3.0)])
+def test_nearer_person_hides_the_farther_one(order: tuple[float, float]) -> None:
+    image = drawn(*((0.0, 0.0, depth) for depth in order))
+    x, y = np.array([150, 125])
+    assert is_of(image[y, x], order.index(3.0) + 1)
+    beside = drawn((0.0, 0.0, 3.0), (0.3, 0.0, 5.0))
+    alone = drawn((0.0, 0.0, 3.0))
+    inside = (alone > 0).any(-1) & (np.roll(alone, 2, 1) > 0).any(-1) & (np.roll(alone, -2, 1) > 0).any(-1)
+    assert np.median(np.abs(beside.astype(int) - alone)[inside]) == 0
+
+
+def test_near_limb_of_somebody_hides_what_is_behind_it() -> None:
+    image = drawn((0.0, 0.0, 4.0), (0.0, 0.0, 4.4))
+    assert is_of(image[125, 150], 1)
+
+
+@pytest.mark.parametrize("depth", [-4.0, -0.5])
+def test_nothing_is_drawn_of_who_is_behind_the_camera(depth: float) -> None:
+    assert not drawn((0.0, 0.0, depth)).any()
+
+
+def test_who_stands_in_the_camera_is_cut_and_does_no_harm() -> None:
+    image = drawn((0.0, 0.0, 0.02), (0.5, 0.0, 4.0))
+    assert image.shape == (240, 320, 3)
+
+
+def test_who_has_no_pose_or_none_of_numbers_is_left_out() -> None:
+    person = somebody(1, (0, 0, 4))
+    assert person.smpl is not None
+    nowhere = msgspec.structs.replace(person.smpl, transl=np.full(3, np.nan, np.float32))
+    broken = msgspec.structs.replace(person, smpl=nowhere)
+    assert figures_of([msgspec.structs.replace(person, smpl=None), broken]) == []
+
+
+def test_sides_that_face_the_camera_are_seen() -> None:
+    chest = drawn((0.0, 0.0, 3.0))[115:135, 145:155].reshape(-1, 3)
+    light = [np.abs(ramp(1).astype(int) - colour).sum(1).argmin() for colour in chest]
+    assert np.median(light) > 0.4 * len(ramp(1)), "the far sides are in the dark"
+
+
+def test_normals_point_outwards_and_have_length_one() -> None:
+    figure = figure_of(somebody(1, (0, 0, 4)))
+    assert figure is not None
+    assert np.allclose(np.linalg.norm(figure.normals, axis=1), 1, atol=1e-4)
+    trunk = (np.abs(figure.vertices[:, :2]) < (0.1, 0.2)).all(1)
+    outwards = np.sign(figure.vertices[trunk, 2] - 4.0)
+    assert (np.sign(figure.normals[trunk, 2]) == outwards).mean() > 0.9
+
+
+def test_picture_from_another_place_is_that_of_a_moved_person() -> None:
+    turn = rotation_matrices(np.array([0.0, 0.0, 0.0]))
+    moved = Camera(CAMERA.intrinsics, SIZE, turn, np.array([0.5, 0.0, 1.0]))
+    a, b = drawn((0.5, 0.0, 5.0), camera=moved), drawn((0.0, 0.0, 4.0))
+    assert np.abs(a.astype(int) - b).mean() < 0.5
+
+
+def test_opacity_lets_the_picture_through() -> None:
+    image = np.full((SIZE[1], SIZE[0], 3), 255, np.uint8)
+    mesh.draw(image, figures_of([somebody(1, (0, 0, 3))]), CAMERA, 0.0)
+    assert (image == 255).all()

@@ -1,0 +1,106 @@
+#!/usr/bin/env python3
+"""How fast people are drawn at 1280x720, without a display and a GPU: films, with decoding and encoding.
+
+    python tools/bench_render.py [--frames 120] [--people 1 3] [--views mesh skeleton 3d side] [--runs 3]
+
+A line for each view and number of people, of the best run: frames a second, as a ratio to the goal of 10, and milliseconds of
+processor time a frame, which a busy machine changes less. The people are the one of the sample clip's truth, several times.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from remi_stream.body.smpl import load_open_body
+from remi_stream.formats.take import Take
+from remi_stream.geometry import box_of, default_intrinsics, project
+from remi_stream.messages import Bodies, Person, Smpl
+from remi_stream.render import film
+from remi_stream.render.look import VIEWS, Look
+from remi_stream.resources import data_file
+from remi_stream.sample import FOCAL_PX, sample_clip
+
+SIZE = (1280, 720)
+INTRINSICS = (FOCAL_PX, FOCAL_PX, *default_intrinsics(*SIZE)[2:])
+GOAL_FPS = 10.0
+BESIDE_M = ((0.0, 0.0, 0.0), (-0.8, 0.0, 0.4), (0.8, 0.0, 0.8), (-1.5, 0.0, 1.5), (1.5, 0.0, 1.5))
+
+
+def take(frames: int, people: int) -> Take:
+    """The sample clip with its person several times."""
+    with np.load(data_file("sample_truth.npz")) as stored:
+        truth = {name: stored[name].astype(np.float32) for name in ("poses", "transl", "betas")}
+    seen = [
+        Bodies(
+            camera="sample",
+            epoch=0,
+            frame_id=number,
+            captured_at=number / 30,
+            engine="truth",
+            size=SIZE,
+            intrinsics=INTRINSICS,
+            people=[somebody(truth, number, track) for track in range(people)],
+        )
+        for number in range(frames)
+    ]
+    return Take("sample", SIZE, 30.0, seen, (), sample_clip())
+
+
+def somebody(truth: dict[str, np.ndarray], frame: int, track: int) -> Person:
+    """The clip's person, moved aside."""
+    body, betas = load_open_body(), truth["betas"]
+    pose, transl = truth["poses"][frame], truth["transl"][frame] + np.array(BESIDE_M[track], np.float32)
+    joints = body.joints(pose[:3], pose[3:], betas, transl).astype(np.float32)
+    points = project(joints, INTRINSICS).astype(np.float32)
+    return Person(
+        track_id=track + 1,
+        score=1.0,
+        box_xyxy=box_of(points),
+        skeleton="smpl24",
+        keypoints_px=points,
+        keypoint_scores=np.ones(24, np.float32),
+        joints_m=joints,
+        smpl=Smpl(
+            body="open",
+            global_orient=pose[:3],
+            body_pose=pose[3:],
+            betas=betas,
+            transl=transl,
+            joint_confidence=np.ones(24, np.float32),
+        ),
+    )
+
+
+def main() -> None:
+    """Print a line for each view and number of people."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--frames", type=int, default=120)
+    parser.add_argument("--people", type=int, nargs="+", default=[1, 3], choices=range(len(BESIDE_M) + 1))
+    parser.add_argument("--views", nargs="+", default=list(VIEWS), choices=list(VIEWS))
+    parser.add_argument("--runs", type=int, default=3)
+    arguments = parser.parse_args()
+    cv2.setNumThreads(1)
+    for view in arguments.views:
+        for people in arguments.people:
+            seen = take(arguments.frames, people)
+            fps, busy_ms = max(measured(seen, Look(view)) for _ in range(arguments.runs))
+            print(f"{view:9} {people} people: {fps:6.1f} fps, {fps / GOAL_FPS:4.1f} of the goal, {busy_ms:4.0f} ms", flush=True)
+
+
+def measured(seen: Take, look: Look) -> tuple[float, float]:
+    """Frames a second of writing a film, and the processor's ms for each."""
+    count = len(seen.frames)
+    with tempfile.TemporaryDirectory() as folder:
+        begun_at, busy_at = time.perf_counter(), time.process_time()
+        film.write(seen, Path(folder), look)
+        return count / (time.perf_counter() - begun_at), (time.process_time() - busy_at) * 1000 / count
+
+
+if __name__ == "__main__":
+    main()
