@@ -64,9 +64,8 @@ def with_pictures(exports: Mapping[str, Export], options: Mapping[str, Any]) -> 
 def _refuse_without_pictures(options: Mapping[str, Any]) -> None:
     for name in HOW:
         if options[name]:
-            raise UsageError(
-                f"--{name.replace('_', '-')} is for what is drawn. Ask for a film or pictures too: --save-video, --save-images, or mp4, png"
-            )
+            option = name.replace("_", "-")
+            raise UsageError(f"--{option} is for what is drawn. Ask for it too: --save-video, --save-images, or mp4 or png")
 
 
 def _view(options: Mapping[str, Any]) -> str:
