@@ -16,6 +16,8 @@ import numpy as np
 
 FOLDER = Path(__file__).parent
 DESKTOP, PHONE = (1280, 800), (390, 844)
+SMALL = (620, 560)
+"""Where what is drawn in three dimensions does not matter."""
 PATIENCE_S = 45.0
 """Three dimensions drawn by a CPU that others use too take their time."""
 

@@ -54,6 +54,7 @@ const commands = {
     await page?.context().close();
     complaints = [];
     page = await (await browser.newContext({ viewport: { width, height } })).newPage();
+    page.setDefaultTimeout(90_000); // a click waits for two frames, which a busy CPU draws slowly
     page.on("console", (message) => message.type() === "error" && complaints.push(message.text()));
     page.on("pageerror", (error) => complaints.push(String(error)));
     return (await page.goto(url)).status();
@@ -65,6 +66,7 @@ const commands = {
     await page.locator(`input[value="${from}"]`).first().click();
     await page.getByRole("option", { name: to }).click();
   },
+  fill: ({ label, text }) => page.locator(`xpath=//*[text()="${label}"]/following::input[1]`).fill(text),
   dismiss: () => page.locator(".mantine-Notification-closeButton").first().click(),
   screenshot: ({ path, clip }) => page.screenshot({ path, clip }).then(() => path),
   complaints: () => complaints,

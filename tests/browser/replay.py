@@ -1,4 +1,4 @@
-"""A relay that plays the sample clip and its truth: bodies at 30 a second, pictures and facts, with no engine."""
+"""A relay that plays the sample clip and its truth: bodies at 30 a second, pictures, facts and health, with no engine."""
 
 from __future__ import annotations
 
@@ -8,15 +8,17 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from functools import cache
+from typing import Any
 
 import cv2
+import msgspec
 import numpy as np
 
 from remi_stream.config import BUS, CONTROL, port
 from remi_stream.link import Context, ControlServer, Publisher
-from remi_stream.messages import Bodies, Frame, Person, Smpl
+from remi_stream.messages import Bodies, Frame, Health, Person, Smpl
 from remi_stream.resources import data_file
-from tests.sample import facts
+from tests.sample import facts, health
 
 FPS = 30
 PREVIEW_EVERY = 3
@@ -24,6 +26,10 @@ SIZE = (1280, 720)
 SMALL = (640, 360)
 
 Change = Callable[[Bodies], Bodies]
+
+BESIDE_PX = 320
+"""How far to the right the second person is seen."""
+HOPS_S = {"capture": 0.008, "pose_in": 0.010, "pose": 0.030, "relay_in": 0.031, "relay": 0.033}
 
 
 @cache
@@ -65,6 +71,28 @@ def person(k: int, track_id: int = 1) -> Person:
     )
 
 
+def beside(k: int, track_id: int = 2) -> Person:
+    """Somebody who does what the true person does, to the right of them; they are seen worse."""
+    first, K = person(k, track_id), truth()["K"]
+    assert first.smpl is not None
+    away_m = np.float32(BESIDE_PX / K[0, 0]) * first.joints_m[:, 2:] * np.array([[1, 0, 0]], np.float32)
+    moved = msgspec.structs.replace(first.smpl, transl=first.smpl.transl + away_m[0])
+    beside_px = np.array([BESIDE_PX, 0], np.float32)
+    return msgspec.structs.replace(
+        first,
+        score=0.62,
+        keypoints_px=first.keypoints_px + beside_px,
+        keypoint_scores=np.linspace(0.35, 1, 24, dtype=np.float32),
+        joints_m=first.joints_m + away_m,
+        smpl=moved,
+    )
+
+
+def two(message: Bodies) -> Bodies:
+    """A change that lets a second person in."""
+    return msgspec.structs.replace(message, people=[*message.people, beside(message.frame_id % len(truth()["poses"]))])
+
+
 def bodies(frame_id: int, camera: str = "sample") -> Bodies:
     """The true bodies of a frame; the clip is played over and over."""
     K = truth()["K"]
@@ -74,7 +102,7 @@ def bodies(frame_id: int, camera: str = "sample") -> Bodies:
         epoch=7,
         frame_id=frame_id,
         captured_at=now - 0.04,
-        stamps={"relay": now},
+        stamps={hop: now - 0.04 + took_s for hop, took_s in HOPS_S.items()},
         engine="truth",
         size=SIZE,
         intrinsics=(float(K[0, 0]), float(K[1, 1]), float(K[0, 2]), float(K[1, 2])),
@@ -99,7 +127,8 @@ def picture(frame_id: int, camera: str = "sample") -> Frame:
 class Replay:
     """Plays on a thread. change: made to each Bodies before it goes out. paused: says nothing. still: says the same frame.
 
-    watched: the cameras whose pictures somebody asks for. previewed: how many were sent.
+    watched: the cameras whose pictures somebody asks for. previewed: how many were sent. more: fields of the facts. asked: every
+    question but for the status; answers: by what is asked. stages: whose health is told.
     """
 
     def __init__(self, cameras: tuple[str, ...]) -> None:
@@ -110,6 +139,10 @@ class Replay:
         self.frame_id = 0
         self.previewed = 0
         self.watched: set[str] = set()
+        self.more: dict[str, Any] = {}
+        self.asked: list[dict[str, Any]] = []
+        self.answers: dict[str, dict[str, Any]] = {"filter": {"filters": {}}, "filter_metrics": {"columns": [], "rows": {}}}
+        self.stages: list[Health] = [health("pose", facts={"engine": "truth", "runtime": "none"})]
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._play)
 
@@ -124,7 +157,7 @@ class Replay:
     def _play(self) -> None:
         context = Context()
         bus = Publisher(context, port(self.name, BUS))
-        control = ControlServer(context, port(self.name, CONTROL), lambda _: {"cameras": {each: {} for each in self.cameras}})
+        control = ControlServer(context, port(self.name, CONTROL), self._answer)
         due = time.monotonic()
         while not self._stop.wait(max(0.0, due - time.monotonic())):
             due += 1 / FPS
@@ -133,6 +166,12 @@ class Replay:
             if not self.paused:
                 self._say(bus)
         context.close()
+
+    def _answer(self, question: dict[str, Any]) -> dict[str, Any]:
+        if question["ask"] == "status":
+            return {"cameras": {each: {} for each in self.cameras}}
+        self.asked.append(question)
+        return self.answers[question["ask"]]
 
     def _say(self, bus: Publisher) -> None:
         self.watched = {camera for camera in self.cameras if bus.heard(f"preview/{camera}")}
@@ -143,7 +182,11 @@ class Replay:
                 self.previewed += 1
                 bus.publish(f"preview/{camera}", picture(self.frame_id, camera))
             if self.frame_id % FPS == 0:
-                bus.publish(f"camera/{camera}", facts(self.frame_id, camera=camera, epoch=7, size=SIZE))
+                told = {"camera": camera, "epoch": 7, "size": SIZE, **self.more}
+                bus.publish(f"camera/{camera}", facts(self.frame_id, **told))
+        if self.frame_id % FPS == 0:
+            for stage in self.stages:
+                bus.publish(f"health/{stage.stage}", stage)
 
 
 @contextlib.contextmanager

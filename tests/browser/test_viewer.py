@@ -22,6 +22,7 @@ from tests.browser.viewing import Viewing, viewing
 pytestmark = pytest.mark.browser
 BODY = {"x": 300, "y": 100, "width": 500, "height": 600}
 """Where the body is on a desktop."""
+TABS = ("Live", "View", "Filter", "Measure", "State")
 ROOM = "(box => [box.scrollHeight - box.clientHeight, box.scrollWidth - box.clientWidth])({})"
 """How far one can scroll in a box."""
 
@@ -83,6 +84,7 @@ def test_skeleton_is_drawn_on_the_person_of_the_same_frame(page: Browser) -> Non
 
 def test_picture_that_is_switched_off_is_not_asked_for_any_more(page: Browser, viewer: Viewing) -> None:
     until(lambda: viewer.replay.previewed)
+    page.do("click", text="View")
     page.do("click", text="Picture")
     until(lambda: not previewed_within(viewer, 1.0))
     page.do("click", text="Picture")
@@ -93,11 +95,15 @@ def test_picture_that_is_switched_off_is_not_asked_for_any_more(page: Browser, v
 def test_everything_is_readable_without_scrolling(browser: Browser, viewer: Viewing, size: tuple[int, int]) -> None:
     opened(browser, viewer.url, size)
     browser.do("dismiss")
-    for _ in ("dark", "light"):
-        browser.wait_for_text("bodies/s")
-        until(lambda: browser.do("poorest")[0]["contrast"] >= 4.5, lambda: browser.do("poorest")[:3])
-        for box in ("document.documentElement", "document.querySelector('.mantine-ScrollArea-viewport')"):
-            assert max(browser.evaluate(ROOM.format(box))) <= 1, box
+    browser.wait_for_text("bodies/s")
+    for mood in ("dark", "light"):
+        browser.wait(f"document.documentElement.dataset.mantineColorScheme === '{mood}'")
+        for tab in TABS:
+            browser.do("click", text=tab)
+            until(lambda: browser.do("poorest")[0]["contrast"] >= 4.5, lambda: browser.do("poorest")[:3])
+            for box in ("document.documentElement", "document.querySelector('.mantine-ScrollArea-viewport')"):
+                assert max(browser.evaluate(ROOM.format(box))) <= 1, (tab, box)
+        browser.do("click", text="View")
         browser.do("click", text="Light / dark")
     assert browser.do("complaints") == []
 
@@ -111,13 +117,18 @@ def test_body_that_is_not_seen_any_more_goes_and_comes_back(page: Browser, viewe
 
 
 def test_another_camera_is_chosen_and_everything_still_fits(browser: Browser) -> None:
-    with viewing(cameras=("front", "back")) as two:
-        opened(browser, two.url)
+    with viewing(cameras=("front", "back")) as two_cameras:
+        opened(browser, two_cameras.url)
         browser.wait_for_text("front, frame")
-        until(lambda: two.replay.watched == {"front"})
+        until(lambda: two_cameras.replay.watched == {"front"})
         browser.do("choose", **{"from": "front", "to": "back"})
         browser.wait_for_text("back, frame")
-        until(lambda: two.replay.watched == {"back"})
+        until(lambda: two_cameras.replay.watched == {"back"})
+        browser.wait("/front live.*back live/s.test(document.querySelector('.remi-cameras').innerText)")
+        browser.do("click", text="View")
+        browser.do("click", text="All pictures")
+        browser.wait_for_text("front, back")
+        until(lambda: two_cameras.replay.watched == {"front", "back"})
         assert max(browser.evaluate(ROOM.format("document.querySelector('.mantine-ScrollArea-viewport')"))) <= 1
         assert browser.do("complaints") == []
 

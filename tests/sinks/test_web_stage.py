@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from remi_stream.config import Camera, Config
 from remi_stream.sinks.web.invitation import FILE, find
 from remi_stream.sinks.web.private import PrivateServer
 from remi_stream.sinks.web.show import Show
@@ -73,5 +74,7 @@ def test_viewer_costs_next_to_nothing_while_nobody_looks(tmp_path: Path) -> None
 
 def test_pictures_are_not_asked_for_while_nobody_looks() -> None:
     server = PrivateServer("test")
-    assert Show(server, ["front"]).topics == ["bodies/", "camera/"]
+    show = Show(server, Config(cameras=(Camera(name="front", source="bus"),)))
+    assert show.topics == ["bodies/", "camera/", "health/"]
+    show.close()
     server.stop()

@@ -7,6 +7,7 @@ import numpy as np
 
 from remi_stream.messages import Bodies, Frame, Person
 from remi_stream.sinks.views.bones import bones_between
+from remi_stream.sinks.views.confidence import confidence_colours
 from remi_stream.sinks.views.palette import Rgb, colour_of
 
 SURE = 0.3
@@ -22,11 +23,11 @@ def decode(picture: Frame) -> np.ndarray:
     return np.ascontiguousarray(image[..., ::-1])
 
 
-def draw(image: np.ndarray, picture: Frame, bodies: Bodies) -> None:
-    """Draw the bodies of this picture's frame into its pixels, image (h, w, 3) uint8 RGB."""
+def draw(image: np.ndarray, picture: Frame, bodies: Bodies, *, rated: bool = False) -> None:
+    """Draw the bodies of this picture's frame into its pixels, image (h, w, 3) uint8 RGB. rated: in the colours of confidence."""
     for person in bodies.people:
         points = points_in(image, picture, person.keypoints_px)
-        _draw_person(image, person, points)
+        _draw_person(image, person, points, rated)
 
 
 def points_in(image: np.ndarray, picture: Frame, keypoints_px: np.ndarray) -> np.ndarray:
@@ -37,12 +38,22 @@ def points_in(image: np.ndarray, picture: Frame, keypoints_px: np.ndarray) -> np
     return (keypoints_px - (x0, y0) + 0.5) * scale - 0.5
 
 
-def _draw_person(image: np.ndarray, person: Person, points: np.ndarray) -> None:
+def _draw_person(image: np.ndarray, person: Person, points: np.ndarray, rated: bool) -> None:
     seen = (person.keypoint_scores >= SURE) & np.isfinite(points).all(1)
     fixed = np.round(np.where(np.isfinite(points), points, 0).clip(-1e4, 1e4) * 2**FRACTION_BITS).astype(int)
     edges = bones_between(person.skeleton, seen)
-    for thickness, colour in ((4, SHADE), (2, colour_of(person.track_id))):
-        for a, b in edges:
-            cv2.line(image, tuple(fixed[a]), tuple(fixed[b]), colour, thickness, cv2.LINE_AA, FRACTION_BITS)
-    for point in fixed[seen]:
-        cv2.circle(image, tuple(point), 2 << FRACTION_BITS, colour_of(person.track_id), -1, cv2.LINE_AA, FRACTION_BITS)
+    for a, b in edges:
+        cv2.line(image, tuple(fixed[a]), tuple(fixed[b]), SHADE, 4, cv2.LINE_AA, FRACTION_BITS)
+    shades = _shades(person, rated)
+    for a, b in edges:
+        colour = shades[a] if person.keypoint_scores[a] <= person.keypoint_scores[b] else shades[b]
+        cv2.line(image, tuple(fixed[a]), tuple(fixed[b]), colour, 2, cv2.LINE_AA, FRACTION_BITS)
+    for k in np.flatnonzero(seen):
+        cv2.circle(image, tuple(fixed[k]), 2 << FRACTION_BITS, shades[k], -1, cv2.LINE_AA, FRACTION_BITS)
+
+
+def _shades(person: Person, rated: bool) -> list[Rgb]:
+    """The colour of each key point; a bone is as sure as the less sure of its ends."""
+    if not rated:
+        return [colour_of(person.track_id)] * len(person.keypoint_scores)
+    return [(int(r), int(g), int(b)) for r, g, b in confidence_colours(person.keypoint_scores)]

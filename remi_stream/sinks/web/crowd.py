@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import viser
 
-from remi_stream.messages import Bodies
+from remi_stream.messages import Bodies, Person
 from remi_stream.sinks.web.figure import Figure
 from remi_stream.sinks.web.floor import Floor
 
@@ -16,9 +16,10 @@ GONE_S = 0.5
 
 @dataclass
 class Presence:
-    """A track in the scene. seen_at: monotonic seconds."""
+    """A track in the scene, and how it was last seen. seen_at: monotonic seconds."""
 
     figure: Figure
+    person: Person
     seen_at: float
 
 
@@ -35,12 +36,19 @@ class Crowd:
         """Who is in the scene."""
         return sorted(self._present)
 
-    def move(self, bodies: Bodies, floor: Floor, now: float, *, skin: bool, bones: bool) -> None:
-        """Take the poses of a frame."""
+    @property
+    def people(self) -> list[Person]:
+        """Everybody in the scene, as they were last seen."""
+        return [self._present[track_id].person for track_id in self.track_ids]
+
+    def move(
+        self, bodies: Bodies, floor: Floor, now: float, *, skin: bool, bones: bool, rated: bool = False, trail: bool = False
+    ) -> None:
+        """Take the poses of a frame; the rest is Figure.move's."""
         for person in bodies.people:
-            presence = self._present.get(person.track_id) or self._enter(person.track_id)
-            presence.seen_at = now
-            presence.figure.move(person, floor, bodies.captured_at, skin=skin, bones=bones)
+            presence = self._present.get(person.track_id) or self._enter(person)
+            presence.person, presence.seen_at = person, now
+            presence.figure.move(person, floor, bodies.captured_at, skin=skin, bones=bones, rated=rated, trail=trail)
 
     def forget(self, now: float) -> None:
         """Let those fade who have not been seen for a while, and remove them."""
@@ -55,9 +63,9 @@ class Crowd:
         """Remove everybody."""
         self.forget(float("inf"))
 
-    def _enter(self, track_id: int) -> Presence:
+    def _enter(self, person: Person) -> Presence:
         number = len(self._present) + len(self._free)
         figure = self._free.pop() if self._free else Figure(self._scene, f"{self._parent}/person-{number}")
-        figure.enter(track_id)
-        self._present[track_id] = Presence(figure, 0.0)
-        return self._present[track_id]
+        figure.enter(person.track_id)
+        presence = self._present[person.track_id] = Presence(figure, person, 0.0)
+        return presence

@@ -8,15 +8,19 @@ import viser
 from remi_stream.body.retarget import known_body
 from remi_stream.messages import Person
 from remi_stream.sinks.views.bones import bones_between
+from remi_stream.sinks.views.confidence import confidence_colours, joint_scores
 from remi_stream.sinks.views.palette import colour_of
 from remi_stream.sinks.web.floor import Floor
 from remi_stream.sinks.web.footing import Footing
+from remi_stream.sinks.web.lines import Lines
 from remi_stream.sinks.web.posture import Posture, posture, rest_joints
+from remi_stream.sinks.web.trail import SMPL_MARKS, Trail, marks_of
 
 RESTING = np.tile([1.0, 0.0, 0.0, 0.0], (24, 1))
 GLASSY = 0.4
 """Opacity of a skin with bones in it."""
-NOTHING = np.zeros((1, 2, 3), np.float32)
+THICK_M = 0.016
+NOTHING, BLACK = np.zeros((1, 3), np.float32), np.zeros((1, 3), np.uint8)
 
 
 class Figure:
@@ -29,10 +33,11 @@ class Figure:
         self._scene, self._name = scene, name
         self._node = scene.add_frame(name, show_axes=False, visible=False)
         self._skin: viser.MeshSkinnedHandle | None = None
-        self._bones = scene.add_line_segments(f"{name}/bones", NOTHING, (0, 0, 0), thickness=0.016, visible=False)
+        self._bones = Lines(scene, f"{name}/bones", THICK_M)
         self._joints = scene.add_point_cloud(
-            f"{name}/joints", NOTHING[0], (0, 0, 0), point_size=0.022, point_shape="circle", precision="float32", visible=False
+            f"{name}/joints", NOTHING, BLACK, point_size=0.022, point_shape="circle", precision="float32", visible=False
         )
+        self._trail: Trail | None = None
         self._footing = Footing()
         self._colour = (0, 0, 0)
         self._faded = self._glassy = 1.0
@@ -40,21 +45,31 @@ class Figure:
     def enter(self, track_id: int) -> None:
         """Become another person."""
         self._colour, self._footing, self._faded = colour_of(track_id), Footing(), 1.0
-        self._bones.colors = self._joints.colors = np.array(self._colour, np.uint8)
+        self._end_trail()
         if self._skin is not None:
             self._skin.color = self._colour
 
-    def move(self, person: Person, floor: Floor, at: float, *, skin: bool, bones: bool) -> None:
-        """Take the pose of a frame captured at a time; floor learns from it. skin, bones: what is to be seen."""
+    def move(
+        self, person: Person, floor: Floor, at: float, *, skin: bool, bones: bool, rated: bool = False, trail: bool = False
+    ) -> None:
+        """Take the pose of a frame captured at a time; floor learns from it. The rest says what is to be seen.
+
+        rated: bones in the colours of confidence.
+        """
         lift = np.zeros(3)
-        if person.smpl is not None:
-            pose = posture(person.smpl, floor.up)
+        pose = posture(person.smpl, floor.up) if person.smpl is not None else None
+        if pose is not None:
             lift = self._stand(pose, floor, at)
             if skin:
                 self._bend(pose)
-        self._show(skin and person.smpl is not None, bones or person.smpl is None)
+        self._show(skin and pose is not None, bones or pose is None)
         if self._bones.visible:
-            self._stretch(person)
+            self._stretch(person, rated)
+        if trail:
+            marks = marks_of(person) if pose is None else pose.positions[list(SMPL_MARKS)]
+            self._follow(marks + lift, at)
+        else:
+            self._end_trail()
         self._node.position = lift
         self.fade(1.0)
 
@@ -62,6 +77,8 @@ class Figure:
         """Let the skin be seen through; 0 is gone."""
         self._faded = opacity
         self._node.visible = opacity > 0
+        if opacity <= 0:
+            self._end_trail()
         if self._skin is not None:
             seen = self._faded * self._glassy
             self._skin.opacity = None if seen >= 1 else seen
@@ -93,13 +110,23 @@ class Figure:
 
     def _show(self, skin: bool, bones: bool) -> None:
         self._glassy = GLASSY if bones else 1.0
-        self._bones.visible = self._joints.visible = bones
+        self._bones.show(bones)
+        self._joints.visible = bones
         if self._skin is not None:
             self._skin.visible = skin
 
-    def _stretch(self, person: Person) -> None:
+    def _stretch(self, person: Person, rated: bool) -> None:
         joints = np.asarray(person.joints_m, np.float32)
         known = np.logical_and.reduce(np.isfinite(joints), axis=1)
-        edges = bones_between(person.skeleton_of_joints, known)
-        self._bones.points = joints[np.array(edges)] if edges else NOTHING
-        self._joints.points = joints[known] if known.any() else NOTHING[0]
+        edges = np.array(bones_between(person.skeleton_of_joints, known), int).reshape(-1, 2)
+        colours = confidence_colours(joint_scores(person)) if rated else np.full((len(joints), 3), self._colour, np.uint8)
+        self._bones.draw(joints[edges], colours[edges])
+        self._joints.points, self._joints.colors = (joints[known], colours[known]) if known.any() else (NOTHING, BLACK)
+
+    def _follow(self, marks: np.ndarray, at: float) -> None:
+        self._trail = self._trail or Trail(self._scene, f"{self._name}-trail")
+        self._trail.follow(marks, self._colour, at)
+
+    def _end_trail(self) -> None:
+        if self._trail is not None:
+            self._trail.end()

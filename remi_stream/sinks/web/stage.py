@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from remi_stream.config import Config
-from remi_stream.messages import Bodies, CameraFacts, Frame
+from remi_stream.messages import Bodies, CameraFacts, Frame, Health
 from remi_stream.order import Order
 from remi_stream.sinks.sink import Sink
 from remi_stream.sinks.web.admission import Admission
@@ -31,11 +31,11 @@ class WebStage(Sink):
         self._gate = Gate(host, port, Admission(self._invitation.token, port))
         with _hushed():
             self._server = PrivateServer("remi-stream")
-        self._show = Show(self._server, [camera.name for camera in self._config.cameras])
+        self._show = Show(self._server, self._config)
         self._gate.start(self._server.address)
         self._invitation.publish()
 
-    def step(self, message: Bodies | Frame | CameraFacts) -> None:
+    def step(self, message: Bodies | Frame | CameraFacts | Health) -> None:
         """Keep a message."""
         self._show.take(message, time.monotonic())
 
@@ -48,6 +48,7 @@ class WebStage(Sink):
         """Show everybody out."""
         self._invitation.withdraw()
         self._gate.stop()
+        self._show.close()
         with _hushed():
             self._server.stop()
 

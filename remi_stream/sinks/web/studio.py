@@ -19,11 +19,17 @@ SIGHT_M = 0.2
 FOV = 0.46
 SIDE = 0.18
 """How far to the side one looks from, as a slope."""
-PANEL, SHEET = 0.13, 0.11
+PANEL, SHEET = 0.11, 0.11
 """How far the middle of what is free lies from the window's: beside the panel, radians, and above a phone's, as a slope."""
 EYE_M, MIDDLE_M = 1.55, 0.86
 NARROW = 1.45
 """How much farther away one stands in a window that is higher than wide."""
+ELBOWS_M = 0.5
+"""How much room people need beside their pelvis."""
+BROAD, SLIM = 0.24, 0.1
+"""Half of what can be seen beside the panel, and in a window that is higher than wide, radians."""
+STEP_M, FARTHEST_M = 0.25, 14.0
+"""How much farther away one steps as long as not everybody can be seen."""
 BEHIND_M = 2.3
 """How far behind the camera one stands, to see it."""
 
@@ -34,6 +40,8 @@ class Studio:
     def __init__(self, server: viser.ViserServer) -> None:
         self._scene = server.scene
         self._target = np.array([0.0, MIDDLE_M, -3.7])
+        self._sides = np.array([[-ELBOWS_M, 0.0, -3.7], [ELBOWS_M, 0.0, -3.7]])
+        """Where the people to be seen stand, and where their elbows are."""
         self._scene.set_up_direction("+y")
         self._light()
         self._camera = self._scene.add_frame(CAMERA, show_axes=False)
@@ -68,18 +76,20 @@ class Studio:
         pelvises = [person.smpl.transl for person in bodies.people if person.smpl is not None]
         if pelvises:
             rotation, position = floor.world_from_camera()
-            middle = rotation @ np.mean(pelvises, axis=0) + position
+            places = np.array(pelvises) @ rotation.T + position
+            middle = (places.min(0) + places.max(0)) / 2
             self._target = np.array([middle[0], MIDDLE_M, middle[2]])
+            elbows = np.array([[ELBOWS_M, 0.0, 0.0]])
+            self._sides = np.concatenate([places - elbows, places + elbows])
 
     def recentre(self, client: viser.ClientHandle) -> None:
-        """Let a client look at the people from the front; in a wide window at the camera too, to the left of the panel."""
+        """Let a client look at everybody from the front; in a wide window at the camera too, to the left of the panel."""
         camera = client.camera
         wide = camera.image_width > camera.image_height
         away = max(4.0, BEHIND_M - self._target[2]) * (1.0 if wide else NARROW)
-        eye = np.array([self._target[0] / 2 + SIDE * away, EYE_M, self._target[2] + away])
-        heading = _bearing(eye, self._target)
-        if wide:
-            heading = (heading + _bearing(eye, np.zeros(3))) / 2 - PANEL
+        while self._breadth(away, wide)[1] > (BROAD if wide else SLIM) and away < FARTHEST_M:
+            away += STEP_M
+        eye, heading = self._eye(away), self._breadth(away, wide)[0] - (PANEL if wide else 0.0)
         with client.atomic():
             camera.fov = FOV
             camera.position = eye
@@ -88,6 +98,15 @@ class Studio:
                 MIDDLE_M - (0.0 if wide else SHEET * away),
                 eye[2] - away * np.cos(heading),
             )
+
+    def _eye(self, away: float) -> np.ndarray:
+        return np.array([self._target[0] / 2 + SIDE * away, EYE_M, self._target[2] + away])
+
+    def _breadth(self, away: float, wide: bool) -> tuple[float, float]:
+        """Where the middle of what is to be seen is from so far away, and half of how broad it is; radians."""
+        seen = np.concatenate([self._sides, np.zeros((1, 3))]) if wide else self._sides
+        bearings = [_bearing(self._eye(away), point) for point in seen]
+        return (max(bearings) + min(bearings)) / 2, (max(bearings) - min(bearings)) / 2
 
     def _light(self) -> None:
         """A high key light from the left that casts the shadow, a softer one from the right, and the sky."""

@@ -1,32 +1,45 @@
-"""What the panel says, as HTML. The colours of text are the theme's, so that it reads in the dark and in the light."""
+"""Small pieces of the panel's HTML. What comes from outside is escaped where it is put in."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from html import escape
 
-from remi_stream.messages import Bodies, CameraFacts, Frame
-from remi_stream.sinks.views.palette import colour_of, css
+from remi_stream.messages import Bodies, Frame
 
-STATES = {"live": "#3fa34d", "starting": "#d99a1c", "reconnecting": "#d99a1c", "ended": "#8a919c"}
-BOX = "padding:0 0.75em 0.5em;font-size:0.8rem;line-height:1.5;color:var(--mantine-color-text)"
-STYLE = (
-    "<style>:root[data-mantine-color-scheme=dark]{--mantine-color-dimmed:#b4bac4!important}"
-    ":root[data-mantine-color-scheme=light]{--mantine-color-dimmed:#565d66!important}"
-    "@media (max-width:36em){.uplot-container{display:none!important}img{max-height:7.5em!important}}</style>"
-)
-"""The theme's own grey is too close to the background to be read with ease, and a phone has no room for the plots."""
-FIGURE = "font-size:1.2rem;font-weight:600;font-variant-numeric:tabular-nums"
+
+def box(content: str, name: str = "") -> str:
+    """A part of the panel; name: for who looks for it in the page."""
+    return f'<div class="remi {name}">{content}</div>'
+
+
+def row(*cells: str) -> str:
+    """Cells in a line; the first one takes what is left, and is cut where it has no room."""
+    return '<div class="row">' + "".join(f"<span>{cell}</span>" for cell in cells) + "</div>"
+
+
+def dot(colour: str) -> str:
+    """A round mark."""
+    return f'<i style="background:{colour}"></i>'
+
+
+def swatch(colour: str) -> str:
+    """A square mark."""
+    return f'<s style="background:{colour}"></s>'
+
+
+def groove(share: float, colour: str) -> str:
+    """A small bar, filled so far."""
+    percent = 100 * min(1.0, max(0.0, share)) if math.isfinite(share) else 0.0
+    return f'<div class="groove"><div style="width:{percent:.0f}%;background:{colour}"></div></div>'
 
 
 def figures(*shown: tuple[str, float, str]) -> str:
     """Numbers, large, with their names and the colours of their lines in the plot below: (name, value, colour)."""
     cells = "".join(
-        f'<span style="margin-right:1.2em">{_dot(colour)} <span style="{FIGURE}">{_number(value)}</span> {name}</span>'
+        f'<span style="margin-right:1.2em">{dot(colour)}<span class="big">{number(value)}</span> {name}</span>'
         for name, value, colour in shown
     )
-    return f'<div class="remi-figures" style="{BOX};padding-bottom:0">{cells}</div>'
+    return f'<div class="remi" style="padding-bottom:0">{cells}</div>'
 
 
 def caption(picture: Frame, bodies: Bodies | None) -> str:
@@ -34,29 +47,16 @@ def caption(picture: Frame, bodies: Bodies | None) -> str:
     return f"{picture.camera}, frame {picture.frame_id}" + ("" if bodies else " (no bodies)")
 
 
-def people(track_ids: Sequence[int]) -> str:
-    """Who is there, each with the colour of their body."""
-    shown = (f"{_dot(css(colour_of(track)))}&thinsp;person {track}" for track in track_ids)
-    found = " ".join(f'<span style="white-space:nowrap;margin-right:0.6em">{person}</span>' for person in shown)
-    return f'<div class="remi-people" style="{BOX}">{found or "nobody there"}</div>'
+def number(value: float, decimals: int = 0) -> str:
+    """A number, or a dash for what is not known."""
+    return f"{value:.{decimals}f}" if math.isfinite(value) else "&ndash;"
 
 
-def cameras(engine: str, facts: Sequence[CameraFacts]) -> str:
-    """How each camera is, and which engine looks."""
-    rows = "".join(_camera(each) for each in facts)
-    return f'<div class="remi-cameras" style="{BOX}">{rows}engine {escape(engine or "-")}</div>'
+def count(value: int) -> str:
+    """A whole number with its thousands apart."""
+    return f"{value:,}".replace(",", "&#8239;")
 
 
-def _camera(facts: CameraFacts) -> str:
-    width, height = facts.size
-    size = f"{width}&times;{height} {facts.fps:.0f} fps" if width else ""
-    name = f"<b>{escape(facts.camera)}</b>"
-    return f"<div>{_dot(STATES[facts.state])}&thinsp;{name} {facts.state} {size}</div>"
-
-
-def _dot(colour: str) -> str:
-    return f'<span style="display:inline-block;width:0.65em;height:0.65em;border-radius:50%;background:{colour}"></span>'
-
-
-def _number(value: float) -> str:
-    return "&ndash;" if math.isnan(value) else f"{value:.0f}"
+def times(many: int, one: str, more: str) -> str:
+    """So many of something."""
+    return f"{count(many)} {one if many == 1 else more}"

@@ -1,0 +1,30 @@
+"""How sure an engine is of each joint, and the colours that say so."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from remi_stream.messages import Person
+
+SCORES = (0.0, 0.5, 1.0)
+COLOURS = ((204, 51, 63), (240, 178, 62), (60, 170, 90))
+"""Red, amber, green: who cannot tell red from green tells these by their lightness."""
+UNKNOWN = (138, 145, 156)
+
+
+def confidence_colours(scores: np.ndarray) -> np.ndarray:
+    """The colours (N, 3) uint8 RGB of scores (N,) in [0, 1]; grey where a score is not a number."""
+    known = np.nan_to_num(scores, nan=0.0)
+    colours = np.stack([np.interp(known, SCORES, channel) for channel in zip(*COLOURS)], axis=-1)
+    colours[np.isnan(scores)] = UNKNOWN
+    return colours.round().astype(np.uint8)
+
+
+def joint_scores(person: Person) -> np.ndarray:
+    """The score (J,) of each of joints_m; NaN where none is told. Key points count only where they are the same joints."""
+    count = len(person.joints_m)
+    if not person.joints_skeleton and len(person.keypoint_scores) == count:
+        return person.keypoint_scores
+    if person.smpl is not None and person.skeleton_of_joints == "smpl24":
+        return person.smpl.joint_confidence
+    return np.full(count, np.nan)

@@ -1,0 +1,66 @@
+"""What takes time is done elsewhere."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import pytest
+
+from remi_stream.config import CONTROL, port
+from remi_stream.sinks.web.errands import Errands
+from tests.browser.replay import replaying
+
+
+def test_of_errands_that_wait_only_the_newest_of_a_kind_is_run() -> None:
+    errands, begun, go, done = Errands(1), threading.Event(), threading.Event(), threading.Event()
+    ran: list[str] = []
+
+    def first() -> None:
+        begun.set()
+        go.wait(5)
+
+    def last() -> None:
+        ran.append("b")
+        done.set()
+
+    errands.run("a", first)
+    assert begun.wait(5)
+    for number in range(50):
+        errands.run("a", lambda number=number: ran.append(f"a{number}"))  # type: ignore[misc]
+    errands.run("b", last)
+    go.set()
+    assert done.wait(5)
+    assert ran == ["a49", "b"]
+    errands.close()
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_error_of_ours_in_an_errand_is_not_hushed_up() -> None:
+    errands = Errands(1)
+    errands.check()
+    errands.run("a", lambda: [][0])
+    errands._thread.join(5.0)
+    with pytest.raises(RuntimeError, match="traceback above"):
+        errands.check()
+
+
+def test_error_of_the_relay_and_its_absence_are_answers_in_a_line() -> None:
+    heard: list[dict[str, Any]] = []
+    came = threading.Event()
+
+    def hear(answer: dict[str, Any]) -> None:
+        heard.append(answer)
+        came.set()
+
+    with replaying("front") as replay:
+        replay.answers["filter"] = {"error": "no such filter"}
+        errands = Errands(port(replay.name, CONTROL))
+        errands.ask({"ask": "filter", "name": "x"}, hear)
+        assert came.wait(5)
+        assert heard == [{"error": "no such filter"}]
+        came.clear()
+    errands.ask({"ask": "filter"}, hear)
+    assert came.wait(5)
+    assert "No remi-stream answers" in heard[1]["error"]
+    errands.close()
