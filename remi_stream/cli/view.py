@@ -130,9 +130,9 @@ def _cameras(name: str) -> tuple[Camera, ...]:
     """The cameras of a running pipeline, waiting a moment for the first."""
     end = time.monotonic() + PATIENCE_S
     while time.monotonic() < end:
-        known = ask_control(port(name, CONTROL), {"ask": "status"})["cameras"]
-        if known:
-            return tuple(Camera(name=camera, source="bus") for camera in known)
+        status = ask_control(port(name, CONTROL), {"ask": "status"})
+        if status["cameras"]:
+            return tuple(Camera(name=camera, source="bus", engine=status["engines"].get(camera)) for camera in status["cameras"])
         time.sleep(0.2)
     raise RemiError(f"The pipeline {name!r} has no camera yet. Look at remi-stream status --name {name}")
 

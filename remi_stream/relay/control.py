@@ -71,6 +71,7 @@ class Control:
             "version": __version__,
             "name": self._config.name,
             "engine": self._config.engine_names,
+            "engines": self._config.makers,
             "detector": self._config.detector,
             "cameras": {name: msgspec.to_builtins(facts) for name, facts in self.cameras.items()},
             "filters": self._smoothing.told(),

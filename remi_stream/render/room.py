@@ -12,7 +12,7 @@ import numpy as np
 from remi_stream.geometry import cross, unit
 from remi_stream.messages import Bodies
 from remi_stream.render.camera import Camera, Size
-from remi_stream.sinks.web.floor import fit_plane
+from remi_stream.sinks.views.floor import fit_plane
 
 SIGHTS = 600
 """At most so many frames of a take are asked."""

@@ -57,7 +57,7 @@ class Pipeline:
     def _answer(self, question: dict[str, Any]) -> dict[str, Any]:
         if question["ask"] == "status":
             cameras = {camera: msgspec.to_builtins(facts(camera=camera)) for camera in self.cameras}
-            return {"name": self.name, "engine": "synthetic", "cameras": cameras}
+            return {"name": self.name, "engine": "synthetic", "engines": {"front": "synthetic"}, "cameras": cameras}
         if question["ask"] == "filter":
             return {"filters": {question["camera"]: {"lag_s": None}}}
         rows = {camera: row for camera, row in self.rows.items() if camera == question["camera"]}

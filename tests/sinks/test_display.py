@@ -20,7 +20,7 @@ from remi_stream.measure.pose_program import CONDITIONS
 from remi_stream.messages import Bodies, Frame, View
 from remi_stream.sinks.display import stage as display_stage
 from remi_stream.sinks.display.stage import Display
-from remi_stream.sinks.display.wall import side_by_side
+from remi_stream.sinks.views.wall import side_by_side
 from tests.clip import frames, intrinsics, truth
 from tests.sample import bodies, facts, health, person
 from tests.sinks.test_recorder import true_bodies

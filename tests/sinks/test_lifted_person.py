@@ -9,8 +9,8 @@ import pytest
 
 from remi_stream.cli.tail import pelvis_m
 from remi_stream.messages import Person, Wire
+from remi_stream.sinks.views.floor import Floor
 from remi_stream.sinks.web.figure import Figure
-from remi_stream.sinks.web.floor import Floor
 from remi_stream.sinks.web.private import PrivateServer
 from remi_stream.skeletons import EDGES, JOINTS
 from tests.sample import bodies, person

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from remi_stream.messages import Person
+from remi_stream.sinks.views.floor import Floor
 from remi_stream.sinks.views.rates import Rates
 from remi_stream.sinks.web.crowd import GONE_S, Crowd
-from remi_stream.sinks.web.floor import Floor
 from remi_stream.sinks.web.private import PrivateServer
 from tests.sample import bodies, person
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from remi_stream.sinks.views.confidence import COLOURS
+from remi_stream.sinks.views.floor import Floor
 from remi_stream.sinks.web.crowd import GONE_S, Crowd
-from remi_stream.sinks.web.floor import Floor
 from remi_stream.sinks.web.lines import linear
 from remi_stream.sinks.web.private import PrivateServer
 from remi_stream.sinks.web.trail import FADED, LASTS_S, marks_of, segments

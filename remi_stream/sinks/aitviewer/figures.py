@@ -11,8 +11,8 @@ from remi_stream.body.retarget import known_body, onto_known_body
 from remi_stream.body.smpl import change_axes
 from remi_stream.messages import Bodies, Person, Smpl
 from remi_stream.sinks.aitviewer.sticks import stick_faces, sticks
-from remi_stream.sinks.web.floor import Floor
-from remi_stream.sinks.web.footing import Footing
+from remi_stream.sinks.views.floor import Floor
+from remi_stream.sinks.views.footing import Footing
 
 GONE_S = 0.5
 """Who is not seen for so long has left."""

@@ -16,12 +16,12 @@ from remi_stream.messages import Bodies, CameraFacts, Frame, Health
 from remi_stream.order import Order
 from remi_stream.sinks.display import mesh
 from remi_stream.sinks.display.measuring import Measuring
-from remi_stream.sinks.display.wall import empty, side_by_side
 from remi_stream.sinks.display.window import Window
 from remi_stream.sinks.sink import Sink
 from remi_stream.sinks.views import overlay
 from remi_stream.sinks.views.pairs import Pairs
 from remi_stream.sinks.views.rates import Rates
+from remi_stream.sinks.views.wall import empty, side_by_side
 
 ASK_S = 0.3
 RENEW_S = 0.5

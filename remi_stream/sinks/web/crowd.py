@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import viser
 
 from remi_stream.messages import Bodies, Person
+from remi_stream.sinks.views.floor import Floor
 from remi_stream.sinks.web.figure import Figure
-from remi_stream.sinks.web.floor import Floor
 
 GONE_S = 0.5
 """A body that is not seen for so long is removed; from the half of it on it fades."""

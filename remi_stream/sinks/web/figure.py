@@ -9,9 +9,9 @@ from remi_stream.body.retarget import known_body
 from remi_stream.messages import Person
 from remi_stream.sinks.views.bones import bones_between
 from remi_stream.sinks.views.confidence import confidence_colours, joint_scores
+from remi_stream.sinks.views.floor import Floor
+from remi_stream.sinks.views.footing import Footing
 from remi_stream.sinks.views.palette import colour_of
-from remi_stream.sinks.web.floor import Floor
-from remi_stream.sinks.web.footing import Footing
 from remi_stream.sinks.web.lines import Lines
 from remi_stream.sinks.web.posture import Posture, posture, rest_joints
 from remi_stream.sinks.web.trail import SMPL_MARKS, Trail, marks_of

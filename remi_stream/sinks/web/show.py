@@ -8,16 +8,16 @@ import viser
 
 from remi_stream.config import CONTROL, Config
 from remi_stream.messages import Bodies, CameraFacts, Frame, Health
-from remi_stream.sinks.display.wall import side_by_side
 from remi_stream.sinks.views import overlay
+from remi_stream.sinks.views.floor import Floor
 from remi_stream.sinks.views.hops import Hops
 from remi_stream.sinks.views.incidents import Incidents
 from remi_stream.sinks.views.pairs import Pairs
 from remi_stream.sinks.views.rates import Rates
+from remi_stream.sinks.views.wall import side_by_side
 from remi_stream.sinks.web import words
 from remi_stream.sinks.web.crowd import Crowd
 from remi_stream.sinks.web.errands import Errands
-from remi_stream.sinks.web.floor import Floor
 from remi_stream.sinks.web.looks import Wants
 from remi_stream.sinks.web.mood import Moods
 from remi_stream.sinks.web.panel import Panel

@@ -7,7 +7,7 @@ import viser
 
 from remi_stream.geometry import quaternions
 from remi_stream.messages import Bodies
-from remi_stream.sinks.web.floor import Floor
+from remi_stream.sinks.views.floor import Floor
 
 CAMERA = "/camera"
 """The node whose frame is the camera's: x right, y down, z forward."""

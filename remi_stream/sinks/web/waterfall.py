@@ -9,6 +9,8 @@ from remi_stream.sinks.web.words import box, number, swatch
 
 HOPS = {
     "capture": ("wait", "#8a919c"),
+    "replay": ("wait", "#8a919c"),
+    "remi_source": ("wait", "#8a919c"),
     "pose_in": ("to pose", "#5b9be6"),
     "pose": ("pose", "#3fb6b0"),
     "relay_in": ("to relay", "#9b7ede"),

@@ -7,8 +7,8 @@ import pytest
 
 from remi_stream.body.smpl import load_open_body
 from remi_stream.messages import Person
-from remi_stream.sinks.web.floor import Floor
-from remi_stream.sinks.web.footing import Footing
+from remi_stream.sinks.views.floor import Floor
+from remi_stream.sinks.views.footing import Footing
 from remi_stream.sinks.web.posture import posture
 from tests.browser.replay import FPS, person, truth
 
