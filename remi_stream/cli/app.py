@@ -22,6 +22,7 @@ from remi_stream.cli import (
     live,
     measure,
     models,
+    morph,
     play,
     recordings,
     replay,
@@ -59,6 +60,7 @@ app.command(rich_help_panel="Models")(convert.convert)
 app.command(rich_help_panel="Files")(files.images)
 app.command(rich_help_panel="Files")(export.export)
 app.command(rich_help_panel="Files")(lift.lift)
+app.command(rich_help_panel="Files")(morph.morph)
 app.add_typer(control.app, name="control", rich_help_panel="Run")
 app.add_typer(models.app, name="models", rich_help_panel="Models")
 

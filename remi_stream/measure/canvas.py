@@ -1,4 +1,4 @@
-"""A white picture to draw text and bars on; the only file that imports Pillow."""
+"""A white picture to draw text and bars on."""
 
 from __future__ import annotations
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import av
@@ -53,6 +56,14 @@ def test_same_take_gives_the_same_bytes(tmp_path: Path) -> None:
     one, two = ((tmp_path / name / "walk.mp4").read_bytes() for name in ("one", "two"))
     assert one == two
     assert one.index(b"moov") < one.index(b"mdat"), "it begins to play before it is there as a whole"
+
+
+def test_bytes_do_not_depend_on_what_was_in_memory(tmp_path: Path) -> None:
+    paths = [tmp_path / f"{soil}.mp4" for soil in (1, 85, 200)]
+    for path in paths:
+        soiled = {**os.environ, "MALLOC_PERTURB_": path.stem}
+        subprocess.run([sys.executable, "-m", "tests.render.write_film", path], env=soiled, check=True)
+    assert len({path.read_bytes() for path in paths}) == 1
 
 
 def test_each_frame_is_shown_when_it_was_taken(tmp_path: Path) -> None:

@@ -1,0 +1,34 @@
+"""Which files hold meshes, and who reads them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from remi_stream.errors import UsageError
+from remi_stream.morph import fbx_file, obj_file, scene_file
+from remi_stream.morph.mesh import Mesh, checked
+
+READERS: dict[str, Callable[[Path], Mesh]] = {
+    ".obj": obj_file.read,
+    ".ply": scene_file.read,
+    ".glb": scene_file.read,
+    ".gltf": scene_file.read,
+    ".fbx": fbx_file.read,
+}
+ENDINGS = ", ".join(READERS)
+
+
+def is_mesh(path: Path) -> bool:
+    """Whether a file is called like a mesh."""
+    return path.suffix.lower() in READERS and not path.name.startswith(".")
+
+
+def read_mesh(path: Path) -> Mesh:
+    """The mesh of a file. Raises RemiError."""
+    if not is_mesh(path):
+        raise UsageError(f"{path} ends in '{path.suffix}'; meshes end in {ENDINGS}")
+    try:
+        return checked(READERS[path.suffix.lower()](path))
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror or error}. Give a mesh: {ENDINGS}") from None

@@ -1,0 +1,127 @@
+"""Wavefront OBJ, with the texture that its MTL file names. Vertices keep their numbers, whatever their texture's corners."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import numpy as np
+
+from remi_stream.errors import UsageError
+from remi_stream.morph.mesh import Mesh, Texture
+from remi_stream.morph.pictures import read_picture
+from remi_stream.morph.triangles import fan
+
+log = logging.getLogger(__name__)
+
+
+class Lines:
+    """What the lines of a file have said so far; the numbers of a polygon's corners begin at 0."""
+
+    def __init__(self) -> None:
+        self.vertices: list[list[float]] = []
+        self.uv: list[list[float]] = []
+        self.sizes: list[int] = []
+        self.corners: list[int] = []
+        self.uv_corners: list[int] = []
+        self.libraries: list[str] = []
+        self.materials: dict[str, None] = {}
+
+    def add(self, line: str) -> None:
+        """Take a line. Raises ValueError, IndexError."""
+        word, _, rest = line.partition(" ")
+        if word == "v":
+            self.vertices.append(numbers(rest, 3))
+        elif word == "vt":
+            self.uv.append(numbers(rest, 2)[:2])
+        elif word == "f":
+            self._add_face(rest.split())
+        elif word == "mtllib":
+            self.libraries.append(rest.strip())
+        elif word == "usemtl":
+            self.materials[rest.strip()] = None
+
+    def _add_face(self, corners: list[str]) -> None:
+        self.sizes.append(len(corners))
+        for corner in corners:
+            vertex, _, more = corner.partition("/")
+            uv = more.partition("/")[0]
+            self.corners.append(counted(int(vertex), len(self.vertices)))
+            self.uv_corners.append(counted(int(uv), len(self.uv)) if uv else -1)
+
+
+def numbers(text: str, least: int) -> list[float]:
+    """The numbers of a line, so many at least. Raises ValueError."""
+    found = [float(word) for word in text.split()]
+    if len(found) < least:
+        raise ValueError(f"{len(found)} numbers")
+    return found
+
+
+def counted(number: int, known: int) -> int:
+    """A number from 1, or from the end if it is negative, as one from 0. Raises ValueError."""
+    if number == 0:
+        raise ValueError("the number 0")
+    return number - 1 if number > 0 else known + number
+
+
+def read(path: Path) -> Mesh:
+    """The mesh of a file. Raises UsageError, OSError."""
+    lines = _lines(path)
+    triangles = fan(np.array(lines.sizes, int))
+    vertices = np.array([vertex[:3] for vertex in lines.vertices], float).reshape(-1, 3)
+    return Mesh(
+        path.name,
+        vertices,
+        np.array(lines.corners, np.int32)[triangles] if len(triangles) else np.zeros((0, 3), np.int32),
+        texture=_texture(path, lines, triangles),
+        colours=_colours(lines.vertices),
+    )
+
+
+def _lines(path: Path) -> Lines:
+    lines = Lines()
+    with open(path, encoding="utf-8", errors="replace") as file:
+        for number, line in enumerate(file, start=1):
+            try:
+                lines.add(line.strip())
+            except (ValueError, IndexError):
+                raise UsageError(f"{path.name} is no OBJ: line {number} is {line.strip()!r:.40}. Export it again") from None
+    return lines
+
+
+def _colours(vertices: list[list[float]]) -> np.ndarray | None:
+    """Colours behind the coordinates, as ZBrush and MeshLab write them."""
+    if not vertices or any(len(vertex) != 6 for vertex in vertices):
+        return None
+    return (np.array(vertices)[:, 3:].clip(0, 1) * 255).round().astype(np.uint8)
+
+
+def _texture(path: Path, lines: Lines, triangles: np.ndarray) -> Texture | None:
+    corners = np.array(lines.uv_corners, int)
+    if not lines.uv or not len(triangles) or corners.min() < 0 or corners.max() >= len(lines.uv):
+        return None
+    named = dict(pair for library in lines.libraries for pair in _maps(path.with_name(library)))
+    found = {named[name]: None for name in lines.materials if name in named}
+    if len(found) > 1:
+        log.warning("%s has %d textures: they are not compared, nor drawn", path.name, len(found))
+    if len(found) != 1 or (image := read_picture(path.parent / next(iter(found)))) is None:
+        return None
+    return Texture(image, np.array(lines.uv, float), corners[triangles])
+
+
+def _maps(library: Path) -> list[tuple[str, str]]:
+    """Materials of a MTL file and their pictures."""
+    try:
+        text = library.read_text(encoding="utf-8", errors="replace")
+    except OSError as error:
+        log.warning("materials %s cannot be read: %s", library, error.strerror)
+        return []
+    maps, material = [], ""
+    for line in text.splitlines():
+        word, _, rest = line.strip().partition(" ")
+        if word == "newmtl":
+            material = rest.strip()
+        elif word == "map_Kd" and rest.strip():
+            maps.append((material, rest.split()[-1] if rest.startswith("-") else rest.strip().replace("\\", "/")))
+    return maps

@@ -1,0 +1,28 @@
+"""CSV."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+Cell = str | int | float | None
+
+
+def rows(columns: Sequence[str], form: str, values: np.ndarray) -> bytes:
+    """Many rows (N, C) of one form, which ends the line."""
+    return (",".join(columns) + "\n" + form * len(values) % tuple(values.ravel().tolist())).encode()
+
+
+def cells(rows: Sequence[Mapping[str, Cell]]) -> bytes:
+    """Few rows; what is None is left empty. All have the columns of the first."""
+    lines = [",".join(rows[0]), *(",".join(_cell(value) for value in row.values()) for row in rows)]
+    return ("\n".join(lines) + "\n").encode()
+
+
+def _cell(value: Cell) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        return f'"{value.replace(chr(34), chr(34) * 2)}"' if set(value) & set(',"\n\r') else value
+    return f"{value:d}" if isinstance(value, int) else f"{value:.9g}"

@@ -1,0 +1,62 @@
+"""Two textures, compared; and the colours that they and the vertices have."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from remi_stream.morph.mesh import Mesh, Texture
+from remi_stream.morph.shading import PLAIN
+from remi_stream.morph.table import rows
+
+COLUMNS = ("index", "u", "v", "dr", "dg", "db", "difference")
+
+
+def difference(a: Texture, b: Texture) -> np.ndarray:
+    """How different the pictures are: (h, w) float32, the mean over red, green and blue, 0 to 255.
+
+    The second one is brought to the size of the first one if it has another.
+    """
+    first, second = a.image, b.image
+    if first.shape != second.shape:
+        second = cv2.resize(second, (first.shape[1], first.shape[0]), interpolation=cv2.INTER_AREA)
+    return np.abs(second.astype(np.float32) - first).mean(2)
+
+
+def table(a: Mesh, b: Mesh) -> bytes:
+    """texture_differences.csv: a row for each vertex that has a place in the textures."""
+    assert a.texture is not None
+    assert b.texture is not None
+    (index, uv), (_, uv_b) = at_vertices(a, a.texture), at_vertices(b, b.texture)
+    changed = sampled(b.texture.image, uv_b) - sampled(a.texture.image, uv)
+    values = np.column_stack([index, uv, changed, np.abs(changed).mean(1)])
+    return rows(COLUMNS, "%d,%.9g,%.9g,%.6g,%.6g,%.6g,%.6g\n", values)
+
+
+def at_vertices(mesh: Mesh, texture: Texture) -> tuple[np.ndarray, np.ndarray]:
+    """Which vertices are in a texture (N,), and where (N, 2): on a seam, where the first of their corners is."""
+    index, first = np.unique(mesh.faces, return_index=True)
+    return index, texture.uv[texture.faces.reshape(-1)[first]]
+
+
+def sampled(image: np.ndarray, uv: np.ndarray) -> np.ndarray:
+    """The colours (N, 3) float32, RGB 0 to 255, at places (N, 2) of a picture, evenly between its pixels; it repeats itself."""
+    height, width = image.shape[:2]
+    u, v = np.where((uv < 0) | (uv > 1), uv % 1, uv).T
+    x, y = (u * width - 0.5).clip(0, width - 1), ((1 - v) * height - 0.5).clip(0, height - 1)
+    left, top = x.astype(int), y.astype(int)
+    right, under = np.minimum(left + 1, width - 1), np.minimum(top + 1, height - 1)
+    x, y = (x - left)[:, None], (y - top)[:, None]
+    above, below = image[top, left] * (1 - x) + image[top, right] * x, image[under, left] * (1 - x) + image[under, right] * x
+    return (above * (1 - y) + below * y).astype(np.float32)
+
+
+def colours(mesh: Mesh) -> np.ndarray:
+    """What the vertices look like: (V, 3) float32, RGB 0 to 255."""
+    if mesh.texture is None:
+        plain = np.tile(np.array(PLAIN, np.float32), (len(mesh.vertices), 1))
+        return plain if mesh.colours is None else mesh.colours.astype(np.float32)
+    index, uv = at_vertices(mesh, mesh.texture)
+    painted = np.zeros((len(mesh.vertices), 3), np.float32)
+    painted[index] = sampled(mesh.texture.image, uv)
+    return painted
