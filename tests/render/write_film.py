@@ -1,4 +1,4 @@
-"""Writes a film of noise that moves: `python -m tests.render.write_film FILE`. A process of its own, whose memory can be soiled."""
+"""Writes a film of noise that moves, `python -m tests.render.write_film FILE`: a process whose memory can be soiled."""
 
 from __future__ import annotations
 
