@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 OFFLINE_TOO = ("engine", "detector", "max_people", "threads", "frames")
 """Options of a pipeline that mean something for films and pictures, too."""
 LIVE_ONLY = tuple(name for name in inspect.signature(pipeline_options).parameters if name not in OFFLINE_TOO)
+LIVE = "Live, with --realtime"
+OFFLINE_PANELS = dict.fromkeys(("smooth", "smooth_weights", "window"), "Smoothing, at the end")
+DRAWN = tuple(inspect.signature(picture_options).parameters)
 BYTES_DEPEND_ON = ("engine", "detector", "threads", "batch", "detbatch", "native", "focal", "selection")
 
 
@@ -42,7 +45,8 @@ class Smoother(str, enum.Enum):
 def offline_options(
     out: Annotated[Path | None, typer.Option(help="Folder for the results; a folder for each film in it.", metavar="DIR")] = None,
     format: Annotated[
-        list[str] | None, typer.Option(help="Also write this; may be repeated, or with commas.", metavar="NAME")
+        list[str] | None,
+        typer.Option(help="Also write this: bvh, gltf, csv, pare, alphapose-coco, ...; may be repeated.", metavar="NAME"),
     ] = None,
     native: Annotated[bool, typer.Option("--native", help="Keep the engine's own outputs.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace results that are there.")] = False,
@@ -57,9 +61,9 @@ def offline_options(
     """What is asked of films and of pictures."""
 
 
-@with_options(pipeline_options, into="options")
-@with_options(offline_options, into="offline")
-@with_options(picture_options, into="pictures")
+@with_options(pipeline_options, into="options", panels=dict.fromkeys(LIVE_ONLY, LIVE))
+@with_options(offline_options, into="offline", panels=OFFLINE_PANELS)
+@with_options(picture_options, into="pictures", panels=dict.fromkeys(DRAWN, "Films and pictures of the people"))
 def video(
     context: typer.Context,
     files: Annotated[list[Path], typer.Argument(help="Video files, or folders of them.", metavar="FILE|DIR")],
@@ -70,7 +74,7 @@ def video(
     start_s: Annotated[float, typer.Option("--start", help="Begin at this second.", min=0)] = 0.0,
     end_s: Annotated[float | None, typer.Option("--end", help="End before this second.", min=0)] = None,
     realtime: Annotated[bool, typer.Option("--realtime", help="Play the file as a live camera would.")] = False,
-    loop: Annotated[bool, typer.Option("--loop", help="Live: start again at the end.")] = False,
+    loop: Annotated[bool, typer.Option("--loop", help="Start again at the end.", rich_help_panel=LIVE)] = False,
 ) -> int:
     """Work through every frame of a film, or play it live with --realtime."""
     given = _given(context)
@@ -93,7 +97,7 @@ def video(
 
 @with_options(pipeline_options, into="options", without=(*LIVE_ONLY, "frames"))
 @with_options(offline_options, into="offline", without=("smooth", "smooth_weights", "window"))
-@with_options(picture_options, into="drawing")
+@with_options(picture_options, into="drawing", panels=dict.fromkeys(DRAWN, "Films and pictures of the people"))
 def images(
     context: typer.Context,
     folder: Annotated[Path, typer.Argument(help="Folder of pictures.", metavar="DIR")],

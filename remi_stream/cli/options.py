@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import enum
 import functools
 import inspect
-from collections.abc import Callable
-from typing import Annotated, Any
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, get_args
 
 import typer
 
@@ -75,13 +76,16 @@ def pipeline_options(
 
 
 def with_options(
-    template: Callable[..., None], into: str, without: tuple[str, ...] = ()
+    template: Callable[..., None], into: str, without: tuple[str, ...] = (), panels: Mapping[str, str] | None = None
 ) -> Callable[[Callable[..., int]], Callable[..., int]]:
-    """Give a command the template's options, without some; it gets them as one map, its parameter `into`."""
+    """Give a command the template's options, without some; it gets them as one map, its parameter `into`.
+
+    panels: the heading in the command's help, by an option's name, of those that have another one than "Options".
+    """
 
     def decorate(command: Callable[..., int]) -> Callable[..., int]:
         own = [each for each in _parameters(command) if each.name != into]
-        shared = [each for each in _parameters(template) if each.name not in without]
+        shared = [_under((panels or {}).get(each.name), each) for each in _parameters(template) if each.name not in without]
 
         @functools.wraps(command)
         def wrapped(**given: Any) -> int:
@@ -94,6 +98,16 @@ def with_options(
         return wrapped
 
     return decorate
+
+
+def _under(heading: str | None, option: inspect.Parameter) -> inspect.Parameter:
+    """The option, under a heading of the command's help."""
+    if heading is None:
+        return option
+    kind, info = get_args(option.annotation)
+    info = copy.copy(info)
+    info.rich_help_panel = heading
+    return option.replace(annotation=Annotated[kind, info])
 
 
 def _parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:
