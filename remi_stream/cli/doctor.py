@@ -27,7 +27,7 @@ CV2 = ("opencv-python-headless", "opencv-python", "opencv-contrib-python-headles
 OPENVINO = "import openvino; print(openvino.__version__.split('-')[0], *openvino.Core().available_devices)"
 LOADED_APART = ("openvino", "av")
 FFMPEG = "import av; print(av.ffmpeg_version_info)"
-MODULES = {"opencv-python-headless": "cv2", "pyyaml": "yaml", "pyzmq": "zmq"}
+MODULES = {"opencv-python-headless": "cv2", "pillow": "PIL", "pyyaml": "yaml", "pyzmq": "zmq"}
 """What is imported of a package that calls it otherwise."""
 ABSENT = re.compile(r"(lib[\w.+-]*\.so[\w.]*): cannot open shared object")
 DEBIAN = {

@@ -163,6 +163,9 @@ def test_server_is_told_and_its_answers_are_never_unpickled(tmp_path: Path, aitv
             began = time.monotonic()
             turn_until(feeder, show, lambda: len(server.told) > 20)
             took_s = time.monotonic() - began
+        end = time.monotonic() + 10
+        while pickle.loads(server.told[-1])["type"].name != "DELETE" and time.monotonic() < end:
+            time.sleep(0.01)
         kinds = [pickle.loads(each)["type"].name for each in server.told]
     assert kinds[0] == "MESHES"
     assert set(kinds[1:-1]) == {"UPDATE_FRAMES"}
