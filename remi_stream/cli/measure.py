@@ -53,7 +53,7 @@ def measure(
     with closing(Context()) as context:
         bus = Subscriber(context, port(name, BUS), [f"bodies/{camera}"])
         first = _first(bus, camera)
-        engine = status["engines"].get(camera, first.engine)
+        engine = status.get("engines", {}).get(camera, first.engine)
         meters = Meters({camera: engine}, ask, seconds)
         frames = _listen(bus, meters, first, seconds)
     sheets = meters.measure(camera, condition, time.monotonic())

@@ -131,8 +131,9 @@ def _cameras(name: str) -> tuple[Camera, ...]:
     end = time.monotonic() + PATIENCE_S
     while time.monotonic() < end:
         status = ask_control(port(name, CONTROL), {"ask": "status"})
+        engines = status.get("engines", {})
         if status["cameras"]:
-            return tuple(Camera(name=camera, source="bus", engine=status["engines"].get(camera)) for camera in status["cameras"])
+            return tuple(Camera(name=camera, source="bus", engine=engines.get(camera)) for camera in status["cameras"])
         time.sleep(0.2)
     raise RemiError(f"The pipeline {name!r} has no camera yet. Look at remi-stream status --name {name}")
 
