@@ -15,6 +15,7 @@ import numpy as np
 from remi_stream.body.retarget import known_body, onto_known_body
 from remi_stream.capture.remi_clients import Clients, News
 from remi_stream.capture.source import State
+from remi_stream.capture.telling import FACTS_S, Telling
 from remi_stream.config import Camera
 from remi_stream.errors import UsageError
 from remi_stream.formats.remi import Packet, address_of, shift_of, tells_pose, turned
@@ -22,7 +23,6 @@ from remi_stream.geometry import Intrinsics, box_of, default_intrinsics, project
 from remi_stream.messages import Bodies, CameraFacts, Person, Smpl
 from remi_stream.order import Order
 
-FACTS_S = 0.5
 SILENT_S = 10.0
 """Without a packet for so long, a client that is still connected is one that is looked for."""
 ABSENT_S = 1.0
@@ -58,9 +58,9 @@ class RemiStage:
         self._ids = itertools.count(1 + life * IDS_PER_LIFE)
         self._track_id = 0
         self._in_use = 0
-        self._seen_at = self._heard_at = self._facts_at = float("-inf")
+        self._seen_at = self._heard_at = float("-inf")
         self._state: State = "reconnecting"
-        self._told: State | None = None
+        self._telling = Telling()
         self._ended = False
 
     def open(self) -> None:
@@ -137,9 +137,8 @@ class RemiStage:
         )
 
     def _facts_if_due(self, now: float) -> list[CameraFacts]:
-        if self._state == self._told and now < self._facts_at:
+        if not self._telling.due(self._state, now):
             return []
-        self._told, self._facts_at = self._state, now + FACTS_S
         return [
             CameraFacts(
                 camera=self.camera.name,

@@ -13,13 +13,13 @@ import msgspec
 
 from remi_stream.capture.reel import Reel, reel_of
 from remi_stream.capture.source import State
+from remi_stream.capture.telling import Telling
 from remi_stream.config import Camera
 from remi_stream.errors import UsageError
 from remi_stream.messages import Bodies, CameraFacts, Frame, Person
 from remi_stream.offline.opening import open_kept
 from remi_stream.order import Order
 
-FACTS_S = 0.5
 LONGEST_WAIT_S = 0.5
 MEANT = ("name", "source", "loop", "frames")
 """What a camera of this kind is told; the rest is about pictures."""
@@ -48,8 +48,7 @@ class ReplayStage:
         self._began_at: float | None = None
         self._reel: Reel | None = None
         self._state: State = "starting"
-        self._told: State | None = None
-        self._facts_at = 0.0
+        self._telling = Telling()
 
     def open(self) -> None:
         """Read what was kept, and find the pictures of it if they are there. RemiError says what the user has to mend."""
@@ -143,9 +142,8 @@ class ReplayStage:
         return msgspec.structs.replace(person, track_id=self._ids_before + person.track_id) if self._ids_before else person
 
     def _facts_if_due(self, now: float) -> list[CameraFacts]:
-        if self._state == self._told and now < self._facts_at:
+        if not self._telling.due(self._state, now):
             return []
-        self._told, self._facts_at = self._state, now + FACTS_S
         return [
             CameraFacts(
                 camera=self.camera.name,

@@ -13,11 +13,10 @@ import cv2
 from remi_stream.capture.cap import Cap
 from remi_stream.capture.lens import Lens
 from remi_stream.capture.source import Picture, Source, State, open_source
+from remi_stream.capture.telling import Telling
 from remi_stream.config import Camera
 from remi_stream.messages import CameraFacts, Frame
 from remi_stream.order import Order
-
-FACTS_S = 0.5
 
 
 class CaptureStage:
@@ -33,8 +32,7 @@ class CaptureStage:
         self._first: Picture | None = None
         self._size = (0, 0)
         self._clock = _boot_id()
-        self._facts_at = 0.0
-        self._told: State | None = None
+        self._telling = Telling()
         self._ended = False
 
     def open(self) -> None:
@@ -88,12 +86,8 @@ class CaptureStage:
         )
 
     def _facts_if_due(self) -> list[CameraFacts]:
-        now = time.monotonic()
         state: State = "reconnecting" if self._lens.unfit else self._source.state
-        if state == self._told and now < self._facts_at:
-            return []
-        self._told, self._facts_at = state, now + FACTS_S
-        return [self._facts(state)]
+        return [self._facts(state)] if self._telling.due(state, time.monotonic()) else []
 
     def _facts(self, state: State) -> CameraFacts:
         pose = self._lens.camera_from_world

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,7 +9,8 @@ import typer
 
 from remi_stream.cli.options import with_options
 from remi_stream.cli.pictures import picture_options, with_pictures
-from remi_stream.errors import DONE, RemiError, UsageError
+from remi_stream.errors import DONE, UsageError
+from remi_stream.whole_folder import whole_folder
 
 if TYPE_CHECKING:
     from remi_stream.formats.exports import Export
@@ -45,15 +45,5 @@ def export(
 
 def write_whole(wanted: Export, take: Take, folder: Path) -> int:
     """Write a format into a folder, which is there when everything is in it; give how many files. Raises RemiError."""
-    part = folder.with_name(f".{folder.name}.part")
-    try:
-        shutil.rmtree(part, ignore_errors=True)
-        part.mkdir(parents=True)
-        files = wanted.write(take, part)
-        shutil.rmtree(folder, ignore_errors=True)
-        part.replace(folder)
-    except OSError as error:
-        raise RemiError(f"Cannot write {folder}: {error.strerror or error}. Give another --out, or make room") from None
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
-    return len(files)
+    with whole_folder(folder) as part:
+        return len(wanted.write(take, part))

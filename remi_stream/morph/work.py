@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
-from remi_stream.errors import RemiError
 from remi_stream.morph import heatmap, obj_sequence, textures
 from remi_stream.morph.drawing import Drawn, Look, frames, png
 from remi_stream.morph.pair import Pair
@@ -17,6 +15,7 @@ from remi_stream.morph.statistics import displacements, statistics
 from remi_stream.morph.table import Cell, cells
 from remi_stream.render.film import Reel, padded
 from remi_stream.render.layout import even
+from remi_stream.whole_folder import whole_folder
 
 FPS = 20
 FRAMES, MESHES, FILM = "frames", "meshes", "morph.mp4"
@@ -24,18 +23,8 @@ FRAMES, MESHES, FILM = "frames", "meshes", "morph.mp4"
 
 def write_whole(pair: Pair, folder: Path, look: Look, minimal: bool, tell: Callable[[], object]) -> dict[str, Cell]:
     """Write a pair into a folder, which is there when everything is in it; give its statistics. Raises RemiError."""
-    part = folder.with_name(f".{folder.name}.part")
-    try:
-        shutil.rmtree(part, ignore_errors=True)
-        part.mkdir(parents=True)
-        told = write(pair, part, look, minimal, tell)
-        shutil.rmtree(folder, ignore_errors=True)
-        part.replace(folder)
-    except OSError as error:
-        raise RemiError(f"Cannot write {folder}: {error.strerror or error}. Give another --out, or make room") from None
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
-    return told
+    with whole_folder(folder) as part:
+        return write(pair, part, look, minimal, tell)
 
 
 def write(pair: Pair, folder: Path, look: Look, minimal: bool, tell: Callable[[], object]) -> dict[str, Cell]:

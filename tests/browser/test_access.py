@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import pytest
 import viser
 
-from tests.browser.browser import Browser, running
+from tests.browser.browser import Browser
 from tests.browser.viewing import viewing
 
 pytestmark = pytest.mark.browser
@@ -20,12 +20,6 @@ KNOCK = """(url => new Promise(done => {{
   socket.onopen = () => done("open");
   socket.onerror = () => done("refused");
 }}))({url})"""
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with running() as started:
-        yield started
 
 
 @pytest.fixture

@@ -15,27 +15,15 @@ import pytest
 from remi_stream.sinks.views.confidence import COLOURS
 from remi_stream.sinks.views.palette import colour_of
 from remi_stream.sinks.web.invitation import find
-from tests.browser.browser import SMALL, Browser, running
+from tests.browser.browser import SMALL, Browser
 from tests.browser.replay import two
-from tests.browser.viewing import Viewing, viewing
+from tests.browser.viewing import Viewing
 from tests.pipeline import daemon
 from tests.sample import health
 
 pytestmark = pytest.mark.browser
 EVIL = "<img src=x onerror=alert(1)>"
 OWN_WORDS = "Behind a chair"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with running() as started:
-        yield started
-
-
-@pytest.fixture(scope="module")
-def viewer() -> Iterator[Viewing]:
-    with viewing() as started:
-        yield started
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ import pytest
 from remi_stream.config import BUS, port
 from remi_stream.link import Context, Subscriber
 from remi_stream.sinks.views.palette import colour_of
-from tests.browser.browser import DESKTOP, PHONE, Browser, running
+from tests.browser.browser import DESKTOP, PHONE, Browser
 from tests.browser.replay import SIZE, pictures, truth
 from tests.browser.viewing import Viewing, viewing
 
@@ -25,18 +25,6 @@ BODY = {"x": 300, "y": 100, "width": 500, "height": 600}
 TABS = ("Live", "View", "Filter", "Measure", "State")
 ROOM = "(box => [box.scrollHeight - box.clientHeight, box.scrollWidth - box.clientWidth])({})"
 """How far one can scroll in a box."""
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with running() as started:
-        yield started
-
-
-@pytest.fixture(scope="module")
-def viewer() -> Iterator[Viewing]:
-    with viewing() as started:
-        yield started
 
 
 @pytest.fixture

@@ -1,0 +1,29 @@
+"""Results that are there as a whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from remi_stream.errors import RemiError
+
+
+@contextlib.contextmanager
+def whole_folder(folder: Path) -> Iterator[Path]:
+    """A folder to write into that gets its name, in the place of what has it, when the block is through.
+
+    Raises RemiError where nothing can be written.
+    """
+    part = folder.with_name(f".{folder.name}.part")
+    try:
+        shutil.rmtree(part, ignore_errors=True)
+        part.mkdir(parents=True)
+        yield part
+        shutil.rmtree(folder, ignore_errors=True)
+        part.replace(folder)
+    except OSError as error:
+        raise RemiError(f"Cannot write {folder}: {error.strerror or error}. Give another --out, or make room") from None
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
