@@ -116,14 +116,26 @@ def _serve(config: Config, folder: Path, in_browser: bool) -> None:
     from remi_stream.pipeline import row_of
     from remi_stream.sinks.web.stage import make
 
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    stop = _StopAsked()
     order = Order(stage="web", camera="", folder=str(folder), supervisor=os.getpid(), config=config)
     loop = SinkLoop(order, row_of("web"), make(order))
     loop.open()
-    with contextlib.closing(loop), contextlib.suppress(KeyboardInterrupt):
+    with contextlib.closing(loop):
         _tell(find(folder), in_browser)
-        while loop.turn(time.monotonic()):
+        while not stop.asked and loop.turn(time.monotonic()):
             continue
+
+
+class _StopAsked:
+    """Whether Ctrl-C or SIGTERM has come: asked for between two turns, for an exception could hit the web server anywhere."""
+
+    def __init__(self) -> None:
+        self.asked = False
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._ask)
+
+    def _ask(self, *_: object) -> None:
+        self.asked = True
 
 
 def _cameras(name: str) -> tuple[Camera, ...]:

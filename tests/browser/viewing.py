@@ -37,4 +37,4 @@ def viewing(*arguments: str, cameras: tuple[str, ...] = ("sample",)) -> Iterator
             process.send_signal(signal.SIGTERM)
             out, err = process.communicate(timeout=20)
             shutil.rmtree(folder)
-        assert (out, err, process.returncode) == ("", "", 0)
+        assert (out, err, process.returncode) == ("", "", 0), f"its last words: {out!r} {err!r}, exit code {process.returncode}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import math
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -279,11 +280,11 @@ def test_people_who_are_no_numbers_or_far_out_stop_nothing(name: str) -> None:
 class Slow:
     """A filter that is there as soon as `ready` is set; it fails if `fault` is."""
 
-    ready, fault = False, ""
+    ready, fault = threading.Event(), ""
 
     @classmethod
     def open(cls) -> TrackFilter:
-        wait_for(lambda: cls.ready)
+        assert cls.ready.wait(20)
         if cls.fault == "a bug":
             raise KeyError(cls.fault)
         if cls.fault:
@@ -302,10 +303,10 @@ def slow_files() -> list[Any]:
 @pytest.fixture
 def slow(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Slow]]:
     monkeypatch.setitem(choices.FILTERS, "slow", Known(f"{__name__}:open_slow", "", {}, f"{__name__}:slow_files"))
-    monkeypatch.setattr(Slow, "ready", False)
+    monkeypatch.setattr(Slow, "ready", ready := threading.Event())
     monkeypatch.setattr(Slow, "fault", "")
     yield Slow
-    Slow.ready = True
+    ready.set()
 
 
 def test_filter_that_takes_its_time_replaces_the_old_one_when_it_is_loaded(slow: type[Slow]) -> None:
@@ -314,7 +315,7 @@ def test_filter_that_takes_its_time_replaces_the_old_one_when_it_is_loaded(slow:
     assert (told["name"], told["state"], told["lag_s"]) == ("slow", "loading", None)
     assert step(stage, 0, [person()]).filter == "single_exp"
     assert tell(stage, 1).filter == "single_exp"
-    slow.ready = True
+    slow.ready.set()
     wait_for(lambda: ask(stage, ask="filter")["filters"]["front"]["state"] == "on")
     assert step(stage, 1, [person()]).filter == "slow"
 
@@ -322,7 +323,7 @@ def test_filter_that_takes_its_time_replaces_the_old_one_when_it_is_loaded(slow:
 def test_pipeline_that_begins_with_a_slow_filter_publishes_at_once(slow: type[Slow]) -> None:
     stage = relay(filter="slow")
     assert step(stage, 0, [person()]).filter == "none"
-    slow.ready = True
+    slow.ready.set()
     wait_for(lambda: step(stage, 1, [person()]).filter == "slow")
 
 
@@ -332,7 +333,8 @@ def test_pipeline_that_begins_with_a_slow_filter_publishes_at_once(slow: type[Sl
 )
 def test_filter_that_cannot_be_loaded_leaves_the_old_one(slow: type[Slow], fault: str, told: str, tmp_path: Path) -> None:
     stage = relay(tmp_path, filter="single_exp")
-    slow.fault, slow.ready = fault, True
+    slow.fault = fault
+    slow.ready.set()
     ask(stage, ask="filter", name="slow")
     wait_for(lambda: ask(stage, ask="filter")["filters"]["front"]["state"] == "on")
     assert ask(stage, ask="filter")["filters"]["front"]["fault"] == told
@@ -346,7 +348,7 @@ def test_another_choice_while_one_is_loading_is_the_one_that_counts(slow: type[S
     stage = relay()
     ask(stage, ask="filter", name="slow")
     ask(stage, ask="filter", name="none")
-    slow.ready = True
+    slow.ready.set()
     assert (name_of(stage), step(stage, 0, [person()]).filter) == ("none", "none")
 
 
