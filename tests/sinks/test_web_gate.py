@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import socket
 import threading
 from collections.abc import Iterator
@@ -176,3 +177,19 @@ def _version() -> str:
     import viser
 
     return viser.__version__
+
+
+def test_gate_that_closes_on_people_who_look_says_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    """asyncio complains of tasks that were left behind, when they are collected."""
+    with contextlib.ExitStack() as callers:
+        with opened(inside := Inside(UPGRADED)) as port:
+            for _ in range(4):
+                caller = callers.enter_context(socket.create_connection(("127.0.0.1", port), timeout=5))
+                caller.sendall(
+                    f"GET / HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n".encode()
+                )
+                assert caller.recv(65536).startswith(b"HTTP/1.1 101 ")
+            callers.enter_context(socket.create_connection(("127.0.0.1", port), timeout=5)).sendall(b"GET /")
+        gc.collect()
+    assert len(inside.heads) == 4
+    assert [record.getMessage() for record in caplog.records] == []

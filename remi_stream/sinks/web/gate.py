@@ -21,8 +21,8 @@ HEAD_S = 5.0
 CONNECTIONS = 128
 BUFFER_BYTES = 131072
 CHUNK_BYTES = 65536
-HANG_UPS = (OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, asyncio.TimeoutError)
-"""Who leaves, or says nothing sensible in time, is no error of ours."""
+HANG_UPS = (OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, asyncio.TimeoutError, asyncio.CancelledError)
+"""Who leaves, says nothing sensible in time or is shown out is no error of ours; asyncio would log the last with a traceback."""
 
 PASSED_ON = ("accept-encoding", "sec-websocket-key", "sec-websocket-version", "sec-websocket-protocol")
 PAGE_HEADERS = b"X-Frame-Options: DENY\r\nReferrer-Policy: no-referrer\r\nCache-Control: no-store\r\n"
@@ -55,9 +55,11 @@ class Gate:
         with contextlib.closing(self._loop):
             self._loop.run_until_complete(asyncio.start_server(self._meet, sock=self._socket, limit=HEAD_BYTES))
             self._loop.run_forever()
-            for task in asyncio.all_tasks(self._loop):
+            tasks = asyncio.all_tasks(self._loop)
+            for task in tasks:
                 task.cancel()
-            self._loop.run_until_complete(asyncio.sleep(0))
+            if tasks:
+                self._loop.run_until_complete(asyncio.wait(tasks))
 
     async def _meet(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._open += 1
