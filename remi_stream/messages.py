@@ -155,6 +155,34 @@ class Search(msgspec.Struct, frozen=True, kw_only=True):
     interval_s: float
 
 
+class Wish(msgspec.Struct, frozen=True, kw_only=True):
+    """What a recording that is played is asked to do; None: as before. id: random, by which it says that it has obeyed.
+
+    seek_s: go on from there, s from its first frame. speed: so many times as fast as it was.
+    """
+
+    schema: Literal[1] = SCHEMA
+    camera: str
+    id: int
+    seek_s: float | None = None
+    speed: float | None = None
+    paused: bool | None = None
+
+
+class Playing(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a recording that is played stands. position_s: of its newest frame, s from the first one, or of
+    the next after a jump; length_s: of the last.
+
+    wish: the id of the last one that it has obeyed, 0 before the first.
+    """
+
+    position_s: float
+    length_s: float
+    speed: float
+    paused: bool
+    wish: int = 0
+
+
 class CameraFacts(msgspec.Struct, frozen=True, kw_only=True):
     """What is known about a camera; sent on change and twice a second.
 
@@ -162,6 +190,7 @@ class CameraFacts(msgspec.Struct, frozen=True, kw_only=True):
     camera_from_world: 4x4, row by row, if it is known.
     published, dropped: the relay's books of this epoch (captured = published + dropped + in flight).
     filter: what smooths its people; filter_lag_s: how far they come out behind what went in, as measured (None: not known yet).
+    playing: of a recording.
     """
 
     schema: Literal[1] = SCHEMA
@@ -177,6 +206,7 @@ class CameraFacts(msgspec.Struct, frozen=True, kw_only=True):
     dropped: dict[str, int] = {}
     filter: str = "none"
     filter_lag_s: float | None = None
+    playing: Playing | None = None
 
 
 class Health(msgspec.Struct, frozen=True, kw_only=True):

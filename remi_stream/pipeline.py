@@ -36,14 +36,14 @@ class Row(NamedTuple):
 ROWS: tuple[Row, ...] = (
     Row("capture", "remi_stream.capture.stage:make", writes=("frames", "preview", "cameras"), per_camera=True),
     Row("remi_source", "remi_stream.capture.remi:make", writes=("poses", "cameras"), per_camera=True),
-    Row("replay", "remi_stream.capture.replay:make", writes=("poses", "preview", "cameras"), per_camera=True),
+    Row("replay", "remi_stream.capture.replay:make", ("wish",), ("poses", "preview", "cameras"), per_camera=True),
     Row("detect", "remi_stream.detect.stage:make", ("frames", "searches"), ("detections",), booked=False, nice=5),
     Row("pose", "remi_stream.pose.stage:make", ("detections", "frames"), ("poses", "searches"), start_s=60.0),
     Row(
         "relay",
         "remi_stream.relay.stage:make",
         reads=("poses", "cameras", "health", "preview"),
-        writes=("bodies", "preview", "camera", "health"),
+        writes=("bodies", "preview", "camera", "health", "wish"),
     ),
     Row("web", "remi_stream.sinks.web.stage:make", ("bodies", "camera", "health", "preview"), nice=5),
     Row("exporter", "remi_stream.sinks.exporter:make", ("bodies", "camera", "health"), nice=5),
@@ -91,6 +91,11 @@ def row_of(name: str) -> Row:
 def readers(topic: str) -> list[Row]:
     """The stages that bind a link for this topic."""
     return [row for row in ROWS if topic in row.reads and not listens(row)]
+
+
+def is_source(row: Row) -> bool:
+    """Whether a stage is a camera, or stands for one: nothing reaches it by a link, but it may listen to the bus."""
+    return row.per_camera
 
 
 def listens(row: Row) -> bool:

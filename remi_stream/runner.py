@@ -28,7 +28,7 @@ from remi_stream.log import start_log
 from remi_stream.messages import Health
 from remi_stream.models.listed import learn_listed_skeletons
 from remi_stream.order import BEAT_S, Order
-from remi_stream.pipeline import Row, listens, row_of
+from remi_stream.pipeline import Row, is_source, listens, row_of
 
 _PR_SET_PDEATHSIG = 1
 
@@ -137,7 +137,7 @@ def _make_loop(order: Order, row: Row) -> Loop:
 
     module, function = row.make.split(":")
     stage = getattr(importlib.import_module(module), function)(order)
-    if not row.reads:
+    if is_source(row):
         return SourceLoop(order, row, stage)
     return SinkLoop(order, row, stage) if listens(row) else WorkLoop(order, row, stage)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from remi_stream.mailbox import Request
 
@@ -43,4 +43,13 @@ class SourceStage(Protocol):
 
     def close(self) -> None:
         """Let go of everything."""
+        ...
+
+
+@runtime_checkable
+class Steered(Protocol):
+    """A source that is told what to do while it runs."""
+
+    def take(self, message: Any) -> None:
+        """Take note of a message that the bus brought; never waits. Called from another thread than `step`."""
         ...

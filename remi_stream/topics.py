@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
-from remi_stream.messages import Bodies, CameraFacts, Detections, Frame, Health, Search
+from remi_stream.messages import Bodies, CameraFacts, Detections, Frame, Health, Search, Wish
 
 
 class Topic(NamedTuple):
@@ -33,8 +33,8 @@ TOPICS: dict[str, Topic] = {
     )
 }
 
-BUS: dict[str, type] = {"bodies": Bodies, "preview": Frame, "camera": CameraFacts, "health": Health}
-"""What the relay publishes, as "bodies/<camera>", "preview/<camera>", "camera/<camera>", "health/<stage>"."""
+BUS: dict[str, type] = {"bodies": Bodies, "preview": Frame, "camera": CameraFacts, "health": Health, "wish": Wish}
+"""What the relay publishes, as "bodies/<camera>", "preview/<camera>", "camera/<camera>", "health/<stage>", "wish/<camera>"."""
 
 FACTS = ("camera", "health")
 """Bus topics whose last message is sent again to each new subscriber."""

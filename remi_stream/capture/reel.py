@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -30,20 +31,29 @@ class Reel:
         self._frames = self._decode(begins_s)
         self._next = next(self._frames, None)
 
-    def picture(self, bodies: Bodies) -> np.ndarray | None:
-        """The picture (H, W, 3) uint8 BGR of a frame, if there is one."""
-        at_s = bodies.captured_at if self._shown_at is None else self._shown_at.get((bodies.epoch, bodies.frame_id))
-        if at_s is None:
-            return None
-        while self._next is not None and self._next[0] < at_s - CLOSE_S:
+    def forward(self, bodies: Bodies, until: float) -> bool:
+        """Go on to the picture of a frame, but no longer than until a moment, monotonic s; whether it was reached."""
+        at_s = self._shown_s(bodies)
+        while at_s is not None and self._next is not None and self._next[0] < at_s - CLOSE_S:
+            if time.monotonic() > until:
+                return False
             self._next = next(self._frames, None)
-        if self._next is None or self._next[0] > at_s + CLOSE_S:
+        return True
+
+    def picture(self, bodies: Bodies) -> np.ndarray | None:
+        """The picture (H, W, 3) uint8 BGR of a frame that was gone on to, if there is one."""
+        at_s = self._shown_s(bodies)
+        if at_s is None or self._next is None or abs(self._next[0] - at_s) > CLOSE_S:
             return None
         return picture_of(self._next[1])
 
     def close(self) -> None:
         """Close the video."""
         self._container.close()
+
+    def _shown_s(self, bodies: Bodies) -> float | None:
+        """When a frame is shown, s in the video; None if it is not."""
+        return bodies.captured_at if self._shown_at is None else self._shown_at.get((bodies.epoch, bodies.frame_id))
 
     def _decode(self, begins_s: float) -> Iterator[tuple[float, av.VideoFrame]]:
         """The pictures, each with its time from the first one."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bisect
+import queue
 import secrets
 import time
 from collections.abc import Iterable, Sequence
@@ -14,9 +15,10 @@ import msgspec
 from remi_stream.capture.reel import Reel, reel_of
 from remi_stream.capture.source import State
 from remi_stream.capture.telling import Telling
+from remi_stream.capture.tempo import FASTEST, SLOWEST, Tempo
 from remi_stream.config import Camera
 from remi_stream.errors import UsageError
-from remi_stream.messages import Bodies, CameraFacts, Frame, Person
+from remi_stream.messages import Bodies, CameraFacts, Frame, Person, Playing, Wish
 from remi_stream.offline.opening import open_kept
 from remi_stream.order import Order
 
@@ -36,7 +38,7 @@ class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class ReplayStage:
     """Gives each frame when it is due, numbered anew, captured at that moment; a new epoch each time it is made.
 
-    Whoever is seen again in a loop, or after a restart, has another track_id.
+    Whoever is seen again after a jump, in a loop, or after a restart, has another track_id: nothing joins what was apart.
     """
 
     def __init__(self, camera: Camera, life: int = 0) -> None:
@@ -45,7 +47,9 @@ class ReplayStage:
         self.captured = 0
         self._folder, self._options = place_of(camera)
         self._ids_before, self._highest_id = life * IDS_PER_LIFE, 0
-        self._began_at: float | None = None
+        self._wishes: queue.SimpleQueue[Wish] = queue.SimpleQueue()
+        self._obeyed = 0
+        self._shows_once = False
         self._reel: Reel | None = None
         self._state: State = "starting"
         self._telling = Telling()
@@ -53,22 +57,27 @@ class ReplayStage:
     def open(self) -> None:
         """Read what was kept, and find the pictures of it if they are there. RemiError says what the user has to mend."""
         self._take = open_kept(self._folder)
-        self._first = first_frame(self._take.frames, self._options.start_s)
-        self._start_s = self._take.frames[self._first].captured_at
-        self._rewind()
+        self._frames = self._take.frames
+        self._began_s = self._frames[0].captured_at
+        self._first = first_frame(self._frames, self._options.start_s)
+        self._tempo = Tempo(self._frames[self._first].captured_at, self._options.speed)
+        self._go_to(self._first)
+
+    def take(self, message: Wish) -> None:
+        """Take note of what is wished."""
+        self._wishes.put(message)
 
     def step(self) -> Iterable[Bodies | Frame | CameraFacts] | None:
-        """Wait until the next frame is due; None at the end."""
+        """Wait until the next frame is due, or something is wished; None at the end."""
         if self._state == "ended":
             return None
-        if self._place == len(self._take.frames) and not self._again():
-            self._state = "ended"
-            return self._facts_if_due(time.monotonic())
-        bodies = self._take.frames[self._place]
-        if not self._wait(bodies.captured_at):
+        if self._place == len(self._frames) and not self._again():
+            return self._stand_at_end()
+        bodies = self._frames[self._place]
+        if not self._at_hand(bodies) or not self._wait(bodies.captured_at):
             return self._facts_if_due(time.monotonic())
         self._place += 1
-        self._state = "live"
+        self._state, self._shows_once, self._shown_s = "live", False, bodies.captured_at
         return [*self._messages(bodies, time.monotonic()), *self._facts_if_due(time.monotonic())]
 
     def close(self) -> None:
@@ -76,40 +85,67 @@ class ReplayStage:
         if self._reel:
             self._reel.close()
 
+    def _stand_at_end(self) -> list[CameraFacts]:
+        """End; during a pause, wait for what comes."""
+        if not self._tempo.paused or self._enough:
+            self._state = "ended"
+        else:
+            self._obey(LONGEST_WAIT_S)
+        return self._facts_if_due(time.monotonic())
+
     def _again(self) -> bool:
         """Begin anew if there is to be more."""
-        if not self.camera.loop or self._enough:
+        if not self.camera.loop or self._enough or self._tempo.paused:
             return False
-        assert self._began_at is not None
-        lasted_s = self._take.frames[-1].captured_at - self._start_s + 1 / self._take.fps
-        self._began_at += lasted_s / self._options.speed
-        self._ids_before, self._highest_id = self._ids_before + self._highest_id, 0
-        self._rewind()
+        end_s = self._frames[-1].captured_at + 1 / self._take.fps
+        self._tempo.again(end_s, self._frames[self._first].captured_at)
+        self._go_to(self._first)
         return True
 
     @property
     def _enough(self) -> bool:
         return self.camera.frames is not None and self.captured >= self.camera.frames
 
-    def _rewind(self) -> None:
+    def _go_to(self, place: int) -> None:
+        """Go on from a frame; nobody there is who was before."""
         self.close()
-        self._place = self._first
-        self._reel = reel_of(self._folder, self._take, self._first)
+        self._ids_before, self._highest_id = self._ids_before + self._highest_id, 0
+        self._place, self._shown_s = place, self._frames[place].captured_at
+        self._reel = reel_of(self._folder, self._take, place)
+
+    def _obey(self, wait_s: float) -> bool:
+        """Do what is wished, if something is within so many seconds; whether it was."""
+        try:
+            wish = self._wishes.get(timeout=wait_s)
+        except queue.Empty:
+            return False
+        self._tempo.change(time.monotonic(), wish.speed, wish.paused)
+        if wish.seek_s is not None:
+            self._go_to(first_frame(self._frames, wish.seek_s))
+            self._tempo.jump(self._shown_s)
+            self._shows_once = True
+        self._obeyed = wish.id
+        self._telling.hasten()
+        return True
+
+    def _at_hand(self, bodies: Bodies) -> bool:
+        """Decode up to a frame's picture, for a moment at most, and hear what is wished meanwhile; whether it is there."""
+        if self._reel is None or self._reel.forward(bodies, time.monotonic() + LONGEST_WAIT_S):
+            return True
+        self._obey(0.0)
+        return False
 
     def _wait(self, at_s: float) -> bool:
-        """Sleep until a time of the recording has come, for a moment at most; whether it has."""
+        """Wait until a moment of the recording has come, for a moment at most; whether it has, and nothing else was wished."""
         now = time.monotonic()
-        if self._began_at is None:
-            self._began_at = now
-        wait_s = self._began_at + (at_s - self._start_s) / self._options.speed - now
-        time.sleep(min(max(0.0, wait_s), LONGEST_WAIT_S))
-        return wait_s <= LONGEST_WAIT_S
+        wait_s = 0.0 if self._shows_once else max(0.0, self._tempo.due(at_s, now) - now)
+        return not self._obey(min(wait_s, LONGEST_WAIT_S)) and wait_s <= LONGEST_WAIT_S
 
     def _messages(self, bodies: Bodies, now: float) -> list[Bodies | Frame]:
         """The frame with new numbers, and its picture."""
         self.captured += 1
         if self._enough:
-            self._place = len(self._take.frames)
+            self._place = len(self._frames)
         number = self.captured - 1
         self._highest_id = max([self._highest_id, *(person.track_id for person in bodies.people)])
         told = msgspec.structs.replace(
@@ -151,10 +187,20 @@ class ReplayStage:
                 state=self._state,
                 source=f"recording:{self._folder.name}",
                 size=self._take.size,
-                fps=self._take.fps * self._options.speed,
+                fps=self._take.fps * self._tempo.speed,
                 captured=self.captured,
+                playing=self._playing(),
             )
         ]
+
+    def _playing(self) -> Playing:
+        return Playing(
+            position_s=self._shown_s - self._began_s,
+            length_s=self._frames[-1].captured_at - self._began_s,
+            speed=self._tempo.speed,
+            paused=self._tempo.paused,
+            wish=self._obeyed,
+        )
 
 
 def first_frame(frames: Sequence[Bodies], start_s: float) -> int:
@@ -181,8 +227,9 @@ def place_of(camera: Camera) -> tuple[Path, Options]:
     except (msgspec.ValidationError, ValueError) as error:
         allowed = ", ".join(Options.__struct_fields__)
         raise UsageError(f"Camera {camera.name!r}: {camera.source!r}: {error}; allowed after the '?': {allowed}") from None
-    if not options.speed > 0 or options.start_s < 0:
-        raise UsageError(f"Camera {camera.name!r}: a recording's speed is more than 0, and start_s not before it, got {query!r}")
+    if not SLOWEST <= options.speed <= FASTEST or not options.start_s >= 0:
+        allowed = f"a speed from {SLOWEST:g} to {FASTEST:g}, and start_s not before the recording"
+        raise UsageError(f"Camera {camera.name!r}: {query!r}; allowed are {allowed}")
     return Path(unquote(folder)), options
 
 

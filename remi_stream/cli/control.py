@@ -12,6 +12,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from remi_stream.capture.tempo import FASTEST, SLOWEST
 from remi_stream.cli.options import with_options
 from remi_stream.config import CONTROL, port
 from remi_stream.errors import DONE, RemiError, UsageError
@@ -19,7 +20,7 @@ from remi_stream.filters.choice import FILTERS, OPTIONS, choose
 from remi_stream.filters.presets import PRESETS
 from remi_stream.link import ask_control
 
-LOADED_WITHIN_S, LOOK_S = 60.0, 0.1
+LOADED_WITHIN_S, OBEYED_WITHIN_S, LOOK_S = 60.0, 10.0, 0.1
 NARROWEST = 120
 
 app = typer.Typer(help="Change a running pipeline.", no_args_is_help=True)
@@ -92,6 +93,31 @@ def record(switch: Annotated[Switch, typer.Argument(help="on begins a new record
     return DONE
 
 
+@app.command("play")
+def play(
+    seek_s: Annotated[float | None, typer.Option("--seek", help="Go on from this second.", min=0, metavar="SECOND")] = None,
+    paused: Annotated[bool | None, typer.Option("--pause/--resume", help="Stand still, or go on.", show_default=False)] = None,
+    speed: Annotated[float | None, typer.Option(help="So many times as fast as it was.", min=SLOWEST, max=FASTEST)] = None,
+    camera: Annotated[str | None, typer.Option(help="Which recording (default: all).")] = None,
+    name: Name = "default",
+) -> int:
+    """Steer a recording that is played; or tell where it is."""
+    wanted = {"seek_s": seek_s, "speed": speed, "paused": paused, "camera": camera}
+    control = port(name, CONTROL)
+    answer = ask_control(control, {"ask": "play", **{key: value for key, value in wanted.items() if value is not None}})
+    _print(positions(_obeyed(control, answer["wish"], camera) if "wish" in answer else answer["playing"]))
+    return DONE
+
+
+def positions(playing: dict[str, dict[str, Any]]) -> Table:
+    """A row for each recording: where it is, and how it goes."""
+    table = _table("camera", "second", "of", "speed", "state")
+    for camera, found in sorted(playing.items()):
+        seconds = f"{found['position_s']:.2f}", f"{found['length_s']:.2f}"
+        table.add_row(camera, *seconds, f"{found['speed']:g}", "paused" if found["paused"] else found["state"])
+    return table
+
+
 def told(filters: dict[str, dict[str, Any]]) -> Table:
     """A row for each camera: what smooths its people."""
     table = _table("camera", "filter", "options", "lag", "state")
@@ -143,6 +169,20 @@ def _loaded(name: str, question: dict[str, Any], found: dict[str, dict[str, Any]
         if "fault" in each:
             raise RemiError(f"{camera}: {each['fault']}")
     return found
+
+
+def _obeyed(control: int, wish: int, camera: str | None) -> dict[str, dict[str, Any]]:
+    """Where recordings are once they have done what was wished, or have ended meanwhile. Raises RemiError if one does not."""
+    question = {"ask": "play"} | ({"camera": camera} if camera else {})
+    end = time.monotonic() + OBEYED_WITHIN_S
+    while True:
+        found: dict[str, dict[str, Any]] = ask_control(control, question)["playing"]
+        idle = [name for name, each in found.items() if each["wish"] != wish and each["state"] != "ended"]
+        if not idle:
+            return found
+        if time.monotonic() > end:
+            raise RemiError(f"{', '.join(idle)} did not do it within {OBEYED_WITHIN_S:.0f} s. Is it running? remi-stream status")
+        time.sleep(LOOK_S)
 
 
 def _table(*columns: str) -> Table:

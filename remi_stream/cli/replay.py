@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from remi_stream.capture.tempo import FASTEST, SLOWEST
 from remi_stream.cli.files import camera_name
 from remi_stream.cli.options import FILTER, pipeline_options, with_options
 from remi_stream.cli.play import start
@@ -19,7 +20,7 @@ OF_ENGINES = ("engine", "detector", "max_people", "subject", "threads", "filter"
 def play(
     options: dict[str, Any],
     recording: Annotated[Path, typer.Argument(help="What --record or `video --out` made.", metavar="RECORDING")],
-    speed: Annotated[float, typer.Option(help="So many times as fast as it was.", min=0.01, max=100)] = 1.0,
+    speed: Annotated[float, typer.Option(help="So many times as fast as it was.", min=SLOWEST, max=FASTEST)] = 1.0,
     loop: Annotated[bool, typer.Option("--loop", help="Start again at the end.")] = False,
     start_s: Annotated[float, typer.Option("--from", help="Begin at this second.", min=0)] = 0.0,
     filter: Annotated[str, FILTER] = "none",

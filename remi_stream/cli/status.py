@@ -54,8 +54,15 @@ def cameras(found: dict[str, dict[str, Any]]) -> Table:
     for name, facts in sorted(found.items()):
         smoothed = facts["filter"], lag(facts["filter_lag_s"])
         figures = (f"{facts['fps']:g}", facts["captured"], facts["published"], _drops(facts["dropped"]), *smoothed)
-        table.add_row(name, _state(facts["state"]), *map(str, figures))
+        table.add_row(name, _state(facts["state"]) + _position(facts.get("playing")), *map(str, figures))
     return table
+
+
+def _position(playing: dict[str, Any] | None) -> str:
+    """Where a recording that is played is."""
+    if not playing:
+        return ""
+    return f"{', paused' if playing['paused'] else ''} at {playing['position_s']:.1f} of {playing['length_s']:.1f} s"
 
 
 def _table(first: str, second: str, *figures: str) -> Table:

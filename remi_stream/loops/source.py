@@ -14,13 +14,14 @@ from typing import Any
 import msgspec
 
 from remi_stream.capture.view import render
+from remi_stream.config import BUS
 from remi_stream.errors import CRASHED
-from remi_stream.link import Context, Waiter
+from remi_stream.link import Context, Subscriber, Waiter
 from remi_stream.loops.outlet import Outlet
 from remi_stream.messages import Message
 from remi_stream.order import DOZE_S, Order
 from remi_stream.pipeline import Row
-from remi_stream.stage import SourceStage
+from remi_stream.stage import SourceStage, Steered
 
 HANG_S = 6.0
 
@@ -42,6 +43,8 @@ class SourceLoop:
         self._stepping_since: float | None = None
         self._stop = threading.Event()
         self._waiter = Waiter()
+        self._steered = stage if isinstance(stage, Steered) else None
+        self._bus: Subscriber | None = None
 
     def open(self) -> None:
         """Open the source, connect the links, start the thread."""
@@ -49,12 +52,16 @@ class SourceLoop:
         self._outlet = Outlet(self._context, self._order, self._row, render)
         for socket in [*self._outlet.sockets, self._wake_read]:
             self._waiter.watch(socket)
+        if self._row.reads:
+            self._bus = Subscriber(self._context, self._order.config.port(BUS), map(self._own, self._row.reads))
+            self._waiter.watch(self._bus.socket)
         threading.Thread(target=self._read, name="source", daemon=True).start()
 
     def turn(self, now: float) -> bool:
         """Send what has been read and what is asked for."""
         self._check_hang(now)
         self._outlet.pump(now)
+        self._hear()
         more = True
         while more and not self._outlet.full and not self._ready.empty():
             more = self._send(self._ready.get())
@@ -87,6 +94,15 @@ class SourceLoop:
             if isinstance(messages, Exception):
                 return
         self._stage.close()
+
+    def _own(self, topic: str) -> str:
+        return f"{topic}/{self._order.camera}"
+
+    def _hear(self) -> None:
+        """Give the stage what the bus has for this camera, and for no other whose name only begins alike."""
+        while self._bus and self._steered and (item := self._bus.read(0)) is not None:
+            if item[0] in map(self._own, self._row.reads):
+                self._steered.take(item[1])
 
     def _send(self, messages: Any) -> bool:
         if isinstance(messages, Exception):

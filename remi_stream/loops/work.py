@@ -42,6 +42,7 @@ class WorkLoop:
         self._outlet = Outlet(self._context, self._order, self._row)
         if self._row.name == "relay":
             self._stage.heard = self._outlet.heard  # type: ignore[attr-defined]
+            self._stage.publish = self._outlet.send  # type: ignore[attr-defined]
             port = self._order.config.port(CONTROL)
             self._control = ControlServer(self._context, port, self._stage.control)  # type: ignore[attr-defined]
         self._stage.open()

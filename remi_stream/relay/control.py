@@ -12,7 +12,8 @@ from remi_stream import __version__
 from remi_stream.config import Config
 from remi_stream.errors import RemiError
 from remi_stream.measure.relay_program import COLUMNS
-from remi_stream.messages import CameraFacts, Health
+from remi_stream.messages import CameraFacts, Health, Wish
+from remi_stream.relay.playback import Playback
 from remi_stream.relay.smoothing import Smoothing
 
 Q = TypeVar("Q", bound="Question")
@@ -44,18 +45,32 @@ class AskRecord(Question, frozen=True, kw_only=True):
     on: bool = True
 
 
-class Control:
-    """Answers from what the relay knows: cameras, health by stage; facts: what the relay tells the other stages."""
+class AskPlay(Question, frozen=True, kw_only=True):
+    """seek_s, speed, paused: what a recording is to do, None: as before; none of them: where does it stand? camera: None: all."""
 
-    def __init__(self, config: Config, smoothing: Smoothing, facts: dict[str, str]) -> None:
+    seek_s: float | None = None
+    speed: float | None = None
+    paused: bool | None = None
+    camera: str | None = None
+
+
+class Control:
+    """Answers from what the relay knows: cameras, health by stage.
+
+    facts: what the relay tells the other stages. publish: sends a wish to a recording that is played.
+    """
+
+    def __init__(self, config: Config, smoothing: Smoothing, facts: dict[str, str], publish: Callable[[Wish], None]) -> None:
         self.cameras: dict[str, CameraFacts] = {}
         self.health: dict[str, Health] = {}
         self._config, self._smoothing, self._facts = config, smoothing, facts
+        self._playback = Playback(config, self.cameras, publish)
         self._answers: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
             "status": self._status,
             "filter": self._filter,
             "filter_metrics": self._metrics,
             "record": self._record,
+            "play": self._play,
         }
 
     def answer(self, question: dict[str, Any]) -> dict[str, Any]:
@@ -93,6 +108,12 @@ class Control:
     def _record(self, question: dict[str, Any]) -> dict[str, Any]:
         self._facts["record"] = "on" if read(question, AskRecord).on else "off"
         return {"record": self._facts["record"]}
+
+    def _play(self, question: dict[str, Any]) -> dict[str, Any]:
+        asked = read(question, AskPlay)
+        wanted = (asked.seek_s, asked.speed, asked.paused)
+        wish = {} if wanted == (None, None, None) else {"wish": self._playback.wish(asked.camera, *wanted)}
+        return {"playing": self._playback.told(asked.camera), **wish}
 
 
 def read(question: dict[str, Any], kind: type[Q]) -> Q:

@@ -11,7 +11,7 @@ import msgspec
 
 from remi_stream.config import Config
 from remi_stream.mailbox import Request
-from remi_stream.messages import Bodies, CameraFacts, Frame, Health, View
+from remi_stream.messages import Bodies, CameraFacts, Frame, Health, View, Wish
 from remi_stream.order import Order
 from remi_stream.relay.books import Books
 from remi_stream.relay.control import Control
@@ -28,10 +28,12 @@ class RelayStage:
         self.facts: dict[str, str] = {}
         self._books = Books()
         self._smoothing = Smoothing(config, folder)
-        self._control = Control(config, self._smoothing, self.facts)
+        self._control = Control(config, self._smoothing, self.facts, lambda wish: self.publish(wish))
         self._previewed_at: dict[str, float] = {}
         self.heard: Callable[[str], bool] = lambda topic: False
         """Whether somebody on the bus listens to a topic; whoever runs the stage sets it."""
+        self.publish: Callable[[Wish], None] = lambda wish: None
+        """Sends a wish at once, between two steps; whoever runs the stage sets it."""
 
     def open(self) -> None:
         """Load the filters."""

@@ -66,7 +66,7 @@ const commands = {
     await page.locator(`input[value="${from}"]`).first().click();
     await page.getByRole("option", { name: to }).click();
   },
-  fill: ({ label, text }) => page.locator(`xpath=//*[text()="${label}"]/following::input[1]`).fill(text),
+  fill: ({ label, text }) => page.locator(`xpath=//*[text()="${label}"]/following::input[not(@type="hidden")][1]`).fill(text),
   dismiss: () => page.locator(".mantine-Notification-closeButton").first().click(),
   screenshot: ({ path, clip }) => page.screenshot({ path, clip }).then(() => path),
   complaints: () => complaints,

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+import math
+import secrets
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +13,13 @@ import cv2
 import numpy as np
 import pytest
 
+from remi_stream.capture.reel import reel_of
 from remi_stream.capture.replay import Options, ReplayStage, source_of
 from remi_stream.capture.source import check_source
 from remi_stream.config import Camera
 from remi_stream.errors import RemiError
-from remi_stream.messages import Bodies, CameraFacts, Frame
+from remi_stream.messages import Bodies, CameraFacts, Frame, Wish
+from remi_stream.offline.opening import open_kept
 from remi_stream.offline.results import Index, write_chunk, write_index
 from remi_stream.resources import data_file
 from tests.clip import FPS, frames
@@ -104,6 +108,107 @@ def test_it_begins_where_it_is_told_to_and_again_with_other_ids(recorded: Path) 
     assert all(abs(shade - 5 * (start + place)) < 4 for place, shade in shades.items())
 
 
+def some(stage: ReplayStage, until: Callable[[list[Any]], Any]) -> list[Any]:
+    """What an opened stage gives until that is enough."""
+    messages: list[Any] = []
+    while not until(messages):
+        messages += stage.step() or []
+    return messages
+
+
+def told(stage: ReplayStage, **wish: Any) -> list[Any]:
+    """Ask for something; what it gives until it has told that it has done it."""
+    number = secrets.randbits(48)
+    stage.take(Wish(camera="again", id=number, **wish))
+    return some(stage, lambda messages: any(each.playing.wish == number for each in of(CameraFacts, messages)))
+
+
+def standing(stage: ReplayStage) -> float:
+    """Where it says next that it is, s."""
+    return float(of(CameraFacts, some(stage, lambda messages: of(CameraFacts, messages)))[-1].playing.position_s)
+
+
+def test_jump_numbers_frames_on_shows_its_picture_and_renames_everybody(recorded: Path) -> None:
+    stage = ReplayStage(camera(recorded))
+    stage.open()
+    before = of(Bodies, some(stage, lambda messages: len(of(Bodies, messages)) >= 35))
+    told(stage, seek_s=9 / FPS)
+    after = some(stage, lambda messages: len(of(Bodies, messages)) >= 30)
+    given = before + of(Bodies, after)
+    assert [each.frame_id for each in given] == list(range(len(given)))
+    assert len({each.epoch for each in given}) == 1
+    assert all(later.captured_at > earlier.captured_at for earlier, later in itertools.pairwise(given))
+    place = len(before)
+    np.testing.assert_array_equal(given[place].people[0].joints_m, take().frames[9].people[0].joints_m)
+    ids = [{each.track_id for frame in part for each in frame.people} for part in (given[:place], given[place:])]
+    assert ids[0].isdisjoint(ids[1])
+    shades = {each.frame_id: float(each.image.mean()) for each in of(Frame, after)}
+    assert shades
+    assert all(abs(shade - 5 * (9 + number - place)) < 4 for number, shade in shades.items())
+
+
+def test_pause_shows_nothing_but_the_frame_that_is_sought(recorded: Path) -> None:
+    stage = ReplayStage(camera(recorded, loop=True, speed=1.0))
+    stage.open()
+    some(stage, lambda messages: of(Bodies, messages))
+    told(stage, paused=True)
+    assert of(Bodies, [*(stage.step() or []), *(stage.step() or [])]) == []
+    for sought in (20, FRAMES - 1, 3):
+        told(stage, seek_s=take().frames[sought].captured_at)
+        [shown] = of(Bodies, [message for _ in range(3) for message in stage.step() or []])
+        np.testing.assert_array_equal(shown.people[0].joints_m, take().frames[sought].people[0].joints_m)
+        assert standing(stage) == pytest.approx(sought / FPS), "also at the end of a loop"
+    [facts] = of(CameraFacts, told(stage, paused=False))
+    assert (facts.playing.paused, facts.playing.position_s, facts.state) == (False, pytest.approx(0.1), "live")
+    assert facts.playing.length_s == pytest.approx((FRAMES - 1) / FPS)
+    following = of(Bodies, some(stage, lambda messages: of(Bodies, messages)))
+    np.testing.assert_array_equal(following[0].people[0].joints_m, take().frames[4].people[0].joints_m)
+
+
+def test_recording_that_stands_at_its_end_ends_when_it_goes_on(recorded: Path) -> None:
+    stage = ReplayStage(camera(recorded))
+    stage.open()
+    told(stage, paused=True, seek_s=take().frames[-1].captured_at)
+    some(stage, lambda messages: of(Bodies, messages))
+    assert [each.state for each in of(CameraFacts, [*(stage.step() or []), *(stage.step() or [])])] == ["live"] * 2
+    told(stage, paused=False)
+    assert some(stage, lambda messages: of(CameraFacts, messages))[-1].state == "ended"
+    assert stage.step() is None
+
+
+def test_frames_after_a_jump_follow_at_once(recorded: Path) -> None:
+    stage = ReplayStage(camera(recorded, speed=0.1))
+    stage.open()
+    some(stage, lambda messages: of(Bodies, messages))
+    told(stage, seek_s=take().frames[-5].captured_at)
+    given = of(Bodies, some(stage, lambda messages: len(of(Bodies, messages)) >= 2))
+    assert given[1].captured_at - given[0].captured_at < 2.0, "and not when it would have come there by itself, after 13 s"
+
+
+def test_reel_goes_on_only_as_long_as_it_may(recorded: Path) -> None:
+    kept = open_kept(recorded)
+    reel = reel_of(recorded, kept, 0)
+    assert reel is not None
+    shown = kept.frames[42]
+    assert not reel.forward(shown, until=0.0)
+    assert reel.picture(shown) is None
+    assert reel.forward(shown, until=math.inf)
+    image = reel.picture(shown)
+    assert image is not None
+    assert abs(float(image.mean()) - 5 * 42) < 4
+    reel.close()
+
+
+def test_speed_changes_from_where_it_is(recorded: Path) -> None:
+    stage = ReplayStage(camera(recorded, speed=0.01))
+    stage.open()
+    some(stage, lambda messages: of(Bodies, messages))
+    [facts] = of(CameraFacts, told(stage, speed=1.0))
+    assert (facts.fps, facts.playing.speed) == (FPS, 1.0)
+    given = of(Bodies, some(stage, lambda messages: len(of(Bodies, messages)) >= 10))
+    assert given[-1].captured_at - given[0].captured_at == pytest.approx(9 / FPS, abs=0.08)
+
+
 def test_film_is_shown_with_what_was_made_of_it(tmp_path: Path) -> None:
     write = take().frames[:30:2]
     (tmp_path / "take").mkdir()
@@ -127,7 +232,9 @@ def test_process_that_was_restarted_gives_nobody_an_old_id(recorded: Path) -> No
     ("source", "more", "words"),
     [
         ("recording:{}?pace=2", {}, "allowed after the '\\?': speed, start_s"),
-        ("recording:{}?speed=0", {}, "speed is more than 0"),
+        ("recording:{}?speed=0", {}, "allowed are a speed from 0.01 to 100, and start_s not before the recording"),
+        ("recording:{}?speed=nan", {}, "allowed are a speed from 0.01 to 100"),
+        ("recording:{}?start_s=nan", {}, "start_s not before the recording"),
         ("recording:{}?start_s=9", {}, "no frame from second 9 on; the last one is at 1.47 s"),
         ("recording:{}", {"mirror": True}, "`mirror` means nothing to a recording"),
         ("recording:{}/none", {}, "No such recording"),

@@ -16,6 +16,7 @@ from rich.table import Table
 from remi_stream.cli.status import cameras, stages
 from remi_stream.config import CONTROL, Camera, Config, port
 from remi_stream.link import Context, ControlServer
+from remi_stream.messages import Playing
 from remi_stream.relay.stage import RelayStage
 from tests.cli.command import finish, start
 from tests.sample import bodies, facts, health
@@ -94,3 +95,10 @@ def test_filter_of_a_camera_is_shown_with_its_lag() -> None:
     smoothed = facts(10, filter="OneEuro Moderate", filter_lag_s=0.0634)
     found = drawn(cameras({"front": msgspec.to_builtins(smoothed)}))
     assert found[1][-4:] == ["OneEuro", "Moderate", "63", "ms"]
+
+
+def test_recording_tells_where_it_is() -> None:
+    told = {"position_s": 12.34, "length_s": 60.0, "speed": 0.5, "wish": 0}
+    known = [facts(camera=name, playing=Playing(**told, paused=paused)) for name, paused in (("a", False), ("b", True))]
+    lines = drawn(cameras({each.camera: msgspec.to_builtins(each) for each in known}))
+    assert [" ".join(line[1:7]) for line in lines[1:]] == ["live at 12.3 of 60.0 s", "live, paused at 12.3 of 60.0"]

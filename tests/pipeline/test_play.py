@@ -11,11 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
 from remi_stream import config
 from remi_stream.capture.replay import Options, source_of
 from remi_stream.config import CONTROL, port
+from remi_stream.errors import RemiError
 from remi_stream.link import ask_control
+from remi_stream.messages import Bodies
 from remi_stream.pipeline import rows
 from tests.formats.dance import FRAMES, record, take
 from tests.pipeline.daemon import check_books, running
@@ -53,6 +56,58 @@ def test_recording_is_published_as_if_it_happened_now_and_lives_through_a_kill(t
         assert {each.track_id for each in seen[-1].people}.isdisjoint({each.track_id for each in daemon.bodies[-1].people})
         check_books(daemon.bodies)
         assert daemon.stop(signal.SIGINT) == 0
+
+
+def control_play(name: str, *options: str) -> list[str]:
+    """The row that `remi-stream control play` tells of the only recording."""
+    command = [sys.executable, "-m", "remi_stream", "control", "play", "--name", name, *options]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30)
+    assert (done.returncode, done.stderr) == (0, "")
+    heads, row = done.stdout.splitlines()
+    assert heads.split() == ["camera", "second", "of", "speed", "state"]
+    return row.split()
+
+
+def is_frame(bodies: Bodies, number: int) -> bool:
+    ours, theirs = bodies.people[0].smpl, take().frames[number].people[0].smpl
+    return ours is not None and theirs is not None and np.array_equal(ours.body_pose, theirs.body_pose)
+
+
+def test_recording_is_steered_while_it_plays_and_no_frame_is_unexplained(tmp_path: Path) -> None:
+    folder = record(tmp_path / "recordings", take().frames)
+    beside = {"name": "again2", "source": source_of(folder, Options(speed=0.5)), "loop": True}
+    with running(tmp_path, cameras=[source(folder), beside], filter="one_euro") as daemon:
+        daemon.listen(lambda: {each.camera for each in daemon.bodies} == {"again", "again2"})
+        only = ("--camera", "again")
+        assert control_play(daemon.name, "--seek", "1", "--pause", *only) == ["again", "1.00", "1.47", "1", "paused"]
+        daemon.listen(lambda: is_frame(ours(daemon.bodies)[-1], 30))
+        standing = len(ours(daemon.bodies))
+        daemon.more_bodies(10)
+        assert len(ours(daemon.bodies)) == standing, "the other recording goes on, this one stands"
+        facts = daemon.status()["cameras"]
+        assert (facts["again"]["playing"]["paused"], facts["again2"]["playing"]["paused"]) == (True, False)
+        before = ours(daemon.bodies)[-1]
+        assert control_play(daemon.name, "--resume", "--speed", "2", "--seek", "0.2", *only)[3:] == ["2", "live"]
+        daemon.listen(lambda: len(ours(daemon.bodies)) > standing + 20)
+        after = ours(daemon.bodies)[standing:]
+        assert is_frame(after[0], 6)
+        assert (after[0].epoch, after[0].frame_id) == (before.epoch, before.frame_id + 1)
+        assert {each.track_id for each in before.people}.isdisjoint({each.track_id for each in after[0].people})
+        came_at = daemon.came_at[-20:]
+        assert np.median(np.array(came_at) - [each.captured_at for each in daemon.bodies[-20:]]) < 0.25
+        assert control_play(daemon.name, "--pause", "--camera", "again2")[-1] == "paused"
+        going = len(ours(daemon.bodies))
+        daemon.listen(lambda: len(ours(daemon.bodies)) > going + FRAMES)
+        assert not check_books(ours(daemon.bodies)), "nothing was dropped"
+        assert daemon.status()["cameras"]["again"]["dropped"] == {}
+        for wrong, words in (({"seek_s": 2.0}, "no second 2 in 'again'"), ({"speed": 0.0}, "from 0.01 to 100")):
+            with pytest.raises(RemiError, match=words):
+                ask_control(port(daemon.name, CONTROL), {"ask": "play", **wrong})
+        assert daemon.stop(signal.SIGINT) == 0
+
+
+def ours(bodies: list[Bodies]) -> list[Bodies]:
+    return [each for each in bodies if each.camera == "again"]
 
 
 def test_command_plays_to_the_end_and_ends(tmp_path: Path) -> None:

@@ -50,6 +50,12 @@ class Crowd:
             presence.person, presence.seen_at = person, now
             presence.figure.move(person, floor, bodies.captured_at, skin=skin, bones=bones, rated=rated, trail=trail)
 
+    def hold(self, bodies: Bodies, now: float) -> None:
+        """Time stands still: who is in these bodies is still seen."""
+        for person in bodies.people:
+            if person.track_id in self._present:
+                self._present[person.track_id].seen_at = now
+
     def forget(self, now: float) -> None:
         """Let those fade who have not been seen for a while, and remove them."""
         for track_id, presence in list(self._present.items()):

@@ -17,6 +17,7 @@ from remi_stream.sinks.web.measuring import Measuring
 from remi_stream.sinks.web.mood import theme
 from remi_stream.sinks.web.pace import Pace
 from remi_stream.sinks.web.people import Somebody, people
+from remi_stream.sinks.web.player import Player
 from remi_stream.sinks.web.recorder import Recorder
 from remi_stream.sinks.web.style import STYLE
 
@@ -47,6 +48,7 @@ class Panel:
             self.measuring = Measuring(gui, config, errands)
             self.recorder = Recorder(gui, errands)
         with tabs.add_tab("State"):
+            self.player = Player(gui, errands)
             self._works = gui.add_html("")
             self._losses = gui.add_html("")
             self._stages = gui.add_html("")

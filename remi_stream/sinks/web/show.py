@@ -42,6 +42,11 @@ class Watched:
         self.image: np.ndarray | None = None
         """The last picture of it with the skeletons, while those of all cameras are shown."""
 
+    @property
+    def paused(self) -> bool:
+        """Whether it is a recording that stands still: its newest frame is shown however old it is."""
+        return self.facts is not None and self.facts.playing is not None and self.facts.playing.paused
+
 
 class Show:
     """The scene and the panel, fed with messages. While nobody looks, messages are kept and nothing is drawn."""
@@ -119,12 +124,14 @@ class Show:
 
     def _draw_people(self, watched: Watched, wants: Wants, now: float) -> None:
         bodies = watched.newest
-        if bodies is not None and bodies is not self._drawn and now - bodies.captured_at < OLDEST_S:
+        if bodies is not None and bodies is not self._drawn and (watched.paused or now - bodies.captured_at < OLDEST_S):
             self._drawn = bodies
             seen = {"skin": wants.body, "bones": wants.bones, "rated": wants.rated, "trail": wants.trails}
             self._crowd.move(bodies, watched.floor, now, **seen)
             self._studio.place(watched.floor)
             self._studio.aim(bodies, watched.floor)
+        if bodies is not None and watched.paused:
+            self._crowd.hold(bodies, now)
         self._crowd.forget(now)
 
     def _draw_pictures(self, watched: Watched, wants: Wants, now: float) -> None:
@@ -163,6 +170,7 @@ class Show:
         self._panel.show_state(engine, seen, self._health)
         self._panel.looks.show()
         self._panel.filters.show(watched.facts)
+        self._panel.player.show(watched.facts)
         self._panel.measuring.show(now)
 
 

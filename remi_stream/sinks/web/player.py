@@ -1,0 +1,60 @@
+"""Where a recording that is played stands, and a way to steer it."""
+
+from __future__ import annotations
+
+import time
+from html import escape
+from typing import Any
+
+import viser
+
+from remi_stream.messages import CameraFacts
+from remi_stream.sinks.web.errands import Errands
+from remi_stream.sinks.web.words import box
+
+PATIENCE_S = 1.0
+"""What somebody has set is left as it is for so long: the recording needs a moment to follow."""
+STEP_S = 0.01
+
+
+class Player:
+    """Widgets; of a camera that is no recording they are not there."""
+
+    def __init__(self, gui: viser.GuiApi, errands: Errands) -> None:
+        self._errands = errands
+        self._second = gui.add_slider("Second", 0.0, 1.0, STEP_S, 0.0, visible=False)
+        self._pause = gui.add_checkbox("Pause", False, visible=False)
+        self._told = gui.add_html("", visible=False)
+        self._camera = self._error = ""
+        self._wished_at = float("-inf")
+
+        @self._second.on_update
+        def _(event: viser.GuiEvent[viser.GuiSliderHandle[float]]) -> None:
+            if event.client is not None:
+                self._ask(seek_s=min(max(float(self._second.value), 0.0), float(self._second.max)))
+
+        @self._pause.on_update
+        def _(event: viser.GuiEvent[viser.GuiCheckboxHandle]) -> None:
+            if event.client is not None:
+                self._ask(paused=bool(self._pause.value))
+
+    def show(self, facts: CameraFacts | None) -> None:
+        """Show where the camera that is looked through stands."""
+        playing = facts.playing if facts else None
+        for widget in (self._second, self._pause, self._told):
+            widget.visible = playing is not None
+        if facts is None or playing is None:
+            return
+        self._camera = facts.camera
+        self._told.content = box(f'<span class="error">{escape(self._error)}</span>', "remi-player")
+        if time.monotonic() - self._wished_at > PATIENCE_S:
+            self._second.max = round(playing.length_s + STEP_S / 2, 2)
+            self._second.value = round(min(playing.position_s, playing.length_s), 2)  # type: ignore[misc]  # mypy misses its setter
+            self._pause.value = playing.paused  # type: ignore[misc]
+
+    def _ask(self, **wish: Any) -> None:
+        self._wished_at = time.monotonic()
+        self._errands.ask({"ask": "play", "camera": self._camera, **wish}, self._keep)
+
+    def _keep(self, answer: dict[str, Any]) -> None:
+        self._error = str(answer.get("error", ""))
