@@ -19,6 +19,7 @@ from remi_stream.measure.measurements import Measurements, read
 
 NARROWEST = 110
 LONGEST_NAME = 30
+BETTER = "the better one, where one way is better: by more than 1 %, and more than rows differ by chance"
 
 
 def compare(
@@ -40,7 +41,7 @@ def compare(
     console = console if console.is_terminal else Console(width=max(console.width, NARROWEST))
     for chapter in comparison.chapters:
         console.print(table_of(comparison, chapter))
-    console.print(Text("\n* the better one, where one way is better", style="dim"))
+    console.print(Text(f"\n* {BETTER}", style="dim"))
     if out:
         draw(comparison, out)
         print(f"picture {out}")

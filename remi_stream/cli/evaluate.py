@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from remi_stream.cli.progress import counting
 from remi_stream.errors import DONE, UsageError
 
 if TYPE_CHECKING:
@@ -55,7 +56,8 @@ def evaluate(
 
     true = read_truth(truth, bodies)
     question = evaluation.Question(joint_set, match.value, offset)
-    result = evaluation.evaluate(read_prediction(prediction), true, question)
+    with counting("people in frames") as tell:
+        result = evaluation.evaluate(read_prediction(prediction), true, question, tell)
     _tell(result, joints)
     if json:
         report.write(result, json)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -12,11 +14,13 @@ from remi_stream.errors import UsageError, unknown
 from remi_stream.evaluate.joint_sets import JOINT_SETS, JointSet, joints_of
 from remi_stream.evaluate.meeting import Match, Meeting, frame_pairs, meet, usual_step
 from remi_stream.evaluate.scores import Evaluation, JointScores, Moment, mean
-from remi_stream.evaluate.sightings import Errors, errors_of, scores_of
+from remi_stream.evaluate.sightings import Errors, Sighting, errors_of, scores_of
 from remi_stream.evaluate.truth import Truth, published_body
 from remi_stream.formats.take import Take
 from remi_stream.messages import Person
 from remi_stream.skeletons import JOINTS
+
+Tell = Callable[[int, int], None]
 
 
 class Question(NamedTuple):
@@ -30,8 +34,8 @@ class Question(NamedTuple):
 PLAIN = Question()
 
 
-def evaluate(take: Take, truth: Truth, question: Question = PLAIN) -> Evaluation:
-    """Compare. Raises UsageError when there is nothing to compare."""
+def evaluate(take: Take, truth: Truth, question: Question = PLAIN, tell: Tell = lambda done, of: None) -> Evaluation:
+    """Compare. tell: hears how many sightings are done, of how many. Raises UsageError when there is nothing to compare."""
     joint_set = chosen_set(question.joint_set, take, truth)
     pairs = frame_pairs(take, truth.take, question.offset_s)
     if not pairs:
@@ -42,8 +46,16 @@ def evaluate(take: Take, truth: Truth, question: Question = PLAIN) -> Evaluation
     if not any(seen.pair.truth.people for seen in meeting.seen):
         raise UsageError(f"{truth.take.name} has nobody in the {len(pairs)} frames that are compared; nothing can be told.")
     step = usual_step([pair.number for pair in pairs])
-    errors = {track: errors_of(rows, joint_set, step) for track, rows in meeting.sightings.items()}
+    through = partial(counted, itertools.count(1), sum(map(len, meeting.sightings.values())), tell)
+    errors = {track: errors_of(rows, joint_set, step, through) for track, rows in meeting.sightings.items()}
     return summed_up(take, truth, joint_set, meeting, errors)
+
+
+def counted(numbers: Iterator[int], of: int, tell: Tell, rows: list[Sighting]) -> Iterator[Sighting]:
+    """Give the sightings, and tell of each that is done."""
+    for row in rows:
+        yield row
+        tell(next(numbers), of)
 
 
 def chosen_set(name: str, take: Take, truth: Truth) -> JointSet:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -41,8 +42,13 @@ class Errors(NamedTuple):
     acceleration_mm: np.ndarray
 
 
-def errors_of(sightings: list[Sighting], joint_set: JointSet, step: int) -> Errors:
-    """How far off somebody is. step: frames of the truth from one to the next that is compared."""
+def errors_of(
+    sightings: list[Sighting], joint_set: JointSet, step: int, through: Callable[[list[Sighting]], Iterable[Sighting]] = iter
+) -> Errors:
+    """How far off somebody is. step: frames of the truth from one to the next that is compared.
+
+    through: gives the sightings one by one while their meshes are made, which takes nearly all of the time.
+    """
     count, nowhere = len(sightings), np.full((len(joint_set.names), 3), np.nan)
     frames = np.array([sighting.frame for sighting in sightings], int)
     joints, truth = (
@@ -59,7 +65,7 @@ def errors_of(sightings: list[Sighting], joint_set: JointSet, step: int) -> Erro
         joint_mm=distances_mm(own, wanted),
         pa_mm=pa_mm,
         root_mm=distances_mm(roots, true_roots),
-        pve_mm=np.array([vertices_mm(sighting) for sighting in sightings]),
+        pve_mm=np.array([vertices_mm(sighting) for sighting in through(sightings)]),
         turn_deg=np.array([joint_turns_deg(sighting) for sighting in sightings]).reshape(-1, 24),
         acceleration_mm=acceleration_errors_mm(own[known], wanted[known], frames[known], step),
     )

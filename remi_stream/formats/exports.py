@@ -29,7 +29,7 @@ class Export(NamedTuple):
 
     native: it takes an engine's own outputs (`Person.native`), so the engine is asked for them. check: raises RemiError if it
     cannot be made here, or with the engine of this name (None: there is a take already). family: whose members write files of
-    the same names.
+    the same names. folder: what its files lie in among those of other formats, "" if they need none.
     """
 
     what: str
@@ -37,6 +37,7 @@ class Export(NamedTuple):
     native: bool = False
     check: Callable[[str | None], None] = needs.nothing
     family: str = ""
+    folder: str = ""
 
 
 EXPORTS: dict[str, Export] = {
@@ -59,7 +60,7 @@ EXPORTS: dict[str, Export] = {
         "by picture, 18 joints, as CMU has it", alphapose_people.write_cmu, check=needs.keypoints, family="AlphaPose"
     ),
     "mp4": Export("a film with everybody drawn in it", film.write),
-    "png": Export("the same as pictures, one for each frame", stills.write),
+    "png": Export("the same as pictures, one for each frame", stills.write, folder="png"),
     "videopose3d-2d": Export("data_2d_custom_NAME.npz for VideoPose3D", videopose3d_files.write_2d, check=needs.keypoints),
     "videopose3d-3d": Export("Human3.6M's 17 joints, .npy per person", videopose3d_files.write_3d, check=needs.bodies),
 }

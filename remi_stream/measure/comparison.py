@@ -2,20 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
+
+import numpy as np
+from scipy.special import stdtrit
 
 from remi_stream.errors import UsageError
 from remi_stream.measure.measurements import Condition, Measurements
 from remi_stream.measure.quantities import Kind, Quantity
 from remi_stream.measure.window import NAN
 
+LEAST_SHARE = 0.01
+"""Nothing is better by less: what was measured is not that exact, however steady it is."""
+CHANCE = 0.95
+"""How much of what chance does is called that: of means that are the same, one in twenty is told to be better."""
+
 
 class Line(NamedTuple):
-    """One quantity under one condition: the means of the first and of the second file, NaN where it has none."""
+    """One quantity under one condition: the means of the first and of the second file, NaN where it has none.
+
+    by_chance: so much their difference may be by chance, as far as rows of one condition tell how they differ among themselves.
+    """
 
     quantity: Quantity
     first: float
     second: float
+    by_chance: float = 0.0
 
     @property
     def difference(self) -> float:
@@ -29,10 +42,9 @@ class Line(NamedTuple):
 
     @property
     def better(self) -> int | None:
-        """0 or 1: which file is better; None where neither is, or it is not known."""
-        if not self.quantity.better or not self.difference:
-            return None
-        if self.difference != self.difference:
+        """0 or 1: which file is better; None where neither is, by more than chance and a hundredth, or it is not known."""
+        least = max(self.by_chance, LEAST_SHARE * max(abs(self.first), abs(self.second)))
+        if not self.quantity.better or not abs(self.difference) > least:
             return None
         return int((self.difference > 0) == (self.quantity.better == "higher"))
 
@@ -60,10 +72,24 @@ def compare(first: Measurements, second: Measurements, names: tuple[str, str]) -
             f"{first.path} holds what {first.kind.name} measures, {second.path} what {second.kind.name} does. "
             "Compare files of the same kind."
         )
-    nothing = Condition(0, (NAN,) * len(first.kind.quantities))
+    count = len(first.kind.quantities)
+    nothing = Condition(0, (NAN,) * count, (0,) * count, (0.0,) * count)
     chapters = []
     for condition in dict.fromkeys([*first.conditions, *second.conditions]):
         a, b = (each.conditions.get(condition, nothing) for each in (first, second))
-        lines = tuple(map(Line, first.kind.quantities, a.means, b.means))
+        lines = tuple(map(Line, first.kind.quantities, a.means, b.means, by_chance(a, b)))
         chapters.append(Chapter(condition, (a.rows, b.rows), lines))
     return Comparison(first.kind, names, tuple(chapters))
+
+
+def by_chance(first: Condition, second: Condition) -> Iterator[float]:
+    """How far apart the means of each quantity may be although it is the same: Student's, of both spreads together.
+
+    0 where nobody has two rows, and so nothing is known.
+    """
+    for n, m, squares in zip(first.known, second.known, np.add(first.squares, second.squares)):
+        freedom = max(n - 1, 0) + max(m - 1, 0)
+        if not n or not m or not freedom:
+            yield 0.0
+        else:
+            yield float(stdtrit(freedom, (1 + CHANCE) / 2) * np.sqrt(squares / freedom * (1 / n + 1 / m)))

@@ -19,10 +19,15 @@ GIVE = "Give a file of measurements, as remi-stream measure --csv writes them"
 
 
 class Condition(NamedTuple):
-    """What was measured under one condition. means: by the kind's quantities, NaN for what no row knows."""
+    """What was measured under one condition, by the kind's quantities. means: NaN for what no row knows.
+
+    known: rows that know it. squares: how far they are from their mean, squared, in sum.
+    """
 
     rows: int
     means: tuple[float, ...]
+    known: tuple[int, ...]
+    squares: tuple[float, ...]
 
 
 class Measurements(NamedTuple):
@@ -62,7 +67,7 @@ def _measurements(path: Path, kind: Kind, lines: list[tuple[int, list[str]]]) ->
         rows.setdefault(cells[CONDITION], []).append([_value(path, number, cell) for cell in cells[kind.texts :]])
     if not rows:
         raise UsageError(f"{path} has no rows. Measure something: remi-stream measure --csv {path}")
-    conditions = {name: Condition(len(found), _means(found)) for name, found in rows.items()}
+    conditions = {name: _condition(found) for name, found in rows.items()}
     return Measurements(path, kind, conditions, tuple(torn))
 
 
@@ -74,6 +79,8 @@ def _value(path: Path, number: int, cell: str) -> float:
     return value if math.isfinite(value) else NAN
 
 
-def _means(rows: list[list[float]]) -> tuple[float, ...]:
-    known = ([value for value in column if value == value] for column in zip(*rows))
-    return tuple(float(np.mean(column)) if column else NAN for column in known)
+def _condition(rows: list[list[float]]) -> Condition:
+    columns = [[value for value in column if value == value] for column in zip(*rows)]
+    means = tuple(float(np.mean(column)) if column else NAN for column in columns)
+    squares = tuple(float(np.sum((np.array(column) - mean) ** 2)) for column, mean in zip(columns, means))
+    return Condition(len(rows), means, tuple(map(len, columns)), squares)

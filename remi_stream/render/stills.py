@@ -13,18 +13,16 @@ from remi_stream.render.drawing import drawn
 from remi_stream.render.layout import layout
 from remi_stream.render.look import Look
 
-FOLDER = "png"
 QUICK = [cv2.IMWRITE_PNG_COMPRESSION, 2]
 
 
 def write(take: Take, folder: Path, look: Look | None = None) -> list[Path]:
-    """Write a folder of pictures, called like the folder's they were drawn on, or by the frame's number. Raises OSError."""
+    """Fill a folder with pictures, called like those that they were drawn on, or by the frame's number. Raises OSError."""
     look = look or Look()
-    (folder / FOLDER).mkdir(exist_ok=True)
     names, paths = names_of(take), []
     with contextlib.closing(drawn(take, look, lambda bodies: layout(look, bodies.size))) as frames:
         for bodies, image in frames:
-            paths.append(folder / FOLDER / f"{names.get(bodies.frame_id, f'{bodies.frame_id:06d}')}.png")
+            paths.append(folder / f"{names.get(bodies.frame_id, f'{bodies.frame_id:06d}')}.png")
             paths[-1].write_bytes(encoded(image))
     return paths
 

@@ -61,7 +61,7 @@ def test_means_over_the_rows_of_a_condition_are_compared(tmp_path: Path) -> None
     assert titles == [("Low Light", "3", "1"), ("Optimal", "1", "0"), ("Custom, too", "0", "1")]
     rates = re.findall(r"^Processing rate +1/s +(.*?) *$", text, re.M)
     assert [re.split(r" {2,}", each) for each in rates] == [
-        ["2.00 *", "1.00", "-1.00", "0.50"],
+        ["2.00", "1.00", "-1.00", "0.50"],
         ["5.00", "-", "-", "-"],
         ["-", "4.00", "-", "-"],
     ]
@@ -73,6 +73,27 @@ def test_only_a_known_difference_is_better(a: float, b: float, marks: int, tmp_p
     text = compare(first, second)
     assert len(re.findall(r"\d \*", text)) == (8 if marks else 0)
     assert line(text, "People")[-1] == ("1.00" if a == b else "-")
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "better"),
+    [
+        ([100], [101], None),
+        ([100], [101.1], 1),
+        ([100, 100.2], [101, 101.2], None),
+        ([100, 100.2], [102, 102.2], 1),
+        ([2, 3, 4], [1, 1.5, 2], None),
+        ([2, 3, 4] * 4, [1, 1.5, 2] * 4, 0),
+        ([2, 3, 4] * 10, [1.4, 2.4, 3.4] * 10, 0),
+        ([2, 3, 4] * 4, [2.5], None),
+        ([2, 3, 4] * 4, [0.5], 0),
+        ([1, float("nan")], [2], 1),
+    ],
+)
+def test_difference_that_may_be_chance_is_not_better(a: list[float], b: list[float], better: int | None, tmp_path: Path) -> None:
+    files = [write(tmp_path / name, POSE, *(("Optimal", value) for value in values)) for name, values in (("a", a), ("b", b))]
+    cells = line(compare(*files), "Processing rate")[1:3]
+    assert [cell.endswith(" *") for cell in cells] == [better == number for number in range(2)]
 
 
 def test_files_are_named_by_their_stem_their_folder_or_as_asked(tmp_path: Path) -> None:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -154,3 +157,16 @@ def test_damaged_or_other_npz_is_told_in_one_line(tmp_path: Path) -> None:
 )
 def test_ticks_are_round(most: float, ticks: list[float]) -> None:
     assert nice_ticks(most) == ticks
+
+
+def test_progress_is_shown_on_a_terminal(moved: Path, truth: Path) -> None:
+    ours, theirs = os.openpty()
+    command = [sys.executable, "-m", "remi_stream", "evaluate", str(moved), str(truth)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=theirs, text=True, env={**os.environ, "COLUMNS": "120"})
+    os.close(theirs)
+    out, _ = process.communicate(timeout=60)
+    shown = os.read(ours, 65536).decode()
+    os.close(ours)
+    assert "MPJPE" in out
+    sightings = 2 * FRAMES - 2
+    assert re.search(rf"people in frames .*{sightings}/{sightings}", shown)

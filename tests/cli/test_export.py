@@ -52,6 +52,15 @@ def test_recording_is_written_in_every_format_that_is_asked_for(recorded: Path, 
     assert found == [*bvh, "csv/people.csv", f"gltf/{recorded.name}.glb"]
 
 
+def test_pictures_lie_in_the_folder_of_their_format(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recorded = record(tmp_path / "recordings", list(take().frames[:2]))
+    assert remi(monkeypatch, "export", recorded, "--to", "png", "--vis-fast", "--view-size", "64", "--out", tmp_path / "out") == 0
+    assert capsys.readouterr().out.endswith(f"2 frames as png, 2 files -> {tmp_path}/out/png\n")
+    assert sorted((tmp_path / "out").rglob("*.png")) == [tmp_path / f"out/png/00000{number}.png" for number in range(2)]
+
+
 def test_take_of_a_recording_is_what_was_recorded(recorded: Path) -> None:
     kept = open_kept(recorded)
     assert (kept.size, kept.fps, len(kept.frames)) == ((1280, 720), 30.0, FRAMES)

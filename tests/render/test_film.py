@@ -186,4 +186,4 @@ def test_pictures_of_a_folder_keep_their_names_and_sizes(tmp_path: Path) -> None
 def test_exports_write_them(tmp_path: Path) -> None:
     source = films.film(tmp_path / "a.mp4", frames=2)
     done = worked(opened(source), tmp_path / "out", exports={name: EXPORTS[name] for name in ("mp4", "png")})
-    assert [path.name for path in done.files] == ["a.mp4", "000000.png", "000001.png"]
+    assert [str(path.relative_to(done.folder)) for path in done.files] == ["a.mp4", "png/000000.png", "png/000001.png"]
