@@ -156,6 +156,11 @@ class Supervisor:
         self._kill_at = float("inf")
         self._stop_at = float("inf")
 
+    @property
+    def at_work(self) -> bool:
+        """Whether every stage was ready once, or has nothing more to do. A camera that is away is ready: it is looked for."""
+        return all(child.was_ready or child.health.state == "done" for child in self.children)
+
     def run(self) -> int:
         """Run until a signal, the end of all sources, the set duration or a failure; give the exit code."""
         self._watch_signals()

@@ -26,6 +26,7 @@ from remi_stream.cli import (
     play,
     recordings,
     replay,
+    service,
     status,
     tail,
     view,
@@ -62,6 +63,7 @@ app.command(rich_help_panel="Files")(export.export)
 app.command(rich_help_panel="Files")(lift.lift)
 app.command(rich_help_panel="Files")(morph.morph)
 app.add_typer(control.app, name="control", rich_help_panel="Run")
+app.add_typer(service.app, name="service", rich_help_panel="Run")
 app.add_typer(models.app, name="models", rich_help_panel="Models")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import sys
+import time
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -84,10 +85,12 @@ def play(config: Config, log_format: LogFormat = LogFormat.auto) -> int:
     from remi_stream.cli.statusline import StatusLine
     from remi_stream.cli.view import LinkTeller
     from remi_stream.folder import run_folder
+    from remi_stream.notify import ServiceManager
     from remi_stream.supervisor import Supervisor
 
     style = "json" if log_format is LogFormat.json else "text"
     config = msgspec.structs.replace(config, log_format=style)
+    manager = ServiceManager()
     start_log("remi", style)
     make_ready(config)
     fancy = log_format is LogFormat.auto and sys.stderr.isatty()
@@ -97,6 +100,7 @@ def play(config: Config, log_format: LogFormat = LogFormat.auto) -> int:
         def tick(stages: list[Health]) -> None:
             line.tick(stages)
             teller.tick()
+            manager.tick(stages, supervisor.at_work, supervisor.stopping, time.monotonic())
 
         supervisor = Supervisor(config, folder, on_log=line.log, on_tick=tick)
         code = supervisor.run()

@@ -1,0 +1,175 @@
+"""`remi-stream service`: a daemon that systemd starts, watches and starts again."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import stat
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from remi_stream import config as configuration
+from remi_stream.capture.source import kind_of
+from remi_stream.config import Config
+from remi_stream.errors import DONE, RemiError, UsageError
+from remi_stream.resources import shared_folder
+from remi_stream.unit import FIRST_LINE, system_unit, unit_name, user_unit
+
+SYSTEM_UNITS, SYSTEM_CONFIG, STATE = Path("/etc/systemd/system"), Path("/etc"), Path("/var/lib/remi-stream")
+HOMES = (Path("/home"), Path("/root"), Path("/run/user"))
+TEMPORARY = (Path("/tmp"), Path("/var/tmp"))
+
+app = typer.Typer(help="Let systemd start, watch and restart a daemon.", no_args_is_help=True)
+
+Own = Annotated[bool, typer.Option("--user", help="A service of yours, not of the machine; needs no root.")]
+Name = Annotated[str | None, typer.Option(help="Name of the daemon, instead of the file's; there may be several.")]
+
+
+@app.command()
+def install(
+    pipeline: Annotated[
+        Path | None, typer.Argument(help="Pipeline file (default: remi-stream/pipeline.yaml in /etc or ~/.config).")
+    ] = None,
+    user: Own = False,
+    name: Name = None,
+    only_print: Annotated[bool, typer.Option("--print", help="Print the unit, and write nothing.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a unit that differs.")] = False,
+) -> int:
+    """Write the unit that runs a pipeline file, and say what to type next."""
+    file = (pipeline or _config_folder(user) / "remi-stream/pipeline.yaml").absolute()
+    config = _read(file, user, name)
+    command = [*_program(), "run", str(file), *(["--name", name] if name else [])]
+    if user:
+        home = os.environ.get("REMI_HOME")
+        text = user_unit(command, Path.cwd(), Path(home).expanduser().absolute() if home else None)
+    else:
+        _check_for_system(config, file)
+        text = system_unit(command, homes=any(_below(path, HOMES) for path in _needed(file)))
+    if only_print:
+        print(text, end="")
+        return DONE
+    unit = _unit_file(config.name, user)
+    _write(unit, text, overwrite)
+    _tell_next(unit, user)
+    return DONE
+
+
+@app.command()
+def uninstall(user: Own = False, name: Annotated[str, typer.Option(help="Name of the daemon.")] = "default") -> int:
+    """Remove the unit of a daemon that is stopped and disabled."""
+    unit = _unit_file(name, user)
+    if not unit.exists():
+        raise UsageError(f"There is no {unit}. What there is: systemctl{_flag(user)} list-unit-files 'remi-stream*'")
+    if not unit.read_text().startswith(FIRST_LINE):
+        raise UsageError(f"{unit} was not written by `remi-stream service install`; remove it yourself")
+    if list(unit.parent.glob(f"*.wants/{unit.name}")):
+        raise UsageError(f"{unit.stem} is enabled. First: systemctl{_flag(user)} disable --now {unit.stem}")
+    try:
+        unit.unlink()
+    except OSError as error:
+        raise RemiError(_not_written(unit, error)) from None
+    print(f"removed {unit}\nnext: systemctl{_flag(user)} daemon-reload")
+    return DONE
+
+
+def _read(file: Path, user: bool, name: str | None) -> Config:
+    """The pipeline, checked as `remi-stream run` does."""
+    if not file.exists() and file == _config_folder(user) / "remi-stream/pipeline.yaml":
+        example = shared_folder("configs") / "webcam.yaml"
+        raise UsageError(f"There is no {file}. Write one, e.g. from {example}, or name a file: service install PIPELINE.yaml")
+    values = configuration.read(file)
+    return configuration.check({**values, "name": name} if name else values)
+
+
+def _check_for_system(config: Config, file: Path) -> None:
+    """Raise UsageError for what a user of its own, that has only a folder of its own, could not read or write."""
+    for path in _needed(file):
+        cure = "Move it" if path == file else "Install remi-stream where others may read it, e.g. in /opt"
+        if _below(path, TEMPORARY):
+            raise UsageError(f"The service has a /tmp of its own and would not find {path}. {cure}, or take --user")
+        if closed := _closed(path):
+            raise UsageError(f"The service's user may not read {path} ({closed} is closed to others). {cure}, or take --user")
+    for camera in config.cameras:
+        source = camera.source if kind_of(camera.source) in ("file", "images") else None
+        for found in (source, camera.calibration, camera.password_file):
+            if found and not Path(found).is_absolute():
+                raise UsageError(f"Camera {camera.name!r}: write the whole path of {found}; the service works in {STATE}")
+    for folder in (config.record, config.measurements):
+        if folder and not Path(os.path.normpath(STATE / folder)).is_relative_to(STATE):
+            raise UsageError(f"The service may write in {STATE} only, not in {folder}. Take a folder in it, or --user")
+
+
+def _needed(file: Path) -> Iterator[Path]:
+    """What the service has to read before it can read anything else."""
+    yield file
+    yield Path(_program()[0])
+    yield Path(sys.executable).resolve()
+    yield shared_folder("engines")
+
+
+def _closed(path: Path) -> Path | None:
+    """The part of a path that others than its owner may not enter or read."""
+    for part in [*reversed(path.parents), path]:
+        wanted = stat.S_IXOTH if part != path or part.is_dir() else stat.S_IROTH
+        if not part.stat().st_mode & wanted:
+            return part
+    return None
+
+
+def _below(path: Path, folders: tuple[Path, ...]) -> bool:
+    return any(path.is_relative_to(folder) for folder in folders)
+
+
+def _program() -> list[str]:
+    """This installation's command."""
+    script = Path(sys.executable).parent / "remi-stream"
+    return [str(script)] if script.exists() else [sys.executable, "-m", "remi_stream"]
+
+
+def _config_folder(user: bool) -> Path:
+    own = os.environ.get("XDG_CONFIG_HOME")
+    return SYSTEM_CONFIG if not user else Path(own) if own else Path.home() / ".config"
+
+
+def _unit_file(name: str, user: bool) -> Path:
+    folder = _config_folder(True) / "systemd/user" if user else SYSTEM_UNITS
+    return folder / f"{unit_name(name)}.service"
+
+
+def _write(unit: Path, text: str, overwrite: bool) -> None:
+    if unit.exists() and unit.read_text() != text and not overwrite:
+        raise UsageError(f"{unit} is there and differs. Look at the new one with --print, replace it with --overwrite")
+    try:
+        unit.parent.mkdir(parents=True, exist_ok=True)
+        unit.write_text(text)
+    except OSError as error:
+        raise RemiError(_not_written(unit, error)) from None
+
+
+def _not_written(unit: Path, error: OSError) -> str:
+    cure = (
+        f"Be root (sudo {shlex.join(_program())} ...), or take --user"
+        if unit.is_relative_to(SYSTEM_UNITS)
+        else "Make room for it"
+    )
+    return f"Cannot write {unit}: {error.strerror}. {cure}"
+
+
+def _tell_next(unit: Path, user: bool) -> None:
+    flag, service = _flag(user), unit.stem
+    print(f"wrote {unit}")
+    if not Path("/run/systemd/system").is_dir():
+        print("systemd does not run on this machine now; the unit is for when it does")
+    print("next:")
+    print(f"  systemctl{flag} daemon-reload && systemctl{flag} enable --now {service}")
+    if user:
+        print("  loginctl enable-linger             # so that it runs when you are not logged in")
+    print(f"  journalctl{flag} -f -u {service}")
+
+
+def _flag(user: bool) -> str:
+    return " --user" if user else ""

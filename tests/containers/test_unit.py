@@ -1,0 +1,141 @@
+"""The unit: what systemd says of it, and that a real systemd starts, watches and restarts the daemon with it."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from remi_stream.cli.service import _closed
+from remi_stream.errors import NOT_STARTED, USAGE, UsageError
+from remi_stream.pipeline import ROWS
+from remi_stream.resources import data_file
+from remi_stream.unit import system_unit, template, user_unit
+from tests.containers.systemd import PROGRAM, booted
+
+MOST_EXPOSED = 1.7
+PIPELINE = f"record: takes\ncameras:\n  - {{name: sample, source: {data_file('sample.mp4')}, loop: true, max_fps: 5}}\n"
+
+analysed = pytest.mark.skipif(
+    not shutil.which("systemd-analyze"), reason="needs systemd-analyze (Debian: apt-get install systemd)"
+)
+
+
+def value(name: str) -> str:
+    """The value of a line of the unit that ships."""
+    found = re.search(rf"^{name}=(.*)$", template(), re.MULTILINE)
+    assert found, f"no {name}"
+    return found[1]
+
+
+def analyse(*arguments: str) -> tuple[int, str]:
+    """What systemd-analyze gives and says."""
+    done = subprocess.run(["systemd-analyze", "--no-pager", *arguments], capture_output=True, text=True, timeout=60)
+    return done.returncode, done.stdout + done.stderr
+
+
+@analysed
+def test_unit_that_ships_has_no_fault_for_systemd(tmp_path: Path) -> None:
+    unit = tmp_path / "remi-stream.service"
+    unit.write_text(template().replace("/opt/remi-stream/bin/remi-stream", sys.executable))
+    assert analyse("verify", str(unit)) == (0, "")
+
+
+@analysed
+@pytest.mark.parametrize("folder", ["plain", "with space", "100%n", "a $b ${c}", "größe", "x;# y"])
+def test_path_with_odd_letters_is_read_by_systemd_as_it_is(folder: str, tmp_path: Path) -> None:
+    place = tmp_path / folder
+    place.mkdir()
+    program = place / "remi-stream"
+    shutil.copy("/bin/true", program)
+    for name, text in {
+        "system.service": system_unit([str(program), "run", f"{place}/\"x\" 'y'.yaml"], homes=False),
+        "user.service": user_unit([str(program), "run", f"{place}/\"x\" 'y'.yaml"], place, place),
+    }.items():
+        (tmp_path / name).write_text(text)
+        assert analyse("verify", str(tmp_path / name)) == (0, "")
+
+
+@pytest.mark.parametrize("letter", ['"', "'", "\\", "\n"])
+def test_program_that_systemd_would_not_run_is_refused(letter: str) -> None:
+    with pytest.raises(UsageError, match="systemd runs no program"):
+        system_unit([f"/srv/a{letter}b/remi-stream", "run"], homes=False)
+
+
+@analysed
+def test_machine_is_little_exposed_to_the_service() -> None:
+    unit = Path(__file__).parents[2] / "configs/systemd/remi-stream.service"
+    code, said = analyse("security", "--offline=true", f"--threshold={MOST_EXPOSED * 10:.0f}", str(unit))
+    assert code == 0, said
+
+
+def test_service_manager_is_more_patient_than_we_are() -> None:
+    assert value("TimeoutStopSec") == "2min"
+    assert sum(row.stop_s for row in ROWS) < 120
+    assert value("TimeoutStartSec") == "15min"
+    assert value("TimeoutAbortSec") == "10"
+
+
+def test_only_faults_that_may_mend_themselves_start_it_again() -> None:
+    assert value("Restart") == "on-failure"
+    assert value("RestartPreventExitStatus").split() == [str(USAGE), str(NOT_STARTED)]
+
+
+def test_memory_that_is_written_and_run_is_allowed_since_openvino_makes_its_code() -> None:
+    assert "MemoryDenyWriteExecute" not in template()
+
+
+@pytest.fixture
+def others_may_read() -> None:
+    """The service has a user of its own."""
+    if not Path(PROGRAM).exists():
+        pytest.skip(f"needs {PROGRAM} (Debian: apt-get install systemd)")
+    if closed := _closed(Path(sys.prefix)):
+        pytest.skip(f"the service's user could not read {sys.prefix}: {closed} is closed to others")
+
+
+@pytest.mark.containers
+@pytest.mark.usefixtures("others_may_read")
+def test_systemd_starts_watches_restarts_and_stops_it(tmp_path: Path) -> None:
+    with booted(tmp_path, PIPELINE, f"t{secrets.token_hex(4)}") as machine:
+        machine.wait(lambda: machine.fact("ActiveState") == "active" and "stages at work" in machine.fact("StatusText"))
+        machine.wait(lambda: "bodies/s" in machine.log())
+        pid = machine.fact("MainPID")
+        assert machine.run("stat", "--format=%U", f"/proc/{pid}").strip() == "remi-stream"
+        assert machine.fact("WatchdogTimestamp") != ""
+        assert machine.fact("NRestarts") == "0"
+
+        machine.run("kill", "-STOP", pid)
+        machine.wait(lambda: machine.fact("NRestarts") == "1")
+        machine.wait(lambda: machine.fact("ActiveState") == "active" and "stages at work" in machine.fact("StatusText"))
+        assert machine.fact("MainPID") != pid
+
+        machine.run("systemctl", "stop", machine.service)
+        assert machine.fact("ActiveState") == "inactive"
+        assert machine.fact("Result") == "success"
+        takes = machine.run("find", "/var/lib/private/remi-stream/takes", "-name", "*.jsonl", "-o", "-name", "index*")
+        assert takes, machine.run("find", "/var/lib/private/remi-stream/takes")
+
+
+@pytest.mark.containers
+@pytest.mark.usefixtures("others_may_read")
+@pytest.mark.parametrize(
+    ("pipeline", "code", "words"),
+    [
+        ("cameras: []\n", USAGE, "$.cameras"),
+        ("cameras: [{name: none, source: /dev/video_none}]\n", NOT_STARTED, "/dev/video_none"),
+    ],
+    ids=["a mistake in the file", "no such camera"],
+)
+def test_systemd_does_not_start_again_what_a_person_has_to_mend(pipeline: str, code: int, words: str, tmp_path: Path) -> None:
+    with booted(tmp_path, pipeline, f"t{secrets.token_hex(4)}") as machine:
+        machine.wait(lambda: machine.fact("ActiveState") == "failed")
+        assert machine.fact("ExecMainStatus") == str(code)
+        assert machine.fact("NRestarts") == "0"
+        assert machine.log().count("remi-stream: ") == 1
+        assert words in machine.log()
