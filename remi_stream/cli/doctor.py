@@ -24,7 +24,10 @@ FIRST_PYTHON, LAST_PYTHON = (3, 10), (3, 13)
 LITTLE_BYTES, TOO_LITTLE_BYTES = 1e9, 1e8
 FEATURES = {"avx2": "AVX2", "avx512f": "AVX-512", "amx_bf16": "AMX bf16"}
 CV2 = ("opencv-python-headless", "opencv-python", "opencv-contrib-python-headless", "opencv-contrib-python")
-OPENVINO = "import openvino; print(openvino.__version__.split('-')[0], *openvino.Core().available_devices)"
+OPENVINO = """import sys
+sys.modules["openvino_telemetry"] = None
+import openvino
+print(openvino.__version__.split('-')[0], *openvino.Core().available_devices)"""
 LOADED_APART = ("openvino", "av")
 FFMPEG = "import av; print(av.ffmpeg_version_info)"
 MODULES = {"opencv-python-headless": "cv2", "pillow": "PIL", "pyyaml": "yaml", "pyzmq": "zmq"}

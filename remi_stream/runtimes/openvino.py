@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import openvino
-from openvino.preprocess import PrePostProcessor
 
 from remi_stream.runtimes.processor import multiplies_bf16
+
+sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # or each import of OpenVINO would tell Intel
+
+import openvino  # noqa: E402
+from openvino.preprocess import PrePostProcessor  # noqa: E402
 
 
 class OpenVino:

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -77,3 +80,10 @@ def test_small_network_may_keep_its_batch(tmp_path: Path) -> None:
     openvino.save_model(openvino.Model([total], [picture], "net"), tmp_path / "net.xml", compress_to_fp16=False)
     rows = np.arange(12, dtype=np.float32).reshape(3, 4)
     np.testing.assert_allclose(OpenVino(tmp_path / "net.xml", whole_batch=True).run({"picture": rows})["sum"], rows.sum(0))
+
+
+def test_openvino_does_not_tell_intel_that_it_is_used(tmp_path: Path) -> None:
+    """Its telemetry would leave an id in the home folder."""
+    quiet = {key: value for key, value in os.environ.items() if key != "CI"} | {"HOME": str(tmp_path)}
+    subprocess.run([sys.executable, "-c", "import remi_stream.runtimes.openvino"], env=quiet, check=True)
+    assert list(tmp_path.iterdir()) == []
