@@ -41,6 +41,16 @@ def folder_of(name: str) -> Path:
     return _parent() / name
 
 
+def running() -> list[str]:
+    """The names of this user's daemons."""
+    locks = sorted(_parent().glob("*.lock"))
+    return [lock.stem for lock in locks if _lives(lock.read_text().strip())]
+
+
+def _lives(pid: str) -> bool:
+    return pid.isdigit() and Path(f"/proc/{pid}").exists()
+
+
 def _take(file: TextIO, name: str) -> None:
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from remi_stream.errors import RemiError
+from remi_stream.mounts import why_unwritable
 
 
 @contextlib.contextmanager
@@ -24,6 +25,7 @@ def whole_folder(folder: Path) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
         part.replace(folder)
     except OSError as error:
-        raise RemiError(f"Cannot write {folder}: {error.strerror or error}. Give another --out, or make room") from None
+        why = why_unwritable(folder, error, "Give another --out, or make room")
+        raise RemiError(f"Cannot write {folder}: {why}") from None
     finally:
         shutil.rmtree(part, ignore_errors=True)

@@ -27,6 +27,7 @@ PARTS = {
     "rtx": ("TensorRT-RTX",),
     "gpu": ("an NVIDIA GPU",),
     "aitviewer": ("aitviewer in .venv-aitviewer",),
+    "containers": ("buildah", "podman", "runc", "mmdebstrap", "root"),
     "v4l2": ("qemu-system-x86_64", "busybox", "a Linux with vivid"),
 }
 """Marker: the programs that it stands for."""
@@ -41,6 +42,7 @@ PACKAGES = {
     "screen": "xvfb xdotool",
     "v4l2": "qemu-system-x86 busybox-static linux-image-amd64",
     "browser": "chromium nodejs npm",
+    "containers": "buildah podman runc mmdebstrap; be root",
     "rtsp": "python3-gi gir1.2-gst-rtsp-server-1.0 gstreamer1.0-rtsp gstreamer1.0-plugins-{base,good,bad,ugly}",
 }
 """What to install, where it is not called like the marker."""
@@ -76,6 +78,8 @@ def _is_there(program: str) -> bool:
         return _succeeds(sys.executable, GPU)
     if program == "aitviewer in .venv-aitviewer":
         return (AITVIEWER / "bin" / "remi-stream").exists() and _succeeds(str(AITVIEWER / "bin" / "python"), FINDS_AITVIEWER)
+    if program == "root":
+        return os.geteuid() == 0
     if program == "a Linux with vivid":
         return kernel() != ""
     return shutil.which(program) is not None

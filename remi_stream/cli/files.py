@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import inspect
+import os
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -19,11 +20,14 @@ from remi_stream.cli.play import Focal, start
 from remi_stream.cli.progress import Bar
 from remi_stream.errors import DONE, RemiError, UsageError
 from remi_stream.log import start_log
+from remi_stream.mounts import why_empty
 
 if TYPE_CHECKING:
     from remi_stream.offline.chain import Chain
     from remi_stream.offline.footage import Footage
+    from remi_stream.offline.given import GivenBoxes
     from remi_stream.offline.job import Done, Settings, Smooth
+    from remi_stream.offline.pictures import Pictures
 
 OFFLINE_TOO = ("engine", "detector", "max_people", "threads", "frames")
 """Options of a pipeline that mean something for films and pictures, too."""
@@ -32,6 +36,8 @@ LIVE = "Live, with --realtime"
 OFFLINE_PANELS = dict.fromkeys(("smooth", "smooth_weights", "window"), "Smoothing, at the end")
 DRAWN = tuple(inspect.signature(picture_options).parameters)
 BYTES_DEPEND_ON = ("engine", "detector", "threads", "batch", "detbatch", "native", "focal", "selection")
+WEIGHTLESS = "synthetic"
+"""The detector that is named where none runs, so that no weights are asked for."""
 
 
 class Smoother(str, enum.Enum):
@@ -56,6 +62,12 @@ def offline_options(
     smooth_weights: Annotated[Path | None, typer.Option(help="SmoothNet's weights.", metavar="FILE")] = None,
     window: Annotated[int | None, typer.Option(help="Frames that SmoothNet sees: 8, 16, 32 or 64.")] = None,
     chunk: Annotated[int, typer.Option(hidden=True, min=1)] = 300,
+    detections: Annotated[
+        Path | None,
+        typer.Option(
+            "--detections", "--detfile", help="People's boxes, instead of a detector's: COCO results, JSON.", metavar="FILE"
+        ),
+    ] = None,
     focal: Focal = None,
 ) -> None:
     """What is asked of films and of pictures."""
@@ -92,7 +104,8 @@ def video(
     films = found_films(files)
     named = zip(films, file_names([film.name for film in films]))
     footage: list[Footage] = [Film(film, name, selection, offline["focal"]) for film, name in named]
-    return work_through_all(footage, {**options, **offline, **pictures, "selection": selection}, given)
+    boxes = _boxes_of_films(offline["detections"], films, given)
+    return work_through_all(footage, {**options, **offline, **pictures, "selection": selection}, given, boxes)
 
 
 @with_options(pipeline_options, into="options", without=(*LIVE_ONLY, "frames"))
@@ -110,8 +123,36 @@ def images(
 
     if not folder.is_dir():
         raise UsageError(f"No such folder of pictures: {folder}. Give one that exists; films are for: remi-stream video")
-    pictures: Footage = Pictures(folder, file_names([folder.resolve().name])[0], offline["focal"])
-    return work_through_all([pictures], {**options, **offline, **drawing}, _given(context))
+    given = _given(context)
+    pictures = Pictures(folder, file_names([folder.resolve().name])[0], offline["focal"])
+    boxes = _boxes_of_pictures(offline["detections"], pictures, given)
+    return work_through_all([pictures], {**options, **offline, **drawing}, given, boxes)
+
+
+def _boxes_of_films(path: Path | None, films: Sequence[Path], given: set[str]) -> GivenBoxes | None:
+    """The boxes of a file, if one was given."""
+    from remi_stream.offline.given import boxes_of_film
+
+    if path is None:
+        return None
+    _refuse(given, ["detector"], why="looks for people, and --detections has found them")
+    if len(films) != 1:
+        raise UsageError(f"--detections is of one film, got {len(films)}. Give them one by one, each with its own file")
+    return boxes_of_film(path)
+
+
+def _boxes_of_pictures(path: Path | None, pictures: Pictures, given: set[str]) -> GivenBoxes | None:
+    """The boxes of a file, if one was given; pictures without boxes are told."""
+    from remi_stream.offline.given import boxes_of_pictures
+
+    if path is None:
+        return None
+    _refuse(given, ["detector"], why="looks for people, and --detections has found them")
+    pictures.open()
+    boxes, told = boxes_of_pictures(path, pictures.files, pictures.names)
+    if told:
+        print(f"remi-stream: {told}", file=sys.stderr)
+    return boxes
 
 
 def found_films(paths: Sequence[Path]) -> list[Path]:
@@ -121,26 +162,37 @@ def found_films(paths: Sequence[Path]) -> list[Path]:
 
     found: list[Path] = []
     for path in paths:
-        inside = sorted((file for file in path.iterdir() if file.suffix.lower() in ENDINGS), key=natural) if path.is_dir() else []
+        inside = sorted((file for file in _files_in(path) if file.suffix.lower() in ENDINGS), key=natural)
         if path.is_dir() and not inside:
-            raise UsageError(f"No video in folder {path}; looked for {', '.join(ENDINGS)}. Pictures are for: remi-stream images")
+            sought = f"looked for {', '.join(ENDINGS)}. Pictures are for: remi-stream images"
+            raise UsageError(f"No video in folder {path}; {sought}{why_empty(path)}")
         if not path.exists():
-            raise UsageError(f"No such video file: {path}. Give a file that exists (mp4, mkv, mov, avi, webm, ...)")
+            raise UsageError(f"No such video file: {path}. Give one that exists (mp4, mkv, mov, avi, webm, ...){why_empty(path)}")
         found += inside or [path]
     return found
 
 
-def work_through_all(footage: Sequence[Footage], options: dict[str, Any], given: set[str]) -> int:
+def _files_in(path: Path) -> list[Path]:
+    """What is in a folder; nothing in a file. Raises UsageError."""
+    try:
+        return list(path.iterdir()) if path.is_dir() else []
+    except OSError as error:
+        raise UsageError(f"Cannot read folder {path}: {error.strerror}. Give one that user {os.geteuid()} may read") from None
+
+
+def work_through_all(
+    footage: Sequence[Footage], options: dict[str, Any], given: set[str], boxes: GivenBoxes | None = None
+) -> int:
     """Work through films one after the other; one that cannot be read does not keep the others from it."""
     out = options["out"]
     if out is None:
         raise UsageError("Where shall the results go? Give --out DIR, or --realtime to play a film live")
     if there := [out / film.name for film in footage if (out / film.name).exists() and not options["overwrite"]]:
         raise UsageError(f"{there[0]} is there already. Give --overwrite to replace it, or another --out")
-    settings = _settings(options, given)
+    settings = _settings(options, given, boxes)
     with Bar() as bar:
         start_log("remi", "text", bar.print)
-        chain = _open_chain(options, footage[0])
+        chain = _open_chain(options, footage[0], boxes)
         try:
             failed = [error for film in footage if (error := _attempt(film, out, chain, settings, bar))]
         finally:
@@ -173,7 +225,7 @@ def _work_through(film: Footage, out: Path, chain: Chain, settings: Settings, be
         film.close()
 
 
-def _settings(options: dict[str, Any], given: set[str]) -> Settings:
+def _settings(options: dict[str, Any], given: set[str], boxes: GivenBoxes | None) -> Settings:
     """What is asked of the job; all that its bytes depend on is in its words."""
     from remi_stream.formats.exports import find_exports
     from remi_stream.offline.job import Settings
@@ -181,8 +233,9 @@ def _settings(options: dict[str, Any], given: set[str]) -> Settings:
     max_people = options["max_people"] if "max_people" in given else None
     exports = with_pictures(find_exports(options["format"] or [], options["engine"]), options)
     options["native"] = options["native"] or any(export.native for export in exports.values())
-    words = " ".join(str(options.get(name)) for name in BYTES_DEPEND_ON) + f" {max_people}"
-    return Settings(words, options["detector"], max_people, exports, _smooth(options), options["chunk"])
+    words = " ".join(str(options.get(name)) for name in BYTES_DEPEND_ON) + f" {max_people}" + (f" {boxes.words}" if boxes else "")
+    detector = options["detections"].name if boxes else options["detector"]
+    return Settings(words, detector, max_people, exports, _smooth(options), options["chunk"])
 
 
 def _smooth(options: dict[str, Any]) -> Smooth | None:
@@ -197,11 +250,25 @@ def _smooth(options: dict[str, Any]) -> Smooth | None:
     own = {"window": options["window"], "weights": options["smooth_weights"]}
     values = {"method": method.value.replace("-", "_"), **{name: value for name, value in own.items() if value}}
     asked = smoothing.Smoothing(**values)
+    if asked.method == "smoothnet" and asked.weights is None:
+        _convert_smoothnet(asked.window)
     smoothing.smoother_of(asked)
     return lambda take: smoothing.smooth(take, asked)
 
 
-def _open_chain(options: dict[str, Any], film: Footage) -> Chain:
+def _convert_smoothnet(window: int) -> None:
+    """Make the ONNX of the SmoothNet that was imported, once. Raises RemiError if it was not."""
+    from remi_stream.convert.artefact import make_artefacts
+    from remi_stream.filters.smoothnet import files
+    from remi_stream.models.store import model_file
+
+    known = [file for file, _ in files(window)]
+    for file in known:
+        model_file(file)
+    make_artefacts(known, tell=lambda line: print(f"remi-stream: {line}", file=sys.stderr))
+
+
+def _open_chain(options: dict[str, Any], film: Footage, boxes: GivenBoxes | None) -> Chain:
     """The engine and the detectors, whose weights are fetched where they may be. Each of two detectors has a thread."""
     import cv2
 
@@ -213,11 +280,13 @@ def _open_chain(options: dict[str, Any], film: Footage) -> Chain:
 
     cv2.setNumThreads(1)
     values = {"cameras": [{"name": "film", "source": str(film.source)}]}
-    config = configuration.check({**values, **{name: options[name] for name in ("engine", "detector", "threads")}})
+    chosen = {name: options[name] for name in ("engine", "detector", "threads")} | ({"detector": WEIGHTLESS} if boxes else {})
+    config = configuration.check({**values, **chosen})
     make_ready(config)
     native = {"native": 1.0} if options["native"] and "native" in choose(config.engine)[0].options else {}
     engine = load_engine(config.engine, config.threads, native)
-    return Chain(engine, [load_detector(config.detector) for _ in range(DETECTORS)], options["batch"], options["detbatch"])
+    detectors = [boxes or load_detector(config.detector) for _ in range(DETECTORS)]
+    return Chain(engine, detectors, options["batch"], options["detbatch"])
 
 
 def _summary(film: Footage, done: Done, took_s: float) -> str:

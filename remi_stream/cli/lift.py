@@ -16,6 +16,7 @@ from remi_stream.errors import DONE, UsageError, unknown
 from remi_stream.formats import alphapose_clips, videopose3d
 from remi_stream.formats.clip import Clip
 from remi_stream.models.manifest import Manifest, ModelFile, find_manifest
+from remi_stream.mounts import why_unwritable
 from remi_stream.pose.lift import Run, in_pieces, lift_clip, normalise
 from remi_stream.pose.videopose3d import CAUSAL, MANIFEST, SYMMETRIC, WINDOW
 
@@ -109,7 +110,7 @@ def make_folder(out: Path) -> None:
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UsageError(f"--out {out} cannot be a folder: {error.strerror}.") from None
+        raise UsageError(f"--out {out} cannot be a folder: {why_unwritable(out, error, 'Give another one')}.") from None
 
 
 def open_network(manifest: Manifest, name: str, runtime: str, threads: int | None) -> tuple[Run, str]:

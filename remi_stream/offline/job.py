@@ -15,6 +15,7 @@ from remi_stream.errors import RemiError
 from remi_stream.formats.exports import Export
 from remi_stream.formats.take import Take
 from remi_stream.messages import Bodies
+from remi_stream.mounts import why_unwritable
 from remi_stream.offline.ahead import ahead
 from remi_stream.offline.chain import Chain
 from remi_stream.offline.following import Following
@@ -67,9 +68,8 @@ def work_through(footage: Footage, out: Path, chain: Chain, settings: Settings, 
             files = _published(work, settings, take)
             work.publish()
     except OSError as error:
-        raise RemiError(
-            f"Cannot write {final}: {error.strerror or error}. Make room or mend that; the same command goes on"
-        ) from None
+        why = why_unwritable(final, error, "Make room or mend that; the same command goes on")
+        raise RemiError(f"Cannot write {final}: {why}") from None
     people = progress.sightings if footage.apart else _ids(progress)
     return Done(final, progress.frames, resumed, people, footage.left_out, [final / path for path in files])
 
@@ -142,9 +142,15 @@ def _chunks(frames: Sequence[Bodies], size: int) -> Iterator[list[Bodies]]:
 def _published(work: Unfinished, settings: Settings, finished: tuple[Take, Index]) -> list[Path]:
     """Write the exports, then the index; their paths inside of the folder."""
     take, index = finished
-    files = [path for export in settings.exports.values() for path in export.write(take, work.folder)]
+    files = [path for export in settings.exports.values() for path in _exported(export, take, work.folder)]
     write_index(work.folder, index)
     return [path.relative_to(work.folder) for path in files]
+
+
+def _exported(export: Export, take: Take, folder: Path) -> list[Path]:
+    """Write an export among the others of a film, and give its paths."""
+    (folder / export.folder).mkdir(exist_ok=True)
+    return export.write(take, folder / export.folder)
 
 
 def _mean_fps(frames: Sequence[Bodies]) -> float:

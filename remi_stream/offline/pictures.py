@@ -11,6 +11,7 @@ import numpy as np
 from remi_stream.capture.images import ENDINGS, natural
 from remi_stream.errors import RemiError, UsageError
 from remi_stream.messages import Frame
+from remi_stream.mounts import why_empty
 from remi_stream.offline.footage import frame_of
 
 FPS = 30.0
@@ -35,9 +36,14 @@ class Pictures:
         except OSError as error:
             raise UsageError(f"{self.source} is no folder of pictures: {error.strerror}. Give one that exists") from None
         if not files:
-            raise UsageError(f"No pictures in folder {self.source}; looked for {', '.join(ENDINGS)}")
+            raise UsageError(f"No pictures in folder {self.source}; looked for {', '.join(ENDINGS)}{why_empty(self.source)}")
         self._files = sorted(files, key=natural)
         self.total = len(files)
+
+    @property
+    def files(self) -> list[str]:
+        """The names of all that are there, in order, once it is open."""
+        return [file.name for file in self._files]
 
     def frames(self, skip: int) -> Iterator[Frame]:
         """Give the pictures that can be read."""

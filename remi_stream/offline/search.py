@@ -13,6 +13,7 @@ from remi_stream.detect.looks import Rectangle, looks
 from remi_stream.detect.stage import boxes_in_full
 from remi_stream.geometry import iou
 from remi_stream.messages import Frame
+from remi_stream.offline.given import GivenBoxes
 from remi_stream.pose.matching import covered
 
 SAME_WHOLE, SAME_CUT = 0.4, 0.6
@@ -20,8 +21,10 @@ SAME_WHOLE, SAME_CUT = 0.4, 0.6
 EDGE_PX = 2.0
 
 
-def search(detector: Detector, frames: Sequence[Frame]) -> list[Found]:
+def search(detector: Detector | GivenBoxes, frames: Sequence[Frame]) -> list[Found]:
     """Everybody in each frame, once: boxes (N, 4) float32 px of the full picture, best first, and their scores."""
+    if isinstance(detector, GivenBoxes):
+        return detector.search(frames)
     views = [looks(frame.size) if find_detector(detector.name).parts else looks(frame.size)[:1] for frame in frames]
     parts = [_part(detector, frame, view) for frame, rectangles in zip(frames, views) for view in rectangles]
     found = iter([_in_full(part, found) for part, found in zip(parts, find_all(detector, [part.image for part in parts]))])

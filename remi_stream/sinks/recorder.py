@@ -10,6 +10,7 @@ from pathlib import Path
 from remi_stream.config import Config
 from remi_stream.errors import RemiError, UsageError
 from remi_stream.messages import Health
+from remi_stream.mounts import why_unwritable
 from remi_stream.order import Order
 from remi_stream.sinks.recording.buffer import Buffer, Item, Switch
 from remi_stream.sinks.recording.recovery import recover_all
@@ -91,7 +92,8 @@ def check_folder(folder: Path) -> None:
     except (FileExistsError, NotADirectoryError):
         raise UsageError(f"Cannot record to {folder}: it is no folder. Give a folder (--record DIR)") from None
     except OSError as error:
-        raise RemiError(f"Cannot record to {folder}: {error.strerror}. Give a folder that can be written") from None
+        why = why_unwritable(folder, error, "Give a folder that can be written")
+        raise RemiError(f"Cannot record to {folder}: {why}") from None
 
 
 def make(order: Order) -> Recorder:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -12,6 +13,7 @@ import cv2
 import numpy as np
 import pytest
 
+from remi_stream.cli.files import DRAWN
 from remi_stream.offline.results import open_take
 from remi_stream.resources import data_file
 from tests.cli.command import finish, start, turn_until
@@ -102,6 +104,10 @@ def test_several_films_and_folders_are_worked_through_and_a_bad_one_is_told(tmp_
         (["video", SAMPLE, "--out", "out", "--format", "npy"], "Unknown format 'npy'. Did you mean 'npz'?"),
         (["video", SAMPLE, "--out", "out", "--engine", "blazepos"], "Unknown engine 'blazepos'"),
         (["video", SAMPLE, "--out", "out", "--window", "8"], "are for --smooth smoothnet"),
+        (["video", SAMPLE, SAMPLE, "--out", "out", "--detections", "d.json"], "--detections is of one film, got 2"),
+        (["video", SAMPLE, "--out", "out", "--detfile", "d.json"], "Cannot read d.json: No such file"),
+        (["video", SAMPLE, "--out", "out", "--detfile", "d.json", "--detector", "yolov3"], "--detector looks for people, and"),
+        (["video", SAMPLE, "--realtime", "--detections", "d.json"], "--detections is for films that are worked through"),
         (["images", "none", "--out", "out"], "No such folder of pictures: none"),
         (["images", ".", "--out", "out"], "No pictures in folder"),
     ],
@@ -161,3 +167,81 @@ def test_pictures_are_searched_one_by_one_and_the_bad_one_is_named(tmp_path: Pat
     assert out.startswith("album: 2 pictures, 2 people in them")
     assert "; 1 left out (3.jpg) -> " in out
     assert list(open_take(tmp_path / "out/album").images) == ["2.jpg", "10.jpg"]
+
+
+def given(*rows: tuple[str, tuple[float, float, float, float]]) -> str:
+    """A file of detections."""
+    return json.dumps([{"image_id": name, "category_id": 1, "bbox": bbox, "score": 0.5} for name, bbox in rows])
+
+
+def detected(folder: Path) -> list[list[list[float]]]:
+    """What the detector is said to have found in each frame."""
+    return [[each.native["detected_xyxy"].tolist() for each in bodies.people] for bodies in open_take(folder).frames]
+
+
+def test_boxes_of_a_file_take_the_place_of_the_detector(tmp_path: Path) -> None:
+    path, boxes = str(film(tmp_path / "a.mp4", frames=4)), tmp_path / "d.json"
+    rows = [("0.jpg", (8, 8, 16, 32)), ("1.jpg", (9, 8, 16, 32)), ("3.jpg", (10, 8, 16, 32)), ("3.jpg", (40, 8, 16, 32))]
+    boxes.write_text(given(*rows))
+    command = ("video", path, "--engine", "synthetic", "--out", str(tmp_path / "out"), "--detfile", str(boxes))
+    result = remi(*command)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert detected(tmp_path / "out/a") == [[[8, 8, 24, 40]], [[9, 8, 25, 40]], [], [[10, 8, 26, 40], [40, 8, 56, 40]]]
+    take = open_take(tmp_path / "out/a")
+    assert [[each.track_id for each in bodies.people] for bodies in take.frames] == [[1], [1], [], [1, 2]]
+    assert json.loads((tmp_path / "out/a/take/index.json").read_text())["detector"] == "d.json"
+
+
+def test_boxes_of_pictures_go_by_their_names_whichever_can_be_read(tmp_path: Path) -> None:
+    folder = tmp_path / "album"
+    folder.mkdir()
+    for name in ("1.jpg", "3.jpg"):
+        assert cv2.imwrite(str(folder / name), np.full((48, 64, 3), 90, np.uint8))
+    (folder / "2.jpg").write_bytes(b"no picture")
+    (tmp_path / "d.json").write_text(
+        given(("3.jpg", (30, 8, 16, 32)), ("2.jpg", (20, 8, 16, 32)), ("elsewhere.jpg", (0, 0, 9, 9)))
+    )
+    command = ("images", str(folder), "--out", str(tmp_path / "out"), "--engine", "synthetic")
+    result = remi(*command, "--detections", str(tmp_path / "d.json"))
+    assert result.returncode == 0
+    assert result.stderr.count("\n") == 1
+    assert "d.json has no box for 1 of 3 pictures (1.jpg); 1 of the 3 images in " in result.stderr
+    assert detected(tmp_path / "out/album") == [[], [[30, 8, 46, 40]]]
+
+
+def test_run_with_other_boxes_begins_anew(tmp_path: Path) -> None:
+    from remi_stream.cli.files import _settings
+    from remi_stream.offline.given import boxes_of_film
+
+    words = []
+    for x in (1, 1, 2):
+        (tmp_path / "d.json").write_text(given(("0.jpg", (x, 8, 16, 32))))
+        options = {"detections": tmp_path / "d.json", "format": [], "engine": "synthetic", "native": False, "chunk": 300}
+        words.append(_settings({**options, **dict.fromkeys(DRAWN)}, set(), boxes_of_film(tmp_path / "d.json")).words)
+    assert words[0] == words[1] != words[2]
+
+
+def test_smoothnet_that_was_imported_is_converted_by_the_first_film_that_needs_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tests.convert.stand_ins import bring
+
+    monkeypatch.setenv("REMI_HOME", str(tmp_path / "home"))
+    bring("smoothnet_w8", tmp_path)
+    command = (
+        "video",
+        SAMPLE,
+        "--out",
+        str(tmp_path / "out"),
+        *QUICK,
+        "--frames",
+        "12",
+        "--smooth",
+        "smoothnet",
+        "--window",
+        "8",
+    )
+    for told in ("remi-stream: Converting checkpoint_8.pth.tar to ONNX, once (a minute or so) ...\n", ""):
+        done = remi(*command, "--overwrite")
+        assert (done.returncode, done.stderr) == (0, told)
+    assert open_take(tmp_path / "out/sample").frames[5].filter == "smoothnet, 8 frames"

@@ -191,7 +191,7 @@ def test_one_file_with_other_columns_leaves_all_files_as_they_are(tmp_path: Path
 def test_folder_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     meters = Meters(ENGINES, look=still)
-    with pytest.raises(RemiError, match=r"file/new cannot be made: Not a directory\.$"):
+    with pytest.raises(RemiError, match=r"file/new cannot be made: Not a directory\. Give another folder\.$"):
         meters.record("front", "Optimal", tmp_path / "file" / "new", filled(meters))
 
 

@@ -149,7 +149,7 @@ def test_python_without_pip_is_told() -> None:
 def test_store_that_cannot_be_written_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("REMI_HOME", str(tmp_path / "file"))
-    with pytest.raises(RemiError, match=r"The model store cannot be written: Not a directory .*REMI_HOME"):
+    with pytest.raises(RemiError, match=r"The model store cannot be written: Not a directory\. .*REMI_HOME"):
         store.model_file(model(), silent)
 
 
@@ -288,3 +288,42 @@ def test_file_beside_its_manifest_is_used_from_there_and_left_alone(home: Path, 
     with pytest.raises(RemiError, match=r"net is not in the store but at .*net.onnx"):
         store.remove(file)
     assert path.is_file()
+
+
+@pytest.fixture
+def image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The models that came with an image, which nobody may write."""
+    folder = tmp_path / "image"
+    folder.mkdir()
+    (folder / "net.tflite").write_bytes(WEIGHTS)
+    monkeypatch.setattr(store, "shared_folder", lambda kind: tmp_path / {"models": "image"}[kind])
+    return folder
+
+
+def test_model_that_came_with_an_image_is_read_there(home: Path, image: Path, carrier: list[str]) -> None:
+    assert store.fault(model()) == ""
+    assert store.model_file(model(), silent) == image / "net.tflite"
+    assert not home.exists()
+    assert carrier == []
+
+
+def test_damaged_model_of_an_image_is_pulled_into_the_store(home: Path, image: Path, carrier: list[str]) -> None:
+    (image / "net.tflite").write_bytes(WEIGHTS[:-5])
+    assert store.model_file(model(), silent) == home / "models" / "net.tflite"
+    assert store.fault(model()) == ""
+    assert (image / "net.tflite").read_bytes() == WEIGHTS[:-5]
+
+
+def test_model_of_the_store_comes_before_that_of_an_image(home: Path, image: Path, carrier: list[str]) -> None:
+    (image / "net.tflite").unlink()
+    own = store.model_file(model(), silent)
+    (image / "net.tflite").write_bytes(WEIGHTS)
+    assert store.model_file(model(), silent) == own
+    assert store.remove(model())
+    assert (image / "net.tflite").read_bytes() == WEIGHTS
+
+
+def test_only_a_pinned_model_is_looked_for_in_an_image(home: Path, image: Path) -> None:
+    brought = ModelFile("net", "net.tflite", "anything")
+    assert store.fault(brought) == "missing"
+    assert store.place(brought) == home / "models" / "net.tflite"

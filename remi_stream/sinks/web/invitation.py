@@ -10,6 +10,7 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 from remi_stream.config import WEB, Config
+from remi_stream.mounts import in_container
 
 FILE = "viewer.link"
 LOOPBACK = "127.0.0.1"
@@ -57,13 +58,18 @@ def _token_in(file: Path) -> str:
 
 
 def _reachable(host: str) -> str:
-    """An address of this machine, where it listens on all of them."""
+    """An address of this machine, where it listens on all of them; in a container, the host's, which a port is published on."""
     try:
         everywhere = ipaddress.ip_address(host).is_unspecified
     except ValueError:
         return host
     if not everywhere:
         return host
+    return LOOPBACK if in_container() else way_out()
+
+
+def way_out() -> str:
+    """The address of this machine that others see."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
             probe.connect(("192.0.2.1", 9))  # sends nothing: it only asks for the way out

@@ -1,0 +1,372 @@
+"""The GPU image's entry point in processes of its own: a made-up /models, nvidia-smi and PyTorch; everything else is real."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from remi_stream.cli.asked import asked_for
+from remi_stream.cli.brought import take_in
+from remi_stream.errors import DONE, NOT_STARTED, USAGE, RemiError
+from remi_stream.models.catalogue import known_file
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tools"))
+
+GPU = "NVIDIA GeForce RTX 3060, 8.6, 12288, 11264, 580.95.05"
+NO_GPU = (
+    "remi-stream: pare-trt cannot run here. GPU: this container was not given the machine's NVIDIA GPU. Start it with: "
+    "docker run --gpus all (Podman: --device nvidia.com/gpu=all)"
+)
+FILM = ("video", str(ROOT / "remi_stream/data/sample.mp4"), "--out", "out")
+MISTAKEN = ("video", "in.mp4", "--out", "out", "--start", "5", "--end", "1")
+"""What the command itself refuses, once it is run."""
+RUN = "remi-stream: --end 1 is not after --start 5. Give a later one"
+TOY = """
+what = "A toy."
+adapter = "pare"
+licence = "none"
+skeleton = "smpl24"
+runtime = "tensorrt"
+[runtimes.tensorrt]
+strict = {strict}
+[[weights]]
+name = "toy"
+file = "toy.pt"
+network = "pare"
+licence = "none"
+"""
+
+
+class Container(NamedTuple):
+    """What the container is given: /models, and what is put before the packages that are installed."""
+
+    models: Path
+    site: Path
+
+    def run(self, *arguments: str) -> tuple[int, str, list[str]]:
+        """Type a command; gives the exit code, stdout, and stderr's lines with /models for its folder."""
+        path = f"{self.site}:{os.environ['PATH']}"
+        image = {"REMI_HOME": str(self.models), "NVIDIA_VISIBLE_DEVICES": "all", "container": "oci"}
+        done = subprocess.run(
+            [sys.executable, "-m", "remi_stream.cli.container", *arguments],
+            capture_output=True,
+            text=True,
+            cwd=self.models.parent,
+            env={**os.environ, **image, "PYTHONPATH": str(self.site), "PATH": path},
+        )
+        return done.returncode, done.stdout, done.stderr.replace(str(self.models), "/models").splitlines()
+
+    def has_gpu(self, row: str = GPU, cuda: str = "13.0") -> None:
+        """Give it a GPU that answers, and a PyTorch for CUDA 13."""
+        smi = self.site / "nvidia-smi"
+        smi.write_text(f'#!/bin/sh\nif [ "$1" ]; then echo "{row}"; else echo "CUDA Version: {cuda}"; fi\n')
+        smi.chmod(0o755)
+        info = self.site / "torch-2.13.0.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text("Metadata-Version: 2.1\nName: torch\nVersion: 2.13.0\n")
+        (self.site / "torch").mkdir()
+        (self.site / "torch/version.py").write_text("cuda = '13.0'\n")
+
+    def stored(self) -> set[str]:
+        """The files of the store."""
+        return {path.name for path in (self.models / "models").glob("[!.]*") if path.suffix != ".json"}
+
+
+@pytest.fixture
+def container(tmp_path: Path) -> Container:
+    made = Container(tmp_path / "volume", tmp_path / "site")
+    made.models.mkdir()
+    made.site.mkdir()
+    return made
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Stand-ins that are quickly made, by their published names."""
+    from tools.make_weights import MODELS
+
+    folder = tmp_path_factory.mktemp("made")
+    for model in ("smoothnet_w8", "smpl_neutral", "j_regressor_extra", "instanthmr"):
+        file, write = MODELS[model]
+        write(folder / file, 1)
+    return folder
+
+
+def mount(container: Container, folder: str, **files: Path) -> None:
+    """Put files into a mounted folder, by the names that they have there ("_" for ".")."""
+    (container.models / folder).mkdir(exist_ok=True)
+    for name, file in files.items():
+        shutil.copy(file, container.models / folder / name.replace("__", "."))
+
+
+BLAZEPOSE = {"pose_detection", "pose_landmark_full"}
+MESH = {"smpl_neutral", "j_regressor_extra"}
+ASKED: dict[str, tuple[str, list[str], set[str]]] = {
+    "": ("", [], set()),
+    "engines": ("", [], set()),
+    "doctor --engine pare-trt": ("", [], set()),
+    "--help": ("", [], set()),
+    "video --help": ("", [], set()),
+    "video in.mp4 --engine pare-trt --nope": ("", [], set()),
+    "video in.mp4 --engine nobody-trt": ("", [], set()),
+    "vidoe in.mp4 --engine pare-trt": ("", [], set()),
+    "video in.mp4 --out o": ("", [], BLAZEPOSE),
+    "video in.mp4 --engine pare --out o": ("", [], {"pose_detection", "pare"}),
+    "video in.mp4 --engine pare-trt --out o": ("pare-trt", ["pare"], {"pose_detection", "pare"}),
+    "video in.mp4 --engine pare-trt --detector yolov3": ("pare-trt", ["pare"], {"yolov3", "pare"}),
+    "video in.mp4 --smooth smoothnet": ("", [], BLAZEPOSE | {"smoothnet_w32"}),
+    "video in.mp4 --smooth smoothnet --window 8": ("", [], BLAZEPOSE | {"smoothnet_w8"}),
+    "video in.mp4 --smooth smoothnet --smooth-weights own.tar": ("", [], BLAZEPOSE),
+    "video in.mp4 --smooth one-euro --format csv,bvh": ("", [], BLAZEPOSE),
+    "video in.mp4 --format csv,pare --format mp4": ("", [], BLAZEPOSE | MESH),
+    "images in --engine poco-trt --format poco": ("poco-trt", ["poco"], {"pose_detection", "poco_cliff"} | MESH),
+    "webcam --engine poco-pare-trt --filter smoothnet": (
+        "poco-pare-trt",
+        ["poco-pare"],
+        {"pose_detection", "poco_pare", "smoothnet_w32"},
+    ),
+    "rtsp rtsp://a/b --engine alphapose-trt": ("alphapose-trt", ["alphapose"], {"pose_detection", "alphapose_halpe136"}),
+    "demo --engine synthetic --detector synthetic": ("", [], set()),
+    "bench poco-trt": ("poco-trt", ["poco"], {"pose_detection", "poco_cliff"}),
+    "bench --engine blazepose": ("", [], BLAZEPOSE),
+    "run {file}": ("instanthmr-trt", ["instanthmr"], {"pose_detection", "instanthmr", "pare"}),
+    "run {file} --filter smoothnet": (
+        "instanthmr-trt",
+        ["instanthmr"],
+        {"pose_detection", "instanthmr", "pare", "smoothnet_w32"},
+    ),
+    "run gone.yaml": ("", [], set()),
+    "convert pare-trt": ("pare-trt", [], {"pare"}),
+    "convert pare-trt --compute-capability 8.9": ("", [], {"pare"}),
+    "convert pare": ("", [], {"pare"}),
+    "export recording --to pare": ("", [], MESH),
+    "export recording --to bvh": ("", [], set()),
+    "lift in.npz --out o": ("", [], {"videopose3d"}),
+    "lift in.npz --out o --causal": ("", [], {"videopose3d_causal"}),
+}
+PIPELINE = """
+cameras:
+  - {name: one, source: 'synthetic:', engine: instanthmr-trt}
+  - {name: two, source: 'synthetic:', engine: pare-torch}
+filter_options: {min_cutoff: 1}
+"""
+
+
+@pytest.mark.parametrize("line", ASKED)
+def test_what_a_command_asks_for_is_known_before_it_runs(line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REMI_HOME", str(tmp_path / "home"))
+    (tmp_path / "pipeline.yaml").write_text(PIPELINE)
+    asked = asked_for(line.format(file=tmp_path / "pipeline.yaml").split())
+    found = asked.gpu, [manifest.name for manifest in asked.planned], {file.name for file in asked.needed}
+    assert found == ASKED[line]
+
+
+@pytest.mark.parametrize(
+    ("line", "code", "word"),
+    [("--version", DONE, "remi-stream "), ("engines", DONE, "pare"), ("video --help", DONE, "--engine"), ("vidoe", USAGE, "")],
+)
+def test_command_that_needs_nothing_is_run_without_a_gpu(line: str, code: int, word: str, container: Container) -> None:
+    ended, out, err = container.run(*line.split())
+    assert (ended, word in out) == (code, True)
+    assert len(err) == (0 if code == DONE else 1)
+    assert code == DONE or err[0].startswith("remi-stream: No such command 'vidoe'.")
+    assert not list(container.models.iterdir())
+
+
+TROUBLES = {
+    "no --gpus": ("", "", NO_GPU),
+    "a driver that does not answer": (
+        "Failed to initialize NVML: Unknown Error",
+        "",
+        "remi-stream: pare-trt cannot run here. GPU: the NVIDIA driver does not answer: Failed to initialize NVML: Unknown "
+        "Error. Start the container again; if that does not help, restart the machine",
+    ),
+    "an old driver": (
+        GPU.replace("580.95.05", "550.54.14"),
+        "12.4",
+        "remi-stream: pare-trt cannot run here. PyTorch: 2.13.0 for CUDA 13.0, but driver 550.54.14 runs CUDA up to 12.4. "
+        "Install driver 580 or newer: sudo ubuntu-drivers install, or a PyTorch for CUDA 12: "
+        "pip install --force-reinstall torch --index-url https://download.pytorch.org/whl/cu126",
+    ),
+    "a full GPU": (
+        GPU.replace("11264", "1024"),
+        "13.0",
+        "remi-stream: pare-trt cannot run here. GPU memory: 1.1 of 12.9 GB free; a network needs about 2 GB. "
+        "End other programs that use the GPU; nvidia-smi lists them",
+    ),
+}
+
+
+@pytest.mark.parametrize("trouble", TROUBLES)
+def test_gpu_that_cannot_be_used_is_told_in_one_line_before_anything_else(trouble: str, container: Container) -> None:
+    row, cuda, line = TROUBLES[trouble]
+    if row:
+        container.has_gpu(row, cuda)
+    assert container.run(*FILM, "--engine", "pare-trt", "--format", "pare") == (NOT_STARTED, "", [line])
+
+
+def test_every_missing_mount_is_told_in_a_line_of_its_own(container: Container) -> None:
+    container.has_gpu()
+    code, out, err = container.run(*FILM, "--engine", "pare-trt", "--smooth", "smoothnet", "--format", "pare")
+    mpi, smpl = "non-commercial research (MPI)", "non-commercial research (SMPL, MPI)"
+    assert (code, out) == (NOT_STARTED, "")
+    assert err == [
+        f"remi-stream: pare is not here: pare_checkpoint.ckpt (licence: {mpi}). Get it from https://pare.is.tue.mpg.de, "
+        "and mount its folder: -v FOLDER:/models/checkpoints:ro",
+        "remi-stream: smoothnet_w32 is not here: checkpoint_32.pth.tar (licence: Apache-2.0). "
+        "Get it from https://github.com/cure-lab/SmoothNet, and mount its folder: -v FOLDER:/models/checkpoints:ro",
+        f"remi-stream: smpl_neutral is not here: SMPL_NEUTRAL.pkl (licence: {smpl}). Get it from https://smpl.is.tue.mpg.de, "
+        "and mount its folder: -v FOLDER:/models/smpl:ro",
+        f"remi-stream: j_regressor_extra is not here: J_regressor_extra.npy (licence: {mpi}). Get it from "
+        "https://pare.is.tue.mpg.de, and mount its folder: -v FOLDER:/models/smpl:ro",
+    ]
+
+
+def test_mounted_files_are_taken_in_once_whatever_they_are_called(container: Container, made: Path) -> None:
+    mount(container, "smpl", body__pkl=made / "SMPL_NEUTRAL.pkl", J_regressor_extra__npy=made / "J_regressor_extra.npy")
+    mount(container, "checkpoints", smooth__tar=made / "checkpoint_8.pth.tar", other__onnx=made / "instanthmr.onnx")
+    asks = (*MISTAKEN, "--smooth", "smoothnet", "--window", "8", "--format", "pare")
+    code, _, err = container.run(*asks)
+    once = "it is copied into /models, once."
+    assert err == [
+        f"remi-stream: /models/smpl/J_regressor_extra.npy is j_regressor_extra (licence: non-commercial research (MPI)); {once}",
+        f"remi-stream: /models/smpl/body.pkl is smpl_neutral (licence: non-commercial research (SMPL, MPI)); {once}",
+        f"remi-stream: /models/checkpoints/smooth.tar is smoothnet_w8 (licence: Apache-2.0); {once}",
+        RUN,
+    ]
+    assert code == USAGE
+    assert container.stored() == {"J_regressor_extra.npy", "smpl_neutral.npz", "checkpoint_8.pth.tar"}
+    assert container.run(*asks)[2] == [RUN]
+
+
+def test_body_is_taken_in_for_an_engine_that_can_do_without(container: Container, made: Path) -> None:
+    mount(container, "smpl", SMPL_NEUTRAL__pkl=made / "SMPL_NEUTRAL.pkl", SMPL_MALE__pkl=made / "SMPL_NEUTRAL.pkl")
+    assert container.run(*MISTAKEN)[2][1:] == [RUN]
+    assert container.stored() == {"smpl_neutral.npz"}
+    assert container.run(*MISTAKEN)[2] == [RUN]
+
+
+def test_file_that_was_not_wanted_is_taken_in_when_it_is(container: Container, made: Path) -> None:
+    mount(container, "checkpoints", net__onnx=made / "instanthmr.onnx")
+    assert container.run(*MISTAKEN, "--format", "pare")[0] == NOT_STARTED
+    assert not container.stored()
+    assert container.run(*MISTAKEN, "--engine", "instanthmr")[2][1:] == [RUN]
+    assert container.stored() == {"instanthmr.onnx"}
+
+
+def test_file_is_looked_at_again_only_if_it_has_changed_or_is_needed(container: Container, made: Path) -> None:
+    mount(container, "smpl", SMPL_NEUTRAL__pkl=made / "SMPL_NEUTRAL.pkl", J_regressor_extra__npy=made / "J_regressor_extra.npy")
+    file = container.models / "smpl/J_regressor_extra.npy"
+    status = file.stat()
+    file.write_bytes(bytes(status.st_size))
+    os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns))
+    container.run(*MISTAKEN)
+    shutil.copy(made / file.name, file)
+    os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert container.run(*MISTAKEN)[2] == [RUN]
+    assert container.run(*MISTAKEN, "--format", "pare")[2][1:] == [RUN]
+    assert container.stored() == {"smpl_neutral.npz", "J_regressor_extra.npy"}
+
+
+def test_what_was_looked_at_in_vain_is_told_with_what_is_missing(container: Container, made: Path) -> None:
+    container.has_gpu()
+    mount(container, "checkpoints", pare_checkpoint__ckpt=ROOT / "README.md")
+    mount(container, "smpl", SMPL_MALE__pkl=made / "SMPL_NEUTRAL.pkl")
+    for _ in range(2):
+        code, _, err = container.run(*FILM, "--engine", "pare-trt")
+        assert (code, err[1:]) == (
+            NOT_STARTED,
+            [
+                "remi-stream: /models/checkpoints was looked at: pare_checkpoint.ckpt is no model that is known. "
+                "What can be imported: remi-stream models",
+                "remi-stream: /models/smpl was looked at: SMPL_MALE.pkl seems to be a man's or a woman's SMPL; "
+                "engines use the neutral one. To use it: --as smpl_neutral",
+            ],
+        )
+        assert err[0].startswith("remi-stream: pare is not here: ")
+
+
+@pytest.mark.rtx
+def test_plan_is_built_before_the_command_is_run_and_only_once(container: Container, made: Path) -> None:
+    container.has_gpu()
+    mount(container, "checkpoints", instanthmr__onnx=made / "instanthmr.onnx")
+    code, out, err = container.run(*FILM, "--engine", "instanthmr-trt")
+    last = (
+        "remi-stream: instanthmr-trt needs an NVIDIA GPU, and there is no NVIDIA driver here (libcuda.so.1 is missing). "
+        "Without one: instanthmr-ov"
+    )
+    assert (code, out, len(err)) == (NOT_STARTED, "", 4)
+    assert err[1] == (
+        "remi-stream: There is no plan of instanthmr for TensorRT. Building it for NVIDIA GeForce RTX 3060, once; "
+        "that takes minutes ..."
+    )
+    assert err[2].startswith("instanthmr: /models/cache/plans/instanthmr-fp32-b8-")
+    assert err[3] == last
+    assert container.run(*FILM, "--engine", "instanthmr-trt")[2] == [last]
+
+
+@pytest.mark.parametrize("strict", [True, False])
+def test_plan_that_cannot_be_built_ends_the_command_only_if_nothing_may_run_instead(strict: bool, container: Container) -> None:
+    container.has_gpu()
+    (container.site / "tensorrt_rtx.py").write_text("raise ImportError('broken')")
+    (container.models / "engines").mkdir()
+    (container.models / "engines/toy.toml").write_text(TOY.format(strict=str(strict).lower()))
+    (container.models / "engines/toy.pt").write_text("weights")
+    code, _, err = container.run(*MISTAKEN, "--engine", "toy-trt")
+    assert err[1].startswith("remi-stream: tensorrt_rtx does not start: broken")
+    if strict:
+        assert (code, err[2:]) == (
+            NOT_STARTED,
+            ["remi-stream: toy-trt has no plan, and nothing else may run in its place. The line above says why"],
+        )
+    else:
+        instead = "remi-stream: No plan could be built; PyTorch runs the network on the GPU instead."
+        assert (code, err[2:]) == (USAGE, [instead, RUN])
+
+
+def as_user(uid: int, call: Callable[[], object]) -> str:
+    """What a call raises in a process of this user's."""
+    reading, writing = os.pipe()
+    if (child := os.fork()) == 0:
+        try:
+            os.setgid(uid)
+            os.setuid(uid)
+            call()
+        except RemiError as error:
+            os.write(writing, str(error).encode())
+        finally:
+            os._exit(0)
+    os.waitpid(child, 0)
+    os.close(writing)
+    with os.fdopen(reading) as said:
+        return said.read()
+
+
+@pytest.fixture
+def foreign(made: Path) -> Iterator[Path]:
+    """A folder with SMPL in it that other users can see and not write."""
+    folder = Path("/tmp") / f"remi-foreign-{os.getpid()}"
+    (folder / "smpl").mkdir(parents=True)
+    shutil.copy(made / "J_regressor_extra.npy", folder / "smpl")
+    folder.chmod(0o555)
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="needs a second user, as whom only root can act")
+def test_models_folder_of_another_user_is_told_with_both_users(foreign: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REMI_HOME", str(foreign))
+    monkeypatch.setenv("container", "oci")
+    wanted = [known_file("j_regressor_extra")]
+    said = as_user(12345, lambda: take_in(wanted, [], print))
+    assert said.startswith(
+        f"The model store cannot be written: {foreign} belongs to user 0, and this is user 12345. Make the folder"
+    )

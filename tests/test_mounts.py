@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+from remi_stream.mounts import why_empty, why_unwritable
+
+OURS = f"{os.geteuid()}:{os.getegid()}"
+DENIED = OSError(errno.EACCES, "Permission denied")
+
+
+@pytest.fixture
+def theirs(tmp_path: Path) -> Path:
+    if os.geteuid():
+        pytest.skip("needs root, to give a folder away")
+    folder = tmp_path / "theirs"
+    folder.mkdir()
+    os.chown(folder, 4321, 100)
+    return folder
+
+
+@pytest.fixture
+def container(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("container", "oci")
+
+
+@pytest.fixture
+def no_container(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("container", raising=False)
+
+
+@pytest.mark.usefixtures("no_container")
+def test_folder_of_another_user_is_told_with_both_users(theirs: Path) -> None:
+    assert why_unwritable(theirs / "walk", DENIED, "Cure") == (
+        f"{theirs} belongs to user 4321, and this is user {os.geteuid()}. "
+        f"Give another folder, or make it yours: sudo chown {OURS} {theirs}"
+    )
+
+
+@pytest.mark.usefixtures("container")
+def test_container_is_told_how_to_be_started(theirs: Path) -> None:
+    assert why_unwritable(theirs / "walk", DENIED, "Cure") == (
+        f"{theirs} belongs to user 4321, and this is user {os.geteuid()}. Start the container with --user 4321:100, "
+        f"or make the folder that is mounted there this user's: sudo chown {OURS} FOLDER"
+    )
+
+
+@pytest.mark.parametrize("error", [DENIED, OSError(errno.ENOSPC, "No space left on device")])
+def test_our_own_folder_or_another_fault_gets_the_cure(error: OSError, tmp_path: Path) -> None:
+    assert why_unwritable(tmp_path / "a" / "b", error, "Cure") == f"{error.strerror}. Cure"
+
+
+@pytest.mark.usefixtures("container")
+def test_mount_that_is_read_only_is_told(tmp_path: Path) -> None:
+    told = why_unwritable(tmp_path / "walk", OSError(errno.EROFS, "Read-only file system"), "Cure")
+    assert told == f"{tmp_path} is mounted to be read only. Mount it without :ro, or give another folder"
+
+
+@pytest.mark.usefixtures("container")
+def test_empty_folder_in_a_container_wants_a_mount(tmp_path: Path) -> None:
+    words = f". {tmp_path} is empty: mount a folder there, by its whole path: -v /PATH/FOLDER:{tmp_path}:ro"
+    assert why_empty(tmp_path) == why_empty(tmp_path / "none.mp4") == words
+    (tmp_path / "walk.mp4").touch()
+    assert why_empty(tmp_path) == why_empty(tmp_path / "none.mp4") == ""
+
+
+@pytest.mark.usefixtures("no_container")
+def test_empty_folder_elsewhere_is_just_empty(tmp_path: Path) -> None:
+    assert why_empty(tmp_path) == ""
