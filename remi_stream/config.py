@@ -16,6 +16,7 @@ OF_BODIES = ("remi:", "recording:")
 """What sources begin with that give bodies at once, and no pictures to find them in."""
 
 Name = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_.-]{1,40}$")]
+Address = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_.:-]{1,255}$")]
 Positive = Annotated[float, msgspec.Meta(gt=0)]
 Sides = Annotated[int, msgspec.Meta(ge=1, le=16384)]
 Polygon = Annotated[tuple[tuple[float, float], ...], msgspec.Meta(min_length=3)]
@@ -76,7 +77,8 @@ class Config(Strict, frozen=True, kw_only=True):
     subject: who is followed of more than max_people, by size in the picture or by distance from the camera.
     boxes: "truth" takes the people of the sample clip from its truth, instead of finding and following them.
     threads: of each pose engine (None: what its manifest says). duration_s: end by itself.
-    bind: the address that the viewer listens on, with a token (None: loopback, without).
+    bind: the address that the viewer listens on, with a token (None: loopback, without). metrics_bind: the address that metrics
+    and health are served on, to everybody (None: loopback).
     record: a folder to record into, record_video: the preview pictures too. display: open a window.
     filter: what smooths people over time, filter_options: instead of its defaults. measurements: the folder that measurements
     are written to. remi_relay: HOST:PORT of a REMI relay that is fed.
@@ -93,7 +95,8 @@ class Config(Strict, frozen=True, kw_only=True):
     threads: Annotated[int, msgspec.Meta(ge=1, le=64)] | None = None
     metrics: bool = True
     viewer: Literal["none", "web"] = "none"
-    bind: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_.:-]{1,255}$")] | None = None
+    bind: Address | None = None
+    metrics_bind: Address | None = None
     record: Annotated[str, msgspec.Meta(min_length=1)] | None = None
     record_video: bool = False
     display: bool = False

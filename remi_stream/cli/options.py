@@ -64,6 +64,9 @@ def pipeline_options(
     name: Annotated[str, typer.Option(help="Name of this daemon; another name uses other ports.")] = "default",
     threads: Threads = None,
     metrics: Annotated[bool, typer.Option("--metrics/--no-metrics", help="Serve Prometheus metrics.")] = True,
+    metrics_bind: Annotated[
+        str | None, typer.Option(help="Serve metrics and health on this address, to everybody who reaches it.", metavar="ADDRESS")
+    ] = None,
     viewer: Annotated[Viewer, typer.Option(help="Viewer to start; its link is printed.")] = Viewer.web,
     bind: Annotated[str | None, typer.Option(help="Let others look, who have the link: listen on this address.")] = None,
     record: Record = None,

@@ -81,7 +81,9 @@ class StatusLine:
 
     def _greet(self) -> None:
         ports = self._config.port
-        metrics = f", metrics http://127.0.0.1:{ports(METRICS)}/metrics" if self._config.metrics else ""
+        host = self._config.metrics_bind or "127.0.0.1"
+        page = f"http://{f'[{host}]' if ':' in host else host}:{ports(METRICS)}/metrics"
+        metrics = f", metrics {page}" if self._config.metrics else ""
         log.info("bodies on tcp://127.0.0.1:%d, control on %d%s", ports(BUS), ports(CONTROL), metrics)
 
     def _figures(self, camera: str, now: float) -> dict[str, Any] | None:

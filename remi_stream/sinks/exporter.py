@@ -11,7 +11,7 @@ from remi_stream.messages import Bodies, CameraFacts, Health
 from remi_stream.order import Order
 from remi_stream.sinks.figures import Figures
 from remi_stream.sinks.gpu import Gpus
-from remi_stream.sinks.pages import Page, PageServer
+from remi_stream.sinks.pages import LOOPBACK, Page, PageServer
 from remi_stream.sinks.sink import Sink
 from remi_stream.sinks.tally import Tally
 from remi_stream.sinks.vitals import Vitals
@@ -35,7 +35,7 @@ class ExporterStage(Sink):
         """Take the port and answer on it. Raises RemiError when it is in use."""
         self._vitals = Vitals(time.monotonic())
         pages = {"/metrics": self._scrape, "/healthz": self._health, "/readyz": self._ready}
-        self._server = PageServer(self._config.port(METRICS), pages)
+        self._server = PageServer(self._config.port(METRICS), pages, self._config.metrics_bind or LOOPBACK)
         self._gpus.open(self._figures)
         self._server.start()
 

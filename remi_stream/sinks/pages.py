@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import socket
 import sys
 import threading
 from collections.abc import Callable, Mapping
@@ -13,7 +14,7 @@ from urllib.parse import urlsplit
 
 from remi_stream.errors import RemiError
 
-HOST = "127.0.0.1"
+LOOPBACK = "127.0.0.1"
 CALLER_S = 5.0
 """How long a caller may take to say what it wants."""
 
@@ -27,18 +28,19 @@ class Page(NamedTuple):
 
 
 class PageServer(ThreadingMixIn, TCPServer):
-    """Answers on 127.0.0.1 until it is stopped; pages: a function for each path."""
+    """Answers until it is stopped; pages: a function for each path; host: the address that it listens on."""
 
     daemon_threads = True
     allow_reuse_address = True
     request_queue_size = 32
 
-    def __init__(self, port: int, pages: Mapping[str, Callable[[], Page]]) -> None:
+    def __init__(self, port: int, pages: Mapping[str, Callable[[], Page]], host: str = LOOPBACK) -> None:
         self.pages = pages
+        self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
         try:
-            super().__init__((HOST, port), _Caller)
+            super().__init__((host, port), _Caller)
         except OSError as error:
-            raise RemiError(_why(error, port)) from None
+            raise RemiError(_why(error, host, port)) from None
 
     def start(self) -> None:
         """Answer from now on, on a thread of its own."""
@@ -85,7 +87,7 @@ class _Caller(BaseHTTPRequestHandler):
         return page
 
 
-def _why(error: OSError, port: int) -> str:
+def _why(error: OSError, host: str, port: int) -> str:
     if error.errno == errno.EADDRINUSE:
         return f"Port {port} is in use, by another remi-stream or another program. Stop it, or start this one with --name"
-    return f"Cannot bind {HOST}:{port}: {error.strerror}"
+    return f"Cannot serve metrics on {host}:{port}: {error.strerror}. Give an address of this machine (0.0.0.0: all of them)"

@@ -11,9 +11,11 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.request
 from collections.abc import Iterator
 from typing import get_args, get_type_hints
 
+import msgspec
 import pytest
 
 from remi_stream.config import METRICS as METRICS_PORT
@@ -306,6 +308,28 @@ def test_ready_once_bodies_come(exporter: Running) -> None:
     assert fetch(exporter.port, "/readyz")[::2] == (503, "No bodies in the last 5 s from front\n")
     exporter.step(bodies())
     assert fetch(exporter.port, "/readyz")[::2] == (200, "ready\n")
+
+
+def test_metrics_are_served_where_they_were_asked_for_and_nowhere_else() -> None:
+    config = msgspec.structs.replace(configuration("front"), metrics_bind="127.0.0.2")
+    exporter = ExporterStage(config)
+    exporter.open()
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.2:{config.port(METRICS_PORT)}/healthz", timeout=5) as answer:
+            assert answer.status == 200
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", config.port(METRICS_PORT)), timeout=5)
+    finally:
+        exporter.close()
+
+
+def test_address_of_another_machine_is_refused_in_one_line() -> None:
+    config = msgspec.structs.replace(configuration("front"), metrics_bind="192.0.2.1")
+    told = (
+        rf"Cannot serve metrics on 192.0.2.1:{config.port(METRICS_PORT)}: .*\. Give an address of this machine"
+    )
+    with pytest.raises(RemiError, match=told):
+        ExporterStage(config).open()
 
 
 def test_port_in_use_is_one_line_that_says_what_to_do() -> None:
