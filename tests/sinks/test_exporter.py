@@ -325,9 +325,7 @@ def test_metrics_are_served_where_they_were_asked_for_and_nowhere_else() -> None
 
 def test_address_of_another_machine_is_refused_in_one_line() -> None:
     config = msgspec.structs.replace(configuration("front"), metrics_bind="192.0.2.1")
-    told = (
-        rf"Cannot serve metrics on 192.0.2.1:{config.port(METRICS_PORT)}: .*\. Give an address of this machine"
-    )
+    told = rf"Cannot serve metrics on 192.0.2.1:{config.port(METRICS_PORT)}: .*\. Give an address of this machine"
     with pytest.raises(RemiError, match=told):
         ExporterStage(config).open()
 
