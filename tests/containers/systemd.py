@@ -13,6 +13,7 @@ from pathlib import Path
 from remi_stream.resources import home
 from remi_stream.unit import system_unit, unit_name
 
+ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = "/lib/systemd/systemd"
 NAMESPACES = ("--mount", "--pid", "--uts", "--ipc", "--cgroup", "--fork", "--kill-child=KILL", "--mount-proc")
 JOIN = ("--mount", "--pid", "--uts", "--ipc", "--cgroup")
@@ -102,7 +103,8 @@ def _write_units(files: Path, pipeline: str, daemon: str) -> None:
     (files / PIPELINE).write_text(pipeline)
     (files / service).write_text(system_unit([str(script), "run", f"/run/try/{PIPELINE}", "--name", daemon], homes=True))
     (files / f"{service}.d").mkdir()
-    (files / f"{service}.d/try.conf").write_text(CHANGED)
+    seen = f"BindReadOnlyPaths={ROOT}\n" if ROOT.is_relative_to("/tmp") else ""
+    (files / f"{service}.d/try.conf").write_text(CHANGED + seen)
     (files / "try.target").write_text(f"{EMPTY}Wants={service}\n")
     for name in ("sysinit", "basic", "network-online", "shutdown"):
         (files / f"{name}.target").write_text(EMPTY)
