@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from remi_stream.errors import UsageError
+from remi_stream.mounts import why_empty
 
 FIRST_PORT = 7700
 BUS, CONTROL, WEB, METRICS = 0, 1, 10, 20
@@ -164,7 +165,8 @@ def read(path: Path) -> dict[str, Any]:
     try:
         values = yaml.safe_load(path.read_text())
     except OSError as error:
-        raise UsageError(f"Cannot read {path}: {error.strerror}. Give a pipeline file, e.g. configs/demo.yaml") from None
+        why = f"{error.strerror}. Give a pipeline file, e.g. configs/webcam.yaml{why_empty(path)}"
+        raise UsageError(f"Cannot read {path}: {why}") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise UsageError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
     if not isinstance(values, dict):

@@ -1,7 +1,7 @@
 """THE table of metrics: every name, what it says, its labels and buckets. docs/metrics.md says the same to people.
 
 Base units, `_total` on counters, histograms for latencies (they add up over cameras), and only labels with few values. A
-camera has 76 series at most.
+camera has 76 series at most, a recording that is played 77.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ METRICS: dict[str, Metric] = {
         Metric("gauge", "remi_people", "People in the newest frame.", ("camera",)),
         Metric("counter", "remi_tracks_total", "Track ids given to people so far.", ("camera",)),
         Metric("gauge", "remi_camera_state", "1 for the state that the camera is in, 0 for the others.", ("camera", "state")),
+        Metric("gauge", "remi_camera_paused", "1 while a recording that is played stands still.", ("camera",)),
         Metric("counter", "remi_camera_reconnects_total", "Times that the camera came back after it was lost.", ("camera",)),
         Metric("counter", "remi_camera_outage_seconds_total", "Time without the camera, since it was lost.", ("camera",)),
         Metric(

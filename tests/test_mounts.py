@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from remi_stream.mounts import why_empty, why_unwritable
+from remi_stream import mounts
+from remi_stream.mounts import why_empty, why_unreadable, why_unwritable
 
 OURS = f"{os.geteuid()}:{os.getegid()}"
 DENIED = OSError(errno.EACCES, "Permission denied")
@@ -70,3 +71,28 @@ def test_empty_folder_in_a_container_wants_a_mount(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("no_container")
 def test_empty_folder_elsewhere_is_just_empty(tmp_path: Path) -> None:
     assert why_empty(tmp_path) == ""
+
+
+@pytest.mark.usefixtures("container")
+def test_file_that_was_not_there_to_be_mounted_is_told_as_that(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    film = tmp_path / "input.mp4"
+    film.mkdir()
+    words = f". {film} is an empty folder: a file that is mounted there must exist, and be named by its whole path: "
+    assert why_empty(film) == f"{words}-v /PATH/FILE:{film}:ro"
+    monkeypatch.chdir(tmp_path)
+    assert why_empty(Path("input.mp4")) == f"{words}-v /PATH/FILE:{film}:ro"
+
+
+@pytest.mark.usefixtures("container")
+def test_where_users_have_other_numbers_outside_they_are_kept(theirs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mounts, "_renumbered", lambda: True)
+    assert why_unwritable(theirs / "walk", DENIED, "Cure").endswith('podman run --userns=keep-id --user "$(id -u):$(id -g)"')
+
+
+@pytest.mark.parametrize(("container", "cure"), [("oci", "Start the container with --user 4321:100, or let"), ("", "Let")])
+def test_folder_that_may_not_be_read_is_told_with_its_user(
+    container: str, cure: str, theirs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("container", container)
+    told = f"{theirs} belongs to user 4321, and this is user {os.geteuid()}, who may not read it. {cure} everybody read "
+    assert why_unreadable(theirs).startswith(told)

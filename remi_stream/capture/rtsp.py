@@ -15,7 +15,7 @@ from remi_stream.capture.address import PASSWORD, USER, Address
 from remi_stream.capture.live import Away
 from remi_stream.capture.pieces import Joiner, Piece, Uneven
 from remi_stream.capture.source import Picture
-from remi_stream.errors import RemiError
+from remi_stream.errors import RemiError, UsageError
 
 CONNECT_S, STALL_S, NAME_S, KEY_S = 3.0, 2.0, 4.0, 15.0
 OPTIONS = {"flags": "low_delay", "probesize": "32", "analyzeduration": "0", "fflags": "noparse"}
@@ -74,7 +74,9 @@ class RtspCamera:
     def _meaning(self, error: av.FFmpegError) -> Away | RemiError:
         """What a failure means for the user; FFmpeg's own text is never shown, since it holds the URL."""
         if isinstance(error, av.HTTPUnauthorizedError | av.HTTPForbiddenError):
-            return RemiError(
+            # a service tries again after a RemiError: right for a camera that is locked for a while, not for a wrong password
+            kind = UsageError if isinstance(error, av.HTTPUnauthorizedError) else RemiError
+            return kind(
                 f"{self.description} refuses the user or password. Set {USER} and {PASSWORD}, "
                 f"or username and password_env or password_file in the pipeline file"
             )

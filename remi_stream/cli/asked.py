@@ -77,14 +77,20 @@ def by_file(options: Options) -> Asked:
 def by_config(config: Config) -> Asked:
     """A pipeline. A body and a lifter are welcome to its engines."""
     from remi_stream.cli.ready import needs_of
-    from remi_stream.models.manifest import list_manifests
 
     needs = needs_of(config)
     planned = [manifest for manifest, runtime in needs.engines if runtime == "tensorrt"]
     roles = {"body"} | {"lifter" for manifest, _ in needs.engines if manifest.options.get("lift")}
-    welcome = [file for manifest in list_manifests() if manifest.role in roles for file in manifest.weights]
+    welcome = files_of_role(*roles)
     gpu = f"{planned[0].name}-trt" if planned else ""
     return Asked(gpu, planned, needs.files, welcome=welcome if needs.engines else [])
+
+
+def files_of_role(*roles: str) -> list[ModelFile]:
+    """What models of some roles are made of."""
+    from remi_stream.models.manifest import list_manifests
+
+    return [file for manifest in list_manifests() if manifest.role in roles for file in manifest.weights]
 
 
 def by_conversion(options: Options) -> Asked:
@@ -132,7 +138,8 @@ COMMANDS: dict[str, Callable[[Options], Asked]] = {
     "bench": lambda options: by_options({**options, "engine": options["name"] or options["engine"]}),
     "run": by_file,
     "convert": by_conversion,
-    "export": lambda options: Asked(needed=written(options["to"])),
+    "export": lambda options: Asked(needed=written(options["to"]), welcome=files_of_role("body")),
+    **dict.fromkeys(("morph", "evaluate", "view"), lambda options: Asked(welcome=files_of_role("body"))),
     "lift": by_lifting,
 }
 """The commands that ask for something; all others run anywhere, without anything."""

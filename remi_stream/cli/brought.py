@@ -9,10 +9,12 @@ from pathlib import Path
 
 import msgspec
 
+from remi_stream.body.smpl_file import SMPL
 from remi_stream.errors import RemiError
 from remi_stream.models.catalogue import known_file
 from remi_stream.models.manifest import ModelFile, list_manifests
 from remi_stream.models.store import fault
+from remi_stream.mounts import why_unreadable
 from remi_stream.resources import home
 
 BODIES, CHECKPOINTS = "smpl", "checkpoints"
@@ -35,11 +37,12 @@ def take_in(needed: Sequence[ModelFile], welcome: Sequence[ModelFile], tell: Tel
     Every file is read once and remembered, unless something needed is missing: then nothing is left untried.
     """
     wanted = [file for file in (*needed, *welcome) if lacks(file)]
+    refused = closed_folders() if wanted else {}
     if not wanted or not (found := mounted(wanted)):
-        return {}
+        return refused
     names = {file.name for file in wanted}
     thorough = any(map(lacks, needed))
-    known, seen, refused = remembered(), dict[str, Looked](), dict[Path, str]()
+    known, seen = remembered(), dict[str, Looked]()
     for path in found:
         looked = known.get(str(path))
         if looked != looked_at(path, looked.name if looked else "") or (thorough and not looked.name):
@@ -51,6 +54,24 @@ def take_in(needed: Sequence[ModelFile], welcome: Sequence[ModelFile], tell: Tel
         with suppress(OSError):  # it would only spare the next command a look
             remember(seen)
     return refused
+
+
+def closed_folders() -> dict[Path, str]:
+    """The mounted folders that cannot be listed, and why; what is in them is not looked at."""
+    folders = [home() / name for name in (BODIES, CHECKPOINTS)]
+    return {each / "*": why_unreadable(each) for each in folders if each.exists() and not os.access(each, os.R_OK | os.X_OK)}
+
+
+def without_body(welcome: Sequence[ModelFile], refused: Mapping[Path, str]) -> list[str]:
+    """What to say if a folder is mounted where SMPL should lie, and the command has to do with the open body all the same."""
+    folder = home() / BODIES
+    body = next((file for file in welcome if file.name == SMPL and lacks(file)), None)
+    if body is None or not folder.exists():
+        return []
+    whys = [why for path, why in refused.items() if path.is_relative_to(folder)] or ["nothing in it is SMPL"]
+    return [
+        f"{folder} does not give SMPL, so the open body is used: {'; '.join(whys)}. Wanted: {name_of(body)}, from {body.source}"
+    ]
 
 
 def lacks(file: ModelFile) -> bool:

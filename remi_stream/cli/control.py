@@ -177,7 +177,7 @@ def _obeyed(control: int, wish: int, camera: str | None) -> dict[str, dict[str, 
     end = time.monotonic() + OBEYED_WITHIN_S
     while True:
         found: dict[str, dict[str, Any]] = ask_control(control, question)["playing"]
-        idle = [name for name, each in found.items() if each["wish"] != wish and each["state"] != "ended"]
+        idle = [name for name, each in found.items() if each["wish"] < wish and each["state"] != "ended"]
         if not idle:
             return found
         if time.monotonic() > end:

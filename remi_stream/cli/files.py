@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import enum
 import inspect
-import os
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -20,7 +19,7 @@ from remi_stream.cli.play import Focal, start
 from remi_stream.cli.progress import Bar
 from remi_stream.errors import DONE, RemiError, UsageError
 from remi_stream.log import start_log
-from remi_stream.mounts import why_empty
+from remi_stream.mounts import why_empty, why_unreadable
 
 if TYPE_CHECKING:
     from remi_stream.offline.chain import Chain
@@ -176,8 +175,8 @@ def _files_in(path: Path) -> list[Path]:
     """What is in a folder; nothing in a file. Raises UsageError."""
     try:
         return list(path.iterdir()) if path.is_dir() else []
-    except OSError as error:
-        raise UsageError(f"Cannot read folder {path}: {error.strerror}. Give one that user {os.geteuid()} may read") from None
+    except OSError:
+        raise UsageError(f"Cannot read {path}: {why_unreadable(path)}") from None
 
 
 def work_through_all(
@@ -195,6 +194,8 @@ def work_through_all(
         chain = _open_chain(options, footage[0], boxes)
         try:
             failed = [error for film in footage if (error := _attempt(film, out, chain, settings, bar))]
+            if boxes and boxes.fits is False and not failed:
+                bar.print(f"remi-stream: {options['detections']} has no box for any frame that was looked at")
         finally:
             chain.close()
     if len(footage) == 1 and failed:
@@ -320,7 +321,7 @@ def _play(files: Sequence[Path], options: dict[str, Any], loop: bool, focal: flo
         raise UsageError(f"--realtime plays one file, got {len(files)}. Several are cameras of a pipeline: remi-stream run")
     file = files[0]
     if not file.is_file():
-        raise UsageError(f"No such video file: {file}. Give a file that exists (mp4, mkv, mov, avi, webm, ...)")
+        raise UsageError(f"No such video file: {file}. Give a file that exists (mp4, mkv, mov, avi, webm, ...){why_empty(file)}")
     return start(options, {"name": camera_name(file), "source": str(file), "loop": loop, "focal_px": focal})
 
 

@@ -10,6 +10,7 @@ NEEDED_BYTES = 2e9
 OLDEST_DRIVER = {11: "450", 12: "525", 13: "580"}
 """The first driver that runs a CUDA; from CUDA 11 on it runs everything of the same major version."""
 TORCH_INDEX = {12: "https://download.pytorch.org/whl/cu126", 13: "https://download.pytorch.org/whl/cu130"}
+GIVEN = "docker run --gpus all (Podman: --device nvidia.com/gpu=all)"
 NO_GPU, TOO_OLD = "No CUDA GPUs", "too old"
 """In the words of PyTorch."""
 
@@ -24,12 +25,10 @@ def gpu(known: Graphics) -> Finding:
         machine = "Restart the machine; if that does not help, install the driver again: sudo ubuntu-drivers install"
         mend = "Start the container again; if that does not help, restart the machine" if known.container else machine
         return bad(known, f"the NVIDIA driver does not answer: {driver.fault.rstrip('.')}. {mend}")
-    if known.container and (known.promised or known.board):
-        return bad(
-            known,
-            "this container was not given the machine's NVIDIA GPU. Start it with: docker run --gpus all "
-            "(Podman: --device nvidia.com/gpu=all)",
-        )
+    if known.container and known.board:
+        return bad(known, f"this container was not given the machine's NVIDIA GPU. Start it with: {GIVEN}")
+    if known.container and known.promised:
+        return bad(known, f"this container was not given an NVIDIA GPU. If the machine has one: {GIVEN}{_without(known)}")
     if known.board:
         return bad(
             known,
@@ -37,9 +36,18 @@ def gpu(known: Graphics) -> Finding:
             "(or from https://www.nvidia.com/drivers), then restart the machine",
         )
     if known.engine:
-        stem = known.engine.rpartition("-")[0]
-        return bad(known, f"no NVIDIA GPU here, which {known.engine} is for. Run it elsewhere, or take: --engine {stem}")
+        return bad(known, f"no NVIDIA GPU here, which {known.engine} is for. Run it elsewhere, or take: {_instead(known)}")
     return Finding("ok", "no NVIDIA GPU; everything works without one")
+
+
+def _without(known: Graphics) -> str:
+    """What a machine without a GPU runs instead of the engine that was asked for."""
+    return f". If it has none, take: {_instead(known)}" if known.engine else ""
+
+
+def _instead(known: Graphics) -> str:
+    """The option that takes the same network without TensorRT."""
+    return f"--engine {known.engine.rpartition('-')[0]}"
 
 
 def memory(known: Graphics) -> Finding | None:
@@ -68,7 +76,7 @@ def torch(known: Graphics) -> Finding | None:
         return bad(known, unfit) if here else None
     text = f"{found.version} for CUDA {found.cuda}"
     if TOO_OLD in found.fault or 0 < major(driver.cuda) < major(found.cuda):
-        return bad(known, f"{text}, but {too_old(known, found.cuda)}{_other_torch(driver.cuda)}")
+        return bad(known, f"{text}, but {too_old(known, found.cuda)}{_other_torch(known)}")
     if NO_GPU in found.fault and known.hidden is not None:
         return bad(known, f"{text} sees no GPU: CUDA_VISIBLE_DEVICES is {known.hidden!r}. Unset it: unset CUDA_VISIBLE_DEVICES")
     if found.fault:
@@ -87,11 +95,18 @@ def too_old(known: Graphics, cuda: str) -> str:
     limit = f"runs CUDA up to {driver.cuda}" if driver.cuda else "is too old"
     oldest = OLDEST_DRIVER.get(major(cuda))
     newer = f"driver {oldest} or newer" if oldest else "a newer driver"
-    return f"{f'driver {driver.version}'.strip()} {limit}. Install {newer}: sudo ubuntu-drivers install"
+    where = " on the machine around this container" if known.container else ""
+    return f"{f'driver {driver.version}'.strip()} {limit}. Install {newer}{where}: sudo ubuntu-drivers install"
 
 
-def _other_torch(cuda: str) -> str:
-    return f", or a PyTorch for CUDA {major(cuda)}: {_torch_for(cuda)}" if major(cuda) in TORCH_INDEX else ""
+def _other_torch(known: Graphics) -> str:
+    """What else would do: a PyTorch that the driver runs, which in a container is another image."""
+    cuda = known.driver.cuda
+    if major(cuda) not in TORCH_INDEX:
+        return ""
+    if known.container:
+        return f", or build the image for CUDA {major(cuda)}: docs/containers.md says with which --build-arg"
+    return f", or a PyTorch for CUDA {major(cuda)}: {_torch_for(cuda)}"
 
 
 def _torch_for(cuda: str) -> str:

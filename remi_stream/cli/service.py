@@ -48,7 +48,7 @@ def install(
         text = user_unit(command, Path.cwd(), Path(home).expanduser().absolute() if home else None)
     else:
         _check_for_system(config, file)
-        text = system_unit(command, homes=any(_below(path, HOMES) for path in _needed(file)))
+        text = system_unit(command, homes=any(_below(path, HOMES) for path in [*_needed(file), *_given(config)]))
     if only_print:
         print(text, end="")
         return DONE
@@ -87,20 +87,27 @@ def _read(file: Path, user: bool, name: str | None) -> Config:
 
 def _check_for_system(config: Config, file: Path) -> None:
     """Raise UsageError for what a user of its own, that has only a folder of its own, could not read or write."""
-    for path in _needed(file):
-        cure = "Move it" if path == file else "Install remi-stream where others may read it, e.g. in /opt"
+    given = list(_given(config))
+    for path in [*_needed(file), *given]:
+        cure = "Move it" if path in (file, *given) else "Install remi-stream where others may read it, e.g. in /opt"
         if _below(path, TEMPORARY):
             raise UsageError(f"The service has a /tmp of its own and would not find {path}. {cure}, or take --user")
-        if closed := _closed(path):
+        if path.exists() and (closed := _closed(path)):
             raise UsageError(f"The service's user may not read {path} ({closed} is closed to others). {cure}, or take --user")
+    for folder in (config.record, config.measurements):
+        if folder and not Path(os.path.normpath(STATE / folder)).is_relative_to(STATE):
+            raise UsageError(f"The service may write in {STATE} only, not in {folder}. Take a folder in it, or --user")
+
+
+def _given(config: Config) -> Iterator[Path]:
+    """The files that cameras name. Raises UsageError for one whose path begins nowhere."""
     for camera in config.cameras:
         source = camera.source if kind_of(camera.source) in ("file", "images") else None
         for found in (source, camera.calibration, camera.password_file):
             if found and not Path(found).is_absolute():
                 raise UsageError(f"Camera {camera.name!r}: write the whole path of {found}; the service works in {STATE}")
-    for folder in (config.record, config.measurements):
-        if folder and not Path(os.path.normpath(STATE / folder)).is_relative_to(STATE):
-            raise UsageError(f"The service may write in {STATE} only, not in {folder}. Take a folder in it, or --user")
+            if found:
+                yield Path(found)
 
 
 def _needed(file: Path) -> Iterator[Path]:

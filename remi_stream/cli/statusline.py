@@ -18,7 +18,7 @@ from rich.text import Text
 from remi_stream.config import BUS, CONTROL, METRICS, Config
 from remi_stream.link import Context, Subscriber
 from remi_stream.log import start_log
-from remi_stream.messages import Bodies, Health
+from remi_stream.messages import Bodies, CameraFacts, Health, Playing
 
 WINDOW_S = 3.0
 PLAIN_EVERY_S = 5.0
@@ -34,7 +34,8 @@ class StatusLine:
         self._console = Console(stderr=True)
         self._live = Live(console=self._console, auto_refresh=False, transient=True) if fancy else None
         self._context = Context()
-        self._bus = Subscriber(self._context, config.port(BUS), ["bodies/"])
+        self._bus = Subscriber(self._context, config.port(BUS), ["bodies/", "camera/"])
+        self._playing: dict[str, Playing | None] = {}
         self._seen: dict[str, deque[tuple[float, float, int]]] = {}
         self._told_at = time.monotonic()
         self._shown_at = 0.0
@@ -71,7 +72,13 @@ class StatusLine:
             self._told_at = now
             self._tell(now)
 
-    def _take(self, bodies: Bodies) -> None:
+    def _take(self, message: Bodies | CameraFacts) -> None:
+        if isinstance(message, Bodies):
+            self._count(message)
+        else:
+            self._playing[message.camera] = message.playing
+
+    def _count(self, bodies: Bodies) -> None:
         if not self._said_first:
             self._said_first = True
             self._told_at = time.monotonic()
@@ -100,6 +107,12 @@ class StatusLine:
             "people": recent[-1][2],
         }
 
+    def _silence(self, camera: str) -> str:
+        """What is said of a camera without bodies."""
+        playing = self._playing.get(camera)
+        paused = playing and playing.paused and f"paused at {playing.position_s:.1f} of {playing.length_s:.1f} s"
+        return f"{camera}: {paused or 'no bodies'}"
+
     def _tell(self, now: float) -> None:
         for camera in self._seen:
             figures = self._figures(camera, now)
@@ -107,13 +120,13 @@ class StatusLine:
                 fields = {"time": time.time(), "level": "info", "stage": "remi", "message": "status", "camera": camera}
                 print(json.dumps({**fields, **(figures or {})}), file=sys.stderr, flush=True)
             else:
-                log.info("%s", _words(figures) if figures else f"{camera}: no bodies")
+                log.info("%s", _words(figures) if figures else self._silence(camera))
 
     def _line(self, stages: list[Health], now: float) -> Text:
         text = Text(" remi-stream ", style="bold reverse")
         for camera in self._seen:
             figures = self._figures(camera, now)
-            text.append("  " + (_words(figures) if figures else f"{camera}: no bodies"), style="" if figures else "yellow")
+            text.append("  " + (_words(figures) if figures else self._silence(camera)), style="" if figures else "yellow")
         for health in stages:
             if health.state != "ready":
                 text.append(f"  {health.stage} {health.state}", style="red" if health.state == "failed" else "yellow")

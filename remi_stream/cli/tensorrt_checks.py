@@ -15,7 +15,7 @@ STUB = {
     "tensorrt_rtx": "not all of it was installed. Install it again",
 }
 CAPABILITIES = {"tensorrt": "7.5 and later", "tensorrt_rtx": "7.5, 8.x and 12.x"}
-PAIRS = {"2.11": "10.15", "2.12": "10.16", "2.13": "11.0", "2.14": "11.1"}
+PAIRS = {"2.8": "10.12", "2.11": "10.15", "2.12": "10.16", "2.13": "11.0", "2.14": "11.1"}
 """torch-tensorrt: the TensorRT that it is built with. Its torch has its own number."""
 
 

@@ -11,6 +11,7 @@ from remi_stream.evaluate import emdb, sample_truth, threedpw, track_file
 from remi_stream.evaluate.dataset import read_pickle
 from remi_stream.evaluate.truth import Truth
 from remi_stream.formats.take import Take
+from remi_stream.mounts import why_empty
 from remi_stream.offline.opening import open_kept
 
 SAMPLE = "sample"
@@ -26,9 +27,8 @@ def read_prediction(path: Path) -> Take:
     if path.is_dir():
         return open_kept(path)
     if not path.exists():
-        raise UsageError(
-            f"No such prediction: {path}. Give a recording, a folder that `remi-stream video` made, or a person's .npz"
-        )
+        wanted = f"Give a recording, a folder that `remi-stream video` made, or a person's .npz{why_empty(path)}"
+        raise UsageError(f"No such prediction: {path}. {wanted}")
     if path.suffix != ".npz":
         raise UsageError(f"{path} is no prediction. Give a recording, a folder that `remi-stream video` made, or a person's .npz")
     return track_file.read(path)
@@ -40,7 +40,7 @@ def read_truth(given: str, bodies: Path | None) -> Truth:
         return sample_truth.read()
     path = Path(given)
     if not path.exists():
-        raise UsageError(f"No such truth: {given}. Give `{SAMPLE}`, a 3DPW or EMDB .pkl, or another prediction")
+        raise UsageError(f"No such truth: {given}. Give `{SAMPLE}`, a 3DPW or EMDB .pkl, or another prediction{why_empty(path)}")
     if path.suffix == ".pkl":
         return read_dataset(path, bodies)
     return Truth(read_prediction(path))

@@ -8,6 +8,7 @@ from pathlib import Path
 from remi_stream.errors import UsageError
 from remi_stream.morph import fbx_file, obj_file, scene_file
 from remi_stream.morph.mesh import Mesh, checked
+from remi_stream.mounts import why_empty
 
 READERS: dict[str, Callable[[Path], Mesh]] = {
     ".obj": obj_file.read,
@@ -31,4 +32,4 @@ def read_mesh(path: Path) -> Mesh:
     try:
         return checked(READERS[path.suffix.lower()](path))
     except OSError as error:
-        raise UsageError(f"{path} cannot be read: {error.strerror or error}. Give a mesh: {ENDINGS}") from None
+        raise UsageError(f"{path} cannot be read: {error.strerror or error}. Give a mesh: {ENDINGS}{why_empty(path)}") from None

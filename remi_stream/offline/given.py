@@ -34,16 +34,21 @@ class Row(msgspec.Struct):
 class GivenBoxes:
     """Takes the detector's place: who is in a frame is looked up. words: others when the file is another one.
 
+    fits: whether there was a box for any frame; None while none was looked at.
+
     rows: by what `of` says of a frame; where there are none, nobody is there.
     """
 
     def __init__(self, words: str, rows: Mapping[Any, list[Row]], of: Callable[[Frame], str | int]) -> None:
         self.words = words
+        self.fits: bool | None = None
         self._rows, self._of = rows, of
 
     def search(self, frames: Sequence[Frame]) -> list[Found]:
         """Everybody in each frame: boxes (N, 4) float32 px, best first, and their scores."""
-        return [_found(self._rows.get(self._of(frame), []), frame.size) for frame in frames]
+        found = [self._rows.get(self._of(frame), []) for frame in frames]
+        self.fits = bool(self.fits) or any(found)
+        return [_found(rows, frame.size) for rows, frame in zip(found, frames)]
 
 
 def boxes_of_film(path: Path) -> GivenBoxes:

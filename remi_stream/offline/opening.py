@@ -6,6 +6,7 @@ from pathlib import Path
 
 from remi_stream.errors import UsageError
 from remi_stream.formats.take import Take
+from remi_stream.mounts import why_empty
 from remi_stream.offline import results
 from remi_stream.offline.recorded import open_recording
 from remi_stream.sinks.recording.finish import is_unfinished
@@ -17,7 +18,7 @@ MAKE = "Make one: remi-stream demo --record DIR, or remi-stream video FILE --out
 def open_kept(folder: Path) -> Take:
     """The take of a recording, or of what `video` and `images` made. Raises RemiError when it is neither, or not whole."""
     if not folder.is_dir():
-        raise UsageError(f"No such recording: {folder}. {MAKE}")
+        raise UsageError(f"No such recording: {folder}. {MAKE}{why_empty(folder)}")
     if is_unfinished(folder):
         raise UsageError(f"{folder} is not finished. If its recorder is gone: remi-stream recordings {folder.parent} --recover")
     if _is_result(folder):

@@ -37,6 +37,8 @@ class CameraTally:
         self._tell_books()
         for state in STATES:
             self._figures.set("remi_camera_state", state == facts.state, camera=self._camera, state=state)
+        if facts.playing:
+            self._figures.set("remi_camera_paused", facts.playing.paused, camera=self._camera)
         self._figures.set("remi_camera_nominal_fps", facts.fps, camera=self._camera)
         self._outages.take(facts.state, now)
         self._tell_filter(facts)

@@ -53,7 +53,7 @@ TROUBLES: dict[str, tuple[str, Graphics, str]] = {
     "container without --gpus": (
         "GPU",
         Graphics(container=True, promised=True),
-        "this container was not given the machine's NVIDIA GPU. Start it with: docker run --gpus all "
+        "this container was not given an NVIDIA GPU. If the machine has one: docker run --gpus all "
         "(Podman: --device nvidia.com/gpu=all)",
     ),
     "container on a machine with a GPU": (
@@ -78,6 +78,13 @@ TROUBLES: dict[str, tuple[str, Graphics, str]] = {
         Graphics(driver=OLD, torch=TORCH),
         "2.13.0 for CUDA 13.0, but driver 550.54.14 runs CUDA up to 12.4. Install driver 580 or newer: "
         "sudo ubuntu-drivers install, or a PyTorch for CUDA 12: pip install --force-reinstall torch --index-url https://download.pytorch.org/whl/cu126",
+    ),
+    "driver older than torch's CUDA, in a container": (
+        "PyTorch",
+        Graphics(container=True, driver=OLD, torch=TORCH),
+        "2.13.0 for CUDA 13.0, but driver 550.54.14 runs CUDA up to 12.4. Install driver 580 or newer on the machine around "
+        "this container: sudo ubuntu-drivers install, or build the image for CUDA 12: "
+        "docs/containers.md says with which --build-arg",
     ),
     "driver older than any torch's CUDA": (
         "PyTorch",
@@ -221,6 +228,15 @@ def test_trouble_is_a_failure_for_who_wants_an_engine_that_needs_the_gpu(name: s
 
 ASKED: list[tuple[str, Graphics, tuple[str, str]]] = [
     ("GPU", Graphics(), ("fail", "no NVIDIA GPU here, which poco-trt is for. Run it elsewhere, or take: --engine poco")),
+    (
+        "GPU",
+        Graphics(container=True, promised=True),
+        (
+            "fail",
+            "this container was not given an NVIDIA GPU. If the machine has one: docker run --gpus all "
+            "(Podman: --device nvidia.com/gpu=all). If it has none, take: --engine poco",
+        ),
+    ),
     (
         "TensorRT",
         Graphics(driver=NEW),

@@ -221,6 +221,16 @@ def test_run_with_other_boxes_begins_anew(tmp_path: Path) -> None:
     assert words[0] == words[1] != words[2]
 
 
+def test_boxes_of_another_film_are_told_at_the_end(tmp_path: Path) -> None:
+    boxes = tmp_path / "boxes.json"
+    boxes.write_text('[{"image_id": 5000, "bbox": [10, 10, 50, 100], "score": 1}]')
+    done = remi(
+        "video", SAMPLE, "--out", str(tmp_path / "out"), "--engine", "synthetic", "--frames", "3", "--detections", str(boxes)
+    )
+    assert done.returncode == 0, done.stderr
+    assert f"remi-stream: {boxes} has no box for any frame that was looked at\n" in done.stderr
+
+
 def test_smoothnet_that_was_imported_is_converted_by_the_first_film_that_needs_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -55,6 +57,24 @@ def test_daemon_that_nobody_can_reach_is_ill(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     with run_folder("mute"):
         assert healthy.main() == 1
+
+
+def test_daemon_that_hangs_is_ill_though_its_ports_are_open(tmp_path: Path) -> None:
+    with running(tmp_path, cameras=[CAMERA], metrics=False, **SYNTHETIC) as daemon:
+        daemon.more_bodies(1)
+        relay = daemon.pid("relay")
+        for pid in (daemon.process.pid, relay):
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            assert health(daemon.runtime)[0] == 1
+        finally:
+            for pid in (relay, daemon.process.pid):
+                os.kill(pid, signal.SIGCONT)
+
+
+def test_where_no_daemon_can_be_nothing_is_ill(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", "/proc/nope")
+    assert healthy.main() == 0
 
 
 def test_killed_daemon_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

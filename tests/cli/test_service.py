@@ -69,7 +69,7 @@ def test_units_differ_only_where_they_must(units: Path, machine: Path) -> None:
     own, whole = (set(lines(folder / "remi-stream.service")) for folder in (units, machine))
     assert {line.partition("=")[0] for line in whole - shipped} - {FIRST_LINE.partition("=")[0]} <= {"ExecStart", "ProtectHome"}
     assert {line.partition("=")[0] for line in own - shipped} - {FIRST_LINE} == {"ExecStart", "WorkingDirectory", "WantedBy"}
-    assert {"Type=notify", "WatchdogSec=10", "RestartPreventExitStatus=2 3", "SystemCallFilter=@system-service"} <= own & whole
+    assert {"Type=notify", "WatchdogSec=10", "RestartPreventExitStatus=2", "SystemCallFilter=@system-service"} <= own & whole
     assert "DynamicUser=yes" in whole - own
 
 
@@ -147,6 +147,24 @@ def test_pipeline_that_would_fail_as_a_service_is_refused(
     with pytest.raises(UsageError, match=message):
         service.install(write(tmp_path / "p.yaml", **more))
     assert not machine.exists()
+
+
+@pytest.mark.parametrize("key", ["source", "calibration", "password_file"])
+def test_file_of_a_camera_that_the_service_may_not_read_is_refused(
+    key: str, machine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "TEMPORARY", ())
+    monkeypatch.setattr(service, "_needed", lambda file: iter([file]))
+    monkeypatch.setattr(service, "_closed", lambda path: path if path.name == "closed" else None)
+    (tmp_path / "closed").touch()
+    with pytest.raises(UsageError, match=f"The service's user may not read {tmp_path}/closed .* Move it, or take --user"):
+        service.install(write(tmp_path / "p.yaml", **{key: str(tmp_path / "closed")}))
+    assert not machine.exists()
+
+
+def test_camera_s_film_in_a_home_is_seen_by_the_service(machine: Path, tmp_path: Path) -> None:
+    service.install(write(tmp_path / "p.yaml", source="/home/me/walk.mp4"))
+    assert "ProtectHome=read-only" in lines(machine / "remi-stream.service")
 
 
 def test_what_the_service_may_write_and_a_user_may_have_is_allowed(machine: Path, units: Path, tmp_path: Path) -> None:

@@ -128,6 +128,12 @@ def of_somebody(tmp_path: Path) -> list[str]:
     return ["-v", f"{tmp_path / 'theirs'}:/out"]
 
 
+def closed(tmp_path: Path) -> list[str]:
+    (tmp_path / "closed").mkdir(mode=0o700)
+    os.chown(tmp_path / "closed", 4321, 100)
+    return mounted(tmp_path / "closed")
+
+
 def read_only(tmp_path: Path) -> list[str]:
     (tmp_path / "ours").mkdir()
     return ["-v", f"{tmp_path / 'ours'}:/out:ro"]
@@ -140,6 +146,19 @@ MISTAKES: dict[str, tuple[Callable[[Path], list[str]], list[str], str]] = {
     "no mount": (lambda _: [], ["video", "/in/walk.mp4", "--out", "/out"], f"No such video file: /in/walk.mp4. .* {HERE}"),
     "no films": (nothing, ["video", "/in", "--out", "/out"], f"No video in folder /in; .* {HERE}"),
     "no pictures": (nothing, ["images", "/in", "--out", "/out"], f"No pictures in folder /in; .*{HERE}"),
+    "no pipeline": (nothing, ["run", "/in/cameras.yaml"], f"Cannot read /in/cameras.yaml: .*{HERE}"),
+    "no recording": (nothing, ["play", "/in/walk"], f"No such recording: /in/walk. .*{HERE}"),
+    "a closed film": (
+        closed,
+        ["video", "/in/sample.mp4", "--out", "/out"],
+        "Cannot read /in/sample.mp4: /in belongs to user 4321, and this is user 1000, who may not read it. "
+        "Start the container with --user 4321:100, or let everybody read what is mounted there: chmod -R a\\+rX FOLDER",
+    ),
+    "a closed recording": (
+        closed,
+        ["export", "/in/walk", "--to", "csv"],
+        "Cannot look at /in/walk: /in belongs to user 4321, .*",
+    ),
     "no meshes": (nothing, ["morph", "--batch", "/in", "--out", "/out"], f"/in holds no mesh.*{HERE}"),
     "root's folder": (
         of_root,

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -14,6 +16,7 @@ import pytest
 
 from remi_stream.cli.asked import asked_for
 from remi_stream.cli.brought import take_in
+from remi_stream.cli.container import TIDY_S
 from remi_stream.errors import DONE, NOT_STARTED, USAGE, RemiError
 from remi_stream.models.catalogue import known_file
 
@@ -22,8 +25,8 @@ sys.path.insert(0, str(ROOT / "tools"))
 
 GPU = "NVIDIA GeForce RTX 3060, 8.6, 12288, 11264, 580.95.05"
 NO_GPU = (
-    "remi-stream: pare-trt cannot run here. GPU: this container was not given the machine's NVIDIA GPU. Start it with: "
-    "docker run --gpus all (Podman: --device nvidia.com/gpu=all)"
+    "remi-stream: pare-trt cannot run here. GPU: this container was not given an NVIDIA GPU. If the machine has one: "
+    "docker run --gpus all (Podman: --device nvidia.com/gpu=all). If it has none, take: --engine pare"
 )
 FILM = ("video", str(ROOT / "remi_stream/data/sample.mp4"), "--out", "out")
 MISTAKEN = ("video", "in.mp4", "--out", "out", "--start", "5", "--end", "1")
@@ -53,16 +56,22 @@ class Container(NamedTuple):
 
     def run(self, *arguments: str) -> tuple[int, str, list[str]]:
         """Type a command; gives the exit code, stdout, and stderr's lines with /models for its folder."""
+        with self.starting(*arguments) as process:
+            out, err = process.communicate()
+        return process.returncode, out, err.replace(str(self.models), "/models").splitlines()
+
+    def starting(self, *arguments: str) -> subprocess.Popen[str]:
+        """The process of a command that was typed."""
         path = f"{self.site}:{os.environ['PATH']}"
         image = {"REMI_HOME": str(self.models), "NVIDIA_VISIBLE_DEVICES": "all", "container": "oci"}
-        done = subprocess.run(
+        return subprocess.Popen(
             [sys.executable, "-m", "remi_stream.cli.container", *arguments],
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
             cwd=self.models.parent,
             env={**os.environ, **image, "PYTHONPATH": str(self.site), "PATH": path},
         )
-        return done.returncode, done.stdout, done.stderr.replace(str(self.models), "/models").splitlines()
 
     def has_gpu(self, row: str = GPU, cuda: str = "13.0") -> None:
         """Give it a GPU that answers, and a PyTorch for CUDA 13."""
@@ -169,6 +178,11 @@ def test_what_a_command_asks_for_is_known_before_it_runs(line: str, tmp_path: Pa
     assert found == ASKED[line]
 
 
+@pytest.mark.parametrize("line", ["export rec --to npz", "morph a.obj b.obj", "evaluate a b", "view", "video in.mp4 --out o"])
+def test_body_is_welcome_to_whatever_draws_or_measures_people(line: str) -> None:
+    assert "smpl_neutral" in {file.name for file in asked_for(line.split()).welcome}
+
+
 @pytest.mark.parametrize(
     ("line", "code", "word"),
     [("--version", DONE, "remi-stream "), ("engines", DONE, "pare"), ("video --help", DONE, "--engine"), ("vidoe", USAGE, "")],
@@ -193,8 +207,8 @@ TROUBLES = {
         GPU.replace("580.95.05", "550.54.14"),
         "12.4",
         "remi-stream: pare-trt cannot run here. PyTorch: 2.13.0 for CUDA 13.0, but driver 550.54.14 runs CUDA up to 12.4. "
-        "Install driver 580 or newer: sudo ubuntu-drivers install, or a PyTorch for CUDA 12: "
-        "pip install --force-reinstall torch --index-url https://download.pytorch.org/whl/cu126",
+        "Install driver 580 or newer on the machine around this container: sudo ubuntu-drivers install, "
+        "or build the image for CUDA 12: docs/containers.md says with which --build-arg",
     ),
     "a full GPU": (
         GPU.replace("11264", "1024"),
@@ -227,6 +241,18 @@ def test_every_missing_mount_is_told_in_a_line_of_its_own(container: Container) 
         "and mount its folder: -v FOLDER:/models/smpl:ro",
         f"remi-stream: j_regressor_extra is not here: J_regressor_extra.npy (licence: {mpi}). Get it from "
         "https://pare.is.tue.mpg.de, and mount its folder: -v FOLDER:/models/smpl:ro",
+    ]
+
+
+def test_folder_without_smpl_is_told_and_the_open_body_used(container: Container) -> None:
+    mount(container, "smpl")
+    (container.models / "smpl").mkdir(exist_ok=True)
+    (container.models / "smpl/readme.txt").touch()
+    _, _, err = container.run(*MISTAKEN)
+    assert err == [
+        "remi-stream: /models/smpl does not give SMPL, so the open body is used: nothing in it is SMPL. "
+        "Wanted: SMPL_NEUTRAL.pkl, from https://smpl.is.tue.mpg.de",
+        RUN,
     ]
 
 
@@ -330,6 +356,99 @@ def test_plan_that_cannot_be_built_ends_the_command_only_if_nothing_may_run_inst
     else:
         instead = "remi-stream: No plan could be built; PyTorch runs the network on the GPU instead."
         assert (code, err[2:]) == (USAGE, [instead, RUN])
+
+
+MAKING = """
+import os, pathlib, signal, time
+making = pathlib.Path({folder!r}, "making")
+making.write_text(str(os.getpid()))
+{kind!r} == "stubborn" and signal.signal(signal.SIGINT, signal.SIG_IGN)
+try:
+    time.sleep(60)
+except KeyboardInterrupt:
+    {kind!r} == "confused" and pathlib.no_such_name
+    raise
+finally:
+    making.unlink()
+"""
+"""A TensorRT that is long at work; interrupted, it takes away what it has half made, or fails otherwise, or hears nothing."""
+
+
+@pytest.mark.parametrize("kind", ["tidy", "confused", "stubborn"])
+def test_stopped_while_a_plan_is_built_it_ends_soon_and_leaves_nothing(kind: str, container: Container) -> None:
+    container.has_gpu()
+    making = container.models / "making"
+    (container.site / "tensorrt_rtx.py").write_text(MAKING.format(folder=str(container.models), kind=kind))
+    (container.models / "engines").mkdir()
+    (container.models / "engines/toy.toml").write_text(TOY.format(strict="true"))
+    (container.models / "engines/toy.pt").write_text("weights")
+    with container.starting(*MISTAKEN, "--engine", "toy-trt") as process:
+        until(lambda: making.exists() and making.read_text())
+        builder = int(making.read_text())
+        ended_s, err = stopped(process)
+        assert process.returncode == 128 + signal.SIGINT
+    assert ended_s < TIDY_S + 2 if kind == "stubborn" else ended_s < TIDY_S
+    assert (making.exists(), Path(f"/proc/{builder}").exists()) == (kind == "stubborn", False)
+    assert [line for line in err if line] == [err[0]], "that a plan is built, once"
+    assert "Building it for NVIDIA GeForce RTX 3060" in err[0]
+
+
+def test_stopped_while_a_mounted_file_is_taken_in_it_leaves_no_part_of_it(container: Container, made: Path) -> None:
+    mount(container, "smpl", SMPL_NEUTRAL__pkl=made / "SMPL_NEUTRAL.pkl")
+    store = container.models / "models"
+    with container.starting(*MISTAKEN) as process:
+        until(lambda: list(store.glob(".pull-*")))
+        ended_s, err = stopped(process)
+        assert (process.returncode, err) == (128 + signal.SIGINT, [])
+    assert ended_s < 3
+    assert not container.stored()
+    assert [path.name for path in store.iterdir()] == [".lock"]
+    assert container.run(*MISTAKEN)[2][1:] == [RUN]
+    assert container.stored() == {"smpl_neutral.npz"}
+
+
+@pytest.mark.parametrize("program", ["remi_stream.cli.container", "bin/remi-stream"], ids=["the entry point", "the command"])
+def test_stopped_while_its_modules_are_imported_it_says_nothing(program: str, container: Container) -> None:
+    with container.starting("engines") as process:
+        proc = Path(f"/proc/{process.pid}")
+        until(lambda: program in (proc / "cmdline").read_text() and "msgspec" in (proc / "maps").read_text())
+        ended_s, err = stopped(process)
+        assert (process.returncode, err) == (128 + signal.SIGINT, [])
+    assert ended_s < 3
+
+
+SWALLOWS = """
+import signal, sys
+try:
+    signal.raise_signal(signal.SIGINT)
+except KeyboardInterrupt:
+    pass
+del sys.modules["msgspec"]
+sys.path.remove({folder!r})
+import msgspec
+"""
+"""What msgspec's C code does when it is interrupted while it imports something."""
+
+
+def test_stop_that_a_library_swallows_is_heard_all_the_same(container: Container) -> None:
+    (container.site / "msgspec.py").write_text(SWALLOWS.format(folder=str(container.site)))
+    assert container.run("engines") == (128 + signal.SIGINT, "", [])
+
+
+def until(condition: Callable[[], object], timeout_s: float = 30.0) -> None:
+    """Look again and again."""
+    end = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.002)
+
+
+def stopped(process: subprocess.Popen[str]) -> tuple[float, list[str]]:
+    """Stop it as `docker stop` does: process 1 alone hears of it. How long that took, s, and what it had said."""
+    begun_at = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    err = process.communicate(timeout=30)[1]
+    return time.monotonic() - begun_at, err.splitlines()
 
 
 def as_user(uid: int, call: Callable[[], object]) -> str:

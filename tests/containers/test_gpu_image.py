@@ -11,17 +11,21 @@ from pathlib import Path
 
 import pytest
 
+from remi_stream.cli.graphics import has_board
 from remi_stream.cli.tensorrt_checks import PAIRS
 from remi_stream.errors import DONE, NOT_STARTED
 from remi_stream.sample import sample_clip
 from tests.containers.image import ROOT, Image, Storage
+from tests.morph.meshes import body, write_obj
 
 sys.path.insert(0, str(ROOT / "tools"))
 
 STRANGER = ("--user", "12345", "--read-only", "--tmpfs", "/tmp", "--cap-drop", "ALL", "--security-opt", "no-new-privileges")
-NO_GPU = (
-    "remi-stream: pare-trt cannot run here. GPU: this container was not given the machine's NVIDIA GPU. Start it with: "
-    "docker run --gpus all (Podman: --device nvidia.com/gpu=all)\n"
+GIVEN = "docker run --gpus all (Podman: --device nvidia.com/gpu=all)"
+NO_GPU = "remi-stream: pare-trt cannot run here. GPU: this container was not given " + (
+    f"the machine's NVIDIA GPU. Start it with: {GIVEN}\n"
+    if has_board(Path("/"))
+    else f"an NVIDIA GPU. If the machine has one: {GIVEN}. If it has none, take: --engine pare\n"
 )
 TRT, CPU = ((ROOT / f"Dockerfile.{kind}").read_text() for kind in ("trt", "cpu"))
 ALIKE = r"^RUN mkdir|^(USER|VOLUME|STOPSIGNAL|HEALTHCHECK|CMD) |^WORKDIR /out|^ARG PYTHON"
@@ -92,11 +96,29 @@ def test_mounted_smpl_is_used_by_any_user_with_nothing_imported(image: Image, sm
 @pytest.mark.containers
 @pytest.mark.slow
 @pytest.mark.timeout(900)
+def test_meshes_are_drawn_by_the_cpu_where_opengl_finds_no_gpu(image: Image, tmp_path: Path) -> None:
+    folder, out = tmp_path / "meshes", tmp_path / "out"
+    folder.mkdir()
+    out.mkdir()
+    os.chown(out, 12345, 12345)
+    write_obj(folder / "straight.obj", *body())
+    write_obj(folder / "bent.obj", *body(0.5))
+    mounts = ["-v", f"{folder}:/in:ro", "-v", f"{out}:/out"]
+    what = ("--batch", "/in", "--gpu", "--minimal", "--frames", "3", "--size", "64x64")
+    done = image.run("morph", *what, options=[*STRANGER, *mounts])
+    assert done.returncode == DONE, done.stderr
+    assert re.fullmatch(r".* warning: OpenGL finds no GPU here, only llvmpipe .*\. The CPU draws\n", done.stderr)
+    assert len(list(out.rglob("frames/*.png"))) == 3
+
+
+@pytest.mark.containers
+@pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_image_asks_for_the_gpu_and_is_bare_besides(image: Image) -> None:
     (known,) = json.loads(image.storage.podman("inspect", image.name).stdout)
     settings = dict(each.split("=", 1) for each in known["Config"]["Env"])
     assert settings["NVIDIA_VISIBLE_DEVICES"] == "all"
-    assert settings["NVIDIA_DRIVER_CAPABILITIES"] == "compute,utility,video"
+    assert settings["NVIDIA_DRIVER_CAPABILITIES"] == "compute,utility,video,graphics"
     assert known["Config"]["User"] == "1000:1000"
     assert image.run("engines").returncode == DONE
     look = "command -v gcc cc make; ls -A /tmp /out /models; find / -xdev -path '*/.cache/pip' 2>/dev/null; exit 0"

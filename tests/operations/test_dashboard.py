@@ -59,6 +59,7 @@ def test_every_metric_has_a_panel_but_those_that_say_the_same_in_another_way() -
     missing = {name for name in METRICS if name not in shown}
     assert missing == {
         "remi_camera_nominal_fps",
+        "remi_camera_paused",
         "remi_exporter_latency_seconds",
         "remi_stage_up",
         "remi_recorder_state",

@@ -86,6 +86,7 @@ def test_recording_is_steered_while_it_plays_and_no_frame_is_unexplained(tmp_pat
         assert len(ours(daemon.bodies)) == standing, "the other recording goes on, this one stands"
         facts = daemon.status()["cameras"]
         assert (facts["again"]["playing"]["paused"], facts["again2"]["playing"]["paused"]) == (True, False)
+        daemon.listen(lambda: "again: paused at 1.0 of 1.5 s" in daemon.log())
         before = ours(daemon.bodies)[-1]
         assert control_play(daemon.name, "--resume", "--speed", "2", "--seek", "0.2", *only)[3:] == ["2", "live"]
         daemon.listen(lambda: len(ours(daemon.bodies)) > standing + 20)

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from remi_stream.errors import NOT_STARTED, USAGE
 from tests.cli.test_bad_input import assert_one_line, pipeline, remi
 from tests.pipeline.camera import RtspServer, free_port, rtsp_server
 from tests.pipeline.daemon import SYNTHETIC, Daemon, check_books, orphans, running
@@ -134,18 +135,21 @@ def test_camera_that_is_down_costs_the_other_camera_nothing(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(
-    ("path", "credentials", "words"),
+    ("path", "credentials", "code", "words"),
     [
-        ("/camera", f"joe:wrong{SECRET}", ["refuses the user or password", "REMI_RTSP_PASSWORD"]),
-        ("/nowhere", f"joe:{SECRET}", ["no such stream", "path"]),
-        ("/sound", f"joe:{SECRET}", ["no picture, only audio"]),
+        ("/camera", f"joe:wrong{SECRET}", USAGE, ["refuses the user or password", "REMI_RTSP_PASSWORD"]),
+        ("/camera", "", USAGE, ["refuses the user or password", "REMI_RTSP_PASSWORD"]),
+        ("/nowhere", f"joe:{SECRET}", NOT_STARTED, ["no such stream", "path"]),
+        ("/sound", f"joe:{SECRET}", NOT_STARTED, ["no picture, only audio"]),
     ],
 )
-def test_camera_that_refuses_is_one_line_and_exit_code_3(path: str, credentials: str, words: list[str], tmp_path: Path) -> None:
+def test_camera_that_refuses_is_told_in_one_line(
+    path: str, credentials: str, code: int, words: list[str], tmp_path: Path
+) -> None:
     with rtsp_server("--auth", f"joe:{SECRET}") as server:
-        url = f"rtsp://{credentials}@127.0.0.1:{server.port}{path}"
+        url = f"rtsp://{credentials}{'@' * bool(credentials)}127.0.0.1:{server.port}{path}"
         result = remi("run", pipeline(tmp_path, cameras=[{"name": "front", "source": url}], name="refused"))
-    assert_one_line(result, 3, *words)
+    assert_one_line(result, code, *words)
     assert SECRET not in result.stdout + result.stderr
     assert orphans("refused") == []
 

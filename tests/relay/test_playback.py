@@ -40,6 +40,13 @@ def test_every_recording_is_asked_unless_one_is_named_and_no_camera() -> None:
     assert [(each.camera, each.seek_s, each.speed, each.paused) for each in wishes[2:]] == [("dance2", None, 0.5, None)]
 
 
+def test_later_wish_has_a_larger_number() -> None:
+    """So that who asked first knows that it was obeyed, though another wish is told as the last."""
+    stage, _ = relay("dance")
+    numbers = [stage.control({"ask": "play", "paused": True})["wish"] for _ in range(5)]
+    assert numbers == sorted(set(numbers))
+
+
 def test_question_without_a_wish_tells_where_it_is_and_asks_nothing() -> None:
     stage, wishes = relay("dance")
     standing = {"state": "live", "position_s": 1.0, "length_s": 8.0, "speed": 1.0, "paused": False, "wish": 0}

@@ -21,7 +21,7 @@ import pytest
 from remi_stream.config import METRICS as METRICS_PORT
 from remi_stream.config import Camera, Config, check
 from remi_stream.errors import RemiError
-from remi_stream.messages import CameraFacts
+from remi_stream.messages import CameraFacts, Playing
 from remi_stream.metrics import METRICS
 from remi_stream.pipeline import rows
 from remi_stream.sinks.camera_tally import DROPS, HOPS, STATES
@@ -73,6 +73,7 @@ def two_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("two_gpus")
 def test_scrape_shows_every_metric_of_the_table_and_no_other(exporter: Running) -> None:
+    exporter.step(facts(playing=Playing(position_s=1.0, length_s=9.0, speed=1.0, paused=True)))
     fill(exporter)
     found = {sample.name for sample in scrape(exporter.port).samples}
     for metric in METRICS.values():
@@ -202,6 +203,16 @@ def test_camera_state_is_one_of_those_that_the_message_allows(exporter: Running)
             each: float(each == state) for each in STATES
         }
     assert get_args(get_type_hints(CameraFacts)["state"]) == STATES
+
+
+def test_recording_that_is_paused_says_so_and_a_camera_says_nothing_of_it(exporter: Running) -> None:
+    exporter.step(facts(state="live"))
+    assert "remi_camera_paused{" not in scrape(exporter.port).text
+    for paused in (True, False):
+        exporter.step(facts(state="live", playing=Playing(position_s=1.0, length_s=9.0, speed=1.0, paused=paused)))
+        found = scrape(exporter.port)
+        assert found.value("remi_camera_paused", camera="front") == float(paused)
+        assert found.value("remi_camera_state", state="live") == 1
 
 
 def test_nobody_is_seen_by_a_camera_that_is_away(exporter: Running) -> None:

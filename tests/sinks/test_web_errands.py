@@ -6,10 +6,14 @@ import threading
 from typing import Any
 
 import pytest
+import viser
 
 from remi_stream.config import CONTROL, port
+from remi_stream.messages import Playing
 from remi_stream.sinks.web.errands import Errands
+from remi_stream.sinks.web.player import Player
 from tests.browser.replay import replaying
+from tests.sample import facts
 
 
 def test_of_errands_that_wait_only_the_newest_of_a_kind_is_run() -> None:
@@ -33,6 +37,38 @@ def test_of_errands_that_wait_only_the_newest_of_a_kind_is_run() -> None:
     assert done.wait(5)
     assert ran == ["a49", "b"]
     errands.close()
+
+
+def test_click_right_after_a_drag_does_not_undo_the_drag() -> None:
+    errands, begun, go, done = Errands(1), threading.Event(), threading.Event(), threading.Event()
+    server, wished = viser.ViserServer(host="127.0.0.1", port=0, verbose=False), list[dict[str, Any]]()
+    player = Player(server.gui, errands)
+
+    def answer(question: dict[str, Any]) -> dict[str, Any]:
+        wished.append(question)
+        return {}
+
+    errands._answer = answer  # type: ignore[method-assign]
+
+    def first() -> None:
+        begun.set()
+        go.wait(5)
+
+    errands.run("a", first)
+    assert begun.wait(5)
+    for camera in ("front", "back"):
+        player.show(facts(camera=camera, playing=Playing(position_s=0.0, length_s=9.0, speed=1.0, paused=False)))
+        for second in (1.0, 2.0):
+            player._ask(seek_s=second)
+        player._ask(paused=True)
+        player._ask(paused=False)
+    errands.run("z", done.set)
+    go.set()
+    assert done.wait(5)
+    both = ({"seek_s": 2.0}, {"paused": False})
+    assert wished == [{"ask": "play", "camera": camera, **wish} for camera in ("front", "back") for wish in both]
+    errands.close()
+    server.stop()
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")

@@ -26,9 +26,12 @@ class Errands:
         self._thread = threading.Thread(target=self._work, name="errands", daemon=True)
         self._thread.start()
 
-    def ask(self, question: dict[str, Any], heard: Heard) -> None:
-        """Ask the relay; heard is given its answer, or {"error": one line}, on the errands' thread."""
-        self.run(question["ask"], lambda: heard(self._answer(question)))
+    def ask(self, question: dict[str, Any], heard: Heard, about: str = "") -> None:
+        """Ask the relay; heard is given its answer, or {"error": one line}, on the errands' thread.
+
+        about: what of the thing that is asked; of another one a question that waits is another kind, which is asked, too.
+        """
+        self.run(f"{question['ask']} {about}", lambda: heard(self._answer(question)))
 
     def run(self, kind: str, errand: Callable[[], None]) -> None:
         """Run it soon, instead of one of its kind that waits."""

@@ -54,7 +54,7 @@ class Player:
 
     def _ask(self, **wish: Any) -> None:
         self._wished_at = time.monotonic()
-        self._errands.ask({"ask": "play", "camera": self._camera, **wish}, self._keep)
+        self._errands.ask({"ask": "play", "camera": self._camera, **wish}, self._keep, f"{self._camera} {' '.join(wish)}")
 
     def _keep(self, answer: dict[str, Any]) -> None:
         self._error = str(answer.get("error", ""))
