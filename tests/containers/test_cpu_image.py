@@ -11,7 +11,7 @@ import cv2
 import pytest
 
 from remi_stream.sample import sample_clip
-from tests.containers.image import Image, Storage
+from tests.containers.image import BASE, Image, Storage
 from tests.morph.meshes import body, write_obj, write_scene
 
 pytestmark = [pytest.mark.containers, pytest.mark.timeout(900)]
@@ -223,4 +223,5 @@ def test_image_is_small_and_says_what_it_is(image: Image) -> None:
     assert facts["Size"] < LARGEST_BYTES
     assert facts["Config"]["User"] == "1000:1000"
     assert facts["Config"]["Labels"]["org.opencontainers.image.title"] == "remi-stream"
+    assert facts["Config"]["Labels"]["org.opencontainers.image.base.name"] == BASE
     assert set(facts["Config"]["Volumes"]) == {"/in", "/out", "/models"}

@@ -44,7 +44,7 @@ def test_versions_in_the_dockerfile_fit_each_other() -> None:
 
 def test_both_images_promise_the_same() -> None:
     promised, ours = ([line for line in text.splitlines() if re.search(ALIKE, line)] for text in (CPU, TRT))
-    assert (len(promised), ours) == (8, promised)
+    assert (len(promised), ours) == (9, promised)
     (settings,) = re.findall(r"^ENV (.*REMI_HOME.*)$", CPU, re.MULTILINE)
     assert f"ENV {settings} \\" in TRT.splitlines()
 
