@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 TESTS ?=
-# the release that the golden vectors of the networks were recorded with
+# the PyTorch release that recorded the golden vectors
 TORCH ?= torch==2.13.0
 
 .PHONY: demo test test-slow lint bench clean

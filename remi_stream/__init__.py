@@ -1,3 +1,3 @@
-"""Camera in, human bodies out, live."""
+"""Live human pose estimation: camera frames in, SMPL bodies out."""
 
 __version__ = "0.1.0"

@@ -1,4 +1,4 @@
-"""`python -m remi_stream`: a stage's process starts without loading the command line."""
+"""Entry point of `python -m remi_stream`; worker processes start without importing the command line."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""What a pipeline is made of: the command line or a YAML file, checked before anything starts."""
+"""Configuration of a pipeline, from the command line or a YAML file; validated before any process starts."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from remi_stream.mounts import why_empty
 
 FIRST_PORT = 7700
 BUS, CONTROL, WEB, METRICS = 0, 1, 10, 20
+"""Port of each service, relative to the daemon's first port."""
 OF_BODIES = ("remi:", "recording:")
-"""What sources begin with that give bodies at once, and no pictures to find them in."""
+"""Prefixes of sources that deliver bodies instead of images."""
 
 Name = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_.-]{1,40}$")]
 Address = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_.:-]{1,255}$")]
@@ -24,41 +25,52 @@ Polygon = Annotated[tuple[tuple[float, float], ...], msgspec.Meta(min_length=3)]
 
 
 class Strict(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A part of the configuration; a key that it does not know is an error that names the key."""
+    """Base of the configuration structs; an unknown key is an error that names the key."""
 
 
 class Camera(Strict, frozen=True, kw_only=True):
-    """One camera. source: rtsp://..., /dev/video0, a file, a folder of pictures, or "synthetic:" with options after a "?".
-    "remi:HOST:PORT" and "recording:FOLDER" give bodies at once.
-
-    realtime: play a file as a camera would. loop: start a file again at its end. lossless: every frame is waited for.
-    frames: end after so many. focal_px: focal length, px (None: hypot of the picture's sides).
-    calibration: an OpenCV file with camera_matrix. size, fps: asked of a webcam; fps also sets a folder's pace.
-    max_fps: more frames are not taken. transport, username, password_env (a variable's name), password_file: of RTSP.
-    give_up_after_s: without a picture (None: never). mirror, rotate: degrees clockwise, before mirroring.
-    masks: polygons [[x, y], ...] px of the upright picture, which nobody sees. engine: instead of the pipeline's.
-    """
+    """Configuration of one camera."""
 
     name: Name
     source: str
+    """rtsp://..., /dev/video0, a video, a folder of images, "synthetic:" (options after a "?"), or a source of bodies:
+    "remi:HOST:PORT", "recording:FOLDER"."""
     realtime: bool = True
+    """Play a file at its own frame rate, as a camera would."""
     loop: bool = False
+    """Restart a file at its end."""
     lossless: bool = False
+    """Wait for the consumer instead of dropping frames."""
     frames: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    """Stop after this number of frames."""
     focal_px: Positive | None = None
+    """Focal length, px; None: hypot(width, height)."""
     calibration: str | None = None
+    """OpenCV calibration file with `camera_matrix`."""
     size: tuple[Sides, Sides] | None = None
+    """Width, height requested from a webcam, px."""
     fps: Positive | None = None
+    """Frame rate requested from a webcam; frame rate of a folder of images."""
     max_fps: Positive | None = None
+    """Limit of the frame rate; frames above it are not taken."""
     transport: str = "tcp"
+    """Transport of RTSP: tcp or udp."""
     username: str | None = None
+    """User name for RTSP."""
     password_env: str | None = None
+    """Name of the environment variable that holds the RTSP password."""
     password_file: str | None = None
+    """File that holds the RTSP password."""
     give_up_after_s: Positive | None = None
+    """Fail after this time without an image; None: reconnect for ever."""
     mirror: bool = False
+    """Mirror the image, after rotation."""
     rotate: int = 0
+    """Rotation, degrees clockwise: 0, 90, 180 or 270."""
     masks: tuple[Polygon, ...] = ()
+    """Privacy masks: polygons [[x, y], ...], px of the upright image, blackened before any other processing."""
     engine: str | None = None
+    """Pose engine of this camera; None: the pipeline's."""
 
     def __post_init__(self) -> None:
         if self.rotate not in (0, 90, 180, 270):
@@ -66,84 +78,93 @@ class Camera(Strict, frozen=True, kw_only=True):
         if self.transport not in ("tcp", "udp"):
             raise ValueError(f"`transport` must be tcp or udp, got {self.transport}")
         if self.focal_px and self.calibration:
-            raise ValueError("`focal_px` and `calibration` both tell the focal length; keep one")
+            raise ValueError("`focal_px` and `calibration` both set the focal length; keep one")
         if self.password_env and self.password_file:
-            raise ValueError("`password_env` and `password_file` both tell the password; keep one")
+            raise ValueError("`password_env` and `password_file` both set the password; keep one")
 
 
 class Config(Strict, frozen=True, kw_only=True):
-    """A whole pipeline. name: which daemon this is; another name has other ports.
-
-    engine, detector: names as `remi-stream engines` lists them. engine_options: passed to the adapter of this engine.
-    subject: who is followed of more than max_people, by size in the picture or by distance from the camera.
-    boxes: "truth" takes the people of the sample clip from its truth, instead of finding and following them.
-    threads: of each pose engine (None: what its manifest says). duration_s: end by itself.
-    bind: the address that the viewer listens on, with a token (None: loopback, without). metrics_bind: the address that metrics
-    and health are served on, to everybody (None: loopback).
-    record: a folder to record into, record_video: the preview pictures too. display: open a window.
-    filter: what smooths people over time, filter_options: instead of its defaults. measurements: the folder that measurements
-    are written to. remi_relay: HOST:PORT of a REMI relay that is fed.
-    """
+    """Configuration of a whole pipeline."""
 
     name: Name = "default"
+    """Name of the daemon; each name has its own ports and run folder."""
     cameras: Annotated[tuple[Camera, ...], msgspec.Meta(min_length=1)]
     engine: str = "blazepose"
+    """Pose engine, as listed by `remi-stream engines`."""
     engine_options: dict[str, float] = {}
+    """Options of `engine`; no other engine gets them."""
     detector: str = "blazepose"
+    """Person detector, as listed by `remi-stream engines`."""
     max_people: Annotated[int, msgspec.Meta(ge=1, le=32)] = 4
+    """Maximum number of people tracked per camera."""
     subject: Literal["largest", "nearest"] = "largest"
+    """Subject selection when there are more than `max_people`: largest in the image, or nearest to the camera."""
     boxes: Literal["tracked", "truth"] = "tracked"
+    """Bounding boxes from detector and tracker, or from the ground truth of the sample clip."""
     threads: Annotated[int, msgspec.Meta(ge=1, le=64)] | None = None
+    """Threads of each pose engine; None: the engine manifest's."""
     metrics: bool = True
+    """Serve Prometheus metrics and health checks."""
     viewer: Literal["none", "web"] = "none"
     bind: Address | None = None
+    """Listen address of the web viewer, protected by a token; None: loopback without token."""
     metrics_bind: Address | None = None
+    """Listen address of metrics and health checks, without authentication; None: loopback."""
     record: Annotated[str, msgspec.Meta(min_length=1)] | None = None
+    """Folder for recordings; None: no recorder."""
     record_video: bool = False
+    """Record the preview images as well."""
     display: bool = False
+    """Open a window."""
     filter: str = "one_euro"
+    """Filter that smooths people over time."""
     filter_options: dict[str, float] = {}
+    """Options of `filter` that replace its defaults."""
     measurements: Annotated[str, msgspec.Meta(min_length=1)] = "measurements"
+    """Folder for measurements."""
     remi_relay: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_.:-]{1,255}:[0-9]{1,5}$")] | None = None
+    """HOST:PORT of a REMI relay to send bodies to."""
     duration_s: Positive | None = None
+    """Stop after this time."""
     log_format: Annotated[str, msgspec.Meta(pattern="^(text|json)$")] = "text"
 
     def port(self, service: int) -> int:
-        """The port of one of this daemon's services on 127.0.0.1."""
+        """TCP port of one of this daemon's services."""
         return port(self.name, service)
 
     @property
     def engines(self) -> dict[str, str]:
-        """The engine of each camera that gives pictures, by the camera's name."""
+        """Map from camera name to pose engine, for the cameras that deliver images."""
         return {each.name: each.engine or self.engine for each in self.cameras if not each.source.startswith(OF_BODIES)}
 
     @property
     def makers(self) -> dict[str, str]:
-        """What makes the bodies of each camera: its engine, or the kind of source that gives them."""
+        """Map from camera name to the origin of its bodies: pose engine, or kind of source (remi, recording)."""
         return {each.name: self.engines.get(each.name) or each.source.partition(":")[0] for each in self.cameras}
 
     @property
     def engine_names(self) -> str:
-        """The engines that its cameras use, each once."""
+        """Comma-separated engines in use, without duplicates."""
         return ", ".join(dict.fromkeys((self.engines or self.makers).values()))
 
     def options_of(self, engine: str) -> dict[str, float]:
-        """What is passed to the adapter of an engine; `engine_options` are for the pipeline's own."""
+        """Options of an engine: `engine_options` for the pipeline's engine, none for others."""
         return self.engine_options if engine == self.engine else {}
 
     def camera(self, name: str) -> Camera:
-        """The camera of this name."""
+        """Look up a camera by name."""
         return next(camera for camera in self.cameras if camera.name == name)
 
 
 def port(name: str, service: int) -> int:
-    """The port of a service of the daemon of this name: 7700 + service, shifted for other names."""
+    """TCP port of a service: 7700 + service, shifted by a hash of the daemon's name unless that is "default"."""
+    # 40 ports per name in 500 slots above 7800: two names collide with a chance of 1 in 500
     shift = 0 if name == "default" else 100 + 40 * (zlib.crc32(name.encode()) % 500)
     return FIRST_PORT + shift + service
 
 
 def check(values: dict[str, Any]) -> Config:
-    """Make a configuration of plain values. Raises UsageError that names the key, what was got and what is allowed."""
+    """Validate plain values as a Config. Raises UsageError with the key, the value got and the values allowed."""
     try:
         config = msgspec.convert(values, Config)
     except msgspec.ValidationError as error:
@@ -152,6 +173,7 @@ def check(values: dict[str, Any]) -> Config:
     for name in names:
         if names.count(name) > 1:
             raise UsageError(f"Configuration: two cameras are named {name!r}; give each its own name")
+    # Options for an engine that no camera uses are most likely meant for another one.
     if config.engine_options and config.engine not in config.engines.values():
         used = ", ".join(sorted(set(config.engines.values())))
         raise UsageError(f"Configuration: `engine_options` are for engine {config.engine!r}, but the cameras use {used}")
@@ -159,8 +181,8 @@ def check(values: dict[str, Any]) -> Config:
 
 
 def read(path: Path) -> dict[str, Any]:
-    """Read a pipeline file (YAML). Raises UsageError when it is not one."""
-    import yaml
+    """Read a pipeline file (YAML). Raises UsageError if it is unreadable or not a map."""
+    import yaml  # here, because worker processes import this module and never read YAML
 
     try:
         values = yaml.safe_load(path.read_text())

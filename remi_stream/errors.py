@@ -1,4 +1,4 @@
-"""Errors that are for the user to mend: one line, an exit code, no traceback."""
+"""Errors for the user: one line and an exit code, no traceback."""
 
 from __future__ import annotations
 
@@ -6,22 +6,23 @@ import difflib
 from collections.abc import Iterable
 
 DONE, CRASHED, USAGE, NOT_STARTED, GAVE_UP = 0, 1, 2, 3, 4
+"""Exit codes of processes."""
 
 
 class RemiError(Exception):
-    """What was got, what is allowed, what to do: one line for the person at the keyboard."""
+    """Base of user errors: one line with the value got, the values allowed and the remedy."""
 
     exit_code = NOT_STARTED
 
 
 class UsageError(RemiError):
-    """The command line or the configuration asks for something that does not exist."""
+    """Invalid command line or configuration."""
 
     exit_code = USAGE
 
 
 def unknown(kind: str, got: str, known: Iterable[str]) -> UsageError:
-    """A name that does not exist: what was got, the nearest one, and all that there are."""
+    """Build the error for an unknown name, with the closest match and all known names."""
     names = sorted(known)
     near = difflib.get_close_matches(got, names, 1)
     guess = f" Did you mean '{near[0]}'?" if near else ""

@@ -1,4 +1,4 @@
-"""The folder of a running daemon: its sockets, its lock. One daemon of a name at a time; a dead one's folder is cleared."""
+"""Run folder of a daemon: sockets and lock. One daemon per name; the folder of a dead daemon is cleared."""
 
 from __future__ import annotations
 
@@ -15,18 +15,19 @@ from typing import TextIO
 from remi_stream.errors import RemiError
 
 LONGEST_SOCKET = 100
-"""sockaddr_un holds 107 bytes."""
+"""Maximum length of a socket path, bytes: sockaddr_un.sun_path holds 107, see unix(7)."""
 
 
 @contextlib.contextmanager
 def run_folder(name: str) -> Iterator[Path]:
-    """Give the folder of a run, made for it and removed after it. Raises RemiError while another daemon has this name."""
+    """Create the run folder, and remove it afterwards. Raises RemiError while another daemon uses this name."""
     folder = folder_of(name)
     if len(str(folder)) + len("/detections.pose") > LONGEST_SOCKET:
         raise RemiError(f"{folder} is too long a path for a socket. Set XDG_RUNTIME_DIR to a shorter folder")
+    # Beside the folder, because the folder of a dead daemon is removed while the lock is held.
     lock = Path(f"{folder}.lock")
     with open(lock, "a+") as file:
-        _take(file, name)
+        _acquire_lock(file, name)
         try:
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(mode=0o700)
@@ -37,21 +38,21 @@ def run_folder(name: str) -> Iterator[Path]:
 
 
 def folder_of(name: str) -> Path:
-    """Where the run of this name has its folder, while it runs."""
+    """Path of the run folder of this name; it exists while the daemon runs."""
     return _parent() / name
 
 
 def running() -> list[str]:
-    """The names of this user's daemons."""
+    """Names of this user's running daemons."""
     locks = sorted(_parent().glob("*.lock"))
-    return [lock.stem for lock in locks if _lives(lock.read_text().strip())]
+    return [lock.stem for lock in locks if _is_alive(lock.read_text().strip())]
 
 
-def _lives(pid: str) -> bool:
+def _is_alive(pid: str) -> bool:
     return pid.isdigit() and Path(f"/proc/{pid}").exists()
 
 
-def _take(file: TextIO, name: str) -> None:
+def _acquire_lock(file: TextIO, name: str) -> None:
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -67,7 +68,7 @@ def _take(file: TextIO, name: str) -> None:
 
 
 def _parent() -> Path:
-    """$XDG_RUNTIME_DIR/remi-stream, else a folder of this user's in the temporary directory; nobody else may enter it."""
+    """$XDG_RUNTIME_DIR/remi-stream, else a private folder (mode 0700) of this user in the temporary directory."""
     runtime = os.environ.get("XDG_RUNTIME_DIR")
     parent = Path(runtime) / "remi-stream" if runtime else Path(tempfile.gettempdir()) / f"remi-stream-{os.getuid()}"
     try:

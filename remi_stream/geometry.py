@@ -1,11 +1,11 @@
-"""Boxes, crops, cameras and rotations.
+"""Geometry of bounding boxes, crops, pinhole cameras and rotations.
 
 Conventions, everywhere in this package:
 
 - Camera axes: x right, y down, z forward (OpenCV); metres. SMPL bodies at rest: y up, facing +z, T-pose.
-- Pixels: the centre of the top left pixel is (0, 0) for OpenCV's warps; key points and boxes are in px of the full picture.
+- Pixels: the centre of the top left pixel is (0, 0) for OpenCV's warps; key points and boxes are in px of the full image.
 - Boxes: x0 y0 x1 y1. Intrinsics: fx, fy, cx, cy px; by default the focal length is hypot(width, height) and the principal
-  point the picture's middle.
+  point the image centre.
 - Rotations: matrices act on column vectors; rotation vectors are axis times angle in radians. A leading "..." in a shape
   stands for any number of axes: everything here works on stacks.
 """
@@ -20,30 +20,30 @@ Intrinsics = tuple[float, float, float, float]
 
 
 def default_intrinsics(width: float, height: float) -> Intrinsics:
-    """Give fx, fy, cx, cy px of a camera nobody has calibrated (field of view about 53 degrees along the diagonal)."""
+    """Give fx, fy, cx, cy px of an uncalibrated camera (field of view about 53 degrees along the diagonal)."""
     focal_px = math.hypot(width, height)
     return focal_px, focal_px, width / 2, height / 2
 
 
 def project(points: np.ndarray, intrinsics: Intrinsics) -> np.ndarray:
-    """Project points (..., 3), m, camera frame, to px (..., 2)."""
+    """Project points (..., 3), m, camera frame, to px (..., 2) with the pinhole model."""
     fx, fy, cx, cy = intrinsics
     return points[..., :2] / points[..., 2:] * (fx, fy) + (cx, cy)
 
 
 def rays(pixels: np.ndarray, intrinsics: Intrinsics) -> np.ndarray:
-    """Give the points (..., 2) at depth 1 that project to pixels (..., 2)."""
+    """Unproject pixels (..., 2) to points (..., 2) at depth 1, camera frame."""
     fx, fy, cx, cy = intrinsics
     return (pixels - (cx, cy)) / (fx, fy)
 
 
 def box_of(points: np.ndarray) -> np.ndarray:
-    """Give the tight box (4,) float32 around points (N, 2), px."""
+    """Tight bounding box (4,) float32 around points (N, 2), px."""
     return np.concatenate([points.min(0), points.max(0)]).astype(np.float32)
 
 
 def iou(box: np.ndarray, boxes: np.ndarray) -> np.ndarray:
-    """Intersection over union of one box (4,) with each of boxes (N, 4): (N,)."""
+    """Intersection over union (IoU) of one box (4,) with each of boxes (N, 4): (N,)."""
     low, high = np.maximum(box[:2], boxes[:, :2]), np.minimum(box[2:], boxes[:, 2:])
     shared = np.clip(high - low, 0, None).prod(1)
     union = (box[2:] - box[:2]).prod() + (boxes[:, 2:] - boxes[:, :2]).prod(1) - shared
@@ -51,7 +51,7 @@ def iou(box: np.ndarray, boxes: np.ndarray) -> np.ndarray:
 
 
 def picture_from_crop(center: np.ndarray, size: float, angle: float, side: int) -> np.ndarray:
-    """Map crop px to picture px, (2, 3): the crop is a square of side px, turned by angle, size px wide in the picture."""
+    """Affine matrix (2, 3) from crop px to image px. The square crop of side px covers size px of the image, rotated by angle."""
     cos, sin = math.cos(angle) * size / side, math.sin(angle) * size / side
     half = side / 2
     x, y = center
@@ -59,7 +59,7 @@ def picture_from_crop(center: np.ndarray, size: float, angle: float, side: int) 
 
 
 def unit(vectors: np.ndarray) -> np.ndarray:
-    """Scale vectors (..., 3) to length 1; a zero vector stays zero."""
+    """Normalise vectors (..., 3) to length 1; a zero vector stays zero."""
     return vectors / np.sqrt(np.maximum((vectors * vectors).sum(-1, keepdims=True), 1e-24))
 
 
@@ -76,7 +76,7 @@ def angle_between(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def rotation_matrices(rotation_vectors: np.ndarray) -> np.ndarray:
-    """Rodrigues: rotation vectors (..., 3), radians, to matrices (..., 3, 3)."""
+    """Convert rotation vectors (axis-angle) (..., 3), radians, to rotation matrices (..., 3, 3): Rodrigues' formula."""
     angle = np.sqrt((rotation_vectors**2).sum(-1))[..., None, None]
     K = skew(rotation_vectors)
     small = angle < 1e-6
@@ -87,7 +87,7 @@ def rotation_matrices(rotation_vectors: np.ndarray) -> np.ndarray:
 
 
 def rotation_vectors(matrices: np.ndarray) -> np.ndarray:
-    """Matrices (..., 3, 3) to rotation vectors (..., 3), radians, at most pi long."""
+    """Convert rotation matrices (..., 3, 3) to rotation vectors (axis-angle) (..., 3), radians, at most pi long."""
     q = quaternions(matrices)
     q = np.where(q[..., 3:] < 0, -q, q)
     sin = np.sqrt((q[..., :3] ** 2).sum(-1, keepdims=True))
@@ -96,9 +96,9 @@ def rotation_vectors(matrices: np.ndarray) -> np.ndarray:
 
 
 def quaternions(matrices: np.ndarray) -> np.ndarray:
-    """Matrices (..., 3, 3) to unit quaternions (..., 4) in the order x y z w.
+    """Convert rotation matrices (..., 3, 3) to unit quaternions (..., 4), order x y z w.
 
-    4 q q^T is linear in the matrix; its column with the largest diagonal entry gives q without a small divisor.
+    4 q q^T is linear in the matrix; its column with the largest diagonal entry avoids division by a small number.
     """
     m = matrices
     x, y, z = m[..., 0, 0], m[..., 1, 1], m[..., 2, 2]
@@ -107,7 +107,7 @@ def quaternions(matrices: np.ndarray) -> np.ndarray:
     outer[..., 2, 2], outer[..., 3, 3] = 1 - x - y + z, 1 + x + y + z
     for a, b, c in ((0, 1, 2), (0, 2, 1), (1, 2, 0)):
         outer[..., a, b] = outer[..., b, a] = m[..., a, b] + m[..., b, a]
-        sign = -1 if c == 1 else 1
+        sign = -1 if c == 1 else 1  # (0, 2, 1) is an odd permutation
         outer[..., c, 3] = outer[..., 3, c] = sign * (m[..., b, a] - m[..., a, b])
     best = np.einsum("...ii->...i", outer).argmax(-1)
     q = (outer * np.eye(4)[best][..., None]).sum(-2)
@@ -115,7 +115,7 @@ def quaternions(matrices: np.ndarray) -> np.ndarray:
 
 
 def skew(vectors: np.ndarray) -> np.ndarray:
-    """The matrices (..., 3, 3) whose product with a vector is the cross product with vectors (..., 3)."""
+    """Skew-symmetric (cross product) matrices (..., 3, 3) of vectors (..., 3)."""
     K = np.zeros((*vectors.shape, 3))
     K[..., 2, 1], K[..., 0, 2], K[..., 1, 0] = vectors[..., 0], vectors[..., 1], vectors[..., 2]
     K[..., 1, 2], K[..., 2, 0], K[..., 0, 1] = -vectors[..., 0], -vectors[..., 1], -vectors[..., 2]
@@ -123,24 +123,24 @@ def skew(vectors: np.ndarray) -> np.ndarray:
 
 
 def swing(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """The shortest rotations (..., 3, 3) that take directions a (..., 3) to directions b (..., 3).
+    """Shortest rotations (..., 3, 3) from directions a (..., 3) to directions b (..., 3): the swing.
 
-    For opposite directions, where no shortest one exists, it is half a turn about some axis across a.
+    Opposite directions have no unique one: a rotation by 180 degrees about an axis perpendicular to a.
     """
     a, b = unit(a), unit(b)
     cos = (a * b).sum(-1)
     K = skew(cross(a, b))
-    turn = np.eye(3) + K + K @ K / np.maximum(1 + cos, 1e-9)[..., None, None]
+    rotation = np.eye(3) + K + K @ K / np.maximum(1 + cos, 1e-9)[..., None, None]
     opposite = cos < -1 + 1e-7
     if not opposite.any():
-        return turn
+        return rotation
     axis = unit(cross(a, np.eye(3)[np.abs(a).argmin(-1)]))
     half_turn = 2 * axis[..., :, None] * axis[..., None, :] - np.eye(3)
-    return np.where(opposite[..., None, None], half_turn, turn)
+    return np.where(opposite[..., None, None], half_turn, rotation)
 
 
 def frame(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Right-handed orthonormal axes as columns (..., 3, 3): first kept, second made perpendicular to it, then their cross."""
+    """Right-handed orthonormal axes as columns (..., 3, 3), by Gram-Schmidt of first and second, then their cross product."""
     x = unit(first)
     y = unit(second - x * (x * second).sum(-1, keepdims=True))
     return np.stack([x, y, cross(x, y)], -1)

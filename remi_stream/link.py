@@ -1,7 +1,7 @@
-"""How messages travel between processes; the only file that imports zmq.
+"""ZeroMQ transport: links with credit-based flow control, the bus, the control socket. Nothing else imports zmq.
 
-A consumer binds a Receiver, producers connect Senders; mailbox.py decides who may send what. The relay publishes on a Publisher,
-anything may listen with a Subscriber. Every socket is closed with a linger and the context is destroyed, or exit would hang.
+A consumer binds a Receiver, producers connect Senders; outbox and inbox (mailbox.py) control the flow. The relay publishes with
+a Publisher, clients use a Subscriber. Every socket is closed with a linger and the context destroyed, or exit would hang.
 """
 
 from __future__ import annotations
@@ -22,7 +22,9 @@ from remi_stream.messages import Frame, Message, View, Wire
 from remi_stream.topics import BUS, FACTS, Topic
 
 LINGER_MS = 500
+"""Time that a closed socket may still send queued messages, ms."""
 BUS_HWM = 200
+"""ZeroMQ high-water mark: messages queued per subscriber; later ones are lost."""
 NEWEST_MAX_AGE_S = 1.0
 
 M = TypeVar("M")
@@ -31,29 +33,29 @@ _HELLO, _NEWS, _BYE, _MESSAGE = b"h", b"n", b"b", b"m"
 
 
 class Context:
-    """The sockets of this process; `close` closes them all and never hangs."""
+    """ZeroMQ context of this process; `close` closes all sockets without blocking."""
 
     def __init__(self) -> None:
         self._zmq = zmq.Context()
 
     def socket(self, kind: int) -> zmq.Socket[bytes]:
-        """A new socket that this context will close."""
+        """Create a socket that this context will close."""
         return self._zmq.socket(kind)
 
     def close(self) -> None:
-        """Close every socket; what a closed Sender still has queued gets half a second to leave."""
+        """Close every socket; those already closed with a linger still send what they have queued."""
         self._zmq.destroy(linger=0)
 
 
 def endpoint(folder: Path, topic: str, consumer: str) -> str:
-    """Where the consumer of a topic binds."""
+    """ZeroMQ address that the consumer of a topic binds."""
     return f"ipc://{folder}/{topic}.{consumer}"
 
 
 class Sender(Generic[M]):
-    """A producer's end of a link. camera: whose messages these are, or "" for several.
+    """Producer's end of a link. camera: camera of all its messages, or "" for several cameras.
 
-    render: makes the view of a frame that the consumer asked for. on_sent: hears of every message that the consumer took.
+    render: renders the requested view of a frame. on_sent: called with every message that was sent.
     """
 
     def __init__(
@@ -78,43 +80,44 @@ class Sender(Generic[M]):
         self._next_hello = 0.0
         self._announced = False
         self.socket = context.socket(zmq.DEALER)
+        # unique per life: the receiver must not mistake a restarted producer for the old one
         self.socket.setsockopt(zmq.IDENTITY, f"{reason}-{os.getpid()}-".encode() + os.urandom(4))
         self.socket.setsockopt(zmq.RECONNECT_IVL, 50)
         self.socket.connect(address)
 
     def put(self, message: M) -> None:
-        """Send the message as soon as the consumer allows it."""
+        """Queue a message; it is sent as soon as there is credit."""
         self.outbox.put(message)
         self.pump(time.monotonic())
 
     @property
     def full(self) -> bool:
-        """Whether a lossless producer has to wait before the next put."""
+        """Whether a lossless producer must wait before the next put."""
         return self.lossless and self.outbox.full()
 
     @property
     def empty(self) -> bool:
-        """Whether everything was taken."""
+        """Whether no message is queued."""
         return len(self.outbox) == 0
 
     def pump(self, now: float) -> None:
-        """Read credits, send what they allow, say hello twice a second."""
+        """Read credits, send what they allow, announce this producer twice a second."""
         while self.socket.poll(0):
             self.outbox.allow(msgspec.msgpack.decode(self.socket.recv(), type=Credit))
         if now >= self._next_hello:
             self._next_hello = now + RENEW_S
             self._send([_HELLO, msgspec.msgpack.encode((self._camera, self.outbox.sent, not self.empty))])
-        while (taken := self.outbox.take()) is not None:
+        while (item := self.outbox.take()) is not None:
             self._announced = False
-            self._send_message(*taken)
+            self._send_message(*item)
             if self._on_sent:
-                self._on_sent(taken[1])
+                self._on_sent(item[1])
         if not self.empty and not self._announced and self.topic.delivery == "live":
             self._announced = True
             self._send([_NEWS])
 
     def close(self, wait: bool) -> None:
-        """Tell the consumer that nothing more will come. wait: what is queued has half a second to leave."""
+        """Announce the end to the consumer. wait: allow queued messages half a second to be sent."""
         self._send([_BYE])
         self.socket.close(linger=LINGER_MS if wait else 0)
 
@@ -125,11 +128,12 @@ class Sender(Generic[M]):
         self._send([_MESSAGE, serial.to_bytes(8, "little"), *self._wire.encode(message)])
 
     def _send(self, parts: list[Any]) -> None:
+        # below 64 kB a copy is cheaper than tracking a shared buffer
         self.socket.send_multipart(parts, copy=sum(map(len, parts)) < 65536)
 
 
 class Receiver(Generic[M]):
-    """A consumer's end of a link, for any number of producers that come and go."""
+    """Consumer's end of a link, for any number of producers that connect and disconnect."""
 
     def __init__(self, context: Context, address: str, topic: Topic, *, reason: str, one_at_a_time: bool = False) -> None:
         self.topic = topic
@@ -141,44 +145,44 @@ class Receiver(Generic[M]):
         self._arrived: deque[M] = deque()
         self._skipped: Counter[tuple[str, int, str]] = Counter()
         self.socket = context.socket(zmq.ROUTER)
-        self.socket.setsockopt(zmq.ROUTER_HANDOVER, 1)
+        self.socket.setsockopt(zmq.ROUTER_HANDOVER, 1)  # a producer that reconnects replaces its old connection
         self._address = address
         _bind(self.socket, address)
 
     def take(self) -> M | None:
-        """Give the next message that has arrived."""
+        """Next message that has arrived, or None."""
         return self._arrived.popleft() if self._arrived else None
 
     def pump(self, now: float) -> None:
         """Read everything that has arrived."""
         while self.socket.poll(0):
-            who, kind, *parts = self.socket.recv_multipart(copy=False)
-            self._read(who.bytes, kind.bytes, parts, now)
+            producer, kind, *parts = self.socket.recv_multipart(copy=False)
+            self._read(producer.bytes, kind.bytes, parts, now)
 
     def ask(self, now: float, request: Callable[[str], Request] | None = None) -> None:
         """Grant the credits that are due; a live consumer calls this only when it is free."""
-        for who, credit in self.inbox.grants(now, request):
-            self.socket.send_multipart([who, msgspec.msgpack.encode(credit)])  # type: ignore[list-item]
+        for producer, credit in self.inbox.grants(now, request):
+            self.socket.send_multipart([producer, msgspec.msgpack.encode(credit)])  # type: ignore[list-item]
 
     def close(self) -> None:
-        """Unbind; the file of the socket goes with it."""
+        """Unbind, which removes the socket file."""
         self.socket.close(linger=0)
 
-    def _read(self, who: bytes, kind: bytes, parts: list[Any], now: float) -> None:
+    def _read(self, producer: bytes, kind: bytes, parts: list[Any], now: float) -> None:
         if kind == _HELLO:
             camera, sent, waiting = msgspec.msgpack.decode(parts[0].buffer, type=tuple[str, int, bool])
-            self.inbox.hello(who, camera, sent, waiting, now)
+            self.inbox.hello(producer, camera, sent, waiting, now)
         elif kind == _NEWS:
-            self.inbox.news(who)
+            self.inbox.news(producer)
         elif kind == _BYE:
-            self.inbox.bye(who)
+            self.inbox.bye(producer)
         else:
             message = self._wire.decode([part.buffer for part in parts[1:]])
-            asked = self.inbox.arrived(who, int.from_bytes(parts[0].bytes, "little"), now)
-            self._accept(message, asked or not self.live)
+            has_credit = self.inbox.arrived(producer, int.from_bytes(parts[0].bytes, "little"), now)
+            self._accept(message, has_credit or not self.live)
 
-    def _accept(self, message: M, asked: bool) -> None:
-        if not asked:
+    def _accept(self, message: M, has_credit: bool) -> None:
+        if not has_credit:
             self.unasked += 1
             if isinstance(message, Message):
                 for reason, count in {**message.skipped, self._reason: 1}.items():
@@ -190,47 +194,47 @@ class Receiver(Generic[M]):
 
 
 class Publisher:
-    """The bus: everybody who listens gets everything, slow listeners lose messages and nobody waits for them."""
+    """The bus: publishes to all subscribers without waiting; slow subscribers lose messages."""
 
     def __init__(self, context: Context, port: int, host: str = "127.0.0.1") -> None:
         self.socket = context.socket(zmq.XPUB)
         self.socket.setsockopt(zmq.SNDHWM, BUS_HWM)
-        self.socket.setsockopt(zmq.XPUB_VERBOSER, 1)
+        self.socket.setsockopt(zmq.XPUB_VERBOSER, 1)  # also report repeated subscriptions
         self._wires: dict[str, Wire[Any]] = {name: Wire(kind) for name, kind in BUS.items()}
-        self._facts: dict[bytes, list[Any]] = {}
-        self._listeners: Counter[bytes] = Counter()
+        self._last_values: dict[bytes, list[Any]] = {}
+        self._subscriptions: Counter[bytes] = Counter()
         _bind(self.socket, f"tcp://{host}:{port}")
 
     def publish(self, topic: str, message: Any) -> None:
-        """Send the message as "bodies/<camera>" and the like."""
+        """Publish a message; topic: "bodies/<camera>" etc."""
         kind = topic.split("/", 1)[0]
         parts = [topic.encode(), *self._wires[kind].encode(message)]
         if kind in FACTS:
-            self._facts[parts[0]] = parts
+            self._last_values[parts[0]] = parts
         self.socket.send_multipart(parts)
 
     def close(self) -> None:
-        """Stop publishing; listeners that still read have half a second to get the last messages."""
+        """Stop publishing; queued messages have half a second to be sent."""
         self.socket.close(linger=LINGER_MS)
 
     def heard(self, topic: str) -> bool:
-        """Whether somebody listens to this topic."""
-        return any(topic.encode().startswith(prefix) for prefix, count in self._listeners.items() if count > 0)
+        """Whether this topic has a subscriber."""
+        return any(topic.encode().startswith(prefix) for prefix, count in self._subscriptions.items() if count > 0)
 
     def pump(self) -> None:
-        """Serve new listeners: send them the facts they asked for."""
+        """Process subscriptions; new ones get the cached last messages of their topics."""
         while self.socket.poll(0):
             event = self.socket.recv()
             if event[:1] != b"\x01":
-                self._listeners[event[1:]] -= 1
+                self._subscriptions[event[1:]] -= 1
                 continue
-            self._listeners[event[1:]] += 1
-            for topic in [topic for topic in self._facts if topic.startswith(event[1:])]:
-                self.socket.send_multipart(self._facts[topic])
+            self._subscriptions[event[1:]] += 1
+            for topic in [topic for topic in self._last_values if topic.startswith(event[1:])]:
+                self.socket.send_multipart(self._last_values[topic])
 
 
 class Subscriber:
-    """A listener on the bus."""
+    """Subscriber of the bus."""
 
     def __init__(self, context: Context, port: int, topics: Iterable[str] = ("",), host: str = "127.0.0.1") -> None:
         self.socket = context.socket(zmq.SUB)
@@ -242,7 +246,7 @@ class Subscriber:
         self.socket.connect(f"tcp://{host}:{port}")
 
     def hear(self, topics: Iterable[str]) -> None:
-        """Listen to these topics from now on, and to no others; each stands for all that begin like it."""
+        """Replace the subscriptions; topics are prefixes."""
         wanted = set(topics)
         for topic in wanted - self._topics:
             self.socket.setsockopt(zmq.SUBSCRIBE, topic.encode())
@@ -251,7 +255,7 @@ class Subscriber:
         self._topics = wanted
 
     def read(self, timeout_s: float) -> tuple[str, Any] | None:
-        """Wait for the next message and give (topic, message); None when none comes in time."""
+        """Receive the next message as (topic, message); None after the timeout."""
         if not self.socket.poll(int(timeout_s * 1000)):
             return None
         topic, *parts = self.socket.recv_multipart()
@@ -259,7 +263,7 @@ class Subscriber:
         return name, self._wires[name.split("/", 1)[0]].decode(parts)
 
     def newest(self, timeout_s: float) -> dict[str, Any]:
-        """Drain what has come and give the newest message of each topic, without bodies that are older than a second."""
+        """Read all queued messages and return the newest of each topic, without frame messages older than a second."""
         found: dict[str, Any] = {}
         item = self.read(timeout_s)
         while item is not None:
@@ -274,7 +278,7 @@ class Subscriber:
 
 
 class ControlServer:
-    """The relay's end of the control socket: one JSON-like map in, one out."""
+    """Server of the control socket (REP): one MessagePack map in, one out."""
 
     def __init__(self, context: Context, port: int, answer: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
         self._answer = answer
@@ -282,25 +286,24 @@ class ControlServer:
         _bind(self.socket, f"tcp://127.0.0.1:{port}")
 
     def pump(self) -> None:
-        """Answer what was asked."""
+        """Answer pending requests."""
         while self.socket.poll(0):
             try:
-                asked = msgspec.msgpack.decode(self.socket.recv(), type=dict[str, Any])
-                reply = self._answer(asked)
+                reply = self._answer(msgspec.msgpack.decode(self.socket.recv(), type=dict[str, Any]))
             except (msgspec.MsgspecError, RemiError) as error:
                 reply = {"error": str(error)}
             self.socket.send(msgspec.msgpack.encode(reply))
 
 
 def ask_control(port: int, question: dict[str, Any], timeout_s: float = 2.0) -> dict[str, Any]:
-    """Ask a running daemon. Raises RemiError when none answers."""
+    """Send a request to the control socket of a daemon and return its reply. Raises RemiError on error or timeout."""
     context = Context()
     try:
         socket = context.socket(zmq.REQ)
         socket.connect(f"tcp://127.0.0.1:{port}")
         socket.send(msgspec.msgpack.encode(question))
         if not socket.poll(int(timeout_s * 1000)):
-            raise RemiError(f"No remi-stream answers on 127.0.0.1:{port}. Start one (remi-stream demo) or name it with --name")
+            raise RemiError(f"No remi-stream answers on 127.0.0.1:{port}. Start one (remi-stream demo) or select it with --name")
         reply: dict[str, Any] = msgspec.msgpack.decode(socket.recv())
     finally:
         context.close()
@@ -310,17 +313,17 @@ def ask_control(port: int, question: dict[str, Any], timeout_s: float = 2.0) -> 
 
 
 class Waiter:
-    """Sleeps until something arrives on one of the sockets or file descriptors."""
+    """Polls sockets and file descriptors."""
 
     def __init__(self) -> None:
         self._poller = zmq.Poller()
 
     def watch(self, what: zmq.Socket[bytes] | int) -> None:
-        """Wake up when this becomes readable."""
+        """Register a socket or file descriptor for reading."""
         self._poller.register(what, zmq.POLLIN)
 
     def wait(self, timeout_s: float) -> None:
-        """Sleep at most this long."""
+        """Wait until one is readable, or the timeout."""
         self._poller.poll(max(0, int(timeout_s * 1000)))
 
 

@@ -1,4 +1,4 @@
-"""Log lines: state changes, once each, with the stage's name; text for people or JSON for machines."""
+"""Logging as text or JSON lines, each with the stage's name."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 
 class Line(logging.Formatter):
-    """One line a record: "17:03:21 pose     message", or a JSON object."""
+    """Formats a record as one line, "17:03:21 pose     message", or as a JSON object."""
 
     def __init__(self, stage: str, style: str) -> None:
         super().__init__()
@@ -19,30 +19,30 @@ class Line(logging.Formatter):
         self.style = style
 
     def format(self, record: logging.LogRecord) -> str:
-        """Give the line; a traceback follows on lines of its own, or as a field of the JSON object."""
-        fault = "".join(traceback.format_exception(*record.exc_info)).rstrip() if record.exc_info else ""
+        """Format a record; a traceback follows on lines of its own, or as a field of the JSON object."""
+        trace = "".join(traceback.format_exception(*record.exc_info)).rstrip() if record.exc_info else ""
         if self.style == "json":
             fields = {"time": record.created, "level": record.levelname.lower(), "stage": self.stage}
-            return json.dumps({**fields, "message": record.getMessage(), **({"traceback": fault} if fault else {})})
+            return json.dumps({**fields, "message": record.getMessage(), **({"traceback": trace} if trace else {})})
         clock = time.strftime("%H:%M:%S", time.localtime(record.created))
         level = "" if record.levelno <= logging.INFO else f"{record.levelname.lower()}: "
-        return f"{clock} {self.stage:<9} {level}{record.getMessage()}" + (f"\n{fault}" if fault else "")
+        return f"{clock} {self.stage:<9} {level}{record.getMessage()}" + (f"\n{trace}" if trace else "")
 
 
 class Through(logging.Handler):
-    """Gives each finished line to a function."""
+    """Passes each formatted line to a function."""
 
     def __init__(self, write: Callable[[str], None]) -> None:
         super().__init__()
         self._write = write
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Pass the line on."""
+        """Format a record and pass it on."""
         self._write(self.format(record))
 
 
 def start_log(stage: str, style: str, write: Callable[[str], None] | None = None) -> logging.Logger:
-    """Send this process's log to stderr, or line by line to a function."""
+    """Configure logging of this process, to stderr or line by line to a function."""
     handler = Through(write) if write else logging.StreamHandler(sys.stderr)
     handler.setFormatter(Line(stage, style))
     logger = logging.getLogger("remi_stream")

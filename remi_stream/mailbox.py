@@ -1,8 +1,8 @@
-"""Who may send what, and what is dropped when nobody takes it: the two ends of a link, without sockets and without a clock.
+"""Credit-based flow control of a link: outbox and inbox, without sockets and without a clock.
 
-The consumer grants credits, the producer spends them. A message has a serial number, 1, 2, 3, ... per producer; a credit says
-"I have seen up to `received`, send up to `upto`". A credit that is repeated changes nothing; a credit or message that is lost
-is made good by the next renewal, half a second later.
+The consumer grants credits, the producer spends them. Messages have serial numbers 1, 2, 3, ... per producer; a credit means
+"received up to `received`, may send up to `upto`". Credits are idempotent; a lost credit or message is recovered by the next
+renewal, half a second later.
 """
 
 from __future__ import annotations
@@ -16,33 +16,41 @@ import msgspec
 from remi_stream.messages import Message, View
 
 RENEW_S = 0.5
+"""Interval of credit renewals and of the producers' announcements, s."""
 FORGET_S = 2.0
+"""Time without a message after which a producer is removed, s: four missed announcements."""
 PATIENCE_S = 0.05
+"""Time that a one-at-a-time consumer waits for a producer to answer a credit before it serves the next one, s."""
 
 M = TypeVar("M")
 
 
 class Credit(msgspec.Struct, frozen=True):
-    """Leave to send messages up to serial number `upto`, in the view that is wanted."""
+    """Permission to send messages."""
 
     received: int
+    """Highest serial number received."""
     upto: int
+    """Highest serial number that may be sent."""
     renewal: bool = False
+    """Repeats a credit that was not answered: messages sent before it count as lost."""
     view: View | None = None
+    """Requested view of the frame."""
 
 
 class Request(NamedTuple):
-    """What a stage wants next from a camera: the view, and not before which monotonic second."""
+    """A stage's request for the next frame of a camera."""
 
     view: View | None = None
     not_before: float = 0.0
+    """Earliest time, monotonic s."""
 
 
 class Outbox(Generic[M]):
-    """A producer's end: what waits for one consumer, at most `depth` messages of each camera.
+    """Producer's queue for one consumer: at most `depth` messages per camera.
 
-    When it is full the oldest message of that camera goes, and is counted: the next message of the same camera and epoch
-    carries the count in `skipped` under `reason`, together with what the dropped one carried itself.
+    When full it drops the oldest message of that camera and counts it: the next message of the same camera and epoch
+    carries the count in `skipped` under `reason`, together with the counts that the dropped message carried.
     """
 
     def __init__(self, depth: int, reason: str) -> None:
@@ -52,58 +60,58 @@ class Outbox(Generic[M]):
         self.dropped = 0
         self.view: View | None = None
         self._upto = 0
-        self._waiting: deque[M] = deque()
+        self._queue: deque[M] = deque()
         self._skipped: Counter[tuple[str, int, str]] = Counter()
 
     def put(self, message: M) -> None:
-        """Add a message; drop the camera's oldest one if there are too many."""
-        same = [waiting for waiting in self._waiting if _camera(waiting) == _camera(message)]
+        """Queue a message; drop the oldest of its camera if there are too many."""
+        same = [queued for queued in self._queue if _camera(queued) == _camera(message)]
         if len(same) >= self.depth:
             self._drop(same[0])
-        self._waiting.append(message)
+        self._queue.append(message)
 
     def full(self) -> bool:
-        """Whether the next put may drop something; a lossless producer waits until it is not."""
-        return len(self._waiting) >= self.depth
+        """Whether the next put may drop a message; a lossless producer then waits."""
+        return len(self._queue) >= self.depth
 
     def allow(self, credit: Credit) -> None:
-        """Take a credit. A renewal is counted from what was sent: what the consumer has not seen by now is lost."""
+        """Process a credit. A renewal counts from the messages sent: those not received by then are lost."""
         start = self.sent if credit.renewal else credit.received
         self._upto = start + credit.upto - credit.received
         self.view = credit.view
 
     def take(self) -> tuple[int, M] | None:
-        """Give (serial, message) if there is one and a credit for it."""
-        if not self._waiting or self.sent >= self._upto:
+        """Remove the next message, as (serial, message); None without message or credit."""
+        if not self._queue or self.sent >= self._upto:
             return None
         self.sent += 1
-        return self.sent, self._with_books(self._waiting.popleft())
+        return self.sent, self._with_skipped(self._queue.popleft())
 
     def __len__(self) -> int:
-        return len(self._waiting)
+        return len(self._queue)
 
     def _drop(self, message: M) -> None:
         self.dropped += 1
-        self._waiting.remove(message)
+        self._queue.remove(message)
         if isinstance(message, Message):
             for reason, count in {**message.skipped}.items():
                 self._skipped[message.camera, message.epoch, reason] += count
             self._skipped[message.camera, message.epoch, self.reason] += 1
 
-    def _with_books(self, message: M) -> M:
+    def _with_skipped(self, message: M) -> M:
         if not isinstance(message, Message):
             return message
         return add_skipped(message, take_skipped(self._skipped, message))
 
 
-def take_skipped(books: Counter[tuple[str, int, str]], message: Message) -> dict[str, int]:
-    """Take out of the books what belongs to the message's camera and epoch, as {reason: count}."""
-    keys = [key for key in books if key[:2] == (message.camera, message.epoch)]
-    return {key[2]: books.pop(key) for key in keys}
+def take_skipped(counts: Counter[tuple[str, int, str]], message: Message) -> dict[str, int]:
+    """Remove the counts of the message's camera and epoch from `counts`, and return them as {reason: count}."""
+    keys = [key for key in counts if key[:2] == (message.camera, message.epoch)]
+    return {key[2]: counts.pop(key) for key in keys}
 
 
 def add_skipped(message: Any, skipped: dict[str, int]) -> Any:
-    """Give the message with these counts added to its `skipped`."""
+    """Copy of the message with these counts added to its `skipped`."""
     if not skipped:
         return message
     return msgspec.structs.replace(message, skipped=dict(Counter(message.skipped) + Counter(skipped)))
@@ -114,7 +122,7 @@ def _camera(message: object) -> object:
 
 
 class _Peer:
-    """What a consumer knows of one producer."""
+    """A consumer's state of one producer."""
 
     def __init__(self, camera: str, received: int, now: float) -> None:
         self.camera = camera
@@ -129,10 +137,10 @@ class _Peer:
 
 
 class Inbox:
-    """A consumer's end: which producers there are and who may send next.
+    """Consumer's end: the known producers, and which may send next.
 
-    window: how many messages may be under way from a producer. one_at_a_time: of several producers, grant only to the least
-    recently served one that has announced news (a CPU that serves many cameras), and to the next one if it does not answer.
+    window: messages allowed in transit per producer. one_at_a_time: of several producers, grant credit only to the least
+    recently served one that has announced a message (one CPU that serves many cameras), to the next if it does not answer.
     """
 
     def __init__(self, window: int = 1, one_at_a_time: bool = False) -> None:
@@ -142,67 +150,67 @@ class Inbox:
 
     @property
     def cameras(self) -> list[str]:
-        """The cameras of the producers that are alive."""
+        """Cameras of the known producers."""
         return [peer.camera for peer in self._peers.values()]
 
-    def hello(self, who: Hashable, camera: str, sent: int, waiting: bool, now: float) -> None:
-        """A producer says that it is there, how many messages it has sent so far, and whether it has news."""
-        peer = self._peers.get(who)
+    def hello(self, producer: Hashable, camera: str, sent: int, waiting: bool, now: float) -> None:
+        """Register or refresh a producer: messages sent so far, and whether more are queued."""
+        peer = self._peers.get(producer)
         if peer is None:
-            self._peers[who] = peer = _Peer(camera, sent, now)
+            self._peers[producer] = peer = _Peer(camera, sent, now)
         peer.heard_at = now
         peer.has_news = waiting
 
-    def news(self, who: Hashable) -> None:
-        """A producer without credit says that it has something."""
-        if who in self._peers:
-            self._peers[who].has_news = True
+    def news(self, producer: Hashable) -> None:
+        """Note that a producer without credit has a message queued."""
+        if producer in self._peers:
+            self._peers[producer].has_news = True
 
-    def bye(self, who: Hashable) -> None:
-        """A producer leaves."""
-        self._peers.pop(who, None)
+    def bye(self, producer: Hashable) -> None:
+        """Remove a producer."""
+        self._peers.pop(producer, None)
 
-    def arrived(self, who: Hashable, serial: int, now: float) -> bool:
-        """Note a message; False if it was not asked for (it answers a credit of an earlier life, or was asked for twice)."""
-        peer = self._peers.get(who)
+    def arrived(self, producer: Hashable, serial: int, now: float) -> bool:
+        """Count a message; False if no credit allowed it (a credit from before a restart, or a repeated one)."""
+        peer = self._peers.get(producer)
         if peer is None:
             return False
-        asked = peer.received < serial <= peer.upto
+        has_credit = peer.received < serial <= peer.upto
         peer.received = max(peer.received, serial)
         peer.upto = max(peer.upto, peer.received)
         peer.heard_at = peer.served_at = now
         peer.has_news = False
-        return asked
+        return has_credit
 
     def grants(self, now: float, request: Callable[[str], Request] | None = None) -> list[tuple[Hashable, Credit]]:
-        """Give the credits to send now: new ones, and those out for half a second once more."""
-        self._forget(now)
-        wanted = {who: request(peer.camera) if request else Request() for who, peer in self._peers.items()}
+        """Credits to send now: new ones, and renewals of those unanswered for half a second."""
+        self._remove_stale(now)
+        wanted = {key: request(peer.camera) if request else Request() for key, peer in self._peers.items()}
         granted = []
-        for who in self._chosen([who for who, want in wanted.items() if want.not_before <= now], now):
-            peer = self._peers[who]
+        for key in self._select([key for key, want in wanted.items() if want.not_before <= now], now):
+            peer = self._peers[key]
             peer.upto, peer.granted_at = peer.received + self.window, now
-            granted.append((who, Credit(peer.received, peer.upto, False, wanted[who].view)))
+            granted.append((key, Credit(peer.received, peer.upto, False, wanted[key].view)))
         return granted + self._renewals(now, wanted)
 
-    def _chosen(self, ready: list[Hashable], now: float) -> list[Hashable]:
-        """Who gets a new credit: whoever used up half of the last one, or only the one whose turn it is."""
-        hungry = [who for who in ready if 2 * (self._peers[who].upto - self._peers[who].received) < self.window]
+    def _select(self, ready: list[Hashable], now: float) -> list[Hashable]:
+        """Producers that get a new credit: those that used half of the last one; with one_at_a_time only the next in turn."""
+        eligible = [key for key in ready if 2 * (self._peers[key].upto - self._peers[key].received) < self.window]
         if not self.one_at_a_time or len(self._peers) == 1:
-            return hungry
+            return eligible
         if any(peer.outstanding and now - peer.granted_at < PATIENCE_S for peer in self._peers.values()):
             return []
-        news = [who for who in hungry if self._peers[who].has_news]
-        return sorted(news, key=lambda who: self._peers[who].served_at)[:1]
+        news = [key for key in eligible if self._peers[key].has_news]
+        return sorted(news, key=lambda key: self._peers[key].served_at)[:1]
 
     def _renewals(self, now: float, wanted: dict[Hashable, Request]) -> list[tuple[Hashable, Credit]]:
         renewed = []
-        for who, peer in self._peers.items():
+        for key, peer in self._peers.items():
             if peer.outstanding and now - peer.granted_at >= RENEW_S:
                 peer.granted_at = now
-                renewed.append((who, Credit(peer.received, peer.upto, True, wanted[who].view)))
+                renewed.append((key, Credit(peer.received, peer.upto, True, wanted[key].view)))
         return renewed
 
-    def _forget(self, now: float) -> None:
-        for who in [who for who, peer in self._peers.items() if now - peer.heard_at > FORGET_S]:
-            del self._peers[who]
+    def _remove_stale(self, now: float) -> None:
+        for key in [key for key, peer in self._peers.items() if now - peer.heard_at > FORGET_S]:
+            del self._peers[key]

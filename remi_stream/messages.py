@@ -1,8 +1,8 @@
-"""What travels between processes: every message, its fields, shapes and units.
+"""Messages between processes: fields, shapes, units, and their MessagePack encoding.
 
-Messages are frozen and checked when they are made, also when they are decoded. On the wire a message is MessagePack (a map
-by field name); an array is `[dtype, shape, bin]`, little-endian. An array of more than 64 kB travels as a part of its own,
-and `bin` is then the number of that part. docs/protocol.md says the same to people who write clients.
+Messages are frozen, and validated when created or decoded. On the wire a message is a MessagePack map by field name; an array
+is `[dtype, shape, bin]`, little-endian. An array over 64 kB travels as a ZeroMQ part of its own, and `bin` is then the number of
+that part. docs/protocol.md describes the protocol for clients.
 """
 
 from __future__ import annotations
@@ -13,49 +13,55 @@ import msgspec
 import numpy as np
 
 SCHEMA: Literal[1] = 1
+"""Version of the message schema; a change of meaning increments it, an optional new field does not."""
 PART_BYTES = 65536
+"""Larger arrays travel as ZeroMQ parts of their own, without a copy into the MessagePack map."""
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True, eq=False):
-    """What every message about a camera's frame carries.
-
-    camera: the camera's name. epoch: random number of this start of its capture process. frame_id: 0, 1, 2, ... within the
-    epoch, without gaps at the camera. captured_at: seconds on the capturing host's monotonic clock.
-    skipped: frames of this epoch that were lost since the previous message of this kind, as {"stage/reason": count}.
-    """
+    """Base of all messages about one frame of a camera."""
 
     schema: Literal[1] = SCHEMA
     camera: str
+    """Camera's name."""
     epoch: int
+    """Random number of this life of the capture process."""
     frame_id: int
+    """0, 1, 2, ... within the epoch, without gaps at the camera."""
     captured_at: float
+    """Time of capture, s, monotonic clock of the capturing host."""
     stamps: dict[str, float] = {}
+    """Time of each hop, s, same clock."""
     skipped: dict[str, int] = {}
+    """Frames of this epoch dropped since the previous message of this type, as {"stage/reason": count}."""
 
 
 class View(msgspec.Struct, frozen=True):
-    """A part of a picture that a consumer asks for: rectangle x0 y0 x1 y1 in px (None: all) and the longest side it wants."""
+    """The part and size of a frame that a consumer requests."""
 
     rectangle: tuple[float, float, float, float] | None = None
+    """x0 y0 x1 y1, px of the full image; None: all of it."""
     longest_side: int | None = None
+    """Maximum of width and height, px; None: full resolution."""
     encoding: Literal["bgr8", "jpeg"] = "bgr8"
 
 
 class Frame(Message, frozen=True, kw_only=True, eq=False):
-    """A picture: image (H, W, 3) uint8 BGR, or (n,) uint8 JPEG bytes.
-
-    size: (width, height) px of the full picture. rectangle: the part of it that image shows, x0 y0 x1 y1 px.
-    pts: the stream's own time, s. clock: boot id of the host whose clock captured_at is on.
-    intrinsics: fx, fy, cx, cy px, if they are known.
-    """
+    """An image of a camera."""
 
     image: np.ndarray
+    """(H, W, 3) uint8 BGR, or (n,) uint8 JPEG bytes."""
     size: tuple[int, int]
+    """Width, height of the full image, px."""
     rectangle: tuple[float, float, float, float]
+    """Part of the full image that `image` shows: x0 y0 x1 y1, px."""
     encoding: Literal["bgr8", "jpeg"] = "bgr8"
     pts: float = 0.0
+    """Presentation timestamp of the stream, s."""
     clock: str = ""
+    """Boot id of the host whose clock `captured_at` uses."""
     intrinsics: tuple[float, float, float, float] | None = None
+    """fx, fy, cx, cy, px; None: not calibrated."""
 
     def __post_init__(self) -> None:
         if self.encoding == "bgr8":
@@ -65,15 +71,14 @@ class Frame(Message, frozen=True, kw_only=True, eq=False):
 
 
 class Detections(Message, frozen=True, kw_only=True, eq=False):
-    """People found in one frame.
-
-    boxes_xyxy: (N, 4) float32, px, full picture: tight, whole body, not squared. scores: (N,) float32 in [0, 1].
-    searched_xyxy: (M, 4) float32, px: the regions that were looked at; only there is "nothing" evidence of absence.
-    """
+    """Person detections of one frame."""
 
     boxes_xyxy: np.ndarray
+    """(N, 4) float32, px, full image: tight bounding boxes of whole bodies, not squared."""
     scores: np.ndarray
+    """(N,) float32 in [0, 1]."""
     searched_xyxy: np.ndarray
+    """(M, 4) float32, px, full image: regions that the detector processed; only there is no detection evidence of absence."""
 
     def __post_init__(self) -> None:
         check_array("boxes_xyxy", self.boxes_xyxy, "float32", (None, 4))
@@ -82,18 +87,20 @@ class Detections(Message, frozen=True, kw_only=True, eq=False):
 
 
 class Smpl(msgspec.Struct, frozen=True, kw_only=True, eq=False):
-    """A pose of the SMPL body: axis-angle radians, metres, camera axes x right, y down, z forward.
-
-    body: whose rest pose it is meant for. global_orient (3,), body_pose (69,), betas (10,), transl (3,) float32; transl is
-    SMPL's: the pelvis stands at J0 + transl. joint_confidence: (24,) float32 in [0, 1], larger is better.
-    """
+    """SMPL parameters of one person; camera axes x right, y down, z forward."""
 
     body: Literal["smpl", "open"]
+    """Body whose rest pose the rotations refer to: SMPL, or the default body ("open")."""
     global_orient: np.ndarray
+    """(3,) float32, axis-angle, rad: rotation from body axes to camera axes."""
     body_pose: np.ndarray
+    """(69,) float32, axis-angle, rad: rotations of joints 1 to 23 relative to their parents."""
     betas: np.ndarray
+    """(10,) float32, shape coefficients."""
     transl: np.ndarray
+    """(3,) float32, m: pelvis = rest pelvis + transl."""
     joint_confidence: np.ndarray
+    """(24,) float32 in [0, 1]."""
 
     def __post_init__(self) -> None:
         for name, length in (("global_orient", 3), ("body_pose", 69), ("betas", 10), ("transl", 3)):
@@ -102,24 +109,27 @@ class Smpl(msgspec.Struct, frozen=True, kw_only=True, eq=False):
 
 
 class Person(msgspec.Struct, frozen=True, kw_only=True, eq=False):
-    """One person in one frame.
-
-    track_id: never used for somebody else in a run. score: [0, 1]. box_xyxy: (4,) float32 px. skeleton: a name of
-    skeletons.py. keypoints_px: (K, 2) float32 px, full picture. keypoint_scores: (K,) float32 in [0, 1].
-    joints_m: (J, 3) float32 m, camera frame, absolute. joints_skeleton: whose joints they are if not those of skeleton, else "".
-    native: an engine's own outputs, on request.
-    """
+    """One person in one frame."""
 
     track_id: int
+    """Id of the person's track; never reused within a run."""
     score: float
+    """Confidence of the pose, [0, 1]."""
     box_xyxy: np.ndarray
+    """(4,) float32, px, full image: bounding box of the key points."""
     skeleton: str
+    """Skeleton of the key points: a name in skeletons.py."""
     keypoints_px: np.ndarray
+    """(K, 2) float32, px, full image."""
     keypoint_scores: np.ndarray
+    """(K,) float32 in [0, 1]."""
     joints_m: np.ndarray
+    """(J, 3) float32, m, camera frame, absolute; J = 0 for a 2D engine."""
     joints_skeleton: str = ""
+    """Skeleton of `joints_m` if it is not `skeleton`; else ""."""
     smpl: Smpl | None = None
     native: dict[str, np.ndarray] = {}
+    """Native outputs of the engine, if requested."""
 
     def __post_init__(self) -> None:
         check_array("box_xyxy", self.box_xyxy, "float32", (4,))
@@ -129,91 +139,92 @@ class Person(msgspec.Struct, frozen=True, kw_only=True, eq=False):
 
     @property
     def skeleton_of_joints(self) -> str:
-        """The skeleton that joints_m belongs to."""
+        """Skeleton of `joints_m`."""
         return self.joints_skeleton or self.skeleton
 
 
 class Bodies(Message, frozen=True, kw_only=True, eq=False):
-    """The product: everybody in one frame, no pixels. An empty list when nobody is there.
-
-    size: (width, height) px. intrinsics: fx, fy, cx, cy px, as used for everything metric in here. filter: what smoothed the
-    people, "none" if nothing did.
-    """
+    """All people in one frame, without pixels; `people` is empty if there are none."""
 
     engine: str
     size: tuple[int, int]
+    """Width, height of the full image, px."""
     intrinsics: tuple[float, float, float, float]
+    """fx, fy, cx, cy, px, as used for all metric values of this message."""
     people: list[Person]
     filter: str = "none"
+    """Filter that smoothed the people."""
 
 
 class Search(msgspec.Struct, frozen=True, kw_only=True):
-    """How often pose wants a camera searched for people: interval_s seconds between two looks."""
+    """Detection interval of a camera, requested by the pose stage."""
 
     schema: Literal[1] = SCHEMA
     camera: str
     interval_s: float
+    """Time between two runs of the detector, s."""
 
 
 class Wish(msgspec.Struct, frozen=True, kw_only=True):
-    """What a recording that is played is asked to do; None: as before. id: random, by which it says that it has obeyed.
-
-    seek_s: go on from there, s from its first frame. speed: so many times as fast as it was.
-    """
+    """Playback command for a played recording: seek, speed, pause; None leaves a value unchanged."""
 
     schema: Literal[1] = SCHEMA
     camera: str
     id: int
+    """Increasing number, repeated in Playing.wish once the command is executed."""
     seek_s: float | None = None
+    """Position to continue from, s from the first frame."""
     speed: float | None = None
+    """Playback speed; 1 is real time."""
     paused: bool | None = None
 
 
 class Playing(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a recording that is played stands. position_s: of its newest frame, s from the first one, or of
-    the next after a jump; length_s: of the last.
-
-    wish: the id of the last one that it has obeyed, 0 before the first.
-    """
+    """Playback state of a played recording."""
 
     position_s: float
+    """Time of the newest frame, s from the first one; after a seek that of the next frame."""
     length_s: float
+    """Time of the last frame, s from the first one."""
     speed: float
+    """Playback speed; 1 is real time."""
     paused: bool
     wish: int = 0
+    """Id of the last playback command that was executed; 0 before the first."""
 
 
 class CameraFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known about a camera; sent on change and twice a second.
-
-    source: without credentials. captured: frames of this epoch so far. state: "reconnecting" is a healthy state.
-    camera_from_world: 4x4, row by row, if it is known.
-    published, dropped: the relay's books of this epoch (captured = published + dropped + in flight).
-    filter: what smooths its people; filter_lag_s: how far they come out behind what went in, as measured (None: not known yet).
-    playing: of a recording.
-    """
+    """Status of a camera; sent on change and twice a second."""
 
     schema: Literal[1] = SCHEMA
     camera: str
     epoch: int
     state: Literal["starting", "live", "reconnecting", "ended"]
+    """State; `reconnecting` is a healthy one."""
     source: str
+    """Source without credentials."""
     size: tuple[int, int]
+    """Width, height, px; 0, 0 before the first frame."""
     fps: float
+    """Nominal frame rate of the source; 0: unknown."""
     captured: int
+    """Frames of this epoch so far."""
     camera_from_world: tuple[float, ...] | None = None
+    """4x4 matrix, row-major, m; None: unknown."""
     published: int = 0
+    """Frames of this epoch published by the relay: captured = published + dropped + in flight."""
     dropped: dict[str, int] = {}
+    """Dropped frames of this epoch, as {"stage/reason": count}."""
     filter: str = "none"
+    """Filter that smooths the camera's people."""
     filter_lag_s: float | None = None
+    """Measured lag of the filter, s; None: not known yet."""
     playing: Playing | None = None
+    """Playback state, for a recording."""
 
 
 class Health(msgspec.Struct, frozen=True, kw_only=True):
-    """How a stage is doing; its heartbeat, and what the supervisor adds to it (restarts).
-
-    counts: running totals since the process started, e.g. {"steps": 120}. reason: one line when state is "failed".
-    """
+    """Heartbeat of a stage; the supervisor adds the restarts."""
 
     schema: Literal[1] = SCHEMA
     stage: str
@@ -221,15 +232,21 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
     pid: int
     restarts: int = 0
     cpu_s: float = 0.0
+    """CPU time of the process, s."""
     memory_bytes: int = 0
+    """Resident memory."""
     counts: dict[str, int] = {}
+    """Counters since the process started, e.g. {"steps": 120}."""
     facts: dict[str, str] = {}
+    """Static information, e.g. {"runtime": ...}."""
     reason: str = ""
+    """Error in one line, for state "failed"."""
     exit_code: int = 0
+    """Exit code that the process will end with, for state "failed"."""
 
 
 def check_array(name: str, array: Any, dtype: str, shape: tuple[int | None, ...]) -> None:
-    """Raise a ValueError that names what was got and what is allowed, unless array has this dtype and shape (None: any)."""
+    """Check dtype and shape of an array (None: any length). Raises ValueError with what was got and what is allowed."""
     if not isinstance(array, np.ndarray) or array.dtype != dtype:
         raise ValueError(f"{name} must be a {dtype} array, got {getattr(array, 'dtype', type(array).__name__)}")
     if array.ndim != len(shape) or any(want is not None and got != want for got, want in zip(array.shape, shape)):
@@ -240,7 +257,7 @@ M = TypeVar("M")
 
 
 class Wire(Generic[M]):
-    """Turns messages of one type into the parts of a ZeroMQ message, and back."""
+    """Codec between messages of one type and the parts of a ZeroMQ message."""
 
     def __init__(self, kind: type[M]) -> None:
         self.kind = kind
@@ -249,13 +266,13 @@ class Wire(Generic[M]):
         self._decoder = msgspec.msgpack.Decoder(kind, dec_hook=self._unpack)
 
     def encode(self, message: M) -> list[Any]:
-        """Give the parts: the MessagePack map, then the large arrays (as memoryviews on the same memory)."""
+        """Encode to parts: the MessagePack map, then the large arrays (memoryviews, not copied)."""
         self._parts = [b""]
         self._parts[0] = self._encoder.encode(message)
         return self._parts
 
     def decode(self, parts: list[Any]) -> M:
-        """Give the message; arrays are read-only views of the parts. msgspec.ValidationError names what is wrong."""
+        """Decode parts; arrays are read-only views of them. Raises msgspec.ValidationError."""
         self._parts = parts
         return self._decoder.decode(parts[0])
 

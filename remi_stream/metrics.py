@@ -1,7 +1,7 @@
-"""THE table of metrics: every name, what it says, its labels and buckets. docs/metrics.md says the same to people.
+"""Table of all Prometheus metrics: name, help, labels and buckets; docs/metrics.md describes them.
 
-Base units, `_total` on counters, histograms for latencies (they add up over cameras), and only labels with few values. A
-camera has 76 series at most, a recording that is played 77.
+Base units, `_total` on counters, histograms for latencies (they can be summed over cameras), labels of low cardinality: at
+most 76 series per camera, 77 for a played recording.
 """
 
 from __future__ import annotations
@@ -9,18 +9,20 @@ from __future__ import annotations
 from typing import Literal, NamedTuple
 
 HOP_BUCKETS = (0.001, 0.005, 0.015, 0.05, 0.25)
-"""Five, since a camera has one such histogram per hop."""
+"""Upper bounds, s. Only five, because each camera has one such histogram per hop."""
 LATENCY_BUCKETS = (0.01, 0.015, 0.02, 0.025, 0.035, 0.05, 0.1, 0.25, 0.5, 1.0, 10.0)
+"""Upper bounds, s."""
 
 
 class Metric(NamedTuple):
-    """One row. buckets: upper bounds, s, of a histogram."""
+    """One metric."""
 
     kind: Literal["counter", "gauge", "histogram"]
     name: str
     help: str
     labels: tuple[str, ...] = ()
     buckets: tuple[float, ...] = ()
+    """Upper bounds of a histogram, s."""
 
 
 METRICS: dict[str, Metric] = {
@@ -35,22 +37,22 @@ METRICS: dict[str, Metric] = {
             ("camera", "stage", "reason"),
         ),
         Metric("gauge", "remi_people", "People in the newest frame.", ("camera",)),
-        Metric("counter", "remi_tracks_total", "Track ids given to people so far.", ("camera",)),
+        Metric("counter", "remi_tracks_total", "Tracks started.", ("camera",)),
         Metric("gauge", "remi_camera_state", "1 for the state that the camera is in, 0 for the others.", ("camera", "state")),
-        Metric("gauge", "remi_camera_paused", "1 while a recording that is played stands still.", ("camera",)),
-        Metric("counter", "remi_camera_reconnects_total", "Times that the camera came back after it was lost.", ("camera",)),
-        Metric("counter", "remi_camera_outage_seconds_total", "Time without the camera, since it was lost.", ("camera",)),
+        Metric("gauge", "remi_camera_paused", "1 while playback of a recording is paused.", ("camera",)),
+        Metric("counter", "remi_camera_reconnects_total", "Reconnections of the camera.", ("camera",)),
+        Metric("counter", "remi_camera_outage_seconds_total", "Total time that the camera was lost.", ("camera",)),
         Metric(
             "gauge",
             "remi_frame_age_seconds",
             "Time since the capture of the newest frame whose bodies arrived.",
             ("camera",),
         ),
-        Metric("gauge", "remi_camera_nominal_fps", "Frames per second that the source promises.", ("camera",)),
+        Metric("gauge", "remi_camera_nominal_fps", "Nominal frame rate of the source.", ("camera",)),
         Metric(
             "histogram",
             "remi_hop_latency_seconds",
-            "Time from the stamp before to the stamp that the hop is named after.",
+            "Time from the previous hop to this one.",
             ("camera", "hop"),
             HOP_BUCKETS,
         ),
@@ -69,37 +71,37 @@ METRICS: dict[str, Metric] = {
             LATENCY_BUCKETS,
         ),
         Metric("gauge", "remi_filter_info", "Always 1; the filter that smooths the camera's people.", ("camera", "filter")),
-        Metric("gauge", "remi_filter_lag_seconds", "How far people come out of the filter behind what went in.", ("camera",)),
+        Metric("gauge", "remi_filter_lag_seconds", "Lag of the filter.", ("camera",)),
         Metric("counter", "remi_inferences_total", "Runs of the pose engine."),
-        Metric("counter", "remi_inference_people_total", "People that the pose engine has looked at, in all its runs."),
+        Metric("counter", "remi_inference_people_total", "People processed by the pose engine."),
         Metric("counter", "remi_inference_seconds_total", "Time in the pose engine."),
-        Metric("gauge", "remi_engine_info", "Always 1; the pose engine and what it runs in.", ("engine", "runtime")),
-        Metric("gauge", "remi_stage_up", "1 while the stage's process is ready for work.", ("stage", "camera")),
+        Metric("gauge", "remi_engine_info", "Always 1; the pose engine and its runtime.", ("engine", "runtime")),
+        Metric("gauge", "remi_stage_up", "1 while the stage is ready.", ("stage", "camera")),
         Metric("counter", "remi_stage_restarts_total", "Restarts of the stage's process.", ("stage", "camera")),
         Metric(
             "counter",
             "remi_stage_cpu_seconds_total",
-            "Processor time that the stage used, in all its processes.",
+            "CPU time of the stage, over all its restarts.",
             ("stage", "camera"),
         ),
         Metric("gauge", "remi_stage_memory_bytes", "Resident memory of the stage's process.", ("stage", "camera")),
         Metric(
             "counter",
             "remi_stage_events_total",
-            "What a sink or a bridge counts of itself, by its own words.",
+            "Events counted by a sink or source, by name.",
             ("stage", "camera", "event"),
         ),
         Metric("gauge", "remi_recorder_state", "1 for the state that the recorder is in, 0 for the others.", ("state",)),
         Metric("counter", "remi_recorder_bodies_total", "Bodies messages that were recorded."),
-        Metric("counter", "remi_recorder_dropped_total", "Bodies messages that found no room: the disk is full or too slow."),
-        Metric("counter", "remi_recorder_errors_total", "Errors of the disk; each has ended a recording."),
-        Metric("counter", "remi_recorder_written_bytes_total", "Bytes written while recordings grow."),
+        Metric("counter", "remi_recorder_dropped_total", "Bodies messages dropped because the disk was full or too slow."),
+        Metric("counter", "remi_recorder_errors_total", "Disk errors; each ended a recording."),
+        Metric("counter", "remi_recorder_written_bytes_total", "Bytes written to growing recordings."),
         Metric("gauge", "remi_gpu_info", "Always 1; a GPU of this machine.", ("gpu", "name", "driver")),
-        Metric("gauge", "remi_gpu_utilization_ratio", "Share of the last moment in which the GPU was at work, 0 to 1.", ("gpu",)),
+        Metric("gauge", "remi_gpu_utilization_ratio", "GPU utilization, 0 to 1.", ("gpu",)),
         Metric("gauge", "remi_gpu_memory_used_bytes", "Memory of the GPU in use, by all processes.", ("gpu",)),
         Metric("gauge", "remi_gpu_memory_size_bytes", "Memory of the GPU.", ("gpu",)),
         Metric("gauge", "remi_gpu_temperature_celsius", "Temperature of the GPU.", ("gpu",)),
-        Metric("gauge", "remi_gpu_power_watts", "Power that the GPU draws.", ("gpu",)),
+        Metric("gauge", "remi_gpu_power_watts", "Power draw of the GPU.", ("gpu",)),
         Metric("gauge", "remi_build_info", "Always 1; the labels say what is running.", ("version", "engine", "detector")),
     )
 }

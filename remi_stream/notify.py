@@ -1,6 +1,6 @@
-"""Tells the service manager (systemd) how the daemon is: ready, alive, stopping. Without a manager nothing is said.
+"""sd_notify for systemd: READY, WATCHDOG, STATUS and STOPPING; does nothing without $NOTIFY_SOCKET.
 
-The protocol is sd_notify's: lines NAME=VALUE in a datagram to the socket that $NOTIFY_SOCKET names.
+A notification is a datagram of NAME=VALUE lines to that socket, see sd_notify(3).
 """
 
 from __future__ import annotations
@@ -13,40 +13,41 @@ from collections.abc import MutableMapping
 from remi_stream.messages import Health
 
 ONCE = ("READY=1", "STOPPING=1")
+"""Lines that are sent once."""
 LONGEST_STATUS = 160
 
 
 class ServiceManager:
-    """Whoever started this process and wants to hear of it. It takes the variables, so that no stage can speak in its name."""
+    """Notifies systemd. Removes its environment variables, so that no child process can notify in the daemon's name."""
 
     def __init__(self, variables: MutableMapping[str, str] = os.environ) -> None:
         address = variables.pop("NOTIFY_SOCKET", "")
         watchdog_s = int(variables.pop("WATCHDOG_USEC", "0")) / 1e6
-        meant = variables.pop("WATCHDOG_PID", "") in ("", str(os.getpid()))
+        is_for_us = variables.pop("WATCHDOG_PID", "") in ("", str(os.getpid()))
         self._address = "\0" + address[1:] if address.startswith("@") else address
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) if address else None
-        self._every_s = watchdog_s / 2
-        self._alive_due_at = 0.0 if meant and watchdog_s else float("inf")
-        self._said: set[str] = set()
+        self._every_s = watchdog_s / 2  # half the timeout, as sd_watchdog_enabled(3) recommends
+        self._alive_due_at = 0.0 if is_for_us and watchdog_s else float("inf")
+        self._sent: set[str] = set()
         self._status = ""
 
     def tick(self, stages: list[Health], at_work: bool, stopping: bool, now: float) -> None:
-        """Say what is new, and twice in each of the watchdog's periods that somebody is alive."""
+        """Send what changed, and WATCHDOG=1 twice per watchdog period."""
         if self._socket is None:
             return
         status = status_of(stages, stopping)
-        lines = [line for line, true in zip(ONCE, (at_work, stopping)) if true and line not in self._said]
+        lines = [line for line, true in zip(ONCE, (at_work, stopping)) if true and line not in self._sent]
         if status != self._status:
             lines.append(f"STATUS={status}")
         if now >= self._alive_due_at:
             lines.append("WATCHDOG=1")
         if lines and self._send("\n".join(lines)):
-            self._said.update(line for line in lines if line in ONCE)
+            self._sent.update(line for line in lines if line in ONCE)
             self._status = status
             self._alive_due_at = now + self._every_s if now >= self._alive_due_at else self._alive_due_at
 
     def _send(self, text: str) -> bool:
-        """Whether it was taken; a full or lost socket must not stop the pipeline, and is tried again at the next tick."""
+        """Whether it was sent. A full or lost socket must not stop the pipeline; the next tick tries again."""
         assert self._socket is not None
         with contextlib.suppress(OSError):
             self._socket.sendto(text.encode(), socket.MSG_DONTWAIT, self._address)
@@ -55,12 +56,12 @@ class ServiceManager:
 
 
 def status_of(stages: list[Health], stopping: bool) -> str:
-    """The line that `systemctl status` shows."""
+    """Status line for `systemctl status`."""
     if stopping:
         left = [health.stage for health in stages if health.state not in ("done", "stopping", "failed")]
         return f"stopping: {', '.join(left)}"[:LONGEST_STATUS] if left else "stopping"
     waiting = [f"{health.stage} {health.state}" for health in stages if health.state != "ready"]
     restarts = sum(health.restarts for health in stages)
-    return (", ".join(waiting) or f"{len(stages)} stages at work")[:LONGEST_STATUS] + (
+    return (", ".join(waiting) or f"{len(stages)} stages running")[:LONGEST_STATUS] + (
         f"; {restarts} restarts" if restarts else ""
     )

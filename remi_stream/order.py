@@ -1,4 +1,4 @@
-"""What the supervisor tells a stage's process to run."""
+"""StageSpec: what the supervisor sends a worker process to run."""
 
 from __future__ import annotations
 
@@ -7,23 +7,27 @@ import msgspec
 from remi_stream.config import Config
 
 BEAT_S = 0.25
-"""Heartbeats are at most twice this apart."""
+"""Interval of heartbeats, s; a loop that sleeps sends them at most twice this apart."""
 
 DOZE_S = 0.1
-"""The longest that a loop sleeps, so that a request to stop is soon seen."""
+"""Maximum sleep of a worker loop, s, so that a request to stop is seen soon."""
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):
-    """What a stage's process is to run; secrets are in here, never in argv. life: how often the stage was restarted."""
+    """What a worker process runs. It travels over standard input, because argv is visible to other users."""
 
     stage: str
     camera: str
+    """Camera's name; "" for a stage that serves all cameras."""
     folder: str
+    """The run folder."""
     supervisor: int
+    """Process id of the supervisor."""
     life: int = 0
+    """Number of restarts of the stage so far."""
     config: Config
 
     @property
     def label(self) -> str:
-        """The process's name for people: "capture/front", "pose"."""
+        """Name of the process in logs and health: "capture/front", "pose"."""
         return f"{self.stage}/{self.camera}" if self.camera else self.stage

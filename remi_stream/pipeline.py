@@ -1,6 +1,6 @@
-"""THE table of stages: what each reads and writes, and how long it may take to start or stay silent.
+"""Table of stages: topics that each reads and writes, timeouts, priority.
 
-The supervisor starts, watches and stops them from this table; capture is stopped first, sinks last (the order of the rows).
+The supervisor starts, watches and stops stages by this table, in the order of its rows: capture stops first, sinks last.
 """
 
 from __future__ import annotations
@@ -13,24 +13,27 @@ from remi_stream.topics import BUS, TOPICS
 
 
 class Row(NamedTuple):
-    """One stage. make: "module:function" that makes it from its order. reads, writes: topics, of TOPICS or of the BUS.
-
-    per_camera: one process for each camera. booked: a frame that it does not take is counted as dropped (but a
-    preview never is).
-    start_s: until it is ready. silent_s: without a heartbeat before it is killed. stop_s: from the request to stop until it is
-    killed. nice: its priority.
-    """
+    """One stage."""
 
     name: str
     make: str
+    """Factory "module:function" that creates the stage from its StageSpec."""
     reads: tuple[str, ...] = ()
+    """Topics of TOPICS or BUS."""
     writes: tuple[str, ...] = ()
+    """Topics of TOPICS or BUS."""
     per_camera: bool = False
+    """Run one process per camera."""
     booked: bool = True
+    """Count a frame that this stage does not take as dropped (previews never are)."""
     start_s: float = 30.0
+    """Timeout from start to ready, s."""
     silent_s: float = 1.5
+    """Timeout without a heartbeat, s; then the process is killed."""
     stop_s: float = 3.0
+    """Timeout from SIGTERM to SIGKILL, s."""
     nice: int = 0
+    """Niceness of the process."""
 
 
 ROWS: tuple[Row, ...] = (
@@ -54,61 +57,61 @@ ROWS: tuple[Row, ...] = (
 
 
 GIVE_BODIES = {"remi": "remi_source", "recording": "replay"}
-"""The kinds of sources that give bodies at once, and the rows that are for them; the others give pictures."""
+"""Stage for each kind of source that delivers bodies; all other kinds deliver images to `capture`."""
 
 
 def rows(config: Config) -> list[tuple[Row, str]]:
-    """The processes of a pipeline, as (row, camera); camera is "" where a process serves all."""
-    sees = any(gives_pictures(camera) for camera in config.cameras)
-    asked_for = {
-        "detect": sees,
-        "pose": sees,
+    """Processes of a pipeline as (row, camera); camera is "" for a stage that serves all cameras."""
+    needs_pose = any(gives_pictures(camera) for camera in config.cameras)
+    enabled = {
+        "detect": needs_pose,
+        "pose": needs_pose,
         "exporter": config.metrics,
         "web": config.viewer == "web",
         "recorder": config.record is not None,
         "display": config.display,
         "remi": config.remi_relay is not None,
     }
-    wanted = [row for row in ROWS if asked_for.get(row.name, True)]
+    wanted = [row for row in ROWS if enabled.get(row.name, True)]
     return [(row, camera) for row in wanted for camera in (sources(row, config) if row.per_camera else [""])]
 
 
 def sources(row: Row, config: Config) -> list[str]:
-    """The cameras that a row of one process for each camera is for, by the kind of their source."""
+    """Names of the cameras that a per-camera stage serves, by the kind of their source."""
     return [camera.name for camera in config.cameras if GIVE_BODIES.get(kind_of(camera.source), "capture") == row.name]
 
 
 def gives_pictures(camera: Camera) -> bool:
-    """Whether a camera gives pictures, and not bodies at once."""
+    """Whether a camera delivers images rather than bodies."""
     return kind_of(camera.source) not in GIVE_BODIES
 
 
 def row_of(name: str) -> Row:
-    """The row of a stage."""
+    """Look up a stage by name."""
     return next(row for row in ROWS if row.name == name)
 
 
 def readers(topic: str) -> list[Row]:
-    """The stages that bind a link for this topic."""
+    """Stages that consume this topic over a link."""
     return [row for row in ROWS if topic in row.reads and not listens(row)]
 
 
 def is_source(row: Row) -> bool:
-    """Whether a stage is a camera, or stands for one: nothing reaches it by a link, but it may listen to the bus."""
+    """Whether a stage is a source: it has no input link, but may subscribe to the bus."""
     return row.per_camera
 
 
 def listens(row: Row) -> bool:
-    """Whether a stage is a sink: it reads the bus only, and writes nothing."""
+    """Whether a stage is a sink: it reads only the bus and writes nothing."""
     return not row.writes and all(topic in BUS for topic in row.reads)
 
 
 def heard_by(row: Row, config: Config) -> list[str]:
-    """The topics that a sink subscribes to: pictures cost, so the recorder takes them only if it is to record them."""
+    """Bus topics that a sink subscribes to; the recorder takes previews only with `record_video`, since they cost CPU time."""
     return [topic for topic in row.reads if topic != "preview" or row.name != "recorder" or config.record_video]
 
 
 def topics_of(row: Row, message: object) -> list[str]:
-    """Which of the row's topics a message goes to."""
+    """Topics of a stage that a message belongs to, by its type."""
     kinds = {**BUS, **{name: topic.kind for name, topic in TOPICS.items()}}
     return [name for name in row.writes if isinstance(message, kinds[name])]

@@ -1,4 +1,4 @@
-"""Where the files that ship with the package are, in a checkout and in an installed wheel, and where the user's are."""
+"""Paths of the files that ship with the package (checkout or installed wheel) and of the user's data folder."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ PACKAGE = Path(__file__).parent
 
 
 def shared_folder(kind: str) -> Path:
-    """The folder of shipped files of a kind ("engines", "configs")."""
+    """Folder of shipped files of one kind: "engines" or "configs"."""
     installed = PACKAGE / "_share" / kind
     return installed if installed.is_dir() else PACKAGE.parent / kind
 
 
 def data_file(name: str) -> Path:
-    """A file of remi_stream/data, e.g. "sample.mp4"."""
+    """Path of a file in remi_stream/data, e.g. "sample.mp4"."""
     return PACKAGE / "data" / name
 
 
 def home() -> Path:
-    """The user's folder for models and caches: $REMI_HOME, else the user's data directory."""
+    """User's folder for models and caches: $REMI_HOME, else the platform's user data directory."""
     if os.environ.get("REMI_HOME"):
         return Path(os.environ["REMI_HOME"]).expanduser()
     if sys.platform == "darwin":

@@ -1,6 +1,6 @@
-"""One stage's process: its loop, heartbeats, stamps and signals. `python -m remi_stream stage NAME` lands here.
+"""Worker process of a stage: loop, heartbeats, signals. `python -m remi_stream stage NAME` runs `main`.
 
-The order (what to run) comes over standard input, the heartbeats leave through an inherited pipe, the log through stderr.
+The StageSpec comes over standard input; heartbeats go to an inherited pipe, the log to stderr.
 """
 
 from __future__ import annotations
@@ -36,16 +36,16 @@ log = logging.getLogger("remi_stream")
 
 
 class Loop(Protocol):
-    """What a stage's process does: links to messages, messages to the stage."""
+    """Loop of a worker process: passes messages between the links and the stage."""
 
     @property
     def counts(self) -> Counter[str]:
-        """Running totals."""
+        """Counters since the start."""
         ...
 
     @property
     def facts(self) -> dict[str, str]:
-        """What the stage tells people about itself."""
+        """Static information of the stage."""
         ...
 
     def open(self) -> None:
@@ -53,11 +53,11 @@ class Loop(Protocol):
         ...
 
     def turn(self, now: float) -> bool:
-        """Do what is to be done, or sleep a tenth of a second; False at the end of a finite source."""
+        """Run one iteration, or sleep for a tenth of a second at most; False at the end of a finite source."""
         ...
 
     def drain(self) -> None:
-        """Finish what has arrived, after a request to stop."""
+        """Finish the work already received, then stop."""
         ...
 
     def close(self) -> None:
@@ -66,10 +66,10 @@ class Loop(Protocol):
 
 
 class Pulse:
-    """The heartbeat: a Health at most half a second apart, written by the loop that does the work."""
+    """Sends heartbeats, from the thread that does the work: one that hangs sends none."""
 
     def __init__(self, fd: int, label: str) -> None:
-        os.set_blocking(fd, False)
+        os.set_blocking(fd, False)  # a hung supervisor must not block the stage
         self._fd = fd
         self._label = label
         self._next = 0.0
@@ -81,7 +81,7 @@ class Pulse:
             self.say("ready", counts=dict(counts), facts=facts)
 
     def say(self, state: Any, **more: Any) -> None:
-        """Send a Health now. A supervisor that does not read loses it."""
+        """Send a heartbeat now; it is lost if the pipe is full."""
         health = Health(
             stage=self._label,
             state=state,
@@ -96,22 +96,22 @@ class Pulse:
 
 
 def main(arguments: list[str]) -> int:
-    """Run the stage whose order comes over standard input; arguments: its label and the heartbeat's file descriptor."""
-    order = msgspec.json.decode(sys.stdin.buffer.read(), type=Order)
-    start_log(order.label, order.config.log_format)
-    row = row_of(order.stage)
-    _tie_to_supervisor(order, row)
+    """Run the stage of the StageSpec on standard input. arguments: label, ..., file descriptor for heartbeats."""
+    spec = msgspec.json.decode(sys.stdin.buffer.read(), type=Order)
+    start_log(spec.label, spec.config.log_format)
+    row = row_of(spec.stage)
+    _tie_to_supervisor(spec, row)
     stop = _catch_signals()
     os.nice(row.nice)
     learn_listed_skeletons()
-    pulse = Pulse(int(arguments[-1]), order.label)
+    pulse = Pulse(int(arguments[-1]), spec.label)
     try:
-        return _run(_make_loop(order, row), pulse, stop)
+        return _run(_make_loop(spec, row), pulse, stop)
     except RemiError as error:
         pulse.say("failed", reason=str(error), exit_code=error.exit_code)
         return error.exit_code
     except Exception:
-        log.exception("stopped by an error of its own")
+        log.exception("crashed")
         return CRASHED
 
 
@@ -130,20 +130,20 @@ def _run(loop: Loop, pulse: Pulse, stop: threading.Event) -> int:
     return DONE
 
 
-def _make_loop(order: Order, row: Row) -> Loop:
+def _make_loop(spec: Order, row: Row) -> Loop:
     from remi_stream.loops.sink import SinkLoop
     from remi_stream.loops.source import SourceLoop
     from remi_stream.loops.work import WorkLoop
 
     module, function = row.make.split(":")
-    stage = getattr(importlib.import_module(module), function)(order)
+    stage = getattr(importlib.import_module(module), function)(spec)
     if is_source(row):
-        return SourceLoop(order, row, stage)
-    return SinkLoop(order, row, stage) if listens(row) else WorkLoop(order, row, stage)
+        return SourceLoop(spec, row, stage)
+    return SinkLoop(spec, row, stage) if listens(row) else WorkLoop(spec, row, stage)
 
 
 def _catch_signals() -> threading.Event:
-    """SIGTERM asks to drain and stop; SIGINT is the supervisor's business (a terminal sends it to everybody)."""
+    """Drain and stop on SIGTERM. Ignore SIGINT: a terminal sends it to all processes, and the supervisor stops them in order."""
     stop = threading.Event()
 
     def on_term(_signal: int, _frame: FrameType | None) -> None:
@@ -154,21 +154,21 @@ def _catch_signals() -> threading.Event:
     return stop
 
 
-def _tie_to_supervisor(order: Order, row: Row) -> None:
-    """Die with the supervisor. The kernel kills the others; the relay lives for a moment longer and clears the run's folder."""
+def _tie_to_supervisor(spec: Order, row: Row) -> None:
+    """End when the supervisor dies: by PR_SET_PDEATHSIG, except for the relay, which removes the run folder first."""
     if row.name == "relay":
-        threading.Thread(target=_clear_after, args=(order,), daemon=True).start()
+        threading.Thread(target=_clear_after, args=(spec,), daemon=True).start()
     else:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != order.supervisor:
+    if os.getppid() != spec.supervisor:  # it died before the signal was set
         os._exit(CRASHED)
 
 
-def _clear_after(order: Order) -> None:
-    while os.getppid() == order.supervisor:
+def _clear_after(spec: Order) -> None:
+    while os.getppid() == spec.supervisor:
         time.sleep(0.2)
-    shutil.rmtree(order.folder, ignore_errors=True)
-    Path(order.folder + ".lock").unlink(missing_ok=True)
+    shutil.rmtree(spec.folder, ignore_errors=True)
+    Path(spec.folder + ".lock").unlink(missing_ok=True)
     os.kill(os.getpid(), signal.SIGKILL)
 
 

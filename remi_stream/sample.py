@@ -1,4 +1,4 @@
-"""The sample clip that ships with the package: a rendered person, and the truth about them."""
+"""Sample clip that ships with the package: a rendered person with ground truth."""
 
 from __future__ import annotations
 
@@ -11,19 +11,20 @@ from remi_stream.geometry import box_of
 from remi_stream.resources import data_file
 
 FOCAL_PX = 1150.0
+"""Focal length that the clip was rendered with, px."""
 MARGIN = 0.04
-"""How far the skin reaches around the joints, in longest sides of their box."""
+"""Distance from the joints to the body surface, as a fraction of the longest side of the joints' bounding box."""
 
 
 def sample_clip() -> Path:
-    """The clip: 240 frames of 1280x720 at 30 fps."""
+    """Path of the clip: 240 frames of 1280x720 px at 30 fps."""
     return data_file("sample.mp4")
 
 
 @cache
 def sample_boxes() -> np.ndarray:
-    """The person's boxes, (240, 4) float32 px, around all joints and some flesh."""
+    """Bounding boxes of the person, (240, 4) float32 px: around all joints, plus a margin for the body surface."""
     with np.load(data_file("sample_truth.npz")) as truth:
         boxes = np.stack([box_of(joints) for joints in truth["joints_px"]])
-    flesh = MARGIN * (boxes[:, 2:] - boxes[:, :2]).max(1, keepdims=True)
-    return np.concatenate([boxes[:, :2] - flesh, boxes[:, 2:] + flesh], axis=1)
+    margin = MARGIN * (boxes[:, 2:] - boxes[:, :2]).max(1, keepdims=True)
+    return np.concatenate([boxes[:, :2] - margin, boxes[:, 2:] + margin], axis=1)

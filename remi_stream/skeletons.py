@@ -1,4 +1,4 @@
-"""Joint names and bones of the skeletons that engines publish."""
+"""Skeletons: joint names and bones, by skeleton name."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ _FINGERS = ("thumb", "index", "middle", "ring", "pinky")
 
 
 def _mhr_hand(side: str) -> list[str]:
-    """Each finger from its tip to its third joint, the knuckle; then the wrist."""
+    """Joint names of an MHR hand: each finger from its tip to its third joint (the knuckle), then the wrist."""
     joints = ("tip", "first_joint", "second_joint", "third_joint")
     return [*(f"{side}_{finger}_{joint}" for finger in _FINGERS for joint in joints), f"{side}_wrist"]
 
 
 def _halpe_hand(side: str) -> list[str]:
-    """The root of the hand, then each finger from its knuckle to its tip."""
+    """Joint names of a Halpe hand: the root, then each finger from its knuckle to its tip."""
     return [f"{side}_hand_root", *(f"{side}_{finger}_{joint}" for finger in _FINGERS for joint in range(1, 5))]
 
 
@@ -75,9 +75,9 @@ _MHR_EDGES = (
     "0-1 0-2 1-3 2-4 0-69 69-5 69-6 5-7 6-8 7-62 8-41 5-9 6-10 9-10 9-11 11-13 10-12 12-14 13-15 13-16 13-17 14-18 14-19 14-20"
 )
 _FACE_LINES = ((0, 17), (17, 22), (22, 27), (27, 31), (31, 36), (36, 42), (42, 48), (48, 60), (60, 68))
-"""First and behind the last point of the 68: jaw, brows, nose's ridge and base, eyes, lips outside and inside."""
+"""[first, end) of each line of the 68 face points: jaw, brows, nose's ridge and base, eyes, outer and inner lips."""
 _FACE_CLOSED = 36
-"""From here on the lines of the face end where they begin."""
+"""Lines of the face from this point on are closed."""
 
 
 def _pairs(text: str) -> Bones:
@@ -89,13 +89,13 @@ def _tree(parents: tuple[int, ...]) -> Bones:
 
 
 def _face(first: int) -> Bones:
-    """The lines of a face of 68 points that begin at this joint."""
+    """Bones of a face of 68 points that start at joint `first`."""
     lines = [[*range(start, end), *([start] if start >= _FACE_CLOSED else [])] for start, end in _FACE_LINES]
     return tuple((first + a, first + b) for line in lines for a, b in itertools.pairwise(line))
 
 
 def _hand(wrist: int, first: int, outwards: bool) -> Bones:
-    """The fingers, four joints each from this one on, and what ties them to the wrist. outwards: knuckles come first."""
+    """Bones of a hand: five fingers of four joints from joint `first` on, joined to the wrist. outwards: knuckles come first."""
     fingers = [list(range(start, start + 4)) for start in range(first, first + 20, 4)]
     chains = [[wrist, *(finger if outwards else finger[::-1])] for finger in fingers]
     return tuple(pair for chain in chains for pair in itertools.pairwise(chain))
@@ -118,11 +118,11 @@ LIMB_JOINTS = tuple(
 
 
 def indices(skeleton: str, names: tuple[str, ...]) -> list[int]:
-    """Where the named joints stand in a skeleton."""
+    """Indices of the named joints in a skeleton."""
     return [JOINTS[skeleton].index(name) for name in names]
 
 
 def mirror_pairs(names: tuple[str, ...]) -> list[tuple[int, int]]:
-    """The joints that change places in a mirror, by their names: each left one with its right one."""
+    """Pairs of left and right joints that swap when mirrored, matched by name."""
     twins = [(index, name.replace("left", "right", 1)) for index, name in enumerate(names) if name.startswith("left_")]
     return [(index, names.index(twin)) for index, twin in twins if twin in names]

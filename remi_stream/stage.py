@@ -1,4 +1,4 @@
-"""What a stage is: a plain object that knows nothing of processes or sockets. runner.py runs one live."""
+"""Protocols of stages: plain objects without knowledge of processes or sockets; a worker runs them."""
 
 from __future__ import annotations
 
@@ -9,47 +9,48 @@ from remi_stream.mailbox import Request
 
 
 class Stage(Protocol):
-    """A step of the pipeline: messages in, messages out. facts: what people want to know of it, e.g. {"runtime": ...}."""
+    """A step of the pipeline: messages in, messages out."""
 
     facts: dict[str, str]
+    """Static information for users, e.g. {"runtime": ...}; part of each heartbeat."""
 
     def open(self) -> None:
-        """Load what is needed. RemiError says what the user has to mend."""
+        """Load models and open files. Raises RemiError for what the user has to fix."""
         ...
 
     def step(self, message: Any) -> Iterable[Any]:
-        """Take one message and give those to send; never keeps a message's arrays for longer than it must."""
+        """Process one message and return those to send. Arrays of a message are views on its buffer: do not keep them."""
         ...
 
     def request(self, camera: str) -> Request:
-        """What is wanted next from a camera: the view of the frame, and not before when."""
+        """Next frame request for a camera: the view, and the earliest time."""
         ...
 
     def close(self) -> None:
-        """Let go of everything."""
+        """Release all resources."""
         ...
 
 
 class SourceStage(Protocol):
-    """The first step: nothing in, messages out. Its `step` runs in a thread of its own and may wait for a frame."""
+    """A source of frames or bodies. Its `step` runs in a thread of its own and may block."""
 
     def open(self) -> None:
-        """Open the device or file. RemiError says what the user has to mend."""
+        """Open the device or file. Raises RemiError for what the user has to fix."""
         ...
 
     def step(self) -> Iterable[Any] | None:
-        """Wait (a second at most, six for a decoder) and give what there is to send; None at the end of a finite source."""
+        """Block for at most a second (a decoder: six) and return messages to send; None at the end of a finite source."""
         ...
 
     def close(self) -> None:
-        """Let go of everything."""
+        """Release all resources."""
         ...
 
 
 @runtime_checkable
 class Steered(Protocol):
-    """A source that is told what to do while it runs."""
+    """A source that accepts commands while it runs."""
 
     def take(self, message: Any) -> None:
-        """Take note of a message that the bus brought; never waits. Called from another thread than `step`."""
+        """Handle a message from the bus without blocking. Called from another thread than `step`."""
         ...

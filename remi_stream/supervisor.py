@@ -1,4 +1,4 @@
-"""Starts the stages, watches their heartbeats, restarts what died, and stops everything in order.
+"""Supervisor: starts the stages, watches their heartbeats, restarts them with back-off, stops them in order.
 
 One thread, one selector. A stage is `starting` until its first heartbeat, `ready` while they come, `restarting` between a
 death and the next start. Capture starts when everything else is ready and is stopped first; sinks are stopped last.
@@ -30,23 +30,26 @@ from remi_stream.topics import TOPICS
 
 TICK_S = 0.1
 BACK_OFF_S = (0.0, 0.25, 0.5, 1.0, 2.0)
+"""Pause before each restart, s; the last one repeats."""
 GIVE_UP_AFTER, GIVE_UP_WITHIN_S = 5, 60.0
+"""So many deaths of a stage within this time, s, end the pipeline."""
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+"""Set to 1 in every worker, because the thread pools of several processes would compete for the cores."""
 
 log = logging.getLogger("remi_stream")
 
 
 class Child:
-    """One stage's process, over all its lives."""
+    """Process of one stage, over all its restarts."""
 
-    def __init__(self, row: Row, order: Order) -> None:
+    def __init__(self, row: Row, spec: Order) -> None:
         self.row = row
-        self.order = order
-        self.health = Health(stage=order.label, state="starting", pid=0)
+        self.order = spec
+        self.health = Health(stage=spec.label, state="starting", pid=0)
         self.process: subprocess.Popen[bytes] | None = None
         self.was_ready = False
         self.killed = False
-        self.asked_to_stop = False
+        self.is_terminating = False
         self.restarts = 0
         self.start_at: float | None = None
         self.died_at: deque[float] = deque(maxlen=GIVE_UP_AFTER)
@@ -56,7 +59,7 @@ class Child:
 
     @property
     def label(self) -> str:
-        """Its name for people."""
+        """Name in logs and health."""
         return self.order.label
 
     @property
@@ -66,11 +69,11 @@ class Child:
 
     @property
     def ready(self) -> bool:
-        """Whether it is at work."""
+        """Whether the stage is running and sends heartbeats."""
         return self.alive and self.health.state == "ready"
 
     def start(self, now: float) -> None:
-        """Start a process and give it its order."""
+        """Start a process and send it its StageSpec."""
         self.beat_fd, theirs = os.pipe()
         os.set_blocking(self.beat_fd, False)
         name = self.order.config.name
@@ -82,7 +85,7 @@ class Child:
             stderr=subprocess.PIPE,
             pass_fds=(theirs,),
             env={**os.environ, **dict.fromkeys(THREADS, "1"), "PYTHONUNBUFFERED": "1"},
-            start_new_session=True,
+            start_new_session=True,  # Ctrl-C in a terminal must reach the supervisor only
         )
         os.close(theirs)
         assert self.process.stdin is not None
@@ -95,7 +98,7 @@ class Child:
         self.health = Health(stage=self.label, state="starting", pid=self.process.pid, restarts=self.restarts)
 
     def read_beats(self, now: float) -> bool:
-        """Take the heartbeats that have come; False when the process has closed its end."""
+        """Read pending heartbeats; False once the process has closed the pipe."""
         try:
             data = os.read(self.beat_fd, 65536)
         except BlockingIOError:
@@ -108,7 +111,7 @@ class Child:
         return bool(data)
 
     def overdue(self, now: float) -> str | None:
-        """Why this process has to be killed, if it has to."""
+        """Why the process must be killed: start or heartbeat timeout; None if it is fine."""
         if not self.alive or self.killed or self.health.state in ("done", "failed", "stopping"):
             return None
         if self.health.state == "starting":
@@ -118,7 +121,7 @@ class Child:
         return f"silent for {silent:.1f} s" if silent > self.row.silent_s else None
 
     def bury(self) -> int:
-        """Collect the dead process and give its exit code."""
+        """Reap the dead process and return its exit code."""
         assert self.process is not None
         code = self.process.wait()
         assert self.process.stderr is not None
@@ -129,7 +132,7 @@ class Child:
 
 
 class Supervisor:
-    """All stages of one pipeline. on_log: takes each line of the stages' logs; on_tick: called ten times a second."""
+    """Runs all stages of a pipeline. on_log: called with each log line of the stages; on_tick: called ten times a second."""
 
     def __init__(
         self,
@@ -158,11 +161,11 @@ class Supervisor:
 
     @property
     def at_work(self) -> bool:
-        """Whether every stage was ready once, or has nothing more to do. A camera that is away is ready: it is looked for."""
+        """Whether every stage was ready once or is done. A camera that reconnects counts as ready."""
         return all(child.was_ready or child.health.state == "done" for child in self.children)
 
     def run(self) -> int:
-        """Run until a signal, the end of all sources, the set duration or a failure; give the exit code."""
+        """Run until a signal, the end of all sources, `duration_s` or a failure; return the exit code."""
         self._watch_signals()
         try:
             for child in self.children:
@@ -177,7 +180,7 @@ class Supervisor:
         return self.exit_code
 
     def stop(self, exit_code: int = DONE, reason: str = "") -> None:
-        """Begin to stop: capture first, sinks last."""
+        """Start the shutdown: capture first, sinks last."""
         if not self.stopping:
             self.stopping, self.exit_code, self.reason = True, exit_code, reason
 
@@ -198,9 +201,9 @@ class Supervisor:
             self._on_tick([child.health for child in self.children])
 
     def _watch(self, child: Child, now: float) -> None:
-        why = child.overdue(now)
-        if why and child.process:
-            log.warning("%s is %s: killed", child.label, why)
+        reason = child.overdue(now)
+        if reason and child.process:
+            log.warning("%s is %s: killed", child.label, reason)
             child.process.kill()
             child.killed = True
         if child.process and child.process.poll() is not None:
@@ -228,6 +231,7 @@ class Supervisor:
                         self._stop_at = time.monotonic() + self.config.duration_s
 
     def _on_death(self, child: Child, now: float) -> None:
+        # A last heartbeat and log lines may still be in the pipes, among them the reason of a failure.
         self._read_beats(child)
         self._read_log(child)
         for file in (child.beat_fd, child.process.stderr if child.process else None):
@@ -239,6 +243,7 @@ class Supervisor:
             self.stop()
         if self.stopping or state in ("done", "stopping"):
             return
+        # A stage that fails before it was ever ready has a wrong configuration: a restart would not help.
         if state == "failed" and (not child.was_ready or child.health.exit_code == GAVE_UP):
             self.stop(child.health.exit_code, child.health.reason)
             return
@@ -247,26 +252,26 @@ class Supervisor:
     def _plan_restart(self, child: Child, code: int, now: float) -> None:
         child.died_at.append(now)
         recent = [at for at in child.died_at if now - at < GIVE_UP_WITHIN_S]
-        how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
-        why = f" ({child.health.reason})" if child.health.reason else ""
+        cause = signal.Signals(-code).name if code < 0 else f"exit code {code}"
+        detail = f" ({child.health.reason})" if child.health.reason else ""
         if len(recent) >= GIVE_UP_AFTER:
-            self.stop(GAVE_UP, f"{child.label} died {len(recent)} times in a minute, last by {how}{why}; see the log above")
+            self.stop(GAVE_UP, f"{child.label} died {len(recent)} times in a minute, last by {cause}{detail}; see the log above")
             return
         wait = BACK_OFF_S[min(len(recent) - 1, len(BACK_OFF_S) - 1)]
         child.start_at = now + wait
         child.health = msgspec.structs.replace(child.health, state="restarting")
-        log.warning("%s died by %s%s: restarting", child.label, how, why)
+        log.warning("%s died by %s%s: restarting", child.label, cause, detail)
 
     def _stop_next(self, now: float) -> None:
-        """Ask the first group that still runs to drain; kill what does not end in time."""
+        """Terminate the first stage that still runs; kill it after its stop timeout."""
         running = [child for child in self.children if child.alive]
         if not running:
             return
         group = [child for child in running if child.row.name == running[0].row.name]
         for child in group:
             assert child.process is not None
-            if not child.asked_to_stop:
-                child.asked_to_stop = True
+            if not child.is_terminating:
+                child.is_terminating = True
                 child.process.terminate()
                 self._kill_at = now + child.row.stop_s
             elif now > self._kill_at:
@@ -297,11 +302,12 @@ class Supervisor:
 
     def _watch_signals(self) -> None:
         ours, theirs = socket.socketpair()
+        # A signal writes a byte to this socket, which wakes the selector: no code runs in the signal handler.
         for end in (ours, theirs):
             end.setblocking(False)
         self._signals = (ours, theirs)
-        self._old_fd = signal.set_wakeup_fd(theirs.fileno())
-        self._old = {s: signal.signal(s, lambda *_: None) for s in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+        self._previous_wakeup_fd = signal.set_wakeup_fd(theirs.fileno())
+        self._previous_handlers = {s: signal.signal(s, lambda *_: None) for s in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
         self._selector.register(ours, selectors.EVENT_READ, self._on_signal)
 
     def _on_signal(self) -> None:
@@ -312,8 +318,8 @@ class Supervisor:
             self.stop()
 
     def _restore_signals(self) -> None:
-        signal.set_wakeup_fd(self._old_fd)
-        for number, handler in self._old.items():
+        signal.set_wakeup_fd(self._previous_wakeup_fd)
+        for number, handler in self._previous_handlers.items():
             signal.signal(number, handler)
         for end in self._signals:
             end.close()

@@ -1,7 +1,7 @@
-"""THE table of topics: what travels, from whom to whom is in pipeline.py, how it is delivered is here.
+"""Table of topics: message type and delivery of each; producers and consumers are in pipeline.py.
 
-live: one credit, one message: the newest; older ones are dropped and counted. fifo: in order, up to `depth` waiting, the
-oldest dropped and counted. bus: published to whoever listens.
+live: the newest message per credit; older ones are dropped and counted. fifo: in order, up to `depth` queued, the oldest
+dropped and counted. bus: published to all subscribers.
 """
 
 from __future__ import annotations
@@ -12,12 +12,13 @@ from remi_stream.messages import Bodies, CameraFacts, Detections, Frame, Health,
 
 
 class Topic(NamedTuple):
-    """One row: depth is how many messages of a camera may wait at the producer (and how many the consumer lets travel)."""
+    """A topic of the links between stages."""
 
     name: str
     kind: type
     delivery: Literal["live", "fifo"]
     depth: int
+    """Messages of a camera that may be queued at the producer, and that the consumer allows in transit."""
 
 
 TOPICS: dict[str, Topic] = {
@@ -34,7 +35,7 @@ TOPICS: dict[str, Topic] = {
 }
 
 BUS: dict[str, type] = {"bodies": Bodies, "preview": Frame, "camera": CameraFacts, "health": Health, "wish": Wish}
-"""What the relay publishes, as "bodies/<camera>", "preview/<camera>", "camera/<camera>", "health/<stage>", "wish/<camera>"."""
+"""Message types on the bus. A message is published as "<topic>/<camera>", Health as "health/<stage>"."""
 
 FACTS = ("camera", "health")
-"""Bus topics whose last message is sent again to each new subscriber."""
+"""Bus topics with a last value cache: each new subscriber gets their last message."""

@@ -1,4 +1,4 @@
-"""The text of a systemd unit: the one that ships, with the paths of this installation, for the machine or for one user."""
+"""Text of a systemd service unit: the shipped template with this installation's paths, as system or user service."""
 
 from __future__ import annotations
 
@@ -40,34 +40,34 @@ SYSTEM_ONLY = (
     "DeviceAllow",
     "WantedBy",
 )
-"""What a user's own manager cannot do, or what a user does not want: results that others may not read, another home."""
+"""Directives dropped from user units: the user manager cannot apply them, or they would hide the user's home or results."""
 
 
 def template() -> str:
-    """The unit that ships."""
+    """Text of the unit that ships."""
     return (shared_folder("configs") / "systemd/remi-stream.service").read_text()
 
 
 def unit_name(daemon: str) -> str:
-    """How the service of a daemon is called."""
+    """Name of the service of a daemon."""
     return "remi-stream" if daemon == "default" else f"remi-stream-{daemon}"
 
 
 def system_unit(command: Sequence[str], *, homes: bool) -> str:
-    """The service of the machine. homes: it has to read what lies in a home folder."""
-    return _changed({"ExecStart": _command(command)} | ({"ProtectHome": "read-only"} if homes else {}))
+    """Text of the system service. homes: it needs read access to home folders."""
+    return _fill_template({"ExecStart": _command(command)} | ({"ProtectHome": "read-only"} if homes else {}))
 
 
 def user_unit(command: Sequence[str], folder: Path, home: Path | None) -> str:
-    """The service of one user. folder: what paths are relative to. home: of the models, if it is not the usual one."""
+    """Text of a user service. folder: working directory. home: value of REMI_HOME, if not the default."""
     own = {"ExecStart": _command(command), "WorkingDirectory": _path(folder), "WantedBy": "default.target"}
     if home:
         own["Environment"] = _quoted(f"REMI_HOME={home}")
-    return _changed({**dict.fromkeys(SYSTEM_ONLY, ""), **own})
+    return _fill_template({**dict.fromkeys(SYSTEM_ONLY, ""), **own})
 
 
-def _changed(values: Mapping[str, str]) -> str:
-    """The template with other values; an empty one takes the line away, a line that comes again goes once."""
+def _fill_template(values: Mapping[str, str]) -> str:
+    """Replace values in the template; an empty value removes the line, duplicate directives are removed."""
     lines, done = [FIRST_LINE], set[str]()
     for line in template().splitlines():
         name, is_set, _ = line.partition("=")
@@ -88,9 +88,9 @@ def _single_spaced(lines: list[str]) -> str:
 
 
 def _command(words: Sequence[str]) -> str:
-    """A command line as systemd reads it; a dollar begins a variable in arguments, but not in the program's path.
+    """Quote a command line for ExecStart=. `$` is escaped in arguments only: systemd expands no variables in the path.
 
-    Raises UsageError for a program that it would not run.
+    Raises UsageError for a path that systemd rejects.
     """
     if any(letter in words[0] for letter in "\"'\\\n"):
         raise UsageError(f"systemd runs no program with quotes or backslashes in its path: {words[0]!r}. Install it elsewhere")

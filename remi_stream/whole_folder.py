@@ -1,4 +1,4 @@
-"""Results that are there as a whole or not at all."""
+"""Atomic output folders: complete or absent."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from remi_stream.mounts import why_unwritable
 
 @contextlib.contextmanager
 def whole_folder(folder: Path) -> Iterator[Path]:
-    """A folder to write into that gets its name, in the place of what has it, when the block is through.
+    """Create a folder atomically: write into the temporary folder given, which replaces `folder` when the block ends.
 
-    Raises RemiError where nothing can be written.
+    Raises RemiError if it cannot be written.
     """
     part = folder.with_name(f".{folder.name}.part")
     try:

@@ -57,12 +57,12 @@ def test_our_own_folder_or_another_fault_gets_the_cure(error: OSError, tmp_path:
 @pytest.mark.usefixtures("container")
 def test_mount_that_is_read_only_is_told(tmp_path: Path) -> None:
     told = why_unwritable(tmp_path / "walk", OSError(errno.EROFS, "Read-only file system"), "Cure")
-    assert told == f"{tmp_path} is mounted to be read only. Mount it without :ro, or give another folder"
+    assert told == f"{tmp_path} is mounted read-only. Mount it without :ro, or give another folder"
 
 
 @pytest.mark.usefixtures("container")
 def test_empty_folder_in_a_container_wants_a_mount(tmp_path: Path) -> None:
-    words = f". {tmp_path} is empty: mount a folder there, by its whole path: -v /PATH/FOLDER:{tmp_path}:ro"
+    words = f". {tmp_path} is empty: mount a folder there, with an absolute path: -v /PATH/FOLDER:{tmp_path}:ro"
     assert why_empty(tmp_path) == why_empty(tmp_path / "none.mp4") == words
     (tmp_path / "walk.mp4").touch()
     assert why_empty(tmp_path) == why_empty(tmp_path / "none.mp4") == ""
@@ -77,7 +77,7 @@ def test_empty_folder_elsewhere_is_just_empty(tmp_path: Path) -> None:
 def test_file_that_was_not_there_to_be_mounted_is_told_as_that(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     film = tmp_path / "input.mp4"
     film.mkdir()
-    words = f". {film} is an empty folder: a file that is mounted there must exist, and be named by its whole path: "
+    words = f". {film} is an empty folder: the file to mount must exist, and its path must be absolute: "
     assert why_empty(film) == f"{words}-v /PATH/FILE:{film}:ro"
     monkeypatch.chdir(tmp_path)
     assert why_empty(Path("input.mp4")) == f"{words}-v /PATH/FILE:{film}:ro"
@@ -85,14 +85,16 @@ def test_file_that_was_not_there_to_be_mounted_is_told_as_that(tmp_path: Path, m
 
 @pytest.mark.usefixtures("container")
 def test_where_users_have_other_numbers_outside_they_are_kept(theirs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mounts, "_renumbered", lambda: True)
+    monkeypatch.setattr(mounts, "_has_mapped_ids", lambda: True)
     assert why_unwritable(theirs / "walk", DENIED, "Cure").endswith('podman run --userns=keep-id --user "$(id -u):$(id -g)"')
 
 
-@pytest.mark.parametrize(("container", "cure"), [("oci", "Start the container with --user 4321:100, or let"), ("", "Let")])
+@pytest.mark.parametrize(
+    ("container", "cure"), [("oci", "Start the container with --user 4321:100, or make it"), ("", "Make it")]
+)
 def test_folder_that_may_not_be_read_is_told_with_its_user(
     container: str, cure: str, theirs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("container", container)
-    told = f"{theirs} belongs to user 4321, and this is user {os.geteuid()}, who may not read it. {cure} everybody read "
+    told = f"{theirs} belongs to user 4321, and this is user {os.geteuid()}, who may not read it. {cure} readable for all"
     assert why_unreadable(theirs).startswith(told)

@@ -1,9 +1,9 @@
-"""Measure the live pipeline: bodies a second, latency, and how fast bodies are back after a stage was killed or stopped.
+"""Benchmark the live pipeline: bodies per second, latency, and recovery time after a stage is killed or stopped.
 
     python tools/bench_live.py [--seconds 30] [--rows default slow crowd cameras] [--json FILE]
 
-Each figure comes from a daemon that this tool starts, heard over its bus as any client would hear it. The sample clip is
-played at 30 fps, 1280x720; other rows have an engine that needs 200 ms, a clip of three people, and four cameras.
+Each value comes from the bus of a daemon that this tool starts. The sample clip is played at 30 fps, 1280x720; other rows use an
+engine that takes 200 ms, a clip of three people, and four cameras.
 """
 
 from __future__ import annotations
@@ -34,15 +34,15 @@ CAMERA = {"name": "sample", "source": str(data_file("sample.mp4")), "loop": True
 STAGES = ("capture/sample", "detect", "pose", "relay")
 
 
-class Ear:
-    """Listens to the daemon's bus."""
+class BusListener:
+    """Subscriber of the daemon's bus."""
 
     def __init__(self, context: Context) -> None:
         self._bus = Subscriber(context, port(NAME, BUS), ["bodies/", "health/"])
         self.pids: dict[str, int] = {}
 
     def bodies(self, timeout_s: float = 30.0) -> tuple[float, Bodies]:
-        """Wait for the next bodies; give when they came, and them."""
+        """Wait for the next bodies; return their arrival time and them."""
         end = time.monotonic() + timeout_s
         while time.monotonic() < end:
             item = self._bus.read(0.2)
@@ -53,14 +53,14 @@ class Ear:
         raise SystemExit("bench_live: no bodies came; run `remi-stream demo` to see why")
 
     def flush(self) -> None:
-        """Forget what has come so far."""
+        """Discard all messages received so far."""
         while self._bus.read(0.0) is not None:
             pass
 
 
 @contextlib.contextmanager
-def daemon(**config: Any) -> Iterator[Ear]:
-    """Run a pipeline and wait until bodies come steadily."""
+def daemon(**config: Any) -> Iterator[BusListener]:
+    """Run a pipeline and wait for a steady flow of bodies."""
     with tempfile.TemporaryDirectory(prefix="remi-bench") as folder:
         file = Path(folder) / "pipeline.yaml"
         file.write_text(yaml.safe_dump({"cameras": [CAMERA], "metrics": True, **config}))
@@ -68,27 +68,27 @@ def daemon(**config: Any) -> Iterator[Ear]:
         process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
         context = Context()
         try:
-            ear = Ear(context)
+            listener = BusListener(context)
             for _ in range(60):
-                ear.bodies()
-            yield ear
+                listener.bodies()
+            yield listener
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait()
             context.close()
 
 
-def listen(ear: Ear, seconds: float) -> list[Bodies]:
-    """Everything that is published in so many seconds."""
-    ear.flush()
-    start, seen = time.monotonic(), []
+def listen(listener: BusListener, seconds: float) -> list[Bodies]:
+    """Collect the bodies of some seconds."""
+    listener.flush()
+    start, received = time.monotonic(), []
     while time.monotonic() - start < seconds:
-        seen.append(ear.bodies()[1])
-    return seen
+        received.append(listener.bodies()[1])
+    return received
 
 
 def flow(seen: list[Bodies]) -> dict[str, float]:
-    """Rate, latency and books of one camera."""
+    """Frame rate, latency and ledger of one camera."""
     latency = np.array([body.stamps["relay"] - body.captured_at for body in seen]) * 1000
     age = np.array([body.stamps["pose_in"] - body.captured_at for body in seen]) * 1000
     dropped = sum(sum(body.skipped.values()) for body in seen[1:])
@@ -107,57 +107,57 @@ def flow(seen: list[Bodies]) -> dict[str, float]:
     }
 
 
-def measure_return(ear: Ear, stage: str, how: signal.Signals) -> float:
-    """Seconds from the signal until bodies with a person came again; 0 if there never was a pause of a tenth of a second."""
-    ear.flush()
-    while stage not in ear.pids:
-        ear.bodies()
-    ear.flush()
-    pid, at = ear.pids[stage], time.monotonic()
+def measure_return(listener: BusListener, stage: str, how: signal.Signals) -> float:
+    """Measure the time from a signal until bodies with a person come again, s; 0 without a pause of 0.1 s."""
+    listener.flush()
+    while stage not in listener.pids:
+        listener.bodies()
+    listener.flush()
+    pid, at = listener.pids[stage], time.monotonic()
     os.kill(pid, how)
     last, pause_end = at, 0.0
     while time.monotonic() - at < 6.0:
-        came, body = ear.bodies()
-        if came - last > 0.1:
-            pause_end = came - at
+        arrived_at, body = listener.bodies()
+        if arrived_at - last > 0.1:
+            pause_end = arrived_at - at
         if body.people:
-            last = came
-    while ear.pids[stage] == pid:
-        ear.bodies()
+            last = arrived_at
+    while listener.pids[stage] == pid:
+        listener.bodies()
     return round(pause_end, 2)
 
 
 def bench_default(seconds: float) -> dict[str, Any]:
-    """The sample clip, and what happens to it when stages die or hang."""
-    with daemon() as ear:
-        figures: dict[str, Any] = {"default engine": flow(listen(ear, seconds))}
+    """Benchmark the sample clip, and recovery when stages die or hang."""
+    with daemon() as listener:
+        figures: dict[str, Any] = {"default engine": flow(listen(listener, seconds))}
         for stage in STAGES:
             for how in (signal.SIGKILL, signal.SIGSTOP):
-                figures[f"bodies back after {how.name} of {stage}, s"] = measure_return(ear, stage, how)
+                figures[f"bodies back after {how.name} of {stage}, s"] = measure_return(listener, stage, how)
     return figures
 
 
 def bench_slow(seconds: float) -> dict[str, Any]:
-    """An engine that cannot keep up."""
-    with daemon(engine="synthetic", engine_options={"delay_s": 0.2}) as ear:
-        return {"engine of 200 ms": flow(listen(ear, seconds))}
+    """Benchmark an engine that is slower than the camera."""
+    with daemon(engine="synthetic", engine_options={"delay_s": 0.2}) as listener:
+        return {"engine of 200 ms": flow(listen(listener, seconds))}
 
 
 def bench_crowd(seconds: float) -> dict[str, Any]:
-    """Three people before one camera; their clip is rendered first, which needs moderngl."""
+    """Benchmark three people in one camera; rendering their clip needs moderngl."""
     from render_sample import render_scene
 
     with tempfile.TemporaryDirectory(prefix="remi-bench") as folder:
         clip = render_scene("three", 0, Path(folder))[0]
-        with daemon(cameras=[{**CAMERA, "source": str(clip)}]) as ear:
-            return {"three people": flow(listen(ear, seconds))}
+        with daemon(cameras=[{**CAMERA, "source": str(clip)}]) as listener:
+            return {"three people": flow(listen(listener, seconds))}
 
 
 def bench_cameras(seconds: float) -> dict[str, Any]:
-    """Four cameras of one person each through one detector and one pose process."""
+    """Benchmark four cameras with one person each, one detector and one pose process."""
     names = ["north", "east", "south", "west"]
-    with daemon(cameras=[{**CAMERA, "name": name} for name in names]) as ear:
-        seen = listen(ear, seconds)
+    with daemon(cameras=[{**CAMERA, "name": name} for name in names]) as listener:
+        seen = listen(listener, seconds)
     return {f"camera {name} of 4": flow([bodies for bodies in seen if bodies.camera == name]) for name in names}
 
 
@@ -165,11 +165,11 @@ ROWS = {"default": bench_default, "slow": bench_slow, "crowd": bench_crowd, "cam
 
 
 def main() -> None:
-    """Measure and print."""
+    """Run the benchmark and print the results."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("--seconds", type=float, default=30.0, help="length of each measurement of the flow")
+    parser.add_argument("--seconds", type=float, default=30.0, help="length of each measurement")
     parser.add_argument("--rows", nargs="+", choices=ROWS, default=list(ROWS), help="what to measure (default: everything)")
-    parser.add_argument("--json", type=Path, help="write the figures to this file")
+    parser.add_argument("--json", type=Path, help="write the results to this file")
     arguments = parser.parse_args()
     figures: dict[str, Any] = {"cores": os.cpu_count(), "load before": round(os.getloadavg()[0], 2)}
     for row in arguments.rows:

@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
-"""How much of an offline run is the networks' own time: the sample clip, every frame, detector and pose.
+"""Benchmark an offline run against its networks alone: sample clip, every frame, detector and pose.
 
     python tools/bench_offline.py [--engine blazepose] [--frames 240] [--runs 3] [--peers]
 
-For each run: frames a second of the chain (decoding, detector, identities, engine), and of its networks alone: the same number of
-calls of each network, with the inputs of this very run, in the same threads, with nothing in between. The goal is 0.8.
+Prints for each run the frames per second of the chain (decoding, detector, tracking, engine) and of its networks alone: the same
+number of calls of each network, with inputs of that run, in the same threads, and nothing else. The goal is a ratio of 0.8.
 
---peers: beside the engine's network in PyTorch eager, one frame and one person at a time, on all cores, as the reference programs
-run it: alone, without anything around it, and after YOLOv3 on every frame. Both have to be in the model store.
+--peers: also compares with the engine's network in PyTorch eager mode, one frame and person at a time, on all cores, as the
+reference programs run it: alone, and after YOLOv3 on every frame. Both must be in the model store.
 """
 
 from __future__ import annotations
@@ -36,44 +36,44 @@ from remi_stream.runtimes.peers import Peer, compare
 from remi_stream.sample import FOCAL_PX, sample_clip
 
 
-class Watch:
-    """Notes how often each network was called, with its first input."""
+class CallRecorder:
+    """Counts the calls of each network and keeps its first input."""
 
     def __init__(self) -> None:
         self.calls: dict[OpenVino, int] = defaultdict(int)
         self.inputs: dict[OpenVino, dict[str, Any]] = {}
         self._run = OpenVino.run
 
-    def __enter__(self) -> Watch:
-        def noted(network: OpenVino, tensors: dict[str, Any]) -> dict[str, Any]:
+    def __enter__(self) -> CallRecorder:
+        def record(network: OpenVino, tensors: dict[str, Any]) -> dict[str, Any]:
             self.calls[network] += 1
             self.inputs.setdefault(network, {name: values.copy() for name, values in tensors.items()})
             return self._run(network, tensors)
 
-        OpenVino.run = noted  # type: ignore[method-assign, assignment]
+        OpenVino.run = record  # type: ignore[method-assign, assignment]
         return self
 
     def __exit__(self, *error: object) -> None:
         OpenVino.run = self._run  # type: ignore[method-assign]
 
     def alone(self) -> float:
-        """Seconds that the same calls take with nothing in between, each network in a thread of its own."""
+        """Repeat the same calls with nothing else, each network in its own thread; return the time, s."""
 
         def call(network: OpenVino) -> None:
             for _ in range(self.calls[network]):
                 self._run(network, self.inputs[network])
 
         threads = [threading.Thread(target=call, args=(network,)) for network in self.calls]
-        begun_at = time.perf_counter()
+        started_at = time.perf_counter()
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
-        return time.perf_counter() - begun_at
+        return time.perf_counter() - started_at
 
 
 def main() -> None:
-    """Print a line for each run."""
+    """Run the benchmark and print a line per run."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--engine", default="blazepose")
     parser.add_argument("--frames", type=int, default=240)
@@ -83,14 +83,14 @@ def main() -> None:
     cv2.setNumThreads(1)
     chain = Chain(load_engine(arguments.engine), [load_detector("blazepose") for _ in range(DETECTORS)], 16, 1)
     for _ in range(arguments.runs):
-        film = Film(sample_clip(), "sample", Selection(most=arguments.frames), FOCAL_PX)
-        film.open()
-        with Watch() as watch:
-            begun_at = time.perf_counter()
-            count = len(list(chain.run(ahead(film.frames(0), DECODED_AHEAD), Following(), apart=False)))
-            whole = time.perf_counter() - begun_at
-            alone = watch.alone()
-        film.close()
+        video = Film(sample_clip(), "sample", Selection(most=arguments.frames), FOCAL_PX)
+        video.open()
+        with CallRecorder() as recorder:
+            started_at = time.perf_counter()
+            count = len(list(chain.run(ahead(video.frames(0), DECODED_AHEAD), Following(), apart=False)))
+            whole = time.perf_counter() - started_at
+            alone = recorder.alone()
+        video.close()
         print(
             f"{count} frames: {count / whole:.1f} fps, networks alone {count / alone:.1f} fps, ratio {alone / whole:.2f}",
             flush=True,
@@ -101,17 +101,17 @@ def main() -> None:
 
 
 def beside_eager(engine: str, fps: float) -> None:
-    """Print how fast PyTorch is with the engine's network, and with YOLOv3 before it; fps: of the chain."""
+    """Compare with PyTorch eager: the engine's network alone, and after YOLOv3. fps: of the chain."""
     pose_ms = eager_ms(find_manifest(engine, "pose").weights[0])
     both_ms = pose_ms + eager_ms(find_manifest("yolov3", "detector").weights[0])
-    for what, took_ms in ((f"{engine}'s network alone", pose_ms), ("with YOLOv3 before it", both_ms)):
-        print(f"PyTorch eager, one at a time, {what}: {1000 / took_ms:.1f} fps; the chain: {fps * took_ms / 1000:.1f} times that")
+    for name, duration_ms in ((f"{engine}'s network alone", pose_ms), ("after YOLOv3", both_ms)):
+        print(f"PyTorch eager, {name}: {1000 / duration_ms:.1f} fps; chain {fps * duration_ms / 1000:.1f} times as fast")
 
 
 def eager_ms(file: ModelFile) -> float:
-    """Median time of a call with one picture, ms."""
-    [found] = compare(file, [Peer("torch", {"threads": os.cpu_count() or 1})], rounds=2)
-    return float(np.median(found.times_ms))
+    """Median time of a call with one image, ms."""
+    [result] = compare(file, [Peer("torch", {"threads": os.cpu_count() or 1})], rounds=2)
+    return float(np.median(result.times_ms))
 
 
 if __name__ == "__main__":

@@ -1,11 +1,10 @@
-"""Compares the default engine with mediapipe's own pose solution: CPU time per frame, and accuracy on the sample clip.
+"""Compare the default engine with MediaPipe's pose solution: CPU time per frame, and accuracy on the sample clip.
 
     python tools/bench_peers.py [--runs 5] [--venv FOLDER] [--json]
 
-Both get the same decoded frames in memory, each run is a process of its own, and the runs of the two alternate. Mediapipe
-lives in a virtual environment of its own (made at the first run): complexity 1, no segmentation, video mode. Ours is the
-engine as the pipeline uses it: region carried from frame to frame, SMPL fitted. What is counted is the CPU time of all
-threads of the process while it works on frames, without start, decoding and warm-up.
+Both get the same decoded frames in memory; each run is a separate process, and the runs alternate. MediaPipe has its own virtual
+environment (made at the first run): complexity 1, no segmentation, video mode. Ours is the engine as in the pipeline: with
+region tracking and SMPL fitting. Measured is the CPU time of all threads, without start, decoding and warm-up.
 """
 
 from __future__ import annotations
@@ -28,11 +27,11 @@ WARM_UP = 10
 CPU_GOAL, ERROR_GOAL = 0.75, 1.1
 FPS = 30.0
 Look = Callable[[np.ndarray, int], tuple[np.ndarray, np.ndarray] | None]
-"""Takes a frame and its number; gives key points (33, 2) px and joints (33, 3) m, or None when nobody was seen."""
+"""Takes a frame and its number; returns key points (33, 2) px and joints (33, 3) m, or None without a person."""
 
 
 def main() -> None:
-    """Compare, print, and exit with 1 when a goal is missed."""
+    """Run the comparison, print it, and exit with 1 if a goal is missed."""
     options = arguments()
     if options.measure:
         measure(options.measure, options.frames, options.out)
@@ -46,7 +45,7 @@ def main() -> None:
 def arguments() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--runs", type=int, default=5, help="runs of each")
+    parser.add_argument("--runs", type=int, default=5, help="runs per program")
     parser.add_argument("--venv", type=Path, default=Path.home() / ".cache/remi-stream/peers", help=f"environment of {PEER}")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--measure", choices=("ours", "peer"), help=argparse.SUPPRESS)
@@ -56,7 +55,7 @@ def arguments() -> argparse.Namespace:
 
 
 def interpreters(venv: Path) -> dict[str, Path]:
-    """The two Pythons; the peer's environment is made when it is not there."""
+    """Return both Python interpreters; create MediaPipe's environment if missing."""
     python = venv / "bin/python"
     if subprocess.run([python, "-c", "import mediapipe"], capture_output=True).returncode if python.exists() else True:
         print(f"Making {venv} with {PEER} ...", file=sys.stderr)
@@ -66,7 +65,7 @@ def interpreters(venv: Path) -> dict[str, Path]:
 
 
 def compare(pythons: dict[str, Path], folder: Path, runs: int) -> dict[str, Any]:
-    """Run both in turn, and sum up."""
+    """Run both alternately, and summarise."""
     frames = folder / "frames.npy"
     np.save(frames, clip())
     results: dict[str, list[dict[str, Any]]] = {name: [] for name in pythons}
@@ -86,7 +85,7 @@ def compare(pythons: dict[str, Path], folder: Path, runs: int) -> dict[str, Any]
 
 
 def summary(results: list[dict[str, Any]]) -> dict[str, float]:
-    """Medians of the times per frame, ms; mean errors over the frames of the last run."""
+    """Medians of the times per frame, ms, and mean errors over the frames of the last run."""
     last = results[-1]
     pixel_error, joint_mm = errors(last["seen"], last["pixels"], last["joints"])
     return {
@@ -99,21 +98,21 @@ def summary(results: list[dict[str, Any]]) -> dict[str, float]:
 
 
 def errors(seen: np.ndarray, pixels: np.ndarray, joints: np.ndarray) -> tuple[float, float]:
-    """Mean distance of the limbs' key points from the truth, px, and PA-MPJPE of the limbs' joints, mm."""
+    """Mean error of the limbs' key points, px, and PA-MPJPE of the limbs' joints, mm."""
     from remi_stream.resources import data_file
     from remi_stream.skeletons import LIMB_JOINTS, indices
 
     ours, true = indices("blazepose33", LIMB_JOINTS), indices("smpl24", LIMB_JOINTS)
     with np.load(data_file("sample_truth.npz")) as stored:
         true_pixels, true_joints = stored["joints_px"][seen][:, true], stored["joints_m"][seen][:, true]
-    away = np.linalg.norm(pixels[seen][:, ours] - true_pixels, axis=2)
-    return float(away.mean()), float(
+    pixel_errors = np.linalg.norm(pixels[seen][:, ours] - true_pixels, axis=2)
+    return float(pixel_errors.mean()), float(
         np.mean([procrustes_mm(a, b) for a, b in zip(joints[seen][:, ours], true_joints, strict=True)])
     )
 
 
 def procrustes_mm(joints: np.ndarray, true: np.ndarray) -> float:
-    """Mean distance, mm, of joints (N, 3) m from the truth after the best similarity transform."""
+    """Mean error, mm, of joints (N, 3) m after Procrustes alignment to the truth."""
     a, b = joints - joints.mean(0), true - true.mean(0)
     u, s, vt = np.linalg.svd(b.T @ a)
     signs = np.array([1, 1, np.sign(np.linalg.det(u @ vt))])
@@ -132,14 +131,14 @@ def clip() -> np.ndarray:
 
 
 def measure(name: str, frames: Path, out: Path) -> None:
-    """Work on all frames with one of the two, in this process, and write what it saw and how long it took."""
+    """Run one program on all frames in this process, and write results and times."""
     images = np.load(frames)
-    prepare, look = peer() if name == "peer" else ours(images[0])
+    prepare, estimate = peer() if name == "peer" else ours(images[0])
     seen, pixels, joints = np.zeros(len(images), bool), np.zeros((len(images), 33, 2)), np.zeros((len(images), 33, 3))
     cpu_s = wall_s = 0.0
     for k, image in enumerate(prepare(images)):
         cpu, wall = time.process_time(), time.perf_counter()
-        answer = look(image, k)
+        answer = estimate(image, k)
         if k >= WARM_UP:
             cpu_s, wall_s = cpu_s + time.process_time() - cpu, wall_s + time.perf_counter() - wall
         if answer is not None:
@@ -152,42 +151,42 @@ Prepare = Callable[[np.ndarray], Iterator[np.ndarray]]
 
 
 def ours(first: np.ndarray) -> tuple[Prepare, Look]:
-    """The default engine; the first box comes from the detector."""
+    """Prepare the default engine; the first box comes from the detector."""
     from remi_stream.detect.detector import load_detector
     from remi_stream.geometry import default_intrinsics
     from remi_stream.pose.engine import Crop, load_engine
 
     engine = load_engine("blazepose")
     camera = default_intrinsics(first.shape[1], first.shape[0])
-    carried: list[Any] = [load_detector("blazepose").find(first).boxes_xyxy[0], None]
+    tracked: list[Any] = [load_detector("blazepose").find(first).boxes_xyxy[0], None]
 
-    def look(image: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray] | None:
-        pose = engine.infer([Crop(image, carried[0], 1, k / FPS, camera, carried[1])])[0]
-        carried[:] = pose.next_box_xyxy, pose.state
+    def estimate(image: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray] | None:
+        pose = engine.infer([Crop(image, tracked[0], 1, k / FPS, camera, tracked[1])])[0]
+        tracked[:] = pose.next_box_xyxy, pose.state
         return (pose.person.keypoints_px, pose.person.joints_m) if pose.person else None
 
-    return iter, look
+    return iter, estimate
 
 
 def peer() -> tuple[Prepare, Look]:
-    """Mediapipe's pose solution; it wants RGB, which is not counted."""
+    """Prepare MediaPipe's pose solution; the conversion to RGB is not timed."""
     import mediapipe  # type: ignore[import-not-found]  # only in its own environment
 
     pose = mediapipe.solutions.pose.Pose(static_image_mode=False, model_complexity=1, enable_segmentation=False)
 
-    def look(image: np.ndarray, _k: int) -> tuple[np.ndarray, np.ndarray] | None:
-        found = pose.process(image)
-        if not found.pose_landmarks:
+    def estimate(image: np.ndarray, _k: int) -> tuple[np.ndarray, np.ndarray] | None:
+        result = pose.process(image)
+        if not result.pose_landmarks:
             return None
         size = image.shape[1::-1]
-        pixels = [(point.x * size[0], point.y * size[1]) for point in found.pose_landmarks.landmark]
-        return np.array(pixels), np.array([(point.x, point.y, point.z) for point in found.pose_world_landmarks.landmark])
+        pixels = [(point.x * size[0], point.y * size[1]) for point in result.pose_landmarks.landmark]
+        return np.array(pixels), np.array([(point.x, point.y, point.z) for point in result.pose_world_landmarks.landmark])
 
-    return lambda images: (np.ascontiguousarray(image[:, :, ::-1]) for image in images), look
+    return lambda images: (np.ascontiguousarray(image[:, :, ::-1]) for image in images), estimate
 
 
 def text(report: dict[str, Any]) -> str:
-    """A table for people."""
+    """Format the report as a table."""
     rows = [f"{'':10}{'CPU ms':>8}{'wall ms':>9}{'px':>7}{'mm':>7}{'seen':>8}"]
     for name in ("ours", "peer"):
         side = report[name]

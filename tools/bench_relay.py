@@ -1,10 +1,10 @@
-"""How much later bodies come out for the relay and its filter: at most 1 ms, 99 of 100 times.
+"""Benchmark the latency of the relay and its filter: the goal is at most 1 ms at the 99th percentile.
 
     python tools/bench_relay.py                  each filter, 1 and 3 people; then a running demo
     python tools/bench_relay.py --filters one_euro --seconds 0
 
-The people are those of the sample clip's truth, with noise. `step` is the relay's stage alone; `demo` is from a body's
-arrival at the relay's process until it is published, in a pipeline that runs (stamps relay_in and relay).
+The people are the sample clip's ground truth with noise. `step` is the relay stage alone; `demo` is the time from arrival at the
+relay process to publication in a running pipeline (stamps relay_in and relay).
 """
 
 from __future__ import annotations
@@ -34,24 +34,24 @@ CAMERA = {"name": "sample", "source": str(data_file("sample.mp4")), "loop": True
 
 
 def people(count: int, seed: int) -> list[list[Person]]:
-    """So many people in each frame of the sample clip, with noise of 10 mm and 3 degrees."""
+    """Make `count` people in each frame of the sample clip, with noise of 10 mm and 3 degrees."""
     random, body = np.random.default_rng(seed), load_open_body()
     with np.load(data_file("sample_truth.npz")) as truth:
         poses, transl, betas = truth["poses"].reshape(-1, 72), truth["transl"], truth["betas"].astype(np.float32)
     frames = []
-    for pose, place in zip(poses, transl):
-        seen = []
+    for pose, position in zip(poses, transl):
+        crowd = []
         for track_id in range(1, count + 1):
             vectors = (pose + random.normal(0, np.radians(3), 72)).astype(np.float32)
-            stands = (place + random.normal(0, 0.01, 3) + [track_id, 0, 0]).astype(np.float32)
-            joints = body.joints(vectors[:3], vectors[3:], betas, stands).astype(np.float32)
-            seen.append(person(track_id, vectors, betas, stands, joints))
-        frames.append(seen)
+            moved = (position + random.normal(0, 0.01, 3) + [track_id, 0, 0]).astype(np.float32)
+            joints = body.joints(vectors[:3], vectors[3:], betas, moved).astype(np.float32)
+            crowd.append(person(track_id, vectors, betas, moved, joints))
+        frames.append(crowd)
     return frames
 
 
 def person(track_id: int, vectors: np.ndarray, betas: np.ndarray, transl: np.ndarray, joints: np.ndarray) -> Person:
-    """Somebody as an engine publishes them."""
+    """Make a person as an engine publishes it."""
     smpl = Smpl(
         body="open",
         global_orient=vectors[:3],
@@ -73,7 +73,7 @@ def person(track_id: int, vectors: np.ndarray, betas: np.ndarray, transl: np.nda
 
 
 def step_ms(name: str, frames: list[list[Person]], rounds: int) -> np.ndarray:
-    """What the relay's stage takes for each frame."""
+    """Measure the relay stage per frame, ms."""
     relay = RelayStage(Config(cameras=(Camera(name="sample", source="synthetic:"),), filter=name))
     relay.open()
     while relay.control({"ask": "filter"})["filters"]["sample"]["state"] == "loading":
@@ -90,17 +90,17 @@ def step_ms(name: str, frames: list[list[Person]], rounds: int) -> np.ndarray:
             intrinsics=(1150.0, 1150.0, 640.0, 360.0),
             people=frames[k % len(frames)],
         )
-        began = time.perf_counter()
-        [found] = relay.step(bodies)
-        spent.append((time.perf_counter() - began) * 1000)
-    assert isinstance(found, Bodies)
-    if found.filter != name:
+        started = time.perf_counter()
+        [filtered] = relay.step(bodies)
+        spent.append((time.perf_counter() - started) * 1000)
+    assert isinstance(filtered, Bodies)
+    if filtered.filter != name:
         raise SystemExit(f"bench_relay: {relay.control({'ask': 'filter'})['filters']['sample']}")
     return np.array(spent[WARM_UP:])
 
 
 def demo_ms(name: str, seconds: float) -> np.ndarray:
-    """From arrival to publication in a running demo."""
+    """Measure arrival to publication in a running demo, ms."""
     with tempfile.TemporaryDirectory(prefix="remi-bench") as folder:
         file = Path(folder) / "pipeline.yaml"
         file.write_text(yaml.safe_dump({"cameras": [CAMERA], "metrics": False, "filter": name}))
@@ -116,7 +116,7 @@ def demo_ms(name: str, seconds: float) -> np.ndarray:
 
 
 def listen(bus: Subscriber, seconds: float) -> np.ndarray:
-    """The relay's own share of each body with somebody in it, after the first ones."""
+    """Read the relay's latency of bodies with people, ms, after the warm-up."""
     spent: list[float] = []
     end = time.monotonic() + 60
     while time.monotonic() < end:
@@ -130,19 +130,19 @@ def listen(bus: Subscriber, seconds: float) -> np.ndarray:
 
 
 def row(what: str, name: str, count: str, spent_ms: np.ndarray) -> str:
-    """A line of the table."""
+    """Format a line of the table."""
     p50, p99 = np.percentile(spent_ms, [50, 99])
     verdict = "ok" if p99 <= LIMIT_MS else "too slow"
     return f"{what:<6}{name:<12}{count:>6}{len(spent_ms):>8}{p50:>10.3f}{p99:>10.3f}{p99 / LIMIT_MS:>10.2f}  {verdict}"
 
 
 def main() -> None:
-    """Measure and print."""
+    """Run the benchmark and print the results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     light = [name for name, known in FILTERS.items() if not known.files]
     parser.add_argument("--filters", nargs="+", default=light, choices=FILTERS, help="smoothnet needs its weights")
-    parser.add_argument("--frames", type=int, default=3000, help="frames through the stage for each row")
-    parser.add_argument("--seconds", type=float, default=20.0, help="of the demo for each filter; 0: no demo")
+    parser.add_argument("--frames", type=int, default=3000, help="frames per row of the stage")
+    parser.add_argument("--seconds", type=float, default=20.0, help="length of the demo per filter; 0: no demo")
     arguments = parser.parse_args()
     print(f"{'':6}{'filter':<12}{'people':>6}{'frames':>8}{'p50 ms':>10}{'p99 ms':>10}{'of limit':>10}")
     for count in (1, 3):

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""How fast people are drawn at 1280x720, without a display and a GPU: films, with decoding and encoding.
+"""Benchmark rendering of videos at 1280x720 on the CPU, including decoding and encoding.
 
     python tools/bench_render.py [--frames 120] [--people 1 3] [--views mesh skeleton 3d side] [--runs 3]
 
-A line for each view and number of people, of the best run: frames a second, as a ratio to the goal of 10, and milliseconds of
-processor time a frame, which a busy machine changes less. The people are the one of the sample clip's truth, several times.
+Prints a line per view and number of people, of the best run: frames per second, ratio to the goal of 10, and CPU time per frame,
+which depends less on the load of the machine. The people are copies of the sample clip's ground truth.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ BESIDE_M = ((0.0, 0.0, 0.0), (-0.8, 0.0, 0.4), (0.8, 0.0, 0.8), (-1.5, 0.0, 1.5)
 
 
 def take(frames: int, people: int) -> Take:
-    """The sample clip with its person several times."""
+    """Make a take of the sample clip with copies of its person."""
     with np.load(data_file("sample_truth.npz")) as stored:
         truth = {name: stored[name].astype(np.float32) for name in ("poses", "transl", "betas")}
     seen = [
@@ -45,15 +45,15 @@ def take(frames: int, people: int) -> Take:
             engine="truth",
             size=SIZE,
             intrinsics=INTRINSICS,
-            people=[somebody(truth, number, track) for track in range(people)],
+            people=[copy_of_person(truth, number, track) for track in range(people)],
         )
         for number in range(frames)
     ]
     return Take("sample", SIZE, 30.0, seen, (), sample_clip())
 
 
-def somebody(truth: dict[str, np.ndarray], frame: int, track: int) -> Person:
-    """The clip's person, moved aside."""
+def copy_of_person(truth: dict[str, np.ndarray], frame: int, track: int) -> Person:
+    """Copy the clip's person to another position."""
     body, betas = load_open_body(), truth["betas"]
     pose, transl = truth["poses"][frame], truth["transl"][frame] + np.array(BESIDE_M[track], np.float32)
     joints = body.joints(pose[:3], pose[3:], betas, transl).astype(np.float32)
@@ -78,7 +78,7 @@ def somebody(truth: dict[str, np.ndarray], frame: int, track: int) -> Person:
 
 
 def main() -> None:
-    """Print a line for each view and number of people."""
+    """Run the benchmark and print a line per view and number of people."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--frames", type=int, default=120)
     parser.add_argument("--people", type=int, nargs="+", default=[1, 3], choices=range(len(BESIDE_M) + 1))
@@ -94,12 +94,12 @@ def main() -> None:
 
 
 def measured(seen: Take, look: Look) -> tuple[float, float]:
-    """Frames a second of writing a film, and the processor's ms for each."""
+    """Measure writing a video: frames per second, and CPU time per frame, ms."""
     count = len(seen.frames)
     with tempfile.TemporaryDirectory() as folder:
-        begun_at, busy_at = time.perf_counter(), time.process_time()
+        started_at, busy_at = time.perf_counter(), time.process_time()
         film.write(seen, Path(folder), look)
-        return count / (time.perf_counter() - begun_at), (time.process_time() - busy_at) * 1000 / count
+        return count / (time.perf_counter() - started_at), (time.process_time() - busy_at) * 1000 / count
 
 
 if __name__ == "__main__":

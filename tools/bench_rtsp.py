@@ -1,10 +1,9 @@
-"""Measure a network camera: from the clock in the picture to the published bodies, and how fast bodies are back after a fault.
+"""Benchmark a network camera: latency from a clock in the image to published bodies, and recovery time after faults.
 
     python tools/bench_rtsp.py [--seconds 20] [--engine blazepose] [--json FILE]
 
-A GStreamer server on loopback plays the sample clip at 30 fps, 1280x720 (H.265: 640x360), with the monotonic time burned into
-each picture; the daemon is heard over its bus, as any client would hear it. The clock is read from the preview, which has its
-bodies' frame_id.
+A GStreamer server on loopback plays the sample clip at 30 fps, 1280x720 (H.265: 640x360), with the monotonic time drawn into
+each image. Results come from the daemon's bus. The clock is read from the preview, which has the frame_id of its bodies.
 Needs Debian's python3-gi, gir1.2-gst-rtsp-server-1.0, gstreamer1.0-plugins-{base,good,bad,ugly}, gstreamer1.0-rtsp, ffmpeg.
 """
 
@@ -34,13 +33,13 @@ from remi_stream.resources import data_file
 
 NAME = "bench-rtsp"
 SERVER = Path(__file__).parents[1] / "tests" / "pipeline" / "rtsp_server.py"
-PICTURE = ("--clip", str(data_file("sample.mp4")), "--width", "1280", "--height", "720")
-SMALLER = ("--clip", str(data_file("sample.mp4")), "--width", "640", "--height", "360")
+FULL_SIZE = ("--clip", str(data_file("sample.mp4")), "--width", "1280", "--height", "720")
+SMALL_SIZE = ("--clip", str(data_file("sample.mp4")), "--width", "640", "--height", "360")
 BLOCK, BITS = 8, 32
 
 
 class Server:
-    """The camera, on one port for all its lives."""
+    """RTSP server that keeps its port across restarts."""
 
     def __init__(self) -> None:
         with socket.socket() as probe:
@@ -49,30 +48,30 @@ class Server:
         self.url = f"rtsp://127.0.0.1:{self._port}/camera"
 
     def start(self, *options: str) -> float:
-        """Start it; give the moment at which clients may come."""
+        """Start it; return the time when it is ready."""
         self.process = subprocess.Popen(
             ["/usr/bin/python3", str(SERVER), self._port, *options], stdout=subprocess.PIPE, text=True
         )
         assert self.process.stdout
         if self.process.stdout.readline() != "ready\n":
-            raise SystemExit("bench_rtsp: no RTSP server; what it needs stands at the top of this file")
+            raise SystemExit("bench_rtsp: no RTSP server; its requirements are listed in --help")
         return time.monotonic()
 
     def kill(self) -> float:
-        """End it; give the moment."""
+        """Kill it; return the time."""
         self.process.kill()
         self.process.wait()
         return time.monotonic()
 
 
-class Ear:
-    """Listens to the daemon's bus."""
+class BusListener:
+    """Subscriber of the daemon's bus."""
 
     def __init__(self, context: Context) -> None:
         self._bus = Subscriber(context, port(NAME, BUS), ["bodies/", "preview/", "camera/"])
 
     def messages(self, seconds: float) -> Iterator[Any]:
-        """Give what comes during so many seconds."""
+        """Yield the messages of the next seconds."""
         end = time.monotonic() + seconds
         while (now := time.monotonic()) < end:
             item = self._bus.read(min(0.2, end - now))
@@ -80,14 +79,14 @@ class Ear:
                 yield item[1]
 
     def bodies_after(self, since: float, seconds: float = 30.0) -> float:
-        """Wait for a body with a person, of a picture captured after this moment; give how long it took."""
+        """Wait for bodies with a person of a frame captured after a time; return the delay, s."""
         for message in self.messages(seconds):
             if isinstance(message, Bodies) and message.captured_at > since and message.people:
                 return time.monotonic() - since
         raise SystemExit("bench_rtsp: no bodies came")
 
     def lost_after(self, since: float) -> float:
-        """Wait until the camera is said to be away; give how long it took."""
+        """Wait until the camera is reported as reconnecting; return the delay, s."""
         for message in self.messages(10):
             if isinstance(message, CameraFacts) and message.state == "reconnecting":
                 return time.monotonic() - since
@@ -95,8 +94,8 @@ class Ear:
 
 
 @contextlib.contextmanager
-def daemon(url: str, engine: str) -> Iterator[Ear]:
-    """Run a pipeline and wait until bodies come steadily."""
+def daemon(url: str, engine: str) -> Iterator[BusListener]:
+    """Run a pipeline and wait for a steady flow of bodies."""
     with tempfile.TemporaryDirectory(prefix="remi-bench") as folder:
         file = Path(folder) / "pipeline.yaml"
         file.write_text(yaml.safe_dump({"cameras": [{"name": "camera", "source": url}], "engine": engine}))
@@ -104,29 +103,29 @@ def daemon(url: str, engine: str) -> Iterator[Ear]:
         process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
         context = Context()
         try:
-            ear = Ear(context)
-            ear.bodies_after(0.0, 60.0)
-            for _ in ear.messages(2.0):
+            listener = BusListener(context)
+            listener.bodies_after(0.0, 60.0)
+            for _ in listener.messages(2.0):
                 pass
-            yield ear
+            yield listener
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait()
             context.close()
 
 
-def measure_flow(ear: Ear, seconds: float) -> dict[str, float]:
-    """Rate, and the time from the picture's clock to the capture and to the relay."""
+def measure_flow(listener: BusListener, seconds: float) -> dict[str, float]:
+    """Measure frame rate, and latency from the image's clock to capture and relay."""
     bodies: dict[int, Bodies] = {}
-    made_at: dict[int, float] = {}
-    for message in ear.messages(seconds):
+    shown_at: dict[int, float] = {}
+    for message in listener.messages(seconds):
         if isinstance(message, Bodies):
             bodies[message.frame_id] = message
         elif isinstance(message, Frame):
-            made_at[message.frame_id] = burned_clock(message)
-    both = [(made_at[key], bodies[key]) for key in made_at.keys() & bodies.keys()]
-    captured = np.array([body.captured_at - made for made, body in both]) * 1000
-    relayed = np.array([body.stamps["relay"] - made for made, body in both]) * 1000
+            shown_at[message.frame_id] = burned_clock(message)
+    both = [(shown_at[key], bodies[key]) for key in shown_at.keys() & bodies.keys()]
+    captured = np.array([body.captured_at - shown for shown, body in both]) * 1000
+    relayed = np.array([body.stamps["relay"] - shown for shown, body in both]) * 1000
     return {
         "bodies_per_second": round(len(bodies) / seconds, 1),
         "pictures_measured": len(both),
@@ -137,32 +136,32 @@ def measure_flow(ear: Ear, seconds: float) -> dict[str, float]:
     }
 
 
-def measure_return(ear: Ear, server: Server, seconds_away: float = 3.0) -> dict[str, float]:
-    """Seconds until a loss is noticed, and until bodies are back once the server is."""
-    lost = ear.lost_after(server.kill())
-    back = ear.bodies_after(_restart(ear, server, seconds_away, PICTURE))
+def measure_return(listener: BusListener, server: Server, seconds_away: float = 3.0) -> dict[str, float]:
+    """Measure the time, s, until a loss is detected, and until bodies come back after the server does."""
+    lost = listener.lost_after(server.kill())
+    back = listener.bodies_after(_restart(listener, server, seconds_away, FULL_SIZE))
     server.kill()
-    resized = ear.bodies_after(_restart(ear, server, seconds_away, SMALLER))
+    resized = listener.bodies_after(_restart(listener, server, seconds_away, SMALL_SIZE))
     server.kill()
-    ear.bodies_after(_restart(ear, server, seconds_away, PICTURE))
+    listener.bodies_after(_restart(listener, server, seconds_away, FULL_SIZE))
     server.process.send_signal(signal.SIGSTOP)
-    stalled = ear.lost_after(time.monotonic())
-    for _ in ear.messages(seconds_away):
+    stalled = listener.lost_after(time.monotonic())
+    for _ in listener.messages(seconds_away):
         pass
     server.process.send_signal(signal.SIGCONT)
-    resumed = ear.bodies_after(time.monotonic())
+    resumed = listener.bodies_after(time.monotonic())
     figures = {"killed_noticed_s": lost, "killed_back_s": back, "other_size_back_s": resized}
     return {**figures, "stopped_noticed_s": stalled, "stopped_back_s": resumed}
 
 
-def _restart(ear: Ear, server: Server, seconds_away: float, options: tuple[str, ...]) -> float:
-    for _ in ear.messages(seconds_away):
+def _restart(listener: BusListener, server: Server, seconds_away: float, options: tuple[str, ...]) -> float:
+    for _ in listener.messages(seconds_away):
         pass
     return server.start(*options)
 
 
 def burned_clock(preview: Frame) -> float:
-    """Read the clock in the picture's top left corner, monotonic s."""
+    """Read the clock in the image's top left corner, monotonic time, s."""
     image = cv2.imdecode(preview.image, cv2.IMREAD_GRAYSCALE)
     assert image is not None
     scale = image.shape[1] / preview.size[0]
@@ -171,7 +170,7 @@ def burned_clock(preview: Frame) -> float:
 
 
 def main() -> None:
-    """Measure and print."""
+    """Run the benchmark and print the results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=20.0)
     parser.add_argument("--engine", default="blazepose")
@@ -179,13 +178,13 @@ def main() -> None:
     options = parser.parse_args()
     table: dict[str, dict[str, float]] = {}
     server = Server()
-    for codec, picture in (("h264", PICTURE), ("h265", SMALLER)):
-        server.start(*picture, "--codec", codec)
+    for codec, options_of_size in (("h264", FULL_SIZE), ("h265", SMALL_SIZE)):
+        server.start(*options_of_size, "--codec", codec)
         try:
-            with daemon(server.url, options.engine) as ear:
-                table[codec] = measure_flow(ear, options.seconds)
+            with daemon(server.url, options.engine) as listener:
+                table[codec] = measure_flow(listener, options.seconds)
                 if codec == "h264":
-                    table["return"] = measure_return(ear, server)
+                    table["return"] = measure_return(listener, server)
         finally:
             server.kill()
     for row, figures in table.items():

@@ -1,10 +1,10 @@
-"""What the web viewer costs: CPU time of its process for each frame, while nobody looks and while somebody does.
+"""Benchmark the web viewer: CPU time of its process per frame, with no client and with one.
 
-    python tools/bench_web.py                    on a quiet machine: the figures of docs/viewer.md
+    python tools/bench_web.py                    on an idle machine: the values in docs/viewer.md
     python tools/bench_web.py --seconds 10 --people 3
 
-The sample clip is worked through once and then played again, 30 frames a second, so that nothing else is at work. Who looks is no
-browser, which would take more of the machine than the viewer: a client that takes everything that is sent, and draws nothing.
+The sample clip is processed once and then played back at 30 fps, so that only the viewer works. The client is not a browser,
+which would use more CPU than the viewer: it receives everything and draws nothing.
 """
 
 from __future__ import annotations
@@ -49,42 +49,47 @@ CAMERA = {
     "look_at": (0.0, 0.0, 1.0),
     "up_direction": (0.0, -1.0, 0.0),
 }
-"""What a browser says first; before that viser does not count it."""
+"""First message of a browser; before it, viser does not count the client."""
 
 
 class Spent(NamedTuple):
-    """Over a while: CPU seconds of the viewer, frames with people, bytes that it sent to who looks, seconds."""
+    """Resources used over a time, or counters at one moment."""
 
     cpu_s: float
+    """CPU time of the viewer, s."""
     frames: int
+    """Frames with people."""
     sent: int
+    """Bytes sent to the client."""
     seconds: float
+    """Length of the measurement, or the moment, s."""
 
 
 class Client:
-    """Takes what the viewer sends. received: bytes so far."""
+    """Receives and discards everything that the viewer sends."""
 
     def __init__(self, socket: Connection) -> None:
         self.received = 0
+        """Bytes so far."""
         self._socket = socket
-        threading.Thread(target=self._take, daemon=True).start()
+        threading.Thread(target=self._receive, daemon=True).start()
 
-    def _take(self) -> None:
+    def _receive(self) -> None:
         with contextlib.suppress(ConnectionClosed):
             for data in self._socket:
                 self.received += len(data)
 
 
 def recorded(folder: Path, people: int) -> Path:
-    """What was made of the sample clip; more people than one are the same one beside themselves."""
+    """Process the sample clip to a recording; further people are copies of the one in it."""
     command = [sys.executable, "-m", "remi_stream", "video", str(data_file("sample.mp4")), "--out", str(folder)]
     subprocess.run([*command, "--focal", "1150"], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     take = open_kept(folder / "sample")
     frames = [crowded(bodies, people) for bodies in take.frames]
-    found = folder / "crowd"
-    (found / "take").mkdir(parents=True)
-    write_chunk(found, 0, frames)
-    told = Index(
+    recording = folder / "crowd"
+    (recording / "take").mkdir(parents=True)
+    write_chunk(recording, 0, frames)
+    index = Index(
         name="crowd",
         size=take.size,
         fps=take.fps,
@@ -94,25 +99,25 @@ def recorded(folder: Path, people: int) -> Path:
         detector="none",
         source=str(take.source),
     )
-    write_index(found, told)
-    return found
+    write_index(recording, index)
+    return recording
 
 
 def crowded(bodies: Bodies, people: int) -> Bodies:
-    """So many people, a metre from each other."""
+    """Copy the first person to `people` people, 1 m apart."""
     crowd = []
     for person in bodies.people[:1]:
         for number in range(people):
-            away = [float(number), 0.0, 0.0]
-            smpl = person.smpl and msgspec.structs.replace(person.smpl, transl=(person.smpl.transl + away).astype("float32"))
-            joints = (person.joints_m + away).astype("float32")
+            offset = [float(number), 0.0, 0.0]
+            smpl = person.smpl and msgspec.structs.replace(person.smpl, transl=(person.smpl.transl + offset).astype("float32"))
+            joints = (person.joints_m + offset).astype("float32")
             crowd.append(msgspec.structs.replace(person, track_id=number + 1, smpl=smpl, joints_m=joints))
     return msgspec.structs.replace(bodies, people=crowd)
 
 
 @contextlib.contextmanager
 def playing(recording: Path, folder: Path) -> Iterator[Subscriber]:
-    """A pipeline with a viewer; what is given hears its bodies and stages."""
+    """Run a pipeline with a viewer; yield a subscriber to its bodies and heartbeats."""
     camera = {"name": "crowd", "source": source_of(recording, Options()), "loop": True}
     file = folder / "pipeline.yaml"
     file.write_text(yaml.safe_dump({"cameras": [camera], "metrics": False, "viewer": "web", "filter": "none"}))
@@ -129,7 +134,7 @@ def playing(recording: Path, folder: Path) -> Iterator[Subscriber]:
 
 @contextlib.contextmanager
 def looking() -> Iterator[Client]:
-    """Look at the viewer while the block runs."""
+    """Keep a client connected to the viewer during the block."""
     protocol = f"viser-v{importlib.metadata.version('viser')}"
     with connect(f"ws://127.0.0.1:{port(NAME, WEB)}", subprotocols=[protocol], max_size=None) as socket:  # type: ignore[list-item]
         socket.send(msgspec.msgpack.encode(CAMERA))
@@ -137,51 +142,51 @@ def looking() -> Iterator[Client]:
 
 
 def spent(bus: Subscriber, seconds: float, client: Client | None = None) -> Spent:
-    """What the viewer takes in so many seconds, from one of its heartbeats to another; after a while in which it settles."""
-    begun_at = time.monotonic()
+    """Measure the viewer for some seconds, between two of its heartbeats, after a warm-up."""
+    started_at = time.monotonic()
     first: Spent | None = None
     frames = 0
-    while time.monotonic() < begun_at + WARM_UP_S + 4 * seconds + 30:
+    while time.monotonic() < started_at + WARM_UP_S + 4 * seconds + 30:
         item = bus.read(0.5)
         now = time.monotonic()
-        if item is None or now < begun_at + WARM_UP_S:
+        if item is None or now < started_at + WARM_UP_S:
             continue
         message = item[1]
         if isinstance(message, Bodies):
             frames += bool(message.people)
         elif isinstance(message, Health) and message.state == "ready":
-            here = Spent(message.cpu_s, frames, client.received if client else 0, now)
-            first = first if first and first.frames else here
-            if here.seconds >= first.seconds + seconds:
-                return less(here, first)
+            current = Spent(message.cpu_s, frames, client.received if client else 0, now)
+            first = first if first and first.frames else current
+            if current.seconds >= first.seconds + seconds:
+                return less(current, first)
     raise SystemExit("bench_web: no bodies came, or the viewer is not ready; run `remi-stream demo` to see why")
 
 
 def less(end: Spent, begin: Spent) -> Spent:
-    """What was spent between two moments."""
+    """Difference of two counters."""
     return Spent(end.cpu_s - begin.cpu_s, end.frames - begin.frames, end.sent - begin.sent, end.seconds - begin.seconds)
 
 
-def row(who: str, people: int, found: Spent) -> str:
-    """A line of the table."""
-    rate, cpu_ms, sent = found.frames / found.seconds, 1000 * found.cpu_s, found.sent / found.seconds / 1e6
-    return f"{who:<16}{people:>6}{rate:>10.1f}{cpu_ms / found.frames:>12.2f}{cpu_ms / found.seconds / 10:>10.1f}{sent:>10.2f}"
+def row(label: str, people: int, used: Spent) -> str:
+    """Format a line of the table."""
+    rate, cpu_ms, sent = used.frames / used.seconds, 1000 * used.cpu_s, used.sent / used.seconds / 1e6
+    return f"{label:<16}{people:>6}{rate:>10.1f}{cpu_ms / used.frames:>12.2f}{cpu_ms / used.seconds / 10:>10.1f}{sent:>10.2f}"
 
 
 def main() -> None:
-    """Measure and print."""
+    """Run the benchmark and print the results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seconds", type=float, default=30.0, help="for each row")
+    parser.add_argument("--seconds", type=float, default=30.0, help="length of each measurement")
     parser.add_argument("--people", type=int, nargs="+", default=[1, 3])
     arguments = parser.parse_args()
-    print(f"{'':16}{'people':>6}{'frames/s':>10}{'ms a frame':>12}{'% a core':>10}{'MB/s':>10}")
+    print(f"{'':16}{'people':>6}{'frames/s':>10}{'ms/frame':>12}{'% of core':>10}{'MB/s':>10}")
     for people in arguments.people:
-        with tempfile.TemporaryDirectory(prefix="remi-bench") as made:
-            folder = Path(made)
+        with tempfile.TemporaryDirectory(prefix="remi-bench") as temporary:
+            folder = Path(temporary)
             with playing(recorded(folder, people), folder) as bus:
-                print(row("nobody looks", people, spent(bus, arguments.seconds)), flush=True)
+                print(row("no client", people, spent(bus, arguments.seconds)), flush=True)
                 with looking() as client:
-                    print(row("somebody looks", people, spent(bus, arguments.seconds, client)), flush=True)
+                    print(row("one client", people, spent(bus, arguments.seconds, client)), flush=True)
 
 
 if __name__ == "__main__":

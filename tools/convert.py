@@ -1,4 +1,4 @@
-"""The same as `remi-stream convert`: from a checkpoint to ONNX, or to a plan for TensorRT."""
+"""Alias of `remi-stream convert`: convert a checkpoint to ONNX or to a TensorRT plan."""
 
 import sys
 

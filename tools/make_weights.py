@@ -1,10 +1,10 @@
-"""Makes stand-ins for the model files that cannot be shipped: right layout, made weights.
+"""Write placeholders for model files that cannot be shipped: correct layout, pseudo-random weights.
 
     python tools/make_weights.py poco_cliff poco_cliff.pt
     python tools/make_weights.py all FOLDER
 
-The networks' weights are noise made from the tensors' names (tools/parity/recipe.py): they test every path and its speed, and
-find nobody. The body is the open body with 6890 vertices. Nothing licensed goes in.
+The weights are noise derived from the tensors' names (tools/parity/recipe.py): they exercise every code path at full speed but
+detect no people. The body is the default body with 6890 vertices. Contains nothing licensed.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Write = Callable[[Path, int], None]
 
 
 def network(name: str, calm: bool = False) -> Write:
-    """What writes the checkpoint of a network."""
+    """Make the writer of a network's checkpoint."""
 
     def write(path: Path, seed: int) -> None:
         from weights.containers import write_network
@@ -31,7 +31,7 @@ def network(name: str, calm: bool = False) -> Write:
 
 
 def smpl(chumpy: bool) -> Write:
-    """What writes a body in SMPL's layout."""
+    """Make the writer of a body in SMPL's layout."""
 
     def write(path: Path, seed: int) -> None:
         from weights.figure import build_figure
@@ -74,21 +74,21 @@ MODELS: dict[str, tuple[str, Write]] = {
     "smpl_neutral": ("SMPL_NEUTRAL.pkl", smpl(chumpy=False)),
     "j_regressor_extra": ("J_regressor_extra.npy", regressor),
 }
-"""Model: the name of its published file, and what writes it."""
+"""Published file name and writer of each model."""
 REGRESSORS = ("poco_cliff", "poco_pare", "pare")
 
 
 def main() -> None:
-    """Write one file, or all of them into a folder, and say what was made."""
+    """Write one file, or all into a folder, and print them."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", choices=[*MODELS, "all"], metavar="MODEL", help=f"{', '.join(MODELS)}, or all")
-    parser.add_argument("out", type=Path, metavar="OUT", help="the file to write; for all, the folder")
-    parser.add_argument("--seed", type=int, default=1234, help="other weights")
-    parser.add_argument("--chumpy", action="store_true", help="smpl_neutral as the first releases had it")
-    parser.add_argument("--calm", action="store_true", help="a POCO or PARE that sees a standing person in every crop")
+    parser.add_argument("out", type=Path, metavar="OUT", help="output file; for all: output folder")
+    parser.add_argument("--seed", type=int, default=1234, help="seed of the weights")
+    parser.add_argument("--chumpy", action="store_true", help="smpl_neutral in the format of the first releases")
+    parser.add_argument("--calm", action="store_true", help="POCO or PARE that outputs a standing person for every crop")
     arguments = parser.parse_args()
-    chosen = list(MODELS) if arguments.model == "all" else [arguments.model]
-    for model in chosen:
+    models = list(MODELS) if arguments.model == "all" else [arguments.model]
+    for model in models:
         file, write = MODELS[model]
         if model == "smpl_neutral" and arguments.chumpy:
             write = smpl(chumpy=True)

@@ -1,4 +1,4 @@
-"""Renders the sample clip: the open body walks, waves and squats in a room, with the exact truth beside the picture.
+"""Render the sample clip with its ground truth: the default body walks, waves and squats in a room.
 
     python tools/render_sample.py remi_stream/data        # writes sample.mp4 and sample_truth.npz
     python tools/render_sample.py --scene crossing --seed 3 OUT      # writes crossing-3.mp4 and crossing-3_truth.npz
@@ -6,10 +6,10 @@
 The sample's motion repeats after exactly 240 frames, so the clip loops without a seam. World axes: y up, the floor at y = 0,
 the camera looking along -z. The truth is stored in OpenCV camera axes (x right, y down, z forward).
 
-Scenes show several people, in a still room and with coarser edges, so that they are drawn quickly. Their truth has an axis for
-the people in front, and `visible` (people, frames): the share of everybody that neither the others nor the picture's edge hide.
+Scenes with several people use a static room and no anti-aliasing, for speed. Their ground truth has a leading axis of people,
+and `visible` (people, frames): the share of each person that neither the others nor the image border hide.
 
-Needs moderngl (extra `dev`) and an OpenGL driver without a screen; on Debian: libegl1 libgl1-mesa-dri libgl1.
+Needs moderngl (extra `dev`) and a headless OpenGL driver; on Debian: libegl1 libgl1-mesa-dri libgl1.
 """
 
 from __future__ import annotations
@@ -36,28 +36,28 @@ Array = NDArray[Any]
 
 
 def render_sample(out: Path) -> list[Path]:
-    """The clip that the package ships."""
+    """Render the clip that the package ships."""
     body = load_open_body()
     motion = choreography(body, np.zeros(10))
     studio = Studio([Actor(body, motion, outfit={})])
-    clip, known = out / "sample.mp4", out / "sample_truth.npz"
+    clip, truth = out / "sample.mp4", out / "sample_truth.npz"
     encode(clip, (studio.draw(frame) for frame in range(FRAMES)), preset="slow")
-    save(known, {**truth_of_person(body, motion), **truth_of_camera()})
-    return [clip, known]
+    save(truth, {**truth_of_person(body, motion), **truth_of_camera()})
+    return [clip, truth]
 
 
 def render_scene(name: str, seed: int, out: Path) -> list[Path]:
-    """A scene of several people."""
+    """Render a scene with several people."""
     scene = SCENES[name](load_open_body(), seed)
-    clip, known = out / f"{name}-{seed}.mp4", out / f"{name}-{seed}_truth.npz"
+    clip, truth = out / f"{name}-{seed}.mp4", out / f"{name}-{seed}_truth.npz"
     visible: list[Array] = []
-    encode(clip, film(scene, visible), preset="veryfast")
-    save(known, {**truth_of_people(scene), "visible": np.array(visible).T, **truth_of_camera()})
-    return [clip, known]
+    encode(clip, draw_frames(scene, visible), preset="veryfast")
+    save(truth, {**truth_of_people(scene), "visible": np.array(visible).T, **truth_of_camera()})
+    return [clip, truth]
 
 
-def film(scene: Scene, visible: list[Array]) -> Iterator[Array]:
-    """Draw a scene, and note how much of each actor is seen."""
+def draw_frames(scene: Scene, visible: list[Array]) -> Iterator[Array]:
+    """Draw the frames of a scene, and append the visible share of each actor to `visible`."""
     studio = Studio(scene.actors, QUICK)
     visibility = Visibility(studio.gl, CLIP_FROM_WORLD)
     for frame in range(scene.first, scene.first + scene.count):
@@ -66,29 +66,31 @@ def film(scene: Scene, visible: list[Array]) -> Iterator[Array]:
 
 
 def truth_of_people(scene: Scene) -> dict[str, Array]:
-    """What is known of everybody, cut to the scene's frames; people are the first axis."""
-    known = [truth_of_person(actor.body, actor.motion) for actor in scene.actors]
-    shown = slice(scene.first, scene.first + scene.count)
-    return {name: np.array([person[name] if name == "betas" else person[name][shown] for person in known]) for name in known[0]}
+    """Ground truth of all people in the scene's frames; people are the first axis."""
+    truths = [truth_of_person(actor.body, actor.motion) for actor in scene.actors]
+    frames = slice(scene.first, scene.first + scene.count)
+    return {
+        name: np.array([person[name] if name == "betas" else person[name][frames] for person in truths]) for name in truths[0]
+    }
 
 
-def save(path: Path, known: dict[str, Array]) -> None:
-    """Write what is known as float32."""
-    arrays: dict[str, Any] = {name: array.astype(np.float32) for name, array in known.items()}
+def save(path: Path, truth: dict[str, Array]) -> None:
+    """Write ground truth as float32."""
+    arrays: dict[str, Any] = {name: array.astype(np.float32) for name, array in truth.items()}
     np.savez_compressed(path, **arrays)
 
 
 def main() -> None:
-    """Render, encode, and say what was made."""
+    """Render the sample clip or a scene, and print the files."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("out", type=Path, help="the folder to write to")
+    parser.add_argument("out", type=Path, help="output folder")
     parser.add_argument("--scene", choices=sorted(SCENES), help="a scene of several people instead of the sample clip")
-    parser.add_argument("--seed", type=int, default=0, help="which of the scene's variants")
+    parser.add_argument("--seed", type=int, default=0, help="variant of the scene")
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
     scene, seed, out = arguments.scene, arguments.seed, arguments.out
-    made = render_scene(scene, seed, out) if scene else render_sample(out)
-    print(", ".join(f"{path} {path.stat().st_size / 1e6:.2f} MB" for path in made))
+    paths = render_scene(scene, seed, out) if scene else render_sample(out)
+    print(", ".join(f"{path} {path.stat().st_size / 1e6:.2f} MB" for path in paths))
 
 
 if __name__ == "__main__":

@@ -1,1 +1,1 @@
-"""Bodies in the SMPL layout: a template, its shapes, and the 24 joints that move it."""
+"""Body models in the SMPL layout: skinning, forward and inverse kinematics, retargeting."""

@@ -1,8 +1,8 @@
-"""Where BlazePose's landmarks sit on the open body.
+"""Positions of BlazePose's landmarks on the default body, as joints with offsets.
 
-Each landmark is fixed to one joint, at an offset in the rest pose (m; x to the body's left, y up, z forward). The offsets
-are where BlazePose's pixels fall on rendered bodies, on average over many poses, shapes and views, made symmetric: it calls
-a shoulder, a hip or an ankle something else than SMPL does.
+Each landmark is attached to one joint at an offset in the rest pose (m; x to the body's left, y up, z forward). The offsets were
+measured: BlazePose's landmarks on rendered bodies, averaged over many poses, shapes and views, made symmetric. They are not zero
+since BlazePose's shoulder, hip or ankle is another point than SMPL's.
 """
 
 from __future__ import annotations
@@ -29,17 +29,18 @@ LEFT_SIDE: dict[str, tuple[str, tuple[float, float, float]]] = {
     "left_heel": ("left_ankle", (-0.005, -0.043, -0.030)),
     "left_foot_index": ("left_ankle", (-0.005, -0.056, 0.177)),
 }
+"""Joint and offset, m, of the landmarks of the left side."""
 NOSE = ("head", (0.0, 0.016, 0.110))
 
 
 def mirrored(name: str) -> tuple[str, tuple[float, float, float]]:
-    """The attachment of a landmark on the right, from its twin on the left."""
+    """Mirror the attachment of a left landmark to its right one."""
     joint, (x, y, z) = LEFT_SIDE[name.replace("right", "left")]
     return joint.replace("left", "right"), (-x, y, z)
 
 
 def attachment(name: str) -> tuple[str, tuple[float, float, float]]:
-    """The joint a landmark is fixed to, and its offset at rest, m."""
+    """Return the joint a landmark is attached to, and its offset in the rest pose, m."""
     return NOSE if name == "nose" else LEFT_SIDE.get(name) or mirrored(name)
 
 
@@ -51,5 +52,5 @@ OFFSET = np.array([offset for _, offset in TABLE])
 
 
 def landmarks(world_rotations: np.ndarray, joints: np.ndarray) -> np.ndarray:
-    """Where the landmarks (33, 3) of a posed body are; rotations (24, 3, 3) and joints (24, 3) in the frame wanted."""
+    """Return the landmarks (33, 3), m, of a posed body; world rotations (24, 3, 3) and joints (24, 3) give the frame."""
     return joints[JOINT] + np.einsum("lab,lb->la", world_rotations[JOINT], OFFSET)

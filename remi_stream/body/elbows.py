@@ -1,4 +1,4 @@
-"""The twist of a straight arm, from the two sides of its elbow: where landmarks show no bend, these still show its axis."""
+"""Twist of a straight arm from olecranon and cubital fossa: they show the elbow's hinge axis when no bend does."""
 
 from __future__ import annotations
 
@@ -15,21 +15,23 @@ from remi_stream.geometry import angle_between, cross, swing
 COLLARS, UPPER, FORE, HANDS = [13, 14], [16, 17], [18, 19], [20, 21]
 """Joints of the left and the right arm."""
 THINNEST_M = 0.02
-"""Sides of an elbow that are nearer to each other tell nothing; they are some 7 cm apart."""
+"""Least distance of the two sides of an elbow, which are some 7 cm apart; a smaller one gives no direction."""
 
 
 class Elbows(NamedTuple):
-    """front: (2, 3) m, from the tip of the elbow to the hollow before it, left, right. seen: (2,) in [0, 1], how well."""
+    """Both elbows as observed, left and right."""
 
     front: np.ndarray
+    """(2, 3) m, from the olecranon (tip) to the cubital fossa (hollow)."""
     seen: np.ndarray
+    """(2,) in [0, 1]: visibility."""
 
 
 def turn_arms(solution: Solution, rest_joints: np.ndarray, rest: Rest, elbows: Elbows) -> Solution:
-    """Turn the upper arms about themselves as far as the elbows ask for, the less the more an arm is bent.
+    """Twist the upper arms until their hinge axes agree with the elbows', the less the more an arm is bent.
 
-    The hinge's axis lies across the upper arm and across what points to the front. Forearms keep their direction, and the hands
-    their attitude; the forearm's share of the hand's twist is that of `turn_ends`. rest_joints: (24, 3) m.
+    The hinge axis is perpendicular to the upper arm and to `front`. Forearms keep their direction, and hands their orientation;
+    the forearm takes the same share of the hand's twist as in `turn_ends`. rest_joints: (24, 3) m.
     """
     world, _ = forward_kinematics(rest_joints, solution.rotations, np.zeros(3))
     upper, fore = world[UPPER], world[FORE]
@@ -47,21 +49,21 @@ def turn_arms(solution: Solution, rest_joints: np.ndarray, rest: Rest, elbows: E
 
 
 def trust(bend: np.ndarray, elbows: Elbows) -> np.ndarray:
-    """How much the elbows' sides decide, (2,) in [0, 1]: all for a straight arm, nothing for one whose bend shows the axis."""
+    """Return the weight (2,) in [0, 1] of the elbows: 1 for a straight arm, 0 for one whose bend shows the hinge axis."""
     straight = 1 - np.clip((bend - STRAIGHT) / (BENT - STRAIGHT), 0, 1)
     return straight * elbows.seen * (np.linalg.norm(elbows.front, axis=1) > THINNEST_M)
 
 
 def angle_about(axes: np.ndarray, start: np.ndarray, end: np.ndarray) -> np.ndarray:
-    """The angles (N,), rad, from start to end (N, 3) about unit axes (N, 3) that both lie across."""
+    """Return the signed angles (N,), rad, from start to end (N, 3), both perpendicular to the unit axes (N, 3)."""
     return np.arctan2((cross(start, end) * axes).sum(1), (start * end).sum(1))
 
 
 def untwisted(upper: np.ndarray, below: np.ndarray, rest: Rest) -> np.ndarray:
-    """World rotations (2, 3, 3) of forearms that point along below (2, 3) without a twist against their upper arms (2, 3, 3)."""
+    """Return world rotations (2, 3, 3) of forearms along below (2, 3) without a twist relative to the upper arms (2, 3, 3)."""
     return upper @ swing(rest.lower[:2], rotated(upper.swapaxes(1, 2), below))
 
 
 def rotated(turns: np.ndarray, vectors: np.ndarray) -> np.ndarray:
-    """Each rotation (N, 3, 3) of each vector (N, 3)."""
+    """Apply rotations (N, 3, 3) to vectors (N, 3)."""
     return np.einsum("nab,nb->na", turns, vectors)

@@ -1,4 +1,4 @@
-"""The fit of a mean-shaped SMPL body to one frame's landmarks."""
+"""Fit a mean-shaped SMPL body to one frame's BlazePose landmarks: lifting, inverse kinematics, translation."""
 
 from __future__ import annotations
 
@@ -14,14 +14,17 @@ from remi_stream.geometry import Intrinsics, rotation_vectors
 from remi_stream.messages import Smpl
 
 MEAN_SHAPE = np.zeros(10, np.float32)
+"""Betas of the mean shape."""
 
 
 class Fit(NamedTuple):
-    """landmarks_m: (33, 3) float64, m, camera frame, of a person as tall as the body. memory: for the next frame."""
+    """A body fitted to the landmarks of one frame."""
 
     landmarks_m: np.ndarray
+    """(33, 3) float64, m, camera frame, of a person as tall as the body."""
     smpl: Smpl
     memory: Memory
+    """State for the next frame."""
 
 
 class Fitter:
@@ -44,7 +47,7 @@ class Fitter:
     ) -> Fit:
         """Fit the body to landmarks: world (33, 3) m and pixels (33, 2) as for `lift`, visibility (33,) in [0, 1].
 
-        memory: what the same person's last frame left, elapsed seconds ago.
+        memory: state of the same person's last frame, elapsed seconds ago.
         """
         weights = visibility**2
         points = lift(world, pixels, weights, intrinsics, self.lengths)
@@ -54,13 +57,13 @@ class Fitter:
 
 
 def transl_of(rest_joints: np.ndarray, rotations: np.ndarray, points: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """SMPL's transl (3,), m, that brings the posed body's limbs to where the landmarks (33, 3) have them; weights: (33,)."""
+    """Return SMPL's transl (3,), m: the mean offset of the limbs' landmarks (33, 3) from the posed body's; weights: (33,)."""
     posed = landmarks(*forward_kinematics(rest_joints, rotations, np.zeros(3)))
     return np.average((points - posed)[LIMBS], axis=0, weights=np.maximum(weights[LIMBS], 1e-3))
 
 
 def smpl_of(body: Literal["smpl", "open"], pose: Solution, transl: np.ndarray) -> Smpl:
-    """The message: this pose of the mean-shaped body."""
+    """Make the SMPL message of a pose of the mean-shaped body."""
     return Smpl(
         body=body,
         global_orient=rotation_vectors(pose.rotations[0]).astype(np.float32),

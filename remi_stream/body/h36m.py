@@ -1,7 +1,7 @@
-"""A SMPL body from the 17 joints of Human3.6M, in metres: what they do not show keeps its rest pose.
+"""Fit a SMPL body to the 17 joints of Human3.6M, in metres; unobserved rotations keep the rest pose.
 
-Limbs and trunk are those of the joints. Of the head they show how far it leans, which the neck takes all of, and not which way
-it looks: the head itself, hands and feet stay at rest, with no confidence.
+Limbs and trunk follow the joints. Of the head only the lean is observed, which the neck takes entirely; the head's own rotation,
+hands and feet stay at rest, with confidence 0.
 """
 
 from __future__ import annotations
@@ -19,21 +19,22 @@ from remi_stream.messages import Smpl
 from remi_stream.skeletons import JOINTS, LIMB_JOINTS, indices
 
 SOURCE = indices("h36m17", LIMB_JOINTS)
-"""(12,), the joints that are landmarks too: those of the limbs."""
+"""(12,): the limb joints, which are landmarks of BlazePose too."""
 HEAD, THORAX = indices("h36m17", ("head", "thorax"))
 CROWN_M = 0.01
-"""How much of the skin, from its highest point down, is the top of the head."""
+"""Thickness of the skin layer, from the highest vertex down, whose mean is the top of the head."""
 NECK_SEEN = 0.5
-"""How much of the neck's turn is told by where the head leans."""
+"""Confidence of the neck relative to the head's, since its twist is not observed."""
 COCO_FACE = indices("coco17", ("nose", "left_eye", "right_eye", "left_ear", "right_ear"))
 _CENTRES = {"hip": ("hip",), "spine": ("hip", "shoulder"), "thorax": ("shoulder",)}
 
 
 class H36mFit(NamedTuple):
-    """A body, and what inverse kinematics holds for the next frame."""
+    """A body fitted to the joints of one frame."""
 
     smpl: Smpl
     memory: Memory
+    """State for the next frame."""
 
 
 class H36mFitter:
@@ -49,16 +50,15 @@ class H36mFitter:
     def fit(self, joints: np.ndarray, scores: np.ndarray, memory: Memory | None = None, elapsed: float = 0.0) -> H36mFit:
         """Fit the body to joints (17, 3), m, camera frame; scores (17,) in [0, 1], from `scores_of`.
 
-        The joints keep their scale: the body stands where they are. memory: what the same person's last frame left, elapsed
-        seconds ago.
+        The joints are not scaled to the body. memory: state of the same person's last frame, elapsed seconds ago.
         """
-        points, seen = landmarks_of(joints, scores)
-        pose = self._lean(self._skeleton.solve(points, seen, memory, elapsed), joints, scores)
-        transl = transl_of(self._rest_joints, pose.rotations, points, seen**2)
+        points, visibility = landmarks_of(joints, scores)
+        pose = self._lean(self._skeleton.solve(points, visibility, memory, elapsed), joints, scores)
+        transl = transl_of(self._rest_joints, pose.rotations, points, visibility**2)
         return H36mFit(smpl_of(self._name, pose, transl), pose.memory)
 
     def _lean(self, pose: Solution, joints: np.ndarray, scores: np.ndarray) -> Solution:
-        """Lean the head as it is seen, by the shortest turn of the neck."""
+        """Lean the head as observed, by the shortest rotation of the neck."""
         rotations, confidence = pose.rotations.copy(), pose.joint_confidence.copy()
         pelvis, low, middle, high = rotations[[0, *SPINE]]
         up = (pelvis @ low @ middle @ high).T @ (joints[HEAD] - joints[THORAX])
@@ -68,15 +68,15 @@ class H36mFitter:
 
 
 def landmarks_of(joints: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Joints (17, 3) with scores (17,) as BlazePose's landmarks (33, 3), and how visible these are (33,): NaN, 0 if unknown."""
+    """Convert joints (17, 3), scores (17,) to BlazePose's landmarks (33, 3), visibility (33,); NaN with 0 where unknown."""
     count = len(JOINTS["blazepose33"])
-    points, seen = np.full((count, 3), np.nan), np.zeros(count)
-    points[LIMBS], seen[LIMBS] = joints[SOURCE], scores[SOURCE]
-    return points, seen
+    points, visibility = np.full((count, 3), np.nan), np.zeros(count)
+    points[LIMBS], visibility[LIMBS] = joints[SOURCE], scores[SOURCE]
+    return points, visibility
 
 
 def scores_of(coco: np.ndarray) -> np.ndarray:
-    """How sure H36M's joints are, (17,), from COCO's scores (17,): of a joint between others, the least sure of these."""
+    """Return scores (17,) of H36M's joints from COCO's (17,); a joint between others has the least of their scores."""
     by_name = dict(zip(JOINTS["coco17"], coco))
     return np.array([_score(name, by_name, float(coco[COCO_FACE].mean())) for name in JOINTS["h36m17"]])
 

@@ -1,7 +1,7 @@
-"""Human3.6M's 17 joints of a SMPL pose.
+"""Convert a SMPL pose to Human3.6M's 17 joints.
 
-Limbs are SMPL's joints. Human3.6M's hip is the middle of the two hip joints, its spine is nearest to SMPL's second spine joint,
-its thorax to the neck, its neck and nose to the head joint, which lies at the base of the skull; its head is the crown.
+Limbs are SMPL's joints. Human3.6M's hip is the midpoint of the two hip joints, its spine is nearest to SMPL's second spine joint,
+its thorax to the neck, its neck/nose to the head joint, which lies at the base of the skull; its head is the top of the head.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ HEAD = _SMPL.index("head")
 
 
 def h36m_joints(smpl: Smpl, body: Body) -> np.ndarray:
-    """The joints (17, 3), m, in transl's frame, of a pose that is meant for this body."""
-    resting = body.rest_joints(smpl.betas)
-    turns, joints = forward_kinematics(resting, joint_rotations(smpl.global_orient, smpl.body_pose), smpl.transl)
+    """Return the joints (17, 3), m, in transl's frame, of a pose of this body."""
+    rest_joints = body.rest_joints(smpl.betas)
+    world, joints = forward_kinematics(rest_joints, joint_rotations(smpl.global_orient, smpl.body_pose), smpl.transl)
     found = joints[SOURCES]
     found[HIP] = joints[HIPS].mean(0)
-    found[CROWN] = joints[HEAD] + turns[HEAD] @ (crown(body) - body.rest_joints(np.zeros(10))[HEAD])
+    found[CROWN] = joints[HEAD] + world[HEAD] @ (crown(body) - body.rest_joints(np.zeros(10))[HEAD])
     return found
 
 
 def crown(body: Body) -> np.ndarray:
-    """The top of the head, (3,) m, of the body at rest at its mean shape."""
+    """Return the top of the head, (3,) m, in the rest pose of the mean shape."""
     height = body.v_template[:, 1]
     found: np.ndarray = body.v_template[height > height.max() - CROWN_M].mean(0)
     return found

@@ -1,8 +1,8 @@
-"""Inverse kinematics: 33 landmarks in space -> the 24 rotations of a SMPL body, in closed form.
+"""Inverse kinematics in closed form: 33 landmarks in 3D -> the 24 rotations of a SMPL body.
 
-What landmarks cannot tell is not made up: collars, toes and fingers keep their rest pose, and the spine's three joints share
-the turn between pelvis and chest; head, hands and feet keep theirs where their landmarks are not known. Bones are followed by
-direction, so a body of other proportions takes the same pose.
+Unobservable rotations are not guessed: collars, toes and fingers keep their rest pose, and the spine's three joints share the
+rotation between pelvis and chest; head, hands and feet keep theirs if their landmarks are unknown. Bones follow directions, not
+positions, so that a body of other proportions takes the same pose.
 """
 
 from __future__ import annotations
@@ -22,27 +22,33 @@ ROOTS, HINGES, TIPS = [11, 12, 23, 24], [13, 14, 25, 26], [15, 16, 27, 28]
 """Landmarks of the limbs: left arm, right arm, left leg, right leg."""
 FACE, HANDS, FEET = slice(0, 11), slice(17, 23), slice(29, 33)
 SPINE_MOST, HEAD_MOST = np.radians(80), np.radians(90)
+"""Limits of the rotation of the chest relative to the pelvis, and of the head relative to the chest."""
 FOOT_SHARE = 0.5
-"""How much a straight leg's turn about itself follows the foot, rather than the pelvis."""
+"""Weight of the foot against the pelvis for the twist of a straight leg."""
 
 
 class Memory(NamedTuple):
-    """What one frame leaves to the next. ends: None where hands and feet were not known."""
+    """State between frames."""
 
     limbs: limbs.Held
+    """Hinge axes of arms and legs."""
     ends: Ends | None
+    """Hands and feet; None if their landmarks were unknown."""
 
 
 class Solution(NamedTuple):
-    """rotations: (24, 3, 3), each in its parent, the first in the landmarks' frame. joint_confidence: (24,) in [0, 1]."""
+    """The pose of one frame."""
 
     rotations: np.ndarray
+    """(24, 3, 3), each relative to its parent, the first in the landmarks' frame."""
     joint_confidence: np.ndarray
+    """(24,) in [0, 1]."""
     memory: Memory
+    """State for the next frame."""
 
 
 class Skeleton:
-    """The rest pose of a body, as inverse kinematics needs it; never changes."""
+    """The inverse-kinematics solver of one body: its rest pose, immutable."""
 
     def __init__(self, rest_joints: np.ndarray) -> None:
         rest = landmarks(np.broadcast_to(np.eye(3), (24, 3, 3)), rest_joints)
@@ -52,27 +58,27 @@ class Skeleton:
         self.points = rest
 
     def solve(self, points: np.ndarray, visibility: np.ndarray, memory: Memory | None = None, elapsed: float = 0.0) -> Solution:
-        """Find the pose of landmarks (33, 3), m; visibility (33,) in [0, 1]; memory: of the frame elapsed s ago.
+        """Solve the pose of landmarks (33, 3), m; visibility (33,) in [0, 1]; memory: state of the frame elapsed s ago.
 
         The face, or hands and feet, may be unknown: NaN, with visibility 0.
         """
         unknown = np.isnan(points[:, 0])
-        turns = np.zeros((24, 3, 3)) + np.eye(3)
+        rotations = np.zeros((24, 3, 3)) + np.eye(3)
         pelvis, chest = torso_frames(points) @ self.torso.swapaxes(1, 2)
-        turns[PELVIS] = pelvis
-        turns[SPINE], whole = shared(pelvis.T @ chest, 3, SPINE_MOST)
-        chest = pelvis @ whole
+        rotations[PELVIS] = pelvis
+        rotations[SPINE], whole = shared(pelvis.T @ chest, 3, SPINE_MOST)
+        chest = pelvis @ whole  # after the limit, so that the limbs are relative to the chest that is published
         if not unknown[FACE].any():
-            turns[[NECK, HEAD]], _ = shared(chest.T @ head_rotation(self.face, points[FACE]), 2, HEAD_MOST)
+            rotations[[NECK, HEAD]], _ = shared(chest.T @ head_rotation(self.face, points[FACE]), 2, HEAD_MOST)
         above = np.stack([chest, chest, pelvis, pelvis])
         hinges = self._hinges(points, above, memory, elapsed)
-        turns[UPPER], turns[MIDDLE] = hinges.upper, hinges.lower
+        rotations[UPPER], rotations[MIDDLE] = hinges.upper, hinges.lower
         ends = None
         if not (unknown[HANDS].any() or unknown[FEET].any()):
             below = above @ hinges.upper @ hinges.lower
             before = memory.ends if memory else None
-            turns[MIDDLE], turns[END], ends = turn_ends(self.points, points, below, hinges.lower, before, elapsed)
-        return Solution(turns, confidence(visibility, hinges.seen), Memory(hinges.held, ends))
+            rotations[MIDDLE], rotations[END], ends = turn_ends(self.points, points, below, hinges.lower, before, elapsed)
+        return Solution(rotations, confidence(visibility, hinges.seen), Memory(hinges.held, ends))
 
     def _hinges(self, points: np.ndarray, above: np.ndarray, memory: Memory | None, elapsed: float) -> limbs.Hinges:
         upper = inside(above, points[HINGES] - points[ROOTS])
@@ -85,21 +91,22 @@ class Skeleton:
 
 
 def torso_frames(points: np.ndarray) -> np.ndarray:
-    """Axes of pelvis and chest (2, 3, 3) from landmarks: both along the spine; hips and shoulders tell their turn."""
+    """Return the axes of pelvis and chest (2, 3, 3) from landmarks: first axis along the spine, second by hips and shoulders."""
     left, right = points[[23, 11]], points[[24, 12]]
     spine = (points[11] + points[12] - points[23] - points[24]) / 2
     return frame(np.broadcast_to(spine, (2, 3)), left - right)
 
 
 def head_rotation(rest: np.ndarray, face: np.ndarray) -> np.ndarray:
-    """The rotation (3, 3) that best takes the rest face (11, 3), centred, to the one seen (Kabsch, 1976)."""
+    """Return the rotation (3, 3) that fits the rest face (11, 3), centred, to the observed one best (Kabsch, 1976)."""
     u, _, vt = np.linalg.svd((face - face.mean(0)).T @ rest)
+    # a rotation, not a reflection
     u[:, 2] *= np.linalg.det(u @ vt)
     return u @ vt
 
 
 def shared(rotation: np.ndarray, joints: int, most: float) -> tuple[np.ndarray, np.ndarray]:
-    """Share a rotation (3, 3) of at most `most` rad evenly among joints: the turn of each, and what they make together."""
+    """Split a rotation (3, 3), limited to `most` rad, evenly among joints: the rotation of each, and their product."""
     vector = rotation_vectors(rotation)
     angle = float(np.sqrt(vector @ vector))
     vector *= min(1.0, most / max(angle, 1e-9))
@@ -108,15 +115,15 @@ def shared(rotation: np.ndarray, joints: int, most: float) -> tuple[np.ndarray, 
 
 
 def inside(axes: np.ndarray, vectors: np.ndarray) -> np.ndarray:
-    """Vectors (N, 3) as seen from the axes (N, 3, 3)."""
+    """Express vectors (N, 3) in the axes (N, 3, 3)."""
     return np.einsum("nba,nb->na", axes, vectors)
 
 
 def confidence(visibility: np.ndarray, seen: np.ndarray) -> np.ndarray:
-    """(24,): the least visibility of the landmarks that a joint is found by, times how much of its turn they tell.
+    """Return the joint confidence (24,): least visibility of a joint's landmarks, times the observable share of its rotation.
 
-    That is 1 for pelvis and head, 0.5 for spine and neck (a sum is seen, its parts are shared out), 0.5 to 1 for limbs (1
-    when the bend shows the axis, seen: (4,)), 0.7 for wrists and ankles, and 0 for collars, toes and hands.
+    The share is 1 for pelvis and head, 0.5 for spine and neck (only the sum is observed), 0.5 to 1 for limbs (1 if the bend
+    shows the hinge axis, seen: (4,)), 0.7 for wrists and ankles, and 0 for collars, toes and hands.
     """
     torso, face = visibility[[11, 12, 23, 24]].min(), visibility[FACE].mean()
     roots, hinges, tips = visibility[ROOTS], visibility[HINGES], visibility[TIPS]

@@ -1,7 +1,7 @@
-"""The 49 joints of the mesh regressors' files: 25 in OpenPose's order, then 24 of LSP, MPII, Human3.6M and COCO.
+"""The 49 joints of SPIN, used in PARE's and POCO's files: 25 in OpenPose's order, then 24 of LSP, MPII, Human3.6M and COCO.
 
-Kolotouros et al., "Learning to reconstruct 3D human pose and shape via model-fitting in the loop" (2019), whose order POCO and
-PARE keep. They are SMPL's own joints, single vertices of its skin, and means of vertices (`J_regressor_extra.npy`).
+Kolotouros et al., "Learning to reconstruct 3D human pose and shape via model-fitting in the loop" (2019). They are SMPL's own
+joints, single vertices of its skin, and weighted means of vertices (`J_regressor_extra.npy`).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ SKIN = {
     "right_small_toe": 6624,
     "right_heel": 6787,
 }
-"""Vertices of SMPL's skin (6890) that stand for joints."""
+"""Vertices of SMPL's skin (6890) that serve as joints."""
 EXTRA = (
     "right_hip_lsp",
     "left_hip_lsp",
@@ -52,7 +52,7 @@ SOURCES = [_KNOWN.index(name) for name in NAMES]
 
 
 def joints_49(joints: np.ndarray, vertices: np.ndarray, extra: np.ndarray) -> np.ndarray:
-    """The 49 joints, (49, 3) m, of a posed SMPL body: joints (24, 3), vertices (6890, 3); extra: (9, 6890)."""
+    """Return the 49 joints, (49, 3) m, of a posed SMPL body: joints (24, 3), vertices (6890, 3); extra: (9, 6890)."""
     known = np.concatenate([joints, vertices[list(SKIN.values())], extra @ vertices])
     found: np.ndarray = known[SOURCES]
     return found

@@ -1,8 +1,8 @@
-"""Landmarks in the picture and landmarks in space become one: on the rays of their pixels, with the body's bone lengths.
+"""Fuse 2D and 3D landmarks: points on the rays of their pixels, with the body's bone lengths (Gauss-Newton).
 
-The network's pixels are far better than its depths, and its bones change length from frame to frame by 7-18 %. So every
-landmark stays on its pixel's ray, and the depths of the limbs' ends are the ones that agree best with the lengths of the
-mean body's bones and with the depth differences that the network saw (Gauss-Newton on 12 unknowns).
+The network's pixels are far better than its depths, and its bone lengths vary by 7-18 % between frames. So every landmark stays
+on its pixel's ray, and the depths of the 12 limb joints are the least-squares solution for the mean body's bone lengths and
+the network's depth differences.
 """
 
 from __future__ import annotations
@@ -15,14 +15,17 @@ from remi_stream.geometry import Intrinsics, rays, swing
 from remi_stream.skeletons import LIMB_JOINTS, indices
 
 LENGTH_SPREAD_M = 0.02
-"""How far a bone may be from the mean body's."""
+"""Standard deviation of a bone's length from the mean body's."""
 STEP_SPREAD_M = 0.06
-"""How far the network's depth difference along a bone is from the truth."""
+"""Standard deviation of the network's depth difference along a bone."""
 DEPTH_SPREAD_M = 1.0
+"""Standard deviation of the initial depths; weak, it only keeps the system regular."""
 ROUNDS = 3
+"""Gauss-Newton iterations."""
 FORWARD = np.array([0, 0, 1.0])
 TORSO = [11, 12, 23, 24]
 NEAREST_M = 0.2
+"""Least depth of a landmark."""
 
 LIMBS = np.array(indices("blazepose33", LIMB_JOINTS))
 _BONES = "11-12 11-23 12-24 23-24 11-24 12-23 11-13 13-15 12-14 14-16 23-25 25-27 24-26 26-28"  # the torso also crosswise
@@ -32,28 +35,28 @@ _STARTS, _ENDS = (np.array([_PLACE[int(landmark)] for landmark in ends]) for end
 _DIFFERENCES = np.eye(len(LIMBS))[_STARTS] - np.eye(len(LIMBS))[_ENDS]
 _ANCHORS = {12: range(11), 15: (17, 19, 21), 16: (18, 20, 22), 27: (29, 31), 28: (30, 32)}
 ANCHOR = np.arange(33)
-"""(33,) int, the limb joint whose change of depth each landmark shares (the face: with the mean of the shoulders)."""
+"""(33,) int, the limb joint whose change of depth each landmark takes (the face: the mean of the shoulders)."""
 for _limb, _followers in _ANCHORS.items():
     ANCHOR[list(_followers)] = _limb
 
 
 def bone_lengths(rest_joints: np.ndarray) -> np.ndarray:
-    """Lengths (14,), m, of the bones between landmarks on a body with rest_joints (24, 3)."""
+    """Return the lengths (14,), m, of the bones between landmarks on a body with rest_joints (24, 3)."""
     rest = landmarks(np.broadcast_to(np.eye(3), (24, 3, 3)), rest_joints)
     return np.linalg.norm(rest[STARTS] - rest[ENDS], axis=1)
 
 
 def lift(world: np.ndarray, pixels: np.ndarray, weights: np.ndarray, intrinsics: Intrinsics, lengths: np.ndarray) -> np.ndarray:
-    """Give the landmarks (33, 3), m, camera frame, of a person of the mean body's size.
+    """Lift to landmarks (33, 3), m, camera frame, of a person of the mean body's size.
 
-    world: (33, 3) m, any origin, as a camera sees them that looks straight at the person (networks see crops). pixels:
+    world: (33, 3) m, any origin, in the frame of a camera that points at the person (the network gets a crop). pixels:
     (33, 2). weights: (33,). lengths: (14,) m, from `bone_lengths`.
     """
-    seen = np.linalg.norm(world[STARTS] - world[ENDS], axis=1)
+    found = np.linalg.norm(world[STARTS] - world[ENDS], axis=1)
     middle = rays(pixels[TORSO].mean(0), intrinsics)
-    world = world @ swing(FORWARD, np.append(middle, 1.0)).T * np.median(lengths / np.maximum(seen, 1e-6))
-    away = translation(world[LIMBS], pixels[LIMBS], weights[LIMBS], intrinsics)
-    guess = np.maximum(world[:, 2] + away[2], NEAREST_M)
+    world = world @ swing(FORWARD, np.append(middle, 1.0)).T * np.median(lengths / np.maximum(found, 1e-6))
+    transl = translation(world[LIMBS], pixels[LIMBS], weights[LIMBS], intrinsics)
+    guess = np.maximum(world[:, 2] + transl[2], NEAREST_M)
     directions = np.concatenate([rays(pixels, intrinsics), np.ones((len(pixels), 1))], 1)
     moved = settle(guess[LIMBS], directions[LIMBS], lengths) - guess[LIMBS]
     change = np.zeros(len(pixels))
@@ -64,19 +67,19 @@ def lift(world: np.ndarray, pixels: np.ndarray, weights: np.ndarray, intrinsics:
 
 
 def settle(guess: np.ndarray, directions: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-    """Find the depths (12,) near guess (12,) along directions (12, 3) that make the bones lengths (14,) long."""
+    """Solve for depths (12,) along directions (12, 3), near guess (12,), that give the bone lengths (14,), by Gauss-Newton."""
     depths, steps = guess, _DIFFERENCES @ guess
     for _ in range(ROUNDS):
         bones = _DIFFERENCES @ (directions * depths[:, None])
         long = np.maximum(np.sqrt((bones**2).sum(1)), 1e-6)
         slopes = (bones / long[:, None]) @ directions.T * _DIFFERENCES
         jacobian = np.concatenate([slopes / LENGTH_SPREAD_M, _DIFFERENCES / STEP_SPREAD_M, np.eye(len(guess)) / DEPTH_SPREAD_M])
-        misses = np.concatenate(
+        residuals = np.concatenate(
             [
                 (long - lengths) / LENGTH_SPREAD_M,
                 (_DIFFERENCES @ depths - steps) / STEP_SPREAD_M,
                 (depths - guess) / DEPTH_SPREAD_M,
             ]
         )
-        depths = depths - np.linalg.solve(jacobian.T @ jacobian, jacobian.T @ misses)
+        depths = depths - np.linalg.solve(jacobian.T @ jacobian, jacobian.T @ residuals)
     return depths

@@ -1,7 +1,7 @@
-"""Arms and legs as hinges: two bones and the axis they bend about, which is held while they are straight.
+"""Inverse kinematics of arms and legs: two bones and a hinge axis, which is remembered while the limb is straight.
 
-Everything is in the frame of the bone above (chest or pelvis), so that a turn of the whole body turns the held axes along.
-Limbs stand in the order left arm, right arm, left leg, right leg.
+Everything is in the frame of the bone above (chest or pelvis), so that the remembered axes rotate with the body. Order of the
+limbs: left arm, right arm, left leg, right leg.
 """
 
 from __future__ import annotations
@@ -13,48 +13,57 @@ import numpy as np
 from remi_stream.geometry import angle_between, cross, frame, swing, unit
 
 STRAIGHT, BENT = np.radians(10), np.radians(35)
-"""Below the first bend the axis is not seen at all, above the second it is believed entirely."""
+"""Bends between which the weight of the measured axis rises from 0 to 1."""
 DOUBT_BELOW = np.radians(60)
 DOUBT = 0.2
-"""An axis that turned round while the bend is small is noise: it counts this much."""
+"""Weight of a measured axis that points the opposite way while the bend is below DOUBT_BELOW: this is noise."""
 RELAX_S = 1.0
-"""A held axis goes back to where a relaxed limb has it in about this time."""
+"""Time in which a remembered axis returns to that of a relaxed limb."""
 
 
 class Rest(NamedTuple):
-    """The limbs of the rest pose: upper, lower: (4, 3) directions. axis: (4, 3), what each one bends about."""
+    """The limbs of the rest pose."""
 
     upper: np.ndarray
+    """(4, 3), unit directions of upper arms and thighs."""
     lower: np.ndarray
+    """(4, 3), unit directions of forearms and shins."""
     axis: np.ndarray
+    """(4, 3), unit hinge axes."""
 
 
 class Held(NamedTuple):
-    """What is remembered: axis and upper bone of the last frame, (4, 3) each, in the frame of the bone above."""
+    """State between frames, in the frame of the bone above."""
 
     axis: np.ndarray
+    """(4, 3), hinge axes."""
     upper: np.ndarray
+    """(4, 3), directions of the upper bones."""
 
 
 class Hinges(NamedTuple):
-    """upper, lower: (4, 3, 3) rotations, each in its parent. seen: (4,) in [0, 1], how much of the axis was measured."""
+    """Solved limbs."""
 
     upper: np.ndarray
+    """(4, 3, 3), rotations relative to the bone above."""
     lower: np.ndarray
+    """(4, 3, 3), rotations relative to the upper bone."""
     seen: np.ndarray
+    """(4,) in [0, 1]: weight of the measured hinge axis."""
     held: Held
+    """State for the next frame."""
 
 
 def rest_of(upper: np.ndarray, lower: np.ndarray) -> Rest:
-    """Describe a rest pose with palms down and toes ahead: forearms bend forward, shins back."""
+    """Describe a rest pose with palms down and toes forward: forearms bend forward, shins backward."""
     toward = np.array([[0, 0, 1.0], [0, 0, 1.0], [0, 0, -1.0], [0, 0, -1.0]])
     return Rest(unit(upper), unit(lower), unit(cross(upper, toward)))
 
 
 def bend(rest: Rest, upper: np.ndarray, lower: np.ndarray, relaxed: np.ndarray, held: Held | None, elapsed: float) -> Hinges:
-    """Turn the limbs so that their bones point along upper, lower (4, 3), in the frame of the bone above.
+    """Solve the limbs' rotations so that their bones point along upper, lower (4, 3), in the frame of the bone above.
 
-    relaxed: (4, 3), the axes to fall back on. held: from the last frame, elapsed seconds ago.
+    relaxed: (4, 3), fallback hinge axes. held: state of the last frame, elapsed seconds ago.
     """
     upper, lower = unit(upper), unit(lower)
     expected = relaxed if held is None else carried(held, upper, relaxed, elapsed)
@@ -65,13 +74,13 @@ def bend(rest: Rest, upper: np.ndarray, lower: np.ndarray, relaxed: np.ndarray, 
 
 
 def carried(held: Held, upper: np.ndarray, relaxed: np.ndarray, elapsed: float) -> np.ndarray:
-    """The held axes (4, 3), swung along with the upper bones, on their way back to the relaxed ones."""
+    """Predict the hinge axes (4, 3): the remembered ones, rotated with the upper bones and blended towards the relaxed ones."""
     share = min(elapsed / RELAX_S, 1.0)
     return (1 - share) * np.einsum("nab,nb->na", swing(held.upper, upper), held.axis) + share * relaxed
 
 
 def hinge_axes(upper: np.ndarray, lower: np.ndarray, expected: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The axes (4, 3) the limbs bend about, and how much of each was seen (4,): the rest is what was expected."""
+    """Return the hinge axes (4, 3), and the weight of the measured ones (4,); the expected ones have the remaining weight."""
     angle = angle_between(upper, lower)
     measured = unit(cross(upper, lower))
     seen = np.clip((angle - STRAIGHT) / (BENT - STRAIGHT), 0, 1)

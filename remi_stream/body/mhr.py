@@ -1,4 +1,4 @@
-"""A SMPL body from the 70 joints of MHR, in metres: as landmarks for inverse kinematics, and what they tell beyond those."""
+"""Fit a SMPL body to the 70 joints of MHR, in metres: BlazePose landmarks for inverse kinematics, and elbows for arm twist."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ CALLED = {
         ("foot_index", "big_toe"),
     )
 }
-"""What MHR calls BlazePose's landmarks where it has another name for them: the knuckles, and the toe."""
+"""MHR's names of the BlazePose landmarks that it names differently: knuckles and toes."""
 _SOURCES = {name: CALLED.get(name, name) for name in JOINTS["blazepose33"] if CALLED.get(name, name) in JOINTS["mhr70"]}
 SEEN = indices("blazepose33", tuple(_SOURCES))
 SOURCE = indices("mhr70", tuple(_SOURCES.values()))
-"""Which landmarks there are, (27,), and which joints they are."""
+"""Indices (27,) of the landmarks that MHR has, and of their joints."""
 FACE_SEEN = [index for index in SEEN if index < FACE.stop]
 FACE_REST = OFFSET[FACE]
 OLECRANON = indices("mhr70", ("left_olecranon", "right_olecranon"))
@@ -49,35 +49,35 @@ class MhrFitter:
     def fit(self, joints: np.ndarray, visibility: np.ndarray, memory: Memory | None = None, elapsed: float = 0.0) -> Fit:
         """Fit the body to joints (70, 3), m, camera frame; visibility (70,) in [0, 1].
 
-        The joints keep their scale: the body stands where they are, and is larger or smaller than the person if they are not
-        as tall as it. memory: what the same person's last frame left, elapsed seconds ago.
+        The joints are not scaled to the body, which may be larger or smaller than the person. memory: state of the same
+        person's last frame, elapsed seconds ago.
         """
-        points, sure = landmarks_of(joints), landmark_scores(visibility)
-        solution = self._skeleton.solve(points, sure, memory, elapsed)
-        seen = np.minimum(visibility[OLECRANON], visibility[FOSSA])
-        elbows = Elbows(joints[FOSSA] - joints[OLECRANON], seen)
+        points, scores = landmarks_of(joints), landmark_scores(visibility)
+        solution = self._skeleton.solve(points, scores, memory, elapsed)
+        elbow_scores = np.minimum(visibility[OLECRANON], visibility[FOSSA])
+        elbows = Elbows(joints[FOSSA] - joints[OLECRANON], elbow_scores)
         pose = turn_arms(solution, self._rest_joints, self._skeleton.limbs, elbows)
         smpl = Smpl(
             body=self._name,
             global_orient=rotation_vectors(pose.rotations[0]).astype(np.float32),
             body_pose=rotation_vectors(pose.rotations[1:]).astype(np.float32).ravel(),
             betas=MEAN_SHAPE,
-            transl=self._transl(pose.rotations, points, sure).astype(np.float32),
-            joint_confidence=arm_confidence(pose.joint_confidence, sure, seen).astype(np.float32),
+            transl=self._transl(pose.rotations, points, scores).astype(np.float32),
+            joint_confidence=arm_confidence(pose.joint_confidence, scores, elbow_scores).astype(np.float32),
         )
         return Fit(points, smpl, pose.memory)
 
-    def _transl(self, rotations: np.ndarray, points: np.ndarray, sure: np.ndarray) -> np.ndarray:
-        """SMPL's transl (3,), m, that brings the posed body's limbs to where the landmarks (33, 3) have them."""
+    def _transl(self, rotations: np.ndarray, points: np.ndarray, scores: np.ndarray) -> np.ndarray:
+        """Return SMPL's transl (3,), m, as the weighted mean offset of the landmarks (33, 3) from the posed body's."""
         posed = landmarks(*forward_kinematics(self._rest_joints, rotations, np.zeros(3)))
-        return np.average((points - posed)[LIMBS], axis=0, weights=np.maximum(sure[LIMBS] ** 2, 1e-3))
+        return np.average((points - posed)[LIMBS], axis=0, weights=np.maximum(scores[LIMBS] ** 2, 1e-3))
 
 
 def landmarks_of(joints: np.ndarray) -> np.ndarray:
-    """MHR's joints (70, 3) as BlazePose's landmarks (33, 3).
+    """Convert MHR's joints (70, 3) to BlazePose's landmarks (33, 3).
 
-    MHR has no mouth and no corners of the eyes. They are put where the rest of the face, which is rigid, has them: so the head
-    turns as its nose, eyes and ears say.
+    MHR has no mouth and no corners of the eyes. They are placed by the rigid rest face, fitted to nose, eyes and ears, so that
+    the head's rotation comes from these alone.
     """
     points = np.empty((len(JOINTS["blazepose33"]), 3))
     points[SEEN] = joints[SOURCE]
@@ -89,14 +89,14 @@ def landmarks_of(joints: np.ndarray) -> np.ndarray:
 
 
 def landmark_scores(visibility: np.ndarray) -> np.ndarray:
-    """Scores of joints (70,) as scores of landmarks (33,); those that MHR lacks have that of the face."""
+    """Convert scores of joints (70,) to scores of landmarks (33,); landmarks that MHR lacks have the face's mean score."""
     scores = np.full(len(JOINTS["blazepose33"]), visibility[[SOURCE[SEEN.index(index)] for index in FACE_SEEN]].mean())
     scores[SEEN] = visibility[SOURCE]
     return scores
 
 
 def arm_confidence(confidence: np.ndarray, sure: np.ndarray, elbows_seen: np.ndarray) -> np.ndarray:
-    """Confidence (24,) of a pose whose arms' axes were seen at the elbows: as for arms whose bend shows the axis."""
+    """Raise the confidence (24,) of arms whose hinge axes the elbows show, as for arms whose bend shows them."""
     roots, hinges, tips = sure[[11, 12]], sure[[13, 14]], sure[[15, 16]]
     lower = np.minimum(np.minimum(hinges, tips), elbows_seen)
     arms = confidence.copy()

@@ -1,9 +1,9 @@
-"""A pose that was published for one body, on another body.
+"""Retargeting: apply a pose of one body to another body.
 
-Two bodies at rest hold their limbs a little differently, and turn about a pelvis that is elsewhere. So each joint of the arms
-and legs is turned by a constant, the shortest rotation from the other body's resting bone to the own one, and transl is chosen
-so that the pelvis stays where it was. Trunk and head keep their attitude: there the joints lie differently inside the same
-shape. Betas mean nothing on another body, which takes its mean shape.
+The rest poses of two bodies differ a little in the limbs' directions and in the position of the pelvis. So each joint of arms and
+legs is corrected by a constant, the shortest rotation between the two rest bones, and transl is chosen so that the pelvis keeps
+its position. Trunk and head are not corrected: there the joints lie differently inside the same shape. Betas are not
+transferable, so the target has its mean shape.
 """
 
 from __future__ import annotations
@@ -20,26 +20,26 @@ from remi_stream.messages import Smpl
 from remi_stream.skeletons import JOINTS, SMPL_PARENTS
 
 SMPL_PELVIS_M = np.array([-0.002, -0.223, 0.028])
-"""J0 of the neutral SMPL body at its mean shape, to a millimetre: what is needed of SMPL as long as its file is not there."""
+"""J0 of the neutral SMPL body at its mean shape, to a millimetre: all that is needed of SMPL before its file is imported."""
 CHAINS = ("hip knee ankle foot", "shoulder elbow wrist hand")
 MEAN_SHAPE = np.zeros(10, np.float32)
 
 
 class Retarget:
-    """From one body to another. source: None for a SMPL body whose file is not there, of which only the pelvis is known."""
+    """Retargets poses from one body to another. source: None for SMPL before its file is imported; only its pelvis is known."""
 
     def __init__(self, source: Body | None, target: Body) -> None:
         self.source, self.target = source, target
         self._same = source is not None and source.name == target.name
-        self._turns = None if source is None or self._same else limb_turns(rest(source), rest(target))
+        self._corrections = None if source is None or self._same else limb_turns(rest(source), rest(target))
 
     def smpl(self, smpl: Smpl) -> Smpl:
-        """The same pose for the other body; unchanged if it is the same one."""
+        """Retarget a pose; unchanged if source and target are the same body."""
         if self._same:
             return smpl
         vectors = np.concatenate([smpl.global_orient, smpl.body_pose])
-        if self._turns is not None:
-            vectors = rotation_vectors(self._turned(smpl)).astype(np.float32).ravel()
+        if self._corrections is not None:
+            vectors = rotation_vectors(self._corrected(smpl)).astype(np.float32).ravel()
         return Smpl(
             body=named(self.target),
             global_orient=vectors[:3],
@@ -50,21 +50,21 @@ class Retarget:
         )
 
     def pelvis(self, smpl: Smpl) -> np.ndarray:
-        """Where the pelvis of a body of the source is, (3,) m, in transl's frame."""
-        resting = SMPL_PELVIS_M if self.source is None else self.source.rest_joints(smpl.betas)[0]
-        return resting + smpl.transl
+        """Return the position of the source's pelvis, (3,) m, in transl's frame."""
+        rest_pelvis = SMPL_PELVIS_M if self.source is None else self.source.rest_joints(smpl.betas)[0]
+        return rest_pelvis + smpl.transl
 
-    def _turned(self, smpl: Smpl) -> np.ndarray:
-        """Each joint's rotation in its parent, (24, 3, 3): with G' = G C for each world rotation, R' = C(parent)^T R C."""
-        assert self._turns is not None
-        above = self._turns[[0, *SMPL_PARENTS[1:]]]
-        return above.swapaxes(1, 2) @ joint_rotations(smpl.global_orient, smpl.body_pose) @ self._turns
+    def _corrected(self, smpl: Smpl) -> np.ndarray:
+        """Local rotations (24, 3, 3) on the target: with G' = G C for each world rotation, R' = C(parent)^T R C."""
+        assert self._corrections is not None
+        above = self._corrections[[0, *SMPL_PARENTS[1:]]]
+        return above.swapaxes(1, 2) @ joint_rotations(smpl.global_orient, smpl.body_pose) @ self._corrections
 
 
 def limb_turns(source: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """For each joint (24, 3, 3): the rotation C from the target's resting bone to the source's; rest joints (24, 3), m.
+    """Return the corrections C (24, 3, 3): rotations from the target's rest bones to the source's; rest joints (24, 3), m.
 
-    The identity for trunk and head; toes and fingers take that of the foot and the hand.
+    Identity for trunk and head; toes and fingers have the correction of the bone before them.
     """
     turns = np.broadcast_to(np.eye(3), (24, 3, 3)).copy()
     for joints in limbs():
@@ -75,29 +75,29 @@ def limb_turns(source: np.ndarray, target: np.ndarray) -> np.ndarray:
 
 
 def limbs() -> list[list[int]]:
-    """The joints of each arm and leg, from the trunk outwards."""
+    """Return the joints of each arm and leg, from the trunk outwards."""
     names = JOINTS["smpl24"]
     return [[names.index(f"{side}_{joint}") for joint in chain.split()] for chain in CHAINS for side in ("left", "right")]
 
 
 def rest(body: Body) -> np.ndarray:
-    """Rest joints (24, 3), m, of the mean shape."""
+    """Return the rest joints (24, 3), m, of the mean shape."""
     return body.rest_joints(MEAN_SHAPE)
 
 
 def named(body: Body) -> Literal["smpl", "open"]:
-    """What messages call a body."""
+    """Return the name of a body in messages."""
     return "smpl" if body.name == "smpl" else "open"
 
 
 @cache
 def known_body() -> Body:
-    """The body that engines and viewers use: SMPL if it was imported when this process first asked, else the open body."""
+    """Return the body of engines and viewers: SMPL if it was imported before this process's first call, else the default body."""
     return body_for_engines()
 
 
 @cache
 def onto_known_body(source: str) -> Retarget:
-    """To that body from the one of this name ("smpl", "open")."""
+    """Return the retargeting to `known_body` from the body of this name ("smpl", "open")."""
     sources = {body.name: body for body in (load_open_body(), known_body())}
     return Retarget(sources.get(source), known_body())

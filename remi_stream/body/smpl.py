@@ -1,7 +1,7 @@
-"""A body in the SMPL layout, moved by linear blend skinning in NumPy.
+"""SMPL body model in NumPy: shape, forward kinematics and linear blend skinning (LBS).
 
-Loper et al., "SMPL: A Skinned Multi-Person Linear Model" (2015). Metres and radians. The rest pose is a T-pose, y up,
-facing +z; a pose lives in whatever frame its global_orient and transl were given in.
+Loper et al., "SMPL: A Skinned Multi-Person Linear Model" (2015). Metres and radians. The rest pose is a T-pose, y up, facing
++z; the frame of a pose is that of its global_orient and transl.
 """
 
 from __future__ import annotations
@@ -20,57 +20,62 @@ from remi_stream.skeletons import SMPL_PARENTS
 Floats = NDArray[np.floating[Any]]
 
 JOINTS = 24
-LENGTH_STEP_M = 2e-5  # of the packed lengths; finer than any skin
+"""Number of SMPL's joints."""
+LENGTH_STEP_M = 2e-5
+"""Quantisation step of the packed lengths; far below the accuracy of any skin."""
 
 
 @dataclass(frozen=True, eq=False)
 class Body:
-    """One body's files; every array is read-only by agreement, since bodies are cached and shared.
-
-    v_template: (V, 3) float32, m, rest frame; shapedirs: (V, 3, 10) float32, m per unit of beta;
-    joint_regressor: (24, V) float32, rows sum to 1; skin_weights: (V, 24) float32, rows sum to 1; faces: (F, 3) int32;
-    parents: (24,) int32, -1 for the root; posedirs: (V, 3, 207) float32, m, or None for a body without correctives;
-    vertex_rgb: (V, 3) uint8, the colours it is drawn in, or None.
-    """
+    """A body model's arrays. Treat them as read-only: bodies are cached and shared."""
 
     name: str
+    """As in messages: "smpl" or "open"."""
     v_template: Floats
+    """(V, 3) float32, m, rest frame."""
     shapedirs: Floats
+    """(V, 3, 10) float32, m per unit of beta."""
     joint_regressor: Floats
+    """(24, V) float32, rows sum to 1."""
     skin_weights: Floats
+    """(V, 24) float32, rows sum to 1."""
     faces: NDArray[np.int32]
+    """(F, 3)."""
     parents: NDArray[np.int32]
+    """(24,), -1 for the root."""
     posedirs: Floats | None = None
+    """(V, 3, 207) float32, m: pose blend shapes, or None."""
     vertex_rgb: NDArray[np.uint8] | None = None
+    """(V, 3): vertex colours, or None."""
 
     @cached_property
     def _joints_by_shape(self) -> tuple[Floats, Floats]:
-        """Rest joints (24, 3) of the mean shape, and (24, 3, 10) their change per unit of beta: float64, m."""
+        """Rest joints (24, 3) of the mean shape, and their derivatives (24, 3, 10) by beta: float64, m."""
         regressor = self.joint_regressor.astype(np.float64)
         return regressor @ self.v_template, np.einsum("jv,vab->jab", regressor, self.shapedirs)
 
     @cached_property
     def _skin_columns(self) -> Floats:
-        """skin_weights as (24, V), contiguous: skinning reads whole columns."""
+        """skin_weights as (24, V), contiguous, since skinning reads whole columns."""
         return np.ascontiguousarray(self.skin_weights.T, np.float32)
 
     def rest_joints(self, betas: Floats) -> Floats:
-        """Joints of the T-pose for betas (10,): (24, 3) float64, m, rest frame."""
+        """Return the joints of the rest pose for betas (10,): (24, 3) float64, m, rest frame."""
         mean, per_beta = self._joints_by_shape
         return mean + per_beta @ np.asarray(betas, np.float64)
 
     def rest_vertices(self, betas: Floats) -> Floats:
-        """Skin of the T-pose for betas (10,): (V, 3) float32, m, rest frame."""
+        """Return the vertices of the rest pose for betas (10,): (V, 3) float32, m, rest frame."""
         betas = np.asarray(betas, np.float32)
         return self.v_template + np.tensordot(self.shapedirs, betas, axes=1) if betas.any() else self.v_template
 
     def joints(self, global_orient: Floats, body_pose: Floats, betas: Floats, transl: Floats) -> Floats:
-        """Posed joints, (24, 3) float64, m, in transl's frame. Arguments as in `vertices`."""
+        """Return the posed joints, (24, 3) float64, m, in transl's frame. Arguments as in `vertices`."""
         rotations = joint_rotations(global_orient, body_pose)
         return forward_kinematics(self.rest_joints(betas), rotations, transl, self.parents)[1]
 
     def vertices(self, global_orient: Floats, body_pose: Floats, betas: Floats, transl: Floats) -> Floats:
-        """Posed skin, (V, 3) float32, m, in transl's frame.
+        """Return the posed vertices, (V, 3) float32, m, in transl's frame.
 
         global_orient: (3,) and body_pose: (69,) axis-angle, rad; betas: (10,); transl: (3,) m.
         """
@@ -81,9 +86,9 @@ class Body:
         return self.skin(rest, self.rest_joints(betas), rotations, transl)[0]
 
     def skin(self, rest: Floats, rest_joints: Floats, rotations: Floats, transl: Floats) -> tuple[Floats, Floats]:
-        """Linear blend skinning of rest (V, 3), m: the posed skin (V, 3) float32 and joints (24, 3), m.
+        """Linear blend skinning of rest (V, 3), m: posed vertices (V, 3) float32 and joints (24, 3), m.
 
-        rest_joints: (24, 3) m, rest frame; rotations: (24, 3, 3), each in its parent; transl: (3,) m.
+        rest_joints: (24, 3) m, rest frame; rotations: (24, 3, 3), each relative to its parent; transl: (3,) m.
         """
         world, joints = forward_kinematics(rest_joints, rotations, transl, self.parents)
         offsets = joints - np.einsum("jab,jb->ja", world, rest_joints)
@@ -94,7 +99,7 @@ class Body:
 
 
 def joint_rotations(global_orient: Floats, body_pose: Floats) -> Floats:
-    """Each joint's rotation in its parent: (24, 3, 3) float64, from (3,) and (69,) axis-angle, rad."""
+    """Convert axis-angle (3,) and (69,), rad, to local rotations (24, 3, 3) float64, each relative to its parent."""
     rotvecs = np.concatenate([global_orient, body_pose]).reshape(JOINTS, 3)
     return rotation_matrices(rotvecs)
 
@@ -102,9 +107,9 @@ def joint_rotations(global_orient: Floats, body_pose: Floats) -> Floats:
 def forward_kinematics(
     rest_joints: Floats, rotations: Floats, transl: Floats, parents: NDArray[np.int32] | tuple[int, ...] = SMPL_PARENTS
 ) -> tuple[Floats, Floats]:
-    """World rotations (24, 3, 3) and joints (24, 3), m, in transl's frame; joint 0 comes to rest_joints[0] + transl.
+    """Return world rotations (24, 3, 3) and joints (24, 3), m, in transl's frame; joint 0 is at rest_joints[0] + transl.
 
-    rest_joints: (24, 3) m, rest frame; rotations: (24, 3, 3), each in its parent; transl: (3,) m.
+    rest_joints: (24, 3) m, rest frame; rotations: (24, 3, 3), each relative to its parent; transl: (3,) m.
     """
     world, joints = np.empty((len(rotations), 3, 3)), np.empty((len(rotations), 3))
     world[0], joints[0] = rotations[0], rest_joints[0] + transl
@@ -115,10 +120,10 @@ def forward_kinematics(
 
 
 def change_axes(rotation: Floats, root_joint: Floats, global_orient: Floats, transl: Floats) -> tuple[Floats, Floats]:
-    """The same body seen in axes turned by rotation (3, 3): its new global_orient (3,) rad and transl (3,) m.
+    """Transform a body by rotation (3, 3) of the axes: its new global_orient (3,) rad and transl (3,) m.
 
-    SMPL turns about joint 0, not about the origin, so transl is no plain vector: t' = R (J0 + t) - J0, where
-    root_joint is J0 = rest_joints(betas)[0], (3,) m.
+    SMPL rotates about joint 0, not about the origin, so transl is no plain vector: t' = R (J0 + t) - J0, where root_joint is
+    J0 = rest_joints(betas)[0], (3,) m.
     """
     turned = rotation @ rotation_matrices(global_orient)
     return rotation_vectors(turned), rotation @ (root_joint + transl) - root_joint
@@ -126,7 +131,7 @@ def change_axes(rotation: Floats, root_joint: Floats, global_orient: Floats, tra
 
 @cache
 def load_open_body() -> Body:
-    """The body that ships with the package: CC0, 13,524 vertices, built and packed by tools/make_open_body.py."""
+    """Load the default body: CC0, 13,524 vertices, built and packed by tools/make_open_body.py."""
     with np.load(data_file("open_body.npz")) as packed:
         weights = np.zeros((len(packed["skin_joint"]), JOINTS), np.float32)
         np.put_along_axis(weights, packed["skin_joint"].astype(np.intp), packed["skin_weight"] / np.float32(4096), axis=1)
@@ -145,5 +150,5 @@ def load_open_body() -> Body:
 
 
 def _lengths(steps: NDArray[np.int32]) -> Floats:
-    """Lengths (V, ...) float32, m, from their differences along the vertices in steps of LENGTH_STEP_M."""
+    """Decode lengths (V, ...) float32, m, from their differences along the vertices in steps of LENGTH_STEP_M."""
     return (np.cumsum(steps, axis=0) * LENGTH_STEP_M).astype(np.float32)

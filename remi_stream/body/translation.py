@@ -1,4 +1,4 @@
-"""Where a body stands: the translation that makes its points project onto what was seen."""
+"""Translation of a body from 2D-3D correspondences, by weighted linear least squares."""
 
 from __future__ import annotations
 
@@ -8,23 +8,24 @@ from remi_stream.geometry import Intrinsics, rays
 
 
 def translation(points: np.ndarray, pixels: np.ndarray, weights: np.ndarray, intrinsics: Intrinsics) -> np.ndarray:
-    """Give t (3,), m, camera frame, so that points (N, 3) + t project to pixels (N, 2); weights: (N,), 0 ignores a point.
+    """Solve for t (3,), m, camera frame, so that points (N, 3) + t project to pixels (N, 2); weights: (N,), 0 ignores a point.
 
-    x + tx = u (z + tz) is linear in t, where u is the pixel's ray: two equations a point, in the least squares sense. Each
-    is divided by the point's depth of a first solution, so that it counts in pixels, not in metres.
+    x + tx = u (z + tz) is linear in t, where u is the pixel's ray: two equations per point. A second solution divides each by
+    the point's depth of the first, so that errors count in pixels, not in metres.
     """
     u = rays(pixels, intrinsics)
     rows = np.zeros((len(points), 2, 3))
     rows[:, 0, 0] = rows[:, 1, 1] = 1
     rows[:, :, 2] = -u
-    wanted = u * points[:, 2:] - points[:, :2]
-    found = solve(rows, wanted, weights)
+    targets = u * points[:, 2:] - points[:, :2]
+    found = solve(rows, targets, weights)
     depths = np.maximum(points[:, 2] + found[2], 0.1)
-    return solve(rows, wanted, weights / depths**2)
+    return solve(rows, targets, weights / depths**2)
 
 
 def solve(rows: np.ndarray, wanted: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Weighted least squares for 3 unknowns: rows (N, 2, 3), wanted (N, 2), weights (N,)."""
+    """Solve weighted least squares for 3 unknowns: rows (N, 2, 3), wanted (N, 2), weights (N,)."""
     weighted = rows * weights[:, None, None]
     normal = np.einsum("nki,nkj->ij", weighted, rows)
+    # the small diagonal keeps the normal matrix regular when fewer than two points have a weight
     return np.linalg.solve(normal + 1e-9 * np.trace(normal) * np.eye(3), np.einsum("nki,nk->i", weighted, wanted))

@@ -1,5 +1,5 @@
-"""Where frames come from."""
+"""Frame sources: cameras, videos, image folders, recordings and REMI clients."""
 
 import os
 
-os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", "2")  # s; cv2 reads it once, when it is imported
+os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", "2")  # s, not the default 10; cv2 reads it once, at import

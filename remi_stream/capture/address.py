@@ -1,4 +1,4 @@
-"""Where a network camera is and who may look at it; what people see of it shows no secret."""
+"""URL and credentials of a network camera, and the redacted form for logs and messages."""
 
 from __future__ import annotations
 
@@ -12,69 +12,76 @@ from remi_stream.config import Camera
 from remi_stream.errors import UsageError
 
 SCHEMES = ("rtsp", "rtsps")
+"""Allowed URL schemes."""
 USER, PASSWORD = "REMI_RTSP_USER", "REMI_RTSP_PASSWORD"
+"""Environment variables with the default credentials."""
 SECRET_KEYS = "password|passwd|pass|pwd|token|secret|key|auth"
+"""Query parameters whose value is redacted."""
 
 
 class Address(NamedTuple):
-    """url: with credentials, for the connection only. shown: without, for people. host: its name or number."""
+    """URL of a network camera."""
 
     url: str
+    """With credentials, for the connection only; never logged."""
     shown: str
+    """With redacted credentials, for logs and messages."""
     host: str
+    """Host name or IP address."""
 
 
 def masked(url: str) -> str:
-    """Give a URL for people: user:***@, and *** for what a query calls a password. Also for URLs that are malformed."""
+    """Redact the credentials of a URL: user:***@, and *** for secret query parameters. Also works on malformed URLs."""
     without = re.sub(r"(://[^:@/]*):.*@", r"\1:***@", url)
     return re.sub(rf"(?i)([?&](?:{SECRET_KEYS})=)[^&]*", r"\1***", without)
 
 
 def has_password(url: str) -> bool:
-    """Whether the URL itself tells a secret."""
+    """Whether the URL itself contains a password or another secret."""
     return masked(url) != url
 
 
 def address_of(camera: Camera) -> Address:
-    """Read a camera's URL and credentials: of its own, else those in the URL, else of the environment. UsageError if wrong."""
-    host, port, path = _parts(camera.source)
-    user, password = _own(camera) or _inline(camera.source) or (os.environ.get(USER, ""), os.environ.get(PASSWORD, ""))
+    """URL of a camera; credentials from its configuration, else the URL, else the environment. Raises UsageError."""
+    host, port, path = _split_url(camera.source)
+    default = os.environ.get(USER, ""), os.environ.get(PASSWORD, "")
+    user, password = _configured_credentials(camera) or _url_credentials(camera.source) or default
     login = quote(user, safe="") + (f":{quote(password, safe='')}" if password else "")
-    where = f"{f'[{host}]' if ':' in host else host}{port}{path}"
-    url = f"{camera.source.partition('://')[0]}://{login}{'@' if login else ''}{where}"
+    location = f"{f'[{host}]' if ':' in host else host}{port}{path}"
+    url = f"{camera.source.partition('://')[0]}://{login}{'@' if login else ''}{location}"
     return Address(url, masked(url), host)
 
 
 def check_url(url: str) -> None:
-    """Raise UsageError, which shows no secret, unless this can be a camera's URL."""
-    _parts(url)
+    """Raise UsageError, with the URL redacted, unless this is a valid camera URL."""
+    _split_url(url)
 
 
-def _parts(url: str) -> tuple[str, str, str]:
+def _split_url(url: str) -> tuple[str, str, str]:
     """Split a URL into host, ":port" and path with query."""
     try:
         split = urlsplit(url)
         host, port = split.hostname, split.port
-    except ValueError:
+    except ValueError:  # its text may contain a part of the password
         split, host, port = urlsplit(""), None, None
     if split.scheme and split.scheme not in SCHEMES:
         raise UsageError(f"{masked(url)!r} begins with {split.scheme}://; allowed: {', '.join(f'{s}://' for s in SCHEMES)}")
     if not host or split.fragment or not split.scheme:
         raise UsageError(
-            f"{masked(url)!r} is not a camera's address; allowed: rtsp://HOST[:PORT]/PATH. "
-            f"A password with special characters is best told by {PASSWORD}"
+            f"{masked(url)!r} is not a camera URL; allowed: rtsp://HOST[:PORT]/PATH. "
+            f"Put a password with special characters into {PASSWORD}"
         )
     return host, f":{port}" if port else "", split.path + (f"?{split.query}" if split.query else "")
 
 
-def _own(camera: Camera) -> tuple[str, str] | None:
-    """Give the credentials that the camera's configuration names."""
+def _configured_credentials(camera: Camera) -> tuple[str, str] | None:
+    """User and password from the camera's configuration; None if it names none."""
     if not (camera.username or camera.password_env or camera.password_file):
         return None
-    return camera.username or os.environ.get(USER, ""), _own_password(camera)
+    return camera.username or os.environ.get(USER, ""), _configured_password(camera)
 
 
-def _own_password(camera: Camera) -> str:
+def _configured_password(camera: Camera) -> str:
     if camera.password_env:
         if camera.password_env not in os.environ:
             raise UsageError(f"Camera {camera.name!r}: the environment has no {camera.password_env}. Set it to the password")
@@ -88,6 +95,6 @@ def _own_password(camera: Camera) -> str:
     return os.environ.get(PASSWORD, "")
 
 
-def _inline(url: str) -> tuple[str, str] | None:
+def _url_credentials(url: str) -> tuple[str, str] | None:
     split = urlsplit(url)
     return (unquote(split.username), unquote(split.password or "")) if split.username else None

@@ -1,4 +1,4 @@
-"""What somebody measured of a camera, in a file as OpenCV writes it (YAML, XML or JSON)."""
+"""Camera calibration (intrinsics, distortion, pose), read from a file of OpenCV (YAML, XML or JSON)."""
 
 from __future__ import annotations
 
@@ -12,25 +12,27 @@ from remi_stream.errors import UsageError
 from remi_stream.geometry import Intrinsics
 
 DISTORTIONS = (4, 5, 8, 12, 14)
+"""Numbers of distortion coefficients that OpenCV knows."""
 EXAMPLE = "needed: camera_matrix, image_width, image_height; allowed: distortion_coefficients, camera_from_world"
 
 
 class Calibration(NamedTuple):
-    """size: (width, height) px of the picture as the camera gives it; everything is for that size.
-
-    distortion: (n,) float64, OpenCV's k1 k2 p1 p2 k3 ..., empty when there is none. camera_from_world: (4, 4), m.
-    """
+    """A camera's intrinsics, distortion and pose, before its orientation is applied."""
 
     size: tuple[int, int]
+    """(width, height) px of the camera's image; the other fields are valid for this size only."""
     intrinsics: Intrinsics
+    """fx, fy, cx, cy, px."""
     distortion: np.ndarray
+    """(n,) float64, OpenCV's k1 k2 p1 p2 k3 ...; empty if there is none."""
     camera_from_world: np.ndarray | None
+    """(4, 4) float64 rigid transform, m."""
 
 
 def read_calibration(path: str) -> Calibration:
-    """Read a file. Raises UsageError that says what is missing or wrong in it."""
-    file = _open(path)
-    size = int(_number(file, "image_width")), int(_number(file, "image_height"))
+    """Read a calibration file. Raises UsageError with the missing or wrong key."""
+    file = _open_storage(path)
+    size = int(_read_number(file, "image_width")), int(_read_number(file, "image_height"))
     matrix, distortion = file.getNode("camera_matrix").mat(), file.getNode("distortion_coefficients").mat()
     pose = file.getNode("camera_from_world").mat()
     if matrix is None or matrix.shape != (3, 3) or min(size) < 1:
@@ -46,14 +48,14 @@ def read_calibration(path: str) -> Calibration:
 
 
 def is_rigid(pose: np.ndarray) -> bool:
-    """Whether a matrix turns and moves, and does nothing else."""
+    """Whether a (4, 4) matrix is a rigid transform: a rotation and a translation."""
     if pose.shape != (4, 4) or not np.allclose(pose[3], (0, 0, 0, 1)):
         return False
-    turn = pose[:3, :3]
-    return bool(np.allclose(turn @ turn.T, np.eye(3), atol=1e-3) and np.linalg.det(turn) > 0)
+    rotation = pose[:3, :3]
+    return bool(np.allclose(rotation @ rotation.T, np.eye(3), atol=1e-3) and np.linalg.det(rotation) > 0)
 
 
-def _open(path: str) -> cv2.FileStorage:
+def _open_storage(path: str) -> cv2.FileStorage:
     if not Path(path).is_file():
         raise UsageError(f"No such calibration file: {path}. Give one that OpenCV wrote (YAML, XML, JSON)")
     try:
@@ -61,10 +63,10 @@ def _open(path: str) -> cv2.FileStorage:
     except (cv2.error, SystemError):
         file = None
     if file is None or not file.isOpened():
-        raise UsageError(f"{path} is not a calibration file of OpenCV (it begins with %YAML:1.0, or is XML or JSON); {EXAMPLE}")
+        raise UsageError(f"{path} is not a calibration file of OpenCV (it starts with %YAML:1.0, or is XML or JSON); {EXAMPLE}")
     return file
 
 
-def _number(file: cv2.FileStorage, name: str) -> float:
+def _read_number(file: cv2.FileStorage, name: str) -> float:
     node = file.getNode(name)
     return float(node.real()) if node.isInt() or node.isReal() else 0.0

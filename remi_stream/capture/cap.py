@@ -1,21 +1,21 @@
-"""Which pictures of a fast camera are taken."""
+"""Frame rate limiter for a camera that is faster than needed."""
 
 from __future__ import annotations
 
 
 class Cap:
-    """Lets at most max_fps pictures a second pass, as even as they come; all of them when it is None."""
+    """Accepts at most max_fps frames per second, evenly spaced; all frames if max_fps is None."""
 
     def __init__(self, max_fps: float | None) -> None:
         self._step = 1 / max_fps if max_fps else None
         self._due = float("-inf")
 
     def passes(self, at: float) -> bool:
-        """Whether the picture of this time, s, is taken."""
+        """Whether to use the frame captured at this time, s."""
         if self._step is None:
             return True
-        early = at + self._step / 4
-        if early < self._due:
+        # a quarter period of tolerance: jitter of the capture times must not drop every other frame
+        if at + self._step / 4 < self._due:
             return False
         self._due = max(self._due, at - self._step / 4) + self._step
         return True

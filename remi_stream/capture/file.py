@@ -1,4 +1,4 @@
-"""A video file, as fast as it is wanted or at a camera's pace."""
+"""Video file source, decoded with PyAV: as fast as possible, or in real time."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ log = logging.getLogger("remi_stream")
 
 
 class FileSource:
-    """Reads a file with PyAV. realtime: a picture is given when it is due, and captured_at is that moment."""
+    """Source of a video file. realtime: return each frame when its pts is due; captured_at is that moment."""
 
     def __init__(self, path: str, *, realtime: bool, loop: bool) -> None:
         self.description = Path(path).name
@@ -26,49 +26,50 @@ class FileSource:
         self.fps = 0.0
         self.broken = 0
         self._path = Path(path)
-        self._pace = Pace() if realtime else None
+        self._pacer = Pace() if realtime else None
         self._loop = loop
-        self._pictures: Iterator[tuple[np.ndarray, float]] = iter(())
+        self._frames: Iterator[tuple[np.ndarray, float]] = iter(())
 
     def open(self) -> None:
-        """Open the file. Raises UsageError when it is not there, RemiError when it is not a video."""
+        """Open the file. Raises UsageError if it does not exist, RemiError if it is not a video."""
         if not self._path.is_file():
             raise UsageError(f"No such video file: {self._path}. Give a file that exists (mp4, mkv, mov, avi, webm, ...)")
         try:
             self._container = av.open(str(self._path))
         except av.FFmpegError as error:
-            raise RemiError(f"{self._path} cannot be read as a video: {_words(error)}. Give a complete video file") from None
+            why = _ffmpeg_error_text(error)
+            raise RemiError(f"{self._path} cannot be read as a video: {why}. Give a complete video file") from None
         if not self._container.streams.video:
-            raise RemiError(f"{self._path} has no video stream. Give a file with a picture")
+            raise RemiError(f"{self._path} has no video stream. Give a file with a video stream")
         self._stream = self._container.streams.video[0]
         self._stream.codec_context.thread_count = 1
         self.fps = float(self._stream.average_rate or 0)
-        self._pictures = self._decode()
+        self._frames = self._decode_images()
 
     @property
     def duration_s(self) -> float:
-        """How long it lasts, as far as the file tells; 0 if it does not."""
+        """Duration from the file's metadata, s; 0 if unknown."""
         stream, container = self._stream, self._container
         if stream.duration and stream.time_base:
             return float(stream.duration * stream.time_base)
         return (container.duration or 0) / av.time_base
 
     def read(self) -> Picture | None:
-        """Give the next picture, in realtime when it is due."""
+        """Return the next frame; in real time, wait until it is due."""
         try:
-            image, pts = next(self._pictures)
+            image, pts = next(self._frames)
         except StopIteration:
             self.state = "ended"
             raise EOFError from None
         self.state = "live"
-        return Picture(image, self._pace.wait(pts) if self._pace else time.monotonic(), pts)
+        return Picture(image, self._pacer.wait(pts) if self._pacer else time.monotonic(), pts)
 
     def close(self) -> None:
         """Close the file."""
         self._container.close()
 
-    def _decode(self) -> Iterator[tuple[np.ndarray, float]]:
-        """Give (image, pts); in a loop pts goes on from the last frame's end."""
+    def _decode_images(self) -> Iterator[tuple[np.ndarray, float]]:
+        """Decode to (image, pts s); in a loop, pts continues after the last frame."""
         start, last, step = 0.0, -1.0, 1 / (self.fps or 30.0)
         while True:
             first = None
@@ -78,14 +79,14 @@ class FileSource:
                 last = start + time_s - first
                 yield picture_of(frame), last
             if first is None:
-                raise RemiError(f"{self._path} has no picture that can be decoded ({self.broken} broken). Give another file")
+                raise RemiError(f"{self._path} has no frame that can be decoded ({self.broken} broken). Give another file")
             if not self._loop:
                 return
             start = last + step
             self._container.seek(0)
 
     def frames(self) -> Iterator[av.VideoFrame]:
-        """Decode packet by packet, so that a broken one costs one picture and is counted."""
+        """Decode packet by packet, so that a corrupt packet costs one frame and is counted."""
         packets = self._container.demux(self._stream)
         while True:
             try:
@@ -98,15 +99,15 @@ class FileSource:
             except av.FFmpegError as error:
                 self.broken += 1
                 if self.broken == 1:
-                    log.warning("%s: broken data at %s; such frames are left out", self.description, _words(error))
+                    log.warning("%s: broken data at %s; such frames are skipped", self.description, _ffmpeg_error_text(error))
 
 
 def picture_of(frame: av.VideoFrame) -> np.ndarray:
-    """Give the frame as BGR, upright: phones store the turn beside the picture."""
+    """Convert a decoded frame to (H, W, 3) uint8 BGR, upright: phones store the rotation as metadata."""
     image = frame.to_ndarray(format="bgr24")
-    turns = round(frame.rotation / 90) % 4
-    return np.ascontiguousarray(np.rot90(image, turns)) if turns else image
+    quarters = round(frame.rotation / 90) % 4
+    return np.ascontiguousarray(np.rot90(image, quarters)) if quarters else image
 
 
-def _words(error: av.FFmpegError) -> str:
+def _ffmpeg_error_text(error: av.FFmpegError) -> str:
     return str(error.strerror or error).lower()

@@ -1,4 +1,4 @@
-"""A folder of pictures, played like a film."""
+"""Image folder source, played like a video."""
 
 from __future__ import annotations
 
@@ -16,12 +16,13 @@ from remi_stream.capture.source import Picture, State
 from remi_stream.errors import RemiError, UsageError
 
 ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
+"""Suffixes of image files, lower case."""
 
 log = logging.getLogger("remi_stream")
 
 
 class ImagesSource:
-    """Reads the pictures in the order in which people count: 2.png before 10.png."""
+    """Source of a folder of images, in natural sort order: 2.png before 10.png."""
 
     def __init__(self, folder: str, *, fps: float, realtime: bool, loop: bool) -> None:
         self.description = Path(folder).name
@@ -30,30 +31,30 @@ class ImagesSource:
         self.broken = 0
         self._folder = Path(folder)
         self._loop = loop
-        self._pace = Pace() if realtime else None
-        self._pictures: Iterator[np.ndarray] = iter(())
-        self._given = 0
+        self._pacer = Pace() if realtime else None
+        self._images: Iterator[np.ndarray] = iter(())
+        self._count = 0
 
     def open(self) -> None:
-        """List the pictures. Raises UsageError when there are none."""
+        """List the image files. Raises UsageError if there are none."""
         files = sorted((file for file in self._folder.iterdir() if file.suffix.lower() in ENDINGS), key=natural)
         if not files:
-            raise UsageError(f"No pictures in folder {self._folder}; looked for {', '.join(ENDINGS)}")
-        self._pictures = self._read(files)
+            raise UsageError(f"No images in folder {self._folder}; allowed: {', '.join(ENDINGS)}")
+        self._images = self._read(files)
 
     def read(self) -> Picture:
-        """Give the next picture, in realtime when it is due."""
-        image = next(self._pictures, None)
+        """Return the next image; in real time, wait until it is due."""
+        image = next(self._images, None)
         if image is None:
             self.state = "ended"
             raise EOFError
         self.state = "live"
-        pts = self._given / self.fps
-        self._given += 1
-        return Picture(image, self._pace.wait(pts) if self._pace else time.monotonic(), pts)
+        pts = self._count / self.fps
+        self._count += 1
+        return Picture(image, self._pacer.wait(pts) if self._pacer else time.monotonic(), pts)
 
     def close(self) -> None:
-        """Nothing to let go of."""
+        """Nothing to close."""
 
     def _read(self, files: list[Path]) -> Iterator[np.ndarray]:
         while True:
@@ -61,21 +62,21 @@ class ImagesSource:
             for file in files:
                 image = cv2.imread(str(file), cv2.IMREAD_COLOR)
                 if image is None:
-                    self._leave_out(file)
+                    self._skip_file(file)
                 else:
                     readable += 1
                     yield image
             if not readable:
-                raise RemiError(f"None of the {len(files)} pictures in {self._folder} can be read. Give whole picture files")
+                raise RemiError(f"None of the {len(files)} images in {self._folder} can be read. Give valid image files")
             if not self._loop:
                 return
 
-    def _leave_out(self, file: Path) -> None:
+    def _skip_file(self, file: Path) -> None:
         self.broken += 1
         if self.broken == 1:
-            log.warning("%s: %s cannot be read as a picture; such files are left out", self.description, file.name)
+            log.warning("%s: %s cannot be read as an image; such files are skipped", self.description, file.name)
 
 
 def natural(path: Path) -> list[tuple[bool, int, str]]:
-    """Give what to sort a file name by: its numbers count as numbers."""
+    """Natural sort key of a file name: digits compare as numbers."""
     return [(not part.isdigit(), int(part) if part.isdigit() else 0, part) for part in re.split(r"(\d+)", path.name.lower())]

@@ -1,4 +1,4 @@
-"""When the pictures of a film are due."""
+"""Real-time pacing of a video's frames."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import time
 
 
 class Pace:
-    """Plays a film at its own speed, beginning with the first picture that is asked for."""
+    """Sleeps until each frame's pts is due, counted from the first call of `wait`."""
 
     def __init__(self) -> None:
-        self._began_at: float | None = None
+        self._started_at: float | None = None
 
     def wait(self, pts: float) -> float:
-        """Sleep until the picture of this time is due; give the moment, monotonic s."""
-        if self._began_at is None:
-            self._began_at = time.monotonic() - pts
-        time.sleep(max(0.0, self._began_at + pts - time.monotonic()))
+        """Sleep until the frame with this pts, s, is due; return that moment, monotonic s."""
+        if self._started_at is None:
+            self._started_at = time.monotonic() - pts
+        time.sleep(max(0.0, self._started_at + pts - time.monotonic()))
         return time.monotonic()

@@ -1,4 +1,4 @@
-"""The pictures of what is played again: of a recording those that were recorded, of a film all."""
+"""Images for playback: the preview frames of a recording, or all frames of a video."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from remi_stream.offline.recorded import Key, keys_of, read_arrays
 from remi_stream.sinks.recording.video import VIDEO
 
 CLOSE_S = 1e-3
-"""Times that are so close are those of one picture."""
+"""Times this close, s, are those of one frame."""
 
 
 class Reel:
-    """A video that is looked at going forward. shown_at: when a frame is shown, s in the video; None: when it was captured.
+    """Reads a video forward only, from begins_s on. shown_at: a frame's time in the video, s; None: its captured_at.
 
-    begins_s: where it is looked at first. What cannot be decoded ends it.
+    A decoding error ends the video.
     """
 
     def __init__(self, path: Path, shown_at: Mapping[Key, float] | None, begins_s: float) -> None:
@@ -32,7 +32,7 @@ class Reel:
         self._next = next(self._frames, None)
 
     def forward(self, bodies: Bodies, until: float) -> bool:
-        """Go on to the picture of a frame, but no longer than until a moment, monotonic s; whether it was reached."""
+        """Decode up to the image of a frame; False if `until` (monotonic s) comes first."""
         at_s = self._shown_s(bodies)
         while at_s is not None and self._next is not None and self._next[0] < at_s - CLOSE_S:
             if time.monotonic() > until:
@@ -41,7 +41,7 @@ class Reel:
         return True
 
     def picture(self, bodies: Bodies) -> np.ndarray | None:
-        """The picture (H, W, 3) uint8 BGR of a frame that was gone on to, if there is one."""
+        """The image (H, W, 3) uint8 BGR of the frame that `forward` reached, if there is one."""
         at_s = self._shown_s(bodies)
         if at_s is None or self._next is None or abs(self._next[0] - at_s) > CLOSE_S:
             return None
@@ -52,15 +52,16 @@ class Reel:
         self._container.close()
 
     def _shown_s(self, bodies: Bodies) -> float | None:
-        """When a frame is shown, s in the video; None if it is not."""
+        """A frame's time in the video, s; None if the video lacks it."""
         return bodies.captured_at if self._shown_at is None else self._shown_at.get((bodies.epoch, bodies.frame_id))
 
     def _decode(self, begins_s: float) -> Iterator[tuple[float, av.VideoFrame]]:
-        """The pictures, each with its time from the first one."""
+        """Frames, each with its time from the first one, s."""
         stream = self._container.streams.video[0]
         stream.codec_context.thread_count = 1
         try:
             first = float(next(self._container.decode(stream)).time or 0.0)
+            # seeks to the key frame before; `forward` decodes on from there
             self._container.seek(int((first + begins_s) * av.time_base))
             for frame in self._container.decode(stream):
                 yield float(frame.time or 0.0) - first, frame
@@ -69,11 +70,11 @@ class Reel:
 
 
 def reel_of(folder: Path, take: Take, first: int) -> Reel | None:
-    """The pictures of a take in a folder, from a frame on; None if there are none."""
+    """Open the video of a take at the frame with index `first`; None if there is no readable video."""
     path, shown_at, begins_s = take.source, None, take.frames[first].captured_at
     if (folder / VIDEO).exists():
         path, shown_at = folder / VIDEO, _shown_at(folder)
-        begins_s = _shown_first(shown_at, take.frames, first)
+        begins_s = _first_shown_s(shown_at, take.frames, first)
     if path is None or not path.is_file():
         return None
     try:
@@ -83,12 +84,12 @@ def reel_of(folder: Path, take: Take, first: int) -> Reel | None:
 
 
 def _shown_at(folder: Path) -> dict[Key, float]:
-    """When the frames of a recording are shown in its video, s."""
-    pictures = read_arrays(folder / "preview.npz")
-    return dict(zip(keys_of(pictures), pictures["shown_at"].tolist()))
+    """Time of each frame in a recording's preview video, s."""
+    preview = read_arrays(folder / "preview.npz")
+    return dict(zip(keys_of(preview), preview["shown_at"].tolist()))
 
 
-def _shown_first(shown_at: Mapping[Key, float], frames: Sequence[Bodies], first: int) -> float:
-    """When the first of the frames is shown that is shown at all, of those from a number on."""
-    keys = ((frames[place].epoch, frames[place].frame_id) for place in range(first, len(frames)))
+def _first_shown_s(shown_at: Mapping[Key, float], frames: Sequence[Bodies], first: int) -> float:
+    """Time in the video, s, of the first frame with a preview, from index `first` on."""
+    keys = ((frames[index].epoch, frames[index].frame_id) for index in range(first, len(frames)))
     return next((shown_at[key] for key in keys if key in shown_at), 0.0)

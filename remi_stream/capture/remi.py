@@ -1,4 +1,4 @@
-"""A camera whose people come from elsewhere: the packets of REMI's pose program, as bodies."""
+"""REMI source: packets of REMI's pose program, received over TCP and published as bodies."""
 
 from __future__ import annotations
 
@@ -24,24 +24,26 @@ from remi_stream.messages import Bodies, CameraFacts, Person, Smpl
 from remi_stream.order import Order
 
 SILENT_S = 10.0
-"""Without a packet for so long, a client that is still connected is one that is looked for."""
+"""A connected client that sends no packet for so long, s, counts as reconnecting."""
 ABSENT_S = 1.0
-"""Whoever comes after nobody was there for so long is somebody else."""
+"""After so long, s, without a pose the next one gets a new track id: packets have none."""
 DEPTH_M = 4.0
-"""How far away people are put, which no packet tells: so far that they fit into the picture."""
+"""Assumed distance of people, since packets have none: far enough for a whole body in the image."""
 SIZE = (1280, 720)
+"""Default image size (width, height), px."""
 MEANT = ("name", "source", "size", "focal_px", "frames")
-"""What a camera of this kind is told; the rest is about pictures."""
+"""Camera settings that apply to this source; the others are about images."""
 IDS_PER_LIFE = 100_000
+"""Track ids reserved for each life of the process, so that a restart reuses none."""
 ALL_JOINTS = np.ones(24, np.float32)
 
 log = logging.getLogger("remi_stream")
 
 
 class RemiStage:
-    """Numbers the packets of the newest client as frames, and gives the person of each; a new epoch each time it is made.
+    """Publishes each packet of the newest client as a numbered frame with one person.
 
-    counts: clients whose packets were taken, and connections that were closed for what they sent.
+    counts: clients whose packets were used, and connections refused because of invalid packets.
     """
 
     def __init__(self, camera: Camera, life: int = 0) -> None:
@@ -54,76 +56,76 @@ class RemiStage:
         self._size = camera.size or SIZE
         focal, _, *middle = default_intrinsics(*self._size)
         self._intrinsics: Intrinsics = (camera.focal_px or focal, camera.focal_px or focal, middle[0], middle[1])
-        self._clients = Clients()
+        self._server = Clients()
         self._ids = itertools.count(1 + life * IDS_PER_LIFE)
         self._track_id = 0
-        self._in_use = 0
-        self._seen_at = self._heard_at = float("-inf")
+        self._current_client = 0
+        self._pose_at = self._received_at = float("-inf")
         self._state: State = "reconnecting"
-        self._telling = Telling()
+        self._status_timer = Telling()
         self._ended = False
 
     def open(self) -> None:
-        """Listen; a client that is not there yet is not an error."""
+        """Start to listen; a client may connect later."""
         known_body()
-        self._clients.open(self._host, self._port)
+        self._server.open(self._host, self._port)
         log.info("waiting for REMI's pose program on %s:%d", self._host, self._port)
         if not is_loopback(self._host):
             log.warning(
-                "%s can be reached from other machines: whoever sends packets there becomes the people of camera %s",
+                "%s can be reached from other machines: any of them can send the people of camera %s",
                 f"{self._host}:{self._port}",
                 self.camera.name,
             )
 
     def step(self) -> Iterable[Bodies | CameraFacts] | None:
-        """Wait for a packet; None when the wanted number of them has come."""
+        """Wait for a packet; None after the configured number of frames."""
         if self._ended:
             return None
-        news = self._clients.next(FACTS_S)
-        found = self._take(news) if news else []
+        event = self._server.next(FACTS_S)
+        messages = self._handle(event) if event else []
         now = monotonic()
-        if now - self._heard_at > SILENT_S:
+        if now - self._received_at > SILENT_S:
             self._state = "reconnecting"
         if self.camera.frames and self.captured >= self.camera.frames:
             self._ended, self._state = True, "ended"
-        return [*found, *self._facts_if_due(now)]
+        return [*messages, *self._facts_if_due(now)]
 
     def close(self) -> None:
-        """Listen no more."""
-        self._clients.close()
+        """Stop listening."""
+        self._server.close()
 
-    def _take(self, news: News) -> list[Bodies]:
-        if news.packet is None:
-            self._miss(news)
+    def _handle(self, event: News) -> list[Bodies]:
+        if event.packet is None:
+            self._handle_disconnect(event)
             return []
-        if news.client.number < self._in_use:
+        if event.client.number < self._current_client:
             return []
-        if news.client.number > self._in_use:
-            self._welcome(news)
-        self._heard_at, self._state = news.at, "live"
+        if event.client.number > self._current_client:
+            self._switch_client(event)
+        self._received_at, self._state = event.at, "live"
         self.captured += 1
-        return [self._bodies(news.packet, news.at)]
+        return [self._bodies(event.packet, event.at)]
 
-    def _welcome(self, news: News) -> None:
-        log.info("REMI client %s sends", news.client.shown)
-        self._in_use, self._seen_at = news.client.number, float("-inf")
+    def _switch_client(self, event: News) -> None:
+        log.info("REMI client %s sends", event.client.shown)
+        self._current_client, self._pose_at = event.client.number, float("-inf")
         self.counts["clients"] += 1
 
-    def _miss(self, news: News) -> None:
-        """Note that a client is gone, and why if it was sent away."""
-        if news.refused:
+    def _handle_disconnect(self, event: News) -> None:
+        """Log that a client disconnected, and why if it was refused."""
+        if event.refused:
             self.counts["refused"] += 1
-            log.warning("REMI client %s: %s Its connection is closed", news.client.shown, news.refused)
-        if news.client.number == self._in_use:
+            log.warning("REMI client %s: %s Its connection is closed", event.client.shown, event.refused)
+        if event.client.number == self._current_client:
             self._state = "reconnecting"
-            log.info("REMI client %s is gone; waiting for one on %s:%d", news.client.shown, self._host, self._port)
+            log.info("REMI client %s disconnected; waiting for one on %s:%d", event.client.shown, self._host, self._port)
 
     def _bodies(self, packet: Packet, at: float) -> Bodies:
         people = []
         if tells_pose(packet):
-            if at - self._seen_at > ABSENT_S:
+            if at - self._pose_at > ABSENT_S:
                 self._track_id = next(self._ids)
-            self._seen_at = at
+            self._pose_at = at
             people = [person_of(packet, self._track_id, self._intrinsics)]
         return Bodies(
             camera=self.camera.name,
@@ -137,7 +139,7 @@ class RemiStage:
         )
 
     def _facts_if_due(self, now: float) -> list[CameraFacts]:
-        if not self._telling.due(self._state, now):
+        if not self._status_timer.due(self._state, now):
             return []
         return [
             CameraFacts(
@@ -153,7 +155,7 @@ class RemiStage:
 
 
 def person_of(packet: Packet, track_id: int, intrinsics: Intrinsics) -> Person:
-    """The person of a packet, in the camera's axes; key points are where the joints of the body fall in the picture."""
+    """Convert a packet to a Person in camera axes; key points are the body's joints projected into the image, px."""
     smpl = smpl_of(packet)
     drawn = onto_known_body(smpl.body).smpl(smpl)
     joints = known_body().joints(drawn.global_orient, drawn.body_pose, drawn.betas, drawn.transl).astype(np.float32)
@@ -171,9 +173,9 @@ def person_of(packet: Packet, track_id: int, intrinsics: Intrinsics) -> Person:
 
 
 def smpl_of(packet: Packet) -> Smpl:
-    """The body of a packet: the half turn undone, its place beside the middle of the crop kept, its depth made up.
+    """SMPL body of a packet: half turn undone, offset from the crop's centre kept, depth assumed.
 
-    The crop is taken to be in the middle of the picture: where it was is not told.
+    Packets do not say where the crop was: it is assumed to be in the middle of the image.
     """
     return Smpl(
         body="smpl",
@@ -186,17 +188,17 @@ def smpl_of(packet: Packet) -> Smpl:
 
 
 def check_camera(camera: Camera) -> None:
-    """Raise UsageError unless the source is "remi:HOST:PORT" and nothing else is asked of it than it can do."""
+    """Raise UsageError unless the source is "remi:HOST:PORT" and the camera has only settings that apply to it."""
     address_of(camera.source.partition(":")[2])
     plain = Camera(name=camera.name, source=camera.source)
     for key in camera.__struct_fields__:
         if key not in MEANT and getattr(camera, key) != getattr(plain, key):
             allowed = ", ".join(MEANT)
-            raise UsageError(f"Camera {camera.name!r}: `{key}` means nothing to a remi source; allowed: {allowed}")
+            raise UsageError(f"Camera {camera.name!r}: `{key}` does not apply to a remi source; allowed: {allowed}")
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine can connect to what listens there."""
+    """Whether only this machine can connect to this host name or address."""
     try:
         return ip_address(host).is_loopback
     except ValueError:
@@ -204,5 +206,5 @@ def is_loopback(host: str) -> bool:
 
 
 def make(order: Order) -> RemiStage:
-    """Make the stage for an order."""
+    """Make the stage of a camera."""
     return RemiStage(order.config.camera(order.camera), order.life)

@@ -1,4 +1,4 @@
-"""The clients of a REMI relay: whoever connects and sends packets, the newest of them wins."""
+"""TCP server for clients of a REMI relay; the newest client that sends packets is used."""
 
 from __future__ import annotations
 
@@ -15,72 +15,75 @@ from remi_stream.errors import RemiError
 from remi_stream.formats.remi import Packet, read_packet
 
 MOST = 8
-"""So many connections at most; one more ends the oldest one that sends nothing of use."""
+"""Maximum connections; one more closes the oldest one that is not in use."""
 ACCEPT_PAUSE_S = 0.05
-"""Between two connections, so that nobody fills the log."""
+"""Pause between two connections, s, so that no client floods the log."""
 DEPTH = 16
-"""So many packets may wait; whoever sends faster than they are published waits too."""
+"""Queued packets; a client that sends faster than they are published is blocked (TCP back-pressure)."""
 
 log = logging.getLogger("remi_stream")
 
 
 class Client:
-    """One connection. number: 1, 2, 3, ... in the order in which they came."""
+    """A connection. number: 1, 2, 3, ... in order of arrival. shown: its address, HOST:PORT."""
 
     def __init__(self, number: int, connection: socket.socket, address: tuple[str, int]) -> None:
         self.number, self.connection = number, connection
         self.shown = f"{address[0]}:{address[1]}"
 
     def end(self) -> None:
-        """Close the connection; whoever reads from it gets its end."""
+        """Shut the connection down; its reader thread gets end of file."""
         try:
             self.connection.shutdown(socket.SHUT_RDWR)
         except OSError:
-            return  # it was lost a moment ago
+            return  # already lost
 
 
 class News(NamedTuple):
-    """What a client did at a time, monotonic s: it sent a packet, or else it is gone. refused: why its connection was closed."""
+    """A client sent a packet or disconnected."""
 
     client: Client
     at: float
+    """Monotonic s."""
     packet: Packet | None = None
+    """None: the client disconnected."""
     refused: str = ""
+    """Why its connection was closed; "" if the client closed it."""
 
 
 class Clients:
-    """Listens, and reads from each client in a thread of its own.
+    """Accepts clients and reads from each in its own thread.
 
-    A client whose packet is newer than the connection of the one in use takes its place. So one that comes back after its machine
-    vanished is not kept out by its own dead connection, and one that only knocks disturbs nobody.
+    A client that connected later than the current one replaces it with its first packet. So a client that reconnects is not
+    blocked by its own dead connection, and a connection that sends nothing (a port scan) has no effect.
     """
 
     def __init__(self) -> None:
-        self._news: queue.Queue[News] = queue.Queue(DEPTH)
+        self._events: queue.Queue[News] = queue.Queue(DEPTH)
         self._lock = threading.Lock()
         self._connected: list[Client] = []
-        self._in_use: Client | None = None
+        self._current: Client | None = None
         self._closing = threading.Event()
 
     def open(self, host: str, port: int) -> None:
-        """Listen. Raises RemiError when that is not possible."""
+        """Start to listen. Raises RemiError if the address cannot be used."""
         self._listener = listen(host, port)
         self._thread = threading.Thread(target=self._accept, name="clients", daemon=True)
         self._thread.start()
 
     def next(self, timeout_s: float) -> News | None:
-        """Wait for news."""
+        """Wait for the next event; None after the timeout."""
         try:
-            return self._news.get(timeout=timeout_s)
+            return self._events.get(timeout=timeout_s)
         except queue.Empty:
             if not self._thread.is_alive():
-                raise RuntimeError("the thread that waits for REMI's clients has ended; see the traceback above") from None
+                raise RuntimeError("the thread that accepts REMI clients has ended; see the traceback above") from None
             return None
 
     def close(self) -> None:
-        """Listen no more and let all clients go."""
+        """Stop listening and close all connections."""
         self._closing.set()
-        self._listener.shutdown(socket.SHUT_RDWR)  # wakes who waits in it; to close it would not
+        self._listener.shutdown(socket.SHUT_RDWR)  # wakes accept(), which close() would not
         self._thread.join()
         self._listener.close()
         with self._lock:
@@ -103,7 +106,7 @@ class Clients:
 
     def _admit(self, client: Client) -> None:
         with self._lock:
-            idle = [each for each in self._connected if each is not self._in_use]
+            idle = [each for each in self._connected if each is not self._current]
             if len(self._connected) >= MOST:
                 idle[0].end()
                 self._connected.remove(idle[0])
@@ -114,8 +117,8 @@ class Clients:
         refused = ""
         try:
             with client.connection, client.connection.makefile("rb", buffering=0) as file:
-                while (packet := read_packet(file)) is not None and self._use(client):
-                    self._news.put(News(client, time.monotonic(), packet))
+                while (packet := read_packet(file)) is not None and self._make_current(client):
+                    self._events.put(News(client, time.monotonic(), packet))
         except RemiError as error:
             refused = str(error)
         except OSError as error:
@@ -123,25 +126,25 @@ class Clients:
         with self._lock:
             if client in self._connected:
                 self._connected.remove(client)
-        self._news.put(News(client, time.monotonic(), refused=refused))
+        self._events.put(News(client, time.monotonic(), refused=refused))
 
-    def _use(self, client: Client) -> bool:
-        """Take this client's packets from now on; False when a newer one has taken its place."""
+    def _make_current(self, client: Client) -> bool:
+        """Make this client the current one; False if a newer one is."""
         with self._lock:
-            before, self._in_use = self._in_use, max(self._in_use or client, client, key=lambda each: each.number)
-            if before and before is not self._in_use:
-                before.end()
-            return self._in_use is client
+            previous, self._current = self._current, max(self._current or client, client, key=lambda each: each.number)
+            if previous and previous is not self._current:
+                previous.end()
+            return self._current is client
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A socket that listens there. Raises RemiError."""
+    """Open a listening socket. Raises RemiError."""
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         return socket.create_server((host, port), family=family, backlog=MOST)
     except OSError as error:
-        where = f"Cannot listen for REMI's packets on {host}:{port}"
+        problem = f"Cannot listen for REMI's packets on {host}:{port}"
         if error.errno == errno.EADDRINUSE:
-            raise RemiError(f"{where}: another program does, perhaps REMI's relay. Stop it, or take another port") from None
+            raise RemiError(f"{problem}: the port is in use, perhaps by REMI's relay. Stop it, or use another port") from None
         why = error.strerror if isinstance(error, socket.gaierror) else os.strerror(error.errno or 0)
-        raise RemiError(f"{where}: {str(why).lower()}. Give an address of this machine, or 0.0.0.0 for all of them") from None
+        raise RemiError(f"{problem}: {str(why).lower()}. Give an address of this machine, or 0.0.0.0 for all of them") from None

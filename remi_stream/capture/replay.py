@@ -1,4 +1,4 @@
-"""A camera whose people were recorded: a recording, or what was made of a film, published as if it happened now."""
+"""Playback source: publishes a recording, or the results of a video, as if it were live."""
 
 from __future__ import annotations
 
@@ -23,22 +23,26 @@ from remi_stream.offline.opening import open_kept
 from remi_stream.order import Order
 
 LONGEST_WAIT_S = 0.5
+"""Longest wait of one `step`, so that status messages stay in time."""
 MEANT = ("name", "source", "loop", "frames")
-"""What a camera of this kind is told; the rest is about pictures."""
+"""Camera settings that apply to playback; the others are about images."""
 IDS_PER_LIFE = 100_000
+"""Track ids reserved for each life of the process, so that a restart reuses none."""
 
 
 class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`recording:FOLDER?speed=0.5&start_s=3`: how fast, and from which second on, also when it begins again."""
+    """Options in the source's query: `recording:FOLDER?speed=0.5&start_s=3`."""
 
     speed: float = 1.0
+    """1 is real time."""
     start_s: float = 0.0
+    """Start, s from the first frame; also of each loop."""
 
 
 class ReplayStage:
-    """Gives each frame when it is due, numbered anew, captured at that moment; a new epoch each time it is made.
+    """Publishes each recorded frame when it is due, with a new frame id and capture time.
 
-    Whoever is seen again after a jump, in a loop, or after a restart, has another track_id: nothing joins what was apart.
+    After a seek, a loop or a restart, people get new track ids, so that no filter or tracker joins them across the cut.
     """
 
     def __init__(self, camera: Camera, life: int = 0) -> None:
@@ -47,138 +51,138 @@ class ReplayStage:
         self.captured = 0
         self._folder, self._options = place_of(camera)
         self._ids_before, self._highest_id = life * IDS_PER_LIFE, 0
-        self._wishes: queue.SimpleQueue[Wish] = queue.SimpleQueue()
-        self._obeyed = 0
-        self._shows_once = False
-        self._reel: Reel | None = None
+        self._commands: queue.SimpleQueue[Wish] = queue.SimpleQueue()
+        self._last_command_id = 0
+        self._show_next_now = False
+        self._video: Reel | None = None
         self._state: State = "starting"
-        self._telling = Telling()
+        self._status_timer = Telling()
 
     def open(self) -> None:
-        """Read what was kept, and find the pictures of it if they are there. RemiError says what the user has to mend."""
+        """Open the recording, and its video if there is one. RemiError says what the user must fix."""
         self._take = open_kept(self._folder)
         self._frames = self._take.frames
-        self._began_s = self._frames[0].captured_at
-        self._first = first_frame(self._frames, self._options.start_s)
-        self._tempo = Tempo(self._frames[self._first].captured_at, self._options.speed)
-        self._go_to(self._first)
+        self._start_s = self._frames[0].captured_at
+        self._first_index = first_frame(self._frames, self._options.start_s)
+        self._playback_clock = Tempo(self._frames[self._first_index].captured_at, self._options.speed)
+        self._seek(self._first_index)
 
     def take(self, message: Wish) -> None:
-        """Take note of what is wished."""
-        self._wishes.put(message)
+        """Queue a playback command; called from another thread than `step`."""
+        self._commands.put(message)
 
     def step(self) -> Iterable[Bodies | Frame | CameraFacts] | None:
-        """Wait until the next frame is due, or something is wished; None at the end."""
+        """Wait for the next frame or a command; None at the end."""
         if self._state == "ended":
             return None
-        if self._place == len(self._frames) and not self._again():
-            return self._stand_at_end()
-        bodies = self._frames[self._place]
-        if not self._at_hand(bodies) or not self._wait(bodies.captured_at):
+        if self._next_index == len(self._frames) and not self._loop():
+            return self._finish()
+        bodies = self._frames[self._next_index]
+        if not self._decode_to(bodies) or not self._wait_until_due(bodies.captured_at):
             return self._facts_if_due(time.monotonic())
-        self._place += 1
-        self._state, self._shows_once, self._shown_s = "live", False, bodies.captured_at
+        self._next_index += 1
+        self._state, self._show_next_now, self._shown_s = "live", False, bodies.captured_at
         return [*self._messages(bodies, time.monotonic()), *self._facts_if_due(time.monotonic())]
 
     def close(self) -> None:
         """Close the video."""
-        if self._reel:
-            self._reel.close()
+        if self._video:
+            self._video.close()
 
-    def _stand_at_end(self) -> list[CameraFacts]:
-        """End; during a pause, wait for what comes."""
-        if not self._tempo.paused or self._enough:
+    def _finish(self) -> list[CameraFacts]:
+        """End the playback; during a pause, wait for commands."""
+        if not self._playback_clock.paused or self._has_enough:
             self._state = "ended"
         else:
-            self._obey(LONGEST_WAIT_S)
+            self._execute_command(LONGEST_WAIT_S)
         return self._facts_if_due(time.monotonic())
 
-    def _again(self) -> bool:
-        """Begin anew if there is to be more."""
-        if not self.camera.loop or self._enough or self._tempo.paused:
+    def _loop(self) -> bool:
+        """Start the next loop; False if there is none."""
+        if not self.camera.loop or self._has_enough or self._playback_clock.paused:
             return False
         end_s = self._frames[-1].captured_at + 1 / self._take.fps
-        self._tempo.again(end_s, self._frames[self._first].captured_at)
-        self._go_to(self._first)
+        self._playback_clock.again(end_s, self._frames[self._first_index].captured_at)
+        self._seek(self._first_index)
         return True
 
     @property
-    def _enough(self) -> bool:
+    def _has_enough(self) -> bool:
         return self.camera.frames is not None and self.captured >= self.camera.frames
 
-    def _go_to(self, place: int) -> None:
-        """Go on from a frame; nobody there is who was before."""
+    def _seek(self, place: int) -> None:
+        """Continue from the frame with this index, with new track ids."""
         self.close()
         self._ids_before, self._highest_id = self._ids_before + self._highest_id, 0
-        self._place, self._shown_s = place, self._frames[place].captured_at
-        self._reel = reel_of(self._folder, self._take, place)
+        self._next_index, self._shown_s = place, self._frames[place].captured_at
+        self._video = reel_of(self._folder, self._take, place)
 
-    def _obey(self, wait_s: float) -> bool:
-        """Do what is wished, if something is within so many seconds; whether it was."""
+    def _execute_command(self, wait_s: float) -> bool:
+        """Wait up to wait_s for a command and execute it; whether there was one."""
         try:
-            wish = self._wishes.get(timeout=wait_s)
+            command = self._commands.get(timeout=wait_s)
         except queue.Empty:
             return False
-        self._tempo.change(time.monotonic(), wish.speed, wish.paused)
-        if wish.seek_s is not None:
-            self._go_to(first_frame(self._frames, wish.seek_s))
-            self._tempo.jump(self._shown_s)
-            self._shows_once = True
-        self._obeyed = wish.id
-        self._telling.hasten()
+        self._playback_clock.change(time.monotonic(), command.speed, command.paused)
+        if command.seek_s is not None:
+            self._seek(first_frame(self._frames, command.seek_s))
+            self._playback_clock.jump(self._shown_s)
+            self._show_next_now = True
+        self._last_command_id = command.id
+        self._status_timer.hasten()
         return True
 
-    def _at_hand(self, bodies: Bodies) -> bool:
-        """Decode up to a frame's picture, for a moment at most, and hear what is wished meanwhile; whether it is there."""
-        if self._reel is None or self._reel.forward(bodies, time.monotonic() + LONGEST_WAIT_S):
+    def _decode_to(self, bodies: Bodies) -> bool:
+        """Decode up to a frame's image, for LONGEST_WAIT_S at most; False if it is not reached yet, after handling a command."""
+        if self._video is None or self._video.forward(bodies, time.monotonic() + LONGEST_WAIT_S):
             return True
-        self._obey(0.0)
+        self._execute_command(0.0)
         return False
 
-    def _wait(self, at_s: float) -> bool:
-        """Wait until a moment of the recording has come, for a moment at most; whether it has, and nothing else was wished."""
+    def _wait_until_due(self, at_s: float) -> bool:
+        """Wait until a frame is due, for LONGEST_WAIT_S at most; False if it is not due yet or a command came."""
         now = time.monotonic()
-        wait_s = 0.0 if self._shows_once else max(0.0, self._tempo.due(at_s, now) - now)
-        return not self._obey(min(wait_s, LONGEST_WAIT_S)) and wait_s <= LONGEST_WAIT_S
+        wait_s = 0.0 if self._show_next_now else max(0.0, self._playback_clock.due(at_s, now) - now)
+        return not self._execute_command(min(wait_s, LONGEST_WAIT_S)) and wait_s <= LONGEST_WAIT_S
 
     def _messages(self, bodies: Bodies, now: float) -> list[Bodies | Frame]:
-        """The frame with new numbers, and its picture."""
+        """The recorded bodies with new ids and times, and their image if there is one."""
         self.captured += 1
-        if self._enough:
-            self._place = len(self._frames)
-        number = self.captured - 1
+        if self._has_enough:
+            self._next_index = len(self._frames)
+        frame_id = self.captured - 1
         self._highest_id = max([self._highest_id, *(person.track_id for person in bodies.people)])
-        told = msgspec.structs.replace(
+        published = msgspec.structs.replace(
             bodies,
             camera=self.camera.name,
             epoch=self.epoch,
-            frame_id=number,
+            frame_id=frame_id,
             captured_at=now,
             stamps={},
             skipped={},
-            people=[self._renamed(person) for person in bodies.people],
+            people=[self._with_new_id(person) for person in bodies.people],
         )
-        image = self._reel.picture(bodies) if self._reel else None
+        image = self._video.picture(bodies) if self._video else None
         if image is None:
-            return [told]
+            return [published]
         width, height = bodies.size
-        picture = Frame(
-            camera=told.camera,
-            epoch=told.epoch,
-            frame_id=number,
+        frame = Frame(
+            camera=published.camera,
+            epoch=published.epoch,
+            frame_id=frame_id,
             captured_at=now,
             image=image,
             size=bodies.size,
             rectangle=(0.0, 0.0, float(width), float(height)),
             intrinsics=bodies.intrinsics,
         )
-        return [picture, told]
+        return [frame, published]
 
-    def _renamed(self, person: Person) -> Person:
+    def _with_new_id(self, person: Person) -> Person:
         return msgspec.structs.replace(person, track_id=self._ids_before + person.track_id) if self._ids_before else person
 
     def _facts_if_due(self, now: float) -> list[CameraFacts]:
-        if not self._telling.due(self._state, now):
+        if not self._status_timer.due(self._state, now):
             return []
         return [
             CameraFacts(
@@ -187,7 +191,7 @@ class ReplayStage:
                 state=self._state,
                 source=f"recording:{self._folder.name}",
                 size=self._take.size,
-                fps=self._take.fps * self._tempo.speed,
+                fps=self._take.fps * self._playback_clock.speed,
                 captured=self.captured,
                 playing=self._playing(),
             )
@@ -195,32 +199,32 @@ class ReplayStage:
 
     def _playing(self) -> Playing:
         return Playing(
-            position_s=self._shown_s - self._began_s,
-            length_s=self._frames[-1].captured_at - self._began_s,
-            speed=self._tempo.speed,
-            paused=self._tempo.paused,
-            wish=self._obeyed,
+            position_s=self._shown_s - self._start_s,
+            length_s=self._frames[-1].captured_at - self._start_s,
+            speed=self._playback_clock.speed,
+            paused=self._playback_clock.paused,
+            wish=self._last_command_id,
         )
 
 
 def first_frame(frames: Sequence[Bodies], start_s: float) -> int:
-    """The first frame that is not before a time, s from the first one. Raises UsageError if there is none."""
+    """Index of the first frame at or after start_s, s from the first one. Raises UsageError if there is none."""
     begin = frames[0].captured_at
-    found = bisect.bisect_left(range(len(frames)), start_s, key=lambda place: frames[place].captured_at - begin)
+    found = bisect.bisect_left(range(len(frames)), start_s, key=lambda index: frames[index].captured_at - begin)
     if found == len(frames):
         last_s = frames[-1].captured_at - begin
-        raise UsageError(f"There is no frame from second {start_s:g} on; the last one is at {last_s:.2f} s. Begin earlier")
+        raise UsageError(f"There is no frame at or after {start_s:g} s; the last one is at {last_s:.2f} s. Start earlier")
     return found
 
 
 def source_of(folder: Path, options: Options) -> str:
-    """What a camera's configuration says for this."""
-    told = {key: value for key, value in msgspec.structs.asdict(options).items() if value != getattr(Options(), key)}
-    return f"recording:{quote(str(folder))}" + (f"?{urlencode(told)}" if told else "")
+    """The `source` of a camera's configuration that plays this folder."""
+    query = {key: value for key, value in msgspec.structs.asdict(options).items() if value != getattr(Options(), key)}
+    return f"recording:{quote(str(folder))}" + (f"?{urlencode(query)}" if query else "")
 
 
 def place_of(camera: Camera) -> tuple[Path, Options]:
-    """The folder and the options that a source names. Raises UsageError."""
+    """Parse the folder and the options of a camera's source. Raises UsageError."""
     folder, _, query = camera.source.partition(":")[2].partition("?")
     try:
         options = msgspec.convert(dict(parse_qsl(query, strict_parsing=bool(query))), Options, strict=False)
@@ -228,21 +232,21 @@ def place_of(camera: Camera) -> tuple[Path, Options]:
         allowed = ", ".join(Options.__struct_fields__)
         raise UsageError(f"Camera {camera.name!r}: {camera.source!r}: {error}; allowed after the '?': {allowed}") from None
     if not SLOWEST <= options.speed <= FASTEST or not options.start_s >= 0:
-        allowed = f"a speed from {SLOWEST:g} to {FASTEST:g}, and start_s not before the recording"
-        raise UsageError(f"Camera {camera.name!r}: {query!r}; allowed are {allowed}")
+        allowed = f"speed from {SLOWEST:g} to {FASTEST:g}, start_s from 0"
+        raise UsageError(f"Camera {camera.name!r}: {query!r}; allowed: {allowed}")
     return Path(unquote(folder)), options
 
 
 def check_camera(camera: Camera) -> None:
-    """Raise RemiError unless the source can be played and nothing else is asked of it than it can do."""
+    """Raise RemiError unless the source can be played and the camera has only settings that apply to it."""
     folder, options = place_of(camera)
     plain = Camera(name=camera.name, source=camera.source)
     for key in camera.__struct_fields__:
         if key not in MEANT and getattr(camera, key) != getattr(plain, key):
-            raise UsageError(f"Camera {camera.name!r}: `{key}` means nothing to a recording; allowed: {', '.join(MEANT)}")
+            raise UsageError(f"Camera {camera.name!r}: `{key}` does not apply to a recording; allowed: {', '.join(MEANT)}")
     first_frame(open_kept(folder).frames, options.start_s)
 
 
 def make(order: Order) -> ReplayStage:
-    """Make the stage for an order."""
+    """Make the stage of a camera."""
     return ReplayStage(order.config.camera(order.camera), order.life)

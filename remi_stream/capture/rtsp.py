@@ -1,4 +1,4 @@
-"""A network camera: RTSP over TCP or UDP, H.264, H.265 or MJPEG."""
+"""RTSP network camera over TCP or UDP: H.264, H.265 or MJPEG, read with PyAV."""
 
 from __future__ import annotations
 
@@ -18,13 +18,15 @@ from remi_stream.capture.source import Picture
 from remi_stream.errors import RemiError, UsageError
 
 CONNECT_S, STALL_S, NAME_S, KEY_S = 3.0, 2.0, 4.0, 15.0
+"""Timeouts, s: to connect, without a packet, of DNS, without a decodable frame. Without one, PyAV blocks for over 100 s."""
 OPTIONS = {"flags": "low_delay", "probesize": "32", "analyzeduration": "0", "fflags": "noparse"}
-"""A probe of 32 bytes takes nothing from the stream, so that the first key frame is not lost, as `nobuffer` would."""
+"""A probe of 32 bytes consumes no packet; `fflags=nobuffer` instead would lose the first key frame."""
 JOINED = ("h264", "hevc")
+"""Codecs whose packets are fragments of NAL units."""
 
 
 class RtspCamera:
-    """Connects with FFmpeg. captured_at: when the last packet of the picture came."""
+    """RTSP camera. captured_at: arrival of the frame's last packet."""
 
     def __init__(self, address: Address, transport: str) -> None:
         self.description = address.shown
@@ -34,16 +36,16 @@ class RtspCamera:
         self._early = transport == "tcp"
 
     def pictures(self) -> Generator[Picture | None, None, None]:
-        """Connect, and give pictures from the first key frame on."""
+        """Connect and yield frames from the first key frame on."""
         resolve(self._address.host)
         try:
             with closing(self._connect()) as container:
                 yield from self._decode(container)
         except av.FFmpegError as error:
-            raise self._meaning(error) from None
+            raise self._translate_error(error) from None
         except Uneven:
             self._early = False
-            raise Away("its packets have changing sizes, so that pictures are taken a frame later") from None
+            raise Away("its fragments vary in size; frames are decoded one frame later from now on") from None
 
     def _connect(self) -> Any:
         options = {**OPTIONS, "rtsp_transport": self._transport}
@@ -51,7 +53,7 @@ class RtspCamera:
         if not container.streams.video:
             kinds = ", ".join(sorted({stream.type for stream in container.streams})) or "nothing"
             container.close()
-            raise RemiError(f"{self.description} has no picture, only {kinds}. Give the path of a video stream")
+            raise RemiError(f"{self.description} has no video, only {kinds}. Give the path of a video stream")
         return container
 
     def _decode(self, container: Any) -> Generator[Picture | None, None, None]:
@@ -59,59 +61,59 @@ class RtspCamera:
         decoder = stream.codec_context
         decoder.thread_count = 1
         early = self._early and decoder.name == "h264"
-        if early:
+        if early:  # lets the decoder take single NAL units instead of whole frames
             decoder.flags2 |= int(av.codec.context.Flags2.chunks)
         self.fps = float(stream.average_rate or 0)
-        seen_at = time.monotonic()
-        for piece, arrived_at in _pieces(container, stream, Joiner(early=early)):
-            for frame in _frames(decoder, piece, stream.time_base):
-                seen_at = arrived_at
+        decoded_at = time.monotonic()
+        for units, arrived_at in _nal_units(container, stream, Joiner(early=early)):
+            for frame in _decode_units(decoder, units, stream.time_base):
+                decoded_at = arrived_at
                 yield Picture(frame.to_ndarray(format="bgr24"), arrived_at, float(frame.time or 0.0))
-            if arrived_at - seen_at > KEY_S:
-                raise Away(f"no picture can be decoded for {KEY_S:.0f} s; its key frames may be too far apart")
+            if arrived_at - decoded_at > KEY_S:
+                raise Away(f"no frame could be decoded for {KEY_S:.0f} s; its key frames may be too far apart")
             yield None
 
-    def _meaning(self, error: av.FFmpegError) -> Away | RemiError:
-        """What a failure means for the user; FFmpeg's own text is never shown, since it holds the URL."""
+    def _translate_error(self, error: av.FFmpegError) -> Away | RemiError:
+        """Translate FFmpeg's error for the user; FFmpeg's own text is never shown, since it contains the URL."""
         if isinstance(error, av.HTTPUnauthorizedError | av.HTTPForbiddenError):
-            # a service tries again after a RemiError: right for a camera that is locked for a while, not for a wrong password
+            # a service restarts after a RemiError: right for a camera that is locked for a while, not for a wrong password
             kind = UsageError if isinstance(error, av.HTTPUnauthorizedError) else RemiError
             return kind(
-                f"{self.description} refuses the user or password. Set {USER} and {PASSWORD}, "
+                f"{self.description} rejects the user or password. Set {USER} and {PASSWORD}, "
                 f"or username and password_env or password_file in the pipeline file"
             )
         if isinstance(error, av.HTTPNotFoundError):
-            return RemiError(f"{self.description}: the camera has no such stream. Check the path behind the host")
+            return RemiError(f"{self.description}: the camera has no such stream. Check the path after the host")
         if isinstance(error, av.HTTPClientError):
-            return RemiError(f"{self.description}: the camera refuses the request. Check the path and the transport (tcp, udp)")
+            return RemiError(f"{self.description}: the camera rejects the request. Check the path and the transport (tcp, udp)")
         if isinstance(error, av.ExitError):
             return Away(f"no answer within {STALL_S:.0f} s")
         return Away(str(error.strerror or "no connection").lower())
 
 
-def _pieces(container: Any, stream: Any, joiner: Joiner) -> Iterator[tuple[Piece, float]]:
-    """Give what can be decoded, and when it came; Away when only other streams (sound) go on."""
-    joined = stream.codec_context.name in JOINED
-    seen_at = time.monotonic()
+def _nal_units(container: Any, stream: Any, joiner: Joiner) -> Iterator[tuple[Piece, float]]:
+    """Whole NAL units with their arrival time, monotonic s. Raises Away if only other streams (audio) continue."""
+    fragmented = stream.codec_context.name in JOINED
+    received_at = time.monotonic()
     for packet in container.demux():
         now = time.monotonic()
         if packet.stream is not stream:
-            if now - seen_at > STALL_S:
-                raise Away(f"sound, but no picture for {STALL_S:.0f} s")
+            if now - received_at > STALL_S:
+                raise Away(f"audio, but no video for {STALL_S:.0f} s")
             continue
-        seen_at = now
+        received_at = now
         data = bytes(packet)  # empty at the end of the stream
         if not data:
             return
-        pieces = joiner.push(data, packet.pts) if joined else [Piece(data, packet.pts)]
-        for piece in pieces:
-            yield piece, now
+        chunks = joiner.push(data, packet.pts) if fragmented else [Piece(data, packet.pts)]
+        for units in chunks:
+            yield units, now
 
 
-def _frames(decoder: Any, piece: Piece, time_base: Any) -> list[av.VideoFrame]:
-    """Decode; a broken piece gives nothing."""
-    packet = av.Packet(piece.data)
-    packet.pts, packet.time_base = piece.pts, time_base
+def _decode_units(decoder: Any, units: Piece, time_base: Any) -> list[av.VideoFrame]:
+    """Decode; corrupt data gives no frame."""
+    packet = av.Packet(units.data)
+    packet.pts, packet.time_base = units.pts, time_base
     try:
         return decoder.decode(packet)
     except av.InvalidDataError:
@@ -119,16 +121,16 @@ def _frames(decoder: Any, piece: Piece, time_base: Any) -> list[av.VideoFrame]:
 
 
 def resolve(host: str) -> None:
-    """Look the host's name up in a thread, since that may take long and knows no limit. Raises Away when it is not found."""
+    """Resolve a host name in a thread, since getaddrinfo has no timeout. Raises Away if it fails or takes too long."""
     found: list[bool] = []
 
-    def look() -> None:
+    def resolve_name() -> None:
         try:
             found.append(bool(socket.getaddrinfo(host, None)))
         except (OSError, UnicodeError):
             found.append(False)
 
-    thread = threading.Thread(target=look, name="name", daemon=True)
+    thread = threading.Thread(target=resolve_name, name="dns", daemon=True)
     thread.start()
     thread.join(NAME_S)
     if not any(found):

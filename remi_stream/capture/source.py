@@ -1,4 +1,4 @@
-"""What a camera is to the rest: something that is opened, read and closed."""
+"""Interface of frame sources, and which one a camera's configuration names."""
 
 from __future__ import annotations
 
@@ -14,48 +14,49 @@ State = Literal["starting", "live", "reconnecting", "ended"]
 
 
 class Picture(NamedTuple):
-    """image: (H, W, 3) uint8 BGR, never written to again. captured_at: monotonic s. pts: the stream's own time, s.
-
-    missed: pictures since the one before that came too fast to be given.
-    """
+    """An image as a source read it."""
 
     image: np.ndarray
+    """(H, W, 3) uint8 BGR, never written to again."""
     captured_at: float
+    """Monotonic s."""
     pts: float
+    """Presentation time of the stream, s."""
     missed: int = 0
+    """Frames dropped since the one before, because they came faster than they were read."""
 
 
 class Source(Protocol):
     """A camera or a file."""
 
     description: str
-    """For people, without credentials."""
+    """Name for logs and messages, without credentials."""
     state: State
     fps: float
-    """Nominal; 0 if the source does not say."""
+    """Nominal frame rate; 0 if unknown."""
 
     def open(self) -> None:
-        """Open it. RemiError says what the user has to mend; a live source that is merely away is not an error."""
+        """Open the source. RemiError says what the user must fix; an unavailable live camera is no error."""
         ...
 
     def read(self) -> Picture | None:
-        """Wait for the next picture; None when none came within a second. Raises EOFError at the end of a finite source."""
+        """Wait for the next frame; None if none came within a second. Raises EOFError at the end of a finite source."""
         ...
 
     def close(self) -> None:
-        """Let go of it."""
+        """Close the source."""
         ...
 
 
 def open_source(camera: Camera, *, again: bool = False) -> Source:
-    """Make the source that a camera's configuration names; it is not opened yet. again: in a process that was restarted."""
+    """Make the source that a camera's configuration names, not opened yet. again: the process was restarted."""
     kind = kind_of(camera.source)
     if kind == "synthetic":
         from remi_stream.capture.synthetic import SyntheticSource
 
         return SyntheticSource(camera.source)
     if kind in ("rtsp", "webcam"):
-        return _live(camera, kind, again)
+        return _live_source(camera, kind, again)
     if kind == "images":
         from remi_stream.capture.images import ImagesSource
 
@@ -66,7 +67,7 @@ def open_source(camera: Camera, *, again: bool = False) -> Source:
 
 
 def check_source(camera: Camera) -> None:
-    """Raise UsageError for a source that cannot be one, as far as its name and its options tell."""
+    """Raise UsageError if the name or the options of a camera's source are invalid."""
     if kind_of(camera.source) == "remi":
         from remi_stream.capture.remi import check_camera
 
@@ -80,7 +81,7 @@ def check_source(camera: Camera) -> None:
 
 
 def kind_of(source: str) -> str:
-    """Which kind of source a name means: "synthetic", "webcam", "rtsp", "images" or "file"; "remi", "recording" give bodies."""
+    """Kind of a source: "synthetic", "webcam", "rtsp", "images" or "file"; "remi" and "recording" produce bodies."""
     for kind in ("synthetic", "remi", "recording"):
         if source.startswith(f"{kind}:"):
             return kind
@@ -91,7 +92,7 @@ def kind_of(source: str) -> str:
     return "images" if Path(source).is_dir() else "file"
 
 
-def _live(camera: Camera, kind: str, again: bool) -> Source:
+def _live_source(camera: Camera, kind: str, again: bool) -> Source:
     from remi_stream.capture.live import Device, LiveSource
 
     device: Device

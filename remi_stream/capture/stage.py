@@ -1,4 +1,4 @@
-"""The capture stage: one camera's pictures, numbered, and facts about the camera."""
+"""Capture stage: publishes the numbered frames of a camera, and the camera's status."""
 
 from __future__ import annotations
 
@@ -20,77 +20,78 @@ from remi_stream.order import Order
 
 
 class CaptureStage:
-    """Gives each picture of a source as a Frame; a new epoch each time it is made."""
+    """Publishes each image of a source as a Frame; each instance is a new epoch."""
 
     def __init__(self, camera: Camera, *, again: bool = False) -> None:
         self.camera = camera
         self.epoch = secrets.randbits(48)
         self.captured = 0
         self._source: Source = open_source(camera, again=again)
-        self._lens = Lens(camera, again=again)
-        self._cap = Cap(camera.max_fps)
-        self._first: Picture | None = None
+        self._preprocessor = Lens(camera, again=again)
+        self._rate_limiter = Cap(camera.max_fps)
+        self._first_picture: Picture | None = None
         self._size = (0, 0)
         self._clock = _boot_id()
-        self._telling = Telling()
+        self._status_timer = Telling()
         self._ended = False
 
     def open(self) -> None:
-        """Open the camera. Its first picture, if it comes at once, shows whether masks and calibration fit."""
+        """Open the camera. Its first image, if it comes at once, is checked against masks and calibration."""
         cv2.setNumThreads(1)
         self._source.open()
         with contextlib.suppress(EOFError):
-            self._first = self._read()
+            self._first_picture = self._read()
 
     def step(self) -> Iterable[Frame | CameraFacts] | None:
-        """Wait for a picture; None when the source or the wanted number of frames has ended."""
+        """Wait for a frame; None at the end of the source or after the configured number of frames."""
         if self._ended:
             return None
         try:
-            picture, self._first = self._first or self._read(), None
+            captured, self._first_picture = self._first_picture or self._read(), None
         except EOFError:
             self._ended = True
             return [self._facts("ended")]
-        return self._facts_if_due() if picture is None else [self._frame(picture), *self._facts_if_due()]
+        return self._facts_if_due() if captured is None else [self._frame(captured), *self._facts_if_due()]
 
     def close(self) -> None:
         """Close the camera."""
         self._source.close()
 
     def _read(self) -> Picture | None:
-        """Give the next picture that is to be taken, as everybody sees it."""
+        """Read the next image that the frame rate limiter accepts, preprocessed."""
         if self.camera.frames and self.captured >= self.camera.frames:
             raise EOFError
-        picture = self._source.read()
-        if picture is None or not self._cap.passes(picture.captured_at if self.camera.realtime else picture.pts):
+        captured = self._source.read()
+        if captured is None or not self._rate_limiter.passes(captured.captured_at if self.camera.realtime else captured.pts):
             return None
-        image = self._lens.see(picture.image)
-        return None if image is None else picture._replace(image=image)
+        image = self._preprocessor.see(captured.image)
+        return None if image is None else captured._replace(image=image)
 
-    def _frame(self, picture: Picture) -> Frame:
-        height, width = picture.image.shape[:2]
+    def _frame(self, captured: Picture) -> Frame:
+        height, width = captured.image.shape[:2]
         self._size = (width, height)
-        self.captured += picture.missed + 1
+        # dropped frames get ids too, so that the ledger can account for them
+        self.captured += captured.missed + 1
         return Frame(
             camera=self.camera.name,
             epoch=self.epoch,
             frame_id=self.captured - 1,
-            captured_at=picture.captured_at,
-            skipped={"capture/overrun": picture.missed} if picture.missed else {},
-            pts=picture.pts,
+            captured_at=captured.captured_at,
+            skipped={"capture/overrun": captured.missed} if captured.missed else {},
+            pts=captured.pts,
             clock=self._clock,
-            image=picture.image,
+            image=captured.image,
             size=(width, height),
             rectangle=(0.0, 0.0, float(width), float(height)),
-            intrinsics=self._lens.intrinsics,
+            intrinsics=self._preprocessor.intrinsics,
         )
 
     def _facts_if_due(self) -> list[CameraFacts]:
-        state: State = "reconnecting" if self._lens.unfit else self._source.state
-        return [self._facts(state)] if self._telling.due(state, time.monotonic()) else []
+        state: State = "reconnecting" if self._preprocessor.unfit else self._source.state
+        return [self._facts(state)] if self._status_timer.due(state, time.monotonic()) else []
 
     def _facts(self, state: State) -> CameraFacts:
-        pose = self._lens.camera_from_world
+        pose = self._preprocessor.camera_from_world
         return CameraFacts(
             camera=self.camera.name,
             epoch=self.epoch,
@@ -104,7 +105,7 @@ class CaptureStage:
 
 
 def make(order: Order) -> CaptureStage:
-    """Make the stage for an order."""
+    """Make the stage of a camera."""
     return CaptureStage(order.config.camera(order.camera), again=order.life > 0)
 
 

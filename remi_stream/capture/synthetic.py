@@ -1,4 +1,4 @@
-"""A camera that is not there: plain pictures at a steady pace, and faults on demand. For tests and benchmarks."""
+"""Synthetic camera for tests and benchmarks: grey images at a steady rate, and faults on demand."""
 
 from __future__ import annotations
 
@@ -15,24 +15,26 @@ from remi_stream.errors import RemiError, UsageError
 
 
 class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`synthetic:?fps=30&width=640&height=360&hang_at=100`: what to make, and at which frame which fault happens.
-
-    away_at, away_s: the camera gives nothing for a while. hang_at: one call never returns. crash_at: the process is killed.
-    refuse: opening fails.
-    """
+    """Options in the source's query: `synthetic:?fps=30&width=640&height=360&hang_at=100`. A fault at frame -1 never happens."""
 
     fps: float = 30.0
     width: int = 640
+    """px."""
     height: int = 360
+    """px."""
     away_at: int = -1
+    """Frame before which the camera gives nothing for away_s."""
     away_s: float = 1.0
     hang_at: int = -1
+    """Frame whose read never returns."""
     crash_at: int = -1
+    """Frame at which the process is killed."""
     refuse: bool = False
+    """Opening fails."""
 
 
 class SyntheticSource:
-    """Gives grey pictures with a moving bar, each a new array, paced by the clock."""
+    """Source of grey images with a moving bar, each a new array, in real time."""
 
     def __init__(self, url: str) -> None:
         self.description = "synthetic"
@@ -46,13 +48,13 @@ class SyntheticSource:
         self._count = 0
 
     def open(self) -> None:
-        """Begin at frame 0 now."""
+        """Start the clock at frame 0."""
         if self.options.refuse:
-            raise RemiError("The synthetic camera refuses to open, as it was told to")
+            raise RemiError("The synthetic camera refuses to open (refuse=true)")
         self._started_at = time.monotonic()
 
     def read(self) -> Picture:
-        """Wait until the next picture is due, and give it; or do the fault that is due."""
+        """Wait until the next frame is due and return it, or trigger the fault of this frame."""
         index, options = self._count, self.options
         self._count += 1
         if index == options.hang_at:
@@ -70,4 +72,4 @@ class SyntheticSource:
         return Picture(image, time.monotonic(), index / options.fps)
 
     def close(self) -> None:
-        """Nothing to let go of."""
+        """Nothing to close."""

@@ -1,6 +1,6 @@
-"""Turning and mirroring a picture, and what that does to its camera.
+"""Orientation of images: rotation by 90, 180 or 270 degrees and mirroring, for images, sizes, intrinsics and camera poses.
 
-A turn is in degrees clockwise, as people see the picture, and comes before the mirror. Pixel centres are whole numbers.
+Rotation is in degrees clockwise on the screen and comes before mirroring. Pixel centres have integer coordinates.
 """
 
 from __future__ import annotations
@@ -11,30 +11,31 @@ import numpy as np
 from remi_stream.geometry import Intrinsics
 
 TURNS = {90: cv2.ROTATE_90_CLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_COUNTERCLOCKWISE}
+"""cv2.rotate's code by degrees clockwise."""
 
 
 def turn_image(image: np.ndarray, rotate: int, mirror: bool) -> np.ndarray:
-    """Give the picture (H, W, 3) upright; the same array when there is nothing to do."""
-    turned = cv2.rotate(image, TURNS[rotate]) if rotate else image
-    return cv2.flip(turned, 1) if mirror else turned
+    """Rotate and mirror an image (H, W, 3); the same array if there is nothing to do."""
+    rotated = cv2.rotate(image, TURNS[rotate]) if rotate else image
+    return cv2.flip(rotated, 1) if mirror else rotated
 
 
 def turn_size(size: tuple[int, int], rotate: int) -> tuple[int, int]:
-    """Give (width, height) after the turn."""
+    """(width, height) px after the rotation."""
     return (size[1], size[0]) if rotate in (90, 270) else size
 
 
 def turn_intrinsics(intrinsics: Intrinsics, size: tuple[int, int], rotate: int, mirror: bool) -> Intrinsics:
-    """Give fx, fy, cx, cy of the turned picture; size: (width, height) px before."""
+    """fx, fy, cx, cy px of the rotated and mirrored image; size: (width, height) px before."""
     fx, fy, cx, cy = intrinsics
     width, height = size
-    for _ in range(rotate // 90):
+    for _ in range(rotate // 90):  # (x, y) -> (height - 1 - y, x)
         fx, fy, cx, cy = fy, fx, height - 1 - cy, cx
         width, height = height, width
     return fx, fy, width - 1 - cx if mirror else cx, cy
 
 
 def turn_pose(camera_from_world: np.ndarray, rotate: int) -> np.ndarray:
-    """Give camera_from_world (4, 4) of the turned camera. There is none of a mirrored one."""
+    """camera_from_world (4, 4) of the rotated camera; a mirrored image has none."""
     quarter = np.array([[0.0, -1, 0, 0], [1, 0, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]])
     return np.linalg.matrix_power(quarter, rotate // 90) @ camera_from_world

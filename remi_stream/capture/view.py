@@ -1,4 +1,4 @@
-"""The part of a picture that a consumer asks for."""
+"""Crop, scale and encode a frame for the view that a consumer requests."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from remi_stream.messages import Frame, View
 
 
 def render(frame: Frame, view: View) -> Frame:
-    """Cut and scale a BGR frame to a view; never enlarges."""
-    x0, y0, x1, y1 = _inside(view.rectangle or frame.rectangle, frame.size)
+    """Crop a BGR frame to a view, scale it down to the longest side, and encode it; never enlarges."""
+    x0, y0, x1, y1 = _clip_to_image(view.rectangle or frame.rectangle, frame.size)
     image = frame.image[y0:y1, x0:x1]
     scale = min(1.0, (view.longest_side or max(image.shape)) / max(image.shape[:2]))
     if scale < 1:
@@ -24,7 +24,7 @@ def render(frame: Frame, view: View) -> Frame:
     return msgspec.structs.replace(frame, image=pixels, rectangle=rectangle, encoding=view.encoding)
 
 
-def _inside(rectangle: tuple[float, float, float, float], size: tuple[int, int]) -> tuple[int, int, int, int]:
+def _clip_to_image(rectangle: tuple[float, float, float, float], size: tuple[int, int]) -> tuple[int, int, int, int]:
     x0, y0, x1, y1 = rectangle
     left, top = min(max(0, int(x0)), size[0] - 1), min(max(0, int(y0)), size[1] - 1)
     return left, top, max(left + 1, min(size[0], round(x1))), max(top + 1, min(size[1], round(y1)))

@@ -1,4 +1,4 @@
-"""A camera at this machine (V4L2), read with OpenCV."""
+"""USB or built-in camera of this machine (V4L2), read with OpenCV."""
 
 from __future__ import annotations
 
@@ -16,15 +16,13 @@ from remi_stream.capture.source import Picture
 from remi_stream.errors import RemiError
 
 SIZE, FPS = (1280, 720), 30.0
+"""Default capture size, (width, height) px, and frame rate."""
 MOST_BROKEN = 30
-"""So many broken pictures on end are no camera; the first few of a cheap one often are."""
+"""Consecutive broken frames after which the camera counts as failed; the first few of a cheap one often are broken."""
 
 
 class Webcam:
-    """Asks for MJPG, since many cameras give only 10 fps at 720p without. captured_at: when the grab returned.
-
-    make: makes what cv2.VideoCapture makes.
-    """
+    """V4L2 camera. captured_at: when grab() returned. make: factory of the capture, cv2.VideoCapture but in tests."""
 
     def __init__(
         self, path: str, size: tuple[int, int] | None, fps: float | None, make: Callable[..., Any] = cv2.VideoCapture
@@ -33,13 +31,13 @@ class Webcam:
         self.fps = 0.0
         self._path = path
         self._size = size or SIZE
-        self._wanted_fps = fps or FPS
+        self._requested_fps = fps or FPS
         self._make = make
-        self._was_here = False
+        self._was_open = False
 
     def pictures(self) -> Generator[Picture | None, None, None]:
-        """Open the device and give its pictures until it is unplugged."""
-        if self._was_here and not Path(self._path).exists():
+        """Open the device and yield frames until it is unplugged."""
+        if self._was_open and not Path(self._path).exists():
             raise Away("unplugged")
         check(self._path)
         capture = self._open()
@@ -47,10 +45,10 @@ class Webcam:
         try:
             while broken < MOST_BROKEN and capture.grab():
                 captured_at = time.monotonic()
-                whole, image = capture.retrieve()
-                first, broken = (False, 0) if whole else (first, broken + 1)
-                yield Picture(image, captured_at, captured_at) if whole else None
-            raise self._silence(first=first)
+                decoded, image = capture.retrieve()
+                first, broken = (False, 0) if decoded else (first, broken + 1)
+                yield Picture(image, captured_at, captured_at) if decoded else None
+            raise self._no_frame_error(first=first)
         finally:
             capture.release()
 
@@ -58,36 +56,37 @@ class Webcam:
         cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
         capture = self._make(self._path, cv2.CAP_V4L2)
         if not capture.isOpened():
-            raise self._silence(first=True)
+            raise self._no_frame_error(first=True)
         width, height = self._size
+        # many USB cameras give only 10 fps at 720p in YUYV, 30 in MJPG
         for name, value in (
             (cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*"MJPG")),
             (cv2.CAP_PROP_FRAME_WIDTH, width),
             (cv2.CAP_PROP_FRAME_HEIGHT, height),
-            (cv2.CAP_PROP_FPS, self._wanted_fps),
+            (cv2.CAP_PROP_FPS, self._requested_fps),
             (cv2.CAP_PROP_BUFFERSIZE, 1),
         ):
             capture.set(name, value)
         self.fps = float(capture.get(cv2.CAP_PROP_FPS))
-        self._was_here = True
+        self._was_open = True
         return capture
 
-    def _silence(self, *, first: bool) -> Away | RemiError:
-        """Why there is no picture."""
+    def _no_frame_error(self, *, first: bool) -> Away | RemiError:
+        """Why there is no frame."""
         if not Path(self._path).exists():
             return Away("unplugged")
         if not first:
-            return Away("gives no more pictures")
+            return Away("gives no more frames")
         users = holders(self._path)
         if users:
-            return RemiError(f"Camera {self._path} is in use by process {', '.join(users)}. End it, or take another camera")
-        return RemiError(f"Camera {self._path} opens but gives no picture. See what it can do: remi-stream cameras")
+            return RemiError(f"Camera {self._path} is in use by process {', '.join(users)}. End it, or use another camera")
+        return RemiError(f"Camera {self._path} opens but gives no frame. List its modes: remi-stream cameras")
 
 
 def check(path: str) -> None:
-    """Raise RemiError unless there is such a device and this user may use it."""
+    """Raise RemiError unless the device exists and this user may open it."""
     if not Path(path).exists():
-        there = f"there are {', '.join(paths())}" if paths() else "this machine has no /dev/video*"
-        raise RemiError(f"No camera {path}; {there}. Plug it in, and see: remi-stream cameras")
+        available = f"available: {', '.join(paths())}" if paths() else "this machine has no /dev/video*"
+        raise RemiError(f"No camera {path}; {available}. Plug it in, then: remi-stream cameras")
     if not os.access(path, os.R_OK | os.W_OK):
-        raise RemiError(f"This user may not use camera {path}. Join its group: sudo usermod -aG video $USER, then log in again")
+        raise RemiError(f"This user may not open camera {path}. Join its group: sudo usermod -aG video $USER, then log in again")

@@ -1,4 +1,4 @@
-"""What a person types."""
+"""Command line of remi-stream."""
 
 from __future__ import annotations
 
@@ -12,16 +12,17 @@ from remi_stream.errors import NOT_STARTED, USAGE, RemiError
 
 
 def main() -> int:
-    """Run the command line: errors that the user can mend are one line on stderr; gives the exit code."""
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before NumPy: its products are small, and its threads wait in a loop
-    stop = Stop()
+    """Run the command line and return the exit code; a `RemiError` is printed as one line on stderr."""
+    # Before NumPy is loaded: our matrix products are small, and idle BLAS threads spin.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    interrupt = Stop()
     try:
         import typer
 
         from remi_stream.cli.app import app
 
         result = app(standalone_mode=False)
-    except KeyboardInterrupt:  # before there is a command that could hear it
+    except KeyboardInterrupt:  # Ctrl-C during the imports, before a command can handle it
         return STOPPED
     except RemiError as error:
         print(f"remi-stream: {error}", file=sys.stderr)
@@ -31,25 +32,25 @@ def main() -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except PermissionError as error:  # of looking whether something is there: what is read and written says so itself
+    except PermissionError as error:  # from exists() or stat(); reads and writes raise a RemiError of their own
         if not error.filename:
             raise
         from remi_stream.mounts import why_unreadable
 
-        print(f"remi-stream: Cannot look at {error.filename}: {why_unreadable(Path(error.filename))}", file=sys.stderr)
+        print(f"remi-stream: Cannot access {error.filename}: {why_unreadable(Path(error.filename))}", file=sys.stderr)
         return NOT_STARTED
     except Exception as error:
-        if stop.heard:  # what was interrupted may end by an error of its own
+        if interrupt.heard:  # an interrupted import may end with any exception
             return STOPPED
         if not hasattr(error, "format_message"):
             raise
-        print(f"remi-stream: {_words(error)}", file=sys.stderr)
+        print(f"remi-stream: {_usage_message(error)}", file=sys.stderr)
         return USAGE
     return result if isinstance(result, int) else 0
 
 
-def _words(error: Any) -> str:
-    """Give a mistake in the command line in one line, with where to read on."""
+def _usage_message(error: Any) -> str:
+    """One line for a mistake on the command line, with the --help to read."""
     context = getattr(error, "ctx", None)
     where = context.command_path if context else "remi-stream"
     message = " ".join(error.format_message().split())

@@ -1,4 +1,4 @@
-"""The command `remi-stream`: which commands there are."""
+"""The `remi-stream` application and its list of commands."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from remi_stream.cli import (
 )
 
 app = typer.Typer(
-    help="A camera's picture in, moving SMPL bodies out, live.",
+    help="Camera video in, moving SMPL bodies out, live.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode="rich",
@@ -46,13 +46,13 @@ app.command(rich_help_panel="Run")(live.remi)
 app.command(rich_help_panel="Run")(files.video)
 app.command(rich_help_panel="Run")(replay.play)
 app.command(rich_help_panel="Run")(play.run)
-app.command(rich_help_panel="Look")(tail.tail)
-app.command(rich_help_panel="Look")(view.view)
-app.command(rich_help_panel="Look")(status.status)
-app.command(rich_help_panel="Look")(recordings.recordings)
-app.command(rich_help_panel="Look")(cameras.cameras)
-app.command(rich_help_panel="Look")(doctor.doctor)
-app.command(rich_help_panel="Look")(bench.bench)
+app.command(rich_help_panel="Inspect")(tail.tail)
+app.command(rich_help_panel="Inspect")(view.view)
+app.command(rich_help_panel="Inspect")(status.status)
+app.command(rich_help_panel="Inspect")(recordings.recordings)
+app.command(rich_help_panel="Inspect")(cameras.cameras)
+app.command(rich_help_panel="Inspect")(doctor.doctor)
+app.command(rich_help_panel="Inspect")(bench.bench)
 app.command(rich_help_panel="Measure")(measure.measure)
 app.command(rich_help_panel="Measure")(compare.compare)
 app.command(rich_help_panel="Measure")(evaluate.evaluate)
@@ -67,14 +67,16 @@ app.add_typer(service.app, name="service", rich_help_panel="Run")
 app.add_typer(models.app, name="models", rich_help_panel="Models")
 
 
-def _version(wanted: bool) -> None:
-    if wanted:
+def _print_version(requested: bool) -> None:
+    if requested:
         print(f"remi-stream {__version__}")
         raise typer.Exit
 
 
 @app.callback()
 def _options(
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Say the version.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
 ) -> None:
     pass

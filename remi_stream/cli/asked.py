@@ -1,4 +1,4 @@
-"""What a command line asks for, found out without running it: a GPU, plans, files of weights."""
+"""Requirements of a command line, without running it: a GPU, TensorRT plans, weights."""
 
 from __future__ import annotations
 
@@ -13,25 +13,26 @@ from remi_stream.errors import RemiError
 from remi_stream.models.manifest import Manifest, ModelFile
 
 PASSED_ON = ("engine", "detector", "filter", "threads")
-"""Options of a command that a pipeline file has, too, and that weights depend on."""
+"""Options that a pipeline file also has and that decide which weights are loaded."""
 
 Options = Mapping[str, Any]
 
 
 class Asked(NamedTuple):
-    """gpu: what needs a GPU, as it was typed; "" if nothing does. planned: the engines that are to run in TensorRT.
-
-    needed: files of weights without which the command ends. welcome: files that are used if they are here.
-    """
+    """What a command needs before it can run."""
 
     gpu: str = ""
+    """The engine that needs a GPU, as typed; "" if none does."""
     planned: Sequence[Manifest] = ()
+    """Engines that run in TensorRT."""
     needed: Sequence[ModelFile] = ()
+    """Weights without which the command fails."""
     welcome: Sequence[ModelFile] = ()
+    """Weights that are used if they are present."""
 
 
 def asked_for(arguments: Sequence[str]) -> Asked:
-    """What the command that these arguments call asks for. One that is mistyped asks for nothing: it will say so itself."""
+    """Requirements of a command line; none for an invalid one, because the command itself reports the mistake."""
     if not arguments or arguments[0] not in COMMANDS:
         return Asked()
     try:
@@ -41,18 +42,19 @@ def asked_for(arguments: Sequence[str]) -> Asked:
 
 
 def parsed(name: str, *arguments: str) -> Options:
-    """The options of a command, parsed as the command itself does it. Raises RemiError for what it would not take."""
+    """Parse the options of a command exactly as the command does. Raises RemiError for invalid arguments."""
     import typer
 
     from remi_stream.cli.app import app
 
     command = typer.main.get_command(app).commands[name]  # type: ignore[attr-defined]
     try:
+        # --help and --version print and exit while they are parsed.
         with contextlib.redirect_stdout(io.StringIO()), command.make_context(name, list(arguments)) as context:
             options: Options = context.params
             return options
     except typer.Exit:
-        raise RemiError(f"{name} only says something") from None
+        raise RemiError(f"{name} only prints its help") from None
     except Exception as error:
         if not hasattr(error, "format_message"):
             raise
@@ -60,14 +62,14 @@ def parsed(name: str, *arguments: str) -> Options:
 
 
 def by_options(options: Options) -> Asked:
-    """A pipeline, or a chain for films and pictures, that is all on the command line."""
+    """Requirements of a live or offline pipeline that is described by command-line options only."""
     values = {name: options[name] for name in PASSED_ON if options.get(name)}
-    found = by_config(configuration.check({"cameras": [{"name": "any", "source": "synthetic:"}], **values}))
-    return found._replace(needed=[*found.needed, *smoothing(options), *written(options.get("format") or ())])
+    requirements = by_config(configuration.check({"cameras": [{"name": "any", "source": "synthetic:"}], **values}))
+    return requirements._replace(needed=[*requirements.needed, *smoothing(options), *written(options.get("format") or ())])
 
 
 def by_file(options: Options) -> Asked:
-    """A pipeline file."""
+    """Requirements of `run PIPELINE.yaml`."""
     values = configuration.read(options["pipeline"])
     if options["filter"]:
         values = {**values, "filter": options["filter"], "filter_options": {}}
@@ -75,7 +77,7 @@ def by_file(options: Options) -> Asked:
 
 
 def by_config(config: Config) -> Asked:
-    """A pipeline. A body and a lifter are welcome to its engines."""
+    """Requirements of a pipeline configuration; body models and lifters are optional."""
     from remi_stream.cli.ready import needs_of
 
     needs = needs_of(config)
@@ -87,23 +89,23 @@ def by_config(config: Config) -> Asked:
 
 
 def files_of_role(*roles: str) -> list[ModelFile]:
-    """What models of some roles are made of."""
+    """Weights of all models with these roles."""
     from remi_stream.models.manifest import list_manifests
 
     return [file for manifest in list_manifests() if manifest.role in roles for file in manifest.weights]
 
 
 def by_conversion(options: Options) -> Asked:
-    """`convert`, which builds plans on the GPU that they are for."""
+    """Requirements of `convert`: a plan is built on the GPU that runs it, unless --compute-capability names another."""
     from remi_stream.cli.convert import TENSORRT, models_of
 
     name = options["name"]
-    here = name.endswith(TENSORRT) and not options["compute_capability"]
-    return Asked(gpu=name if here else "", needed=models_of(name))
+    on_this_gpu = name.endswith(TENSORRT) and not options["compute_capability"]
+    return Asked(gpu=name if on_this_gpu else "", needed=models_of(name))
 
 
 def by_lifting(options: Options) -> Asked:
-    """`lift`."""
+    """Requirements of `lift`."""
     from remi_stream.models.catalogue import known_file
     from remi_stream.pose.videopose3d import CAUSAL, SYMMETRIC
 
@@ -111,7 +113,7 @@ def by_lifting(options: Options) -> Asked:
 
 
 def smoothing(options: Options) -> list[ModelFile]:
-    """SmoothNet's weights, if films are to be smoothed with those that were imported."""
+    """SmoothNet's imported weights, if --smooth smoothnet is given without --smooth-weights."""
     from remi_stream.cli.files import Smoother
     from remi_stream.filters.smoothnet import files
     from remi_stream.offline.smoothing import Smoothing
@@ -122,7 +124,7 @@ def smoothing(options: Options) -> list[ModelFile]:
 
 
 def written(formats: Iterable[str]) -> list[ModelFile]:
-    """What files in these formats are made with: SMPL, if they hold its mesh."""
+    """Models that an export needs: SMPL, for formats that contain its mesh."""
     from remi_stream.body.smpl_file import EXTRA, SMPL
     from remi_stream.formats.exports import EXPORTS
     from remi_stream.formats.needs import smpl_files
@@ -142,4 +144,4 @@ COMMANDS: dict[str, Callable[[Options], Asked]] = {
     **dict.fromkeys(("morph", "evaluate", "view"), lambda options: Asked(welcome=files_of_role("body"))),
     "lift": by_lifting,
 }
-"""The commands that ask for something; all others run anywhere, without anything."""
+"""Requirements by command; a command that is not listed has none."""

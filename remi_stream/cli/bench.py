@@ -1,4 +1,4 @@
-"""`bench`: how fast this machine is: each stage alone, then the whole pipeline live, on the sample clip."""
+"""`remi-stream bench`: throughput and latency on the sample clip, per stage and for the live pipeline."""
 
 from __future__ import annotations
 
@@ -20,45 +20,46 @@ from remi_stream.messages import Bodies, Frame, View
 from remi_stream.sample import FOCAL_PX, sample_clip
 
 NAME = "bench"
+"""Name of the daemon that is measured, so that it does not meet the default one's ports."""
 WARM_UP = 30
+"""Bodies that are not counted: caches, threads and the tracker settle first."""
 LOOK_EVERY = 10
+"""Frames between two detections of the stage benchmark."""
 
 
 def bench(
     name: Annotated[
-        str | None, typer.Argument(metavar="ENGINE", help="The same as --engine; with --peers a detector, too.")
+        str | None, typer.Argument(metavar="ENGINE", help="Same as --engine; with --runtimes also a detector.")
     ] = None,
     engine: Engine = "blazepose",
     detector: Detector = "blazepose",
     threads: Threads = None,
-    boxes: Annotated[
-        Boxes, typer.Option(help="truth: take the boxes from the clip's truth; nobody is followed.")
-    ] = Boxes.tracked,
-    seconds: Annotated[float, typer.Option(help="How long to run the pipeline live.", min=3)] = 20.0,
-    peers: Annotated[
-        bool, typer.Option("--peers", help="Time the network alone instead, beside PyTorch; ENGINE-trt always does.")
+    boxes: Annotated[Boxes, typer.Option(help="truth: use the clip's ground-truth boxes, without tracking.")] = Boxes.tracked,
+    seconds: Annotated[float, typer.Option(help="How long to run the live pipeline.", min=3)] = 20.0,
+    runtimes: Annotated[
+        bool, typer.Option("--runtimes", help="Time only the network, against PyTorch; always the case for ENGINE-trt.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Measure this machine on the sample clip: each stage alone, then everything live; or a network beside PyTorch."""
+    """Benchmark each stage and the live pipeline on the sample clip, or one network against PyTorch."""
     engine = name or engine
     from remi_stream.cli.bench_network import TENSORRT, bench_network
 
-    if peers or engine.endswith(TENSORRT):
+    if runtimes or engine.endswith(TENSORRT):
         return bench_network(engine, threads, as_json)
     camera = {"name": "sample", "source": str(sample_clip()), "loop": True, "focal_px": FOCAL_PX}
     values = {"name": NAME, "cameras": [camera], "engine": engine, "detector": detector, "threads": threads, "boxes": boxes.value}
     config = configuration.check({**values, "metrics": False})
     make_ready(config)
-    figures = {"cores": os.cpu_count(), **stages_alone(config), "live": live(config, seconds)}
+    results = {"cores": os.cpu_count(), **stages_alone(config), "live": live(config, seconds)}
     if as_json:
-        print(json.dumps(figures))
+        print(json.dumps(results))
     else:
-        _print_table(figures)
+        _print_table(results)
 
 
 def stages_alone(config: Config) -> dict[str, dict[str, Any]]:
-    """The stages as one chain over the clip, each timed by itself."""
+    """Run capture, detection and pose in one process over the clip and time each of them."""
     from remi_stream.capture.stage import CaptureStage
     from remi_stream.capture.view import render
     from remi_stream.detect.stage import DetectStage
@@ -68,42 +69,42 @@ def stages_alone(config: Config) -> dict[str, dict[str, Any]]:
     capture, detect, pose = CaptureStage(camera), DetectStage(config.detector), PoseStage(config)
     for stage in (capture, detect, pose):
         stage.open()
-    watches = {name: Stopwatch() for name in ("capture", "detect", "pose")}
-    while (messages := watches["capture"].time(capture.step)) is not None:
+    stopwatches = {name: Stopwatch() for name in ("capture", "detect", "pose")}
+    while (messages := stopwatches["capture"].time(capture.step)) is not None:
         for frame in (message for message in messages if isinstance(message, Frame)):
             if frame.frame_id % LOOK_EVERY == 0:
                 view = detect.request(camera.name).view or View()
-                found = watches["detect"].time(lambda seen: list(detect.step(seen)), render(frame, view))
-                list(pose.step(found[0]))
-            watches["pose"].time(lambda seen: list(pose.step(seen)), frame)
-    return {name: watch.figures() for name, watch in watches.items()}
+                detections = stopwatches["detect"].time(lambda image: list(detect.step(image)), render(frame, view))
+                list(pose.step(detections[0]))
+            stopwatches["pose"].time(lambda message: list(pose.step(message)), frame)
+    return {name: stopwatch.figures() for name, stopwatch in stopwatches.items()}
 
 
 def live(config: Config, seconds: float) -> dict[str, Any]:
-    """Run the pipeline for so many seconds and listen to it."""
+    """Run the pipeline for the given time and measure what it publishes on the bus."""
     from remi_stream.folder import run_folder
     from remi_stream.link import Context, Subscriber
     from remi_stream.supervisor import Supervisor
 
     context = Context()
     bus = Subscriber(context, config.port(BUS), ["bodies/"])
-    heard: list[Bodies] = []
+    received: list[Bodies] = []
     with run_folder(config.name) as folder:
 
         def listen(_: object) -> None:
             while (item := bus.read(0)) is not None:
-                heard.append(item[1])
-            if len(heard) > WARM_UP and heard[-1].captured_at - heard[WARM_UP].captured_at > seconds:
+                received.append(item[1])
+            if len(received) > WARM_UP and received[-1].captured_at - received[WARM_UP].captured_at > seconds:
                 supervisor.stop()
 
         supervisor = Supervisor(config, folder, on_log=lambda line: None, on_tick=listen)
         supervisor.run()
     context.close()
-    return flow(heard[WARM_UP:])
+    return flow(received[WARM_UP:])
 
 
 def flow(bodies: list[Bodies]) -> dict[str, Any]:
-    """Rate, latency and books of a camera's consecutive bodies."""
+    """Rate, latency (ms) and frame account of consecutive bodies of one camera."""
     if len(bodies) < 2:
         return {"bodies_per_second": 0.0}
     latency = np.array([body.stamps["relay"] - body.captured_at for body in bodies]) * 1000
@@ -112,7 +113,7 @@ def flow(bodies: list[Bodies]) -> dict[str, Any]:
     span = bodies[-1].captured_at - bodies[0].captured_at
     return {
         "bodies_per_second": round((len(bodies) - 1) / span, 2),
-        "with_somebody": round(float(np.mean([bool(body.people) for body in bodies])), 4),
+        "with_people": round(float(np.mean([bool(body.people) for body in bodies])), 4),
         "latency_ms": percentiles(latency),
         "frame_age_ms": {**percentiles(age), "max": round(float(age.max()), 2)},
         "dropped": dropped,
@@ -121,14 +122,14 @@ def flow(bodies: list[Bodies]) -> dict[str, Any]:
 
 
 class Stopwatch:
-    """Wall and processor time of many calls of one kind."""
+    """Wall time and CPU time of repeated calls, ms."""
 
     def __init__(self) -> None:
         self._wall: list[float] = []
         self._cpu: list[float] = []
 
     def time(self, call: Callable[..., Any], *arguments: Any) -> Any:
-        """Call it, and note how long it took."""
+        """Call the function and record its duration."""
         wall, cpu = time.perf_counter(), time.process_time()
         result = call(*arguments)
         self._wall.append((time.perf_counter() - wall) * 1000)
@@ -136,27 +137,25 @@ class Stopwatch:
         return result
 
     def figures(self) -> dict[str, Any]:
-        """Percentiles of the wall time, and the median of the processor time, ms; without the first call, which warms up."""
+        """Percentiles of the wall time and the median CPU time, ms; the first call is a warm-up and is left out."""
         return {"wall_ms": percentiles(np.array(self._wall[1:])), "cpu_ms": round(float(np.median(self._cpu[1:])), 2)}
 
 
 def percentiles(values: np.ndarray) -> dict[str, float]:
-    """p50, p95 and p99."""
+    """The 50th, 95th and 99th percentile."""
     return {f"p{p}": round(float(np.percentile(values, p)), 2) for p in (50, 95, 99)}
 
 
-def _print_table(figures: dict[str, Any]) -> None:
+def _print_table(results: dict[str, Any]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("stage alone", "p50 ms", "p95 ms", "p99 ms", "processor ms", box=None, title=f"{figures['cores']} cores")
+    table = Table("stage alone", "p50 ms", "p95 ms", "p99 ms", "CPU ms", box=None, title=f"{results['cores']} cores")
     for name in ("capture", "detect", "pose"):
-        wall = figures[name]["wall_ms"]
-        table.add_row(name, *(f"{wall[p]:.1f}" for p in ("p50", "p95", "p99")), f"{figures[name]['cpu_ms']:.1f}")
+        wall = results[name]["wall_ms"]
+        table.add_row(name, *(f"{wall[p]:.1f}" for p in ("p50", "p95", "p99")), f"{results[name]['cpu_ms']:.1f}")
     Console().print(table)
-    whole = figures["live"]
-    latency = whole["latency_ms"]
-    print(
-        f"live: {whole['bodies_per_second']:.1f} bodies/s, {whole['dropped']} frames dropped, {whole['unexplained']} unexplained"
-    )
-    print("picture to relay: " + ", ".join(f"{name} {value:.1f} ms" for name, value in latency.items()))
+    live = results["live"]
+    latency = live["latency_ms"]
+    print(f"live: {live['bodies_per_second']:.1f} bodies/s, {live['dropped']} frames dropped, {live['unexplained']} unexplained")
+    print("capture to relay: " + ", ".join(f"{name} {value:.1f} ms" for name, value in latency.items()))

@@ -1,4 +1,4 @@
-"""`bench ENGINE --peers` and `bench ENGINE-trt`: a network alone, beside the same network in PyTorch."""
+"""`bench ENGINE --runtimes` and `bench ENGINE-trt`: one network in several runtimes, compared with PyTorch."""
 
 from __future__ import annotations
 
@@ -15,32 +15,34 @@ from remi_stream.models.manifest import Manifest, ModelFile, list_manifests
 from remi_stream.runtimes.peers import Outcome, Peer, compare
 
 DEFAULT_THREADS = 2
+"""For every CPU runtime alike, so that their times can be compared."""
 TENSORRT = "-trt"
 GPU_BATCHES = (1, 4, 8)
+"""Up to the largest batch that `convert` builds a plan for by default."""
 
 
 def bench_network(name: str, threads: int | None, as_json: bool) -> None:
-    """Time the network of an engine or a detector in its runtimes, in one run, and compare what they give."""
+    """Time the network of an engine or a detector in each runtime, in one process, and compare the outputs."""
     manifest = networked(name)
     file = manifest.weights[0]
     on_gpu = name.endswith(TENSORRT)
     peers = gpu_peers(file) if on_gpu else cpu_peers(file, threads or DEFAULT_THREADS, quiet=as_json)
     for batch in GPU_BATCHES if on_gpu else (1,):
         outcomes = compare(file, peers, batch=batch)
-        figures = [figures_of(outcome, outcomes[0], batch) for outcome in outcomes]
+        rows = [figures_of(outcome, outcomes[0], batch) for outcome in outcomes]
         if as_json:
-            print(json.dumps({"network": file.network, "batch": batch, "runtimes": figures}))
+            print(json.dumps({"network": file.network, "batch": batch, "runtimes": rows}))
         else:
-            print_table(f"{file.network}, batch {batch}, by {clocks(outcomes)}", figures)
+            print_table(f"{file.network}, batch {batch}, by {clocks(outcomes)}", rows)
 
 
 def clocks(outcomes: list[Outcome]) -> str:
-    """What timed them, for people."""
+    """Names of the clocks that timed the outcomes."""
     return " and ".join(sorted({outcome.clock for outcome in outcomes}))
 
 
 def cpu_peers(file: ModelFile, threads: int, quiet: bool) -> list[Peer]:
-    """PyTorch eager, and OpenVINO in what the processor can do."""
+    """PyTorch eager, and OpenVINO in each precision that the CPU supports."""
     from remi_stream.convert.artefact import make_artefacts
 
     make_artefacts([file], tell=lambda line: None if quiet else print(line))
@@ -49,7 +51,7 @@ def cpu_peers(file: ModelFile, threads: int, quiet: bool) -> list[Peer]:
 
 
 def gpu_peers(file: ModelFile) -> list[Peer]:
-    """PyTorch eager, PyTorch compiled, and the plan, which has to be there. Raises RemiError without a GPU."""
+    """PyTorch eager, PyTorch with CUDA graphs, and the TensorRT plan, which must exist. Raises RemiError without a GPU."""
     from remi_stream.runtimes.fastest import require_gpu
 
     require_gpu(file)
@@ -57,24 +59,24 @@ def gpu_peers(file: ModelFile) -> list[Peer]:
 
 
 def networked(name: str) -> Manifest:
-    """The manifest of a name, which must have a network that PyTorch runs too."""
-    able = [manifest for manifest in list_manifests() if manifest.weights and manifest.weights[0].network]
-    for manifest in able:
+    """Manifest of an engine or detector whose network also runs in PyTorch. Raises UsageError."""
+    candidates = [manifest for manifest in list_manifests() if manifest.weights and manifest.weights[0].network]
+    for manifest in candidates:
         if manifest.name in (name, name.rpartition("-")[0]):
             return manifest
-    known = ", ".join(manifest.name for manifest in able)
-    raise UsageError(f"'{name}' has no network that PyTorch runs too, so it has no peer. Those that have one: {known}")
+    known = ", ".join(manifest.name for manifest in candidates)
+    raise UsageError(f"'{name}' has no network that also runs in PyTorch, so there is nothing to compare. Choose from: {known}")
 
 
 def precisions() -> list[str]:
-    """What OpenVINO is asked for here."""
+    """OpenVINO precisions to time on this CPU."""
     from remi_stream.runtimes.processor import multiplies_bf16
 
     return ["f32", "bf16"] if multiplies_bf16() else ["f32"]
 
 
 def figures_of(outcome: Outcome, reference: Outcome, batch: int = 1) -> dict[str, Any]:
-    """Times, rows a second, the ratio of the medians, and how far the outputs are from the reference's."""
+    """Percentiles (ms), rows per second, speed-up over the reference (ratio of medians), and the output error."""
     p50, p95, p99 = np.percentile(outcome.times_ms, [50, 95, 99])
     return {
         "runtime": outcome.name,
@@ -83,33 +85,33 @@ def figures_of(outcome: Outcome, reference: Outcome, batch: int = 1) -> dict[str
         "p95_ms": round(float(p95), 2),
         "p99_ms": round(float(p99), 2),
         "per_second": round(batch * 1000 / float(p50), 1),
-        "times_faster": round(float(np.median(reference.times_ms) / p50), 2),
+        "speedup": round(float(np.median(reference.times_ms) / p50), 2),
         "error": difference(outcome, reference),
     }
 
 
 def difference(outcome: Outcome, reference: Outcome) -> dict[str, float]:
-    """Per output: rotations in degrees (median, largest), everything else as rms over the reference's standard deviation."""
-    found: dict[str, float] = {}
+    """Error per output: rotations in degrees (median, maximum), others as RMS over the reference's standard deviation."""
+    errors: dict[str, float] = {}
     for name in reference.outputs[0]:
         ours, theirs = (np.stack([row[name] for row in each.outputs]).astype(np.float64) for each in (outcome, reference))
         if name == "rotations":
             angles = np.degrees(np.linalg.norm(rotation_vectors(ours @ theirs.swapaxes(-1, -2)), axis=-1))
-            found |= {"rotations_median_deg": float(np.median(angles)), "rotations_max_deg": float(angles.max())}
+            errors |= {"rotations_median_deg": float(np.median(angles)), "rotations_max_deg": float(angles.max())}
         else:
-            found[name] = float(np.sqrt(((ours - theirs) ** 2).mean()) / max(theirs.std(), 1e-9))
-    return {name: float(f"{value:.3g}") for name, value in found.items()}
+            errors[name] = float(np.sqrt(((ours - theirs) ** 2).mean()) / max(theirs.std(), 1e-9))
+    return {name: float(f"{value:.3g}") for name, value in errors.items()}
 
 
-def print_table(title: str, figures: list[dict[str, Any]]) -> None:
-    """Print it for people: the times, then how far each runtime is from the first."""
-    names = ("runtime", "p50 ms", "p95 ms", "p99 ms", "a second", "times faster")
+def print_table(title: str, rows: list[dict[str, Any]]) -> None:
+    """Print the times, then the error of each runtime against the first one."""
+    names = ("runtime", "p50 ms", "p95 ms", "p99 ms", "per second", "speed-up")
     table = Table(*names, box=None, title=title, header_style="bold")
-    for row in figures:
+    for row in rows:
         times = [f"{row[name]:.1f}" for name in ("p50_ms", "p95_ms", "p99_ms", "per_second")]
-        table.add_row(row["runtime"], *times, f"{row['times_faster']:.2f}")
+        table.add_row(row["runtime"], *times, f"{row['speedup']:.2f}")
     console = Console()
     console.print(table)
-    for row in figures[1:]:
+    for row in rows[1:]:
         differs = ", ".join(f"{name} {value:g}" for name, value in row["error"].items())
         console.print(f"{row['runtime']} differs by: {differs}", soft_wrap=True, highlight=False)

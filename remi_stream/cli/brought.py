@@ -1,4 +1,4 @@
-"""The folders of weights that a container is given: /models/checkpoints and /models/smpl, which may be read only."""
+"""Imports weights from the folders mounted into a container: /models/checkpoints and /models/smpl, which may be read-only."""
 
 from __future__ import annotations
 
@@ -19,22 +19,26 @@ from remi_stream.resources import home
 
 BODIES, CHECKPOINTS = "smpl", "checkpoints"
 ENDINGS = (".pt", ".pth", ".ckpt", ".tar", ".bin", ".weights", ".onnx", ".pkl", ".npy")
+"""Suffixes of files that are inspected; anything else in the folders is ignored."""
 
 Tell = Callable[[str], None]
 
 
 class Looked(msgspec.Struct, frozen=True):
-    """What a file was when it was looked at: bytes, modified (ns); name: the model that it is, "" if it was refused."""
+    """State of a mounted file when it was inspected; kept in a cache so that each file is read only once."""
 
     bytes: int
+    """Size."""
     modified: int
+    """Modification time, ns."""
     name: str = ""
+    """Name of the model that it is; "" if it was rejected."""
 
 
 def take_in(needed: Sequence[ModelFile], welcome: Sequence[ModelFile], tell: Tell) -> dict[Path, str]:
-    """Import, of the mounted files, those that are wanted and not here yet; give why others were refused, by path.
+    """Import the mounted files that are wanted and not in the store; return why others were rejected, by path.
 
-    Every file is read once and remembered, unless something needed is missing: then nothing is left untried.
+    Each file is read once and cached. If a required model is missing, rejected files are read again.
     """
     wanted = [file for file in (*needed, *welcome) if lacks(file)]
     refused = closed_folders() if wanted else {}
@@ -42,45 +46,45 @@ def take_in(needed: Sequence[ModelFile], welcome: Sequence[ModelFile], tell: Tel
         return refused
     names = {file.name for file in wanted}
     thorough = any(map(lacks, needed))
-    known, seen = remembered(), dict[str, Looked]()
+    cached, inspected = remembered(), dict[str, Looked]()
     for path in found:
-        looked = known.get(str(path))
-        if looked != looked_at(path, looked.name if looked else "") or (thorough and not looked.name):
-            looked = look(path, refused)
-        seen[str(path)] = looked
-        if looked.name in names and lacks(known_file(looked.name)):
+        entry = cached.get(str(path))
+        if entry != looked_at(path, entry.name if entry else "") or (thorough and not entry.name):
+            entry = look(path, refused)
+        inspected[str(path)] = entry
+        if entry.name in names and lacks(known_file(entry.name)):
             take_one(path, tell)
-    if seen != known:
-        with suppress(OSError):  # it would only spare the next command a look
-            remember(seen)
+    if inspected != cached:
+        with suppress(OSError):  # /models may be read-only; the cache only saves time
+            remember(inspected)
     return refused
 
 
 def closed_folders() -> dict[Path, str]:
-    """The mounted folders that cannot be listed, and why; what is in them is not looked at."""
+    """Mounted folders that cannot be listed, and why; their content is not inspected."""
     folders = [home() / name for name in (BODIES, CHECKPOINTS)]
     return {each / "*": why_unreadable(each) for each in folders if each.exists() and not os.access(each, os.R_OK | os.X_OK)}
 
 
 def without_body(welcome: Sequence[ModelFile], refused: Mapping[Path, str]) -> list[str]:
-    """What to say if a folder is mounted where SMPL should lie, and the command has to do with the open body all the same."""
+    """Lines to print if the SMPL folder is mounted but has no SMPL model, so that the default body is used."""
     folder = home() / BODIES
     body = next((file for file in welcome if file.name == SMPL and lacks(file)), None)
     if body is None or not folder.exists():
         return []
-    whys = [why for path, why in refused.items() if path.is_relative_to(folder)] or ["nothing in it is SMPL"]
+    reasons = [why for path, why in refused.items() if path.is_relative_to(folder)] or ["no file in it is SMPL"]
     return [
-        f"{folder} does not give SMPL, so the open body is used: {'; '.join(whys)}. Wanted: {name_of(body)}, from {body.source}"
+        f"No SMPL model in {folder}; using the default body: {'; '.join(reasons)}. Expected: {name_of(body)}, from {body.source}"
     ]
 
 
 def lacks(file: ModelFile) -> bool:
-    """Whether a file is not here and only the user can bring it."""
+    """Whether a file is missing and only the user can provide it (not in a wheel)."""
     return not file.wheel and bool(fault(file))
 
 
 def mounted(wanted: Sequence[ModelFile]) -> list[Path]:
-    """The files of the mounted folders that may be models, those with a wanted one's name first."""
+    """Candidate model files of the mounted folders; files with the published name of a wanted model come first."""
     names = {name_of(file) for file in wanted}
     paths = [path for folder in (BODIES, CHECKPOINTS) for path in sorted((home() / folder).rglob("*"))]
     models = [path for path in paths if path.suffix.lower() in ENDINGS and path.is_file()]
@@ -88,18 +92,18 @@ def mounted(wanted: Sequence[ModelFile]) -> list[Path]:
 
 
 def name_of(file: ModelFile) -> str:
-    """A model file's name where it is published."""
+    """File name under which a model is published."""
     return file.published or Path(file.file).name
 
 
 def looked_at(path: Path, name: str) -> Looked:
-    """What is remembered of a file that is this model."""
+    """Cache entry of a file."""
     status = path.stat()
     return Looked(status.st_size, status.st_mtime_ns, name)
 
 
 def look(path: Path, refused: dict[Path, str]) -> Looked:
-    """See what a file is by its content; why it is nothing is noted."""
+    """Identify a model file by its content; the reason of a rejection is added to `refused`."""
     from remi_stream.models.arrival import likeliest, recognise
 
     try:
@@ -110,46 +114,46 @@ def look(path: Path, refused: dict[Path, str]) -> Looked:
 
 
 def take_one(path: Path, tell: Tell) -> None:
-    """Import a file, with a line that says so."""
+    """Import a file and report it."""
     from remi_stream.models.arrival import take
 
-    taken = take(path).file
-    tell(f"{path} is {taken.name} (licence: {taken.licence}); it is copied into {home()}, once.")
+    imported = take(path).file
+    tell(f"{path} is {imported.name} (licence: {imported.licence}); it was copied into {home()}, once.")
 
 
 def require_given(needed: Sequence[ModelFile], refused: Mapping[Path, str]) -> None:
-    """Raise RemiError with a line for each model that is missing, and one for each file that was looked at in vain."""
+    """Raise RemiError with a line for each missing model and one for each rejected file."""
     missing = [file for file in needed if lacks(file)]
     if missing:
         lines = [how_to_give(file) for file in missing]
-        raise RemiError("\n".join([*lines, *(f"{path.parent} was looked at: {why}" for path, why in refused.items())]))
+        raise RemiError("\n".join([*lines, *(f"{path.parent} was searched: {why}" for path, why in refused.items())]))
 
 
 def how_to_give(file: ModelFile) -> str:
-    """What is missing, under which licence and where it is to be had, and how a container is given it."""
+    """One line about a missing model: its licence, where to get it, and how to mount it."""
     bodies = {each.name for manifest in list_manifests() if manifest.role == "body" for each in manifest.weights}
     folder = home() / (BODIES if file.name in bodies else CHECKPOINTS)
-    state = fault(file).replace("missing", "not here")
+    state = fault(file)
     where = f"Get it from {file.source}, and mount" if file.source else "Mount"
     return f"{file.name} is {state}: {name_of(file)} (licence: {file.licence}). {where} its folder: -v FOLDER:{folder}:ro"
 
 
 def ledger() -> Path:
-    """Where it is remembered which files were looked at."""
+    """Path of the cache of inspected files."""
     return home() / "cache" / "mounted.json"
 
 
 def remembered() -> dict[str, Looked]:
-    """What is remembered, by path; nothing if it cannot be read."""
+    """The cache, by path; empty if it cannot be read."""
     try:
         return msgspec.json.decode(ledger().read_bytes(), type=dict[str, Looked])
     except (OSError, msgspec.MsgspecError):
         return {}
 
 
-def remember(seen: Mapping[str, Looked]) -> None:
-    """Write it down, whole."""
+def remember(inspected: Mapping[str, Looked]) -> None:
+    """Replace the cache atomically."""
     ledger().parent.mkdir(parents=True, exist_ok=True)
-    new = ledger().with_suffix(f".{os.getpid()}")
-    new.write_bytes(msgspec.json.encode(seen))
-    os.replace(new, ledger())
+    temporary = ledger().with_suffix(f".{os.getpid()}")
+    temporary.write_bytes(msgspec.json.encode(inspected))
+    os.replace(temporary, ledger())

@@ -1,4 +1,4 @@
-"""`remi-stream cameras`: which cameras this machine has and what they can do."""
+"""`remi-stream cameras`: the V4L2 cameras of this machine and their modes."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ JOIN = "Join the group: sudo usermod -aG video $USER, then log in again"
 
 
 def cameras(as_json: Annotated[bool, typer.Option("--json", help="Print one JSON list.")] = False) -> int:
-    """List the cameras at this machine and their modes."""
+    """List the cameras of this machine and their modes."""
     found = devices()
     if as_json:
         print(msgspec.json.format(msgspec.json.encode(found), indent=2).decode())
         return DONE
     if not found:
-        print("No camera here: there is no /dev/video* that captures. Network cameras need none: remi-stream rtsp URL")
+        print("No camera found: no /dev/video* can capture. For a network camera: remi-stream rtsp URL")
     for device in found:
         print("\n".join(_lines(device)))
     return DONE

@@ -1,4 +1,4 @@
-"""`remi-stream compare`: two files of measurements, as a table and a picture."""
+"""`remi-stream compare`: compares two measurement files in a table and a chart."""
 
 from __future__ import annotations
 
@@ -18,25 +18,28 @@ from remi_stream.measure.comparison import compare as compared
 from remi_stream.measure.measurements import Measurements, read
 
 NARROWEST = 110
+"""Columns of the table where output goes to a file; Rich would wrap at 80."""
 LONGEST_NAME = 30
-BETTER = "the better one, where one way is better: by more than 1 %, and more than rows differ by chance"
+BETTER = "better, for quantities with a direction: by more than 1 % and more than the rows vary by chance"
 
 
 def compare(
-    first: Annotated[Path, typer.Argument(metavar="A.csv", help="REMI's columns, REMI's relay's, or ours.", show_default=False)],
-    second: Annotated[Path, typer.Argument(metavar="B.csv", help="Another file of the same kind.", show_default=False)],
-    out: Annotated[Path | None, typer.Option(metavar="FILE.png", help="Draw a picture, too.")] = None,
+    first: Annotated[
+        Path, typer.Argument(metavar="A.csv", help="Columns of REMI, of REMI's relay, or ours.", show_default=False)
+    ],
+    second: Annotated[Path, typer.Argument(metavar="B.csv", help="A second file of the same kind.", show_default=False)],
+    out: Annotated[Path | None, typer.Option(metavar="FILE.png", help="Also draw a chart.")] = None,
     names: Annotated[
-        tuple[str, str] | None, typer.Option(metavar="A B", help="What they are called (default: as the files are).")
+        tuple[str, str] | None, typer.Option(metavar="A B", help="Labels of the two files (default: the file names).")
     ] = None,
 ) -> int:
-    """Compare two files of measurements, condition by condition: means of their rows, difference, ratio, the better one."""
+    """Compare two measurement files per condition: means of their rows, difference, ratio, and which is better."""
     if out and out.suffix.lower() != ".png":
-        raise UsageError(f"--out is a picture, FILE.png; got {out}")
+        raise UsageError(f"--out must be an image, FILE.png; got {out}")
     files = read(first), read(second)
     comparison = compared(*files, names_of(first, second, names))
     for file in files:
-        _tell_torn(file)
+        _warn_incomplete_rows(file)
     console = Console()
     console = console if console.is_terminal else Console(width=max(console.width, NARROWEST))
     for chapter in comparison.chapters:
@@ -44,26 +47,26 @@ def compare(
     console.print(Text(f"\n* {BETTER}", style="dim"))
     if out:
         draw(comparison, out)
-        print(f"picture {out}")
+        print(f"chart {out}")
     return 0
 
 
 def names_of(first: Path, second: Path, names: tuple[str, str] | None) -> tuple[str, str]:
-    """What the files are called: as asked for, or by their names, or their folders if these are the same."""
+    """Labels of the two files: --names, else the file names, else the folders if the file names are equal."""
     if names:
         for name in names:
             if not name.strip() or not name.isprintable() or len(name) > LONGEST_NAME:
                 raise UsageError(f"--names: {name!r:.50} is not a line of 1 to {LONGEST_NAME} characters")
         return names
-    told = (first.stem, second.stem)
+    labels = (first.stem, second.stem)
     if first.stem == second.stem:
-        told = (first.absolute().parent.name, second.absolute().parent.name)
-    short = tuple(name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…" for name in told)
+        labels = (first.absolute().parent.name, second.absolute().parent.name)
+    short = tuple(name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…" for name in labels)
     return (short[0], short[1]) if short[0] != short[1] else ("A", "B")
 
 
 def table_of(comparison: Comparison, chapter: Chapter) -> Table:
-    """One condition's table."""
+    """Table of one condition."""
     rows = " and ".join(f"{count} row{'' if count == 1 else 's'}" for count in chapter.rows)
     table = Table(box=None, pad_edge=False, header_style="bold", title_justify="left", title_style="bold cyan")
     table.title = f"\n{chapter.condition} ({rows})"
@@ -83,13 +86,13 @@ def _value(value: float, better: bool) -> Text:
 
 
 def told(value: float, sign: str = "") -> str:
-    """A number as people read it: four digits that count, "-" for none."""
+    """Format a number with about four significant digits; "-" for NaN."""
     if value != value:
         return "-"
     decimals = 1 if abs(value) >= 100 else 2 if abs(value) >= 1 else 4
     return f"{value:{sign}.{decimals}f}"
 
 
-def _tell_torn(file: Measurements) -> None:
+def _warn_incomplete_rows(file: Measurements) -> None:
     for number in file.torn:
-        print(f"{file.path}, line {number} is not a whole row: left out", file=sys.stderr)
+        print(f"{file.path}, line {number} is an incomplete row: skipped", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""`remi-stream control`: change a running pipeline."""
+"""`remi-stream control`: changes a running pipeline."""
 
 from __future__ import annotations
 
@@ -20,23 +20,25 @@ from remi_stream.filters.choice import FILTERS, OPTIONS, choose
 from remi_stream.filters.presets import PRESETS
 from remi_stream.link import ask_control
 
-LOADED_WITHIN_S, OBEYED_WITHIN_S, LOOK_S = 60.0, 10.0, 0.1
+LOADED_WITHIN_S = 60.0
+"""SmoothNet is compiled by OpenVINO when it is first chosen."""
+OBEYED_WITHIN_S, LOOK_S = 10.0, 0.1
 NARROWEST = 120
 
 app = typer.Typer(help="Change a running pipeline.", no_args_is_help=True)
 
-Name = Annotated[str, typer.Option(help="Name of the daemon to ask.")]
+Name = Annotated[str, typer.Option(help="Name of the daemon.")]
 
 
 class Switch(str, enum.Enum):
-    """Whether to do something."""
+    """Whether recording is on."""
 
     on = "on"
     off = "off"
 
 
 def filter_options() -> None:
-    """An option for each of those that a filter has."""
+    """One option per filter parameter; the signature is built from `OPTIONS` below."""
 
 
 filter_options.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
@@ -45,7 +47,7 @@ filter_options.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
             option,
             inspect.Parameter.KEYWORD_ONLY,
             default=None,
-            annotation=Annotated[float | None, typer.Option(help=what, rich_help_panel="Options of filters")],
+            annotation=Annotated[float | None, typer.Option(help=what, rich_help_panel="Filter options")],
         )
         for option, what in OPTIONS.items()
     ]
@@ -56,35 +58,35 @@ filter_options.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
 @with_options(filter_options, into="options")
 def choose_filter(
     options: dict[str, Any],
-    wanted: Annotated[str | None, typer.Argument(metavar="NAME", help="Filter, or preset of REMI's; nothing: tell.")] = None,
-    camera: Annotated[str | None, typer.Option(help="Which camera (default: all).")] = None,
+    choice: Annotated[str | None, typer.Argument(metavar="NAME", help="Filter or REMI preset (default: show it).")] = None,
+    camera: Annotated[str | None, typer.Option(help="Camera (default: all).")] = None,
     name: Name = "default",
 ) -> int:
-    """Change what smooths people, at once; or tell what does. `remi-stream control filters` lists them."""
+    """Change the filter of a running pipeline, or show it. `remi-stream control filters` lists all filters."""
     given = {option: value for option, value in options.items() if value is not None}
-    if given and wanted is None:
+    if given and choice is None:
         flag = next(iter(given)).replace("_", "-")
-        raise UsageError(f"--{flag} is of a filter; name it too: remi-stream control filter one_euro --{flag} ...")
+        raise UsageError(f"--{flag} belongs to a filter; name the filter, too: remi-stream control filter one_euro --{flag} ...")
     question: dict[str, Any] = {"ask": "filter"} | ({"camera": camera} if camera else {})
-    if wanted is not None:
-        choose(wanted, given)
-    found = _asked(name, question | ({"name": wanted, "options": given} if wanted is not None else {}))
-    if wanted is not None:
-        found = _loaded(name, question, found)
+    if choice is not None:
+        choose(choice, given)
+    found = _request_filters(name, question | ({"name": choice, "options": given} if choice is not None else {}))
+    if choice is not None:
+        found = _wait_until_loaded(name, question, found)
     _print(told(found))
     return DONE
 
 
 @app.command("filters")
 def list_filters() -> int:
-    """List the filters with their options, and REMI's presets."""
+    """List the filters, their options, and REMI's presets."""
     _print(*listed())
     return DONE
 
 
 @app.command("record")
-def record(switch: Annotated[Switch, typer.Argument(help="on begins a new recording.")], name: Name = "default") -> int:
-    """Record, or pause recording; only of a pipeline that was started with --record."""
+def record(switch: Annotated[Switch, typer.Argument(help="on starts a new recording.")], name: Name = "default") -> int:
+    """Start or pause recording; the pipeline must have been started with --record."""
     control = port(name, CONTROL)
     if "recorder" not in ask_control(control, {"ask": "status"})["stages"]:
         raise RemiError(f"The pipeline {name!r} has no recorder. Start it with one: remi-stream ... --record DIR")
@@ -95,22 +97,22 @@ def record(switch: Annotated[Switch, typer.Argument(help="on begins a new record
 
 @app.command("play")
 def play(
-    seek_s: Annotated[float | None, typer.Option("--seek", help="Go on from this second.", min=0, metavar="SECOND")] = None,
-    paused: Annotated[bool | None, typer.Option("--pause/--resume", help="Stand still, or go on.", show_default=False)] = None,
-    speed: Annotated[float | None, typer.Option(help="So many times as fast as it was.", min=SLOWEST, max=FASTEST)] = None,
-    camera: Annotated[str | None, typer.Option(help="Which recording (default: all).")] = None,
+    seek_s: Annotated[float | None, typer.Option("--seek", help="Continue from this second.", min=0, metavar="SECOND")] = None,
+    paused: Annotated[bool | None, typer.Option("--pause/--resume", help="Pause or resume.", show_default=False)] = None,
+    speed: Annotated[float | None, typer.Option(help="Speed, relative to the recording.", min=SLOWEST, max=FASTEST)] = None,
+    camera: Annotated[str | None, typer.Option(help="Camera of the recording (default: all).")] = None,
     name: Name = "default",
 ) -> int:
-    """Steer a recording that is played; or tell where it is."""
-    wanted = {"seek_s": seek_s, "speed": speed, "paused": paused, "camera": camera}
+    """Seek, pause or change the speed of a recording that is played, or show its position."""
+    changes = {"seek_s": seek_s, "speed": speed, "paused": paused, "camera": camera}
     control = port(name, CONTROL)
-    answer = ask_control(control, {"ask": "play", **{key: value for key, value in wanted.items() if value is not None}})
-    _print(positions(_obeyed(control, answer["wish"], camera) if "wish" in answer else answer["playing"]))
+    answer = ask_control(control, {"ask": "play", **{key: value for key, value in changes.items() if value is not None}})
+    _print(positions(_wait_until_applied(control, answer["wish"], camera) if "wish" in answer else answer["playing"]))
     return DONE
 
 
 def positions(playing: dict[str, dict[str, Any]]) -> Table:
-    """A row for each recording: where it is, and how it goes."""
+    """Table of the recordings that are played: position, length, speed and state."""
     table = _table("camera", "second", "of", "speed", "state")
     for camera, found in sorted(playing.items()):
         seconds = f"{found['position_s']:.2f}", f"{found['length_s']:.2f}"
@@ -119,7 +121,7 @@ def positions(playing: dict[str, dict[str, Any]]) -> Table:
 
 
 def told(filters: dict[str, dict[str, Any]]) -> Table:
-    """A row for each camera: what smooths its people."""
+    """Table of the filters, a row per camera."""
     table = _table("camera", "filter", "options", "lag", "state")
     for camera, found in sorted(filters.items()):
         name = found["name"] if found["name"] == found["kind"] else f"{found['name']} = {found['kind']}"
@@ -128,16 +130,16 @@ def told(filters: dict[str, dict[str, Any]]) -> Table:
 
 
 def listed() -> Iterable[Table]:
-    """What can be chosen."""
-    own = _table("filter", "what it does", "options, with their defaults")
+    """Tables of the filters, their options and the presets."""
+    filters = _table("filter", "what it does", "options and defaults")
     for name, known in FILTERS.items():
-        own.add_row(name, known.what, numbers(known.options))
-    yield own
+        filters.add_row(name, known.what, numbers(known.options))
+    yield filters
     meanings = _table("option", "what it means")
     for option, what in OPTIONS.items():
         meanings.add_row(f"--{option.replace('_', '-')}", what)
     yield meanings
-    presets = _table("preset of REMI's", "here", "with")
+    presets = _table("REMI preset", "filter", "options")
     for name in PRESETS:
         choice = choose(name)
         presets.add_row(name, choice.kind, numbers(choice.options))
@@ -145,43 +147,45 @@ def listed() -> Iterable[Table]:
 
 
 def numbers(options: Mapping[str, float]) -> str:
-    """Options in a line."""
+    """Format options as "name value, name value"."""
     return ", ".join(f"{option} {value:g}" for option, value in options.items())
 
 
 def lag(seconds: float | None) -> str:
-    """How late people come out, in words."""
+    """Format the lag of a filter."""
     return "" if seconds is None else f"{seconds * 1000:.0f} ms"
 
 
-def _asked(name: str, question: dict[str, Any]) -> dict[str, dict[str, Any]]:
+def _request_filters(name: str, question: dict[str, Any]) -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = ask_control(port(name, CONTROL), question)["filters"]
     return found
 
 
-def _loaded(name: str, question: dict[str, Any], found: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """What smooths people once the filter that was asked for is loaded. Raises RemiError if it cannot be."""
+def _wait_until_loaded(name: str, question: dict[str, Any], found: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Poll until the new filter is loaded; return the filters. Raises RemiError if it fails to load."""
     end = time.monotonic() + LOADED_WITHIN_S
     while any(each["state"] == "loading" for each in found.values()) and time.monotonic() < end:
         time.sleep(LOOK_S)
-        found = _asked(name, question)
+        found = _request_filters(name, question)
     for camera, each in found.items():
         if "fault" in each:
             raise RemiError(f"{camera}: {each['fault']}")
     return found
 
 
-def _obeyed(control: int, wish: int, camera: str | None) -> dict[str, dict[str, Any]]:
-    """Where recordings are once they have done what was wished, or have ended meanwhile. Raises RemiError if one does not."""
+def _wait_until_applied(control: int, wish: int, camera: str | None) -> dict[str, dict[str, Any]]:
+    """Poll until every recording has applied a command or has ended; return the positions. Raises RemiError on timeout."""
     question = {"ask": "play"} | ({"camera": camera} if camera else {})
     end = time.monotonic() + OBEYED_WITHIN_S
     while True:
         found: dict[str, dict[str, Any]] = ask_control(control, question)["playing"]
-        idle = [name for name, each in found.items() if each["wish"] < wish and each["state"] != "ended"]
-        if not idle:
+        pending = [name for name, each in found.items() if each["wish"] < wish and each["state"] != "ended"]
+        if not pending:
             return found
         if time.monotonic() > end:
-            raise RemiError(f"{', '.join(idle)} did not do it within {OBEYED_WITHIN_S:.0f} s. Is it running? remi-stream status")
+            raise RemiError(
+                f"{', '.join(pending)} did not respond within {OBEYED_WITHIN_S:.0f} s. Is it running? remi-stream status"
+            )
         time.sleep(LOOK_S)
 
 

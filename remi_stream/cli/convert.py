@@ -1,4 +1,4 @@
-"""`remi-stream convert`: from checkpoints to what the fast runtimes run."""
+"""`remi-stream convert`: converts checkpoints to ONNX and TensorRT plans."""
 
 from __future__ import annotations
 
@@ -31,34 +31,36 @@ SHOWN = {
 
 
 class Precision(str, enum.Enum):
-    """Of a plan."""
+    """Precision of a plan."""
 
     fp32 = "fp32"
     fp16 = "fp16"
 
 
 class Via(str, enum.Enum):
-    """Who builds a plan."""
+    """What builds a plan."""
 
     tensorrt = "tensorrt"
     torch_tensorrt = "torch-tensorrt"
 
 
 def convert(
-    name: Annotated[str, typer.Argument(help="An engine, a detector, or one of their models; NAME-trt: for TensorRT.")],
-    precision: Annotated[Precision | None, typer.Option(help="Of a plan: fp16 (the default) keeps the head in fp32.")] = None,
-    max_batch: Annotated[int, typer.Option(help="The largest batch of a plan.", min=1, max=64)] = 8,
+    name: Annotated[str, typer.Argument(help="Engine, detector, or one of their models; NAME-trt for TensorRT.")],
+    precision: Annotated[
+        Precision | None, typer.Option(help="Precision of the plan; fp16 (the default) keeps the head in fp32.")
+    ] = None,
+    max_batch: Annotated[int, typer.Option(help="Largest batch of the plan.", min=1, max=64)] = 8,
     compute_capability: Annotated[
         list[str] | None,
-        typer.Option(help="Of another GPU than this machine's, e.g. 8.9; more than one may be given.", metavar="N.N"),
+        typer.Option(help="Compute capability of another GPU, e.g. 8.9; may be repeated.", metavar="N.N"),
     ] = None,
-    memory_limit: Annotated[float | None, typer.Option(help="GiB of GPU memory that a build may take.", min=0.1)] = None,
-    via: Annotated[Via, typer.Option(help="torch-tensorrt: keeps PyTorch at run time.")] = Via.tensorrt,
-    again: Annotated[bool, typer.Option("--again", help="Convert even if it was done before.")] = False,
+    memory_limit: Annotated[float | None, typer.Option(help="GPU memory for the build, GiB.", min=0.1)] = None,
+    via: Annotated[Via, typer.Option(help="What builds the plan; torch-tensorrt needs PyTorch at run time.")] = Via.tensorrt,
+    again: Annotated[bool, typer.Option("--again", help="Convert again, even if the result exists.")] = False,
 ) -> int:
-    """Convert imported checkpoints to ONNX, which OpenVINO and ONNX Runtime run; or, with -trt, to plans for NVIDIA GPUs.
+    """Convert checkpoints to ONNX (for OpenVINO and ONNX Runtime) or, with -trt, to TensorRT plans.
 
-    Either is compared with PyTorch before it is kept. ONNX is made once, and by --engine itself; plans only here.
+    The result is compared with PyTorch before it is kept. --engine converts to ONNX by itself; plans are built only here.
     """
     refuse_old_engine(name)
     files = models_of(name)
@@ -82,50 +84,50 @@ def convert(
 
 
 def to_onnx(file: ModelFile, again: bool) -> None:
-    """Make the ONNX of a checkpoint, and say where it is."""
+    """Convert a checkpoint to ONNX and print the path."""
     from remi_stream.convert import artefact
 
-    made = again or not artefact.place(file).is_file()
+    is_new = again or not artefact.place(file).is_file()
     path = artefact.convert(file, again=again)
-    how = "converted" if made else "was there already"
+    how = "converted" if is_new else "already there"
     print(f"{file.name}: {path} ({path.stat().st_size / 1e6:.1f} MB, {how}{unproved(artefact.made(file))})")
 
 
 def unproved(known: Made | None) -> str:
-    """What to do about an ONNX that was not compared with PyTorch, or of which nobody wrote down whether it was."""
+    """How to compare an ONNX file with PyTorch if that was not done, or not recorded by an earlier version."""
     from remi_stream.convert.gate import can_prove
 
     if known and known.parity:
         return ""
-    what = "not compared with PyTorch" if known else "made by an earlier version, which did not say how far it is from PyTorch"
+    what = "not compared with PyTorch" if known else "made by an earlier version, without a recorded comparison with PyTorch"
     return f", {what}; to compare it: {'' if can_prove() else INSTALL + ', and '}--again"
 
 
 def to_plan(file: ModelFile, wish: Wish) -> None:
-    """Make the plan of a model, and say what was built and what was not checked."""
+    """Build the plan of a model and print what was built and what was not checked."""
     from remi_stream.convert.conversion import convert
 
-    with progress_of(file.name) as tell:
-        converted = convert(file, wish, tell)
+    with progress_of(file.name) as progress:
+        converted = convert(file, wish, progress)
     print(f"{file.name}: {told(converted)}")
 
 
 def told(converted: Converted) -> str:
-    """A plan in one line."""
+    """Summary of a plan in one line."""
     key = converted.manifest.key
     gpus = ", ".join(f"sm_{each.replace('.', '')}" for each in key.capabilities)
     size = f"{converted.manifest.bytes / 1e6:.1f} MB"
-    how = f"built in {converted.manifest.build_s:.1f} s" if converted.made else "was there already"
+    how = f"built in {converted.manifest.build_s:.1f} s" if converted.made else "already there"
     line = f"{converted.path} ({size}, {key.precision}, batches of 1 to {key.max_batch}, {gpus}, {how})."
     for kind, parity in (("ONNX", converted.manifest.onnx_parity), ("Plan", converted.manifest.plan_parity)):
-        near = ", ".join(text.format(parity[name]) for name, text in SHOWN.items() if name in parity)
-        line += f" {kind} compared with PyTorch: {near}." if near else f" {kind} compared with PyTorch." if parity else ""
+        errors = ", ".join(text.format(parity[name]) for name, text in SHOWN.items() if name in parity)
+        line += f" {kind} compared with PyTorch: {errors}." if errors else f" {kind} compared with PyTorch." if parity else ""
     return line + (f" The plan has not been run: {converted.unchecked}." if converted.unchecked else "")
 
 
 @contextmanager
 def progress_of(name: str) -> Iterator[Progress]:
-    """A bar on a terminal while something is built."""
+    """Progress bar of a build, on a terminal only."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -137,11 +139,11 @@ def progress_of(name: str) -> Iterator[Progress]:
 
 
 def refuse_old_engine(name: str) -> None:
-    """Raise RemiError for a TorchScript program with an engine in it, as REMI wrote them: it fits one TensorRT and one GPU."""
+    """Raise RemiError for REMI's TorchScript files with an embedded TensorRT engine: they fit one TensorRT and one GPU."""
     path = Path(name)
     if path.name == "poco_model_trt.pt" or (path.is_file() and is_torchscript(path)):
         raise RemiError(
-            f"{path.name} is an engine of another TensorRT and GPU; it cannot be used. Build it: remi-stream convert poco-trt"
+            f"{path.name} is an engine of another TensorRT and GPU and cannot be used. Build one: remi-stream convert poco-trt"
         )
 
 
@@ -154,18 +156,18 @@ def is_torchscript(path: Path) -> bool:
 
 
 def models_of(name: str) -> list[ModelFile]:
-    """The models that a name stands for, as far as they can be converted."""
+    """The convertible models of an engine, detector or model name. Raises UsageError if there are none."""
     offered = {manifest.name: manifest.weights for manifest in list_manifests()}
     offered |= {file.name: [file] for file in known_files().values()}
     stem = name if name in offered else name.rpartition("-")[0]
-    able = {key: [file for file in files if convertible(file, name)] for key, files in offered.items()}
-    if not able.get(stem):
+    candidates = {key: [file for file in files if convertible(file, name)] for key, files in offered.items()}
+    if not candidates.get(stem):
         raise UsageError(
-            f"There is nothing to convert for '{name}'. What can be converted: {', '.join(sorted(filter(able.get, able)))}"
+            f"There is nothing to convert for '{name}'. Choose from: {', '.join(sorted(filter(candidates.get, candidates)))}"
         )
-    return able[stem]
+    return candidates[stem]
 
 
 def convertible(file: ModelFile, name: str) -> bool:
-    """Whether a model can be converted to what a name asks for: checkpoints to ONNX and plans, ONNX to plans."""
+    """Whether a model can be converted: checkpoints to ONNX and plans, ONNX files (NAME-trt) to plans."""
     return bool(file.network) or (name.endswith(TENSORRT) and file.file.endswith(".onnx"))

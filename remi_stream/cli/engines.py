@@ -1,4 +1,4 @@
-"""`remi-stream engines`: the pose networks that can be chosen."""
+"""`remi-stream engines`: the available pose engines."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ ROW = "{:<14}{:<9}{:<31}{}"
 
 
 def engines() -> int:
-    """List the pose networks: what each is, what it runs in, its licence, and whether its weights are there."""
+    """List the pose engines with their runtimes, licence, and whether the weights are present."""
     console = Console(highlight=False, soft_wrap=True)
-    console.print(ROW.format("engine", "weights", "runs in", "licence"), style="bold")
+    console.print(ROW.format("engine", "weights", "runtimes", "licence"), style="bold")
     for manifest in list_engines():
         console.print(ROW.format(manifest.name, weights(manifest), runtimes(manifest), manifest.licence))
         console.print(f"  {manifest.what}", style="dim")
@@ -22,10 +22,10 @@ def engines() -> int:
 
 
 def runtimes(manifest: Manifest) -> str:
-    """The runtimes, the default one first."""
+    """Runtimes of an engine, the default one first."""
     return ", ".join(sorted(manifest.runtimes, key=lambda runtime: runtime != manifest.runtime))
 
 
 def weights(manifest: Manifest) -> str:
-    """Whether the weights are there: "ready", or the first fault."""
-    return next((found for file in manifest.weights if (found := fault(file))), "ready")
+    """State of an engine's weights: "ready", or the first fault."""
+    return next((state for file in manifest.weights if (state := fault(file))), "ready")

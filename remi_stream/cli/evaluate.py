@@ -1,4 +1,4 @@
-"""`remi-stream evaluate`: how far a prediction is from the truth."""
+"""`remi-stream evaluate`: errors of a prediction against ground truth (MPJPE, PA-MPJPE, PVE, ...)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ NARROWEST = 110
 
 
 class By(str, enum.Enum):
-    """By what people are found again."""
+    """How predicted people are matched to true people."""
 
     box = "box"
     root = "root"
@@ -31,45 +31,47 @@ class By(str, enum.Enum):
 def evaluate(
     prediction: Annotated[
         Path,
-        typer.Argument(help="A recording, results of `video`, or a person's .npz.", metavar="PREDICTION", show_default=False),
+        typer.Argument(help="Recording, results of `video`, or a person's .npz.", metavar="PREDICTION", show_default=False),
     ],
     truth: Annotated[
         str, typer.Argument(help="sample, a 3DPW or EMDB .pkl, or another prediction.", metavar="TRUTH", show_default=False)
     ],
     joint_set: Annotated[str, typer.Option(help="smpl24, lsp14 or limbs12 (default: the first that both have).")] = "",
-    match: Annotated[By, typer.Option(help="How people are found again: boxes in the picture, or roots in space.")] = By.box,
-    offset: Annotated[float, typer.Option(help="Where in the truth the prediction's film begins, seconds.", metavar="S")] = 0.0,
+    match: Annotated[
+        By, typer.Option(help="How people are matched: by bounding boxes in the image, or by root joints in space.")
+    ] = By.box,
+    offset: Annotated[float, typer.Option(help="Start of the prediction's video within the truth, seconds.", metavar="S")] = 0.0,
     bodies: Annotated[
-        Path | None, typer.Option(help="Folder with SMPL_MALE.pkl and SMPL_FEMALE.pkl, for the data sets.", metavar="DIR")
+        Path | None, typer.Option(help="Folder with SMPL_MALE.pkl and SMPL_FEMALE.pkl, for 3DPW and EMDB.", metavar="DIR")
     ] = None,
-    joints: Annotated[bool, typer.Option("--joints", help="Also a table of the joints.")] = False,
-    json: Annotated[Path | None, typer.Option(help="Write everything as JSON, too.", metavar="FILE")] = None,
-    plot: Annotated[Path | None, typer.Option(help="Draw a picture, too.", metavar="FILE.png")] = None,
+    joints: Annotated[bool, typer.Option("--joints", help="Also print a table per joint.")] = False,
+    json: Annotated[Path | None, typer.Option(help="Also write all scores as JSON.", metavar="FILE")] = None,
+    plot: Annotated[Path | None, typer.Option(help="Also draw a chart.", metavar="FILE.png")] = None,
 ) -> int:
-    """Measure a prediction against the truth: MPJPE, PA-MPJPE, PVE, acceleration, rotations, who was found and mistaken."""
+    """Evaluate a prediction: MPJPE, PA-MPJPE, PVE, acceleration, rotations, detection rate and identity switches."""
     if plot and plot.suffix.lower() != ".png":
-        raise UsageError(f"--plot is a picture, FILE.png; got {plot}")
+        raise UsageError(f"--plot must be an image, FILE.png; got {plot}")
     if bodies and not bodies.is_dir():
-        raise UsageError(f"No such folder: {bodies}. Give --bodies the one with SMPL's pickles")
+        raise UsageError(f"No such folder: {bodies}. Give --bodies the folder with SMPL's pickles")
     from remi_stream.evaluate import chart, evaluation, report
     from remi_stream.evaluate.sources import read_prediction, read_truth
 
     true = read_truth(truth, bodies)
     question = evaluation.Question(joint_set, match.value, offset)
-    with counting("people in frames") as tell:
-        result = evaluation.evaluate(read_prediction(prediction), true, question, tell)
-    _tell(result, joints)
+    with counting("people in frames") as progress:
+        result = evaluation.evaluate(read_prediction(prediction), true, question, progress)
+    _print_result(result, joints)
     if json:
         report.write(result, json)
-        print(f"numbers {json}")
+        print(f"scores {json}")
     if plot:
         chart.draw(result, plot)
-        print(f"picture {plot}")
+        print(f"chart {plot}")
     return DONE
 
 
-def _tell(result: Evaluation, joints: bool) -> None:
-    """Print the tables, and what could not be measured."""
+def _print_result(result: Evaluation, joints: bool) -> None:
+    """Print the tables and what could not be evaluated."""
     from remi_stream.evaluate.chart import told
 
     console = Console()
@@ -80,15 +82,15 @@ def _tell(result: Evaluation, joints: bool) -> None:
     if joints and result.joints:
         console.print()
         console.print(joint_table(result))
-    lines = [f"not measured: {what}: {why}" for what, why in result.left_out.items()] + list(result.notes)
+    lines = [f"not evaluated: {score}: {reason}" for score, reason in result.left_out.items()] + list(result.notes)
     if result.extra:
-        lines.append(f"seen beside the truth's people: {result.extra} times somebody")
+        lines.append(f"false positives: {result.extra} people in frames")
     if lines:
         console.print(Text("\n" + "\n".join(lines), style="dim"))
 
 
 def table_of(result: Evaluation) -> Table:
-    """A row for everybody, and one for each person if there are more than one."""
+    """Table of the scores: all people together, then one row per person if there are several."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("")
     for name in ("found\n%", "id\nswitches", "MPJPE\nmm", "PA-MPJPE\nmm", "PVE\nmm", "acceleration\nmm/frame²", "\nm/s²"):
@@ -110,7 +112,7 @@ def _cells(scores: Scores) -> list[str]:
 
 
 def joint_table(result: Evaluation) -> Table:
-    """A row for each joint."""
+    """Table of the scores per joint."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("joint")
     for name in ("MPJPE\nmm", "PA-MPJPE\nmm", "rotation\ndeg"):
@@ -121,5 +123,5 @@ def joint_table(result: Evaluation) -> Table:
 
 
 def said(value: float) -> str:
-    """A number as people read it."""
+    """Format a score with one decimal; "-" for NaN."""
     return f"{value:.1f}" if math.isfinite(value) else "-"

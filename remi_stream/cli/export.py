@@ -1,4 +1,4 @@
-"""`remi-stream export`: a recording in other programs' formats."""
+"""`remi-stream export`: writes a recording in the formats of other programs."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ if TYPE_CHECKING:
 
 @with_options(picture_options, into="drawing", without=("save_video", "save_images"))
 def export(
-    recording: Annotated[Path, typer.Argument(help="What --record or `video --out` made.", metavar="RECORDING")],
-    to: Annotated[list[str], typer.Option(help="Which format; may be repeated, or with commas.", metavar="FORMAT")],
+    recording: Annotated[Path, typer.Argument(help="Folder written by --record or `video --out`.", metavar="RECORDING")],
+    to: Annotated[list[str], typer.Option(help="Format; may be repeated or comma-separated.", metavar="FORMAT")],
     drawing: dict[str, Any],
     out: Annotated[
-        Path | None, typer.Option(help="A folder for each format is made in it (default: the recording).", metavar="DIR")
+        Path | None, typer.Option(help="Parent of the folders, one per format (default: the recording).", metavar="DIR")
     ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")] = False,
 ) -> int:
-    """Write a recording in another program's format: bvh, gltf, obj, amass, csv and more."""
+    """Export a recording as bvh, gltf, obj, amass, csv and more."""
     from remi_stream.formats.exports import find_exports
     from remi_stream.offline.opening import open_kept
 
@@ -35,15 +35,15 @@ def export(
     take = open_kept(recording)
     folders = {name: (out or recording) / name for name in exports}
     if there := [folder for folder in folders.values() if folder.exists() and not overwrite]:
-        raise UsageError(f"{there[0]} is there already. Give --overwrite to replace it, or another --out")
-    for name, wanted in exports.items():
-        files = write_whole(wanted, take, folders[name])
-        told = f"{files} {'file' if files == 1 else 'files'}" if files else "nobody was seen, no file"
-        print(f"{take.name}: {len(take.frames)} frames as {name}, {told} -> {folders[name]}")
+        raise UsageError(f"{there[0]} already exists. Give --overwrite to replace it, or another --out")
+    for name, export_format in exports.items():
+        files = write_whole(export_format, take, folders[name])
+        summary = f"{files} {'file' if files == 1 else 'files'}" if files else "no people, no file"
+        print(f"{take.name}: {len(take.frames)} frames as {name}, {summary} -> {folders[name]}")
     return DONE
 
 
 def write_whole(wanted: Export, take: Take, folder: Path) -> int:
-    """Write a format into a folder, which is there when everything is in it; give how many files. Raises RemiError."""
+    """Write an export into a folder that appears only when it is complete; return the number of files. Raises RemiError."""
     with whole_folder(folder) as part:
         return len(wanted.write(take, part))

@@ -1,4 +1,4 @@
-"""A line of what `doctor` reports."""
+"""Result of one check of `doctor`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from typing import Literal, NamedTuple
 
 
 class Finding(NamedTuple):
-    """text says what was found, and what to do unless it is ok."""
+    """Result of a check."""
 
     verdict: Literal["ok", "warn", "fail"]
+    """fail: the daemon cannot run; warn: it can, with a restriction."""
     text: str
+    """What was found and, unless it is ok, how to fix it."""

@@ -1,4 +1,4 @@
-"""What this machine and this installation have of NVIDIA's; libraries are loaded in processes of their own."""
+"""Probes for NVIDIA GPUs, the driver, PyTorch, TensorRT and plans; libraries are loaded in separate processes."""
 
 from __future__ import annotations
 
@@ -17,14 +17,15 @@ from remi_stream.errors import RemiError
 from remi_stream.pose.engine import choose
 
 NVIDIA, DISPLAY = "0x10de", "0x03"
-"""A PCI device's vendor, and how the class of those begins that draw or compute."""
+"""PCI vendor id of NVIDIA, and the prefix of the PCI class of display controllers (VGA and 3D)."""
 CONTAINER = re.compile(r"docker|containerd|kubepods|lxc|libpod|podman")
 NO_DEVICES = ("", "none", "void")
-"""What NVIDIA_VISIBLE_DEVICES says where a container is to have no GPU."""
+"""Values of NVIDIA_VISIBLE_DEVICES with which the NVIDIA container toolkit adds no GPU."""
 SMI_S = 20.0
+"""nvidia-smi may load the driver first, which takes seconds without the persistence daemon."""
 CARDS = "--query-gpu=name,compute_cap,memory.total,memory.free,driver_version"
 OLD_CARDS = CARDS.replace("compute_cap", "uuid")
-"""For drivers that do not tell the compute capability."""
+"""For drivers that cannot report the compute capability."""
 CUDA_OF_DRIVER = re.compile(r"CUDA (?:UMD )?Version\s*:\s*([\d.]+)")
 CUDA_OF_TORCH = re.compile(r"^cuda\b[^=\n]*=\s*['\"]([\d.]+)['\"]", re.MULTILINE)
 TORCH = """
@@ -39,72 +40,87 @@ LIBRARIES = re.compile(r"lib(nvinfer|tensorrt_rtx)\.so")
 MODULES = ("tensorrt", "tensorrt_rtx")
 
 Say = Callable[[str], str]
-"""Gives what Python code prints in a process of its own; RemiError with its last line if it fails."""
+"""Runs Python code in a separate process and returns its output; RemiError with the last line if it fails."""
 
 
 class Card(NamedTuple):
-    """A GPU as its driver tells it. capability: "8.9", "" if untold. total, free: bytes of memory, -1 if untold."""
+    """A GPU as reported by its driver."""
 
     name: str
     capability: str = ""
+    """Compute capability ("8.9"), "" if unknown."""
     total: int = -1
+    """GPU memory, bytes; -1 if unknown."""
     free: int = -1
+    """Free GPU memory, bytes; -1 if unknown."""
 
 
 class Driver(NamedTuple):
-    """version: "550.54.14", "" if it does not tell. cuda: the newest it runs, "12.4". fault: why it does not answer.
-
-    Without a driver nothing is known, not even a fault.
-    """
+    """The NVIDIA driver; all fields are empty if there is none."""
 
     version: str = ""
+    """Driver version ("550.54.14"), "" if unknown."""
     cuda: str = ""
+    """Newest CUDA version that it runs ("12.4")."""
     cards: tuple[Card, ...] = ()
+    """The GPUs in the order of nvidia-smi."""
     fault: str = ""
+    """Why the driver does not answer."""
 
 
 class Torch(NamedTuple):
-    """PyTorch. cuda: what it is built for, "13.0"; "" for the processor only. fault: why it cannot use the GPU that is there."""
+    """The installed PyTorch."""
 
     version: str
+    """PyTorch's version."""
     cuda: str = ""
+    """CUDA version that it is built for ("13.0"), "" for CPU only."""
     fault: str = ""
+    """Why it cannot use the GPU."""
 
 
 class TensorRT(NamedTuple):
-    """One of TensorRT's modules. fault: why it cannot be imported. stub: its packages are there, the libraries are not.
-
-    cuda: the major version that its packages are for, "13"; "" if they do not tell.
-    """
+    """An installed TensorRT: the module `tensorrt` or `tensorrt_rtx`."""
 
     module: str
+    """Import name."""
     version: str
+    """Version of the module, or of its packages if it cannot be imported."""
     fault: str = ""
+    """Why it cannot be imported."""
     stub: bool = False
+    """Its Python packages are installed without the libraries."""
     cuda: str = ""
+    """Major CUDA version of its packages ("13"), "" if unknown."""
 
 
 class Graphics(NamedTuple):
-    """Everything that is known. engine: whose plan is asked for ("poco-trt"), "" for none; then plans are of its models.
-
-    board: the machine has one of NVIDIA's on its bus. container: we are in one. promised: it was meant to have a GPU, or the
-    machine around it has the driver. hidden: what CUDA_VISIBLE_DEVICES says, None if nothing.
-    """
+    """Results of all probes."""
 
     engine: str = ""
+    """The engine to run in TensorRT ("poco-trt"), "" if none was named."""
     board: bool = False
+    """An NVIDIA GPU is on the PCI bus."""
     container: bool = False
+    """This process runs in a container."""
     promised: bool = False
+    """The container should have a GPU: its image requests one, or the host has the driver."""
     hidden: str | None = None
+    """Value of CUDA_VISIBLE_DEVICES, None if it is not set."""
     driver: Driver = Driver()
+    """The NVIDIA driver."""
     torch: Torch | None = None
+    """None if PyTorch is not installed."""
     tensorrt: tuple[TensorRT, ...] = ()
+    """The installed TensorRT modules."""
     torch_tensorrt: str = ""
+    """Version of torch-tensorrt, "" if it is not installed."""
     plans: tuple[PlanKey, ...] = ()
+    """Built plans: of the engine's models, or all if no engine was named."""
 
 
 def look(say: Say, engine: str = "", root: Path = Path("/")) -> Graphics:
-    """Ask everything. root: of the file system."""
+    """Run all probes. root: root of the file system."""
     driver = ask_driver(say)
     return Graphics(
         engine=engine,
@@ -114,54 +130,54 @@ def look(say: Say, engine: str = "", root: Path = Path("/")) -> Graphics:
         hidden=os.environ.get("CUDA_VISIBLE_DEVICES"),
         driver=driver,
         torch=ask_torch(say, bool(driver.cards)),
-        tensorrt=tuple(found for module in MODULES if (found := ask_tensorrt(say, module))),
+        tensorrt=tuple(install for module in MODULES if (install := ask_tensorrt(say, module))),
         torch_tensorrt=version("torch-tensorrt") or "",
         plans=find_plans(engine),
     )
 
 
 def find_plans(engine: str) -> tuple[PlanKey, ...]:
-    """The whole plans of an engine's models, or of all."""
+    """Complete plans of an engine's models, or of all models."""
     models = [file.name for file in choose(engine)[0].weights] if engine else None
     found = [manifest.key for folder in sorted(plans().glob("*")) if (manifest := read_plan(folder))]
     return tuple(key for key in found if models is None or key.model in models)
 
 
 def has_board(root: Path) -> bool:
-    """Whether a GPU of NVIDIA's is on the PCI bus, with a driver or without."""
+    """Whether an NVIDIA GPU is on the PCI bus, with or without a driver."""
     devices = (root / "sys/bus/pci/devices").glob("*")
     return any(_text(device / "vendor") == NVIDIA and _text(device / "class").startswith(DISPLAY) for device in devices)
 
 
 def is_container(root: Path) -> bool:
-    """Whether this is Docker, Podman, Kubernetes or LXC."""
+    """Whether this process runs in Docker, Podman, Kubernetes or LXC."""
     marks = (root / ".dockerenv", root / "run/.containerenv")
     return any(mark.exists() for mark in marks) or bool(CONTAINER.search(_text(root / "proc/1/cgroup")))
 
 
 def is_promised(root: Path) -> bool:
-    """Whether the container's image asks for GPUs, or the kernel, which it shares with the machine, has the driver."""
+    """Whether the image requests GPUs, or the host's kernel (shared with the container) has the driver."""
     return os.environ.get("NVIDIA_VISIBLE_DEVICES", "") not in NO_DEVICES or (root / "proc/driver/nvidia/version").exists()
 
 
 def ask_driver(say: Say) -> Driver:
-    """Ask nvidia-smi; where it is not, as in a container that may only compute, the driver's library."""
+    """Query the driver by nvidia-smi, or by its library where nvidia-smi is absent, as in a container with `compute` only."""
     program = shutil.which("nvidia-smi")
     if not program:
-        return _ask_library(say)
+        return _probe_driver_library(say)
     try:
-        rows, summary = _ask_cards(program), _run(program)
+        rows, summary = _query_gpus(program), _run(program)
     except RemiError as error:
         return Driver(fault=str(error))
     cells = [[cell.strip() for cell in row.split(",")] for row in rows.splitlines() if row.count(",") == CARDS.count(",")]
     if not cells:
-        return Driver(fault=rows.strip().partition("\n")[0] or "nvidia-smi says nothing")
+        return Driver(fault=rows.strip().partition("\n")[0] or "nvidia-smi printed nothing")
     cuda = CUDA_OF_DRIVER.search(summary)
-    return Driver(cells[0][4], cuda[1] if cuda else "", tuple(_card(*row[:4]) for row in cells))
+    return Driver(cells[0][4], cuda[1] if cuda else "", tuple(_parse_gpu(*row[:4]) for row in cells))
 
 
-def _ask_cards(program: str) -> str:
-    """A row of comma-separated values per GPU."""
+def _query_gpus(program: str) -> str:
+    """Query nvidia-smi: a row of comma-separated values per GPU."""
     try:
         return _run(program, CARDS, "--format=csv,noheader,nounits")
     except RemiError as error:
@@ -170,14 +186,14 @@ def _ask_cards(program: str) -> str:
     return _run(program, OLD_CARDS, "--format=csv,noheader,nounits")
 
 
-def _card(name: str, capability: str, total_mib: str, free_mib: str) -> Card:
-    """What a row of nvidia-smi says; it writes "[N/A]" for what it does not know."""
-    known = capability if re.fullmatch(r"\d+\.\d+", capability) else ""
+def _parse_gpu(name: str, capability: str, total_mib: str, free_mib: str) -> Card:
+    """Parse a row of nvidia-smi, which writes "[N/A]" for unknown values."""
+    valid = capability if re.fullmatch(r"\d+\.\d+", capability) else ""
     total, free = (int(mib) * 2**20 if mib.isdecimal() else -1 for mib in (total_mib, free_mib))
-    return Card(name, known, total, free)
+    return Card(name, valid, total, free)
 
 
-def _ask_library(say: Say) -> Driver:
+def _probe_driver_library(say: Say) -> Driver:
     try:
         name, capability, cuda = say(DRIVER).splitlines()
     except (RemiError, ValueError):
@@ -186,58 +202,58 @@ def _ask_library(say: Say) -> Driver:
 
 
 def _run(program: str, *arguments: str) -> str:
-    """What a program prints. Raises RemiError with its first line if it fails."""
+    """Output of a program. Raises RemiError with its first line if it fails."""
     try:
         done = subprocess.run([program, *arguments], capture_output=True, text=True, timeout=SMI_S)
     except subprocess.TimeoutExpired:
-        raise RemiError(f"nvidia-smi gave no answer within {SMI_S:.0f} s") from None
+        raise RemiError(f"nvidia-smi did not answer within {SMI_S:.0f} s") from None
     except OSError as error:
-        raise RemiError(f"nvidia-smi does not start: {error.strerror}") from None
+        raise RemiError(f"nvidia-smi cannot be started: {error.strerror}") from None
     if done.returncode:
-        said = (done.stdout + done.stderr).strip().splitlines()
-        raise RemiError(said[0] if said else f"nvidia-smi ended with exit code {done.returncode}")
+        output = (done.stdout + done.stderr).strip().splitlines()
+        raise RemiError(output[0] if output else f"nvidia-smi ended with exit code {done.returncode}")
     return done.stdout
 
 
 def ask_torch(say: Say, gpu: bool) -> Torch | None:
-    """Read what PyTorch is built for; start it only if that is CUDA and there is a GPU."""
-    found = version("torch")
-    if not found:
+    """Read the CUDA version that PyTorch is built for; initialise CUDA only if there is a GPU."""
+    torch_version = version("torch")
+    if not torch_version:
         return None
     file = importlib.metadata.distribution("torch").locate_file("torch/version.py")
     cuda = CUDA_OF_TORCH.search(_text(Path(str(file))))
     if not (cuda and gpu):
-        return Torch(found, cuda[1] if cuda else "")
+        return Torch(torch_version, cuda[1] if cuda else "")
     try:
-        return Torch(found, cuda[1], say(TORCH))
+        return Torch(torch_version, cuda[1], say(TORCH))
     except RemiError as error:
-        return Torch(found, cuda[1], str(error))
+        return Torch(torch_version, cuda[1], str(error))
 
 
 def ask_tensorrt(say: Say, module: str) -> TensorRT | None:
-    """Import one of TensorRT's modules, if anything of it is installed."""
+    """Import a TensorRT module, if any of its packages is installed."""
     packages = _packages(module)
     if not packages and importlib.util.find_spec(module) is None:
         return None
     cuda = next((number[1] for name in packages if (number := re.search(r"_cu(\d+)", name))), "")
-    known = max((package.version for package in packages.values()), default="")
+    package_version = max((package.version for package in packages.values()), default="")
     try:
         return TensorRT(module, say(f"import {module} as it; it.Builder; print(it.__version__)"), cuda=cuda)
     except RemiError as error:
-        return TensorRT(module, known, str(error), _is_stub(module, packages, str(error)), cuda)
+        return TensorRT(module, package_version, str(error), _is_stub(module, packages, str(error)), cuda)
 
 
 def _packages(module: str) -> dict[str, importlib.metadata.Distribution]:
-    """The installed packages that a module is made of, by their names: itself, for a CUDA, its bindings, its libraries."""
+    """Installed packages of a module by name: the module itself, its CUDA variant, bindings and libraries."""
     wanted = re.compile(rf"{module}(_cu\d+)?(_bindings|_libs)?")
     found = {str(package.metadata["Name"]).replace("-", "_").lower(): package for package in importlib.metadata.distributions()}
     return {name: package for name, package in found.items() if wanted.fullmatch(name)}
 
 
 def _is_stub(module: str, packages: dict[str, importlib.metadata.Distribution], fault: str) -> bool:
-    """Whether what is installed only stands for what NVIDIA's index has.
+    """Whether the installed packages are placeholders without the libraries, which only NVIDIA's index has.
 
-    A package without others beside it comes from NVIDIA's archive, whose libraries are elsewhere.
+    A single package without bindings and libraries comes from NVIDIA's tar archive, whose libraries lie elsewhere.
     """
     if fault.startswith("AttributeError"):
         return True

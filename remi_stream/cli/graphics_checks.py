@@ -1,4 +1,4 @@
-"""From what is known of NVIDIA's things here to what is wrong with them and what to do; None where there is nothing to say."""
+"""Checks of the GPU, its memory and PyTorch, with fixes; None where a check does not apply."""
 
 from __future__ import annotations
 
@@ -6,53 +6,55 @@ from remi_stream.cli.finding import Finding
 from remi_stream.cli.graphics import Card, Graphics
 
 NEEDED_BYTES = 2e9
-"""Free on the GPU: half a gigabyte for CUDA itself, and weights, activations and TensorRT's own for eight people. An estimate."""
+"""Free GPU memory for eight people: 0.5 GB for the CUDA context, plus weights, activations and TensorRT. An estimate."""
 OLDEST_DRIVER = {11: "450", 12: "525", 13: "580"}
-"""The first driver that runs a CUDA; from CUDA 11 on it runs everything of the same major version."""
+"""Oldest driver by major CUDA version; from CUDA 11 on, a driver runs all minor versions (minor version compatibility)."""
 TORCH_INDEX = {12: "https://download.pytorch.org/whl/cu126", 13: "https://download.pytorch.org/whl/cu130"}
 GIVEN = "docker run --gpus all (Podman: --device nvidia.com/gpu=all)"
 NO_GPU, TOO_OLD = "No CUDA GPUs", "too old"
-"""In the words of PyTorch."""
+"""Parts of PyTorch's error messages."""
 
 
-def gpu(known: Graphics) -> Finding:
-    """Look for a GPU that answers."""
-    driver = known.driver
+def gpu(report: Graphics) -> Finding:
+    """Check that a GPU and its driver work."""
+    driver = report.driver
     if driver.cards:
         runs = f"driver {driver.version or 'of unknown version'}" + (f", runs CUDA up to {driver.cuda}" if driver.cuda else "")
         return Finding("ok", f"{', '.join(map(called, driver.cards))}; {runs}")
     if driver.fault:
-        machine = "Restart the machine; if that does not help, install the driver again: sudo ubuntu-drivers install"
-        mend = "Start the container again; if that does not help, restart the machine" if known.container else machine
-        return bad(known, f"the NVIDIA driver does not answer: {driver.fault.rstrip('.')}. {mend}")
-    if known.container and known.board:
-        return bad(known, f"this container was not given the machine's NVIDIA GPU. Start it with: {GIVEN}")
-    if known.container and known.promised:
-        return bad(known, f"this container was not given an NVIDIA GPU. If the machine has one: {GIVEN}{_without(known)}")
-    if known.board:
+        machine = "Restart the machine; if that does not help, reinstall the driver: sudo ubuntu-drivers install"
+        fix = "Start the container again; if that does not help, restart the machine" if report.container else machine
+        return bad(report, f"the NVIDIA driver does not answer: {driver.fault.rstrip('.')}. {fix}")
+    if report.container and report.board:
+        return bad(report, f"this container cannot access the NVIDIA GPU of the machine. Start it with: {GIVEN}")
+    if report.container and report.promised:
+        return bad(report, f"this container has no NVIDIA GPU. If the machine has one: {GIVEN}{_fallback_hint(report)}")
+    if report.board:
         return bad(
-            known,
-            "an NVIDIA GPU without a driver. Install it: sudo ubuntu-drivers install "
+            report,
+            "an NVIDIA GPU without a driver. Install one: sudo ubuntu-drivers install "
             "(or from https://www.nvidia.com/drivers), then restart the machine",
         )
-    if known.engine:
-        return bad(known, f"no NVIDIA GPU here, which {known.engine} is for. Run it elsewhere, or take: {_instead(known)}")
+    if report.engine:
+        return bad(
+            report, f"no NVIDIA GPU, which {report.engine} needs. Run it elsewhere, or use: {_same_network_option(report)}"
+        )
     return Finding("ok", "no NVIDIA GPU; everything works without one")
 
 
-def _without(known: Graphics) -> str:
-    """What a machine without a GPU runs instead of the engine that was asked for."""
-    return f". If it has none, take: {_instead(known)}" if known.engine else ""
+def _fallback_hint(report: Graphics) -> str:
+    """Hint for a machine without a GPU: the same network without TensorRT."""
+    return f". If it has none, use: {_same_network_option(report)}" if report.engine else ""
 
 
-def _instead(known: Graphics) -> str:
-    """The option that takes the same network without TensorRT."""
-    return f"--engine {known.engine.rpartition('-')[0]}"
+def _same_network_option(report: Graphics) -> str:
+    """The option for the same network without TensorRT."""
+    return f"--engine {report.engine.rpartition('-')[0]}"
 
 
-def memory(known: Graphics) -> Finding | None:
-    """Look at the first GPU's memory."""
-    card = known.driver.cards[0] if known.driver.cards else Card("")
+def memory(report: Graphics) -> Finding | None:
+    """Check the free memory of the first GPU."""
+    card = report.driver.cards[0] if report.driver.cards else Card("")
     if card.total < 0 or card.free < 0:
         return None
     text = f"{card.free / 1e9:.1f} of {card.total / 1e9:.1f} GB free"
@@ -60,67 +62,70 @@ def memory(known: Graphics) -> Finding | None:
         return Finding("ok", text)
     needed = f"a network needs about {NEEDED_BYTES / 1e9:.0f} GB"
     if card.total < NEEDED_BYTES:
-        return bad(known, f"{text}; {needed}. Run it elsewhere, or take an engine for the processor: --engine blazepose")
-    return bad(known, f"{text}; {needed}. End other programs that use the GPU; nvidia-smi lists them")
+        return bad(report, f"{text}; {needed}. Run it elsewhere, or use a CPU engine: --engine blazepose")
+    return bad(report, f"{text}; {needed}. Stop other programs that use the GPU; nvidia-smi lists them")
 
 
-def torch(known: Graphics) -> Finding | None:
-    """Look whether PyTorch can use the GPU."""
-    found, driver = known.torch, known.driver
-    here = bool(driver.cards or driver.fault or known.board or known.promised)
-    if not found:
-        absent = f"not installed; plans use its memory. Install it: {_torch_for(driver.cuda)}"
-        return bad(known, absent) if here and known.engine else None
-    if not found.cuda:
-        unfit = f"{found.version} is for the processor only. Install one for CUDA: {_torch_for(driver.cuda)}"
-        return bad(known, unfit) if here else None
-    text = f"{found.version} for CUDA {found.cuda}"
-    if TOO_OLD in found.fault or 0 < major(driver.cuda) < major(found.cuda):
-        return bad(known, f"{text}, but {too_old(known, found.cuda)}{_other_torch(known)}")
-    if NO_GPU in found.fault and known.hidden is not None:
-        return bad(known, f"{text} sees no GPU: CUDA_VISIBLE_DEVICES is {known.hidden!r}. Unset it: unset CUDA_VISIBLE_DEVICES")
-    if found.fault:
-        return bad(known, f"{text} cannot use the GPU: {found.fault.rstrip('.')}. Install it again: {_torch_for(found.cuda)}")
+def torch(report: Graphics) -> Finding | None:
+    """Check that PyTorch can use the GPU."""
+    installed, driver = report.torch, report.driver
+    expected = bool(driver.cards or driver.fault or report.board or report.promised)
+    if not installed:
+        missing = f"not installed; TensorRT plans need it for GPU memory. Install it: {_torch_install_command(driver.cuda)}"
+        return bad(report, missing) if expected and report.engine else None
+    if not installed.cuda:
+        cpu_only = f"{installed.version} is for CPU only. Install one for CUDA: {_torch_install_command(driver.cuda)}"
+        return bad(report, cpu_only) if expected else None
+    text = f"{installed.version} for CUDA {installed.cuda}"
+    if TOO_OLD in installed.fault or 0 < major(driver.cuda) < major(installed.cuda):
+        return bad(report, f"{text}, but {too_old(report, installed.cuda)}{_torch_alternative(report)}")
+    if NO_GPU in installed.fault and report.hidden is not None:
+        return bad(report, f"{text} sees no GPU: CUDA_VISIBLE_DEVICES is {report.hidden!r}. Unset it: unset CUDA_VISIBLE_DEVICES")
+    if installed.fault:
+        return bad(
+            report,
+            f"{text} cannot use the GPU: {installed.fault.rstrip('.')}. Reinstall it: {_torch_install_command(installed.cuda)}",
+        )
     return Finding("ok", text)
 
 
-def bad(known: Graphics, text: str) -> Finding:
-    """A fault for who asked for an engine that needs the GPU; a hint for everybody else."""
-    return Finding("fail" if known.engine else "warn", text)
+def bad(report: Graphics, text: str) -> Finding:
+    """A failure if an engine that needs the GPU was named, else a warning."""
+    return Finding("fail" if report.engine else "warn", text)
 
 
-def too_old(known: Graphics, cuda: str) -> str:
-    """What a driver is too old for."""
-    driver = known.driver
+def too_old(report: Graphics, cuda: str) -> str:
+    """Message about a driver that is too old for a CUDA version, with the oldest one that works."""
+    driver = report.driver
     limit = f"runs CUDA up to {driver.cuda}" if driver.cuda else "is too old"
     oldest = OLDEST_DRIVER.get(major(cuda))
-    newer = f"driver {oldest} or newer" if oldest else "a newer driver"
-    where = " on the machine around this container" if known.container else ""
-    return f"{f'driver {driver.version}'.strip()} {limit}. Install {newer}{where}: sudo ubuntu-drivers install"
+    wanted = f"driver {oldest} or newer" if oldest else "a newer driver"
+    where = " on the machine around this container" if report.container else ""
+    return f"{f'driver {driver.version}'.strip()} {limit}. Install {wanted}{where}: sudo ubuntu-drivers install"
 
 
-def _other_torch(known: Graphics) -> str:
-    """What else would do: a PyTorch that the driver runs, which in a container is another image."""
-    cuda = known.driver.cuda
+def _torch_alternative(report: Graphics) -> str:
+    """Alternative to a new driver: a PyTorch for the driver's CUDA; in a container, an image for that CUDA."""
+    cuda = report.driver.cuda
     if major(cuda) not in TORCH_INDEX:
         return ""
-    if known.container:
-        return f", or build the image for CUDA {major(cuda)}: docs/containers.md says with which --build-arg"
-    return f", or a PyTorch for CUDA {major(cuda)}: {_torch_for(cuda)}"
+    if report.container:
+        return f", or build the image for CUDA {major(cuda)}: see docs/containers.md for the --build-arg"
+    return f", or a PyTorch for CUDA {major(cuda)}: {_torch_install_command(cuda)}"
 
 
-def _torch_for(cuda: str) -> str:
-    """How to get a PyTorch that a driver of this CUDA runs; the newest one for a driver that is too old for all."""
+def _torch_install_command(cuda: str) -> str:
+    """Command that installs PyTorch for a driver's CUDA; the newest one if the driver is too old for all."""
     index = TORCH_INDEX.get(major(cuda)) or TORCH_INDEX[max(TORCH_INDEX)]
     return f"pip install --force-reinstall torch --index-url {index}"
 
 
 def called(card: Card) -> str:
-    """A GPU for people."""
+    """Name and compute capability of a GPU."""
     return f"{card.name} (compute capability {card.capability})" if card.capability else card.name
 
 
 def major(version: str) -> int:
-    """12 of "12.4"; 0 if nothing is known."""
+    """Major version: 12 of "12.4"; 0 if unknown."""
     number = version.partition(".")[0]
     return int(number) if number.isdecimal() else 0

@@ -1,6 +1,7 @@
-"""`python -m remi_stream.cli.healthy`, for a container: is the daemon well? A command that works through files has none.
+"""Health check of a container: `python -m remi_stream.cli.healthy`.
 
-It asks each daemon of this user that runs here for /healthz. One without metrics is well while its relay answers.
+Requests /healthz of each running daemon of this user. A daemon without metrics is healthy while its relay answers. No daemon,
+as with offline commands, is healthy.
 """
 
 from __future__ import annotations
@@ -15,24 +16,25 @@ from remi_stream.folder import running
 from remi_stream.link import ask_control
 
 PATIENCE_S = 3.0
+"""Shorter than the timeout of HEALTHCHECK."""
 
 
 def main() -> int:
-    """Say how each daemon is; 0 if none is ill."""
+    """Print the health of each daemon; 0 if all are healthy."""
     try:
         found = {name: health(name) for name in running()}
-    except RemiError as error:  # no folder for a daemon to be in
+    except RemiError as error:  # there is no run folder, so no daemon either
         print(error)
         return DONE
-    for name, (_, words) in found.items():
-        print(f"{name}: {words}")
+    for name, (_, text) in found.items():
+        print(f"{name}: {text}")
     if not found:
-        print("no daemon runs here")
-    return DONE if all(well for well, _ in found.values()) else CRASHED
+        print("no running daemon")
+    return DONE if all(healthy for healthy, _ in found.values()) else CRASHED
 
 
 def health(name: str) -> tuple[bool, str]:
-    """Whether the daemon of this name is well, and what it says."""
+    """Whether the daemon is healthy, and the text of its answer."""
     try:
         with urllib.request.urlopen(f"http://127.0.0.1:{port(name, METRICS)}/healthz", timeout=PATIENCE_S) as answer:
             return True, answer.read().decode().strip()
@@ -43,7 +45,7 @@ def health(name: str) -> tuple[bool, str]:
 
 
 def answers(control: int) -> bool:
-    """Whether the relay answers a question; that its port is open says nothing, for a process that hangs has it open, too."""
+    """Whether the relay answers a request; an open port is not enough, because a hung process keeps it open."""
     try:
         ask_control(control, {"ask": "status"}, timeout_s=PATIENCE_S)
     except RemiError:

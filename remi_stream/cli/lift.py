@@ -1,4 +1,4 @@
-"""`remi-stream lift`: joints in space from files of 2D key points."""
+"""`remi-stream lift`: lifts 2D key points from files to 3D joints."""
 
 from __future__ import annotations
 
@@ -21,59 +21,59 @@ from remi_stream.pose.lift import Run, in_pieces, lift_clip, normalise
 from remi_stream.pose.videopose3d import CAUSAL, MANIFEST, SYMMETRIC, WINDOW
 
 LONGEST_PIECE = 1024
-"""Frames that PyTorch lifts at once."""
+"""Frames that PyTorch lifts at once; limits the memory for long clips."""
 
 
 def lift(
     file: Annotated[Path, typer.Argument(help="VideoPose3D's or a recorded .npz, or alphapose-results.json.", metavar="FILE")],
-    out: Annotated[Path, typer.Option(help="Folder for what is written.", metavar="DIR")],
-    size: Annotated[str, typer.Option(help="Size of the pictures, where the file does not tell.", metavar="WxH")] = "",
-    causal: Annotated[bool, typer.Option("--causal", help="Look at no later frames, as live.")] = False,
-    no_flip: Annotated[bool, typer.Option("--no-flip", help="Do not lift the mirrored clip too: twice as fast.")] = False,
-    runtime: Annotated[str, typer.Option(help="What the network runs in: openvino, torch or onnx.")] = "openvino",
-    threads: Annotated[int | None, typer.Option(help="Threads of the network.", min=1)] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Write over files that are there.")] = False,
+    out: Annotated[Path, typer.Option(help="Output folder.", metavar="DIR")],
+    size: Annotated[str, typer.Option(help="Image size, if the file does not contain it.", metavar="WxH")] = "",
+    causal: Annotated[bool, typer.Option("--causal", help="Use no future frames, as live.")] = False,
+    no_flip: Annotated[bool, typer.Option("--no-flip", help="Do not average with the mirrored clip: twice as fast.")] = False,
+    runtime: Annotated[str, typer.Option(help="Runtime: openvino, torch or onnx.")] = "openvino",
+    threads: Annotated[int | None, typer.Option(help="Number of CPU threads.", min=1)] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")] = False,
 ) -> int:
-    """Lift 2D key points to 3D joints with VideoPose3D: NAME.npy as it exports them, and NAME.npz with names."""
+    """Lift 2D key points to 3D joints with VideoPose3D; writes NAME.npy (VideoPose3D's layout), NAME.npz (with joint names)."""
     manifest = find_manifest(MANIFEST, "lifter")
     if runtime not in manifest.runtimes:
         raise unknown("runtime", runtime, manifest.runtimes)
     clips = sized(file, read_clips(file), size)
     stems = [out / name for name in file_names([clip.name for clip in clips])]
     refuse_loss(stems, overwrite)
-    run, words = open_network(manifest, CAUSAL if causal else SYMMETRIC, runtime, threads)
+    run, description = open_network(manifest, CAUSAL if causal else SYMMETRIC, runtime, threads)
     make_folder(out)
     field = WINDOW + 1 - run(np.zeros((1, WINDOW, 17, 2), np.float32)).shape[1]
-    print(words)
+    print(description)
     for clip, stem in zip(clips, stems):
-        begun = time.monotonic()
-        with progress(clip) as tell:
-            joints = lift_one(run, clip, tell, field, causal, not no_flip, WINDOW if runtime != "torch" else LONGEST_PIECE)
-        written = videopose3d.write(joints, clip, stem, words if no_flip else f"{words}, mean with the mirrored clip")
-        print(f"{clip.name}: {len(joints)} frames in {time.monotonic() - begun:.1f} s -> {written[0]}, {written[1].name}")
+        started_at = time.monotonic()
+        with progress(clip) as advance:
+            joints = lift_one(run, clip, advance, field, causal, not no_flip, WINDOW if runtime != "torch" else LONGEST_PIECE)
+        written = videopose3d.write(joints, clip, stem, description if no_flip else f"{description}, mean with the mirrored clip")
+        print(f"{clip.name}: {len(joints)} frames in {time.monotonic() - started_at:.1f} s -> {written[0]}, {written[1].name}")
     return DONE
 
 
 def read_clips(path: Path) -> list[Clip]:
-    """The clips of a file."""
+    """Read the clips of 2D key points in a file. Raises UsageError for an unknown suffix."""
     if path.suffix == ".json":
         return alphapose_clips.read_clips(path)
     if path.suffix == ".npz":
         return videopose3d.read(path)
-    raise UsageError(f"{path} ends in '{path.suffix}'; what can be lifted ends in .npz or .json.")
+    raise UsageError(f"{path} ends in '{path.suffix}'; supported: .npz and .json.")
 
 
 def sized(path: Path, clips: list[Clip], size: str) -> list[Clip]:
-    """The clips, each with the size of its pictures: the one that was given, or what is known. Raises UsageError."""
+    """Set the image size of each clip: from --size, the file, or its recording. Raises UsageError if it is unknown."""
     given = parse_size(size) if size else recorded_size(path)
     clips = [clip._replace(size=given if size else clip.size or given) for clip in clips]
     if unsized := [clip.name for clip in clips if not clip.size]:
-        raise UsageError(f"{path} does not tell how large the pictures of {unsized[0]} are. Give it: --size 1920x1080")
+        raise UsageError(f"{path} does not contain the image size of {unsized[0]}. Give it: --size 1920x1080")
     return clips
 
 
 def parse_size(text: str) -> tuple[int, int]:
-    """Width and height, px."""
+    """Parse "1920x1080" into width and height, px. Raises UsageError."""
     found = re.fullmatch(r"([1-9]\d{0,4})x([1-9]\d{0,4})", text.lower())
     if not found:
         raise UsageError(f"--size is '{text}'; it must be width x height in pixels, like 1920x1080.")
@@ -81,7 +81,7 @@ def parse_size(text: str) -> tuple[int, int]:
 
 
 def recorded_size(path: Path) -> tuple[int, int] | None:
-    """The size that the recording has which a track lies in, if it lies in one."""
+    """Frame size of the recording that contains a track file; None if there is none or several sizes."""
     from remi_stream.sinks.recording.index import INDEX, read_index
 
     sizes = {epoch.size for epoch in read_index(path.parent).epochs} if path.with_name(INDEX).is_file() else set()
@@ -89,24 +89,24 @@ def recorded_size(path: Path) -> tuple[int, int] | None:
 
 
 def file_names(names: list[str]) -> list[str]:
-    """What the clips' files are called: without folders and endings, each name once."""
-    found: list[str] = []
+    """Unique file stems of clips: without folders, suffixes and unsafe letters; duplicates get "-2", "-3"."""
+    stems: list[str] = []
     for name in names:
         stem = re.sub(r"[^\w.-]+", "_", re.sub(r"\.\w{2,4}$", "", re.split(r"[/\\]", name)[-1])).lstrip(".") or "clip"
-        same = sum(other == stem or re.fullmatch(rf"{re.escape(stem)}-\d+", other) is not None for other in found)
-        found.append(f"{stem}-{same + 1}" if stem in found else stem)
-    return found
+        same = sum(other == stem or re.fullmatch(rf"{re.escape(stem)}-\d+", other) is not None for other in stems)
+        stems.append(f"{stem}-{same + 1}" if stem in stems else stem)
+    return stems
 
 
 def refuse_loss(stems: list[Path], overwrite: bool) -> None:
-    """Raise UsageError if something is there that would be written over."""
-    there = [path for stem in stems for path in videopose3d.paths(stem) if path.exists()]
-    if there and not overwrite:
-        raise UsageError(f"{there[0]} is there already. Give --overwrite to write over it, or another --out.")
+    """Raise UsageError if an output file exists and --overwrite is not given."""
+    existing = [path for stem in stems for path in videopose3d.paths(stem) if path.exists()]
+    if existing and not overwrite:
+        raise UsageError(f"{existing[0]} already exists. Give --overwrite to replace it, or another --out.")
 
 
 def make_folder(out: Path) -> None:
-    """Make the folder for what is written."""
+    """Create the output folder. Raises UsageError."""
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -114,10 +114,7 @@ def make_folder(out: Path) -> None:
 
 
 def open_network(manifest: Manifest, name: str, runtime: str, threads: int | None) -> tuple[Run, str]:
-    """The network as a function of clips, and what it is in words. Its weights must be here; they are converted once.
-
-    It runs in f32, since nobody waits for it.
-    """
+    """Load the lifting network as a function of key points, with a description; converts its weights once. Raises RemiError."""
     from remi_stream.convert.artefact import make_artefacts
     from remi_stream.models.licence import licence_notice
     from remi_stream.models.store import model_file
@@ -129,13 +126,17 @@ def open_network(manifest: Manifest, name: str, runtime: str, threads: int | Non
         print(notice)
     if runtime != "torch":
         make_artefacts([file], tell=print)
+    # f32, because offline accuracy matters more than speed.
     settings = manifest.runtimes[runtime] | ({"threads": threads} if threads else {})
     network = load_weights(file, runtime, **settings | ({"precision": "f32"} if runtime == "openvino" else {}))
     return lambda keypoints: network.run({"keypoints": keypoints})["joints"], f"{name} in {network.name}"
 
 
 def lift_one(run: Run, clip: Clip, tell: Callable[[int], object], field: int, causal: bool, flip: bool, piece: int) -> np.ndarray:
-    """Joints (F, 17, 3) float32, m, camera axes, around the hip. field, piece: frames that an output sees, and that are run."""
+    """Lift a clip to joints (F, 17, 3) float32, m, camera axes, relative to the hip.
+
+    field: receptive field of the network, frames. piece: frames per inference.
+    """
     assert clip.size
     frames = min(piece, max(WINDOW, len(clip.keypoints_px) + field - 1))
     keypoints = normalise(clip.keypoints_px, clip.size)
@@ -144,7 +145,7 @@ def lift_one(run: Run, clip: Clip, tell: Callable[[int], object], field: int, ca
 
 @contextmanager
 def progress(clip: Clip) -> Iterator[Callable[[int], object]]:
-    """A bar, while somebody looks."""
+    """Progress bar of a clip on a terminal."""
     from rich.console import Console
     from rich.progress import Progress
 

@@ -1,4 +1,4 @@
-"""`webcam`, `rtsp` and `remi`: one live source, in the foreground, until it is stopped."""
+"""`remi-stream webcam`, `rtsp` and `remi`: run a pipeline with one live source in the foreground."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from remi_stream.log import start_log
 log = logging.getLogger("remi_stream")
 
 OF_PICTURES = ("engine", "detector", "max_people", "subject", "threads", "record_video")
-"""Options that mean nothing where no pictures are."""
+"""Options that do not apply to a source without images."""
 
 
 def camera_options(
-    mirror: Annotated[bool, typer.Option("--mirror", help="Mirror the picture.")] = False,
-    rotate: Annotated[int, typer.Option(help="Turn the picture clockwise: 0, 90, 180 or 270 degrees.")] = 0,
+    mirror: Annotated[bool, typer.Option("--mirror", help="Mirror the image.")] = False,
+    rotate: Annotated[int, typer.Option(help="Rotate the image clockwise: 0, 90, 180 or 270 degrees.")] = 0,
     focal: Focal = None,
     calibration: Annotated[str | None, typer.Option(help="OpenCV calibration file of the camera.", metavar="FILE")] = None,
-    max_fps: Annotated[float | None, typer.Option(help="Take no more pictures a second than this.", min=0.1)] = None,
-    give_up_after: Annotated[float | None, typer.Option(help="End after so many seconds without a picture.", min=1)] = None,
+    max_fps: Annotated[float | None, typer.Option(help="Maximum frame rate.", min=0.1)] = None,
+    give_up_after: Annotated[float | None, typer.Option(help="Stop after this many seconds without a frame.", min=1)] = None,
 ) -> None:
-    """What every live camera takes."""
+    """Options of every live camera."""
 
 
 with_camera_options = with_options(camera_options, into="camera")
@@ -39,13 +39,13 @@ with_camera_options = with_options(camera_options, into="camera")
 def webcam(
     options: dict[str, Any],
     camera: dict[str, Any],
-    device: Annotated[str, typer.Argument(help="Number or path; `remi-stream cameras` lists them.")] = "0",
-    size: Annotated[str | None, typer.Option(help="Picture size to ask for.", metavar="WIDTHxHEIGHT")] = None,
-    fps: Annotated[float | None, typer.Option(help="Pictures a second to ask for.", min=1)] = None,
+    device: Annotated[str, typer.Argument(help="Number or path; `remi-stream cameras` lists cameras.")] = "0",
+    size: Annotated[str | None, typer.Option(help="Frame size to request.", metavar="WIDTHxHEIGHT")] = None,
+    fps: Annotated[float | None, typer.Option(help="Frame rate to request.", min=1)] = None,
 ) -> int:
-    """Use a camera at this machine."""
+    """Run a pipeline with a camera of this machine."""
     own = {"name": "webcam", "source": _device_path(device), "size": _size(size), "fps": fps}
-    return start(options, {**own, **_in_config(camera)})
+    return start(options, {**own, **_camera_config(camera)})
 
 
 @with_pipeline_options
@@ -54,28 +54,30 @@ def rtsp(
     url: Annotated[str, typer.Argument(help="rtsp://HOST/PATH; user and password: see docs/cameras.md.")],
     options: dict[str, Any],
     camera: dict[str, Any],
-    transport: Annotated[str, typer.Option(help="How pictures travel: tcp or udp.")] = "tcp",
+    transport: Annotated[str, typer.Option(help="Transport protocol: tcp or udp.")] = "tcp",
 ) -> int:
-    """Use a network camera (RTSP)."""
+    """Run a pipeline with a network camera (RTSP)."""
     check_url(url)
     if has_password(url):
         start_log("remi", "json" if options["log_format"] is LogFormat.json else "text")
-        log.warning("everybody on this machine can read a password in a command line; set %s and %s instead", USER, PASSWORD)
-    return start(options, {"name": "rtsp", "source": url, "transport": transport, **_in_config(camera)})
+        log.warning("every user of this machine can read a password in a command line; set %s and %s instead", USER, PASSWORD)
+    return start(options, {"name": "rtsp", "source": url, "transport": transport, **_camera_config(camera)})
 
 
 @with_options(pipeline_options, into="options", without=OF_PICTURES)
 def remi(
     options: dict[str, Any],
-    listen: Annotated[str, typer.Option(help="Where REMI's pose program sends.", metavar="HOST:PORT")] = f"127.0.0.1:{PORT}",
+    listen: Annotated[
+        str, typer.Option(help="Address that REMI's pose program sends to.", metavar="HOST:PORT")
+    ] = f"127.0.0.1:{PORT}",
 ) -> int:
-    """Take bodies from REMI's pose program, in the place of its relay."""
+    """Receive bodies from REMI's pose program, in place of REMI's relay."""
     address_of(listen)
     return start(options, {"name": "remi", "source": f"remi:{listen}"})
 
 
-def _in_config(camera: dict[str, Any]) -> dict[str, Any]:
-    """Give a camera's options by their names in the configuration."""
+def _camera_config(camera: dict[str, Any]) -> dict[str, Any]:
+    """Camera options under their names in the configuration."""
     names = {"focal": "focal_px", "give_up_after": "give_up_after_s"}
     return {names.get(key, key): value for key, value in camera.items()}
 

@@ -1,4 +1,4 @@
-"""What `doctor` looks at: this machine and this installation. Each method may be faked in a test."""
+"""What `doctor` checks: facts about this machine and the installation."""
 
 from __future__ import annotations
 
@@ -22,40 +22,42 @@ from remi_stream.models.store import verify
 from remi_stream.resources import home
 
 ASK_S = 0.5
+"""The daemon is on this machine and answers within milliseconds."""
 IMPORT_S = 60.0
+"""Limit for a library that hangs while it is imported; a first import from a cold disk is slow."""
 
 
 class Machine:
-    """The real one."""
+    """This machine; tests replace single methods."""
 
     def python(self) -> tuple[int, int]:
-        """The interpreter's version."""
+        """Version of the Python interpreter."""
         return sys.version_info[:2]
 
     def requirements(self) -> list[str]:
-        """What remi-stream needs, as "numpy>=1.26", without the extras."""
+        """Required packages ("numpy>=1.26"), without extras."""
         needed = importlib.metadata.requires("remi-stream") or []
         return [requirement for requirement in needed if ";" not in requirement]
 
     def version(self, package: str) -> str | None:
-        """The installed version of a package."""
+        """Installed version of a package."""
         try:
             return importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:
             return None
 
     def cores(self) -> int:
-        """The processors that this process may use."""
+        """Number of CPUs that this process may use."""
         return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
     def cpu_flags(self) -> set[str]:
-        """What the processor can do, in Linux' words; empty where it is not told."""
+        """CPU flags as in /proc/cpuinfo; empty if there is none."""
         info = Path("/proc/cpuinfo")
         lines = info.read_text().splitlines() if info.exists() else []
         return next((set(line.split(":")[1].split()) for line in lines if line.startswith("flags")), set())
 
     def say(self, code: str) -> str:
-        """What this code prints in a process of its own: a broken library may crash it. Raises RemiError with its last line."""
+        """Output of Python code in a separate process, which a broken library may crash. Raises RemiError with its last line."""
         try:
             done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=IMPORT_S)
         except subprocess.TimeoutExpired:
@@ -65,14 +67,14 @@ class Machine:
         return done.stdout.strip()
 
     def load(self, modules: list[str]) -> dict[str, str]:
-        """Why each module cannot be imported, "" for one that can: all in one process, each in its own only if that fails."""
+        """Import error of each module, "" if it loads; one process for all, and one for each only if that fails."""
         try:
             self.say(f"import {', '.join(modules)}")
         except RemiError:
-            return {module: self._fault(module) for module in modules}
+            return {module: self._import_error(module) for module in modules}
         return dict.fromkeys(modules, "")
 
-    def _fault(self, module: str) -> str:
+    def _import_error(self, module: str) -> str:
         try:
             self.say(f"import {module}")
         except RemiError as error:
@@ -80,15 +82,15 @@ class Machine:
         return ""
 
     def graphics(self, engine: str) -> Graphics:
-        """What there is of NVIDIA's; engine: whose plan is asked for, "" for none."""
+        """Results of the NVIDIA probes; engine: engine to run in TensorRT, "" for none."""
         return look(self.say, engine)
 
     def cameras(self) -> list[Device]:
-        """The devices that can capture, and those that cannot be asked."""
+        """Capture devices, and devices that cannot be queried."""
         return devices()
 
     def group_of(self, path: str) -> str:
-        """The group whose members may use a device."""
+        """Name of the group that owns a device file."""
         number = os.stat(path).st_gid
         try:
             return grp.getgrgid(number).gr_name
@@ -96,11 +98,11 @@ class Machine:
             return str(number)
 
     def models(self) -> dict[str, str]:
-        """What is wrong with each known file of weights: nothing, "missing" or "damaged"."""
+        """Fault of each known model file: "", "missing" or "damaged"."""
         return verify()
 
     def port_is_free(self, number: int) -> bool:
-        """Whether a daemon could bind it."""
+        """Whether a daemon could bind this port."""
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
@@ -110,18 +112,18 @@ class Machine:
         return True
 
     def daemon(self, name: str) -> dict[str, Any] | None:
-        """What the daemon of this name answers; None when there is none."""
+        """Status of the running daemon of this name; None if there is none."""
         try:
             return ask_control(port(name, CONTROL), {"ask": "status"}, ASK_S)
         except RemiError:
             return None
 
     def make_run_folder(self) -> str:
-        """Make a folder for sockets as a daemon does, and remove it; RemiError when that is not possible."""
+        """Create and remove a run folder, as a daemon does. Raises RemiError."""
         with run_folder(f"doctor-{os.getpid()}") as folder:
             return str(folder.parent)
 
     def free_bytes(self) -> tuple[Path, int]:
-        """The user's folder, and the room that is left there."""
-        there = next(folder for folder in (home(), *home().parents) if folder.exists())
-        return home(), shutil.disk_usage(there).free
+        """The folder of remi-stream's files, and the free bytes there."""
+        existing = next(folder for folder in (home(), *home().parents) if folder.exists())
+        return home(), shutil.disk_usage(existing).free

@@ -1,4 +1,4 @@
-"""`remi-stream measure`: a row of measurements of a running pipeline."""
+"""`remi-stream measure`: measures a running pipeline and writes rows of CSV files."""
 
 from __future__ import annotations
 
@@ -31,18 +31,18 @@ NARROWEST = 120
 
 
 def measure(
-    condition: Annotated[str, typer.Option(help="What is going on: Optimal, 'Low Light', or words of your own.")] = "Optimal",
-    seconds: Annotated[float, typer.Option(help="How long to measure.", min=1, max=60)] = 5.0,
-    camera: Annotated[str | None, typer.Option(help="Which camera, if there are several.")] = None,
+    condition: Annotated[str, typer.Option(help="Condition: Optimal, 'Low Light', or your own text.")] = "Optimal",
+    seconds: Annotated[float, typer.Option(help="Duration of the measurement.", min=1, max=60)] = 5.0,
+    camera: Annotated[str | None, typer.Option(help="Camera, if there are several.")] = None,
     csv: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Add a row with REMI's columns; and ours to FILE-honest.csv.")
+        Path | None, typer.Option(metavar="FILE", help="Append a row with REMI's columns; ours to FILE-honest.csv.")
     ] = None,
     filter_csv: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Add a row with the columns of REMI's relay: what its filter does.")
+        Path | None, typer.Option(metavar="FILE", help="Append a row with the filter columns of REMI's relay.")
     ] = None,
     name: Annotated[str, typer.Option(help="Name of the daemon to measure.")] = "default",
 ) -> int:
-    """Measure a running pipeline for some seconds: REMI's numbers, and honest ones."""
+    """Measure a running pipeline: REMI's quantities, and corrected ones of our own."""
     condition = checked(condition)
     files = files_of(csv, filter_csv)
     for kind, path in files.items():
@@ -55,7 +55,7 @@ def measure(
         first = _first(bus, camera)
         engine = status.get("engines", {}).get(camera, first.engine)
         meters = Meters({camera: engine}, ask, seconds)
-        frames = _listen(bus, meters, first, seconds)
+        frames = _feed_meters(bus, meters, first, seconds)
     sheets = meters.measure(camera, condition, time.monotonic())
     print(f"{camera}, {engine}: {frames} frames in {seconds:g} s, condition {condition}")
     for sheet in sheets:
@@ -66,18 +66,18 @@ def measure(
 
 
 def files_of(csv: Path | None, filter_csv: Path | None) -> dict[Kind, Path]:
-    """Which file gets which row."""
+    """The CSV file of each kind of row."""
     files = {POSE: csv, MOTION: csv.with_name(f"{csv.stem}-honest{csv.suffix}")} if csv else {}
     return {**files, **({FILTER: filter_csv} if filter_csv else {})}
 
 
 def chosen(camera: str | None, status: dict[str, Any]) -> str:
-    """The camera to measure. Raises UsageError if several could be meant, or this one is not there."""
+    """The camera to measure. Raises UsageError if it is ambiguous or unknown."""
     cameras = status["cameras"]
     if not cameras:
-        raise RemiError(f"The pipeline '{status['name']}' has no camera yet. Look at remi-stream status --name {status['name']}")
+        raise RemiError(f"The pipeline '{status['name']}' has no camera yet. See: remi-stream status --name {status['name']}")
     if camera is None and len(cameras) > 1:
-        raise UsageError(f"There are several cameras; name one with --camera: {', '.join(sorted(cameras))}")
+        raise UsageError(f"There are several cameras; choose one with --camera: {', '.join(sorted(cameras))}")
     camera = camera or next(iter(cameras))
     if camera not in cameras:
         raise unknown("camera", camera, cameras)
@@ -85,17 +85,17 @@ def chosen(camera: str | None, status: dict[str, Any]) -> str:
 
 
 def written(sheets: list[Sheet], files: dict[Kind, Path]) -> Iterator[Path]:
-    """Write the rows that somebody wants; give the paths."""
+    """Append the requested rows; yield the paths."""
     recorded_at = datetime.now()
-    found = {sheet.kind: sheet for sheet in sheets}
+    by_kind = {sheet.kind: sheet for sheet in sheets}
     for kind, path in files.items():
-        if kind not in found:
-            raise RemiError(f"The relay has measured no filter, so nothing is added to {path}.")
-        yield found[kind].append_to(path, recorded_at)
+        if kind not in by_kind:
+            raise RemiError(f"The relay has measured no filter, so no row is added to {path}.")
+        yield by_kind[kind].append_to(path, recorded_at)
 
 
-def _listen(bus: Subscriber, meters: Meters, first: Bodies, seconds: float) -> int:
-    """Give the first bodies and those of so many seconds to the meters; the first are what the second are compared with."""
+def _feed_meters(bus: Subscriber, meters: Meters, first: Bodies, seconds: float) -> int:
+    """Feed the bodies of the given time to the meters, after `first`, which the second ones are compared with."""
     now = time.monotonic()
     meters.take(first, now)
     frames, end = 0, now + seconds
@@ -116,12 +116,12 @@ def _first(bus: Subscriber, camera: str) -> Bodies:
     give_up_at = time.monotonic() + FIRST_WITHIN_S
     while (bodies := _next(bus, camera, PATIENCE_S)) is None:
         if time.monotonic() > give_up_at:
-            raise RemiError(f"No bodies of camera '{camera}' within {FIRST_WITHIN_S:g} s. Look at remi-stream status")
+            raise RemiError(f"No bodies of camera '{camera}' within {FIRST_WITHIN_S:g} s. See: remi-stream status")
     return bodies
 
 
 def _next(bus: Subscriber, camera: str, timeout_s: float) -> Bodies | None:
-    """The next bodies of this camera; topics are prefixes, so "front" hears "front-door" too."""
+    """The next bodies of this camera; ZeroMQ topics are prefixes, so "front" also receives "front-door"."""
     item = bus.read(max(0.0, timeout_s))
     return item[1] if item is not None and item[1].camera == camera else None
 
@@ -133,7 +133,7 @@ def _progress() -> Progress:
 
 
 def _print(sheet: Sheet) -> None:
-    """Print a row for people: what it is called, how much, and what it means."""
+    """Print a row as a table: name, value, unit and meaning of each quantity."""
     table = Table(box=None, pad_edge=False, header_style="bold", title_justify="left", title_style="bold cyan")
     table.title = f"\n{sheet.kind.name}" + (f": {sheet.names[-1]}" if sheet.kind is FILTER else "")
     table.add_column("", min_width=27)

@@ -1,4 +1,4 @@
-"""`remi-stream models`: the weights that the networks need."""
+"""`remi-stream models`: manages the model store, the weights of the networks."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from remi_stream.models.manifest import ModelFile, list_manifests
 from remi_stream.models.record import read_record
 from remi_stream.resources import home
 
-app = typer.Typer(help="Pull, import and check the weights that the networks need.")
+app = typer.Typer(help="Pull, import and verify model weights.")
 NARROWEST = 100
-Name = Annotated[str, typer.Argument(help="A model; `remi-stream models` lists them.", metavar="NAME")]
+Name = Annotated[str, typer.Argument(help="Model name; `remi-stream models` lists them.", metavar="NAME")]
 
 
 @app.callback(invoke_without_command=True)
 def default(context: typer.Context) -> None:
-    """List them when nothing else is asked for."""
+    """List the models if no subcommand is given."""
     if context.invoked_subcommand is None:
         list_models()
 
 
 @app.command("list")
 def list_models() -> int:
-    """List the known models: whether each is there, its size and licence, and where to get what is missing."""
+    """List all models with their state, size and licence, and where to get missing ones."""
     faults = {name: store.fault(file) for name, file in known_files().items()}
     table = Table("model", "state", "MB", "licence", box=None, header_style="bold")
     table.columns[2].justify = "right"
@@ -50,7 +50,7 @@ def list_models() -> int:
 
 @app.command()
 def show(name: Name) -> int:
-    """Show all that is known of one model."""
+    """Show the details of a model."""
     file = known_file(name)
     record = read_record(store.place(file))
     facts = {
@@ -73,21 +73,21 @@ def show(name: Name) -> int:
 
 @app.command()
 def pull(
-    names: Annotated[list[str] | None, typer.Argument(help="Which ones; all that can be pulled if none is named.")] = None,
+    names: Annotated[list[str] | None, typer.Argument(help="Model names (default: all that can be pulled).")] = None,
 ) -> int:
-    """Pull models that are missing or damaged, and check them."""
+    """Download missing or damaged models and verify them."""
     files = [known_file(name) for name in names] if names else [file for file in known_files().values() if file.wheel]
     pulled = store.pull(files, print)
-    print(f"{len(pulled)} pulled, {len(files) - len(pulled)} were there already; all are whole.")
+    print(f"{len(pulled)} pulled, {len(files) - len(pulled)} already present; all are intact.")
     return DONE
 
 
 @app.command("import")
 def import_file(
-    file: Annotated[Path, typer.Argument(help="A published checkpoint, SMPL's pickle, ...; or a wheel with models.")],
-    name: Annotated[str, typer.Option("--as", help="What it is, where the content leaves that open.", metavar="NAME")] = "",
+    file: Annotated[Path, typer.Argument(help="Published checkpoint, SMPL pickle, ..., or a wheel with models.")],
+    name: Annotated[str, typer.Option("--as", help="Name of the model, if the content is ambiguous.", metavar="NAME")] = "",
 ) -> int:
-    """Take a file that you bring: what it is, is seen from its content; it is checked, and its hash recorded."""
+    """Import a downloaded model file: identify it by its content, check it, and record its SHA-256."""
     if is_wheel(file):
         for known in store.import_wheel(file):
             print(f"{known.name}: {store.place(known)}")
@@ -95,54 +95,54 @@ def import_file(
     known, record, others = take(file, name)
     print(f"{file.name} is {known.name}: {store.place(known)} ({record.bytes / 1e6:.1f} MB, SHA-256 {record.sha256})")
     if others and not name:
-        print(f"Its content fits {', '.join(others)} too; if it is that: --as {others[0]}")
+        print(f"Its content also fits {', '.join(others)}; to import it as that: --as {others[0]}")
     print(f"Licence: {known.licence}; {known.source}")
     if is_non_commercial(known.licence):
-        print("It may not be used commercially.")
+        print("Non-commercial use only.")
     return DONE
 
 
 @app.command()
 def verify() -> int:
-    """Compare every model that is here with its SHA-256; the exit code is 3 if one is damaged, or missing and can be pulled."""
+    """Verify the SHA-256 of every model; exit code 3 if one is damaged, or missing although it can be pulled."""
     faults = store.verify()
     for name, fault in sorted(faults.items()):
-        print(f"{name}: {fault or 'whole'}")
+        print(f"{name}: {fault or 'intact'}")
     return NOT_STARTED if any(faults.values()) else DONE
 
 
 @app.command()
 def remove(name: Name) -> int:
-    """Remove a model from the store, and what was converted from it."""
+    """Remove a model and its converted files from the store."""
     from remi_stream.convert import artefact
 
     file = known_file(name)
     if file.network and store.fault(file) != "missing":
         artefact.remove(file)
-    print(f"{name}: {'removed' if store.remove(file) else 'was not there'}")
+    print(f"{name}: {'removed' if store.remove(file) else 'not present'}")
     return DONE
 
 
 def megabytes(file: ModelFile) -> str:
-    """The size of a file that is here, else of one that is pinned."""
+    """Size of a model file in MB: the actual one, else the one in the manifest."""
     path = store.place(file)
     size = path.stat().st_size if path.is_file() else file.bytes
     return f"{size / 1e6:.1f}" if size else ""
 
 
 def sources(files: Iterable[ModelFile]) -> list[str]:
-    """The lines that tell where to get these files: first what can be pulled, then what the user brings."""
+    """Lines that list where to get these files: first those to pull, then those to import by hand."""
     pulled: dict[str, list[str]] = {}
-    brought: dict[str, list[str]] = {}
+    imported: dict[str, list[str]] = {}
     for file in files:
-        (pulled if file.wheel else brought).setdefault(file.wheel or file.source or "no known place", []).append(
+        (pulled if file.wheel else imported).setdefault(file.wheel or file.source or "no known place", []).append(
             file.published or file.file
         )
     lines = []
-    for kind, what in ((pulled, "Missing, fetched on first use, or by remi-stream models pull:"), (brought, BRING)):
-        lines += ["", what] if kind else []
-        lines += [line for source, names in kind.items() for line in (f"  {source}", f"    {'  '.join(names)}")]
+    for group, heading in ((pulled, "Missing; pulled on first use, or by: remi-stream models pull"), (imported, BRING)):
+        lines += ["", heading] if group else []
+        lines += [line for source, names in group.items() for line in (f"  {source}", f"    {'  '.join(names)}")]
     return lines
 
 
-BRING = "Missing, yours to bring; get it there, then: remi-stream models import FILE"
+BRING = "Missing; download from the source, then: remi-stream models import FILE"

@@ -1,4 +1,4 @@
-"""`remi-stream morph`: pictures on the way from one mesh to another, and what differs between them."""
+"""`remi-stream morph`: interpolates between two meshes, draws the frames and writes statistics of the differences."""
 
 from __future__ import annotations
 
@@ -28,21 +28,25 @@ Tell = Callable[[], object]
 
 
 def morph(
-    a: Annotated[str | None, typer.Argument(help="A mesh, or somebody recorded: RECORDING[:TRACK[:FRAME]].", metavar="A")] = None,
-    b: Annotated[str | None, typer.Argument(help="Another one of the same topology.", metavar="B")] = None,
-    batch: Annotated[
-        Path | None, typer.Option(help="Instead of A and B: every pair of a folder's meshes.", metavar="DIR")
+    a: Annotated[
+        str | None, typer.Argument(help="Mesh file, or a recorded person: RECORDING[:TRACK[:FRAME]].", metavar="A")
     ] = None,
-    out: Annotated[Path, typer.Option(help="A folder A_to_B for each pair is made in it.", metavar="DIR")] = Path("morph"),
-    frames: Annotated[int, typer.Option(help="Pictures on the way, with both ends.", min=2, max=100_000)] = 41,
-    size: Annotated[str, typer.Option(help="Of a picture, px.", metavar="WxH")] = "720x720",
-    up: Annotated[str, typer.Option(help="Which axis of the meshes is up: y or z.")] = "y",
-    minimal: Annotated[bool, typer.Option("--minimal", help="Pictures only: no film, meshes, tables.")] = False,
-    gpu: Annotated[bool, typer.Option("--gpu/--cpu", help="What draws.")] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")] = False,
-    log_level: Annotated[str, typer.Option(help="Of session.log: debug, info, warning or error.")] = "info",
+    b: Annotated[str | None, typer.Argument(help="Second mesh, of the same topology.", metavar="B")] = None,
+    batch: Annotated[
+        Path | None, typer.Option(help="Instead of A and B: every pair of meshes of a folder.", metavar="DIR")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Output folder; each pair gets a folder A_to_B in it.", metavar="DIR")] = Path(
+        "morph"
+    ),
+    frames: Annotated[int, typer.Option(help="Number of frames, including both ends.", min=2, max=100_000)] = 41,
+    size: Annotated[str, typer.Option(help="Frame size, px.", metavar="WxH")] = "720x720",
+    up: Annotated[str, typer.Option(help="Up axis of the meshes: y or z.")] = "y",
+    minimal: Annotated[bool, typer.Option("--minimal", help="Write frames only: no video, meshes, tables.")] = False,
+    gpu: Annotated[bool, typer.Option("--gpu/--cpu", help="Draw on the GPU or the CPU.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")] = False,
+    log_level: Annotated[str, typer.Option(help="Level of session.log: debug, info, warning or error.")] = "info",
 ) -> int:
-    """Morph a mesh into another one: frames, film, meshes, heat maps of what moves, tables."""
+    """Morph one mesh into another: frames, video, meshes, heat maps of the displacement, tables."""
     from remi_stream.morph.batch import meshes_of, pairs
     from remi_stream.morph.drawing import Look
     from remi_stream.morph.view import AXES
@@ -54,11 +58,11 @@ def morph(
         raise unknown("--log-level", log_level, LEVELS)
     ends = [text for text in (a, b) if text is not None]
     if len(ends) != (0 if batch else 2):
-        raise UsageError("A morph needs two meshes, A and B, or a folder of them: --batch DIR")
+        raise UsageError("Give two meshes, A and B, or a folder of meshes: --batch DIR")
     wanted = pairs(meshes_of(batch)) if batch else []
     refuse_loss([out / pair.folder for pair in wanted], overwrite)
     with session(out, LEVELS[log_level]):
-        log.info("began: %s", " ".join(sys.argv[1:]))
+        log.info("started: %s", " ".join(sys.argv[1:]))
         look = look._replace(gpu=open_gpu() if gpu else None)
         return many(wanted, out, look, minimal) if batch else one(ends[0], ends[1], out, look, minimal, overwrite)
 
@@ -71,30 +75,30 @@ def one(a: str, b: str, out: Path, look: Look, minimal: bool, overwrite: bool) -
     ends = read_end(a), read_end(b)
     folder = out / folder_name(called(ends[0]), called(ends[1]))
     refuse_loss([folder], overwrite)
-    with bar(look.frames) as tell:
-        work(*ends, folder, look, minimal, tell)
+    with bar(look.frames) as advance:
+        work(*ends, folder, look, minimal, advance)
     return DONE
 
 
 def many(wanted: Sequence[Names], out: Path, look: Look, minimal: bool) -> int:
-    """Morph every pair that can be; tell of the others at the end."""
+    """Morph all pairs; report those that fail at the end."""
     from remi_stream.morph.files import read_mesh
     from remi_stream.morph.table import cells
 
-    bad = unreadable(sorted({path for pair in wanted for path in (pair.a, pair.b)}))
-    good = [pair for pair in wanted if pair.a not in bad and pair.b not in bad]
-    failed, rows = list(bad.values()), list[dict[str, "Cell"]]()
-    with bar(look.frames * len(good)) as tell:
-        for pair in good:
+    broken = unreadable(sorted({path for pair in wanted for path in (pair.a, pair.b)}))
+    readable = [pair for pair in wanted if pair.a not in broken and pair.b not in broken]
+    failed, rows = list(broken.values()), list[dict[str, "Cell"]]()
+    with bar(look.frames * len(readable)) as advance:
+        for pair in readable:
             try:
-                rows.append(work(read_mesh(pair.a), read_mesh(pair.b), out / pair.folder, look, minimal, tell))
-            except RemiError as why:
-                failed.append(why)
+                rows.append(work(read_mesh(pair.a), read_mesh(pair.b), out / pair.folder, look, minimal, advance))
+            except RemiError as error:
+                failed.append(error)
     if rows and not minimal:
         write(out / "statistics.csv", cells(rows))
     print(f"{len(rows)} of {len(wanted)} pairs -> {out}")
     for error in failed:
-        log.error("left out: %s", error)
+        log.error("skipped: %s", error)
     return NOT_STARTED if failed else DONE
 
 
@@ -103,52 +107,53 @@ def write(path: Path, data: bytes) -> None:
     try:
         path.write_bytes(data)
     except OSError as error:
-        raise RemiError(f"{path} cannot be written: {error.strerror}. Give another --out, or make room") from None
+        raise RemiError(f"{path} cannot be written: {error.strerror}. Give another --out, or free some space") from None
 
 
 def unreadable(paths: Sequence[Path]) -> dict[Path, RemiError]:
-    """Which meshes cannot be read, and why."""
+    """Errors of the meshes that cannot be read, by path."""
     from remi_stream.morph.files import read_mesh
 
-    bad = {}
+    errors = {}
     for path in paths:
         try:
             read_mesh(path)
         except RemiError as error:
-            bad[path] = error
-    return bad
+            errors[path] = error
+    return errors
 
 
 def work(a: End, b: End, folder: Path, look: Look, minimal: bool, tell: Tell) -> dict[str, Cell]:
-    """Morph a pair into a folder, and say so; give its statistics. Raises RemiError."""
+    """Morph a pair into a folder, print a summary and return the statistics. Raises RemiError."""
     from remi_stream.morph.pair import pair_of
     from remi_stream.morph.work import write_whole
 
-    begun_at = time.monotonic()
+    started_at = time.monotonic()
     pair = pair_of(a, b)
     row = write_whole(pair, folder, look, minimal, tell)
-    words = f"moves by {pair.lengths.mean():.4g} on average, {pair.lengths.max():.4g} at most"
-    told = f"{pair.a.name} to {pair.b.name}: {look.frames} frames in {time.monotonic() - begun_at:.1f} s, {words} -> {folder}"
-    log.info("%s", told)
-    print(told, flush=True)
+    displacement = f"moves by {pair.lengths.mean():.4g} on average, {pair.lengths.max():.4g} at most"
+    took_s = time.monotonic() - started_at
+    summary = f"{pair.a.name} to {pair.b.name}: {look.frames} frames in {took_s:.1f} s, {displacement} -> {folder}"
+    log.info("%s", summary)
+    print(summary, flush=True)
     return row
 
 
 def open_gpu() -> object | None:
-    """OpenGL on a GPU; None, told in a line, where there is none."""
+    """OpenGL context on a GPU; None, with a warning, if there is none."""
     from remi_stream.morph import gpu_painter
 
     try:
         context = gpu_painter.open_gpu()
     except RemiError as error:
-        log.warning("%s. The CPU draws", error)
+        log.warning("%s. Drawing on the CPU", error)
         return None
     log.info("drawn by %s", context.info["GL_RENDERER"])
     return context
 
 
 def parse_size(text: str) -> tuple[int, int]:
-    """Width and height, px. Raises UsageError."""
+    """Parse "720x720" into width and height, px. Raises UsageError."""
     parts = text.lower().split("x")
     if len(parts) != 2 or not all(part.isascii() and part.isdigit() and SMALLEST_PX <= int(part) <= LARGEST_PX for part in parts):
         raise UsageError(f"--size is '{text}'; it must be WIDTHxHEIGHT, {SMALLEST_PX} to {LARGEST_PX} px, like 720x720")
@@ -156,15 +161,15 @@ def parse_size(text: str) -> tuple[int, int]:
 
 
 def refuse_loss(folders: Sequence[Path], overwrite: bool) -> None:
-    """Raise UsageError if something is there that would be written over."""
-    there = [folder for folder in folders if folder.exists()]
-    if there and not overwrite:
-        raise UsageError(f"{there[0]} is there already. Give --overwrite to replace it, or another --out")
+    """Raise UsageError if an output folder exists and --overwrite is not given."""
+    existing = [folder for folder in folders if folder.exists()]
+    if existing and not overwrite:
+        raise UsageError(f"{existing[0]} already exists. Give --overwrite to replace it, or another --out")
 
 
 @contextmanager
 def session(out: Path, level: int) -> Iterator[None]:
-    """Write what happens into session.log, after what happened earlier; warnings also to stderr."""
+    """Append the log to session.log; warnings also go to stderr."""
     from remi_stream.log import Line, Through
 
     try:
@@ -173,15 +178,15 @@ def session(out: Path, level: int) -> Iterator[None]:
     except OSError as error:
         from remi_stream.mounts import why_unwritable
 
-        why = why_unwritable(out, error, "Give another --out")
-        raise UsageError(f"--out {out} cannot be a folder: {why}") from None
+        reason = why_unwritable(out, error, "Give another --out")
+        raise UsageError(f"--out {out} cannot be a folder: {reason}") from None
     handlers: list[logging.Handler] = [log_file, Through(say)]
-    for handler, least in zip(handlers, (level, max(level, logging.WARNING))):
-        handler.setLevel(least)
+    for handler, minimum in zip(handlers, (level, max(level, logging.WARNING))):
+        handler.setLevel(minimum)
         handler.setFormatter(Line("morph", "text"))
         handler.addFilter(Once())
         log.addHandler(handler)
-    log.propagate = False
+    log.propagate = False  # the root handler would print every line again
     log.setLevel(level)
     try:
         yield
@@ -197,27 +202,27 @@ def session(out: Path, level: int) -> Iterator[None]:
 
 
 def say(line: str) -> None:
-    """Say a line on stderr, above a bar if there is one."""
+    """Print a line to stderr; Rich keeps it above a progress bar."""
     print(line, file=sys.stderr)
 
 
 class Once(logging.Filter):
-    """Lets a warning through once: a mesh of a batch is read for each of its pairs."""
+    """Log filter that drops repeated warnings: in a batch, a mesh is read again for each of its pairs."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._told: set[str] = set()
+        self._logged: set[str] = set()
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Whether to tell."""
-        told = record.levelno == logging.WARNING and record.getMessage() in self._told
-        self._told.add(record.getMessage())
-        return not told
+        """False for a warning that was logged before."""
+        repeated = record.levelno == logging.WARNING and record.getMessage() in self._logged
+        self._logged.add(record.getMessage())
+        return not repeated
 
 
 @contextmanager
 def bar(frames: int) -> Iterator[Tell]:
-    """A bar on a terminal, nothing elsewhere."""
+    """Progress bar on a terminal."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 

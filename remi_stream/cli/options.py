@@ -1,4 +1,4 @@
-"""Options that several commands take, written once."""
+"""Command-line options that several commands share."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import typer
 
 
 class LogFormat(str, enum.Enum):
-    """How progress is told."""
+    """Format of log lines."""
 
     auto = "auto"
     text = "text"
@@ -21,21 +21,21 @@ class LogFormat(str, enum.Enum):
 
 
 class Viewer(str, enum.Enum):
-    """Which viewer is started."""
+    """Viewer to start."""
 
     web = "web"
     none = "none"
 
 
 class Boxes(str, enum.Enum):
-    """Where people's boxes come from."""
+    """Source of the bounding boxes."""
 
     tracked = "tracked"
     truth = "truth"
 
 
 class Subject(str, enum.Enum):
-    """Who is followed of more people than may be."""
+    """Subject selection: who is tracked of more than --max-people."""
 
     largest = "largest"
     nearest = "nearest"
@@ -43,13 +43,13 @@ class Subject(str, enum.Enum):
 
 Engine = Annotated[str, typer.Option(help="Pose engine; `remi-stream engines` lists them.")]
 Detector = Annotated[str, typer.Option(help="Person detector.")]
-Threads = Annotated[int | None, typer.Option(help="Threads of the pose engine (default: as its manifest says).", min=1)]
-Duration = Annotated[float | None, typer.Option(help="Stop after so many seconds.", min=0.1)]
-Record = Annotated[str | None, typer.Option(help="Record into a new folder in this one.", metavar="DIR")]
-RecordVideo = Annotated[bool, typer.Option("--record-video", help="Record the preview pictures too.")]
-Display = Annotated[bool, typer.Option("--display", help="Open a window with the picture and the bodies.")]
-RemiRelay = Annotated[str | None, typer.Option("--remi-relay", help="Feed this REMI relay too.", metavar="HOST:PORT")]
-FILTER = typer.Option(help="What smooths people; `remi-stream control filters` lists them.", metavar="NAME")
+Threads = Annotated[int | None, typer.Option(help="CPU threads of the pose engine (default: from its manifest).", min=1)]
+Duration = Annotated[float | None, typer.Option(help="Stop after this many seconds.", min=0.1)]
+Record = Annotated[str | None, typer.Option(help="Record into a new folder in DIR.", metavar="DIR")]
+RecordVideo = Annotated[bool, typer.Option("--record-video", help="Also record the preview images.")]
+Display = Annotated[bool, typer.Option("--display", help="Open a window with the video and the bodies.")]
+RemiRelay = Annotated[str | None, typer.Option("--remi-relay", help="Also send bodies to this REMI relay.", metavar="HOST:PORT")]
+FILTER = typer.Option(help="Filter that smooths people over time; `remi-stream control filters` lists filters.", metavar="NAME")
 Log = Annotated[LogFormat, typer.Option("--log-format", help="auto: a status line in a terminal, text otherwise.")]
 
 
@@ -57,38 +57,39 @@ def pipeline_options(
     engine: Engine = "blazepose",
     detector: Detector = "blazepose",
     filter: Annotated[str, FILTER] = "one_euro",
-    max_people: Annotated[int, typer.Option(help="How many people are followed at most.", min=1, max=32)] = 4,
-    subject: Annotated[Subject, typer.Option(help="Who is followed if there are more people.")] = Subject.largest,
-    frames: Annotated[int | None, typer.Option(help="Stop after so many frames.", min=1)] = None,
+    max_people: Annotated[int, typer.Option(help="Maximum number of tracked people.", min=1, max=32)] = 4,
+    subject: Annotated[Subject, typer.Option(help="Who is tracked if there are more people.")] = Subject.largest,
+    frames: Annotated[int | None, typer.Option(help="Stop after this many frames.", min=1)] = None,
     duration: Duration = None,
-    name: Annotated[str, typer.Option(help="Name of this daemon; another name uses other ports.")] = "default",
+    name: Annotated[str, typer.Option(help="Name of the daemon; each name has its own ports.")] = "default",
     threads: Threads = None,
     metrics: Annotated[bool, typer.Option("--metrics/--no-metrics", help="Serve Prometheus metrics.")] = True,
     metrics_bind: Annotated[
-        str | None, typer.Option(help="Serve metrics and health on this address, to everybody who reaches it.", metavar="ADDRESS")
+        str | None,
+        typer.Option(help="Serve metrics and health checks on this address, open to anyone who can reach it.", metavar="ADDRESS"),
     ] = None,
     viewer: Annotated[Viewer, typer.Option(help="Viewer to start; its link is printed.")] = Viewer.web,
-    bind: Annotated[str | None, typer.Option(help="Let others look, who have the link: listen on this address.")] = None,
+    bind: Annotated[str | None, typer.Option(help="Address the viewer listens on, for others who have its link.")] = None,
     record: Record = None,
     record_video: RecordVideo = False,
     display: Display = False,
     remi_relay: RemiRelay = None,
     log_format: Log = LogFormat.auto,
 ) -> None:
-    """What every pipeline takes."""
+    """Options of every live pipeline."""
 
 
 def with_options(
     template: Callable[..., None], into: str, without: tuple[str, ...] = (), panels: Mapping[str, str] | None = None
 ) -> Callable[[Callable[..., int]], Callable[..., int]]:
-    """Give a command the template's options, without some; it gets them as one map, its parameter `into`.
+    """Decorator that adds the options of a template function to a command, which gets them as the mapping `into`.
 
-    panels: the heading in the command's help, by an option's name, of those that have another one than "Options".
+    without: options to leave out. panels: help panel by option name, for options outside the panel "Options".
     """
 
     def decorate(command: Callable[..., int]) -> Callable[..., int]:
         own = [each for each in _parameters(command) if each.name != into]
-        shared = [_under((panels or {}).get(each.name), each) for each in _parameters(template) if each.name not in without]
+        shared = [_in_panel((panels or {}).get(each.name), each) for each in _parameters(template) if each.name not in without]
 
         @functools.wraps(command)
         def wrapped(**given: Any) -> int:
@@ -97,19 +98,19 @@ def with_options(
 
         wrapped.__signature__ = inspect.Signature(own + shared, return_annotation=int)  # type: ignore[attr-defined]
         wrapped.__annotations__ = {each.name: each.annotation for each in own + shared}
-        del wrapped.__wrapped__
+        del wrapped.__wrapped__  # inspect.signature, and with it Typer, would follow it to the command's own parameters
         return wrapped
 
     return decorate
 
 
-def _under(heading: str | None, option: inspect.Parameter) -> inspect.Parameter:
-    """The option, under a heading of the command's help."""
-    if heading is None:
+def _in_panel(panel: str | None, option: inspect.Parameter) -> inspect.Parameter:
+    """The option, moved to a panel of the command's help."""
+    if panel is None:
         return option
     kind, info = get_args(option.annotation)
-    info = copy.copy(info)
-    info.rich_help_panel = heading
+    info = copy.copy(info)  # the annotation is shared by all commands
+    info.rich_help_panel = panel
     return option.replace(annotation=Annotated[kind, info])
 
 

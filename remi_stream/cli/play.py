@@ -1,4 +1,4 @@
-"""`demo` and `run`: a pipeline in the foreground, until it ends or is stopped."""
+"""`remi-stream demo` and `run`: run a pipeline in the foreground."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from remi_stream.log import start_log
 from remi_stream.messages import Health
 from remi_stream.sample import FOCAL_PX, sample_clip
 
-Focal = Annotated[float | None, typer.Option(help="Focal length in px (default: the picture's diagonal).", min=1)]
+Focal = Annotated[float | None, typer.Option(help="Focal length, px (default: the image diagonal).", min=1)]
 
 with_pipeline_options = with_options(pipeline_options, into="options")
 
@@ -39,11 +39,9 @@ with_pipeline_options = with_options(pipeline_options, into="options")
 @with_pipeline_options
 def demo(
     options: dict[str, Any],
-    boxes: Annotated[
-        Boxes, typer.Option(help="truth: take people's boxes from the clip's truth; nobody is followed.")
-    ] = Boxes.tracked,
+    boxes: Annotated[Boxes, typer.Option(help="truth: use the clip's ground-truth boxes, without tracking.")] = Boxes.tracked,
 ) -> int:
-    """Play the sample clip as a live camera, over and over."""
+    """Run a pipeline on the sample clip, played as a live camera in a loop."""
     options["boxes"] = boxes
     camera = {"name": "sample", "source": str(sample_clip()), "loop": True, "focal_px": FOCAL_PX}
     return start(options, camera)
@@ -52,7 +50,7 @@ def demo(
 def run(
     pipeline: Annotated[Path, typer.Argument(help="Pipeline file (YAML).")],
     duration: Duration = None,
-    name: Annotated[str | None, typer.Option(help="Name of this daemon, instead of the file's.")] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the daemon (default: from the file).")] = None,
     record: Record = None,
     record_video: RecordVideo = False,
     display: Display = False,
@@ -60,25 +58,31 @@ def run(
     remi_relay: RemiRelay = None,
     log_format: Log = LogFormat.auto,
 ) -> int:
-    """Run a pipeline file: its cameras, engine and detector."""
+    """Run the pipeline described by a file: its cameras, engine and detector."""
     values = configuration.read(pipeline)
-    given = {"duration_s": duration, "name": name, "record": record, "record_video": record_video, "display": display}
-    given |= {"remi_relay": remi_relay, "filter": filter}
-    if filter:
+    overrides = {"duration_s": duration, "name": name, "record": record, "record_video": record_video, "display": display}
+    overrides |= {"remi_relay": remi_relay, "filter": filter}
+    if filter:  # the options in the file belong to the file's filter
         values.pop("filter_options", None)
-    return play(configuration.check({**values, **{key: value for key, value in given.items() if value}}), log_format)
+    return play(configuration.check({**values, **{key: value for key, value in overrides.items() if value}}), log_format)
 
 
 def start(options: dict[str, Any], camera: dict[str, Any]) -> int:
-    """Make the configuration of a command's options and its camera, and run it."""
+    """Build the configuration of a command's options and camera, and run the pipeline."""
     values = {key: value.value if isinstance(value, enum.Enum) else value for key, value in options.items()}
     log_format, frames = options["log_format"], values.pop("frames")
     values["duration_s"] = values.pop("duration")
     return play(configuration.check({**values, "log_format": "text", "cameras": [{**camera, "frames": frames}]}), log_format)
 
 
+def camera_name(file: Path) -> str:
+    """Camera name of a file: its stem, with letters that a name may not have replaced."""
+    kept = "".join(letter if letter.isascii() and (letter.isalnum() or letter in "_.-") else "-" for letter in file.stem)
+    return kept[:40] or "video"
+
+
 def play(config: Config, log_format: LogFormat = LogFormat.auto) -> int:
-    """Run a pipeline in the foreground and give the exit code."""
+    """Run a pipeline in the foreground; return the exit code."""
     import msgspec
 
     from remi_stream.cli.ready import make_ready
@@ -93,13 +97,15 @@ def play(config: Config, log_format: LogFormat = LogFormat.auto) -> int:
     manager = ServiceManager()
     start_log("remi", style)
     make_ready(config)
-    fancy = log_format is LogFormat.auto and sys.stderr.isatty()
-    with run_folder(config.name) as folder, StatusLine(config, style, fancy) as line:
-        teller = LinkTeller(folder if config.viewer == "web" else None, line.log if fancy else partial(print, flush=True))
+    live_line = log_format is LogFormat.auto and sys.stderr.isatty()
+    with run_folder(config.name) as folder, StatusLine(config, style, live_line) as line:
+        link_printer = LinkTeller(
+            folder if config.viewer == "web" else None, line.log if live_line else partial(print, flush=True)
+        )
 
         def tick(stages: list[Health]) -> None:
             line.tick(stages)
-            teller.tick()
+            link_printer.tick()
             manager.tick(stages, supervisor.at_work, supervisor.stopping, time.monotonic())
 
         supervisor = Supervisor(config, folder, on_log=line.log, on_tick=tick)

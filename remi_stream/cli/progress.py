@@ -1,4 +1,4 @@
-"""How far a film is worked through: a bar on a terminal, nothing elsewhere."""
+"""Progress bars of offline commands, shown on a terminal only."""
 
 from __future__ import annotations
 
@@ -17,10 +17,11 @@ if TYPE_CHECKING:
     from remi_stream.offline.footage import Footage
 
 EVERY_S = 0.1
+"""Between two updates: drawing the bar for every frame would cost more than reading it."""
 
 
 class Bar:
-    """Frames, frames a second, people in the newest frame, time left."""
+    """Progress of a video: frames, frames per second, people in the latest frame, time left."""
 
     def __init__(self) -> None:
         console = Console(stderr=True)
@@ -44,22 +45,22 @@ class Bar:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._bar.stop()
 
-    def begin(self, film: Footage) -> Callable[[Bodies], None]:
-        """A new film; what is given takes each of its frames."""
+    def begin(self, footage: Footage) -> Callable[[Bodies], None]:
+        """Start a new bar; returns the function to call with the bodies of each frame."""
         for task in self._bar.task_ids:
             self._bar.remove_task(task)
-        task, begun_at = self._bar.add_task(film.name, total=film.total or None, fps=0.0, people=0), time.monotonic()
-        frames, told_at = 0, 0.0
+        task, started_at = self._bar.add_task(footage.name, total=footage.total or None, fps=0.0, people=0), time.monotonic()
+        frames, updated_at = 0, 0.0
 
-        def tell(bodies: Bodies) -> None:
-            nonlocal frames, told_at
+        def update(bodies: Bodies) -> None:
+            nonlocal frames, updated_at
             frames += 1
             now = time.monotonic()
-            if now - told_at > EVERY_S:
-                told_at = now
-                self._bar.update(task, completed=frames, fps=frames / (now - begun_at), people=len(bodies.people))
+            if now - updated_at > EVERY_S:
+                updated_at = now
+                self._bar.update(task, completed=frames, fps=frames / (now - started_at), people=len(bodies.people))
 
-        return tell
+        return update
 
     def print(self, text: str, out: bool = False) -> None:
         """Print a line above the bar, to stderr or to stdout."""
@@ -71,9 +72,9 @@ class Bar:
 
 @contextlib.contextmanager
 def counting(what: str) -> Iterator[Callable[[int, int], None]]:
-    """A bar on a terminal for what is counted: what is given takes how many are done, of how many."""
+    """Progress bar of a count; yields the function to call with (done, total)."""
     console = Console(stderr=True)
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task(what, total=None)
-        yield lambda done, of: bar.update(task, completed=done, total=of)
+        yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -1,4 +1,4 @@
-"""What must be there before a pipeline starts: known engines, a known detector and filter, and their weights."""
+"""Preparation of a pipeline: checks the engines, detector, filter and sources, and pulls or converts weights."""
 
 from __future__ import annotations
 
@@ -10,26 +10,29 @@ from remi_stream.errors import UsageError
 from remi_stream.models.manifest import Manifest, ModelFile, find_manifest
 
 NO_ONNX = ("torch", "tensorrt")
-"""Runtimes that run the checkpoint, or a plan of it."""
+"""Runtimes that need no ONNX file: they run the checkpoint or a plan."""
 
 log = logging.getLogger("remi_stream")
 
 
 class Needs(NamedTuple):
-    """engines: in the runtime that each is to run in. finding: the detector's files. posing: all others, and what they run in."""
+    """Engines and weights that a pipeline loads."""
 
     engines: list[tuple[Manifest, str]]
+    """Manifest and runtime of each camera's engine."""
     finding: list[ModelFile]
+    """Weights of the detector."""
     posing: list[tuple[ModelFile, str]]
+    """Weights of engines, lifters and the filter, with their runtime."""
 
     @property
     def files(self) -> list[ModelFile]:
-        """Every file of weights that must be here, once."""
+        """All required weights, without duplicates."""
         return list({file.name: file for file in [*self.finding, *(file for file, _ in self.posing)]}.values())
 
 
 def needs_of(config: Config) -> Needs:
-    """What a pipeline is to run, and with which weights, whether they are here or not. Raises UsageError."""
+    """Engines and weights of a configuration, present or not. Raises UsageError."""
     from remi_stream.detect.detector import find_detector
     from remi_stream.filters.choice import choose
     from remi_stream.filters.filter import files_of
@@ -43,7 +46,7 @@ def needs_of(config: Config) -> Needs:
 
 
 def make_ready(config: Config) -> None:
-    """Check the names and addresses, and fetch what may be fetched on first use. Raises UsageError or RemiError."""
+    """Check names and addresses, pull missing weights and convert them to ONNX. Raises UsageError or RemiError."""
     from remi_stream.capture.source import check_source
     from remi_stream.convert.artefact import make_artefacts
     from remi_stream.models.licence import licence_notice
@@ -62,21 +65,21 @@ def make_ready(config: Config) -> None:
 
 
 def choose_engines(config: Config) -> list[tuple[Manifest, str]]:
-    """The manifest and the runtime of each camera's engine. One process runs them all: not torch beside OpenVINO."""
+    """Manifest and runtime of each camera's engine; raises UsageError for torch and OpenVINO in the same process."""
     from remi_stream.pose.engine import choose
 
     chosen = {camera: choose(name, config.options_of(name)) for camera, name in config.engines.items()}
-    who = {runtime: f"{camera!r} ({config.engines[camera]})" for camera, (_, runtime) in chosen.items()}
-    if {"torch", "openvino"} <= who.keys():
+    user = {runtime: f"{camera!r} ({config.engines[camera]})" for camera, (_, runtime) in chosen.items()}
+    if {"torch", "openvino"} <= user.keys():
         raise UsageError(
-            f"Cameras {who['torch']} and {who['openvino']} want torch and OpenVINO in one process, which slows down both. "
-            "Take engines of one runtime, or give one camera a daemon of its own: remi-stream run OTHER.yaml --name other"
+            f"Cameras {user['torch']} and {user['openvino']} would run torch and OpenVINO in one process, which slows down both. "
+            "Use engines of one runtime, or run one camera in a daemon of its own: remi-stream run OTHER.yaml --name other"
         )
     return list(chosen.values())
 
 
 def require_gpus(engines: list[tuple[Manifest, str]]) -> None:
-    """Raise RemiError if an engine is to run in TensorRT where there is no GPU."""
+    """Raise RemiError if an engine needs TensorRT and there is no GPU."""
     for manifest, runtime in engines:
         if runtime == "tensorrt":
             from remi_stream.runtimes.fastest import require_gpu
@@ -85,14 +88,14 @@ def require_gpus(engines: list[tuple[Manifest, str]]) -> None:
 
 
 def choose_lifters(config: Config) -> list[tuple[ModelFile, str]]:
-    """What lifts the key points of engines, and in which runtime: where it is here, or must be because it was asked for."""
+    """Weights and runtime of the lifters: used if present, required if the configuration asks for lifting."""
     from remi_stream.pose.engine import choose
     from remi_stream.pose.videopose3d import MANIFEST, lifts_in, live_weights
 
-    here, found = live_weights(), []
+    present, lifters = live_weights(), []
     for name in dict.fromkeys(config.engines.values()):
         manifest, runtime = choose(name, config.options_of(name))
-        asked = config.options_of(name).get("lift", 0)
-        if {**manifest.options, **config.options_of(name)}.get("lift", 0) and (here or asked):
-            found.append((here or find_manifest(MANIFEST, "lifter").weights[0], lifts_in(runtime)))
-    return found
+        requested = config.options_of(name).get("lift", 0)
+        if {**manifest.options, **config.options_of(name)}.get("lift", 0) and (present or requested):
+            lifters.append((present or find_manifest(MANIFEST, "lifter").weights[0], lifts_in(runtime)))
+    return lifters

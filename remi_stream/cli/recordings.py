@@ -1,4 +1,4 @@
-"""`remi-stream recordings`: what is in a folder of recordings."""
+"""`remi-stream recordings`: lists recordings and recovers unfinished ones."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ NARROWEST = 100
 
 
 def recordings(
-    folder: Annotated[Path, typer.Argument(help="What was given to --record.", metavar="DIR")],
-    recover: Annotated[bool, typer.Option("--recover", help="Finish the recordings whose recorder was killed.")] = False,
+    folder: Annotated[Path, typer.Argument(help="Folder given to --record.", metavar="DIR")],
+    recover: Annotated[bool, typer.Option("--recover", help="Finish recordings whose recorder was killed.")] = False,
 ) -> int:
-    """List recordings; a recorder that was killed leaves one that has to be finished."""
+    """List the recordings in a folder; with --recover, finish those whose recorder was killed."""
     if not folder.is_dir():
-        raise UsageError(f"No such folder: {folder}. Give the one that was given to --record")
+        raise UsageError(f"No such folder: {folder}. Give the folder that was given to --record")
     start_log("remi", "text")
     failed = recover_all(folder) if recover else 0
     table = Table("recording", "seconds", "frames", "people", "missing", "state", box=None, pad_edge=False, header_style="bold")

@@ -1,4 +1,4 @@
-"""`remi-stream play`: a recording on the bus, as if it happened now."""
+"""`remi-stream play`: plays a recording as if it were live."""
 
 from __future__ import annotations
 
@@ -8,21 +8,20 @@ from typing import Annotated, Any
 import typer
 
 from remi_stream.capture.tempo import FASTEST, SLOWEST
-from remi_stream.cli.files import camera_name
 from remi_stream.cli.options import FILTER, pipeline_options, with_options
-from remi_stream.cli.play import start
+from remi_stream.cli.play import camera_name, start
 
 OF_ENGINES = ("engine", "detector", "max_people", "subject", "threads", "filter")
-"""Options that mean nothing to bodies that are there already, and the filter, which is off: what was recorded was filtered."""
+"""Options that do not apply to recorded bodies; the filter is off by default, because they were filtered when recorded."""
 
 
 @with_options(pipeline_options, into="options", without=OF_ENGINES)
 def play(
     options: dict[str, Any],
-    recording: Annotated[Path, typer.Argument(help="What --record or `video --out` made.", metavar="RECORDING")],
-    speed: Annotated[float, typer.Option(help="So many times as fast as it was.", min=SLOWEST, max=FASTEST)] = 1.0,
+    recording: Annotated[Path, typer.Argument(help="Folder written by --record or `video --out`.", metavar="RECORDING")],
+    speed: Annotated[float, typer.Option(help="Speed, relative to the recording.", min=SLOWEST, max=FASTEST)] = 1.0,
     loop: Annotated[bool, typer.Option("--loop", help="Start again at the end.")] = False,
-    start_s: Annotated[float, typer.Option("--from", help="Begin at this second.", min=0)] = 0.0,
+    start_s: Annotated[float, typer.Option("--from", help="Start at this second.", min=0)] = 0.0,
     filter: Annotated[str, FILTER] = "none",
 ) -> int:
     """Play a recording as a live camera."""

@@ -1,4 +1,4 @@
-"""`remi-stream service`: a daemon that systemd starts, watches and starts again."""
+"""`remi-stream service`: installs a daemon as a systemd service."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ SYSTEM_UNITS, SYSTEM_CONFIG, STATE = Path("/etc/systemd/system"), Path("/etc"), 
 HOMES = (Path("/home"), Path("/root"), Path("/run/user"))
 TEMPORARY = (Path("/tmp"), Path("/var/tmp"))
 
-app = typer.Typer(help="Let systemd start, watch and restart a daemon.", no_args_is_help=True)
+app = typer.Typer(help="Install a daemon as a systemd service.", no_args_is_help=True)
 
-Own = Annotated[bool, typer.Option("--user", help="A service of yours, not of the machine; needs no root.")]
-Name = Annotated[str | None, typer.Option(help="Name of the daemon, instead of the file's; there may be several.")]
+Own = Annotated[bool, typer.Option("--user", help="User service instead of a system service; needs no root.")]
+Name = Annotated[str | None, typer.Option(help="Name of the daemon (default: from the file); there may be several.")]
 
 
 @app.command()
@@ -36,10 +36,10 @@ def install(
     ] = None,
     user: Own = False,
     name: Name = None,
-    only_print: Annotated[bool, typer.Option("--print", help="Print the unit, and write nothing.")] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a unit that differs.")] = False,
+    only_print: Annotated[bool, typer.Option("--print", help="Print the unit and write nothing.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a different unit.")] = False,
 ) -> int:
-    """Write the unit that runs a pipeline file, and say what to type next."""
+    """Write the systemd unit of a pipeline file and print the next commands."""
     file = (pipeline or _config_folder(user) / "remi-stream/pipeline.yaml").absolute()
     config = _read(file, user, name)
     command = [*_program(), "run", str(file), *(["--name", name] if name else [])]
@@ -54,16 +54,16 @@ def install(
         return DONE
     unit = _unit_file(config.name, user)
     _write(unit, text, overwrite)
-    _tell_next(unit, user)
+    _print_next_steps(unit, user)
     return DONE
 
 
 @app.command()
 def uninstall(user: Own = False, name: Annotated[str, typer.Option(help="Name of the daemon.")] = "default") -> int:
-    """Remove the unit of a daemon that is stopped and disabled."""
+    """Remove the systemd unit of a stopped and disabled daemon."""
     unit = _unit_file(name, user)
     if not unit.exists():
-        raise UsageError(f"There is no {unit}. What there is: systemctl{_flag(user)} list-unit-files 'remi-stream*'")
+        raise UsageError(f"No such unit: {unit}. List the units: systemctl{_flag(user)} list-unit-files 'remi-stream*'")
     if not unit.read_text().startswith(FIRST_LINE):
         raise UsageError(f"{unit} was not written by `remi-stream service install`; remove it yourself")
     if list(unit.parent.glob(f"*.wants/{unit.name}")):
@@ -77,41 +77,41 @@ def uninstall(user: Own = False, name: Annotated[str, typer.Option(help="Name of
 
 
 def _read(file: Path, user: bool, name: str | None) -> Config:
-    """The pipeline, checked as `remi-stream run` does."""
+    """Read and check the pipeline file as `remi-stream run` does."""
     if not file.exists() and file == _config_folder(user) / "remi-stream/pipeline.yaml":
         example = shared_folder("configs") / "webcam.yaml"
-        raise UsageError(f"There is no {file}. Write one, e.g. from {example}, or name a file: service install PIPELINE.yaml")
+        raise UsageError(f"No such file: {file}. Write one, e.g. from {example}, or name a file: service install PIPELINE.yaml")
     values = configuration.read(file)
     return configuration.check({**values, "name": name} if name else values)
 
 
 def _check_for_system(config: Config, file: Path) -> None:
-    """Raise UsageError for what a user of its own, that has only a folder of its own, could not read or write."""
+    """Raise UsageError for paths that the service's dynamic user cannot read or write."""
     given = list(_given(config))
     for path in [*_needed(file), *given]:
-        cure = "Move it" if path in (file, *given) else "Install remi-stream where others may read it, e.g. in /opt"
+        fix = "Move it" if path in (file, *given) else "Install remi-stream where others may read it, e.g. in /opt"
         if _below(path, TEMPORARY):
-            raise UsageError(f"The service has a /tmp of its own and would not find {path}. {cure}, or take --user")
+            raise UsageError(f"The service has a private /tmp and cannot see {path}. {fix}, or use --user")
         if path.exists() and (closed := _closed(path)):
-            raise UsageError(f"The service's user may not read {path} ({closed} is closed to others). {cure}, or take --user")
+            raise UsageError(f"The service's user cannot read {path} ({closed} is not readable by others). {fix}, or use --user")
     for folder in (config.record, config.measurements):
         if folder and not Path(os.path.normpath(STATE / folder)).is_relative_to(STATE):
-            raise UsageError(f"The service may write in {STATE} only, not in {folder}. Take a folder in it, or --user")
+            raise UsageError(f"The service can write only in {STATE}, not in {folder}. Use a folder in it, or --user")
 
 
 def _given(config: Config) -> Iterator[Path]:
-    """The files that cameras name. Raises UsageError for one whose path begins nowhere."""
+    """Files named in the camera configurations. Raises UsageError for a relative path."""
     for camera in config.cameras:
         source = camera.source if kind_of(camera.source) in ("file", "images") else None
-        for found in (source, camera.calibration, camera.password_file):
-            if found and not Path(found).is_absolute():
-                raise UsageError(f"Camera {camera.name!r}: write the whole path of {found}; the service works in {STATE}")
-            if found:
-                yield Path(found)
+        for name in (source, camera.calibration, camera.password_file):
+            if name and not Path(name).is_absolute():
+                raise UsageError(f"Camera {camera.name!r}: give the absolute path of {name}; the service runs in {STATE}")
+            if name:
+                yield Path(name)
 
 
 def _needed(file: Path) -> Iterator[Path]:
-    """What the service has to read before it can read anything else."""
+    """Files that the service needs to start: the pipeline file, program, interpreter and manifests."""
     yield file
     yield Path(_program()[0])
     yield Path(sys.executable).resolve()
@@ -119,10 +119,10 @@ def _needed(file: Path) -> Iterator[Path]:
 
 
 def _closed(path: Path) -> Path | None:
-    """The part of a path that others than its owner may not enter or read."""
+    """First part of a path that other users cannot enter or read; None if all can be."""
     for part in [*reversed(path.parents), path]:
-        wanted = stat.S_IXOTH if part != path or part.is_dir() else stat.S_IROTH
-        if not part.stat().st_mode & wanted:
+        permission = stat.S_IXOTH if part != path or part.is_dir() else stat.S_IROTH
+        if not part.stat().st_mode & permission:
             return part
     return None
 
@@ -132,7 +132,7 @@ def _below(path: Path, folders: tuple[Path, ...]) -> bool:
 
 
 def _program() -> list[str]:
-    """This installation's command."""
+    """Command line that starts this installation."""
     script = Path(sys.executable).parent / "remi-stream"
     return [str(script)] if script.exists() else [sys.executable, "-m", "remi_stream"]
 
@@ -149,7 +149,7 @@ def _unit_file(name: str, user: bool) -> Path:
 
 def _write(unit: Path, text: str, overwrite: bool) -> None:
     if unit.exists() and unit.read_text() != text and not overwrite:
-        raise UsageError(f"{unit} is there and differs. Look at the new one with --print, replace it with --overwrite")
+        raise UsageError(f"{unit} exists and differs. Show the new one with --print, or replace it with --overwrite")
     try:
         unit.parent.mkdir(parents=True, exist_ok=True)
         unit.write_text(text)
@@ -158,23 +158,23 @@ def _write(unit: Path, text: str, overwrite: bool) -> None:
 
 
 def _not_written(unit: Path, error: OSError) -> str:
-    cure = (
-        f"Be root (sudo {shlex.join(_program())} ...), or take --user"
+    fix = (
+        f"Run as root (sudo {shlex.join(_program())} ...), or use --user"
         if unit.is_relative_to(SYSTEM_UNITS)
-        else "Make room for it"
+        else "Free some space"
     )
-    return f"Cannot write {unit}: {error.strerror}. {cure}"
+    return f"Cannot write {unit}: {error.strerror}. {fix}"
 
 
-def _tell_next(unit: Path, user: bool) -> None:
+def _print_next_steps(unit: Path, user: bool) -> None:
     flag, service = _flag(user), unit.stem
     print(f"wrote {unit}")
     if not Path("/run/systemd/system").is_dir():
-        print("systemd does not run on this machine now; the unit is for when it does")
+        print("systemd is not running on this machine; the unit takes effect when it does")
     print("next:")
     print(f"  systemctl{flag} daemon-reload && systemctl{flag} enable --now {service}")
     if user:
-        print("  loginctl enable-linger             # so that it runs when you are not logged in")
+        print("  loginctl enable-linger             # to run while you are not logged in")
     print(f"  journalctl{flag} -f -u {service}")
 
 

@@ -1,4 +1,4 @@
-"""What a running pipeline tells its terminal: one line that is renewed, or a line every few seconds."""
+"""Status of a pipeline in the foreground: a live line on a terminal, else a log line every few seconds."""
 
 from __future__ import annotations
 
@@ -21,25 +21,27 @@ from remi_stream.log import start_log
 from remi_stream.messages import Bodies, CameraFacts, Health, Playing
 
 WINDOW_S = 3.0
+"""Rate and latency are averaged over this time."""
 PLAIN_EVERY_S = 5.0
+"""Between two status lines in a log."""
 
 log = logging.getLogger("remi_stream")
 
 
 class StatusLine:
-    """Listens to the bus and tells bodies a second, latency, people and the state of the stages."""
+    """Subscribes to the bus and shows bodies per second, latency, people and the state of the stages."""
 
-    def __init__(self, config: Config, style: str, fancy: bool) -> None:
+    def __init__(self, config: Config, style: str, live: bool) -> None:
         self._config, self._style = config, style
         self._console = Console(stderr=True)
-        self._live = Live(console=self._console, auto_refresh=False, transient=True) if fancy else None
+        self._live = Live(console=self._console, auto_refresh=False, transient=True) if live else None
         self._context = Context()
         self._bus = Subscriber(self._context, config.port(BUS), ["bodies/", "camera/"])
         self._playing: dict[str, Playing | None] = {}
         self._seen: dict[str, deque[tuple[float, float, int]]] = {}
-        self._told_at = time.monotonic()
-        self._shown_at = 0.0
-        self._said_first = False
+        self._logged_at = time.monotonic()
+        self._drawn_at = 0.0
+        self._greeted = False
 
     def __enter__(self) -> StatusLine:
         if self._live:
@@ -54,46 +56,46 @@ class StatusLine:
         self._context.close()
 
     def log(self, line: str) -> None:
-        """Pass a stage's log line on."""
+        """Print a stage's log line, above the live line."""
         if self._live:
             self._console.print(Text(line, overflow="fold"))
         else:
             print(line, file=sys.stderr, flush=True)
 
     def tick(self, stages: list[Health]) -> None:
-        """Take in what came over the bus; renew the line four times a second, or tell one every five."""
+        """Read the bus; redraw the live line four times a second, or log a line every `PLAIN_EVERY_S`."""
         while (item := self._bus.read(0)) is not None:
-            self._take(item[1])
+            self._handle(item[1])
         now = time.monotonic()
-        if self._live and now - self._shown_at > 0.25:
-            self._shown_at = now
+        if self._live and now - self._drawn_at > 0.25:
+            self._drawn_at = now
             self._live.update(self._line(stages, now), refresh=True)
-        elif not self._live and self._said_first and now - self._told_at >= PLAIN_EVERY_S:
-            self._told_at = now
-            self._tell(now)
+        elif not self._live and self._greeted and now - self._logged_at >= PLAIN_EVERY_S:
+            self._logged_at = now
+            self._log_status(now)
 
-    def _take(self, message: Bodies | CameraFacts) -> None:
+    def _handle(self, message: Bodies | CameraFacts) -> None:
         if isinstance(message, Bodies):
             self._count(message)
         else:
             self._playing[message.camera] = message.playing
 
     def _count(self, bodies: Bodies) -> None:
-        if not self._said_first:
-            self._said_first = True
-            self._told_at = time.monotonic()
-            self._greet()
+        if not self._greeted:
+            self._greeted = True
+            self._logged_at = time.monotonic()
+            self._log_addresses()
         seen = self._seen.setdefault(bodies.camera, deque(maxlen=1000))
         seen.append((time.monotonic(), bodies.stamps["relay"] - bodies.captured_at, len(bodies.people)))
 
-    def _greet(self) -> None:
+    def _log_addresses(self) -> None:
         ports = self._config.port
         host = self._config.metrics_bind or "127.0.0.1"
         page = f"http://{f'[{host}]' if ':' in host else host}:{ports(METRICS)}/metrics"
         metrics = f", metrics {page}" if self._config.metrics else ""
         log.info("bodies on tcp://127.0.0.1:%d, control on %d%s", ports(BUS), ports(CONTROL), metrics)
 
-    def _figures(self, camera: str, now: float) -> dict[str, Any] | None:
+    def _statistics(self, camera: str, now: float) -> dict[str, Any] | None:
         recent = [entry for entry in self._seen[camera] if now - entry[0] <= WINDOW_S]
         if not recent:
             return None
@@ -107,26 +109,28 @@ class StatusLine:
             "people": recent[-1][2],
         }
 
-    def _silence(self, camera: str) -> str:
-        """What is said of a camera without bodies."""
+    def _idle_text(self, camera: str) -> str:
+        """Text for a camera without recent bodies."""
         playing = self._playing.get(camera)
         paused = playing and playing.paused and f"paused at {playing.position_s:.1f} of {playing.length_s:.1f} s"
         return f"{camera}: {paused or 'no bodies'}"
 
-    def _tell(self, now: float) -> None:
+    def _log_status(self, now: float) -> None:
         for camera in self._seen:
-            figures = self._figures(camera, now)
+            statistics = self._statistics(camera, now)
             if self._style == "json":
                 fields = {"time": time.time(), "level": "info", "stage": "remi", "message": "status", "camera": camera}
-                print(json.dumps({**fields, **(figures or {})}), file=sys.stderr, flush=True)
+                print(json.dumps({**fields, **(statistics or {})}), file=sys.stderr, flush=True)
             else:
-                log.info("%s", _words(figures) if figures else self._silence(camera))
+                log.info("%s", _format(statistics) if statistics else self._idle_text(camera))
 
     def _line(self, stages: list[Health], now: float) -> Text:
         text = Text(" remi-stream ", style="bold reverse")
         for camera in self._seen:
-            figures = self._figures(camera, now)
-            text.append("  " + (_words(figures) if figures else self._silence(camera)), style="" if figures else "yellow")
+            statistics = self._statistics(camera, now)
+            text.append(
+                "  " + (_format(statistics) if statistics else self._idle_text(camera)), style="" if statistics else "yellow"
+            )
         for health in stages:
             if health.state != "ready":
                 text.append(f"  {health.stage} {health.state}", style="red" if health.state == "failed" else "yellow")
@@ -136,9 +140,9 @@ class StatusLine:
         return text
 
 
-def _words(figures: dict[str, Any]) -> str:
-    people = figures["people"]
+def _format(statistics: dict[str, Any]) -> str:
+    people, p50, p95 = (statistics[name] for name in ("people", "latency_p50_ms", "latency_p95_ms"))
     return (
-        f"{figures['camera']}: {figures['bodies_per_second']:.0f} bodies/s, latency p50 {figures['latency_p50_ms']:.0f} ms "
-        f"p95 {figures['latency_p95_ms']:.0f} ms, {people} {'person' if people == 1 else 'people'}"
+        f"{statistics['camera']}: {statistics['bodies_per_second']:.0f} bodies/s, latency p50 {p50:.0f} ms "
+        f"p95 {p95:.0f} ms, {people} {'person' if people == 1 else 'people'}"
     )

@@ -1,4 +1,4 @@
-"""`remi-stream tail`: a line for everything that is published."""
+"""`remi-stream tail`: prints the published bodies, a line per frame."""
 
 from __future__ import annotations
 
@@ -23,48 +23,48 @@ PATIENCE_S = 0.25
 
 
 def tail(
-    name: Annotated[str, typer.Option(help="Name of the daemon to listen to.")] = "default",
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line, with everything that is known.")] = False,
-    count: Annotated[int | None, typer.Option("--count", "-n", help="Stop after so many lines.", min=1)] = None,
+    name: Annotated[str, typer.Option(help="Name of the daemon.")] = "default",
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per line, with all fields.")] = False,
+    count: Annotated[int | None, typer.Option("--count", "-n", help="Stop after this many lines.", min=1)] = None,
     timeout: Annotated[float, typer.Option(help="Seconds to wait for the first bodies.", min=0.1)] = 5.0,
 ) -> int:
-    """Print a line for every frame's bodies, until Ctrl-C."""
+    """Print the bodies of every frame until Ctrl-C."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     context = Context()
     try:
-        for index, bodies in enumerate(_listen(context, port(name, BUS), timeout)):
+        for index, bodies in enumerate(_read_bodies(context, port(name, BUS), timeout)):
             print(json_line(bodies) if as_json else line(bodies, time.monotonic()), flush=True)
             if index + 1 == count:
                 break
     except (KeyboardInterrupt, BrokenPipeError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the exit would flush to a reader who is gone
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # stdout is flushed at exit, and its reader may be gone
     finally:
         context.close()
     return 0
 
 
 def json_line(bodies: Bodies) -> str:
-    """Give a message as one JSON object; arrays become lists, "not a number" becomes null."""
-    return msgspec.json.encode(bodies, enc_hook=_plain).decode()
+    """Format a message as JSON; arrays become lists, NaN becomes null."""
+    return msgspec.json.encode(bodies, enc_hook=_to_json).decode()
 
 
 def line(bodies: Bodies, now: float) -> str:
-    """Give a message in words; its latency is measured here, at the end of the bus."""
+    """Format a message as text; the latency is measured here, at the subscriber."""
     people = len(bodies.people)
     head = f"{bodies.camera}  frame {bodies.frame_id}  {people} {'person' if people == 1 else 'people'}"
     latency_ms = (now - bodies.captured_at) * 1000
-    return "  ".join([head, f"{latency_ms:.1f} ms", *map(_where, bodies.people)])
+    return "  ".join([head, f"{latency_ms:.1f} ms", *map(_format_person, bodies.people)])
 
 
 def pelvis_m(person: Person) -> np.ndarray:
-    """Give where the pelvis is, (3,) m, camera frame: between the hips, or the middle of all joints if it has none."""
+    """Pelvis position (3,), m, camera frame; without a pelvis joint, the centre of the hips or of all joints."""
     names = JOINTS.get(person.skeleton_of_joints, ())
-    known = [joint for joint in (("pelvis",), ("left_hip", "right_hip")) if set(joint) <= set(names)]
-    joints = person.joints_m[[names.index(name) for name in known[0]]] if known else person.joints_m
+    candidates = [joint for joint in (("pelvis",), ("left_hip", "right_hip")) if set(joint) <= set(names)]
+    joints = person.joints_m[[names.index(name) for name in candidates[0]]] if candidates else person.joints_m
     return joints.mean(axis=0)
 
 
-def _listen(context: Context, number: int, timeout_s: float) -> Iterator[Bodies]:
+def _read_bodies(context: Context, number: int, timeout_s: float) -> Iterator[Bodies]:
     bus = Subscriber(context, number, ["bodies/"])
     give_up_at = time.monotonic() + timeout_s
     while True:
@@ -75,16 +75,16 @@ def _listen(context: Context, number: int, timeout_s: float) -> Iterator[Bodies]
         elif time.monotonic() > give_up_at:
             raise RemiError(
                 f"No bodies on 127.0.0.1:{number} within {timeout_s:g} s. Start a pipeline (remi-stream demo), "
-                "name it with --name, or wait longer with --timeout"
+                "give its --name, or wait longer with --timeout"
             )
 
 
-def _where(person: Person) -> str:
+def _format_person(person: Person) -> str:
     x, y, z = pelvis_m(person) if len(person.joints_m) else (np.nan, np.nan, np.nan)
     return f"#{person.track_id} ({x:.2f}, {y:.2f}, {z:.2f}) m"
 
 
-def _plain(value: object) -> object:
+def _to_json(value: object) -> object:
     if isinstance(value, np.ndarray):
         return value.tolist()
     raise NotImplementedError(f"cannot print a {type(value).__name__}")

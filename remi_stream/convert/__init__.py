@@ -1,1 +1,1 @@
-"""From a checkpoint to what runs: ONNX, and the proof that it is still the same network."""
+"""Conversion of checkpoints to ONNX and TensorRT plans, with parity checks."""

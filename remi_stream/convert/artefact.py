@@ -1,4 +1,4 @@
-"""The ONNX that is made of a checkpoint, once, and kept: in `cache/onnx` of the user's folder, by the checkpoint's hash."""
+"""ONNX cache: ONNX files converted from checkpoints, kept in `cache/onnx` of the user's folder by the checkpoint's hash."""
 
 from __future__ import annotations
 
@@ -21,27 +21,31 @@ from remi_stream.models.store import hash_of, model_file
 from remi_stream.resources import home
 
 EDITION = 1
-"""Another number makes everybody's ONNX anew."""
+"""Version of the conversion; a new number invalidates all cached ONNX files."""
 
 
 class Made(msgspec.Struct, frozen=True):
-    """What is known of an ONNX, in the file beside it. parity: distances from PyTorch (see gate.py); empty if none were taken."""
+    """Metadata of a cached ONNX file, stored as JSON beside it."""
 
     network: str
+    """Name in networks/network.py."""
     precision: Precision
     sha256: str
+    """Of the ONNX file."""
     weights_sha256: str
+    """Of the checkpoint."""
     parity: dict[str, float]
+    """Distances from PyTorch by name; empty if the parity check was not run."""
 
 
 def place(file: ModelFile, precision: Precision = "fp32") -> Path:
-    """Where the ONNX of a checkpoint belongs."""
-    half = "" if precision == "fp32" else f"-{precision}"
-    return home() / "cache" / "onnx" / f"{file.network}-{hash_of(file)[:16]}-{EDITION}{half}.onnx"
+    """Return the path of a checkpoint's ONNX in the cache; the file may not exist."""
+    suffix = "" if precision == "fp32" else f"-{precision}"
+    return home() / "cache" / "onnx" / f"{file.network}-{hash_of(file)[:16]}-{EDITION}{suffix}.onnx"
 
 
 def artefact(file: ModelFile) -> Path:
-    """Where the ONNX of a checkpoint is. Raises RemiError if it has not been made."""
+    """Return the path of a checkpoint's cached ONNX. Raises RemiError if it has not been converted."""
     model_file(file)
     path = place(file)
     if not path.is_file():
@@ -50,7 +54,7 @@ def artefact(file: ModelFile) -> Path:
 
 
 def made(file: ModelFile, precision: Precision = "fp32") -> Made | None:
-    """What is known of the ONNX of a checkpoint; None if there is none, or nothing is known of it."""
+    """Read the metadata of a checkpoint's ONNX; None if the ONNX or its metadata is missing or unreadable."""
     path = place(file, precision)
     try:
         return msgspec.json.decode(path.with_suffix(".json").read_bytes(), type=Made) if path.is_file() else None
@@ -59,9 +63,9 @@ def made(file: ModelFile, precision: Precision = "fp32") -> Made | None:
 
 
 def convert(file: ModelFile, precision: Precision = "fp32", again: bool = False) -> Path:
-    """Make the ONNX of a checkpoint in this process and compare it with PyTorch; it appears whole or not at all.
+    """Convert a checkpoint to ONNX in this process and check its parity with PyTorch; the file is written atomically.
 
-    If it is there, or another process makes it while this one waits, it is not made again, unless that is asked for.
+    An ONNX that exists, or that another process writes while this one waits for the lock, is kept unless `rebuild` is set.
     """
     require(file)
     path = place(file, precision)
@@ -72,28 +76,29 @@ def convert(file: ModelFile, precision: Precision = "fp32", again: bool = False)
 
 
 def make(file: ModelFile, precision: Precision, path: Path) -> None:
-    """Write the ONNX, and what is known of it, to a path and beside it."""
+    """Export an ONNX file, check its parity and move it into the cache with its metadata."""
     from remi_stream.convert.gate import can_prove, prove_onnx
     from remi_stream.convert.onnx import export
 
-    making = path.parent / f".making-{path.stem}"
-    shutil.rmtree(making, ignore_errors=True)  # of somebody who was killed
-    making.mkdir(parents=True)
-    new = making / path.name
+    build_folder = path.parent / f".making-{path.stem}"
+    shutil.rmtree(build_folder, ignore_errors=True)  # left by a process that was killed
+    build_folder.mkdir(parents=True)
+    new = build_folder / path.name
     try:
         export(file.network, model_file(file), new, precision)
-        what = f"The {precision.upper()} ONNX of {file.file}"
-        parity = prove_onnx(file.network, what, new, model_file(file), precision) if can_prove() else {}
-        known = Made(file.network, precision, sha256_of(new), hash_of(file), parity)
-        new.with_suffix(".json").write_bytes(msgspec.json.format(msgspec.json.encode(known)))
+        subject = f"The {precision.upper()} ONNX of {file.file}"
+        parity = prove_onnx(file.network, subject, new, model_file(file), precision) if can_prove() else {}
+        metadata = Made(file.network, precision, sha256_of(new), hash_of(file), parity)
+        new.with_suffix(".json").write_bytes(msgspec.json.format(msgspec.json.encode(metadata)))
+        # The metadata first: an ONNX that exists always has its metadata.
         os.replace(new.with_suffix(".json"), path.with_suffix(".json"))
         os.replace(new, path)
     finally:
-        shutil.rmtree(making)
+        shutil.rmtree(build_folder)
 
 
 def remove(file: ModelFile) -> None:
-    """Remove everything that was made of a checkpoint."""
+    """Remove the ONNX files, their metadata and the plans of a checkpoint."""
     for precision in ("fp32", "fp16"):
         for suffix in (".onnx", ".json"):
             place(file, precision).with_suffix(suffix).unlink(missing_ok=True)
@@ -101,7 +106,7 @@ def remove(file: ModelFile) -> None:
 
 
 def make_artefacts(files: list[ModelFile], tell: Callable[[str], None]) -> None:
-    """Make what is missing, in a process of its own: this one may run OpenVINO later, and the two share no process."""
+    """Convert the checkpoints that have no ONNX yet, in a subprocess: PyTorch and OpenVINO must not share a process."""
     for file in files:
         if not file.network or place(file).is_file():
             continue
@@ -115,7 +120,7 @@ def make_artefacts(files: list[ModelFile], tell: Callable[[str], None]) -> None:
 
 
 def require(file: ModelFile) -> None:
-    """Raise RemiError unless what makes ONNX is installed."""
+    """Raise RemiError unless the packages for the ONNX export are installed."""
     missing = [name for name in ("torch", "onnx", "onnxscript") if importlib.util.find_spec(name) is None]
     if missing:
         raise RemiError(
@@ -124,5 +129,5 @@ def require(file: ModelFile) -> None:
 
 
 def last_line(text: str) -> str:
-    """The last line of a text that says something."""
+    """Return the last line of a text that is not blank."""
     return next((line for line in reversed(text.splitlines()) if line.strip()), "")

@@ -1,4 +1,4 @@
-"""From a model of the store to a plan that can be trusted: ONNX, its proof, the plan, and its proof where a GPU is."""
+"""Convert a model of the store to a TensorRT plan: ONNX export, parity check, build, parity check of the plan on a GPU."""
 
 from __future__ import annotations
 
@@ -31,62 +31,73 @@ from remi_stream.runtimes.backend import Backend, find_backend
 from remi_stream.runtimes.gpu import Gpu, NoGpuError, find_gpu
 
 Via = Literal["tensorrt", "torch-tensorrt"]
+"""Which compiler builds the plan."""
 
 
 class Wish(NamedTuple):
-    """What the user asks for. precision None: FP16, or FP32 for a network that has no FP16. again: even if it is there."""
+    """Options of a conversion, as given to `remi-stream convert`."""
 
     precision: Precision | None = None
+    """None: FP16, or FP32 for a network without an FP16 version."""
     max_batch: int = 8
+    """Largest batch of the plan."""
     capabilities: tuple[str, ...] = ()
+    """Compute capabilities of the target GPUs ("8.9"); empty: this machine's GPU."""
     memory_gib: float | None = None
+    """Workspace limit of the builder, GiB; None: TensorRT's default."""
     via: Via = "tensorrt"
     again: bool = False
+    """Rebuild a plan that exists."""
 
 
 class Converted(NamedTuple):
-    """A plan that is there. made: now. unchecked: why no GPU has compared it with PyTorch; nothing if one has."""
+    """Result of a conversion."""
 
     path: Path
+    """The plan file."""
     manifest: PlanManifest
     made: bool
+    """Whether the plan was built now."""
     unchecked: str
+    """Why the plan was not compared with PyTorch on a GPU; empty if it was."""
 
 
 def convert(file: ModelFile, wish: Wish, tell: Progress) -> Converted:
-    """Make the plan of a model, unless it is there. Raises RemiError; then nothing is kept."""
-    gpu, why_none = gpu_or_reason()
+    """Build the TensorRT plan of a model unless it exists. Raises RemiError; then nothing is kept."""
+    gpu, unchecked_reason = gpu_or_reason()
     precision = wish.precision or best_precision(file)
     backend = backend_for(wish, gpu)
     capabilities = capabilities_of(backend, wish.capabilities or ((gpu.capability,) if gpu else ()))
     onnx = onnx_of(file, precision, wish.again, tell)
     key = PlanKey(file.name, precision, sha256_of(onnx), wish.max_batch, backend.name, backend.version, capabilities)
-    with built_by_us_alone(key) as making:
-        there = read_plan(plan_folder(key))
-        if there and not wish.again:
-            return Converted(plan_folder(key) / PLAN, there, False, "" if there.plan_parity else "it was built without a GPU")
+    with built_by_us_alone(key) as build_folder:
+        existing = read_plan(plan_folder(key))
+        if existing and not wish.again:
+            return Converted(
+                plan_folder(key) / PLAN, existing, False, "" if existing.plan_parity else "it was built without a GPU"
+            )
         start = time.perf_counter()
-        ports = built(backend, file, onnx, making / PLAN, key, wish.memory_gib, tell)
+        signature = built(backend, file, onnx, build_folder / PLAN, key, wish.memory_gib, tell)
         seconds = round(time.perf_counter() - start, 1)
-        known = artefact.made(file, precision) if file.network else None
+        metadata = artefact.made(file, precision) if file.network else None
         manifest = PlanManifest(
             key=key,
             weights_sha256=hash_of(file),
-            inputs=ports.inputs,
-            outputs=ports.outputs,
-            bytes=(making / PLAN).stat().st_size,
+            inputs=signature.inputs,
+            outputs=signature.outputs,
+            bytes=(build_folder / PLAN).stat().st_size,
             build_s=seconds,
-            onnx_parity=known.parity if known else {},
+            onnx_parity=metadata.parity if metadata else {},
         )
-        if not why_none:
-            why_none = unprovable(file, gpu, key)
-        if not why_none:
-            manifest = proved(file, making, manifest)
-        return Converted(publish(making, manifest) / PLAN, manifest, True, why_none)
+        if not unchecked_reason:
+            unchecked_reason = unprovable(file, gpu, key)
+        if not unchecked_reason:
+            manifest = proved(file, build_folder, manifest)
+        return Converted(publish(build_folder, manifest) / PLAN, manifest, True, unchecked_reason)
 
 
 def gpu_or_reason() -> tuple[Gpu | None, str]:
-    """The GPU, or why there is none."""
+    """Return the GPU, or None with the reason."""
     try:
         return find_gpu(), ""
     except NoGpuError as error:
@@ -94,39 +105,41 @@ def gpu_or_reason() -> tuple[Gpu | None, str]:
 
 
 def best_precision(file: ModelFile) -> Precision:
-    """What a model is converted to if nobody says: FP16 where there is a backbone that can run in it."""
+    """Return the default precision of a model: FP16 for a network with an image backbone, else FP32."""
     return "fp16" if file.network and find_network(file.network).picture else "fp32"
 
 
 def backend_for(wish: Wish, gpu: Gpu | None) -> Backend:
-    """Who builds. Only TensorRT-RTX does without a GPU, or for another GPU than this one. Raises RemiError."""
+    """Choose the backend that builds the plan. Only TensorRT-RTX builds without a GPU or for other GPUs. Raises RemiError."""
     if wish.via == "torch-tensorrt":
         from remi_stream.convert.torch_tensorrt import find_torch_tensorrt
 
         if gpu is None:
             raise RemiError("torch-tensorrt builds on the GPU that it builds for, and there is none here. Use --via tensorrt")
         return find_torch_tensorrt()
-    at_home = gpu is not None and wish.capabilities in ((), (gpu.capability,))
-    return find_backend(("tensorrt", "tensorrt_rtx") if at_home else ("tensorrt_rtx",))
+    only_this_gpu = gpu is not None and wish.capabilities in ((), (gpu.capability,))
+    return find_backend(("tensorrt", "tensorrt_rtx") if only_this_gpu else ("tensorrt_rtx",))
 
 
 def onnx_of(file: ModelFile, precision: Precision, again: bool, tell: Progress) -> Path:
-    """The ONNX to build from: made of a checkpoint, or as it was brought."""
+    """Return the ONNX to build from: exported from a checkpoint, or the imported ONNX file itself."""
     if file.network:
         if not can_prove():
             raise RemiError("A plan is compared with PyTorch in ONNX Runtime, which is missing: pip install 'remi-stream[onnx]'")
         tell("Exporting and comparing ONNX", 0, 1)
-        known = artefact.made(file, precision)
-        return artefact.convert(file, precision, again or known is None or not known.parity)
+        metadata = artefact.made(file, precision)
+        return artefact.convert(file, precision, again or metadata is None or not metadata.parity)
     if precision == "fp16":
-        raise UsageError(f"{file.file} is an ONNX that is taken as it is; it cannot be made FP16 here. Use --precision fp32")
+        raise UsageError(
+            f"{file.file} is an ONNX file that is used unchanged; it cannot be converted to FP16 here. Use --precision fp32"
+        )
     return model_file(file)
 
 
 def built(
     backend: Backend, file: ModelFile, onnx: Path, plan: Path, key: PlanKey, memory_gib: float | None, tell: Progress
 ) -> Ports:
-    """Build a plan in its backend's way."""
+    """Build a plan with its backend and return its inputs and outputs."""
     if backend.name == "torch_tensorrt":
         from remi_stream.convert.torch_tensorrt import build_program
 
@@ -137,7 +150,7 @@ def built(
 
 
 def unprovable(file: ModelFile, gpu: Gpu | None, key: PlanKey) -> str:
-    """Why a plan cannot be compared with PyTorch on this machine's GPU, if it cannot."""
+    """Return why a plan cannot be compared with PyTorch on this machine's GPU; empty if it can."""
     if not file.network:
         return "there is no PyTorch network to compare it with"
     if gpu and gpu.capability not in key.capabilities:
@@ -146,11 +159,11 @@ def unprovable(file: ModelFile, gpu: Gpu | None, key: PlanKey) -> str:
 
 
 def proved(file: ModelFile, making: Path, manifest: PlanManifest) -> PlanManifest:
-    """The manifest with the plan's distances from PyTorch. Raises RemiError that names the worst joints."""
+    """Check a plan's parity with PyTorch and return its manifest with the distances. Raises RemiError with the worst joints."""
     from remi_stream.convert.gate import prove_runtime
     from remi_stream.runtimes.fastest import load
 
-    what = f"The {manifest.key.precision.upper()} plan of {file.file}"
+    subject = f"The {manifest.key.precision.upper()} plan of {file.file}"
     runtime = load(making, manifest)
-    parity = prove_runtime(file.network, what, runtime.run, model_file(file), manifest.key.precision)
+    parity = prove_runtime(file.network, subject, runtime.run, model_file(file), manifest.key.precision)
     return msgspec.structs.replace(manifest, plan_parity=parity)

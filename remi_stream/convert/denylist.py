@@ -1,4 +1,4 @@
-"""Operators that TensorRT's parser refuses, or takes and gets wrong, and what to write instead: told before it is asked."""
+"""Unsupported operators: what TensorRT's parser refuses or computes wrongly, found before the build, with advice."""
 
 from __future__ import annotations
 
@@ -10,67 +10,67 @@ from remi_stream.errors import RemiError
 
 
 class Denied(NamedTuple):
-    """An operator that must not be in a graph. when: of a node and the element types by name; why: for people."""
+    """An operator that must not be in an ONNX graph."""
 
     operator: str
+    """ONNX operator type: "Resize"."""
     when: Callable[[Any, dict[str, int]], bool]
+    """Whether a node is affected, given the node and the element types of tensors by name."""
     why: str
+    """Reason and advice for the error message."""
 
 
 UINT8 = 2
-"""Of ONNX's element types (TensorProto.DataType)."""
+"""ONNX element type (TensorProto.DataType.UINT8)."""
 SHUFFLES = ("Transpose", "Reshape", "Slice", "Gather", "Concat", "Squeeze", "Unsqueeze", "Flatten")
 CONVOLUTIONS = ("Conv", "ConvTranspose")
 
 
 def always(_node: Any, _types: dict[str, int]) -> bool:
-    """Denied wherever it is."""
+    """Match any node."""
     return True
 
 
 def bytes_in(node: Any, types: dict[str, int]) -> bool:
-    """Denied where it reads bytes."""
+    """Match a node whose first input is uint8."""
     return bool(node.input) and types.get(node.input[0]) == UINT8
 
 
 def mixed(node: Any, types: dict[str, int]) -> bool:
-    """Denied where its input and its weights are of different types."""
+    """Match a node whose input and weights have different element types."""
     known = {types[name] for name in node.input[:2] if name in types}
     return len(known) > 1
 
 
 def antialiased(node: Any, _types: dict[str, int]) -> bool:
-    """Denied with antialiasing."""
+    """Match a node with the antialias attribute."""
     return any(each.name == "antialias" and each.i for each in node.attribute)
 
 
-MASK = "what it gives has a shape that depends on the data; multiply by the mask, or use Where"
+MASK = "its output shape depends on the data; multiply by the mask, or use Where"
 DENIED = (
-    *(Denied(name, bytes_in, "bytes cannot be moved about; turn them into numbers first (Cast)") for name in SHUFFLES),
-    *(
-        Denied(name, mixed, "the input and the weights are of different types (bfloat16?); make them one")
-        for name in CONVOLUTIONS
-    ),
+    *(Denied(name, bytes_in, "uint8 tensors cannot be rearranged; convert them to float first (Cast)") for name in SHUFFLES),
+    *(Denied(name, mixed, "the input and the weights have different types (bfloat16?); use one type") for name in CONVOLUTIONS),
     *(Denied(name, always, MASK) for name in ("NonZero", "Compress", "Unique")),
-    Denied("Resize", antialiased, "antialiasing is not supported; resize outside of the network"),
+    Denied("Resize", antialiased, "antialiasing is not supported; resize outside the network"),
     Denied("Det", always, "determinants are not supported; write it as products"),
 )
 EXPORT_FAILS = {
     "linalg_svd": "a singular value decomposition (do it after the network, on the CPU)",
     "linalg_inv": "a matrix inverse (of a rotation, use the transpose)",
 }
-"""What has no ONNX: the name in the exporter's message, and what it is for people."""
+"""Operators without an ONNX equivalent: name in the exporter's message -> description with advice."""
 TORCH_TENSORRT_FAILS = {
     "aten.unfold": "unfold (write it as slices)",
     "aten.im2col": "unfold (write it as slices)",
     "aten.cross": "torch.cross (write it as products of parts)",
     "aten.linalg_cross": "torch.cross (write it as products of parts)",
 }
-"""What torch-tensorrt alone refuses: the operator in an exported program, and its name for people."""
+"""Operators that only torch-tensorrt refuses: name in an exported program -> description with advice."""
 
 
 def check_graph(onnx: Path) -> None:
-    """Raise RemiError that names every denied operator of an ONNX, its node, and what to do instead."""
+    """Raise RemiError that names each unsupported operator of an ONNX file, its node and the advice."""
     import onnx as library
 
     model = library.shape_inference.infer_shapes(library.load(onnx))
@@ -86,7 +86,7 @@ def check_graph(onnx: Path) -> None:
 
 
 def nodes_in(graph: Any) -> Iterator[Any]:
-    """The nodes of a graph, and of the graphs in it."""
+    """Iterate over the nodes of a graph and of its subgraphs."""
     for node in graph.node:
         yield node
         for attribute in node.attribute:
@@ -95,15 +95,15 @@ def nodes_in(graph: Any) -> Iterator[Any]:
 
 
 def types_in(graph: Any) -> dict[str, int]:
-    """The element type of every tensor whose type is known."""
+    """Return the known element types of tensors by name."""
     values = (*graph.input, *graph.value_info, *graph.output)
     known = {value.name: value.type.tensor_type.elem_type for value in values}
     return known | {weight.name: weight.data_type for weight in graph.initializer}
 
 
 def explain_export(error: Exception) -> str:
-    """What in a network made its export fail, if it is on the list, else nothing."""
-    return next((what for name, what in EXPORT_FAILS.items() if name in str(error)), "")
+    """Return the known reason of a failed ONNX export; empty if it is not known."""
+    return next((reason for name, reason in EXPORT_FAILS.items() if name in str(error)), "")
 
 
 def check_program(program: Any) -> None:

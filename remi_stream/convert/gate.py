@@ -1,4 +1,4 @@
-"""The proof that a converted network is still the same network, in bodies, before anything is kept."""
+"""Parity check: a converted network must give the same bodies, key points or boxes as PyTorch before it is kept."""
 
 from __future__ import annotations
 
@@ -23,38 +23,44 @@ Tensors = dict[str, np.ndarray]
 Run = Callable[[Tensors], Tensors]
 
 BATCHES = (1, 2, 3)
+"""Batch sizes compared, to check the dynamic batch."""
 THREADS = 2
 WORST = 3
+"""How many of the worst joints an error names."""
 SMPL_BODY = "smpl24"
 HALF_CROP_PX, CELL_PX = 112.0, 4.0
+"""Half the side of the regressors' 224 px crop; stride of a heatmap cell in the crop."""
 SUREST = 100
-"""Of a detector's rows, so many of each picture are compared: the others are never looked at."""
+"""How many of a detector's rows with the highest objectness are compared per image: the others are discarded anyway."""
 
 UNITS = {
     "joints_mm": "joints differ by {:.3g} mm",
     "rotations_deg": "rotations differ by {:.3g} degrees",
-    "place_px": "places in the crop differ by {:.3g} px",
-    "points_px": "points differ by {:.3g} px",
+    "place_px": "positions in the crop differ by {:.3g} px",
+    "points_px": "key points differ by {:.3g} px",
     "boxes_px": "boxes differ by {:.3g} px",
-    "certainty": "certainties differ by {:.3g}",
-    "relative": "outputs differ by {:.3g} of what they vary",
+    "certainty": "confidences differ by {:.3g}",
+    "relative": "outputs differ by {:.3g} of their standard deviation",
 }
 LIMITS: dict[Precision, dict[str, float]] = {
     "fp16": dict(zip(UNITS, (0.5, 0.3, 0.5, 0.5, 0.5, 0.02, 0.02))),
     "fp32": dict(zip(UNITS, (0.05, 0.03, 0.05, 0.05, 0.05, 0.002, 0.002))),
 }
-"""Means over the pictures; of joints_mm, points_px and boxes_px over all joints too, of the others the worst joint's."""
+"""Limits on means over images; joints_mm, points_px and boxes_px are averaged over joints, of the others the worst counts."""
 
 
 class Distance(NamedTuple):
-    """How far apart two networks are. value: what is limited. of: each joint's, in a skeleton's order, if there are joints."""
+    """Distance between the outputs of two networks in one unit."""
 
     value: float
+    """What the limit applies to."""
     of: np.ndarray
+    """Distance of each joint, (J,) in the skeleton's order."""
     skeleton: str = ""
+    """Name in skeletons.py; empty if the output has no joints."""
 
     def worst(self) -> str:
-        """The joints that are farthest apart, for people."""
+        """Return the joints with the largest distance, as text for an error message."""
         if not self.skeleton:
             return ""
         order = np.argsort(-np.nan_to_num(self.of, nan=np.inf))[:WORST]
@@ -63,10 +69,10 @@ class Distance(NamedTuple):
 
 
 def prove_onnx(network: str, what: str, onnx: Path, checkpoint: Path, precision: Precision) -> dict[str, float]:
-    """Compare an ONNX with PyTorch at several batch sizes; the distances. Raises RemiError that names the worst joints.
+    """Check an ONNX file's parity with PyTorch at several batch sizes and return the distances by name.
 
-    PyTorch is always FP32. On a CPU, ONNX Runtime computes FP16 in FP32 where it likes to, so PyTorch runs the FP16 network
-    too, which rounds after every layer as a GPU does.
+    The reference is FP32. On a CPU, ONNX Runtime may compute FP16 operators in FP32, so PyTorch runs the FP16 network too,
+    which rounds after every layer as a GPU does. Raises RemiError that names the worst joints.
     """
     from remi_stream.convert.reference import reference
     from remi_stream.runtimes.onnx import OnnxRuntime
@@ -81,7 +87,7 @@ def prove_onnx(network: str, what: str, onnx: Path, checkpoint: Path, precision:
 
 
 def prove_runtime(network: str, what: str, run: Run, checkpoint: Path, precision: Precision) -> dict[str, float]:
-    """Compare whatever runs a network with PyTorch; else as `prove_onnx`."""
+    """Check the parity of a loaded runtime with PyTorch; otherwise as for an ONNX file."""
     from remi_stream.convert.reference import reference
 
     feed = feed_of(network)
@@ -89,36 +95,36 @@ def prove_runtime(network: str, what: str, run: Run, checkpoint: Path, precision
 
 
 def can_prove() -> bool:
-    """Whether ONNX Runtime is there to compare with."""
+    """Return whether ONNX Runtime, which the parity check needs, is installed."""
     return importlib.util.find_spec("onnxruntime") is not None
 
 
 def prove(what: str, network: str, expected: Tensors, found: Tensors, precision: Precision) -> dict[str, float]:
-    """The distances between two networks' outputs (N, ...), by name. Raises RemiError if one is above its limit.
+    """Check the parity of outputs (N, ...) and return the distances by name. Raises RemiError if one exceeds its limit.
 
-    what: what was made, for people: "The FP16 ONNX of poco_cliff.pt".
+    subject: of the error message: "The FP16 ONNX of poco_cliff.pt".
     """
     distances = distances_of(network, expected, found)
     limits = LIMITS[precision]
     broken = [
         f"{UNITS[name].format(each.value)} (at most {limits[name]:g}{each.worst()})"
         for name, each in distances.items()
-        if not each.value <= limits[name]  # also when it is no number
+        if not each.value <= limits[name]  # true for NaN too
     ]
     if broken:
         advice = "Use --precision fp32." if precision == "fp16" else "Please report this."
-        raise RemiError(f"{what} is not the network that PyTorch runs: {'; '.join(broken)}. Nothing was kept. {advice}")
+        raise RemiError(f"{what} differs from PyTorch: {'; '.join(broken)}. Nothing was kept. {advice}")
     return {name: float(f"{each.value:.3g}") for name, each in distances.items()}
 
 
 def feed_of(network: str) -> Tensors:
-    """Inputs for all the batches: pictures of the sample's person; what is no picture is noise."""
+    """Return inputs for all batches: images of the sample clip's person; other inputs are noise."""
     rows = sample_inputs(network)[: sum(BATCHES)]
     return {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}
 
 
 def in_batches(run: Run, feed: Tensors) -> Tensors:
-    """What a network gives for a feed, batch by batch."""
+    """Run a network batch by batch and return the concatenated outputs."""
     ends = np.cumsum(BATCHES)
     batches = [{name: value[end - size : end] for name, value in feed.items()} for size, end in zip(BATCHES, ends)]
     parts = [{name: value.copy() for name, value in run(batch).items()} for batch in batches]
@@ -126,7 +132,7 @@ def in_batches(run: Run, feed: Tensors) -> Tensors:
 
 
 def distances_of(network: str, expected: Tensors, found: Tensors) -> dict[str, Distance]:
-    """How far apart outputs are, each kind in its own measure."""
+    """Return the distances between outputs, each kind in its own unit."""
     outputs = find_network(network).outputs
     expected, found = ({name: each[name].astype(np.float64) for name in outputs} for each in (expected, found))
     if "rotations" in outputs:
@@ -135,52 +141,54 @@ def distances_of(network: str, expected: Tensors, found: Tensors) -> dict[str, D
         return point_distances(expected["heatmaps"], found["heatmaps"])
     if "rows" in outputs:
         return box_distances(expected["rows"], found["rows"])
-    spread = max(float(np.sqrt(np.mean((found[name] - expected[name]) ** 2)) / expected[name].std()) for name in outputs)
-    return {"relative": Distance(spread, np.zeros(0))}
+    relative = max(float(np.sqrt(np.mean((found[name] - expected[name]) ** 2)) / expected[name].std()) for name in outputs)
+    return {"relative": Distance(relative, np.zeros(0))}
 
 
 def body_distances(expected: Tensors, found: Tensors) -> dict[str, Distance]:
-    """Of SMPL bodies: joints from the pelvis, rotations in the parent, where the crop shows them, and every certainty."""
-    turns = expected["rotations"] @ found["rotations"].swapaxes(-1, -2)
-    degrees = np.degrees(np.linalg.norm(rotation_vectors(turns), axis=-1)).mean(0)
+    """Return distances of SMPL bodies: joints relative to the pelvis, local rotations, positions in the crop, confidences."""
+    relative = expected["rotations"] @ found["rotations"].swapaxes(-1, -2)
+    degrees = np.degrees(np.linalg.norm(rotation_vectors(relative), axis=-1)).mean(0)
     ours, theirs = (joints_of(each) for each in (expected, found))
-    apart = 1000 * np.linalg.norm(ours - theirs, axis=-1).mean(0)
-    places = [HALF_CROP_PX * each["camera"][:, None, :1] * (joints[..., :2] + each["camera"][:, None, 1:])
-              for each, joints in ((expected, ours), (found, theirs))]  # fmt: skip
-    shown = np.linalg.norm(places[0] - places[1], axis=-1).mean(0)
+    error_mm = 1000 * np.linalg.norm(ours - theirs, axis=-1).mean(0)
+    projected = [HALF_CROP_PX * each["camera"][:, None, :1] * (joints[..., :2] + each["camera"][:, None, 1:])
+                 for each, joints in ((expected, ours), (found, theirs))]  # fmt: skip
+    error_px = np.linalg.norm(projected[0] - projected[1], axis=-1).mean(0)
     others = [name for name in expected if name not in ("rotations", "betas", "camera")]
-    sure = np.max([np.abs(expected[name] - found[name]).mean(0) for name in others], axis=0) if others else np.zeros(len(degrees))
+    confidence = (
+        np.max([np.abs(expected[name] - found[name]).mean(0) for name in others], axis=0) if others else np.zeros(len(degrees))
+    )
     return {
-        "joints_mm": Distance(float(apart.mean()), apart, SMPL_BODY),
+        "joints_mm": Distance(float(error_mm.mean()), error_mm, SMPL_BODY),
         "rotations_deg": Distance(float(degrees.max()), degrees, SMPL_BODY),
-        "place_px": Distance(float(shown.max()), shown, SMPL_BODY),
-        "certainty": Distance(float(sure.max()), sure, SMPL_BODY),
+        "place_px": Distance(float(error_px.max()), error_px, SMPL_BODY),
+        "certainty": Distance(float(confidence.max()), confidence, SMPL_BODY),
     }
 
 
 def joints_of(outputs: Tensors) -> np.ndarray:
-    """Joints (N, 24, 3) m of the bodies in a regressor's outputs, from the pelvis."""
+    """Return joints (N, 24, 3) m relative to the pelvis, by forward kinematics of a regressor's outputs."""
     body = body_for_engines()
     people = zip(outputs["betas"], outputs["rotations"])
-    joints = [forward_kinematics(body.rest_joints(betas), turns, np.zeros(3))[1] for betas, turns in people]
+    joints = [forward_kinematics(body.rest_joints(betas), rotations, np.zeros(3))[1] for betas, rotations in people]
     return np.array(joints) - np.array(joints)[:, :1]
 
 
 def point_distances(expected: np.ndarray, found: np.ndarray) -> dict[str, Distance]:
-    """Of heat maps (N, K, H, W): the joints' places in the network's picture, and how sure they are."""
-    (ours, sure), (theirs, unsure) = means(expected), means(found)
-    apart = CELL_PX * np.linalg.norm(ours - theirs, axis=-1).mean(0)
-    doubt = np.abs(sure - unsure).mean(0)
-    skeleton = next(name for name in ("coco17", "halpe26", "halpe136") if len(JOINTS[name]) == len(apart))
+    """Return distances of heatmaps (N, K, H, W): key points in px of the crop, and their confidences."""
+    (ours, our_scores), (theirs, their_scores) = means(expected), means(found)
+    error_px = CELL_PX * np.linalg.norm(ours - theirs, axis=-1).mean(0)
+    score_error = np.abs(our_scores - their_scores).mean(0)
+    skeleton = next(name for name in ("coco17", "halpe26", "halpe136") if len(JOINTS[name]) == len(error_px))
     return {
-        "points_px": Distance(float(apart.mean()), apart, skeleton),
-        "certainty": Distance(float(doubt.max()), doubt, skeleton),
+        "points_px": Distance(float(error_px.mean()), error_px, skeleton),
+        "certainty": Distance(float(score_error.max()), score_error, skeleton),
     }
 
 
 def box_distances(expected: np.ndarray, found: np.ndarray) -> dict[str, Distance]:
-    """Of a detector's rows (N, R, 5 + classes): the surest boxes' centres and sizes, and all that says how sure they are."""
-    surest = np.argsort(-expected[..., 4], axis=1)[:, :SUREST, None]
-    ours, theirs = (np.take_along_axis(each, surest, 1) for each in (expected, found))
-    apart = np.abs(ours - theirs).mean((0, 1))
-    return {"boxes_px": Distance(float(apart[:4].mean()), apart), "certainty": Distance(float(apart[4:].max()), apart)}
+    """Return distances of a detector's rows (N, R, 5 + classes): centres and sizes of the best boxes, and their scores."""
+    best = np.argsort(-expected[..., 4], axis=1)[:, :SUREST, None]
+    ours, theirs = (np.take_along_axis(each, best, 1) for each in (expected, found))
+    error = np.abs(ours - theirs).mean((0, 1))
+    return {"boxes_px": Distance(float(error[:4].mean()), error), "certainty": Distance(float(error[4:].max()), error)}

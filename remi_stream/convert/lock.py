@@ -1,4 +1,4 @@
-"""One process at a time makes a thing; the others wait, and find it made."""
+"""Named lock between processes (flock): one converts, the others wait and find the result."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from remi_stream.resources import home
 
 @contextmanager
 def alone(thing: str) -> Iterator[None]:
-    """Hold the lock of a thing; it goes with the process, also when it is killed. Raises RemiError."""
+    """Hold the lock of this name; the kernel releases it when the process ends. Raises RemiError if it cannot be created."""
     path = home() / "cache" / "locks" / thing
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         file = path.open("w")
     except OSError as error:
         why = why_unwritable(path, error, f"$REMI_HOME may name another folder than {home()}")
-        raise RemiError(f"What is converted cannot be kept: {why}") from None
+        raise RemiError(f"The conversion cache cannot be written: {why}") from None
     with file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield

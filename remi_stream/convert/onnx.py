@@ -1,4 +1,4 @@
-"""From a checkpoint to ONNX: the same network, its normalisation inside the graph, any batch size."""
+"""ONNX export of a checkpoint, with the image normalisation inside the graph and a dynamic batch size."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from remi_stream.networks.network import Network, find_network
 
 OPSET = 20
 MOST = 64
-"""Rows of the largest batch."""
+"""Upper bound of the dynamic batch size."""
 
 
 def export(network: str, checkpoint: Path, target: Path, precision: Precision = "fp32") -> None:
-    """Write a checkpoint of a network of networks/network.py as ONNX: named inputs and outputs, the batch is free."""
-    served = find_network(network)
+    """Export a checkpoint of a network of networks/network.py as ONNX with named inputs and outputs and a dynamic batch."""
+    table = find_network(network)
     module = load_in(precision, network, checkpoint)
     batch = torch.export.Dim("batch", min=1, max=MOST)
     with warnings.catch_warnings(), quiet("torch.onnx", "onnxscript"):
@@ -29,11 +29,11 @@ def export(network: str, checkpoint: Path, target: Path, precision: Precision = 
         try:
             program = torch.onnx.export(
                 module,
-                tuple(examples(served, 2)),
+                tuple(examples(table, 2)),
                 dynamo=True,
-                input_names=list(served.tensors()),
-                output_names=list(served.outputs),
-                dynamic_shapes=(tuple({0: batch} for _ in served.tensors()),),
+                input_names=list(table.tensors()),
+                output_names=list(table.outputs),
+                dynamic_shapes=(tuple({0: batch} for _ in table.tensors()),),
                 opset_version=OPSET,
                 external_data=False,
                 verbose=False,
@@ -48,16 +48,16 @@ def export(network: str, checkpoint: Path, target: Path, precision: Precision = 
 
 
 def examples(network: Network, batch: int) -> list[torch.Tensor]:
-    """Inputs of the right shapes."""
-    made = []
+    """Return zero inputs of the network's shapes and dtypes."""
+    inputs = []
     for name, shape in network.tensors().items():
-        kind = torch.uint8 if name == "image" else torch.float32
-        made.append(torch.zeros((batch, *shape), dtype=kind))
-    return made
+        dtype = torch.uint8 if name == "image" else torch.float32
+        inputs.append(torch.zeros((batch, *shape), dtype=dtype))
+    return inputs
 
 
 def forget_where_it_was_made(path: Path) -> None:
-    """Take the exporter's remarks (source lines, paths) out of a file, so that the same weights give the same bytes."""
+    """Remove the exporter's metadata (source lines, paths) from a file, so that the same weights give the same bytes."""
     import onnx
 
     model = onnx.load(path)
@@ -74,7 +74,7 @@ def forget_where_it_was_made(path: Path) -> None:
 
 
 class quiet:  # noqa: N801
-    """Keep loggers silent below errors for a while."""
+    """Context manager that sets loggers to ERROR and restores their levels."""
 
     def __init__(self, *names: str) -> None:
         self._loggers = [logging.getLogger(name) for name in names]

@@ -1,4 +1,4 @@
-"""A network in half precision whose head stays in full: the precision is in the graph, as strongly typed runtimes want it."""
+"""Mixed precision: FP16 backbone with an FP32 head, written into the graph as strongly typed TensorRT networks need it."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from remi_stream.networks.darknet import Detection
 from remi_stream.networks.served import Served, load
 
 HEADS = ("head", "uncert_head", "conv_out")
-"""What stays float32, by its name in the module; so does the `Detection` of every scale."""
+"""Submodules that stay float32, by name; so does the `YoloLayer` of every scale."""
 
 
 class HalfInside(nn.Module):
-    """Gives a network its picture in half precision; what else it reads stays as it is."""
+    """Wraps a network and casts its image to half precision; other inputs stay float32."""
 
     def __init__(self, module: nn.Module) -> None:
         super().__init__()
@@ -31,25 +31,25 @@ class HalfInside(nn.Module):
 
 
 def load_in(precision: Precision, network: str, checkpoint: Path) -> Served:
-    """A checkpoint as a module of this precision."""
+    """Load a checkpoint as a module of this precision."""
     served = load(network, read_checkpoint(checkpoint, network))
     return halved(served) if precision == "fp16" else served
 
 
 def halved(served: Served) -> Served:
-    """Turn the backbone of a served network into FP16, in place; the head and the normalisation stay FP32.
+    """Convert the backbone of a served network to FP16, in place; the head and the normalisation stay FP32.
 
-    Raises UsageError for a network that reads no picture: it has no backbone, and nothing to gain.
+    Raises UsageError for a network without an image input: it has no backbone to convert.
     """
     if served.network.picture is None:
-        raise UsageError("A network that reads no picture has no backbone that could run in FP16. Use --precision fp32")
+        raise UsageError("A network without an image input has no backbone that could run in FP16. Use --precision fp32")
     halve(served.module)
     served.module = HalfInside(served.module)
     return served
 
 
 def halve(module: nn.Module) -> None:
-    """Make the numbers of a module and of what is in it half, up to the heads, which want what they are given in full."""
+    """Convert parameters and buffers to half recursively, except the heads, whose inputs are cast to float32."""
     for name, weight in list(module.named_parameters(recurse=False)):
         setattr(module, name, nn.Parameter(weight.half(), requires_grad=False))
     for name, buffer in list(module.named_buffers(recurse=False)):
@@ -62,5 +62,5 @@ def halve(module: nn.Module) -> None:
 
 
 def in_full(_part: nn.Module, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
-    """What a head is given, in float32."""
+    """Forward pre-hook: cast half-precision inputs to float32."""
     return tuple(each.float() if isinstance(each, Tensor) and each.dtype == torch.float16 else each for each in inputs)

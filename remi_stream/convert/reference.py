@@ -1,4 +1,4 @@
-"""PyTorch on the CPU: what converted networks are compared with."""
+"""Reference of the parity check: the checkpoint in PyTorch on the CPU."""
 
 from __future__ import annotations
 
@@ -11,15 +11,13 @@ import torch
 from remi_stream.convert.plan import Precision
 from remi_stream.convert.precision import load_in
 
-Tensors = dict[str, np.ndarray]
 
-
-def reference(network: str, checkpoint: Path, precision: Precision) -> Callable[[Tensors], Tensors]:
-    """What runs a checkpoint in PyTorch: named inputs to named outputs, float32."""
+def reference(network: str, checkpoint: Path, precision: Precision) -> Callable[[dict[str, np.ndarray]], dict[str, np.ndarray]]:
+    """Return a function that runs a checkpoint in PyTorch: named inputs to named float32 outputs."""
     served = load_in(precision, network, checkpoint)
     names = tuple(served.network.tensors())
 
-    def run(tensors: Tensors) -> Tensors:
+    def run(tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         with torch.inference_mode():
             found = served(*(torch.from_numpy(np.ascontiguousarray(tensors[name])) for name in names))
         return {name: value.float().numpy() for name, value in zip(served.network.outputs, found)}

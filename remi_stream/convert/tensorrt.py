@@ -1,4 +1,4 @@
-"""From ONNX to a plan, by TensorRT or TensorRT-RTX: one way for both, strongly typed, for batches of 1 to max_batch."""
+"""Build a plan from ONNX with TensorRT or TensorRT-RTX: strongly typed network, batches of 1 to max_batch."""
 
 from __future__ import annotations
 
@@ -13,30 +13,33 @@ from remi_stream.resources import home
 from remi_stream.runtimes.backend import Backend, log_of, one_line
 
 Progress = Callable[[str, int, int], None]
-"""Hears the phase, how many of its steps are done, and of how many."""
+"""Called with the build phase, its completed steps and its total steps."""
 PORTABLE = "8.0"
-"""Without a GPU, a plan is built for every architecture from this one on; Turing (7.5) lacks what FP32 heads need."""
+"""Oldest default compute capability of a portable plan; Turing (7.5) lacks what FP32 heads need."""
 GIB = 1 << 30
 
 
 class Order(NamedTuple):
-    """What is to be built. capabilities: of the GPUs that it is for; tf32: FP32 products may be rounded to TF32."""
+    """Options of a plan build."""
 
     max_batch: int
     capabilities: tuple[str, ...]
+    """Compute capabilities of the target GPUs ("8.9")."""
     tf32: bool
+    """Whether FP32 products may be rounded to TF32."""
     memory_gib: float | None = None
+    """Workspace limit of the builder, GiB; None: TensorRT's default."""
 
 
 class Ports(NamedTuple):
-    """What a network reads and gives."""
+    """Signature of a plan: its input and output tensors."""
 
     inputs: list[Port]
     outputs: list[Port]
 
 
 def build(backend: Backend, onnx: Path, plan: Path, order: Order, tell: Progress) -> Ports:
-    """Build the plan of an ONNX file. Raises RemiError in TensorRT's words."""
+    """Build the plan of an ONNX file. Raises RemiError with TensorRT's message."""
     trt = backend.module
     log = log_of(trt)
     builder = trt.Builder(log)
@@ -58,16 +61,16 @@ def build(backend: Backend, onnx: Path, plan: Path, order: Order, tell: Progress
 
 
 def parse(trt: Any, network: Any, log: Any, onnx: Path) -> None:
-    """Fill the network from a file."""
+    """Parse an ONNX file into the network. Raises RemiError with the parser's errors."""
     parser = trt.OnnxParser(network, log)
     if not parser.parse_from_file(str(onnx)):
         faults = [parser.get_error(index) for index in range(parser.num_errors)]
-        said = "; ".join(f"{fault.node_operator()} ({fault.node_name()}): {one_line(fault.desc())}" for fault in faults)
-        raise RemiError(f"TensorRT cannot read {onnx.name}: {said or log.reason()}")
+        errors = "; ".join(f"{fault.node_operator()} ({fault.node_name()}): {one_line(fault.desc())}" for fault in faults)
+        raise RemiError(f"TensorRT cannot read {onnx.name}: {errors or log.reason()}")
 
 
 def configure(backend: Backend, config: Any, order: Order) -> None:
-    """Set everything but the batch."""
+    """Set TF32, the workspace limit and the target architectures of the builder."""
     trt = backend.module
     (config.set_flag if order.tf32 else config.clear_flag)(trt.BuilderFlag.TF32)
     if order.memory_gib:
@@ -79,18 +82,18 @@ def configure(backend: Backend, config: Any, order: Order) -> None:
 
 
 def profile(builder: Any, network: Any, max_batch: int) -> Any:
-    """Batches from 1 to max_batch, made fastest for 1; a network whose batch is not free is taken as it is."""
-    made = builder.create_optimization_profile()
+    """Make the optimisation profile: batches of 1 to max_batch, optimised for 1; a fixed batch stays fixed."""
+    result = builder.create_optimization_profile()
     for index in range(network.num_inputs):
         port = network.get_input(index)
         first, *rest = port.shape
         least, most = (1, max_batch) if first < 0 else (first, first)
-        made.set_shape(port.name, (least, *rest), (least, *rest), (most, *rest))
-    return made
+        result.set_shape(port.name, (least, *rest), (least, *rest), (most, *rest))
+    return result
 
 
 def ports_of(trt: Any, network: Any) -> Ports:
-    """What a parsed network reads and gives."""
+    """Return the inputs and outputs of a parsed network."""
 
     def port(tensor: Any) -> Port:
         return Port(tensor.name, tuple(int(size) for size in tensor.shape), trt.nptype(tensor.dtype).__name__)
@@ -100,12 +103,12 @@ def ports_of(trt: Any, network: Any) -> Ports:
 
 
 def architecture(capability: str) -> str:
-    """TensorRT-RTX's name of a compute capability: SM89 of 8.9."""
+    """Return TensorRT-RTX's name of a compute capability: SM89 for 8.9."""
     return f"SM{capability.replace('.', '')}"
 
 
 def capabilities_of(backend: Backend, asked: tuple[str, ...]) -> tuple[str, ...]:
-    """What a plan is built for: what was asked for, or every architecture that the backend knows. Raises UsageError."""
+    """Return the target compute capabilities: the requested ones, or all that the backend supports. Raises UsageError."""
     if backend.name != "tensorrt_rtx":
         return asked
     members = backend.module.ComputeCapability.__members__
@@ -120,7 +123,7 @@ def capabilities_of(backend: Backend, asked: tuple[str, ...]) -> tuple[str, ...]
 
 
 class timing_cache:  # noqa: N801
-    """Gives a build what earlier builds have timed, and keeps what it has timed. TensorRT-RTX times nothing."""
+    """Context manager that loads and saves TensorRT's timing cache. TensorRT-RTX has none."""
 
     def __init__(self, backend: Backend, config: Any, order: Order) -> None:
         gpus = "+".join(order.capabilities)
@@ -141,7 +144,7 @@ class timing_cache:  # noqa: N801
 
 
 def monitor_of(trt: Any, tell: Progress) -> Any:
-    """A monitor for TensorRT that tells of the outermost phase's steps; Ctrl+C ends the build at the next step."""
+    """Make a TensorRT progress monitor that calls back after each step; Ctrl+C ends the build at the next step."""
 
     class Monitor(trt.IProgressMonitor):  # type: ignore[misc]
         def __init__(self) -> None:
@@ -151,17 +154,17 @@ def monitor_of(trt: Any, tell: Progress) -> Any:
 
         def phase_start(self, phase: str, parent: str | None, steps: int) -> None:
             self._phases[phase] = (0, steps)
-            self._tell(phase)
+            self._report(phase)
 
         def step_complete(self, phase: str, step: int) -> bool:
             self._phases[phase] = (step + 1, self._phases[phase][1])
-            self._tell(phase)
+            self._report(phase)
             return not self.interrupted
 
         def phase_finish(self, phase: str) -> None:
             self._phases.pop(phase, None)
 
-        def _tell(self, phase: str) -> None:
+        def _report(self, phase: str) -> None:
             try:
                 tell(phase, *self._phases[phase])
             except KeyboardInterrupt:  # it must not pass through TensorRT

@@ -1,4 +1,4 @@
-"""The other way to TensorRT: torch-tensorrt compiles the exported program, for those who want PyTorch at run time."""
+"""Build a plan with torch-tensorrt from an exported program; it runs inside PyTorch."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ NAME = "torch_tensorrt"
 
 
 def find_torch_tensorrt() -> Backend:
-    """The module. Raises RemiError with what to install."""
+    """Import torch-tensorrt as a backend. Raises RemiError with what to install."""
     if importlib.util.find_spec(NAME) is None:
         raise RemiError(
             f"torch-tensorrt is not installed. Install the release of your PyTorch: "
@@ -47,7 +47,7 @@ def build_program(
     max_batch: int,
     device: str = "cuda",
 ) -> Ports:
-    """Compile a checkpoint for this machine's GPU, and write it as an ExportedProgram."""
+    """Compile a checkpoint for this machine's GPU and save it as an ExportedProgram."""
     served = load_in(precision, network, checkpoint).to(device)
     program = exported(served, max_batch)
     check_program(program)
@@ -63,25 +63,25 @@ def build_program(
 
 
 def exported(served: Served, max_batch: int) -> Any:
-    """The program of a network, for batches up to max_batch."""
+    """Export a network with torch.export for batches up to max_batch."""
     batch = torch.export.Dim("batch", min=1, max=max(max_batch, 2))
     shapes = (tuple({0: batch} for _ in served.network.tensors()),)
     return torch.export.export(served, example(served, 2), dynamic_shapes=shapes)
 
 
 def example(served: Served, batch: int) -> tuple[torch.Tensor, ...]:
-    """Inputs of the right shapes, where the network is."""
+    """Return zero inputs of the network's shapes on its device."""
     tensors = served.network.tensors().items()
     return tuple(torch.zeros((batch, *shape), dtype=kind_of(name), device=served.mean.device) for name, shape in tensors)
 
 
 def kind_of(name: str) -> torch.dtype:
-    """Pictures are bytes."""
+    """Return the dtype of an input: images are uint8, everything else float32."""
     return torch.uint8 if name == "image" else torch.float32
 
 
 def ports_of(network: Network) -> Ports:
-    """What the program reads and gives; shapes of outputs are not known before it runs."""
-    kinds = {name: "uint8" if name == "image" else "float32" for name in network.tensors()}
-    inputs = [Port(name, (-1, *shape), kinds[name]) for name, shape in network.tensors().items()]
+    """Return the inputs and outputs of the program; output shapes are not known before it runs."""
+    dtypes = {name: "uint8" if name == "image" else "float32" for name in network.tensors()}
+    inputs = [Port(name, (-1, *shape), dtypes[name]) for name, shape in network.tensors().items()]
     return Ports(inputs, [Port(name, (-1,), "float32") for name in network.outputs])

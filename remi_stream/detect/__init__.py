@@ -1,1 +1,1 @@
-"""Where the people are."""
+"""Person detectors, non-maximum suppression and tiling."""

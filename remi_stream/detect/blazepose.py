@@ -1,7 +1,7 @@
-"""BlazePose's person detector: one 224 px look at a picture.
+"""BlazePose's person detector: a single-shot detector (SSD) on a 224 px square.
 
-Bazarevsky et al., "BlazePose" (2020): an SSD whose boxes are faces, and whose four key points are the middle of the hips, a
-point on the circle around the whole body, the middle of the shoulders, and a point on the circle around the upper body.
+Bazarevsky et al., "BlazePose" (2020): its boxes are faces; its four key points are the middle of the hips, a point on the
+circle around the whole body, the middle of the shoulders, and a point on the circle around the upper body.
 """
 
 from __future__ import annotations
@@ -20,33 +20,40 @@ from remi_stream.models.store import model_file
 from remi_stream.runtimes.runtime import Runtime, load_runtime
 
 SIDE = 224
+"""Side of the network's input, px."""
 STRIDES = ((8, 2), (16, 2), (32, 6))
-"""Cell size, px, and anchors per cell of each grid of the network."""
+"""Cell size, px, and anchors per cell of each feature map."""
 INPUT, BOXES, SCORES = "input_1", "Identity", "Identity_1"
+"""Tensor names of pose_detection.tflite."""
 SCORE = 0.5
+"""Least score of a candidate."""
 OVERLAP = 0.3
+"""IoU from which candidates are of the same person."""
 UP, DOWN, ACROSS = 0.92, 1.02, 0.45
-"""Reach of the body from its hips, in radii of the circle around it: towards the head, the feet, and to each side. Set on
-rendered people in many poses, so that the box holds 84 % of the body's own box on average; arms and legs may stick out."""
+"""Extent of the body box from the hips, in radii of the body circle: towards the head, towards the feet, and to each side. Fitted
+on rendered people in many poses: the box covers 84 % of the true bounding box on average; arms and legs may stick out."""
 
 
 def open_detector(threads: int) -> BlazePoseDetector:
-    """Load the detector's network."""
+    """Load the detector with OpenVINO."""
     model = model_file(known_file("pose_detection"))
     settings = {"outputs": (BOXES, SCORES), "bytes_scale": 2 / 255, "bytes_offset": -1.0, "threads": threads}
     return BlazePoseDetector(load_runtime("openvino", model, **settings))
 
 
 class Look(NamedTuple):
-    """Where a square of the network's input lies in the picture: its top left corner and its side, px."""
+    """Square of the image that is the network's input."""
 
     x: float
+    """Left edge, px."""
     y: float
+    """Top edge, px."""
     side: float
+    """px."""
 
 
 class BlazePoseDetector:
-    """Finds people whose circle takes up at least a quarter of the picture."""
+    """Finds people whose body circle is at least a quarter of the image high."""
 
     name = "blazepose"
     view = View(longest_side=2 * SIDE)
@@ -56,7 +63,7 @@ class BlazePoseDetector:
         self._anchors = anchors()
 
     def find(self, image: np.ndarray) -> Found:
-        """Find people in image (H, W, 3) uint8 BGR; boxes in px of that image."""
+        """Detect people in image (H, W, 3) uint8 BGR; boxes in px of that image."""
         height, width = image.shape[:2]
         side = max(width, height)
         people = self.look(image, Look((width - side) / 2, (height - side) / 2, side))
@@ -65,7 +72,7 @@ class BlazePoseDetector:
         return Found(boxes.astype(np.float32), people[:, 12].astype(np.float32))
 
     def look(self, image: np.ndarray, look: Look) -> np.ndarray:
-        """Find people in one square of the picture: (N, 13), face box, four key points, px of the picture; score."""
+        """Detect people in a square of the image: (N, 13) face box, four key points, px of the image; score."""
         out = self._network.run({INPUT: sample(image, look)[None]})
         people = suppress(decode(out[BOXES][0], out[SCORES][0, :, 0], self._anchors))
         people[:, 0:12:2] = people[:, 0:12:2] * look.side + look.x
@@ -74,7 +81,7 @@ class BlazePoseDetector:
 
 
 def anchors() -> np.ndarray:
-    """Centres of the network's boxes (2254, 2), in [0, 1], in the order of its outputs."""
+    """Anchor centres (2254, 2) in [0, 1], in the order of the network's outputs."""
     grids = []
     for stride, per_cell in STRIDES:
         cells = math.ceil(SIDE / stride)
@@ -85,17 +92,17 @@ def anchors() -> np.ndarray:
 
 
 def sample(image: np.ndarray, look: Look) -> np.ndarray:
-    """Cut out a square and scale it to (224, 224, 3) uint8 RGB; black outside of the picture."""
+    """Crop a square and scale it to (224, 224, 3) uint8 RGB; black outside the image."""
     scale = look.side / SIDE
-    picture_from_input = np.array([[scale, 0, look.x], [0, scale, look.y]])
+    image_from_input = np.array([[scale, 0, look.x], [0, scale, look.y]])
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    square = cv2.warpAffine(image, picture_from_input, (SIDE, SIDE), flags=flags, borderMode=cv2.BORDER_CONSTANT)
-    return cv2.cvtColor(square, cv2.COLOR_BGR2RGB)
+    crop = cv2.warpAffine(image, image_from_input, (SIDE, SIDE), flags=flags, borderMode=cv2.BORDER_CONSTANT)
+    return cv2.cvtColor(crop, cv2.COLOR_BGR2RGB)
 
 
 def decode(raw: np.ndarray, logits: np.ndarray, anchors: np.ndarray) -> np.ndarray:
-    """Turn outputs (2254, 12) and (2254,) into candidates (N, 13): box, key points, all in [0, 1] of the square; score."""
-    scores = 1 / (1 + np.exp(-np.clip(logits, -80, 80)))
+    """Decode raw (2254, 12) and logits (2254,) to candidates (N, 13): box, key points, in [0, 1] of the square; score."""
+    scores = 1 / (1 + np.exp(-np.clip(logits, -80, 80)))  # clipped: exp would overflow float32
     kept = scores >= SCORE
     raw, centres = raw[kept] / SIDE, anchors[kept]
     middle, half = raw[:, :2] + centres, raw[:, 2:4] / 2
@@ -104,11 +111,11 @@ def decode(raw: np.ndarray, logits: np.ndarray, anchors: np.ndarray) -> np.ndarr
 
 
 def suppress(candidates: np.ndarray) -> np.ndarray:
-    """Weighted suppression: candidates (N, 13) that overlap the best one are averaged into it by score."""
+    """Weighted NMS: candidates (N, 13) that overlap the best one are averaged into it by score."""
     rest, people = candidates[np.argsort(-candidates[:, 12])], []
     while len(rest):
         same = iou(rest[0, :4], rest[:, :4]) > OVERLAP
-        same[0] = True
+        same[0] = True  # also for a degenerate box, or the loop would not end
         weights = rest[same, 12:]
         people.append(np.append((rest[same, :12] * weights).sum(0) / weights.sum(), rest[0, 12]))
         rest = rest[~same]
@@ -116,7 +123,7 @@ def suppress(candidates: np.ndarray) -> np.ndarray:
 
 
 def body_boxes(hips: np.ndarray, rims: np.ndarray) -> np.ndarray:
-    """Boxes (N, 4) around the turned rectangles that have hips (N, 2) inside and the circle's points rims (N, 2) at the head."""
+    """Boxes (N, 4) around the rotated body rectangles with hips (N, 2) inside and circle points rims (N, 2) at the head, px."""
     up = rims - hips
     ends = np.stack([hips + UP * up, hips - DOWN * up])
     side = ACROSS * np.abs(up[:, ::-1])

@@ -1,4 +1,4 @@
-"""What finds people in a picture."""
+"""Interface and registry of person detectors."""
 
 from __future__ import annotations
 
@@ -13,10 +13,12 @@ from remi_stream.messages import View
 
 
 class Found(NamedTuple):
-    """boxes_xyxy (N, 4) float32, px of the picture given: tight, whole body, not squared; scores (N,) float32 in [0, 1]."""
+    """Detections: bounding boxes with scores."""
 
     boxes_xyxy: np.ndarray
+    """(N, 4) float32, px of the image given: tight, whole body, not squared."""
     scores: np.ndarray
+    """(N,) float32 in [0, 1]."""
 
 
 class Detector(Protocol):
@@ -24,31 +26,31 @@ class Detector(Protocol):
 
     name: str
     view: View
-    """The picture it works best on: capture scales frames to it before they travel."""
+    """Image size it works best on: capture scales frames to it before they are sent."""
 
     def find(self, image: np.ndarray) -> Found:
-        """Find people in image (H, W, 3) uint8 BGR; boxes in px of that image."""
+        """Detect people in image (H, W, 3) uint8 BGR; boxes in px of that image."""
         ...
 
 
 @runtime_checkable
 class FindsAll(Protocol):
-    """What a detector can do besides, when nobody waits for the first of several pictures."""
+    """A detector that supports batches, for offline use."""
 
     def find_all(self, images: Sequence[np.ndarray]) -> list[Found]:
-        """Find people in each of images (H, W, 3) uint8 BGR, in one call of the network; boxes in px of their image."""
+        """Detect people in several images (H, W, 3) uint8 BGR with one inference; boxes in px of their image."""
         ...
 
 
 class Known(NamedTuple):
-    """Where a detector is made, and the names of its model files.
-
-    parts: whether it also has to look at square parts of a wide picture, or it overlooks people far away (see looks.py).
-    """
+    """Registry entry of a detector."""
 
     make: str
+    """Factory, "module:function"; takes the number of threads."""
     files: tuple[str, ...] = ()
+    """Names of its model files."""
     parts: bool = True
+    """Whether it needs tiling, or it misses small people in a wide image."""
 
 
 DETECTORS = {
@@ -60,14 +62,14 @@ DETECTORS = {
 
 
 def find_detector(name: str) -> Known:
-    """What is known of the detector of this name; imports none."""
+    """Registry entry of a detector; imports no detector."""
     if name not in DETECTORS:
         raise unknown("detector", name, DETECTORS)
     return DETECTORS[name]
 
 
 def load_detector(name: str, threads: int = 1) -> Detector:
-    """Load a detector by name; imports no other."""
+    """Load a detector by name; imports only this one."""
     module, _, attribute = find_detector(name).make.partition(":")
     detector: Detector = getattr(importlib.import_module(module), attribute)(threads)
     return detector

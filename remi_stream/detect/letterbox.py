@@ -1,4 +1,4 @@
-"""Pictures of any shape in a network's square, in the two ways of the published programs; and boxes back from there."""
+"""Letterbox an image into a network's square, as the published programs do it, and map boxes back to the image."""
 
 from __future__ import annotations
 
@@ -6,31 +6,32 @@ import cv2
 import numpy as np
 
 GREY = 128
+"""AlphaPose's padding value."""
 
 
 def padded(image: np.ndarray, side: int) -> np.ndarray:
-    """The tracker's way: image (H, W, 3) uint8 BGR, black strips make it square, nearest pixels; (side, side, 3) uint8 RGB.
+    """Letterbox as in the multi-person tracker: image (H, W, 3) uint8 BGR -> (side, side, 3) uint8 RGB, black padding, nearest.
 
-    An odd pixel of padding goes to the end. Only the pixels that are taken are read.
+    An odd pixel of padding goes to the end. Only the sampled pixels are read.
     """
     height, width = image.shape[:2]
     longest = max(height, width)
-    place = nearest(longest, side)
-    rows, columns = place - (longest - height) // 2, place - (longest - width) // 2
-    there_y, there_x = (rows >= 0) & (rows < height), (columns >= 0) & (columns < width)
+    index = nearest(longest, side)
+    rows, columns = index - (longest - height) // 2, index - (longest - width) // 2
+    inside_y, inside_x = (rows >= 0) & (rows < height), (columns >= 0) & (columns < width)
     square = np.zeros((side, side, 3), np.uint8)
-    square[np.ix_(there_y, there_x)] = image[np.ix_(rows[there_y], columns[there_x])][..., ::-1]
+    square[np.ix_(inside_y, inside_x)] = image[np.ix_(rows[inside_y], columns[inside_x])][..., ::-1]
     return square
 
 
 def nearest(length: int, side: int) -> np.ndarray:
-    """Which of length px each of side px shows, in float32, as PyTorch computes it."""
-    place = np.floor(np.arange(side, dtype=np.float32) * np.float32(length / side)).astype(np.intp)
-    return np.minimum(place, length - 1)
+    """Source index of each of `side` px for nearest-neighbour resizing from `length` px, in float32 as PyTorch computes it."""
+    index = np.floor(np.arange(side, dtype=np.float32) * np.float32(length / side)).astype(np.intp)
+    return np.minimum(index, length - 1)
 
 
 def from_padded(boxes_xyxy: np.ndarray, side: int, size: tuple[int, int]) -> np.ndarray:
-    """Boxes (N, 4) px of the square as px of the picture of (width, height) px, as the tracker computes them.
+    """Map boxes (N, 4) px of the square to px of the image of (width, height) px, as the tracker does.
 
     Half the padding is rounded down to whole px of the square.
     """
@@ -43,7 +44,7 @@ def from_padded(boxes_xyxy: np.ndarray, side: int, size: tuple[int, int]) -> np.
 
 
 def letterboxed(image: np.ndarray, side: int) -> np.ndarray:
-    """AlphaPose's way: image (H, W, 3) uint8 BGR, scaled with cubic splines, grey strips; (side, side, 3) uint8 RGB."""
+    """Letterbox as in AlphaPose: image (H, W, 3) uint8 BGR -> (side, side, 3) uint8 RGB, grey padding, bicubic."""
     height, width = image.shape[:2]
     scale = min(side / width, side / height)
     new_width, new_height = int(width * scale), int(height * scale)
@@ -55,8 +56,8 @@ def letterboxed(image: np.ndarray, side: int) -> np.ndarray:
 
 
 def from_letterboxed(boxes_xyxy: np.ndarray, side: int, size: tuple[int, int]) -> np.ndarray:
-    """Boxes (N, 4) px of the square as px of the picture of (width, height) px, cut off at its edges."""
+    """Map boxes (N, 4) px of the square to px of the image of (width, height) px, clipped to it."""
     scale = min(side / size[0], side / size[1])
     offset = (side - scale * np.array(size)) / 2
-    found = (boxes_xyxy - np.tile(offset, 2)) / scale
-    return np.clip(found, 0, np.tile(np.array(size, float), 2)).astype(np.float32)
+    boxes = (boxes_xyxy - np.tile(offset, 2)) / scale
+    return np.clip(boxes, 0, np.tile(np.array(size, float), 2)).astype(np.float32)

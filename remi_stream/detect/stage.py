@@ -1,4 +1,4 @@
-"""The detect stage: looks for people as often as pose wants it, off the critical path."""
+"""Detect stage: runs the person detector as often as the pose stage requests, off the critical path."""
 
 from __future__ import annotations
 
@@ -16,38 +16,39 @@ from remi_stream.messages import Detections, Frame, Search
 from remi_stream.order import Order
 
 SEARCH_S = 0.1
+"""Interval between detections of a new camera, s, until the pose stage sets another."""
 
 
 class DetectStage:
-    """Runs a detector; a new camera is searched ten times a second until pose says otherwise. clock: monotonic seconds."""
+    """Runs a detector, one tile per step in round robin. clock: monotonic s."""
 
     def __init__(self, detector_name: str, clock: Callable[[], float] = time.monotonic) -> None:
         self.facts = {"detector": detector_name}
         self._name = detector_name
         self._clock = clock
         self._interval_s: dict[str, float] = {}
-        self._looked_at: dict[str, float] = {}
-        self._rounds: dict[str, Iterator[Rectangle]] = {}
-        self._next: dict[str, Rectangle] = {}
+        self._detected_at: dict[str, float] = {}
+        self._tiles: dict[str, Iterator[Rectangle]] = {}
+        self._next_tile: dict[str, Rectangle] = {}
 
     def open(self) -> None:
         """Load the detector."""
-        self._parts = find_detector(self._name).parts
+        self._tiled = find_detector(self._name).parts
         self._detector: Detector = load_detector(self._name)
 
     def request(self, camera: str) -> Request:
-        """The next part of the picture in the detector's size, when the next look is due."""
+        """Request the next tile, in the detector's size, for when the next detection is due."""
         interval = self._interval_s.get(camera, SEARCH_S)
-        view = msgspec.structs.replace(self._detector.view, rectangle=self._next.get(camera))
-        return Request(view, self._looked_at.get(camera, float("-inf")) + interval)
+        view = msgspec.structs.replace(self._detector.view, rectangle=self._next_tile.get(camera))
+        return Request(view, self._detected_at.get(camera, float("-inf")) + interval)
 
     def step(self, message: Frame | Search) -> Iterable[Detections]:
-        """Find people in a frame, or take note of how often to look."""
+        """Detect people in a frame, or set a camera's detection interval."""
         if isinstance(message, Search):
             self._interval_s[message.camera] = message.interval_s
             return []
-        self._looked_at[message.camera] = self._clock()
-        self._look_on(message.camera, message.size)
+        self._detected_at[message.camera] = self._clock()
+        self._choose_next_tile(message.camera, message.size)
         found = self._detector.find(message.image)
         return [
             Detections(
@@ -62,19 +63,20 @@ class DetectStage:
             )
         ]
 
-    def _look_on(self, camera: str, size: tuple[int, int]) -> None:
-        """Choose the next part to look at; a camera whose pictures change their size begins anew."""
-        parts = looks(size) if self._parts else looks(size)[:1]
-        if camera not in self._rounds or self._next[camera] not in parts:
-            self._rounds[camera] = itertools.cycle(parts[1:] + parts[:1])
-        self._next[camera] = next(self._rounds[camera])
+    def _choose_next_tile(self, camera: str, size: tuple[int, int]) -> None:
+        """Choose the next tile; start over if the camera's image size has changed."""
+        tiles = looks(size) if self._tiled else looks(size)[:1]
+        if camera not in self._tiles or self._next_tile[camera] not in tiles:
+            # the whole image comes last: a camera's first request has no rectangle, so it is done already
+            self._tiles[camera] = itertools.cycle(tiles[1:] + tiles[:1])
+        self._next_tile[camera] = next(self._tiles[camera])
 
     def close(self) -> None:
-        """Nothing to let go of."""
+        """Nothing to close."""
 
 
 def boxes_in_full(boxes_xyxy: np.ndarray, frame: Frame) -> np.ndarray:
-    """Give boxes (N, 4) px of a view as float32 px of the full picture."""
+    """Map boxes (N, 4) px of a frame's view to float32 px of the full image."""
     x0, y0, x1, y1 = frame.rectangle
     height, width = frame.image.shape[:2]
     scale = np.array([(x1 - x0) / width, (y1 - y0) / height] * 2)
@@ -82,5 +84,5 @@ def boxes_in_full(boxes_xyxy: np.ndarray, frame: Frame) -> np.ndarray:
 
 
 def make(order: Order) -> DetectStage:
-    """Make the stage for an order."""
+    """Make the detect stage."""
     return DetectStage(order.config.detector)

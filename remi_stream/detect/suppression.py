@@ -1,7 +1,7 @@
-"""YOLO's rows to the objects of a picture: the two suppressions of the published programs.
+"""Non-maximum suppression (NMS) of YOLO's output rows, as the two published programs do it.
 
 Rows of a network are (N, 5 + classes): cx, cy, w, h px, objectness, and a score per class, in any order. Candidates are (N, 7):
-x0, y0, x1, y1 px, objectness, best class' score, class. Overlaps count both borders of a box (hence the + 1).
+x0, y0, x1, y1 px, objectness, best class' score, class. IoU counts both borders of a box (hence the + 1), as they do.
 """
 
 from __future__ import annotations
@@ -9,12 +9,15 @@ from __future__ import annotations
 import numpy as np
 
 PERSON = 0
+"""COCO class index of people."""
 MOST = 100
+"""AlphaPose's limit of detections per image."""
 STRICTER = 0.05
+"""AlphaPose lowers the IoU threshold by this much until no more than MOST are left."""
 
 
 def candidates(rows: np.ndarray, least_objectness: float) -> np.ndarray:
-    """Those rows (N, 5 + classes) whose objectness is above a threshold, with corners and the best class: (M, 7) float32."""
+    """Rows (N, 5 + classes) with an objectness above the threshold as candidates (M, 7) float32."""
     rows = rows[rows[:, 4] > least_objectness]
     half = rows[:, 2:4] / 2
     best = rows[:, 5:].argmax(1)
@@ -24,7 +27,7 @@ def candidates(rows: np.ndarray, least_objectness: float) -> np.ndarray:
 
 
 def overlaps(box: np.ndarray, boxes: np.ndarray) -> np.ndarray:
-    """Intersection over union of a box (4,) with boxes (N, 4), their borders counted: (N,)."""
+    """IoU of a box (4,) with boxes (N, 4), borders counted: (N,)."""
     low, high = np.maximum(box[:2], boxes[:, :2]), np.minimum(box[2:], boxes[:, 2:])
     shared = np.maximum(high - low + 1, 0).prod(1)
     areas = (boxes[:, 2:] - boxes[:, :2] + 1).prod(1)
@@ -33,14 +36,14 @@ def overlaps(box: np.ndarray, boxes: np.ndarray) -> np.ndarray:
 
 
 def merged(found: np.ndarray, overlap: float) -> np.ndarray:
-    """The tracker's way: candidates (N, 7) of a class that overlap the best by more are averaged into it by objectness.
+    """Weighted NMS of the tracker: candidates (N, 7) of the same class are averaged into the best by objectness.
 
-    The best has the largest objectness times class score; so are the rows sorted.
+    The best has the largest objectness times class score, which is also the order of the result.
     """
     rest, kept = found[np.argsort(-found[:, 4] * found[:, 5], kind="stable")], []
     while len(rest):
         same = (overlaps(rest[0, :4], rest[:, :4]) > overlap) & (rest[:, 6] == rest[0, 6])
-        same[0] = True
+        same[0] = True  # also for a degenerate box, or the loop would not end
         weights = rest[same, 4:5]
         kept.append(np.concatenate([(weights * rest[same, :4]).sum(0) / weights.sum(), rest[0, 4:]]))
         rest = rest[~same]
@@ -48,21 +51,21 @@ def merged(found: np.ndarray, overlap: float) -> np.ndarray:
 
 
 def thinned(found: np.ndarray, overlap: float) -> np.ndarray:
-    """AlphaPose's way: candidates (N, 7) that overlap a better one by as much are dropped; best means objectness.
+    """NMS of AlphaPose: candidates (N, 7) that overlap one of a larger objectness are dropped.
 
-    When more than a hundred are left, it is done again with a lower threshold.
+    If more than MOST are left, it is repeated with a lower threshold.
     """
     ordered = found[np.argsort(-found[:, 4], kind="stable")]
     kept = ordered
     while len(ordered):
-        kept = _dropped(ordered, overlap)
+        kept = _suppress_once(ordered, overlap)
         if len(kept) <= MOST or overlap <= 0:
             break
         overlap -= STRICTER
     return kept
 
 
-def _dropped(rest: np.ndarray, overlap: float) -> np.ndarray:
+def _suppress_once(rest: np.ndarray, overlap: float) -> np.ndarray:
     kept = []
     while len(rest):
         kept.append(rest[0])

@@ -1,4 +1,4 @@
-"""A detector without a network: always one person in the middle of the picture. For tests and benchmarks."""
+"""Synthetic detector for tests and benchmarks: always one person in the middle of the image."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ def open_detector(threads: int) -> SyntheticDetector:
 
 
 class SyntheticDetector:
-    """Finds the middle half of every picture."""
+    """Detects the middle half of every image."""
 
     name = "synthetic"
     view = View(longest_side=64)
 
     def find(self, image: np.ndarray) -> Found:
-        """Give one box for a whole picture, none for its square parts, or there would be several people."""
+        """One box for a whole image, none for its square tiles, or there would be several people."""
         height, width = image.shape[:2]
         if width == height:
             return Found(np.zeros((0, 4), np.float32), np.zeros(0, np.float32))

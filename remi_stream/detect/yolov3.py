@@ -1,4 +1,4 @@
-"""YOLOv3 as the published programs run it: in POCO's and PARE's tracker, and in AlphaPose.
+"""YOLOv3 detectors with the pre- and post-processing of POCO's and PARE's tracker, and of AlphaPose.
 
 Redmon and Farhadi, "YOLOv3: an incremental improvement" (2018).
 """
@@ -19,23 +19,22 @@ from remi_stream.networks.network import find_network
 from remi_stream.runtimes.runtime import Runtime, load_weights
 
 TRACKER_OVERLAP, ALPHAPOSE_OVERLAP = 0.4, 0.6
+"""IoU thresholds of NMS in the two programs."""
 
 
 class Convention(NamedTuple):
-    """What a program does around the network.
-
-    fit: image (H, W, 3) uint8 BGR and the square's side px -> (side, side, 3) uint8 RGB. back: boxes (N, 4) px of the square,
-    its side, (width, height) px -> px of the picture. choose: rows (N, 85) of the network -> (M, 5): x0 y0 x1 y1 px of the
-    square, score.
-    """
+    """Pre- and post-processing of a program."""
 
     fit: Callable[[np.ndarray, int], np.ndarray]
+    """Image (H, W, 3) uint8 BGR and the square's side, px -> (side, side, 3) uint8 RGB."""
     back: Callable[[np.ndarray, int, tuple[int, int]], np.ndarray]
+    """Boxes (N, 4) px of the square, its side, (width, height) px -> px of the image."""
     choose: Callable[[np.ndarray], np.ndarray]
+    """Rows (N, 85) of the network -> (M, 5): x0 y0 x1 y1 px of the square, score."""
 
 
 class Yolov3:
-    """Finds people in one look at the whole picture. side: of the network's square, px."""
+    """YOLOv3 on the whole image. side: of the network's square input, px."""
 
     def __init__(self, name: str, network: Runtime, convention: Convention, side: int) -> None:
         self.name = name
@@ -43,16 +42,16 @@ class Yolov3:
         self._network, self._convention, self._side = network, convention, side
 
     def find(self, image: np.ndarray) -> Found:
-        """Find people in image (H, W, 3) uint8 BGR; boxes in px of that image, cut off at its edges."""
+        """Detect people in image (H, W, 3) uint8 BGR; boxes in px of that image, clipped to it."""
         return self.find_all([image])[0]
 
     def find_all(self, images: Sequence[np.ndarray]) -> list[Found]:
-        """Find people in several images, in one call of the network."""
-        pictures = np.stack([self._convention.fit(image, self._side) for image in images])
-        rows = self._network.run({"image": pictures})["rows"]
-        return [self._people(image, own) for image, own in zip(images, rows)]
+        """Detect people in several images with one inference."""
+        batch = np.stack([self._convention.fit(image, self._side) for image in images])
+        rows = self._network.run({"image": batch})["rows"]
+        return [self._detections(image, own) for image, own in zip(images, rows)]
 
-    def _people(self, image: np.ndarray, rows: np.ndarray) -> Found:
+    def _detections(self, image: np.ndarray, rows: np.ndarray) -> Found:
         size = (image.shape[1], image.shape[0])
         people = self._convention.choose(rows)
         boxes = self._convention.back(people[:, :4], self._side, size)
@@ -61,7 +60,7 @@ class Yolov3:
 
 
 def trackers(least_objectness: float, least_score: float) -> Convention:
-    """What POCO's and PARE's tracker does; a score is the objectness times the class's."""
+    """Convention of POCO's and PARE's tracker; a score is objectness times class score."""
 
     def choose(rows: np.ndarray) -> np.ndarray:
         found = merged(candidates(rows, least_objectness), TRACKER_OVERLAP)
@@ -72,7 +71,7 @@ def trackers(least_objectness: float, least_score: float) -> Convention:
 
 
 def alphaposes(least_objectness: float) -> Convention:
-    """What AlphaPose does; a score is the objectness."""
+    """Convention of AlphaPose; a score is the objectness."""
 
     def choose(rows: np.ndarray) -> np.ndarray:
         found = candidates(rows, least_objectness)
@@ -92,10 +91,10 @@ def open_yolov3_spp(threads: int) -> Yolov3:
 
 
 def _open(name: str, convention: Callable[..., Convention], threads: int) -> Yolov3:
-    """The manifest's options are the convention's thresholds; the side is the network's."""
+    """Load a YOLOv3 network; the manifest's options are the convention's thresholds."""
     manifest = find_manifest(name, "detector")
-    picture = find_network(manifest.weights[0].network).picture
-    assert picture is not None
+    network_input = find_network(manifest.weights[0].network).picture
+    assert network_input is not None
     settings = {**manifest.runtimes[manifest.runtime], "threads": threads}
     network = load_weights(manifest.weights[0], manifest.runtime, **settings)
-    return Yolov3(name, network, convention(**manifest.options), picture.width)
+    return Yolov3(name, network, convention(**manifest.options), network_input.width)

@@ -1,1 +1,1 @@
-"""How far bodies are from the truth, in the measures of the field."""
+"""Evaluate predicted bodies against ground truth: MPJPE, PA-MPJPE, PVE, rotation and acceleration errors, id switches."""

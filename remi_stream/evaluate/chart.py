@@ -1,4 +1,4 @@
-"""A picture of an evaluation: its means, the error over time, and each joint's."""
+"""Draw an evaluation as PNG: mean errors, error over time, error of each joint."""
 
 from __future__ import annotations
 
@@ -39,24 +39,26 @@ MISSED: Rgb = (232, 222, 212)
 CURVE_NAMES = (("MPJPE", COLOURS[0]), ("PA-MPJPE", COLOURS[1]))
 SMALLEST_TOP_MM = 20.0
 SMALLEST_BAR = 1.0
-"""Axes up to less would make a perfect prediction look bad."""
+"""Smallest upper ends of the axes; smaller ones would make a perfect prediction look bad."""
 
 
 class Axis(NamedTuple):
-    """A straight scale: value at low stands at start, at high at end, px."""
+    """A linear scale from values to pixels."""
 
     low: float
     high: float
+    """Values at start and end."""
     start: float
     end: float
+    """Positions, px."""
 
     def at(self, value: float) -> float:
-        """Where a value stands."""
+        """Return the position of a value, px."""
         return self.start + (value - self.low) / (self.high - self.low) * (self.end - self.start)
 
 
 def draw(evaluation: Evaluation, path: Path) -> None:
-    """Write the picture as PNG. Raises RemiError if it cannot be written."""
+    """Draw an evaluation into a PNG file. Raises RemiError if it cannot be written."""
     panels = _joint_panels(evaluation)
     height = PANEL_HEAD + max((len(panel.rows) for panel in panels), default=0) * ROW + INNER
     canvas = Canvas(WIDTH, HEAD + TILE + GAP + CURVES + (GAP + height if panels else 0) + MARGIN)
@@ -73,55 +75,55 @@ def draw(evaluation: Evaluation, path: Path) -> None:
 
 
 def _head(canvas: Canvas, evaluation: Evaluation) -> None:
-    """What is compared with what."""
+    """Draw the title and the summary line."""
     canvas.text(MARGIN, MARGIN + 11, shortened(evaluation.title, TITLE_SIZE, WIDTH - 2 * MARGIN), TITLE_SIZE, INK, "lm")
     canvas.text(MARGIN, MARGIN + 38, told(evaluation), TEXT_SIZE, FAINT, "lm")
 
 
 def told(evaluation: Evaluation) -> str:
-    """In one line, what was compared."""
+    """Return a one-line summary of what was compared."""
     frames, compared = evaluation.frames
     return f"{compared} of {frames} frames, {evaluation.fps:.4g} per second; {JOINT_SETS[evaluation.joint_set].what}"
 
 
 def _tiles(canvas: Canvas, evaluation: Evaluation, top: float) -> None:
-    """The means over everybody, in large figures."""
+    """Draw the means over all people as tiles with large numbers."""
     mean = evaluation.overall
     switches = "-" if mean.switches is None else str(mean.switches)
     tiles = (
-        ("MPJPE", _figure(mean.mpjpe_mm), "mm"),
-        ("PA-MPJPE", _figure(mean.pa_mpjpe_mm), "mm"),
-        ("PVE", _figure(mean.pve_mm), "mm"),
-        ("Acceleration error", _figure(mean.acceleration_m_per_s2), "m/s^2"),
-        ("Rotation error", _figure(mean.rotation_deg), "deg"),
-        ("Found", _figure(100 * mean.detection_rate), "%"),
+        ("MPJPE", _format_value(mean.mpjpe_mm), "mm"),
+        ("PA-MPJPE", _format_value(mean.pa_mpjpe_mm), "mm"),
+        ("PVE", _format_value(mean.pve_mm), "mm"),
+        ("Acceleration error", _format_value(mean.acceleration_m_per_s2), "m/s^2"),
+        ("Rotation error", _format_value(mean.rotation_deg), "deg"),
+        ("Found", _format_value(100 * mean.detection_rate), "%"),
         ("Id switches", switches, ""),
     )
     width = (WIDTH - 2 * MARGIN - (len(tiles) - 1) * GAP) / len(tiles)
-    for number, (name, figure, unit) in enumerate(tiles):
+    for number, (name, value, unit) in enumerate(tiles):
         x = MARGIN + number * (width + GAP)
         canvas.box((x, top, x + width, top + TILE), PANEL, radius=10)
         canvas.text(x + INNER, top + 24, name, TEXT_SIZE, FAINT, "lm")
-        canvas.text(x + INNER, top + 60, figure, TILES_NUMBER, INK if figure != "-" else FAINT, "lm")
+        canvas.text(x + INNER, top + 60, value, TILES_NUMBER, INK if value != "-" else FAINT, "lm")
         canvas.text(
-            x + INNER + text_width(figure, TILES_NUMBER) + 7, top + 65, unit if figure != "-" else "", TEXT_SIZE, FAINT, "lm"
+            x + INNER + text_width(value, TILES_NUMBER) + 7, top + 65, unit if value != "-" else "", TEXT_SIZE, FAINT, "lm"
         )
 
 
-def _figure(value: float) -> str:
+def _format_value(value: float) -> str:
     if not math.isfinite(value):
         return "-"
     return f"{value:.0f}" if value >= 100 else f"{value:.1f}"
 
 
 def _curves(canvas: Canvas, evaluation: Evaluation, corners: Box) -> None:
-    """Both errors over the film's time; where somebody was missed, a stripe."""
+    """Draw MPJPE and PA-MPJPE over time, with a stripe where a person was missed."""
     x0, y0, x1, y1 = corners
     canvas.box(corners, PANEL, radius=10)
     canvas.text(x0 + INNER, y0 + 20, "Error over time", NAME_SIZE, INK, "lm")
     canvas.text(x0 + INNER, y0 + 40, "mm, mean over joints and people", TEXT_SIZE, FAINT, "lm")
     missed = any(moment.found < moment.visible for moment in evaluation.moments)
-    _legend(canvas, x1 - INNER, y0 + 22, [*CURVE_NAMES, *([("somebody missed", MISSED)] if missed else [])])
+    _legend(canvas, x1 - INNER, y0 + 22, [*CURVE_NAMES, *([("person missed", MISSED)] if missed else [])])
     times = [moment.at_s for moment in evaluation.moments]
     lines = [[getattr(moment, name) for moment in evaluation.moments] for name in ("mpjpe_mm", "pa_mpjpe_mm")]
     known = [value for line in lines for value in line if math.isfinite(value)]
@@ -141,7 +143,7 @@ def _curves(canvas: Canvas, evaluation: Evaluation, corners: Box) -> None:
 
 
 def _legend(canvas: Canvas, right: float, y: float, entries: Sequence[tuple[str, Rgb]]) -> None:
-    """Names beside their colours, up to the right."""
+    """Draw a right-aligned legend."""
     for name, colour in reversed(entries):
         right -= text_width(name, TEXT_SIZE)
         canvas.text(right, y, name, TEXT_SIZE, INK, "lm")
@@ -150,7 +152,7 @@ def _legend(canvas: Canvas, right: float, y: float, entries: Sequence[tuple[str,
 
 
 def _missed(canvas: Canvas, evaluation: Evaluation, across: Axis, upwards: Axis) -> None:
-    """A stripe for each frame in which somebody is missing."""
+    """Draw a stripe for each frame with a missed person."""
     half = 0.5 / evaluation.fps
     for moment in evaluation.moments:
         if moment.found < moment.visible:
@@ -159,7 +161,7 @@ def _missed(canvas: Canvas, evaluation: Evaluation, across: Axis, upwards: Axis)
 
 
 def _line(canvas: Canvas, times: np.ndarray, values: np.ndarray, axes: tuple[Axis, Axis], colour: Rgb) -> None:
-    """A curve in columns of the finest width; it breaks where nothing is known, and a lone value is a dot."""
+    """Draw a curve column by column; it breaks at unknown values, and an isolated value is a dot."""
     across, upwards = axes
     columns = np.arange(round(across.start * FINE), round(across.end * FINE) + 1) / FINE
     at = across.low + (columns - across.start) / (across.end - across.start) * (across.high - across.low)
@@ -174,29 +176,31 @@ def _line(canvas: Canvas, times: np.ndarray, values: np.ndarray, axes: tuple[Axi
 
 
 class Panel(NamedTuple):
-    """Bars for each joint. rows: a joint's name, and its values, each of which is a bar of the colour at that place."""
+    """A bar chart with a row per joint."""
 
     name: str
     unit: str
     rows: list[tuple[str, tuple[float, ...]]]
+    """Joint names and their values, one bar per value."""
     colours: tuple[Rgb, ...]
+    """Colours of the bars of a row."""
     legend: Sequence[tuple[str, Rgb]] = ()
 
 
 def _joint_panels(evaluation: Evaluation) -> list[Panel]:
-    """How far each joint is off, and how far it is turned; without what was not measured."""
+    """Return the panels of position and rotation errors of each joint that was measured."""
     joints = evaluation.joints.items()
-    errors = [(name, (each.mpjpe_mm, each.pa_mpjpe_mm)) for name, each in joints if math.isfinite(each.mpjpe_mm)]
-    turns = [(name, (each.rotation_deg,)) for name, each in joints if math.isfinite(each.rotation_deg)]
+    positions = [(name, (each.mpjpe_mm, each.pa_mpjpe_mm)) for name, each in joints if math.isfinite(each.mpjpe_mm)]
+    rotations = [(name, (each.rotation_deg,)) for name, each in joints if math.isfinite(each.rotation_deg)]
     panels = (
-        Panel("Error of each joint", "mm", [*errors], COLOURS, CURVE_NAMES),
-        Panel("Rotation error of each joint", "deg, in its parent; the pelvis in the camera", [*turns], (TURN,)),
+        Panel("Error of each joint", "mm", [*positions], COLOURS, CURVE_NAMES),
+        Panel("Rotation error of each joint", "deg, in its parent; the pelvis in the camera", [*rotations], (TURN,)),
     )
     return [panel for panel in panels if panel.rows]
 
 
 def _bars(canvas: Canvas, corners: Box, panel: Panel) -> None:
-    """A panel with a row of bars for each joint."""
+    """Draw a panel."""
     x0, y0, x1, _ = corners
     canvas.box(corners, PANEL, radius=10)
     canvas.text(x0 + INNER, y0 + 20, panel.name, NAME_SIZE, INK, "lm")
@@ -213,17 +217,17 @@ def _bars(canvas: Canvas, corners: Box, panel: Panel) -> None:
 
 
 def _row(canvas: Canvas, values: Sequence[float], along: Axis, middle: float, colours: Sequence[Rgb]) -> None:
-    """One joint's bars, and their numbers."""
+    """Draw one joint's bars and their numbers."""
     top = middle - BAR * len(values) / 2
     for number, (value, colour) in enumerate(zip(values, colours)):
         if along.at(value) - along.start >= 1 / FINE:
             y = top + number * (BAR + 1)
             canvas.bar((along.start, y, along.at(value), y + BAR), colour, radius=2)
-    canvas.text(along.at(max(values)) + 7, middle, " / ".join(map(_figure, values)), TEXT_SIZE - 1, INK, "lm")
+    canvas.text(along.at(max(values)) + 7, middle, " / ".join(map(_format_value, values)), TEXT_SIZE - 1, INK, "lm")
 
 
 def nice_ticks(most: float, count: int = 5) -> list[float]:
-    """Round numbers from 0 up to `most` or just above it, about so many."""
+    """Return about `count` round numbers from 0 to `most` or just above it."""
     rough = max(most, 1e-6) / count
     power = 10 ** math.floor(math.log10(rough))
     step = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= rough * 0.999)

@@ -1,4 +1,4 @@
-"""What data sets' pickles have in common: read without running anything, and their people's bodies."""
+"""Read data sets' pickles with the safe unpickler, check their fields and load their SMPL bodies."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from remi_stream.models.smpl_pickle import read_smpl
 from remi_stream.skeletons import SMPL_PARENTS
 
 GENDERS = {"m": "male", "f": "female", "n": "neutral"}
-"""By their first letters: the data sets write both."""
+"""By first letter: the data sets write letters or words."""
 
 
 def read_pickle(path: Path) -> Any:
-    """Arrays and plain containers, also as Python 2 wrote them. Raises UsageError; nothing that the file asks for is run then."""
+    """Read arrays and plain containers from a pickle, also of Python 2, without running its code. Raises UsageError."""
     try:
         with path.open("rb") as file:
             return InertUnpickler(file, ARRAYS).load()
@@ -37,18 +37,18 @@ def read_pickle(path: Path) -> Any:
 
 
 def numbers(content: Mapping[str, Any], name: str, *shape: int | None) -> np.ndarray:
-    """A field as float64 of this shape (None: any length). Raises ValueError that says what it is instead."""
+    """Return a field as float64 of this shape (None: any length). Raises ValueError with the actual shape."""
     if name not in content:
         raise ValueError(f"it has no {name}")
     array = as_numbers(content[name], name)
-    if len(array.shape) != len(shape) or any(want not in (None, got) for want, got in zip(shape, array.shape)):
-        wanted = " x ".join("any" if want is None else str(want) for want in shape)
-        raise ValueError(f"{name} is {' x '.join(map(str, array.shape)) or 'one number'}, expected {wanted}")
+    if len(array.shape) != len(shape) or any(expected not in (None, got) for expected, got in zip(shape, array.shape)):
+        sizes = " x ".join("any" if size is None else str(size) for size in shape)
+        raise ValueError(f"{name} is {' x '.join(map(str, array.shape)) or 'one number'}, expected {sizes}")
     return array
 
 
 def as_numbers(value: Any, name: str) -> np.ndarray:
-    """An array of numbers, or a list of such; float64."""
+    """Convert a numeric array, list or number to float64. Raises ValueError."""
     array = np.array(value) if isinstance(value, list | tuple | int | float) else value
     if not isinstance(array, np.ndarray) or array.dtype.kind not in "biuf":
         raise ValueError(f"{name} holds no numbers")
@@ -56,7 +56,7 @@ def as_numbers(value: Any, name: str) -> np.ndarray:
 
 
 def gender_of(text: Any) -> str:
-    """male, female or neutral. Raises ValueError."""
+    """Parse a gender: male, female or neutral. Raises ValueError."""
     name = GENDERS.get(str(text)[:1].lower())
     if name is None:
         raise ValueError(f"gender is {text!r:.40}")
@@ -64,12 +64,12 @@ def gender_of(text: Any) -> str:
 
 
 def body_of(gender: str, folder: Path | None) -> Body | None:
-    """SMPL's body of a gender: of a folder of SMPL's pickles, or the neutral one that was imported. None if it is not there.
+    """Return SMPL's body of a gender, from a folder of SMPL's pickles or the imported neutral one; None if not available.
 
-    Raises RemiError for a file that is no body of SMPL.
+    Raises RemiError for a file that is not a SMPL body.
     """
-    wanted = re.compile(rf"(^|[_-])({gender}|{gender[0]})([_-]|$)")
-    files = sorted(path for path in folder.glob("*.pkl") if wanted.search(path.stem.lower())) if folder else []
+    pattern = re.compile(rf"(^|[_-])({gender}|{gender[0]})([_-]|$)")
+    files = sorted(path for path in folder.glob("*.pkl") if pattern.search(path.stem.lower())) if folder else []
     if files:
         arrays = read_smpl(files[0])
         floats: dict[str, Any] = {ours: arrays[theirs].astype(np.float32) for theirs, ours in FLOATS.items()}
@@ -79,6 +79,6 @@ def body_of(gender: str, folder: Path | None) -> Body | None:
 
 
 def missing_body(genders: set[str]) -> tuple[str, ...]:
-    """What to say of bodies that are not there."""
+    """Return the note about bodies that are not available."""
     names = " and ".join(f"SMPL_{gender.upper()}.pkl" for gender in sorted(genders))
-    return (f"the truth's bodies are not there: for PVE, and for EMDB's joints, give --bodies DIR with {names}",) if names else ()
+    return (f"the truth's bodies are missing: for PVE, and for EMDB's joints, give --bodies DIR with {names}",) if names else ()

@@ -1,8 +1,10 @@
-"""A sequence of EMDB: Kaufmann et al., "EMDB: The Electromagnetic Database of Global 3D Human Pose and Shape in the Wild" (2023).
+"""Read a sequence of EMDB.
+
+Kaufmann et al., "EMDB: The Electromagnetic Database of Global 3D Human Pose and Shape in the Wild" (2023).
 
 One person: smpl {poses_root (F, 3), poses_body (F, 69), trans (F, 3), betas (10,)} in the world; camera {intrinsics (3, 3),
 extrinsics (F, 4, 4) from the world, width, height}; bboxes {bboxes (F, 4) px, x0 y0 x1 y1, invalid_idxs}; good_frames_mask (F,).
-There are no joints: they are those of SMPL's body of their gender. 30 frames a second.
+The files have no joints: they are computed from SMPL's body of the gender. 30 frames per second.
 """
 
 from __future__ import annotations
@@ -20,11 +22,12 @@ from remi_stream.evaluate.truth import Truth, intrinsics_of, smpl_of, true_frame
 from remi_stream.formats.take import Take
 
 FPS = 30.0
+"""EMDB's frame rate, which its files do not contain."""
 KEYS = {"smpl", "camera", "bboxes", "good_frames_mask", "gender"}
 
 
 def read(content: Mapping[str, Any], name: str, bodies: Path | None) -> Truth:
-    """The truth of a sequence. Raises ValueError that says what is not as it should be."""
+    """Read the truth of a sequence. Raises ValueError with the invalid field."""
     smpl, camera, boxes = (mapping(content, key) for key in ("smpl", "camera", "bboxes"))
     extrinsics = numbers(camera, "extrinsics", None, 4, 4)
     count = len(extrinsics)
@@ -32,7 +35,7 @@ def read(content: Mapping[str, Any], name: str, bodies: Path | None) -> Truth:
     size = int(camera["width"]), int(camera["height"])
     poses = np.concatenate([numbers(smpl, "poses_root", count, 3), numbers(smpl, "poses_body", count, 69)], 1)
     trans, betas = numbers(smpl, "trans", count, 3), as_numbers(smpl.get("betas"), "betas").ravel()[:10]
-    known, boxed = numbers(content, "good_frames_mask", count) > 0, good_boxes(boxes, count)
+    is_good, has_box = numbers(content, "good_frames_mask", count) > 0, good_boxes(boxes, count)
     boxes_xyxy = numbers(boxes, "bboxes", count, 4)
     gender = gender_of(content["gender"])
     body = body_of(gender, bodies)
@@ -40,18 +43,18 @@ def read(content: Mapping[str, Any], name: str, bodies: Path | None) -> Truth:
     frames = []
     for number, matrix in enumerate(extrinsics):
         orient, transl = change_axes(matrix[:3, :3], pelvis, poses[number, :3], trans[number])
-        there = smpl_of(np.concatenate([orient, poses[number, 3:]]), betas, transl + matrix[:3, 3])
-        joints = body.joints(there.global_orient, there.body_pose, betas, there.transl) if body else None
-        box = boxes_xyxy[number] if boxed[number] else None
-        seen = known[number] and (box is not None or joints is not None)
-        people = [true_person(1, joints, there, intrinsics, box)] if seen else []
+        pose = smpl_of(np.concatenate([orient, poses[number, 3:]]), betas, transl + matrix[:3, 3])
+        joints = body.joints(pose.global_orient, pose.body_pose, betas, pose.transl) if body else None
+        box = boxes_xyxy[number] if has_box[number] else None
+        visible = is_good[number] and (box is not None or joints is not None)
+        people = [true_person(1, joints, pose, intrinsics, box)] if visible else []
         frames.append(true_frame(number, FPS, size, intrinsics, people))
     notes = missing_body(set() if body else {gender})
     return Truth(Take(str(content.get("name", name)), size, FPS, frames), {1: body}, notes)
 
 
 def mapping(content: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    """A field with names in it. Raises ValueError."""
+    """Return a field that is a dict. Raises ValueError."""
     value = content.get(key)
     if not isinstance(value, dict):
         raise ValueError(f"{key} is a {type(value).__name__}, expected named arrays")
@@ -59,8 +62,8 @@ def mapping(content: Mapping[str, Any], key: str) -> Mapping[str, Any]:
 
 
 def good_boxes(boxes: Mapping[str, Any], count: int) -> np.ndarray:
-    """Whose box is known, (F,) bool; where it is not, it is put around the joints."""
-    known = np.ones(count, bool)
+    """Return where the box is valid, (F,) bool; elsewhere a box is put around the joints."""
+    valid = np.ones(count, bool)
     invalid = as_numbers(boxes.get("invalid_idxs", []), "invalid_idxs").astype(int).ravel()
-    known[invalid[(invalid >= 0) & (invalid < count)]] = False
-    return known
+    valid[invalid[(invalid >= 0) & (invalid < count)]] = False
+    return valid

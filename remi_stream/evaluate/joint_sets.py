@@ -1,4 +1,4 @@
-"""Which joints are compared, by their names, and where a person's stand."""
+"""Joint sets of an evaluation, and the positions of a person's joints in a set."""
 
 from __future__ import annotations
 
@@ -14,16 +14,20 @@ HIPS = ("left_hip", "right_hip")
 
 
 class JointSet(NamedTuple):
-    """names: of the joints. root: those whose middle all joints are taken from. of_body: not an engine's own, but SMPL's."""
+    """A set of joints that is compared."""
 
     name: str
     what: str
+    """Description in tables and charts."""
     names: tuple[str, ...]
+    """Names of the joints."""
     root: tuple[str, ...]
+    """Joints whose mean is the root that positions are relative to."""
     of_body: bool
+    """Uses SMPL's joints only, not an engine's own."""
 
     def root_of(self, joints: np.ndarray) -> np.ndarray:
-        """The roots (..., 3) of joints (..., J, 3)."""
+        """Return the roots (..., 3) of joints (..., J, 3)."""
         return joints[..., [self.names.index(name) for name in self.root], :].mean(-2)
 
 
@@ -40,7 +44,7 @@ JOINT_SETS = {
 
 
 def joints_of(person: Person, joint_set: JointSet, body: Body | None) -> np.ndarray | None:
-    """A person's joints of a set, (J, 3) float64 m, camera frame; None if they have none. body: of their pose."""
+    """Return a person's joints of a set, (J, 3) float64 m, camera frame, or None. body: the body model of the pose."""
     skeleton = person.skeleton_of_joints
     if (
         len(person.joints_m)

@@ -1,4 +1,4 @@
-"""Who of a prediction is who of the truth, frame by frame."""
+"""Match people of a prediction with people of the truth, frame by frame."""
 
 from __future__ import annotations
 
@@ -15,37 +15,42 @@ from remi_stream.formats.take import Take
 from remi_stream.messages import Bodies, Person, Smpl
 
 Match = Literal["box", "root"]
-"""By how people are found again: boxes in the picture, or roots in space."""
+"""How people are matched: by IoU of boxes in the image, or by distance of roots in space."""
 SAME_SIZE = 0.05
-"""A data set's size of the picture is told by the camera's middle, which is not quite the picture's."""
+"""Relative size difference that is ignored: data sets' image sizes are estimated from the principal point."""
 
 
 class Pair(NamedTuple):
-    """Two frames of one time. number: which of the truth's film it is; at_s: when."""
+    """A frame of the truth and one of the prediction at the same time."""
 
     number: int
+    """Frame number in the truth."""
     at_s: float
+    """Time in the truth, s."""
     truth: Bodies
     prediction: Bodies
 
 
 class Seen(NamedTuple):
-    """One frame compared. matches: whom of the prediction each of the truth's people who were found is, by track_id."""
+    """One compared frame."""
 
     pair: Pair
     matches: Mapping[int, int]
+    """True track_id to predicted track_id, of the people who were found."""
 
 
 class Meeting(NamedTuple):
-    """All frames compared. sightings: of each true person, where they were found; switches: how often each was mistaken."""
+    """All compared frames."""
 
     seen: list[Seen]
     sightings: dict[int, list[Sighting]]
+    """By true track_id, the frames in which the person was found."""
     switches: dict[int, int]
+    """Id switches by true track_id."""
 
 
 def frame_pairs(take: Take, truth: Take, offset_s: float) -> list[Pair]:
-    """Frames with those of the truth that were taken within half of its frame. offset_s: when in the truth the take begins."""
+    """Pair frames less than half a frame of the truth apart. offset_s: time in the truth at which the take begins, s."""
     frames, true_frames = list(take.frames), list(truth.frames)
     truth_s = film_times(true_frames, truth.fps)
     pairs = paired_frames(truth_s, film_times(frames, truth.fps) + offset_s, 0.5 / truth.fps)
@@ -53,7 +58,7 @@ def frame_pairs(take: Take, truth: Take, offset_s: float) -> list[Pair]:
 
 
 def meet(pairs: Sequence[Pair], truth: Truth, joint_set: JointSet, match: Match) -> Meeting:
-    """Find everybody again, in the order of the frames."""
+    """Match the people of all frame pairs, in order."""
     identities, meeting = Identities(), Meeting([], {}, {})
     for pair in pairs:
         people, others = pair.truth.people, pair.prediction.people
@@ -80,25 +85,25 @@ def _box_costs(pair: Pair) -> np.ndarray:
     return box_costs(truth, boxes * _scale(pair.prediction.size, pair.truth.size))
 
 
-def _scale(size: tuple[int, int], wanted: tuple[int, int]) -> np.ndarray:
-    """How many times larger the truth's picture is, (4,)."""
-    if not all(size) or not all(wanted):
+def _scale(size: tuple[int, int], true_size: tuple[int, int]) -> np.ndarray:
+    """Return the scale from the prediction's image to the truth's, (4,)."""
+    if not all(size) or not all(true_size):
         return np.ones(4)
-    scale = np.array([*wanted, *wanted]) / [*size, *size]
+    scale = np.array([*true_size, *true_size]) / [*size, *size]
     return scale if (abs(scale - 1) > SAME_SIZE).any() else np.ones(4)
 
 
 def _roots(points: Sequence[np.ndarray | None], joint_set: JointSet) -> np.ndarray:
-    """(N, 3) m, NaN where not known."""
+    """Return the roots, (N, 3) m, NaN if unknown."""
     return np.array([np.full(3, np.nan) if each is None else joint_set.root_of(each) for each in points]).reshape(-1, 3)
 
 
 def _poses(person: Person, true_person: Person) -> tuple[Smpl, Smpl] | None:
-    """Both poses if their rotations are from the same body's rest pose."""
+    """Return both poses if they are of the same body model, so that their rotations can be compared."""
     pose, true_pose = person.smpl, true_person.smpl
     return (pose, true_pose) if pose and true_pose and pose.body == true_pose.body else None
 
 
 def usual_step(numbers: Sequence[int]) -> int:
-    """How many frames of the truth go from one that is compared to the next."""
+    """Return the median step between compared frames, in frames of the truth."""
     return max(1, int(np.median(np.diff(numbers)))) if len(numbers) > 1 else 1

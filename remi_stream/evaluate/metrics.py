@@ -1,5 +1,6 @@
-"""Distances between poses and the truth. Joints are (N, J, 3) m, NaN where not known; results are mm or degrees.
+"""Pose errors: joint distances, Procrustes alignment, acceleration and rotation errors.
 
+Joints are (N, J, 3) m, NaN where not known; results are mm or degrees.
 Procrustes: Umeyama, "Least-squares estimation of transformation parameters between two point patterns" (1991).
 """
 
@@ -13,46 +14,47 @@ MM = 1000.0
 
 
 def centred(joints: np.ndarray, root: np.ndarray) -> np.ndarray:
-    """Joints (N, J, 3) from their roots (N, 3)."""
+    """Return joints (N, J, 3) relative to their roots (N, 3)."""
     return joints - root[:, None]
 
 
 def distances_mm(joints: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    """How far each point is off, (..., J) mm, from points (..., J, 3) m."""
+    """Return distances between points (..., J, 3) m, (..., J) mm."""
     return np.linalg.norm(joints - truth, axis=-1) * MM
 
 
 def procrustes(joints: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    """Joints (N, J, 3), each frame's turned, moved and scaled as near to the truth as can be; they are not mirrored."""
-    middle, goal = joints.mean(1, keepdims=True), truth.mean(1, keepdims=True)
-    own, wanted = joints - middle, truth - goal
-    u, stretch, vt = np.linalg.svd(wanted.swapaxes(1, 2) @ own)
-    signs = np.ones_like(stretch)
+    """Align joints (N, J, 3) of each frame to the truth by the best similarity transform, without reflection."""
+    mean, true_mean = joints.mean(1, keepdims=True), truth.mean(1, keepdims=True)
+    centred_joints, centred_truth = joints - mean, truth - true_mean
+    u, singular, vt = np.linalg.svd(centred_truth.swapaxes(1, 2) @ centred_joints)
+    # The sign of the last axis makes it a rotation: the best orthogonal matrix may be a reflection.
+    signs = np.ones_like(singular)
     signs[:, -1] = np.sign(np.linalg.det(u @ vt))
     rotation = (u * signs[:, None]) @ vt
-    size = np.maximum((own**2).sum((1, 2)), np.finfo(float).tiny)
-    scale = (stretch * signs).sum(1) / size
-    return scale[:, None, None] * (own @ rotation.swapaxes(1, 2)) + goal
+    variance = np.maximum((centred_joints**2).sum((1, 2)), np.finfo(float).tiny)
+    scale = (singular * signs).sum(1) / variance
+    return scale[:, None, None] * (centred_joints @ rotation.swapaxes(1, 2)) + true_mean
 
 
 def acceleration_errors_mm(joints: np.ndarray, truth: np.ndarray, frames: np.ndarray, step: int) -> np.ndarray:
-    """How far the accelerations are apart, (M, J) mm per step squared, wherever three frames stand a step from each other.
+    """Return differences of accelerations, (M, J) mm per step squared, at frames with neighbours one step before and after.
 
     frames: (N,) rising numbers of the rows' frames.
     """
     row_of = {int(frame): row for row, frame in enumerate(frames)}
-    threes = [(row_of.get(frame - step), row, row_of.get(frame + step)) for frame, row in row_of.items()]
-    whole = [three for three in threes if None not in three]
-    rows = np.array(whole, int).reshape(-1, 3).T
+    triples = [(row_of.get(frame - step), row, row_of.get(frame + step)) for frame, row in row_of.items()]
+    complete = [triple for triple in triples if None not in triple]
+    rows = np.array(complete, int).reshape(-1, 3).T
     return np.linalg.norm(second_difference(joints, rows) - second_difference(truth, rows), axis=-1) * MM
 
 
 def second_difference(points: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """Before - 2 middle + after, of the three rows (3, M)."""
+    """Return before - 2 * middle + after of the rows (3, M)."""
     before, middle, after = points[rows]
     return before - 2 * middle + after
 
 
 def turns_deg(rotations: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    """The angles between rotations (..., 3, 3), degrees."""
+    """Return geodesic angles between rotations (..., 3, 3), degrees."""
     return np.degrees(np.linalg.norm(rotation_vectors(truth.swapaxes(-1, -2) @ rotations), axis=-1))

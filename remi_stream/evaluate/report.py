@@ -1,4 +1,4 @@
-"""An evaluation as JSON: plain numbers with their units in the names, null where nothing is known."""
+"""Write an evaluation as JSON, with units in the key names and null for unknown values."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ from remi_stream.evaluate.joint_sets import JOINT_SETS
 from remi_stream.evaluate.scores import Evaluation, Scores
 
 SCHEMA = 1
+"""Version of the JSON layout."""
 
 
 def write(evaluation: Evaluation, path: Path) -> None:
-    """Write the file. Raises RemiError if that cannot be done."""
+    """Write the JSON file. Raises RemiError if it cannot be written."""
     try:
         path.write_bytes(msgspec.json.format(msgspec.json.encode(plain(report(evaluation)))) + b"\n")
     except OSError as error:
@@ -25,7 +26,7 @@ def write(evaluation: Evaluation, path: Path) -> None:
 
 
 def report(evaluation: Evaluation) -> dict[str, Any]:
-    """All that is known, but for the single frames."""
+    """Return the JSON document, without the single frames."""
     joint_set = JOINT_SETS[evaluation.joint_set]
     return {
         "schema": SCHEMA,
@@ -45,7 +46,7 @@ def report(evaluation: Evaluation) -> dict[str, Any]:
 
 
 def scores(values: Scores) -> dict[str, Any]:
-    """One row of the table."""
+    """Return the fields of one row of scores."""
     named = values._asdict()
     named["id_switches"] = named.pop("switches")
     named["acceleration_mm_per_frame2"] = named.pop("acceleration_mm")
@@ -53,7 +54,7 @@ def scores(values: Scores) -> dict[str, Any]:
 
 
 def plain(value: Any) -> Any:
-    """The same with null for numbers that are none."""
+    """Replace NaN and infinite numbers by None (null), recursively."""
     if isinstance(value, Mapping):
         return {name: plain(each) for name, each in value.items()}
     if isinstance(value, list | tuple):

@@ -1,4 +1,4 @@
-"""The truth of the sample clip, as it was rendered."""
+"""Ground truth of the sample clip, which is rendered."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from remi_stream.sample import sample_boxes, sample_clip
 
 
 def read() -> Truth:
-    """The one person of the clip, in all of its frames."""
+    """Read the sample clip's truth: one person in all frames."""
     with np.load(data_file("sample_truth.npz")) as file:
         truth = {name: file[name] for name in file}
     fps, intrinsics = float(truth["fps"]), intrinsics_of(truth["K"])

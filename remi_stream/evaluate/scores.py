@@ -1,4 +1,4 @@
-"""What an evaluation comes to: for everybody, for each person of the truth, for each joint."""
+"""Scores of an evaluation: overall, per true person, per joint, per frame."""
 
 from __future__ import annotations
 
@@ -11,31 +11,31 @@ NAN = float("nan")
 
 
 class Scores(NamedTuple):
-    """Means over all sightings that were found; NaN where it cannot be told.
-
-    visible: how often the truth has somebody; found: how often they were; switches: None for pictures that are no film.
-    acceleration: mm per step squared, a step being that of the frames compared; acceleration_m_per_s2: the same in real time.
-    """
+    """Mean errors over all matched people and frames; NaN if unknown. The field names are keys of the JSON report."""
 
     visible: int
+    """People-frames in the truth."""
     found: int
+    """Of these, matched ones."""
     switches: int | None
+    """Id switches; None for separate images."""
     mpjpe_mm: float
     pa_mpjpe_mm: float
     pve_mm: float
     acceleration_mm: float
+    """Acceleration error, mm per step squared, a step being that of the compared frames."""
     acceleration_m_per_s2: float
     rotation_deg: float
     root_mm: float
 
     @property
     def detection_rate(self) -> float:
-        """Found of visible, in [0, 1]."""
+        """Return found / visible, in [0, 1]."""
         return self.found / self.visible if self.visible else NAN
 
 
 class JointScores(NamedTuple):
-    """One joint's means; a joint that is only known to turn, or only to be somewhere, has NaN for the other."""
+    """Mean errors of one joint; NaN where only its position or only its rotation is known."""
 
     mpjpe_mm: float
     pa_mpjpe_mm: float
@@ -43,44 +43,51 @@ class JointScores(NamedTuple):
 
 
 class Moment(NamedTuple):
-    """A frame of the truth: at_s of the film; the means over the people found in it, NaN if none is. visible, found: people."""
+    """Mean errors over the people found in one frame; NaN if none is."""
 
     at_s: float
+    """Time in the truth, s."""
     visible: int
+    """People in the truth."""
     found: int
+    """People matched."""
     mpjpe_mm: float
     pa_mpjpe_mm: float
 
 
 class Evaluation(NamedTuple):
-    """names, engines: of prediction and truth. fps: of the frames compared; frames: of the truth, and how many
-    of them were compared.
-
-    extra: sightings that are nobody of the truth. left_out: measures that could not be taken, and why; notes: what else to say.
-    """
+    """The result of an evaluation."""
 
     names: tuple[str, str]
+    """Of prediction and truth."""
     engines: tuple[str, str]
+    """Of prediction and truth."""
     joint_set: str
     fps: float
+    """Rate of the compared frames."""
     frames: tuple[int, int]
+    """Frames in the truth, and compared ones."""
     extra: int
+    """Predicted people-frames without a match."""
     overall: Scores
     people: Mapping[int, Scores]
+    """By true track_id."""
     joints: Mapping[str, JointScores]
     moments: tuple[Moment, ...]
+    """Per compared frame."""
     left_out: Mapping[str, str]
+    """Measures that could not be computed, with the reason."""
     notes: tuple[str, ...]
 
     @property
     def title(self) -> str:
-        """What was held against what."""
+        """Return the title: prediction against truth."""
         prediction, truth = (f"{name} ({engine})" for name, engine in zip(self.names, self.engines))
         return f"{prediction} against {truth}"
 
 
 def mean(values: np.ndarray, axis: int | None = None) -> np.ndarray:
-    """The mean of those that are known, NaN if none is."""
+    """Return the mean of the finite values, NaN if there are none (np.nanmean without its warning)."""
     known = np.isfinite(values)
     count = known.sum(axis)
     return np.where(count > 0, np.where(known, values, 0).sum(axis) / np.maximum(count, 1), NAN)

@@ -1,4 +1,4 @@
-"""One person of the truth, in all frames in which they were found: how far off they are in each."""
+"""Errors of one true person over all frames in which they were matched, and their means."""
 
 from __future__ import annotations
 
@@ -15,100 +15,107 @@ from remi_stream.messages import Smpl
 
 
 class Sighting(NamedTuple):
-    """One person in one frame, and what is true of them. frame: the truth's; joints (J, 3) m or None.
-
-    poses: theirs and the true one, if both are meant for the same body's rest pose. bodies: of these, where they are there.
-    """
+    """A predicted person matched with a true one in one frame."""
 
     frame: int
+    """Frame number in the truth."""
     joints: np.ndarray | None
+    """(J, 3) m, predicted."""
     true_joints: np.ndarray | None
+    """(J, 3) m."""
     poses: tuple[Smpl, Smpl] | None
+    """Predicted and true pose, if both are of the same body model."""
     bodies: tuple[Body | None, Body | None] = (None, None)
+    """Body models of the poses, if available."""
 
 
 class Errors(NamedTuple):
-    """Of one person's N sightings. joint_mm, pa_mm: (N, J); root_mm, pve_mm: (N,); turn_deg: (N, 24); NaN where not known.
-
-    acceleration_mm: (M, J), M times in a row of three.
-    """
+    """Errors of one person in N frames; NaN where not known."""
 
     frames: np.ndarray
+    """(N,) frame numbers in the truth."""
     joint_mm: np.ndarray
+    """(N, J) mm, root-relative."""
     pa_mm: np.ndarray
+    """(N, J) mm, Procrustes-aligned."""
     root_mm: np.ndarray
+    """(N,) mm."""
     pve_mm: np.ndarray
+    """(N,) mm, mean per-vertex error."""
     turn_deg: np.ndarray
+    """(N, 24) degrees."""
     acceleration_mm: np.ndarray
+    """(M, J) mm per step squared, at the M frames with both neighbours."""
 
 
 def errors_of(
     sightings: list[Sighting], joint_set: JointSet, step: int, through: Callable[[list[Sighting]], Iterable[Sighting]] = iter
 ) -> Errors:
-    """How far off somebody is. step: frames of the truth from one to the next that is compared.
+    """Compute the errors of one person. step: frames of the truth between compared frames.
 
-    through: gives the sightings one by one while their meshes are made, which takes nearly all of the time.
+    through: wraps the iteration to report progress; posing the meshes takes nearly all of the time.
     """
-    count, nowhere = len(sightings), np.full((len(joint_set.names), 3), np.nan)
+    count, unknown = len(sightings), np.full((len(joint_set.names), 3), np.nan)
     frames = np.array([sighting.frame for sighting in sightings], int)
     joints, truth = (
-        np.array([nowhere if each is None else each for each in column]).reshape(count, -1, 3)
+        np.array([unknown if each is None else each for each in column]).reshape(count, -1, 3)
         for column in ([sighting.joints for sighting in sightings], [sighting.true_joints for sighting in sightings])
     )
     roots, true_roots = joint_set.root_of(joints), joint_set.root_of(truth)
-    own, wanted = centred(joints, roots), centred(truth, true_roots)
-    known = np.isfinite(own).all((1, 2)) & np.isfinite(wanted).all((1, 2))
+    local, true_local = centred(joints, roots), centred(truth, true_roots)
+    known = np.isfinite(local).all((1, 2)) & np.isfinite(true_local).all((1, 2))
     pa_mm = np.full(joints.shape[:2], np.nan)
-    pa_mm[known] = distances_mm(procrustes(own[known], wanted[known]), wanted[known])
+    pa_mm[known] = distances_mm(procrustes(local[known], true_local[known]), true_local[known])
     return Errors(
         frames=frames,
-        joint_mm=distances_mm(own, wanted),
+        joint_mm=distances_mm(local, true_local),
         pa_mm=pa_mm,
         root_mm=distances_mm(roots, true_roots),
         pve_mm=np.array([vertices_mm(sighting) for sighting in through(sightings)]),
         turn_deg=np.array([joint_turns_deg(sighting) for sighting in sightings]).reshape(-1, 24),
-        acceleration_mm=acceleration_errors_mm(own[known], wanted[known], frames[known], step),
+        acceleration_mm=acceleration_errors_mm(local[known], true_local[known], frames[known], step),
     )
 
 
 def vertices_mm(sighting: Sighting) -> float:
-    """How far the skin is off on average, mm, with both pelvises in one place; NaN if it is not known."""
+    """Return the mean per-vertex error (PVE), mm, with the pelvises aligned; NaN if unknown."""
     body, true_body = sighting.bodies
     if sighting.poses is None or body is None or true_body is None or body.v_template.shape != true_body.v_template.shape:
         return float("nan")
-    skin, true_skin = (_skin(each, smpl) for each, smpl in zip((body, true_body), sighting.poses))
-    return float(distances_mm(skin, true_skin).mean())
+    vertices, true_vertices = (_vertices(each, smpl) for each, smpl in zip((body, true_body), sighting.poses))
+    return float(distances_mm(vertices, true_vertices).mean())
 
 
-def _skin(body: Body, smpl: Smpl) -> np.ndarray:
-    """Vertices (V, 3) m from the pelvis."""
-    skin = body.vertices(smpl.global_orient, smpl.body_pose, smpl.betas, smpl.transl)
-    return skin - (body.rest_joints(smpl.betas)[0] + smpl.transl)
+def _vertices(body: Body, smpl: Smpl) -> np.ndarray:
+    """Return vertices (V, 3) m, relative to the pelvis."""
+    vertices = body.vertices(smpl.global_orient, smpl.body_pose, smpl.betas, smpl.transl)
+    return vertices - (body.rest_joints(smpl.betas)[0] + smpl.transl)
 
 
 def joint_turns_deg(sighting: Sighting) -> np.ndarray:
-    """How far each joint is turned in its parent from how it should be, the root in the camera: (24,) degrees, or NaN."""
+    """Return rotation errors of the joints in their parents, the root in the camera: (24,) degrees, or NaN."""
     if sighting.poses is None:
         return np.full(24, np.nan)
-    own, wanted = (joint_rotations(smpl.global_orient, smpl.body_pose) for smpl in sighting.poses)
-    return turns_deg(own, wanted)
+    rotations, truth = (joint_rotations(smpl.global_orient, smpl.body_pose) for smpl in sighting.poses)
+    return turns_deg(rotations, truth)
 
 
 def scores_of(people: list[Errors], visible: int, found: int, switches: int | None, step_s: float) -> Scores:
-    """The means over some people's sightings."""
-    means = {
-        name: float(mean(np.concatenate([getattr(each, name).ravel() for each in people]))) if people else float("nan")
-        for name in ("joint_mm", "pa_mm", "pve_mm", "acceleration_mm", "turn_deg", "root_mm")
-    }
+    """Return the means of some people's errors. step_s: time between compared frames, s."""
+
+    def average(arrays: list[np.ndarray]) -> float:
+        return float(mean(np.concatenate([array.ravel() for array in arrays]))) if arrays else float("nan")
+
+    acceleration_mm = average([each.acceleration_mm for each in people])
     return Scores(
         visible=visible,
         found=found,
         switches=switches,
-        mpjpe_mm=means["joint_mm"],
-        pa_mpjpe_mm=means["pa_mm"],
-        pve_mm=means["pve_mm"],
-        acceleration_mm=means["acceleration_mm"],
-        acceleration_m_per_s2=means["acceleration_mm"] / MM / step_s**2,
-        rotation_deg=means["turn_deg"],
-        root_mm=means["root_mm"],
+        mpjpe_mm=average([each.joint_mm for each in people]),
+        pa_mpjpe_mm=average([each.pa_mm for each in people]),
+        pve_mm=average([each.pve_mm for each in people]),
+        acceleration_mm=acceleration_mm,
+        acceleration_m_per_s2=acceleration_mm / MM / step_s**2,
+        rotation_deg=average([each.turn_deg for each in people]),
+        root_mm=average([each.root_mm for each in people]),
     )

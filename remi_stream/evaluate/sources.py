@@ -1,4 +1,4 @@
-"""What is given on the command line, as takes and truths, whatever kind of file it is."""
+"""Read predictions and truths from any supported kind of file, as given on the command line."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ DATASETS: tuple[tuple[str, set[str], Callable[[Mapping[str, Any], str, Path | No
     ("3DPW", threedpw.KEYS, threedpw.read),
     ("EMDB", emdb.KEYS, emdb.read),
 )
-"""By the keys that each has."""
+"""Name, keys that identify the file, and reader of each data set."""
 
 
 def read_prediction(path: Path) -> Take:
-    """A recording, results of `video` or a person's .npz file. Raises UsageError, or RemiError if it is damaged."""
+    """Read a recording, results of `video` or a person's .npz. Raises UsageError, or RemiError if it is damaged."""
     if path.is_dir():
         return open_kept(path)
     if not path.exists():
-        wanted = f"Give a recording, a folder that `remi-stream video` made, or a person's .npz{why_empty(path)}"
-        raise UsageError(f"No such prediction: {path}. {wanted}")
+        hint = f"Give a recording, a folder that `remi-stream video` made, or a person's .npz{why_empty(path)}"
+        raise UsageError(f"No such prediction: {path}. {hint}")
     if path.suffix != ".npz":
         raise UsageError(f"{path} is no prediction. Give a recording, a folder that `remi-stream video` made, or a person's .npz")
     return track_file.read(path)
 
 
 def read_truth(given: str, bodies: Path | None) -> Truth:
-    """The sample clip's truth, a data set's pickle, or what another engine says. Raises UsageError, or RemiError for damage."""
+    """Read the sample clip's truth, a data set's pickle, or another prediction. Raises UsageError, or RemiError if damaged."""
     if given == SAMPLE:
         return sample_truth.read()
     path = Path(given)
@@ -47,15 +47,15 @@ def read_truth(given: str, bodies: Path | None) -> Truth:
 
 
 def read_dataset(path: Path, bodies: Path | None) -> Truth:
-    """The truth of a pickle of 3DPW or EMDB; bodies: folder of SMPL's pickles. Raises UsageError."""
+    """Read the truth from a pickle of 3DPW or EMDB; bodies: folder of SMPL's pickles. Raises UsageError."""
     content = read_pickle(path)
-    held = {str(key) for key in content} if isinstance(content, dict) else set()
+    found = {str(key) for key in content} if isinstance(content, dict) else set()
     for name, keys, read in DATASETS:
-        if keys <= held:
+        if keys <= found:
             try:
                 return read(content, path.stem, bodies)
             except (ValueError, TypeError, KeyError, IndexError, OverflowError, AttributeError) as error:
                 raise UsageError(f"{path} has the keys of {name}, but cannot be read as that: {error}.") from None
-    wanted = ", or ".join(f"{name}'s {', '.join(sorted(keys))}" for name, keys, _ in DATASETS)
-    has = ", ".join(sorted(held)[:12]) or f"a {type(content).__name__}"
-    raise UsageError(f"{path} is no sequence of 3DPW or EMDB: it holds {has}; expected {wanted}.")
+    expected = ", or ".join(f"{name}'s {', '.join(sorted(keys))}" for name, keys, _ in DATASETS)
+    has = ", ".join(sorted(found)[:12]) or f"a {type(content).__name__}"
+    raise UsageError(f"{path} is no sequence of 3DPW or EMDB: it holds {has}; expected {expected}.")

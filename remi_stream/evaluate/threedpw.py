@@ -1,8 +1,9 @@
-"""A sequence of 3DPW: von Marcard et al., "Recovering Accurate 3D Human Pose in The Wild Using IMUs and a Moving Camera" (2018).
+"""Read a sequence of 3DPW.
 
-A pickle of Python 2: a dict with lists of one array for each person. Poses and joints stand in the world, cam_poses (F, 4, 4)
-takes them into the camera. A frame counts where campose_valid says so and poses2d has
-anything. Frame n is image_{n:05d}.jpg; there are 30 a second.
+von Marcard et al., "Recovering Accurate 3D Human Pose in The Wild Using IMUs and a Moving Camera" (2018).
+
+A Python 2 pickle: a dict of lists with one array per person. Poses and joints are in world coordinates; cam_poses (F, 4, 4) is
+camera_from_world. A frame counts if campose_valid is set and poses2d is not all zero. Frame n is image_{n:05d}.jpg.
 """
 
 from __future__ import annotations
@@ -21,13 +22,15 @@ from remi_stream.geometry import Intrinsics
 from remi_stream.messages import Person
 
 FPS = 30.0
+"""3DPW's frame rate, which its files do not contain."""
 KEYS = {"poses", "trans", "betas", "jointPositions", "cam_poses", "cam_intrinsics"}
 
 
 def read(content: Mapping[str, Any], name: str, bodies: Path | None) -> Truth:
-    """The truth of a sequence. Raises ValueError that says what is not as it should be."""
+    """Read the truth of a sequence. Raises ValueError with the invalid field."""
     cameras = numbers(content, "cam_poses", None, 4, 4)
     intrinsics = intrinsics_of(numbers(content, "cam_intrinsics", 3, 3))
+    # The files have no image size: it is estimated from the principal point.
     size = (round(2 * intrinsics[2]), round(2 * intrinsics[3]))
     actors = [Actor(content, index, len(cameras)) for index in range(len(content["poses"]))]
     frames = []
@@ -35,18 +38,18 @@ def read(content: Mapping[str, Any], name: str, bodies: Path | None) -> Truth:
         people = [person for actor in actors if (person := actor.at(number, camera, intrinsics))]
         frames.append(true_frame(number, FPS, size, intrinsics, people))
     own = {actor.track_id: body_of(actor.gender, bodies) for actor in actors}
-    lacking = {actor.gender for actor in actors if own[actor.track_id] is None}
-    return Truth(Take(str(content.get("sequence", name)), size, FPS, frames), own, missing_body(lacking))
+    missing = {actor.gender for actor in actors if own[actor.track_id] is None}
+    return Truth(Take(str(content.get("sequence", name)), size, FPS, frames), own, missing_body(missing))
 
 
 class Actor:
-    """One person of a sequence, whose track_id is their place in it, from 1."""
+    """One person of a sequence; track_id is the index in it, from 1."""
 
     def __init__(self, content: Mapping[str, Any], index: int, count: int) -> None:
         def of_person(key: str, *shape: int | None) -> np.ndarray:
             rows = content[key]
             if len(rows) <= index:
-                raise ValueError(f"{key} is of {len(rows)} people, poses of {index + 1} or more")
+                raise ValueError(f"{key} has {len(rows)} people, poses has {index + 1} or more")
             return numbers({key: rows[index]}, key, *shape)
 
         self.track_id = index + 1
@@ -55,7 +58,7 @@ class Actor:
         self._betas = as_numbers(content["betas"][index], "betas").ravel()[:10]
         genders = content.get("genders", content.get("gender"))
         self.gender = gender_of("n" if genders is None else genders[index])
-        self._valid = self._known(content, index, count)
+        self._valid = self._valid_frames(content, index, count)
         shortest = min(map(len, (self._poses, self._trans, self._joints, self._valid)))
         if shortest < count or len(self._betas) != 10:
             raise ValueError(
@@ -63,20 +66,20 @@ class Actor:
             )
 
     @staticmethod
-    def _known(content: Mapping[str, Any], index: int, count: int) -> np.ndarray:
-        """As the data set's own evaluation has it: where the camera is right, and somebody is to be seen in the picture."""
+    def _valid_frames(content: Mapping[str, Any], index: int, count: int) -> np.ndarray:
+        """Return the frames (F,) bool that 3DPW's own evaluation uses: valid camera pose, and the person visible in the image."""
         valid, points = content.get("campose_valid"), content.get("poses2d")
-        known = np.ones(count, bool) if valid is None else as_numbers(valid[index], "campose_valid").ravel() > 0
-        if points is not None and len(points[index]) == len(known):
-            known = known & (as_numbers(points[index], "poses2d") != 0).reshape(len(known), -1).any(1)
-        return known
+        mask = np.ones(count, bool) if valid is None else as_numbers(valid[index], "campose_valid").ravel() > 0
+        if points is not None and len(points[index]) == len(mask):
+            mask = mask & (as_numbers(points[index], "poses2d") != 0).reshape(len(mask), -1).any(1)
+        return mask
 
     def at(self, number: int, camera: np.ndarray, intrinsics: Intrinsics) -> Person | None:
-        """Where they are in a frame; None where that is not known."""
+        """Return the person in a frame, in camera axes; None if unknown."""
         pose, trans, joints = self._poses[number], self._trans[number], self._joints[number]
         if not (self._valid[number] and np.isfinite(camera).all() and np.isfinite(joints).all()):
             return None
-        rotation, away = camera[:3, :3], camera[:3, 3]
+        rotation, translation = camera[:3, :3], camera[:3, 3]
         orient, transl = change_axes(rotation, joints[0] - trans, pose[:3], trans)  # SMPL's pelvis rests at joints[0] - trans
-        smpl = smpl_of(np.concatenate([orient, pose[3:]]), self._betas, transl + away)
-        return true_person(self.track_id, joints @ rotation.T + away, smpl, intrinsics, None)
+        smpl = smpl_of(np.concatenate([orient, pose[3:]]), self._betas, transl + translation)
+        return true_person(self.track_id, joints @ rotation.T + translation, smpl, intrinsics, None)

@@ -1,4 +1,4 @@
-"""A person's `.npz` file of a recording, by itself: a Take of the frames with this person."""
+"""Read one person's `.npz` of a recording as a take of the frames with this person."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ ENGINE = "unknown engine"
 
 
 def read(path: Path) -> Take:
-    """The frames of a file, which does not tell the picture's size. Raises UsageError, or RemiError if it cannot be read."""
+    """Read a file; its take has no image size, (0, 0). Raises UsageError, or RemiError if it cannot be read."""
     track = read_arrays(path)
-    lacking = [name for name in (*NAMES, *ROWS) if name not in track]
-    if lacking:
-        raise UsageError(f"{path} is no person's file of a recording: it has no {', '.join(lacking)}. See docs/recording.md")
+    missing = [name for name in (*NAMES, *ROWS) if name not in track]
+    if missing:
+        raise UsageError(f"{path} is no person's file of a recording: it has no {', '.join(missing)}. See docs/recording.md")
     try:
         frames = RecordedFrames(index_of(track), {name: track[name] for name in ROWS[:3]}, [track])
         return Take(path.stem, (0, 0), frames.mean_fps, list(frames))
@@ -30,7 +30,7 @@ def read(path: Path) -> Take:
 
 
 def index_of(track: Arrays) -> Index:
-    """What a recording's index would say of this person's frames."""
+    """Make a recording index for this person's frames."""
     return Index(
         version="",
         camera="file",
@@ -52,5 +52,5 @@ def index_of(track: Arrays) -> Index:
 
 
 def epoch_of(epoch: int) -> EpochEntry:
-    """A start of a camera of which nothing is known."""
+    """Make the index entry of an epoch (start of the camera) with unknown engine and size."""
     return EpochEntry(epoch=epoch, engine=ENGINE, size=(0, 0), intrinsics=(1, 1, 0, 0), frames=0, frame_ids=(0, 0))

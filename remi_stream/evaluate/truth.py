@@ -1,4 +1,4 @@
-"""What is true of a film: a Take like any other, and the bodies of people whose shape is not everybody's."""
+"""Ground truth: a take, and the body models of its people where they are not the default ones."""
 
 from __future__ import annotations
 
@@ -16,31 +16,30 @@ from remi_stream.messages import Bodies, Person, Smpl
 from remi_stream.sample import MARGIN
 
 NEAREST_M = 0.05
-"""Joints nearer to the camera's plane do not show where somebody stands in the picture."""
+"""Depths are clamped to this before projection: joints at or behind the camera plane have no useful projection."""
 
 
 class Truth(NamedTuple):
-    """take: people where they are known to be; somebody whom a data set marks as not known in a frame is left out of it.
-
-    bodies: whose a person's poses are, by track_id, where it is neither the open body nor the neutral one of SMPL; None where
-    it is not there. notes: what to say of it.
-    """
+    """Ground truth of a video."""
 
     take: Take
+    """Without people in frames that the data set marks as invalid for them."""
     bodies: Mapping[int, Body | None] = {}
+    """Body models by track_id, where it is neither the open body nor SMPL's neutral one; None if not available."""
     notes: tuple[str, ...] = ()
+    """Notes for the report."""
 
     def body_of(self, person: Person) -> Body | None:
-        """The body that a person's pose is for, if it is there."""
+        """Return the body model of a person's pose, or None if not available."""
         return self.bodies[person.track_id] if person.track_id in self.bodies else published_body(person)
 
     def joints_of(self, person: Person, joint_set: JointSet) -> np.ndarray | None:
-        """A person's joints (J, 3) m; None if they are not known."""
+        """Return a person's joints (J, 3) m, or None if unknown."""
         return joints_of(person, joint_set, self.body_of(person))
 
 
 def published_body(person: Person) -> Body | None:
-    """The body that a pose is for, by its name: the open one, or SMPL's neutral one if it was imported."""
+    """Return the body model of a pose by its name: the open body, or SMPL's neutral one if it was imported."""
     if person.smpl is None:
         return None
     body = load_open_body() if person.smpl.body == "open" else known_body()
@@ -48,7 +47,7 @@ def published_body(person: Person) -> Body | None:
 
 
 def true_person(track_id: int, joints: np.ndarray | None, smpl: Smpl, intrinsics: Intrinsics, box: np.ndarray | None) -> Person:
-    """Somebody of whom all is known. joints: SMPL's 24, (24, 3) m, camera frame; box: (4,) px, else around the joints."""
+    """Make a person of the truth. joints: SMPL's 24, (24, 3) m, camera frame; box: (4,) px, by default around the joints."""
     points = np.zeros((0, 3)) if joints is None else joints
     pixels = project(np.maximum(points, (-np.inf, -np.inf, NEAREST_M)), intrinsics)
     return Person(
@@ -64,16 +63,16 @@ def true_person(track_id: int, joints: np.ndarray | None, smpl: Smpl, intrinsics
 
 
 def flesh_box(pixels: np.ndarray) -> np.ndarray:
-    """A box (4,) px around joints (J, 2) px and some flesh."""
+    """Return the bounding box (4,) px of joints (J, 2) px, enlarged since the body extends beyond its joints."""
     if not len(pixels):
         return np.zeros(4, np.float32)
     box = box_of(pixels)
-    flesh = MARGIN * float((box[2:] - box[:2]).max())
-    return box + np.array([-flesh, -flesh, flesh, flesh], np.float32)
+    margin = MARGIN * float((box[2:] - box[:2]).max())
+    return box + np.array([-margin, -margin, margin, margin], np.float32)
 
 
 def true_frame(number: int, fps: float, size: tuple[int, int], intrinsics: Intrinsics, people: list[Person]) -> Bodies:
-    """A frame of a film that begins at 0 s."""
+    """Make a frame of a video that begins at 0 s."""
     return Bodies(
         camera="truth",
         epoch=0,
@@ -87,12 +86,12 @@ def true_frame(number: int, fps: float, size: tuple[int, int], intrinsics: Intri
 
 
 def intrinsics_of(matrix: np.ndarray) -> Intrinsics:
-    """fx, fy, cx, cy px of a camera's matrix (3, 3)."""
+    """Return fx, fy, cx, cy px of a camera matrix (3, 3)."""
     return float(matrix[0, 0]), float(matrix[1, 1]), float(matrix[0, 2]), float(matrix[1, 2])
 
 
 def smpl_of(pose: np.ndarray, betas: np.ndarray, transl: np.ndarray, body: str = "smpl") -> Smpl:
-    """A pose (72,) rad in camera axes."""
+    """Make a Smpl of a pose (72,) axis-angle, rad, in camera axes."""
     return Smpl(
         body="open" if body == "open" else "smpl",
         global_orient=pose[:3].astype(np.float32),

@@ -1,1 +1,1 @@
-"""Temporal filters."""
+"""Temporal smoothing of body poses."""

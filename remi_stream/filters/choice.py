@@ -1,4 +1,4 @@
-"""Which filters there are, by name: ours with their options, and REMI's presets as those of ours that come nearest."""
+"""Filter registry: names, options and defaults, and REMI's presets as the closest of our filters."""
 
 from __future__ import annotations
 
@@ -12,111 +12,116 @@ from remi_stream.errors import UsageError, unknown
 from remi_stream.filters.presets import PRESETS, Preset
 
 REMI_FPS = 30.0
-"""REMI's parameters count packets; so many a second are taken to come."""
+"""Assumed packet rate, 1/s: REMI's parameters count packets, ours are times."""
 
 
 class Known(NamedTuple):
-    """Where a filter is made, and its options with their defaults. files: what tells which files of weights it needs."""
+    """A filter of the registry. Paths are "module:function" strings, so that listing the filters imports none of them."""
 
     make: str
+    """Path of the function that makes the filter from its options."""
     what: str
+    """One line for lists and help."""
     options: Mapping[str, float] = {}
+    """Defaults of the options."""
     files: str = ""
+    """Path of the function that lists the weights it needs, from its options; empty: none."""
 
 
 FILTERS = {
-    "none": Known("remi_stream.filters.none:open_filter", "people come out as they came in"),
+    "none": Known("remi_stream.filters.none:open_filter", "no smoothing"),
     "one_euro": Known(
         "remi_stream.filters.one_euro:open_filter",
-        "smooths what rests, follows what moves",
+        "low pass whose cutoff grows with the speed of each joint",
         {"min_cutoff": 0.5, "beta_turn": 3.5, "beta_move": 4.0, "d_cutoff": 2.0, "shape_cutoff": 0.3, "lead": 0.6},
     ),
-    "single_exp": Known(
-        "remi_stream.filters.single_exp:open_filter", "each frame goes a share of the way to what is seen", {"time_s": 0.05}
-    ),
+    "single_exp": Known("remi_stream.filters.single_exp:open_filter", "exponential smoothing", {"time_s": 0.05}),
     "double_exp": Known(
         "remi_stream.filters.double_exp:open_filter",
-        "the same, carried on by a trend",
+        "exponential smoothing with a linear trend (Holt)",
         {"time_s": 0.05, "trend_time_s": 0.1},
     ),
-    "moving_avg": Known("remi_stream.filters.moving_avg:open_filter", "the mean of the last moments", {"window_s": 0.15}),
+    "moving_avg": Known("remi_stream.filters.moving_avg:open_filter", "mean of the last frames", {"window_s": 0.15}),
     "smoothnet": Known(
         "remi_stream.filters.smoothnet:open_filter",
-        "the network SmoothNet, on weights that you import",
+        "SmoothNet network, with weights that you import",
         {"window": 32},
         "remi_stream.filters.smoothnet:files",
     ),
 }
 OPTIONS = {
-    "min_cutoff": "Hz: of what rests; less is smoother.",
-    "beta_turn": "Hz per rad/s: how the cutoff grows as a joint turns.",
-    "beta_move": "Hz per m/s: how the cutoff grows as a place moves.",
-    "d_cutoff": "Hz: of the speed.",
-    "shape_cutoff": "Hz: of the betas, whatever the speed.",
-    "lead": "Share of the speed that carries the last result on; 0: as it was published.",
-    "time_s": "Seconds until 63 % of a step has come through.",
-    "trend_time_s": "The same for the trend.",
-    "window_s": "Seconds that count.",
-    "window": "Frames: 8, 16, 32 or 64.",
+    "min_cutoff": "Hz: cutoff at rest; lower is smoother.",
+    "beta_turn": "Hz per rad/s: growth of the cutoff with a joint's angular speed.",
+    "beta_move": "Hz per m/s: growth of the cutoff with a position's speed.",
+    "d_cutoff": "Hz: cutoff of the speed estimate.",
+    "shape_cutoff": "Hz: cutoff of the betas, independent of speed.",
+    "lead": "Share of the speed that predicts the next value; 0: the published filter.",
+    "time_s": "Time constant, s: 63 % of a step has passed through.",
+    "trend_time_s": "Time constant of the trend, s.",
+    "window_s": "Length of the window, s.",
+    "window": "Length of the window, frames: 8, 16, 32 or 64.",
 }
-"""What the options mean."""
+"""Help text of each option."""
 
 
 class Choice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What smooths people. name: as it is known to people, ours or a preset's; kind: of FILTERS; options: all of them."""
+    """A selected filter with all its options."""
 
     name: str
+    """Name that users see: a filter of ours or a preset of REMI's."""
     kind: str
+    """Key of FILTERS."""
     options: dict[str, float] = {}
+    """All options, with defaults filled in."""
 
     @property
     def label(self) -> str:
-        """What bodies say that smoothed them."""
+        """The filter's name in `Bodies.filter`."""
         return self.kind if self.kind == "none" else self.name
 
 
 def choose(name: str, options: Mapping[str, float] | None = None) -> Choice:
-    """The filter of this name, of ours or a preset of REMI's, with these options instead of its defaults; imports none.
+    """Resolve the name of a filter or REMI preset and its options, without importing the filter.
 
-    Case, spaces, hyphens and the like do not count. Raises UsageError.
+    Case, spaces and punctuation in the name are ignored. Raises UsageError.
     """
     known = {folded(each): each for each in (*FILTERS, *PRESETS)}
     if folded(name) not in known:
         raise unknown("filter", name, known.values())
-    found = known[folded(name)]
-    if found not in PRESETS:
-        return Choice(found, found, {**FILTERS[found].options, **checked(found, options or {})})
-    preset = PRESETS[found]
+    resolved = known[folded(name)]
+    if resolved not in PRESETS:
+        return Choice(resolved, resolved, {**FILTERS[resolved].options, **checked(resolved, options or {})})
+    preset = PRESETS[resolved]
     if options:
-        raise UsageError(f"'{found}' is a preset of REMI's and has no options; give them to filter '{preset.kind}'.")
-    return Choice(found, preset.kind, ours(preset))
+        raise UsageError(f"'{resolved}' is a preset of REMI's and has no options; give them to filter '{preset.kind}'.")
+    return Choice(resolved, preset.kind, ours(preset))
 
 
 def again(choice: Choice) -> Choice:
-    """A choice that was written down, as it would be made today. Raises UsageError."""
+    """Resolve a stored filter again, with today's presets and defaults. Raises UsageError."""
     return choose(choice.name, {} if choice.name in PRESETS else choice.options)
 
 
 def folded(name: str) -> str:
-    """A name's letters and digits, and points between digits."""
+    """Normalise a name for comparison: lower case, only letters, digits and points."""
     return "".join(letter for letter in name.lower() if letter.isalnum() or letter == ".")
 
 
 def checked(name: str, options: Mapping[str, float]) -> dict[str, float]:
-    """The options, of a filter of ours. Raises UsageError."""
-    found = {}
+    """Validate the options of a filter of ours; hyphens become underscores. Raises UsageError."""
+    valid = {}
     for option, value in options.items():
         key = option.replace("-", "_")
         if key not in FILTERS[name].options:
             raise unknown(f"option of filter '{name}':", option, FILTERS[name].options)
         if not (isinstance(value, int | float) and 0 <= value < float("inf")):
             raise UsageError(f"Filter '{name}': {option} must be a number, 0 or more, got {value!r}.")
-        found[key] = value
-    return found
+        valid[key] = value
+    return valid
 
 
 def ours(preset: Preset) -> dict[str, float]:
-    """The options of our filter of the same kind; docs/filters.md says what becomes of the rest."""
+    """Convert a REMI preset to the options of our filter of the same kind (differences: docs/filters.md)."""
     if preset.kind == "none":
         return {}
     body = preset.streams["poses_body"]
@@ -131,11 +136,12 @@ def ours(preset: Preset) -> dict[str, float]:
             "lead": 0.0,
         }
     if preset.kind == "moving_avg":
+        # Half a packet less, so that exactly window_size packets are in the window despite jitter.
         return {"window_s": round((body["window_size"] - 0.5) / REMI_FPS, 4)}
     times = {"time_s": time_s(body["alpha"])}
     return {**times, "trend_time_s": time_s(body["beta_trend"])} if preset.kind == "double_exp" else times
 
 
 def time_s(share: float) -> float:
-    """The time after which 63 % of the way is gone, if each frame goes this share of it."""
+    """Convert a smoothing factor alpha per packet at REMI_FPS to a time constant, s."""
     return round(-1 / REMI_FPS / math.log(1 - share), 4)

@@ -1,4 +1,4 @@
-"""What smooths people over time, and how one is loaded by name."""
+"""Temporal filter protocol, and loading filters by name."""
 
 from __future__ import annotations
 
@@ -12,44 +12,44 @@ from remi_stream.models.manifest import ModelFile
 
 
 class Filter(Protocol):
-    """A temporal filter of the people of one camera; each track has a state of its own."""
+    """A temporal filter of the people of one camera, with separate state per track."""
 
     name: str
     lag_s: float | None
-    """How late a steady movement comes out, at most; None where it depends on the movement."""
+    """Upper bound of the lag of uniform motion, s; None if it depends on the motion."""
 
     def filter(self, person: Person, captured_at: float) -> Person:
-        """The person, smoothed with what was seen of the same track before; captured_at: s, of its frame.
+        """Smooth joints_m and smpl of a person with the history of its track. captured_at: capture time of the frame, s.
 
-        joints_m and smpl are; what was seen in the picture is not. The time between frames may vary. A track that was away, or
-        whose time goes back, starts anew; a frame of the same time as the last one gives the last result again.
+        Box, key points and scores are unchanged. The frame interval may vary. The state of a track is reset after a gap or
+        when its time goes back; a frame with the same time as the last one returns the last result.
         """
         ...
 
     def forget(self, track_id: int) -> None:
-        """Drop what is known of a track that has ended; tracks that were never seen are nothing to forget."""
+        """Drop the state of a track that has ended; unknown tracks are ignored."""
         ...
 
 
 def load_filter(name: str, options: Mapping[str, float] | None = None) -> Filter:
-    """Load a filter by the name of one of ours or of REMI's presets; options: instead of its defaults. Imports no other."""
+    """Load a filter or REMI preset by name; options override its defaults. Imports no other filter."""
     return open_choice(choose(name, options))
 
 
 def open_choice(choice: Choice) -> Filter:
-    """Load the filter that was chosen."""
-    found: Filter = _attribute(FILTERS[choice.kind].make)(**choice.options)
-    return found
+    """Load a resolved filter."""
+    opened: Filter = _attribute(FILTERS[choice.kind].make)(**choice.options)
+    return opened
 
 
 def files_of(choice: Choice) -> list[tuple[ModelFile, str]]:
-    """The files of weights that a filter needs, and what they run in."""
+    """List the weights that a filter needs, each with the runtime that runs them."""
     files = FILTERS[choice.kind].files
     return list(_attribute(files)(**choice.options)) if files else []
 
 
 def require(choice: Choice) -> None:
-    """Raise RemiError unless the weights that a filter needs are here, in the form that it runs."""
+    """Raise RemiError unless a filter's weights are in the model store, converted if its runtime needs ONNX."""
     from remi_stream.convert.artefact import artefact
     from remi_stream.models.store import model_file
 

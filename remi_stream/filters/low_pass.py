@@ -1,4 +1,4 @@
-"""The first-order low pass that every filter here is made of: how much of the new value goes into the filtered one."""
+"""First-order low-pass filter: the gain of a new value (Casiez et al., "1 Euro Filter", 2012)."""
 
 from __future__ import annotations
 
@@ -11,6 +11,6 @@ Number = TypeVar("Number", float, np.ndarray)
 
 
 def gain(dt: float, cutoff: Number) -> Number:
-    """The new value's share, in [0, 1): dt: s since the last one; cutoff: Hz, one or an array."""
+    """Weight of the new value, in [0, 1). dt: s since the last value; cutoff: Hz, scalar or array."""
     r = 2 * math.pi * dt * cutoff
     return r / (r + 1)

@@ -1,4 +1,4 @@
-"""What of a person moves: rotations as quaternions, places and the shape as vectors."""
+"""The quantities of a person that filters smooth: rotations as quaternions, positions, betas."""
 
 from __future__ import annotations
 
@@ -12,35 +12,36 @@ from remi_stream.filters import quaternion
 from remi_stream.messages import Person
 
 NOTHING = np.empty((0, 4)), np.empty((0, 10))
+"""Rotations and betas of a person without SMPL."""
 FARTHEST_M = 1e6
+"""Smoothed positions beyond this norm are rejected as diverged."""
 
 
 class Motion(NamedTuple):
-    """All float64; without SMPL there are no turns, no shape, and one place less.
-
-    turns: (24, 4) quaternions x y z w, each joint's in its parent. places: (J + 1, 3) m, camera frame: joints_m, then transl.
-    shape: (1, 10) betas.
-    """
+    """One person's pose, positions and shape, float64. Without SMPL: no rotations, no betas, and no transl in the positions."""
 
     turns: np.ndarray
+    """(24, 4) quaternions x y z w, each joint's in its parent."""
     places: np.ndarray
+    """(J + 1, 3) m, camera frame: joints_m, then transl."""
     shape: np.ndarray
+    """(1, 10) betas."""
 
     def alike(self, other: Motion) -> bool:
-        """Whether the other one has as many of everything."""
+        """Whether both have the same numbers of rotations and positions."""
         return len(self.turns) == len(other.turns) and self.places.shape == other.places.shape
 
     def finite(self) -> bool:
-        """Whether every number is one."""
+        """Whether all values are finite."""
         return math.isfinite(sum(np.vdot(part, part) for part in self))
 
     def believable(self) -> bool:
-        """Whether every number is one, and every place is near enough to be a place."""
+        """Whether all values are finite and the positions within FARTHEST_M."""
         return self.finite() and bool(np.vdot(self.places, self.places) < FARTHEST_M**2)
 
 
 def motion_of(person: Person) -> Motion:
-    """The motion of a person in a frame."""
+    """Convert a person to the quantities that filters smooth."""
     joints, smpl = person.joints_m, person.smpl
     if smpl is None:
         return Motion(NOTHING[0], joints.astype(np.float64), NOTHING[1])
@@ -50,7 +51,7 @@ def motion_of(person: Person) -> Motion:
 
 
 def moved(person: Person, motion: Motion) -> Person:
-    """The person with this motion; what was seen in the picture (box, key points, scores) and `native` stay."""
+    """Replace a person's joints and SMPL parameters; box, key points, scores and `native` stay."""
     places = motion.places.astype(np.float32)
     if person.smpl is None:
         return msgspec.structs.replace(person, joints_m=places)

@@ -1,4 +1,4 @@
-"""The moving average of bodies: the mean of what was seen in the last moments."""
+"""Moving average of bodies over a time window."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from remi_stream.filters.tracks import TrackFilter
 
 
 class MovingAverage:
-    """A Smoother. window_s: frames older than this do not count; the newest one always does."""
+    """A Smoother. window_s: length of the window, s; the newest frame is always in it."""
 
     def __init__(self, first: Motion, window_s: float) -> None:
         self._now, self._window_s = 0.0, window_s
-        self._seen: deque[tuple[float, Motion]] = deque([(0.0, first)])
+        self._window: deque[tuple[float, Motion]] = deque([(0.0, first)])
 
     def step(self, motion: Motion, dt: float) -> Motion:
-        """The mean motion."""
+        """Return the mean motion of the window, dt seconds after the last one."""
         self._now += dt
-        self._seen.append((self._now, motion))
-        while self._now - self._seen[0][0] >= self._window_s and len(self._seen) > 1:
-            self._seen.popleft()
-        turns, places, shapes = (np.stack(parts) for parts in zip(*(motion for _, motion in self._seen)))
+        self._window.append((self._now, motion))
+        while self._now - self._window[0][0] >= self._window_s and len(self._window) > 1:
+            self._window.popleft()
+        turns, places, shapes = (np.stack(parts) for parts in zip(*(motion for _, motion in self._window)))
         return Motion(quaternion.mean(turns), places.mean(0), shapes.mean(0))
 
 
 def open_filter(window_s: float) -> TrackFilter:
-    """Make it."""
+    """Make a moving average filter; window_s: length of the window, s."""
     return TrackFilter("moving_avg", partial(MovingAverage, window_s=window_s), window_s / 2)

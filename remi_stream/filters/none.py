@@ -1,4 +1,4 @@
-"""No filter: people come out as they came in."""
+"""Identity filter: no smoothing."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ from remi_stream.messages import Person
 
 
 class Unfiltered:
-    """A Filter that does nothing."""
+    """A Filter that returns its input."""
 
     name = "none"
     lag_s = 0.0
 
     def filter(self, person: Person, captured_at: float) -> Person:
-        """The person itself."""
+        """Return the person unchanged."""
         return person
 
     def forget(self, track_id: int) -> None:
-        """Nothing is known of it."""
+        """Do nothing: there is no state."""
 
 
 def open_filter() -> Unfiltered:
-    """Make it."""
+    """Make the identity filter."""
     return Unfiltered()

@@ -1,4 +1,4 @@
-"""REMI's filter presets, and the filter of its whole packets that one of them asks for."""
+"""REMI's filter presets, and REMI's filter of whole packets."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from remi_stream.filters.streams import (
 )
 
 STREAMS = ("poses_body", "poses_root", "betas", "trans")
-"""The four streams of a packet: (69,), (3,) rad, (10,), (3,)."""
+"""The vectors of a packet that are filtered: (69,) rad, (3,) rad, (10,), (3,)."""
 KINDS: dict[str, Any] = {
     "none": Unfiltered,
     "one_euro": OneEuro,
@@ -26,24 +26,27 @@ KINDS: dict[str, Any] = {
     "double_exp": DoubleExponential,
     "moving_avg": MovingAverage,
 }
+"""REMI's filters of one vector, by kind."""
 START = "OneEuro Moderate"
-"""What REMI starts with."""
+"""REMI's default preset."""
 
 
 class Preset(NamedTuple):
-    """kind: of KINDS. streams: the parameters for each stream that is filtered."""
+    """A filter preset of REMI's."""
 
     kind: str
+    """Key of KINDS."""
     streams: Mapping[str, Mapping[str, float]] = {}
+    """Parameters by stream; streams without any are not filtered."""
 
 
 def one_euro(**parameters: tuple[float, float, float]) -> Preset:
-    """min_cutoff Hz, beta, d_cutoff Hz for each stream."""
+    """Make a One-Euro preset from (min_cutoff Hz, beta, d_cutoff Hz) of each stream."""
     return Preset("one_euro", {name: dict(zip(("min_cutoff", "beta", "d_cutoff"), each)) for name, each in parameters.items()})
 
 
 def alike(kind: str, **parameters: float) -> Preset:
-    """The same parameters for all four."""
+    """Make a preset with the same parameters for all four streams."""
     return Preset(kind, dict.fromkeys(STREAMS, parameters))
 
 
@@ -66,24 +69,21 @@ PRESETS = {
 
 
 def find_preset(name: str) -> Preset:
-    """The preset that REMI calls so."""
+    """Return a preset by REMI's name. Raises UsageError."""
     if name not in PRESETS:
         raise unknown("filter preset", name, PRESETS)
     return PRESETS[name]
 
 
 class PacketFilter:
-    """Filters packet after packet of one person, as REMI's relay does.
-
-    A stream's filter is made from its first vector, and anew when the stream has another shape than before.
-    """
+    """Filters the packets of one person as REMI's relay does; a stream's filter is reset when its shape changes."""
 
     def __init__(self, preset: Preset) -> None:
         self._preset = preset
         self._filters: dict[str, tuple[tuple[int, ...], Stream]] = {}
 
     def step(self, packet: Mapping[str, np.ndarray], at: float) -> dict[str, np.ndarray]:
-        """The filtered streams, float64, of a packet received at this time, s."""
+        """Filter the streams of a packet, to float64. at: time of reception, s."""
         return {name: self._filter(name, np.asarray(x, np.float64), at) for name, x in packet.items()}
 
     def _filter(self, name: str, x: np.ndarray, at: float) -> np.ndarray:

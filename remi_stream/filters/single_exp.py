@@ -1,4 +1,4 @@
-"""Exponential smoothing of bodies: every frame takes the same share of the way to what is seen, by the time since the last."""
+"""Exponential smoothing of bodies, with a time constant in place of a factor per frame."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from remi_stream.filters.tracks import TrackFilter
 
 
 class SingleExponential:
-    """A Smoother. time_s: after it 63 % of a step has come through; alpha of REMI's is 1 - exp(-dt / time_s)."""
+    """A Smoother. time_s: time constant, s; REMI's alpha is 1 - exp(-dt / time_s)."""
 
     def __init__(self, first: Motion, time_s: float) -> None:
         self._last, self._time_s = first, time_s
 
     def step(self, motion: Motion, dt: float) -> Motion:
-        """The smoothed motion."""
+        """Smooth one motion, dt seconds after the last one."""
         last, alpha = self._last, share(dt, self._time_s)
         self._last = Motion(
             quaternion.turned(last.turns, alpha * quaternion.difference(last.turns, motion.turns)),
@@ -28,10 +28,10 @@ class SingleExponential:
 
 
 def share(dt: float, time_s: float) -> float:
-    """How much of the way is gone after dt seconds, in (0, 1]."""
+    """Smoothing factor alpha for a time step dt, s, in (0, 1]."""
     return 1 - math.exp(-dt / time_s) if time_s else 1.0
 
 
 def open_filter(time_s: float) -> TrackFilter:
-    """Make it."""
+    """Make an exponential filter; time_s: time constant, s."""
     return TrackFilter("single_exp", partial(SingleExponential, time_s=time_s), time_s)

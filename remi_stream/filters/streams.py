@@ -1,7 +1,7 @@
-"""REMI's filters: each of one stream of numbers (a pose's 69 angles, a translation, ...), number by number.
+"""REMI's filters of one vector (a pose's 69 angles, a translation), element by element, float64.
 
-They treat rotation vectors as plain numbers, so near half a turn they show poses that nobody had. They are here to compare
-with; what a pipeline filters bodies with is in filter.py. All states are float64.
+They treat rotation vectors as plain numbers, so poses near half a turn come out wrong. They are kept for comparison with REMI;
+pipelines use the filters of the registry.
 """
 
 from __future__ import annotations
@@ -15,32 +15,32 @@ import numpy as np
 from remi_stream.filters.low_pass import gain
 
 SHORTEST_S = 1e-9
-"""Packets that are not further apart count as one."""
+"""Packets that are closer in time count as one, s."""
 
 
 class Stream(Protocol):
-    """The filter of one stream; it is made from the stream's first vector, and may then be given that one too."""
+    """A filter of one vector over time; made from the first vector, which may be passed to `step` again."""
 
     def step(self, x: np.ndarray, at: float) -> np.ndarray:
-        """The filtered vector of x (N,) float64, received at this time, s."""
+        """Filter x (N,) float64. at: time of reception, s."""
         ...
 
 
 class Unfiltered:
-    """What comes in goes out."""
+    """Identity."""
 
     def __init__(self, first: np.ndarray, at: float) -> None:
         pass
 
     def step(self, x: np.ndarray, at: float) -> np.ndarray:
-        """x itself."""
+        """Return x."""
         return x
 
 
 class OneEuro:
-    """Casiez et al., "1 Euro Filter" (2012), with one speed for the whole vector: the length of its filtered derivative.
+    """One-Euro filter (Casiez et al., 2012) with one speed for the whole vector: the norm of its filtered derivative.
 
-    min_cutoff, d_cutoff: Hz; beta: Hz per unit of speed. The derivative starts at the last filtered vector.
+    min_cutoff, d_cutoff: Hz; beta: Hz per unit of speed. The derivative is taken from the last filtered vector.
     """
 
     def __init__(self, first: np.ndarray, at: float, min_cutoff: float, beta: float, d_cutoff: float) -> None:
@@ -48,7 +48,7 @@ class OneEuro:
         self._min_cutoff, self._beta, self._d_cutoff = min_cutoff, beta, d_cutoff
 
     def step(self, x: np.ndarray, at: float) -> np.ndarray:
-        """The filtered vector; the last one again while time stands still."""
+        """Filter x; the last result again if the time has not advanced."""
         dt = at - self._at
         if dt <= SHORTEST_S:
             return self._x
@@ -60,26 +60,26 @@ class OneEuro:
 
 
 class SingleExponential:
-    """alpha: the share of the new vector, whatever the time between two."""
+    """Exponential smoothing. alpha: weight of the new vector, independent of time."""
 
     def __init__(self, first: np.ndarray, at: float, alpha: float) -> None:
         self._x, self._alpha = first, alpha
 
     def step(self, x: np.ndarray, at: float) -> np.ndarray:
-        """The filtered vector."""
+        """Filter x."""
         self._x = self._alpha * x + (1 - self._alpha) * self._x
         return self._x
 
 
 class DoubleExponential:
-    """Holt's linear trend: alpha is the new vector's share of the level, beta_trend the level's step's share of the trend."""
+    """Double exponential smoothing (Holt). alpha: weight of the new vector in the level; beta_trend: of its step in the trend."""
 
     def __init__(self, first: np.ndarray, at: float, alpha: float, beta_trend: float) -> None:
         self._level, self._trend = first, np.zeros_like(first)
         self._alpha, self._beta = alpha, beta_trend
 
     def step(self, x: np.ndarray, at: float) -> np.ndarray:
-        """The level."""
+        """Filter x: the new level."""
         before = self._level
         self._level = self._alpha * x + (1 - self._alpha) * (before + self._trend)
         self._trend = self._beta * (self._level - before) + (1 - self._beta) * self._trend
@@ -87,12 +87,12 @@ class DoubleExponential:
 
 
 class MovingAverage:
-    """The mean of the last window_size vectors; before the first there were as many like it."""
+    """Mean of the last window_size vectors; the window starts filled with the first one."""
 
     def __init__(self, first: np.ndarray, at: float, window_size: int) -> None:
         self._window = deque([first] * int(window_size), int(window_size))
 
     def step(self, x: np.ndarray, at: float) -> np.ndarray:
-        """The mean."""
+        """Filter x: the mean of the window."""
         self._window.append(x)
         return np.mean(self._window, axis=0)

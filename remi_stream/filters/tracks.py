@@ -1,4 +1,4 @@
-"""A filter of people, made of one smoother for each of their tracks."""
+"""Per-track filtering: a Filter that keeps one smoother per track."""
 
 from __future__ import annotations
 
@@ -10,30 +10,35 @@ from remi_stream.filters.motion import Motion, motion_of, moved
 from remi_stream.messages import Person
 
 GAP_S = 0.5
-"""A track that was away for longer than this starts anew."""
+"""A longer gap resets the smoother of a track, s."""
 SHORTEST_S = 1e-9
+"""Frames that are closer in time count as the same moment, s."""
 
 
 class Smoother(Protocol):
-    """Smooths one track; it is made from the track's first motion, which comes out as it is."""
+    """Smooths one track; made from the track's first motion, which stays unchanged."""
 
     def step(self, motion: Motion, dt: float) -> Motion:
-        """The smoothed motion of a frame that was captured dt > 0 seconds after the last one."""
+        """Smooth the motion of a frame that was captured dt > 0 seconds after the last one."""
         ...
 
 
 @dataclass
 class Track:
-    """smoother, the motion that it gave last, and when that was captured, s."""
+    """Filter state of one track."""
 
     smoother: Smoother
     motion: Motion
+    """Last result of the smoother."""
     captured_at: float
+    """Capture time of that result, s."""
 
 
 class TrackFilter:
-    """A Filter; start: makes a track's smoother from its first motion. What is not finite passes, and is not remembered;
-    so does a person whose smoothed motion would be nonsense."""
+    """A Filter with a smoother per track. start: makes a track's smoother from its first motion.
+
+    A person with values that are not finite, or whose smoothed motion diverges, passes unfiltered and its track is reset.
+    """
 
     def __init__(self, name: str, start: Callable[[Motion], Smoother], lag_s: float | None) -> None:
         self.name, self.lag_s = name, lag_s
@@ -41,30 +46,30 @@ class TrackFilter:
         self._tracks: dict[int, Track] = {}
 
     def filter(self, person: Person, captured_at: float) -> Person:
-        """The person, smoothed."""
-        seen = motion_of(person)
-        if not seen.finite():
+        """Smooth a person with the history of its track."""
+        motion = motion_of(person)
+        if not motion.finite():
             self.forget(person.track_id)
             return person
         track = self._tracks.get(person.track_id)
         dt = captured_at - track.captured_at if track else 0.0
-        if track is None or not -SHORTEST_S <= dt <= GAP_S or not seen.alike(track.motion):
-            self._begin(person.track_id, seen, captured_at)
+        if track is None or not -SHORTEST_S <= dt <= GAP_S or not motion.alike(track.motion):
+            self._start_track(person.track_id, motion, captured_at)
             return person
         if dt > SHORTEST_S:
-            track.motion, track.captured_at = track.smoother.step(seen, dt), captured_at
+            track.motion, track.captured_at = track.smoother.step(motion, dt), captured_at
         if not track.motion.believable():
             self.forget(person.track_id)
             return person
         return moved(person, track.motion)
 
     def forget(self, track_id: int) -> None:
-        """Drop a track."""
+        """Drop the state of a track."""
         self._tracks.pop(track_id, None)
 
-    def _begin(self, track_id: int, seen: Motion, captured_at: float) -> None:
-        """Start a track; those that would have to start anew anyway go."""
-        old = [known for known, track in self._tracks.items() if abs(captured_at - track.captured_at) > GAP_S]
-        for known in old:
+    def _start_track(self, track_id: int, motion: Motion, captured_at: float) -> None:
+        """Start a track, and drop those that a gap has made stale."""
+        stale = [known for known, track in self._tracks.items() if abs(captured_at - track.captured_at) > GAP_S]
+        for known in stale:
             del self._tracks[known]
-        self._tracks[track_id] = Track(self._start(seen), seen, captured_at)
+        self._tracks[track_id] = Track(self._start(motion), motion, captured_at)

@@ -1,1 +1,1 @@
-"""Files that other programs read and write."""
+"""Export a take in the file formats of other programs."""

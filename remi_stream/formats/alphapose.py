@@ -1,4 +1,4 @@
-"""AlphaPose's result files: `alphapose-results.json` in its three forms, and one file per image beside it for two of them."""
+"""AlphaPose's result files: `alphapose-results.json` in the formats coco, cmu and open; the last two add one file per image."""
 
 from __future__ import annotations
 
@@ -16,30 +16,33 @@ Form = Literal["coco", "cmu", "open"]
 VERSION = "AlphaPose v0.3"
 RESULTS = "alphapose-results.json"
 SOURCES = (0, 17, 6, 8, 10, 5, 7, 9, 12, 14, 16, 11, 13, 15, 2, 1, 4, 3)
-"""Where the 18 joints of OpenPose stand in a model's order with the neck appended. A model of more than 17 joints has another
-joint at 17, which AlphaPose then writes as the neck; so do we."""
+"""Indices of OpenPose's 18 joints in a model's joint order with the neck appended. A model of more than 17 joints has another
+joint at index 17, which AlphaPose then writes as the neck; for compatibility so does this writer."""
 SHOULDERS = [5, 6]
+"""Indices of the left and right shoulder in COCO's order."""
 NAMES = {"cmu": ("bodies", "joints"), "open": ("people", "pose_keypoints_2d")}
-"""What each form calls the people of an image, and the numbers of one."""
+"""The JSON keys of each format: the list of people of an image, and the numbers of one person."""
 
 
 class Result(NamedTuple):
-    """One person in one image.
-
-    image_id: see `image_id`. keypoints_px (J, 2), scores (J,): in the model's order. score: AlphaPose's, can exceed 1.
-    box_xywh: x, y, width, height px, the detection's. ids: of the poses that were averaged into this one.
-    """
+    """One person in one image."""
 
     image_id: str | int
+    """File name of the image, or its COCO number."""
     keypoints_px: np.ndarray
+    """(J, 2) px, in the model's joint order."""
     scores: np.ndarray
+    """(J,) confidence of each key point."""
     score: float
+    """AlphaPose's score of the person; it can exceed 1."""
     box_xywh: tuple[float, float, float, float]
+    """The detection: x, y, width, height, px."""
     ids: tuple[float, ...] = (0.0,)
+    """The track id, or the ids of the poses that AlphaPose's pose NMS merged into this one."""
 
 
 def image_id(name: str, evaluation: bool = False) -> str | int:
-    """What an image's file name becomes: its last part; for COCO's evaluation the number behind the last underscore."""
+    """Return the image id of a file name: its last part; for COCO's evaluation the number after the last underscore."""
     base = Path(name).name
     if not evaluation:
         return base
@@ -50,12 +53,12 @@ def image_id(name: str, evaluation: bool = False) -> str | int:
 
 
 def frame_image_id(frame: int) -> str:
-    """What the frame of a video becomes."""
+    """Return the image id of a video frame, as AlphaPose numbers them."""
     return f"{frame}.jpg"
 
 
 def documents(results: Iterable[Result], form: Form = "coco") -> dict[str, Any]:
-    """What is to be written, by path inside the output folder; images without people do not appear."""
+    """Return the JSON documents by path inside the output folder; images without people are left out."""
     if form == "coco":
         return {RESULTS: [_object(result) for result in results]}
     images = _images(results, form)
@@ -63,29 +66,29 @@ def documents(results: Iterable[Result], form: Form = "coco") -> dict[str, Any]:
 
 
 def write(folder: Path, results: Iterable[Result], form: Form = "coco") -> list[Path]:
-    """Write the files of this form into a folder, each whole or not at all; give their paths. Raises OSError."""
+    """Write the files of a format into a folder, each atomically; return their paths. Raises OSError."""
     if form == "coco":
-        return [_written(folder / RESULTS, listed(_object(result) for result in results))]
-    return [_written(folder / name, [json.dumps(document)]) for name, document in documents(results, form).items()]
+        return [_write_chunks(folder / RESULTS, listed(_object(result) for result in results))]
+    return [_write_chunks(folder / name, [json.dumps(document)]) for name, document in documents(results, form).items()]
 
 
 def listed(objects: Iterable[Any]) -> Iterator[str]:
-    """A list in JSON, piece by piece: a long film's people are never all in memory."""
+    """Yield a JSON list in chunks, so that the people of a long video are never all in memory."""
     yield "["
     for number, each in enumerate(objects):
         yield (", " if number else "") + json.dumps(each)
     yield "]"
 
 
-def _written(path: Path, text: Iterable[str]) -> Path:
+def _write_chunks(path: Path, chunks: Iterable[str]) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     with written_whole(path) as file:
-        file.writelines(piece.encode() for piece in text)
+        file.writelines(chunk.encode() for chunk in chunks)
     return path
 
 
 def read(path: Path) -> list[Result]:
-    """The people of an `alphapose-results.json` in the default form, in its order."""
+    """Read the people of an `alphapose-results.json` in the default format, in file order. Raises UsageError."""
     try:
         objects = json.loads(path.read_text())
         return [_result(each) for each in objects]
@@ -107,15 +110,15 @@ def _object(result: Result) -> dict[str, Any]:
     }
 
 
-def _result(found: dict[str, Any]) -> Result:
-    numbers = np.array(found["keypoints"], np.float32).reshape(-1, 3)
-    x, y, width, height = (float(each) for each in found.get("box", (0, 0, 0, 0)))
-    ids = tuple(flat(found.get("idx", 0.0))) or (0.0,)
-    return Result(found["image_id"], numbers[:, :2], numbers[:, 2], float(found["score"]), (x, y, width, height), ids)
+def _result(entry: dict[str, Any]) -> Result:
+    numbers = np.array(entry["keypoints"], np.float32).reshape(-1, 3)
+    x, y, width, height = (float(each) for each in entry.get("box", (0, 0, 0, 0)))
+    ids = tuple(flat(entry.get("idx", 0.0))) or (0.0,)
+    return Result(entry["image_id"], numbers[:, :2], numbers[:, 2], float(entry["score"]), (x, y, width, height), ids)
 
 
 def flat(numbers: Any) -> Iterator[float]:
-    """The numbers of nested lists, or of one."""
+    """Flatten nested lists of numbers; a single number is yielded as it is."""
     if isinstance(numbers, list):
         for each in numbers:
             yield from flat(each)
@@ -124,7 +127,7 @@ def flat(numbers: Any) -> Iterator[float]:
 
 
 def _images(results: Iterable[Result], form: Literal["cmu", "open"]) -> dict[str, Any]:
-    """The people by image, as the 18 joints of OpenPose."""
+    """Group the people by image, with OpenPose's 18 joints."""
     people, numbers = NAMES[form]
     images: dict[str, Any] = {}
     for result in results:
@@ -134,11 +137,12 @@ def _images(results: Iterable[Result], form: Literal["cmu", "open"]) -> dict[str
 
 
 def triples(result: Result) -> np.ndarray:
-    """x, y, score of each joint, (J, 3) float64."""
+    """Return x, y (px) and score of each key point, (J, 3) float64."""
     return np.column_stack([result.keypoints_px, result.scores]).astype(float)
 
 
 def openpose(joints: np.ndarray) -> np.ndarray:
-    """The 18 joints of OpenPose, (18, 3), of a model's joints (J, 3) that begin with COCO's 17."""
+    """Convert key points (J, 3) that begin with COCO's 17 to OpenPose's 18, (18, 3)."""
+    # COCO has no neck; as in AlphaPose it is the middle of the shoulders.
     neck = (joints[SHOULDERS[0]] + joints[SHOULDERS[1]]) / 2
     return np.vstack([joints, neck])[list(SOURCES)]

@@ -1,4 +1,4 @@
-"""The people of an `alphapose-results.json`, through the video."""
+"""Read an `alphapose-results.json` as key-point clips, one per track, for 2D-to-3D lifting."""
 
 from __future__ import annotations
 
@@ -13,37 +13,38 @@ from remi_stream.formats.alphapose import Result, read
 from remi_stream.formats.clip import Clip, clip_of
 
 BODY = 17
+"""The first joints of every model, in COCO's order; only these are lifted."""
 JOINTS = (17, 26, 136)
-"""How many key points the models have that begin with COCO's."""
+"""Key-point counts of AlphaPose's models whose first 17 are COCO's: COCO, Halpe 26, Halpe 136."""
 
 
 def read_clips(path: Path) -> list[Clip]:
-    """A clip for each track; where nobody was tracked, one of the best person of each frame. Raises UsageError."""
+    """Read one clip per track; without tracking, one clip of the best person of each frame. Raises UsageError."""
     results = read(path)
     for result in results:
         if len(result.keypoints_px) not in JOINTS:
             known = ", ".join(map(str, JOINTS))
             raise UsageError(f"{path} has people of {len(result.keypoints_px)} key points; known are {known}.")
     if not results:
-        raise UsageError(f"{path} shows nobody: there is nothing to lift.")
+        raise UsageError(f"{path} shows no person: there is nothing to lift.")
     frames, tracks = frame_numbers([result.image_id for result in results]), [result.ids[0] for result in results]
     names = {track: path.stem if len(set(tracks)) == 1 else f"{path.stem}-{track:g}" for track in tracks}
     return [_clip(names[track], results, frames, [each == track for each in tracks]) for track in dict.fromkeys(tracks)]
 
 
-def _clip(name: str, results: Sequence[Result], frames: Sequence[int], chosen: Sequence[bool]) -> Clip:
+def _clip(name: str, results: Sequence[Result], frames: Sequence[int], is_track: Sequence[bool]) -> Clip:
     best: dict[int, Result] = {}
-    for frame, result, own in zip(frames, results, chosen):
-        if own and (frame not in best or result.score > best[frame].score):
+    for frame, result, selected in zip(frames, results, is_track):
+        if selected and (frame not in best or result.score > best[frame].score):
             best[frame] = result
-    at = sorted(best)
-    return clip_of(name, np.array(at), np.array([best[frame].keypoints_px[:BODY] for frame in at]))
+    numbers = sorted(best)
+    return clip_of(name, np.array(numbers), np.array([best[frame].keypoints_px[:BODY] for frame in numbers]))
 
 
 def frame_numbers(images: Sequence[str | int]) -> list[int]:
-    """The frame of each image: the number that its name ends in, if all names are alike but for it; else its place in order."""
-    found = [re.fullmatch(r"(.*?)(\d+)", Path(str(image)).stem) for image in images]
-    if all(found) and len({match[1] for match in found if match}) == 1:
-        return [int(match[2]) for match in found if match]
-    places = {image: place for place, image in enumerate(dict.fromkeys(images))}
-    return [places[image] for image in images]
+    """Return the frame number of each image: the number at the end of its name if all names share one prefix, else its index."""
+    matches = [re.fullmatch(r"(.*?)(\d+)", Path(str(image)).stem) for image in images]
+    if all(matches) and len({match[1] for match in matches if match}) == 1:
+        return [int(match[2]) for match in matches if match]
+    indices = {image: index for index, image in enumerate(dict.fromkeys(images))}
+    return [indices[image] for image in images]

@@ -1,4 +1,4 @@
-"""Everybody in a take as AlphaPose tells of them."""
+"""Export the people of a take as AlphaPose results (formats coco, cmu, open)."""
 
 from __future__ import annotations
 
@@ -15,22 +15,23 @@ from remi_stream.messages import Bodies, Person
 from remi_stream.offline.results import DETECTED_BOX, DETECTED_SCORE
 
 BEST = 1.25
-"""What the surest key point counts for in a person's score, beside the mean of all and the box's own."""
+"""Weight of the best key point in AlphaPose's person score: mean + box score + 1.25 * best."""
 NOBODY_FOLLOWED = (0.0,)
+"""The ids of people in an image folder, where there is no tracking."""
 
 
 def write_coco(take: Take, folder: Path) -> list[Path]:
-    """Write `alphapose-results.json`: a list of people."""
+    """Write `alphapose-results.json` in COCO's format: a list of people."""
     return _write(take, folder, "coco")
 
 
 def write_cmu(take: Take, folder: Path) -> list[Path]:
-    """Write it by picture, with 18 joints as "bodies", and a file for each picture."""
+    """Write `alphapose-results.json` by image, with 18 joints as "bodies", and one file per image."""
     return _write(take, folder, "cmu")
 
 
 def write_open(take: Take, folder: Path) -> list[Path]:
-    """Write it by picture, with 18 joints as "people", and a file for each picture."""
+    """Write `alphapose-results.json` by image, with 18 joints as "people", and one file per image."""
     return _write(take, folder, "open")
 
 
@@ -39,7 +40,7 @@ def _write(take: Take, folder: Path, form: Form) -> list[Path]:
 
 
 def results(take: Take) -> Iterator[Result]:
-    """Everybody, frame by frame."""
+    """Yield the results of all people, frame by frame."""
     for number, bodies in numbered(take):
         name = image_id(take.images[number]) if take.images else frame_image_id(number)
         for person in bodies.people:
@@ -48,11 +49,11 @@ def results(take: Take) -> Iterator[Result]:
 
 
 def result_of(name: str | int, bodies: Bodies, person: Person, followed: bool) -> Result | None:
-    """One person; None if the engine has not COCO's joints. The box and its score are the detector's, or else the engine's."""
-    found = keypoints_of(person, bodies.intrinsics)
-    if found is None:
+    """Convert one person; None without COCO's joints. The box and its score are the detector's, or else the engine's."""
+    keypoints = keypoints_of(person, bodies.intrinsics)
+    if keypoints is None:
         return None
-    points, scores = found
+    points, scores = keypoints
     x0, y0, x1, y1 = (float(edge) for edge in person.native.get(DETECTED_BOX, person.box_xyxy))
     box_score = float(person.native.get(DETECTED_SCORE, np.array([person.score]))[0])
     ids = (float(person.track_id),) if followed else NOBODY_FOLLOWED
@@ -60,5 +61,5 @@ def result_of(name: str | int, bodies: Bodies, person: Person, followed: bool) -
 
 
 def score_of(scores: np.ndarray, box_score: float) -> float:
-    """A person's score, which may exceed 1, of key points' scores (K,) and the box's."""
+    """Return AlphaPose's person score from the key points' scores (K,) and the box score; it can exceed 1."""
     return float(scores.mean() + box_score + BEST * scores.max())

@@ -1,4 +1,4 @@
-"""AMASS' files, one for each person: `track-000001_poses.npz`."""
+"""Export SMPL motion as AMASS .npz files, one per person: `track-000001_poses.npz`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from remi_stream.sinks.recording.files import save_arrays
 
 
 def write(take: Take, folder: Path) -> list[Path]:
-    """Write the files. Raises OSError or RemiError."""
+    """Write one .npz per track; return the paths. Raises OSError or RemiError."""
     written = []
     for track in tracks(take, "amass"):
         path = folder / f"{track.name}_poses.npz"
@@ -26,19 +26,19 @@ def write(take: Take, folder: Path) -> list[Path]:
 
 
 def arrays(track: Track, fps: float) -> dict[str, np.ndarray]:
-    """AMASS' keys, and ours: seen (N,) bool, start_s. A pose for the open body is turned into SMPL's if SMPL was imported."""
+    """Return AMASS' arrays plus seen (N,) bool and start_s. Poses of the open body are retargeted if SMPL was imported."""
     imported = known_body().name == "smpl"
-    moving, seen = evenly(motion_of(track, onto_known_body(track.body) if imported else drawing(track.body)), fps)
+    resampled, seen = evenly(motion_of(track, onto_known_body(track.body) if imported else drawing(track.body)), fps)
     betas = np.median([smpl.betas for smpl in track.poses], 0) if track.body == "smpl" else MEAN_SHAPE
     rest_pelvis = known_body().rest_joints(betas)[0] if imported else SMPL_PELVIS_M
-    count = len(moving.times_s)
-    vectors = to_vectors(moving.rotations.reshape(-1, 4)).reshape(count, 72)
-    found = amass.motion(
+    count = len(resampled.times_s)
+    vectors = to_vectors(resampled.rotations.reshape(-1, 4)).reshape(count, 72)
+    converted = amass.motion(
         vectors[:, :3],
         vectors[:, 3:],
-        moving.pelvis_m - rest_pelvis,
+        resampled.pelvis_m - rest_pelvis,
         np.tile(betas, (count, 1)),
         np.tile(rest_pelvis, (count, 1)),
         fps,
     )
-    return {**amass.with_hands(found), "seen": seen, "start_s": np.array(moving.times_s[0])}
+    return {**amass.with_hands(converted), "seen": seen, "start_s": np.array(resampled.times_s[0])}

@@ -1,7 +1,7 @@
-"""Pickles of arrays, read without running anything that they ask for.
+"""Safe unpickler for NumPy arrays: reads pickles of arrays without running code from them.
 
-A pickle is a program that may call any function by its name. Here it is read only as far as arrays need it: every operation and
-every name that they do without is refused, nothing that it names is imported, and NumPy's makers of arrays are stood in for.
+A pickle is a program that may call any function by name. Only the opcodes and names that arrays need are allowed, nothing that
+the pickle names is imported, and stand-ins replace NumPy's array constructors.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ BROKEN = (
     *(pickle.UnpicklingError, EOFError, KeyError, IndexError, TypeError, ValueError, AttributeError),
     *(MemoryError, OverflowError, ImportError),
 )
-"""What reading a damaged pickle may raise."""
+"""Exceptions that unpickling damaged data may raise."""
 OPERATIONS = [
     "PROTO",
     "FRAME",
@@ -64,21 +64,19 @@ OPERATIONS = [
     "REDUCE",
     "BUILD",
 ]
-"""What pickles of arrays in plain containers consist of, in protocols 3 to 5."""
-
-
+"""The allowed opcodes: those of arrays in plain containers, in protocols 3 to 5."""
 SAID_LETTERS = 100
-"""So much at most is said of why a pickle is damaged; some of it may be the pickle's own words."""
+"""Length limit of the reason in an error message, since it may contain text of the untrusted pickle."""
 
 
 class RefusedError(Exception):
-    """A pickle asks for what no array needs; its one argument is what."""
+    """A pickle uses an opcode or name that no array needs; the argument is that opcode or name."""
 
 
 def unpickle(payload: bytes, what: str) -> Any:
-    """What a pickle holds: plain containers, and what as_array gives the arrays of.
+    """Load a pickle safely: plain containers, and values that as_array converts to arrays.
 
-    Raises RemiError, which says that it was `what` that is refused; nothing that the pickle names has been run then.
+    what: the data's name in the RemiError that is raised on refused or damaged data. No code of the pickle is run.
     """
     try:
         refuse_operations(payload)
@@ -91,25 +89,26 @@ def unpickle(payload: bytes, what: str) -> Any:
 
 
 def as_array(value: object) -> np.ndarray | None:
-    """The array that a value of a pickle stands for; None if it stands for none."""
+    """Return the array that an unpickled value stands for, or None."""
     array = value.array if isinstance(value, Rebuilt) else value
     return array if isinstance(array, np.ndarray) else None
 
 
 def refuse_operations(payload: bytes) -> None:
-    """Raise RefusedError for a pickle with another operation, or one that only takes memory. Reads it without running it."""
-    for operation, argument, _ in pickletools.genops(payload):
-        if operation.name not in OPERATIONS:
-            raise RefusedError(operation.name)
-        if operation.name.endswith("PUT") and isinstance(argument, int) and argument > len(payload):
-            raise RefusedError(f"{operation.name} {argument}")
+    """Scan a pickle without running it. Raises RefusedError for other opcodes, and for memo indices that only exhaust memory."""
+    for opcode, argument, _ in pickletools.genops(payload):
+        if opcode.name not in OPERATIONS:
+            raise RefusedError(opcode.name)
+        # The unpickler allocates its memo up to the index: a few bytes could ask for gigabytes.
+        if opcode.name.endswith("PUT") and isinstance(argument, int) and argument > len(payload):
+            raise RefusedError(f"{opcode.name} {argument}")
 
 
 class Arrays(pickle.Unpickler):
-    """Reads a pickle of arrays; their makers are stood in for."""
+    """Unpickler that maps NumPy's array constructors to stand-ins and refuses all other names."""
 
     def find_class(self, module: str, name: str) -> Any:
-        """The stand-in for one of NumPy's makers of arrays. Raises RefusedError for any other name."""
+        """Return the stand-in of one of NumPy's array constructors. Raises RefusedError for any other name."""
         full = f"{module}.{name}"
         if full not in MAKERS:
             raise RefusedError(full if re.fullmatch(r"[A-Za-z0-9_.]{1,60}", full) else "something that has no plain name")
@@ -117,7 +116,7 @@ class Arrays(pickle.Unpickler):
 
 
 class Kind:
-    """Stands for numpy.dtype: numbers only."""
+    """Stand-in for numpy.dtype; numeric types only."""
 
     __slots__ = ("code",)
 
@@ -131,12 +130,12 @@ class Kind:
             self.code = ">" + self.code
 
     def array(self, numbers: bytes, shape: tuple[int, ...], order: Any) -> np.ndarray:
-        """An array of these bytes, which is read-only."""
+        """Return a read-only array of these bytes."""
         return np.frombuffer(numbers, np.dtype(self.code)).reshape(shape, order=order)
 
 
 class Rebuilt:
-    """Stands for an array that is made first and filled then (protocols 3 and 4)."""
+    """Stand-in for numpy.ndarray, which is constructed empty and then filled (protocols 3 and 4)."""
 
     __slots__ = ("array",)
 
@@ -149,14 +148,14 @@ class Rebuilt:
 
 
 def from_bytes(numbers: bytes, kind: Kind, shape: tuple[int, ...], order: str) -> np.ndarray:
-    """An array of the bytes that a pickle holds (protocol 5)."""
+    """Return an array from the bytes of a pickle (protocol 5)."""
     if not isinstance(kind, Kind) or not isinstance(numbers, bytes | bytearray):
         raise ValueError("an array without its type or its numbers")
     return kind.array(bytes(numbers), shape, order)
 
 
 class Maker:
-    """What a name of a pickle becomes: it can be called and nothing else, since a pickle may also set what it is given."""
+    """Immutable callable that a name in a pickle resolves to; immutable because BUILD could set its attributes."""
 
     __slots__ = ("_make",)
     _make: Callable[..., Any]
@@ -168,7 +167,7 @@ class Maker:
         raise AttributeError("a maker of arrays cannot be changed")
 
     def __call__(self, *arguments: Any) -> Any:
-        """Make it."""
+        """Construct the stand-in."""
         return self._make(*arguments)
 
 
@@ -178,4 +177,4 @@ MAKERS = {
     **{f"numpy.{core}.multiarray._reconstruct": Maker(Rebuilt) for core in ("core", "_core")},
     **{f"numpy.{core}.numeric._frombuffer": Maker(from_bytes) for core in ("core", "_core")},
 }
-"""By their names in NumPy 1 and 2."""
+"""Stand-ins by qualified name, in NumPy 1 (core) and NumPy 2 (_core)."""

@@ -1,7 +1,7 @@
-"""BVH, a file for each person: the body's skeleton at rest, and angles for every frame.
+"""Export motion as BVH (Biovision Hierarchy), one file per person: the rest skeleton and joint angles per frame.
 
-Y up, centimetres, degrees. Every joint turns by Z, then X, then Y of its own axes; only the root moves, and its channels are
-where the pelvis is. At rest the body is a T-pose that faces +z.
+Y up, centimetres, degrees. Euler angles in the order Z, X, Y of each joint's own axes; only the root has position channels, the
+pelvis' position. The rest pose is a T-pose that faces +z.
 """
 
 from __future__ import annotations
@@ -22,26 +22,27 @@ NAMES = JOINTS["smpl24"]
 TURNS = "Zrotation Xrotation Yrotation"
 PLACES = "Xposition Yposition Zposition"
 LOCKED = 1 - 1e-12
+"""Sine of the X angle above which Z and Y turn about one axis (gimbal lock)."""
 END_SHARE = 0.5
-"""How long the last bone of a chain is drawn, in lengths of the one before it."""
+"""Length of a chain's end site, as a share of the bone before it: SMPL has no joint there, and BVH needs one."""
 
 
 def write(take: Take, folder: Path) -> list[Path]:
     """Write `track-000001.bvh` and, where a pose was held, `track-000001.bvh.json`. Raises OSError or RemiError."""
-    written = []
+    paths = []
     for track in tracks(take, "bvh"):
         motion, known = evenly(y_up(motion_of(track, drawing(track.body))), take.fps)
         path = folder / f"{track.name}.bvh"
         with written_whole(path) as file:
             file.write(text(motion, take.fps).encode())
-        written.append(path)
+        paths.append(path)
         if held := gaps(known):
-            written.append(_note(path, held, float(motion.times_s[0]), take.fps))
-    return written
+            paths.append(_write_held_frames(path, held, float(motion.times_s[0]), take.fps))
+    return paths
 
 
 def text(motion: Motion, fps: float) -> str:
-    """The file of a motion whose frames are evenly spaced."""
+    """Return the BVH text of a motion whose frames are evenly spaced."""
     rest = motion.body.rest_joints(motion.betas) * CM
     head = ["HIERARCHY", *_joint(rest, 0, ""), "MOTION", f"Frames: {len(motion.times_s)}", f"Frame Time: {1 / fps:.8f}"]
     angles = without_jumps(zxy_degrees(motion.rotations[:, _order(0)]))
@@ -51,9 +52,9 @@ def text(motion: Motion, fps: float) -> str:
 
 
 def zxy_degrees(rotations: np.ndarray) -> np.ndarray:
-    """Angles (..., 3) about z, x and y of quaternions (..., 4): R = Rz Rx Ry, x within 90 degrees.
+    """Convert quaternions (..., 4) x y z w to Euler angles (..., 3) about z, x, y, degrees: R = Rz Rx Ry, x in [-90, 90].
 
-    At 90 degrees z and y turn about one axis; y is 0 there.
+    At 90 degrees (gimbal lock) z and y turn about one axis; y is set to 0 there.
     """
     x, y, z, w = np.moveaxis(rotations, -1, 0)
     sine = np.clip(2 * (y * z + w * x), -1, 1)
@@ -65,23 +66,24 @@ def zxy_degrees(rotations: np.ndarray) -> np.ndarray:
 
 
 def without_jumps(angles: np.ndarray) -> np.ndarray:
-    """The same rotations with angles (n, J, 3) that change little from frame to frame, also where x goes beyond 90 degrees."""
-    found = angles.copy()
-    for frame in range(1, len(found)):
-        other = found[frame] * (1, -1, 1) + 180
-        one, other = (near(choice, found[frame - 1]) for choice in (found[frame], other))
-        nearer = np.abs(one - found[frame - 1]).sum(-1, keepdims=True) <= np.abs(other - found[frame - 1]).sum(-1, keepdims=True)
-        found[frame] = np.where(nearer, one, other)
-    return found
+    """Unwrap Euler angles (n, J, 3) so that they change little from frame to frame, also where x passes 90 degrees."""
+    result = angles.copy()
+    for frame in range(1, len(result)):
+        last = result[frame - 1]
+        # (z, x, y) and (z + 180, 180 - x, y + 180) are the same rotation.
+        one, other = (near(choice, last) for choice in (result[frame], result[frame] * (1, -1, 1) + 180))
+        is_nearer = np.abs(one - last).sum(-1, keepdims=True) <= np.abs(other - last).sum(-1, keepdims=True)
+        result[frame] = np.where(is_nearer, one, other)
+    return result
 
 
 def near(angles: np.ndarray, last: np.ndarray) -> np.ndarray:
-    """The same angles, whole turns added so that they are near the last ones."""
+    """Add whole turns to angles (degrees) so that they are nearest to the last ones."""
     return angles - 360 * np.round((angles - last) / 360)
 
 
 def _order(joint: int) -> list[int]:
-    """The joints in the order of the file: each before all that hangs on it."""
+    """Return a joint and its descendants in depth-first order, the order of the file."""
     return [joint, *(below for child in _children(joint) for below in _order(child))]
 
 
@@ -90,7 +92,7 @@ def _children(joint: int) -> list[int]:
 
 
 def _joint(rest: np.ndarray, joint: int, indent: str) -> list[str]:
-    """The lines of a joint and of all that hangs on it; rest: (24, 3) cm."""
+    """Return the hierarchy's lines of a joint and its descendants; rest: (24, 3) cm."""
     offset = rest[joint] - rest[SMPL_PARENTS[joint]] if joint else np.zeros(3)
     inside = f"{indent}\t"
     below = [line for child in _children(joint) for line in _joint(rest, child, inside)]
@@ -109,8 +111,8 @@ def _offset(offset: np.ndarray) -> str:
     return "OFFSET {:.5f} {:.5f} {:.5f}".format(*offset.tolist())
 
 
-def _note(path: Path, held: list[tuple[int, int]], start_s: float, fps: float) -> Path:
-    """Say in which frames, from 0, the last pose is held because nobody was seen."""
+def _write_held_frames(path: Path, held: list[tuple[int, int]], start_s: float, fps: float) -> Path:
+    """Write the runs of frames, from 0, in which the last pose is held because the person was not seen."""
     note = path.with_name(f"{path.name}.json")
     with written_whole(note) as file:
         file.write(msgspec.json.encode({"start_s": start_s, "fps": fps, "held_frames": held}) + b"\n")

@@ -1,4 +1,4 @@
-"""One person's 2D key points through a video: what is lifted, whatever file it comes from."""
+"""A clip of one person's 2D key points over a video: the input of lifting."""
 
 from __future__ import annotations
 
@@ -9,35 +9,38 @@ import numpy as np
 from remi_stream.errors import UsageError
 
 SPARSEST = 20
-"""So many frames are filled for one with somebody in it; pictures with wider gaps are not believed to be one video."""
+"""Most frames that are interpolated per frame with a detection; sparser images are not accepted as one video."""
 
 
 class Clip(NamedTuple):
-    """name: of the video, or of the person. keypoints_px: (F, 17, 2) float32, COCO. frames: (F,) int64, without gaps.
-
-    size: width, height px, if it is known.
-    """
+    """2D key points of one person in consecutive frames."""
 
     name: str
+    """Name of the video or of the person."""
     keypoints_px: np.ndarray
+    """(F, 17, 2) float32, px, COCO's joints."""
     frames: np.ndarray
+    """(F,) int64, frame numbers without gaps."""
     size: tuple[int, int] | None = None
+    """Width and height of the video, px, if known."""
 
 
 def clip_of(
     name: str, frames: np.ndarray, points: np.ndarray, size: tuple[int, int] | None = None, count: int | None = None
 ) -> Clip:
-    """The clip of somebody who was seen in some frames (n,), rising, at points (n, 17, 2); NaN is not seen either.
+    """Make a clip of points (n, 17, 2) px in frames (n,), rising, by linear interpolation; NaN is a missing detection.
 
-    Between these the joints move evenly. count: of all frames of the video, if it is known: outside of those seen they stand
-    still. Raises UsageError.
+    count: frames of the whole video, if known; before the first and after the last detection the joints then stand still.
+    Raises UsageError.
     """
     seen = np.isfinite(points).all((1, 2))
     if not seen.any():
-        raise UsageError(f"{name} shows nobody: there is nothing to lift.")
-    at, known = frames[seen], points[seen].astype(float).reshape(seen.sum(), -1)
-    wanted = np.arange(at[0], at[-1] + 1) if count is None else np.arange(count)
-    if len(wanted) > SPARSEST * len(at) + 1000:
-        raise UsageError(f"{name} shows somebody in {len(at)} of {len(wanted)} frames; these are not pictures of one video.")
-    filled = np.stack([np.interp(wanted, at, column) for column in known.T], 1)
-    return Clip(name, filled.reshape(len(wanted), *points.shape[1:]).astype(np.float32), wanted.astype(np.int64), size)
+        raise UsageError(f"{name} shows no person: there is nothing to lift.")
+    seen_frames, known = frames[seen], points[seen].astype(float).reshape(seen.sum(), -1)
+    numbers = np.arange(seen_frames[0], seen_frames[-1] + 1) if count is None else np.arange(count)
+    if len(numbers) > SPARSEST * len(seen_frames) + 1000:
+        raise UsageError(
+            f"{name} shows a person in {len(seen_frames)} of {len(numbers)} frames; these are not images of one video."
+        )
+    filled = np.stack([np.interp(numbers, seen_frames, column) for column in known.T], 1)
+    return Clip(name, filled.reshape(len(numbers), *points.shape[1:]).astype(np.float32), numbers.astype(np.int64), size)

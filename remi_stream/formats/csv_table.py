@@ -1,4 +1,4 @@
-"""CSV: `people.csv`, a row for each person in each frame, in camera axes. A cell of what is not known is empty."""
+"""Export a take as CSV: `people.csv`, one row per person and frame, in camera axes. Unknown values are empty cells."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ NOT_KNOWN = "," * (len(POSE + SHAPE + PLACE) - 1)
 
 
 def write(take: Take, folder: Path) -> list[Path]:
-    """Write the file. Raises OSError."""
+    """Write `people.csv`. Raises OSError."""
     joints = joint_names(take)
     with written_whole(folder / FILE) as file:
         file.write((",".join(header(joints)) + "\n").encode())
@@ -32,18 +32,18 @@ def write(take: Take, folder: Path) -> list[Path]:
 
 
 def header(joints: Sequence[str]) -> list[str]:
-    """The names of all columns, with their units."""
+    """Return the column names, with their units."""
     return [*WHO, *POSE, *SHAPE, *PLACE, *(f"joint_{joint}_{axis}_m" for joint in joints for axis in "xyz")]
 
 
 def joint_names(take: Take) -> list[str]:
-    """The joints of all skeletons in a take, each once."""
+    """Return the joint names of all skeletons in a take, without duplicates."""
     skeletons = dict.fromkeys(person.skeleton_of_joints for bodies in take.frames for person in bodies.people)
     return list(dict.fromkeys(joint for skeleton in skeletons for joint in JOINTS.get(skeleton, ())))
 
 
 def rows(take: Take, joints: Sequence[str]) -> Iterator[str]:
-    """The lines; time counts from the take's first frame."""
+    """Yield the rows as text; time_s counts from the take's first frame."""
     start_s: float | None = None
     for number, bodies in numbered(take):
         start_s = bodies.captured_at if start_s is None else start_s
@@ -53,8 +53,8 @@ def rows(take: Take, joints: Sequence[str]) -> Iterator[str]:
 
 def _row(number: int, time_s: float, person: Person, joints: Sequence[str]) -> str:
     body = person.smpl.body if person.smpl else ""
-    who = f"{number},{time_s:.6f},{person.track_id},{person.score:.4f},{person.skeleton_of_joints},{body}"
-    return ",".join([who, _pose(person.smpl), *_joints(person, joints)])
+    identity = f"{number},{time_s:.6f},{person.track_id},{person.score:.4f},{person.skeleton_of_joints},{body}"
+    return ",".join([identity, _pose(person.smpl), *_joints(person, joints)])
 
 
 def _pose(smpl: Smpl | None) -> str:

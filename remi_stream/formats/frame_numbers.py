@@ -1,4 +1,4 @@
-"""The number of each frame of a take, as files name it."""
+"""Frame numbers of a take, as exported files use them."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from remi_stream.messages import Bodies
 
 
 def numbered(take: Take) -> Iterator[tuple[int, Bodies]]:
-    """Each frame with its number in the film; of pictures, its place in `images`.
+    """Yield each frame with its number in the video; for an image folder, its index in `images`.
 
-    Where a camera of a recording was started again, its frames are numbered on after the last one.
+    After a restart of the camera (a new epoch) numbering continues after the last frame.
     """
     if take.images:
         yield from enumerate(take.frames)

@@ -1,4 +1,4 @@
-"""The container of glTF 2.0: numbers in one binary chunk, and what they are in JSON before it. All in memory."""
+"""Build a binary glTF 2.0 (GLB) container in memory: a JSON chunk and one binary chunk of all arrays."""
 
 from __future__ import annotations
 
@@ -9,13 +9,16 @@ import msgspec
 import numpy as np
 
 MAGIC, JSON, BIN = 0x46546C67, 0x4E4F534A, 0x004E4942
+"""ASCII "glTF", "JSON" and "BIN", little-endian (glTF 2.0, GLB file format)."""
 COMPONENTS = {"|u1": 5121, "<u2": 5123, "<u4": 5125, "<f4": 5126}
+"""glTF's componentType by NumPy dtype."""
 SHAPES: dict[tuple[int, ...], str] = {(): "SCALAR", (2,): "VEC2", (3,): "VEC3", (4,): "VEC4", (16,): "MAT4"}
 TARGETS = {"vertices": 34962, "indices": 34963}
+"""ARRAY_BUFFER and ELEMENT_ARRAY_BUFFER."""
 
 
 class Glb:
-    """Takes arrays and gives the number of each, its accessor."""
+    """Collects arrays as glTF accessors and writes the GLB file."""
 
     def __init__(self) -> None:
         self._parts: list[bytes] = []
@@ -31,9 +34,9 @@ class Glb:
         bounds: bool = False,
         normalized: bool = False,
     ) -> int:
-        """Add elements (n, ...), whose rows are a multiple of four bytes, or which are no vertices.
+        """Add an array (n, ...) and return its accessor index. Rows of vertices must be a multiple of 4 bytes.
 
-        bounds: tell the least and the greatest, as glTF wants it of positions and times. normalized: integers are shares of 1.
+        bounds: write min and max, which glTF requires of positions and times. normalized: integers represent [0, 1].
         """
         data = np.ascontiguousarray(array).tobytes()
         view: dict[str, Any] = {"buffer": 0, "byteOffset": self._length, "byteLength": len(data)}
@@ -56,7 +59,7 @@ class Glb:
         return len(self._accessors) - 1
 
     def file(self, scene: dict[str, Any]) -> bytes:
-        """The whole file; scene: the rest of the JSON."""
+        """Return the bytes of the file; scene: the rest of the JSON."""
         numbers = {"buffers": [{"byteLength": self._length}], "bufferViews": self._views, "accessors": self._accessors}
         text = padded(msgspec.json.encode({**scene, **numbers}), b" ")
         length = 12 + 8 + len(text) + 8 + self._length
@@ -65,5 +68,5 @@ class Glb:
 
 
 def padded(data: bytes, filling: bytes) -> bytes:
-    """The data, up to the next multiple of four bytes."""
+    """Pad data to a multiple of 4 bytes, the chunk alignment of GLB."""
     return data + filling * (-len(data) % 4)

@@ -1,7 +1,7 @@
-"""glTF 2.0 (.glb): everybody's skin on their skeleton, moving at the times that the frames had.
+"""Export a take as glTF 2.0 (.glb): skinned, animated meshes of all people, with the frames' own times.
 
-Metres, y up, x right, z back to the camera, whose place is the origin. Skins are shaped by the median betas and move by linear
-blend skinning with four joints a vertex; SMPL's pose correctives are not in the file. Who is away has no size.
+Metres, y up, x right, z back to the camera, which is at the origin. Meshes have the median betas and move by linear blend
+skinning with four joints per vertex; SMPL's pose correctives are not exported. A person out of sight has scale 0.
 """
 
 from __future__ import annotations
@@ -24,11 +24,13 @@ from remi_stream.skeletons import JOINTS, SMPL_PARENTS
 
 NAMES = JOINTS["smpl24"]
 SKIN_JOINTS = 4
+"""glTF's JOINTS_0 and WEIGHTS_0 hold four joints per vertex."""
 HERE, AWAY = np.ones(3, np.float32), np.zeros(3, np.float32)
+"""Scales of a person in sight and out of sight; glTF 2.0 cannot animate visibility."""
 
 
 def write(take: Take, folder: Path) -> list[Path]:
-    """Write `NAME.glb` with everybody in it; nothing if nobody was seen. Raises OSError or RemiError."""
+    """Write `NAME.glb` with all people; no file if there are none. Raises OSError or RemiError."""
     found = tracks(take, "gltf")
     if not found:
         return []
@@ -40,7 +42,7 @@ def write(take: Take, folder: Path) -> list[Path]:
 
 
 def scene_of(name: str, found: list[Track], ends_s: float, frame_s: float) -> bytes:
-    """The file. ends_s: the time of the take's last frame; frame_s: how long a frame is shown."""
+    """Return the bytes of the GLB file. ends_s: time of the take's last frame; frame_s: duration of a frame."""
     scene = Scene()
     for track in found:
         scene.add(track, y_up(motion_of(track, drawing(track.body))), ends_s, frame_s)
@@ -48,7 +50,7 @@ def scene_of(name: str, found: list[Track], ends_s: float, frame_s: float) -> by
 
 
 class Scene:
-    """People are added one by one; those of one body share its faces and weights."""
+    """Builds a glTF scene person by person; people of one body share its faces and skin weights."""
 
     def __init__(self) -> None:
         self._glb = Glb()
@@ -59,7 +61,7 @@ class Scene:
         self._channels: list[dict[str, Any]] = []
 
     def add(self, track: Track, motion: Motion, ends_s: float, frame_s: float) -> None:
-        """Add somebody: a node with the skin, and the pelvis with all other joints below it."""
+        """Add a person: a node with mesh and skin, and the pelvis with all other joints below it."""
         rest = motion.body.rest_joints(motion.betas)
         root = len(self._parts["nodes"])
         skin = {"mesh": self._mesh(track, motion), "skin": self._skin(rest, root + 1)}
@@ -72,7 +74,7 @@ class Scene:
             self._channel(self._glb.add(times, bounds=True), root + 1, "scale", sizes, "STEP")
 
     def file(self, name: str) -> bytes:
-        """The bytes of all that was added."""
+        """Return the bytes of the GLB file."""
         animation = {"name": name, "samplers": self._samplers, "channels": self._channels}
         return self._glb.file(
             {
@@ -108,7 +110,7 @@ class Scene:
         return shared
 
     def _material(self, track: Track, body: Body) -> int:
-        """Dull; in a colour of its own if the body has none."""
+        """Add a matte material, in the track's colour if the body has no vertex colours; return its index."""
         rgb = (255, 255, 255) if body.vertex_rgb is not None else colour_of(track.track_id)
         colour = [*(linear(np.array(rgb)[None])[0, :3] / 65535).tolist(), 1.0]
         surface = {"baseColorFactor": colour, "metallicFactor": 0.0, "roughnessFactor": 0.9}
@@ -116,7 +118,7 @@ class Scene:
         return len(self._parts["materials"]) - 1
 
     def _skin(self, rest: np.ndarray, first: int) -> int:
-        """rest: (24, 3) m, where the joints are in the mesh; first: the node of the pelvis."""
+        """Add a skin and return its index. rest: (24, 3) m, joint positions at rest; first: the pelvis' node."""
         inverse = np.tile(np.eye(4, dtype="<f4"), (len(rest), 1, 1))
         inverse[:, 3, :3] = -rest  # glTF's matrices are stored column by column
         skin = {"inverseBindMatrices": self._glb.add(inverse.reshape(-1, 16)), "skeleton": first}
@@ -136,7 +138,7 @@ class Scene:
 
 
 def presence(times_s: np.ndarray, ends_s: float, frame_s: float) -> tuple[np.ndarray, np.ndarray]:
-    """When somebody comes and goes: times (n,) float32, rising, and sizes (n, 3) from then on. One if they are always there."""
+    """Return a person's scale keyframes: times (n,) float32, rising, and scales (n, 3) from then on. One if always in sight."""
     gaps = np.flatnonzero(np.diff(times_s) > LONGEST_STEP_S)
     keys = [(0.0, AWAY)] if times_s[0] > 0 else []
     keys += [(float(times_s[0]), HERE)]
@@ -148,37 +150,38 @@ def presence(times_s: np.ndarray, ends_s: float, frame_s: float) -> tuple[np.nda
 
 
 def strongest(weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The four joints (V, 4) uint8 that move each vertex most, and their weights (V, 4) float32 with a sum of 1."""
+    """Return the four joints (V, 4) uint8 with the largest skin weights of each vertex, and these (V, 4) float32, with sum 1."""
     joints = np.argsort(-weights, 1, kind="stable")[:, :SKIN_JOINTS]
     kept = np.take_along_axis(weights, joints, 1)
     kept = (kept / kept.sum(1, keepdims=True)).astype("<f4")
+    # glTF 2.0: joint indices with weight 0 should be 0; argsort leaves arbitrary ones there.
     return np.where(kept > 0, joints, 0).astype(np.uint8), kept
 
 
 def normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
-    """Which way the skin faces at each vertex, (V, 3), of length 1: the mean of the faces that touch, by their areas."""
+    """Return area-weighted unit vertex normals (V, 3)."""
     a, b, c = vertices.astype(np.float64)[faces.T]
-    found = np.zeros(vertices.shape)
+    sums = np.zeros(vertices.shape)
     for corners in faces.T:
-        np.add.at(found, corners, cross(b - a, c - a))
-    nowhere = ~found.any(1)
-    found[nowhere] = (0, 1, 0)
-    return unit(found)
+        np.add.at(sums, corners, cross(b - a, c - a))
+    # A vertex without faces has no normal, but glTF requires unit length.
+    sums[~sums.any(1)] = (0, 1, 0)
+    return unit(sums)
 
 
 def linear(rgb: np.ndarray) -> np.ndarray:
-    """Colours (n, 3) uint8 of sRGB as glTF has those of vertices: (n, 4) uint16, linear, opaque. IEC 61966-2-1."""
+    """Convert sRGB colours (n, 3) uint8 to glTF vertex colours (n, 4) uint16, linear and opaque. IEC 61966-2-1."""
     share = rgb / 255
     light = np.where(share <= 0.04045, share / 12.92, ((share + 0.055) / 1.055) ** 2.4)
     return np.concatenate([np.round(light * 65535), np.full((len(rgb), 1), 65535)], 1).astype("<u2")
 
 
 def _joints(rest: np.ndarray, first: int) -> list[dict[str, Any]]:
-    """The nodes of the joints, at rest; rest: (24, 3) m."""
+    """Return the joints' nodes in the rest pose; rest: (24, 3) m."""
     nodes: list[dict[str, Any]] = []
     for joint, parent in enumerate(SMPL_PARENTS):
-        place = rest[joint] - rest[parent] if joint else rest[0]
-        nodes.append({"name": NAMES[joint], "translation": place.tolist()})
+        offset = rest[joint] - rest[parent] if joint else rest[0]
+        nodes.append({"name": NAMES[joint], "translation": offset.tolist()})
         if joint:
             nodes[parent].setdefault("children", []).append(first + joint)
     return nodes

@@ -1,4 +1,4 @@
-"""A person's movement on a body: rotations, and where the pelvis is, over time."""
+"""Motion of a person on a body model: joint rotations and pelvis positions over time, with resampling and slerp."""
 
 from __future__ import annotations
 
@@ -12,39 +12,40 @@ from remi_stream.formats.tracks import Track
 from remi_stream.geometry import quaternions, rotation_matrices
 
 LONGEST_STEP_S = 0.5
-"""Between poses that are further apart somebody was away: they are not connected by a movement."""
+"""Over longer gaps between poses the person was out of sight, so they are not interpolated."""
 AT_A_POSE = 1e-3
-"""So close to a pose, as a share of the way to the next one, it is that pose."""
+"""Closer to a pose than this share of the interval, a resampled frame takes that pose unchanged."""
 
 
 class Motion(NamedTuple):
-    """In camera axes, unless it was turned: see `y_up`.
-
-    times_s: (n,) float64, s. rotations: (n, 24, 4) quaternions x y z w, each joint in its parent, without jumps from q to -q.
-    pelvis_m: (n, 3). betas: (10,) float32, the median.
-    """
+    """Motion of one person, in camera axes, or y up after conversion."""
 
     body: Body
     times_s: np.ndarray
+    """(n,) float64, s."""
     rotations: np.ndarray
+    """(n, 24, 4) quaternions x y z w, each joint in its parent, without sign jumps from q to -q."""
     pelvis_m: np.ndarray
+    """(n, 3) m, pelvis positions."""
     betas: np.ndarray
+    """(10,) float32, the median over the track."""
 
 
 def motion_of(track: Track, retarget: Retarget) -> Motion:
-    """The motion of a track on the retarget's body."""
+    """Return the motion of a track, retargeted to the retarget's target body."""
     body, poses = retarget.target, [retarget.smpl(smpl) for smpl in track.poses]
     vectors = np.stack([np.concatenate([smpl.global_orient, smpl.body_pose]) for smpl in poses]).reshape(-1, 24, 3)
     rotations = quaternions(rotation_matrices(vectors.astype(np.float64)))
-    shapes, which = np.unique(np.stack([smpl.betas for smpl in poses]), axis=0, return_inverse=True)
-    rest_pelvis = np.stack([body.rest_joints(betas)[0] for betas in shapes])[which.ravel()]
+    # Rest joints are computed once per distinct betas, not once per frame.
+    shapes, rows = np.unique(np.stack([smpl.betas for smpl in poses]), axis=0, return_inverse=True)
+    rest_pelvis = np.stack([body.rest_joints(betas)[0] for betas in shapes])[rows.ravel()]
     pelvis = rest_pelvis + np.stack([smpl.transl for smpl in poses])
-    betas = np.median(shapes[which.ravel()], 0).astype(np.float32)
+    betas = np.median(shapes[rows.ravel()], 0).astype(np.float32)
     return Motion(body, track.times_s, connected(rotations), pelvis, betas)
 
 
 def y_up(motion: Motion) -> Motion:
-    """The same in an animator's axes: x stays, y points up, z back to the camera, which is taken to be level."""
+    """Convert from camera axes to y up: x stays, z points back to the camera, which is taken to be level."""
     rotations = motion.rotations.copy()
     x, y, z, w = np.moveaxis(motion.rotations[:, 0], -1, 0)
     rotations[:, 0] = np.stack([w, -z, y, -x], -1)
@@ -52,41 +53,42 @@ def y_up(motion: Motion) -> Motion:
 
 
 def evenly(motion: Motion, fps: float) -> tuple[Motion, np.ndarray]:
-    """The motion at a steady rate from its first pose to its last, and where it is known: (m,) bool.
+    """Resample the motion at a constant rate from first to last pose; also return where it is known, (m,) bool.
 
-    Between two poses joints turn evenly; over a gap the last pose is held.
+    Rotations are interpolated by slerp, positions linearly; over a gap the last pose is held.
     """
     times = motion.times_s
-    wanted = times[0] + np.arange(round((times[-1] - times[0]) * fps) + 1) / fps
-    before = np.clip(np.searchsorted(times, wanted, "right") - 1, 0, len(times) - 1)
+    samples = times[0] + np.arange(round((times[-1] - times[0]) * fps) + 1) / fps
+    before = np.clip(np.searchsorted(times, samples, "right") - 1, 0, len(times) - 1)
     after = np.minimum(before + 1, len(times) - 1)
-    share = np.clip((wanted - times[before]) / np.maximum(times[after] - times[before], 1e-9), 0, 1)
+    share = np.clip((samples - times[before]) / np.maximum(times[after] - times[before], 1e-9), 0, 1)
     share[share < AT_A_POSE], share[share > 1 - AT_A_POSE] = 0, 1
-    away = (times[after] - times[before] > LONGEST_STEP_S) & (share > 0) & (share < 1)
-    share[away] = 0
+    is_gap = (times[after] - times[before] > LONGEST_STEP_S) & (share > 0) & (share < 1)
+    share[is_gap] = 0
     pelvis = motion.pelvis_m[before] + share[:, None] * (motion.pelvis_m[after] - motion.pelvis_m[before])
     rotations = connected(between(motion.rotations[before], motion.rotations[after], share[:, None, None]))
-    return motion._replace(times_s=wanted, rotations=rotations, pelvis_m=pelvis), ~away
+    return motion._replace(times_s=samples, rotations=rotations, pelvis_m=pelvis), ~is_gap
 
 
 def between(a: np.ndarray, b: np.ndarray, share: np.ndarray) -> np.ndarray:
-    """The rotations a share of the way from a to b (..., 4), by the shorter way. Shoemake, "Animating Rotation" (1985)."""
+    """Interpolate quaternions a, b (..., 4) by slerp, along the shorter arc. Shoemake, "Animating Rotation" (1985)."""
     cosine = (a * b).sum(-1, keepdims=True)
     b, angle = np.where(cosine < 0, -b, b), np.arccos(np.clip(np.abs(cosine), 0, 1))
     sine, far = np.maximum(np.sin(angle), 1e-9), angle > 1e-4
+    # Below 1e-4 rad sin(angle) is too small to divide by; linear interpolation is exact enough there.
     mixed = np.where(far, np.sin((1 - share) * angle) / sine, 1 - share) * a
     mixed = mixed + np.where(far, np.sin(share * angle) / sine, share) * b
     return mixed / np.linalg.norm(mixed, axis=-1, keepdims=True)
 
 
 def connected(rotations: np.ndarray) -> np.ndarray:
-    """The same rotations (n, J, 4), each on the side of the one before."""
+    """Flip signs of quaternions (n, J, 4) so that consecutive ones lie in one hemisphere."""
     same_side = (rotations[1:] * rotations[:-1]).sum(-1, keepdims=True) >= 0
     signs = np.cumprod(np.where(same_side, 1, -1), 0)
     return np.concatenate([rotations[:1], rotations[1:] * signs])
 
 
 def gaps(known: np.ndarray) -> list[tuple[int, int]]:
-    """The runs (first, last) of rows (n,) bool that are not known."""
+    """Return the runs (first, last) of rows (n,) bool that are False."""
     edges = np.flatnonzero(np.diff(np.concatenate([[True], known, [True]]).astype(int)))
     return [(int(first), int(last) - 1) for first, last in zip(edges[::2], edges[1::2])]

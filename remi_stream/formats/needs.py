@@ -1,4 +1,4 @@
-"""What formats are made of, and whether an engine gives it: asked before the first frame of a film."""
+"""Requirements of export formats on engines and imported files, checked before the first frame."""
 
 from __future__ import annotations
 
@@ -9,41 +9,41 @@ from remi_stream.skeletons import JOINTS
 
 COCO = JOINTS["coco17"]
 FLAT = ("coco17", "halpe26", "halpe136")
-"""Skeletons of engines that know nothing of space by themselves."""
+"""Skeletons of engines that give 2D key points only, unless lifted."""
 
 
 def nothing(engine: str | None) -> None:
-    """Every engine will do."""
+    """Accept every engine."""
 
 
 def smpl_files(engine: str | None) -> None:
-    """SMPL's mesh, and an engine whose people have a SMPL pose. Raises RemiError."""
+    """Require SMPL's mesh, and an engine that gives SMPL poses. Raises RemiError."""
     bodies(engine)
     require_figure()
 
 
 def bodies(engine: str | None) -> None:
-    """An engine whose people have a pose in space; None: the people are there already. Raises UsageError."""
-    known = _manifest(engine)
-    if known is None or known.skeleton not in (*FLAT, "point"):
+    """Require an engine that gives 3D poses; None: the take exists already. Raises UsageError."""
+    manifest = _manifest(engine)
+    if manifest is None or manifest.skeleton not in (*FLAT, "point"):
         return
-    if known.skeleton == "point":
-        raise UsageError(f"Engine '{known.name}' gives no poses. This format needs another one: remi-stream engines")
+    if manifest.skeleton == "point":
+        raise UsageError(f"Engine '{manifest.name}' gives no poses. This format needs another one: remi-stream engines")
     from remi_stream.pose.videopose3d import live_weights
 
-    if not (known.options.get("lift") and live_weights()):
+    if not (manifest.options.get("lift") and live_weights()):
         raise UsageError(
-            f"Engine '{known.name}' gives no poses in space without VideoPose3D's weights, which this format needs. "
+            f"Engine '{manifest.name}' gives no 3D poses without VideoPose3D's weights, which this format needs. "
             "Import them (remi-stream models import), or take another engine: remi-stream engines"
         )
 
 
 def keypoints(engine: str | None) -> None:
-    """An engine whose people have COCO's 17 key points, or a body that they are known of. Raises UsageError."""
-    known = _manifest(engine)
-    if known is None or known.skeleton in ("", "smpl24") or set(COCO) <= set(JOINTS.get(known.skeleton, ())):
+    """Require an engine that gives COCO's 17 key points or a SMPL body. Raises UsageError."""
+    manifest = _manifest(engine)
+    if manifest is None or manifest.skeleton in ("", "smpl24") or set(COCO) <= set(JOINTS.get(manifest.skeleton, ())):
         return
-    raise UsageError(f"Engine '{known.name}' gives no key points of COCO, which this format is made of: remi-stream engines")
+    raise UsageError(f"Engine '{manifest.name}' gives no COCO key points, which this format needs. Others: remi-stream engines")
 
 
 def _manifest(engine: str | None) -> Manifest | None:

@@ -1,4 +1,4 @@
-"""NumPy's `.npz` archives with pickled objects in them, read without running anything that these ask for."""
+"""Read NumPy `.npz` archives with pickled objects through the safe unpickler, without running code."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from remi_stream.models.inert import BROKEN, InertUnpickler, RunsCodeError
 
 
 def _from_buffer(numbers: bytes, kind: np.dtype, shape: tuple[int, ...], order: str) -> np.ndarray:
-    """An array as pickles of protocol 5 have it."""
+    """Construct an array as pickles of protocol 5 do."""
     return np.frombuffer(numbers, kind).reshape(shape, order="F" if order == "F" else "C")
 
 
-_MAKERS = {
+_CORE_CONSTRUCTORS = {
     "multiarray._reconstruct": np.zeros(0).__reduce__()[0],
     "multiarray.scalar": np.float64(0).__reduce__()[0],
     "numeric._frombuffer": _from_buffer,
@@ -26,13 +26,13 @@ _MAKERS = {
 ARRAYS: dict[str, Any] = {
     "numpy.ndarray": np.ndarray,
     "numpy.dtype": np.dtype,
-    **{f"numpy.{core}.{name}": make for core in ("core", "_core") for name, make in _MAKERS.items()},
+    **{f"numpy.{core}.{name}": make for core in ("core", "_core") for name, make in _CORE_CONSTRUCTORS.items()},
 }
-"""What pickled arrays are made with; no more of NumPy is called."""
+"""The only NumPy constructors that a pickle may call, by qualified name in NumPy 1 and 2."""
 
 
 def read_npz(path: Path) -> dict[str, Any]:
-    """The members of an archive by name: arrays, and the objects inside of those without axes. Raises UsageError."""
+    """Read the members of an archive by name; 0-dimensional object arrays are unwrapped. Raises UsageError."""
     try:
         with zipfile.ZipFile(path) as archive:
             names = [name for name in archive.namelist() if name.endswith(".npy")]
@@ -48,7 +48,7 @@ def read_npz(path: Path) -> dict[str, Any]:
 
 def _member(archive: zipfile.ZipFile, name: str) -> Any:
     with archive.open(name) as file:
-        array = _objects(file) if _holds_objects(file) else None
+        array = _unpickle(file) if _holds_objects(file) else None
     if array is None:
         with archive.open(name) as file:
             array = np.lib.format.read_array(file, allow_pickle=False)
@@ -56,14 +56,14 @@ def _member(archive: zipfile.ZipFile, name: str) -> Any:
 
 
 def _holds_objects(file: IO[bytes]) -> bool:
-    """Read an array's header, up to where its numbers or its pickle begin."""
+    """Read an array's header, up to its data; return whether the data is a pickle."""
     version = np.lib.format.read_magic(file)
     read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
     return bool(read(file)[2].hasobject)
 
 
-def _objects(file: IO[bytes]) -> np.ndarray:
-    """The array of objects in the pickle that begins here."""
+def _unpickle(file: IO[bytes]) -> np.ndarray:
+    """Read the object array from the pickle at the file's position."""
     array = InertUnpickler(file, ARRAYS).load()
     if not isinstance(array, np.ndarray):
         raise ValueError(f"a {type(array).__name__} stands where an array should")

@@ -1,6 +1,6 @@
-"""OBJ, a mesh for each person in each frame: meshes/<track>/<frame>.obj, as PARE and POCO name them.
+"""Export meshes as Wavefront OBJ, one per person and frame: meshes/<track>/<frame>.obj, as PARE and POCO name them.
 
-Metres, y up, x right, z back to the camera, whose place is the origin.
+Metres, y up, x right, z back to the camera, which is at the origin.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from remi_stream.messages import Smpl
 
 
 def write(take: Take, folder: Path) -> list[Path]:
-    """Write the meshes. Raises OSError or RemiError."""
-    written, people = [], 0
+    """Write the meshes; return their paths. Raises OSError or RemiError."""
+    paths, people = [], 0
     for number, bodies in numbered(take):
         people += len(bodies.people)
         for person in bodies.people:
@@ -27,17 +27,17 @@ def write(take: Take, folder: Path) -> list[Path]:
                 path = folder / "meshes" / f"{person.track_id:04d}" / f"{number:06d}.obj"
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(mesh(person.smpl))
-                written.append(path)
-    if people and not written:
+                paths.append(path)
+    if people and not paths:
         raise no_pose(take, "obj")
-    return written
+    return paths
 
 
 def mesh(smpl: Smpl) -> bytes:
-    """A file: the skin of a pose, with its own shape and all that its body can do."""
+    """Return the OBJ file of a posed mesh, with the frame's own betas and pose correctives."""
     retarget = drawing(smpl.body)
-    drawn, body = retarget.smpl(smpl), retarget.target
-    vertices = body.vertices(drawn.global_orient, drawn.body_pose, drawn.betas, drawn.transl) * (1, -1, -1)
+    pose, body = retarget.smpl(smpl), retarget.target
+    vertices = body.vertices(pose.global_orient, pose.body_pose, pose.betas, pose.transl) * (1, -1, -1)
     numbers = tuple(vertices.astype(np.float64).ravel().tolist())
     return ("v %.5f %.5f %.5f\n" * len(vertices) % numbers).encode() + _faces(body)
 

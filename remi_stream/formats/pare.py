@@ -1,4 +1,4 @@
-"""PARE's and POCO's result files: a dict of people for a film, a dict for each picture of a folder.
+"""Export PARE's and POCO's result files: one dict of people per video, or one dict per image of a folder.
 
 Kocabas et al., "PARE: Part attention regressor for 3D human body estimation" (2021); Dwivedi et al., "POCO: 3D pose and shape
 estimation with confidence" (2024).
@@ -23,18 +23,20 @@ Pairs = Iterator[tuple[Any, Any]]
 
 
 class Layout(NamedTuple):
-    """What tells one program's files from another's.
-
-    file: of a film. folder: for those of pictures. joints: the key of the 49 joints. unsure: has var and var_global.
-    detections: the boxes of all pictures, too. log: one line a person and frame.
-    """
+    """File names and keys in which the result files of PARE, SMPL and POCO differ."""
 
     file: str
+    """Result file of a video."""
     folder: str
+    """Folder of the result files of images."""
     joints: str = "joints3d"
+    """Key of the 49 joints."""
     unsure: bool = False
+    """Has var and var_global, POCO's uncertainty."""
     detections: str = ""
+    """File with the boxes of all images; "" for none."""
     log: str = ""
+    """File of the uncertainty log, one line per person and frame; "" for none."""
 
 
 PARE = Layout("pare_output.pkl", "pare_results")
@@ -43,101 +45,102 @@ POCO = Layout("poco_output.pkl", "poco_results", "smpl_joints3d", True, "detecti
 
 
 def write(layout: Layout, take: Take, folder: Path) -> list[Path]:
-    """Write the files and give their paths. Raises OSError, and RemiError without SMPL."""
+    """Write the result files; return their paths. Raises OSError, and RemiError without SMPL."""
     figure = load_figure()
-    written = (_write_pictures if take.images else _write_film)(layout, take, folder, figure)
-    return [*written, _log(folder / layout.log, take, figure)] if layout.log else written
+    paths = (_write_images if take.images else _write_video)(layout, take, folder, figure)
+    return [*paths, _write_log(folder / layout.log, take, figure)] if layout.log else paths
 
 
-def _write_film(layout: Layout, take: Take, folder: Path, figure: Figure) -> list[Path]:
+def _write_video(layout: Layout, take: Take, folder: Path, figure: Figure) -> list[Path]:
     tracks: dict[int, list[Sighting]] = {}
-    for person, seen in sightings(take, figure):
-        tracks.setdefault(person.track_id, []).append(seen)
+    for person, row in sightings(take, figure):
+        tracks.setdefault(person.track_id, []).append(row)
     if not tracks and any(bodies.people for bodies in take.frames):
         raise no_pose(take, layout.file)
-    people = ((track_id, Items(_track(layout, tracks[track_id], figure))) for track_id in sorted(tracks))
-    return [_pickled(folder / layout.file, Items(people))]
+    items = ((track_id, Items(_track(layout, tracks[track_id], figure))) for track_id in sorted(tracks))
+    return [_write_pickle_file(folder / layout.file, Items(items))]
 
 
-def _track(layout: Layout, seen_there: Sequence[Sighting], figure: Figure) -> Pairs:
-    """A person through the film. Meshes are made while they are written, and what else needs them meanwhile.
+def _track(layout: Layout, rows: Sequence[Sighting], figure: Figure) -> Pairs:
+    """Yield the entries of one person's track. Meshes are posed while they are written, to limit memory.
 
-    Frames in which nobody saw them are drawn with the same camera as the others.
+    Interpolated frames, without native outputs, use the same camera as the others.
     """
-    of_crop = any(seen.of_crop for seen in seen_there)
-    track = [seen._replace(of_crop=of_crop) for seen in seen_there]
+    of_crop = any(row.of_crop for row in rows)
+    track = [row._replace(of_crop=of_crop) for row in rows]
     joints = np.empty((len(track), 49, 3), np.float32)
     pixels = np.empty((len(track), 49, 2), np.float32)
 
     def vertices() -> Iterator[np.ndarray]:
-        for row, seen in enumerate(track):
-            body = posed(seen, figure)
-            joints[row], pixels[row] = body.joints, body.joints_px
+        # Fills joints and pixels as well: they are written after "verts", when this generator is exhausted.
+        for index, row in enumerate(track):
+            body = posed(row, figure)
+            joints[index], pixels[index] = body.joints, body.joints_px
             yield body.vertices
 
-    yield "pred_cam", np.array([seen.pred_cam for seen in track], np.float32)
-    yield "orig_cam", np.array([seen.orig_cam for seen in track], np.float64)
+    yield "pred_cam", np.array([row.pred_cam for row in track], np.float32)
+    yield "orig_cam", np.array([row.orig_cam for row in track], np.float64)
     yield "verts", Pieces((len(track), len(figure.body.v_template), 3), "<f4", vertices())
-    yield "pose", np.array([rotations_of(seen.smpl) for seen in track])
-    yield "betas", np.array([seen.smpl.betas for seen in track], np.float32)
+    yield "pose", np.array([rotations_of(row.smpl) for row in track])
+    yield "betas", np.array([row.smpl.betas for row in track], np.float32)
     yield layout.joints, joints
     yield "joints2d", None
     yield "smpl_joints2d", pixels
-    yield "bboxes", np.array([seen.square for seen in track], np.float64)
-    yield "frame_ids", np.array([seen.frame for seen in track], np.int64)
+    yield "bboxes", np.array([row.square for row in track], np.float64)
+    yield "frame_ids", np.array([row.frame for row in track], np.int64)
     if layout.unsure:
-        yield from _unsure(track)
+        yield from _uncertainty(track)
 
 
-def _unsure(people: Sequence[Sighting]) -> Pairs:
-    yield "var", np.array([seen.var for seen in people], np.float32)
-    yield "var_global", np.array([seen.var_global for seen in people], np.float32)
+def _uncertainty(people: Sequence[Sighting]) -> Pairs:
+    yield "var", np.array([person.var for person in people], np.float32)
+    yield "var_global", np.array([person.var_global for person in people], np.float32)
 
 
-def _write_pictures(layout: Layout, take: Take, folder: Path, figure: Figure) -> list[Path]:
-    """A file for each picture that somebody is in."""
+def _write_images(layout: Layout, take: Take, folder: Path, figure: Figure) -> list[Path]:
+    """Write one file per image with people; return the paths."""
     (folder / layout.folder).mkdir(parents=True, exist_ok=True)
-    names, boxes, written = _stems(take.images), [np.zeros((0, 4))] * len(take.images), []
-    for frame, seen in groupby((each for _, each in sightings(take, figure)), lambda each: each.frame):
-        people = list(seen)
+    names, boxes, paths = _stems(take.images), [np.zeros((0, 4))] * len(take.images), []
+    for frame, group in groupby((each for _, each in sightings(take, figure)), lambda each: each.frame):
+        people = list(group)
         boxes[frame] = np.array([each.square for each in people])
-        written.append(_pickled(folder / layout.folder / f"{names[frame]}.pkl", dict(_picture(layout, people, figure))))
+        paths.append(_write_pickle_file(folder / layout.folder / f"{names[frame]}.pkl", dict(_image(layout, people, figure))))
     if layout.detections:
-        written.append(_pickled(folder / layout.detections, boxes))
-    return written
+        paths.append(_write_pickle_file(folder / layout.detections, boxes))
+    return paths
 
 
-def _picture(layout: Layout, people: Sequence[Sighting], figure: Figure) -> Pairs:
-    bodies = [posed(seen, figure) for seen in people]
+def _image(layout: Layout, people: Sequence[Sighting], figure: Figure) -> Pairs:
+    bodies = [posed(person, figure) for person in people]
     yield "smpl_vertices", np.array([body.vertices for body in bodies], np.float32)
     yield "smpl_joints3d", np.array([body.joints for body in bodies])
     yield "smpl_joints2d", np.array([body.joints_px for body in bodies])
-    yield "pred_cam_t", np.array([away(seen) for seen in people], np.float32)
-    yield "pred_pose", np.array([rotations_of(seen.smpl) for seen in people])
-    yield "pred_cam", np.array([seen.pred_cam for seen in people], np.float32)
-    yield "pred_shape", np.array([seen.smpl.betas for seen in people], np.float32)
+    yield "pred_cam_t", np.array([away(person) for person in people], np.float32)
+    yield "pred_pose", np.array([rotations_of(person.smpl) for person in people])
+    yield "pred_cam", np.array([person.pred_cam for person in people], np.float32)
+    yield "pred_shape", np.array([person.smpl.betas for person in people], np.float32)
     if layout.unsure:
-        yield from _unsure(people)
-    yield "bboxes", np.array([seen.square for seen in people], np.float64)
-    yield "orig_cam", np.array([seen.orig_cam for seen in people], np.float64)
+        yield from _uncertainty(people)
+    yield "bboxes", np.array([person.square for person in people], np.float64)
+    yield "orig_cam", np.array([person.orig_cam for person in people], np.float64)
 
 
-def _log(path: Path, take: Take, figure: Figure) -> Path:
-    """How unsure POCO is of each person, a line each; the frames of a film are called as its demo's are, from 1."""
+def _write_log(path: Path, take: Take, figure: Figure) -> Path:
+    """Write POCO's uncertainty log, one line per person and frame; video frames are named as in its demo, from 1."""
     with written_whole(path) as file:
-        for person, seen in sightings(take, figure):
-            name = take.images[seen.frame] if take.images else f"{seen.frame + 1:06d}.png"
-            file.write(f"img_f:{name} person:{person.track_id:02d} var:{seen.var_global:.3f}\n".encode())
+        for person, row in sightings(take, figure):
+            name = take.images[row.frame] if take.images else f"{row.frame + 1:06d}.png"
+            file.write(f"img_f:{name} person:{person.track_id:02d} var:{row.var_global:.3f}\n".encode())
     return path
 
 
 def _stems(images: Sequence[str]) -> list[str]:
-    """Pictures' names without their endings; with them where two would be the same."""
+    """Return image names without suffix; with it where two would be equal."""
     stems = [Path(image).stem for image in images]
     return [Path(image).name if stems.count(stem) > 1 else stem for image, stem in zip(images, stems)]
 
 
-def _pickled(path: Path, value: Any) -> Path:
+def _write_pickle_file(path: Path, value: Any) -> Path:
     with written_whole(path) as file:
         write_pickle(file, value)
     return path

@@ -1,7 +1,7 @@
-"""Pickles of arrays in plain containers, written piece by piece: an hour of meshes is never in memory.
+"""Streaming pickle writer for arrays in plain containers: an hour of meshes is never in memory.
 
-What is written is read by `pickle.load` and `joblib.load` of Python 3.4 and later with any NumPy. NumPy 2 itself names what
-makes its arrays by a place that NumPy before 1.26 does not have; here it has its old name, which every version knows.
+The output can be read by `pickle.load` and `joblib.load` of Python 3.4 and later with any NumPy. NumPy 2 pickles refer to
+`numpy._core`, which NumPy before 1.26 does not have; this writer uses the old name `numpy.core`, which every version knows.
 """
 
 from __future__ import annotations
@@ -15,26 +15,28 @@ import numpy as np
 
 PROTOCOL = 4
 ARRAY = b"cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\x00\x85C\x01b\x87R"
-"""An empty array; then follows what it is to hold."""
+"""Opcodes that construct an empty array; its state follows and is set by BUILD."""
 NUMBERS = "biuf"
+"""dtype kinds that are written as raw bytes."""
 
 
 class Pieces(NamedTuple):
-    """An array that is made row by row: its first axis has as many rows as `rows` gives."""
+    """An array that is generated in pieces along its first axis while it is written."""
 
     shape: tuple[int, ...]
     dtype: str
     rows: Iterable[np.ndarray]
+    """The pieces, in order."""
 
 
 class Items(NamedTuple):
-    """A dict whose pairs are made one after the other, in this order."""
+    """A dict whose pairs are generated one by one while it is written, in this order."""
 
     pairs: Iterable[tuple[Any, Any]]
 
 
 def write_pickle(file: BinaryIO, value: Any) -> None:
-    """Write a value: None, bool, int, str, list, dict, arrays of numbers, arrays () of one object, Pieces, Items."""
+    """Write a value: None, bool, int, str, list, dict, numeric arrays, 0-dimensional object arrays, Pieces, Items."""
     file.write(pickle.PROTO + bytes([PROTOCOL]))
     for part in parts(value):
         file.write(part)
@@ -42,11 +44,11 @@ def write_pickle(file: BinaryIO, value: Any) -> None:
 
 
 def parts(value: Any) -> Iterator[bytes | memoryview]:
-    """The bytes of a value."""
+    """Yield the pickle bytes of a value."""
     if isinstance(value, np.ndarray) and value.dtype.kind in NUMBERS:
         yield from _array(Pieces(value.shape, value.dtype.str, [value]))
     elif isinstance(value, np.ndarray) and value.dtype == object and value.ndim == 0:
-        yield from _boxed(value.item())
+        yield from _object_array(value.item())
     elif isinstance(value, Pieces):
         yield from _array(value)
     elif isinstance(value, dict | Items):
@@ -84,7 +86,7 @@ def _pairs(pairs: Iterable[tuple[Any, Any]]) -> Iterator[bytes | memoryview]:
 def _array(pieces: Pieces) -> Iterator[bytes | memoryview]:
     kind = np.dtype(pieces.dtype).newbyteorder("<")
     count = int(np.prod(pieces.shape, dtype=np.int64)) * kind.itemsize
-    yield _begun(pieces.shape, kind.str.lstrip("<|"), "<" if kind.itemsize > 1 else "|")
+    yield _array_head(pieces.shape, kind.str.lstrip("<|"), "<" if kind.itemsize > 1 else "|")
     yield pickle.BINBYTES8 + struct.pack("<Q", count)
     for row in pieces.rows:
         data = np.ascontiguousarray(row, kind).reshape(-1).view(np.uint8).data
@@ -95,19 +97,19 @@ def _array(pieces: Pieces) -> Iterator[bytes | memoryview]:
     yield pickle.TUPLE + pickle.BUILD
 
 
-def _boxed(value: Any) -> Iterator[bytes | memoryview]:
-    """An array without axes that holds any object."""
-    yield _begun((), "O8", "|")
+def _object_array(value: Any) -> Iterator[bytes | memoryview]:
+    """Yield a 0-dimensional array that holds any object."""
+    yield _array_head((), "O8", "|")
     yield from parts([value])
     yield pickle.TUPLE + pickle.BUILD
 
 
-def _begun(shape: tuple[int, ...], kind: str, order: str) -> bytes:
-    """An array up to where its numbers follow."""
+def _array_head(shape: tuple[int, ...], kind: str, order: str) -> bytes:
+    """Return the opcodes of an array up to its data."""
     version = _plain(1)
     axes = pickle.MARK + b"".join(_plain(length) for length in shape) + pickle.TUPLE
-    numpys = b"cnumpy\ndtype\n" + _plain(kind) + pickle.NEWFALSE + pickle.NEWTRUE + pickle.TUPLE3 + pickle.REDUCE
+    dtype = b"cnumpy\ndtype\n" + _plain(kind) + pickle.NEWFALSE + pickle.NEWTRUE + pickle.TUPLE3 + pickle.REDUCE
     flags = 63 if kind == "O8" else 0
-    ends = [_plain(3), _plain(order), pickle.NONE * 3, _plain(-1), _plain(-1), _plain(flags)]
-    made = numpys + pickle.MARK + b"".join(ends) + pickle.TUPLE + pickle.BUILD
-    return ARRAY + pickle.MARK + version + axes + made + pickle.NEWFALSE
+    state = [_plain(3), _plain(order), pickle.NONE * 3, _plain(-1), _plain(-1), _plain(flags)]
+    dtype_state = dtype + pickle.MARK + b"".join(state) + pickle.TUPLE + pickle.BUILD
+    return ARRAY + pickle.MARK + version + axes + dtype_state + pickle.NEWFALSE

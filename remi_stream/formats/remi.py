@@ -1,7 +1,7 @@
-"""REMI's packets: what its pose program sends to its relay over TCP (port 9999), one person a packet, no reply.
+"""REMI's wire format: packets that its pose program sends to its relay over TCP (port 9999), one person per packet, no reply.
 
-A packet is "SMPL", the payload's length, the payload's CRC-32 (unsigned, 32 bits, big-endian both), the payload: a pickle of four
-arrays, of which nothing but arrays is read (array_pickle.py).
+A packet is "SMPL", the payload's length and CRC-32 (both unsigned 32 bits, big-endian), then the payload: a pickle of four
+arrays, which the safe unpickler reads (array_pickle.py).
 """
 
 from __future__ import annotations
@@ -22,44 +22,44 @@ MAGIC = b"SMPL"
 HEADER = struct.Struct(">4sII")
 PORT = 9999
 PROTOCOL = 5
-"""Of pickle; the highest one of every Python that we run in."""
+"""Pickle protocol; the highest one of every supported Python."""
 LARGEST_BYTES = 65536
-"""Of a payload that is read; REMI's has about 600."""
+"""Largest payload that is read; REMI's has about 600 bytes."""
 HALF_TURN = np.diag([1.0, -1.0, -1.0])
-"""From the camera's axes (y down) to the viewer's (y up)."""
+"""Rotation from the camera's axes (y down) to the viewer's (y up)."""
 LIFT = np.array([0.0, 0.8, 0.0])
-"""Added to where the viewer draws the person, so that it stands on the floor."""
+"""Offset of the person in REMI's viewer, so that it stands on the floor."""
 LARGEST_NUMBER = 1000.0
-"""In a packet; no angle, shape or place of a body is beyond it."""
+"""Largest magnitude in a packet; no valid angle, beta or translation exceeds it."""
 
 
 class Stream(Protocol):
-    """What packets are read from: a file, or one that stands for a socket."""
+    """A readable stream of packets: a file, or a socket's file object."""
 
     def read(self, count: int, /) -> bytes | None:
-        """So many bytes or fewer; none at the end."""
+        """Read at most count bytes; none at the end."""
         ...
 
 
 class Packet(NamedTuple):
-    """One person, float32, as REMI's viewer draws it: axis-angle rad, y up.
-
-    poses_body: (1, 69). poses_root: (1, 3), after the half turn about x. betas: (1, 10). trans: (1, 3), a place in the viewer, no
-    metres: tx, ty + 0.8, 0.
-    """
+    """One person, float32, as REMI's viewer draws it, y up. The field names are on the wire."""
 
     poses_body: np.ndarray
+    """(1, 69) axis-angle, rad."""
     poses_root: np.ndarray
+    """(1, 3) axis-angle, rad, after the half turn about x."""
     betas: np.ndarray
+    """(1, 10)."""
     trans: np.ndarray
+    """(1, 3) position in the viewer, not metres: tx, ty + 0.8, 0."""
 
 
 SIZES = Packet(69, 3, 10, 3)  # type: ignore[arg-type]
-"""Numbers in each array."""
+"""Size of each array."""
 
 
 def address_of(text: str) -> tuple[str, int]:
-    """Host and port of "HOST:PORT"; an IPv6 number may stand in brackets. Raises UsageError."""
+    """Parse "HOST:PORT" into host and port; an IPv6 address may be in brackets. Raises UsageError."""
     host, _, port = text.rpartition(":")
     if not (host and port.isascii() and port.isdigit() and 0 < int(port) < 65536):
         raise UsageError(f"{text!r} is not an address; allowed: HOST:PORT, e.g. 127.0.0.1:{PORT}")
@@ -67,61 +67,61 @@ def address_of(text: str) -> tuple[str, int]:
 
 
 def make_packet(global_orient: np.ndarray, body_pose: np.ndarray, betas: np.ndarray, shift: np.ndarray) -> Packet:
-    """The packet of a person: global_orient (3,), body_pose (69,), rad, camera axes; betas (10,).
+    """Make the packet of a person: global_orient (3,), body_pose (69,), rad, camera axes; betas (10,).
 
-    shift: (2,), sideways and down: tx, ty of the crop's weak-perspective camera.
+    shift: (2,) tx, ty of the crop's weak-perspective camera, x right, y down.
     """
     return packet_of(body_pose, turned(global_orient), betas, placed(shift))
 
 
 def turned(global_orient: np.ndarray) -> np.ndarray:
-    """Root rotations (..., 3) rad, after the half turn about x."""
+    """Rotate root rotations (..., 3) rad, from camera axes to the viewer's: a half turn about x."""
     return rotation_vectors(HALF_TURN @ rotation_matrices(np.asarray(global_orient, np.float64)))
 
 
 def placed(shift: np.ndarray) -> np.ndarray:
-    """Where the viewer draws people with these tx, ty (..., 2): (..., 3)."""
+    """Return the viewer's translation (..., 3) of people with these tx, ty (..., 2)."""
     return np.concatenate([shift, np.zeros_like(shift[..., :1])], -1) + LIFT
 
 
 def shift_of(packet: Packet) -> np.ndarray:
-    """The tx, ty (2,) that a packet was placed with."""
+    """Return the tx, ty (2,) of a packet."""
     return (packet.trans[0] - LIFT)[:2]
 
 
 def tells_pose(packet: Packet) -> bool:
-    """Whether there is a person with a pose in it: nobody, and an unknown pose, are zeros."""
+    """Return whether a packet has a pose: no person, and an unknown pose, are sent as zeros."""
     return bool(packet.poses_body.any() or packet.poses_root.any())
 
 
 def nobody() -> Packet:
-    """What is sent while nobody is seen."""
+    """Return the packet that is sent while no person is seen."""
     return packet_of(*map(np.zeros, SIZES))
 
 
 def unknown_pose() -> Packet:
-    """What is sent when somebody is seen whose pose could not be found."""
+    """Return the packet that is sent when a person is seen but the pose is not known."""
     return nobody()._replace(trans=row(LIFT))
 
 
 def packet_of(*arrays: np.ndarray) -> Packet:
-    """A packet of these numbers, of any type and shape."""
+    """Return a packet of these arrays, of any dtype and shape."""
     return Packet(*map(row, arrays))
 
 
 def row(numbers: np.ndarray) -> np.ndarray:
-    """A row (1, N) float32, a copy: its pickle depends on nothing but the numbers."""
+    """Copy to (1, N) float32, C order, so that the pickle depends on the values only."""
     return np.array(numbers, np.float32, order="C").reshape(1, -1)
 
 
 def encode(packet: Packet) -> bytes:
-    """The bytes of a packet."""
+    """Serialise a packet."""
     payload = pickle.dumps(packet_of(*packet)._asdict(), PROTOCOL)
     return HEADER.pack(MAGIC, len(payload), zlib.crc32(payload)) + payload
 
 
 def read_packet(file: Stream) -> Packet | None:
-    """The next packet of a stream; None at its end. Raises RemiError: what follows on this stream cannot be trusted then."""
+    """Read the next packet of a stream; None at its end. After a RemiError the stream is out of step: close it."""
     header = read_up_to(file, HEADER.size)
     if not header:
         return None
@@ -141,7 +141,7 @@ def read_packet(file: Stream) -> Packet | None:
 
 
 def read_up_to(file: Stream, count: int) -> bytes:
-    """So many bytes, fewer only at the end; a socket's file may give them in pieces."""
+    """Read count bytes, fewer only at the end; a socket may return them in several pieces."""
     pieces = []
     while count and (piece := file.read(count)):
         pieces.append(piece)
@@ -150,7 +150,7 @@ def read_up_to(file: Stream, count: int) -> bytes:
 
 
 def read_payload(payload: bytes) -> Packet:
-    """The arrays of a pickle; shapes (N,) and (1, N) of any numbers are taken. Raises RemiError."""
+    """Decode a payload; arrays of shape (N,) or (1, N) and any numeric dtype are accepted. Raises RemiError."""
     content = unpickle(payload, "A packet of REMI")
     if not isinstance(content, Mapping):
         raise RemiError(f"A packet of REMI holds a {type(content).__name__}, expected a dict of {', '.join(Packet._fields)}.")
@@ -158,13 +158,14 @@ def read_payload(payload: bytes) -> Packet:
 
 
 def checked(content: Mapping[Any, Any], name: str, size: Any) -> np.ndarray:
-    """One array of a packet, (1, size) float32."""
+    """Check one array of a packet and return it as (1, size) float32. Raises RemiError."""
     value = content.get(name)
     array = as_array(value)
     if array is None:
         raise RemiError(f"A packet of REMI has {'no' if value is None else 'no array as'} {name}.")
     if array.shape not in ((size,), (1, size)):
         raise RemiError(f"A packet of REMI has {name} of shape {array.shape}, expected (1, {size}).")
+    # float64 values may overflow to inf in float32; the next check reports them.
     with np.errstate(over="ignore"):
         numbers = row(array)
     if not np.isfinite(numbers).all():

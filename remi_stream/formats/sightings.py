@@ -1,4 +1,4 @@
-"""Somebody in one frame as PARE's and POCO's files have them: a SMPL body, and the weak camera of the square around them."""
+"""A person in one frame as PARE and POCO write it: a SMPL body and the weak-perspective camera of the square crop."""
 
 from __future__ import annotations
 
@@ -32,59 +32,68 @@ from remi_stream.pose.weak_camera import (
 )
 
 BOX_SCALE = 1.2
-"""Of the square around people that an engine did not look at in a square."""
+"""Scale of the square around a person whose engine uses no square crop."""
 
 
 class Figure(NamedTuple):
-    """The SMPL body that files are written with. extra: (9, 6890), of its vertices. onto: from the open body."""
+    """The imported SMPL body that files are written with."""
 
     body: Body
     extra: np.ndarray
+    """(9, 6890) regressor of the additional joints from vertices."""
     onto: Retarget
+    """Retargets poses of the open body."""
 
 
 class Sighting(NamedTuple):
-    """One person in one frame.
-
-    frame: its number. smpl: of the SMPL body. square: (4,) px cx, cy, side, side. pred_cam: (3,) of the square. orig_cam: (4,) of
-    the picture. of_crop: the network's authors draw it with the crop's own camera. var: (24,); var_global: of the whole person.
-    """
+    """One person in one frame."""
 
     frame: int
+    """Frame number."""
     smpl: Smpl
+    """Pose of the SMPL body."""
     square: np.ndarray
+    """(4,) px: cx, cy, side, side."""
     pred_cam: np.ndarray
+    """(3,) weak-perspective camera of the square: s, tx, ty."""
     orig_cam: np.ndarray
+    """(4,) weak-perspective camera of the full image: sx, sy, tx, ty."""
     intrinsics: Intrinsics
     of_crop: bool
+    """Whether joints are projected with the crop's own camera, as the network's authors do."""
     var: np.ndarray
+    """(24,) uncertainty of each joint's rotation."""
     var_global: float
+    """Uncertainty of the whole person."""
 
 
 class Posed(NamedTuple):
-    """A sighting's body around its origin, and in the picture: vertices (6890, 3) m, joints (49, 3) m, joints_px (49, 2)."""
+    """A posed body about its origin, and its joints in the image."""
 
     vertices: np.ndarray
+    """(6890, 3) m."""
     joints: np.ndarray
+    """(49, 3) m."""
     joints_px: np.ndarray
+    """(49, 2) px, full image."""
 
 
 def require_figure() -> None:
-    """Raise RemiError, which says what to bring, unless SMPL and its further joints have been imported."""
+    """Raise RemiError, with what to import, unless SMPL and its additional joints have been imported."""
     missing = [file for file in map(known_file, (SMPL, EXTRA)) if fault(file)]
     if missing:
-        raise RemiError("Files as PARE and POCO write them hold SMPL's mesh. " + "; ".join(map(what_to_bring, missing)))
+        raise RemiError("PARE's and POCO's files contain SMPL's mesh. " + "; ".join(map(what_to_bring, missing)))
 
 
 def load_figure() -> Figure:
-    """The imported SMPL body. Raises RemiError without it."""
+    """Load the imported SMPL body. Raises RemiError without it."""
     require_figure()
     body = load_smpl(place(known_file(SMPL)))
     return Figure(body, load_extra_regressor(place(known_file(EXTRA))), Retarget(load_open_body(), body))
 
 
 def sightings(take: Take, figure: Figure) -> Iterator[tuple[Person, Sighting]]:
-    """Everybody who has a SMPL body, frame by frame."""
+    """Yield all people with a SMPL pose, frame by frame."""
     for frame, bodies in numbered(take):
         for person in bodies.people:
             if person.smpl is not None:
@@ -92,7 +101,7 @@ def sightings(take: Take, figure: Figure) -> Iterator[tuple[Person, Sighting]]:
 
 
 def sighting(frame: int, bodies: Bodies, person: Person, smpl: Smpl, figure: Figure) -> Sighting:
-    """Somebody as the files have them; what was smoothed is smooth in all of it."""
+    """Convert a person; all cameras are derived from the (filtered) SMPL pose, so filtering applies to them too."""
     own = smpl if smpl.body == "smpl" else figure.onto.smpl(smpl)
     square = square_of(person)
     camera = weak_camera(own.transl, square[:2], square[2], bodies.intrinsics)
@@ -110,7 +119,7 @@ def sighting(frame: int, bodies: Bodies, person: Person, smpl: Smpl, figure: Fig
 
 
 def square_of(person: Person) -> np.ndarray:
-    """The square that the engine looked at, (4,) float64 px; else one around what the detector saw, or around the body."""
+    """Return the engine's square crop, (4,) float64 px; else a square around the detection, or around the body."""
     if SQUARE in person.native:
         return person.native[SQUARE].astype(np.float64)
     x, y, side = square_around(person.native.get(DETECTED_BOX, person.box_xyxy), BOX_SCALE)
@@ -118,13 +127,13 @@ def square_of(person: Person) -> np.ndarray:
 
 
 def rotations_of(smpl: Smpl) -> np.ndarray:
-    """Each joint's rotation in its parent, (24, 3, 3) float32."""
+    """Return rotation matrices of the joints in their parents, (24, 3, 3) float32."""
     vectors = np.concatenate([smpl.global_orient, smpl.body_pose]).reshape(24, 3)
     return rotation_matrices(vectors.astype(np.float64)).astype(np.float32)
 
 
 def posed(seen: Sighting, figure: Figure) -> Posed:
-    """The body of a sighting."""
+    """Pose the body: vertices, joints and their projection."""
     pose = seen.smpl.global_orient, seen.smpl.body_pose, seen.smpl.betas, np.zeros(3)
     vertices = figure.body.vertices(*pose)
     joints = joints_49(figure.body.joints(*pose), vertices, figure.extra)
@@ -132,7 +141,7 @@ def posed(seen: Sighting, figure: Figure) -> Posed:
 
 
 def drawn(joints: np.ndarray, seen: Sighting) -> np.ndarray:
-    """Where joints (49, 3), m, around the body's origin are in the picture, (49, 2) px: by the camera that the engine knows."""
+    """Project joints (49, 3) m about the body's origin to (49, 2) px, with the crop's or the full image's camera."""
     if not seen.of_crop:
         return project(joints + away(seen), seen.intrinsics)
     crop = CROP_FOCAL_PX * 2 / CROP_PX
@@ -141,5 +150,5 @@ def drawn(joints: np.ndarray, seen: Sighting) -> np.ndarray:
 
 
 def away(seen: Sighting) -> np.ndarray:
-    """Where the body's origin is before that camera, (3,) m."""
+    """Return the body's origin in that camera's frame, (3,) m."""
     return crop_translation(seen.pred_cam) if seen.of_crop else seen.smpl.transl.astype(np.float64)

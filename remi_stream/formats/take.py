@@ -1,4 +1,4 @@
-"""What was seen in a film, a folder of pictures or a recording, in the order of its frames: what every export is made of."""
+"""A take: the bodies of a video, image folder or recording in frame order, the input of every export."""
 
 from __future__ import annotations
 
@@ -11,16 +11,17 @@ from remi_stream.messages import Bodies
 
 @dataclass(frozen=True)
 class Take:
-    """name: of the film without its suffix. size: (width, height) px. fps: frames per second of the film.
-
-    frames: a Bodies for each frame of the film, also of those with nobody; captured_at is the film's own time, s. It may be read
-    from the disk piece by piece, and more than once. images: the names of a folder's pictures, one a frame. source: the film or
-    the folder, where it is still there to be drawn on.
-    """
+    """The bodies of a video, image folder or recording."""
 
     name: str
+    """Name of the video without its suffix."""
     size: tuple[int, int]
+    """Width and height, px."""
     fps: float
+    """Frames per second of the video."""
     frames: Sequence[Bodies]
+    """One Bodies per frame, also without people; captured_at is video time, s. It may be read lazily from disk, repeatedly."""
     images: Sequence[str] = ()
+    """File names of an image folder, one per frame."""
     source: Path | None = None
+    """The video or folder, if it still exists, to be drawn on."""

@@ -1,4 +1,4 @@
-"""A take as the files of a recording: `frames.npz`, and a `track-*.npz` for each person."""
+"""Export a take as the files of a recording: `frames.npz`, and one `track-*.npz` per person."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ from remi_stream.sinks.recording.rows import FRAME, frame_row, person_layout, pe
 from remi_stream.sinks.recording.track import track_arrays
 
 Kind = tuple[int, str, str, int, int]
-"""track_id, skeleton, joints_skeleton, and how many joints and key points: what a file has one of."""
+"""track_id, skeleton, joints_skeleton, number of joints, number of key points: constant within one file."""
 
 
 def write(take: Take, folder: Path) -> list[Path]:
-    """Write the files; somebody whose skeleton changes gets a file for each. Raises OSError."""
+    """Write the files, one per person and skeleton; return their paths. Raises OSError."""
     frames, rows = bytearray(), dict[Kind, bytearray]()
     for bodies in take.frames:
         frames += frame_row(bodies)
         for person in bodies.people:
             kind = kind_of(person)
             rows.setdefault(kind, bytearray()).extend(person_row(bodies, person, person_layout(*kind[3:])))
-    written = [_write_frames(folder / "frames.npz", np.frombuffer(bytes(frames), FRAME))]
+    paths = [_write_frames(folder / "frames.npz", np.frombuffer(bytes(frames), FRAME))]
     for (kind, data), name in zip(rows.items(), _names(list(rows))):
         path = folder / f"{name}.npz"
         track = np.frombuffer(bytes(data), person_layout(*kind[3:]))
         save_arrays(path, track_arrays(track, kind[0], kind[1], kind[2]))
-        written.append(path)
-    return written
+        paths.append(path)
+    return paths
 
 
 def kind_of(person: Person) -> Kind:
-    """Which file somebody belongs to."""
+    """Return the key of the file that a person is written to."""
     return person.track_id, person.skeleton, person.joints_skeleton, len(person.joints_m), len(person.keypoints_px)
 
 

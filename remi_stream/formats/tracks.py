@@ -1,4 +1,4 @@
-"""The SMPL poses of each person of a take."""
+"""SMPL tracks of a take: the poses of each person over time."""
 
 from __future__ import annotations
 
@@ -14,43 +14,47 @@ from remi_stream.formats.take import Take
 from remi_stream.messages import Smpl
 
 Key = tuple[int, str]
-"""track_id, and whose body the poses are meant for: somebody whose engine changes has a track for each."""
+"""track_id, and the body model of the poses: after a change of engine a person has one track per body."""
 
 
 class Track(NamedTuple):
-    """One person as published. name: of files. times_s: (n,) float64, rising, s from the take's first frame; a pose for each."""
+    """SMPL poses of one person, as published."""
 
     name: str
+    """Stem of exported files."""
     track_id: int
     body: str
+    """The body model: "open" or "smpl"."""
     times_s: np.ndarray
+    """(n,) float64, rising, s from the take's first frame."""
     poses: Sequence[Smpl]
+    """One per time."""
 
 
 def tracks(take: Take, form: str) -> list[Track]:
-    """Everybody with SMPL poses; none if nobody was seen. form: its name. Raises RemiError if it cannot be made of this take."""
+    """Return the tracks of all people with SMPL poses. form: name of the export format. Raises RemiError if there are none."""
     if take.images:
-        raise RemiError(f"{take.name} is a folder of pictures, in which nobody moves: no {form}. Take obj, csv or npz")
-    found, people, start_s = dict[Key, list[tuple[float, Smpl]]](), 0, 0.0
+        raise RemiError(f"{take.name} is a folder of images, which has no motion: no {form}. Use obj, csv or npz")
+    rows, people, start_s = dict[Key, list[tuple[float, Smpl]]](), 0, 0.0
     for number, bodies in enumerate(take.frames):
         start_s = start_s if number else bodies.captured_at
         people += len(bodies.people)
         for person in bodies.people:
             if person.smpl is not None:
-                _add(found.setdefault((person.track_id, person.smpl.body), []), bodies.captured_at - start_s, person.smpl)
-    if people and not found:
+                _add(rows.setdefault((person.track_id, person.smpl.body), []), bodies.captured_at - start_s, person.smpl)
+    if people and not rows:
         raise no_pose(take, form)
-    return [_track(key, rows, list(found)) for key, rows in found.items()]
+    return [_track(key, track_rows, list(rows)) for key, track_rows in rows.items()]
 
 
 def no_pose(take: Take, form: str) -> RemiError:
-    """What to say of a take with people and without a SMPL pose."""
+    """Return the error for a take with people but without SMPL poses."""
     engine = take.frames[0].engine
-    return RemiError(f"Nobody in {take.name} has a SMPL pose (engine {engine}), which {form} is made of. Take csv or npz")
+    return RemiError(f"No one in {take.name} has a SMPL pose (engine {engine}), which {form} needs. Use csv or npz")
 
 
 def drawing(body: str) -> Retarget:
-    """How poses for a body get onto one that is there: its own, or the open body if SMPL was not imported."""
+    """Return the retarget from a body to an available one: its own, or the open body if SMPL was not imported."""
     return Retarget(load_open_body(), load_open_body()) if body == "open" else onto_known_body(body)
 
 

@@ -1,4 +1,4 @@
-"""VideoPose3D's files: 2D key points in, joints in space out."""
+"""VideoPose3D's files: read 2D key points, write 3D joints."""
 
 from __future__ import annotations
 
@@ -10,19 +10,20 @@ import numpy as np
 
 from remi_stream.errors import RemiError, UsageError
 from remi_stream.formats.clip import Clip, clip_of
+from remi_stream.formats.coco_people import COCO
 from remi_stream.formats.npz import read_npz
 from remi_stream.sinks.recording.files import written_whole
 from remi_stream.skeletons import H36M_PARENTS, JOINTS, indices
 
-COCO = JOINTS["coco17"]
 WHAT = (
     "data_2d_custom_*.npz with positions_2d and metadata, a detector's .npz with boxes, keypoints and metadata, "
     "or a recorded track with keypoints_px and skeleton"
 )
+"""Accepted content, as error messages name it."""
 
 
 def read(path: Path) -> list[Clip]:
-    """The clips of an `.npz` of VideoPose3D's, of its detector's, or of a recorded track. Raises UsageError."""
+    """Read the clips of an `.npz` of VideoPose3D, of its detector, or of a recorded track. Raises UsageError."""
     arrays = read_npz(path)
     try:
         if "positions_2d" in arrays:
@@ -33,12 +34,12 @@ def read(path: Path) -> list[Clip]:
             return recorded(path.stem, arrays)
     except (ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
         raise UsageError(f"{path} cannot be used ({type(error).__name__}: {error}). It must be {WHAT}.") from None
-    held = ", ".join(sorted(arrays)) or "nothing"
-    raise UsageError(f"{path} holds {held}. It must be {WHAT}.")
+    names = ", ".join(sorted(arrays)) or "nothing"
+    raise UsageError(f"{path} holds {names}. It must be {WHAT}.")
 
 
 def custom(positions: Mapping[str, Mapping[str, Any]], metadata: Mapping[str, Any]) -> list[Clip]:
-    """The clips of a data set of one's own: for each video its actions, for each of these its cameras."""
+    """Return the clips of a custom data set: by video, action and camera."""
     if metadata.get("layout_name", "coco") != "coco":
         raise ValueError(f"its joints are those of {metadata['layout_name']}, not of coco")
     clips = []
@@ -53,46 +54,47 @@ def custom(positions: Mapping[str, Mapping[str, Any]], metadata: Mapping[str, An
 
 
 def whole(name: str, points: np.ndarray, size: tuple[int, int] | None) -> Clip:
-    """The clip of points (F, 17, 2) px, one for each frame."""
+    """Return the clip of points (F, 17, 2) px, one row per frame."""
     if points.ndim != 3 or points.shape[1:] != (len(COCO), 2):
         raise ValueError(f"{name} has key points of shape {points.shape}, expected (frames, {len(COCO)}, 2)")
     return clip_of(name, np.arange(len(points)), points.astype(float), size, len(points))
 
 
 def detected(name: str, arrays: Mapping[str, Any]) -> Clip:
-    """The clip of a detector's file: in each frame the person of the best box (score is the last number of a row)."""
+    """Return the clip of a detector's file: in each frame the person with the best box (the score is the last column)."""
     points = np.full((len(arrays["keypoints"]), len(COCO), 2), np.nan)
     for frame, (boxes, people) in enumerate(zip(arrays["boxes"], arrays["keypoints"], strict=True)):
-        rows, found = np.asarray(boxes[1], float), np.asarray(people[1], float)
-        if len(rows) and len(found):
-            points[frame] = found[rows[:, -1].argmax(), :2].T
+        # Detectron writes one list per class; class 1 is the person.
+        rows, keypoints = np.asarray(boxes[1], float), np.asarray(people[1], float)
+        if len(rows) and len(keypoints):
+            points[frame] = keypoints[rows[:, -1].argmax(), :2].T
     return whole(name, points, size_of(arrays.get("metadata")))
 
 
 def recorded(name: str, arrays: Mapping[str, Any]) -> list[Clip]:
-    """The clips of a recorded track, one for each start of the camera."""
+    """Return the clips of a recorded track, one per epoch (start of the camera)."""
     skeleton = str(arrays["skeleton"])
     if not set(COCO) <= set(JOINTS.get(skeleton, ())):
         raise ValueError(f"its skeleton {skeleton} has not all joints of coco17")
     points = arrays["keypoints_px"][:, indices(skeleton, COCO)]
     epochs = arrays.get("epochs", np.zeros(len(points)))
     frames = arrays.get("frame_ids", np.arange(len(points)))
-    chosen = [(epochs == epoch) for epoch in dict.fromkeys(epochs.tolist())]
+    masks = [(epochs == epoch) for epoch in dict.fromkeys(epochs.tolist())]
     return [
-        clip_of(name if len(chosen) == 1 else f"{name}-{number}", frames[rows], points[rows])
-        for number, rows in enumerate(chosen, start=1)
+        clip_of(name if len(masks) == 1 else f"{name}-{number}", frames[rows], points[rows])
+        for number, rows in enumerate(masks, start=1)
     ]
 
 
 def size_of(metadata: Any) -> tuple[int, int] | None:
-    """Width and height px, if they are told."""
+    """Return width and height, px, if the metadata has them."""
     if not isinstance(metadata, Mapping) or not {"w", "h"} <= set(metadata):
         return None
     return int(metadata["w"]), int(metadata["h"])
 
 
 def write(joints: np.ndarray, clip: Clip, stem: Path, network: str) -> list[Path]:
-    """Write joints (F, 17, 3), m, as VideoPose3D exports them, and with what is needed to read them; give both paths."""
+    """Write joints (F, 17, 3) m, as VideoPose3D's .npy and as .npz with metadata; return both paths. Raises RemiError."""
     arrays = {
         "joints_m": joints.astype(np.float32),
         "skeleton": np.array("h36m17"),
@@ -117,5 +119,5 @@ def write(joints: np.ndarray, clip: Clip, stem: Path, network: str) -> list[Path
 
 
 def paths(stem: Path) -> list[Path]:
-    """Where the joints of a clip are written."""
+    """Return the paths of a clip's .npy and .npz."""
     return [stem.with_name(f"{stem.name}{suffix}") for suffix in (".npy", ".npz")]

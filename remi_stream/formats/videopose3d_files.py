@@ -1,4 +1,4 @@
-"""A take as VideoPose3D's files: 2D key points as it reads them, joints in space as it exports them."""
+"""Export a take for VideoPose3D: its 2D input (data_2d_custom) and its 3D output (joints3d)."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ from remi_stream.skeletons import mirror_pairs
 LIFTED = "h36m17"
 ACTION = "custom"
 Track = dict[int, tuple[np.ndarray, np.ndarray]]
-"""By the frame's place in the take: joints (17, 3) m, key points (17, 2) px."""
+"""By frame index in the take: joints (17, 3) m, key points (17, 2) px."""
 NOWHERE, UNKNOWN = np.full((17, 3), np.nan), np.full((17, 2), np.nan)
 FIXED_DATE = (1980, 1, 1, 0, 0, 0)
-"""Of the members of an archive, so that two runs give the same bytes."""
+"""Timestamp of the members of an archive, so that two runs give the same bytes."""
 
 
 def write_2d(take: Take, folder: Path) -> list[Path]:
-    """Write `data_2d_custom_NAME.npz`: of each frame the person with the best box; between frames they move evenly."""
+    """Write `data_2d_custom_NAME.npz`: the person with the best box in each frame, linearly interpolated over gaps."""
     points = np.full((len(take.frames), len(COCO), 2), np.nan)
     for row, bodies in enumerate(take.frames):
         if (best := best_of(bodies)) is not None:
@@ -50,19 +50,19 @@ def write_2d(take: Take, folder: Path) -> list[Path]:
 
 
 def best_of(bodies: Bodies) -> np.ndarray | None:
-    """COCO's key points (17, 2) px of the person whose box has the best score, if there is one."""
+    """Return COCO's key points (17, 2) px of the person with the best box score, or None."""
     people = sorted(bodies.people, key=lambda person: -box_score(person))
-    found = (body_keypoints(person, bodies.intrinsics) for person in people)
-    return next((keypoints[0] for keypoints in found if keypoints is not None), None)
+    candidates = (body_keypoints(person, bodies.intrinsics) for person in people)
+    return next((keypoints[0] for keypoints in candidates if keypoints is not None), None)
 
 
 def box_score(person: Person) -> float:
-    """What the detector gave somebody's box, or else the engine."""
+    """Return the detector's score of a person's box, or else the engine's score."""
     return float(person.native.get(DETECTED_SCORE, np.array([person.score]))[0])
 
 
 def filled(rows: np.ndarray) -> np.ndarray:
-    """Rows (F, ...) with those that are NaN on the straight line between their neighbours; at either end they stand still."""
+    """Interpolate NaN rows of (F, ...) linearly between their neighbours; at either end the nearest row is held."""
     flat = rows.reshape(len(rows), -1)
     seen = np.flatnonzero(np.isfinite(flat).all(1))
     columns = [np.interp(np.arange(len(rows)), seen, column) for column in flat[seen].T]
@@ -70,7 +70,7 @@ def filled(rows: np.ndarray) -> np.ndarray:
 
 
 def metadata(video: str, size: tuple[int, int]) -> dict[str, Any]:
-    """What VideoPose3D wants to know of the joints and the pictures."""
+    """Return VideoPose3D's metadata of joints and images."""
     pairs = mirror_pairs(COCO)
     return {
         "layout_name": "coco",
@@ -81,7 +81,7 @@ def metadata(video: str, size: tuple[int, int]) -> dict[str, Any]:
 
 
 def _write_objects(path: Path, members: dict[str, Any]) -> None:
-    """Write an .npz of arrays without axes that hold one object each, for any version of NumPy."""
+    """Write an .npz of 0-dimensional object arrays, readable by any NumPy."""
     with written_whole(path) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, value in members.items():
             array, data = np.array(value, object), io.BytesIO()
@@ -92,9 +92,9 @@ def _write_objects(path: Path, members: dict[str, Any]) -> None:
 
 
 def write_3d(take: Take, folder: Path) -> list[Path]:
-    """Write `joints3d-ID.npy` for each person, from their first frame to their last, and what is needed to read it beside it.
+    """Write `joints3d-ID.npy` and `.npz` per person, from the first frame to the last with interpolated gaps.
 
-    Raises RemiError if nobody has joints in space.
+    Raises RemiError if no one has 3D joints.
     """
     tracks: dict[int, Track] = {}
     numbers, people = [], 0
@@ -112,7 +112,7 @@ def write_3d(take: Take, folder: Path) -> list[Path]:
 
 
 def _write_track(take: Take, folder: Path, track_id: int, track: Track, numbers: np.ndarray) -> list[Path]:
-    """Write one person; numbers: (frames of the take,), of the frames."""
+    """Write one person; numbers: (frames of the take,), their frame numbers."""
     first, last = min(track), max(track)
     rows = [track.get(row, (NOWHERE, UNKNOWN)) for row in range(first, last + 1)]
     joints, points = filled(np.array([row[0] for row in rows])), np.array([row[1] for row in rows], np.float32)
@@ -121,12 +121,12 @@ def _write_track(take: Take, folder: Path, track_id: int, track: Track, numbers:
 
 
 def joints_of(person: Person) -> np.ndarray | None:
-    """Human3.6M's joints (17, 3), m, around the hip: as they were lifted, or of the SMPL pose; None without either."""
+    """Return Human3.6M's joints (17, 3) m, hip at the origin: lifted ones, or those of the SMPL pose; None without either."""
     if person.skeleton_of_joints == LIFTED and len(person.joints_m):
         joints = person.joints_m.astype(np.float64)
     elif person.smpl:
-        onto = onto_known_body(person.smpl.body)
-        joints = h36m_joints(onto.smpl(person.smpl), onto.target)
+        retarget = onto_known_body(person.smpl.body)
+        joints = h36m_joints(retarget.smpl(person.smpl), retarget.target)
     else:
         return None
     return joints - joints[0]

@@ -1,4 +1,4 @@
-"""Where a stage's messages go."""
+"""Outputs of a stage: links to consumers, or the bus."""
 
 from __future__ import annotations
 
@@ -15,87 +15,89 @@ from remi_stream.pipeline import Row, readers, topics_of
 from remi_stream.topics import TOPICS
 
 FINISH_S = 1.0
+"""Time to deliver queued messages at the end, s."""
 NOBODY_TAKES_S = 0.5
+"""Time without a frame taken by pose after which any frame is previewed, s."""
 
 Render = Callable[[Frame, View], Frame]
 
 
 class Outlet:
-    """A Sender for each consumer of each topic it writes, or the bus."""
+    """Sends each message to the consumers of its topics: one Sender per topic and consumer, or the bus."""
 
-    def __init__(self, context: Context, order: Order, row: Row, render: Render | None = None) -> None:
+    def __init__(self, context: Context, spec: Order, row: Row, render: Render | None = None) -> None:
         self._row = row
         self._render = render
         self._senders: dict[str, list[Sender[Any]]] = {}
-        self._booked: list[Sender[Any]] = []
-        self._taken_at = float("-inf")
+        self._counted: list[Sender[Any]] = []
+        self._frame_sent_at = float("-inf")
         self._bus: Publisher | None = None
         if row.name == "relay":
-            self._bus = Publisher(context, order.config.port(BUS))
+            self._bus = Publisher(context, spec.config.port(BUS))
             return
         for topic in row.writes:
-            self._senders[topic] = [self._connect(context, order, topic, reader) for reader in readers(topic)]
+            self._senders[topic] = [self._connect(context, spec, topic, reader) for reader in readers(topic)]
 
-    def _connect(self, context: Context, order: Order, topic: str, reader: Row) -> Sender[Any]:
-        lossless = topic == "frames" and reader.booked and order.config.camera(order.camera).lossless
+    def _connect(self, context: Context, spec: Order, topic: str, reader: Row) -> Sender[Any]:
+        lossless = topic == "frames" and reader.booked and spec.config.camera(spec.camera).lossless
         sender: Sender[Any] = Sender(
             context,
-            endpoint(Path(order.folder), topic, reader.name),
+            endpoint(Path(spec.folder), topic, reader.name),
             TOPICS[topic],
             reason=f"{self._row.name}/{'superseded' if TOPICS[topic].delivery == 'live' else 'overflow'}",
-            camera=order.camera,
+            camera=spec.camera,
             lossless=lossless,
             render=self._render,
-            on_sent=self._taken if topic == "frames" and reader.booked else None,
+            on_sent=self._on_frame_sent if topic == "frames" and reader.booked else None,
         )
         if reader.booked and topic != "preview":
-            self._booked.append(sender)
+            self._counted.append(sender)
         return sender
 
     @property
     def sockets(self) -> list[Any]:
-        """What to wake up for."""
+        """Sockets to poll."""
         if self._bus:
             return [self._bus.socket]
         return [sender.socket for senders in self._senders.values() for sender in senders]
 
     def heard(self, topic: str) -> bool:
-        """Whether somebody on the bus listens to this topic."""
+        """Whether this topic has a subscriber on the bus."""
         return self._bus is not None and self._bus.heard(topic)
 
     @property
     def full(self) -> bool:
-        """Whether a lossless link has no room."""
-        return any(sender.full for sender in self._booked)
+        """Whether a lossless link is full."""
+        return any(sender.full for sender in self._counted)
 
     @property
     def empty(self) -> bool:
-        """Whether every booked message was taken."""
-        return all(sender.empty for sender in self._booked)
+        """Whether no counted message is queued."""
+        return all(sender.empty for sender in self._counted)
 
     @property
     def dropped(self) -> int:
-        """Messages dropped on booked links so far."""
-        return sum(sender.outbox.dropped for sender in self._booked)
+        """Messages dropped so far on links that count drops."""
+        return sum(sender.outbox.dropped for sender in self._counted)
 
     def send(self, message: Any) -> None:
-        """Send a message where messages of its kind go."""
+        """Send a message to all consumers of its type."""
         for topic in topics_of(self._row, message):
             if self._bus:
                 self._bus.publish(f"{topic}/{getattr(message, 'camera', None) or message.stage}", message)
-            if topic == "preview" and self._row.per_camera and time.monotonic() - self._taken_at < NOBODY_TAKES_S:
+            if topic == "preview" and self._row.per_camera and time.monotonic() - self._frame_sent_at < NOBODY_TAKES_S:
                 continue
             for sender in self._senders.get(topic, ()):
                 sender.put(message)
 
-    def _taken(self, frame: Frame) -> None:
-        """Preview what pose has taken, so that the picture and the bodies of one frame meet; anything, if it takes nothing."""
-        self._taken_at = time.monotonic()
+    def _on_frame_sent(self, frame: Frame) -> None:
+        """Preview a frame that pose took, so that preview and bodies are of the same frame."""
+        self._frame_sent_at = time.monotonic()
         for sender in self._senders.get("preview", ()):
             sender.put(frame)
 
     def pump(self, now: float) -> None:
-        """Serve the consumers."""
+        """Process credits and subscriptions, and send what they allow."""
         if self._bus:
             self._bus.pump()
         for senders in self._senders.values():
@@ -103,13 +105,13 @@ class Outlet:
                 sender.pump(now)
 
     def finish(self) -> None:
-        """Wait, for a second at most, until everything booked was taken; then close the links."""
+        """Deliver queued messages, for a second at most; then close the links."""
         end = time.monotonic() + FINISH_S
         while not self.empty and (now := time.monotonic()) < end:
             self.pump(now)
             time.sleep(0.002)
         for senders in self._senders.values():
             for sender in senders:
-                sender.close(wait=sender in self._booked)
+                sender.close(wait=sender in self._counted)
         if self._bus:
             self._bus.close()

@@ -1,4 +1,4 @@
-"""The loop of a process that listens to the bus."""
+"""Worker loop of a sink, which subscribes to the bus."""
 
 from __future__ import annotations
 
@@ -12,35 +12,36 @@ from remi_stream.pipeline import Row, heard_by
 from remi_stream.sinks.sink import Sink
 
 DRAIN_S = 1.0
+"""Time limit of the drain, s."""
 BURST = 200
-"""So many messages at most are given to a sink before it has its turn."""
+"""Maximum number of messages passed to a sink between two calls of its `turn`."""
 
 
 class SinkLoop:
-    """Listens to the bus and gives everything to a sink."""
+    """Passes the messages of the bus to a sink."""
 
-    def __init__(self, order: Order, row: Row, sink: Sink) -> None:
-        self._order, self._row, self._sink = order, row, sink
+    def __init__(self, spec: Order, row: Row, sink: Sink) -> None:
+        self._spec, self._row, self._sink = spec, row, sink
         self._context = Context()
 
     @property
     def counts(self) -> Counter[str]:
-        """What the sink counts."""
+        """Counters of the sink."""
         return self._sink.counts
 
     @property
     def facts(self) -> dict[str, str]:
-        """What the sink tells people about itself."""
+        """Static information of the sink."""
         return self._sink.facts
 
     def open(self) -> None:
-        """Open the sink, then listen."""
+        """Open the sink, then subscribe."""
         self._sink.open()
-        self._topics = [f"{topic}/" for topic in heard_by(self._row, self._order.config)]
-        self._bus = Subscriber(self._context, self._order.config.port(BUS), self._topics)
+        self._topics = [f"{topic}/" for topic in heard_by(self._row, self._spec.config)]
+        self._bus = Subscriber(self._context, self._spec.config.port(BUS), self._topics)
 
     def turn(self, now: float) -> bool:
-        """Give the sink everything that has come, or wait; False when the sink is over."""
+        """Pass queued messages to the sink, or wait; False when the sink is finished."""
         item = self._bus.read(DOZE_S)
         for _ in range(BURST):
             if item is None:
@@ -53,7 +54,7 @@ class SinkLoop:
         return not self._sink.over
 
     def drain(self) -> None:
-        """Take what is still under way."""
+        """Process messages still in transit."""
         end = time.monotonic() + DRAIN_S
         while time.monotonic() < end and (item := self._bus.read(0.05)) is not None:
             self._sink.step(item[1])

@@ -1,4 +1,4 @@
-"""The loop of a process that captures."""
+"""Worker loop of a source, which captures in a thread of its own."""
 
 from __future__ import annotations
 
@@ -24,18 +24,19 @@ from remi_stream.pipeline import Row
 from remi_stream.stage import SourceStage, Steered
 
 HANG_S = 6.0
+"""Timeout of one call of `step`, s; the process then ends and is restarted."""
 
 log = logging.getLogger("remi_stream")
 
 
 class SourceLoop:
-    """Runs a source in a thread and gives its newest frame to whoever asks. What the source counts, if it does, is told too."""
+    """Runs a source in a thread and sends its newest frame to each consumer with credit."""
 
-    def __init__(self, order: Order, row: Row, stage: SourceStage) -> None:
-        own: Counter[str] | None = getattr(stage, "counts", None)
-        self.counts = Counter() if own is None else own
+    def __init__(self, spec: Order, row: Row, stage: SourceStage) -> None:
+        stage_counts: Counter[str] | None = getattr(stage, "counts", None)
+        self.counts = Counter() if stage_counts is None else stage_counts
         self.facts: dict[str, str] = {}
-        self._order, self._row, self._stage = order, row, stage
+        self._spec, self._row, self._stage = spec, row, stage
         self._context = Context()
         self._ready: queue.Queue[list[Any] | BaseException | None] = queue.Queue(maxsize=4)
         self._wake_read, self._wake_write = os.pipe()
@@ -49,19 +50,19 @@ class SourceLoop:
     def open(self) -> None:
         """Open the source, connect the links, start the thread."""
         self._stage.open()
-        self._outlet = Outlet(self._context, self._order, self._row, render)
+        self._outlet = Outlet(self._context, self._spec, self._row, render)
         for socket in [*self._outlet.sockets, self._wake_read]:
             self._waiter.watch(socket)
         if self._row.reads:
-            self._bus = Subscriber(self._context, self._order.config.port(BUS), map(self._own, self._row.reads))
+            self._bus = Subscriber(self._context, self._spec.config.port(BUS), map(self._topic_of_camera, self._row.reads))
             self._waiter.watch(self._bus.socket)
         threading.Thread(target=self._read, name="source", daemon=True).start()
 
     def turn(self, now: float) -> bool:
-        """Send what has been read and what is asked for."""
+        """Send captured messages, as far as credits allow."""
         self._check_hang(now)
         self._outlet.pump(now)
-        self._hear()
+        self._read_bus()
         more = True
         while more and not self._outlet.full and not self._ready.empty():
             more = self._send(self._ready.get())
@@ -95,13 +96,13 @@ class SourceLoop:
                 return
         self._stage.close()
 
-    def _own(self, topic: str) -> str:
-        return f"{topic}/{self._order.camera}"
+    def _topic_of_camera(self, topic: str) -> str:
+        return f"{topic}/{self._spec.camera}"
 
-    def _hear(self) -> None:
-        """Give the stage what the bus has for this camera, and for no other whose name only begins alike."""
+    def _read_bus(self) -> None:
+        """Pass bus messages for this camera to the source. Subscriptions match prefixes: other cameras' names may start alike."""
         while self._bus and self._steered and (item := self._bus.read(0)) is not None:
-            if item[0] in map(self._own, self._row.reads):
+            if item[0] in map(self._topic_of_camera, self._row.reads):
                 self._steered.take(item[1])
 
     def _send(self, messages: Any) -> bool:
@@ -120,7 +121,7 @@ class SourceLoop:
         since = self._stepping_since
         if since is not None and now - since > HANG_S:
             log.error("the source has been silent inside one call for %.0f s; this process ends", now - since)
-            os._exit(CRASHED)
+            os._exit(CRASHED)  # the thread hangs in a C call and cannot be interrupted
 
     def _clear_wake(self) -> None:
         with contextlib.suppress(BlockingIOError):

@@ -1,4 +1,4 @@
-"""The loop of a process that works on what others send."""
+"""Worker loop of a stage between other stages: messages in, messages out."""
 
 from __future__ import annotations
 
@@ -19,14 +19,15 @@ from remi_stream.stage import Stage
 from remi_stream.topics import TOPICS
 
 DRAIN_S = 1.0
+"""Time limit of the drain, s."""
 
 
 class WorkLoop:
-    """Takes what its links bring, oldest link in the table first, one message at a time, and asks for more when it is free."""
+    """Processes one message at a time, links in the order of the stage table, and grants credits for more when idle."""
 
-    def __init__(self, order: Order, row: Row, stage: Stage) -> None:
+    def __init__(self, spec: Order, row: Row, stage: Stage) -> None:
         self.counts: Counter[str] = stage.counts if hasattr(stage, "counts") else Counter()
-        self._order, self._row, self._stage = order, row, stage
+        self._spec, self._row, self._stage = spec, row, stage
         self._context = Context()
         self._receivers: list[Receiver[Any]] = []
         self._control: ControlServer | None = None
@@ -34,16 +35,16 @@ class WorkLoop:
 
     @property
     def facts(self) -> dict[str, str]:
-        """What the stage tells people about itself."""
+        """Static information of the stage."""
         return self._stage.facts
 
     def open(self) -> None:
-        """Open the stage, bind what it reads, connect what it writes."""
-        self._outlet = Outlet(self._context, self._order, self._row)
+        """Open the stage, bind its inputs, connect its outputs."""
+        self._outlet = Outlet(self._context, self._spec, self._row)
         if self._row.name == "relay":
             self._stage.heard = self._outlet.heard  # type: ignore[attr-defined]
             self._stage.publish = self._outlet.send  # type: ignore[attr-defined]
-            port = self._order.config.port(CONTROL)
+            port = self._spec.config.port(CONTROL)
             self._control = ControlServer(self._context, port, self._stage.control)  # type: ignore[attr-defined]
         self._stage.open()
         self._receivers = [self._bind(topic) for topic in self._row.reads]
@@ -52,16 +53,16 @@ class WorkLoop:
             self._waiter.watch(socket)
 
     def turn(self, now: float) -> bool:
-        """Do one message's work, or ask and wait."""
+        """Process one message, or grant credits and wait."""
         self._pump(now)
         if not self._work(now):
             for receiver in self._receivers:
                 receiver.ask(now, self._stage.request if receiver.live else None)
-            self._waiter.wait(self._patience(now))
+            self._waiter.wait(self._sleep_s(now))
         return True
 
     def drain(self) -> None:
-        """Work off what has arrived, then deliver the results."""
+        """Process the messages that have arrived, then deliver the results."""
         end = time.monotonic() + DRAIN_S
         idle = 0
         while idle < 3 and (now := time.monotonic()) < end:
@@ -79,7 +80,7 @@ class WorkLoop:
         self._context.close()
 
     def _bind(self, topic: str) -> Receiver[Any]:
-        address = endpoint(Path(self._order.folder), topic, self._row.name)
+        address = endpoint(Path(self._spec.folder), topic, self._row.name)
         return Receiver(self._context, address, TOPICS[topic], reason=f"{self._row.name}/unasked", one_at_a_time=True)
 
     def _pump(self, now: float) -> None:
@@ -110,8 +111,8 @@ class WorkLoop:
         self.counts["steps"] += 1
         self.counts["dropped"] = self._outlet.dropped
 
-    def _patience(self, now: float) -> float:
-        """How long to sleep: until the next frame may be asked for, a tenth of a second at most."""
+    def _sleep_s(self, now: float) -> float:
+        """Time to sleep, s: until the next frame may be requested, a tenth of a second at most."""
         waits = [
             self._stage.request(camera).not_before - now
             for receiver in self._receivers

@@ -1,1 +1,1 @@
-"""What is measured of a running pipeline: REMI's own numbers, and honest ones beside them."""
+"""Measure a running pipeline: REMI's own metrics, and metrics with exact definitions beside them."""

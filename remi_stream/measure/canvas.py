@@ -1,4 +1,4 @@
-"""A white picture to draw text and bars on."""
+"""A canvas for charts: draws text and bars with Pillow, antialiased by supersampling."""
 
 from __future__ import annotations
 
@@ -17,13 +17,15 @@ Rgb = tuple[int, int, int]
 Box = tuple[float, float, float, float]
 
 FINE = 3
-"""Everything is drawn so many times larger: Pillow's shapes have hard edges."""
+"""Supersampling factor: Pillow draws shapes without antialiasing, so the image is drawn larger and reduced."""
 COLOURS = 96
+"""Palette size of the PNG file."""
 CHECK = ((-4.5, 0.0), (-1.2, 3.6), (5.0, -4.0))
+"""Points of the check mark, px from its centre."""
 
 
 class Canvas:
-    """Lengths are pixels of the finished picture."""
+    """A white image; lengths are px of the finished image."""
 
     def __init__(self, width: float, height: float) -> None:
         from PIL import Image, ImageDraw
@@ -32,26 +34,26 @@ class Canvas:
         self._pen = ImageDraw.Draw(self._image)
 
     def box(self, corners: Box, colour: Rgb, radius: float = 0) -> None:
-        """Fill x0 y0 x1 y1, with round corners."""
+        """Fill the rectangle x0 y0 x1 y1, with corners of this radius."""
         self._pen.rounded_rectangle(_scaled(corners), radius * FINE, fill=colour)
 
     def bar(self, corners: Box, colour: Rgb, radius: float = 3) -> None:
-        """Fill x0 y0 x1 y1, round only where the bar ends."""
+        """Fill the rectangle x0 y0 x1 y1, with round corners at its right end."""
         round_corners = (False, True, True, False)
         radius = min(radius, (corners[2] - corners[0]) / 2)
         self._pen.rounded_rectangle(_scaled(corners), radius * FINE, fill=colour, corners=round_corners)
 
     def text(self, x: float, y: float, text: str, size: int, colour: Rgb, anchor: str) -> None:
-        """Write a line; anchor as Pillow has it: "lm" is left, middle."""
+        """Draw a line of text; anchor is Pillow's: "lm" is left, middle."""
         self._pen.text((x * FINE, y * FINE), text, font=_font(size), fill=colour, anchor=anchor)
 
     def check(self, x: float, y: float, colour: Rgb) -> None:
-        """Draw a check mark around a point."""
+        """Draw a check mark centred on a point."""
         points = [((x + dx) * FINE, (y + dy) * FINE) for dx, dy in CHECK]
         self._pen.line(points, fill=colour, width=round(2.2 * FINE), joint="curve")
 
     def save(self, path: Path) -> None:
-        """Write a PNG file, whole or not at all. Raises RemiError if it cannot be written."""
+        """Write a PNG file atomically. Raises RemiError if it cannot be written."""
         from PIL import Image
 
         small = self._image.reduce(FINE).quantize(COLOURS, dither=Image.Dither.NONE)
@@ -66,12 +68,12 @@ class Canvas:
 
 
 def text_width(text: str, size: int) -> float:
-    """How wide a line is."""
+    """Return the width of a line of text, px."""
     return _font(size).getlength(text) / FINE
 
 
 def wrapped(text: str, size: int, width: float) -> list[str]:
-    """A text in lines that are no wider, where words allow it; a "+" ends a word, too."""
+    """Wrap text to this width, px, at spaces and after "+"; longer words stay whole."""
     lines = [""]
     for word in text.replace("+", "+\0").replace(" ", " \0").split("\0"):
         if lines[-1] and text_width((lines[-1] + word).rstrip(), size) > width:
@@ -81,7 +83,7 @@ def wrapped(text: str, size: int, width: float) -> list[str]:
 
 
 def shortened(text: str, size: int, width: float) -> str:
-    """A line that is no wider, cut if it has to be."""
+    """Truncate a line to this width, px, with an ellipsis."""
     if text_width(text, size) <= width:
         return text
     while text and text_width(text + "…", size) > width:

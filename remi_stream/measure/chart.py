@@ -1,4 +1,4 @@
-"""A picture of a comparison: a panel for each quantity, in it a pair of bars for each condition."""
+"""Draw a comparison as PNG: a panel per quantity with a pair of bars per condition."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ HEAD = 92
 PANEL_HEAD = 58
 BAR, BETWEEN_BARS, BETWEEN_PAIRS = 15, 3, 13
 SHORTEST = 1.5
+"""Smallest width of a bar, px, so that any value above 0 is visible."""
 PAIR = 2 * BAR + BETWEEN_BARS
 LABEL_MOST, VALUE_ROOM = 118, 76
 INK, FAINT, EDGE, PANEL = (31, 36, 48), (112, 120, 134), (206, 211, 220), (246, 247, 250)
@@ -27,7 +28,7 @@ TITLE_SIZE, NAME_SIZE, TEXT_SIZE = 25, 17, 13
 
 
 class Panel(NamedTuple):
-    """One quantity: a line for each condition."""
+    """One quantity, with a pair of bars per condition."""
 
     quantity: Quantity
     labels: tuple[str, ...]
@@ -35,9 +36,9 @@ class Panel(NamedTuple):
 
 
 def draw(comparison: Comparison, path: Path) -> None:
-    """Write the picture as PNG. Raises RemiError if it cannot be written, UsageError if it would be too high."""
+    """Draw a comparison into a PNG file. Raises RemiError if it cannot be written, UsageError for too many conditions."""
     if len(comparison.chapters) > MOST_CONDITIONS:
-        raise UsageError(f"A picture has room for {MOST_CONDITIONS} conditions, the files have {len(comparison.chapters)}.")
+        raise UsageError(f"An image has room for {MOST_CONDITIONS} conditions, the files have {len(comparison.chapters)}.")
     panels = list(panels_of(comparison))
     rows = -(-len(panels) // COLUMNS)
     height = panel_height(comparison)
@@ -51,7 +52,7 @@ def draw(comparison: Comparison, path: Path) -> None:
 
 
 def panels_of(comparison: Comparison) -> Iterator[Panel]:
-    """A panel for each quantity that a file knows."""
+    """Yield a panel for each quantity that at least one file has."""
     labels = tuple(chapter.condition for chapter in comparison.chapters)
     for number, quantity in enumerate(comparison.kind.quantities):
         lines = tuple(chapter.lines[number] for chapter in comparison.chapters)
@@ -60,26 +61,26 @@ def panels_of(comparison: Comparison) -> Iterator[Panel]:
 
 
 def panel_height(comparison: Comparison) -> float:
-    """All panels are equally high."""
+    """Return the height of a panel, px; all are equally high."""
     pairs = len(comparison.chapters)
     return PANEL_HEAD + pairs * PAIR + (pairs - 1) * BETWEEN_PAIRS + INNER
 
 
 def _head(canvas: Canvas, comparison: Comparison) -> None:
-    """What is compared, and which colour is whose."""
+    """Draw the legend and the subtitle."""
     x = float(MARGIN)
     for name, colour in zip(comparison.names, COLOURS):
         canvas.box((x, MARGIN + 1, x + 20, MARGIN + 21), colour, radius=5)
         canvas.text(x + 30, MARGIN + 11, name, TITLE_SIZE, INK, "lm")
         x += 30 + text_width(name, TITLE_SIZE) + 34
-    told = [comparison.kind.name, *_conditions(comparison)]
-    canvas.text(MARGIN, MARGIN + 38, ", ".join(told), TEXT_SIZE, FAINT, "lm")
+    subtitle = [comparison.kind.name, *_conditions(comparison)]
+    canvas.text(MARGIN, MARGIN + 38, ", ".join(subtitle), TEXT_SIZE, FAINT, "lm")
     canvas.check(WIDTH - MARGIN - 10 - text_width("the better one", TEXT_SIZE) - 12, MARGIN + 11, GOOD)
     canvas.text(WIDTH - MARGIN, MARGIN + 11, "the better one", TEXT_SIZE, FAINT, "rm")
 
 
 def _conditions(comparison: Comparison) -> list[str]:
-    """The only condition; several stand beside their bars."""
+    """Return subtitle texts of a single condition; several are labelled beside their bars."""
     if len(comparison.chapters) > 1:
         return ["means by condition"]
     chapter = comparison.chapters[0]
@@ -87,7 +88,7 @@ def _conditions(comparison: Comparison) -> list[str]:
 
 
 def _panel(canvas: Canvas, panel: Panel, x: float, y: float, width: float, height: float) -> None:
-    """A quantity's name, and its bars from a common zero."""
+    """Draw a panel: the quantity's name, and bars from a common zero."""
     canvas.box((x, y, x + width, y + height), PANEL, radius=10)
     canvas.text(x + INNER, y + 20, panel.quantity.name, NAME_SIZE, INK, "lm")
     canvas.text(x + INNER, y + 40, direction(panel.quantity), TEXT_SIZE, FAINT, "lm")
@@ -104,7 +105,7 @@ def _panel(canvas: Canvas, panel: Panel, x: float, y: float, width: float, heigh
 
 
 def _pair(canvas: Canvas, line: Line, start: float, top: float, per_unit: float) -> None:
-    """Two bars, their numbers, and a sign at the better one."""
+    """Draw two bars, their numbers, and a check mark at the better one."""
     for number, value in enumerate((line.first, line.second)):
         y = top + number * (BAR + BETWEEN_BARS)
         middle = y + BAR / 2
@@ -121,20 +122,20 @@ def _pair(canvas: Canvas, line: Line, start: float, top: float, per_unit: float)
 
 
 def _label(canvas: Canvas, label: str, x: float, y: float) -> None:
-    """A condition, in two lines at most, to the left of x."""
+    """Draw a condition's label, right-aligned at x, in two lines at most."""
     lines = [shortened(line, TEXT_SIZE, LABEL_MOST) for line in wrapped(label, TEXT_SIZE, LABEL_MOST)[:2]]
     for number, line in enumerate(lines):
         canvas.text(x, y + (number - (len(lines) - 1) / 2) * (TEXT_SIZE + 3), line, TEXT_SIZE, INK, "rm")
 
 
 def direction(quantity: Quantity) -> str:
-    """The unit, and which way is better."""
+    """Return the unit, and which direction is better."""
     better = f"{quantity.better} is better" if quantity.better else "neither way is better"
     return f"{quantity.unit}, {better}" if quantity.unit else better
 
 
 def short(value: float) -> str:
-    """Three digits that count."""
+    """Format a number with about three significant digits."""
     if abs(value) >= 100:
         return f"{value:.0f}"
     return f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}" if abs(value) >= 0.1 or value == 0 else f"{value:.2g}"

@@ -1,4 +1,4 @@
-"""A published person as REMI's pose program would have seen it."""
+"""Observe a published person as REMI's pose program does: rotations, betas, vertices, weak-perspective camera."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ ORIGIN = np.zeros(3)
 
 
 def look_of(bodies: Bodies, onto: Callable[[str], Retarget] = onto_known_body) -> Look | None:
-    """The first person of a frame who has a SMPL pose; None if there is none. onto: to the body whose vertices are taken.
+    """Return the first person of a frame with a SMPL pose, or None. onto: retarget to the body whose vertices are measured.
 
-    Costs some milliseconds: a whole mesh is posed.
+    Takes some milliseconds: a whole mesh is posed.
     """
     smpl = next((person.smpl for person in bodies.people if person.smpl), None)
     if smpl is None:
         return None
     retarget = onto(smpl.body)
-    drawn = retarget.smpl(smpl)
+    pose = retarget.smpl(smpl)
     return Look(
         rotation_matrices(smpl.body_pose.reshape(-1, 3)).astype(np.float32),
         smpl.betas,
-        retarget.target.vertices(drawn.global_orient, drawn.body_pose, drawn.betas, ORIGIN).astype(np.float32),
+        retarget.target.vertices(pose.global_orient, pose.body_pose, pose.betas, ORIGIN).astype(np.float32),
         camera_of(smpl, bodies.size, bodies.intrinsics),
     )
 
 
 def camera_of(smpl: Smpl, size: tuple[int, int], intrinsics: Intrinsics) -> np.ndarray:
-    """The weak-perspective camera of the full picture, (4,) sx, sy, tx, ty, that agrees with the real one at the body's origin.
+    """Return the weak-perspective camera of the full image, (4,) sx, sy, tx, ty, exact at the body's origin.
 
-    A point (x, y), m, of the body falls on sx (x + tx), sy (y + ty) in a picture whose edges are -1 and 1.
+    It projects a point (x, y), m, of the body to sx (x + tx), sy (y + ty) in an image whose edges are -1 and 1.
     """
     fx, fy, cx, cy = intrinsics
     x, y, z = smpl.transl.astype(np.float64)

@@ -1,4 +1,4 @@
-"""A file of measurements, read again: the means of its rows, condition by condition."""
+"""Read a CSV file of measurements, with the means of its rows by condition."""
 
 from __future__ import annotations
 
@@ -14,33 +14,35 @@ from remi_stream.measure.quantities import KINDS, Kind, kind_of
 from remi_stream.measure.window import NAN
 
 CONDITION = 1
-"""The column that says what was going on."""
+"""Index of the column with the condition."""
 GIVE = "Give a file of measurements, as remi-stream measure --csv writes them"
 
 
 class Condition(NamedTuple):
-    """What was measured under one condition, by the kind's quantities. means: NaN for what no row knows.
-
-    known: rows that know it. squares: how far they are from their mean, squared, in sum.
-    """
+    """Statistics of the rows of one condition, per quantity of the kind."""
 
     rows: int
     means: tuple[float, ...]
+    """NaN if no row has a value."""
     known: tuple[int, ...]
+    """Number of rows with a value."""
     squares: tuple[float, ...]
+    """Sum of squared deviations from the mean."""
 
 
 class Measurements(NamedTuple):
-    """One file. conditions: in the order in which they come first. torn: the numbers of lines that are no whole rows."""
+    """The content of one file."""
 
     path: Path
     kind: Kind
     conditions: dict[str, Condition]
+    """In order of first appearance."""
     torn: tuple[int, ...]
+    """Numbers of incomplete lines, which are skipped."""
 
 
 def read(path: Path) -> Measurements:
-    """Read a file of any kind, known by its header. Raises UsageError if it is none, or has no row."""
+    """Read a file of any kind, recognised by its header. Raises UsageError for another file, or one without rows."""
     try:
         with open(path, newline="", encoding="utf-8-sig") as file:
             reader = csv.reader(file)
@@ -49,33 +51,33 @@ def read(path: Path) -> Measurements:
     except OSError as error:
         raise UsageError(f"Cannot read {path}: {error.strerror}. {GIVE}") from None
     except (UnicodeDecodeError, csv.Error) as error:
-        raise UsageError(f"{path} is no CSV file: {error}. {GIVE}") from None
+        raise UsageError(f"{path} is not a CSV file: {error}. {GIVE}") from None
     kind = kind_of(header)
     if kind is None:
         known = ", ".join(f"{each.name} ({len(each.columns)} columns)" for each in KINDS)
-        raise UsageError(f"{path} has not the columns of measurements (it has {len(header)}). Known: {known}. {GIVE}")
+        raise UsageError(f"{path} does not have the columns of measurements (it has {len(header)}). Known: {known}. {GIVE}")
     return _measurements(path, kind, lines)
 
 
 def _measurements(path: Path, kind: Kind, lines: list[tuple[int, list[str]]]) -> Measurements:
     rows: dict[str, list[list[float]]] = {}
-    torn = []
+    incomplete = []
     for number, cells in lines:
         if len(cells) != len(kind.columns):
-            torn.append(number)
+            incomplete.append(number)
             continue
         rows.setdefault(cells[CONDITION], []).append([_value(path, number, cell) for cell in cells[kind.texts :]])
     if not rows:
         raise UsageError(f"{path} has no rows. Measure something: remi-stream measure --csv {path}")
-    conditions = {name: _condition(found) for name, found in rows.items()}
-    return Measurements(path, kind, conditions, tuple(torn))
+    conditions = {name: _condition(values) for name, values in rows.items()}
+    return Measurements(path, kind, conditions, tuple(incomplete))
 
 
 def _value(path: Path, number: int, cell: str) -> float:
     try:
         value = float(cell)
     except ValueError:
-        raise UsageError(f"{path}, line {number}: {cell!r:.40} is not a number. Mend or remove the line.") from None
+        raise UsageError(f"{path}, line {number}: {cell!r:.40} is not a number. Correct or remove the line.") from None
     return value if math.isfinite(value) else NAN
 
 

@@ -1,4 +1,4 @@
-"""Measures the cameras of a running pipeline: keeps their last seconds, and computes only when somebody asks for a row."""
+"""Measure the cameras of a running pipeline: keep their last seconds, and compute a row on request only."""
 
 from __future__ import annotations
 
@@ -22,43 +22,46 @@ from remi_stream.mounts import why_unwritable
 
 LONGEST_CONDITION = 60
 BEFORE_S = 1.0
-"""What is kept before the seconds that are measured: their first frames are compared with it."""
+"""History kept before the measured window: its first frames are compared with the frames before them."""
 TENSORRT = "tensorrt"
 FILES = {MOTION: motion.FILE, FILTER: relay_program.FILE}
 
 Ask = Callable[[dict[str, Any]], Mapping[str, Any]]
+"""Sends a request to the relay's control socket and returns the reply."""
 
 
 class Seen(NamedTuple):
-    """Bodies, and when they came, monotonic s."""
+    """Bodies with their time of arrival."""
 
     bodies: Bodies
     came_at: float
+    """Monotonic time, s."""
 
 
 class Sheet(NamedTuple):
-    """A row of one of the files, in the order of its kind's columns: names after the time stamp, then numbers."""
+    """A row of one of the files, in the order of its kind's columns."""
 
     kind: Kind
     names: Sequence[str]
+    """The text columns after the time stamp."""
     numbers: Sequence[float]
 
     def append_to(self, path: Path, recorded_at: datetime) -> Path:
-        """Add the row to a file, which is made if it is not there. Raises RemiError if it cannot be."""
+        """Append the row to a file, which is created if missing; return its path. Raises RemiError if it cannot be written."""
         append(path, self.kind.columns, cells(recorded_at, self.names, self.numbers))
         return path
 
 
 class Meters:
-    """For viewers:
+    """Meters of all cameras, for viewers:
 
         meters = Meters(config.makers, partial(ask_control, config.port(CONTROL)))
-        meters.take(bodies, time.monotonic())            # all bodies that come over the bus; costs nothing
+        meters.take(bodies, time.monotonic())            # for all bodies from the bus; takes no time
         paths = meters.record("front", "Low Light", Path(config.measurements), time.monotonic())
 
-    `record` takes about a second, since it poses the mesh of every frame: call it in a thread of its own. engines: of each
-    camera, as they were asked for ("poco-trt"). ask: puts a question to the relay (None: its filter is not measured).
-    seconds: how long is measured. look: what REMI's pose program sees in a frame.
+    `record` takes about a second, since it poses the mesh of every frame: call it in a separate thread. engines: by camera, as
+    requested ("poco-trt"). ask: sends a control request to the relay (None: its filter is not measured). seconds: length of the
+    measured window. look: observes a frame as REMI's pose program does.
     """
 
     def __init__(
@@ -73,7 +76,7 @@ class Meters:
         self._lock = threading.Lock()
 
     def take(self, bodies: Bodies, now: float) -> None:
-        """Keep a message that came now, and forget the oldest."""
+        """Keep a message received now, and discard messages older than the window."""
         with self._lock:
             seen = self._seen[bodies.camera]
             seen.append(Seen(bodies, now))
@@ -81,26 +84,27 @@ class Meters:
                 seen.popleft()
 
     def record(self, camera: str, condition: str, folder: Path, now: float) -> list[Path]:
-        """Append what was measured of a camera to the files in a folder, which is made if it is not there; give their paths.
+        """Append a camera's measurements to the files in a folder, which is created if missing; return their paths.
 
-        Several cameras have a folder each in it, since REMI's files do not name them. condition: of pose_program.CONDITIONS,
-        or any other line of text. Raises UsageError for another camera or condition, RemiError if there is nothing to
-        measure or a file cannot be written.
+        With several cameras each has its own subfolder, since REMI's files have no column for the camera. condition: one of
+        pose_program.CONDITIONS, or any other line of text. Raises UsageError for an unknown camera or an invalid condition,
+        RemiError if there is nothing to measure or a file cannot be written.
         """
         sheets = self.measure(camera, condition, now)
-        place = folder / camera if len(self._engines) > 1 else folder
+        target = folder / camera if len(self._engines) > 1 else folder
         try:
-            place.mkdir(parents=True, exist_ok=True)
+            target.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise RemiError(f"{place} cannot be made: {why_unwritable(place, error, 'Give another folder')}.") from None
-        paths = [place / self._file(sheet.kind, camera) for sheet in sheets]
+            raise RemiError(f"{target} cannot be created: {why_unwritable(target, error, 'Give another folder')}.") from None
+        paths = [target / self._file(sheet.kind, camera) for sheet in sheets]
+        # Check all files before writing any, so that rows stay in step across files.
         for sheet, path in zip(sheets, paths):
             check(path, sheet.kind.columns)
         recorded_at = datetime.now()
         return [sheet.append_to(path, recorded_at) for sheet, path in zip(sheets, paths)]
 
     def measure(self, camera: str, condition: str, now: float) -> list[Sheet]:
-        """REMI's row, ours, and (if the relay can be asked) that of REMI's relay. Raises as `record` does."""
+        """Return the rows of REMI's pose program, remi-stream and, with a control socket, REMI's relay. Raises as `record`."""
         if camera not in self._engines:
             raise unknown("camera", camera, self._engines)
         condition = checked(condition)
@@ -114,7 +118,7 @@ class Meters:
         ]
 
     def _recent(self, camera: str, now: float) -> list[Seen]:
-        """What is kept of a camera, if some of it is recent enough to be measured."""
+        """Return the kept messages of a camera. Raises RemiError if none is within the window."""
         with self._lock:
             seen = list(self._seen[camera])
         if not seen or seen[-1].came_at < now - self._seconds:
@@ -122,7 +126,7 @@ class Meters:
         return seen
 
     def _filter(self, camera: str) -> tuple[float, list[list[Any]]]:
-        """How far the filter lags, ms, and the row of REMI's relay (of its last five seconds), as the relay has measured them."""
+        """Request the filter's lag, ms, and the row of REMI's relay (its last five seconds) from the relay."""
         if self._ask is None:
             return NAN, []
         rows = self._ask({"ask": "filter_metrics", "camera": camera})["rows"].values()
@@ -130,7 +134,10 @@ class Meters:
         return NAN if lag_s is None else lag_s * 1000, [[NAN if cell is None else cell for cell in row] for row in rows]
 
     def _pose(self, seen: Iterable[Seen], now: float) -> list[float]:
-        """REMI's loop begins before the camera is read, ours when the picture is there; it ends at the relay's stamp."""
+        """Compute the row of REMI's pose program; a loop is the time from capture to the relay's stamp.
+
+        REMI's own loop begins earlier, before the camera is read.
+        """
         meter = PoseMeter(self._seconds)
         for bodies, _ in seen:
             meter.take(bodies.captured_at, bodies.stamps["relay"] - bodies.captured_at, self._look(bodies))
@@ -143,7 +150,7 @@ class Meters:
         return meter.means(now, lag_ms)
 
     def _file(self, kind: Kind, camera: str) -> str:
-        """Where a row is written; REMI has a program for TensorRT, and one without."""
+        """Return the file of a row; REMI has separate programs, and so files, with and without TensorRT."""
         from remi_stream.pose.engine import choose
 
         if kind is not POSE:
@@ -153,11 +160,11 @@ class Meters:
 
 
 def checked(condition: str) -> str:
-    """A condition without spaces around it. Raises UsageError unless it is a line that can be printed."""
+    """Strip and check a condition. Raises UsageError unless it is one printable line."""
     condition = condition.strip()
     if not condition or not condition.isprintable() or len(condition) > LONGEST_CONDITION:
         raise UsageError(
-            f"Condition {condition!r:.70} is not a line of 1 to {LONGEST_CONDITION} characters that can be printed. "
+            f"Condition {condition!r:.70} is not a line of 1 to {LONGEST_CONDITION} printable characters. "
             f"REMI's are: {', '.join(pose_program.CONDITIONS)}."
         )
     return condition

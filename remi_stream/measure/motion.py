@@ -1,4 +1,4 @@
-"""Honest numbers beside REMI's: latency from the camera to who looks, and how people move and tremble, in mm, all people."""
+"""Motion metrics of all people beside REMI's: latency from capture to the viewer, joint change, jitter, rotation change."""
 
 from __future__ import annotations
 
@@ -34,56 +34,65 @@ COLUMNS = (
 )
 FILE = "remi_stream_metrics.csv"
 NAMES = COLUMNS.index("Frames per Second")
-"""So many columns come before the numbers."""
+"""Number of text columns before the numbers."""
 ROWS_PER_S = 1000
+"""Upper limit of the frame rate, for the window's buffer."""
 GAP_S = 0.5
-"""Frames of a track that are further apart are not compared."""
+"""Frames of a track with a longer gap between them are not compared."""
 
 
 class Moment(NamedTuple):
-    """One person in one frame. joints (J, 3), root (3,): m, camera frame."""
+    """One person in one frame."""
 
     captured_at: float
     joints: np.ndarray
+    """(J, 3) m, camera frame."""
     root: np.ndarray
+    """(3,) m, camera frame."""
     smpl: Smpl | None
 
 
 class Moves(NamedTuple):
-    """How one person has moved since the last frame.
-
-    joint_mm: mean distance that a joint went; about_root_mm: the same after the root's way is taken off; root_mm: the root's way.
-    joint_jitter_mm, root_jitter_mm: how far they were, one frame ago, from the straight and steady line between the frames before
-    and after. turn_deg: mean angle that a joint turned in its parent (the root in the camera); shape: length of betas' change.
-    """
+    """Change of one person since the last frame; NaN if unknown."""
 
     joint_mm: float = NAN
+    """Mean displacement of the joints."""
     about_root_mm: float = NAN
+    """Mean displacement of the joints relative to the root."""
     root_mm: float = NAN
+    """Displacement of the root."""
     joint_jitter_mm: float = NAN
+    """Mean distance of the joints, one frame ago, from linear motion between the frames before and after."""
     root_jitter_mm: float = NAN
+    """The same of the root."""
     turn_deg: float = NAN
+    """Mean rotation of the joints in their parents, the root in the camera."""
     shape: float = NAN
+    """Norm of the change of the betas."""
 
 
 class Values(NamedTuple):
-    """One frame's: latency_ms from capture to who looks, 100 or 0 for people or nobody, their number, and the means over them."""
+    """Values of one frame."""
 
     latency_ms: float
+    """From capture to the viewer."""
     with_people: float
+    """100 with people, else 0."""
     people: float
+    """Number of people."""
     moves: Moves
+    """Means over the people."""
 
 
 class MotionMeter:
-    """Takes the bodies of one camera, as somebody sees them; measures the last seconds."""
+    """Measures the bodies of one camera, as received by a viewer, over the last seconds."""
 
     def __init__(self, seconds: float = WINDOW_S) -> None:
         self._window = Window(round(ROWS_PER_S * seconds), seconds)
         self._tracks: dict[int, list[Moment]] = {}
 
     def take(self, bodies: Bodies, now: float) -> Values:
-        """Measure a frame that is looked at now, s, on the clock of captured_at."""
+        """Measure a frame received now, s, on the clock of captured_at."""
         moments = {person.track_id: moment_of(person, bodies.captured_at) for person in bodies.people}
         self._tracks = {track: continued(self._tracks.get(track, []), moment) for track, moment in moments.items()}
         moves = average([moves_of(track) for track in self._tracks.values()])
@@ -93,39 +102,39 @@ class MotionMeter:
         return values
 
     def means(self, now: float, lag_ms: float = NAN) -> list[float]:
-        """What was measured in the last seconds, in the order of COLUMNS; lag_ms: of the filter, which bodies do not tell."""
+        """Return the means over the last seconds in column order; lag_ms: the filter's lag, which bodies do not contain."""
         columns = self._window.columns(now)
         if not columns:
             return [NAN] * (len(COLUMNS) - NAMES)
         times, latencies = columns[:2]
-        lasted_s = times[-1] - times[0]
-        rate = (len(times) - 1) / lasted_s if lasted_s > 0 else NAN
+        duration_s = times[-1] - times[0]
+        rate = (len(times) - 1) / duration_s if duration_s > 0 else NAN
         means = [float(np.mean(column)) if column else NAN for column in columns[1:]]
         return [rate, means[0], float(np.percentile(latencies, 95)), lag_ms, *means[1:]]
 
 
 def moment_of(person: Person, captured_at: float) -> Moment:
-    """Where a person is."""
+    """Return the sample of a person."""
     return Moment(captured_at, person.joints_m, root_of(person.joints_m, JOINTS.get(person.skeleton_of_joints, ())), person.smpl)
 
 
 def root_of(joints: np.ndarray, names: Sequence[str]) -> np.ndarray:
-    """The pelvis, or the middle of the hips, or of everything; (3,) m. NaN for nobody's joints."""
-    for wanted in (("pelvis",), ("left_hip", "right_hip")):
-        if len(joints) == len(names) and set(wanted) <= set(names):
-            return joints[[names.index(name) for name in wanted]].mean(0)
+    """Return the root, (3,) m: the pelvis, else the mean of the hips, else of all joints; NaN without joints."""
+    for roots in (("pelvis",), ("left_hip", "right_hip")):
+        if len(joints) == len(names) and set(roots) <= set(names):
+            return joints[[names.index(name) for name in roots]].mean(0)
     return joints.mean(0) if len(joints) else np.full(3, NAN)
 
 
 def continued(track: list[Moment], moment: Moment) -> list[Moment]:
-    """The last three moments of a track; from anew after a gap."""
-    apart = moment.captured_at - track[-1].captured_at if track else 0.0
-    same = bool(track) and 0 < apart <= GAP_S and track[-1].joints.shape == moment.joints.shape
-    return [*track[-2:], moment] if same else [moment]
+    """Return the last three samples of a track; it restarts after a gap or a change of skeleton."""
+    gap_s = moment.captured_at - track[-1].captured_at if track else 0.0
+    continues = bool(track) and 0 < gap_s <= GAP_S and track[-1].joints.shape == moment.joints.shape
+    return [*track[-2:], moment] if continues else [moment]
 
 
 def moves_of(track: Sequence[Moment]) -> Moves:
-    """How the person of a track's last moments moved."""
+    """Return the change of a person over the last samples of a track."""
     if len(track) < 2 or not len(track[-1].joints):
         return Moves()
     before, after = track[-2:]
@@ -144,25 +153,25 @@ def moves_of(track: Sequence[Moment]) -> Moves:
 
 
 def off_line(track: Sequence[Moment], points: Sequence[np.ndarray]) -> np.ndarray:
-    """How far the middle one of three is from where a steady way from the first to the last one would have been."""
+    """Return the deviation of the middle of three points from linear motion between the first and the last."""
     first, middle, last = (moment.captured_at for moment in track)
     share = (middle - first) / (last - first)
     return points[1] - (points[0] + share * (points[2] - points[0]))
 
 
 def turn_deg(before: Smpl, after: Smpl) -> float:
-    """The mean angle between the joints' rotations of two poses."""
+    """Return the mean angle between the joints' rotations of two poses, degrees."""
     a, b = (rotation_matrices(np.concatenate([smpl.global_orient, smpl.body_pose]).reshape(-1, 3)) for smpl in (before, after))
     vectors = rotation_vectors(np.swapaxes(a, 1, 2) @ b)
     return float(np.degrees(np.linalg.norm(vectors, axis=1)).mean())
 
 
 def length_mm(vectors: np.ndarray) -> float:
-    """The mean length of vectors (..., 3) m."""
+    """Return the mean length of vectors (..., 3) m, in mm."""
     return float(np.linalg.norm(vectors, axis=-1).mean()) * 1000
 
 
 def average(people: Sequence[Moves]) -> Moves:
-    """The means over people, each without those of whom it is not known."""
+    """Return the means over people, each without unknown values."""
     columns = ([value for value in column if value == value] for column in zip(*people))
     return Moves(*(float(np.mean(column)) if column else NAN for column in columns)) if people else Moves()

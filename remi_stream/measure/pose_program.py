@@ -1,6 +1,6 @@
-"""What REMI's pose program measures, with its definitions: the numbers compare with its authors' tables.
+"""Metrics of REMI's pose program, with its definitions, so that numbers compare with its authors' tables.
 
-Some of them are not what they are called: see the fields of Values. Honest ones are in motion.py.
+Some column names do not say what is measured: see the fields of the values. Exact definitions are in measure/motion.py.
 """
 
 from __future__ import annotations
@@ -23,54 +23,56 @@ COLUMNS = (
     "Avg Detection/Tracking Rate (%)",
 )
 CONDITIONS = ("Optimal", "Low Light", "Partial Occlusion", "Fast Motion", "Static+Moving Occlusion", "Custom")
+"""REMI's conditions of measurement."""
 FILE = "pocolib_demo_metrics_avg.csv"
 PLAIN_FILE = "pocolib_demo_no_trt_metrics_avg.csv"
-"""Where REMI writes them, with TensorRT and without."""
+"""REMI's file names, with TensorRT and without."""
 ROWS_PER_S, MORE_S = 60, 2
-"""REMI's buffers hold so many rows for each second that is measured, and for two more: 420 for its five."""
+"""REMI's buffer size: 60 rows per second of the window plus two seconds, 420 for its five seconds."""
 SHORTEST_S = 1e-6
 
 
 class Look(NamedTuple):
-    """The first person of a frame.
-
-    rotations: (23, 3, 3), each joint's in its parent, without the root. betas: (10,). vertices_m: (V, 3), the mesh in the crop's
-    camera, not moved by the translation. camera: (4,) sx, sy, tx, ty, weak perspective of the full picture.
-    """
+    """The first person of a frame."""
 
     rotations: np.ndarray
+    """(23, 3, 3) rotation matrices of the joints in their parents, without the root."""
     betas: np.ndarray
+    """(10,)."""
     vertices_m: np.ndarray
+    """(V, 3) m, mesh vertices in the crop's camera axes, without the translation."""
     camera: np.ndarray
+    """(4,) weak-perspective camera of the full image: sx, sy, tx, ty."""
 
 
 class Values(NamedTuple):
-    """One frame's.
-
-    fps, latency_ms: of the loop, from before the camera was read to its end; what comes before and after is not in it.
-    pose_change: summed over the joints, Frobenius norm of the rotation matrices' change. translation_change: length of the
-    change of all four numbers of the camera, times 1000: no distance. joint_change_mm: mean over the mesh's vertices.
-    shape_variance: over the ten betas of this frame, not over time. detection_rate: 100 or 0.
-    """
+    """Values of one frame."""
 
     fps: float
+    """1 / loop time."""
     latency_ms: float
+    """Loop time, from before the camera is read to the loop's end, without anything before or after."""
     pose_change: float = NAN
+    """Frobenius norm of the rotation matrices' change, summed over the joints."""
     translation_change: float = NAN
+    """Norm of the change of the camera's four numbers, times 1000: not a distance."""
     joint_change_mm: float = NAN
+    """Mean displacement of the mesh's vertices."""
     shape_variance: float = NAN
+    """Variance among the ten betas of this frame, not over time."""
     detection_rate: float = 0.0
+    """100 or 0."""
 
 
 class PoseMeter:
-    """Takes every frame that came to the end of the loop; measures the last seconds, REMI the last five."""
+    """Measures every frame at the end of the loop, over the last seconds (REMI: five)."""
 
     def __init__(self, seconds: float = WINDOW_S) -> None:
         self._window = Window(round(ROWS_PER_S * (seconds + MORE_S)), seconds)
         self._last: Look | None = None
 
     def take(self, at: float, loop_s: float, look: Look | None) -> Values:
-        """Measure a frame that was begun at this time, s, took loop_s, and shows this person first (None: nobody)."""
+        """Measure a frame that began at this time, s, and took loop_s. look: its first person, or None."""
         values = Values(1 / loop_s if loop_s > SHORTEST_S else 0.0, loop_s * 1000)
         if look is not None:
             values = values._replace(shape_variance=np.var(look.betas), detection_rate=100.0)
@@ -81,15 +83,15 @@ class PoseMeter:
         return values
 
     def means(self, now: float) -> list[float]:
-        """The means over the last seconds, in the order of COLUMNS."""
+        """Return the means over the last seconds, in column order."""
         return self._window.means(now) or [NAN] * len(Values._fields)
 
 
 def changes(before: Look, after: Look) -> dict[str, float]:
-    """What two frames in a row tell, by its name in Values, in the precision of the network's outputs."""
-    moved = np.linalg.norm(after.vertices_m * np.float32(1000) - before.vertices_m * np.float32(1000), axis=1)
+    """Return the changes between consecutive frames by field name, in the precision of the network's outputs."""
+    distances_mm = np.linalg.norm(after.vertices_m * np.float32(1000) - before.vertices_m * np.float32(1000), axis=1)
     return {
         "pose_change": np.linalg.norm(after.rotations - before.rotations, axis=(1, 2)).sum(),
         "translation_change": np.linalg.norm(1000 * (after.camera - before.camera)),
-        "joint_change_mm": moved.mean(),
+        "joint_change_mm": distances_mm.mean(),
     }

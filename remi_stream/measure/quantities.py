@@ -1,4 +1,4 @@
-"""What each measured column means: its name for people, its unit, which way is better, and one line about it."""
+"""Registry of measured quantities: name, unit, better direction and description of each column."""
 
 from __future__ import annotations
 
@@ -7,24 +7,27 @@ from typing import Literal, NamedTuple
 from remi_stream.measure import motion, pose_program, relay_program
 
 Better = Literal["higher", "lower", ""]
-"""Empty where neither is: somebody who moves has more change than somebody who stands, and a frozen body has none."""
+"""Empty if neither: change depends on how people move, and a frozen body has none."""
 
 
 class Quantity(NamedTuple):
-    """One column. name: for people, without the unit."""
+    """One column."""
 
     name: str
+    """Display name, without the unit."""
     unit: str
     better: Better
     meaning: str
+    """One-line description."""
 
 
 class Kind(NamedTuple):
-    """One kind of file. texts: how many columns come before the numbers, the time stamp among them."""
+    """One kind of file."""
 
     name: str
     columns: tuple[str, ...]
     texts: int
+    """Number of text columns before the numbers, including the time stamp."""
     quantities: tuple[Quantity, ...]
 
 
@@ -33,13 +36,13 @@ POSE = Kind(
     pose_program.COLUMNS,
     2,
     (
-        Quantity("Processing rate", "1/s", "higher", "one over each frame's latency below, not the rate of frames"),
-        Quantity("End-to-end latency", "ms", "lower", "from the picture to the relay, without who looks"),
-        Quantity("Pose change", "", "", "sum over 23 joints of how far the rotation matrix went in a frame"),
-        Quantity("Translation change", "", "", "how far the weak camera's four numbers went, times 1000: no distance"),
-        Quantity("Joint position change", "mm", "", "mean way of the mesh's vertices in a frame, about the body's origin"),
+        Quantity("Processing rate", "1/s", "higher", "1 / latency of each frame, not the frame rate"),
+        Quantity("End-to-end latency", "ms", "lower", "from capture to the relay, without the viewer"),
+        Quantity("Pose change", "", "", "change of the rotation matrix per frame, summed over 23 joints"),
+        Quantity("Translation change", "", "", "change of the camera's four numbers, times 1000: not a distance"),
+        Quantity("Joint position change", "mm", "", "mean displacement of the vertices per frame, about the body's origin"),
         Quantity("Shape variance", "", "", "variance among the ten betas of a frame, not over time"),
-        Quantity("Detection rate", "%", "higher", "frames with somebody who has a SMPL pose"),
+        Quantity("Detection rate", "%", "higher", "frames with a SMPL pose"),
     ),
 )
 FILTER = Kind(
@@ -47,13 +50,13 @@ FILTER = Kind(
     relay_program.COLUMNS,
     3,
     (
-        Quantity("Packet rate", "1/s", "higher", "mean of one over the time between two packets"),
-        Quantity("Filter time", "ms", "lower", "spent in filtering a packet; not how far the filter lags"),
-        Quantity("Body change, raw", "rad", "", "length of the change of the 69 pose numbers in a packet"),
+        Quantity("Packet rate", "1/s", "higher", "mean of 1 / time between two packets"),
+        Quantity("Filter time", "ms", "lower", "computing time per packet; not the filter's lag"),
+        Quantity("Body change, raw", "rad", "", "norm of the change of the 69 pose numbers per packet"),
         Quantity("Body change, filtered", "rad", "", "the same after the filter"),
-        Quantity("Root change, raw", "rad", "", "length of the change of the root's three numbers"),
+        Quantity("Root change, raw", "rad", "", "norm of the change of the root's three numbers per packet"),
         Quantity("Root change, filtered", "rad", "", "the same after the filter"),
-        Quantity("Translation change, raw", "mm", "", "way of the translation in a packet"),
+        Quantity("Translation change, raw", "mm", "", "displacement of the translation per packet"),
         Quantity("Translation change, filtered", "mm", "", "the same after the filter"),
         Quantity("Shape variance, raw", "", "", "variance among the ten betas of a packet, not over time"),
         Quantity("Shape variance, filtered", "", "", "the same after the filter"),
@@ -64,24 +67,24 @@ MOTION = Kind(
     motion.COLUMNS,
     motion.NAMES,
     (
-        Quantity("Frames", "1/s", "higher", "bodies that came here in a second"),
-        Quantity("Latency", "ms", "lower", "from the picture to who looks: here"),
-        Quantity("Latency, 95th percentile", "ms", "lower", "19 of 20 frames came sooner"),
-        Quantity("Filter lag", "ms", "lower", "how far the filtered people are behind, besides; as measured"),
-        Quantity("Frames with people", "%", "higher", "of all frames that came"),
-        Quantity("People", "", "", "mean number in a frame"),
-        Quantity("Joint change", "mm", "", "mean way of a joint in a frame"),
-        Quantity("Joint change about root", "mm", "", "the same after the root's way is taken off"),
-        Quantity("Root change", "mm", "", "way of the root in a frame"),
-        Quantity("Joint jitter", "mm", "lower", "how far a joint was off the steady line between the frames around"),
+        Quantity("Frames", "1/s", "higher", "bodies received per second"),
+        Quantity("Latency", "ms", "lower", "from capture to the viewer: here"),
+        Quantity("Latency, 95th percentile", "ms", "lower", "19 of 20 frames are faster"),
+        Quantity("Filter lag", "ms", "lower", "additional delay of filtered people; as measured"),
+        Quantity("Frames with people", "%", "higher", "of all frames received"),
+        Quantity("People", "", "", "mean number per frame"),
+        Quantity("Joint change", "mm", "", "mean displacement of a joint per frame"),
+        Quantity("Joint change about root", "mm", "", "the same relative to the root"),
+        Quantity("Root change", "mm", "", "displacement of the root per frame"),
+        Quantity("Joint jitter", "mm", "lower", "mean distance of a joint from linear motion between its neighbours"),
         Quantity("Root jitter", "mm", "lower", "the same of the root"),
-        Quantity("Rotation change", "deg", "", "mean angle that a joint turned in its parent in a frame"),
-        Quantity("Shape change", "", "lower", "length of the change of the betas in a frame: a person has one shape"),
+        Quantity("Rotation change", "deg", "", "mean rotation of a joint in its parent per frame"),
+        Quantity("Shape change", "", "lower", "norm of the change of the betas per frame: a person has one shape"),
     ),
 )
 KINDS = (POSE, FILTER, MOTION)
 
 
 def kind_of(columns: tuple[str, ...]) -> Kind | None:
-    """The kind of file that has these columns, if there is one."""
+    """Return the kind of file with these columns, or None."""
     return next((kind for kind in KINDS if kind.columns == columns), None)

@@ -1,4 +1,4 @@
-"""A CSV file of measurements that grows by a row at a time: the header comes first and once, and a row is there whole or not."""
+"""Append rows to a CSV file of measurements, atomically and with file locking; the header is written once."""
 
 from __future__ import annotations
 
@@ -18,28 +18,28 @@ from remi_stream.errors import RemiError
 
 
 def cells(recorded_at: datetime, names: Iterable[str], numbers: Iterable[float]) -> list[str]:
-    """A row as REMI writes one: local time, names (of the condition, ...), numbers."""
+    """Format a row as REMI does: local time, names (condition, ...), numbers."""
     return [f"{recorded_at:%Y-%m-%d %H:%M:%S}", *names, *map(number, numbers)]
 
 
 def number(value: float) -> str:
-    """Four decimals; single precision as short as it can be told from its neighbours; NaN for what was not measured."""
+    """Format with four decimals; float32 in its shortest unique form, as REMI writes it; NaN if not measured."""
     if math.isnan(value):
         return "NaN"
     return str(value) if isinstance(value, np.float32) else f"{value:.4f}"
 
 
 def line(row: Sequence[str]) -> str:
-    """A row as text, without the end of the line."""
+    """Format a CSV row, without line end."""
     text = io.StringIO()
     csv.writer(text, lineterminator="").writerow(row)
     return text.getvalue()
 
 
 def append(path: Path, columns: Sequence[str], row: Sequence[str]) -> None:
-    """Add a row to the file, which is made with its header if it is not there; several programs may do so at once.
+    """Append a row to the file, which is created with its header if missing; safe with several processes at once.
 
-    Raises RemiError if the file has other columns, or cannot be written; then it is as it was.
+    Raises RemiError if the file has other columns or cannot be written; it is then unchanged.
     """
     if len(row) != len(columns):
         raise ValueError(f"a row of {len(row)} cells for {len(columns)} columns")
@@ -52,11 +52,11 @@ def append(path: Path, columns: Sequence[str], row: Sequence[str]) -> None:
 
 
 def check(path: Path, columns: Sequence[str]) -> None:
-    """Raise RemiError if a row could not be added, as far as can be told without writing: before a long measurement."""
+    """Check without writing that a row can be appended, before a long measurement. Raises RemiError if not."""
     try:
         if not path.exists():
             if not path.parent.is_dir():
-                raise RemiError(f"{path} cannot be written: there is no folder {path.parent}.")
+                raise RemiError(f"{path} cannot be written: folder {path.parent} does not exist.")
             return
         with open(path, "r+b", buffering=0) as file:
             _require_columns(file, path, line(columns).encode())
@@ -68,21 +68,21 @@ def _append(file: io.FileIO, path: Path, header: bytes, row: bytes) -> None:
     size = _require_columns(file, path, header)
     data = (b"" if size else header + b"\n") + (b"\n" if size and not _ends_line(file) else b"") + row + b"\n"
     try:
-        whole = file.write(data) == len(data)
+        is_complete = file.write(data) == len(data)
     except OSError:
-        with contextlib.suppress(OSError):  # what is no file has no size; why it cannot be written is the news
+        with contextlib.suppress(OSError):  # a device cannot be truncated; report the write error instead
             file.truncate(size)
         raise
-    if not whole:
+    if not is_complete:
         file.truncate(size)
         raise RemiError(f"{path} cannot be written: the disk is full.")
 
 
 def _require_columns(file: io.FileIO, path: Path, header: bytes) -> int:
-    """The size of the file. Raises RemiError if it has another header."""
+    """Return the file's size. Raises RemiError if it has another header."""
     size = file.seek(0, os.SEEK_END)
     if size and not _starts_with(file, header):
-        raise RemiError(f"{path} has other columns than are to be written. Name another file, or move this one away.")
+        raise RemiError(f"{path} has other columns than this measurement. Name another file, or move this one away.")
     return size
 
 

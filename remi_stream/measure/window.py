@@ -1,4 +1,4 @@
-"""The last seconds of what was measured, and their means."""
+"""A sliding window of measured values, and their means."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ from typing import cast
 import numpy as np
 
 WINDOW_S = 5.0
-"""REMI's, and what is measured over if nothing else is asked for."""
+"""Default length of the window; REMI's."""
 NAN = math.nan
-"""A value that could not be measured; means leave it out."""
+"""A value that could not be measured; means ignore it."""
 
 
 class Window:
-    """Rows of values with the time of each, the last `rows` of them; every row has the same number of values."""
+    """The last `rows` rows of values with their times; every row has the same number of values."""
 
     def __init__(self, rows: int, seconds: float = WINDOW_S) -> None:
         self._rows: deque[tuple[float, Sequence[float]]] = deque(maxlen=rows)
         self._seconds = seconds
 
     def add(self, at: float, values: Sequence[float]) -> None:
-        """Keep a row that was measured at this time, s."""
+        """Add a row measured at this time, s."""
         self._rows.append((at, values))
 
     def columns(self, now: float) -> list[list[float]]:
-        """The values of the last seconds before now, column by column, without those that are no numbers."""
+        """Return the values of the last seconds before now by column, without NaN."""
         rows = [values for at, values in self._rows if at >= now - self._seconds]
         return [[value for value in column if not math.isnan(value)] for column in zip(*rows)]
 
     def means(self, now: float) -> list[float]:
-        """The mean of each column, in the type of its values (float32 stays float32); NaN where nothing is left."""
+        """Return the mean of each column, in its values' dtype (float32 stays float32); NaN without values."""
         return [cast(float, np.mean(column)) if column else NAN for column in self.columns(now)]

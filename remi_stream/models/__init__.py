@@ -1,1 +1,1 @@
-"""The catalogue and the store of weights."""
+"""Engine manifests and the model store."""

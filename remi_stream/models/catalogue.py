@@ -1,4 +1,4 @@
-"""The known model files: everything that some manifest names."""
+"""Model files of all manifests, by name."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from remi_stream.models.manifest import ModelFile, list_manifests
 
 
 def known_files() -> dict[str, ModelFile]:
-    """All model files by name."""
+    """Return all model files by name."""
     return {file.name: file for manifest in list_manifests() for file in manifest.weights}
 
 
 def known_file(name: str) -> ModelFile:
-    """The model file of this name."""
+    """Return the model file of this name. Raises UsageError if there is none."""
     known = known_files()
     if name not in known:
         raise unknown("model", name, known)

@@ -1,7 +1,7 @@
-"""Checkpoints of the published networks, in the containers that they were published in.
+"""Checkpoints of the published networks, in their published containers.
 
-A container is the state dict itself, or holds it under "model", "state_dict" or "model_pos", one in another; keys may begin with
-"module." or "model.". What belongs to the body model (smpl.*) is left out: it comes from SMPL's own files. Darknet's .weights are
+A container is the state dict itself, or has it under "model", "state_dict" or "model_pos", possibly nested; keys may begin with
+"module." or "model.". Keys of the body model (smpl.*) are left out: it comes from SMPL's own files. Darknet's .weights are
 numbers without keys.
 """
 
@@ -28,24 +28,24 @@ DARKNET = tuple(name for name, network in NETWORKS.items() if ".darknet:" in net
 SIZED = tuple(name for name, network in NETWORKS.items() if ".smoothnet:" in network.make or ".videopose3d:" in network.make)
 HEADER_BYTES = 20
 KIN = 0.5
-"""The share of a network's keys that a file must have to be called a faulty checkpoint of it."""
+"""Share of a network's keys that a file must have to be reported as a faulty checkpoint of it."""
 
 
 def read_checkpoint(path: Path, network: str) -> dict[str, torch.Tensor]:
-    """The tensors of a checkpoint by the network's keys, floats as float32. Raises RemiError unless it fits exactly."""
+    """Read a checkpoint's tensors by the network's keys, floats as float32. Raises RemiError unless it fits exactly."""
     require_torch(path)
     if network in DARKNET:
         return read_darknet(path, network)
     state = state_of(path)
     wanted = expected(network, shapes_of(state))
-    found = difference(shapes_of(state), wanted)
-    if found.faults:
-        raise RemiError(f"{path.name} does not fit {network}: {found.words()}.")
+    diff = difference(shapes_of(state), wanted)
+    if diff.faults:
+        raise RemiError(f"{path.name} does not fit {network}: {diff.words()}.")
     return {key: complete(state, key) for key in wanted}
 
 
 def read_darknet(path: Path, network: str) -> dict[str, torch.Tensor]:
-    """The tensors of a .weights file."""
+    """Read the tensors of a Darknet .weights file."""
     import torch
 
     from remi_stream.networks.darknet import Darknet
@@ -59,7 +59,7 @@ def read_darknet(path: Path, network: str) -> dict[str, torch.Tensor]:
 
 
 def complete(state: Mapping[str, torch.Tensor], key: str) -> torch.Tensor:
-    """A tensor of a state dict; the counters that early checkpoints lack are zero."""
+    """Return a tensor of a state dict as float32; counters that early checkpoints lack are zero."""
     import torch
 
     tensor = state.get(key, torch.tensor(0))
@@ -67,20 +67,20 @@ def complete(state: Mapping[str, torch.Tensor], key: str) -> torch.Tensor:
 
 
 def recognise(path: Path) -> list[str]:
-    """The networks that a checkpoint fits, all equally well. Raises RemiError that names the nearest one's faults."""
+    """Return the networks that a checkpoint fits exactly. Raises RemiError with the differences from the nearest one."""
     require_torch(path)
     got = shapes_of(state_of(path))
     wanted = {name: expected(name, got) for name in NETWORKS if name not in DARKNET}
     parts = set().union(*(parts_of(shapes) for shapes in wanted.values()))
-    found = {name: difference(got, shapes, parts) for name, shapes in wanted.items()}
-    fitting = [name for name, each in found.items() if not each.faults]
+    diffs = {name: difference(got, shapes, parts) for name, shapes in wanted.items()}
+    fitting = [name for name, diff in diffs.items() if not diff.faults]
     if not fitting:
-        raise RemiError(f"{path.name} is no checkpoint that is known: {nearest(got, wanted, found)}.")
+        raise RemiError(f"{path.name} is not a known checkpoint: {nearest(got, wanted, diffs)}.")
     return fitting
 
 
 def nearest(got: Shapes, wanted: Mapping[str, Shapes], found: Mapping[str, Difference]) -> str:
-    """What a checkpoint has in common with the network that it resembles most."""
+    """Describe the differences of a checkpoint from the most similar network."""
     name = min(found, key=lambda each: found[each].faults / len(wanted[each]))
     if len(found[name].missing) > (1 - KIN) * len(wanted[name]):
         return f"its {counted(len(got), 'tensor')} ({some(list(got))}) belong to none of {', '.join(found)}"
@@ -88,29 +88,29 @@ def nearest(got: Shapes, wanted: Mapping[str, Shapes], found: Mapping[str, Diffe
 
 
 def recognise_darknet(path: Path) -> list[str]:
-    """The network that a .weights file is of, by how many numbers it has. Raises RemiError."""
+    """Return the networks whose .weights file has this size. Raises RemiError if there is none."""
     require_torch(path)
     size = path.stat().st_size
     wanted = {name: HEADER_BYTES + 4 * darknet_numbers(name) for name in DARKNET}
     if found := [name for name, bytes_ in wanted.items() if bytes_ == size]:
         return found
     sizes = ", ".join(f"{name} {bytes_}" for name, bytes_ in wanted.items())
-    raise RemiError(f"{path.name} has {size} bytes, but Darknet's weights that are known have: {sizes}. It may be cut off.")
+    raise RemiError(f"{path.name} has {size} bytes, but known Darknet weights have: {sizes}. It may be truncated.")
 
 
 def darknet_numbers(network: str) -> int:
-    """How many numbers a .weights file of this network has."""
+    """Return the number of weights in a .weights file of this network."""
     return sum(math.prod(shape) for key, shape in expected(network).items() if not may_be_absent(key))
 
 
 def expected(network: str, got: Shapes | None = None) -> Shapes:
-    """The tensors that a network has; got: those of a checkpoint, which say how large a network of several sizes is."""
+    """Return a network's tensor shapes. got: a checkpoint's shapes, which decide the size of a network of several sizes."""
     return built_shapes(network, tuple(got.items()) if got and network in SIZED else ())
 
 
 @functools.lru_cache(maxsize=64)
 def built_shapes(network: str, got: tuple[tuple[str, tuple[int, ...]], ...]) -> Shapes:
-    """The tensors of a network that is built for those of a checkpoint."""
+    """Return the tensor shapes of a network built for a checkpoint's shapes (on the meta device)."""
     import torch
 
     from remi_stream.networks.served import build
@@ -120,40 +120,40 @@ def built_shapes(network: str, got: tuple[tuple[str, tuple[int, ...]], ...]) -> 
 
 
 def state_of(path: Path) -> dict[str, torch.Tensor]:
-    """The state dict of a file, its keys without prefixes."""
+    """Read the state dict of a file, with prefixes removed from its keys."""
     from remi_stream.models.torch_file import read_torch_file
 
     content = read_torch_file(path)
     for _ in CONTAINERS:
-        held = content if isinstance(content, Mapping) else {}
-        content = next((held[key] for key in CONTAINERS if is_map(held.get(key))), content)
+        container = content if isinstance(content, Mapping) else {}
+        content = next((container[key] for key in CONTAINERS if is_map(container.get(key))), content)
     if not isinstance(content, Mapping):
-        raise RemiError(f"{path.name} holds a {type(content).__name__}, not a state dict.")
+        raise RemiError(f"{path.name} contains a {type(content).__name__}, not a state dict.")
     state = {PREFIXES.sub("", key): value for key, value in content.items() if isinstance(key, str) and is_tensor(value)}
     if not state:
-        raise RemiError(f"{path.name} holds no tensors at its top or under {', '.join(CONTAINERS)}; it is no checkpoint.")
+        raise RemiError(f"{path.name} has no tensors at its top level or under {', '.join(CONTAINERS)}; it is not a checkpoint.")
     return {key: value for key, value in state.items() if not key.startswith(BODY)}
 
 
 def shapes_of(state: Mapping[str, torch.Tensor]) -> dict[str, tuple[int, ...]]:
-    """Keys with shapes."""
+    """Return the shape of each tensor by key."""
     return {key: tuple(tensor.shape) for key, tensor in state.items()}
 
 
 def is_map(value: Any) -> bool:
-    """Whether this may hold a state dict."""
+    """Return whether this is a mapping that may contain a state dict."""
     return isinstance(value, Mapping) and bool(value)
 
 
 def is_tensor(value: Any) -> bool:
-    """Whether this is a tensor."""
+    """Return whether this is a tensor."""
     import torch
 
     return isinstance(value, torch.Tensor)
 
 
 def require_torch(path: Path) -> None:
-    """Raise RemiError where PyTorch is not installed."""
+    """Raise RemiError unless PyTorch is installed."""
     try:
         import torch  # noqa: F401
     except ImportError:

@@ -1,4 +1,4 @@
-"""What a manifest says of an ONNX network: what it reads, and what each of its outputs means."""
+"""Description of an ONNX network in a manifest: its input image and the meaning of each output."""
 
 from __future__ import annotations
 
@@ -13,62 +13,67 @@ Three = tuple[float, float, float]
 
 
 class Strict(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A table of the manifest; output: what the ONNX calls this output."""
+    """Base of the manifest's tables: frozen, unknown keys are errors."""
 
 
 class Points(Strict, frozen=True, kw_only=True):
-    """Key points (N, K, 2), or (N, K, 3) with the score last.
-
-    unit: px of the crop; or a fraction of it, 0 to 1; or signed, -1 to 1.
-    """
+    """Key points (N, K, 2), or (N, K, 3) with the score last."""
 
     output: str
+    """Name of the ONNX output."""
     unit: Literal["pixels", "fraction", "signed"]
+    """Px of the crop; a fraction of the crop, 0 to 1; or signed, -1 to 1."""
 
 
 class Maps(Strict, frozen=True, kw_only=True):
-    """Heat maps (N, K, height, width) over the crop.
-
-    read: at their peaks; or as the mean place of what the maps become by softmax, sigmoid, or their absolute value.
-    """
+    """Heatmaps (N, K, height, width) over the crop."""
 
     output: str
+    """Name of the ONNX output."""
     read: Literal["peaks", "softmax", "sigmoid", "absolute"] = "peaks"
+    """Peaks, or the mean position weighted by the maps' softmax, sigmoid or absolute value."""
 
 
 class Scores(Strict, frozen=True, kw_only=True):
-    """A score (N, K) for each key point, in [0, 1], or logits."""
+    """Scores (N, K) of the key points, in [0, 1], or logits."""
 
     output: str
     logits: bool = False
 
 
 class Joints(Strict, frozen=True, kw_only=True):
-    """Joints in space (N, K, 3), x right, y down, z forward; from a point of the body, or from the camera."""
+    """3D joints (N, K, 3), x right, y down, z forward."""
 
     output: str
+    """Name of the ONNX output."""
     origin: Literal["body", "camera"]
+    """Relative to a point of the body, or to the camera."""
     unit: Literal["m", "mm"] = "m"
 
 
 class Rotations(Strict, frozen=True, kw_only=True):
-    """SMPL's 24 rotations, each in its parent, the first in the camera's axes: (N, 24, 3, 3), or rotation vectors (N, 72)."""
+    """SMPL's 24 local rotations, the root's in the camera frame."""
 
     output: str
+    """Name of the ONNX output."""
     kind: Literal["matrices", "vectors"] = "matrices"
+    """Rotation matrices (N, 24, 3, 3), or axis-angle vectors (N, 72)."""
 
 
 class Output(Strict, frozen=True, kw_only=True):
-    """An output whose meaning has no variants."""
+    """An output without further options."""
 
     output: str
+    """Name of the ONNX output."""
 
 
 class Listed(Strict, frozen=True, kw_only=True):
-    """A skeleton of the user's own: joints in the order of the outputs, bones between them by name."""
+    """A custom skeleton, defined in a manifest."""
 
     joints: tuple[str, ...]
+    """Names in the order of the outputs."""
     bones: tuple[tuple[str, str], ...] = ()
+    """Pairs of joint names."""
 
     def __post_init__(self) -> None:
         if len(set(self.joints)) < len(self.joints) or not self.joints:
@@ -79,15 +84,12 @@ class Listed(Strict, frozen=True, kw_only=True):
 
 
 class Description(Strict, frozen=True, kw_only=True):
-    """A network that looks at one person's crop.
-
-    size: (width, height) px of the crop; the box grows to these proportions. input: its name (the only one, if there is one).
-    Of each channel it reads (byte * scale - mean) / std. camera: weak perspective (N, 3) s, tx, ty of a square crop. betas:
-    (N, 10). skeleton: if the manifest's is none of skeletons.py.
-    """
+    """An ONNX network that gets one person's crop, normalised per channel as (byte * scale - mean) / std."""
 
     size: tuple[Side, Side]
+    """Width and height of the crop, px; the bounding box is extended to this aspect ratio."""
     input: str = ""
+    """Name of the ONNX input; may be empty if there is only one."""
     layout: Literal["nchw", "nhwc"] = "nchw"
     colour: Literal["rgb", "bgr"] = "rgb"
     scale: float = 1 / 255
@@ -99,17 +101,20 @@ class Description(Strict, frozen=True, kw_only=True):
     joints: Joints | None = None
     rotations: Rotations | None = None
     betas: Output | None = None
+    """(N, 10)."""
     camera: Output | None = None
+    """Weak-perspective camera of a square crop, (N, 3) s, tx, ty."""
     skeleton: Listed | None = None
+    """Custom skeleton, if the manifest's is not in skeletons.py."""
 
     def __post_init__(self) -> None:
         if not all(self.std) or not self.scale:
             raise ValueError("`std` and `scale` must not be 0")
-        if wrong := contradiction(self):
-            raise ValueError(wrong)
+        if error := contradiction(self):
+            raise ValueError(error)
 
     def outputs(self) -> dict[str, str]:
-        """The tables that name an output -> what the ONNX calls it."""
+        """Return table name -> name of the ONNX output."""
         tables = {name: getattr(self, name) for name in OUTPUTS}
         return {name: table.output for name, table in tables.items() if table is not None}
 
@@ -118,29 +123,29 @@ OUTPUTS = ("keypoints", "heatmaps", "scores", "joints", "rotations", "betas", "c
 
 
 def contradiction(network: Description) -> str:
-    """What is missing or too much in a description, in one line; nothing when it will do."""
-    seen = network.keypoints or network.heatmaps
+    """Return what is missing or contradictory in a description; empty if it is valid."""
+    points = network.keypoints or network.heatmaps
     if network.keypoints and network.heatmaps:
-        return "`keypoints` and `heatmaps` both tell where the joints are; keep one"
-    if not (seen or network.joints or network.rotations):
-        return "no output says where a person is: give `keypoints`, `heatmaps`, `joints` or `rotations`"
+        return "`keypoints` and `heatmaps` both give the key points; keep one"
+    if not (points or network.joints or network.rotations):
+        return "no output gives a person's position: add `keypoints`, `heatmaps`, `joints` or `rotations`"
     if network.rotations and not network.camera:
-        return "`rotations` needs `camera`: without it nobody knows where the body stands"
-    if network.joints and network.joints.origin == "body" and not (seen or network.camera):
-        return '`joints` with origin = "body" needs `keypoints`, `heatmaps` or `camera`: else nobody knows where the body stands'
+        return "`rotations` needs `camera`: without it the body's position is unknown"
+    if network.joints and network.joints.origin == "body" and not (points or network.camera):
+        return '`joints` with origin = "body" needs `keypoints`, `heatmaps` or `camera`: otherwise its position is unknown'
     if network.camera and network.size[0] != network.size[1]:
-        return f"`camera` is that of a square crop, got size = {list(network.size)}"
+        return f"`camera` needs a square crop, got size = {list(network.size)}"
     if network.betas and not network.rotations:
         return "`betas` needs `rotations`"
-    return "`scores` needs `keypoints`, `heatmaps` or `joints`" if network.scores and not (seen or network.joints) else ""
+    return "`scores` needs `keypoints`, `heatmaps` or `joints`" if network.scores and not (points or network.joints) else ""
 
 
 def learn_skeleton(name: str, network: Description | None) -> None:
-    """Make a listed skeleton known under its name in this process. Raises ValueError."""
+    """Register a manifest's custom skeleton under its name in this process. Raises ValueError if the name is taken."""
     if network is None or network.skeleton is None:
         return
     joints = network.skeleton.joints
     if JOINTS.get(name, joints) != joints:
-        raise ValueError(f"skeleton '{name}' is known already, with other joints; give yours another name")
+        raise ValueError(f"skeleton '{name}' already exists with other joints; use another name")
     JOINTS[name] = joints
     EDGES[name] = tuple((joints.index(a), joints.index(b)) for a, b in network.skeleton.bones)

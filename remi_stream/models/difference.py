@@ -1,4 +1,4 @@
-"""How the tensors of a checkpoint differ from those of a network: by key and shape."""
+"""State dict diff: keys that are missing, unexpected or of another shape in a checkpoint."""
 
 from __future__ import annotations
 
@@ -6,23 +6,24 @@ from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
 Shapes = Mapping[str, tuple[int, ...]]
-SHOWN = 3
+SHOWN = 3  # keys of each kind in a message
 
 
 class Difference(NamedTuple):
-    """missing, misshaped, unknown: keys."""
+    """Differences between the keys and shapes of a checkpoint and a network."""
 
     missing: list[str]
     misshaped: list[str]
+    """With both shapes: "head.weight [3, 4], expected [3, 5]"."""
     unknown: list[str]
 
     @property
     def faults(self) -> int:
-        """How many keys are wrong."""
+        """Number of keys that differ."""
         return len(self.missing) + len(self.misshaped) + len(self.unknown)
 
     def words(self) -> str:
-        """What is wrong: the first three keys of each kind, and how many there are."""
+        """Return the differences as text: the number of keys of each kind, and the first three."""
         kinds = {"missing": self.missing, "of another shape": self.misshaped, "not of this network": self.unknown}
         return "; ".join(f"{counted(len(keys), 'key')} {kind}: {some(keys)}" for kind, keys in kinds.items() if keys)
 
@@ -30,8 +31,8 @@ class Difference(NamedTuple):
 def difference(got: Shapes, expected: Shapes, others: Collection[str] = ()) -> Difference:
     """Compare the tensors of a checkpoint with those that a network has.
 
-    A checkpoint may hold other things beside the network (losses, a body model): keys outside of the network's parts are no
-    fault, unless they are of `others`, parts of other networks.
+    A checkpoint may contain other modules (losses, a body model): keys outside the network's top-level parts are ignored,
+    unless they are in `others`, the parts of other networks.
     """
     parts = parts_of(expected) | set(others)
     return Difference(
@@ -42,20 +43,20 @@ def difference(got: Shapes, expected: Shapes, others: Collection[str] = ()) -> D
 
 
 def parts_of(shapes: Shapes) -> set[str]:
-    """The first parts of keys: "backbone", "head"."""
+    """Return the top-level parts of keys: "backbone", "head"."""
     return {key.partition(".")[0] for key in shapes}
 
 
 def may_be_absent(key: str) -> bool:
-    """Whether checkpoints of early PyTorch lack this: the counter of a normalisation, which only training reads."""
+    """Return whether checkpoints of early PyTorch lack this key: batch norm's counter, which only training uses."""
     return key.endswith(".num_batches_tracked")
 
 
 def some(keys: list[str]) -> str:
-    """The first few of many."""
+    """Join the first few keys as text."""
     return ", ".join(keys[:SHOWN]) + (", ..." if len(keys) > SHOWN else "")
 
 
 def counted(number: int, thing: str) -> str:
-    """A number of things: "1 key", "2 keys"."""
+    """Format a count with its noun: "1 key", "2 keys"."""
     return f"{number} {thing}{'' if number == 1 else 's'}"

@@ -1,8 +1,8 @@
-"""Pickles read without running anything: what they ask for is built from a short list, stood in for, or refused.
+"""Safe unpickler: reads pickles without importing or running code from them.
 
-A pickle is a program that may call any function by its name. Here a name never leads to an import: the few that data needs are
-in a table, those of other packages (configurations, optimisers, chumpy arrays) become inert records that keep what they are
-given, and those of Python's own library, where the dangerous ones are, are refused.
+A pickle is a program that may call any function by its name. Here a name never leads to an import: an allow-list has the few
+that data needs, names of other packages (configurations, optimisers, chumpy arrays) become inert objects that only keep their
+state, and names of Python's standard library, where the dangerous ones are, are refused.
 """
 
 from __future__ import annotations
@@ -26,25 +26,25 @@ HARMLESS = {
     "functools": "partial",
     "builtins": "bool bytearray bytes complex dict float frozenset int list object range set slice str tuple",
 }
-"""Names of Python's own library that are only stood in for, like those of other packages."""
+"""Names of the standard library that become inert objects, like those of other packages."""
 CODE = frozenset({*sys.stdlib_module_names, "torch"})
 """Packages whose names are refused unless a table allows them."""
 BROKEN = (
     *(pickle.UnpicklingError, EOFError, KeyError, IndexError, TypeError, ValueError, AttributeError, MemoryError),
     *(OverflowError, ImportError),
 )
-"""What reading a damaged pickle may raise."""
+"""Exceptions that reading a damaged pickle may raise."""
 
 
 class RunsCodeError(RemiError):
-    """A pickle asks for a function that no data needs; its one argument is that function's name."""
+    """A pickle refers to a function that no data needs; the argument is that function's name."""
 
 
 class Inert:
-    """Stands for an object of another package: it keeps what the pickle gives it, and does nothing."""
+    """Stand-in for an object of another package: keeps its pickled state and does nothing."""
 
     def __new__(cls, *_args: Any, **_named: Any) -> Inert:
-        """Take any arguments."""
+        """Accept any arguments."""
         return super().__new__(cls)
 
     def __init__(self, *args: Any, **named: Any) -> None:
@@ -60,32 +60,32 @@ class Inert:
         self.__dict__.setdefault("items", {})[key] = value
 
     def append(self, _item: Any) -> None:
-        """Take an item of a list."""
+        """Ignore an item of a list."""
 
     def extend(self, _items: Any) -> None:
-        """Take items of a list."""
+        """Ignore items of a list."""
 
     def field(self, name: str) -> Any:
-        """One of the fields that the pickle has set; None if there is none."""
+        """Return a field of the pickled state; None if it is missing."""
         state = getattr(self, "state", None)
         return state.get(name) if isinstance(state, dict) else None
 
 
 @functools.lru_cache(maxsize=1024)
 def inert(name: str) -> type[Inert]:
-    """The class that stands for the one of this full name."""
+    """Return the stand-in class for the class of this full name."""
     return type(name, (Inert,), {})
 
 
 def encode(text: str, encoding: str = "latin1") -> bytes:
-    """Bytes as protocol 2 writes them; stands for _codecs.encode, which knows more than letters."""
+    """Replace _codecs.encode, with which protocol 2 writes bytes; only text encodings are allowed."""
     if encoding not in ("latin1", "latin-1", "utf-8"):
         raise RunsCodeError(f"_codecs.encode ({encoding})")
     return text.encode(encoding)
 
 
 def reconstruct(kind: type, *_state: Any) -> Any:
-    """An object of protocol 0 and 1; stands for copyreg._reconstructor."""
+    """Replace copyreg._reconstructor, which builds objects in protocols 0 and 1."""
     return kind.__new__(kind) if issubclass(kind, Inert) else Inert()
 
 
@@ -98,7 +98,7 @@ ALWAYS: dict[str, Any] = {
 
 
 class InertUnpickler(pickle.Unpickler):
-    """Reads a pickle; allowed: what may be called besides, by full name. found: every name that was asked for."""
+    """Unpickler that imports nothing. allowed: further callables by full name."""
 
     def __init__(
         self,
@@ -112,8 +112,8 @@ class InertUnpickler(pickle.Unpickler):
         self._persistent = persistent_load
 
     def find_class(self, module: str, name: str) -> Any:
-        """Look a name up without importing anything. Raises RunsCodeError."""
-        module, name = NAME_MAPPING.get((module, name), (module, name))  # as Python 2 called it
+        """Resolve a name without importing anything. Raises UnsafePickleError."""
+        module, name = NAME_MAPPING.get((module, name), (module, name))  # Python 2 names
         module = IMPORT_MAPPING.get(module, module)
         full = f"{module}.{name}"
         if full in self._allowed:
@@ -123,7 +123,7 @@ class InertUnpickler(pickle.Unpickler):
         return inert(full)
 
     def persistent_load(self, key: Any) -> Any:
-        """Give what the pickle keeps outside of itself."""
+        """Resolve a persistent id, such as a tensor's storage."""
         if self._persistent is None:
-            raise pickle.UnpicklingError("it refers to something outside of itself")
+            raise pickle.UnpicklingError("it has a persistent id, which is not supported here")
         return self._persistent(key)

@@ -1,4 +1,4 @@
-"""What the licences of model files ask of whoever runs them."""
+"""Licences of model files: detect and report non-commercial terms."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ NON_COMMERCIAL = re.compile(r"non-?commercial|\bNC\b", re.IGNORECASE)
 
 
 def is_non_commercial(licence: str) -> bool:
-    """Whether a licence forbids commercial use."""
+    """Return whether a licence forbids commercial use."""
     return bool(NON_COMMERCIAL.search(licence))
 
 
 def licence_notice(files: Iterable[ModelFile]) -> str:
-    """The line that must be shown before these files are used: "" if they may be used for anything."""
-    bound: dict[str, list[str]] = {}
+    """Return the notice to show before these files are used; empty if commercial use is allowed."""
+    restricted: dict[str, list[str]] = {}
     for file in files:
         if is_non_commercial(file.licence):
-            bound.setdefault(file.licence, []).append(file.name)
-    return "; ".join(f"for non-commercial use only: {', '.join(names)} ({licence})" for licence, names in bound.items())
+            restricted.setdefault(file.licence, []).append(file.name)
+    return "; ".join(f"for non-commercial use only: {', '.join(names)} ({licence})" for licence, names in restricted.items())

@@ -1,4 +1,4 @@
-"""The skeletons that users' manifests list, for those who draw what an engine in another process publishes."""
+"""Custom skeletons of users' manifests, for processes that draw what an engine in another process publishes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from remi_stream.models.manifest import manifest_files, read_manifest
 
 
 def learn_listed_skeletons() -> None:
-    """Make every listed skeleton known in this process; a manifest that cannot be used harms nobody but its own engine."""
+    """Register all custom skeletons in this process; invalid manifests are skipped, their own engine reports the error."""
     for path in manifest_files().values():
         try:
             manifest = read_manifest(path)

@@ -1,4 +1,4 @@
-"""An engine's manifest: one toml that says how a network runs, under which licence, and with which weights."""
+"""Engine manifests: TOML files with an engine's network, licence, weights and options."""
 
 from __future__ import annotations
 
@@ -13,68 +13,73 @@ from remi_stream.resources import home, shared_folder
 
 
 class ModelFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A file of weights.
-
-    name: what the rest of the package calls it. file: its name in the store, or a path from its manifest. bytes, sha256: of the
-    whole file; 0 and "" for a file that only the user can bring, whose hash is recorded when it is imported. wheel: the pinned
-    PyPI release that carries it ("mediapipe==0.10.21"), member: where in there. source: for a file that only the user can bring,
-    where they get it; published: its name there, if the store keeps it in another form. network: for a checkpoint, its network's
-    name in networks/network.py.
-    """
+    """A file of weights."""
 
     name: str
+    """Its name in the rest of the package."""
     file: str
+    """File name in the store, or a path relative to the manifest."""
     licence: str
     bytes: int = 0
+    """Size; 0 for a file that the user imports."""
     sha256: str = ""
+    """Pinned hash; empty for a file that the user imports, whose hash is recorded then."""
     wheel: str = ""
+    """Pinned PyPI release that contains it ("mediapipe==0.10.21")."""
     member: str = ""
+    """Its path in the wheel."""
     source: str = ""
+    """Where the user gets a file that cannot be pulled."""
     published: str = ""
+    """Its file name there, if the store keeps it in another form."""
     network: str = ""
+    """For a checkpoint: its network in networks/network.py."""
 
 
 Role = Literal["pose", "detector", "lifter", "filter", "body"]
 
 
 class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How an engine runs; or, by its role, a detector, a lifter of 2D to 3D, a filter or a body.
-
-    adapter: what turns its tensors into people (see pose/engine.py). runtime: the default one; runtimes: a table of settings
-    for each one it can run in. skeleton: a name of skeletons.py. name: that of the file.
-    options: what a pipeline's `engine_options` may set, with the defaults. network: for the adapter "onnx", what it runs.
-    """
+    """Manifest of an engine or, by its role, of a detector, lifter, filter or body model."""
 
     what: str
+    """Description in one line."""
     adapter: str
+    """The code that turns its tensors into people; see pose/engine.py."""
     licence: str
     skeleton: str = ""
+    """Name in skeletons.py, or of the manifest's custom skeleton."""
     runtime: str = "none"
+    """Default runtime."""
     runtimes: dict[str, dict[str, Any]] = msgspec.field(default_factory=lambda: {"none": {}})
+    """Settings of each runtime that it can run in."""
     role: Role = "pose"
     weights: list[ModelFile] = []
     options: dict[str, float] = {}
+    """Defaults of what a pipeline's `engine_options` may set."""
     network: Description | None = None
+    """The network of the adapter "onnx"."""
     name: str = ""
+    """Name of the TOML file."""
 
 
 def list_manifests() -> list[Manifest]:
-    """Every manifest, by name; imports no engine."""
+    """Return all manifests, sorted by name; imports no engine."""
     return [read_manifest(path) for _, path in sorted(manifest_files().items())]
 
 
 def list_engines() -> list[Manifest]:
-    """The manifests of the pose engines, by name."""
+    """Return the manifests of the pose engines, sorted by name."""
     return [manifest for manifest in list_manifests() if manifest.role == "pose"]
 
 
 def find_engine(name: str) -> Manifest:
-    """The manifest of the pose engine of this name."""
+    """Return the manifest of the pose engine of this name. Raises UsageError if there is none."""
     return find_manifest(name, "pose")
 
 
 def find_manifest(name: str, role: Role) -> Manifest:
-    """The manifest of this name and role."""
+    """Return the manifest of this name and role. Raises UsageError if there is none."""
     files = manifest_files()
     if name in files and (manifest := read_manifest(files[name])).role == role:
         return manifest
@@ -83,13 +88,13 @@ def find_manifest(name: str, role: Role) -> Manifest:
 
 
 def manifest_files() -> dict[str, Path]:
-    """The manifests by engine name; the user's own, in `engines` of their folder, come before the shipped ones."""
+    """Return manifest paths by engine name; the user's, in `engines` of their folder, override the shipped ones."""
     folders = (shared_folder("engines"), home() / "engines")
     return {path.stem: path for folder in folders for path in sorted(folder.glob("*.toml"))}
 
 
 def read_manifest(path: Path) -> Manifest:
-    """Read and check one manifest; a mistake is told with the file's name and the key's path."""
+    """Read and check a manifest. Raises UsageError with the file and the key's path."""
     try:
         manifest = msgspec.toml.decode(path.read_bytes(), type=Manifest)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
@@ -102,6 +107,6 @@ def read_manifest(path: Path) -> Manifest:
 
 
 def beside(folder: Path, file: ModelFile) -> ModelFile:
-    """The model file with its whole path, if it lies beside its manifest (or where that says) and not in the store."""
+    """Return the model file with its absolute path if it is beside its manifest (or at the path given there)."""
     path = folder / Path(file.file).expanduser()
     return msgspec.structs.replace(file, file=str(path)) if path.is_file() else file

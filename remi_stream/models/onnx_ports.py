@@ -1,6 +1,6 @@
-"""The inputs and outputs of an ONNX file, read without the onnx package.
+"""Inputs and outputs of an ONNX file, read without the onnx package.
 
-An .onnx is a protocol buffer (onnx.proto, ModelProto); only the fields on the way to the ports are followed, weights are skipped.
+An .onnx is a protocol buffer (onnx.proto, ModelProto); only the fields that lead to inputs and outputs are parsed.
 """
 
 from __future__ import annotations
@@ -14,29 +14,31 @@ from remi_stream.errors import RemiError
 GRAPH, INITIALIZER, INPUT, OUTPUT = 7, 5, 11, 12
 NAME, TYPE, TENSOR, SHAPE, DIMENSION, SIZE = 1, 2, 1, 2, 1, 1
 TENSOR_NAME = 8
+"""Field numbers of onnx.proto: GraphProto, ValueInfoProto, TypeProto, TensorShapeProto, TensorProto."""
 VARINT, EIGHT_BYTES, BYTES, FOUR_BYTES = 0, 1, 2, 5
+"""Wire types of protocol buffers."""
 
 Shape = tuple[int | None, ...]
 Bytes = memoryview
 
 
 class Ports(NamedTuple):
-    """Name -> shape of each; None in a shape is a number that is free."""
+    """Names and shapes of inputs and outputs; None in a shape is a dynamic size."""
 
     inputs: dict[str, Shape]
     outputs: dict[str, Shape]
 
 
 def read_ports(path: Path) -> Ports:
-    """Read the ports of an ONNX file. Raises RemiError for a file that is cut off, or none."""
+    """Read the inputs and outputs of an ONNX file. Raises RemiError if it is truncated or not ONNX."""
     try:
         return ports_of(memoryview(path.read_bytes()))
     except (ValueError, IndexError, UnicodeDecodeError) as error:
-        raise RemiError(f"{path.name} is no ONNX network, or it is cut off ({error}).") from None
+        raise RemiError(f"{path.name} is not an ONNX network, or it is truncated ({error}).") from None
 
 
 def ports_of(content: Bytes) -> Ports:
-    """The ports of a ModelProto; weights are inputs too in old files, and are left out."""
+    """Parse a ModelProto; weights, which old files list as inputs too, are left out."""
     graphs = [value for number, value in fields(content) if number == GRAPH]
     if len(graphs) != 1 or isinstance(graphs[0], int):
         raise ValueError("it has no graph")
@@ -52,26 +54,26 @@ def ports_of(content: Bytes) -> Ports:
 
 
 def shape_of(port: Bytes | int) -> Shape:
-    """The shape in a ValueInfoProto."""
+    """Return the shape in a ValueInfoProto."""
     shape = only(only(only(port, TYPE), TENSOR), SHAPE)
     sizes = [dict(fields(dimension)).get(SIZE) for number, dimension in fields(shape) if number == DIMENSION]
     return tuple(size if isinstance(size, int) else None for size in sizes)
 
 
 def only(message: Bytes | int, wanted: int) -> Bytes | int:
-    """The first field of this number."""
+    """Return the first field of this number; empty bytes if there is none."""
     return next((value for number, value in fields(message) if number == wanted), memoryview(b""))
 
 
 def text(value: Bytes | int) -> str:
-    """A field that is a string."""
+    """Decode a string field."""
     return bytes(value).decode() if isinstance(value, memoryview) else ""
 
 
 def fields(message: Bytes | int) -> Iterator[tuple[int, Bytes | int]]:
-    """The fields of a protocol buffer's message: numbers with values (bytes, or whole numbers)."""
+    """Iterate over the fields of a protocol buffer message: field number and value (bytes or integer)."""
     if isinstance(message, int):
-        raise ValueError("a number stands where a message should")
+        raise ValueError("found a number instead of a message")
     at = 0
     while at < len(message):
         tag, at = varint(message, at)
@@ -84,18 +86,18 @@ def fields(message: Bytes | int) -> Iterator[tuple[int, Bytes | int]]:
         if kind == BYTES:
             length, at = varint(message, at)
         if length is None or at + length > len(message):
-            raise ValueError("a field goes beyond its end")
+            raise ValueError("a field exceeds the message")
         yield tag >> 3, message[at : at + length]
         at += length
 
 
 def varint(message: Bytes, at: int) -> tuple[int, int]:
-    """A whole number in seven-bit pieces, and where it ends."""
+    """Read a varint; returns its value and the position after it."""
     value = shift = 0
     while True:
-        piece = message[at]
-        value, shift, at = value | (piece & 127) << shift, shift + 7, at + 1
-        if piece < 128:
+        byte = message[at]
+        value, shift, at = value | (byte & 127) << shift, shift + 7, at + 1
+        if byte < 128:
             return value, at
         if shift > 63:
-            raise ValueError("a number does not end")
+            raise ValueError("a varint does not end")

@@ -1,4 +1,4 @@
-"""What is known of a file that the user has brought: a JSON beside it in the store."""
+"""Import record of a model file: a JSON file beside it in the store."""
 
 from __future__ import annotations
 
@@ -12,28 +12,32 @@ CHUNK = 1 << 20
 
 
 class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """bytes, sha256: of the file in the store. original_name, original_sha256: of the one that was brought. imported_at: UTC."""
+    """Record of an imported model file."""
 
     bytes: int
+    """Size of the file in the store."""
     sha256: str
+    """Hash of the file in the store."""
     original_name: str
     original_sha256: str
+    """Hash of the file that was imported."""
     imported_at: str
+    """UTC, ISO 8601."""
 
 
 def record_place(file: Path) -> Path:
-    """Where the record of a file of the store belongs."""
+    """Return the path of a model file's record."""
     return file.with_name(f"{file.name}.json")
 
 
 def make_record(file: Path, original_name: str, original_sha256: str) -> Record:
-    """The record of a file that is about to enter the store; its date is now."""
+    """Make the record of a file that is being imported, dated now."""
     now = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
     return Record(file.stat().st_size, sha256_of(file), original_name, original_sha256, now)
 
 
 def read_record(file: Path) -> Record | None:
-    """The record of a file of the store; None if there is none that can be read."""
+    """Read the record of a model file; None if it is missing or unreadable."""
     try:
         return msgspec.json.decode(record_place(file).read_bytes(), type=Record)
     except (FileNotFoundError, NotADirectoryError, msgspec.MsgspecError):
@@ -41,7 +45,7 @@ def read_record(file: Path) -> Record | None:
 
 
 def sha256_of(file: Path) -> str:
-    """The SHA-256 of a file of any size."""
+    """Compute the SHA-256 of a file in chunks."""
     digest = hashlib.sha256()
     with file.open("rb") as content:
         while chunk := content.read(CHUNK):

@@ -1,8 +1,8 @@
-"""The store of model files: present and whole, or pulled out of a pinned wheel, or brought by the user.
+"""Model store: weights pulled from pinned wheels or imported by the user, checked by SHA-256.
 
-A pinned file appears in the store in one step, after its SHA-256 was checked. One that the user has brought has a record beside
-it, which is written last and removed first: without it the file is not there. What an interrupted pull or import leaves is in a
-folder of its own, and removed by the next one.
+A pinned file is moved into the store atomically after its SHA-256 was checked. An imported one has a record beside it, which is
+written last and removed first: without its record the file counts as missing. An interrupted pull or import leaves a temporary
+folder, which the next one removes.
 """
 
 from __future__ import annotations
@@ -32,32 +32,32 @@ log = logging.getLogger(__name__)
 
 
 def model_file(file: ModelFile, tell: Tell = log.info) -> Path:
-    """Where a model file is; it is pulled if it is not there. tell: hears what is going on."""
+    """Return the path of a model file; pull it if it is missing. on_message: called with progress messages."""
     if fault(file):
         pull([file], tell)
     return place(file)
 
 
 def place(file: ModelFile) -> Path:
-    """Where a model file is, or belongs. A pinned one that is not in the store may have come with an image, to be read there."""
+    """Return a model file's path: in the store, or in a container image's read-only models if a pinned file is only there."""
     own, shipped = own_place(file), shared_folder("models") / file.file
     return shipped if file.sha256 and not own.exists() and shipped.is_file() else own
 
 
 def own_place(file: ModelFile) -> Path:
-    """Where a model file belongs in the store; one that lies where its manifest says has its whole path (see `beside`)."""
+    """Return a model file's path in the store; a file beside its manifest already has an absolute path."""
     return home() / "models" / file.file
 
 
 def outside(file: ModelFile) -> bool:
-    """Whether a file is the user's own, which its manifest names by its place: it is run there, and never written or removed."""
+    """Return whether a file is outside the store, at a path given by its manifest: it is never written or removed."""
     return Path(file.file).is_absolute()
 
 
 def fault(file: ModelFile, thorough: bool = False) -> str:
-    """What is wrong with a file of the store: nothing, "missing" or "damaged".
+    """Return the fault of a model file: "", "missing" or "damaged".
 
-    A pinned file's hash is always compared. One that the user has brought may be large, so only its size is, unless thorough.
+    The hash of a pinned file is always checked. An imported file may be large: only its size is checked, unless thorough.
     """
     path = place(file)
     if not path.is_file() or not (file.sha256 or outside(file) or record_place(path).is_file()):
@@ -67,18 +67,18 @@ def fault(file: ModelFile, thorough: bool = False) -> str:
     if outside(file):
         return ""
     record = read_record(path)
-    whole = record is not None and record.bytes == path.stat().st_size
-    return "" if record and whole and (not thorough or record.sha256 == sha256_of(path)) else "damaged"
+    complete = record is not None and record.bytes == path.stat().st_size
+    return "" if record and complete and (not thorough or record.sha256 == sha256_of(path)) else "damaged"
 
 
 def verify() -> dict[str, str]:
-    """The fault of every model file that is here or can be pulled, by name; every hash is compared."""
+    """Check all hashes; returns the faults of model files that exist or can be pulled, by name."""
     faults = {name: (fault(file, thorough=True), file) for name, file in known_files().items()}
     return {name: found for name, (found, file) in faults.items() if file.sha256 or found != "missing"}
 
 
 def hash_of(file: ModelFile) -> str:
-    """The SHA-256 of a file of the store, without reading the file: the pinned or the recorded one. Raises RemiError."""
+    """Return the pinned or recorded SHA-256 of a model file without reading it. Raises RemiError if it is missing."""
     if outside(file):
         return sha256_of(place(file))
     record = read_record(place(file))
@@ -88,28 +88,28 @@ def hash_of(file: ModelFile) -> str:
 
 
 def pull(files: Iterable[ModelFile], tell: Tell) -> list[ModelFile]:
-    """Get the files that are missing or damaged out of their wheels; another process that does the same is waited for."""
+    """Download missing or damaged files from their wheels and return them; concurrent pulls wait for each other."""
     with written_by_us_alone() as folder:
         missing = [file for file in files if fault(file)]
         for wheel in sorted({file.wheel for file in missing}):
-            inside = [file for file in missing if file.wheel == wheel]
+            contained = [file for file in missing if file.wheel == wheel]
             if not wheel:
-                raise RemiError(what_to_bring(inside[0]))
-            tell(f"Pulling {', '.join(file.file for file in inside)} from {wheel} ({inside[0].licence}) ...")
+                raise RemiError(what_to_bring(contained[0]))
+            tell(f"Pulling {', '.join(file.file for file in contained)} from {wheel} ({contained[0].licence}) ...")
             with tempfile.TemporaryDirectory(dir=folder, prefix=PARTIAL) as partial:
-                unpack(download(wheel, Path(partial)), inside, Path(partial))
+                unpack(download(wheel, Path(partial)), contained, Path(partial))
     return missing
 
 
 def what_to_bring(file: ModelFile) -> str:
-    """What the user does about a file that cannot be pulled."""
-    where = f" Get it from {file.source}, then:" if file.source else " Bring it:"
-    state = "damaged" if fault(file) == "damaged" else "not here, and cannot be pulled"
+    """Return the error message for a file that cannot be pulled, with the command to import it."""
+    where = f" Get it from {file.source}, then:" if file.source else " Import it:"
+    state = "damaged" if fault(file) == "damaged" else "missing and cannot be pulled"
     return f"{file.name} is {state} (licence: {file.licence}).{where} remi-stream models import {file.published or file.file}"
 
 
 def admit(file: ModelFile, brought: Path, write: Callable[[Path], object]) -> Record:
-    """Take in a file that the user has brought: write makes it, at the place that it is given. It appears whole or not at all."""
+    """Add an imported file to the store atomically. write: writes it in the store's form to the given path."""
     with written_by_us_alone() as folder, tempfile.TemporaryDirectory(dir=folder, prefix=PARTIAL) as partial:
         new = Path(partial) / file.file
         write(new)
@@ -122,18 +122,18 @@ def admit(file: ModelFile, brought: Path, write: Callable[[Path], object]) -> Re
 
 
 def remove(file: ModelFile) -> bool:
-    """Take a file out of the store; false if it was not there."""
+    """Remove a file from the store; returns whether it existed."""
     if outside(file):
-        raise UsageError(f"{file.name} is not in the store but at {file.file}; remi-stream does not remove files of yours.")
+        raise UsageError(f"{file.name} is not in the store but at {file.file}; remi-stream does not remove your own files.")
     with written_by_us_alone():
-        there = own_place(file).exists()
+        existed = own_place(file).exists()
         record_place(own_place(file)).unlink(missing_ok=True)
         own_place(file).unlink(missing_ok=True)
-    return there
+    return existed
 
 
 def import_wheel(path: Path) -> list[ModelFile]:
-    """Take all known model files out of a wheel that the user has brought."""
+    """Import all known model files from a wheel that the user downloaded."""
     files = [file for file in known_files().values() if file.wheel]
     with written_by_us_alone() as folder, tempfile.TemporaryDirectory(dir=folder, prefix=PARTIAL) as partial:
         unpack(path, files, Path(partial))
@@ -141,7 +141,7 @@ def import_wheel(path: Path) -> list[ModelFile]:
 
 
 def unpack(wheel: Path, files: list[ModelFile], partial: Path) -> None:
-    """Move files out of a wheel into the store, once each was written to the folder `partial` and found to be whole."""
+    """Extract files of a wheel to the folder `partial`, check them and move them into the store."""
     try:
         with zipfile.ZipFile(wheel) as archive:
             for file in files:
@@ -151,11 +151,11 @@ def unpack(wheel: Path, files: list[ModelFile], partial: Path) -> None:
         raise RemiError(f"There is no file {error.filename}.") from None
     except zipfile.BadZipFile:
         wanted = " or ".join(sorted({file.wheel for file in files}))
-        raise RemiError(f"{wheel} is not a wheel, or it is cut off. Download {wanted} again.") from None
+        raise RemiError(f"{wheel} is not a wheel, or it is truncated. Download {wanted} again.") from None
 
 
 def extract(archive: zipfile.ZipFile, wheel: Path, file: ModelFile, target: Path) -> None:
-    """Write one file of a wheel to target, and check it."""
+    """Extract one file of a wheel to target and check its SHA-256."""
     if file.member not in archive.namelist():
         raise RemiError(f"{wheel.name} does not contain {file.member}; it must be the wheel of {file.wheel}.")
     with archive.open(file.member) as packed, target.open("wb") as plain:
@@ -167,7 +167,7 @@ def extract(archive: zipfile.ZipFile, wheel: Path, file: ModelFile, target: Path
 
 @contextmanager
 def written_by_us_alone() -> Iterator[Path]:
-    """Lock the store's folder, and remove what an interrupted pull has left in it."""
+    """Lock the store's folder and remove what an interrupted pull left in it."""
     import fcntl
 
     folder = home() / "models"

@@ -1,8 +1,8 @@
-"""A file that torch.save wrote, read without running anything that it asks for.
+"""Files of torch.save, read without running code from them.
 
-`torch.load(weights_only=True)` reads most of them. It refuses one with a configuration object or a random state inside, as
-training frameworks leave them there; of such a file the tensors are read here, and other objects stood in for (models/inert.py).
-The two layouts (a zip archive; before PyTorch 1.6 a row of pickles, then the numbers) are those of torch/serialization.py.
+`torch.load(weights_only=True)` reads most of them. It refuses files with configuration objects or a random state, as training
+frameworks write them; of such a file the tensors are read here, and other objects become inert (models/safe_pickle.py).
+The two layouts (a zip archive; before PyTorch 1.6 a sequence of pickles, then the numbers) are those of torch/serialization.py.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ from remi_stream.errors import RemiError
 from remi_stream.models.inert import BROKEN, InertUnpickler, RunsCodeError, inert
 
 MAGIC = 0x1950A86A20F9469CFC6C
-"""The first pickle of the old layout."""
+"""First pickle of the legacy layout (torch/serialization.py)."""
 DTYPES = (
     "Float:float32 Double:float64 Half:float16 BFloat16:bfloat16 Long:int64 Int:int32 Short:int16 Char:int8 Byte:uint8 Bool:bool"
 )
-"""Storage class: the type of its numbers."""
+"""Storage class -> dtype of its numbers."""
 
 
 def read_torch_file(path: Path) -> Any:
-    """What torch.save was given, on the CPU. Raises RemiError for a file that is cut off, or would run code."""
+    """Read the object that torch.save wrote, on the CPU. Raises RemiError if the file is truncated or would run code."""
     import torch
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # about protocols and old storages; what matters is raised
+        warnings.simplefilter("ignore")  # about protocols and old storages; errors are raised
         try:
             return torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
         except (*BROKEN, RuntimeError, OSError):  # OSError: it looks for an archive's end before the file's beginning
@@ -38,7 +38,7 @@ def read_torch_file(path: Path) -> Any:
 
 
 def read_inertly(path: Path) -> Any:
-    """The same for a file that holds more than tensors."""
+    """Read a file that contains more than tensors, with the safe unpickler."""
     try:
         if zipfile.is_zipfile(path):
             with zipfile.ZipFile(path) as archive:
@@ -46,14 +46,14 @@ def read_inertly(path: Path) -> Any:
         with path.open("rb") as file:
             return read_row(file)
     except RunsCodeError as error:
-        raise RemiError(f"{path.name} would run code when it is read (it asks for {error}); it is refused.") from None
+        raise RemiError(f"{path.name} would run code when it is read (it calls {error}); it is refused.") from None
     except (*BROKEN, RuntimeError, zipfile.BadZipFile) as error:
         why = str(error).partition("\n")[0] or type(error).__name__
-        raise RemiError(f"{path.name} is cut off or damaged, or no checkpoint ({why}). Get it again.") from None
+        raise RemiError(f"{path.name} is truncated or damaged, or not a checkpoint ({why}). Download it again.") from None
 
 
 def read_archive(archive: zipfile.ZipFile) -> Any:
-    """Read the new layout: data.pkl, and the numbers of each storage in a member of its own."""
+    """Read the zip layout: data.pkl, and one member for the numbers of each storage."""
     import torch
 
     index = next((name for name in archive.namelist() if name.endswith("data.pkl")), "")
@@ -74,11 +74,11 @@ def read_archive(archive: zipfile.ZipFile) -> Any:
 
 
 def read_row(file: IO[bytes]) -> Any:
-    """Read the old layout: magic number, version, machine, content, keys of storages; then their numbers, each after a count."""
+    """Read the legacy layout: magic number, version, system, content, storage keys; then each storage's count and numbers."""
     import torch
 
     if unpickle(file) != MAGIC:
-        raise pickle.UnpicklingError("it does not begin as one")
+        raise pickle.UnpicklingError("it does not begin with the magic number")
     storages: dict[str, torch.Tensor] = {}
 
     def storage(reference: Any) -> torch.Tensor:
@@ -93,19 +93,19 @@ def read_row(file: IO[bytes]) -> Any:
         count = int.from_bytes(file.read(8), "little")
         numbers = file.read(count * whole.element_size())
         if count != len(whole) or len(numbers) != count * whole.element_size():
-            raise EOFError("its numbers end too early")
+            raise EOFError("its tensor data ends too early")
         if count:
             whole.copy_(torch.frombuffer(bytearray(numbers), dtype=whole.dtype))
     return content
 
 
 def unpickle(file: IO[bytes], storage: Callable[[Any], Any] | None = None) -> Any:
-    """Read one pickle in which tensors may be."""
+    """Read one pickle that may contain tensors."""
     return InertUnpickler(file, tensor_names(), storage).load()
 
 
 def tensor_names() -> dict[str, Any]:
-    """What a pickle may call to build tensors, by full name."""
+    """Return the callables that a pickle may use to build tensors, by full name."""
     import torch
 
     def tensor(storage: torch.Tensor, offset: int, size: tuple[int, ...], stride: tuple[int, ...], *_rest: Any) -> torch.Tensor:

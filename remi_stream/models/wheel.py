@@ -1,4 +1,4 @@
-"""A wheel on PyPI, downloaded by pip, so that the user's index and proxy settings apply."""
+"""Download a wheel from PyPI with pip, so that the user's index and proxy settings apply."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from pathlib import Path
 from remi_stream.errors import RemiError
 
 CARRIER = ("--only-binary=:all:", "--platform", "manylinux_2_28_x86_64", "--python-version", "3.11")
-"""Which wheel of a release: the files in it are data, so that of another machine or Python will do."""
-PATIENCE = ("--retries", "1", "--timeout", "20")
+"""Selects one wheel of a release: its files are data, so any platform's and Python version's wheel will do."""
+PATIENCE = ("--retries", "1", "--timeout", "20")  # fail soon without a network
 
 
 def download(requirement: str, folder: Path) -> Path:
     """Download the wheel of a pinned requirement ("mediapipe==0.10.21") into a folder."""
     quiet = ("--quiet", "--no-input", "--disable-pip-version-check")
     command = [sys.executable, "-m", "pip", "download", requirement, "--no-deps", *CARRIER, *PATIENCE, *quiet, "-d", str(folder)]
-    tie = die_with_us if sys.platform == "linux" else None
-    done = subprocess.run(command, capture_output=True, text=True, preexec_fn=tie)
+    preexec = die_with_us if sys.platform == "linux" else None
+    done = subprocess.run(command, capture_output=True, text=True, preexec_fn=preexec)
     wheels = list(folder.glob("*.whl"))
     if done.returncode or not wheels:
         raise RemiError(f"{requirement} cannot be pulled: {reason(done.stderr)}. {by_hand(requirement)}")
@@ -28,12 +28,12 @@ def download(requirement: str, folder: Path) -> Path:
 
 
 def die_with_us() -> None:
-    """Let the kernel end this process when its parent is killed (prctl, PR_SET_PDEATHSIG)."""
+    """Let the kernel kill this process when its parent dies (prctl, PR_SET_PDEATHSIG)."""
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)
 
 
 def reason(said: str) -> str:
-    """The line of pip's that tells most."""
+    """Return the most informative line of pip's error output."""
     lines = [line.strip() for line in said.splitlines() if line.strip()]
     if any("No module named pip" in line for line in lines):
         return "this Python has no pip"
@@ -44,7 +44,7 @@ def reason(said: str) -> str:
 
 
 def by_hand(requirement: str) -> str:
-    """What to do where pip cannot help."""
+    """Return how to download the wheel by hand and import it."""
     name, _, version = requirement.partition("==")
     where = f"https://pypi.org/project/{name}/{version}/#files"
-    return f"Get the manylinux wheel from {where} by another way, then: remi-stream models import FILE.whl"
+    return f"Get the manylinux wheel from {where} in another way, then: remi-stream models import FILE.whl"

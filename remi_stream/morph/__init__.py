@@ -1,1 +1,1 @@
-"""From one mesh to another of the same topology: pictures between the two, and how far everything moves."""
+"""Morphing between two meshes of the same topology: rendered frames, displacements and statistics."""

@@ -1,4 +1,4 @@
-"""The meshes of a folder, and every pair of them."""
+"""Batch morphing: the meshes of a folder, and all pairs of them."""
 
 from __future__ import annotations
 
@@ -13,37 +13,38 @@ from remi_stream.mounts import why_empty
 
 
 class Names(NamedTuple):
-    """A pair: its files, and what its folder is called."""
+    """The files of a pair of meshes."""
 
     a: Path
     b: Path
     folder: str
+    """Name of the output folder."""
 
 
 def meshes_of(folder: Path) -> list[Path]:
-    """The files of a folder that are called like meshes, two at least, in the order of their names. Raises UsageError."""
+    """List the mesh files of a folder by name, at least two. Raises UsageError."""
     if not folder.is_dir():
-        raise UsageError(f"--batch {folder} is no folder. Give one with meshes: {ENDINGS}")
-    found = sorted(path for path in folder.iterdir() if path.is_file() and is_mesh(path))
-    if not found:
-        raise UsageError(f"{folder} holds no mesh. What is taken ends in {ENDINGS}{why_empty(folder)}")
-    if len(found) == 1:
-        raise UsageError(f"{folder} holds one mesh only, {found[0].name}. A morph needs two")
-    return found
+        raise UsageError(f"--batch {folder} is not a folder. Give one with meshes: {ENDINGS}")
+    files = sorted(path for path in folder.iterdir() if path.is_file() and is_mesh(path))
+    if not files:
+        raise UsageError(f"{folder} contains no mesh files. Supported: {ENDINGS}{why_empty(folder)}")
+    if len(files) == 1:
+        raise UsageError(f"{folder} contains only one mesh, {files[0].name}. A morph needs two")
+    return files
 
 
 def pairs(files: Sequence[Path]) -> list[Names]:
-    """Every two files, once."""
-    called = names(files)
-    return [Names(a, b, folder_name(called[a], called[b])) for a, b in combinations(files, 2)]
+    """All pairs of files, each once."""
+    named = names(files)
+    return [Names(a, b, folder_name(named[a], named[b])) for a, b in combinations(files, 2)]
 
 
 def names(files: Sequence[Path]) -> dict[Path, str]:
-    """What files are called: without their endings, where that is not the same for two of them."""
+    """Display names of files: without extensions, unless two would have the same name."""
     stems = [path.stem for path in files]
     return {path: path.stem if stems.count(path.stem) == 1 else path.name for path in files}
 
 
 def folder_name(a: str, b: str) -> str:
-    """What the folder of a pair is called."""
+    """Name of the output folder of a pair."""
     return f"{a}_to_{b}"

@@ -1,4 +1,4 @@
-"""The way between two meshes as pictures."""
+"""Renders the frames of a morph."""
 
 from __future__ import annotations
 
@@ -19,33 +19,38 @@ from remi_stream.render.camera import Size
 
 THREADS, AHEAD = 2, 4
 ASKED = 21
-"""So many shapes of the way are asked how much room they need."""
+"""Number of shapes along the morph that the camera is fitted to."""
 QUICK = [cv2.IMWRITE_PNG_COMPRESSION, 2]
+"""Low compression, for speed."""
 
 
 class Look(NamedTuple):
-    """frames: how many, the first and the last one are the meshes. size: of a picture, px. up: the axis that is up, "y" or "z".
-
-    gpu: an OpenGL context; None draws on the CPU.
-    """
+    """How a morph is rendered."""
 
     frames: int = 41
+    """Number of frames; the first and the last are the meshes themselves."""
     size: Size = (720, 720)
+    """Of the images, px."""
     up: str = "y"
+    """Vertical axis of the meshes, "y" or "z"."""
     gpu: Any = None
+    """An OpenGL context; None renders on the CPU."""
 
 
 class Drawn(NamedTuple):
-    """A frame of the way. vertices: (V, 3). image: (h, w, 3) uint8 RGB. png: the same as a file."""
+    """A rendered frame of a morph."""
 
     number: int
     vertices: np.ndarray
+    """(V, 3), in the unit of the meshes."""
     image: np.ndarray
+    """(h, w, 3) uint8 RGB."""
     png: bytes
+    """The image, encoded."""
 
 
 def frames(pair: Pair, look: Look) -> Generator[Drawn, None, None]:
-    """Every frame of the way, in order, drawn ahead in threads; a GPU draws in the caller's, which opened it."""
+    """Render all frames of a morph, in order, prefetched by threads; with a GPU in the caller's thread only."""
     painter = painter_of(pair, look, points(pair, look.frames))
     ends = colours(pair.a), colours(pair.b)
 
@@ -64,20 +69,20 @@ def frames(pair: Pair, look: Look) -> Generator[Drawn, None, None]:
 
 
 def painter_of(pair: Pair, look: Look, points: np.ndarray, back: bool = False) -> Painter | GpuPainter:
-    """Who draws the surface of a pair, with a camera that sees these points (N, 3)."""
-    fine = 1 if look.gpu else FINE
-    camera = camera_of(points, look.up, (look.size[0] * fine, look.size[1] * fine), back)
+    """Make the renderer of a pair's mesh, with a camera that sees these points (N, 3). back: from behind."""
+    supersampling = 1 if look.gpu else FINE
+    camera = camera_of(points, look.up, (look.size[0] * supersampling, look.size[1] * supersampling), back)
     if look.gpu:
         return GpuPainter(look.gpu, pair.a.faces, pair.around, camera)
     return Painter(pair.a.faces, pair.around, camera)
 
 
 def points(pair: Pair, count: int) -> np.ndarray:
-    """Where vertices are on the way, (N, 3), often enough to know how much room it takes."""
+    """Sample vertices along the morph, (N, 3), to fit the camera to."""
     return np.concatenate([pair.passage(share) for share in np.linspace(0, 1, min(count, ASKED))])
 
 
 def png(image: np.ndarray) -> bytes:
-    """A picture (h, w, 3) uint8 RGB as a file."""
+    """Encode an image (h, w, 3) uint8 RGB as PNG."""
     _, data = cv2.imencode(".png", np.ascontiguousarray(image[..., ::-1]), QUICK)
     return data.tobytes()

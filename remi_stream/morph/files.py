@@ -1,4 +1,4 @@
-"""Which files hold meshes, and who reads them."""
+"""Mesh file formats by extension, and reading a mesh."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ ENDINGS = ", ".join(READERS)
 
 
 def is_mesh(path: Path) -> bool:
-    """Whether a file is called like a mesh."""
+    """Whether a file has the extension of a mesh format."""
     return path.suffix.lower() in READERS and not path.name.startswith(".")
 
 
 def read_mesh(path: Path) -> Mesh:
-    """The mesh of a file. Raises RemiError."""
+    """Read and validate a mesh file. Raises RemiError."""
     if not is_mesh(path):
-        raise UsageError(f"{path} ends in '{path.suffix}'; meshes end in {ENDINGS}")
+        raise UsageError(f"{path} has the extension '{path.suffix}'; mesh formats: {ENDINGS}")
     try:
         return checked(READERS[path.suffix.lower()](path))
     except OSError as error:

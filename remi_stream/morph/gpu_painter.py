@@ -1,4 +1,4 @@
-"""A surface as a picture, by OpenGL on EGL; the only file that imports moderngl."""
+"""Mesh renderer on the GPU, OpenGL over EGL; the only module that imports moderngl."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from remi_stream.morph.surface import normals
 from remi_stream.render.camera import Camera
 
 SOFTWARE = ("llvmpipe", "softpipe", "swiftshader", "software")
-"""What OpenGL on the CPU calls itself."""
+"""Parts of the renderer names of software OpenGL."""
 SAMPLES = 4
+"""Of multisample anti-aliasing (MSAA)."""
 VERTEX = """
 #version 330
 uniform mat4 clip_from_mesh;
@@ -41,17 +42,17 @@ void main() {
 
 
 def open_gpu() -> Any:
-    """OpenGL on a GPU. Raises RemiError, one line, where there is none."""
+    """Open a headless OpenGL context on a GPU. Raises RemiError, one line, without one."""
     context = open_opengl()
     name = str(context.info["GL_RENDERER"])
     if any(word in name.lower() for word in SOFTWARE):
         context.release()
-        raise RemiError(f"OpenGL finds no GPU here, only {name}")
+        raise RemiError(f"OpenGL finds no GPU, only {name}")
     return context
 
 
 def open_opengl() -> Any:
-    """OpenGL without a screen, on a GPU or on the CPU. Raises RemiError."""
+    """Open a headless OpenGL context, on a GPU or in software. Raises RemiError."""
     try:
         import moderngl
 
@@ -59,13 +60,16 @@ def open_opengl() -> Any:
     except ImportError as error:
         raise RemiError(f"moderngl is missing ({error}): pip install 'remi-stream[mesh]'") from None
     except Exception as error:  # noqa: BLE001  glcontext raises plain ones
-        raise RemiError(f"OpenGL cannot be opened here ({error})") from None
+        raise RemiError(f"OpenGL cannot be opened ({error})") from None
     context.gc_mode = "auto"
     return context
 
 
 class GpuPainter:
-    """As `painter.Painter`, but only in the thread that opened the context. camera: of pictures of the size that is wanted."""
+    """Renders one mesh in any of its shapes, like the CPU renderer, but only in the thread that opened the context.
+
+    camera: of images of the final size.
+    """
 
     own_thread = True
 
@@ -81,29 +85,30 @@ class GpuPainter:
         samples = min(SAMPLES, context.max_samples)
         colour = context.renderbuffer((width, height), 4, samples=samples)
         self._target = context.framebuffer([colour], context.depth_renderbuffer((width, height), samples=samples))
-        self._picture = context.simple_framebuffer((width, height), 4)
+        self._resolved = context.simple_framebuffer((width, height), 4)
         self._empty = background(camera.size)
 
     def draw(self, vertices: np.ndarray, colours: np.ndarray, legible: bool = False) -> np.ndarray:
-        """A picture (h, w, 3) uint8 RGB of vertices (V, 3) in colours (V, 3), RGB 0 to 255."""
+        """Render vertices (V, 3) with colours (V, 3), RGB 0 to 255: (h, w, 3) uint8 RGB."""
         outwards = normals(vertices, self._faces, self._around) @ self._camera.rotation.T
         sides = [shaded(colours, side, legible) for side in (outwards, -outwards)]
-        middle = vertices.mean(0)
-        self._buffer.write(np.concatenate([vertices - middle, *sides], 1).astype("f4").tobytes())
-        self._matrix.write(np.ascontiguousarray(clip_from_mesh(self._camera, vertices, middle).T, "f4").tobytes())
+        # float32 would lose precision for meshes far from their origin, so positions are relative to the centroid.
+        centroid = vertices.mean(0)
+        self._buffer.write(np.concatenate([vertices - centroid, *sides], 1).astype("f4").tobytes())
+        self._matrix.write(np.ascontiguousarray(clip_from_mesh(self._camera, vertices, centroid).T, "f4").tobytes())
         self._context.enable(self._context.DEPTH_TEST)
         self._target.use()
         self._target.clear(0, 0, 0, 0, depth=1.0)
         self._surface.render()
-        self._context.copy_framebuffer(self._picture, self._target)
+        self._context.copy_framebuffer(self._resolved, self._target)
         height, width = self._empty.shape[:2]
-        drawn = np.frombuffer(self._picture.read(components=4), np.uint8).reshape(height, width, 4)[::-1]
-        alpha = drawn[..., 3:] / np.float32(255)
-        return (drawn[..., :3] + self._empty * (1 - alpha)).round().clip(0, 255).astype(np.uint8)
+        rgba = np.frombuffer(self._resolved.read(components=4), np.uint8).reshape(height, width, 4)[::-1]
+        alpha = rgba[..., 3:] / np.float32(255)
+        return (rgba[..., :3] + self._empty * (1 - alpha)).round().clip(0, 255).astype(np.uint8)
 
 
 def clip_from_mesh(camera: Camera, vertices: np.ndarray, middle: np.ndarray) -> np.ndarray:
-    """OpenGL's projection (4, 4) of vertices (V, 3) that are told from their middle."""
+    """Projection matrix (4, 4) to OpenGL clip space, for vertices relative to `middle`; near and far planes enclose them."""
     fx, fy, cx, cy = camera.intrinsics
     width, height = camera.size
     depths = camera.seen(vertices)[:, 2]
@@ -112,6 +117,6 @@ def clip_from_mesh(camera: Camera, vertices: np.ndarray, middle: np.ndarray) -> 
     clip[0, 0], clip[0, 2] = 2 * fx / width, (2 * cx + 1) / width - 1
     clip[1, 1], clip[1, 2] = -2 * fy / height, 1 - (2 * cy + 1) / height
     clip[2, 2], clip[2, 3], clip[3, 2] = (far + near) / (far - near), -2 * far * near / (far - near), 1
-    placed = np.eye(4)
-    placed[:3, :3], placed[:3, 3] = camera.rotation, camera.seen(middle)
-    return clip @ placed
+    camera_from_mesh = np.eye(4)
+    camera_from_mesh[:3, :3], camera_from_mesh[:3, 3] = camera.rotation, camera.seen(middle)
+    return clip @ camera_from_mesh

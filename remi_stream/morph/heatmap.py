@@ -1,4 +1,4 @@
-"""Differences as colours."""
+"""Heatmap images of vertex displacements and texture differences."""
 
 from __future__ import annotations
 
@@ -10,31 +10,31 @@ from remi_stream.morph.pair import Pair
 from remi_stream.morph.scale import coloured, with_scale
 
 SMALLEST_PX, LARGEST_PX = 512, 1024
-"""The longer side of a texture, as it is shown."""
+"""Limits of the longer side of a texture in its heatmap."""
 
 
 def of_displacement(pair: Pair, look: Look) -> np.ndarray:
-    """The first mesh from the front and from behind, in the colours of how far it moves: (h, w, 3) uint8 RGB."""
-    most = float(pair.lengths.max())
-    colours = coloured(pair.lengths, most).astype(np.float32)
-    painters = [painter_of(pair, look, pair.a.vertices, back) for back in (False, True)]
-    image = np.hstack([painter.draw(pair.a.vertices, colours, legible=True) for painter in painters])
-    return with_scale(image, most, heading(pair, "displacement", pair.lengths, pair.unit))
+    """Render the first mesh from the front and behind, coloured by displacement: (h, w, 3) uint8 RGB."""
+    maximum = float(pair.lengths.max())
+    colours = coloured(pair.lengths, maximum).astype(np.float32)
+    renderers = [painter_of(pair, look, pair.a.vertices, back) for back in (False, True)]
+    image = np.hstack([renderer.draw(pair.a.vertices, colours, legible=True) for renderer in renderers])
+    return with_scale(image, maximum, heading(pair, "displacement", pair.lengths, pair.unit))
 
 
 def of_textures(pair: Pair) -> np.ndarray:
-    """The texture in the colours of how much it changes: (h, w, 3) uint8 RGB."""
+    """Draw the texture coloured by its difference: (h, w, 3) uint8 RGB."""
     assert pair.differences is not None
-    most = float(pair.differences.max())
+    maximum = float(pair.differences.max())
     height, width = pair.differences.shape
     longer = max(height, width)
     share = min(max(longer, SMALLEST_PX), LARGEST_PX) / longer
     size = max(1, round(width * share)), max(1, round(height * share))
-    image = coloured(cv2.resize(pair.differences, size, interpolation=cv2.INTER_AREA if share < 1 else cv2.INTER_NEAREST), most)
-    return with_scale(image, most, heading(pair, "texture difference", pair.differences, "of 255"))
+    resized = cv2.resize(pair.differences, size, interpolation=cv2.INTER_AREA if share < 1 else cv2.INTER_NEAREST)
+    return with_scale(coloured(resized, maximum), maximum, heading(pair, "texture difference", pair.differences, "of 255"))
 
 
 def heading(pair: Pair, name: str, values: np.ndarray, unit: str) -> tuple[str, str]:
-    """Two lines above a picture."""
-    numbers = f"mean {values.mean():.4g}, most {values.max():.4g}" + f" {unit}" * bool(unit)
+    """Two title lines of a heatmap."""
+    numbers = f"mean {values.mean():.4g}, max {values.max():.4g}" + f" {unit}" * bool(unit)
     return f"{pair.a.name} to {pair.b.name}", f"{name}: {numbers}"

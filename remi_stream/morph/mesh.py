@@ -1,4 +1,4 @@
-"""A surface of triangles, as a file or a recorded pose gives it."""
+"""Triangle mesh with texture or vertex colours."""
 
 from __future__ import annotations
 
@@ -10,49 +10,55 @@ from remi_stream.errors import UsageError
 
 
 class Texture(NamedTuple):
-    """A picture on a surface. image: (h, w, 3) uint8 RGB. uv: (T, 2), 0 0 is its lower left corner. faces: (F, 3) into uv."""
+    """A texture image with its UV map."""
 
     image: np.ndarray
+    """(h, w, 3) uint8 RGB."""
     uv: np.ndarray
+    """(T, 2) texture coordinates; (0, 0) is the lower left corner."""
     faces: np.ndarray
+    """(F, 3), indices into uv."""
 
 
 class Mesh(NamedTuple):
-    """vertices: (V, 3) float64, y up. faces: (F, 3) int32. unit: of lengths, "m", or "" where a file does not tell.
-
-    colours: (V, 3) uint8 RGB, of the vertices.
-    """
+    """A triangle mesh."""
 
     name: str
     vertices: np.ndarray
+    """(V, 3) float64, y up."""
     faces: np.ndarray
+    """(F, 3) int32."""
     unit: str = ""
+    """Of lengths: "m", or "" if the file has none."""
     texture: Texture | None = None
     colours: np.ndarray | None = None
+    """(V, 3) uint8 RGB vertex colours."""
 
     @property
     def words(self) -> str:
-        """How many there are."""
+        """Numbers of vertices and faces, as text."""
         return f"{len(self.vertices)} vertices, {len(self.faces)} faces"
 
 
 def checked(mesh: Mesh) -> Mesh:
-    """A mesh that can be drawn. Raises UsageError."""
+    """Validate that a mesh has faces, valid indices and finite vertices. Raises UsageError."""
     if not len(mesh.faces):
-        raise UsageError(f"{mesh.name} is no mesh: it has {len(mesh.vertices)} vertices and no faces. Export it with its faces")
+        raise UsageError(
+            f"{mesh.name} is not a mesh: it has {len(mesh.vertices)} vertices and no faces. Export it with its faces"
+        )
     if mesh.faces.min() < 0 or mesh.faces.max() >= len(mesh.vertices):
-        raise UsageError(f"{mesh.name} is damaged: a face has a corner beyond its {len(mesh.vertices)} vertices. Export it again")
+        raise UsageError(f"{mesh.name} is damaged: a face index exceeds its {len(mesh.vertices)} vertices. Export it again")
     if not np.isfinite(mesh.vertices).all():
-        raise UsageError(f"{mesh.name} is damaged: not all of its vertices are numbers. Export it again")
+        raise UsageError(f"{mesh.name} is damaged: not all of its vertices are finite. Export it again")
     return mesh
 
 
 def same_topology(a: Mesh, b: Mesh) -> None:
-    """Raise UsageError if vertex k of one is not vertex k of the other, as far as can be told."""
+    """Raise UsageError unless two meshes have the same vertex count and the same faces."""
     if len(a.vertices) != len(b.vertices) or len(a.faces) != len(b.faces):
-        raise UsageError(f"{a.name} ({a.words}) and {b.name} ({b.words}) are not of one topology. Take two poses of one mesh")
+        raise UsageError(f"{a.name} ({a.words}) and {b.name} ({b.words}) differ in topology. Use two poses of one mesh")
     if different := int((a.faces != b.faces).any(1).sum()):
         raise UsageError(
-            f"{a.name} and {b.name} are not of one topology: {different} of {len(a.faces)} faces have other corners. "
-            "Take two poses of one mesh, exported in the same way"
+            f"{a.name} and {b.name} differ in topology: {different} of {len(a.faces)} faces have other vertices. "
+            "Use two poses of one mesh, exported with the same settings"
         )

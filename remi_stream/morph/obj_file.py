@@ -1,4 +1,4 @@
-"""Wavefront OBJ, with the texture that its MTL file names. Vertices keep their numbers, whatever their texture's corners."""
+"""Reads meshes from Wavefront OBJ with the texture of the MTL file. Vertex indices are kept: UV seams do not split vertices."""
 
 from __future__ import annotations
 
@@ -16,19 +16,24 @@ log = logging.getLogger(__name__)
 
 
 class Lines:
-    """What the lines of a file have said so far; the numbers of a polygon's corners begin at 0."""
+    """Parses an OBJ file line by line; indices become 0-based."""
 
     def __init__(self) -> None:
         self.vertices: list[list[float]] = []
         self.uv: list[list[float]] = []
         self.sizes: list[int] = []
+        """Number of corners of each polygon."""
         self.corners: list[int] = []
+        """Vertex indices of all corners, polygon by polygon."""
         self.uv_corners: list[int] = []
+        """Indices into uv, -1 without one."""
         self.libraries: list[str] = []
+        """MTL files."""
         self.materials: dict[str, None] = {}
+        """Names of materials in use, as an ordered set."""
 
     def add(self, line: str) -> None:
-        """Take a line. Raises ValueError, IndexError."""
+        """Parse a line. Raises ValueError, IndexError."""
         word, _, rest = line.partition(" ")
         if word == "v":
             self.vertices.append(numbers(rest, 3))
@@ -51,23 +56,23 @@ class Lines:
 
 
 def numbers(text: str, least: int) -> list[float]:
-    """The numbers of a line, so many at least. Raises ValueError."""
-    found = [float(word) for word in text.split()]
-    if len(found) < least:
-        raise ValueError(f"{len(found)} numbers")
-    return found
+    """Parse the numbers of a line, at least `least`. Raises ValueError."""
+    values = [float(word) for word in text.split()]
+    if len(values) < least:
+        raise ValueError(f"{len(values)} numbers")
+    return values
 
 
 def counted(number: int, known: int) -> int:
-    """A number from 1, or from the end if it is negative, as one from 0. Raises ValueError."""
+    """Convert an OBJ index (1-based, negative from the end) to a 0-based index. Raises ValueError."""
     if number == 0:
-        raise ValueError("the number 0")
+        raise ValueError("index 0")
     return number - 1 if number > 0 else known + number
 
 
 def read(path: Path) -> Mesh:
-    """The mesh of a file. Raises UsageError, OSError."""
-    lines = _lines(path)
+    """Read the mesh of an OBJ file. Raises UsageError, OSError."""
+    lines = _parse(path)
     triangles = fan(np.array(lines.sizes, int))
     vertices = np.array([vertex[:3] for vertex in lines.vertices], float).reshape(-1, 3)
     return Mesh(
@@ -79,19 +84,21 @@ def read(path: Path) -> Mesh:
     )
 
 
-def _lines(path: Path) -> Lines:
+def _parse(path: Path) -> Lines:
     lines = Lines()
     with open(path, encoding="utf-8", errors="replace") as file:
         for number, line in enumerate(file, start=1):
             try:
                 lines.add(line.strip())
             except (ValueError, IndexError):
-                raise UsageError(f"{path.name} is no OBJ: line {number} is {line.strip()!r:.40}. Export it again") from None
+                raise UsageError(
+                    f"{path.name} is not a valid OBJ file: line {number} is {line.strip()!r:.40}. Export it again"
+                ) from None
     return lines
 
 
 def _colours(vertices: list[list[float]]) -> np.ndarray | None:
-    """Colours behind the coordinates, as ZBrush and MeshLab write them."""
+    """Vertex colours after the coordinates, an extension of ZBrush and MeshLab."""
     if not vertices or any(len(vertex) != 6 for vertex in vertices):
         return None
     return (np.array(vertices)[:, 3:].clip(0, 1) * 255).round().astype(np.uint8)
@@ -101,21 +108,21 @@ def _texture(path: Path, lines: Lines, triangles: np.ndarray) -> Texture | None:
     corners = np.array(lines.uv_corners, int)
     if not lines.uv or not len(triangles) or corners.min() < 0 or corners.max() >= len(lines.uv):
         return None
-    named = dict(pair for library in lines.libraries for pair in _maps(path.with_name(library)))
-    found = {named[name]: None for name in lines.materials if name in named}
-    if len(found) > 1:
-        log.warning("%s has %d textures: they are not compared, nor drawn", path.name, len(found))
-    if len(found) != 1 or (image := read_picture(path.parent / next(iter(found)))) is None:
+    named = dict(pair for library in lines.libraries for pair in _read_texture_maps(path.with_name(library)))
+    images = {named[name]: None for name in lines.materials if name in named}
+    if len(images) > 1:
+        log.warning("%s has %d textures: they are neither compared nor drawn", path.name, len(images))
+    if len(images) != 1 or (image := read_picture(path.parent / next(iter(images)))) is None:
         return None
     return Texture(image, np.array(lines.uv, float), corners[triangles])
 
 
-def _maps(library: Path) -> list[tuple[str, str]]:
-    """Materials of a MTL file and their pictures."""
+def _read_texture_maps(library: Path) -> list[tuple[str, str]]:
+    """Read the materials of an MTL file with their texture file names."""
     try:
         text = library.read_text(encoding="utf-8", errors="replace")
     except OSError as error:
-        log.warning("materials %s cannot be read: %s", library, error.strerror)
+        log.warning("material file %s cannot be read: %s", library, error.strerror)
         return []
     maps, material = [], ""
     for line in text.splitlines():

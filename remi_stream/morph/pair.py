@@ -1,4 +1,4 @@
-"""Two meshes of one topology, and what is known of them."""
+"""A pair of meshes with the same topology, and their differences."""
 
 from __future__ import annotations
 
@@ -18,39 +18,42 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Pair:
-    """around: which faces are around which vertices. moved: (V, 3), from a to b; lengths: (V,), how far.
-
-    differences: (h, w) float32, of the textures, 0 to 255; None if not both have one.
-    """
+    """Two meshes, the path between them, and their differences."""
 
     a: Mesh
     b: Mesh
     passage: Passage
+    """Vertices at any share of the morph."""
     around: csr_matrix
+    """(V, F) vertex-face adjacency of 0 and 1."""
     moved: np.ndarray
+    """(V, 3), displacement vectors from a to b."""
     lengths: np.ndarray
+    """(V,), their lengths."""
     differences: np.ndarray | None
+    """(h, w) float32, difference of the textures, 0 to 255; None unless both have one."""
 
     @property
     def unit(self) -> str:
-        """Of lengths: "m", or "" if it is not known, or not the same."""
+        """Of lengths: "m", or "" if unknown or different."""
         return self.a.unit if self.a.unit == self.b.unit else ""
 
 
 def pair_of(start: End, end: End) -> Pair:
-    """The pair of two ends. Raises UsageError if they are not of one topology."""
+    """Make the pair of two ends of a morph. Raises UsageError if their topologies differ."""
     a, b = mesh_of(start), mesh_of(end)
     same_topology(a, b)
     moved = b.vertices - a.vertices
     around = faces_around(a.faces, places(a.vertices, b.vertices))
-    return Pair(a, b, passage(start, end), around, moved, np.sqrt((moved * moved).sum(1)), _differences(a, b))
+    return Pair(a, b, passage(start, end), around, moved, np.sqrt((moved * moved).sum(1)), _texture_differences(a, b))
 
 
-def _differences(a: Mesh, b: Mesh) -> np.ndarray | None:
-    without = [mesh.name for mesh in (a, b) if mesh.texture is None]
+def _texture_differences(a: Mesh, b: Mesh) -> np.ndarray | None:
+    untextured = [mesh.name for mesh in (a, b) if mesh.texture is None]
     if a.texture and b.texture:
         if a.texture.image.shape != b.texture.image.shape:
-            log.warning("the texture of %s is brought to the size of that of %s to be compared", b.name, a.name)
+            log.warning("the texture of %s is resized to that of %s for the comparison", b.name, a.name)
         return textures.difference(a.texture, b.texture)
-    log.log(logging.INFO if len(without) == 2 else logging.WARNING, "no texture in %s: none compared", " and ".join(without))
+    level = logging.INFO if len(untextured) == 2 else logging.WARNING
+    log.log(level, "no texture in %s: textures are not compared", " and ".join(untextured))
     return None

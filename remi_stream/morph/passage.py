@@ -1,4 +1,4 @@
-"""The way from one mesh to another: where each vertex is on it."""
+"""Interpolation between two meshes: linear, or slerp of the joint rotations between two poses of one body."""
 
 from __future__ import annotations
 
@@ -15,43 +15,43 @@ from remi_stream.morph.person import Pose, parted, read_pose, skin
 
 End = Mesh | Pose
 Passage = Callable[[float], np.ndarray]
-"""Vertices (V, 3) of a share of the way, 0 to 1."""
+"""Gives the vertices (V, 3) at a share of the morph, 0 to 1."""
 
 
 def read_end(text: str) -> End:
-    """A mesh's file, or a recorded person. Raises RemiError."""
+    """Read one end of a morph: a mesh file, or a person of a recording. Raises RemiError."""
     return read_pose(text) if parted(text)[0].is_dir() else read_mesh(Path(text))
 
 
 def mesh_of(end: End) -> Mesh:
-    """The mesh at an end of the way."""
+    """Return the mesh at one end."""
     return end.mesh if isinstance(end, Pose) else end
 
 
 def called(end: End) -> str:
-    """Its name in the names of folders."""
+    """Return the name of one end, for folder names."""
     return end.name if isinstance(end, Pose) else Path(end.name).stem
 
 
 def passage(a: End, b: End) -> Passage:
-    """Poses of one body turn about their joints; everything else goes straight."""
+    """Choose the interpolation: slerp for two poses of one body, else linear."""
     if isinstance(a, Pose) and isinstance(b, Pose) and a.body is b.body:
         return turning(a, b)
     return straight(mesh_of(a), mesh_of(b))
 
 
 def straight(a: Mesh, b: Mesh) -> Passage:
-    """Each vertex on a line."""
+    """Interpolate vertices linearly."""
     return lambda share: a.vertices * (1 - share) + b.vertices * share
 
 
 def turning(a: Pose, b: Pose) -> Passage:
-    """Each joint by the shorter way about one axis, evenly; place and shape on a line."""
-    begin = from_vectors(_vectors(a.smpl))
-    way = difference(begin, from_vectors(_vectors(b.smpl)))
+    """Interpolate joint rotations by slerp, and translation and betas linearly."""
+    first = from_vectors(_vectors(a.smpl))
+    rotation = difference(first, from_vectors(_vectors(b.smpl)))
 
     def at(share: float) -> np.ndarray:
-        vectors = to_vectors(turned(begin, way * share)).astype(np.float32)
+        vectors = to_vectors(turned(first, rotation * share)).astype(np.float32)
         betas, transl = (
             (start * (1 - share) + end * share).astype(np.float32)
             for start, end in ((a.smpl.betas, b.smpl.betas), (a.smpl.transl, b.smpl.transl))

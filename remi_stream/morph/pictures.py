@@ -1,4 +1,4 @@
-"""The pictures that meshes' files name."""
+"""Reads texture images."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ log = logging.getLogger(__name__)
 
 
 def read_picture(path: Path) -> np.ndarray | None:
-    """A picture (h, w, 3) uint8 RGB; None, told in the log, if it cannot be read."""
+    """Read a texture image (h, w, 3) uint8 RGB; None with a warning if it is unreadable."""
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -22,9 +22,9 @@ def read_picture(path: Path) -> np.ndarray | None:
 
 
 def decoded(data: bytes, name: str) -> np.ndarray | None:
-    """The picture (h, w, 3) uint8 RGB of a file's bytes; None, told in the log, if they are none."""
+    """Decode a texture image (h, w, 3) uint8 RGB; None with a warning if it is invalid."""
     image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
     if image is None:
-        log.warning("texture %s is no picture that can be read", name)
+        log.warning("texture %s is not a readable image", name)
         return None
     return np.ascontiguousarray(image[..., ::-1])

@@ -1,4 +1,4 @@
-"""How a surface of any colours looks in the light."""
+"""Shading of vertex colours, and the background image."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from remi_stream.render.light import LIT, SHADOW, SHINE, brightness
 TOP, BOTTOM = (248, 249, 250), (222, 226, 230)
 """The background, RGB, at the top and at the bottom."""
 PLAIN = (104, 163, 178)
-"""RGB, of a mesh without colours."""
+"""RGB of a mesh without colours."""
 FLAT_SHADOW = 0.62
-"""How dark a colour that is to be read from a scale may become."""
+"""Minimum brightness in flat shading: heatmap colours must stay readable."""
 
 
 def background(size: Size) -> np.ndarray:
-    """A picture of nothing, (h, w, 3) uint8 RGB."""
+    """Make the background, a vertical gradient, (h, w, 3) uint8 RGB."""
     width, height = size
     down = np.linspace(0, 1, height)[:, None, None]
     rows = np.array(TOP) + (np.array(BOTTOM) - np.array(TOP)) * down
@@ -24,7 +24,7 @@ def background(size: Size) -> np.ndarray:
 
 
 def shaded(colours: np.ndarray, normals: np.ndarray, legible: bool) -> np.ndarray:
-    """Colours (V, 3), RGB 0 to 255, in the light, float32. normals: (V, 3), camera axes. legible: without shine, never dark."""
+    """Shade colours (V, 3), RGB 0 to 255, to float32. normals: (V, 3), camera axes. legible: no highlights, soft shadows."""
     light = brightness(normals)[:, None]
     dark = (light / LIT).clip(0, 1)
     if legible:

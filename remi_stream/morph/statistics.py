@@ -1,4 +1,4 @@
-"""What is measured on a pair of meshes, as tables."""
+"""Statistics of a pair of meshes: displacement, area, volume, bounding box, texture difference."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PARTS: dict[str, Callable[[np.ndarray], Any]] = {
 
 
 def statistics(pair: Pair) -> dict[str, Cell]:
-    """The columns and values of statistics.csv."""
+    """Compute the columns and values of statistics.csv."""
     ends = {"a": pair.a, "b": pair.b}
     return {
         "a": pair.a.name,
@@ -43,11 +43,11 @@ def statistics(pair: Pair) -> dict[str, Cell]:
 
 
 def parts(name: str, values: np.ndarray | None) -> dict[str, Cell]:
-    """Mean, median, 95th percentile and maximum of values; empty without any."""
+    """Mean, median, 95th percentile and maximum of values; None without any."""
     return {f"{name}_{part}": None if values is None else float(of(values)) for part, of in PARTS.items()}
 
 
 def displacements(pair: Pair) -> bytes:
-    """displacements.csv: a row for each vertex."""
+    """Encode displacements.csv: one row per vertex."""
     values = np.column_stack([np.arange(len(pair.moved)), pair.moved, pair.lengths])
     return rows(("index", "dx", "dy", "dz", "length"), "%d,%.9g,%.9g,%.9g,%.9g\n", values)

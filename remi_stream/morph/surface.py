@@ -1,4 +1,4 @@
-"""What follows from a surface's vertices and faces: its directions, its area, what it encloses."""
+"""Mesh geometry: vertex normals, surface area, enclosed volume, closedness."""
 
 from __future__ import annotations
 
@@ -8,52 +8,54 @@ from scipy.sparse import csr_matrix
 from remi_stream.geometry import cross, unit
 
 LEAST = 1e-300
+"""Keeps the normalisation finite when all faces are degenerate."""
 
 
 def places(*vertices: np.ndarray) -> np.ndarray:
-    """Vertices that lie at one place in all of these (V, 3) get one number: (V,). Files part them where textures have seams."""
+    """Number vertices (V,) so that those coincident in all of these (V, 3) share a number: files split vertices at UV seams."""
     _, numbers = np.unique(np.concatenate(vertices, axis=1), axis=0, return_inverse=True)
     return numbers.reshape(-1)
 
 
 def faces_around(faces: np.ndarray, places: np.ndarray) -> csr_matrix:
-    """Which faces are around which vertices, (V, F) of 0 and 1; vertices at one place have all faces of that place."""
-    at = places[faces]
-    counts = np.arange(len(faces)).repeat(3)
-    around = csr_matrix((np.ones(at.size), (at.reshape(-1), counts)), (int(places.max()) + 1, len(faces)))
-    return around[places]
+    """Vertex-face adjacency matrix (V, F) of 0 and 1; coincident vertices share the faces of all of them."""
+    rows = places[faces]
+    columns = np.arange(len(faces)).repeat(3)
+    adjacency = csr_matrix((np.ones(rows.size), (rows.reshape(-1), columns)), (int(places.max()) + 1, len(faces)))
+    return adjacency[places]
 
 
 def face_areas(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
-    """Vectors (F, 3) outwards, twice as long as the faces are large."""
+    """Face normals (F, 3), outwards, of twice the face's area in length."""
     a, b, c = (vertices[faces[:, k]] for k in range(3))
     return cross(b - a, c - a)
 
 
 def normals(vertices: np.ndarray, faces: np.ndarray, around: csr_matrix) -> np.ndarray:
-    """Directions (V, 3) outwards, of length 1: the mean of the faces around a vertex, the large ones more; 0 without any."""
+    """Vertex normals (V, 3), outwards, unit length: area-weighted mean of the adjacent face normals; 0 without faces."""
     sums = around @ face_areas(vertices, faces)
     return unit(sums / max(float(np.abs(sums).max()), LEAST))
 
 
 def area(vertices: np.ndarray, faces: np.ndarray) -> float:
-    """The surface's area, unit squared."""
+    """Surface area, unit squared."""
     return float(np.linalg.norm(face_areas(vertices, faces), axis=1).sum() / 2)
 
 
 def volume(vertices: np.ndarray, faces: np.ndarray) -> float | None:
-    """What a surface without a hole encloses, unit cubed; None if it has one, or if its faces look different ways."""
+    """Enclosed volume, unit cubed; None if the mesh is not closed or its faces are oriented inconsistently."""
     if not is_closed(places(vertices)[faces]):
         return None
-    middle = vertices.mean(0)
-    corners = [vertices[faces[:, k]] - middle for k in range(3)]
+    # Signed tetrahedra about the centroid: the sum is exact for any apex, and a near one loses least precision.
+    centroid = vertices.mean(0)
+    corners = [vertices[faces[:, k]] - centroid for k in range(3)]
     return float((corners[0] * cross(corners[1], corners[2])).sum() / 6)
 
 
 def is_closed(faces: np.ndarray) -> bool:
-    """Whether each edge of faces (F, 3) is passed once in each direction."""
-    whole = faces[(faces[:, 0] != faces[:, 1]) & (faces[:, 1] != faces[:, 2]) & (faces[:, 2] != faces[:, 0])].astype(np.int64)
-    ends = np.concatenate([whole[:, [0, 1]], whole[:, [1, 2]], whole[:, [2, 0]]])
+    """Whether each edge of faces (F, 3) occurs exactly once in each direction; degenerate faces are ignored."""
+    proper = faces[(faces[:, 0] != faces[:, 1]) & (faces[:, 1] != faces[:, 2]) & (faces[:, 2] != faces[:, 0])].astype(np.int64)
+    ends = np.concatenate([proper[:, [0, 1]], proper[:, [1, 2]], proper[:, [2, 0]]])
     count = int(faces.max()) + 1
-    there, back = ends @ (count, 1), ends @ (1, count)
-    return bool(len(np.unique(there)) == len(there) and np.array_equal(np.sort(there), np.sort(back)))
+    forward, reverse = ends @ (count, 1), ends @ (1, count)
+    return bool(len(np.unique(forward)) == len(forward) and np.array_equal(np.sort(forward), np.sort(reverse)))

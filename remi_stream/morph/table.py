@@ -1,4 +1,4 @@
-"""CSV."""
+"""CSV encoding."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ Cell = str | int | float | None
 
 
 def rows(columns: Sequence[str], form: str, values: np.ndarray) -> bytes:
-    """Many rows (N, C) of one form, which ends the line."""
+    """Encode many rows (N, C) with one %-format, which includes the line end; fast."""
     return (",".join(columns) + "\n" + form * len(values) % tuple(values.ravel().tolist())).encode()
 
 
 def cells(rows: Sequence[Mapping[str, Cell]]) -> bytes:
-    """Few rows; what is None is left empty. All have the columns of the first."""
+    """Encode rows with the columns of the first one; None becomes an empty cell."""
     lines = [",".join(rows[0]), *(",".join(_cell(value) for value in row.values()) for row in rows)]
     return ("\n".join(lines) + "\n").encode()
 

@@ -1,4 +1,4 @@
-"""Two textures, compared; and the colours that they and the vertices have."""
+"""Texture comparison, texture sampling and vertex colours."""
 
 from __future__ import annotations
 
@@ -13,10 +13,7 @@ COLUMNS = ("index", "u", "v", "dr", "dg", "db", "difference")
 
 
 def difference(a: Texture, b: Texture) -> np.ndarray:
-    """How different the pictures are: (h, w) float32, the mean over red, green and blue, 0 to 255.
-
-    The second one is brought to the size of the first one if it has another.
-    """
+    """Absolute difference of two textures, mean over RGB: (h, w) float32, 0 to 255; b is resized to a if sizes differ."""
     first, second = a.image, b.image
     if first.shape != second.shape:
         second = cv2.resize(second, (first.shape[1], first.shape[0]), interpolation=cv2.INTER_AREA)
@@ -24,7 +21,7 @@ def difference(a: Texture, b: Texture) -> np.ndarray:
 
 
 def table(a: Mesh, b: Mesh) -> bytes:
-    """texture_differences.csv: a row for each vertex that has a place in the textures."""
+    """Encode texture_differences.csv: one row per vertex with texture coordinates."""
     assert a.texture is not None
     assert b.texture is not None
     (index, uv), (_, uv_b) = at_vertices(a, a.texture), at_vertices(b, b.texture)
@@ -34,13 +31,13 @@ def table(a: Mesh, b: Mesh) -> bytes:
 
 
 def at_vertices(mesh: Mesh, texture: Texture) -> tuple[np.ndarray, np.ndarray]:
-    """Which vertices are in a texture (N,), and where (N, 2): on a seam, where the first of their corners is."""
+    """Texture coordinates of vertices: indices (N,) and uv (N, 2); on a seam those of the first corner."""
     index, first = np.unique(mesh.faces, return_index=True)
     return index, texture.uv[texture.faces.reshape(-1)[first]]
 
 
 def sampled(image: np.ndarray, uv: np.ndarray) -> np.ndarray:
-    """The colours (N, 3) float32, RGB 0 to 255, at places (N, 2) of a picture, evenly between its pixels; it repeats itself."""
+    """Sample an image at uv (N, 2) with bilinear interpolation and repeat wrapping: (N, 3) float32, RGB 0 to 255."""
     height, width = image.shape[:2]
     u, v = np.where((uv < 0) | (uv > 1), uv % 1, uv).T
     x, y = (u * width - 0.5).clip(0, width - 1), ((1 - v) * height - 0.5).clip(0, height - 1)
@@ -52,11 +49,11 @@ def sampled(image: np.ndarray, uv: np.ndarray) -> np.ndarray:
 
 
 def colours(mesh: Mesh) -> np.ndarray:
-    """What the vertices look like: (V, 3) float32, RGB 0 to 255."""
+    """Vertex colours of a mesh from texture, vertex colours or the default: (V, 3) float32, RGB 0 to 255."""
     if mesh.texture is None:
         plain = np.tile(np.array(PLAIN, np.float32), (len(mesh.vertices), 1))
         return plain if mesh.colours is None else mesh.colours.astype(np.float32)
     index, uv = at_vertices(mesh, mesh.texture)
-    painted = np.zeros((len(mesh.vertices), 3), np.float32)
-    painted[index] = sampled(mesh.texture.image, uv)
-    return painted
+    rgb = np.zeros((len(mesh.vertices), 3), np.float32)
+    rgb[index] = sampled(mesh.texture.image, uv)
+    return rgb

@@ -1,4 +1,4 @@
-"""Polygons as triangles."""
+"""Polygon triangulation."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 
 
 def fan(sizes: np.ndarray) -> np.ndarray:
-    """Which corners make triangles, (F, 3), of polygons whose corners are listed one polygon after the other; sizes: (P,)."""
+    """Triangulate polygons as fans: corner indices (F, 3). sizes: (P,), corners per polygon, which are numbered consecutively."""
     starts = np.cumsum(sizes) - sizes
     counts = np.maximum(sizes - 2, 0)
     first = np.repeat(starts, counts)

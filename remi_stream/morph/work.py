@@ -1,4 +1,4 @@
-"""A pair of meshes as a folder of files."""
+"""Writes the files of a morph: frames, video, meshes, heatmaps and tables."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ FRAMES, MESHES, FILM = "frames", "meshes", "morph.mp4"
 
 
 def write_whole(pair: Pair, folder: Path, look: Look, minimal: bool, tell: Callable[[], object]) -> dict[str, Cell]:
-    """Write a pair into a folder, which is there when everything is in it; give its statistics. Raises RemiError."""
+    """Write a morph to a folder atomically and return its statistics. Raises RemiError."""
     with whole_folder(folder) as part:
         return write(pair, part, look, minimal, tell)
 
 
 def write(pair: Pair, folder: Path, look: Look, minimal: bool, tell: Callable[[], object]) -> dict[str, Cell]:
-    """Write a pair's files; minimal: pictures only. tell: called for each frame. Raises OSError."""
-    told = statistics(pair)
+    """Write the files of a morph; minimal: images only. tell: called after each frame. Raises OSError."""
+    values = statistics(pair)
     (folder / "displacement.png").write_bytes(png(heatmap.of_displacement(pair, look)))
     if not minimal:
-        write_tables(pair, folder, told)
+        write_tables(pair, folder, values)
     write_frames(pair, folder, look, minimal, tell)
-    return told
+    return values
 
 
 def write_tables(pair: Pair, folder: Path, told: dict[str, Cell]) -> None:
-    """Write what is measured, and where the textures differ."""
+    """Write the statistics and the texture differences."""
     (folder / "statistics.csv").write_bytes(cells([told]))
     (folder / "displacements.csv").write_bytes(displacements(pair))
     if pair.differences is not None:
@@ -47,13 +47,13 @@ def write_tables(pair: Pair, folder: Path, told: dict[str, Cell]) -> None:
 
 
 def write_frames(pair: Pair, folder: Path, look: Look, minimal: bool, tell: Callable[[], object]) -> None:
-    """Write every frame as a picture; if not minimal, also as a mesh, and all of them as a film."""
+    """Write every frame as an image; unless minimal, also as a mesh, and all of them as a video."""
     (folder / FRAMES).mkdir()
     faces = b"" if minimal else obj_sequence.face_lines(pair.a.faces)
     with contextlib.ExitStack() as stack:
-        drawn = stack.enter_context(contextlib.closing(frames(pair, look)))
+        rendered = stack.enter_context(contextlib.closing(frames(pair, look)))
         reel = None if minimal else stack.enter_context(Reel(folder / FILM, even(look.size), FPS))
-        for frame in drawn:
+        for frame in rendered:
             (folder / FRAMES / f"{frame.number:06d}.png").write_bytes(frame.png)
             if reel:
                 add(frame, reel, folder / MESHES, faces, look)
@@ -61,7 +61,7 @@ def write_frames(pair: Pair, folder: Path, look: Look, minimal: bool, tell: Call
 
 
 def add(frame: Drawn, reel: Reel, meshes: Path, faces: bytes, look: Look) -> None:
-    """Add a frame to the film and to the meshes."""
+    """Add a frame to the video and the meshes."""
     meshes.mkdir(exist_ok=True)
     (meshes / f"{frame.number:06d}.obj").write_bytes(obj_sequence.mesh(frame.vertices, faces))
     image = padded(np.ascontiguousarray(frame.image[..., ::-1]), even(look.size))

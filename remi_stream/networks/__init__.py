@@ -1,4 +1,4 @@
-"""The published networks, as torch modules with the keys of the published checkpoints.
+"""Published networks as torch modules, with the state dict keys of the published checkpoints.
 
-torch is imported here, in convert/, in models/checkpoint.py and torch_file.py, and in the runtimes that run it; nowhere else.
+torch is imported only here, in convert/, in models/checkpoint.py and torch_file.py, and in the PyTorch and TensorRT runtimes.
 """

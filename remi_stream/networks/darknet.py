@@ -1,6 +1,6 @@
-"""Darknet: a network that a cfg file describes, layer by layer, here as far as YOLOv3 goes.
+"""Darknet: networks described layer by layer in a cfg file; supports the layers of YOLOv3.
 
-Redmon and Farhadi, YOLOv3: An Incremental Improvement (2018). A cfg of your own (other classes, anchors, sizes, depth) works too:
+Redmon and Farhadi, YOLOv3: An Incremental Improvement (2018). A custom cfg (other classes, anchors, sizes, depth) works too:
 `Darknet(read_cfg(path))`.
 """
 
@@ -17,25 +17,29 @@ from remi_stream.errors import RemiError, unknown
 from remi_stream.networks.network import Shapes
 
 SLOPE = 0.1
+"""Negative slope of Darknet's leaky ReLU."""
 LOWEST = -3e38
+"""Stands for minus infinity in max pooling; within float32 (lowest: -3.4e38)."""
 
 
 class Section(NamedTuple):
-    """A part of a cfg file: "[kind]" and its settings. line: where it begins, for people."""
+    """A section of a cfg file."""
 
     kind: str
+    """Its name in brackets."""
     settings: dict[str, str]
     line: int
+    """Line of its header, for error messages."""
 
     def text(self, key: str, default: str | None = None) -> str:
-        """A setting; without a default it has to be there."""
+        """Return a setting. Raises RemiError if it is missing and has no default."""
         found = self.settings.get(key, default)
         if found is None:
             raise RemiError(f"[{self.kind}] in line {self.line} of the cfg has no '{key}'.")
         return found
 
     def numbers(self, key: str, default: str | None = None) -> list[int]:
-        """A setting of numbers between commas."""
+        """Return a setting as integers separated by commas."""
         text = self.text(key, default)
         try:
             return [int(float(number)) for number in text.split(",") if number.strip()]
@@ -43,22 +47,22 @@ class Section(NamedTuple):
             raise RemiError(f"[{self.kind}] in line {self.line} of the cfg: '{key}' is '{text}', not numbers.") from None
 
     def number(self, key: str, default: int | None = None) -> int:
-        """A setting of one number."""
-        found = self.numbers(key, None if default is None else str(default))
-        if len(found) != 1:
-            raise RemiError(f"[{self.kind}] in line {self.line} of the cfg: '{key}' has {len(found)} numbers instead of one.")
-        return found[0]
+        """Return a setting as one integer."""
+        numbers = self.numbers(key, None if default is None else str(default))
+        if len(numbers) != 1:
+            raise RemiError(f"[{self.kind}] in line {self.line} of the cfg: '{key}' has {len(numbers)} numbers instead of one.")
+        return numbers[0]
 
 
 def read_cfg(source: str | Path) -> list[Section]:
-    """The sections of a cfg file; a name without a path ("yolov3") is one that comes with the package."""
+    """Read the sections of a cfg file; a name without a path ("yolov3") is a file of the package."""
     packaged = resources.files("remi_stream") / "data" / f"{source}.cfg"
     text = packaged.read_text() if isinstance(source, str) and packaged.is_file() else Path(source).read_text()
     return parse(text)
 
 
 def parse(text: str) -> list[Section]:
-    """The sections of a cfg; "#" and ";" begin remarks."""
+    """Parse the sections of a cfg; "#" and ";" begin comments."""
     sections: list[Section] = []
     for number, line in enumerate(text.splitlines(), 1):
         line = line.split("#")[0].split(";")[0].strip()
@@ -68,60 +72,60 @@ def parse(text: str) -> list[Section]:
             key, _, value = line.partition("=")
             sections[-1].settings[key.strip()] = value.strip()
     if not sections or sections[0].kind not in ("net", "network"):
-        raise RemiError("This is no darknet cfg: it does not begin with [net].")
+        raise RemiError("This is not a Darknet cfg: it does not begin with [net].")
     return sections
 
 
 Layers = dict[int, Tensor]
-"""What layers gave that later ones ask for, by their numbers."""
+"""Outputs of layers that later layers use, by layer index."""
 
 
 class Route(nn.Module):
-    """Stacks what earlier layers gave, or passes one of them on. layers: their absolute numbers."""
+    """Concatenates the outputs of earlier layers, or passes one of them on. layers: their absolute indices."""
 
     def __init__(self, layers: list[int]) -> None:
         super().__init__()
         self.layers = layers
 
     def forward(self, xs: Layers) -> Tensor:
-        """xs: what earlier layers gave."""
+        """xs: outputs of earlier layers."""
         return torch.cat([xs[layer] for layer in self.layers], 1) if len(self.layers) > 1 else xs[self.layers[0]]
 
 
 class Shortcut(nn.Module):
-    """Adds what an earlier layer gave to what the last one gave."""
+    """Residual connection: adds an earlier layer's output to the last one's."""
 
     def __init__(self, last: int, layer: int) -> None:
         super().__init__()
         self.layers = [last, layer]
 
     def forward(self, xs: Layers) -> Tensor:
-        """xs: what earlier layers gave."""
+        """xs: outputs of earlier layers."""
         return xs[self.layers[0]] + xs[self.layers[1]]
 
 
 class Pool(nn.Module):
-    """Max pooling that keeps the size at stride 1. zeros: what is outside counts as 0, as in AlphaPose's YOLO, not as nothing.
+    """Max pooling that keeps the size at stride 1. zeros: pad with zeros, as AlphaPose's YOLO does, not with minus infinity.
 
-    Zeros are no padding in the graph: ONNX Runtime fuses such a padding into the pool, and then it counts as nothing.
+    The zeros are not a padding operator: ONNX Runtime would fuse it into the pool, which then ignores the padding.
     """
 
     def __init__(self, size: int, stride: int, zeros: bool) -> None:
         super().__init__()
-        around = size - 1 if stride == 1 else 0
-        self.before, self.after = around // 2, around - around // 2
+        padding = size - 1 if stride == 1 else 0
+        self.before, self.after = padding // 2, padding - padding // 2
         self.zeros = zeros and stride == 1
-        even = self.before != self.after
-        self.pad = nn.ConstantPad2d((0, 1, 0, 1), LOWEST) if even else nn.Identity()
+        asymmetric = self.before != self.after
+        self.pad = nn.ConstantPad2d((0, 1, 0, 1), LOWEST) if asymmetric else nn.Identity()
         self.pool = nn.MaxPool2d(size, stride, self.before)
 
     def forward(self, x: Tensor) -> Tensor:
         """x: (B, C, H, W)."""
         pooled = self.pool(self.pad(x))
-        return torch.maximum(pooled, self._least(pooled)) if self.zeros else pooled
+        return torch.maximum(pooled, self._padding_floor(pooled)) if self.zeros else pooled
 
-    def _least(self, x: Tensor) -> Tensor:
-        """0 where the window reaches over the edge, (H, W)."""
+    def _padding_floor(self, x: Tensor) -> Tensor:
+        """Return 0 where the window exceeds the border and a very small number elsewhere, (H, W)."""
         height, width = x.shape[2:]
         rows, columns = torch.arange(height, device=x.device)[:, None], torch.arange(width, device=x.device)
         inside = (rows >= self.before) & (rows < height - self.after) & (columns >= self.before) & (columns < width - self.after)
@@ -129,11 +133,11 @@ class Pool(nn.Module):
 
 
 RowOrder = Literal["anchor first", "cell first"]
-"""Of the rows of one scale: all cells (row by row) of the first anchor, then of the next; or all anchors of the first cell."""
+"""Order of a scale's rows: all cells of the first anchor, row by row, then of the next; or all anchors of the first cell."""
 
 
 class Detection(nn.Module):
-    """Boxes of one scale. anchors_px: width and height of each, at the network's input."""
+    """YOLO layer: decodes the bounding boxes of one scale. anchors_px: width and height of each, px of the network's input."""
 
     anchors_px: Tensor
 
@@ -144,7 +148,7 @@ class Detection(nn.Module):
         self.register_buffer("anchors_px", anchors[:, None, None], persistent=False)  # (A, 1, 1, 2)
 
     def forward(self, x: Tensor, height: int) -> Tensor:
-        """Rows (B, A * H * W, 5 + classes): cx, cy, w, h, px of the input, objectness, class scores, of x (B, C, H, W).
+        """Decode x (B, C, H, W) to rows (B, A * H * W, 5 + classes): cx, cy, w, h, px of the input, objectness, class scores.
 
         height: of the input, px.
         """
@@ -156,7 +160,7 @@ class Detection(nn.Module):
 
 
 def cells(rows: int, columns: int, device: torch.device) -> Tensor:
-    """x, y of each cell: (rows, columns, 2)."""
+    """Return x, y of each grid cell, (rows, columns, 2)."""
     x = torch.arange(columns, device=device, dtype=torch.float32).expand(rows, columns)
     y = torch.arange(rows, device=device, dtype=torch.float32)[:, None].expand(rows, columns)
     return torch.stack([x, y], -1)
@@ -165,7 +169,7 @@ def cells(rows: int, columns: int, device: torch.device) -> Tensor:
 class Darknet(nn.Module):
     """The network of a cfg.
 
-    classes: instead of the cfg's. order: of the rows. zeros: see Pool. size_px: width and height that the cfg names.
+    classes: overrides the cfg's. order: of the rows. zeros: see MaxPool. size_px: input width and height of the cfg.
     """
 
     def __init__(
@@ -184,7 +188,7 @@ class Darknet(nn.Module):
         self.asked_for = {index for layer in self.module_list for index in getattr(layer, "layers", ())}
 
     def forward(self, image: Tensor) -> tuple[Tensor]:
-        """Rows of every scale, in the cfg's order, of image (B, 3, H, W) with RGB in 0..1; H = W, a multiple of 32."""
+        """Return rows of all scales, in the cfg's order, for image (B, 3, H, W), RGB in 0..1; H = W, a multiple of 32."""
         x, rows = image, []
         xs: Layers = {}
         for index, layer in enumerate(self.module_list):
@@ -206,7 +210,7 @@ def _layer(
     order: RowOrder,
     zeros: bool,
 ) -> tuple[nn.Module, int]:
-    """The layer of a section, and how many channels it gives; channels: of the input and of each layer before it."""
+    """Return a section's layer and its output channels; channels: of the input and of each layer before it."""
     kind, last = section.kind, channels[-1]
     if kind == "convolutional":
         outputs = section.number("filters")
@@ -231,7 +235,7 @@ LAYERS = ("convolutional", "shortcut", "route", "upsample", "maxpool", "yolo")
 
 
 def convolutional(index: int, section: Section, inputs: int, outputs: int) -> nn.Sequential:
-    """A convolution with what follows it, under its published names."""
+    """Convolution, batch norm and activation, under their published names."""
     size, normalised = section.number("size"), section.number("batch_normalize", 0) == 1
     pad = size // 2 if section.number("pad", 0) else section.number("padding", 0)
     layer = nn.Sequential()
@@ -248,37 +252,37 @@ def convolutional(index: int, section: Section, inputs: int, outputs: int) -> nn
 
 
 def absolute(index: int, layer: int, section: Section) -> int:
-    """The number of an earlier layer that is counted from the start, or (negative) backwards from here."""
+    """Return the absolute index of an earlier layer; a negative one is relative to this layer."""
     found = index + layer if layer < 0 else layer
     if not 0 <= found < index:
-        raise RemiError(f"[{section.kind}] in line {section.line} of the cfg asks for layer {layer}, which is not before it.")
+        raise RemiError(f"[{section.kind}] in line {section.line} of the cfg refers to layer {layer}, which is not before it.")
     return found
 
 
 def anchors_of(section: Section) -> list[tuple[int, int]]:
-    """The anchors of a [yolo] section, px: those of all its anchors that its mask names."""
+    """Return the anchors of a [yolo] section that its mask selects, px."""
     numbers = section.numbers("anchors")
     pairs = list(zip(numbers[::2], numbers[1::2]))
     mask = section.numbers("mask", ",".join(str(index) for index in range(len(pairs))))
     if any(not 0 <= index < len(pairs) for index in mask):
-        raise RemiError(f"[yolo] in line {section.line} of the cfg: mask {mask} asks for more than {len(pairs)} anchors.")
+        raise RemiError(f"[yolo] in line {section.line} of the cfg: mask {mask} refers to more than {len(pairs)} anchors.")
     return [pairs[index] for index in mask]
 
 
 def yolov3(shapes: Shapes | None = None) -> Darknet:
-    """YOLOv3 as POCO's and PARE's tracker has it."""
+    """Build YOLOv3 as in the tracker of POCO and PARE."""
     cfg = read_cfg("yolov3")
     return Darknet(cfg, classes_of(cfg, shapes))
 
 
 def yolov3_spp(shapes: Shapes | None = None) -> Darknet:
-    """YOLOv3-SPP as AlphaPose has it: pools padded with zeros, rows by cell."""
+    """Build YOLOv3-SPP as in AlphaPose: zero-padded pools, rows by cell."""
     cfg = read_cfg("yolov3-spp")
     return Darknet(cfg, classes_of(cfg, shapes), "cell first", zeros=True)
 
 
 def classes_of(cfg: list[Section], shapes: Shapes | None) -> int | None:
-    """How many classes a checkpoint knows, if it says so: what is before a [yolo] section gives 5 + classes for each anchor."""
+    """Return a checkpoint's class count: the layer before a [yolo] section has 5 + classes channels for each anchor."""
     index = next(index for index, section in enumerate(cfg[1:]) if section.kind == "yolo")
     shape = (shapes or {}).get(f"module_list.{index - 1}.conv_{index - 1}.weight")
     return max(1, shape[0] // len(anchors_of(cfg[index + 1])) - 5) if shape else None

@@ -1,4 +1,4 @@
-"""The `.weights` file of a Darknet: numbers without names, in the order of its cfg."""
+"""Darknet `.weights` files: numbers without names, in the order of the cfg."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from remi_stream.errors import RemiError
 from remi_stream.networks.darknet import Darknet
 
 HEADER_BYTES = 20
-"""Five int32: major, minor, revision, then the pictures seen (low, high)."""
+"""Five int32: major, minor, revision, then the images seen in training (low, high)."""
 
 
 def read_weights(path: Path, network: Darknet) -> dict[str, Tensor]:
-    """The state dict of a network from its `.weights` file; a network on the meta device is enough."""
+    """Read a network's state dict from its `.weights` file; the network may be on the meta device."""
     data = path.read_bytes()
     expected = HEADER_BYTES + 4 * count(network)
     if len(data) != expected:
@@ -26,7 +26,7 @@ def read_weights(path: Path, network: Darknet) -> dict[str, Tensor]:
 
 
 def state_from(numbers: np.ndarray, network: Darknet) -> dict[str, Tensor]:
-    """The state dict whose values are these numbers (N,) float32, without the header."""
+    """Build a state dict from numbers (N,) float32, without the header."""
     if len(numbers) != count(network):
         raise RemiError(f"Got {len(numbers)} weights, but this network has {count(network)}.")
     state, start = {}, 0
@@ -38,17 +38,17 @@ def state_from(numbers: np.ndarray, network: Darknet) -> dict[str, Tensor]:
 
 
 def numbers_from(state: dict[str, Tensor], network: Darknet) -> np.ndarray:
-    """The other way: the numbers (N,) float32 of a `.weights` file, without the header."""
+    """Return the numbers (N,) float32 of a state dict in `.weights` order, without the header."""
     return np.concatenate([state[key].float().cpu().numpy().ravel() for key, _ in parts(network)])
 
 
 def count(network: Darknet) -> int:
-    """How many numbers a `.weights` file holds, without the header."""
+    """Return how many numbers a network's `.weights` file has, without the header."""
     return sum(shape.numel() for _, shape in parts(network))
 
 
 def parts(network: Darknet) -> Iterator[tuple[str, torch.Size]]:
-    """Keys and shapes in a file's order: of each convolution bias, scale, mean, variance and weight, or bias and weight."""
+    """Iterate over keys and shapes in file order: per convolution, bias, scale, mean, variance, weight; or bias, weight."""
     for index, layer in enumerate(network.module_list):
         names = {type(child): f"module_list.{index}.{name}" for name, child in layer.named_children()}
         if nn.Conv2d not in names:

@@ -1,4 +1,4 @@
-"""FastPose, AlphaPose's network: ResNet-50 with squeeze-excitation, then pixel shuffling up to heat maps.
+"""FastPose, AlphaPose's network: SE-ResNet-50, then pixel shuffling up to heatmaps.
 
 Fang et al., AlphaPose: Whole-Body Regional Multi-Person Pose Estimation and Tracking in Real-Time (2022).
 """
@@ -15,7 +15,7 @@ BLOCKS = (3, 4, 6, 3)
 
 
 class ExcitedResnet(nn.Module):
-    """ResNet-50 whose four layers begin with an excited block."""
+    """ResNet-50 with squeeze-and-excitation in the first block of each layer."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -28,19 +28,19 @@ class ExcitedResnet(nn.Module):
         self.layer4 = layer(1024, 512, BLOCKS[3])
 
     def forward(self, image: Tensor) -> Tensor:
-        """Features (B, 2048, H/32, W/32) of image (B, 3, H, W)."""
+        """Return features (B, 2048, H/32, W/32) of image (B, 3, H, W)."""
         x = self.maxpool(torch.relu(self.bn1(self.conv1(image))))
         return self.layer4(self.layer3(self.layer2(self.layer1(x))))
 
 
 def layer(inputs: int, width: int, blocks: int, stride: int = 2) -> nn.Sequential:
-    """Blocks of one width; the first one has the stride and the excitation."""
+    """Build blocks of one width; the first has the stride and the squeeze-and-excitation."""
     outputs = width * Bottleneck.expansion
     return nn.Sequential(Bottleneck(inputs, width, stride, excite=True), *(Bottleneck(outputs, width) for _ in range(blocks - 1)))
 
 
 class Duc(nn.Module):
-    """Dense upsampling convolution: four times the channels, shuffled into twice the size."""
+    """Dense upsampling convolution (DUC): four times the channels, pixel-shuffled to twice the size."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
@@ -49,36 +49,37 @@ class Duc(nn.Module):
         self.shuffle = nn.PixelShuffle(2)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, outputs, 2 H, 2 W) of x (B, inputs, H, W)."""
+        """Return (B, outputs, 2 H, 2 W) for x (B, inputs, H, W)."""
         return self.shuffle(torch.relu(self.bn(self.conv(x))))
 
 
 class FastPose(nn.Module):
-    """channels: before the last layer, 256 for the whole body and 128 otherwise."""
+    """FastPose network. channels: before the last layer, 256 for the whole body and 128 otherwise."""
 
     def __init__(self, joints: int, channels: int) -> None:
         super().__init__()
         self.preact = ExcitedResnet()
+        # "suffle1" [sic]: the published name; the module has no parameters
         self.suffle1 = nn.PixelShuffle(2)
         self.duc1 = Duc(512, 256)
         self.duc2 = Duc(256, channels)
         self.conv_out = conv3x3(channels, joints, bias=True)
 
     def forward(self, image: Tensor) -> tuple[Tensor]:
-        """Heat maps (B, joints, 64, 48) of image (B, 3, 256, 192), before any sigmoid."""
+        """Return heatmaps (B, joints, 64, 48) of image (B, 3, 256, 192), without a sigmoid."""
         return (self.conv_out(self.duc2(self.duc1(self.suffle1(self.preact(image))))),)
 
 
 def halpe136(shapes: Shapes | None = None) -> FastPose:
-    """Whole body: 26 of the body, face, hands."""
+    """Build FastPose for 136 key points: body with feet, face, hands."""
     return FastPose(136, 256)
 
 
 def halpe26(shapes: Shapes | None = None) -> FastPose:
-    """Body with feet."""
+    """Build FastPose for 26 key points: body with feet."""
     return FastPose(26, 128)
 
 
 def coco17(shapes: Shapes | None = None) -> FastPose:
-    """The 17 of COCO."""
+    """Build FastPose for COCO's 17 key points."""
     return FastPose(17, 128)

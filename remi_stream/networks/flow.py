@@ -1,4 +1,4 @@
-"""RealNVP over the nine numbers of a rotation's error, with which POCO was trained; a served network does not run it.
+"""RealNVP normalising flow over a rotation's error (nine numbers), used to train POCO; not run for inference.
 
 Dinh et al., Density Estimation Using Real NVP (2017); Li et al., Human Pose Regression With Residual Log-likelihood (2021).
 """
@@ -14,7 +14,7 @@ HIDDEN = 64
 
 
 class FlowHead(nn.Module):
-    """How likely the errors of 24 predicted rotations are, given the picture's features."""
+    """Likelihood of the errors of 24 predicted rotations, conditioned on image features."""
 
     def __init__(self, features: int, layers: int, context: int = 512, variables: int = 9) -> None:
         super().__init__()
@@ -22,16 +22,16 @@ class FlowHead(nn.Module):
         self.flow = RealNvp(variables, context, 2 * layers)
 
     def forward(self, features: Tensor, errors: Tensor) -> Tensor:
-        """Log density (B, J) of errors (B, J, 9), given features (B, F).
+        """Return the log density (B, J) of errors (B, J, 9), given features (B, F).
 
-        errors: how far each number of a predicted rotation is from the true one, without sign, divided by the joint's variance.
+        errors: absolute error of each number of a predicted rotation, divided by the joint's variance.
         """
         context = self.cond_layer(features)[:, None].expand(-1, errors.shape[1], -1)
         return self.flow(errors, context)
 
 
 class RealNvp(nn.Module):
-    """Coupling layers that keep half of the variables and shift and scale the others by what those say."""
+    """Affine coupling layers: half of the variables are kept and determine shift and scale of the others."""
 
     mask: Tensor
 
@@ -39,11 +39,12 @@ class RealNvp(nn.Module):
         super().__init__()
         rows, columns = torch.meshgrid(torch.arange(couplings), torch.arange(variables), indexing="ij")
         self.register_buffer("mask", ((rows + columns) % 2).float())
+        # t (translation) and s (scale) are the published names, from the paper
         self.t = nn.ModuleList(coupling(variables, context) for _ in range(couplings))
         self.s = nn.ModuleList(coupling(variables, context, nn.Tanh()) for _ in range(couplings))
 
     def forward(self, x: Tensor, context: Tensor) -> Tensor:
-        """Log density (...) of x (..., variables), given context (..., context): back to a unit normal distribution."""
+        """Return the log density (...) of x (..., variables), given context (..., context), by the inverse flow."""
         volume = torch.zeros_like(x[..., 0])
         for mask, shift, scale in reversed(list(zip(self.mask, self.t, self.s))):
             kept = torch.cat([mask * x, context], -1)
@@ -54,6 +55,6 @@ class RealNvp(nn.Module):
 
 
 def coupling(variables: int, context: int, *last: nn.Module) -> nn.Sequential:
-    """The small network of a coupling layer."""
+    """Build the network of a coupling layer."""
     first = nn.Linear(variables + context, HIDDEN)
     return nn.Sequential(first, nn.LeakyReLU(), nn.Linear(HIDDEN, HIDDEN), nn.LeakyReLU(), nn.Linear(HIDDEN, variables), *last)

@@ -1,6 +1,6 @@
-"""HRNet: four resolutions side by side that exchange what they know after every module.
+"""HRNet: four parallel resolutions with multi-scale fusion after every module.
 
-Wang et al., Deep High-Resolution Representation Learning for Visual Recognition (2020). Two endings are in use: `PoseHrnet`
+Wang et al., Deep High-Resolution Representation Learning for Visual Recognition (2020). Two heads are in use: `PoseHrnet`
 (W32, PARE's convolutional upsampling) and `ClassificationHrnet` (W48, POCO-CLIFF).
 """
 
@@ -16,29 +16,31 @@ from remi_stream.networks.residual import Basic, Bottleneck, conv3x3
 MODULES = (1, 4, 3)
 """Modules of the stages with 2, 3 and 4 resolutions."""
 BLOCKS = 4
+"""Blocks in each branch of a module."""
 STEM = 256
+"""Channels after the first layer."""
 
 
 def rectified(inputs: int, outputs: int, stride: int = 1, bias: bool = False) -> nn.Sequential:
-    """3x3 convolution, normalisation, ReLU."""
+    """Build 3x3 convolution, batch norm and ReLU."""
     return nn.Sequential(conv3x3(inputs, outputs, stride, bias), nn.BatchNorm2d(outputs), nn.ReLU())
 
 
 class Exchange(nn.Module):
-    """One module: blocks in each resolution, then every resolution gets the sum of all, brought to its size."""
+    """HRNet module: residual blocks in each resolution, then fusion: the sum of all resolutions, resampled to each."""
 
     def __init__(self, widths: list[int]) -> None:
         super().__init__()
         self.branches = nn.ModuleList(nn.Sequential(*(Basic(width) for _ in range(BLOCKS))) for width in widths)
-        ways = [[way(widths, source, target) for source in range(len(widths))] for target in range(len(widths))]
-        self.fuse_layers = nn.ModuleList(nn.ModuleList(row) for row in ways)
+        layers = [[way(widths, source, target) for source in range(len(widths))] for target in range(len(widths))]
+        self.fuse_layers = nn.ModuleList(nn.ModuleList(row) for row in layers)
 
     def forward(self, xs: list[Tensor]) -> list[Tensor]:
         """xs: one (B, width, H, W) per resolution, finest first."""
         ys = [branch(x) for branch, x in zip(self.branches, xs)]
-        return [self._fused(row, ys) for row in self.fuse_layers]
+        return [self._fuse(row, ys) for row in self.fuse_layers]
 
-    def _fused(self, row: nn.Module, ys: list[Tensor]) -> Tensor:
+    def _fuse(self, row: nn.Module, ys: list[Tensor]) -> Tensor:
         first, *rest = [layer(y) for layer, y in zip(row.children(), ys)]
         for other in rest:
             first = first + other
@@ -46,7 +48,7 @@ class Exchange(nn.Module):
 
 
 def way(widths: list[int], source: int, target: int) -> nn.Module:
-    """From one resolution to another: 1x1 and nearest upsampling, or one 3x3 of stride 2 per halving (the last not rectified)."""
+    """Build a fuse layer: 1x1 and nearest upsampling, or one 3x3 of stride 2 per halving (the last without ReLU)."""
     inputs, outputs = widths[source], widths[target]
     if source == target:
         return nn.Identity()
@@ -58,7 +60,7 @@ def way(widths: list[int], source: int, target: int) -> nn.Module:
 
 
 class Hrnet(nn.Module):
-    """The part that both endings share; width: channels of the finest resolution."""
+    """Backbone shared by both heads. width: channels of the finest resolution."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -80,12 +82,12 @@ class Hrnet(nn.Module):
         return nn.Sequential(*(Exchange(self.widths[:resolutions]) for _ in range(MODULES[resolutions - 2])))
 
     def _transition(self, resolutions: int) -> nn.ModuleList:
-        """The coarsest resolution begins here, from the one before it; the others stay."""
-        fresh = nn.Sequential(rectified(self.widths[resolutions - 2], self.widths[resolutions - 1], 2))
-        return nn.ModuleList([*(nn.Identity() for _ in range(resolutions - 1)), fresh])
+        """Build the transition that adds the coarsest resolution, made from the one before it; the others pass through."""
+        new = nn.Sequential(rectified(self.widths[resolutions - 2], self.widths[resolutions - 1], 2))
+        return nn.ModuleList([*(nn.Identity() for _ in range(resolutions - 1)), new])
 
     def resolutions(self, image: Tensor) -> list[Tensor]:
-        """The four feature maps (B, width, H/4, W/4) to (B, 8 width, H/32, W/32) of image (B, 3, H, W)."""
+        """Return the four feature maps (B, width, H/4, W/4) to (B, 8 width, H/32, W/32) of image (B, 3, H, W)."""
         x = torch.relu(self.bn1(self.conv1(image)))
         x = self.layer1(torch.relu(self.bn2(self.conv2(x))))
         xs = self.stage2([transition(x) for transition in self.transition1])
@@ -95,9 +97,9 @@ class Hrnet(nn.Module):
 
 
 class PoseHrnet(Hrnet):
-    """Everything brought to the finest resolution by bilinear upsampling and convolutions, and stacked.
+    """HRNet that upsamples all resolutions to the finest (bilinear and convolutions) and concatenates them.
 
-    final_layer is in published checkpoints and is not used.
+    final_layer is in published checkpoints but unused.
     """
 
     def __init__(self, width: int, joints: int = 24) -> None:
@@ -109,13 +111,13 @@ class PoseHrnet(Hrnet):
         self.upsample_stage_4 = upsampling(self.widths[3], 3)
 
     def forward(self, image: Tensor) -> Tensor:
-        """Features (B, 15 width, H/4, W/4) of image (B, 3, H, W)."""
+        """Return features (B, 15 width, H/4, W/4) of image (B, 3, H, W)."""
         x1, x2, x3, x4 = self.resolutions(image)
         return torch.cat([x1, self.upsample_stage_2(x2), self.upsample_stage_3(x3), self.upsample_stage_4(x4)], 1)
 
 
 def upsampling(width: int, times: int) -> nn.Sequential:
-    """Doubles the size some times, with a convolution after each."""
+    """Build upsampling layers: bilinear doubling with a convolution, repeated."""
     layers: list[nn.Module] = []
     for _ in range(times):
         layers += [nn.Upsample(scale_factor=2.0, mode="bilinear", align_corners=True), *rectified(width, width)]
@@ -123,9 +125,9 @@ def upsampling(width: int, times: int) -> nn.Sequential:
 
 
 class ClassificationHrnet(Hrnet):
-    """Everything brought to the coarsest resolution, widened and averaged.
+    """HRNet that downsamples all resolutions to the coarsest, widens them and pools globally.
 
-    classifier is in published checkpoints and is not used.
+    classifier is in published checkpoints but unused.
     """
 
     outputs = 2048
@@ -140,7 +142,7 @@ class ClassificationHrnet(Hrnet):
         self.classifier = nn.Linear(self.outputs, classes)
 
     def forward(self, image: Tensor) -> Tensor:
-        """Features (B, 2048) of image (B, 3, H, W)."""
+        """Return features (B, 2048) of image (B, 3, H, W)."""
         wide = [head(x) for head, x in zip(self.incre_modules, self.resolutions(image))]
         y = wide[0]
         for down, finer in zip(self.downsamp_modules, wide[1:]):

@@ -1,7 +1,7 @@
-"""THE table of networks: where each module is made, and the tensors that it is served with in every runtime.
+"""Table of networks: the factory of each torch module, and its input and output tensors in every runtime.
 
-A served network reads pictures as uint8 (B, height, width, 3) RGB under the name "image" and normalises them inside the graph;
-what else it reads is float32. Every tensor has the batch first.
+A served network gets images as uint8 (B, height, width, 3) RGB under the name "image" and normalises them inside the graph;
+other inputs are float32. Every tensor has the batch first.
 """
 
 from __future__ import annotations
@@ -13,14 +13,16 @@ from typing import NamedTuple
 from remi_stream.errors import unknown
 
 Shapes = Mapping[str, tuple[int, ...]]
-"""A checkpoint's keys and what shape each tensor has."""
+"""Tensor shapes by key."""
 
 
 class Picture(NamedTuple):
-    """The picture that a network reads: size px; then (x / 255 - mean) / std per channel, RGB."""
+    """Image input of a network: size and normalisation (x / 255 - mean) / std per RGB channel."""
 
     height: int
+    """Px."""
     width: int
+    """Px."""
     mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
     std: tuple[float, float, float] = (1.0, 1.0, 1.0)
 
@@ -28,30 +30,34 @@ class Picture(NamedTuple):
 class Network(NamedTuple):
     """A published network.
 
-    make: "module:function" that makes the torch module, whose forward takes the normalised picture (B, 3, H, W) float32 if
-    there is one, then the inputs in this order, and returns the outputs in this order, as a tuple. The function takes the
-    checkpoint's Shapes, or None: where published checkpoints of one network differ in size (SmoothNet, VideoPose3D, YOLO's
-    classes) it makes the one that fits. networks/served.py calls it.
-    inputs: name -> shape without the batch. outputs: names.
+    The torch module's forward takes the normalised image (B, 3, H, W) float32 if there is one, then the inputs in this order,
+    and returns the outputs in this order, as a tuple.
     """
 
     make: str
+    """Factory as "module:function". It takes the checkpoint's TensorShapes or None, and builds the size that fits: published
+    checkpoints of one network may differ in size (SmoothNet, VideoPose3D, YOLO's classes)."""
     picture: Picture | None
+    """The image input; None if there is none."""
     outputs: tuple[str, ...]
+    """Names."""
     inputs: Shapes = MappingProxyType({})
+    """Other inputs: name -> shape without the batch."""
 
     def tensors(self) -> dict[str, tuple[int, ...]]:
-        """Everything that the served network reads, in order: name -> shape without the batch."""
+        """Return all inputs of the served network in order: name -> shape without the batch."""
         image = {"image": (self.picture.height, self.picture.width, 3)} if self.picture else {}
         return {**image, **self.inputs}
 
 
 IMAGENET = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
+"""ImageNet's channel statistics, RGB, as in torchvision."""
 ALPHAPOSE_MEAN = (0.406, 0.457, 0.48)
+"""Channel means of AlphaPose's preprocessing."""
 SQUARE = Picture(224, 224, **IMAGENET)
 UPRIGHT = Picture(256, 192, mean=ALPHAPOSE_MEAN)
 SMPL = ("rotations", "betas", "camera")
-"""Outputs of the mesh regressors: (24, 3, 3) in the parent; (10,); (3,) s, tx, ty of the crop's weak-perspective camera."""
+"""Outputs of the mesh regressors: local rotations (24, 3, 3); (10,); weak-perspective camera (3,) s, tx, ty of the crop."""
 
 NETWORKS: dict[str, Network] = {
     "poco_cliff": Network(
@@ -68,18 +74,18 @@ NETWORKS: dict[str, Network] = {
     "yolov3_spp": Network("remi_stream.networks.darknet:yolov3_spp", Picture(608, 608), ("rows",)),
     "videopose3d": Network(
         "remi_stream.networks.videopose3d:symmetric", None, ("joints",), {"keypoints": (243, 17, 2)}
-    ),  # joints: (1, 17, 3), of the middle frame; causal: of the last one
+    ),  # joints: (1, 17, 3) of the middle frame; causal: of the last one
     "videopose3d_causal": Network("remi_stream.networks.videopose3d:causal", None, ("joints",), {"keypoints": (243, 17, 2)}),
     "smoothnet_8": Network("remi_stream.networks.smoothnet:window_8", None, ("y",), {"x": (1, 8)}),
     "smoothnet_16": Network("remi_stream.networks.smoothnet:window_16", None, ("y",), {"x": (1, 16)}),
     "smoothnet_32": Network("remi_stream.networks.smoothnet:window_32", None, ("y",), {"x": (1, 32)}),
     "smoothnet_64": Network("remi_stream.networks.smoothnet:window_64", None, ("y",), {"x": (1, 64)}),
 }
-"""SmoothNet knows no channels: one channel is one of the batch, (channels, 1, window)."""
+"""The networks by name. SmoothNet has no channels: each channel is one row of the batch, (channels, 1, window)."""
 
 
 def find_network(name: str) -> Network:
-    """The network of this name; imports none."""
+    """Return the network of this name without importing its module. Raises UsageError if there is none."""
     if name not in NETWORKS:
         raise unknown("network", name, NETWORKS)
     return NETWORKS[name]

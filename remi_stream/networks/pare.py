@@ -1,4 +1,4 @@
-"""PARE: a mesh regressor that looks at each body part where its own attention map says.
+"""PARE: a mesh regressor with an attention map for each body part.
 
 Kocabas et al., PARE: Part Attention Regressor for 3D Human Body Estimation (2021), as released: HRNet-W32 with convolutional
 upsampling, softmax attention, one locally connected layer for the pose, no iterations.
@@ -20,24 +20,26 @@ FEATURES, SMALL = 128, 64
 
 
 class PartEstimate(NamedTuple):
-    """What the head says; maps are as wide as the features given.
-
-    rot6d: (B, 24, 6). rotations: (B, 24, 3, 3), in the parent. betas: (B, 10). camera: (B, 3) s, tx, ty of the crop.
-    part_maps: (B, 25, H, W), before the softmax, the background first. attention: (B, 24, H * W), each part's sums to 1.
-    features: (B, 128, 24), pooled by the attention.
-    """
+    """Outputs of PARE's head."""
 
     rot6d: Tensor
+    """(B, 24, 6)."""
     rotations: Tensor
+    """Local rotations (B, 24, 3, 3)."""
     betas: Tensor
+    """(B, 10)."""
     camera: Tensor
+    """Weak perspective (B, 3) s, tx, ty of the crop."""
     part_maps: Tensor
+    """(B, 25, H, W) logits, the background first."""
     attention: Tensor
+    """(B, 24, H * W), softmax: each part's sums to 1."""
     features: Tensor
+    """(B, 128, 24), pooled with the attention."""
 
 
 class PareHead(nn.Module):
-    """Features to pose, shape and camera; temperature and the init_* are in checkpoints and are not used."""
+    """Regresses pose, shape and camera from features; temperature and init_* are in checkpoints but unused."""
 
     def __init__(self, inputs: int) -> None:
         super().__init__()
@@ -57,33 +59,33 @@ class PareHead(nn.Module):
         """x: (B, inputs, H, W)."""
         maps = self.keypoint_final_layer(self.keypoint_deconv_layers(x))
         attention = maps[:, 1:].flatten(2).softmax(-1)
-        wide = self.smpl_deconv_layers(x)
-        features = pooled(wide, attention)
-        small = pooled(self.smpl_final_layer(wide), attention).flatten(1)
+        smpl_features = self.smpl_deconv_layers(x)
+        features = pooled(smpl_features, attention)
+        small = pooled(self.smpl_final_layer(smpl_features), attention).flatten(1)
         rot6d = self.pose_mlp(features)
         return PartEstimate(rot6d, rotations(rot6d), self.shape_mlp(small), self.cam_mlp(small), maps, attention, features)
 
 
 def pooled(maps: Tensor, attention: Tensor) -> Tensor:
-    """Means (B, C, parts) of maps (B, C, H, W), weighted by attention (B, parts, H * W)."""
+    """Pool maps (B, C, H, W) with attention (B, parts, H * W) to weighted means (B, C, parts)."""
     return maps.flatten(2) @ attention.transpose(1, 2)
 
 
 class LocallyConnected(nn.Module):
-    """A linear layer of its own for each part, without bias."""
+    """Locally connected layer: a separate linear layer for each part, without bias."""
 
     def __init__(self, inputs: int, outputs: int, parts: int) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.zeros(1, outputs, inputs, parts, 1, 1))
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, parts, outputs) of x (B, inputs, parts)."""
+        """Return (B, parts, outputs) for x (B, inputs, parts)."""
         weight = self.weight[0, :, :, :, 0, 0].permute(2, 1, 0)
         return (x.permute(0, 2, 1)[:, :, None] @ weight)[:, :, 0]
 
 
 class Pare(nn.Module):
-    """The whole network, without the body model."""
+    """PARE network, without the body model."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -91,11 +93,11 @@ class Pare(nn.Module):
         self.head = PareHead(self.backbone.outputs)
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """rotations, betas, camera, and the highest attention (B, 24) of each part."""
-        found = self.head(self.backbone(image))
-        return found.rotations, found.betas, found.camera, found.attention.amax(-1)
+        """Return rotations, betas, camera and the highest attention (B, 24) of each part."""
+        estimate = self.head(self.backbone(image))
+        return estimate.rotations, estimate.betas, estimate.camera, estimate.attention.amax(-1)
 
 
 def pare(shapes: Shapes | None = None) -> Pare:
-    """PARE as released."""
+    """Build PARE as released."""
     return Pare()

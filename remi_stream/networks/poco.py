@@ -1,4 +1,4 @@
-"""POCO: mesh regressors that also say how unsure they are of every joint, on top of CLIFF's or PARE's.
+"""POCO: mesh regressors with an uncertainty for every joint, based on CLIFF or PARE.
 
 Dwivedi et al., POCO: 3D Pose and Shape Estimation with Confidence (2024); Li et al., CLIFF (2022).
 """
@@ -22,16 +22,20 @@ ITERATIONS = 3
 
 
 class CliffEstimate(NamedTuple):
-    """rot6d: (B, 144). betas: (B, 10). camera: (B, 3) s, tx, ty of the crop. hidden: (B, 1024), of the last iteration."""
+    """Outputs of CLIFF's head."""
 
     rot6d: Tensor
+    """(B, 144)."""
     betas: Tensor
+    """(B, 10)."""
     camera: Tensor
+    """Weak perspective (B, 3) s, tx, ty of the crop."""
     hidden: Tensor
+    """(B, 1024), of the last iteration."""
 
 
 class CliffHead(nn.Module):
-    """Corrects a running estimate three times, knowing where in the picture the box is."""
+    """Iterative regression: refines an estimate three times, conditioned on the bounding box's place in the image."""
 
     init_pose: Tensor
     init_shape: Tensor
@@ -60,7 +64,7 @@ class CliffHead(nn.Module):
 
 
 class CliffUncertainty(nn.Module):
-    """Variance (B, 24) in [0, 1] of each joint, from the picture's features and the predicted rotations."""
+    """Uncertainty head: variance (B, 24) in [0, 1] of each joint from image features and predicted rotations."""
 
     def __init__(self, features: int) -> None:
         super().__init__()
@@ -71,12 +75,12 @@ class CliffUncertainty(nn.Module):
     def forward(self, features: Tensor, matrices: Tensor) -> Tensor:
         """features: (B, F). matrices: (B, 24, 3, 3)."""
         pose = torch.sigmoid(self.uncert_fc_poseNet(matrices.flatten(1)))
-        seen = torch.sigmoid(self.uncert_fc_featNet(features))
-        return torch.sigmoid(self.uncert_fc1(torch.cat([seen, pose], 1)))
+        image = torch.sigmoid(self.uncert_fc_featNet(features))
+        return torch.sigmoid(self.uncert_fc1(torch.cat([image, pose], 1)))
 
 
 class PareUncertainty(nn.Module):
-    """Variance (B, 24) in [0, 1] of each joint, from the parts' features and the predicted rotations."""
+    """Uncertainty head: variance (B, 24) in [0, 1] of each joint from part features and predicted rotations."""
 
     def __init__(self, features: int) -> None:
         super().__init__()
@@ -94,7 +98,7 @@ Outputs = tuple[Tensor, Tensor, Tensor, Tensor]
 
 
 class PocoCliff(nn.Module):
-    """POCO on CLIFF; flow_head is for training."""
+    """POCO on CLIFF; flow_head is in checkpoints and only used for training."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -104,15 +108,15 @@ class PocoCliff(nn.Module):
         self.flow_head = FlowHead(self.backbone.outputs, layers=1)
 
     def forward(self, image: Tensor, bbox_info: Tensor) -> Outputs:
-        """image: (B, 3, 224, 224). bbox_info: (B, 3), see the paper: where the box is, and how large."""
+        """image: (B, 3, 224, 224). bbox_info: (B, 3), the bounding box's position and size as in CLIFF's paper."""
         features = self.backbone(image)
-        found = self.head(features, bbox_info)
-        matrices = rotations(found.rot6d.unflatten(1, (JOINTS, 6)))
-        return matrices, found.betas, found.camera, self.uncert_head(features, matrices)
+        estimate = self.head(features, bbox_info)
+        matrices = rotations(estimate.rot6d.unflatten(1, (JOINTS, 6)))
+        return matrices, estimate.betas, estimate.camera, self.uncert_head(features, matrices)
 
 
 class PocoPare(nn.Module):
-    """POCO on PARE; flow_head is for training."""
+    """POCO on PARE; flow_head is in checkpoints and only used for training."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -123,16 +127,16 @@ class PocoPare(nn.Module):
 
     def forward(self, image: Tensor) -> Outputs:
         """image: (B, 3, 224, 224)."""
-        found = self.head(self.backbone(image))
-        variance = self.uncert_head(found.features.flatten(1), found.rotations)
-        return found.rotations, found.betas, found.camera, variance
+        estimate = self.head(self.backbone(image))
+        variance = self.uncert_head(estimate.features.flatten(1), estimate.rotations)
+        return estimate.rotations, estimate.betas, estimate.camera, variance
 
 
 def poco_cliff(shapes: Shapes | None = None) -> PocoCliff:
-    """POCO-CLIFF as released."""
+    """Build POCO-CLIFF as released."""
     return PocoCliff()
 
 
 def poco_pare(shapes: Shapes | None = None) -> PocoPare:
-    """POCO-PARE as released."""
+    """Build POCO-PARE as released."""
     return PocoPare()

@@ -1,4 +1,4 @@
-"""The residual blocks of ResNet, HRNet and FastPose, with the published names of their parts.
+"""Residual blocks of ResNet, HRNet and FastPose, with the published names of their submodules.
 
 He et al., Deep Residual Learning for Image Recognition (2016); Hu et al., Squeeze-and-Excitation Networks (2018).
 """
@@ -10,12 +10,12 @@ from torch import Tensor, nn
 
 
 def conv3x3(inputs: int, outputs: int, stride: int = 1, bias: bool = False) -> nn.Conv2d:
-    """A 3x3 convolution that keeps the size (at stride 1)."""
+    """Build a 3x3 convolution that keeps the size at stride 1."""
     return nn.Conv2d(inputs, outputs, 3, stride, 1, bias=bias)
 
 
 class Excitation(nn.Module):
-    """Scales each channel by what the means of all channels say, without reduction in between."""
+    """Squeeze-and-excitation without channel reduction: scales each channel by a gate computed from all channel means."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -27,7 +27,7 @@ class Excitation(nn.Module):
 
 
 class Bottleneck(nn.Module):
-    """1x1, 3x3 (with the stride), 1x1 to four times the width."""
+    """ResNet bottleneck block: 1x1, 3x3 (with the stride), 1x1 to four times the width."""
 
     expansion = 4
 
@@ -54,7 +54,7 @@ class Bottleneck(nn.Module):
 
 
 class Basic(nn.Module):
-    """Two 3x3 convolutions of one width."""
+    """ResNet basic block: two 3x3 convolutions of one width."""
 
     def __init__(self, width: int) -> None:
         super().__init__()

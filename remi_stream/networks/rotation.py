@@ -1,4 +1,4 @@
-"""Six-number rotations inside a graph; pose/rot6d.py is the same outside."""
+"""6D rotation to matrix in torch, for use inside exported graphs; geometry.py has the NumPy version."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 
 def rotations(rot6d: Tensor) -> Tensor:
-    """Matrices (..., 3, 3) of rot6d (..., 6): three rows of two numbers make two columns, their cross the third."""
+    """Convert rot6d (..., 6) to matrices (..., 3, 3): Gram-Schmidt on two columns, the cross product is the third."""
     columns = rot6d.reshape(*rot6d.shape[:-1], 3, 2)
     first = nn.functional.normalize(columns[..., 0], dim=-1)
     second = columns[..., 1]
@@ -16,7 +16,7 @@ def rotations(rot6d: Tensor) -> Tensor:
 
 
 def cross(a: Tensor, b: Tensor) -> Tensor:
-    """Cross product of (..., 3), of operators that every runtime has."""
+    """Cross product of (..., 3) from operators that every runtime supports."""
     a = torch.cat([a, a], -1)
     b = torch.cat([b, b], -1)
     return a[..., 1:4] * b[..., 2:5] - a[..., 2:5] * b[..., 1:4]

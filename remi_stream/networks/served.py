@@ -1,4 +1,4 @@
-"""A network as every runtime serves it: pictures come as bytes and are normalised inside the graph."""
+"""Served networks: torch modules with uint8 image input, normalised inside the graph, as exported to all runtimes."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from remi_stream.networks.network import Network, Shapes, find_network
 
 
 class Served(nn.Module):
-    """Reads what `Network.tensors` says, in that order, and gives its outputs, as a tuple.
+    """Wraps a network: takes the inputs of networks/network.py in order and returns the outputs as a tuple.
 
-    The picture is "image" (B, H, W, 3) uint8 RGB; everything else is float32.
+    The image is (B, H, W, 3) uint8 RGB; everything else is float32.
     """
 
     mean: Tensor
@@ -28,29 +28,27 @@ class Served(nn.Module):
         mean, std = (network.picture.mean, network.picture.std) if network.picture else ((0.0,), (1.0,))
         self.register_buffer("mean", torch.tensor(mean, device="cpu")[:, None, None], persistent=False)
         self.register_buffer("std", torch.tensor(std, device="cpu")[:, None, None], persistent=False)
-        self._shifts, self._scales = any(mean), set(std) != {1.0}
+        self._has_mean, self._has_std = any(mean), set(std) != {1.0}
 
     def forward(self, *tensors: Tensor) -> tuple[Tensor, ...]:
-        """See the class."""
+        """Normalise the image, if there is one, and run the network."""
         if self.network.picture is None:
             return self.module(*tensors)
         image, *others = tensors
-        return self.module(self._normalised(image), *others)
+        return self.module(self._normalise(image), *others)
 
-    def _normalised(self, image: Tensor) -> Tensor:
-        """(B, 3, H, W) float32 of the bytes; what a network does not want is not in its graph.
-
-        The bytes become numbers first: TensorRT's parser refuses bytes that are permuted.
-        """
+    def _normalise(self, image: Tensor) -> Tensor:
+        """Return (B, 3, H, W) float32, normalised; unneeded steps are left out of the graph."""
+        # float() first: TensorRT's parser refuses to permute uint8
         x = image.float().permute(0, 3, 1, 2) / 255
-        x = x - self.mean if self._shifts else x
-        return x / self.std if self._scales else x
+        x = x - self.mean if self._has_mean else x
+        return x / self.std if self._has_std else x
 
 
 def build(name: str, shapes: Shapes | None = None) -> nn.Module:
-    """The network of this name with weights that mean nothing; shapes: of the checkpoint that is meant for it, if known.
+    """Build the network of this name with untrained weights. shapes: of its checkpoint, if known.
 
-    `with torch.device("meta")` it takes no memory, and its state_dict() tells the keys and shapes.
+    Under `torch.device("meta")` it takes no memory, and its state_dict() has the keys and shapes.
     """
     module, _, function = find_network(name).make.partition(":")
     make: Callable[[Shapes | None], nn.Module] = getattr(importlib.import_module(module), function)
@@ -58,25 +56,25 @@ def build(name: str, shapes: Shapes | None = None) -> nn.Module:
 
 
 def load(name: str, state: Mapping[str, Tensor]) -> Served:
-    """The network of this name with these weights, float32, for inference.
+    """Load the network of this name with these weights, float32, for inference.
 
     Raises RemiError if keys are missing, unexpected or of another shape.
     """
     with torch.device("meta"):
         module = build(name, shapes_of(state))
     require(name, shapes_of(state), shapes_of(module.state_dict()))
-    whole = {key: state.get(key, torch.tensor(0)) for key in module.state_dict()}  # early checkpoints count no batches
+    whole = {key: state.get(key, torch.tensor(0)) for key in module.state_dict()}  # early checkpoints lack num_batches_tracked
     module.load_state_dict({key: w.float() if w.is_floating_point() else w for key, w in whole.items()}, assign=True)
     return Served(find_network(name), module.requires_grad_(False)).eval()
 
 
 def shapes_of(state: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
-    """The shape under each key."""
+    """Return the shape of each tensor by key."""
     return {key: tuple(tensor.shape) for key, tensor in state.items()}
 
 
 def require(name: str, got: Shapes, expected: Shapes) -> None:
-    """Raise RemiError unless keys and shapes are those of the network, and nothing else."""
-    found = difference(got, expected, parts_of(got))
-    if found.faults:
-        raise RemiError(f"These weights do not fit {name}: {found.words()}.")
+    """Raise RemiError unless keys and shapes are exactly those of the network."""
+    diff = difference(got, expected, parts_of(got))
+    if diff.faults:
+        raise RemiError(f"These weights do not fit {name}: {diff.words()}.")

@@ -1,4 +1,4 @@
-"""SmoothNet: takes the jitter out of a window of frames, every channel by itself.
+"""SmoothNet: temporal smoothing network that removes jitter from a window of frames, each channel separately.
 
 Zeng et al., SmoothNet: A Plug-and-Play Network for Refining Human Poses in Videos (2022).
 """
@@ -13,25 +13,25 @@ from remi_stream.networks.network import Shapes
 
 WIDTH = 512
 NARROW, BLOCKS = 16, 1
-"""The smaller published size (3DPW, SPIN); the larger one is 128 and 5. A checkpoint's shapes say which."""
+"""The smaller published size (3DPW, SPIN); the larger one is 128 and 5. A checkpoint's shapes decide."""
 
 
 class Refinement(nn.Module):
-    """Through a narrow layer and back, added to what came in."""
+    """Residual block with a bottleneck: linear to a narrow layer and back."""
 
     def __init__(self, width: int, narrow: int) -> None:
         super().__init__()
         self.linear1 = nn.Linear(width, narrow)
         self.linear2 = nn.Linear(narrow, width)
-        self.bend = nn.LeakyReLU(0.2)
+        self.activation = nn.LeakyReLU(0.2)
 
     def forward(self, x: Tensor) -> Tensor:
         """x: (..., width)."""
-        return x + self.bend(self.linear2(self.bend(self.linear1(x))))
+        return x + self.activation(self.linear2(self.activation(self.linear1(x))))
 
 
 class SmoothNet(nn.Module):
-    """window: frames."""
+    """SmoothNet of one window length. window: frames."""
 
     def __init__(self, window: int, width: int = WIDTH, narrow: int = NARROW, blocks: int = BLOCKS) -> None:
         super().__init__()
@@ -41,7 +41,7 @@ class SmoothNet(nn.Module):
         self.decoder = nn.Linear(width, window)
 
     def forward(self, x: Tensor) -> tuple[Tensor]:
-        """Smoothed x (B, C, window), of any number of channels C."""
+        """Return smoothed x (B, C, window), for any number of channels C."""
         y = self.encoder(x)
         for block in self.res_blocks:
             y = block(y)
@@ -49,7 +49,7 @@ class SmoothNet(nn.Module):
 
 
 def smoothnet(window: int, shapes: Shapes | None = None) -> SmoothNet:
-    """The network of this window; its inner sizes are the checkpoint's, or the smaller published ones."""
+    """Build the network of this window; its hidden sizes are the checkpoint's, or the smaller published ones."""
     first = (shapes or {}).get("res_blocks.0.linear1.weight")
     if shapes is None or first is None or len(first) != 2:
         return SmoothNet(window)

@@ -1,4 +1,4 @@
-"""VideoPose3D: 3D joints of a person from their 2D key points over time, by dilated convolutions.
+"""VideoPose3D: lifts a person's 2D key points over time to 3D joints with dilated temporal convolutions.
 
 Pavllo et al., 3D human pose estimation in video with temporal convolutions and semi-supervised training (2019).
 """
@@ -19,10 +19,10 @@ CHANNELS = 1024
 
 
 class VideoPose3d(nn.Module):
-    """widths: frames of each convolution. causal: an output belongs to the last frame of its window, not to the middle one.
+    """Temporal convolutional network. widths: frames of each convolution. causal: outputs belong to their window's last frame.
 
-    Clips of at least `receptive_field` frames give an output for each whole window in them. A clip of exactly that many goes
-    another way to the same single output: with strides instead of dilations nothing is computed that it does not need.
+    Clips of at least `receptive_field` frames give an output for each complete window. A clip of exactly that length uses
+    strides instead of dilations: the same single output without unneeded computation.
     """
 
     def __init__(
@@ -44,9 +44,9 @@ class VideoPose3d(nn.Module):
         self.layers_bn = nn.ModuleList(nn.BatchNorm1d(channels) for _ in kernels)
 
     def forward(self, keypoints: Tensor) -> tuple[Tensor]:
-        """Joints (B, F - receptive_field + 1, joints, 3), m, camera axes, around the hip, of keypoints (B, F, joints, 2).
+        """Lift keypoints (B, F, joints, 2) to joints (B, F - receptive_field + 1, joints, 3), m, camera frame, from the hip.
 
-        keypoints: x / w * 2 - 1 and y / w * 2 - h / w.
+        keypoints: normalised as x / w * 2 - 1 and y / w * 2 - h / w.
         """
         frames = keypoints.shape[1]
         x = self.hidden(keypoints.flatten(2).transpose(1, 2), strided=frames == self.receptive_field)
@@ -54,7 +54,7 @@ class VideoPose3d(nn.Module):
         return (joints,)
 
     def hidden(self, x: Tensor, strided: bool) -> Tensor:
-        """Features (B, channels, F') of x (B, 2 * joints, F)."""
+        """Return features (B, channels, F') of x (B, 2 * joints, F)."""
         x = torch.relu(self.expand_bn(convolve(x, self.expand_conv, 1, strided)))
         dilation = self.widths[0]
         for width, wide, wide_bn, narrow, narrow_bn in self._blocks():
@@ -72,24 +72,24 @@ class VideoPose3d(nn.Module):
 
 
 def convolve(x: Tensor, kernel: nn.Module, dilation: int, strided: bool) -> Tensor:
-    """x (B, C, F) with a kernel of some frames: side by side (strided), or dilated."""
+    """Convolve x (B, C, F) over time with a stride of the kernel's size (strided), or dilated."""
     assert isinstance(kernel, nn.Conv1d)
     stride = kernel.kernel_size[0] if strided else 1
     return nn.functional.conv1d(x, kernel.weight, stride=stride, dilation=dilation)
 
 
 def symmetric(shapes: Shapes | None = None) -> VideoPose3d:
-    """An output belongs to the middle frame of its window; sizes are the checkpoint's, or the published ones."""
+    """Build the symmetric network (outputs belong to the middle frame) with the checkpoint's or the published sizes."""
     return made(shapes, causal=False)
 
 
 def causal(shapes: Shapes | None = None) -> VideoPose3d:
-    """An output belongs to the last frame of its window; sizes are the checkpoint's, or the published ones."""
+    """Build the causal network (outputs belong to the last frame) with the checkpoint's or the published sizes."""
     return made(shapes, causal=True)
 
 
 def made(shapes: Shapes | None, causal: bool) -> VideoPose3d:
-    """The network of these shapes; of the published ones where they do not say."""
+    """Build the network with the sizes of these shapes, or the published ones if they are unknown."""
     shapes = shapes or {}
     expand, shrink = shapes.get("expand_conv.weight", ()), shapes.get("shrink.weight", ())
     if len(expand) != 3 or len(shrink) != 3:

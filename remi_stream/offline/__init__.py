@@ -1,1 +1,1 @@
-"""Films and pictures that are worked through without a clock: every frame, one synchronous chain, results that can be resumed."""
+"""Offline processing of videos and image folders: every frame, one synchronous chain, resumable results."""

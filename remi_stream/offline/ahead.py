@@ -1,4 +1,4 @@
-"""Work that is done ahead in threads of their own, in order, without changing what comes out."""
+"""Prefetching in threads, with results in order."""
 
 from __future__ import annotations
 
@@ -14,57 +14,58 @@ R = TypeVar("R")
 
 
 class _End:
-    """What comes last: an error, or nothing."""
+    """End marker of the queue, with the source's error if there was one."""
 
     def __init__(self, error: BaseException | None) -> None:
         self.error = error
 
 
 def ahead(source: Iterable[T], depth: int) -> Generator[T, None, None]:
-    """Give what a source gives, read in a thread up to `depth` ahead. Its error comes where it would have come."""
-    given: queue.Queue[T | _End] = queue.Queue(depth)
-    stopped = threading.Event()
-    reader = threading.Thread(target=_read, args=(source, given, stopped), name="ahead", daemon=True)
+    """Iterate over a source that a thread reads up to `depth` items ahead; its error is raised at its place."""
+    items_read: queue.Queue[T | _End] = queue.Queue(depth)
+    stop = threading.Event()
+    reader = threading.Thread(target=_read, args=(source, items_read, stop), name="ahead", daemon=True)
     reader.start()
     try:
-        while not isinstance(item := given.get(), _End):
+        while not isinstance(item := items_read.get(), _End):
             yield item
         if item.error:
             raise item.error
     finally:
-        stopped.set()
+        stop.set()
+        # the reader may be blocked in put(): drain until it sees the event
         while reader.is_alive():
-            _drain(given)
+            _drain(items_read)
             reader.join(0.01)
 
 
-def _read(source: Iterable[T], given: queue.Queue[T | _End], stopped: threading.Event) -> None:
+def _read(source: Iterable[T], items_read: queue.Queue[T | _End], stop: threading.Event) -> None:
     error = None
     try:
         for item in source:
-            given.put(item)
-            if stopped.is_set():
+            items_read.put(item)
+            if stop.is_set():
                 return
-    except Exception as found:  # noqa: BLE001  it is raised again where it is read
-        error = found
-    given.put(_End(error))
+    except Exception as raised:  # noqa: BLE001  raised again in the reading thread
+        error = raised
+    items_read.put(_End(error))
 
 
-def _drain(given: queue.Queue[T | _End]) -> None:
-    while not given.empty():
-        given.get_nowait()
+def _drain(items_read: queue.Queue[T | _End]) -> None:
+    while not items_read.empty():
+        items_read.get_nowait()
 
 
 def in_order(pool: Executor, work: Callable[[T], R], items: Iterable[T], depth: int) -> Iterator[R]:
-    """Give work's results in the order of the items, up to `depth` of which are under way."""
-    under_way: deque[Future[R]] = deque()
+    """Map `work` over items in a pool, results in order, at most `depth` + 1 items in flight."""
+    in_flight: deque[Future[R]] = deque()
     try:
         for item in items:
-            under_way.append(pool.submit(work, item))
-            if len(under_way) > depth:
-                yield under_way.popleft().result()
-        while under_way:
-            yield under_way.popleft().result()
+            in_flight.append(pool.submit(work, item))
+            if len(in_flight) > depth:
+                yield in_flight.popleft().result()
+        while in_flight:
+            yield in_flight.popleft().result()
     finally:
-        for future in under_way:
+        for future in in_flight:
             future.cancel()

@@ -1,8 +1,8 @@
-"""Detector, identities and engine as one synchronous chain: every frame, in order, the same result every time.
+"""Offline chain of detector, tracker and engine: every frame, in order, deterministic.
 
-The detector looks at every frame, and only whom it finds there is posed: boxes are not carried. An engine that remembers people
-gets back what it left for them: BlazePose looks where it saw them last, once the detector has confirmed that they are there.
-Detectors run ahead in threads; what one finds in a frame depends on nothing else, and so neither does the chain.
+The detector runs on every frame, and only detected people get a pose. An engine with state per person gets it back: BlazePose
+uses its last region of interest once the detector has confirmed the person. Detectors run ahead in threads; a detection depends
+on its frame only, so threads do not change the result.
 """
 
 from __future__ import annotations
@@ -27,80 +27,83 @@ from remi_stream.pose.engine import Crop, Engine, Pose
 from remi_stream.pose.matching import same_body
 
 DETECTORS = 2
-"""Each in a thread of its own; more gain nothing beside the engine's."""
+"""Detectors, each in its own thread; more gain nothing beside the engine's threads."""
 
 
 class Seen(NamedTuple):
-    """A frame with whom the detector found in it. people: with the numbers of their boxes. crops: of the people, in order."""
+    """A frame with its detections, assigned to people."""
 
     frame: Frame
     found: Found
     people: list[tuple[Followed, int]]
+    """Each with the index of its box."""
     crops: list[Crop]
+    """Of the people, in the same order."""
 
 
 class Chain:
-    """people: how many the engine gets at once, of several frames if it remembers nobody; pictures: the detector, in each look.
+    """Runs detectors and an engine over frames.
 
-    An engine that remembers nobody says so (`memoryless = True`); of pictures that are apart, all engines may get several.
+    people: batch size of the engine; it spans frames only if the engine is stateless (`memoryless = True`) or the images are
+    independent. pictures: batch size of the detector.
     """
 
     def __init__(self, engine: Engine, detectors: Sequence[Detector | GivenBoxes], people: int, pictures: int) -> None:
         self.engine = engine
         self._memoryless = bool(getattr(engine, "memoryless", False))
-        self._people, self._pictures = people, pictures
-        self._free: queue.Queue[Detector | GivenBoxes] = queue.Queue()
+        self._engine_batch, self._detector_batch = people, pictures
+        self._idle_detectors: queue.Queue[Detector | GivenBoxes] = queue.Queue()
         for detector in detectors:
-            self._free.put(detector)
+            self._idle_detectors.put(detector)
         self._pool = ThreadPoolExecutor(len(detectors), thread_name_prefix="detect")
 
     def close(self) -> None:
-        """End the threads."""
+        """Stop the detector threads."""
         self._pool.shutdown(wait=True, cancel_futures=True)
 
     def run(self, frames: Iterable[Frame], following: Following, *, apart: bool) -> Iterator[Bodies]:
-        """Everybody in each of these frames; a batch holds no others. apart: nobody goes on from one to the next."""
-        waiting: list[Seen] = []
-        for frame, found in self._searched(frames):
-            waiting.append(self._meet(frame, found, Following(following.max_people) if apart else following))
-            if self._enough(waiting, apart):
-                yield from self._pose(waiting, following, apart)
-                waiting = []
-        yield from self._pose(waiting, following, apart)
+        """Estimate all people in these frames. apart: images are independent, no tracks between them."""
+        pending: list[Seen] = []
+        for frame, found in self._detections(frames):
+            pending.append(self._assign(frame, found, Following(following.max_people) if apart else following))
+            if self._is_full(pending, apart):
+                yield from self._pose(pending, following, apart)
+                pending = []
+        yield from self._pose(pending, following, apart)
 
-    def _enough(self, waiting: list[Seen], apart: bool) -> bool:
-        together = self._people if self._memoryless or apart else 1
-        return sum(len(seen.crops) for seen in waiting) >= together or len(waiting) >= together
+    def _is_full(self, pending: list[Seen], apart: bool) -> bool:
+        together = self._engine_batch if self._memoryless or apart else 1
+        return sum(len(seen.crops) for seen in pending) >= together or len(pending) >= together
 
-    def _searched(self, frames: Iterable[Frame]) -> Iterator[tuple[Frame, Found]]:
-        groups = in_order(self._pool, self._search, grouped(frames, self._pictures), self._free.qsize())
+    def _detections(self, frames: Iterable[Frame]) -> Iterator[tuple[Frame, Found]]:
+        groups = in_order(self._pool, self._detect, grouped(frames, self._detector_batch), self._idle_detectors.qsize())
         return (seen for group in groups for seen in group)
 
-    def _search(self, frames: list[Frame]) -> list[tuple[Frame, Found]]:
-        """Find everybody, with a detector that nobody else uses meanwhile."""
-        detector = self._free.get()
+    def _detect(self, frames: list[Frame]) -> list[tuple[Frame, Found]]:
+        """Detect people with a detector that no other thread uses meanwhile."""
+        detector = self._idle_detectors.get()
         try:
             return list(zip(frames, search(detector, frames)))
         finally:
-            self._free.put(detector)
+            self._idle_detectors.put(detector)
 
-    def _meet(self, frame: Frame, found: Found, following: Following) -> Seen:
+    def _assign(self, frame: Frame, found: Found, following: Following) -> Seen:
         assert frame.intrinsics
         people = following.meet(frame.image, found, frame.captured_at)
         crops = [
-            Crop(frame.image, found.boxes_xyxy[index], who.track_id, frame.captured_at, frame.intrinsics, who.memory)
-            for who, index in people
+            Crop(frame.image, found.boxes_xyxy[index], track.track_id, frame.captured_at, frame.intrinsics, track.memory)
+            for track, index in people
         ]
         return Seen(frame, found, people, crops)
 
     def _pose(self, batch: list[Seen], following: Following, apart: bool) -> Iterator[Bodies]:
-        """Estimate everybody in a batch at once."""
+        """Estimate all people in a batch with one inference."""
         crops = [crop for seen in batch for crop in seen.crops]
         poses = iter(self.engine.infer(crops) if crops else [])
         for seen in batch:
             own = list(islice(poses, len(seen.crops)))
-            naming = Following() if apart else following
-            yield self._bodies(seen, told(seen, own, naming))
+            tracker = Following() if apart else following
+            yield self._bodies(seen, told(seen, own, tracker))
 
     def _bodies(self, seen: Seen, people: list[Person]) -> Bodies:
         frame = seen.frame
@@ -118,30 +121,30 @@ class Chain:
 
 
 def told(seen: Seen, poses: list[Pose], following: Following) -> list[Person]:
-    """The people of a frame, by age, each body once; what the engine remembers of them is kept."""
-    credible: list[Pose] = []
+    """People of a frame, oldest track first, without duplicate bodies; keeps the engine's state in their tracks."""
+    accepted: list[Pose] = []
     people = []
-    for (who, index), pose in zip(seen.people, poses):
+    for (track, index), pose in zip(seen.people, poses):
         if pose.person is None:
             continue
-        if any(same_body(pose, other) for other in credible):
-            following.forget(who)
+        if any(same_body(pose, other) for other in accepted):
+            following.forget(track)
             continue
-        who.memory = pose.state
-        credible.append(pose)
-        people.append(_named(pose.person, following.name(who), seen.found, index))
+        track.memory = pose.state
+        accepted.append(pose)
+        people.append(_with_detection(pose.person, following.name(track), seen.found, index))
     return people
 
 
-def _named(person: Person, track_id: int, found: Found, index: int) -> Person:
-    """The person with their id and what the detector said."""
+def _with_detection(person: Person, track_id: int, found: Found, index: int) -> Person:
+    """The person with a track id and the detector's box and score."""
     detected = {DETECTED_BOX: found.boxes_xyxy[index], DETECTED_SCORE: found.scores[index : index + 1]}
     native = {**person.native, **{name: np.array(values, np.float32) for name, values in detected.items()}}
     return msgspec.structs.replace(person, track_id=track_id, native=native)
 
 
 def grouped(frames: Iterable[Frame], size: int) -> Iterator[list[Frame]]:
-    """Frames in lists of `size`, the last one shorter."""
+    """Batches of `size` frames, the last one shorter."""
     rest = iter(frames)
     while group := list(islice(rest, size)):
         yield group

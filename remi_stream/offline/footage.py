@@ -1,4 +1,4 @@
-"""What is worked through: a film, or a folder of pictures, frame by frame in order."""
+"""Footage: interface of offline input, a video or an image folder."""
 
 from __future__ import annotations
 
@@ -13,47 +13,53 @@ from remi_stream.messages import Frame
 
 
 class Footage(Protocol):
-    """name: of the results. apart: each picture is of its own, nobody goes on from one to the next. fps: 0 if unknown.
-
-    total: frames to come, as far as that is known beforehand; 0 if not. names: of a folder's pictures, as far as they are read.
-    """
+    """Offline input, frame by frame in order."""
 
     name: str
+    """Name of the results."""
     source: Path
     apart: bool
+    """Whether the images are independent, without tracks between them."""
     fps: float
+    """0 if unknown."""
     total: int
+    """Expected number of frames; 0 if unknown."""
     names: list[str]
+    """File names of the images read so far; empty for a video."""
 
     @property
     def left_out(self) -> Sequence[str]:
-        """What could not be read."""
+        """Names of files or packets that could not be read."""
         ...
 
     def open(self) -> None:
-        """Open it. RemiError says what the user has to mend."""
+        """Open the footage. RemiError says what the user must fix."""
         ...
 
     def frames(self, skip: int) -> Iterator[Frame]:
-        """Give the frames that are wanted, without the first `skip` of them."""
+        """Yield the selected frames, without the first `skip` of them."""
         ...
 
     def close(self) -> None:
-        """Let go of it."""
+        """Close the footage."""
         ...
 
 
 class Selection(NamedTuple):
-    """Which frames: every n-th of those from start_s to before end_s, s from the first frame (None: the end), `most` at most."""
+    """Selection of a video's frames."""
 
     every: int = 1
+    """Use every n-th frame."""
     start_s: float = 0.0
+    """s from the first frame."""
     end_s: float | None = None
+    """Exclusive, s from the first frame; None: to the end."""
     most: int | None = None
+    """Maximum number of frames."""
 
 
 def frame_of(name: str, frame_id: int, at: float, image: np.ndarray, focal_px: float | None) -> Frame:
-    """The message of a picture, image (H, W, 3) uint8 BGR, at a time of the film, s."""
+    """Make the Frame of an image (H, W, 3) uint8 BGR at a time of the video, s."""
     height, width = image.shape[:2]
     return Frame(
         camera=name,
@@ -69,6 +75,6 @@ def frame_of(name: str, frame_id: int, at: float, image: np.ndarray, focal_px: f
 
 
 def intrinsics_of(width: int, height: int, focal_px: float | None) -> Intrinsics:
-    """The camera of a picture: a known focal length, or the default one."""
+    """fx, fy, cx, cy px of an image, from a known focal length or the default one."""
     fx, fy, cx, cy = default_intrinsics(width, height)
     return (focal_px, focal_px, cx, cy) if focal_px else (fx, fy, cx, cy)

@@ -1,4 +1,4 @@
-"""A film from its first frame to its published results: chunk by chunk, so that a killed run goes on where it was."""
+"""Offline job: run the chain over footage in chunks and publish the results; a killed run resumes."""
 
 from __future__ import annotations
 
@@ -24,40 +24,51 @@ from remi_stream.offline.results import Index, StoredFrames, write_chunk, write_
 from remi_stream.offline.unfinished import Progress, Unfinished, unfinished
 
 CHUNK = 300
+"""Frames per chunk; a killed run loses at most one chunk."""
 DECODED_AHEAD = 8
+"""Frames that are decoded ahead in a thread."""
 DEFAULT_FPS = 30.0
-"""Of a film that does not tell, and has one frame."""
+"""Frame rate of a video with unknown rate and one frame."""
 
 Tell = Callable[[Bodies], None]
 Smooth = Callable[[Take], Take]
 
 
 class Settings(NamedTuple):
-    """How it is done. words: all that the results' bytes depend on besides the film. smooth: the whole take, at the end."""
+    """Settings of a job."""
 
     words: str
+    """All settings that change the results, as text; a change restarts the job."""
     detector: str
+    """Its name, for the index."""
     max_people: int | None = None
     exports: Mapping[str, Export] = {}
+    """By name."""
     smooth: Smooth | None = None
+    """Smoothing of the whole take, at the end."""
     chunk: int = CHUNK
+    """Frames per chunk."""
 
 
 class Done(NamedTuple):
-    """folder: of the results. frames: in all; resumed: those that an earlier run had done. people: ids, or sightings of pictures
-    that are apart. files: of the exports.
-    """
+    """Result of a job."""
 
     folder: Path
+    """Of the results."""
     frames: int
+    """Total number of frames."""
     resumed: int
+    """Frames done by an earlier run."""
     people: int
+    """Number of tracks; for independent images, of detected people."""
     left_out: Sequence[str]
+    """Files or packets that could not be read."""
     files: list[Path]
+    """Of the exports."""
 
 
 def work_through(footage: Footage, out: Path, chain: Chain, settings: Settings, tell: Tell) -> Done:
-    """Work through an opened film and publish `out`/name. tell: is told each frame. Raises RemiError, and publishes nothing."""
+    """Process opened footage and publish `out`/name. tell: called for each frame. Raises RemiError; then nothing is published."""
     final = out / footage.name
     try:
         with unfinished(final) as work:
@@ -65,50 +76,51 @@ def work_through(footage: Footage, out: Path, chain: Chain, settings: Settings, 
             resumed = progress.frames
             progress = _run(footage, work, chain, settings, progress, tell)
             take = _finish(footage, work, chain, settings, progress)
-            files = _published(work, settings, take)
+            files = _write_exports(work, settings, take)
             work.publish()
     except OSError as error:
-        why = why_unwritable(final, error, "Make room or mend that; the same command goes on")
+        why = why_unwritable(final, error, "Free space or fix that; the same command resumes")
         raise RemiError(f"Cannot write {final}: {why}") from None
-    people = progress.sightings if footage.apart else _ids(progress)
+    people = progress.sightings if footage.apart else _track_count(progress)
     return Done(final, progress.frames, resumed, people, footage.left_out, [final / path for path in files])
 
 
 def order_of(footage: Footage, settings: Settings) -> str:
-    """What results are made of and with: two runs with the same words end with the same bytes on one machine."""
+    """Fingerprint of a job: two runs with the same one give identical files on one machine."""
     status = footage.source.stat()
-    film = [str(footage.source.resolve()), status.st_size, status.st_mtime_ns]
-    return msgspec.json.encode([__version__, film, settings.words, settings.chunk]).decode()
+    source = [str(footage.source.resolve()), status.st_size, status.st_mtime_ns]
+    return msgspec.json.encode([__version__, source, settings.words, settings.chunk]).decode()
 
 
 def _run(footage: Footage, work: Unfinished, chain: Chain, settings: Settings, progress: Progress, tell: Tell) -> Progress:
-    """Make the chunks that are not there yet."""
+    """Process the remaining chunks."""
     following = Following(settings.max_people)
     with contextlib.closing(ahead(footage.frames(progress.frames), DECODED_AHEAD)) as frames:
         while True:
+            # restored before each chunk, so that a resumed run and an uninterrupted one give identical results
             if progress.following is not None:
                 following.restore(progress.following)
-            chunk = list(_told(chain.run(islice(frames, settings.chunk), following, apart=footage.apart), tell))
+            chunk = list(_notify(chain.run(islice(frames, settings.chunk), following, apart=footage.apart), tell))
             if chunk:
-                progress = _with(progress, chunk, following)
+                progress = _add_chunk(progress, chunk, following)
                 work.add(progress, chunk)
             if len(chunk) < settings.chunk:
                 return progress
 
 
-def _with(progress: Progress, chunk: list[Bodies], following: Following) -> Progress:
+def _add_chunk(progress: Progress, chunk: list[Bodies], following: Following) -> Progress:
     sightings = progress.sightings + sum(len(bodies.people) for bodies in chunk)
     return Progress(progress.order, progress.chunks + 1, progress.frames + len(chunk), sightings, following.state())
 
 
-def _told(frames: Iterator[Bodies], tell: Tell) -> Iterator[Bodies]:
+def _notify(frames: Iterator[Bodies], tell: Tell) -> Iterator[Bodies]:
     for bodies in frames:
         tell(bodies)
         yield bodies
 
 
 def _finish(footage: Footage, work: Unfinished, chain: Chain, settings: Settings, progress: Progress) -> tuple[Take, Index]:
-    """The take of all chunks, smoothed if that is asked for, in its place."""
+    """Write the final take, smoothed if configured, and make its index."""
     stored = StoredFrames(work.raw, progress.frames, settings.chunk)
     fps = footage.fps or _mean_fps(stored)
     take = Take(footage.name, stored[0].size, fps, stored, tuple(footage.names), footage.source)
@@ -139,16 +151,16 @@ def _chunks(frames: Sequence[Bodies], size: int) -> Iterator[list[Bodies]]:
         yield chunk
 
 
-def _published(work: Unfinished, settings: Settings, finished: tuple[Take, Index]) -> list[Path]:
-    """Write the exports, then the index; their paths inside of the folder."""
+def _write_exports(work: Unfinished, settings: Settings, finished: tuple[Take, Index]) -> list[Path]:
+    """Write the exports, then the index; return the exports' paths relative to the folder."""
     take, index = finished
-    files = [path for export in settings.exports.values() for path in _exported(export, take, work.folder)]
-    write_index(work.folder, index)
+    files = [path for export in settings.exports.values() for path in _write_export(export, take, work.folder)]
+    write_index(work.folder, index)  # last: a folder with an index is complete
     return [path.relative_to(work.folder) for path in files]
 
 
-def _exported(export: Export, take: Take, folder: Path) -> list[Path]:
-    """Write an export among the others of a film, and give its paths."""
+def _write_export(export: Export, take: Take, folder: Path) -> list[Path]:
+    """Write an export and return its paths."""
     (folder / export.folder).mkdir(exist_ok=True)
     return export.write(take, folder / export.folder)
 
@@ -158,6 +170,6 @@ def _mean_fps(frames: Sequence[Bodies]) -> float:
     return (len(frames) - 1) / duration_s if duration_s > 0 else DEFAULT_FPS
 
 
-def _ids(progress: Progress) -> int:
-    """How many ids were given."""
+def _track_count(progress: Progress) -> int:
+    """Number of assigned track ids."""
     return int(progress.following[0]) - 1 if progress.following else 0

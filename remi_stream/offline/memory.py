@@ -1,6 +1,6 @@
-"""What an engine remembers of somebody, as plain values that can lie on a disk: named tuples, arrays, numbers, None.
+"""Serialise an engine's state per person to plain values: named tuples, lists, arrays, numbers, None.
 
-Nothing is run when it is read back: a named tuple is made only of a class that its module, loaded by then, has.
+Deserialising runs no code: a named tuple is built only from a NamedTuple class of an already loaded module.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ import numpy as np
 
 
 class Unkept(Exception):  # noqa: N818
-    """Something that has no plain form: it is forgotten where a chunk ends."""
+    """A value that cannot be serialised; it is dropped at the end of a chunk."""
 
 
 def plain(value: Any) -> Any:
-    """A value as lists, numbers, strings and bytes. Raises Unkept."""
+    """Serialise a value to lists, numbers, strings and bytes. Raises Unkept."""
     if value is None or type(value) in (bool, int, float, str):
         return value
     if isinstance(value, np.ndarray | np.generic) and value.dtype.kind in "biuf":
@@ -30,7 +30,7 @@ def plain(value: Any) -> Any:
 
 
 def whole(value: Any) -> Any:
-    """The value of a plain form. Raises Unkept if its class is not there any more."""
+    """Deserialise a plain value. Raises Unkept if its class does not exist."""
     if not isinstance(value, list):
         return value
     kind, *parts = value
@@ -40,13 +40,13 @@ def whole(value: Any) -> Any:
     if kind == "list":
         found = [whole(part) for part in parts[1]]
         return tuple(found) if parts[0] == "tuple" else found
-    return _named(parts[0], parts[1])._make(whole(part) for part in parts[2])
+    return _named_tuple_class(parts[0], parts[1])._make(whole(part) for part in parts[2])
 
 
 def kept(value: Any) -> Any:
-    """What is left of a value at the end of a chunk: itself, or None if it cannot be kept.
+    """The value after a round trip through its plain form; None if it cannot be serialised.
 
-    A run that goes on does as one that begins there, so that both end with the same bytes.
+    Applied at the end of each chunk, so that an uninterrupted run and a resumed one give identical results.
     """
     try:
         return whole(plain(value))
@@ -54,7 +54,7 @@ def kept(value: Any) -> Any:
         return None
 
 
-def _named(module: str, name: str) -> Any:
+def _named_tuple_class(module: str, name: str) -> Any:
     found = getattr(sys.modules.get(module), name, None)
     if isinstance(found, type) and issubclass(found, tuple) and hasattr(found, "_make"):
         return found

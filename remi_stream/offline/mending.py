@@ -1,4 +1,4 @@
-"""Tracks of a whole take, mended: one person has one id, and who was overlooked for a moment was where they must have been."""
+"""Track linking: join the tracks of one person over a whole take, and interpolate short gaps."""
 
 from __future__ import annotations
 
@@ -13,43 +13,45 @@ from remi_stream.filters.motion import Motion, motion_of, moved
 from remi_stream.messages import Bodies, Person
 
 LONGEST_S = 1.0
-"""Of a gap that is bridged."""
+"""Longest gap that is bridged, s."""
 RECENT_S = 0.3
-"""Of a track's end or beginning, which tell its speed, its size and its shape."""
+"""Length of a track's end or beginning from which speed, size and shape are measured, s."""
 NEAR, FARTHER_PER_S = 0.2, 0.3
-"""How far from where one track leads to another may begin, in the box's longest sides; more for a longer gap."""
+"""Largest distance between a track's extrapolated and actual position, in longest box sides; grows with the gap, s."""
 TURNS = 0.9
-"""How much the speeds of two tracks may differ, in the box's longest sides a second."""
+"""Largest difference of two tracks' speeds, in longest box sides per second."""
 SIZES = 1.35
-"""The longest sides of two tracks' boxes may differ by this factor, and by as much again for each second between them."""
+"""Largest ratio of two tracks' longest box sides, and again for each second of the gap."""
 SHAPES = 1.0
-"""The rms of how far two tracks' betas may be apart."""
+"""Largest RMS difference of two tracks' betas."""
 CLEARLY = 0.5
-"""Who else could be meant must be so much worse, of 1 that the limits are; or nobody is."""
+"""Margin of link cost to the second best candidate (1 is the limit); with less, nothing is linked."""
 INTERPOLATED = "interpolated"
-"""In a person's `native`: nobody saw them in this frame."""
+"""Key in `Person.native` that marks an interpolated person."""
 
 
 class Sight(NamedTuple):
-    """Somebody in one frame: which of the take's it is, its captured_at, s."""
+    """A person in one frame."""
 
     frame: int
+    """Index in the take."""
     at: float
+    """captured_at, s."""
     person: Person
 
 
 Track = list[Sight]
-"""Of one person, in the order of the frames."""
+"""One person, in frame order."""
 
 
 def mended(frames: Sequence[Bodies]) -> list[Track]:
-    """The tracks of a take's frames, joined, and filled where nobody was seen for a moment."""
+    """Tracks of a take's frames, linked, with short gaps interpolated."""
     times = [bodies.captured_at for bodies in frames]
     return [filled(track, times) for track in joined(tracks_of(frames))]
 
 
 def tracks_of(frames: Sequence[Bodies]) -> list[Track]:
-    """Everybody by their id, in the order in which they appear."""
+    """Group people by track id, in order of appearance."""
     tracks: dict[int, Track] = {}
     for frame, bodies in enumerate(frames):
         for person in bodies.people:
@@ -58,27 +60,27 @@ def tracks_of(frames: Sequence[Bodies]) -> list[Track]:
 
 
 def joined(tracks: list[Track]) -> list[Track]:
-    """Tracks that go on as another one are one, with the first one's id."""
+    """Join each track with its successors, under the first one's id."""
     follows = successors(tracks)
-    whole = []
+    result = []
     for first in sorted(set(range(len(tracks))) - set(follows.values())):
         track, last = list(tracks[first]), first
         while last in follows:
             last = follows[last]
             track += tracks[last]
-        whole.append([sight._replace(person=named(sight.person, track[0].person.track_id)) for sight in track])
-    return whole
+        result.append([sight._replace(person=named(sight.person, track[0].person.track_id)) for sight in track])
+    return result
 
 
 def named(person: Person, track_id: int) -> Person:
-    """The person under this id."""
+    """The person with this track id."""
     return person if person.track_id == track_id else msgspec.structs.replace(person, track_id=track_id)
 
 
 def successors(tracks: list[Track]) -> dict[int, int]:
-    """Which track goes on as which, by their numbers; the likeliest first, and nobody if there is doubt.
+    """Successor of each track, by index: greedily by link cost, and none if a second candidate is nearly as good.
 
-    Not past a third track that lies between the two.
+    Two tracks are not linked past a third one that fits between them.
     """
     costs = {
         (a, b): cost
@@ -96,45 +98,45 @@ def successors(tracks: list[Track]) -> dict[int, int]:
 
 
 def strangeness(ended: Track, began: Track) -> float:
-    """How unlikely it is that a track went on as another: the worst of place, speed, size and shape; 1 is the limit of each."""
+    """Cost of linking two tracks: the maximum of position, speed, size and shape costs, each normalised to a limit of 1."""
     gap = began[0].at - ended[-1].at
     before, after = recent(ended, ended[-1].at), recent(began, began[0].at)
     side = (size_of(before) + size_of(after)) / 2
-    ahead = middles(before)[-1] + gap * speed(before) - middles(after)[0]
-    back = middles(after)[0] - gap * speed(after) - middles(before)[-1]
-    place = max(float(np.linalg.norm(ahead)), float(np.linalg.norm(back))) / side / (NEAR + FARTHER_PER_S * gap)
+    forward = middles(before)[-1] + gap * speed(before) - middles(after)[0]
+    backward = middles(after)[0] - gap * speed(after) - middles(before)[-1]
+    position = max(float(np.linalg.norm(forward)), float(np.linalg.norm(backward))) / side / (NEAR + FARTHER_PER_S * gap)
     size = abs(np.log(size_of(after) / size_of(before))) / (np.log(SIZES) * (1 + gap))
-    turn = float(np.linalg.norm(speed(after) - speed(before))) / side / TURNS
-    return max(place, turn, float(size), shape_apart(before, after) / SHAPES)
+    speed_change = float(np.linalg.norm(speed(after) - speed(before))) / side / TURNS
+    return max(position, speed_change, float(size), shape_apart(before, after) / SHAPES)
 
 
 def recent(track: Track, at: float) -> Track:
-    """What was seen within a moment of this time."""
+    """Points within RECENT_S of a time, s."""
     return [sight for sight in track if abs(sight.at - at) <= RECENT_S]
 
 
 def middles(track: Track) -> np.ndarray:
-    """Of the boxes, (N, 2) px."""
+    """Box centres, (N, 2) px."""
     boxes = np.array([sight.person.box_xyxy for sight in track], float)
     return (boxes[:, :2] + boxes[:, 2:]) / 2
 
 
 def speed(track: Track) -> np.ndarray:
-    """Of the box's middle, (2,) px a second, by least squares; none of a single sight."""
+    """Velocity of the box centre, (2,) px/s, by least squares; 0 for a single point."""
     times = np.array([sight.at for sight in track])
     times = times - times.mean()
-    spread = float(times @ times)
+    spread = float(times @ times)  # slope of a least-squares line = times @ values / spread
     return times @ middles(track) / spread if spread > 0 else np.zeros(2)
 
 
 def size_of(track: Track) -> float:
-    """The median of the boxes' longest sides, px."""
+    """Median of the boxes' longest sides, px."""
     boxes = np.array([sight.person.box_xyxy for sight in track], float)
     return max(float(np.median((boxes[:, 2:] - boxes[:, :2]).max(1))), 1.0)
 
 
 def shape_apart(before: Track, after: Track) -> float:
-    """The rms of how far the medians of two tracks' betas are apart; 0 where an engine gives none."""
+    """RMS difference of two tracks' median betas; 0 if an engine has none."""
     shapes = [np.array([sight.person.smpl.betas for sight in track if sight.person.smpl], float) for track in (before, after)]
     if not all(len(shape) for shape in shapes):
         return 0.0
@@ -143,31 +145,31 @@ def shape_apart(before: Track, after: Track) -> float:
 
 
 def filled(track: Track, times: Sequence[float]) -> Track:
-    """The track with somebody in every frame of its short gaps; times: s, of all frames."""
-    whole = track[:1]
+    """The track with short gaps interpolated; times: of all frames, s."""
+    result = track[:1]
     for sight in track[1:]:
-        last = whole[-1]
+        last = result[-1]
         if sight.at - last.at <= LONGEST_S and alike(last.person, sight.person):
             missed = range(last.frame + 1, sight.frame)
-            whole += [Sight(frame, times[frame], between(last, sight, times[frame])) for frame in missed]
-        whole.append(sight)
-    return whole
+            result += [Sight(frame, times[frame], between(last, sight, times[frame])) for frame in missed]
+        result.append(sight)
+    return result
 
 
 def alike(a: Person, b: Person) -> bool:
-    """Whether there is a way from one to the other."""
+    """Whether two people can be interpolated: same skeleton and array shapes, all values finite."""
     before, after = motion_of(a), motion_of(b)
     points = a.skeleton == b.skeleton and a.keypoints_px.shape == b.keypoints_px.shape
     return points and before.alike(after) and before.finite() and after.finite()
 
 
 def between(before: Sight, after: Sight, at: float) -> Person:
-    """Somebody whom nobody saw at this time, on the way from one sight to the next; certain of nothing, and marked."""
+    """Interpolate a person between two points at a time, s; all confidences are 0, and `native` marks it."""
     share = (at - before.at) / (after.at - before.at)
     a, b = before.person, after.person
     motion = mixed(motion_of(a), motion_of(b), share)
     smpl = a.smpl and msgspec.structs.replace(a.smpl, joint_confidence=np.zeros(24, np.float32))
-    unseen = msgspec.structs.replace(
+    interpolated = msgspec.structs.replace(
         a,
         score=0.0,
         box_xyxy=line(a.box_xyxy, b.box_xyxy, share),
@@ -176,15 +178,15 @@ def between(before: Sight, after: Sight, at: float) -> Person:
         smpl=smpl,
         native={INTERPOLATED: np.ones(1, np.uint8)},
     )
-    return moved(unseen, motion)
+    return moved(interpolated, motion)
 
 
 def mixed(a: Motion, b: Motion, share: float | np.ndarray) -> Motion:
-    """The motion on the way from a to b: rotations by the shortest turn, everything else by straight lines."""
+    """Interpolate motion from a to b: slerp of the rotations, linear otherwise."""
     turns = quaternion.turned(a.turns, share * quaternion.difference(a.turns, b.turns)) if len(a.turns) else a.turns
     return Motion(turns, a.places + share * (b.places - a.places), a.shape + share * (b.shape - a.shape))
 
 
 def line(a: np.ndarray, b: np.ndarray, share: float) -> np.ndarray:
-    """The point on the straight line from a to b, float32."""
+    """Linear interpolation from a to b, float32."""
     return (a + np.float32(share) * (b - a)).astype(np.float32)

@@ -1,4 +1,4 @@
-"""What was kept of a film or of a camera, whichever it is."""
+"""Open a recording or the results of an offline run as a take."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ MAKE = "Make one: remi-stream demo --record DIR, or remi-stream video FILE --out
 
 
 def open_kept(folder: Path) -> Take:
-    """The take of a recording, or of what `video` and `images` made. Raises RemiError when it is neither, or not whole."""
+    """Open a recording, or the results of `video` and `images`. Raises RemiError if it is neither, or unfinished."""
     if not folder.is_dir():
         raise UsageError(f"No such recording: {folder}. {MAKE}{why_empty(folder)}")
     if is_unfinished(folder):
         raise UsageError(f"{folder} is not finished. If its recorder is gone: remi-stream recordings {folder.parent} --recover")
-    if _is_result(folder):
+    if _has_results(folder):
         return results.open_take(folder)
     if not (folder / INDEX).exists():
-        raise UsageError(_neither(folder))
+        raise UsageError(_not_a_take(folder))
     return open_recording(folder)
 
 
-def _neither(folder: Path) -> str:
-    """Why a folder is nothing that was kept; perhaps what is in it is."""
-    inside = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
-    for path in inside:
-        if _is_result(path) or is_unfinished(path) or (path / INDEX).exists():
+def _not_a_take(folder: Path) -> str:
+    """Error message for a folder that cannot be opened; suggests a recording inside it."""
+    subfolders = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+    for path in subfolders:
+        if _has_results(path) or is_unfinished(path) or (path / INDEX).exists():
             return f"{folder} is a folder of recordings. Give one of them, e.g. {path}"
-    return f"{folder} is no recording, and holds no results of a film. {MAKE}"
+    return f"{folder} is not a recording, and has no results of a video. {MAKE}"
 
 
-def _is_result(folder: Path) -> bool:
+def _has_results(folder: Path) -> bool:
     return (folder / results.FOLDER / results.INDEX).exists()

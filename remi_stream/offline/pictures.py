@@ -1,4 +1,4 @@
-"""A folder of pictures, each of its own: nobody goes on from one to the next."""
+"""Image folder as offline footage of independent images."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from remi_stream.mounts import why_empty
 from remi_stream.offline.footage import frame_of
 
 FPS = 30.0
-"""Of the film that is made of them."""
+"""Frame rate of a video made of the images."""
 
 
 class Pictures:
-    """The pictures of a folder in the order in which people count; upright, as their EXIF data says."""
+    """Images of a folder in natural sort order, rotated by their EXIF orientation."""
 
     def __init__(self, folder: Path, name: str, focal_px: float | None) -> None:
         self.name, self.source = name, folder
@@ -30,23 +30,23 @@ class Pictures:
         self._files: list[Path] = []
 
     def open(self) -> None:
-        """List the pictures. Raises UsageError when there are none."""
+        """List the image files. Raises UsageError if there are none."""
         try:
             files = [file for file in self.source.iterdir() if file.suffix.lower() in ENDINGS and file.is_file()]
         except OSError as error:
-            raise UsageError(f"{self.source} is no folder of pictures: {error.strerror}. Give one that exists") from None
+            raise UsageError(f"{self.source} is not a folder of images: {error.strerror}. Give one that exists") from None
         if not files:
-            raise UsageError(f"No pictures in folder {self.source}; looked for {', '.join(ENDINGS)}{why_empty(self.source)}")
+            raise UsageError(f"No images in folder {self.source}; allowed: {', '.join(ENDINGS)}{why_empty(self.source)}")
         self._files = sorted(files, key=natural)
         self.total = len(files)
 
     @property
     def files(self) -> list[str]:
-        """The names of all that are there, in order, once it is open."""
+        """File names of all images, in order, once it is open."""
         return [file.name for file in self._files]
 
     def frames(self, skip: int) -> Iterator[Frame]:
-        """Give the pictures that can be read."""
+        """Yield the images that can be read."""
         for file in self._files:
             image = read(file)
             if image is None:
@@ -57,14 +57,14 @@ class Pictures:
             if number >= skip:
                 yield frame_of(self.name, number, number / FPS, image, self._focal_px)
         if not self.names:
-            raise RemiError(f"None of the {self.total} pictures in {self.source} can be read. Give whole picture files")
+            raise RemiError(f"None of the {self.total} images in {self.source} can be read. Give valid image files")
 
     def close(self) -> None:
-        """Nothing to let go of."""
+        """Nothing to close."""
 
 
 def read(file: Path) -> np.ndarray | None:
-    """A picture (H, W, 3) uint8 BGR, or None if it cannot be read."""
+    """Read an image (H, W, 3) uint8 BGR; None if it cannot be read."""
     try:
         data = np.fromfile(file, np.uint8)
         return cv2.imdecode(data, cv2.IMREAD_COLOR) if len(data) else None

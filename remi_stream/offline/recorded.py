@@ -1,6 +1,6 @@
-"""A recording as a take: the frames that were recorded, in their order.
+"""Read a finished recording as a take.
 
-Frames that are missing in a recording are left out; the times stay true. Epochs and numbers of frames are those of the camera.
+Missing frames are left out; times, epochs and frame ids are those of the camera.
 """
 
 from __future__ import annotations
@@ -18,22 +18,23 @@ from remi_stream.messages import Bodies, Person, Smpl
 from remi_stream.sinks.recording.index import EpochEntry, Index, read_index
 
 Arrays = dict[str, np.ndarray]
+"""Arrays of an .npz file, by name."""
 Key = tuple[int, int]
-"""Epoch and frame_id, as they were recorded."""
+"""Epoch and frame_id."""
 
 
 def open_recording(folder: Path) -> Take:
-    """The take of a finished recording. Raises RemiError if it cannot be read."""
+    """Open a finished recording. Raises RemiError if it cannot be read."""
     index = read_index(folder)
     tracks = [read_arrays(folder / track.file) for track in index.tracks]
     frames = RecordedFrames(index, read_arrays(folder / "frames.npz"), tracks)
     if not frames:
-        raise RemiError(f"{folder} holds no frame. Record again: remi-stream demo --record {folder.parent}")
+        raise RemiError(f"{folder} has no frames. Record again: remi-stream demo --record {folder.parent}")
     return Take(folder.resolve().name, index.epochs[0].size, index.fps or frames.mean_fps, frames)
 
 
 class RecordedFrames(Sequence[Bodies]):
-    """Made of a recording's arrays when they are looked at."""
+    """Sequence of a recording's frames, each built from the arrays on access."""
 
     def __init__(self, index: Index, frames: Arrays, tracks: Sequence[Arrays]) -> None:
         self._camera, self._tracks = index.camera, tracks
@@ -47,7 +48,7 @@ class RecordedFrames(Sequence[Bodies]):
 
     @property
     def mean_fps(self) -> float:
-        """Frames a second, over all the time."""
+        """Mean frames per second of the recording."""
         duration_s = float(self._times[-1])
         return (len(self) - 1) / duration_s if duration_s > 0 else 30.0
 
@@ -62,7 +63,7 @@ class RecordedFrames(Sequence[Bodies]):
 
     def __getitem__(self, index: int | slice) -> Bodies | list[Bodies]:
         if isinstance(index, slice):
-            return [self[place] for place in range(*index.indices(len(self)))]
+            return [self[each] for each in range(*index.indices(len(self)))]
         key = self._keys[index]
         return self._bodies(key, self._epochs[key[0]], float(self._times[index]))
 
@@ -80,19 +81,19 @@ class RecordedFrames(Sequence[Bodies]):
 
 
 def keys_of(arrays: Arrays) -> list[Key]:
-    """Which frames the rows of a file are."""
+    """Frame of each row of a file."""
     return list(zip(arrays["epochs"].tolist(), arrays["frame_ids"].tolist()))
 
 
 def _person(track: Arrays, row: int) -> Person:
     values: dict[str, Any] = {name: track[name][row] for name in ("keypoints_px", "keypoint_scores", "joints_m")}
-    skeleton, of_joints = str(track["skeleton"]), str(track["joints_skeleton"])
+    skeleton, joints_skeleton = str(track["skeleton"]), str(track["joints_skeleton"])
     return Person(
         track_id=int(track["track_id"]),
         score=float(track["scores"][row]),
         box_xyxy=track["boxes_xyxy"][row],
         skeleton=skeleton,
-        joints_skeleton="" if of_joints == skeleton else of_joints,
+        joints_skeleton="" if joints_skeleton == skeleton else joints_skeleton,
         smpl=_smpl(track, row),
         **values,
     )
@@ -112,7 +113,7 @@ def _smpl(track: Arrays, row: int) -> Smpl | None:
 
 
 def read_arrays(path: Path) -> Arrays:
-    """The arrays of a file. Raises RemiError."""
+    """Read all arrays of an .npz file. Raises RemiError."""
     try:
         with np.load(path, allow_pickle=False) as stored:
             return {name: stored[name] for name in stored.files}

@@ -1,13 +1,13 @@
-"""What is known of a film, in a folder: an index, and a file for every chunk of frames. Read back as a Take.
+"""Results of an offline run: a folder with an index and a file per chunk of frames. Read back as a Take.
 
     take = open_take(Path("out/walk"))          # the folder that `remi-stream video walk.mp4 --out out` made
-    for bodies in take.frames: ...              # as often as wanted; a chunk at a time is in memory
+    for bodies in take.frames: ...              # repeatable; one chunk at a time is in memory
 
-Beside what an engine says of somebody, `Person.native` has what the detector said: `detected_xyxy` (4,) float32 px, tight,
-and `detected_score` (1,) float32. An engine that can adds its own outputs there when it is asked to (`--native`).
+Besides the engine's output, `Person.native` has the detector's: `detected_xyxy` (4,) float32 px, tight, and `detected_score`
+(1,) float32. With `--native`, an engine that supports it adds its own outputs there.
 
-A chunk is MessagePack: a list of frames, each a list of the parts that `messages.Wire(Bodies)` makes. captured_at is the film's
-time, s from its first frame; frame_id is the frame's number in the film, from 0, also where not every frame was taken.
+A chunk is MessagePack: a list of frames, each a list of the parts that `messages.Wire(Bodies)` makes. captured_at is
+s from the video's first frame; frame_id is the frame's number in the video, from 0, also if frames were skipped.
 """
 
 from __future__ import annotations
@@ -24,35 +24,41 @@ from remi_stream.messages import Bodies, Wire
 from remi_stream.sinks.recording.files import written_whole
 
 FOLDER, INDEX = "take", "index.json"
+"""Folder of the chunks, and its index."""
 DETECTED_BOX, DETECTED_SCORE = "detected_xyxy", "detected_score"
-"""Names in `Person.native`."""
+"""Keys in `Person.native`."""
 
 
 class Index(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A Take without its frames. count: frames; chunk: frames of a file, but for the last one. broken: pictures left out.
-
-    source: absolute path. images: names, of a folder of pictures. engine, detector: names.
-    """
+    """Metadata of the results."""
 
     schema: Literal[1] = 1
     name: str
     size: tuple[int, int]
+    """(width, height) px."""
     fps: float
     count: int
+    """Number of frames."""
     chunk: int
+    """Frames per file; the last one may have fewer."""
     engine: str
+    """Its name."""
     detector: str
+    """Its name."""
     broken: int = 0
+    """Number of images or packets that could not be read."""
     images: list[str] = []
+    """File names, if the source is an image folder."""
     source: str | None = None
+    """Absolute path of the video or folder."""
 
 
 class StoredFrames(Sequence[Bodies]):
-    """The frames of a folder; the chunk that was read last is kept in memory."""
+    """Sequence of the frames in a folder; the last chunk read is cached."""
 
     def __init__(self, folder: Path, count: int, chunk: int) -> None:
         self._folder, self._count, self._chunk = folder, count, chunk
-        self._kept: tuple[int, list[Bodies]] = (-1, [])
+        self._cached: tuple[int, list[Bodies]] = (-1, [])
 
     def __len__(self) -> int:
         return self._count
@@ -65,24 +71,24 @@ class StoredFrames(Sequence[Bodies]):
 
     def __getitem__(self, index: int | slice) -> Bodies | list[Bodies]:
         if isinstance(index, slice):
-            return [self[place] for place in range(*index.indices(self._count))]
-        place = index + self._count if index < 0 else index
-        if not 0 <= place < self._count:
+            return [self[each] for each in range(*index.indices(self._count))]
+        number = index + self._count if index < 0 else index
+        if not 0 <= number < self._count:
             raise IndexError(f"frame {index} of {self._count}")
-        return self._read(place // self._chunk)[place % self._chunk]
+        return self._read(number // self._chunk)[number % self._chunk]
 
     def __iter__(self) -> Iterator[Bodies]:
         for number in range(-(-self._count // self._chunk)):
             yield from self._read(number)
 
     def _read(self, number: int) -> list[Bodies]:
-        if self._kept[0] != number:
-            self._kept = (number, read_chunk(self._folder, number))
-        return self._kept[1]
+        if self._cached[0] != number:
+            self._cached = (number, read_chunk(self._folder, number))
+        return self._cached[1]
 
 
 def open_take(folder: Path) -> Take:
-    """The take of a folder that `video` or `images` has made. Raises UsageError if there is none."""
+    """Open the results of `video` or `images`. Raises UsageError if there are none."""
     index = read_index(folder)
     frames = StoredFrames(folder, index.count, index.chunk)
     source = Path(index.source) if index.source and Path(index.source).exists() else None
@@ -90,38 +96,38 @@ def open_take(folder: Path) -> Take:
 
 
 def read_index(folder: Path) -> Index:
-    """The index of a folder. Raises UsageError if there is none."""
+    """Read the index of results. Raises UsageError if there is none."""
     path = folder / FOLDER / INDEX
     try:
         return msgspec.json.decode(path.read_bytes(), type=Index)
     except OSError as error:
-        raise UsageError(f"{folder} holds no results ({path}: {error.strerror}). Make some: remi-stream video") from None
+        raise UsageError(f"{folder} has no results ({path}: {error.strerror}). Make some: remi-stream video") from None
     except msgspec.MsgspecError as error:
-        raise UsageError(f"{path} is no index of results: {error}") from None
+        raise UsageError(f"{path} is not an index of results: {error}") from None
 
 
 def write_index(folder: Path, index: Index) -> None:
-    """Write a folder's index; from then on it is a take. Raises OSError."""
+    """Write the index, which completes the results. Raises OSError."""
     with written_whole(folder / FOLDER / INDEX) as file:
         file.write(msgspec.json.format(msgspec.json.encode(index)) + b"\n")
 
 
 def write_chunk(folder: Path, number: int, frames: Sequence[Bodies]) -> None:
-    """Write the frames of a chunk. Raises OSError; then nothing is left of it."""
+    """Write the frames of a chunk atomically. Raises OSError; then no file is left."""
     wire = Wire(Bodies)
     with written_whole(chunk_path(folder, number)) as file:
         file.write(msgspec.msgpack.encode([wire.encode(bodies) for bodies in frames]))
 
 
 def read_chunk(folder: Path, number: int) -> list[Bodies]:
-    """The frames of a chunk. Raises RemiError if it is damaged."""
+    """Read the frames of a chunk. Raises RemiError if it is damaged."""
     path, wire = chunk_path(folder, number), Wire(Bodies)
     try:
         return [wire.decode(parts) for parts in msgspec.msgpack.decode(path.read_bytes(), type=list[list[bytes]])]
     except (OSError, msgspec.MsgspecError) as error:
-        raise RemiError(f"{path} cannot be read ({error}). Work through the film again") from None
+        raise RemiError(f"{path} cannot be read ({error}). Process the video again") from None
 
 
 def chunk_path(folder: Path, number: int) -> Path:
-    """Where a chunk lies."""
+    """Path of a chunk."""
     return folder / FOLDER / f"{number:06d}.msgpack"

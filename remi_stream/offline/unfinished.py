@@ -1,4 +1,4 @@
-"""The folder that results grow in, beside where they will be: hidden, locked, to be gone on with, published when it is whole."""
+"""Unfinished results: a hidden, locked folder beside the final one, resumable, renamed when it is complete."""
 
 from __future__ import annotations
 
@@ -17,23 +17,26 @@ from remi_stream.offline.results import FOLDER, write_chunk
 from remi_stream.sinks.recording.files import written_whole
 
 RAW, STATE, LOCK = "raw", "state.msgpack", "lock"
+"""Folder of the chain's chunks, file of the progress, lock file."""
 
 
 class Progress(msgspec.Struct, frozen=True):
-    """What is done. order: what the results are made of and with, in words; with another order they are begun anew.
-
-    following: who was followed at the end of the last chunk, as plain values. frames: done in all; sightings: people in them.
-    """
+    """Progress of a job."""
 
     order: str
+    """Fingerprint of source and settings; with another one the job starts over."""
     chunks: int = 0
+    """Number of chunks done."""
     frames: int = 0
+    """Number of frames done."""
     sightings: int = 0
+    """Number of people in them."""
     following: list[Any] | None = None
+    """State of the tracker after the last chunk, as plain values."""
 
 
 class Unfinished:
-    """The results of one film while they grow. folder: becomes `final`. raw: where the chunks lie that the chain has made."""
+    """Unfinished results. folder: is renamed to `final`. raw: folder of the chain's chunks, before smoothing."""
 
     def __init__(self, final: Path) -> None:
         self.final = final
@@ -41,35 +44,36 @@ class Unfinished:
         self.raw = self.folder / RAW
 
     def progress(self, order: str) -> Progress:
-        """What is done by now; everything that belongs to another order is thrown away."""
+        """Read the progress; deletes everything of a job with another fingerprint."""
         try:
-            found = msgspec.msgpack.decode((self.folder / STATE).read_bytes(), type=Progress)
+            progress = msgspec.msgpack.decode((self.folder / STATE).read_bytes(), type=Progress)
         except (OSError, msgspec.MsgspecError):
-            found = Progress("")
-        if found.order == order:
-            return found
+            progress = Progress("")
+        if progress.order == order:
+            return progress
         self._clear(LOCK)
         with written_whole(self.folder / STATE) as file:
             file.write(msgspec.msgpack.encode(Progress(order)))
         return Progress(order)
 
     def add(self, progress: Progress, chunk: Sequence[Bodies]) -> None:
-        """Add a chunk; progress: with it. Raises OSError."""
+        """Write a chunk, then the progress that includes it. Raises OSError."""
         (self.raw / FOLDER).mkdir(parents=True, exist_ok=True)
         write_chunk(self.raw, progress.chunks - 1, chunk)
         with written_whole(self.folder / STATE) as file:
             file.write(msgspec.msgpack.encode(progress))
 
     def begin_last_step(self) -> None:
-        """Throw away what an earlier attempt at the last step has left; the chunks stay. Raises OSError."""
+        """Delete what an earlier attempt at the final step has left; the chunks stay. Raises OSError."""
         self._clear(RAW, STATE, LOCK)
         (self.folder / FOLDER).mkdir()
 
     def publish(self) -> None:
-        """Give the folder its final name, in place of what may be there. Raises OSError."""
+        """Rename the folder to its final name, replacing an older one. Raises OSError."""
         shutil.rmtree(self.raw, ignore_errors=True)
         for name in (STATE, LOCK):
             (self.folder / name).unlink(missing_ok=True)
+        # a folder cannot replace a non-empty one by rename: move the old one aside first
         old = self.final.with_name(f".{self.final.name}.old")
         shutil.rmtree(old, ignore_errors=True)
         if self.final.exists():
@@ -77,22 +81,22 @@ class Unfinished:
         self.folder.rename(self.final)
         shutil.rmtree(old, ignore_errors=True)
 
-    def _clear(self, *but: str) -> None:
+    def _clear(self, *keep: str) -> None:
         for path in self.folder.iterdir():
-            if path.name not in but:
+            if path.name not in keep:
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 @contextmanager
 def unfinished(final: Path) -> Iterator[Unfinished]:
-    """The unfinished results of a film, made or found; nobody else works on them meanwhile. Raises RemiError, OSError."""
+    """Open or create unfinished results, locked against other processes. Raises RemiError, OSError."""
     work = Unfinished(final)
     if final.parent.exists() and not final.parent.is_dir():
-        raise UsageError(f"--out {final.parent} is no folder. Give another one")
+        raise UsageError(f"--out {final.parent} is not a folder. Give another one")
     work.folder.mkdir(parents=True, exist_ok=True)
     with open(work.folder / LOCK, "w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise RemiError(f"Another process works on {final} now. Wait for it, or give another --out") from None
+            raise RemiError(f"Another process is working on {final}. Wait for it, or give another --out") from None
         yield work

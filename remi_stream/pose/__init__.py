@@ -1,1 +1,1 @@
-"""How they stand: engines, tracks, the pose stage."""
+"""Pose estimation: engines, tracking and the pose stage."""

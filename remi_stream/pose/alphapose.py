@@ -1,4 +1,4 @@
-"""AlphaPose: key points of a body, with feet, face and hands for those models that know them.
+"""AlphaPose engine: 2D key points of a body; whole-body models add feet, face and hands.
 
 Fang et al., "AlphaPose: whole-body regional multi-person pose estimation and tracking in real-time" (2022).
 """
@@ -24,33 +24,34 @@ from remi_stream.runtimes.runtime import Runtime, load_weights
 from remi_stream.skeletons import JOINTS
 
 BODY = 17
-"""Every model begins with COCO's joints."""
+"""Number of COCO's joints, with which every model's key points begin."""
 CONFIDENT = 0.4
-"""A joint is part of the box if it scores this share of the person's score."""
+"""A key point counts for the bounding box if its score is at least this share of the person's score."""
 CROWN = 0.7
-"""How far the top of the head is above the nose, in distances from the shoulders' middle to the nose."""
+"""Height of the top of the head above the nose, in distances from the shoulders' middle to the nose."""
 FLESH = 0.04
-"""How far the body reaches around its key points, in longest sides of their box."""
+"""Margin of the body around its key points, in longest sides of their box."""
 LEAST_SHOWN = 0.1
-"""Share of the box's width and height that the picture shows, below which nobody is there."""
+"""Least share of the box's width and height inside the image; a pose below it is rejected."""
 SMALLEST_PX = 20.0
-"""A smaller body's box is not followed: the look stays where it was."""
+"""Smallest box that becomes the next frame's box; below it the crop stays where it was."""
 NOWHERE = np.zeros((0, 3), np.float32)
+"""No 3D joints."""
 
 
 class Decoding(NamedTuple):
-    """integral: maps are decoded by their mass, not by their peaks. least_score: nobody is there below it (`certainty_of`).
-
-    flip: maps are the mean with those of the mirrored crop; twice the work.
-    """
+    """How heatmaps are decoded; values from the manifest's options."""
 
     integral: bool
+    """Soft-argmax instead of argmax."""
     least_score: float
+    """Least person score (`certainty_of`); a pose below it is rejected."""
     flip: bool = False
+    """Average with the heatmaps of the mirrored crop (test-time augmentation); doubles the work."""
 
 
 def open_engine(manifest: Manifest, runtime: str, settings: dict[str, Any]) -> Engine:
-    """Load a pose network, and what lifts its key points if that is here; how maps are decoded is in the manifest's options."""
+    """Load an AlphaPose network; with the option `lift` and imported weights, add the VideoPose3D lifter."""
     own = ("integral", "least_score", "lift", "flip")
     options = {name: settings[name] for name in own}
     network = load_weights(manifest.weights[0], runtime, **{key: value for key, value in settings.items() if key not in own})
@@ -61,7 +62,7 @@ def open_engine(manifest: Manifest, runtime: str, settings: dict[str, Any]) -> E
 
 
 class AlphaPose:
-    """Key points from upright crops, all people in one call; people who are found twice in a picture are merged."""
+    """Key points from affine crops, all people in one batch, with pose NMS per image."""
 
     memoryless = True
 
@@ -76,46 +77,45 @@ class AlphaPose:
         """Estimate a pose per crop, in order."""
         if not crops:
             return []
-        points, scores = self._look(crops)
-        certainty = certainty_of(scores)
-        credible = [index for index, sure in enumerate(certainty) if sure >= self._decoding.least_score]
-        people = self._people(crops, points, scores, credible)
-        reasons = ["double" if index in credible else "doubt" for index in range(len(crops))]
+        points, scores = self._keypoints(crops)
+        accepted = [index for index, score in enumerate(certainty_of(scores)) if score >= self._decoding.least_score]
+        people = self._suppress(crops, points, scores, accepted)
+        reasons = ["double" if index in accepted else "doubt" for index in range(len(crops))]
         return [
             self._pose(crop, people[index]) if index in people else Pose(None, crop.box_xyxy, None, reasons[index])
             for index, crop in enumerate(crops)
         ]
 
-    def _look(self, crops: list[Crop]) -> tuple[np.ndarray, np.ndarray]:
-        """Key points (N, K, 2) px of the full pictures, and their scores (N, K), of every crop, in one call."""
-        places = grown(np.array([crop.box_xyxy for crop in crops], np.float32))
-        affines = np.stack([crop_from_picture(place) for place in places])
-        pictures = self._cut([crop.image for crop in crops], affines, (WIDTH, HEIGHT))
-        maps = self._maps(pictures)
+    def _keypoints(self, crops: list[Crop]) -> tuple[np.ndarray, np.ndarray]:
+        """Return key points (N, K, 2) px of the full images, and scores (N, K), in one batch."""
+        rects = grown(np.array([crop.box_xyxy for crop in crops], np.float32))
+        affines = np.stack([crop_from_picture(rect) for rect in rects])
+        maps = self._heatmaps(self._cut([crop.image for crop in crops], affines, (WIDTH, HEIGHT)))
         points, scores = means(maps) if self._decoding.integral else peaks(maps)
-        return in_picture(points, boxes_of(places), (maps.shape[-1], maps.shape[-2])), np.clip(scores, 0, 1)
+        return in_picture(points, boxes_of(rects), (maps.shape[-1], maps.shape[-2])), np.clip(scores, 0, 1)
 
-    def _maps(self, pictures: Any) -> np.ndarray:
-        """Maps (N, K, height, width) of crops."""
-        maps = self._network.run({"image": pictures})["heatmaps"]
+    def _heatmaps(self, images: Any) -> np.ndarray:
+        """Return the heatmaps (N, K, height, width) of crops (N, 256, 192, 3) uint8 RGB."""
+        maps = self._network.run({"image": images})["heatmaps"]
         if not self._decoding.flip:
             return maps
-        seen = maps.copy()  # what a network gives may be overwritten by its next run
-        mirrored = self._network.run({"image": np.ascontiguousarray(pictures[:, :, ::-1])})["heatmaps"]
-        return (seen + unflipped(mirrored, self._pairs, shift=True)) / 2
+        plain = maps.copy()  # the next run may overwrite a network's outputs
+        mirrored = self._network.run({"image": np.ascontiguousarray(images[:, :, ::-1])})["heatmaps"]
+        return (plain + unflipped(mirrored, self._pairs, shift=True)) / 2
 
-    def _people(self, crops: list[Crop], points: np.ndarray, scores: np.ndarray, credible: list[int]) -> dict[int, Kept]:
-        """What suppression leaves of the credible poses of each picture, by the index of the crop."""
+    def _suppress(self, crops: list[Crop], points: np.ndarray, scores: np.ndarray, accepted: list[int]) -> dict[int, Kept]:
+        """Pose NMS per image over the accepted poses; the kept ones by the index of their crop."""
         boxes = np.array([crop.box_xyxy for crop in crops])
         least = LEAST_INTEGRAL if self._decoding.integral else LEAST_PEAK
         people = {}
-        for picture in {id(crops[index].image) for index in credible}:
-            own = np.array([index for index in credible if id(crops[index].image) == picture])
+        # crops of one frame share the image object; offline, a batch may hold crops of several frames
+        for image in {id(crops[index].image) for index in accepted}:
+            own = np.array([index for index in accepted if id(crops[index].image) == image])
             people.update({int(own[one.pick]): one for one in suppress(points[own], scores[own], boxes[own], least)})
         return people
 
     def _pose(self, crop: Crop, found: Kept) -> Pose:
-        """Make the message, unless next to nothing of the body is in the picture."""
+        """Make the Person, or reject a pose that is almost entirely outside the image."""
         size = crop.image.shape[1], crop.image.shape[0]
         box = body_box(self._skeleton, found.points, found.scores)
         visible = np.clip(box, 0, np.array(size * 2, np.float32))
@@ -135,21 +135,21 @@ class AlphaPose:
 
 
 def certainty_of(scores: np.ndarray) -> np.ndarray:
-    """How sure people are, (...): mean score of the clearer half of the body's joints, of scores (..., K).
+    """Return the score (...) of each person: the mean of the larger half of the body's joint scores, of scores (..., K).
 
-    Of somebody at a desk no more is to be seen. NaN where a score is.
+    Only half, since a person at a desk shows no more. NaN where a score is NaN.
     """
     return np.sort(scores[..., :BODY], -1)[..., BODY // 2 :].mean(-1)
 
 
 def body_box(skeleton: str, points: np.ndarray, scores: np.ndarray) -> np.ndarray:
-    """The box (4,) float32 px around the part of a body that is clear, with the crown and some flesh, of key points (K, 2) px."""
-    clear = scores >= CONFIDENT * certainty_of(scores)
-    corners = points[clear]
+    """Return the bounding box (4,) float32 px of the confident key points (K, 2) px, with the top of the head and a margin."""
+    confident = scores >= CONFIDENT * certainty_of(scores)
+    corners = points[confident]
     nose, left, right = (JOINTS[skeleton].index(name) for name in ("nose", "left_shoulder", "right_shoulder"))
-    if "head" not in JOINTS[skeleton] and clear[[nose, left, right]].all():
+    if "head" not in JOINTS[skeleton] and confident[[nose, left, right]].all():
         crown = points[nose] + CROWN * (points[nose] - (points[left] + points[right]) / 2)
         corners = np.vstack([corners, crown])
     box = box_of(corners)
-    flesh = FLESH * (box[2:] - box[:2]).max()
-    return box + np.array([-flesh, -flesh, flesh, flesh], np.float32)
+    margin = FLESH * (box[2:] - box[:2]).max()
+    return box + np.array([-margin, -margin, margin, margin], np.float32)

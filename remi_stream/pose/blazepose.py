@@ -1,4 +1,4 @@
-"""The default engine: BlazePose landmarks of a region that follows the person, and a SMPL body fitted to them.
+"""BlazePose engine, the default: landmarks from a region of interest that follows the person, and a SMPL body fitted to them.
 
 Bazarevsky et al., "BlazePose: On-device real-time body pose tracking" (2020).
 """
@@ -25,25 +25,27 @@ from remi_stream.pose.videopose3d import open_lifter
 from remi_stream.runtimes.runtime import Runtime, load_runtime
 
 SAME_IOU = 0.1
-"""Below this overlap of the region and the crop's box, the region follows somebody else."""
+"""Least IoU of the tracked ROI and the crop's box; below it the ROI follows another person."""
 
 
 def open_engine(manifest: Manifest, runtime: str, settings: dict[str, Any]) -> Engine:
-    """Load the landmark network, and what lifts its key points if that is asked for."""
+    """Load the landmark network; with the option `lift`, add the VideoPose3D lifter."""
     lift, model = settings.pop("lift", 0.0), model_file(manifest.weights[0])
     engine = BlazePose(load_runtime(runtime, model, outputs=OUTPUTS, bytes_scale=1 / 255, **settings))
     return LiftedEngine(engine, open_lifter(runtime, {"threads": settings["threads"]})) if lift else engine
 
 
 class State(NamedTuple):
-    """What a track carries from frame to frame: where its person moves, and what inverse kinematics holds."""
+    """State of a track between frames."""
 
     follower: Follower
+    """The filtered ROI."""
     memory: Memory
+    """State of inverse kinematics."""
 
 
 class BlazePose:
-    """33 landmarks in 3D, and a SMPL pose of the open body."""
+    """33 landmarks in 3D, and a SMPL pose of the default body."""
 
     name = "blazepose"
 
@@ -58,32 +60,32 @@ class BlazePose:
 
     def _pose(self, crop: Crop) -> Pose:
         state = usable(crop)
-        seen, reason = self._follow(crop, state.follower.region()) if state else self._meet(crop)
+        found, reason = self._track(crop, state.follower.region()) if state else self._detect(crop)
         if reason:
             return Pose(None, crop.box_xyxy, None, reason)
         follower, memory, elapsed = None, None, 0.0
         if state:
             follower, memory, elapsed = state.follower, state.memory, crop.captured_at - state.follower.seen_at
-        fit = self._fitter.fit(seen.world, seen.pixels, seen.visibility, crop.intrinsics, memory, elapsed)
-        person = person_of(crop.track_id, seen, fit)
-        return Pose(person, person.box_xyxy, State(follow(follower, seen.circle, crop.captured_at), fit.memory))
+        fit = self._fitter.fit(found.world, found.pixels, found.visibility, crop.intrinsics, memory, elapsed)
+        person = person_of(crop.track_id, found, fit)
+        return Pose(person, person.box_xyxy, State(follow(follower, found.circle, crop.captured_at), fit.memory))
 
-    def _follow(self, crop: Crop, region: Region) -> tuple[Landmarks, str]:
-        """Look where the person was last seen: the landmarks, and why they are refused."""
-        seen = look(self._network, crop.image, region)
-        return seen, refusal(seen, region, self._fitter.lengths, tracked=True)
+    def _track(self, crop: Crop, region: Region) -> tuple[Landmarks, str]:
+        """Estimate a tracked person in the filtered ROI: the landmarks, and the rejection reason."""
+        found = look(self._network, crop.image, region)
+        return found, refusal(found, region, self._fitter.lengths, tracked=True)
 
-    def _meet(self, crop: Crop) -> tuple[Landmarks, str]:
-        """Look twice at a new person: the first look, around the box, shows where the hips are and how the body is turned."""
+    def _detect(self, crop: Crop) -> tuple[Landmarks, str]:
+        """Estimate a new person twice: the first crop, around the box, gives hips and orientation for the second one."""
         first = look(self._network, crop.image, region_around(crop.box_xyxy))
         region = region_of(first.circle)
-        seen = look(self._network, crop.image, region)
-        reason = refusal(seen, region, self._fitter.lengths, tracked=False)
-        return seen, reason or ("" if agree(first, seen, region) else "unsteady")
+        second = look(self._network, crop.image, region)
+        reason = refusal(second, region, self._fitter.lengths, tracked=False)
+        return second, reason or ("" if agree(first, second, region) else "unsteady")
 
 
 def usable(crop: Crop) -> State | None:
-    """The crop's state, unless it is too old or follows somebody else."""
+    """Return the crop's state, unless it is too old or follows another person."""
     if not isinstance(crop.state, State):
         return None
     follower = crop.state.follower
@@ -93,7 +95,7 @@ def usable(crop: Crop) -> State | None:
 
 
 def person_of(track_id: int, seen: Landmarks, fit: Fit) -> Person:
-    """Make the message."""
+    """Make the Person message."""
     return Person(
         track_id=track_id,
         score=seen.flag * clarity(seen),

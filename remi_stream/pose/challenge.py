@@ -1,7 +1,7 @@
-"""Who is followed when there are more people than may be followed.
+"""Subject selection: which people are tracked when there are more than `--max-people`.
 
-Somebody else is looked at for a few frames, unpublished, and takes the weakest one's place only by a clear lead: so two people
-of about the same rank do not alternate.
+A candidate gets poses for a few frames, unpublished, and replaces the lowest ranked track only with a clear lead (hysteresis),
+so that two people of similar rank do not alternate.
 """
 
 from __future__ import annotations
@@ -16,30 +16,34 @@ from remi_stream.pose.identity import depth_of, size_of
 from remi_stream.pose.track import Track
 
 TRIAL = 5
-"""Poses until it is decided; failures after which somebody is no longer looked at."""
+"""Poses of a candidate before the decision."""
 FAILURES = 2
+"""Failed poses after which a candidate is given up."""
 PAUSE_S = 1.0
+"""Shortest time between the starts of two trials."""
 HOPEFUL, LEAD = 0.6, 1.25
-"""Size of a detection beside the weakest one's that is worth a look, and rank beside theirs that wins."""
+"""Least size of a candidate's detection relative to the smallest track, and least winning rank relative to the lowest one."""
 
 
 class Challenge:
-    """subject: "largest" in the picture, or "nearest" to the camera. track: who is looked at."""
+    """Compares one candidate at a time with the tracks that are followed."""
 
     def __init__(self, subject: str) -> None:
         self.subject = subject
+        """Criterion: "largest" in the image, or "nearest" to the camera."""
         self.track: Track | None = None
-        self._begun_at = float("-inf")
+        """The candidate, if there is one."""
+        self._trial_started_at = float("-inf")
 
     def start(self, box_xyxy: np.ndarray, followed: Sequence[Track], captured_at: float) -> None:
-        """Look at a detection for whom there is no room, now and then, if it may be worth it."""
-        if self.track is not None or captured_at - self._begun_at < PAUSE_S:
+        """Make a detection the candidate, if it is large enough and the last trial began long enough ago."""
+        if self.track is not None or captured_at - self._trial_started_at < PAUSE_S:
             return
         if size_of(box_xyxy) > HOPEFUL * min(size_of(track.box_xyxy) for track in followed):
-            self.track, self._begun_at = Track(box_xyxy), captured_at
+            self.track, self._trial_started_at = Track(box_xyxy), captured_at
 
     def decide(self, followed: Sequence[Track]) -> tuple[Track, Track] | None:
-        """The winner and whose place they take, once that is known."""
+        """Return the winning candidate and the track that it replaces, once the trial is decided."""
         track = self.track
         if track is None or (track.poses < TRIAL and track.failures < FAILURES):
             return None
@@ -51,7 +55,7 @@ class Challenge:
         return (track, weakest) if self.rank(track.person) > LEAD * ranks[weakest] else None
 
     def rank(self, person: Person) -> float:
-        """How much somebody is to be followed."""
+        """Return the priority of a person, larger first: inverse depth (size if unknown), or the box's area."""
         if self.subject == "nearest":
             depth_m = depth_of(person)
             return size_of(person.box_xyxy) if math.isnan(depth_m) else 1 / max(depth_m, 0.1)

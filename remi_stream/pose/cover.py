@@ -1,4 +1,4 @@
-"""Painting over people in front of somebody: networks are made for one person, and follow the nearer of two."""
+"""Occlusion: mask out the people in front of a person, since a single-person network follows the nearer of two."""
 
 from __future__ import annotations
 
@@ -13,22 +13,23 @@ from remi_stream.pose.identity import depth_of, size_of
 from remi_stream.skeletons import EDGES, JOINTS
 
 LIMB_M, HEAD_M = 0.13, 0.12
-"""Width of what is painted over each bone, and radius over a head."""
+"""Width of the line that masks a bone, and radius of the circle that masks a head."""
 TALL_M = 1.7
-"""Of somebody whose distance is not known."""
+"""Assumed height of a person whose depth is unknown."""
 NEARER = 0.88
-"""Somebody is in front when their distance is below this share of the other's."""
+"""A person is in front if their depth is below this share of the other's."""
 MARGIN = 0.3
-"""A network sees this much around a box, in sizes of the box."""
+"""How far a crop reaches beyond its bounding box, in longest sides of the box."""
 GUESSED = 0.6
-"""Share of the key points under a cover: at most 0.45 of people who were half to be seen, at least 0.7 of ones who were not."""
+"""Share of occluded key points from which a pose is a guess. Measured: at most 0.45 for half visible people, at least 0.7 for
+hidden ones."""
 TRUNK = ("left_shoulder", "right_shoulder", "right_hip", "left_hip")
 
 
 def in_front(box_xyxy: np.ndarray, depth_m: float | None, others: Iterable[Person]) -> list[Person]:
-    """Those of the others who are nearer than depth_m and in the way of a look at box_xyxy (4,) px.
+    """Return the others who occlude box_xyxy (4,) px: nearer than depth_m and overlapping the box with its margin.
 
-    As long as somebody's distance is not known, people are nearer who are larger.
+    While any depth is unknown, the larger person counts as the nearer one.
     """
     margin = MARGIN * size_of(box_xyxy)
     low, high = box_xyxy[:2] - margin, box_xyxy[2:] + margin
@@ -39,7 +40,7 @@ def in_front(box_xyxy: np.ndarray, depth_m: float | None, others: Iterable[Perso
 
 
 def cover_of(size: tuple[int, int], people: Iterable[Person], focal_px: float) -> np.ndarray:
-    """Where people are in a picture of (width, height) px: (H, W) uint8, 0 where nobody is."""
+    """Return the occlusion mask of people in an image of (width, height) px: (H, W) uint8, 0 where no one is."""
     mask = np.zeros(size[::-1], np.uint8)
     for person in people:
         depth_m = depth_of(person)
@@ -48,8 +49,9 @@ def cover_of(size: tuple[int, int], people: Iterable[Person], focal_px: float) -
 
 
 def painted(image: np.ndarray, box_xyxy: np.ndarray, cover: np.ndarray) -> np.ndarray:
-    """A copy of image (H, W, 3) uint8 that is painted where cover (H, W) is set, in the mean colour of the rest of the box."""
+    """Return a copy of image (H, W, 3) uint8 whose pixels in mask cover (H, W) have the mean colour of the box's other pixels."""
     x0, y0, x1, y1 = np.maximum(box_xyxy, 0).astype(int)
+    # every fourth pixel: a mean colour needs no more
     there, hidden = image[y0:y1:4, x0:x1:4], cover[y0:y1:4, x0:x1:4] > 0
     free = there[~hidden] if (~hidden).any() else image[::16, ::16].reshape(-1, 3)
     copy = image.copy()
@@ -58,7 +60,7 @@ def painted(image: np.ndarray, box_xyxy: np.ndarray, cover: np.ndarray) -> np.nd
 
 
 def guessed(person: Person, cover: np.ndarray) -> bool:
-    """Whether most of somebody was seen where cover (H, W) is set, and so was not seen at all."""
+    """Return whether most key points lie in the occlusion mask (H, W), so that the engine guessed them."""
     height, width = cover.shape
     x, y = np.nan_to_num(person.keypoints_px).astype(int).T
     inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
@@ -66,7 +68,8 @@ def guessed(person: Person, cover: np.ndarray) -> bool:
 
 
 def draw(mask: np.ndarray, person: Person, px_per_m: float) -> None:
-    """Set mask (H, W) uint8 where a body is: bones as thick lines, trunk and head filled."""
+    """Draw a body into mask (H, W) uint8: bones as thick lines, trunk and head filled."""
+    # a key point may project far outside the image: keep it within what cv2 can draw
     points = np.clip(person.keypoints_px, -1e4, 1e4).astype(np.int32)
     names = JOINTS[person.skeleton]
     for start, end in EDGES[person.skeleton]:

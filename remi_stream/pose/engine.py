@@ -1,4 +1,4 @@
-"""What turns crops of people into poses, and how one is found by name."""
+"""Pose engines: the interface from crops to poses, and loading an engine by name."""
 
 from __future__ import annotations
 
@@ -15,32 +15,33 @@ from remi_stream.runtimes.runtime import SUFFIXES
 
 
 class Crop(NamedTuple):
-    """One person to look at.
-
-    image: (H, W, 3) uint8 BGR, the full picture. box_xyxy: (4,) float32 px, around the whole body, tight, not squared.
-    track_id: whose crop it is. captured_at: s. intrinsics: fx, fy, cx, cy px of the full picture. state: what this engine
-    left in `Pose.state` for this track in its last frame (None for a new person).
-    """
+    """An engine's input for one person in one frame."""
 
     image: np.ndarray
+    """(H, W, 3) uint8 BGR, the full image."""
     box_xyxy: np.ndarray
+    """(4,) float32 px: the tight bounding box of the whole body, not squared."""
     track_id: int
+    """The track of the person; 0 while it has none."""
     captured_at: float
+    """Capture time, s."""
     intrinsics: tuple[float, float, float, float]
+    """fx, fy, cx, cy px of the full image."""
     state: object | None = None
+    """`Pose.state` of this track's last frame; None for a new person."""
 
 
 class Pose(NamedTuple):
-    """An engine's answer for one crop: the person, the box to look at in the next frame, and what it wants to remember.
-
-    person is None when the engine finds nobody credible there (its gates failed); reason then says why in one word.
-    next_box_xyxy: (4,) float32 px, tight, from the key points.
-    """
+    """An engine's output for one crop."""
 
     person: Person | None
+    """The pose; None if the engine rejects it."""
     next_box_xyxy: np.ndarray
+    """(4,) float32 px: the bounding box for the next frame, tight, from the key points."""
     state: object | None = None
+    """What the engine keeps of this track for the next frame."""
     reason: str = ""
+    """The rejection reason in one word, if person is None."""
 
 
 class Engine(Protocol):
@@ -50,15 +51,15 @@ class Engine(Protocol):
     runtime_name: str
 
     def infer(self, crops: list[Crop]) -> list[Pose]:
-        """Estimate a pose per crop, in order. State is never kept inside: it travels in Crop and Pose."""
+        """Estimate a pose per crop, in order. Engines keep no state of a track: it travels in Crop and Pose."""
         ...
 
 
 class Adapter(Protocol):
-    """Makes an engine: what an adapter's module offers as `open_engine`."""
+    """The factory of an engine: `open_engine` in an adapter's module."""
 
     def __call__(self, manifest: Manifest, runtime: str, settings: dict[str, Any]) -> Engine:
-        """Load the weights into the runtime of this name, with the settings of its table in the manifest."""
+        """Load the weights into the named runtime, with the settings of its table in the manifest."""
         ...
 
 
@@ -71,13 +72,13 @@ ADAPTERS = {
     "poco": "remi_stream.pose.poco:open_engine",
     "synthetic": "remi_stream.pose.synthetic:open_engine",
 }
-"""Where the adapters are; packages add theirs through the entry-point group `remi_stream.engines`."""
+"""The built-in adapters as module:function; other packages add theirs in the entry-point group `remi_stream.engines`."""
 
 
 def load_engine(name: str, threads: int | None = None, options: dict[str, float] | None = None) -> Engine:
-    """Load an engine: a manifest's name, with a suffix for another runtime than its default ("blazepose-ov").
+    """Load an engine by its manifest's name; a suffix selects another runtime than the default ("blazepose-ov").
 
-    threads, options: instead of the manifest's.
+    threads and options override the manifest's.
     """
     manifest, runtime = choose(name, options)
     settings = manifest.runtimes[runtime] | ({"threads": threads} if threads else {})
@@ -85,15 +86,15 @@ def load_engine(name: str, threads: int | None = None, options: dict[str, float]
 
 
 def choose(name: str, options: dict[str, float] | None = None) -> tuple[Manifest, str]:
-    """The manifest and the runtime that an engine's name asks for; its options are checked."""
-    manifest, runtime = _choose(name)
+    """Resolve an engine's name to its manifest and runtime; raises UsageError for an unknown option."""
+    manifest, runtime = _manifest_and_runtime(name)
     for option in options or {}:
         if option not in manifest.options:
             raise unknown(f"option of engine '{manifest.name}':", option, manifest.options)
     return manifest, runtime
 
 
-def _choose(name: str) -> tuple[Manifest, str]:
+def _manifest_and_runtime(name: str) -> tuple[Manifest, str]:
     stem, _, suffix = name.rpartition("-")
     if name in manifest_files() or suffix not in SUFFIXES:
         manifest = find_engine(name)
@@ -105,9 +106,9 @@ def _choose(name: str) -> tuple[Manifest, str]:
 
 
 def find_adapter(manifest: Manifest) -> Adapter:
-    """The adapter that a manifest asks for; imports no other."""
-    offered = {entry.name: entry.value for entry in importlib.metadata.entry_points(group="remi_stream.engines")}
-    known = offered | ADAPTERS
+    """Import the adapter of a manifest, and no other."""
+    plugins = {entry.name: entry.value for entry in importlib.metadata.entry_points(group="remi_stream.engines")}
+    known = plugins | ADAPTERS
     if manifest.adapter not in known:
         raise unknown(f"adapter in the manifest of engine '{manifest.name}':", manifest.adapter, known)
     module, _, attribute = known[manifest.adapter].partition(":")

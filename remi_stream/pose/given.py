@@ -1,4 +1,4 @@
-"""People whose boxes are known beforehand: those of the sample clip. For measuring an engine without a detector and tracks."""
+"""Fixed bounding boxes: those of the sample clip, to measure an engine without detector and tracking."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ TRACK = 1
 
 
 class GivenBoxes:
-    """One person, always there: takes the part of `Tracks` when `boxes` is "truth". What the engine finds is not followed."""
+    """Replaces `Tracks` when `boxes` is "truth": one person with the clip's ground-truth boxes; poses do not move them."""
 
     settled = True
 
@@ -22,14 +22,14 @@ class GivenBoxes:
         self._state: object | None = None
 
     def detected(self, detections: Detections) -> None:
-        """Detections change nothing."""
+        """Ignore detections."""
 
     def crops(self, frame_id: int, captured_at: float, image: np.ndarray, intrinsics: Intrinsics) -> list[Crop]:
-        """The true box of a frame; the clip is played over and over, and numbered on."""
+        """Return the crop of a frame's ground-truth box; frame ids count on when the clip repeats."""
         box = self._boxes[frame_id % len(self._boxes)]
         return [Crop(image, box, TRACK, captured_at, intrinsics, self._state)]
 
     def posed(self, frame_id: int, captured_at: float, image: np.ndarray, poses: list[Pose]) -> list[Pose]:
-        """All poses are published."""
+        """Keep the engine's state; return every accepted pose."""
         self._state = poses[0].state
         return [pose for pose in poses if pose.person is not None]

@@ -1,8 +1,8 @@
-"""Heat maps of joints to points, in the two ways of AlphaPose's models.
+"""Heatmap decoding: argmax and soft-argmax (integral), as AlphaPose's models need them.
 
-Arg-max with a quarter of a pixel towards the larger neighbour: Xiao et al., "Simple baselines for human pose estimation"
-(2018). Integral: Sun et al., "Integral human pose regression" (2018), with AlphaPose's sigmoid norm (Fang et al., 2022).
-Points are in px of the maps, (..., K, 2) float32, x y; maps are (..., K, height, width) float32.
+Argmax with a shift of a quarter px towards the larger neighbour: Xiao et al., "Simple baselines for human pose estimation and
+tracking" (2018). Soft-argmax: Sun et al., "Integral human pose regression" (2018), with AlphaPose's sigmoid norm (Fang et al.,
+2022). Points are in heatmap px, (..., K, 2) float32, x y; maps are (..., K, height, width) float32.
 """
 
 from __future__ import annotations
@@ -13,13 +13,15 @@ from typing import Literal
 import numpy as np
 
 Norm = Literal["sigmoid", "softmax", "divide_sum"]
+"""How `means` turns a heatmap into weights; AlphaPose's names."""
 SHIFT = np.float32(0.25)
+"""Shift towards the larger neighbour, px (Xiao et al.)."""
 
 
 def peaks(maps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Where each map is largest, moved a quarter px towards its larger neighbour, and how large it is there, (..., K).
+    """Decode heatmaps by argmax: points, shifted a quarter px towards the larger neighbour, and scores (..., K), the peaks.
 
-    A map that is nowhere positive gives the point (0, 0); no point within one px of the edge is moved.
+    A map without a positive value gives the point (0, 0); points within one px of the edge are not shifted.
     """
     *stack, height, width = maps.shape
     flat = maps.reshape(-1, height, width)
@@ -37,7 +39,7 @@ def peaks(maps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def means(maps: np.ndarray, norm: Norm = "sigmoid") -> tuple[np.ndarray, np.ndarray]:
-    """Where each map's mass has its middle, and how sure that is, (..., K): the largest sigmoid, or 1 for the other norms."""
+    """Decode heatmaps by soft-argmax: centroids, and scores (..., K): the largest sigmoid, or 1 for the other norms."""
     *stack, height, width = maps.shape
     weights = _weights(maps.reshape(-1, height * width), norm)
     coordinates = np.stack([np.tile(np.arange(width), height), np.repeat(np.arange(height), width), np.ones(height * width)], 1)
@@ -48,20 +50,20 @@ def means(maps: np.ndarray, norm: Norm = "sigmoid") -> tuple[np.ndarray, np.ndar
 
 
 def _weights(flat: np.ndarray, norm: Norm) -> np.ndarray:
-    """Maps (N, pixels) as weights that need not sum to 1."""
+    """Turn maps (N, pixels) into weights, which need not sum to 1."""
     if norm == "divide_sum":
         return np.abs(flat)
     if norm == "softmax":
         return np.exp(flat - flat.max(1, keepdims=True))
-    weights = np.exp(-np.clip(flat, -80, 80))
+    weights = np.exp(-np.clip(flat, -80, 80))  # the sigmoid, in place: no second array of this size
     weights += 1
     return np.reciprocal(weights, out=weights)
 
 
 def unflipped(maps: np.ndarray, pairs: Sequence[tuple[int, int]], shift: bool) -> np.ndarray:
-    """Maps of a mirrored picture as those of the picture: left and right change places.
+    """Mirror the heatmaps of a mirrored crop back, and swap left and right joints (test-time flip augmentation).
 
-    shift: move the columns by one, as the published models need it; the first column stays.
+    shift: move the columns by one px, as the published models need it; the first column stays.
     """
     order = np.arange(maps.shape[-3])
     for left, right in pairs:
@@ -73,7 +75,7 @@ def unflipped(maps: np.ndarray, pairs: Sequence[tuple[int, int]], shift: bool) -
 
 
 def in_picture(points: np.ndarray, boxes_xyxy: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Points (..., K, 2) of maps of (width, height) px, cut from boxes (..., 4) px of the picture, in px of the picture."""
+    """Map points (..., K, 2) from heatmaps of size (width, height) px to image px; boxes (..., 4) px: the crops in the image."""
     low, high = boxes_xyxy[..., None, :2], boxes_xyxy[..., None, 2:]
     scale = (high - low)[..., :1] / size[0]
     found: np.ndarray = (points - np.array(size) / 2) * scale + (low + high) / 2

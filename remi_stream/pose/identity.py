@@ -1,4 +1,4 @@
-"""Who somebody is: how they look and where they were going, so that their id outlasts a moment out of sight."""
+"""Re-identification: appearance (colour histogram) and motion of a person, so that a track id survives an occlusion."""
 
 from __future__ import annotations
 
@@ -12,38 +12,46 @@ import numpy as np
 from remi_stream.messages import Person
 
 MEMORY_S = 0.6
+"""Positions of the last seconds from which the velocity is estimated."""
 LONGEST_GUESS_S = 1.2
+"""Longest extrapolation with constant velocity."""
 LEARN = 0.1
+"""Weight of a new observation in the exponential smoothing of appearance and depth."""
 MOTION_WEIGHT = 1.0
-"""What a miss by one body's size costs, beside looks of which nothing agrees."""
+"""Match cost of a position error of one body size; entirely different appearance costs 1."""
 BINS = (12, 4, 4)
+"""Histogram bins of hue, saturation, value."""
 
 
 class Sight(NamedTuple):
-    """One look at somebody: captured_at s, box_xyxy (4,) px, looks (K,) sums to 1 (see `looks_of`), depth_m away."""
+    """One observation of a person."""
 
     captured_at: float
+    """Capture time, s."""
     box_xyxy: np.ndarray
+    """(4,) float32 px."""
     looks: np.ndarray
+    """(192,), sums to 1: the appearance, see `looks_of`."""
     depth_m: float
+    """Depth, m; NaN if unknown."""
 
 
 class Identity:
-    """One person over a run.
-
-    hidden_at: since when nobody is seen who could be them, s. rival: who stood before them when they were hidden.
-    contested: somebody is hidden behind them, or they are taken for somebody else; nothing is learned meanwhile.
-    behind: they were hidden by somebody else, not gone.
-    """
+    """One person over a run: appearance, depth and motion, learned from observations."""
 
     def __init__(self, track_id: int, sight: Sight) -> None:
         self.track_id = track_id
         self.looks = sight.looks
+        """Smoothed appearance histogram."""
         self.depth_m = sight.depth_m
+        """Smoothed depth, m; NaN if unknown."""
         self.hidden_at: float | None = None
+        """Since when the identity is lost, s."""
         self.rival: Identity | None = None
+        """The identity in front of this one when it was lost, with which it may be confused."""
         self.contested = self.behind = False
-        self._places: deque[tuple[float, np.ndarray]] = deque()
+        """contested: may be confused with a lost identity, so nothing is learned. behind: lost by occlusion, not by leaving."""
+        self._positions: deque[tuple[float, np.ndarray]] = deque()
         self._sides = sight.box_xyxy[2:] - sight.box_xyxy[:2]
         self.seen(sight, clear=True)
 
@@ -53,70 +61,72 @@ class Identity:
 
     @property
     def seen_at(self) -> float:
-        """When they were seen last, and not mistaken for anybody, s."""
-        return self._places[-1][0]
+        """Capture time of the last unambiguous observation, s."""
+        return self._positions[-1][0]
 
     def seen(self, sight: Sight, clear: bool) -> None:
-        """Learn from a look, unless it may be somebody else. clear: nobody is in front, so that the colours are theirs."""
+        """Learn from an observation, unless contested. clear: without occlusion, so that the colours are the person's own."""
         if self.contested:
             return
         if clear:
             self.looks = (1 - LEARN) * self.looks + LEARN * sight.looks
         if not math.isnan(sight.depth_m):
-            known = sight.depth_m if math.isnan(self.depth_m) else self.depth_m
-            self.depth_m = (1 - LEARN) * known + LEARN * sight.depth_m
+            before = sight.depth_m if math.isnan(self.depth_m) else self.depth_m
+            self.depth_m = (1 - LEARN) * before + LEARN * sight.depth_m
         self._sides = sight.box_xyxy[2:] - sight.box_xyxy[:2]
-        self._places.append((sight.captured_at, _middle(sight.box_xyxy)))
-        while sight.captured_at - self._places[0][0] > MEMORY_S:
-            self._places.popleft()
+        self._positions.append((sight.captured_at, _center(sight.box_xyxy)))
+        while sight.captured_at - self._positions[0][0] > MEMORY_S:
+            self._positions.popleft()
 
     def place_at(self, captured_at: float) -> np.ndarray:
-        """Where they should be, (2,) px: straight on from where they were last seen, for a while."""
-        times = np.array([time for time, _ in self._places])
-        places = np.array([place for _, place in self._places])
+        """Predict the centre of the person, (2,) px: constant velocity, at most LONGEST_GUESS_S ahead."""
+        times = np.array([time for time, _ in self._positions])
+        positions = np.array([position for _, position in self._positions])
         if len(times) < 3:
-            return places[-1]
-        velocity = np.polyfit(times - times[-1], places, 1)[0]
-        return places[-1] + velocity * min(captured_at - float(times[-1]), LONGEST_GUESS_S)
+            return positions[-1]
+        velocity = np.polyfit(times - times[-1], positions, 1)[0]
+        return positions[-1] + velocity * min(captured_at - float(times[-1]), LONGEST_GUESS_S)
 
     def box_at(self, captured_at: float) -> np.ndarray:
-        """The box (4,) float32 px in which they should be."""
-        middle = self.place_at(captured_at)
-        return np.concatenate([middle - self._sides / 2, middle + self._sides / 2]).astype(np.float32)
+        """Predict the bounding box (4,) float32 px."""
+        center = self.place_at(captured_at)
+        return np.concatenate([center - self._sides / 2, center + self._sides / 2]).astype(np.float32)
 
     def likely(self, sight: Sight) -> bool:
-        """Whether they could be there by now: near where they should be or were last seen, and of about that size."""
-        since = sight.captured_at - self.seen_at
+        """Return whether an observation may be this person: near the predicted or last position, and of similar size."""
+        elapsed = sight.captured_at - self.seen_at
         ratio = size_of(sight.box_xyxy) / self._size
-        return bool(0.5 < ratio < 2 and self._miss(sight) < 0.5 + since)
+        return bool(0.5 < ratio < 2 and self._position_error(sight) < 0.5 + elapsed)
 
     def unlike(self, sight: Sight) -> float:
-        """How little a look agrees with them: 0 for the very same, about 1 for somebody else."""
-        away = float(np.linalg.norm(_middle(sight.box_xyxy) - self.place_at(sight.captured_at))) / self._size
-        return float(self.disguise(sight) + MOTION_WEIGHT * min(away, 1.0))
+        """Return the match cost of an observation, 0 to 2: appearance distance plus position error in body sizes, at most 1."""
+        error = float(np.linalg.norm(_center(sight.box_xyxy) - self.place_at(sight.captured_at))) / self._size
+        return float(self.disguise(sight) + MOTION_WEIGHT * min(error, 1.0))
 
     def disguise(self, sight: Sight) -> float:
-        """The share, [0, 1], of how somebody looks that is not how they look."""
+        """Return the appearance distance, [0, 1]: 1 minus the histogram intersection."""
         return float(1 - np.minimum(self.looks, sight.looks).sum())
 
-    def _miss(self, sight: Sight) -> float:
-        middle = _middle(sight.box_xyxy)
-        places = (self.place_at(sight.captured_at), self._places[-1][1])
-        return float(min(np.linalg.norm(middle - place) for place in places) / self._size)
+    def _position_error(self, sight: Sight) -> float:
+        """Distance from the predicted or the last position, the nearer one, in body sizes."""
+        center = _center(sight.box_xyxy)
+        expected = (self.place_at(sight.captured_at), self._positions[-1][1])
+        return float(min(np.linalg.norm(center - position) for position in expected) / self._size)
 
 
 def sight_of(image: np.ndarray, person: Person, captured_at: float) -> Sight:
-    """Look at a person in image (H, W, 3) BGR."""
+    """Make an observation of a person in image (H, W, 3) BGR."""
     return Sight(captured_at, person.box_xyxy, looks_of(image, person.box_xyxy), depth_of(person))
 
 
 def depth_of(person: Person) -> float:
-    """How far away somebody is, m; NaN of a person who is only known in the picture."""
+    """Return the median depth of a person's joints, m; NaN for a person with 2D key points only."""
     return float(np.median(person.joints_m[:, 2])) if len(person.joints_m) else math.nan
 
 
 def looks_of(image: np.ndarray, box_xyxy: np.ndarray) -> np.ndarray:
-    """Histogram of hue, saturation and value of the trunk in a box (4,) px of image (H, W, 3) BGR: (192,), sums to 1."""
+    """Return the HSV colour histogram (192,), sums to 1, of the trunk in a box (4,) px of image (H, W, 3) BGR."""
+    # the trunk's share of the box: clothes, little background
     x0, y0, x1, y1 = box_xyxy
     left, right = int(x0 + 0.3 * (x1 - x0)), int(x0 + 0.7 * (x1 - x0)) + 1
     top, bottom = int(y0 + 0.2 * (y1 - y0)), int(y0 + 0.75 * (y1 - y0)) + 1
@@ -130,9 +140,9 @@ def looks_of(image: np.ndarray, box_xyxy: np.ndarray) -> np.ndarray:
 
 
 def size_of(box_xyxy: np.ndarray) -> float:
-    """The longest side of a box (4,), px."""
+    """Return the longest side of a box (4,), px."""
     return float((box_xyxy[2:] - box_xyxy[:2]).max())
 
 
-def _middle(box_xyxy: np.ndarray) -> np.ndarray:
+def _center(box_xyxy: np.ndarray) -> np.ndarray:
     return (box_xyxy[:2] + box_xyxy[2:]) / 2

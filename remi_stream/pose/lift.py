@@ -1,4 +1,4 @@
-"""From clips of 2D key points to joints in space, as VideoPose3D does it; the network is a function.
+"""Lifting of 2D key-point clips to 3D joints, as VideoPose3D does it: normalisation, padding, flip augmentation, chunks.
 
 Pavllo et al., "3D human pose estimation in video with temporal convolutions and semi-supervised training" (2019).
 """
@@ -12,25 +12,22 @@ import numpy as np
 from remi_stream.skeletons import JOINTS, mirror_pairs
 
 KEYPOINTS, LIFTED = "coco17", "h36m17"
-"""What the network reads, and what it gives."""
+"""Skeletons of the network's input and output."""
 
 Run = Callable[[np.ndarray], np.ndarray]
-"""Key points (B, F, 17, 2) float32, normalised, to joints (B, F - receptive field + 1, 17, 3) float32, m."""
+"""The network: normalised key points (B, F, 17, 2) float32 -> joints (B, F - receptive field + 1, 17, 3) float32, m."""
 
 
 def normalise(keypoints_px: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Key points (..., 2) px as the network reads them, float32: x from -1 to 1, y on the same scale.
-
-    size: width, height px of the picture.
-    """
+    """Normalise key points (..., 2) px, float32: x to -1..1, y on the same scale; size: (width, height) px of the image."""
     width, height = size
     return (keypoints_px / width * 2 - np.array([1, height / width])).astype(np.float32)
 
 
 def lift_clip(run: Run, keypoints: np.ndarray, *, causal: bool, receptive_field: int, flip: bool) -> np.ndarray:
-    """Joints (F, 17, 3) float32, m, camera axes, around the hip, of every frame of a clip (F, 17, 2), normalised.
+    """Lift a normalised clip (F, 17, 2) to joints (F, 17, 3) float32, m, camera axes, relative to the hip.
 
-    The first and the last frame are repeated. flip: also lift the mirrored clip, and give the mean of both.
+    The first and the last frame are repeated. flip: average with the mirrored clip's joints (test-time augmentation).
     """
     clip = padded(keypoints, *padding(receptive_field, causal))
     if not flip:
@@ -41,18 +38,18 @@ def lift_clip(run: Run, keypoints: np.ndarray, *, causal: bool, receptive_field:
 
 
 def padding(receptive_field: int, causal: bool) -> tuple[int, int]:
-    """How many frames to put before and behind a clip. causal: an output belongs to its window's last frame, not the middle."""
+    """Return the frames to pad before and behind a clip. causal: outputs belong to the window's last frame, not its middle."""
     around = receptive_field - 1
     return (around, 0) if causal else (around // 2, around - around // 2)
 
 
 def padded(clip: np.ndarray, before: int, behind: int) -> np.ndarray:
-    """A clip (F, ...) with its first and its last frame repeated."""
+    """Pad a clip (F, ...) by repeating its first and its last frame."""
     return np.concatenate([clip[:1].repeat(before, 0), clip, clip[-1:].repeat(behind, 0)])
 
 
 def mirrored(points: np.ndarray, skeleton: str) -> np.ndarray:
-    """Points (..., J, 2 or 3) with x negated, left and right exchanged."""
+    """Mirror points (..., J, 2 or 3): negate x, swap left and right joints."""
     order = np.arange(points.shape[-2])
     for left, right in mirror_pairs(JOINTS[skeleton]):
         order[[left, right]] = right, left
@@ -62,9 +59,9 @@ def mirrored(points: np.ndarray, skeleton: str) -> np.ndarray:
 
 
 def in_pieces(run: Run, receptive_field: int, frames: int, tell: Callable[[int], object] = lambda done: None) -> Run:
-    """The same function for a network that takes clips of just so many frames, or for clips that are too long for the memory.
+    """Wrap a network with a fixed clip length to take any clip, in chunks; also for clips that do not fit into memory.
 
-    tell: hears how many outputs are done.
+    tell: called with the number of outputs done.
     """
     step = frames - receptive_field + 1
 
@@ -72,7 +69,7 @@ def in_pieces(run: Run, receptive_field: int, frames: int, tell: Callable[[int],
         count = clips.shape[1] - receptive_field + 1
         parts = []
         for piece in pieces(clips, frames, step, count):
-            parts.append(run(piece).copy())
+            parts.append(run(piece).copy())  # the next run may overwrite the outputs
             tell(min(step * len(parts), count))
         return np.concatenate(parts, axis=1)[:, :count]
 
@@ -80,8 +77,8 @@ def in_pieces(run: Run, receptive_field: int, frames: int, tell: Callable[[int],
 
 
 def pieces(clips: np.ndarray, frames: int, step: int, count: int) -> Iterator[np.ndarray]:
-    """Clips (B, F, ...) in pieces of so many frames, a step apart; the last frame is repeated where the last piece is longer."""
+    """Split clips (B, F, ...) into overlapping chunks of so many frames, a step apart; the last frame pads the last chunk."""
     missing = -count % step
-    whole = np.concatenate([clips, clips[:, -1:].repeat(missing, 1)], axis=1)
+    extended = np.concatenate([clips, clips[:, -1:].repeat(missing, 1)], axis=1)
     for start in range(0, count, step):
-        yield np.ascontiguousarray(whole[:, start : start + frames])
+        yield np.ascontiguousarray(extended[:, start : start + frames])

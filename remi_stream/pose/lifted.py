@@ -1,4 +1,4 @@
-"""Any engine, with joints in space from its key points over time instead of its own."""
+"""Lifting engine: a 2D engine with a lifter behind it, which adds 3D joints and a SMPL pose."""
 
 from __future__ import annotations
 
@@ -15,17 +15,16 @@ from remi_stream.skeletons import JOINTS, indices
 
 
 class State(NamedTuple):
-    """What a track carries from frame to frame: the engine's, and the lifter's."""
+    """State of a track between frames."""
 
     own: object | None
+    """The engine's."""
     lifted: object | None
+    """The lifter's."""
 
 
 class LiftedEngine:
-    """The engine's people, each with the lifter's joints and SMPL pose as soon as it has some.
-
-    The engine's skeleton must have COCO's joints among its own.
-    """
+    """Runs an engine, then the lifter on each person; the engine's skeleton must contain COCO's joints."""
 
     def __init__(self, engine: Engine, lifter: Lifter) -> None:
         self.name, self.runtime_name = engine.name, engine.runtime_name
@@ -38,7 +37,7 @@ class LiftedEngine:
         return [self._lift(crop, state, pose) for crop, state, pose in zip(crops, states, poses)]
 
     def _lift(self, crop: Crop, state: State, pose: Pose) -> Pose:
-        """The pose with joints in space; where nobody was found, what is remembered of them is kept."""
+        """Add the lifter's 3D joints and SMPL pose, once it has some; a rejected pose keeps the lifter's state."""
         if pose.person is None:
             return pose._replace(state=State(pose.state, state.lifted))
         points, scores = coco_of(pose.person)
@@ -51,6 +50,6 @@ class LiftedEngine:
 
 
 def coco_of(person: Person) -> tuple[np.ndarray, np.ndarray]:
-    """Key points (17, 2) px and scores (17,) of COCO's joints, by their names in the person's skeleton."""
-    where = indices(person.skeleton, JOINTS[KEYPOINTS])
-    return person.keypoints_px[where], person.keypoint_scores[where]
+    """Return COCO's key points (17, 2) px and scores (17,), by their names in the person's skeleton."""
+    coco = indices(person.skeleton, JOINTS[KEYPOINTS])
+    return person.keypoints_px[coco], person.keypoint_scores[coco]

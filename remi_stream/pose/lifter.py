@@ -1,4 +1,4 @@
-"""What turns the key points of a 2D engine into joints in space, and perhaps a SMPL body."""
+"""Lifter interface: from a 2D engine's key points over time to 3D joints and a SMPL body."""
 
 from __future__ import annotations
 
@@ -11,15 +11,18 @@ from remi_stream.messages import Smpl
 
 
 class Lifted(NamedTuple):
-    """joints_m: (J, 3) float32 m, camera frame, absolute; J = 0 while too little was seen. state: for the next frame."""
+    """A lifter's output for one person."""
 
     joints_m: np.ndarray
+    """(J, 3) float32 m, camera frame, absolute; J = 0 while too few key points are confident."""
     smpl: Smpl | None
+    """The fitted body, if there are joints."""
     state: object | None
+    """What the lifter keeps of the track for the next frame."""
 
 
 class Lifter(Protocol):
-    """Lifts one person after the other; what it remembers of a track travels in its state."""
+    """Lifts one person at a time; the state of a track is passed in and out."""
 
     def lift(
         self,
@@ -30,8 +33,8 @@ class Lifter(Protocol):
         intrinsics: Intrinsics,
         captured_at: float,
     ) -> Lifted:
-        """Lift key points (K, 2) float32 px of the full picture of (width, height) px, with scores (K,) float32 in [0, 1].
+        """Lift key points (K, 2) float32 px of the full image of (width, height) px, with scores (K,) float32 in [0, 1].
 
-        track_state: as it was left for this track in its last frame (None for a new person). captured_at: s.
+        track_state: `Lifted.state` of this track's last frame (None for a new person). captured_at: s.
         """
         ...

@@ -1,4 +1,4 @@
-"""Which boxes and poses are of the same body."""
+"""Association of boxes and poses: greedy IoU matching, duplicate poses, and whether a missed detection is conclusive."""
 
 from __future__ import annotations
 
@@ -14,14 +14,15 @@ from remi_stream.pose.identity import size_of
 T = TypeVar("T")
 
 MATCH_IOU = 0.3
+"""Least IoU of a matched pair."""
 SAME_BODY = 0.1
-"""Median distance of key points, in body sizes, under which two poses are of the same body."""
+"""Largest median distance of the key points of two poses of the same body, in body sizes."""
 FINDABLE = 0.33
-"""A body is missed by a search only if it is this large beside the searched region's longest side."""
+"""Least size of a body, relative to the searched region's longest side, that the detector finds reliably."""
 
 
 def pairs(tracked: Mapping[T, np.ndarray], boxes_xyxy: np.ndarray) -> dict[T, int]:
-    """Pair tracked boxes (4,) with detected ones (N, 4), those that overlap most first: {key: index of the detection}."""
+    """Match tracked boxes (4,) with detections (N, 4) greedily, highest IoU first: {key: index of the detection}."""
     scores = [(score, key, index) for key, box in tracked.items() for index, score in enumerate(iou(box, boxes_xyxy))]
     matched: dict[T, int] = {}
     for score, key, index in sorted(scores, key=lambda entry: -entry[0]):
@@ -31,40 +32,40 @@ def pairs(tracked: Mapping[T, np.ndarray], boxes_xyxy: np.ndarray) -> dict[T, in
 
 
 def evident(box_xyxy: np.ndarray, searched_xyxy: np.ndarray, others: Iterable[np.ndarray]) -> bool:
-    """Whether a search that did not find what is in a box shows that nobody is there.
+    """Return whether a missing detection of a box (4,) px proves that no one is there.
 
-    A region of searched_xyxy (M, 4) must hold most of the box, and the box must be large enough to be found in it. others:
-    boxes of other people; a detector that sees somebody overlooks whoever is smaller and beside them.
+    A region of searched_xyxy (M, 4) must contain most of the box, and the box must be large enough to be detected in it.
+    others: boxes of other people; next to a larger person the detector may miss a smaller one, so then nothing is proven.
     """
     sides = (searched_xyxy[:, 2:] - searched_xyxy[:, :2]).max(axis=1)
     large = size_of(box_xyxy) > FINDABLE * sides
-    inside = large & (_shared(box_xyxy, searched_xyxy) > 0.7 * _area(box_xyxy))
-    beside = [around for other in others if _shared(box_xyxy, (around := square(other))[None])[0] > 0]
+    inside = large & (_intersection(box_xyxy, searched_xyxy) > 0.7 * _area(box_xyxy))
+    beside = any(_intersection(box_xyxy, square(other)[None])[0] > 0 for other in others)
     return bool(inside.any()) and not beside
 
 
 def square(box_xyxy: np.ndarray) -> np.ndarray:
-    """The square (4,) around a box's middle, as large as its longest side."""
-    middle, half = (box_xyxy[:2] + box_xyxy[2:]) / 2, size_of(box_xyxy) / 2
-    return np.concatenate([middle - half, middle + half])
+    """Return the square (4,) around a box's centre with its longest side."""
+    center, half = (box_xyxy[:2] + box_xyxy[2:]) / 2, size_of(box_xyxy) / 2
+    return np.concatenate([center - half, center + half])
 
 
 def same_body(first: Pose, second: Pose) -> bool:
-    """Whether two poses are of one body: their key points all but coincide."""
+    """Return whether two poses are of the same body: their key points nearly coincide."""
     if first.person is None or second.person is None:
         return False
-    away = np.linalg.norm(first.person.keypoints_px - second.person.keypoints_px, axis=1)
+    distances = np.linalg.norm(first.person.keypoints_px - second.person.keypoints_px, axis=1)
     size = min(size_of(first.person.box_xyxy), size_of(second.person.box_xyxy))
-    return bool(np.median(away) < SAME_BODY * size)
+    return bool(np.median(distances) < SAME_BODY * size)
 
 
 def covered(box_xyxy: np.ndarray, boxes_xyxy: np.ndarray) -> np.ndarray:
-    """Intersection of one box (4,) with boxes (N, 4), in shares of the smaller of the two: (N,)."""
+    """Return the intersection of one box (4,) with boxes (N, 4) over the area of the smaller of the two: (N,)."""
     smaller = np.minimum(_area(boxes_xyxy), _area(box_xyxy))
-    return _shared(box_xyxy, boxes_xyxy) / np.maximum(smaller, 1e-9)
+    return _intersection(box_xyxy, boxes_xyxy) / np.maximum(smaller, 1e-9)
 
 
-def _shared(box_xyxy: np.ndarray, boxes_xyxy: np.ndarray) -> np.ndarray:
+def _intersection(box_xyxy: np.ndarray, boxes_xyxy: np.ndarray) -> np.ndarray:
     size = np.minimum(box_xyxy[2:], boxes_xyxy[:, 2:]) - np.maximum(box_xyxy[:2], boxes_xyxy[:, :2])
     return np.prod(np.clip(size, 0, None), axis=1)
 

@@ -1,6 +1,6 @@
-"""InstantHMR: 70 joints in space from a square crop and its place in the picture, and a SMPL body fitted to them.
+"""InstantHMR engine: 70 MHR joints in 3D from a square crop and its position in the image, and a SMPL body fitted to them.
 
-The network has no score, so whether somebody is there is judged by whether its answer makes sense (`refusal`).
+The network has no confidence output, so a pose is accepted or rejected by its plausibility (`refusal`).
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from remi_stream.pose.region import LONGEST_GAP_S
 from remi_stream.skeletons import JOINTS, LIMB_JOINTS, indices
 
 SIZE = (224, 224)
+"""Input size of the network, px."""
 READING = Reading(mean=IMAGENET["mean"], std=IMAGENET["std"])
 INPUTS = {"image": (3, *SIZE), "cliff_cond": (3,)}
 OUTPUTS = {name: name for name in ("cam_trans", "joints_2d", "joints_3d")}
@@ -34,45 +35,48 @@ LIMBS = indices("mhr70", LIMB_JOINTS)
 COUNT = len(JOINTS["mhr70"])
 
 NEAREST_M = 0.1
+"""Least depth of a joint."""
 LEAST_LIMBS = 5
-"""Of the 12 joints of the limbs that must be in the square: a person at a desk shows six."""
+"""Least number of limb joints inside the crop, of 12: a person at a desk shows six."""
 APART_MOST = 0.15
-"""How far the joints in the picture and those in space may be apart, in sides of the square; the median of the limbs."""
+"""Largest median distance of the limbs' 2D key points from the projected 3D joints, in sides of the crop."""
 LONGEST_MOST, SHORTEST_MOST = 1.8, 0.4
-"""How much longer and shorter than the mean body's somebody's bones may be on the whole: from a child of a metre to a giant."""
+"""Limits of the median ratio of bone lengths to the mean body's: from a child of a metre to a giant."""
 SMALLEST_PX = 20.0
+"""Least side of the visible part of the bounding box."""
 
 
 class State(NamedTuple):
-    """What a track carries from frame to frame: what inverse kinematics holds, since when."""
+    """State of a track between frames."""
 
     memory: Memory
+    """State of inverse kinematics."""
     seen_at: float
+    """Capture time of its frame, s."""
 
 
 class Answer(NamedTuple):
-    """What the network says of one person.
-
-    keypoints: (70, 2) px of the full picture. joints: (70, 3) m, before the network's own camera: focal length
-    hypot(width, height), principal point in the picture's middle. root: (3,) m, where joints are counted from.
-    """
+    """Decoded outputs of the network for one person."""
 
     keypoints: np.ndarray
+    """(70, 2) px, full image."""
     joints: np.ndarray
+    """(70, 3) m, frame of the network's camera: focal length hypot(width, height), principal point at the image centre."""
     root: np.ndarray
+    """(3,) m, same frame: the origin of the network's root-relative joints."""
 
 
 def open_engine(manifest: Manifest, runtime: str, settings: dict[str, Any]) -> InstantHmr:
-    """Load the network."""
+    """Load the InstantHMR network."""
     box_scale = settings.pop("box_scale")
     network = open_file(manifest, runtime, settings, INPUTS, OUTPUTS)
     return InstantHmr(manifest.name, network, box_scale, body_for_engines())
 
 
 class InstantHmr:
-    """70 joints and a SMPL pose; everybody of a frame in one call if the file allows it.
+    """70 joints and a SMPL pose; all people of a frame in one batch if the ONNX file allows it.
 
-    box_scale: side of the square, in longer sides of a tight box. body: what the pose is fitted for.
+    box_scale: side of the square crop, in longer sides of a tight box. body: the body that is fitted.
     """
 
     def __init__(self, name: str, network: OnnxFile, box_scale: float, body: Body) -> None:
@@ -85,29 +89,29 @@ class InstantHmr:
         """Estimate a pose per crop, in order."""
         if not crops:
             return []
-        places = [place_of(crop.box_xyxy, SIZE, self._box_scale) for crop in crops]
-        found = self._network.run(tensors(crops, places))
+        rects = [place_of(crop.box_xyxy, SIZE, self._box_scale) for crop in crops]
+        found = self._network.run(tensors(crops, rects))
         outputs = [{name: found[name][row].astype(np.float64) for name in OUTPUTS} for row in range(len(crops))]
-        return [self._pose(crop, place, read(one, place)) for crop, place, one in zip(crops, places, outputs)]
+        return [self._pose(crop, rect, read(one, rect)) for crop, rect, one in zip(crops, rects, outputs)]
 
-    def _pose(self, crop: Crop, place: Place, answer: Answer) -> Pose:
-        """The person, or one word why the answer is not believed."""
-        own = default_intrinsics(crop.image.shape[1], crop.image.shape[0])
-        if reason := refusal(answer, place, own, self._fitter.lengths):
+    def _pose(self, crop: Crop, rect: Place, output: Answer) -> Pose:
+        """Turn the decoded output into a pose, or a rejection reason."""
+        network_camera = default_intrinsics(crop.image.shape[1], crop.image.shape[0])
+        if reason := refusal(output, rect, network_camera, self._fitter.lengths):
             return Pose(None, crop.box_xyxy, None, reason)
-        joints = before_camera(answer, own, crop.intrinsics)
+        joints = before_camera(output, network_camera, crop.intrinsics)
         if joints[:, 2].min() < NEAREST_M:
             return Pose(None, crop.box_xyxy, None, "behind")
-        box = whole_box(answer.keypoints, joints, crop.intrinsics)
+        box = whole_box(output.keypoints, joints, crop.intrinsics)
         size = np.array(crop.image.shape[1::-1] * 2, np.float32)
         visible = np.clip(box, 0, size)
         if (visible[2:] - visible[:2]).min() < SMALLEST_PX:
             return Pose(None, crop.box_xyxy, None, "outside")
-        return self._person(crop, answer, joints, box, visible)
+        return self._person(crop, output, joints, box, visible)
 
-    def _person(self, crop: Crop, answer: Answer, joints: np.ndarray, box: np.ndarray, visible: np.ndarray) -> Pose:
-        """Fit the body and make the message."""
-        scores = inside(answer.keypoints, crop.image)
+    def _person(self, crop: Crop, output: Answer, joints: np.ndarray, box: np.ndarray, visible: np.ndarray) -> Pose:
+        """Fit the body and make the Person message."""
+        scores = inside(output.keypoints, crop.image)
         state = usable(crop)
         memory, elapsed = (state.memory, crop.captured_at - state.seen_at) if state else (None, 0.0)
         fit = self._fitter.fit(joints, scores, memory, elapsed)
@@ -116,7 +120,7 @@ class InstantHmr:
             score=float(scores[LIMBS].mean()),
             box_xyxy=box,
             skeleton="mhr70",
-            keypoints_px=answer.keypoints.astype(np.float32),
+            keypoints_px=output.keypoints.astype(np.float32),
             keypoint_scores=scores,
             joints_m=joints.astype(np.float32),
             smpl=fit.smpl,
@@ -125,14 +129,14 @@ class InstantHmr:
 
 
 def tensors(crops: list[Crop], places: list[Place]) -> dict[str, np.ndarray]:
-    """What the network reads of these people."""
-    pictures = np.stack([cut_bgr(crop.image, place, SIZE) for crop, place in zip(crops, places)])
+    """Return the network's input tensors for a batch of crops."""
+    images = np.stack([cut_bgr(crop.image, rect, SIZE) for crop, rect in zip(crops, places)])
     conditions = np.stack([condition(crop.box_xyxy, crop.image) for crop in crops])
-    return {"image": READING.tensor(pictures), "cliff_cond": conditions}
+    return {"image": READING.tensor(images), "cliff_cond": conditions}
 
 
 def condition(box_xyxy: np.ndarray, image: np.ndarray) -> np.ndarray:
-    """Where a tight box is in its picture, (3,) float32: middle, -1 to 1; longer side, in longer sides of the picture."""
+    """Return `cliff_cond` (3,) float32 of a tight box: its centre, -1 to 1, and its longer side over the image's longer side."""
     height, width = image.shape[:2]
     x0, y0, x1, y1 = (float(edge) for edge in box_xyxy)
     longer = max(x1 - x0, y1 - y0) / max(width, height)
@@ -140,14 +144,14 @@ def condition(box_xyxy: np.ndarray, image: np.ndarray) -> np.ndarray:
 
 
 def read(outputs: dict[str, np.ndarray], place: Place) -> Answer:
-    """Put one person's outputs into the picture and before the camera."""
+    """Decode one person's outputs: key points to the full image, joints to the network's camera frame."""
     root = outputs["cam_trans"].reshape(3)
     keypoints = in_picture((outputs["joints_2d"].reshape(COUNT, 2) + 1) / 2, place)
     return Answer(keypoints, outputs["joints_3d"].reshape(COUNT, 3) + root, root)
 
 
 def refusal(answer: Answer, place: Place, own: Intrinsics, lengths: np.ndarray) -> str:
-    """One word why an answer is not credible; nothing when it is. own: the network's camera. lengths: as of `bone_lengths`."""
+    """Return in one word why an output is rejected, or "". own: the network's camera. lengths: (14,) m, see `bone_lengths`."""
     if not all(np.isfinite(values).all() for values in answer):
         return "numbers"
     if answer.joints[:, 2].min() < NEAREST_M or answer.root[2] < NEAREST_M:
@@ -163,13 +167,13 @@ def refusal(answer: Answer, place: Place, own: Intrinsics, lengths: np.ndarray) 
 
 
 def before_camera(answer: Answer, own: Intrinsics, camera: Intrinsics) -> np.ndarray:
-    """The joints (70, 3), m, before the camera that there is, instead of the network's own.
+    """Transform the joints (70, 3), m, from the frame of the network's camera to that of the real one.
 
-    The root stays on its pixel (u, v), at the depth z fx / f at which the body is as large in the picture as it was:
+    The root keeps its pixel (u, v), at the depth z fx / f at which the body keeps its size in the image:
 
         root' = ((u - cx) / fx, (v - cy) / fy, 1) z fx / f
 
-    The joints about it turn with the ray that the root is seen along, since that is how the body looks.
+    The joints rotate about the root with its viewing ray, so that the body is seen from the same side.
     """
     depth = answer.root[2] * camera[0] / own[0]
     ray = np.append(rays(project(answer.root, own), camera), 1.0)
@@ -178,12 +182,12 @@ def before_camera(answer: Answer, own: Intrinsics, camera: Intrinsics) -> np.nda
 
 
 def whole_box(keypoints: np.ndarray, joints: np.ndarray, intrinsics: Intrinsics) -> np.ndarray:
-    """The box (4,) float32 px around the whole body: all key points, the crown, and some flesh (see `body_box`)."""
+    """Return the bounding box (4,) float32 px of the whole body: key points, top of the head and margin (see `body_box`)."""
     body = body_box(project(landmarks_of(joints), intrinsics))
     return box_of(np.vstack([keypoints, body.reshape(2, 2)]))
 
 
 def usable(crop: Crop) -> State | None:
-    """The crop's state, unless it is too old."""
+    """Return the crop's state, unless it is too old."""
     state = crop.state
     return state if isinstance(state, State) and 0 < crop.captured_at - state.seen_at < LONGEST_GAP_S else None

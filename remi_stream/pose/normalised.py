@@ -1,4 +1,4 @@
-"""Pictures as networks read them that normalise nothing themselves: floats, (byte * scale - mean) / std of each channel."""
+"""Image normalisation for networks that do none themselves: (byte * scale - mean) / std per channel."""
 
 from __future__ import annotations
 
@@ -10,16 +10,22 @@ Three = tuple[float, float, float]
 
 
 class Reading(NamedTuple):
-    """How bytes become floats; mean and std in the order of colour."""
+    """How image bytes become a float tensor."""
 
     scale: float = 1 / 255
+    """Factor of the bytes, before mean and std."""
     mean: Three = (0.0, 0.0, 0.0)
+    """Per channel, in the order of `colour`."""
     std: Three = (1.0, 1.0, 1.0)
+    """Per channel, in the order of `colour`."""
     colour: Literal["rgb", "bgr"] = "rgb"
+    """Channel order of the tensor."""
     layout: Literal["nchw", "nhwc"] = "nchw"
+    """Axis order of the tensor."""
 
     def tensor(self, pictures: np.ndarray) -> np.ndarray:
-        """Pictures (N, height, width, 3) uint8 BGR as float32: (N, 3, height, width), or as they lie for "nhwc"."""
+        """Normalise images (N, height, width, 3) uint8 BGR to float32 in the order of axes that `layout` names."""
+        # one multiply and one subtract per channel, in place: no float copy of the interleaved image
         bytes_ = pictures[..., ::-1] if self.colour == "rgb" else pictures
         gain = (self.scale / np.array(self.std)).astype(np.float32)
         offset = (np.array(self.mean) / np.array(self.std)).astype(np.float32)

@@ -1,4 +1,4 @@
-"""An engine that a manifest describes: any ONNX network that looks at one person's crop, without a line of code."""
+"""ONNX engine: any top-down ONNX network, described in its manifest, without code."""
 
 from __future__ import annotations
 
@@ -23,70 +23,74 @@ from remi_stream.pose.place import Place, cut_bgr, in_picture, inside, place_of
 from remi_stream.skeletons import JOINTS
 
 OPTIONS = {"box_scale": 1.25, "least_score": 0.3}
+"""The options of [options] in a manifest, and their defaults."""
 CONFIDENT = 0.4
-"""A joint is part of the box if it scores this share of the person's score."""
+"""A key point counts for the bounding box if its score is at least this share of the person's score."""
 FLESH = 0.06
-"""How far the body reaches around its key points, in longest sides of their box."""
+"""Margin of the body around its key points, in longest sides of their box."""
 NEAREST_M, SMALLEST_PX = 0.1, 20.0
+"""Least depth of a joint, and least visible side of a box; a pose below either is rejected."""
 NOBODY = Crop(np.zeros((96, 96, 3), np.uint8), np.array([0, 0, 95, 95], np.float32), 0, 0.0, default_intrinsics(96, 96))
-"""A first look, at a black picture: outputs of another shape than the description's are told before anybody is there."""
+"""A black crop for a first inference, so that outputs of a wrong shape are reported when the engine loads."""
 
 
 class Look(NamedTuple):
-    """box_scale: how much larger than the box the crop is. least_score: below it nobody is there."""
+    """Options of the engine."""
 
     box_scale: float
+    """Size of the crop, in sizes of the bounding box."""
     least_score: float
+    """Least person score; a pose below it is rejected."""
 
 
 def open_engine(manifest: Manifest, runtime: str, settings: dict[str, Any]) -> DescribedNetwork:
-    """Load the network of a manifest that describes one, once description and file agree."""
+    """Load the network that a manifest describes; raises UsageError if description and ONNX file do not agree."""
     network = checked(manifest)
-    look = Look(**{name: float(settings.pop(name, default)) for name, default in OPTIONS.items()})
+    options = Look(**{name: float(settings.pop(name, default)) for name, default in OPTIONS.items()})
     width, height = network.size
     shape: Shape = (3, height, width) if network.layout == "nchw" else (height, width, 3)
     name = network.input or only_input(manifest)
     outputs = {f"[network.{table}]": output for table, output in network.outputs().items()}
     loaded = open_file(manifest, runtime, settings, {name: shape}, outputs)
     retarget = onto_known_body("smpl") if network.rotations else None
-    engine = DescribedNetwork(manifest.name, loaded, network, name, manifest.skeleton, look, retarget)
+    engine = DescribedNetwork(manifest.name, loaded, network, name, manifest.skeleton, options, retarget)
     engine.infer([NOBODY])
     return engine
 
 
 def checked(manifest: Manifest) -> Description:
-    """The description in a manifest, if the rest of the manifest goes with it."""
-    who, network = f"Engine '{manifest.name}'", manifest.network
+    """Return the description in a manifest; raises UsageError if the rest of the manifest does not fit it."""
+    subject, network = f"Engine '{manifest.name}'", manifest.network
     if network is None:
-        raise UsageError(f"{who}: an engine with the adapter 'onnx' needs a table [network] in its manifest.")
+        raise UsageError(f"{subject}: an engine with the adapter 'onnx' needs a table [network] in its manifest.")
     if len(manifest.weights) != 1:
-        raise UsageError(f"{who} has {len(manifest.weights)} [[weights]], expected one: its ONNX file.")
+        raise UsageError(f"{subject} has {len(manifest.weights)} [[weights]], expected one: its ONNX file.")
     for option in manifest.options:
         if option not in OPTIONS:
             raise unknown(f"option of engine '{manifest.name}':", option, OPTIONS)
     try:
         learn_skeleton(manifest.skeleton, network)
     except ValueError as error:
-        raise UsageError(f"{who}: {error}.") from None
+        raise UsageError(f"{subject}: {error}.") from None
     if manifest.skeleton not in JOINTS:
         raise unknown(f"skeleton of engine '{manifest.name}' (list its joints in [network.skeleton]):", manifest.skeleton, JOINTS)
     if not (network.keypoints or network.heatmaps or network.joints) and manifest.skeleton != "smpl24":
-        raise UsageError(f"{who} gives nothing but a SMPL pose; its skeleton is smpl24, got '{manifest.skeleton}'.")
+        raise UsageError(f"{subject} outputs only a SMPL pose; its skeleton must be smpl24, got '{manifest.skeleton}'.")
     return network
 
 
 def only_input(manifest: Manifest) -> str:
-    """The name of an ONNX file's input, if there is just one."""
+    """Return the name of an ONNX file's only input; raises UsageError if there are several."""
     path = file_of(manifest.weights[0])
     names = list(read_ports(path).inputs)
     if len(names) != 1:
         found = f"{path.name} has the inputs {', '.join(names) or 'none'}"
-        raise UsageError(f"Engine '{manifest.name}': {found}; say which is the picture: input = \"...\" in [network].")
+        raise UsageError(f"Engine '{manifest.name}': {found}; name the image input: input = \"...\" in [network].")
     return names[0]
 
 
 class DescribedNetwork:
-    """Key points, joints or a SMPL pose from crops, as a description reads them; everybody of a frame in one call."""
+    """Key points, joints or a SMPL pose from crops, decoded as described; all people of a frame in one batch."""
 
     def __init__(
         self,
@@ -101,47 +105,48 @@ class DescribedNetwork:
         self.name = name
         self.runtime_name = network.name
         self._network, self._description, self._port = network, description, port
-        self._skeleton, self._look, self._retarget = skeleton, look, retarget
-        one = description
-        self._reading = Reading(one.scale, one.mean, one.std, one.colour, one.layout)
+        self._skeleton, self._options, self._retarget = skeleton, look, retarget
+        self._normalisation = Reading(
+            description.scale, description.mean, description.std, description.colour, description.layout
+        )
 
     def infer(self, crops: list[Crop]) -> list[Pose]:
         """Estimate a pose per crop, in order."""
         if not crops:
             return []
         size = self._description.size
-        places = [place_of(crop.box_xyxy, size, self._look.box_scale) for crop in crops]
-        pictures = np.stack([cut_bgr(crop.image, place, size) for crop, place in zip(crops, places)])
-        found = self._network.run({self._port: self._reading.tensor(pictures)})
+        rects = [place_of(crop.box_xyxy, size, self._options.box_scale) for crop in crops]
+        images = np.stack([cut_bgr(crop.image, rect, size) for crop, rect in zip(crops, rects)])
+        found = self._network.run({self._port: self._normalisation.tensor(images)})
         return [
-            self._pose(crop, place, {name: values[row] for name, values in found.items()})
-            for row, (crop, place) in enumerate(zip(crops, places))
+            self._pose(crop, rect, {name: values[row] for name, values in found.items()})
+            for row, (crop, rect) in enumerate(zip(crops, rects))
         ]
 
-    def _pose(self, crop: Crop, place: Place, outputs: dict[str, np.ndarray]) -> Pose:
-        """The person, or one word why nobody is believed to be there."""
-        found = self._read(outputs)
+    def _pose(self, crop: Crop, rect: Place, outputs: dict[str, np.ndarray]) -> Pose:
+        """Decode the outputs to a pose, or to a rejection reason."""
+        found = self._decode(outputs)
         if not all(np.isfinite(values).all() for values in found if values is not None):
             return Pose(None, crop.box_xyxy, None, "numbers")
         if found.camera is not None and found.camera[0] <= 0:
             return Pose(None, crop.box_xyxy, None, "behind")
-        smpl = smpl_of(found, place, crop) if found.rotations is not None else None
-        joints = self._joints(found, place, crop, smpl)
+        smpl = smpl_of(found, rect, crop) if found.rotations is not None else None
+        joints = self._joints(found, rect, crop, smpl)
         if len(joints) and joints[:, 2].min() < NEAREST_M:
             return Pose(None, crop.box_xyxy, None, "behind")
-        return self._judged(crop, found, place, joints, smpl)
+        return self._gated(crop, found, rect, joints, smpl)
 
-    def _read(self, outputs: dict[str, np.ndarray]) -> Meaning:
+    def _decode(self, outputs: dict[str, np.ndarray]) -> Meaning:
         try:
             return read(self._description, len(JOINTS[self._skeleton]), outputs)
         except ShapeError as error:
             raise UsageError(f"Engine '{self.name}': {error}.") from None
 
-    def _judged(self, crop: Crop, found: Meaning, place: Place, joints: np.ndarray, smpl: Smpl | None) -> Pose:
-        """Make the message, if the key points are sure enough and in the picture."""
-        points = project(joints, crop.intrinsics) if found.points is None else in_picture(found.points, place)
+    def _gated(self, crop: Crop, found: Meaning, rect: Place, joints: np.ndarray, smpl: Smpl | None) -> Pose:
+        """Make the Person, or reject it for a low score or too little inside the image."""
+        points = project(joints, crop.intrinsics) if found.points is None else in_picture(found.points, rect)
         scores = inside(points, crop.image) if found.scores is None else found.scores
-        if scores.mean() < self._look.least_score:
+        if scores.mean() < self._options.least_score:
             return Pose(None, crop.box_xyxy, None, "doubt")
         box = body_box(points, scores)
         visible = np.clip(box, 0, np.array(crop.image.shape[1::-1] * 2, np.float32))
@@ -159,11 +164,11 @@ class DescribedNetwork:
         )
         return Pose(person, visible)
 
-    def _joints(self, found: Meaning, place: Place, crop: Crop, smpl: Smpl | None) -> np.ndarray:
-        """Joints (K, 3), m, before the camera: as they are, put where they are seen, or the body's; (0, 3) if nothing tells."""
+    def _joints(self, found: Meaning, rect: Place, crop: Crop, smpl: Smpl | None) -> np.ndarray:
+        """Return joints (K, 3), m, camera frame: the network's, translated if root-relative, or the SMPL body's; else (0, 3)."""
         table = self._description.joints
         if table is not None and found.joints is not None:
-            return found.joints if table.origin == "camera" else found.joints + whereabouts(found, place, crop)
+            return found.joints if table.origin == "camera" else found.joints + whereabouts(found, rect, crop)
         if smpl is None or self._retarget is None or self._skeleton != "smpl24":
             return np.zeros((0, 3))
         own, body = self._retarget.smpl(smpl), self._retarget.target
@@ -171,7 +176,7 @@ class DescribedNetwork:
 
 
 def whereabouts(found: Meaning, place: Place, crop: Crop) -> np.ndarray:
-    """Where the point is that joints are counted from, (3,) m: from the key points they are to fall on, else from the camera."""
+    """Return the root's translation, (3,) m: from the key points, on which the joints project, else from the weak camera."""
     if found.points is not None and found.joints is not None:
         weights = np.ones(len(found.points)) if found.scores is None else np.maximum(found.scores, 1e-3)
         return translation(found.joints, in_picture(found.points, place), weights, crop.intrinsics)
@@ -180,7 +185,7 @@ def whereabouts(found: Meaning, place: Place, crop: Crop) -> np.ndarray:
 
 
 def smpl_of(found: Meaning, place: Place, crop: Crop) -> Smpl:
-    """The SMPL body before the camera; a network that is not asked how sure it is of a joint is taken to be."""
+    """Make the SMPL message in the camera frame; the joint confidence is 1, since the description has no output for it."""
     assert found.rotations is not None
     assert found.camera is not None
     vectors = rotation_vectors(found.rotations) if found.rotations.ndim == 3 else found.rotations
@@ -196,7 +201,7 @@ def smpl_of(found: Meaning, place: Place, crop: Crop) -> Smpl:
 
 
 def body_box(points: np.ndarray, scores: np.ndarray) -> np.ndarray:
-    """The box (4,) float32 px around those key points (K, 2) px that are clear, with some flesh."""
+    """Return the bounding box (4,) float32 px of the confident key points (K, 2) px, with a margin."""
     box = box_of(points[scores >= CONFIDENT * scores.mean()])
-    flesh = FLESH * (box[2:] - box[:2]).max()
-    return box + np.array([-flesh, -flesh, flesh, flesh], np.float32)
+    margin = FLESH * (box[2:] - box[:2]).max()
+    return box + np.array([-margin, -margin, margin, margin], np.float32)

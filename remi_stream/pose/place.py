@@ -1,4 +1,4 @@
-"""Where a person's crop is in the full picture."""
+"""Crop rectangle of a person: from a bounding box, cropping, and mapping key points back to the full image."""
 
 from __future__ import annotations
 
@@ -10,33 +10,35 @@ from remi_stream.pose.square import crop_from_picture, cut
 
 
 class Place(NamedTuple):
-    """middle and sides: (2,) float64, px of the full picture."""
+    """A crop's axis-aligned rectangle in the full image."""
 
     middle: np.ndarray
+    """(2,) float64 px: centre."""
     sides: np.ndarray
+    """(2,) float64 px: width, height."""
 
 
 def place_of(box_xyxy: np.ndarray, size: tuple[int, int], scale: float) -> Place:
-    """The crop around a box (4,) px: the short side grows to the proportions of size (width, height), then both by scale."""
+    """Return the crop around a box (4,) px: the short side padded to the aspect ratio of size (width, height), then scaled."""
     box = box_xyxy.astype(float)
-    proportions = np.array(size) / size[0]
-    width = max(float(((box[2:] - box[:2]) / proportions).max()), 1.0)
-    return Place((box[:2] + box[2:]) / 2, width * proportions * scale)
+    aspect = np.array(size) / size[0]
+    width = max(float(((box[2:] - box[:2]) / aspect).max()), 1.0)
+    return Place((box[:2] + box[2:]) / 2, width * aspect * scale)
 
 
 def cut_bgr(image: np.ndarray, place: Place, size: tuple[int, int]) -> np.ndarray:
-    """The crop (height, width, 3) uint8 BGR of image (H, W, 3): bilinear, black outside of it."""
+    """Resample the crop (height, width, 3) uint8 BGR of image (H, W, 3): bilinear, black outside the image."""
     (x, y), (width, height) = place.middle, place.sides
     return cut(image, crop_from_picture((x, y), (width, height), size), size)
 
 
 def in_picture(points: np.ndarray, place: Place) -> np.ndarray:
-    """Fractions (K, 2) of a crop in px of the full picture."""
+    """Map points (K, 2), fractions of a crop, to px of the full image."""
     return place.middle + (points - 0.5) * place.sides
 
 
 def inside(points: np.ndarray, image: np.ndarray) -> np.ndarray:
-    """Scores (K,) float32 of key points (K, 2) px from a network that gives none: 1 in image (H, W, 3), 0 outside."""
+    """Return scores (K,) float32 for a network without any: 1 for key points (K, 2) px inside image (H, W, 3), 0 outside."""
     last = np.array(image.shape[1::-1]) - 1
     within = np.logical_and(points >= 0, points <= last)
     return np.logical_and(within[:, 0], within[:, 1]).astype(np.float32)

@@ -1,4 +1,4 @@
-"""An engine around a network that regresses SMPL from a square crop: POCO and PARE differ in how they say how sure they are."""
+"""SMPL regressor engine: from a square crop to a SMPL body; POCO and PARE differ in how confidence is computed."""
 
 from __future__ import annotations
 
@@ -20,47 +20,52 @@ from remi_stream.pose.weak_camera import crop_translation, translation
 from remi_stream.runtimes.runtime import Runtime, Tensors
 
 SIDE = 224
+"""Side of the networks' input, px."""
 NEAREST_M = 0.1
+"""Least depth of a joint or landmark."""
 SMALLEST_PX = 20.0
+"""Least side of the visible part of the bounding box."""
 LEAST_SCALE = 1e-3
-"""Of the crop's camera: a square two kilometres wide."""
+"""Least scale of the crop's camera: at it the crop would be two kilometres wide."""
 CROP_CAMERA, SQUARE, CROP_TRANSL = "pred_cam", "bbox", "pred_cam_t"
-"""In `Person.native`: (3,) float32 s, tx, ty in the crop; (4,) float64 px cx, cy, side, side of the square that was looked at;
-for networks that do not see where the square is, (3,) float32 m, the body before the crop's own camera."""
+"""Keys in `Person.native`, the authors' names: (3,) float32 s, tx, ty in the crop; (4,) float64 px cx, cy, side, side of it;
+without bbox_info, (3,) float32 m, the body's translation in the crop's own camera."""
 PART = 0.2
-"""Of what the picture shows of a body, or of the square if that is smaller, this much has to be in both."""
+"""Least intersection of the body's visible box and the crop over the area of the smaller one."""
 
 
 class Trust(NamedTuple):
-    """How sure a network is: score [0, 1] of the whole person, joint_confidence (24,) float32 in [0, 1]."""
+    """Confidence of one person's outputs."""
 
     score: float
+    """[0, 1], of the whole person."""
     joint_confidence: np.ndarray
+    """(24,) float32 in [0, 1]."""
 
 
 Outputs = dict[str, np.ndarray]
+"""A network's outputs for one person, by name."""
 Judge = Callable[[Outputs], Trust]
-"""Says how sure a network is of one person, from its outputs for them."""
+"""Computes the confidence of one person."""
 Native = Callable[[Outputs], dict[str, np.ndarray]]
-"""What else is told of a network's outputs for one person, as `Person.native`."""
+"""Selects further outputs of one person for `Person.native`."""
 
 
 class Look(NamedTuple):
-    """How a network is looked through.
-
-    box_scale: side of its square, in longer sides of a tight box. least_score: below it nobody is there. sees_place: it reads
-    where the square is in the picture (CLIFF).
-    """
+    """Options of a regressor."""
 
     box_scale: float
+    """Side of the square crop, in longer sides of a tight bounding box."""
     least_score: float
+    """Least person score; a pose below it is rejected."""
     sees_place: bool
+    """The network takes `bbox_info`, the crop's position in the camera's view (CLIFF)."""
 
 
 class Regressor:
-    """SMPL bodies from crops, everybody of a frame in one call.
+    """SMPL bodies from square crops, all people of a frame in one batch.
 
-    retarget: onto the body whose joints are published. native: None if nobody asks for the network's own outputs.
+    retarget: to the body whose joints are published. native: None to leave out native outputs.
     """
 
     memoryless = True
@@ -70,15 +75,15 @@ class Regressor:
     ) -> None:
         self.name = name
         self.runtime_name = network.name
-        self._network, self._judge, self._look, self._retarget = network, judge, look, retarget
+        self._network, self._confidence, self._options, self._retarget = network, judge, look, retarget
         self._native = native
         self._cut = cut_for(network)
 
     def infer(self, crops: list[Crop]) -> list[Pose]:
-        """Estimate everybody at once."""
+        """Estimate a pose per crop, in order, in one batch."""
         if not crops:
             return []
-        squares = [square_around(crop.box_xyxy, self._look.box_scale) for crop in crops]
+        squares = [square_around(crop.box_xyxy, self._options.box_scale) for crop in crops]
         found = self._network.run(self._tensors(crops, squares))
         people = [{name: values[index] for name, values in found.items()} for index in range(len(crops))]
         return [self._pose(crop, square, outputs) for crop, square, outputs in zip(crops, squares, people)]
@@ -86,18 +91,18 @@ class Regressor:
     def _tensors(self, crops: list[Crop], squares: list[Square]) -> Tensors:
         affines = np.stack([crop_from_square(square, SIDE) for square in squares])
         tensors: Tensors = {"image": self._cut([crop.image for crop in crops], affines, (SIDE, SIDE))}
-        if self._look.sees_place:
+        if self._options.sees_place:
             tensors["bbox_info"] = np.stack([bbox_info(square, crop.intrinsics) for crop, square in zip(crops, squares)])
         return tensors
 
     def _pose(self, crop: Crop, square: Square, outputs: Outputs) -> Pose:
-        """What the network says of one person, or one word why it is not believed."""
+        """Turn one person's outputs into a pose, or a rejection reason."""
         if reason := refusal(outputs):
             return Pose(None, crop.box_xyxy, None, reason)
-        trust = self._judge(outputs)
-        if trust.score < self._look.least_score:
+        confidence = self._confidence(outputs)
+        if confidence.score < self._options.least_score:
             return Pose(None, crop.box_xyxy, None, "doubt")
-        smpl = smpl_of(outputs, square, crop, trust.joint_confidence)
+        smpl = smpl_of(outputs, square, crop, confidence.joint_confidence)
         rotations, joints = posed(self._retarget.smpl(smpl), self._retarget.target)
         points = landmarks(rotations, joints)
         if min(joints[:, 2].min(), points[:, 2].min()) < NEAREST_M:
@@ -106,20 +111,20 @@ class Regressor:
         visible = shown(box, crop.image)
         if reason := misplaced(visible, square):
             return Pose(None, crop.box_xyxy, None, reason)
-        return Pose(person_of(crop, trust, smpl, joints, box, self._told(outputs, square)), visible)
+        return Pose(person_of(crop, confidence, smpl, joints, box, self._native_outputs(outputs, square)), visible)
 
-    def _told(self, outputs: Outputs, square: Square) -> dict[str, np.ndarray]:
-        """The network's own outputs, if they are asked for: the crop's camera, the square, and how its authors draw the crop."""
+    def _native_outputs(self, outputs: Outputs, square: Square) -> dict[str, np.ndarray]:
+        """Return `Person.native`: the crop's camera, the square, the translation in the crop's camera, and the network's own."""
         if self._native is None:
             return {}
         camera = outputs["camera"].astype(np.float32)
-        drawn = {} if self._look.sees_place else {CROP_TRANSL: crop_translation(camera).astype(np.float32)}
+        transl = {} if self._options.sees_place else {CROP_TRANSL: crop_translation(camera).astype(np.float32)}
         square_px = np.array([square.x, square.y, square.side, square.side])
-        return {CROP_CAMERA: camera, SQUARE: square_px, **drawn, **self._native(outputs)}
+        return {CROP_CAMERA: camera, SQUARE: square_px, **transl, **self._native(outputs)}
 
 
 def refusal(outputs: Outputs) -> str:
-    """One word why outputs are no body at all."""
+    """Return in one word why outputs are no valid body, or an empty string."""
     if not all(np.isfinite(values).all() for values in outputs.values()):
         return "numbers"
     scale = outputs["camera"][0]
@@ -127,16 +132,16 @@ def refusal(outputs: Outputs) -> str:
 
 
 def misplaced(visible_xyxy: np.ndarray, square: Square) -> str:
-    """One word why a body is not where it was looked for; visible_xyxy: (4,) px, what the picture shows of it."""
-    if not (visible_xyxy[2:] - visible_xyxy[:2]).min() >= SMALLEST_PX:  # also when it is no number
+    """Return in one word why a body does not lie in its crop, or an empty string; visible_xyxy: (4,) px, its box in the image."""
+    if not (visible_xyxy[2:] - visible_xyxy[:2]).min() >= SMALLEST_PX:  # `not >=`: NaN is rejected too
         return "outside"
     half = square.side / 2
-    looked_at = np.array([square.x - half, square.y - half, square.x + half, square.y + half], np.float32)
-    return "elsewhere" if covered(visible_xyxy, looked_at[None])[0] < PART else ""
+    crop_xyxy = np.array([square.x - half, square.y - half, square.x + half, square.y + half], np.float32)
+    return "elsewhere" if covered(visible_xyxy, crop_xyxy[None])[0] < PART else ""
 
 
 def smpl_of(outputs: Outputs, square: Square, crop: Crop, joint_confidence: np.ndarray) -> Smpl:
-    """The SMPL body in the camera's frame."""
+    """Make the SMPL message, in the camera frame."""
     vectors = rotation_vectors(outputs["rotations"].astype(np.float64)).astype(np.float32).ravel()
     transl = translation(outputs["camera"], np.array([square.x, square.y]), square.side, crop.intrinsics)
     return Smpl(
@@ -150,19 +155,19 @@ def smpl_of(outputs: Outputs, square: Square, crop: Crop, joint_confidence: np.n
 
 
 def posed(smpl: Smpl, body: Body) -> tuple[np.ndarray, np.ndarray]:
-    """World rotations (24, 3, 3) and joints (24, 3), m, of a body in the camera's frame."""
-    turns = joint_rotations(smpl.global_orient, smpl.body_pose)
-    return forward_kinematics(body.rest_joints(smpl.betas), turns, smpl.transl)
+    """Return world rotations (24, 3, 3) and joints (24, 3), m, camera frame, by forward kinematics."""
+    rotations = joint_rotations(smpl.global_orient, smpl.body_pose)
+    return forward_kinematics(body.rest_joints(smpl.betas), rotations, smpl.transl)
 
 
 def shown(box_xyxy: np.ndarray, image: np.ndarray) -> np.ndarray:
-    """The part (4,) float32 of a box that image (H, W, 3) shows: what a detector would have found."""
+    """Clip a box (4,) float32 to image (H, W, 3): the box that a detector would find."""
     size = np.array(image.shape[1::-1], np.float32)
     return np.clip(box_xyxy, 0, np.concatenate([size, size])).astype(np.float32)
 
 
 def person_of(crop: Crop, trust: Trust, smpl: Smpl, joints: np.ndarray, box: np.ndarray, native: dict[str, np.ndarray]) -> Person:
-    """Make the message; joints: (24, 3) m, camera frame."""
+    """Make the Person message; joints: (24, 3) m, camera frame."""
     return Person(
         track_id=crop.track_id,
         score=trust.score,

@@ -1,4 +1,4 @@
-"""The six-number rotations of mesh regressors: three rows of two numbers, which are two columns of a matrix before Gram-Schmidt.
+"""6D rotations of mesh regressors: (3, 2) row-major, two columns of a rotation matrix before Gram-Schmidt.
 
 Zhou et al., On the Continuity of Rotation Representations in Neural Networks (CVPR 2019).
 """
@@ -11,6 +11,6 @@ from remi_stream.geometry import frame
 
 
 def matrices_from_rot6d(rot6d: np.ndarray) -> np.ndarray:
-    """Rotation matrices (..., 3, 3) of rot6d (..., 6)."""
+    """Convert 6D rotations (..., 6) to rotation matrices (..., 3, 3)."""
     rows = rot6d.reshape(*rot6d.shape[:-1], 3, 2)
     return frame(rows[..., 0], rows[..., 1])

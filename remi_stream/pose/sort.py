@@ -1,7 +1,7 @@
-"""SORT: boxes of many frames to tracks, for output files that shall number people as PARE's and POCO's programs do.
+"""SORT tracker: Kalman filter and Hungarian assignment by IoU, for output files with the track ids of PARE's and POCO's programs.
 
-Bewley et al., "Simple online and realtime tracking" (2016): a Kalman filter per track, whose state is a box's middle, area and
-aspect, and the speeds of the first three, px and px^2 a frame; matched by overlap. The live pipeline has tracks of its own.
+Bewley et al., "Simple online and realtime tracking" (2016). The state of a track is its box's centre, area and aspect ratio, and
+the velocities of the first three, px and px^2 per frame. The live pipeline uses `tracks.py` instead.
 """
 
 from __future__ import annotations
@@ -12,49 +12,57 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
+# All values are those of the published implementation.
 MAX_AGE = 1
-"""Frames that a track outlives without a detection."""
+"""Frames that a track survives without a detection."""
 MIN_HITS = 3
-"""Detections in a row before a track is told; those of the first frames are told at once."""
+"""Consecutive detections before a track is returned; in the first frames every track is returned."""
 OVERLAP = 0.3
+"""Least IoU of a match."""
 STATES, MEASURED = 7, 4
+"""Dimensions of state and measurement."""
 MOTION = np.eye(STATES)
+"""F: the state transition, constant velocity."""
 MOTION[[0, 1, 2], [4, 5, 6]] = 1
 MEASURED_NOISE = np.diag([1.0, 1, 10, 10])
+"""R: covariance of the measurement."""
 MOTION_NOISE = np.diag([1.0, 1, 1, 1, 0.01, 0.01, 1e-4])
+"""Q: covariance of the process noise."""
 FIRST_DOUBT = np.diag([10.0, 10, 10, 10, 1e4, 1e4, 1e4])
+"""P: initial covariance; the velocities are unknown at first."""
 
 
 class SortTrack:
-    """One person's Kalman filter. missed: frames since the last detection; hits: detections in a row after the first one."""
+    """Kalman filter of one track. missed: frames since the last detection; hits: consecutive detections after the first."""
 
     def __init__(self, track_id: int, box_xyxy: np.ndarray) -> None:
         self.track_id = track_id
         self.missed = self.hits = 0
         self._state = np.concatenate([measured(box_xyxy), np.zeros(STATES - MEASURED)])
-        self._doubt = FIRST_DOUBT.copy()
+        self._covariance = FIRST_DOUBT.copy()
 
     def predict(self) -> np.ndarray:
-        """Go on by one frame; give the box (4,) px where the person should be. An area never becomes negative."""
+        """Predict one frame ahead and return the box (4,) px; the area is kept positive."""
         if self._state[2] + self._state[6] <= 0:
             self._state[6] = 0
         self._state = MOTION @ self._state
-        self._doubt = MOTION @ self._doubt @ MOTION.T + MOTION_NOISE
+        self._covariance = MOTION @ self._covariance @ MOTION.T + MOTION_NOISE
         self.hits = 0 if self.missed else self.hits
         self.missed += 1
         return self.box()
 
     def update(self, box_xyxy: np.ndarray) -> None:
-        """Take in a detection."""
+        """Update with a detection (Kalman gain, state, covariance)."""
         self.missed, self.hits = 0, self.hits + 1
-        gain = np.linalg.solve(self._doubt[:MEASURED, :MEASURED] + MEASURED_NOISE, self._doubt[:MEASURED]).T
+        gain = np.linalg.solve(self._covariance[:MEASURED, :MEASURED] + MEASURED_NOISE, self._covariance[:MEASURED]).T
         self._state = self._state + gain @ (measured(box_xyxy) - self._state[:MEASURED])
-        left = np.eye(STATES)
-        left[:, :MEASURED] -= gain
-        self._doubt = left @ self._doubt @ left.T + gain @ MEASURED_NOISE @ gain.T
+        residual = np.eye(STATES)
+        residual[:, :MEASURED] -= gain
+        # Joseph form: stays symmetric and positive definite
+        self._covariance = residual @ self._covariance @ residual.T + gain @ MEASURED_NOISE @ gain.T
 
     def box(self) -> np.ndarray:
-        """The box (4,) px, as the filter has it."""
+        """Return the estimated box (4,) px."""
         x, y, area, aspect = self._state[:MEASURED]
         width = np.sqrt(area * aspect)
         half = np.array([width, area / width]) / 2
@@ -62,13 +70,13 @@ class SortTrack:
 
 
 def measured(box_xyxy: np.ndarray) -> np.ndarray:
-    """What a box (4,) tells a filter: its middle, its area, its width by its height."""
+    """Convert a box (4,) to a measurement (4,): centre x, y, area, aspect ratio."""
     width, height = box_xyxy[2:4] - box_xyxy[:2]
     return np.array([box_xyxy[0] + width / 2, box_xyxy[1] + height / 2, width * height, width / height])
 
 
 class Sort:
-    """Follows people through the frames of one video; ids count from 1."""
+    """Tracks people through the frames of one video; ids count from 1."""
 
     def __init__(self) -> None:
         self._tracks: list[SortTrack] = []
@@ -76,54 +84,54 @@ class Sort:
         self._frames = 0
 
     def update(self, boxes_xyxy: np.ndarray) -> np.ndarray:
-        """Take a frame's detections (N, 4 or more) px; give its tracks (M, 5): box, id; the newest first.
+        """Update with a frame's detections (N, 4 or more) px; return its tracks (M, 5): box, id; the newest first.
 
-        A frame without detections passes unnoticed, as in the published programs: no track grows older.
+        A frame without detections is skipped, as in the published programs: no track ages.
         """
         if not len(boxes_xyxy):
             return np.zeros((0, 5))
         self._frames += 1
         self._match(np.asarray(boxes_xyxy, float)[:, :4])
-        told = [np.append(track.box(), track.track_id) for track in self._tracks if self._is_told(track)]
+        active = [np.append(track.box(), track.track_id) for track in self._tracks if self._is_active(track)]
         self._tracks = [track for track in self._tracks if track.missed <= MAX_AGE]
-        return np.array(told[::-1]).reshape(-1, 5)
+        return np.array(active[::-1]).reshape(-1, 5)
 
     def _match(self, boxes: np.ndarray) -> None:
-        """Give each detection to the track that it overlaps; those that are left begin tracks."""
-        expected = [(track, box) for track in self._tracks if np.isfinite(box := track.predict()).all()]
-        self._tracks = [track for track, _ in expected]
-        shared = overlaps(boxes, np.array([box for _, box in expected]).reshape(-1, 4))
-        free = set(range(len(boxes)))
-        for row, column in zip(*(each.tolist() for each in linear_sum_assignment(-shared))):
-            if shared[row, column] >= OVERLAP:
+        """Assign detections to predicted tracks (Hungarian, by IoU); unmatched detections start tracks."""
+        predicted = [(track, box) for track in self._tracks if np.isfinite(box := track.predict()).all()]
+        self._tracks = [track for track, _ in predicted]
+        ious = overlaps(boxes, np.array([box for _, box in predicted]).reshape(-1, 4))
+        unmatched = set(range(len(boxes)))
+        for row, column in zip(*(each.tolist() for each in linear_sum_assignment(-ious))):
+            if ious[row, column] >= OVERLAP:
                 self._tracks[column].update(boxes[row])
-                free.remove(row)
-        self._tracks += [SortTrack(next(self._ids), boxes[index]) for index in sorted(free)]
+                unmatched.remove(row)
+        self._tracks += [SortTrack(next(self._ids), boxes[index]) for index in sorted(unmatched)]
 
-    def _is_told(self, track: SortTrack) -> bool:
+    def _is_active(self, track: SortTrack) -> bool:
         return not track.missed and (track.hits >= MIN_HITS or self._frames <= MIN_HITS)
 
 
 def overlaps(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Intersection over union of boxes (N, 4) with boxes (M, 4): (N, M)."""
+    """Return the IoU of boxes (N, 4) with boxes (M, 4): (N, M)."""
     low, high = np.maximum(first[:, None, :2], second[None, :, :2]), np.minimum(first[:, None, 2:], second[None, :, 2:])
-    shared = np.clip(high - low, 0, None).prod(-1)
+    intersection = np.clip(high - low, 0, None).prod(-1)
     areas = [(boxes[:, 2:] - boxes[:, :2]).prod(-1) for boxes in (first, second)]
-    found: np.ndarray = shared / (areas[0][:, None] + areas[1][None] - shared)
+    found: np.ndarray = intersection / (areas[0][:, None] + areas[1][None] - intersection)
     return found
 
 
 def squared(boxes_xyxy: np.ndarray) -> np.ndarray:
-    """Boxes (N, 4) px as squares around their middles, (N, 4) cx, cy, side, side: as PARE's and POCO's files have them."""
+    """Convert boxes (N, 4) px to squares around their centres, (N, 4) cx, cy, side, side, as in PARE's and POCO's files."""
     sides = (boxes_xyxy[:, 2:4] - boxes_xyxy[:, :2]).max(1)
     middles = (boxes_xyxy[:, :2] + boxes_xyxy[:, 2:4]) / 2
     return np.column_stack([middles, sides, sides])
 
 
 def people(frames: Sequence[np.ndarray]) -> dict[int, tuple[np.ndarray, np.ndarray]]:
-    """Each person's squares (n, 4) px and frame numbers (n,) int64 by id, in the order of their first frames.
+    """Group tracks by id, in the order of their first frames: squares (n, 4) px and frame numbers (n,) int64.
 
-    frames: for each frame the tracks (M, 5) that `Sort.update` gave.
+    frames: for each frame the tracks (M, 5) from `Sort.update`.
     """
     rows = np.concatenate([np.column_stack([tracks, np.full(len(tracks), frame)]) for frame, tracks in enumerate(frames)])
     ids = dict.fromkeys(rows[:, 4].astype(int).tolist())

@@ -1,4 +1,4 @@
-"""The pose stage: every newest frame, with boxes carried by the tracks; what it publishes is the product."""
+"""Pose stage: runs the engine on the newest frame of each camera and publishes the bodies."""
 
 from __future__ import annotations
 
@@ -19,40 +19,45 @@ from remi_stream.pose.given import GivenBoxes
 from remi_stream.pose.tracks import Tracks
 
 SEARCH_S, SETTLED_S, REPEAT_S = 0.1, 0.5, 1.0
+"""Interval of the detector while a track is missing or new, and otherwise; period after which the interval is sent again."""
 IDS_PER_LIFE = 100_000
-"""A restarted stage numbers people anew, far from the numbers it may have used before."""
+"""Distance of the first track ids of two lives, so that a restarted stage does not reuse an id."""
 
 
 class PoseStage:
-    """Runs a camera's engine on the crops of everybody who is tracked. counts: runs of an engine, people in them, µs in them."""
+    """Tracks the people of each camera and runs its engine on their crops."""
 
     def __init__(self, config: Config, life: int = 0) -> None:
         self.facts: dict[str, str] = {}
         self.counts: Counter[str] = Counter(inferences=0, inference_people=0, inference_us=0)
+        """Engine runs, people in them, and their duration, µs."""
         self._config = config
         self._ids: Iterator[int] = itertools.count(1 + life * IDS_PER_LIFE)
-        self._people: dict[tuple[str, int], Tracks | GivenBoxes] = {}
+        self._trackers: dict[tuple[str, int], Tracks | GivenBoxes] = {}
         self._searches: dict[str, tuple[float, float]] = {}
 
     def open(self) -> None:
-        """Load each engine that a camera uses, once."""
-        cv2.setNumThreads(1)
+        """Load each engine once; cameras with the same engine share it."""
+        cv2.setNumThreads(1)  # OpenCV's threads would compete with the network's
         config = self._config
         names = dict.fromkeys(config.engines.values())
         loaded = {name: load_engine(name, config.threads, config.options_of(name)) for name in names}
         self._engines: dict[str, Engine] = {camera: loaded[name] for camera, name in config.engines.items()}
         engines = loaded.values()
-        self.facts = {"engine": _all(each.name for each in engines), "runtime": _all(each.runtime_name for each in engines)}
+        self.facts = {
+            "engine": _joined_names(each.name for each in engines),
+            "runtime": _joined_names(each.runtime_name for each in engines),
+        }
 
     def request(self, camera: str) -> Request:
-        """The whole newest frame, at once."""
+        """Request the whole newest frame, without a pause."""
         return Request()
 
     def step(self, message: Frame | Detections) -> Iterable[Bodies | Search]:
-        """Estimate everybody in a frame, or take in what the detector found."""
+        """Estimate the poses in a frame, or update the tracks with detections."""
         if isinstance(message, Detections):
-            if (message.camera, message.epoch) in self._people:
-                self._people[message.camera, message.epoch].detected(message)
+            if (message.camera, message.epoch) in self._trackers:
+                self._trackers[message.camera, message.epoch].detected(message)
             return []
         tracks = self._tracks(message.camera, message.epoch)
         intrinsics = message.intrinsics or default_intrinsics(*message.size)
@@ -62,23 +67,23 @@ class PoseStage:
         return [self._bodies(message, intrinsics, poses), *self._search(message, tracks)]
 
     def close(self) -> None:
-        """Nothing to let go of."""
+        """Do nothing: the process ends with the stage."""
 
     def _infer(self, camera: str, crops: list[Crop]) -> list[Pose]:
-        begun_at = time.perf_counter()
+        started_at = time.perf_counter()
         poses = self._engines[camera].infer(crops)
-        took_us = round((time.perf_counter() - begun_at) * 1e6)
-        self.counts.update(inferences=1, inference_people=len(crops), inference_us=took_us)
+        duration_us = round((time.perf_counter() - started_at) * 1e6)
+        self.counts.update(inferences=1, inference_people=len(crops), inference_us=duration_us)
         return poses
 
     def _tracks(self, camera: str, epoch: int) -> Tracks | GivenBoxes:
-        """The tracks of a camera; those of an earlier epoch are forgotten."""
-        if (camera, epoch) not in self._people:
-            self._people = {key: tracks for key, tracks in self._people.items() if key[0] != camera}
+        """Return the tracker of a camera; that of an earlier epoch is dropped."""
+        if (camera, epoch) not in self._trackers:
+            self._trackers = {key: tracks for key, tracks in self._trackers.items() if key[0] != camera}
             config = self._config
             tracks = GivenBoxes() if config.boxes == "truth" else Tracks(config.max_people, self._ids, config.subject)
-            self._people[camera, epoch] = tracks
-        return self._people[camera, epoch]
+            self._trackers[camera, epoch] = tracks
+        return self._trackers[camera, epoch]
 
     def _bodies(self, frame: Frame, intrinsics: tuple[float, float, float, float], poses: list[Pose]) -> Bodies:
         return Bodies(
@@ -95,19 +100,19 @@ class PoseStage:
         )
 
     def _search(self, frame: Frame, tracks: Tracks | GivenBoxes) -> list[Search]:
-        """Tell the detector how often to look: on change, and once a second in case it was restarted."""
+        """Send the detector its interval: on change, and once a second in case it was restarted."""
         interval = SETTLED_S if tracks.settled else SEARCH_S
-        said, said_at = self._searches.get(frame.camera, (0.0, float("-inf")))
-        if said == interval and frame.captured_at - said_at < REPEAT_S:
+        sent, sent_at = self._searches.get(frame.camera, (0.0, float("-inf")))
+        if sent == interval and frame.captured_at - sent_at < REPEAT_S:
             return []
         self._searches[frame.camera] = (interval, frame.captured_at)
         return [Search(camera=frame.camera, interval_s=interval)]
 
 
-def _all(names: Iterable[str]) -> str:
+def _joined_names(names: Iterable[str]) -> str:
     return "; ".join(dict.fromkeys(names))
 
 
 def make(order: Order) -> PoseStage:
-    """Make the stage for an order."""
+    """Make the pose stage of a StageSpec."""
     return PoseStage(order.config, order.life)

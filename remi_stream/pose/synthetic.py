@@ -1,4 +1,4 @@
-"""An engine without a network: somebody who stands still, after a set time, with faults on demand."""
+"""Synthetic engine without a network, for tests: a standing person after a set delay, with faults on demand."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from remi_stream.pose.engine import Crop, Pose
 
 
 def open_engine(manifest: Manifest, runtime: str, settings: dict[str, Any]) -> SyntheticEngine:
-    """Make the engine; the settings are the manifest's options."""
+    """Make the synthetic engine; the settings are the manifest's options."""
     return SyntheticEngine(**settings)
 
 
 class SyntheticEngine:
-    """Takes delay_s per call; the calls number crash_after and hang_after kill the process and never return."""
+    """Takes delay_s per call; call number crash_after kills the process, call number hang_after never returns."""
 
     name = "synthetic"
     runtime_name = "none"
@@ -31,7 +31,7 @@ class SyntheticEngine:
         self.calls = 0
 
     def infer(self, crops: list[Crop]) -> list[Pose]:
-        """Give a person with one joint in the middle of each box."""
+        """Return a person with one joint at the centre of each box."""
         self.calls += 1
         if self.calls == self.crash_after:
             os.kill(os.getpid(), signal.SIGKILL)

@@ -1,4 +1,4 @@
-"""One person who is followed from frame to frame by the boxes of their poses."""
+"""Track of one person: bounding box, engine state, identity and counters of poses and misses."""
 
 from __future__ import annotations
 
@@ -9,56 +9,62 @@ from remi_stream.pose.engine import Pose
 from remi_stream.pose.identity import Identity, depth_of
 
 KEEP_S = 2.0
+"""How long boxes are kept for detections, which arrive later than the poses of their frame."""
 BLEND = 0.2
+"""Weight of a detection's box against the box from the pose."""
 SURE_POSES = 5
+"""Poses after which a track is stable."""
 LASTING_POSES = 5
+"""Poses after which a lost track is kept for re-identification."""
 
 
 class Track:
-    """box_xyxy: (4,) float32 px, where to look next. state: what the engine remembers. identity: known after the first pose.
-
-    person: as of the last pose that did not fail. cover: (H, W) uint8, set where
-    somebody is in front of them in the newest frame; None if nobody is.
-    """
+    """A person who is followed from frame to frame by the boxes of their poses."""
 
     def __init__(self, box_xyxy: np.ndarray, identity: Identity | None = None) -> None:
         self.box_xyxy = box_xyxy
+        """(4,) float32 px: the crop's box in the next frame."""
         self.state: object | None = None
+        """The engine's state."""
         self.identity = identity
+        """Known after the first pose."""
         self.person: Person | None = None
+        """The last accepted pose."""
         self.cover: np.ndarray | None = None
+        """(H, W) uint8: occlusion mask in the newest frame; None if no one is in front."""
         self.poses = self.failures = self.misses = 0
+        """Accepted poses in all, and consecutive rejected poses and missed detections."""
         self._history: dict[int, tuple[float, np.ndarray]] = {}
 
     @property
     def track_id(self) -> int:
-        """Its person's id; 0 until the first pose says who it is."""
+        """Id of the identity; 0 before the first pose."""
         return self.identity.track_id if self.identity else 0
 
     @property
     def sure(self) -> bool:
-        """Whether it has a pose by now, and its last ones did not fail."""
+        """Whether it has had enough poses, and no failure or miss since."""
         return self.poses >= SURE_POSES and not self.failures and not self.misses
 
     @property
     def lasting(self) -> bool:
-        """Whether its person is worth remembering when they are out of sight."""
+        """Whether it is kept for re-identification when it is lost."""
         return self.poses >= LASTING_POSES
 
     @property
     def depth_m(self) -> float | None:
-        """How far away its person is, if that is known."""
+        """Depth of the person, m; None before the first pose."""
         if self.identity is not None:
             return self.identity.depth_m
         return depth_of(self.person) if self.person else None
 
     def box_at(self, frame_id: int) -> np.ndarray | None:
-        """The box it had in a frame of the last two seconds."""
+        """Return the track's box in a frame of the last KEEP_S seconds."""
         entry = self._history.get(frame_id)
         return entry[1] if entry else None
 
     def posed(self, frame_id: int, captured_at: float, pose: Pose) -> None:
-        """Take the engine's answer for a frame."""
+        """Update with the engine's pose for a frame."""
         self._history = {key: entry for key, entry in self._history.items() if captured_at - entry[0] <= KEEP_S}
         self._history[frame_id] = (captured_at, pose.person.box_xyxy if pose.person else self.box_xyxy)
         if pose.person is None:
@@ -68,7 +74,10 @@ class Track:
         self.box_xyxy, self.state = pose.next_box_xyxy, pose.state
 
     def confirmed(self, box_xyxy: np.ndarray, box_then: np.ndarray) -> None:
-        """Take a detection that matched the box of its frame: move a little towards it, entirely after a failed pose."""
+        """Update with a matched detection: move the box by part of the difference, by all of it after a rejected pose.
+
+        box_then: (4,) px, the track's box in the detection's frame.
+        """
         self.misses = 0
         weight = 1.0 if self.failures else BLEND
         self.box_xyxy = (self.box_xyxy + weight * (box_xyxy - box_then)).astype(np.float32)

@@ -1,4 +1,4 @@
-"""How sure POCO is of a pose, from the variance that it gives for each joint's turn.
+"""POCO's uncertainty: from the variance of each joint's rotation to joint and person confidence.
 
 Dwivedi et al., "POCO: 3D pose and shape estimation with confidence" (2024).
 """
@@ -12,12 +12,13 @@ import numpy as np
 from remi_stream.skeletons import SMPL_PARENTS
 
 Variant = Literal["poco_cliff", "poco_pare"]
+"""Names of POCO's networks."""
 LOST: dict[Variant, float] = {"poco_cliff": 0.8, "poco_pare": 0.4}
-"""Above this variance of the pelvis nothing is known about anybody there."""
+"""Largest variance of the pelvis; above it the whole pose is unreliable."""
 
 
 def accumulated(variance: np.ndarray) -> np.ndarray:
-    """Each joint's variance with that of all joints above it, (..., 24); variance: (..., 24), each joint's own."""
+    """Accumulate the variance (..., 24) of each joint's rotation along the kinematic chain, from the pelvis outwards."""
     total = np.array(variance)
     for joint, parent in enumerate(SMPL_PARENTS[1:], start=1):
         total[..., joint] += total[..., parent]
@@ -25,16 +26,16 @@ def accumulated(variance: np.ndarray) -> np.ndarray:
 
 
 def lost(variance: np.ndarray, variant: Variant) -> np.ndarray:
-    """The variances (..., 24), all 1 for who is lost."""
+    """Set the variances (..., 24) of an unreliable person to 1."""
     return np.where(variance[..., :1] > LOST[variant], np.ones_like(variance), variance)
 
 
 def of_person(variance: np.ndarray, variant: Variant) -> np.ndarray:
-    """One variance (...) for a whole person, from (..., 24): the pelvis's for CLIFF, the mean of all for PARE, 1 if lost."""
-    known = lost(variance, variant)
-    return known[..., 0] if variant == "poco_cliff" else known.mean(-1)
+    """Return a person's variance (...) from (..., 24): the pelvis's for CLIFF, the mean for PARE, 1 if unreliable."""
+    masked = lost(variance, variant)
+    return masked[..., 0] if variant == "poco_cliff" else masked.mean(-1)
 
 
 def confidence(variance: np.ndarray) -> np.ndarray:
-    """1 - variance, (..., 24): as published, so below 0 where variances of more than 1 have been accumulated."""
+    """Return 1 - variance, (..., 24), as published: negative where accumulated variances exceed 1."""
     return 1 - variance

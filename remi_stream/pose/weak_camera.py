@@ -1,4 +1,4 @@
-"""A mesh regressor's camera: weak perspective in the crop (s, tx, ty), and what it says about the full picture.
+"""Weak-perspective camera of mesh regressors: (s, tx, ty) in the crop, and its conversion to the full image.
 
 A point (x, y, z), m, of the body at the origin falls on s (x + tx), s (y + ty) in the crop, whose edges are -1 and 1.
 Kissos et al., "Beyond weak perspective for monocular 3D human pose estimation" (2020), for the translation.
@@ -11,26 +11,25 @@ import numpy as np
 from remi_stream.geometry import Intrinsics
 
 CROP_FOCAL_PX, CROP_PX = 5000.0, 224
-"""The camera that the regressors' authors draw crops with."""
+"""Focal length and size of the crop's camera in the regressors' published code."""
 
 
 def translation(camera: np.ndarray, middle: np.ndarray, side: np.ndarray | float, intrinsics: Intrinsics) -> np.ndarray:
-    """Where the body's origin is, (..., 3), m, camera frame: SMPL's transl.
+    """Convert a weak-perspective camera to the translation of the body's origin (..., 3), m, camera frame: SMPL's transl.
 
-    camera: (..., 3) s, tx, ty. middle: (..., 2) and side: (...) px of the square in the full picture. It holds at the depth of
-    the body's origin, as weak perspective does.
+    camera: (..., 3) s, tx, ty. middle: (..., 2) and side: (...) px of the square in the full image. Exact at the depth of the
+    body's origin only, as weak perspective is.
     """
     fx, fy, cx, cy = intrinsics
     s, tx, ty = np.moveaxis(np.asarray(camera, np.float64), -1, 0)
-    radius = s * side / 2
-    """Half of what a metre is in the picture, px, were it as far away as the body."""
+    radius = s * side / 2  # px per metre at the body's depth
     x = tx + (middle[..., 0] - cx) / radius
     y = (ty + (middle[..., 1] - cy) / radius) * (fx / fy)
     return np.stack([x, y, fx / radius], -1)
 
 
 def weak_camera(transl: np.ndarray, middle: np.ndarray, side: np.ndarray | float, intrinsics: Intrinsics) -> np.ndarray:
-    """The crop's camera, (..., 3) s, tx, ty, of a body whose origin is at transl (..., 3) m: the inverse of `translation`."""
+    """Convert transl (..., 3) m to the crop's weak-perspective camera (..., 3) s, tx, ty: the inverse of `translation`."""
     fx, fy, cx, cy = intrinsics
     x, y, z = np.moveaxis(np.asarray(transl, np.float64), -1, 0)
     radius = fx / z
@@ -38,15 +37,15 @@ def weak_camera(transl: np.ndarray, middle: np.ndarray, side: np.ndarray | float
 
 
 def crop_translation(camera: np.ndarray) -> np.ndarray:
-    """Where the body's origin is before the crop's own camera of 5000 px focal length, (..., 3), m; camera: (..., 3)."""
+    """Return the body's translation (..., 3), m, in the crop's own camera with a focal length of 5000 px; camera: (..., 3)."""
     s, tx, ty = np.moveaxis(np.asarray(camera, np.float64), -1, 0)
     return np.stack([tx, ty, 2 * CROP_FOCAL_PX / (CROP_PX * s + 1e-9)], -1)
 
 
 def whole_picture(camera: np.ndarray, middle: np.ndarray, side: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """The weak camera of the full picture, whose edges are -1 and 1: (..., 4) sx, sy, tx, ty ("orig_cam" of PARE and POCO).
+    """Convert to the weak-perspective camera of the full image, edges -1 and 1: (..., 4) sx, sy, tx, ty (PARE's "orig_cam").
 
-    camera: (..., 3). middle: (..., 2) and side: (...) px of the square. size: (width, height) px of the picture.
+    camera: (..., 3). middle: (..., 2) and side: (...) px of the square. size: (width, height) px of the image.
     """
     s, tx, ty = np.moveaxis(np.asarray(camera, np.float64), -1, 0)
     half = np.array(size) / 2
@@ -56,5 +55,5 @@ def whole_picture(camera: np.ndarray, middle: np.ndarray, side: np.ndarray, size
 
 
 def picture_from_square(points: np.ndarray, middle: np.ndarray, side: np.ndarray) -> np.ndarray:
-    """Points (..., N, 2) of a crop whose edges are -1 and 1, in px of the full picture; middle: (..., 2), side: (...) px."""
+    """Map points (..., N, 2) of a crop with edges -1 and 1 to px of the full image; middle: (..., 2), side: (...) px."""
     return middle[..., None, :] + points * (np.asarray(side)[..., None, None] / 2)

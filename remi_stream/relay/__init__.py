@@ -1,1 +1,1 @@
-"""The one place where bodies leave the pipeline."""
+"""Relay: filters, stamps and publishes all bodies."""

@@ -1,6 +1,6 @@
-"""Exact books: every frame that a camera captured was published, dropped for a reason, lost in a crash, or is in flight.
+"""Ledger of frames: every captured frame is published, dropped for a reason, lost in a crash, or in flight.
 
-The relay keeps them for what it publishes; a sink that outlives the relay keeps its own, over all epochs.
+The relay keeps one of what it publishes; a sink that outlives the relay keeps its own, over all epochs.
 """
 
 from __future__ import annotations
@@ -10,11 +10,13 @@ from collections import Counter, deque
 from remi_stream.messages import CameraFacts, Message
 
 LOST = "lost_in_crash"
+"""Drop reason of frames that no stage accounts for."""
 CLOSED_KEPT = 16
+"""Closed epochs remembered, so that their late messages are not counted twice."""
 
 
 class Epoch:
-    """Frames from `begun_at` on: captured = published + dropped + in_flight."""
+    """Account of one epoch's frames from `begun_at` on: captured = published + dropped + in_flight."""
 
     def __init__(self, begun_at: int) -> None:
         self.begun_at = begun_at
@@ -25,24 +27,24 @@ class Epoch:
 
     @property
     def captured(self) -> int:
-        """Frames that the camera is known to have captured."""
+        """Number of captured frames known so far."""
         return self._captured_until - self.begun_at
 
     @property
     def in_flight(self) -> int:
-        """Frames that were captured and of which nothing is known yet."""
+        """Number of captured frames neither published nor dropped yet."""
         return self._captured_until - self.next_frame_id
 
     def capture(self, frames: int) -> None:
-        """Book how many frames the camera has captured since its frame 0."""
+        """Record the number of frames captured since frame 0."""
         self._captured_until = max(self._captured_until, frames)
 
     def publish(self, message: Message) -> Counter[str]:
-        """Book a message; give everything dropped since the last one. A frame that is booked already is not booked again."""
+        """Record a message; return the drops since the last one. A frame already recorded is ignored."""
         gap = message.frame_id - self.next_frame_id
         if gap < 0:
             return Counter()
-        dropped = _cut(message.skipped, gap)
+        dropped = _limit(message.skipped, gap)
         dropped += Counter({LOST: gap - dropped.total()})
         self.dropped += dropped
         self.published += 1
@@ -51,15 +53,15 @@ class Epoch:
         return dropped
 
     def close(self) -> None:
-        """Book what is still in flight as lost."""
+        """Record the frames still in flight as lost."""
         self.dropped += Counter({LOST: self.in_flight})
         self.next_frame_id = self._captured_until
 
 
 class Account:
-    """One camera's epochs, in the order of their first message.
+    """Account of one camera: its epochs, in the order of their first message.
 
-    An epoch is closed by the first body of a later one: until then its last frames may still be under way.
+    The first Bodies message of a later epoch closes an epoch: until then its last frames may still be in flight.
     """
 
     def __init__(self) -> None:
@@ -68,7 +70,7 @@ class Account:
         self._past = Epoch(0)
 
     def capture(self, facts: CameraFacts) -> None:
-        """Book facts. An epoch that was not seen from its first frame is opened by a body, which says where it stands."""
+        """Record captured frames. A Bodies message opens an epoch not seen from its start, since it has the frame id."""
         if facts.epoch in self._closed:
             return
         if facts.epoch not in self.open and (facts.captured <= 1 or self._known):
@@ -77,7 +79,7 @@ class Account:
             self.open[facts.epoch].capture(facts.captured)
 
     def publish(self, message: Message) -> Counter[str]:
-        """Book a body; one of a closed epoch is counted as lost already."""
+        """Record a Bodies message; one of a closed epoch is already counted as lost."""
         if message.epoch in self._closed:
             return Counter()
         if message.epoch not in self.open:
@@ -86,7 +88,7 @@ class Account:
         return self.open[message.epoch].publish(message)
 
     def total(self) -> Epoch:
-        """The sum over all epochs, as one epoch from frame 0 on; none of its counts ever falls."""
+        """Sum over all epochs, as one epoch from frame 0 on; its counts are monotonic, as Prometheus counters must be."""
         total = Epoch(0)
         for epoch in (self._past, *self.open.values()):
             _add(total, epoch)
@@ -94,7 +96,7 @@ class Account:
 
     @property
     def _known(self) -> bool:
-        """Whether the camera was watched before: then a new epoch is seen from its frame 0 on."""
+        """Whether the camera had an epoch before: then a new epoch is seen from its frame 0 on."""
         return bool(self.open or self._closed)
 
     def _open(self, epoch: int, begun_at: int) -> None:
@@ -105,33 +107,33 @@ class Account:
         for earlier in list(self.open):
             if earlier == epoch:
                 return
-            books = self.open.pop(earlier)
-            books.close()
-            _add(self._past, books)
+            closed = self.open.pop(earlier)
+            closed.close()
+            _add(self._past, closed)
             self._closed.append(earlier)
 
 
 class Books:
-    """An account for each camera."""
+    """Ledger of all cameras."""
 
     def __init__(self) -> None:
         self._accounts: dict[str, Account] = {}
 
     def of(self, camera: str) -> Epoch | None:
-        """The books of a camera's newest epoch."""
+        """Account of a camera's newest epoch."""
         account = self._accounts.get(camera)
         return account.open[next(reversed(account.open))] if account and account.open else None
 
     def total(self, camera: str) -> Epoch:
-        """The sum over all epochs of a camera."""
+        """Sum over all epochs of a camera."""
         return self._account(camera).total()
 
     def publish(self, message: Message) -> dict[str, int]:
-        """Book a message; give everything of its epoch that was dropped since the last one, with what no stage explains."""
+        """Record a message; return the drops of its epoch since the last one, including unexplained ones (lost in a crash)."""
         return dict(self._account(message.camera).publish(message))
 
     def capture(self, facts: CameraFacts) -> None:
-        """Book how many frames the camera has captured."""
+        """Record the number of frames captured by a camera."""
         self._account(facts.camera).capture(facts)
 
     def _account(self, camera: str) -> Account:
@@ -145,8 +147,8 @@ def _add(total: Epoch, epoch: Epoch) -> None:
     total.dropped += epoch.dropped
 
 
-def _cut(skipped: dict[str, int], gap: int) -> Counter[str]:
-    """Give the counts, but no more of them together than frames are missing."""
+def _limit(skipped: dict[str, int], gap: int) -> Counter[str]:
+    """Limit the counts, so that their sum is at most the number of missing frames."""
     kept: Counter[str] = Counter()
     for reason, count in skipped.items():
         kept[reason] = min(count, gap - kept.total())

@@ -1,4 +1,4 @@
-"""One camera's filter at work: what smooths its people, how late it makes them, and REMI's measures of it."""
+"""Filter of one camera: smooths its people, measures its lag and REMI's metrics."""
 
 from __future__ import annotations
 
@@ -18,14 +18,15 @@ from remi_stream.messages import Bodies, Person, Smpl
 from remi_stream.relay.lag import LagMeter
 
 LAG_EVERY_S = 1.0
+"""Interval of lag measurements, s."""
 FAULTS = (ArithmeticError, LookupError, RuntimeError, ValueError)
-"""What a filter, or what its network runs in, may raise over a person's numbers."""
+"""Exceptions that a filter or its runtime may raise for invalid poses."""
 
 log = logging.getLogger("remi_stream")
 
 
 class CameraFilter:
-    """Everything begins anew with another filter. fault: why it smooths nobody any more, in one line."""
+    """A running filter; another filter starts with fresh state. fault: error that disabled it, one line."""
 
     def __init__(self, camera: str, choice: Choice, made: Filter) -> None:
         self.choice, self.fault = choice, ""
@@ -35,34 +36,34 @@ class CameraFilter:
 
     @property
     def label(self) -> str:
-        """What smooths the people."""
+        """Name of the active filter."""
         return "none" if self.fault else self.choice.label
 
     def smooth(self, bodies: Bodies, now: float) -> Bodies:
-        """The bodies, with their people smoothed; the same ones if nothing is to be done. now: s, received."""
+        """Smooth the people; returns the same object if the filter changes nothing. now: time of receipt, s."""
         if self.fault:
             return bodies
-        began = time.perf_counter()
+        started_at = time.perf_counter()
         try:
             people = [self._filter.filter(person, bodies.captured_at) for person in bodies.people]
         except FAULTS as error:
-            self.fault = f"{self.choice.name} failed on somebody ({' '.join(str(error).split())}) and was taken off"
+            self.fault = f"{self.choice.name} failed ({' '.join(str(error).split())}) and was disabled"
             log.exception("%s: filter %s", self._camera, self.fault)
             return bodies
-        spent_s = (time.perf_counter() - began) / max(1, len(people))
+        spent_s = (time.perf_counter() - started_at) / max(1, len(people))
         self._measure(bodies, people, now, spent_s)
         same = self.choice.kind == "none"
         return bodies if same else msgspec.structs.replace(bodies, people=people, filter=self.label)
 
     def lag_s(self, now: float) -> float | None:
-        """How late people are, s, as measured in the last moments; None while it is not known."""
+        """Lag of the filter over the last seconds, s; None while it is not known."""
         if self.choice.kind != "none" and now >= self._lag_due:
             self._lag_due = now + LAG_EVERY_S
             self._lag_s = self._lag.measure()
         return self._lag_s
 
     def metrics(self, now: float) -> list[str | float]:
-        """REMI's row for this filter, without its time: the means of the last five seconds."""
+        """Row of REMI's metrics for this filter, without its time: means of the last five seconds."""
         return [self.choice.name, self.choice.name, *map(float, self._meter.means(now))]
 
     def _measure(self, bodies: Bodies, people: list[Person], now: float, spent_s: float) -> None:
@@ -76,9 +77,9 @@ class CameraFilter:
 
 
 def streams(raw: Smpl, filtered: Smpl) -> list[dict[str, np.ndarray]]:
-    """REMI's four streams of a person before and after the filter.
+    """REMI's four streams of a person, before and after the filter.
 
-    Where the viewer would draw them is told in metres of the whole picture; REMI's program knows it of the crop only.
+    The translation refers to the full image, in metres; REMI's program only knows it for the crop.
     """
     roots = half_turned(np.array([raw.global_orient, filtered.global_orient], np.float64))
     return [
@@ -88,6 +89,6 @@ def streams(raw: Smpl, filtered: Smpl) -> list[dict[str, np.ndarray]]:
 
 
 def half_turned(vectors: np.ndarray) -> np.ndarray:
-    """What formats/remi.py calls turned, of rotation vectors (N, 3): four times as quick, since it is needed for every frame."""
+    """Rotate rotation vectors (N, 3) by 180 degrees about x, REMI's convention; four times as fast as formats/remi.py."""
     x, y, z, w = quaternion.from_vectors(vectors).T
     return quaternion.to_vectors(np.stack([w, -z, y, -x], 1))

@@ -1,4 +1,4 @@
-"""What a running pipeline may be asked, and what it answers (docs/protocol.md)."""
+"""Control requests of a running pipeline and their replies; docs/protocol.md describes them."""
 
 from __future__ import annotations
 
@@ -20,44 +20,50 @@ Q = TypeVar("Q", bound="Question")
 
 
 class Question(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What every question has; a field that it does not know is an error that names the field."""
+    """Base of control requests; an unknown field is an error that names the field."""
 
     ask: str
+    """Name of the request."""
 
 
 class AskFilter(Question, frozen=True, kw_only=True):
-    """name: of the filter that is wanted; None: which one is on? camera: None: all."""
+    """Query or change the filter."""
 
     name: str | None = None
+    """Filter to change to; None: query only."""
     options: dict[str, float] = {}
     camera: str | None = None
+    """None: all cameras."""
 
 
 class AskMetrics(Question, frozen=True, kw_only=True):
-    """camera: None: all."""
+    """Query REMI's metrics of the filters."""
 
     camera: str | None = None
+    """None: all cameras."""
 
 
 class AskRecord(Question, frozen=True, kw_only=True):
-    """on: whether to record."""
+    """Start or stop recording."""
 
     on: bool = True
 
 
 class AskPlay(Question, frozen=True, kw_only=True):
-    """seek_s, speed, paused: what a recording is to do, None: as before; none of them: where does it stand? camera: None: all."""
+    """Query or control the playback of recordings; None leaves a value unchanged."""
 
     seek_s: float | None = None
+    """Position, s from the first frame."""
     speed: float | None = None
     paused: bool | None = None
     camera: str | None = None
+    """None: all recordings."""
 
 
 class Control:
-    """Answers from what the relay knows: cameras, health by stage.
+    """Answers control requests from the relay's state: cameras, health by stage.
 
-    facts: what the relay tells the other stages. publish: sends a wish to a recording that is played.
+    facts: the relay's, which sinks read from its heartbeat. publish: sends a command to a played recording.
     """
 
     def __init__(self, config: Config, smoothing: Smoothing, facts: dict[str, str], publish: Callable[[Wish], None]) -> None:
@@ -74,10 +80,10 @@ class Control:
         }
 
     def answer(self, question: dict[str, Any]) -> dict[str, Any]:
-        """Answer one question. Raises RemiError."""
+        """Answer one request. Raises RemiError."""
         ask = question.get("ask")
         if not isinstance(ask, str) or ask not in self._answers:
-            raise RemiError(f"Control: unknown question {ask!r}; allowed: {', '.join(self._answers)}")
+            raise RemiError(f"Control: unknown request {ask!r}; allowed: {', '.join(self._answers)}")
         return self._answers[ask](question)
 
     def _status(self, question: dict[str, Any]) -> dict[str, Any]:
@@ -94,12 +100,12 @@ class Control:
         }
 
     def _filter(self, question: dict[str, Any]) -> dict[str, Any]:
-        asked = read(question, AskFilter)
-        if asked.name is not None:
-            self._smoothing.change(asked.name, asked.options, asked.camera)
-        elif asked.options:
+        request = read(question, AskFilter)
+        if request.name is not None:
+            self._smoothing.change(request.name, request.options, request.camera)
+        elif request.options:
             raise RemiError("Control: options of a filter without its `name`")
-        return {"filters": self._smoothing.told(asked.camera)}
+        return {"filters": self._smoothing.told(request.camera)}
 
     def _metrics(self, question: dict[str, Any]) -> dict[str, Any]:
         camera = read(question, AskMetrics).camera
@@ -110,14 +116,14 @@ class Control:
         return {"record": self._facts["record"]}
 
     def _play(self, question: dict[str, Any]) -> dict[str, Any]:
-        asked = read(question, AskPlay)
-        wanted = (asked.seek_s, asked.speed, asked.paused)
-        wish = {} if wanted == (None, None, None) else {"wish": self._playback.wish(asked.camera, *wanted)}
-        return {"playing": self._playback.told(asked.camera), **wish}
+        request = read(question, AskPlay)
+        values = (request.seek_s, request.speed, request.paused)
+        command = {} if values == (None, None, None) else {"wish": self._playback.wish(request.camera, *values)}
+        return {"playing": self._playback.told(request.camera), **command}
 
 
 def read(question: dict[str, Any], kind: type[Q]) -> Q:
-    """The question as one of this kind. Raises RemiError that names what is wrong."""
+    """Validate a request as this type. Raises RemiError that names what is wrong."""
     try:
         return msgspec.convert(question, kind)
     except msgspec.ValidationError as error:

@@ -1,4 +1,4 @@
-"""The filters that were chosen while running, in a file of the run's folder: a relay that was killed finds them again."""
+"""Persists the selected filters in the run folder, so that a restarted relay restores them."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ log = logging.getLogger("remi_stream")
 
 
 def keep(folder: Path, choices: dict[str, Choice]) -> None:
-    """Write what was chosen for each camera; the file is there whole or as it was."""
+    """Save the selected filter of each camera, atomically."""
     new = folder / f".{FILE}"
     try:
         new.write_bytes(msgspec.json.encode(choices))
         os.replace(new, folder / FILE)
     except OSError as error:
-        log.warning("the choice of filters cannot be kept (%s): a relay that is restarted will not know it", error.strerror)
+        log.warning("cannot save the selected filters (%s): a restarted relay will not restore them", error.strerror)
 
 
 def kept(folder: Path) -> dict[str, Choice]:
-    """What was chosen in this run; nothing if nothing was, or the file is broken."""
+    """Load the filters selected in this run; empty if there are none or the file is invalid."""
     try:
         return msgspec.json.decode((folder / FILE).read_bytes(), type=dict[str, Choice])
     except FileNotFoundError:
         return {}
     except (OSError, msgspec.MsgspecError) as error:
-        log.warning("what was chosen before cannot be read (%s): the filters are those of the configuration", error)
+        log.warning("cannot read the saved filters (%s): using those of the configuration", error)
         return {}

@@ -1,4 +1,4 @@
-"""How late people come out of a filter, measured while it runs."""
+"""Online estimate of a filter's lag, by cross-correlation of raw and filtered joints."""
 
 from __future__ import annotations
 
@@ -12,40 +12,43 @@ import numpy as np
 from remi_stream.messages import Person
 
 WINDOW_S, LEAST_S = 4.0, 1.5
-"""What is compared: the last seconds of a track, and at least so much of it."""
+"""Window of a track that is compared, and its minimum length, s."""
 ROWS = 480
+"""Maximum number of samples kept per track: the window at 120 frames per second."""
 GAP_S = 0.5
-"""A track that was away for longer begins anew, as in the filters."""
+"""A track interrupted for longer starts anew, as in the filters, s."""
 LONGEST_S = 1.0
-"""A lag longer than this is not found; nor is one longer than a third of what is compared."""
+"""Maximum lag that is searched, s; also at most a third of the window."""
 JOINTS = 8
-"""So many joints are compared, spread over the skeleton."""
+"""About this many joints are compared, spread over the skeleton."""
 CALM_S = 0.25
-"""Both motions are calmed by a symmetric window of this length, which takes off noise and delays neither."""
+"""Length of the Hann window that smooths both motions, s; a symmetric window adds no delay."""
 LEAST_SPEED, LEAST_SHARE = 0.03, 2.0
-"""Who moves enough to know: m/s, root mean square over the joints, and so many times what the noise alone would seem to move."""
+"""Minimum motion for an estimate: RMS speed over the joints, m/s, and ratio to the apparent motion of noise alone."""
 
 
 class Sample(NamedTuple):
-    """A track's joints (J, 3) m in one frame, as they came and as they went."""
+    """Joints of a track in one frame, before and after the filter."""
 
     captured_at: float
     raw: np.ndarray
+    """(J, 3), m."""
     filtered: np.ndarray
+    """(J, 3), m."""
 
     def tells(self) -> bool:
-        """Whether there are joints, and all are numbers."""
+        """Whether there are joints and all are finite."""
         return bool(self.raw.size) and math.isfinite(np.vdot(self.raw, self.raw) + np.vdot(self.filtered, self.filtered))
 
 
 class LagMeter:
-    """Takes everybody of one camera. Taking is cheap; what costs is the measuring, which is asked for now and then."""
+    """Lag meter of one camera. `take` is cheap and runs per frame; `measure` is expensive and runs once a second."""
 
     def __init__(self) -> None:
         self._tracks: dict[int, deque[Sample]] = {}
 
     def take(self, raw: Person, filtered: Person, captured_at: float) -> None:
-        """Remember a person; one whose joints are no numbers is forgotten."""
+        """Add a sample of a person; one with non-finite joints resets the track."""
         joints = spread(len(raw.joints_m))
         sample = Sample(captured_at, raw.joints_m[joints], filtered.joints_m[joints])
         if not sample.tells():
@@ -58,7 +61,7 @@ class LagMeter:
         track.append(sample)
 
     def measure(self) -> float | None:
-        """Seconds that the filter is late, of the person who has been seen for the longest; None if that cannot be known."""
+        """Lag of the filter, s, on the longest track; None if it cannot be estimated."""
         longest = max(self._tracks.values(), key=len, default=())
         if not longest:
             return None
@@ -66,9 +69,9 @@ class LagMeter:
         return lag_s([sample for sample in longest if sample.captured_at >= begin])
 
     def _forget_old(self, now: float) -> None:
-        old = [known for known, track in self._tracks.items() if abs(now - track[-1].captured_at) > GAP_S]
-        for known in old:
-            del self._tracks[known]
+        old = [track_id for track_id, track in self._tracks.items() if abs(now - track[-1].captured_at) > GAP_S]
+        for track_id in old:
+            del self._tracks[track_id]
 
 
 def follows(last: Sample, sample: Sample) -> bool:
@@ -77,24 +80,24 @@ def follows(last: Sample, sample: Sample) -> bool:
 
 
 def spread(count: int) -> slice:
-    """Every n-th joint, so that a few of all are taken."""
+    """Slice of every n-th joint, so that about JOINTS are taken."""
     return slice(None, None, max(1, count // JOINTS))
 
 
 def lag_s(samples: Sequence[Sample]) -> float | None:
-    """How far the filtered motion is behind the raw one, s; below zero if it is ahead.
+    """Estimate the lag of the filtered motion behind the raw one, s; negative if it is ahead.
 
-    Where the mean squared distance between the two, one shifted in time, is least: their cross-correlation, without the energies
-    that come in and go out at the ends. A parabola through the three lowest values tells it within a frame.
+    The shift with the least mean squared distance: cross-correlation, corrected for the energy at the ends of the window.
+    A parabola through the three lowest values gives sub-frame precision.
     """
     if len(samples) < 8 or samples[-1].captured_at - samples[0].captured_at < LEAST_S:
         return None
     at = np.array([sample.captured_at for sample in samples])
     step_s = float(np.median(np.diff(at)))
-    seen = evenly(at, stacked([sample.raw for sample in samples]), step_s)
+    resampled = evenly(at, stacked([sample.raw for sample in samples]), step_s)
     width = round(CALM_S / step_s) | 1
-    raw, filtered = calmed(seen, width), calmed(evenly(at, stacked([sample.filtered for sample in samples]), step_s), width)
-    if not len(raw) or not moves(seen, raw, step_s):
+    raw, filtered = calmed(resampled, width), calmed(evenly(at, stacked([sample.filtered for sample in samples]), step_s), width)
+    if not len(raw) or not moves(resampled, raw, step_s):
         return None
     furthest = min(int(LONGEST_S / step_s), len(raw) // 3)
     shifts = np.arange(-min(furthest, 4), furthest + 1)
@@ -102,12 +105,12 @@ def lag_s(samples: Sequence[Sample]) -> float | None:
 
 
 def stacked(joints: Sequence[np.ndarray]) -> np.ndarray:
-    """The joints (J, 3) of each frame as numbers (F, 3 J)."""
+    """Stack the joints (J, 3) of F frames to (F, 3 J) float64."""
     return np.array(joints, np.float64).reshape(len(joints), -1)
 
 
 def evenly(at: np.ndarray, values: np.ndarray, step_s: float) -> np.ndarray:
-    """Values (F, C) at these times, s, on an even grid of steps, between two of them on a straight line."""
+    """Resample values (F, C) at times `at`, s, to a uniform grid by linear interpolation."""
     wanted = np.arange(at[0], at[-1], step_s)
     after = np.clip(np.searchsorted(at, wanted, side="right"), 1, len(at) - 1)
     share = ((wanted - at[after - 1]) / (at[after] - at[after - 1]))[:, None]
@@ -115,21 +118,21 @@ def evenly(at: np.ndarray, values: np.ndarray, step_s: float) -> np.ndarray:
 
 
 def calmed(values: np.ndarray, width: int) -> np.ndarray:
-    """Values (F, C) under a symmetric window of an odd number of frames; its halves are missing at both ends."""
+    """Convolve values (F, C) with a symmetric window of odd width; returns (F - width + 1, C)."""
     count = len(values) - width + 1
     return sum((share * values[k : k + count] for k, share in enumerate(bell(width))), np.zeros((count, values.shape[1])))
 
 
 def bell(width: int) -> np.ndarray:
-    """A symmetric window (width,) whose sum is 1."""
+    """Hann window (width,) with sum 1."""
     shape = np.hanning(width + 2)[1:-1]
     return shape / shape.sum()
 
 
 def moves(values: np.ndarray, calm: np.ndarray, step_s: float) -> bool:
-    """Whether a motion (F, C), of which the calmed one is given too, is more than noise.
+    """Whether a motion (F, C), given also smoothed (`calm`), is significantly above noise.
 
-    How much noise there is tells what the third differences leave of it, 20 times its variance.
+    The noise is estimated from third differences, which remove smooth motion and amplify the variance of white noise by 20.
     """
     noise = np.mean(np.diff(values, 3, axis=0) ** 2) / 20
     left = np.diff(bell(len(values) - len(calm) + 1), prepend=0.0, append=0.0)
@@ -138,7 +141,7 @@ def moves(values: np.ndarray, calm: np.ndarray, step_s: float) -> bool:
 
 
 def distances(raw: np.ndarray, filtered: np.ndarray, shifts: np.ndarray) -> np.ndarray:
-    """The mean squared distance of two motions (F, C) for each shift of the filtered one, in frames, that is taken back."""
+    """Mean squared distance of two motions (F, C) for each shift of the filtered one, frames."""
     middle = raw.mean(0)
     raw, filtered = raw - middle, filtered - middle
     count, products = len(raw), filtered @ raw.T
@@ -153,10 +156,10 @@ def distances(raw: np.ndarray, filtered: np.ndarray, shifts: np.ndarray) -> np.n
 
 
 def lowest(values: np.ndarray) -> float | None:
-    """Where the lowest one is, between the numbers; None if it is at an end."""
+    """Sub-sample position of the minimum, by a parabola through three values; None if it is at an end."""
     k = int(np.argmin(values))
     if not 0 < k < len(values) - 1:
         return None
     before, here, after = values[k - 1 : k + 2]
-    bend = before - 2 * here + after
-    return float(k + 0.5 * (before - after) / bend) if bend > 0 else None
+    curvature = before - 2 * here + after
+    return float(k + 0.5 * (before - after) / curvature) if curvature > 0 else None

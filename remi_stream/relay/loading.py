@@ -1,4 +1,4 @@
-"""A filter that takes its time to load, loaded beside the relay's work."""
+"""Loads a filter in the background, for filters with networks."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from remi_stream.filters.filter import Filter, open_choice
 
 
 class Loading(threading.Thread):
-    """Loads a filter for each of these cameras. Once it has ended there are filters, or a fault in one line."""
+    """Thread that loads a filter for each camera. When it ends, `filters` are set, or `fault` is the error in one line."""
 
     def __init__(self, choice: Choice, cameras: list[str]) -> None:
         super().__init__(name=f"loading {choice.name}", daemon=True)
         self.choice, self.cameras = choice, cameras
         self.filters: dict[str, Filter] = {}
-        self.fault = f"{choice.name} could not be loaded; the log says why"
+        self.fault = f"{choice.name} could not be loaded; see the log"
         self.start()
 
     def run(self) -> None:
-        """Load. What is no RemiError goes to the log with its traceback."""
+        """Load the filters. An unexpected exception is logged with its traceback by the thread."""
         try:
             self.filters = {camera: open_choice(self.choice) for camera in self.cameras}
         except RemiError as error:

@@ -1,4 +1,4 @@
-"""Recordings that are played: where each stands, and what it is asked to do."""
+"""Playback control of played recordings: status, seek, speed, pause."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from remi_stream.errors import RemiError, unknown
 from remi_stream.messages import CameraFacts, Playing, Wish
 
 ROUNDED_S = 0.01
-"""Somebody who seeks the end as it is told to people may be so far behind it."""
+"""Tolerance of a seek beyond the end, s: the length is shown rounded to two decimals."""
 
 
 class Playback:
-    """cameras: the last facts of each; there, who was asked tells that they have obeyed. publish: sends a wish to its camera."""
+    """Playback control. cameras: last status of each, with the id of its last command. publish: sends a command to its camera."""
 
     def __init__(self, config: Config, cameras: Mapping[str, CameraFacts], publish: Callable[[Wish], None]) -> None:
         self._names = [camera.name for camera in config.cameras]
@@ -27,21 +27,21 @@ class Playback:
         self._cameras, self._publish = cameras, publish
 
     def told(self, camera: str | None) -> dict[str, dict[str, Any]]:
-        """Where each recording stands, or the one of a camera; nothing of one that has not begun. Raises RemiError."""
+        """Playback state of each recording, or of one camera's; none for one that has not started. Raises RemiError."""
         known = {name: self._cameras[name] for name in self._of(camera) if name in self._cameras}
-        return {name: _told(facts, facts.playing) for name, facts in known.items() if facts.playing}
+        return {name: _state(facts, facts.playing) for name, facts in known.items() if facts.playing}
 
     def wish(self, camera: str | None, seek_s: float | None, speed: float | None, paused: bool | None) -> int:
-        """Ask each recording, or that of a camera, for a change; give the number of the wish. Raises RemiError, and asks none."""
+        """Send a command to each recording, or to one camera's; return its id. Raises RemiError before sending any."""
         if speed is not None and not SLOWEST <= speed <= FASTEST:
             raise RemiError(f"A recording's speed is a number from {SLOWEST:g} to {FASTEST:g}, got {speed:g}")
-        number = time.monotonic_ns()  # grows, so that who asked knows that a later wish was obeyed, too
-        wishes = [
-            Wish(camera=name, id=number, seek_s=self._place(name, seek_s), speed=speed, paused=paused)
+        number = time.monotonic_ns()  # increasing, so that a client sees that a later command was executed, too
+        commands = [
+            Wish(camera=name, id=number, seek_s=self._check_seek(name, seek_s), speed=speed, paused=paused)
             for name in self._of(camera)
         ]
-        for each in wishes:
-            self._publish(each)
+        for command in commands:
+            self._publish(command)
         return number
 
     def _of(self, camera: str | None) -> list[str]:
@@ -49,13 +49,11 @@ class Playback:
             raise unknown("camera", camera, self._names)
         found = [name for name in self._recordings if camera in (None, name)]
         if not found:
-            raise RemiError(
-                f"{camera or ', '.join(self._names)}: no recording. What can be steered is: remi-stream play RECORDING"
-            )
+            raise RemiError(f"{camera or ', '.join(self._names)}: no recording to control. Start one: remi-stream play RECORDING")
         return found
 
-    def _place(self, name: str, seek_s: float | None) -> float | None:
-        """Where a recording goes on, s from its first frame. Raises RemiError if it cannot be steered now, or is shorter."""
+    def _check_seek(self, name: str, seek_s: float | None) -> float | None:
+        """Validate a seek position, s from the first frame. Raises RemiError outside the recording, or if it is not playing."""
         facts = self._cameras.get(name)
         if facts is None or facts.playing is None:
             raise RemiError(f"{name!r} is not played yet. Ask again in a moment")
@@ -63,9 +61,9 @@ class Playback:
             raise RemiError(f"{name!r} has ended. Play it again; with --loop it goes on")
         length_s = facts.playing.length_s
         if seek_s is not None and not 0 <= seek_s <= length_s + ROUNDED_S:
-            raise RemiError(f"There is no second {seek_s:g} in {name!r}. Seek one from 0 to {length_s:.2f}")
+            raise RemiError(f"Position {seek_s:g} s is outside {name!r}. Seek to 0 to {length_s:.2f} s")
         return None if seek_s is None else min(seek_s, length_s)
 
 
-def _told(facts: CameraFacts, playing: Playing) -> dict[str, Any]:
+def _state(facts: CameraFacts, playing: Playing) -> dict[str, Any]:
     return {"state": facts.state, **msgspec.to_builtins(playing)}

@@ -1,4 +1,4 @@
-"""What smooths the people of each camera, chosen by name and changed while it runs."""
+"""Filters of all cameras, selected by name and changed at run time."""
 
 from __future__ import annotations
 
@@ -22,107 +22,107 @@ log = logging.getLogger("remi_stream")
 
 
 class Smoothing:
-    """A filter for each camera. folder: where the choice is kept for the relay's next life (None: it is not)."""
+    """One filter per camera. folder: run folder, where the selection is saved for a restarted relay; None: not saved."""
 
     def __init__(self, config: Config, folder: Path | None = None) -> None:
         self._config, self._folder = config, folder
         self._cameras = [camera.name for camera in config.cameras]
         nothing = choose("none")
-        self._working = {name: CameraFilter(name, nothing, open_choice(nothing)) for name in self._cameras}
+        self._active = {name: CameraFilter(name, nothing, open_choice(nothing)) for name in self._cameras}
         self._loading: dict[str, Loading] = {}
-        self._missed: dict[str, str] = {}
+        self._load_errors: dict[str, str] = {}
 
     def open(self) -> None:
-        """Take the filters that were chosen in this run, else the configuration's. Raises RemiError."""
+        """Restore the filters selected in this run, else open the configuration's. Raises RemiError."""
         chosen = choose(self._config.filter, self._config.filter_options)
         before = kept(self._folder) if self._folder else {}
-        self._take(chosen, [camera for camera in self._cameras if camera not in before])
+        self._start(chosen, [camera for camera in self._cameras if camera not in before])
         for camera in before.keys() & set(self._cameras):
-            self._take_again(camera, before[camera], chosen)
+            self._restore(camera, before[camera], chosen)
 
     def smooth(self, bodies: Bodies, now: float) -> Bodies:
-        """The bodies with their people smoothed. now: s, received."""
+        """Smooth the people of a message. now: time of receipt, s."""
         self._finish_loading(bodies.camera)
-        return self._working[bodies.camera].smooth(bodies, now)
+        return self._active[bodies.camera].smooth(bodies, now)
 
     def tell(self, facts: CameraFacts, now: float) -> CameraFacts:
-        """The facts, with what smooths the camera's people and how late they are."""
+        """Copy of a camera's status with its filter and lag."""
         self._finish_loading(facts.camera)
-        working = self._working[facts.camera]
+        working = self._active[facts.camera]
         return msgspec.structs.replace(facts, filter=working.label, filter_lag_s=working.lag_s(now))
 
     def change(self, name: str, options: dict[str, float], camera: str | None) -> None:
-        """Choose another filter, for one camera or all; people go on being smoothed as before until it is loaded.
+        """Change the filter of one camera or all; the old one stays active until the new one is loaded.
 
-        Raises RemiError, and changes nothing, if it does not exist or its weights are not here.
+        Raises RemiError, and changes nothing, if the filter does not exist or its weights are missing.
         """
         choice, cameras = choose(name, options), self.cameras_of(camera)
-        self._take(choice, cameras)
+        self._start(choice, cameras)
         log.info("%s: filter %s", ", ".join(cameras), choice.name)
-        self._keep()
+        self._save()
 
     def told(self, camera: str | None = None) -> dict[str, dict[str, Any]]:
-        """What is chosen for each camera, for people."""
-        return {name: self._told(name) for name in self.cameras_of(camera)}
+        """Filter status of each camera: name, kind, options, lag, state, fault."""
+        return {name: self._status(name) for name in self.cameras_of(camera)}
 
     def metrics(self, camera: str | None, now: float) -> dict[str, list[str | float]]:
-        """REMI's measures of each camera's filter."""
-        return {name: self._working[name].metrics(now) for name in self.cameras_of(camera)}
+        """REMI's metrics of each camera's filter."""
+        return {name: self._active[name].metrics(now) for name in self.cameras_of(camera)}
 
     def cameras_of(self, camera: str | None) -> list[str]:
-        """This camera, or all. Raises UsageError."""
-        if camera is not None and camera not in self._working:
-            raise unknown("camera", camera, self._working)
+        """This camera as a list, or all cameras. Raises UsageError."""
+        if camera is not None and camera not in self._active:
+            raise unknown("camera", camera, self._active)
         return self._cameras if camera is None else [camera]
 
-    def _told(self, camera: str) -> dict[str, Any]:
+    def _status(self, camera: str) -> dict[str, Any]:
         self._finish_loading(camera)
-        loading, working = self._loading.get(camera), self._working[camera]
+        loading, working = self._loading.get(camera), self._active[camera]
         choice = loading.choice if loading else working.choice
-        told: dict[str, Any] = {"name": choice.name, "kind": choice.kind, "options": choice.options}
-        told |= {"lag_s": None, "state": "loading"} if loading else {"lag_s": working.lag_s(time.monotonic()), "state": "on"}
-        fault = self._missed.get(camera) or working.fault
-        return {**told, "fault": fault} if fault else told
+        status: dict[str, Any] = {"name": choice.name, "kind": choice.kind, "options": choice.options}
+        status |= {"lag_s": None, "state": "loading"} if loading else {"lag_s": working.lag_s(time.monotonic()), "state": "on"}
+        fault = self._load_errors.get(camera) or working.fault
+        return {**status, "fault": fault} if fault else status
 
-    def _take(self, choice: Choice, cameras: list[str]) -> None:
-        """Put a filter to work, at once or as soon as it is loaded."""
+    def _start(self, choice: Choice, cameras: list[str]) -> None:
+        """Activate a filter: now, or once loaded if it has weights."""
         if files_of(choice):
             require(choice)
             loading = Loading(choice, cameras)
             for camera in cameras:
                 self._loading[camera] = loading
-                self._missed.pop(camera, None)
+                self._load_errors.pop(camera, None)
             return
         for camera in cameras:
-            self._put(camera, choice, open_choice(choice))
+            self._activate(camera, choice, open_choice(choice))
 
-    def _take_again(self, camera: str, chosen: Choice, otherwise: Choice) -> None:
-        """Take what was chosen while running; if that is gone meanwhile, what the configuration says."""
+    def _restore(self, camera: str, saved: Choice, default: Choice) -> None:
+        """Restore a saved filter; if it no longer exists, use the default."""
         try:
-            self._take(again(chosen), [camera])
+            self._start(again(saved), [camera])
         except RemiError as error:
-            log.warning("%s: the filter that was chosen is gone: %s", camera, error)
-            self._take(otherwise, [camera])
+            log.warning("%s: the saved filter is not available: %s", camera, error)
+            self._start(default, [camera])
 
     def _finish_loading(self, camera: str) -> None:
         loading = self._loading.get(camera)
         if loading is None or loading.is_alive():
             return
         if camera in loading.filters:
-            self._put(camera, loading.choice, loading.filters[camera])
+            self._activate(camera, loading.choice, loading.filters[camera])
             log.info("%s: filter %s is loaded", camera, loading.choice.name)
             return
         del self._loading[camera]
-        self._missed[camera] = loading.fault
+        self._load_errors[camera] = loading.fault
         log.warning("%s: %s", camera, loading.fault)
-        self._keep()
+        self._save()
 
-    def _put(self, camera: str, choice: Choice, made: Filter) -> None:
-        self._working[camera] = CameraFilter(camera, choice, made)
+    def _activate(self, camera: str, choice: Choice, made: Filter) -> None:
+        self._active[camera] = CameraFilter(camera, choice, made)
         self._loading.pop(camera, None)
-        self._missed.pop(camera, None)
+        self._load_errors.pop(camera, None)
 
-    def _keep(self) -> None:
+    def _save(self) -> None:
         if self._folder:
-            chosen = {camera: self._loading.get(camera, working).choice for camera, working in self._working.items()}
+            chosen = {camera: self._loading.get(camera, working).choice for camera, working in self._active.items()}
             keep(self._folder, chosen)

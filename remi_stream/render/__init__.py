@@ -1,1 +1,1 @@
-"""Bodies as pictures and films, without a display and without a GPU."""
+"""Rendering of bodies to images and videos, without a display or GPU."""

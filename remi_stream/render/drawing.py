@@ -1,4 +1,4 @@
-"""A take as pictures, drawn ahead in two threads; what comes out depends on neither."""
+"""Renders the frames of a take, prefetched by two threads; the result does not depend on their timing."""
 
 from __future__ import annotations
 
@@ -21,25 +21,26 @@ THREADS = 2
 DRAWN_AHEAD = 4
 
 Places = Callable[[Bodies], Layout]
-"""Where the panels of a frame are."""
+"""Gives the panel layout of a frame."""
 
 
 class Drawn(NamedTuple):
-    """A frame. image: (h, w, 3) uint8 BGR."""
+    """A rendered frame."""
 
     bodies: Bodies
     image: np.ndarray
+    """(h, w, 3) uint8 BGR."""
 
 
 def drawn(take: Take, look: Look, places: Places) -> Generator[Drawn, None, None]:
-    """Draw every frame of a take, in order. A folder's pictures have nothing in common: each has a room of its own."""
-    together = len(take.frames) > 0 and not take.images
-    common = Scene(look, places(take.frames[0]), room_of(take.frames)) if together else None
+    """Render every frame of a take, in order. The images of a folder are unrelated: each gets its own room and layout."""
+    is_video = len(take.frames) > 0 and not take.images
+    shared = Scene(look, places(take.frames[0]), room_of(take.frames)) if is_video else None
 
-    def work(shot: Shot) -> Drawn:
+    def render(shot: Shot) -> Drawn:
         bodies = shot.bodies
-        scene = common or Scene(look, places(bodies), room_of([bodies]))
+        scene = shared or Scene(look, places(bodies), room_of([bodies]))
         return Drawn(bodies, scene.draw(shot.picture, bodies))
 
     with ThreadPoolExecutor(THREADS, thread_name_prefix="draw") as pool:
-        yield from in_order(pool, work, shots(take), DRAWN_AHEAD)
+        yield from in_order(pool, render, shots(take), DRAWN_AHEAD)

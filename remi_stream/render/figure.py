@@ -1,4 +1,4 @@
-"""A person's skin, ready to be drawn from any side."""
+"""The SMPL mesh of a person, posed, with vertex normals."""
 
 from __future__ import annotations
 
@@ -14,20 +14,22 @@ from remi_stream.messages import Person
 
 
 class Figure(NamedTuple):
-    """vertices: (V, 3) float32, m, film camera's axes. normals: (V, 3), outwards, of length 1. track_id: whose it is."""
+    """The posed mesh of one person."""
 
     vertices: np.ndarray
+    """(V, 3) float32, m, video camera frame."""
     normals: np.ndarray
+    """(V, 3), outwards, unit length."""
     track_id: int
 
 
 def figures_of(people: list[Person]) -> list[Figure]:
-    """The skins of those who have a pose that is made of numbers."""
+    """Pose the meshes of all people that have a finite SMPL pose."""
     return [figure for person in people if (figure := figure_of(person)) is not None]
 
 
 def figure_of(person: Person) -> Figure | None:
-    """The skin of somebody; None without a pose."""
+    """Pose the mesh of a person; None without a finite SMPL pose."""
     if person.smpl is None:
         return None
     smpl = onto_known_body(person.smpl.body).smpl(person.smpl)
@@ -38,17 +40,18 @@ def figure_of(person: Person) -> Figure | None:
 
 
 def normals(vertices: np.ndarray) -> np.ndarray:
-    """The skin's directions (V, 3) outwards: the mean of the faces around a vertex, the large ones more."""
+    """Vertex normals (V, 3), outwards: the area-weighted mean of the normals of the adjacent faces."""
     a, b, c = (vertices[known_body().faces[:, k]] for k in range(3))
     return unit(faces_around() @ cross(b - a, c - a))
 
 
 @cache
 def faces_around() -> csr_matrix:
-    """Which faces are around which vertices, (V, F) float32 of 0 and 1; vertices at one place have all faces of that place."""
+    """Vertex-face adjacency matrix (V, F) float32 of 0 and 1; coincident vertices share the faces of all of them."""
+    # Without merging coincident vertices, the seams between them would show in the shading.
     body = known_body()
-    _, places = np.unique(body.v_template, axis=0, return_inverse=True)
-    at = places.reshape(-1)[body.faces]
-    counts = np.arange(len(body.faces)).repeat(3)
-    around = csr_matrix((np.ones(at.size, np.float32), (at.reshape(-1), counts)), (at.max() + 1, len(body.faces)))
-    return around[places.reshape(-1)]
+    _, merged = np.unique(body.v_template, axis=0, return_inverse=True)
+    rows = merged.reshape(-1)[body.faces]
+    columns = np.arange(len(body.faces)).repeat(3)
+    adjacency = csr_matrix((np.ones(rows.size, np.float32), (rows.reshape(-1), columns)), (rows.max() + 1, len(body.faces)))
+    return adjacency[merged.reshape(-1)]

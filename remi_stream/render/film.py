@@ -1,4 +1,4 @@
-"""A take as a film: `mp4`."""
+"""Writes a take as a video (`mp4`), and the H.264 video writer."""
 
 from __future__ import annotations
 
@@ -21,26 +21,27 @@ from remi_stream.render.layout import Layout, even, fitted, layout
 from remi_stream.render.look import Look
 
 TICKS_PER_S = 90_000
+"""Time base of the video, 1/s."""
 CONTAINER = {"fflags": "+bitexact", "movflags": "+faststart"}
 CODEC = {"preset": "veryfast", "crf": "22", "flags": "+bitexact", "mbtree": "0"}
-"""Without x264's mbtree: at some sizes it reads memory that nobody wrote, and the same film has other bytes."""
+"""mbtree is off: at some sizes x264's mbtree reads uninitialised memory, so the same video would differ in its bytes."""
 BT709 = 1
-"""The number of HD's colours in H.264."""
+"""H.264's number for the BT.709 colour space, primaries and transfer function."""
 
 
 def write(take: Take, folder: Path, look: Look | None = None) -> list[Path]:
-    """Write NAME.mp4, each frame when it was taken: the same bytes every time. Raises OSError, RemiError."""
+    """Render a take to NAME.mp4, with each frame at its capture time; the bytes are reproducible. Raises OSError, RemiError."""
     look = look or Look()
     path = folder / f"{take.name}.mp4"
     if take.source and path.exists() and path.samefile(take.source):
-        raise UsageError(f"{path} is the film that was filmed, and would be written over. Write into another folder")
+        raise UsageError(f"{path} is the source video and would be overwritten. Write into another folder")
     if not len(take.frames):
-        raise RemiError(f"{take.name} has no frame that could be drawn")
-    wanted = layout(look, take.size)
-    size = even(wanted.size)
+        raise RemiError(f"{take.name} has no frames to draw")
+    video_layout = layout(look, take.size)
+    size = even(video_layout.size)
 
     def places(bodies: Bodies) -> Layout:
-        return fitted(wanted.size, len(look.panels), bodies.size) if take.images else wanted
+        return fitted(video_layout.size, len(look.panels), bodies.size) if take.images else video_layout
 
     with told_errors(path), contextlib.closing(drawn(take, look, places)) as frames, Reel(path, size, take.fps) as reel:
         for bodies, image in frames:
@@ -49,7 +50,7 @@ def write(take: Take, folder: Path, look: Look | None = None) -> list[Path]:
 
 
 class Reel:
-    """A film that grows frame by frame: H.264 in MP4, HD's colours, a variable rate. fps: about how many frames a second."""
+    """Writes a video frame by frame: H.264 in MP4, BT.709, variable frame rate. fps: nominal frame rate, 1/s."""
 
     def __init__(self, path: Path, size: Size, fps: float) -> None:
         self._container = av.open(str(path), "w", format="mp4", options=CONTAINER)
@@ -60,20 +61,20 @@ class Reel:
         context.colorspace = context.color_primaries = context.color_trc = BT709
         context.color_range = ColorRange.MPEG
         self._duration = round(TICKS_PER_S / fps)
-        self._begun_at: float | None = None
+        self._started_at: float | None = None
         self._pts = -1
 
     def __enter__(self) -> Reel:
         return self
 
     def add(self, image: np.ndarray, at: float) -> None:
-        """Add a picture (h, w, 3) uint8 BGR that was taken at a time, s; frames are in order."""
-        self._begun_at = at if self._begun_at is None else self._begun_at
-        self._pts = max(self._pts + 1, round((at - self._begun_at) * TICKS_PER_S))
-        picture = av.VideoFrame.from_ndarray(image, format="bgr24")
-        picture = picture.reformat(format="yuv420p", dst_colorspace=Colorspace.ITU709, dst_color_range=ColorRange.MPEG)
-        picture.pts, picture.duration, picture.time_base = self._pts, self._duration, Fraction(1, TICKS_PER_S)
-        self._container.mux(self._stream.encode(picture))
+        """Add an image (h, w, 3) uint8 BGR. at: capture time, s, in increasing order."""
+        self._started_at = at if self._started_at is None else self._started_at
+        self._pts = max(self._pts + 1, round((at - self._started_at) * TICKS_PER_S))
+        frame = av.VideoFrame.from_ndarray(image, format="bgr24")
+        frame = frame.reformat(format="yuv420p", dst_colorspace=Colorspace.ITU709, dst_color_range=ColorRange.MPEG)
+        frame.pts, frame.duration, frame.time_base = self._pts, self._duration, Fraction(1, TICKS_PER_S)
+        self._container.mux(self._stream.encode(frame))
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         if kind is None:
@@ -82,14 +83,14 @@ class Reel:
 
 
 def padded(image: np.ndarray, size: Size) -> np.ndarray:
-    """The picture with its last row and column repeated until it has this size."""
+    """Pad an image to a size by repeating its last row and column."""
     height, width = image.shape[:2]
     return np.pad(image, ((0, size[1] - height), (0, size[0] - width), (0, 0)), mode="edge")
 
 
 @contextlib.contextmanager
 def told_errors(path: Path) -> Iterator[None]:
-    """What the encoder cannot do becomes a RemiError; a full disk stays an OSError."""
+    """Turn encoder errors into RemiError; OSError (a full disk) passes."""
     try:
         yield
     except av.FFmpegError as error:

@@ -1,4 +1,4 @@
-"""Where the panels of a picture are."""
+"""Panel layout of a rendered image."""
 
 from __future__ import annotations
 
@@ -9,16 +9,20 @@ from remi_stream.render.look import Look
 
 
 class Layout(NamedTuple):
-    """size: of the whole picture, px. panel: of each panel. left, top: where the first one is; the others follow to its right."""
+    """Positions of equal panels, side by side."""
 
     size: Size
+    """Of the whole image, px."""
     panel: Size
+    """Of each panel, px."""
     left: int = 0
+    """Of the first panel, px."""
     top: int = 0
+    """Of all panels, px."""
 
 
 def layout(look: Look, taken: Size) -> Layout:
-    """The layout for pictures of size `taken`, as large as is asked."""
+    """Lay out the panels for source images of size `taken`, in the size that the options ask for."""
     count, (width, height) = len(look.panels), taken
     if look.width is None:
         return Layout((count * width, height), taken)
@@ -30,7 +34,7 @@ def layout(look: Look, taken: Size) -> Layout:
 
 
 def fitted(size: Size, count: int, taken: Size) -> Layout:
-    """So many panels for pictures of size `taken`, as large as there is room, in the middle of a picture of this size."""
+    """Fit `count` panels with the aspect ratio of `taken` into an image of a size, centred and as large as possible."""
     width, height = taken
     share = min(size[0] / (count * width), size[1] / height)
     panel = max(1, min(int(share * width + 1e-6), size[0] // count)), max(1, min(int(share * height + 1e-6), size[1]))
@@ -38,5 +42,5 @@ def fitted(size: Size, count: int, taken: Size) -> Layout:
 
 
 def even(size: Size) -> Size:
-    """The next size whose width and height can be halved, as H.264's colours want it."""
+    """Round width and height up to even numbers, which H.264's 4:2:0 chroma subsampling requires."""
     return size[0] + size[0] % 2, size[1] + size[1] % 2

@@ -1,4 +1,4 @@
-"""How light falls on a skin: one number for each point of it, and the colours that such numbers become."""
+"""Shading: brightness from normals with key light, fill light, sky and specular highlight, and colour ramps."""
 
 from __future__ import annotations
 
@@ -10,18 +10,19 @@ from remi_stream.geometry import unit
 from remi_stream.sinks.views.palette import colour_of
 
 KEY = unit(np.array([-0.45, -0.65, -0.6]))
-"""Towards the lamp, in the axes of who looks: above their left shoulder."""
+"""Direction to the key light, rendering camera's axes (x right, y down, z forward): above the left shoulder."""
 FILL = unit(np.array([0.8, -0.1, -0.6]))
 SKY = np.array([0.0, -1.0, 0.0])
 STEPS = 256
 SHADOW, SHINE = 0.3, 0.62
-"""How much of the colour is left in the dark, and how far towards white the brightest spot goes."""
+"""Share of the colour that is left in the dark, and of white in the brightest highlight."""
 LIT = 0.75
-"""The brightness at which the colour is itself."""
+"""The brightness that shows the unchanged colour."""
 
 
 def brightness(normals: np.ndarray) -> np.ndarray:
-    """The light on points with normals (V, 3), in the axes of who looks: (V,) in [0, 1]."""
+    """Shade points with normals (V, 3), rendering camera's axes: brightness (V,) in [0, 1]."""
+    # Blinn-Phong: the half vector between the key light and the view direction, exponent 24.
     key, fill, sky = (normals @ side.astype(normals.dtype) for side in (KEY, FILL, SKY))
     shine = (normals @ unit(KEY - (0, 0, 1)).astype(normals.dtype)).clip(0) ** 24
     return (0.14 + 0.46 * key.clip(0) + 0.12 * fill.clip(0) + 0.09 * (1 + sky) / 2 + 0.28 * shine).clip(0, 1)
@@ -29,7 +30,7 @@ def brightness(normals: np.ndarray) -> np.ndarray:
 
 @cache
 def ramp(track_id: int) -> np.ndarray:
-    """The colours of somebody from the darkest to the brightest, (STEPS, 3) uint8 BGR."""
+    """Colour ramp of a track from dark to bright, (STEPS, 3) uint8 BGR."""
     colour = np.array(colour_of(track_id)[::-1], float)
     at, ends = (0.0, LIT, 1.0), (colour * SHADOW, colour, colour + (255 - colour) * SHINE)
     steps = np.linspace(0, 1, STEPS)

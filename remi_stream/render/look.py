@@ -1,4 +1,4 @@
-"""What is drawn, and how large: `--view`, `--view-size`."""
+"""Render options: view and image size (`--view`, `--view-size`)."""
 
 from __future__ import annotations
 
@@ -12,27 +12,29 @@ VIEWS = {
     "side": ("mesh", "side"),
     "3d": ("skeleton", "3d"),
 }
-"""The panels of each view, from left to right. mesh and skeleton lie over the picture, side and 3d are in a room of their own."""
+"""Panels of each view, from left to right. mesh and skeleton are overlays on the image; side and 3d show a virtual room."""
 SMALLEST_PX, LARGEST_PX = 64, 8192
+"""Allowed width and height."""
 
 
 class Look(NamedTuple):
-    """view: a name of VIEWS. width, height: px of the whole picture; without a height it has the shape of what is shown, without
-    both its size.
-    """
+    """What to render, and how large."""
 
     view: str = "mesh"
+    """Key of VIEWS."""
     width: int | None = None
+    """Of the whole image, px; None: the size of the source images."""
     height: int | None = None
+    """Of the whole image, px; None: from the width and the aspect ratio of the panels."""
 
     @property
     def panels(self) -> tuple[str, ...]:
-        """What stands side by side."""
+        """Names of the panels, from left to right."""
         return VIEWS[self.view]
 
 
 def look_of(view: str = "mesh", size: str | None = None) -> Look:
-    """The look of a view's name and a size as it is typed: "1280x720", or "1280". Raises UsageError."""
+    """Parse the view and size options; size: "1280x720" or "1280". Raises UsageError."""
     if view not in VIEWS:
         raise unknown("view", view, VIEWS)
     if size is None:
@@ -40,7 +42,7 @@ def look_of(view: str = "mesh", size: str | None = None) -> Look:
     parts = size.lower().split("x")
     if len(parts) > 2 or not all(part.isascii() and part.isdigit() and _allowed(int(part)) for part in parts):
         raise UsageError(
-            f"--view-size {size} is no size; allowed: WIDTHxHEIGHT or WIDTH, {SMALLEST_PX} to {LARGEST_PX} px, e.g. 1280x720"
+            f"--view-size {size} is not a size; allowed: WIDTHxHEIGHT or WIDTH, {SMALLEST_PX} to {LARGEST_PX} px, e.g. 1280x720"
         )
     return Look(view, *map(int, parts))
 

@@ -1,4 +1,4 @@
-"""The frames of a take, each with the picture that it was seen in, as far as that is still there."""
+"""Pairs the frames of a take with their source images, as far as the video or folder still exists."""
 
 from __future__ import annotations
 
@@ -22,14 +22,15 @@ log = logging.getLogger("remi_stream")
 
 
 class Shot(NamedTuple):
-    """A frame. picture: (H, W, 3) uint8 BGR, upright, or None."""
+    """A frame of a take with its source image."""
 
     picture: np.ndarray | None
+    """(H, W, 3) uint8 BGR, upright; None if the source is missing."""
     bodies: Bodies
 
 
 def shots(take: Take) -> Iterator[Shot]:
-    """Give each frame of a take once, in order. Raises RemiError if the film is there and cannot be read."""
+    """Iterate over the frames of a take with their images, in order. Raises RemiError if the video exists but is unreadable."""
     footage = footage_of(take)
     if footage is None:
         yield from (Shot(None, bodies) for bodies in take.frames)
@@ -37,13 +38,13 @@ def shots(take: Take) -> Iterator[Shot]:
     footage.open()
     try:
         with contextlib.closing(ahead(footage.frames(0), DECODED_AHEAD)) as frames:
-            yield from _paired(frames, take)
+            yield from _pair_by_number(frames, take)
     finally:
         footage.close()
 
 
 def footage_of(take: Take) -> Footage | None:
-    """What the chain has read the take from, to be read again in the same way: frames have the same numbers then."""
+    """Open the source of a take with the reader that the offline run used, so that frame numbers agree; None if missing."""
     if take.source is None or not take.source.exists():
         return None
     if take.source.is_dir():
@@ -51,18 +52,18 @@ def footage_of(take: Take) -> Footage | None:
     return Film(take.source, take.name, Selection(), None)
 
 
-def _paired(frames: Iterator[Frame], take: Take) -> Iterator[Shot]:
-    """Each Bodies with the picture of its number."""
+def _pair_by_number(frames: Iterator[Frame], take: Take) -> Iterator[Shot]:
+    """Pair each Bodies with the image of the same frame number."""
     newest: Frame | None = None
-    told = False
+    warned = False
     for bodies in take.frames:
         while newest is None or newest.frame_id < bodies.frame_id:
             following = next(frames, None)
             if following is None:
                 break
             newest = following
-        found = newest is not None and newest.frame_id == bodies.frame_id
-        if not found and not told:
-            log.warning("%s has no frame %d any more; what follows is drawn without it", take.source, bodies.frame_id)
-            told = True
-        yield Shot(newest.image if found and newest else None, bodies)
+        exists = newest is not None and newest.frame_id == bodies.frame_id
+        if not exists and not warned:
+            log.warning("%s no longer has frame %d; missing frames are drawn without an image", take.source, bodies.frame_id)
+            warned = True
+        yield Shot(newest.image if exists and newest else None, bodies)

@@ -1,29 +1,29 @@
-"""Triangles to pixels, in NumPy: rows of triangles, then pixels of rows, all of them at once."""
+"""Triangle rasteriser in NumPy: scan lines of all triangles, then pixels of all scan lines, vectorised."""
 
 from __future__ import annotations
 
 import numpy as np
 
 TOUCHING_PX = 1e-9
-"""So far beside a triangle its edge still counts: two triangles that share one leave no hole."""
+"""Tolerance at triangle edges, so that two triangles with a common edge leave no gap."""
 
 
 def visible(triangles_px: np.ndarray, depths: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
-    """Which triangle is to be seen where: pixel numbers (P,), y * width + x, each once, and triangle numbers (P,).
+    """Find the visible triangle of each pixel: pixel indices (P,), y * width + x, and triangle indices (P,). Painter's algorithm.
 
-    triangles_px: (F, 3, 2), px, 0 is a pixel's centre; depths: (F,), the nearest is seen; size: (width, height) px.
+    triangles_px: (F, 3, 2), px, integers are pixel centres; depths: (F,), one per triangle; size: (width, height) px.
     """
     width, height = size
     far_first = np.argsort(-depths, kind="stable")
     pixels, faces = covered(triangles_px[far_first], size)
     nearest = np.full(width * height, -1, np.intp)
-    nearest[pixels] = faces  # of a pixel that is there twice the last one stays, the nearest
-    seen = np.flatnonzero(nearest >= 0)
-    return seen, far_first[nearest[seen]]
+    nearest[pixels] = faces  # of repeated indices NumPy keeps the last one, here the nearest
+    filled = np.flatnonzero(nearest >= 0)
+    return filled, far_first[nearest[filled]]
 
 
 def covered(triangles_px: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
-    """All pixels whose centres are in a triangle, triangle by triangle: (P,) pixel numbers and (P,) triangle numbers."""
+    """List the pixels whose centres are inside a triangle, by triangle: pixel indices (P,) and triangle indices (P,)."""
     width, height = size
     faces, y, ends = rows(triangles_px, height)
     first = np.ceil(np.clip(ends.min(0) - TOUCHING_PX, -1, width)).astype(np.intp).clip(0)
@@ -33,7 +33,7 @@ def covered(triangles_px: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray
 
 
 def rows(triangles_px: np.ndarray, height: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The rows that triangles reach: which triangle (R,), y (R,), and where its two sides cross the row: x (2, R) px."""
+    """List the scan lines of triangles: triangle index (R,), y (R,), and x where two edges cross the scan line (2, R) px."""
     (ax, ay), (bx, by), (cx, cy) = downwards(triangles_px)
     first = np.ceil(np.clip(ay - TOUCHING_PX, -1, height)).astype(np.intp).clip(0)
     last = np.floor(np.clip(cy + TOUCHING_PX, -1, height)).astype(np.intp).clip(None, height - 1)
@@ -46,32 +46,32 @@ def rows(triangles_px: np.ndarray, height: int) -> tuple[np.ndarray, np.ndarray,
 
 
 def downwards(triangles_px: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
-    """The corners of triangles from the top to the bottom, as x (F,) and y (F,)."""
+    """Sort the corners of each triangle by y: three times x (F,) and y (F,)."""
     corners = [(triangles_px[:, k, 0], triangles_px[:, k, 1]) for k in range(3)]
     for a, b in ((0, 1), (1, 2), (0, 1)):
         (ax, ay), (bx, by) = corners[a], corners[b]
-        turned = ay > by
-        corners[a] = np.where(turned, bx, ax), np.where(turned, by, ay)
-        corners[b] = np.where(turned, ax, bx), np.where(turned, ay, by)
+        swap = ay > by
+        corners[a] = np.where(swap, bx, ax), np.where(swap, by, ay)
+        corners[b] = np.where(swap, ax, bx), np.where(swap, ay, by)
     return corners
 
 
 def line(ax: np.ndarray, ay: np.ndarray, bx: np.ndarray, by: np.ndarray) -> np.ndarray:
-    """x of the lines from a to b as x at y = 0 and slope: (2, F); a level one is taken to be upright at b."""
+    """Edges from a to b as x at y = 0 and slope dx/dy: (2, F); a horizontal edge counts as vertical at b."""
     fall = by - ay
     slope = np.where(fall > 0, (bx - ax) / np.where(fall > 0, fall, 1), 0)
     return np.stack([bx - slope * by, slope])
 
 
 def counted_on(starts: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """start, start + 1, ... for each of starts (N,), as many as counts (N,) says."""
+    """Concatenate the ranges start, start + 1, ... of lengths counts (N,) for all starts (N,)."""
     ends = np.cumsum(counts)
     total = int(ends[-1]) if len(ends) else 0
     return np.repeat(starts - ends + counts, counts) + np.arange(total)
 
 
 def planes(triangles_px: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """What changes evenly between the corners' values (F, 3): (F, 3), its change along x and y, and what it is at 0, 0."""
+    """Linear interpolation of corner values (F, 3) over triangles: gradient in x, gradient in y, value at (0, 0), (F, 3)."""
     ax, ay = triangles_px[:, 0, 0], triangles_px[:, 0, 1]
     abx, aby = triangles_px[:, 1, 0] - ax, triangles_px[:, 1, 1] - ay
     acx, acy = triangles_px[:, 2, 0] - ax, triangles_px[:, 2, 1] - ay

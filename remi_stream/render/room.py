@@ -1,4 +1,4 @@
-"""The room that people move in, as far as a take tells: where the floor is, and how much of it they use."""
+"""Estimates the room of a take from its joints: the floor plane and the box that people move in."""
 
 from __future__ import annotations
 
@@ -15,43 +15,46 @@ from remi_stream.render.camera import Camera, Size
 from remi_stream.sinks.views.floor import fit_plane
 
 SIGHTS = 600
-"""At most so many frames of a take are asked."""
+"""At most this many frames of a take are sampled."""
 SOLE_M = 0.03
-"""How far the floor is under a foot's joints."""
+"""Height of the foot joints above the floor."""
 COMMON = (3, 97)
-"""Per cent of the joints: what is outside was seldom, or a mistake."""
+"""Percentiles of the joints that span the box; joints outside are rare or outliers."""
 LARGEST_M = 12.0
+"""Maximum width and depth of the box."""
 TALL_M = 1.8
+"""Minimum height of the box."""
 AROUND_M = 0.3
+"""Margin around the joints."""
 NOBODYS = np.array([[0.0, -0.7, 4.0], [0.0, 1.1, 4.0]])
-"""A head and a foot, m, for a take without anybody."""
+"""A head and a foot, m, video camera frame, for a take without people."""
 FILLED = 0.84
-"""How much of a picture's width and height the room may take."""
+"""Largest share of the image's width and height that the room fills."""
 FOCAL_SHARE = 1.5
-"""Focal length of the cameras in it, of their picture's longer side: a long lens, which distorts little."""
+"""Focal length of virtual cameras, relative to the longer side of the image: long, for little perspective distortion."""
 
 
 class Room(NamedTuple):
-    """axes: (3, 3), the directions right, up, away, in the film camera's axes, as rows; seen by who took the film, but level.
-
-    low, high: (3,), m, along these axes, the corners of the box that people are in; low[1] is the floor.
-    """
+    """A floor-aligned box around the people of a take."""
 
     axes: np.ndarray
+    """(3, 3), unit vectors right, up, away as rows, video camera frame; up is normal to the floor."""
     low: np.ndarray
+    """(3,), lower corner, m, along the axes; low[1] is the floor."""
     high: np.ndarray
+    """(3,), upper corner, m, along the axes."""
 
     def points(self, inside: np.ndarray) -> np.ndarray:
-        """Points (..., 3) along the room's axes in the film camera's."""
+        """Transform points (..., 3) from the room's axes to the video camera frame."""
         return inside @ self.axes
 
     def on_floor(self, points: np.ndarray) -> np.ndarray:
-        """The points of the floor under points (..., 3); both in the film camera's axes."""
+        """Project points (..., 3) onto the floor along its normal, video camera frame."""
         above = points @ self.axes[1] - self.low[1]
         return points - above[..., None] * self.axes[1]
 
     def camera(self, yaw: float, pitch: float, size: Size) -> Camera:
-        """A camera that sees the whole box. yaw: rad, how far to the film camera's right it stands; pitch: rad, looking down."""
+        """Place a virtual camera that sees the whole box. yaw: rad, to the right of the video camera; pitch: rad, downwards."""
         right, up, away = self.axes
         level = math.cos(yaw) * away - math.sin(yaw) * right
         forward = math.cos(pitch) * level - math.sin(pitch) * up
@@ -60,45 +63,46 @@ class Room(NamedTuple):
         focal_px = FOCAL_SHARE * max(size)
         corners = (self.points(self.corners()) - self.points(self.middle)) @ rotation.T
         room_px = np.array(size) * FILLED / 2
+        # The nearest distance at which every corner is inside the image, both horizontally and vertically.
         distance = (np.abs(corners[:, :2]) * focal_px / room_px - corners[:, 2:]).max()
-        place = self.points(self.middle) - distance * forward
-        return Camera((focal_px, focal_px, (size[0] - 1) / 2, (size[1] - 1) / 2), size, rotation, place)
+        position = self.points(self.middle) - distance * forward
+        return Camera((focal_px, focal_px, (size[0] - 1) / 2, (size[1] - 1) / 2), size, rotation, position)
 
     @property
     def middle(self) -> np.ndarray:
-        """The middle of the box, (3,), along the room's axes."""
+        """Centre of the box, (3,), along the room's axes."""
         return (self.low + self.high) / 2
 
     def corners(self) -> np.ndarray:
-        """The corners of the box, (8, 3), along the room's axes."""
-        return np.array([[x, y, z] for x in _ends(self, 0) for y in _ends(self, 1) for z in _ends(self, 2)])
+        """Corners of the box, (8, 3), along the room's axes."""
+        return np.array([[x, y, z] for x in _extent(self, 0) for y in _extent(self, 1) for z in _extent(self, 2)])
 
 
-def _ends(room: Room, axis: int) -> tuple[float, float]:
+def _extent(room: Room, axis: int) -> tuple[float, float]:
     return float(room.low[axis]), float(room.high[axis])
 
 
 def room_of(frames: Sequence[Bodies]) -> Room:
-    """The room of all these frames."""
+    """Estimate the room of frames: a floor plane fitted to the lowest joints, and the box of all joints."""
     every = max(1, math.ceil(len(frames) / SIGHTS))
-    sights = list(_sights(islice(iter(frames), 0, None, every))) or [NOBODYS]
-    lowest = np.array([sight[sight[:, 1].argmax()] for sight in sights])
+    poses = list(_finite_joints(islice(iter(frames), 0, None, every))) or [NOBODYS]
+    lowest = np.array([joints[joints[:, 1].argmax()] for joints in poses])
     level, roll, pitch = fit_plane(lowest)
     axes = level_axes(roll, pitch)
-    inside = np.concatenate(sights) @ axes.T
+    inside = np.concatenate(poses) @ axes.T
     floor = (np.array([0.0, level + SOLE_M, 0.0]) @ axes.T)[1]
     return Room(axes, *_box(inside, floor))
 
 
 def level_axes(roll: float, pitch: float) -> np.ndarray:
-    """Right, up, away (3, 3) of a floor with these slopes along x and z of the camera."""
+    """Axes right, up, away (3, 3) of a floor with slopes `roll` along x and `pitch` along z of the camera."""
     up = unit(np.array([roll, -1.0, pitch]))
     away = unit(np.array([0.0, 0.0, 1.0]) - up[2] * up)
     return np.stack([cross(-up, away), up, away])
 
 
-def _sights(frames: Iterable[Bodies]) -> Iterable[np.ndarray]:
-    """The joints (J, 3) of everybody who has some."""
+def _finite_joints(frames: Iterable[Bodies]) -> Iterable[np.ndarray]:
+    """The finite joints (J, 3) of each person that has any."""
     for bodies in frames:
         for person in bodies.people:
             joints = person.joints_m[np.isfinite(person.joints_m).all(1)].astype(float)

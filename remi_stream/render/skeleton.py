@@ -1,4 +1,4 @@
-"""Key points as skeletons over the picture they were found in."""
+"""Draws key points as 2D skeletons over the image."""
 
 from __future__ import annotations
 
@@ -16,84 +16,88 @@ from remi_stream.sinks.views.palette import colour_of
 from remi_stream.skeletons import JOINTS
 
 FRACTION_BITS = 4
+"""OpenCV's `shift`: coordinates are fixed-point numbers with this many fractional bits."""
 OUTLINE = (22, 18, 16)
+"""BGR."""
 FINE = ("face_", "_eye", "_ear", "mouth_", "thumb", "index", "middle", "ring", "pinky", "hand_root")
-"""What a joint is called that belongs to a face or a hand, if it is no FOOT's."""
+"""Parts of the names of face and hand joints, unless a part of FOOT is in the name, too ("foot_index")."""
 FOOT = ("foot", "toe")
 BODY_SHARE = 1 / 110
-"""How thick a body's bones are, of the person's height in the picture."""
+"""Line width of body bones, relative to the longer side of the person's bounding box."""
 THINNEST_PX, THICKEST_PX = 2, 7
+"""Limits of that line width."""
 LIGHTER = 0.45
-"""How far towards white the lines of faces and hands are."""
+"""Share of white in the lines of faces and hands."""
 
 Colour = tuple[int, int, int]
 
 
 def draw(image: np.ndarray, bodies: Bodies, people: Sequence[Person]) -> None:
-    """Draw the key points of these people of a frame into its picture, image (h, w, 3) uint8 BGR of any size."""
+    """Draw the 2D skeletons of some people of a frame into image (h, w, 3) uint8 BGR, of any size."""
     size = image.shape[1], image.shape[0]
+    # Painter's order: a lower bottom edge of the box is nearer to the camera.
     for person in sorted(people, key=lambda person: float(person.box_xyxy[3])):
         _draw_person(image, person, shown(person.keypoints_px, bodies.size, size), _thickness(person, bodies.size, size))
 
 
 def _draw_person(image: np.ndarray, person: Person, points: np.ndarray, thickness: int) -> None:
-    seen = (person.keypoint_scores >= SURE) & np.isfinite(points).all(1)
+    visible = (person.keypoint_scores >= SURE) & np.isfinite(points).all(1)
     at = fixed(points)
-    fine = fine_joints(person.skeleton, len(points))
-    bones = bones_between(person.skeleton, seen)
-    body = [bone for bone in bones if not fine[list(bone)].any()]
-    details = [bone for bone in bones if fine[list(bone)].any()]
+    is_detail = fine_joints(person.skeleton, len(points))
+    bones = bones_between(person.skeleton, visible)
+    body = [bone for bone in bones if not is_detail[list(bone)].any()]
+    details = [bone for bone in bones if is_detail[list(bone)].any()]
     colour, lighter = colours(person.track_id)
-    _lines(image, at, body, OUTLINE, thickness + 2)
-    _lines(image, at, body, colour, thickness)
-    _lines(image, at, details, lighter, max(1, thickness // 3))
-    for joint in np.flatnonzero(seen):
-        radius = max(0.8, thickness / 4) if fine[joint] else thickness * 0.8
+    _draw_bones(image, at, body, OUTLINE, thickness + 2)
+    _draw_bones(image, at, body, colour, thickness)
+    _draw_bones(image, at, details, lighter, max(1, thickness // 3))
+    for joint in np.flatnonzero(visible):
+        radius = max(0.8, thickness / 4) if is_detail[joint] else thickness * 0.8
         disc(image, at[joint], radius, lighter)
 
 
-def _lines(image: np.ndarray, at: np.ndarray, bones: Sequence[Bone], colour: Colour, thickness: int) -> None:
+def _draw_bones(image: np.ndarray, at: np.ndarray, bones: Sequence[Bone], colour: Colour, thickness: int) -> None:
     for a, b in bones:
         cv2.line(image, at[a].tolist(), at[b].tolist(), colour, thickness, cv2.LINE_AA, FRACTION_BITS)
 
 
 def disc(image: np.ndarray, at: np.ndarray, radius_px: float, colour: Colour) -> None:
-    """A filled circle at a fixed point (2,)."""
+    """Draw a filled circle. at: (2,), fixed-point px."""
     cv2.circle(image, at.tolist(), round(radius_px * 2**FRACTION_BITS), colour, -1, cv2.LINE_AA, FRACTION_BITS)
 
 
 def fixed(points_px: np.ndarray) -> np.ndarray:
-    """Points (N, 2) px as OpenCV's fixed point numbers; what is far outside, or no number, is brought where it does no harm."""
+    """Convert points (N, 2) px to OpenCV's fixed-point integers; NaN becomes 0 and far points are clipped."""
     return np.round(np.nan_to_num(points_px).clip(-1e4, 1e4) * 2**FRACTION_BITS).astype(int)
 
 
 def colours(track_id: int) -> tuple[Colour, Colour]:
-    """The colour of somebody, and a lighter one, BGR."""
+    """Colour of a track and a lighter one for details, BGR."""
     colour = np.array(colour_of(track_id)[::-1], float)
     lighter = colour + (255 - colour) * LIGHTER
-    return _plain(colour), _plain(lighter)
+    return _to_tuple(colour), _to_tuple(lighter)
 
 
-def _plain(colour: np.ndarray) -> Colour:
+def _to_tuple(colour: np.ndarray) -> Colour:
     blue, green, red = colour.round().astype(int).tolist()
     return blue, green, red
 
 
 @cache
 def fine_joints(skeleton: str, count: int) -> np.ndarray:
-    """Which joints belong to the details of a face or a hand: (count,) bool."""
+    """Which joints belong to a face or a hand: (count,) bool."""
     names = JOINTS.get(skeleton, ())
     if len(names) != count:
         return np.zeros(count, bool)
-    return np.array([_has(FINE, name) and not _has(FOOT, name) for name in names])
+    return np.array([_contains(FINE, name) and not _contains(FOOT, name) for name in names])
 
 
-def _has(parts: tuple[str, ...], name: str) -> bool:
+def _contains(parts: tuple[str, ...], name: str) -> bool:
     return any(part in name for part in parts)
 
 
-def _thickness(person: Person, taken: Size, size: Size) -> int:
-    """Of a body's bones, px: thinner for people who are small in the picture."""
+def _thickness(person: Person, source_size: Size, size: Size) -> int:
+    """Line width of body bones, px, from the person's size in the image."""
     x0, y0, x1, y1 = person.box_xyxy.tolist()
-    extent_px = max(x1 - x0, y1 - y0) * size[1] / taken[1]
+    extent_px = max(x1 - x0, y1 - y0) * size[1] / source_size[1]
     return int(np.clip(round(np.nan_to_num(extent_px) * BODY_SHARE), THINNEST_PX, THICKEST_PX))

@@ -1,4 +1,4 @@
-"""Joints in space as skeletons of sticks, seen from anywhere."""
+"""Draws 3D joints as stick figures from any camera."""
 
 from __future__ import annotations
 
@@ -18,26 +18,29 @@ from remi_stream.sinks.views.bones import bones_between
 from remi_stream.skeletons import JOINTS
 
 THICK_M, FINE_M = 0.035, 0.012
+"""Width of the bones of the body, and of face and hands."""
 HALO: Colour = (246, 244, 242)
-"""Around each stick, so that one in front is told from one behind it."""
+"""BGR of the border around each stick, which separates overlapping ones."""
 SHADOW_SHARE = 1 / 60
-"""How thick a stick's shadow is, of the picture's height."""
+"""Width of a stick's shadow, relative to the height of the image."""
 SIDES, MIDDLE = {"left_": 1.0, "right_": 0.55}, 0.78
-"""How much of somebody's colour is left, by the names of joints."""
+"""Brightness of the track's colour by body side, from the prefixes of joint names; MIDDLE for all others."""
 
 
 class Stick(NamedTuple):
-    """A bone: depth m, ends fixed point px (2, 2), thickness px, colour."""
+    """A projected bone."""
 
     depth: float
+    """Mean depth of its ends, m."""
     ends: np.ndarray
+    """(2, 2), fixed-point px."""
     thickness_px: int
     colour: Colour
 
 
 def draw(image: np.ndarray, people: Sequence[Person], room: Room, camera: Camera) -> None:
-    """Draw everybody's joints_m into image (h, w, 3) uint8 BGR, the picture of a camera in that room."""
-    _shadows(image, people, room, camera)
+    """Draw the joints_m of all people into image (h, w, 3) uint8 BGR, the image of a camera in that room, far ones first."""
+    _draw_shadows(image, people, room, camera)
     sticks = [stick for person in people for stick in _sticks(person, camera)]
     for stick in sorted(sticks, key=lambda stick: -stick.depth):
         a, b = stick.ends
@@ -49,27 +52,27 @@ def draw(image: np.ndarray, people: Sequence[Person], room: Room, camera: Camera
 
 def _sticks(person: Person, camera: Camera) -> list[Stick]:
     joints = camera.seen(person.joints_m.astype(float))
-    there = np.isfinite(joints).all(1) & (joints[:, 2] > NEAREST_M)
-    at = fixed(project(np.where(there[:, None], joints, 1.0), camera.intrinsics))
-    fine = fine_joints(person.skeleton_of_joints, len(joints))
+    visible = np.isfinite(joints).all(1) & (joints[:, 2] > NEAREST_M)
+    at = fixed(project(np.where(visible[:, None], joints, 1.0), camera.intrinsics))
+    is_detail = fine_joints(person.skeleton_of_joints, len(joints))
     names = JOINTS.get(person.skeleton_of_joints, ())
     sticks = []
-    for a, b in bones_between(person.skeleton_of_joints, there):
+    for a, b in bones_between(person.skeleton_of_joints, visible):
         depth = float(joints[[a, b], 2].mean())
-        metres = FINE_M if fine[a] or fine[b] else THICK_M
+        metres = FINE_M if is_detail[a] or is_detail[b] else THICK_M
         thickness = max(1, round(metres * camera.intrinsics[0] / depth))
         sticks.append(Stick(depth, at[[a, b]], thickness, _colour(person.track_id, (names[a], names[b]))))
     return sticks
 
 
 def _colour(track_id: int, ends: tuple[str, str]) -> Colour:
-    """Somebody's colour on the left, darker in the middle and darkest on the right."""
+    """Colour of a bone: the track's colour on the left side, darker in the middle, darkest on the right."""
     sides = [side for side in SIDES if any(name.startswith(side) for name in ends)]
     blue, green, red = (round(channel * (SIDES[sides[0]] if sides else MIDDLE)) for channel in colours(track_id)[0])
     return blue, green, red
 
 
-def _shadows(image: np.ndarray, people: Sequence[Person], room: Room, camera: Camera) -> None:
+def _draw_shadows(image: np.ndarray, people: Sequence[Person], room: Room, camera: Camera) -> None:
     mask = mask_for(camera)
     thickness = max(1, round(mask.shape[0] * SHADOW_SHARE))
     for person in people:

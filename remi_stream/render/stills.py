@@ -1,4 +1,4 @@
-"""A take as pictures, one for each frame: `png`."""
+"""Writes a take as PNG images, one per frame (`png`)."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ from remi_stream.render.layout import layout
 from remi_stream.render.look import Look
 
 QUICK = [cv2.IMWRITE_PNG_COMPRESSION, 2]
+"""Low compression, for speed."""
 
 
 def write(take: Take, folder: Path, look: Look | None = None) -> list[Path]:
-    """Fill a folder with pictures, called like those that they were drawn on, or by the frame's number. Raises OSError."""
+    """Render a take to PNG files, named like the source images or by frame number. Raises OSError."""
     look = look or Look()
     names, paths = names_of(take), []
     with contextlib.closing(drawn(take, look, lambda bodies: layout(look, bodies.size))) as frames:
@@ -28,12 +29,12 @@ def write(take: Take, folder: Path, look: Look | None = None) -> list[Path]:
 
 
 def names_of(take: Take) -> dict[int, str]:
-    """What a folder's pictures are called without their endings, by frame_id; with them where two would be called alike."""
+    """Names of a folder's images by frame_id, without extensions; with them where two names would be the same."""
     stems = [Path(name).stem for name in take.images]
     return {number: stem if stems.count(stem) == 1 else name for number, (stem, name) in enumerate(zip(stems, take.images))}
 
 
 def encoded(image: np.ndarray) -> bytes:
-    """A picture (h, w, 3) uint8 BGR as a PNG."""
+    """Encode an image (h, w, 3) uint8 BGR as PNG."""
     _, data = cv2.imencode(".png", image, QUICK)
     return data.tobytes()

@@ -1,1 +1,1 @@
-"""What networks run in."""
+"""Inference runtimes: OpenVINO, ONNX Runtime, PyTorch, TensorRT."""

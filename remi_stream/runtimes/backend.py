@@ -1,4 +1,4 @@
-"""TensorRT's Python module: `tensorrt`, or `tensorrt_rtx`, which has the same names; the only file that imports them."""
+"""TensorRT backends: the Python modules `tensorrt` and `tensorrt_rtx`, which share one API; only this file imports them."""
 
 from __future__ import annotations
 
@@ -9,29 +9,31 @@ from typing import Any, NamedTuple
 from remi_stream.errors import RemiError
 
 BACKENDS = {"tensorrt": "TensorRT", "tensorrt_rtx": "TensorRT-RTX"}
-"""Module: its name for people. TensorRT-RTX builds on a machine without a GPU, and for several kinds of GPU at once."""
+"""Module name -> title. TensorRT-RTX builds without a GPU, and for several GPU architectures at once."""
 INSTALL = "pip install 'remi-stream[torch,rtx]' (GeForce and RTX), or [torch,trt] from NVIDIA's index (any GPU)"
 
 
 class Backend(NamedTuple):
-    """module: what was imported. version: all of its numbers."""
+    """An imported TensorRT module."""
 
     name: str
+    """Module name: "tensorrt_rtx"."""
     module: Any
     version: str
+    """Complete version: "1.7.1.116"."""
 
     @property
     def title(self) -> str:
-        """For people: "TensorRT-RTX 1.7.1.116"."""
+        """Title with version: "TensorRT-RTX 1.7.1.116"."""
         return f"{BACKENDS[self.name]} {self.version}"
 
 
 class NoBackendError(RemiError):
-    """No module can be imported, and why."""
+    """No TensorRT module can be imported; the message says why."""
 
 
 def find_backend(names: tuple[str, ...] = tuple(BACKENDS)) -> Backend:
-    """The first of these modules that can be imported. Raises NoBackendError with what is wrong with those that are installed."""
+    """Return the first of these modules that imports. Raises NoBackendError with the import errors."""
     faults = []
     for name in names:
         if importlib.util.find_spec(name) is None:
@@ -49,7 +51,7 @@ def find_backend(names: tuple[str, ...] = tuple(BACKENDS)) -> Backend:
 
 
 def log_of(trt: Any) -> Any:
-    """A logger for TensorRT that keeps what goes wrong, to be told in one line."""
+    """Make a TensorRT logger that keeps errors; `reason()` returns the first one as a single line."""
 
     class Log(trt.ILogger):  # type: ignore[misc]
         def __init__(self) -> None:
@@ -61,11 +63,11 @@ def log_of(trt: Any) -> Any:
                 self._faults.append(one_line(message))
 
         def reason(self) -> str:
-            return self._faults[0] if self._faults else "it does not say why"
+            return self._faults[0] if self._faults else "no reason was logged"
 
     return Log()
 
 
 def one_line(text: str) -> str:
-    """A message without its line breaks."""
+    """Return a message with its line breaks replaced by spaces."""
     return " ".join(text.split())

@@ -1,4 +1,4 @@
-"""What TensorRT's runtime needs of CUDA: memory, one stream, graphs; here by PyTorch. Tests have one that works on a CPU."""
+"""CUDA for the TensorRT runtime: memory, one stream and CUDA graphs, by PyTorch. Tests substitute a CPU implementation."""
 
 from __future__ import annotations
 
@@ -11,68 +11,71 @@ from remi_stream.errors import RemiError
 
 
 class OutOfMemoryError(RemiError):
-    """The GPU has no room for what was asked."""
+    """The GPU has not enough free memory."""
 
 
 class Pair(NamedTuple):
-    """The same tensor in pinned memory of the host, and on the GPU, where it has an address."""
+    """A tensor in pinned host memory and its copy on the GPU."""
 
     host: np.ndarray
+    """Pinned host memory; empty for memory that is only on the GPU."""
     device: Any
+    """The tensor on the GPU."""
     address: int
+    """Device pointer."""
 
 
 class Cuda(Protocol):
-    """A GPU, as far as a runtime uses it; everything happens on one stream."""
+    """Protocol of a GPU as the TensorRT runtime uses it; all work runs on one stream."""
 
     stream: int
 
     def pair(self, shape: tuple[int, ...], dtype: str) -> Pair:
-        """Memory for a tensor. Raises OutOfMemoryError."""
+        """Allocate a tensor in pinned host memory and on the GPU. Raises GpuOutOfMemoryError."""
         ...
 
     def memory(self, size: int) -> Pair:
-        """Memory on the GPU alone, bytes. Raises OutOfMemoryError."""
+        """Allocate bytes on the GPU only. Raises GpuOutOfMemoryError."""
         ...
 
     def upload(self, pair: Pair) -> None:
-        """Copy to the GPU."""
+        """Copy from the host to the GPU."""
         ...
 
     def put(self, pair: Pair, values: Any) -> None:
-        """Copy what `cut` gave to the pair's first rows on the GPU."""
+        """Copy crops that are on the GPU into the buffer's first rows."""
         ...
 
     def download(self, pair: Pair) -> None:
-        """Copy from the GPU; it is there after `wait`."""
+        """Start the copy from the GPU to the host; it is complete after synchronisation."""
         ...
 
     def cut(self, images: Sequence[np.ndarray], affines: np.ndarray, size: tuple[int, int]) -> Any:
-        """See OnGpu of runtime.py."""
+        """See GpuRuntime."""
         ...
 
     def timed(self, work: Callable[[], object]) -> float:
-        """See OnGpu of runtime.py."""
+        """See GpuRuntime."""
         ...
 
     def graph(self, work: Callable[[], object]) -> Callable[[], None]:
-        """Record work as a graph; gives what replays it."""
+        """Capture work as a CUDA graph and return the function that replays it."""
         ...
 
     def wait(self) -> None:
-        """Until everything is done."""
+        """Block until all work on the stream is done."""
         ...
 
 
 class TorchCuda:
-    """The first GPU, by PyTorch."""
+    """The first GPU, through PyTorch."""
 
     def __init__(self) -> None:
         try:
             import torch
         except ImportError:
             raise RemiError(
-                "TensorRT's memory comes from PyTorch, which is not installed here: pip install 'remi-stream[torch]'"
+                "TensorRT's memory is allocated by PyTorch, which is not installed here: pip install 'remi-stream[torch]'"
             ) from None
         if not torch.cuda.is_available():
             raise RemiError(
@@ -87,51 +90,51 @@ class TorchCuda:
         self.stream = int(self._stream.cuda_stream)
 
     def pair(self, shape: tuple[int, ...], dtype: str) -> Pair:
-        """See Cuda."""
-        kind = getattr(self._torch, dtype)
-        host = self._torch.empty(shape, dtype=kind, pin_memory=True).numpy()
-        device = self._on_gpu(shape, kind)
+        """See CudaDevice."""
+        torch_dtype = getattr(self._torch, dtype)
+        host = self._torch.empty(shape, dtype=torch_dtype, pin_memory=True).numpy()
+        device = self._zeros(shape, torch_dtype)
         return Pair(host, device, device.data_ptr())
 
     def memory(self, size: int) -> Pair:
-        """See Cuda."""
-        device = self._on_gpu((max(size, 1),), self._torch.uint8)
+        """See CudaDevice."""
+        device = self._zeros((max(size, 1),), self._torch.uint8)
         return Pair(np.empty(0, np.uint8), device, device.data_ptr())
 
-    def _on_gpu(self, shape: tuple[int, ...], kind: Any) -> Any:
+    def _zeros(self, shape: tuple[int, ...], dtype: Any) -> Any:
         try:
-            return self._torch.zeros(shape, dtype=kind, device="cuda")
+            return self._torch.zeros(shape, dtype=dtype, device="cuda")
         except self._torch.cuda.OutOfMemoryError as error:
             raise OutOfMemoryError(str(error).partition("\n")[0]) from None
 
     def upload(self, pair: Pair) -> None:
-        """See Cuda."""
+        """See CudaDevice."""
         with self._torch.cuda.stream(self._stream):
             pair.device.copy_(self._torch.from_numpy(pair.host), non_blocking=True)
 
     def put(self, pair: Pair, values: Any) -> None:
-        """See Cuda."""
+        """See CudaDevice."""
         with self._torch.cuda.stream(self._stream):
             pair.device[: len(values)].copy_(values, non_blocking=True)
 
     def download(self, pair: Pair) -> None:
-        """See Cuda."""
+        """See CudaDevice."""
         with self._torch.cuda.stream(self._stream):
             self._torch.from_numpy(pair.host).copy_(pair.device, non_blocking=True)
 
     def cut(self, images: Sequence[np.ndarray], affines: np.ndarray, size: tuple[int, int]) -> Any:
-        """See Cuda."""
+        """See CudaDevice."""
         with self._torch.cuda.stream(self._stream):
             return self._cutter.cut(images, affines, size)
 
     def timed(self, work: Callable[[], object]) -> float:
-        """See Cuda."""
+        """See CudaDevice."""
         with self._torch.cuda.stream(self._stream):
             return timed(work)
 
     def graph(self, work: Callable[[], object]) -> Callable[[], None]:
-        """See Cuda."""
-        self._torch.cuda.synchronize()
+        """See CudaDevice."""
+        self._torch.cuda.synchronize()  # nothing else may run while the graph is captured
         graph = self._torch.cuda.CUDAGraph()
         with self._torch.cuda.graph(graph, stream=self._stream, capture_error_mode="thread_local"):
             work()
@@ -143,12 +146,12 @@ class TorchCuda:
         return replay
 
     def wait(self) -> None:
-        """See Cuda."""
+        """See CudaDevice."""
         self._stream.synchronize()
 
 
 def timed(work: Callable[[], object]) -> float:
-    """What work takes on PyTorch's current stream, ms, between two events; it is done when this returns."""
+    """Time work on PyTorch's current stream with two CUDA events, ms; the work is complete on return."""
     import torch
 
     start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))  # type: ignore[no-untyped-call]

@@ -1,4 +1,4 @@
-"""A plan of torch-tensorrt: an ExportedProgram with TensorRT inside, run by PyTorch."""
+"""Runtime of torch-tensorrt plans: an ExportedProgram with TensorRT engines, run by PyTorch."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from remi_stream.runtimes.runtime import Tensors
 
 
 class Exported:
-    """The program on the GPU; larger batches than the plan's are split."""
+    """A torch-tensorrt plan on the GPU; larger batches than the plan's are split."""
 
     def __init__(self, folder: Path, manifest: PlanManifest, device: str = "cuda") -> None:
-        TorchCuda()  # says why PyTorch sees no GPU
+        TorchCuda()  # raises RemiError if PyTorch sees no GPU
         from remi_stream.runtimes.gpu_picture import Cutter
 
-        importlib.import_module("torch_tensorrt")  # it teaches PyTorch to load such programs
+        importlib.import_module("torch_tensorrt")  # registers the operators of such programs with PyTorch
         key = manifest.key
         self.name = f"torch-tensorrt {key.version} {key.precision}, batches of 1 to {key.max_batch}"
-        self._torch, self._most = importlib.import_module("torch"), key.max_batch
+        self._torch, self._max_batch = importlib.import_module("torch"), key.max_batch
         self._device = self._torch.device(device)
         self.cut, self.timed = Cutter(self._device).cut, timed
         self._inputs = [port.name for port in manifest.inputs]
@@ -30,11 +30,11 @@ class Exported:
         self._module = self._torch.export.load(str(folder / PLAN)).module()
 
     def run(self, tensors: Tensors) -> dict[str, np.ndarray]:
-        """Compute the outputs, (B, ...) float32."""
+        """Run the network and return its outputs, (B, ...) float32."""
         from remi_stream.runtimes.torch import brought
 
-        feed = [brought(tensors[name], self._device) for name in self._inputs]
+        inputs = [brought(tensors[name], self._device) for name in self._inputs]
         with self._torch.inference_mode():
-            parts = [self._module(*rows) for rows in zip(*(self._torch.split(values, self._most) for values in feed))]
-        whole = zip(self._outputs, zip(*parts))
-        return {name: self._torch.cat(values).float().cpu().numpy() for name, values in whole}
+            parts = [self._module(*rows) for rows in zip(*(self._torch.split(values, self._max_batch) for values in inputs))]
+        outputs = zip(self._outputs, zip(*parts))
+        return {name: self._torch.cat(values).float().cpu().numpy() for name, values in outputs}

@@ -1,4 +1,4 @@
-"""The fastest thing that runs a network on this machine's GPU: a plan, or else PyTorch, and then it is said why."""
+"""Load the fastest runtime of a model on this machine's GPU: a TensorRT plan, or PyTorch as fallback with a warning."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ def open_fastest(
     threads: int = 1,
     outputs: tuple[str, ...] = (),
 ) -> Runtime:
-    """Load a model's plan; without one that fits, its checkpoint in PyTorch on the GPU, unless strict.
+    """Load a model's plan; if none fits, load its checkpoint in PyTorch on the GPU, unless strict.
 
-    threads, outputs: as for other runtimes; a GPU needs no threads, and a plan gives all of its outputs. Raises RemiError
-    with the command that mends it.
+    threads, outputs: accepted as by other runtimes and ignored: a GPU needs no threads, a plan computes all outputs. Raises
+    RemiError with the command that fixes the problem.
     """
     gpu = require_gpu(file)
     try:
@@ -44,7 +44,7 @@ def open_fastest(
 
 
 def require_gpu(file: ModelFile) -> Gpu:
-    """The GPU. Raises RemiError that names what runs without one."""
+    """Return the GPU. Raises RemiError that names the engine that runs without one."""
     try:
         return find_gpu()
     except NoGpuError as error:
@@ -53,7 +53,7 @@ def require_gpu(file: ModelFile) -> Gpu:
 
 
 def load(folder: Path, manifest: PlanManifest) -> Runtime:
-    """Load a plan that fits this machine. Raises RemiError."""
+    """Load a plan with the runtime of its backend. Raises RemiError."""
     if manifest.key.backend == "torch_tensorrt":
         from remi_stream.runtimes.exported import Exported
 
@@ -64,7 +64,7 @@ def load(folder: Path, manifest: PlanManifest) -> Runtime:
 
 
 def choose(file: ModelFile, precision: Precision, gpu: Gpu) -> tuple[Path, PlanManifest]:
-    """The plan that fits, TensorRT's before TensorRT-RTX's, the larger batch first. Raises RemiError that says what to do."""
+    """Return the best plan that fits: TensorRT before TensorRT-RTX, larger batches first. Raises RemiError with the remedy."""
     weights = hash_of(file)
     plans = {folder: plan for folder, plan in list_plans(file).items() if plan.weights_sha256 == weights}
     if not plans:
@@ -78,13 +78,13 @@ def choose(file: ModelFile, precision: Precision, gpu: Gpu) -> tuple[Path, PlanM
 
 
 def rank(key: PlanKey, precision: Precision, gpu: Gpu) -> tuple[int, ...]:
-    """Plans that fit come first; of those that do not, the nearest."""
+    """Sort key of plans: fitting plans first, then the closest mismatch."""
     backends = [*BACKENDS, "torch_tensorrt"]
     return key.precision != precision, gpu.capability not in key.capabilities, backends.index(key.backend), -key.max_batch
 
 
 def misfit(key: PlanKey, precision: Precision, gpu: Gpu) -> str:
-    """Why a plan does not run here, and the command that builds one that does; nothing if it runs."""
+    """Return why a plan does not run here and the command that builds one that does; empty if it runs."""
     build = command(key.model)
     plan = f"The plan of {engine_of(key.model)}"
     if key.precision != precision:
@@ -96,19 +96,21 @@ def misfit(key: PlanKey, precision: Precision, gpu: Gpu) -> str:
             f"{plan} is for {named(key.capabilities)}, and this GPU ({gpu.name}) is {named((gpu.capability,))}. Build it: {build}"
         )
     try:
-        here = version_here(key.backend)
+        installed = version_here(key.backend)
     except RemiError as error:
         return f"{plan} is for {key.backend} {key.version}: {error}"
-    return "" if here == key.version else f"{plan} is for {key.backend} {key.version}, and here is {here}. Build it: {build}"
+    if installed == key.version:
+        return ""
+    return f"{plan} is for {key.backend} {key.version}, and {installed} is installed. Build it: {build}"
 
 
 def named(capabilities: tuple[str, ...]) -> str:
-    """Compute capabilities as NVIDIA names them: sm_89."""
+    """Format compute capabilities in NVIDIA's notation: sm_89."""
     return ", ".join(f"sm_{capability.replace('.', '')}" for capability in capabilities)
 
 
 def version_here(backend: str) -> str:
-    """The version of a backend that is installed. Raises RemiError with what to install."""
+    """Return the installed version of a backend. Raises RemiError with what to install."""
     if backend in BACKENDS:
         return find_backend((backend,)).version
     if importlib.util.find_spec(backend) is None:
@@ -117,14 +119,14 @@ def version_here(backend: str) -> str:
 
 
 def instead(file: ModelFile, precision: Precision, why: str) -> Runtime:
-    """The checkpoint in PyTorch on the GPU, and a warning; the runtime's name says it too."""
+    """Load the checkpoint in PyTorch on the GPU and warn; the runtime's name mentions the fallback."""
     from remi_stream.runtimes.runtime import require_torch
 
     require_torch(file)
     from remi_stream.runtimes.cuda import TorchCuda
     from remi_stream.runtimes.graphs import Graphs
 
-    TorchCuda()  # says why PyTorch sees no GPU
+    TorchCuda()  # raises RemiError if PyTorch sees no GPU
     log.warning(
         "PyTorch runs %s instead of TensorRT, with CUDA graphs (a minute or so to compile). %s", engine_of(file.name), why
     )

@@ -1,4 +1,4 @@
-"""The NVIDIA GPU of this machine, asked of the driver itself: no PyTorch, no TensorRT, and no memory taken on the GPU."""
+"""Detect the NVIDIA GPU through the driver library: needs no PyTorch or TensorRT and allocates no GPU memory."""
 
 from __future__ import annotations
 
@@ -9,24 +9,26 @@ from remi_stream.errors import RemiError
 
 DRIVER = "libcuda.so.1"
 MAJOR, MINOR = 75, 76
-"""Of CUdevice_attribute: the compute capability."""
-NO_DEVICE = 100
+"""CUdevice_attribute: compute capability, major and minor."""
+NO_DEVICE = 100  # CUresult CUDA_ERROR_NO_DEVICE
 
 
 class NoGpuError(RemiError):
-    """There is no NVIDIA GPU that could be used, and why."""
+    """There is no usable NVIDIA GPU; the message says why."""
 
 
 class Gpu(NamedTuple):
-    """capability: "8.9". cuda: the newest CUDA that the driver runs, "12.8"."""
+    """An NVIDIA GPU."""
 
     name: str
     capability: str
+    """Compute capability: "8.9"."""
     cuda: str
+    """Newest CUDA version that the driver supports: "12.8"."""
 
 
 def find_gpu() -> Gpu:
-    """The first GPU. Raises NoGpuError that says why there is none."""
+    """Return the first GPU. Raises NoGpuError with the reason if there is none."""
     try:
         driver = ctypes.CDLL(DRIVER)
     except OSError:
@@ -35,23 +37,23 @@ def find_gpu() -> Gpu:
         raise NoGpuError("the NVIDIA driver sees no GPU (a container needs --gpus all)")
     if code:
         raise NoGpuError(f"the NVIDIA driver does not start (error {code}); see: nvidia-smi")
-    return Gpu(_name(driver), f"{_number(driver, MAJOR)}.{_number(driver, MINOR)}", _cuda(driver))
+    return Gpu(_device_name(driver), f"{_attribute(driver, MAJOR)}.{_attribute(driver, MINOR)}", _cuda_version(driver))
 
 
-def _name(driver: ctypes.CDLL) -> str:
+def _device_name(driver: ctypes.CDLL) -> str:
     text = ctypes.create_string_buffer(100)
     driver.cuDeviceGetName(text, len(text), 0)
     return text.value.decode()
 
 
-def _number(driver: ctypes.CDLL, attribute: int) -> int:
+def _attribute(driver: ctypes.CDLL, attribute: int) -> int:
     number = ctypes.c_int()
     driver.cuDeviceGetAttribute(ctypes.byref(number), attribute, 0)
     return number.value
 
 
-def _cuda(driver: ctypes.CDLL) -> str:
-    """The driver gives 12080 for CUDA 12.8."""
+def _cuda_version(driver: ctypes.CDLL) -> str:
+    """Return the driver's CUDA version; it encodes 12.8 as 12080."""
     number = ctypes.c_int()
     driver.cuDriverGetVersion(ctypes.byref(number))
     return f"{number.value // 1000}.{number.value % 1000 // 10}"

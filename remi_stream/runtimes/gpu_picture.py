@@ -1,4 +1,4 @@
-"""Crops cut on the device that the network runs on: full pictures go there once, and the CPU touches no pixel of a person."""
+"""Crops on the GPU: full images are uploaded once and crops are sampled there, bit-identical to OpenCV's warpAffine."""
 
 from __future__ import annotations
 
@@ -10,28 +10,26 @@ import torch
 from torch import Tensor
 
 FRACTION_BITS = 5
-"""OpenCV looks between pixels in steps of 1/32."""
+"""OpenCV interpolates between pixels in steps of 1/32 px."""
 STEPS = 1 << FRACTION_BITS
 PLACE_BITS = 10
-"""It adds up places in steps of 1/1024 px."""
+"""OpenCV computes sampling positions in steps of 1/1024 px."""
 
 
 class Pictures(NamedTuple):
-    """Full pictures of any sizes, in one piece of memory of a device.
-
-    pixels: (P + 1, 3) uint8 BGR, row by row, picture by picture; the last one is black. places: (F, 3) int64, of each picture
-    its first pixel, width and height.
-    """
+    """Full images of any sizes in one buffer on a device."""
 
     pixels: Tensor
+    """(P + 1, 3) uint8 BGR, image after image, row by row; the last pixel is black and stands for everything outside."""
     places: Tensor
+    """(F, 3) int64: first pixel, width and height of each image."""
 
 
 class Cutter:
-    """Cuts people out of pictures of several cameras on a device ("cpu", "cuda"), with the same bytes as pose/square.py.
+    """Samples crops from images of several cameras on a device ("cpu", "cuda"), bit-identical to pose/crop.py.
 
-    The bound is 0 grey levels: it computes in whole numbers what OpenCV's warpAffine does (bilinear, black outside), and agrees
-    with versions 4.10 to 4.14. Only a place that is a million px away from the picture may differ.
+    It repeats the integer arithmetic of OpenCV's warpAffine (bilinear, black border) and matches versions 4.10 to 4.14
+    exactly; only positions a million px outside the image may differ.
     """
 
     def __init__(self, device: str | torch.device) -> None:
@@ -40,34 +38,34 @@ class Cutter:
         self._copied = torch.cuda.Event() if self._device.type == "cuda" else None  # type: ignore[no-untyped-call]
 
     def cut(self, images: Sequence[np.ndarray], affines: np.ndarray, size: tuple[int, int]) -> Tensor:
-        """What a served network reads, (B, height, width, 3) uint8 RGB on the device; it is the caller's.
+        """Return crops (B, height, width, 3) uint8 RGB on the device; the caller owns them.
 
-        images: of each person the full picture, (H, W, 3) uint8 BGR; one that several share goes over once. affines: (B, 2, 3),
-        picture px to crop px. size: (width, height) px of the crops.
+        images: each person's full image, (H, W, 3) uint8 BGR; a shared one is uploaded once. affines: (B, 2, 3), image px to
+        crop px. size: (width, height) px of the crops.
         """
         distinct = {id(image): image for image in images}
         order = {key: index for index, key in enumerate(distinct)}
-        whose = self._sent(np.array([order[id(image)] for image in images], np.int64))
-        pictures = self.upload(list(distinct.values()))
-        return crops(pictures, whose, self._sent(inverse(affines)), size)
+        image_indices = self._to_device(np.array([order[id(image)] for image in images], np.int64))
+        buffer = self.upload(list(distinct.values()))
+        return crops(buffer, image_indices, self._to_device(inverse(affines)), size)
 
     def upload(self, images: Sequence[np.ndarray]) -> Pictures:
-        """Bring pictures (H, W, 3) uint8 BGR to the device; they last until the next call."""
+        """Upload images (H, W, 3) uint8 BGR to the device; they are valid until the next call."""
         counts = [image.shape[0] * image.shape[1] for image in images]
         firsts = [sum(counts[:index]) for index in range(len(counts))]
         total = sum(counts)
-        self._make_room(total + 1)
+        self._reserve(total + 1)
         if self._copied:
-            self._copied.synchronize()
+            self._copied.synchronize()  # the previous copy may still read the staging buffer
         staging = self._staging.numpy()
         for image, first, count in zip(images, firsts, counts):
             staging[first : first + count].reshape(image.shape)[:] = image
         staging[total] = 0
         self._copy(total + 1)
-        places = [(first, image.shape[1], image.shape[0]) for first, image in zip(firsts, images)]
-        return Pictures(self._pixels[: total + 1], self._sent(np.array(places, np.int64).reshape(-1, 3)))
+        extents = [(first, image.shape[1], image.shape[0]) for first, image in zip(firsts, images)]
+        return Pictures(self._pixels[: total + 1], self._to_device(np.array(extents, np.int64).reshape(-1, 3)))
 
-    def _make_room(self, count: int) -> None:
+    def _reserve(self, count: int) -> None:
         if len(self._staging) >= count:
             return
         self._staging = torch.empty((count, 3), dtype=torch.uint8, pin_memory=self._copied is not None)
@@ -79,33 +77,33 @@ class Cutter:
         if self._copied:
             self._copied.record()
 
-    def _sent(self, numbers: np.ndarray) -> Tensor:
+    def _to_device(self, numbers: np.ndarray) -> Tensor:
         return torch.from_numpy(numbers).to(self._device)
 
 
 def crops(pictures: Pictures, whose: Tensor, inverses: Tensor, size: tuple[int, int]) -> Tensor:
-    """Crops (B, height, width, 3) uint8 RGB, everything on the pictures' device.
+    """Sample crops (B, height, width, 3) uint8 RGB with bilinear interpolation on the images' device.
 
-    whose: (B,) int64, the picture of each. inverses: (B, 2, 3) float64, crop px to picture px. size: (width, height) px.
+    image_indices: (B,) int64, each crop's image. inverses: (B, 2, 3) float64, crop px to image px. size: (width, height) px.
     """
-    places = sampled(inverses, size)
-    whole, part = places >> FRACTION_BITS, places & (STEPS - 1)
+    positions = sampled(inverses, size)
+    whole, fraction = positions >> FRACTION_BITS, positions & (STEPS - 1)
     first, width, height = pictures.places[whose].T[:, :, None, None, None]
-    neighbours = torch.arange(4, device=places.device)
+    neighbours = torch.arange(4, device=positions.device)
     right, down = neighbours & 1, neighbours >> 1
     x, y = whole[:, 0, ..., None] + right, whole[:, 1, ..., None] + down
-    there = (x >= 0) & (x < width) & (y >= 0) & (y < height)
-    pixels = pictures.pixels[torch.where(there, first + y * width + x, len(pictures.pixels) - 1)]
-    weights = _share(part[:, 0, ..., None], right) * _share(part[:, 1, ..., None], down)
+    inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
+    pixels = pictures.pixels[torch.where(inside, first + y * width + x, len(pictures.pixels) - 1)]
+    weights = _weight(fraction[:, 0, ..., None], right) * _weight(fraction[:, 1, ..., None], down)
     sums = (pixels * weights.int()[..., None]).sum(-2, dtype=torch.int32)
     half = STEPS * STEPS // 2
     return ((sums + half) >> (2 * FRACTION_BITS)).to(torch.uint8).flip(-1)
 
 
 def sampled(inverses: Tensor, size: tuple[int, int]) -> Tensor:
-    """Where each px of the crops is in the picture, (B, 2, height, width) int64, x and y in 1/32 px, rounded as OpenCV does.
+    """Return the image position of each crop pixel, (B, 2, height, width) int64, x and y in 1/32 px, rounded as OpenCV does.
 
-    What a row and what a column adds is rounded apart, to 1/1024 px.
+    Row and column terms are rounded separately, to 1/1024 px.
     """
     width, height = size
     across, along = (torch.arange(count, dtype=torch.float64, device=inverses.device) for count in (width, height))
@@ -116,7 +114,7 @@ def sampled(inverses: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def inverse(affines: np.ndarray) -> np.ndarray:
-    """Crop px to picture px, (B, 2, 3) float64, of affines (B, 2, 3), in OpenCV's order of operations; 0 where there is none."""
+    """Invert affines (B, 2, 3), float64, in OpenCV's order of operations; a singular one gives zeros."""
     (a, b, x), (c, d, y) = np.asarray(affines, np.float64).transpose(1, 2, 0)
     determinant = a * d - b * c
     scale = np.divide(1.0, determinant, out=np.zeros_like(determinant), where=determinant != 0)
@@ -124,6 +122,6 @@ def inverse(affines: np.ndarray) -> np.ndarray:
     return np.stack([np.stack([a, b, -a * x - b * y], -1), np.stack([c, d, -c * x - d * y], -1)], -2)
 
 
-def _share(part: Tensor, further: Tensor) -> Tensor:
-    """How much a neighbour counts along one axis, in 1/32: the nearer, the more."""
-    return torch.where(further > 0, part, STEPS - part)
+def _weight(fraction: Tensor, offset: Tensor) -> Tensor:
+    """Bilinear weight of a neighbour along one axis, in 1/32."""
+    return torch.where(offset > 0, fraction, STEPS - fraction)

@@ -1,4 +1,4 @@
-"""PyTorch on an NVIDIA GPU: CUDA graphs by torch.compile, or eager; what runs where TensorRT does not."""
+"""PyTorch runtime on an NVIDIA GPU: CUDA graphs by torch.compile, or eager; the fallback for TensorRT."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from remi_stream.runtimes.runtime import Tensors
 from remi_stream.runtimes.torch import brought
 
 SIZES = (1, 2, 4, 8)
-"""Of batches that get a graph; others are filled up to the next of these, or split."""
+"""Batch sizes with a CUDA graph; other batches are padded to the next of these, or split."""
 
 
 class Graphs:
-    """A checkpoint in PyTorch on the GPU. compiled: by torch.compile(mode="reduce-overhead"), which takes a minute or so."""
+    """A checkpoint in PyTorch on the GPU. compiled: use torch.compile(mode="reduce-overhead"), which takes about a minute."""
 
     def __init__(
         self, network: str, checkpoint: Path, *, precision: Precision = "fp16", compiled: bool = True, device: str = "cuda"
@@ -37,11 +37,11 @@ class Graphs:
             self._warm_up()
 
     def _warm_up(self) -> None:
-        """Record a graph for every size: its third run replays it."""
+        """Record a graph for every batch size: torch.compile replays it from the third run on."""
         try:
             for size in SIZES:
                 for _ in range(3):
-                    self._once(self._zeros(size))
+                    self._run_batch(self._zeros(size))
         except (RuntimeError, ImportError) as error:  # no Triton, no compiler, no memory
             raise RemiError(f"torch.compile failed: {str(error).strip().partition(chr(10))[0]}") from None
 
@@ -50,16 +50,18 @@ class Graphs:
         return {name: np.zeros((size, *shape), np.uint8 if name == "image" else np.float32) for name, shape in tensors}
 
     def run(self, tensors: Tensors) -> dict[str, np.ndarray]:
-        """Compute the outputs, (B, ...) float32."""
+        """Run the network and return its outputs, (B, ...) float32."""
         rows = len(next(iter(tensors.values())))
         starts = range(0, rows, SIZES[-1])
-        parts = [self._once({name: values[at : at + SIZES[-1]] for name, values in tensors.items()}) for at in starts]
+        parts = [
+            self._run_batch({name: values[start : start + SIZES[-1]] for name, values in tensors.items()}) for start in starts
+        ]
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
-    def _once(self, tensors: Tensors) -> dict[str, np.ndarray]:
+    def _run_batch(self, tensors: Tensors) -> dict[str, np.ndarray]:
         rows = len(next(iter(tensors.values())))
-        more = min(size for size in SIZES if size >= rows) - rows
+        padding = min(size for size in SIZES if size >= rows) - rows
         with torch.inference_mode():
-            given = [brought(tensors[name], self._device) for name in self._network.tensors()]
-            found = self._module(*(torch.cat([values, *[values[-1:]] * more]) for values in given))
-            return {name: value[:rows].float().cpu().numpy() for name, value in zip(self._network.outputs, found)}
+            inputs = [brought(tensors[name], self._device) for name in self._network.tensors()]
+            outputs = self._module(*(torch.cat([values, *[values[-1:]] * padding]) for values in inputs))
+            return {name: value[:rows].float().cpu().numpy() for name, value in zip(self._network.outputs, outputs)}

@@ -1,4 +1,4 @@
-"""ONNX Runtime on the CPU."""
+"""ONNX Runtime as an inference runtime on the CPU."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from remi_stream.errors import RemiError
 
 
 class OnnxRuntime:
-    """An ONNX network; outputs: the names to compute (none: all)."""
+    """An ONNX network in ONNX Runtime. outputs: names to compute; empty: all."""
 
     def __init__(self, model: Path, *, threads: int = 1, outputs: tuple[str, ...] = ()) -> None:
         try:
@@ -26,6 +26,6 @@ class OnnxRuntime:
         self._inputs = [port.name for port in self._session.get_inputs()]
 
     def run(self, tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Compute the outputs."""
+        """Run the network and return its outputs."""
         found = self._session.run(self._outputs, {name: tensors[name] for name in self._inputs})
         return dict(zip(self._outputs, found))

@@ -1,4 +1,4 @@
-"""One network in several runtimes, each in a process of its own, timed in turns on the same inputs."""
+"""Runtime benchmark: one network in several runtimes, each in its own process, timed in turns on the same inputs."""
 
 from __future__ import annotations
 
@@ -23,48 +23,53 @@ from remi_stream.sample import sample_boxes, sample_clip
 PICTURES = 8
 WARM_UP = 4
 NEAR = 20.0
-"""How far around the sample's person the pictures reach, px."""
+"""Margin of the crops around the sample's person, px."""
 
 
 Clock = Literal["wall clock", "CUDA events"]
 
 
 class Peer(NamedTuple):
-    """A runtime to measure. kind, settings: as for `load_weights`, or "graphs": PyTorch compiled, with CUDA graphs."""
+    """A runtime to benchmark."""
 
     kind: str
+    """Name of a runtime, or "graphs": PyTorch with torch.compile and CUDA graphs."""
     settings: dict[str, Any]
+    """Keyword arguments of the runtime."""
 
 
 class Outcome(NamedTuple):
-    """name: what ran. times_ms: of each call. outputs: of each of the inputs, by name. clock: what timed the calls."""
+    """Times and outputs of one runtime."""
 
     name: str
+    """The runtime's own name."""
     times_ms: np.ndarray
+    """Time of each call, ms."""
     outputs: list[dict[str, np.ndarray]]
+    """Outputs by name, for each input."""
     clock: Clock = "wall clock"
+    """What timed the calls."""
 
 
 def compare(file: ModelFile, peers: list[Peer], rounds: int = 5, calls: int = 8, batch: int = 1) -> list[Outcome]:
-    """Time a checkpoint in several runtimes, a batch a call, in turns: each runs alone, while the others wait.
+    """Time a checkpoint in several runtimes, one batch per call, in turns: one runs while the others wait.
 
-    A call takes arrays and gives arrays: what it takes to bring them to a GPU and back is in its time, also where the GPU's own
-    clock takes it.
+    A call takes and returns NumPy arrays: the transfers to and from a GPU are part of its time, with CUDA events too.
     """
-    feeds = batched(sample_inputs(file.network), batch)
-    with started(file, peers, feeds) as pipes:
+    inputs = batched(sample_inputs(file.network), batch)
+    with started(file, peers, inputs) as pipes:
         first = [answer(pipe) for pipe in pipes]
         times: list[list[float]] = [[] for _ in peers]
         for _ in range(rounds):
-            for pipe, found in zip(pipes, times):
+            for pipe, measured in zip(pipes, times):
                 pipe.send(calls)
-                found += answer(pipe)
+                measured += answer(pipe)
     return [Outcome(name, np.array(each), outputs, clock) for (name, outputs, clock), each in zip(first, times)]
 
 
 @contextmanager
 def started(file: ModelFile, peers: list[Peer], feeds: list[dict[str, np.ndarray]]) -> Iterator[list[Connection]]:
-    """A process for each peer, ready; they end with the block."""
+    """Start a process for each runtime and yield their pipes; the processes end with the block."""
     spawn = multiprocessing.get_context("spawn")
     pipes, processes = [], []
     for peer in peers:
@@ -84,18 +89,18 @@ def started(file: ModelFile, peers: list[Peer], feeds: list[dict[str, np.ndarray
 
 
 def answer(pipe: Connection) -> Any:
-    """What a peer says next. Raises RemiError with its reason if it failed."""
+    """Receive the next answer of a benchmark process. Raises RemiError with its reason if it failed."""
     try:
-        failed, said = pipe.recv()
+        failed, content = pipe.recv()
     except EOFError:
         raise RemiError("A benchmark process died; the log above says why.") from None
     if failed:
-        raise RemiError(said)
-    return said
+        raise RemiError(content)
+    return content
 
 
 def serve(pipe: Connection, file: ModelFile, peer: Peer, feeds: list[dict[str, np.ndarray]]) -> None:
-    """A peer's process: say the name and the outputs, then time as many calls as asked for, until nobody asks."""
+    """Benchmark process: send the runtime's name and outputs, then time calls as requested until the pipe closes."""
     try:
         runtime = open_peer(file, peer)
     except RemiError as error:
@@ -111,19 +116,19 @@ def serve(pipe: Connection, file: ModelFile, peer: Peer, feeds: list[dict[str, n
 
 
 def clock_of(runtime: Runtime) -> tuple[Clock, Callable[[Callable[[], object]], float]]:
-    """What times a runtime's calls in ms: on a GPU its own clock, or else this machine's."""
+    """Return the clock of a runtime, in ms: CUDA events on a GPU, else the wall clock."""
     return ("CUDA events", runtime.timed) if isinstance(runtime, OnGpu) else ("wall clock", wall_ms)
 
 
 def wall_ms(work: Callable[[], object]) -> float:
-    """What work takes here, ms."""
+    """Time work with the wall clock, ms."""
     start = time.perf_counter()
     work()
     return (time.perf_counter() - start) * 1000
 
 
 def open_peer(file: ModelFile, peer: Peer) -> Runtime:
-    """Load a peer's runtime. Raises RemiError."""
+    """Load the runtime to benchmark. Raises RemiError."""
     if peer.kind != "graphs":
         return load_weights(file, peer.kind, **peer.settings)
     require_torch(file)
@@ -133,14 +138,14 @@ def open_peer(file: ModelFile, peer: Peer) -> Runtime:
 
 
 def batched(feeds: list[dict[str, np.ndarray]], batch: int) -> list[dict[str, np.ndarray]]:
-    """As many feeds, each of so many rows, that begin at one row after the other."""
-    together = {name: np.concatenate([feed[name] for feed in feeds]) for name in feeds[0]}
+    """Combine single rows into as many batches, each starting one row later than the one before."""
+    stacked = {name: np.concatenate([feed[name] for feed in feeds]) for name in feeds[0]}
     chosen = [(start + np.arange(batch)) % len(feeds) for start in range(len(feeds))]
-    return [{name: values[rows] for name, values in together.items()} for rows in chosen]
+    return [{name: values[rows] for name, values in stacked.items()} for rows in chosen]
 
 
 def wanted(pipe: Connection) -> int | None:
-    """How many calls are asked for next; None at the end."""
+    """Receive the number of calls to time next; None when the pipe is closed."""
     try:
         calls: int = pipe.recv()
     except EOFError:
@@ -149,23 +154,23 @@ def wanted(pipe: Connection) -> int | None:
 
 
 def sample_inputs(network: str) -> list[dict[str, np.ndarray]]:
-    """Inputs of one row each: the sample's person, all over the clip; what is no picture is noise (fixed seed)."""
+    """Return inputs of one row: crops of the sample clip's person; inputs other than images are noise (fixed seed)."""
     random = np.random.default_rng(0)
     table = find_network(network)
     feeds = []
-    for picture in sample_people(table.picture.width, table.picture.height) if table.picture else [None] * PICTURES:
+    for image in sample_people(table.picture.width, table.picture.height) if table.picture else [None] * PICTURES:
         feed = {name: random.normal(0, 0.3, (1, *shape)).astype(np.float32) for name, shape in table.inputs.items()}
-        feeds.append(feed if picture is None else {"image": picture[None], **feed})
+        feeds.append(feed if image is None else {"image": image[None], **feed})
     return feeds
 
 
 def sample_people(width: int, height: int) -> list[np.ndarray]:
-    """Pictures (height, width, 3) uint8 RGB of the sample's person."""
-    boxes, video, found = sample_boxes(), cv2.VideoCapture(str(sample_clip())), []
+    """Return crops (height, width, 3) uint8 RGB of the sample clip's person."""
+    boxes, video, crops = sample_boxes(), cv2.VideoCapture(str(sample_clip())), []
     for index in np.linspace(0, len(boxes) - 1, PICTURES).astype(int):
         video.set(cv2.CAP_PROP_POS_FRAMES, int(index))
         image = video.read()[1]
         x0, y0, x1, y1 = np.clip(boxes[index] + [-NEAR, -NEAR, NEAR, NEAR], 0, [*image.shape[1::-1]] * 2).astype(int)
-        found.append(np.ascontiguousarray(cv2.resize(image[y0:y1, x0:x1], (width, height))[..., ::-1]))
+        crops.append(np.ascontiguousarray(cv2.resize(image[y0:y1, x0:x1], (width, height))[..., ::-1]))
     video.release()
-    return found
+    return crops

@@ -1,16 +1,16 @@
-"""What the processor can do."""
+"""CPU features: bf16 instructions."""
 
 from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
 
-BF16 = {"amx_bf16", "avx512_bf16"}
+BF16 = {"amx_bf16", "avx512_bf16"}  # flags of Linux's /proc/cpuinfo
 
 
 @cache
 def multiplies_bf16(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
-    """Whether the processor has instructions that multiply bf16 (AMX or AVX-512); without them bf16 is slower than f32."""
+    """Return whether the processor has bf16 instructions (AMX or AVX-512); without them bf16 is slower than f32."""
     try:
         lines = cpuinfo.read_text().splitlines()
     except OSError:

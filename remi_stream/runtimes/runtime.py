@@ -1,4 +1,4 @@
-"""What a network runs in: tensors in, tensors out, no bodies."""
+"""Inference runtime protocol and loading: named tensors in, named tensors out."""
 
 from __future__ import annotations
 
@@ -13,49 +13,48 @@ from remi_stream.errors import RemiError, unknown
 from remi_stream.models.manifest import ModelFile
 
 Tensors = dict[str, Any]
-"""Inputs by name: NumPy's arrays, or what the runtime's own `cut` gave, which lies where the network runs."""
+"""Inputs by name: NumPy arrays, or crops that the runtime itself sampled on its device."""
 Cut = Callable[[Sequence[np.ndarray], np.ndarray, tuple[int, int]], Any]
-"""See OnGpu.cut."""
+"""Samples crops on the GPU; see GpuRuntime."""
 
 
 class Runtime(Protocol):
-    """A loaded network. A runtime knows nothing of people; an adapter knows nothing of the runtime."""
+    """A loaded network. Runtimes do not know about people; engines do not know about runtimes."""
 
     name: str
-    """What runs, for people: "openvino f32, 2 threads"."""
+    """Description: "openvino f32, 2 threads"."""
 
     def run(self, tensors: Tensors) -> dict[str, np.ndarray]:
-        """Give the named outputs for the named inputs; outputs may be overwritten by the next call."""
+        """Run the network: named inputs to named outputs, which the next call may overwrite."""
         ...
 
 
 @runtime_checkable
 class OnGpu(Protocol):
-    """What a runtime on a GPU can do besides."""
+    """Additional methods of a runtime on a GPU."""
 
     def cut(self, images: Sequence[np.ndarray], affines: np.ndarray, size: tuple[int, int]) -> Any:
-        """Crops (B, height, width, 3) uint8 RGB on the GPU, with the bytes of pose/square.py; an input for `run`.
+        """Sample crops (B, height, width, 3) uint8 RGB on the GPU, bit-identical to pose/crop.py; an input for `run`.
 
-        images: of each crop the full picture, (H, W, 3) uint8 BGR; one that several share is uploaded once. affines: (B, 2, 3),
-        picture px to crop px. size: (width, height) px of the crops.
+        images: the full image of each crop, (H, W, 3) uint8 BGR; a shared one is uploaded once. affines: (B, 2, 3), image px
+        to crop px. size: (width, height) px of the crops.
         """
         ...
 
     def timed(self, work: Callable[[], object]) -> float:
-        """What work takes on the runtime's stream, ms, by the GPU's own clock (CUDA events); it is done when this returns."""
+        """Time work on the runtime's stream with CUDA events, ms; the work is complete on return."""
         ...
 
 
 SUFFIXES = {"ov": "openvino", "onnx": "onnx", "torch": "torch", "trt": "tensorrt"}
-"""What an engine's name may end in to ask for a runtime: "poco-trt"."""
+"""Suffix of an engine's name -> runtime: "poco-trt" runs in TensorRT."""
 
 
 def load_weights(file: ModelFile, kind: str, **settings: Any) -> Runtime:
     """Load a model of the store into the runtime of this name.
 
-    A checkpoint of a network of networks/network.py runs in torch as it is, in TensorRT as the plan that was built of it
-    (see fastest.py), and elsewhere as the ONNX that was converted from it (see convert/artefact.py); its inputs and outputs
-    have the names of that table.
+    A checkpoint of networks/network.py is loaded directly by torch, as a plan by TensorRT, and as converted ONNX by the other
+    runtimes; its inputs and outputs have the names of that table.
     """
     from remi_stream.convert.artefact import artefact
     from remi_stream.models.store import model_file
@@ -79,7 +78,7 @@ def require_torch(file: ModelFile) -> None:
 
 
 def load_runtime(kind: str, model: Path, **settings: Any) -> Runtime:
-    """Load a network's file into the runtime of this name; settings are its own, from the manifest and the adapter."""
+    """Load a model file into the runtime of this name; settings are the runtime's, from the manifest and the engine."""
     if kind == "openvino":
         from remi_stream.runtimes.openvino import OpenVino
 

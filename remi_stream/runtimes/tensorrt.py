@@ -1,4 +1,4 @@
-"""TensorRT and TensorRT-RTX: a plan on the GPU that it was built for, a CUDA graph for each size of batch."""
+"""TensorRT and TensorRT-RTX runtime: a plan on the GPU, with a CUDA graph for each batch size."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from remi_stream.runtimes.runtime import Tensors
 
 
 class TensorRt:
-    """A plan, warm: one execution context and one CUDA graph per size of batch, all in one working memory, on one stream.
+    """A loaded plan: one execution context and CUDA graph per batch size, with shared device memory, on one stream.
 
-    Larger batches than the plan's are split. Inputs and outputs lie in pinned memory; the next call overwrites them.
+    Larger batches than the plan's are split. Inputs and outputs are in pinned memory; the next call overwrites them.
     """
 
     def __init__(self, plan: bytes, manifest: PlanManifest, backend: Backend, cuda: Cuda) -> None:
@@ -31,38 +31,38 @@ class TensorRt:
         sizes = range(1, key.max_batch + 1) if first < 0 else (first,)
         try:
             cache = KernelCache(backend, self._engine)
-            working = cuda.memory(self._engine.device_memory_size_v2)
-            self._batches = {size: Batch(cache.context(), working, manifest, cuda, size) for size in sizes}
+            workspace = cuda.memory(self._engine.device_memory_size_v2)
+            self._batches = {size: Batch(cache.context(), workspace, manifest, cuda, size) for size in sizes}
             cache.keep()
         except OutOfMemoryError as error:
             raise RemiError(
-                f"The GPU has no room for {key.model} in batches of {max(sizes)} ({error}). Close what else runs there, or "
-                f"build smaller ones: {command(key.model)} --max-batch {max(1, max(sizes) // 2)}"
+                f"The GPU has too little memory for {key.model} in batches of {max(sizes)} ({error}). Close other programs, or "
+                f"build a plan for smaller batches: {command(key.model)} --max-batch {max(1, max(sizes) // 2)}"
             ) from None
 
     def run(self, tensors: Tensors) -> dict[str, np.ndarray]:
-        """Compute the outputs."""
-        rows, most = rows_of(tensors), max(self._batches)
-        if rows <= most:
-            return self._once(tensors)
+        """Run the network and return its outputs."""
+        rows, max_batch = rows_of(tensors), max(self._batches)
+        if rows <= max_batch:
+            return self._run_batch(tensors)
         parts = []
-        for start in range(0, rows, most):
-            part = {name: values[start : start + most] for name, values in tensors.items()}
-            parts.append({name: values.copy() for name, values in self._once(part).items()})
+        for start in range(0, rows, max_batch):
+            part = {name: values[start : start + max_batch] for name, values in tensors.items()}
+            parts.append({name: values.copy() for name, values in self._run_batch(part).items()})
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
-    def _once(self, tensors: Tensors) -> dict[str, np.ndarray]:
-        """Outputs of the smallest batch that has room for all rows: a plan of one fixed size may be too large."""
+    def _run_batch(self, tensors: Tensors) -> dict[str, np.ndarray]:
+        """Run the smallest batch size that fits all rows; a plan of one fixed size may be larger than needed."""
         size = min(size for size in self._batches if size >= rows_of(tensors))
         return self._batches[size](tensors)
 
 
 class Batch:
-    """One size of batch: its memory, its shapes, its graph."""
+    """Execution context of one batch size, with its buffers and CUDA graph."""
 
-    def __init__(self, context: Any, working: Pair, manifest: PlanManifest, cuda: Cuda, size: int) -> None:
+    def __init__(self, context: Any, workspace: Pair, manifest: PlanManifest, cuda: Cuda, size: int) -> None:
         self._cuda, self._model = cuda, manifest.key.model
-        context.set_device_memory(working.address, working.device.nbytes)
+        context.set_device_memory(workspace.address, workspace.device.nbytes)
         self._inputs = {port.name: cuda.pair((size, *port.shape[1:]), port.dtype) for port in manifest.inputs}
         for name, pair in self._inputs.items():
             pair.host[...] = 0
@@ -70,32 +70,32 @@ class Batch:
             context.set_tensor_address(name, pair.address)
         self._outputs = {port.name: self._output(context, port) for port in manifest.outputs}
         self._context = context
-        self._work()
+        self._enqueue()  # TensorRT updates its state after a shape change in the first run; that must not be captured
         cuda.wait()
-        self._replay = cuda.graph(self._work)
+        self._replay = cuda.graph(self._enqueue)
 
     def _output(self, context: Any, port: Port) -> Pair:
         pair = self._cuda.pair(tuple(context.get_tensor_shape(port.name)), port.dtype)
         context.set_tensor_address(port.name, pair.address)
         return pair
 
-    def _work(self) -> None:
+    def _enqueue(self) -> None:
         if not self._context.execute_async_v3(self._cuda.stream):
             raise RemiError(f"TensorRT could not run the plan of {self._model}. Build it again: {command(self._model)} --again")
 
     def __call__(self, tensors: Tensors) -> dict[str, np.ndarray]:
-        """Compute the outputs of as many rows, or fewer: the others keep what was in them, and are not given."""
+        """Run the network on up to this many rows; unused rows keep old values and are not returned."""
         rows = rows_of(tensors)
         for name, pair in self._inputs.items():
-            self._bring(tensors[name], pair)
+            self._upload(tensors[name], pair)
         self._replay()
         for pair in self._outputs.values():
             self._cuda.download(pair)
         self._cuda.wait()
         return {name: pair.host[:rows] for name, pair in self._outputs.items()}
 
-    def _bring(self, values: Any, pair: Pair) -> None:
-        """Values to the GPU, unless they are there already."""
+    def _upload(self, values: Any, pair: Pair) -> None:
+        """Copy an input to the plan's buffer, from the host or within the GPU."""
         if isinstance(values, np.ndarray):
             np.copyto(pair.host[: len(values)], values)
             self._cuda.upload(pair)
@@ -104,21 +104,21 @@ class Batch:
 
 
 def rows_of(tensors: Tensors) -> int:
-    """How many rows inputs have."""
+    """Return the batch size of inputs."""
     return len(next(iter(tensors.values())))
 
 
 class KernelCache:
-    """Makes execution contexts that share working memory; TensorRT-RTX compiles kernels for them, which are kept in a file."""
+    """Creates execution contexts with user-managed memory; caches the kernels that TensorRT-RTX compiles in a file."""
 
     def __init__(self, backend: Backend, engine: Any) -> None:
         self._trt, self._engine = backend.module, engine
         self._config = None
         if hasattr(engine, "create_runtime_config"):
             self._path = home() / "cache" / "kernels" / f"{backend.name}-{backend.version}.cache"
-            self._config = self._configured(engine.create_runtime_config())
+            self._config = self._configure(engine.create_runtime_config())
 
-    def _configured(self, config: Any) -> Any:
+    def _configure(self, config: Any) -> Any:
         config.set_execution_context_allocation_strategy(self._trt.ExecutionContextAllocationStrategy.USER_MANAGED)
         if hasattr(config, "create_runtime_cache"):
             config.dynamic_shapes_kernel_specialization_strategy = self._trt.DynamicShapesKernelSpecializationStrategy.EAGER
@@ -129,15 +129,15 @@ class KernelCache:
         return config
 
     def context(self) -> Any:
-        """An execution context without memory of its own. Raises OutOfMemoryError if there is none."""
-        how = self._config or self._trt.ExecutionContextAllocationStrategy.USER_MANAGED
-        context = self._engine.create_execution_context(how)
+        """Create an execution context without own memory. Raises GpuOutOfMemoryError if TensorRT creates none."""
+        strategy = self._config or self._trt.ExecutionContextAllocationStrategy.USER_MANAGED
+        context = self._engine.create_execution_context(strategy)
         if context is None:
-            raise OutOfMemoryError("TensorRT made no execution context")
+            raise OutOfMemoryError("TensorRT created no execution context")
         return context
 
     def keep(self) -> None:
-        """Write what was compiled."""
+        """Save the compiled kernels to the cache file."""
         if self._config is not None and hasattr(self._config, "create_runtime_cache"):
             self._path.parent.mkdir(parents=True, exist_ok=True)
             new = self._path.with_suffix(f".{os.getpid()}")
@@ -146,18 +146,16 @@ class KernelCache:
 
 
 def deserialise(plan: bytes, backend: Backend, model: str) -> tuple[Any, Any]:
-    """TensorRT's runtime, and the engine in a plan. Raises RemiError in TensorRT's words."""
-    words = log_of(backend.module)
-    runtime = backend.module.Runtime(words)
+    """Return TensorRT's runtime and the engine of a plan. Raises RemiError with TensorRT's message."""
+    log = log_of(backend.module)
+    runtime = backend.module.Runtime(log)
     engine = runtime.deserialize_cuda_engine(plan)
     if engine is None:
-        raise RemiError(
-            f"{backend.title} refuses the plan of {model}: {words.reason()}. Build it again: {command(model)} --again"
-        )
+        raise RemiError(f"{backend.title} refuses the plan of {model}: {log.reason()}. Build it again: {command(model)} --again")
     return runtime, engine
 
 
 def load_plan(folder: Path, manifest: PlanManifest, backend: Backend | None = None, cuda: Cuda | None = None) -> TensorRt:
-    """Load a plan that fits this machine."""
+    """Load a plan that was built for this machine's GPU."""
     backend = backend or find_backend((manifest.key.backend,))
     return TensorRt((folder / PLAN).read_bytes(), manifest, backend, cuda or TorchCuda())

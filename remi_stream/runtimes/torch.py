@@ -1,4 +1,4 @@
-"""PyTorch, eager: the runtime that everything else is compared with."""
+"""PyTorch runtime, eager: the reference of all other runtimes."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from remi_stream.runtimes.runtime import Cut, Tensors
 
 
 class Torch:
-    """A checkpoint in PyTorch, in inference mode with channels last.
+    """A checkpoint in PyTorch, in inference mode with channels-last memory format.
 
-    network: a name of networks/network.py. device: "cpu", "cuda", or "auto": the GPU if there is one. Only there it has `cut`
-    and `timed` (see OnGpu of runtime.py): a processor is quicker with OpenCV.
+    network: a name of networks/network.py. device: "cpu", "cuda", or "auto": the GPU if there is one. Only on a GPU it has
+    the methods of GpuRuntime (runtime.py): on a CPU, OpenCV crops faster.
     """
 
     cut: Cut
@@ -46,17 +46,17 @@ class Torch:
         self.run({name: zeros(name, shape) for name, shape in find_network(network).tensors().items()})
 
     def run(self, tensors: Tensors) -> dict[str, np.ndarray]:
-        """Compute the outputs, (B, ...) float32."""
+        """Run the network and return its outputs, (B, ...) float32."""
         with torch.inference_mode():
-            found = self._module(*(brought(tensors[name], self._device) for name in self._inputs))
-        return {name: value.cpu().numpy() for name, value in zip(self._outputs, found)}
+            outputs = self._module(*(brought(tensors[name], self._device) for name in self._inputs))
+        return {name: value.cpu().numpy() for name, value in zip(self._outputs, outputs)}
 
 
 def brought(values: Any, device: torch.device) -> Tensor:
-    """NumPy's array on a device; what lies there already stays where it is."""
+    """Copy a NumPy array to a device; a tensor is returned unchanged."""
     return values if isinstance(values, Tensor) else torch.from_numpy(np.ascontiguousarray(values)).to(device)
 
 
 def zeros(name: str, shape: tuple[int, ...]) -> np.ndarray:
-    """One row of an input, to warm up with: the first call takes seconds, in which a stage at work would seem to hang."""
+    """Return one zero row of an input for the warm-up: the first call takes seconds, which would look like a hung stage."""
     return np.zeros((1, *shape), np.uint8 if name == "image" else np.float32)

@@ -1,1 +1,1 @@
-"""What listens to the relay."""
+"""Sinks: the consumers of the bus (viewers, recorder, exporter, REMI relay client)."""

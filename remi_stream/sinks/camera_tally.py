@@ -1,4 +1,4 @@
-"""What is counted of one camera."""
+"""Prometheus counters and gauges of one camera: frames, drops, tracks, latency per hop, outages."""
 
 from __future__ import annotations
 
@@ -10,120 +10,127 @@ from remi_stream.relay.books import LOST, Books
 from remi_stream.sinks.figures import Figures
 
 STATES = ("starting", "live", "reconnecting", "ended")
+"""States of a camera; `remi_camera_state` is 1 for one of them and 0 for the others."""
 HOPS = frozenset(f"{row.name}{end}" for row in ROWS for end in ("_in", ""))
+"""Stamps that become a `hop` label: arrival at a stage (`_in`) and departure. Other stamps would grow the number of series."""
 DROPS = ("capture/superseded", "pose/unasked", "pose/overflow", LOST)
-"""Told as 0 from the start: of a counter that begins at 3 Prometheus sees no increase."""
+"""Drop reasons that are exported as 0 from the start: `increase()` misses the first step of a series that appears at 3."""
 TRACKS_KEPT = 256
+"""Recent track ids that are remembered, to count each track once."""
 
 
 class CameraTally:
-    """The counts of one camera."""
+    """Metrics of one camera, updated from its `CameraFacts` and `Bodies` messages."""
 
     def __init__(self, figures: Figures, books: Books, camera: str) -> None:
-        self._figures, self._books, self._camera = figures, books, camera
+        self._registry, self._ledger, self._camera = figures, books, camera
         self._outages = Outages(figures, camera)
-        self._told: dict[str, int] = {}
-        self._tracks: deque[int] = deque(maxlen=TRACKS_KEPT)
+        self._exported: dict[str, int] = {}
+        self._recent_tracks: deque[int] = deque(maxlen=TRACKS_KEPT)
         self._filter = ""
-        self._newest_at: float | None = None
-        self._tell_books()
-        self._tell_drops(dict.fromkeys(DROPS, 0))
+        self._last_captured_at: float | None = None
+        # Series exist from the start: rate() and increase() need a value before the first event.
+        self._export_ledger()
+        self._export_drops(dict.fromkeys(DROPS, 0))
         figures.set("remi_people", 0, camera=camera)
         figures.add("remi_tracks_total", 0, camera=camera)
 
     def take_facts(self, facts: CameraFacts, now: float) -> None:
-        """Count what the camera captured, and tell its state."""
-        self._books.capture(facts)
-        self._tell_books()
+        """Update captured frames, state, playback, filter and outages. now: monotonic s."""
+        self._ledger.capture(facts)
+        self._export_ledger()
         for state in STATES:
-            self._figures.set("remi_camera_state", state == facts.state, camera=self._camera, state=state)
+            self._registry.set("remi_camera_state", state == facts.state, camera=self._camera, state=state)
         if facts.playing:
-            self._figures.set("remi_camera_paused", facts.playing.paused, camera=self._camera)
-        self._figures.set("remi_camera_nominal_fps", facts.fps, camera=self._camera)
+            self._registry.set("remi_camera_paused", facts.playing.paused, camera=self._camera)
+        self._registry.set("remi_camera_nominal_fps", facts.fps, camera=self._camera)
         self._outages.take(facts.state, now)
-        self._tell_filter(facts)
-        if facts.state != "live":
-            self._figures.set("remi_people", 0, camera=self._camera)
+        self._export_filter(facts)
+        if facts.state != "live":  # no bodies will come that set it to 0
+            self._registry.set("remi_people", 0, camera=self._camera)
 
     def take_bodies(self, bodies: Bodies) -> None:
-        """Count a frame, its people and its way."""
-        self._books.publish(bodies)
-        self._tell_books()
-        self._newest_at = bodies.captured_at
-        self._figures.set("remi_people", len(bodies.people), camera=self._camera)
-        self._tell_tracks([person.track_id for person in bodies.people])
-        self._tell_hops(bodies)
+        """Count a published frame, its people and tracks, and observe its latency per hop."""
+        self._ledger.publish(bodies)
+        self._export_ledger()
+        self._last_captured_at = bodies.captured_at
+        self._registry.set("remi_people", len(bodies.people), camera=self._camera)
+        self._count_tracks([person.track_id for person in bodies.people])
+        self._observe_hops(bodies)
         at_relay = bodies.stamps["relay"] - bodies.captured_at
-        self._figures.observe("remi_relay_latency_seconds", at_relay, camera=self._camera)
+        self._registry.observe("remi_relay_latency_seconds", at_relay, camera=self._camera)
 
     def tell_time(self, now: float) -> None:
-        """Tell what grows while nothing comes."""
+        """Update the metrics that grow without messages: outage time and age of the last frame. now: monotonic s."""
         self._outages.tell_time(now)
-        if self._newest_at is not None:
-            self._figures.set("remi_frame_age_seconds", now - self._newest_at, camera=self._camera)
+        if self._last_captured_at is not None:
+            self._registry.set("remi_frame_age_seconds", now - self._last_captured_at, camera=self._camera)
 
-    def _tell_books(self) -> None:
-        total = self._books.total(self._camera)
-        self._grow("remi_frames_captured_total", total.captured)
-        self._grow("remi_frames_published_total", total.published)
-        self._tell_drops(total.dropped)
+    def _export_ledger(self) -> None:
+        total = self._ledger.total(self._camera)
+        self._add_growth("remi_frames_captured_total", total.captured)
+        self._add_growth("remi_frames_published_total", total.published)
+        self._export_drops(total.dropped)
 
-    def _tell_drops(self, dropped: dict[str, int]) -> None:
+    def _export_drops(self, dropped: dict[str, int]) -> None:
         for key, count in dropped.items():
             stage, _, reason = key.rpartition("/")
-            self._grow("remi_frames_dropped_total", count, stage=stage or "relay", reason=reason)
+            self._add_growth("remi_frames_dropped_total", count, stage=stage or "relay", reason=reason)
 
-    def _grow(self, name: str, total: int, **labels: str) -> None:
+    def _add_growth(self, name: str, total: int, **labels: str) -> None:
+        # The ledger holds totals, the registry wants increments: a counter is never set.
         key = "/".join([name, *labels.values()])
-        self._figures.add(name, total - self._told.get(key, 0), camera=self._camera, **labels)
-        self._told[key] = total
+        self._registry.add(name, total - self._exported.get(key, 0), camera=self._camera, **labels)
+        self._exported[key] = total
 
-    def _tell_tracks(self, track_ids: list[int]) -> None:
-        fresh = [track_id for track_id in track_ids if track_id not in self._tracks]
-        self._tracks.extend(fresh)
-        self._figures.add("remi_tracks_total", len(fresh), camera=self._camera)
+    def _count_tracks(self, track_ids: list[int]) -> None:
+        fresh = [track_id for track_id in track_ids if track_id not in self._recent_tracks]
+        self._recent_tracks.extend(fresh)
+        self._registry.add("remi_tracks_total", len(fresh), camera=self._camera)
 
-    def _tell_hops(self, bodies: Bodies) -> None:
+    def _observe_hops(self, bodies: Bodies) -> None:
         before = bodies.captured_at
+        # Stamps are an unordered map: sorted by time, each hop lasts from the one before.
         for hop, at in sorted(bodies.stamps.items(), key=lambda stamp: stamp[1]):
             if hop in HOPS:
-                self._figures.observe("remi_hop_latency_seconds", at - before, camera=self._camera, hop=hop)
+                self._registry.observe("remi_hop_latency_seconds", at - before, camera=self._camera, hop=hop)
                 before = at
 
-    def _tell_filter(self, facts: CameraFacts) -> None:
+    def _export_filter(self, facts: CameraFacts) -> None:
+        # An info metric has the value as a label: the series of the previous filter must go.
         if facts.filter != self._filter:
-            self._figures.forget("remi_filter_info", camera=self._camera)
-            self._figures.set("remi_filter_info", 1, camera=self._camera, filter=facts.filter)
+            self._registry.forget("remi_filter_info", camera=self._camera)
+            self._registry.set("remi_filter_info", 1, camera=self._camera, filter=facts.filter)
             self._filter = facts.filter
         if facts.filter_lag_s is None:
-            self._figures.forget("remi_filter_lag_seconds", camera=self._camera)
+            self._registry.forget("remi_filter_lag_seconds", camera=self._camera)
         else:
-            self._figures.set("remi_filter_lag_seconds", facts.filter_lag_s, camera=self._camera)
+            self._registry.set("remi_filter_lag_seconds", facts.filter_lag_s, camera=self._camera)
 
 
 class Outages:
-    """How often a camera came back, and how long it was away; until then the time is added whenever somebody asks.
+    """Counts a camera's reconnects and outage seconds. An outage in progress is added at each update.
 
-    A camera whose process is started anew while it is away stays away until it is live.
+    A restart of the capture process during an outage does not end it: only `live` or `ended` does.
     """
 
     def __init__(self, figures: Figures, camera: str) -> None:
-        self._figures, self._camera = figures, camera
-        self._away_since: float | None = None
+        self._registry, self._camera = figures, camera
+        self._outage_since: float | None = None
         figures.add("remi_camera_reconnects_total", 0, camera=camera)
         figures.add("remi_camera_outage_seconds_total", 0, camera=camera)
 
     def take(self, state: str, now: float) -> None:
-        """Note the camera's state at this moment (monotonic s)."""
+        """Update with the camera's state. now: monotonic s."""
         self.tell_time(now)
-        if state == "reconnecting" and self._away_since is None:
-            self._away_since = now
-        elif state in ("live", "ended") and self._away_since is not None:
-            self._away_since = None
-            self._figures.add("remi_camera_reconnects_total", state == "live", camera=self._camera)
+        if state == "reconnecting" and self._outage_since is None:
+            self._outage_since = now
+        elif state in ("live", "ended") and self._outage_since is not None:
+            self._outage_since = None
+            self._registry.add("remi_camera_reconnects_total", state == "live", camera=self._camera)
 
     def tell_time(self, now: float) -> None:
-        """Add the time since it was last added, if the camera is away."""
-        if self._away_since is not None:
-            self._figures.add("remi_camera_outage_seconds_total", now - self._away_since, camera=self._camera)
-            self._away_since = now
+        """Add the outage time since the last update, if the camera is reconnecting. now: monotonic s."""
+        if self._outage_since is not None:
+            self._registry.add("remi_camera_outage_seconds_total", now - self._outage_since, camera=self._camera)
+            self._outage_since = now

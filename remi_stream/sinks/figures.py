@@ -1,6 +1,6 @@
-"""The values of the metrics, and how they are written in Prometheus' text format.
+"""Registry of Prometheus metric values (counters, gauges, histograms), rendered in the text exposition format.
 
-Own, since a scrape must cost little beside the work: the text of a line is made once, when its labels are first used.
+Not prometheus_client, because a scrape must be cheap: the text of a line is formatted once, when its labels are first used.
 """
 
 from __future__ import annotations
@@ -11,38 +11,39 @@ from itertools import accumulate
 from remi_stream.metrics import METRICS, Metric
 
 ESCAPES = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n"})
+"""Characters that the text format requires to be escaped in label values."""
 
 
 class Value:
-    """One counter or gauge."""
+    """One series of a counter or gauge."""
 
     def __init__(self, metric: Metric, labels: dict[str, str]) -> None:
         self.value = 0.0
-        self._line = f"{metric.name}{_braces(labels)} "
+        self._line = f"{metric.name}{_format_labels(labels)} "
 
     def text(self) -> str:
-        """Its line."""
+        """Render its line."""
         return f"{self._line}{self.value!r}\n"
 
 
 class Histogram:
-    """How many observations were at most how long."""
+    """One histogram series: counts of durations by upper bound (`le`), s."""
 
     def __init__(self, metric: Metric, labels: dict[str, str]) -> None:
         self._bounds = metric.buckets
         self._counts = [0] * (len(metric.buckets) + 1)
         self._sum_s = 0.0
         bounds = [*map(repr, metric.buckets), "+Inf"]
-        self._buckets = [f"{metric.name}_bucket{_braces({**labels, 'le': bound})} " for bound in bounds]
-        self._lines = f"{metric.name}_count{_braces(labels)} ", f"{metric.name}_sum{_braces(labels)} "
+        self._buckets = [f"{metric.name}_bucket{_format_labels({**labels, 'le': bound})} " for bound in bounds]
+        self._lines = f"{metric.name}_count{_format_labels(labels)} ", f"{metric.name}_sum{_format_labels(labels)} "
 
     def observe(self, seconds: float) -> None:
-        """Count an observation."""
+        """Count an observation in its bucket."""
         self._counts[bisect_left(self._bounds, seconds)] += 1
         self._sum_s += seconds
 
     def text(self) -> str:
-        """Its lines: each bucket holds those below it."""
+        """Render its lines; buckets are cumulative."""
         totals = list(accumulate(self._counts))
         buckets = "".join([f"{line}{total}.0\n" for line, total in zip(self._buckets, totals)])
         count, total_s = self._lines
@@ -50,7 +51,7 @@ class Histogram:
 
 
 class Figures:
-    """Everything that this process tells Prometheus. A metric with other labels is another line."""
+    """All series that this process exports, by metric name and label values."""
 
     def __init__(self) -> None:
         histograms = [metric.name for metric in METRICS.values() if metric.kind == "histogram"]
@@ -58,7 +59,7 @@ class Figures:
         self._values: dict[str, dict[tuple[str, ...], Value]] = {name: {} for name in METRICS if name not in histograms}
 
     def add(self, name: str, amount: float, /, **labels: str) -> None:
-        """Let a counter grow."""
+        """Increment a counter."""
         self._value(name, labels).value += amount
 
     def set(self, name: str, value: float, /, **labels: str) -> None:
@@ -66,39 +67,39 @@ class Figures:
         self._value(name, labels).value = float(value)
 
     def observe(self, name: str, seconds: float, /, **labels: str) -> None:
-        """Add to a histogram."""
-        made, key = self._histograms[name], _key(name, labels)
-        if key not in made:
-            made[key] = Histogram(METRICS[name], labels)
-        made[key].observe(seconds)
+        """Observe a duration in a histogram."""
+        series, key = self._histograms[name], _label_values(name, labels)
+        if key not in series:
+            series[key] = Histogram(METRICS[name], labels)
+        series[key].observe(seconds)
 
     def forget(self, name: str, /, **labels: str) -> None:
-        """Tell no more of the gauges that have these labels."""
-        places = {METRICS[name].labels.index(label): value for label, value in labels.items()}
-        made = self._values[name]
-        for key in [key for key in made if all(key[place] == value for place, value in places.items())]:
-            del made[key]
+        """Remove all series of a metric that have these labels."""
+        wanted = {METRICS[name].labels.index(label): value for label, value in labels.items()}
+        series = self._values[name]
+        for key in [key for key in series if all(key[index] == value for index, value in wanted.items())]:
+            del series[key]
 
     def text(self) -> bytes:
-        """Everything that there is, in Prometheus' text format."""
+        """Render all series in Prometheus' text format."""
         return "".join([self._family(metric) for metric in METRICS.values()]).encode()
 
     def _family(self, metric: Metric) -> str:
-        made = self._histograms.get(metric.name) or self._values.get(metric.name) or {}
+        series = self._histograms.get(metric.name) or self._values.get(metric.name) or {}
         head = f"# HELP {metric.name} {metric.help}\n# TYPE {metric.name} {metric.kind}\n"
-        return head + "".join([each.text() for each in made.values()]) if made else ""
+        return head + "".join([each.text() for each in series.values()]) if series else ""
 
     def _value(self, name: str, labels: dict[str, str]) -> Value:
-        made, key = self._values[name], _key(name, labels)
-        if key not in made:
-            made[key] = Value(METRICS[name], labels)
-        return made[key]
+        series, key = self._values[name], _label_values(name, labels)
+        if key not in series:
+            series[key] = Value(METRICS[name], labels)
+        return series[key]
 
 
-def _key(name: str, labels: dict[str, str]) -> tuple[str, ...]:
+def _label_values(name: str, labels: dict[str, str]) -> tuple[str, ...]:
     return tuple([labels[label] for label in METRICS[name].labels])
 
 
-def _braces(labels: dict[str, str]) -> str:
+def _format_labels(labels: dict[str, str]) -> str:
     pairs = ",".join(f'{label}="{value.translate(ESCAPES)}"' for label, value in labels.items())
     return f"{{{pairs}}}" if pairs else ""

@@ -1,4 +1,4 @@
-"""The NVIDIA GPUs of this machine as metrics, asked of the driver through NVML. Without pynvml or a GPU there are none."""
+"""GPU metrics from NVML: utilization, memory, temperature, power. Without pynvml or an NVIDIA GPU there are none."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ READINGS: dict[str, Reading] = {
     "remi_gpu_temperature_celsius": lambda nvml, gpu: nvml.nvmlDeviceGetTemperature(gpu, nvml.NVML_TEMPERATURE_GPU),
     "remi_gpu_power_watts": lambda nvml, gpu: nvml.nvmlDeviceGetPowerUsage(gpu) / 1000,
 }
-"""How each gauge is read: NVML tells percent, bytes, degrees Celsius and milliwatts."""
+"""How each gauge is read from (pynvml, device handle). NVML reports percent, bytes, degrees Celsius and milliwatts."""
 
 log = logging.getLogger("remi_stream")
 
 
 class Gpus:
-    """The GPUs that the driver shows to this process. What one of them does not tell is left out."""
+    """Metrics of the GPUs that are visible to this process. Values that a GPU does not support are left out."""
 
     def __init__(self) -> None:
         self._nvml: Any = None
         self._gpus: dict[str, Any] = {}
 
     def open(self, figures: Figures) -> None:
-        """Find them, and tell what they are."""
+        """Find the GPUs, and export their names and the driver's version."""
         try:
             nvml = importlib.import_module("pynvml")
         except ModuleNotFoundError:
@@ -44,19 +44,19 @@ class Gpus:
             for gpu, handle in self._gpus.items():
                 figures.set("remi_gpu_info", 1, gpu=gpu, name=nvml.nvmlDeviceGetName(handle), driver=driver)
         except nvml.NVMLError as error:
-            log.debug("no figures of a GPU: %s", error)
+            log.debug("no GPU metrics: %s", error)
 
     def tell(self, figures: Figures) -> None:
-        """Read the gauges."""
+        """Read all gauges of all GPUs."""
         for gpu, handle in self._gpus.items():
             for name, reading in READINGS.items():
                 try:
                     figures.set(name, reading(self._nvml, handle), gpu=gpu)
-                except self._nvml.NVMLError:
+                except self._nvml.NVMLError:  # not supported by this GPU, or not in its present state
                     figures.forget(name, gpu=gpu)
 
     def close(self) -> None:
-        """Let go of the driver."""
+        """Shut NVML down."""
         if self._nvml:
             self._nvml.nvmlShutdown()
             self._nvml, self._gpus = None, {}

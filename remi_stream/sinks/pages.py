@@ -1,4 +1,4 @@
-"""A small HTTP server on a thread, for pages that are made when they are asked for."""
+"""A small HTTP server on a thread that renders each page on request."""
 
 from __future__ import annotations
 
@@ -16,54 +16,55 @@ from remi_stream.errors import RemiError
 
 LOOPBACK = "127.0.0.1"
 CALLER_S = 5.0
-"""How long a caller may take to say what it wants."""
+"""Time that a client has to send its request, s."""
 
 
 class Page(NamedTuple):
-    """An answer."""
+    """An HTTP response."""
 
     body: bytes
     status: int = 200
     kind: str = "text/plain; charset=utf-8"
+    """Content type."""
 
 
 class PageServer(ThreadingMixIn, TCPServer):
-    """Answers until it is stopped; pages: a function for each path; host: the address that it listens on."""
+    """A threading HTTP server. pages: a function for each path. host: the address that it listens on."""
 
-    daemon_threads = True
-    allow_reuse_address = True
+    daemon_threads = True  # a slow client must not keep the process alive
+    allow_reuse_address = True  # a restarted exporter needs the port while old connections are in TIME_WAIT
     request_queue_size = 32
 
     def __init__(self, port: int, pages: Mapping[str, Callable[[], Page]], host: str = LOOPBACK) -> None:
         self.pages = pages
         self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
         try:
-            super().__init__((host, port), _Caller)
+            super().__init__((host, port), _RequestHandler)
         except OSError as error:
-            raise RemiError(_why(error, host, port)) from None
+            raise RemiError(_bind_error(error, host, port)) from None
 
     def start(self) -> None:
-        """Answer from now on, on a thread of its own."""
+        """Serve on a thread."""
         threading.Thread(target=self.serve_forever, args=(0.1,), name="pages", daemon=True).start()
 
     def stop(self) -> None:
-        """Answer no more, and let go of the port."""
+        """Stop serving and close the port."""
         self.shutdown()
         self.server_close()
 
     def page(self, path: str) -> Page:
-        """Make the page of a path."""
+        """Render the page of a path, or a 404 page."""
         if path in self.pages:
             return self.pages[path]()
         return Page(f"No such page: {path}. There are: {', '.join(self.pages)}\n".encode(), 404)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A caller that hangs up is no error of ours."""
+        """Ignore clients that disconnect or time out; report everything else."""
         if not isinstance(sys.exc_info()[1], (ConnectionError, TimeoutError)):
             super().handle_error(request, client_address)
 
 
-class _Caller(BaseHTTPRequestHandler):
+class _RequestHandler(BaseHTTPRequestHandler):
     server: PageServer
     server_version, sys_version = "remi-stream", ""
     timeout = CALLER_S
@@ -76,7 +77,7 @@ class _Caller(BaseHTTPRequestHandler):
         self._head()
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Requests are not state changes: they are not logged."""
+        """Log no requests: they are not state changes."""
 
     def _head(self) -> Page:
         page = self.server.page(urlsplit(self.path).path)
@@ -87,7 +88,7 @@ class _Caller(BaseHTTPRequestHandler):
         return page
 
 
-def _why(error: OSError, host: str, port: int) -> str:
+def _bind_error(error: OSError, host: str, port: int) -> str:
     if error.errno == errno.EADDRINUSE:
         return f"Port {port} is in use, by another remi-stream or another program. Stop it, or start this one with --name"
     return f"Cannot serve metrics on {host}:{port}: {error.strerror}. Give an address of this machine (0.0.0.0: all of them)"

@@ -1,4 +1,4 @@
-"""The recorder: everything that is published, in files; a disk that is slow or full harms nobody else."""
+"""Recorder sink: writes everything that is published to files. A slow or full disk never blocks another stage."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from remi_stream.sinks.recording.writer import Writer
 from remi_stream.sinks.sink import Sink
 
 DEPTH = 1024
-"""Half a minute of one camera."""
+"""Messages in the buffer: half a minute of one camera."""
 
 log = logging.getLogger("remi_stream")
 
 
 class Recorder(Sink):
-    """The process's loop fills a buffer, a thread empties it. life: how often the stage was restarted."""
+    """Passes messages through a buffer to a writer thread. life: number of restarts of the stage."""
 
     def __init__(self, config: Config, life: int = 0, depth: int = DEPTH) -> None:
         super().__init__()
@@ -38,7 +38,7 @@ class Recorder(Sink):
         self.turn(0.0)
 
     def open(self) -> None:
-        """Check the folder and begin. Only when the daemon starts is a folder that cannot be written a reason to stop it."""
+        """Check the folder and start writing. A folder that cannot be written is fatal only at the daemon's start."""
         self._thread.start()
         self._working = True
         try:
@@ -51,51 +51,51 @@ class Recorder(Sink):
         threading.Thread(target=recover_all, args=(self._parent,), name="recovery", daemon=True).start()
 
     def step(self, message: Item | Health) -> None:
-        """Put a message into the buffer; the relay's health says whether recording is wanted."""
+        """Put a message into the buffer; the relay's health says whether recording is on."""
         if isinstance(message, Health):
             if message.stage == "relay" and "record" in message.facts:
                 self._switch(message.facts["record"] == "on")
             return
         fits = self._buffer.offer(message)
         if not fits and not self._overflowing:
-            log.warning("the disk is too slow, bodies are dropped; the recording's index tells which")
+            log.warning("the disk is too slow, bodies are dropped; the recording's index lists them")
         self._overflowing = not fits
 
     def turn(self, now: float) -> None:
-        """Tell how it goes."""
+        """Update facts and counts for the next heartbeat."""
         if self._working and not self._thread.is_alive():
-            raise RuntimeError("the recorder's thread has ended by an error; see the traceback above")
+            raise RuntimeError("the recorder's thread ended with an error; see the traceback above")
         writer = self._writer
         self.facts["recording"] = writer.state
         self.counts["bodies"], self.counts["written_bytes"] = writer.bodies, writer.written_bytes
         self.counts["dropped"], self.counts["errors"] = self._buffer.dropped + writer.dropped, writer.errors
 
     def close(self) -> None:
-        """Write what is left and make the final files."""
+        """Write what is left and the final files."""
         self._working = False
         self._buffer.end()
         self._thread.join()
 
     def _switch(self, on: bool) -> None:
-        """Pass a change of the wish on; without room for it, it is tried again half a second later."""
+        """Pass a change on to the thread; if the buffer is full, the next heartbeat retries."""
         if on != self._on and self._buffer.offer(Switch(on)):
             self._on = on
 
 
 def check_folder(folder: Path) -> None:
-    """Make the folder and write into it. Raises UsageError or RemiError when that is not possible."""
+    """Create the folder and write a test file. Raises UsageError or RemiError."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder) as file:
             file.write(b"remi-stream")
             file.flush()
     except (FileExistsError, NotADirectoryError):
-        raise UsageError(f"Cannot record to {folder}: it is no folder. Give a folder (--record DIR)") from None
+        raise UsageError(f"Cannot record to {folder}: it is not a folder. Give a folder (--record DIR)") from None
     except OSError as error:
-        why = why_unwritable(folder, error, "Give a folder that can be written")
+        why = why_unwritable(folder, error, "Give a writable folder")
         raise RemiError(f"Cannot record to {folder}: {why}") from None
 
 
 def make(order: Order) -> Recorder:
-    """Make the stage for an order."""
+    """Make the recorder stage."""
     return Recorder(order.config, order.life)

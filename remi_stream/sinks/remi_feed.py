@@ -1,4 +1,4 @@
-"""A connection to a REMI relay that comes and goes: fed with what is newest whenever it takes something."""
+"""A reconnecting TCP client for a REMI relay: sends the newest bodies whenever the relay reads, drops the others."""
 
 from __future__ import annotations
 
@@ -12,27 +12,29 @@ from collections.abc import Callable
 from remi_stream.messages import Bodies
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 5.0
+"""Exponential back-off between connection attempts: doubled from the first to the longest."""
 CONNECT_S, LOOK_S, LEAVE_S = 2.0, 0.5, 0.5
+"""Timeouts: to connect, between checks of an idle connection, and for the thread to end."""
 SLOW_S = 1.0
-"""A relay that has not taken a packet for so long does not read."""
+"""A relay that blocks one packet for longer is reported as not reading."""
 SEND_BUFFER_BYTES = 4096
-"""Asked of the kernel, which takes its least: a few packets."""
+"""SO_SNDBUF. The kernel raises it to its minimum: a few packets, so that what is queued is not older than that."""
 
 log = logging.getLogger("remi_stream")
 
 
 class Feed:
-    """A thread that sends the newest bodies as soon as the relay takes them. Each is sent whole or dropped whole.
+    """A thread that sends the newest bodies as soon as the relay reads. Each packet is sent whole or dropped whole.
 
-    make: the packet of bodies; only of those that are sent. sent, dropped: bodies; at most one more waits.
+    encode_bodies: called only for those that are sent. sent, dropped: numbers of bodies; at most one more is pending.
     """
 
     def __init__(self, host: str, port: int, make: Callable[[Bodies], bytes]) -> None:
         self.sent = self.dropped = 0
         self._host, self._port = host, port
-        self._shown = f"{host}:{port}"
-        self._make = make
-        self._news = threading.Condition()
+        self._address = f"{host}:{port}"
+        self._encode = make
+        self._condition = threading.Condition()
         self._waiting: Bodies | None = None
         self._connection: socket.socket | None = None
         self._sending_since: float | None = None
@@ -40,33 +42,33 @@ class Feed:
         self._thread = threading.Thread(target=self._run, name="relay", daemon=True)
 
     def start(self) -> None:
-        """Look for the relay from now on."""
+        """Start connecting, on a thread."""
         self._thread.start()
 
     def offer(self, bodies: Bodies | None) -> None:
-        """Send this next, instead of what still waits."""
-        with self._news:
+        """Replace the pending bodies, which count as dropped. None clears them."""
+        with self._condition:
             self.dropped += self._waiting is not None
             self._waiting = bodies
-            self._news.notify()
+            self._condition.notify()
 
     def state(self, now: float) -> str:
-        """How it goes, for people."""
+        """Describe the connection, for `status`. now: monotonic s."""
         if self._connection is None:
-            return f"looking for {self._shown}"
+            return f"connecting to {self._address}"
         since = self._sending_since
-        return f"{self._shown} does not read" if since and now - since > SLOW_S else f"connected to {self._shown}"
+        return f"{self._address} does not read" if since and now - since > SLOW_S else f"connected to {self._address}"
 
     def check(self) -> None:
-        """Raise if the thread has ended by an error."""
+        """Raise RuntimeError if the thread has died of an exception."""
         if self._thread.ident and not self._thread.is_alive() and not self._stopping.is_set():
-            raise RuntimeError("the thread that feeds the relay has ended by an error; see the traceback above")
+            raise RuntimeError("the thread that feeds the relay has died of an exception; see the traceback above")
 
     def stop(self) -> None:
-        """Let go of the relay; one that does not read gets a part of the last packet."""
+        """Disconnect. A relay that does not read gets only a part of the last packet."""
         self._stopping.set()
-        with self._news:
-            self._news.notify()
+        with self._condition:
+            self._condition.notify()
         if self._thread.ident:
             self._thread.join(LEAVE_S)
         connection = self._connection
@@ -74,27 +76,29 @@ class Feed:
             close(connection)
 
     def _run(self) -> None:
-        pause_s, told = FIRST_PAUSE_S, False
+        pause_s, logged = FIRST_PAUSE_S, False
         while not self._stopping.is_set():
             began = time.monotonic()
-            why, found = self._serve()
-            if (found or not told) and not self._stopping.is_set():
-                log.warning("REMI relay %s: %s; looking for it", self._shown, why)
-            told = True
+            why, connected = self._connect_and_send()
+            # Log the first failure and each lost connection, but not every attempt in between.
+            if (connected or not logged) and not self._stopping.is_set():
+                log.warning("REMI relay %s: %s; reconnecting", self._address, why)
+            logged = True
+            # A connection that lasted resets the back-off; one that is closed at once does not.
             if time.monotonic() - began > LONGEST_PAUSE_S:
                 pause_s = FIRST_PAUSE_S
             self._stopping.wait(pause_s)
             pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
 
-    def _serve(self) -> tuple[str, bool]:
-        """Feed the relay until it is lost; say why it was, and whether it had been found."""
+    def _connect_and_send(self) -> tuple[str, bool]:
+        """Connect and send until the connection is lost. Return the reason, and whether it had been connected."""
         try:
             connection = connect(self._host, self._port)
         except OSError as error:
             return reason(error), False
         with connection:
-            log.info("REMI relay %s: connected", self._shown)
-            self.offer(None)
+            log.info("REMI relay %s: connected", self._address)
+            self.offer(None)  # bodies from before the connection are stale
             self._connection = connection
             try:
                 self._send_all(connection)
@@ -102,27 +106,27 @@ class Feed:
                 return reason(error), True
             finally:
                 self._connection = self._sending_since = None
-        return "it has closed the connection", True
+        return "connection closed by the relay", True
 
     def _send_all(self, connection: socket.socket) -> None:
-        """Send until the relay closes the connection, or a stop is wanted. Raises OSError."""
+        """Send until the relay closes the connection or `stop` is called. Raises OSError."""
         while not self._stopping.is_set() and not closed(connection):
-            bodies = self._take()
+            bodies = self._next_bodies()
             if bodies is not None:
                 self._send(connection, bodies)
 
-    def _take(self) -> Bodies | None:
-        """The newest bodies; waits for them for a moment."""
-        with self._news:
+    def _next_bodies(self) -> Bodies | None:
+        """Take the pending bodies; wait up to POLL_S for them."""
+        with self._condition:
             if self._waiting is None and not self._stopping.is_set():
-                self._news.wait(LOOK_S)
+                self._condition.wait(LOOK_S)
             bodies, self._waiting = self._waiting, None
             return bodies
 
     def _send(self, connection: socket.socket, bodies: Bodies) -> None:
         self._sending_since = time.monotonic()
         try:
-            connection.sendall(self._make(bodies))
+            connection.sendall(self._encode(bodies))
         except OSError:
             self.dropped += 1
             raise
@@ -131,11 +135,13 @@ class Feed:
 
 
 def connect(host: str, port: int) -> socket.socket:
-    """A connection whose kernel keeps no more than a few packets back. Raises OSError."""
+    """Connect with a small send buffer, so that few packets queue in the kernel. Raises OSError."""
     connection = socket.create_connection((host, port), CONNECT_S)
     if connection.getsockname() == connection.getpeername():
-        connection.close()  # a port that nobody listens on, by chance given to this very connection
-        raise ConnectionRefusedError(None, "nobody listens")
+        # TCP self-connect: no process listens on the port, and the kernel chose it as this connection's own source port.
+        connection.close()
+        raise ConnectionRefusedError(None, "connection refused")
+    # No timeout: it could end a packet in its middle. `stop` shuts the socket down instead.
     connection.settimeout(None)
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -143,19 +149,19 @@ def connect(host: str, port: int) -> socket.socket:
 
 
 def closed(connection: socket.socket) -> bool:
-    """Whether the relay has closed its end; it never sends anything."""
+    """Whether the relay has closed its end. It never sends data, so readable means closed."""
     readable, _, _ = select.select([connection], [], [], 0)
     return bool(readable) and not connection.recv(4096)
 
 
 def close(connection: socket.socket) -> None:
-    """End a connection, also under a thread that sends."""
+    """Shut a connection down; a thread that is blocked in `sendall` wakes up with an error."""
     try:
         connection.shutdown(socket.SHUT_RDWR)
     except OSError:
-        return  # it was lost a moment ago
+        return  # already disconnected
 
 
 def reason(error: OSError) -> str:
-    """Why there is no connection, in a few words."""
+    """The text of a connection error, in lower case."""
     return (error.strerror or str(error) or type(error).__name__).lower()

@@ -1,4 +1,4 @@
-"""Feeds a REMI relay: the first person of the newest bodies, in the packets of REMI's pose program."""
+"""Sink that sends the first person of the newest bodies to a REMI relay, in the packets of REMI's pose program."""
 
 from __future__ import annotations
 
@@ -15,57 +15,59 @@ from remi_stream.sinks.sink import Sink
 
 
 class RemiRelay(Sink):
-    """Gives the bodies of the pipeline's first camera to a Feed, and tells how it goes."""
+    """Sends the bodies of the pipeline's first camera, and reports the connection's state in its heartbeats."""
 
     def __init__(self, config: Config) -> None:
         super().__init__()
         assert config.remi_relay is not None
         self._camera = config.cameras[0].name
-        self._feed = Feed(*address_of(config.remi_relay), lambda bodies: encode(packet_for(bodies)))
+        self._client = Feed(*address_of(config.remi_relay), lambda bodies: encode(packet_for(bodies)))
         self.hears = [f"bodies/{self._camera}"]
         self.turn(0.0)
 
     def open(self) -> None:
-        """Begin to look for the relay; one that is away is not an error."""
-        self._feed.start()
+        """Start connecting; a relay that is not there is not an error."""
+        self._client.start()
 
     def step(self, message: Bodies) -> None:
-        """Offer bodies; a camera whose name only begins like that of the first one is heard too."""
+        """Send bodies of the first camera. A topic is a prefix, so those of `front2` arrive with `front`."""
         if message.camera == self._camera:
-            self._feed.offer(message)
+            self._client.offer(message)
 
     def turn(self, now: float) -> None:
-        """Tell how it goes."""
-        self._feed.check()
-        self.facts["relay"] = self._feed.state(now)
-        self.counts["sent"], self.counts["dropped"] = self._feed.sent, self._feed.dropped
+        """Update the facts and counts of the heartbeat."""
+        self._client.check()
+        self.facts["relay"] = self._client.state(now)
+        self.counts["sent"], self.counts["dropped"] = self._client.sent, self._client.dropped
 
     def close(self) -> None:
-        """Let go of the relay, after the packet that is under way."""
-        self._feed.stop()
+        """Disconnect after the packet that is being sent."""
+        self._client.stop()
 
 
 def packet_for(bodies: Bodies) -> Packet:
-    """What REMI's pose program would have sent of a frame."""
+    """The packet that REMI's pose program would send for these bodies."""
     if not bodies.people:
         return nobody()
     person = bodies.people[0]
     if person.smpl is None:
         return unknown_pose()
+    # REMI expects SMPL: poses of another body are retargeted.
     smpl = person.smpl if person.smpl.body == "smpl" else onto_known_body(person.smpl.body).smpl(person.smpl)
     shift = shift_in_square(smpl.transl, person.box_xyxy, bodies.intrinsics)
     return make_packet(smpl.global_orient, smpl.body_pose, betas_of(smpl), shift)
 
 
 def betas_of(smpl: Smpl) -> np.ndarray:
-    """The shape (10,) of a SMPL body; that of another body means nothing to SMPL, which takes its mean one."""
+    """SMPL betas (10,). Those of another body mean nothing to SMPL: zeros (the mean shape) instead."""
     return smpl.betas if smpl.body == "smpl" else np.zeros(10)
 
 
 def shift_in_square(transl: np.ndarray, box_xyxy: np.ndarray, intrinsics: Intrinsics) -> np.ndarray:
-    """tx, ty (2,) of the weak-perspective camera of a square around a person's box, for an engine that has no such camera.
+    """Weak-perspective tx, ty (2,), m, of a square around a person's bounding box, for engines that have no such camera.
 
-    It says how far the body's origin is from the middle of the box, m, at its depth: pose/weak_camera.py, the other way round.
+    The offset of the body's origin from the middle of the box at the body's depth: the inverse of the weak-perspective camera
+    of the SMPL regressors.
     """
     fx, fy, cx, cy = intrinsics
     x, y, z = transl.astype(np.float64)
@@ -74,5 +76,5 @@ def shift_in_square(transl: np.ndarray, box_xyxy: np.ndarray, intrinsics: Intrin
 
 
 def make(order: Order) -> RemiRelay:
-    """Make the stage for an order."""
+    """Create the REMI sink from its StageSpec."""
     return RemiRelay(order.config)

@@ -1,4 +1,4 @@
-"""What a sink is."""
+"""Base class of sinks, the stages that consume the bus."""
 
 from __future__ import annotations
 
@@ -7,26 +7,26 @@ from typing import Any
 
 
 class Sink:
-    """Something that listens to the bus. What it has no use for it leaves as it is here.
-
-    counts, facts: told with each heartbeat. over: set by a sink that ends the pipeline, as a closed window does.
-    hears: the topics it wants from now on, e.g. "preview/front" (None: all of its row).
-    """
+    """A consumer of bus messages. Every method has a default that does nothing."""
 
     def __init__(self) -> None:
         self.counts: Counter[str] = Counter()
+        """Sent with each heartbeat."""
         self.facts: dict[str, str] = {}
+        """Sent with each heartbeat."""
         self.over = False
+        """Set to end the pipeline, as a closed window does."""
         self.hears: list[str] | None = None
+        """Topics to subscribe to from now on, e.g. "preview/front"; None: all topics of its row in the pipeline table."""
 
     def open(self) -> None:
-        """Load what is needed. RemiError says what the user has to mend."""
+        """Load resources. Raises RemiError with the remedy."""
 
     def step(self, message: Any) -> Any:
-        """Take one message."""
+        """Process one message."""
 
     def turn(self, now: float) -> None:
-        """Do what is due at this moment (monotonic s); called at least ten times a second, also when nothing comes."""
+        """Do periodic work. now: monotonic s. Called at least ten times a second, with or without messages."""
 
     def close(self) -> None:
-        """Let go of everything."""
+        """Release all resources."""

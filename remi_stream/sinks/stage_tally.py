@@ -1,4 +1,4 @@
-"""What is counted of the stages, from their heartbeats."""
+"""Prometheus counters and gauges of the stages, from their heartbeats."""
 
 from __future__ import annotations
 
@@ -13,129 +13,130 @@ RECORDER_COUNTS = {
     "errors": "remi_recorder_errors_total",
     "written_bytes": "remi_recorder_written_bytes_total",
 }
-"""The metrics of what the recorder counts."""
+"""Metric of each count in the recorder's heartbeat."""
 POSE_COUNTS = {
     "inferences": ("remi_inferences_total", 1.0),
     "inference_people": ("remi_inference_people_total", 1.0),
     "inference_us": ("remi_inference_seconds_total", 1e-6),
 }
-"""The metrics of what pose counts, and their unit."""
+"""Metric of each count in pose's heartbeat, and the factor to the metric's unit."""
 TELLERS = {row.name for row in ROWS if listens(row) or row.name.startswith("remi")} - {"recorder"}
-"""Sinks and bridges whose counts have no metrics of their own."""
+"""Sinks and REMI bridges whose counts have no metrics of their own: they become `remi_stage_events_total`."""
 EVENTS_KEPT = 8
-"""So many series at most for each of them."""
+"""Maximum of series for each of these stages; it bounds the cardinality, as a plug-in may count anything."""
 
 
 class StageTally:
-    """The counts of one stage, over all its processes."""
+    """State, memory, CPU time and restarts of one stage, over all its processes."""
 
     def __init__(self, figures: Figures, label: str) -> None:
         stage, _, camera = label.partition("/")
-        self._figures = figures
+        self._registry = figures
         self._labels = {"stage": stage, "camera": camera}
         self._restarts = self._pid = 0
         self._cpu_s = 0.0
 
     def take(self, health: Health) -> None:
-        """Tell how the stage is doing."""
-        self._figures.set("remi_stage_up", health.state == "ready", **self._labels)
-        self._figures.set("remi_stage_memory_bytes", health.memory_bytes, **self._labels)
-        self._figures.add("remi_stage_restarts_total", max(0, health.restarts - self._restarts), **self._labels)
-        self._figures.add("remi_stage_cpu_seconds_total", self._cpu_growth(health), **self._labels)
+        """Update from a heartbeat."""
+        self._registry.set("remi_stage_up", health.state == "ready", **self._labels)
+        self._registry.set("remi_stage_memory_bytes", health.memory_bytes, **self._labels)
+        self._registry.add("remi_stage_restarts_total", max(0, health.restarts - self._restarts), **self._labels)
+        self._registry.add("remi_stage_cpu_seconds_total", self._cpu_growth(health), **self._labels)
         self._restarts = max(self._restarts, health.restarts)
 
     def _cpu_growth(self, health: Health) -> float:
+        # A new process starts its CPU time at 0; the counter must not fall.
         before = self._cpu_s if health.pid == self._pid else 0.0
         self._pid, self._cpu_s = health.pid, health.cpu_s
         return max(0.0, health.cpu_s - before)
 
 
 class Growth:
-    """How much the counts of a stage have grown since it last told them; each of its processes begins at 0."""
+    """Increments of a stage's counts since its last heartbeat. Each process of the stage starts at 0."""
 
     def __init__(self) -> None:
         self._pid = 0
-        self._told: dict[str, int] = {}
+        self._last: dict[str, int] = {}
 
     def of(self, health: Health) -> dict[str, int]:
-        """The growth of each count of this heartbeat."""
+        """The increment of each count of this heartbeat."""
         if health.pid != self._pid:
-            self._pid, self._told = health.pid, {}
-        grown = {name: max(0, count - self._told.get(name, 0)) for name, count in health.counts.items()}
-        self._told.update(health.counts)
+            self._pid, self._last = health.pid, {}
+        grown = {name: max(0, count - self._last.get(name, 0)) for name, count in health.counts.items()}
+        self._last.update(health.counts)
         return grown
 
 
 class RecorderTally:
-    """The counts of the recorder."""
+    """State and counts of the recorder."""
 
     def __init__(self, figures: Figures) -> None:
-        self._figures, self._growth = figures, Growth()
+        self._registry, self._deltas = figures, Growth()
 
     def take(self, health: Health) -> None:
-        """Tell how it goes; a process that is starting has nothing to tell."""
+        """Update from a heartbeat; those of a starting process have no recorder state yet."""
         if "recording" not in health.facts:
             return
         for state in RECORDER_STATES:
-            self._figures.set("remi_recorder_state", state == health.facts["recording"], state=state)
-        grown = self._growth.of(health)
+            self._registry.set("remi_recorder_state", state == health.facts["recording"], state=state)
+        grown = self._deltas.of(health)
         for count, name in RECORDER_COUNTS.items():
-            self._figures.add(name, grown.get(count, 0))
+            self._registry.add(name, grown.get(count, 0))
 
 
 class PoseTally:
-    """The work of the pose engines, and which they are."""
+    """Inference counts of the pose stage, and its engine and runtime."""
 
     def __init__(self, figures: Figures) -> None:
-        self._figures, self._growth = figures, Growth()
+        self._registry, self._deltas = figures, Growth()
 
     def take(self, health: Health) -> None:
-        """Tell what was worked since the heartbeat before."""
-        grown = self._growth.of(health)
+        """Update from a heartbeat."""
+        grown = self._deltas.of(health)
         for count, (name, unit) in POSE_COUNTS.items():
-            self._figures.add(name, grown.get(count, 0) * unit)
+            self._registry.add(name, grown.get(count, 0) * unit)
         if {"engine", "runtime"} <= health.facts.keys():
-            self._figures.forget("remi_engine_info")
-            self._figures.set("remi_engine_info", 1, engine=health.facts["engine"], runtime=health.facts["runtime"])
+            self._registry.forget("remi_engine_info")
+            self._registry.set("remi_engine_info", 1, engine=health.facts["engine"], runtime=health.facts["runtime"])
 
 
 class EventTally:
-    """What a sink or a bridge counts of itself. A name that is told late finds no room when the others fill it."""
+    """Counts of a sink or bridge as events. At most MAX_EVENT_NAMES names; later ones are left out."""
 
     def __init__(self, figures: Figures, label: str) -> None:
         stage, _, camera = label.partition("/")
-        self._figures, self._growth = figures, Growth()
+        self._registry, self._deltas = figures, Growth()
         self._labels = {"stage": stage, "camera": camera}
         self._events: set[str] = set()
 
     def take(self, health: Health) -> None:
-        """Tell how much of what has happened since the heartbeat before."""
-        for event, count in sorted(self._growth.of(health).items()):
+        """Update from a heartbeat."""
+        for event, count in sorted(self._deltas.of(health).items()):
             if event in self._events or len(self._events) < EVENTS_KEPT:
                 self._events.add(event)
-                self._figures.add("remi_stage_events_total", count, event=event, **self._labels)
+                self._registry.add("remi_stage_events_total", count, event=event, **self._labels)
 
 
 class StagesTally:
-    """All stages of a pipeline."""
+    """Metrics of all stages of a pipeline."""
 
     def __init__(self, figures: Figures) -> None:
-        self._figures = figures
+        self._registry = figures
         self._tallies: dict[str, list[StageTally | RecorderTally | PoseTally | EventTally]] = {}
 
     def take(self, health: Health) -> None:
-        """Count a heartbeat."""
+        """Update the metrics of the stage that sent the heartbeat."""
         if health.stage not in self._tallies:
-            self._tallies[health.stage] = self._begin(health.stage)
+            self._tallies[health.stage] = self._create(health.stage)
         for tally in self._tallies[health.stage]:
             tally.take(health)
 
-    def _begin(self, label: str) -> list[StageTally | RecorderTally | PoseTally | EventTally]:
-        begun: list[StageTally | RecorderTally | PoseTally | EventTally] = [StageTally(self._figures, label)]
+    def _create(self, label: str) -> list[StageTally | RecorderTally | PoseTally | EventTally]:
+        tallies: list[StageTally | RecorderTally | PoseTally | EventTally] = [StageTally(self._registry, label)]
         if label == "recorder":
-            begun.append(RecorderTally(self._figures))
+            tallies.append(RecorderTally(self._registry))
         elif label == "pose":
-            begun.append(PoseTally(self._figures))
+            tallies.append(PoseTally(self._registry))
         elif label.partition("/")[0] in TELLERS:
-            begun.append(EventTally(self._figures, label))
-        return begun
+            tallies.append(EventTally(self._registry, label))
+        return tallies

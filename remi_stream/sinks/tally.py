@@ -1,4 +1,4 @@
-"""What the messages on the bus say, counted in metrics."""
+"""Prometheus counters of a pipeline, updated from all messages on the bus."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ from remi_stream.sinks.stage_tally import StagesTally
 
 
 class Tally:
-    """All cameras and stages of a pipeline."""
+    """Metrics of all cameras and stages of a pipeline."""
 
     def __init__(self, config: Config, figures: Figures) -> None:
-        self._figures = figures
-        books = Books()
-        self._cameras = {camera.name: CameraTally(figures, books, camera.name) for camera in config.cameras}
+        self._registry = figures
+        ledger = Books()
+        self._cameras = {camera.name: CameraTally(figures, ledger, camera.name) for camera in config.cameras}
         self._stages = StagesTally(figures)
         build = {"version": __version__, "engine": config.engine_names, "detector": config.detector}
         figures.set("remi_build_info", 1, **build)
 
     def take(self, message: Bodies | CameraFacts | Health, now: float) -> None:
-        """Count a message that arrived now (monotonic s)."""
+        """Count a message. now: its arrival, monotonic s."""
         if isinstance(message, Bodies):
             self._cameras[message.camera].take_bodies(message)
-            self._figures.observe("remi_exporter_latency_seconds", now - message.captured_at)
+            self._registry.observe("remi_exporter_latency_seconds", now - message.captured_at)
         elif isinstance(message, CameraFacts):
             self._cameras[message.camera].take_facts(message, now)
         else:
             self._stages.take(message)
 
     def tell_time(self, now: float) -> None:
-        """Tell what grows while nothing comes, before somebody reads."""
+        """Update the metrics that grow without messages; called before each scrape. now: monotonic s."""
         for camera in self._cameras.values():
             camera.tell_time(now)

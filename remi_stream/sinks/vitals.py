@@ -1,26 +1,27 @@
-"""Whether the pipeline is well: what /healthz and /readyz answer."""
+"""Liveness and readiness of the pipeline: what /healthz and /readyz answer."""
 
 from __future__ import annotations
 
 from remi_stream.messages import Bodies, CameraFacts, Health
 
 SILENT_S = 3.0
-"""Health comes twice a second; a relay that is started anew is back sooner."""
+"""A bus silent for longer is unhealthy. Heartbeats come twice a second, and a restarted relay is back sooner."""
 FRESH_S = 5.0
+"""A pipeline without bodies for longer is not ready."""
 
 
 class Vitals:
-    """What was last heard of each stage and camera. Times are monotonic seconds."""
+    """The last state of each stage and camera. Times are monotonic seconds."""
 
     def __init__(self, now: float) -> None:
-        self._heard_at = now
+        self._last_message_at = now
         self._stages: dict[str, Health] = {}
         self._cameras: dict[str, str] = {}
         self._bodies_at: dict[str, float] = {}
 
     def take(self, message: Bodies | CameraFacts | Health, now: float) -> None:
-        """Note a message that arrived now."""
-        self._heard_at = now
+        """Update with a message that arrived now."""
+        self._last_message_at = now
         if isinstance(message, Bodies):
             self._bodies_at[message.camera] = now
         elif isinstance(message, CameraFacts):
@@ -34,18 +35,18 @@ class Vitals:
         return {stage: health.state for stage, health in self._stages.items()}
 
     def illness(self, now: float) -> str:
-        """Why the pipeline is not healthy, in one line; "" when it is."""
+        """Return why the pipeline is not healthy, in one line; "" when it is."""
         for stage, health in self._stages.items():
             if health.state == "failed":
                 return f"{stage} failed: {health.reason}"
-        silent_s = now - self._heard_at
-        return f"Nothing heard on the bus for {silent_s:.0f} s" if silent_s > SILENT_S else ""
+        silent_s = now - self._last_message_at
+        return f"No message on the bus for {silent_s:.0f} s" if silent_s > SILENT_S else ""
 
     def idleness(self, now: float) -> str:
-        """Why nobody can count on bodies just now, in one line; "" when they come."""
+        """Return why the pipeline is not ready (no live camera, or no recent bodies), in one line; "" when it is."""
         live = [camera for camera, state in self._cameras.items() if state == "live"]
         if not live:
             states = ", ".join(f"{camera}: {state}" for camera, state in self._cameras.items())
-            return f"No camera is live ({states or 'none was heard of yet'})"
+            return f"No camera is live ({states or 'none has reported yet'})"
         newest_at = max(self._bodies_at.get(camera, float("-inf")) for camera in live)
         return "" if now - newest_at <= FRESH_S else f"No bodies in the last {FRESH_S:.0f} s from {', '.join(live)}"

@@ -65,8 +65,8 @@ def test_slow_viewer_shows_nothing_old_and_the_others_miss_nothing(replay: Repla
             show.listen(0.1)
             now = time.monotonic()
             looking.draw(now)
-            assert show._taken is not None
-            ages.append(now - show._taken.captured_at)
+            assert show._newest is not None
+            ages.append(now - show._newest.captured_at)
             show.drawn(time.monotonic())
             while (item := other.read(0)) is not None:
                 heard.append(item[1].frame_id)
@@ -102,9 +102,9 @@ def test_n_changes_the_camera_and_space_holds_people_still(replay: Replay) -> No
 
         turn()
         turn()
-        assert (show.camera, said) == ("front", ["looking through front"])
+        assert (show.camera, said) == ("front", ["showing camera front"])
         assert turn("n")
-        assert (show.camera, said[-1]) == ("side", "looking through side")
+        assert (show.camera, said[-1]) == ("side", "showing camera side")
         turn("space")
         turn()
         assert room.drawn[-1][0] is room.drawn[-2][0]
@@ -131,7 +131,7 @@ def test_daemon_that_goes_is_waited_for_and_comes_back(replay: Replay) -> None:
             assert time.monotonic() < now + 20
             show.listen(1.0)
             looking.draw(time.monotonic())
-        assert said[-1].startswith("looking through")
+        assert said[-1].startswith("showing camera")
         show.take([facts(camera="front", state="reconnecting")], time.monotonic())
         looking.draw(time.monotonic())
         assert said[-1] == "camera front: reconnecting"

@@ -17,8 +17,8 @@ from tests.cli.command import finish, start
 
 REFUSED = {
     "--aitviewer --aitviewer-remote h:1": "leave out --aitviewer and --render",
-    "--aitviewer --open": "--bind and --open are for the web viewer",
-    "--render f.mp4 --bind 127.0.0.1": "--bind and --open are for the web viewer",
+    "--aitviewer --open": "--bind and --open apply only to the web viewer",
+    "--render f.mp4 --bind 127.0.0.1": "--bind and --open apply only to the web viewer",
     "--aitviewer-smpl": "add --aitviewer-remote HOST:PORT",
     "--size 640x480": "add --aitviewer or --render FILE.mp4",
     "--duration 3": "add --aitviewer or --render FILE.mp4",
@@ -58,7 +58,7 @@ def test_without_a_daemon_is_one_line() -> None:
 
 def test_screen_that_does_not_answer_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DISPLAY", ":4711")
-    with pytest.raises(RemiError, match=r"Cannot open a window: .*\. Film it with --render FILE\.mp4"):
+    with pytest.raises(RemiError, match=r"Cannot open a window: .*\. Render a video with --render FILE\.mp4"):
         need_screen()
 
 

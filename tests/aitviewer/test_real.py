@@ -39,7 +39,7 @@ def test_film_without_a_screen_shows_everybody_in_their_colour(tmp_path: Path) -
         replay.change = two_people
         done = run_view("--render", str(path), "--name", replay.name, "--size", "480x270", "--duration", "4")
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.splitlines()[0] == "looking through sample"
+    assert done.stdout.splitlines()[0] == "showing camera sample"
     with av.open(str(path)) as film:
         pictures = [(frame.time, frame.to_ndarray(format="rgb24")) for frame in film.decode(video=0)]
     assert done.stdout.splitlines()[-1] == f"{path}: {len(pictures)} pictures"
@@ -124,5 +124,5 @@ def test_no_screen_is_one_line(tmp_path: Path) -> None:
     assert done.returncode == 3
     assert done.stderr == (
         "remi-stream: Cannot open a window: there is no screen here. "
-        "Film it with --render FILE.mp4, or look with a browser: remi-stream view\n"
+        "Render a video with --render FILE.mp4, or use a browser: remi-stream view\n"
     )

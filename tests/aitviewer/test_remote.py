@@ -222,5 +222,5 @@ def test_server_that_is_not_there_is_waited_for_and_called_again() -> None:
             server = Listener(b"", port)
             with contextlib.closing(server):
                 turn_until(feeder, show, lambda: len(server.told) > 3)  # noqa: B023
-            assert of_the_server() == f"feeding the aitviewer at 127.0.0.1:{port}"
+            assert of_the_server() == f"connected to the aitviewer at 127.0.0.1:{port}"
             turn_until(feeder, show, lambda: "no aitviewer at" in of_the_server())

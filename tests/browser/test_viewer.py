@@ -73,9 +73,9 @@ def test_skeleton_is_drawn_on_the_person_of_the_same_frame(page: Browser) -> Non
 def test_picture_that_is_switched_off_is_not_asked_for_any_more(page: Browser, viewer: Viewing) -> None:
     until(lambda: viewer.replay.previewed)
     page.do("click", text="View")
-    page.do("click", text="Picture")
+    page.do("click", text="Image")
     until(lambda: not previewed_within(viewer, 1.0))
-    page.do("click", text="Picture")
+    page.do("click", text="Image")
     until(lambda: previewed_within(viewer, 1.0))
 
 
@@ -99,7 +99,7 @@ def test_everything_is_readable_without_scrolling(browser: Browser, viewer: View
 def test_body_that_is_not_seen_any_more_goes_and_comes_back(page: Browser, viewer: Viewing) -> None:
     page.wait_for_text("person 1")
     viewer.replay.paused = True
-    page.wait_for_text("nobody there")
+    page.wait_for_text("no one in view")
     viewer.replay.paused = False
     page.wait_for_text("person 1")
 
@@ -114,7 +114,7 @@ def test_another_camera_is_chosen_and_everything_still_fits(browser: Browser) ->
         until(lambda: two_cameras.replay.watched == {"back"})
         browser.wait("/front live.*back live/s.test(document.querySelector('.remi-cameras').innerText)")
         browser.do("click", text="View")
-        browser.do("click", text="All pictures")
+        browser.do("click", text="All cameras")
         browser.wait_for_text("front, back")
         until(lambda: two_cameras.replay.watched == {"front", "back"})
         assert max(browser.evaluate(ROOM.format("document.querySelector('.mantine-ScrollArea-viewport')"))) <= 1

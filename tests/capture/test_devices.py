@@ -77,7 +77,7 @@ def test_devices_are_listed_in_the_order_of_their_numbers(tmp_path: Path) -> Non
 
 def test_file_that_is_no_device_says_so(tmp_path: Path) -> None:
     (tmp_path / "video0").touch()
-    assert look_at(str(tmp_path / "video0")).fault.startswith("is no video device")
+    assert look_at(str(tmp_path / "video0")).fault.startswith("is not a video device")
 
 
 def test_device_that_cannot_be_opened_says_why(tmp_path: Path) -> None:

@@ -58,7 +58,7 @@ def test_file_that_is_no_picture_is_left_out_and_counted(tmp_path: Path) -> None
 
 
 def test_folder_without_pictures_is_a_mistake_of_use(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"No pictures in folder .*\.png"):
+    with pytest.raises(UsageError, match=r"No images in folder .*\.png"):
         folder(tmp_path).open()
 
 
@@ -66,7 +66,7 @@ def test_folder_of_broken_pictures_is_refused_in_one_line(tmp_path: Path) -> Non
     (tmp_path / "1.png").write_bytes(b"no picture")
     source = ImagesSource(str(tmp_path), fps=50, realtime=False, loop=True)
     source.open()
-    with pytest.raises(RemiError, match="None of the 1 pictures"):
+    with pytest.raises(RemiError, match="None of the 1 images"):
         source.read()
 
 

@@ -97,7 +97,7 @@ def test_distorted_picture_is_straightened(tmp_path: Path) -> None:
 
 
 def test_calibration_of_another_picture_size_is_refused_in_one_line(tmp_path: Path) -> None:
-    with pytest.raises(RemiError, match=r"pictures of 64x48 px, but .* are for 640x480. Set the camera to that size"):
+    with pytest.raises(RemiError, match=r"images of 64x48 px, but .* are for 640x480. Set the camera to that size"):
         lens(calibration=calibration(tmp_path, image_width=640, image_height=480)).see(WHITE)
 
 

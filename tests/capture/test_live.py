@@ -76,8 +76,8 @@ def test_lost_camera_is_told_once_and_comes_back(records: list[str]) -> None:
     pts = [read_until_picture(source).pts, read_until_picture(source).pts]
     assert pts == [1, 2]
     assert script.connections == 4
-    assert records[0] == "script: gone; looking for it"
-    assert [line.split(" after")[0] for line in records[1:]] == ["script: here"]
+    assert records[0] == "script: gone; reconnecting"
+    assert [line.split(" after")[0] for line in records[1:]] == ["script: connected again"]
 
 
 def test_camera_that_is_away_at_first_is_no_error() -> None:
@@ -133,7 +133,7 @@ def test_camera_is_given_up_when_that_was_asked_for(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(live, "WAIT_S", 0.02)
     source = LiveSource(Script(Away("gone")), give_up_after_s=0.1)
     source.open()
-    with pytest.raises(RemiError, match=r"script gave no picture for 0\.1 s") as caught:
+    with pytest.raises(RemiError, match=r"script gave no frame for 0\.1 s") as caught:
         [source.read() for _ in range(50)]
     assert caught.value.exit_code == GAVE_UP
 

@@ -281,9 +281,9 @@ def test_wanted_number_of_frames_ends_it() -> None:
     [
         ({"source": "remi:"}, "HOST:PORT"),
         ({"source": "remi:localhost"}, "HOST:PORT"),
-        ({"mirror": True}, "`mirror` means nothing"),
-        ({"masks": (((0, 0), (1, 0), (1, 1)),)}, "`masks` means nothing"),
-        ({"engine": "poco"}, "`engine` means nothing"),
+        ({"mirror": True}, "`mirror` does not apply"),
+        ({"masks": (((0, 0), (1, 0), (1, 1)),)}, "`masks` does not apply"),
+        ({"engine": "poco"}, "`engine` does not apply"),
     ],
 )
 def test_camera_that_asks_for_more_than_a_packet_holds_is_refused(camera: dict[str, Any], words: str) -> None:
@@ -293,7 +293,7 @@ def test_camera_that_asks_for_more_than_a_packet_holds_is_refused(camera: dict[s
 
 def test_port_in_use_is_told(source: Source) -> None:
     again = RemiStage(source.stage.camera)
-    with pytest.raises(RemiError, match=f"127.0.0.1:{source.port}: another program does"):
+    with pytest.raises(RemiError, match=f"127.0.0.1:{source.port}: the port is in use"):
         again.open()
 
 

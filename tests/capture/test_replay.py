@@ -232,11 +232,11 @@ def test_process_that_was_restarted_gives_nobody_an_old_id(recorded: Path) -> No
     ("source", "more", "words"),
     [
         ("recording:{}?pace=2", {}, "allowed after the '\\?': speed, start_s"),
-        ("recording:{}?speed=0", {}, "allowed are a speed from 0.01 to 100, and start_s not before the recording"),
-        ("recording:{}?speed=nan", {}, "allowed are a speed from 0.01 to 100"),
-        ("recording:{}?start_s=nan", {}, "start_s not before the recording"),
-        ("recording:{}?start_s=9", {}, "no frame from second 9 on; the last one is at 1.47 s"),
-        ("recording:{}", {"mirror": True}, "`mirror` means nothing to a recording"),
+        ("recording:{}?speed=0", {}, "allowed: speed from 0.01 to 100, start_s from 0"),
+        ("recording:{}?speed=nan", {}, "allowed: speed from 0.01 to 100"),
+        ("recording:{}?start_s=nan", {}, "start_s from 0"),
+        ("recording:{}?start_s=9", {}, "no frame at or after 9 s; the last one is at 1.47 s"),
+        ("recording:{}", {"mirror": True}, "`mirror` does not apply to a recording"),
         ("recording:{}/none", {}, "No such recording"),
     ],
 )

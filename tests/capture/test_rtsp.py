@@ -38,10 +38,10 @@ def url(request: pytest.FixtureRequest) -> Iterator[str]:
 @pytest.mark.parametrize(
     ("url", "code", "words"),
     [
-        (b"401 Unauthorized", USAGE, "refuses the user or password"),
-        (b"403 Forbidden", NOT_STARTED, "refuses the user or password"),
+        (b"401 Unauthorized", USAGE, "rejects the user or password"),
+        (b"403 Forbidden", NOT_STARTED, "rejects the user or password"),
         (b"404 Not Found", NOT_STARTED, "no such stream"),
-        (b"461 Unsupported Transport", NOT_STARTED, "refuses the request"),
+        (b"461 Unsupported Transport", NOT_STARTED, "rejects the request"),
     ],
     indirect=["url"],
 )

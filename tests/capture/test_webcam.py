@@ -93,7 +93,7 @@ def test_first_pictures_may_be_broken(device: FakeDevice, source: LiveSource) ->
 
 def test_missing_camera_is_one_line_that_says_what_there_is(device: FakeDevice, source: LiveSource) -> None:
     device.unplug()
-    with pytest.raises(RemiError, match=r"No camera .*video0; .*Plug it in, and see: remi-stream cameras"):
+    with pytest.raises(RemiError, match=r"No camera .*video0; .*Plug it in, then: remi-stream cameras"):
         source.open()
 
 
@@ -113,7 +113,7 @@ def test_busy_camera_names_the_process_that_uses_it(device: FakeDevice, source: 
 
 def test_silent_camera_that_nobody_uses_says_where_to_look(device: FakeDevice, source: LiveSource) -> None:
     device.busy = True
-    with pytest.raises(RemiError, match=r"opens but gives no picture.*remi-stream cameras"):
+    with pytest.raises(RemiError, match=r"opens but gives no frame.*remi-stream cameras"):
         source.open()
 
 
@@ -121,7 +121,7 @@ def test_forbidden_camera_says_which_group_to_join(
     device: FakeDevice, source: LiveSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(webcam.os, "access", lambda *_: False)
-    with pytest.raises(RemiError, match=r"may not use camera .*video0.*usermod -aG video"):
+    with pytest.raises(RemiError, match=r"may not open camera .*video0.*usermod -aG video"):
         source.open()
 
 

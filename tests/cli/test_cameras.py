@@ -45,9 +45,9 @@ def test_machine_without_cameras_says_so(monkeypatch: pytest.MonkeyPatch, capsys
         (["webcam", "desk"], ["'desk' is not a camera", "remi-stream cameras"]),
         (["webcam", "--size", "big"], ["'big' is not a size", "1280x720"]),
         (["webcam", "--rotate", "45"], ["`rotate` must be 0, 90, 180 or 270, got 45"]),
-        (["webcam", "--focal", "900", "--calibration", "x.yaml"], ["both tell the focal length"]),
+        (["webcam", "--focal", "900", "--calibration", "x.yaml"], ["both set the focal length"]),
         (["rtsp", f"http://joe:{SECRET}@cam/x"], ["begins with http://", "allowed: rtsp://"]),
-        (["rtsp", f"rtsp://joe:{SECRET}#@cam/x"], ["is not a camera's address", "REMI_RTSP_PASSWORD"]),
+        (["rtsp", f"rtsp://joe:{SECRET}#@cam/x"], ["is not a camera URL", "REMI_RTSP_PASSWORD"]),
         (["rtsp", "rtsp://cam/x", "--transport", "smoke"], ["`transport` must be tcp or udp, got smoke"]),
     ],
 )
@@ -74,5 +74,5 @@ def test_password_in_the_command_line_works_and_is_warned_about_once() -> None:
     options = ["--engine", "synthetic", "--detector", "synthetic", "--no-metrics", "--name", "inline", "--give-up-after", "1"]
     result = remi("rtsp", url, *options)
     assert result.stderr.count("set REMI_RTSP_USER and REMI_RTSP_PASSWORD instead") == 1
-    assert_one_line(result, 4, "rtsp://joe:***@127.0.0.1:9/x gave no picture for 1 s")
+    assert_one_line(result, 4, "rtsp://joe:***@127.0.0.1:9/x gave no frame for 1 s")
     assert SECRET not in result.stdout + result.stderr

@@ -108,7 +108,7 @@ def test_picture_shows_a_longer_bar_for_more(tmp_path: Path) -> None:
 
     a, b = write(tmp_path / "a.csv", POSE, ("Optimal", 1)), write(tmp_path / "b.csv", POSE, ("Optimal", 2))
     out = tmp_path / "compare.png"
-    assert compare(a, b, "--out", str(out)).endswith(f"picture {out}\n")
+    assert compare(a, b, "--out", str(out)).endswith(f"chart {out}\n")
     pixels = np.asarray(Image.open(out).convert("RGB")).astype(int)[100:]
     blue, orange = (np.abs(pixels - colour).sum(2) < 40 for colour in ((72, 130, 201), (235, 137, 84)))
     assert orange.sum() == pytest.approx(2 * blue.sum(), rel=0.05)
@@ -133,11 +133,11 @@ def test_picture_of_up_to_twenty_conditions_is_drawn(conditions: int, tmp_path: 
     ("content", "words"),
     [
         (None, "Cannot read .*b.csv: No such file or directory"),
-        ("", "has not the columns of measurements .it has 0.. Known: REMI's pose program .9 columns., REMI's relay"),
-        ("Timestamp,Condition\n1,2\n", "has not the columns of measurements .it has 2."),
+        ("", "does not have the columns of measurements .it has 0.. Known: REMI's pose program .9 columns., REMI's relay"),
+        ("Timestamp,Condition\n1,2\n", "does not have the columns of measurements .it has 2."),
         (",".join(POSE.columns) + "\n", "has no rows"),
         (",".join(POSE.columns) + "\nnow,Optimal" + ",many" * 7 + "\n", "line 2: 'many' is not a number"),
-        ("\0\xff\xfe", "CSV file|has not the columns"),
+        ("\0\xff\xfe", "CSV file|does not have the columns"),
         (",".join(FILTER.columns) + "\nnow,x,y" + ",1" * 10 + "\n", "Compare files of the same kind"),
     ],
 )
@@ -156,7 +156,7 @@ def test_torn_row_is_left_out_and_told(tmp_path: Path) -> None:
         file.write("2026-01-01 00:00:01,Opt\n")
     write(Path(a), POSE, ("Optimal", 3))
     result = CliRunner().invoke(app, ["compare", a, a], env={"COLUMNS": "160"})
-    assert result.stderr == f"{a}, line 3 is not a whole row: left out\n" * 2
+    assert result.stderr == f"{a}, line 3 is an incomplete row: skipped\n" * 2
     assert line(result.stdout, "Detection rate")[1] == "2.00"
 
 
@@ -170,7 +170,7 @@ def test_file_of_a_spreadsheet_is_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--out", "c.jpg"], "--out is a picture, FILE.png; got c.jpg"),
+        (["--out", "c.jpg"], "--out must be an image, FILE.png; got c.jpg"),
         (["--names", "", "b"], "--names: '' is not a line of 1 to 30 characters"),
         (["--names", "a", "x" * 31], "is not a line of 1 to 30 characters"),
         (["--out", "none/c.png"], "none/c.png cannot be written: No such file or directory"),

@@ -72,7 +72,7 @@ def test_without_a_name_every_camera_is_told_and_nothing_changed(daemon: Daemon)
         (["one_eurp"], "Unknown filter 'one_eurp'. Did you mean 'one_euro'?"),
         (["moving-avg", "--min-cutoff", "1"], "Unknown option of filter 'moving_avg': 'min_cutoff'. Known: window_s."),
         (["one_euro", "--lead", "-1"], "lead must be a number, 0 or more, got -1.0"),
-        (["--time-s", "1"], "--time-s is of a filter; name it too"),
+        (["--time-s", "1"], "--time-s belongs to a filter; name the filter, too"),
         (["OneEuro Smooth", "--lead", "1"], "is a preset of REMI's and has no options"),
     ],
 )

@@ -66,13 +66,13 @@ NOBODY = {"daemon": None}
 CASES: list[tuple[Callable[[Machine, str], Finding], dict[str, Any], str, str]] = [
     (checks.python, {"python": (3, 11)}, "ok", "3.11"),
     (checks.python, {"python": (3, 9)}, "fail", "3.10 to 3.13 are supported. Make a new environment"),
-    (checks.python, {"python": (3, 14)}, "warn", "3.14 is untried"),
+    (checks.python, {"python": (3, 14)}, "warn", "3.14 is untested"),
     (checks.packages, {"requirements": ["av>=14"], "version": "15.0"}, "ok", "av 15.0"),
     (checks.packages, {"requirements": ["av>=14"], "version": "13.1"}, "fail", "av>=14 (got 13.1)"),
     (checks.packages, {"requirements": ["cv<5,>=4.10"], "version": "5.0"}, "fail", "cv<5,>=4.10 (got 5.0)"),
     (checks.packages, {"requirements": ["cv<5,>=4.10"], "version": "4.9.9"}, "fail", "(got 4.9.9)"),
     (checks.packages, {"requirements": ["cv<5,>=4.10"], "version": "4.10.0.84"}, "ok", "cv 4.10.0.84"),
-    (checks.packages, {"requirements": ["cv"], "version": None}, "fail", "cv (got none). Install again: pip install"),
+    (checks.packages, {"requirements": ["cv"], "version": None}, "fail", "cv (got none). Reinstall: pip install"),
     (checks.one_opencv, {"version": installed(opencv_python_headless="4.11")}, "ok", "one cv2"),
     (checks.one_opencv, {"version": None}, "fail", "no cv2"),
     (checks.one_opencv, {"version": "4.11"}, "warn", "overwrite each other. Keep one: pip uninstall"),
@@ -81,7 +81,7 @@ CASES: list[tuple[Callable[[Machine, str], Finding], dict[str, Any], str, str]] 
     (checks.cpu, {"cores": 2, "cpu_flags": {"sse2"}}, "warn", "no AVX2"),
     (checks.cpu, {"cores": 2, "cpu_flags": set()}, "ok", "2 cores"),
     (checks.openvino, {"say": "2026.1 CPU GPU"}, "ok", "2026.1, devices: CPU, GPU"),
-    (checks.openvino, {"say": broken}, "fail", "does not load: ImportError: libfoo.so: not found. Install it again"),
+    (checks.openvino, {"say": broken}, "fail", "does not load: ImportError: libfoo.so: not found. Reinstall it"),
     (checks.ffmpeg, {"say": "8.0"}, "ok", "8.0"),
     (checks.ffmpeg, {"say": broken}, "fail", "pip install --force-reinstall av"),
     (checks.ffmpeg, {"say": lambda _: raising(lacks("libxcb.so.1"))}, "fail", "sudo apt-get install libxcb1"),
@@ -98,16 +98,16 @@ CASES: list[tuple[Callable[[Machine, str], Finding], dict[str, Any], str, str]] 
         checks.libraries,
         {**NEEDS, "load": unloadable(zmq=lacks("libsodium.so.23"))},
         "fail",
-        "Install the system's package that has libsodium.so.23",
+        "Install the system package that contains libsodium.so.23",
     ),
     (
         checks.libraries,
         {**NEEDS, "load": unloadable(cv2="exit code -11", zmq="ModuleNotFoundError: No module named 'zmq'")},
         "fail",
-        "cv2 does not load: exit code -11. Install it again: pip install --force-reinstall opencv-python-headless; "
-        "zmq does not load: ModuleNotFoundError: No module named 'zmq'. Install it again: pip install --force-reinstall pyzmq",
+        "cv2 does not load: exit code -11. Reinstall it: pip install --force-reinstall opencv-python-headless; "
+        "zmq does not load: ModuleNotFoundError: No module named 'zmq'. Reinstall it: pip install --force-reinstall pyzmq",
     ),
-    (checks.cameras, {"cameras": []}, "ok", "none at this machine; network cameras need none"),
+    (checks.cameras, {"cameras": []}, "ok", "none on this machine; network cameras work without"),
     (checks.cameras, {**NOBODY, "cameras": [USABLE, USABLE]}, "ok", "/dev/video0 (Cam), /dev/video0 (Cam)"),
     (
         checks.cameras,
@@ -126,7 +126,8 @@ CASES: list[tuple[Callable[[Machine, str], Finding], dict[str, Any], str, str]] 
         checks.cameras,
         {**NOBODY, "cameras": [USED]},
         "warn",
-        "/dev/video4 (Door) is in use by 7 (zoom), 9 (obs). It serves one program at a time: end that, or take another",
+        "/dev/video4 (Door) is in use by 7 (zoom), 9 (obs). It serves one program at a time: stop that one, or use another "
+        "camera",
     ),
     (checks.cameras, {"daemon": DAEMON, "cameras": [USED]}, "warn", "is in use by 9 (obs). It serves"),
     (checks.cameras, {"daemon": DAEMON, "cameras": [msgspec.structs.replace(USED, used_by=("7 (python)",))]}, "ok", "(Door)"),
@@ -138,8 +139,8 @@ CASES: list[tuple[Callable[[Machine, str], Finding], dict[str, Any], str, str]] 
         "/dev/video8 (Odd): is no video device: inappropriate ioctl for device. Unplug it and plug it in again",
     ),
     (checks.models, {"models": {"a": "", "b": ""}}, "ok", "a, b"),
-    (checks.models, {"models": {"a": "", "b": "missing"}}, "warn", "not here yet: b. Fetched on first use"),
-    (checks.models, {"models": {"a": "damaged", "b": "missing"}}, "fail", "damaged: a. Fetch anew"),
+    (checks.models, {"models": {"a": "", "b": "missing"}}, "warn", "missing: b. Pulled on first use"),
+    (checks.models, {"models": {"a": "damaged", "b": "missing"}}, "fail", "damaged: a. Pull them again"),
     (checks.ports, {"port_is_free": True}, "ok", "free: 7700, 7701, 7710, 7720"),
     (
         checks.ports,
@@ -152,8 +153,8 @@ CASES: list[tuple[Callable[[Machine, str], Finding], dict[str, Any], str, str]] 
     (checks.run_folder, {"make_run_folder": "/run/user/1/remi-stream"}, "ok", "/run/user/1/remi-stream"),
     (checks.run_folder, {"make_run_folder": broken}, "fail", "libfoo"),
     (checks.disk, {"free_bytes": (Path("/home/a"), 5e9)}, "ok", "5.0 GB free at /home/a"),
-    (checks.disk, {"free_bytes": (Path("/home/a"), 5e8)}, "warn", "Make room, or set REMI_HOME"),
-    (checks.disk, {"free_bytes": (Path("/home/a"), 5e7)}, "fail", "0.1 GB free at /home/a. Make room"),
+    (checks.disk, {"free_bytes": (Path("/home/a"), 5e8)}, "warn", "Free some space, or set REMI_HOME"),
+    (checks.disk, {"free_bytes": (Path("/home/a"), 5e7)}, "fail", "0.1 GB free at /home/a. Free some space"),
 ]
 
 

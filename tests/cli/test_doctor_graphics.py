@@ -35,14 +35,14 @@ TROUBLES: dict[str, tuple[str, Graphics, str]] = {
     "no driver": (
         "GPU",
         Graphics(board=True),
-        "an NVIDIA GPU without a driver. Install it: sudo ubuntu-drivers install (or from https://www.nvidia.com/drivers), "
+        "an NVIDIA GPU without a driver. Install one: sudo ubuntu-drivers install (or from https://www.nvidia.com/drivers), "
         "then restart the machine",
     ),
     "driver that does not answer": (
         "GPU",
         Graphics(board=True, driver=Driver(fault="Failed to initialize NVML: Driver/library version mismatch")),
         "the NVIDIA driver does not answer: Failed to initialize NVML: Driver/library version mismatch. Restart the machine; "
-        "if that does not help, install the driver again: sudo ubuntu-drivers install",
+        "if that does not help, reinstall the driver: sudo ubuntu-drivers install",
     ),
     "driver that does not answer in a container": (
         "GPU",
@@ -53,25 +53,23 @@ TROUBLES: dict[str, tuple[str, Graphics, str]] = {
     "container without --gpus": (
         "GPU",
         Graphics(container=True, promised=True),
-        "this container was not given an NVIDIA GPU. If the machine has one: docker run --gpus all "
-        "(Podman: --device nvidia.com/gpu=all)",
+        "this container has no NVIDIA GPU. If the machine has one: docker run --gpus all (Podman: --device nvidia.com/gpu=all)",
     ),
     "container on a machine with a GPU": (
         "GPU",
         Graphics(container=True, board=True),
-        "this container was not given the machine's NVIDIA GPU. Start it with: docker run --gpus all "
+        "this container cannot access the NVIDIA GPU of the machine. Start it with: docker run --gpus all "
         "(Podman: --device nvidia.com/gpu=all)",
     ),
     "not enough GPU memory": (
         "GPU memory",
         Graphics(driver=Driver("580.95.05", "13.0", (RTX._replace(free=GB),))),
-        "1.0 of 12.0 GB free; a network needs about 2 GB. End other programs that use the GPU; nvidia-smi lists them",
+        "1.0 of 12.0 GB free; a network needs about 2 GB. Stop other programs that use the GPU; nvidia-smi lists them",
     ),
     "GPU that is too small": (
         "GPU memory",
         Graphics(driver=Driver("580.95.05", "13.0", (RTX._replace(total=GB, free=GB // 2),))),
-        "0.5 of 1.0 GB free; a network needs about 2 GB. Run it elsewhere, or take an engine for the processor: "
-        "--engine blazepose",
+        "0.5 of 1.0 GB free; a network needs about 2 GB. Run it elsewhere, or use a CPU engine: --engine blazepose",
     ),
     "driver older than torch's CUDA": (
         "PyTorch",
@@ -84,7 +82,7 @@ TROUBLES: dict[str, tuple[str, Graphics, str]] = {
         Graphics(container=True, driver=OLD, torch=TORCH),
         "2.13.0 for CUDA 13.0, but driver 550.54.14 runs CUDA up to 12.4. Install driver 580 or newer on the machine around "
         "this container: sudo ubuntu-drivers install, or build the image for CUDA 12: "
-        "docs/containers.md says with which --build-arg",
+        "see docs/containers.md for the --build-arg",
     ),
     "driver older than any torch's CUDA": (
         "PyTorch",
@@ -100,13 +98,13 @@ TROUBLES: dict[str, tuple[str, Graphics, str]] = {
     "CPU-only torch, new driver": (
         "PyTorch",
         Graphics(driver=NEW, torch=Torch("2.13.0+cpu")),
-        "2.13.0+cpu is for the processor only. Install one for CUDA: pip install --force-reinstall torch "
+        "2.13.0+cpu is for CPU only. Install one for CUDA: pip install --force-reinstall torch "
         "--index-url https://download.pytorch.org/whl/cu130",
     ),
     "CPU-only torch, older driver": (
         "PyTorch",
         Graphics(driver=OLD, torch=Torch("2.13.0+cpu")),
-        "2.13.0+cpu is for the processor only. Install one for CUDA: pip install --force-reinstall torch "
+        "2.13.0+cpu is for CPU only. Install one for CUDA: pip install --force-reinstall torch "
         "--index-url https://download.pytorch.org/whl/cu126",
     ),
     "GPU that is hidden from torch": (
@@ -117,7 +115,7 @@ TROUBLES: dict[str, tuple[str, Graphics, str]] = {
     "torch that fails": (
         "PyTorch",
         Graphics(driver=NEW, hidden="0", torch=Torch("2.13.0", "13.0", "CUDA error: unknown error.")),
-        "2.13.0 for CUDA 13.0 cannot use the GPU: CUDA error: unknown error. Install it again: "
+        "2.13.0 for CUDA 13.0 cannot use the GPU: CUDA error: unknown error. Reinstall it: "
         "pip install --force-reinstall torch --index-url https://download.pytorch.org/whl/cu130",
     ),
     "TensorRT's libraries missing": (
@@ -130,19 +128,19 @@ TROUBLES: dict[str, tuple[str, Graphics, str]] = {
     "TensorRT from the wrong index": (
         "TensorRT",
         Graphics(driver=OLD, tensorrt=(TensorRT("tensorrt", "10.15.1", NVINFER, stub=True, cuda="12"),)),
-        "TensorRT 10.15.1 is there without libnvinfer.so: a placeholder of PyPI's index. Install it from NVIDIA's: "
+        "TensorRT 10.15.1 is installed without libnvinfer.so: a placeholder package of PyPI. Install it from NVIDIA's index: "
         f"pip install --force-reinstall --no-cache-dir tensorrt-cu12 {FROM_NVIDIA}",
     ),
     "TensorRT-RTX without its libraries": (
         "TensorRT",
         Graphics(driver=NEW, tensorrt=(TRT_RTX._replace(fault="ImportError: libtensorrt_rtx.so.1: cannot open", stub=True),)),
-        "TensorRT-RTX 1.7.1.116 is there without libtensorrt_rtx.so: not all of it was installed. Install it again: "
+        "TensorRT-RTX 1.7.1.116 is installed without libtensorrt_rtx.so: incomplete installation. Reinstall it: "
         "pip install --force-reinstall --no-cache-dir tensorrt-rtx-cu13",
     ),
     "TensorRT that crashes": (
         "TensorRT",
         Graphics(driver=NEW, tensorrt=(TRT._replace(fault="exit code -11"),)),
-        "TensorRT 11.0.0.114 does not load: exit code -11. Install it again: "
+        "TensorRT 11.0.0.114 does not load: exit code -11. Reinstall it: "
         f"pip install --force-reinstall --no-cache-dir tensorrt-cu13 {FROM_NVIDIA}",
     ),
     "TensorRT for a newer CUDA": (
@@ -154,45 +152,45 @@ TROUBLES: dict[str, tuple[str, Graphics, str]] = {
     "Hopper and TensorRT-RTX": (
         "TensorRT",
         Graphics(driver=HOPPER, tensorrt=(TRT_RTX,)),
-        "TensorRT-RTX 1.7.1.116 does not know NVIDIA H200 (compute capability 9.0); it knows 7.5, 8.x and 12.x. "
+        "TensorRT-RTX 1.7.1.116 does not support NVIDIA H200 (compute capability 9.0); supported: 7.5, 8.x and 12.x. "
         f"Install TensorRT: pip install tensorrt-cu13 {FROM_NVIDIA}",
     ),
     "GPU that is too old for both": (
         "TensorRT",
         Graphics(driver=Driver("580.95.05", "13.0", (PASCAL,)), tensorrt=(TRT, TRT_RTX)),
-        "TensorRT 11.0.0.114 does not know NVIDIA GeForce GTX 1080 (compute capability 6.1); it knows 7.5 and later. "
+        "TensorRT 11.0.0.114 does not support NVIDIA GeForce GTX 1080 (compute capability 6.1); supported: 7.5 and later. "
         "Use PyTorch: --engine poco-torch; "
-        "TensorRT-RTX 1.7.1.116 does not know NVIDIA GeForce GTX 1080 (compute capability 6.1); it knows 7.5, 8.x and 12.x. "
+        "TensorRT-RTX 1.7.1.116 does not support NVIDIA GeForce GTX 1080 (compute capability 6.1); supported: 7.5, 8.x and 12.x. "
         "Use PyTorch: --engine poco-torch",
     ),
     "torch-tensorrt for another torch": (
         "torch-tensorrt",
         Graphics(torch=TORCH, torch_tensorrt="2.11.0"),
-        "2.11.0 is made for torch 2.11, got 2.13.0. Install the one that fits: "
+        "2.11.0 is built for torch 2.11, got 2.13.0. Install the matching one: "
         f"pip install 'torch-tensorrt==2.13.*' {FROM_NVIDIA}",
     ),
     "torch-tensorrt for another TensorRT": (
         "torch-tensorrt",
         Graphics(torch=Torch("2.12.1+cu130", "13.0"), torch_tensorrt="2.12.1", tensorrt=(TRT,)),
-        "2.12.1 is made for TensorRT 10.16, got 11.0.0.114. Install the one that fits: "
+        "2.12.1 is built for TensorRT 10.16, got 11.0.0.114. Install the matching one: "
         f"pip install 'tensorrt==10.16.*' {FROM_NVIDIA}",
     ),
     "torch-tensorrt without torch": (
         "torch-tensorrt",
         Graphics(torch_tensorrt="2.13.0"),
-        "2.13.0 without PyTorch. Install the one that fits: pip install 'torch==2.13.*'",
+        "2.13.0 without PyTorch. Install the matching one: pip install 'torch==2.13.*'",
     ),
     "plan of another version": (
         "plans",
         Graphics(driver=NEW, tensorrt=(TRT,), plans=(plan("tensorrt", "10.15.1.29"),)),
-        "poco_cliff's plan is of TensorRT 10.15.1.29 for 8.6; here is TensorRT 11.0.0.114 with a GPU of 8.6. "
-        "Build it again: remi-stream convert poco-trt",
+        "poco_cliff's plan is for TensorRT 10.15.1.29 for 8.6; this machine has TensorRT 11.0.0.114 with a GPU of 8.6. "
+        "Rebuild it: remi-stream convert poco-trt",
     ),
     "plan for another GPU": (
         "plans",
         Graphics(driver=HOPPER, tensorrt=(TRT,), plans=(plan(), PARE, PARE_ON_HOPPER)),
-        "poco_cliff's plan is of TensorRT 11.0.0.114 for 8.6; here is TensorRT 11.0.0.114 with a GPU of 9.0. "
-        "Build it again: remi-stream convert poco-trt",
+        "poco_cliff's plan is for TensorRT 11.0.0.114 for 8.6; this machine has TensorRT 11.0.0.114 with a GPU of 9.0. "
+        "Rebuild it: remi-stream convert poco-trt",
     ),
     "plan of torch-tensorrt and one of another system": (
         "plans",
@@ -201,13 +199,14 @@ TROUBLES: dict[str, tuple[str, Graphics, str]] = {
             tensorrt=(TRT,),
             plans=(plan("torch_tensorrt", "2.12.1"), msgspec.structs.replace(plan(), system="linux-aarch64")),
         ),
-        "poco_cliff's plan is of torch-tensorrt 2.12.1 for 8.6, TensorRT 11.0.0.114 for 8.6 on linux-aarch64; "
-        "here is TensorRT 11.0.0.114. Build it again: remi-stream convert poco-trt",
+        "poco_cliff's plan is for torch-tensorrt 2.12.1 for 8.6, TensorRT 11.0.0.114 for 8.6 on linux-aarch64; "
+        "this machine has TensorRT 11.0.0.114. Rebuild it: remi-stream convert poco-trt",
     ),
     "plan without TensorRT": (
         "plans",
         Graphics(tensorrt=(TRT._replace(fault=NVINFER),), plans=(plan(),)),
-        "poco_cliff's plan is of TensorRT 11.0.0.114 for 8.6; here is no TensorRT. Build it again: remi-stream convert poco-trt",
+        "poco_cliff's plan is for TensorRT 11.0.0.114 for 8.6; this machine has no TensorRT. Rebuild it: "
+        "remi-stream convert poco-trt",
     ),
 }
 
@@ -227,14 +226,14 @@ def test_trouble_is_a_failure_for_who_wants_an_engine_that_needs_the_gpu(name: s
 
 
 ASKED: list[tuple[str, Graphics, tuple[str, str]]] = [
-    ("GPU", Graphics(), ("fail", "no NVIDIA GPU here, which poco-trt is for. Run it elsewhere, or take: --engine poco")),
+    ("GPU", Graphics(), ("fail", "no NVIDIA GPU, which poco-trt needs. Run it elsewhere, or use: --engine poco")),
     (
         "GPU",
         Graphics(container=True, promised=True),
         (
             "fail",
-            "this container was not given an NVIDIA GPU. If the machine has one: docker run --gpus all "
-            "(Podman: --device nvidia.com/gpu=all). If it has none, take: --engine poco",
+            "this container has no NVIDIA GPU. If the machine has one: docker run --gpus all "
+            "(Podman: --device nvidia.com/gpu=all). If it has none, use: --engine poco",
         ),
     ),
     (
@@ -248,18 +247,18 @@ ASKED: list[tuple[str, Graphics, tuple[str, str]]] = [
         Graphics(driver=OLD),
         (
             "fail",
-            "not installed; plans use its memory. Install it: "
+            "not installed; TensorRT plans need it for GPU memory. Install it: "
             "pip install --force-reinstall torch --index-url https://download.pytorch.org/whl/cu126",
         ),
     ),
-    ("plans", Graphics(driver=NEW), ("warn", "none yet. Build it: remi-stream convert poco-trt")),
+    ("plans", Graphics(driver=NEW), ("warn", "none yet. Build one: remi-stream convert poco-trt")),
     (
         "plans",
         Graphics(driver=NEW, tensorrt=(TRT_RTX,), plans=(plan(),)),
         (
             "fail",
-            "poco_cliff's plan is of TensorRT 11.0.0.114 for 8.6; here is TensorRT-RTX 1.7.1.116 with a GPU of 8.6. "
-            "Build it again: remi-stream convert poco-trt",
+            "poco_cliff's plan is for TensorRT 11.0.0.114 for 8.6; this machine has TensorRT-RTX 1.7.1.116 with a GPU of 8.6. "
+            "Rebuild it: remi-stream convert poco-trt",
         ),
     ),
 ]
@@ -294,7 +293,7 @@ def test_machine_that_has_everything_is_told_so() -> None:
         "GPU memory": "11.0 of 12.0 GB free",
         "PyTorch": "2.13.0 for CUDA 13.0",
         "TensorRT": "TensorRT 11.0.0.114, TensorRT-RTX 1.7.1.116",
-        "torch-tensorrt": "2.13.0, fits torch 2.13.0",
+        "torch-tensorrt": "2.13.0, matches torch 2.13.0",
         "plans": "poco_cliff fp16 (TensorRT)",
     }
 

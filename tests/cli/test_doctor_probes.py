@@ -110,7 +110,7 @@ def test_driver_that_does_not_answer_is_told_in_its_words(smi: Callable[[str], N
 def test_driver_that_hangs_is_given_up(smi: Callable[[str], None], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(graphics, "SMI_S", 0.05)
     smi("exec sleep 30")
-    assert ask_driver(SAY).fault.startswith("nvidia-smi gave no answer within")
+    assert ask_driver(SAY).fault.startswith("nvidia-smi did not answer within")
 
 
 @pytest.fixture
@@ -284,7 +284,7 @@ def test_doctor_fails_who_wants_an_engine_that_the_gpu_has_no_memory_for(
     assert lines["GPU memory"][0] == "fail"
     assert lines["PyTorch"] == (
         "fail",
-        "2.13.0+cpu is for the processor only. Install one for CUDA: "
+        "2.13.0+cpu is for CPU only. Install one for CUDA: "
         "pip install --force-reinstall torch --index-url https://download.pytorch.org/whl/cu130",
     )
-    assert lines["plans"] == ("warn", "none yet. Build it: remi-stream convert toy-trt")
+    assert lines["plans"] == ("warn", "none yet. Build one: remi-stream convert toy-trt")

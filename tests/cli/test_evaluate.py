@@ -79,12 +79,12 @@ def test_tables_say_how_far_off_everybody_and_each_person_and_joint_is(moved: Pa
     assert (first[0], second[0]) == ("100.0", "66.7")
     assert cells(text, "left_hand")[0] == "240.0"
     assert cells(text, "right_hand")[0] == "0.0"
-    assert "not measured" not in text
+    assert "not evaluated" not in text
 
 
 def test_json_holds_the_same_with_null_for_what_is_not_known(moved: Path, truth: Path, tmp_path: Path) -> None:
     out = tmp_path / "walk.json"
-    assert f"numbers {out}" in evaluate(moved, write_3dpw(tmp_path / "walk.pkl"), "--json", out)
+    assert f"scores {out}" in evaluate(moved, write_3dpw(tmp_path / "walk.pkl"), "--json", out)
     told = json.loads(out.read_text())
     assert (told["schema"], told["truth"], told["truth_engine"]) == (1, "dance_00", "truth")
     assert told["frames"] == {"truth": 6, "compared": 6, "per_second": 30.0}
@@ -97,7 +97,7 @@ def test_json_holds_the_same_with_null_for_what_is_not_known(moved: Path, truth:
 
 def test_picture_is_drawn(moved: Path, truth: Path, tmp_path: Path) -> None:
     out = tmp_path / "walk.png"
-    assert f"picture {out}" in evaluate(moved, truth, "--plot", out)
+    assert f"chart {out}" in evaluate(moved, truth, "--plot", out)
     with Image.open(out) as picture:
         assert picture.format == "PNG"
         assert picture.width == 1380
@@ -110,7 +110,7 @@ def test_picture_of_nothing_found_is_drawn_too(truth: Path, tmp_path: Path) -> N
     nobody = changed(clip(), lambda person: person, lambda bodies: replace(bodies, people=[]))
     text = evaluate(kept(nobody, tmp_path / "nobody"), truth, "--plot", tmp_path / "a.png", "--json", tmp_path / "a.json")
     assert cells(text, "all")[0] == "0.0"
-    assert "nobody was found" in text
+    assert "no person was found" in text
     assert (tmp_path / "a.png").exists()
 
 
@@ -126,7 +126,7 @@ def test_file_of_one_person_is_compared_with_the_sample(tmp_path: Path) -> None:
     [
         (["nowhere", "sample"], "No such prediction: nowhere"),
         (["{moved}", "nowhere"], "No such truth: nowhere. Give `sample`"),
-        (["{moved}", "sample", "--plot", "a.jpg"], "--plot is a picture, FILE.png; got a.jpg"),
+        (["{moved}", "sample", "--plot", "a.jpg"], "--plot must be an image, FILE.png; got a.jpg"),
         (["{moved}", "sample", "--bodies", "nowhere"], "No such folder: nowhere"),
         (["{moved}", "sample", "--joint-set", "lsp15"], "Unknown joint set 'lsp15'. Did you mean 'lsp14'"),
         (["{moved}/take/index.json", "sample"], "is no prediction"),

@@ -109,7 +109,7 @@ def test_what_is_there_is_kept_unless_it_shall_be_replaced(
     (recorded / "csv").mkdir()
     (recorded / "csv/mine.txt").write_text("mine")
     assert remi(monkeypatch, "export", recorded, "--to", "csv") == 2
-    assert "csv is there already. Give --overwrite" in capsys.readouterr().err
+    assert "csv already exists. Give --overwrite" in capsys.readouterr().err
     assert os.listdir(recorded / "csv") == ["mine.txt"]
     assert remi(monkeypatch, "export", recorded, "--to", "csv", "--overwrite") == 0
     assert os.listdir(recorded / "csv") == ["people.csv"]
@@ -128,7 +128,7 @@ def test_what_cannot_be_exported_is_told_in_one_line(
     plain.mkdir()
     for folder, code, words in (
         (tmp_path / "none", 2, "No such recording"),
-        (plain, 2, "is no recording"),
+        (plain, 2, "is not a recording"),
         (recorded.parent, 2, "is a folder of recordings. Give one of them"),
         (open_journal.folder, 2, f"is not finished. If its recorder is gone: remi-stream recordings {recorded.parent} --recover"),
         (damaged, 3, "cannot be read"),

@@ -95,21 +95,21 @@ def test_several_films_and_folders_are_worked_through_and_a_bad_one_is_told(tmp_
         (["video", "none.mp4", "--out", "out"], "No such video file: none.mp4"),
         (["video", "."], "No video in folder ."),
         (["video", SAMPLE], "Give --out DIR, or --realtime"),
-        (["video", SAMPLE, "--out", "out", "--viewer", "none"], "--viewer is for films that are played live (--realtime)"),
-        (["video", SAMPLE, "--out", "out", "--loop"], "--loop is for films that are played live"),
-        (["video", SAMPLE, "--realtime", "--every", "2"], "--every is for films that are worked through"),
-        (["video", SAMPLE, "--realtime", "--start", "2"], "--start is for films that are worked through"),
+        (["video", SAMPLE, "--out", "out", "--viewer", "none"], "--viewer applies only to live playback (--realtime)"),
+        (["video", SAMPLE, "--out", "out", "--loop"], "--loop applies only to live playback"),
+        (["video", SAMPLE, "--realtime", "--every", "2"], "--every does not apply to live playback (--realtime)"),
+        (["video", SAMPLE, "--realtime", "--start", "2"], "--start does not apply to live playback (--realtime)"),
         (["video", SAMPLE, SAMPLE, "--realtime"], "--realtime plays one file, got 2"),
         (["video", SAMPLE, "--out", "out", "--start", "3", "--end", "2"], "--end 2 is not after --start 3"),
         (["video", SAMPLE, "--out", "out", "--format", "npy"], "Unknown format 'npy'. Did you mean 'npz'?"),
         (["video", SAMPLE, "--out", "out", "--engine", "blazepos"], "Unknown engine 'blazepos'"),
         (["video", SAMPLE, "--out", "out", "--window", "8"], "are for --smooth smoothnet"),
-        (["video", SAMPLE, SAMPLE, "--out", "out", "--detections", "d.json"], "--detections is of one film, got 2"),
+        (["video", SAMPLE, SAMPLE, "--out", "out", "--detections", "d.json"], "--detections is for one video, got 2"),
         (["video", SAMPLE, "--out", "out", "--detfile", "d.json"], "Cannot read d.json: No such file"),
         (["video", SAMPLE, "--out", "out", "--detfile", "d.json", "--detector", "yolov3"], "--detector looks for people, and"),
-        (["video", SAMPLE, "--realtime", "--detections", "d.json"], "--detections is for films that are worked through"),
-        (["images", "none", "--out", "out"], "No such folder of pictures: none"),
-        (["images", ".", "--out", "out"], "No pictures in folder"),
+        (["video", SAMPLE, "--realtime", "--detections", "d.json"], "--detections does not apply to live playback (--realtime)"),
+        (["images", "none", "--out", "out"], "No such image folder: none"),
+        (["images", ".", "--out", "out"], "No images in folder"),
     ],
 )
 def test_mistake_is_one_line_and_leaves_nothing(
@@ -132,7 +132,7 @@ def test_results_that_are_there_are_kept_unless_they_shall_be_replaced(tmp_path:
     before = files(tmp_path / "out")
     refused = remi("video", path, "--out", out, *QUICK)
     assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
-    assert "is there already. Give --overwrite" in refused.stderr
+    assert "already exists. Give --overwrite" in refused.stderr
     assert files(tmp_path / "out") == before
     assert remi("video", path, "--out", out, *QUICK, "--overwrite", "--frames", "2").returncode == 0
     assert len(open_take(tmp_path / "out/a").frames) == 2
@@ -164,8 +164,8 @@ def test_pictures_are_searched_one_by_one_and_the_bad_one_is_named(tmp_path: Pat
     (folder / "3.jpg").write_bytes(b"no picture")
     code, out, err = finish(start("images", str(folder), "--out", str(tmp_path / "out"), *QUICK), lambda: None, 120)
     assert (code, err) == (0, "")
-    assert out.startswith("album: 2 pictures, 2 people in them")
-    assert "; 1 left out (3.jpg) -> " in out
+    assert out.startswith("album: 2 images, 2 people in them")
+    assert "; 1 skipped (3.jpg) -> " in out
     assert list(open_take(tmp_path / "out/album").images) == ["2.jpg", "10.jpg"]
 
 
@@ -205,7 +205,7 @@ def test_boxes_of_pictures_go_by_their_names_whichever_can_be_read(tmp_path: Pat
     result = remi(*command, "--detections", str(tmp_path / "d.json"))
     assert result.returncode == 0
     assert result.stderr.count("\n") == 1
-    assert "d.json has no box for 1 of 3 pictures (1.jpg); 1 of the 3 images in " in result.stderr
+    assert "d.json has no box for 1 of 3 images (1.jpg); 1 of the 3 images in " in result.stderr
     assert detected(tmp_path / "out/album") == [[], [[30, 8, 46, 40]]]
 
 
@@ -228,7 +228,7 @@ def test_boxes_of_another_film_are_told_at_the_end(tmp_path: Path) -> None:
         "video", SAMPLE, "--out", str(tmp_path / "out"), "--engine", "synthetic", "--frames", "3", "--detections", str(boxes)
     )
     assert done.returncode == 0, done.stderr
-    assert f"remi-stream: {boxes} has no box for any frame that was looked at\n" in done.stderr
+    assert f"remi-stream: {boxes} has no box for any processed frame\n" in done.stderr
 
 
 def test_smoothnet_that_was_imported_is_converted_by_the_first_film_that_needs_it(

@@ -24,7 +24,7 @@ def health(runtime: Path) -> tuple[int, str]:
 
 
 def test_command_without_a_daemon_is_neutral(tmp_path: Path) -> None:
-    assert health(tmp_path) == (0, "no daemon runs here\n")
+    assert health(tmp_path) == (0, "no running daemon\n")
 
 
 @pytest.mark.parametrize("metrics", [True, False])

@@ -141,7 +141,7 @@ def test_alphapose_needs_the_size_and_fills_frames(here: Path) -> None:
     file = results(here / "alphapose-results.json")
     result = run(file, "--out", "out", "--runtime", "torch")
     assert isinstance(result.exception, UsageError)
-    assert "does not tell how large the pictures of alphapose-results are. Give it: --size 1920x1080" in str(result.exception)
+    assert "does not contain the image size of alphapose-results. Give it: --size 1920x1080" in str(result.exception)
     assert run(file, "--out", "out", "--runtime", "torch", "--size", "640x480").return_value == 0
     filled = points()[:39].copy()
     filled[1::2] = (points()[0:38:2] + points()[2:40:2]) / 2
@@ -170,7 +170,7 @@ def test_what_is_there_is_not_written_over_unless_asked(here: Path) -> None:
     (here / "out" / "one.npz").write_bytes(b"precious")
     result = run(file, "--out", "out", "--runtime", "torch")
     assert isinstance(result.exception, UsageError)
-    assert "one.npz is there already. Give --overwrite" in str(result.exception)
+    assert "one.npz already exists. Give --overwrite" in str(result.exception)
     assert [path.name for path in (here / "out").iterdir()] == ["one.npz"]
     assert run(file, "--out", "out", "--runtime", "torch", "--overwrite").return_value == 0
     assert (here / "out" / "one.npz").read_bytes() != b"precious"
@@ -188,7 +188,7 @@ def test_missing_weights_are_told_with_where_to_get_them(here: Path, monkeypatch
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (("x.txt",), "ends in '.txt'; what can be lifted ends in .npz or .json"),
+        (("x.txt",), "ends in '.txt'; supported: .npz and .json"),
         (("no.npz",), "no.npz cannot be read: No such file"),
         (("no.json",), "no.json cannot be used"),
         (("x.npz", "--size", "640"), "--size is '640'; it must be width x height in pixels, like 1920x1080"),

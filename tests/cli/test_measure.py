@@ -99,7 +99,7 @@ def test_without_files_the_numbers_are_only_printed(pipeline: Pipeline, tmp_path
     code, out, err = pipeline.measure("--camera", "front-door", "--seconds", "1")
     assert (code, err, list(tmp_path.iterdir())) == (0, "", [])
     assert re.match(r"front-door, synthetic: \d+ frames in 1 s, condition Optimal\n", out)
-    assert re.search(r"^Latency +[\d.]+ +ms +from the picture to who looks", out, re.M)
+    assert re.search(r"^Latency +[\d.]+ +ms +from capture to the viewer", out, re.M)
     assert re.search(r"^Detection rate +100\.0 +% ", out, re.M)
     assert re.search(r"^Filter time +0\.5000 +ms ", out, re.M)
     assert "row added" not in out
@@ -110,11 +110,11 @@ def test_without_files_the_numbers_are_only_printed(pipeline: Pipeline, tmp_path
     [
         (["--seconds", "0.5"], 2, "--seconds"),
         (["--seconds", "61"], 2, "--seconds"),
-        (["--condition", ""], 2, "Condition '' is not a line of 1 to 60 characters"),
+        (["--condition", ""], 2, "Condition '' is not a line of 1 to 60 printable characters"),
         (["--condition", "a\nb"], 2, "Condition 'a\\nb' is not a line"),
-        (["--csv", "none/m.csv"], 3, "none/m.csv cannot be written: there is no folder none"),
-        (["--csv", "other.csv"], 3, "other.csv has other columns than are to be written"),
-        (["--filter-csv", "other.csv"], 3, "other.csv has other columns than are to be written"),
+        (["--csv", "none/m.csv"], 3, "none/m.csv cannot be written: folder none does not exist"),
+        (["--csv", "other.csv"], 3, "other.csv has other columns than this measurement"),
+        (["--filter-csv", "other.csv"], 3, "other.csv has other columns than this measurement"),
         ([], 3, "No remi-stream answers"),
     ],
 )
@@ -147,7 +147,7 @@ def test_relay_that_has_measured_no_filter_is_told(pipeline: Pipeline, tmp_path:
     pipeline.rows = {}
     code, _, err = pipeline.measure("--camera", "front", "--seconds", "1", "--filter-csv", str(tmp_path / "f.csv"))
     assert code == 3
-    assert err.startswith("remi-stream: The relay has measured no filter, so nothing is added to ")
+    assert err.startswith("remi-stream: The relay has measured no filter, so no row is added to ")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -156,9 +156,9 @@ def test_relay_that_has_measured_no_filter_is_told(pipeline: Pipeline, tmp_path:
     [
         (None, ["front"], "front"),
         ("right", ["left", "right"], "right"),
-        (None, ["right", "left"], UsageError("There are several cameras; name one with --camera: left, right")),
+        (None, ["right", "left"], UsageError("There are several cameras; choose one with --camera: left, right")),
         ("frnt", ["front"], UsageError("Unknown camera 'frnt'. Did you mean 'front'? Known: front.")),
-        (None, [], RemiError("The pipeline 'p' has no camera yet. Look at remi-stream status --name p")),
+        (None, [], RemiError("The pipeline 'p' has no camera yet. See: remi-stream status --name p")),
     ],
 )
 def test_camera_is_chosen(asked: str | None, cameras: list[str], answer: Any) -> None:
@@ -176,7 +176,7 @@ def test_camera_without_bodies_is_told() -> None:
     silent.publisher.publish = lambda topic, message: None  # type: ignore[method-assign,assignment]
     code, _, err = silent.measure()
     silent.context.close()
-    assert (code, err) == (3, "remi-stream: No bodies of camera 'front' within 5 s. Look at remi-stream status\n")
+    assert (code, err) == (3, "remi-stream: No bodies of camera 'front' within 5 s. See: remi-stream status\n")
 
 
 def test_running_pipeline_is_measured(tmp_path: Path) -> None:

@@ -74,8 +74,8 @@ def test_published_file_is_recognised_and_its_hash_and_licence_are_told(
     assert out.startswith(f"{file} is {model}: {store.place(kept)} (")
     assert store.hash_of(kept) in out
     assert f"Licence: {licence}" in out
-    assert ("may not be used commercially" in out) == ("non-commercial" in licence or "NC" in licence)
-    assert say("verify")[1].splitlines()[0 if model < "pose" else -1] == f"{model}: whole"
+    assert ("Non-commercial use only" in out) == ("non-commercial" in licence or "NC" in licence)
+    assert say("verify")[1].splitlines()[0 if model < "pose" else -1] == f"{model}: intact"
     shown = say("show", model)[1]
     assert f"from {file} (SHA-256 " in shown
     assert "state       ready" in shown
@@ -98,7 +98,7 @@ def test_causal_lifter_is_told_by_its_name_or_by_the_user(tmp_path: Path, say: S
     code, out, _ = say("import", tmp_path / "some.bin")
     assert (code, out.splitlines()[1]) == (
         DONE,
-        "Its content fits videopose3d_causal too; if it is that: --as videopose3d_causal",
+        "Its content also fits videopose3d_causal; to import it as that: --as videopose3d_causal",
     )
     assert say("import", tmp_path / "videopose3d_causal.bin")[1].startswith("videopose3d_causal.bin is videopose3d_causal: ")
     assert say("import", tmp_path / "some.bin", "--as", "videopose3d_causal")[1].startswith("some.bin is videopose3d_causal: ")
@@ -122,7 +122,7 @@ def zipped(path: Path) -> None:
 BAD: dict[str, tuple[str, Callable[[Path, Path], object], str]] = {
     "not there": ("gone.pt", lambda path, made: None, r"There is no file .*gone.pt\."),
     "a folder": ("folder.pt", lambda path, made: path.mkdir(), "cannot be read: Is a directory"),
-    "empty": ("empty.pt", lambda path, made: path.touch(), r"empty.pt is empty\. Get it again\."),
+    "empty": ("empty.pt", lambda path, made: path.touch(), r"empty.pt is empty\. Download it again\."),
     "a web page": (
         "poco_cliff.pt",
         lambda path, made: path.write_text("\n<!DOCTYPE html><html>"),
@@ -143,16 +143,16 @@ BAD: dict[str, tuple[str, Callable[[Path, Path], object], str]] = {
         lambda path, made: zipped(path),
         r"SMPL.zip is an archive \(SMPL_python\S+pkl\)\. Unpack it and import",
     ),
-    "text": ("poco_cliff.pt", lambda path, made: path.write_text("weights"), "is no model that is known"),
+    "text": ("poco_cliff.pt", lambda path, made: path.write_text("weights"), "is not a known model"),
     "truncated": (
         "checkpoint_8.pth.tar",
         lambda path, made: path.write_bytes((made / "checkpoint_8.pth.tar").read_bytes()[:-2000]),
-        "checkpoint_8.pth.tar is cut off: its end is missing",
+        "checkpoint_8.pth.tar is truncated: its end is missing",
     ),
     "a bit turned": (
         "checkpoint_8.pth.tar",
         lambda path, made: damaged(path, (made / "checkpoint_8.pth.tar").read_bytes()),
-        "checkpoint_8.pth.tar is damaged: .* fails its check sum",
+        "checkpoint_8.pth.tar is damaged: .* fails its checksum",
     ),
     "another network": (
         "other.pt",
@@ -162,51 +162,51 @@ BAD: dict[str, tuple[str, Callable[[Path, Path], object], str]] = {
     "a part missing": (
         "poco.pt",
         lambda path, made: torch.save({key: value for key, value in list(made_cliff().items())[5:]}, path),
-        r"poco.pt is no checkpoint that is known: it is nearest to poco_cliff, but 5 keys missing: (backbone\S+, ){3}\.\.\.",
+        r"poco.pt is not a known checkpoint: it is nearest to poco_cliff, but 5 keys missing: (backbone\S+, ){3}\.\.\.",
     ),
     "malice": (
         "poco.pt",
         lambda path, made: torch.save({"a": Malice()}, path),
-        r"would run code when it is read \(it asks for posix.system\); it is refused",
+        r"would run code when it is read \(it calls posix.system\); it is refused",
     ),
     "malice in a body": (
         "SMPL.pkl",
         lambda path, made: path.write_bytes(pickle.dumps(Malice())),
-        r"SMPL.pkl would run code when .* \(it asks for posix.system\)",
+        r"SMPL.pkl would run code when .* \(it calls posix.system\)",
     ),
     "no regressor": (
         "SMPL.pkl",
         lambda path, made: path.write_bytes(pickle.dumps({"f": np.zeros(3)})),
-        r"SMPL.pkl is no SMPL body: it has no v_template, .* \(it has: f\)",
+        r"SMPL.pkl is not an SMPL body: it has no v_template, .* \(it has: f\)",
     ),
     "a man": (
         "basicmodel_m_lbs_10_207_0_v1.0.0.pkl",
         lambda path, made: path.write_bytes((made / "SMPL_NEUTRAL.pkl").read_bytes()),
-        "seems to be a man's or a woman's SMPL; engines use the neutral one. To use it: --as smpl_neutral",
+        "seems to be the male or female SMPL; engines use the neutral one. To use it: --as smpl_neutral",
     ),
     "another array": (
         "J_regressor_h36m.npy",
         lambda path, made: np.save(path, np.zeros((17, 6890))),
-        "is an array of 17 x 6890 float64; the only one",
+        "is an array of 17 x 6890 float64; the only known one",
     ),
     "rows": ("J_regressor_extra.npy", lambda path, made: np.save(path, np.zeros((9, 6890))), "its rows do not sum to 1"),
-    "array of objects": ("a.npy", lambda path, made: np.save(path, np.array([Malice()])), "a.npy is cut off, or holds objects"),
+    "array of objects": ("a.npy", lambda path, made: np.save(path, np.array([Malice()])), "is truncated or contains objects"),
     "array cut off": (
         "J_regressor_extra.npy",
         lambda path, made: path.write_bytes((made / "J_regressor_extra.npy").read_bytes()[:-8]),
-        "is cut off",
+        "is truncated",
     ),
     "ONNX cut off": (
         "instanthmr.onnx",
         lambda path, made: path.write_bytes((made / "instanthmr.onnx").read_bytes()[:-8]),
-        "is no ONNX network, or it is cut off",
+        "is not an ONNX network, or it is truncated",
     ),
     "short weights": (
         "yolov3.weights",
         lambda path, made: path.write_bytes(bytes(4000)),
-        r"yolov3.weights has 4000 bytes, but .* yolov3 248007048, .* It may be cut off",
+        r"yolov3.weights has 4000 bytes, but .* yolov3 248007048, .* It may be truncated",
     ),
-    "no wheel": ("some.whl", lambda path, made: path.write_text("no zip"), "some.whl is not a wheel, or it is cut off"),
+    "no wheel": ("some.whl", lambda path, made: path.write_text("no zip"), "some.whl is not a wheel, or it is truncated"),
 }
 
 
@@ -253,7 +253,7 @@ def test_other_onnx_is_refused_with_what_it_lacks(tmp_path: Path, say: Say) -> N
     )
     code, _, err = say("import", tmp_path / "n.onnx")
     assert code == NOT_STARTED
-    assert "n.onnx is no InstantHMR: it has no input cliff_cond (it has: image); it has no output mhr_params (it has: out)" in err
+    assert "is not InstantHMR: it has no input cliff_cond (it has: image); it has no output mhr_params (it has: out)" in err
 
 
 def test_man_is_taken_when_the_user_insists(folder: Path, tmp_path: Path, say: Say) -> None:
@@ -275,7 +275,7 @@ def test_pulling_what_only_the_user_can_bring_says_where_to_get_it(say: Say) -> 
     code, _, err = say("pull", "poco_cliff")
     assert code == NOT_STARTED
     assert err == (
-        "remi-stream: poco_cliff is not here, and cannot be pulled (licence: non-commercial research (MPI)). "
+        "remi-stream: poco_cliff is missing and cannot be pulled (licence: non-commercial research (MPI)). "
         "Get it from https://poco.is.tue.mpg.de, then: remi-stream models import poco_cliff.pt\n"
     )
 

@@ -73,7 +73,7 @@ def test_a_pair_makes_every_file_and_the_same_bytes_twice(run: Run, bodies: tupl
     )
     assert run(*words, "--overwrite")[0] == DONE
     assert files_in(folder) == first
-    assert "began: morph" in (tmp_path / "morph" / "session.log").read_text()
+    assert "started: morph" in (tmp_path / "morph" / "session.log").read_text()
 
 
 def test_the_tables_say_what_differs(run: Run, bodies: tuple[Path, Path], tmp_path: Path) -> None:
@@ -137,20 +137,20 @@ def test_a_bad_mesh_costs_its_pairs_only_and_is_told_at_the_end(run: Run, tmp_pa
     code, out, err = run("--batch", "in", *QUICK, "--minimal")
     assert code == NOT_STARTED
     assert "1 of 6 pairs -> morph" in out
-    lines = [line.split("left out: ")[1] for line in err.splitlines()]
-    assert lines[0] == "bad.obj is no OBJ: line 1 is 'v 0 0'. Export it again"
-    assert [line.split(" are not")[0] for line in lines[1:]] == [
+    lines = [line.split("skipped: ")[1] for line in err.splitlines()]
+    assert lines[0] == "bad.obj is not a valid OBJ file: line 1 is 'v 0 0'. Export it again"
+    assert [line.split(" differ")[0] for line in lines[1:]] == [
         "body.ply (13524 vertices, 27036 faces) and c1.obj (8 vertices, 12 faces)",
         "body.ply (13524 vertices, 27036 faces) and c2.obj (8 vertices, 12 faces)",
     ]
-    assert "left out: bad.obj" in (tmp_path / "morph" / "session.log").read_text()
+    assert "skipped: bad.obj" in (tmp_path / "morph" / "session.log").read_text()
 
 
 def test_no_texture_is_told_in_a_line_and_none_is_compared(run: Run, bodies: tuple[Path, Path], tmp_path: Path) -> None:
     bodies[1].with_suffix(".mtl").write_text("newmtl skin\n")
     code, _, err = run(*bodies, *QUICK)
     assert code == DONE
-    assert err.splitlines()[-1].endswith("warning: no texture in bent.obj: none compared")
+    assert err.splitlines()[-1].endswith("warning: no texture in bent.obj: textures are not compared")
     assert not (tmp_path / "morph" / "straight_to_bent" / "texture_differences.csv").exists()
 
 
@@ -159,19 +159,19 @@ def test_without_a_gpu_the_cpu_draws_and_says_so(run: Run, tmp_path: Path, monke
     code, _, err = run(*cubes(tmp_path / "in", 1.0, 2.0), *QUICK, "--gpu", "--minimal")
     assert code == DONE
     assert "moderngl is missing" in err
-    assert "The CPU draws" in err
+    assert "Drawing on the CPU" in err
     assert len(err.splitlines()) == 1
 
 
 WRONG = {
-    "one mesh only": (["in/c1.obj"], "A morph needs two meshes, A and B, or a folder of them: --batch DIR"),
-    "a mesh and a folder": (["in/c1.obj", "in/c2.obj", "--batch", "in"], "A morph needs two meshes"),
+    "one mesh only": (["in/c1.obj"], "Give two meshes, A and B, or a folder of meshes: --batch DIR"),
+    "a mesh and a folder": (["in/c1.obj", "in/c2.obj", "--batch", "in"], "Give two meshes"),
     "no such mesh": (["in/c1.obj", "in/c9.obj"], "in/c9.obj cannot be read: No such file or directory"),
-    "no mesh": (["in/c1.obj", "in/c1.txt"], "in/c1.txt ends in '.txt'; meshes end in .obj"),
-    "another topology": (["in/c1.obj", "fan.obj"], "are not of one topology"),
-    "an empty folder": (["--batch", "empty"], "empty holds no mesh. What is taken ends in .obj"),
-    "a folder with one": (["--batch", "single"], "single holds one mesh only, c1.obj. A morph needs two"),
-    "no folder": (["--batch", "nowhere"], "--batch nowhere is no folder"),
+    "no mesh": (["in/c1.obj", "in/c1.txt"], "in/c1.txt has the extension '.txt'; mesh formats: .obj"),
+    "another topology": (["in/c1.obj", "fan.obj"], "differ in topology"),
+    "an empty folder": (["--batch", "empty"], "empty contains no mesh files. Supported: .obj"),
+    "a folder with one": (["--batch", "single"], "single contains only one mesh, c1.obj. A morph needs two"),
+    "no folder": (["--batch", "nowhere"], "--batch nowhere is not a folder"),
     "a size of words": (["in/c1.obj", "in/c2.obj", "--size", "big"], "--size is 'big'"),
     "no such axis": (["in/c1.obj", "in/c2.obj", "--up", "x"], "Unknown axis for --up 'x'"),
     "no such level": (["in/c1.obj", "in/c2.obj", "--log-level", "loud"], "Unknown --log-level 'loud'"),
@@ -196,7 +196,7 @@ def test_what_is_there_is_not_written_over(run: Run, tmp_path: Path) -> None:
     assert run(*meshes, *QUICK, "--minimal")[0] == DONE
     code, _, err = run(*meshes, *QUICK)
     assert code == USAGE
-    assert "morph/c1_to_c2 is there already. Give --overwrite" in err
+    assert "morph/c1_to_c2 already exists. Give --overwrite" in err
     assert run("--batch", "in", *QUICK)[0] == USAGE
 
 

@@ -53,11 +53,14 @@ def test_view_is_for_a_format_too() -> None:
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        ({"view": View.side}, "--view is for what is drawn. Ask for it too: --save-video, --save-images, or mp4 or png"),
-        ({"view_size": "640"}, "--view-size is for what is drawn"),
-        ({"vis_fast": True}, "--vis-fast is for what is drawn"),
-        ({"save_video": True, "vis_fast": True, "view": View.mesh}, "--vis-fast draws skeletons only, and --view mesh"),
-        ({"save_video": True, "view_size": "big"}, "--view-size big is no size"),
+        (
+            {"view": View.side},
+            "--view has no effect, as nothing is drawn. Add --save-video, --save-images, or the format mp4 or png",
+        ),
+        ({"view_size": "640"}, "--view-size has no effect"),
+        ({"vis_fast": True}, "--vis-fast has no effect"),
+        ({"save_video": True, "vis_fast": True, "view": View.mesh}, "--vis-fast draws skeletons only, but --view mesh"),
+        ({"save_video": True, "view_size": "big"}, "--view-size big is not a size"),
     ],
 )
 def test_what_means_nothing_is_refused(options: dict[str, Any], told: str) -> None:

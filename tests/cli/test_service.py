@@ -122,7 +122,7 @@ def test_each_daemon_has_a_unit_of_its_own(in_file: bool, units: Path, tmp_path:
 
 
 def test_without_a_file_the_one_in_the_folder_of_configurations_is_taken(units: Path, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"There is no .*config/remi-stream/pipeline.yaml. Write one, e.g. from .*webcam.yaml"):
+    with pytest.raises(UsageError, match=r"No such file: .*config/remi-stream/pipeline.yaml. Write one, e.g. from .*webcam.yaml"):
         service.install(user=True)
     (tmp_path / "config/remi-stream").mkdir(parents=True)
     file = write(tmp_path / "config/remi-stream/pipeline.yaml")
@@ -133,11 +133,11 @@ def test_without_a_file_the_one_in_the_folder_of_configurations_is_taken(units: 
 @pytest.mark.parametrize(
     ("more", "message"),
     [
-        ({"source": "clip.mp4"}, "write the whole path of clip.mp4"),
-        ({"calibration": "lens.yaml"}, "write the whole path of lens.yaml"),
-        ({"password_file": "secret"}, "write the whole path of secret"),
-        ({"record": "/data/takes"}, "may write in /var/lib/remi-stream only, not in /data/takes"),
-        ({"record": "../takes"}, "only, not in ../takes"),
+        ({"source": "clip.mp4"}, "give the absolute path of clip.mp4"),
+        ({"calibration": "lens.yaml"}, "give the absolute path of lens.yaml"),
+        ({"password_file": "secret"}, "give the absolute path of secret"),
+        ({"record": "/data/takes"}, "can write only in /var/lib/remi-stream, not in /data/takes"),
+        ({"record": "../takes"}, "not in ../takes"),
         ({"colour": "red"}, "colour"),
     ],
 )
@@ -157,7 +157,7 @@ def test_file_of_a_camera_that_the_service_may_not_read_is_refused(
     monkeypatch.setattr(service, "_needed", lambda file: iter([file]))
     monkeypatch.setattr(service, "_closed", lambda path: path if path.name == "closed" else None)
     (tmp_path / "closed").touch()
-    with pytest.raises(UsageError, match=f"The service's user may not read {tmp_path}/closed .* Move it, or take --user"):
+    with pytest.raises(UsageError, match=f"The service's user cannot read {tmp_path}/closed .* Move it, or use --user"):
         service.install(write(tmp_path / "p.yaml", **{key: str(tmp_path / "closed")}))
     assert not machine.exists()
 
@@ -178,18 +178,18 @@ def test_installation_that_others_may_not_read_is_named(tmp_path: Path, monkeypa
     closed = tmp_path / "closed"
     closed.mkdir(mode=0o700)
     file = write(closed / "p.yaml")
-    with pytest.raises(UsageError, match=r"may not read .*p.yaml \(.* is closed to others\). Move it, or take --user"):
+    with pytest.raises(UsageError, match=r"cannot read .*p.yaml \(.* is not readable by others\). Move it, or use --user"):
         service.install(file)
 
 
 def test_file_in_the_temporary_folder_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(service, "TEMPORARY", (tmp_path,))
-    with pytest.raises(UsageError, match=r"has a /tmp of its own and would not find .*p.yaml"):
+    with pytest.raises(UsageError, match=r"has a private /tmp and cannot see .*p.yaml"):
         service.install(write(tmp_path / "p.yaml"))
 
 
 def test_uninstall_removes_only_what_is_ours_and_disabled(units: Path) -> None:
-    with pytest.raises(UsageError, match="There is no"):
+    with pytest.raises(UsageError, match="No such unit"):
         service.uninstall(user=True)
     service.install(WEBCAM, user=True)
     unit = units / "remi-stream.service"
@@ -216,4 +216,4 @@ def test_folder_that_cannot_be_written_is_named(machine: Path) -> None:
 
 def test_next_steps_say_when_systemd_does_not_run_here(units: Path, capsys: pytest.CaptureFixture[str]) -> None:
     service.install(WEBCAM, user=True)
-    assert ("systemd does not run on this machine" in capsys.readouterr().out) == (not os.path.isdir("/run/systemd/system"))
+    assert ("systemd is not running on this machine" in capsys.readouterr().out) == (not os.path.isdir("/run/systemd/system"))

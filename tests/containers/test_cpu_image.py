@@ -98,7 +98,7 @@ def test_folder_of_pictures(image: Image, out: Path, tmp_path: Path) -> None:
     cv2.imwrite(str(folder / "one.png"), picture)
     done = image.run("images", "/in", "--out", "/out", "--format", "csv", options=mounted(folder, out))
     assert done.returncode == 0, done.stderr
-    assert "1 pictures, 1 person" in done.stdout
+    assert "1 images, 1 person" in done.stdout
 
 
 def test_folder_of_meshes(image: Image, out: Path, tmp_path: Path) -> None:
@@ -141,25 +141,25 @@ def read_only(tmp_path: Path) -> list[str]:
 
 CLIP = "/opt/remi-stream/lib/python3.11/site-packages/remi_stream/data/sample.mp4"
 VIDEO = ["video", CLIP, "--out", "/out"]
-HERE = "/in is empty: mount a folder there, by its whole path: -v /PATH/FOLDER:/in:ro"
+HERE = "/in is empty: mount a folder there, with an absolute path: -v /PATH/FOLDER:/in:ro"
 MISTAKES: dict[str, tuple[Callable[[Path], list[str]], list[str], str]] = {
     "no mount": (lambda _: [], ["video", "/in/walk.mp4", "--out", "/out"], f"No such video file: /in/walk.mp4. .* {HERE}"),
     "no films": (nothing, ["video", "/in", "--out", "/out"], f"No video in folder /in; .* {HERE}"),
-    "no pictures": (nothing, ["images", "/in", "--out", "/out"], f"No pictures in folder /in; .*{HERE}"),
+    "no pictures": (nothing, ["images", "/in", "--out", "/out"], f"No images in folder /in; .*{HERE}"),
     "no pipeline": (nothing, ["run", "/in/cameras.yaml"], f"Cannot read /in/cameras.yaml: .*{HERE}"),
     "no recording": (nothing, ["play", "/in/walk"], f"No such recording: /in/walk. .*{HERE}"),
     "a closed film": (
         closed,
         ["video", "/in/sample.mp4", "--out", "/out"],
         "Cannot read /in/sample.mp4: /in belongs to user 4321, and this is user 1000, who may not read it. "
-        "Start the container with --user 4321:100, or let everybody read what is mounted there: chmod -R a\\+rX FOLDER",
+        "Start the container with --user 4321:100, or make it readable for all where it is mounted from: chmod -R a\\+rX FOLDER",
     ),
     "a closed recording": (
         closed,
         ["export", "/in/walk", "--to", "csv"],
-        "Cannot look at /in/walk: /in belongs to user 4321, .*",
+        "Cannot access /in/walk: /in belongs to user 4321, .*",
     ),
-    "no meshes": (nothing, ["morph", "--batch", "/in", "--out", "/out"], f"/in holds no mesh.*{HERE}"),
+    "no meshes": (nothing, ["morph", "--batch", "/in", "--out", "/out"], f"/in contains no mesh files.*{HERE}"),
     "root's folder": (
         of_root,
         VIDEO,
@@ -175,7 +175,7 @@ MISTAKES: dict[str, tuple[Callable[[Path], list[str]], list[str], str]] = {
     "a folder to be read": (
         read_only,
         VIDEO,
-        "Cannot write /out/sample: /out is mounted to be read only. Mount it without :ro, or give another folder",
+        "Cannot write /out/sample: /out is mounted read-only. Mount it without :ro, or give another folder",
     ),
 }
 

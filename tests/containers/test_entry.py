@@ -25,13 +25,13 @@ sys.path.insert(0, str(ROOT / "tools"))
 
 GPU = "NVIDIA GeForce RTX 3060, 8.6, 12288, 11264, 580.95.05"
 NO_GPU = (
-    "remi-stream: pare-trt cannot run here. GPU: this container was not given an NVIDIA GPU. If the machine has one: "
-    "docker run --gpus all (Podman: --device nvidia.com/gpu=all). If it has none, take: --engine pare"
+    "remi-stream: pare-trt cannot run here. GPU: this container has no NVIDIA GPU. If the machine has one: "
+    "docker run --gpus all (Podman: --device nvidia.com/gpu=all). If it has none, use: --engine pare"
 )
 FILM = ("video", str(ROOT / "remi_stream/data/sample.mp4"), "--out", "out")
 MISTAKEN = ("video", "in.mp4", "--out", "out", "--start", "5", "--end", "1")
 """What the command itself refuses, once it is run."""
-RUN = "remi-stream: --end 1 is not after --start 5. Give a later one"
+RUN = "remi-stream: --end 1 is not after --start 5. Give a later end"
 TOY = """
 what = "A toy."
 adapter = "pare"
@@ -208,13 +208,13 @@ TROUBLES = {
         "12.4",
         "remi-stream: pare-trt cannot run here. PyTorch: 2.13.0 for CUDA 13.0, but driver 550.54.14 runs CUDA up to 12.4. "
         "Install driver 580 or newer on the machine around this container: sudo ubuntu-drivers install, "
-        "or build the image for CUDA 12: docs/containers.md says with which --build-arg",
+        "or build the image for CUDA 12: see docs/containers.md for the --build-arg",
     ),
     "a full GPU": (
         GPU.replace("11264", "1024"),
         "13.0",
         "remi-stream: pare-trt cannot run here. GPU memory: 1.1 of 12.9 GB free; a network needs about 2 GB. "
-        "End other programs that use the GPU; nvidia-smi lists them",
+        "Stop other programs that use the GPU; nvidia-smi lists them",
     ),
 }
 
@@ -233,13 +233,13 @@ def test_every_missing_mount_is_told_in_a_line_of_its_own(container: Container) 
     mpi, smpl = "non-commercial research (MPI)", "non-commercial research (SMPL, MPI)"
     assert (code, out) == (NOT_STARTED, "")
     assert err == [
-        f"remi-stream: pare is not here: pare_checkpoint.ckpt (licence: {mpi}). Get it from https://pare.is.tue.mpg.de, "
+        f"remi-stream: pare is missing: pare_checkpoint.ckpt (licence: {mpi}). Get it from https://pare.is.tue.mpg.de, "
         "and mount its folder: -v FOLDER:/models/checkpoints:ro",
-        "remi-stream: smoothnet_w32 is not here: checkpoint_32.pth.tar (licence: Apache-2.0). "
+        "remi-stream: smoothnet_w32 is missing: checkpoint_32.pth.tar (licence: Apache-2.0). "
         "Get it from https://github.com/cure-lab/SmoothNet, and mount its folder: -v FOLDER:/models/checkpoints:ro",
-        f"remi-stream: smpl_neutral is not here: SMPL_NEUTRAL.pkl (licence: {smpl}). Get it from https://smpl.is.tue.mpg.de, "
+        f"remi-stream: smpl_neutral is missing: SMPL_NEUTRAL.pkl (licence: {smpl}). Get it from https://smpl.is.tue.mpg.de, "
         "and mount its folder: -v FOLDER:/models/smpl:ro",
-        f"remi-stream: j_regressor_extra is not here: J_regressor_extra.npy (licence: {mpi}). Get it from "
+        f"remi-stream: j_regressor_extra is missing: J_regressor_extra.npy (licence: {mpi}). Get it from "
         "https://pare.is.tue.mpg.de, and mount its folder: -v FOLDER:/models/smpl:ro",
     ]
 
@@ -250,8 +250,8 @@ def test_folder_without_smpl_is_told_and_the_open_body_used(container: Container
     (container.models / "smpl/readme.txt").touch()
     _, _, err = container.run(*MISTAKEN)
     assert err == [
-        "remi-stream: /models/smpl does not give SMPL, so the open body is used: nothing in it is SMPL. "
-        "Wanted: SMPL_NEUTRAL.pkl, from https://smpl.is.tue.mpg.de",
+        "remi-stream: No SMPL model in /models/smpl; using the default body: no file in it is SMPL. "
+        "Expected: SMPL_NEUTRAL.pkl, from https://smpl.is.tue.mpg.de",
         RUN,
     ]
 
@@ -261,7 +261,7 @@ def test_mounted_files_are_taken_in_once_whatever_they_are_called(container: Con
     mount(container, "checkpoints", smooth__tar=made / "checkpoint_8.pth.tar", other__onnx=made / "instanthmr.onnx")
     asks = (*MISTAKEN, "--smooth", "smoothnet", "--window", "8", "--format", "pare")
     code, _, err = container.run(*asks)
-    once = "it is copied into /models, once."
+    once = "it was copied into /models, once."
     assert err == [
         f"remi-stream: /models/smpl/J_regressor_extra.npy is j_regressor_extra (licence: non-commercial research (MPI)); {once}",
         f"remi-stream: /models/smpl/body.pkl is smpl_neutral (licence: non-commercial research (SMPL, MPI)); {once}",
@@ -311,13 +311,13 @@ def test_what_was_looked_at_in_vain_is_told_with_what_is_missing(container: Cont
         assert (code, err[1:]) == (
             NOT_STARTED,
             [
-                "remi-stream: /models/checkpoints was looked at: pare_checkpoint.ckpt is no model that is known. "
+                "remi-stream: /models/checkpoints was searched: pare_checkpoint.ckpt is not a known model. "
                 "What can be imported: remi-stream models",
-                "remi-stream: /models/smpl was looked at: SMPL_MALE.pkl seems to be a man's or a woman's SMPL; "
+                "remi-stream: /models/smpl was searched: SMPL_MALE.pkl seems to be the male or female SMPL; "
                 "engines use the neutral one. To use it: --as smpl_neutral",
             ],
         )
-        assert err[0].startswith("remi-stream: pare is not here: ")
+        assert err[0].startswith("remi-stream: pare is missing: ")
 
 
 @pytest.mark.rtx
@@ -351,10 +351,10 @@ def test_plan_that_cannot_be_built_ends_the_command_only_if_nothing_may_run_inst
     if strict:
         assert (code, err[2:]) == (
             NOT_STARTED,
-            ["remi-stream: toy-trt has no plan, and nothing else may run in its place. The line above says why"],
+            ["remi-stream: toy-trt has no plan and no PyTorch fallback. See the line above for the reason"],
         )
     else:
-        instead = "remi-stream: No plan could be built; PyTorch runs the network on the GPU instead."
+        instead = "remi-stream: The plan could not be built; PyTorch runs the network on the GPU instead."
         assert (code, err[2:]) == (USAGE, [instead, RUN])
 
 

@@ -25,7 +25,7 @@ GIVEN = "docker run --gpus all (Podman: --device nvidia.com/gpu=all)"
 NO_GPU = "remi-stream: pare-trt cannot run here. GPU: this container was not given " + (
     f"the machine's NVIDIA GPU. Start it with: {GIVEN}\n"
     if has_board(Path("/"))
-    else f"an NVIDIA GPU. If the machine has one: {GIVEN}. If it has none, take: --engine pare\n"
+    else f"an NVIDIA GPU. If the machine has one: {GIVEN}. If it has none, use: --engine pare\n"
 )
 TRT, CPU = ((ROOT / f"Dockerfile.{kind}").read_text() for kind in ("trt", "cpu"))
 ALIKE = r"^RUN mkdir|^(USER|VOLUME|STOPSIGNAL|HEALTHCHECK|CMD) |^WORKDIR /out|^ARG PYTHON"
@@ -107,7 +107,7 @@ def test_meshes_are_drawn_by_the_cpu_where_opengl_finds_no_gpu(image: Image, tmp
     what = ("--batch", "/in", "--gpu", "--minimal", "--frames", "3", "--size", "64x64")
     done = image.run("morph", *what, options=[*STRANGER, *mounts])
     assert done.returncode == DONE, done.stderr
-    assert re.fullmatch(r".* warning: OpenGL finds no GPU here, only llvmpipe .*\. The CPU draws\n", done.stderr)
+    assert re.fullmatch(r".* warning: OpenGL finds no GPU, only llvmpipe .*\. Drawing on the CPU\n", done.stderr)
     assert len(list(out.rglob("frames/*.png"))) == 3
 
 

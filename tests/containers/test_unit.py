@@ -107,7 +107,7 @@ def others_may_read() -> None:
 @pytest.mark.usefixtures("others_may_read")
 def test_systemd_starts_watches_restarts_and_stops_it(tmp_path: Path) -> None:
     with booted(tmp_path, PIPELINE, f"t{secrets.token_hex(4)}") as machine:
-        machine.wait(lambda: machine.fact("ActiveState") == "active" and "stages at work" in machine.fact("StatusText"))
+        machine.wait(lambda: machine.fact("ActiveState") == "active" and "stages running" in machine.fact("StatusText"))
         machine.wait(lambda: "bodies/s" in machine.log())
         pid = machine.fact("MainPID")
         assert machine.run("stat", "--format=%U", f"/proc/{pid}").strip() == "remi-stream"
@@ -116,7 +116,7 @@ def test_systemd_starts_watches_restarts_and_stops_it(tmp_path: Path) -> None:
 
         machine.run("kill", "-STOP", pid)
         machine.wait(lambda: machine.fact("NRestarts") == "1")
-        machine.wait(lambda: machine.fact("ActiveState") == "active" and "stages at work" in machine.fact("StatusText"))
+        machine.wait(lambda: machine.fact("ActiveState") == "active" and "stages running" in machine.fact("StatusText"))
         assert machine.fact("MainPID") != pid
 
         machine.run("systemctl", "stop", machine.service)
@@ -148,4 +148,4 @@ def test_systemd_starts_it_again_until_what_it_lacked_is_there(tmp_path: Path) -
         machine.wait(lambda: machine.fact("SubState") == "auto-restart")
         assert machine.fact("ExecMainStatus") == str(NOT_STARTED)
         other.close()
-        machine.wait(lambda: machine.fact("ActiveState") == "active" and "stages at work" in machine.fact("StatusText"))
+        machine.wait(lambda: machine.fact("ActiveState") == "active" and "stages running" in machine.fact("StatusText"))

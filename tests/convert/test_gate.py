@@ -60,7 +60,7 @@ def test_worst_joints_are_named() -> None:
     with pytest.raises(RemiError) as error:
         gate.prove("The FP16 ONNX of poco_cliff.pt", "poco_cliff", one, turned(one, 2.0), "fp16")
     said = str(error.value)
-    assert said.startswith("The FP16 ONNX of poco_cliff.pt is not the network that PyTorch runs: joints differ by ")
+    assert said.startswith("The FP16 ONNX of poco_cliff.pt differs from PyTorch: joints differ by ")
     assert "; rotations differ by 2 degrees (at most 0.3, most: left_elbow 2); " in said
     assert said.endswith("). Nothing was kept. Use --precision fp32.")
 
@@ -79,8 +79,8 @@ def test_bound_depends_on_the_precision(degrees: float, precision: plan.Precisio
 @pytest.mark.parametrize(
     ("output", "change", "told"),
     [
-        ("camera", 0.01, "places in the crop differ by"),
-        ("joint_variance", 0.03, "certainties differ by 0.03"),
+        ("camera", 0.01, "positions in the crop differ by"),
+        ("joint_variance", 0.03, "confidences differ by 0.03"),
         ("betas", 0.2, "joints differ by"),
         ("rotations", np.nan, "rotations differ by nan"),
     ],
@@ -99,7 +99,7 @@ def test_points_of_heatmaps_are_measured_in_the_networks_picture() -> None:
 
     one, other = {"heatmaps": blobs(20)}, {"heatmaps": blobs(21)}
     assert gate.distances_of("alphapose_coco17", one, other)["points_px"].value == pytest.approx(4.0, rel=1e-3)
-    with pytest.raises(RemiError, match=r"points differ by 4 px \(at most 0.5, most: "):
+    with pytest.raises(RemiError, match=r"key points differ by 4 px \(at most 0.5, most: "):
         gate.prove("It", "alphapose_coco17", one, other, "fp16")
 
 
@@ -122,7 +122,7 @@ def test_onnx_of_other_weights_is_not_kept(tmp_path: Path, monkeypatch: pytest.M
     MODELS["smoothnet_w8"][1](tmp_path / "other", 4321)
     real = onnx.export
     monkeypatch.setattr(onnx, "export", lambda name, path, target, precision: real(name, tmp_path / "other", target, precision))
-    with pytest.raises(RemiError, match=r"The FP32 ONNX of checkpoint_8.pth.tar is not the network that PyTorch runs"):
+    with pytest.raises(RemiError, match=r"The FP32 ONNX of checkpoint_8.pth.tar differs from PyTorch"):
         artefact.convert(smoothnet)
     assert list(artefact.place(smoothnet).parent.iterdir()) == []
 

@@ -1,4 +1,4 @@
-"""What `convert` says of an ONNX that was there already is true, also if an earlier version made it."""
+"""What `convert` says of an ONNX that already there is true, also if an earlier version made it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModelFile:
     return file
 
 
-UNKNOWN = "made by an earlier version, which did not say how far it is from PyTorch; to compare it: "
+UNKNOWN = "made by an earlier version, without a recorded comparison with PyTorch; to compare it: "
 CASES = [
     (None, True, f", {UNKNOWN}--again"),
     (None, False, f", {UNKNOWN}pip install 'remi-stream[onnx]', and --again"),
@@ -47,4 +47,4 @@ def test_old_onnx_is_told_with_what_is_known_of_it(
         known = f'{{"network": "smoothnet_8", "precision": "fp32", "sha256": "", "weights_sha256": "", "parity": {parity}}}'
         path.with_suffix(".json").write_text(known)
     to_onnx(there, again=False)
-    assert capsys.readouterr().out == f"smoothnet_w8: {path} (0.0 MB, was there already{line})\n"
+    assert capsys.readouterr().out == f"smoothnet_w8: {path} (0.0 MB, already there{line})\n"

@@ -134,7 +134,7 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "poses": ({"poses": [np.zeros((FRAMES, 63))] * 2}, "poses is 6 x 63, expected any x 72"),
     "too short": ({"trans": [np.zeros((2, 3))] * 2}, "person 1 has 2 frames and 10 betas, expected 6 and 10"),
     "one person less": ({"betas": [np.zeros(10)]}, "index out of range"),
-    "one actor's poses": ({"jointPositions": [np.zeros((FRAMES, 72))]}, "jointPositions is of 1 people, poses of 2 or more"),
+    "one actor's poses": ({"jointPositions": [np.zeros((FRAMES, 72))]}, "jointPositions has 1 people, poses has 2 or more"),
     "text": ({"trans": ["here", "there"]}, "trans holds no numbers"),
     "gender": ({"genders": ["x", "y"]}, "gender is 'x'"),
     "objects": ({"cam_intrinsics": np.array([None] * 9).reshape(3, 3)}, "cam_intrinsics holds no numbers"),

@@ -118,7 +118,7 @@ def test_nobody_found_is_a_rate_of_zero_and_nothing_else() -> None:
     result = evaluate(with_people(clip(), FRAMES, lambda *_: []), Truth(clip()))
     assert result.overall.detection_rate == 0
     assert np.isnan(result.overall.mpjpe_mm)
-    assert list(result.left_out.values()) == ["nobody was found"]
+    assert list(result.left_out.values()) == ["no person was found"]
 
 
 @pytest.mark.parametrize("every", [1, 2])

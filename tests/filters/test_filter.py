@@ -244,7 +244,7 @@ def test_shape_is_smoothed_most() -> None:
         ("one_euro", {"min_cutoff": -1.0}, "min_cutoff must be a number, 0 or more, got -1.0"),
         ("moving_avg", {"window_s": math.nan}, "window_s must be a number, 0 or more, got nan"),
         ("none", {"time_s": 1.0}, "Known: none"),
-        ("smoothnet", {"window": 9}, "SmoothNet has no window of 9 frames (it has: 8, 16, 32, 64)"),
+        ("smoothnet", {"window": 9}, "SmoothNet has no window of 9 frames (available: 8, 16, 32, 64)"),
     ],
 )
 def test_mistakes_are_told(name: str, options: dict[str, float], told: str) -> None:

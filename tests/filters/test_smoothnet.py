@@ -108,7 +108,7 @@ def test_sequence_of_one_window_is_that_window() -> None:
 
 
 def test_sequence_shorter_than_a_window_is_told() -> None:
-    with pytest.raises(ValueError, match="7 frames are no window of 8"):
+    with pytest.raises(ValueError, match="7 frames are fewer than the window of 8"):
         smooth_sequence(identity, np.zeros((7, 2), np.float32), WINDOW)
 
 

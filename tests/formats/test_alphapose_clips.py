@@ -73,10 +73,10 @@ def test_track_is_that_of_the_pose_that_stayed(tmp_path: Path, ids: Any, track: 
 @pytest.mark.parametrize(
     ("people", "says"),
     [
-        ([], "shows nobody"),
+        ([], "shows no person"),
         ([somebody("0.jpg", 1, joints=21)], "has people of 21 key points; known are 17, 26, 136"),
         ([{"image_id": "0.jpg"}], "it must be a list of AlphaPose results"),
-        ([somebody("0.jpg", 1), somebody("581781.jpg", 1)], "not pictures of one video"),
+        ([somebody("0.jpg", 1), somebody("581781.jpg", 1)], "not images of one video"),
     ],
 )
 def test_wrong_results_are_told_in_one_line(tmp_path: Path, people: list[Any], says: str) -> None:

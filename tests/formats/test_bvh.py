@@ -123,9 +123,9 @@ def test_knee_that_bends_beyond_a_right_angle_and_a_turn_on_the_spot_have_no_jum
 
 def test_take_without_a_smpl_pose_is_refused_in_one_line(tmp_path: Path) -> None:
     flat = Take("flat", (640, 360), 30.0, [bodies(people=[person(0, 1, smpl=None)], engine="alphapose")])
-    with pytest.raises(RemiError, match=r"Nobody in flat has a SMPL pose \(engine alphapose\).*Take csv or npz"):
+    with pytest.raises(RemiError, match=r"No one in flat has a SMPL pose \(engine alphapose\).*Use csv or npz"):
         bvh.write(flat, tmp_path)
-    with pytest.raises(RemiError, match="in which nobody moves"):
+    with pytest.raises(RemiError, match="which has no motion"):
         bvh.write(Take("album", (640, 360), 30.0, [bodies()], images=("1.jpg",)), tmp_path)
     assert bvh.write(Take("empty", (640, 360), 30.0, [bodies(people=[])]), tmp_path) == []
     assert list(tmp_path.iterdir()) == []

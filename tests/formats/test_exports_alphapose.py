@@ -137,5 +137,5 @@ def test_nobody_is_an_empty_list(tmp_path: Path) -> None:
 def test_engine_without_key_points_is_refused_at_once(name: str) -> None:
     for engine in ("blazepose", "alphapose-17", "alphapose-26", "alphapose", "poco", "pare", "instanthmr", None):
         find_exports([name], engine)
-    with pytest.raises(UsageError, match="Engine 'synthetic' gives no key points of COCO"):
+    with pytest.raises(UsageError, match="Engine 'synthetic' gives no COCO key points"):
         find_exports([name], "synthetic")

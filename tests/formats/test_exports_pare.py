@@ -238,7 +238,7 @@ def test_nobody_is_an_empty_dict(figure: Body, tmp_path: Path) -> None:
 
 
 def test_people_without_a_pose_are_told_and_nothing_is_written(figure: Body, tmp_path: Path) -> None:
-    with pytest.raises(RemiError, match="Nobody in sample has a SMPL pose"):
+    with pytest.raises(RemiError, match="No one in sample has a SMPL pose"):
         EXPORTS["pare"].write(take_of(lambda k: [flat(k, "coco17")]), tmp_path)
     assert list(tmp_path.iterdir()) == []
 
@@ -256,10 +256,10 @@ def test_file_that_cannot_be_finished_is_not_there(figure: Body, tmp_path: Path,
 @pytest.mark.parametrize(
     ("engine", "words"),
     [
-        ("blazepose", ["smpl_neutral is not here", "smpl.is.tue.mpg.de", "non-commercial research", "import SMPL_NEUTRAL.pkl"]),
-        ("blazepose", ["j_regressor_extra is not here", "pare.is.tue.mpg.de", "import J_regressor_extra.npy"]),
+        ("blazepose", ["smpl_neutral is missing", "smpl.is.tue.mpg.de", "non-commercial research", "import SMPL_NEUTRAL.pkl"]),
+        ("blazepose", ["j_regressor_extra is missing", "pare.is.tue.mpg.de", "import J_regressor_extra.npy"]),
         ("synthetic", ["Engine 'synthetic' gives no poses", "remi-stream engines"]),
-        ("alphapose", ["no poses in space without VideoPose3D's weights", "remi-stream models import"]),
+        ("alphapose", ["no 3D poses without VideoPose3D's weights", "remi-stream models import"]),
     ],
 )
 @pytest.mark.parametrize("name", ["pare", "poco", "smpl-output"])
@@ -283,7 +283,7 @@ def test_command_refuses_before_the_first_frame(tmp_path: Path, monkeypatch: pyt
     command = [sys.executable, "-m", "remi_stream", "video", SAMPLE, "--out", str(tmp_path / "out"), "--format", "pare"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (3, "", 1)
-    assert "hold SMPL's mesh" in done.stderr
+    assert "contain SMPL's mesh" in done.stderr
     assert not (tmp_path / "out").exists()
 
 

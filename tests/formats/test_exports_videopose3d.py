@@ -153,6 +153,6 @@ def test_frames_that_were_left_out_are_no_rows(tmp_path: Path) -> None:
 
 
 def test_people_without_joints_in_space_are_told(tmp_path: Path) -> None:
-    with pytest.raises(RemiError, match="Nobody in sample has a SMPL pose"):
+    with pytest.raises(RemiError, match="No one in sample has a SMPL pose"):
         EXPORTS["videopose3d-3d"].write(take_of(lambda k: [flat(k, "coco17")]), tmp_path)
     assert EXPORTS["videopose3d-3d"].write(take_of(lambda k: []), tmp_path) == []

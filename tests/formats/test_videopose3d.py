@@ -122,8 +122,8 @@ def test_frames_that_are_not_numbers_are_missing_frames(tmp_path: Path) -> None:
     [
         ({"a": {"custom": [points(4)[:, :16]]}}, {}, r"a has key points of shape \(4, 16, 2\), expected \(frames, 17, 2\)"),
         ({"a": {"custom": [points(4)]}}, {"layout_name": "h36m"}, "its joints are those of h36m, not of coco"),
-        ({"a": {"custom": [np.full((4, 17, 2), np.nan)]}}, {}, "a shows nobody"),
-        ({"a": {"custom": [points(4)[:0]]}}, {}, "a shows nobody"),
+        ({"a": {"custom": [np.full((4, 17, 2), np.nan)]}}, {}, "a shows no person"),
+        ({"a": {"custom": [points(4)[:0]]}}, {}, "a shows no person"),
         ({"a": [points(4)]}, {}, "It must be data_2d_custom"),
     ],
 )
@@ -192,7 +192,7 @@ def test_cut_missing_or_foreign_file_is_told_in_one_line(tmp_path: Path) -> None
 
 
 def test_what_is_not_one_video_is_refused() -> None:
-    with pytest.raises(UsageError, match="somebody in 2 of 581643 frames; these are not pictures of one video"):
+    with pytest.raises(UsageError, match="a person in 2 of 581643 frames; these are not images of one video"):
         clip_of("coco", np.array([139, 581781]), points(2))
 
 

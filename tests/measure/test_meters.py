@@ -151,7 +151,7 @@ def test_condition_is_one_line_that_can_be_printed(condition: str, tmp_path: Pat
     meters = Meters(ENGINES, look=still)
     now = filled(meters)
     with pytest.raises(
-        UsageError, match=r"(?s)^Condition .* 1 to 60 characters .*Optimal, Low Light, Partial Occlusion"
+        UsageError, match=r"(?s)^Condition .* 1 to 60 printable characters.*Optimal, Low Light, Partial Occlusion"
     ) as caught:
         meters.record("front", condition, tmp_path, now)
     assert "\n" not in str(caught.value)
@@ -191,7 +191,7 @@ def test_one_file_with_other_columns_leaves_all_files_as_they_are(tmp_path: Path
 def test_folder_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     meters = Meters(ENGINES, look=still)
-    with pytest.raises(RemiError, match=r"file/new cannot be made: Not a directory\. Give another folder\.$"):
+    with pytest.raises(RemiError, match=r"file/new cannot be created: Not a directory\. Give another folder\.$"):
         meters.record("front", "Optimal", tmp_path / "file" / "new", filled(meters))
 
 

@@ -147,7 +147,7 @@ def test_check_finds_beforehand_what_would_fail_and_writes_nothing(tmp_path: Pat
     before = good.read_bytes()
     check(good, COLUMNS)
     assert good.read_bytes() == before
-    with pytest.raises(RemiError, match=r"there is no folder .*none\.$"):
+    with pytest.raises(RemiError, match=r"folder .*none does not exist\.$"):
         check(tmp_path / "none" / "metrics.csv", COLUMNS)
     with pytest.raises(RemiError, match="Is a directory"):
         check(tmp_path, COLUMNS)

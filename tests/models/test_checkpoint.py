@@ -97,9 +97,9 @@ FAULTY = {
         {"conv.weight": torch.zeros(3), "conv.bias": torch.zeros(3)},
         r"its 2 tensors \(conv.weight, conv.bias\) belong to none of",
     ),
-    "no tensors": ({"epoch": 3}, r"holds no tensors at its top or under model, state_dict, model_pos"),
-    "a list": ([torch.zeros(3)], "holds a list, not a state dict"),
-    "nested in itself": ({"model": {"model": {"model": {"model": {"epoch": 1}}}}}, "holds no tensors"),
+    "no tensors": ({"epoch": 3}, r"has no tensors at its top level or under model, state_dict, model_pos"),
+    "a list": ([torch.zeros(3)], "contains a list, not a state dict"),
+    "nested in itself": ({"model": {"model": {"model": {"model": {"epoch": 1}}}}}, "has no tensors"),
 }
 
 
@@ -128,7 +128,7 @@ def test_darknets_are_told_by_how_many_numbers_they_have(network: str, tmp_path:
     with path.open("wb") as file:
         file.truncate(published[network] - 4)
     with pytest.raises(
-        RemiError, match=r"some.weights has \d+ bytes, but .* yolov3 248007048, yolov3_spp 252209544. It may be cut off"
+        RemiError, match=r"some.weights has \d+ bytes, but .* yolov3 248007048, yolov3_spp 252209544. It may be truncated"
     ):
         recognise_darknet(path)
     with pytest.raises(RemiError, match=r"some.weights has"):

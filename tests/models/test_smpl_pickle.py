@@ -79,18 +79,18 @@ def bent(tree: np.ndarray) -> np.ndarray:
 BAD: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
     "no regressor": (
         lambda body: {k: v for k, v in body.items() if k != "J_regressor"},
-        r"no SMPL body: it has no J_regressor \(it has: J, bs_style",
+        r"not an SMPL body: it has no J_regressor \(it has: J, bs_style",
     ),
     "another body": (lambda body: body | {"v_template": np.zeros((10475, 3))}, r"v_template is 10475 x 3, expected 6890 x 3"),
     "hands too": (lambda body: body | {"weights": np.zeros((6890, 52))}, "weights is 6890 x 52, expected 6890 x 24"),
-    "few shapes": (lambda body: body | {"shapedirs": body["shapedirs"][..., :4]}, "has 4 shapes; at least 10 are needed"),
-    "another tree": (lambda body: body | {"kintree_table": bent(body["kintree_table"])}, "another tree of joints than SMPL"),
-    "not finite": (lambda body: body | {"v_template": np.full((6890, 3), np.nan)}, "v_template has numbers that are not finite"),
-    "weights": (lambda body: body | {"weights": 2 * body["weights"]}, "the numbers of weights cannot be a body's"),
-    "faces": (lambda body: body | {"f": body["f"] + 1000}, "the numbers of f cannot be a body's"),
+    "few shapes": (lambda body: body | {"shapedirs": body["shapedirs"][..., :4]}, "has 4 betas; at least 10 are needed"),
+    "another tree": (lambda body: body | {"kintree_table": bent(body["kintree_table"])}, "another kinematic tree than SMPL"),
+    "not finite": (lambda body: body | {"v_template": np.full((6890, 3), np.nan)}, "v_template has non-finite numbers"),
+    "weights": (lambda body: body | {"weights": 2 * body["weights"]}, "weights has invalid numbers"),
+    "faces": (lambda body: body | {"f": body["f"] + 1000}, "f has invalid numbers"),
     "objects": (lambda body: body | {"f": np.array([{}, {}])}, "numbers of type O"),
-    "text": (lambda body: body | {"f": "none"}, "a str stands where an array should"),
-    "a list": (lambda body: [1, 2], "holds a list, not the arrays of SMPL"),
+    "text": (lambda body: body | {"f": "none"}, "found a str instead of an array"),
+    "a list": (lambda body: [1, 2], "contains a list, not the arrays of SMPL"),
     "results": (lambda body: {1: {"pose": [1]}}, r"it has no v_template, .* \(it has: 1\)"),
 }
 
@@ -111,7 +111,7 @@ def test_body_that_would_run_code_is_refused_and_runs_nothing(
 ) -> None:
     small = {"v_template": 1, "extra": orders(tmp_path / "trace")[name]}
     (tmp_path / "bad.pkl").write_bytes(pickle.dumps(small, protocol=protocol))
-    with pytest.raises(RemiError, match=rf"^bad.pkl would run code when it is read \(it asks for {name}\); it is refused\.$"):
+    with pytest.raises(RemiError, match=rf"^bad.pkl would run code when it is read \(it calls {name}\); it is refused\.$"):
         read_smpl(tmp_path / "bad.pkl")
     assert not (tmp_path / "trace").exists()
 
@@ -120,5 +120,5 @@ def test_body_that_would_run_code_is_refused_and_runs_nothing(
 def test_body_that_is_cut_off_is_told(share: float, made: Make, tmp_path: Path) -> None:
     whole = made("smpl_neutral").read_bytes()
     (tmp_path / "cut.pkl").write_bytes(whole[: int(len(whole) * share)])
-    with pytest.raises(RemiError, match=r"cut.pkl is cut off or damaged, or no pickle"):
+    with pytest.raises(RemiError, match=r"cut.pkl is truncated or damaged, or not a pickle"):
         read_smpl(tmp_path / "cut.pkl")

@@ -106,7 +106,7 @@ def test_wheel_without_the_file_is_told(home: Path, tmp_path: Path) -> None:
 
 def test_file_that_is_no_wheel_is_told(home: Path, tmp_path: Path) -> None:
     (tmp_path / "notes.whl").write_text("no zip")
-    with pytest.raises(RemiError, match=r"notes.whl is not a wheel, or it is cut off. Download mediapipe==0.10.21 again"):
+    with pytest.raises(RemiError, match=r"notes.whl is not a wheel, or it is truncated. Download mediapipe==0.10.21 again"):
         store.import_wheel(tmp_path / "notes.whl")
 
 
@@ -192,7 +192,7 @@ def test_file_without_its_record_was_not_imported(home: Path) -> None:
     admit(WEIGHTS)
     (home / "models" / "mine.pt.json").unlink()
     assert store.fault(brought()) == "missing"
-    with pytest.raises(RemiError, match=r"mine is not here.*CC BY-NC 4.0.*https://example.org/mine.*models import mine.pt"):
+    with pytest.raises(RemiError, match=r"mine is missing.*CC BY-NC 4.0.*https://example.org/mine.*models import mine.pt"):
         store.model_file(brought(), silent)
 
 

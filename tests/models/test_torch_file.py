@@ -81,7 +81,7 @@ def test_objects_of_other_packages_are_stood_in_for_and_never_imported(zipped: b
 def test_checkpoint_that_would_run_code_is_refused_and_runs_nothing(name: str, zipped: bool, tmp_path: Path) -> None:
     content: Any = {"state_dict": tensors(), "extra": orders(tmp_path / "trace")[name]}
     torch.save(content, tmp_path / "bad.pt", _use_new_zipfile_serialization=zipped)
-    with pytest.raises(RemiError, match=rf"^bad.pt would run code when it is read \(it asks for {name}\); it is refused\.$"):
+    with pytest.raises(RemiError, match=rf"^bad.pt would run code when it is read \(it calls {name}\); it is refused\.$"):
         read_torch_file(tmp_path / "bad.pt")
     assert not (tmp_path / "trace").exists()
 
@@ -94,7 +94,7 @@ def test_names_of_python_and_torch_are_refused_unless_tensors_need_them(name: st
     from weights.pretend import pretended
 
     save({"state_dict": tensors(), "extra": pretended(name)()}, tmp_path / "bad.pt")
-    with pytest.raises(RemiError, match=f"it asks for {name}"):
+    with pytest.raises(RemiError, match=f"it calls {name}"):
         read_torch_file(tmp_path / "bad.pt")
 
 
@@ -104,7 +104,7 @@ def test_file_that_is_cut_off_is_told(zipped: bool, share: float, tmp_path: Path
     torch.save({"w": torch.zeros(10_000)}, tmp_path / "whole.pt", _use_new_zipfile_serialization=zipped)
     whole = (tmp_path / "whole.pt").read_bytes()
     (tmp_path / "cut.pt").write_bytes(whole[: int(len(whole) * share)])
-    with pytest.raises(RemiError, match=r"^cut.pt is cut off or damaged, or no checkpoint \(.+\)\. Get it again\.$") as error:
+    with pytest.raises(RemiError, match=r"^cut.pt is truncated or damaged, or not .+ \(.+\)\. Download it again\.$") as error:
         read_torch_file(tmp_path / "cut.pt")
     assert "\n" not in str(error.value)
 
@@ -123,7 +123,7 @@ def test_file_that_is_cut_off_is_told(zipped: bool, share: float, tmp_path: Path
 )
 def test_what_is_no_checkpoint_is_told(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "some.pt").write_bytes(content)
-    with pytest.raises(RemiError, match=r"some.pt is cut off or damaged, or no checkpoint"):
+    with pytest.raises(RemiError, match=r"some.pt is truncated or damaged, or not a checkpoint"):
         read_torch_file(tmp_path / "some.pt")
 
 
@@ -133,5 +133,5 @@ def test_view_beyond_its_numbers_is_damage(tmp_path: Path) -> None:
         for name in whole.namelist():
             content = whole.read(name)
             short.writestr(name, content[:8] if "/data/" in name else content)
-    with pytest.raises(RemiError, match=r"short.pt is cut off or damaged"):
+    with pytest.raises(RemiError, match=r"short.pt is truncated or damaged"):
         read_torch_file(tmp_path / "short.pt")

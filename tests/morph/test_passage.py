@@ -99,7 +99,7 @@ def test_somebody_is_read_by_track_and_frame(walk: Path) -> None:
 @pytest.mark.parametrize(
     ("which", "words"),
     [
-        ("", "has the tracks 1, 4. Say which: .*walk:1"),
+        ("", "has the tracks 1, 4. Choose one: .*walk:1"),
         (":2", "has no track 2 with a SMPL pose, but 1, 4"),
         (":4:2", "Track 4 of .* is not in frame 2, but in 1 frames of 1 to 1"),
     ],
@@ -110,7 +110,7 @@ def test_whoever_is_not_there_is_told_in_one_line(walk: Path, which: str, words:
 
 
 def test_a_folder_that_is_no_recording_is_told(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="is no recording"):
+    with pytest.raises(UsageError, match="is not a recording"):
         read_end(str(tmp_path))
 
 

@@ -112,7 +112,7 @@ def test_nothing_to_check_is_no_success(tmp_path):
 def test_group_without_a_file_is_missing():
     (row,) = preprocess.check({"dance.out.steps": np.zeros(3)}, {})
     assert not row.passed
-    assert "there is no group_dance.py" in row.rule
+    assert "no module group_dance.py" in row.rule
 
 
 def test_entry_that_a_group_does_not_cover_is_missing():

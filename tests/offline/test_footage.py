@@ -72,7 +72,7 @@ def test_film_without_people_is_worked_through(tmp_path: Path) -> None:
 
 
 def test_film_with_no_frame_to_take_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"no frame to take; its last one is at 0\.63 s"):
+    with pytest.raises(UsageError, match=r"no selected frame; its last one is at 0\.63 s"):
         worked(opened(film(tmp_path / "a.mp4"), Selection(start_s=5)), tmp_path / "out")
     assert not (tmp_path / "out/a").exists()
 
@@ -83,7 +83,7 @@ def test_film_whose_pictures_are_all_broken_is_refused(tmp_path: Path) -> None:
     end = data.index(b"moov") - 4
     data[start:end] = bytes(end - start)
     (tmp_path / "a.mp4").write_bytes(data)
-    with pytest.raises(RemiError, match="no picture that can be decoded"):
+    with pytest.raises(RemiError, match="no frame that can be decoded"):
         worked(opened(tmp_path / "a.mp4"), tmp_path / "out")
 
 
@@ -124,5 +124,5 @@ def test_picture_is_turned_as_its_exif_says(tmp_path: Path) -> None:
 
 def test_folder_without_a_readable_picture_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.jpg").write_bytes(b"no picture")
-    with pytest.raises(RemiError, match="None of the 1 pictures"):
+    with pytest.raises(RemiError, match="None of the 1 images"):
         worked(pictures(tmp_path), tmp_path / "out")

@@ -48,13 +48,13 @@ def test_picture_is_known_by_its_name_or_its_number(image: str | int, tmp_path: 
     path, read = detections(tmp_path / "d.json", (image, (1, 2, 3, 4), 1)), ["7.jpg", "a_000042.jpg"]
     boxes, told = boxes_of_pictures(path, ["7.jpg", "broken.jpg", "a_000042.jpg"], read)
     assert found(boxes, 0, 1) == [[], [[1, 2, 4, 6, 1]]]
-    assert told == f"{path} has no box for 2 of 3 pictures (7.jpg, broken.jpg)"
+    assert told == f"{path} has no box for 2 of 3 images (7.jpg, broken.jpg)"
 
 
 def test_boxes_of_pictures_that_are_not_there_are_told(tmp_path: Path) -> None:
     path = detections(tmp_path / "d.json", *[(name, (1, 2, 3, 4), 1) for name in ("a.jpg", "b.jpg", 5)])
     boxes, told = boxes_of_pictures(path, ["a.jpg"], ["a.jpg"])
-    assert told == f"2 of the 3 images in {path} are not there (b.jpg, 5)"
+    assert told == f"2 of the 3 images in {path} do not exist (b.jpg, 5)"
     assert found(boxes, 0) == [[[1, 2, 4, 6, 1]]]
 
 
@@ -75,15 +75,15 @@ def test_number_of_a_picture_is_the_last_part_of_its_name(name: str, number: int
     ("content", "words"),
     [
         (None, "Cannot read .*d.json: No such file"),
-        ("", "is no list of detections: .*Wanted: .{.image_id.: .a.jpg., .bbox.: .x, y, width, height., .score.: 0.9}"),
-        ('{"images": [], "annotations": []}', "is no list of detections: Expected `array`, got `object`"),
+        ("", "is not a list of detections: .*Expected: .{.image_id.: .a.jpg., .bbox.: .x, y, width, height., .score.: 0.9}"),
+        ('{"images": [], "annotations": []}', "is not a list of detections: Expected `array`, got `object`"),
         ('[{"image_id": "0.jpg", "box": [1, 2, 3, 4], "score": 1}]', r"missing required field `bbox` - at `\$\[0\]`"),
         ('[{"image_id": "0.jpg", "bbox": [1, 2, 3], "score": 1}]', "length 4"),
         ('[{"image_id": 0, "bbox": [1, 2, 3, 4], "score": "high"}]', "Expected `float`, got `str`"),
-        (b"\xff\xfe[", "is no list of detections"),
+        (b"\xff\xfe[", "is not a list of detections"),
         ('[{"image_id": 0, "bbox": [9, 9, 3, 0], "score": 1}]', r"entry 0: bbox \[9.0, 9.0, 3.0, 0.0\] has no area"),
-        ('[{"image_id": 0, "bbox": [1, 2, 3, 4], "score": 1.5}]', "entry 0: a score is from 0 to 1, got 1.5"),
-        ('[{"image_id": "front.jpg", "bbox": [1, 2, 3, 4], "score": 1}]', "is not of a film: front.jpg is no frame"),
+        ('[{"image_id": 0, "bbox": [1, 2, 3, 4], "score": 1.5}]', "entry 0: the score must be from 0 to 1, got 1.5"),
+        ('[{"image_id": "front.jpg", "bbox": [1, 2, 3, 4], "score": 1}]', "is not for a video: front.jpg is not a frame number"),
     ],
 )
 def test_file_that_is_something_else_is_told_in_a_line(content: str | bytes | None, words: str, tmp_path: Path) -> None:
@@ -96,10 +96,10 @@ def test_file_that_is_something_else_is_told_in_a_line(content: str | bytes | No
 
 def test_file_of_other_pictures_is_refused(tmp_path: Path) -> None:
     path = detections(tmp_path / "d.json", *[(f"x{number}.jpg", (1, 2, 3, 4), 1) for number in range(5)])
-    with pytest.raises(UsageError, match=r"no box for any picture: it names x0.jpg, x1.jpg, x2.jpg, ..., the folder has a.jpg"):
+    with pytest.raises(UsageError, match=r"no box for any image: it names x0.jpg, x1.jpg, x2.jpg, ..., the folder has a.jpg"):
         boxes_of_pictures(path, ["a.jpg"], [])
 
 
 def test_empty_list_shows_nobody(tmp_path: Path) -> None:
     boxes, told = boxes_of_pictures(detections(tmp_path / "d.json"), ["a.jpg"], ["a.jpg"])
-    assert (found(boxes, 0), told) == ([[]], f"{tmp_path / 'd.json'} has no box for 1 of 1 pictures (a.jpg)")
+    assert (found(boxes, 0), told) == ([[]], f"{tmp_path / 'd.json'} has no box for 1 of 1 images (a.jpg)")

@@ -110,7 +110,7 @@ def test_full_disk_is_told_in_one_line_and_the_run_goes_on_when_there_is_room(tm
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (largest // 2, before[1]))
     try:
-        with pytest.raises(RemiError, match=r"Cannot write .*walk: File too large\. Make room") as told:
+        with pytest.raises(RemiError, match=r"Cannot write .*walk: File too large\. Free space") as told:
             worked(opened(path), tmp_path / "out")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
@@ -123,7 +123,7 @@ def test_folder_that_cannot_be_made_is_told_in_one_line(tmp_path: Path) -> None:
     path = film(tmp_path / "walk.mp4")
     with pytest.raises(RemiError, match="Cannot write /proc/nowhere/walk: No such file"):
         worked(opened(path), Path("/proc/nowhere"))
-    with pytest.raises(UsageError, match="is no folder"):
+    with pytest.raises(UsageError, match="is not a folder"):
         worked(opened(path), path)
 
 
@@ -131,7 +131,7 @@ def test_folder_that_is_worked_on_is_left_alone(tmp_path: Path) -> None:
     path = film(tmp_path / "walk.mp4")
 
     def second(bodies: Bodies) -> None:
-        with pytest.raises(RemiError, match="Another process works on"):
+        with pytest.raises(RemiError, match="Another process is working on"):
             worked(opened(path), tmp_path / "out")
 
     assert worked(opened(path), tmp_path / "out", second).frames == 20

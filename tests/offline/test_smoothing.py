@@ -297,9 +297,9 @@ def test_weights_of_a_file_are_run_for_their_window(tmp_path: Path, monkeypatch:
 
 
 WRONG = {
-    "unknown way of smoothing 'one-euro'": Smoothing("one-euro"),  # type: ignore[arg-type]
+    "unknown smoothing method 'one-euro'": Smoothing("one-euro"),  # type: ignore[arg-type]
     "SmoothNet has no window of 9 frames": Smoothing("smoothnet", 9),
-    "there is no file missing.onnx": Smoothing("smoothnet", 8, Path("missing.onnx")),
+    "no such file missing.onnx": Smoothing("smoothnet", 8, Path("missing.onnx")),
 }
 
 

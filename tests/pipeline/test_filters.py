@@ -187,7 +187,7 @@ def test_smoothnet_is_loaded_beside_the_work_of_the_relay(tmp_path: Path, store:
     assert start("convert", "smoothnet_w8").wait(170) == 0
     with running(tmp_path, cameras=[CAMERA], **SYNTHETIC) as daemon:
         daemon.more_bodies(10)
-        with pytest.raises(RemiError, match="smoothnet_w32 is not here"):
+        with pytest.raises(RemiError, match="smoothnet_w32 is missing"):
             ask(daemon, ask="filter", name="smoothnet")
         told = ask(daemon, ask="filter", name="smoothnet", options={"window": 8})["filters"]["front"]
         assert (told["name"], told["state"]) == ("smoothnet", "loading")

@@ -72,9 +72,9 @@ def test_ready_comes_once_every_stage_is_ready_and_the_status_tells_what_is_not(
         before = manager.hear_until("READY=1")
         states = [line for line in before if line.startswith("STATUS=")]
         assert "detect starting" in states[0]
-        assert states[-1] == "STATUS=4 stages at work"
+        assert states[-1] == "STATUS=4 stages running"
         os.kill(daemon.pid("detect"), signal.SIGKILL)
-        after = manager.hear_until("STATUS=4 stages at work; 1 restarts")
+        after = manager.hear_until("STATUS=4 stages running; 1 restarts")
         assert "STATUS=detect restarting" in after or any("detect starting" in line for line in after)
         assert "READY=1" not in after
 
@@ -127,7 +127,7 @@ def test_abstract_sockets_and_files_are_both_understood(form: str, tmp_path: Pat
     service = ServiceManager(variables)
     assert variables == {}
     service.tick([], True, False, now=10.0)
-    assert manager.hear() == ["READY=1", "STATUS=0 stages at work", "WATCHDOG=1"]
+    assert manager.hear() == ["READY=1", "STATUS=0 stages running", "WATCHDOG=1"]
     service.tick([], True, False, now=11.9)
     service.tick([], True, False, now=12.0)
     assert manager.hear() == ["WATCHDOG=1"]
@@ -142,7 +142,7 @@ def test_watchdog_that_is_meant_for_another_process_is_not_fed(tmp_path: Path) -
     manager = Manager(str(tmp_path / "s"))
     service = ServiceManager({"NOTIFY_SOCKET": str(tmp_path / "s"), "WATCHDOG_USEC": "1000", "WATCHDOG_PID": "1"})
     service.tick([], True, False, now=10.0)
-    assert manager.hear() == ["READY=1", "STATUS=0 stages at work"]
+    assert manager.hear() == ["READY=1", "STATUS=0 stages running"]
     manager.socket.close()
 
 
@@ -158,7 +158,7 @@ def test_manager_that_has_gone_does_not_stop_the_pipeline_and_hears_all_when_it_
 @pytest.mark.parametrize(
     ("states", "stopping", "line"),
     [
-        (["ready", "ready"], False, "2 stages at work"),
+        (["ready", "ready"], False, "2 stages running"),
         (["ready", "failed"], False, "s1 failed"),
         (["starting", "restarting"], False, "s0 starting, s1 restarting"),
         (["stopping", "ready"], True, "stopping: s1"),

@@ -117,7 +117,7 @@ def test_full_disk_stops_the_recording_and_nothing_else(tmp_path: Path) -> None:
             daemon.listen(lambda: daemon.stages["recorder"].facts.get("recording") == "failed", 60)
             daemon.more_bodies(45)
             check_metrics(daemon)
-            assert daemon.log().count("recording stopped: No space left on device. Everything else goes on") == 1
+            assert daemon.log().count("recording stopped: No space left on device. All other stages continue") == 1
             check_undisturbed(daemon.bodies)
             assert daemon.status()["stages"]["recorder"]["state"] == "ready"
             assert daemon.stop() == 0
@@ -149,7 +149,7 @@ def check_metrics(daemon: Daemon) -> None:
 
 
 @pytest.mark.parametrize(
-    ("folder", "code", "line"), [("file", 2, "it is no folder"), ("/proc/none", 3, "Give a folder that can be written")]
+    ("folder", "code", "line"), [("file", 2, "it is not a folder"), ("/proc/none", 3, "Give a writable folder")]
 )
 def test_folder_that_cannot_be_recorded_to_is_one_line_at_the_start(folder: str, code: int, line: str, tmp_path: Path) -> None:
     (tmp_path / "file").touch()

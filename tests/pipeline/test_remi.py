@@ -199,15 +199,15 @@ def test_relay_that_is_suspended_changes_nothing_for_anyone_else(tmp_path: Path)
 def test_relay_that_is_down_at_first_and_killed_later_is_fed_whenever_it_is_there(tmp_path: Path) -> None:
     port = free_port()
     with running(tmp_path, cameras=[CAMERA], remi_relay=f"127.0.0.1:{port}", **SYNTHETIC) as daemon:
-        daemon.listen(feeds(daemon, "looking for"))
+        daemon.listen(feeds(daemon, "connecting to"))
         daemon.more_bodies(10)
         for _ in range(2):
             with relay(port) as fed:
                 daemon.listen(lambda fed=fed: len(fed.packets) > 5)
                 daemon.listen(feeds(daemon, "connected to"))
-            daemon.listen(feeds(daemon, "looking for"))
+            daemon.listen(feeds(daemon, "connecting to"))
         check_undisturbed(daemon.bodies)
-        assert daemon.log().count("connection refused; looking for it") == 1
+        assert daemon.log().count("connection refused; reconnecting") == 1
         assert {health.restarts for health in daemon.stages.values()} == {0}
         assert daemon.stop() == 0
 

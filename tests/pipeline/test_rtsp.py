@@ -57,16 +57,16 @@ def test_killed_server_is_looked_for_and_bodies_are_back_soon_after_it(tmp_path:
         daemon.more_bodies(30)
         server.kill()
         wait_for_state(daemon, "reconnecting", 2.5)
-        daemon.listen(lambda: "connection refused; looking for it" in daemon.log(), 2.5)
+        daemon.listen(lambda: "connection refused; reconnecting" in daemon.log(), 2.5)
         server.start()
         bodies_after(daemon, time.monotonic())
         daemon.more_bodies(30)
         assert len({body.epoch for body in daemon.bodies}) == 1
         check_books(daemon.bodies)
-        reasons = [line.split(" ", 1)[1] for line in daemon.log().splitlines() if line.endswith("looking for it")]
+        reasons = [line.split(" ", 1)[1] for line in daemon.log().splitlines() if line.endswith("reconnecting")]
         assert len(reasons) == len(set(reasons)), "each is told once"
         assert "changing sizes" not in daemon.log()
-        assert "here after" in daemon.log()
+        assert "connected again after" in daemon.log()
 
 
 def test_stopped_server_is_noticed_and_bodies_are_back_after_it(tmp_path: Path) -> None:
@@ -98,7 +98,7 @@ def test_picture_of_another_size_is_not_shown_when_there_is_a_mask(tmp_path: Pat
         daemon.more_bodies(30)
         server.kill()
         server.start("--width", "640", "--height", "360")
-        daemon.listen(lambda: "gives pictures of 640x360 px" in daemon.log(), BACK_S)
+        daemon.listen(lambda: "gives images of 640x360 px" in daemon.log(), BACK_S)
         server.kill()
         server.start()
         bodies_after(daemon, time.monotonic())
@@ -112,7 +112,7 @@ def test_server_that_is_not_there_yet_is_waited_for(tmp_path: Path) -> None:
             wait_for_state(daemon, "reconnecting", 20)
             server.start()
             bodies_after(daemon, time.monotonic())
-            assert daemon.log().count("looking for it") == 1
+            assert daemon.log().count("reconnecting") == 1
     finally:
         server.kill()
 
@@ -137,10 +137,10 @@ def test_camera_that_is_down_costs_the_other_camera_nothing(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("path", "credentials", "code", "words"),
     [
-        ("/camera", f"joe:wrong{SECRET}", USAGE, ["refuses the user or password", "REMI_RTSP_PASSWORD"]),
-        ("/camera", "", USAGE, ["refuses the user or password", "REMI_RTSP_PASSWORD"]),
+        ("/camera", f"joe:wrong{SECRET}", USAGE, ["rejects the user or password", "REMI_RTSP_PASSWORD"]),
+        ("/camera", "", USAGE, ["rejects the user or password", "REMI_RTSP_PASSWORD"]),
         ("/nowhere", f"joe:{SECRET}", NOT_STARTED, ["no such stream", "path"]),
-        ("/sound", f"joe:{SECRET}", NOT_STARTED, ["no picture, only audio"]),
+        ("/sound", f"joe:{SECRET}", NOT_STARTED, ["no video, only audio"]),
     ],
 )
 def test_camera_that_refuses_is_told_in_one_line(
@@ -157,7 +157,7 @@ def test_camera_that_refuses_is_told_in_one_line(
 def test_camera_that_is_away_for_longer_than_asked_for_ends_the_daemon_with_exit_code_4(tmp_path: Path) -> None:
     source = f"rtsp://127.0.0.1:{free_port()}/camera"
     result = remi("run", pipeline(tmp_path, cameras=[{"name": "front", "source": source, "give_up_after_s": 2}], name="gaveup"))
-    assert_one_line(result, 4, "gave no picture for 2 s")
+    assert_one_line(result, 4, "gave no frame for 2 s")
     assert "restarting" not in result.stderr
 
 

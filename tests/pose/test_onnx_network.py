@@ -363,7 +363,10 @@ def test_next_box_is_around_the_clear_key_points() -> None:
         (('colour = "rgb"', 'color = "rgb"'), r"unknown field `color` - at `\$.network`"),
         (('read = "peaks"', 'read = "peak"'), r"Invalid enum value 'peak' - at `\$.network.heatmaps.read`"),
         (('output = "maps"', 'output = "heat"'), r"has no output 'heat', which \[network.heatmaps\] names \(it has: maps\)"),
-        (("size = [96, 128]", "size = [128, 96]"), r"has an input 'picture' of N x 3 x 128 x 96; it is to read N x 3 x 96 x 128"),
+        (
+            ("size = [96, 128]", "size = [128, 96]"),
+            r"has an input 'picture' of shape N x 3 x 128 x 96, expected N x 3 x 96 x 128",
+        ),
         (("size = [96, 128]", 'size = [96, 128]\ninput = "image"'), r"has no input 'image' \(it has: picture\)"),
         (
             ('"head", "hips", "foot"]\n', '"head", "hips"]\n'),
@@ -373,11 +376,11 @@ def test_next_box_is_around_the_clear_key_points() -> None:
             ('"head", "hips", "foot"]', '"head", "hips", "foot", "tail"]'),
             r"of \[network.heatmaps\] is N x 3 x 32 x 24, expected N x 4",
         ),
-        (('skeleton = "dots3"', 'skeleton = "coco17"'), r"skeleton 'coco17' is known already, with other joints"),
+        (('skeleton = "dots3"', 'skeleton = "coco17"'), r"skeleton 'coco17' already exists with other joints"),
         (("least_score = 0.4", "least = 0.4"), r"Unknown option of engine 'dots': 'least'. Did you mean 'least_score'\?"),
-        (("[network.skeleton]", '[network.camera]\noutput = "maps"\n[network.skeleton]'), r"`camera` is that of a square crop"),
+        (("[network.skeleton]", '[network.camera]\noutput = "maps"\n[network.skeleton]'), r"`camera` needs a square crop"),
         (("[network.heatmaps]", "[network.scores]"), r"unknown field `read` - at `\$.network.scores`"),
-        (('[network.heatmaps]\noutput = "maps"\nread = "peaks"', ""), r"no output says where a person is"),
+        (('[network.heatmaps]\noutput = "maps"\nread = "peaks"', ""), r"no output gives a person's position"),
         (
             ("[[weights]]", '[[weights]]\nname = "a"\nfile = "b"\nlicence = "c"\n[[weights]]'),
             r"has 2 \[\[weights\]\], expected one",
@@ -406,17 +409,17 @@ def test_manifest_without_a_description_or_a_known_skeleton_is_told(dots: Path) 
 def test_network_that_reads_more_than_a_picture_is_told(engines: Path) -> None:
     write_constants(engines / "dots.onnx", (3, 128, 96), {"maps": np.ones((3, 32, 24))}, more="box")
     (engines / "dots.toml").write_text(TOML[0])
-    with pytest.raises(UsageError, match=r"has the inputs picture, box; say which is the picture"):
+    with pytest.raises(UsageError, match=r"has the inputs picture, box; name the image input"):
         load_engine("dots")
     (engines / "dots.toml").write_text(TOML[0].replace("[network]", '[network]\ninput = "picture"'))
-    with pytest.raises(UsageError, match=r"also reads box, which a description cannot give"):
+    with pytest.raises(UsageError, match=r"has further inputs box, which a description cannot supply"):
         load_engine("dots")
 
 
 def test_batch_of_several_is_told(engines: Path) -> None:
     write_constants(engines / "dots.onnx", (3, 128, 96), {"maps": np.ones((3, 32, 24))}, batch=4)
     (engines / "dots.toml").write_text(TOML[0])
-    with pytest.raises(UsageError, match=r"has a batch of 4; it must be free, or 1"):
+    with pytest.raises(UsageError, match=r"has a batch size of 4; it must be dynamic or 1"):
         load_engine("dots")
 
 

@@ -63,12 +63,12 @@ def test_end_may_be_sought_as_it_is_told_to_people() -> None:
 @pytest.mark.parametrize(
     ("question", "words"),
     [
-        ({"seek_s": 8.5}, "There is no second 8.5 in 'dance'. Seek one from 0 to 8.00"),
-        ({"seek_s": -1}, "There is no second -1 in 'dance'"),
-        ({"seek_s": float("nan")}, "There is no second nan in 'dance'"),
+        ({"seek_s": 8.5}, "Position 8.5 s is outside 'dance'. Seek to 0 to 8.00 s"),
+        ({"seek_s": -1}, "Position -1 s is outside 'dance'"),
+        ({"seek_s": float("nan")}, "Position nan s is outside 'dance'"),
         ({"speed": 0}, "speed is a number from 0.01 to 100, got 0"),
         ({"speed": float("nan")}, "speed is a number from 0.01 to 100, got nan"),
-        ({"paused": True, "camera": "front"}, "front: no recording. What can be steered is: remi-stream play RECORDING"),
+        ({"paused": True, "camera": "front"}, "front: no recording to control. Start one: remi-stream play RECORDING"),
         ({"camera": "font"}, "Unknown camera 'font'. Did you mean 'front'?"),
         ({"at": 3}, "unknown field `at`; allowed: ask, seek_s, speed, paused, camera"),
     ],

@@ -132,7 +132,7 @@ def test_film_that_became_shorter_is_gone_on_with_on_one_colour(tmp_path: Path, 
     seen = take([frame(number, number / 30, [], (64, 48)) for number in range(4)], source)
     [path] = film.write(seen, tmp_path)
     assert len(read(path)) == 4
-    assert [record.getMessage() for record in caplog.records if "no frame 2 any more" in record.getMessage()]
+    assert [record.getMessage() for record in caplog.records if "no longer has frame 2" in record.getMessage()]
 
 
 def test_film_that_is_no_film_any_more_is_told(tmp_path: Path) -> None:
@@ -144,13 +144,13 @@ def test_film_that_is_no_film_any_more_is_told(tmp_path: Path) -> None:
 def test_film_is_not_written_over_the_one_that_it_is_drawn_on(tmp_path: Path) -> None:
     source = films.film(tmp_path / "walk.mp4", frames=2)
     kept = source.read_bytes()
-    with pytest.raises(UsageError, match="is the film that was filmed"):
+    with pytest.raises(UsageError, match="is the source video and would be overwritten"):
         film.write(take([frame()], source), tmp_path)
     assert source.read_bytes() == kept
 
 
 def test_take_without_a_frame_is_no_film(tmp_path: Path) -> None:
-    with pytest.raises(RemiError, match="walk has no frame"):
+    with pytest.raises(RemiError, match="walk has no frames to draw"):
         film.write(Take("walk", (64, 48), 30.0, []), tmp_path)
     assert list(tmp_path.iterdir()) == []
 

@@ -79,7 +79,7 @@ def test_size_is_read_as_it_is_typed(text: str | None, size: tuple[int | None, i
 
 @pytest.mark.parametrize("text", ["", "x720", "1280x", "1x1", "1280x720x3", "99999", "-640", "1e3", "wide"])
 def test_size_that_is_none_is_refused(text: str) -> None:
-    with pytest.raises(UsageError, match="is no size; allowed: WIDTHxHEIGHT or WIDTH, 64 to 8192 px"):
+    with pytest.raises(UsageError, match="is not a size; allowed: WIDTHxHEIGHT or WIDTH, 64 to 8192 px"):
         look_of("mesh", text)
 
 

@@ -54,7 +54,7 @@ def test_missing_modules_are_named() -> None:
 
 def test_first_error_is_the_reason() -> None:
     log = log_of(cpu_tensorrt().module)
-    assert log.reason() == "it does not say why"
+    assert log.reason() == "no reason was logged"
     for severity, message in ((Severity.WARNING, "slow"), (Severity.ERROR, "no\n memory"), (Severity.ERROR, "failed")):
         log.log(severity, message)
     assert log.reason() == "no memory"

@@ -101,10 +101,10 @@ def test_rotations_are_compared_in_degrees() -> None:
     still = Outcome("f32", np.ones(3), [{"rotations": np.eye(3)[None, None]}])
     found = figures_of(Outcome("bf16", np.full(3, 0.5), [{"rotations": turn}]), still)
     assert found["error"] == {"rotations_median_deg": pytest.approx(3.0), "rotations_max_deg": pytest.approx(3.0)}
-    assert found["times_faster"] == 2.0
+    assert found["speedup"] == 2.0
 
 
 def test_engine_without_a_published_network_has_no_peer() -> None:
     assert networked("poco-ov").name == "poco"
-    with pytest.raises(UsageError, match=r"'blazepose' has no network that PyTorch runs too.* Those that have one: alphapose"):
+    with pytest.raises(UsageError, match=r"'blazepose' has no network that also runs in PyTorch.* Choose from: alphapose"):
         networked("blazepose")

@@ -129,9 +129,9 @@ def test_full_gpu_is_told_with_smaller_batches(plan: Plan) -> None:
     for cuda, backend in ((CpuCuda(room=4500), cpu_tensorrt()), (CpuCuda(), cpu_tensorrt(contexts=2))):
         with pytest.raises(RemiError) as error:
             load(manifest, cuda, backend)
-        assert str(error.value).startswith("The GPU has no room for smoothnet_w8 in batches of 4 (")
+        assert str(error.value).startswith("The GPU has too little memory for smoothnet_w8 in batches of 4 (")
         assert str(error.value).endswith(
-            "Close what else runs there, or build smaller ones: remi-stream convert smoothnet_w8-trt --max-batch 2"
+            "Close other programs, or build a plan for smaller batches: remi-stream convert smoothnet_w8-trt --max-batch 2"
         )
 
 
@@ -158,7 +158,9 @@ MISFITS = {
     f"The plan of smoothnet_w8 is for sm_86, and this GPU (NVIDIA GeForce RTX 4090) is sm_89. Build it: {BUILD}": {
         "capabilities": ("8.6",)
     },
-    f"The plan of smoothnet_w8 is for tensorrt 10.16.1.11, and here is 11.1.0.106. Build it: {BUILD}": {"version": "10.16.1.11"},
+    f"The plan of smoothnet_w8 is for tensorrt 10.16.1.11, and 11.1.0.106 is installed. Build it: {BUILD}": {
+        "version": "10.16.1.11"
+    },
     f"The plan of smoothnet_w8 is fp16, not fp32. Build it: {BUILD} --precision fp32": {"precision": "fp16"},
     f"The plan of smoothnet_w8 is for win32-AMD64, not for this system. Build it here: {BUILD}": {"system": "win32-AMD64"},
     f"There is no plan of smoothnet_w8 for TensorRT. Build it: {BUILD}": {"weights": "f" * 64},
@@ -177,7 +179,7 @@ def test_of_plans_that_do_not_fit_the_nearest_is_told(smoothnet: ModelFile, plan
     plan(precision="fp16")
     plan(capabilities=("8.6",))
     plan(backend="tensorrt_rtx", version="1.6.0.9")
-    with pytest.raises(RemiError, match=r"is for tensorrt_rtx 1.6.0.9, and here is 11.1.0.106"):
+    with pytest.raises(RemiError, match=r"is for tensorrt_rtx 1.6.0.9, and 11.1.0.106 is installed"):
         load_weights(smoothnet, "tensorrt", precision="fp32", strict=True)
 
 
@@ -244,6 +246,6 @@ def test_new_plan_is_compared_on_the_gpu_before_it_is_kept(
         assert 0 <= converted.manifest.plan_parity["relative"] < gate.LIMITS["fp32"]["relative"]
         assert read_plan(converted.path.parent) == converted.manifest
     else:
-        with pytest.raises(RemiError, match=r"The FP32 plan of checkpoint_8.pth.tar is not the network that PyTorch runs"):
+        with pytest.raises(RemiError, match=r"The FP32 plan of checkpoint_8.pth.tar differs from PyTorch"):
             convert(smoothnet, Wish(), lambda phase, done, steps: None)
         assert list_plans(smoothnet) == {}

@@ -314,7 +314,7 @@ def test_health_is_ok_until_a_stage_fails(exporter: Running) -> None:
 
 
 def test_ready_once_bodies_come(exporter: Running) -> None:
-    assert fetch(exporter.port, "/readyz")[::2] == (503, "No camera is live (none was heard of yet)\n")
+    assert fetch(exporter.port, "/readyz")[::2] == (503, "No camera is live (none has reported yet)\n")
     exporter.step(facts())
     assert fetch(exporter.port, "/readyz")[::2] == (503, "No bodies in the last 5 s from front\n")
     exporter.step(bodies())

@@ -261,14 +261,14 @@ def test_recorder_that_heard_nothing_leaves_nothing(tmp_path: Path) -> None:
 
 def test_file_instead_of_a_folder_is_one_line_and_a_usage_error(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(UsageError, match=r"Cannot record to .*/file: it is no folder\. Give a folder \(--record DIR\)"):
+    with pytest.raises(UsageError, match=r"Cannot record to .*/file: it is not a folder\. Give a folder \(--record DIR\)"):
         Recorder(configuration(tmp_path / "file")).open()
-    with pytest.raises(UsageError, match="it is no folder"):
+    with pytest.raises(UsageError, match="it is not a folder"):
         Recorder(configuration(tmp_path / "file" / "deeper")).open()
 
 
 def test_folder_that_cannot_be_made_is_one_line() -> None:
-    with pytest.raises(RemiError, match=r"Cannot record to /proc/here: .*\. Give a folder that can be written"):
+    with pytest.raises(RemiError, match=r"Cannot record to /proc/here: .*\. Give a writable folder"):
         Recorder(configuration(Path("/proc/here"))).open()
 
 

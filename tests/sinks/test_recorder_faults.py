@@ -157,7 +157,7 @@ def test_command_lists_recordings_and_recovers_them(tmp_path: Path) -> None:
 def test_command_on_a_folder_that_is_not_there_is_one_line(tmp_path: Path) -> None:
     code, out, err = finish(start("recordings", str(tmp_path / "none")), lambda: None)
     assert (code, out) == (2, "")
-    assert err == f"remi-stream: No such folder: {tmp_path}/none. Give the one that was given to --record\n"
+    assert err == f"remi-stream: No such folder: {tmp_path}/none. Give the folder that was given to --record\n"
 
 
 def test_full_disk_ends_the_recording_and_keeps_what_was_written(tmp_path: Path) -> None:
@@ -209,7 +209,7 @@ def test_full_disk_at_the_start_is_one_line(tmp_path: Path) -> None:
     with small_disk(tmp_path / "disk") as disk:
         with contextlib.suppress(OSError):
             (disk / "ballast").write_bytes(bytes(2 * FOLDER_BYTES))
-        with pytest.raises(RemiError, match=r"Cannot record to .*: No space left on device\. Give a folder that can be written"):
+        with pytest.raises(RemiError, match=r"Cannot record to .*: No space left on device\. Give a writable folder"):
             check_folder(disk)
 
 
@@ -259,5 +259,5 @@ def test_error_of_our_own_in_the_thread_ends_the_process(tmp_path: Path) -> None
     made.open()
     made.step("no message")  # type: ignore[arg-type]
     made._thread.join(5)
-    with pytest.raises(RuntimeError, match="the recorder's thread has ended by an error"):
+    with pytest.raises(RuntimeError, match="the recorder's thread ended with an error"):
         made.turn(time.monotonic())

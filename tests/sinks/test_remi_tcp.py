@@ -157,7 +157,7 @@ def test_shift_is_what_a_regressor_of_that_square_would_have_said(seed: int) -> 
 def test_relay_comes_goes_and_comes_back() -> None:
     port = free_port()
     with feeding(port) as sink:
-        assert sink.facts["relay"] == f"looking for 127.0.0.1:{port}"
+        assert sink.facts["relay"] == f"connecting to 127.0.0.1:{port}"
         for seed in range(3):
             sink.step(frame(seed))
         for round_ in range(3):
@@ -167,7 +167,7 @@ def test_relay_comes_goes_and_comes_back() -> None:
                 got = remi_wire.read(relay)
                 assert got is not None
                 assert (got["poses_body"][0] == smpl(100 + round_).body_pose).all()
-            wait(sink, lambda: sink.facts["relay"].startswith("looking"))
+            wait(sink, lambda: sink.facts["relay"].startswith("connecting"))
         sink.turn(0.0)
         assert (sink.counts["sent"], sink.counts["dropped"]) == (3, 3)
 
@@ -216,8 +216,8 @@ def test_closing_does_not_wait_for_a_relay_that_does_not_read() -> None:
         began = time.monotonic()
         sink.close()
         assert time.monotonic() - began < 2
-        sink._feed._thread.join(WAIT_S)
-        assert not sink._feed._thread.is_alive()
+        sink._client._thread.join(WAIT_S)
+        assert not sink._client._thread.is_alive()
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")

@@ -71,4 +71,4 @@ def test_memory_is_bounded_when_nothing_is_shown() -> None:
         pairs.take(bodies(frame_id, captured_at=time.monotonic()))
         pairs.take(picture(frame_id))
     assert len(pairs._bodies) == BODIES_KEPT
-    assert len(pairs._pictures) == PICTURES_KEPT
+    assert len(pairs._previews) == PICTURES_KEPT

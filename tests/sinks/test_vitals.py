@@ -9,7 +9,7 @@ from tests.sample import bodies, facts, health
 def test_silence_on_the_bus_is_an_illness_after_a_while() -> None:
     vitals = Vitals(now=10.0)
     assert vitals.illness(10.0 + SILENT_S) == ""
-    assert vitals.illness(14.0) == "Nothing heard on the bus for 4 s"
+    assert vitals.illness(14.0) == "No message on the bus for 4 s"
     vitals.take(health(), now=14.5)
     assert vitals.illness(14.5) == ""
 

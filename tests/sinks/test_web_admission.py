@@ -50,7 +50,7 @@ def test_token_leads_to_a_cookie_and_the_cookie_lets_in() -> None:
     admission = Admission(TOKEN, 7710)
     assert admission.judge(ask()).status.startswith("401")
     assert admission.judge(ask("/?token=wrong")).status.startswith("401")
-    assert admission.judge(ask(f"/?token={TOKEN}")).what == "greet"
+    assert admission.judge(ask(f"/?token={TOKEN}")).what == "set_cookie"
     cookie = admission.greeting().split(";")[0]
     assert admission.judge(ask(cookie=f"other=1; {cookie}")).what == "pass"
     assert admission.judge(ask(cookie=cookie.replace("let", "led"))).status.startswith("401")

@@ -55,7 +55,7 @@ def test_line_of_a_person_tells_distance_and_score() -> None:
     assert "person 7" in people([line])
     assert f"{line.distance_m:.1f} m" in people([line])
     assert "width:75%" in people([line])
-    assert "nobody there" in people([])
+    assert "no one in view" in people([])
 
 
 def test_distance_of_somebody_whose_joints_are_not_known_is_a_dash() -> None:

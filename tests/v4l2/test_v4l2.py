@@ -44,7 +44,7 @@ def test_camera_and_its_modes_are_listed(seen: dict[str, Scene]) -> None:
 
 
 def test_doctor_finds_the_camera_once_it_is_there(seen: dict[str, Scene]) -> None:
-    assert seen["no_camera"]["doctor"] == ["ok", "none at this machine; network cameras need none"]
+    assert seen["no_camera"]["doctor"] == ["ok", "none on this machine; network cameras work without"]
     assert seen["listing"]["doctor"] == ["ok", "/dev/video0 (vivid-000-vid-cap)"]
 
 

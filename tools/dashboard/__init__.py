@@ -1,1 +1,1 @@
-"""The dashboard: what its panels ask and show, and how they are drawn without Grafana."""
+"""Grafana dashboard: panel definitions, and rendering without Grafana."""

@@ -1,4 +1,4 @@
-"""Panels drawn as Grafana's dark theme would, with matplotlib. The only file that knows it."""
+"""Renders panels in Grafana's dark theme with matplotlib; the only module that imports it."""
 
 from __future__ import annotations
 
@@ -42,14 +42,14 @@ PALETTE = (
     "#c4162a",
 )
 COLUMN_IN, LINE_IN = 0.75, 0.36
-"""A cell of the grid, inches."""
+"""Size of a grid cell, inches."""
 DPI = 80
 
 
 def draw(title: str, panels: list[Panel], asker: Asker) -> bytes:
-    """The whole dashboard as a PNG. A line of panels of which none has data is left out."""
+    """Render the whole dashboard to PNG; rows of panels without any data are left out."""
     answers = {panel["id"]: asker.answers(panel) for panel in panels if panel["type"] != "row"}
-    panels = _closed_up(panels, answers)
+    panels = _without_empty_rows(panels, answers)
     height = max(panel["gridPos"]["y"] + panel["gridPos"]["h"] for panel in panels) + 2
     figure = plt.figure(figsize=(24 * COLUMN_IN, height * LINE_IN), facecolor=PAGE)
     sheet = Sheet(figure, height, asker.start, asker.end)
@@ -63,26 +63,26 @@ def draw(title: str, panels: list[Panel], asker: Asker) -> bytes:
 
 
 class Sheet:
-    """The paper: where a panel's place on the grid is."""
+    """The figure, with the positions of panels on the grid."""
 
     def __init__(self, figure: Figure, height: int, start: float, end: float) -> None:
         self.figure, self._height = figure, height
         self._from, self._to = start, end
 
     def heading(self, title: str) -> None:
-        """The first line: what it is, and of when."""
+        """Write title and time range."""
         when = [datetime.fromtimestamp(at).strftime("%H:%M:%S") for at in (self._from, self._to)]
         self._write(0.15, 0.75, title, 15, TEXT, weight="bold")
         self._write(23.85, 0.75, f"{when[0]} to {when[1]}", 11, FAINT, ha="right")
 
     def row(self, panel: Panel) -> None:
-        """The name of a row."""
+        """Write the title of a row."""
         self._write(0.15, panel["gridPos"]["y"] + 2.15, panel["title"], 12.5, TEXT, weight="bold")
 
     def card(self, panel: Panel) -> tuple[float, float, float, float]:
-        """Draw a panel's frame and title, and give its place: left, bottom, width, height in grid cells from the top."""
-        place = panel["gridPos"]
-        x, y, w, h = place["x"] + 0.06, place["y"] + 1.62, place["w"] - 0.12, place["h"] - 0.2
+        """Draw a panel's frame and title; return left, top, width, height in grid cells."""
+        cell = panel["gridPos"]
+        x, y, w, h = cell["x"] + 0.06, cell["y"] + 1.62, cell["w"] - 0.12, cell["h"] - 0.2
         corner = (x / 24, 1 - (y + h) / self._height)
         box = FancyBboxPatch(
             corner, w / 24, h / self._height, boxstyle="round,pad=0,rounding_size=0.0015", fc=CARD, ec=EDGE, lw=0.8, zorder=-1
@@ -93,11 +93,11 @@ class Sheet:
         return x, y, w, h
 
     def axes(self, panel: Panel, found: list[Series]) -> Axes:
-        """A panel's frame, and axes with room for a legend below."""
+        """Draw a panel's frame, and make axes with room for a legend below."""
         x, y, w, h = self.card(panel)
         left, right, top, bottom = 0.95, 0.9, 1.1, 1.75
-        place = (x + left) / 24, 1 - (y + h - bottom) / self._height, (w - left - right) / 24, (h - top - bottom) / self._height
-        axes = self.figure.add_axes(place, facecolor=CARD)
+        rect = (x + left) / 24, 1 - (y + h - bottom) / self._height, (w - left - right) / 24, (h - top - bottom) / self._height
+        axes = self.figure.add_axes(rect, facecolor=CARD)
         axes.grid(color=GRID, lw=0.8)
         axes.set_axisbelow(True)
         dress(axes)
@@ -109,7 +109,7 @@ class Sheet:
         return axes
 
     def words(self, panel: Panel, *lines: tuple[str, float, str]) -> None:
-        """A panel's frame and text in it: (text, size, colour) per line."""
+        """Draw a panel's frame with lines of text: (text, size, colour)."""
         x, y, w, h = self.card(panel)
         for index, (text, size, colour) in enumerate(lines):
             at = y + 0.75 + (h - 0.75) * (index + 0.5) / len(lines)
@@ -120,14 +120,14 @@ class Sheet:
 
 
 def dress(axes: Axes) -> None:
-    """Grafana's colours, and no frame."""
+    """Apply Grafana's colours, without a frame."""
     axes.tick_params(colors=FAINT, labelsize=8.5, length=0)
     for spine in axes.spines.values():
         spine.set_visible(False)
 
 
 def number(sheet: Sheet, panel: Panel, found: list[Series]) -> None:
-    """The newest value, or the names of the series where these are what it shows."""
+    """Draw a stat panel: the latest value, or the names of the series in text mode "name"."""
     if panel["options"]["textMode"] == "name":
         sheet.words(panel, *[(series.legend, 10.5, TEXT) for series in found])
         return
@@ -141,18 +141,18 @@ def number(sheet: Sheet, panel: Panel, found: list[Series]) -> None:
 
 
 def curves(sheet: Sheet, panel: Panel, found: list[Series]) -> None:
-    """Lines, areas on top of each other, or bars."""
+    """Draw a time series panel: lines, stacked areas or bars."""
     axes = sheet.axes(panel, found)
     defaults = panel["fieldConfig"]["defaults"]
     right = _on_the_right(panel)
-    moved = [series for series in found if right and re.fullmatch(right[0], series.legend)]
+    on_right = [series for series in found if right and re.fullmatch(right[0], series.legend)]
     colours = dict(zip([series.legend for series in found], PALETTE * 5))
-    _draw_all(axes, [series for series in found if series not in moved], colours, defaults["custom"])
+    _draw_all(axes, [series for series in found if series not in on_right], colours, defaults["custom"])
     _limit(axes, defaults["unit"])
-    if right and moved:
+    if right and on_right:
         other = axes.twinx()
         dress(other)
-        for series in moved:
+        for series in on_right:
             other.plot(series.times, series.values, color=colours[series.legend], lw=1.4, ls=(0, (4, 2)))
         _limit(other, right[1])
     if "thresholdsStyle" in defaults["custom"]:
@@ -163,7 +163,7 @@ def curves(sheet: Sheet, panel: Panel, found: list[Series]) -> None:
 
 
 def heatmap(sheet: Sheet, panel: Panel, found: list[Series]) -> None:
-    """Each bucket without those below it."""
+    """Draw a heatmap panel from cumulative histogram buckets."""
     axes = sheet.axes(panel, found)
     axes.grid(visible=False)
     found = sorted(found, key=lambda series: float(series.legend))
@@ -181,7 +181,7 @@ def heatmap(sheet: Sheet, panel: Panel, found: list[Series]) -> None:
 
 
 def timeline(sheet: Sheet, panel: Panel, found: list[Series]) -> None:
-    """A bar per series, in the colour of its state."""
+    """Draw a state timeline: a bar per series, in the colour of its state."""
     axes = sheet.axes(panel, found)
     axes.grid(visible=False)
     names = {int(value): (state["text"], NAMED[state["color"]]) for value, state in _mapping(panel).items()}
@@ -219,7 +219,7 @@ def _draw_all(axes: Axes, found: list[Series], colours: dict[str, str], custom: 
 
 
 def _limit(axes: Axes, unit: str) -> None:
-    """From 0 to what there is, with round numbers."""
+    """Limit the y axis from 0 to the data, with round ticks."""
     axes.set_ylim(0, max(axes.get_ylim()[1], 1e-6 if unit == "s" else 0.1))
     axes.yaxis.set_major_locator(MaxNLocator(5, integer=unit == "none"))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: written(value, unit)))
@@ -256,8 +256,8 @@ def _mapping(panel: Panel) -> dict[str, Any]:
     return options
 
 
-def _closed_up(panels: list[Panel], answers: dict[int, list[Series]]) -> list[Panel]:
-    """Without lines of panels of which none has data; those below move up."""
+def _without_empty_rows(panels: list[Panel], answers: dict[int, list[Series]]) -> list[Panel]:
+    """Remove rows of panels without any data and move the following ones up."""
     empty: dict[int, int] = {}
     for panel in panels:
         line = [each for each in panels if each["gridPos"]["y"] == panel["gridPos"]["y"]]
@@ -270,8 +270,8 @@ def _closed_up(panels: list[Panel], answers: dict[int, list[Series]]) -> list[Pa
 
 
 def _png(figure: Figure) -> bytes:
-    """256 colours are enough for lines on a dark ground."""
-    drawn, small = io.BytesIO(), io.BytesIO()
-    figure.savefig(drawn, dpi=DPI, facecolor=PAGE)
-    Image.open(drawn).convert("RGB").quantize(256, dither=Image.Dither.NONE).save(small, "PNG", optimize=True)
+    """Encode as PNG with a palette: 256 colours are enough for lines on a dark background."""
+    full, small = io.BytesIO(), io.BytesIO()
+    figure.savefig(full, dpi=DPI, facecolor=PAGE)
+    Image.open(full).convert("RGB").quantize(256, dither=Image.Dither.NONE).save(small, "PNG", optimize=True)
     return small.getvalue()

@@ -1,4 +1,4 @@
-"""The kinds of panels that the dashboard has, made with Grafana's own builders. The only file that knows these."""
+"""Builds panels and the dashboard with Grafana's SDK; the only module that imports it."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ SOURCE = models.DataSourceRef(type_val="prometheus", uid="${datasource}")
 GREEN, YELLOW, ORANGE, RED = "green", "yellow", "orange", "red"
 
 Steps = dict[float, str]
-"""The colour from a value on."""
+"""Threshold colours by lower bound."""
 
 
 def query(expression: str, legend: str, *, newest: bool = False, buckets: bool = False) -> prometheus.Dataquery:
-    """A question to Prometheus. newest: only its value now. buckets: of a histogram."""
-    made = prometheus.Dataquery().expr(expression).legend_format(legend).datasource(SOURCE)
-    made = made.instant() if newest else made.range()
-    return made.format(PromQueryFormat.HEATMAP) if buckets else made
+    """Make a Prometheus query. newest: instant query. buckets: of a histogram."""
+    target = prometheus.Dataquery().expr(expression).legend_format(legend).datasource(SOURCE)
+    target = target.instant() if newest else target.range()
+    return target.format(PromQueryFormat.HEATMAP) if buckets else target
 
 
 def number(title: str, about: str, unit: str, *queries: prometheus.Dataquery, steps: Steps | None = None) -> stat.Panel:
-    """One number, coloured by its steps."""
+    """Make a stat panel: one number, coloured by thresholds."""
     return (
         _begin(stat.Panel(), title, about, unit, queries)
         .height(4)
@@ -39,7 +39,7 @@ def number(title: str, about: str, unit: str, *queries: prometheus.Dataquery, st
 
 
 def words(title: str, about: str, *queries: prometheus.Dataquery) -> stat.Panel:
-    """The labels of metrics that are always 1."""
+    """Make a stat panel with the labels of info metrics (always 1)."""
     return (
         _begin(stat.Panel(), title, about, "none", queries)
         .height(4)
@@ -62,7 +62,7 @@ def curves(
     steps: Steps | None = None,
     right: tuple[str, str] | None = None,
 ) -> timeseries.Panel:
-    """Values over time, from 0 on. steps: limits, drawn as lines. right: (legends that match, unit) on an axis of their own."""
+    """Make a time series panel. steps: thresholds, drawn as lines. right: (regex of legends, unit) of a right axis."""
     panel = _begin(timeseries.Panel(), title, about, unit, queries).height(7).span(8).min(0).thresholds(_steps(steps))
     panel = panel.fill_opacity(60 if stacked or bars else 8).line_width(1).show_points(common.VisibilityMode.NEVER)
     panel = panel.legend(_legend()).tooltip(common_builders.VizTooltipOptions().mode(common.TooltipDisplayMode.MULTI))
@@ -79,7 +79,7 @@ def curves(
 
 
 def spread(title: str, about: str, unit: str, *queries: prometheus.Dataquery) -> heatmap.Panel:
-    """How often each bucket of a histogram is met, over time."""
+    """Make a heatmap panel of histogram buckets over time."""
     return (
         _begin(heatmap.Panel(), title, about, unit, queries)
         .height(7)
@@ -93,7 +93,7 @@ def spread(title: str, about: str, unit: str, *queries: prometheus.Dataquery) ->
 
 
 def states(title: str, about: str, names: dict[int, tuple[str, str]], *queries: prometheus.Dataquery) -> statetimeline.Panel:
-    """Which state something was in, when. names: of each value, with its colour."""
+    """Make a state timeline panel. names: text and colour of each value."""
     options = {
         str(value): models.ValueMappingResult(text=text, color=color, index=index)
         for index, (value, (text, color)) in enumerate(names.items())
@@ -112,18 +112,18 @@ def states(title: str, about: str, names: dict[int, tuple[str, str]], *queries: 
 
 
 def board(title: str, uid: str, about: str, rows: dict[str, list[Any]], links: dict[str, str]) -> models.Dashboard:
-    """The dashboard: rows of panels, the variables that its queries use, links to pages."""
-    made = builders.Dashboard(title).uid(uid).description(about).tags(["remi-stream"]).refresh("10s").time("now-15m", "now")
-    made = made.timezone("browser").editable().tooltip(models.DashboardCursorSync.CROSSHAIR)
+    """Make the dashboard: rows of panels, variables of the queries, links."""
+    dashboard = builders.Dashboard(title).uid(uid).description(about).tags(["remi-stream"]).refresh("10s").time("now-15m", "now")
+    dashboard = dashboard.timezone("browser").editable().tooltip(models.DashboardCursorSync.CROSSHAIR)
     for variable in _variables():
-        made = made.with_variable(variable)
+        dashboard = dashboard.with_variable(variable)
     for name, url in links.items():
-        made = made.link(builders.DashboardLink(name).type(models.DashboardLinkType.LINK).url(url).target_blank(True))
+        dashboard = dashboard.link(builders.DashboardLink(name).type(models.DashboardLinkType.LINK).url(url).target_blank(True))
     for name, panels in rows.items():
-        made = made.with_row(builders.Row(name))
+        dashboard = dashboard.with_row(builders.Row(name))
         for panel in panels:
-            made = made.with_panel(panel)
-    finished = made.build()
+            dashboard = dashboard.with_panel(panel)
+    finished = dashboard.build()
     for index, panel in enumerate(finished.panels or [], start=1):
         panel.id_val = index
     return finished
@@ -138,9 +138,9 @@ def _variables() -> list[builders.DatasourceVariable | builders.QueryVariable]:
     ]
 
 
-def _labels(name: str, label: str, asked: str) -> builders.QueryVariable:
-    made = builders.QueryVariable(name).label(label).query({"query": asked, "refId": name}).datasource(SOURCE)
-    return made.refresh(models.VariableRefresh.ON_TIME_RANGE_CHANGED).sort(models.VariableSort.ALPHABETICAL_ASC)
+def _labels(name: str, label: str, expression: str) -> builders.QueryVariable:
+    variable = builders.QueryVariable(name).label(label).query({"query": expression, "refId": name}).datasource(SOURCE)
+    return variable.refresh(models.VariableRefresh.ON_TIME_RANGE_CHANGED).sort(models.VariableSort.ALPHABETICAL_ASC)
 
 
 def _begin(panel: Any, title: str, about: str, unit: str, queries: tuple[prometheus.Dataquery, ...]) -> Any:
@@ -151,10 +151,10 @@ def _begin(panel: Any, title: str, about: str, unit: str, queries: tuple[prometh
 
 
 def _steps(steps: Steps | None) -> builders.ThresholdsConfig:
-    made = [models.Threshold(value=value, color=color) for value, color in (steps or {}).items()]
-    return builders.ThresholdsConfig().mode(models.ThresholdsMode.ABSOLUTE).steps([models.Threshold(color=GREEN), *made])
+    thresholds = [models.Threshold(value=value, color=color) for value, color in (steps or {}).items()]
+    return builders.ThresholdsConfig().mode(models.ThresholdsMode.ABSOLUTE).steps([models.Threshold(color=GREEN), *thresholds])
 
 
 def _legend() -> common_builders.VizLegendOptions:
-    made = common_builders.VizLegendOptions().display_mode(common.LegendDisplayMode.LIST).show_legend(True)
-    return made.placement(common.LegendPlacement.BOTTOM)
+    legend = common_builders.VizLegendOptions().display_mode(common.LegendDisplayMode.LIST).show_legend(True)
+    return legend.placement(common.LegendPlacement.BOTTOM)

@@ -1,4 +1,4 @@
-"""Numbers as Grafana writes them, in the units that the dashboard uses."""
+"""Formats numbers with units like Grafana."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ STEPS: dict[str, list[tuple[float, str]]] = {
 
 
 def written(value: float, unit: str) -> str:
-    """A number with its unit: 0.035 of "s" is "35 ms"."""
+    """Format a number with its unit: 0.035 of "s" becomes "35 ms"."""
     if unit.startswith("suffix:"):
         return f"{_short(value)}{unit.removeprefix('suffix:')}"
     for size, name in STEPS.get(unit, []):

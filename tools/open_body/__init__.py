@@ -1,1 +1,1 @@
-"""What make_open_body builds with: the assets, people made of them, and their clothes."""
+"""Parts of make_open_body.py: MakeHuman assets, random people, clothes."""

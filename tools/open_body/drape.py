@@ -1,4 +1,4 @@
-"""How cloth lies over a skin."""
+"""Draping of cloth over the skin."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ FOLD_M = 0.028  # cloth spans bumps and hollows of about this size
 
 
 def drape(skin: Array, faces: Array, worn: Array) -> Array:
-    """What cloth adds to skin (V, 3), m, as far as it is worn (V,), 0..1: offsets that bridge bumps and hollows.
+    """Compute offsets (V, 3) that lift skin (V, 3), m, to cloth that bridges bumps and hollows. worn: (V,), 0..1.
 
-    Each vertex goes to the height of the mean skin about FOLD_M around it that faces its way, every area alike.
+    Each vertex moves to the area-weighted mean height of the skin within about FOLD_M that has a similar normal.
     """
     rows = np.flatnonzero(worn > 0)
     smooth = skin + worn[:, None] * (softened(skin, faces, 6) - skin)

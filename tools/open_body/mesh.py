@@ -1,4 +1,4 @@
-"""Measures and averages over a triangle mesh."""
+"""Triangle mesh: smoothing, vertex areas, vertex normals."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Array = NDArray[Any]
 
 
 def softened(values: Array, faces: Array, rounds: int) -> Array:
-    """values (V, K) averaged with their neighbours on the mesh, which softens the creases where bones were joined."""
+    """Smooth values (V, K) by Laplacian averaging over mesh neighbours; removes creases where bones were merged."""
     edges = np.concatenate([faces[:, [a, b]] for a, b in ((0, 1), (1, 2), (2, 0), (1, 0), (2, 1), (0, 2))])
     graph = (coo_matrix((np.ones(len(edges)), edges.T), (len(values), len(values))).tocsr() > 0).astype(float)
     mean = diags(1 / np.maximum(np.asarray(graph.sum(1)).ravel(), 1)) @ graph
@@ -22,23 +22,23 @@ def softened(values: Array, faces: Array, rounds: int) -> Array:
 
 
 def vertex_areas(vertices: Array, faces: Array) -> Array:
-    """The skin each vertex stands for: a third of the faces around it, (V,) m^2."""
+    """Area of each vertex, a third of its adjacent faces, (V,) m^2."""
     a, b, c = vertices[faces].transpose(1, 0, 2)
     thirds = np.linalg.norm(np.cross(b - a, c - a), axis=1) / 6
     return np.bincount(faces.ravel(), np.repeat(thirds, 3), len(vertices))
 
 
 def vertex_normals(vertices: Array, faces: Array) -> Array:
-    """Unit normals (V, 3): the sum of the faces around a vertex, each counted by its area."""
+    """Area-weighted vertex normals (V, 3), unit length."""
     a, b, c = vertices[faces].transpose(1, 0, 2)
-    across = np.cross(b - a, c - a)
+    face_normals = np.cross(b - a, c - a)
     normals = np.stack(
-        [sum(np.bincount(faces[:, corner], across[:, axis], len(vertices)) for corner in range(3)) for axis in range(3)],
+        [sum(np.bincount(faces[:, corner], face_normals[:, axis], len(vertices)) for corner in range(3)) for axis in range(3)],
         axis=1,
     )
     return unit(normals)
 
 
 def unit(vectors: Array) -> Array:
-    """vectors (..., 3) at length 1; one without a length stays zero."""
+    """Normalise vectors (..., 3); zero vectors stay zero."""
     return vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-12)

@@ -1,4 +1,4 @@
-"""The colours a body is drawn in: a T-shirt, trousers and shoes, and a face."""
+"""Vertex colours of the default body: T-shirt, trousers, shoes, face, hair."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ COLOURS = {
     "eyes": (236, 234, 230),
     "irises": (66, 74, 68),
 }
-HEM_M = 0.016  # about the mesh's own grain: what lets a hem look straight
+HEM_M = 0.016  # about the edge length of the mesh, so that hems look straight
 
 
 def dress(assets: Assets, kept: Array, template: Array, regressor: Array, weights: Array) -> Array:
-    """Colours of a person in a T-shirt, trousers and shoes: (V, 3) uint8 RGB.
+    """Paint a dressed person: (V, 3) uint8 RGB.
 
-    Each layer is a field (V,), about the distance to its hem in metres and positive inside, by the name of its colour.
+    Each layer is a field (V,), approximately the signed distance to its hem, m, positive inside, keyed by colour.
     """
     layers = clothes(template, regressor @ template) | face_and_hair(assets, kept, template, weights)
     colours = np.tile(np.array(COLOURS["skin"], float), (len(template), 1))
@@ -39,12 +39,12 @@ def dress(assets: Assets, kept: Array, template: Array, regressor: Array, weight
 
 
 def inside(field: Array) -> Array:
-    """How much a vertex belongs to a layer, 0..1, from its distance inside the hem, m."""
+    """Opacity of a layer at a vertex, 0..1, from its signed distance, m."""
     return np.clip(0.5 + field / HEM_M, 0, 1)
 
 
 def clothes(skin: Array, joints: Array) -> dict[str, Array]:
-    """The layers below the neck on skin (V, 3) with rest joints (24, 3), m, in the order in which `dress` paints them."""
+    """Layers below the neck for skin (V, 3) and rest joints (24, 3), m, in painting order."""
     x, y, _ = skin.T
     shoulder, elbow = joints[J["left_shoulder"], 0], joints[J["left_elbow"], 0]
     waist, ankle = joints[J["pelvis"], 1] - 0.06, joints[J["left_ankle"], 1]
@@ -58,7 +58,7 @@ def clothes(skin: Array, joints: Array) -> dict[str, Array]:
 
 
 def face_and_hair(assets: Assets, kept: Array, template: Array, weights: Array) -> dict[str, Array]:
-    """The layers of the head, in the order in which `dress` paints them."""
+    """Layers of the head, in painting order."""
     x, y, z = template.T
     is_eye = np.isin(kept, assets.eyes)
     left_eye = template[is_eye & (x > 0)]

@@ -1,4 +1,4 @@
-"""Random adults, shaped by MakeHuman's targets, brought from its A-pose into SMPL's T-pose."""
+"""Random adults from MakeHuman's targets, posed from its A-pose to SMPL's T-pose."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from remi_stream.skeletons import SMPL_PARENTS
 
 Array = NDArray[Any]
 
-ROOT_AT = np.array([0.0, -0.22, 0.03])  # about where SMPL has its pelvis, so that the origin lies in the chest
+ROOT_AT = np.array([0.0, -0.22, 0.03])  # about SMPL's pelvis position, with the origin in the chest
 
 # A joint is a weighted mean of MakeHuman's joint cubes; SIDE is "left" or "right" (in cubes "l" or "r").
 CUBES: dict[str, dict[str, float]] = {
@@ -41,10 +41,10 @@ CUBES: dict[str, dict[str, float]] = {
 
 
 def random_dials(rng: np.random.Generator, gender: str) -> dict[str, float]:
-    """How much of each word in a target's name one random adult has, 0..1; words not named here count 0."""
+    """Random weights of the words in target names for one adult, 0..1; other words count 0."""
 
-    def bell(middle: float, spread: float) -> float:
-        return float(np.clip(rng.normal(middle, spread), 0, 1))
+    def bell(mean: float, spread: float) -> float:
+        return float(np.clip(rng.normal(mean, spread), 0, 1))
 
     old, height, proportions = float(rng.uniform(0, 0.7)), bell(0.42, 0.035), bell(0.6, 0.2)
     dials = {"universal": 1.0, gender: 1.0, "old": old, "young": 1 - old, "averagefirmness": 1.0}
@@ -58,7 +58,7 @@ def random_dials(rng: np.random.Generator, gender: str) -> dict[str, float]:
 
 
 def shaped(assets: Assets, dials: dict[str, float]) -> Array:
-    """The base mesh with every target added as strongly as the product of its name's dials: (19158, 3) m."""
+    """Add every target, weighted by the product of its words' dials, to the base mesh: (19158, 3) m."""
     vertices = assets.vertices.copy()
     for name, (rows, offsets) in assets.targets.items():
         words = Path(name).name.removesuffix(".target.gz").split("-")
@@ -69,7 +69,7 @@ def shaped(assets: Assets, dials: dict[str, float]) -> Array:
 
 
 def landmarks(assets: Assets, vertices: Array) -> dict[str, Array]:
-    """Joints, and the knuckles that tell a hand's twist, from the joint cubes: name -> (3,) m."""
+    """Positions of joints, and of knuckles that define a hand's twist, from the joint cubes: by name, (3,) m."""
     places = {}
     for name, parts in CUBES.items():
         for side, other in (("left", "right"), ("right", "left")) if "SIDE" in name else (("", ""),):
@@ -79,7 +79,7 @@ def landmarks(assets: Assets, vertices: Array) -> dict[str, Array]:
 
 
 def t_pose(places: dict[str, Array]) -> Array:
-    """World rotations (24, 3, 3) from MakeHuman's A-pose to SMPL's T-pose: arms level, palms down, toes ahead."""
+    """World rotations (24, 3, 3) from MakeHuman's A-pose to SMPL's T-pose: arms horizontal, palms down, toes forward."""
     world = np.tile(np.eye(3), (24, 1, 1))
     for side, x in (("left", 1.0), ("right", -1.0)):
 
@@ -90,7 +90,7 @@ def t_pose(places: dict[str, Array]) -> Array:
         hand = arc(bone("wrist", "hand"), outward)
         across = hand.apply(bone("pinky", "index"))  # points ahead (+z) when the palm faces down
         twist = math.atan2(across[1], across[2])
-        turns = {
+        rotations = {
             "collar": Rotation.from_euler("z", 8 * x, degrees=True),
             "shoulder": arc(bone("shoulder", "elbow"), outward),
             "elbow": Rotation.from_euler("x", twist / 2) * arc(bone("elbow", "wrist"), outward),
@@ -99,20 +99,20 @@ def t_pose(places: dict[str, Array]) -> Array:
             "hip": arc(bone("hip", "knee"), np.array([0.06 * x, -1, 0])),
             "knee": arc(bone("knee", "ankle"), np.array([0.01 * x, -1, -0.06])),
         }
-        for joint, turn in turns.items():
-            world[J[f"{side}_{joint}"]] = turn.as_matrix()
+        for joint, rotation in rotations.items():
+            world[J[f"{side}_{joint}"]] = rotation.as_matrix()
     return world
 
 
 def arc(start: Array, end: Array) -> Rotation:
-    """The shortest rotation that takes one direction to another."""
+    """Shortest rotation from one direction to another."""
     axis = np.cross(start, end)
     length = float(np.linalg.norm(axis))
     return Rotation.from_rotvec(axis / max(length, 1e-12) * math.atan2(length, float(start @ end)))
 
 
 def posed(vertices: Array, joints: Array, world: Array, weights: Array) -> tuple[Array, Array]:
-    """Skin (V, 3) and joints (24, 3) m, with every joint turned by world (24, 3, 3) and the pelvis at ROOT_AT."""
+    """Pose skin (V, 3) and joints (24, 3), m, with world rotations (24, 3, 3), and the pelvis at ROOT_AT."""
     local = np.array([world[p].T @ world[j] if p >= 0 else world[j] for j, p in enumerate(SMPL_PARENTS)])
     _, moved = forward_kinematics(joints, local, ROOT_AT - joints[0])
     offsets = moved - np.einsum("jab,jb->ja", world, joints)

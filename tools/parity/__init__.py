@@ -1,1 +1,1 @@
-"""Golden vectors against what the product computes: how they are read, run, compared and told."""
+"""Golden-vector tests: reading, running, comparing and reporting."""

@@ -1,4 +1,4 @@
-"""The golden vectors of one run of a network: what went in, what came out, and five numbers of what was in between."""
+"""Golden vectors of one run of a network: inputs, outputs, and statistics of intermediate tensors (probes)."""
 
 from __future__ import annotations
 
@@ -13,16 +13,17 @@ Arrays = dict[str, np.ndarray]
 
 
 class Case(NamedTuple):
-    """name: what its keys begin with ("b1", "w8.r16b1.b3"); the others: by the rest of the key."""
+    """One golden run; arrays are keyed by the rest of the npz key."""
 
     name: str
+    """Prefix of its keys: "b1", "w8.r16b1.b3"."""
     inputs: Arrays
     outputs: Arrays
     probes: Arrays
 
 
 def cases_of(entries: Entries) -> list[Case]:
-    """The runs that an npz tells of, in its order."""
+    """Group the entries of an npz by run, in order."""
     cases: dict[str, Case] = {}
     for entry, array in entries.items():
         if parts := re.match(r"(.+?)\.(in|out|probe)\.(.+)", entry):
@@ -33,7 +34,7 @@ def cases_of(entries: Entries) -> list[Case]:
 
 
 def seen(full: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """Every n-th element along each axis, so that the shape results; anything that cannot have it is left as it is."""
+    """Subsample every n-th element along each axis to the given shape; unchanged if that is impossible."""
     if full.shape == shape or full.ndim != len(shape):
         return full.reshape(shape) if full.size == np.prod(shape) else full
     steps = [next((step for step in range(1, n + 1) if len(range(0, n, step)) == m), 1) for n, m in zip(full.shape, shape)]
@@ -41,6 +42,6 @@ def seen(full: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def five(array: np.ndarray) -> np.ndarray:
-    """Mean, standard deviation, sum of absolute values, smallest, largest."""
-    wide = array.astype(np.float64)
-    return np.array([wide.mean(), wide.std(), np.abs(wide).sum(), wide.min(), wide.max()])
+    """Mean, standard deviation, sum of absolute values, minimum, maximum."""
+    values = array.astype(np.float64)
+    return np.array([values.mean(), values.std(), np.abs(values).sum(), values.min(), values.max()])

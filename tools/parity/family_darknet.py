@@ -1,4 +1,4 @@
-"""YOLOv3: what goes into each scale's detection layer, and the decoded rows."""
+"""YOLOv3: inputs of the detection layer of each scale, and decoded rows."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ WATCHED = ()
 
 
 def make(name: str, shapes: Any, variant: dict[str, Any]) -> nn.Module:
-    """The network."""
+    """Build the network."""
     return build(name, shapes)
 
 
 def outputs(name: str, module: nn.Module, inputs: Arrays, watch: Watch) -> Arrays:
-    """Run it."""
+    """Run the network."""
     scales = [part for part, child in module.named_modules() if isinstance(child, Detection)]
     watch = Watch(module, scales)
     rows: np.ndarray = module(torch.from_numpy(inputs["img"]))[0].numpy()
@@ -37,17 +37,17 @@ def outputs(name: str, module: nn.Module, inputs: Arrays, watch: Watch) -> Array
 
 
 def file_rows(name: str, module: nn.Module, state: Arrays, manifest: dict[str, Any]) -> Iterator[Row]:
-    """The numbers of a `.weights` file: how many, the first, the last, all; and back from them to the same weights."""
-    told = manifest.get("weights_file_check")
-    if told is None:
+    """Check the numbers of a `.weights` file (size, first, last, hash), and the round trip back to the state dict."""
+    expected = manifest.get("weights_file_check")
+    if expected is None:
         return
     assert isinstance(module, Darknet)
     numbers = numbers_from({key: torch.from_numpy(np.asarray(array)) for key, array in state.items()}, module)
-    first, last = told["first8"], told["last4"]
-    yield same(f"{name} [weights file, bytes]", 4 * len(numbers) + HEADER_BYTES, told["bytes"])
+    first, last = expected["first8"], expected["last4"]
+    yield same(f"{name} [weights file, bytes]", 4 * len(numbers) + HEADER_BYTES, expected["bytes"])
     yield compare(f"{name} [weights file, first]", numbers[: len(first)], first, 1e-7)
     yield compare(f"{name} [weights file, last]", numbers[-len(last) :], last, 1e-7)
     digest = hashlib.sha256(numbers.astype("<f4").tobytes()).hexdigest()
-    yield same(f"{name} [weights file, sha256]", digest, told["sha256_after_header"])
+    yield same(f"{name} [weights file, sha256]", digest, expected["sha256_after_header"])
     back = state_from(numbers, module)
     yield same(f"{name} [weights file, read]", [k for k in state if not np.array_equal(back[k].numpy(), state[k])], [])

@@ -1,4 +1,4 @@
-"""FastPose: heat maps, and the points in the picture that the product makes of them."""
+"""FastPose: heatmaps, and the key points decoded from them."""
 
 from __future__ import annotations
 
@@ -15,37 +15,37 @@ from remi_stream.pose.heatmaps import in_picture, means, peaks
 
 NAMES = ("alphapose_halpe136", "alphapose_halpe26", "alphapose_coco17")
 INTEGRAL = ("alphapose_halpe136",)
-"""Networks whose maps are read as integrals; of the others the peak is taken."""
+"""Networks with integral (soft-argmax) decoding; the others use the peak."""
 WATCHED = ()
 DOUBT = 2e-4
-"""Maps differ by less than this from machine to machine."""
+"""Heatmaps of different machines differ by less than this."""
 
 
 def make(name: str, shapes: Any, variant: dict[str, Any]) -> nn.Module:
-    """The network."""
+    """Build the network."""
     return build(name, shapes)
 
 
 def outputs(name: str, module: nn.Module, inputs: Arrays, watch: Watch) -> Arrays:
-    """Run it."""
+    """Run the network."""
     maps: np.ndarray = module(torch.from_numpy(inputs["img"]))[0].numpy()
     points, scores = means(maps) if name in INTEGRAL else peaks(maps)
     size = (maps.shape[-1], maps.shape[-2])
-    found = in_picture(points, inputs["crop_box_xyxy"], size)
+    decoded = in_picture(points, inputs["crop_box_xyxy"], size)
     if name not in INTEGRAL:
-        found = np.ma.masked_array(found, np.repeat(undecided(maps)[..., None], 2, -1))
+        decoded = np.ma.masked_array(decoded, np.repeat(undecided(maps)[..., None], 2, -1))
     return {
         "heatmap": maps,
         "heatmap_sub4": maps,
         "heatmap_joint_mean": maps.mean((2, 3)),
         "heatmap_joint_max": maps.max((2, 3)),
-        "coords": found,
+        "coords": decoded,
         "scores": scores[..., None],
     }
 
 
 def undecided(maps: np.ndarray) -> np.ndarray:
-    """Maps (B, J, H, W) whose peak is as high elsewhere, or has two equal neighbours: any machine may choose: (B, J) bool."""
+    """Heatmaps (B, J, H, W) whose peak is ambiguous (a second peak or equal neighbours) across machines: (B, J) bool."""
     best = np.partition(maps.reshape(*maps.shape[:2], -1), -2, axis=-1)[..., -2:]
     flat = maps.reshape(-1, *maps.shape[2:])
     y, x = np.divmod(flat.reshape(len(flat), -1).argmax(1), maps.shape[-1])

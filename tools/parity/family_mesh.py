@@ -1,4 +1,4 @@
-"""POCO and PARE: everything up to the body model, and what the product makes of camera and variance."""
+"""POCO and PARE: network outputs, cameras and uncertainties."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ WATCHED = ("backbone", "head")
 
 
 def make(name: str, shapes: Any, variant: dict[str, Any]) -> nn.Module:
-    """The network."""
+    """Build the network."""
     return build(name, shapes)
 
 
 def outputs(name: str, module: nn.Module, inputs: Arrays, watch: Watch) -> Arrays:
-    """Run it."""
+    """Run the network."""
     arguments = [torch.from_numpy(inputs[key]) for key in ("img", "bbox_info") if key in inputs]
     rotations, betas, camera, last = module(*arguments)
     head, features = watch.gave["head"], watch.gave["backbone"]
-    found = {
+    tensors = {
         "pred_pose": rotations,
         "pred_shape": betas,
         "pred_cam": camera,
@@ -40,45 +40,45 @@ def outputs(name: str, module: nn.Module, inputs: Arrays, watch: Watch) -> Array
         "body_feat2": getattr(head, "hidden", camera),
         "pred_segm_mask": getattr(head, "part_maps", camera),
     }
-    told = {key: value.numpy() for key, value in found.items()}
+    arrays = {key: value.numpy() for key, value in tensors.items()}
     if name in LOST:
-        told |= {"var_pose": last.numpy()} | uncertainties(name, last.numpy())
+        arrays |= {"var_pose": last.numpy()} | uncertainties(name, last.numpy())
     if "train_gt_pose_aa" in inputs:
-        told["train_log_phi"] = log_density(module, found["uncert_feat"], rotations, last, inputs["train_gt_pose_aa"])
-    return told | cameras(camera.numpy(), inputs)
+        arrays["train_log_phi"] = log_density(module, tensors["uncert_feat"], rotations, last, inputs["train_gt_pose_aa"])
+    return arrays | cameras(camera.numpy(), inputs)
 
 
 def cameras(camera: np.ndarray, inputs: Arrays) -> Arrays:
-    """Where the body is: before the crop's camera, and before the picture's if it is known."""
-    found = {"pred_cam_t": crop_translation(camera)}
+    """Translations of the body in the crop's camera, and in the full image's camera if it is known."""
+    translations = {"pred_cam_t": crop_translation(camera)}
     if "orig_shape" in inputs:
         sides = inputs["scale"] * 200.0
-        places = [
+        in_image = [
             translation(camera[index], inputs["center"][index], sides[index], pinhole(inputs, index))
             for index in range(len(camera))
         ]
-        found["pred_fullimg_cam_t"] = np.stack(places)
-    return found
+        translations["pred_fullimg_cam_t"] = np.stack(in_image)
+    return translations
 
 
 def pinhole(inputs: Arrays, index: int) -> Intrinsics:
-    """The full picture's camera."""
+    """Intrinsics of the full image."""
     height, width = inputs["orig_shape"][index]
     focal_px = float(inputs["focal_length"][index])
     return focal_px, focal_px, float(width) / 2, float(height) / 2
 
 
 def uncertainties(name: Any, variance: np.ndarray) -> Arrays:
-    """What the product says of joints and persons, with and without the joints above."""
-    found = {}
+    """Uncertainties of joints and persons, plain and accumulated along the kinematic chain."""
+    arrays = {}
     for way, total in (("plain", variance), ("kinematic", accumulated(variance))):
-        found[f"uncert_{way}"] = total
-        found[f"uncert_{way}_global"] = of_person(total, name)
-    return found
+        arrays[f"uncert_{way}"] = total
+        arrays[f"uncert_{way}_global"] = of_person(total, name)
+    return arrays
 
 
 def log_density(module: Any, features: Tensor, rotations: Tensor, variance: Tensor, truth: np.ndarray) -> np.ndarray:
-    """What training would maximise; truth: (B, 72) rotation vectors."""
+    """Log density of the flow head, the training objective. truth: (B, 72) axis-angle, rad."""
     matrices = rotation_matrices(truth.reshape(*rotations.shape[:2], 3)).astype(np.float32)
     errors = (rotations - torch.from_numpy(matrices)).abs().flatten(2) / variance[..., None]
     density: np.ndarray = module.flow_head(features, errors).numpy()

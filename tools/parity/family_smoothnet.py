@@ -17,12 +17,12 @@ WATCHED = ()
 
 
 def make(name: str, shapes: Any, variant: dict[str, Any]) -> nn.Module:
-    """The network, of the window that its first layer reads."""
+    """Build the network; the window is the input size of its first layer."""
     return smoothnet(shapes["encoder.0.weight"][1], shapes).eval()
 
 
 def outputs(name: str, module: nn.Module, inputs: Arrays, watch: Watch) -> Arrays:
-    """Run it."""
+    """Run the network."""
     assert isinstance(module, SmoothNet)
     if "frames" in inputs:
         return {"frames": smooth_sequence(lambda x: module(torch.from_numpy(x))[0].numpy(), inputs["frames"], module.window)}

@@ -1,4 +1,4 @@
-"""VideoPose3D: windows, and clips from pixels, also mirrored."""
+"""VideoPose3D: windows, and clips from pixels, with and without test-time flipping."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ WATCHED = ()
 
 
 def make(name: str, shapes: Any, variant: dict[str, Any]) -> nn.Module:
-    """The network of these sizes; the manifest says whether it looks ahead."""
+    """Build the network; the manifest says whether it is causal."""
     return made(shapes, variant["causal"]).eval()
 
 
 def outputs(name: str, module: nn.Module, inputs: Arrays, watch: Watch) -> Arrays:
-    """Run it."""
+    """Run the network."""
     assert isinstance(module, VideoPose3d)
     if "keypoints" in inputs:
         return {"joints3d": module(torch.from_numpy(inputs["keypoints"]))[0].numpy()}
@@ -34,7 +34,7 @@ def outputs(name: str, module: nn.Module, inputs: Arrays, watch: Watch) -> Array
 
 
 def lifted(module: VideoPose3d, keypoints: np.ndarray, flip: bool) -> np.ndarray:
-    """The joints of a clip, by the way that files are lifted."""
+    """Lift a clip as `lift` does for files."""
 
     def run(clips: np.ndarray) -> np.ndarray:
         return module(torch.from_numpy(clips))[0].numpy()

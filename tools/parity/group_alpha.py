@@ -1,4 +1,4 @@
-"""AlphaPose: crops, decoding of heat maps, the mirrored picture."""
+"""AlphaPose: crops, heatmap decoding, flip test."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ GROUP = "alpha"
 PX, SHARE = 2e-4, 2e-6
 GREYS = 4.0
 MEAN_GREYS = 0.05
-"""Of a warp, on single pixels and on average: versions of OpenCV differ by this much."""
+"""Grey levels by which versions of OpenCV differ in a warp: single pixels, and the mean."""
 
 
 def check(entries: Entries, manifest: dict[str, Any]) -> Iterator[Row]:
-    """Every step from its own golden inputs."""
+    """Check each step from its own golden inputs."""
     yield from crop_rows(entries)
     box = entries["alpha.in.decode_box"]
     maps = entries["alpha.in.hm17"]
@@ -33,19 +33,19 @@ def check(entries: Entries, manifest: dict[str, Any]) -> Iterator[Row]:
 
 
 def crop_rows(entries: Entries) -> Iterator[Row]:
-    """From boxes to what the network reads."""
+    """Check the preprocessing from boxes to input tensors."""
     crops = grown(entries["alpha.in.boxes_xyxy"])
     yield compare("alpha.out.center_scale", crops, entries["alpha.out.center_scale"], PX)
     yield compare("alpha.out.crop_box", boxes_of(crops), entries["alpha.out.crop_box"], PX)
     affines = [crop_from_picture(crop) for crop in crops]
     yield compare("alpha.out.affine", affines, entries["alpha.out.affine"], PX)
     bgr = np.ascontiguousarray(entries["image_rgb"][..., ::-1])
-    pictures = cut(bgr, crops)
+    images = cut(bgr, crops)
     expected = entries["alpha.out.crop_rgb_u8"]
-    yield compare("alpha.out.crop_rgb_u8", pictures, expected, GREYS)
-    away = np.abs(pictures.astype(float) - expected)
-    yield Row("alpha.out.crop_rgb_u8 [mean]", float(away.mean()), MEAN_GREYS, "absolute")
-    tensor = (pictures / np.float32(255) - np.array(UPRIGHT.mean, np.float32)) / np.array(UPRIGHT.std, np.float32)
+    yield compare("alpha.out.crop_rgb_u8", images, expected, GREYS)
+    error = np.abs(images.astype(float) - expected)
+    yield Row("alpha.out.crop_rgb_u8 [mean]", float(error.mean()), MEAN_GREYS, "absolute")
+    tensor = (images / np.float32(255) - np.array(UPRIGHT.mean, np.float32)) / np.array(UPRIGHT.std, np.float32)
     sub8 = tensor.transpose(0, 3, 1, 2)[:, :, ::8, ::8]
     yield compare("alpha.out.tensor_sub8", sub8, entries["alpha.out.tensor_sub8"], GREYS / 255)
 
@@ -53,14 +53,14 @@ def crop_rows(entries: Entries) -> Iterator[Row]:
 def decoded(
     name: str, points: np.ndarray, scores: np.ndarray, maps: np.ndarray, box: np.ndarray, entries: Entries
 ) -> Iterator[Row]:
-    """Points in the picture, and scores."""
-    found = in_picture(points, box, (maps.shape[-1], maps.shape[-2]))
-    yield compare(f"{name}.coords", found, entries[f"{name}.coords"], PX)
+    """Check key points in the image, and scores."""
+    coordinates = in_picture(points, box, (maps.shape[-1], maps.shape[-2]))
+    yield compare(f"{name}.coords", coordinates, entries[f"{name}.coords"], PX)
     yield compare(f"{name}.scores", scores[:, None], entries[f"{name}.scores"], SHARE)
 
 
 def flip_rows(entries: Entries) -> Iterator[Row]:
-    """Maps of a mirrored picture."""
+    """Check the heatmaps of the mirrored image, flipped back."""
     pairs = mirror_pairs(JOINTS["coco17"])
     for name, shift in (("flip_heatmap_noshift", False), ("flip_heatmap_shift_intended", True)):
         maps = unflipped(entries["alpha.in.hm17"], pairs, shift)[:, ::2, ::2]

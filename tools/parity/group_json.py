@@ -1,4 +1,4 @@
-"""AlphaPose's result files, in the three forms."""
+"""AlphaPose's result files, in their three formats."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ TOLERANCE = 1e-12
 
 
 def check(entries: Entries, manifest: dict[str, Any]) -> Iterator[Row]:
-    """Whole files for 17 joints, the lists of key points for 136. Names, boxes and ids are only in the expected files."""
+    """Check whole files for 17 joints, and key-point lists for 136. Names, boxes and ids come from the expected files."""
     files = manifest["json_files"]
     people = results(entries, "j17", files["j17.coco"][RESULTS])
     for form in FORMS:
@@ -22,14 +22,14 @@ def check(entries: Entries, manifest: dict[str, Any]) -> Iterator[Row]:
     many = results(entries, "j136", files["j17.coco"][RESULTS])
     yield compare("json.j136.out.coco", [triples(one).ravel() for one in many], entries["json.j136.out.coco"], TOLERANCE)
     for form in FORMS[1:]:
-        found = [openpose(triples(one)).ravel() for one in many]
-        yield compare(f"json.j136.out.{form}", found, entries[f"json.j136.out.{form}"], TOLERANCE)
+        lists = [openpose(triples(one)).ravel() for one in many]
+        yield compare(f"json.j136.out.{form}", lists, entries[f"json.j136.out.{form}"], TOLERANCE)
 
 
-def results(entries: Entries, joints: str, told: list[dict[str, Any]]) -> list[Result]:
-    """The writer's inputs."""
+def results(entries: Entries, joints: str, expected: list[dict[str, Any]]) -> list[Result]:
+    """Read the inputs of the writer."""
     inputs = [entries[f"json.{joints}.in.{name}"] for name in ("keypoints", "kp_score", "proposal_score")]
     return [
         Result(each["image_id"], points, scores[:, 0], float(score), tuple(each["box"]), tuple(i for (i,) in each["idx"]))
-        for each, points, scores, score in zip(told, *inputs)
+        for each, points, scores, score in zip(expected, *inputs)
     ]

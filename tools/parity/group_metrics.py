@@ -1,4 +1,4 @@
-"""The numbers of REMI's pose program: frame by frame, and the row that it writes of them."""
+"""Metrics of REMI's pose program: per frame, and its CSV row."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ FRAMES = {
     "shape_var": "shape_variance",
     "detection_rate": "detection_rate",
 }
-"""What the npz calls a value, and what the product does."""
+"""Names of the values in the npz, and ours."""
 RELATIVE = 1e-6
 
 
 def check(entries: Entries, manifest: dict[str, Any]) -> Iterator[Row]:
-    """The row is compared if the manifest is that of these vectors."""
+    """Check the values per frame, and the CSV row if the manifest belongs to these vectors."""
     meter, looks = PoseMeter(), looks_of(entries)
     times, loops = entries["metrics.in.t"], entries["metrics.in.loop_seconds"]
     values = [meter.take(float(at), float(loop_s), look) for at, loop_s, look in zip(times, loops, looks)]
-    for told, name in FRAMES.items():
-        entry = f"metrics.out.per_frame.{told}"
+    for key, name in FRAMES.items():
+        entry = f"metrics.out.per_frame.{key}"
         got = np.array([getattr(value, name) for value in values])
         yield numbers(entry, got, entries[entry])
     if not belongs(entries, manifest):
@@ -45,24 +45,24 @@ def check(entries: Entries, manifest: dict[str, Any]) -> Iterator[Row]:
 
 
 def looks_of(entries: Entries) -> Iterator[Look | None]:
-    """What each frame shows."""
+    """Read the inputs of each frame; None without a detection."""
     height, width = entries["image_rgb"].shape[:2]
     for k, rate in enumerate(entries["metrics.in.detection_rate"]):
         box = entries["metrics.in.bbox"][k]
         camera = whole_picture(entries["metrics.in.pred_cam"][k], box[:2], box[2], (width, height))
-        turns, betas, vertices = (entries[f"metrics.in.{name}"][k] for name in ("rotmat_body", "betas", "vertices"))
-        yield Look(turns, betas, vertices, camera) if rate else None
+        rotations, betas, vertices = (entries[f"metrics.in.{name}"][k] for name in ("rotmat_body", "betas", "vertices"))
+        yield Look(rotations, betas, vertices, camera) if rate else None
 
 
 def numbers(entry: str, got: np.ndarray, expected: np.ndarray) -> Row:
-    """Compare; what is no number has to be none in both."""
+    """Compare values; NaN must be at the same frames."""
     if not np.array_equal(np.isnan(got), np.isnan(expected)):
-        return same(entry, "other frames", "without a value")
+        return same(entry, "NaN at other frames", "NaN at the same frames")
     return compare(entry, np.nan_to_num(got), np.nan_to_num(expected), 1e-6, RELATIVE)
 
 
 def belongs(entries: Entries, manifest: dict[str, Any]) -> bool:
-    """Whether the manifest tells of these vectors: by the latency, which is hardly computed."""
+    """Whether the manifest belongs to these vectors: compares the mean latency, which needs almost no computation."""
     if len(rows := manifest.get("metrics_csv_rows", ())) != 2:
         return False
     recent = entries["metrics.in.t"] >= entries["metrics.in.record_time"] - WINDOW_S

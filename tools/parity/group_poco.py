@@ -1,4 +1,4 @@
-"""The crops that POCO and PARE read, and where in the picture they were taken."""
+"""Crops of POCO and PARE, and their position in the image."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from remi_stream.pose.square import Square, bbox_info, crop_from_picture, cut, c
 GROUP = "poco"
 SIZE = (224, 224)
 LEVELS, MEAN_LEVEL = 4, 0.05
-"""Grey levels that one pixel, and the mean of all, may differ by across versions of OpenCV."""
+"""Grey levels by which versions of OpenCV differ: single pixels, and the mean."""
 EXACT_PX = 1e-9
 
 
 def check(entries: Entries, manifest: dict[str, Any]) -> Iterator[Row]:
-    """Crops are cut out of the golden picture; only the golden crops are normalised, so that a grey level counts once."""
+    """Check crops of the golden image, and normalisation on the golden crops, so that a grey level counts only once."""
     image, boxes = entries["image_rgb"], entries["poco.in.bbox_cxcywh"]
     affines = np.stack([crop_from_picture((x, y), (w, h), SIZE) for x, y, w, h in boxes])
     crops = np.stack([cut(image, affine, SIZE) for affine in affines])
@@ -37,7 +37,7 @@ def check(entries: Entries, manifest: dict[str, Any]) -> Iterator[Row]:
 
 
 def product_rows(image: np.ndarray, boxes: np.ndarray, entries: Entries) -> Iterator[Row]:
-    """The same by the functions that engines call, on the picture as a camera gives it, with blue first."""
+    """Check the same with the functions that engines call, on a BGR image as cameras give it."""
     height, width = image.shape[:2]
     intrinsics = default_intrinsics(width, height)
     squares = [Square(x, y, max(w, h)) for x, y, w, h in boxes]
@@ -50,7 +50,7 @@ def product_rows(image: np.ndarray, boxes: np.ndarray, entries: Entries) -> Iter
 
 
 def other_sizes(image: np.ndarray, boxes: np.ndarray, entries: Entries) -> Iterator[Row]:
-    """An enlarged box with a larger crop, and a box that is no square."""
+    """Check an enlarged box with a larger crop, and a box that is not square."""
     x, y, w, h = boxes[3]
     larger = entries["poco.out.crop13_rgb_u8"]
     size = larger.shape[1::-1]
@@ -63,7 +63,7 @@ def other_sizes(image: np.ndarray, boxes: np.ndarray, entries: Entries) -> Itera
 
 
 def crop_rows(name: str, crops: np.ndarray, entries: Entries, how: str = "") -> Iterator[Row]:
-    """Every pixel, and the mean of all."""
+    """Compare every pixel, and the mean."""
     expected = entries[name]
     yield compare(f"{name} [{how}pixel]" if how else name, crops, expected, LEVELS)
     same_shape = crops.shape == expected.shape
@@ -72,7 +72,7 @@ def crop_rows(name: str, crops: np.ndarray, entries: Entries, how: str = "") -> 
 
 
 def normalised(crops: np.ndarray) -> np.ndarray:
-    """What the network's graph makes of crops (N, H, W, 3) uint8 RGB: (N, 3, H, W) float32."""
-    entrance = Served(find_network("poco_pare"), nn.Identity())
-    found: np.ndarray = entrance(torch.from_numpy(crops)).numpy()
-    return found
+    """Normalise crops (N, H, W, 3) uint8 RGB as the exported graph does: (N, 3, H, W) float32."""
+    preprocessing = Served(find_network("poco_pare"), nn.Identity())
+    tensor: np.ndarray = preprocessing(torch.from_numpy(crops)).numpy()
+    return tensor

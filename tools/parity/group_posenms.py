@@ -1,4 +1,4 @@
-"""AlphaPose's pose suppression: which poses stay, what is averaged into them, and the score of each person."""
+"""AlphaPose's pose NMS: kept poses, merged poses, and proposal scores."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ PX, SHARE = 2e-4, 2e-6
 
 
 def check(entries: Entries, manifest: dict[str, Any]) -> Iterator[Row]:
-    """Each number of joints with each set of parameters that there are vectors for."""
+    """Check every number of joints with every parameter set in the npz."""
     for name in sorted({key.rsplit(".in.", 1)[0] for key in entries if key.startswith("posenms.") and ".in." in key}):
         yield from case(name, entries)
 
 
 def case(name: str, entries: Entries) -> Iterator[Row]:
-    """One number of joints, one set of parameters; bodies of up to 26 joints always have the first one."""
+    """Check one number of joints with one parameter set; up to 26 joints always use the peak thresholds."""
     points, scores = entries[f"{name}.in.poses"], entries[f"{name}.in.pose_scores"][..., 0]
     boxes, box_scores = entries[f"{name}.in.boxes"], entries[f"{name}.in.box_scores"][:, 0]
     lenient = name.endswith(".regress") and points.shape[1] > 26
     kept = suppress(points, scores, boxes, LEAST_INTEGRAL if lenient else LEAST_PEAK)
     picks = [one.pick for one in kept]
     proposals = [proposal_score(one.scores, box_scores[one.pick]) for one in kept]
-    found: dict[str, tuple[ArrayLike, float]] = {
+    results: dict[str, tuple[ArrayLike, float]] = {
         "pick": (picks, 0.0),
         "boxes": (boxes[picks], 0.0),
         "box_scores": (box_scores[picks], 0.0),
@@ -37,5 +37,5 @@ def case(name: str, entries: Entries) -> Iterator[Row]:
         "n_merged": ([len(one.merged) for one in kept], 0.0),
         "proposal_score": (proposals, SHARE),
     }
-    for what, (got, tolerance) in found.items():
+    for what, (got, tolerance) in results.items():
         yield compare(f"{name}.out.{what}", got, entries[f"{name}.out.{what}"], tolerance)

@@ -1,4 +1,4 @@
-"""The row that REMI's relay writes for each of its presets."""
+"""CSV rows that REMI's relay writes for each of its presets."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ TOLERANCE = 1e-9
 
 
 def check(entries: Entries, manifest: dict[str, Any]) -> Iterator[Row]:
-    """The rows are compared if the manifest is that of these vectors; the means always, with sums over the streams."""
+    """Check the means by direct sums, and the CSV rows if the manifest belongs to these vectors."""
     expected = rows_of(entries, manifest)
     if expected:
         yield same("relaymetrics.csv header", ",".join(COLUMNS), manifest["relay_csv_header"])
@@ -34,7 +34,7 @@ def check(entries: Entries, manifest: dict[str, Any]) -> Iterator[Row]:
 
 
 def means_of(entries: Entries, preset: str) -> list[float]:
-    """What the product measures of the golden streams."""
+    """Run our meter on the golden streams."""
     meter = RelayMeter()
     for k, at in enumerate(entries["relaymetrics.in.t"]):
         raw, filtered = ({name: entries[key.format(name)][k] for name in STREAMS} for key in keys_of(preset))
@@ -45,7 +45,7 @@ def means_of(entries: Entries, preset: str) -> list[float]:
 
 
 def summed(entries: Entries, preset: str) -> list[float]:
-    """The same means, straight from their definitions."""
+    """Compute the same means directly from their definitions."""
     recent = np.flatnonzero(entries["relaymetrics.in.t"] >= entries["relaymetrics.in.record_time"] - WINDOW_S)
     means = [float(entries[f"relaymetrics.in.{name}"][recent].mean()) for name in ("fps", "filter_latency_ms")]
     for name, unit in (("poses_body", 1), ("poses_root", 1), ("trans", 1000)):
@@ -56,12 +56,12 @@ def summed(entries: Entries, preset: str) -> list[float]:
 
 
 def keys_of(preset: str) -> tuple[str, str]:
-    """Raw and filtered streams."""
+    """Keys of the raw and filtered streams."""
     return "relay.in.{}", f"relay.out.{preset}.{{}}"
 
 
 def rows_of(entries: Entries, manifest: dict[str, Any]) -> dict[str, list[str]]:
-    """The rows by preset; none if the manifest does not tell of these vectors."""
+    """Read the CSV rows by preset; none if the manifest belongs to other vectors."""
     rows = [split(row) for row in manifest.get("relay_csv_rows", ())]
     recent = entries["relaymetrics.in.t"] >= entries["relaymetrics.in.record_time"] - WINDOW_S
     fps = number(float(entries["relaymetrics.in.fps"][recent].mean()))

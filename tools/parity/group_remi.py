@@ -1,4 +1,4 @@
-"""What REMI's pose program sends of a person: the half turn of the root, the place in the viewer."""
+"""REMI's packets: half turn of the root, translation in the viewer."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ TOLERANCE = 2e-5
 
 
 def check(entries: Entries, manifest: dict[str, Any]) -> Iterator[Row]:
-    """The poses are those of the group rot, the cameras those of cam; there may be more of the former."""
+    """Check with the poses of the group rot and the cameras of cam; there may be more poses."""
     vectors, cameras = entries["rot.out.axis_angle"], entries["cam.in.pred_cam"]
     shape = np.zeros(10)
     poses = [make_packet(pose[:3], pose[3:], shape, cameras[0, 1:]) for pose in vectors]
-    places = [make_packet(vectors[0, :3], vectors[0, 3:], shape, camera[1:]) for camera in cameras]
+    moved = [make_packet(vectors[0, :3], vectors[0, 3:], shape, camera[1:]) for camera in cameras]
     for name in ("poses_root", "poses_body"):
         yield compare(f"remi.out.{name}", rows(poses, name), entries[f"remi.out.{name}"], TOLERANCE)
-    yield compare("remi.out.trans", rows(places, "trans"), entries["remi.out.trans"], TOLERANCE)
+    yield compare("remi.out.trans", rows(moved, "trans"), entries["remi.out.trans"], TOLERANCE)
 
 
 def rows(packets: list[Packet], name: str) -> np.ndarray:
-    """One array of several packets, a row each."""
+    """Stack one field of several packets."""
     return np.concatenate([getattr(packet, name) for packet in packets])

@@ -1,4 +1,4 @@
-"""Rotations: six numbers to matrices, matrices to rotation vectors, and back."""
+"""Rotations: 6D to matrices, matrices to axis-angle, and back."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ TOLERANCE = 2e-5
 
 
 def check(entries: Entries, manifest: dict[str, Any]) -> Iterator[Row]:
-    """The chain is run from its own results, as the product does."""
+    """Check the conversions as a chain, each on the result before."""
     matrices = matrices_from_rot6d(entries["rot.in.rot6d"])
     yield compare("rot.out.rotmat", matrices, entries["rot.out.rotmat"], TOLERANCE)
     vectors = rotation_vectors(matrices).reshape(entries["rot.out.axis_angle"].shape)

@@ -1,4 +1,4 @@
-"""The one-euro filter of whole tracks, on rotation matrices."""
+"""Offline One-Euro filter of whole tracks, on rotation matrices."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ PARAMETERS = re.compile(r"smooth\.out\.mc(?P<min_cutoff>[\d.eE+-]+)_beta(?P<beta
 
 
 def check(entries: Entries, manifest: dict[str, Any]) -> Iterator[Row]:
-    """The parameters stand in the outputs' names."""
+    """Check all outputs; their names contain the parameters."""
     for entry, expected in entries.items():
-        if (found := PARAMETERS.fullmatch(entry)) is not None:
-            smoothed = smooth_rotations(entries["smooth.in.rotmats"], float(found["min_cutoff"]), float(found["beta"]))
+        if (match := PARAMETERS.fullmatch(entry)) is not None:
+            smoothed = smooth_rotations(entries["smooth.in.rotmats"], float(match["min_cutoff"]), float(match["beta"]))
             yield compare(entry, smoothed, expected, TOLERANCE)

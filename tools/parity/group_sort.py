@@ -1,4 +1,4 @@
-"""SORT: tracks frame by frame, and what PARE's and POCO's programs make of them."""
+"""SORT tracker: tracks per frame, and the people that PARE's and POCO's programs derive from them."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ PX = 1e-6
 
 
 def check(entries: Entries, manifest: dict[str, Any]) -> Iterator[Row]:
-    """The frames' detections, in order, through one tracker."""
+    """Check one tracker on the detections of all frames, in order."""
     counts = entries["sort.in.n"]
     frames = np.split(entries["sort.in.dets"], np.cumsum(counts)[:-1])
     sort = Sort()
     tracks = [sort.update(frame) for frame in frames]
-    yield compare("sort.out.skip_empty.n", [len(found) for found in tracks], entries["sort.out.skip_empty.n"], 0.0)
+    yield compare("sort.out.skip_empty.n", [len(rows) for rows in tracks], entries["sort.out.skip_empty.n"], 0.0)
     yield compare("sort.out.skip_empty.tracks", np.concatenate(tracks), entries["sort.out.skip_empty.tracks"], PX)
-    found = people(tracks)
-    told = {int(entry.split(".")[3]) for entry in entries if entry.startswith("sort.out.people.")}
-    yield same("sort.out.people [ids]", set(found), told)
-    for track_id, (boxes, numbers) in found.items():
+    by_track = people(tracks)
+    expected_ids = {int(entry.split(".")[3]) for entry in entries if entry.startswith("sort.out.people.")}
+    yield same("sort.out.people [ids]", set(by_track), expected_ids)
+    for track_id, (boxes, numbers) in by_track.items():
         for name, got in (("bbox", boxes), ("frames", numbers)):
             entry = f"sort.out.people.{track_id}.{name}"
             yield compare(entry, got, entries.get(entry, ()), PX)

@@ -1,4 +1,4 @@
-"""One packet of REMI's, byte by byte, and read again."""
+"""REMI's packet encoding, byte by byte, and decoding."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ GROUP = "tcp"
 
 
 def check(entries: Entries, manifest: dict[str, Any]) -> Iterator[Row]:
-    """Written from the arrays; read from the golden bytes."""
+    """Check encoding from the arrays, and decoding of the golden bytes."""
     arrays = {name: entries[f"tcp.in.{name}"] for name in Packet._fields}
     data = np.frombuffer(encode(Packet(**arrays)), np.uint8)
     yield compare("tcp.header_bytes", data[: HEADER.size], entries["tcp.header_bytes"], 0)

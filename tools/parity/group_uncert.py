@@ -1,4 +1,4 @@
-"""POCO's uncertainty: of each joint with and without the joints above it, and of the whole person."""
+"""POCO's uncertainty: per joint, accumulated along the kinematic chain, and per person."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ TOLERANCE = 2e-5
 
 
 def check(entries: Entries, manifest: dict[str, Any]) -> Iterator[Row]:
-    """Both networks, both ways."""
+    """Check both networks, plain and accumulated."""
     own = entries["uncert.in.var_pose"]
     for variant in LOST:
         for way, variance in (("plain", own), ("kin", accumulated(own))):
             group = f"uncert.{variant.removeprefix('poco_')}.{way}.out"
-            found = {
+            values = {
                 "var": variance,
                 "global": of_person(variance, variant),
                 "var_after_global": lost(variance, variant),
                 "conf": confidence(variance),
             }
-            yield from (compare(f"{group}.{name}", got, entries[f"{group}.{name}"], TOLERANCE) for name, got in found.items())
+            yield from (compare(f"{group}.{name}", got, entries[f"{group}.{name}"], TOLERANCE) for name, got in values.items())

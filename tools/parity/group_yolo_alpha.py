@@ -1,4 +1,4 @@
-"""YOLOv3 as AlphaPose uses it: letterbox, plain suppression, boxes in the picture."""
+"""YOLOv3 as in AlphaPose: letterbox, NMS, boxes in the image."""
 
 from __future__ import annotations
 
@@ -14,30 +14,30 @@ from remi_stream.detect.suppression import PERSON, candidates, thinned
 
 GROUP = "yolo_alpha"
 SIDE, INPUT_SIDE = 416, 608
-"""What the golden rows are px of, and the golden picture's side."""
+"""Image sides of the golden rows and of the golden input, px."""
 GREY = 2 / 255
-"""Cubic splines differ by this much between versions of OpenCV."""
+"""Versions of OpenCV differ by this much in cubic interpolation."""
 PX = 1e-3
 RELATIVE = 1e-4
 
 
 def check(entries: Entries, manifest: dict[str, Any]) -> Iterator[Row]:
-    """The network's input, then what is made of its rows."""
+    """Check the network's input, then NMS of its rows."""
     image = np.ascontiguousarray(entries["image_rgb"][..., ::-1])
-    picture = letterboxed(image, INPUT_SIDE) / np.float32(255)
-    sub8 = picture.transpose(2, 0, 1)[:, ::8, ::8]
+    letterbox = letterboxed(image, INPUT_SIDE) / np.float32(255)
+    sub8 = letterbox.transpose(2, 0, 1)[:, ::8, ::8]
     yield compare("yolo_alpha.out.input608_sub8", sub8, entries["yolo_alpha.out.input608_sub8"], GREY)
-    total = picture.sum(dtype=np.float64)
+    total = letterbox.sum(dtype=np.float64)
     yield compare("yolo_alpha.out.input608_sum", total, entries["yolo_alpha.out.input608_sum"], 0.0, RELATIVE)
     for entry in entries:
         if match := re.fullmatch(r"yolo_alpha\.out\.nms_c([\d.]+)_n([\d.]+)", entry):
-            found = candidates(entries["yolo.in.decoded"][0], float(match[1]))
-            found = thinned(found[found[:, 6] == PERSON], float(match[2]))
-            yield compare(entry, in_batch(found), entries[entry], PX)
-            found[:, :4] = from_letterboxed(found[:, :4], SIDE, (image.shape[1], image.shape[0]))
-            yield compare("yolo_alpha.out.full_image_dets", in_batch(found), entries["yolo_alpha.out.full_image_dets"], PX)
+            rows = candidates(entries["yolo.in.decoded"][0], float(match[1]))
+            rows = thinned(rows[rows[:, 6] == PERSON], float(match[2]))
+            yield compare(entry, in_batch(rows), entries[entry], PX)
+            rows[:, :4] = from_letterboxed(rows[:, :4], SIDE, (image.shape[1], image.shape[0]))
+            yield compare("yolo_alpha.out.full_image_dets", in_batch(rows), entries["yolo_alpha.out.full_image_dets"], PX)
 
 
-def in_batch(found: np.ndarray) -> np.ndarray:
-    """With the number of the picture in its batch before each row, as AlphaPose has it."""
-    return np.column_stack([np.zeros(len(found)), found])
+def in_batch(rows: np.ndarray) -> np.ndarray:
+    """Prepend the image's index in the batch to each row, as AlphaPose does."""
+    return np.column_stack([np.zeros(len(rows)), rows])

@@ -1,12 +1,12 @@
-"""Runs networks on golden inputs, each filled with the recipe's weights.
+"""Runs networks on golden inputs, with the recipe's weights.
 
-A family of networks is one file beside this one, `family_<name>.py`, with
+A family of networks is one module, `family_<name>.py`, with
 
     NAMES = ("pare", ...)      # of the npz
-    WATCHED = ("head", ...)    # parts whose outputs it wants to see
+    WATCHED = ("head", ...)    # submodules whose outputs it needs
     def make(name, shapes, variant) -> Module: ...
-    def outputs(name, module, inputs, watch) -> dict[str, array]: ...    # runs it; by what the npz calls them after `.out.`
-    def file_rows(name, module, state, manifest) -> Iterator[Row]: ...   # may be absent: of the file that weights come in
+    def outputs(name, module, inputs, watch) -> dict[str, array]: ...    # runs it; keys as in the npz after `.out.`
+    def file_rows(name, module, state, manifest) -> Iterator[Row]: ...   # optional: checks of the weights file
 """
 
 from __future__ import annotations
@@ -34,21 +34,21 @@ Manifest = dict[str, Any]
 
 
 def check(golden: str, entries: Entries, manifest: Manifest, seed: int | None = None) -> Iterator[Row]:
-    """Every row of one npz: keys, weights, outputs and probes of each of its cases."""
+    """Check one npz: state dict keys, weights, outputs and probes of each run."""
     family = find_families().get(golden)
     if family is None:
         yield missing(golden, "no family_*.py knows this network")
         return
     weights = manifest["weights"]
-    chosen = weights["seed"] if seed is None else seed
+    used_seed = weights["seed"] if seed is None else seed
     by_variant: dict[str, list[Case]] = {}
     for case in cases_of(entries):
         by_variant.setdefault(variant_of(case.name, manifest), []).append(case)
     for name, cases in by_variant.items():
         variant = manifest["variants"][name] if name else manifest
         try:
-            yield from variant_rows(golden, name, family, variant, weights, chosen, cases, manifest)
-        except Exception as error:  # noqa: BLE001 (the row tells it, and the other networks are still run)
+            yield from variant_rows(golden, name, family, variant, weights, used_seed, cases, manifest)
+        except Exception as error:  # noqa: BLE001 (reported as a row; the other networks still run)
             yield missing(title(golden, name), f"{type(error).__name__}: {error}")
 
 
@@ -62,11 +62,11 @@ def variant_rows(
     cases: list[Case],
     manifest: Manifest,
 ) -> Iterator[Row]:
-    """One network with one set of weights, on all its cases."""
+    """Check one network with one set of weights on all its runs."""
     shapes = {key: tuple(shape) for key, shape, _ in variant["state_dict"]}
     module: nn.Module = family.make(golden, shapes, variant)
-    found = difference(shapes, shapes_of(module.state_dict()), parts_of(shapes))
-    yield Row(f"{title(golden, name)} [{len(shapes)} keys]", found.faults, 0, found.words() or "equal")
+    diff = difference(shapes, shapes_of(module.state_dict()), parts_of(shapes))
+    yield Row(f"{title(golden, name)} [{len(shapes)} keys]", diff.faults, 0, diff.words() or "equal")
     state = make_state(shapes, seed, weights["gain"])
     if seed == weights["seed"]:
         yield from weight_rows(title(golden, name), state, variant.get("weight_probes", {}))
@@ -78,7 +78,7 @@ def variant_rows(
 
 
 def case_rows(golden: str, family: ModuleType, module: nn.Module, case: Case, accuracy: Manifest) -> Iterator[Row]:
-    """One run of a network."""
+    """Check one run of a network."""
     watch = Watch(module, [*family.WATCHED, *(probe.partition("#")[0] for probe in case.probes)])
     with torch.inference_mode():
         outputs = family.outputs(golden, module, case.inputs, watch)
@@ -92,13 +92,13 @@ def case_rows(golden: str, family: ModuleType, module: nn.Module, case: Case, ac
 
 
 def output_rows(name: str, output: str, got: np.ndarray | None, expected: np.ndarray, accuracy: Manifest) -> Iterator[Row]:
-    """One output; decoded rows are boxes in px beside scores."""
+    """Check one output; decoded rows contain boxes in px and scores, which have different tolerances."""
     if got is None:
         yield missing(name, "not computed")
     elif output.endswith("_stats"):
         yield five_row(name, got, expected)
     elif output == "decoded_rows":
-        worst = max((told["suggested_atol"] for told in accuracy.values()), default=2e-5)
+        worst = max((entry["suggested_atol"] for entry in accuracy.values()), default=2e-5)
         got = seen(got, expected.shape)
         yield compare(f"{name} [boxes]", got[..., :4], expected[..., :4], 8 * worst, 1e-4)
         yield compare(f"{name} [scores]", got[..., 4:], expected[..., 4:], worst)
@@ -107,7 +107,7 @@ def output_rows(name: str, output: str, got: np.ndarray | None, expected: np.nda
 
 
 def weight_rows(name: str, state: dict[str, np.ndarray], probes: Manifest) -> Iterator[Row]:
-    """Whether the recipe gives the weights that the golden network had."""
+    """Check that the recipe gives the golden network's weights."""
     for key, probe in probes.items():
         values = state[key].astype(np.float64).ravel()
         first = probe["first"]
@@ -117,23 +117,23 @@ def weight_rows(name: str, state: dict[str, np.ndarray], probes: Manifest) -> It
 
 
 def no_rows(*_: Any) -> Iterator[Row]:
-    """Of a family without a file of its own."""
+    """Yield nothing, for families without a weights file."""
     return iter(())
 
 
 def variant_of(case: str, manifest: Manifest) -> str:
-    """The variant of a case ("w8.r16b1" of "w8.r16b1.b3"); "" where a manifest has none."""
+    """Return the variant of a run ("w8.r16b1" of "w8.r16b1.b3"); "" without variants."""
     return max((name for name in manifest.get("variants", {}) if case.startswith(f"{name}.")), key=len, default="")
 
 
 def title(golden: str, variant: str) -> str:
-    """What rows of a whole network are called."""
+    """Name of the rows of a whole network."""
     return f"{golden}:{variant}" if variant else golden
 
 
 @functools.cache
 def find_families() -> dict[str, ModuleType]:
-    """The families' modules, by the names of their networks."""
+    """Import the family modules, by network name."""
     names = sorted(path.stem for path in Path(__file__).parent.glob("family_*.py"))
     modules = [importlib.import_module(f"parity.{name}") for name in names]
     return {name: module for module in modules for name in module.NAMES}

@@ -1,4 +1,4 @@
-"""Runs the groups of `preprocess.npz`, each by the `group_<name>.py` beside this file."""
+"""Runs the groups of `preprocess.npz`, each with its module `group_<name>.py`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from parity.rows import Entries, Row, missing, uncovered
 
 
 def check(entries: Entries, manifest: dict[str, Any], only: str = "") -> Iterator[Row]:
-    """The rows of every group that the entries have, or of the one named `only`."""
+    """Check every group in the entries, or only one."""
     modules = find_groups()
     for group in sorted(groups_of(entries, manifest)):
         if only in ("", group):
@@ -20,16 +20,16 @@ def check(entries: Entries, manifest: dict[str, Any], only: str = "") -> Iterato
 
 
 def check_group(group: str, module: ModuleType | None, entries: Entries, manifest: dict[str, Any]) -> Iterator[Row]:
-    """One group's rows, then a missing row for what they do not cover."""
+    """Check one group; entries without a row are reported as missing."""
     if module is None:
-        yield missing(group, f"there is no group_{group}.py")
+        yield missing(group, f"no module group_{group}.py")
         return
     rows = []
     try:
         for row in module.check(entries, manifest):
             rows.append(row)
             yield row
-    except Exception as error:  # noqa: BLE001 (the row tells it, and the other groups are still run)
+    except Exception as error:  # noqa: BLE001 (reported as a row; the other groups still run)
         yield missing(group, f"{type(error).__name__}: {error}")
     if not rows:
         yield missing(group, "no rows")
@@ -37,15 +37,15 @@ def check_group(group: str, module: ModuleType | None, entries: Entries, manifes
 
 
 def groups_of(entries: Entries, manifest: dict[str, Any]) -> set[str]:
-    """The groups to be checked: those of the manifest that the npz has, and every other one with an output."""
-    told = {name.partition(".*")[0] for name in manifest.get("groups", {}) if name.endswith(".*")}
+    """Groups to check: those of the manifest that the npz has, and all others with outputs."""
+    listed = {name.partition(".*")[0] for name in manifest.get("groups", {}) if name.endswith(".*")}
     present = {entry.split(".")[0] for entry in entries}
     with_outputs = {entry.split(".")[0] for entry in entries if ".out." in entry}
-    return (told & present) | with_outputs
+    return (listed & present) | with_outputs
 
 
 def find_groups() -> dict[str, ModuleType]:
-    """The modules of the groups, by the name of their keys."""
+    """Import the group modules, by key prefix."""
     names = sorted(path.stem for path in Path(__file__).parent.glob("group_*.py"))
     modules = [importlib.import_module(f"parity.{name}") for name in names]
     return {module.GROUP: module for module in modules}

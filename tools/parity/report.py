@@ -1,4 +1,4 @@
-"""How rows are told to people."""
+"""Formats comparison rows and the verdict as text."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from parity.rows import Row
 
 
 def told(row: Row) -> str:
-    """One line: name, largest error, tolerance, what the tolerance is, verdict."""
+    """Format a row: name, largest error, tolerance, verdict, rule of the tolerance."""
     verdict = "pass" if row.passed else "MISSING" if row.rule.startswith("missing") else "FAIL"
     return f"{row.name:62} {row.error:10.3g} {row.tolerance:10.3g}  {verdict:7} {row.rule}"
 
 
 def verdict_of(rows: list[Row]) -> str:
-    """The last line: how many passed, failed, are missing."""
+    """Format the last line: numbers of passed, failed and missing rows."""
     absent = sum(row.rule.startswith("missing") for row in rows)
     failed = sum(not row.passed for row in rows) - absent
     return f"{len(rows)} rows: {len(rows) - failed - absent} pass, {failed} fail, {absent} missing"

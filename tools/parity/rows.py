@@ -1,12 +1,12 @@
-"""One row of the report: how far a computed array is from the golden one, and how far it may be.
+"""Rows of the report: error of a computed array against the golden one, and its tolerance.
 
-A group of `preprocess.npz` is one file beside this one, `group_<name>.py`, with
+A group of `preprocess.npz` is one module, `group_<name>.py`, with
 
     GROUP = "rot"                                   # the keys' first dotted part
     def check(entries: Entries, manifest: dict[str, Any]) -> Iterator[Row]: ...
 
-entries holds every array of the npz, also those of other groups. A row covers the entry that it is named after; "[...]" behind
-the name tells several rows of one entry apart. An entry `*.out.*` of the group without a row counts as missing.
+entries contains all arrays of the npz, also of other groups. A row covers the entry of its name; a suffix "[...]" distinguishes
+several rows of one entry. An entry `*.out.*` of the group without a row counts as missing.
 """
 
 from __future__ import annotations
@@ -23,29 +23,32 @@ Entries = Mapping[str, np.ndarray]
 
 
 class Row(NamedTuple):
-    """A comparison. name: the entry's; error, tolerance: in the entry's own unit; rule: what the tolerance is, in two words."""
+    """One comparison."""
 
     name: str
+    """Of the entry."""
     error: float
+    """Largest error, in the entry's unit."""
     tolerance: float
     rule: str = ""
+    """Kind of the tolerance, in a few words."""
 
     @property
     def passed(self) -> bool:
-        """Whether the error is small enough; an error that is no number is not."""
+        """Whether the error is within the tolerance; NaN is not."""
         return self.error <= self.tolerance
 
     @property
     def entry(self) -> str:
-        """The npz entry that this row covers."""
+        """Name of the npz entry that this row covers."""
         return re.sub(r" \[[^\]]*\]$", "", self.name)
 
 
 def compare(name: str, got: ArrayLike, expected: ArrayLike, tolerance: float, relative: float = 0.0) -> Row:
-    """Compare arrays: each difference may be tolerance + relative * |expected|; the row tells the worst one.
+    """Compare arrays with the tolerance `tolerance + relative * |expected|` per element; the row has the worst element.
 
-    Another shape is an infinite error. For exact comparison (integers, bytes) give tolerance 0. Masked elements of got are not
-    compared; the row's rule tells how many.
+    A different shape is an infinite error. Tolerance 0 is an exact comparison (integers, bytes). Masked elements of `got` are
+    skipped and counted in the row's rule.
     """
     undecided = np.ma.getmaskarray(np.ma.asanyarray(got)).ravel()
     got, expected = np.asarray(got), np.asarray(expected)
@@ -65,17 +68,17 @@ def compare(name: str, got: ArrayLike, expected: ArrayLike, tolerance: float, re
 
 
 def same(name: str, got: object, expected: object) -> Row:
-    """Compare what is no array (texts, files): equal or not."""
+    """Compare objects other than arrays for equality."""
     return Row(name, 0.0 if got == expected else math.inf, 0.0, "equal")
 
 
 def missing(name: str, why: str) -> Row:
-    """The row of something that was expected and is not there, or could not be computed."""
+    """Make the row of an expected result that is absent or could not be computed."""
     return Row(name, math.nan, 0.0, f"missing: {why}")
 
 
 def uncovered(entries: Iterable[str], rows: Iterable[Row]) -> Iterator[Row]:
-    """A missing row for each entry `*.out.*` or `*.probe.*` that no row covers."""
+    """Make a missing row for each entry `*.out.*` or `*.probe.*` that no row covers."""
     covered = {row.entry for row in rows}
     for entry in entries:
         if re.search(r"(^|\.)(out|probe)\.", entry) and entry not in covered:

@@ -1,4 +1,4 @@
-"""Runs golden vectors, each npz by what knows its kind."""
+"""Runs golden-vector checks: networks and preprocessing."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from parity.rows import Row, missing
 
 
 def rows_of(goldens: list[Golden], seed: int | None = None, only: str = "") -> Iterator[Row]:
-    """Every row of every npz; `only` names one npz, or one group of preprocess."""
+    """Check every npz; `only` selects one npz, or one group of preprocess."""
     for golden in goldens:
         if only in ("", golden.name):
             yield from golden_rows(golden, seed)
@@ -19,9 +19,9 @@ def rows_of(goldens: list[Golden], seed: int | None = None, only: str = "") -> I
 
 
 def golden_rows(golden: Golden, seed: int | None) -> Iterator[Row]:
-    """Every row of one npz, and a missing one for each entry that its manifest promises and that is not there."""
+    """Check one npz; entries that its manifest lists but the npz lacks are reported as missing."""
     if golden.manifest is None:
-        yield missing(golden.name, f"there is no manifest {golden.name}.json")
+        yield missing(golden.name, f"no manifest {golden.name}.json")
         return
     entries = golden.entries()
     yield from (missing(f"{golden.name}:{entry}", "not in the npz") for entry in golden.promised if entry not in entries)

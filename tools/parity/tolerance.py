@@ -1,4 +1,4 @@
-"""How far an output may be from its golden value."""
+"""Tolerances of network outputs."""
 
 from __future__ import annotations
 
@@ -9,16 +9,17 @@ import numpy as np
 from parity.rows import Row, compare
 
 LEAST = 2e-5
+"""Minimum absolute tolerance."""
 SHARE = 1e-4
-"""Of an array's largest value, where the manifest suggests nothing; and of each value that is divided by a small number."""
+"""Relative to an array's largest value if the manifest suggests nothing, and to each result of an ill-conditioned division."""
 JOINTS_SUMMED = 10
-"""So many variances are added up at most, from the pelvis to a hand; and this for the mean of a person."""
+"""At most this many variances are summed, from the pelvis to a hand; also used for the mean of a person."""
 
 
 def output_row(name: str, output: str, got: np.ndarray, expected: np.ndarray, accuracy: dict[str, Any]) -> Row:
-    """Compare an output. accuracy: by output, what the manifest says of the reference's own error.
+    """Compare an output. accuracy: by output, the reference's own error from the manifest.
 
-    A name that the manifest does not have has the tolerance of the longest one that it begins with (heatmap_sub4: heatmap).
+    A name without an entry uses the entry of its longest prefix (heatmap_sub4: heatmap).
     """
     known = max((key for key in accuracy if output.startswith(key)), key=len, default=None)
     if output.endswith("_cam_t"):
@@ -35,10 +36,7 @@ def output_row(name: str, output: str, got: np.ndarray, expected: np.ndarray, ac
 
 
 def five_row(name: str, got: np.ndarray, expected: np.ndarray) -> Row:
-    """Compare mean, deviation, sum of absolute values, smallest and largest: each as a share of what it can be.
-
-    The row's error is in that unit.
-    """
+    """Compare summary statistics, each relative to its scale; the row's error is in that unit."""
     scale = max(abs(float(expected[3])), abs(float(expected[4])), 1e-12)
     units = np.array([scale, scale, max(float(expected[2]), 1e-12), scale, scale])
     return compare(name, got / units, expected / units, SHARE)._replace(rule="share of the largest")

@@ -1,4 +1,4 @@
-"""Keeps what parts of a network read and gave while it ran."""
+"""Records inputs and outputs of submodules with forward hooks."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ from torch import Tensor, nn
 
 
 class Watch:
-    """given, gave: what the parts of these dotted names got as their first argument and returned, in the last run."""
+    """Records submodules, by dotted name, in the last run."""
 
     def __init__(self, module: nn.Module, names: Iterable[str]) -> None:
         self.given: dict[str, Any] = {}
+        """First argument of each submodule."""
         self.gave: dict[str, Any] = {}
+        """Output of each submodule."""
         known = dict(module.named_modules())
         for name in {name for name in names if name in known}:
             known[name].register_forward_hook(self._hook(name))
@@ -26,8 +28,8 @@ class Watch:
         return keep
 
     def find(self, probe: str) -> Tensor | None:
-        """What "a.b" gave, or what "a.b#2" had as the third of its list."""
+        """Return the output tensor of "a.b", or the third element of its output list for "a.b#2"."""
         name, _, index = probe.partition("#")
-        found = self.gave.get(name)
-        found = found[int(index)] if index and found is not None else found
-        return found if isinstance(found, torch.Tensor) else None
+        output = self.gave.get(name)
+        output = output[int(index)] if index and output is not None else output
+        return output if isinstance(output, torch.Tensor) else None

@@ -1,1 +1,1 @@
-"""What render_sample shows: a motion, the people in it, and the studio they are filmed in."""
+"""Parts of render_sample.py: motions, actors and the rendered room."""

@@ -1,4 +1,4 @@
-"""The clip's camera. World axes: y up, the floor at y = 0, the camera looking along -z."""
+"""Camera of the sample clip. World axes: y up, floor at y = 0, camera looking along -z."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LOOK_AT = np.array([0.0, 0.93, 0.0])
 
 
 def camera_from_world() -> Array:
-    """The camera's pose, (4, 4): OpenCV camera axes from world axes, m."""
+    """Camera extrinsics (4, 4): OpenCV camera axes from world axes, m."""
     forward = (LOOK_AT - CAMERA_AT) / np.linalg.norm(LOOK_AT - CAMERA_AT)
     right = np.cross(forward, [0, 1, 0])
     right /= np.linalg.norm(right)
@@ -27,7 +27,7 @@ def camera_from_world() -> Array:
 
 
 def clip_from_camera(near: float = 0.1, far: float = 30.0) -> Array:
-    """OpenGL's projection (4, 4) from OpenCV camera axes, for FOCAL_PX and the middle of the picture."""
+    """OpenGL projection matrix (4, 4) from OpenCV camera axes, for FOCAL_PX and a centred principal point."""
     clip = np.zeros((4, 4))
     clip[0, 0], clip[1, 1] = 2 * FOCAL_PX / WIDTH, -2 * FOCAL_PX / HEIGHT
     clip[2, 2:] = (far + near) / (far - near), -2 * far * near / (far - near)

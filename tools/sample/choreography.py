@@ -1,4 +1,4 @@
-"""What the clip's person does in its eight seconds: walk up, wave, squat, and walk back."""
+"""Choreography of the sample clip, 8 s: walk up, wave, squat, walk back."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from sample.timeline import FRAMES, channel, wave_of
 
 Array = NDArray[Any]
 
-WAY_FROM, WAY_TO = np.array([-0.36, -0.46]), np.array([0.30, 0.36])  # x, z of the pelvis, m
+PATH_FROM, PATH_TO = np.array([-0.36, -0.46]), np.array([0.30, 0.36])  # x, z of the pelvis, m
 # (foot, lifts at, lands at): the feet alternate while the pelvis travels, and rest while it does not.
 STEPS = [
     ("left", 0.10, 0.52),
@@ -35,7 +35,7 @@ STEPS = [
     ("right", 7.34, 7.76),
 ]
 
-# Keys of each channel, (seconds, value), repeated every 8 s: degrees, or shares of a gesture or a way from 0 to 1.
+# Key frames of each channel, (seconds, value), repeated every 8 s: degrees, or shares of a gesture or path from 0 to 1.
 CHANNELS: dict[str, list[tuple[float, float]]] = {
     "way": [(0.0, 0.0), (0.4, 0.07), (1.95, 0.93), (2.4, 1.0), (5.35, 1.0), (5.75, 0.94), (7.3, 0.06), (7.75, 0.0)],
     "yaw": [(0.0, 33.0), (0.9, 38.0), (1.7, 30.0), (2.75, -6.0), (4.0, -9.0), (5.3, -8.0), (6.4, 22.0), (7.4, 30.0)],
@@ -46,9 +46,9 @@ CHANNELS: dict[str, list[tuple[float, float]]] = {
 
 
 def choreography(body: Body, betas: Array) -> Motion:
-    """Walk, wave, squat and walk back."""
+    """Make the motion of the sample clip."""
     at = {name: channel(keys) for name, keys in CHANNELS.items()}
-    level = WAY_FROM + at["way"][:, None] * (WAY_TO - WAY_FROM)
+    level = PATH_FROM + at["way"][:, None] * (PATH_TO - PATH_FROM)
     moments = {side: [(lift, land) for foot, lift, land in STEPS if foot == side] for side in ("left", "right")}
     return perform(body, betas, at, level, moments)
 
@@ -56,7 +56,7 @@ def choreography(body: Body, betas: Array) -> Motion:
 def perform(
     body: Body, betas: Array, at: Mapping[str, Array], level: Array, moments: Mapping[str, Sequence[tuple[float, float]]]
 ) -> Motion:
-    """The motion of a body that is carried along level (FRAMES, 2) m by each foot's steps, (lifts at, lands at).
+    """Make the motion of a body along level (FRAMES, 2) m with the steps of each foot, (lift, land) in s.
 
     at: the channels yaw, wave, squat and walk, (FRAMES,).
     """
@@ -78,7 +78,7 @@ def perform(
 
 
 def bend_trunk(local: Array, at: Mapping[str, Array], stride: Array) -> None:
-    """Spine, neck and head: against the legs' swing, forward in the squat, the face to the camera."""
+    """Rotate spine, neck and head: against the legs' swing, forward in the squat, face to the camera."""
     lean, twist = 10 * at["squat"] + 0.6 * wave_of(2), -18 * stride - 0.10 * at["yaw"]
     for joint in ("spine1", "spine2", "spine3"):
         local[:, J[joint]] = degrees("YXZ", twist / 3, lean / 2, 1.5 * at["wave"])
@@ -87,7 +87,7 @@ def bend_trunk(local: Array, at: Mapping[str, Array], stride: Array) -> None:
 
 
 def bend_arm(local: Array, side: str, sign: float, at: Mapping[str, Array], stride: Array) -> None:
-    """Collar, shoulder, elbow and hand; the right arm also waves. sign is 1 for the left arm, -1 for the right."""
+    """Rotate collar, shoulder, elbow and hand; the right arm also waves. sign: 1 for the left arm, -1 for the right."""
     wave = at["wave"] if side == "right" else np.zeros(FRAMES)
     squat, beat, idle = at["squat"], wave_of(14), 1 - wave
     lower = 76 - 2 * squat + wave * (-66 + 5 * beat)
@@ -101,6 +101,6 @@ def bend_arm(local: Array, side: str, sign: float, at: Mapping[str, Array], stri
 
 
 def degrees(axes: str, *angles: Array | float) -> Array:
-    """Rotation matrices (FRAMES, 3, 3) about the body's own axes, one after the other, from degrees (FRAMES,)."""
-    turns = np.stack([np.broadcast_to(angle, FRAMES) for angle in angles], axis=1)
-    return Rotation.from_euler(axes, turns, degrees=True).as_matrix()
+    """Rotation matrices (FRAMES, 3, 3) from intrinsic Euler angles, degrees (FRAMES,)."""
+    euler = np.stack([np.broadcast_to(angle, FRAMES) for angle in angles], axis=1)
+    return Rotation.from_euler(axes, euler, degrees=True).as_matrix()

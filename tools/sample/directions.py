@@ -1,4 +1,4 @@
-"""Directions in space, many at a time."""
+"""Direction vectors."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ Array = NDArray[Any]
 
 
 def across(vectors: Array, axis: Array) -> Array:
-    """The part of vectors (..., 3) that is square to a unit axis (..., 3), at length 1."""
+    """Component of vectors (..., 3) orthogonal to a unit axis (..., 3), normalised."""
     return unit(vectors - (vectors * axis).sum(-1, keepdims=True) * axis)
 
 
 def heading(yaw: Array) -> Array:
-    """The level direction (N, 3) that yaw degrees (N,) face; 0 is towards the camera."""
+    """Horizontal unit vectors (N, 3) of yaw angles (N,), degrees; 0 is towards the camera."""
     return np.c_[np.sin(np.radians(yaw)), np.zeros(len(yaw)), np.cos(np.radians(yaw))]

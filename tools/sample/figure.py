@@ -1,4 +1,4 @@
-"""One actor on the graphics card."""
+"""OpenGL mesh of one actor."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from sample.tailor import GARMENTS, Actor, wardrobe
 Array = NDArray[Any]
 
 SHADERS = Path(__file__).parent / "shaders"
-# The body as spheres that keep light from floor and wall: the joints whose names end so, and a radius in m.
+# Spheres that approximate the body for ambient occlusion: suffixes of joint names, radius in m.
 SPHERES_M = {"pelvis": 0.15, "spine3": 0.16, "knee": 0.09, "ankle": 0.075, "foot": 0.06, "wrist": 0.05}
 
 
 class Figure:
-    """An actor's skin: posed for a frame, then drawn into the shadow map and into the picture."""
+    """An actor's mesh: posed per frame, drawn into the shadow map and the image."""
 
     def __init__(self, gl: moderngl.Context, actor: Actor) -> None:
         self.actor = actor
@@ -39,7 +39,7 @@ class Figure:
         self.shape = gl.vertex_array(self.depth, [(self.moving, "3f 12x", "position")], faces)
 
     def pose(self, frame: int) -> Array:
-        """Move the skin to a frame of the motion; its spheres (N, 4), centre and radius, m, world."""
+        """Pose the mesh for a frame; return its occlusion spheres (N, 4), centre and radius, m, world."""
         motion, worn = self.actor.motion, self.worn
         rotations, transl = joint_rotations(motion.poses[frame, :3], motion.poses[frame, 3:]), motion.transl[frame]
         vertices, joints = self.actor.body.skin(worn.rest, self.rest_joints, rotations, transl)
@@ -48,13 +48,13 @@ class Figure:
         return np.array([[*joints[J[name]], r] for part, r in SPHERES_M.items() for name in J if name.endswith(part)])
 
     def outline(self, clip_from_world: Array) -> None:
-        """Draw only where it is and how far away."""
+        """Draw depth only."""
         set_matrix(self.depth, "clip_from_world", clip_from_world)
         self.shape.render()
 
 
 def compile_shaders(gl: moderngl.Context, vertex: str, fragment: str) -> moderngl.Program:
-    """A program from shaders/*.vert and *.frag; every fragment shader begins with light.glsl."""
+    """Compile a program from shaders/*.vert and *.frag; light.glsl is prepended to every fragment shader."""
     light = (SHADERS / "light.glsl").read_text()
     return gl.program(
         vertex_shader=(SHADERS / f"{vertex}.vert").read_text(),
@@ -63,7 +63,7 @@ def compile_shaders(gl: moderngl.Context, vertex: str, fragment: str) -> moderng
 
 
 def set_matrix(program: moderngl.Program, name: str, matrix: Array) -> None:
-    """Set a mat4, which OpenGL wants by columns."""
+    """Set a mat4 uniform; OpenGL uses column-major order."""
     set_floats(program, name, matrix.T)
 
 

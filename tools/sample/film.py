@@ -1,4 +1,4 @@
-"""A clip as a file."""
+"""Video encoding of clips."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ Array = NDArray[Any]
 
 
 def encode(path: Path, pictures: Iterable[Array], preset: str) -> None:
-    """H.264 in MP4, a key frame each half second, no frame that needs a later one, and the same bytes every time."""
+    """Encode RGB images to H.264 in MP4: a key frame every 0.5 s, no B-frames, reproducible bytes."""
     with av.open(str(path), "w", options={"fflags": "+bitexact", "movflags": "+faststart"}) as container:
         options = {"crf": "21", "preset": preset, "tune": "animation", "bf": "0", "g": "15", "flags": "+bitexact"}
         stream = container.add_stream("libx264", rate=FPS, options=options)
         stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
         stream.codec_context.thread_count = 1
-        for picture in pictures:
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")))
+        for image in pictures:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")))
         container.mux(stream.encode(None))

@@ -1,4 +1,4 @@
-"""A motion of one body, and its change into other axes."""
+"""SMPL motion of one body, and its rigid transformation."""
 
 from __future__ import annotations
 
@@ -16,21 +16,24 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True)
 class Motion:
-    """What SMPL needs for every frame, in world axes: poses (N, 72) axis-angle rad, betas (10,), transl (N, 3) m."""
+    """SMPL parameters of every frame, in world axes."""
 
     poses: Array
+    """(N, 72) axis-angle, rad."""
     betas: Array
+    """(10,)."""
     transl: Array
+    """(N, 3) m."""
 
 
 def placed(motion: Motion, root_joint: Array, yaw: float, x: float, z: float) -> Motion:
-    """The same motion somewhere else in the room: turned by yaw degrees about the room's middle, then moved by x, z m."""
-    turn = Rotation.from_euler("y", yaw, degrees=True).as_matrix()
-    return seen_from(motion, root_joint, turn, np.array([x, 0.0, z]))
+    """Rotate a motion by yaw degrees about the room's centre, then translate it by x, z m."""
+    rotation = Rotation.from_euler("y", yaw, degrees=True).as_matrix()
+    return seen_from(motion, root_joint, rotation, np.array([x, 0.0, z]))
 
 
 def seen_from(motion: Motion, root_joint: Array, rotation: Array, translation: Array) -> Motion:
-    """The motion in other axes: points p become rotation (3, 3) p + translation (3,)."""
+    """Transform a motion rigidly: points p become rotation (3, 3) p + translation (3,)."""
     moved = [
         change_axes(rotation, root_joint, pose[:3], transl) for pose, transl in zip(motion.poses, motion.transl, strict=True)
     ]

@@ -1,4 +1,4 @@
-"""What else can be filmed in the room: people who cross, who leave the picture and return, and three at once."""
+"""Scenes with several people: crossing, leaving the image and returning, and three at once."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MIDDLE_S = SECONDS[-1] / 2
 FROM_MIDDLE = SECONDS - MIDDLE_S
 HIDDEN_S = 0.8
 TRUNK_M = 0.4
-"""Width of somebody who walks by, without the limbs."""
+"""Width of a person without the limbs."""
 SHIRTS = [(66, 104, 158), (176, 58, 52), (70, 128, 84), (214, 204, 186), (60, 60, 66), (196, 150, 60), (120, 84, 140)]
 TROUSERS = [(58, 60, 70), (120, 104, 84), (70, 84, 112), (150, 148, 142), (40, 40, 42)]
 SKINS = [(214, 164, 136), (168, 116, 86), (120, 80, 58), (232, 190, 164)]
@@ -33,7 +33,7 @@ Outfit = dict[str, tuple[int, int, int]]
 
 @dataclass(frozen=True)
 class Scene:
-    """Frames first to first + count of what the actors do."""
+    """Frames first to first + count of the actors' motions."""
 
     actors: list[Actor]
     first: int
@@ -41,7 +41,7 @@ class Scene:
 
 
 def crossing(body: Body, seed: int) -> Scene:
-    """Two people walk past each other; the nearer one hides the other for about 0.8 s. With an odd seed they dress alike."""
+    """Two people walk past each other; the nearer one occludes the other for about 0.8 s. An odd seed gives equal outfits."""
     rng = np.random.default_rng(seed)
     nearer_m = rng.uniform(3.15, 3.4)
     farther_m = nearer_m * rng.uniform(1.4, 1.55)
@@ -49,16 +49,16 @@ def crossing(body: Body, seed: int) -> Scene:
     apart = apart_px(nearer_m, farther_m, fast=rng.uniform(230, 300) if both_walk else rng.uniform(170, 200))
     side, share = rng.choice([-1, 1]), rng.uniform(0.4, 0.6)
     drift = rng.uniform(-30, 30) if both_walk else rng.choice([-1, 1]) * rng.uniform(60, 100)
-    together = WIDTH / 2 + rng.uniform(-60, 60) + drift * FROM_MIDDLE
-    ways = [together + side * share * apart, together - side * (1 - share) * apart]
+    centre_px = WIDTH / 2 + rng.uniform(-60, 60) + drift * FROM_MIDDLE
+    paths = [centre_px + side * share * apart, centre_px - side * (1 - share) * apart]
     outfits = [outfit(rng)] * 2 if seed % 2 else differing(rng)
-    nearer = passer(body, rng, ways[0], nearer_m, turn=rng.uniform(0.5, 0.8), clothes=outfits[0])
-    farther = passer(body, rng, ways[1], farther_m, turn=0.0, clothes=outfits[1])
+    nearer = passer(body, rng, paths[0], nearer_m, turn=rng.uniform(0.5, 0.8), clothes=outfits[0])
+    farther = passer(body, rng, paths[1], farther_m, turn=0.0, clothes=outfits[1])
     return Scene([nearer, farther], first=45, count=150)
 
 
 def leave(body: Body, seed: int) -> Scene:
-    """Somebody walks out of the picture and returns within a second. With an odd seed somebody else stays in it."""
+    """One person leaves the image and returns within a second. An odd seed adds a second person who stays."""
     rng = np.random.default_rng(seed)
     side, depth_m, speed = rng.choice([-1, 1]), rng.uniform(3.6, 4.4), rng.uniform(1.0, 1.3)
     edge_m = WIDTH / 2 / FOCAL_PX * depth_m + 0.35
@@ -73,7 +73,7 @@ def leave(body: Body, seed: int) -> Scene:
 
 
 def three(body: Body, seed: int) -> Scene:
-    """Three people walk, wave and squat, each at another time; the clip loops without a seam."""
+    """Three people walk, wave and squat at different times; the clip loops seamlessly."""
     rng = np.random.default_rng(seed)
     spots = [(-1.45, -0.6), (0.05, -1.0), (1.5, -0.6)]
     actors = [performer(body, build(rng), round(number * FRAMES / 3), spot, outfit(rng)) for number, spot in enumerate(spots)]
@@ -84,18 +84,18 @@ SCENES: dict[str, Callable[[Body, int], Scene]] = {"crossing": crossing, "leave"
 
 
 def apart_px(nearer_m: float, farther_m: float, fast: float) -> Array:
-    """How far two people are apart in the picture, (FRAMES,) px: fast px a second, but slow while one hides the other."""
+    """Distance of two people in the image, (FRAMES,) px: it changes by `fast` px/s, more slowly during the occlusion."""
     spare = TRUNK_M / 2 * FOCAL_PX * (1 / nearer_m - 1 / farther_m)
     slow = 2 * spare / HIDDEN_S
     speed = smooth(np.where(np.abs(FROM_MIDDLE) < HIDDEN_S / 2, slow, fast), 2)
-    way = np.cumsum(speed) / FPS
-    return way - np.interp(0.0, FROM_MIDDLE, way)
+    distance = np.cumsum(speed) / FPS
+    return distance - np.interp(0.0, FROM_MIDDLE, distance)
 
 
 def passer(body: Body, rng: np.random.Generator, way_px: Array, depth_m: float, turn: float, clothes: Outfit) -> Actor:
-    """Somebody who walks across the picture along way_px (FRAMES,), at about this distance from the camera.
+    """Make a person who walks across the image along way_px (FRAMES,), at about this distance from the camera.
 
-    turn: by how much they turn to the camera while they pass the other, 0 to 1.
+    turn: share of a turn to the camera while passing the other person, 0 to 1.
     """
     slope = rng.uniform(-0.12, 0.12)
     depths = depth_m + slope * FROM_MIDDLE
@@ -107,24 +107,24 @@ def passer(body: Body, rng: np.random.Generator, way_px: Array, depth_m: float, 
 
 
 def performer(body: Body, betas: Array, late: int, spot: tuple[float, float], clothes: Outfit) -> Actor:
-    """Somebody who does what the sample clip shows, so many frames late, around another spot (x, z m)."""
+    """Make a person with the motion of the sample clip, delayed by `late` frames, at another spot (x, z m)."""
     motion = choreography(body, betas)
     later = replace(motion, poses=np.roll(motion.poses, late, axis=0), transl=np.roll(motion.transl, late, axis=0))
     return Actor(body, placed(later, body.rest_joints(betas)[0], 0.0, *spot), clothes)
 
 
 def build(rng: np.random.Generator) -> Array:
-    """Stature and build of somebody: betas (10,)."""
+    """Random stature and build: betas (10,)."""
     return np.r_[rng.uniform(-1.2, 1.2), rng.uniform(-1, 1), np.zeros(8)]
 
 
 def outfit(rng: np.random.Generator) -> Outfit:
-    """Colours of somebody."""
+    """Random colours of an outfit."""
     wardrobe = {"shirt": SHIRTS, "trousers": TROUSERS, "skin": SKINS, "hair": HAIRS}
     return {part: colours[rng.integers(len(colours))] for part, colours in wardrobe.items()}
 
 
 def differing(rng: np.random.Generator) -> list[Outfit]:
-    """Outfits of two people in different shirts."""
+    """Random outfits of two people, with different shirts."""
     first, second = rng.choice(len(SHIRTS), 2, replace=False)
     return [{**outfit(rng), "shirt": SHIRTS[shirt]} for shirt in (first, second)]

@@ -1,4 +1,4 @@
-"""Legs: feet that keep to their prints, a pelvis carried over them, and the joints between, by inverse kinematics."""
+"""Leg motion: feet planted on footprints, pelvis over them, joints by inverse kinematics."""
 
 from __future__ import annotations
 
@@ -22,61 +22,64 @@ Array = NDArray[Any]
 HALF_STANCE_M = 0.105
 FEET_TURN_OUT_DEG = 9.0
 HEEL_TO_BALL_M = 0.19
-STRAIGHTEST = 0.985  # of the leg's full length: a knee that snaps straight jerks
+STRAIGHTEST = 0.985  # largest share of the leg's length: a knee that snaps straight jerks
 
 
 @dataclass(frozen=True)
 class FootTrack:
-    """One foot in the world.
-
-    ball and ankle: joints (FRAMES, 3) m; rotation: of the foot; heading: (FRAMES, 3), the level way it points; toes:
-    (FRAMES,) degrees by which they bend up.
-    """
+    """Motion of one foot in world axes."""
 
     ball: Array
+    """(FRAMES, 3) m."""
     ankle: Array
+    """(FRAMES, 3) m."""
     rotation: Rotation
     heading: Array
+    """(FRAMES, 3), horizontal direction of the foot."""
     toes: Array
+    """(FRAMES,), degrees by which the toes bend up."""
 
 
 @dataclass(frozen=True)
 class Step:
-    """A foot lifts at a second, and lands at another on its print: x, z of its ball in m, and its yaw in degrees."""
+    """One step of a foot."""
 
     lift: float
+    """Time, s."""
     land: float
+    """Time, s."""
     footprint: Array
+    """x, z of the ball, m, and yaw, degrees."""
 
 
 def foot_track(side: str, steps: Sequence[Step], rest: Array, ground: float) -> FootTrack:
-    """A foot that stands still on its print, and swings to the next one with each of its steps."""
+    """Make the motion of a foot that rests on its footprints and swings to the next one in each step."""
     sign = 1.0 if side == "left" else -1.0
-    place = np.tile(steps[-1].footprint, (FRAMES, 1))
+    position = np.tile(steps[-1].footprint, (FRAMES, 1))
     height, roll, strike = np.zeros((3, FRAMES))
     for before, step in zip([steps[-1], *steps], steps):
         share = (SECONDS - step.lift) / (step.land - step.lift)
-        place += ease(share)[:, None] * (step.footprint - before.footprint)
+        position += ease(share)[:, None] * (step.footprint - before.footprint)
         height += 0.07 * hump(share)
         roll += 24 * hump(since(step.lift - 0.16) / 0.38)  # over the ball of the foot, the toes still flat
         strike += 9 * hump(since(step.land - 0.16) / 0.26)  # heel first
     height += HEEL_TO_BALL_M * np.sin(np.radians(strike))
-    yaw = place[:, 2] + sign * FEET_TURN_OUT_DEG
+    yaw = position[:, 2] + sign * FEET_TURN_OUT_DEG
     rotation = Rotation.from_euler("YX", np.c_[yaw, roll - strike], degrees=True)
     ankle_joint, ball_joint = rest[J[f"{side}_ankle"]], rest[J[f"{side}_foot"]]
-    ball = np.c_[place[:, 0], ball_joint[1] - ground + height, place[:, 1]]
+    ball = np.c_[position[:, 0], ball_joint[1] - ground + height, position[:, 1]]
     return FootTrack(ball, ball + rotation.apply(ankle_joint - ball_joint), rotation, heading(yaw), roll)
 
 
 def steps_along(level: Array, yaw: Array, side: str, moments: Sequence[tuple[float, float]]) -> list[Step]:
-    """A foot's steps, (lifts at, lands at), for a pelvis that is carried along level (FRAMES, 2) m, facing yaw (FRAMES,)."""
+    """Make a foot's steps from (lift, land) times, s, for a pelvis that moves along level (FRAMES, 2) m, facing yaw (FRAMES,)."""
     sign = 1.0 if side == "left" else -1.0
     return [Step(lift, land, footprint(level, yaw, land, sign)) for lift, land in moments]
 
 
 def footprint(level: Array, yaw: Array, land: float, sign: float) -> Array:
-    """Where a foot that lands at `land` seconds is put."""
-    frame = round((land + 0.22) * FPS) % FRAMES  # under the body as it will be while the foot carries it
+    """Footprint of a foot that lands at `land`, s."""
+    frame = round((land + 0.22) * FPS) % FRAMES  # under the body's position in mid-stance
     x, z = level[frame]
     turn = math.radians(yaw[frame])
     aside, ahead = sign * HALF_STANCE_M, 0.10
@@ -88,7 +91,7 @@ def footprint(level: Array, yaw: Array, land: float, sign: float) -> Array:
 def pelvis_track(
     level: Array, at: Mapping[str, Array], feet: Mapping[str, FootTrack], world: Rotation, rest: Array, ground: float
 ) -> Array:
-    """The pelvis (FRAMES, 3) m: along its way, over the foot that carries, and as high as both legs reach."""
+    """Pelvis positions (FRAMES, 3) m: along the path, over the supporting foot, as high as both legs reach."""
     swing = smooth(feet["right"].ball[:, 1] - feet["left"].ball[:, 1], 3)
     pelvis = np.c_[level[:, 0], np.full(FRAMES, rest[0, 1] - ground - 0.02), level[:, 1]]
     pelvis += 0.4 * swing[:, None] * heading(at["yaw"] + 90) - 0.15 * at["squat"][:, None] * heading(at["yaw"])
@@ -104,13 +107,13 @@ def pelvis_track(
 
 
 def bone_lengths(rest: Array, side: str) -> tuple[float, float]:
-    """Thigh and shin, m."""
+    """Lengths of thigh and shin, m."""
     hip, knee, ankle = (rest[J[f"{side}_{name}"]] for name in ("hip", "knee", "ankle"))
     return float(np.linalg.norm(knee - hip)), float(np.linalg.norm(ankle - knee))
 
 
 def bend_leg(local: Array, side: str, rest: Array, pelvis: Array, world: Rotation, foot: FootTrack) -> None:
-    """Hip, knee and ankle that put the foot on its track: two-bone inverse kinematics, the knee over the toes."""
+    """Rotate hip, knee and ankle so that the foot follows its track: two-bone IK with the knee over the toes."""
     hip, knee, ankle = (rest[J[f"{side}_{name}"]] for name in ("hip", "knee", "ankle"))
     a, b = bone_lengths(rest, side)
     reach = foot.ankle - pelvis - world.apply(hip - rest[0])
@@ -132,7 +135,7 @@ X_AXIS = np.array([1.0, 0, 0])
 
 
 def hinged(bone: Array, hinge: Array) -> Array:
-    """Frames (..., 3, 3) of bones (..., 3) that hang along -y and bend about x, the hinge (..., 3)."""
+    """Rotation matrices (..., 3, 3) of bones (..., 3) along -y with hinge axis x (..., 3)."""
     up = -unit(bone)
     side = across(hinge, up)
     return np.stack([side, up, np.cross(side, up)], axis=-1)

@@ -1,4 +1,4 @@
-"""The room in which the actors are drawn, off screen."""
+"""Off-screen OpenGL renderer of the sample's room and actors."""
 
 from __future__ import annotations
 
@@ -18,24 +18,27 @@ Array = NDArray[Any]
 
 TO_LIGHT = unit(np.array([-0.45, 0.80, 0.62]))
 SHADOW_PX = 2048
-MOST_SPHERES = 96  # as in room.frag: ten for each actor
+MOST_SPHERES = 96  # the array size in room.frag; ten per actor
 SIZE = (WIDTH, HEIGHT)
 CLIP_FROM_WORLD = clip_from_camera() @ camera_from_world()
 
 
 class Quality(NamedTuple):
-    """samples: per pixel. taps: of the shadow map at each point. still_room: drawn once, without anyone's shadow in it."""
+    """Render quality."""
 
     samples: int
+    """MSAA samples per pixel."""
     taps: int
+    """Shadow map samples per point."""
     still_room: bool
+    """Whether the room is drawn only once, without shadows of the actors."""
 
 
 FINE, QUICK = Quality(samples=4, taps=20, still_room=False), Quality(samples=0, taps=4, still_room=True)
 
 
 class Studio:
-    """Draws a frame of all actors' motions, lit by a large lamp to the left of the camera."""
+    """Renders frames of all actors' motions, lit by an area light to the left of the camera."""
 
     def __init__(self, actors: Sequence[Actor], quality: Quality = FINE) -> None:
         self.gl = moderngl.create_context(standalone=True, backend="egl")
@@ -56,7 +59,7 @@ class Studio:
         self.empty = self._empty_room(quality.samples) if quality.still_room else None
 
     def draw(self, frame: int) -> Array:
-        """One picture: (HEIGHT, WIDTH, 3) uint8 RGB."""
+        """Render a frame: (HEIGHT, WIDTH, 3) uint8 RGB."""
         spheres = np.concatenate([figure.pose(frame) for figure in self.figures])
         self._cast_shadows()
         self.target.use()
@@ -85,7 +88,7 @@ class Studio:
         self.walls.render()
 
     def _empty_room(self, samples: int) -> moderngl.Framebuffer:
-        """The room with nobody in it."""
+        """Render the empty room."""
         room = self._target(samples)
         self.shadow_target.clear(depth=1.0)
         self.shadow.use(0)
@@ -100,7 +103,7 @@ class Studio:
 
 
 def clip_from_light(half_m: float = 2.6) -> Array:
-    """The lamp's parallel projection (4, 4) of the middle of the room, from world axes."""
+    """Orthographic projection (4, 4) of the light for the shadow map, from world axes."""
     right = unit(np.cross([0, 1, 0], TO_LIGHT))
     clip = np.eye(4)
     clip[:3, :3] = np.stack([right, np.cross(TO_LIGHT, right), -TO_LIGHT]) / np.array([[half_m], [half_m], [6.0]])
@@ -109,7 +112,7 @@ def clip_from_light(half_m: float = 2.6) -> Array:
 
 
 def room_triangles() -> Array:
-    """Floor and back wall: (12, 6), position in m and normal."""
+    """Triangles of floor and back wall: (12, 6), position, m, and normal."""
     quads = [
         ([(-9, 0, -2), (9, 0, -2), (9, 0, 6), (-9, 0, 6)], (0, 1, 0)),
         ([(-9, 0, -2), (9, 0, -2), (9, 5, -2), (-9, 5, -2)], (0, 0, 1)),

@@ -1,4 +1,4 @@
-"""Clothes with a thickness: what an actor wears over the open body's skin."""
+"""Clothes with thickness over the default body's skin."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ FLARE_M = 0.012  # how much wider trousers are at the ankle than at the knee
 
 @dataclass(frozen=True)
 class Actor:
-    """Somebody in the room: a body, its motion in world axes, and the colours in which it differs from COLOURS."""
+    """A person in the room: body, motion in world axes, and colours that override COLOURS."""
 
     body: Body
     motion: Motion
@@ -38,28 +38,29 @@ class Actor:
 
 @dataclass(frozen=True)
 class Wardrobe:
-    """What an actor wears, on its rest skin.
-
-    rest: (V, 3) m, the skin with the garments' thickness on, and its normals (V, 3); rgb: (V, 3) 0..1, the skin without
-    them; fields: (V, 4) m, the distance inside the hems of shoes, soles, trousers and shirt; hair: (V,) 0..1.
-    """
+    """A dressed body in its rest pose."""
 
     rest: Array
+    """(V, 3) m, vertices including the garments' thickness."""
     normals: Array
+    """(V, 3)."""
     rgb: Array
+    """(V, 3) 0..1, skin colours without garments."""
     fields: Array
+    """(V, 4) m, signed distance inside the hems of shoes, soles, trousers and shirt."""
     hair: Array
+    """(V,) 0..1."""
 
 
 def wardrobe(actor: Actor) -> Wardrobe:
     """Dress an actor."""
     body, betas = actor.body, actor.motion.betas
     rest, joints = body.rest_vertices(betas).astype(np.float64), body.rest_joints(betas)
-    # Fabric reaches a little further than its hem is painted: so a hem is straight, and casts its shade.
+    # Fabric extends slightly beyond its painted hem, so that hems are straight and cast shadows.
     inside = {name: ease(1.5 + field / 0.016) for name, field in clothes(rest, joints).items()}
     dressed = np.maximum.reduce(list(inside.values()))
     hair = hair_share(body)
-    outward = put_on_shoes(rest, joints, body.faces)
+    shoe_normals = put_on_shoes(rest, joints, body.faces)
     loose = dressed * ease((rest[:, 1] - joints[J["left_ankle"], 1]) / 0.03)
     rest += drape(rest, body.faces, loose)
     thickness = np.maximum.reduce([CLOTH_M[name] * inside[name] for name in CLOTH_M])
@@ -67,13 +68,13 @@ def wardrobe(actor: Actor) -> Wardrobe:
     thickness += HAIR_M * ease(1.6 * softened(hair[:, None], body.faces, 6)[:, 0] - 0.6)
     rest += thickness[:, None] * vertex_normals(rest, body.faces)
     normals, shoes = vertex_normals(rest, body.faces), ease((joints[J["left_ankle"], 1] - rest[:, 1]) / 0.02 - 1)
-    normals += shoes[:, None] * (outward - normals)
+    normals += shoes[:, None] * (shoe_normals - normals)
     fields = np.stack(list(clothes(rest, joints).values()), axis=1)
     return Wardrobe(rest, normals, bare_rgb(actor, dressed > 0, hair), fields, hair)
 
 
 def bare_rgb(actor: Actor, dressed: Array, hair: Array) -> Array:
-    """The body's colours with the actor's own skin and hair, and plain skin where it is dressed (V,): (V, 3) 0..1."""
+    """Body colours with the actor's skin and hair, and plain skin where dressed (V,): (V, 3) 0..1."""
     painted = actor.body.vertex_rgb
     assert painted is not None
     skin, colour_of_hair = (np.array(actor.outfit.get(name, COLOURS[name]), float) for name in ("skin", "hair"))
@@ -84,7 +85,7 @@ def bare_rgb(actor: Actor, dressed: Array, hair: Array) -> Array:
 def put_on_shoes(rest: Array, joints: Array, faces: Array) -> Array:
     """Push the feet of rest (V, 3), m, out to their convex hulls, so that shoes hide the toes.
 
-    Returns which way each vertex of the feet was pushed, (V, 3): a shoe's normals, without the folds between the toes.
+    Returns the push directions of the foot vertices, (V, 3): normals of the shoes, without folds between the toes.
     """
     outward = np.zeros_like(rest)
     for side, sign in (("left", 1.0), ("right", -1.0)):
@@ -93,7 +94,7 @@ def put_on_shoes(rest: Array, joints: Array, faces: Array) -> Array:
         hull = ConvexHull(rest[foot]).equations
         heel, tip = rest[foot, 2].min() + 0.04, rest[foot, 2].max() - 0.05
         low = 0.3 * ankle[1] + 0.7 * rest[foot, 1].min()
-        for _ in range(8):  # softening between the pushes spreads the skin that was between the toes
+        for _ in range(8):  # smoothing between the pushes spreads the vertices between the toes
             rest[foot] = softened(rest, faces, 3)[foot]
             axis_z = rest[foot, 2].clip(heel, tip)
             axis_x = np.interp(axis_z, [ankle[2], ball[2]], [ankle[0], ball[0]])
@@ -104,13 +105,13 @@ def put_on_shoes(rest: Array, joints: Array, faces: Array) -> Array:
 
 
 def reach(hull: Array, starts: Array, directions: Array) -> Array:
-    """How far from starts (N, 3) along unit directions (N, 3) a shoe around a hull, planes (P, 4), begins: (N,) m."""
+    """Distances (N,) m from starts (N, 3) along unit directions (N, 3) to the shoe surface around a hull, planes (P, 4)."""
     slope, room = directions @ hull[:, :3].T, SHOE_M - starts @ hull[:, :3].T - hull[:, 3]
     return np.where(slope > 1e-6, room / np.maximum(slope, 1e-6), np.inf).min(axis=1)
 
 
 def hair_share(body: Body) -> Array:
-    """How far each vertex is painted from skin to hair: (V,) 0..1, brows included."""
+    """Share of hair colour of each vertex: (V,) 0..1, brows included."""
     assert body.vertex_rgb is not None
     skin, hair = np.array(COLOURS["skin"], float), np.array(COLOURS["hair"], float)
     share = np.clip((body.vertex_rgb - skin) @ (hair - skin) / ((hair - skin) @ (hair - skin)), 0, 1)

@@ -1,4 +1,4 @@
-"""Periodic curves: everything that moves is made of them, so that the clip loops without a seam."""
+"""Periodic curves, from which all motion is made, so that the clip loops seamlessly."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SECONDS = np.arange(FRAMES) / FPS
 
 
 def channel(keys: Sequence[tuple[float, float]]) -> Array:
-    """A periodic curve through the keys, (FRAMES,): monotone between them, so that a held value is held."""
+    """Interpolate key frames periodically, (FRAMES,): monotone between keys (PCHIP), so that equal keys hold the value."""
     times, values = np.array(keys).T
     period = FRAMES / FPS
     curve = PchipInterpolator(np.concatenate([times - period, times, times + period]), np.concatenate([values, values, values]))
@@ -26,27 +26,27 @@ def channel(keys: Sequence[tuple[float, float]]) -> Array:
 
 
 def smooth(values: Array, frames: float) -> Array:
-    """values (FRAMES, ...) blurred in time, round the loop."""
+    """Smooth values (FRAMES, ...) in time with a periodic Gaussian."""
     return gaussian_filter1d(values, frames, axis=0, mode="wrap")
 
 
 def since(moment: float) -> Array:
-    """Seconds since a moment, (FRAMES,), the short way round the loop: negative before it."""
+    """Signed seconds since a moment, (FRAMES,), by the shorter way around the loop."""
     half = FRAMES / FPS / 2
     return (SECONDS - moment + half) % (2 * half) - half
 
 
 def ease(share: Array) -> Array:
-    """0 before 0, 1 after 1, and between them a step without a jump in speed or acceleration."""
+    """Smootherstep: 0 before 0, 1 after 1, with continuous speed and acceleration."""
     share = np.clip(share, 0, 1)
     return share**3 * (10 - 15 * share + 6 * share**2)
 
 
 def hump(share: Array) -> Array:
-    """0 outside 0..1, and between them one smooth hump of height 1."""
+    """Smooth bump of height 1 on 0..1, 0 outside."""
     return ease(2 * share) * ease(2 - 2 * share)
 
 
 def wave_of(cycles: int) -> Array:
-    """A sine with so many cycles in the loop, (FRAMES,)."""
+    """Sine with a number of cycles per loop, (FRAMES,)."""
     return np.sin(2 * math.pi * cycles * np.arange(FRAMES) / FRAMES)

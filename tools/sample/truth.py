@@ -1,4 +1,4 @@
-"""Everything known about a clip, in OpenCV camera axes."""
+"""Ground truth of a clip, in OpenCV camera axes."""
 
 from __future__ import annotations
 
@@ -18,21 +18,23 @@ INTRINSICS = np.array([[FOCAL_PX, 0, WIDTH / 2], [0, FOCAL_PX, HEIGHT / 2], [0, 
 
 
 def truth_of_person(body: Body, motion: Motion) -> dict[str, Array]:
-    """Poses (N, 72), betas (10,), transl (N, 3), joints_m (N, 24, 3) and joints_px (N, 24, 2)."""
+    """Ground truth of a person: poses (N, 72), betas (10,), transl (N, 3), joints_m (N, 24, 3), joints_px (N, 24, 2)."""
     camera = camera_from_world()
-    seen = seen_from(motion, body.rest_joints(motion.betas)[0], camera[:3, :3], camera[:3, 3])
-    joints = np.array([body.joints(pose[:3], pose[3:], seen.betas, t) for pose, t in zip(seen.poses, seen.transl, strict=True)])
+    moved = seen_from(motion, body.rest_joints(motion.betas)[0], camera[:3, :3], camera[:3, 3])
+    joints = np.array(
+        [body.joints(pose[:3], pose[3:], moved.betas, t) for pose, t in zip(moved.poses, moved.transl, strict=True)]
+    )
     return {
-        "poses": seen.poses,
-        "betas": seen.betas,
-        "transl": seen.transl,
+        "poses": moved.poses,
+        "betas": moved.betas,
+        "transl": moved.transl,
         "joints_m": joints,
         "joints_px": (joints / joints[..., 2:]) @ INTRINSICS[:2].T,
     }
 
 
 def truth_of_camera() -> dict[str, Array]:
-    """Where the camera is, and how it sees."""
+    """Ground truth of the camera: frame rate, intrinsics, extrinsics, floor plane."""
     camera = camera_from_world()
     up = camera[:3, 1]
     floor = np.append(up, -up @ camera[:3, 3])

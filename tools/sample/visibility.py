@@ -1,4 +1,4 @@
-"""How much of each actor is seen."""
+"""Visible share of each actor, by occlusion queries."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from sample.figure import Figure
 Array = NDArray[Any]
 
 WIDE_PX = (640, 360)
-"""Twice the picture's width and height, at a quarter of its resolution: who leaves the picture is still in here."""
+"""Twice the image's field of view, at a quarter of its resolution: includes people outside the image."""
 PICTURE_PX = (160, 90, 320, 180)
 
 
 class Visibility:
-    """Counts pixels of outlines, alone and behind the others."""
+    """Counts pixels of silhouettes, alone and occluded by the others."""
 
     def __init__(self, gl: moderngl.Context, clip_from_world: Array) -> None:
         self.gl = gl
@@ -27,19 +27,19 @@ class Visibility:
         self.clip_from_world = np.diag([0.5, 0.5, 1, 1]) @ clip_from_world
 
     def shares(self, figures: Sequence[Figure]) -> Array:
-        """Share of each figure, as it is posed now, that neither the others nor the picture's edge hide: (P,) in [0, 1]."""
+        """Visible share of each figure in its current pose, not hidden by others or the image border: (P,) in [0, 1]."""
         self.target.use()
-        return np.array([self._seen(figure, figures) / max(1, self._count(figure)) for figure in figures])
+        return np.array([self._count_visible(figure, figures) / max(1, self._count(figure)) for figure in figures])
 
-    def _seen(self, figure: Figure, figures: Sequence[Figure]) -> int:
+    def _count_visible(self, figure: Figure, figures: Sequence[Figure]) -> int:
         self.target.clear(depth=1.0)
         for other in figures:
             if other is not figure:
                 other.outline(self.clip_from_world)
         self.target.scissor = PICTURE_PX
-        seen = self._query(figure)
+        visible = self._query(figure)
         self.target.scissor = (0, 0, *WIDE_PX)
-        return seen
+        return visible
 
     def _count(self, figure: Figure) -> int:
         self.target.clear(depth=1.0)

@@ -1,4 +1,4 @@
-"""Walking along any way at an even pace."""
+"""Walking along a path with a constant cadence."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ SWING_S = 0.44
 
 
 def walk(body: Body, betas: Array, level: Array, yaw: Array, beat: float) -> Motion:
-    """Walk along level (FRAMES, 2), x, z m, facing yaw (FRAMES,) degrees; beat: s by which the steps are late.
+    """Make a walk along level (FRAMES, 2), x, z m, facing yaw (FRAMES,) degrees; beat: delay of the steps, s.
 
-    Where the way ends elsewhere than it begins, the first and the last second are of no use.
+    If the path does not end where it begins, the first and last second are not usable.
     """
     strides = np.arange(0, SECONDS[-1], STRIDE_S) + beat
     moments = {"left": [(lift, lift + SWING_S) for lift in strides], "right": []}

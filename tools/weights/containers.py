@@ -1,4 +1,4 @@
-"""The files that the published networks come in, each with made weights in its own container."""
+"""Writes placeholder weights in the file formats of the published networks."""
 
 from __future__ import annotations
 
@@ -23,26 +23,29 @@ State = dict[str, torch.Tensor]
 
 
 class Published(NamedTuple):
-    """How a network is published: its gain in the recipe, its container, and for SmoothNet the sizes of its inner layers."""
+    """How a network is published."""
 
     gain: float
+    """Of the weight recipe."""
     container: Callable[[State], Any]
+    """Wraps the state dict as the published checkpoint does."""
     inner: tuple[int, int] | None = None
+    """Sizes of SmoothNet's inner layers."""
 
 
 def bare(state: State) -> Any:
-    """AlphaPose: nothing but the state dict."""
+    """AlphaPose: only the state dict."""
     return state
 
 
 def poco(state: State) -> Any:
-    """POCO: under "model" and "state_dict", with a prefix, and with pieces of the body model."""
+    """POCO: under "model" and "state_dict", with a prefix and parts of the body model."""
     body = {"model.smpl.smpl.betas": torch.zeros(1, 10)}
     return {"epoch": 1, "model": {"state_dict": {f"model.{key}": value for key, value in state.items()} | body}}
 
 
 def lightning(state: State) -> Any:
-    """PARE: a Lightning checkpoint, whose configuration and callbacks are objects of other packages."""
+    """PARE: a Lightning checkpoint with configuration and callback objects of other packages."""
     config = pretended("yacs.config.CfgNode", PretendedMap)(PARE=pretended("yacs.config.CfgNode", PretendedMap)(NUM_JOINTS=24))
     saver = pretended("pytorch_lightning.callbacks.model_checkpoint.ModelCheckpoint")
     body = {"model.smpl.smpl.faces_tensor": torch.zeros(4, 3, dtype=torch.int64)}
@@ -60,7 +63,7 @@ def lightning(state: State) -> Any:
 
 
 def smoothnet(state: State) -> Any:
-    """SmoothNet: the state dict beside what training keeps."""
+    """SmoothNet: the state dict with training state."""
     return {
         "epoch": 70,
         "state_dict": state,
@@ -70,7 +73,7 @@ def smoothnet(state: State) -> Any:
 
 
 def videopose3d(state: State) -> Any:
-    """VideoPose3D: with the random state of its shuffling, which is an object of NumPy's."""
+    """VideoPose3D: with NumPy's random state of the shuffling."""
     shuffling = np.random.RandomState(1234)
     return {"epoch": 80, "lr": 1e-4, "random_state": shuffling, "optimizer": {}, "model_pos": state, "model_traj": None} | {
         "random_state_semi": None
@@ -91,18 +94,19 @@ PUBLISHED = {
     **{f"smoothnet_{window}": Published(1.0, smoothnet) for window in (8, 16, 32, 64)},
 }
 DARKNET_HEADER = struct.pack("<5i", 0, 2, 0, 32_013_312, 0)
-
+"""Version 0.2.0, and the number of training images."""
 
 CALM = 0.02
+"""Scale of the last layers' weights for constant outputs."""
 LAST_LAYERS = ("decpose", "decshape", "deccam", "shape_mlp", "cam_mlp")
 UPRIGHT = (1.0, 0.0, 0.0, -1.0, 0.0, 0.0)
-"""The 6D rotation of somebody who stands upright in camera axes."""
+"""6D rotation of an upright person in camera axes."""
 MIDDLE = (0.9, 0.0, 0.0)
-"""The weak-perspective camera of somebody who fills the crop."""
+"""Weak-perspective camera of a person who fills the crop."""
 
 
 def write_network(network: str, path: Path, seed: int = 1234, calm: bool = False) -> None:
-    """Write a network with made weights as it is published; calm: see `calmed`."""
+    """Write a network with placeholder weights in its published format; calm: see `calmed`."""
     with torch.device("meta"):
         module = build(network)
     state = made_state(network, module, seed)
@@ -115,15 +119,15 @@ def write_network(network: str, path: Path, seed: int = 1234, calm: bool = False
 
 
 def made_state(network: str, module: nn.Module, seed: int) -> State:
-    """The recipe's weights; constants are those that the network is built with."""
+    """Generate the recipe's weights; constants come from the built network."""
     shapes = {key: tuple(tensor.shape) for key, tensor in module.state_dict().items()}
-    made = make_state(shapes, seed, PUBLISHED[network].gain)
-    built = build(network).state_dict() if made.keys() != shapes.keys() else {}
-    return {key: torch.from_numpy(np.asarray(made[key])) if key in made else built[key].clone() for key in shapes}
+    generated = make_state(shapes, seed, PUBLISHED[network].gain)
+    built = build(network).state_dict() if generated.keys() != shapes.keys() else {}
+    return {key: torch.from_numpy(np.asarray(generated[key])) if key in generated else built[key].clone() for key in shapes}
 
 
 def calmed(state: State) -> State:
-    """A mesh regressor's weights whose last layers say little: it sees somebody who stands in the middle of every crop."""
+    """Scale down the last layers of a mesh regressor: it then outputs a person standing centred in every crop."""
 
     def calm(key: str, value: torch.Tensor) -> torch.Tensor:
         layer, leaf = key.split(".")[-2:]
@@ -139,6 +143,6 @@ def calmed(state: State) -> State:
 
 
 def save(content: Any, path: Path, zipped: bool = True) -> None:
-    """Write what torch.save writes. zipped: the layout since PyTorch 1.6."""
+    """Write the file format of torch.save. zipped: the format since PyTorch 1.6."""
     pickles = SimpleNamespace(Pickler=Pickler, dump=lambda content, file, protocol: file.write(dumps(content)), __name__="pickle")
     torch.save(content, path, pickle_module=pickles, _use_new_zipfile_serialization=zipped)

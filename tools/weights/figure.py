@@ -1,4 +1,4 @@
-"""A figure in the layout of SMPL, 6890 vertices and 24 joints, made of the open body: nothing of it is SMPL's but the layout."""
+"""Builds a placeholder body in SMPL's layout (6890 vertices, 24 joints) from the default body; contains no SMPL data."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ EXTRA = {
     "jaw (H36M)": {12: 0.4, 15: 0.6},
     "head (H36M)": {15: 1.0},
 }
-"""Rows of J_regressor_extra.npy, and where each joint is between SMPL's; the tops of the head are the head's vertices."""
+"""Rows of J_regressor_extra.npy as weighted means of SMPL's joints; rows in HEAD_ROWS use the head's vertices."""
 HEAD_ROWS = {3: 0.99, 8: 0.6}
-"""Rows that are up in the head: the share of the head's height."""
+"""Rows in the head: share of the head's height."""
 
 
 def build_figure(seed: int = 1234) -> Body:
-    """The open body with fewer vertices, and pose correctives of a few millimetres around each joint."""
+    """Decimate the default body and add pose correctives of a few millimetres around each joint."""
     body = load_open_body()
     kept, faces, onto = decimated(body.v_template, body.faces, VERTICES)
     regressor = np.zeros((24, VERTICES))
@@ -51,13 +51,13 @@ def build_figure(seed: int = 1234) -> Body:
 
 
 def correctives(weights: Array, seed: int) -> Array:
-    """Noise (V, 3, 207), m per number of a rotation minus the identity, where a joint's skin is."""
+    """Random pose blend shapes (V, 3, 207), m per element of (rotation - identity), near each joint."""
     noise = np.random.default_rng(seed).normal(0, CORRECTIVE_M, (len(weights), 3, 23, 9))
     return (noise * weights[:, None, 1:, None]).reshape(len(weights), 3, 207)
 
 
 def extra_regressor(figure: Body) -> Array:
-    """J_regressor_extra.npy of this figure: (9, V) float64, rows of positive weights that sum to 1."""
+    """Make J_regressor_extra.npy: (9, V) float64, non-negative rows that sum to 1."""
     joints = figure.joint_regressor @ figure.v_template
     head = figure.v_template[figure.skin_weights.argmax(1) == 15]
     rows = []
@@ -71,7 +71,7 @@ def extra_regressor(figure: Body) -> Array:
 
 
 def row_for(vertices: Array, target: Array) -> Array:
-    """Positive weights (V,) that sum to 1 and find target (3,) among the nearest of vertices (V, 3)."""
+    """Fit non-negative weights (V,) with sum 1 that give target (3,) from the nearest vertices (V, 3)."""
     near = np.argsort(((vertices - target) ** 2).sum(1))[:400]
     system = np.vstack([(vertices[near] - target).T, np.full((1, len(near)), 0.1)])
     fitted, _ = nnls(system, np.array([0, 0, 0, 0.1]))

@@ -1,4 +1,4 @@
-"""An ONNX with the inputs and outputs of InstantHMR: a person who stands in the box and moves a little with the picture."""
+"""Placeholder ONNX with the inputs and outputs of InstantHMR: a standing person that sways with the image content."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ ARMS = {16: (0, 0.1, -1.15), 17: (0, -0.1, 1.15), 18: (0, -0.35, 0), 19: (0, 0.3
 """Rotations (rad) that lower the arms of the T-pose and bend the elbows."""
 SWAY = 0.03
 HEIGHT_M, LOWER_M = 1.77, 0.07
-"""Of the person; and how far the middle of the box is below the hips."""
+"""Height of the person; distance of the box centre below the hips."""
 ENLARGED = 1.2
 FOCAL = math.hypot(16, 9)
-"""In units of which a picture is 16 wide and 9 high: the focal length is the diagonal."""
+"""Focal length in units of a 16 x 9 image: its diagonal."""
 OUTPUTS = {"mhr_params": (204,), "shape_params": (45,), "cam_trans": (3,), "joints_2d": (70, 2), "joints_3d": (70, 3)}
 
 
 def write_instanthmr(path: Path, seed: int = 1234) -> None:
-    """Write the network; ONNX opset 17, float32, any batch."""
+    """Write the network: ONNX opset 17, float32, dynamic batch."""
     weights = {name: np.asarray(array, np.float32) for name, array in made(seed).items()}
     weights |= {name: np.array(shape, np.int64) for name, shape in (("flat", (-1, 70, 3)), ("last", (2,)))}
     weights |= {
@@ -47,12 +47,12 @@ def write_instanthmr(path: Path, seed: int = 1234) -> None:
 
 
 def port(name: str, shape: tuple[int, ...]) -> onnx.ValueInfoProto:
-    """An input or output with a free batch."""
+    """Make an input or output with a dynamic batch."""
     return helper.make_tensor_value_info(name, TensorProto.FLOAT, ("N", *shape))
 
 
 def made(seed: int) -> dict[str, Array]:
-    """The constants: noise that sees the picture, and a standing person with a few ways to move."""
+    """Make the constants: random filters for the image, and a standing person with random pose offsets."""
     noise = np.random.default_rng(seed)
     standing = np.zeros((24, 3))
     for joint, rotation in ARMS.items():
@@ -77,12 +77,12 @@ def made(seed: int) -> dict[str, Array]:
 
 
 def moving() -> Array:
-    """Which joints sway, (24, 1): not the pelvis, so that the person stays upright."""
+    """Mask of joints that sway, (24, 1): not the pelvis, so that the person stays upright."""
     return np.array([joint not in (0, 10, 11, 22, 23) for joint in range(24)], float)[:, None]
 
 
 def nodes() -> list[onnx.NodeProto]:
-    """The graph: joints from the picture, the camera from the box."""
+    """Make the graph: joints from the image, camera from the box."""
     node = helper.make_node
     return [
         node("Conv", ["image", "look"], ["seen"], strides=[32, 32]),

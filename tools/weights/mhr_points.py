@@ -1,4 +1,4 @@
-"""Where the 70 joints of MHR70 are on the open body, in any pose: each hangs on one of the 24 joints."""
+"""Positions of MHR70's 70 joints on the default body, in any pose: each is attached to one of the 24 joints."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ RIGHT = (-1.0, 1.0, 1.0)
 FINGERS_ACROSS_M = {"index": 0.03, "middle": 0.01, "ring": -0.01, "pinky": -0.03}
 FINGERS_ALONG_M = (0.17, 0.15, 0.125, 0.09)
 THUMB = ((0.1, -0.02, 0.075), (0.08, -0.02, 0.07), (0.055, -0.015, 0.06), (0.03, -0.01, 0.04))
-"""From the wrist of a left hand, palm down: along x, up y, forward z; tip, first, second, third joint."""
+"""Offsets from the wrist of a left hand, palm down: x along, y up, z forward; tip, first, second, third joint."""
 
 
 def points() -> list[Point]:
-    """The 70 in order: the joint that each hangs on, and its place from there in the T-pose, m."""
+    """List the 70 joints in order: parent joint, and offset from it in the T-pose, m."""
     face: list[Point] = [(15, (0, 0.04, 0.13)), (15, (0.032, 0.08, 0.11)), (15, (-0.032, 0.08, 0.11))]
     ears: list[Point] = [(15, (0.075, 0.05, 0)), (15, (-0.075, 0.05, 0))]
     body: list[Point] = [(joint, (0, 0, 0)) for joint in (16, 17, 18, 19, 1, 2, 4, 5, 7, 8)]
@@ -44,13 +44,13 @@ def hand(wrist: int, side: tuple[float, ...]) -> list[Point]:
 
 
 def on(side: tuple[float, ...], x: float, y: float, z: float) -> tuple[float, float, float]:
-    """A place on the left side, or its mirror image."""
+    """Mirror an offset of the left side if needed."""
     return side[0] * x, side[1] * y, side[2] * z
 
 
 def posed(rotvecs: Array) -> Array:
-    """The 70 for rotations (24, 3) rad of SMPL's joints: (70, 3) m around the middle of the hips, x right, y down, z forward."""
+    """Positions for joint rotations (24, 3) rad: (70, 3) m relative to the centre of the hips, x right, y down, z forward."""
     rest = load_open_body().rest_joints(np.zeros(10))
     world, joints = forward_kinematics(rest, rotation_matrices(rotvecs), np.zeros(3))
-    found = np.array([joints[joint] + world[joint] @ np.array(place) for joint, place in points()])
-    return (found - joints[[1, 2]].mean(0)) * (1, -1, -1)
+    positions = np.array([joints[joint] + world[joint] @ np.array(offset) for joint, offset in points()])
+    return (positions - joints[[1, 2]].mean(0)) * (1, -1, -1)

@@ -1,4 +1,4 @@
-"""Pickles with classes of packages that are not here, and as Python 2 wrote them."""
+"""Writes pickles that refer to classes of packages that are not installed, also in Python 2's format."""
 
 from __future__ import annotations
 
@@ -9,27 +9,27 @@ from typing import Any, ClassVar
 
 
 class Pretended:
-    """An object whose pickle says that it is of another class; `called` is that class's full name."""
+    """An object that is pickled as an instance of another class; `called`: full name of that class."""
 
     called = ""
 
 
 class PretendedMap(dict[str, Any]):
-    """The same for a class that is a dict, like most configurations."""
+    """The same for a subclass of dict, as most configurations are."""
 
     called = ""
 
 
 def pretended(called: str, kind: type = Pretended) -> type[Any]:
-    """A class whose pickles say that it is this one, e.g. "yacs.config.CfgNode"."""
+    """Make a class that is pickled under a full name, e.g. "yacs.config.CfgNode"."""
     return type(called.rpartition(".")[2], (kind,), {"called": called})
 
 
 class Pickler(pickle._Pickler):
-    """Writes classes without importing them; the names of NumPy's modules are those before NumPy 2."""
+    """Pickler that writes class names without importing them, and NumPy's module names from before NumPy 2."""
 
     def save_global(self, obj: Any, name: str | None = None) -> None:
-        """Write the name of a class or function, as protocol 2 does."""
+        """Write a global by name, as in protocol 2."""
         called = getattr(obj, "called", "")
         if not called and not str(getattr(obj, "__module__", "")).startswith("numpy._core"):
             super().save_global(obj, name)  # type: ignore[misc]
@@ -42,10 +42,10 @@ class Pickler(pickle._Pickler):
 
 
 class Python2Pickler(Pickler):
-    """Writes text and bytes as the one kind of string that Python 2 had."""
+    """Pickler that writes str and bytes as Python 2 strings."""
 
     def save_string(self, obj: str | bytes) -> None:
-        """Write a string with its length before it."""
+        """Write a length-prefixed string."""
         content = obj if isinstance(obj, bytes) else obj.encode("latin1")
         self.write(b"T" + struct.pack("<i", len(content)) + content)  # type: ignore[attr-defined]
         self.memoize(obj)  # type: ignore[attr-defined]
@@ -54,7 +54,7 @@ class Python2Pickler(Pickler):
 
 
 def dumps(content: Any, python2: bool = False) -> bytes:
-    """The pickle of this content, protocol 2."""
+    """Pickle content with protocol 2."""
     file = io.BytesIO()
     (Python2Pickler if python2 else Pickler)(file, protocol=2).dump(content)
     return file.getvalue()

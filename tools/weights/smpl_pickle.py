@@ -1,4 +1,4 @@
-"""The layout of SMPL_NEUTRAL.pkl, plain and as the first releases had it: Python 2, chumpy arrays, an old scipy matrix."""
+"""Writes the layout of SMPL_NEUTRAL.pkl, plain or as in the first releases: Python 2, chumpy arrays, old scipy matrix."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from weights.pretend import dumps, pretended
 
 
 def smpl_pickle(body: Body, chumpy: bool = False) -> bytes:
-    """The pickle of a body (V, 24 joints, 10 shapes) with correctives, in float64 as published."""
+    """Pickle a body (V vertices, 24 joints, 10 shapes) with pose correctives, float64 as published."""
     assert body.posedirs is not None
     layout: dict[str, Any] = {
         "v_template": body.v_template,
@@ -33,14 +33,14 @@ def smpl_pickle(body: Body, chumpy: bool = False) -> bytes:
 
 
 def chumpy_array(array: np.ndarray) -> Any:
-    """An array in the record that chumpy keeps of it."""
+    """Wrap an array in chumpy's record."""
     record = pretended("chumpy.ch.Ch")()
     record.__dict__.update(x=array, _dirty_vars=set(), _itr=None)
     return record
 
 
 def chumpy_selection(array: np.ndarray) -> Any:
-    """The record of a selection of a larger array: its first ten shapes."""
+    """Wrap an array as chumpy's selection of a larger one (the first ten shapes)."""
     larger = np.concatenate([array, np.ones_like(array)], axis=-1)
     numbers = np.arange(larger.size).reshape(larger.shape)[..., : array.shape[-1]]
     record = pretended("chumpy.reordering.Select")()
@@ -49,7 +49,7 @@ def chumpy_selection(array: np.ndarray) -> Any:
 
 
 def old_matrix(matrix: Any) -> Any:
-    """A sparse matrix under its module's name before scipy 1.8."""
+    """Wrap a sparse matrix under its module name from before scipy 1.8."""
     record = pretended("scipy.sparse.csc.csc_matrix")()
     record.__dict__.update(
         _shape=matrix.shape, maxprint=50, data=matrix.data, indices=matrix.indices, indptr=matrix.indptr, format="csc"

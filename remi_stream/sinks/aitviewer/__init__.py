@@ -1,1 +1,1 @@
-"""aitviewer as a viewer of the bus: in a window, into a film, or as somebody else's server that is fed."""
+"""aitviewer as a viewer of the bus: in a window, rendered to a video, or as a remote server that receives updates."""

@@ -1,4 +1,4 @@
-"""The people of one camera as meshes, in a room with y up and the floor at 0."""
+"""The people of one camera as triangle meshes in the world frame: y up, floor at 0."""
 
 from __future__ import annotations
 
@@ -15,39 +15,43 @@ from remi_stream.sinks.views.floor import Floor
 from remi_stream.sinks.views.footing import Footing
 
 GONE_S = 0.5
-"""Who is not seen for so long has left."""
+"""A track without bodies for longer is removed, s."""
 SKIN = "skin"
+"""The kind of SMPL meshes; other kinds are skeleton names."""
 
 
 class Mesh(NamedTuple):
-    """Somebody now. kind: SKIN, or whose bones they are. vertices: (V, 3) float32, m. smpl: the same pose, in the room's axes."""
+    """The mesh of one person."""
 
     track_id: int
     kind: str
+    """SKIN, or the skeleton's name; meshes of a kind have the same triangles."""
     vertices: np.ndarray
+    """(V, 3) float32, m, world frame."""
     smpl: Smpl | None
+    """The same pose in the world frame; None for a skeleton."""
 
 
 class Figures:
-    """Everybody who is there, standing on one floor. Times: captured_at for poses, this moment for who has left."""
+    """Meshes of all current tracks on an estimated floor. The floor runs on `captured_at`, removal on the present time."""
 
     def __init__(self) -> None:
         self.floor = Floor()
         self._footings: dict[int, Footing] = {}
         self._meshes: dict[int, Mesh] = {}
-        self._seen_at: dict[int, float] = {}
+        self._last_seen_at: dict[int, float] = {}
 
     def take(self, bodies: Bodies, now: float) -> None:
-        """Take the poses of a frame."""
+        """Update with the bodies of a frame. now: monotonic s."""
         for person in bodies.people:
             mesh = self._mesh(person, bodies.captured_at)
             if mesh is not None:
-                self._meshes[person.track_id], self._seen_at[person.track_id] = mesh, now
+                self._meshes[person.track_id], self._last_seen_at[person.track_id] = mesh, now
 
     def present(self, now: float) -> list[Mesh]:
-        """Those who have not left, by id."""
-        for track_id in [track_id for track_id, at in self._seen_at.items() if now - at >= GONE_S]:
-            for each in (self._meshes, self._seen_at, self._footings):
+        """The meshes of current tracks, sorted by id; removes stale tracks. now: monotonic s."""
+        for track_id in [track_id for track_id, at in self._last_seen_at.items() if now - at >= GONE_S]:
+            for each in (self._meshes, self._last_seen_at, self._footings):
                 each.pop(track_id, None)
         return [self._meshes[track_id] for track_id in sorted(self._meshes)]
 
@@ -69,7 +73,7 @@ class Figures:
         return Mesh(person.track_id, skeleton, (vertices @ rotation.T + offset).astype(np.float32), None)
 
     def _place(self, track_id: int, vertices: np.ndarray, at: float) -> tuple[np.ndarray, np.ndarray]:
-        """Rotation (3, 3) and translation (3,), m, that put somebody with this skin (V, 3), camera frame, onto the floor."""
+        """Rotation (3, 3) and translation (3,), m, that place a person's vertices (V, 3), camera frame, on the floor."""
         lowest = vertices[(vertices @ self.floor.up).argmin()]
         self.floor.touch(lowest, at)
         self.floor.settle(at)
@@ -80,12 +84,12 @@ class Figures:
 
 
 def faces_of(kind: str) -> np.ndarray:
-    """The triangles (F, 3) int32 of every mesh of a kind."""
+    """The triangles (F, 3) int32 of all meshes of a kind."""
     return known_body().faces if kind == SKIN else stick_faces(kind)
 
 
 def moved(smpl: Smpl, rotation: np.ndarray, offset: np.ndarray) -> Smpl:
-    """A pose of the body that is drawn, turned by rotation (3, 3), then moved by offset (3,), m."""
+    """Transform an SMPL pose rigidly by rotation (3, 3), then by translation offset (3,), m."""
     root = known_body().rest_joints(smpl.betas)[0]
     orient, transl = change_axes(rotation, root, smpl.global_orient, smpl.transl)
     return msgspec.structs.replace(smpl, global_orient=orient.astype(np.float32), transl=(transl + offset).astype(np.float32))

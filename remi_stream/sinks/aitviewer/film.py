@@ -1,4 +1,4 @@
-"""What was seen, as a video file."""
+"""Video file of what the viewer renders: H.264 in MP4 with variable frame rate."""
 
 from __future__ import annotations
 
@@ -11,16 +11,19 @@ import numpy as np
 from remi_stream.errors import RemiError
 
 TICKS_PER_S = 90_000
+"""Time base of MPEG timestamps."""
 FPS = 30
+"""Maximum frame rate; timestamps are those of the rendering."""
 OPTIONS = {"preset": "veryfast", "crf": "20"}
+"""Options of libx264: encoding must keep up with rendering."""
 
 
 class Film:
-    """H.264 in MP4; each picture is shown when it was seen, at however many a second. Raises RemiError where it cannot write."""
+    """An open video; each frame has the time at which it was rendered. Raises RemiError where it cannot be written."""
 
     def __init__(self, path: Path, size: tuple[int, int]) -> None:
         try:
-            path.open("wb").close()
+            path.open("wb").close()  # PyAV's error would not name the path
         except OSError as error:
             raise RemiError(f"Cannot write {path}: {error.strerror}") from None
         self._container = av.open(str(path), "w", format="mp4", options={"movflags": "faststart"})
@@ -33,15 +36,16 @@ class Film:
         self.pictures = 0
 
     def add(self, image: np.ndarray, at: float) -> None:
-        """Add a picture (h, w, 3) uint8 RGB that was seen at seconds from the beginning."""
-        picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
+        """Add an image (h, w, 3) uint8 RGB. at: seconds from the start."""
+        frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
+        # The muxer requires strictly increasing timestamps.
         self._pts = max(self._pts + 1, round(at * TICKS_PER_S))
-        picture.pts, picture.time_base = self._pts, Fraction(1, TICKS_PER_S)
-        self._container.mux(self._stream.encode(picture))
+        frame.pts, frame.time_base = self._pts, Fraction(1, TICKS_PER_S)
+        self._container.mux(self._stream.encode(frame))
         self.pictures += 1
 
     def close(self) -> None:
-        """Write what is left; a film without a picture is removed."""
+        """Finish the file; remove it if it has no frame."""
         if self.pictures:
             self._container.mux(self._stream.encode(None))
         self._container.close()

@@ -1,4 +1,4 @@
-"""Which way the points of a moving skin face; several times faster than aitviewer finds it."""
+"""Vertex normals of a deforming mesh by one sparse product; several times faster than aitviewer's."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from remi_stream.geometry import cross, unit
 
 
 class Normals:
-    """Of meshes with these faces (F, 3)."""
+    """Computes vertex normals of meshes with these faces (F, 3). points: number of vertices."""
 
     def __init__(self, faces: np.ndarray, points: int) -> None:
         self._faces = faces
@@ -17,6 +17,6 @@ class Normals:
         self._touching = csr_matrix((np.ones(len(corners), np.float32), (faces.ravel(), corners)), shape=(points, len(faces)))
 
     def of(self, vertices: np.ndarray) -> np.ndarray:
-        """The normals (V, 3) float32, of length 1, of vertices (V, 3): the mean of the faces that touch, by their areas."""
+        """Unit normals (V, 3) float32 of vertices (V, 3): the area-weighted mean over adjacent faces."""
         a, b, c = vertices[self._faces.T]
         return unit(self._touching @ cross(b - a, c - a)).astype(np.float32)

@@ -1,4 +1,4 @@
-"""The people whom we have in another program's scene."""
+"""Our people as nodes in a remote aitviewer's scene: create, update and delete messages."""
 
 from __future__ import annotations
 
@@ -11,47 +11,49 @@ from remi_stream.sinks.views.palette import colour_of
 
 
 class Puppets:
-    """One node for each person. posed: those who have a SMPL pose are told as poses, for a server that has SMPL's files."""
+    """One node for each person. as_poses: send SMPL poses instead of meshes, for a server that has SMPL's files."""
 
     def __init__(self, posed: bool) -> None:
         self._posed = posed
         self._nodes: dict[int, int] = {}
-        self._told: dict[int, Mesh] = {}
+        self._sent: dict[int, Mesh] = {}
         self._uid = 0
 
     def follow(self, meshes: list[Mesh]) -> list[bytes]:
-        """What to tell, so that these people are there as they are now, and nobody else."""
-        there = {mesh.track_id: mesh.kind for mesh in meshes}
-        gone = [track_id for track_id, told in self._told.items() if there.get(track_id) != told.kind]
-        told = [message(DELETE, self._forget(track_id)) for track_id in gone]
+        """The messages that make the remote scene show exactly these people."""
+        kinds = {mesh.track_id: mesh.kind for mesh in meshes}
+        gone = [track_id for track_id, sent in self._sent.items() if kinds.get(track_id) != sent.kind]
+        messages = [message(DELETE, self._forget(track_id)) for track_id in gone]
         for mesh in meshes:
-            if mesh.track_id not in self._told:
-                told.append(self._enter(mesh))
-            elif self._told[mesh.track_id] is not mesh:
-                told.append(self._move(mesh))
-            self._told[mesh.track_id] = mesh
-        return told
+            if mesh.track_id not in self._sent:
+                messages.append(self._create(mesh))
+            elif self._sent[mesh.track_id] is not mesh:
+                messages.append(self._update(mesh))
+            self._sent[mesh.track_id] = mesh
+        return messages
 
     def _forget(self, track_id: int) -> int:
-        del self._told[track_id]
+        del self._sent[track_id]
         return self._nodes.pop(track_id)
 
-    def _enter(self, mesh: Mesh) -> bytes:
+    def _create(self, mesh: Mesh) -> bytes:
         self._uid += 1
         self._nodes[mesh.track_id] = self._uid
-        looks = {"name": f"person {mesh.track_id}", "color": (*(part / 255 for part in colour_of(mesh.track_id)), 1.0)}
+        appearance = {"name": f"person {mesh.track_id}", "color": (*(part / 255 for part in colour_of(mesh.track_id)), 1.0)}
         if self._posed and mesh.smpl is not None:
             body = {"model_type": "smpl", "gender": "neutral", "num_betas": 10}
             frame = {name: value[None] for name, value in _pose(mesh.smpl).items()}
-            return message(SMPL, self._uid, **frame, **body, **looks)
-        # flat: the server keeps the normals of a mesh's first pose, so that smooth ones would be wrong in every other
-        return message(MESHES, self._uid, vertices=mesh.vertices[None], faces=faces_of(mesh.kind), flat_shading=True, **looks)
+            return message(SMPL, self._uid, **frame, **body, **appearance)
+        # Flat shading: the server keeps the normals of a mesh's first pose, so smooth shading would be wrong afterwards.
+        return message(
+            MESHES, self._uid, vertices=mesh.vertices[None], faces=faces_of(mesh.kind), flat_shading=True, **appearance
+        )
 
-    def _move(self, mesh: Mesh) -> bytes:
+    def _update(self, mesh: Mesh) -> bytes:
         now = _pose(mesh.smpl) if self._posed and mesh.smpl is not None else {"vertices": mesh.vertices}
         return message(UPDATE_FRAMES, self._nodes[mesh.track_id], frames=0, **now)
 
 
 def _pose(smpl: Smpl) -> dict[str, np.ndarray]:
-    """A pose by aitviewer's names: (69,), (3,), (3,), (10,)."""
+    """A pose under aitviewer's names: (69,), (3,), (3,), (10,)."""
     return {"poses_body": smpl.body_pose, "poses_root": smpl.global_orient, "trans": smpl.transl, "betas": smpl.betas}

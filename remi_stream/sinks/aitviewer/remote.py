@@ -1,4 +1,4 @@
-"""Feeding an aitviewer that somebody runs as a server with a daemon's people: newest only."""
+"""Sends a daemon's newest people to a remote aitviewer server (`python -m aitviewer.server`)."""
 
 from __future__ import annotations
 
@@ -19,70 +19,72 @@ from remi_stream.sinks.aitviewer.show import Show
 Tell = Callable[[str], None]
 
 AGAIN_S = 1.0
-"""How long until a server that is not there is called again."""
+"""Time between two connection attempts, s."""
 LISTEN_S = 0.01
+"""Time to wait for bus messages in each cycle, s."""
 MESHES_S, POSES_S = 1 / 30, 1 / 10
-"""Updates are at least so far apart. A server makes a body of each pose before it draws, 12 ms of its processor or more; one that
-gets more than it can make draws nothing at all, and nobody tells us.
+"""Minimum time between updates, s. The server computes a body from each pose before it draws, 12 ms of CPU time or more; with
+more updates than it can process it draws nothing at all, without an error.
 """
 
 
 class Feeder:
-    """Calls a server, and again when it has gone; tells it what is newest whenever it is free. tell: hears of both ends.
+    """A reconnecting client that sends the newest people whenever the server is ready.
 
-    updates: how often it was told something.
+    report: gets lines about daemon and server. updates: the number of updates sent.
     """
 
     def __init__(self, show: Show, address: str, posed: bool, tell: Tell) -> None:
-        self._show, self._posed, self._tell = show, posed, tell
+        self._show, self._posed, self._report = show, posed, tell
         self._address, (self._host, self._port) = address, host_and_port(address)
-        self._server: Server | None = None
-        self._puppets = Puppets(posed)
-        self._call_at = float("-inf")
-        self._said: dict[str, str] = {}
+        self._connection: Server | None = None
+        self._people = Puppets(posed)
+        self._connect_at = float("-inf")
+        self._reported: dict[str, str] = {}
         self.updates = 0
 
     def turn(self, now: float) -> None:
-        """Tell the server what has come, if it is free."""
-        if line := self._show.trouble(now) or (self._show.camera and f"looking through {self._show.camera}"):
-            self._say("daemon", line)
+        """Send what has changed, if the server is ready; connect if it is not connected. now: monotonic s."""
+        if line := self._show.trouble(now) or (self._show.camera and f"showing camera {self._show.camera}"):
+            self._report_once("daemon", line)
         try:
-            if self._server is None:
-                self._call(now)
-            elif self._server.free(now) and (messages := self._puppets.follow(self._show.meshes(now))):
-                self._server.send(messages, now)
+            if self._connection is None:
+                self._connect(now)
+            elif self._connection.free(now) and (messages := self._people.follow(self._show.meshes(now))):
+                self._connection.send(messages, now)
                 self.updates += 1
         except OSError as error:
-            self._say("server", f"no aitviewer at {self._address} ({error}); waiting for one: python -m aitviewer.server")
-            self._hang_up()
-            self._call_at = now + AGAIN_S
+            line = f"no aitviewer at {self._address} ({error}); reconnecting. Start one: python -m aitviewer.server"
+            self._report_once("server", line)
+            self._disconnect()
+            self._connect_at = now + AGAIN_S
 
     def close(self) -> None:
-        """Take our people out of the server's scene, and hang up."""
-        if self._server is not None:
+        """Remove our people from the server's scene and disconnect."""
+        if self._connection is not None:
             with contextlib.suppress(OSError):
-                self._server.send(self._puppets.follow([]), time.monotonic())
-        self._hang_up()
+                self._connection.send(self._people.follow([]), time.monotonic())
+        self._disconnect()
 
-    def _call(self, now: float) -> None:
-        if now >= self._call_at:
-            self._server = Server(self._host, self._port, POSES_S if self._posed else MESHES_S)
-            self._puppets = Puppets(self._posed)
-            self._say("server", f"feeding the aitviewer at {self._address}")
+    def _connect(self, now: float) -> None:
+        if now >= self._connect_at:
+            self._connection = Server(self._host, self._port, POSES_S if self._posed else MESHES_S)
+            self._people = Puppets(self._posed)
+            self._report_once("server", f"connected to the aitviewer at {self._address}")
 
-    def _hang_up(self) -> None:
-        if self._server is not None:
-            self._server.close()
-        self._server = None
+    def _disconnect(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+        self._connection = None
 
-    def _say(self, of: str, line: str) -> None:
-        if self._said.get(of) != line:
-            self._said[of] = line
-            self._tell(line)
+    def _report_once(self, subject: str, line: str) -> None:
+        if self._reported.get(subject) != line:
+            self._reported[subject] = line
+            self._report(line)
 
 
 def feed(daemon: str, address: str, posed: bool, duration_s: float | None, tell: Tell) -> None:
-    """Feed a server until Ctrl-C. posed: it has SMPL's files and is told poses. Raises RemiError when SMPL is not imported."""
+    """Send people to a server until Ctrl-C. as_poses: for a server with SMPL's files. Raises RemiError without SMPL here."""
     if posed and known_body().name != "smpl":
         raise RemiError(f"--aitviewer-smpl needs SMPL here too. {what_to_bring(known_file(SMPL))}")
     end = time.monotonic() + (duration_s or float("inf"))
@@ -95,8 +97,8 @@ def feed(daemon: str, address: str, posed: bool, duration_s: float | None, tell:
 
 
 def host_and_port(address: str) -> tuple[str, int]:
-    """The parts of "host:port". Raises UsageError."""
-    found = re.fullmatch(r"\[?([^\[\]\s/]+?)\]?:(\d{1,5})", address)
-    if not found or not 0 < int(found[2]) < 65536:
+    """Parse "host:port". Raises UsageError."""
+    match = re.fullmatch(r"\[?([^\[\]\s/]+?)\]?:(\d{1,5})", address)
+    if not match or not 0 < int(match[2]) < 65536:
         raise UsageError(f"--aitviewer-remote {address!r} must be HOST:PORT; aitviewer's own port is 8417")
-    return found[1], int(found[2])
+    return match[1], int(match[2])

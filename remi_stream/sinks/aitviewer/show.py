@@ -1,4 +1,4 @@
-"""What is on show: the newest bodies of one camera, and how they come."""
+"""Subscriber of a daemon's bus: the newest bodies of the selected camera, their rate and latency."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from remi_stream.sinks.aitviewer.figures import Figures, Mesh
 from remi_stream.sinks.views.rates import Moment, Rates
 
 SILENT_S = 3.0
-"""Facts about cameras come twice a second; who is silent for so long has gone."""
+"""A camera without messages for longer is gone, s. Camera facts come twice a second."""
 OLDEST_S = 1.0
-"""Bodies that are older are not shown."""
+"""Older bodies are not shown, s."""
 
 
 class Watched:
-    """What is known of one camera. heard_at: monotonic seconds."""
+    """The state of one camera. heard_at: time of its last message, monotonic s."""
 
     def __init__(self) -> None:
         self.figures, self.rates = Figures(), Rates()
@@ -28,9 +28,9 @@ class Watched:
 
 
 class Show:
-    """Listens to a daemon's bus. Nothing waits in here: the newest of each camera is kept, what is older than a second left out.
+    """Keeps the newest bodies of each camera of a daemon; there is no queue.
 
-    camera: the one that is looked through, "" before any was heard. paused: what is shown stays as it is.
+    camera: the selected one, "" before the first message. paused: the shown meshes do not change.
     """
 
     def __init__(self, daemon: str) -> None:
@@ -41,15 +41,15 @@ class Show:
         self._bus = Subscriber(self._context, port(daemon, BUS), ["bodies/", "camera/"])
         self._cameras: dict[str, Watched] = {}
         self._meshes: list[Mesh] = []
-        self._taken: Bodies | None = None
+        self._newest: Bodies | None = None
         self._drawn: Bodies | None = None
 
     def listen(self, timeout_s: float) -> None:
-        """Take in what has come, waiting a moment for the first of it."""
+        """Receive messages; wait up to timeout_s for the first."""
         self.take(self._bus.newest(timeout_s).values(), time.monotonic())
 
     def take(self, messages: Iterable[Bodies | CameraFacts], now: float) -> None:
-        """Keep messages that came now."""
+        """Keep messages that arrived now."""
         for message in messages:
             watched = self._cameras.setdefault(message.camera, Watched())
             watched.heard_at = now
@@ -59,47 +59,47 @@ class Show:
                 watched.facts = message
 
     def meshes(self, now: float) -> list[Mesh]:
-        """Everybody whom the chosen camera sees."""
+        """The meshes of the selected camera's people. now: monotonic s."""
         watched = self._choose(now)
         if watched is None or self.paused:
             return self._meshes
         newest = watched.newest
-        if newest is not None and newest is not self._taken and now - newest.captured_at < OLDEST_S:
-            self._taken = newest
+        if newest is not None and newest is not self._newest and now - newest.captured_at < OLDEST_S:
+            self._newest = newest
             watched.figures.take(newest, now)
         self._meshes = watched.figures.present(now)
         return self._meshes
 
     def drawn(self, now: float) -> None:
-        """Note that what `meshes` gave is on the screen since now."""
+        """Record that the last result of `current_meshes` was drawn now: latency is measured up to the screen."""
         for watched in self._cameras.values():
             watched.rates.step(now)
-        if self._taken is not None and self._taken is not self._drawn:
-            self._drawn = self._taken
-            self._cameras[self._taken.camera].rates.take(self._taken.captured_at, now)
+        if self._newest is not None and self._newest is not self._drawn:
+            self._drawn = self._newest
+            self._cameras[self._newest.camera].rates.take(self._newest.captured_at, now)
 
     def cameras(self, now: float) -> list[str]:
-        """Those that are heard."""
+        """The names of cameras with recent messages, sorted."""
         return sorted(name for name, watched in self._cameras.items() if now - watched.heard_at < SILENT_S)
 
     def turn_to_next_camera(self, now: float) -> None:
-        """Look through another camera."""
+        """Select the next camera."""
         names = self.cameras(now)
         if names:
             self.camera = names[(names.index(self.camera) + 1) % len(names)] if self.camera in names else names[0]
 
     def moment(self) -> Moment | None:
-        """How the chosen camera's bodies were drawn lately: how many a second, and how old they were."""
+        """The last sample of rate and latency at which the selected camera's bodies were drawn."""
         watched = self._cameras.get(self.camera)
         return watched.rates.moments[-1] if watched and watched.rates.moments else None
 
     def filter(self) -> str:
-        """What smooths the chosen camera's people."""
+        """The active filter of the selected camera."""
         watched = self._cameras.get(self.camera)
         return watched.facts.filter if watched and watched.facts else "none"
 
     def trouble(self, now: float) -> str:
-        """Why nobody moves, in one line; "" when all is well."""
+        """Why no bodies arrive, in one line; "" when all is well."""
         if not self.cameras(now):
             return f"waiting for the daemon {self.daemon!r}"
         watched = self._cameras[self.camera or self.cameras(now)[0]]
@@ -107,7 +107,7 @@ class Show:
         return "" if state == "live" else f"camera {self.camera}: {state}"
 
     def close(self) -> None:
-        """Stop listening."""
+        """Close the subscription."""
         self._context.close()
 
     def _choose(self, now: float) -> Watched | None:

@@ -1,4 +1,4 @@
-"""What aitviewer stands on: a window of the desktop, or OpenGL without a screen."""
+"""Window classes for aitviewer: a Qt window of the desktop, or offscreen OpenGL through EGL."""
 
 from __future__ import annotations
 
@@ -14,37 +14,38 @@ from PyQt6.QtWidgets import QApplication
 from remi_stream.errors import RemiError
 
 SETTLES = 5
+"""Rounds of Qt events until a shown window has its OpenGL context."""
 INSTALL = (
     "It needs a driver with OpenGL 4.5; Mesa's draws without a GPU (Debian: apt-get install libegl1 libegl-mesa0 libgl1-mesa-dri)"
 )
 
 
 class DesktopWindow(pyqt6_window.PyQt6Window):  # type: ignore[misc]
-    """Qt makes the window's context when it is first shown, which without a window manager is a few events later."""
+    """A Qt window. Its OpenGL context exists once it is shown: without a window manager a few events later."""
 
     def init_mgl_context(self) -> None:
-        """Let Qt show the window, and take its context."""
+        """Process events until Qt has shown the window, then use its context."""
         for _ in range(SETTLES):
             QApplication.processEvents()
         self._widget.makeCurrent()
-        with _told():
+        with _opengl_errors():
             super().init_mgl_context()
 
 
 class Offscreen(HeadlessWindow):  # type: ignore[misc]
-    """Pixels in memory; needs no X server."""
+    """An offscreen framebuffer; needs no X server."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**{**options, "backend": "egl"})
 
     def init_mgl_context(self) -> None:
-        """Get OpenGL from EGL."""
-        with _told():
+        """Create the OpenGL context through EGL."""
+        with _opengl_errors():
             super().init_mgl_context()
 
 
 def stand_on(kind: str) -> None:
-    """Have aitviewer use these windows: it looks them up by name and lets nobody hand it one."""
+    """Make aitviewer use our window classes: patched in, as it looks them up by name and takes none as an argument."""
     if kind == "pyqt6":
         pyqt6_window.PyQt6Window = DesktopWindow
     else:
@@ -52,8 +53,8 @@ def stand_on(kind: str) -> None:
 
 
 @contextlib.contextmanager
-def _told() -> Iterator[None]:
-    """Raise RemiError where there is no OpenGL."""
+def _opengl_errors() -> Iterator[None]:
+    """Raise RemiError where OpenGL does not work."""
     try:
         yield
     except Exception as error:  # noqa: BLE001  # moderngl raises no other kind

@@ -1,4 +1,4 @@
-"""Joints and bones as a mesh, for people who have no SMPL pose."""
+"""Skeleton meshes: a prism for each bone, for people without an SMPL pose."""
 
 from __future__ import annotations
 
@@ -10,20 +10,22 @@ from remi_stream.geometry import unit
 from remi_stream.skeletons import EDGES
 
 SIDES = 6
+"""Sides of a bone's prism."""
 RADIUS_M = 0.018
 HIDDEN_M = 1e-4
-"""A bone that is not known is drawn as small as this: a triangle without any size has no normal."""
+"""Radius of a bone with an unknown joint, m: not 0, as a triangle without area has no normal."""
 POINTS = 2 * SIDES + 2
+"""Vertices of a bone: two rings and two tips."""
 
 
 def sticks(skeleton: str, joints_m: np.ndarray) -> np.ndarray | None:
-    """The bones of joints (J, 3), m, nan where unknown, as vertices (E * POINTS, 3) float32; None if no bone is known."""
+    """Vertices (E * POINTS_PER_BONE, 3) float32 of bones between joints (J, 3), m, NaN: unknown; None if no bone is known."""
     edges = np.array(EDGES.get(skeleton, ()), np.intp).reshape(-1, 2)
     ends = np.asarray(joints_m, float)[edges]
     known = np.isfinite(ends).all((1, 2))
     if not known.any():
         return None
-    ends[~known] = ends[known][0, 0]
+    ends[~known] = ends[known][0, 0]  # hidden inside a known joint: the number of vertices must stay the same
     radii = np.where(known, RADIUS_M, HIDDEN_M)[:, None, None]
     along = ends[:, 1] - ends[:, 0]
     along = unit(np.where(np.abs(along).max(1, keepdims=True) > 0, along, (0.0, 1.0, 0.0)))[:, None]
@@ -35,13 +37,13 @@ def sticks(skeleton: str, joints_m: np.ndarray) -> np.ndarray | None:
 
 @cache
 def stick_faces(skeleton: str) -> np.ndarray:
-    """The triangles (F, 3) int32 of `sticks`."""
+    """The triangles (F, 3) int32 for the vertices of `stick_vertices`."""
     bones = np.arange(len(EDGES.get(skeleton, ()))) * POINTS
     return (bones[:, None, None] + _bone_faces()).reshape(-1, 3).astype(np.int32)
 
 
 def _ring(along: np.ndarray) -> np.ndarray:
-    """Directions around each bone (E, SIDES, 3), counter-clockwise for who looks against along (E, 1, 3)."""
+    """Unit vectors around each bone (E, STICK_SIDES, 3), counter-clockwise seen against along (E, 1, 3)."""
     least = np.eye(3)[np.abs(along[:, 0]).argmin(1)][:, None]
     u = unit(np.cross(along, least))
     v = np.cross(along, u)
@@ -50,7 +52,7 @@ def _ring(along: np.ndarray) -> np.ndarray:
 
 
 def _bone_faces() -> np.ndarray:
-    """One bone: two rings of SIDES points, then the tip before the first and the tip behind the second."""
+    """Triangles of one bone: two rings of STICK_SIDES points, then the tip before the first and the tip behind the second."""
     here = np.arange(SIDES)
     after, start, end = np.roll(here, -1), np.full(SIDES, 2 * SIDES), np.full(SIDES, 2 * SIDES + 1)
     side = [(here, after, here + SIDES), (after, after + SIDES, here + SIDES)]

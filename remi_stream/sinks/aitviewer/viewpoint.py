@@ -1,4 +1,4 @@
-"""Where to look from, so that everybody is in view."""
+"""Viewpoints from which all people are in view."""
 
 from __future__ import annotations
 
@@ -9,33 +9,39 @@ import numpy as np
 View = Literal["front", "side", "top"]
 
 FOV = 45.0
-"""Degrees, of the window's height."""
+"""Vertical field of view, degrees."""
 ROOM = 1.25
-"""How much wider the view is than the people in it."""
+"""Size of the view relative to the people's extent."""
 NEAREST_M = 2.2
+"""Minimum distance to the target, m."""
 SLANT = {"front": (0.16, 0.12, 1.0), "side": (1.0, 0.12, 0.16), "top": (0.0, 1.0, 0.001)}
-"""From the people towards the eye: +z is where the camera stands, y is up."""
+"""Directions from the people to the eye, world frame: +z is towards the camera, y is up. Top is not exactly vertical, where the
+camera's up vector would be undefined.
+"""
 SMALLEST_M = np.array([1.2, 1.8, 1.0])
+"""Minimum extent x, y, z of the people, m: about one person, so that a crouch does not zoom in."""
 
 
 class Viewpoint(NamedTuple):
-    """eye and target: (3,) m, in the room."""
+    """A camera position and the point it looks at."""
 
     eye: np.ndarray
+    """(3,) m, world frame."""
     target: np.ndarray
+    """(3,) m, world frame."""
 
 
 def viewpoint(vertices: list[np.ndarray], view: View, aspect: float) -> Viewpoint:
-    """See all these people, each (V, 3), m, from a side. aspect: width of the window over its height."""
+    """The viewpoint with all people's vertices, each (V, 3), m, in view from a side. aspect: the window's width over height."""
     low, high = np.min([each.min(0) for each in vertices], axis=0), np.max([each.max(0) for each in vertices], axis=0)
     target = (low + high) / 2
     sides = np.maximum(high - low, SMALLEST_M)
     wide, high_m, deep = sides[{"front": [0, 1, 2], "side": [2, 1, 0], "top": [0, 2, 1]}[view]]
-    away = ROOM * max(high_m, wide / aspect) / 2 / np.tan(np.radians(FOV / 2)) + deep / 2
-    slant = np.array(SLANT[view])
-    return Viewpoint(target + slant / np.linalg.norm(slant) * max(away, NEAREST_M), target)
+    distance = ROOM * max(high_m, wide / aspect) / 2 / np.tan(np.radians(FOV / 2)) + deep / 2
+    direction = np.array(SLANT[view])
+    return Viewpoint(target + direction / np.linalg.norm(direction) * max(distance, NEAREST_M), target)
 
 
 def towards(now: Viewpoint, wanted: Viewpoint, share: float) -> Viewpoint:
-    """A part of the way: share 0 stays, 1 arrives."""
+    """Interpolate linearly between two viewpoints; share 0 is `start`, 1 is `end`."""
     return Viewpoint(now.eye + share * (wanted.eye - now.eye), now.target + share * (wanted.target - now.target))

@@ -1,8 +1,8 @@
-"""What a stock aitviewer server is told: pickles, made here and never read.
+"""Messages of aitviewer's remote protocol: pickles, written here and never read.
 
-Its protocol is a pickled map {"type", "uid", "args", "kwargs"}, the type a member of an enum of aitviewer's, which need not be
-installed here: the pickle names it. Arrays are told as numpy.ndarray(shape, dtype, bytearray), which every NumPy reads, into
-memory that may be written.
+A message is a pickled map {"type", "uid", "args", "kwargs"}. The type is a member of an enum of aitviewer's, written by name, so
+aitviewer need not be installed here. Arrays are pickled as numpy.ndarray(shape, dtype, bytearray): readable by every NumPy
+version, and writable at the receiver.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ MESHES, SMPL, DELETE, UPDATE_FRAMES = 2, 10, 100, 102
 """Members of aitviewer.remote.message.Message."""
 
 PROTOCOL = 3
+"""Pickle protocol: the highest without frames, so that opcodes can be appended."""
 TYPE = b"X\x04\x00\x00\x00type"
 MESSAGE = b"caitviewer.remote.message\nMessage\n"
 VALUE, CALL, SET, STOP = b"K", b"\x85R", b"s", b"."
@@ -23,7 +24,7 @@ VALUE, CALL, SET, STOP = b"K", b"\x85R", b"s", b"."
 
 
 class Told:
-    """An array on its way."""
+    """Pickles an array as a call of numpy.ndarray."""
 
     def __init__(self, array: np.ndarray, dtype: str) -> None:
         self._shape, self._dtype, self._data = array.shape, dtype, np.ascontiguousarray(array, dtype).tobytes()
@@ -32,14 +33,15 @@ class Told:
         return np.ndarray, (self._shape, self._dtype, bytearray(self._data))
 
 
-def message(kind: int, uid: int, **said: Any) -> bytes:
-    """One message about the node that we call uid; floats travel as float32, integers as int32."""
-    kwargs = {name: _told(value) for name, value in said.items()}
+def message(kind: int, uid: int, **values: Any) -> bytes:
+    """Encode a message about node uid; float arrays are sent as float32, integer arrays as int32."""
+    kwargs = {name: _picklable(value) for name, value in values.items()}
+    # The opcodes of ["type"] = Message(kind), appended before STOP.
     rest = pickle.dumps({"uid": uid, "args": (), "kwargs": kwargs}, protocol=PROTOCOL)
     return rest.removesuffix(STOP) + TYPE + MESSAGE + VALUE + bytes([kind]) + CALL + SET + STOP
 
 
-def _told(value: Any) -> Any:
+def _picklable(value: Any) -> Any:
     if not isinstance(value, np.ndarray):
         return value
     return Told(value, "<f4" if np.issubdtype(value.dtype, np.floating) else "<i4")

@@ -1,1 +1,1 @@
-"""A window on the machine's own screen: the picture, with everybody's body or skeleton on it."""
+"""A local window (pygame) that shows the live image with meshes or skeletons drawn on it."""

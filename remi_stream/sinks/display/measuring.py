@@ -1,4 +1,4 @@
-"""What the key r does: measurements are written to files, as in REMI's window."""
+"""The display's measurement key: writes measurements of the last seconds to CSV files, as REMI's window does."""
 
 from __future__ import annotations
 
@@ -16,13 +16,15 @@ from remi_stream.measure.pose_program import CONDITIONS
 from remi_stream.messages import Bodies
 
 TOLD_S = 5.0
+"""Time that a status text is shown, s."""
 CLOSE_S = 2.0
+"""Time that a running measurement has to finish when the window closes, s."""
 
 log = logging.getLogger("remi_stream")
 
 
 class Measuring:
-    """Writes a row for each camera when it is asked to, in a thread; condition: what is said to go on meanwhile."""
+    """Writes a row for each camera on request, in a thread. condition: the label of the row."""
 
     def __init__(self, config: Config) -> None:
         self.condition = CONDITIONS[0]
@@ -30,29 +32,29 @@ class Measuring:
         self._folder = Path(config.measurements)
         self._meters = Meters(config.makers, partial(ask_control, config.port(CONTROL)))
         self._thread: threading.Thread | None = None
-        self._news, self._news_at = "", float("-inf")
+        self._status, self._status_at = "", float("-inf")
 
     def take(self, bodies: Bodies, now: float) -> None:
-        """Keep a message, for who may ask."""
+        """Add bodies to the window that a measurement covers. now: monotonic s."""
         self._meters.take(bodies, now)
 
     def choose(self, number: int) -> None:
-        """Choose the condition of this number, from 1."""
+        """Choose a condition by its number, from 1."""
         self.condition = CONDITIONS[number - 1]
 
     def start(self, now: float) -> None:
-        """Begin to write the rows of the last seconds; one after the other."""
+        """Start a measurement of the last seconds, unless one is running. now: monotonic s."""
         if self._thread is None or not self._thread.is_alive():
-            self._tell("measuring ...", now)
+            self._set_status("measuring ...", now)
             self._thread = threading.Thread(target=self._record, args=(self.condition, now), daemon=True)
             self._thread.start()
 
     def news(self, now: float) -> str:
-        """What came of it, for some seconds; else empty."""
-        return self._news if now - self._news_at < TOLD_S else ""
+        """The result of the last measurement, for some seconds; else "". now: monotonic s."""
+        return self._status if now - self._status_at < TOLD_S else ""
 
     def close(self) -> None:
-        """Let a row that is being written be written."""
+        """Wait for a running measurement."""
         if self._thread is not None:
             self._thread.join(CLOSE_S)
 
@@ -65,10 +67,10 @@ class Measuring:
             except RemiError as error:
                 failures.append(str(error))
         paths = ", ".join(dict.fromkeys(path.name for path in written))
-        told = [f"{condition}: a row added in {self._folder} to {paths}."] if written else []
-        news = " ".join([*told, *failures])
-        log.info("%s", news)
-        self._tell(news, time.monotonic())
+        added = [f"{condition}: a row added in {self._folder} to {paths}."] if written else []
+        status = " ".join([*added, *failures])
+        log.info("%s", status)
+        self._set_status(status, time.monotonic())
 
-    def _tell(self, news: str, now: float) -> None:
-        self._news, self._news_at = news, now
+    def _set_status(self, status: str, now: float) -> None:
+        self._status, self._status_at = status, now

@@ -1,4 +1,4 @@
-"""Bodies as shaded meshes on the picture."""
+"""Mesh overlay: draws SMPL bodies as shaded meshes over an image."""
 
 from __future__ import annotations
 
@@ -13,15 +13,17 @@ from remi_stream.sinks.views.overlay import points_in
 from remi_stream.sinks.views.palette import colour_of
 
 LIGHT = np.array([-0.35, -0.55, -0.75])
-"""Where the light comes from, in the camera's axes: from above the left shoulder of who looks."""
+"""Direction to the light, camera axes: above and left of the viewer."""
 AMBIENT = 0.35
+"""Share of ambient light, the rest is diffuse."""
 OPACITY = 0.88
 NEAREST_M = 0.2
+"""Triangles nearer to the camera are not drawn, m: their projection grows without bound."""
 
 
-def draw(image: np.ndarray, picture: Frame, bodies: Bodies) -> None:
-    """Draw everybody who has a SMPL pose into image (h, w, 3) uint8 RGB, the nearest in front."""
-    parts = [_triangles(image, picture, bodies, person) for person in bodies.people if person.smpl]
+def draw(image: np.ndarray, preview: Frame, bodies: Bodies) -> None:
+    """Draw all people with an SMPL pose into image (h, w, 3) uint8 RGB, in place, with depth test."""
+    parts = [_triangles(image, preview, bodies, person) for person in bodies.people if person.smpl]
     if not parts:
         return
     triangles_px, depths, colours = (np.concatenate(arrays) for arrays in zip(*parts))
@@ -30,13 +32,14 @@ def draw(image: np.ndarray, picture: Frame, bodies: Bodies) -> None:
     paint, cover = np.zeros((height * width, 3), np.float32), np.zeros(height * width, np.float32)
     paint[pixels], cover[pixels] = colours[faces], 1
     rows, columns = np.divmod(pixels, width)
+    # Blend only the covered rectangle, with a margin of 1 px that the blur reaches.
     if len(pixels):
         part = np.s_[max(0, rows.min() - 1) : rows.max() + 2, max(0, columns.min() - 1) : columns.max() + 2]
         _blend(image[part], paint.reshape(height, width, 3)[part], cover.reshape(height, width)[part])
 
 
-def _triangles(image: np.ndarray, picture: Frame, bodies: Bodies, person: Person) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The triangles that face the camera: (F, 3, 2) px of image, their depths (F,) m, their colours (F, 3) RGB."""
+def _triangles(image: np.ndarray, preview: Frame, bodies: Bodies, person: Person) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The triangles that face the camera: corners (F, 3, 2) px of image, depths (F,) m, colours (F, 3) RGB."""
     assert person.smpl is not None
     body, smpl = known_body(), onto_known_body(person.smpl.body).smpl(person.smpl)
     vertices = body.vertices(smpl.global_orient, smpl.body_pose, smpl.betas, smpl.transl)
@@ -47,12 +50,12 @@ def _triangles(image: np.ndarray, picture: Frame, bodies: Bodies, person: Person
         facing &= (corners[:, :, 2] > NEAREST_M).all(1)
     light = AMBIENT + (1 - AMBIENT) * np.clip(unit(normals[facing]) @ unit(LIGHT), 0, 1)
     colours = light[:, None] * np.array(colour_of(person.track_id))
-    points = points_in(image, picture, project(vertices, bodies.intrinsics))
+    points = points_in(image, preview, project(vertices, bodies.intrinsics))
     return points[body.faces[facing]], corners[facing, 0, 2], colours
 
 
 def _blend(image: np.ndarray, paint: np.ndarray, cover: np.ndarray) -> None:
-    """Lay paint (h, w, 3) over image (h, w, 3) where cover (h, w) is 1, with soft edges."""
+    """Blend paint (h, w, 3) into image (h, w, 3) where cover (h, w) is 1, with anti-aliased edges."""
     soft_cover = cv2.GaussianBlur(cover, (3, 3), 0)[..., None]
     soft_paint = cv2.GaussianBlur(paint, (3, 3), 0) / np.maximum(soft_cover, 1e-6)
     alpha = OPACITY * soft_cover

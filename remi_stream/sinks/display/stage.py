@@ -1,4 +1,4 @@
-"""The display's stage: draws the newest picture of every camera, and does what the keys ask for."""
+"""The display stage: draws the newest preview of every camera in a window and handles its keys."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ from remi_stream.sinks.views.rates import Rates
 from remi_stream.sinks.views.wall import empty, side_by_side
 
 ASK_S = 0.3
+"""Timeout of a control request, s: short, as the window does not redraw meanwhile."""
 RENEW_S = 0.5
+"""Redraw interval without new images, s, so that the text stays current."""
 CONDITION_KEYS = tuple(str(number) for number, _ in enumerate(CONDITIONS, start=1))
 
 log = logging.getLogger("remi_stream")
 
 
 class Display(Sink):
-    """Keys: r measures as in REMI's window, 1 to 6 choose the condition, v switches recording off and on, m changes between
-    mesh and skeleton, q ends the pipeline.
-    """
+    """The window. Keys: r measures, 1 to 6 choose the condition, v toggles recording, m toggles mesh and skeleton, q quits."""
 
     def __init__(self, config: Config) -> None:
         super().__init__()
@@ -49,11 +49,11 @@ class Display(Sink):
         self._shown_at = 0.0
 
     def open(self) -> None:
-        """Open the window. Raises RemiError when there is no pygame, or no screen."""
+        """Open the window. Raises RemiError without pygame or a screen."""
         self._window = Window(f"remi-stream {self._config.name}")
 
     def step(self, message: Bodies | Frame | CameraFacts | Health) -> None:
-        """Keep a message."""
+        """Keep a message for the next redraw."""
         if isinstance(message, (Bodies, Frame)):
             self._pairs[message.camera].take(message)
             if isinstance(message, Bodies):
@@ -65,9 +65,9 @@ class Display(Sink):
             self._recording = message.facts.get("recording", self._recording)
 
     def turn(self, now: float) -> None:
-        """Obey the keys, and show what has come."""
+        """Handle the keys and redraw. now: monotonic s."""
         for key in self._window.pressed():
-            self._obey(key, now)
+            self._handle_key(key, now)
         drawn = [self._draw(camera, now) for camera in self._pairs]
         if any(drawn) or now - self._shown_at > RENEW_S:
             self._shown_at = now
@@ -79,26 +79,27 @@ class Display(Sink):
         self._window.close()
 
     def _draw(self, camera: str, now: float) -> bool:
-        """Draw the camera's newest picture, if there is a new one."""
+        """Draw the camera's newest preview; return whether there was a new one."""
         self._rates[camera].step(now)
         pair = self._pairs[camera].next(now)
         if pair is None:
             return False
-        picture, bodies = pair
-        image = overlay.decode(picture)
+        preview, bodies = pair
+        image = overlay.decode(preview)
         if bodies is not None:
-            self._draw_people(image, picture, bodies)
+            self._draw_people(image, preview, bodies)
         self._images[camera] = image
         self.counts["pictures"] += 1
         return True
 
-    def _draw_people(self, image: np.ndarray, picture: Frame, bodies: Bodies) -> None:
+    def _draw_people(self, image: np.ndarray, preview: Frame, bodies: Bodies) -> None:
         if self._as_mesh:
-            mesh.draw(image, picture, bodies)
+            mesh.draw(image, preview, bodies)
+            # People without an SMPL pose have no mesh and get their skeleton.
             bodies = msgspec.structs.replace(bodies, people=[each for each in bodies.people if not each.smpl])
-        overlay.draw(image, picture, bodies)
+        overlay.draw(image, preview, bodies)
 
-    def _obey(self, key: str, now: float) -> None:
+    def _handle_key(self, key: str, now: float) -> None:
         if key == "q":
             log.info("the window was closed")
             self.over = True
@@ -115,13 +116,13 @@ class Display(Sink):
         try:
             ask_control(self._config.port(CONTROL), {"ask": "record", "on": self._recording in ("off", "failed")}, ASK_S)
         except RemiError as error:
-            log.warning("recording is as it was: %s", error)
+            log.warning("recording not changed: %s", error)
 
     def _text(self) -> list[str]:
         recording = [f"V: recording {self._recording}".rstrip()] if self._config.record else []
         measuring = ["R: measure", f"1-{len(CONDITIONS)}: {self._measuring.condition}"]
-        mesh_or_not = "M: skeleton" if self._as_mesh else "M: mesh"
-        return [*(self._camera_text(camera) for camera in self._states), *measuring, *recording, mesh_or_not, "Q: quit"]
+        drawing = "M: skeleton" if self._as_mesh else "M: mesh"
+        return [*(self._camera_text(camera) for camera in self._states), *measuring, *recording, drawing, "Q: quit"]
 
     def _camera_text(self, camera: str) -> str:
         moment = self._rates[camera].moments[-1]
@@ -131,5 +132,5 @@ class Display(Sink):
 
 
 def make(order: Order) -> Display:
-    """Make the stage for an order."""
+    """Create the display stage from its StageSpec."""
     return Display(order.config)

@@ -1,4 +1,4 @@
-"""A window with a picture and text on it; the only file that imports pygame."""
+"""A pygame window that shows an image with text; the only module that imports pygame."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ PAPER, INK = (16, 18, 22, 190), (236, 239, 244)
 
 
 class Window:
-    """Opens with the first picture. Raises RemiError when there is no pygame, or no screen."""
+    """A window that opens with the first image. Raises RemiError without pygame or a screen."""
 
     def __init__(self, title: str) -> None:
         os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
         try:
-            import pygame
+            import pygame  # an optional dependency
         except ModuleNotFoundError:
             raise RemiError("--display needs pygame. Install it: pip install 'remi-stream[display]'") from None
         self._pygame = pygame
@@ -31,6 +31,7 @@ class Window:
             pygame.display.init()
         except pygame.error as error:
             raise RemiError(f"Cannot open a window: {error}. {INSTEAD}") from None
+        # SDL falls back to its offscreen driver where there is no screen; chosen by the user it is fine.
         if pygame.display.get_driver() == "offscreen" and "SDL_VIDEODRIVER" not in os.environ:
             raise RemiError(f"Cannot open a window: there is no screen here. {INSTEAD}")
         pygame.font.init()
@@ -38,7 +39,7 @@ class Window:
         self._font = pygame.font.Font(None, round(TEXT_PX * 1.4))
 
     def pressed(self) -> list[str]:
-        """The keys that were pressed since the last call; closing the window counts as q."""
+        """The names of the keys pressed since the last call; closing the window counts as q."""
         pygame = self._pygame
         names = []
         for event in pygame.event.get():
@@ -49,7 +50,7 @@ class Window:
         return names
 
     def show(self, image: np.ndarray, parts: list[str], notice: str = "") -> None:
-        """Show a picture (h, w, 3) uint8 RGB with text at its foot, a notice at its head; lines break between parts and words."""
+        """Show an image (h, w, 3) uint8 RGB with text at the bottom, wrapped between parts, and a notice at the top."""
         pygame = self._pygame
         size = (image.shape[1], image.shape[0])
         if size != self._size:
@@ -62,7 +63,7 @@ class Window:
         pygame.display.flip()
 
     def save(self, path: str) -> None:
-        """Write what is to be seen as a picture file."""
+        """Save the shown image to a file."""
         self._pygame.image.save(self._surface, path)
 
     def close(self) -> None:
@@ -70,14 +71,14 @@ class Window:
         self._pygame.quit()
 
     def _open(self, size: tuple[int, int]) -> None:
-        """Open the window, or give it another size; the user may pull it larger."""
+        """Open or resize the window for images of this size; the user may enlarge it, SDL scales then."""
         self._size = size
         with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "no fast renderer")
+            warnings.filterwarnings("ignore", "no fast renderer")  # SCALED without a GPU
             self._surface = self._pygame.display.set_mode(size, self._pygame.SCALED | self._pygame.RESIZABLE)
 
     def _lines(self, parts: list[str], between: str) -> list[str]:
-        """Put parts into lines that are no wider than the window, if a part is not."""
+        """Wrap parts into lines that fit the window's width; a part itself is not broken."""
         lines = parts[:1]
         for part in parts[1:]:
             longer = f"{lines[-1]}{between}{part}"

@@ -1,1 +1,1 @@
-"""What a recording is made of, while it grows and when it is finished."""
+"""Recordings: the journal of a growing one and the files of a finished one."""

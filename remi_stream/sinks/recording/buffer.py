@@ -1,4 +1,4 @@
-"""What waits to be written: so much and no more, and what does not fit is told with what comes next."""
+"""Bounded queue of messages to be written; dropped bodies are counted on the next that fit."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from remi_stream.mailbox import add_skipped, take_skipped
 from remi_stream.messages import Bodies, CameraFacts, Frame
 
 OVERFLOW = "recorder/overflow"
+"""Drop reason: the disk is too slow."""
 
 
 class Switch(NamedTuple):
-    """Whether what comes from now on is to be recorded."""
+    """Switches recording on or off for the messages that follow."""
 
     on: bool
 
@@ -22,7 +23,7 @@ Item = Bodies | CameraFacts | Frame | Switch
 
 
 class Buffer:
-    """Between the process's loop, which never waits, and the thread that waits for the disk. dropped: bodies so far."""
+    """Queue between the process's loop, which never blocks, and the thread that writes. dropped: bodies so far."""
 
     def __init__(self, depth: int) -> None:
         self.dropped = 0
@@ -30,7 +31,7 @@ class Buffer:
         self._skipped: Counter[tuple[str, int, str]] = Counter()
 
     def offer(self, item: Item) -> bool:
-        """Add an item; False when there is no room. Bodies are then counted as skipped on the next that find room."""
+        """Add an item; False if the queue is full. Dropped bodies are added to `skipped` of the next that fit."""
         if not isinstance(item, Bodies):
             return self._put(item)
         skipped = take_skipped(self._skipped, item)
@@ -42,18 +43,18 @@ class Buffer:
         return False
 
     def untold(self) -> dict[tuple[str, int], dict[str, int]]:
-        """What was skipped since the last bodies that found room: {reason: count} by camera and epoch."""
-        found: dict[tuple[str, int], dict[str, int]] = {}
+        """Drops since the last bodies that fitted: {reason: count} by camera and epoch."""
+        drops: dict[tuple[str, int], dict[str, int]] = {}
         for (camera, epoch, reason), count in self._skipped.items():
-            found.setdefault((camera, epoch), {})[reason] = count
-        return found
+            drops.setdefault((camera, epoch), {})[reason] = count
+        return drops
 
     def end(self) -> None:
-        """Tell the reader that nothing more comes; waits until there is room for saying so."""
+        """Put the end marker; blocks until there is room."""
         self._queue.put(None)
 
     def take(self, timeout_s: float) -> Item | None:
-        """Wait for the next item. Raises queue.Empty when none comes in time; None is the end."""
+        """Wait for the next item; None is the end marker. Raises queue.Empty after the timeout."""
         return self._queue.get(timeout=timeout_s)
 
     def _put(self, item: Item) -> bool:

@@ -1,4 +1,4 @@
-"""What happens in a recording besides rows: the lines of its journal."""
+"""Events of a recording's journal, one JSON line each."""
 
 from __future__ import annotations
 
@@ -7,20 +7,24 @@ from typing import Literal
 import msgspec
 
 SCHEMA: Literal[1] = 1
+"""Version of the recording format."""
 
 
 class Begun(msgspec.Struct, frozen=True, kw_only=True, tag="begun"):
-    """The first line. started_at: ISO 8601. wall_minus_monotonic_s: added to captured_at it gives Unix time."""
+    """First line: the recording started."""
 
     schema: Literal[1] = SCHEMA
     version: str
+    """Of remi-stream."""
     camera: str
     started_at: str
+    """ISO 8601."""
     wall_minus_monotonic_s: float
+    """captured_at plus this is Unix time."""
 
 
 class CameraTold(msgspec.Struct, frozen=True, kw_only=True, tag="camera"):
-    """What is known about the camera from now on. Fields as in CameraFacts."""
+    """The camera's properties from now on. Fields as in CameraFacts."""
 
     source: str = ""
     fps: float = 0.0
@@ -28,7 +32,7 @@ class CameraTold(msgspec.Struct, frozen=True, kw_only=True, tag="camera"):
 
 
 class EpochBegun(msgspec.Struct, frozen=True, kw_only=True, tag="epoch"):
-    """A start of the camera's capture process, and how its pictures were taken. Fields as in Bodies."""
+    """The camera's capture process started; properties of its frames. Fields as in Bodies."""
 
     epoch: int
     engine: str
@@ -37,35 +41,43 @@ class EpochBegun(msgspec.Struct, frozen=True, kw_only=True, tag="epoch"):
 
 
 class TrackBegun(msgspec.Struct, frozen=True, kw_only=True, tag="track"):
-    """A person's first row. name: of its files. joints, keypoints: how many a row has. joints_skeleton: as in Person."""
+    """A track's first row. Skeletons as in Person."""
 
     name: str
+    """Name of its files."""
     track_id: int
     skeleton: str
     joints_skeleton: str = ""
     joints: int
+    """Number of joints in a row."""
     keypoints: int
+    """Number of key points in a row."""
 
 
 class Gap(msgspec.Struct, frozen=True, kw_only=True, tag="gap"):
-    """Frames that are not in the recording, and why; frame_ids: the first and the last of them."""
+    """Consecutive frames that are not in the recording."""
 
     epoch: int
     frame_ids: tuple[int, int]
+    """First and last missing frame."""
     reasons: dict[str, int]
+    """Number of frames by drop reason."""
 
 
 class Flushed(msgspec.Struct, frozen=True, kw_only=True, tag="flushed"):
-    """rows: how many rows of each row file count from now on; a file that is not named has the number of before."""
+    """Last line of each flush."""
 
     rows: dict[str, int]
+    """Number of valid rows by row file; a file that is not named keeps its number."""
 
 
 class Ended(msgspec.Struct, frozen=True, kw_only=True, tag="ended"):
-    """The last line. reason: why the recording was cut short; "" if it was not."""
+    """Last line: the recording ended."""
 
     ended_at: str
+    """ISO 8601."""
     reason: str = ""
+    """Why it was cut short; "" if it was not."""
 
 
 Event = Begun | CameraTold | EpochBegun | TrackBegun | Gap | Flushed | Ended

@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all."""
+"""Atomic file writes: a file appears complete or not at all."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ import numpy as np
 
 
 def save_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
-    """Write an .npz file. Raises OSError; then nothing is left of it."""
+    """Write an .npz file atomically. Raises OSError; then no file is left."""
     with written_whole(path) as file:
         np.savez(file, **arrays)  # type: ignore[arg-type]
 
 
 @contextmanager
 def written_whole(path: Path) -> Iterator[BinaryIO]:
-    """Give a file that gets its name when everything is on the disk."""
+    """Open a temporary file that is renamed to `path` after fsync."""
     part = path.with_name(f"{path.name}.part")
     try:
         with open(part, "wb") as file:

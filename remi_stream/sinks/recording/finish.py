@@ -1,4 +1,4 @@
-"""Makes the final files of a recording out of its journal, after its end or after a crash."""
+"""Write the final files of a recording from its journal, after its end or after a crash."""
 
 from __future__ import annotations
 
@@ -17,17 +17,20 @@ from remi_stream.sinks.recording.track import body_of, track_arrays
 from remi_stream.sinks.recording.video import VIDEO
 
 UNFINISHED = "unfinished"
+"""Folder of the journal."""
 KILLED = "the recorder was killed"
+"""Reason in the index of a recovered recording."""
 
 
 def finish(folder: Path) -> Index:
-    """Write the final files and remove the journal. Raises OSError; then the journal stays, to be finished later."""
+    """Write the final files and remove the journal. Raises OSError; then the journal stays for a later attempt."""
     journal = folder / UNFINISHED
-    story = read_story(journal)
-    frames = story.rows_of("frames", FRAME)
+    contents = read_story(journal)
+    frames = contents.rows_of("frames", FRAME)
     _finish_frames(folder, frames)
-    tracks = [_finish_track(folder, story, name) for name in story.tracks]
-    index = _index(story, frames, [track for track in tracks if track], _finish_preview(folder, story))
+    tracks = [_finish_track(folder, contents, name) for name in contents.tracks]
+    index = _index(contents, frames, [track for track in tracks if track], _finish_preview(folder, contents))
+    # the index comes last: a folder without it still has its journal and can be finished again
     with written_whole(folder / INDEX) as file:
         file.write(index_bytes(index))
     shutil.rmtree(journal)
@@ -35,13 +38,13 @@ def finish(folder: Path) -> Index:
 
 
 def recover(folder: Path) -> Index:
-    """Finish a recording whose recorder died. Raises BlockingIOError while its recorder is alive."""
+    """Finish a recording whose recorder died. Raises BlockingIOError while its recorder runs."""
     with lock(folder / UNFINISHED):
         return finish(folder)
 
 
 def recordings(parent: Path) -> list[Path]:
-    """The recordings in a folder, finished or not."""
+    """List the recordings in a folder, finished or not."""
     return sorted(path for path in parent.iterdir() if (path / INDEX).exists() or is_unfinished(path))
 
 
@@ -56,9 +59,9 @@ def _finish_frames(folder: Path, frames: np.ndarray) -> None:
     save_arrays(folder / "frames.npz", {name: frames[field] for name, field in arrays.items()})
 
 
-def _finish_track(folder: Path, story: Story, name: str) -> TrackEntry | None:
-    track = story.tracks[name]
-    rows = story.rows_of(name, person_layout(track.joints, track.keypoints))
+def _finish_track(folder: Path, contents: Story, name: str) -> TrackEntry | None:
+    track = contents.tracks[name]
+    rows = contents.rows_of(name, person_layout(track.joints, track.keypoints))
     if not len(rows):
         return None
     save_arrays(folder / f"{name}.npz", track_arrays(rows, track.track_id, track.skeleton, track.joints_skeleton))
@@ -72,47 +75,47 @@ def _finish_track(folder: Path, story: Story, name: str) -> TrackEntry | None:
     )
 
 
-def _finish_preview(folder: Path, story: Story) -> str | None:
-    """Move the video out of the journal; it is there already if an earlier attempt came so far."""
-    video = story.folder / VIDEO
+def _finish_preview(folder: Path, contents: Story) -> str | None:
+    """Move the video out of the journal; an earlier attempt may have done it already."""
+    video = contents.folder / VIDEO
     if not video.exists() and not (folder / VIDEO).exists():
         return None
-    pictures = story.rows_of("preview", PREVIEW)
+    rows = contents.rows_of("preview", PREVIEW)
     arrays = {"epochs": "epoch", "frame_ids": "frame_id", "captured_at": "captured_at", "shown_at": "shown_at"}
-    save_arrays(folder / "preview.npz", {name: pictures[field] for name, field in arrays.items()})
+    save_arrays(folder / "preview.npz", {name: rows[field] for name, field in arrays.items()})
     if video.exists():
         video.replace(folder / VIDEO)
     return VIDEO
 
 
-def _index(story: Story, frames: np.ndarray, tracks: list[TrackEntry], preview: str | None) -> Index:
+def _index(contents: Story, frames: np.ndarray, tracks: list[TrackEntry], preview: str | None) -> Index:
     missing: Counter[str] = Counter()
-    for gap in story.gaps:
+    for gap in contents.gaps:
         missing.update(gap.reasons)
-    reason = story.ended.reason if story.ended else KILLED
+    reason = contents.ended.reason if contents.ended else KILLED
     return Index(
-        version=story.begun.version,
-        camera=story.begun.camera,
-        source=story.camera.source,
-        fps=story.camera.fps,
-        camera_from_world=story.camera.camera_from_world,
-        started_at=story.begun.started_at,
-        ended_at=story.ended.ended_at if story.ended else None,
-        wall_minus_monotonic_s=story.begun.wall_minus_monotonic_s,
+        version=contents.begun.version,
+        camera=contents.begun.camera,
+        source=contents.camera.source,
+        fps=contents.camera.fps,
+        camera_from_world=contents.camera.camera_from_world,
+        started_at=contents.begun.started_at,
+        ended_at=contents.ended.ended_at if contents.ended else None,
+        wall_minus_monotonic_s=contents.begun.wall_minus_monotonic_s,
         clean=not reason,
         reason=reason,
         frames=len(frames),
         missing=dict(missing),
-        epochs=_epochs(story, frames),
+        epochs=_epochs(contents, frames),
         tracks=tracks,
         preview=preview,
-        gaps=story.gaps,
+        gaps=contents.gaps,
     )
 
 
-def _epochs(story: Story, frames: np.ndarray) -> list[EpochEntry]:
+def _epochs(contents: Story, frames: np.ndarray) -> list[EpochEntry]:
     entries = []
-    for begun in story.epochs:
+    for begun in contents.epochs:
         frame_ids = frames["frame_id"][frames["epoch"] == begun.epoch]
         entries.append(
             EpochEntry(

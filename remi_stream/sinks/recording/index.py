@@ -1,4 +1,4 @@
-"""The index of a finished recording: index.json. docs/recording.md says the same to people."""
+"""Index of a finished recording, index.json; documented in docs/recording.md."""
 
 from __future__ import annotations
 
@@ -14,32 +14,36 @@ INDEX = "index.json"
 
 
 class EpochEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """A start of the camera's capture process. frames: how many are recorded; frame_ids: the first and the last of them."""
+    """One life of the camera's capture process."""
 
     epoch: int
     engine: str
     size: tuple[int, int]
     intrinsics: tuple[float, float, float, float]
+    """fx, fy, cx, cy, px."""
     frames: int
+    """Number of recorded frames."""
     frame_ids: tuple[int, int]
+    """First and last recorded frame."""
 
 
 class TrackEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """A person. rows: frames with this person; captured_at: of the first and the last of them, s. body: see Smpl, "" if none."""
+    """A recorded track."""
 
     track_id: int
     file: str
+    """Name of its .npz file."""
     skeleton: str
     body: str
+    """See Smpl.body; "" if there is no SMPL pose."""
     rows: int
+    """Number of frames with this person."""
     captured_at: tuple[float, float]
+    """Of the first and the last row, monotonic s."""
 
 
 class Index(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything but the numbers. clean: whether it was ended on purpose; reason: why not, as far as anybody could tell.
-
-    frames: of how many the bodies are recorded; missing: how many are not, by the reason; gaps: which ones.
-    """
+    """Metadata of a recording; the arrays are in its .npz files."""
 
     schema: Literal[1] = SCHEMA
     version: str
@@ -49,19 +53,26 @@ class Index(msgspec.Struct, frozen=True, kw_only=True):
     camera_from_world: tuple[float, ...] | None
     started_at: str
     ended_at: str | None
+    """None after a crash."""
     wall_minus_monotonic_s: float
+    """captured_at plus this is Unix time."""
     clean: bool
+    """Whether it was ended on purpose."""
     reason: str
+    """Why it was cut short, as far as known; "" if clean."""
     frames: int
+    """Number of recorded frames."""
     missing: dict[str, int]
+    """Number of frames that are not recorded, by drop reason."""
     epochs: list[EpochEntry]
     tracks: list[TrackEntry]
     preview: str | None
+    """Name of the preview video."""
     gaps: list[Gap]
 
 
 def read_index(folder: Path) -> Index:
-    """Read the index of a recording. Raises RemiError when it is not one."""
+    """Read the index of a recording. Raises RemiError if it is missing or invalid."""
     path = folder / INDEX
     try:
         return msgspec.json.decode(path.read_bytes(), type=Index)
@@ -72,7 +83,7 @@ def read_index(folder: Path) -> Index:
 
 
 def index_bytes(index: Index) -> bytes:
-    """Give the file: one gap a line, since there may be many."""
+    """Encode the index as JSON, one gap per line, since there may be many."""
     head = msgspec.json.format(msgspec.json.encode(msgspec.structs.replace(index, gaps=[])), indent=1)
     gaps = b",\n".join(b"  " + msgspec.json.encode(gap) for gap in index.gaps)
     return head.replace(b'"gaps": []', b'"gaps": [\n' + gaps + b"\n ]" if gaps else b'"gaps": []') + b"\n"

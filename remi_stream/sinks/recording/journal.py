@@ -1,7 +1,7 @@
-"""The growing part of a recording: append-only files, of which a kill leaves everything up to the last flush.
+"""Append-only journal of a growing recording; a killed recorder loses nothing before the last flush.
 
-A flush writes the new rows of every row file, then the events, the last of which says how many rows of each file count. So
-whatever is half-written behind that is not read.
+A flush appends the new rows to each row file, then the events, the last of which has the number of valid rows per file. Partial
+data after that is not read.
 """
 
 from __future__ import annotations
@@ -18,17 +18,18 @@ import msgspec
 from remi_stream.sinks.recording.events import Event, Flushed
 
 EVENTS = "events.jsonl"
+"""File of the events."""
 
 
 class Journal:
-    """Writes; its folder is locked for as long as it is open, so that nobody takes it for a dead one."""
+    """Writes a journal. Its folder is locked while it is open, so that no recovery takes it for a dead one."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir()
         self.folder = folder
         self._lock = lock(folder)
         self._events: list[Event] = []
-        self._new: defaultdict[str, list[bytes]] = defaultdict(list)
+        self._new_rows: defaultdict[str, list[bytes]] = defaultdict(list)
         self._rows: defaultdict[str, int] = defaultdict(int)
         self._size: Counter[str] = Counter()
 
@@ -38,22 +39,22 @@ class Journal:
 
     def add(self, name: str, row: bytes) -> None:
         """Add a row of a row file to the next flush."""
-        self._new[name].append(row)
+        self._new_rows[name].append(row)
 
     def flush(self) -> int:
-        """Put everything new on the disk and give how many bytes it was. Raises OSError; then nothing of it counts."""
-        if not self._events and not self._new:
+        """Append everything new and fsync; return the number of bytes. Raises OSError; then nothing of it is valid."""
+        if not self._events and not self._new_rows:
             return 0
-        counts = {name: self._rows[name] + len(rows) for name, rows in self._new.items()}
-        parts = {f"{name}.rows": b"".join(rows) for name, rows in self._new.items()}
+        counts = {name: self._rows[name] + len(rows) for name, rows in self._new_rows.items()}
+        parts = {f"{name}.rows": b"".join(rows) for name, rows in self._new_rows.items()}
         parts[EVENTS] = b"".join(msgspec.json.encode(event) + b"\n" for event in [*self._events, Flushed(rows=counts)])
         self._events.clear()
-        self._new.clear()
+        self._new_rows.clear()
         try:
             for name, data in parts.items():
                 self._append(name, data)
         except OSError:
-            self._take_back(parts)
+            self._roll_back(parts)
             raise
         self._rows.update(counts)
         for name, data in parts.items():
@@ -67,19 +68,19 @@ class Journal:
     def _append(self, name: str, data: bytes) -> None:
         with open(self.folder / name, "ab", buffering=0) as file:
             rest = memoryview(data)
-            while rest:  # a disk that is nearly full takes less than it is given
+            while rest:  # write() is partial on a disk that is nearly full
                 rest = rest[file.write(rest) :]
             os.fsync(file.fileno())
 
-    def _take_back(self, names: Iterable[str]) -> None:
-        """Cut off what the flush that failed has left; on a full disk that makes room for the last line."""
+    def _roll_back(self, names: Iterable[str]) -> None:
+        """Truncate what a failed flush has appended; on a full disk that makes room for the last line."""
         for name in names:
             if (self.folder / name).exists():
                 os.truncate(self.folder / name, self._size[name])
 
 
 def read_events(folder: Path) -> list[Event]:
-    """Give the events of a journal, up to a torn or damaged line."""
+    """Read the events of a journal up to a torn or damaged line."""
     *lines, _torn = (folder / EVENTS).read_bytes().split(b"\n")
     decoder = msgspec.json.Decoder(Event)
     events: list[Event] = []
@@ -92,7 +93,7 @@ def read_events(folder: Path) -> list[Event]:
 
 
 def lock(folder: Path) -> FileIO:
-    """Lock a journal until the file is closed. Raises BlockingIOError while a recorder that is alive writes it."""
+    """Lock a journal until the file is closed. Raises BlockingIOError while its recorder runs."""
     file = FileIO(folder / EVENTS, "a")
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,4 +1,4 @@
-"""One camera's recording while it grows."""
+"""A growing recording of one camera."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from remi_stream.sinks.recording.rows import frame_row, person_layout, person_ro
 from remi_stream.sinks.recording.video import Video
 
 MISSED = "recorder/missed"
-"""A gap that no stage explains: the bodies never reached the recorder, or a relay that died never sent them."""
+"""Drop reason of a gap that no stage reported: the bodies never reached the recorder, or a relay died before sending them."""
 
 
 class Recording:
-    """Takes a camera's messages; `flush` puts them on the disk."""
+    """Adds a camera's messages to a journal; `flush` writes them to the disk."""
 
     def __init__(self, parent: Path, camera: str) -> None:
         self.folder = _new_folder(parent, camera)
@@ -33,20 +33,20 @@ class Recording:
             shutil.rmtree(self.folder)
             raise
         self._account = Account()
-        self._told = CameraTold()
+        self._camera = CameraTold()
         self._epochs: set[int] = set()
         self._tracks: dict[tuple[int, str, str, int, int], str] = {}
         self._video: Video | None = None
 
     def take_facts(self, facts: CameraFacts) -> None:
-        """Add what is new about the camera."""
-        told = CameraTold(source=facts.source, fps=facts.fps, camera_from_world=facts.camera_from_world)
-        if told != self._told:
-            self._told = told
-            self._journal.note(told)
+        """Record the camera's properties if they have changed."""
+        camera = CameraTold(source=facts.source, fps=facts.fps, camera_from_world=facts.camera_from_world)
+        if camera != self._camera:
+            self._camera = camera
+            self._journal.note(camera)
 
     def take_bodies(self, bodies: Bodies) -> None:
-        """Add a frame, its people, and the gap before it."""
+        """Record a frame, its people, and the gap before it."""
         self._note_gap(bodies)
         if bodies.epoch not in self._epochs:
             self._epochs.add(bodies.epoch)
@@ -60,24 +60,24 @@ class Recording:
         self.bodies += 1
 
     def take_preview(self, frame: Frame) -> None:
-        """Add a picture to the video. Raises OSError."""
+        """Add a preview to the video. Raises OSError."""
         if self._video is None:
             self._video = Video(self._journal.folder)
         shown_at = self._video.add(frame)
         self._journal.add("preview", preview_row(frame, shown_at))
 
     def note_tail(self, epoch: int, reasons: dict[str, int]) -> None:
-        """Add a gap behind the last frame."""
-        begun_at = self._account.open[epoch].next_frame_id if epoch in self._account.open else 0
-        end = begun_at + sum(reasons.values())
-        self._journal.note(Gap(epoch=epoch, frame_ids=(begun_at, end - 1), reasons=reasons))
+        """Record a gap after the last frame."""
+        first = self._account.open[epoch].next_frame_id if epoch in self._account.open else 0
+        end = first + sum(reasons.values())
+        self._journal.note(Gap(epoch=epoch, frame_ids=(first, end - 1), reasons=reasons))
 
     def flush(self) -> int:
-        """Put everything on the disk and give how many bytes it was. Raises OSError."""
+        """Write everything to the disk; return the number of bytes. Raises OSError."""
         return self._journal.flush()
 
     def end(self, reason: str = "") -> None:
-        """Close the journal and make the final files of it; reason: why it is cut short. Raises OSError."""
+        """Close the journal and write the final files; reason: why it is cut short. Raises OSError."""
         try:
             if self._video:
                 self._video.close()
@@ -91,13 +91,14 @@ class Recording:
         missing = self._account.publish(bodies)
         if not missing:
             return
+        # the account calls a gap without a drop reason a crash; here the recorder may have missed the messages itself
         unexplained = max(0, missing[LOST] - bodies.skipped.get(LOST, 0))
         reasons = +(missing - Counter({LOST: unexplained}) + Counter({MISSED: unexplained}))
         frame_ids = (bodies.frame_id - missing.total(), bodies.frame_id - 1)
         self._journal.note(Gap(epoch=bodies.epoch, frame_ids=frame_ids, reasons=dict(reasons)))
 
     def _track(self, person: Person) -> str:
-        """The name of the person's files; a person whose skeleton changes gets files of its own for each."""
+        """Name of the person's files; a person whose skeleton changes gets separate files for each."""
         key = (person.track_id, person.skeleton, person.joints_skeleton, len(person.joints_m), len(person.keypoints_px))
         if key not in self._tracks:
             earlier = sum(track_id == person.track_id for track_id, *_ in self._tracks)
@@ -118,7 +119,7 @@ class Recording:
 
 
 def _new_folder(parent: Path, camera: str) -> Path:
-    """Make "<camera>-<start>", or with a number behind it if there is one of that name."""
+    """Create "<camera>-<start>", with a number appended if it exists."""
     name = f"{camera}-{datetime.now():%Y-%m-%dT%H-%M-%S}"
     for number in range(1, 1000):
         folder = parent / (name if number == 1 else f"{name}-{number}")

@@ -1,4 +1,4 @@
-"""Finishes what recorders left that were killed."""
+"""Recovery: finish the recordings of recorders that were killed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ log = logging.getLogger("remi_stream")
 
 
 def recover_all(parent: Path) -> int:
-    """Finish every recording in a folder whose recorder died; give how many could not be."""
+    """Finish every recording in a folder whose recorder died; return the number of failures."""
     failed = 0
     for folder in filter(is_unfinished, recordings(parent)):
         try:

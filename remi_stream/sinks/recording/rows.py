@@ -1,4 +1,4 @@
-"""Fixed rows of bytes: what is written while a recording grows, since a torn end of such a file costs one row at most."""
+"""Row files of the journal: fixed-size binary rows, so that a torn end costs one row at most."""
 
 from __future__ import annotations
 
@@ -7,19 +7,21 @@ import numpy as np
 from remi_stream.messages import Bodies, Frame, Message, Person
 
 BODIES = ("", "smpl", "open")
-"""Smpl.body by its number in a row; 0 where the person has no SMPL pose."""
+"""Smpl.body by its code in a row; code 0: no SMPL pose."""
 
-_WHEN = (("epoch", "<i8"), ("frame_id", "<i8"), ("captured_at", "<f8"))
+_FRAME_KEY = (("epoch", "<i8"), ("frame_id", "<i8"), ("captured_at", "<f8"))
 
-FRAME = np.dtype([*_WHEN, ("people", "<i4")])
-PREVIEW = np.dtype([*_WHEN, ("shown_at", "<f8")])
+FRAME = np.dtype([*_FRAME_KEY, ("people", "<i4")])
+"""Row of a frame; people: their number."""
+PREVIEW = np.dtype([*_FRAME_KEY, ("shown_at", "<f8")])
+"""Row of a preview; shown_at: its time in the video, s."""
 
 
 def person_layout(joints: int, keypoints: int) -> np.dtype:
-    """The row of a person with so many joints and key points; the fields are those of Person and Smpl."""
+    """Row of a person with these numbers of joints and key points; fields as in Person and Smpl."""
     return np.dtype(
         [
-            *_WHEN,
+            *_FRAME_KEY,
             ("score", "<f4"),
             ("box_xyxy", "<f4", (4,)),
             ("keypoints_px", "<f4", (keypoints, 2)),
@@ -36,19 +38,19 @@ def person_layout(joints: int, keypoints: int) -> np.dtype:
 
 
 def frame_row(bodies: Bodies) -> bytes:
-    """When a frame was captured and how many people are in it."""
-    return np.array((*_when(bodies), len(bodies.people)), FRAME).tobytes()
+    """Encode a frame's row."""
+    return np.array((*_frame_key(bodies), len(bodies.people)), FRAME).tobytes()
 
 
 def preview_row(frame: Frame, shown_at: float) -> bytes:
-    """Which frame a picture of the video is; shown_at: seconds in the video."""
-    return np.array((*_when(frame), shown_at), PREVIEW).tobytes()
+    """Encode a preview's row; shown_at: its time in the video, s."""
+    return np.array((*_frame_key(frame), shown_at), PREVIEW).tobytes()
 
 
 def person_row(bodies: Bodies, person: Person, layout: np.dtype) -> bytes:
-    """A person in a frame; NaN for everything of SMPL if there is no SMPL pose."""
+    """Encode a person's row; the SMPL fields are NaN if there is no SMPL pose."""
     row = np.zeros((), layout)
-    row["epoch"], row["frame_id"], row["captured_at"] = _when(bodies)
+    row["epoch"], row["frame_id"], row["captured_at"] = _frame_key(bodies)
     for name in ("score", "box_xyxy", "keypoints_px", "keypoint_scores", "joints_m"):
         row[name] = getattr(person, name)
     row["body"] = BODIES.index(person.smpl.body if person.smpl else "")
@@ -57,5 +59,5 @@ def person_row(bodies: Bodies, person: Person, layout: np.dtype) -> bytes:
     return row.tobytes()
 
 
-def _when(message: Message) -> tuple[int, int, float]:
+def _frame_key(message: Message) -> tuple[int, int, float]:
     return message.epoch, message.frame_id, message.captured_at

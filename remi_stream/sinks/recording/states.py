@@ -1,6 +1,6 @@
-"""How a recorder can be doing."""
+"""States of the recorder."""
 
 from __future__ import annotations
 
 RECORDER_STATES = ("waiting", "on", "off", "failed")
-"""No bodies have come yet; recording; switched off; given up, since the disk is full or broken."""
+"""No bodies received yet; recording; switched off; failed because of the disk."""

@@ -1,4 +1,4 @@
-"""What a journal tells, sorted by kind."""
+"""Read a recording's journal: its events by type, and its row files."""
 
 from __future__ import annotations
 
@@ -13,19 +13,23 @@ from remi_stream.sinks.recording.journal import read_events
 
 
 class Story(NamedTuple):
-    """The events of the journal in this folder. tracks: by name; rows: how many rows of each row file count."""
+    """Contents of a journal."""
 
     folder: Path
+    """Of the journal."""
     begun: Begun
     camera: CameraTold
     ended: Ended | None
+    """None after a crash."""
     epochs: list[EpochBegun]
     tracks: dict[str, TrackBegun]
+    """By the name of their files."""
     gaps: list[Gap]
     rows: dict[str, int]
+    """Number of valid rows by row file."""
 
     def rows_of(self, name: str, layout: np.dtype) -> np.ndarray:
-        """The rows of a row file that count, left on the disk until they are looked at."""
+        """Valid rows of a row file, memory-mapped."""
         count = self.rows.get(name, 0)
         if not count:
             return np.empty(0, layout)
@@ -33,10 +37,10 @@ class Story(NamedTuple):
 
 
 def read_story(folder: Path) -> Story:
-    """Read a journal. Raises RemiError when there is nothing in it."""
+    """Read a journal. Raises RemiError if it is empty."""
     events = read_events(folder)
     if not events or not isinstance(events[0], Begun):
-        raise RemiError(f"{folder} holds no recording: it was killed before it began. Delete it")
+        raise RemiError(f"{folder} holds no recording: the recorder was killed before the first event. Delete it")
     rows: dict[str, int] = {}
     for event in events:
         if isinstance(event, Flushed):

@@ -1,4 +1,4 @@
-"""A person's rows as the arrays of an .npz file."""
+"""Convert a person's rows to the arrays of an .npz file."""
 
 from __future__ import annotations
 
@@ -10,16 +10,17 @@ from remi_stream.sinks.recording.rows import BODIES
 from remi_stream.skeletons import JOINTS
 
 AXES = "camera: x right, y down, z forward; poses and trans: x right, y forward, z up"
+"""Documentation of the axes, stored in each file."""
 
 
 def track_arrays(rows: np.ndarray, track_id: int, skeleton: str, joints_skeleton: str = "") -> dict[str, np.ndarray]:
-    """Give the arrays of N rows: all of Person and Smpl as it was published, and AMASS' keys if there was any SMPL pose."""
-    of_joints = joints_skeleton or skeleton
+    """Arrays of N rows: the fields of Person and Smpl as published, and AMASS' keys if there is any SMPL pose."""
+    joints_skeleton = joints_skeleton or skeleton
     arrays = {
         "track_id": np.array(track_id),
         "axes": np.array(AXES),
         "skeleton": np.array(skeleton),
-        "joints_skeleton": np.array(of_joints),
+        "joints_skeleton": np.array(joints_skeleton),
         "body": np.array(body_of(rows)),
         "epochs": rows["epoch"],
         "frame_ids": rows["frame_id"],
@@ -30,11 +31,11 @@ def track_arrays(rows: np.ndarray, track_id: int, skeleton: str, joints_skeleton
         "keypoint_scores": rows["keypoint_scores"],
         "joints_m": rows["joints_m"],
     }
-    return {**arrays, **_smpl(rows, of_joints)} if rows["body"].any() else arrays
+    return {**arrays, **_smpl(rows, joints_skeleton)} if rows["body"].any() else arrays
 
 
 def body_of(rows: np.ndarray) -> str:
-    """Whose rest pose the poses are meant for; "" if there are none."""
+    """Body whose rest pose the poses are for (see Smpl.body); "" if there are none."""
     return BODIES[rows["body"].max(initial=0)]
 
 
@@ -46,15 +47,15 @@ def _smpl(rows: np.ndarray, skeleton: str) -> dict[str, np.ndarray]:
 
 
 def _rest_pelvis(rows: np.ndarray, skeleton: str) -> np.ndarray:
-    """J0 of each row, (N, 3) m: what the published pelvis says, or the open body's where none is published."""
+    """Rest pelvis of each row, (N, 3) m: from the published pelvis, else of the default body."""
     names = JOINTS.get(skeleton, ())
     if "pelvis" in names:
         return rows["joints_m"][:, names.index("pelvis")] - rows["transl"]
-    shapes, which = np.unique(rows["betas"], axis=0, return_inverse=True)
-    return np.array([load_open_body().rest_joints(betas)[0] for betas in shapes])[which]
+    shapes, inverse = np.unique(rows["betas"], axis=0, return_inverse=True)
+    return np.array([load_open_body().rest_joints(betas)[0] for betas in shapes])[inverse]
 
 
 def _mean_fps(captured_at: np.ndarray) -> float:
-    """Rows a second, so that a player at this rate takes as long as it took."""
+    """Mean rows per second: played at this rate, the track keeps its duration."""
     duration_s = float(captured_at[-1] - captured_at[0])
     return (len(captured_at) - 1) / duration_s if duration_s > 0 else 0.0

@@ -1,4 +1,4 @@
-"""What the recorder's thread does: takes from the buffer, writes to the disk, and gives up when the disk does."""
+"""The recorder's thread: writes messages from the buffer to the disk, and stops recording on a disk error."""
 
 from __future__ import annotations
 
@@ -15,14 +15,15 @@ from remi_stream.sinks.recording.buffer import Buffer, Item, Switch
 from remi_stream.sinks.recording.recording import Recording
 
 FLUSH_S = 0.5
+"""Interval between flushes, s; a killed recorder loses as much."""
 
 log = logging.getLogger("remi_stream")
 
 
 class Writer:
-    """One recording per camera.
+    """Writes one recording per camera.
 
-    bodies: on the disk so far. dropped: lost when it gave up, and since. errors: of the disk. written_bytes: to journals.
+    bodies: written so far. dropped: lost by and since a failure. errors: disk errors. written_bytes: to journals.
     """
 
     def __init__(self, parent: Path, buffer: Buffer) -> None:
@@ -41,21 +42,21 @@ class Writer:
         return "on" if self._recordings else "waiting" if self._on else "off"
 
     def run(self) -> None:
-        """Work until the end of the buffer."""
-        more = True
-        while more:
-            more = self._take_until(time.monotonic() + FLUSH_S)
+        """Write until the buffer's end marker."""
+        running = True
+        while running:
+            running = self._process_until(time.monotonic() + FLUSH_S)
             self._try(self._flush)
-        self._note_tails()
+        self._record_trailing_gaps()
         self._end_all()
 
     def fail(self, why: str) -> None:
-        """Give up recording, and nothing else; what comes from now on is counted as dropped."""
+        """Stop recording after an error; the messages that follow are counted as dropped."""
         self._failed = True
         self.errors += 1
-        log.error("recording stopped: %s. Everything else goes on", why)
+        log.error("recording stopped: %s. All other stages continue", why)
 
-    def _take_until(self, end: float) -> bool:
+    def _process_until(self, end: float) -> bool:
         while (now := time.monotonic()) < end:
             try:
                 item = self._buffer.take(end - now)
@@ -63,12 +64,12 @@ class Writer:
                 return True
             if item is None:
                 return False
-            self._take(item)
+            self._process(item)
         return True
 
-    def _take(self, item: Item) -> None:
+    def _process(self, item: Item) -> None:
         if isinstance(item, CameraFacts):
-            self._take_facts(item)
+            self._add_facts(item)
         elif isinstance(item, Switch):
             self._switch(item.on)
         elif self._on and not self._failed:
@@ -76,13 +77,13 @@ class Writer:
         elif self._on and isinstance(item, Bodies):
             self.dropped += 1
 
-    def _take_facts(self, facts: CameraFacts) -> None:
+    def _add_facts(self, facts: CameraFacts) -> None:
         self._cameras[facts.camera] = facts
         if facts.camera in self._recordings:
             self._recordings[facts.camera].take_facts(facts)
 
     def _switch(self, on: bool) -> None:
-        """Begin or end recording; what has failed is tried again when it is switched on again."""
+        """Start or end recording; switching on again retries after a failure."""
         self._on, self._failed = on, False
         if not on:
             self._try(self._flush)
@@ -103,8 +104,8 @@ class Writer:
                 self._recordings[camera].take_facts(self._cameras[camera])
         return self._recordings[camera]
 
-    def _note_tails(self) -> None:
-        """Tell what found no room since the last bodies that did."""
+    def _record_trailing_gaps(self) -> None:
+        """Record what was dropped since the last bodies that fitted."""
         for (camera, epoch), reasons in self._buffer.untold().items():
             if camera in self._recordings:
                 self._recordings[camera].note_tail(epoch, reasons)
@@ -124,7 +125,7 @@ class Writer:
             self._end_all(why)
 
     def _end_all(self, reason: str = "") -> None:
-        """Make the final files of all recordings. What fails stays a journal, to be finished when there is room."""
+        """Write the final files of all recordings. On failure the journal stays, to be recovered when there is room."""
         for recording in self._recordings.values():
             try:
                 recording.end(reason)

@@ -1,1 +1,1 @@
-"""What the web viewer and the window share: pictures and bodies in pairs, drawn alike, counted alike."""
+"""Parts that the web viewer, the display and aitviewer share: pairing previews with bodies, overlays, rates, floor estimation."""

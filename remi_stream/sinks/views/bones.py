@@ -1,4 +1,4 @@
-"""Which bones of a skeleton can be drawn."""
+"""The bones of a skeleton whose two joints are visible."""
 
 from __future__ import annotations
 
@@ -10,6 +10,6 @@ Bone = tuple[int, int]
 
 
 def bones_between(skeleton: str, seen: np.ndarray) -> list[Bone]:
-    """The pairs of joints that are both seen, (K,) bool; none of a skeleton that nobody knows."""
-    there = set(np.flatnonzero(seen).tolist())
-    return [(a, b) for a, b in EDGES.get(skeleton, ()) if a in there and b in there]
+    """The pairs of joints that are both visible. visible: (K,) bool. An unknown skeleton has no bones."""
+    joints = set(np.flatnonzero(seen).tolist())
+    return [(a, b) for a, b in EDGES.get(skeleton, ()) if a in joints and b in joints]

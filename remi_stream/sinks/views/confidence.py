@@ -1,4 +1,4 @@
-"""How sure an engine is of each joint, and the colours that say so."""
+"""Confidence scores of joints and their colour map (red, amber, green)."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ import numpy as np
 from remi_stream.messages import Person
 
 SCORES = (0.0, 0.5, 1.0)
+"""Scores of the three colours; between them colours are interpolated linearly."""
 COLOURS = ((204, 51, 63), (240, 178, 62), (60, 170, 90))
-"""Red, amber, green: who cannot tell red from green tells these by their lightness."""
+"""Red, amber, green, RGB. They differ in lightness too, for red-green colour blindness."""
 UNKNOWN = (138, 145, 156)
+"""Grey, RGB: for joints without a score."""
 
 
 def confidence_colours(scores: np.ndarray) -> np.ndarray:
@@ -21,7 +23,7 @@ def confidence_colours(scores: np.ndarray) -> np.ndarray:
 
 
 def joint_scores(person: Person) -> np.ndarray:
-    """The score (J,) of each of joints_m; NaN where none is told. Key points count only where they are the same joints."""
+    """The confidence (J,) of each of joints_m; NaN where unknown. Key point scores apply only if the skeletons are the same."""
     count = len(person.joints_m)
     if not person.joints_skeleton and len(person.keypoint_scores) == count:
         return person.keypoint_scores

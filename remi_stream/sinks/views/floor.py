@@ -1,4 +1,4 @@
-"""Where the floor is, seen from a camera that nobody has measured."""
+"""Floor estimation: fits a plane to people's lowest points, for cameras without extrinsic calibration."""
 
 from __future__ import annotations
 
@@ -7,58 +7,63 @@ from collections import deque
 import numpy as np
 
 SAMPLE_S = 0.1
+"""Minimum time between two contacts, s."""
 SAMPLES = 300
+"""Contacts that are kept; with SAMPLE_INTERVAL_S at least the last 30 s."""
 FIT_S = 0.5
+"""Time between two fits, s."""
 SETTLE_S = 0.7
-"""How fast what is drawn follows a better estimate."""
+"""Time in which the drawn floor moves to a new estimate, s."""
 
 NOISE_M = 0.03
+"""Standard deviation of a contact's height, m."""
 ROLL, PITCH = 0.05, 0.15
-"""How far a camera is usually from upright, as slopes (one standard deviation): seldom rolled, often tipped."""
+"""Prior standard deviations of the camera's roll and pitch, as slopes: cameras are seldom rolled, often tilted."""
 INDEPENDENT = 30
-"""All samples together tell no more than so many: neighbours are wrong in the same way."""
+"""Upper limit of the contacts' joint weight: the errors of neighbouring samples are correlated."""
 UNSETTLED = np.array([1.2, 0.0, 0.0])
+"""The plane before the first contact: a level floor 1.2 m below the camera."""
 
 
 class Floor:
-    """The plane through the places where people touch the ground, y = height + roll (x - x') + pitch (z - z') in camera axes.
+    """The plane y = height + roll (x - x') + pitch (z - z') in camera axes through people's ground contacts.
 
-    People's lowest points are fitted robustly, so a jump or a bad pose does not matter; the camera is held to be upright
-    where they have not walked far enough to tell.
+    The fit is robust against jumps and bad poses; a prior keeps the camera upright while people have not walked far enough.
     """
 
     def __init__(self) -> None:
         self._contacts: deque[np.ndarray] = deque(maxlen=SAMPLES)
-        self._sampled_at = self._fitted_at = self._settled_at = float("-inf")
-        self._target = self._drawn = UNSETTLED
+        self._sampled_at = self._fitted_at = self._smoothed_at = float("-inf")
+        self._target = self._smoothed = UNSETTLED
         """Height below the camera, m, and the slopes along x and z."""
 
     def touch(self, point: np.ndarray, at: float) -> None:
-        """Somebody's lowest point (3,), m, camera frame, at a time in seconds."""
+        """Add a person's lowest point (3,), m, camera frame. at: its time, s."""
+        # A negative age: the recording was rewound.
         if not 0 <= at - self._sampled_at < SAMPLE_S and np.isfinite(point).all():
             self._sampled_at = at
             self._contacts.append(np.asarray(point, float))
 
     def settle(self, at: float) -> None:
-        """Move what is drawn towards the estimate; the first one is taken as it is."""
+        """Refit if due, and move the smoothed plane towards the fit; the first fit is taken unsmoothed. at: s."""
         if not self._contacts:
             return
-        if at - self._fitted_at >= FIT_S or at < self._fitted_at:
+        if at - self._fitted_at >= FIT_S or at < self._fitted_at:  # earlier: a recording was rewound
             first, self._fitted_at = self._fitted_at == float("-inf"), at
             self._target = fit_plane(np.array(self._contacts))
-            self._drawn = self._target if first else self._drawn
-        share = min(1.0, max(0.0, at - self._settled_at) / SETTLE_S)
-        self._drawn, self._settled_at = self._drawn + share * (self._target - self._drawn), at
+            self._smoothed = self._target if first else self._smoothed
+        share = min(1.0, max(0.0, at - self._smoothed_at) / SETTLE_S)
+        self._smoothed, self._smoothed_at = self._smoothed + share * (self._target - self._smoothed), at
 
     @property
     def up(self) -> np.ndarray:
-        """The direction away from the floor, (3,) of length 1, camera axes."""
-        normal = np.array([self._drawn[1], -1.0, self._drawn[2]])
+        """The floor's normal, (3,) of length 1, camera axes."""
+        normal = np.array([self._smoothed[1], -1.0, self._smoothed[2]])
         return normal / np.linalg.norm(normal)
 
     def height(self, point: np.ndarray) -> float:
-        """How far above the floor a point (3,), m, camera frame, is."""
-        level, roll, pitch = self._drawn
+        """Height of a point (3,), m, camera frame, above the floor."""
+        level, roll, pitch = self._smoothed
         return float((level + roll * point[0] + pitch * point[2] - point[1]) * -self.up[1])
 
     def world_from_camera(self) -> tuple[np.ndarray, np.ndarray]:
@@ -71,15 +76,19 @@ class Floor:
 
 
 def fit_plane(contacts: np.ndarray) -> np.ndarray:
-    """Height, roll and pitch of the plane through contacts (N, 3), m, camera frame: least squares, reweighted (Geman-McClure)."""
+    """Fit height, roll and pitch (3,) of the plane through contacts (N, 3), m, camera frame.
+
+    Iteratively reweighted least squares with the Geman-McClure kernel and a Gaussian prior on roll and pitch.
+    """
     middle = np.median(contacts, axis=0)
     terms = np.stack([np.ones(len(contacts)), contacts[:, 0] - middle[0], contacts[:, 2] - middle[2]], axis=1)
-    held = np.diag([0.0, ROLL**-2, PITCH**-2])
-    trust = min(1.0, INDEPENDENT / len(contacts)) / NOISE_M**2
+    prior = np.diag([0.0, ROLL**-2, PITCH**-2])
+    base = min(1.0, INDEPENDENT / len(contacts)) / NOISE_M**2
     plane = np.array([middle[1], 0.0, 0.0])
-    for _ in range(10):
-        misses = contacts[:, 1] - terms @ plane
-        width = 2.2 * max(float(np.median(np.abs(misses))), 0.007)
-        weights = trust / (1 + (misses / width) ** 2) ** 2
-        plane = np.linalg.solve(terms.T * weights @ terms + held, terms.T * weights @ contacts[:, 1])
+    for _ in range(10):  # starts from a level floor at the median height
+        residuals = contacts[:, 1] - terms @ plane
+        # The kernel's width follows the median residual; bounded below, as contacts that fit exactly would make it 0.
+        width = 2.2 * max(float(np.median(np.abs(residuals))), 0.007)
+        weights = base / (1 + (residuals / width) ** 2) ** 2
+        plane = np.linalg.solve(terms.T * weights @ terms + prior, terms.T * weights @ contacts[:, 1])
     return plane - (plane[1] * middle[0] + plane[2] * middle[2], 0, 0)

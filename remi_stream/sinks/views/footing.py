@@ -1,22 +1,28 @@
-"""How far a person is lifted to stand on the floor."""
+"""Vertical correction of a person so that the lowest point touches the floor."""
 
 from __future__ import annotations
 
 SINK_S = 0.03
+"""Time constant for a person below the floor, s: short, as floors are solid."""
 FLOAT_S = 0.12
-"""A floor is solid, but who is above it may be jumping: feet come out of the floor soon, and down to it later."""
+"""Time constant for a person above the floor, s: longer, as they may be jumping."""
 
 
 class Footing:
-    """The lift of one person, metres: one camera cannot tell how far away somebody is, so feet would sink and float."""
+    """The vertical correction of one person: depth from one camera is ambiguous, so feet would sink and float.
+
+    Exponential smoothing with different time constants upwards and downwards.
+    """
 
     def __init__(self) -> None:
         self.lift_m = 0.0
+        """Correction along the floor's normal, m."""
         self._at = float("-inf")
 
     def stand(self, height_m: float, at: float) -> None:
-        """Take the height of the lowest point over the floor, as published, at a time in seconds."""
-        miss = -height_m - self.lift_m
+        """Update with the uncorrected height of the lowest point above the floor. at: s."""
+        error = -height_m - self.lift_m
+        # The first update applies in full.
         elapsed = max(0.0, at - self._at)
-        share = elapsed / (elapsed + (SINK_S if miss > 0 else FLOAT_S)) if elapsed < float("inf") else 1.0
-        self.lift_m, self._at = self.lift_m + share * miss, at
+        share = elapsed / (elapsed + (SINK_S if error > 0 else FLOAT_S)) if elapsed < float("inf") else 1.0
+        self.lift_m, self._at = self.lift_m + share * error, at

@@ -1,4 +1,4 @@
-"""Where the time between the camera and the viewer goes."""
+"""Latency of each hop between the camera and the viewer, from the bodies' stamps."""
 
 from __future__ import annotations
 
@@ -9,35 +9,37 @@ import numpy as np
 from remi_stream.messages import Bodies
 
 WINDOW_S = 3.0
+"""The medians are over the last seconds, s."""
 HERE = "viewer"
-"""The last hop: from the last stamp to whoever looks."""
+"""The last hop: from the last stamp to the viewer's reception."""
 
 Medians = list[tuple[str, float]]
+"""Hops in order of time, each with its median duration, ms."""
 
 
 class Hops:
-    """The ways of one camera's last bodies. Times are monotonic seconds."""
+    """Hop latencies of one camera's last bodies. Times are monotonic seconds."""
 
     def __init__(self) -> None:
-        self._came: deque[tuple[float, Bodies]] = deque(maxlen=256)
+        self._recent: deque[tuple[float, Bodies]] = deque(maxlen=256)
 
     def take(self, bodies: Bodies, now: float) -> None:
-        """Note bodies that came now."""
-        self._came.append((now, bodies))
+        """Add bodies that arrived now."""
+        self._recent.append((now, bodies))
 
     def medians(self, now: float) -> Medians:
-        """Each hop in its order and what it took, ms, median of the last seconds; of bodies that went the newest's way."""
-        recent = [steps(bodies, at) for at, bodies in self._came if now - at <= WINDOW_S]
+        """The median duration of each hop, ms, over the bodies that took the same hops as the newest."""
+        recent = [steps(bodies, at) for at, bodies in self._recent if now - at <= WINDOW_S]
         if not recent:
             return []
-        way = list(recent[-1])
-        alike = [[took[hop] for hop in way] for took in recent if list(took) == way]
-        return list(zip(way, (np.median(alike, axis=0) * 1000).tolist()))
+        hops = list(recent[-1])
+        same_hops = [[seconds[hop] for hop in hops] for seconds in recent if list(seconds) == hops]
+        return list(zip(hops, (np.median(same_hops, axis=0) * 1000).tolist()))
 
 
 def steps(bodies: Bodies, now: float) -> dict[str, float]:
-    """Seconds that each hop took of bodies that came here now; a stamp from before the last one took none."""
-    took, last = {}, bodies.captured_at
+    """The duration of each hop, s, of bodies that arrived now. A stamp before `captured_at` gives 0."""
+    durations, last = {}, bodies.captured_at
     for hop, at in sorted(bodies.stamps.items(), key=lambda stamp: stamp[1]):
-        took[hop], last = max(0.0, at - last), max(last, at)
-    return {**took, HERE: max(0.0, now - last)}
+        durations[hop], last = max(0.0, at - last), max(last, at)
+    return {**durations, HERE: max(0.0, now - last)}

@@ -1,4 +1,4 @@
-"""What has happened to a camera since somebody watches: frames dropped, connections lost."""
+"""Dropped frames, reconnects and restarts of a camera since the viewer started."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ from remi_stream.messages import CameraFacts
 class Incidents:
     """Counts over all epochs of one camera.
 
-    reconnects: how often its picture went away. restarts: how often its process was started anew.
+    reconnects: how often the camera's signal was lost. restarts: how often its process was restarted.
     """
 
     def __init__(self) -> None:
         self.reconnects = self.restarts = 0
-        self._past: Counter[str] = Counter()
+        self._earlier_epochs: Counter[str] = Counter()
         self._last: CameraFacts | None = None
 
     @property
     def dropped(self) -> dict[str, int]:
-        """Frames by "stage/reason"; what was most is first."""
-        total = self._past + Counter(self._last.dropped if self._last else {})
+        """Dropped frames by reason (`stage/reason`), most frequent first."""
+        total = self._earlier_epochs + Counter(self._last.dropped if self._last else {})
         return dict(total.most_common())
 
     def take(self, facts: CameraFacts) -> None:
-        """Note facts that came now."""
+        """Update with the camera's newest facts."""
         last, self._last = self._last, facts
         if last is None:
             return
         if facts.epoch != last.epoch:
-            self.restarts += 1
-            self._past += Counter(last.dropped)
+            self.restarts += 1  # each capture process has an epoch of its own, and counts its drops from 0
+            self._earlier_epochs += Counter(last.dropped)
         elif facts.state == "reconnecting" and last.state != "reconnecting":
             self.reconnects += 1

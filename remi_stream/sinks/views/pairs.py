@@ -1,4 +1,4 @@
-"""Which bodies belong to which picture."""
+"""Pairing of preview images with the bodies of the same frame."""
 
 from __future__ import annotations
 
@@ -7,47 +7,51 @@ from collections import OrderedDict, deque
 from remi_stream.messages import Bodies, Frame
 
 BODIES_KEPT = 90
+"""Bodies that wait for their preview: 3 s at 30 a second."""
 PICTURES_KEPT = 16
+"""Previews that wait for their bodies; the oldest is dropped."""
 PATIENCE_S = 1.0
-"""How long pictures wait for one that has its bodies (a slow engine skips frames) before they are shown without."""
+"""Time without a pair after which a preview is shown alone, s: a slow engine skips frames."""
 
 Key = tuple[int, int]
+"""(epoch, frame id)."""
 
 
 class Pairs:
-    """The last pictures and bodies of one camera. A picture is shown with the bodies of exactly that frame, or with none."""
+    """The last previews and bodies of one camera. A preview is shown with the bodies of exactly that frame, or with none."""
 
     def __init__(self) -> None:
         self._bodies: OrderedDict[Key, Bodies] = OrderedDict()
-        self._pictures: deque[Frame] = deque(maxlen=PICTURES_KEPT)
+        self._previews: deque[Frame] = deque(maxlen=PICTURES_KEPT)
         self._paired_at = float("-inf")
 
     def take(self, message: Bodies | Frame) -> None:
-        """Keep a message for a while."""
+        """Add a message; a full buffer drops its oldest."""
         if isinstance(message, Frame):
-            if not self._pictures and self._paired_at == float("-inf"):
+            # The wait for a pair starts with the first preview.
+            if not self._previews and self._paired_at == float("-inf"):
                 self._paired_at = message.captured_at
-            self._pictures.append(message)
+            self._previews.append(message)
             return
         self._bodies[message.epoch, message.frame_id] = message
         if len(self._bodies) > BODIES_KEPT:
             self._bodies.popitem(last=False)
 
     def next(self, now: float) -> tuple[Frame, Bodies | None] | None:
-        """Give the newest picture that has its bodies; if none had any for a while, the newest alone. Each picture once."""
-        for index in reversed(range(len(self._pictures))):
-            picture = self._pictures[index]
-            bodies = self._bodies.get((picture.epoch, picture.frame_id))
+        """Pop the newest preview that has its bodies; after UNPAIRED_AFTER_S without one, the newest alone. now: monotonic s."""
+        for index in reversed(range(len(self._previews))):
+            preview = self._previews[index]
+            bodies = self._bodies.get((preview.epoch, preview.frame_id))
             if bodies is not None:
                 self._paired_at = now
                 self._drop(index + 1)
-                return picture, bodies
-        if not self._pictures or now - self._paired_at < PATIENCE_S:
+                return preview, bodies
+        if not self._previews or now - self._paired_at < PATIENCE_S:
             return None
-        newest = self._pictures[-1]
-        self._drop(len(self._pictures))
+        newest = self._previews[-1]
+        self._drop(len(self._previews))
         return newest, None
 
     def _drop(self, count: int) -> None:
         for _ in range(count):
-            self._pictures.popleft()
+            self._previews.popleft()

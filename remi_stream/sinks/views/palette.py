@@ -1,4 +1,4 @@
-"""The colours people are drawn in."""
+"""Colour palette of tracks."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ COLOURS: tuple[Rgb, ...] = (
     (126, 190, 92),
     (190, 150, 130),
 )
-"""Of middling lightness: they stand out from a white and from a black background, and neighbours differ in hue."""
+"""RGB, of medium lightness: visible on white and on black; neighbours differ in hue."""
 
 
 def colour_of(track_id: int) -> Rgb:
-    """The colour of a track, always the same."""
+    """The colour of a track; it depends on the id alone."""
     return COLOURS[(track_id - 1) % len(COLOURS)]
 
 
 def css(colour: Rgb) -> str:
-    """A colour as a style sheet wants it."""
+    """A colour in CSS notation (#rrggbb)."""
     return "#{:02x}{:02x}{:02x}".format(*colour)

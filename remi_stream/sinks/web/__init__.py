@@ -1,1 +1,1 @@
-"""The web viewer: everybody as a moving body in a browser, beside the live picture."""
+"""The web viewer: tracked people as animated bodies in a browser (viser), with the live image."""

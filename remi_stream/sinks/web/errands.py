@@ -1,4 +1,4 @@
-"""What takes time, done by a thread of its own: nobody who draws waits for the relay or for a disk."""
+"""A background task queue, so that drawing never waits for the relay's control socket or a disk."""
 
 from __future__ import annotations
 
@@ -13,41 +13,41 @@ Heard = Callable[[dict[str, Any]], None]
 
 
 class Errands:
-    """One errand after another. Of those of a kind that wait only the newest is run: a slider that is dragged asks once.
+    """Runs tasks one by one on a thread. Of pending tasks of one kind only the newest runs: dragging a slider sends one request.
 
-    port: of the relay that is asked.
+    port: of the relay's control socket.
     """
 
     def __init__(self, port: int) -> None:
         self._port = port
-        self._waiting: dict[str, Callable[[], None]] = {}
+        self._pending: dict[str, Callable[[], None]] = {}
         self._changed = threading.Condition()
-        self._over = False
-        self._thread = threading.Thread(target=self._work, name="errands", daemon=True)
+        self._closed = False
+        self._thread = threading.Thread(target=self._work, name="tasks", daemon=True)
         self._thread.start()
 
     def ask(self, question: dict[str, Any], heard: Heard, about: str = "") -> None:
-        """Ask the relay; heard is given its answer, or {"error": one line}, on the errands' thread.
+        """Send a control request; on_answer gets the answer, or {"error": one line}, on the queue's thread.
 
-        about: what of the thing that is asked; of another one a question that waits is another kind, which is asked, too.
+        subject: distinguishes requests of the same kind that must not replace each other, e.g. those of two cameras.
         """
         self.run(f"{question['ask']} {about}", lambda: heard(self._answer(question)))
 
     def run(self, kind: str, errand: Callable[[], None]) -> None:
-        """Run it soon, instead of one of its kind that waits."""
+        """Queue a task; it replaces a pending one of its kind."""
         with self._changed:
-            self._waiting[kind] = errand
+            self._pending[kind] = errand
             self._changed.notify()
 
     def check(self) -> None:
-        """Raise RuntimeError if an errand has ended by an error of ours."""
-        if not self._thread.is_alive() and not self._over:
-            raise RuntimeError("the errands' thread has ended by an error; see the traceback above")
+        """Raise RuntimeError if a task has died of an exception."""
+        if not self._thread.is_alive() and not self._closed:
+            raise RuntimeError("the task queue's thread has died of an exception; see the traceback above")
 
     def close(self) -> None:
-        """Run no more, once the one that runs is done."""
+        """Discard pending tasks and wait for the running one."""
         with self._changed:
-            self._over = True
+            self._closed = True
             self._changed.notify()
         self._thread.join(3.0)
 
@@ -58,10 +58,11 @@ class Errands:
             return {"error": str(error)}
 
     def _work(self) -> None:
-        while (errand := self._next()) is not None:
-            errand()
+        while (task := self._next()) is not None:
+            task()
 
     def _next(self) -> Callable[[], None] | None:
         with self._changed:
-            self._changed.wait_for(lambda: self._waiting or self._over)
-            return None if self._over else self._waiting.pop(next(iter(self._waiting)))
+            self._changed.wait_for(lambda: self._pending or self._closed)
+            # The kind that has waited longest: dicts keep the order of insertion, and a replacement keeps its place.
+            return None if self._closed else self._pending.pop(next(iter(self._pending)))

@@ -1,4 +1,4 @@
-"""One person in the scene: a skinned body, or joints and bones, standing on the floor."""
+"""The scene node of one person: skinned mesh, joints, bones and motion trail, corrected to stand on the floor."""
 
 from __future__ import annotations
 
@@ -17,16 +17,19 @@ from remi_stream.sinks.web.posture import Posture, posture, rest_joints
 from remi_stream.sinks.web.trail import SMPL_MARKS, Trail, marks_of
 
 RESTING = np.tile([1.0, 0.0, 0.0, 0.0], (24, 1))
+"""Identity rotations of all bones, w x y z."""
 GLASSY = 0.4
-"""Opacity of a skin with bones in it."""
+"""Opacity of the skin while bones are shown inside it."""
 THICK_M = 0.016
+"""Thickness of bones, m."""
 NOTHING, BLACK = np.zeros((1, 3), np.float32), np.zeros((1, 3), np.uint8)
+"""A single point in place of an empty point cloud."""
 
 
 class Figure:
-    """A place in the scene that one track after another may use: a body is 800 kB to send, a change of its colour is nothing.
+    """A scene node that is reused by one track after another: a skinned mesh is 800 kB to send, its colour a few bytes.
 
-    Everything in it is in the camera's frame; `name` is a node below the camera's.
+    All coordinates are in the camera's frame; `name` is a node below the camera's.
     """
 
     def __init__(self, scene: viser.SceneApi, name: str) -> None:
@@ -40,11 +43,11 @@ class Figure:
         self._trail: Trail | None = None
         self._footing = Footing()
         self._colour = (0, 0, 0)
-        self._faded = self._glassy = 1.0
+        self._fade_opacity = self._skin_opacity = 1.0
 
     def enter(self, track_id: int) -> None:
-        """Become another person."""
-        self._colour, self._footing, self._faded = colour_of(track_id), Footing(), 1.0
+        """Assign the node to another track."""
+        self._colour, self._footing, self._fade_opacity = colour_of(track_id), Footing(), 1.0
         self._end_trail()
         if self._skin is not None:
             self._skin.color = self._colour
@@ -52,36 +55,36 @@ class Figure:
     def move(
         self, person: Person, floor: Floor, at: float, *, skin: bool, bones: bool, rated: bool = False, trail: bool = False
     ) -> None:
-        """Take the pose of a frame captured at a time; floor learns from it. The rest says what is to be seen.
+        """Update with a person's pose, captured at a time in s; it also updates the floor estimate.
 
-        rated: bones in the colours of confidence.
+        skin, bones, trail: what to show. by_confidence: how bones are coloured.
         """
         lift = np.zeros(3)
         pose = posture(person.smpl, floor.up) if person.smpl is not None else None
         if pose is not None:
-            lift = self._stand(pose, floor, at)
+            lift = self._ground(pose, floor, at)
             if skin:
-                self._bend(pose)
-        self._show(skin and pose is not None, bones or pose is None)
+                self._pose_skin(pose)
+        self._set_visible(skin and pose is not None, bones or pose is None)
         if self._bones.visible:
-            self._stretch(person, rated)
+            self._draw_bones(person, rated)
         if trail:
             marks = marks_of(person) if pose is None else pose.positions[list(SMPL_MARKS)]
-            self._follow(marks + lift, at)
+            self._extend_trail(marks + lift, at)
         else:
             self._end_trail()
         self._node.position = lift
         self.fade(1.0)
 
     def fade(self, opacity: float) -> None:
-        """Let the skin be seen through; 0 is gone."""
-        self._faded = opacity
+        """Set the opacity; 0 hides the person."""
+        self._fade_opacity = opacity
         self._node.visible = opacity > 0
         if opacity <= 0:
             self._end_trail()
         if self._skin is not None:
-            seen = self._faded * self._glassy
-            self._skin.opacity = None if seen >= 1 else seen
+            opacity = self._fade_opacity * self._skin_opacity
+            self._skin.opacity = None if opacity >= 1 else opacity  # None: opaque, drawn without sorting
 
     def _make_skin(self) -> viser.MeshSkinnedHandle:
         body = known_body()
@@ -96,26 +99,26 @@ class Figure:
             receive_shadow=False,
         )
 
-    def _stand(self, pose: Posture, floor: Floor, at: float) -> np.ndarray:
+    def _ground(self, pose: Posture, floor: Floor, at: float) -> np.ndarray:
         floor.touch(pose.lowest, at)
         floor.settle(at)
         self._footing.stand(floor.height(pose.lowest), at)
         return floor.up * self._footing.lift_m
 
-    def _bend(self, pose: Posture) -> None:
+    def _pose_skin(self, pose: Posture) -> None:
         self._skin = self._skin or self._make_skin()
         for bone, wxyz, position in zip(self._skin.bones, pose.wxyz, pose.positions):
             bone.wxyz = wxyz
             bone.position = position
 
-    def _show(self, skin: bool, bones: bool) -> None:
-        self._glassy = GLASSY if bones else 1.0
+    def _set_visible(self, skin: bool, bones: bool) -> None:
+        self._skin_opacity = GLASSY if bones else 1.0
         self._bones.show(bones)
         self._joints.visible = bones
         if self._skin is not None:
             self._skin.visible = skin
 
-    def _stretch(self, person: Person, rated: bool) -> None:
+    def _draw_bones(self, person: Person, rated: bool) -> None:
         joints = np.asarray(person.joints_m, np.float32)
         known = np.logical_and.reduce(np.isfinite(joints), axis=1)
         edges = np.array(bones_between(person.skeleton_of_joints, known), int).reshape(-1, 2)
@@ -123,7 +126,7 @@ class Figure:
         self._bones.draw(joints[edges], colours[edges])
         self._joints.points, self._joints.colors = (joints[known], colours[known]) if known.any() else (NOTHING, BLACK)
 
-    def _follow(self, marks: np.ndarray, at: float) -> None:
+    def _extend_trail(self, marks: np.ndarray, at: float) -> None:
         self._trail = self._trail or Trail(self._scene, f"{self._name}-trail")
         self._trail.follow(marks, self._colour, at)
 

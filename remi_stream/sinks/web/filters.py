@@ -1,4 +1,4 @@
-"""What smooths people: chosen here, changed by the relay."""
+"""The filter tab: choose the filter and its options; the relay applies them."""
 
 from __future__ import annotations
 
@@ -15,15 +15,16 @@ from remi_stream.sinks.web.errands import Errands
 from remi_stream.sinks.web.words import box
 
 NAMES = (*FILTERS, *(name for name, preset in PRESETS.items() if preset.kind != "none"))
-"""Ours, then REMI's presets; its one for no filter is ours."""
+"""Our filters, then REMI's presets, except its preset without a filter, which is our `none`."""
 PATIENCE_S = 10.0
-"""A filter that was chosen is shown as chosen for so long, although people are still smoothed by the one before."""
+"""Time that a requested filter is shown as chosen before the relay reports it as active, s."""
 
 
 class Knob(NamedTuple):
-    """A slider for an option of a filter. unit: in its label."""
+    """The settings of a slider for an option of a filter."""
 
     label: str
+    """With the unit."""
     least: float
     most: float
     step: float
@@ -38,94 +39,96 @@ KNOBS = {
     ("double_exp", "trend_time_s"): Knob("Trend, s", 0.01, 0.5, 0.01),
     ("moving_avg", "window_s"): Knob("Window, s", 0.05, 1.0, 0.01),
 }
-"""What is worth turning while one looks."""
+"""By (filter, option): the options that are useful to change while watching."""
 
 Options = dict[str, float]
 
 
 class Filters:
-    """Widgets. A choice holds for all cameras; the lag is that of the camera that is looked through."""
+    """Widgets of the tab. A choice applies to all cameras; the lag shown is the selected camera's."""
 
     def __init__(self, gui: viser.GuiApi, errands: Errands) -> None:
-        self._errands = errands
+        self._tasks = errands
         self._choice = gui.add_dropdown("Filter", NAMES)
-        self._knobs = {of: self._knob(gui, of) for of in KNOBS}
-        self._told = gui.add_html("")
-        self._on = self._error = ""
-        self._wish, self._wished_at = "", float("-inf")
+        self._sliders = {of: self._slider(gui, of) for of in KNOBS}
+        self._status = gui.add_html("")
+        self._active = self._error = ""
+        self._pending, self._requested_at = "", float("-inf")
         self._answer: dict[str, Any] | None = None
         self._options: tuple[str, Options] = ("", {})
 
         @self._choice.on_update
         def _(event: viser.GuiEvent[viser.GuiDropdownHandle[str]]) -> None:
+            # Without a client the change comes from this program, not from a user.
             if event.client is not None and self._choice.value in NAMES:
                 self._ask(self._choice.value, {})
 
     def show(self, facts: CameraFacts | None) -> None:
-        """Show what is on, how late it makes people, and what came of a choice."""
+        """Show the active filter, its lag, and the result of a request."""
         if facts is None:
             return
         answer, self._answer = self._answer, None
         if answer is not None:
-            self._hear(answer, facts.camera)
-        if facts.filter == self._wish or time.monotonic() - self._wished_at > PATIENCE_S:
-            self._wish = ""
-        if facts.filter != self._on:
-            self._on = facts.filter
-            self._errands.ask({"ask": "filter"}, self._keep)
-        self._turn(self._wish or facts.filter)
-        self._told.content = told(facts, self._wish, self._error)
+            self._apply_answer(answer, facts.camera)
+        if facts.filter == self._pending or time.monotonic() - self._requested_at > PATIENCE_S:
+            self._pending = ""
+        # Camera facts carry the filter's name only; its options are requested from the relay.
+        if facts.filter != self._active:
+            self._active = facts.filter
+            self._tasks.ask({"ask": "filter"}, self._store_answer)
+        self._show_choice(self._pending or facts.filter)
+        self._status.content = told(facts, self._pending, self._error)
 
     def _ask(self, name: str, options: Options) -> None:
-        """Ask for a filter; an answer of before does not count any more."""
+        """Request a filter; an earlier answer is void."""
         self._answer, self._error = None, ""
-        self._wish, self._wished_at = name, time.monotonic()
-        self._errands.ask({"ask": "filter", "name": name, "options": options}, self._keep)
+        self._pending, self._requested_at = name, time.monotonic()
+        self._tasks.ask({"ask": "filter", "name": name, "options": options}, self._store_answer)
 
-    def _keep(self, answer: dict[str, Any]) -> None:
+    def _store_answer(self, answer: dict[str, Any]) -> None:
         self._answer = answer
 
-    def _hear(self, answer: dict[str, Any], camera: str) -> None:
+    def _apply_answer(self, answer: dict[str, Any], camera: str) -> None:
         self._error = str(answer.get("error", ""))
         if self._error:
-            self._wish = ""
-        told = answer.get("filters", {}).get(camera, {})
-        if told:
-            self._set(str(told["name"]), told["options"])
+            self._pending = ""
+        filter_ = answer.get("filters", {}).get(camera, {})
+        if filter_:
+            self._set_sliders(str(filter_["name"]), filter_["options"])
 
-    def _set(self, name: str, options: Options) -> None:
-        """Put the sliders where the relay says that they are."""
-        for (owner, option), slider in self._knobs.items():
+    def _set_sliders(self, name: str, options: Options) -> None:
+        """Set the sliders to the options that the relay reports."""
+        for (owner, option), slider in self._sliders.items():
             if owner == name and option in options:
-                knob = KNOBS[owner, option]
-                slider.value = min(knob.most, max(knob.least, float(options[option])))  # type: ignore[misc]  # mypy misses its setter
+                settings = KNOBS[owner, option]
+                slider.value = min(settings.most, max(settings.least, float(options[option])))  # type: ignore[misc]  # mypy misses its setter
 
-    def _turn(self, name: str) -> None:
-        """Show a filter as chosen, with its sliders; one that is not in the list is told in words only."""
+    def _show_choice(self, name: str) -> None:
+        """Show a filter as chosen, with its sliders; one that is not in the list stands in the status only."""
         if name in NAMES:
             self._choice.value = name  # type: ignore[misc]
-        for (owner, _), slider in self._knobs.items():
+        for (owner, _), slider in self._sliders.items():
             slider.visible = owner == name
 
-    def _knob(self, gui: viser.GuiApi, of: tuple[str, str]) -> viser.GuiSliderHandle[float]:
+    def _slider(self, gui: viser.GuiApi, of: tuple[str, str]) -> viser.GuiSliderHandle[float]:
         name, option = of
-        knob = KNOBS[of]
-        slider = gui.add_slider(knob.label, knob.least, knob.most, knob.step, float(FILTERS[name].options[option]), visible=False)
+        settings = KNOBS[of]
+        slider = gui.add_slider(
+            settings.label, settings.least, settings.most, settings.step, float(FILTERS[name].options[option]), visible=False
+        )
 
         @slider.on_update
         def _(event: viser.GuiEvent[viser.GuiSliderHandle[float]]) -> None:
             if event.client is not None:
-                self._ask(name, {each: float(self._knobs[owner, each].value) for owner, each in KNOBS if owner == name})
+                self._ask(name, {each: float(self._sliders[owner, each].value) for owner, each in KNOBS if owner == name})
 
         return slider
 
 
 def told(facts: CameraFacts, wish: str, error: str) -> str:
-    """What is on and how late it makes people; what is waited for; why it is not."""
-    lag = "lag not measured yet" if facts.filter_lag_s is None else f"lag <b>{facts.filter_lag_s * 1000:.0f} ms</b>, as measured"
-    lines = [
-        f"<b>{escape(facts.filter)}</b> is on, {lag}" if facts.filter != "none" else "<b>none</b>: people as the engine sees them"
-    ]
+    """HTML of the active filter with its measured lag, the requested filter and the last error."""
+    lag = "lag not measured yet" if facts.filter_lag_s is None else f"measured lag <b>{facts.filter_lag_s * 1000:.0f} ms</b>"
+    lines = [f"<b>{escape(facts.filter)}</b> is active, {lag}" if facts.filter != "none" else "<b>none</b>: the engine's output"]
     if wish and wish != facts.filter:
         lines.append(f"waiting for {escape(wish)}")
     if error:

@@ -1,7 +1,7 @@
-"""The door of the viewer: a small reverse proxy that asks admission.py about every connection, then passes bytes through.
+"""The web viewer's reverse proxy: checks every request against the access rules, then forwards bytes to viser.
 
-One request a connection, and only the headers that matter are passed on, so nothing can be smuggled past. Buffers are small:
-a browser that does not read for a while makes viser wait (it keeps the newest of everything), and fills no memory.
+One request per connection and only required headers are forwarded, so no request can be smuggled. Buffers are small: a browser
+that does not read makes viser wait (which keeps only the newest of everything) and fills no memory.
 """
 
 from __future__ import annotations
@@ -21,8 +21,9 @@ HEAD_S = 5.0
 CONNECTIONS = 128
 BUFFER_BYTES = 131072
 CHUNK_BYTES = 65536
+"""Limits of a request's head (size and time), of open connections, of socket buffers and of one read."""
 HANG_UPS = (OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, asyncio.TimeoutError, asyncio.CancelledError)
-"""Who leaves, says nothing sensible in time or is shown out is no error of ours; asyncio would log the last with a traceback."""
+"""Errors of a client: disconnected, too slow, head too long, or cancelled on stop, which asyncio would log with a traceback."""
 
 PASSED_ON = ("accept-encoding", "sec-websocket-key", "sec-websocket-version", "sec-websocket-protocol")
 PAGE_HEADERS = b"X-Frame-Options: DENY\r\nReferrer-Policy: no-referrer\r\nCache-Control: no-store\r\n"
@@ -31,29 +32,29 @@ Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 class Gate:
-    """Listens on a public address and leads whoever may come in to the private one."""
+    """Listens on the public address and forwards permitted requests to the private one."""
 
     def __init__(self, host: str, port: int, admission: Admission) -> None:
-        self._admission = admission
+        self._rules = admission
         self._socket = _listen(host, port)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, name="gate", daemon=True)
-        self._open = 0
+        self._open_connections = 0
 
     def start(self, inner: tuple[str, int]) -> None:
-        """Let people in to the inner address from now on, on a thread of its own."""
-        self._inner = inner
+        """Start forwarding to upstream (host, port), on a thread."""
+        self._upstream = inner
         self._thread.start()
 
     def stop(self) -> None:
-        """Let nobody in any more, and show everybody out."""
+        """Stop listening and close all connections."""
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._socket.close()
 
     def _run(self) -> None:
         with contextlib.closing(self._loop):
-            self._loop.run_until_complete(asyncio.start_server(self._meet, sock=self._socket, limit=HEAD_BYTES))
+            self._loop.run_until_complete(asyncio.start_server(self._handle, sock=self._socket, limit=HEAD_BYTES))
             self._loop.run_forever()
             tasks = asyncio.all_tasks(self._loop)
             for task in tasks:
@@ -61,60 +62,60 @@ class Gate:
             if tasks:
                 self._loop.run_until_complete(asyncio.wait(tasks))
 
-    async def _meet(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._open += 1
+    async def _handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._open_connections += 1
         try:
             with contextlib.suppress(*HANG_UPS):
-                if self._open <= CONNECTIONS:
-                    await self._serve(reader, writer)
+                if self._open_connections <= CONNECTIONS:
+                    await self._answer_request(reader, writer)
         finally:
-            self._open -= 1
+            self._open_connections -= 1
             writer.close()
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _answer_request(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         request = parse(await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), HEAD_S))
         if request is None:
-            await _answer(writer, "400 Bad Request", "That is no request.")
+            await _respond(writer, "400 Bad Request", "Not a valid HTTP request.")
             return
-        verdict = self._admission.judge(request)
+        verdict = self._rules.judge(request)
         if verdict.what == "refuse":
-            await _answer(writer, verdict.status, verdict.reason)
-        elif verdict.what == "greet":
-            await _answer(writer, "303 See Other", "", f"Location: /\r\nSet-Cookie: {self._admission.greeting()}\r\n")
+            await _respond(writer, verdict.status, verdict.reason)
+        elif verdict.what == "set_cookie":
+            await _respond(writer, "303 See Other", "", f"Location: /\r\nSet-Cookie: {self._rules.greeting()}\r\n")
         else:
-            await self._lead_in(request, (reader, writer))
+            await self._forward(request, (reader, writer))
 
-    async def _lead_in(self, request: Request, outside: Streams) -> None:
-        _keep_small(outside[1])
+    async def _forward(self, request: Request, outside: Streams) -> None:
+        _limit_buffers(outside[1])
         inside = await self._connect()
         try:
-            inside[1].write(_head(request, self._inner))
+            inside[1].write(_upstream_head(request, self._upstream))
             if request.upgrades:
-                await _first_of(_pass(inside[0], outside[1]), _pass(outside[0], inside[1]))
+                await _first_of(_pipe(inside[0], outside[1]), _pipe(outside[0], inside[1]))
             else:
                 status = await inside[0].readuntil(b"\r\n")
                 outside[1].write(status + PAGE_HEADERS)
-                await _pass(inside[0], outside[1])
+                await _pipe(inside[0], outside[1])
         finally:
             inside[1].close()
 
     async def _connect(self) -> Streams:
         inner = socket.socket()
-        inner.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER_BYTES)
+        inner.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER_BYTES)  # before connecting: it limits the TCP window
         inner.setblocking(False)
-        await self._loop.sock_connect(inner, self._inner)
+        await self._loop.sock_connect(inner, self._upstream)
         return await asyncio.open_connection(sock=inner, limit=CHUNK_BYTES)
 
 
-async def _pass(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+async def _pipe(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
     while data := await source.read(CHUNK_BYTES):
         sink.write(data)
         await sink.drain()
 
 
-async def _first_of(*ways: Coroutine[None, None, None]) -> None:
-    """Both ways of a connection end with the first of them."""
-    tasks = [asyncio.ensure_future(way) for way in ways]
+async def _first_of(*directions: Coroutine[None, None, None]) -> None:
+    """Run both directions of a connection until the first of them ends."""
+    tasks = [asyncio.ensure_future(direction) for direction in directions]
     try:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     finally:
@@ -123,22 +124,22 @@ async def _first_of(*ways: Coroutine[None, None, None]) -> None:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _answer(writer: asyncio.StreamWriter, status: str, text: str, headers: str = "") -> None:
+async def _respond(writer: asyncio.StreamWriter, status: str, text: str, headers: str = "") -> None:
     body = f"{text}\n".encode()
     head = f"HTTP/1.1 {status}\r\n{headers}Content-Type: text/plain; charset=utf-8\r\n"
     writer.write(head.encode() + f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n".encode() + body)
     await writer.drain()
 
 
-def _head(request: Request, inner: tuple[str, int]) -> bytes:
-    """The request as viser gets it: only what it has to know."""
+def _upstream_head(request: Request, inner: tuple[str, int]) -> bytes:
+    """The head of the forwarded request, with required headers only and without the query (it holds the token)."""
     lines = [f"{request.method} {request.target.split('?')[0]} HTTP/1.1", f"Host: {inner[0]}:{inner[1]}"]
     lines += ["Connection: Upgrade", "Upgrade: websocket"] if request.upgrades else ["Connection: close"]
     lines += [f"{name}: {request.headers[name]}" for name in PASSED_ON if name in request.headers]
     return "\r\n".join([*lines, "", ""]).encode("latin-1")
 
 
-def _keep_small(writer: asyncio.StreamWriter) -> None:
+def _limit_buffers(writer: asyncio.StreamWriter) -> None:
     writer.transport.set_write_buffer_limits(high=CHUNK_BYTES)
     writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER_BYTES)
 
@@ -148,10 +149,10 @@ def _listen(host: str, port: int) -> socket.socket:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         return socket.create_server((host, port), family=family, backlog=32)
     except OSError as error:
-        raise RemiError(f"Cannot listen on {host}:{port}: {error.strerror}. {_mend(error)}") from None
+        raise RemiError(f"Cannot listen on {host}:{port}: {error.strerror}. {_remedy(error)}") from None
 
 
-def _mend(error: OSError) -> str:
+def _remedy(error: OSError) -> str:
     if error.errno == errno.EADDRINUSE:
         return "Stop what uses the port, or start this one with --name"
     return "Give --bind an address of this machine"

@@ -1,4 +1,4 @@
-"""The link that people open, kept in the run's folder where only its owner can read it."""
+"""The web viewer's link with its access token, in a file of the run folder that only the owner can read."""
 
 from __future__ import annotations
 
@@ -17,62 +17,63 @@ LOOPBACK = "127.0.0.1"
 
 
 class Invitation:
-    """A viewer's link. Beyond loopback it holds a token, which stays when the viewer is restarted.
+    """A viewer's link. With `--bind` it contains a token, which is kept when the viewer is restarted.
 
-    host: the address that is listened on. token: "" where none is asked for.
+    host, port: the address to listen on. token: "" if none is required.
     """
 
     def __init__(self, config: Config, folder: Path) -> None:
         self._file = folder / FILE
         self.host, self.port = config.bind or LOOPBACK, config.port(WEB)
-        self.token = (_token_in(self._file) or secrets.token_urlsafe(18)) if config.bind else ""
+        self.token = (_read_token(self._file) or secrets.token_urlsafe(18)) if config.bind else ""
 
     @property
     def url(self) -> str:
-        """What is opened in a browser."""
-        name = _reachable(self.host)
+        """The URL to open in a browser."""
+        name = _reachable_host(self.host)
         name = f"[{name}]" if ":" in name else name
         return f"http://{name}:{self.port}/" + (f"?token={self.token}" if self.token else "")
 
     def publish(self) -> None:
-        """Let `remi-stream view` find the link."""
+        """Write the link's file for `remi-stream view`, readable by the owner only."""
+        # With its mode from creation on: the token is never readable by others.
         descriptor = os.open(self._file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with open(descriptor, "w") as file:
             file.write(self.url + "\n")
 
     def withdraw(self) -> None:
-        """The viewer is closed."""
+        """Remove the link's file."""
         self._file.unlink(missing_ok=True)
 
 
 def find(folder: Path) -> str:
-    """The link of the viewer that runs in a folder; "" when none does."""
+    """Read the link of the viewer that runs in a run folder; "" when there is none."""
     try:
         return (folder / FILE).read_text().strip()
     except OSError:
         return ""
 
 
-def _token_in(file: Path) -> str:
+def _read_token(file: Path) -> str:
     return parse_qs(urlsplit(find(file.parent)).query).get("token", [""])[0]
 
 
-def _reachable(host: str) -> str:
-    """An address of this machine, where it listens on all of them; in a container, the host's, which a port is published on."""
+def _reachable_host(host: str) -> str:
+    """The host for the URL: for an unspecified address (0.0.0.0) this machine's own, in a container the host's loopback."""
     try:
-        everywhere = ipaddress.ip_address(host).is_unspecified
+        unspecified = ipaddress.ip_address(host).is_unspecified
     except ValueError:
         return host
-    if not everywhere:
+    if not unspecified:
         return host
     return LOOPBACK if in_container() else way_out()
 
 
 def way_out() -> str:
-    """The address of this machine that others see."""
+    """This machine's address on its default route; loopback without one."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
-            probe.connect(("192.0.2.1", 9))  # sends nothing: it only asks for the way out
+            probe.connect(("192.0.2.1", 9))  # a UDP connect sends nothing, it only selects a route (TEST-NET-1, RFC 5737)
         except OSError:
             return LOOPBACK
         return str(probe.getsockname()[0])

@@ -1,4 +1,4 @@
-"""What is to be seen, chosen by whoever looks."""
+"""The view tab: choose what the scene and the image show."""
 
 from __future__ import annotations
 
@@ -16,41 +16,45 @@ RECENTRE, LIGHT = "Recentre", "Light / dark"
 
 
 class Wants(NamedTuple):
-    """What is to be seen. rated: bones in the colours of confidence. wall: the pictures of all cameras."""
+    """What to show."""
 
     body: bool
+    """Skinned meshes."""
     bones: bool
     picture: bool
+    """The live image."""
     rated: bool
+    """Bones coloured by confidence."""
     trails: bool
     wall: bool
+    """The images of all cameras, tiled."""
 
 
 class Looks:
-    """Widgets. What is chosen here holds for all who look, but for the light and the point of view."""
+    """Widgets of the tab. Choices apply to all clients; theme and viewpoint to the client that pressed the button."""
 
     def __init__(self, gui: viser.GuiApi, cameras: Sequence[str]) -> None:
         self._body = gui.add_checkbox("Body", True)
         self._bones = gui.add_checkbox("Skeleton", False)
-        self._rated = gui.add_checkbox("Confidence", False, hint="Bones in the colours of how sure the engine is of their joints")
+        self._rated = gui.add_checkbox("Confidence", False, hint="Colour bones by the engine's confidence in their joints")
         self._scale = gui.add_html(scale(), visible=False)
-        self._trails = gui.add_checkbox("Trails", False, hint="Where pelvis and hands were in the last two seconds")
-        self._shown = gui.add_checkbox("Picture", True)
-        self._wall = gui.add_checkbox("All pictures", False, visible=len(cameras) > 1)
+        self._trails = gui.add_checkbox("Trails", False, hint="Paths of pelvis and hands over the last two seconds")
+        self._image = gui.add_checkbox("Image", True)
+        self._wall = gui.add_checkbox("All cameras", False, visible=len(cameras) > 1)
         self._buttons = gui.add_button_group("View", (RECENTRE, LIGHT))
 
     @property
     def wants(self) -> Wants:
-        """What is to be seen."""
-        chosen = (self._body, self._bones, self._shown, self._rated, self._trails, self._wall)
+        """The options as chosen now."""
+        chosen = (self._body, self._bones, self._image, self._rated, self._trails, self._wall)
         return Wants(*(bool(each.value) for each in chosen))
 
     def show(self) -> None:
-        """Say what the colours mean while they are used."""
+        """Show the confidence scale while it is used."""
         self._scale.visible = bool(self._rated.value)
 
     def on_button(self, recentre: Act, turn_light: Act) -> None:
-        """What the buttons do for the client that presses them."""
+        """Set the buttons' actions; each gets the client that pressed it."""
 
         @self._buttons.on_click
         def _(event: viser.GuiEvent[viser.GuiButtonGroupHandle]) -> None:
@@ -59,6 +63,6 @@ class Looks:
 
 
 def scale() -> str:
-    """The colours of confidence."""
+    """HTML of the confidence colour scale."""
     colours = ",".join(css(colour) for colour in COLOURS)
     return box(f'<div class="scale" style="background:linear-gradient(90deg,{colours})"></div>{row("unsure", "sure")}')

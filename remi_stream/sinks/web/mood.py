@@ -1,4 +1,4 @@
-"""Dark and light, for each who looks."""
+"""Dark and light theme of the web viewer, for each client."""
 
 from __future__ import annotations
 
@@ -12,14 +12,17 @@ FLOOR = "/floor"
 
 
 class Mood(NamedTuple):
-    """What the floor looks like, and whether text is light on dark."""
+    """Colours of the panel and of the floor's grid."""
 
     dark: bool
+    """Whether text is light on dark."""
     brand: Rgb
+    """Of buttons and sliders."""
     plane: Rgb
     cells: Rgb
     sections: Rgb
     shadow: float
+    """Opacity of shadows on the floor."""
 
 
 DARK = Mood(True, (38, 132, 128), (104, 114, 132), (112, 123, 140), (134, 146, 164), 0.75)
@@ -27,27 +30,27 @@ LIGHT = Mood(False, (4, 32, 32), (232, 236, 241), (205, 211, 219), (178, 187, 19
 
 
 class Moods:
-    """The mood of each client; dark at first."""
+    """The theme of each client; dark initially."""
 
     def __init__(self) -> None:
-        self._light: set[int] = set()
+        self._light_clients: set[int] = set()
 
     def greet(self, client: viser.ClientHandle) -> None:
-        """Give a new client its mood."""
-        _set(client, DARK)
+        """Apply the initial theme to a new client."""
+        _apply(client, DARK)
 
     def turn(self, client: viser.ClientHandle) -> None:
-        """From dark to light, or back."""
-        self._light ^= {client.client_id}
-        _set(client, LIGHT if client.client_id in self._light else DARK)
+        """Toggle a client's theme."""
+        self._light_clients ^= {client.client_id}
+        _apply(client, LIGHT if client.client_id in self._light_clients else DARK)
 
 
 def theme(gui: viser.GuiApi, mood: Mood = DARK) -> None:
-    """Colour the panel; nobody is shown a way to share it with the world."""
+    """Apply a theme to the panel. viser's share button is hidden: it would open a public tunnel."""
     gui.configure_theme(dark_mode=mood.dark, show_logo=False, show_share_button=False, brand_color=mood.brand)
 
 
-def _set(client: viser.ClientHandle, mood: Mood) -> None:
+def _apply(client: viser.ClientHandle, mood: Mood) -> None:
     theme(client.gui, mood)
     client.scene.add_grid(
         FLOOR,

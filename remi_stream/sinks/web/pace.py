@@ -1,4 +1,4 @@
-"""How fast and how late bodies come: two plots over the last minute, and where the time goes."""
+"""Plots of body rate and latency over the last minute, and the latency of each hop."""
 
 from __future__ import annotations
 
@@ -15,30 +15,30 @@ SPEED, MEDIAN, TAIL = "#3fb6b0", "#5b9be6", "#f08a5d"
 PLOT_PX = 70
 
 FROM_ZERO = {"min": {"pad": 0, "soft": 0, "mode": 1}, "max": {"pad": 0.15, "soft": 10, "mode": 2}}
-"""uPlot's way to say: from 0 to at least 10."""
+"""uPlot's range setting for: from 0 to at least 10."""
 
 
 class Pace:
-    """Widgets."""
+    """Widgets: two plots with their current values."""
 
     def __init__(self, gui: viser.GuiApi) -> None:
         self._gui = gui
-        self._pace = gui.add_html("")
-        self._speed = self._plot("bodies/s", SPEED)
-        self._delay = gui.add_html("")
-        self._hops = gui.add_html("")
-        self._latency = self._plot("p50 ms", MEDIAN, "p95 ms", TAIL)
+        self._rate_html = gui.add_html("")
+        self._rate_plot = self._plot("bodies/s", SPEED)
+        self._latency_html = gui.add_html("")
+        self._hops_html = gui.add_html("")
+        self._latency_plot = self._plot("p50 ms", MEDIAN, "p95 ms", TAIL)
 
     def show(self, rates: Rates, medians: Medians) -> None:
         """Show the last minute, and the hops of the last seconds."""
         ago, fps, p50, p95 = rates.series()
-        came = np.isfinite(p50)
-        self._speed.data = (ago, fps)
-        self._latency.data = (ago[came], p50[came], p95[came])
+        received = np.isfinite(p50)
+        self._rate_plot.data = (ago, fps)
+        self._latency_plot.data = (ago[received], p50[received], p95[received])
         now = rates.moments[-1]
-        self._pace.content = words.figures(("bodies/s", now.fps, SPEED))
-        self._delay.content = words.figures(("ms latency p50", now.p50_ms, MEDIAN), ("ms p95", now.p95_ms, TAIL))
-        self._hops.content = waterfall(medians)
+        self._rate_html.content = words.figures(("bodies/s", now.fps, SPEED))
+        self._latency_html.content = words.figures(("ms latency p50", now.p50_ms, MEDIAN), ("ms p95", now.p95_ms, TAIL))
+        self._hops_html.content = waterfall(medians)
 
     def _plot(self, *lines: str) -> viser.GuiUplotHandle:
         """lines: label, colour, label, colour, ..."""

@@ -1,4 +1,4 @@
-"""The panel beside the scene: the picture, and a tab for each thing that one wants to know or to choose."""
+"""The panel beside the scene: the live image, and tabs for status, view, filter, measurement and recording."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ BLANK = np.full((360, 640, 3), 24, np.uint8)
 
 
 class Panel:
-    """Widgets; each part of them stands in a file of its own."""
+    """All widgets; each tab is a class of its own."""
 
     def __init__(self, server: viser.ViserServer, config: Config, errands: Errands) -> None:
         gui = server.gui
@@ -33,13 +33,13 @@ class Panel:
         gui.add_html(STYLE)
         gui.set_panel_label("remi-stream")
         self._names = tuple(camera.name for camera in config.cameras)
-        self._picture = gui.add_image(BLANK, format="jpeg", jpeg_quality=80)
+        self._image = gui.add_image(BLANK, format="jpeg", jpeg_quality=80)
         self._camera = gui.add_dropdown("Camera", self._names, visible=len(self._names) > 1)
         tabs = gui.add_tab_group()
         with tabs.add_tab("Live"):
-            self._people = gui.add_html("")
+            self._people_html = gui.add_html("")
             self.pace = Pace(gui)
-            self._cameras = gui.add_html("")
+            self._cameras_html = gui.add_html("")
         with tabs.add_tab("View"):
             self.looks = Looks(gui, self._names)
         with tabs.add_tab("Filter"):
@@ -49,28 +49,28 @@ class Panel:
             self.recorder = Recorder(gui, errands)
         with tabs.add_tab("State"):
             self.player = Player(gui, errands)
-            self._works = gui.add_html("")
-            self._losses = gui.add_html("")
-            self._stages = gui.add_html("")
+            self._engine_html = gui.add_html("")
+            self._losses_html = gui.add_html("")
+            self._stages_html = gui.add_html("")
 
     @property
     def camera(self) -> str:
-        """The camera that is looked through; a browser may say anything."""
+        """The selected camera; the first one if a client sends an unknown name."""
         return self._camera.value if self._camera.value in self._names else self._names[0]
 
     def show_picture(self, image: np.ndarray, caption: str) -> None:
-        """Show the live picture, (h, w, 3) uint8 RGB."""
-        self._picture.image = image
-        self._picture.label = caption
+        """Show the live image, (h, w, 3) uint8 RGB."""
+        self._image.image = image
+        self._image.label = caption
 
     def show_people(self, present: Sequence[Somebody]) -> None:
-        """Show who is there."""
-        self._people.content = people(present)
+        """Show the list of people."""
+        self._people_html.content = people(present)
 
     def show_state(self, engine: str, seen: Sequence[state.Seen], health: Mapping[str, Health]) -> None:
-        """Show how cameras and stages are; engine: as the newest bodies tell it."""
-        self._cameras.content = state.cameras([each.facts for each in seen])
-        self._works.content = state.works(health, engine)
-        self._losses.content = state.losses(seen)
-        self._stages.content = state.stages(health)
+        """Show the state of cameras and stages. engine: from the newest bodies."""
+        self._cameras_html.content = state.cameras([each.facts for each in seen])
+        self._engine_html.content = state.works(health, engine)
+        self._losses_html.content = state.losses(seen)
+        self._stages_html.content = state.stages(health)
         self.recorder.show(health.get("recorder"))

@@ -1,4 +1,4 @@
-"""The list of who is there."""
+"""The list of tracked people with distance and score."""
 
 from __future__ import annotations
 
@@ -14,20 +14,21 @@ from remi_stream.sinks.web.words import box, groove, number, row, swatch
 
 
 class Somebody(NamedTuple):
-    """One line of the list. distance_m: from the camera, NaN where it is not known."""
+    """One row of the list."""
 
     track_id: int
     distance_m: float
+    """From the camera; NaN where unknown."""
     score: float
 
 
 def somebody(person: Person) -> Somebody:
-    """The line of a person, rounded as it is shown: what did not change is not sent again."""
+    """The row of a person, rounded: viser does not send unchanged HTML again."""
     return Somebody(person.track_id, round(distance_m(person), 1), round(person.score * 20) / 20)
 
 
 def distance_m(person: Person) -> float:
-    """How far the pelvis, or the middle of the joints, is from the camera."""
+    """Distance of the pelvis, or of the mean joint, from the camera, m; NaN where unknown."""
     if person.smpl is not None:
         return float(np.linalg.norm(person.smpl.transl + known_body().rest_joints(person.smpl.betas)[0]))
     known = person.joints_m[np.isfinite(person.joints_m).all(1)]
@@ -35,8 +36,8 @@ def distance_m(person: Person) -> float:
 
 
 def people(shown: Sequence[Somebody]) -> str:
-    """A line each, with the colour of their body."""
-    return box("".join(_line(each) for each in shown) or "nobody there", "remi-people")
+    """HTML of the list, with the colour of each track."""
+    return box("".join(_line(each) for each in shown) or "no one in view", "remi-people")
 
 
 def _line(each: Somebody) -> str:

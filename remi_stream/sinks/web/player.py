@@ -1,4 +1,4 @@
-"""Where a recording that is played stands, and a way to steer it."""
+"""Playback controls: position and pause of a recording that is played."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from remi_stream.sinks.web.errands import Errands
 from remi_stream.sinks.web.words import box
 
 PATIENCE_S = 1.0
-"""What somebody has set is left as it is for so long: the recording needs a moment to follow."""
+"""Time after user input in which widgets are not updated, s: playback needs a moment to follow."""
 STEP_S = 0.01
 
 
 class Player:
-    """Widgets; of a camera that is no recording they are not there."""
+    """Widgets; hidden unless the selected camera is a recording."""
 
     def __init__(self, gui: viser.GuiApi, errands: Errands) -> None:
-        self._errands = errands
+        self._tasks = errands
         self._second = gui.add_slider("Second", 0.0, 1.0, STEP_S, 0.0, visible=False)
         self._pause = gui.add_checkbox("Pause", False, visible=False)
-        self._told = gui.add_html("", visible=False)
+        self._error_html = gui.add_html("", visible=False)
         self._camera = self._error = ""
-        self._wished_at = float("-inf")
+        self._input_at = float("-inf")
 
         @self._second.on_update
         def _(event: viser.GuiEvent[viser.GuiSliderHandle[float]]) -> None:
@@ -39,22 +39,24 @@ class Player:
                 self._ask(paused=bool(self._pause.value))
 
     def show(self, facts: CameraFacts | None) -> None:
-        """Show where the camera that is looked through stands."""
+        """Show the selected camera's playback position."""
         playing = facts.playing if facts else None
-        for widget in (self._second, self._pause, self._told):
+        for widget in (self._second, self._pause, self._error_html):
             widget.visible = playing is not None
         if facts is None or playing is None:
             return
         self._camera = facts.camera
-        self._told.content = box(f'<span class="error">{escape(self._error)}</span>', "remi-player")
-        if time.monotonic() - self._wished_at > PATIENCE_S:
+        self._error_html.content = box(f'<span class="error">{escape(self._error)}</span>', "remi-player")
+        if time.monotonic() - self._input_at > PATIENCE_S:
             self._second.max = round(playing.length_s + STEP_S / 2, 2)
             self._second.value = round(min(playing.position_s, playing.length_s), 2)  # type: ignore[misc]  # mypy misses its setter
             self._pause.value = playing.paused  # type: ignore[misc]
 
-    def _ask(self, **wish: Any) -> None:
-        self._wished_at = time.monotonic()
-        self._errands.ask({"ask": "play", "camera": self._camera, **wish}, self._keep, f"{self._camera} {' '.join(wish)}")
+    def _ask(self, **changes: Any) -> None:
+        self._input_at = time.monotonic()
+        self._tasks.ask(
+            {"ask": "play", "camera": self._camera, **changes}, self._store_error, f"{self._camera} {' '.join(changes)}"
+        )
 
-    def _keep(self, answer: dict[str, Any]) -> None:
+    def _store_error(self, answer: dict[str, Any]) -> None:
         self._error = str(answer.get("error", ""))

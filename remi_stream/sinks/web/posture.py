@@ -1,4 +1,4 @@
-"""A published pose as the bones of the body that is drawn."""
+"""Bone transforms of a published SMPL pose for the skinned mesh, by forward kinematics."""
 
 from __future__ import annotations
 
@@ -13,34 +13,44 @@ from remi_stream.geometry import quaternions
 from remi_stream.messages import Smpl
 
 EVERY = 40
+"""Every so many vertices of the skin are sampled."""
 FOOT_EVERY = 8
+"""The same on the soles, which decide where the floor is."""
 FEET = (7, 8, 10, 11)
+"""SMPL's ankles and feet."""
 SOLE_M = 0.03
+"""Height of the soles' vertices in the rest pose, m."""
 
 MEAN_SHAPE = np.zeros(10)
+"""Betas of the drawn body: viser's skinned mesh cannot change its shape."""
 
 
 class Posture(NamedTuple):
-    """wxyz: (24, 4) and positions: (24, 3), m: the bones in the camera's frame. lowest: (3,), m: where it touches the ground."""
+    """Bone transforms in the camera's frame."""
 
     wxyz: np.ndarray
+    """(24, 4) quaternions, w first, as viser wants them."""
     positions: np.ndarray
+    """(24, 3), m."""
     lowest: np.ndarray
+    """(3,), m: the skin's lowest point."""
 
 
 class Feelers(NamedTuple):
-    """Points on the skin, each stiff on one bone: joint (N,), offset (N, 3), m, from the joint of the resting body."""
+    """Sampled skin vertices, each rigidly attached to its dominant joint: cheaper than skinning all vertices."""
 
     joint: np.ndarray
+    """(N,) indices."""
     offset: np.ndarray
+    """(N, 3), m, from the joint in the rest pose."""
 
 
 def posture(smpl: Smpl, up: np.ndarray) -> Posture:
-    """Pose the body that is drawn, at its mean shape, with its pelvis where it was published. up: (3,), camera frame."""
+    """Pose the drawn body, at mean shape, with the published position of the pelvis. up: (3,), camera frame."""
     smpl = onto_known_body(smpl.body).smpl(smpl)
-    turns = joint_rotations(smpl.global_orient, smpl.body_pose)
+    local = joint_rotations(smpl.global_orient, smpl.body_pose)
     pelvis = known_body().rest_joints(smpl.betas)[0] + smpl.transl
-    rotations, positions = forward_kinematics(rest_joints(), turns, pelvis - rest_joints()[0])
+    rotations, positions = forward_kinematics(rest_joints(), local, pelvis - rest_joints()[0])
     joint, offset = feelers()
     skin = positions[joint] + np.einsum("nab,nb->na", rotations[joint], offset)
     return Posture(quaternions(rotations)[:, [3, 0, 1, 2]], positions, skin[(skin @ up).argmin()])
@@ -48,13 +58,13 @@ def posture(smpl: Smpl, up: np.ndarray) -> Posture:
 
 @cache
 def rest_joints() -> np.ndarray:
-    """Joints of the resting body (24, 3), m."""
+    """Joints of the rest pose at mean shape (24, 3), m."""
     return known_body().rest_joints(MEAN_SHAPE)
 
 
 @cache
 def feelers() -> Feelers:
-    """Some hundred points all over the skin, dense on the soles."""
+    """Sample some hundred vertices of the skin, dense on the soles."""
     body = known_body()
     joint = body.skin_weights.argmax(1)
     low = body.v_template[:, 1] < body.v_template[:, 1].min() + SOLE_M

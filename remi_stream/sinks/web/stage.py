@@ -1,4 +1,4 @@
-"""The web viewer's stage: keeps the newest of what comes over the bus, and shows it to whoever looks."""
+"""The web viewer stage: serves the newest bus messages to browsers."""
 
 from __future__ import annotations
 
@@ -19,45 +19,45 @@ from remi_stream.sinks.web.show import Show
 
 
 class WebStage(Sink):
-    """A viewer. Costs next to nothing while nobody looks."""
+    """The web viewer. Nearly free of cost without a client."""
 
     def __init__(self, config: Config, invitation: Invitation) -> None:
         super().__init__()
-        self._config, self._invitation = config, invitation
+        self._config, self._link = config, invitation
 
     def open(self) -> None:
-        """Take the port and answer on it. Raises RemiError when it is in use."""
-        host, port = self._invitation.host, self._invitation.port
-        self._gate = Gate(host, port, Admission(self._invitation.token, port))
-        with _hushed():
+        """Start the server. Raises RemiError when the port is in use."""
+        host, port = self._link.host, self._link.port
+        self._proxy = Gate(host, port, Admission(self._link.token, port))
+        with _without_output():
             self._server = PrivateServer("remi-stream")
-        self._show = Show(self._server, self._config)
-        self._gate.start(self._server.address)
-        self._invitation.publish()
+        self._viewer = Show(self._server, self._config)
+        self._proxy.start(self._server.address)
+        self._link.publish()
 
     def step(self, message: Bodies | Frame | CameraFacts | Health) -> None:
-        """Keep a message."""
-        self._show.take(message, time.monotonic())
+        """Keep a message for the next redraw."""
+        self._viewer.take(message, time.monotonic())
 
     def turn(self, now: float) -> None:
-        """Draw the newest of what has come, and say what is wanted next."""
-        self._show.draw(now)
-        self.hears = self._show.topics
+        """Draw the newest messages and update the subscribed topics. now: monotonic s."""
+        self._viewer.draw(now)
+        self.hears = self._viewer.topics
 
     def close(self) -> None:
-        """Show everybody out."""
-        self._invitation.withdraw()
-        self._gate.stop()
-        self._show.close()
-        with _hushed():
+        """Close all connections and stop the server."""
+        self._link.withdraw()
+        self._proxy.stop()
+        self._viewer.close()
+        with _without_output():
             self._server.stop()
 
 
 def make(order: Order) -> WebStage:
-    """Make the stage for an order."""
+    """Create the web viewer stage from its StageSpec."""
     return WebStage(order.config, Invitation(order.config, Path(order.folder)))
 
 
-def _hushed() -> contextlib.redirect_stdout[io.StringIO]:
-    """Viser prints when it starts and stops."""
+def _without_output() -> contextlib.redirect_stdout[io.StringIO]:
+    """Discard what viser prints when it starts and stops."""
     return contextlib.redirect_stdout(io.StringIO())

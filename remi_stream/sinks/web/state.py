@@ -1,4 +1,4 @@
-"""What cameras and stages are doing, in lines."""
+"""HTML of the state of cameras and stages."""
 
 from __future__ import annotations
 
@@ -17,32 +17,32 @@ REASONS_SHOWN = 6
 
 
 class Seen(NamedTuple):
-    """A camera: its last facts, and what has happened to it."""
+    """A camera's last facts and its incidents."""
 
     facts: CameraFacts
     incidents: Incidents
 
 
 def cameras(facts: Sequence[CameraFacts]) -> str:
-    """How each camera is, in a line."""
+    """HTML of each camera's state, size and frame rate."""
     return box("".join(_camera(each) for each in facts), "remi-cameras")
 
 
 def losses(seen: Sequence[Seen]) -> str:
-    """What each camera's frames were lost by, and how often its picture went away."""
+    """HTML of each camera's dropped frames by reason, reconnects and restarts."""
     return box("".join(_losses(each, len(seen) > 1) for each in seen), "remi-losses")
 
 
 def stages(health: Mapping[str, Health]) -> str:
-    """How each stage is, how often it was restarted, and why it failed."""
-    return box("".join(_stage(each) for _, each in sorted(health.items())) or "no stage was heard of yet", "remi-stages")
+    """HTML of each stage's state, restarts and reason of failure."""
+    return box("".join(_stage(each) for _, each in sorted(health.items())) or "no heartbeat received yet", "remi-stages")
 
 
 def works(health: Mapping[str, Health], engine: str) -> str:
-    """Which engine looks, in which runtime, and which detector finds people. engine: as bodies tell it."""
+    """HTML of engine, runtime and detector. engine: from the bodies, for pipelines without a pose stage."""
     pose, detect = (health[stage].facts if stage in health else {} for stage in ("pose", "detect"))
-    told = {"engine": pose.get("engine") or engine, "runtime": pose.get("runtime", ""), "detector": detect.get("detector", "")}
-    return box("".join(row(name, f"<b>{escape(value)}</b>") for name, value in told.items() if value), "remi-works")
+    names = {"engine": pose.get("engine") or engine, "runtime": pose.get("runtime", ""), "detector": detect.get("detector", "")}
+    return box("".join(row(name, f"<b>{escape(value)}</b>") for name, value in names.items() if value), "remi-works")
 
 
 def _camera(facts: CameraFacts) -> str:
@@ -58,9 +58,9 @@ def _losses(seen: Seen, several: bool) -> str:
     dropped = seen.incidents.dropped
     rows = [row(f'<span class="dim">{escape(why)}</span>', count(many)) for why, many in list(dropped.items())[:REASONS_SHOWN]]
     total = row("frames dropped", f"<b>{count(sum(dropped.values()))}</b>")
-    again = row("reconnects", f"<b>{count(seen.incidents.reconnects)}</b>")
+    reconnects = row("reconnects", f"<b>{count(seen.incidents.reconnects)}</b>")
     restarts = row("camera restarts", f"<b>{count(seen.incidents.restarts)}</b>") if seen.incidents.restarts else ""
-    return name + total + "".join(rows) + again + restarts
+    return name + total + "".join(rows) + reconnects + restarts
 
 
 def _stage(health: Health) -> str:

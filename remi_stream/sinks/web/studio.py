@@ -1,4 +1,4 @@
-"""The room that people are shown in: light, the camera with its live picture, and where one looks from."""
+"""The static part of the viser scene: lights, the camera's frustum with its live image, and the clients' viewpoint."""
 
 from __future__ import annotations
 
@@ -13,66 +13,69 @@ CAMERA = "/camera"
 """The node whose frame is the camera's: x right, y down, z forward."""
 
 FRAME = (120, 132, 150)
+"""Colour of the frustum, RGB."""
 SIGHT_M = 0.2
-"""How large the camera's picture stands in the room."""
+"""Size of the camera's frustum, m."""
 
 FOV = 0.46
+"""Vertical field of view, radians."""
 SIDE = 0.18
-"""How far to the side one looks from, as a slope."""
+"""Sideways offset of the viewpoint per metre of distance."""
 PANEL, SHEET = 0.11, 0.11
-"""How far the middle of what is free lies from the window's: beside the panel, radians, and above a phone's, as a slope."""
+"""Offset of the free area's centre: beside the panel (radians), and above a phone's panel (slope)."""
 EYE_M, MIDDLE_M = 1.55, 0.86
+"""Height of the viewpoint and of the point looked at, m."""
 NARROW = 1.45
-"""How much farther away one stands in a window that is higher than wide."""
+"""Factor of the distance in a portrait window."""
 ELBOWS_M = 0.5
-"""How much room people need beside their pelvis."""
+"""Free space kept on each side of a pelvis, m."""
 BROAD, SLIM = 0.24, 0.1
-"""Half of what can be seen beside the panel, and in a window that is higher than wide, radians."""
+"""Half of the visible angle beside the panel, and in a portrait window, radians."""
 STEP_M, FARTHEST_M = 0.25, 14.0
-"""How much farther away one steps as long as not everybody can be seen."""
+"""Step and limit of the distance while not all people are in view, m."""
 BEHIND_M = 2.3
-"""How far behind the camera one stands, to see it."""
+"""Distance of the viewpoint behind the camera, m, so that the camera is in view."""
 
 
 class Studio:
-    """Everything in the scene but the people and the floor."""
+    """Everything in the scene except people and floor."""
 
     def __init__(self, server: viser.ViserServer) -> None:
         self._scene = server.scene
         self._target = np.array([0.0, MIDDLE_M, -3.7])
         self._sides = np.array([[-ELBOWS_M, 0.0, -3.7], [ELBOWS_M, 0.0, -3.7]])
-        """Where the people to be seen stand, and where their elbows are."""
+        """Points (N, 3), m, to keep in view: left and right of each person."""
         self._scene.set_up_direction("+y")
-        self._light()
+        self._add_lights()
         self._camera = self._scene.add_frame(CAMERA, show_axes=False)
         self._frustum: viser.CameraFrustumHandle | None = None
-        self._lens = (0.0, 0.0)
+        self._frustum_shape = (0.0, 0.0)
 
     def place(self, floor: Floor) -> None:
-        """Put the camera above the floor as far and as tipped as it is estimated to be."""
+        """Place the camera at its estimated height and tilt above the floor."""
         rotation, position = floor.world_from_camera()
         self._camera.wxyz = quaternions(rotation)[[3, 0, 1, 2]]
         self._camera.position = position
 
     def hang(self, image: np.ndarray, bodies: Bodies) -> None:
-        """Show the camera's picture, (h, w, 3) uint8 RGB, in its place."""
+        """Show the camera's image, (h, w, 3) uint8 RGB, in its frustum."""
         width, height = bodies.size
-        lens = (2 * float(np.arctan2(height / 2, bodies.intrinsics[1])), width / height)
-        if self._frustum is None or lens != self._lens:
-            self._lens = lens
+        shape = (2 * float(np.arctan2(height / 2, bodies.intrinsics[1])), width / height)
+        if self._frustum is None or shape != self._frustum_shape:
+            self._frustum_shape = shape
             self._frustum = self._scene.add_camera_frustum(
-                f"{CAMERA}/picture", *lens, scale=SIGHT_M, thickness=0.006, color=FRAME, format="jpeg", cast_shadow=False
+                f"{CAMERA}/image", *shape, scale=SIGHT_M, thickness=0.006, color=FRAME, format="jpeg", cast_shadow=False
             )
         self._frustum.visible = True
         self._frustum.image = image
 
     def take_down(self) -> None:
-        """Show the camera without a picture."""
+        """Hide the camera's frustum and image."""
         if self._frustum is not None:
             self._frustum.visible = False
 
     def aim(self, bodies: Bodies, floor: Floor) -> None:
-        """Remember where people are, for who comes and for who wants to look from the front again."""
+        """Remember people's positions for `recentre`."""
         pelvises = [person.smpl.transl for person in bodies.people if person.smpl is not None]
         if pelvises:
             rotation, position = floor.world_from_camera()
@@ -83,33 +86,33 @@ class Studio:
             self._sides = np.concatenate([places - elbows, places + elbows])
 
     def recentre(self, client: viser.ClientHandle) -> None:
-        """Let a client look at everybody from the front; in a wide window at the camera too, to the left of the panel."""
+        """Set a client's viewpoint: all people from the front, in a landscape window also the camera, left of the panel."""
         camera = client.camera
         wide = camera.image_width > camera.image_height
-        away = max(4.0, BEHIND_M - self._target[2]) * (1.0 if wide else NARROW)
-        while self._breadth(away, wide)[1] > (BROAD if wide else SLIM) and away < FARTHEST_M:
-            away += STEP_M
-        eye, heading = self._eye(away), self._breadth(away, wide)[0] - (PANEL if wide else 0.0)
+        distance = max(4.0, BEHIND_M - self._target[2]) * (1.0 if wide else NARROW)
+        while self._angular_extent(distance, wide)[1] > (BROAD if wide else SLIM) and distance < FARTHEST_M:
+            distance += STEP_M
+        eye, heading = self._eye(distance), self._angular_extent(distance, wide)[0] - (PANEL if wide else 0.0)
         with client.atomic():
             camera.fov = FOV
             camera.position = eye
             camera.look_at = (
-                eye[0] - away * np.sin(heading),
-                MIDDLE_M - (0.0 if wide else SHEET * away),
-                eye[2] - away * np.cos(heading),
+                eye[0] - distance * np.sin(heading),
+                MIDDLE_M - (0.0 if wide else SHEET * distance),
+                eye[2] - distance * np.cos(heading),
             )
 
-    def _eye(self, away: float) -> np.ndarray:
-        return np.array([self._target[0] / 2 + SIDE * away, EYE_M, self._target[2] + away])
+    def _eye(self, distance: float) -> np.ndarray:
+        return np.array([self._target[0] / 2 + SIDE * distance, EYE_M, self._target[2] + distance])
 
-    def _breadth(self, away: float, wide: bool) -> tuple[float, float]:
-        """Where the middle of what is to be seen is from so far away, and half of how broad it is; radians."""
-        seen = np.concatenate([self._sides, np.zeros((1, 3))]) if wide else self._sides
-        bearings = [_bearing(self._eye(away), point) for point in seen]
+    def _angular_extent(self, distance: float, wide: bool) -> tuple[float, float]:
+        """Bearing of the centre of what is kept in view, from this distance, and half of its angular width; radians."""
+        points = np.concatenate([self._sides, np.zeros((1, 3))]) if wide else self._sides
+        bearings = [_bearing(self._eye(distance), point) for point in points]
         return (max(bearings) + min(bearings)) / 2, (max(bearings) - min(bearings)) / 2
 
-    def _light(self) -> None:
-        """A high key light from the left that casts the shadow, a softer one from the right, and the sky."""
+    def _add_lights(self) -> None:
+        """Add a high key light from the left that casts shadows, a rim light from the right, and a sky light."""
         self._scene.configure_default_lights(False)
         self._scene.configure_environment_map(None)
         self._scene.add_light_directional("/light/key", intensity=1.7, cast_shadow=True, position=(-1.6, 4.0, 2.2))
@@ -118,5 +121,5 @@ class Studio:
 
 
 def _bearing(eye: np.ndarray, point: np.ndarray) -> float:
-    """How far to the left of straight ahead a point is, radians."""
+    """Angle of a point to the left of straight ahead, radians."""
     return float(np.arctan2(eye[0] - point[0], eye[2] - point[2]))

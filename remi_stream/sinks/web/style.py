@@ -1,4 +1,4 @@
-"""How the panel's own HTML looks. Colours of text are the theme's, so that it reads in the dark and in the light."""
+"""CSS of the panel's own HTML. Text colours are the theme's, to be readable in dark and light."""
 
 from __future__ import annotations
 
@@ -32,4 +32,4 @@ STYLE = """<style>
 @media (max-width:36em){.uplot-container{display:none!important}img{max-height:7.5em!important}
 [role=tablist] button{padding:.5em .4em!important}.remi .legend{grid-template-columns:1fr 1fr}.remi .groove{width:2em}}
 </style>"""
-"""The theme's own grey is too close to the background to be read with ease, and a phone has no room for the plots."""
+"""Overrides the theme's grey, whose contrast is too low, and hides the plots on phones, where there is no room for them."""

@@ -1,4 +1,4 @@
-"""Where a person's pelvis and hands were in the last seconds."""
+"""Motion trails: the paths of a person's pelvis and hands over the last seconds."""
 
 from __future__ import annotations
 
@@ -13,48 +13,51 @@ from remi_stream.sinks.web.lines import Lines
 from remi_stream.skeletons import JOINTS
 
 LASTS_S = 2.0
+"""Length of a trail, s."""
 EVERY_S = 0.1
+"""Time between two points of a trail, s."""
 THICK_M = 0.009
+"""Thickness, m."""
 GAP_S = 0.5
-"""Who was away for so long begins a new trail."""
+"""After a longer gap a new trail starts, s."""
 FADED = np.array([128.0, 134.0, 142.0])
-"""What the past turns into, on a dark floor as on a light one."""
+"""RGB of a trail's end: visible on a dark and on a light floor."""
 SMPL_MARKS = (0, 22, 23)
-"""Pelvis and hands."""
+"""Pelvis and hands among SMPL's joints."""
 
 
 class Trail:
-    """Lines of one person, drawn anew ten times a second at most. name: a node of the camera's frame."""
+    """The trails of one person, redrawn at most ten times a second. name: a scene node in the camera's frame."""
 
     def __init__(self, scene: viser.SceneApi, name: str) -> None:
         self._lines = Lines(scene, name, THICK_M)
-        self._past: deque[tuple[float, np.ndarray]] = deque()
+        self._path: deque[tuple[float, np.ndarray]] = deque()
 
     def follow(self, marks: np.ndarray, colour: Rgb, at: float) -> None:
-        """Go on to where the marks (M, 3), m, are at a time in seconds."""
-        if self._past and not 0 <= at - self._past[-1][0] <= GAP_S:
-            self._past.clear()
-        if self._past and at - self._past[-1][0] < EVERY_S * 0.9:
+        """Extend the trails to joints (M, 3), m. at: their time, s."""
+        if self._path and not 0 <= at - self._path[-1][0] <= GAP_S:
+            self._path.clear()
+        if self._path and at - self._path[-1][0] < EVERY_S * 0.9:  # 0.9: frame times jitter
             return
-        self._past.append((at, marks))
-        while at - self._past[0][0] > LASTS_S:
-            self._past.popleft()
+        self._path.append((at, marks))
+        while at - self._path[0][0] > LASTS_S:
+            self._path.popleft()
         self._draw(colour)
 
     def end(self) -> None:
-        """Leave nothing behind."""
-        self._past.clear()
+        """Clear and hide the trails."""
+        self._path.clear()
         self._lines.show(False)
 
     def _draw(self, colour: Rgb) -> None:
-        ages = np.array([self._past[-1][0] - at for at, _ in self._past])
-        points, colours = segments(np.array([marks for _, marks in self._past]), ages, colour)
+        ages = np.array([self._path[-1][0] - at for at, _ in self._path])
+        points, colours = segments(np.array([marks for _, marks in self._path]), ages, colour)
         self._lines.show(bool(len(points)))
         self._lines.draw(points, colours)
 
 
 def segments(path: np.ndarray, ages: np.ndarray, colour: Rgb) -> tuple[np.ndarray, np.ndarray]:
-    """Lines (N, 2, 3) float32 m along a path (T, M, 3) m, with colours (N, 2, 3) uint8 that fade with age (T,) s."""
+    """Segments (N, 2, 3) float32 m along a path (T, M, 3) m, with colours (N, 2, 3) uint8 that fade with age (T,) s."""
     share = np.clip(1 - ages / LASTS_S, 0, 1)[:, None, None]
     shades = np.broadcast_to(FADED + share * (np.array(colour) - FADED), path.shape)
     lines, colours = (np.stack([each[:-1], each[1:]], axis=2).reshape(-1, 2, 3) for each in (path, shades))
@@ -63,7 +66,7 @@ def segments(path: np.ndarray, ages: np.ndarray, colour: Rgb) -> tuple[np.ndarra
 
 
 def marks_of(person: Person) -> np.ndarray:
-    """Pelvis and wrists (3, 3), m, of somebody without SMPL; NaN where the skeleton does not know them."""
+    """Pelvis and wrists (3, 3), m, of a person without SMPL; NaN for joints that the skeleton lacks."""
     names = JOINTS.get(person.skeleton_of_joints, ())
     marks = [("pelvis", "hip"), ("left_wrist",), ("right_wrist",)]
     found = [next((names.index(name) for name in wanted if name in names), None) for wanted in marks]

@@ -1,4 +1,4 @@
-"""The hops of the latency, as a bar."""
+"""The latency of each hop as a stacked bar with a legend."""
 
 from __future__ import annotations
 
@@ -17,17 +17,18 @@ HOPS = {
     "relay": ("filter", "#e4b64c"),
     HERE: ("to here", "#f08a5d"),
 }
-"""The names of hops for people, and their colours. "wait" is for the pose engine to be free: capture stamps when it is asked."""
+"""Label and colour of each hop. "wait" is for a free pose engine: capture stamps a frame when it is requested."""
 OTHER = "#be968a"
+"""Colour of hops of plug-ins."""
 
 
 def waterfall(medians: Medians) -> str:
-    """Each hop as long as it took, ms; what each is stands below."""
+    """HTML of a bar with each hop's median latency, ms, and its legend."""
     if not medians:
         return box('<span class="dim">no bodies, no latency</span>', "remi-hops")
-    named = [(*HOPS.get(hop, (escape(hop), OTHER)), took_ms) for hop, took_ms in medians]
-    bar = "".join(f'<div style="flex:{took_ms:.1f};background:{colour}"></div>' for _, colour, took_ms in named)
+    named = [(*HOPS.get(hop, (escape(hop), OTHER)), median_ms) for hop, median_ms in medians]
+    bar = "".join(f'<div style="flex:{median_ms:.1f};background:{colour}"></div>' for _, colour, median_ms in named)
     legend = "".join(
-        f"<div>{swatch(colour)}<span>{name}</span><span>{number(took_ms, 1)}</span></div>" for name, colour, took_ms in named
+        f"<div>{swatch(colour)}<span>{name}</span><span>{number(median_ms, 1)}</span></div>" for name, colour, median_ms in named
     )
     return box(f'<div class="stack">{bar}</div><div class="legend">{legend}</div>', "remi-hops")

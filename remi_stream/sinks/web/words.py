@@ -1,4 +1,4 @@
-"""Small pieces of the panel's HTML. What comes from outside is escaped where it is put in."""
+"""Building blocks of the panel's HTML. Callers escape text that comes from outside."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from remi_stream.messages import Bodies, Frame
 
 
 def box(content: str, name: str = "") -> str:
-    """A part of the panel; name: for who looks for it in the page."""
+    """A box of the panel with a CSS class."""
     return f'<div class="remi {name}">{content}</div>'
 
 
 def row(*cells: str) -> str:
-    """Cells in a line; the first one takes what is left, and is cut where it has no room."""
+    """A row of cells; the first takes the remaining width and is truncated."""
     return '<div class="row">' + "".join(f"<span>{cell}</span>" for cell in cells) + "</div>"
 
 
@@ -28,13 +28,13 @@ def swatch(colour: str) -> str:
 
 
 def groove(share: float, colour: str) -> str:
-    """A small bar, filled so far."""
+    """A progress bar, filled to share (0 to 1)."""
     percent = 100 * min(1.0, max(0.0, share)) if math.isfinite(share) else 0.0
     return f'<div class="groove"><div style="width:{percent:.0f}%;background:{colour}"></div></div>'
 
 
 def figures(*shown: tuple[str, float, str]) -> str:
-    """Numbers, large, with their names and the colours of their lines in the plot below: (name, value, colour)."""
+    """Large numbers with name and colour of their line in the plot: (name, value, colour)."""
     cells = "".join(
         f'<span style="margin-right:1.2em">{dot(colour)}<span class="big">{number(value)}</span> {name}</span>'
         for name, value, colour in shown
@@ -42,21 +42,21 @@ def figures(*shown: tuple[str, float, str]) -> str:
     return f'<div class="remi" style="padding-bottom:0">{cells}</div>'
 
 
-def caption(picture: Frame, bodies: Bodies | None) -> str:
-    """What the picture is, and whether the skeletons on it are those of the same frame."""
-    return f"{picture.camera}, frame {picture.frame_id}" + ("" if bodies else " (no bodies)")
+def caption(preview: Frame, bodies: Bodies | None) -> str:
+    """The caption of a preview; it says when it is shown without bodies."""
+    return f"{preview.camera}, frame {preview.frame_id}" + ("" if bodies else " (no bodies)")
 
 
 def number(value: float, decimals: int = 0) -> str:
-    """A number, or a dash for what is not known."""
+    """A number, or a dash if it is not finite."""
     return f"{value:.{decimals}f}" if math.isfinite(value) else "&ndash;"
 
 
 def count(value: int) -> str:
-    """A whole number with its thousands apart."""
+    """An integer with narrow spaces between thousands."""
     return f"{value:,}".replace(",", "&#8239;")
 
 
 def times(many: int, one: str, more: str) -> str:
-    """So many of something."""
+    """A count with its noun in singular or plural."""
     return f"{count(many)} {one if many == 1 else more}"
