@@ -9,26 +9,26 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from remi_stream.errors import UsageError
-from remi_stream.mounts import why_empty
+from remi_stream.mounts import empty_mount_hint
 
-FIRST_PORT = 7700
-BUS, CONTROL, WEB, METRICS = 0, 1, 10, 20
+BASE_PORT = 7700
+BUS_SERVICE, CONTROL_SERVICE, WEB_SERVICE, METRICS_SERVICE = 0, 1, 10, 20
 """Port of each service, relative to the daemon's first port."""
-OF_BODIES = ("remi:", "recording:")
+BODY_SOURCE_PREFIXES = ("remi:", "recording:")
 """Prefixes of sources that deliver bodies instead of images."""
 
 Name = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_.-]{1,40}$")]
 Address = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_.:-]{1,255}$")]
-Positive = Annotated[float, msgspec.Meta(gt=0)]
-Sides = Annotated[int, msgspec.Meta(ge=1, le=16384)]
+PositiveFloat = Annotated[float, msgspec.Meta(gt=0)]
+SideLength = Annotated[int, msgspec.Meta(ge=1, le=16384)]
 Polygon = Annotated[tuple[tuple[float, float], ...], msgspec.Meta(min_length=3)]
 
 
-class Strict(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class StrictConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Base of the configuration structs; an unknown key is an error that names the key."""
 
 
-class Camera(Strict, frozen=True, kw_only=True):
+class CameraConfig(StrictConfig, frozen=True, kw_only=True):
     """Configuration of one camera."""
 
     name: Name
@@ -43,15 +43,15 @@ class Camera(Strict, frozen=True, kw_only=True):
     """Wait for the consumer instead of dropping frames."""
     frames: Annotated[int, msgspec.Meta(ge=1)] | None = None
     """Stop after this number of frames."""
-    focal_px: Positive | None = None
+    focal_px: PositiveFloat | None = None
     """Focal length, px; None: hypot(width, height)."""
     calibration: str | None = None
     """OpenCV calibration file with `camera_matrix`."""
-    size: tuple[Sides, Sides] | None = None
+    size: tuple[SideLength, SideLength] | None = None
     """Width, height requested from a webcam, px."""
-    fps: Positive | None = None
+    fps: PositiveFloat | None = None
     """Frame rate requested from a webcam; frame rate of a folder of images."""
-    max_fps: Positive | None = None
+    max_fps: PositiveFloat | None = None
     """Limit of the frame rate; frames above it are not taken."""
     transport: str = "tcp"
     """Transport of RTSP: tcp or udp."""
@@ -61,7 +61,7 @@ class Camera(Strict, frozen=True, kw_only=True):
     """Name of the environment variable that holds the RTSP password."""
     password_file: str | None = None
     """File that holds the RTSP password."""
-    give_up_after_s: Positive | None = None
+    give_up_after_s: PositiveFloat | None = None
     """Fail after this time without an image; None: reconnect for ever."""
     mirror: bool = False
     """Mirror the image, after rotation."""
@@ -83,12 +83,12 @@ class Camera(Strict, frozen=True, kw_only=True):
             raise ValueError("`password_env` and `password_file` both set the password; keep one")
 
 
-class Config(Strict, frozen=True, kw_only=True):
+class Config(StrictConfig, frozen=True, kw_only=True):
     """Configuration of a whole pipeline."""
 
     name: Name = "default"
     """Name of the daemon; each name has its own ports and run folder."""
-    cameras: Annotated[tuple[Camera, ...], msgspec.Meta(min_length=1)]
+    cameras: Annotated[tuple[CameraConfig, ...], msgspec.Meta(min_length=1)]
     engine: str = "blazepose"
     """Pose engine, as listed by `remi-stream engines`."""
     engine_options: dict[str, float] = {}
@@ -124,46 +124,48 @@ class Config(Strict, frozen=True, kw_only=True):
     """Folder for measurements."""
     remi_relay: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_.:-]{1,255}:[0-9]{1,5}$")] | None = None
     """HOST:PORT of a REMI relay to send bodies to."""
-    duration_s: Positive | None = None
+    duration_s: PositiveFloat | None = None
     """Stop after this time."""
     log_format: Annotated[str, msgspec.Meta(pattern="^(text|json)$")] = "text"
 
     def port(self, service: int) -> int:
         """TCP port of one of this daemon's services."""
-        return port(self.name, service)
+        return daemon_port(self.name, service)
 
     @property
-    def engines(self) -> dict[str, str]:
+    def engine_by_camera(self) -> dict[str, str]:
         """Map from camera name to pose engine, for the cameras that deliver images."""
-        return {each.name: each.engine or self.engine for each in self.cameras if not each.source.startswith(OF_BODIES)}
+        return {
+            each.name: each.engine or self.engine for each in self.cameras if not each.source.startswith(BODY_SOURCE_PREFIXES)
+        }
 
     @property
-    def makers(self) -> dict[str, str]:
+    def body_sources(self) -> dict[str, str]:
         """Map from camera name to the origin of its bodies: pose engine, or kind of source (remi, recording)."""
-        return {each.name: self.engines.get(each.name) or each.source.partition(":")[0] for each in self.cameras}
+        return {each.name: self.engine_by_camera.get(each.name) or each.source.partition(":")[0] for each in self.cameras}
 
     @property
     def engine_names(self) -> str:
         """Comma-separated engines in use, without duplicates."""
-        return ", ".join(dict.fromkeys((self.engines or self.makers).values()))
+        return ", ".join(dict.fromkeys((self.engine_by_camera or self.body_sources).values()))
 
-    def options_of(self, engine: str) -> dict[str, float]:
+    def options_for_engine(self, engine: str) -> dict[str, float]:
         """Options of an engine: `engine_options` for the pipeline's engine, none for others."""
         return self.engine_options if engine == self.engine else {}
 
-    def camera(self, name: str) -> Camera:
+    def camera(self, name: str) -> CameraConfig:
         """Look up a camera by name."""
         return next(camera for camera in self.cameras if camera.name == name)
 
 
-def port(name: str, service: int) -> int:
+def daemon_port(name: str, service: int) -> int:
     """TCP port of a service: 7700 + service, shifted by a hash of the daemon's name unless that is "default"."""
     # 40 ports per name in 500 slots above 7800: two names collide with a chance of 1 in 500
     shift = 0 if name == "default" else 100 + 40 * (zlib.crc32(name.encode()) % 500)
-    return FIRST_PORT + shift + service
+    return BASE_PORT + shift + service
 
 
-def check(values: dict[str, Any]) -> Config:
+def parse_config(values: dict[str, Any]) -> Config:
     """Validate plain values as a Config. Raises UsageError with the key, the value got and the values allowed."""
     try:
         config = msgspec.convert(values, Config)
@@ -174,20 +176,20 @@ def check(values: dict[str, Any]) -> Config:
         if names.count(name) > 1:
             raise UsageError(f"Configuration: two cameras are named {name!r}; give each its own name")
     # Options for an engine that no camera uses are most likely meant for another one.
-    if config.engine_options and config.engine not in config.engines.values():
-        used = ", ".join(sorted(set(config.engines.values())))
+    if config.engine_options and config.engine not in config.engine_by_camera.values():
+        used = ", ".join(sorted(set(config.engine_by_camera.values())))
         raise UsageError(f"Configuration: `engine_options` are for engine {config.engine!r}, but the cameras use {used}")
     return config
 
 
-def read(path: Path) -> dict[str, Any]:
+def read_config_file(path: Path) -> dict[str, Any]:
     """Read a pipeline file (YAML). Raises UsageError if it is unreadable or not a map."""
     import yaml  # here, because worker processes import this module and never read YAML
 
     try:
         values = yaml.safe_load(path.read_text())
     except OSError as error:
-        why = f"{error.strerror}. Give a pipeline file, e.g. configs/webcam.yaml{why_empty(path)}"
+        why = f"{error.strerror}. Give a pipeline file, e.g. configs/webcam.yaml{empty_mount_hint(path)}"
         raise UsageError(f"Cannot read {path}: {why}") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise UsageError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
@@ -199,5 +201,5 @@ def read(path: Path) -> dict[str, Any]:
 def _allowed(error: str) -> str:
     if "unknown field" not in error:
         return ""
-    part = Camera if "cameras" in error else Config
+    part = CameraConfig if "cameras" in error else Config
     return f"; allowed: {', '.join(part.__struct_fields__)}"

@@ -5,23 +5,23 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
-DONE, CRASHED, USAGE, NOT_STARTED, GAVE_UP = 0, 1, 2, 3, 4
+EXIT_DONE, EXIT_CRASHED, EXIT_USAGE, EXIT_NOT_STARTED, EXIT_GAVE_UP = 0, 1, 2, 3, 4
 """Exit codes of processes."""
 
 
 class RemiError(Exception):
     """Base of user errors: one line with the value got, the values allowed and the remedy."""
 
-    exit_code = NOT_STARTED
+    exit_code = EXIT_NOT_STARTED
 
 
 class UsageError(RemiError):
     """Invalid command line or configuration."""
 
-    exit_code = USAGE
+    exit_code = EXIT_USAGE
 
 
-def unknown(kind: str, got: str, known: Iterable[str]) -> UsageError:
+def unknown_name_error(kind: str, got: str, known: Iterable[str]) -> UsageError:
     """Build the error for an unknown name, with the closest match and all known names."""
     names = sorted(known)
     near = difflib.get_close_matches(got, names, 1)

@@ -14,15 +14,15 @@ from typing import TextIO
 
 from remi_stream.errors import RemiError
 
-LONGEST_SOCKET = 100
+MAX_SOCKET_PATH = 100
 """Maximum length of a socket path, bytes: sockaddr_un.sun_path holds 107, see unix(7)."""
 
 
 @contextlib.contextmanager
 def run_folder(name: str) -> Iterator[Path]:
     """Create the run folder, and remove it afterwards. Raises RemiError while another daemon uses this name."""
-    folder = folder_of(name)
-    if len(str(folder)) + len("/detections.pose") > LONGEST_SOCKET:
+    folder = run_folder_path(name)
+    if len(str(folder)) + len("/detections.pose") > MAX_SOCKET_PATH:
         raise RemiError(f"{folder} is too long a path for a socket. Set XDG_RUNTIME_DIR to a shorter folder")
     # Beside the folder, because the folder of a dead daemon is removed while the lock is held.
     lock = Path(f"{folder}.lock")
@@ -37,12 +37,12 @@ def run_folder(name: str) -> Iterator[Path]:
             lock.unlink(missing_ok=True)
 
 
-def folder_of(name: str) -> Path:
+def run_folder_path(name: str) -> Path:
     """Path of the run folder of this name; it exists while the daemon runs."""
     return _parent() / name
 
 
-def running() -> list[str]:
+def running_daemons() -> list[str]:
     """Names of this user's running daemons."""
     locks = sorted(_parent().glob("*.lock"))
     return [lock.stem for lock in locks if _is_alive(lock.read_text().strip())]

@@ -31,13 +31,13 @@ def project(points: np.ndarray, intrinsics: Intrinsics) -> np.ndarray:
     return points[..., :2] / points[..., 2:] * (fx, fy) + (cx, cy)
 
 
-def rays(pixels: np.ndarray, intrinsics: Intrinsics) -> np.ndarray:
+def unproject(pixels: np.ndarray, intrinsics: Intrinsics) -> np.ndarray:
     """Unproject pixels (..., 2) to points (..., 2) at depth 1, camera frame."""
     fx, fy, cx, cy = intrinsics
     return (pixels - (cx, cy)) / (fx, fy)
 
 
-def box_of(points: np.ndarray) -> np.ndarray:
+def bounding_box(points: np.ndarray) -> np.ndarray:
     """Tight bounding box (4,) float32 around points (N, 2), px."""
     return np.concatenate([points.min(0), points.max(0)]).astype(np.float32)
 
@@ -50,7 +50,7 @@ def iou(box: np.ndarray, boxes: np.ndarray) -> np.ndarray:
     return shared / np.maximum(union, 1e-9)
 
 
-def picture_from_crop(center: np.ndarray, size: float, angle: float, side: int) -> np.ndarray:
+def image_from_crop(center: np.ndarray, size: float, angle: float, side: int) -> np.ndarray:
     """Affine matrix (2, 3) from crop px to image px. The square crop of side px covers size px of the image, rotated by angle."""
     cos, sin = math.cos(angle) * size / side, math.sin(angle) * size / side
     half = side / 2
@@ -58,12 +58,12 @@ def picture_from_crop(center: np.ndarray, size: float, angle: float, side: int) 
     return np.array([[cos, -sin, x - (cos - sin) * half], [sin, cos, y - (sin + cos) * half]])
 
 
-def unit(vectors: np.ndarray) -> np.ndarray:
+def unit_vectors(vectors: np.ndarray) -> np.ndarray:
     """Normalise vectors (..., 3) to length 1; a zero vector stays zero."""
     return vectors / np.sqrt(np.maximum((vectors * vectors).sum(-1, keepdims=True), 1e-24))
 
 
-def cross(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+def cross_product(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Cross product of stacks (..., 3); several times faster than numpy.cross on small stacks."""
     ax, ay, az = a[..., 0], a[..., 1], a[..., 2]
     bx, by, bz = b[..., 0], b[..., 1], b[..., 2]
@@ -72,13 +72,13 @@ def cross(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 def angle_between(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Angle, radians, between vectors (..., 3) of any length."""
-    return np.arctan2(np.sqrt((cross(a, b) ** 2).sum(-1)), (a * b).sum(-1))
+    return np.arctan2(np.sqrt((cross_product(a, b) ** 2).sum(-1)), (a * b).sum(-1))
 
 
-def rotation_matrices(rotation_vectors: np.ndarray) -> np.ndarray:
+def matrices_from_axis_angle(rotation_vectors: np.ndarray) -> np.ndarray:
     """Convert rotation vectors (axis-angle) (..., 3), radians, to rotation matrices (..., 3, 3): Rodrigues' formula."""
     angle = np.sqrt((rotation_vectors**2).sum(-1))[..., None, None]
-    K = skew(rotation_vectors)
+    K = skew_symmetric(rotation_vectors)
     small = angle < 1e-6
     safe = np.where(small, 1.0, angle)
     first = np.where(small, 1.0, np.sin(safe) / safe)
@@ -86,16 +86,16 @@ def rotation_matrices(rotation_vectors: np.ndarray) -> np.ndarray:
     return np.eye(3) + first * K + second * (K @ K)
 
 
-def rotation_vectors(matrices: np.ndarray) -> np.ndarray:
+def axis_angle_from_matrices(matrices: np.ndarray) -> np.ndarray:
     """Convert rotation matrices (..., 3, 3) to rotation vectors (axis-angle) (..., 3), radians, at most pi long."""
-    q = quaternions(matrices)
+    q = quaternions_from_matrices(matrices)
     q = np.where(q[..., 3:] < 0, -q, q)
     sin = np.sqrt((q[..., :3] ** 2).sum(-1, keepdims=True))
     angle = 2 * np.arctan2(sin, q[..., 3:])
     return q[..., :3] * np.where(sin < 1e-9, 2.0, angle / np.maximum(sin, 1e-9))
 
 
-def quaternions(matrices: np.ndarray) -> np.ndarray:
+def quaternions_from_matrices(matrices: np.ndarray) -> np.ndarray:
     """Convert rotation matrices (..., 3, 3) to unit quaternions (..., 4), order x y z w.
 
     4 q q^T is linear in the matrix; its column with the largest diagonal entry avoids division by a small number.
@@ -114,7 +114,7 @@ def quaternions(matrices: np.ndarray) -> np.ndarray:
     return q / np.sqrt((q * q).sum(-1, keepdims=True))
 
 
-def skew(vectors: np.ndarray) -> np.ndarray:
+def skew_symmetric(vectors: np.ndarray) -> np.ndarray:
     """Skew-symmetric (cross product) matrices (..., 3, 3) of vectors (..., 3)."""
     K = np.zeros((*vectors.shape, 3))
     K[..., 2, 1], K[..., 0, 2], K[..., 1, 0] = vectors[..., 0], vectors[..., 1], vectors[..., 2]
@@ -122,25 +122,25 @@ def skew(vectors: np.ndarray) -> np.ndarray:
     return K
 
 
-def swing(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+def shortest_rotation(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Shortest rotations (..., 3, 3) from directions a (..., 3) to directions b (..., 3): the swing.
 
     Opposite directions have no unique one: a rotation by 180 degrees about an axis perpendicular to a.
     """
-    a, b = unit(a), unit(b)
+    a, b = unit_vectors(a), unit_vectors(b)
     cos = (a * b).sum(-1)
-    K = skew(cross(a, b))
+    K = skew_symmetric(cross_product(a, b))
     rotation = np.eye(3) + K + K @ K / np.maximum(1 + cos, 1e-9)[..., None, None]
     opposite = cos < -1 + 1e-7
     if not opposite.any():
         return rotation
-    axis = unit(cross(a, np.eye(3)[np.abs(a).argmin(-1)]))
+    axis = unit_vectors(cross_product(a, np.eye(3)[np.abs(a).argmin(-1)]))
     half_turn = 2 * axis[..., :, None] * axis[..., None, :] - np.eye(3)
     return np.where(opposite[..., None, None], half_turn, rotation)
 
 
-def frame(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+def orthonormal_axes(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """Right-handed orthonormal axes as columns (..., 3, 3), by Gram-Schmidt of first and second, then their cross product."""
-    x = unit(first)
-    y = unit(second - x * (x * second).sum(-1, keepdims=True))
-    return np.stack([x, y, cross(x, y)], -1)
+    x = unit_vectors(first)
+    y = unit_vectors(second - x * (x * second).sum(-1, keepdims=True))
+    return np.stack([x, y, cross_product(x, y)], -1)

@@ -17,13 +17,13 @@ import msgspec
 import zmq
 
 from remi_stream.errors import RemiError
-from remi_stream.mailbox import RENEW_S, Credit, Inbox, Outbox, Request, add_skipped, take_skipped
-from remi_stream.messages import Frame, Message, View, Wire
-from remi_stream.topics import BUS, FACTS, Topic
+from remi_stream.mailbox import CREDIT_RENEW_S, Credit, FrameRequest, Inbox, Outbox, add_skipped, pop_skipped
+from remi_stream.messages import Frame, FrameMessage, FrameView, MessageCodec
+from remi_stream.topics import BUS_TOPICS, LAST_VALUE_TOPICS, Topic
 
 LINGER_MS = 500
 """Time that a closed socket may still send queued messages, ms."""
-BUS_HWM = 200
+BUS_HIGH_WATER_MARK = 200
 """ZeroMQ high-water mark: messages queued per subscriber; later ones are lost."""
 NEWEST_MAX_AGE_S = 1.0
 
@@ -32,13 +32,13 @@ M = TypeVar("M")
 _HELLO, _NEWS, _BYE, _MESSAGE = b"h", b"n", b"b", b"m"
 
 
-class Context:
+class LinkContext:
     """ZeroMQ context of this process; `close` closes all sockets without blocking."""
 
     def __init__(self) -> None:
         self._zmq = zmq.Context()
 
-    def socket(self, kind: int) -> zmq.Socket[bytes]:
+    def create_socket(self, kind: int) -> zmq.Socket[bytes]:
         """Create a socket that this context will close."""
         return self._zmq.socket(kind)
 
@@ -47,7 +47,7 @@ class Context:
         self._zmq.destroy(linger=0)
 
 
-def endpoint(folder: Path, topic: str, consumer: str) -> str:
+def link_address(folder: Path, topic: str, consumer: str) -> str:
     """ZeroMQ address that the consumer of a topic binds."""
     return f"ipc://{folder}/{topic}.{consumer}"
 
@@ -60,14 +60,14 @@ class Sender(Generic[M]):
 
     def __init__(
         self,
-        context: Context,
+        context: LinkContext,
         address: str,
         topic: Topic,
         *,
         reason: str,
         camera: str = "",
         lossless: bool = False,
-        render: Callable[[Frame, View], Frame] | None = None,
+        render: Callable[[Frame, FrameView], Frame] | None = None,
         on_sent: Callable[[M], None] | None = None,
     ) -> None:
         self.topic = topic
@@ -76,10 +76,10 @@ class Sender(Generic[M]):
         self._camera = camera
         self._render = render
         self._on_sent = on_sent
-        self._wire: Wire[M] = Wire(topic.kind)
+        self._wire: MessageCodec[M] = MessageCodec(topic.message_type)
         self._next_hello = 0.0
         self._announced = False
-        self.socket = context.socket(zmq.DEALER)
+        self.socket = context.create_socket(zmq.DEALER)
         # unique per life: the receiver must not mistake a restarted producer for the old one
         self.socket.setsockopt(zmq.IDENTITY, f"{reason}-{os.getpid()}-".encode() + os.urandom(4))
         self.socket.setsockopt(zmq.RECONNECT_IVL, 50)
@@ -91,28 +91,28 @@ class Sender(Generic[M]):
         self.pump(time.monotonic())
 
     @property
-    def full(self) -> bool:
+    def is_full(self) -> bool:
         """Whether a lossless producer must wait before the next put."""
-        return self.lossless and self.outbox.full()
+        return self.lossless and self.outbox.is_full()
 
     @property
-    def empty(self) -> bool:
+    def is_empty(self) -> bool:
         """Whether no message is queued."""
         return len(self.outbox) == 0
 
     def pump(self, now: float) -> None:
         """Read credits, send what they allow, announce this producer twice a second."""
         while self.socket.poll(0):
-            self.outbox.allow(msgspec.msgpack.decode(self.socket.recv(), type=Credit))
+            self.outbox.add_credit(msgspec.msgpack.decode(self.socket.recv(), type=Credit))
         if now >= self._next_hello:
-            self._next_hello = now + RENEW_S
-            self._send([_HELLO, msgspec.msgpack.encode((self._camera, self.outbox.sent, not self.empty))])
-        while (item := self.outbox.take()) is not None:
+            self._next_hello = now + CREDIT_RENEW_S
+            self._send([_HELLO, msgspec.msgpack.encode((self._camera, self.outbox.sent, not self.is_empty))])
+        while (item := self.outbox.pop()) is not None:
             self._announced = False
             self._send_message(*item)
             if self._on_sent:
                 self._on_sent(item[1])
-        if not self.empty and not self._announced and self.topic.delivery == "live":
+        if not self.is_empty and not self._announced and self.topic.delivery == "live":
             self._announced = True
             self._send([_NEWS])
 
@@ -135,21 +135,21 @@ class Sender(Generic[M]):
 class Receiver(Generic[M]):
     """Consumer's end of a link, for any number of producers that connect and disconnect."""
 
-    def __init__(self, context: Context, address: str, topic: Topic, *, reason: str, one_at_a_time: bool = False) -> None:
+    def __init__(self, context: LinkContext, address: str, topic: Topic, *, reason: str, one_at_a_time: bool = False) -> None:
         self.topic = topic
-        self.live = topic.delivery == "live"
-        self.inbox = Inbox(topic.depth, one_at_a_time=one_at_a_time and self.live)
-        self.unasked = 0
+        self.is_live = topic.delivery == "live"
+        self.inbox = Inbox(topic.depth, one_at_a_time=one_at_a_time and self.is_live)
+        self.unsolicited = 0
         self._reason = reason
-        self._wire: Wire[M] = Wire(topic.kind)
+        self._wire: MessageCodec[M] = MessageCodec(topic.message_type)
         self._arrived: deque[M] = deque()
         self._skipped: Counter[tuple[str, int, str]] = Counter()
-        self.socket = context.socket(zmq.ROUTER)
+        self.socket = context.create_socket(zmq.ROUTER)
         self.socket.setsockopt(zmq.ROUTER_HANDOVER, 1)  # a producer that reconnects replaces its old connection
         self._address = address
         _bind(self.socket, address)
 
-    def take(self) -> M | None:
+    def next_message(self) -> M | None:
         """Next message that has arrived, or None."""
         return self._arrived.popleft() if self._arrived else None
 
@@ -159,9 +159,9 @@ class Receiver(Generic[M]):
             producer, kind, *parts = self.socket.recv_multipart(copy=False)
             self._read(producer.bytes, kind.bytes, parts, now)
 
-    def ask(self, now: float, request: Callable[[str], Request] | None = None) -> None:
+    def grant_credits(self, now: float, request: Callable[[str], FrameRequest] | None = None) -> None:
         """Grant the credits that are due; a live consumer calls this only when it is free."""
-        for producer, credit in self.inbox.grants(now, request):
+        for producer, credit in self.inbox.due_credits(now, request):
             self.socket.send_multipart([producer, msgspec.msgpack.encode(credit)])  # type: ignore[list-item]
 
     def close(self) -> None:
@@ -171,36 +171,36 @@ class Receiver(Generic[M]):
     def _read(self, producer: bytes, kind: bytes, parts: list[Any], now: float) -> None:
         if kind == _HELLO:
             camera, sent, waiting = msgspec.msgpack.decode(parts[0].buffer, type=tuple[str, int, bool])
-            self.inbox.hello(producer, camera, sent, waiting, now)
+            self.inbox.on_hello(producer, camera, sent, waiting, now)
         elif kind == _NEWS:
-            self.inbox.news(producer)
+            self.inbox.on_message_available(producer)
         elif kind == _BYE:
-            self.inbox.bye(producer)
+            self.inbox.on_bye(producer)
         else:
             message = self._wire.decode([part.buffer for part in parts[1:]])
-            has_credit = self.inbox.arrived(producer, int.from_bytes(parts[0].bytes, "little"), now)
-            self._accept(message, has_credit or not self.live)
+            has_credit = self.inbox.on_message(producer, int.from_bytes(parts[0].bytes, "little"), now)
+            self._accept(message, has_credit or not self.is_live)
 
     def _accept(self, message: M, has_credit: bool) -> None:
         if not has_credit:
-            self.unasked += 1
-            if isinstance(message, Message):
+            self.unsolicited += 1
+            if isinstance(message, FrameMessage):
                 for reason, count in {**message.skipped, self._reason: 1}.items():
                     self._skipped[message.camera, message.epoch, reason] += count
             return
-        if isinstance(message, Message):
-            message = add_skipped(message, take_skipped(self._skipped, message))
+        if isinstance(message, FrameMessage):
+            message = add_skipped(message, pop_skipped(self._skipped, message))
         self._arrived.append(message)
 
 
 class Publisher:
     """The bus: publishes to all subscribers without waiting; slow subscribers lose messages."""
 
-    def __init__(self, context: Context, port: int, host: str = "127.0.0.1") -> None:
-        self.socket = context.socket(zmq.XPUB)
-        self.socket.setsockopt(zmq.SNDHWM, BUS_HWM)
+    def __init__(self, context: LinkContext, port: int, host: str = "127.0.0.1") -> None:
+        self.socket = context.create_socket(zmq.XPUB)
+        self.socket.setsockopt(zmq.SNDHWM, BUS_HIGH_WATER_MARK)
         self.socket.setsockopt(zmq.XPUB_VERBOSER, 1)  # also report repeated subscriptions
-        self._wires: dict[str, Wire[Any]] = {name: Wire(kind) for name, kind in BUS.items()}
+        self._wires: dict[str, MessageCodec[Any]] = {name: MessageCodec(kind) for name, kind in BUS_TOPICS.items()}
         self._last_values: dict[bytes, list[Any]] = {}
         self._subscriptions: Counter[bytes] = Counter()
         _bind(self.socket, f"tcp://{host}:{port}")
@@ -209,7 +209,7 @@ class Publisher:
         """Publish a message; topic: "bodies/<camera>" etc."""
         kind = topic.split("/", 1)[0]
         parts = [topic.encode(), *self._wires[kind].encode(message)]
-        if kind in FACTS:
+        if kind in LAST_VALUE_TOPICS:
             self._last_values[parts[0]] = parts
         self.socket.send_multipart(parts)
 
@@ -217,7 +217,7 @@ class Publisher:
         """Stop publishing; queued messages have half a second to be sent."""
         self.socket.close(linger=LINGER_MS)
 
-    def heard(self, topic: str) -> bool:
+    def has_subscriber(self, topic: str) -> bool:
         """Whether this topic has a subscriber."""
         return any(topic.encode().startswith(prefix) for prefix, count in self._subscriptions.items() if count > 0)
 
@@ -236,16 +236,16 @@ class Publisher:
 class Subscriber:
     """Subscriber of the bus."""
 
-    def __init__(self, context: Context, port: int, topics: Iterable[str] = ("",), host: str = "127.0.0.1") -> None:
-        self.socket = context.socket(zmq.SUB)
-        self.socket.setsockopt(zmq.RCVHWM, BUS_HWM)
+    def __init__(self, context: LinkContext, port: int, topics: Iterable[str] = ("",), host: str = "127.0.0.1") -> None:
+        self.socket = context.create_socket(zmq.SUB)
+        self.socket.setsockopt(zmq.RCVHWM, BUS_HIGH_WATER_MARK)
         self.socket.setsockopt(zmq.RECONNECT_IVL, 100)
         self._topics: set[str] = set()
-        self.hear(topics)
-        self._wires: dict[str, Wire[Any]] = {name: Wire(kind) for name, kind in BUS.items()}
+        self.subscribe(topics)
+        self._wires: dict[str, MessageCodec[Any]] = {name: MessageCodec(kind) for name, kind in BUS_TOPICS.items()}
         self.socket.connect(f"tcp://{host}:{port}")
 
-    def hear(self, topics: Iterable[str]) -> None:
+    def subscribe(self, topics: Iterable[str]) -> None:
         """Replace the subscriptions; topics are prefixes."""
         wanted = set(topics)
         for topic in wanted - self._topics:
@@ -254,7 +254,7 @@ class Subscriber:
             self.socket.setsockopt(zmq.UNSUBSCRIBE, topic.encode())
         self._topics = wanted
 
-    def read(self, timeout_s: float) -> tuple[str, Any] | None:
+    def receive(self, timeout_s: float) -> tuple[str, Any] | None:
         """Receive the next message as (topic, message); None after the timeout."""
         if not self.socket.poll(int(timeout_s * 1000)):
             return None
@@ -262,27 +262,27 @@ class Subscriber:
         name = topic.decode()
         return name, self._wires[name.split("/", 1)[0]].decode(parts)
 
-    def newest(self, timeout_s: float) -> dict[str, Any]:
+    def receive_newest(self, timeout_s: float) -> dict[str, Any]:
         """Read all queued messages and return the newest of each topic, without frame messages older than a second."""
         found: dict[str, Any] = {}
-        item = self.read(timeout_s)
+        item = self.receive(timeout_s)
         while item is not None:
             found[item[0]] = item[1]
-            item = self.read(0)
+            item = self.receive(0)
         oldest = time.monotonic() - NEWEST_MAX_AGE_S
         return {
             topic: message
             for topic, message in found.items()
-            if not isinstance(message, Message) or message.captured_at >= oldest
+            if not isinstance(message, FrameMessage) or message.captured_at >= oldest
         }
 
 
 class ControlServer:
     """Server of the control socket (REP): one MessagePack map in, one out."""
 
-    def __init__(self, context: Context, port: int, answer: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+    def __init__(self, context: LinkContext, port: int, answer: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
         self._answer = answer
-        self.socket = context.socket(zmq.REP)
+        self.socket = context.create_socket(zmq.REP)
         _bind(self.socket, f"tcp://127.0.0.1:{port}")
 
     def pump(self) -> None:
@@ -295,13 +295,13 @@ class ControlServer:
             self.socket.send(msgspec.msgpack.encode(reply))
 
 
-def ask_control(port: int, question: dict[str, Any], timeout_s: float = 2.0) -> dict[str, Any]:
+def send_control_request(port: int, request: dict[str, Any], timeout_s: float = 2.0) -> dict[str, Any]:
     """Send a request to the control socket of a daemon and return its reply. Raises RemiError on error or timeout."""
-    context = Context()
+    context = LinkContext()
     try:
-        socket = context.socket(zmq.REQ)
+        socket = context.create_socket(zmq.REQ)
         socket.connect(f"tcp://127.0.0.1:{port}")
-        socket.send(msgspec.msgpack.encode(question))
+        socket.send(msgspec.msgpack.encode(request))
         if not socket.poll(int(timeout_s * 1000)):
             raise RemiError(f"No remi-stream answers on 127.0.0.1:{port}. Start one (remi-stream demo) or select it with --name")
         reply: dict[str, Any] = msgspec.msgpack.decode(socket.recv())
@@ -312,15 +312,15 @@ def ask_control(port: int, question: dict[str, Any], timeout_s: float = 2.0) -> 
     return reply
 
 
-class Waiter:
+class SocketPoller:
     """Polls sockets and file descriptors."""
 
     def __init__(self) -> None:
         self._poller = zmq.Poller()
 
-    def watch(self, what: zmq.Socket[bytes] | int) -> None:
+    def register(self, socket: zmq.Socket[bytes] | int) -> None:
         """Register a socket or file descriptor for reading."""
-        self._poller.register(what, zmq.POLLIN)
+        self._poller.register(socket, zmq.POLLIN)
 
     def wait(self, timeout_s: float) -> None:
         """Wait until one is readable, or the timeout."""

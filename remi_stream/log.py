@@ -10,7 +10,7 @@ import traceback
 from collections.abc import Callable
 
 
-class Line(logging.Formatter):
+class LogFormatter(logging.Formatter):
     """Formats a record as one line, "17:03:21 pose     message", or as a JSON object."""
 
     def __init__(self, stage: str, style: str) -> None:
@@ -29,7 +29,7 @@ class Line(logging.Formatter):
         return f"{clock} {self.stage:<9} {level}{record.getMessage()}" + (f"\n{trace}" if trace else "")
 
 
-class Through(logging.Handler):
+class CallbackHandler(logging.Handler):
     """Passes each formatted line to a function."""
 
     def __init__(self, write: Callable[[str], None]) -> None:
@@ -41,10 +41,10 @@ class Through(logging.Handler):
         self._write(self.format(record))
 
 
-def start_log(stage: str, style: str, write: Callable[[str], None] | None = None) -> logging.Logger:
+def configure_logging(stage: str, style: str, write: Callable[[str], None] | None = None) -> logging.Logger:
     """Configure logging of this process, to stderr or line by line to a function."""
-    handler = Through(write) if write else logging.StreamHandler(sys.stderr)
-    handler.setFormatter(Line(stage, style))
+    handler = CallbackHandler(write) if write else logging.StreamHandler(sys.stderr)
+    handler.setFormatter(LogFormatter(stage, style))
     logger = logging.getLogger("remi_stream")
     logger.handlers, logger.propagate = [handler], False
     logger.setLevel(logging.INFO)

@@ -1,7 +1,7 @@
 """Credit-based flow control of a link: outbox and inbox, without sockets and without a clock.
 
 The consumer grants credits, the producer spends them. Messages have serial numbers 1, 2, 3, ... per producer; a credit means
-"received up to `received`, may send up to `upto`". Credits are idempotent; a lost credit or message is recovered by the next
+"received up to `received`, may send up to `send_up_to`". Credits are idempotent; a lost credit or message is recovered by the next
 renewal, half a second later.
 """
 
@@ -13,13 +13,13 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 import msgspec
 
-from remi_stream.messages import Message, View
+from remi_stream.messages import FrameMessage, FrameView
 
-RENEW_S = 0.5
+CREDIT_RENEW_S = 0.5
 """Interval of credit renewals and of the producers' announcements, s."""
-FORGET_S = 2.0
+PRODUCER_TIMEOUT_S = 2.0
 """Time without a message after which a producer is removed, s: four missed announcements."""
-PATIENCE_S = 0.05
+ANSWER_TIMEOUT_S = 0.05
 """Time that a one-at-a-time consumer waits for a producer to answer a credit before it serves the next one, s."""
 
 M = TypeVar("M")
@@ -30,18 +30,18 @@ class Credit(msgspec.Struct, frozen=True):
 
     received: int
     """Highest serial number received."""
-    upto: int
+    send_up_to: int
     """Highest serial number that may be sent."""
     renewal: bool = False
     """Repeats a credit that was not answered: messages sent before it count as lost."""
-    view: View | None = None
+    view: FrameView | None = None
     """Requested view of the frame."""
 
 
-class Request(NamedTuple):
+class FrameRequest(NamedTuple):
     """A stage's request for the next frame of a camera."""
 
-    view: View | None = None
+    view: FrameView | None = None
     not_before: float = 0.0
     """Earliest time, monotonic s."""
 
@@ -58,7 +58,7 @@ class Outbox(Generic[M]):
         self.reason = reason
         self.sent = 0
         self.dropped = 0
-        self.view: View | None = None
+        self.view: FrameView | None = None
         self._upto = 0
         self._queue: deque[M] = deque()
         self._skipped: Counter[tuple[str, int, str]] = Counter()
@@ -70,17 +70,17 @@ class Outbox(Generic[M]):
             self._drop(same[0])
         self._queue.append(message)
 
-    def full(self) -> bool:
+    def is_full(self) -> bool:
         """Whether the next put may drop a message; a lossless producer then waits."""
         return len(self._queue) >= self.depth
 
-    def allow(self, credit: Credit) -> None:
+    def add_credit(self, credit: Credit) -> None:
         """Process a credit. A renewal counts from the messages sent: those not received by then are lost."""
         start = self.sent if credit.renewal else credit.received
-        self._upto = start + credit.upto - credit.received
+        self._upto = start + credit.send_up_to - credit.received
         self.view = credit.view
 
-    def take(self) -> tuple[int, M] | None:
+    def pop(self) -> tuple[int, M] | None:
         """Remove the next message, as (serial, message); None without message or credit."""
         if not self._queue or self.sent >= self._upto:
             return None
@@ -93,18 +93,18 @@ class Outbox(Generic[M]):
     def _drop(self, message: M) -> None:
         self.dropped += 1
         self._queue.remove(message)
-        if isinstance(message, Message):
+        if isinstance(message, FrameMessage):
             for reason, count in {**message.skipped}.items():
                 self._skipped[message.camera, message.epoch, reason] += count
             self._skipped[message.camera, message.epoch, self.reason] += 1
 
     def _with_skipped(self, message: M) -> M:
-        if not isinstance(message, Message):
+        if not isinstance(message, FrameMessage):
             return message
-        return add_skipped(message, take_skipped(self._skipped, message))
+        return add_skipped(message, pop_skipped(self._skipped, message))
 
 
-def take_skipped(counts: Counter[tuple[str, int, str]], message: Message) -> dict[str, int]:
+def pop_skipped(counts: Counter[tuple[str, int, str]], message: FrameMessage) -> dict[str, int]:
     """Remove the counts of the message's camera and epoch from `counts`, and return them as {reason: count}."""
     keys = [key for key in counts if key[:2] == (message.camera, message.epoch)]
     return {key[2]: counts.pop(key) for key in keys}
@@ -153,24 +153,24 @@ class Inbox:
         """Cameras of the known producers."""
         return [peer.camera for peer in self._peers.values()]
 
-    def hello(self, producer: Hashable, camera: str, sent: int, waiting: bool, now: float) -> None:
+    def on_hello(self, producer: Hashable, camera: str, sent: int, has_message: bool, now: float) -> None:
         """Register or refresh a producer: messages sent so far, and whether more are queued."""
         peer = self._peers.get(producer)
         if peer is None:
             self._peers[producer] = peer = _Peer(camera, sent, now)
         peer.heard_at = now
-        peer.has_news = waiting
+        peer.has_news = has_message
 
-    def news(self, producer: Hashable) -> None:
+    def on_message_available(self, producer: Hashable) -> None:
         """Note that a producer without credit has a message queued."""
         if producer in self._peers:
             self._peers[producer].has_news = True
 
-    def bye(self, producer: Hashable) -> None:
+    def on_bye(self, producer: Hashable) -> None:
         """Remove a producer."""
         self._peers.pop(producer, None)
 
-    def arrived(self, producer: Hashable, serial: int, now: float) -> bool:
+    def on_message(self, producer: Hashable, serial: int, now: float) -> bool:
         """Count a message; False if no credit allowed it (a credit from before a restart, or a repeated one)."""
         peer = self._peers.get(producer)
         if peer is None:
@@ -182,10 +182,10 @@ class Inbox:
         peer.has_news = False
         return has_credit
 
-    def grants(self, now: float, request: Callable[[str], Request] | None = None) -> list[tuple[Hashable, Credit]]:
+    def due_credits(self, now: float, request: Callable[[str], FrameRequest] | None = None) -> list[tuple[Hashable, Credit]]:
         """Credits to send now: new ones, and renewals of those unanswered for half a second."""
         self._remove_stale(now)
-        wanted = {key: request(peer.camera) if request else Request() for key, peer in self._peers.items()}
+        wanted = {key: request(peer.camera) if request else FrameRequest() for key, peer in self._peers.items()}
         granted = []
         for key in self._select([key for key, want in wanted.items() if want.not_before <= now], now):
             peer = self._peers[key]
@@ -198,19 +198,19 @@ class Inbox:
         eligible = [key for key in ready if 2 * (self._peers[key].upto - self._peers[key].received) < self.window]
         if not self.one_at_a_time or len(self._peers) == 1:
             return eligible
-        if any(peer.outstanding and now - peer.granted_at < PATIENCE_S for peer in self._peers.values()):
+        if any(peer.outstanding and now - peer.granted_at < ANSWER_TIMEOUT_S for peer in self._peers.values()):
             return []
         news = [key for key in eligible if self._peers[key].has_news]
         return sorted(news, key=lambda key: self._peers[key].served_at)[:1]
 
-    def _renewals(self, now: float, wanted: dict[Hashable, Request]) -> list[tuple[Hashable, Credit]]:
+    def _renewals(self, now: float, wanted: dict[Hashable, FrameRequest]) -> list[tuple[Hashable, Credit]]:
         renewed = []
         for key, peer in self._peers.items():
-            if peer.outstanding and now - peer.granted_at >= RENEW_S:
+            if peer.outstanding and now - peer.granted_at >= CREDIT_RENEW_S:
                 peer.granted_at = now
                 renewed.append((key, Credit(peer.received, peer.upto, True, wanted[key].view)))
         return renewed
 
     def _remove_stale(self, now: float) -> None:
-        for key in [key for key, peer in self._peers.items() if now - peer.heard_at > FORGET_S]:
+        for key in [key for key, peer in self._peers.items() if now - peer.heard_at > PRODUCER_TIMEOUT_S]:
             del self._peers[key]

@@ -12,16 +12,16 @@ from typing import Any, Generic, Literal, TypeVar
 import msgspec
 import numpy as np
 
-SCHEMA: Literal[1] = 1
+SCHEMA_VERSION: Literal[1] = 1
 """Version of the message schema; a change of meaning increments it, an optional new field does not."""
-PART_BYTES = 65536
+MAX_INLINE_ARRAY_BYTES = 65536
 """Larger arrays travel as ZeroMQ parts of their own, without a copy into the MessagePack map."""
 
 
-class Message(msgspec.Struct, frozen=True, kw_only=True, eq=False):
+class FrameMessage(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """Base of all messages about one frame of a camera."""
 
-    schema: Literal[1] = SCHEMA
+    schema: Literal[1] = SCHEMA_VERSION
     camera: str
     """Camera's name."""
     epoch: int
@@ -36,7 +36,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """Frames of this epoch dropped since the previous message of this type, as {"stage/reason": count}."""
 
 
-class View(msgspec.Struct, frozen=True):
+class FrameView(msgspec.Struct, frozen=True):
     """The part and size of a frame that a consumer requests."""
 
     rectangle: tuple[float, float, float, float] | None = None
@@ -46,7 +46,7 @@ class View(msgspec.Struct, frozen=True):
     encoding: Literal["bgr8", "jpeg"] = "bgr8"
 
 
-class Frame(Message, frozen=True, kw_only=True, eq=False):
+class Frame(FrameMessage, frozen=True, kw_only=True, eq=False):
     """An image of a camera."""
 
     image: np.ndarray
@@ -70,7 +70,7 @@ class Frame(Message, frozen=True, kw_only=True, eq=False):
             check_array("image", self.image, "uint8", (None,))
 
 
-class Detections(Message, frozen=True, kw_only=True, eq=False):
+class Detections(FrameMessage, frozen=True, kw_only=True, eq=False):
     """Person detections of one frame."""
 
     boxes_xyxy: np.ndarray
@@ -138,12 +138,12 @@ class Person(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         check_array("joints_m", self.joints_m, "float32", (None, 3))
 
     @property
-    def skeleton_of_joints(self) -> str:
+    def effective_joints_skeleton(self) -> str:
         """Skeleton of `joints_m`."""
         return self.joints_skeleton or self.skeleton
 
 
-class Bodies(Message, frozen=True, kw_only=True, eq=False):
+class Bodies(FrameMessage, frozen=True, kw_only=True, eq=False):
     """All people in one frame, without pixels; `people` is empty if there are none."""
 
     engine: str
@@ -156,19 +156,19 @@ class Bodies(Message, frozen=True, kw_only=True, eq=False):
     """Filter that smoothed the people."""
 
 
-class Search(msgspec.Struct, frozen=True, kw_only=True):
+class DetectionInterval(msgspec.Struct, frozen=True, kw_only=True):
     """Detection interval of a camera, requested by the pose stage."""
 
-    schema: Literal[1] = SCHEMA
+    schema: Literal[1] = SCHEMA_VERSION
     camera: str
     interval_s: float
     """Time between two runs of the detector, s."""
 
 
-class Wish(msgspec.Struct, frozen=True, kw_only=True):
+class PlaybackCommand(msgspec.Struct, frozen=True, kw_only=True):
     """Playback command for a played recording: seek, speed, pause; None leaves a value unchanged."""
 
-    schema: Literal[1] = SCHEMA
+    schema: Literal[1] = SCHEMA_VERSION
     camera: str
     id: int
     """Increasing number, repeated in Playing.wish once the command is executed."""
@@ -179,7 +179,7 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True):
     paused: bool | None = None
 
 
-class Playing(msgspec.Struct, frozen=True, kw_only=True):
+class PlaybackStatus(msgspec.Struct, frozen=True, kw_only=True):
     """Playback state of a played recording."""
 
     position_s: float
@@ -189,14 +189,14 @@ class Playing(msgspec.Struct, frozen=True, kw_only=True):
     speed: float
     """Playback speed; 1 is real time."""
     paused: bool
-    wish: int = 0
+    command_id: int = 0
     """Id of the last playback command that was executed; 0 before the first."""
 
 
 class CameraFacts(msgspec.Struct, frozen=True, kw_only=True):
     """Status of a camera; sent on change and twice a second."""
 
-    schema: Literal[1] = SCHEMA
+    schema: Literal[1] = SCHEMA_VERSION
     camera: str
     epoch: int
     state: Literal["starting", "live", "reconnecting", "ended"]
@@ -219,14 +219,14 @@ class CameraFacts(msgspec.Struct, frozen=True, kw_only=True):
     """Filter that smooths the camera's people."""
     filter_lag_s: float | None = None
     """Measured lag of the filter, s; None: not known yet."""
-    playing: Playing | None = None
+    playing: PlaybackStatus | None = None
     """Playback state, for a recording."""
 
 
 class Health(msgspec.Struct, frozen=True, kw_only=True):
     """Heartbeat of a stage; the supervisor adds the restarts."""
 
-    schema: Literal[1] = SCHEMA
+    schema: Literal[1] = SCHEMA_VERSION
     stage: str
     state: Literal["starting", "ready", "restarting", "stopping", "done", "failed"]
     pid: int
@@ -256,14 +256,14 @@ def check_array(name: str, array: Any, dtype: str, shape: tuple[int | None, ...]
 M = TypeVar("M")
 
 
-class Wire(Generic[M]):
+class MessageCodec(Generic[M]):
     """Codec between messages of one type and the parts of a ZeroMQ message."""
 
-    def __init__(self, kind: type[M]) -> None:
-        self.kind = kind
+    def __init__(self, message_type: type[M]) -> None:
+        self.message_type = message_type
         self._parts: list[Any] = []
         self._encoder = msgspec.msgpack.Encoder(enc_hook=self._pack)
-        self._decoder = msgspec.msgpack.Decoder(kind, dec_hook=self._unpack)
+        self._decoder = msgspec.msgpack.Decoder(message_type, dec_hook=self._unpack)
 
     def encode(self, message: M) -> list[Any]:
         """Encode to parts: the MessagePack map, then the large arrays (memoryviews, not copied)."""
@@ -284,7 +284,7 @@ class Wire(Generic[M]):
         array = np.asarray(value, order="C")
         if array.dtype.byteorder == ">":
             array = array.astype(array.dtype.newbyteorder("<"))
-        if array.nbytes <= PART_BYTES:
+        if array.nbytes <= MAX_INLINE_ARRAY_BYTES:
             return array.dtype.str, array.shape, array.tobytes()
         self._parts.append(array.reshape(-1).view(np.uint8).data)
         return array.dtype.str, array.shape, len(self._parts) - 1

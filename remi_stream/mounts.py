@@ -6,29 +6,29 @@ import errno
 import os
 from pathlib import Path
 
-SAYS_SO = "container"
+CONTAINER_VARIABLE = "container"
 """Environment variable that our images, podman, systemd-nspawn and others set in containers."""
 
 
-def in_container() -> bool:
+def is_in_container() -> bool:
     """Whether this process runs in a container."""
-    return bool(os.environ.get(SAYS_SO))
+    return bool(os.environ.get(CONTAINER_VARIABLE))
 
 
-def why_unwritable(folder: Path, error: OSError, cure: str) -> str:
+def write_error_hint(folder: Path, error: OSError, remedy: str) -> str:
     """Explain why a folder cannot be written or created: read-only mount, other owner, or the system's error and the cure."""
     existing = next((each for each in (folder, *folder.absolute().parents) if os.path.lexists(each)), folder)
-    if error.errno == errno.EROFS and in_container():
+    if error.errno == errno.EROFS and is_in_container():
         return f"{existing} is mounted read-only. Mount it without :ro, or give another folder"
     owner, ours = existing.lstat().st_uid, os.geteuid()
     if error.errno != errno.EACCES or owner == ours:
-        return f"{error.strerror or error}. {cure}"
+        return f"{error.strerror or error}. {remedy}"
     return f"{existing} belongs to user {owner}, and this is user {ours}. {_ownership_hint(existing, owner)}"
 
 
 def _ownership_hint(folder: Path, owner: int) -> str:
     ours, group = os.geteuid(), os.getegid()
-    if not in_container():
+    if not is_in_container():
         return f"Give another folder, or make it yours: sudo chown {ours}:{group} {folder}"
     if _has_mapped_ids():
         return 'User ids in this container are mapped. Start it with: podman run --userns=keep-id --user "$(id -u):$(id -g)"'
@@ -45,7 +45,7 @@ def _has_mapped_ids() -> bool:
         return False
 
 
-def why_unreadable(path: Path) -> str:
+def read_error_hint(path: Path) -> str:
     """Explain which part of a path prevents reading it, who owns it, and the remedy."""
     whole = path.absolute()
     closed = next((folder for folder in reversed(whole.parents) if not os.access(folder, os.X_OK)), whole)
@@ -54,17 +54,17 @@ def why_unreadable(path: Path) -> str:
     except OSError as error:
         return f"{closed}: {error.strerror}"
     problem = f"{closed} belongs to user {owner}, and this is user {os.geteuid()}, who may not read it. "
-    if in_container():
+    if is_in_container():
         start = f"Start the container with --user {owner}:{group}, or make it" if owner else "Make it"
         return f"{problem}{start} readable for all where it is mounted from: chmod -R a+rX FOLDER"
     return f"{problem}Make it readable for all: sudo chmod -R a+rX {closed}"
 
 
-def why_empty(path: Path) -> str:
+def empty_mount_hint(path: Path) -> str:
     """Hint for a missing path in a container: the folder is empty, so a mount is missing. Empty outside containers."""
     whole = path.absolute()
     folder = next((each for each in (whole, *whole.parents) if os.path.isdir(each)), whole)
-    if not in_container() or not os.access(folder, os.R_OK | os.X_OK) or any(folder.iterdir()):
+    if not is_in_container() or not os.access(folder, os.R_OK | os.X_OK) or any(folder.iterdir()):
         return ""
     if folder.suffix:
         wanted = f"the file to mount must exist, and its path must be absolute: -v /PATH/FILE:{folder}:ro"

@@ -12,12 +12,12 @@ from collections.abc import MutableMapping
 
 from remi_stream.messages import Health
 
-ONCE = ("READY=1", "STOPPING=1")
+ONE_TIME_LINES = ("READY=1", "STOPPING=1")
 """Lines that are sent once."""
-LONGEST_STATUS = 160
+MAX_STATUS_LENGTH = 160
 
 
-class ServiceManager:
+class SystemdNotifier:
     """Notifies systemd. Removes its environment variables, so that no child process can notify in the daemon's name."""
 
     def __init__(self, variables: MutableMapping[str, str] = os.environ) -> None:
@@ -31,18 +31,18 @@ class ServiceManager:
         self._sent: set[str] = set()
         self._status = ""
 
-    def tick(self, stages: list[Health], at_work: bool, stopping: bool, now: float) -> None:
+    def notify(self, stages: list[Health], is_ready: bool, is_stopping: bool, now: float) -> None:
         """Send what changed, and WATCHDOG=1 twice per watchdog period."""
         if self._socket is None:
             return
-        status = status_of(stages, stopping)
-        lines = [line for line, true in zip(ONCE, (at_work, stopping)) if true and line not in self._sent]
+        status = systemd_status(stages, is_stopping)
+        lines = [line for line, true in zip(ONE_TIME_LINES, (is_ready, is_stopping)) if true and line not in self._sent]
         if status != self._status:
             lines.append(f"STATUS={status}")
         if now >= self._alive_due_at:
             lines.append("WATCHDOG=1")
         if lines and self._send("\n".join(lines)):
-            self._sent.update(line for line in lines if line in ONCE)
+            self._sent.update(line for line in lines if line in ONE_TIME_LINES)
             self._status = status
             self._alive_due_at = now + self._every_s if now >= self._alive_due_at else self._alive_due_at
 
@@ -55,13 +55,13 @@ class ServiceManager:
         return False
 
 
-def status_of(stages: list[Health], stopping: bool) -> str:
+def systemd_status(stages: list[Health], is_stopping: bool) -> str:
     """Status line for `systemctl status`."""
-    if stopping:
+    if is_stopping:
         left = [health.stage for health in stages if health.state not in ("done", "stopping", "failed")]
-        return f"stopping: {', '.join(left)}"[:LONGEST_STATUS] if left else "stopping"
+        return f"stopping: {', '.join(left)}"[:MAX_STATUS_LENGTH] if left else "stopping"
     waiting = [f"{health.stage} {health.state}" for health in stages if health.state != "ready"]
     restarts = sum(health.restarts for health in stages)
-    return (", ".join(waiting) or f"{len(stages)} stages running")[:LONGEST_STATUS] + (
+    return (", ".join(waiting) or f"{len(stages)} stages running")[:MAX_STATUS_LENGTH] + (
         f"; {restarts} restarts" if restarts else ""
     )

@@ -6,24 +6,24 @@ import msgspec
 
 from remi_stream.config import Config
 
-BEAT_S = 0.25
+HEARTBEAT_S = 0.25
 """Interval of heartbeats, s; a loop that sleeps sends them at most twice this apart."""
 
-DOZE_S = 0.1
+MAX_SLEEP_S = 0.1
 """Maximum sleep of a worker loop, s, so that a request to stop is seen soon."""
 
 
-class Order(msgspec.Struct, frozen=True, kw_only=True):
+class StageSpec(msgspec.Struct, frozen=True, kw_only=True):
     """What a worker process runs. It travels over standard input, because argv is visible to other users."""
 
     stage: str
     camera: str
     """Camera's name; "" for a stage that serves all cameras."""
-    folder: str
+    run_folder: str
     """The run folder."""
-    supervisor: int
+    supervisor_pid: int
     """Process id of the supervisor."""
-    life: int = 0
+    restarts: int = 0
     """Number of restarts of the stage so far."""
     config: Config
 

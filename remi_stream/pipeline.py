@@ -7,24 +7,24 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from remi_stream.capture.source import kind_of
-from remi_stream.config import Camera, Config
-from remi_stream.topics import BUS, TOPICS
+from remi_stream.capture.source import source_kind
+from remi_stream.config import CameraConfig, Config
+from remi_stream.topics import BUS_TOPICS, LINK_TOPICS
 
 
-class Row(NamedTuple):
+class StageRow(NamedTuple):
     """One stage."""
 
     name: str
-    make: str
+    factory: str
     """Factory "module:function" that creates the stage from its StageSpec."""
     reads: tuple[str, ...] = ()
     """Topics of TOPICS or BUS."""
     writes: tuple[str, ...] = ()
     """Topics of TOPICS or BUS."""
-    per_camera: bool = False
+    is_per_camera: bool = False
     """Run one process per camera."""
-    booked: bool = True
+    counts_drops: bool = True
     """Count a frame that this stage does not take as dropped (previews never are)."""
     start_s: float = 30.0
     """Timeout from start to ready, s."""
@@ -36,33 +36,46 @@ class Row(NamedTuple):
     """Niceness of the process."""
 
 
-ROWS: tuple[Row, ...] = (
-    Row("capture", "remi_stream.capture.stage:make", writes=("frames", "preview", "cameras"), per_camera=True),
-    Row("remi_source", "remi_stream.capture.remi:make", writes=("poses", "cameras"), per_camera=True),
-    Row("replay", "remi_stream.capture.replay:make", ("wish",), ("poses", "preview", "cameras"), per_camera=True),
-    Row("detect", "remi_stream.detect.stage:make", ("frames", "searches"), ("detections",), booked=False, nice=5),
-    Row("pose", "remi_stream.pose.stage:make", ("detections", "frames"), ("poses", "searches"), start_s=60.0),
-    Row(
+STAGES: tuple[StageRow, ...] = (
+    StageRow(
+        "capture", "remi_stream.capture.stage:make_capture_stage", writes=("frames", "preview", "cameras"), is_per_camera=True
+    ),
+    StageRow("remi_source", "remi_stream.capture.remi:make_remi_stage", writes=("poses", "cameras"), is_per_camera=True),
+    StageRow(
+        "replay", "remi_stream.capture.replay:make_playback_stage", ("wish",), ("poses", "preview", "cameras"), is_per_camera=True
+    ),
+    StageRow(
+        "detect",
+        "remi_stream.detect.stage:make_detect_stage",
+        ("frames", "searches"),
+        ("detections",),
+        counts_drops=False,
+        nice=5,
+    ),
+    StageRow("pose", "remi_stream.pose.stage:make_pose_stage", ("detections", "frames"), ("poses", "searches"), start_s=60.0),
+    StageRow(
         "relay",
-        "remi_stream.relay.stage:make",
+        "remi_stream.relay.stage:make_relay_stage",
         reads=("poses", "cameras", "health", "preview"),
         writes=("bodies", "preview", "camera", "health", "wish"),
     ),
-    Row("web", "remi_stream.sinks.web.stage:make", ("bodies", "camera", "health", "preview"), nice=5),
-    Row("exporter", "remi_stream.sinks.exporter:make", ("bodies", "camera", "health"), nice=5),
-    Row("recorder", "remi_stream.sinks.recorder:make", ("bodies", "camera", "health", "preview"), stop_s=60.0),
-    Row("display", "remi_stream.sinks.display.stage:make", ("bodies", "camera", "health", "preview"), nice=5),
-    Row("remi", "remi_stream.sinks.remi_tcp:make", ("bodies",)),
+    StageRow("web", "remi_stream.sinks.web.stage:make_web_stage", ("bodies", "camera", "health", "preview"), nice=5),
+    StageRow("exporter", "remi_stream.sinks.exporter:make_exporter_stage", ("bodies", "camera", "health"), nice=5),
+    StageRow(
+        "recorder", "remi_stream.sinks.recorder:make_recorder_stage", ("bodies", "camera", "health", "preview"), stop_s=60.0
+    ),
+    StageRow("display", "remi_stream.sinks.display.stage:make_display_stage", ("bodies", "camera", "health", "preview"), nice=5),
+    StageRow("remi", "remi_stream.sinks.remi_tcp:make_remi_stage", ("bodies",)),
 )
 
 
-GIVE_BODIES = {"remi": "remi_source", "recording": "replay"}
+BODY_SOURCE_STAGES = {"remi": "remi_source", "recording": "replay"}
 """Stage for each kind of source that delivers bodies; all other kinds deliver images to `capture`."""
 
 
-def rows(config: Config) -> list[tuple[Row, str]]:
+def pipeline_processes(config: Config) -> list[tuple[StageRow, str]]:
     """Processes of a pipeline as (row, camera); camera is "" for a stage that serves all cameras."""
-    needs_pose = any(gives_pictures(camera) for camera in config.cameras)
+    needs_pose = any(has_images(camera) for camera in config.cameras)
     enabled = {
         "detect": needs_pose,
         "pose": needs_pose,
@@ -72,46 +85,46 @@ def rows(config: Config) -> list[tuple[Row, str]]:
         "display": config.display,
         "remi": config.remi_relay is not None,
     }
-    wanted = [row for row in ROWS if enabled.get(row.name, True)]
-    return [(row, camera) for row in wanted for camera in (sources(row, config) if row.per_camera else [""])]
+    wanted = [row for row in STAGES if enabled.get(row.name, True)]
+    return [(row, camera) for row in wanted for camera in (cameras_of_stage(row, config) if row.is_per_camera else [""])]
 
 
-def sources(row: Row, config: Config) -> list[str]:
+def cameras_of_stage(row: StageRow, config: Config) -> list[str]:
     """Names of the cameras that a per-camera stage serves, by the kind of their source."""
-    return [camera.name for camera in config.cameras if GIVE_BODIES.get(kind_of(camera.source), "capture") == row.name]
+    return [camera.name for camera in config.cameras if BODY_SOURCE_STAGES.get(source_kind(camera.source), "capture") == row.name]
 
 
-def gives_pictures(camera: Camera) -> bool:
+def has_images(camera: CameraConfig) -> bool:
     """Whether a camera delivers images rather than bodies."""
-    return kind_of(camera.source) not in GIVE_BODIES
+    return source_kind(camera.source) not in BODY_SOURCE_STAGES
 
 
-def row_of(name: str) -> Row:
+def find_stage(name: str) -> StageRow:
     """Look up a stage by name."""
-    return next(row for row in ROWS if row.name == name)
+    return next(row for row in STAGES if row.name == name)
 
 
-def readers(topic: str) -> list[Row]:
+def link_consumers(topic: str) -> list[StageRow]:
     """Stages that consume this topic over a link."""
-    return [row for row in ROWS if topic in row.reads and not listens(row)]
+    return [row for row in STAGES if topic in row.reads and not is_sink_stage(row)]
 
 
-def is_source(row: Row) -> bool:
+def is_source_stage(row: StageRow) -> bool:
     """Whether a stage is a source: it has no input link, but may subscribe to the bus."""
-    return row.per_camera
+    return row.is_per_camera
 
 
-def listens(row: Row) -> bool:
+def is_sink_stage(row: StageRow) -> bool:
     """Whether a stage is a sink: it reads only the bus and writes nothing."""
-    return not row.writes and all(topic in BUS for topic in row.reads)
+    return not row.writes and all(topic in BUS_TOPICS for topic in row.reads)
 
 
-def heard_by(row: Row, config: Config) -> list[str]:
+def subscribed_topics(row: StageRow, config: Config) -> list[str]:
     """Bus topics that a sink subscribes to; the recorder takes previews only with `record_video`, since they cost CPU time."""
     return [topic for topic in row.reads if topic != "preview" or row.name != "recorder" or config.record_video]
 
 
-def topics_of(row: Row, message: object) -> list[str]:
+def topics_for_message(row: StageRow, message: object) -> list[str]:
     """Topics of a stage that a message belongs to, by its type."""
-    kinds = {**BUS, **{name: topic.kind for name, topic in TOPICS.items()}}
+    kinds = {**BUS_TOPICS, **{name: topic.message_type for name, topic in LINK_TOPICS.items()}}
     return [name for name in row.writes if isinstance(message, kinds[name])]

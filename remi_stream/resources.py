@@ -6,21 +6,21 @@ import os
 import sys
 from pathlib import Path
 
-PACKAGE = Path(__file__).parent
+PACKAGE_FOLDER = Path(__file__).parent
 
 
-def shared_folder(kind: str) -> Path:
+def shipped_folder(kind: str) -> Path:
     """Folder of shipped files of one kind: "engines" or "configs"."""
-    installed = PACKAGE / "_share" / kind
-    return installed if installed.is_dir() else PACKAGE.parent / kind
+    installed = PACKAGE_FOLDER / "_share" / kind
+    return installed if installed.is_dir() else PACKAGE_FOLDER.parent / kind
 
 
 def data_file(name: str) -> Path:
     """Path of a file in remi_stream/data, e.g. "sample.mp4"."""
-    return PACKAGE / "data" / name
+    return PACKAGE_FOLDER / "data" / name
 
 
-def home() -> Path:
+def user_data_folder() -> Path:
     """User's folder for models and caches: $REMI_HOME, else the platform's user data directory."""
     if os.environ.get("REMI_HOME"):
         return Path(os.environ["REMI_HOME"]).expanduser()

@@ -1,4 +1,4 @@
-"""Worker process of a stage: loop, heartbeats, signals. `python -m remi_stream stage NAME` runs `main`.
+"""Worker process of a stage: loop, heartbeats, signals. `python -m remi_stream stage NAME` runs `run_worker`.
 
 The StageSpec comes over standard input; heartbeats go to an inherited pipe, the log to stderr.
 """
@@ -23,19 +23,19 @@ from typing import Any, Protocol
 
 import msgspec
 
-from remi_stream.errors import CRASHED, DONE, RemiError
-from remi_stream.log import start_log
+from remi_stream.errors import EXIT_CRASHED, EXIT_DONE, RemiError
+from remi_stream.log import configure_logging
 from remi_stream.messages import Health
-from remi_stream.models.listed import learn_listed_skeletons
-from remi_stream.order import BEAT_S, Order
-from remi_stream.pipeline import Row, is_source, listens, row_of
+from remi_stream.models.listed import register_custom_skeletons
+from remi_stream.order import HEARTBEAT_S, StageSpec
+from remi_stream.pipeline import StageRow, find_stage, is_sink_stage, is_source_stage
 
 _PR_SET_PDEATHSIG = 1
 
 log = logging.getLogger("remi_stream")
 
 
-class Loop(Protocol):
+class WorkerLoop(Protocol):
     """Loop of a worker process: passes messages between the links and the stage."""
 
     @property
@@ -52,7 +52,7 @@ class Loop(Protocol):
         """Open the stage, then its links."""
         ...
 
-    def turn(self, now: float) -> bool:
+    def run_once(self, now: float) -> bool:
         """Run one iteration, or sleep for a tenth of a second at most; False at the end of a finite source."""
         ...
 
@@ -65,7 +65,7 @@ class Loop(Protocol):
         ...
 
 
-class Pulse:
+class HeartbeatSender:
     """Sends heartbeats, from the thread that does the work: one that hangs sends none."""
 
     def __init__(self, fd: int, label: str) -> None:
@@ -74,13 +74,13 @@ class Pulse:
         self._label = label
         self._next = 0.0
 
-    def beat(self, now: float, counts: Counter[str], facts: dict[str, str]) -> None:
+    def send_if_due(self, now: float, counts: Counter[str], facts: dict[str, str]) -> None:
         """Send a heartbeat if one is due."""
         if now >= self._next:
-            self._next = now + BEAT_S
-            self.say("ready", counts=dict(counts), facts=facts)
+            self._next = now + HEARTBEAT_S
+            self.send("ready", counts=dict(counts), facts=facts)
 
-    def say(self, state: Any, **more: Any) -> None:
+    def send(self, state: Any, **more: Any) -> None:
         """Send a heartbeat now; it is lost if the pipe is full."""
         health = Health(
             stage=self._label,
@@ -95,51 +95,51 @@ class Pulse:
             os.write(self._fd, len(packed).to_bytes(4, "little") + packed)
 
 
-def main(arguments: list[str]) -> int:
+def run_worker(arguments: list[str]) -> int:
     """Run the stage of the StageSpec on standard input. arguments: label, ..., file descriptor for heartbeats."""
-    spec = msgspec.json.decode(sys.stdin.buffer.read(), type=Order)
-    start_log(spec.label, spec.config.log_format)
-    row = row_of(spec.stage)
+    spec = msgspec.json.decode(sys.stdin.buffer.read(), type=StageSpec)
+    configure_logging(spec.label, spec.config.log_format)
+    row = find_stage(spec.stage)
     _tie_to_supervisor(spec, row)
     stop = _catch_signals()
     os.nice(row.nice)
-    learn_listed_skeletons()
-    pulse = Pulse(int(arguments[-1]), spec.label)
+    register_custom_skeletons()
+    pulse = HeartbeatSender(int(arguments[-1]), spec.label)
     try:
         return _run(_make_loop(spec, row), pulse, stop)
     except RemiError as error:
-        pulse.say("failed", reason=str(error), exit_code=error.exit_code)
+        pulse.send("failed", reason=str(error), exit_code=error.exit_code)
         return error.exit_code
     except Exception:
         log.exception("crashed")
-        return CRASHED
+        return EXIT_CRASHED
 
 
-def _run(loop: Loop, pulse: Pulse, stop: threading.Event) -> int:
+def _run(loop: WorkerLoop, pulse: HeartbeatSender, stop: threading.Event) -> int:
     loop.open()
     with contextlib.closing(loop):
         state = "stopping"
         while not stop.is_set():
             now = time.monotonic()
-            pulse.beat(now, loop.counts, loop.facts)
-            if not loop.turn(now):
+            pulse.send_if_due(now, loop.counts, loop.facts)
+            if not loop.run_once(now):
                 state = "done"
                 break
         loop.drain()
-        pulse.say(state, counts=dict(loop.counts))
-    return DONE
+        pulse.send(state, counts=dict(loop.counts))
+    return EXIT_DONE
 
 
-def _make_loop(spec: Order, row: Row) -> Loop:
+def _make_loop(spec: StageSpec, row: StageRow) -> WorkerLoop:
     from remi_stream.loops.sink import SinkLoop
     from remi_stream.loops.source import SourceLoop
-    from remi_stream.loops.work import WorkLoop
+    from remi_stream.loops.work import StageLoop
 
-    module, function = row.make.split(":")
+    module, function = row.factory.split(":")
     stage = getattr(importlib.import_module(module), function)(spec)
-    if is_source(row):
+    if is_source_stage(row):
         return SourceLoop(spec, row, stage)
-    return SinkLoop(spec, row, stage) if listens(row) else WorkLoop(spec, row, stage)
+    return SinkLoop(spec, row, stage) if is_sink_stage(row) else StageLoop(spec, row, stage)
 
 
 def _catch_signals() -> threading.Event:
@@ -154,21 +154,21 @@ def _catch_signals() -> threading.Event:
     return stop
 
 
-def _tie_to_supervisor(spec: Order, row: Row) -> None:
+def _tie_to_supervisor(spec: StageSpec, row: StageRow) -> None:
     """End when the supervisor dies: by PR_SET_PDEATHSIG, except for the relay, which removes the run folder first."""
     if row.name == "relay":
         threading.Thread(target=_clear_after, args=(spec,), daemon=True).start()
     else:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != spec.supervisor:  # it died before the signal was set
-        os._exit(CRASHED)
+    if os.getppid() != spec.supervisor_pid:  # it died before the signal was set
+        os._exit(EXIT_CRASHED)
 
 
-def _clear_after(spec: Order) -> None:
-    while os.getppid() == spec.supervisor:
+def _clear_after(spec: StageSpec) -> None:
+    while os.getppid() == spec.supervisor_pid:
         time.sleep(0.2)
-    shutil.rmtree(spec.folder, ignore_errors=True)
-    Path(spec.folder + ".lock").unlink(missing_ok=True)
+    shutil.rmtree(spec.run_folder, ignore_errors=True)
+    Path(spec.run_folder + ".lock").unlink(missing_ok=True)
     os.kill(os.getpid(), signal.SIGKILL)
 
 

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
-from remi_stream.geometry import box_of
+from remi_stream.geometry import bounding_box
 from remi_stream.resources import data_file
 
-FOCAL_PX = 1150.0
+SAMPLE_FOCAL_PX = 1150.0
 """Focal length that the clip was rendered with, px."""
-MARGIN = 0.04
+SAMPLE_BOX_MARGIN = 0.04
 """Distance from the joints to the body surface, as a fraction of the longest side of the joints' bounding box."""
 
 
@@ -25,6 +25,6 @@ def sample_clip() -> Path:
 def sample_boxes() -> np.ndarray:
     """Bounding boxes of the person, (240, 4) float32 px: around all joints, plus a margin for the body surface."""
     with np.load(data_file("sample_truth.npz")) as truth:
-        boxes = np.stack([box_of(joints) for joints in truth["joints_px"]])
-    margin = MARGIN * (boxes[:, 2:] - boxes[:, :2]).max(1, keepdims=True)
+        boxes = np.stack([bounding_box(joints) for joints in truth["joints_px"]])
+    margin = SAMPLE_BOX_MARGIN * (boxes[:, 2:] - boxes[:, :2]).max(1, keepdims=True)
     return np.concatenate([boxes[:, :2] - margin, boxes[:, 2:] + margin], axis=1)

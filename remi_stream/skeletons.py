@@ -49,7 +49,7 @@ def _halpe_hand(side: str) -> list[str]:
 
 _HALPE_FACE = [f"face_{index}" for index in range(68)]
 
-JOINTS: dict[str, tuple[str, ...]] = {
+JOINT_NAMES: dict[str, tuple[str, ...]] = {
     "smpl24": tuple(_SMPL.split()),
     "blazepose33": tuple(_BLAZEPOSE.split()),
     "coco17": tuple(_COCO.split()),
@@ -60,7 +60,7 @@ JOINTS: dict[str, tuple[str, ...]] = {
     "point": ("middle",),
 }
 
-Bones = tuple[tuple[int, int], ...]
+BonePairs = tuple[tuple[int, int], ...]
 
 _BLAZEPOSE_EDGES = (
     "0-2 2-7 0-5 5-8 9-10 11-12 11-13 13-15 12-14 14-16 15-17 15-19 15-21 16-18 16-20 16-22 11-23 12-24 23-24 23-25 25-27 "
@@ -80,28 +80,28 @@ _FACE_CLOSED = 36
 """Lines of the face from this point on are closed."""
 
 
-def _pairs(text: str) -> Bones:
+def _pairs(text: str) -> BonePairs:
     return tuple((int(a), int(b)) for a, b in (pair.split("-") for pair in text.split()))
 
 
-def _tree(parents: tuple[int, ...]) -> Bones:
+def _tree(parents: tuple[int, ...]) -> BonePairs:
     return tuple((parent, joint) for joint, parent in enumerate(parents) if parent >= 0)
 
 
-def _face(first: int) -> Bones:
+def _face(first: int) -> BonePairs:
     """Bones of a face of 68 points that start at joint `first`."""
     lines = [[*range(start, end), *([start] if start >= _FACE_CLOSED else [])] for start, end in _FACE_LINES]
     return tuple((first + a, first + b) for line in lines for a, b in itertools.pairwise(line))
 
 
-def _hand(wrist: int, first: int, outwards: bool) -> Bones:
+def _hand(wrist: int, first: int, outwards: bool) -> BonePairs:
     """Bones of a hand: five fingers of four joints from joint `first` on, joined to the wrist. outwards: knuckles come first."""
     fingers = [list(range(start, start + 4)) for start in range(first, first + 20, 4)]
     chains = [[wrist, *(finger if outwards else finger[::-1])] for finger in fingers]
     return tuple(pair for chain in chains for pair in itertools.pairwise(chain))
 
 
-EDGES: dict[str, Bones] = {
+BONES: dict[str, BonePairs] = {
     "smpl24": _tree(SMPL_PARENTS),
     "blazepose33": _pairs(_BLAZEPOSE_EDGES),
     "coco17": _pairs(_COCO_EDGES),
@@ -117,12 +117,12 @@ LIMB_JOINTS = tuple(
 )
 
 
-def indices(skeleton: str, names: tuple[str, ...]) -> list[int]:
+def joint_indices(skeleton: str, names: tuple[str, ...]) -> list[int]:
     """Indices of the named joints in a skeleton."""
-    return [JOINTS[skeleton].index(name) for name in names]
+    return [JOINT_NAMES[skeleton].index(name) for name in names]
 
 
-def mirror_pairs(names: tuple[str, ...]) -> list[tuple[int, int]]:
+def left_right_pairs(names: tuple[str, ...]) -> list[tuple[int, int]]:
     """Pairs of left and right joints that swap when mirrored, matched by name."""
     twins = [(index, name.replace("left", "right", 1)) for index, name in enumerate(names) if name.startswith("left_")]
     return [(index, names.index(twin)) for index, twin in twins if twin in names]

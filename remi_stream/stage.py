@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Protocol, runtime_checkable
 
-from remi_stream.mailbox import Request
+from remi_stream.mailbox import FrameRequest
 
 
 class Stage(Protocol):
@@ -22,7 +22,7 @@ class Stage(Protocol):
         """Process one message and return those to send. Arrays of a message are views on its buffer: do not keep them."""
         ...
 
-    def request(self, camera: str) -> Request:
+    def request(self, camera: str) -> FrameRequest:
         """Next frame request for a camera: the view, and the earliest time."""
         ...
 
@@ -48,9 +48,9 @@ class SourceStage(Protocol):
 
 
 @runtime_checkable
-class Steered(Protocol):
+class SteerableSource(Protocol):
     """A source that accepts commands while it runs."""
 
-    def take(self, message: Any) -> None:
+    def handle_command(self, message: Any) -> None:
         """Handle a message from the bus without blocking. Called from another thread than `step`."""
         ...

@@ -8,34 +8,40 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
-from remi_stream.messages import Bodies, CameraFacts, Detections, Frame, Health, Search, Wish
+from remi_stream.messages import Bodies, CameraFacts, DetectionInterval, Detections, Frame, Health, PlaybackCommand
 
 
 class Topic(NamedTuple):
     """A topic of the links between stages."""
 
     name: str
-    kind: type
+    message_type: type
     delivery: Literal["live", "fifo"]
     depth: int
     """Messages of a camera that may be queued at the producer, and that the consumer allows in transit."""
 
 
-TOPICS: dict[str, Topic] = {
+LINK_TOPICS: dict[str, Topic] = {
     topic.name: topic
     for topic in (
         Topic("frames", Frame, "live", 1),
         Topic("preview", Frame, "live", 1),
         Topic("detections", Detections, "fifo", 16),
-        Topic("searches", Search, "fifo", 16),
+        Topic("searches", DetectionInterval, "fifo", 16),
         Topic("poses", Bodies, "fifo", 64),
         Topic("cameras", CameraFacts, "fifo", 16),
         Topic("health", Health, "fifo", 64),
     )
 }
 
-BUS: dict[str, type] = {"bodies": Bodies, "preview": Frame, "camera": CameraFacts, "health": Health, "wish": Wish}
+BUS_TOPICS: dict[str, type] = {
+    "bodies": Bodies,
+    "preview": Frame,
+    "camera": CameraFacts,
+    "health": Health,
+    "wish": PlaybackCommand,
+}
 """Message types on the bus. A message is published as "<topic>/<camera>", Health as "health/<stage>"."""
 
-FACTS = ("camera", "health")
+LAST_VALUE_TOPICS = ("camera", "health")
 """Bus topics with a last value cache: each new subscriber gets their last message."""

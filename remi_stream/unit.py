@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from remi_stream.errors import UsageError
-from remi_stream.resources import shared_folder
+from remi_stream.resources import shipped_folder
 
-FIRST_LINE = "# Written by `remi-stream service install`. What each line is for: docs/service.md"
+UNIT_HEADER = "# Written by `remi-stream service install`. What each line is for: docs/service.md"
 
-SYSTEM_ONLY = (
+SYSTEM_ONLY_DIRECTIVES = (
     "Wants",
     "After",
     "WorkingDirectory",
@@ -43,9 +43,9 @@ SYSTEM_ONLY = (
 """Directives dropped from user units: the user manager cannot apply them, or they would hide the user's home or results."""
 
 
-def template() -> str:
+def unit_template() -> str:
     """Text of the unit that ships."""
-    return (shared_folder("configs") / "systemd/remi-stream.service").read_text()
+    return (shipped_folder("configs") / "systemd/remi-stream.service").read_text()
 
 
 def unit_name(daemon: str) -> str:
@@ -53,23 +53,23 @@ def unit_name(daemon: str) -> str:
     return "remi-stream" if daemon == "default" else f"remi-stream-{daemon}"
 
 
-def system_unit(command: Sequence[str], *, homes: bool) -> str:
-    """Text of the system service. homes: it needs read access to home folders."""
-    return _fill_template({"ExecStart": _command(command)} | ({"ProtectHome": "read-only"} if homes else {}))
+def system_unit_text(command: Sequence[str], *, read_homes: bool) -> str:
+    """Text of the system service. read_homes: it needs read access to home folders."""
+    return _fill_template({"ExecStart": _command(command)} | ({"ProtectHome": "read-only"} if read_homes else {}))
 
 
-def user_unit(command: Sequence[str], folder: Path, home: Path | None) -> str:
+def user_unit_text(command: Sequence[str], folder: Path, home: Path | None) -> str:
     """Text of a user service. folder: working directory. home: value of REMI_HOME, if not the default."""
     own = {"ExecStart": _command(command), "WorkingDirectory": _path(folder), "WantedBy": "default.target"}
     if home:
         own["Environment"] = _quoted(f"REMI_HOME={home}")
-    return _fill_template({**dict.fromkeys(SYSTEM_ONLY, ""), **own})
+    return _fill_template({**dict.fromkeys(SYSTEM_ONLY_DIRECTIVES, ""), **own})
 
 
 def _fill_template(values: Mapping[str, str]) -> str:
     """Replace values in the template; an empty value removes the line, duplicate directives are removed."""
-    lines, done = [FIRST_LINE], set[str]()
-    for line in template().splitlines():
+    lines, done = [UNIT_HEADER], set[str]()
+    for line in unit_template().splitlines():
         name, is_set, _ = line.partition("=")
         if line.startswith("#") or (is_set and name in done):
             continue

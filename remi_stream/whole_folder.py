@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from remi_stream.errors import RemiError
-from remi_stream.mounts import why_unwritable
+from remi_stream.mounts import write_error_hint
 
 
 @contextlib.contextmanager
-def whole_folder(folder: Path) -> Iterator[Path]:
+def atomic_folder(folder: Path) -> Iterator[Path]:
     """Create a folder atomically: write into the temporary folder given, which replaces `folder` when the block ends.
 
     Raises RemiError if it cannot be written.
@@ -25,7 +25,7 @@ def whole_folder(folder: Path) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
         part.replace(folder)
     except OSError as error:
-        why = why_unwritable(folder, error, "Give another --out, or make room")
+        why = write_error_hint(folder, error, "Give another --out, or make room")
         raise RemiError(f"Cannot write {folder}: {why}") from None
     finally:
         shutil.rmtree(part, ignore_errors=True)

@@ -8,16 +8,16 @@ import av
 import cv2
 import numpy as np
 
-from remi_stream.body.smpl import load_open_body
+from remi_stream.body.smpl import load_default_body
 from remi_stream.detect.detector import Detector, load_detector
 from remi_stream.geometry import Intrinsics
 from remi_stream.messages import Smpl
 from remi_stream.pose.engine import Crop, Engine, Pose, load_engine
 from remi_stream.resources import data_file
-from remi_stream.skeletons import LIMB_JOINTS, indices
+from remi_stream.skeletons import LIMB_JOINTS, joint_indices
 
 FPS = 30.0
-BLAZEPOSE, SMPL = indices("blazepose33", LIMB_JOINTS), indices("smpl24", LIMB_JOINTS)
+BLAZEPOSE, SMPL = joint_indices("blazepose33", LIMB_JOINTS), joint_indices("smpl24", LIMB_JOINTS)
 
 
 @cache
@@ -56,7 +56,7 @@ def view(image: np.ndarray, longest_side: int) -> tuple[np.ndarray, float]:
 def found(image: np.ndarray) -> np.ndarray:
     """The boxes (N, 4) px that the detector finds in a full picture."""
     small, scale = view(image, detector().view.longest_side or max(image.shape))
-    return detector().find(small).boxes_xyxy / np.float32(scale)
+    return detector().detect(small).boxes_xyxy / np.float32(scale)
 
 
 def crop(k: int, box: np.ndarray, state: object | None = None) -> Crop:
@@ -76,7 +76,7 @@ def poses() -> list[Pose]:
 
 def smpl_joints(smpl: Smpl) -> np.ndarray:
     """The 24 joints, m, camera frame, of a published pose."""
-    return load_open_body().joints(smpl.global_orient, smpl.body_pose, smpl.betas, smpl.transl)
+    return load_default_body().joints(smpl.global_orient, smpl.body_pose, smpl.betas, smpl.transl)
 
 
 def procrustes_mm(joints: np.ndarray, true: np.ndarray) -> np.ndarray:

@@ -33,7 +33,7 @@ CAMERA = {"name": "a", "source": "x.mp4"}
 )
 def test_mistake_is_named_with_what_is_allowed(values: dict[str, Any], words: str) -> None:
     with pytest.raises(UsageError, match=words):
-        config.check(values)
+        config.parse_config(values)
 
 
 @pytest.mark.parametrize(
@@ -44,21 +44,25 @@ def test_file_that_is_no_pipeline_is_refused_in_one_line(text: str | None, words
     if text is not None:
         path.write_text(text)
     with pytest.raises(UsageError, match=words) as error:
-        config.read(path)
+        config.read_config_file(path)
     assert "\n" not in str(error.value)
 
 
 def test_camera_without_an_engine_has_the_pipelines() -> None:
     cameras = [CAMERA, {**CAMERA, "name": "b", "engine": "poco"}]
-    made = config.check({"cameras": cameras, "engine": "pare", "engine_options": {"y": 1}})
-    assert made.engines == {"a": "pare", "b": "poco"}
-    assert (made.options_of("pare"), made.options_of("poco")) == ({"y": 1}, {})
+    made = config.parse_config({"cameras": cameras, "engine": "pare", "engine_options": {"y": 1}})
+    assert made.engine_by_camera == {"a": "pare", "b": "poco"}
+    assert (made.options_for_engine("pare"), made.options_for_engine("poco")) == ({"y": 1}, {})
 
 
 def test_default_daemon_has_the_documented_ports() -> None:
-    assert [config.port("default", s) for s in (config.BUS, config.CONTROL, config.METRICS)] == [7700, 7701, 7720]
+    assert [config.daemon_port("default", s) for s in (config.BUS_SERVICE, config.CONTROL_SERVICE, config.METRICS_SERVICE)] == [
+        7700,
+        7701,
+        7720,
+    ]
 
 
 def test_named_daemon_has_other_ports_than_the_default_one() -> None:
-    assert config.port("second", config.BUS) not in range(7700, 7800)
-    assert config.port("second", config.METRICS) - config.port("second", config.BUS) == 20
+    assert config.daemon_port("second", config.BUS_SERVICE) not in range(7700, 7800)
+    assert config.daemon_port("second", config.METRICS_SERVICE) - config.daemon_port("second", config.BUS_SERVICE) == 20

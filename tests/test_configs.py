@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 
 from remi_stream import config
-from remi_stream.resources import shared_folder
+from remi_stream.resources import shipped_folder
 
-FILES = sorted(shared_folder("configs").glob("*.yaml"))
+FILES = sorted(shipped_folder("configs").glob("*.yaml"))
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
 def test_pipeline_file_that_we_ship_is_valid(file: Path) -> None:
-    assert config.check(config.read(file)).cameras
+    assert config.parse_config(config.read_config_file(file)).cameras
 
 
 def test_there_are_pipeline_files() -> None:

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from remi_stream.mailbox import FORGET_S, RENEW_S, Credit, Inbox, Outbox, Request
-from remi_stream.messages import Bodies, Frame, View
+from remi_stream.mailbox import CREDIT_RENEW_S, PRODUCER_TIMEOUT_S, Credit, FrameRequest, Inbox, Outbox
+from remi_stream.messages import Bodies, Frame, FrameView
 
 
 def frame(frame_id: int, camera: str = "a", epoch: int = 1, skipped: dict[str, int] | None = None) -> Frame:
@@ -27,14 +27,14 @@ def bodies(frame_id: int, camera: str = "a", skipped: dict[str, int] | None = No
 
 
 def take_all(outbox: Outbox[Any]) -> list[Any]:
-    return [taken[1] for taken in iter(outbox.take, None)]
+    return [taken[1] for taken in iter(outbox.pop, None)]
 
 
 def test_nothing_is_sent_without_credit() -> None:
     outbox: Outbox[Frame] = Outbox(1, "capture/superseded")
     outbox.put(frame(0))
-    assert outbox.take() is None
-    outbox.allow(Credit(0, 1))
+    assert outbox.pop() is None
+    outbox.add_credit(Credit(0, 1))
     assert [f.frame_id for f in take_all(outbox)] == [0]
 
 
@@ -42,7 +42,7 @@ def test_newest_frame_replaces_the_waiting_one_and_carries_the_count() -> None:
     outbox: Outbox[Frame] = Outbox(1, "capture/superseded")
     for index in range(5):
         outbox.put(frame(index))
-    outbox.allow(Credit(0, 1))
+    outbox.add_credit(Credit(0, 1))
     (sent,) = take_all(outbox)
     assert (sent.frame_id, sent.skipped) == (4, {"capture/superseded": 4})
 
@@ -51,7 +51,7 @@ def test_dropped_message_hands_its_own_skips_on() -> None:
     outbox: Outbox[Bodies] = Outbox(1, "pose/overflow")
     outbox.put(bodies(3, skipped={"capture/superseded": 3}))
     outbox.put(bodies(5, skipped={"capture/superseded": 1}))
-    outbox.allow(Credit(0, 1))
+    outbox.add_credit(Credit(0, 1))
     assert take_all(outbox)[0].skipped == {"capture/superseded": 4, "pose/overflow": 1}
 
 
@@ -60,7 +60,7 @@ def test_full_fifo_drops_the_oldest_of_the_same_camera_only() -> None:
     outbox.put(bodies(0, "b"))
     for index in range(3):
         outbox.put(bodies(index, "a"))
-    outbox.allow(Credit(0, 10))
+    outbox.add_credit(Credit(0, 10))
     assert [(m.camera, m.frame_id) for m in take_all(outbox)] == [("b", 0), ("a", 1), ("a", 2)]
 
 
@@ -76,11 +76,11 @@ def test_every_frame_is_sent_waiting_or_counted(events: list[tuple[str, str]]) -
             made[camera] += 1
         else:
             credit = Credit(outbox.sent, outbox.sent + 1) if event == "credit" else credit
-            outbox.allow(credit)
+            outbox.add_credit(credit)
         for message in take_all(outbox):
             assert message.frame_id == accounted[message.camera] + sum(message.skipped.values())
             accounted[message.camera] = message.frame_id + 1
-    outbox.allow(Credit(outbox.sent, outbox.sent + 100))
+    outbox.add_credit(Credit(outbox.sent, outbox.sent + 100))
     for message in take_all(outbox):
         assert message.frame_id == accounted[message.camera] + sum(message.skipped.values())
         accounted[message.camera] = message.frame_id + 1
@@ -90,17 +90,17 @@ def test_every_frame_is_sent_waiting_or_counted(events: list[tuple[str, str]]) -
 def test_repeated_credit_gives_no_second_message() -> None:
     outbox: Outbox[Frame] = Outbox(1, "capture/superseded")
     outbox.put(frame(0))
-    outbox.allow(Credit(0, 1))
+    outbox.add_credit(Credit(0, 1))
     assert len(take_all(outbox)) == 1
     outbox.put(frame(1))
-    outbox.allow(Credit(0, 1))
+    outbox.add_credit(Credit(0, 1))
     assert not take_all(outbox)
 
 
 def test_view_of_a_credit_is_remembered() -> None:
     outbox: Outbox[Frame] = Outbox(1, "capture/superseded")
-    outbox.allow(Credit(0, 1, view=View(longest_side=224)))
-    assert outbox.view == View(longest_side=224)
+    outbox.add_credit(Credit(0, 1, view=FrameView(longest_side=224)))
+    assert outbox.view == FrameView(longest_side=224)
 
 
 class World:
@@ -140,22 +140,22 @@ class World:
         self.outboxes[name].put(frame(self.captured[name], name))
         self.captured[name] += 1
         if not self.push(name):
-            self.wire(lambda: self.inbox.news(name))
+            self.wire(lambda: self.inbox.on_message_available(name))
         self.later(self.periods[name], lambda: self.capture(name))
 
     def hello(self, name: str) -> None:
         sent, waiting = self.outboxes[name].sent, len(self.outboxes[name]) > 0
-        self.wire(lambda: self.inbox.hello(name, name, sent, waiting, self.now))
-        self.later(RENEW_S, lambda: self.hello(name))
+        self.wire(lambda: self.inbox.on_hello(name, name, sent, waiting, self.now))
+        self.later(CREDIT_RENEW_S, lambda: self.hello(name))
 
     def push(self, name: str) -> bool:
-        taken = self.outboxes[name].take()
+        taken = self.outboxes[name].pop()
         if taken is not None:
             self.wire(lambda: self.arrive(name, *taken))
         return taken is not None
 
     def arrive(self, name: str, serial: int, message: Frame) -> None:
-        if self.inbox.arrived(name, serial, self.now):
+        if self.inbox.on_message(name, serial, self.now):
             self.waiting.append((name, message))
 
     def consume(self) -> None:
@@ -164,12 +164,12 @@ class World:
             self.served.append((self.now, name, message, self.now - self.born[name, message.frame_id]))
             self.busy_until = self.now + self.work_s
         elif self.now >= self.busy_until:
-            for name, credit in self.inbox.grants(self.now):
+            for name, credit in self.inbox.due_credits(self.now):
                 self.wire(lambda name=name, credit=credit: self.credit(str(name), credit))
         self.later(0.002, self.consume)
 
     def credit(self, name: str, credit: Credit) -> None:
-        self.outboxes[name].allow(credit)
+        self.outboxes[name].add_credit(credit)
         self.push(name)
 
     def run(self, seconds: float) -> World:
@@ -213,28 +213,28 @@ def test_slow_camera_does_not_hold_up_a_fast_one() -> None:
 def test_busy_gpu_asks_every_camera_at_once() -> None:
     inbox = Inbox(1)
     for name in "abc":
-        inbox.hello(name, name, 0, False, 0.0)
-    assert len(inbox.grants(0.0)) == 3
+        inbox.on_hello(name, name, 0, False, 0.0)
+    assert len(inbox.due_credits(0.0)) == 3
 
 
 def test_silent_producer_is_forgotten() -> None:
     inbox = Inbox(1)
-    inbox.hello("a", "a", 0, False, 0.0)
-    inbox.grants(FORGET_S + 0.1)
+    inbox.on_hello("a", "a", 0, False, 0.0)
+    inbox.due_credits(PRODUCER_TIMEOUT_S + 0.1)
     assert inbox.cameras == []
 
 
 def test_camera_is_not_asked_before_the_stage_wants_it() -> None:
     inbox = Inbox(1)
-    inbox.hello("a", "a", 0, False, 0.0)
-    assert inbox.grants(0.0, lambda camera: Request(None, 1.0)) == []
-    assert len(inbox.grants(1.0, lambda camera: Request(None, 1.0))) == 1
+    inbox.on_hello("a", "a", 0, False, 0.0)
+    assert inbox.due_credits(0.0, lambda camera: FrameRequest(None, 1.0)) == []
+    assert len(inbox.due_credits(1.0, lambda camera: FrameRequest(None, 1.0))) == 1
 
 
 def test_answer_to_a_credit_of_an_earlier_life_is_not_accepted() -> None:
     inbox = Inbox(1)
-    assert not inbox.arrived("a", 7, 0.0)
-    inbox.hello("a", "a", 7, False, 0.0)
-    assert not inbox.arrived("a", 7, 0.0)
-    inbox.grants(0.0)
-    assert inbox.arrived("a", 8, 0.0)
+    assert not inbox.on_message("a", 7, 0.0)
+    inbox.on_hello("a", "a", 7, False, 0.0)
+    assert not inbox.on_message("a", 7, 0.0)
+    inbox.due_credits(0.0)
+    assert inbox.on_message("a", 8, 0.0)

@@ -12,7 +12,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from remi_stream.messages import PART_BYTES, Bodies, CameraFacts, Detections, Frame, Health, Person, Search, Smpl, Wire
+from remi_stream.messages import (
+    MAX_INLINE_ARRAY_BYTES,
+    Bodies,
+    CameraFacts,
+    DetectionInterval,
+    Detections,
+    Frame,
+    Health,
+    MessageCodec,
+    Person,
+    Smpl,
+)
 from tests.sample import bodies, facts, health, person
 
 NUMBERS = st.floats(allow_nan=True, width=32)
@@ -102,21 +113,21 @@ def same(one: Any, other: Any) -> bool:
 @settings(deadline=None, max_examples=60)
 @given(st.one_of(everybody, frames, found()))
 def test_what_goes_in_comes_out(message: Any) -> None:
-    wire: Wire[Any] = Wire(type(message))
+    wire: MessageCodec[Any] = MessageCodec(type(message))
     parts = [bytes(part) for part in wire.encode(message)]
     assert same(message, wire.decode(parts))
 
 
-@pytest.mark.parametrize("message", [facts(), health(), Search(camera="front", interval_s=0.5)])
-def test_messages_without_arrays_are_one_part(message: CameraFacts | Health | Search) -> None:
-    wire: Wire[Any] = Wire(type(message))
+@pytest.mark.parametrize("message", [facts(), health(), DetectionInterval(camera="front", interval_s=0.5)])
+def test_messages_without_arrays_are_one_part(message: CameraFacts | Health | DetectionInterval) -> None:
+    wire: MessageCodec[Any] = MessageCodec(type(message))
     parts = wire.encode(message)
     assert len(parts) == 1
     assert wire.decode(parts) == message
 
 
 def test_stranger_reads_bodies_with_msgpack() -> None:
-    parts = Wire(Bodies).encode(bodies(7, captured_at=12.5))
+    parts = MessageCodec(Bodies).encode(bodies(7, captured_at=12.5))
     found = msgpack.unpackb(bytes(parts[0]))
     dtype, shape, data = found["people"][0]["joints_m"]
     assert (found["schema"], found["camera"], found["frame_id"], found["captured_at"]) == (1, "front", 7, 12.5)
@@ -126,22 +137,22 @@ def test_stranger_reads_bodies_with_msgpack() -> None:
 
 def test_large_array_travels_as_a_part_of_its_own() -> None:
     image = np.random.default_rng(1).integers(0, 255, (200, 300, 3), np.uint8)
-    assert image.nbytes > PART_BYTES
+    assert image.nbytes > MAX_INLINE_ARRAY_BYTES
     frame = Frame(camera="front", epoch=1, frame_id=0, captured_at=0.0, image=image, size=(300, 200), rectangle=(0, 0, 300, 200))
-    parts = Wire(Frame).encode(frame)
+    parts = MessageCodec(Frame).encode(frame)
     assert msgpack.unpackb(parts[0])["image"] == ["|u1", [200, 300, 3], 1]
     assert bytes(parts[1]) == image.tobytes()
 
 
 def test_array_of_another_machine_s_byte_order_is_turned_around() -> None:
-    wire: Wire[Bodies] = Wire(Bodies)
+    wire: MessageCodec[Bodies] = MessageCodec(Bodies)
     native = {"value": np.array([1, 2], ">i4")}
     parts = wire.encode(bodies(people=[person(native=native)]))
     assert msgpack.unpackb(parts[0])["people"][0]["native"]["value"] == ["<i4", [2], b"\1\0\0\0\2\0\0\0"]
 
 
 def test_slice_of_an_array_is_packed_as_it_looks() -> None:
-    wire: Wire[Bodies] = Wire(Bodies)
+    wire: MessageCodec[Bodies] = MessageCodec(Bodies)
     native = {"value": np.arange(12, dtype=np.float32).reshape(3, 4)[::2, ::-1]}
     back = wire.decode([bytes(part) for part in wire.encode(bodies(people=[person(native=native)]))])
     assert np.array_equal(back.people[0].native["value"], native["value"])
@@ -166,7 +177,7 @@ BAD = {
 @pytest.mark.parametrize("case", BAD)
 def test_bad_data_is_named(case: str) -> None:
     changes, said = BAD[case]
-    values = msgpack.unpackb(bytes(Wire(Bodies).encode(bodies())[0]))
+    values = msgpack.unpackb(bytes(MessageCodec(Bodies).encode(bodies())[0]))
     for path, value in changes.items():
         *way, last = path.split(".")
         place = values
@@ -177,24 +188,24 @@ def test_bad_data_is_named(case: str) -> None:
         else:
             place[last] = value
     with pytest.raises(msgspec.ValidationError) as caught:
-        Wire(Bodies).decode([msgpack.packb(values)])
+        MessageCodec(Bodies).decode([msgpack.packb(values)])
     assert said in str(caught.value)
     if "." in next(iter(changes)):
         assert "$.people[" in str(caught.value)
 
 
 def test_field_of_a_later_version_is_passed_over() -> None:
-    values = msgpack.unpackb(bytes(Wire(Bodies).encode(bodies(7))[0]))
-    assert Wire(Bodies).decode([msgpack.packb({**values, "weather": "fine"})]).frame_id == 7
+    values = msgpack.unpackb(bytes(MessageCodec(Bodies).encode(bodies(7))[0]))
+    assert MessageCodec(Bodies).decode([msgpack.packb({**values, "weather": "fine"})]).frame_id == 7
 
 
 @pytest.mark.parametrize("number", [0, -1])
 def test_number_of_a_part_that_holds_no_array_is_refused(number: int) -> None:
-    values = msgpack.unpackb(bytes(Wire(Bodies).encode(bodies())[0]))
+    values = msgpack.unpackb(bytes(MessageCodec(Bodies).encode(bodies())[0]))
     packed = values["people"][0]
     packed["native"] = {"value": ["|u1", [-1], number]}
     with pytest.raises(msgspec.ValidationError):
-        Wire(Bodies).decode([msgpack.packb(values)])
+        MessageCodec(Bodies).decode([msgpack.packb(values)])
 
 
 def test_message_is_checked_when_it_is_made() -> None:

@@ -24,8 +24,8 @@ from typing import Any
 import numpy as np
 import yaml
 
-from remi_stream.config import BUS, port
-from remi_stream.link import Context, Subscriber
+from remi_stream.config import BUS_SERVICE, daemon_port
+from remi_stream.link import LinkContext, Subscriber
 from remi_stream.messages import Bodies, Health
 from remi_stream.resources import data_file
 
@@ -37,15 +37,15 @@ STAGES = ("capture/sample", "detect", "pose", "relay")
 class BusListener:
     """Subscriber of the daemon's bus."""
 
-    def __init__(self, context: Context) -> None:
-        self._bus = Subscriber(context, port(NAME, BUS), ["bodies/", "health/"])
+    def __init__(self, context: LinkContext) -> None:
+        self._bus = Subscriber(context, daemon_port(NAME, BUS_SERVICE), ["bodies/", "health/"])
         self.pids: dict[str, int] = {}
 
     def bodies(self, timeout_s: float = 30.0) -> tuple[float, Bodies]:
         """Wait for the next bodies; return their arrival time and them."""
         end = time.monotonic() + timeout_s
         while time.monotonic() < end:
-            item = self._bus.read(0.2)
+            item = self._bus.receive(0.2)
             if item is not None and isinstance(item[1], Bodies):
                 return time.monotonic(), item[1]
             if item is not None and isinstance(item[1], Health):
@@ -54,7 +54,7 @@ class BusListener:
 
     def flush(self) -> None:
         """Discard all messages received so far."""
-        while self._bus.read(0.0) is not None:
+        while self._bus.receive(0.0) is not None:
             pass
 
 
@@ -66,7 +66,7 @@ def daemon(**config: Any) -> Iterator[BusListener]:
         file.write_text(yaml.safe_dump({"cameras": [CAMERA], "metrics": True, **config}))
         command = [sys.executable, "-m", "remi_stream", "run", str(file), "--name", NAME, "--log-format", "text"]
         process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
-        context = Context()
+        context = LinkContext()
         try:
             listener = BusListener(context)
             for _ in range(60):

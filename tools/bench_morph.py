@@ -19,8 +19,8 @@ from pathlib import Path
 
 import numpy as np
 
-from remi_stream.body.smpl import load_open_body
-from remi_stream.morph.obj_sequence import face_lines, mesh
+from remi_stream.body.smpl import load_default_body
+from remi_stream.morph.obj_sequence import encode_obj, encode_obj_faces
 
 VERTICES = 18_024
 GOAL_S = 12.0
@@ -66,14 +66,14 @@ def processor_s() -> float:
 
 def write(path: Path, bend: float) -> Path:
     """Write the default body with its arms lowered by `bend`, rad, and some faces split in three to reach VERTICES."""
-    body, pose, zero = load_open_body(), np.zeros((23, 3), np.float32), np.zeros(3, np.float32)
+    body, pose, zero = load_default_body(), np.zeros((23, 3), np.float32), np.zeros(3, np.float32)
     pose[[15, 16], 2] = -bend, bend
     vertices = body.vertices(zero, pose.ravel(), np.zeros(10, np.float32), zero).astype(float)
     extra = VERTICES - len(vertices)
     split, middles = body.faces[:extra], np.arange(len(vertices), VERTICES)
     parts = [np.column_stack([split[:, [k, (k + 1) % 3]], middles]) for k in range(3)]
     faces = np.concatenate([body.faces[extra:], *parts])
-    path.write_bytes(mesh(np.concatenate([vertices, vertices[split].mean(1)]), face_lines(faces)))
+    path.write_bytes(encode_obj(np.concatenate([vertices, vertices[split].mean(1)]), encode_obj_faces(faces)))
     return path
 
 

@@ -24,42 +24,42 @@ import numpy as np
 
 from remi_stream.detect.detector import load_detector
 from remi_stream.models.manifest import ModelFile, find_manifest
-from remi_stream.offline.ahead import ahead
-from remi_stream.offline.chain import DETECTORS, Chain
-from remi_stream.offline.film import Film
-from remi_stream.offline.following import Following
-from remi_stream.offline.footage import Selection
-from remi_stream.offline.job import DECODED_AHEAD
+from remi_stream.offline.ahead import prefetch
+from remi_stream.offline.chain import DETECTOR_THREADS, OfflineChain
+from remi_stream.offline.film import VideoFootage
+from remi_stream.offline.following import OfflineTracker
+from remi_stream.offline.footage import FrameSelection
+from remi_stream.offline.job import PREFETCHED_FRAMES
 from remi_stream.pose.engine import load_engine
-from remi_stream.runtimes.openvino import OpenVino
-from remi_stream.runtimes.peers import Peer, compare
-from remi_stream.sample import FOCAL_PX, sample_clip
+from remi_stream.runtimes.openvino import OpenVinoRuntime
+from remi_stream.runtimes.peers import BenchmarkRuntime, benchmark_runtimes
+from remi_stream.sample import SAMPLE_FOCAL_PX, sample_clip
 
 
 class CallRecorder:
     """Counts the calls of each network and keeps its first input."""
 
     def __init__(self) -> None:
-        self.calls: dict[OpenVino, int] = defaultdict(int)
-        self.inputs: dict[OpenVino, dict[str, Any]] = {}
-        self._run = OpenVino.run
+        self.calls: dict[OpenVinoRuntime, int] = defaultdict(int)
+        self.inputs: dict[OpenVinoRuntime, dict[str, Any]] = {}
+        self._run = OpenVinoRuntime.run
 
     def __enter__(self) -> CallRecorder:
-        def record(network: OpenVino, tensors: dict[str, Any]) -> dict[str, Any]:
+        def record(network: OpenVinoRuntime, tensors: dict[str, Any]) -> dict[str, Any]:
             self.calls[network] += 1
             self.inputs.setdefault(network, {name: values.copy() for name, values in tensors.items()})
             return self._run(network, tensors)
 
-        OpenVino.run = record  # type: ignore[method-assign, assignment]
+        OpenVinoRuntime.run = record  # type: ignore[method-assign, assignment]
         return self
 
     def __exit__(self, *error: object) -> None:
-        OpenVino.run = self._run  # type: ignore[method-assign]
+        OpenVinoRuntime.run = self._run  # type: ignore[method-assign]
 
     def alone(self) -> float:
         """Repeat the same calls with nothing else, each network in its own thread; return the time, s."""
 
-        def call(network: OpenVino) -> None:
+        def call(network: OpenVinoRuntime) -> None:
             for _ in range(self.calls[network]):
                 self._run(network, self.inputs[network])
 
@@ -81,13 +81,13 @@ def main() -> None:
     parser.add_argument("--peers", action="store_true")
     arguments = parser.parse_args()
     cv2.setNumThreads(1)
-    chain = Chain(load_engine(arguments.engine), [load_detector("blazepose") for _ in range(DETECTORS)], 16, 1)
+    chain = OfflineChain(load_engine(arguments.engine), [load_detector("blazepose") for _ in range(DETECTOR_THREADS)], 16, 1)
     for _ in range(arguments.runs):
-        video = Film(sample_clip(), "sample", Selection(most=arguments.frames), FOCAL_PX)
+        video = VideoFootage(sample_clip(), "sample", FrameSelection(max_frames=arguments.frames), SAMPLE_FOCAL_PX)
         video.open()
         with CallRecorder() as recorder:
             started_at = time.perf_counter()
-            count = len(list(chain.run(ahead(video.frames(0), DECODED_AHEAD), Following(), apart=False)))
+            count = len(list(chain.run(prefetch(video.frames(0), PREFETCHED_FRAMES), OfflineTracker(), independent=False)))
             whole = time.perf_counter() - started_at
             alone = recorder.alone()
         video.close()
@@ -110,7 +110,7 @@ def beside_eager(engine: str, fps: float) -> None:
 
 def eager_ms(file: ModelFile) -> float:
     """Median time of a call with one image, ms."""
-    [result] = compare(file, [Peer("torch", {"threads": os.cpu_count() or 1})], rounds=2)
+    [result] = benchmark_runtimes(file, [BenchmarkRuntime("torch", {"threads": os.cpu_count() or 1})], rounds=2)
     return float(np.median(result.times_ms))
 
 

@@ -100,9 +100,9 @@ def summary(results: list[dict[str, Any]]) -> dict[str, float]:
 def errors(seen: np.ndarray, pixels: np.ndarray, joints: np.ndarray) -> tuple[float, float]:
     """Mean error of the limbs' key points, px, and PA-MPJPE of the limbs' joints, mm."""
     from remi_stream.resources import data_file
-    from remi_stream.skeletons import LIMB_JOINTS, indices
+    from remi_stream.skeletons import LIMB_JOINTS, joint_indices
 
-    ours, true = indices("blazepose33", LIMB_JOINTS), indices("smpl24", LIMB_JOINTS)
+    ours, true = joint_indices("blazepose33", LIMB_JOINTS), joint_indices("smpl24", LIMB_JOINTS)
     with np.load(data_file("sample_truth.npz")) as stored:
         true_pixels, true_joints = stored["joints_px"][seen][:, true], stored["joints_m"][seen][:, true]
     pixel_errors = np.linalg.norm(pixels[seen][:, ours] - true_pixels, axis=2)
@@ -158,7 +158,7 @@ def ours(first: np.ndarray) -> tuple[Prepare, Look]:
 
     engine = load_engine("blazepose")
     camera = default_intrinsics(first.shape[1], first.shape[0])
-    tracked: list[Any] = [load_detector("blazepose").find(first).boxes_xyxy[0], None]
+    tracked: list[Any] = [load_detector("blazepose").detect(first).boxes_xyxy[0], None]
 
     def estimate(image: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray] | None:
         pose = engine.infer([Crop(image, tracked[0], 1, k / FPS, camera, tracked[1])])[0]

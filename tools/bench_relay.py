@@ -19,10 +19,10 @@ from pathlib import Path
 import numpy as np
 import yaml
 
-from remi_stream.body.smpl import load_open_body
-from remi_stream.config import BUS, Camera, Config, port
+from remi_stream.body.smpl import load_default_body
+from remi_stream.config import BUS_SERVICE, CameraConfig, Config, daemon_port
 from remi_stream.filters.choice import FILTERS
-from remi_stream.link import Context, Subscriber
+from remi_stream.link import LinkContext, Subscriber
 from remi_stream.messages import Bodies, Person, Smpl
 from remi_stream.relay.stage import RelayStage
 from remi_stream.resources import data_file
@@ -35,7 +35,7 @@ CAMERA = {"name": "sample", "source": str(data_file("sample.mp4")), "loop": True
 
 def people(count: int, seed: int) -> list[list[Person]]:
     """Make `count` people in each frame of the sample clip, with noise of 10 mm and 3 degrees."""
-    random, body = np.random.default_rng(seed), load_open_body()
+    random, body = np.random.default_rng(seed), load_default_body()
     with np.load(data_file("sample_truth.npz")) as truth:
         poses, transl, betas = truth["poses"].reshape(-1, 72), truth["transl"], truth["betas"].astype(np.float32)
     frames = []
@@ -74,9 +74,9 @@ def person(track_id: int, vectors: np.ndarray, betas: np.ndarray, transl: np.nda
 
 def step_ms(name: str, frames: list[list[Person]], rounds: int) -> np.ndarray:
     """Measure the relay stage per frame, ms."""
-    relay = RelayStage(Config(cameras=(Camera(name="sample", source="synthetic:"),), filter=name))
+    relay = RelayStage(Config(cameras=(CameraConfig(name="sample", source="synthetic:"),), filter=name))
     relay.open()
-    while relay.control({"ask": "filter"})["filters"]["sample"]["state"] == "loading":
+    while relay.answer_control({"ask": "filter"})["filters"]["sample"]["state"] == "loading":
         time.sleep(0.01)
     spent = []
     for k in range(WARM_UP + rounds):
@@ -95,7 +95,7 @@ def step_ms(name: str, frames: list[list[Person]], rounds: int) -> np.ndarray:
         spent.append((time.perf_counter() - started) * 1000)
     assert isinstance(filtered, Bodies)
     if filtered.filter != name:
-        raise SystemExit(f"bench_relay: {relay.control({'ask': 'filter'})['filters']['sample']}")
+        raise SystemExit(f"bench_relay: {relay.answer_control({'ask': 'filter'})['filters']['sample']}")
     return np.array(spent[WARM_UP:])
 
 
@@ -106,9 +106,9 @@ def demo_ms(name: str, seconds: float) -> np.ndarray:
         file.write_text(yaml.safe_dump({"cameras": [CAMERA], "metrics": False, "filter": name}))
         command = [sys.executable, "-m", "remi_stream", "run", str(file), "--name", NAME, "--log-format", "text"]
         process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
-        context = Context()
+        context = LinkContext()
         try:
-            return listen(Subscriber(context, port(NAME, BUS), ["bodies/"]), seconds)
+            return listen(Subscriber(context, daemon_port(NAME, BUS_SERVICE), ["bodies/"]), seconds)
         finally:
             process.terminate()
             process.wait()
@@ -120,7 +120,7 @@ def listen(bus: Subscriber, seconds: float) -> np.ndarray:
     spent: list[float] = []
     end = time.monotonic() + 60
     while time.monotonic() < end:
-        item = bus.read(0.5)
+        item = bus.receive(0.5)
         if item and item[1].people:
             spent.append((item[1].stamps["relay"] - item[1].stamps["relay_in"]) * 1000)
             end = end if len(spent) != WARM_UP else time.monotonic() + seconds
@@ -139,7 +139,7 @@ def row(what: str, name: str, count: str, spent_ms: np.ndarray) -> str:
 def main() -> None:
     """Run the benchmark and print the results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    light = [name for name, known in FILTERS.items() if not known.files]
+    light = [name for name, known in FILTERS.items() if not known.weights]
     parser.add_argument("--filters", nargs="+", default=light, choices=FILTERS, help="smoothnet needs its weights")
     parser.add_argument("--frames", type=int, default=3000, help="frames per row of the stage")
     parser.add_argument("--seconds", type=float, default=20.0, help="length of the demo per filter; 0: no demo")

@@ -17,17 +17,17 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from remi_stream.body.smpl import load_open_body
+from remi_stream.body.smpl import load_default_body
 from remi_stream.formats.take import Take
-from remi_stream.geometry import box_of, default_intrinsics, project
+from remi_stream.geometry import bounding_box, default_intrinsics, project
 from remi_stream.messages import Bodies, Person, Smpl
 from remi_stream.render import film
-from remi_stream.render.look import VIEWS, Look
+from remi_stream.render.look import VIEWS, RenderOptions
 from remi_stream.resources import data_file
-from remi_stream.sample import FOCAL_PX, sample_clip
+from remi_stream.sample import SAMPLE_FOCAL_PX, sample_clip
 
 SIZE = (1280, 720)
-INTRINSICS = (FOCAL_PX, FOCAL_PX, *default_intrinsics(*SIZE)[2:])
+INTRINSICS = (SAMPLE_FOCAL_PX, SAMPLE_FOCAL_PX, *default_intrinsics(*SIZE)[2:])
 GOAL_FPS = 10.0
 BESIDE_M = ((0.0, 0.0, 0.0), (-0.8, 0.0, 0.4), (0.8, 0.0, 0.8), (-1.5, 0.0, 1.5), (1.5, 0.0, 1.5))
 
@@ -54,14 +54,14 @@ def take(frames: int, people: int) -> Take:
 
 def copy_of_person(truth: dict[str, np.ndarray], frame: int, track: int) -> Person:
     """Copy the clip's person to another position."""
-    body, betas = load_open_body(), truth["betas"]
+    body, betas = load_default_body(), truth["betas"]
     pose, transl = truth["poses"][frame], truth["transl"][frame] + np.array(BESIDE_M[track], np.float32)
     joints = body.joints(pose[:3], pose[3:], betas, transl).astype(np.float32)
     points = project(joints, INTRINSICS).astype(np.float32)
     return Person(
         track_id=track + 1,
         score=1.0,
-        box_xyxy=box_of(points),
+        box_xyxy=bounding_box(points),
         skeleton="smpl24",
         keypoints_px=points,
         keypoint_scores=np.ones(24, np.float32),
@@ -89,16 +89,16 @@ def main() -> None:
     for view in arguments.views:
         for people in arguments.people:
             seen = take(arguments.frames, people)
-            fps, busy_ms = max(measured(seen, Look(view)) for _ in range(arguments.runs))
+            fps, busy_ms = max(measured(seen, RenderOptions(view)) for _ in range(arguments.runs))
             print(f"{view:9} {people} people: {fps:6.1f} fps, {fps / GOAL_FPS:4.1f} of the goal, {busy_ms:4.0f} ms", flush=True)
 
 
-def measured(seen: Take, look: Look) -> tuple[float, float]:
+def measured(seen: Take, look: RenderOptions) -> tuple[float, float]:
     """Measure writing a video: frames per second, and CPU time per frame, ms."""
     count = len(seen.frames)
     with tempfile.TemporaryDirectory() as folder:
         started_at, busy_at = time.perf_counter(), time.process_time()
-        film.write(seen, Path(folder), look)
+        film.write_video(seen, Path(folder), look)
         return count / (time.perf_counter() - started_at), (time.process_time() - busy_at) * 1000 / count
 
 

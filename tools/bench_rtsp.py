@@ -26,8 +26,8 @@ import cv2
 import numpy as np
 import yaml
 
-from remi_stream.config import BUS, port
-from remi_stream.link import Context, Subscriber
+from remi_stream.config import BUS_SERVICE, daemon_port
+from remi_stream.link import LinkContext, Subscriber
 from remi_stream.messages import Bodies, CameraFacts, Frame
 from remi_stream.resources import data_file
 
@@ -67,14 +67,14 @@ class Server:
 class BusListener:
     """Subscriber of the daemon's bus."""
 
-    def __init__(self, context: Context) -> None:
-        self._bus = Subscriber(context, port(NAME, BUS), ["bodies/", "preview/", "camera/"])
+    def __init__(self, context: LinkContext) -> None:
+        self._bus = Subscriber(context, daemon_port(NAME, BUS_SERVICE), ["bodies/", "preview/", "camera/"])
 
     def messages(self, seconds: float) -> Iterator[Any]:
         """Yield the messages of the next seconds."""
         end = time.monotonic() + seconds
         while (now := time.monotonic()) < end:
-            item = self._bus.read(min(0.2, end - now))
+            item = self._bus.receive(min(0.2, end - now))
             if item is not None:
                 yield item[1]
 
@@ -101,7 +101,7 @@ def daemon(url: str, engine: str) -> Iterator[BusListener]:
         file.write_text(yaml.safe_dump({"cameras": [{"name": "camera", "source": url}], "engine": engine}))
         command = [sys.executable, "-m", "remi_stream", "run", str(file), "--name", NAME, "--log-format", "text"]
         process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
-        context = Context()
+        context = LinkContext()
         try:
             listener = BusListener(context)
             listener.bodies_after(0.0, 60.0)

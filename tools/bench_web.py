@@ -27,12 +27,12 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 from websockets.sync.connection import Connection
 
-from remi_stream.capture.replay import Options, source_of
-from remi_stream.config import BUS, WEB, port
-from remi_stream.link import Context, Subscriber
+from remi_stream.capture.replay import PlaybackOptions, playback_source
+from remi_stream.config import BUS_SERVICE, WEB_SERVICE, daemon_port
+from remi_stream.link import LinkContext, Subscriber
 from remi_stream.messages import Bodies, Health
-from remi_stream.offline.opening import open_kept
-from remi_stream.offline.results import Index, write_chunk, write_index
+from remi_stream.offline.opening import open_take
+from remi_stream.offline.results import ResultsIndex, write_chunk, write_results_index
 from remi_stream.resources import data_file
 
 NAME = "bench-web"
@@ -84,12 +84,12 @@ def recorded(folder: Path, people: int) -> Path:
     """Process the sample clip to a recording; further people are copies of the one in it."""
     command = [sys.executable, "-m", "remi_stream", "video", str(data_file("sample.mp4")), "--out", str(folder)]
     subprocess.run([*command, "--focal", "1150"], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    take = open_kept(folder / "sample")
+    take = open_take(folder / "sample")
     frames = [crowded(bodies, people) for bodies in take.frames]
     recording = folder / "crowd"
     (recording / "take").mkdir(parents=True)
     write_chunk(recording, 0, frames)
-    index = Index(
+    index = ResultsIndex(
         name="crowd",
         size=take.size,
         fps=take.fps,
@@ -99,7 +99,7 @@ def recorded(folder: Path, people: int) -> Path:
         detector="none",
         source=str(take.source),
     )
-    write_index(recording, index)
+    write_results_index(recording, index)
     return recording
 
 
@@ -118,14 +118,14 @@ def crowded(bodies: Bodies, people: int) -> Bodies:
 @contextlib.contextmanager
 def playing(recording: Path, folder: Path) -> Iterator[Subscriber]:
     """Run a pipeline with a viewer; yield a subscriber to its bodies and heartbeats."""
-    camera = {"name": "crowd", "source": source_of(recording, Options()), "loop": True}
+    camera = {"name": "crowd", "source": playback_source(recording, PlaybackOptions()), "loop": True}
     file = folder / "pipeline.yaml"
     file.write_text(yaml.safe_dump({"cameras": [camera], "metrics": False, "viewer": "web", "filter": "none"}))
     command = [sys.executable, "-m", "remi_stream", "run", str(file), "--name", NAME, "--log-format", "text"]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    context = Context()
+    context = LinkContext()
     try:
-        yield Subscriber(context, port(NAME, BUS), ["bodies/", "health/web"])
+        yield Subscriber(context, daemon_port(NAME, BUS_SERVICE), ["bodies/", "health/web"])
     finally:
         process.terminate()
         process.wait()
@@ -136,7 +136,7 @@ def playing(recording: Path, folder: Path) -> Iterator[Subscriber]:
 def looking() -> Iterator[Client]:
     """Keep a client connected to the viewer during the block."""
     protocol = f"viser-v{importlib.metadata.version('viser')}"
-    with connect(f"ws://127.0.0.1:{port(NAME, WEB)}", subprotocols=[protocol], max_size=None) as socket:  # type: ignore[list-item]
+    with connect(f"ws://127.0.0.1:{daemon_port(NAME, WEB_SERVICE)}", subprotocols=[protocol], max_size=None) as socket:  # type: ignore[list-item]
         socket.send(msgspec.msgpack.encode(CAMERA))
         yield Client(socket)
 
@@ -147,7 +147,7 @@ def spent(bus: Subscriber, seconds: float, client: Client | None = None) -> Spen
     first: Spent | None = None
     frames = 0
     while time.monotonic() < started_at + WARM_UP_S + 4 * seconds + 30:
-        item = bus.read(0.5)
+        item = bus.receive(0.5)
         now = time.monotonic()
         if item is None or now < started_at + WARM_UP_S:
             continue

@@ -24,7 +24,7 @@ from open_body.people import landmarks, posed, random_dials, shaped, t_pose
 from scipy.optimize import nnls
 from scipy.spatial.transform import Rotation
 
-from remi_stream.body.smpl import LENGTH_STEP_M, Body
+from remi_stream.body.smpl import PACKED_LENGTH_STEP_M, Body
 from remi_stream.skeletons import SMPL_PARENTS
 
 Array = NDArray[Any]
@@ -145,7 +145,7 @@ def store(body: Body, path: Path) -> None:
 
 def length_steps(lengths: Array) -> Array:
     """Quantise lengths (V, ...) m to LENGTH_STEP_M and delta-encode them over vertices, int32: compresses well."""
-    return np.diff(np.round(lengths / LENGTH_STEP_M), axis=0, prepend=0).astype(np.int32)
+    return np.diff(np.round(lengths / PACKED_LENGTH_STEP_M), axis=0, prepend=0).astype(np.int32)
 
 
 def store_smpl_pickle(body: Body, path: Path) -> None:

@@ -30,14 +30,14 @@ from sample.timeline import FRAMES
 from sample.truth import truth_of_camera, truth_of_person
 from sample.visibility import Visibility
 
-from remi_stream.body.smpl import load_open_body
+from remi_stream.body.smpl import load_default_body
 
 Array = NDArray[Any]
 
 
 def render_sample(out: Path) -> list[Path]:
     """Render the clip that the package ships."""
-    body = load_open_body()
+    body = load_default_body()
     motion = choreography(body, np.zeros(10))
     studio = Studio([Actor(body, motion, outfit={})])
     clip, truth = out / "sample.mp4", out / "sample_truth.npz"
@@ -48,7 +48,7 @@ def render_sample(out: Path) -> list[Path]:
 
 def render_scene(name: str, seed: int, out: Path) -> list[Path]:
     """Render a scene with several people."""
-    scene = SCENES[name](load_open_body(), seed)
+    scene = SCENES[name](load_default_body(), seed)
     clip, truth = out / f"{name}-{seed}.mp4", out / f"{name}-{seed}_truth.npz"
     visible: list[Array] = []
     encode(clip, draw_frames(scene, visible), preset="veryfast")

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from remi_stream.skeletons import JOINTS
+from remi_stream.skeletons import JOINT_NAMES
 
-LEFT_SIDE: dict[str, tuple[str, tuple[float, float, float]]] = {
+LEFT_ATTACHMENTS: dict[str, tuple[str, tuple[float, float, float]]] = {
     "left_eye_inner": ("head", (0.015, 0.048, 0.090)),
     "left_eye": ("head", (0.024, 0.048, 0.085)),
     "left_eye_outer": ("head", (0.034, 0.048, 0.078)),
@@ -30,27 +30,27 @@ LEFT_SIDE: dict[str, tuple[str, tuple[float, float, float]]] = {
     "left_foot_index": ("left_ankle", (-0.005, -0.056, 0.177)),
 }
 """Joint and offset, m, of the landmarks of the left side."""
-NOSE = ("head", (0.0, 0.016, 0.110))
+NOSE_ATTACHMENT = ("head", (0.0, 0.016, 0.110))
 
 
-def mirrored(name: str) -> tuple[str, tuple[float, float, float]]:
+def mirror_attachment(name: str) -> tuple[str, tuple[float, float, float]]:
     """Mirror the attachment of a left landmark to its right one."""
-    joint, (x, y, z) = LEFT_SIDE[name.replace("right", "left")]
+    joint, (x, y, z) = LEFT_ATTACHMENTS[name.replace("right", "left")]
     return joint.replace("left", "right"), (-x, y, z)
 
 
-def attachment(name: str) -> tuple[str, tuple[float, float, float]]:
+def find_attachment(name: str) -> tuple[str, tuple[float, float, float]]:
     """Return the joint a landmark is attached to, and its offset in the rest pose, m."""
-    return NOSE if name == "nose" else LEFT_SIDE.get(name) or mirrored(name)
+    return NOSE_ATTACHMENT if name == "nose" else LEFT_ATTACHMENTS.get(name) or mirror_attachment(name)
 
 
-TABLE = [attachment(name) for name in JOINTS["blazepose33"]]
-JOINT = np.array([JOINTS["smpl24"].index(joint) for joint, _ in TABLE])
+ATTACHMENTS = [find_attachment(name) for name in JOINT_NAMES["blazepose33"]]
+LANDMARK_JOINTS = np.array([JOINT_NAMES["smpl24"].index(joint) for joint, _ in ATTACHMENTS])
 """(33,) int, the joint of each landmark."""
-OFFSET = np.array([offset for _, offset in TABLE])
+LANDMARK_OFFSETS = np.array([offset for _, offset in ATTACHMENTS])
 """(33, 3) float64, m, rest pose, from that joint."""
 
 
-def landmarks(world_rotations: np.ndarray, joints: np.ndarray) -> np.ndarray:
+def body_landmarks(world_rotations: np.ndarray, joints: np.ndarray) -> np.ndarray:
     """Return the landmarks (33, 3), m, of a posed body; world rotations (24, 3, 3) and joints (24, 3) give the frame."""
-    return joints[JOINT] + np.einsum("lab,lb->la", world_rotations[JOINT], OFFSET)
+    return joints[LANDMARK_JOINTS] + np.einsum("lab,lb->la", world_rotations[LANDMARK_JOINTS], LANDMARK_OFFSETS)

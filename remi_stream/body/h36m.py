@@ -10,22 +10,22 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from remi_stream.body.fit import MEAN_SHAPE, smpl_of, transl_of
-from remi_stream.body.ik import HEAD_MOST, NECK, SPINE, Memory, Skeleton, Solution, shared
-from remi_stream.body.lifting import LIMBS
+from remi_stream.body.fit import MEAN_SHAPE, fit_transl, make_smpl
+from remi_stream.body.ik import MAX_HEAD_ANGLE, NECK, SPINE, IkSolution, IkSolver, IkState, split_rotation
+from remi_stream.body.lifting import LIMB_LANDMARKS
 from remi_stream.body.smpl import Body
-from remi_stream.geometry import swing
+from remi_stream.geometry import shortest_rotation
 from remi_stream.messages import Smpl
-from remi_stream.skeletons import JOINTS, LIMB_JOINTS, indices
+from remi_stream.skeletons import JOINT_NAMES, LIMB_JOINTS, joint_indices
 
-SOURCE = indices("h36m17", LIMB_JOINTS)
+H36M_LIMBS = joint_indices("h36m17", LIMB_JOINTS)
 """(12,): the limb joints, which are landmarks of BlazePose too."""
-HEAD, THORAX = indices("h36m17", ("head", "thorax"))
-CROWN_M = 0.01
+H36M_HEAD, H36M_THORAX = joint_indices("h36m17", ("head", "thorax"))
+HEAD_TOP_LAYER_M = 0.01
 """Thickness of the skin layer, from the highest vertex down, whose mean is the top of the head."""
-NECK_SEEN = 0.5
+NECK_CONFIDENCE = 0.5
 """Confidence of the neck relative to the head's, since its twist is not observed."""
-COCO_FACE = indices("coco17", ("nose", "left_eye", "right_eye", "left_ear", "right_ear"))
+COCO_FACE = joint_indices("coco17", ("nose", "left_eye", "right_eye", "left_ear", "right_ear"))
 _CENTRES = {"hip": ("hip",), "spine": ("hip", "shoulder"), "thorax": ("shoulder",)}
 
 
@@ -33,7 +33,7 @@ class H36mFit(NamedTuple):
     """A body fitted to the joints of one frame."""
 
     smpl: Smpl
-    memory: Memory
+    ik_state: IkState
     """State for the next frame."""
 
 
@@ -43,42 +43,42 @@ class H36mFitter:
     def __init__(self, body: Body) -> None:
         self._name: Literal["smpl", "open"] = "open" if body.name == "open" else "smpl"
         self._rest_joints = body.rest_joints(MEAN_SHAPE)
-        self._skeleton = Skeleton(self._rest_joints)
+        self._skeleton = IkSolver(self._rest_joints)
         height = body.v_template[:, 1]
-        self._up = body.v_template[height > height.max() - CROWN_M].mean(0) - self._rest_joints[NECK]
+        self._up = body.v_template[height > height.max() - HEAD_TOP_LAYER_M].mean(0) - self._rest_joints[NECK]
 
-    def fit(self, joints: np.ndarray, scores: np.ndarray, memory: Memory | None = None, elapsed: float = 0.0) -> H36mFit:
-        """Fit the body to joints (17, 3), m, camera frame; scores (17,) in [0, 1], from `scores_of`.
+    def fit(self, joints: np.ndarray, scores: np.ndarray, ik_state: IkState | None = None, elapsed: float = 0.0) -> H36mFit:
+        """Fit the body to joints (17, 3), m, camera frame; scores (17,) in [0, 1], from `h36m_scores_from_coco`.
 
-        The joints are not scaled to the body. memory: state of the same person's last frame, elapsed seconds ago.
+        The joints are not scaled to the body. ik_state: state of the same person's last frame, elapsed seconds ago.
         """
-        points, visibility = landmarks_of(joints, scores)
-        pose = self._lean(self._skeleton.solve(points, visibility, memory, elapsed), joints, scores)
-        transl = transl_of(self._rest_joints, pose.rotations, points, visibility**2)
-        return H36mFit(smpl_of(self._name, pose, transl), pose.memory)
+        points, visibility = landmarks_from_h36m(joints, scores)
+        pose = self._lean(self._skeleton.solve(points, visibility, ik_state, elapsed), joints, scores)
+        transl = fit_transl(self._rest_joints, pose.rotations, points, visibility**2)
+        return H36mFit(make_smpl(self._name, pose, transl), pose.ik_state)
 
-    def _lean(self, pose: Solution, joints: np.ndarray, scores: np.ndarray) -> Solution:
+    def _lean(self, pose: IkSolution, joints: np.ndarray, scores: np.ndarray) -> IkSolution:
         """Lean the head as observed, by the shortest rotation of the neck."""
         rotations, confidence = pose.rotations.copy(), pose.joint_confidence.copy()
         pelvis, low, middle, high = rotations[[0, *SPINE]]
-        up = (pelvis @ low @ middle @ high).T @ (joints[HEAD] - joints[THORAX])
-        _, rotations[NECK] = shared(swing(self._up, up), 1, HEAD_MOST)
-        confidence[NECK] = NECK_SEEN * min(scores[HEAD], scores[THORAX])
+        up = (pelvis @ low @ middle @ high).T @ (joints[H36M_HEAD] - joints[H36M_THORAX])
+        _, rotations[NECK] = split_rotation(shortest_rotation(self._up, up), 1, MAX_HEAD_ANGLE)
+        confidence[NECK] = NECK_CONFIDENCE * min(scores[H36M_HEAD], scores[H36M_THORAX])
         return pose._replace(rotations=rotations, joint_confidence=confidence)
 
 
-def landmarks_of(joints: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def landmarks_from_h36m(joints: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Convert joints (17, 3), scores (17,) to BlazePose's landmarks (33, 3), visibility (33,); NaN with 0 where unknown."""
-    count = len(JOINTS["blazepose33"])
+    count = len(JOINT_NAMES["blazepose33"])
     points, visibility = np.full((count, 3), np.nan), np.zeros(count)
-    points[LIMBS], visibility[LIMBS] = joints[SOURCE], scores[SOURCE]
+    points[LIMB_LANDMARKS], visibility[LIMB_LANDMARKS] = joints[H36M_LIMBS], scores[H36M_LIMBS]
     return points, visibility
 
 
-def scores_of(coco: np.ndarray) -> np.ndarray:
+def h36m_scores_from_coco(coco: np.ndarray) -> np.ndarray:
     """Return scores (17,) of H36M's joints from COCO's (17,); a joint between others has the least of their scores."""
-    by_name = dict(zip(JOINTS["coco17"], coco))
-    return np.array([_score(name, by_name, float(coco[COCO_FACE].mean())) for name in JOINTS["h36m17"]])
+    by_name = dict(zip(JOINT_NAMES["coco17"], coco))
+    return np.array([_score(name, by_name, float(coco[COCO_FACE].mean())) for name in JOINT_NAMES["h36m17"]])
 
 
 def _score(name: str, coco: dict[str, float], face: float) -> float:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from remi_stream.skeletons import JOINTS
+from remi_stream.skeletons import JOINT_NAMES
 
-SKIN = {
+VERTEX_JOINTS = {
     "nose": 332,
     "right_eye": 6260,
     "left_eye": 2800,
@@ -24,7 +24,7 @@ SKIN = {
     "right_heel": 6787,
 }
 """Vertices of SMPL's skin (6890) that serve as joints."""
-EXTRA = (
+EXTRA_JOINTS = (
     "right_hip_lsp",
     "left_hip_lsp",
     "neck_lsp",
@@ -46,13 +46,13 @@ _FURTHER24 = (
     "left_shoulder left_elbow left_wrist neck_lsp head_top_lsp pelvis_mpii thorax_mpii spine_h36m jaw_h36m head_h36m nose "
     "left_eye right_eye left_ear right_ear"
 )
-NAMES = tuple(f"{_OPENPOSE25} {_FURTHER24}".split())
-_KNOWN = (*JOINTS["smpl24"], *SKIN, *EXTRA)
-SOURCES = [_KNOWN.index(name) for name in NAMES]
+JOINTS49 = tuple(f"{_OPENPOSE25} {_FURTHER24}".split())
+_KNOWN = (*JOINT_NAMES["smpl24"], *VERTEX_JOINTS, *EXTRA_JOINTS)
+JOINTS49_SOURCES = [_KNOWN.index(name) for name in JOINTS49]
 
 
-def joints_49(joints: np.ndarray, vertices: np.ndarray, extra: np.ndarray) -> np.ndarray:
+def spin_joints49(joints: np.ndarray, vertices: np.ndarray, extra: np.ndarray) -> np.ndarray:
     """Return the 49 joints, (49, 3) m, of a posed SMPL body: joints (24, 3), vertices (6890, 3); extra: (9, 6890)."""
-    known = np.concatenate([joints, vertices[list(SKIN.values())], extra @ vertices])
-    found: np.ndarray = known[SOURCES]
+    known = np.concatenate([joints, vertices[list(VERTEX_JOINTS.values())], extra @ vertices])
+    found: np.ndarray = known[JOINTS49_SOURCES]
     return found

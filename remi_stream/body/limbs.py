@@ -10,18 +10,18 @@ from typing import NamedTuple
 
 import numpy as np
 
-from remi_stream.geometry import angle_between, cross, frame, swing, unit
+from remi_stream.geometry import angle_between, cross_product, orthonormal_axes, shortest_rotation, unit_vectors
 
-STRAIGHT, BENT = np.radians(10), np.radians(35)
+MIN_BEND, FULL_BEND = np.radians(10), np.radians(35)
 """Bends between which the weight of the measured axis rises from 0 to 1."""
-DOUBT_BELOW = np.radians(60)
-DOUBT = 0.2
-"""Weight of a measured axis that points the opposite way while the bend is below DOUBT_BELOW: this is noise."""
-RELAX_S = 1.0
+REVERSED_BELOW = np.radians(60)
+REVERSED_WEIGHT = 0.2
+"""Weight of a measured axis that points the opposite way while the bend is below REVERSED_BELOW: this is noise."""
+RELAXATION_S = 1.0
 """Time in which a remembered axis returns to that of a relaxed limb."""
 
 
-class Rest(NamedTuple):
+class LimbRest(NamedTuple):
     """The limbs of the rest pose."""
 
     upper: np.ndarray
@@ -32,7 +32,7 @@ class Rest(NamedTuple):
     """(4, 3), unit hinge axes."""
 
 
-class Held(NamedTuple):
+class HingeState(NamedTuple):
     """State between frames, in the frame of the bone above."""
 
     axis: np.ndarray
@@ -41,50 +41,52 @@ class Held(NamedTuple):
     """(4, 3), directions of the upper bones."""
 
 
-class Hinges(NamedTuple):
+class LimbRotations(NamedTuple):
     """Solved limbs."""
 
     upper: np.ndarray
     """(4, 3, 3), rotations relative to the bone above."""
     lower: np.ndarray
     """(4, 3, 3), rotations relative to the upper bone."""
-    seen: np.ndarray
+    axis_weights: np.ndarray
     """(4,) in [0, 1]: weight of the measured hinge axis."""
-    held: Held
+    hinge_state: HingeState
     """State for the next frame."""
 
 
-def rest_of(upper: np.ndarray, lower: np.ndarray) -> Rest:
+def limb_rest(upper: np.ndarray, lower: np.ndarray) -> LimbRest:
     """Describe a rest pose with palms down and toes forward: forearms bend forward, shins backward."""
     toward = np.array([[0, 0, 1.0], [0, 0, 1.0], [0, 0, -1.0], [0, 0, -1.0]])
-    return Rest(unit(upper), unit(lower), unit(cross(upper, toward)))
+    return LimbRest(unit_vectors(upper), unit_vectors(lower), unit_vectors(cross_product(upper, toward)))
 
 
-def bend(rest: Rest, upper: np.ndarray, lower: np.ndarray, relaxed: np.ndarray, held: Held | None, elapsed: float) -> Hinges:
+def solve_limbs(
+    rest: LimbRest, upper: np.ndarray, lower: np.ndarray, relaxed: np.ndarray, previous: HingeState | None, elapsed: float
+) -> LimbRotations:
     """Solve the limbs' rotations so that their bones point along upper, lower (4, 3), in the frame of the bone above.
 
-    relaxed: (4, 3), fallback hinge axes. held: state of the last frame, elapsed seconds ago.
+    relaxed: (4, 3), fallback hinge axes. previous: state of the last frame, elapsed seconds ago.
     """
-    upper, lower = unit(upper), unit(lower)
-    expected = relaxed if held is None else carried(held, upper, relaxed, elapsed)
+    upper, lower = unit_vectors(upper), unit_vectors(lower)
+    expected = relaxed if previous is None else predict_axes(previous, upper, relaxed, elapsed)
     axis, seen = hinge_axes(upper, lower, expected)
-    turned = frame(upper, axis) @ frame(rest.upper, rest.axis).swapaxes(1, 2)
+    turned = orthonormal_axes(upper, axis) @ orthonormal_axes(rest.upper, rest.axis).swapaxes(1, 2)
     forearm = np.einsum("nba,nb->na", turned, lower)
-    return Hinges(turned, swing(rest.lower, forearm), seen, Held(axis, upper))
+    return LimbRotations(turned, shortest_rotation(rest.lower, forearm), seen, HingeState(axis, upper))
 
 
-def carried(held: Held, upper: np.ndarray, relaxed: np.ndarray, elapsed: float) -> np.ndarray:
+def predict_axes(previous: HingeState, upper: np.ndarray, relaxed: np.ndarray, elapsed: float) -> np.ndarray:
     """Predict the hinge axes (4, 3): the remembered ones, rotated with the upper bones and blended towards the relaxed ones."""
-    share = min(elapsed / RELAX_S, 1.0)
-    return (1 - share) * np.einsum("nab,nb->na", swing(held.upper, upper), held.axis) + share * relaxed
+    share = min(elapsed / RELAXATION_S, 1.0)
+    return (1 - share) * np.einsum("nab,nb->na", shortest_rotation(previous.upper, upper), previous.axis) + share * relaxed
 
 
 def hinge_axes(upper: np.ndarray, lower: np.ndarray, expected: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the hinge axes (4, 3), and the weight of the measured ones (4,); the expected ones have the remaining weight."""
     angle = angle_between(upper, lower)
-    measured = unit(cross(upper, lower))
-    seen = np.clip((angle - STRAIGHT) / (BENT - STRAIGHT), 0, 1)
-    turned_round = ((measured * expected).sum(1) < -0.5) & (angle < DOUBT_BELOW)
-    seen = np.where(turned_round, DOUBT * seen, seen)
+    measured = unit_vectors(cross_product(upper, lower))
+    seen = np.clip((angle - MIN_BEND) / (FULL_BEND - MIN_BEND), 0, 1)
+    turned_round = ((measured * expected).sum(1) < -0.5) & (angle < REVERSED_BELOW)
+    seen = np.where(turned_round, REVERSED_WEIGHT * seen, seen)
     axis = seen[:, None] * measured + (1 - seen[:, None]) * expected
-    return unit(axis - upper * (axis * upper).sum(1, keepdims=True)), seen
+    return unit_vectors(axis - upper * (axis * upper).sum(1, keepdims=True)), seen

@@ -13,43 +13,45 @@ from typing import Literal
 
 import numpy as np
 
-from remi_stream.body.smpl import Body, joint_rotations, load_open_body
-from remi_stream.body.smpl_file import body_for_engines
-from remi_stream.geometry import rotation_vectors, swing
+from remi_stream.body.smpl import Body, joint_rotations, load_default_body
+from remi_stream.body.smpl_file import load_engine_body
+from remi_stream.geometry import axis_angle_from_matrices, shortest_rotation
 from remi_stream.messages import Smpl
-from remi_stream.skeletons import JOINTS, SMPL_PARENTS
+from remi_stream.skeletons import JOINT_NAMES, SMPL_PARENTS
 
 SMPL_PELVIS_M = np.array([-0.002, -0.223, 0.028])
 """J0 of the neutral SMPL body at its mean shape, to a millimetre: all that is needed of SMPL before its file is imported."""
-CHAINS = ("hip knee ankle foot", "shoulder elbow wrist hand")
+LIMB_CHAINS = ("hip knee ankle foot", "shoulder elbow wrist hand")
 MEAN_SHAPE = np.zeros(10, np.float32)
 
 
-class Retarget:
+class Retargeter:
     """Retargets poses from one body to another. source: None for SMPL before its file is imported; only its pelvis is known."""
 
     def __init__(self, source: Body | None, target: Body) -> None:
         self.source, self.target = source, target
         self._same = source is not None and source.name == target.name
-        self._corrections = None if source is None or self._same else limb_turns(rest(source), rest(target))
+        self._corrections = (
+            None if source is None or self._same else limb_corrections(mean_rest_joints(source), mean_rest_joints(target))
+        )
 
-    def smpl(self, smpl: Smpl) -> Smpl:
+    def retarget(self, smpl: Smpl) -> Smpl:
         """Retarget a pose; unchanged if source and target are the same body."""
         if self._same:
             return smpl
         vectors = np.concatenate([smpl.global_orient, smpl.body_pose])
         if self._corrections is not None:
-            vectors = rotation_vectors(self._corrected(smpl)).astype(np.float32).ravel()
+            vectors = axis_angle_from_matrices(self._corrected(smpl)).astype(np.float32).ravel()
         return Smpl(
-            body=named(self.target),
+            body=message_body_name(self.target),
             global_orient=vectors[:3],
             body_pose=vectors[3:],
             betas=MEAN_SHAPE,
-            transl=(self.pelvis(smpl) - rest(self.target)[0]).astype(np.float32),
+            transl=(self.source_pelvis(smpl) - mean_rest_joints(self.target)[0]).astype(np.float32),
             joint_confidence=smpl.joint_confidence,
         )
 
-    def pelvis(self, smpl: Smpl) -> np.ndarray:
+    def source_pelvis(self, smpl: Smpl) -> np.ndarray:
         """Return the position of the source's pelvis, (3,) m, in transl's frame."""
         rest_pelvis = SMPL_PELVIS_M if self.source is None else self.source.rest_joints(smpl.betas)[0]
         return rest_pelvis + smpl.transl
@@ -61,31 +63,31 @@ class Retarget:
         return above.swapaxes(1, 2) @ joint_rotations(smpl.global_orient, smpl.body_pose) @ self._corrections
 
 
-def limb_turns(source: np.ndarray, target: np.ndarray) -> np.ndarray:
+def limb_corrections(source: np.ndarray, target: np.ndarray) -> np.ndarray:
     """Return the corrections C (24, 3, 3): rotations from the target's rest bones to the source's; rest joints (24, 3), m.
 
     Identity for trunk and head; toes and fingers have the correction of the bone before them.
     """
     turns = np.broadcast_to(np.eye(3), (24, 3, 3)).copy()
-    for joints in limbs():
+    for joints in limb_chains():
         starts, ends = joints[:-1], joints[1:]
-        turns[starts] = swing(target[ends] - target[starts], source[ends] - source[starts])
+        turns[starts] = shortest_rotation(target[ends] - target[starts], source[ends] - source[starts])
         turns[joints[-1]] = turns[joints[-2]]
     return turns
 
 
-def limbs() -> list[list[int]]:
+def limb_chains() -> list[list[int]]:
     """Return the joints of each arm and leg, from the trunk outwards."""
-    names = JOINTS["smpl24"]
-    return [[names.index(f"{side}_{joint}") for joint in chain.split()] for chain in CHAINS for side in ("left", "right")]
+    names = JOINT_NAMES["smpl24"]
+    return [[names.index(f"{side}_{joint}") for joint in chain.split()] for chain in LIMB_CHAINS for side in ("left", "right")]
 
 
-def rest(body: Body) -> np.ndarray:
+def mean_rest_joints(body: Body) -> np.ndarray:
     """Return the rest joints (24, 3), m, of the mean shape."""
     return body.rest_joints(MEAN_SHAPE)
 
 
-def named(body: Body) -> Literal["smpl", "open"]:
+def message_body_name(body: Body) -> Literal["smpl", "open"]:
     """Return the name of a body in messages."""
     return "smpl" if body.name == "smpl" else "open"
 
@@ -93,11 +95,11 @@ def named(body: Body) -> Literal["smpl", "open"]:
 @cache
 def known_body() -> Body:
     """Return the body of engines and viewers: SMPL if it was imported before this process's first call, else the default body."""
-    return body_for_engines()
+    return load_engine_body()
 
 
 @cache
-def onto_known_body(source: str) -> Retarget:
+def retargeter_to_known_body(source: str) -> Retargeter:
     """Return the retargeting to `known_body` from the body of this name ("smpl", "open")."""
-    sources = {body.name: body for body in (load_open_body(), known_body())}
-    return Retarget(sources.get(source), known_body())
+    sources = {body.name: body for body in (load_default_body(), known_body())}
+    return Retargeter(sources.get(source), known_body())

@@ -13,15 +13,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from remi_stream.geometry import rotation_matrices, rotation_vectors
+from remi_stream.geometry import axis_angle_from_matrices, matrices_from_axis_angle
 from remi_stream.resources import data_file
 from remi_stream.skeletons import SMPL_PARENTS
 
-Floats = NDArray[np.floating[Any]]
+FloatArray = NDArray[np.floating[Any]]
 
-JOINTS = 24
+JOINT_COUNT = 24
 """Number of SMPL's joints."""
-LENGTH_STEP_M = 2e-5
+PACKED_LENGTH_STEP_M = 2e-5
 """Quantisation step of the packed lengths; far below the accuracy of any skin."""
 
 
@@ -31,50 +31,50 @@ class Body:
 
     name: str
     """As in messages: "smpl" or "open"."""
-    v_template: Floats
+    v_template: FloatArray
     """(V, 3) float32, m, rest frame."""
-    shapedirs: Floats
+    shapedirs: FloatArray
     """(V, 3, 10) float32, m per unit of beta."""
-    joint_regressor: Floats
+    joint_regressor: FloatArray
     """(24, V) float32, rows sum to 1."""
-    skin_weights: Floats
+    skin_weights: FloatArray
     """(V, 24) float32, rows sum to 1."""
     faces: NDArray[np.int32]
     """(F, 3)."""
     parents: NDArray[np.int32]
     """(24,), -1 for the root."""
-    posedirs: Floats | None = None
+    posedirs: FloatArray | None = None
     """(V, 3, 207) float32, m: pose blend shapes, or None."""
     vertex_rgb: NDArray[np.uint8] | None = None
     """(V, 3): vertex colours, or None."""
 
     @cached_property
-    def _joints_by_shape(self) -> tuple[Floats, Floats]:
+    def _joints_by_shape(self) -> tuple[FloatArray, FloatArray]:
         """Rest joints (24, 3) of the mean shape, and their derivatives (24, 3, 10) by beta: float64, m."""
         regressor = self.joint_regressor.astype(np.float64)
         return regressor @ self.v_template, np.einsum("jv,vab->jab", regressor, self.shapedirs)
 
     @cached_property
-    def _skin_columns(self) -> Floats:
+    def _skin_columns(self) -> FloatArray:
         """skin_weights as (24, V), contiguous, since skinning reads whole columns."""
         return np.ascontiguousarray(self.skin_weights.T, np.float32)
 
-    def rest_joints(self, betas: Floats) -> Floats:
+    def rest_joints(self, betas: FloatArray) -> FloatArray:
         """Return the joints of the rest pose for betas (10,): (24, 3) float64, m, rest frame."""
         mean, per_beta = self._joints_by_shape
         return mean + per_beta @ np.asarray(betas, np.float64)
 
-    def rest_vertices(self, betas: Floats) -> Floats:
+    def rest_vertices(self, betas: FloatArray) -> FloatArray:
         """Return the vertices of the rest pose for betas (10,): (V, 3) float32, m, rest frame."""
         betas = np.asarray(betas, np.float32)
         return self.v_template + np.tensordot(self.shapedirs, betas, axes=1) if betas.any() else self.v_template
 
-    def joints(self, global_orient: Floats, body_pose: Floats, betas: Floats, transl: Floats) -> Floats:
+    def joints(self, global_orient: FloatArray, body_pose: FloatArray, betas: FloatArray, transl: FloatArray) -> FloatArray:
         """Return the posed joints, (24, 3) float64, m, in transl's frame. Arguments as in `vertices`."""
         rotations = joint_rotations(global_orient, body_pose)
         return forward_kinematics(self.rest_joints(betas), rotations, transl, self.parents)[1]
 
-    def vertices(self, global_orient: Floats, body_pose: Floats, betas: Floats, transl: Floats) -> Floats:
+    def vertices(self, global_orient: FloatArray, body_pose: FloatArray, betas: FloatArray, transl: FloatArray) -> FloatArray:
         """Return the posed vertices, (V, 3) float32, m, in transl's frame.
 
         global_orient: (3,) and body_pose: (69,) axis-angle, rad; betas: (10,); transl: (3,) m.
@@ -85,7 +85,9 @@ class Body:
             rest = rest + np.tensordot(self.posedirs, (rotations[1:] - np.eye(3)).ravel().astype(np.float32), axes=1)
         return self.skin(rest, self.rest_joints(betas), rotations, transl)[0]
 
-    def skin(self, rest: Floats, rest_joints: Floats, rotations: Floats, transl: Floats) -> tuple[Floats, Floats]:
+    def skin(
+        self, rest: FloatArray, rest_joints: FloatArray, rotations: FloatArray, transl: FloatArray
+    ) -> tuple[FloatArray, FloatArray]:
         """Linear blend skinning of rest (V, 3), m: posed vertices (V, 3) float32 and joints (24, 3), m.
 
         rest_joints: (24, 3) m, rest frame; rotations: (24, 3, 3), each relative to its parent; transl: (3,) m.
@@ -93,20 +95,23 @@ class Body:
         world, joints = forward_kinematics(rest_joints, rotations, transl, self.parents)
         offsets = joints - np.einsum("jab,jb->ja", world, rest_joints)
         motions = np.concatenate([world, offsets[:, :, None]], axis=2).astype(np.float32)
-        blend = (motions.reshape(JOINTS, 12).T @ self._skin_columns).reshape(3, 4, -1)
+        blend = (motions.reshape(JOINT_COUNT, 12).T @ self._skin_columns).reshape(3, 4, -1)
         x, y, z = np.ascontiguousarray(rest.T, np.float32)
         return np.stack([row[0] * x + row[1] * y + row[2] * z + row[3] for row in blend], axis=1), joints
 
 
-def joint_rotations(global_orient: Floats, body_pose: Floats) -> Floats:
+def joint_rotations(global_orient: FloatArray, body_pose: FloatArray) -> FloatArray:
     """Convert axis-angle (3,) and (69,), rad, to local rotations (24, 3, 3) float64, each relative to its parent."""
-    rotvecs = np.concatenate([global_orient, body_pose]).reshape(JOINTS, 3)
-    return rotation_matrices(rotvecs)
+    rotvecs = np.concatenate([global_orient, body_pose]).reshape(JOINT_COUNT, 3)
+    return matrices_from_axis_angle(rotvecs)
 
 
 def forward_kinematics(
-    rest_joints: Floats, rotations: Floats, transl: Floats, parents: NDArray[np.int32] | tuple[int, ...] = SMPL_PARENTS
-) -> tuple[Floats, Floats]:
+    rest_joints: FloatArray,
+    rotations: FloatArray,
+    transl: FloatArray,
+    parents: NDArray[np.int32] | tuple[int, ...] = SMPL_PARENTS,
+) -> tuple[FloatArray, FloatArray]:
     """Return world rotations (24, 3, 3) and joints (24, 3), m, in transl's frame; joint 0 is at rest_joints[0] + transl.
 
     rest_joints: (24, 3) m, rest frame; rotations: (24, 3, 3), each relative to its parent; transl: (3,) m.
@@ -119,21 +124,23 @@ def forward_kinematics(
     return world, joints
 
 
-def change_axes(rotation: Floats, root_joint: Floats, global_orient: Floats, transl: Floats) -> tuple[Floats, Floats]:
+def rotate_body(
+    rotation: FloatArray, root_joint: FloatArray, global_orient: FloatArray, transl: FloatArray
+) -> tuple[FloatArray, FloatArray]:
     """Transform a body by rotation (3, 3) of the axes: its new global_orient (3,) rad and transl (3,) m.
 
     SMPL rotates about joint 0, not about the origin, so transl is no plain vector: t' = R (J0 + t) - J0, where root_joint is
     J0 = rest_joints(betas)[0], (3,) m.
     """
-    turned = rotation @ rotation_matrices(global_orient)
-    return rotation_vectors(turned), rotation @ (root_joint + transl) - root_joint
+    turned = rotation @ matrices_from_axis_angle(global_orient)
+    return axis_angle_from_matrices(turned), rotation @ (root_joint + transl) - root_joint
 
 
 @cache
-def load_open_body() -> Body:
+def load_default_body() -> Body:
     """Load the default body: CC0, 13,524 vertices, built and packed by tools/make_open_body.py."""
     with np.load(data_file("open_body.npz")) as packed:
-        weights = np.zeros((len(packed["skin_joint"]), JOINTS), np.float32)
+        weights = np.zeros((len(packed["skin_joint"]), JOINT_COUNT), np.float32)
         np.put_along_axis(weights, packed["skin_joint"].astype(np.intp), packed["skin_weight"] / np.float32(4096), axis=1)
         regressor = np.zeros(weights.T.shape, np.float32)
         regressor[packed["regressor_joint"], packed["regressor_vertex"]] = packed["regressor_weight"]
@@ -149,6 +156,6 @@ def load_open_body() -> Body:
         )
 
 
-def _lengths(steps: NDArray[np.int32]) -> Floats:
-    """Decode lengths (V, ...) float32, m, from their differences along the vertices in steps of LENGTH_STEP_M."""
-    return (np.cumsum(steps, axis=0) * LENGTH_STEP_M).astype(np.float32)
+def _lengths(steps: NDArray[np.int32]) -> FloatArray:
+    """Decode lengths (V, ...) float32, m, from their differences along the vertices in steps of PACKED_LENGTH_STEP_M."""
+    return (np.cumsum(steps, axis=0) * PACKED_LENGTH_STEP_M).astype(np.float32)

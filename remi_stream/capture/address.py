@@ -8,51 +8,51 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import quote, unquote, urlsplit
 
-from remi_stream.config import Camera
+from remi_stream.config import CameraConfig
 from remi_stream.errors import UsageError
 
-SCHEMES = ("rtsp", "rtsps")
+URL_SCHEMES = ("rtsp", "rtsps")
 """Allowed URL schemes."""
-USER, PASSWORD = "REMI_RTSP_USER", "REMI_RTSP_PASSWORD"
+USER_VARIABLE, PASSWORD_VARIABLE = "REMI_RTSP_USER", "REMI_RTSP_PASSWORD"
 """Environment variables with the default credentials."""
-SECRET_KEYS = "password|passwd|pass|pwd|token|secret|key|auth"
+SECRET_QUERY_KEYS = "password|passwd|pass|pwd|token|secret|key|auth"
 """Query parameters whose value is redacted."""
 
 
-class Address(NamedTuple):
+class CameraUrl(NamedTuple):
     """URL of a network camera."""
 
     url: str
     """With credentials, for the connection only; never logged."""
-    shown: str
+    redacted: str
     """With redacted credentials, for logs and messages."""
     host: str
     """Host name or IP address."""
 
 
-def masked(url: str) -> str:
+def redact_url(url: str) -> str:
     """Redact the credentials of a URL: user:***@, and *** for secret query parameters. Also works on malformed URLs."""
     without = re.sub(r"(://[^:@/]*):.*@", r"\1:***@", url)
-    return re.sub(rf"(?i)([?&](?:{SECRET_KEYS})=)[^&]*", r"\1***", without)
+    return re.sub(rf"(?i)([?&](?:{SECRET_QUERY_KEYS})=)[^&]*", r"\1***", without)
 
 
-def has_password(url: str) -> bool:
+def url_has_secret(url: str) -> bool:
     """Whether the URL itself contains a password or another secret."""
-    return masked(url) != url
+    return redact_url(url) != url
 
 
-def address_of(camera: Camera) -> Address:
+def resolve_camera_url(camera: CameraConfig) -> CameraUrl:
     """URL of a camera; credentials from its configuration, else the URL, else the environment. Raises UsageError."""
     host, port, path = _split_url(camera.source)
-    default = os.environ.get(USER, ""), os.environ.get(PASSWORD, "")
+    default = os.environ.get(USER_VARIABLE, ""), os.environ.get(PASSWORD_VARIABLE, "")
     user, password = _configured_credentials(camera) or _url_credentials(camera.source) or default
     login = quote(user, safe="") + (f":{quote(password, safe='')}" if password else "")
     location = f"{f'[{host}]' if ':' in host else host}{port}{path}"
     url = f"{camera.source.partition('://')[0]}://{login}{'@' if login else ''}{location}"
-    return Address(url, masked(url), host)
+    return CameraUrl(url, redact_url(url), host)
 
 
-def check_url(url: str) -> None:
+def check_camera_url(url: str) -> None:
     """Raise UsageError, with the URL redacted, unless this is a valid camera URL."""
     _split_url(url)
 
@@ -64,24 +64,26 @@ def _split_url(url: str) -> tuple[str, str, str]:
         host, port = split.hostname, split.port
     except ValueError:  # its text may contain a part of the password
         split, host, port = urlsplit(""), None, None
-    if split.scheme and split.scheme not in SCHEMES:
-        raise UsageError(f"{masked(url)!r} begins with {split.scheme}://; allowed: {', '.join(f'{s}://' for s in SCHEMES)}")
+    if split.scheme and split.scheme not in URL_SCHEMES:
+        raise UsageError(
+            f"{redact_url(url)!r} begins with {split.scheme}://; allowed: {', '.join(f'{s}://' for s in URL_SCHEMES)}"
+        )
     if not host or split.fragment or not split.scheme:
         raise UsageError(
-            f"{masked(url)!r} is not a camera URL; allowed: rtsp://HOST[:PORT]/PATH. "
-            f"Put a password with special characters into {PASSWORD}"
+            f"{redact_url(url)!r} is not a camera URL; allowed: rtsp://HOST[:PORT]/PATH. "
+            f"Put a password with special characters into {PASSWORD_VARIABLE}"
         )
     return host, f":{port}" if port else "", split.path + (f"?{split.query}" if split.query else "")
 
 
-def _configured_credentials(camera: Camera) -> tuple[str, str] | None:
+def _configured_credentials(camera: CameraConfig) -> tuple[str, str] | None:
     """User and password from the camera's configuration; None if it names none."""
     if not (camera.username or camera.password_env or camera.password_file):
         return None
-    return camera.username or os.environ.get(USER, ""), _configured_password(camera)
+    return camera.username or os.environ.get(USER_VARIABLE, ""), _configured_password(camera)
 
 
-def _configured_password(camera: Camera) -> str:
+def _configured_password(camera: CameraConfig) -> str:
     if camera.password_env:
         if camera.password_env not in os.environ:
             raise UsageError(f"Camera {camera.name!r}: the environment has no {camera.password_env}. Set it to the password")
@@ -92,7 +94,7 @@ def _configured_password(camera: Camera) -> str:
         except (OSError, UnicodeDecodeError) as error:
             why = error.strerror if isinstance(error, OSError) else "not text"
             raise UsageError(f"Camera {camera.name!r}: cannot read password_file {camera.password_file}: {why}") from None
-    return os.environ.get(PASSWORD, "")
+    return os.environ.get(PASSWORD_VARIABLE, "")
 
 
 def _url_credentials(url: str) -> tuple[str, str] | None:

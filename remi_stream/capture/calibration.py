@@ -11,9 +11,9 @@ import numpy as np
 from remi_stream.errors import UsageError
 from remi_stream.geometry import Intrinsics
 
-DISTORTIONS = (4, 5, 8, 12, 14)
+DISTORTION_LENGTHS = (4, 5, 8, 12, 14)
 """Numbers of distortion coefficients that OpenCV knows."""
-EXAMPLE = "needed: camera_matrix, image_width, image_height; allowed: distortion_coefficients, camera_from_world"
+CALIBRATION_KEYS = "needed: camera_matrix, image_width, image_height; allowed: distortion_coefficients, camera_from_world"
 
 
 class Calibration(NamedTuple):
@@ -36,18 +36,18 @@ def read_calibration(path: str) -> Calibration:
     matrix, distortion = file.getNode("camera_matrix").mat(), file.getNode("distortion_coefficients").mat()
     pose = file.getNode("camera_from_world").mat()
     if matrix is None or matrix.shape != (3, 3) or min(size) < 1:
-        raise UsageError(f"Calibration {path} is not complete; {EXAMPLE}")
+        raise UsageError(f"Calibration {path} is not complete; {CALIBRATION_KEYS}")
     if not matrix[0, 0] > 0 or not matrix[1, 1] > 0:
         raise UsageError(f"Calibration {path}: the focal lengths in camera_matrix must be above 0")
-    if distortion is not None and distortion.size not in DISTORTIONS:
-        raise UsageError(f"Calibration {path}: distortion_coefficients must be {DISTORTIONS}, got {distortion.size}")
-    if pose is not None and not is_rigid(pose):
+    if distortion is not None and distortion.size not in DISTORTION_LENGTHS:
+        raise UsageError(f"Calibration {path}: distortion_coefficients must be {DISTORTION_LENGTHS}, got {distortion.size}")
+    if pose is not None and not is_rigid_transform(pose):
         raise UsageError(f"Calibration {path}: camera_from_world must be 4x4, a rotation and a translation")
     intrinsics = (float(matrix[0, 0]), float(matrix[1, 1]), float(matrix[0, 2]), float(matrix[1, 2]))
     return Calibration(size, intrinsics, np.zeros(0) if distortion is None else distortion.reshape(-1), pose)
 
 
-def is_rigid(pose: np.ndarray) -> bool:
+def is_rigid_transform(pose: np.ndarray) -> bool:
     """Whether a (4, 4) matrix is a rigid transform: a rotation and a translation."""
     if pose.shape != (4, 4) or not np.allclose(pose[3], (0, 0, 0, 1)):
         return False
@@ -63,7 +63,9 @@ def _open_storage(path: str) -> cv2.FileStorage:
     except (cv2.error, SystemError):
         file = None
     if file is None or not file.isOpened():
-        raise UsageError(f"{path} is not a calibration file of OpenCV (it starts with %YAML:1.0, or is XML or JSON); {EXAMPLE}")
+        raise UsageError(
+            f"{path} is not a calibration file of OpenCV (it starts with %YAML:1.0, or is XML or JSON); {CALIBRATION_KEYS}"
+        )
     return file
 
 

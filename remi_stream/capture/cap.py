@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 
-class Cap:
+class FrameRateLimiter:
     """Accepts at most max_fps frames per second, evenly spaced; all frames if max_fps is None."""
 
     def __init__(self, max_fps: float | None) -> None:
         self._step = 1 / max_fps if max_fps else None
         self._due = float("-inf")
 
-    def passes(self, at: float) -> bool:
+    def accepts(self, at: float) -> bool:
         """Whether to use the frame captured at this time, s."""
         if self._step is None:
             return True

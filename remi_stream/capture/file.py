@@ -10,23 +10,23 @@ from pathlib import Path
 import av
 import numpy as np
 
-from remi_stream.capture.pace import Pace
-from remi_stream.capture.source import Picture, State
+from remi_stream.capture.pace import RealTimePacer
+from remi_stream.capture.source import CapturedImage, SourceState
 from remi_stream.errors import RemiError, UsageError
 
 log = logging.getLogger("remi_stream")
 
 
-class FileSource:
+class VideoFileSource:
     """Source of a video file. realtime: return each frame when its pts is due; captured_at is that moment."""
 
     def __init__(self, path: str, *, realtime: bool, loop: bool) -> None:
         self.description = Path(path).name
-        self.state: State = "starting"
+        self.state: SourceState = "starting"
         self.fps = 0.0
         self.broken = 0
         self._path = Path(path)
-        self._pacer = Pace() if realtime else None
+        self._pacer = RealTimePacer() if realtime else None
         self._loop = loop
         self._frames: Iterator[tuple[np.ndarray, float]] = iter(())
 
@@ -54,7 +54,7 @@ class FileSource:
             return float(stream.duration * stream.time_base)
         return (container.duration or 0) / av.time_base
 
-    def read(self) -> Picture | None:
+    def read(self) -> CapturedImage | None:
         """Return the next frame; in real time, wait until it is due."""
         try:
             image, pts = next(self._frames)
@@ -62,7 +62,7 @@ class FileSource:
             self.state = "ended"
             raise EOFError from None
         self.state = "live"
-        return Picture(image, self._pacer.wait(pts) if self._pacer else time.monotonic(), pts)
+        return CapturedImage(image, self._pacer.wait(pts) if self._pacer else time.monotonic(), pts)
 
     def close(self) -> None:
         """Close the file."""
@@ -77,7 +77,7 @@ class FileSource:
                 time_s = float(frame.time or 0.0)
                 first = time_s if first is None else first
                 last = start + time_s - first
-                yield picture_of(frame), last
+                yield bgr_from_frame(frame), last
             if first is None:
                 raise RemiError(f"{self._path} has no frame that can be decoded ({self.broken} broken). Give another file")
             if not self._loop:
@@ -102,7 +102,7 @@ class FileSource:
                     log.warning("%s: broken data at %s; such frames are skipped", self.description, _ffmpeg_error_text(error))
 
 
-def picture_of(frame: av.VideoFrame) -> np.ndarray:
+def bgr_from_frame(frame: av.VideoFrame) -> np.ndarray:
     """Convert a decoded frame to (H, W, 3) uint8 BGR, upright: phones store the rotation as metadata."""
     image = frame.to_ndarray(format="bgr24")
     quarters = round(frame.rotation / 90) % 4

@@ -11,38 +11,38 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from remi_stream.capture.pace import Pace
-from remi_stream.capture.source import Picture, State
+from remi_stream.capture.pace import RealTimePacer
+from remi_stream.capture.source import CapturedImage, SourceState
 from remi_stream.errors import RemiError, UsageError
 
-ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
 """Suffixes of image files, lower case."""
 
 log = logging.getLogger("remi_stream")
 
 
-class ImagesSource:
+class ImageFolderSource:
     """Source of a folder of images, in natural sort order: 2.png before 10.png."""
 
     def __init__(self, folder: str, *, fps: float, realtime: bool, loop: bool) -> None:
         self.description = Path(folder).name
-        self.state: State = "starting"
+        self.state: SourceState = "starting"
         self.fps = fps
         self.broken = 0
         self._folder = Path(folder)
         self._loop = loop
-        self._pacer = Pace() if realtime else None
+        self._pacer = RealTimePacer() if realtime else None
         self._images: Iterator[np.ndarray] = iter(())
         self._count = 0
 
     def open(self) -> None:
         """List the image files. Raises UsageError if there are none."""
-        files = sorted((file for file in self._folder.iterdir() if file.suffix.lower() in ENDINGS), key=natural)
+        files = sorted((file for file in self._folder.iterdir() if file.suffix.lower() in IMAGE_SUFFIXES), key=natural_sort_key)
         if not files:
-            raise UsageError(f"No images in folder {self._folder}; allowed: {', '.join(ENDINGS)}")
+            raise UsageError(f"No images in folder {self._folder}; allowed: {', '.join(IMAGE_SUFFIXES)}")
         self._images = self._read(files)
 
-    def read(self) -> Picture:
+    def read(self) -> CapturedImage:
         """Return the next image; in real time, wait until it is due."""
         image = next(self._images, None)
         if image is None:
@@ -51,7 +51,7 @@ class ImagesSource:
         self.state = "live"
         pts = self._count / self.fps
         self._count += 1
-        return Picture(image, self._pacer.wait(pts) if self._pacer else time.monotonic(), pts)
+        return CapturedImage(image, self._pacer.wait(pts) if self._pacer else time.monotonic(), pts)
 
     def close(self) -> None:
         """Nothing to close."""
@@ -77,6 +77,6 @@ class ImagesSource:
             log.warning("%s: %s cannot be read as an image; such files are skipped", self.description, file.name)
 
 
-def natural(path: Path) -> list[tuple[bool, int, str]]:
+def natural_sort_key(path: Path) -> list[tuple[bool, int, str]]:
     """Natural sort key of a file name: digits compare as numbers."""
     return [(not part.isdigit(), int(part) if part.isdigit() else 0, part) for part in re.split(r"(\d+)", path.name.lower())]

@@ -12,14 +12,14 @@ from collections.abc import Generator
 from contextlib import closing
 from typing import Protocol
 
-from remi_stream.capture.source import Picture, State
-from remi_stream.errors import GAVE_UP, RemiError
+from remi_stream.capture.source import CapturedImage, SourceState
+from remi_stream.errors import EXIT_GAVE_UP, RemiError
 
-OPEN_S, WAIT_S, HANG_S, LEAVE_S = 4.0, 1.0, 6.0, 1.0
+OPEN_TIMEOUT_S, READ_TIMEOUT_S, HANG_TIMEOUT_S, CLOSE_TIMEOUT_S = 4.0, 1.0, 6.0, 1.0
 """Timeouts, s: of the first connection, of a read, of one call of the driver, of closing at exit."""
-PATIENT_S, SLOW_S = 120.0, 2.0
+LONG_OUTAGE_S, LONG_OUTAGE_RETRY_S = 120.0, 2.0
 """After so long an outage, s, retry only this often, s."""
-DEPTH = 3
+QUEUE_DEPTH = 3
 """Frames that may queue: after a network hiccup several arrive at once. The reader is faster than any camera."""
 
 log = logging.getLogger("remi_stream")
@@ -30,18 +30,18 @@ _open_sources: weakref.WeakSet[LiveSource] = weakref.WeakSet()
 @atexit.register
 def _close_all() -> None:
     """Close all cameras before the interpreter ends: it aborts the process if a thread is still inside OpenCV."""
-    sources, end = list(_open_sources), time.monotonic() + LEAVE_S
+    sources, end = list(_open_sources), time.monotonic() + CLOSE_TIMEOUT_S
     for source in sources:
         source.close()
     for source in sources:
         source.join(max(0.0, end - time.monotonic()))
 
 
-class Away(Exception):  # noqa: N818
+class CameraUnavailable(Exception):  # noqa: N818
     """The camera gives no frames now, with the reason. Not an error: the source reconnects."""
 
 
-class Device(Protocol):
+class CameraDriver(Protocol):
     """Connection to one kind of camera."""
 
     description: str
@@ -49,7 +49,7 @@ class Device(Protocol):
     fps: float
     """Nominal frame rate; 0 if unknown."""
 
-    def pictures(self) -> Generator[Picture | None, None, None]:
+    def read_frames(self) -> Generator[CapturedImage | None, None, None]:
         """Connect and yield frames until the camera is lost; None is a sign of life without a frame.
 
         Raises Away, or RemiError for what the user must fix.
@@ -57,7 +57,7 @@ class Device(Protocol):
         ...
 
 
-class Outage:
+class CameraOutage:
     """An outage of the camera: start (monotonic s), attempts to reconnect, and the reasons logged so far."""
 
     def __init__(self, since: float) -> None:
@@ -66,25 +66,25 @@ class Outage:
         self.reasons: set[str] = set()
 
 
-def pause_s(attempt: int, outage_s: float) -> float:
+def backoff_s(attempt: int, outage_s: float) -> float:
     """Back-off before the next attempt: 0.2 s, 0.3 s, 0.45 s, then 0.5 s; 2 s after two minutes of outage."""
-    return SLOW_S if outage_s > PATIENT_S else min(0.5, 0.2 * 1.5 ** min(attempt, 10))
+    return LONG_OUTAGE_RETRY_S if outage_s > LONG_OUTAGE_S else min(0.5, 0.2 * 1.5 ** min(attempt, 10))
 
 
 class LiveSource:
-    """Source of a Device. again: the process was restarted, so a RemiError is an outage, not the user's error."""
+    """Source of a Device. restarted: the process was restarted, so a RemiError is an outage, not the user's error."""
 
-    def __init__(self, device: Device, *, give_up_after_s: float | None = None, again: bool = False) -> None:
-        self.description = device.description
+    def __init__(self, driver: CameraDriver, *, give_up_after_s: float | None = None, restarted: bool = False) -> None:
+        self.description = driver.description
         self.fps = 0.0
-        self.state: State = "starting"
-        self._device = device
+        self.state: SourceState = "starting"
+        self._device = driver
         self._give_up_after_s = give_up_after_s
-        self._restarted = again
+        self._restarted = restarted
         self._changed = threading.Condition()
-        self._queue: deque[Picture] = deque()
+        self._queue: deque[CapturedImage] = deque()
         self._error: Exception | None = None
-        self._outage: Outage | None = None
+        self._outage: CameraOutage | None = None
         self._just_lost = False
         self._missed = 0
         self._closing = threading.Event()
@@ -98,19 +98,19 @@ class LiveSource:
         self._thread.start()
         _open_sources.add(self)
         # wait for the first attempt, so that a mistake of the user ends the start with its message
-        self._attempted.wait(OPEN_S)
+        self._attempted.wait(OPEN_TIMEOUT_S)
         self._raise_error()
 
-    def read(self) -> Picture | None:
+    def read(self) -> CapturedImage | None:
         """Return the oldest queued frame; its `missed` counts the frames dropped before it."""
         with self._changed:
-            self._changed.wait_for(lambda: self._queue or self._error or self._just_lost, WAIT_S)
+            self._changed.wait_for(lambda: self._queue or self._error or self._just_lost, READ_TIMEOUT_S)
             self._just_lost = False
             captured = self._queue.popleft() if self._queue else None
             missed, self._missed = (self._missed, 0) if captured else (0, self._missed)
         self._raise_error()
         self._check_timeouts(time.monotonic())
-        return captured._replace(missed=missed) if captured else None
+        return captured._replace(overrun=missed) if captured else None
 
     def close(self) -> None:
         """Close the camera at its next frame or failure."""
@@ -135,12 +135,12 @@ class LiveSource:
     def _read_until_lost(self) -> str:
         """Read frames until the camera is lost; return the reason."""
         try:
-            with closing(self._device.pictures()) as frames:
+            with closing(self._device.read_frames()) as frames:
                 for captured in frames:
                     self._enqueue(captured)
                     if self._closing.is_set():
                         break
-        except Away as away:
+        except CameraUnavailable as away:
             return str(away)
         except RemiError as error:
             if self.state == "starting" and not self._restarted:
@@ -148,7 +148,7 @@ class LiveSource:
             return str(error)
         return "the stream has ended"
 
-    def _enqueue(self, captured: Picture | None) -> None:
+    def _enqueue(self, captured: CapturedImage | None) -> None:
         self._alive_at = time.monotonic()
         if captured is None:
             return
@@ -156,7 +156,7 @@ class LiveSource:
             log.info("%s: connected again after %.1f s", self.description, self._alive_at - self._outage.since)
         with self._changed:
             self._queue.append(captured)
-            if len(self._queue) > DEPTH:
+            if len(self._queue) > QUEUE_DEPTH:
                 self._queue.popleft()
                 self._missed += 1
             self._outage, self.state, self._frame_at = None, "live", self._alive_at
@@ -167,7 +167,7 @@ class LiveSource:
     def _handle_outage(self, why: str) -> None:
         """Log each reason of an outage once, then wait for the back-off."""
         self._alive_at = now = time.monotonic()
-        outage = self._outage or Outage(now)
+        outage = self._outage or CameraOutage(now)
         with self._changed:
             self._just_lost = self._outage is None
             self._outage, self.state = outage, "reconnecting"
@@ -176,7 +176,7 @@ class LiveSource:
             outage.reasons.add(why)
             log.warning("%s: %s; reconnecting", self.description, why)
         self._attempted.set()
-        self._closing.wait(pause_s(outage.attempts, now - outage.since))
+        self._closing.wait(backoff_s(outage.attempts, now - outage.since))
         outage.attempts += 1
 
     def _raise_error(self) -> None:
@@ -184,9 +184,9 @@ class LiveSource:
             raise self._error
 
     def _check_timeouts(self, now: float) -> None:
-        if now - self._alive_at > HANG_S:
-            raise TimeoutError(f"{self.description}: one call has taken more than {HANG_S:.0f} s")
+        if now - self._alive_at > HANG_TIMEOUT_S:
+            raise TimeoutError(f"{self.description}: one call has taken more than {HANG_TIMEOUT_S:.0f} s")
         if self._give_up_after_s and now - self._frame_at > self._give_up_after_s:
             error = RemiError(f"{self.description} gave no frame for {self._give_up_after_s:g} s (give_up_after_s)")
-            error.exit_code = GAVE_UP
+            error.exit_code = EXIT_GAVE_UP
             raise error

@@ -11,7 +11,7 @@ Polygon = tuple[tuple[float, float], ...]
 """Corners (x, y), px of the oriented image."""
 
 
-def check_masks(camera: str, masks: tuple[Polygon, ...], size: tuple[int, int]) -> None:
+def check_mask_corners(camera: str, masks: tuple[Polygon, ...], size: tuple[int, int]) -> None:
     """Raise RemiError unless every corner lies in the oriented image of (width, height) px."""
     for number, polygon in enumerate(masks):
         for x, y in polygon:
@@ -22,7 +22,7 @@ def check_masks(camera: str, masks: tuple[Polygon, ...], size: tuple[int, int]) 
                 )
 
 
-def blacken(image: np.ndarray, masks: tuple[Polygon, ...]) -> np.ndarray:
+def apply_masks(image: np.ndarray, masks: tuple[Polygon, ...]) -> np.ndarray:
     """Copy of an image (H, W, 3) uint8 with the polygons, px, filled black, edges included."""
     image = image.copy()
     for polygon in masks:

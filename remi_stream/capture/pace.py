@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 
-class Pace:
+class RealTimePacer:
     """Sleeps until each frame's pts is due, counted from the first call of `wait`."""
 
     def __init__(self) -> None:

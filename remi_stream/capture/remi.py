@@ -12,57 +12,57 @@ from time import monotonic
 
 import numpy as np
 
-from remi_stream.body.retarget import known_body, onto_known_body
-from remi_stream.capture.remi_clients import Clients, News
-from remi_stream.capture.source import State
-from remi_stream.capture.telling import FACTS_S, Telling
-from remi_stream.config import Camera
+from remi_stream.body.retarget import known_body, retargeter_to_known_body
+from remi_stream.capture.remi_clients import ClientEvent, RemiServer
+from remi_stream.capture.source import SourceState
+from remi_stream.capture.telling import STATUS_INTERVAL_S, StatusTimer
+from remi_stream.config import CameraConfig
 from remi_stream.errors import UsageError
-from remi_stream.formats.remi import Packet, address_of, shift_of, tells_pose, turned
-from remi_stream.geometry import Intrinsics, box_of, default_intrinsics, project
+from remi_stream.formats.remi import RemiPacket, has_pose, packet_shift, parse_address, rotate_to_y_up
+from remi_stream.geometry import Intrinsics, bounding_box, default_intrinsics, project
 from remi_stream.messages import Bodies, CameraFacts, Person, Smpl
-from remi_stream.order import Order
+from remi_stream.order import StageSpec
 
-SILENT_S = 10.0
+SILENCE_TIMEOUT_S = 10.0
 """A connected client that sends no packet for so long, s, counts as reconnecting."""
-ABSENT_S = 1.0
+NEW_PERSON_AFTER_S = 1.0
 """After so long, s, without a pose the next one gets a new track id: packets have none."""
-DEPTH_M = 4.0
+ASSUMED_DEPTH_M = 4.0
 """Assumed distance of people, since packets have none: far enough for a whole body in the image."""
-SIZE = (1280, 720)
+DEFAULT_SIZE = (1280, 720)
 """Default image size (width, height), px."""
-MEANT = ("name", "source", "size", "focal_px", "frames")
+ALLOWED_SETTINGS = ("name", "source", "size", "focal_px", "frames")
 """Camera settings that apply to this source; the others are about images."""
-IDS_PER_LIFE = 100_000
+IDS_PER_RESTART = 100_000
 """Track ids reserved for each life of the process, so that a restart reuses none."""
-ALL_JOINTS = np.ones(24, np.float32)
+FULL_CONFIDENCE = np.ones(24, np.float32)
 
 log = logging.getLogger("remi_stream")
 
 
-class RemiStage:
+class RemiSourceStage:
     """Publishes each packet of the newest client as a numbered frame with one person.
 
     counts: clients whose packets were used, and connections refused because of invalid packets.
     """
 
-    def __init__(self, camera: Camera, life: int = 0) -> None:
-        check_camera(camera)
+    def __init__(self, camera: CameraConfig, restarts: int = 0) -> None:
+        check_remi_camera(camera)
         self.camera = camera
         self.epoch = secrets.randbits(48)
         self.captured = 0
         self.counts: Counter[str] = Counter(clients=0, refused=0)
-        self._host, self._port = address_of(camera.source.partition(":")[2])
-        self._size = camera.size or SIZE
+        self._host, self._port = parse_address(camera.source.partition(":")[2])
+        self._size = camera.size or DEFAULT_SIZE
         focal, _, *middle = default_intrinsics(*self._size)
         self._intrinsics: Intrinsics = (camera.focal_px or focal, camera.focal_px or focal, middle[0], middle[1])
-        self._server = Clients()
-        self._ids = itertools.count(1 + life * IDS_PER_LIFE)
+        self._server = RemiServer()
+        self._ids = itertools.count(1 + restarts * IDS_PER_RESTART)
         self._track_id = 0
         self._current_client = 0
         self._pose_at = self._received_at = float("-inf")
-        self._state: State = "reconnecting"
-        self._status_timer = Telling()
+        self._state: SourceState = "reconnecting"
+        self._status_timer = StatusTimer()
         self._ended = False
 
     def open(self) -> None:
@@ -81,10 +81,10 @@ class RemiStage:
         """Wait for a packet; None after the configured number of frames."""
         if self._ended:
             return None
-        event = self._server.next(FACTS_S)
+        event = self._server.next_event(STATUS_INTERVAL_S)
         messages = self._handle(event) if event else []
         now = monotonic()
-        if now - self._received_at > SILENT_S:
+        if now - self._received_at > SILENCE_TIMEOUT_S:
             self._state = "reconnecting"
         if self.camera.frames and self.captured >= self.camera.frames:
             self._ended, self._state = True, "ended"
@@ -94,7 +94,7 @@ class RemiStage:
         """Stop listening."""
         self._server.close()
 
-    def _handle(self, event: News) -> list[Bodies]:
+    def _handle(self, event: ClientEvent) -> list[Bodies]:
         if event.packet is None:
             self._handle_disconnect(event)
             return []
@@ -102,31 +102,31 @@ class RemiStage:
             return []
         if event.client.number > self._current_client:
             self._switch_client(event)
-        self._received_at, self._state = event.at, "live"
+        self._received_at, self._state = event.received_at, "live"
         self.captured += 1
-        return [self._bodies(event.packet, event.at)]
+        return [self._bodies(event.packet, event.received_at)]
 
-    def _switch_client(self, event: News) -> None:
-        log.info("REMI client %s sends", event.client.shown)
+    def _switch_client(self, event: ClientEvent) -> None:
+        log.info("REMI client %s sends", event.client.address)
         self._current_client, self._pose_at = event.client.number, float("-inf")
         self.counts["clients"] += 1
 
-    def _handle_disconnect(self, event: News) -> None:
+    def _handle_disconnect(self, event: ClientEvent) -> None:
         """Log that a client disconnected, and why if it was refused."""
-        if event.refused:
+        if event.rejection:
             self.counts["refused"] += 1
-            log.warning("REMI client %s: %s Its connection is closed", event.client.shown, event.refused)
+            log.warning("REMI client %s: %s Its connection is closed", event.client.address, event.rejection)
         if event.client.number == self._current_client:
             self._state = "reconnecting"
-            log.info("REMI client %s disconnected; waiting for one on %s:%d", event.client.shown, self._host, self._port)
+            log.info("REMI client %s disconnected; waiting for one on %s:%d", event.client.address, self._host, self._port)
 
-    def _bodies(self, packet: Packet, at: float) -> Bodies:
+    def _bodies(self, packet: RemiPacket, at: float) -> Bodies:
         people = []
-        if tells_pose(packet):
-            if at - self._pose_at > ABSENT_S:
+        if has_pose(packet):
+            if at - self._pose_at > NEW_PERSON_AFTER_S:
                 self._track_id = next(self._ids)
             self._pose_at = at
-            people = [person_of(packet, self._track_id, self._intrinsics)]
+            people = [person_from_packet(packet, self._track_id, self._intrinsics)]
         return Bodies(
             camera=self.camera.name,
             epoch=self.epoch,
@@ -139,7 +139,7 @@ class RemiStage:
         )
 
     def _facts_if_due(self, now: float) -> list[CameraFacts]:
-        if not self._status_timer.due(self._state, now):
+        if not self._status_timer.is_due(self._state, now):
             return []
         return [
             CameraFacts(
@@ -154,46 +154,46 @@ class RemiStage:
         ]
 
 
-def person_of(packet: Packet, track_id: int, intrinsics: Intrinsics) -> Person:
+def person_from_packet(packet: RemiPacket, track_id: int, intrinsics: Intrinsics) -> Person:
     """Convert a packet to a Person in camera axes; key points are the body's joints projected into the image, px."""
-    smpl = smpl_of(packet)
-    drawn = onto_known_body(smpl.body).smpl(smpl)
+    smpl = smpl_from_packet(packet)
+    drawn = retargeter_to_known_body(smpl.body).retarget(smpl)
     joints = known_body().joints(drawn.global_orient, drawn.body_pose, drawn.betas, drawn.transl).astype(np.float32)
     pixels = project(joints, intrinsics).astype(np.float32)
     return Person(
         track_id=track_id,
         score=1.0,
-        box_xyxy=box_of(pixels),
+        box_xyxy=bounding_box(pixels),
         skeleton="smpl24",
         keypoints_px=pixels,
-        keypoint_scores=ALL_JOINTS,
+        keypoint_scores=FULL_CONFIDENCE,
         joints_m=joints,
         smpl=smpl,
     )
 
 
-def smpl_of(packet: Packet) -> Smpl:
+def smpl_from_packet(packet: RemiPacket) -> Smpl:
     """SMPL body of a packet: half turn undone, offset from the crop's centre kept, depth assumed.
 
     Packets do not say where the crop was: it is assumed to be in the middle of the image.
     """
     return Smpl(
         body="smpl",
-        global_orient=turned(packet.poses_root[0]).astype(np.float32),
+        global_orient=rotate_to_y_up(packet.poses_root[0]).astype(np.float32),
         body_pose=packet.poses_body[0],
         betas=packet.betas[0],
-        transl=np.append(shift_of(packet), DEPTH_M).astype(np.float32),
-        joint_confidence=ALL_JOINTS,
+        transl=np.append(packet_shift(packet), ASSUMED_DEPTH_M).astype(np.float32),
+        joint_confidence=FULL_CONFIDENCE,
     )
 
 
-def check_camera(camera: Camera) -> None:
+def check_remi_camera(camera: CameraConfig) -> None:
     """Raise UsageError unless the source is "remi:HOST:PORT" and the camera has only settings that apply to it."""
-    address_of(camera.source.partition(":")[2])
-    plain = Camera(name=camera.name, source=camera.source)
+    parse_address(camera.source.partition(":")[2])
+    plain = CameraConfig(name=camera.name, source=camera.source)
     for key in camera.__struct_fields__:
-        if key not in MEANT and getattr(camera, key) != getattr(plain, key):
-            allowed = ", ".join(MEANT)
+        if key not in ALLOWED_SETTINGS and getattr(camera, key) != getattr(plain, key):
+            allowed = ", ".join(ALLOWED_SETTINGS)
             raise UsageError(f"Camera {camera.name!r}: `{key}` does not apply to a remi source; allowed: {allowed}")
 
 
@@ -205,6 +205,6 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def make(order: Order) -> RemiStage:
+def make_remi_stage(spec: StageSpec) -> RemiSourceStage:
     """Make the stage of a camera."""
-    return RemiStage(order.config.camera(order.camera), order.life)
+    return RemiSourceStage(spec.config.camera(spec.camera), spec.restarts)

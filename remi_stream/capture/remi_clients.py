@@ -12,26 +12,26 @@ import time
 from typing import NamedTuple
 
 from remi_stream.errors import RemiError
-from remi_stream.formats.remi import Packet, read_packet
+from remi_stream.formats.remi import RemiPacket, read_packet
 
-MOST = 8
+MAX_CONNECTIONS = 8
 """Maximum connections; one more closes the oldest one that is not in use."""
 ACCEPT_PAUSE_S = 0.05
 """Pause between two connections, s, so that no client floods the log."""
-DEPTH = 16
+QUEUE_DEPTH = 16
 """Queued packets; a client that sends faster than they are published is blocked (TCP back-pressure)."""
 
 log = logging.getLogger("remi_stream")
 
 
-class Client:
+class RemiClient:
     """A connection. number: 1, 2, 3, ... in order of arrival. shown: its address, HOST:PORT."""
 
     def __init__(self, number: int, connection: socket.socket, address: tuple[str, int]) -> None:
         self.number, self.connection = number, connection
-        self.shown = f"{address[0]}:{address[1]}"
+        self.address = f"{address[0]}:{address[1]}"
 
-    def end(self) -> None:
+    def shut_down(self) -> None:
         """Shut the connection down; its reader thread gets end of file."""
         try:
             self.connection.shutdown(socket.SHUT_RDWR)
@@ -39,19 +39,19 @@ class Client:
             return  # already lost
 
 
-class News(NamedTuple):
+class ClientEvent(NamedTuple):
     """A client sent a packet or disconnected."""
 
-    client: Client
-    at: float
+    client: RemiClient
+    received_at: float
     """Monotonic s."""
-    packet: Packet | None = None
+    packet: RemiPacket | None = None
     """None: the client disconnected."""
-    refused: str = ""
+    rejection: str = ""
     """Why its connection was closed; "" if the client closed it."""
 
 
-class Clients:
+class RemiServer:
     """Accepts clients and reads from each in its own thread.
 
     A client that connected later than the current one replaces it with its first packet. So a client that reconnects is not
@@ -59,19 +59,19 @@ class Clients:
     """
 
     def __init__(self) -> None:
-        self._events: queue.Queue[News] = queue.Queue(DEPTH)
+        self._events: queue.Queue[ClientEvent] = queue.Queue(QUEUE_DEPTH)
         self._lock = threading.Lock()
-        self._connected: list[Client] = []
-        self._current: Client | None = None
+        self._connected: list[RemiClient] = []
+        self._current: RemiClient | None = None
         self._closing = threading.Event()
 
     def open(self, host: str, port: int) -> None:
         """Start to listen. Raises RemiError if the address cannot be used."""
-        self._listener = listen(host, port)
+        self._listener = open_listener(host, port)
         self._thread = threading.Thread(target=self._accept, name="clients", daemon=True)
         self._thread.start()
 
-    def next(self, timeout_s: float) -> News | None:
+    def next_event(self, timeout_s: float) -> ClientEvent | None:
         """Wait for the next event; None after the timeout."""
         try:
             return self._events.get(timeout=timeout_s)
@@ -88,7 +88,7 @@ class Clients:
         self._listener.close()
         with self._lock:
             for client in self._connected:
-                client.end()
+                client.shut_down()
 
     def _accept(self) -> None:
         number = 0
@@ -101,47 +101,47 @@ class Clients:
                 self._closing.wait(1.0)
                 continue
             number += 1
-            self._admit(Client(number, connection, address[:2]))
+            self._admit(RemiClient(number, connection, address[:2]))
             self._closing.wait(ACCEPT_PAUSE_S)
 
-    def _admit(self, client: Client) -> None:
+    def _admit(self, client: RemiClient) -> None:
         with self._lock:
             idle = [each for each in self._connected if each is not self._current]
-            if len(self._connected) >= MOST:
-                idle[0].end()
+            if len(self._connected) >= MAX_CONNECTIONS:
+                idle[0].shut_down()
                 self._connected.remove(idle[0])
             self._connected.append(client)
-        threading.Thread(target=self._read, args=(client,), name=client.shown, daemon=True).start()
+        threading.Thread(target=self._read, args=(client,), name=client.address, daemon=True).start()
 
-    def _read(self, client: Client) -> None:
+    def _read(self, client: RemiClient) -> None:
         refused = ""
         try:
             with client.connection, client.connection.makefile("rb", buffering=0) as file:
                 while (packet := read_packet(file)) is not None and self._make_current(client):
-                    self._events.put(News(client, time.monotonic(), packet))
+                    self._events.put(ClientEvent(client, time.monotonic(), packet))
         except RemiError as error:
             refused = str(error)
         except OSError as error:
-            log.info("REMI client %s: %s", client.shown, (error.strerror or str(error)).lower())
+            log.info("REMI client %s: %s", client.address, (error.strerror or str(error)).lower())
         with self._lock:
             if client in self._connected:
                 self._connected.remove(client)
-        self._events.put(News(client, time.monotonic(), refused=refused))
+        self._events.put(ClientEvent(client, time.monotonic(), rejection=refused))
 
-    def _make_current(self, client: Client) -> bool:
+    def _make_current(self, client: RemiClient) -> bool:
         """Make this client the current one; False if a newer one is."""
         with self._lock:
             previous, self._current = self._current, max(self._current or client, client, key=lambda each: each.number)
             if previous and previous is not self._current:
-                previous.end()
+                previous.shut_down()
             return self._current is client
 
 
-def listen(host: str, port: int) -> socket.socket:
+def open_listener(host: str, port: int) -> socket.socket:
     """Open a listening socket. Raises RemiError."""
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        return socket.create_server((host, port), family=family, backlog=MOST)
+        return socket.create_server((host, port), family=family, backlog=MAX_CONNECTIONS)
     except OSError as error:
         problem = f"Cannot listen for REMI's packets on {host}:{port}"
         if error.errno == errno.EADDRINUSE:

@@ -12,25 +12,25 @@ from urllib.parse import parse_qsl, quote, unquote, urlencode
 
 import msgspec
 
-from remi_stream.capture.reel import Reel, reel_of
-from remi_stream.capture.source import State
-from remi_stream.capture.telling import Telling
-from remi_stream.capture.tempo import FASTEST, SLOWEST, Tempo
-from remi_stream.config import Camera
+from remi_stream.capture.reel import VideoReader, open_video_reader
+from remi_stream.capture.source import SourceState
+from remi_stream.capture.telling import StatusTimer
+from remi_stream.capture.tempo import MAX_SPEED, MIN_SPEED, PlaybackClock
+from remi_stream.config import CameraConfig
 from remi_stream.errors import UsageError
-from remi_stream.messages import Bodies, CameraFacts, Frame, Person, Playing, Wish
-from remi_stream.offline.opening import open_kept
-from remi_stream.order import Order
+from remi_stream.messages import Bodies, CameraFacts, Frame, Person, PlaybackCommand, PlaybackStatus
+from remi_stream.offline.opening import open_take
+from remi_stream.order import StageSpec
 
-LONGEST_WAIT_S = 0.5
+MAX_WAIT_S = 0.5
 """Longest wait of one `step`, so that status messages stay in time."""
-MEANT = ("name", "source", "loop", "frames")
+ALLOWED_SETTINGS = ("name", "source", "loop", "frames")
 """Camera settings that apply to playback; the others are about images."""
-IDS_PER_LIFE = 100_000
+IDS_PER_RESTART = 100_000
 """Track ids reserved for each life of the process, so that a restart reuses none."""
 
 
-class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class PlaybackOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Options in the source's query: `recording:FOLDER?speed=0.5&start_s=3`."""
 
     speed: float = 1.0
@@ -39,35 +39,35 @@ class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Start, s from the first frame; also of each loop."""
 
 
-class ReplayStage:
+class PlaybackStage:
     """Publishes each recorded frame when it is due, with a new frame id and capture time.
 
     After a seek, a loop or a restart, people get new track ids, so that no filter or tracker joins them across the cut.
     """
 
-    def __init__(self, camera: Camera, life: int = 0) -> None:
+    def __init__(self, camera: CameraConfig, restarts: int = 0) -> None:
         self.camera = camera
         self.epoch = secrets.randbits(48)
         self.captured = 0
-        self._folder, self._options = place_of(camera)
-        self._ids_before, self._highest_id = life * IDS_PER_LIFE, 0
-        self._commands: queue.SimpleQueue[Wish] = queue.SimpleQueue()
+        self._folder, self._options = parse_playback_source(camera)
+        self._ids_before, self._highest_id = restarts * IDS_PER_RESTART, 0
+        self._commands: queue.SimpleQueue[PlaybackCommand] = queue.SimpleQueue()
         self._last_command_id = 0
         self._show_next_now = False
-        self._video: Reel | None = None
-        self._state: State = "starting"
-        self._status_timer = Telling()
+        self._video: VideoReader | None = None
+        self._state: SourceState = "starting"
+        self._status_timer = StatusTimer()
 
     def open(self) -> None:
         """Open the recording, and its video if there is one. RemiError says what the user must fix."""
-        self._take = open_kept(self._folder)
+        self._take = open_take(self._folder)
         self._frames = self._take.frames
         self._start_s = self._frames[0].captured_at
-        self._first_index = first_frame(self._frames, self._options.start_s)
-        self._playback_clock = Tempo(self._frames[self._first_index].captured_at, self._options.speed)
+        self._first_index = first_frame_index(self._frames, self._options.start_s)
+        self._playback_clock = PlaybackClock(self._frames[self._first_index].captured_at, self._options.speed)
         self._seek(self._first_index)
 
-    def take(self, message: Wish) -> None:
+    def handle_command(self, message: PlaybackCommand) -> None:
         """Queue a playback command; called from another thread than `step`."""
         self._commands.put(message)
 
@@ -94,7 +94,7 @@ class ReplayStage:
         if not self._playback_clock.paused or self._has_enough:
             self._state = "ended"
         else:
-            self._execute_command(LONGEST_WAIT_S)
+            self._execute_command(MAX_WAIT_S)
         return self._facts_if_due(time.monotonic())
 
     def _loop(self) -> bool:
@@ -102,7 +102,7 @@ class ReplayStage:
         if not self.camera.loop or self._has_enough or self._playback_clock.paused:
             return False
         end_s = self._frames[-1].captured_at + 1 / self._take.fps
-        self._playback_clock.again(end_s, self._frames[self._first_index].captured_at)
+        self._playback_clock.restart_at(end_s, self._frames[self._first_index].captured_at)
         self._seek(self._first_index)
         return True
 
@@ -115,7 +115,7 @@ class ReplayStage:
         self.close()
         self._ids_before, self._highest_id = self._ids_before + self._highest_id, 0
         self._next_index, self._shown_s = place, self._frames[place].captured_at
-        self._video = reel_of(self._folder, self._take, place)
+        self._video = open_video_reader(self._folder, self._take, place)
 
     def _execute_command(self, wait_s: float) -> bool:
         """Wait up to wait_s for a command and execute it; whether there was one."""
@@ -123,27 +123,27 @@ class ReplayStage:
             command = self._commands.get(timeout=wait_s)
         except queue.Empty:
             return False
-        self._playback_clock.change(time.monotonic(), command.speed, command.paused)
+        self._playback_clock.set_speed(time.monotonic(), command.speed, command.paused)
         if command.seek_s is not None:
-            self._seek(first_frame(self._frames, command.seek_s))
-            self._playback_clock.jump(self._shown_s)
+            self._seek(first_frame_index(self._frames, command.seek_s))
+            self._playback_clock.seek(self._shown_s)
             self._show_next_now = True
         self._last_command_id = command.id
-        self._status_timer.hasten()
+        self._status_timer.expire()
         return True
 
     def _decode_to(self, bodies: Bodies) -> bool:
-        """Decode up to a frame's image, for LONGEST_WAIT_S at most; False if it is not reached yet, after handling a command."""
-        if self._video is None or self._video.forward(bodies, time.monotonic() + LONGEST_WAIT_S):
+        """Decode up to a frame's image, for MAX_WAIT_S at most; False if it is not reached yet, after handling a command."""
+        if self._video is None or self._video.advance_to(bodies, time.monotonic() + MAX_WAIT_S):
             return True
         self._execute_command(0.0)
         return False
 
     def _wait_until_due(self, at_s: float) -> bool:
-        """Wait until a frame is due, for LONGEST_WAIT_S at most; False if it is not due yet or a command came."""
+        """Wait until a frame is due, for MAX_WAIT_S at most; False if it is not due yet or a command came."""
         now = time.monotonic()
-        wait_s = 0.0 if self._show_next_now else max(0.0, self._playback_clock.due(at_s, now) - now)
-        return not self._execute_command(min(wait_s, LONGEST_WAIT_S)) and wait_s <= LONGEST_WAIT_S
+        wait_s = 0.0 if self._show_next_now else max(0.0, self._playback_clock.due_at(at_s, now) - now)
+        return not self._execute_command(min(wait_s, MAX_WAIT_S)) and wait_s <= MAX_WAIT_S
 
     def _messages(self, bodies: Bodies, now: float) -> list[Bodies | Frame]:
         """The recorded bodies with new ids and times, and their image if there is one."""
@@ -162,7 +162,7 @@ class ReplayStage:
             skipped={},
             people=[self._with_new_id(person) for person in bodies.people],
         )
-        image = self._video.picture(bodies) if self._video else None
+        image = self._video.image_of(bodies) if self._video else None
         if image is None:
             return [published]
         width, height = bodies.size
@@ -182,7 +182,7 @@ class ReplayStage:
         return msgspec.structs.replace(person, track_id=self._ids_before + person.track_id) if self._ids_before else person
 
     def _facts_if_due(self, now: float) -> list[CameraFacts]:
-        if not self._status_timer.due(self._state, now):
+        if not self._status_timer.is_due(self._state, now):
             return []
         return [
             CameraFacts(
@@ -197,17 +197,17 @@ class ReplayStage:
             )
         ]
 
-    def _playing(self) -> Playing:
-        return Playing(
+    def _playing(self) -> PlaybackStatus:
+        return PlaybackStatus(
             position_s=self._shown_s - self._start_s,
             length_s=self._frames[-1].captured_at - self._start_s,
             speed=self._playback_clock.speed,
             paused=self._playback_clock.paused,
-            wish=self._last_command_id,
+            command_id=self._last_command_id,
         )
 
 
-def first_frame(frames: Sequence[Bodies], start_s: float) -> int:
+def first_frame_index(frames: Sequence[Bodies], start_s: float) -> int:
     """Index of the first frame at or after start_s, s from the first one. Raises UsageError if there is none."""
     begin = frames[0].captured_at
     found = bisect.bisect_left(range(len(frames)), start_s, key=lambda index: frames[index].captured_at - begin)
@@ -217,36 +217,38 @@ def first_frame(frames: Sequence[Bodies], start_s: float) -> int:
     return found
 
 
-def source_of(folder: Path, options: Options) -> str:
+def playback_source(folder: Path, options: PlaybackOptions) -> str:
     """The `source` of a camera's configuration that plays this folder."""
-    query = {key: value for key, value in msgspec.structs.asdict(options).items() if value != getattr(Options(), key)}
+    query = {key: value for key, value in msgspec.structs.asdict(options).items() if value != getattr(PlaybackOptions(), key)}
     return f"recording:{quote(str(folder))}" + (f"?{urlencode(query)}" if query else "")
 
 
-def place_of(camera: Camera) -> tuple[Path, Options]:
+def parse_playback_source(camera: CameraConfig) -> tuple[Path, PlaybackOptions]:
     """Parse the folder and the options of a camera's source. Raises UsageError."""
     folder, _, query = camera.source.partition(":")[2].partition("?")
     try:
-        options = msgspec.convert(dict(parse_qsl(query, strict_parsing=bool(query))), Options, strict=False)
+        options = msgspec.convert(dict(parse_qsl(query, strict_parsing=bool(query))), PlaybackOptions, strict=False)
     except (msgspec.ValidationError, ValueError) as error:
-        allowed = ", ".join(Options.__struct_fields__)
+        allowed = ", ".join(PlaybackOptions.__struct_fields__)
         raise UsageError(f"Camera {camera.name!r}: {camera.source!r}: {error}; allowed after the '?': {allowed}") from None
-    if not SLOWEST <= options.speed <= FASTEST or not options.start_s >= 0:
-        allowed = f"speed from {SLOWEST:g} to {FASTEST:g}, start_s from 0"
+    if not MIN_SPEED <= options.speed <= MAX_SPEED or not options.start_s >= 0:
+        allowed = f"speed from {MIN_SPEED:g} to {MAX_SPEED:g}, start_s from 0"
         raise UsageError(f"Camera {camera.name!r}: {query!r}; allowed: {allowed}")
     return Path(unquote(folder)), options
 
 
-def check_camera(camera: Camera) -> None:
+def check_playback_camera(camera: CameraConfig) -> None:
     """Raise RemiError unless the source can be played and the camera has only settings that apply to it."""
-    folder, options = place_of(camera)
-    plain = Camera(name=camera.name, source=camera.source)
+    folder, options = parse_playback_source(camera)
+    plain = CameraConfig(name=camera.name, source=camera.source)
     for key in camera.__struct_fields__:
-        if key not in MEANT and getattr(camera, key) != getattr(plain, key):
-            raise UsageError(f"Camera {camera.name!r}: `{key}` does not apply to a recording; allowed: {', '.join(MEANT)}")
-    first_frame(open_kept(folder).frames, options.start_s)
+        if key not in ALLOWED_SETTINGS and getattr(camera, key) != getattr(plain, key):
+            raise UsageError(
+                f"Camera {camera.name!r}: `{key}` does not apply to a recording; allowed: {', '.join(ALLOWED_SETTINGS)}"
+            )
+    first_frame_index(open_take(folder).frames, options.start_s)
 
 
-def make(order: Order) -> ReplayStage:
+def make_playback_stage(spec: StageSpec) -> PlaybackStage:
     """Make the stage of a camera."""
-    return ReplayStage(order.config.camera(order.camera), order.life)
+    return PlaybackStage(spec.config.camera(spec.camera), spec.restarts)

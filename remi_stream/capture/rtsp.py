@@ -11,52 +11,52 @@ from typing import Any
 
 import av
 
-from remi_stream.capture.address import PASSWORD, USER, Address
-from remi_stream.capture.live import Away
-from remi_stream.capture.pieces import Joiner, Piece, Uneven
-from remi_stream.capture.source import Picture
+from remi_stream.capture.address import PASSWORD_VARIABLE, USER_VARIABLE, CameraUrl
+from remi_stream.capture.live import CameraUnavailable
+from remi_stream.capture.pieces import NalAssembler, NalUnits, UnevenFragments
+from remi_stream.capture.source import CapturedImage
 from remi_stream.errors import RemiError, UsageError
 
-CONNECT_S, STALL_S, NAME_S, KEY_S = 3.0, 2.0, 4.0, 15.0
+CONNECT_TIMEOUT_S, STALL_TIMEOUT_S, DNS_TIMEOUT_S, KEY_FRAME_TIMEOUT_S = 3.0, 2.0, 4.0, 15.0
 """Timeouts, s: to connect, without a packet, of DNS, without a decodable frame. Without one, PyAV blocks for over 100 s."""
-OPTIONS = {"flags": "low_delay", "probesize": "32", "analyzeduration": "0", "fflags": "noparse"}
+FFMPEG_OPTIONS = {"flags": "low_delay", "probesize": "32", "analyzeduration": "0", "fflags": "noparse"}
 """A probe of 32 bytes consumes no packet; `fflags=nobuffer` instead would lose the first key frame."""
-JOINED = ("h264", "hevc")
+FRAGMENTED_CODECS = ("h264", "hevc")
 """Codecs whose packets are fragments of NAL units."""
 
 
 class RtspCamera:
     """RTSP camera. captured_at: arrival of the frame's last packet."""
 
-    def __init__(self, address: Address, transport: str) -> None:
-        self.description = address.shown
+    def __init__(self, url: CameraUrl, transport: str) -> None:
+        self.description = url.redacted
         self.fps = 0.0
-        self._address = address
+        self._address = url
         self._transport = transport
         self._early = transport == "tcp"
 
-    def pictures(self) -> Generator[Picture | None, None, None]:
+    def read_frames(self) -> Generator[CapturedImage | None, None, None]:
         """Connect and yield frames from the first key frame on."""
-        resolve(self._address.host)
+        resolve_host(self._address.host)
         try:
             with closing(self._connect()) as container:
                 yield from self._decode(container)
         except av.FFmpegError as error:
             raise self._translate_error(error) from None
-        except Uneven:
+        except UnevenFragments:
             self._early = False
-            raise Away("its fragments vary in size; frames are decoded one frame later from now on") from None
+            raise CameraUnavailable("its fragments vary in size; frames are decoded one frame later from now on") from None
 
     def _connect(self) -> Any:
-        options = {**OPTIONS, "rtsp_transport": self._transport}
-        container = av.open(self._address.url, options=options, timeout=(CONNECT_S, STALL_S))
+        options = {**FFMPEG_OPTIONS, "rtsp_transport": self._transport}
+        container = av.open(self._address.url, options=options, timeout=(CONNECT_TIMEOUT_S, STALL_TIMEOUT_S))
         if not container.streams.video:
             kinds = ", ".join(sorted({stream.type for stream in container.streams})) or "nothing"
             container.close()
             raise RemiError(f"{self.description} has no video, only {kinds}. Give the path of a video stream")
         return container
 
-    def _decode(self, container: Any) -> Generator[Picture | None, None, None]:
+    def _decode(self, container: Any) -> Generator[CapturedImage | None, None, None]:
         stream = container.streams.video[0]
         decoder = stream.codec_context
         decoder.thread_count = 1
@@ -65,21 +65,23 @@ class RtspCamera:
             decoder.flags2 |= int(av.codec.context.Flags2.chunks)
         self.fps = float(stream.average_rate or 0)
         decoded_at = time.monotonic()
-        for units, arrived_at in _nal_units(container, stream, Joiner(early=early)):
+        for units, arrived_at in _nal_units(container, stream, NalAssembler(early=early)):
             for frame in _decode_units(decoder, units, stream.time_base):
                 decoded_at = arrived_at
-                yield Picture(frame.to_ndarray(format="bgr24"), arrived_at, float(frame.time or 0.0))
-            if arrived_at - decoded_at > KEY_S:
-                raise Away(f"no frame could be decoded for {KEY_S:.0f} s; its key frames may be too far apart")
+                yield CapturedImage(frame.to_ndarray(format="bgr24"), arrived_at, float(frame.time or 0.0))
+            if arrived_at - decoded_at > KEY_FRAME_TIMEOUT_S:
+                raise CameraUnavailable(
+                    f"no frame could be decoded for {KEY_FRAME_TIMEOUT_S:.0f} s; its key frames may be too far apart"
+                )
             yield None
 
-    def _translate_error(self, error: av.FFmpegError) -> Away | RemiError:
+    def _translate_error(self, error: av.FFmpegError) -> CameraUnavailable | RemiError:
         """Translate FFmpeg's error for the user; FFmpeg's own text is never shown, since it contains the URL."""
         if isinstance(error, av.HTTPUnauthorizedError | av.HTTPForbiddenError):
             # a service restarts after a RemiError: right for a camera that is locked for a while, not for a wrong password
             kind = UsageError if isinstance(error, av.HTTPUnauthorizedError) else RemiError
             return kind(
-                f"{self.description} rejects the user or password. Set {USER} and {PASSWORD}, "
+                f"{self.description} rejects the user or password. Set {USER_VARIABLE} and {PASSWORD_VARIABLE}, "
                 f"or username and password_env or password_file in the pipeline file"
             )
         if isinstance(error, av.HTTPNotFoundError):
@@ -87,30 +89,30 @@ class RtspCamera:
         if isinstance(error, av.HTTPClientError):
             return RemiError(f"{self.description}: the camera rejects the request. Check the path and the transport (tcp, udp)")
         if isinstance(error, av.ExitError):
-            return Away(f"no answer within {STALL_S:.0f} s")
-        return Away(str(error.strerror or "no connection").lower())
+            return CameraUnavailable(f"no answer within {STALL_TIMEOUT_S:.0f} s")
+        return CameraUnavailable(str(error.strerror or "no connection").lower())
 
 
-def _nal_units(container: Any, stream: Any, joiner: Joiner) -> Iterator[tuple[Piece, float]]:
+def _nal_units(container: Any, stream: Any, joiner: NalAssembler) -> Iterator[tuple[NalUnits, float]]:
     """Whole NAL units with their arrival time, monotonic s. Raises Away if only other streams (audio) continue."""
-    fragmented = stream.codec_context.name in JOINED
+    fragmented = stream.codec_context.name in FRAGMENTED_CODECS
     received_at = time.monotonic()
     for packet in container.demux():
         now = time.monotonic()
         if packet.stream is not stream:
-            if now - received_at > STALL_S:
-                raise Away(f"audio, but no video for {STALL_S:.0f} s")
+            if now - received_at > STALL_TIMEOUT_S:
+                raise CameraUnavailable(f"audio, but no video for {STALL_TIMEOUT_S:.0f} s")
             continue
         received_at = now
         data = bytes(packet)  # empty at the end of the stream
         if not data:
             return
-        chunks = joiner.push(data, packet.pts) if fragmented else [Piece(data, packet.pts)]
+        chunks = joiner.push(data, packet.pts) if fragmented else [NalUnits(data, packet.pts)]
         for units in chunks:
             yield units, now
 
 
-def _decode_units(decoder: Any, units: Piece, time_base: Any) -> list[av.VideoFrame]:
+def _decode_units(decoder: Any, units: NalUnits, time_base: Any) -> list[av.VideoFrame]:
     """Decode; corrupt data gives no frame."""
     packet = av.Packet(units.data)
     packet.pts, packet.time_base = units.pts, time_base
@@ -120,7 +122,7 @@ def _decode_units(decoder: Any, units: Piece, time_base: Any) -> list[av.VideoFr
         return []
 
 
-def resolve(host: str) -> None:
+def resolve_host(host: str) -> None:
     """Resolve a host name in a thread, since getaddrinfo has no timeout. Raises Away if it fails or takes too long."""
     found: list[bool] = []
 
@@ -132,6 +134,6 @@ def resolve(host: str) -> None:
 
     thread = threading.Thread(target=resolve_name, name="dns", daemon=True)
     thread.start()
-    thread.join(NAME_S)
+    thread.join(DNS_TIMEOUT_S)
     if not any(found):
-        raise Away(f"the name {host} cannot be resolved")
+        raise CameraUnavailable(f"the name {host} cannot be resolved")

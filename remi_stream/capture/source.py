@@ -7,13 +7,13 @@ from typing import Literal, NamedTuple, Protocol
 
 import numpy as np
 
-from remi_stream.capture.address import address_of
-from remi_stream.config import Camera
+from remi_stream.capture.address import resolve_camera_url
+from remi_stream.config import CameraConfig
 
-State = Literal["starting", "live", "reconnecting", "ended"]
+SourceState = Literal["starting", "live", "reconnecting", "ended"]
 
 
-class Picture(NamedTuple):
+class CapturedImage(NamedTuple):
     """An image as a source read it."""
 
     image: np.ndarray
@@ -22,7 +22,7 @@ class Picture(NamedTuple):
     """Monotonic s."""
     pts: float
     """Presentation time of the stream, s."""
-    missed: int = 0
+    overrun: int = 0
     """Frames dropped since the one before, because they came faster than they were read."""
 
 
@@ -31,7 +31,7 @@ class Source(Protocol):
 
     description: str
     """Name for logs and messages, without credentials."""
-    state: State
+    state: SourceState
     fps: float
     """Nominal frame rate; 0 if unknown."""
 
@@ -39,7 +39,7 @@ class Source(Protocol):
         """Open the source. RemiError says what the user must fix; an unavailable live camera is no error."""
         ...
 
-    def read(self) -> Picture | None:
+    def read(self) -> CapturedImage | None:
         """Wait for the next frame; None if none came within a second. Raises EOFError at the end of a finite source."""
         ...
 
@@ -48,39 +48,39 @@ class Source(Protocol):
         ...
 
 
-def open_source(camera: Camera, *, again: bool = False) -> Source:
-    """Make the source that a camera's configuration names, not opened yet. again: the process was restarted."""
-    kind = kind_of(camera.source)
+def open_source(camera: CameraConfig, *, restarted: bool = False) -> Source:
+    """Make the source that a camera's configuration names, not opened yet. restarted: the process was restarted."""
+    kind = source_kind(camera.source)
     if kind == "synthetic":
         from remi_stream.capture.synthetic import SyntheticSource
 
         return SyntheticSource(camera.source)
     if kind in ("rtsp", "webcam"):
-        return _live_source(camera, kind, again)
+        return _live_source(camera, kind, restarted)
     if kind == "images":
-        from remi_stream.capture.images import ImagesSource
+        from remi_stream.capture.images import ImageFolderSource
 
-        return ImagesSource(camera.source, fps=camera.fps or 30.0, realtime=camera.realtime, loop=camera.loop)
-    from remi_stream.capture.file import FileSource
+        return ImageFolderSource(camera.source, fps=camera.fps or 30.0, realtime=camera.realtime, loop=camera.loop)
+    from remi_stream.capture.file import VideoFileSource
 
-    return FileSource(camera.source, realtime=camera.realtime, loop=camera.loop)
+    return VideoFileSource(camera.source, realtime=camera.realtime, loop=camera.loop)
 
 
-def check_source(camera: Camera) -> None:
+def check_source(camera: CameraConfig) -> None:
     """Raise UsageError if the name or the options of a camera's source are invalid."""
-    if kind_of(camera.source) == "remi":
-        from remi_stream.capture.remi import check_camera
+    if source_kind(camera.source) == "remi":
+        from remi_stream.capture.remi import check_remi_camera
 
-        check_camera(camera)
-    elif kind_of(camera.source) == "recording":
+        check_remi_camera(camera)
+    elif source_kind(camera.source) == "recording":
         from remi_stream.capture import replay
 
-        replay.check_camera(camera)
+        replay.check_playback_camera(camera)
     else:
         open_source(camera)
 
 
-def kind_of(source: str) -> str:
+def source_kind(source: str) -> str:
     """Kind of a source: "synthetic", "webcam", "rtsp", "images" or "file"; "remi" and "recording" produce bodies."""
     for kind in ("synthetic", "remi", "recording"):
         if source.startswith(f"{kind}:"):
@@ -92,16 +92,16 @@ def kind_of(source: str) -> str:
     return "images" if Path(source).is_dir() else "file"
 
 
-def _live_source(camera: Camera, kind: str, again: bool) -> Source:
-    from remi_stream.capture.live import Device, LiveSource
+def _live_source(camera: CameraConfig, kind: str, again: bool) -> Source:
+    from remi_stream.capture.live import CameraDriver, LiveSource
 
-    device: Device
+    device: CameraDriver
     if kind == "rtsp":
         from remi_stream.capture.rtsp import RtspCamera
 
-        device = RtspCamera(address_of(camera), camera.transport)
+        device = RtspCamera(resolve_camera_url(camera), camera.transport)
     else:
         from remi_stream.capture.webcam import Webcam
 
         device = Webcam(camera.source, camera.size, camera.fps)
-    return LiveSource(device, give_up_after_s=camera.give_up_after_s, again=again)
+    return LiveSource(device, give_up_after_s=camera.give_up_after_s, restarted=again)

@@ -10,29 +10,29 @@ from pathlib import Path
 
 import cv2
 
-from remi_stream.capture.cap import Cap
-from remi_stream.capture.lens import Lens
-from remi_stream.capture.source import Picture, Source, State, open_source
-from remi_stream.capture.telling import Telling
-from remi_stream.config import Camera
+from remi_stream.capture.cap import FrameRateLimiter
+from remi_stream.capture.lens import Preprocessor
+from remi_stream.capture.source import CapturedImage, Source, SourceState, open_source
+from remi_stream.capture.telling import StatusTimer
+from remi_stream.config import CameraConfig
 from remi_stream.messages import CameraFacts, Frame
-from remi_stream.order import Order
+from remi_stream.order import StageSpec
 
 
 class CaptureStage:
     """Publishes each image of a source as a Frame; each instance is a new epoch."""
 
-    def __init__(self, camera: Camera, *, again: bool = False) -> None:
+    def __init__(self, camera: CameraConfig, *, restarted: bool = False) -> None:
         self.camera = camera
         self.epoch = secrets.randbits(48)
         self.captured = 0
-        self._source: Source = open_source(camera, again=again)
-        self._preprocessor = Lens(camera, again=again)
-        self._rate_limiter = Cap(camera.max_fps)
-        self._first_picture: Picture | None = None
+        self._source: Source = open_source(camera, restarted=restarted)
+        self._preprocessor = Preprocessor(camera, restarted=restarted)
+        self._rate_limiter = FrameRateLimiter(camera.max_fps)
+        self._first_picture: CapturedImage | None = None
         self._size = (0, 0)
         self._clock = _boot_id()
-        self._status_timer = Telling()
+        self._status_timer = StatusTimer()
         self._ended = False
 
     def open(self) -> None:
@@ -57,27 +57,27 @@ class CaptureStage:
         """Close the camera."""
         self._source.close()
 
-    def _read(self) -> Picture | None:
+    def _read(self) -> CapturedImage | None:
         """Read the next image that the frame rate limiter accepts, preprocessed."""
         if self.camera.frames and self.captured >= self.camera.frames:
             raise EOFError
         captured = self._source.read()
-        if captured is None or not self._rate_limiter.passes(captured.captured_at if self.camera.realtime else captured.pts):
+        if captured is None or not self._rate_limiter.accepts(captured.captured_at if self.camera.realtime else captured.pts):
             return None
-        image = self._preprocessor.see(captured.image)
+        image = self._preprocessor.apply(captured.image)
         return None if image is None else captured._replace(image=image)
 
-    def _frame(self, captured: Picture) -> Frame:
+    def _frame(self, captured: CapturedImage) -> Frame:
         height, width = captured.image.shape[:2]
         self._size = (width, height)
         # dropped frames get ids too, so that the ledger can account for them
-        self.captured += captured.missed + 1
+        self.captured += captured.overrun + 1
         return Frame(
             camera=self.camera.name,
             epoch=self.epoch,
             frame_id=self.captured - 1,
             captured_at=captured.captured_at,
-            skipped={"capture/overrun": captured.missed} if captured.missed else {},
+            skipped={"capture/overrun": captured.overrun} if captured.overrun else {},
             pts=captured.pts,
             clock=self._clock,
             image=captured.image,
@@ -87,10 +87,10 @@ class CaptureStage:
         )
 
     def _facts_if_due(self) -> list[CameraFacts]:
-        state: State = "reconnecting" if self._preprocessor.unfit else self._source.state
-        return [self._facts(state)] if self._status_timer.due(state, time.monotonic()) else []
+        state: SourceState = "reconnecting" if self._preprocessor.has_wrong_size else self._source.state
+        return [self._facts(state)] if self._status_timer.is_due(state, time.monotonic()) else []
 
-    def _facts(self, state: State) -> CameraFacts:
+    def _facts(self, state: SourceState) -> CameraFacts:
         pose = self._preprocessor.camera_from_world
         return CameraFacts(
             camera=self.camera.name,
@@ -104,9 +104,9 @@ class CaptureStage:
         )
 
 
-def make(order: Order) -> CaptureStage:
+def make_capture_stage(spec: StageSpec) -> CaptureStage:
     """Make the stage of a camera."""
-    return CaptureStage(order.config.camera(order.camera), again=order.life > 0)
+    return CaptureStage(spec.config.camera(spec.camera), restarted=spec.restarts > 0)
 
 
 def _boot_id() -> str:

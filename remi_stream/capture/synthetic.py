@@ -10,11 +10,11 @@ from urllib.parse import parse_qsl, urlsplit
 import msgspec
 import numpy as np
 
-from remi_stream.capture.source import Picture, State
+from remi_stream.capture.source import CapturedImage, SourceState
 from remi_stream.errors import RemiError, UsageError
 
 
-class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class SyntheticOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Options in the source's query: `synthetic:?fps=30&width=640&height=360&hang_at=100`. A fault at frame -1 never happens."""
 
     fps: float = 30.0
@@ -38,11 +38,11 @@ class SyntheticSource:
 
     def __init__(self, url: str) -> None:
         self.description = "synthetic"
-        self.state: State = "starting"
+        self.state: SourceState = "starting"
         try:
-            self.options = msgspec.convert(dict(parse_qsl(urlsplit(url).query)), Options, strict=False)
+            self.options = msgspec.convert(dict(parse_qsl(urlsplit(url).query)), SyntheticOptions, strict=False)
         except msgspec.ValidationError as error:
-            allowed = ", ".join(Options.__struct_fields__)
+            allowed = ", ".join(SyntheticOptions.__struct_fields__)
             raise UsageError(f"Source {url!r}: {error}; allowed: {allowed}") from None
         self.fps = self.options.fps
         self._count = 0
@@ -53,7 +53,7 @@ class SyntheticSource:
             raise RemiError("The synthetic camera refuses to open (refuse=true)")
         self._started_at = time.monotonic()
 
-    def read(self) -> Picture:
+    def read(self) -> CapturedImage:
         """Wait until the next frame is due and return it, or trigger the fault of this frame."""
         index, options = self._count, self.options
         self._count += 1
@@ -69,7 +69,7 @@ class SyntheticSource:
         time.sleep(max(0.0, self._started_at + index / options.fps - time.monotonic()))
         image = np.full((options.height, options.width, 3), 96, np.uint8)
         image[:, index * 4 % options.width :][:, :4] = 255
-        return Picture(image, time.monotonic(), index / options.fps)
+        return CapturedImage(image, time.monotonic(), index / options.fps)
 
     def close(self) -> None:
         """Nothing to close."""

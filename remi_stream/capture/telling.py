@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-from remi_stream.capture.source import State
+from remi_stream.capture.source import SourceState
 
-FACTS_S = 0.5
+STATUS_INTERVAL_S = 0.5
 """Interval between status messages, s, as for heartbeats."""
 
 
-class Telling:
-    """Due on each change of the camera's state, and every FACTS_S."""
+class StatusTimer:
+    """Due on each change of the camera's state, and every STATUS_INTERVAL_S."""
 
     def __init__(self) -> None:
-        self._sent: State | None = None
+        self._sent: SourceState | None = None
         self._due_at = float("-inf")
 
-    def due(self, state: State, now: float) -> bool:
+    def is_due(self, state: SourceState, now: float) -> bool:
         """Whether to send a status now (monotonic s); if True, the caller sends it."""
         if state == self._sent and now < self._due_at:
             return False
-        self._sent, self._due_at = state, now + FACTS_S
+        self._sent, self._due_at = state, now + STATUS_INTERVAL_S
         return True
 
-    def hasten(self) -> None:
+    def expire(self) -> None:
         """Make the next status due at once."""
         self._due_at = float("-inf")

@@ -6,10 +6,10 @@ import cv2
 import msgspec
 import numpy as np
 
-from remi_stream.messages import Frame, View
+from remi_stream.messages import Frame, FrameView
 
 
-def render(frame: Frame, view: View) -> Frame:
+def render_view(frame: Frame, view: FrameView) -> Frame:
     """Crop a BGR frame to a view, scale it down to the longest side, and encode it; never enlarges."""
     x0, y0, x1, y1 = _clip_to_image(view.rectangle or frame.rectangle, frame.size)
     image = frame.image[y0:y1, x0:x1]

@@ -7,15 +7,15 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from remi_stream.cli.stop import STOPPED, Stop
-from remi_stream.errors import NOT_STARTED, USAGE, RemiError
+from remi_stream.cli.stop import EXIT_INTERRUPTED, InterruptFlag
+from remi_stream.errors import EXIT_NOT_STARTED, EXIT_USAGE, RemiError
 
 
 def main() -> int:
     """Run the command line and return the exit code; a `RemiError` is printed as one line on stderr."""
     # Before NumPy is loaded: our matrix products are small, and idle BLAS threads spin.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    interrupt = Stop()
+    interrupt = InterruptFlag()
     try:
         import typer
 
@@ -23,29 +23,29 @@ def main() -> int:
 
         result = app(standalone_mode=False)
     except KeyboardInterrupt:  # Ctrl-C during the imports, before a command can handle it
-        return STOPPED
+        return EXIT_INTERRUPTED
     except RemiError as error:
         print(f"remi-stream: {error}", file=sys.stderr)
         return error.exit_code
     except typer.Abort:
-        return STOPPED
+        return EXIT_INTERRUPTED
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except PermissionError as error:  # from exists() or stat(); reads and writes raise a RemiError of their own
         if not error.filename:
             raise
-        from remi_stream.mounts import why_unreadable
+        from remi_stream.mounts import read_error_hint
 
-        print(f"remi-stream: Cannot access {error.filename}: {why_unreadable(Path(error.filename))}", file=sys.stderr)
-        return NOT_STARTED
+        print(f"remi-stream: Cannot access {error.filename}: {read_error_hint(Path(error.filename))}", file=sys.stderr)
+        return EXIT_NOT_STARTED
     except Exception as error:
-        if interrupt.heard:  # an interrupted import may end with any exception
-            return STOPPED
+        if interrupt.is_set:  # an interrupted import may end with any exception
+            return EXIT_INTERRUPTED
         if not hasattr(error, "format_message"):
             raise
         print(f"remi-stream: {_usage_message(error)}", file=sys.stderr)
-        return USAGE
+        return EXIT_USAGE
     return result if isinstance(result, int) else 0
 
 

@@ -12,36 +12,36 @@ from remi_stream.config import Config
 from remi_stream.errors import RemiError
 from remi_stream.models.manifest import Manifest, ModelFile
 
-PASSED_ON = ("engine", "detector", "filter", "threads")
+SHARED_OPTIONS = ("engine", "detector", "filter", "threads")
 """Options that a pipeline file also has and that decide which weights are loaded."""
 
-Options = Mapping[str, Any]
+ParsedOptions = Mapping[str, Any]
 
 
-class Asked(NamedTuple):
+class Requirements(NamedTuple):
     """What a command needs before it can run."""
 
-    gpu: str = ""
+    gpu_engine: str = ""
     """The engine that needs a GPU, as typed; "" if none does."""
-    planned: Sequence[Manifest] = ()
+    tensorrt_engines: Sequence[Manifest] = ()
     """Engines that run in TensorRT."""
-    needed: Sequence[ModelFile] = ()
+    required_files: Sequence[ModelFile] = ()
     """Weights without which the command fails."""
-    welcome: Sequence[ModelFile] = ()
+    optional_files: Sequence[ModelFile] = ()
     """Weights that are used if they are present."""
 
 
-def asked_for(arguments: Sequence[str]) -> Asked:
+def command_requirements(arguments: Sequence[str]) -> Requirements:
     """Requirements of a command line; none for an invalid one, because the command itself reports the mistake."""
-    if not arguments or arguments[0] not in COMMANDS:
-        return Asked()
+    if not arguments or arguments[0] not in REQUIREMENTS_BY_COMMAND:
+        return Requirements()
     try:
-        return COMMANDS[arguments[0]](parsed(*arguments))
+        return REQUIREMENTS_BY_COMMAND[arguments[0]](parse_options(*arguments))
     except RemiError:
-        return Asked()
+        return Requirements()
 
 
-def parsed(name: str, *arguments: str) -> Options:
+def parse_options(name: str, *arguments: str) -> ParsedOptions:
     """Parse the options of a command exactly as the command does. Raises RemiError for invalid arguments."""
     import typer
 
@@ -51,7 +51,7 @@ def parsed(name: str, *arguments: str) -> Options:
     try:
         # --help and --version print and exit while they are parsed.
         with contextlib.redirect_stdout(io.StringIO()), command.make_context(name, list(arguments)) as context:
-            options: Options = context.params
+            options: ParsedOptions = context.params
             return options
     except typer.Exit:
         raise RemiError(f"{name} only prints its help") from None
@@ -61,87 +61,93 @@ def parsed(name: str, *arguments: str) -> Options:
         raise RemiError(error.format_message()) from None
 
 
-def by_options(options: Options) -> Asked:
+def pipeline_requirements(options: ParsedOptions) -> Requirements:
     """Requirements of a live or offline pipeline that is described by command-line options only."""
-    values = {name: options[name] for name in PASSED_ON if options.get(name)}
-    requirements = by_config(configuration.check({"cameras": [{"name": "any", "source": "synthetic:"}], **values}))
-    return requirements._replace(needed=[*requirements.needed, *smoothing(options), *written(options.get("format") or ())])
+    values = {name: options[name] for name in SHARED_OPTIONS if options.get(name)}
+    requirements = config_requirements(
+        configuration.parse_config({"cameras": [{"name": "any", "source": "synthetic:"}], **values})
+    )
+    return requirements._replace(
+        required_files=[*requirements.required_files, *smoothing_files(options), *export_model_files(options.get("format") or ())]
+    )
 
 
-def by_file(options: Options) -> Asked:
+def pipeline_file_requirements(options: ParsedOptions) -> Requirements:
     """Requirements of `run PIPELINE.yaml`."""
-    values = configuration.read(options["pipeline"])
+    values = configuration.read_config_file(options["pipeline"])
     if options["filter"]:
         values = {**values, "filter": options["filter"], "filter_options": {}}
-    return by_config(configuration.check(values))
+    return config_requirements(configuration.parse_config(values))
 
 
-def by_config(config: Config) -> Asked:
+def config_requirements(config: Config) -> Requirements:
     """Requirements of a pipeline configuration; body models and lifters are optional."""
-    from remi_stream.cli.ready import needs_of
+    from remi_stream.cli.ready import pipeline_needs
 
-    needs = needs_of(config)
+    needs = pipeline_needs(config)
     planned = [manifest for manifest, runtime in needs.engines if runtime == "tensorrt"]
     roles = {"body"} | {"lifter" for manifest, _ in needs.engines if manifest.options.get("lift")}
-    welcome = files_of_role(*roles)
+    welcome = weights_of_roles(*roles)
     gpu = f"{planned[0].name}-trt" if planned else ""
-    return Asked(gpu, planned, needs.files, welcome=welcome if needs.engines else [])
+    return Requirements(gpu, planned, needs.all_files, optional_files=welcome if needs.engines else [])
 
 
-def files_of_role(*roles: str) -> list[ModelFile]:
+def weights_of_roles(*roles: str) -> list[ModelFile]:
     """Weights of all models with these roles."""
     from remi_stream.models.manifest import list_manifests
 
     return [file for manifest in list_manifests() if manifest.role in roles for file in manifest.weights]
 
 
-def by_conversion(options: Options) -> Asked:
+def convert_requirements(options: ParsedOptions) -> Requirements:
     """Requirements of `convert`: a plan is built on the GPU that runs it, unless --compute-capability names another."""
-    from remi_stream.cli.convert import TENSORRT, models_of
+    from remi_stream.cli.convert import TENSORRT_SUFFIX, convertible_models
 
     name = options["name"]
-    on_this_gpu = name.endswith(TENSORRT) and not options["compute_capability"]
-    return Asked(gpu=name if on_this_gpu else "", needed=models_of(name))
+    on_this_gpu = name.endswith(TENSORRT_SUFFIX) and not options["compute_capability"]
+    return Requirements(gpu_engine=name if on_this_gpu else "", required_files=convertible_models(name))
 
 
-def by_lifting(options: Options) -> Asked:
+def lift_requirements(options: ParsedOptions) -> Requirements:
     """Requirements of `lift`."""
-    from remi_stream.models.catalogue import known_file
-    from remi_stream.pose.videopose3d import CAUSAL, SYMMETRIC
+    from remi_stream.models.catalogue import find_model_file
+    from remi_stream.pose.videopose3d import CAUSAL_WEIGHTS, SYMMETRIC_WEIGHTS
 
-    return Asked(needed=[known_file(CAUSAL if options["causal"] else SYMMETRIC)])
+    return Requirements(required_files=[find_model_file(CAUSAL_WEIGHTS if options["causal"] else SYMMETRIC_WEIGHTS)])
 
 
-def smoothing(options: Options) -> list[ModelFile]:
+def smoothing_files(options: ParsedOptions) -> list[ModelFile]:
     """SmoothNet's imported weights, if --smooth smoothnet is given without --smooth-weights."""
-    from remi_stream.cli.files import Smoother
-    from remi_stream.filters.smoothnet import files
-    from remi_stream.offline.smoothing import Smoothing
+    from remi_stream.cli.files import SmoothMethod
+    from remi_stream.filters.smoothnet import smoothnet_weights
+    from remi_stream.offline.smoothing import TakeSmoothing
 
-    if options.get("smooth") is not Smoother.smoothnet or options["smooth_weights"]:
+    if options.get("smooth") is not SmoothMethod.smoothnet or options["smooth_weights"]:
         return []
-    return [file for file, _ in files(options["window"] or Smoothing().window)]
+    return [file for file, _ in smoothnet_weights(options["window"] or TakeSmoothing().window)]
 
 
-def written(formats: Iterable[str]) -> list[ModelFile]:
+def export_model_files(formats: Iterable[str]) -> list[ModelFile]:
     """Models that an export needs: SMPL, for formats that contain its mesh."""
-    from remi_stream.body.smpl_file import EXTRA, SMPL
-    from remi_stream.formats.exports import EXPORTS
-    from remi_stream.formats.needs import smpl_files
-    from remi_stream.models.catalogue import known_file
+    from remi_stream.body.smpl_file import EXTRA_REGRESSOR_FILE, SMPL_FILE
+    from remi_stream.formats.exports import EXPORT_FORMATS
+    from remi_stream.formats.needs import require_smpl_export
+    from remi_stream.models.catalogue import find_model_file
 
     names = [part.strip() for name in formats for part in name.split(",")]
-    with_mesh = any(name in EXPORTS and EXPORTS[name].check is smpl_files for name in names)
-    return [known_file(SMPL), known_file(EXTRA)] if with_mesh else []
+    with_mesh = any(name in EXPORT_FORMATS and EXPORT_FORMATS[name].check is require_smpl_export for name in names)
+    return [find_model_file(SMPL_FILE), find_model_file(EXTRA_REGRESSOR_FILE)] if with_mesh else []
 
 
-COMMANDS: dict[str, Callable[[Options], Asked]] = {
-    **dict.fromkeys(("demo", "webcam", "rtsp", "remi", "video", "play", "images"), by_options),
-    "bench": lambda options: by_options({**options, "engine": options["name"] or options["engine"]}),
-    "run": by_file,
-    "convert": by_conversion,
-    "export": lambda options: Asked(needed=written(options["to"]), welcome=files_of_role("body")),
-    **dict.fromkeys(("morph", "evaluate", "view"), lambda options: Asked(welcome=files_of_role("body"))),
-    "lift": by_lifting,
+REQUIREMENTS_BY_COMMAND: dict[str, Callable[[ParsedOptions], Requirements]] = {
+    **dict.fromkeys(("demo", "webcam", "rtsp", "remi", "video", "play", "images"), pipeline_requirements),
+    "bench": lambda options: pipeline_requirements({**options, "engine": options["name"] or options["engine"]}),
+    "run": pipeline_file_requirements,
+    "convert": convert_requirements,
+    "export": lambda options: Requirements(
+        required_files=export_model_files(options["to"]), optional_files=weights_of_roles("body")
+    ),
+    **dict.fromkeys(("morph", "evaluate", "view"), lambda options: Requirements(optional_files=weights_of_roles("body"))),
+    "lift": lift_requirements,
 }
 """Requirements by command; a command that is not listed has none."""

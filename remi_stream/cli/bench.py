@@ -13,17 +13,17 @@ import numpy as np
 import typer
 
 from remi_stream import config as configuration
-from remi_stream.cli.options import Boxes, Detector, Engine, Threads
-from remi_stream.cli.ready import make_ready
-from remi_stream.config import BUS, Config
-from remi_stream.messages import Bodies, Frame, View
-from remi_stream.sample import FOCAL_PX, sample_clip
+from remi_stream.cli.options import BoxSource, DetectorOption, EngineOption, ThreadsOption
+from remi_stream.cli.ready import prepare_pipeline
+from remi_stream.config import BUS_SERVICE, Config
+from remi_stream.messages import Bodies, Frame, FrameView
+from remi_stream.sample import SAMPLE_FOCAL_PX, sample_clip
 
-NAME = "bench"
+DAEMON_NAME = "bench"
 """Name of the daemon that is measured, so that it does not meet the default one's ports."""
-WARM_UP = 30
+WARM_UP_BODIES = 30
 """Bodies that are not counted: caches, threads and the tracker settle first."""
-LOOK_EVERY = 10
+DETECTION_INTERVAL = 10
 """Frames between two detections of the stage benchmark."""
 
 
@@ -31,10 +31,12 @@ def bench(
     name: Annotated[
         str | None, typer.Argument(metavar="ENGINE", help="Same as --engine; with --runtimes also a detector.")
     ] = None,
-    engine: Engine = "blazepose",
-    detector: Detector = "blazepose",
-    threads: Threads = None,
-    boxes: Annotated[Boxes, typer.Option(help="truth: use the clip's ground-truth boxes, without tracking.")] = Boxes.tracked,
+    engine: EngineOption = "blazepose",
+    detector: DetectorOption = "blazepose",
+    threads: ThreadsOption = None,
+    boxes: Annotated[
+        BoxSource, typer.Option(help="truth: use the clip's ground-truth boxes, without tracking.")
+    ] = BoxSource.tracked,
     seconds: Annotated[float, typer.Option(help="How long to run the live pipeline.", min=3)] = 20.0,
     runtimes: Annotated[
         bool, typer.Option("--runtimes", help="Time only the network, against PyTorch; always the case for ENGINE-trt.")
@@ -43,25 +45,32 @@ def bench(
 ) -> None:
     """Benchmark each stage and the live pipeline on the sample clip, or one network against PyTorch."""
     engine = name or engine
-    from remi_stream.cli.bench_network import TENSORRT, bench_network
+    from remi_stream.cli.bench_network import TENSORRT_SUFFIX, bench_network
 
-    if runtimes or engine.endswith(TENSORRT):
+    if runtimes or engine.endswith(TENSORRT_SUFFIX):
         return bench_network(engine, threads, as_json)
-    camera = {"name": "sample", "source": str(sample_clip()), "loop": True, "focal_px": FOCAL_PX}
-    values = {"name": NAME, "cameras": [camera], "engine": engine, "detector": detector, "threads": threads, "boxes": boxes.value}
-    config = configuration.check({**values, "metrics": False})
-    make_ready(config)
-    results = {"cores": os.cpu_count(), **stages_alone(config), "live": live(config, seconds)}
+    camera = {"name": "sample", "source": str(sample_clip()), "loop": True, "focal_px": SAMPLE_FOCAL_PX}
+    values = {
+        "name": DAEMON_NAME,
+        "cameras": [camera],
+        "engine": engine,
+        "detector": detector,
+        "threads": threads,
+        "boxes": boxes.value,
+    }
+    config = configuration.parse_config({**values, "metrics": False})
+    prepare_pipeline(config)
+    results = {"cores": os.cpu_count(), **time_stages(config), "live": run_live(config, seconds)}
     if as_json:
         print(json.dumps(results))
     else:
         _print_table(results)
 
 
-def stages_alone(config: Config) -> dict[str, dict[str, Any]]:
+def time_stages(config: Config) -> dict[str, dict[str, Any]]:
     """Run capture, detection and pose in one process over the clip and time each of them."""
     from remi_stream.capture.stage import CaptureStage
-    from remi_stream.capture.view import render
+    from remi_stream.capture.view import render_view
     from remi_stream.detect.stage import DetectStage
     from remi_stream.pose.stage import PoseStage
 
@@ -72,38 +81,38 @@ def stages_alone(config: Config) -> dict[str, dict[str, Any]]:
     stopwatches = {name: Stopwatch() for name in ("capture", "detect", "pose")}
     while (messages := stopwatches["capture"].time(capture.step)) is not None:
         for frame in (message for message in messages if isinstance(message, Frame)):
-            if frame.frame_id % LOOK_EVERY == 0:
-                view = detect.request(camera.name).view or View()
-                detections = stopwatches["detect"].time(lambda image: list(detect.step(image)), render(frame, view))
+            if frame.frame_id % DETECTION_INTERVAL == 0:
+                view = detect.request(camera.name).view or FrameView()
+                detections = stopwatches["detect"].time(lambda image: list(detect.step(image)), render_view(frame, view))
                 list(pose.step(detections[0]))
             stopwatches["pose"].time(lambda message: list(pose.step(message)), frame)
-    return {name: stopwatch.figures() for name, stopwatch in stopwatches.items()}
+    return {name: stopwatch.statistics() for name, stopwatch in stopwatches.items()}
 
 
-def live(config: Config, seconds: float) -> dict[str, Any]:
+def run_live(config: Config, seconds: float) -> dict[str, Any]:
     """Run the pipeline for the given time and measure what it publishes on the bus."""
     from remi_stream.folder import run_folder
-    from remi_stream.link import Context, Subscriber
+    from remi_stream.link import LinkContext, Subscriber
     from remi_stream.supervisor import Supervisor
 
-    context = Context()
-    bus = Subscriber(context, config.port(BUS), ["bodies/"])
+    context = LinkContext()
+    bus = Subscriber(context, config.port(BUS_SERVICE), ["bodies/"])
     received: list[Bodies] = []
     with run_folder(config.name) as folder:
 
         def listen(_: object) -> None:
-            while (item := bus.read(0)) is not None:
+            while (item := bus.receive(0)) is not None:
                 received.append(item[1])
-            if len(received) > WARM_UP and received[-1].captured_at - received[WARM_UP].captured_at > seconds:
+            if len(received) > WARM_UP_BODIES and received[-1].captured_at - received[WARM_UP_BODIES].captured_at > seconds:
                 supervisor.stop()
 
         supervisor = Supervisor(config, folder, on_log=lambda line: None, on_tick=listen)
         supervisor.run()
     context.close()
-    return flow(received[WARM_UP:])
+    return bus_statistics(received[WARM_UP_BODIES:])
 
 
-def flow(bodies: list[Bodies]) -> dict[str, Any]:
+def bus_statistics(bodies: list[Bodies]) -> dict[str, Any]:
     """Rate, latency (ms) and frame account of consecutive bodies of one camera."""
     if len(bodies) < 2:
         return {"bodies_per_second": 0.0}
@@ -136,7 +145,7 @@ class Stopwatch:
         self._cpu.append((time.process_time() - cpu) * 1000)
         return result
 
-    def figures(self) -> dict[str, Any]:
+    def statistics(self) -> dict[str, Any]:
         """Percentiles of the wall time and the median CPU time, ms; the first call is a warm-up and is left out."""
         return {"wall_ms": percentiles(np.array(self._wall[1:])), "cpu_ms": round(float(np.median(self._cpu[1:])), 2)}
 

@@ -10,55 +10,62 @@ from rich.console import Console
 from rich.table import Table
 
 from remi_stream.errors import UsageError
-from remi_stream.geometry import rotation_vectors
+from remi_stream.geometry import axis_angle_from_matrices
 from remi_stream.models.manifest import Manifest, ModelFile, list_manifests
-from remi_stream.runtimes.peers import Outcome, Peer, compare
+from remi_stream.runtimes.peers import BenchmarkResult, BenchmarkRuntime, benchmark_runtimes
 
 DEFAULT_THREADS = 2
 """For every CPU runtime alike, so that their times can be compared."""
-TENSORRT = "-trt"
-GPU_BATCHES = (1, 4, 8)
+TENSORRT_SUFFIX = "-trt"
+GPU_BATCH_SIZES = (1, 4, 8)
 """Up to the largest batch that `convert` builds a plan for by default."""
 
 
 def bench_network(name: str, threads: int | None, as_json: bool) -> None:
     """Time the network of an engine or a detector in each runtime, in one process, and compare the outputs."""
-    manifest = networked(name)
+    manifest = find_network(name)
     file = manifest.weights[0]
-    on_gpu = name.endswith(TENSORRT)
-    peers = gpu_peers(file) if on_gpu else cpu_peers(file, threads or DEFAULT_THREADS, quiet=as_json)
-    for batch in GPU_BATCHES if on_gpu else (1,):
-        outcomes = compare(file, peers, batch=batch)
-        rows = [figures_of(outcome, outcomes[0], batch) for outcome in outcomes]
+    on_gpu = name.endswith(TENSORRT_SUFFIX)
+    peers = gpu_runtimes(file) if on_gpu else cpu_runtimes(file, threads or DEFAULT_THREADS, quiet=as_json)
+    for batch in GPU_BATCH_SIZES if on_gpu else (1,):
+        outcomes = benchmark_runtimes(file, peers, batch=batch)
+        rows = [outcome_statistics(outcome, outcomes[0], batch) for outcome in outcomes]
         if as_json:
             print(json.dumps({"network": file.network, "batch": batch, "runtimes": rows}))
         else:
-            print_table(f"{file.network}, batch {batch}, by {clocks(outcomes)}", rows)
+            print_runtime_table(f"{file.network}, batch {batch}, by {clock_names(outcomes)}", rows)
 
 
-def clocks(outcomes: list[Outcome]) -> str:
+def clock_names(outcomes: list[BenchmarkResult]) -> str:
     """Names of the clocks that timed the outcomes."""
     return " and ".join(sorted({outcome.clock for outcome in outcomes}))
 
 
-def cpu_peers(file: ModelFile, threads: int, quiet: bool) -> list[Peer]:
+def cpu_runtimes(file: ModelFile, threads: int, quiet: bool) -> list[BenchmarkRuntime]:
     """PyTorch eager, and OpenVINO in each precision that the CPU supports."""
-    from remi_stream.convert.artefact import make_artefacts
+    from remi_stream.convert.artefact import convert_missing
 
-    make_artefacts([file], tell=lambda line: None if quiet else print(line))
-    eager = Peer("torch", {"threads": threads, "device": "cpu"})
-    return [eager, *(Peer("openvino", {"threads": threads, "precision": precision}) for precision in precisions())]
+    convert_missing([file], on_message=lambda line: None if quiet else print(line))
+    eager = BenchmarkRuntime("torch", {"threads": threads, "device": "cpu"})
+    return [
+        eager,
+        *(BenchmarkRuntime("openvino", {"threads": threads, "precision": precision}) for precision in openvino_precisions()),
+    ]
 
 
-def gpu_peers(file: ModelFile) -> list[Peer]:
+def gpu_runtimes(file: ModelFile) -> list[BenchmarkRuntime]:
     """PyTorch eager, PyTorch with CUDA graphs, and the TensorRT plan, which must exist. Raises RemiError without a GPU."""
     from remi_stream.runtimes.fastest import require_gpu
 
     require_gpu(file)
-    return [Peer("torch", {"device": "cuda"}), Peer("graphs", {"precision": "fp16"}), Peer("tensorrt", {"strict": True})]
+    return [
+        BenchmarkRuntime("torch", {"device": "cuda"}),
+        BenchmarkRuntime("graphs", {"precision": "fp16"}),
+        BenchmarkRuntime("tensorrt", {"strict": True}),
+    ]
 
 
-def networked(name: str) -> Manifest:
+def find_network(name: str) -> Manifest:
     """Manifest of an engine or detector whose network also runs in PyTorch. Raises UsageError."""
     candidates = [manifest for manifest in list_manifests() if manifest.weights and manifest.weights[0].network]
     for manifest in candidates:
@@ -68,14 +75,14 @@ def networked(name: str) -> Manifest:
     raise UsageError(f"'{name}' has no network that also runs in PyTorch, so there is nothing to compare. Choose from: {known}")
 
 
-def precisions() -> list[str]:
+def openvino_precisions() -> list[str]:
     """OpenVINO precisions to time on this CPU."""
-    from remi_stream.runtimes.processor import multiplies_bf16
+    from remi_stream.runtimes.processor import has_bf16
 
-    return ["f32", "bf16"] if multiplies_bf16() else ["f32"]
+    return ["f32", "bf16"] if has_bf16() else ["f32"]
 
 
-def figures_of(outcome: Outcome, reference: Outcome, batch: int = 1) -> dict[str, Any]:
+def outcome_statistics(outcome: BenchmarkResult, reference: BenchmarkResult, batch: int = 1) -> dict[str, Any]:
     """Percentiles (ms), rows per second, speed-up over the reference (ratio of medians), and the output error."""
     p50, p95, p99 = np.percentile(outcome.times_ms, [50, 95, 99])
     return {
@@ -86,24 +93,24 @@ def figures_of(outcome: Outcome, reference: Outcome, batch: int = 1) -> dict[str
         "p99_ms": round(float(p99), 2),
         "per_second": round(batch * 1000 / float(p50), 1),
         "speedup": round(float(np.median(reference.times_ms) / p50), 2),
-        "error": difference(outcome, reference),
+        "error": output_errors(outcome, reference),
     }
 
 
-def difference(outcome: Outcome, reference: Outcome) -> dict[str, float]:
+def output_errors(outcome: BenchmarkResult, reference: BenchmarkResult) -> dict[str, float]:
     """Error per output: rotations in degrees (median, maximum), others as RMS over the reference's standard deviation."""
     errors: dict[str, float] = {}
     for name in reference.outputs[0]:
         ours, theirs = (np.stack([row[name] for row in each.outputs]).astype(np.float64) for each in (outcome, reference))
         if name == "rotations":
-            angles = np.degrees(np.linalg.norm(rotation_vectors(ours @ theirs.swapaxes(-1, -2)), axis=-1))
+            angles = np.degrees(np.linalg.norm(axis_angle_from_matrices(ours @ theirs.swapaxes(-1, -2)), axis=-1))
             errors |= {"rotations_median_deg": float(np.median(angles)), "rotations_max_deg": float(angles.max())}
         else:
             errors[name] = float(np.sqrt(((ours - theirs) ** 2).mean()) / max(theirs.std(), 1e-9))
     return {name: float(f"{value:.3g}") for name, value in errors.items()}
 
 
-def print_table(title: str, rows: list[dict[str, Any]]) -> None:
+def print_runtime_table(title: str, rows: list[dict[str, Any]]) -> None:
     """Print the times, then the error of each runtime against the first one."""
     names = ("runtime", "p50 ms", "p95 ms", "p99 ms", "per second", "speed-up")
     table = Table(*names, box=None, title=title, header_style="bold")

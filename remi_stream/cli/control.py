@@ -12,36 +12,36 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from remi_stream.capture.tempo import FASTEST, SLOWEST
+from remi_stream.capture.tempo import MAX_SPEED, MIN_SPEED
 from remi_stream.cli.options import with_options
-from remi_stream.config import CONTROL, port
-from remi_stream.errors import DONE, RemiError, UsageError
-from remi_stream.filters.choice import FILTERS, OPTIONS, choose
+from remi_stream.config import CONTROL_SERVICE, daemon_port
+from remi_stream.errors import EXIT_DONE, RemiError, UsageError
+from remi_stream.filters.choice import FILTERS, OPTION_HELP, resolve_filter
 from remi_stream.filters.presets import PRESETS
-from remi_stream.link import ask_control
+from remi_stream.link import send_control_request
 
-LOADED_WITHIN_S = 60.0
+FILTER_LOAD_TIMEOUT_S = 60.0
 """SmoothNet is compiled by OpenVINO when it is first chosen."""
-OBEYED_WITHIN_S, LOOK_S = 10.0, 0.1
-NARROWEST = 120
+PLAYBACK_TIMEOUT_S, POLL_INTERVAL_S = 10.0, 0.1
+MIN_WIDTH = 120
 
 app = typer.Typer(help="Change a running pipeline.", no_args_is_help=True)
 
-Name = Annotated[str, typer.Option(help="Name of the daemon.")]
+DaemonName = Annotated[str, typer.Option(help="Name of the daemon.")]
 
 
-class Switch(str, enum.Enum):
+class OnOff(str, enum.Enum):
     """Whether recording is on."""
 
     on = "on"
     off = "off"
 
 
-def filter_options() -> None:
+def filter_parameters() -> None:
     """One option per filter parameter; the signature is built from `OPTIONS` below."""
 
 
-filter_options.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+filter_parameters.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
     [
         inspect.Parameter(
             option,
@@ -49,18 +49,18 @@ filter_options.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
             default=None,
             annotation=Annotated[float | None, typer.Option(help=what, rich_help_panel="Filter options")],
         )
-        for option, what in OPTIONS.items()
+        for option, what in OPTION_HELP.items()
     ]
 )
 
 
 @app.command("filter")
-@with_options(filter_options, into="options")
+@with_options(filter_parameters, into="options")
 def choose_filter(
     options: dict[str, Any],
     choice: Annotated[str | None, typer.Argument(metavar="NAME", help="Filter or REMI preset (default: show it).")] = None,
     camera: Annotated[str | None, typer.Option(help="Camera (default: all).")] = None,
-    name: Name = "default",
+    name: DaemonName = "default",
 ) -> int:
     """Change the filter of a running pipeline, or show it. `remi-stream control filters` lists all filters."""
     given = {option: value for option, value in options.items() if value is not None}
@@ -69,49 +69,49 @@ def choose_filter(
         raise UsageError(f"--{flag} belongs to a filter; name the filter, too: remi-stream control filter one_euro --{flag} ...")
     question: dict[str, Any] = {"ask": "filter"} | ({"camera": camera} if camera else {})
     if choice is not None:
-        choose(choice, given)
+        resolve_filter(choice, given)
     found = _request_filters(name, question | ({"name": choice, "options": given} if choice is not None else {}))
     if choice is not None:
         found = _wait_until_loaded(name, question, found)
-    _print(told(found))
-    return DONE
+    _print(filter_table(found))
+    return EXIT_DONE
 
 
 @app.command("filters")
 def list_filters() -> int:
     """List the filters, their options, and REMI's presets."""
-    _print(*listed())
-    return DONE
+    _print(*filter_list_tables())
+    return EXIT_DONE
 
 
 @app.command("record")
-def record(switch: Annotated[Switch, typer.Argument(help="on starts a new recording.")], name: Name = "default") -> int:
+def record(switch: Annotated[OnOff, typer.Argument(help="on starts a new recording.")], name: DaemonName = "default") -> int:
     """Start or pause recording; the pipeline must have been started with --record."""
-    control = port(name, CONTROL)
-    if "recorder" not in ask_control(control, {"ask": "status"})["stages"]:
+    control = daemon_port(name, CONTROL_SERVICE)
+    if "recorder" not in send_control_request(control, {"ask": "status"})["stages"]:
         raise RemiError(f"The pipeline {name!r} has no recorder. Start it with one: remi-stream ... --record DIR")
-    answer = ask_control(control, {"ask": "record", "on": switch is Switch.on})
+    answer = send_control_request(control, {"ask": "record", "on": switch is OnOff.on})
     print(f"recording is {answer['record']}")
-    return DONE
+    return EXIT_DONE
 
 
 @app.command("play")
 def play(
     seek_s: Annotated[float | None, typer.Option("--seek", help="Continue from this second.", min=0, metavar="SECOND")] = None,
     paused: Annotated[bool | None, typer.Option("--pause/--resume", help="Pause or resume.", show_default=False)] = None,
-    speed: Annotated[float | None, typer.Option(help="Speed, relative to the recording.", min=SLOWEST, max=FASTEST)] = None,
+    speed: Annotated[float | None, typer.Option(help="Speed, relative to the recording.", min=MIN_SPEED, max=MAX_SPEED)] = None,
     camera: Annotated[str | None, typer.Option(help="Camera of the recording (default: all).")] = None,
-    name: Name = "default",
+    name: DaemonName = "default",
 ) -> int:
     """Seek, pause or change the speed of a recording that is played, or show its position."""
     changes = {"seek_s": seek_s, "speed": speed, "paused": paused, "camera": camera}
-    control = port(name, CONTROL)
-    answer = ask_control(control, {"ask": "play", **{key: value for key, value in changes.items() if value is not None}})
-    _print(positions(_wait_until_applied(control, answer["wish"], camera) if "wish" in answer else answer["playing"]))
-    return DONE
+    control = daemon_port(name, CONTROL_SERVICE)
+    answer = send_control_request(control, {"ask": "play", **{key: value for key, value in changes.items() if value is not None}})
+    _print(playback_table(_wait_until_applied(control, answer["wish"], camera) if "wish" in answer else answer["playing"]))
+    return EXIT_DONE
 
 
-def positions(playing: dict[str, dict[str, Any]]) -> Table:
+def playback_table(playing: dict[str, dict[str, Any]]) -> Table:
     """Table of the recordings that are played: position, length, speed and state."""
     table = _table("camera", "second", "of", "speed", "state")
     for camera, found in sorted(playing.items()):
@@ -120,52 +120,54 @@ def positions(playing: dict[str, dict[str, Any]]) -> Table:
     return table
 
 
-def told(filters: dict[str, dict[str, Any]]) -> Table:
+def filter_table(filters: dict[str, dict[str, Any]]) -> Table:
     """Table of the filters, a row per camera."""
     table = _table("camera", "filter", "options", "lag", "state")
     for camera, found in sorted(filters.items()):
         name = found["name"] if found["name"] == found["kind"] else f"{found['name']} = {found['kind']}"
-        table.add_row(camera, name, numbers(found["options"]), lag(found["lag_s"]), found.get("fault") or found["state"])
+        table.add_row(
+            camera, name, format_options(found["options"]), format_lag(found["lag_s"]), found.get("fault") or found["state"]
+        )
     return table
 
 
-def listed() -> Iterable[Table]:
+def filter_list_tables() -> Iterable[Table]:
     """Tables of the filters, their options and the presets."""
     filters = _table("filter", "what it does", "options and defaults")
     for name, known in FILTERS.items():
-        filters.add_row(name, known.what, numbers(known.options))
+        filters.add_row(name, known.summary, format_options(known.options))
     yield filters
     meanings = _table("option", "what it means")
-    for option, what in OPTIONS.items():
+    for option, what in OPTION_HELP.items():
         meanings.add_row(f"--{option.replace('_', '-')}", what)
     yield meanings
     presets = _table("REMI preset", "filter", "options")
     for name in PRESETS:
-        choice = choose(name)
-        presets.add_row(name, choice.kind, numbers(choice.options))
+        choice = resolve_filter(name)
+        presets.add_row(name, choice.kind, format_options(choice.options))
     yield presets
 
 
-def numbers(options: Mapping[str, float]) -> str:
+def format_options(options: Mapping[str, float]) -> str:
     """Format options as "name value, name value"."""
     return ", ".join(f"{option} {value:g}" for option, value in options.items())
 
 
-def lag(seconds: float | None) -> str:
+def format_lag(seconds: float | None) -> str:
     """Format the lag of a filter."""
     return "" if seconds is None else f"{seconds * 1000:.0f} ms"
 
 
 def _request_filters(name: str, question: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    found: dict[str, dict[str, Any]] = ask_control(port(name, CONTROL), question)["filters"]
+    found: dict[str, dict[str, Any]] = send_control_request(daemon_port(name, CONTROL_SERVICE), question)["filters"]
     return found
 
 
 def _wait_until_loaded(name: str, question: dict[str, Any], found: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
     """Poll until the new filter is loaded; return the filters. Raises RemiError if it fails to load."""
-    end = time.monotonic() + LOADED_WITHIN_S
+    end = time.monotonic() + FILTER_LOAD_TIMEOUT_S
     while any(each["state"] == "loading" for each in found.values()) and time.monotonic() < end:
-        time.sleep(LOOK_S)
+        time.sleep(POLL_INTERVAL_S)
         found = _request_filters(name, question)
     for camera, each in found.items():
         if "fault" in each:
@@ -176,17 +178,17 @@ def _wait_until_loaded(name: str, question: dict[str, Any], found: dict[str, dic
 def _wait_until_applied(control: int, wish: int, camera: str | None) -> dict[str, dict[str, Any]]:
     """Poll until every recording has applied a command or has ended; return the positions. Raises RemiError on timeout."""
     question = {"ask": "play"} | ({"camera": camera} if camera else {})
-    end = time.monotonic() + OBEYED_WITHIN_S
+    end = time.monotonic() + PLAYBACK_TIMEOUT_S
     while True:
-        found: dict[str, dict[str, Any]] = ask_control(control, question)["playing"]
+        found: dict[str, dict[str, Any]] = send_control_request(control, question)["playing"]
         pending = [name for name, each in found.items() if each["wish"] < wish and each["state"] != "ended"]
         if not pending:
             return found
         if time.monotonic() > end:
             raise RemiError(
-                f"{', '.join(pending)} did not respond within {OBEYED_WITHIN_S:.0f} s. Is it running? remi-stream status"
+                f"{', '.join(pending)} did not respond within {PLAYBACK_TIMEOUT_S:.0f} s. Is it running? remi-stream status"
             )
-        time.sleep(LOOK_S)
+        time.sleep(POLL_INTERVAL_S)
 
 
 def _table(*columns: str) -> Table:
@@ -198,6 +200,6 @@ def _table(*columns: str) -> Table:
 
 def _print(*tables: Table) -> None:
     console = Console(highlight=False)
-    console = console if console.is_terminal else Console(width=max(console.width, NARROWEST), highlight=False)
+    console = console if console.is_terminal else Console(width=max(console.width, MIN_WIDTH), highlight=False)
     for index, table in enumerate(tables):
         console.print(*([""] if index else []), table, sep="\n")

@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from remi_stream.errors import DONE, RemiError, UsageError
-from remi_stream.models.catalogue import known_files
+from remi_stream.errors import EXIT_DONE, RemiError, UsageError
+from remi_stream.models.catalogue import model_files_by_name
 from remi_stream.models.manifest import ModelFile, list_manifests
 
 if TYPE_CHECKING:
-    from remi_stream.convert.artefact import Made
-    from remi_stream.convert.conversion import Converted, Wish
-    from remi_stream.convert.tensorrt import Progress
+    from remi_stream.convert.artefact import OnnxMetadata
+    from remi_stream.convert.conversion import ConversionRequest, ConversionResult
+    from remi_stream.convert.tensorrt import ProgressCallback
 
-TENSORRT = "-trt"
-INSTALL = "pip install 'remi-stream[onnx]'"
-SHOWN = {
+TENSORRT_SUFFIX = "-trt"
+INSTALL_ONNX = "pip install 'remi-stream[onnx]'"
+PARITY_FORMATS = {
     "joints_mm": "joints {:g} mm",
     "rotations_deg": "rotations {:g} degrees",
     "points_px": "points {:g} px",
@@ -37,7 +37,7 @@ class Precision(str, enum.Enum):
     fp16 = "fp16"
 
 
-class Via(str, enum.Enum):
+class PlanBuilder(str, enum.Enum):
     """What builds a plan."""
 
     tensorrt = "tensorrt"
@@ -55,90 +55,92 @@ def convert(
         typer.Option(help="Compute capability of another GPU, e.g. 8.9; may be repeated.", metavar="N.N"),
     ] = None,
     memory_limit: Annotated[float | None, typer.Option(help="GPU memory for the build, GiB.", min=0.1)] = None,
-    via: Annotated[Via, typer.Option(help="What builds the plan; torch-tensorrt needs PyTorch at run time.")] = Via.tensorrt,
+    via: Annotated[
+        PlanBuilder, typer.Option(help="What builds the plan; torch-tensorrt needs PyTorch at run time.")
+    ] = PlanBuilder.tensorrt,
     again: Annotated[bool, typer.Option("--again", help="Convert again, even if the result exists.")] = False,
 ) -> int:
     """Convert checkpoints to ONNX (for OpenVINO and ONNX Runtime) or, with -trt, to TensorRT plans.
 
     The result is compared with PyTorch before it is kept. --engine converts to ONNX by itself; plans are built only here.
     """
-    refuse_old_engine(name)
-    files = models_of(name)
-    if not name.endswith(TENSORRT):
+    reject_embedded_engine(name)
+    files = convertible_models(name)
+    if not name.endswith(TENSORRT_SUFFIX):
         for file in files:
-            to_onnx(file, again)
-        return DONE
-    from remi_stream.convert.conversion import Wish
+            convert_to_onnx(file, again)
+        return EXIT_DONE
+    from remi_stream.convert.conversion import ConversionRequest
 
-    wish = Wish(
+    wish = ConversionRequest(
         precision=precision.value if precision else None,
         max_batch=max_batch,
         capabilities=tuple(compute_capability or ()),
         memory_gib=memory_limit,
         via=via.value,
-        again=again,
+        rebuild=again,
     )
     for file in files:
-        to_plan(file, wish)
-    return DONE
+        build_plan(file, wish)
+    return EXIT_DONE
 
 
-def to_onnx(file: ModelFile, again: bool) -> None:
+def convert_to_onnx(file: ModelFile, again: bool) -> None:
     """Convert a checkpoint to ONNX and print the path."""
     from remi_stream.convert import artefact
 
-    is_new = again or not artefact.place(file).is_file()
-    path = artefact.convert(file, again=again)
+    is_new = again or not artefact.onnx_path(file).is_file()
+    path = artefact.convert_to_onnx(file, rebuild=again)
     how = "converted" if is_new else "already there"
-    print(f"{file.name}: {path} ({path.stat().st_size / 1e6:.1f} MB, {how}{unproved(artefact.made(file))})")
+    print(f"{file.name}: {path} ({path.stat().st_size / 1e6:.1f} MB, {how}{parity_hint(artefact.read_onnx_metadata(file))})")
 
 
-def unproved(known: Made | None) -> str:
+def parity_hint(known: OnnxMetadata | None) -> str:
     """How to compare an ONNX file with PyTorch if that was not done, or not recorded by an earlier version."""
-    from remi_stream.convert.gate import can_prove
+    from remi_stream.convert.gate import can_check_parity
 
     if known and known.parity:
         return ""
     what = "not compared with PyTorch" if known else "made by an earlier version, without a recorded comparison with PyTorch"
-    return f", {what}; to compare it: {'' if can_prove() else INSTALL + ', and '}--again"
+    return f", {what}; to compare it: {'' if can_check_parity() else INSTALL_ONNX + ', and '}--again"
 
 
-def to_plan(file: ModelFile, wish: Wish) -> None:
+def build_plan(file: ModelFile, wish: ConversionRequest) -> None:
     """Build the plan of a model and print what was built and what was not checked."""
-    from remi_stream.convert.conversion import convert
+    from remi_stream.convert.conversion import convert_model
 
-    with progress_of(file.name) as progress:
-        converted = convert(file, wish, progress)
-    print(f"{file.name}: {told(converted)}")
+    with build_progress(file.name) as progress:
+        converted = convert_model(file, wish, progress)
+    print(f"{file.name}: {plan_summary(converted)}")
 
 
-def told(converted: Converted) -> str:
+def plan_summary(converted: ConversionResult) -> str:
     """Summary of a plan in one line."""
     key = converted.manifest.key
     gpus = ", ".join(f"sm_{each.replace('.', '')}" for each in key.capabilities)
     size = f"{converted.manifest.bytes / 1e6:.1f} MB"
-    how = f"built in {converted.manifest.build_s:.1f} s" if converted.made else "already there"
+    how = f"built in {converted.manifest.build_s:.1f} s" if converted.is_new else "already there"
     line = f"{converted.path} ({size}, {key.precision}, batches of 1 to {key.max_batch}, {gpus}, {how})."
     for kind, parity in (("ONNX", converted.manifest.onnx_parity), ("Plan", converted.manifest.plan_parity)):
-        errors = ", ".join(text.format(parity[name]) for name, text in SHOWN.items() if name in parity)
+        errors = ", ".join(text.format(parity[name]) for name, text in PARITY_FORMATS.items() if name in parity)
         line += f" {kind} compared with PyTorch: {errors}." if errors else f" {kind} compared with PyTorch." if parity else ""
-    return line + (f" The plan has not been run: {converted.unchecked}." if converted.unchecked else "")
+    return line + (f" The plan has not been run: {converted.unchecked_reason}." if converted.unchecked_reason else "")
 
 
 @contextmanager
-def progress_of(name: str) -> Iterator[Progress]:
+def build_progress(name: str) -> Iterator[ProgressCallback]:
     """Progress bar of a build, on a terminal only."""
     from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+    from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
 
     console = Console(stderr=True)
     columns = (TextColumn("{task.fields[name]}"), BarColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+    with ProgressCallback(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("", total=None, name=name)
         yield lambda phase, done, steps: bar.update(task, description=phase, completed=done, total=steps)
 
 
-def refuse_old_engine(name: str) -> None:
+def reject_embedded_engine(name: str) -> None:
     """Raise RemiError for REMI's TorchScript files with an embedded TensorRT engine: they fit one TensorRT and one GPU."""
     path = Path(name)
     if path.name == "poco_model_trt.pt" or (path.is_file() and is_torchscript(path)):
@@ -155,12 +157,12 @@ def is_torchscript(path: Path) -> bool:
         return any("/code/__torch__" in member for member in archive.namelist())
 
 
-def models_of(name: str) -> list[ModelFile]:
+def convertible_models(name: str) -> list[ModelFile]:
     """The convertible models of an engine, detector or model name. Raises UsageError if there are none."""
     offered = {manifest.name: manifest.weights for manifest in list_manifests()}
-    offered |= {file.name: [file] for file in known_files().values()}
+    offered |= {file.name: [file] for file in model_files_by_name().values()}
     stem = name if name in offered else name.rpartition("-")[0]
-    candidates = {key: [file for file in files if convertible(file, name)] for key, files in offered.items()}
+    candidates = {key: [file for file in files if is_convertible(file, name)] for key, files in offered.items()}
     if not candidates.get(stem):
         raise UsageError(
             f"There is nothing to convert for '{name}'. Choose from: {', '.join(sorted(filter(candidates.get, candidates)))}"
@@ -168,6 +170,6 @@ def models_of(name: str) -> list[ModelFile]:
     return candidates[stem]
 
 
-def convertible(file: ModelFile, name: str) -> bool:
+def is_convertible(file: ModelFile, name: str) -> bool:
     """Whether a model can be converted: checkpoints to ONNX and plans, ONNX files (NAME-trt) to plans."""
-    return bool(file.network) or (name.endswith(TENSORRT) and file.file.endswith(".onnx"))
+    return bool(file.network) or (name.endswith(TENSORRT_SUFFIX) and file.file.endswith(".onnx"))

@@ -11,33 +11,33 @@ from rich.console import Console
 from rich.text import Text
 
 from remi_stream import config
-from remi_stream.capture.devices import Device
-from remi_stream.cli.finding import Finding
-from remi_stream.cli.graphics import Graphics
-from remi_stream.cli.graphics_checks import gpu, memory, torch
+from remi_stream.capture.devices import VideoDevice
+from remi_stream.cli.finding import CheckResult
+from remi_stream.cli.graphics import NvidiaReport
+from remi_stream.cli.graphics_checks import check_gpu, check_gpu_memory, check_torch
 from remi_stream.cli.machine import Machine
-from remi_stream.cli.tensorrt_checks import plans, tensorrt, torch_tensorrt
-from remi_stream.errors import DONE, NOT_STARTED, RemiError
-from remi_stream.pose.engine import choose
+from remi_stream.cli.tensorrt_checks import check_plans, check_tensorrt, check_torch_tensorrt
+from remi_stream.errors import EXIT_DONE, EXIT_NOT_STARTED, RemiError
+from remi_stream.pose.engine import resolve_engine
 
-FIRST_PYTHON, LAST_PYTHON = (3, 10), (3, 13)
-LITTLE_BYTES, TOO_LITTLE_BYTES = 1e9, 1e8
+MIN_PYTHON, MAX_PYTHON = (3, 10), (3, 13)
+LOW_DISK_BYTES, MIN_DISK_BYTES = 1e9, 1e8
 """Free disk space below which the check warns or fails."""
-FEATURES = {"avx2": "AVX2", "avx512f": "AVX-512", "amx_bf16": "AMX bf16"}
-CV2 = ("opencv-python-headless", "opencv-python", "opencv-contrib-python-headless", "opencv-contrib-python")
+CPU_FEATURES = {"avx2": "AVX2", "avx512f": "AVX-512", "amx_bf16": "AMX bf16"}
+OPENCV_PACKAGES = ("opencv-python-headless", "opencv-python", "opencv-contrib-python-headless", "opencv-contrib-python")
 """Packages that all install into the folder cv2/."""
-OPENVINO = """import sys
+OPENVINO_PROBE = """import sys
 sys.modules["openvino_telemetry"] = None
 import openvino
 print(openvino.__version__.split('-')[0], *openvino.Core().available_devices)"""
 """Telemetry is replaced by nothing: it would open a connection."""
-LOADED_APART = ("openvino", "av")
+PROBED_SEPARATELY = ("openvino", "av")
 """Packages with a check of their own."""
-FFMPEG = "import av; print(av.ffmpeg_version_info)"
-MODULES = {"opencv-python-headless": "cv2", "pillow": "PIL", "pyyaml": "yaml", "pyzmq": "zmq"}
+FFMPEG_PROBE = "import av; print(av.ffmpeg_version_info)"
+MODULE_NAMES = {"opencv-python-headless": "cv2", "pillow": "PIL", "pyyaml": "yaml", "pyzmq": "zmq"}
 """Import names that differ from the package name."""
-ABSENT = re.compile(r"(lib[\w.+-]*\.so[\w.]*): cannot open shared object")
-DEBIAN = {
+MISSING_LIBRARY = re.compile(r"(lib[\w.+-]*\.so[\w.]*): cannot open shared object")
+DEBIAN_PACKAGES = {
     "libGL.so": "libgl1",
     "libEGL.so": "libegl1",
     "libOpenGL.so": "libopengl0",
@@ -51,7 +51,7 @@ DEBIAN = {
     "libstdc++.so": "libstdc++6",
 }
 """Debian and Ubuntu packages of system libraries that Python packages load."""
-STYLES = {"ok": "green", "warn": "yellow", "fail": "bold red"}
+VERDICT_STYLES = {"ok": "green", "warn": "yellow", "fail": "bold red"}
 
 
 def doctor(
@@ -62,176 +62,183 @@ def doctor(
     console = Console(soft_wrap=True)
     machine = Machine()
     verdicts = []
-    for title, result in findings(machine, name, gpu_engine(engine)):
+    for title, result in run_checks(machine, name, tensorrt_engine(engine)):
         verdicts.append(result.verdict)
-        console.print(Text.assemble((f"{result.verdict:<5}", STYLES[result.verdict]), f"{title:<15}{result.text}"))
-    return NOT_STARTED if "fail" in verdicts else DONE
+        console.print(Text.assemble((f"{result.verdict:<5}", VERDICT_STYLES[result.verdict]), f"{title:<15}{result.text}"))
+    return EXIT_NOT_STARTED if "fail" in verdicts else EXIT_DONE
 
 
-def gpu_engine(engine: str) -> str:
+def tensorrt_engine(engine: str) -> str:
     """The engine if it runs in TensorRT, else "". Raises UsageError for an unknown engine."""
-    return engine if engine and choose(engine)[1] == "tensorrt" else ""
+    return engine if engine and resolve_engine(engine)[1] == "tensorrt" else ""
 
 
-def findings(machine: Machine, name: str, engine: str) -> Iterator[tuple[str, Finding]]:
+def run_checks(machine: Machine, name: str, engine: str) -> Iterator[tuple[str, CheckResult]]:
     """Run all checks in order; yield each title and result."""
     for title, check in CHECKS.items():
         yield title, check(machine, name)
-    report = machine.graphics(engine)
-    for title, nvidia_check in GRAPHICS_CHECKS.items():
+    report = machine.nvidia_report(engine)
+    for title, nvidia_check in NVIDIA_CHECKS.items():
         if result := nvidia_check(report):
             yield title, result
 
 
-def python(machine: Machine, _name: str) -> Finding:
+def check_python(machine: Machine, _name: str) -> CheckResult:
     """Check the Python version."""
     version = ".".join(map(str, machine.python()))
-    if machine.python() < FIRST_PYTHON:
-        return Finding("fail", f"{version}; 3.10 to 3.13 are supported. Make a new environment with one of them")
-    if machine.python() > LAST_PYTHON:
-        return Finding("warn", f"{version} is untested; 3.10 to 3.13 are supported")
-    return Finding("ok", version)
+    if machine.python() < MIN_PYTHON:
+        return CheckResult("fail", f"{version}; 3.10 to 3.13 are supported. Make a new environment with one of them")
+    if machine.python() > MAX_PYTHON:
+        return CheckResult("warn", f"{version} is untested; 3.10 to 3.13 are supported")
+    return CheckResult("ok", version)
 
 
-def packages(machine: Machine, _name: str) -> Finding:
+def check_packages(machine: Machine, _name: str) -> CheckResult:
     """Check that required packages are installed in a supported version."""
     found = {requirement: machine.version(_package_name(requirement)) for requirement in machine.requirements()}
     bad = [f"{need} (got {version or 'none'})" for need, version in found.items() if not version or not _satisfies(version, need)]
     if bad:
-        return Finding("fail", f"missing or wrong version: {', '.join(bad)}. Reinstall: pip install remi-stream")
-    return Finding("ok", ", ".join(f"{_package_name(need)} {version}" for need, version in found.items()))
+        return CheckResult("fail", f"missing or wrong version: {', '.join(bad)}. Reinstall: pip install remi-stream")
+    return CheckResult("ok", ", ".join(f"{_package_name(need)} {version}" for need, version in found.items()))
 
 
-def one_opencv(machine: Machine, _name: str) -> Finding:
+def check_opencv(machine: Machine, _name: str) -> CheckResult:
     """Check that only one package provides cv2."""
-    found = [package for package in CV2 if machine.version(package)]
+    found = [package for package in OPENCV_PACKAGES if machine.version(package)]
     if len(found) > 1:
         rest = " ".join(found)
-        return Finding(
+        return CheckResult(
             "warn",
             f"{', '.join(found)} overwrite each other. Keep one: pip uninstall {rest}; "
             f"pip install 'opencv-python-headless>=4.10,<5'",
         )
-    return Finding("ok", f"one cv2 ({found[0]})") if found else Finding("fail", "no cv2. pip install opencv-python-headless")
+    return (
+        CheckResult("ok", f"one cv2 ({found[0]})") if found else CheckResult("fail", "no cv2. pip install opencv-python-headless")
+    )
 
 
-def cpu(machine: Machine, _name: str) -> Finding:
+def check_cpu(machine: Machine, _name: str) -> CheckResult:
     """Check the number of cores and the CPU features."""
     flags, cores = machine.cpu_flags(), machine.cores()
-    features = [name for flag, name in FEATURES.items() if flag in flags]
+    features = [name for flag, name in CPU_FEATURES.items() if flag in flags]
     text = ", ".join([f"{cores} {'core' if cores == 1 else 'cores'}", *features])
     if cores < 2:
-        return Finding("warn", f"{text}; detection and pose share it. Use at least two, or a lower frame rate")
+        return CheckResult("warn", f"{text}; detection and pose share it. Use at least two, or a lower frame rate")
     if flags and "avx2" not in flags:
-        return Finding("warn", f"{text}, no AVX2; expect a few frames per second")
-    return Finding("ok", text)
+        return CheckResult("warn", f"{text}, no AVX2; expect a few frames per second")
+    return CheckResult("ok", text)
 
 
-def openvino(machine: Machine, _name: str) -> Finding:
+def check_openvino(machine: Machine, _name: str) -> CheckResult:
     """Check that OpenVINO loads, and list its devices."""
     try:
-        version, *devices = machine.say(OPENVINO).split()
+        version, *devices = machine.run_python(OPENVINO_PROBE).split()
     except RemiError as error:
-        return Finding("fail", f"does not load: {error}. {_fix(str(error), 'openvino')}")
-    return Finding("ok", f"{version}, devices: {', '.join(devices)}")
+        return CheckResult("fail", f"does not load: {error}. {_fix(str(error), 'openvino')}")
+    return CheckResult("ok", f"{version}, devices: {', '.join(devices)}")
 
 
-def ffmpeg(machine: Machine, _name: str) -> Finding:
+def check_ffmpeg(machine: Machine, _name: str) -> CheckResult:
     """Check that PyAV loads with its FFmpeg libraries."""
     try:
-        return Finding("ok", machine.say(FFMPEG))
+        return CheckResult("ok", machine.run_python(FFMPEG_PROBE))
     except RemiError as error:
-        return Finding("fail", f"does not load: {error}. {_fix(str(error), 'av')}")
+        return CheckResult("fail", f"does not load: {error}. {_fix(str(error), 'av')}")
 
 
-def libraries(machine: Machine, _name: str) -> Finding:
+def check_libraries(machine: Machine, _name: str) -> CheckResult:
     """Import all other required packages: a missing system library shows only at import."""
     needed = [_package_name(requirement) for requirement in machine.requirements()]
-    packages = {MODULES.get(package, package.replace("-", "_")): package for package in needed if package not in LOADED_APART}
-    faults = {module: fault for module, fault in machine.load(list(packages)).items() if fault}
+    packages = {
+        MODULE_NAMES.get(package, package.replace("-", "_")): package for package in needed if package not in PROBED_SEPARATELY
+    }
+    faults = {module: fault for module, fault in machine.import_errors(list(packages)).items() if fault}
     bad = [f"{module} does not load: {fault}. {_fix(fault, packages[module])}" for module, fault in faults.items()]
-    return Finding("fail", "; ".join(bad)) if bad else Finding("ok", f"load: {', '.join(packages)}")
+    return CheckResult("fail", "; ".join(bad)) if bad else CheckResult("ok", f"load: {', '.join(packages)}")
 
 
-def models(machine: Machine, _name: str) -> Finding:
+def check_models(machine: Machine, _name: str) -> CheckResult:
     """Check the weights."""
     states = machine.models()
     damaged = [name for name, fault in states.items() if fault == "damaged"]
     missing = [name for name, fault in states.items() if fault == "missing"]
     if damaged:
-        return Finding("fail", f"damaged: {', '.join(damaged)}. Pull them again: remi-stream models pull")
+        return CheckResult("fail", f"damaged: {', '.join(damaged)}. Pull them again: remi-stream models pull")
     if missing:
-        return Finding("warn", f"missing: {', '.join(missing)}. Pulled on first use, or: remi-stream models pull")
-    return Finding("ok", ", ".join(states))
+        return CheckResult("warn", f"missing: {', '.join(missing)}. Pulled on first use, or: remi-stream models pull")
+    return CheckResult("ok", ", ".join(states))
 
 
-def cameras(machine: Machine, name: str) -> Finding:
+def check_cameras(machine: Machine, name: str) -> CheckResult:
     """Check the cameras of this machine and whether they can be used."""
     devices = machine.cameras()
     if not devices:
-        return Finding("ok", "none on this machine; network cameras work without")
+        return CheckResult("ok", "none on this machine; network cameras work without")
     ours = {str(stage["pid"]) for stage in (machine.daemon(name) or {"stages": {}})["stages"].values()}
     bad = [fault for fault in (_camera_fault(device, machine, ours) for device in devices) if fault]
-    return Finding("warn", "; ".join(bad)) if bad else Finding("ok", ", ".join(map(_camera_label, devices)))
+    return CheckResult("warn", "; ".join(bad)) if bad else CheckResult("ok", ", ".join(map(_camera_label, devices)))
 
 
-def ports(machine: Machine, name: str) -> Finding:
+def check_ports(machine: Machine, name: str) -> CheckResult:
     """Check that the ports of this daemon are free or used by itself."""
-    numbers = [config.port(name, service) for service in (config.BUS, config.CONTROL, config.WEB, config.METRICS)]
+    numbers = [
+        config.daemon_port(name, service)
+        for service in (config.BUS_SERVICE, config.CONTROL_SERVICE, config.WEB_SERVICE, config.METRICS_SERVICE)
+    ]
     taken = [str(number) for number in numbers if not machine.port_is_free(number)]
     if not taken:
-        return Finding("ok", f"free: {', '.join(map(str, numbers))}")
+        return CheckResult("ok", f"free: {', '.join(map(str, numbers))}")
     daemon = machine.daemon(name)
     if daemon:
-        return Finding("ok", f"{', '.join(taken)} used by the running remi-stream {daemon['name']!r} ({daemon['engine']})")
-    return Finding("fail", f"{', '.join(taken)} used by another program. Stop it, or start remi-stream with --name")
+        return CheckResult("ok", f"{', '.join(taken)} used by the running remi-stream {daemon['name']!r} ({daemon['engine']})")
+    return CheckResult("fail", f"{', '.join(taken)} used by another program. Stop it, or start remi-stream with --name")
 
 
-def run_folder(machine: Machine, _name: str) -> Finding:
+def check_run_folder(machine: Machine, _name: str) -> CheckResult:
     """Check that the run folder, which holds the sockets, can be created."""
     try:
-        return Finding("ok", machine.make_run_folder())
+        return CheckResult("ok", machine.make_run_folder())
     except RemiError as error:
-        return Finding("fail", str(error))
+        return CheckResult("fail", str(error))
 
 
-def disk(machine: Machine, _name: str) -> Finding:
+def check_disk(machine: Machine, _name: str) -> CheckResult:
     """Check the free disk space for models."""
     folder, free = machine.free_bytes()
     text = f"{free / 1e9:.1f} GB free at {folder}"
-    if free < LITTLE_BYTES:
-        return Finding(
-            "fail" if free < TOO_LITTLE_BYTES else "warn", f"{text}. Free some space, or set REMI_HOME to another disk"
+    if free < LOW_DISK_BYTES:
+        return CheckResult(
+            "fail" if free < MIN_DISK_BYTES else "warn", f"{text}. Free some space, or set REMI_HOME to another disk"
         )
-    return Finding("ok", text)
+    return CheckResult("ok", text)
 
 
-CHECKS: dict[str, Callable[[Machine, str], Finding]] = {
-    "Python": python,
-    "packages": packages,
-    "OpenCV": one_opencv,
-    "processor": cpu,
-    "OpenVINO": openvino,
-    "FFmpeg": ffmpeg,
-    "libraries": libraries,
-    "models": models,
-    "cameras": cameras,
-    "ports": ports,
-    "run folder": run_folder,
-    "disk": disk,
+CHECKS: dict[str, Callable[[Machine, str], CheckResult]] = {
+    "Python": check_python,
+    "packages": check_packages,
+    "OpenCV": check_opencv,
+    "processor": check_cpu,
+    "OpenVINO": check_openvino,
+    "FFmpeg": check_ffmpeg,
+    "libraries": check_libraries,
+    "models": check_models,
+    "cameras": check_cameras,
+    "ports": check_ports,
+    "run folder": check_run_folder,
+    "disk": check_disk,
 }
-GRAPHICS_CHECKS: dict[str, Callable[[Graphics], Finding | None]] = {
-    "GPU": gpu,
-    "GPU memory": memory,
-    "PyTorch": torch,
-    "TensorRT": tensorrt,
-    "torch-tensorrt": torch_tensorrt,
-    "plans": plans,
+NVIDIA_CHECKS: dict[str, Callable[[NvidiaReport], CheckResult | None]] = {
+    "GPU": check_gpu,
+    "GPU memory": check_gpu_memory,
+    "PyTorch": check_torch,
+    "TensorRT": check_tensorrt,
+    "torch-tensorrt": check_torch_tensorrt,
+    "plans": check_plans,
 }
 """A check that returns None does not apply and is not printed."""
 
 
-def _camera_fault(device: Device, machine: Machine, ours: set[str]) -> str:
+def _camera_fault(device: VideoDevice, machine: Machine, ours: set[str]) -> str:
     """Why this camera cannot be used, and the fix; "" if it can, or if this daemon uses it."""
     others = [user for user in device.used_by if user.split()[0] not in ours]
     if "permission" in device.fault:
@@ -250,17 +257,17 @@ def _group_hint(group: str, path: str) -> str:
     return f"Add yourself to the group {group!r}: sudo usermod -aG {group} $USER, then log in again"
 
 
-def _camera_label(device: Device) -> str:
+def _camera_label(device: VideoDevice) -> str:
     return f"{device.path} ({device.name})"
 
 
 def _fix(fault: str, package: str) -> str:
     """How to fix a package that does not load."""
-    missing = ABSENT.search(fault)
+    missing = MISSING_LIBRARY.search(fault)
     if not missing:
         return f"Reinstall it: pip install --force-reinstall {package}"
     library = missing[1]
-    debian = next((name for stem, name in DEBIAN.items() if library.startswith(stem)), None)
+    debian = next((name for stem, name in DEBIAN_PACKAGES.items() if library.startswith(stem)), None)
     return f"Install it: sudo apt-get install {debian}" if debian else f"Install the system package that contains {library}"
 
 

@@ -4,28 +4,28 @@ from __future__ import annotations
 
 from rich.console import Console
 
-from remi_stream.errors import DONE
+from remi_stream.errors import EXIT_DONE
 from remi_stream.models.manifest import Manifest, list_engines
-from remi_stream.models.store import fault
+from remi_stream.models.store import file_fault
 
-ROW = "{:<14}{:<9}{:<31}{}"
+ENGINE_ROW = "{:<14}{:<9}{:<31}{}"
 
 
 def engines() -> int:
     """List the pose engines with their runtimes, licence, and whether the weights are present."""
     console = Console(highlight=False, soft_wrap=True)
-    console.print(ROW.format("engine", "weights", "runtimes", "licence"), style="bold")
+    console.print(ENGINE_ROW.format("engine", "weights", "runtimes", "licence"), style="bold")
     for manifest in list_engines():
-        console.print(ROW.format(manifest.name, weights(manifest), runtimes(manifest), manifest.licence))
+        console.print(ENGINE_ROW.format(manifest.name, weights_state(manifest), runtimes_label(manifest), manifest.licence))
         console.print(f"  {manifest.what}", style="dim")
-    return DONE
+    return EXIT_DONE
 
 
-def runtimes(manifest: Manifest) -> str:
+def runtimes_label(manifest: Manifest) -> str:
     """Runtimes of an engine, the default one first."""
     return ", ".join(sorted(manifest.runtimes, key=lambda runtime: runtime != manifest.runtime))
 
 
-def weights(manifest: Manifest) -> str:
+def weights_state(manifest: Manifest) -> str:
     """State of an engine's weights: "ready", or the first fault."""
-    return next((state for file in manifest.weights if (state := fault(file))), "ready")
+    return next((state for file in manifest.weights if (state := file_fault(file))), "ready")

@@ -12,16 +12,16 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from remi_stream.cli.progress import counting
-from remi_stream.errors import DONE, UsageError
+from remi_stream.cli.progress import count_progress
+from remi_stream.errors import EXIT_DONE, UsageError
 
 if TYPE_CHECKING:
     from remi_stream.evaluate.scores import Evaluation, Scores
 
-NARROWEST = 110
+MIN_WIDTH = 110
 
 
-class By(str, enum.Enum):
+class MatchBy(str, enum.Enum):
     """How predicted people are matched to true people."""
 
     box = "box"
@@ -38,8 +38,8 @@ def evaluate(
     ],
     joint_set: Annotated[str, typer.Option(help="smpl24, lsp14 or limbs12 (default: the first that both have).")] = "",
     match: Annotated[
-        By, typer.Option(help="How people are matched: by bounding boxes in the image, or by root joints in space.")
-    ] = By.box,
+        MatchBy, typer.Option(help="How people are matched: by bounding boxes in the image, or by root joints in space.")
+    ] = MatchBy.box,
     offset: Annotated[float, typer.Option(help="Start of the prediction's video within the truth, seconds.", metavar="S")] = 0.0,
     bodies: Annotated[
         Path | None, typer.Option(help="Folder with SMPL_MALE.pkl and SMPL_FEMALE.pkl, for 3DPW and EMDB.", metavar="DIR")
@@ -57,28 +57,28 @@ def evaluate(
     from remi_stream.evaluate.sources import read_prediction, read_truth
 
     true = read_truth(truth, bodies)
-    question = evaluation.Question(joint_set, match.value, offset)
-    with counting("people in frames") as progress:
+    question = evaluation.EvaluationOptions(joint_set, match.value, offset)
+    with count_progress("people in frames") as progress:
         result = evaluation.evaluate(read_prediction(prediction), true, question, progress)
     _print_result(result, joints)
     if json:
-        report.write(result, json)
+        report.write_report(result, json)
         print(f"scores {json}")
     if plot:
-        chart.draw(result, plot)
+        chart.draw_evaluation(result, plot)
         print(f"chart {plot}")
-    return DONE
+    return EXIT_DONE
 
 
 def _print_result(result: Evaluation, joints: bool) -> None:
     """Print the tables and what could not be evaluated."""
-    from remi_stream.evaluate.chart import told
+    from remi_stream.evaluate.chart import summary_line
 
     console = Console()
-    console = console if console.is_terminal else Console(width=max(console.width, NARROWEST))
+    console = console if console.is_terminal else Console(width=max(console.width, MIN_WIDTH))
     console.print(Text(result.title, style="bold cyan"))
-    console.print(Text(f"{told(result)}\n", style="dim"))
-    console.print(table_of(result))
+    console.print(Text(f"{summary_line(result)}\n", style="dim"))
+    console.print(score_table(result))
     if joints and result.joints:
         console.print()
         console.print(joint_table(result))
@@ -89,7 +89,7 @@ def _print_result(result: Evaluation, joints: bool) -> None:
         console.print(Text("\n" + "\n".join(lines), style="dim"))
 
 
-def table_of(result: Evaluation) -> Table:
+def score_table(result: Evaluation) -> Table:
     """Table of the scores: all people together, then one row per person if there are several."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("")
@@ -108,7 +108,7 @@ def _cells(scores: Scores) -> list[str]:
     switches = "-" if scores.switches is None else str(scores.switches)
     lengths = (scores.mpjpe_mm, scores.pa_mpjpe_mm, scores.pve_mm)
     moves = (scores.acceleration_mm, scores.acceleration_m_per_s2, scores.rotation_deg, scores.root_mm)
-    return [said(100 * scores.detection_rate), switches, *map(said, lengths), *map(said, moves)]
+    return [format_score(100 * scores.detection_rate), switches, *map(format_score, lengths), *map(format_score, moves)]
 
 
 def joint_table(result: Evaluation) -> Table:
@@ -118,10 +118,10 @@ def joint_table(result: Evaluation) -> Table:
     for name in ("MPJPE\nmm", "PA-MPJPE\nmm", "rotation\ndeg"):
         table.add_column(name, justify="right")
     for name, scores in result.joints.items():
-        table.add_row(name, *map(said, scores))
+        table.add_row(name, *map(format_score, scores))
     return table
 
 
-def said(value: float) -> str:
+def format_score(value: float) -> str:
     """Format a score with one decimal; "-" for NaN."""
     return f"{value:.1f}" if math.isfinite(value) else "-"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal, NamedTuple
 
 
-class Finding(NamedTuple):
+class CheckResult(NamedTuple):
     """Result of a check."""
 
     verdict: Literal["ok", "warn", "fail"]

@@ -1,4 +1,4 @@
-"""Probes for NVIDIA GPUs, the driver, PyTorch, TensorRT and plans; libraries are loaded in separate processes."""
+"""Probes for NVIDIA_VENDOR GPUs, the driver, PyTorch, TensorRT and plans; libraries are loaded in separate processes."""
 
 from __future__ import annotations
 
@@ -12,63 +12,63 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from remi_stream.convert.plan import PlanKey, plans, read_plan
+from remi_stream.convert.plan import PlanKey, plans_folder, read_plan
 from remi_stream.errors import RemiError
-from remi_stream.pose.engine import choose
+from remi_stream.pose.engine import resolve_engine
 
-NVIDIA, DISPLAY = "0x10de", "0x03"
-"""PCI vendor id of NVIDIA, and the prefix of the PCI class of display controllers (VGA and 3D)."""
-CONTAINER = re.compile(r"docker|containerd|kubepods|lxc|libpod|podman")
-NO_DEVICES = ("", "none", "void")
-"""Values of NVIDIA_VISIBLE_DEVICES with which the NVIDIA container toolkit adds no GPU."""
-SMI_S = 20.0
+NVIDIA_VENDOR, DISPLAY_CLASS = "0x10de", "0x03"
+"""PCI vendor id of NVIDIA_VENDOR, and the prefix of the PCI class of display controllers (VGA and 3D)."""
+CONTAINER_CGROUP = re.compile(r"docker|containerd|kubepods|lxc|libpod|podman")
+NO_GPU_VALUES = ("", "none", "void")
+"""Values of NVIDIA_VISIBLE_DEVICES with which the NVIDIA_VENDOR container toolkit adds no GPU."""
+NVIDIA_SMI_TIMEOUT_S = 20.0
 """nvidia-smi may load the driver first, which takes seconds without the persistence daemon."""
-CARDS = "--query-gpu=name,compute_cap,memory.total,memory.free,driver_version"
-OLD_CARDS = CARDS.replace("compute_cap", "uuid")
+GPU_QUERY = "--query-gpu=name,compute_cap,memory.total,memory.free,driver_version"
+GPU_QUERY_WITHOUT_CAPABILITY = GPU_QUERY.replace("compute_cap", "uuid")
 """For drivers that cannot report the compute capability."""
-CUDA_OF_DRIVER = re.compile(r"CUDA (?:UMD )?Version\s*:\s*([\d.]+)")
-CUDA_OF_TORCH = re.compile(r"^cuda\b[^=\n]*=\s*['\"]([\d.]+)['\"]", re.MULTILINE)
-TORCH = """
+DRIVER_CUDA = re.compile(r"CUDA (?:UMD )?Version\s*:\s*([\d.]+)")
+TORCH_CUDA = re.compile(r"^cuda\b[^=\n]*=\s*['\"]([\d.]+)['\"]", re.MULTILINE)
+TORCH_PROBE = """
 import torch
 try:
     torch.cuda.init()
 except Exception as error:
     print(str(error).splitlines()[0])
 """
-DRIVER = "from remi_stream.runtimes.gpu import find_gpu; print(*find_gpu(), sep=chr(10))"
-LIBRARIES = re.compile(r"lib(nvinfer|tensorrt_rtx)\.so")
-MODULES = ("tensorrt", "tensorrt_rtx")
+DRIVER_PROBE = "from remi_stream.runtimes.gpu import find_gpu; print(*find_gpu(), sep=chr(10))"
+TENSORRT_LIBRARY = re.compile(r"lib(nvinfer|tensorrt_rtx)\.so")
+TENSORRT_MODULES = ("tensorrt", "tensorrt_rtx")
 
-Say = Callable[[str], str]
+RunPython = Callable[[str], str]
 """Runs Python code in a separate process and returns its output; RemiError with the last line if it fails."""
 
 
-class Card(NamedTuple):
+class NvidiaGpu(NamedTuple):
     """A GPU as reported by its driver."""
 
     name: str
     capability: str = ""
     """Compute capability ("8.9"), "" if unknown."""
-    total: int = -1
+    total_bytes: int = -1
     """GPU memory, bytes; -1 if unknown."""
-    free: int = -1
+    free_bytes: int = -1
     """Free GPU memory, bytes; -1 if unknown."""
 
 
-class Driver(NamedTuple):
-    """The NVIDIA driver; all fields are empty if there is none."""
+class NvidiaDriver(NamedTuple):
+    """The NVIDIA_VENDOR driver; all fields are empty if there is none."""
 
     version: str = ""
     """Driver version ("550.54.14"), "" if unknown."""
     cuda: str = ""
     """Newest CUDA version that it runs ("12.4")."""
-    cards: tuple[Card, ...] = ()
+    gpus: tuple[NvidiaGpu, ...] = ()
     """The GPUs in the order of nvidia-smi."""
     fault: str = ""
     """Why the driver does not answer."""
 
 
-class Torch(NamedTuple):
+class TorchInstall(NamedTuple):
     """The installed PyTorch."""
 
     version: str
@@ -79,7 +79,7 @@ class Torch(NamedTuple):
     """Why it cannot use the GPU."""
 
 
-class TensorRT(NamedTuple):
+class TensorRTInstall(NamedTuple):
     """An installed TensorRT: the module `tensorrt` or `tensorrt_rtx`."""
 
     module: str
@@ -88,30 +88,30 @@ class TensorRT(NamedTuple):
     """Version of the module, or of its packages if it cannot be imported."""
     fault: str = ""
     """Why it cannot be imported."""
-    stub: bool = False
+    is_stub: bool = False
     """Its Python packages are installed without the libraries."""
     cuda: str = ""
     """Major CUDA version of its packages ("13"), "" if unknown."""
 
 
-class Graphics(NamedTuple):
+class NvidiaReport(NamedTuple):
     """Results of all probes."""
 
     engine: str = ""
     """The engine to run in TensorRT ("poco-trt"), "" if none was named."""
-    board: bool = False
-    """An NVIDIA GPU is on the PCI bus."""
-    container: bool = False
+    gpu_on_bus: bool = False
+    """An NVIDIA_VENDOR GPU is on the PCI bus."""
+    in_container: bool = False
     """This process runs in a container."""
-    promised: bool = False
+    gpu_expected: bool = False
     """The container should have a GPU: its image requests one, or the host has the driver."""
-    hidden: str | None = None
+    visible_devices: str | None = None
     """Value of CUDA_VISIBLE_DEVICES, None if it is not set."""
-    driver: Driver = Driver()
-    """The NVIDIA driver."""
-    torch: Torch | None = None
+    driver: NvidiaDriver = NvidiaDriver()
+    """The NVIDIA_VENDOR driver."""
+    torch: TorchInstall | None = None
     """None if PyTorch is not installed."""
-    tensorrt: tuple[TensorRT, ...] = ()
+    tensorrt: tuple[TensorRTInstall, ...] = ()
     """The installed TensorRT modules."""
     torch_tensorrt: str = ""
     """Version of torch-tensorrt, "" if it is not installed."""
@@ -119,94 +119,96 @@ class Graphics(NamedTuple):
     """Built plans: of the engine's models, or all if no engine was named."""
 
 
-def look(say: Say, engine: str = "", root: Path = Path("/")) -> Graphics:
+def probe_nvidia(run_python: RunPython, engine: str = "", root: Path = Path("/")) -> NvidiaReport:
     """Run all probes. root: root of the file system."""
-    driver = ask_driver(say)
-    return Graphics(
+    driver = probe_driver(run_python)
+    return NvidiaReport(
         engine=engine,
-        board=has_board(root),
-        container=is_container(root),
-        promised=is_promised(root),
-        hidden=os.environ.get("CUDA_VISIBLE_DEVICES"),
+        gpu_on_bus=has_gpu_on_bus(root),
+        in_container=is_container(root),
+        gpu_expected=expects_gpu(root),
+        visible_devices=os.environ.get("CUDA_VISIBLE_DEVICES"),
         driver=driver,
-        torch=ask_torch(say, bool(driver.cards)),
-        tensorrt=tuple(install for module in MODULES if (install := ask_tensorrt(say, module))),
-        torch_tensorrt=version("torch-tensorrt") or "",
+        torch=probe_torch(run_python, bool(driver.gpus)),
+        tensorrt=tuple(install for module in TENSORRT_MODULES if (install := probe_tensorrt(run_python, module))),
+        torch_tensorrt=installed_version("torch-tensorrt") or "",
         plans=find_plans(engine),
     )
 
 
 def find_plans(engine: str) -> tuple[PlanKey, ...]:
     """Complete plans of an engine's models, or of all models."""
-    models = [file.name for file in choose(engine)[0].weights] if engine else None
-    found = [manifest.key for folder in sorted(plans().glob("*")) if (manifest := read_plan(folder))]
+    models = [file.name for file in resolve_engine(engine)[0].weights] if engine else None
+    found = [manifest.key for folder in sorted(plans_folder().glob("*")) if (manifest := read_plan(folder))]
     return tuple(key for key in found if models is None or key.model in models)
 
 
-def has_board(root: Path) -> bool:
-    """Whether an NVIDIA GPU is on the PCI bus, with or without a driver."""
+def has_gpu_on_bus(root: Path) -> bool:
+    """Whether an NVIDIA_VENDOR GPU is on the PCI bus, with or without a driver."""
     devices = (root / "sys/bus/pci/devices").glob("*")
-    return any(_text(device / "vendor") == NVIDIA and _text(device / "class").startswith(DISPLAY) for device in devices)
+    return any(
+        _text(device / "vendor") == NVIDIA_VENDOR and _text(device / "class").startswith(DISPLAY_CLASS) for device in devices
+    )
 
 
 def is_container(root: Path) -> bool:
     """Whether this process runs in Docker, Podman, Kubernetes or LXC."""
     marks = (root / ".dockerenv", root / "run/.containerenv")
-    return any(mark.exists() for mark in marks) or bool(CONTAINER.search(_text(root / "proc/1/cgroup")))
+    return any(mark.exists() for mark in marks) or bool(CONTAINER_CGROUP.search(_text(root / "proc/1/cgroup")))
 
 
-def is_promised(root: Path) -> bool:
+def expects_gpu(root: Path) -> bool:
     """Whether the image requests GPUs, or the host's kernel (shared with the container) has the driver."""
-    return os.environ.get("NVIDIA_VISIBLE_DEVICES", "") not in NO_DEVICES or (root / "proc/driver/nvidia/version").exists()
+    return os.environ.get("NVIDIA_VISIBLE_DEVICES", "") not in NO_GPU_VALUES or (root / "proc/driver/nvidia/version").exists()
 
 
-def ask_driver(say: Say) -> Driver:
+def probe_driver(run_python: RunPython) -> NvidiaDriver:
     """Query the driver by nvidia-smi, or by its library where nvidia-smi is absent, as in a container with `compute` only."""
     program = shutil.which("nvidia-smi")
     if not program:
-        return _probe_driver_library(say)
+        return _probe_driver_library(run_python)
     try:
         rows, summary = _query_gpus(program), _run(program)
     except RemiError as error:
-        return Driver(fault=str(error))
-    cells = [[cell.strip() for cell in row.split(",")] for row in rows.splitlines() if row.count(",") == CARDS.count(",")]
+        return NvidiaDriver(fault=str(error))
+    cells = [[cell.strip() for cell in row.split(",")] for row in rows.splitlines() if row.count(",") == GPU_QUERY.count(",")]
     if not cells:
-        return Driver(fault=rows.strip().partition("\n")[0] or "nvidia-smi printed nothing")
-    cuda = CUDA_OF_DRIVER.search(summary)
-    return Driver(cells[0][4], cuda[1] if cuda else "", tuple(_parse_gpu(*row[:4]) for row in cells))
+        return NvidiaDriver(fault=rows.strip().partition("\n")[0] or "nvidia-smi printed nothing")
+    cuda = DRIVER_CUDA.search(summary)
+    return NvidiaDriver(cells[0][4], cuda[1] if cuda else "", tuple(_parse_gpu(*row[:4]) for row in cells))
 
 
 def _query_gpus(program: str) -> str:
     """Query nvidia-smi: a row of comma-separated values per GPU."""
     try:
-        return _run(program, CARDS, "--format=csv,noheader,nounits")
+        return _run(program, GPU_QUERY, "--format=csv,noheader,nounits")
     except RemiError as error:
         if "compute_cap" not in str(error):
             raise
-    return _run(program, OLD_CARDS, "--format=csv,noheader,nounits")
+    return _run(program, GPU_QUERY_WITHOUT_CAPABILITY, "--format=csv,noheader,nounits")
 
 
-def _parse_gpu(name: str, capability: str, total_mib: str, free_mib: str) -> Card:
+def _parse_gpu(name: str, capability: str, total_mib: str, free_mib: str) -> NvidiaGpu:
     """Parse a row of nvidia-smi, which writes "[N/A]" for unknown values."""
     valid = capability if re.fullmatch(r"\d+\.\d+", capability) else ""
     total, free = (int(mib) * 2**20 if mib.isdecimal() else -1 for mib in (total_mib, free_mib))
-    return Card(name, valid, total, free)
+    return NvidiaGpu(name, valid, total, free)
 
 
-def _probe_driver_library(say: Say) -> Driver:
+def _probe_driver_library(say: RunPython) -> NvidiaDriver:
     try:
-        name, capability, cuda = say(DRIVER).splitlines()
+        name, capability, cuda = say(DRIVER_PROBE).splitlines()
     except (RemiError, ValueError):
-        return Driver()
-    return Driver(cuda=cuda, cards=(Card(name, capability),))
+        return NvidiaDriver()
+    return NvidiaDriver(cuda=cuda, gpus=(NvidiaGpu(name, capability),))
 
 
 def _run(program: str, *arguments: str) -> str:
     """Output of a program. Raises RemiError with its first line if it fails."""
     try:
-        done = subprocess.run([program, *arguments], capture_output=True, text=True, timeout=SMI_S)
+        done = subprocess.run([program, *arguments], capture_output=True, text=True, timeout=NVIDIA_SMI_TIMEOUT_S)
     except subprocess.TimeoutExpired:
-        raise RemiError(f"nvidia-smi did not answer within {SMI_S:.0f} s") from None
+        raise RemiError(f"nvidia-smi did not answer within {NVIDIA_SMI_TIMEOUT_S:.0f} s") from None
     except OSError as error:
         raise RemiError(f"nvidia-smi cannot be started: {error.strerror}") from None
     if done.returncode:
@@ -215,22 +217,22 @@ def _run(program: str, *arguments: str) -> str:
     return done.stdout
 
 
-def ask_torch(say: Say, gpu: bool) -> Torch | None:
+def probe_torch(run_python: RunPython, has_gpu: bool) -> TorchInstall | None:
     """Read the CUDA version that PyTorch is built for; initialise CUDA only if there is a GPU."""
-    torch_version = version("torch")
+    torch_version = installed_version("torch")
     if not torch_version:
         return None
     file = importlib.metadata.distribution("torch").locate_file("torch/version.py")
-    cuda = CUDA_OF_TORCH.search(_text(Path(str(file))))
-    if not (cuda and gpu):
-        return Torch(torch_version, cuda[1] if cuda else "")
+    cuda = TORCH_CUDA.search(_text(Path(str(file))))
+    if not (cuda and has_gpu):
+        return TorchInstall(torch_version, cuda[1] if cuda else "")
     try:
-        return Torch(torch_version, cuda[1], say(TORCH))
+        return TorchInstall(torch_version, cuda[1], run_python(TORCH_PROBE))
     except RemiError as error:
-        return Torch(torch_version, cuda[1], str(error))
+        return TorchInstall(torch_version, cuda[1], str(error))
 
 
-def ask_tensorrt(say: Say, module: str) -> TensorRT | None:
+def probe_tensorrt(run_python: RunPython, module: str) -> TensorRTInstall | None:
     """Import a TensorRT module, if any of its packages is installed."""
     packages = _packages(module)
     if not packages and importlib.util.find_spec(module) is None:
@@ -238,9 +240,9 @@ def ask_tensorrt(say: Say, module: str) -> TensorRT | None:
     cuda = next((number[1] for name in packages if (number := re.search(r"_cu(\d+)", name))), "")
     package_version = max((package.version for package in packages.values()), default="")
     try:
-        return TensorRT(module, say(f"import {module} as it; it.Builder; print(it.__version__)"), cuda=cuda)
+        return TensorRTInstall(module, run_python(f"import {module} as it; it.Builder; print(it.__version__)"), cuda=cuda)
     except RemiError as error:
-        return TensorRT(module, package_version, str(error), _is_stub(module, packages, str(error)), cuda)
+        return TensorRTInstall(module, package_version, str(error), _is_stub(module, packages, str(error)), cuda)
 
 
 def _packages(module: str) -> dict[str, importlib.metadata.Distribution]:
@@ -251,17 +253,17 @@ def _packages(module: str) -> dict[str, importlib.metadata.Distribution]:
 
 
 def _is_stub(module: str, packages: dict[str, importlib.metadata.Distribution], fault: str) -> bool:
-    """Whether the installed packages are placeholders without the libraries, which only NVIDIA's index has.
+    """Whether the installed packages are placeholders without the libraries, which only NVIDIA_VENDOR's index has.
 
-    A single package without bindings and libraries comes from NVIDIA's tar archive, whose libraries lie elsewhere.
+    A single package without bindings and libraries comes from NVIDIA_VENDOR's tar archive, whose libraries lie elsewhere.
     """
     if fault.startswith("AttributeError"):
         return True
-    libraries = any(LIBRARIES.search(file.name) for package in packages.values() for file in package.files or ())
+    libraries = any(TENSORRT_LIBRARY.search(file.name) for package in packages.values() for file in package.files or ())
     return bool(set(packages) - {module}) and not libraries
 
 
-def version(package: str) -> str | None:
+def installed_version(package: str) -> str | None:
     """The installed version of a package."""
     try:
         return importlib.metadata.version(package)

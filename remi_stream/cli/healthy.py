@@ -10,44 +10,46 @@ import sys
 import urllib.error
 import urllib.request
 
-from remi_stream.config import CONTROL, METRICS, port
-from remi_stream.errors import CRASHED, DONE, RemiError
-from remi_stream.folder import running
-from remi_stream.link import ask_control
+from remi_stream.config import CONTROL_SERVICE, METRICS_SERVICE, daemon_port
+from remi_stream.errors import EXIT_CRASHED, EXIT_DONE, RemiError
+from remi_stream.folder import running_daemons
+from remi_stream.link import send_control_request
 
-PATIENCE_S = 3.0
+TIMEOUT_S = 3.0
 """Shorter than the timeout of HEALTHCHECK."""
 
 
 def main() -> int:
     """Print the health of each daemon; 0 if all are healthy."""
     try:
-        found = {name: health(name) for name in running()}
+        found = {name: daemon_health(name) for name in running_daemons()}
     except RemiError as error:  # there is no run folder, so no daemon either
         print(error)
-        return DONE
+        return EXIT_DONE
     for name, (_, text) in found.items():
         print(f"{name}: {text}")
     if not found:
         print("no running daemon")
-    return DONE if all(healthy for healthy, _ in found.values()) else CRASHED
+    return EXIT_DONE if all(healthy for healthy, _ in found.values()) else EXIT_CRASHED
 
 
-def health(name: str) -> tuple[bool, str]:
+def daemon_health(name: str) -> tuple[bool, str]:
     """Whether the daemon is healthy, and the text of its answer."""
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port(name, METRICS)}/healthz", timeout=PATIENCE_S) as answer:
+        with urllib.request.urlopen(
+            f"http://127.0.0.1:{daemon_port(name, METRICS_SERVICE)}/healthz", timeout=TIMEOUT_S
+        ) as answer:
             return True, answer.read().decode().strip()
     except urllib.error.HTTPError as error:
         return False, error.read().decode().strip()
     except OSError as error:
-        return answers(port(name, CONTROL)), f"no metrics ({getattr(error, 'reason', error)})"
+        return relay_answers(daemon_port(name, CONTROL_SERVICE)), f"no metrics ({getattr(error, 'reason', error)})"
 
 
-def answers(control: int) -> bool:
+def relay_answers(control_port: int) -> bool:
     """Whether the relay answers a request; an open port is not enough, because a hung process keeps it open."""
     try:
-        ask_control(control, {"ask": "status"}, timeout_s=PATIENCE_S)
+        send_control_request(control_port, {"ask": "status"}, timeout_s=TIMEOUT_S)
     except RemiError:
         return False
     return True

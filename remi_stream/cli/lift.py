@@ -12,15 +12,15 @@ from typing import Annotated
 import numpy as np
 import typer
 
-from remi_stream.errors import DONE, UsageError, unknown
+from remi_stream.errors import EXIT_DONE, UsageError, unknown_name_error
 from remi_stream.formats import alphapose_clips, videopose3d
-from remi_stream.formats.clip import Clip
+from remi_stream.formats.clip import KeypointClip
 from remi_stream.models.manifest import Manifest, ModelFile, find_manifest
-from remi_stream.mounts import why_unwritable
-from remi_stream.pose.lift import Run, in_pieces, lift_clip, normalise
-from remi_stream.pose.videopose3d import CAUSAL, MANIFEST, SYMMETRIC, WINDOW
+from remi_stream.mounts import write_error_hint
+from remi_stream.pose.lift import LiftNetwork, lift_clip, normalise_keypoints, run_in_chunks
+from remi_stream.pose.videopose3d import CAUSAL_WEIGHTS, RECEPTIVE_FIELD, SYMMETRIC_WEIGHTS, VIDEOPOSE3D_MANIFEST
 
-LONGEST_PIECE = 1024
+MAX_TORCH_FRAMES = 1024
 """Frames that PyTorch lifts at once; limits the memory for long clips."""
 
 
@@ -35,35 +35,39 @@ def lift(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")] = False,
 ) -> int:
     """Lift 2D key points to 3D joints with VideoPose3D; writes NAME.npy (VideoPose3D's layout), NAME.npz (with joint names)."""
-    manifest = find_manifest(MANIFEST, "lifter")
+    manifest = find_manifest(VIDEOPOSE3D_MANIFEST, "lifter")
     if runtime not in manifest.runtimes:
-        raise unknown("runtime", runtime, manifest.runtimes)
-    clips = sized(file, read_clips(file), size)
-    stems = [out / name for name in file_names([clip.name for clip in clips])]
-    refuse_loss(stems, overwrite)
-    run, description = open_network(manifest, CAUSAL if causal else SYMMETRIC, runtime, threads)
-    make_folder(out)
-    field = WINDOW + 1 - run(np.zeros((1, WINDOW, 17, 2), np.float32)).shape[1]
+        raise unknown_name_error("runtime", runtime, manifest.runtimes)
+    clips = with_image_sizes(file, read_clips(file), size)
+    stems = [out / name for name in unique_file_stems([clip.name for clip in clips])]
+    check_overwrite(stems, overwrite)
+    run, description = load_lifting_network(manifest, CAUSAL_WEIGHTS if causal else SYMMETRIC_WEIGHTS, runtime, threads)
+    create_output_folder(out)
+    field = RECEPTIVE_FIELD + 1 - run(np.zeros((1, RECEPTIVE_FIELD, 17, 2), np.float32)).shape[1]
     print(description)
     for clip, stem in zip(clips, stems):
         started_at = time.monotonic()
-        with progress(clip) as advance:
-            joints = lift_one(run, clip, advance, field, causal, not no_flip, WINDOW if runtime != "torch" else LONGEST_PIECE)
-        written = videopose3d.write(joints, clip, stem, description if no_flip else f"{description}, mean with the mirrored clip")
+        with lifting_progress(clip) as advance:
+            joints = lift_keypoints(
+                run, clip, advance, field, causal, not no_flip, RECEPTIVE_FIELD if runtime != "torch" else MAX_TORCH_FRAMES
+            )
+        written = videopose3d.write_joints(
+            joints, clip, stem, description if no_flip else f"{description}, mean with the mirrored clip"
+        )
         print(f"{clip.name}: {len(joints)} frames in {time.monotonic() - started_at:.1f} s -> {written[0]}, {written[1].name}")
-    return DONE
+    return EXIT_DONE
 
 
-def read_clips(path: Path) -> list[Clip]:
+def read_clips(path: Path) -> list[KeypointClip]:
     """Read the clips of 2D key points in a file. Raises UsageError for an unknown suffix."""
     if path.suffix == ".json":
-        return alphapose_clips.read_clips(path)
+        return alphapose_clips.read_alphapose_clips(path)
     if path.suffix == ".npz":
-        return videopose3d.read(path)
+        return videopose3d.read_videopose3d_clips(path)
     raise UsageError(f"{path} ends in '{path.suffix}'; supported: .npz and .json.")
 
 
-def sized(path: Path, clips: list[Clip], size: str) -> list[Clip]:
+def with_image_sizes(path: Path, clips: list[KeypointClip], size: str) -> list[KeypointClip]:
     """Set the image size of each clip: from --size, the file, or its recording. Raises UsageError if it is unknown."""
     given = parse_size(size) if size else recorded_size(path)
     clips = [clip._replace(size=given if size else clip.size or given) for clip in clips]
@@ -82,13 +86,13 @@ def parse_size(text: str) -> tuple[int, int]:
 
 def recorded_size(path: Path) -> tuple[int, int] | None:
     """Frame size of the recording that contains a track file; None if there is none or several sizes."""
-    from remi_stream.sinks.recording.index import INDEX, read_index
+    from remi_stream.sinks.recording.index import INDEX_FILE, read_recording_index
 
-    sizes = {epoch.size for epoch in read_index(path.parent).epochs} if path.with_name(INDEX).is_file() else set()
+    sizes = {epoch.size for epoch in read_recording_index(path.parent).epochs} if path.with_name(INDEX_FILE).is_file() else set()
     return sizes.pop() if len(sizes) == 1 else None
 
 
-def file_names(names: list[str]) -> list[str]:
+def unique_file_stems(names: list[str]) -> list[str]:
     """Unique file stems of clips: without folders, suffixes and unsafe letters; duplicates get "-2", "-3"."""
     stems: list[str] = []
     for name in names:
@@ -98,53 +102,55 @@ def file_names(names: list[str]) -> list[str]:
     return stems
 
 
-def refuse_loss(stems: list[Path], overwrite: bool) -> None:
+def check_overwrite(stems: list[Path], overwrite: bool) -> None:
     """Raise UsageError if an output file exists and --overwrite is not given."""
-    existing = [path for stem in stems for path in videopose3d.paths(stem) if path.exists()]
+    existing = [path for stem in stems for path in videopose3d.joint_files(stem) if path.exists()]
     if existing and not overwrite:
         raise UsageError(f"{existing[0]} already exists. Give --overwrite to replace it, or another --out.")
 
 
-def make_folder(out: Path) -> None:
+def create_output_folder(out: Path) -> None:
     """Create the output folder. Raises UsageError."""
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UsageError(f"--out {out} cannot be a folder: {why_unwritable(out, error, 'Give another one')}.") from None
+        raise UsageError(f"--out {out} cannot be a folder: {write_error_hint(out, error, 'Give another one')}.") from None
 
 
-def open_network(manifest: Manifest, name: str, runtime: str, threads: int | None) -> tuple[Run, str]:
+def load_lifting_network(manifest: Manifest, name: str, runtime: str, threads: int | None) -> tuple[LiftNetwork, str]:
     """Load the lifting network as a function of key points, with a description; converts its weights once. Raises RemiError."""
-    from remi_stream.convert.artefact import make_artefacts
+    from remi_stream.convert.artefact import convert_missing
     from remi_stream.models.licence import licence_notice
-    from remi_stream.models.store import model_file
-    from remi_stream.runtimes.runtime import load_weights
+    from remi_stream.models.store import ensure_model_file
+    from remi_stream.runtimes.runtime import load_model
 
     file: ModelFile = next(file for file in manifest.weights if file.name == name)
-    model_file(file)
+    ensure_model_file(file)
     if notice := licence_notice([file]):
         print(notice)
     if runtime != "torch":
-        make_artefacts([file], tell=print)
+        convert_missing([file], on_message=print)
     # f32, because offline accuracy matters more than speed.
     settings = manifest.runtimes[runtime] | ({"threads": threads} if threads else {})
-    network = load_weights(file, runtime, **settings | ({"precision": "f32"} if runtime == "openvino" else {}))
+    network = load_model(file, runtime, **settings | ({"precision": "f32"} if runtime == "openvino" else {}))
     return lambda keypoints: network.run({"keypoints": keypoints})["joints"], f"{name} in {network.name}"
 
 
-def lift_one(run: Run, clip: Clip, tell: Callable[[int], object], field: int, causal: bool, flip: bool, piece: int) -> np.ndarray:
+def lift_keypoints(
+    run: LiftNetwork, clip: KeypointClip, advance: Callable[[int], object], field: int, causal: bool, flip: bool, max_frames: int
+) -> np.ndarray:
     """Lift a clip to joints (F, 17, 3) float32, m, camera axes, relative to the hip.
 
-    field: receptive field of the network, frames. piece: frames per inference.
+    field: receptive field of the network, frames. max_frames: frames per inference.
     """
     assert clip.size
-    frames = min(piece, max(WINDOW, len(clip.keypoints_px) + field - 1))
-    keypoints = normalise(clip.keypoints_px, clip.size)
-    return lift_clip(in_pieces(run, field, frames, tell), keypoints, causal=causal, receptive_field=field, flip=flip)
+    frames = min(max_frames, max(RECEPTIVE_FIELD, len(clip.keypoints_px) + field - 1))
+    keypoints = normalise_keypoints(clip.keypoints_px, clip.size)
+    return lift_clip(run_in_chunks(run, field, frames, advance), keypoints, is_causal=causal, receptive_field=field, flip=flip)
 
 
 @contextmanager
-def progress(clip: Clip) -> Iterator[Callable[[int], object]]:
+def lifting_progress(clip: KeypointClip) -> Iterator[Callable[[int], object]]:
     """Progress bar of a clip on a terminal."""
     from rich.console import Console
     from rich.progress import Progress

@@ -7,23 +7,23 @@ from typing import Annotated, Any
 
 import typer
 
-from remi_stream.capture.address import PASSWORD, USER, check_url, has_password
+from remi_stream.capture.address import PASSWORD_VARIABLE, USER_VARIABLE, check_camera_url, url_has_secret
 from remi_stream.cli.options import LogFormat, pipeline_options, with_options
-from remi_stream.cli.play import Focal, start, with_pipeline_options
+from remi_stream.cli.play import FocalOption, run_source, with_pipeline_options
 from remi_stream.errors import UsageError
-from remi_stream.formats.remi import PORT, address_of
-from remi_stream.log import start_log
+from remi_stream.formats.remi import PORT, parse_address
+from remi_stream.log import configure_logging
 
 log = logging.getLogger("remi_stream")
 
-OF_PICTURES = ("engine", "detector", "max_people", "subject", "threads", "record_video")
+IMAGE_OPTIONS = ("engine", "detector", "max_people", "subject", "threads", "record_video")
 """Options that do not apply to a source without images."""
 
 
 def camera_options(
     mirror: Annotated[bool, typer.Option("--mirror", help="Mirror the image.")] = False,
     rotate: Annotated[int, typer.Option(help="Rotate the image clockwise: 0, 90, 180 or 270 degrees.")] = 0,
-    focal: Focal = None,
+    focal: FocalOption = None,
     calibration: Annotated[str | None, typer.Option(help="OpenCV calibration file of the camera.", metavar="FILE")] = None,
     max_fps: Annotated[float | None, typer.Option(help="Maximum frame rate.", min=0.1)] = None,
     give_up_after: Annotated[float | None, typer.Option(help="Stop after this many seconds without a frame.", min=1)] = None,
@@ -45,7 +45,7 @@ def webcam(
 ) -> int:
     """Run a pipeline with a camera of this machine."""
     own = {"name": "webcam", "source": _device_path(device), "size": _size(size), "fps": fps}
-    return start(options, {**own, **_camera_config(camera)})
+    return run_source(options, {**own, **_camera_config(camera)})
 
 
 @with_pipeline_options
@@ -57,14 +57,18 @@ def rtsp(
     transport: Annotated[str, typer.Option(help="Transport protocol: tcp or udp.")] = "tcp",
 ) -> int:
     """Run a pipeline with a network camera (RTSP)."""
-    check_url(url)
-    if has_password(url):
-        start_log("remi", "json" if options["log_format"] is LogFormat.json else "text")
-        log.warning("every user of this machine can read a password in a command line; set %s and %s instead", USER, PASSWORD)
-    return start(options, {"name": "rtsp", "source": url, "transport": transport, **_camera_config(camera)})
+    check_camera_url(url)
+    if url_has_secret(url):
+        configure_logging("remi", "json" if options["log_format"] is LogFormat.json else "text")
+        log.warning(
+            "every user of this machine can read a password in a command line; set %s and %s instead",
+            USER_VARIABLE,
+            PASSWORD_VARIABLE,
+        )
+    return run_source(options, {"name": "rtsp", "source": url, "transport": transport, **_camera_config(camera)})
 
 
-@with_options(pipeline_options, into="options", without=OF_PICTURES)
+@with_options(pipeline_options, into="options", without=IMAGE_OPTIONS)
 def remi(
     options: dict[str, Any],
     listen: Annotated[
@@ -72,8 +76,8 @@ def remi(
     ] = f"127.0.0.1:{PORT}",
 ) -> int:
     """Receive bodies from REMI's pose program, in place of REMI's relay."""
-    address_of(listen)
-    return start(options, {"name": "remi", "source": f"remi:{listen}"})
+    parse_address(listen)
+    return run_source(options, {"name": "remi", "source": f"remi:{listen}"})
 
 
 def _camera_config(camera: dict[str, Any]) -> dict[str, Any]:

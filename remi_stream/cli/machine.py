@@ -12,18 +12,18 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from remi_stream.capture.devices import Device, devices
-from remi_stream.cli.graphics import Graphics, look
-from remi_stream.config import CONTROL, port
+from remi_stream.capture.devices import VideoDevice, list_devices
+from remi_stream.cli.graphics import NvidiaReport, probe_nvidia
+from remi_stream.config import CONTROL_SERVICE, daemon_port
 from remi_stream.errors import RemiError
 from remi_stream.folder import run_folder
-from remi_stream.link import ask_control
-from remi_stream.models.store import verify
-from remi_stream.resources import home
+from remi_stream.link import send_control_request
+from remi_stream.models.store import verify_store
+from remi_stream.resources import user_data_folder
 
-ASK_S = 0.5
+CONTROL_TIMEOUT_S = 0.5
 """The daemon is on this machine and answers within milliseconds."""
-IMPORT_S = 60.0
+IMPORT_TIMEOUT_S = 60.0
 """Limit for a library that hangs while it is imported; a first import from a cold disk is slow."""
 
 
@@ -56,38 +56,38 @@ class Machine:
         lines = info.read_text().splitlines() if info.exists() else []
         return next((set(line.split(":")[1].split()) for line in lines if line.startswith("flags")), set())
 
-    def say(self, code: str) -> str:
+    def run_python(self, code: str) -> str:
         """Output of Python code in a separate process, which a broken library may crash. Raises RemiError with its last line."""
         try:
-            done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=IMPORT_S)
+            done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=IMPORT_TIMEOUT_S)
         except subprocess.TimeoutExpired:
-            raise RemiError(f"no answer within {IMPORT_S:.0f} s") from None
+            raise RemiError(f"no answer within {IMPORT_TIMEOUT_S:.0f} s") from None
         if done.returncode:
             raise RemiError((done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1])
         return done.stdout.strip()
 
-    def load(self, modules: list[str]) -> dict[str, str]:
+    def import_errors(self, modules: list[str]) -> dict[str, str]:
         """Import error of each module, "" if it loads; one process for all, and one for each only if that fails."""
         try:
-            self.say(f"import {', '.join(modules)}")
+            self.run_python(f"import {', '.join(modules)}")
         except RemiError:
             return {module: self._import_error(module) for module in modules}
         return dict.fromkeys(modules, "")
 
     def _import_error(self, module: str) -> str:
         try:
-            self.say(f"import {module}")
+            self.run_python(f"import {module}")
         except RemiError as error:
             return str(error)
         return ""
 
-    def graphics(self, engine: str) -> Graphics:
+    def nvidia_report(self, engine: str) -> NvidiaReport:
         """Results of the NVIDIA probes; engine: engine to run in TensorRT, "" for none."""
-        return look(self.say, engine)
+        return probe_nvidia(self.run_python, engine)
 
-    def cameras(self) -> list[Device]:
+    def cameras(self) -> list[VideoDevice]:
         """Capture devices, and devices that cannot be queried."""
-        return devices()
+        return list_devices()
 
     def group_of(self, path: str) -> str:
         """Name of the group that owns a device file."""
@@ -99,7 +99,7 @@ class Machine:
 
     def models(self) -> dict[str, str]:
         """Fault of each known model file: "", "missing" or "damaged"."""
-        return verify()
+        return verify_store()
 
     def port_is_free(self, number: int) -> bool:
         """Whether a daemon could bind this port."""
@@ -114,7 +114,7 @@ class Machine:
     def daemon(self, name: str) -> dict[str, Any] | None:
         """Status of the running daemon of this name; None if there is none."""
         try:
-            return ask_control(port(name, CONTROL), {"ask": "status"}, ASK_S)
+            return send_control_request(daemon_port(name, CONTROL_SERVICE), {"ask": "status"}, CONTROL_TIMEOUT_S)
         except RemiError:
             return None
 
@@ -125,5 +125,5 @@ class Machine:
 
     def free_bytes(self) -> tuple[Path, int]:
         """The folder of remi-stream's files, and the free bytes there."""
-        existing = next(folder for folder in (home(), *home().parents) if folder.exists())
-        return home(), shutil.disk_usage(existing).free
+        existing = next(folder for folder in (user_data_folder(), *user_data_folder().parents) if folder.exists())
+        return user_data_folder(), shutil.disk_usage(existing).free

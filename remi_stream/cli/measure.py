@@ -16,18 +16,18 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 
-from remi_stream.cli.compare import told
-from remi_stream.config import BUS, CONTROL, port
-from remi_stream.errors import RemiError, UsageError, unknown
-from remi_stream.link import Context, Subscriber, ask_control
-from remi_stream.measure.meters import Meters, Sheet, checked
-from remi_stream.measure.quantities import FILTER, MOTION, POSE, Kind
-from remi_stream.measure.table import check
+from remi_stream.cli.compare import format_number
+from remi_stream.config import BUS_SERVICE, CONTROL_SERVICE, daemon_port
+from remi_stream.errors import RemiError, UsageError, unknown_name_error
+from remi_stream.link import LinkContext, Subscriber, send_control_request
+from remi_stream.measure.meters import CameraMeters, MeasurementRow, check_condition
+from remi_stream.measure.quantities import REMI_POSE, REMI_RELAY, REMI_STREAM_MOTION, MeasurementKind
+from remi_stream.measure.table import check_appendable
 from remi_stream.messages import Bodies
 
-FIRST_WITHIN_S = 5.0
-PATIENCE_S = 0.1
-NARROWEST = 120
+FIRST_BODIES_TIMEOUT_S = 5.0
+POLL_INTERVAL_S = 0.1
+MEASUREMENT_MIN_WIDTH = 120
 
 
 def measure(
@@ -43,35 +43,35 @@ def measure(
     name: Annotated[str, typer.Option(help="Name of the daemon to measure.")] = "default",
 ) -> int:
     """Measure a running pipeline: REMI's quantities, and corrected ones of our own."""
-    condition = checked(condition)
-    files = files_of(csv, filter_csv)
+    condition = check_condition(condition)
+    files = csv_files(csv, filter_csv)
     for kind, path in files.items():
-        check(path, kind.columns)
-    ask = partial(ask_control, port(name, CONTROL))
+        check_appendable(path, kind.columns)
+    ask = partial(send_control_request, daemon_port(name, CONTROL_SERVICE))
     status = ask({"ask": "status"})
-    camera = chosen(camera, status)
-    with closing(Context()) as context:
-        bus = Subscriber(context, port(name, BUS), [f"bodies/{camera}"])
+    camera = choose_camera(camera, status)
+    with closing(LinkContext()) as context:
+        bus = Subscriber(context, daemon_port(name, BUS_SERVICE), [f"bodies/{camera}"])
         first = _first(bus, camera)
         engine = status.get("engines", {}).get(camera, first.engine)
-        meters = Meters({camera: engine}, ask, seconds)
+        meters = CameraMeters({camera: engine}, ask, seconds)
         frames = _feed_meters(bus, meters, first, seconds)
     sheets = meters.measure(camera, condition, time.monotonic())
     print(f"{camera}, {engine}: {frames} frames in {seconds:g} s, condition {condition}")
     for sheet in sheets:
         _print(sheet)
-    for path in written(sheets, files):
+    for path in append_rows(sheets, files):
         print(f"row added to {path}")
     return 0
 
 
-def files_of(csv: Path | None, filter_csv: Path | None) -> dict[Kind, Path]:
+def csv_files(csv: Path | None, filter_csv: Path | None) -> dict[MeasurementKind, Path]:
     """The CSV file of each kind of row."""
-    files = {POSE: csv, MOTION: csv.with_name(f"{csv.stem}-honest{csv.suffix}")} if csv else {}
-    return {**files, **({FILTER: filter_csv} if filter_csv else {})}
+    files = {REMI_POSE: csv, REMI_STREAM_MOTION: csv.with_name(f"{csv.stem}-honest{csv.suffix}")} if csv else {}
+    return {**files, **({REMI_RELAY: filter_csv} if filter_csv else {})}
 
 
-def chosen(camera: str | None, status: dict[str, Any]) -> str:
+def choose_camera(camera: str | None, status: dict[str, Any]) -> str:
     """The camera to measure. Raises UsageError if it is ambiguous or unknown."""
     cameras = status["cameras"]
     if not cameras:
@@ -80,11 +80,11 @@ def chosen(camera: str | None, status: dict[str, Any]) -> str:
         raise UsageError(f"There are several cameras; choose one with --camera: {', '.join(sorted(cameras))}")
     camera = camera or next(iter(cameras))
     if camera not in cameras:
-        raise unknown("camera", camera, cameras)
+        raise unknown_name_error("camera", camera, cameras)
     return camera
 
 
-def written(sheets: list[Sheet], files: dict[Kind, Path]) -> Iterator[Path]:
+def append_rows(sheets: list[MeasurementRow], files: dict[MeasurementKind, Path]) -> Iterator[Path]:
     """Append the requested rows; yield the paths."""
     recorded_at = datetime.now()
     by_kind = {sheet.kind: sheet for sheet in sheets}
@@ -94,18 +94,18 @@ def written(sheets: list[Sheet], files: dict[Kind, Path]) -> Iterator[Path]:
         yield by_kind[kind].append_to(path, recorded_at)
 
 
-def _feed_meters(bus: Subscriber, meters: Meters, first: Bodies, seconds: float) -> int:
+def _feed_meters(bus: Subscriber, meters: CameraMeters, first: Bodies, seconds: float) -> int:
     """Feed the bodies of the given time to the meters, after `first`, which the second ones are compared with."""
     now = time.monotonic()
-    meters.take(first, now)
+    meters.add(first, now)
     frames, end = 0, now + seconds
     with _progress() as progress:
         task = progress.add_task(f"measuring {first.camera}", total=seconds)
         while now < end:
-            bodies = _next(bus, first.camera, min(PATIENCE_S, end - now))
+            bodies = _next(bus, first.camera, min(POLL_INTERVAL_S, end - now))
             now = time.monotonic()
             if bodies is not None:
-                meters.take(bodies, now)
+                meters.add(bodies, now)
                 frames += 1
             progress.update(task, completed=seconds - (end - now))
     return frames
@@ -113,16 +113,16 @@ def _feed_meters(bus: Subscriber, meters: Meters, first: Bodies, seconds: float)
 
 def _first(bus: Subscriber, camera: str) -> Bodies:
     """Wait for the first bodies."""
-    give_up_at = time.monotonic() + FIRST_WITHIN_S
-    while (bodies := _next(bus, camera, PATIENCE_S)) is None:
+    give_up_at = time.monotonic() + FIRST_BODIES_TIMEOUT_S
+    while (bodies := _next(bus, camera, POLL_INTERVAL_S)) is None:
         if time.monotonic() > give_up_at:
-            raise RemiError(f"No bodies of camera '{camera}' within {FIRST_WITHIN_S:g} s. See: remi-stream status")
+            raise RemiError(f"No bodies of camera '{camera}' within {FIRST_BODIES_TIMEOUT_S:g} s. See: remi-stream status")
     return bodies
 
 
 def _next(bus: Subscriber, camera: str, timeout_s: float) -> Bodies | None:
     """The next bodies of this camera; ZeroMQ topics are prefixes, so "front" also receives "front-door"."""
-    item = bus.read(max(0.0, timeout_s))
+    item = bus.receive(max(0.0, timeout_s))
     return item[1] if item is not None and item[1].camera == camera else None
 
 
@@ -132,17 +132,17 @@ def _progress() -> Progress:
     return Progress(*columns, console=console, transient=True, disable=not sys.stderr.isatty())
 
 
-def _print(sheet: Sheet) -> None:
+def _print(sheet: MeasurementRow) -> None:
     """Print a row as a table: name, value, unit and meaning of each quantity."""
     table = Table(box=None, pad_edge=False, header_style="bold", title_justify="left", title_style="bold cyan")
-    table.title = f"\n{sheet.kind.name}" + (f": {sheet.names[-1]}" if sheet.kind is FILTER else "")
+    table.title = f"\n{sheet.kind.name}" + (f": {sheet.names[-1]}" if sheet.kind is REMI_RELAY else "")
     table.add_column("", min_width=27)
     table.add_column("", justify="right", min_width=10)
     table.add_column("", min_width=4)
     table.add_column("", style="dim")
     table.show_header = False
     for quantity, value in zip(sheet.kind.quantities, sheet.numbers):
-        table.add_row(quantity.name, told(float(value)), quantity.unit, quantity.meaning)
+        table.add_row(quantity.name, format_number(float(value)), quantity.unit, quantity.description)
     console = Console()
-    console = console if console.is_terminal else Console(width=max(console.width, NARROWEST))
+    console = console if console.is_terminal else Console(width=max(console.width, MEASUREMENT_MIN_WIDTH))
     console.print(table)

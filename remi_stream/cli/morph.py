@@ -12,19 +12,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from remi_stream.errors import DONE, NOT_STARTED, RemiError, UsageError, unknown
+from remi_stream.errors import EXIT_DONE, EXIT_NOT_STARTED, RemiError, UsageError, unknown_name_error
 
 if TYPE_CHECKING:
-    from remi_stream.morph.batch import Names
-    from remi_stream.morph.drawing import Look
-    from remi_stream.morph.passage import End
-    from remi_stream.morph.table import Cell
+    from remi_stream.morph.batch import MeshPairFiles
+    from remi_stream.morph.drawing import MorphOptions
+    from remi_stream.morph.passage import MorphEnd
+    from remi_stream.morph.table import CsvCell
 
-LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
-SMALLEST_PX, LARGEST_PX = 64, 4096
+LOG_LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+MIN_IMAGE_PX, MAX_IMAGE_PX = 64, 4096
 log = logging.getLogger("remi_stream.morph")
 
-Tell = Callable[[], object]
+Advance = Callable[[], object]
 
 
 def morph(
@@ -47,62 +47,62 @@ def morph(
     log_level: Annotated[str, typer.Option(help="Level of session.log: debug, info, warning or error.")] = "info",
 ) -> int:
     """Morph one mesh into another: frames, video, meshes, heat maps of the displacement, tables."""
-    from remi_stream.morph.batch import meshes_of, pairs
-    from remi_stream.morph.drawing import Look
-    from remi_stream.morph.view import AXES
+    from remi_stream.morph.batch import find_meshes, mesh_pairs
+    from remi_stream.morph.drawing import MorphOptions
+    from remi_stream.morph.view import UP_AXES
 
-    look = Look(frames, parse_size(size), up)
-    if up not in AXES:
-        raise unknown("axis for --up", up, AXES)
-    if log_level not in LEVELS:
-        raise unknown("--log-level", log_level, LEVELS)
+    look = MorphOptions(frames, parse_size(size), up)
+    if up not in UP_AXES:
+        raise unknown_name_error("axis for --up", up, UP_AXES)
+    if log_level not in LOG_LEVELS:
+        raise unknown_name_error("--log-level", log_level, LOG_LEVELS)
     ends = [text for text in (a, b) if text is not None]
     if len(ends) != (0 if batch else 2):
         raise UsageError("Give two meshes, A and B, or a folder of meshes: --batch DIR")
-    wanted = pairs(meshes_of(batch)) if batch else []
-    refuse_loss([out / pair.folder for pair in wanted], overwrite)
-    with session(out, LEVELS[log_level]):
+    wanted = mesh_pairs(find_meshes(batch)) if batch else []
+    check_overwrite([out / pair.folder for pair in wanted], overwrite)
+    with session_log(out, LOG_LEVELS[log_level]):
         log.info("started: %s", " ".join(sys.argv[1:]))
-        look = look._replace(gpu=open_gpu() if gpu else None)
-        return many(wanted, out, look, minimal) if batch else one(ends[0], ends[1], out, look, minimal, overwrite)
+        look = look._replace(gpu=open_gpu_context() if gpu else None)
+        return morph_batch(wanted, out, look, minimal) if batch else morph_pair(ends[0], ends[1], out, look, minimal, overwrite)
 
 
-def one(a: str, b: str, out: Path, look: Look, minimal: bool, overwrite: bool) -> int:
+def morph_pair(a: str, b: str, out: Path, look: MorphOptions, minimal: bool, overwrite: bool) -> int:
     """Morph one pair. Raises RemiError."""
-    from remi_stream.morph.batch import folder_name
-    from remi_stream.morph.passage import called, read_end
+    from remi_stream.morph.batch import pair_folder_name
+    from remi_stream.morph.passage import end_name, read_morph_end
 
-    ends = read_end(a), read_end(b)
-    folder = out / folder_name(called(ends[0]), called(ends[1]))
-    refuse_loss([folder], overwrite)
-    with bar(look.frames) as advance:
-        work(*ends, folder, look, minimal, advance)
-    return DONE
+    ends = read_morph_end(a), read_morph_end(b)
+    folder = out / pair_folder_name(end_name(ends[0]), end_name(ends[1]))
+    check_overwrite([folder], overwrite)
+    with progress_bar(look.frames) as advance:
+        morph_into_folder(*ends, folder, look, minimal, advance)
+    return EXIT_DONE
 
 
-def many(wanted: Sequence[Names], out: Path, look: Look, minimal: bool) -> int:
+def morph_batch(pairs_to_morph: Sequence[MeshPairFiles], out: Path, look: MorphOptions, minimal: bool) -> int:
     """Morph all pairs; report those that fail at the end."""
     from remi_stream.morph.files import read_mesh
-    from remi_stream.morph.table import cells
+    from remi_stream.morph.table import encode_csv
 
-    broken = unreadable(sorted({path for pair in wanted for path in (pair.a, pair.b)}))
-    readable = [pair for pair in wanted if pair.a not in broken and pair.b not in broken]
-    failed, rows = list(broken.values()), list[dict[str, "Cell"]]()
-    with bar(look.frames * len(readable)) as advance:
+    broken = unreadable_meshes(sorted({path for pair in pairs_to_morph for path in (pair.a, pair.b)}))
+    readable = [pair for pair in pairs_to_morph if pair.a not in broken and pair.b not in broken]
+    failed, rows = list(broken.values()), list[dict[str, "CsvCell"]]()
+    with progress_bar(look.frames * len(readable)) as advance:
         for pair in readable:
             try:
-                rows.append(work(read_mesh(pair.a), read_mesh(pair.b), out / pair.folder, look, minimal, advance))
+                rows.append(morph_into_folder(read_mesh(pair.a), read_mesh(pair.b), out / pair.folder, look, minimal, advance))
             except RemiError as error:
                 failed.append(error)
     if rows and not minimal:
-        write(out / "statistics.csv", cells(rows))
-    print(f"{len(rows)} of {len(wanted)} pairs -> {out}")
+        write_file(out / "statistics.csv", encode_csv(rows))
+    print(f"{len(rows)} of {len(pairs_to_morph)} pairs -> {out}")
     for error in failed:
         log.error("skipped: %s", error)
-    return NOT_STARTED if failed else DONE
+    return EXIT_NOT_STARTED if failed else EXIT_DONE
 
 
-def write(path: Path, data: bytes) -> None:
+def write_file(path: Path, data: bytes) -> None:
     """Write a file. Raises RemiError."""
     try:
         path.write_bytes(data)
@@ -110,7 +110,7 @@ def write(path: Path, data: bytes) -> None:
         raise RemiError(f"{path} cannot be written: {error.strerror}. Give another --out, or free some space") from None
 
 
-def unreadable(paths: Sequence[Path]) -> dict[Path, RemiError]:
+def unreadable_meshes(paths: Sequence[Path]) -> dict[Path, RemiError]:
     """Errors of the meshes that cannot be read, by path."""
     from remi_stream.morph.files import read_mesh
 
@@ -123,15 +123,17 @@ def unreadable(paths: Sequence[Path]) -> dict[Path, RemiError]:
     return errors
 
 
-def work(a: End, b: End, folder: Path, look: Look, minimal: bool, tell: Tell) -> dict[str, Cell]:
+def morph_into_folder(
+    a: MorphEnd, b: MorphEnd, folder: Path, look: MorphOptions, minimal: bool, advance: Advance
+) -> dict[str, CsvCell]:
     """Morph a pair into a folder, print a summary and return the statistics. Raises RemiError."""
-    from remi_stream.morph.pair import pair_of
-    from remi_stream.morph.work import write_whole
+    from remi_stream.morph.pair import make_morph_pair
+    from remi_stream.morph.work import write_morph
 
     started_at = time.monotonic()
-    pair = pair_of(a, b)
-    row = write_whole(pair, folder, look, minimal, tell)
-    displacement = f"moves by {pair.lengths.mean():.4g} on average, {pair.lengths.max():.4g} at most"
+    pair = make_morph_pair(a, b)
+    row = write_morph(pair, folder, look, minimal, advance)
+    displacement = f"moves by {pair.distances.mean():.4g} on average, {pair.distances.max():.4g} at most"
     took_s = time.monotonic() - started_at
     summary = f"{pair.a.name} to {pair.b.name}: {look.frames} frames in {took_s:.1f} s, {displacement} -> {folder}"
     log.info("%s", summary)
@@ -139,7 +141,7 @@ def work(a: End, b: End, folder: Path, look: Look, minimal: bool, tell: Tell) ->
     return row
 
 
-def open_gpu() -> object | None:
+def open_gpu_context() -> object | None:
     """OpenGL context on a GPU; None, with a warning, if there is none."""
     from remi_stream.morph import gpu_painter
 
@@ -155,12 +157,14 @@ def open_gpu() -> object | None:
 def parse_size(text: str) -> tuple[int, int]:
     """Parse "720x720" into width and height, px. Raises UsageError."""
     parts = text.lower().split("x")
-    if len(parts) != 2 or not all(part.isascii() and part.isdigit() and SMALLEST_PX <= int(part) <= LARGEST_PX for part in parts):
-        raise UsageError(f"--size is '{text}'; it must be WIDTHxHEIGHT, {SMALLEST_PX} to {LARGEST_PX} px, like 720x720")
+    if len(parts) != 2 or not all(
+        part.isascii() and part.isdigit() and MIN_IMAGE_PX <= int(part) <= MAX_IMAGE_PX for part in parts
+    ):
+        raise UsageError(f"--size is '{text}'; it must be WIDTHxHEIGHT, {MIN_IMAGE_PX} to {MAX_IMAGE_PX} px, like 720x720")
     return int(parts[0]), int(parts[1])
 
 
-def refuse_loss(folders: Sequence[Path], overwrite: bool) -> None:
+def check_overwrite(folders: Sequence[Path], overwrite: bool) -> None:
     """Raise UsageError if an output folder exists and --overwrite is not given."""
     existing = [folder for folder in folders if folder.exists()]
     if existing and not overwrite:
@@ -168,23 +172,23 @@ def refuse_loss(folders: Sequence[Path], overwrite: bool) -> None:
 
 
 @contextmanager
-def session(out: Path, level: int) -> Iterator[None]:
+def session_log(out: Path, level: int) -> Iterator[None]:
     """Append the log to session.log; warnings also go to stderr."""
-    from remi_stream.log import Line, Through
+    from remi_stream.log import CallbackHandler, LogFormatter
 
     try:
         out.mkdir(parents=True, exist_ok=True)
         log_file = logging.FileHandler(out / "session.log", encoding="utf-8")
     except OSError as error:
-        from remi_stream.mounts import why_unwritable
+        from remi_stream.mounts import write_error_hint
 
-        reason = why_unwritable(out, error, "Give another --out")
+        reason = write_error_hint(out, error, "Give another --out")
         raise UsageError(f"--out {out} cannot be a folder: {reason}") from None
-    handlers: list[logging.Handler] = [log_file, Through(say)]
+    handlers: list[logging.Handler] = [log_file, CallbackHandler(print_to_stderr)]
     for handler, minimum in zip(handlers, (level, max(level, logging.WARNING))):
         handler.setLevel(minimum)
-        handler.setFormatter(Line("morph", "text"))
-        handler.addFilter(Once())
+        handler.setFormatter(LogFormatter("morph", "text"))
+        handler.addFilter(RepeatFilter())
         log.addHandler(handler)
     log.propagate = False  # the root handler would print every line again
     log.setLevel(level)
@@ -201,12 +205,12 @@ def session(out: Path, level: int) -> Iterator[None]:
             handler.close()
 
 
-def say(line: str) -> None:
+def print_to_stderr(line: str) -> None:
     """Print a line to stderr; Rich keeps it above a progress bar."""
     print(line, file=sys.stderr)
 
 
-class Once(logging.Filter):
+class RepeatFilter(logging.Filter):
     """Log filter that drops repeated warnings: in a batch, a mesh is read again for each of its pairs."""
 
     def __init__(self) -> None:
@@ -221,7 +225,7 @@ class Once(logging.Filter):
 
 
 @contextmanager
-def bar(frames: int) -> Iterator[Tell]:
+def progress_bar(frames: int) -> Iterator[Advance]:
     """Progress bar on a terminal."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn

@@ -27,42 +27,46 @@ class Viewer(str, enum.Enum):
     none = "none"
 
 
-class Boxes(str, enum.Enum):
+class BoxSource(str, enum.Enum):
     """Source of the bounding boxes."""
 
     tracked = "tracked"
     truth = "truth"
 
 
-class Subject(str, enum.Enum):
+class SubjectRule(str, enum.Enum):
     """Subject selection: who is tracked of more than --max-people."""
 
     largest = "largest"
     nearest = "nearest"
 
 
-Engine = Annotated[str, typer.Option(help="Pose engine; `remi-stream engines` lists them.")]
-Detector = Annotated[str, typer.Option(help="Person detector.")]
-Threads = Annotated[int | None, typer.Option(help="CPU threads of the pose engine (default: from its manifest).", min=1)]
-Duration = Annotated[float | None, typer.Option(help="Stop after this many seconds.", min=0.1)]
-Record = Annotated[str | None, typer.Option(help="Record into a new folder in DIR.", metavar="DIR")]
-RecordVideo = Annotated[bool, typer.Option("--record-video", help="Also record the preview images.")]
-Display = Annotated[bool, typer.Option("--display", help="Open a window with the video and the bodies.")]
-RemiRelay = Annotated[str | None, typer.Option("--remi-relay", help="Also send bodies to this REMI relay.", metavar="HOST:PORT")]
-FILTER = typer.Option(help="Filter that smooths people over time; `remi-stream control filters` lists filters.", metavar="NAME")
-Log = Annotated[LogFormat, typer.Option("--log-format", help="auto: a status line in a terminal, text otherwise.")]
+EngineOption = Annotated[str, typer.Option(help="Pose engine; `remi-stream engines` lists them.")]
+DetectorOption = Annotated[str, typer.Option(help="Person detector.")]
+ThreadsOption = Annotated[int | None, typer.Option(help="CPU threads of the pose engine (default: from its manifest).", min=1)]
+DurationOption = Annotated[float | None, typer.Option(help="Stop after this many seconds.", min=0.1)]
+RecordOption = Annotated[str | None, typer.Option(help="Record into a new folder in DIR.", metavar="DIR")]
+RecordVideoOption = Annotated[bool, typer.Option("--record-video", help="Also record the preview images.")]
+DisplayOption = Annotated[bool, typer.Option("--display", help="Open a window with the video and the bodies.")]
+RemiRelayOption = Annotated[
+    str | None, typer.Option("--remi-relay", help="Also send bodies to this REMI relay.", metavar="HOST:PORT")
+]
+FILTER_OPTION = typer.Option(
+    help="Filter that smooths people over time; `remi-stream control filters` lists filters.", metavar="NAME"
+)
+LogFormatOption = Annotated[LogFormat, typer.Option("--log-format", help="auto: a status line in a terminal, text otherwise.")]
 
 
 def pipeline_options(
-    engine: Engine = "blazepose",
-    detector: Detector = "blazepose",
-    filter: Annotated[str, FILTER] = "one_euro",
+    engine: EngineOption = "blazepose",
+    detector: DetectorOption = "blazepose",
+    filter: Annotated[str, FILTER_OPTION] = "one_euro",
     max_people: Annotated[int, typer.Option(help="Maximum number of tracked people.", min=1, max=32)] = 4,
-    subject: Annotated[Subject, typer.Option(help="Who is tracked if there are more people.")] = Subject.largest,
+    subject: Annotated[SubjectRule, typer.Option(help="Who is tracked if there are more people.")] = SubjectRule.largest,
     frames: Annotated[int | None, typer.Option(help="Stop after this many frames.", min=1)] = None,
-    duration: Duration = None,
+    duration: DurationOption = None,
     name: Annotated[str, typer.Option(help="Name of the daemon; each name has its own ports.")] = "default",
-    threads: Threads = None,
+    threads: ThreadsOption = None,
     metrics: Annotated[bool, typer.Option("--metrics/--no-metrics", help="Serve Prometheus metrics.")] = True,
     metrics_bind: Annotated[
         str | None,
@@ -70,11 +74,11 @@ def pipeline_options(
     ] = None,
     viewer: Annotated[Viewer, typer.Option(help="Viewer to start; its link is printed.")] = Viewer.web,
     bind: Annotated[str | None, typer.Option(help="Address the viewer listens on, for others who have its link.")] = None,
-    record: Record = None,
-    record_video: RecordVideo = False,
-    display: Display = False,
-    remi_relay: RemiRelay = None,
-    log_format: Log = LogFormat.auto,
+    record: RecordOption = None,
+    record_video: RecordVideoOption = False,
+    display: DisplayOption = False,
+    remi_relay: RemiRelayOption = None,
+    log_format: LogFormatOption = LogFormat.auto,
 ) -> None:
     """Options of every live pipeline."""
 

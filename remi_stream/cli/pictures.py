@@ -12,16 +12,16 @@ import typer
 from remi_stream.errors import UsageError
 
 if TYPE_CHECKING:
-    from remi_stream.formats.exports import Export
+    from remi_stream.formats.exports import ExportFormat
 
-SAVED = {"save_video": "mp4", "save_images": "png"}
+SAVE_FORMATS = {"save_video": "mp4", "save_images": "png"}
 """Export format of each option."""
-WITHOUT_SKIN = ("skeleton", "3d")
-HOW = ("view", "view_size", "vis_fast")
+SKELETON_VIEWS = ("skeleton", "3d")
+VIEW_OPTIONS = ("view", "view_size", "vis_fast")
 """Options that have an effect only if something is drawn."""
 
 
-class View(str, enum.Enum):
+class DrawnView(str, enum.Enum):
     """What is drawn: the names in `VIEWS`."""
 
     mesh = "mesh"
@@ -30,13 +30,13 @@ class View(str, enum.Enum):
     space = "3d"
 
 
-def picture_options(
+def drawing_options(
     save_video: Annotated[
         bool, typer.Option("--save-video", help="Also write a video with all people drawn into it (mp4).")
     ] = False,
     save_images: Annotated[bool, typer.Option("--save-images", help="Also write its frames as images (png).")] = False,
     view: Annotated[
-        View | None,
+        DrawnView | None,
         typer.Option(help="What is drawn: bodies, skeletons, bodies beside a view from the side, or skeletons beside 3D."),
     ] = None,
     view_size: Annotated[
@@ -47,25 +47,25 @@ def picture_options(
     """Options for drawing people."""
 
 
-def with_pictures(exports: Mapping[str, Export], options: Mapping[str, Any]) -> dict[str, Export]:
+def add_drawings(exports: Mapping[str, ExportFormat], options: Mapping[str, Any]) -> dict[str, ExportFormat]:
     """Add the exports mp4 and png of --save-video and --save-images, and apply the view options. Raises UsageError."""
-    from remi_stream.formats.exports import EXPORTS
+    from remi_stream.formats.exports import EXPORT_FORMATS
 
-    combined = {**exports, **{name: EXPORTS[name] for option, name in SAVED.items() if options.get(option)}}
-    drawn = {name: combined[name] for name in SAVED.values() if name in combined}
+    combined = {**exports, **{name: EXPORT_FORMATS[name] for option, name in SAVE_FORMATS.items() if options.get(option)}}
+    drawn = {name: combined[name] for name in SAVE_FORMATS.values() if name in combined}
     if not drawn:
         _reject_without_drawing(options)
         return combined
     from remi_stream.render import film, stills
-    from remi_stream.render.look import look_of
+    from remi_stream.render.look import parse_render_options
 
-    look = look_of(_view(options), options["view_size"])
-    writers = {"mp4": partial(film.write, look=look), "png": partial(stills.write, look=look)}
+    look = parse_render_options(_view(options), options["view_size"])
+    writers = {"mp4": partial(film.write_video, options=look), "png": partial(stills.write_images, options=look)}
     return {**combined, **{name: export._replace(write=writers[name]) for name, export in drawn.items()}}
 
 
 def _reject_without_drawing(options: Mapping[str, Any]) -> None:
-    for name in HOW:
+    for name in VIEW_OPTIONS:
         if options[name]:
             option = name.replace("_", "-")
             raise UsageError(
@@ -74,7 +74,7 @@ def _reject_without_drawing(options: Mapping[str, Any]) -> None:
 
 
 def _view(options: Mapping[str, Any]) -> str:
-    view: View | None = options["view"]
-    if options["vis_fast"] and view and view.value not in WITHOUT_SKIN:
+    view: DrawnView | None = options["view"]
+    if options["vis_fast"] and view and view.value not in SKELETON_VIEWS:
         raise UsageError(f"--vis-fast draws skeletons only, but --view {view.value} draws bodies. Leave one of them out")
     return view.value if view else "skeleton" if options["vis_fast"] else "mesh"

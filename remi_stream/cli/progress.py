@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from remi_stream.messages import Bodies
     from remi_stream.offline.footage import Footage
 
-EVERY_S = 0.1
+UPDATE_INTERVAL_S = 0.1
 """Between two updates: drawing the bar for every frame would cost more than reading it."""
 
 
-class Bar:
+class VideoProgress:
     """Progress of a video: frames, frames per second, people in the latest frame, time left."""
 
     def __init__(self) -> None:
@@ -38,25 +38,28 @@ class Bar:
             disable=not console.is_terminal,
         )
 
-    def __enter__(self) -> Bar:
+    def __enter__(self) -> VideoProgress:
         self._bar.start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._bar.stop()
 
-    def begin(self, footage: Footage) -> Callable[[Bodies], None]:
+    def start_video(self, footage: Footage) -> Callable[[Bodies], None]:
         """Start a new bar; returns the function to call with the bodies of each frame."""
         for task in self._bar.task_ids:
             self._bar.remove_task(task)
-        task, started_at = self._bar.add_task(footage.name, total=footage.total or None, fps=0.0, people=0), time.monotonic()
+        task, started_at = (
+            self._bar.add_task(footage.name, total=footage.expected_frames or None, fps=0.0, people=0),
+            time.monotonic(),
+        )
         frames, updated_at = 0, 0.0
 
         def update(bodies: Bodies) -> None:
             nonlocal frames, updated_at
             frames += 1
             now = time.monotonic()
-            if now - updated_at > EVERY_S:
+            if now - updated_at > UPDATE_INTERVAL_S:
                 updated_at = now
                 self._bar.update(task, completed=frames, fps=frames / (now - started_at), people=len(bodies.people))
 
@@ -71,10 +74,10 @@ class Bar:
 
 
 @contextlib.contextmanager
-def counting(what: str) -> Iterator[Callable[[int, int], None]]:
+def count_progress(description: str) -> Iterator[Callable[[int, int], None]]:
     """Progress bar of a count; yields the function to call with (done, total)."""
     console = Console(stderr=True)
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task(what, total=None)
+        task = bar.add_task(description, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -13,20 +13,20 @@ from typing import Annotated
 import typer
 
 from remi_stream import config as configuration
-from remi_stream.capture.source import kind_of
+from remi_stream.capture.source import source_kind
 from remi_stream.config import Config
-from remi_stream.errors import DONE, RemiError, UsageError
-from remi_stream.resources import shared_folder
-from remi_stream.unit import FIRST_LINE, system_unit, unit_name, user_unit
+from remi_stream.errors import EXIT_DONE, RemiError, UsageError
+from remi_stream.resources import shipped_folder
+from remi_stream.unit import UNIT_HEADER, system_unit_text, unit_name, user_unit_text
 
-SYSTEM_UNITS, SYSTEM_CONFIG, STATE = Path("/etc/systemd/system"), Path("/etc"), Path("/var/lib/remi-stream")
-HOMES = (Path("/home"), Path("/root"), Path("/run/user"))
-TEMPORARY = (Path("/tmp"), Path("/var/tmp"))
+SYSTEM_UNIT_FOLDER, SYSTEM_CONFIG_FOLDER, STATE_FOLDER = Path("/etc/systemd/system"), Path("/etc"), Path("/var/lib/remi-stream")
+HOME_FOLDERS = (Path("/home"), Path("/root"), Path("/run/user"))
+TEMPORARY_FOLDERS = (Path("/tmp"), Path("/var/tmp"))
 
 app = typer.Typer(help="Install a daemon as a systemd service.", no_args_is_help=True)
 
-Own = Annotated[bool, typer.Option("--user", help="User service instead of a system service; needs no root.")]
-Name = Annotated[str | None, typer.Option(help="Name of the daemon (default: from the file); there may be several.")]
+UserOption = Annotated[bool, typer.Option("--user", help="User service instead of a system service; needs no root.")]
+NameOption = Annotated[str | None, typer.Option(help="Name of the daemon (default: from the file); there may be several.")]
 
 
 @app.command()
@@ -34,8 +34,8 @@ def install(
     pipeline: Annotated[
         Path | None, typer.Argument(help="Pipeline file (default: remi-stream/pipeline.yaml in /etc or ~/.config).")
     ] = None,
-    user: Own = False,
-    name: Name = None,
+    user: UserOption = False,
+    name: NameOption = None,
     only_print: Annotated[bool, typer.Option("--print", help="Print the unit and write nothing.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a different unit.")] = False,
 ) -> int:
@@ -45,26 +45,26 @@ def install(
     command = [*_program(), "run", str(file), *(["--name", name] if name else [])]
     if user:
         home = os.environ.get("REMI_HOME")
-        text = user_unit(command, Path.cwd(), Path(home).expanduser().absolute() if home else None)
+        text = user_unit_text(command, Path.cwd(), Path(home).expanduser().absolute() if home else None)
     else:
         _check_for_system(config, file)
-        text = system_unit(command, homes=any(_below(path, HOMES) for path in [*_needed(file), *_given(config)]))
+        text = system_unit_text(command, read_homes=any(_below(path, HOME_FOLDERS) for path in [*_needed(file), *_given(config)]))
     if only_print:
         print(text, end="")
-        return DONE
+        return EXIT_DONE
     unit = _unit_file(config.name, user)
     _write(unit, text, overwrite)
     _print_next_steps(unit, user)
-    return DONE
+    return EXIT_DONE
 
 
 @app.command()
-def uninstall(user: Own = False, name: Annotated[str, typer.Option(help="Name of the daemon.")] = "default") -> int:
+def uninstall(user: UserOption = False, name: Annotated[str, typer.Option(help="Name of the daemon.")] = "default") -> int:
     """Remove the systemd unit of a stopped and disabled daemon."""
     unit = _unit_file(name, user)
     if not unit.exists():
         raise UsageError(f"No such unit: {unit}. List the units: systemctl{_flag(user)} list-unit-files 'remi-stream*'")
-    if not unit.read_text().startswith(FIRST_LINE):
+    if not unit.read_text().startswith(UNIT_HEADER):
         raise UsageError(f"{unit} was not written by `remi-stream service install`; remove it yourself")
     if list(unit.parent.glob(f"*.wants/{unit.name}")):
         raise UsageError(f"{unit.stem} is enabled. First: systemctl{_flag(user)} disable --now {unit.stem}")
@@ -73,16 +73,16 @@ def uninstall(user: Own = False, name: Annotated[str, typer.Option(help="Name of
     except OSError as error:
         raise RemiError(_not_written(unit, error)) from None
     print(f"removed {unit}\nnext: systemctl{_flag(user)} daemon-reload")
-    return DONE
+    return EXIT_DONE
 
 
 def _read(file: Path, user: bool, name: str | None) -> Config:
     """Read and check the pipeline file as `remi-stream run` does."""
     if not file.exists() and file == _config_folder(user) / "remi-stream/pipeline.yaml":
-        example = shared_folder("configs") / "webcam.yaml"
+        example = shipped_folder("configs") / "webcam.yaml"
         raise UsageError(f"No such file: {file}. Write one, e.g. from {example}, or name a file: service install PIPELINE.yaml")
-    values = configuration.read(file)
-    return configuration.check({**values, "name": name} if name else values)
+    values = configuration.read_config_file(file)
+    return configuration.parse_config({**values, "name": name} if name else values)
 
 
 def _check_for_system(config: Config, file: Path) -> None:
@@ -90,22 +90,22 @@ def _check_for_system(config: Config, file: Path) -> None:
     given = list(_given(config))
     for path in [*_needed(file), *given]:
         fix = "Move it" if path in (file, *given) else "Install remi-stream where others may read it, e.g. in /opt"
-        if _below(path, TEMPORARY):
+        if _below(path, TEMPORARY_FOLDERS):
             raise UsageError(f"The service has a private /tmp and cannot see {path}. {fix}, or use --user")
         if path.exists() and (closed := _closed(path)):
             raise UsageError(f"The service's user cannot read {path} ({closed} is not readable by others). {fix}, or use --user")
     for folder in (config.record, config.measurements):
-        if folder and not Path(os.path.normpath(STATE / folder)).is_relative_to(STATE):
-            raise UsageError(f"The service can write only in {STATE}, not in {folder}. Use a folder in it, or --user")
+        if folder and not Path(os.path.normpath(STATE_FOLDER / folder)).is_relative_to(STATE_FOLDER):
+            raise UsageError(f"The service can write only in {STATE_FOLDER}, not in {folder}. Use a folder in it, or --user")
 
 
 def _given(config: Config) -> Iterator[Path]:
     """Files named in the camera configurations. Raises UsageError for a relative path."""
     for camera in config.cameras:
-        source = camera.source if kind_of(camera.source) in ("file", "images") else None
+        source = camera.source if source_kind(camera.source) in ("file", "images") else None
         for name in (source, camera.calibration, camera.password_file):
             if name and not Path(name).is_absolute():
-                raise UsageError(f"Camera {camera.name!r}: give the absolute path of {name}; the service runs in {STATE}")
+                raise UsageError(f"Camera {camera.name!r}: give the absolute path of {name}; the service runs in {STATE_FOLDER}")
             if name:
                 yield Path(name)
 
@@ -115,7 +115,7 @@ def _needed(file: Path) -> Iterator[Path]:
     yield file
     yield Path(_program()[0])
     yield Path(sys.executable).resolve()
-    yield shared_folder("engines")
+    yield shipped_folder("engines")
 
 
 def _closed(path: Path) -> Path | None:
@@ -139,11 +139,11 @@ def _program() -> list[str]:
 
 def _config_folder(user: bool) -> Path:
     own = os.environ.get("XDG_CONFIG_HOME")
-    return SYSTEM_CONFIG if not user else Path(own) if own else Path.home() / ".config"
+    return SYSTEM_CONFIG_FOLDER if not user else Path(own) if own else Path.home() / ".config"
 
 
 def _unit_file(name: str, user: bool) -> Path:
-    folder = _config_folder(True) / "systemd/user" if user else SYSTEM_UNITS
+    folder = _config_folder(True) / "systemd/user" if user else SYSTEM_UNIT_FOLDER
     return folder / f"{unit_name(name)}.service"
 
 
@@ -160,7 +160,7 @@ def _write(unit: Path, text: str, overwrite: bool) -> None:
 def _not_written(unit: Path, error: OSError) -> str:
     fix = (
         f"Run as root (sudo {shlex.join(_program())} ...), or use --user"
-        if unit.is_relative_to(SYSTEM_UNITS)
+        if unit.is_relative_to(SYSTEM_UNIT_FOLDER)
         else "Free some space"
     )
     return f"Cannot write {unit}: {error.strerror}. {fix}"

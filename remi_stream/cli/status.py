@@ -9,12 +9,12 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from remi_stream.cli.control import lag
-from remi_stream.config import CONTROL, port
-from remi_stream.link import ask_control
+from remi_stream.cli.control import format_lag
+from remi_stream.config import CONTROL_SERVICE, daemon_port
+from remi_stream.link import send_control_request
 
-NARROWEST = 100
-COLOURS = {"ready": "green", "live": "green", "failed": "red", "restarting": "yellow", "reconnecting": "yellow"}
+MIN_WIDTH = 100
+STATE_COLOURS = {"ready": "green", "live": "green", "failed": "red", "restarting": "yellow", "reconnecting": "yellow"}
 
 
 def status(
@@ -22,14 +22,14 @@ def status(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> int:
     """Show the state of a running pipeline: its stages and cameras."""
-    answer = ask_control(port(name, CONTROL), {"ask": "status"})
+    answer = send_control_request(daemon_port(name, CONTROL_SERVICE), {"ask": "status"})
     if as_json:
         print(json.dumps(answer))
         return 0
     console = Console()
-    console = console if console.is_terminal else Console(width=max(console.width, NARROWEST))
+    console = console if console.is_terminal else Console(width=max(console.width, MIN_WIDTH))
     console.print(f"{answer['name']}: remi-stream {answer['version']}, {_engine_label(answer)}")
-    console.print(stages(answer["stages"]), cameras(answer["cameras"]), sep="\n")
+    console.print(stage_table(answer["stages"]), camera_table(answer["cameras"]), sep="\n")
     return 0
 
 
@@ -39,7 +39,7 @@ def _engine_label(answer: dict[str, Any]) -> str:
     return f"{answer['engine']}{boxes}"
 
 
-def stages(found: dict[str, dict[str, Any]]) -> Table:
+def stage_table(found: dict[str, dict[str, Any]]) -> Table:
     """Table of the stages: process, state, restarts, CPU time and memory."""
     table = _table("stage", "state", "pid", "restarts", "cpu s", "memory MB")
     for name, health in sorted(found.items()):
@@ -48,11 +48,11 @@ def stages(found: dict[str, dict[str, Any]]) -> Table:
     return table
 
 
-def cameras(found: dict[str, dict[str, Any]]) -> Table:
+def camera_table(found: dict[str, dict[str, Any]]) -> Table:
     """Table of the cameras; the counts are those of the current epoch."""
     table = _table("camera", "state", "fps", "captured", "published", "dropped", "filter", "lag")
     for name, facts in sorted(found.items()):
-        filter_cells = facts["filter"], lag(facts["filter_lag_s"])
+        filter_cells = facts["filter"], format_lag(facts["filter_lag_s"])
         cells = (f"{facts['fps']:g}", facts["captured"], facts["published"], _drops(facts["dropped"]), *filter_cells)
         table.add_row(name, _state(facts["state"]) + _position(facts.get("playing")), *map(str, cells))
     return table
@@ -75,7 +75,7 @@ def _table(first: str, second: str, *numeric: str) -> Table:
 
 
 def _state(state: str) -> str:
-    colour = COLOURS.get(state)
+    colour = STATE_COLOURS.get(state)
     return f"[{colour}]{state}[/{colour}]" if colour else state
 
 

@@ -15,14 +15,14 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from remi_stream.config import BUS, CONTROL, METRICS, Config
-from remi_stream.link import Context, Subscriber
-from remi_stream.log import start_log
-from remi_stream.messages import Bodies, CameraFacts, Health, Playing
+from remi_stream.config import BUS_SERVICE, CONTROL_SERVICE, METRICS_SERVICE, Config
+from remi_stream.link import LinkContext, Subscriber
+from remi_stream.log import configure_logging
+from remi_stream.messages import Bodies, CameraFacts, Health, PlaybackStatus
 
-WINDOW_S = 3.0
+RATE_WINDOW_S = 3.0
 """Rate and latency are averaged over this time."""
-PLAIN_EVERY_S = 5.0
+LOG_INTERVAL_S = 5.0
 """Between two status lines in a log."""
 
 log = logging.getLogger("remi_stream")
@@ -35,9 +35,9 @@ class StatusLine:
         self._config, self._style = config, style
         self._console = Console(stderr=True)
         self._live = Live(console=self._console, auto_refresh=False, transient=True) if live else None
-        self._context = Context()
-        self._bus = Subscriber(self._context, config.port(BUS), ["bodies/", "camera/"])
-        self._playing: dict[str, Playing | None] = {}
+        self._context = LinkContext()
+        self._bus = Subscriber(self._context, config.port(BUS_SERVICE), ["bodies/", "camera/"])
+        self._playing: dict[str, PlaybackStatus | None] = {}
         self._seen: dict[str, deque[tuple[float, float, int]]] = {}
         self._logged_at = time.monotonic()
         self._drawn_at = 0.0
@@ -46,13 +46,13 @@ class StatusLine:
     def __enter__(self) -> StatusLine:
         if self._live:
             self._live.start()
-        start_log("remi", self._style, write=self.log)
+        configure_logging("remi", self._style, write=self.log)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         if self._live:
             self._live.stop()
-        start_log("remi", self._style)
+        configure_logging("remi", self._style)
         self._context.close()
 
     def log(self, line: str) -> None:
@@ -63,14 +63,14 @@ class StatusLine:
             print(line, file=sys.stderr, flush=True)
 
     def tick(self, stages: list[Health]) -> None:
-        """Read the bus; redraw the live line four times a second, or log a line every `PLAIN_EVERY_S`."""
-        while (item := self._bus.read(0)) is not None:
+        """Read the bus; redraw the live line four times a second, or log a line every `LOG_INTERVAL_S`."""
+        while (item := self._bus.receive(0)) is not None:
             self._handle(item[1])
         now = time.monotonic()
         if self._live and now - self._drawn_at > 0.25:
             self._drawn_at = now
             self._live.update(self._line(stages, now), refresh=True)
-        elif not self._live and self._greeted and now - self._logged_at >= PLAIN_EVERY_S:
+        elif not self._live and self._greeted and now - self._logged_at >= LOG_INTERVAL_S:
             self._logged_at = now
             self._log_status(now)
 
@@ -91,19 +91,19 @@ class StatusLine:
     def _log_addresses(self) -> None:
         ports = self._config.port
         host = self._config.metrics_bind or "127.0.0.1"
-        page = f"http://{f'[{host}]' if ':' in host else host}:{ports(METRICS)}/metrics"
+        page = f"http://{f'[{host}]' if ':' in host else host}:{ports(METRICS_SERVICE)}/metrics"
         metrics = f", metrics {page}" if self._config.metrics else ""
-        log.info("bodies on tcp://127.0.0.1:%d, control on %d%s", ports(BUS), ports(CONTROL), metrics)
+        log.info("bodies on tcp://127.0.0.1:%d, control on %d%s", ports(BUS_SERVICE), ports(CONTROL_SERVICE), metrics)
 
     def _statistics(self, camera: str, now: float) -> dict[str, Any] | None:
-        recent = [entry for entry in self._seen[camera] if now - entry[0] <= WINDOW_S]
+        recent = [entry for entry in self._seen[camera] if now - entry[0] <= RATE_WINDOW_S]
         if not recent:
             return None
         latency = np.array([entry[1] for entry in recent]) * 1000
         p50, p95 = np.percentile(latency, [50, 95])
         return {
             "camera": camera,
-            "bodies_per_second": round(len(recent) / WINDOW_S, 1),
+            "bodies_per_second": round(len(recent) / RATE_WINDOW_S, 1),
             "latency_p50_ms": round(float(p50), 1),
             "latency_p95_ms": round(float(p95), 1),
             "people": recent[-1][2],

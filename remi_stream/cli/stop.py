@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import signal
 
-STOPPED = 128 + signal.SIGINT
+EXIT_INTERRUPTED = 128 + signal.SIGINT
 """Exit code after SIGINT: 128 + signal number, as in a shell."""
 
 
-class Stop:
+class InterruptFlag:
     """Remembers SIGINT: a KeyboardInterrupt alone may be lost, or replaced by another exception, during an import."""
 
     def __init__(self) -> None:
-        self.heard = False
+        self.is_set = False
         if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
             signal.signal(signal.SIGINT, self._handle)
 
-    def check(self) -> None:
+    def raise_if_set(self) -> None:
         """Raise KeyboardInterrupt if SIGINT came and was swallowed."""
-        if self.heard:
+        if self.is_set:
             raise KeyboardInterrupt
 
     def _handle(self, *_: object) -> None:
-        self.heard = True
+        self.is_set = True
         raise KeyboardInterrupt

@@ -13,13 +13,13 @@ import msgspec
 import numpy as np
 import typer
 
-from remi_stream.config import BUS, port
+from remi_stream.config import BUS_SERVICE, daemon_port
 from remi_stream.errors import RemiError
-from remi_stream.link import Context, Subscriber
+from remi_stream.link import LinkContext, Subscriber
 from remi_stream.messages import Bodies, Person
-from remi_stream.skeletons import JOINTS
+from remi_stream.skeletons import JOINT_NAMES
 
-PATIENCE_S = 0.25
+POLL_INTERVAL_S = 0.25
 
 
 def tail(
@@ -30,10 +30,10 @@ def tail(
 ) -> int:
     """Print the bodies of every frame until Ctrl-C."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    context = Context()
+    context = LinkContext()
     try:
-        for index, bodies in enumerate(_read_bodies(context, port(name, BUS), timeout)):
-            print(json_line(bodies) if as_json else line(bodies, time.monotonic()), flush=True)
+        for index, bodies in enumerate(_read_bodies(context, daemon_port(name, BUS_SERVICE), timeout)):
+            print(format_json(bodies) if as_json else format_line(bodies, time.monotonic()), flush=True)
             if index + 1 == count:
                 break
     except (KeyboardInterrupt, BrokenPipeError):
@@ -43,12 +43,12 @@ def tail(
     return 0
 
 
-def json_line(bodies: Bodies) -> str:
+def format_json(bodies: Bodies) -> str:
     """Format a message as JSON; arrays become lists, NaN becomes null."""
     return msgspec.json.encode(bodies, enc_hook=_to_json).decode()
 
 
-def line(bodies: Bodies, now: float) -> str:
+def format_line(bodies: Bodies, now: float) -> str:
     """Format a message as text; the latency is measured here, at the subscriber."""
     people = len(bodies.people)
     head = f"{bodies.camera}  frame {bodies.frame_id}  {people} {'person' if people == 1 else 'people'}"
@@ -58,17 +58,17 @@ def line(bodies: Bodies, now: float) -> str:
 
 def pelvis_m(person: Person) -> np.ndarray:
     """Pelvis position (3,), m, camera frame; without a pelvis joint, the centre of the hips or of all joints."""
-    names = JOINTS.get(person.skeleton_of_joints, ())
+    names = JOINT_NAMES.get(person.effective_joints_skeleton, ())
     candidates = [joint for joint in (("pelvis",), ("left_hip", "right_hip")) if set(joint) <= set(names)]
     joints = person.joints_m[[names.index(name) for name in candidates[0]]] if candidates else person.joints_m
     return joints.mean(axis=0)
 
 
-def _read_bodies(context: Context, number: int, timeout_s: float) -> Iterator[Bodies]:
+def _read_bodies(context: LinkContext, number: int, timeout_s: float) -> Iterator[Bodies]:
     bus = Subscriber(context, number, ["bodies/"])
     give_up_at = time.monotonic() + timeout_s
     while True:
-        item = bus.read(PATIENCE_S)
+        item = bus.receive(POLL_INTERVAL_S)
         if item is not None:
             give_up_at = float("inf")
             yield item[1]

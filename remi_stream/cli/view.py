@@ -15,16 +15,16 @@ from typing import Annotated
 
 import typer
 
-from remi_stream.config import CONTROL, Camera, Config, port
+from remi_stream.config import CONTROL_SERVICE, CameraConfig, Config, daemon_port
 from remi_stream.errors import RemiError, UsageError
-from remi_stream.folder import folder_of
-from remi_stream.link import ask_control
-from remi_stream.sinks.web.invitation import find
+from remi_stream.folder import run_folder_path
+from remi_stream.link import send_control_request
+from remi_stream.sinks.web.invitation import read_viewer_link
 
-PATIENCE_S = 5.0
+FIRST_CAMERA_TIMEOUT_S = 5.0
 
 
-class LinkTeller:
+class LinkPrinter:
     """Prints the viewer's link once it exists; never logs it, because it may contain the access token."""
 
     def __init__(self, folder: Path | None, write: Callable[[str], object]) -> None:
@@ -32,7 +32,7 @@ class LinkTeller:
 
     def tick(self) -> None:
         """Print the link if the viewer is up; folder None: no viewer is expected."""
-        link = find(self._folder) if self._folder else ""
+        link = read_viewer_link(self._folder) if self._folder else ""
         if link:
             self._folder = None
             self._write(f"viewer {link}")
@@ -61,8 +61,8 @@ def view(
     )
     if aitviewer or render or remote:
         return _run_aitviewer(name, render, remote, remote_smpl, _size(size or "1280x720"), duration)
-    folder = folder_of(name)
-    link = find(folder)
+    folder = run_folder_path(name)
+    link = read_viewer_link(folder)
     if link:
         _print_link(link, in_browser)
         return 0
@@ -88,18 +88,18 @@ def _run_aitviewer(
 ) -> int:
     """Show bodies in aitviewer until its window is closed or Ctrl-C."""
     from remi_stream.sinks.aitviewer import looking
-    from remi_stream.sinks.aitviewer.remote import feed
+    from remi_stream.sinks.aitviewer.remote import feed_server
 
-    ask_control(port(name, CONTROL), {"ask": "status"})
+    send_control_request(daemon_port(name, CONTROL_SERVICE), {"ask": "status"})
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     write_line = partial(print, flush=True)
     with contextlib.suppress(KeyboardInterrupt):
         if remote:
-            feed(name, remote, smpl, duration_s, write_line)
+            feed_server(name, remote, smpl, duration_s, write_line)
         elif render:
-            write_line(f"{render}: {looking.film(name, render, size, duration_s, write_line)} frames")
+            write_line(f"{render}: {looking.render_video(name, render, size, duration_s, write_line)} frames")
         else:
-            looking.watch(name, size, duration_s, write_line)
+            looking.show_window(name, size, duration_s, write_line)
     return 0
 
 
@@ -114,17 +114,17 @@ def _size(text: str) -> tuple[int, int]:
 def _run_web_viewer(config: Config, folder: Path, in_browser: bool) -> None:
     """Run the web viewer in this process, as a subscriber of the bus."""
     from remi_stream.loops.sink import SinkLoop
-    from remi_stream.order import Order
-    from remi_stream.pipeline import row_of
-    from remi_stream.sinks.web.stage import make
+    from remi_stream.order import StageSpec
+    from remi_stream.pipeline import find_stage
+    from remi_stream.sinks.web.stage import make_web_stage
 
     stop = _StopSignal()
-    order = Order(stage="web", camera="", folder=str(folder), supervisor=os.getpid(), config=config)
-    loop = SinkLoop(order, row_of("web"), make(order))
+    order = StageSpec(stage="web", camera="", run_folder=str(folder), supervisor_pid=os.getpid(), config=config)
+    loop = SinkLoop(order, find_stage("web"), make_web_stage(order))
     loop.open()
     with contextlib.closing(loop):
-        _print_link(find(folder), in_browser)
-        while not stop.is_set and loop.turn(time.monotonic()):
+        _print_link(read_viewer_link(folder), in_browser)
+        while not stop.is_set and loop.run_once(time.monotonic()):
             continue
 
 
@@ -140,14 +140,14 @@ class _StopSignal:
         self.is_set = True
 
 
-def _cameras(name: str) -> tuple[Camera, ...]:
+def _cameras(name: str) -> tuple[CameraConfig, ...]:
     """Cameras of a running pipeline; waits for the first one. Raises RemiError after a timeout."""
-    end = time.monotonic() + PATIENCE_S
+    end = time.monotonic() + FIRST_CAMERA_TIMEOUT_S
     while time.monotonic() < end:
-        status = ask_control(port(name, CONTROL), {"ask": "status"})
+        status = send_control_request(daemon_port(name, CONTROL_SERVICE), {"ask": "status"})
         engines = status.get("engines", {})
         if status["cameras"]:
-            return tuple(Camera(name=camera, source="bus", engine=engines.get(camera)) for camera in status["cameras"])
+            return tuple(CameraConfig(name=camera, source="bus", engine=engines.get(camera)) for camera in status["cameras"])
         time.sleep(0.2)
     raise RemiError(f"The pipeline {name!r} has no camera yet. See: remi-stream status --name {name}")
 

@@ -7,19 +7,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from remi_stream.errors import RemiError
-from remi_stream.mounts import why_unwritable
-from remi_stream.resources import home
+from remi_stream.mounts import write_error_hint
+from remi_stream.resources import user_data_folder
 
 
 @contextmanager
-def alone(thing: str) -> Iterator[None]:
+def process_lock(name: str) -> Iterator[None]:
     """Hold the lock of this name; the kernel releases it when the process ends. Raises RemiError if it cannot be created."""
-    path = home() / "cache" / "locks" / thing
+    path = user_data_folder() / "cache" / "locks" / name
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         file = path.open("w")
     except OSError as error:
-        why = why_unwritable(path, error, f"$REMI_HOME may name another folder than {home()}")
+        why = write_error_hint(path, error, f"$REMI_HOME may name another folder than {user_data_folder()}")
         raise RemiError(f"The conversion cache cannot be written: {why}") from None
     with file:
         fcntl.flock(file, fcntl.LOCK_EX)

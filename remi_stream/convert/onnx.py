@@ -8,55 +8,55 @@ from pathlib import Path
 
 import torch
 
-from remi_stream.convert.denylist import explain_export
+from remi_stream.convert.denylist import export_failure_reason
 from remi_stream.convert.plan import Precision
-from remi_stream.convert.precision import load_in
+from remi_stream.convert.precision import load_with_precision
 from remi_stream.errors import RemiError
 from remi_stream.networks.network import Network, find_network
 
 OPSET = 20
-MOST = 64
+MAX_BATCH = 64
 """Upper bound of the dynamic batch size."""
 
 
-def export(network: str, checkpoint: Path, target: Path, precision: Precision = "fp32") -> None:
+def export_onnx(network: str, checkpoint: Path, target: Path, precision: Precision = "fp32") -> None:
     """Export a checkpoint of a network of networks/network.py as ONNX with named inputs and outputs and a dynamic batch."""
     table = find_network(network)
-    module = load_in(precision, network, checkpoint)
-    batch = torch.export.Dim("batch", min=1, max=MOST)
-    with warnings.catch_warnings(), quiet("torch.onnx", "onnxscript"):
+    module = load_with_precision(precision, network, checkpoint)
+    batch = torch.export.Dim("batch", min=1, max=MAX_BATCH)
+    with warnings.catch_warnings(), quiet_loggers("torch.onnx", "onnxscript"):
         warnings.simplefilter("ignore")
         try:
             program = torch.onnx.export(
                 module,
-                tuple(examples(table, 2)),
+                tuple(example_inputs(table, 2)),
                 dynamo=True,
-                input_names=list(table.tensors()),
+                input_names=list(table.input_shapes()),
                 output_names=list(table.outputs),
-                dynamic_shapes=(tuple({0: batch} for _ in table.tensors()),),
+                dynamic_shapes=(tuple({0: batch} for _ in table.input_shapes()),),
                 opset_version=OPSET,
                 external_data=False,
                 verbose=False,
             )
         except torch.onnx.OnnxExporterError as error:
-            if reason := explain_export(error):
+            if reason := export_failure_reason(error):
                 raise RemiError(f"{network} cannot be exported: it has {reason}, for which ONNX has no operator.") from None
             raise
     assert program is not None
     program.save(str(target))
-    forget_where_it_was_made(target)
+    strip_exporter_metadata(target)
 
 
-def examples(network: Network, batch: int) -> list[torch.Tensor]:
+def example_inputs(network: Network, batch: int) -> list[torch.Tensor]:
     """Return zero inputs of the network's shapes and dtypes."""
     inputs = []
-    for name, shape in network.tensors().items():
+    for name, shape in network.input_shapes().items():
         dtype = torch.uint8 if name == "image" else torch.float32
         inputs.append(torch.zeros((batch, *shape), dtype=dtype))
     return inputs
 
 
-def forget_where_it_was_made(path: Path) -> None:
+def strip_exporter_metadata(path: Path) -> None:
     """Remove the exporter's metadata (source lines, paths) from a file, so that the same weights give the same bytes."""
     import onnx
 
@@ -73,7 +73,7 @@ def forget_where_it_was_made(path: Path) -> None:
     onnx.save(model, path)
 
 
-class quiet:  # noqa: N801
+class quiet_loggers:  # noqa: N801
     """Context manager that sets loggers to ERROR and restores their levels."""
 
     def __init__(self, *names: str) -> None:

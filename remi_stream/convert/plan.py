@@ -13,16 +13,16 @@ from typing import Literal
 
 import msgspec
 
-from remi_stream.convert.lock import alone
+from remi_stream.convert.lock import process_lock
 from remi_stream.models.manifest import ModelFile, list_manifests
-from remi_stream.resources import home
+from remi_stream.resources import user_data_folder
 
 Precision = Literal["fp32", "fp16"]
 SYSTEM = f"{sys.platform}-{os.uname().machine}"
-PLAN, MANIFEST, MAKING = "plan", "manifest.json", ".making-"
+PLAN_FILE, MANIFEST_FILE, BUILD_PREFIX = "plan", "manifest.json", ".making-"
 
 
-class Port(msgspec.Struct, frozen=True):
+class TensorSpec(msgspec.Struct, frozen=True):
     """An input or output tensor of a plan."""
 
     name: str
@@ -50,7 +50,7 @@ class PlanKey(msgspec.Struct, frozen=True):
     system: str = SYSTEM
     """Operating system and processor: "linux-x86_64"."""
 
-    def name(self) -> str:
+    def folder_name(self) -> str:
         """Return the name of the plan's folder."""
         parts = (self.model, self.precision, f"b{self.max_batch}", self.backend, self.version)
         gpus = "sm" + "+".join(capability.replace(".", "") for capability in self.capabilities)
@@ -63,8 +63,8 @@ class PlanManifest(msgspec.Struct, frozen=True):
     key: PlanKey
     weights_sha256: str
     """Of the checkpoint."""
-    inputs: list[Port]
-    outputs: list[Port]
+    inputs: list[TensorSpec]
+    outputs: list[TensorSpec]
     bytes: int
     """Size of the plan file."""
     build_s: float
@@ -75,36 +75,36 @@ class PlanManifest(msgspec.Struct, frozen=True):
     """Distances of the plan from PyTorch, measured on a GPU; empty if not compared."""
 
 
-def plans() -> Path:
+def plans_folder() -> Path:
     """Return the folder of all plans."""
-    return home() / "cache" / "plans"
+    return user_data_folder() / "cache" / "plans"
 
 
 def plan_folder(key: PlanKey) -> Path:
     """Return the folder of a plan and its manifest."""
-    return plans() / key.name()
+    return plans_folder() / key.folder_name()
 
 
 def read_plan(folder: Path) -> PlanManifest | None:
     """Read the manifest of a plan; None if the plan is missing or incomplete."""
     try:
-        manifest = msgspec.json.decode((folder / MANIFEST).read_bytes(), type=PlanManifest)
-        return manifest if (folder / PLAN).stat().st_size == manifest.bytes else None
+        manifest = msgspec.json.decode((folder / MANIFEST_FILE).read_bytes(), type=PlanManifest)
+        return manifest if (folder / PLAN_FILE).stat().st_size == manifest.bytes else None
     except (OSError, msgspec.MsgspecError):
         return None
 
 
 def list_plans(file: ModelFile) -> dict[Path, PlanManifest]:
     """Return the manifests of a model's complete plans, by folder."""
-    found = {folder: read_plan(folder) for folder in sorted(plans().glob(f"{file.name}-*"))}
+    found = {folder: read_plan(folder) for folder in sorted(plans_folder().glob(f"{file.name}-*"))}
     return {folder: manifest for folder, manifest in found.items() if manifest and manifest.key.model == file.name}
 
 
 @contextmanager
-def built_by_us_alone(key: PlanKey) -> Iterator[Path]:
+def exclusive_build_folder(key: PlanKey) -> Iterator[Path]:
     """Yield an empty folder to build in while holding the plan's lock; leftovers of an interrupted build are removed."""
-    build_folder = plans() / f"{MAKING}{hashlib.sha256(key.name().encode()).hexdigest()[:16]}"
-    with alone(build_folder.name):
+    build_folder = plans_folder() / f"{BUILD_PREFIX}{hashlib.sha256(key.folder_name().encode()).hexdigest()[:16]}"
+    with process_lock(build_folder.name):
         shutil.rmtree(build_folder, ignore_errors=True)
         build_folder.mkdir(parents=True)
         try:
@@ -113,15 +113,15 @@ def built_by_us_alone(key: PlanKey) -> Iterator[Path]:
             shutil.rmtree(build_folder, ignore_errors=True)
 
 
-def publish(making: Path, manifest: PlanManifest) -> Path:
+def publish_plan(build_folder: Path, manifest: PlanManifest) -> Path:
     """Move a built plan into place atomically, replacing the previous one, and return its folder."""
-    (making / MANIFEST).write_bytes(msgspec.json.format(msgspec.json.encode(manifest)))
+    (build_folder / MANIFEST_FILE).write_bytes(msgspec.json.format(msgspec.json.encode(manifest)))
     folder = plan_folder(manifest.key)
-    old = making.with_name(f"{making.name}.old")
+    old = build_folder.with_name(f"{build_folder.name}.old")
     shutil.rmtree(old, ignore_errors=True)
     if folder.exists():
         os.rename(folder, old)
-    os.rename(making, folder)
+    os.rename(build_folder, folder)
     shutil.rmtree(old, ignore_errors=True)
     return folder
 
@@ -132,12 +132,12 @@ def remove_plans(file: ModelFile) -> None:
         shutil.rmtree(folder)
 
 
-def engine_of(model: str) -> str:
+def engine_for_model(model: str) -> str:
     """Return the engine that runs a model of the store ("poco" of "poco_cliff"); the model's own name if several do."""
     users = [manifest.name for manifest in list_manifests() if [file.name for file in manifest.weights] == [model]]
     return users[0] if len(users) == 1 else model
 
 
-def command(model: str) -> str:
+def build_command(model: str) -> str:
     """Return the command that builds the plan of a model."""
-    return f"remi-stream convert {engine_of(model)}-trt"
+    return f"remi-stream convert {engine_for_model(model)}-trt"

@@ -9,13 +9,15 @@ import numpy as np
 import torch
 
 from remi_stream.convert.plan import Precision
-from remi_stream.convert.precision import load_in
+from remi_stream.convert.precision import load_with_precision
 
 
-def reference(network: str, checkpoint: Path, precision: Precision) -> Callable[[dict[str, np.ndarray]], dict[str, np.ndarray]]:
+def torch_reference(
+    network: str, checkpoint: Path, precision: Precision
+) -> Callable[[dict[str, np.ndarray]], dict[str, np.ndarray]]:
     """Return a function that runs a checkpoint in PyTorch: named inputs to named float32 outputs."""
-    served = load_in(precision, network, checkpoint)
-    names = tuple(served.network.tensors())
+    served = load_with_precision(precision, network, checkpoint)
+    names = tuple(served.network.input_shapes())
 
     def run(tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         with torch.inference_mode():

@@ -7,19 +7,19 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from remi_stream.convert.plan import Port
+from remi_stream.convert.plan import TensorSpec
 from remi_stream.errors import RemiError, UsageError
-from remi_stream.resources import home
-from remi_stream.runtimes.backend import Backend, log_of, one_line
+from remi_stream.resources import user_data_folder
+from remi_stream.runtimes.backend import TensorRtBackend, make_error_logger, one_line
 
-Progress = Callable[[str, int, int], None]
+ProgressCallback = Callable[[str, int, int], None]
 """Called with the build phase, its completed steps and its total steps."""
-PORTABLE = "8.0"
+MIN_PORTABLE_CAPABILITY = "8.0"
 """Oldest default compute capability of a portable plan; Turing (7.5) lacks what FP32 heads need."""
 GIB = 1 << 30
 
 
-class Order(NamedTuple):
+class PlanBuildOptions(NamedTuple):
     """Options of a plan build."""
 
     max_batch: int
@@ -31,36 +31,38 @@ class Order(NamedTuple):
     """Workspace limit of the builder, GiB; None: TensorRT's default."""
 
 
-class Ports(NamedTuple):
+class PlanSignature(NamedTuple):
     """Signature of a plan: its input and output tensors."""
 
-    inputs: list[Port]
-    outputs: list[Port]
+    inputs: list[TensorSpec]
+    outputs: list[TensorSpec]
 
 
-def build(backend: Backend, onnx: Path, plan: Path, order: Order, tell: Progress) -> Ports:
+def build_tensorrt_plan(
+    backend: TensorRtBackend, onnx: Path, plan: Path, options: PlanBuildOptions, on_progress: ProgressCallback
+) -> PlanSignature:
     """Build the plan of an ONNX file. Raises RemiError with TensorRT's message."""
     trt = backend.module
-    log = log_of(trt)
+    log = make_error_logger(trt)
     builder = trt.Builder(log)
     network = builder.create_network(1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
-    parse(trt, network, log, onnx)
+    parse_onnx(trt, network, log, onnx)
     config = builder.create_builder_config()
-    configure(backend, config, order)
-    config.add_optimization_profile(profile(builder, network, order.max_batch))
-    monitor = monitor_of(trt, tell)
+    configure_builder(backend, config, options)
+    config.add_optimization_profile(batch_profile(builder, network, options.max_batch))
+    monitor = make_progress_monitor(trt, on_progress)
     config.progress_monitor = monitor
-    with timing_cache(backend, config, order):
+    with timing_cache(backend, config, options):
         built = builder.build_serialized_network(network, config)
     if monitor.interrupted:
         raise KeyboardInterrupt
     if built is None:
         raise RemiError(f"{backend.title} cannot build {onnx.name}: {log.reason()}")
     plan.write_bytes(built)
-    return ports_of(trt, network)
+    return network_signature(trt, network)
 
 
-def parse(trt: Any, network: Any, log: Any, onnx: Path) -> None:
+def parse_onnx(trt: Any, network: Any, log: Any, onnx: Path) -> None:
     """Parse an ONNX file into the network. Raises RemiError with the parser's errors."""
     parser = trt.OnnxParser(network, log)
     if not parser.parse_from_file(str(onnx)):
@@ -69,19 +71,19 @@ def parse(trt: Any, network: Any, log: Any, onnx: Path) -> None:
         raise RemiError(f"TensorRT cannot read {onnx.name}: {errors or log.reason()}")
 
 
-def configure(backend: Backend, config: Any, order: Order) -> None:
+def configure_builder(backend: TensorRtBackend, config: Any, options: PlanBuildOptions) -> None:
     """Set TF32, the workspace limit and the target architectures of the builder."""
     trt = backend.module
-    (config.set_flag if order.tf32 else config.clear_flag)(trt.BuilderFlag.TF32)
-    if order.memory_gib:
-        config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, int(order.memory_gib * GIB))
+    (config.set_flag if options.tf32 else config.clear_flag)(trt.BuilderFlag.TF32)
+    if options.memory_gib:
+        config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, int(options.memory_gib * GIB))
     if backend.name == "tensorrt_rtx":
-        config.num_compute_capabilities = len(order.capabilities)
-        for index, capability in enumerate(order.capabilities):
-            config.set_compute_capability(trt.ComputeCapability.__members__[architecture(capability)], index)
+        config.num_compute_capabilities = len(options.capabilities)
+        for index, capability in enumerate(options.capabilities):
+            config.set_compute_capability(trt.ComputeCapability.__members__[architecture_name(capability)], index)
 
 
-def profile(builder: Any, network: Any, max_batch: int) -> Any:
+def batch_profile(builder: Any, network: Any, max_batch: int) -> Any:
     """Make the optimisation profile: batches of 1 to max_batch, optimised for 1; a fixed batch stays fixed."""
     result = builder.create_optimization_profile()
     for index in range(network.num_inputs):
@@ -92,42 +94,44 @@ def profile(builder: Any, network: Any, max_batch: int) -> Any:
     return result
 
 
-def ports_of(trt: Any, network: Any) -> Ports:
+def network_signature(trt: Any, network: Any) -> PlanSignature:
     """Return the inputs and outputs of a parsed network."""
 
-    def port(tensor: Any) -> Port:
-        return Port(tensor.name, tuple(int(size) for size in tensor.shape), trt.nptype(tensor.dtype).__name__)
+    def port(tensor: Any) -> TensorSpec:
+        return TensorSpec(tensor.name, tuple(int(size) for size in tensor.shape), trt.nptype(tensor.dtype).__name__)
 
     inputs = [port(network.get_input(index)) for index in range(network.num_inputs)]
-    return Ports(inputs, [port(network.get_output(index)) for index in range(network.num_outputs)])
+    return PlanSignature(inputs, [port(network.get_output(index)) for index in range(network.num_outputs)])
 
 
-def architecture(capability: str) -> str:
+def architecture_name(capability: str) -> str:
     """Return TensorRT-RTX's name of a compute capability: SM89 for 8.9."""
     return f"SM{capability.replace('.', '')}"
 
 
-def capabilities_of(backend: Backend, asked: tuple[str, ...]) -> tuple[str, ...]:
+def target_capabilities(backend: TensorRtBackend, requested: tuple[str, ...]) -> tuple[str, ...]:
     """Return the target compute capabilities: the requested ones, or all that the backend supports. Raises UsageError."""
     if backend.name != "tensorrt_rtx":
-        return asked
+        return requested
     members = backend.module.ComputeCapability.__members__
     known = sorted((f"{name[2:-1]}.{name[-1]}" for name in members if name.startswith("SM")), key=float)
-    for capability in asked:
+    for capability in requested:
         if capability not in known:
             raise UsageError(
                 f"{backend.title} does not build for compute capability {capability} (it builds for {', '.join(known)}). "
                 "TensorRT itself does: pip install 'remi-stream[torch,trt]'"
             )
-    return tuple(sorted(set(asked), key=float)) or tuple(each for each in known if float(each) >= float(PORTABLE))
+    return tuple(sorted(set(requested), key=float)) or tuple(
+        each for each in known if float(each) >= float(MIN_PORTABLE_CAPABILITY)
+    )
 
 
 class timing_cache:  # noqa: N801
     """Context manager that loads and saves TensorRT's timing cache. TensorRT-RTX has none."""
 
-    def __init__(self, backend: Backend, config: Any, order: Order) -> None:
+    def __init__(self, backend: TensorRtBackend, config: Any, order: PlanBuildOptions) -> None:
         gpus = "+".join(order.capabilities)
-        self._path = home() / "cache" / "timing" / f"{backend.name}-{backend.version}-{gpus}.cache"
+        self._path = user_data_folder() / "cache" / "timing" / f"{backend.name}-{backend.version}-{gpus}.cache"
         self._config = config if backend.name == "tensorrt" else None
 
     def __enter__(self) -> None:
@@ -143,7 +147,7 @@ class timing_cache:  # noqa: N801
             os.replace(new, self._path)
 
 
-def monitor_of(trt: Any, tell: Progress) -> Any:
+def make_progress_monitor(trt: Any, on_progress: ProgressCallback) -> Any:
     """Make a TensorRT progress monitor that calls back after each step; Ctrl+C ends the build at the next step."""
 
     class Monitor(trt.IProgressMonitor):  # type: ignore[misc]
@@ -166,7 +170,7 @@ def monitor_of(trt: Any, tell: Progress) -> Any:
 
         def _report(self, phase: str) -> None:
             try:
-                tell(phase, *self._phases[phase])
+                on_progress(phase, *self._phases[phase])
             except KeyboardInterrupt:  # it must not pass through TensorRT
                 self.interrupted = True
 

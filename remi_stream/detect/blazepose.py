@@ -12,36 +12,36 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from remi_stream.detect.detector import Found
+from remi_stream.detect.detector import ScoredBoxes
 from remi_stream.geometry import iou
-from remi_stream.messages import View
-from remi_stream.models.catalogue import known_file
-from remi_stream.models.store import model_file
+from remi_stream.messages import FrameView
+from remi_stream.models.catalogue import find_model_file
+from remi_stream.models.store import ensure_model_file
 from remi_stream.runtimes.runtime import Runtime, load_runtime
 
-SIDE = 224
+INPUT_SIDE = 224
 """Side of the network's input, px."""
-STRIDES = ((8, 2), (16, 2), (32, 6))
+ANCHOR_GRIDS = ((8, 2), (16, 2), (32, 6))
 """Cell size, px, and anchors per cell of each feature map."""
-INPUT, BOXES, SCORES = "input_1", "Identity", "Identity_1"
+INPUT_TENSOR, BOXES_TENSOR, SCORES_TENSOR = "input_1", "Identity", "Identity_1"
 """Tensor names of pose_detection.tflite."""
-SCORE = 0.5
+MIN_SCORE = 0.5
 """Least score of a candidate."""
-OVERLAP = 0.3
+SAME_PERSON_IOU = 0.3
 """IoU from which candidates are of the same person."""
-UP, DOWN, ACROSS = 0.92, 1.02, 0.45
+BODY_UP, BODY_DOWN, BODY_ACROSS = 0.92, 1.02, 0.45
 """Extent of the body box from the hips, in radii of the body circle: towards the head, towards the feet, and to each side. Fitted
 on rendered people in many poses: the box covers 84 % of the true bounding box on average; arms and legs may stick out."""
 
 
-def open_detector(threads: int) -> BlazePoseDetector:
+def open_blazepose_detector(threads: int) -> BlazePoseDetector:
     """Load the detector with OpenVINO."""
-    model = model_file(known_file("pose_detection"))
-    settings = {"outputs": (BOXES, SCORES), "bytes_scale": 2 / 255, "bytes_offset": -1.0, "threads": threads}
+    model = ensure_model_file(find_model_file("pose_detection"))
+    settings = {"outputs": (BOXES_TENSOR, SCORES_TENSOR), "bytes_scale": 2 / 255, "bytes_offset": -1.0, "threads": threads}
     return BlazePoseDetector(load_runtime("openvino", model, **settings))
 
 
-class Look(NamedTuple):
+class InputSquare(NamedTuple):
     """Square of the image that is the network's input."""
 
     x: float
@@ -56,65 +56,65 @@ class BlazePoseDetector:
     """Finds people whose body circle is at least a quarter of the image high."""
 
     name = "blazepose"
-    view = View(longest_side=2 * SIDE)
+    view = FrameView(longest_side=2 * INPUT_SIDE)
 
     def __init__(self, network: Runtime) -> None:
         self._network = network
-        self._anchors = anchors()
+        self._anchors = anchor_centres()
 
-    def find(self, image: np.ndarray) -> Found:
+    def detect(self, image: np.ndarray) -> ScoredBoxes:
         """Detect people in image (H, W, 3) uint8 BGR; boxes in px of that image."""
         height, width = image.shape[:2]
         side = max(width, height)
-        people = self.look(image, Look((width - side) / 2, (height - side) / 2, side))
+        people = self.detect_in_square(image, InputSquare((width - side) / 2, (height - side) / 2, side))
         boxes = body_boxes(people[:, 4:6], people[:, 6:8])
         boxes = np.clip(boxes, 0, np.array([width, height, width, height]))
-        return Found(boxes.astype(np.float32), people[:, 12].astype(np.float32))
+        return ScoredBoxes(boxes.astype(np.float32), people[:, 12].astype(np.float32))
 
-    def look(self, image: np.ndarray, look: Look) -> np.ndarray:
+    def detect_in_square(self, image: np.ndarray, square: InputSquare) -> np.ndarray:
         """Detect people in a square of the image: (N, 13) face box, four key points, px of the image; score."""
-        out = self._network.run({INPUT: sample(image, look)[None]})
-        people = suppress(decode(out[BOXES][0], out[SCORES][0, :, 0], self._anchors))
-        people[:, 0:12:2] = people[:, 0:12:2] * look.side + look.x
-        people[:, 1:12:2] = people[:, 1:12:2] * look.side + look.y
+        out = self._network.run({INPUT_TENSOR: crop_square(image, square)[None]})
+        people = weighted_nms(decode_candidates(out[BOXES_TENSOR][0], out[SCORES_TENSOR][0, :, 0], self._anchors))
+        people[:, 0:12:2] = people[:, 0:12:2] * square.side + square.x
+        people[:, 1:12:2] = people[:, 1:12:2] * square.side + square.y
         return people
 
 
-def anchors() -> np.ndarray:
+def anchor_centres() -> np.ndarray:
     """Anchor centres (2254, 2) in [0, 1], in the order of the network's outputs."""
     grids = []
-    for stride, per_cell in STRIDES:
-        cells = math.ceil(SIDE / stride)
+    for stride, per_cell in ANCHOR_GRIDS:
+        cells = math.ceil(INPUT_SIDE / stride)
         y, x = np.mgrid[0:cells, 0:cells]
         centres = (np.stack([x, y], -1).reshape(-1, 2) + 0.5) / cells
         grids.append(np.repeat(centres, per_cell, 0))
     return np.concatenate(grids).astype(np.float32)
 
 
-def sample(image: np.ndarray, look: Look) -> np.ndarray:
+def crop_square(image: np.ndarray, square: InputSquare) -> np.ndarray:
     """Crop a square and scale it to (224, 224, 3) uint8 RGB; black outside the image."""
-    scale = look.side / SIDE
-    image_from_input = np.array([[scale, 0, look.x], [0, scale, look.y]])
+    scale = square.side / INPUT_SIDE
+    image_from_input = np.array([[scale, 0, square.x], [0, scale, square.y]])
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    crop = cv2.warpAffine(image, image_from_input, (SIDE, SIDE), flags=flags, borderMode=cv2.BORDER_CONSTANT)
+    crop = cv2.warpAffine(image, image_from_input, (INPUT_SIDE, INPUT_SIDE), flags=flags, borderMode=cv2.BORDER_CONSTANT)
     return cv2.cvtColor(crop, cv2.COLOR_BGR2RGB)
 
 
-def decode(raw: np.ndarray, logits: np.ndarray, anchors: np.ndarray) -> np.ndarray:
+def decode_candidates(raw: np.ndarray, logits: np.ndarray, anchors: np.ndarray) -> np.ndarray:
     """Decode raw (2254, 12) and logits (2254,) to candidates (N, 13): box, key points, in [0, 1] of the square; score."""
     scores = 1 / (1 + np.exp(-np.clip(logits, -80, 80)))  # clipped: exp would overflow float32
-    kept = scores >= SCORE
-    raw, centres = raw[kept] / SIDE, anchors[kept]
+    kept = scores >= MIN_SCORE
+    raw, centres = raw[kept] / INPUT_SIDE, anchors[kept]
     middle, half = raw[:, :2] + centres, raw[:, 2:4] / 2
     points = (raw[:, 4:].reshape(-1, 4, 2) + centres[:, None]).reshape(-1, 8)
     return np.concatenate([middle - half, middle + half, points, scores[kept, None]], 1)
 
 
-def suppress(candidates: np.ndarray) -> np.ndarray:
+def weighted_nms(candidates: np.ndarray) -> np.ndarray:
     """Weighted NMS: candidates (N, 13) that overlap the best one are averaged into it by score."""
     rest, people = candidates[np.argsort(-candidates[:, 12])], []
     while len(rest):
-        same = iou(rest[0, :4], rest[:, :4]) > OVERLAP
+        same = iou(rest[0, :4], rest[:, :4]) > SAME_PERSON_IOU
         same[0] = True  # also for a degenerate box, or the loop would not end
         weights = rest[same, 12:]
         people.append(np.append((rest[same, :12] * weights).sum(0) / weights.sum(), rest[0, 12]))
@@ -122,9 +122,9 @@ def suppress(candidates: np.ndarray) -> np.ndarray:
     return np.array(people, np.float32).reshape(-1, 13)
 
 
-def body_boxes(hips: np.ndarray, rims: np.ndarray) -> np.ndarray:
-    """Boxes (N, 4) around the rotated body rectangles with hips (N, 2) inside and circle points rims (N, 2) at the head, px."""
-    up = rims - hips
-    ends = np.stack([hips + UP * up, hips - DOWN * up])
-    side = ACROSS * np.abs(up[:, ::-1])
+def body_boxes(hips: np.ndarray, circle_points: np.ndarray) -> np.ndarray:
+    """Boxes (N, 4) around the rotated body rectangles with hips (N, 2) inside and circle points circle_points (N, 2) at the head, px."""
+    up = circle_points - hips
+    ends = np.stack([hips + BODY_UP * up, hips - BODY_DOWN * up])
+    side = BODY_ACROSS * np.abs(up[:, ::-1])
     return np.concatenate([ends.min(0) - side, ends.max(0) + side], 1)

@@ -8,11 +8,11 @@ from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
-from remi_stream.errors import unknown
-from remi_stream.messages import View
+from remi_stream.errors import unknown_name_error
+from remi_stream.messages import FrameView
 
 
-class Found(NamedTuple):
+class ScoredBoxes(NamedTuple):
     """Detections: bounding boxes with scores."""
 
     boxes_xyxy: np.ndarray
@@ -25,51 +25,51 @@ class Detector(Protocol):
     """A person detector; `detect/stage.py` runs it."""
 
     name: str
-    view: View
+    view: FrameView
     """Image size it works best on: capture scales frames to it before they are sent."""
 
-    def find(self, image: np.ndarray) -> Found:
+    def detect(self, image: np.ndarray) -> ScoredBoxes:
         """Detect people in image (H, W, 3) uint8 BGR; boxes in px of that image."""
         ...
 
 
 @runtime_checkable
-class FindsAll(Protocol):
+class BatchDetector(Protocol):
     """A detector that supports batches, for offline use."""
 
-    def find_all(self, images: Sequence[np.ndarray]) -> list[Found]:
+    def detect_batch(self, images: Sequence[np.ndarray]) -> list[ScoredBoxes]:
         """Detect people in several images (H, W, 3) uint8 BGR with one inference; boxes in px of their image."""
         ...
 
 
-class Known(NamedTuple):
+class DetectorEntry(NamedTuple):
     """Registry entry of a detector."""
 
-    make: str
+    factory: str
     """Factory, "module:function"; takes the number of threads."""
-    files: tuple[str, ...] = ()
+    model_files: tuple[str, ...] = ()
     """Names of its model files."""
-    parts: bool = True
+    needs_tiling: bool = True
     """Whether it needs tiling, or it misses small people in a wide image."""
 
 
 DETECTORS = {
-    "blazepose": Known("remi_stream.detect.blazepose:open_detector", ("pose_detection",)),
-    "synthetic": Known("remi_stream.detect.synthetic:open_detector"),
-    "yolov3": Known("remi_stream.detect.yolov3:open_yolov3", ("yolov3",), parts=False),
-    "yolov3-spp": Known("remi_stream.detect.yolov3:open_yolov3_spp", ("yolov3_spp",), parts=False),
+    "blazepose": DetectorEntry("remi_stream.detect.blazepose:open_blazepose_detector", ("pose_detection",)),
+    "synthetic": DetectorEntry("remi_stream.detect.synthetic:open_synthetic_detector"),
+    "yolov3": DetectorEntry("remi_stream.detect.yolov3:open_yolov3", ("yolov3",), needs_tiling=False),
+    "yolov3-spp": DetectorEntry("remi_stream.detect.yolov3:open_yolov3_spp", ("yolov3_spp",), needs_tiling=False),
 }
 
 
-def find_detector(name: str) -> Known:
+def detector_entry(name: str) -> DetectorEntry:
     """Registry entry of a detector; imports no detector."""
     if name not in DETECTORS:
-        raise unknown("detector", name, DETECTORS)
+        raise unknown_name_error("detector", name, DETECTORS)
     return DETECTORS[name]
 
 
 def load_detector(name: str, threads: int = 1) -> Detector:
     """Load a detector by name; imports only this one."""
-    module, _, attribute = find_detector(name).make.partition(":")
+    module, _, attribute = detector_entry(name).factory.partition(":")
     detector: Detector = getattr(importlib.import_module(module), attribute)(threads)
     return detector

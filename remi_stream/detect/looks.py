@@ -7,11 +7,11 @@ import math
 Rectangle = tuple[float, float, float, float]
 """x0 y0 x1 y1, px of the full image."""
 
-OVERLAP = 0.6
+TILE_OVERLAP = 0.6
 """Share of a tile that it has in common with the next: a person at the edge of one is well inside the other."""
 
 
-def looks(size: tuple[int, int]) -> list[Rectangle]:
+def tile_rectangles(size: tuple[int, int]) -> list[Rectangle]:
     """Rectangles for the detector, whole image first, for an image of (width, height) px."""
     width, height = size
     side = min(width, height)
@@ -19,7 +19,7 @@ def looks(size: tuple[int, int]) -> list[Rectangle]:
     whole = (0.0, 0.0, float(width), float(height))
     if excess < 0.1 * side:
         return [whole]
-    count = math.ceil(excess / (side * (1 - OVERLAP))) + 1
+    count = math.ceil(excess / (side * (1 - TILE_OVERLAP))) + 1
     starts = [excess * index / (count - 1) for index in range(count)]
     if width > height:
         return [whole, *((start, 0.0, start + side, float(height)) for start in starts)]

@@ -9,13 +9,13 @@ from collections.abc import Callable, Iterable, Iterator
 import msgspec
 import numpy as np
 
-from remi_stream.detect.detector import Detector, find_detector, load_detector
-from remi_stream.detect.looks import Rectangle, looks
-from remi_stream.mailbox import Request
-from remi_stream.messages import Detections, Frame, Search
-from remi_stream.order import Order
+from remi_stream.detect.detector import Detector, detector_entry, load_detector
+from remi_stream.detect.looks import Rectangle, tile_rectangles
+from remi_stream.mailbox import FrameRequest
+from remi_stream.messages import DetectionInterval, Detections, Frame
+from remi_stream.order import StageSpec
 
-SEARCH_S = 0.1
+DEFAULT_INTERVAL_S = 0.1
 """Interval between detections of a new camera, s, until the pose stage sets another."""
 
 
@@ -33,23 +33,23 @@ class DetectStage:
 
     def open(self) -> None:
         """Load the detector."""
-        self._tiled = find_detector(self._name).parts
+        self._tiled = detector_entry(self._name).needs_tiling
         self._detector: Detector = load_detector(self._name)
 
-    def request(self, camera: str) -> Request:
+    def request(self, camera: str) -> FrameRequest:
         """Request the next tile, in the detector's size, for when the next detection is due."""
-        interval = self._interval_s.get(camera, SEARCH_S)
+        interval = self._interval_s.get(camera, DEFAULT_INTERVAL_S)
         view = msgspec.structs.replace(self._detector.view, rectangle=self._next_tile.get(camera))
-        return Request(view, self._detected_at.get(camera, float("-inf")) + interval)
+        return FrameRequest(view, self._detected_at.get(camera, float("-inf")) + interval)
 
-    def step(self, message: Frame | Search) -> Iterable[Detections]:
+    def step(self, message: Frame | DetectionInterval) -> Iterable[Detections]:
         """Detect people in a frame, or set a camera's detection interval."""
-        if isinstance(message, Search):
+        if isinstance(message, DetectionInterval):
             self._interval_s[message.camera] = message.interval_s
             return []
         self._detected_at[message.camera] = self._clock()
         self._choose_next_tile(message.camera, message.size)
-        found = self._detector.find(message.image)
+        found = self._detector.detect(message.image)
         return [
             Detections(
                 camera=message.camera,
@@ -57,7 +57,7 @@ class DetectStage:
                 frame_id=message.frame_id,
                 captured_at=message.captured_at,
                 stamps=message.stamps,
-                boxes_xyxy=boxes_in_full(found.boxes_xyxy, message),
+                boxes_xyxy=boxes_in_full_image(found.boxes_xyxy, message),
                 scores=found.scores,
                 searched_xyxy=np.array([message.rectangle], np.float32),
             )
@@ -65,7 +65,7 @@ class DetectStage:
 
     def _choose_next_tile(self, camera: str, size: tuple[int, int]) -> None:
         """Choose the next tile; start over if the camera's image size has changed."""
-        tiles = looks(size) if self._tiled else looks(size)[:1]
+        tiles = tile_rectangles(size) if self._tiled else tile_rectangles(size)[:1]
         if camera not in self._tiles or self._next_tile[camera] not in tiles:
             # the whole image comes last: a camera's first request has no rectangle, so it is done already
             self._tiles[camera] = itertools.cycle(tiles[1:] + tiles[:1])
@@ -75,7 +75,7 @@ class DetectStage:
         """Nothing to close."""
 
 
-def boxes_in_full(boxes_xyxy: np.ndarray, frame: Frame) -> np.ndarray:
+def boxes_in_full_image(boxes_xyxy: np.ndarray, frame: Frame) -> np.ndarray:
     """Map boxes (N, 4) px of a frame's view to float32 px of the full image."""
     x0, y0, x1, y1 = frame.rectangle
     height, width = frame.image.shape[:2]
@@ -83,6 +83,6 @@ def boxes_in_full(boxes_xyxy: np.ndarray, frame: Frame) -> np.ndarray:
     return (boxes_xyxy.reshape(-1, 4) * scale + [x0, y0, x0, y0]).astype(np.float32)
 
 
-def make(order: Order) -> DetectStage:
+def make_detect_stage(spec: StageSpec) -> DetectStage:
     """Make the detect stage."""
-    return DetectStage(order.config.detector)
+    return DetectStage(spec.config.detector)

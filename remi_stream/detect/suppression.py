@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import numpy as np
 
-PERSON = 0
+PERSON_CLASS = 0
 """COCO class index of people."""
-MOST = 100
+MAX_DETECTIONS = 100
 """AlphaPose's limit of detections per image."""
-STRICTER = 0.05
-"""AlphaPose lowers the IoU threshold by this much until no more than MOST are left."""
+IOU_STEP = 0.05
+"""AlphaPose lowers the IoU threshold by this much until no more than MAX_DETECTIONS are left."""
 
 
-def candidates(rows: np.ndarray, least_objectness: float) -> np.ndarray:
+def candidates_from_rows(rows: np.ndarray, least_objectness: float) -> np.ndarray:
     """Rows (N, 5 + classes) with an objectness above the threshold as candidates (M, 7) float32."""
     rows = rows[rows[:, 4] > least_objectness]
     half = rows[:, 2:4] / 2
@@ -26,7 +26,7 @@ def candidates(rows: np.ndarray, least_objectness: float) -> np.ndarray:
     return found.astype(np.float32)
 
 
-def overlaps(box: np.ndarray, boxes: np.ndarray) -> np.ndarray:
+def iou_with_borders(box: np.ndarray, boxes: np.ndarray) -> np.ndarray:
     """IoU of a box (4,) with boxes (N, 4), borders counted: (N,)."""
     low, high = np.maximum(box[:2], boxes[:, :2]), np.minimum(box[2:], boxes[:, 2:])
     shared = np.maximum(high - low + 1, 0).prod(1)
@@ -35,14 +35,14 @@ def overlaps(box: np.ndarray, boxes: np.ndarray) -> np.ndarray:
     return found
 
 
-def merged(found: np.ndarray, overlap: float) -> np.ndarray:
+def weighted_nms(candidates: np.ndarray, iou_threshold: float) -> np.ndarray:
     """Weighted NMS of the tracker: candidates (N, 7) of the same class are averaged into the best by objectness.
 
     The best has the largest objectness times class score, which is also the order of the result.
     """
-    rest, kept = found[np.argsort(-found[:, 4] * found[:, 5], kind="stable")], []
+    rest, kept = candidates[np.argsort(-candidates[:, 4] * candidates[:, 5], kind="stable")], []
     while len(rest):
-        same = (overlaps(rest[0, :4], rest[:, :4]) > overlap) & (rest[:, 6] == rest[0, 6])
+        same = (iou_with_borders(rest[0, :4], rest[:, :4]) > iou_threshold) & (rest[:, 6] == rest[0, 6])
         same[0] = True  # also for a degenerate box, or the loop would not end
         weights = rest[same, 4:5]
         kept.append(np.concatenate([(weights * rest[same, :4]).sum(0) / weights.sum(), rest[0, 4:]]))
@@ -50,18 +50,18 @@ def merged(found: np.ndarray, overlap: float) -> np.ndarray:
     return np.array(kept, np.float32).reshape(-1, 7)
 
 
-def thinned(found: np.ndarray, overlap: float) -> np.ndarray:
+def nms(candidates: np.ndarray, iou_threshold: float) -> np.ndarray:
     """NMS of AlphaPose: candidates (N, 7) that overlap one of a larger objectness are dropped.
 
-    If more than MOST are left, it is repeated with a lower threshold.
+    If more than MAX_DETECTIONS are left, it is repeated with a lower threshold.
     """
-    ordered = found[np.argsort(-found[:, 4], kind="stable")]
+    ordered = candidates[np.argsort(-candidates[:, 4], kind="stable")]
     kept = ordered
     while len(ordered):
-        kept = _suppress_once(ordered, overlap)
-        if len(kept) <= MOST or overlap <= 0:
+        kept = _suppress_once(ordered, iou_threshold)
+        if len(kept) <= MAX_DETECTIONS or iou_threshold <= 0:
             break
-        overlap -= STRICTER
+        iou_threshold -= IOU_STEP
     return kept
 
 
@@ -69,5 +69,5 @@ def _suppress_once(rest: np.ndarray, overlap: float) -> np.ndarray:
     kept = []
     while len(rest):
         kept.append(rest[0])
-        rest = rest[1:][overlaps(rest[0, :4], rest[1:, :4]) < overlap]
+        rest = rest[1:][iou_with_borders(rest[0, :4], rest[1:, :4]) < overlap]
     return np.array(kept, np.float32).reshape(-1, 7)

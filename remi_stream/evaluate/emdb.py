@@ -16,44 +16,44 @@ from typing import Any
 import numpy as np
 
 from remi_stream.body.retarget import SMPL_PELVIS_M
-from remi_stream.body.smpl import change_axes
-from remi_stream.evaluate.dataset import as_numbers, body_of, gender_of, missing_body, numbers
-from remi_stream.evaluate.truth import Truth, intrinsics_of, smpl_of, true_frame, true_person
+from remi_stream.body.smpl import rotate_body
+from remi_stream.evaluate.dataset import missing_body_notes, number_field, parse_gender, smpl_body_for_gender, to_numbers
+from remi_stream.evaluate.truth import GroundTruth, intrinsics_from_matrix, make_smpl, make_true_frame, make_true_person
 from remi_stream.formats.take import Take
 
-FPS = 30.0
+EMDB_FPS = 30.0
 """EMDB's frame rate, which its files do not contain."""
-KEYS = {"smpl", "camera", "bboxes", "good_frames_mask", "gender"}
+EMDB_KEYS = {"smpl", "camera", "bboxes", "good_frames_mask", "gender"}
 
 
-def read(content: Mapping[str, Any], name: str, bodies: Path | None) -> Truth:
+def read_emdb(content: Mapping[str, Any], name: str, bodies: Path | None) -> GroundTruth:
     """Read the truth of a sequence. Raises ValueError with the invalid field."""
-    smpl, camera, boxes = (mapping(content, key) for key in ("smpl", "camera", "bboxes"))
-    extrinsics = numbers(camera, "extrinsics", None, 4, 4)
+    smpl, camera, boxes = (mapping_field(content, key) for key in ("smpl", "camera", "bboxes"))
+    extrinsics = number_field(camera, "extrinsics", None, 4, 4)
     count = len(extrinsics)
-    intrinsics = intrinsics_of(numbers(camera, "intrinsics", 3, 3))
+    intrinsics = intrinsics_from_matrix(number_field(camera, "intrinsics", 3, 3))
     size = int(camera["width"]), int(camera["height"])
-    poses = np.concatenate([numbers(smpl, "poses_root", count, 3), numbers(smpl, "poses_body", count, 69)], 1)
-    trans, betas = numbers(smpl, "trans", count, 3), as_numbers(smpl.get("betas"), "betas").ravel()[:10]
-    is_good, has_box = numbers(content, "good_frames_mask", count) > 0, good_boxes(boxes, count)
-    boxes_xyxy = numbers(boxes, "bboxes", count, 4)
-    gender = gender_of(content["gender"])
-    body = body_of(gender, bodies)
+    poses = np.concatenate([number_field(smpl, "poses_root", count, 3), number_field(smpl, "poses_body", count, 69)], 1)
+    trans, betas = number_field(smpl, "trans", count, 3), to_numbers(smpl.get("betas"), "betas").ravel()[:10]
+    is_good, has_box = number_field(content, "good_frames_mask", count) > 0, valid_box_mask(boxes, count)
+    boxes_xyxy = number_field(boxes, "bboxes", count, 4)
+    gender = parse_gender(content["gender"])
+    body = smpl_body_for_gender(gender, bodies)
     pelvis = body.rest_joints(betas)[0] if body else SMPL_PELVIS_M
     frames = []
     for number, matrix in enumerate(extrinsics):
-        orient, transl = change_axes(matrix[:3, :3], pelvis, poses[number, :3], trans[number])
-        pose = smpl_of(np.concatenate([orient, poses[number, 3:]]), betas, transl + matrix[:3, 3])
+        orient, transl = rotate_body(matrix[:3, :3], pelvis, poses[number, :3], trans[number])
+        pose = make_smpl(np.concatenate([orient, poses[number, 3:]]), betas, transl + matrix[:3, 3])
         joints = body.joints(pose.global_orient, pose.body_pose, betas, pose.transl) if body else None
         box = boxes_xyxy[number] if has_box[number] else None
         visible = is_good[number] and (box is not None or joints is not None)
-        people = [true_person(1, joints, pose, intrinsics, box)] if visible else []
-        frames.append(true_frame(number, FPS, size, intrinsics, people))
-    notes = missing_body(set() if body else {gender})
-    return Truth(Take(str(content.get("name", name)), size, FPS, frames), {1: body}, notes)
+        people = [make_true_person(1, joints, pose, intrinsics, box)] if visible else []
+        frames.append(make_true_frame(number, EMDB_FPS, size, intrinsics, people))
+    notes = missing_body_notes(set() if body else {gender})
+    return GroundTruth(Take(str(content.get("name", name)), size, EMDB_FPS, frames), {1: body}, notes)
 
 
-def mapping(content: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+def mapping_field(content: Mapping[str, Any], key: str) -> Mapping[str, Any]:
     """Return a field that is a dict. Raises ValueError."""
     value = content.get(key)
     if not isinstance(value, dict):
@@ -61,9 +61,9 @@ def mapping(content: Mapping[str, Any], key: str) -> Mapping[str, Any]:
     return value
 
 
-def good_boxes(boxes: Mapping[str, Any], count: int) -> np.ndarray:
+def valid_box_mask(boxes: Mapping[str, Any], count: int) -> np.ndarray:
     """Return where the box is valid, (F,) bool; elsewhere a box is put around the joints."""
     valid = np.ones(count, bool)
-    invalid = as_numbers(boxes.get("invalid_idxs", []), "invalid_idxs").astype(int).ravel()
+    invalid = to_numbers(boxes.get("invalid_idxs", []), "invalid_idxs").astype(int).ravel()
     valid[invalid[(invalid >= 0) & (invalid < count)]] = False
     return valid

@@ -10,66 +10,75 @@ from typing import NamedTuple
 
 import numpy as np
 
-from remi_stream.errors import UsageError, unknown
-from remi_stream.evaluate.joint_sets import JOINT_SETS, JointSet, joints_of
-from remi_stream.evaluate.meeting import Match, Meeting, frame_pairs, meet, usual_step
-from remi_stream.evaluate.scores import Evaluation, JointScores, Moment, mean
-from remi_stream.evaluate.sightings import Errors, Sighting, errors_of, scores_of
-from remi_stream.evaluate.truth import Truth, published_body
+from remi_stream.errors import UsageError, unknown_name_error
+from remi_stream.evaluate.joint_sets import JOINT_SETS, JointSet, joint_set_positions
+from remi_stream.evaluate.meeting import MatchedTake, MatchMode, frame_pairs, match_people, median_frame_step
+from remi_stream.evaluate.scores import Evaluation, FrameScores, JointScores, nan_mean
+from remi_stream.evaluate.sightings import MatchedPerson, PersonErrors, mean_scores, person_errors
+from remi_stream.evaluate.truth import GroundTruth, available_body
 from remi_stream.formats.take import Take
 from remi_stream.messages import Person
-from remi_stream.skeletons import JOINTS
+from remi_stream.skeletons import JOINT_NAMES
 
-Tell = Callable[[int, int], None]
+ProgressCallback = Callable[[int, int], None]
 """Called with the number of people-frames done, and their total."""
 
 
-class Question(NamedTuple):
+class EvaluationOptions(NamedTuple):
     """Options of a comparison."""
 
     joint_set: str = ""
     """Name of the joint set; "" for the first in JOINT_SETS that both have."""
-    match: Match = "box"
+    match: MatchMode = "box"
     offset_s: float = 0.0
     """Time in the truth at which the take begins, s."""
 
 
-PLAIN = Question()
+DEFAULT_OPTIONS = EvaluationOptions()
 
 
-def evaluate(take: Take, truth: Truth, question: Question = PLAIN, tell: Tell = lambda done, of: None) -> Evaluation:
+def evaluate(
+    take: Take,
+    truth: GroundTruth,
+    options: EvaluationOptions = DEFAULT_OPTIONS,
+    on_progress: ProgressCallback = lambda done, of: None,
+) -> Evaluation:
     """Evaluate a take against the truth. Raises UsageError if there is nothing to compare."""
-    joint_set = chosen_set(question.joint_set, take, truth)
-    pairs = frame_pairs(take, truth.take, question.offset_s)
+    joint_set = choose_joint_set(options.joint_set, take, truth)
+    pairs = frame_pairs(take, truth.take, options.offset_s)
     if not pairs:
         raise UsageError(
             f"No frame of {take.name} is at a time of {truth.take.name}. "
             "Give --offset S, the time in it at which the prediction begins"
         )
-    meeting = meet(pairs, truth, joint_set, question.match)
-    if not any(frame.pair.truth.people for frame in meeting.seen):
+    meeting = match_people(pairs, truth, joint_set, options.match)
+    if not any(frame.pair.truth.people for frame in meeting.frames):
         raise UsageError(f"{truth.take.name} has no people in the {len(pairs)} frames that are compared.")
-    step = usual_step([pair.number for pair in pairs])
-    through = partial(counted, itertools.count(1), sum(map(len, meeting.sightings.values())), tell)
-    errors = {track: errors_of(rows, joint_set, step, through) for track, rows in meeting.sightings.items()}
-    return summed_up(take, truth, joint_set, meeting, errors)
+    step = median_frame_step([pair.number for pair in pairs])
+    through = partial(report_progress, itertools.count(1), sum(map(len, meeting.matches_by_track.values())), on_progress)
+    errors = {track: person_errors(rows, joint_set, step, through) for track, rows in meeting.matches_by_track.items()}
+    return summarise(take, truth, joint_set, meeting, errors)
 
 
-def counted(numbers: Iterator[int], of: int, tell: Tell, rows: list[Sighting]) -> Iterator[Sighting]:
+def report_progress(
+    numbers: Iterator[int], total: int, on_progress: ProgressCallback, rows: list[MatchedPerson]
+) -> Iterator[MatchedPerson]:
     """Yield the rows, and report progress after each."""
     for row in rows:
         yield row
-        tell(next(numbers), of)
+        on_progress(next(numbers), total)
 
 
-def chosen_set(name: str, take: Take, truth: Truth) -> JointSet:
+def choose_joint_set(name: str, take: Take, truth: GroundTruth) -> JointSet:
     """Choose the joint set to compare. Raises UsageError for a named set that one of the two does not have."""
     if name and name not in JOINT_SETS:
-        raise unknown("joint set", name, JOINT_SETS)
-    people, true_people = everybody(take), everybody(truth.take)
+        raise unknown_name_error("joint set", name, JOINT_SETS)
+    people, true_people = all_people(take), all_people(truth.take)
     for joint_set in [JOINT_SETS[name]] if name else JOINT_SETS.values():
-        in_prediction = any(joints_of(person, joint_set, published_body(person)) is not None for person in people) or not people
-        if in_prediction and any(truth.joints_of(person, joint_set) is not None for person in true_people):
+        in_prediction = (
+            any(joint_set_positions(person, joint_set, available_body(person)) is not None for person in people) or not people
+        )
+        if in_prediction and any(truth.joint_positions(person, joint_set) is not None for person in true_people):
             return joint_set
         if name:
             raise UsageError(
@@ -78,66 +87,70 @@ def chosen_set(name: str, take: Take, truth: Truth) -> JointSet:
     return JOINT_SETS["smpl24"]
 
 
-def everybody(take: Take) -> list[Person]:
+def all_people(take: Take) -> list[Person]:
     """Return the people of all frames."""
     return [person for bodies in take.frames for person in bodies.people]
 
 
-def summed_up(take: Take, truth: Truth, joint_set: JointSet, meeting: Meeting, errors: Mapping[int, Errors]) -> Evaluation:
+def summarise(
+    take: Take, truth: GroundTruth, joint_set: JointSet, matched: MatchedTake, errors: Mapping[int, PersonErrors]
+) -> Evaluation:
     """Summarise the errors as means over all people, each person, each joint and each frame."""
     is_image_folder = bool(take.images)
-    step_s = usual_step([frame.pair.number for frame in meeting.seen]) / truth.take.fps
-    visible = Counter(person.track_id for frame in meeting.seen for person in frame.pair.truth.people)
-    found = {track: len(meeting.sightings.get(track, ())) for track in visible}
-    switches = {track: None if is_image_folder else meeting.switches.get(track, 0) for track in visible}
-    all_switches = None if is_image_folder else sum(meeting.switches.values())
+    step_s = median_frame_step([frame.pair.number for frame in matched.frames]) / truth.take.fps
+    visible = Counter(person.track_id for frame in matched.frames for person in frame.pair.truth.people)
+    found = {track: len(matched.matches_by_track.get(track, ())) for track in visible}
+    switches = {track: None if is_image_folder else matched.switches.get(track, 0) for track in visible}
+    all_switches = None if is_image_folder else sum(matched.switches.values())
     return Evaluation(
         names=(take.name, truth.take.name),
         engines=(take.frames[0].engine, truth.take.frames[0].engine),
         joint_set=joint_set.name,
         fps=1 / step_s,
-        frames=(len(truth.take.frames), len(meeting.seen)),
-        extra=sum(len(frame.pair.prediction.people) - len(frame.matches) for frame in meeting.seen),
-        overall=scores_of(list(errors.values()), visible.total(), sum(found.values()), all_switches, step_s),
+        frames=(len(truth.take.frames), len(matched.frames)),
+        extra=sum(len(frame.pair.prediction.people) - len(frame.matches) for frame in matched.frames),
+        overall=mean_scores(list(errors.values()), visible.total(), sum(found.values()), all_switches, step_s),
         people={
-            track: scores_of([errors[track]] if track in errors else [], count, found[track], switches[track], step_s)
+            track: mean_scores([errors[track]] if track in errors else [], count, found[track], switches[track], step_s)
             for track, count in sorted(visible.items())
         },
-        joints=joint_scores(joint_set, list(errors.values())),
-        moments=moments(meeting, errors),
-        left_out=left_out(take, truth, list(errors.values())),
+        joints=mean_joint_scores(joint_set, list(errors.values())),
+        frame_scores=mean_frame_scores(matched, errors),
+        left_out=unmeasured_reasons(take, truth, list(errors.values())),
         notes=truth.notes,
     )
 
 
-def joint_scores(joint_set: JointSet, errors: Sequence[Errors]) -> dict[str, JointScores]:
+def mean_joint_scores(joint_set: JointSet, errors: Sequence[PersonErrors]) -> dict[str, JointScores]:
     """Return the means of each joint: first those with positions, then those with rotations only."""
     if not errors:
         return {}
     position = {name: np.concatenate([each.joint_mm[:, index] for each in errors]) for index, name in enumerate(joint_set.names)}
     aligned = {name: np.concatenate([each.pa_mm[:, index] for each in errors]) for index, name in enumerate(joint_set.names)}
-    rotation = {name: np.concatenate([each.turn_deg[:, index] for each in errors]) for index, name in enumerate(JOINTS["smpl24"])}
+    rotation = {
+        name: np.concatenate([each.rotation_deg[:, index] for each in errors]) for index, name in enumerate(JOINT_NAMES["smpl24"])
+    }
     rows = {
-        name: JointScores(*(float(mean(column.get(name, np.zeros(0)))) for column in (position, aligned, rotation)))
-        for name in dict.fromkeys([*joint_set.names, *JOINTS["smpl24"]])
+        name: JointScores(*(float(nan_mean(column.get(name, np.zeros(0)))) for column in (position, aligned, rotation)))
+        for name in dict.fromkeys([*joint_set.names, *JOINT_NAMES["smpl24"]])
     }
     return {name: row for name, row in rows.items() if np.isfinite(row).any()}
 
 
-def moments(meeting: Meeting, errors: Mapping[int, Errors]) -> tuple[Moment, ...]:
+def mean_frame_scores(matched: MatchedTake, errors: Mapping[int, PersonErrors]) -> tuple[FrameScores, ...]:
     """Return the means of each frame."""
     by_frame: dict[int, list[tuple[float, float]]] = {}
     for each in errors.values():
-        for number, error, aligned in zip(each.frames.tolist(), mean(each.joint_mm, 1), mean(each.pa_mm, 1)):
+        for number, error, aligned in zip(each.frames.tolist(), nan_mean(each.joint_mm, 1), nan_mean(each.pa_mm, 1)):
             by_frame.setdefault(number, []).append((float(error), float(aligned)))
     rows = []
-    for frame in meeting.seen:
-        means = mean(np.array(by_frame.get(frame.pair.number, [(np.nan, np.nan)])), 0)
-        rows.append(Moment(frame.pair.at_s, len(frame.pair.truth.people), len(frame.matches), *map(float, means)))
+    for frame in matched.frames:
+        means = nan_mean(np.array(by_frame.get(frame.pair.number, [(np.nan, np.nan)])), 0)
+        rows.append(FrameScores(frame.pair.at_s, len(frame.pair.truth.people), len(frame.matches), *map(float, means)))
     return tuple(rows)
 
 
-def left_out(take: Take, truth: Truth, errors: Sequence[Errors]) -> dict[str, str]:
+def unmeasured_reasons(take: Take, truth: GroundTruth, errors: Sequence[PersonErrors]) -> dict[str, str]:
     """Return the measures that could not be computed, with the reason."""
     if not errors:
         return {"all but the detection rate": "no person was found"}
@@ -148,8 +161,8 @@ def left_out(take: Take, truth: Truth, errors: Sequence[Errors]) -> dict[str, st
         reasons["MPJPE, PA-MPJPE, acceleration, root"] = "the two have no set of joints in common"
     elif not any(len(each.acceleration_mm) for each in errors):
         reasons["acceleration"] = "no person is found in three consecutive frames"
-    if not any(np.isfinite(each.turn_deg).any() for each in errors):
-        reasons["rotation, PVE"] = different_poses(take, truth)
+    if not any(np.isfinite(each.rotation_deg).any() for each in errors):
+        reasons["rotation, PVE"] = pose_mismatch_reason(take, truth)
     elif not any(np.isfinite(each.pve_mm).any() for each in errors):
         reasons["PVE"] = (
             "a body model of the poses is missing: import SMPL (remi-stream models import SMPL_NEUTRAL.pkl), give --bodies"
@@ -157,9 +170,9 @@ def left_out(take: Take, truth: Truth, errors: Sequence[Errors]) -> dict[str, st
     return reasons
 
 
-def different_poses(take: Take, truth: Truth) -> str:
+def pose_mismatch_reason(take: Take, truth: GroundTruth) -> str:
     """Return why the two takes' poses cannot be compared."""
-    sides = [{person.smpl.body for person in everybody(each) if person.smpl} for each in (take, truth.take)]
+    sides = [{person.smpl.body for person in all_people(each) if person.smpl} for each in (take, truth.take)]
     for each, bodies in zip((take, truth.take), sides):
         if not bodies:
             return f"{each.name} has no SMPL poses"

@@ -8,22 +8,22 @@ from __future__ import annotations
 
 import numpy as np
 
-from remi_stream.geometry import rotation_vectors
+from remi_stream.geometry import axis_angle_from_matrices
 
-MM = 1000.0
+MM_PER_M = 1000.0
 
 
-def centred(joints: np.ndarray, root: np.ndarray) -> np.ndarray:
+def centre_on_root(joints: np.ndarray, root: np.ndarray) -> np.ndarray:
     """Return joints (N, J, 3) relative to their roots (N, 3)."""
     return joints - root[:, None]
 
 
 def distances_mm(joints: np.ndarray, truth: np.ndarray) -> np.ndarray:
     """Return distances between points (..., J, 3) m, (..., J) mm."""
-    return np.linalg.norm(joints - truth, axis=-1) * MM
+    return np.linalg.norm(joints - truth, axis=-1) * MM_PER_M
 
 
-def procrustes(joints: np.ndarray, truth: np.ndarray) -> np.ndarray:
+def procrustes_align(joints: np.ndarray, truth: np.ndarray) -> np.ndarray:
     """Align joints (N, J, 3) of each frame to the truth by the best similarity transform, without reflection."""
     mean, true_mean = joints.mean(1, keepdims=True), truth.mean(1, keepdims=True)
     centred_joints, centred_truth = joints - mean, truth - true_mean
@@ -46,7 +46,7 @@ def acceleration_errors_mm(joints: np.ndarray, truth: np.ndarray, frames: np.nda
     triples = [(row_of.get(frame - step), row, row_of.get(frame + step)) for frame, row in row_of.items()]
     complete = [triple for triple in triples if None not in triple]
     rows = np.array(complete, int).reshape(-1, 3).T
-    return np.linalg.norm(second_difference(joints, rows) - second_difference(truth, rows), axis=-1) * MM
+    return np.linalg.norm(second_difference(joints, rows) - second_difference(truth, rows), axis=-1) * MM_PER_M
 
 
 def second_difference(points: np.ndarray, rows: np.ndarray) -> np.ndarray:
@@ -55,6 +55,6 @@ def second_difference(points: np.ndarray, rows: np.ndarray) -> np.ndarray:
     return before - 2 * middle + after
 
 
-def turns_deg(rotations: np.ndarray, truth: np.ndarray) -> np.ndarray:
+def rotation_errors_deg(rotations: np.ndarray, truth: np.ndarray) -> np.ndarray:
     """Return geodesic angles between rotations (..., 3, 3), degrees."""
-    return np.degrees(np.linalg.norm(rotation_vectors(truth.swapaxes(-1, -2) @ rotations), axis=-1))
+    return np.degrees(np.linalg.norm(axis_angle_from_matrices(truth.swapaxes(-1, -2) @ rotations), axis=-1))

@@ -17,15 +17,15 @@ SCHEMA = 1
 """Version of the JSON layout."""
 
 
-def write(evaluation: Evaluation, path: Path) -> None:
+def write_report(evaluation: Evaluation, path: Path) -> None:
     """Write the JSON file. Raises RemiError if it cannot be written."""
     try:
-        path.write_bytes(msgspec.json.format(msgspec.json.encode(plain(report(evaluation)))) + b"\n")
+        path.write_bytes(msgspec.json.format(msgspec.json.encode(json_compatible(report_document(evaluation)))) + b"\n")
     except OSError as error:
         raise RemiError(f"{path} cannot be written: {error.strerror or error}.") from None
 
 
-def report(evaluation: Evaluation) -> dict[str, Any]:
+def report_document(evaluation: Evaluation) -> dict[str, Any]:
     """Return the JSON document, without the single frames."""
     joint_set = JOINT_SETS[evaluation.joint_set]
     return {
@@ -37,15 +37,15 @@ def report(evaluation: Evaluation) -> dict[str, Any]:
         "joint_set": {"name": joint_set.name, "joints": joint_set.names, "root": joint_set.root},
         "frames": {"truth": evaluation.frames[0], "compared": evaluation.frames[1], "per_second": evaluation.fps},
         "extra": evaluation.extra,
-        "overall": scores(evaluation.overall),
-        "people": {str(track): scores(each) for track, each in evaluation.people.items()},
+        "overall": score_fields(evaluation.overall),
+        "people": {str(track): score_fields(each) for track, each in evaluation.people.items()},
         "joints": {name: each._asdict() for name, each in evaluation.joints.items()},
         "left_out": evaluation.left_out,
         "notes": evaluation.notes,
     }
 
 
-def scores(values: Scores) -> dict[str, Any]:
+def score_fields(values: Scores) -> dict[str, Any]:
     """Return the fields of one row of scores."""
     named = values._asdict()
     named["id_switches"] = named.pop("switches")
@@ -53,10 +53,10 @@ def scores(values: Scores) -> dict[str, Any]:
     return {"detection_rate": values.detection_rate, **named}
 
 
-def plain(value: Any) -> Any:
+def json_compatible(value: Any) -> Any:
     """Replace NaN and infinite numbers by None (null), recursively."""
     if isinstance(value, Mapping):
-        return {name: plain(each) for name, each in value.items()}
+        return {name: json_compatible(each) for name, each in value.items()}
     if isinstance(value, list | tuple):
-        return [plain(each) for each in value]
+        return [json_compatible(each) for each in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value

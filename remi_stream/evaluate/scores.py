@@ -42,7 +42,7 @@ class JointScores(NamedTuple):
     rotation_deg: float
 
 
-class Moment(NamedTuple):
+class FrameScores(NamedTuple):
     """Mean errors over the people found in one frame; NaN if none is."""
 
     at_s: float
@@ -73,7 +73,7 @@ class Evaluation(NamedTuple):
     people: Mapping[int, Scores]
     """By true track_id."""
     joints: Mapping[str, JointScores]
-    moments: tuple[Moment, ...]
+    frame_scores: tuple[FrameScores, ...]
     """Per compared frame."""
     left_out: Mapping[str, str]
     """Measures that could not be computed, with the reason."""
@@ -86,7 +86,7 @@ class Evaluation(NamedTuple):
         return f"{prediction} against {truth}"
 
 
-def mean(values: np.ndarray, axis: int | None = None) -> np.ndarray:
+def nan_mean(values: np.ndarray, axis: int | None = None) -> np.ndarray:
     """Return the mean of the finite values, NaN if there are none (np.nanmean without its warning)."""
     known = np.isfinite(values)
     count = known.sum(axis)

@@ -8,18 +8,18 @@ from typing import NamedTuple
 import numpy as np
 
 from remi_stream.body.retarget import known_body
-from remi_stream.body.smpl import Body, load_open_body
-from remi_stream.evaluate.joint_sets import JointSet, joints_of
+from remi_stream.body.smpl import Body, load_default_body
+from remi_stream.evaluate.joint_sets import JointSet, joint_set_positions
 from remi_stream.formats.take import Take
-from remi_stream.geometry import Intrinsics, box_of, project
+from remi_stream.geometry import Intrinsics, bounding_box, project
 from remi_stream.messages import Bodies, Person, Smpl
-from remi_stream.sample import MARGIN
+from remi_stream.sample import SAMPLE_BOX_MARGIN
 
-NEAREST_M = 0.05
+MIN_DEPTH_M = 0.05
 """Depths are clamped to this before projection: joints at or behind the camera plane have no useful projection."""
 
 
-class Truth(NamedTuple):
+class GroundTruth(NamedTuple):
     """Ground truth of a video."""
 
     take: Take
@@ -29,31 +29,33 @@ class Truth(NamedTuple):
     notes: tuple[str, ...] = ()
     """Notes for the report."""
 
-    def body_of(self, person: Person) -> Body | None:
+    def body_for(self, person: Person) -> Body | None:
         """Return the body model of a person's pose, or None if not available."""
-        return self.bodies[person.track_id] if person.track_id in self.bodies else published_body(person)
+        return self.bodies[person.track_id] if person.track_id in self.bodies else available_body(person)
 
-    def joints_of(self, person: Person, joint_set: JointSet) -> np.ndarray | None:
+    def joint_positions(self, person: Person, joint_set: JointSet) -> np.ndarray | None:
         """Return a person's joints (J, 3) m, or None if unknown."""
-        return joints_of(person, joint_set, self.body_of(person))
+        return joint_set_positions(person, joint_set, self.body_for(person))
 
 
-def published_body(person: Person) -> Body | None:
+def available_body(person: Person) -> Body | None:
     """Return the body model of a pose by its name: the open body, or SMPL's neutral one if it was imported."""
     if person.smpl is None:
         return None
-    body = load_open_body() if person.smpl.body == "open" else known_body()
+    body = load_default_body() if person.smpl.body == "open" else known_body()
     return body if body.name == person.smpl.body else None
 
 
-def true_person(track_id: int, joints: np.ndarray | None, smpl: Smpl, intrinsics: Intrinsics, box: np.ndarray | None) -> Person:
+def make_true_person(
+    track_id: int, joints: np.ndarray | None, smpl: Smpl, intrinsics: Intrinsics, box: np.ndarray | None
+) -> Person:
     """Make a person of the truth. joints: SMPL's 24, (24, 3) m, camera frame; box: (4,) px, by default around the joints."""
     points = np.zeros((0, 3)) if joints is None else joints
-    pixels = project(np.maximum(points, (-np.inf, -np.inf, NEAREST_M)), intrinsics)
+    pixels = project(np.maximum(points, (-np.inf, -np.inf, MIN_DEPTH_M)), intrinsics)
     return Person(
         track_id=track_id,
         score=1.0,
-        box_xyxy=np.asarray(flesh_box(pixels) if box is None else box, np.float32),
+        box_xyxy=np.asarray(padded_box(pixels) if box is None else box, np.float32),
         skeleton="smpl24",
         keypoints_px=pixels.astype(np.float32),
         keypoint_scores=np.ones(len(points), np.float32),
@@ -62,16 +64,16 @@ def true_person(track_id: int, joints: np.ndarray | None, smpl: Smpl, intrinsics
     )
 
 
-def flesh_box(pixels: np.ndarray) -> np.ndarray:
+def padded_box(pixels: np.ndarray) -> np.ndarray:
     """Return the bounding box (4,) px of joints (J, 2) px, enlarged since the body extends beyond its joints."""
     if not len(pixels):
         return np.zeros(4, np.float32)
-    box = box_of(pixels)
-    margin = MARGIN * float((box[2:] - box[:2]).max())
+    box = bounding_box(pixels)
+    margin = SAMPLE_BOX_MARGIN * float((box[2:] - box[:2]).max())
     return box + np.array([-margin, -margin, margin, margin], np.float32)
 
 
-def true_frame(number: int, fps: float, size: tuple[int, int], intrinsics: Intrinsics, people: list[Person]) -> Bodies:
+def make_true_frame(number: int, fps: float, size: tuple[int, int], intrinsics: Intrinsics, people: list[Person]) -> Bodies:
     """Make a frame of a video that begins at 0 s."""
     return Bodies(
         camera="truth",
@@ -85,12 +87,12 @@ def true_frame(number: int, fps: float, size: tuple[int, int], intrinsics: Intri
     )
 
 
-def intrinsics_of(matrix: np.ndarray) -> Intrinsics:
+def intrinsics_from_matrix(matrix: np.ndarray) -> Intrinsics:
     """Return fx, fy, cx, cy px of a camera matrix (3, 3)."""
     return float(matrix[0, 0]), float(matrix[1, 1]), float(matrix[0, 2]), float(matrix[1, 2])
 
 
-def smpl_of(pose: np.ndarray, betas: np.ndarray, transl: np.ndarray, body: str = "smpl") -> Smpl:
+def make_smpl(pose: np.ndarray, betas: np.ndarray, transl: np.ndarray, body: str = "smpl") -> Smpl:
     """Make a Smpl of a pose (72,) axis-angle, rad, in camera axes."""
     return Smpl(
         body="open" if body == "open" else "smpl",

@@ -8,48 +8,52 @@ from typing import NamedTuple
 
 import msgspec
 
-from remi_stream.errors import UsageError, unknown
-from remi_stream.filters.presets import PRESETS, Preset
+from remi_stream.errors import UsageError, unknown_name_error
+from remi_stream.filters.presets import PRESETS, FilterPreset
 
 REMI_FPS = 30.0
 """Assumed packet rate, 1/s: REMI's parameters count packets, ours are times."""
 
 
-class Known(NamedTuple):
+class FilterEntry(NamedTuple):
     """A filter of the registry. Paths are "module:function" strings, so that listing the filters imports none of them."""
 
-    make: str
+    factory: str
     """Path of the function that makes the filter from its options."""
-    what: str
+    summary: str
     """One line for lists and help."""
     options: Mapping[str, float] = {}
     """Defaults of the options."""
-    files: str = ""
+    weights: str = ""
     """Path of the function that lists the weights it needs, from its options; empty: none."""
 
 
 FILTERS = {
-    "none": Known("remi_stream.filters.none:open_filter", "no smoothing"),
-    "one_euro": Known(
-        "remi_stream.filters.one_euro:open_filter",
+    "none": FilterEntry("remi_stream.filters.none:make_identity_filter", "no smoothing"),
+    "one_euro": FilterEntry(
+        "remi_stream.filters.one_euro:make_one_euro_filter",
         "low pass whose cutoff grows with the speed of each joint",
         {"min_cutoff": 0.5, "beta_turn": 3.5, "beta_move": 4.0, "d_cutoff": 2.0, "shape_cutoff": 0.3, "lead": 0.6},
     ),
-    "single_exp": Known("remi_stream.filters.single_exp:open_filter", "exponential smoothing", {"time_s": 0.05}),
-    "double_exp": Known(
-        "remi_stream.filters.double_exp:open_filter",
+    "single_exp": FilterEntry(
+        "remi_stream.filters.single_exp:make_single_exponential_filter", "exponential smoothing", {"time_s": 0.05}
+    ),
+    "double_exp": FilterEntry(
+        "remi_stream.filters.double_exp:make_double_exponential_filter",
         "exponential smoothing with a linear trend (Holt)",
         {"time_s": 0.05, "trend_time_s": 0.1},
     ),
-    "moving_avg": Known("remi_stream.filters.moving_avg:open_filter", "mean of the last frames", {"window_s": 0.15}),
-    "smoothnet": Known(
-        "remi_stream.filters.smoothnet:open_filter",
+    "moving_avg": FilterEntry(
+        "remi_stream.filters.moving_avg:make_moving_average_filter", "mean of the last frames", {"window_s": 0.15}
+    ),
+    "smoothnet": FilterEntry(
+        "remi_stream.filters.smoothnet:make_smoothnet_filter",
         "SmoothNet network, with weights that you import",
         {"window": 32},
-        "remi_stream.filters.smoothnet:files",
+        "remi_stream.filters.smoothnet:smoothnet_weights",
     ),
 }
-OPTIONS = {
+OPTION_HELP = {
     "min_cutoff": "Hz: cutoff at rest; lower is smoother.",
     "beta_turn": "Hz per rad/s: growth of the cutoff with a joint's angular speed.",
     "beta_move": "Hz per m/s: growth of the cutoff with a position's speed.",
@@ -64,7 +68,7 @@ OPTIONS = {
 """Help text of each option."""
 
 
-class Choice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class FilterSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A selected filter with all its options."""
 
     name: str
@@ -80,47 +84,47 @@ class Choice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return self.kind if self.kind == "none" else self.name
 
 
-def choose(name: str, options: Mapping[str, float] | None = None) -> Choice:
+def resolve_filter(name: str, options: Mapping[str, float] | None = None) -> FilterSpec:
     """Resolve the name of a filter or REMI preset and its options, without importing the filter.
 
     Case, spaces and punctuation in the name are ignored. Raises UsageError.
     """
-    known = {folded(each): each for each in (*FILTERS, *PRESETS)}
-    if folded(name) not in known:
-        raise unknown("filter", name, known.values())
-    resolved = known[folded(name)]
+    known = {normalise_name(each): each for each in (*FILTERS, *PRESETS)}
+    if normalise_name(name) not in known:
+        raise unknown_name_error("filter", name, known.values())
+    resolved = known[normalise_name(name)]
     if resolved not in PRESETS:
-        return Choice(resolved, resolved, {**FILTERS[resolved].options, **checked(resolved, options or {})})
+        return FilterSpec(resolved, resolved, {**FILTERS[resolved].options, **validate_options(resolved, options or {})})
     preset = PRESETS[resolved]
     if options:
         raise UsageError(f"'{resolved}' is a preset of REMI's and has no options; give them to filter '{preset.kind}'.")
-    return Choice(resolved, preset.kind, ours(preset))
+    return FilterSpec(resolved, preset.kind, options_from_preset(preset))
 
 
-def again(choice: Choice) -> Choice:
+def resolve_stored_filter(stored: FilterSpec) -> FilterSpec:
     """Resolve a stored filter again, with today's presets and defaults. Raises UsageError."""
-    return choose(choice.name, {} if choice.name in PRESETS else choice.options)
+    return resolve_filter(stored.name, {} if stored.name in PRESETS else stored.options)
 
 
-def folded(name: str) -> str:
+def normalise_name(name: str) -> str:
     """Normalise a name for comparison: lower case, only letters, digits and points."""
     return "".join(letter for letter in name.lower() if letter.isalnum() or letter == ".")
 
 
-def checked(name: str, options: Mapping[str, float]) -> dict[str, float]:
+def validate_options(name: str, options: Mapping[str, float]) -> dict[str, float]:
     """Validate the options of a filter of ours; hyphens become underscores. Raises UsageError."""
     valid = {}
     for option, value in options.items():
         key = option.replace("-", "_")
         if key not in FILTERS[name].options:
-            raise unknown(f"option of filter '{name}':", option, FILTERS[name].options)
+            raise unknown_name_error(f"option of filter '{name}':", option, FILTERS[name].options)
         if not (isinstance(value, int | float) and 0 <= value < float("inf")):
             raise UsageError(f"Filter '{name}': {option} must be a number, 0 or more, got {value!r}.")
         valid[key] = value
     return valid
 
 
-def ours(preset: Preset) -> dict[str, float]:
+def options_from_preset(preset: FilterPreset) -> dict[str, float]:
     """Convert a REMI preset to the options of our filter of the same kind (differences: docs/filters.md)."""
     if preset.kind == "none":
         return {}
@@ -138,10 +142,10 @@ def ours(preset: Preset) -> dict[str, float]:
     if preset.kind == "moving_avg":
         # Half a packet less, so that exactly window_size packets are in the window despite jitter.
         return {"window_s": round((body["window_size"] - 0.5) / REMI_FPS, 4)}
-    times = {"time_s": time_s(body["alpha"])}
-    return {**times, "trend_time_s": time_s(body["beta_trend"])} if preset.kind == "double_exp" else times
+    times = {"time_s": time_constant_s(body["alpha"])}
+    return {**times, "trend_time_s": time_constant_s(body["beta_trend"])} if preset.kind == "double_exp" else times
 
 
-def time_s(share: float) -> float:
+def time_constant_s(alpha: float) -> float:
     """Convert a smoothing factor alpha per packet at REMI_FPS to a time constant, s."""
-    return round(-1 / REMI_FPS / math.log(1 - share), 4)
+    return round(-1 / REMI_FPS / math.log(1 - alpha), 4)

@@ -6,7 +6,7 @@ import importlib
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from remi_stream.filters.choice import FILTERS, Choice, choose
+from remi_stream.filters.choice import FILTERS, FilterSpec, resolve_filter
 from remi_stream.messages import Person
 from remi_stream.models.manifest import ModelFile
 
@@ -33,28 +33,28 @@ class Filter(Protocol):
 
 def load_filter(name: str, options: Mapping[str, float] | None = None) -> Filter:
     """Load a filter or REMI preset by name; options override its defaults. Imports no other filter."""
-    return open_choice(choose(name, options))
+    return open_filter_spec(resolve_filter(name, options))
 
 
-def open_choice(choice: Choice) -> Filter:
+def open_filter_spec(spec: FilterSpec) -> Filter:
     """Load a resolved filter."""
-    opened: Filter = _attribute(FILTERS[choice.kind].make)(**choice.options)
+    opened: Filter = _attribute(FILTERS[spec.kind].factory)(**spec.options)
     return opened
 
 
-def files_of(choice: Choice) -> list[tuple[ModelFile, str]]:
+def filter_weights(spec: FilterSpec) -> list[tuple[ModelFile, str]]:
     """List the weights that a filter needs, each with the runtime that runs them."""
-    files = FILTERS[choice.kind].files
-    return list(_attribute(files)(**choice.options)) if files else []
+    files = FILTERS[spec.kind].weights
+    return list(_attribute(files)(**spec.options)) if files else []
 
 
-def require(choice: Choice) -> None:
+def require_filter_weights(spec: FilterSpec) -> None:
     """Raise RemiError unless a filter's weights are in the model store, converted if its runtime needs ONNX."""
-    from remi_stream.convert.artefact import artefact
-    from remi_stream.models.store import model_file
+    from remi_stream.convert.artefact import cached_onnx
+    from remi_stream.models.store import ensure_model_file
 
-    for file, runtime in files_of(choice):
-        _ = model_file(file) if runtime in ("torch", "tensorrt") else artefact(file)
+    for file, runtime in filter_weights(spec):
+        _ = ensure_model_file(file) if runtime in ("torch", "tensorrt") else cached_onnx(file)
 
 
 def _attribute(path: str) -> Any:

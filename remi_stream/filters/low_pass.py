@@ -10,7 +10,7 @@ import numpy as np
 Number = TypeVar("Number", float, np.ndarray)
 
 
-def gain(dt: float, cutoff: Number) -> Number:
+def low_pass_gain(dt: float, cutoff: Number) -> Number:
     """Weight of the new value, in [0, 1). dt: s since the last value; cutoff: Hz, scalar or array."""
     r = 2 * math.pi * dt * cutoff
     return r / (r + 1)

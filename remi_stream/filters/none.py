@@ -5,7 +5,7 @@ from __future__ import annotations
 from remi_stream.messages import Person
 
 
-class Unfiltered:
+class IdentityFilter:
     """A Filter that returns its input."""
 
     name = "none"
@@ -19,6 +19,6 @@ class Unfiltered:
         """Do nothing: there is no state."""
 
 
-def open_filter() -> Unfiltered:
+def make_identity_filter() -> IdentityFilter:
     """Make the identity filter."""
-    return Unfiltered()
+    return IdentityFilter()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from remi_stream.filters.low_pass import gain
+from remi_stream.filters.low_pass import low_pass_gain
 
 MIN_CUTOFF, BETA, D_CUTOFF = 0.004, 0.7, 1.0
 """Per frame. The commands of PARE and POCO set beta to 1.0 and 1.5."""
@@ -20,6 +20,6 @@ def smooth_rotations(matrices: np.ndarray, min_cutoff: float = MIN_CUTOFF, beta:
     speed = np.zeros_like(matrices[:1])[0] if len(matrices) else None
     for k in range(1, len(matrices)):
         step = matrices[k] - smoothed[k - 1]
-        speed = speed + gain(1.0, D_CUTOFF) * (step - speed)
-        smoothed[k] = smoothed[k - 1] + gain(1.0, min_cutoff + beta * np.abs(speed)) * step
+        speed = speed + low_pass_gain(1.0, D_CUTOFF) * (step - speed)
+        smoothed[k] = smoothed[k - 1] + low_pass_gain(1.0, min_cutoff + beta * np.abs(speed)) * step
     return smoothed

@@ -13,12 +13,12 @@ from typing import NamedTuple
 import numpy as np
 
 from remi_stream.filters import quaternion
-from remi_stream.filters.low_pass import gain
-from remi_stream.filters.motion import Motion
+from remi_stream.filters.low_pass import low_pass_gain
+from remi_stream.filters.motion import BodyMotion
 from remi_stream.filters.tracks import TrackFilter
 
 
-class Tuning(NamedTuple):
+class OneEuroParameters(NamedTuple):
     """Parameters of the One-Euro filter."""
 
     min_cutoff: float
@@ -35,39 +35,43 @@ class Tuning(NamedTuple):
     """Share of the velocity by which the last result is extrapolated; 0: the published filter."""
 
 
-class OneEuro:
+class OneEuroSmoother:
     """A Smoother with the One-Euro filter."""
 
-    def __init__(self, first: Motion, tuning: Tuning) -> None:
+    def __init__(self, first: BodyMotion, tuning: OneEuroParameters) -> None:
         self._last, self._parameters = first, tuning
-        self._angular_velocity = np.zeros((len(first.turns), 3))
-        self._velocity = np.zeros_like(first.places)
+        self._angular_velocity = np.zeros((len(first.rotations), 3))
+        self._velocity = np.zeros_like(first.positions)
 
-    def step(self, motion: Motion, dt: float) -> Motion:
+    def step(self, motion: BodyMotion, dt: float) -> BodyMotion:
         """Smooth one motion, dt seconds after the last one."""
-        last, d_gain = self._last, gain(dt, self._parameters.d_cutoff)
-        betas = last.shape + gain(dt, self._parameters.shape_cutoff) * (motion.shape - last.shape)
-        self._last = Motion(self._rotations(motion.turns, dt, d_gain), self._positions(motion.places, dt, d_gain), betas)
+        last, d_gain = self._last, low_pass_gain(dt, self._parameters.d_cutoff)
+        betas = last.betas + low_pass_gain(dt, self._parameters.shape_cutoff) * (motion.betas - last.betas)
+        self._last = BodyMotion(
+            self._rotations(motion.rotations, dt, d_gain), self._positions(motion.positions, dt, d_gain), betas
+        )
         return self._last
 
     def _rotations(self, rotations: np.ndarray, dt: float, d_gain: float) -> np.ndarray:
         if not len(rotations):
             return rotations
-        predicted = quaternion.turned(self._last.turns, self._angular_velocity * (self._parameters.lead * dt))
-        self._angular_velocity += d_gain * (quaternion.difference(self._last.turns, rotations) / dt - self._angular_velocity)
+        predicted = quaternion.rotate_quaternions(self._last.rotations, self._angular_velocity * (self._parameters.lead * dt))
+        self._angular_velocity += d_gain * (
+            quaternion.quaternion_difference(self._last.rotations, rotations) / dt - self._angular_velocity
+        )
         gains = self._gain(self._angular_velocity, self._parameters.beta_turn, dt)
-        return quaternion.turned(predicted, gains * quaternion.difference(predicted, rotations))
+        return quaternion.rotate_quaternions(predicted, gains * quaternion.quaternion_difference(predicted, rotations))
 
     def _positions(self, positions: np.ndarray, dt: float, d_gain: float) -> np.ndarray:
-        predicted = self._last.places + self._velocity * (self._parameters.lead * dt)
-        self._velocity += d_gain * ((positions - self._last.places) / dt - self._velocity)
+        predicted = self._last.positions + self._velocity * (self._parameters.lead * dt)
+        self._velocity += d_gain * ((positions - self._last.positions) / dt - self._velocity)
         return predicted + self._gain(self._velocity, self._parameters.beta_move, dt) * (positions - predicted)
 
     def _gain(self, velocities: np.ndarray, beta: float, dt: float) -> np.ndarray:
         """Low-pass gains (N, 1) for velocities (N, 3)."""
-        return gain(dt, self._parameters.min_cutoff + beta * np.sqrt((velocities * velocities).sum(-1, keepdims=True)))
+        return low_pass_gain(dt, self._parameters.min_cutoff + beta * np.sqrt((velocities * velocities).sum(-1, keepdims=True)))
 
 
-def open_filter(**options: float) -> TrackFilter:
+def make_one_euro_filter(**options: float) -> TrackFilter:
     """Make a One-Euro filter; options: the fields of Tuning."""
-    return TrackFilter("one_euro", partial(OneEuro, tuning=Tuning(**options)), None)
+    return TrackFilter("one_euro", partial(OneEuroSmoother, tuning=OneEuroParameters(**options)), None)

@@ -16,7 +16,7 @@ _EPSILON = 1e-12
 """Keeps divisions by the angle finite at zero rotation."""
 
 
-def from_vectors(vectors: np.ndarray) -> np.ndarray:
+def quaternions_from_rotation_vectors(vectors: np.ndarray) -> np.ndarray:
     """Convert rotation vectors (N, 3), rad, to quaternions (N, 4)."""
     angles = np.sqrt((vectors * vectors).sum(-1, keepdims=True)) + _EPSILON
     quaternions = np.empty((len(vectors), 4))
@@ -25,38 +25,38 @@ def from_vectors(vectors: np.ndarray) -> np.ndarray:
     return quaternions
 
 
-def to_vectors(quaternions: np.ndarray) -> np.ndarray:
+def rotation_vectors_from_quaternions(quaternions: np.ndarray) -> np.ndarray:
     """Convert quaternions (N, 4) to rotation vectors (N, 3), rad, of length at most pi."""
     sines = np.sqrt((quaternions[:, :3] ** 2).sum(-1, keepdims=True)) + _EPSILON
     cosines = quaternions[:, 3:]
     return quaternions[:, :3] * (np.copysign(2.0, cosines) * np.arctan2(sines, np.abs(cosines)) / sines)
 
 
-def product(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+def quaternion_product(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Multiply quaternions (N, 4): a b applies b first, then a."""
     return (b[:, None, :] @ (a @ _LEFT).reshape(-1, 4, 4))[:, 0]
 
 
-def difference(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+def quaternion_difference(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Return the rotation vectors (N, 3), rad, from a to b by the shortest arc, in a's own axes: b = a from_vectors(...)."""
-    return to_vectors(product(a * _CONJUGATE, b))
+    return rotation_vectors_from_quaternions(quaternion_product(a * _CONJUGATE, b))
 
 
-def turned(a: np.ndarray, vectors: np.ndarray) -> np.ndarray:
-    """Rotate quaternions a by rotation vectors (N, 3), rad, in their own axes; with a share of `difference` this is slerp."""
-    return normalised(product(a, from_vectors(vectors)))
+def rotate_quaternions(a: np.ndarray, vectors: np.ndarray) -> np.ndarray:
+    """Rotate quaternions a by rotation vectors (N, 3), rad, in their own axes; with a share of `quaternion_difference` this is slerp."""
+    return normalise_quaternions(quaternion_product(a, quaternions_from_rotation_vectors(vectors)))
 
 
-def normalised(quaternions: np.ndarray) -> np.ndarray:
+def normalise_quaternions(quaternions: np.ndarray) -> np.ndarray:
     """Normalise quaternions (N, 4) to length 1."""
     return quaternions / np.sqrt((quaternions * quaternions).sum(-1, keepdims=True))
 
 
-def mean(stack: np.ndarray) -> np.ndarray:
+def mean_quaternions(stack: np.ndarray) -> np.ndarray:
     """Average rotations (F, N, 4) that are close together to (N, 4).
 
     Equals the mean of Markley et al., "Averaging Quaternions" (2007), to the third order of their distances.
     """
     # q and -q are the same rotation: each gets the sign of the last one.
     side = np.copysign(1.0, (stack * stack[-1]).sum(-1, keepdims=True))
-    return normalised((stack * side).sum(0))
+    return normalise_quaternions((stack * side).sum(0))

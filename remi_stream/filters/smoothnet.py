@@ -15,50 +15,50 @@ import numpy as np
 
 from remi_stream.errors import UsageError
 from remi_stream.filters import quaternion
-from remi_stream.filters.motion import Motion
+from remi_stream.filters.motion import BodyMotion
 from remi_stream.filters.tracks import TrackFilter
-from remi_stream.geometry import quaternions, rotation_matrices
+from remi_stream.geometry import matrices_from_axis_angle, quaternions_from_matrices
 from remi_stream.models.manifest import ModelFile, find_manifest
-from remi_stream.pose.rot6d import matrices_from_rot6d
-from remi_stream.runtimes.runtime import load_weights
+from remi_stream.pose.rot6d import rotation_matrices_from_6d
+from remi_stream.runtimes.runtime import load_model
 
-Run = Callable[[np.ndarray], np.ndarray]
+RunSmoothNet = Callable[[np.ndarray], np.ndarray]
 """The network: windows (N, 1, window) float32 to smoothed ones of the same shape."""
-FILE = "smoothnet_w"
+WEIGHTS_PREFIX = "smoothnet_w"
 """Prefix of the names of its weights; the window length follows."""
 
 
-class SmoothNet:
+class SmoothNetSmoother:
     """A Smoother: the last frame of the smoothed window that ends with the newest frame; betas are averaged.
 
     The window starts filled with the first frame. Positions are centred on their mean over the window, as the network expects.
     """
 
-    def __init__(self, first: Motion, run: Run, window: int) -> None:
+    def __init__(self, first: BodyMotion, run: RunSmoothNet, window: int) -> None:
         self._run = run
-        self._rotations = deque([six(first.turns)] * window, window)
-        self._positions = deque([first.places] * window, window)
-        self._betas = deque([first.shape] * window, window)
+        self._rotations = deque([rot6d_from_quaternions(first.rotations)] * window, window)
+        self._positions = deque([first.positions] * window, window)
+        self._betas = deque([first.betas] * window, window)
 
-    def step(self, motion: Motion, dt: float) -> Motion:
+    def step(self, motion: BodyMotion, dt: float) -> BodyMotion:
         """Smooth one motion; dt is not used."""
-        self._rotations.append(six(motion.turns))
-        self._positions.append(motion.places)
-        self._betas.append(motion.shape)
+        self._rotations.append(rot6d_from_quaternions(motion.rotations))
+        self._positions.append(motion.positions)
+        self._betas.append(motion.betas)
         rotations, positions = np.stack(self._rotations), np.stack(self._positions)
         centre = positions.mean(0)
         sequence = np.concatenate([rotations, (positions - centre).reshape(len(positions), -1)], 1)
-        newest = self._run(windows_of(sequence, len(sequence))).reshape(sequence.shape[::-1])[:, -1].astype(np.float64)
+        newest = self._run(sliding_windows(sequence, len(sequence))).reshape(sequence.shape[::-1])[:, -1].astype(np.float64)
         rot6d, centred = newest[: rotations.shape[1]], newest[rotations.shape[1] :]
-        return Motion(turns_of(rot6d), centred.reshape(centre.shape) + centre, np.mean(self._betas, 0))
+        return BodyMotion(quaternions_from_rot6d(rot6d), centred.reshape(centre.shape) + centre, np.mean(self._betas, 0))
 
 
-def smooth_sequence(run: Run, frames: np.ndarray, window: int) -> np.ndarray:
+def smooth_sequence(run: RunSmoothNet, frames: np.ndarray, window: int) -> np.ndarray:
     """Smooth frames (F, C), F >= window, to float32: each frame is the mean over all smoothed windows that contain it."""
     if len(frames) < window:
         raise ValueError(f"{len(frames)} frames are fewer than the window of {window}")
     count = len(frames) - window + 1
-    smoothed = run(windows_of(frames, window)).reshape(count, frames.shape[1], window)
+    smoothed = run(sliding_windows(frames, window)).reshape(count, frames.shape[1], window)
     sums, counts = np.zeros(frames.shape), np.zeros((len(frames), 1))
     for k in range(window):
         sums[k : k + count] += smoothed[:, :, k]
@@ -66,39 +66,39 @@ def smooth_sequence(run: Run, frames: np.ndarray, window: int) -> np.ndarray:
     return (sums / counts).astype(np.float32)
 
 
-def windows_of(frames: np.ndarray, window: int) -> np.ndarray:
+def sliding_windows(frames: np.ndarray, window: int) -> np.ndarray:
     """Return all windows of frames (F, C), ordered by first frame, then channel: ((F - window + 1) C, 1, window) float32."""
     windows = np.lib.stride_tricks.sliding_window_view(frames, window, axis=0)
     return np.ascontiguousarray(windows.reshape(-1, 1, window), np.float32)
 
 
-def six(turns: np.ndarray) -> np.ndarray:
+def rot6d_from_quaternions(rotations: np.ndarray) -> np.ndarray:
     """Convert quaternions (N, 4) to 6D rotations (6 N,): the first two columns of each matrix, row by row."""
-    return rotation_matrices(quaternion.to_vectors(turns))[:, :, :2].reshape(-1)
+    return matrices_from_axis_angle(quaternion.rotation_vectors_from_quaternions(rotations))[:, :, :2].reshape(-1)
 
 
-def turns_of(numbers: np.ndarray) -> np.ndarray:
+def quaternions_from_rot6d(rot6d: np.ndarray) -> np.ndarray:
     """Convert 6D rotations (6 N,) to quaternions (N, 4) by Gram-Schmidt orthonormalisation."""
-    return quaternions(matrices_from_rot6d(numbers.reshape(-1, 6)))
+    return quaternions_from_matrices(rotation_matrices_from_6d(rot6d.reshape(-1, 6)))
 
 
-def files(window: float) -> list[tuple[ModelFile, str]]:
+def smoothnet_weights(window: float) -> list[tuple[ModelFile, str]]:
     """Return the checkpoint for a window length, frames, and the runtime of its manifest. Raises UsageError."""
     manifest = find_manifest("smoothnet", "filter")
-    known = {file.name.removeprefix(FILE): file for file in manifest.weights}
+    known = {file.name.removeprefix(WEIGHTS_PREFIX): file for file in manifest.weights}
     if f"{window:g}" not in known:
         raise UsageError(f"SmoothNet has no window of {window:g} frames (available: {', '.join(known)}).")
     return [(known[f"{window:g}"], manifest.runtime)]
 
 
 @cache
-def load_network(window: float) -> Run:
+def load_network(window: float) -> RunSmoothNet:
     """Load the network for a window length, frames, once per process (all cameras share it)."""
-    [(file, kind)] = files(window)
-    runtime = load_weights(file, kind, **find_manifest("smoothnet", "filter").runtimes[kind])
+    [(file, kind)] = smoothnet_weights(window)
+    runtime = load_model(file, kind, **find_manifest("smoothnet", "filter").runtimes[kind])
     return lambda x: runtime.run({"x": x})["y"]
 
 
-def open_filter(window: float) -> TrackFilter:
+def make_smoothnet_filter(window: float) -> TrackFilter:
     """Make a SmoothNet filter; window: length of the window, frames."""
-    return TrackFilter("smoothnet", partial(SmoothNet, run=load_network(window), window=int(window)), None)
+    return TrackFilter("smoothnet", partial(SmoothNetSmoother, run=load_network(window), window=int(window)), None)

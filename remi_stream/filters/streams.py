@@ -12,32 +12,32 @@ from typing import Protocol
 
 import numpy as np
 
-from remi_stream.filters.low_pass import gain
+from remi_stream.filters.low_pass import low_pass_gain
 
-SHORTEST_S = 1e-9
+MIN_STEP_S = 1e-9
 """Packets that are closer in time count as one, s."""
 
 
-class Stream(Protocol):
+class StreamFilter(Protocol):
     """A filter of one vector over time; made from the first vector, which may be passed to `step` again."""
 
-    def step(self, x: np.ndarray, at: float) -> np.ndarray:
-        """Filter x (N,) float64. at: time of reception, s."""
+    def step(self, x: np.ndarray, received_at: float) -> np.ndarray:
+        """Filter x (N,) float64. received_at: time of reception, s."""
         ...
 
 
-class Unfiltered:
+class IdentityStream:
     """Identity."""
 
     def __init__(self, first: np.ndarray, at: float) -> None:
         pass
 
-    def step(self, x: np.ndarray, at: float) -> np.ndarray:
+    def step(self, x: np.ndarray, received_at: float) -> np.ndarray:
         """Return x."""
         return x
 
 
-class OneEuro:
+class OneEuroStream:
     """One-Euro filter (Casiez et al., 2012) with one speed for the whole vector: the norm of its filtered derivative.
 
     min_cutoff, d_cutoff: Hz; beta: Hz per unit of speed. The derivative is taken from the last filtered vector.
@@ -47,38 +47,38 @@ class OneEuro:
         self._x, self._dx, self._at = first, np.zeros_like(first), at
         self._min_cutoff, self._beta, self._d_cutoff = min_cutoff, beta, d_cutoff
 
-    def step(self, x: np.ndarray, at: float) -> np.ndarray:
+    def step(self, x: np.ndarray, received_at: float) -> np.ndarray:
         """Filter x; the last result again if the time has not advanced."""
-        dt = at - self._at
-        if dt <= SHORTEST_S:
+        dt = received_at - self._at
+        if dt <= MIN_STEP_S:
             return self._x
-        self._dx = self._dx + gain(dt, self._d_cutoff) * ((x - self._x) / dt - self._dx)
+        self._dx = self._dx + low_pass_gain(dt, self._d_cutoff) * ((x - self._x) / dt - self._dx)
         cutoff = self._min_cutoff + self._beta * math.sqrt(self._dx @ self._dx)
-        self._x = self._x + gain(dt, cutoff) * (x - self._x)
-        self._at = at
+        self._x = self._x + low_pass_gain(dt, cutoff) * (x - self._x)
+        self._at = received_at
         return self._x
 
 
-class SingleExponential:
+class SingleExponentialStream:
     """Exponential smoothing. alpha: weight of the new vector, independent of time."""
 
     def __init__(self, first: np.ndarray, at: float, alpha: float) -> None:
         self._x, self._alpha = first, alpha
 
-    def step(self, x: np.ndarray, at: float) -> np.ndarray:
+    def step(self, x: np.ndarray, received_at: float) -> np.ndarray:
         """Filter x."""
         self._x = self._alpha * x + (1 - self._alpha) * self._x
         return self._x
 
 
-class DoubleExponential:
+class DoubleExponentialStream:
     """Double exponential smoothing (Holt). alpha: weight of the new vector in the level; beta_trend: of its step in the trend."""
 
     def __init__(self, first: np.ndarray, at: float, alpha: float, beta_trend: float) -> None:
         self._level, self._trend = first, np.zeros_like(first)
         self._alpha, self._beta = alpha, beta_trend
 
-    def step(self, x: np.ndarray, at: float) -> np.ndarray:
+    def step(self, x: np.ndarray, received_at: float) -> np.ndarray:
         """Filter x: the new level."""
         before = self._level
         self._level = self._alpha * x + (1 - self._alpha) * (before + self._trend)
@@ -86,13 +86,13 @@ class DoubleExponential:
         return self._level
 
 
-class MovingAverage:
+class MovingAverageStream:
     """Mean of the last window_size vectors; the window starts filled with the first one."""
 
     def __init__(self, first: np.ndarray, at: float, window_size: int) -> None:
         self._window = deque([first] * int(window_size), int(window_size))
 
-    def step(self, x: np.ndarray, at: float) -> np.ndarray:
+    def step(self, x: np.ndarray, received_at: float) -> np.ndarray:
         """Filter x: the mean of the window."""
         self._window.append(x)
         return np.mean(self._window, axis=0)

@@ -10,21 +10,21 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from remi_stream.errors import UsageError
-from remi_stream.sinks.recording.files import written_whole
+from remi_stream.sinks.recording.files import atomic_file
 
-Form = Literal["coco", "cmu", "open"]
-VERSION = "AlphaPose v0.3"
-RESULTS = "alphapose-results.json"
-SOURCES = (0, 17, 6, 8, 10, 5, 7, 9, 12, 14, 16, 11, 13, 15, 2, 1, 4, 3)
+AlphaPoseFormat = Literal["coco", "cmu", "open"]
+ALPHAPOSE_VERSION = "AlphaPose v0.3"
+RESULTS_FILE = "alphapose-results.json"
+OPENPOSE18_SOURCES = (0, 17, 6, 8, 10, 5, 7, 9, 12, 14, 16, 11, 13, 15, 2, 1, 4, 3)
 """Indices of OpenPose's 18 joints in a model's joint order with the neck appended. A model of more than 17 joints has another
 joint at index 17, which AlphaPose then writes as the neck; for compatibility so does this writer."""
 SHOULDERS = [5, 6]
 """Indices of the left and right shoulder in COCO's order."""
-NAMES = {"cmu": ("bodies", "joints"), "open": ("people", "pose_keypoints_2d")}
+FORMAT_KEYS = {"cmu": ("bodies", "joints"), "open": ("people", "pose_keypoints_2d")}
 """The JSON keys of each format: the list of people of an image, and the numbers of one person."""
 
 
-class Result(NamedTuple):
+class AlphaPoseResult(NamedTuple):
     """One person in one image."""
 
     image_id: str | int
@@ -37,14 +37,14 @@ class Result(NamedTuple):
     """AlphaPose's score of the person; it can exceed 1."""
     box_xywh: tuple[float, float, float, float]
     """The detection: x, y, width, height, px."""
-    ids: tuple[float, ...] = (0.0,)
+    pose_ids: tuple[float, ...] = (0.0,)
     """The track id, or the ids of the poses that AlphaPose's pose NMS merged into this one."""
 
 
-def image_id(name: str, evaluation: bool = False) -> str | int:
+def image_id_of_name(name: str, is_coco_evaluation: bool = False) -> str | int:
     """Return the image id of a file name: its last part; for COCO's evaluation the number after the last underscore."""
     base = Path(name).name
-    if not evaluation:
+    if not is_coco_evaluation:
         return base
     number = Path(base).stem.rpartition("_")[2]
     if not number.isdigit():
@@ -57,22 +57,24 @@ def frame_image_id(frame: int) -> str:
     return f"{frame}.jpg"
 
 
-def documents(results: Iterable[Result], form: Form = "coco") -> dict[str, Any]:
+def result_documents(results: Iterable[AlphaPoseResult], format_name: AlphaPoseFormat = "coco") -> dict[str, Any]:
     """Return the JSON documents by path inside the output folder; images without people are left out."""
-    if form == "coco":
-        return {RESULTS: [_object(result) for result in results]}
-    images = _images(results, form)
-    return {RESULTS: images, **{f"sep-json/{str(name).split('.')[0]}.json": image for name, image in images.items()}}
+    if format_name == "coco":
+        return {RESULTS_FILE: [_object(result) for result in results]}
+    images = _images(results, format_name)
+    return {RESULTS_FILE: images, **{f"sep-json/{str(name).split('.')[0]}.json": image for name, image in images.items()}}
 
 
-def write(folder: Path, results: Iterable[Result], form: Form = "coco") -> list[Path]:
+def write_results(folder: Path, results: Iterable[AlphaPoseResult], format_name: AlphaPoseFormat = "coco") -> list[Path]:
     """Write the files of a format into a folder, each atomically; return their paths. Raises OSError."""
-    if form == "coco":
-        return [_write_chunks(folder / RESULTS, listed(_object(result) for result in results))]
-    return [_write_chunks(folder / name, [json.dumps(document)]) for name, document in documents(results, form).items()]
+    if format_name == "coco":
+        return [_write_chunks(folder / RESULTS_FILE, json_list_chunks(_object(result) for result in results))]
+    return [
+        _write_chunks(folder / name, [json.dumps(document)]) for name, document in result_documents(results, format_name).items()
+    ]
 
 
-def listed(objects: Iterable[Any]) -> Iterator[str]:
+def json_list_chunks(objects: Iterable[Any]) -> Iterator[str]:
     """Yield a JSON list in chunks, so that the people of a long video are never all in memory."""
     yield "["
     for number, each in enumerate(objects):
@@ -82,12 +84,12 @@ def listed(objects: Iterable[Any]) -> Iterator[str]:
 
 def _write_chunks(path: Path, chunks: Iterable[str]) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
-    with written_whole(path) as file:
+    with atomic_file(path) as file:
         file.writelines(chunk.encode() for chunk in chunks)
     return path
 
 
-def read(path: Path) -> list[Result]:
+def read_results(path: Path) -> list[AlphaPoseResult]:
     """Read the people of an `alphapose-results.json` in the default format, in file order. Raises UsageError."""
     try:
         objects = json.loads(path.read_text())
@@ -99,50 +101,50 @@ def read(path: Path) -> list[Result]:
         ) from None
 
 
-def _object(result: Result) -> dict[str, Any]:
+def _object(result: AlphaPoseResult) -> dict[str, Any]:
     return {
         "image_id": result.image_id,
         "category_id": 1,
-        "keypoints": triples(result).ravel().tolist(),
+        "keypoints": keypoint_triples(result).ravel().tolist(),
         "score": float(result.score),
         "box": [float(each) for each in result.box_xywh],
-        "idx": [[float(each)] for each in result.ids],
+        "idx": [[float(each)] for each in result.pose_ids],
     }
 
 
-def _result(entry: dict[str, Any]) -> Result:
+def _result(entry: dict[str, Any]) -> AlphaPoseResult:
     numbers = np.array(entry["keypoints"], np.float32).reshape(-1, 3)
     x, y, width, height = (float(each) for each in entry.get("box", (0, 0, 0, 0)))
-    ids = tuple(flat(entry.get("idx", 0.0))) or (0.0,)
-    return Result(entry["image_id"], numbers[:, :2], numbers[:, 2], float(entry["score"]), (x, y, width, height), ids)
+    ids = tuple(flatten_numbers(entry.get("idx", 0.0))) or (0.0,)
+    return AlphaPoseResult(entry["image_id"], numbers[:, :2], numbers[:, 2], float(entry["score"]), (x, y, width, height), ids)
 
 
-def flat(numbers: Any) -> Iterator[float]:
+def flatten_numbers(numbers: Any) -> Iterator[float]:
     """Flatten nested lists of numbers; a single number is yielded as it is."""
     if isinstance(numbers, list):
         for each in numbers:
-            yield from flat(each)
+            yield from flatten_numbers(each)
     else:
         yield float(numbers)
 
 
-def _images(results: Iterable[Result], form: Literal["cmu", "open"]) -> dict[str, Any]:
+def _images(results: Iterable[AlphaPoseResult], form: Literal["cmu", "open"]) -> dict[str, Any]:
     """Group the people by image, with OpenPose's 18 joints."""
-    people, numbers = NAMES[form]
+    people, numbers = FORMAT_KEYS[form]
     images: dict[str, Any] = {}
     for result in results:
-        image = images.setdefault(str(result.image_id), {"version": VERSION, people: []})
-        image[people].append({numbers: openpose(triples(result)).ravel().tolist()})
+        image = images.setdefault(str(result.image_id), {"version": ALPHAPOSE_VERSION, people: []})
+        image[people].append({numbers: to_openpose18(keypoint_triples(result)).ravel().tolist()})
     return images
 
 
-def triples(result: Result) -> np.ndarray:
+def keypoint_triples(result: AlphaPoseResult) -> np.ndarray:
     """Return x, y (px) and score of each key point, (J, 3) float64."""
     return np.column_stack([result.keypoints_px, result.scores]).astype(float)
 
 
-def openpose(joints: np.ndarray) -> np.ndarray:
+def to_openpose18(joints: np.ndarray) -> np.ndarray:
     """Convert key points (J, 3) that begin with COCO's 17 to OpenPose's 18, (18, 3)."""
     # COCO has no neck; as in AlphaPose it is the middle of the shoulders.
     neck = (joints[SHOULDERS[0]] + joints[SHOULDERS[1]]) / 2
-    return np.vstack([joints, neck])[list(SOURCES)]
+    return np.vstack([joints, neck])[list(OPENPOSE18_SOURCES)]

@@ -6,34 +6,36 @@ from pathlib import Path
 
 import numpy as np
 
-from remi_stream.body.retarget import MEAN_SHAPE, SMPL_PELVIS_M, known_body, onto_known_body
-from remi_stream.filters.quaternion import to_vectors
+from remi_stream.body.retarget import MEAN_SHAPE, SMPL_PELVIS_M, known_body, retargeter_to_known_body
+from remi_stream.filters.quaternion import rotation_vectors_from_quaternions
 from remi_stream.formats import amass
-from remi_stream.formats.motion import evenly, motion_of
+from remi_stream.formats.motion import person_motion, resample
 from remi_stream.formats.take import Take
-from remi_stream.formats.tracks import Track, drawing, tracks
-from remi_stream.sinks.recording.files import save_arrays
+from remi_stream.formats.tracks import SmplTrack, retarget_to_available_body, smpl_tracks
+from remi_stream.sinks.recording.files import write_npz
 
 
-def write(take: Take, folder: Path) -> list[Path]:
+def write_amass(take: Take, folder: Path) -> list[Path]:
     """Write one .npz per track; return the paths. Raises OSError or RemiError."""
     written = []
-    for track in tracks(take, "amass"):
+    for track in smpl_tracks(take, "amass"):
         path = folder / f"{track.name}_poses.npz"
-        save_arrays(path, arrays(track, take.fps))
+        write_npz(path, amass_track_arrays(track, take.fps))
         written.append(path)
     return written
 
 
-def arrays(track: Track, fps: float) -> dict[str, np.ndarray]:
+def amass_track_arrays(track: SmplTrack, fps: float) -> dict[str, np.ndarray]:
     """Return AMASS' arrays plus seen (N,) bool and start_s. Poses of the open body are retargeted if SMPL was imported."""
     imported = known_body().name == "smpl"
-    resampled, seen = evenly(motion_of(track, onto_known_body(track.body) if imported else drawing(track.body)), fps)
+    resampled, seen = resample(
+        person_motion(track, retargeter_to_known_body(track.body) if imported else retarget_to_available_body(track.body)), fps
+    )
     betas = np.median([smpl.betas for smpl in track.poses], 0) if track.body == "smpl" else MEAN_SHAPE
     rest_pelvis = known_body().rest_joints(betas)[0] if imported else SMPL_PELVIS_M
     count = len(resampled.times_s)
-    vectors = to_vectors(resampled.rotations.reshape(-1, 4)).reshape(count, 72)
-    converted = amass.motion(
+    vectors = rotation_vectors_from_quaternions(resampled.rotations.reshape(-1, 4)).reshape(count, 72)
+    converted = amass.amass_arrays(
         vectors[:, :3],
         vectors[:, 3:],
         resampled.pelvis_m - rest_pelvis,
@@ -41,4 +43,4 @@ def arrays(track: Track, fps: float) -> dict[str, np.ndarray]:
         np.tile(rest_pelvis, (count, 1)),
         fps,
     )
-    return {**amass.with_hands(converted), "seen": seen, "start_s": np.array(resampled.times_s[0])}
+    return {**amass.add_hands(converted), "seen": seen, "start_s": np.array(resampled.times_s[0])}

@@ -17,12 +17,12 @@ import numpy as np
 
 from remi_stream.errors import RemiError
 
-BROKEN = (
+ARRAY_PICKLE_ERRORS = (
     *(pickle.UnpicklingError, EOFError, KeyError, IndexError, TypeError, ValueError, AttributeError),
     *(MemoryError, OverflowError, ImportError),
 )
 """Exceptions that unpickling damaged data may raise."""
-OPERATIONS = [
+ALLOWED_OPCODES = [
     "PROTO",
     "FRAME",
     "STOP",
@@ -65,57 +65,59 @@ OPERATIONS = [
     "BUILD",
 ]
 """The allowed opcodes: those of arrays in plain containers, in protocols 3 to 5."""
-SAID_LETTERS = 100
+MAX_REASON_CHARS = 100
 """Length limit of the reason in an error message, since it may contain text of the untrusted pickle."""
 
 
-class RefusedError(Exception):
+class RefusedPickleError(Exception):
     """A pickle uses an opcode or name that no array needs; the argument is that opcode or name."""
 
 
-def unpickle(payload: bytes, what: str) -> Any:
+def read_array_pickle(payload: bytes, description: str) -> Any:
     """Load a pickle safely: plain containers, and values that as_array converts to arrays.
 
-    what: the data's name in the RemiError that is raised on refused or damaged data. No code of the pickle is run.
+    description: the data's name in the RemiError that is raised on refused or damaged data. No code of the pickle is run.
     """
     try:
-        refuse_operations(payload)
-        return Arrays(io.BytesIO(payload)).load()
-    except RefusedError as error:
-        raise RemiError(f"{what} would do more than hold arrays when it is read (it asks for {error}); it is refused.") from None
-    except (*BROKEN, RecursionError) as error:
-        why = re.sub(r"[^ -~]", "?", str(error).partition("\n")[0])[:SAID_LETTERS] or type(error).__name__
-        raise RemiError(f"{what} is damaged, or no pickle of arrays ({why}).") from None
+        check_opcodes(payload)
+        return ArrayUnpickler(io.BytesIO(payload)).load()
+    except RefusedPickleError as error:
+        raise RemiError(
+            f"{description} would do more than hold arrays when it is read (it asks for {error}); it is refused."
+        ) from None
+    except (*ARRAY_PICKLE_ERRORS, RecursionError) as error:
+        why = re.sub(r"[^ -~]", "?", str(error).partition("\n")[0])[:MAX_REASON_CHARS] or type(error).__name__
+        raise RemiError(f"{description} is damaged, or no pickle of arrays ({why}).") from None
 
 
-def as_array(value: object) -> np.ndarray | None:
+def to_array(value: object) -> np.ndarray | None:
     """Return the array that an unpickled value stands for, or None."""
-    array = value.array if isinstance(value, Rebuilt) else value
+    array = value.array if isinstance(value, ArrayStandIn) else value
     return array if isinstance(array, np.ndarray) else None
 
 
-def refuse_operations(payload: bytes) -> None:
+def check_opcodes(payload: bytes) -> None:
     """Scan a pickle without running it. Raises RefusedError for other opcodes, and for memo indices that only exhaust memory."""
     for opcode, argument, _ in pickletools.genops(payload):
-        if opcode.name not in OPERATIONS:
-            raise RefusedError(opcode.name)
+        if opcode.name not in ALLOWED_OPCODES:
+            raise RefusedPickleError(opcode.name)
         # The unpickler allocates its memo up to the index: a few bytes could ask for gigabytes.
         if opcode.name.endswith("PUT") and isinstance(argument, int) and argument > len(payload):
-            raise RefusedError(f"{opcode.name} {argument}")
+            raise RefusedPickleError(f"{opcode.name} {argument}")
 
 
-class Arrays(pickle.Unpickler):
+class ArrayUnpickler(pickle.Unpickler):
     """Unpickler that maps NumPy's array constructors to stand-ins and refuses all other names."""
 
     def find_class(self, module: str, name: str) -> Any:
         """Return the stand-in of one of NumPy's array constructors. Raises RefusedError for any other name."""
         full = f"{module}.{name}"
-        if full not in MAKERS:
-            raise RefusedError(full if re.fullmatch(r"[A-Za-z0-9_.]{1,60}", full) else "something that has no plain name")
-        return MAKERS[full]
+        if full not in ARRAY_FACTORIES:
+            raise RefusedPickleError(full if re.fullmatch(r"[A-Za-z0-9_.]{1,60}", full) else "something that has no plain name")
+        return ARRAY_FACTORIES[full]
 
 
-class Kind:
+class DtypeStandIn:
     """Stand-in for numpy.dtype; numeric types only."""
 
     __slots__ = ("code",)
@@ -129,12 +131,12 @@ class Kind:
         if state[1] == ">":
             self.code = ">" + self.code
 
-    def array(self, numbers: bytes, shape: tuple[int, ...], order: Any) -> np.ndarray:
+    def make_array(self, numbers: bytes, shape: tuple[int, ...], order: Any) -> np.ndarray:
         """Return a read-only array of these bytes."""
         return np.frombuffer(numbers, np.dtype(self.code)).reshape(shape, order=order)
 
 
-class Rebuilt:
+class ArrayStandIn:
     """Stand-in for numpy.ndarray, which is constructed empty and then filled (protocols 3 and 4)."""
 
     __slots__ = ("array",)
@@ -144,17 +146,17 @@ class Rebuilt:
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
         _, shape, kind, fortran, numbers = state
-        self.array = from_bytes(numbers, kind, shape, "F" if fortran else "C")
+        self.array = array_from_bytes(numbers, kind, shape, "F" if fortran else "C")
 
 
-def from_bytes(numbers: bytes, kind: Kind, shape: tuple[int, ...], order: str) -> np.ndarray:
+def array_from_bytes(numbers: bytes, dtype: DtypeStandIn, shape: tuple[int, ...], order: str) -> np.ndarray:
     """Return an array from the bytes of a pickle (protocol 5)."""
-    if not isinstance(kind, Kind) or not isinstance(numbers, bytes | bytearray):
+    if not isinstance(dtype, DtypeStandIn) or not isinstance(numbers, bytes | bytearray):
         raise ValueError("an array without its type or its numbers")
-    return kind.array(bytes(numbers), shape, order)
+    return dtype.make_array(bytes(numbers), shape, order)
 
 
-class Maker:
+class ArrayFactory:
     """Immutable callable that a name in a pickle resolves to; immutable because BUILD could set its attributes."""
 
     __slots__ = ("_make",)
@@ -171,10 +173,10 @@ class Maker:
         return self._make(*arguments)
 
 
-MAKERS = {
-    "numpy.dtype": Maker(Kind),
-    "numpy.ndarray": Maker(Rebuilt),
-    **{f"numpy.{core}.multiarray._reconstruct": Maker(Rebuilt) for core in ("core", "_core")},
-    **{f"numpy.{core}.numeric._frombuffer": Maker(from_bytes) for core in ("core", "_core")},
+ARRAY_FACTORIES = {
+    "numpy.dtype": ArrayFactory(DtypeStandIn),
+    "numpy.ndarray": ArrayFactory(ArrayStandIn),
+    **{f"numpy.{core}.multiarray._reconstruct": ArrayFactory(ArrayStandIn) for core in ("core", "_core")},
+    **{f"numpy.{core}.numeric._frombuffer": ArrayFactory(array_from_bytes) for core in ("core", "_core")},
 }
 """Stand-ins by qualified name, in NumPy 1 (core) and NumPy 2 (_core)."""

@@ -7,45 +7,51 @@ from pathlib import Path
 
 import numpy as np
 
-from remi_stream.formats.frame_numbers import numbered
+from remi_stream.formats.frame_numbers import numbered_frames
 from remi_stream.formats.take import Take
 from remi_stream.messages import Person, Smpl
-from remi_stream.sinks.recording.files import written_whole
-from remi_stream.skeletons import JOINTS
+from remi_stream.sinks.recording.files import atomic_file
+from remi_stream.skeletons import JOINT_NAMES
 
-FILE = "people.csv"
-WHO = ("frame", "time_s", "track_id", "score", "skeleton", "body")
-POSE = tuple(f"pose_{joint}_{axis}_rad" for joint in JOINTS["smpl24"] for axis in "xyz")
-SHAPE = tuple(f"beta_{index}" for index in range(10))
-PLACE = tuple(f"transl_{axis}_m" for axis in "xyz")
-NOT_KNOWN = "," * (len(POSE + SHAPE + PLACE) - 1)
+CSV_FILE = "people.csv"
+PERSON_COLUMNS = ("frame", "time_s", "track_id", "score", "skeleton", "body")
+POSE_COLUMNS = tuple(f"pose_{joint}_{axis}_rad" for joint in JOINT_NAMES["smpl24"] for axis in "xyz")
+SHAPE_COLUMNS = tuple(f"beta_{index}" for index in range(10))
+TRANSL_COLUMNS = tuple(f"transl_{axis}_m" for axis in "xyz")
+EMPTY_SMPL_CELLS = "," * (len(POSE_COLUMNS + SHAPE_COLUMNS + TRANSL_COLUMNS) - 1)
 
 
-def write(take: Take, folder: Path) -> list[Path]:
+def write_csv(take: Take, folder: Path) -> list[Path]:
     """Write `people.csv`. Raises OSError."""
     joints = joint_names(take)
-    with written_whole(folder / FILE) as file:
-        file.write((",".join(header(joints)) + "\n").encode())
-        for row in rows(take, joints):
+    with atomic_file(folder / CSV_FILE) as file:
+        file.write((",".join(csv_header(joints)) + "\n").encode())
+        for row in csv_rows(take, joints):
             file.write(f"{row}\n".encode())
-    return [folder / FILE]
+    return [folder / CSV_FILE]
 
 
-def header(joints: Sequence[str]) -> list[str]:
+def csv_header(joints: Sequence[str]) -> list[str]:
     """Return the column names, with their units."""
-    return [*WHO, *POSE, *SHAPE, *PLACE, *(f"joint_{joint}_{axis}_m" for joint in joints for axis in "xyz")]
+    return [
+        *PERSON_COLUMNS,
+        *POSE_COLUMNS,
+        *SHAPE_COLUMNS,
+        *TRANSL_COLUMNS,
+        *(f"joint_{joint}_{axis}_m" for joint in joints for axis in "xyz"),
+    ]
 
 
 def joint_names(take: Take) -> list[str]:
     """Return the joint names of all skeletons in a take, without duplicates."""
-    skeletons = dict.fromkeys(person.skeleton_of_joints for bodies in take.frames for person in bodies.people)
-    return list(dict.fromkeys(joint for skeleton in skeletons for joint in JOINTS.get(skeleton, ())))
+    skeletons = dict.fromkeys(person.effective_joints_skeleton for bodies in take.frames for person in bodies.people)
+    return list(dict.fromkeys(joint for skeleton in skeletons for joint in JOINT_NAMES.get(skeleton, ())))
 
 
-def rows(take: Take, joints: Sequence[str]) -> Iterator[str]:
+def csv_rows(take: Take, joints: Sequence[str]) -> Iterator[str]:
     """Yield the rows as text; time_s counts from the take's first frame."""
     start_s: float | None = None
-    for number, bodies in numbered(take):
+    for number, bodies in numbered_frames(take):
         start_s = bodies.captured_at if start_s is None else start_s
         for person in bodies.people:
             yield _row(number, bodies.captured_at - start_s, person, joints)
@@ -53,18 +59,18 @@ def rows(take: Take, joints: Sequence[str]) -> Iterator[str]:
 
 def _row(number: int, time_s: float, person: Person, joints: Sequence[str]) -> str:
     body = person.smpl.body if person.smpl else ""
-    identity = f"{number},{time_s:.6f},{person.track_id},{person.score:.4f},{person.skeleton_of_joints},{body}"
+    identity = f"{number},{time_s:.6f},{person.track_id},{person.score:.4f},{person.effective_joints_skeleton},{body}"
     return ",".join([identity, _pose(person.smpl), *_joints(person, joints)])
 
 
 def _pose(smpl: Smpl | None) -> str:
     if smpl is None:
-        return NOT_KNOWN
+        return EMPTY_SMPL_CELLS
     return _numbers(np.concatenate([smpl.global_orient, smpl.body_pose, smpl.betas, smpl.transl]))
 
 
 def _joints(person: Person, joints: Sequence[str]) -> Iterator[str]:
-    known = dict(zip(JOINTS.get(person.skeleton_of_joints, ()), person.joints_m))
+    known = dict(zip(JOINT_NAMES.get(person.effective_joints_skeleton, ()), person.joints_m))
     for joint in joints:
         yield _numbers(known[joint]) if joint in known else ",,"
 

@@ -8,7 +8,7 @@ from remi_stream.formats.take import Take
 from remi_stream.messages import Bodies
 
 
-def numbered(take: Take) -> Iterator[tuple[int, Bodies]]:
+def numbered_frames(take: Take) -> Iterator[tuple[int, Bodies]]:
     """Yield each frame with its number in the video; for an image folder, its index in `images`.
 
     After a restart of the camera (a new epoch) numbering continues after the last frame.

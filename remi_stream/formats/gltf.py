@@ -13,54 +13,54 @@ import numpy as np
 
 from remi_stream import __version__
 from remi_stream.body.smpl import Body
-from remi_stream.formats.glb import Glb
-from remi_stream.formats.motion import LONGEST_STEP_S, Motion, motion_of, y_up
+from remi_stream.formats.glb import GlbBuilder
+from remi_stream.formats.motion import MAX_GAP_S, PersonMotion, person_motion, to_y_up
 from remi_stream.formats.take import Take
-from remi_stream.formats.tracks import Track, drawing, tracks
-from remi_stream.geometry import cross, unit
-from remi_stream.sinks.recording.files import written_whole
-from remi_stream.sinks.views.palette import colour_of
-from remi_stream.skeletons import JOINTS, SMPL_PARENTS
+from remi_stream.formats.tracks import SmplTrack, retarget_to_available_body, smpl_tracks
+from remi_stream.geometry import cross_product, unit_vectors
+from remi_stream.sinks.recording.files import atomic_file
+from remi_stream.sinks.views.palette import track_colour
+from remi_stream.skeletons import JOINT_NAMES, SMPL_PARENTS
 
-NAMES = JOINTS["smpl24"]
-SKIN_JOINTS = 4
+SMPL_JOINT_NAMES = JOINT_NAMES["smpl24"]
+JOINTS_PER_VERTEX = 4
 """glTF's JOINTS_0 and WEIGHTS_0 hold four joints per vertex."""
-HERE, AWAY = np.ones(3, np.float32), np.zeros(3, np.float32)
+SCALE_VISIBLE, SCALE_HIDDEN = np.ones(3, np.float32), np.zeros(3, np.float32)
 """Scales of a person in sight and out of sight; glTF 2.0 cannot animate visibility."""
 
 
-def write(take: Take, folder: Path) -> list[Path]:
+def write_gltf(take: Take, folder: Path) -> list[Path]:
     """Write `NAME.glb` with all people; no file if there are none. Raises OSError or RemiError."""
-    found = tracks(take, "gltf")
+    found = smpl_tracks(take, "gltf")
     if not found:
         return []
     path = folder / f"{take.name}.glb"
     ends_s = take.frames[-1].captured_at - take.frames[0].captured_at
-    with written_whole(path) as file:
-        file.write(scene_of(take.name, found, ends_s, 1 / take.fps))
+    with atomic_file(path) as file:
+        file.write(gltf_bytes(take.name, found, ends_s, 1 / take.fps))
     return [path]
 
 
-def scene_of(name: str, found: list[Track], ends_s: float, frame_s: float) -> bytes:
-    """Return the bytes of the GLB file. ends_s: time of the take's last frame; frame_s: duration of a frame."""
-    scene = Scene()
-    for track in found:
-        scene.add(track, y_up(motion_of(track, drawing(track.body))), ends_s, frame_s)
-    return scene.file(name)
+def gltf_bytes(name: str, tracks: list[SmplTrack], end_s: float, frame_s: float) -> bytes:
+    """Return the bytes of the GLB file. end_s: time of the take's last frame; frame_s: duration of a frame."""
+    scene = GltfScene()
+    for track in tracks:
+        scene.add_person(track, to_y_up(person_motion(track, retarget_to_available_body(track.body))), end_s, frame_s)
+    return scene.to_bytes(name)
 
 
-class Scene:
+class GltfScene:
     """Builds a glTF scene person by person; people of one body share its faces and skin weights."""
 
     def __init__(self) -> None:
-        self._glb = Glb()
+        self._glb = GlbBuilder()
         self._shared: dict[str, dict[str, int]] = {}
         self._parts: dict[str, list[dict[str, Any]]] = {"nodes": [], "meshes": [], "skins": [], "materials": []}
         self._roots: list[int] = []
         self._samplers: list[dict[str, Any]] = []
         self._channels: list[dict[str, Any]] = []
 
-    def add(self, track: Track, motion: Motion, ends_s: float, frame_s: float) -> None:
+    def add_person(self, track: SmplTrack, motion: PersonMotion, end_s: float, frame_s: float) -> None:
         """Add a person: a node with mesh and skin, and the pelvis with all other joints below it."""
         rest = motion.body.rest_joints(motion.betas)
         root = len(self._parts["nodes"])
@@ -69,14 +69,14 @@ class Scene:
         self._parts["nodes"] += [person, *_joints(rest, root + 1)]
         self._roots.append(root)
         self._animate(motion, root + 1)
-        times, sizes = presence(motion.times_s, ends_s, frame_s)
+        times, sizes = visibility_keys(motion.times_s, end_s, frame_s)
         if len(times) > 1:
-            self._channel(self._glb.add(times, bounds=True), root + 1, "scale", sizes, "STEP")
+            self._channel(self._glb.add_accessor(times, bounds=True), root + 1, "scale", sizes, "STEP")
 
-    def file(self, name: str) -> bytes:
+    def to_bytes(self, name: str) -> bytes:
         """Return the bytes of the GLB file."""
         animation = {"name": name, "samplers": self._samplers, "channels": self._channels}
-        return self._glb.file(
+        return self._glb.to_bytes(
             {
                 "asset": {"version": "2.0", "generator": f"remi-stream {__version__}"},
                 "scene": 0,
@@ -86,12 +86,12 @@ class Scene:
             }
         )
 
-    def _mesh(self, track: Track, motion: Motion) -> int:
+    def _mesh(self, track: SmplTrack, motion: PersonMotion) -> int:
         body = motion.body
         vertices = body.rest_vertices(motion.betas).astype("<f4")
         attributes = {
-            "POSITION": self._glb.add(vertices, "vertices", bounds=True),
-            "NORMAL": self._glb.add(normals(vertices, body.faces).astype("<f4"), "vertices"),
+            "POSITION": self._glb.add_accessor(vertices, "vertices", bounds=True),
+            "NORMAL": self._glb.add_accessor(vertex_normals(vertices, body.faces).astype("<f4"), "vertices"),
         }
         shared = self._shared.setdefault(body.name, {}) or self._share(body)
         attributes |= {key: number for key, number in shared.items() if key != "indices"}
@@ -100,19 +100,19 @@ class Scene:
         return len(self._parts["meshes"]) - 1
 
     def _share(self, body: Body) -> dict[str, int]:
-        joints, weights = strongest(body.skin_weights)
+        joints, weights = top_skin_weights(body.skin_weights)
         shared = self._shared[body.name]
-        shared["JOINTS_0"] = self._glb.add(joints, "vertices")
-        shared["WEIGHTS_0"] = self._glb.add(weights, "vertices")
+        shared["JOINTS_0"] = self._glb.add_accessor(joints, "vertices")
+        shared["WEIGHTS_0"] = self._glb.add_accessor(weights, "vertices")
         if body.vertex_rgb is not None:
-            shared["COLOR_0"] = self._glb.add(linear(body.vertex_rgb), "vertices", normalized=True)
-        shared["indices"] = self._glb.add(body.faces.astype("<u4").reshape(-1), "indices")
+            shared["COLOR_0"] = self._glb.add_accessor(srgb_to_linear(body.vertex_rgb), "vertices", normalized=True)
+        shared["indices"] = self._glb.add_accessor(body.faces.astype("<u4").reshape(-1), "indices")
         return shared
 
-    def _material(self, track: Track, body: Body) -> int:
+    def _material(self, track: SmplTrack, body: Body) -> int:
         """Add a matte material, in the track's colour if the body has no vertex colours; return its index."""
-        rgb = (255, 255, 255) if body.vertex_rgb is not None else colour_of(track.track_id)
-        colour = [*(linear(np.array(rgb)[None])[0, :3] / 65535).tolist(), 1.0]
+        rgb = (255, 255, 255) if body.vertex_rgb is not None else track_colour(track.track_id)
+        colour = [*(srgb_to_linear(np.array(rgb)[None])[0, :3] / 65535).tolist(), 1.0]
         surface = {"baseColorFactor": colour, "metallicFactor": 0.0, "roughnessFactor": 0.9}
         self._parts["materials"].append({"name": track.name, "pbrMetallicRoughness": surface})
         return len(self._parts["materials"]) - 1
@@ -121,55 +121,55 @@ class Scene:
         """Add a skin and return its index. rest: (24, 3) m, joint positions at rest; first: the pelvis' node."""
         inverse = np.tile(np.eye(4, dtype="<f4"), (len(rest), 1, 1))
         inverse[:, 3, :3] = -rest  # glTF's matrices are stored column by column
-        skin = {"inverseBindMatrices": self._glb.add(inverse.reshape(-1, 16)), "skeleton": first}
+        skin = {"inverseBindMatrices": self._glb.add_accessor(inverse.reshape(-1, 16)), "skeleton": first}
         self._parts["skins"].append({**skin, "joints": list(range(first, first + len(rest)))})
         return len(self._parts["skins"]) - 1
 
-    def _animate(self, motion: Motion, first: int) -> None:
-        times = self._glb.add(motion.times_s.astype("<f4"), bounds=True)
+    def _animate(self, motion: PersonMotion, first: int) -> None:
+        times = self._glb.add_accessor(motion.times_s.astype("<f4"), bounds=True)
         self._channel(times, first, "translation", motion.pelvis_m)
-        for joint in range(len(NAMES)):
+        for joint in range(len(SMPL_JOINT_NAMES)):
             self._channel(times, first + joint, "rotation", motion.rotations[:, joint])
 
     def _channel(self, times: int, node: int, path: str, values: np.ndarray, interpolation: str = "LINEAR") -> None:
-        sampler = {"input": times, "output": self._glb.add(values.astype("<f4")), "interpolation": interpolation}
+        sampler = {"input": times, "output": self._glb.add_accessor(values.astype("<f4")), "interpolation": interpolation}
         self._channels.append({"sampler": len(self._samplers), "target": {"node": node, "path": path}})
         self._samplers.append(sampler)
 
 
-def presence(times_s: np.ndarray, ends_s: float, frame_s: float) -> tuple[np.ndarray, np.ndarray]:
+def visibility_keys(times_s: np.ndarray, end_s: float, frame_s: float) -> tuple[np.ndarray, np.ndarray]:
     """Return a person's scale keyframes: times (n,) float32, rising, and scales (n, 3) from then on. One if always in sight."""
-    gaps = np.flatnonzero(np.diff(times_s) > LONGEST_STEP_S)
-    keys = [(0.0, AWAY)] if times_s[0] > 0 else []
-    keys += [(float(times_s[0]), HERE)]
+    gaps = np.flatnonzero(np.diff(times_s) > MAX_GAP_S)
+    keys = [(0.0, SCALE_HIDDEN)] if times_s[0] > 0 else []
+    keys += [(float(times_s[0]), SCALE_VISIBLE)]
     for gap in gaps:
-        keys += [(float(times_s[gap] + frame_s), AWAY), (float(times_s[gap + 1]), HERE)]
-    if ends_s - times_s[-1] > LONGEST_STEP_S:
-        keys += [(float(times_s[-1] + frame_s), AWAY)]
+        keys += [(float(times_s[gap] + frame_s), SCALE_HIDDEN), (float(times_s[gap + 1]), SCALE_VISIBLE)]
+    if end_s - times_s[-1] > MAX_GAP_S:
+        keys += [(float(times_s[-1] + frame_s), SCALE_HIDDEN)]
     return np.array([time_s for time_s, _ in keys], "<f4"), np.stack([size for _, size in keys])
 
 
-def strongest(weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def top_skin_weights(weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the four joints (V, 4) uint8 with the largest skin weights of each vertex, and these (V, 4) float32, with sum 1."""
-    joints = np.argsort(-weights, 1, kind="stable")[:, :SKIN_JOINTS]
+    joints = np.argsort(-weights, 1, kind="stable")[:, :JOINTS_PER_VERTEX]
     kept = np.take_along_axis(weights, joints, 1)
     kept = (kept / kept.sum(1, keepdims=True)).astype("<f4")
     # glTF 2.0: joint indices with weight 0 should be 0; argsort leaves arbitrary ones there.
     return np.where(kept > 0, joints, 0).astype(np.uint8), kept
 
 
-def normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
+def vertex_normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
     """Return area-weighted unit vertex normals (V, 3)."""
     a, b, c = vertices.astype(np.float64)[faces.T]
     sums = np.zeros(vertices.shape)
     for corners in faces.T:
-        np.add.at(sums, corners, cross(b - a, c - a))
+        np.add.at(sums, corners, cross_product(b - a, c - a))
     # A vertex without faces has no normal, but glTF requires unit length.
     sums[~sums.any(1)] = (0, 1, 0)
-    return unit(sums)
+    return unit_vectors(sums)
 
 
-def linear(rgb: np.ndarray) -> np.ndarray:
+def srgb_to_linear(rgb: np.ndarray) -> np.ndarray:
     """Convert sRGB colours (n, 3) uint8 to glTF vertex colours (n, 4) uint16, linear and opaque. IEC 61966-2-1."""
     share = rgb / 255
     light = np.where(share <= 0.04045, share / 12.92, ((share + 0.055) / 1.055) ** 2.4)
@@ -181,7 +181,7 @@ def _joints(rest: np.ndarray, first: int) -> list[dict[str, Any]]:
     nodes: list[dict[str, Any]] = []
     for joint, parent in enumerate(SMPL_PARENTS):
         offset = rest[joint] - rest[parent] if joint else rest[0]
-        nodes.append({"name": NAMES[joint], "translation": offset.tolist()})
+        nodes.append({"name": SMPL_JOINT_NAMES[joint], "translation": offset.tolist()})
         if joint:
             nodes[parent].setdefault("children", []).append(first + joint)
     return nodes

@@ -6,18 +6,18 @@ from typing import NamedTuple
 
 import numpy as np
 
-from remi_stream.body.retarget import Retarget
+from remi_stream.body.retarget import Retargeter
 from remi_stream.body.smpl import Body
-from remi_stream.formats.tracks import Track
-from remi_stream.geometry import quaternions, rotation_matrices
+from remi_stream.formats.tracks import SmplTrack
+from remi_stream.geometry import matrices_from_axis_angle, quaternions_from_matrices
 
-LONGEST_STEP_S = 0.5
+MAX_GAP_S = 0.5
 """Over longer gaps between poses the person was out of sight, so they are not interpolated."""
-AT_A_POSE = 1e-3
+SNAP_SHARE = 1e-3
 """Closer to a pose than this share of the interval, a resampled frame takes that pose unchanged."""
 
 
-class Motion(NamedTuple):
+class PersonMotion(NamedTuple):
     """Motion of one person, in camera axes, or y up after conversion."""
 
     body: Body
@@ -31,20 +31,20 @@ class Motion(NamedTuple):
     """(10,) float32, the median over the track."""
 
 
-def motion_of(track: Track, retarget: Retarget) -> Motion:
+def person_motion(track: SmplTrack, retarget: Retargeter) -> PersonMotion:
     """Return the motion of a track, retargeted to the retarget's target body."""
-    body, poses = retarget.target, [retarget.smpl(smpl) for smpl in track.poses]
+    body, poses = retarget.target, [retarget.retarget(smpl) for smpl in track.poses]
     vectors = np.stack([np.concatenate([smpl.global_orient, smpl.body_pose]) for smpl in poses]).reshape(-1, 24, 3)
-    rotations = quaternions(rotation_matrices(vectors.astype(np.float64)))
+    rotations = quaternions_from_matrices(matrices_from_axis_angle(vectors.astype(np.float64)))
     # Rest joints are computed once per distinct betas, not once per frame.
     shapes, rows = np.unique(np.stack([smpl.betas for smpl in poses]), axis=0, return_inverse=True)
     rest_pelvis = np.stack([body.rest_joints(betas)[0] for betas in shapes])[rows.ravel()]
     pelvis = rest_pelvis + np.stack([smpl.transl for smpl in poses])
     betas = np.median(shapes[rows.ravel()], 0).astype(np.float32)
-    return Motion(body, track.times_s, connected(rotations), pelvis, betas)
+    return PersonMotion(body, track.times_s, make_continuous(rotations), pelvis, betas)
 
 
-def y_up(motion: Motion) -> Motion:
+def to_y_up(motion: PersonMotion) -> PersonMotion:
     """Convert from camera axes to y up: x stays, z points back to the camera, which is taken to be level."""
     rotations = motion.rotations.copy()
     x, y, z, w = np.moveaxis(motion.rotations[:, 0], -1, 0)
@@ -52,7 +52,7 @@ def y_up(motion: Motion) -> Motion:
     return motion._replace(rotations=rotations, pelvis_m=motion.pelvis_m * (1, -1, -1))
 
 
-def evenly(motion: Motion, fps: float) -> tuple[Motion, np.ndarray]:
+def resample(motion: PersonMotion, fps: float) -> tuple[PersonMotion, np.ndarray]:
     """Resample the motion at a constant rate from first to last pose; also return where it is known, (m,) bool.
 
     Rotations are interpolated by slerp, positions linearly; over a gap the last pose is held.
@@ -62,33 +62,33 @@ def evenly(motion: Motion, fps: float) -> tuple[Motion, np.ndarray]:
     before = np.clip(np.searchsorted(times, samples, "right") - 1, 0, len(times) - 1)
     after = np.minimum(before + 1, len(times) - 1)
     share = np.clip((samples - times[before]) / np.maximum(times[after] - times[before], 1e-9), 0, 1)
-    share[share < AT_A_POSE], share[share > 1 - AT_A_POSE] = 0, 1
-    is_gap = (times[after] - times[before] > LONGEST_STEP_S) & (share > 0) & (share < 1)
+    share[share < SNAP_SHARE], share[share > 1 - SNAP_SHARE] = 0, 1
+    is_gap = (times[after] - times[before] > MAX_GAP_S) & (share > 0) & (share < 1)
     share[is_gap] = 0
     pelvis = motion.pelvis_m[before] + share[:, None] * (motion.pelvis_m[after] - motion.pelvis_m[before])
-    rotations = connected(between(motion.rotations[before], motion.rotations[after], share[:, None, None]))
+    rotations = make_continuous(slerp(motion.rotations[before], motion.rotations[after], share[:, None, None]))
     return motion._replace(times_s=samples, rotations=rotations, pelvis_m=pelvis), ~is_gap
 
 
-def between(a: np.ndarray, b: np.ndarray, share: np.ndarray) -> np.ndarray:
+def slerp(a: np.ndarray, b: np.ndarray, fraction: np.ndarray) -> np.ndarray:
     """Interpolate quaternions a, b (..., 4) by slerp, along the shorter arc. Shoemake, "Animating Rotation" (1985)."""
     cosine = (a * b).sum(-1, keepdims=True)
     b, angle = np.where(cosine < 0, -b, b), np.arccos(np.clip(np.abs(cosine), 0, 1))
     sine, far = np.maximum(np.sin(angle), 1e-9), angle > 1e-4
     # Below 1e-4 rad sin(angle) is too small to divide by; linear interpolation is exact enough there.
-    mixed = np.where(far, np.sin((1 - share) * angle) / sine, 1 - share) * a
-    mixed = mixed + np.where(far, np.sin(share * angle) / sine, share) * b
+    mixed = np.where(far, np.sin((1 - fraction) * angle) / sine, 1 - fraction) * a
+    mixed = mixed + np.where(far, np.sin(fraction * angle) / sine, fraction) * b
     return mixed / np.linalg.norm(mixed, axis=-1, keepdims=True)
 
 
-def connected(rotations: np.ndarray) -> np.ndarray:
+def make_continuous(rotations: np.ndarray) -> np.ndarray:
     """Flip signs of quaternions (n, J, 4) so that consecutive ones lie in one hemisphere."""
     same_side = (rotations[1:] * rotations[:-1]).sum(-1, keepdims=True) >= 0
     signs = np.cumprod(np.where(same_side, 1, -1), 0)
     return np.concatenate([rotations[:1], rotations[1:] * signs])
 
 
-def gaps(known: np.ndarray) -> list[tuple[int, int]]:
+def unknown_runs(known: np.ndarray) -> list[tuple[int, int]]:
     """Return the runs (first, last) of rows (n,) bool that are False."""
     edges = np.flatnonzero(np.diff(np.concatenate([[True], known, [True]]).astype(int)))
     return [(int(first), int(last) - 1) for first, last in zip(edges[::2], edges[1::2])]

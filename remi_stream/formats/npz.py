@@ -10,7 +10,7 @@ from typing import IO, Any
 import numpy as np
 
 from remi_stream.errors import UsageError
-from remi_stream.models.inert import BROKEN, InertUnpickler, RunsCodeError
+from remi_stream.models.inert import PICKLE_ERRORS, SafeUnpickler, UnsafePickleError
 
 
 def _from_buffer(numbers: bytes, kind: np.dtype, shape: tuple[int, ...], order: str) -> np.ndarray:
@@ -23,7 +23,7 @@ _CORE_CONSTRUCTORS = {
     "multiarray.scalar": np.float64(0).__reduce__()[0],
     "numeric._frombuffer": _from_buffer,
 }
-ARRAYS: dict[str, Any] = {
+NUMPY_CONSTRUCTORS: dict[str, Any] = {
     "numpy.ndarray": np.ndarray,
     "numpy.dtype": np.dtype,
     **{f"numpy.{core}.{name}": make for core in ("core", "_core") for name, make in _CORE_CONSTRUCTORS.items()},
@@ -39,9 +39,9 @@ def read_npz(path: Path) -> dict[str, Any]:
             return {name.removesuffix(".npy"): _member(archive, name) for name in names}
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror or error}.") from None
-    except RunsCodeError as error:
+    except UnsafePickleError as error:
         raise UsageError(f"{path} would run code when it is read (it asks for {error}); it is refused.") from None
-    except (*BROKEN, RecursionError, zipfile.BadZipFile, zlib.error, NotImplementedError) as error:
+    except (*PICKLE_ERRORS, RecursionError, zipfile.BadZipFile, zlib.error, NotImplementedError) as error:
         why = str(error).partition("\n")[0] or type(error).__name__
         raise UsageError(f"{path} is no .npz archive, or it is cut off or damaged ({why}).") from None
 
@@ -64,7 +64,7 @@ def _holds_objects(file: IO[bytes]) -> bool:
 
 def _unpickle(file: IO[bytes]) -> np.ndarray:
     """Read the object array from the pickle at the file's position."""
-    array = InertUnpickler(file, ARRAYS).load()
+    array = SafeUnpickler(file, NUMPY_CONSTRUCTORS).load()
     if not isinstance(array, np.ndarray):
         raise ValueError(f"a {type(array).__name__} stands where an array should")
     return array

@@ -11,32 +11,32 @@ from pathlib import Path
 import numpy as np
 
 from remi_stream.body.smpl import Body
-from remi_stream.formats.frame_numbers import numbered
+from remi_stream.formats.frame_numbers import numbered_frames
 from remi_stream.formats.take import Take
-from remi_stream.formats.tracks import drawing, no_pose
+from remi_stream.formats.tracks import no_smpl_pose_error, retarget_to_available_body
 from remi_stream.messages import Smpl
 
 
-def write(take: Take, folder: Path) -> list[Path]:
+def write_obj(take: Take, folder: Path) -> list[Path]:
     """Write the meshes; return their paths. Raises OSError or RemiError."""
     paths, people = [], 0
-    for number, bodies in numbered(take):
+    for number, bodies in numbered_frames(take):
         people += len(bodies.people)
         for person in bodies.people:
             if person.smpl is not None:
                 path = folder / "meshes" / f"{person.track_id:04d}" / f"{number:06d}.obj"
                 path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_bytes(mesh(person.smpl))
+                path.write_bytes(obj_mesh(person.smpl))
                 paths.append(path)
     if people and not paths:
-        raise no_pose(take, "obj")
+        raise no_smpl_pose_error(take, "obj")
     return paths
 
 
-def mesh(smpl: Smpl) -> bytes:
+def obj_mesh(smpl: Smpl) -> bytes:
     """Return the OBJ file of a posed mesh, with the frame's own betas and pose correctives."""
-    retarget = drawing(smpl.body)
-    pose, body = retarget.smpl(smpl), retarget.target
+    retarget = retarget_to_available_body(smpl.body)
+    pose, body = retarget.retarget(smpl), retarget.target
     vertices = body.vertices(pose.global_orient, pose.body_pose, pose.betas, pose.transl) * (1, -1, -1)
     numbers = tuple(vertices.astype(np.float64).ravel().tolist())
     return ("v %.5f %.5f %.5f\n" * len(vertices) % numbers).encode() + _faces(body)

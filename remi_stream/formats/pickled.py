@@ -13,14 +13,14 @@ from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
-PROTOCOL = 4
-ARRAY = b"cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\x00\x85C\x01b\x87R"
+PICKLE_PROTOCOL = 4
+EMPTY_ARRAY = b"cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\x00\x85C\x01b\x87R"
 """Opcodes that construct an empty array; its state follows and is set by BUILD."""
-NUMBERS = "biuf"
+NUMERIC_KINDS = "biuf"
 """dtype kinds that are written as raw bytes."""
 
 
-class Pieces(NamedTuple):
+class ChunkedArray(NamedTuple):
     """An array that is generated in pieces along its first axis while it is written."""
 
     shape: tuple[int, ...]
@@ -29,7 +29,7 @@ class Pieces(NamedTuple):
     """The pieces, in order."""
 
 
-class Items(NamedTuple):
+class LazyDict(NamedTuple):
     """A dict whose pairs are generated one by one while it is written, in this order."""
 
     pairs: Iterable[tuple[Any, Any]]
@@ -37,26 +37,26 @@ class Items(NamedTuple):
 
 def write_pickle(file: BinaryIO, value: Any) -> None:
     """Write a value: None, bool, int, str, list, dict, numeric arrays, 0-dimensional object arrays, Pieces, Items."""
-    file.write(pickle.PROTO + bytes([PROTOCOL]))
-    for part in parts(value):
+    file.write(pickle.PROTO + bytes([PICKLE_PROTOCOL]))
+    for part in pickle_chunks(value):
         file.write(part)
     file.write(pickle.STOP)
 
 
-def parts(value: Any) -> Iterator[bytes | memoryview]:
+def pickle_chunks(value: Any) -> Iterator[bytes | memoryview]:
     """Yield the pickle bytes of a value."""
-    if isinstance(value, np.ndarray) and value.dtype.kind in NUMBERS:
-        yield from _array(Pieces(value.shape, value.dtype.str, [value]))
+    if isinstance(value, np.ndarray) and value.dtype.kind in NUMERIC_KINDS:
+        yield from _array(ChunkedArray(value.shape, value.dtype.str, [value]))
     elif isinstance(value, np.ndarray) and value.dtype == object and value.ndim == 0:
         yield from _object_array(value.item())
-    elif isinstance(value, Pieces):
+    elif isinstance(value, ChunkedArray):
         yield from _array(value)
-    elif isinstance(value, dict | Items):
-        yield from _pairs(value.pairs if isinstance(value, Items) else value.items())
+    elif isinstance(value, dict | LazyDict):
+        yield from _pairs(value.pairs if isinstance(value, LazyDict) else value.items())
     elif isinstance(value, list):
         yield pickle.EMPTY_LIST + pickle.MARK
         for each in value:
-            yield from parts(each)
+            yield from pickle_chunks(each)
         yield pickle.APPENDS
     else:
         yield _plain(value)
@@ -78,12 +78,12 @@ def _plain(value: Any) -> bytes:
 def _pairs(pairs: Iterable[tuple[Any, Any]]) -> Iterator[bytes | memoryview]:
     yield pickle.EMPTY_DICT + pickle.MARK
     for key, value in pairs:
-        yield from parts(key)
-        yield from parts(value)
+        yield from pickle_chunks(key)
+        yield from pickle_chunks(value)
     yield pickle.SETITEMS
 
 
-def _array(pieces: Pieces) -> Iterator[bytes | memoryview]:
+def _array(pieces: ChunkedArray) -> Iterator[bytes | memoryview]:
     kind = np.dtype(pieces.dtype).newbyteorder("<")
     count = int(np.prod(pieces.shape, dtype=np.int64)) * kind.itemsize
     yield _array_head(pieces.shape, kind.str.lstrip("<|"), "<" if kind.itemsize > 1 else "|")
@@ -100,7 +100,7 @@ def _array(pieces: Pieces) -> Iterator[bytes | memoryview]:
 def _object_array(value: Any) -> Iterator[bytes | memoryview]:
     """Yield a 0-dimensional array that holds any object."""
     yield _array_head((), "O8", "|")
-    yield from parts([value])
+    yield from pickle_chunks([value])
     yield pickle.TUPLE + pickle.BUILD
 
 
@@ -112,4 +112,4 @@ def _array_head(shape: tuple[int, ...], kind: str, order: str) -> bytes:
     flags = 63 if kind == "O8" else 0
     state = [_plain(3), _plain(order), pickle.NONE * 3, _plain(-1), _plain(-1), _plain(flags)]
     dtype_state = dtype + pickle.MARK + b"".join(state) + pickle.TUPLE + pickle.BUILD
-    return ARRAY + pickle.MARK + version + axes + dtype_state + pickle.NEWFALSE
+    return EMPTY_ARRAY + pickle.MARK + version + axes + dtype_state + pickle.NEWFALSE

@@ -7,45 +7,45 @@ from typing import NamedTuple
 
 import numpy as np
 
-from remi_stream.body.joints49 import joints_49
-from remi_stream.body.retarget import Retarget
-from remi_stream.body.smpl import Body, load_open_body
-from remi_stream.body.smpl_file import EXTRA, SMPL, load_extra_regressor, load_smpl
+from remi_stream.body.joints49 import spin_joints49
+from remi_stream.body.retarget import Retargeter
+from remi_stream.body.smpl import Body, load_default_body
+from remi_stream.body.smpl_file import EXTRA_REGRESSOR_FILE, SMPL_FILE, load_extra_regressor, load_smpl
 from remi_stream.errors import RemiError
-from remi_stream.formats.frame_numbers import numbered
+from remi_stream.formats.frame_numbers import numbered_frames
 from remi_stream.formats.take import Take
-from remi_stream.geometry import Intrinsics, project, rotation_matrices
+from remi_stream.geometry import Intrinsics, matrices_from_axis_angle, project
 from remi_stream.messages import Bodies, Person, Smpl
-from remi_stream.models.catalogue import known_file
-from remi_stream.models.store import fault, place, what_to_bring
-from remi_stream.offline.results import DETECTED_BOX
-from remi_stream.pose.poco import VAR, VAR_GLOBAL
-from remi_stream.pose.regressor import CROP_TRANSL, SQUARE
-from remi_stream.pose.square import square_around
+from remi_stream.models.catalogue import find_model_file
+from remi_stream.models.store import file_fault, missing_file_hint, model_path
+from remi_stream.offline.results import DETECTED_BOX_KEY
+from remi_stream.pose.poco import PERSON_VARIANCE_KEY, VARIANCE_KEY
+from remi_stream.pose.regressor import CROP_TRANSL_KEY, SQUARE_KEY
+from remi_stream.pose.square import square_crop
 from remi_stream.pose.weak_camera import (
-    CROP_FOCAL_PX,
-    CROP_PX,
-    crop_translation,
-    picture_from_square,
-    weak_camera,
-    whole_picture,
+    CROP_CAMERA_FOCAL_PX,
+    CROP_CAMERA_SIDE_PX,
+    crop_camera_transl,
+    full_image_weak_camera,
+    square_to_image,
+    weak_camera_from_transl,
 )
 
-BOX_SCALE = 1.2
+FALLBACK_BOX_SCALE = 1.2
 """Scale of the square around a person whose engine uses no square crop."""
 
 
-class Figure(NamedTuple):
+class ExportBody(NamedTuple):
     """The imported SMPL body that files are written with."""
 
     body: Body
-    extra: np.ndarray
+    extra_regressor: np.ndarray
     """(9, 6890) regressor of the additional joints from vertices."""
-    onto: Retarget
+    from_open_body: Retargeter
     """Retargets poses of the open body."""
 
 
-class Sighting(NamedTuple):
+class WeakPerspectivePerson(NamedTuple):
     """One person in one frame."""
 
     frame: int
@@ -59,7 +59,7 @@ class Sighting(NamedTuple):
     orig_cam: np.ndarray
     """(4,) weak-perspective camera of the full image: sx, sy, tx, ty."""
     intrinsics: Intrinsics
-    of_crop: bool
+    uses_crop_camera: bool
     """Whether joints are projected with the crop's own camera, as the network's authors do."""
     var: np.ndarray
     """(24,) uncertainty of each joint's rotation."""
@@ -67,7 +67,7 @@ class Sighting(NamedTuple):
     """Uncertainty of the whole person."""
 
 
-class Posed(NamedTuple):
+class PosedBody(NamedTuple):
     """A posed body about its origin, and its joints in the image."""
 
     vertices: np.ndarray
@@ -78,77 +78,81 @@ class Posed(NamedTuple):
     """(49, 2) px, full image."""
 
 
-def require_figure() -> None:
+def require_export_body() -> None:
     """Raise RemiError, with what to import, unless SMPL and its additional joints have been imported."""
-    missing = [file for file in map(known_file, (SMPL, EXTRA)) if fault(file)]
+    missing = [file for file in map(find_model_file, (SMPL_FILE, EXTRA_REGRESSOR_FILE)) if file_fault(file)]
     if missing:
-        raise RemiError("PARE's and POCO's files contain SMPL's mesh. " + "; ".join(map(what_to_bring, missing)))
+        raise RemiError("PARE's and POCO's files contain SMPL's mesh. " + "; ".join(map(missing_file_hint, missing)))
 
 
-def load_figure() -> Figure:
+def load_export_body() -> ExportBody:
     """Load the imported SMPL body. Raises RemiError without it."""
-    require_figure()
-    body = load_smpl(place(known_file(SMPL)))
-    return Figure(body, load_extra_regressor(place(known_file(EXTRA))), Retarget(load_open_body(), body))
+    require_export_body()
+    body = load_smpl(model_path(find_model_file(SMPL_FILE)))
+    return ExportBody(
+        body, load_extra_regressor(model_path(find_model_file(EXTRA_REGRESSOR_FILE))), Retargeter(load_default_body(), body)
+    )
 
 
-def sightings(take: Take, figure: Figure) -> Iterator[tuple[Person, Sighting]]:
+def weak_perspective_people(take: Take, export_body: ExportBody) -> Iterator[tuple[Person, WeakPerspectivePerson]]:
     """Yield all people with a SMPL pose, frame by frame."""
-    for frame, bodies in numbered(take):
+    for frame, bodies in numbered_frames(take):
         for person in bodies.people:
             if person.smpl is not None:
-                yield person, sighting(frame, bodies, person, person.smpl, figure)
+                yield person, weak_perspective_person(frame, bodies, person, person.smpl, export_body)
 
 
-def sighting(frame: int, bodies: Bodies, person: Person, smpl: Smpl, figure: Figure) -> Sighting:
+def weak_perspective_person(
+    frame: int, bodies: Bodies, person: Person, smpl: Smpl, export_body: ExportBody
+) -> WeakPerspectivePerson:
     """Convert a person; all cameras are derived from the (filtered) SMPL pose, so filtering applies to them too."""
-    own = smpl if smpl.body == "smpl" else figure.onto.smpl(smpl)
-    square = square_of(person)
-    camera = weak_camera(own.transl, square[:2], square[2], bodies.intrinsics)
-    return Sighting(
+    own = smpl if smpl.body == "smpl" else export_body.from_open_body.retarget(smpl)
+    square = crop_square(person)
+    camera = weak_camera_from_transl(own.transl, square[:2], square[2], bodies.intrinsics)
+    return WeakPerspectivePerson(
         frame=frame,
         smpl=own,
         square=square,
         pred_cam=camera,
-        orig_cam=whole_picture(camera, square[:2], square[2], bodies.size),
+        orig_cam=full_image_weak_camera(camera, square[:2], square[2], bodies.size),
         intrinsics=bodies.intrinsics,
-        of_crop=CROP_TRANSL in person.native,
-        var=person.native.get(VAR, 1 - own.joint_confidence),
-        var_global=float(person.native.get(VAR_GLOBAL, np.array([1 - person.score]))[0]),
+        uses_crop_camera=CROP_TRANSL_KEY in person.native,
+        var=person.native.get(VARIANCE_KEY, 1 - own.joint_confidence),
+        var_global=float(person.native.get(PERSON_VARIANCE_KEY, np.array([1 - person.score]))[0]),
     )
 
 
-def square_of(person: Person) -> np.ndarray:
+def crop_square(person: Person) -> np.ndarray:
     """Return the engine's square crop, (4,) float64 px; else a square around the detection, or around the body."""
-    if SQUARE in person.native:
-        return person.native[SQUARE].astype(np.float64)
-    x, y, side = square_around(person.native.get(DETECTED_BOX, person.box_xyxy), BOX_SCALE)
+    if SQUARE_KEY in person.native:
+        return person.native[SQUARE_KEY].astype(np.float64)
+    x, y, side = square_crop(person.native.get(DETECTED_BOX_KEY, person.box_xyxy), FALLBACK_BOX_SCALE)
     return np.array([x, y, side, side])
 
 
-def rotations_of(smpl: Smpl) -> np.ndarray:
+def smpl_rotation_matrices(smpl: Smpl) -> np.ndarray:
     """Return rotation matrices of the joints in their parents, (24, 3, 3) float32."""
     vectors = np.concatenate([smpl.global_orient, smpl.body_pose]).reshape(24, 3)
-    return rotation_matrices(vectors.astype(np.float64)).astype(np.float32)
+    return matrices_from_axis_angle(vectors.astype(np.float64)).astype(np.float32)
 
 
-def posed(seen: Sighting, figure: Figure) -> Posed:
+def pose_body(person: WeakPerspectivePerson, export_body: ExportBody) -> PosedBody:
     """Pose the body: vertices, joints and their projection."""
-    pose = seen.smpl.global_orient, seen.smpl.body_pose, seen.smpl.betas, np.zeros(3)
-    vertices = figure.body.vertices(*pose)
-    joints = joints_49(figure.body.joints(*pose), vertices, figure.extra)
-    return Posed(vertices, joints.astype(np.float32), drawn(joints, seen).astype(np.float32))
+    pose = person.smpl.global_orient, person.smpl.body_pose, person.smpl.betas, np.zeros(3)
+    vertices = export_body.body.vertices(*pose)
+    joints = spin_joints49(export_body.body.joints(*pose), vertices, export_body.extra_regressor)
+    return PosedBody(vertices, joints.astype(np.float32), project_joints(joints, person).astype(np.float32))
 
 
-def drawn(joints: np.ndarray, seen: Sighting) -> np.ndarray:
+def project_joints(joints: np.ndarray, person: WeakPerspectivePerson) -> np.ndarray:
     """Project joints (49, 3) m about the body's origin to (49, 2) px, with the crop's or the full image's camera."""
-    if not seen.of_crop:
-        return project(joints + away(seen), seen.intrinsics)
-    crop = CROP_FOCAL_PX * 2 / CROP_PX
-    points = project(joints + away(seen), (crop, crop, 0.0, 0.0))
-    return picture_from_square(points, seen.square[:2], seen.square[2])
+    if not person.uses_crop_camera:
+        return project(joints + camera_translation(person), person.intrinsics)
+    crop = CROP_CAMERA_FOCAL_PX * 2 / CROP_CAMERA_SIDE_PX
+    points = project(joints + camera_translation(person), (crop, crop, 0.0, 0.0))
+    return square_to_image(points, person.square[:2], person.square[2])
 
 
-def away(seen: Sighting) -> np.ndarray:
+def camera_translation(person: WeakPerspectivePerson) -> np.ndarray:
     """Return the body's origin in that camera's frame, (3,) m."""
-    return crop_translation(seen.pred_cam) if seen.of_crop else seen.smpl.transl.astype(np.float64)
+    return crop_camera_transl(person.pred_cam) if person.uses_crop_camera else person.smpl.transl.astype(np.float64)

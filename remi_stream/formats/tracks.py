@@ -7,17 +7,17 @@ from typing import NamedTuple
 
 import numpy as np
 
-from remi_stream.body.retarget import Retarget, onto_known_body
-from remi_stream.body.smpl import load_open_body
+from remi_stream.body.retarget import Retargeter, retargeter_to_known_body
+from remi_stream.body.smpl import load_default_body
 from remi_stream.errors import RemiError
 from remi_stream.formats.take import Take
 from remi_stream.messages import Smpl
 
-Key = tuple[int, str]
+TrackKey = tuple[int, str]
 """track_id, and the body model of the poses: after a change of engine a person has one track per body."""
 
 
-class Track(NamedTuple):
+class SmplTrack(NamedTuple):
     """SMPL poses of one person, as published."""
 
     name: str
@@ -31,11 +31,11 @@ class Track(NamedTuple):
     """One per time."""
 
 
-def tracks(take: Take, form: str) -> list[Track]:
-    """Return the tracks of all people with SMPL poses. form: name of the export format. Raises RemiError if there are none."""
+def smpl_tracks(take: Take, format_name: str) -> list[SmplTrack]:
+    """Return the tracks of all people with SMPL poses. format_name: name of the export format. Raises RemiError if there are none."""
     if take.images:
-        raise RemiError(f"{take.name} is a folder of images, which has no motion: no {form}. Use obj, csv or npz")
-    rows, people, start_s = dict[Key, list[tuple[float, Smpl]]](), 0, 0.0
+        raise RemiError(f"{take.name} is a folder of images, which has no motion: no {format_name}. Use obj, csv or npz")
+    rows, people, start_s = dict[TrackKey, list[tuple[float, Smpl]]](), 0, 0.0
     for number, bodies in enumerate(take.frames):
         start_s = start_s if number else bodies.captured_at
         people += len(bodies.people)
@@ -43,19 +43,19 @@ def tracks(take: Take, form: str) -> list[Track]:
             if person.smpl is not None:
                 _add(rows.setdefault((person.track_id, person.smpl.body), []), bodies.captured_at - start_s, person.smpl)
     if people and not rows:
-        raise no_pose(take, form)
+        raise no_smpl_pose_error(take, format_name)
     return [_track(key, track_rows, list(rows)) for key, track_rows in rows.items()]
 
 
-def no_pose(take: Take, form: str) -> RemiError:
+def no_smpl_pose_error(take: Take, format_name: str) -> RemiError:
     """Return the error for a take with people but without SMPL poses."""
     engine = take.frames[0].engine
-    return RemiError(f"No one in {take.name} has a SMPL pose (engine {engine}), which {form} needs. Use csv or npz")
+    return RemiError(f"No one in {take.name} has a SMPL pose (engine {engine}), which {format_name} needs. Use csv or npz")
 
 
-def drawing(body: str) -> Retarget:
+def retarget_to_available_body(body: str) -> Retargeter:
     """Return the retarget from a body to an available one: its own, or the open body if SMPL was not imported."""
-    return Retarget(load_open_body(), load_open_body()) if body == "open" else onto_known_body(body)
+    return Retargeter(load_default_body(), load_default_body()) if body == "open" else retargeter_to_known_body(body)
 
 
 def _add(rows: list[tuple[float, Smpl]], time_s: float, smpl: Smpl) -> None:
@@ -63,8 +63,8 @@ def _add(rows: list[tuple[float, Smpl]], time_s: float, smpl: Smpl) -> None:
         rows.append((time_s, smpl))
 
 
-def _track(key: Key, rows: list[tuple[float, Smpl]], keys: list[Key]) -> Track:
+def _track(key: TrackKey, rows: list[tuple[float, Smpl]], keys: list[TrackKey]) -> SmplTrack:
     track_id, body = key
     earlier = sum(other == track_id for other, _ in keys[: keys.index(key)])
     name = f"track-{track_id:06d}" + (f"-{earlier + 1}" if earlier else "")
-    return Track(name, track_id, body, np.array([time_s for time_s, _ in rows]), [smpl for _, smpl in rows])
+    return SmplTrack(name, track_id, body, np.array([time_s for time_s, _ in rows]), [smpl for _, smpl in rows])

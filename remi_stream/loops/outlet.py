@@ -7,25 +7,25 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from remi_stream.config import BUS
-from remi_stream.link import Context, Publisher, Sender, endpoint
-from remi_stream.messages import Frame, View
-from remi_stream.order import Order
-from remi_stream.pipeline import Row, readers, topics_of
-from remi_stream.topics import TOPICS
+from remi_stream.config import BUS_SERVICE
+from remi_stream.link import LinkContext, Publisher, Sender, link_address
+from remi_stream.messages import Frame, FrameView
+from remi_stream.order import StageSpec
+from remi_stream.pipeline import StageRow, link_consumers, topics_for_message
+from remi_stream.topics import LINK_TOPICS
 
-FINISH_S = 1.0
+FLUSH_TIMEOUT_S = 1.0
 """Time to deliver queued messages at the end, s."""
-NOBODY_TAKES_S = 0.5
+PREVIEW_FALLBACK_S = 0.5
 """Time without a frame taken by pose after which any frame is previewed, s."""
 
-Render = Callable[[Frame, View], Frame]
+FrameRenderer = Callable[[Frame, FrameView], Frame]
 
 
-class Outlet:
+class StageOutputs:
     """Sends each message to the consumers of its topics: one Sender per topic and consumer, or the bus."""
 
-    def __init__(self, context: Context, spec: Order, row: Row, render: Render | None = None) -> None:
+    def __init__(self, context: LinkContext, spec: StageSpec, row: StageRow, render: FrameRenderer | None = None) -> None:
         self._row = row
         self._render = render
         self._senders: dict[str, list[Sender[Any]]] = {}
@@ -33,24 +33,24 @@ class Outlet:
         self._frame_sent_at = float("-inf")
         self._bus: Publisher | None = None
         if row.name == "relay":
-            self._bus = Publisher(context, spec.config.port(BUS))
+            self._bus = Publisher(context, spec.config.port(BUS_SERVICE))
             return
         for topic in row.writes:
-            self._senders[topic] = [self._connect(context, spec, topic, reader) for reader in readers(topic)]
+            self._senders[topic] = [self._connect(context, spec, topic, reader) for reader in link_consumers(topic)]
 
-    def _connect(self, context: Context, spec: Order, topic: str, reader: Row) -> Sender[Any]:
-        lossless = topic == "frames" and reader.booked and spec.config.camera(spec.camera).lossless
+    def _connect(self, context: LinkContext, spec: StageSpec, topic: str, reader: StageRow) -> Sender[Any]:
+        lossless = topic == "frames" and reader.counts_drops and spec.config.camera(spec.camera).lossless
         sender: Sender[Any] = Sender(
             context,
-            endpoint(Path(spec.folder), topic, reader.name),
-            TOPICS[topic],
-            reason=f"{self._row.name}/{'superseded' if TOPICS[topic].delivery == 'live' else 'overflow'}",
+            link_address(Path(spec.run_folder), topic, reader.name),
+            LINK_TOPICS[topic],
+            reason=f"{self._row.name}/{'superseded' if LINK_TOPICS[topic].delivery == 'live' else 'overflow'}",
             camera=spec.camera,
             lossless=lossless,
             render=self._render,
-            on_sent=self._on_frame_sent if topic == "frames" and reader.booked else None,
+            on_sent=self._on_frame_sent if topic == "frames" and reader.counts_drops else None,
         )
-        if reader.booked and topic != "preview":
+        if reader.counts_drops and topic != "preview":
             self._counted.append(sender)
         return sender
 
@@ -61,19 +61,19 @@ class Outlet:
             return [self._bus.socket]
         return [sender.socket for senders in self._senders.values() for sender in senders]
 
-    def heard(self, topic: str) -> bool:
+    def has_subscriber(self, topic: str) -> bool:
         """Whether this topic has a subscriber on the bus."""
-        return self._bus is not None and self._bus.heard(topic)
+        return self._bus is not None and self._bus.has_subscriber(topic)
 
     @property
-    def full(self) -> bool:
+    def is_full(self) -> bool:
         """Whether a lossless link is full."""
-        return any(sender.full for sender in self._counted)
+        return any(sender.is_full for sender in self._counted)
 
     @property
-    def empty(self) -> bool:
+    def is_empty(self) -> bool:
         """Whether no counted message is queued."""
-        return all(sender.empty for sender in self._counted)
+        return all(sender.is_empty for sender in self._counted)
 
     @property
     def dropped(self) -> int:
@@ -82,10 +82,10 @@ class Outlet:
 
     def send(self, message: Any) -> None:
         """Send a message to all consumers of its type."""
-        for topic in topics_of(self._row, message):
+        for topic in topics_for_message(self._row, message):
             if self._bus:
                 self._bus.publish(f"{topic}/{getattr(message, 'camera', None) or message.stage}", message)
-            if topic == "preview" and self._row.per_camera and time.monotonic() - self._frame_sent_at < NOBODY_TAKES_S:
+            if topic == "preview" and self._row.is_per_camera and time.monotonic() - self._frame_sent_at < PREVIEW_FALLBACK_S:
                 continue
             for sender in self._senders.get(topic, ()):
                 sender.put(message)
@@ -104,10 +104,10 @@ class Outlet:
             for sender in senders:
                 sender.pump(now)
 
-    def finish(self) -> None:
+    def flush(self) -> None:
         """Deliver queued messages, for a second at most; then close the links."""
-        end = time.monotonic() + FINISH_S
-        while not self.empty and (now := time.monotonic()) < end:
+        end = time.monotonic() + FLUSH_TIMEOUT_S
+        while not self.is_empty and (now := time.monotonic()) < end:
             self.pump(now)
             time.sleep(0.002)
         for senders in self._senders.values():

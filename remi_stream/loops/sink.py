@@ -5,24 +5,24 @@ from __future__ import annotations
 import time
 from collections import Counter
 
-from remi_stream.config import BUS
-from remi_stream.link import Context, Subscriber
-from remi_stream.order import DOZE_S, Order
-from remi_stream.pipeline import Row, heard_by
+from remi_stream.config import BUS_SERVICE
+from remi_stream.link import LinkContext, Subscriber
+from remi_stream.order import MAX_SLEEP_S, StageSpec
+from remi_stream.pipeline import StageRow, subscribed_topics
 from remi_stream.sinks.sink import Sink
 
-DRAIN_S = 1.0
+DRAIN_TIMEOUT_S = 1.0
 """Time limit of the drain, s."""
-BURST = 200
-"""Maximum number of messages passed to a sink between two calls of its `turn`."""
+MAX_BURST = 200
+"""Maximum number of messages passed to a sink between two calls of its `run_once`."""
 
 
 class SinkLoop:
     """Passes the messages of the bus to a sink."""
 
-    def __init__(self, spec: Order, row: Row, sink: Sink) -> None:
+    def __init__(self, spec: StageSpec, row: StageRow, sink: Sink) -> None:
         self._spec, self._row, self._sink = spec, row, sink
-        self._context = Context()
+        self._context = LinkContext()
 
     @property
     def counts(self) -> Counter[str]:
@@ -37,26 +37,26 @@ class SinkLoop:
     def open(self) -> None:
         """Open the sink, then subscribe."""
         self._sink.open()
-        self._topics = [f"{topic}/" for topic in heard_by(self._row, self._spec.config)]
-        self._bus = Subscriber(self._context, self._spec.config.port(BUS), self._topics)
+        self._topics = [f"{topic}/" for topic in subscribed_topics(self._row, self._spec.config)]
+        self._bus = Subscriber(self._context, self._spec.config.port(BUS_SERVICE), self._topics)
 
-    def turn(self, now: float) -> bool:
+    def run_once(self, now: float) -> bool:
         """Pass queued messages to the sink, or wait; False when the sink is finished."""
-        item = self._bus.read(DOZE_S)
-        for _ in range(BURST):
+        item = self._bus.receive(MAX_SLEEP_S)
+        for _ in range(MAX_BURST):
             if item is None:
                 break
             self._sink.step(item[1])
             self.counts["steps"] += 1
-            item = self._bus.read(0)
-        self._sink.turn(time.monotonic())
-        self._bus.hear(self._topics if self._sink.hears is None else self._sink.hears)
-        return not self._sink.over
+            item = self._bus.receive(0)
+        self._sink.tick(time.monotonic())
+        self._bus.subscribe(self._topics if self._sink.topics is None else self._sink.topics)
+        return not self._sink.is_finished
 
     def drain(self) -> None:
         """Process messages still in transit."""
-        end = time.monotonic() + DRAIN_S
-        while time.monotonic() < end and (item := self._bus.read(0.05)) is not None:
+        end = time.monotonic() + DRAIN_TIMEOUT_S
+        while time.monotonic() < end and (item := self._bus.receive(0.05)) is not None:
             self._sink.step(item[1])
 
     def close(self) -> None:

@@ -9,50 +9,50 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from remi_stream.errors import RemiError, UsageError, unknown
+from remi_stream.errors import RemiError, UsageError, unknown_name_error
 from remi_stream.measure import motion, pose_program, relay_program
-from remi_stream.measure.look import look_of
+from remi_stream.measure.look import observe_pose
 from remi_stream.measure.motion import MotionMeter
-from remi_stream.measure.pose_program import Look, PoseMeter
-from remi_stream.measure.quantities import FILTER, MOTION, POSE, Kind
-from remi_stream.measure.table import append, cells, check
+from remi_stream.measure.pose_program import PoseMeter, PoseObservation
+from remi_stream.measure.quantities import REMI_POSE, REMI_RELAY, REMI_STREAM_MOTION, MeasurementKind
+from remi_stream.measure.table import append_row, check_appendable, format_row
 from remi_stream.measure.window import NAN, WINDOW_S
 from remi_stream.messages import Bodies
-from remi_stream.mounts import why_unwritable
+from remi_stream.mounts import write_error_hint
 
-LONGEST_CONDITION = 60
-BEFORE_S = 1.0
+MAX_CONDITION_LENGTH = 60
+HISTORY_S = 1.0
 """History kept before the measured window: its first frames are compared with the frames before them."""
 TENSORRT = "tensorrt"
-FILES = {MOTION: motion.FILE, FILTER: relay_program.FILE}
+METRIC_FILES = {REMI_STREAM_MOTION: motion.MOTION_FILE, REMI_RELAY: relay_program.RELAY_FILE}
 
-Ask = Callable[[dict[str, Any]], Mapping[str, Any]]
+ControlRequest = Callable[[dict[str, Any]], Mapping[str, Any]]
 """Sends a request to the relay's control socket and returns the reply."""
 
 
-class Seen(NamedTuple):
+class ReceivedBodies(NamedTuple):
     """Bodies with their time of arrival."""
 
     bodies: Bodies
-    came_at: float
+    received_at: float
     """Monotonic time, s."""
 
 
-class Sheet(NamedTuple):
+class MeasurementRow(NamedTuple):
     """A row of one of the files, in the order of its kind's columns."""
 
-    kind: Kind
+    kind: MeasurementKind
     names: Sequence[str]
     """The text columns after the time stamp."""
     numbers: Sequence[float]
 
     def append_to(self, path: Path, recorded_at: datetime) -> Path:
         """Append the row to a file, which is created if missing; return its path. Raises RemiError if it cannot be written."""
-        append(path, self.kind.columns, cells(recorded_at, self.names, self.numbers))
+        append_row(path, self.kind.columns, format_row(recorded_at, self.names, self.numbers))
         return path
 
 
-class Meters:
+class CameraMeters:
     """Meters of all cameras, for viewers:
 
         meters = Meters(config.makers, partial(ask_control, config.port(CONTROL)))
@@ -60,27 +60,27 @@ class Meters:
         paths = meters.record("front", "Low Light", Path(config.measurements), time.monotonic())
 
     `record` takes about a second, since it poses the mesh of every frame: call it in a separate thread. engines: by camera, as
-    requested ("poco-trt"). ask: sends a control request to the relay (None: its filter is not measured). seconds: length of the
-    measured window. look: observes a frame as REMI's pose program does.
+    requested ("poco-trt"). request_control: sends a control request to the relay (None: its filter is not measured). seconds: length of the
+    measured window. observe: observes a frame as REMI's pose program does.
     """
 
     def __init__(
         self,
         engines: Mapping[str, str],
-        ask: Ask | None = None,
+        request_control: ControlRequest | None = None,
         seconds: float = WINDOW_S,
-        look: Callable[[Bodies], Look | None] = look_of,
+        observe: Callable[[Bodies], PoseObservation | None] = observe_pose,
     ) -> None:
-        self._engines, self._ask, self._seconds, self._look = engines, ask, seconds, look
-        self._seen: dict[str, deque[Seen]] = {camera: deque() for camera in engines}
+        self._engines, self._ask, self._seconds, self._look = engines, request_control, seconds, observe
+        self._seen: dict[str, deque[ReceivedBodies]] = {camera: deque() for camera in engines}
         self._lock = threading.Lock()
 
-    def take(self, bodies: Bodies, now: float) -> None:
+    def add(self, bodies: Bodies, now: float) -> None:
         """Keep a message received now, and discard messages older than the window."""
         with self._lock:
             seen = self._seen[bodies.camera]
-            seen.append(Seen(bodies, now))
-            while seen[0].came_at < now - self._seconds - BEFORE_S:
+            seen.append(ReceivedBodies(bodies, now))
+            while seen[0].received_at < now - self._seconds - HISTORY_S:
                 seen.popleft()
 
     def record(self, camera: str, condition: str, folder: Path, now: float) -> list[Path]:
@@ -95,33 +95,33 @@ class Meters:
         try:
             target.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise RemiError(f"{target} cannot be created: {why_unwritable(target, error, 'Give another folder')}.") from None
+            raise RemiError(f"{target} cannot be created: {write_error_hint(target, error, 'Give another folder')}.") from None
         paths = [target / self._file(sheet.kind, camera) for sheet in sheets]
         # Check all files before writing any, so that rows stay in step across files.
         for sheet, path in zip(sheets, paths):
-            check(path, sheet.kind.columns)
+            check_appendable(path, sheet.kind.columns)
         recorded_at = datetime.now()
         return [sheet.append_to(path, recorded_at) for sheet, path in zip(sheets, paths)]
 
-    def measure(self, camera: str, condition: str, now: float) -> list[Sheet]:
+    def measure(self, camera: str, condition: str, now: float) -> list[MeasurementRow]:
         """Return the rows of REMI's pose program, remi-stream and, with a control socket, REMI's relay. Raises as `record`."""
         if camera not in self._engines:
-            raise unknown("camera", camera, self._engines)
-        condition = checked(condition)
+            raise unknown_name_error("camera", camera, self._engines)
+        condition = check_condition(condition)
         seen = self._recent(camera, now)
         lag_ms, filtered = self._filter(camera)
         names = [condition, camera, self._engines[camera], seen[-1].bodies.filter]
         return [
-            Sheet(POSE, [condition], self._pose(seen, now)),
-            Sheet(MOTION, names, self._motion(seen, now, lag_ms)),
-            *(Sheet(FILTER, row[:2], row[2:]) for row in filtered),
+            MeasurementRow(REMI_POSE, [condition], self._pose(seen, now)),
+            MeasurementRow(REMI_STREAM_MOTION, names, self._motion(seen, now, lag_ms)),
+            *(MeasurementRow(REMI_RELAY, row[:2], row[2:]) for row in filtered),
         ]
 
-    def _recent(self, camera: str, now: float) -> list[Seen]:
+    def _recent(self, camera: str, now: float) -> list[ReceivedBodies]:
         """Return the kept messages of a camera. Raises RemiError if none is within the window."""
         with self._lock:
             seen = list(self._seen[camera])
-        if not seen or seen[-1].came_at < now - self._seconds:
+        if not seen or seen[-1].received_at < now - self._seconds:
             raise RemiError(f"No bodies of camera '{camera}' in the last {self._seconds:g} s: there is nothing to measure.")
         return seen
 
@@ -133,38 +133,38 @@ class Meters:
         lag_s = self._ask({"ask": "filter", "camera": camera})["filters"][camera]["lag_s"]
         return NAN if lag_s is None else lag_s * 1000, [[NAN if cell is None else cell for cell in row] for row in rows]
 
-    def _pose(self, seen: Iterable[Seen], now: float) -> list[float]:
+    def _pose(self, seen: Iterable[ReceivedBodies], now: float) -> list[float]:
         """Compute the row of REMI's pose program; a loop is the time from capture to the relay's stamp.
 
         REMI's own loop begins earlier, before the camera is read.
         """
         meter = PoseMeter(self._seconds)
         for bodies, _ in seen:
-            meter.take(bodies.captured_at, bodies.stamps["relay"] - bodies.captured_at, self._look(bodies))
+            meter.add(bodies.captured_at, bodies.stamps["relay"] - bodies.captured_at, self._look(bodies))
         return meter.means(now)
 
-    def _motion(self, seen: Iterable[Seen], now: float, lag_ms: float) -> list[float]:
+    def _motion(self, seen: Iterable[ReceivedBodies], now: float, lag_ms: float) -> list[float]:
         meter = MotionMeter(self._seconds)
         for bodies, came_at in seen:
-            meter.take(bodies, came_at)
+            meter.add(bodies, came_at)
         return meter.means(now, lag_ms)
 
-    def _file(self, kind: Kind, camera: str) -> str:
+    def _file(self, kind: MeasurementKind, camera: str) -> str:
         """Return the file of a row; REMI has separate programs, and so files, with and without TensorRT."""
-        from remi_stream.pose.engine import choose
+        from remi_stream.pose.engine import resolve_engine
 
-        if kind is not POSE:
-            return FILES[kind]
-        _, runtime = choose(self._engines[camera])
-        return pose_program.FILE if runtime == TENSORRT else pose_program.PLAIN_FILE
+        if kind is not REMI_POSE:
+            return METRIC_FILES[kind]
+        _, runtime = resolve_engine(self._engines[camera])
+        return pose_program.POSE_FILE if runtime == TENSORRT else pose_program.POSE_FILE_WITHOUT_TENSORRT
 
 
-def checked(condition: str) -> str:
+def check_condition(condition: str) -> str:
     """Strip and check a condition. Raises UsageError unless it is one printable line."""
     condition = condition.strip()
-    if not condition or not condition.isprintable() or len(condition) > LONGEST_CONDITION:
+    if not condition or not condition.isprintable() or len(condition) > MAX_CONDITION_LENGTH:
         raise UsageError(
-            f"Condition {condition!r:.70} is not a line of 1 to {LONGEST_CONDITION} printable characters. "
+            f"Condition {condition!r:.70} is not a line of 1 to {MAX_CONDITION_LENGTH} printable characters. "
             f"REMI's are: {', '.join(pose_program.CONDITIONS)}."
         )
     return condition

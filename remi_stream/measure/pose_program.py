@@ -9,9 +9,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from remi_stream.measure.window import NAN, WINDOW_S, Window
+from remi_stream.measure.window import NAN, WINDOW_S, SlidingWindow
 
-COLUMNS = (
+POSE_COLUMNS = (
     "Timestamp",
     "Condition",
     "Avg Processing FPS",
@@ -24,15 +24,15 @@ COLUMNS = (
 )
 CONDITIONS = ("Optimal", "Low Light", "Partial Occlusion", "Fast Motion", "Static+Moving Occlusion", "Custom")
 """REMI's conditions of measurement."""
-FILE = "pocolib_demo_metrics_avg.csv"
-PLAIN_FILE = "pocolib_demo_no_trt_metrics_avg.csv"
+POSE_FILE = "pocolib_demo_metrics_avg.csv"
+POSE_FILE_WITHOUT_TENSORRT = "pocolib_demo_no_trt_metrics_avg.csv"
 """REMI's file names, with TensorRT and without."""
-ROWS_PER_S, MORE_S = 60, 2
+ROWS_PER_S, EXTRA_S = 60, 2
 """REMI's buffer size: 60 rows per second of the window plus two seconds, 420 for its five seconds."""
-SHORTEST_S = 1e-6
+MIN_LOOP_S = 1e-6
 
 
-class Look(NamedTuple):
+class PoseObservation(NamedTuple):
     """The first person of a frame."""
 
     rotations: np.ndarray
@@ -45,7 +45,7 @@ class Look(NamedTuple):
     """(4,) weak-perspective camera of the full image: sx, sy, tx, ty."""
 
 
-class Values(NamedTuple):
+class PoseValues(NamedTuple):
     """Values of one frame."""
 
     fps: float
@@ -68,26 +68,26 @@ class PoseMeter:
     """Measures every frame at the end of the loop, over the last seconds (REMI: five)."""
 
     def __init__(self, seconds: float = WINDOW_S) -> None:
-        self._window = Window(round(ROWS_PER_S * (seconds + MORE_S)), seconds)
-        self._last: Look | None = None
+        self._window = SlidingWindow(round(ROWS_PER_S * (seconds + EXTRA_S)), seconds)
+        self._last: PoseObservation | None = None
 
-    def take(self, at: float, loop_s: float, look: Look | None) -> Values:
-        """Measure a frame that began at this time, s, and took loop_s. look: its first person, or None."""
-        values = Values(1 / loop_s if loop_s > SHORTEST_S else 0.0, loop_s * 1000)
-        if look is not None:
-            values = values._replace(shape_variance=np.var(look.betas), detection_rate=100.0)
-        if look is not None and self._last is not None:
-            values = values._replace(**changes(self._last, look))
-        self._last = look
+    def add(self, at: float, loop_s: float, observation: PoseObservation | None) -> PoseValues:
+        """Measure a frame that began at this time, s, and took loop_s. observation: its first person, or None."""
+        values = PoseValues(1 / loop_s if loop_s > MIN_LOOP_S else 0.0, loop_s * 1000)
+        if observation is not None:
+            values = values._replace(shape_variance=np.var(observation.betas), detection_rate=100.0)
+        if observation is not None and self._last is not None:
+            values = values._replace(**pose_changes(self._last, observation))
+        self._last = observation
         self._window.add(at, values)
         return values
 
     def means(self, now: float) -> list[float]:
         """Return the means over the last seconds, in column order."""
-        return self._window.means(now) or [NAN] * len(Values._fields)
+        return self._window.means(now) or [NAN] * len(PoseValues._fields)
 
 
-def changes(before: Look, after: Look) -> dict[str, float]:
+def pose_changes(before: PoseObservation, after: PoseObservation) -> dict[str, float]:
     """Return the changes between consecutive frames by field name, in the precision of the network's outputs."""
     distances_mm = np.linalg.norm(after.vertices_m * np.float32(1000) - before.vertices_m * np.float32(1000), axis=1)
     return {

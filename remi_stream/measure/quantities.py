@@ -6,7 +6,7 @@ from typing import Literal, NamedTuple
 
 from remi_stream.measure import motion, pose_program, relay_program
 
-Better = Literal["higher", "lower", ""]
+BetterDirection = Literal["higher", "lower", ""]
 """Empty if neither: change depends on how people move, and a frozen body has none."""
 
 
@@ -16,24 +16,24 @@ class Quantity(NamedTuple):
     name: str
     """Display name, without the unit."""
     unit: str
-    better: Better
-    meaning: str
+    better: BetterDirection
+    description: str
     """One-line description."""
 
 
-class Kind(NamedTuple):
+class MeasurementKind(NamedTuple):
     """One kind of file."""
 
     name: str
     columns: tuple[str, ...]
-    texts: int
+    text_columns: int
     """Number of text columns before the numbers, including the time stamp."""
     quantities: tuple[Quantity, ...]
 
 
-POSE = Kind(
+REMI_POSE = MeasurementKind(
     "REMI's pose program",
-    pose_program.COLUMNS,
+    pose_program.POSE_COLUMNS,
     2,
     (
         Quantity("Processing rate", "1/s", "higher", "1 / latency of each frame, not the frame rate"),
@@ -45,9 +45,9 @@ POSE = Kind(
         Quantity("Detection rate", "%", "higher", "frames with a SMPL pose"),
     ),
 )
-FILTER = Kind(
+REMI_RELAY = MeasurementKind(
     "REMI's relay",
-    relay_program.COLUMNS,
+    relay_program.RELAY_COLUMNS,
     3,
     (
         Quantity("Packet rate", "1/s", "higher", "mean of 1 / time between two packets"),
@@ -62,10 +62,10 @@ FILTER = Kind(
         Quantity("Shape variance, filtered", "", "", "the same after the filter"),
     ),
 )
-MOTION = Kind(
+REMI_STREAM_MOTION = MeasurementKind(
     "remi-stream",
-    motion.COLUMNS,
-    motion.NAMES,
+    motion.MOTION_COLUMNS,
+    motion.TEXT_COLUMN_COUNT,
     (
         Quantity("Frames", "1/s", "higher", "bodies received per second"),
         Quantity("Latency", "ms", "lower", "from capture to the viewer: here"),
@@ -82,9 +82,9 @@ MOTION = Kind(
         Quantity("Shape change", "", "lower", "norm of the change of the betas per frame: a person has one shape"),
     ),
 )
-KINDS = (POSE, FILTER, MOTION)
+MEASUREMENT_KINDS = (REMI_POSE, REMI_RELAY, REMI_STREAM_MOTION)
 
 
-def kind_of(columns: tuple[str, ...]) -> Kind | None:
+def kind_from_columns(columns: tuple[str, ...]) -> MeasurementKind | None:
     """Return the kind of file with these columns, or None."""
-    return next((kind for kind in KINDS if kind.columns == columns), None)
+    return next((kind for kind in MEASUREMENT_KINDS if kind.columns == columns), None)

@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from remi_stream.measure.window import NAN, Window
+from remi_stream.measure.window import NAN, SlidingWindow
 
-COLUMNS = (
+RELAY_COLUMNS = (
     "Timestamp",
     "Condition",
     "FilterSetting",
@@ -26,18 +26,18 @@ COLUMNS = (
     "Avg Filtered Betas Variance",
 )
 """Columns of REMI's file; Condition repeats the preset's name."""
-FILE = "relay_filter_metrics_avg.csv"
-ROWS = 480
+RELAY_FILE = "relay_filter_metrics_avg.csv"
+MAX_ROWS = 480
 """Size of the window's buffer."""
-SHORTEST_S = 1e-6
+MIN_INTERVAL_S = 1e-6
 """For shorter intervals the rate is reported as 0."""
-UNITS = {"poses_body": 1.0, "poses_root": 1.0, "trans": 1000.0}
+STREAM_SCALES = {"poses_body": 1.0, "poses_root": 1.0, "trans": 1000.0}
 """Streams whose change is measured, with the scale to the table's unit."""
 
-Streams = Mapping[str, np.ndarray]
+StreamArrays = Mapping[str, np.ndarray]
 
 
-class Values(NamedTuple):
+class RelayValues(NamedTuple):
     """Values of one packet: norms of changes since the previous packet, and the variance among the ten betas of this one."""
 
     fps: float
@@ -56,30 +56,32 @@ class RelayMeter:
     """Measures every packet before and after its filter."""
 
     def __init__(self) -> None:
-        self._window = Window(ROWS)
-        self._last: tuple[Streams, Streams] | None = None
+        self._window = SlidingWindow(MAX_ROWS)
+        self._last: tuple[StreamArrays, StreamArrays] | None = None
 
-    def take(self, at: float, since_last_s: float, filter_s: float, raw: Streams, filtered: Streams) -> Values:
+    def add(self, at: float, since_last_s: float, filter_s: float, raw: StreamArrays, filtered: StreamArrays) -> RelayValues:
         """Measure a packet received at this time, s. since_last_s: NaN for the first; filter_s: the filter's computing time."""
-        fps = 0.0 if since_last_s <= SHORTEST_S else 1 / since_last_s
+        fps = 0.0 if since_last_s <= MIN_INTERVAL_S else 1 / since_last_s
         both = raw, filtered
-        changes = [change(name, k, both, self._last) for name in UNITS for k in (0, 1)]
-        values = Values(fps, filter_s * 1000, *changes, *(variance(each["betas"]) for each in both))
+        changes = [stream_change(name, k, both, self._last) for name in STREAM_SCALES for k in (0, 1)]
+        values = RelayValues(fps, filter_s * 1000, *changes, *(variance(each["betas"]) for each in both))
         self._last = both
         self._window.add(at, values)
         return values
 
     def means(self, now: float) -> list[float]:
         """Return the means over the last five seconds, in column order."""
-        return self._window.means(now) or [NAN] * len(Values._fields)
+        return self._window.means(now) or [NAN] * len(RelayValues._fields)
 
 
-def change(name: str, k: int, now: tuple[Streams, Streams], before: tuple[Streams, Streams] | None) -> float:
+def stream_change(
+    name: str, which: int, now: tuple[StreamArrays, StreamArrays], before: tuple[StreamArrays, StreamArrays] | None
+) -> float:
     """Return the norm of a stream's change since the last packet, raw (k = 0) or filtered (k = 1); NaN for the first."""
     if before is None:
         return NAN
-    difference = np.subtract(now[k][name], before[k][name], dtype=np.float64).ravel()
-    return UNITS[name] * math.sqrt(difference @ difference)
+    difference = np.subtract(now[which][name], before[which][name], dtype=np.float64).ravel()
+    return STREAM_SCALES[name] * math.sqrt(difference @ difference)
 
 
 def variance(numbers: np.ndarray) -> float:

@@ -17,26 +17,26 @@ import numpy as np
 from remi_stream.errors import RemiError
 
 
-def cells(recorded_at: datetime, names: Iterable[str], numbers: Iterable[float]) -> list[str]:
+def format_row(recorded_at: datetime, names: Iterable[str], numbers: Iterable[float]) -> list[str]:
     """Format a row as REMI does: local time, names (condition, ...), numbers."""
-    return [f"{recorded_at:%Y-%m-%d %H:%M:%S}", *names, *map(number, numbers)]
+    return [f"{recorded_at:%Y-%m-%d %H:%M:%S}", *names, *map(format_number, numbers)]
 
 
-def number(value: float) -> str:
+def format_number(value: float) -> str:
     """Format with four decimals; float32 in its shortest unique form, as REMI writes it; NaN if not measured."""
     if math.isnan(value):
         return "NaN"
     return str(value) if isinstance(value, np.float32) else f"{value:.4f}"
 
 
-def line(row: Sequence[str]) -> str:
+def format_csv_line(row: Sequence[str]) -> str:
     """Format a CSV row, without line end."""
     text = io.StringIO()
     csv.writer(text, lineterminator="").writerow(row)
     return text.getvalue()
 
 
-def append(path: Path, columns: Sequence[str], row: Sequence[str]) -> None:
+def append_row(path: Path, columns: Sequence[str], row: Sequence[str]) -> None:
     """Append a row to the file, which is created with its header if missing; safe with several processes at once.
 
     Raises RemiError if the file has other columns or cannot be written; it is then unchanged.
@@ -46,12 +46,12 @@ def append(path: Path, columns: Sequence[str], row: Sequence[str]) -> None:
     try:
         with open(path, "a+b", buffering=0) as file:
             fcntl.flock(file, fcntl.LOCK_EX)
-            _append(file, path, line(columns).encode(), line(row).encode())
+            _append(file, path, format_csv_line(columns).encode(), format_csv_line(row).encode())
     except OSError as error:
         raise RemiError(f"{path} cannot be written: {error.strerror or error}.") from None
 
 
-def check(path: Path, columns: Sequence[str]) -> None:
+def check_appendable(path: Path, columns: Sequence[str]) -> None:
     """Check without writing that a row can be appended, before a long measurement. Raises RemiError if not."""
     try:
         if not path.exists():
@@ -59,7 +59,7 @@ def check(path: Path, columns: Sequence[str]) -> None:
                 raise RemiError(f"{path} cannot be written: folder {path.parent} does not exist.")
             return
         with open(path, "r+b", buffering=0) as file:
-            _require_columns(file, path, line(columns).encode())
+            _require_columns(file, path, format_csv_line(columns).encode())
     except OSError as error:
         raise RemiError(f"{path} cannot be written: {error.strerror or error}.") from None
 

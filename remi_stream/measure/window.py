@@ -15,7 +15,7 @@ NAN = math.nan
 """A value that could not be measured; means ignore it."""
 
 
-class Window:
+class SlidingWindow:
     """The last `rows` rows of values with their times; every row has the same number of values."""
 
     def __init__(self, rows: int, seconds: float = WINDOW_S) -> None:

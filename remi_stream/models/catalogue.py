@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from remi_stream.errors import unknown
+from remi_stream.errors import unknown_name_error
 from remi_stream.models.manifest import ModelFile, list_manifests
 
 
-def known_files() -> dict[str, ModelFile]:
+def model_files_by_name() -> dict[str, ModelFile]:
     """Return all model files by name."""
     return {file.name: file for manifest in list_manifests() for file in manifest.weights}
 
 
-def known_file(name: str) -> ModelFile:
+def find_model_file(name: str) -> ModelFile:
     """Return the model file of this name. Raises UsageError if there is none."""
-    known = known_files()
+    known = model_files_by_name()
     if name not in known:
-        raise unknown("model", name, known)
+        raise unknown_name_error("model", name, known)
     return known[name]

@@ -15,7 +15,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from remi_stream.errors import RemiError
-from remi_stream.models.difference import Difference, Shapes, counted, difference, may_be_absent, parts_of, some
+from remi_stream.models.difference import (
+    StateDictDiff,
+    TensorShapes,
+    diff_state_dicts,
+    first_few,
+    format_count,
+    is_optional_key,
+    top_level_parts,
+)
 from remi_stream.networks.network import NETWORKS
 
 if TYPE_CHECKING:
@@ -23,42 +31,44 @@ if TYPE_CHECKING:
 
 CONTAINERS = ("model", "state_dict", "model_pos")
 PREFIXES = re.compile(r"^(module\.)?(model\.)?")
-BODY = "smpl."
-DARKNET = tuple(name for name, network in NETWORKS.items() if ".darknet:" in network.make)
-SIZED = tuple(name for name, network in NETWORKS.items() if ".smoothnet:" in network.make or ".videopose3d:" in network.make)
+BODY_PREFIX = "smpl."
+DARKNET_NETWORKS = tuple(name for name, network in NETWORKS.items() if ".darknet:" in network.factory)
+VARIABLE_SIZE_NETWORKS = tuple(
+    name for name, network in NETWORKS.items() if ".smoothnet:" in network.factory or ".videopose3d:" in network.factory
+)
 HEADER_BYTES = 20
-KIN = 0.5
+MIN_SHARED_KEYS = 0.5
 """Share of a network's keys that a file must have to be reported as a faulty checkpoint of it."""
 
 
 def read_checkpoint(path: Path, network: str) -> dict[str, torch.Tensor]:
     """Read a checkpoint's tensors by the network's keys, floats as float32. Raises RemiError unless it fits exactly."""
     require_torch(path)
-    if network in DARKNET:
-        return read_darknet(path, network)
-    state = state_of(path)
-    wanted = expected(network, shapes_of(state))
-    diff = difference(shapes_of(state), wanted)
-    if diff.faults:
-        raise RemiError(f"{path.name} does not fit {network}: {diff.words()}.")
-    return {key: complete(state, key) for key in wanted}
+    if network in DARKNET_NETWORKS:
+        return read_darknet_checkpoint(path, network)
+    state = read_state_dict(path)
+    wanted = expected_shapes(network, tensor_shapes(state))
+    diff = diff_state_dicts(tensor_shapes(state), wanted)
+    if diff.fault_count:
+        raise RemiError(f"{path.name} does not fit {network}: {diff.summary()}.")
+    return {key: tensor_or_zero(state, key) for key in wanted}
 
 
-def read_darknet(path: Path, network: str) -> dict[str, torch.Tensor]:
+def read_darknet_checkpoint(path: Path, network: str) -> dict[str, torch.Tensor]:
     """Read the tensors of a Darknet .weights file."""
     import torch
 
     from remi_stream.networks.darknet import Darknet
-    from remi_stream.networks.darknet_weights import read_weights
-    from remi_stream.networks.served import build
+    from remi_stream.networks.darknet_weights import read_darknet_weights
+    from remi_stream.networks.served import build_network
 
     with torch.device("meta"):
-        module = build(network)
+        module = build_network(network)
     assert isinstance(module, Darknet)
-    return read_weights(path, module)
+    return read_darknet_weights(path, module)
 
 
-def complete(state: Mapping[str, torch.Tensor], key: str) -> torch.Tensor:
+def tensor_or_zero(state: Mapping[str, torch.Tensor], key: str) -> torch.Tensor:
     """Return a tensor of a state dict as float32; counters that early checkpoints lack are zero."""
     import torch
 
@@ -66,81 +76,81 @@ def complete(state: Mapping[str, torch.Tensor], key: str) -> torch.Tensor:
     return tensor.float() if tensor.is_floating_point() else tensor
 
 
-def recognise(path: Path) -> list[str]:
+def recognise_networks(path: Path) -> list[str]:
     """Return the networks that a checkpoint fits exactly. Raises RemiError with the differences from the nearest one."""
     require_torch(path)
-    got = shapes_of(state_of(path))
-    wanted = {name: expected(name, got) for name in NETWORKS if name not in DARKNET}
-    parts = set().union(*(parts_of(shapes) for shapes in wanted.values()))
-    diffs = {name: difference(got, shapes, parts) for name, shapes in wanted.items()}
-    fitting = [name for name, diff in diffs.items() if not diff.faults]
+    got = tensor_shapes(read_state_dict(path))
+    wanted = {name: expected_shapes(name, got) for name in NETWORKS if name not in DARKNET_NETWORKS}
+    parts = set().union(*(top_level_parts(shapes) for shapes in wanted.values()))
+    diffs = {name: diff_state_dicts(got, shapes, parts) for name, shapes in wanted.items()}
+    fitting = [name for name, diff in diffs.items() if not diff.fault_count]
     if not fitting:
-        raise RemiError(f"{path.name} is not a known checkpoint: {nearest(got, wanted, diffs)}.")
+        raise RemiError(f"{path.name} is not a known checkpoint: {nearest_network_text(got, wanted, diffs)}.")
     return fitting
 
 
-def nearest(got: Shapes, wanted: Mapping[str, Shapes], found: Mapping[str, Difference]) -> str:
+def nearest_network_text(got: TensorShapes, expected: Mapping[str, TensorShapes], diffs: Mapping[str, StateDictDiff]) -> str:
     """Describe the differences of a checkpoint from the most similar network."""
-    name = min(found, key=lambda each: found[each].faults / len(wanted[each]))
-    if len(found[name].missing) > (1 - KIN) * len(wanted[name]):
-        return f"its {counted(len(got), 'tensor')} ({some(list(got))}) belong to none of {', '.join(found)}"
-    return f"it is nearest to {name}, but {found[name].words()}"
+    name = min(diffs, key=lambda each: diffs[each].fault_count / len(expected[each]))
+    if len(diffs[name].missing) > (1 - MIN_SHARED_KEYS) * len(expected[name]):
+        return f"its {format_count(len(got), 'tensor')} ({first_few(list(got))}) belong to none of {', '.join(diffs)}"
+    return f"it is nearest to {name}, but {diffs[name].summary()}"
 
 
 def recognise_darknet(path: Path) -> list[str]:
     """Return the networks whose .weights file has this size. Raises RemiError if there is none."""
     require_torch(path)
     size = path.stat().st_size
-    wanted = {name: HEADER_BYTES + 4 * darknet_numbers(name) for name in DARKNET}
+    wanted = {name: HEADER_BYTES + 4 * count_darknet_weights(name) for name in DARKNET_NETWORKS}
     if found := [name for name, bytes_ in wanted.items() if bytes_ == size]:
         return found
     sizes = ", ".join(f"{name} {bytes_}" for name, bytes_ in wanted.items())
     raise RemiError(f"{path.name} has {size} bytes, but known Darknet weights have: {sizes}. It may be truncated.")
 
 
-def darknet_numbers(network: str) -> int:
+def count_darknet_weights(network: str) -> int:
     """Return the number of weights in a .weights file of this network."""
-    return sum(math.prod(shape) for key, shape in expected(network).items() if not may_be_absent(key))
+    return sum(math.prod(shape) for key, shape in expected_shapes(network).items() if not is_optional_key(key))
 
 
-def expected(network: str, got: Shapes | None = None) -> Shapes:
+def expected_shapes(network: str, got: TensorShapes | None = None) -> TensorShapes:
     """Return a network's tensor shapes. got: a checkpoint's shapes, which decide the size of a network of several sizes."""
-    return built_shapes(network, tuple(got.items()) if got and network in SIZED else ())
+    return shapes_for_checkpoint(network, tuple(got.items()) if got and network in VARIABLE_SIZE_NETWORKS else ())
 
 
 @functools.lru_cache(maxsize=64)
-def built_shapes(network: str, got: tuple[tuple[str, tuple[int, ...]], ...]) -> Shapes:
+def shapes_for_checkpoint(network: str, got: tuple[tuple[str, tuple[int, ...]], ...]) -> TensorShapes:
     """Return the tensor shapes of a network built for a checkpoint's shapes (on the meta device)."""
     import torch
 
-    from remi_stream.networks.served import build
+    from remi_stream.networks.served import build_network
 
     with torch.device("meta"):
-        return shapes_of(build(network, dict(got)).state_dict())
+        return tensor_shapes(build_network(network, dict(got)).state_dict())
 
 
-def state_of(path: Path) -> dict[str, torch.Tensor]:
+def read_state_dict(path: Path) -> dict[str, torch.Tensor]:
     """Read the state dict of a file, with prefixes removed from its keys."""
     from remi_stream.models.torch_file import read_torch_file
 
     content = read_torch_file(path)
     for _ in CONTAINERS:
         container = content if isinstance(content, Mapping) else {}
-        content = next((container[key] for key in CONTAINERS if is_map(container.get(key))), content)
+        content = next((container[key] for key in CONTAINERS if is_filled_mapping(container.get(key))), content)
     if not isinstance(content, Mapping):
         raise RemiError(f"{path.name} contains a {type(content).__name__}, not a state dict.")
     state = {PREFIXES.sub("", key): value for key, value in content.items() if isinstance(key, str) and is_tensor(value)}
     if not state:
         raise RemiError(f"{path.name} has no tensors at its top level or under {', '.join(CONTAINERS)}; it is not a checkpoint.")
-    return {key: value for key, value in state.items() if not key.startswith(BODY)}
+    return {key: value for key, value in state.items() if not key.startswith(BODY_PREFIX)}
 
 
-def shapes_of(state: Mapping[str, torch.Tensor]) -> dict[str, tuple[int, ...]]:
+def tensor_shapes(state: Mapping[str, torch.Tensor]) -> dict[str, tuple[int, ...]]:
     """Return the shape of each tensor by key."""
     return {key: tuple(tensor.shape) for key, tensor in state.items()}
 
 
-def is_map(value: Any) -> bool:
+def is_filled_mapping(value: Any) -> bool:
     """Return whether this is a mapping that may contain a state dict."""
     return isinstance(value, Mapping) and bool(value)
 

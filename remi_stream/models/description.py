@@ -6,17 +6,17 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from remi_stream.skeletons import EDGES, JOINTS
+from remi_stream.skeletons import BONES, JOINT_NAMES
 
-Side = Annotated[int, msgspec.Meta(ge=8, le=4096)]
-Three = tuple[float, float, float]
+SidePx = Annotated[int, msgspec.Meta(ge=8, le=4096)]
+ChannelValues = tuple[float, float, float]
 
 
-class Strict(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class ManifestTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Base of the manifest's tables: frozen, unknown keys are errors."""
 
 
-class Points(Strict, frozen=True, kw_only=True):
+class KeypointsOutput(ManifestTable, frozen=True, kw_only=True):
     """Key points (N, K, 2), or (N, K, 3) with the score last."""
 
     output: str
@@ -25,7 +25,7 @@ class Points(Strict, frozen=True, kw_only=True):
     """Px of the crop; a fraction of the crop, 0 to 1; or signed, -1 to 1."""
 
 
-class Maps(Strict, frozen=True, kw_only=True):
+class HeatmapsOutput(ManifestTable, frozen=True, kw_only=True):
     """Heatmaps (N, K, height, width) over the crop."""
 
     output: str
@@ -34,14 +34,14 @@ class Maps(Strict, frozen=True, kw_only=True):
     """Peaks, or the mean position weighted by the maps' softmax, sigmoid or absolute value."""
 
 
-class Scores(Strict, frozen=True, kw_only=True):
+class ScoresOutput(ManifestTable, frozen=True, kw_only=True):
     """Scores (N, K) of the key points, in [0, 1], or logits."""
 
     output: str
     logits: bool = False
 
 
-class Joints(Strict, frozen=True, kw_only=True):
+class JointsOutput(ManifestTable, frozen=True, kw_only=True):
     """3D joints (N, K, 3), x right, y down, z forward."""
 
     output: str
@@ -51,7 +51,7 @@ class Joints(Strict, frozen=True, kw_only=True):
     unit: Literal["m", "mm"] = "m"
 
 
-class Rotations(Strict, frozen=True, kw_only=True):
+class RotationsOutput(ManifestTable, frozen=True, kw_only=True):
     """SMPL's 24 local rotations, the root's in the camera frame."""
 
     output: str
@@ -60,14 +60,14 @@ class Rotations(Strict, frozen=True, kw_only=True):
     """Rotation matrices (N, 24, 3, 3), or axis-angle vectors (N, 72)."""
 
 
-class Output(Strict, frozen=True, kw_only=True):
+class PlainOutput(ManifestTable, frozen=True, kw_only=True):
     """An output without further options."""
 
     output: str
     """Name of the ONNX output."""
 
 
-class Listed(Strict, frozen=True, kw_only=True):
+class CustomSkeleton(ManifestTable, frozen=True, kw_only=True):
     """A custom skeleton, defined in a manifest."""
 
     joints: tuple[str, ...]
@@ -83,69 +83,71 @@ class Listed(Strict, frozen=True, kw_only=True):
                 raise ValueError(f"`bones` names {joint!r}, which is not among the joints ({', '.join(self.joints)})")
 
 
-class Description(Strict, frozen=True, kw_only=True):
+class OnnxDescription(ManifestTable, frozen=True, kw_only=True):
     """An ONNX network that gets one person's crop, normalised per channel as (byte * scale - mean) / std."""
 
-    size: tuple[Side, Side]
+    size: tuple[SidePx, SidePx]
     """Width and height of the crop, px; the bounding box is extended to this aspect ratio."""
     input: str = ""
     """Name of the ONNX input; may be empty if there is only one."""
     layout: Literal["nchw", "nhwc"] = "nchw"
     colour: Literal["rgb", "bgr"] = "rgb"
     scale: float = 1 / 255
-    mean: Three = (0.0, 0.0, 0.0)
-    std: Three = (1.0, 1.0, 1.0)
-    keypoints: Points | None = None
-    heatmaps: Maps | None = None
-    scores: Scores | None = None
-    joints: Joints | None = None
-    rotations: Rotations | None = None
-    betas: Output | None = None
+    mean: ChannelValues = (0.0, 0.0, 0.0)
+    std: ChannelValues = (1.0, 1.0, 1.0)
+    keypoints: KeypointsOutput | None = None
+    heatmaps: HeatmapsOutput | None = None
+    scores: ScoresOutput | None = None
+    joints: JointsOutput | None = None
+    rotations: RotationsOutput | None = None
+    betas: PlainOutput | None = None
     """(N, 10)."""
-    camera: Output | None = None
+    camera: PlainOutput | None = None
     """Weak-perspective camera of a square crop, (N, 3) s, tx, ty."""
-    skeleton: Listed | None = None
+    skeleton: CustomSkeleton | None = None
     """Custom skeleton, if the manifest's is not in skeletons.py."""
 
     def __post_init__(self) -> None:
         if not all(self.std) or not self.scale:
             raise ValueError("`std` and `scale` must not be 0")
-        if error := contradiction(self):
+        if error := description_error(self):
             raise ValueError(error)
 
-    def outputs(self) -> dict[str, str]:
+    def output_names(self) -> dict[str, str]:
         """Return table name -> name of the ONNX output."""
-        tables = {name: getattr(self, name) for name in OUTPUTS}
+        tables = {name: getattr(self, name) for name in OUTPUT_TABLES}
         return {name: table.output for name, table in tables.items() if table is not None}
 
 
-OUTPUTS = ("keypoints", "heatmaps", "scores", "joints", "rotations", "betas", "camera")
+OUTPUT_TABLES = ("keypoints", "heatmaps", "scores", "joints", "rotations", "betas", "camera")
 
 
-def contradiction(network: Description) -> str:
+def description_error(description: OnnxDescription) -> str:
     """Return what is missing or contradictory in a description; empty if it is valid."""
-    points = network.keypoints or network.heatmaps
-    if network.keypoints and network.heatmaps:
+    points = description.keypoints or description.heatmaps
+    if description.keypoints and description.heatmaps:
         return "`keypoints` and `heatmaps` both give the key points; keep one"
-    if not (points or network.joints or network.rotations):
+    if not (points or description.joints or description.rotations):
         return "no output gives a person's position: add `keypoints`, `heatmaps`, `joints` or `rotations`"
-    if network.rotations and not network.camera:
+    if description.rotations and not description.camera:
         return "`rotations` needs `camera`: without it the body's position is unknown"
-    if network.joints and network.joints.origin == "body" and not (points or network.camera):
+    if description.joints and description.joints.origin == "body" and not (points or description.camera):
         return '`joints` with origin = "body" needs `keypoints`, `heatmaps` or `camera`: otherwise its position is unknown'
-    if network.camera and network.size[0] != network.size[1]:
-        return f"`camera` needs a square crop, got size = {list(network.size)}"
-    if network.betas and not network.rotations:
+    if description.camera and description.size[0] != description.size[1]:
+        return f"`camera` needs a square crop, got size = {list(description.size)}"
+    if description.betas and not description.rotations:
         return "`betas` needs `rotations`"
-    return "`scores` needs `keypoints`, `heatmaps` or `joints`" if network.scores and not (points or network.joints) else ""
+    return (
+        "`scores` needs `keypoints`, `heatmaps` or `joints`" if description.scores and not (points or description.joints) else ""
+    )
 
 
-def learn_skeleton(name: str, network: Description | None) -> None:
+def register_skeleton(name: str, description: OnnxDescription | None) -> None:
     """Register a manifest's custom skeleton under its name in this process. Raises ValueError if the name is taken."""
-    if network is None or network.skeleton is None:
+    if description is None or description.skeleton is None:
         return
-    joints = network.skeleton.joints
-    if JOINTS.get(name, joints) != joints:
+    joints = description.skeleton.joints
+    if JOINT_NAMES.get(name, joints) != joints:
         raise ValueError(f"skeleton '{name}' already exists with other joints; use another name")
-    JOINTS[name] = joints
-    EDGES[name] = tuple((joints.index(a), joints.index(b)) for a, b in network.skeleton.bones)
+    JOINT_NAMES[name] = joints
+    BONES[name] = tuple((joints.index(a), joints.index(b)) for a, b in description.skeleton.bones)

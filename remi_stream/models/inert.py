@@ -17,7 +17,7 @@ from typing import IO, Any
 
 from remi_stream.errors import RemiError
 
-HARMLESS = {
+STAND_IN_NAMES = {
     "argparse": "Namespace",
     "types": "SimpleNamespace",
     "pathlib": "Path PosixPath PurePosixPath WindowsPath PureWindowsPath",
@@ -27,23 +27,23 @@ HARMLESS = {
     "builtins": "bool bytearray bytes complex dict float frozenset int list object range set slice str tuple",
 }
 """Names of the standard library that become inert objects, like those of other packages."""
-CODE = frozenset({*sys.stdlib_module_names, "torch"})
+REFUSED_PACKAGES = frozenset({*sys.stdlib_module_names, "torch"})
 """Packages whose names are refused unless a table allows them."""
-BROKEN = (
+PICKLE_ERRORS = (
     *(pickle.UnpicklingError, EOFError, KeyError, IndexError, TypeError, ValueError, AttributeError, MemoryError),
     *(OverflowError, ImportError),
 )
 """Exceptions that reading a damaged pickle may raise."""
 
 
-class RunsCodeError(RemiError):
+class UnsafePickleError(RemiError):
     """A pickle refers to a function that no data needs; the argument is that function's name."""
 
 
-class Inert:
+class InertObject:
     """Stand-in for an object of another package: keeps its pickled state and does nothing."""
 
-    def __new__(cls, *_args: Any, **_named: Any) -> Inert:
+    def __new__(cls, *_args: Any, **_named: Any) -> InertObject:
         """Accept any arguments."""
         return super().__new__(cls)
 
@@ -72,32 +72,32 @@ class Inert:
 
 
 @functools.lru_cache(maxsize=1024)
-def inert(name: str) -> type[Inert]:
+def inert_class(name: str) -> type[InertObject]:
     """Return the stand-in class for the class of this full name."""
-    return type(name, (Inert,), {})
+    return type(name, (InertObject,), {})
 
 
-def encode(text: str, encoding: str = "latin1") -> bytes:
+def encode_text(text: str, encoding: str = "latin1") -> bytes:
     """Replace _codecs.encode, with which protocol 2 writes bytes; only text encodings are allowed."""
     if encoding not in ("latin1", "latin-1", "utf-8"):
-        raise RunsCodeError(f"_codecs.encode ({encoding})")
+        raise UnsafePickleError(f"_codecs.encode ({encoding})")
     return text.encode(encoding)
 
 
-def reconstruct(kind: type, *_state: Any) -> Any:
+def reconstruct_object(kind: type, *_state: Any) -> Any:
     """Replace copyreg._reconstructor, which builds objects in protocols 0 and 1."""
-    return kind.__new__(kind) if issubclass(kind, Inert) else Inert()
+    return kind.__new__(kind) if issubclass(kind, InertObject) else InertObject()
 
 
-ALWAYS: dict[str, Any] = {
+ALLOWED_NAMES: dict[str, Any] = {
     "collections.OrderedDict": collections.OrderedDict,
     "collections.defaultdict": lambda *_factory: {},
-    "_codecs.encode": encode,
-    "copyreg._reconstructor": reconstruct,
+    "_codecs.encode": encode_text,
+    "copyreg._reconstructor": reconstruct_object,
 }
 
 
-class InertUnpickler(pickle.Unpickler):
+class SafeUnpickler(pickle.Unpickler):
     """Unpickler that imports nothing. allowed: further callables by full name."""
 
     def __init__(
@@ -108,7 +108,7 @@ class InertUnpickler(pickle.Unpickler):
         encoding: str = "latin1",
     ) -> None:
         super().__init__(file, encoding=encoding)
-        self._allowed = {**ALWAYS, **allowed}
+        self._allowed = {**ALLOWED_NAMES, **allowed}
         self._persistent = persistent_load
 
     def find_class(self, module: str, name: str) -> Any:
@@ -118,9 +118,9 @@ class InertUnpickler(pickle.Unpickler):
         full = f"{module}.{name}"
         if full in self._allowed:
             return self._allowed[full]
-        if module.partition(".")[0] in CODE and name not in HARMLESS.get(module, "").split():
-            raise RunsCodeError(full)
-        return inert(full)
+        if module.partition(".")[0] in REFUSED_PACKAGES and name not in STAND_IN_NAMES.get(module, "").split():
+            raise UnsafePickleError(full)
+        return inert_class(full)
 
     def persistent_load(self, key: Any) -> Any:
         """Resolve a persistent id, such as a tensor's storage."""

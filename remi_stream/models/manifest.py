@@ -7,9 +7,9 @@ from typing import Any, Literal
 
 import msgspec
 
-from remi_stream.errors import UsageError, unknown
-from remi_stream.models.description import Description
-from remi_stream.resources import home, shared_folder
+from remi_stream.errors import UsageError, unknown_name_error
+from remi_stream.models.description import OnnxDescription
+from remi_stream.resources import shipped_folder, user_data_folder
 
 
 class ModelFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -57,7 +57,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     weights: list[ModelFile] = []
     options: dict[str, float] = {}
     """Defaults of what a pipeline's `engine_options` may set."""
-    network: Description | None = None
+    network: OnnxDescription | None = None
     """The network of the adapter "onnx"."""
     name: str = ""
     """Name of the TOML file."""
@@ -84,12 +84,12 @@ def find_manifest(name: str, role: Role) -> Manifest:
     if name in files and (manifest := read_manifest(files[name])).role == role:
         return manifest
     kind = "engine" if role == "pose" else role
-    raise unknown(kind, name, [manifest.name for manifest in list_manifests() if manifest.role == role])
+    raise unknown_name_error(kind, name, [manifest.name for manifest in list_manifests() if manifest.role == role])
 
 
 def manifest_files() -> dict[str, Path]:
     """Return manifest paths by engine name; the user's, in `engines` of their folder, override the shipped ones."""
-    folders = (shared_folder("engines"), home() / "engines")
+    folders = (shipped_folder("engines"), user_data_folder() / "engines")
     return {path.stem: path for folder in folders for path in sorted(folder.glob("*.toml"))}
 
 
@@ -102,11 +102,11 @@ def read_manifest(path: Path) -> Manifest:
     if manifest.runtime not in manifest.runtimes:
         known = ", ".join(manifest.runtimes) or "none"
         raise UsageError(f"Engine manifest {path}: runtime '{manifest.runtime}' has no table of its own (there are: {known})")
-    weights = [beside(path.parent, file) for file in manifest.weights]
+    weights = [resolve_weights_path(path.parent, file) for file in manifest.weights]
     return msgspec.structs.replace(manifest, name=path.stem, weights=weights)
 
 
-def beside(folder: Path, file: ModelFile) -> ModelFile:
+def resolve_weights_path(folder: Path, file: ModelFile) -> ModelFile:
     """Return the model file with its absolute path if it is beside its manifest (or at the path given there)."""
     path = folder / Path(file.file).expanduser()
     return msgspec.structs.replace(file, file=str(path)) if path.is_file() else file

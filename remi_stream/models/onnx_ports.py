@@ -18,86 +18,86 @@ TENSOR_NAME = 8
 VARINT, EIGHT_BYTES, BYTES, FOUR_BYTES = 0, 1, 2, 5
 """Wire types of protocol buffers."""
 
-Shape = tuple[int | None, ...]
-Bytes = memoryview
+OnnxShape = tuple[int | None, ...]
+Message = memoryview
 
 
-class Ports(NamedTuple):
+class OnnxSignature(NamedTuple):
     """Names and shapes of inputs and outputs; None in a shape is a dynamic size."""
 
-    inputs: dict[str, Shape]
-    outputs: dict[str, Shape]
+    inputs: dict[str, OnnxShape]
+    outputs: dict[str, OnnxShape]
 
 
-def read_ports(path: Path) -> Ports:
+def read_signature(path: Path) -> OnnxSignature:
     """Read the inputs and outputs of an ONNX file. Raises RemiError if it is truncated or not ONNX."""
     try:
-        return ports_of(memoryview(path.read_bytes()))
+        return parse_signature(memoryview(path.read_bytes()))
     except (ValueError, IndexError, UnicodeDecodeError) as error:
         raise RemiError(f"{path.name} is not an ONNX network, or it is truncated ({error}).") from None
 
 
-def ports_of(content: Bytes) -> Ports:
+def parse_signature(content: Message) -> OnnxSignature:
     """Parse a ModelProto; weights, which old files list as inputs too, are left out."""
-    graphs = [value for number, value in fields(content) if number == GRAPH]
+    graphs = [value for number, value in iterate_fields(content) if number == GRAPH]
     if len(graphs) != 1 or isinstance(graphs[0], int):
         raise ValueError("it has no graph")
-    inputs: dict[str, Shape] = {}
-    outputs: dict[str, Shape] = {}
+    inputs: dict[str, OnnxShape] = {}
+    outputs: dict[str, OnnxShape] = {}
     weights = set()
-    for number, value in fields(graphs[0]):
+    for number, value in iterate_fields(graphs[0]):
         if number == INITIALIZER:
-            weights.add(text(only(value, TENSOR_NAME)))
+            weights.add(decode_string(first_field(value, TENSOR_NAME)))
         elif number in (INPUT, OUTPUT):
-            (inputs if number == INPUT else outputs)[text(only(value, NAME))] = shape_of(value)
-    return Ports({name: shape for name, shape in inputs.items() if name not in weights}, outputs)
+            (inputs if number == INPUT else outputs)[decode_string(first_field(value, NAME))] = tensor_shape(value)
+    return OnnxSignature({name: shape for name, shape in inputs.items() if name not in weights}, outputs)
 
 
-def shape_of(port: Bytes | int) -> Shape:
+def tensor_shape(port: Message | int) -> OnnxShape:
     """Return the shape in a ValueInfoProto."""
-    shape = only(only(only(port, TYPE), TENSOR), SHAPE)
-    sizes = [dict(fields(dimension)).get(SIZE) for number, dimension in fields(shape) if number == DIMENSION]
+    shape = first_field(first_field(first_field(port, TYPE), TENSOR), SHAPE)
+    sizes = [dict(iterate_fields(dimension)).get(SIZE) for number, dimension in iterate_fields(shape) if number == DIMENSION]
     return tuple(size if isinstance(size, int) else None for size in sizes)
 
 
-def only(message: Bytes | int, wanted: int) -> Bytes | int:
+def first_field(message: Message | int, number: int) -> Message | int:
     """Return the first field of this number; empty bytes if there is none."""
-    return next((value for number, value in fields(message) if number == wanted), memoryview(b""))
+    return next((value for number, value in iterate_fields(message) if number == number), memoryview(b""))
 
 
-def text(value: Bytes | int) -> str:
+def decode_string(value: Message | int) -> str:
     """Decode a string field."""
     return bytes(value).decode() if isinstance(value, memoryview) else ""
 
 
-def fields(message: Bytes | int) -> Iterator[tuple[int, Bytes | int]]:
+def iterate_fields(message: Message | int) -> Iterator[tuple[int, Message | int]]:
     """Iterate over the fields of a protocol buffer message: field number and value (bytes or integer)."""
     if isinstance(message, int):
         raise ValueError("found a number instead of a message")
     at = 0
     while at < len(message):
-        tag, at = varint(message, at)
+        tag, at = read_varint(message, at)
         kind = tag & 7
         if kind == VARINT:
-            value, at = varint(message, at)
+            value, at = read_varint(message, at)
             yield tag >> 3, value
             continue
         length = {EIGHT_BYTES: 8, FOUR_BYTES: 4}.get(kind)
         if kind == BYTES:
-            length, at = varint(message, at)
+            length, at = read_varint(message, at)
         if length is None or at + length > len(message):
             raise ValueError("a field exceeds the message")
         yield tag >> 3, message[at : at + length]
         at += length
 
 
-def varint(message: Bytes, at: int) -> tuple[int, int]:
+def read_varint(message: Message, position: int) -> tuple[int, int]:
     """Read a varint; returns its value and the position after it."""
     value = shift = 0
     while True:
-        byte = message[at]
-        value, shift, at = value | (byte & 127) << shift, shift + 7, at + 1
+        byte = message[position]
+        value, shift, position = value | (byte & 127) << shift, shift + 7, position + 1
         if byte < 128:
-            return value, at
+            return value, position
         if shift > 63:
             raise ValueError("a varint does not end")

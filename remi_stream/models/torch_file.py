@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import IO, Any
 
 from remi_stream.errors import RemiError
-from remi_stream.models.inert import BROKEN, InertUnpickler, RunsCodeError, inert
+from remi_stream.models.inert import PICKLE_ERRORS, SafeUnpickler, UnsafePickleError, inert_class
 
-MAGIC = 0x1950A86A20F9469CFC6C
+LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 """First pickle of the legacy layout (torch/serialization.py)."""
-DTYPES = (
+STORAGE_DTYPES = (
     "Float:float32 Double:float64 Half:float16 BFloat16:bfloat16 Long:int64 Int:int32 Short:int16 Char:int8 Byte:uint8 Bool:bool"
 )
 """Storage class -> dtype of its numbers."""
@@ -33,26 +33,26 @@ def read_torch_file(path: Path) -> Any:
         warnings.simplefilter("ignore")  # about protocols and old storages; errors are raised
         try:
             return torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
-        except (*BROKEN, RuntimeError, OSError):  # OSError: it looks for an archive's end before the file's beginning
-            return read_inertly(path)
+        except (*PICKLE_ERRORS, RuntimeError, OSError):  # OSError: it looks for an archive's end before the file's beginning
+            return read_with_safe_unpickler(path)
 
 
-def read_inertly(path: Path) -> Any:
+def read_with_safe_unpickler(path: Path) -> Any:
     """Read a file that contains more than tensors, with the safe unpickler."""
     try:
         if zipfile.is_zipfile(path):
             with zipfile.ZipFile(path) as archive:
-                return read_archive(archive)
+                return read_zip_layout(archive)
         with path.open("rb") as file:
-            return read_row(file)
-    except RunsCodeError as error:
+            return read_legacy_layout(file)
+    except UnsafePickleError as error:
         raise RemiError(f"{path.name} would run code when it is read (it calls {error}); it is refused.") from None
-    except (*BROKEN, RuntimeError, zipfile.BadZipFile) as error:
+    except (*PICKLE_ERRORS, RuntimeError, zipfile.BadZipFile) as error:
         why = str(error).partition("\n")[0] or type(error).__name__
         raise RemiError(f"{path.name} is truncated or damaged, or not a checkpoint ({why}). Download it again.") from None
 
 
-def read_archive(archive: zipfile.ZipFile) -> Any:
+def read_zip_layout(archive: zipfile.ZipFile) -> Any:
     """Read the zip layout: data.pkl, and one member for the numbers of each storage."""
     import torch
 
@@ -70,14 +70,14 @@ def read_archive(archive: zipfile.ZipFile) -> Any:
         return storages[key]
 
     with archive.open(index) as file:
-        return unpickle(file, storage)
+        return unpickle_tensors(file, storage)
 
 
-def read_row(file: IO[bytes]) -> Any:
+def read_legacy_layout(file: IO[bytes]) -> Any:
     """Read the legacy layout: magic number, version, system, content, storage keys; then each storage's count and numbers."""
     import torch
 
-    if unpickle(file) != MAGIC:
+    if unpickle_tensors(file) != LEGACY_MAGIC:
         raise pickle.UnpicklingError("it does not begin with the magic number")
     storages: dict[str, torch.Tensor] = {}
 
@@ -87,7 +87,7 @@ def read_row(file: IO[bytes]) -> Any:
         view = reference[5] if len(reference) > 5 else None
         return whole[view[1] : view[1] + view[2]] if view else whole
 
-    _, _, content, keys = unpickle(file), unpickle(file), unpickle(file, storage), unpickle(file)
+    _, _, content, keys = unpickle_tensors(file), unpickle_tensors(file), unpickle_tensors(file, storage), unpickle_tensors(file)
     for key in keys:
         whole = storages[key]
         count = int.from_bytes(file.read(8), "little")
@@ -99,12 +99,12 @@ def read_row(file: IO[bytes]) -> Any:
     return content
 
 
-def unpickle(file: IO[bytes], storage: Callable[[Any], Any] | None = None) -> Any:
+def unpickle_tensors(file: IO[bytes], storage: Callable[[Any], Any] | None = None) -> Any:
     """Read one pickle that may contain tensors."""
-    return InertUnpickler(file, tensor_names(), storage).load()
+    return SafeUnpickler(file, allowed_tensor_names(), storage).load()
 
 
-def tensor_names() -> dict[str, Any]:
+def allowed_tensor_names() -> dict[str, Any]:
     """Return the callables that a pickle may use to build tensors, by full name."""
     import torch
 
@@ -114,9 +114,15 @@ def tensor_names() -> dict[str, Any]:
     def parameter(data: torch.Tensor, *_rest: Any) -> torch.Tensor:
         return data
 
-    kinds = [pair.split(":") for pair in DTYPES.split()]
+    kinds = [pair.split(":") for pair in STORAGE_DTYPES.split()]
     storages = {f"torch.{name}Storage": type(name, (), {"dtype": getattr(torch, dtype)}) for name, dtype in kinds}
-    numbers = {f"torch.{dtype}": inert(dtype) for _, dtype in kinds}
+    numbers = {f"torch.{dtype}": inert_class(dtype) for _, dtype in kinds}
     rebuild = {"_rebuild_tensor": tensor, "_rebuild_tensor_v2": tensor, "_rebuild_parameter": parameter}
     calls = {f"torch._utils.{name}": function for name, function in rebuild.items()}
-    return {**storages, **numbers, **calls, "torch.Size": lambda sizes=(): tuple(sizes), "torch.device": inert("torch.device")}
+    return {
+        **storages,
+        **numbers,
+        **calls,
+        "torch.Size": lambda sizes=(): tuple(sizes),
+        "torch.device": inert_class("torch.device"),
+    }

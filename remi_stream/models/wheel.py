@@ -10,31 +10,43 @@ from pathlib import Path
 
 from remi_stream.errors import RemiError
 
-CARRIER = ("--only-binary=:all:", "--platform", "manylinux_2_28_x86_64", "--python-version", "3.11")
+WHEEL_OPTIONS = ("--only-binary=:all:", "--platform", "manylinux_2_28_x86_64", "--python-version", "3.11")
 """Selects one wheel of a release: its files are data, so any platform's and Python version's wheel will do."""
-PATIENCE = ("--retries", "1", "--timeout", "20")  # fail soon without a network
+RETRY_OPTIONS = ("--retries", "1", "--timeout", "20")  # fail soon without a network
 
 
-def download(requirement: str, folder: Path) -> Path:
+def download_wheel(requirement: str, folder: Path) -> Path:
     """Download the wheel of a pinned requirement ("mediapipe==0.10.21") into a folder."""
     quiet = ("--quiet", "--no-input", "--disable-pip-version-check")
-    command = [sys.executable, "-m", "pip", "download", requirement, "--no-deps", *CARRIER, *PATIENCE, *quiet, "-d", str(folder)]
-    preexec = die_with_us if sys.platform == "linux" else None
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "download",
+        requirement,
+        "--no-deps",
+        *WHEEL_OPTIONS,
+        *RETRY_OPTIONS,
+        *quiet,
+        "-d",
+        str(folder),
+    ]
+    preexec = die_with_parent if sys.platform == "linux" else None
     done = subprocess.run(command, capture_output=True, text=True, preexec_fn=preexec)
     wheels = list(folder.glob("*.whl"))
     if done.returncode or not wheels:
-        raise RemiError(f"{requirement} cannot be pulled: {reason(done.stderr)}. {by_hand(requirement)}")
+        raise RemiError(f"{requirement} cannot be pulled: {pip_error(done.stderr)}. {manual_download_hint(requirement)}")
     return wheels[0]
 
 
-def die_with_us() -> None:
+def die_with_parent() -> None:
     """Let the kernel kill this process when its parent dies (prctl, PR_SET_PDEATHSIG)."""
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)
 
 
-def reason(said: str) -> str:
+def pip_error(stderr: str) -> str:
     """Return the most informative line of pip's error output."""
-    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    lines = [line.strip() for line in stderr.splitlines() if line.strip()]
     if any("No module named pip" in line for line in lines):
         return "this Python has no pip"
     errors = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR: ")]
@@ -43,7 +55,7 @@ def reason(said: str) -> str:
     return (errors or lines or ["pip gave no reason"])[0].rstrip(".")
 
 
-def by_hand(requirement: str) -> str:
+def manual_download_hint(requirement: str) -> str:
     """Return how to download the wheel by hand and import it."""
     name, _, version = requirement.partition("==")
     where = f"https://pypi.org/project/{name}/{version}/#files"

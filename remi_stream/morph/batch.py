@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from remi_stream.errors import UsageError
-from remi_stream.morph.files import ENDINGS, is_mesh
-from remi_stream.mounts import why_empty
+from remi_stream.morph.files import MESH_EXTENSIONS, is_mesh_file
+from remi_stream.mounts import empty_mount_hint
 
 
-class Names(NamedTuple):
+class MeshPairFiles(NamedTuple):
     """The files of a pair of meshes."""
 
     a: Path
@@ -21,30 +21,30 @@ class Names(NamedTuple):
     """Name of the output folder."""
 
 
-def meshes_of(folder: Path) -> list[Path]:
+def find_meshes(folder: Path) -> list[Path]:
     """List the mesh files of a folder by name, at least two. Raises UsageError."""
     if not folder.is_dir():
-        raise UsageError(f"--batch {folder} is not a folder. Give one with meshes: {ENDINGS}")
-    files = sorted(path for path in folder.iterdir() if path.is_file() and is_mesh(path))
+        raise UsageError(f"--batch {folder} is not a folder. Give one with meshes: {MESH_EXTENSIONS}")
+    files = sorted(path for path in folder.iterdir() if path.is_file() and is_mesh_file(path))
     if not files:
-        raise UsageError(f"{folder} contains no mesh files. Supported: {ENDINGS}{why_empty(folder)}")
+        raise UsageError(f"{folder} contains no mesh files. Supported: {MESH_EXTENSIONS}{empty_mount_hint(folder)}")
     if len(files) == 1:
         raise UsageError(f"{folder} contains only one mesh, {files[0].name}. A morph needs two")
     return files
 
 
-def pairs(files: Sequence[Path]) -> list[Names]:
+def mesh_pairs(files: Sequence[Path]) -> list[MeshPairFiles]:
     """All pairs of files, each once."""
-    named = names(files)
-    return [Names(a, b, folder_name(named[a], named[b])) for a, b in combinations(files, 2)]
+    named = mesh_names(files)
+    return [MeshPairFiles(a, b, pair_folder_name(named[a], named[b])) for a, b in combinations(files, 2)]
 
 
-def names(files: Sequence[Path]) -> dict[Path, str]:
+def mesh_names(files: Sequence[Path]) -> dict[Path, str]:
     """Display names of files: without extensions, unless two would have the same name."""
     stems = [path.stem for path in files]
     return {path: path.stem if stems.count(path.stem) == 1 else path.name for path in files}
 
 
-def folder_name(a: str, b: str) -> str:
+def pair_folder_name(a: str, b: str) -> str:
     """Name of the output folder of a pair."""
     return f"{a}_to_{b}"

@@ -9,22 +9,22 @@ from typing import Any, NamedTuple
 import cv2
 import numpy as np
 
-from remi_stream.morph.gpu_painter import GpuPainter
-from remi_stream.morph.painter import FINE, Painter
-from remi_stream.morph.pair import Pair
-from remi_stream.morph.textures import colours
-from remi_stream.morph.view import camera_of
-from remi_stream.offline.ahead import in_order
+from remi_stream.morph.gpu_painter import GpuMeshRenderer
+from remi_stream.morph.painter import SUPERSAMPLING, CpuMeshRenderer
+from remi_stream.morph.pair import MorphPair
+from remi_stream.morph.textures import vertex_colours
+from remi_stream.morph.view import fit_camera
+from remi_stream.offline.ahead import ordered_map
 from remi_stream.render.camera import Size
 
-THREADS, AHEAD = 2, 4
-ASKED = 21
+RENDER_THREADS, RENDER_AHEAD = 2, 4
+CAMERA_SAMPLES = 21
 """Number of shapes along the morph that the camera is fitted to."""
-QUICK = [cv2.IMWRITE_PNG_COMPRESSION, 2]
+PNG_OPTIONS = [cv2.IMWRITE_PNG_COMPRESSION, 2]
 """Low compression, for speed."""
 
 
-class Look(NamedTuple):
+class MorphOptions(NamedTuple):
     """How a morph is rendered."""
 
     frames: int = 41
@@ -37,7 +37,7 @@ class Look(NamedTuple):
     """An OpenGL context; None renders on the CPU."""
 
 
-class Drawn(NamedTuple):
+class MorphFrame(NamedTuple):
     """A rendered frame of a morph."""
 
     number: int
@@ -49,40 +49,44 @@ class Drawn(NamedTuple):
     """The image, encoded."""
 
 
-def frames(pair: Pair, look: Look) -> Generator[Drawn, None, None]:
+def render_morph(pair: MorphPair, options: MorphOptions) -> Generator[MorphFrame, None, None]:
     """Render all frames of a morph, in order, prefetched by threads; with a GPU in the caller's thread only."""
-    painter = painter_of(pair, look, points(pair, look.frames))
-    ends = colours(pair.a), colours(pair.b)
+    painter = make_renderer(pair, options, morph_points(pair, options.frames))
+    ends = vertex_colours(pair.a), vertex_colours(pair.b)
 
-    def draw(number: int) -> Drawn:
-        share = number / (look.frames - 1)
-        vertices = pair.passage(share)
-        image = painter.draw(vertices, ends[0] * (1 - share) + ends[1] * share)
-        return Drawn(number, vertices, image, b"" if look.gpu else png(image))
+    def draw(number: int) -> MorphFrame:
+        share = number / (options.frames - 1)
+        vertices = pair.path(share)
+        image = painter.render(vertices, ends[0] * (1 - share) + ends[1] * share)
+        return MorphFrame(number, vertices, image, b"" if options.gpu else encode_rgb_png(image))
 
-    numbers = range(look.frames)
-    with ThreadPoolExecutor(THREADS, thread_name_prefix="morph") as pool:
-        if look.gpu:
-            yield from in_order(pool, lambda drawn: drawn._replace(png=png(drawn.image)), map(draw, numbers), AHEAD)
+    numbers = range(options.frames)
+    with ThreadPoolExecutor(RENDER_THREADS, thread_name_prefix="morph") as pool:
+        if options.gpu:
+            yield from ordered_map(
+                pool, lambda drawn: drawn._replace(png=encode_rgb_png(drawn.image)), map(draw, numbers), RENDER_AHEAD
+            )
         else:
-            yield from in_order(pool, draw, numbers, AHEAD)
+            yield from ordered_map(pool, draw, numbers, RENDER_AHEAD)
 
 
-def painter_of(pair: Pair, look: Look, points: np.ndarray, back: bool = False) -> Painter | GpuPainter:
+def make_renderer(
+    pair: MorphPair, options: MorphOptions, points: np.ndarray, back: bool = False
+) -> CpuMeshRenderer | GpuMeshRenderer:
     """Make the renderer of a pair's mesh, with a camera that sees these points (N, 3). back: from behind."""
-    supersampling = 1 if look.gpu else FINE
-    camera = camera_of(points, look.up, (look.size[0] * supersampling, look.size[1] * supersampling), back)
-    if look.gpu:
-        return GpuPainter(look.gpu, pair.a.faces, pair.around, camera)
-    return Painter(pair.a.faces, pair.around, camera)
+    supersampling = 1 if options.gpu else SUPERSAMPLING
+    camera = fit_camera(points, options.up, (options.size[0] * supersampling, options.size[1] * supersampling), back)
+    if options.gpu:
+        return GpuMeshRenderer(options.gpu, pair.a.faces, pair.vertex_faces, camera)
+    return CpuMeshRenderer(pair.a.faces, pair.vertex_faces, camera)
 
 
-def points(pair: Pair, count: int) -> np.ndarray:
+def morph_points(pair: MorphPair, count: int) -> np.ndarray:
     """Sample vertices along the morph, (N, 3), to fit the camera to."""
-    return np.concatenate([pair.passage(share) for share in np.linspace(0, 1, min(count, ASKED))])
+    return np.concatenate([pair.path(share) for share in np.linspace(0, 1, min(count, CAMERA_SAMPLES))])
 
 
-def png(image: np.ndarray) -> bytes:
+def encode_rgb_png(image: np.ndarray) -> bytes:
     """Encode an image (h, w, 3) uint8 RGB as PNG."""
-    _, data = cv2.imencode(".png", np.ascontiguousarray(image[..., ::-1]), QUICK)
+    _, data = cv2.imencode(".png", np.ascontiguousarray(image[..., ::-1]), PNG_OPTIONS)
     return data.tobytes()

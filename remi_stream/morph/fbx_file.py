@@ -12,14 +12,14 @@ from typing import Any
 import numpy as np
 
 from remi_stream.errors import RemiError, UsageError
-from remi_stream.morph.mesh import Mesh, Texture
-from remi_stream.morph.pictures import decoded, read_picture
-from remi_stream.morph.triangles import fan
+from remi_stream.morph.mesh import Texture, TriangleMesh
+from remi_stream.morph.pictures import decode_texture_image, read_texture_image
+from remi_stream.morph.triangles import fan_triangles
 
 log = logging.getLogger(__name__)
 
 
-def read(path: Path) -> Mesh:
+def read_fbx(path: Path) -> TriangleMesh:
     """Read the mesh of an FBX file in scene coordinates, m, y up, without skinning. Raises RemiError."""
     scene = _load_fbx(path)
     meshes = [scene.meshes[number] for number in range(len(scene.meshes))]
@@ -30,7 +30,7 @@ def read(path: Path) -> Mesh:
         faces.append(_to_array(mesh.vertex_indices)[_triangles(mesh)] + offset)
         offset += len(vertices[-1])
     texture = _fbx_texture(path, scene, parts)
-    return Mesh(path.name, np.concatenate(vertices), np.concatenate(faces).astype(np.int32), "m", texture)
+    return TriangleMesh(path.name, np.concatenate(vertices), np.concatenate(faces).astype(np.int32), "m", texture)
 
 
 def _load_fbx(path: Path) -> Any:
@@ -51,7 +51,7 @@ def _load_fbx(path: Path) -> Any:
 
 def _triangles(mesh: Any) -> np.ndarray:
     """Corner indices of a mesh's triangles, (F, 3)."""
-    return fan(np.array(memoryview(mesh.faces))[:, 1].astype(int))
+    return fan_triangles(np.array(memoryview(mesh.faces))[:, 1].astype(int))
 
 
 def _to_array(indices: Any) -> np.ndarray:
@@ -79,5 +79,5 @@ def _fbx_texture(path: Path, scene: Any, parts: list[Any]) -> Texture | None:
 def _fbx_image(path: Path, texture: Any) -> np.ndarray | None:
     """Read the embedded texture image, or the file of its name beside the FBX file."""
     if texture.content:
-        return decoded(bytes(texture.content), path.name)
-    return read_picture(path.with_name(PureWindowsPath(texture.relative_filename or texture.filename).name))
+        return decode_texture_image(bytes(texture.content), path.name)
+    return read_texture_image(path.with_name(PureWindowsPath(texture.relative_filename or texture.filename).name))

@@ -8,15 +8,15 @@ import numpy as np
 from scipy.sparse import csr_matrix
 
 from remi_stream.errors import RemiError
-from remi_stream.morph.shading import background, shaded
-from remi_stream.morph.surface import normals
-from remi_stream.render.camera import Camera
+from remi_stream.morph.shading import background_image, shade_colours
+from remi_stream.morph.surface import vertex_normals
+from remi_stream.render.camera import RenderCamera
 
-SOFTWARE = ("llvmpipe", "softpipe", "swiftshader", "software")
+SOFTWARE_RENDERERS = ("llvmpipe", "softpipe", "swiftshader", "software")
 """Parts of the renderer names of software OpenGL."""
-SAMPLES = 4
+MSAA_SAMPLES = 4
 """Of multisample anti-aliasing (MSAA)."""
-VERTEX = """
+VERTEX_SHADER = """
 #version 330
 uniform mat4 clip_from_mesh;
 in vec3 position;
@@ -30,7 +30,7 @@ void main() {
     colour_inside = inside;
 }
 """
-FRAGMENT = """
+FRAGMENT_SHADER = """
 #version 330
 in vec3 colour_outside;
 in vec3 colour_inside;
@@ -45,7 +45,7 @@ def open_gpu() -> Any:
     """Open a headless OpenGL context on a GPU. Raises RemiError, one line, without one."""
     context = open_opengl()
     name = str(context.info["GL_RENDERER"])
-    if any(word in name.lower() for word in SOFTWARE):
+    if any(word in name.lower() for word in SOFTWARE_RENDERERS):
         context.release()
         raise RemiError(f"OpenGL finds no GPU, only {name}")
     return context
@@ -65,7 +65,7 @@ def open_opengl() -> Any:
     return context
 
 
-class GpuPainter:
+class GpuMeshRenderer:
     """Renders one mesh in any of its shapes, like the CPU renderer, but only in the thread that opened the context.
 
     camera: of images of the final size.
@@ -73,25 +73,25 @@ class GpuPainter:
 
     own_thread = True
 
-    def __init__(self, context: Any, faces: np.ndarray, around: csr_matrix, camera: Camera) -> None:
-        self._context, self._faces, self._around, self._camera = context, faces, around, camera
-        program = context.program(vertex_shader=VERTEX, fragment_shader=FRAGMENT)
+    def __init__(self, context: Any, faces: np.ndarray, vertex_faces: csr_matrix, camera: RenderCamera) -> None:
+        self._context, self._faces, self._around, self._camera = context, faces, vertex_faces, camera
+        program = context.program(vertex_shader=VERTEX_SHADER, fragment_shader=FRAGMENT_SHADER)
         self._matrix = program["clip_from_mesh"]
-        self._buffer = context.buffer(reserve=int(around.shape[0]) * 36)
+        self._buffer = context.buffer(reserve=int(vertex_faces.shape[0]) * 36)
         corners = context.buffer(np.ascontiguousarray(faces, "i4").tobytes())
         layout = [(self._buffer, "3f 3f 3f", "position", "outside", "inside")]
         self._surface = context.vertex_array(program, layout, corners)
         width, height = camera.size
-        samples = min(SAMPLES, context.max_samples)
+        samples = min(MSAA_SAMPLES, context.max_samples)
         colour = context.renderbuffer((width, height), 4, samples=samples)
         self._target = context.framebuffer([colour], context.depth_renderbuffer((width, height), samples=samples))
         self._resolved = context.simple_framebuffer((width, height), 4)
-        self._empty = background(camera.size)
+        self._empty = background_image(camera.size)
 
-    def draw(self, vertices: np.ndarray, colours: np.ndarray, legible: bool = False) -> np.ndarray:
+    def render(self, vertices: np.ndarray, colours: np.ndarray, flat_shading: bool = False) -> np.ndarray:
         """Render vertices (V, 3) with colours (V, 3), RGB 0 to 255: (h, w, 3) uint8 RGB."""
-        outwards = normals(vertices, self._faces, self._around) @ self._camera.rotation.T
-        sides = [shaded(colours, side, legible) for side in (outwards, -outwards)]
+        outwards = vertex_normals(vertices, self._faces, self._around) @ self._camera.rotation.T
+        sides = [shade_colours(colours, side, flat_shading) for side in (outwards, -outwards)]
         # float32 would lose precision for meshes far from their origin, so positions are relative to the centroid.
         centroid = vertices.mean(0)
         self._buffer.write(np.concatenate([vertices - centroid, *sides], 1).astype("f4").tobytes())
@@ -107,16 +107,16 @@ class GpuPainter:
         return (rgba[..., :3] + self._empty * (1 - alpha)).round().clip(0, 255).astype(np.uint8)
 
 
-def clip_from_mesh(camera: Camera, vertices: np.ndarray, middle: np.ndarray) -> np.ndarray:
-    """Projection matrix (4, 4) to OpenGL clip space, for vertices relative to `middle`; near and far planes enclose them."""
+def clip_from_mesh(camera: RenderCamera, vertices: np.ndarray, centroid: np.ndarray) -> np.ndarray:
+    """Projection matrix (4, 4) to OpenGL clip space, for vertices relative to `centroid`; near and far planes enclose them."""
     fx, fy, cx, cy = camera.intrinsics
     width, height = camera.size
-    depths = camera.seen(vertices)[:, 2]
+    depths = camera.to_camera(vertices)[:, 2]
     near, far = max(float(depths.min()) * 0.99, 1e-12), float(depths.max()) * 1.01
     clip = np.zeros((4, 4))
     clip[0, 0], clip[0, 2] = 2 * fx / width, (2 * cx + 1) / width - 1
     clip[1, 1], clip[1, 2] = -2 * fy / height, 1 - (2 * cy + 1) / height
     clip[2, 2], clip[2, 3], clip[3, 2] = (far + near) / (far - near), -2 * far * near / (far - near), 1
     camera_from_mesh = np.eye(4)
-    camera_from_mesh[:3, :3], camera_from_mesh[:3, 3] = camera.rotation, camera.seen(middle)
+    camera_from_mesh[:3, :3], camera_from_mesh[:3, 3] = camera.rotation, camera.to_camera(centroid)
     return clip @ camera_from_mesh

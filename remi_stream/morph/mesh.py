@@ -20,7 +20,7 @@ class Texture(NamedTuple):
     """(F, 3), indices into uv."""
 
 
-class Mesh(NamedTuple):
+class TriangleMesh(NamedTuple):
     """A triangle mesh."""
 
     name: str
@@ -31,16 +31,16 @@ class Mesh(NamedTuple):
     unit: str = ""
     """Of lengths: "m", or "" if the file has none."""
     texture: Texture | None = None
-    colours: np.ndarray | None = None
+    vertex_rgb: np.ndarray | None = None
     """(V, 3) uint8 RGB vertex colours."""
 
     @property
-    def words(self) -> str:
+    def summary(self) -> str:
         """Numbers of vertices and faces, as text."""
         return f"{len(self.vertices)} vertices, {len(self.faces)} faces"
 
 
-def checked(mesh: Mesh) -> Mesh:
+def validate_mesh(mesh: TriangleMesh) -> TriangleMesh:
     """Validate that a mesh has faces, valid indices and finite vertices. Raises UsageError."""
     if not len(mesh.faces):
         raise UsageError(
@@ -53,10 +53,10 @@ def checked(mesh: Mesh) -> Mesh:
     return mesh
 
 
-def same_topology(a: Mesh, b: Mesh) -> None:
+def require_same_topology(a: TriangleMesh, b: TriangleMesh) -> None:
     """Raise UsageError unless two meshes have the same vertex count and the same faces."""
     if len(a.vertices) != len(b.vertices) or len(a.faces) != len(b.faces):
-        raise UsageError(f"{a.name} ({a.words}) and {b.name} ({b.words}) differ in topology. Use two poses of one mesh")
+        raise UsageError(f"{a.name} ({a.summary}) and {b.name} ({b.summary}) differ in topology. Use two poses of one mesh")
     if different := int((a.faces != b.faces).any(1).sum()):
         raise UsageError(
             f"{a.name} and {b.name} differ in topology: {different} of {len(a.faces)} faces have other vertices. "

@@ -8,20 +8,20 @@ from pathlib import Path
 import numpy as np
 
 from remi_stream.errors import UsageError
-from remi_stream.morph.mesh import Mesh, Texture
-from remi_stream.morph.pictures import read_picture
-from remi_stream.morph.triangles import fan
+from remi_stream.morph.mesh import Texture, TriangleMesh
+from remi_stream.morph.pictures import read_texture_image
+from remi_stream.morph.triangles import fan_triangles
 
 log = logging.getLogger(__name__)
 
 
-class Lines:
+class ObjParser:
     """Parses an OBJ file line by line; indices become 0-based."""
 
     def __init__(self) -> None:
         self.vertices: list[list[float]] = []
         self.uv: list[list[float]] = []
-        self.sizes: list[int] = []
+        self.polygon_sizes: list[int] = []
         """Number of corners of each polygon."""
         self.corners: list[int] = []
         """Vertex indices of all corners, polygon by polygon."""
@@ -32,13 +32,13 @@ class Lines:
         self.materials: dict[str, None] = {}
         """Names of materials in use, as an ordered set."""
 
-    def add(self, line: str) -> None:
+    def parse_line(self, line: str) -> None:
         """Parse a line. Raises ValueError, IndexError."""
         word, _, rest = line.partition(" ")
         if word == "v":
-            self.vertices.append(numbers(rest, 3))
+            self.vertices.append(parse_floats(rest, 3))
         elif word == "vt":
-            self.uv.append(numbers(rest, 2)[:2])
+            self.uv.append(parse_floats(rest, 2)[:2])
         elif word == "f":
             self._add_face(rest.split())
         elif word == "mtllib":
@@ -47,49 +47,49 @@ class Lines:
             self.materials[rest.strip()] = None
 
     def _add_face(self, corners: list[str]) -> None:
-        self.sizes.append(len(corners))
+        self.polygon_sizes.append(len(corners))
         for corner in corners:
             vertex, _, more = corner.partition("/")
             uv = more.partition("/")[0]
-            self.corners.append(counted(int(vertex), len(self.vertices)))
-            self.uv_corners.append(counted(int(uv), len(self.uv)) if uv else -1)
+            self.corners.append(zero_based_index(int(vertex), len(self.vertices)))
+            self.uv_corners.append(zero_based_index(int(uv), len(self.uv)) if uv else -1)
 
 
-def numbers(text: str, least: int) -> list[float]:
-    """Parse the numbers of a line, at least `least`. Raises ValueError."""
+def parse_floats(text: str, minimum: int) -> list[float]:
+    """Parse the numbers of a line, at least `minimum`. Raises ValueError."""
     values = [float(word) for word in text.split()]
-    if len(values) < least:
+    if len(values) < minimum:
         raise ValueError(f"{len(values)} numbers")
     return values
 
 
-def counted(number: int, known: int) -> int:
+def zero_based_index(index: int, count: int) -> int:
     """Convert an OBJ index (1-based, negative from the end) to a 0-based index. Raises ValueError."""
-    if number == 0:
+    if index == 0:
         raise ValueError("index 0")
-    return number - 1 if number > 0 else known + number
+    return index - 1 if index > 0 else count + index
 
 
-def read(path: Path) -> Mesh:
+def read_obj(path: Path) -> TriangleMesh:
     """Read the mesh of an OBJ file. Raises UsageError, OSError."""
     lines = _parse(path)
-    triangles = fan(np.array(lines.sizes, int))
+    triangles = fan_triangles(np.array(lines.polygon_sizes, int))
     vertices = np.array([vertex[:3] for vertex in lines.vertices], float).reshape(-1, 3)
-    return Mesh(
+    return TriangleMesh(
         path.name,
         vertices,
         np.array(lines.corners, np.int32)[triangles] if len(triangles) else np.zeros((0, 3), np.int32),
         texture=_texture(path, lines, triangles),
-        colours=_colours(lines.vertices),
+        vertex_rgb=_colours(lines.vertices),
     )
 
 
-def _parse(path: Path) -> Lines:
-    lines = Lines()
+def _parse(path: Path) -> ObjParser:
+    lines = ObjParser()
     with open(path, encoding="utf-8", errors="replace") as file:
         for number, line in enumerate(file, start=1):
             try:
-                lines.add(line.strip())
+                lines.parse_line(line.strip())
             except (ValueError, IndexError):
                 raise UsageError(
                     f"{path.name} is not a valid OBJ file: line {number} is {line.strip()!r:.40}. Export it again"
@@ -104,7 +104,7 @@ def _colours(vertices: list[list[float]]) -> np.ndarray | None:
     return (np.array(vertices)[:, 3:].clip(0, 1) * 255).round().astype(np.uint8)
 
 
-def _texture(path: Path, lines: Lines, triangles: np.ndarray) -> Texture | None:
+def _texture(path: Path, lines: ObjParser, triangles: np.ndarray) -> Texture | None:
     corners = np.array(lines.uv_corners, int)
     if not lines.uv or not len(triangles) or corners.min() < 0 or corners.max() >= len(lines.uv):
         return None
@@ -112,7 +112,7 @@ def _texture(path: Path, lines: Lines, triangles: np.ndarray) -> Texture | None:
     images = {named[name]: None for name in lines.materials if name in named}
     if len(images) > 1:
         log.warning("%s has %d textures: they are neither compared nor drawn", path.name, len(images))
-    if len(images) != 1 or (image := read_picture(path.parent / next(iter(images)))) is None:
+    if len(images) != 1 or (image := read_texture_image(path.parent / next(iter(images)))) is None:
         return None
     return Texture(image, np.array(lines.uv, float), corners[triangles])
 

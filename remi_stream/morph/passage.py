@@ -7,51 +7,56 @@ from pathlib import Path
 
 import numpy as np
 
-from remi_stream.filters.quaternion import difference, from_vectors, to_vectors, turned
+from remi_stream.filters.quaternion import (
+    quaternion_difference,
+    quaternions_from_rotation_vectors,
+    rotate_quaternions,
+    rotation_vectors_from_quaternions,
+)
 from remi_stream.messages import Smpl
 from remi_stream.morph.files import read_mesh
-from remi_stream.morph.mesh import Mesh
-from remi_stream.morph.person import Pose, parted, read_pose, skin
+from remi_stream.morph.mesh import TriangleMesh
+from remi_stream.morph.person import RecordedPose, parse_person_reference, posed_vertices, read_recorded_pose
 
-End = Mesh | Pose
-Passage = Callable[[float], np.ndarray]
+MorphEnd = TriangleMesh | RecordedPose
+MorphPath = Callable[[float], np.ndarray]
 """Gives the vertices (V, 3) at a share of the morph, 0 to 1."""
 
 
-def read_end(text: str) -> End:
+def read_morph_end(text: str) -> MorphEnd:
     """Read one end of a morph: a mesh file, or a person of a recording. Raises RemiError."""
-    return read_pose(text) if parted(text)[0].is_dir() else read_mesh(Path(text))
+    return read_recorded_pose(text) if parse_person_reference(text)[0].is_dir() else read_mesh(Path(text))
 
 
-def mesh_of(end: End) -> Mesh:
+def end_mesh(end: MorphEnd) -> TriangleMesh:
     """Return the mesh at one end."""
-    return end.mesh if isinstance(end, Pose) else end
+    return end.mesh if isinstance(end, RecordedPose) else end
 
 
-def called(end: End) -> str:
+def end_name(end: MorphEnd) -> str:
     """Return the name of one end, for folder names."""
-    return end.name if isinstance(end, Pose) else Path(end.name).stem
+    return end.name if isinstance(end, RecordedPose) else Path(end.name).stem
 
 
-def passage(a: End, b: End) -> Passage:
+def morph_path(a: MorphEnd, b: MorphEnd) -> MorphPath:
     """Choose the interpolation: slerp for two poses of one body, else linear."""
-    if isinstance(a, Pose) and isinstance(b, Pose) and a.body is b.body:
-        return turning(a, b)
-    return straight(mesh_of(a), mesh_of(b))
+    if isinstance(a, RecordedPose) and isinstance(b, RecordedPose) and a.body is b.body:
+        return slerp_path(a, b)
+    return linear_path(end_mesh(a), end_mesh(b))
 
 
-def straight(a: Mesh, b: Mesh) -> Passage:
+def linear_path(a: TriangleMesh, b: TriangleMesh) -> MorphPath:
     """Interpolate vertices linearly."""
     return lambda share: a.vertices * (1 - share) + b.vertices * share
 
 
-def turning(a: Pose, b: Pose) -> Passage:
+def slerp_path(a: RecordedPose, b: RecordedPose) -> MorphPath:
     """Interpolate joint rotations by slerp, and translation and betas linearly."""
-    first = from_vectors(_vectors(a.smpl))
-    rotation = difference(first, from_vectors(_vectors(b.smpl)))
+    first = quaternions_from_rotation_vectors(_vectors(a.smpl))
+    rotation = quaternion_difference(first, quaternions_from_rotation_vectors(_vectors(b.smpl)))
 
     def at(share: float) -> np.ndarray:
-        vectors = to_vectors(turned(first, rotation * share)).astype(np.float32)
+        vectors = rotation_vectors_from_quaternions(rotate_quaternions(first, rotation * share)).astype(np.float32)
         betas, transl = (
             (start * (1 - share) + end * share).astype(np.float32)
             for start, end in ((a.smpl.betas, b.smpl.betas), (a.smpl.transl, b.smpl.transl))
@@ -64,7 +69,7 @@ def turning(a: Pose, b: Pose) -> Passage:
             transl=transl,
             joint_confidence=a.smpl.joint_confidence,
         )
-        return skin(a.body, smpl)
+        return posed_vertices(a.body, smpl)
 
     return at
 

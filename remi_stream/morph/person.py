@@ -10,18 +10,18 @@ import numpy as np
 
 from remi_stream.body.smpl import Body
 from remi_stream.errors import UsageError
-from remi_stream.formats.frame_numbers import numbered
+from remi_stream.formats.frame_numbers import numbered_frames
 from remi_stream.formats.take import Take
-from remi_stream.formats.tracks import drawing
+from remi_stream.formats.tracks import retarget_to_available_body
 from remi_stream.messages import Smpl
-from remi_stream.morph.mesh import Mesh
-from remi_stream.offline.opening import open_kept
+from remi_stream.morph.mesh import TriangleMesh
+from remi_stream.offline.opening import open_take
 
-Y_UP = np.array([1.0, -1.0, -1.0])
+Y_UP_FROM_CAMERA = np.array([1.0, -1.0, -1.0])
 """Scale from the camera's axes (x right, y down, z forward) to x right, y up, z towards the camera."""
 
 
-class Pose(NamedTuple):
+class RecordedPose(NamedTuple):
     """A recorded SMPL pose with its body model."""
 
     name: str
@@ -30,27 +30,27 @@ class Pose(NamedTuple):
     body: Body
 
     @property
-    def mesh(self) -> Mesh:
+    def mesh(self) -> TriangleMesh:
         """The posed mesh."""
-        return Mesh(self.name, skin(self.body, self.smpl), self.body.faces, "m", None, self.body.vertex_rgb)
+        return TriangleMesh(self.name, posed_vertices(self.body, self.smpl), self.body.faces, "m", None, self.body.vertex_rgb)
 
 
-def skin(body: Body, smpl: Smpl) -> np.ndarray:
+def posed_vertices(body: Body, smpl: Smpl) -> np.ndarray:
     """Pose the body's vertices: (V, 3) float64, m, y up."""
-    return body.vertices(smpl.global_orient, smpl.body_pose, smpl.betas, smpl.transl).astype(float) * Y_UP
+    return body.vertices(smpl.global_orient, smpl.body_pose, smpl.betas, smpl.transl).astype(float) * Y_UP_FROM_CAMERA
 
 
-def parted(text: str) -> tuple[Path, int | None, int | None]:
+def parse_person_reference(text: str) -> tuple[Path, int | None, int | None]:
     """Parse RECORDING[:TRACK[:FRAME]] into folder, track and frame; missing parts are None."""
     if not Path(text).is_dir() and (found := re.fullmatch(r"(.+?):(\d+)(?::(\d+))?", text)):
         return Path(found[1]), int(found[2]), int(found[3]) if found[3] else None
     return Path(text), None, None
 
 
-def read_pose(text: str) -> Pose:
+def read_recorded_pose(text: str) -> RecordedPose:
     """Read a recorded pose: by default of the only track, and of its first frame. Raises RemiError."""
-    folder, track, frame = parted(text)
-    take = open_kept(folder)
+    folder, track, frame = parse_person_reference(text)
+    take = open_take(folder)
     poses = _poses_by_track(take)
     if not poses:
         raise UsageError(f"{folder} has no SMPL poses. Give another recording")
@@ -64,14 +64,14 @@ def read_pose(text: str) -> Pose:
     if frame not in frames:
         available = f"{len(frames)} frames of {min(frames)} to {max(frames)}"
         raise UsageError(f"Track {track} of {folder} is not in frame {frame}, but in {available}")
-    retarget = drawing(frames[frame].body)
-    return Pose(f"{take.name}-{track}-{frame}", retarget.smpl(frames[frame]), retarget.target)
+    retarget = retarget_to_available_body(frames[frame].body)
+    return RecordedPose(f"{take.name}-{track}-{frame}", retarget.retarget(frames[frame]), retarget.target)
 
 
 def _poses_by_track(take: Take) -> dict[int, dict[int, Smpl]]:
     """SMPL poses by track and frame number."""
     poses: dict[int, dict[int, Smpl]] = {}
-    for number, bodies in numbered(take):
+    for number, bodies in numbered_frames(take):
         for person in bodies.people:
             if person.smpl is not None:
                 poses.setdefault(person.track_id, {})[number] = person.smpl

@@ -11,17 +11,17 @@ import numpy as np
 log = logging.getLogger(__name__)
 
 
-def read_picture(path: Path) -> np.ndarray | None:
+def read_texture_image(path: Path) -> np.ndarray | None:
     """Read a texture image (h, w, 3) uint8 RGB; None with a warning if it is unreadable."""
     try:
         data = path.read_bytes()
     except OSError as error:
         log.warning("texture %s cannot be read: %s", path, error.strerror)
         return None
-    return decoded(data, str(path))
+    return decode_texture_image(data, str(path))
 
 
-def decoded(data: bytes, name: str) -> np.ndarray | None:
+def decode_texture_image(data: bytes, name: str) -> np.ndarray | None:
     """Decode a texture image (h, w, 3) uint8 RGB; None with a warning if it is invalid."""
     image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
     if image is None:

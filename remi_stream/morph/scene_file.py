@@ -9,25 +9,25 @@ from typing import Any
 import numpy as np
 
 from remi_stream.errors import RemiError, UsageError
-from remi_stream.morph.mesh import Mesh, Texture
+from remi_stream.morph.mesh import Texture, TriangleMesh
 
 log = logging.getLogger(__name__)
 
-METRES = (".glb", ".gltf")
+METRIC_FORMATS = (".glb", ".gltf")
 """Formats whose lengths are metres."""
 
 
-def read(path: Path) -> Mesh:
+def read_scene(path: Path) -> TriangleMesh:
     """Read the mesh of a PLY or glTF file; the parts of a scene are concatenated in scene coordinates. Raises RemiError."""
     parts = _parts(path)
     starts = np.cumsum([0, *(len(part.vertices) for part, _ in parts)])
     vertices = [np.asarray(part.vertices, float) @ pose[:3, :3].T + pose[:3, 3] for part, pose in parts]
     faces = [np.asarray(part.faces, np.int32).reshape(-1, 3) + start for (part, _), start in zip(parts, starts)]
-    return Mesh(
+    return TriangleMesh(
         path.name,
         np.concatenate([*vertices, np.zeros((0, 3))]),
         np.concatenate([*faces, np.zeros((0, 3))]).astype(np.int32),
-        "m" if path.suffix.lower() in METRES else "",
+        "m" if path.suffix.lower() in METRIC_FORMATS else "",
         _scene_texture(path, [part for part, _ in parts]),
         _vertex_colours(parts[0][0]) if len(parts) == 1 else None,
     )

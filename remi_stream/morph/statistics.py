@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from remi_stream.morph.pair import Pair
-from remi_stream.morph.surface import area, volume
-from remi_stream.morph.table import Cell, rows
+from remi_stream.morph.pair import MorphPair
+from remi_stream.morph.surface import enclosed_volume, surface_area
+from remi_stream.morph.table import CsvCell, encode_csv_array
 
-PARTS: dict[str, Callable[[np.ndarray], Any]] = {
+SUMMARIES: dict[str, Callable[[np.ndarray], Any]] = {
     "mean": np.mean,
     "median": np.median,
     "p95": lambda values: np.percentile(values, 95),
@@ -19,7 +19,7 @@ PARTS: dict[str, Callable[[np.ndarray], Any]] = {
 }
 
 
-def statistics(pair: Pair) -> dict[str, Cell]:
+def pair_statistics(pair: MorphPair) -> dict[str, CsvCell]:
     """Compute the columns and values of statistics.csv."""
     ends = {"a": pair.a, "b": pair.b}
     return {
@@ -28,26 +28,26 @@ def statistics(pair: Pair) -> dict[str, Cell]:
         "unit": pair.unit,
         "vertices": len(pair.a.vertices),
         "faces": len(pair.a.faces),
-        **parts("displacement", pair.lengths),
-        "displacement_max_vertex": int(pair.lengths.argmax()),
-        **{f"area_{name}": area(mesh.vertices, mesh.faces) for name, mesh in ends.items()},
-        **{f"volume_{name}": volume(mesh.vertices, mesh.faces) for name, mesh in ends.items()},
+        **summary_statistics("displacement", pair.distances),
+        "displacement_max_vertex": int(pair.distances.argmax()),
+        **{f"area_{name}": surface_area(mesh.vertices, mesh.faces) for name, mesh in ends.items()},
+        **{f"volume_{name}": enclosed_volume(mesh.vertices, mesh.faces) for name, mesh in ends.items()},
         **{
             f"{side}_{axis}_{name}": float(corner[k])
             for name, mesh in ends.items()
             for side, corner in (("min", mesh.vertices.min(0)), ("max", mesh.vertices.max(0)))
             for k, axis in enumerate("xyz")
         },
-        **parts("texture", pair.differences),
+        **summary_statistics("texture", pair.texture_differences),
     }
 
 
-def parts(name: str, values: np.ndarray | None) -> dict[str, Cell]:
+def summary_statistics(name: str, values: np.ndarray | None) -> dict[str, CsvCell]:
     """Mean, median, 95th percentile and maximum of values; None without any."""
-    return {f"{name}_{part}": None if values is None else float(of(values)) for part, of in PARTS.items()}
+    return {f"{name}_{part}": None if values is None else float(of(values)) for part, of in SUMMARIES.items()}
 
 
-def displacements(pair: Pair) -> bytes:
+def displacement_table(pair: MorphPair) -> bytes:
     """Encode displacements.csv: one row per vertex."""
-    values = np.column_stack([np.arange(len(pair.moved)), pair.moved, pair.lengths])
-    return rows(("index", "dx", "dy", "dz", "length"), "%d,%.9g,%.9g,%.9g,%.9g\n", values)
+    values = np.column_stack([np.arange(len(pair.displacements)), pair.displacements, pair.distances])
+    return encode_csv_array(("index", "dx", "dy", "dz", "length"), "%d,%.9g,%.9g,%.9g,%.9g\n", values)

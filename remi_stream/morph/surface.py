@@ -5,51 +5,51 @@ from __future__ import annotations
 import numpy as np
 from scipy.sparse import csr_matrix
 
-from remi_stream.geometry import cross, unit
+from remi_stream.geometry import cross_product, unit_vectors
 
-LEAST = 1e-300
+MIN_NORMAL = 1e-300
 """Keeps the normalisation finite when all faces are degenerate."""
 
 
-def places(*vertices: np.ndarray) -> np.ndarray:
+def merge_coincident_vertices(*vertices: np.ndarray) -> np.ndarray:
     """Number vertices (V,) so that those coincident in all of these (V, 3) share a number: files split vertices at UV seams."""
     _, numbers = np.unique(np.concatenate(vertices, axis=1), axis=0, return_inverse=True)
     return numbers.reshape(-1)
 
 
-def faces_around(faces: np.ndarray, places: np.ndarray) -> csr_matrix:
+def vertex_face_matrix(faces: np.ndarray, merged: np.ndarray) -> csr_matrix:
     """Vertex-face adjacency matrix (V, F) of 0 and 1; coincident vertices share the faces of all of them."""
-    rows = places[faces]
+    rows = merged[faces]
     columns = np.arange(len(faces)).repeat(3)
-    adjacency = csr_matrix((np.ones(rows.size), (rows.reshape(-1), columns)), (int(places.max()) + 1, len(faces)))
-    return adjacency[places]
+    adjacency = csr_matrix((np.ones(rows.size), (rows.reshape(-1), columns)), (int(merged.max()) + 1, len(faces)))
+    return adjacency[merged]
 
 
-def face_areas(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
+def face_area_vectors(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
     """Face normals (F, 3), outwards, of twice the face's area in length."""
     a, b, c = (vertices[faces[:, k]] for k in range(3))
-    return cross(b - a, c - a)
+    return cross_product(b - a, c - a)
 
 
-def normals(vertices: np.ndarray, faces: np.ndarray, around: csr_matrix) -> np.ndarray:
+def vertex_normals(vertices: np.ndarray, faces: np.ndarray, vertex_faces: csr_matrix) -> np.ndarray:
     """Vertex normals (V, 3), outwards, unit length: area-weighted mean of the adjacent face normals; 0 without faces."""
-    sums = around @ face_areas(vertices, faces)
-    return unit(sums / max(float(np.abs(sums).max()), LEAST))
+    sums = vertex_faces @ face_area_vectors(vertices, faces)
+    return unit_vectors(sums / max(float(np.abs(sums).max()), MIN_NORMAL))
 
 
-def area(vertices: np.ndarray, faces: np.ndarray) -> float:
+def surface_area(vertices: np.ndarray, faces: np.ndarray) -> float:
     """Surface area, unit squared."""
-    return float(np.linalg.norm(face_areas(vertices, faces), axis=1).sum() / 2)
+    return float(np.linalg.norm(face_area_vectors(vertices, faces), axis=1).sum() / 2)
 
 
-def volume(vertices: np.ndarray, faces: np.ndarray) -> float | None:
+def enclosed_volume(vertices: np.ndarray, faces: np.ndarray) -> float | None:
     """Enclosed volume, unit cubed; None if the mesh is not closed or its faces are oriented inconsistently."""
-    if not is_closed(places(vertices)[faces]):
+    if not is_closed(merge_coincident_vertices(vertices)[faces]):
         return None
     # Signed tetrahedra about the centroid: the sum is exact for any apex, and a near one loses least precision.
     centroid = vertices.mean(0)
     corners = [vertices[faces[:, k]] - centroid for k in range(3)]
-    return float((corners[0] * cross(corners[1], corners[2])).sum() / 6)
+    return float((corners[0] * cross_product(corners[1], corners[2])).sum() / 6)
 
 
 def is_closed(faces: np.ndarray) -> bool:

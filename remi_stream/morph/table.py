@@ -6,21 +6,21 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-Cell = str | int | float | None
+CsvCell = str | int | float | None
 
 
-def rows(columns: Sequence[str], form: str, values: np.ndarray) -> bytes:
+def encode_csv_array(columns: Sequence[str], row_format: str, values: np.ndarray) -> bytes:
     """Encode many rows (N, C) with one %-format, which includes the line end; fast."""
-    return (",".join(columns) + "\n" + form * len(values) % tuple(values.ravel().tolist())).encode()
+    return (",".join(columns) + "\n" + row_format * len(values) % tuple(values.ravel().tolist())).encode()
 
 
-def cells(rows: Sequence[Mapping[str, Cell]]) -> bytes:
+def encode_csv(rows: Sequence[Mapping[str, CsvCell]]) -> bytes:
     """Encode rows with the columns of the first one; None becomes an empty cell."""
     lines = [",".join(rows[0]), *(",".join(_cell(value) for value in row.values()) for row in rows)]
     return ("\n".join(lines) + "\n").encode()
 
 
-def _cell(value: Cell) -> str:
+def _cell(value: CsvCell) -> str:
     if value is None:
         return ""
     if isinstance(value, str):

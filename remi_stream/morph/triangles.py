@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 
-def fan(sizes: np.ndarray) -> np.ndarray:
+def fan_triangles(sizes: np.ndarray) -> np.ndarray:
     """Triangulate polygons as fans: corner indices (F, 3). sizes: (P,), corners per polygon, which are numbered consecutively."""
     starts = np.cumsum(sizes) - sizes
     counts = np.maximum(sizes - 2, 0)

@@ -13,16 +13,16 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from remi_stream.errors import RemiError, unknown
-from remi_stream.networks.network import Shapes
+from remi_stream.errors import RemiError, unknown_name_error
+from remi_stream.networks.network import TensorShapes
 
-SLOPE = 0.1
+LEAKY_SLOPE = 0.1
 """Negative slope of Darknet's leaky ReLU."""
-LOWEST = -3e38
+LOWEST_VALUE = -3e38
 """Stands for minus infinity in max pooling; within float32 (lowest: -3.4e38)."""
 
 
-class Section(NamedTuple):
+class CfgSection(NamedTuple):
     """A section of a cfg file."""
 
     kind: str
@@ -38,7 +38,7 @@ class Section(NamedTuple):
             raise RemiError(f"[{self.kind}] in line {self.line} of the cfg has no '{key}'.")
         return found
 
-    def numbers(self, key: str, default: str | None = None) -> list[int]:
+    def integers(self, key: str, default: str | None = None) -> list[int]:
         """Return a setting as integers separated by commas."""
         text = self.text(key, default)
         try:
@@ -46,28 +46,28 @@ class Section(NamedTuple):
         except ValueError:
             raise RemiError(f"[{self.kind}] in line {self.line} of the cfg: '{key}' is '{text}', not numbers.") from None
 
-    def number(self, key: str, default: int | None = None) -> int:
+    def integer(self, key: str, default: int | None = None) -> int:
         """Return a setting as one integer."""
-        numbers = self.numbers(key, None if default is None else str(default))
+        numbers = self.integers(key, None if default is None else str(default))
         if len(numbers) != 1:
             raise RemiError(f"[{self.kind}] in line {self.line} of the cfg: '{key}' has {len(numbers)} numbers instead of one.")
         return numbers[0]
 
 
-def read_cfg(source: str | Path) -> list[Section]:
+def read_cfg(source: str | Path) -> list[CfgSection]:
     """Read the sections of a cfg file; a name without a path ("yolov3") is a file of the package."""
     packaged = resources.files("remi_stream") / "data" / f"{source}.cfg"
     text = packaged.read_text() if isinstance(source, str) and packaged.is_file() else Path(source).read_text()
-    return parse(text)
+    return parse_cfg(text)
 
 
-def parse(text: str) -> list[Section]:
+def parse_cfg(text: str) -> list[CfgSection]:
     """Parse the sections of a cfg; "#" and ";" begin comments."""
-    sections: list[Section] = []
+    sections: list[CfgSection] = []
     for number, line in enumerate(text.splitlines(), 1):
         line = line.split("#")[0].split(";")[0].strip()
         if line.startswith("["):
-            sections.append(Section(line.strip("[] ").lower(), {}, number))
+            sections.append(CfgSection(line.strip("[] ").lower(), {}, number))
         elif line and sections:
             key, _, value = line.partition("=")
             sections[-1].settings[key.strip()] = value.strip()
@@ -76,7 +76,7 @@ def parse(text: str) -> list[Section]:
     return sections
 
 
-Layers = dict[int, Tensor]
+LayerOutputs = dict[int, Tensor]
 """Outputs of layers that later layers use, by layer index."""
 
 
@@ -87,7 +87,7 @@ class Route(nn.Module):
         super().__init__()
         self.layers = layers
 
-    def forward(self, xs: Layers) -> Tensor:
+    def forward(self, xs: LayerOutputs) -> Tensor:
         """xs: outputs of earlier layers."""
         return torch.cat([xs[layer] for layer in self.layers], 1) if len(self.layers) > 1 else xs[self.layers[0]]
 
@@ -99,12 +99,12 @@ class Shortcut(nn.Module):
         super().__init__()
         self.layers = [last, layer]
 
-    def forward(self, xs: Layers) -> Tensor:
+    def forward(self, xs: LayerOutputs) -> Tensor:
         """xs: outputs of earlier layers."""
         return xs[self.layers[0]] + xs[self.layers[1]]
 
 
-class Pool(nn.Module):
+class MaxPool(nn.Module):
     """Max pooling that keeps the size at stride 1. zeros: pad with zeros, as AlphaPose's YOLO does, not with minus infinity.
 
     The zeros are not a padding operator: ONNX Runtime would fuse it into the pool, which then ignores the padding.
@@ -116,7 +116,7 @@ class Pool(nn.Module):
         self.before, self.after = padding // 2, padding - padding // 2
         self.zeros = zeros and stride == 1
         asymmetric = self.before != self.after
-        self.pad = nn.ConstantPad2d((0, 1, 0, 1), LOWEST) if asymmetric else nn.Identity()
+        self.pad = nn.ConstantPad2d((0, 1, 0, 1), LOWEST_VALUE) if asymmetric else nn.Identity()
         self.pool = nn.MaxPool2d(size, stride, self.before)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -129,14 +129,14 @@ class Pool(nn.Module):
         height, width = x.shape[2:]
         rows, columns = torch.arange(height, device=x.device)[:, None], torch.arange(width, device=x.device)
         inside = (rows >= self.before) & (rows < height - self.after) & (columns >= self.before) & (columns < width - self.after)
-        return torch.where(inside, LOWEST, 0.0)
+        return torch.where(inside, LOWEST_VALUE, 0.0)
 
 
 RowOrder = Literal["anchor first", "cell first"]
 """Order of a scale's rows: all cells of the first anchor, row by row, then of the next; or all anchors of the first cell."""
 
 
-class Detection(nn.Module):
+class YoloLayer(nn.Module):
     """YOLO layer: decodes the bounding boxes of one scale. anchors_px: width and height of each, px of the network's input."""
 
     anchors_px: Tensor
@@ -154,12 +154,12 @@ class Detection(nn.Module):
         """
         rows, columns = x.shape[2:]
         x = x.reshape(-1, len(self.anchors_px), self.columns, rows, columns).permute(0, 1, 3, 4, 2)
-        centre = (torch.sigmoid(x[..., :2]) + cells(rows, columns, x.device)) * (height / rows)
+        centre = (torch.sigmoid(x[..., :2]) + cell_offsets(rows, columns, x.device)) * (height / rows)
         boxes = torch.cat([centre, torch.exp(x[..., 2:4]) * self.anchors_px, torch.sigmoid(x[..., 4:])], -1)
         return boxes.flatten(1, 3) if self.order == "anchor first" else boxes.permute(0, 2, 3, 1, 4).flatten(1, 3)
 
 
-def cells(rows: int, columns: int, device: torch.device) -> Tensor:
+def cell_offsets(rows: int, columns: int, device: torch.device) -> Tensor:
     """Return x, y of each grid cell, (rows, columns, 2)."""
     x = torch.arange(columns, device=device, dtype=torch.float32).expand(rows, columns)
     y = torch.arange(rows, device=device, dtype=torch.float32)[:, None].expand(rows, columns)
@@ -173,38 +173,38 @@ class Darknet(nn.Module):
     """
 
     def __init__(
-        self, cfg: list[Section], classes: int | None = None, order: RowOrder = "anchor first", zeros: bool = False
+        self, cfg: list[CfgSection], classes: int | None = None, order: RowOrder = "anchor first", zeros: bool = False
     ) -> None:
         super().__init__()
         net, *sections = cfg
-        self.size_px = net.number("width", 416), net.number("height", 416)
+        self.size_px = net.integer("width", 416), net.integer("height", 416)
         self.module_list = nn.ModuleList()
-        channels: list[int] = [net.number("channels", 3)]
+        channels: list[int] = [net.integer("channels", 3)]
         for index, section in enumerate(sections):
             after = sections[index + 1] if index + 1 < len(sections) else None
             layer, outputs = _layer(index, section, after, channels, classes, order, zeros)
             self.module_list.append(layer)
             channels.append(outputs)
-        self.asked_for = {index for layer in self.module_list for index in getattr(layer, "layers", ())}
+        self.reused_layers = {index for layer in self.module_list for index in getattr(layer, "layers", ())}
 
     def forward(self, image: Tensor) -> tuple[Tensor]:
         """Return rows of all scales, in the cfg's order, for image (B, 3, H, W), RGB in 0..1; H = W, a multiple of 32."""
         x, rows = image, []
-        xs: Layers = {}
+        xs: LayerOutputs = {}
         for index, layer in enumerate(self.module_list):
-            if isinstance(layer, Detection):
+            if isinstance(layer, YoloLayer):
                 rows.append(layer(x, image.shape[2]))
             else:
                 x = layer(xs if isinstance(layer, Route | Shortcut) else x)
-            if index in self.asked_for:
+            if index in self.reused_layers:
                 xs[index] = x
         return (torch.cat(rows, 1),)
 
 
 def _layer(
     index: int,
-    section: Section,
-    after: Section | None,
+    section: CfgSection,
+    after: CfgSection | None,
     channels: list[int],
     classes: int | None,
     order: RowOrder,
@@ -213,45 +213,45 @@ def _layer(
     """Return a section's layer and its output channels; channels: of the input and of each layer before it."""
     kind, last = section.kind, channels[-1]
     if kind == "convolutional":
-        outputs = section.number("filters")
+        outputs = section.integer("filters")
         if after and after.kind == "yolo":
-            outputs = len(anchors_of(after)) * (5 + (classes or after.number("classes")))
-        return convolutional(index, section, last, outputs), outputs
+            outputs = len(section_anchors(after)) * (5 + (classes or after.integer("classes")))
+        return convolutional_layer(index, section, last, outputs), outputs
     if kind == "shortcut":
-        return Shortcut(index - 1, absolute(index, section.number("from"), section)), last
+        return Shortcut(index - 1, absolute_index(index, section.integer("from"), section)), last
     if kind == "route":
-        layers = [absolute(index, layer, section) for layer in section.numbers("layers")]
+        layers = [absolute_index(index, layer, section) for layer in section.integers("layers")]
         return Route(layers), sum(channels[layer + 1] for layer in layers)
     if kind == "upsample":
-        return nn.Upsample(scale_factor=float(section.number("stride")), mode="nearest"), last
+        return nn.Upsample(scale_factor=float(section.integer("stride")), mode="nearest"), last
     if kind == "maxpool":
-        return Pool(section.number("size"), section.number("stride"), zeros), last
+        return MaxPool(section.integer("size"), section.integer("stride"), zeros), last
     if kind == "yolo":
-        return Detection(anchors_of(section), classes or section.number("classes"), order), last
-    raise unknown(f"layer in line {section.line} of the cfg:", kind, LAYERS)
+        return YoloLayer(section_anchors(section), classes or section.integer("classes"), order), last
+    raise unknown_name_error(f"layer in line {section.line} of the cfg:", kind, LAYER_KINDS)
 
 
-LAYERS = ("convolutional", "shortcut", "route", "upsample", "maxpool", "yolo")
+LAYER_KINDS = ("convolutional", "shortcut", "route", "upsample", "maxpool", "yolo")
 
 
-def convolutional(index: int, section: Section, inputs: int, outputs: int) -> nn.Sequential:
+def convolutional_layer(index: int, section: CfgSection, inputs: int, outputs: int) -> nn.Sequential:
     """Convolution, batch norm and activation, under their published names."""
-    size, normalised = section.number("size"), section.number("batch_normalize", 0) == 1
-    pad = size // 2 if section.number("pad", 0) else section.number("padding", 0)
+    size, normalised = section.integer("size"), section.integer("batch_normalize", 0) == 1
+    pad = size // 2 if section.integer("pad", 0) else section.integer("padding", 0)
     layer = nn.Sequential()
-    convolution = nn.Conv2d(inputs, outputs, size, section.number("stride", 1), pad, bias=not normalised)
+    convolution = nn.Conv2d(inputs, outputs, size, section.integer("stride", 1), pad, bias=not normalised)
     layer.add_module(f"conv_{index}", convolution)
     if normalised:
         layer.add_module(f"batch_norm_{index}", nn.BatchNorm2d(outputs))
     activation = section.text("activation", "linear")
     if activation == "leaky":
-        layer.add_module(f"leaky_{index}", nn.LeakyReLU(SLOPE))
+        layer.add_module(f"leaky_{index}", nn.LeakyReLU(LEAKY_SLOPE))
     elif activation != "linear":
-        raise unknown(f"activation in line {section.line} of the cfg:", activation, ("leaky", "linear"))
+        raise unknown_name_error(f"activation in line {section.line} of the cfg:", activation, ("leaky", "linear"))
     return layer
 
 
-def absolute(index: int, layer: int, section: Section) -> int:
+def absolute_index(index: int, layer: int, section: CfgSection) -> int:
     """Return the absolute index of an earlier layer; a negative one is relative to this layer."""
     found = index + layer if layer < 0 else layer
     if not 0 <= found < index:
@@ -259,30 +259,30 @@ def absolute(index: int, layer: int, section: Section) -> int:
     return found
 
 
-def anchors_of(section: Section) -> list[tuple[int, int]]:
+def section_anchors(section: CfgSection) -> list[tuple[int, int]]:
     """Return the anchors of a [yolo] section that its mask selects, px."""
-    numbers = section.numbers("anchors")
+    numbers = section.integers("anchors")
     pairs = list(zip(numbers[::2], numbers[1::2]))
-    mask = section.numbers("mask", ",".join(str(index) for index in range(len(pairs))))
+    mask = section.integers("mask", ",".join(str(index) for index in range(len(pairs))))
     if any(not 0 <= index < len(pairs) for index in mask):
         raise RemiError(f"[yolo] in line {section.line} of the cfg: mask {mask} refers to more than {len(pairs)} anchors.")
     return [pairs[index] for index in mask]
 
 
-def yolov3(shapes: Shapes | None = None) -> Darknet:
+def yolov3(shapes: TensorShapes | None = None) -> Darknet:
     """Build YOLOv3 as in the tracker of POCO and PARE."""
     cfg = read_cfg("yolov3")
-    return Darknet(cfg, classes_of(cfg, shapes))
+    return Darknet(cfg, count_classes(cfg, shapes))
 
 
-def yolov3_spp(shapes: Shapes | None = None) -> Darknet:
+def yolov3_spp(shapes: TensorShapes | None = None) -> Darknet:
     """Build YOLOv3-SPP as in AlphaPose: zero-padded pools, rows by cell."""
     cfg = read_cfg("yolov3-spp")
-    return Darknet(cfg, classes_of(cfg, shapes), "cell first", zeros=True)
+    return Darknet(cfg, count_classes(cfg, shapes), "cell first", zeros=True)
 
 
-def classes_of(cfg: list[Section], shapes: Shapes | None) -> int | None:
+def count_classes(cfg: list[CfgSection], shapes: TensorShapes | None) -> int | None:
     """Return a checkpoint's class count: the layer before a [yolo] section has 5 + classes channels for each anchor."""
     index = next(index for index, section in enumerate(cfg[1:]) if section.kind == "yolo")
     shape = (shapes or {}).get(f"module_list.{index - 1}.conv_{index - 1}.weight")
-    return max(1, shape[0] // len(anchors_of(cfg[index + 1])) - 5) if shape else None
+    return max(1, shape[0] // len(section_anchors(cfg[index + 1])) - 5) if shape else None

@@ -8,13 +8,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from remi_stream.networks.network import Shapes
+from remi_stream.networks.network import TensorShapes
 from remi_stream.networks.residual import Bottleneck, conv3x3
 
-BLOCKS = (3, 4, 6, 3)
+LAYER_BLOCKS = (3, 4, 6, 3)
 
 
-class ExcitedResnet(nn.Module):
+class SeResnet50(nn.Module):
     """ResNet-50 with squeeze-and-excitation in the first block of each layer."""
 
     def __init__(self) -> None:
@@ -22,10 +22,10 @@ class ExcitedResnet(nn.Module):
         self.conv1 = nn.Conv2d(3, 64, 7, 2, 3, bias=False)
         self.bn1 = nn.BatchNorm2d(64)
         self.maxpool = nn.MaxPool2d(3, 2, 1)
-        self.layer1 = layer(64, 64, BLOCKS[0], stride=1)
-        self.layer2 = layer(256, 128, BLOCKS[1])
-        self.layer3 = layer(512, 256, BLOCKS[2])
-        self.layer4 = layer(1024, 512, BLOCKS[3])
+        self.layer1 = resnet_layer(64, 64, LAYER_BLOCKS[0], stride=1)
+        self.layer2 = resnet_layer(256, 128, LAYER_BLOCKS[1])
+        self.layer3 = resnet_layer(512, 256, LAYER_BLOCKS[2])
+        self.layer4 = resnet_layer(1024, 512, LAYER_BLOCKS[3])
 
     def forward(self, image: Tensor) -> Tensor:
         """Return features (B, 2048, H/32, W/32) of image (B, 3, H, W)."""
@@ -33,7 +33,7 @@ class ExcitedResnet(nn.Module):
         return self.layer4(self.layer3(self.layer2(self.layer1(x))))
 
 
-def layer(inputs: int, width: int, blocks: int, stride: int = 2) -> nn.Sequential:
+def resnet_layer(inputs: int, width: int, blocks: int, stride: int = 2) -> nn.Sequential:
     """Build blocks of one width; the first has the stride and the squeeze-and-excitation."""
     outputs = width * Bottleneck.expansion
     return nn.Sequential(Bottleneck(inputs, width, stride, excite=True), *(Bottleneck(outputs, width) for _ in range(blocks - 1)))
@@ -58,7 +58,7 @@ class FastPose(nn.Module):
 
     def __init__(self, joints: int, channels: int) -> None:
         super().__init__()
-        self.preact = ExcitedResnet()
+        self.preact = SeResnet50()
         # "suffle1" [sic]: the published name; the module has no parameters
         self.suffle1 = nn.PixelShuffle(2)
         self.duc1 = Duc(512, 256)
@@ -70,16 +70,16 @@ class FastPose(nn.Module):
         return (self.conv_out(self.duc2(self.duc1(self.suffle1(self.preact(image))))),)
 
 
-def halpe136(shapes: Shapes | None = None) -> FastPose:
+def halpe136(shapes: TensorShapes | None = None) -> FastPose:
     """Build FastPose for 136 key points: body with feet, face, hands."""
     return FastPose(136, 256)
 
 
-def halpe26(shapes: Shapes | None = None) -> FastPose:
+def halpe26(shapes: TensorShapes | None = None) -> FastPose:
     """Build FastPose for 26 key points: body with feet."""
     return FastPose(26, 128)
 
 
-def coco17(shapes: Shapes | None = None) -> FastPose:
+def coco17(shapes: TensorShapes | None = None) -> FastPose:
     """Build FastPose for COCO's 17 key points."""
     return FastPose(17, 128)

@@ -10,7 +10,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-HIDDEN = 64
+FLOW_HIDDEN = 64
 
 
 class FlowHead(nn.Module):
@@ -40,8 +40,8 @@ class RealNvp(nn.Module):
         rows, columns = torch.meshgrid(torch.arange(couplings), torch.arange(variables), indexing="ij")
         self.register_buffer("mask", ((rows + columns) % 2).float())
         # t (translation) and s (scale) are the published names, from the paper
-        self.t = nn.ModuleList(coupling(variables, context) for _ in range(couplings))
-        self.s = nn.ModuleList(coupling(variables, context, nn.Tanh()) for _ in range(couplings))
+        self.t = nn.ModuleList(coupling_network(variables, context) for _ in range(couplings))
+        self.s = nn.ModuleList(coupling_network(variables, context, nn.Tanh()) for _ in range(couplings))
 
     def forward(self, x: Tensor, context: Tensor) -> Tensor:
         """Return the log density (...) of x (..., variables), given context (..., context), by the inverse flow."""
@@ -54,7 +54,9 @@ class RealNvp(nn.Module):
         return volume - 0.5 * (x * x).sum(-1) - 0.5 * x.shape[-1] * math.log(2 * math.pi)
 
 
-def coupling(variables: int, context: int, *last: nn.Module) -> nn.Sequential:
+def coupling_network(variables: int, context: int, *last: nn.Module) -> nn.Sequential:
     """Build the network of a coupling layer."""
-    first = nn.Linear(variables + context, HIDDEN)
-    return nn.Sequential(first, nn.LeakyReLU(), nn.Linear(HIDDEN, HIDDEN), nn.LeakyReLU(), nn.Linear(HIDDEN, variables), *last)
+    first = nn.Linear(variables + context, FLOW_HIDDEN)
+    return nn.Sequential(
+        first, nn.LeakyReLU(), nn.Linear(FLOW_HIDDEN, FLOW_HIDDEN), nn.LeakyReLU(), nn.Linear(FLOW_HIDDEN, variables), *last
+    )

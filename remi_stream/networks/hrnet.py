@@ -11,28 +11,28 @@ import itertools
 import torch
 from torch import Tensor, nn
 
-from remi_stream.networks.residual import Basic, Bottleneck, conv3x3
+from remi_stream.networks.residual import BasicBlock, Bottleneck, conv3x3
 
-MODULES = (1, 4, 3)
+STAGE_MODULES = (1, 4, 3)
 """Modules of the stages with 2, 3 and 4 resolutions."""
-BLOCKS = 4
+BRANCH_BLOCKS = 4
 """Blocks in each branch of a module."""
-STEM = 256
+STEM_CHANNELS = 256
 """Channels after the first layer."""
 
 
-def rectified(inputs: int, outputs: int, stride: int = 1, bias: bool = False) -> nn.Sequential:
+def conv_bn_relu(inputs: int, outputs: int, stride: int = 1, bias: bool = False) -> nn.Sequential:
     """Build 3x3 convolution, batch norm and ReLU."""
     return nn.Sequential(conv3x3(inputs, outputs, stride, bias), nn.BatchNorm2d(outputs), nn.ReLU())
 
 
-class Exchange(nn.Module):
+class HighResolutionModule(nn.Module):
     """HRNet module: residual blocks in each resolution, then fusion: the sum of all resolutions, resampled to each."""
 
     def __init__(self, widths: list[int]) -> None:
         super().__init__()
-        self.branches = nn.ModuleList(nn.Sequential(*(Basic(width) for _ in range(BLOCKS))) for width in widths)
-        layers = [[way(widths, source, target) for source in range(len(widths))] for target in range(len(widths))]
+        self.branches = nn.ModuleList(nn.Sequential(*(BasicBlock(width) for _ in range(BRANCH_BLOCKS))) for width in widths)
+        layers = [[fuse_layer(widths, source, target) for source in range(len(widths))] for target in range(len(widths))]
         self.fuse_layers = nn.ModuleList(nn.ModuleList(row) for row in layers)
 
     def forward(self, xs: list[Tensor]) -> list[Tensor]:
@@ -47,7 +47,7 @@ class Exchange(nn.Module):
         return torch.relu(first)
 
 
-def way(widths: list[int], source: int, target: int) -> nn.Module:
+def fuse_layer(widths: list[int], source: int, target: int) -> nn.Module:
     """Build a fuse layer: 1x1 and nearest upsampling, or one 3x3 of stride 2 per halving (the last without ReLU)."""
     inputs, outputs = widths[source], widths[target]
     if source == target:
@@ -56,7 +56,7 @@ def way(widths: list[int], source: int, target: int) -> nn.Module:
         up = nn.Upsample(scale_factor=float(2 ** (source - target)), mode="nearest")
         return nn.Sequential(nn.Conv2d(inputs, outputs, 1, bias=False), nn.BatchNorm2d(outputs), up)
     last = nn.Sequential(conv3x3(inputs, outputs, 2), nn.BatchNorm2d(outputs))
-    return nn.Sequential(*(rectified(inputs, inputs, 2) for _ in range(target - source - 1)), last)
+    return nn.Sequential(*(conv_bn_relu(inputs, inputs, 2) for _ in range(target - source - 1)), last)
 
 
 class Hrnet(nn.Module):
@@ -69,9 +69,9 @@ class Hrnet(nn.Module):
         self.bn1 = nn.BatchNorm2d(64)
         self.conv2 = conv3x3(64, 64, 2)
         self.bn2 = nn.BatchNorm2d(64)
-        self.layer1 = nn.Sequential(*(Bottleneck(STEM if index else 64, 64) for index in range(4)))
-        second = nn.Sequential(rectified(STEM, self.widths[1], 2))
-        self.transition1 = nn.ModuleList([rectified(STEM, self.widths[0]), second])
+        self.layer1 = nn.Sequential(*(Bottleneck(STEM_CHANNELS if index else 64, 64) for index in range(4)))
+        second = nn.Sequential(conv_bn_relu(STEM_CHANNELS, self.widths[1], 2))
+        self.transition1 = nn.ModuleList([conv_bn_relu(STEM_CHANNELS, self.widths[0]), second])
         self.stage2 = self._stage(2)
         self.transition2 = self._transition(3)
         self.stage3 = self._stage(3)
@@ -79,14 +79,14 @@ class Hrnet(nn.Module):
         self.stage4 = self._stage(4)
 
     def _stage(self, resolutions: int) -> nn.Sequential:
-        return nn.Sequential(*(Exchange(self.widths[:resolutions]) for _ in range(MODULES[resolutions - 2])))
+        return nn.Sequential(*(HighResolutionModule(self.widths[:resolutions]) for _ in range(STAGE_MODULES[resolutions - 2])))
 
     def _transition(self, resolutions: int) -> nn.ModuleList:
         """Build the transition that adds the coarsest resolution, made from the one before it; the others pass through."""
-        new = nn.Sequential(rectified(self.widths[resolutions - 2], self.widths[resolutions - 1], 2))
+        new = nn.Sequential(conv_bn_relu(self.widths[resolutions - 2], self.widths[resolutions - 1], 2))
         return nn.ModuleList([*(nn.Identity() for _ in range(resolutions - 1)), new])
 
-    def resolutions(self, image: Tensor) -> list[Tensor]:
+    def feature_maps(self, image: Tensor) -> list[Tensor]:
         """Return the four feature maps (B, width, H/4, W/4) to (B, 8 width, H/32, W/32) of image (B, 3, H, W)."""
         x = torch.relu(self.bn1(self.conv1(image)))
         x = self.layer1(torch.relu(self.bn2(self.conv2(x))))
@@ -106,21 +106,21 @@ class PoseHrnet(Hrnet):
         super().__init__(width)
         self.outputs = sum(self.widths)
         self.final_layer = nn.Conv2d(width, joints, 1)
-        self.upsample_stage_2 = upsampling(self.widths[1], 1)
-        self.upsample_stage_3 = upsampling(self.widths[2], 2)
-        self.upsample_stage_4 = upsampling(self.widths[3], 3)
+        self.upsample_stage_2 = upsampling_layers(self.widths[1], 1)
+        self.upsample_stage_3 = upsampling_layers(self.widths[2], 2)
+        self.upsample_stage_4 = upsampling_layers(self.widths[3], 3)
 
     def forward(self, image: Tensor) -> Tensor:
         """Return features (B, 15 width, H/4, W/4) of image (B, 3, H, W)."""
-        x1, x2, x3, x4 = self.resolutions(image)
+        x1, x2, x3, x4 = self.feature_maps(image)
         return torch.cat([x1, self.upsample_stage_2(x2), self.upsample_stage_3(x3), self.upsample_stage_4(x4)], 1)
 
 
-def upsampling(width: int, times: int) -> nn.Sequential:
+def upsampling_layers(width: int, times: int) -> nn.Sequential:
     """Build upsampling layers: bilinear doubling with a convolution, repeated."""
     layers: list[nn.Module] = []
     for _ in range(times):
-        layers += [nn.Upsample(scale_factor=2.0, mode="bilinear", align_corners=True), *rectified(width, width)]
+        layers += [nn.Upsample(scale_factor=2.0, mode="bilinear", align_corners=True), *conv_bn_relu(width, width)]
     return nn.Sequential(*layers)
 
 
@@ -137,13 +137,13 @@ class ClassificationHrnet(Hrnet):
         wide = [128, 256, 512, 1024]
         heads = [Bottleneck(inputs, outputs // Bottleneck.expansion) for inputs, outputs in zip(self.widths, wide)]
         self.incre_modules = nn.ModuleList(nn.Sequential(head) for head in heads)
-        self.downsamp_modules = nn.ModuleList(rectified(a, b, 2, bias=True) for a, b in itertools.pairwise(wide))
+        self.downsamp_modules = nn.ModuleList(conv_bn_relu(a, b, 2, bias=True) for a, b in itertools.pairwise(wide))
         self.final_layer = nn.Sequential(nn.Conv2d(wide[-1], self.outputs, 1), nn.BatchNorm2d(self.outputs), nn.ReLU())
         self.classifier = nn.Linear(self.outputs, classes)
 
     def forward(self, image: Tensor) -> Tensor:
         """Return features (B, 2048) of image (B, 3, H, W)."""
-        wide = [head(x) for head, x in zip(self.incre_modules, self.resolutions(image))]
+        wide = [head(x) for head, x in zip(self.incre_modules, self.feature_maps(image))]
         y = wide[0]
         for down, finer in zip(self.downsamp_modules, wide[1:]):
             y = finer + down(y)

@@ -10,13 +10,13 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
-from remi_stream.errors import unknown
+from remi_stream.errors import unknown_name_error
 
-Shapes = Mapping[str, tuple[int, ...]]
+TensorShapes = Mapping[str, tuple[int, ...]]
 """Tensor shapes by key."""
 
 
-class Picture(NamedTuple):
+class ImageInput(NamedTuple):
     """Image input of a network: size and normalisation (x / 255 - mean) / std per RGB channel."""
 
     height: int
@@ -34,19 +34,19 @@ class Network(NamedTuple):
     and returns the outputs in this order, as a tuple.
     """
 
-    make: str
+    factory: str
     """Factory as "module:function". It takes the checkpoint's TensorShapes or None, and builds the size that fits: published
     checkpoints of one network may differ in size (SmoothNet, VideoPose3D, YOLO's classes)."""
-    picture: Picture | None
+    image: ImageInput | None
     """The image input; None if there is none."""
     outputs: tuple[str, ...]
     """Names."""
-    inputs: Shapes = MappingProxyType({})
+    inputs: TensorShapes = MappingProxyType({})
     """Other inputs: name -> shape without the batch."""
 
-    def tensors(self) -> dict[str, tuple[int, ...]]:
+    def input_shapes(self) -> dict[str, tuple[int, ...]]:
         """Return all inputs of the served network in order: name -> shape without the batch."""
-        image = {"image": (self.picture.height, self.picture.width, 3)} if self.picture else {}
+        image = {"image": (self.image.height, self.image.width, 3)} if self.image else {}
         return {**image, **self.inputs}
 
 
@@ -54,24 +54,24 @@ IMAGENET = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
 """ImageNet's channel statistics, RGB, as in torchvision."""
 ALPHAPOSE_MEAN = (0.406, 0.457, 0.48)
 """Channel means of AlphaPose's preprocessing."""
-SQUARE = Picture(224, 224, **IMAGENET)
-UPRIGHT = Picture(256, 192, mean=ALPHAPOSE_MEAN)
-SMPL = ("rotations", "betas", "camera")
+SQUARE_INPUT = ImageInput(224, 224, **IMAGENET)
+PORTRAIT_INPUT = ImageInput(256, 192, mean=ALPHAPOSE_MEAN)
+SMPL_OUTPUTS = ("rotations", "betas", "camera")
 """Outputs of the mesh regressors: local rotations (24, 3, 3); (10,); weak-perspective camera (3,) s, tx, ty of the crop."""
 
 NETWORKS: dict[str, Network] = {
     "poco_cliff": Network(
-        "remi_stream.networks.poco:poco_cliff", SQUARE, (*SMPL, "joint_variance"), {"bbox_info": (3,)}
+        "remi_stream.networks.poco:poco_cliff", SQUARE_INPUT, (*SMPL_OUTPUTS, "joint_variance"), {"bbox_info": (3,)}
     ),  # joint_variance: (24,)
-    "poco_pare": Network("remi_stream.networks.poco:poco_pare", SQUARE, (*SMPL, "joint_variance")),
+    "poco_pare": Network("remi_stream.networks.poco:poco_pare", SQUARE_INPUT, (*SMPL_OUTPUTS, "joint_variance")),
     "pare": Network(
-        "remi_stream.networks.pare:pare", SQUARE, (*SMPL, "part_attention")
+        "remi_stream.networks.pare:pare", SQUARE_INPUT, (*SMPL_OUTPUTS, "part_attention")
     ),  # (24,), each part's highest softmax attention
-    "alphapose_halpe136": Network("remi_stream.networks.fastpose:halpe136", UPRIGHT, ("heatmaps",)),
-    "alphapose_halpe26": Network("remi_stream.networks.fastpose:halpe26", UPRIGHT, ("heatmaps",)),
-    "alphapose_coco17": Network("remi_stream.networks.fastpose:coco17", UPRIGHT, ("heatmaps",)),
-    "yolov3": Network("remi_stream.networks.darknet:yolov3", Picture(416, 416), ("rows",)),
-    "yolov3_spp": Network("remi_stream.networks.darknet:yolov3_spp", Picture(608, 608), ("rows",)),
+    "alphapose_halpe136": Network("remi_stream.networks.fastpose:halpe136", PORTRAIT_INPUT, ("heatmaps",)),
+    "alphapose_halpe26": Network("remi_stream.networks.fastpose:halpe26", PORTRAIT_INPUT, ("heatmaps",)),
+    "alphapose_coco17": Network("remi_stream.networks.fastpose:coco17", PORTRAIT_INPUT, ("heatmaps",)),
+    "yolov3": Network("remi_stream.networks.darknet:yolov3", ImageInput(416, 416), ("rows",)),
+    "yolov3_spp": Network("remi_stream.networks.darknet:yolov3_spp", ImageInput(608, 608), ("rows",)),
     "videopose3d": Network(
         "remi_stream.networks.videopose3d:symmetric", None, ("joints",), {"keypoints": (243, 17, 2)}
     ),  # joints: (1, 17, 3) of the middle frame; causal: of the last one
@@ -87,5 +87,5 @@ NETWORKS: dict[str, Network] = {
 def find_network(name: str) -> Network:
     """Return the network of this name without importing its module. Raises UsageError if there is none."""
     if name not in NETWORKS:
-        raise unknown("network", name, NETWORKS)
+        raise unknown_name_error("network", name, NETWORKS)
     return NETWORKS[name]

@@ -11,12 +11,12 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from remi_stream.networks.hrnet import PoseHrnet, rectified
-from remi_stream.networks.network import Shapes
-from remi_stream.networks.rotation import rotations
+from remi_stream.networks.hrnet import PoseHrnet, conv_bn_relu
+from remi_stream.networks.network import TensorShapes
+from remi_stream.networks.rotation import matrices_from_rot6d
 
 JOINTS = 24
-FEATURES, SMALL = 128, 64
+FEATURES, SMALL_FEATURES = 128, 64
 
 
 class PartEstimate(NamedTuple):
@@ -47,12 +47,12 @@ class PareHead(nn.Module):
         self.register_buffer("init_pose", torch.zeros(1, 6 * JOINTS))
         self.register_buffer("init_shape", torch.zeros(1, 10))
         self.register_buffer("init_cam", torch.zeros(1, 3))
-        self.keypoint_deconv_layers = nn.Sequential(*rectified(inputs, FEATURES), *rectified(FEATURES, FEATURES))
-        self.smpl_deconv_layers = nn.Sequential(*rectified(inputs, FEATURES), *rectified(FEATURES, FEATURES))
+        self.keypoint_deconv_layers = nn.Sequential(*conv_bn_relu(inputs, FEATURES), *conv_bn_relu(FEATURES, FEATURES))
+        self.smpl_deconv_layers = nn.Sequential(*conv_bn_relu(inputs, FEATURES), *conv_bn_relu(FEATURES, FEATURES))
         self.keypoint_final_layer = nn.Conv2d(FEATURES, 1 + JOINTS, 1)
-        self.smpl_final_layer = nn.Conv2d(FEATURES, SMALL, 1)
-        self.shape_mlp = nn.Linear(SMALL * JOINTS, 10)
-        self.cam_mlp = nn.Linear(SMALL * JOINTS, 3)
+        self.smpl_final_layer = nn.Conv2d(FEATURES, SMALL_FEATURES, 1)
+        self.shape_mlp = nn.Linear(SMALL_FEATURES * JOINTS, 10)
+        self.cam_mlp = nn.Linear(SMALL_FEATURES * JOINTS, 3)
         self.pose_mlp = LocallyConnected(FEATURES, 6, JOINTS)
 
     def forward(self, x: Tensor) -> PartEstimate:
@@ -60,13 +60,15 @@ class PareHead(nn.Module):
         maps = self.keypoint_final_layer(self.keypoint_deconv_layers(x))
         attention = maps[:, 1:].flatten(2).softmax(-1)
         smpl_features = self.smpl_deconv_layers(x)
-        features = pooled(smpl_features, attention)
-        small = pooled(self.smpl_final_layer(smpl_features), attention).flatten(1)
+        features = attention_pooling(smpl_features, attention)
+        small = attention_pooling(self.smpl_final_layer(smpl_features), attention).flatten(1)
         rot6d = self.pose_mlp(features)
-        return PartEstimate(rot6d, rotations(rot6d), self.shape_mlp(small), self.cam_mlp(small), maps, attention, features)
+        return PartEstimate(
+            rot6d, matrices_from_rot6d(rot6d), self.shape_mlp(small), self.cam_mlp(small), maps, attention, features
+        )
 
 
-def pooled(maps: Tensor, attention: Tensor) -> Tensor:
+def attention_pooling(maps: Tensor, attention: Tensor) -> Tensor:
     """Pool maps (B, C, H, W) with attention (B, parts, H * W) to weighted means (B, C, parts)."""
     return maps.flatten(2) @ attention.transpose(1, 2)
 
@@ -98,6 +100,6 @@ class Pare(nn.Module):
         return estimate.rotations, estimate.betas, estimate.camera, estimate.attention.amax(-1)
 
 
-def pare(shapes: Shapes | None = None) -> Pare:
+def pare(shapes: TensorShapes | None = None) -> Pare:
     """Build PARE as released."""
     return Pare()

@@ -12,12 +12,12 @@ from torch import Tensor, nn
 
 from remi_stream.networks.flow import FlowHead
 from remi_stream.networks.hrnet import ClassificationHrnet, PoseHrnet
-from remi_stream.networks.network import Shapes
+from remi_stream.networks.network import TensorShapes
 from remi_stream.networks.pare import FEATURES, JOINTS, PareHead
-from remi_stream.networks.rotation import rotations
+from remi_stream.networks.rotation import matrices_from_rot6d
 
 ROTATION_NUMBERS = 9 * JOINTS
-HIDDEN = 1024
+CLIFF_HIDDEN = 1024
 ITERATIONS = 3
 
 
@@ -45,11 +45,11 @@ class CliffHead(nn.Module):
         super().__init__()
         for name, size in (("init_pose", 6 * JOINTS), ("init_shape", 10), ("init_cam", 3)):
             self.register_buffer(name, torch.zeros(1, size))
-        self.fc1 = nn.Linear(features + 3 + 6 * JOINTS + 10 + 3, HIDDEN)
-        self.fc2 = nn.Linear(HIDDEN, HIDDEN)
-        self.decpose = nn.Linear(HIDDEN, 6 * JOINTS)
-        self.decshape = nn.Linear(HIDDEN, 10)
-        self.deccam = nn.Linear(HIDDEN, 3)
+        self.fc1 = nn.Linear(features + 3 + 6 * JOINTS + 10 + 3, CLIFF_HIDDEN)
+        self.fc2 = nn.Linear(CLIFF_HIDDEN, CLIFF_HIDDEN)
+        self.decpose = nn.Linear(CLIFF_HIDDEN, 6 * JOINTS)
+        self.decshape = nn.Linear(CLIFF_HIDDEN, 10)
+        self.deccam = nn.Linear(CLIFF_HIDDEN, 3)
 
     def forward(self, features: Tensor, bbox_info: Tensor) -> CliffEstimate:
         """features: (B, F). bbox_info: (B, 3)."""
@@ -93,7 +93,7 @@ class PareUncertainty(nn.Module):
         return torch.sigmoid(self.uncert_fc2(hidden))
 
 
-Outputs = tuple[Tensor, Tensor, Tensor, Tensor]
+PocoOutputs = tuple[Tensor, Tensor, Tensor, Tensor]
 """rotations (B, 24, 3, 3), betas (B, 10), camera (B, 3), joint_variance (B, 24)."""
 
 
@@ -107,11 +107,11 @@ class PocoCliff(nn.Module):
         self.uncert_head = CliffUncertainty(self.backbone.outputs)
         self.flow_head = FlowHead(self.backbone.outputs, layers=1)
 
-    def forward(self, image: Tensor, bbox_info: Tensor) -> Outputs:
+    def forward(self, image: Tensor, bbox_info: Tensor) -> PocoOutputs:
         """image: (B, 3, 224, 224). bbox_info: (B, 3), the bounding box's position and size as in CLIFF's paper."""
         features = self.backbone(image)
         estimate = self.head(features, bbox_info)
-        matrices = rotations(estimate.rot6d.unflatten(1, (JOINTS, 6)))
+        matrices = matrices_from_rot6d(estimate.rot6d.unflatten(1, (JOINTS, 6)))
         return matrices, estimate.betas, estimate.camera, self.uncert_head(features, matrices)
 
 
@@ -125,18 +125,18 @@ class PocoPare(nn.Module):
         self.uncert_head = PareUncertainty(FEATURES * JOINTS)
         self.flow_head = FlowHead(FEATURES * JOINTS, layers=3)
 
-    def forward(self, image: Tensor) -> Outputs:
+    def forward(self, image: Tensor) -> PocoOutputs:
         """image: (B, 3, 224, 224)."""
         estimate = self.head(self.backbone(image))
         variance = self.uncert_head(estimate.features.flatten(1), estimate.rotations)
         return estimate.rotations, estimate.betas, estimate.camera, variance
 
 
-def poco_cliff(shapes: Shapes | None = None) -> PocoCliff:
+def poco_cliff(shapes: TensorShapes | None = None) -> PocoCliff:
     """Build POCO-CLIFF as released."""
     return PocoCliff()
 
 
-def poco_pare(shapes: Shapes | None = None) -> PocoPare:
+def poco_pare(shapes: TensorShapes | None = None) -> PocoPare:
     """Build POCO-PARE as released."""
     return PocoPare()

@@ -14,7 +14,7 @@ def conv3x3(inputs: int, outputs: int, stride: int = 1, bias: bool = False) -> n
     return nn.Conv2d(inputs, outputs, 3, stride, 1, bias=bias)
 
 
-class Excitation(nn.Module):
+class SqueezeExcitation(nn.Module):
     """Squeeze-and-excitation without channel reduction: scales each channel by a gate computed from all channel means."""
 
     def __init__(self, channels: int) -> None:
@@ -40,7 +40,7 @@ class Bottleneck(nn.Module):
         self.bn2 = nn.BatchNorm2d(width)
         self.conv3 = nn.Conv2d(width, outputs, 1, bias=False)
         self.bn3 = nn.BatchNorm2d(outputs)
-        self.se = Excitation(outputs) if excite else nn.Identity()
+        self.se = SqueezeExcitation(outputs) if excite else nn.Identity()
         self.downsample: nn.Module = nn.Identity()
         if stride != 1 or inputs != outputs:
             self.downsample = nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs))
@@ -53,7 +53,7 @@ class Bottleneck(nn.Module):
         return torch.relu(y + self.downsample(x))
 
 
-class Basic(nn.Module):
+class BasicBlock(nn.Module):
     """ResNet basic block: two 3x3 convolutions of one width."""
 
     def __init__(self, width: int) -> None:

@@ -6,16 +6,16 @@ import torch
 from torch import Tensor, nn
 
 
-def rotations(rot6d: Tensor) -> Tensor:
+def matrices_from_rot6d(rot6d: Tensor) -> Tensor:
     """Convert rot6d (..., 6) to matrices (..., 3, 3): Gram-Schmidt on two columns, the cross product is the third."""
     columns = rot6d.reshape(*rot6d.shape[:-1], 3, 2)
     first = nn.functional.normalize(columns[..., 0], dim=-1)
     second = columns[..., 1]
     second = nn.functional.normalize(second - (first * second).sum(-1, keepdim=True) * first, dim=-1)
-    return torch.stack([first, second, cross(first, second)], -1)
+    return torch.stack([first, second, cross_product(first, second)], -1)
 
 
-def cross(a: Tensor, b: Tensor) -> Tensor:
+def cross_product(a: Tensor, b: Tensor) -> Tensor:
     """Cross product of (..., 3) from operators that every runtime supports."""
     a = torch.cat([a, a], -1)
     b = torch.cat([b, b], -1)

@@ -9,11 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from remi_stream.errors import RemiError
-from remi_stream.models.difference import difference, parts_of
-from remi_stream.networks.network import Network, Shapes, find_network
+from remi_stream.models.difference import diff_state_dicts, top_level_parts
+from remi_stream.networks.network import Network, TensorShapes, find_network
 
 
-class Served(nn.Module):
+class ServedNetwork(nn.Module):
     """Wraps a network: takes the inputs of networks/network.py in order and returns the outputs as a tuple.
 
     The image is (B, H, W, 3) uint8 RGB; everything else is float32.
@@ -25,14 +25,14 @@ class Served(nn.Module):
     def __init__(self, network: Network, module: nn.Module) -> None:
         super().__init__()
         self.network, self.module = network, module
-        mean, std = (network.picture.mean, network.picture.std) if network.picture else ((0.0,), (1.0,))
+        mean, std = (network.image.mean, network.image.std) if network.image else ((0.0,), (1.0,))
         self.register_buffer("mean", torch.tensor(mean, device="cpu")[:, None, None], persistent=False)
         self.register_buffer("std", torch.tensor(std, device="cpu")[:, None, None], persistent=False)
         self._has_mean, self._has_std = any(mean), set(std) != {1.0}
 
     def forward(self, *tensors: Tensor) -> tuple[Tensor, ...]:
         """Normalise the image, if there is one, and run the network."""
-        if self.network.picture is None:
+        if self.network.image is None:
             return self.module(*tensors)
         image, *others = tensors
         return self.module(self._normalise(image), *others)
@@ -45,36 +45,36 @@ class Served(nn.Module):
         return x / self.std if self._has_std else x
 
 
-def build(name: str, shapes: Shapes | None = None) -> nn.Module:
+def build_network(name: str, shapes: TensorShapes | None = None) -> nn.Module:
     """Build the network of this name with untrained weights. shapes: of its checkpoint, if known.
 
     Under `torch.device("meta")` it takes no memory, and its state_dict() has the keys and shapes.
     """
-    module, _, function = find_network(name).make.partition(":")
-    make: Callable[[Shapes | None], nn.Module] = getattr(importlib.import_module(module), function)
+    module, _, function = find_network(name).factory.partition(":")
+    make: Callable[[TensorShapes | None], nn.Module] = getattr(importlib.import_module(module), function)
     return make(shapes).eval()
 
 
-def load(name: str, state: Mapping[str, Tensor]) -> Served:
+def load_network(name: str, state: Mapping[str, Tensor]) -> ServedNetwork:
     """Load the network of this name with these weights, float32, for inference.
 
     Raises RemiError if keys are missing, unexpected or of another shape.
     """
     with torch.device("meta"):
-        module = build(name, shapes_of(state))
-    require(name, shapes_of(state), shapes_of(module.state_dict()))
+        module = build_network(name, tensor_shapes(state))
+    require_matching_weights(name, tensor_shapes(state), tensor_shapes(module.state_dict()))
     whole = {key: state.get(key, torch.tensor(0)) for key in module.state_dict()}  # early checkpoints lack num_batches_tracked
     module.load_state_dict({key: w.float() if w.is_floating_point() else w for key, w in whole.items()}, assign=True)
-    return Served(find_network(name), module.requires_grad_(False)).eval()
+    return ServedNetwork(find_network(name), module.requires_grad_(False)).eval()
 
 
-def shapes_of(state: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
+def tensor_shapes(state: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
     """Return the shape of each tensor by key."""
     return {key: tuple(tensor.shape) for key, tensor in state.items()}
 
 
-def require(name: str, got: Shapes, expected: Shapes) -> None:
+def require_matching_weights(name: str, got: TensorShapes, expected: TensorShapes) -> None:
     """Raise RemiError unless keys and shapes are exactly those of the network."""
-    diff = difference(got, expected, parts_of(got))
-    if diff.faults:
-        raise RemiError(f"These weights do not fit {name}: {diff.words()}.")
+    diff = diff_state_dicts(got, expected, top_level_parts(got))
+    if diff.fault_count:
+        raise RemiError(f"These weights do not fit {name}: {diff.summary()}.")

@@ -9,14 +9,14 @@ from functools import partial
 
 from torch import Tensor, nn
 
-from remi_stream.networks.network import Shapes
+from remi_stream.networks.network import TensorShapes
 
 WIDTH = 512
 NARROW, BLOCKS = 16, 1
 """The smaller published size (3DPW, SPIN); the larger one is 128 and 5. A checkpoint's shapes decide."""
 
 
-class Refinement(nn.Module):
+class RefinementBlock(nn.Module):
     """Residual block with a bottleneck: linear to a narrow layer and back."""
 
     def __init__(self, width: int, narrow: int) -> None:
@@ -30,14 +30,14 @@ class Refinement(nn.Module):
         return x + self.activation(self.linear2(self.activation(self.linear1(x))))
 
 
-class SmoothNet(nn.Module):
+class SmoothNetModule(nn.Module):
     """SmoothNet of one window length. window: frames."""
 
     def __init__(self, window: int, width: int = WIDTH, narrow: int = NARROW, blocks: int = BLOCKS) -> None:
         super().__init__()
         self.window = window
         self.encoder = nn.Sequential(nn.Linear(window, width), nn.LeakyReLU(0.1))
-        self.res_blocks = nn.ModuleList(Refinement(width, narrow) for _ in range(blocks))
+        self.res_blocks = nn.ModuleList(RefinementBlock(width, narrow) for _ in range(blocks))
         self.decoder = nn.Linear(width, window)
 
     def forward(self, x: Tensor) -> tuple[Tensor]:
@@ -48,13 +48,13 @@ class SmoothNet(nn.Module):
         return (self.decoder(y),)
 
 
-def smoothnet(window: int, shapes: Shapes | None = None) -> SmoothNet:
+def smoothnet(window: int, shapes: TensorShapes | None = None) -> SmoothNetModule:
     """Build the network of this window; its hidden sizes are the checkpoint's, or the smaller published ones."""
     first = (shapes or {}).get("res_blocks.0.linear1.weight")
     if shapes is None or first is None or len(first) != 2:
-        return SmoothNet(window)
+        return SmoothNetModule(window)
     blocks = sum(key.startswith("res_blocks.") and key.endswith(".linear1.weight") for key in shapes)
-    return SmoothNet(window, first[1], first[0], blocks)
+    return SmoothNetModule(window, first[1], first[0], blocks)
 
 
 window_8 = partial(smoothnet, 8)

@@ -11,10 +11,10 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor, nn
 
-from remi_stream.networks.network import Shapes
+from remi_stream.networks.network import TensorShapes
 
 KEYPOINTS = 17
-WIDTHS = (3, 3, 3, 3, 3)
+FILTER_WIDTHS = (3, 3, 3, 3, 3)
 CHANNELS = 1024
 
 
@@ -27,7 +27,7 @@ class VideoPose3d(nn.Module):
 
     def __init__(
         self,
-        widths: Sequence[int] = WIDTHS,
+        widths: Sequence[int] = FILTER_WIDTHS,
         channels: int = CHANNELS,
         causal: bool = False,
         joints_in: int = KEYPOINTS,
@@ -49,17 +49,17 @@ class VideoPose3d(nn.Module):
         keypoints: normalised as x / w * 2 - 1 and y / w * 2 - h / w.
         """
         frames = keypoints.shape[1]
-        x = self.hidden(keypoints.flatten(2).transpose(1, 2), strided=frames == self.receptive_field)
+        x = self.temporal_features(keypoints.flatten(2).transpose(1, 2), strided=frames == self.receptive_field)
         joints = self.shrink(x).transpose(1, 2).unflatten(2, (self.joints_out, 3))
         return (joints,)
 
-    def hidden(self, x: Tensor, strided: bool) -> Tensor:
+    def temporal_features(self, x: Tensor, strided: bool) -> Tensor:
         """Return features (B, channels, F') of x (B, 2 * joints, F)."""
-        x = torch.relu(self.expand_bn(convolve(x, self.expand_conv, 1, strided)))
+        x = torch.relu(self.expand_bn(temporal_convolution(x, self.expand_conv, 1, strided)))
         dilation = self.widths[0]
         for width, wide, wide_bn, narrow, narrow_bn in self._blocks():
             step = 1 if strided else dilation
-            y = torch.relu(wide_bn(convolve(x, wide, step, strided)))
+            y = torch.relu(wide_bn(temporal_convolution(x, wide, step, strided)))
             y = torch.relu(narrow_bn(narrow(y)))
             first = step * (width - 1 if self.causal else width // 2)
             x = y + (x[:, :, first::width] if strided else x[:, :, first : first + y.shape[2]])
@@ -71,24 +71,24 @@ class VideoPose3d(nn.Module):
         return zip(self.widths[1:], convs[::2], norms[::2], convs[1::2], norms[1::2])
 
 
-def convolve(x: Tensor, kernel: nn.Module, dilation: int, strided: bool) -> Tensor:
+def temporal_convolution(x: Tensor, kernel: nn.Module, dilation: int, strided: bool) -> Tensor:
     """Convolve x (B, C, F) over time with a stride of the kernel's size (strided), or dilated."""
     assert isinstance(kernel, nn.Conv1d)
     stride = kernel.kernel_size[0] if strided else 1
     return nn.functional.conv1d(x, kernel.weight, stride=stride, dilation=dilation)
 
 
-def symmetric(shapes: Shapes | None = None) -> VideoPose3d:
+def symmetric(shapes: TensorShapes | None = None) -> VideoPose3d:
     """Build the symmetric network (outputs belong to the middle frame) with the checkpoint's or the published sizes."""
-    return made(shapes, causal=False)
+    return build_videopose3d(shapes, causal=False)
 
 
-def causal(shapes: Shapes | None = None) -> VideoPose3d:
+def causal(shapes: TensorShapes | None = None) -> VideoPose3d:
     """Build the causal network (outputs belong to the last frame) with the checkpoint's or the published sizes."""
-    return made(shapes, causal=True)
+    return build_videopose3d(shapes, causal=True)
 
 
-def made(shapes: Shapes | None, causal: bool) -> VideoPose3d:
+def build_videopose3d(shapes: TensorShapes | None, causal: bool) -> VideoPose3d:
     """Build the network with the sizes of these shapes, or the published ones if they are unknown."""
     shapes = shapes or {}
     expand, shrink = shapes.get("expand_conv.weight", ()), shapes.get("shrink.weight", ())

@@ -20,7 +20,7 @@ class _End:
         self.error = error
 
 
-def ahead(source: Iterable[T], depth: int) -> Generator[T, None, None]:
+def prefetch(source: Iterable[T], depth: int) -> Generator[T, None, None]:
     """Iterate over a source that a thread reads up to `depth` items ahead; its error is raised at its place."""
     items_read: queue.Queue[T | _End] = queue.Queue(depth)
     stop = threading.Event()
@@ -56,7 +56,7 @@ def _drain(items_read: queue.Queue[T | _End]) -> None:
         items_read.get_nowait()
 
 
-def in_order(pool: Executor, work: Callable[[T], R], items: Iterable[T], depth: int) -> Iterator[R]:
+def ordered_map(pool: Executor, work: Callable[[T], R], items: Iterable[T], depth: int) -> Iterator[R]:
     """Map `work` over items in a pool, results in order, at most `depth` + 1 items in flight."""
     in_flight: deque[Future[R]] = deque()
     try:

@@ -6,27 +6,27 @@ import math
 from collections.abc import Iterator
 from pathlib import Path
 
-from remi_stream.capture.file import FileSource, picture_of
+from remi_stream.capture.file import VideoFileSource, bgr_from_frame
 from remi_stream.errors import RemiError, UsageError
 from remi_stream.messages import Frame
-from remi_stream.offline.footage import Selection, frame_of
+from remi_stream.offline.footage import FrameSelection, make_frame
 
-ENDINGS = (".mp4", ".mkv", ".mov", ".avi", ".webm", ".m4v", ".mpg", ".mpeg", ".ts", ".wmv", ".flv", ".3gp")
+VIDEO_SUFFIXES = (".mp4", ".mkv", ".mov", ".avi", ".webm", ".m4v", ".mpg", ".mpeg", ".ts", ".wmv", ".flv", ".3gp")
 """Suffixes of video files, lower case."""
 
 
-class Film:
+class VideoFootage:
     """Selected frames of a video file. captured_at: pts from the first frame, s, so that a variable frame rate is kept."""
 
-    def __init__(self, path: Path, name: str, selection: Selection, focal_px: float | None) -> None:
+    def __init__(self, path: Path, name: str, selection: FrameSelection, focal_px: float | None) -> None:
         self.name, self.source = name, path
-        self.apart, self.fps, self.total = False, 0.0, 0
-        self.names: list[str] = []
+        self.is_independent, self.fps, self.expected_frames = False, 0.0, 0
+        self.image_names: list[str] = []
         self._selection, self._focal_px = selection, focal_px
-        self._file = FileSource(str(path), realtime=False, loop=False)
+        self._file = VideoFileSource(str(path), realtime=False, loop=False)
 
     @property
-    def left_out(self) -> list[str]:
+    def unreadable(self) -> list[str]:
         """A name for each corrupt packet of the file."""
         return [f"broken data {number + 1}" for number in range(self._file.broken)]
 
@@ -34,7 +34,7 @@ class Film:
         """Open the file. Raises UsageError if it does not exist, RemiError if it is not a video."""
         self._file.open()
         self.fps = self._file.fps / self._selection.every
-        self.total = self._expected_count()
+        self.expected_frames = self._expected_count()
 
     def frames(self, skip: int) -> Iterator[Frame]:
         """Yield the selected frames; skipped ones are decoded too, so that a resumed run gets identical frames."""
@@ -49,7 +49,7 @@ class Film:
                 continue
             selected += 1
             if selected > skip:
-                yield frame_of(self.name, number, last, picture_of(decoded), self._focal_px)
+                yield make_frame(self.name, number, last, bgr_from_frame(decoded), self._focal_px)
         if first is None:
             raise RemiError(f"{self.source} has no frame that can be decoded ({self._file.broken} broken). Give another file")
         if not selected:
@@ -57,7 +57,7 @@ class Film:
 
     def _is_past_end(self, at: float, selected: int) -> bool:
         """Whether the selection ends before a frame at this time, s, after `selected` frames."""
-        end_s, most = self._selection.end_s, self._selection.most
+        end_s, most = self._selection.end_s, self._selection.max_frames
         return (end_s is not None and at >= end_s) or (most is not None and selected >= most)
 
     def close(self) -> None:
@@ -69,4 +69,4 @@ class Film:
         duration_s, selection = self._file.duration_s, self._selection
         end = min(duration_s, math.inf if selection.end_s is None else selection.end_s)
         frames = max(0, round((end - selection.start_s) * self.fps))
-        return min(frames, selection.most or frames)
+        return min(frames, selection.max_frames or frames)

@@ -18,17 +18,17 @@ class Footage(Protocol):
     name: str
     """Name of the results."""
     source: Path
-    apart: bool
+    is_independent: bool
     """Whether the images are independent, without tracks between them."""
     fps: float
     """0 if unknown."""
-    total: int
+    expected_frames: int
     """Expected number of frames; 0 if unknown."""
-    names: list[str]
+    image_names: list[str]
     """File names of the images read so far; empty for a video."""
 
     @property
-    def left_out(self) -> Sequence[str]:
+    def unreadable(self) -> Sequence[str]:
         """Names of files or packets that could not be read."""
         ...
 
@@ -45,7 +45,7 @@ class Footage(Protocol):
         ...
 
 
-class Selection(NamedTuple):
+class FrameSelection(NamedTuple):
     """Selection of a video's frames."""
 
     every: int = 1
@@ -54,11 +54,11 @@ class Selection(NamedTuple):
     """s from the first frame."""
     end_s: float | None = None
     """Exclusive, s from the first frame; None: to the end."""
-    most: int | None = None
+    max_frames: int | None = None
     """Maximum number of frames."""
 
 
-def frame_of(name: str, frame_id: int, at: float, image: np.ndarray, focal_px: float | None) -> Frame:
+def make_frame(name: str, frame_id: int, at: float, image: np.ndarray, focal_px: float | None) -> Frame:
     """Make the Frame of an image (H, W, 3) uint8 BGR at a time of the video, s."""
     height, width = image.shape[:2]
     return Frame(
@@ -70,11 +70,11 @@ def frame_of(name: str, frame_id: int, at: float, image: np.ndarray, focal_px: f
         image=image,
         size=(width, height),
         rectangle=(0.0, 0.0, float(width), float(height)),
-        intrinsics=intrinsics_of(width, height, focal_px),
+        intrinsics=image_intrinsics(width, height, focal_px),
     )
 
 
-def intrinsics_of(width: int, height: int, focal_px: float | None) -> Intrinsics:
+def image_intrinsics(width: int, height: int, focal_px: float | None) -> Intrinsics:
     """fx, fy, cx, cy px of an image, from a known focal length or the default one."""
     fx, fy, cx, cy = default_intrinsics(width, height)
     return (focal_px, focal_px, cx, cy) if focal_px else (fx, fy, cx, cy)

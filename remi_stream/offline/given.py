@@ -11,20 +11,20 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from remi_stream.detect.detector import Found
+from remi_stream.detect.detector import ScoredBoxes
 from remi_stream.errors import UsageError
 from remi_stream.messages import Frame
 
-PERSON = 1
+PERSON_CATEGORY = 1
 """COCO's category id of people; other categories are ignored."""
-LEAST_PX = 1.0
+MIN_BOX_PX = 1.0
 """Least width and height of a box inside the image."""
-LAYOUT = '[{"image_id": "a.jpg", "bbox": [x, y, width, height], "score": 0.9}, ...]'
-TOLD = 3
+EXPECTED_FORMAT = '[{"image_id": "a.jpg", "bbox": [x, y, width, height], "score": 0.9}, ...]'
+MAX_LISTED_NAMES = 3
 """Names listed in a message."""
 
 
-class Row(msgspec.Struct):
+class DetectionRow(msgspec.Struct):
     """An entry of the file; other keys are ignored."""
 
     image_id: str | int
@@ -33,46 +33,46 @@ class Row(msgspec.Struct):
     """x, y, width, height, px."""
     score: float
     """In [0, 1]."""
-    category_id: int = PERSON
+    category_id: int = PERSON_CATEGORY
 
 
-class GivenBoxes:
+class DetectionFile:
     """Replaces the detector by look-up in a detection file.
 
-    words: SHA-256 of the file. fits: whether any frame had a box; None before the first frame. rows: by the key that `of`
+    sha256: SHA-256 of the file. fits: whether any frame had a box; None before the first frame. rows: by the key that `key_of_frame`
     returns for a frame.
     """
 
-    def __init__(self, words: str, rows: Mapping[Any, list[Row]], of: Callable[[Frame], str | int]) -> None:
-        self.words = words
-        self.fits: bool | None = None
-        self._rows, self._of = rows, of
+    def __init__(self, sha256: str, rows: Mapping[Any, list[DetectionRow]], key_of_frame: Callable[[Frame], str | int]) -> None:
+        self.sha256 = sha256
+        self.has_matches: bool | None = None
+        self._rows, self._of = rows, key_of_frame
 
-    def search(self, frames: Sequence[Frame]) -> list[Found]:
+    def detect_frames(self, frames: Sequence[Frame]) -> list[ScoredBoxes]:
         """Detections of each frame: boxes (N, 4) float32 px, best first, with scores."""
         rows_of_frames = [self._rows.get(self._of(frame), []) for frame in frames]
-        self.fits = bool(self.fits) or any(rows_of_frames)
+        self.has_matches = bool(self.has_matches) or any(rows_of_frames)
         return [_clipped_detections(rows, frame.size) for rows, frame in zip(rows_of_frames, frames)]
 
 
-def boxes_of_film(path: Path) -> GivenBoxes:
+def read_video_detections(path: Path) -> DetectionFile:
     """Read the detections of a video, by frame number from 0. Raises UsageError."""
     words, images = _read(path)
     numbers = {image: image if isinstance(image, int) else _frame_number(image) for image in images}
     if unknown := [str(image) for image, number in numbers.items() if number is None]:
         named = _list_names(unknown)
         raise UsageError(f"{path} is not for a video: {named} is not a frame number. Name them 0.jpg, 1.jpg, ... or 0, 1, ...")
-    return GivenBoxes(words, _regroup(images, numbers), lambda frame: frame.frame_id)
+    return DetectionFile(words, _regroup(images, numbers), lambda frame: frame.frame_id)
 
 
-def boxes_of_pictures(path: Path, files: Sequence[str], names: Sequence[str]) -> tuple[GivenBoxes, str]:
+def read_image_detections(path: Path, files: Sequence[str], names: Sequence[str]) -> tuple[DetectionFile, str]:
     """Read the detections of an image folder, by file name with or without its folder, or by COCO's image id.
 
     files: all image files; names: those read so far, by frame_id. Also returns a warning about images without boxes and boxes
     without images, or "". Raises UsageError if no image matches.
     """
     words, images = _read(path)
-    numbered = {number: file for file in files if (number := number_of(file)) is not None}
+    numbered = {number: file for file in files if (number := coco_image_id(file)) is not None}
     known = {image: numbered.get(image) if isinstance(image, int) else PurePath(image).name for image in images}
     unknown = [str(image) for image, name in known.items() if name not in files]
     if images and len(unknown) == len(images):
@@ -81,10 +81,10 @@ def boxes_of_pictures(path: Path, files: Sequence[str], names: Sequence[str]) ->
     without = [file for file in files if file not in rows]
     warnings = [f"{path} has no box for {len(without)} of {len(files)} images ({_list_names(without)})"] if without else []
     warnings += [f"{len(unknown)} of the {len(images)} images in {path} do not exist ({_list_names(unknown)})"] if unknown else []
-    return GivenBoxes(words, rows, lambda frame: names[frame.frame_id]), "; ".join(warnings)
+    return DetectionFile(words, rows, lambda frame: names[frame.frame_id]), "; ".join(warnings)
 
 
-def number_of(name: str) -> int | None:
+def coco_image_id(name: str) -> int | None:
     """COCO's image id from a file name: COCO_val2014_000000000042.jpg is 42."""
     found = re.search(r"(?:^|_)(\d+)$", PurePath(name).stem)
     return int(found[1]) if found else None
@@ -95,21 +95,21 @@ def _frame_number(image: str) -> int | None:
     return int(stem) if stem.isascii() and stem.isdigit() else None
 
 
-def _regroup(images: Mapping[str | int, list[Row]], keys: Mapping[str | int, Any]) -> dict[Any, list[Row]]:
+def _regroup(images: Mapping[str | int, list[DetectionRow]], keys: Mapping[str | int, Any]) -> dict[Any, list[DetectionRow]]:
     """Group the rows by new keys, of which several may be equal."""
-    rows: dict[Any, list[Row]] = {}
+    rows: dict[Any, list[DetectionRow]] = {}
     for image, own in images.items():
         rows.setdefault(keys[image], []).extend(own)
     return rows
 
 
-def _read(path: Path) -> tuple[str, dict[str | int, list[Row]]]:
+def _read(path: Path) -> tuple[str, dict[str | int, list[DetectionRow]]]:
     """SHA-256 of the file, and its rows of people by image. Raises UsageError."""
     data = _read_bytes(path)
-    images: dict[str | int, list[Row]] = {}
+    images: dict[str | int, list[DetectionRow]] = {}
     for number, row in enumerate(_rows(path, data)):
         _check(path, number, row)
-        if row.category_id == PERSON:
+        if row.category_id == PERSON_CATEGORY:
             images.setdefault(row.image_id, []).append(row)
     return hashlib.sha256(data).hexdigest(), images
 
@@ -118,32 +118,32 @@ def _read_bytes(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise UsageError(f"Cannot read {path}: {error.strerror}. Give a detection file: {LAYOUT}") from None
+        raise UsageError(f"Cannot read {path}: {error.strerror}. Give a detection file: {EXPECTED_FORMAT}") from None
 
 
-def _rows(path: Path, data: bytes) -> list[Row]:
+def _rows(path: Path, data: bytes) -> list[DetectionRow]:
     try:
-        return msgspec.json.decode(data, type=list[Row])
+        return msgspec.json.decode(data, type=list[DetectionRow])
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path} is not a list of detections: {error}. Expected: {LAYOUT}") from None
+        raise UsageError(f"{path} is not a list of detections: {error}. Expected: {EXPECTED_FORMAT}") from None
 
 
-def _check(path: Path, number: int, row: Row) -> None:
+def _check(path: Path, number: int, row: DetectionRow) -> None:
     if not (row.bbox[2] > 0 and row.bbox[3] > 0):
         raise UsageError(f"{path}, entry {number}: bbox {list(row.bbox)} has no area. It is x, y, width, height, px")
     if not 0 <= row.score <= 1:
         raise UsageError(f"{path}, entry {number}: the score must be from 0 to 1, got {row.score:g}")
 
 
-def _clipped_detections(rows: Sequence[Row], size: tuple[int, int]) -> Found:
+def _clipped_detections(rows: Sequence[DetectionRow], size: tuple[int, int]) -> ScoredBoxes:
     """Boxes clipped to an image of (width, height) px, best first."""
     boxes = np.array([(x, y, x + width, y + height) for x, y, width, height in (row.bbox for row in rows)]).reshape(-1, 4)
     boxes = np.clip(boxes, 0, [*size, *size])
     scores = np.array([row.score for row in rows])
     order = np.argsort(-scores, kind="stable")
-    kept = order[(boxes[order, 2:] - boxes[order, :2] >= LEAST_PX).all(1)]
-    return Found(boxes[kept].astype(np.float32), scores[kept].astype(np.float32))
+    kept = order[(boxes[order, 2:] - boxes[order, :2] >= MIN_BOX_PX).all(1)]
+    return ScoredBoxes(boxes[kept].astype(np.float32), scores[kept].astype(np.float32))
 
 
 def _list_names(names: Sequence[str]) -> str:
-    return ", ".join(names[:TOLD]) + (", ..." if len(names) > TOLD else "")
+    return ", ".join(names[:MAX_LISTED_NAMES]) + (", ..." if len(names) > MAX_LISTED_NAMES else "")

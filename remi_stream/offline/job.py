@@ -12,45 +12,45 @@ import msgspec
 
 from remi_stream import __version__
 from remi_stream.errors import RemiError
-from remi_stream.formats.exports import Export
+from remi_stream.formats.exports import ExportFormat
 from remi_stream.formats.take import Take
 from remi_stream.messages import Bodies
-from remi_stream.mounts import why_unwritable
-from remi_stream.offline.ahead import ahead
-from remi_stream.offline.chain import Chain
-from remi_stream.offline.following import Following
+from remi_stream.mounts import write_error_hint
+from remi_stream.offline.ahead import prefetch
+from remi_stream.offline.chain import OfflineChain
+from remi_stream.offline.following import OfflineTracker
 from remi_stream.offline.footage import Footage
-from remi_stream.offline.results import Index, StoredFrames, write_chunk, write_index
-from remi_stream.offline.unfinished import Progress, Unfinished, unfinished
+from remi_stream.offline.results import ChunkedFrames, ResultsIndex, write_chunk, write_results_index
+from remi_stream.offline.unfinished import JobProgress, UnfinishedResults, open_unfinished
 
-CHUNK = 300
+CHUNK_FRAMES = 300
 """Frames per chunk; a killed run loses at most one chunk."""
-DECODED_AHEAD = 8
+PREFETCHED_FRAMES = 8
 """Frames that are decoded ahead in a thread."""
 DEFAULT_FPS = 30.0
 """Frame rate of a video with unknown rate and one frame."""
 
-Tell = Callable[[Bodies], None]
-Smooth = Callable[[Take], Take]
+FrameCallback = Callable[[Bodies], None]
+TakeSmoother = Callable[[Take], Take]
 
 
-class Settings(NamedTuple):
+class JobSettings(NamedTuple):
     """Settings of a job."""
 
-    words: str
+    fingerprint: str
     """All settings that change the results, as text; a change restarts the job."""
     detector: str
     """Its name, for the index."""
     max_people: int | None = None
-    exports: Mapping[str, Export] = {}
+    exports: Mapping[str, ExportFormat] = {}
     """By name."""
-    smooth: Smooth | None = None
+    smooth: TakeSmoother | None = None
     """Smoothing of the whole take, at the end."""
-    chunk: int = CHUNK
+    chunk_frames: int = CHUNK_FRAMES
     """Frames per chunk."""
 
 
-class Done(NamedTuple):
+class JobResult(NamedTuple):
     """Result of a job."""
 
     folder: Path
@@ -61,84 +61,95 @@ class Done(NamedTuple):
     """Frames done by an earlier run."""
     people: int
     """Number of tracks; for independent images, of detected people."""
-    left_out: Sequence[str]
+    unreadable: Sequence[str]
     """Files or packets that could not be read."""
     files: list[Path]
     """Of the exports."""
 
 
-def work_through(footage: Footage, out: Path, chain: Chain, settings: Settings, tell: Tell) -> Done:
-    """Process opened footage and publish `out`/name. tell: called for each frame. Raises RemiError; then nothing is published."""
+def run_job(footage: Footage, out: Path, chain: OfflineChain, settings: JobSettings, on_frame: FrameCallback) -> JobResult:
+    """Process opened footage and publish `out`/name. on_frame: called for each frame. Raises RemiError; then nothing is published."""
     final = out / footage.name
     try:
-        with unfinished(final) as work:
-            progress = work.progress(order_of(footage, settings))
+        with open_unfinished(final) as work:
+            progress = work.load_progress(job_fingerprint(footage, settings))
             resumed = progress.frames
-            progress = _run(footage, work, chain, settings, progress, tell)
+            progress = _run(footage, work, chain, settings, progress, on_frame)
             take = _finish(footage, work, chain, settings, progress)
             files = _write_exports(work, settings, take)
             work.publish()
     except OSError as error:
-        why = why_unwritable(final, error, "Free space or fix that; the same command resumes")
+        why = write_error_hint(final, error, "Free space or fix that; the same command resumes")
         raise RemiError(f"Cannot write {final}: {why}") from None
-    people = progress.sightings if footage.apart else _track_count(progress)
-    return Done(final, progress.frames, resumed, people, footage.left_out, [final / path for path in files])
+    people = progress.people if footage.is_independent else _track_count(progress)
+    return JobResult(final, progress.frames, resumed, people, footage.unreadable, [final / path for path in files])
 
 
-def order_of(footage: Footage, settings: Settings) -> str:
+def job_fingerprint(footage: Footage, settings: JobSettings) -> str:
     """Fingerprint of a job: two runs with the same one give identical files on one machine."""
     status = footage.source.stat()
     source = [str(footage.source.resolve()), status.st_size, status.st_mtime_ns]
-    return msgspec.json.encode([__version__, source, settings.words, settings.chunk]).decode()
+    return msgspec.json.encode([__version__, source, settings.fingerprint, settings.chunk_frames]).decode()
 
 
-def _run(footage: Footage, work: Unfinished, chain: Chain, settings: Settings, progress: Progress, tell: Tell) -> Progress:
+def _run(
+    footage: Footage,
+    work: UnfinishedResults,
+    chain: OfflineChain,
+    settings: JobSettings,
+    progress: JobProgress,
+    tell: FrameCallback,
+) -> JobProgress:
     """Process the remaining chunks."""
-    following = Following(settings.max_people)
-    with contextlib.closing(ahead(footage.frames(progress.frames), DECODED_AHEAD)) as frames:
+    following = OfflineTracker(settings.max_people)
+    with contextlib.closing(prefetch(footage.frames(progress.frames), PREFETCHED_FRAMES)) as frames:
         while True:
             # restored before each chunk, so that a resumed run and an uninterrupted one give identical results
-            if progress.following is not None:
-                following.restore(progress.following)
-            chunk = list(_notify(chain.run(islice(frames, settings.chunk), following, apart=footage.apart), tell))
+            if progress.tracker_state is not None:
+                following.restore_state(progress.tracker_state)
+            chunk = list(
+                _notify(chain.run(islice(frames, settings.chunk_frames), following, independent=footage.is_independent), tell)
+            )
             if chunk:
                 progress = _add_chunk(progress, chunk, following)
-                work.add(progress, chunk)
-            if len(chunk) < settings.chunk:
+                work.add_chunk(progress, chunk)
+            if len(chunk) < settings.chunk_frames:
                 return progress
 
 
-def _add_chunk(progress: Progress, chunk: list[Bodies], following: Following) -> Progress:
-    sightings = progress.sightings + sum(len(bodies.people) for bodies in chunk)
-    return Progress(progress.order, progress.chunks + 1, progress.frames + len(chunk), sightings, following.state())
+def _add_chunk(progress: JobProgress, chunk: list[Bodies], following: OfflineTracker) -> JobProgress:
+    sightings = progress.people + sum(len(bodies.people) for bodies in chunk)
+    return JobProgress(progress.fingerprint, progress.chunks + 1, progress.frames + len(chunk), sightings, following.to_state())
 
 
-def _notify(frames: Iterator[Bodies], tell: Tell) -> Iterator[Bodies]:
+def _notify(frames: Iterator[Bodies], tell: FrameCallback) -> Iterator[Bodies]:
     for bodies in frames:
         tell(bodies)
         yield bodies
 
 
-def _finish(footage: Footage, work: Unfinished, chain: Chain, settings: Settings, progress: Progress) -> tuple[Take, Index]:
+def _finish(
+    footage: Footage, work: UnfinishedResults, chain: OfflineChain, settings: JobSettings, progress: JobProgress
+) -> tuple[Take, ResultsIndex]:
     """Write the final take, smoothed if configured, and make its index."""
-    stored = StoredFrames(work.raw, progress.frames, settings.chunk)
+    stored = ChunkedFrames(work.raw, progress.frames, settings.chunk_frames)
     fps = footage.fps or _mean_fps(stored)
-    take = Take(footage.name, stored[0].size, fps, stored, tuple(footage.names), footage.source)
-    work.begin_last_step()
+    take = Take(footage.name, stored[0].size, fps, stored, tuple(footage.image_names), footage.source)
+    work.begin_final_step()
     if settings.smooth:
         take = settings.smooth(take)
-    for number, chunk in enumerate(_chunks(take.frames, settings.chunk)):
+    for number, chunk in enumerate(_chunks(take.frames, settings.chunk_frames)):
         write_chunk(work.folder, number, chunk)
-    frames = StoredFrames(work.folder, progress.frames, settings.chunk)
-    index = Index(
+    frames = ChunkedFrames(work.folder, progress.frames, settings.chunk_frames)
+    index = ResultsIndex(
         name=take.name,
         size=take.size,
         fps=take.fps,
         count=progress.frames,
-        chunk=settings.chunk,
+        chunk=settings.chunk_frames,
         engine=chain.engine.name,
         detector=settings.detector,
-        broken=len(footage.left_out),
+        broken=len(footage.unreadable),
         images=list(take.images),
         source=str(footage.source.resolve()),
     )
@@ -151,18 +162,18 @@ def _chunks(frames: Sequence[Bodies], size: int) -> Iterator[list[Bodies]]:
         yield chunk
 
 
-def _write_exports(work: Unfinished, settings: Settings, finished: tuple[Take, Index]) -> list[Path]:
+def _write_exports(work: UnfinishedResults, settings: JobSettings, finished: tuple[Take, ResultsIndex]) -> list[Path]:
     """Write the exports, then the index; return the exports' paths relative to the folder."""
     take, index = finished
     files = [path for export in settings.exports.values() for path in _write_export(export, take, work.folder)]
-    write_index(work.folder, index)  # last: a folder with an index is complete
+    write_results_index(work.folder, index)  # last: a folder with an index is complete
     return [path.relative_to(work.folder) for path in files]
 
 
-def _write_export(export: Export, take: Take, folder: Path) -> list[Path]:
+def _write_export(export: ExportFormat, take: Take, folder: Path) -> list[Path]:
     """Write an export and return its paths."""
-    (folder / export.folder).mkdir(exist_ok=True)
-    return export.write(take, folder / export.folder)
+    (folder / export.subfolder).mkdir(exist_ok=True)
+    return export.write(take, folder / export.subfolder)
 
 
 def _mean_fps(frames: Sequence[Bodies]) -> float:
@@ -170,6 +181,6 @@ def _mean_fps(frames: Sequence[Bodies]) -> float:
     return (len(frames) - 1) / duration_s if duration_s > 0 else DEFAULT_FPS
 
 
-def _track_count(progress: Progress) -> int:
+def _track_count(progress: JobProgress) -> int:
     """Number of assigned track ids."""
-    return int(progress.following[0]) - 1 if progress.following else 0
+    return int(progress.tracker_state[0]) - 1 if progress.tracker_state else 0

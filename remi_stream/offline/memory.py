@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 
 
-class Unkept(Exception):  # noqa: N818
+class NotSerialisable(Exception):  # noqa: N818
     """A value that cannot be serialised; it is dropped at the end of a chunk."""
 
 
-def plain(value: Any) -> Any:
+def to_plain(value: Any) -> Any:
     """Serialise a value to lists, numbers, strings and bytes. Raises Unkept."""
     if value is None or type(value) in (bool, int, float, str):
         return value
@@ -23,13 +23,13 @@ def plain(value: Any) -> Any:
         return ["array", value.dtype.str, list(value.shape), value.tobytes()]
     if isinstance(value, tuple) and hasattr(value, "_fields"):
         kind = type(value)
-        return ["named", kind.__module__, kind.__qualname__, [plain(part) for part in value]]
+        return ["named", kind.__module__, kind.__qualname__, [to_plain(part) for part in value]]
     if isinstance(value, tuple | list):
-        return ["list", type(value).__name__, [plain(part) for part in value]]
-    raise Unkept(type(value).__name__)
+        return ["list", type(value).__name__, [to_plain(part) for part in value]]
+    raise NotSerialisable(type(value).__name__)
 
 
-def whole(value: Any) -> Any:
+def from_plain(value: Any) -> Any:
     """Deserialise a plain value. Raises Unkept if its class does not exist."""
     if not isinstance(value, list):
         return value
@@ -38,19 +38,19 @@ def whole(value: Any) -> Any:
         array = np.frombuffer(parts[2], np.dtype(parts[0])).reshape(parts[1]).copy()
         return array if parts[1] else array[()]
     if kind == "list":
-        found = [whole(part) for part in parts[1]]
+        found = [from_plain(part) for part in parts[1]]
         return tuple(found) if parts[0] == "tuple" else found
-    return _named_tuple_class(parts[0], parts[1])._make(whole(part) for part in parts[2])
+    return _named_tuple_class(parts[0], parts[1])._make(from_plain(part) for part in parts[2])
 
 
-def kept(value: Any) -> Any:
+def plain_round_trip(value: Any) -> Any:
     """The value after a round trip through its plain form; None if it cannot be serialised.
 
     Applied at the end of each chunk, so that an uninterrupted run and a resumed one give identical results.
     """
     try:
-        return whole(plain(value))
-    except Unkept:
+        return from_plain(to_plain(value))
+    except NotSerialisable:
         return None
 
 
@@ -58,4 +58,4 @@ def _named_tuple_class(module: str, name: str) -> Any:
     found = getattr(sys.modules.get(module), name, None)
     if isinstance(found, type) and issubclass(found, tuple) and hasattr(found, "_make"):
         return found
-    raise Unkept(f"{module}.{name}")
+    raise NotSerialisable(f"{module}.{name}")

@@ -8,37 +8,39 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from remi_stream.capture.images import ENDINGS, natural
+from remi_stream.capture.images import IMAGE_SUFFIXES, natural_sort_key
 from remi_stream.errors import RemiError, UsageError
 from remi_stream.messages import Frame
-from remi_stream.mounts import why_empty
-from remi_stream.offline.footage import frame_of
+from remi_stream.mounts import empty_mount_hint
+from remi_stream.offline.footage import make_frame
 
-FPS = 30.0
+IMAGE_FPS = 30.0
 """Frame rate of a video made of the images."""
 
 
-class Pictures:
+class ImageFootage:
     """Images of a folder in natural sort order, rotated by their EXIF orientation."""
 
     def __init__(self, folder: Path, name: str, focal_px: float | None) -> None:
         self.name, self.source = name, folder
-        self.apart, self.fps, self.total = True, FPS, 0
-        self.left_out: list[str] = []
-        self.names: list[str] = []
+        self.is_independent, self.fps, self.expected_frames = True, IMAGE_FPS, 0
+        self.unreadable: list[str] = []
+        self.image_names: list[str] = []
         self._focal_px = focal_px
         self._files: list[Path] = []
 
     def open(self) -> None:
         """List the image files. Raises UsageError if there are none."""
         try:
-            files = [file for file in self.source.iterdir() if file.suffix.lower() in ENDINGS and file.is_file()]
+            files = [file for file in self.source.iterdir() if file.suffix.lower() in IMAGE_SUFFIXES and file.is_file()]
         except OSError as error:
             raise UsageError(f"{self.source} is not a folder of images: {error.strerror}. Give one that exists") from None
         if not files:
-            raise UsageError(f"No images in folder {self.source}; allowed: {', '.join(ENDINGS)}{why_empty(self.source)}")
-        self._files = sorted(files, key=natural)
-        self.total = len(files)
+            raise UsageError(
+                f"No images in folder {self.source}; allowed: {', '.join(IMAGE_SUFFIXES)}{empty_mount_hint(self.source)}"
+            )
+        self._files = sorted(files, key=natural_sort_key)
+        self.expected_frames = len(files)
 
     @property
     def files(self) -> list[str]:
@@ -48,22 +50,22 @@ class Pictures:
     def frames(self, skip: int) -> Iterator[Frame]:
         """Yield the images that can be read."""
         for file in self._files:
-            image = read(file)
+            image = read_image(file)
             if image is None:
-                self.left_out.append(file.name)
+                self.unreadable.append(file.name)
                 continue
-            self.names.append(file.name)
-            number = len(self.names) - 1
+            self.image_names.append(file.name)
+            number = len(self.image_names) - 1
             if number >= skip:
-                yield frame_of(self.name, number, number / FPS, image, self._focal_px)
-        if not self.names:
-            raise RemiError(f"None of the {self.total} images in {self.source} can be read. Give valid image files")
+                yield make_frame(self.name, number, number / IMAGE_FPS, image, self._focal_px)
+        if not self.image_names:
+            raise RemiError(f"None of the {self.expected_frames} images in {self.source} can be read. Give valid image files")
 
     def close(self) -> None:
         """Nothing to close."""
 
 
-def read(file: Path) -> np.ndarray | None:
+def read_image(file: Path) -> np.ndarray | None:
     """Read an image (H, W, 3) uint8 BGR; None if it cannot be read."""
     try:
         data = np.fromfile(file, np.uint8)

@@ -15,19 +15,19 @@ import numpy as np
 from remi_stream.errors import RemiError
 from remi_stream.formats.take import Take
 from remi_stream.messages import Bodies, Person, Smpl
-from remi_stream.sinks.recording.index import EpochEntry, Index, read_index
+from remi_stream.sinks.recording.index import EpochEntry, RecordingIndex, read_recording_index
 
 Arrays = dict[str, np.ndarray]
 """Arrays of an .npz file, by name."""
-Key = tuple[int, int]
+FrameKey = tuple[int, int]
 """Epoch and frame_id."""
 
 
 def open_recording(folder: Path) -> Take:
     """Open a finished recording. Raises RemiError if it cannot be read."""
-    index = read_index(folder)
-    tracks = [read_arrays(folder / track.file) for track in index.tracks]
-    frames = RecordedFrames(index, read_arrays(folder / "frames.npz"), tracks)
+    index = read_recording_index(folder)
+    tracks = [read_npz(folder / track.file) for track in index.tracks]
+    frames = RecordedFrames(index, read_npz(folder / "frames.npz"), tracks)
     if not frames:
         raise RemiError(f"{folder} has no frames. Record again: remi-stream demo --record {folder.parent}")
     return Take(folder.resolve().name, index.epochs[0].size, index.fps or frames.mean_fps, frames)
@@ -36,14 +36,14 @@ def open_recording(folder: Path) -> Take:
 class RecordedFrames(Sequence[Bodies]):
     """Sequence of a recording's frames, each built from the arrays on access."""
 
-    def __init__(self, index: Index, frames: Arrays, tracks: Sequence[Arrays]) -> None:
+    def __init__(self, index: RecordingIndex, frames: Arrays, tracks: Sequence[Arrays]) -> None:
         self._camera, self._tracks = index.camera, tracks
         self._epochs = {epoch.epoch: epoch for epoch in index.epochs}
-        self._keys = keys_of(frames)
+        self._keys = frame_keys(frames)
         self._times = frames["captured_at"] - frames["captured_at"][:1]
-        self._rows: dict[Key, list[tuple[int, int]]] = {}
+        self._rows: dict[FrameKey, list[tuple[int, int]]] = {}
         for number, track in enumerate(tracks):
-            for row, key in enumerate(keys_of(track)):
+            for row, key in enumerate(frame_keys(track)):
                 self._rows.setdefault(key, []).append((number, row))
 
     @property
@@ -67,7 +67,7 @@ class RecordedFrames(Sequence[Bodies]):
         key = self._keys[index]
         return self._bodies(key, self._epochs[key[0]], float(self._times[index]))
 
-    def _bodies(self, key: Key, epoch: EpochEntry, at: float) -> Bodies:
+    def _bodies(self, key: FrameKey, epoch: EpochEntry, at: float) -> Bodies:
         return Bodies(
             camera=self._camera,
             epoch=epoch.epoch,
@@ -80,7 +80,7 @@ class RecordedFrames(Sequence[Bodies]):
         )
 
 
-def keys_of(arrays: Arrays) -> list[Key]:
+def frame_keys(arrays: Arrays) -> list[FrameKey]:
     """Frame of each row of a file."""
     return list(zip(arrays["epochs"].tolist(), arrays["frame_ids"].tolist()))
 
@@ -112,7 +112,7 @@ def _smpl(track: Arrays, row: int) -> Smpl | None:
     )
 
 
-def read_arrays(path: Path) -> Arrays:
+def read_npz(path: Path) -> Arrays:
     """Read all arrays of an .npz file. Raises RemiError."""
     try:
         with np.load(path, allow_pickle=False) as stored:

@@ -20,16 +20,16 @@ import msgspec
 
 from remi_stream.errors import RemiError, UsageError
 from remi_stream.formats.take import Take
-from remi_stream.messages import Bodies, Wire
-from remi_stream.sinks.recording.files import written_whole
+from remi_stream.messages import Bodies, MessageCodec
+from remi_stream.sinks.recording.files import atomic_file
 
-FOLDER, INDEX = "take", "index.json"
+TAKE_FOLDER, RESULTS_INDEX_FILE = "take", "index.json"
 """Folder of the chunks, and its index."""
-DETECTED_BOX, DETECTED_SCORE = "detected_xyxy", "detected_score"
+DETECTED_BOX_KEY, DETECTED_SCORE_KEY = "detected_xyxy", "detected_score"
 """Keys in `Person.native`."""
 
 
-class Index(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class ResultsIndex(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Metadata of the results."""
 
     schema: Literal[1] = 1
@@ -53,7 +53,7 @@ class Index(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """Absolute path of the video or folder."""
 
 
-class StoredFrames(Sequence[Bodies]):
+class ChunkedFrames(Sequence[Bodies]):
     """Sequence of the frames in a folder; the last chunk read is cached."""
 
     def __init__(self, folder: Path, count: int, chunk: int) -> None:
@@ -87,41 +87,41 @@ class StoredFrames(Sequence[Bodies]):
         return self._cached[1]
 
 
-def open_take(folder: Path) -> Take:
+def open_results(folder: Path) -> Take:
     """Open the results of `video` or `images`. Raises UsageError if there are none."""
-    index = read_index(folder)
-    frames = StoredFrames(folder, index.count, index.chunk)
+    index = read_results_index(folder)
+    frames = ChunkedFrames(folder, index.count, index.chunk)
     source = Path(index.source) if index.source and Path(index.source).exists() else None
     return Take(index.name, index.size, index.fps, frames, index.images, source)
 
 
-def read_index(folder: Path) -> Index:
+def read_results_index(folder: Path) -> ResultsIndex:
     """Read the index of results. Raises UsageError if there is none."""
-    path = folder / FOLDER / INDEX
+    path = folder / TAKE_FOLDER / RESULTS_INDEX_FILE
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Index)
+        return msgspec.json.decode(path.read_bytes(), type=ResultsIndex)
     except OSError as error:
         raise UsageError(f"{folder} has no results ({path}: {error.strerror}). Make some: remi-stream video") from None
     except msgspec.MsgspecError as error:
         raise UsageError(f"{path} is not an index of results: {error}") from None
 
 
-def write_index(folder: Path, index: Index) -> None:
+def write_results_index(folder: Path, index: ResultsIndex) -> None:
     """Write the index, which completes the results. Raises OSError."""
-    with written_whole(folder / FOLDER / INDEX) as file:
+    with atomic_file(folder / TAKE_FOLDER / RESULTS_INDEX_FILE) as file:
         file.write(msgspec.json.format(msgspec.json.encode(index)) + b"\n")
 
 
 def write_chunk(folder: Path, number: int, frames: Sequence[Bodies]) -> None:
     """Write the frames of a chunk atomically. Raises OSError; then no file is left."""
-    wire = Wire(Bodies)
-    with written_whole(chunk_path(folder, number)) as file:
+    wire = MessageCodec(Bodies)
+    with atomic_file(chunk_path(folder, number)) as file:
         file.write(msgspec.msgpack.encode([wire.encode(bodies) for bodies in frames]))
 
 
 def read_chunk(folder: Path, number: int) -> list[Bodies]:
     """Read the frames of a chunk. Raises RemiError if it is damaged."""
-    path, wire = chunk_path(folder, number), Wire(Bodies)
+    path, wire = chunk_path(folder, number), MessageCodec(Bodies)
     try:
         return [wire.decode(parts) for parts in msgspec.msgpack.decode(path.read_bytes(), type=list[list[bytes]])]
     except (OSError, msgspec.MsgspecError) as error:
@@ -130,4 +130,4 @@ def read_chunk(folder: Path, number: int) -> list[Bodies]:
 
 def chunk_path(folder: Path, number: int) -> Path:
     """Path of a chunk."""
-    return folder / FOLDER / f"{number:06d}.msgpack"
+    return folder / TAKE_FOLDER / f"{number:06d}.msgpack"

@@ -13,65 +13,65 @@ import msgspec
 
 from remi_stream.errors import RemiError, UsageError
 from remi_stream.messages import Bodies
-from remi_stream.offline.results import FOLDER, write_chunk
-from remi_stream.sinks.recording.files import written_whole
+from remi_stream.offline.results import TAKE_FOLDER, write_chunk
+from remi_stream.sinks.recording.files import atomic_file
 
-RAW, STATE, LOCK = "raw", "state.msgpack", "lock"
+RAW_FOLDER, PROGRESS_FILE, LOCK_FILE = "raw", "state.msgpack", "lock"
 """Folder of the chain's chunks, file of the progress, lock file."""
 
 
-class Progress(msgspec.Struct, frozen=True):
+class JobProgress(msgspec.Struct, frozen=True):
     """Progress of a job."""
 
-    order: str
+    fingerprint: str
     """Fingerprint of source and settings; with another one the job starts over."""
     chunks: int = 0
     """Number of chunks done."""
     frames: int = 0
     """Number of frames done."""
-    sightings: int = 0
+    people: int = 0
     """Number of people in them."""
-    following: list[Any] | None = None
+    tracker_state: list[Any] | None = None
     """State of the tracker after the last chunk, as plain values."""
 
 
-class Unfinished:
+class UnfinishedResults:
     """Unfinished results. folder: is renamed to `final`. raw: folder of the chain's chunks, before smoothing."""
 
     def __init__(self, final: Path) -> None:
         self.final = final
         self.folder = final.with_name(f".{final.name}.part")
-        self.raw = self.folder / RAW
+        self.raw = self.folder / RAW_FOLDER
 
-    def progress(self, order: str) -> Progress:
+    def load_progress(self, fingerprint: str) -> JobProgress:
         """Read the progress; deletes everything of a job with another fingerprint."""
         try:
-            progress = msgspec.msgpack.decode((self.folder / STATE).read_bytes(), type=Progress)
+            progress = msgspec.msgpack.decode((self.folder / PROGRESS_FILE).read_bytes(), type=JobProgress)
         except (OSError, msgspec.MsgspecError):
-            progress = Progress("")
-        if progress.order == order:
+            progress = JobProgress("")
+        if progress.fingerprint == fingerprint:
             return progress
-        self._clear(LOCK)
-        with written_whole(self.folder / STATE) as file:
-            file.write(msgspec.msgpack.encode(Progress(order)))
-        return Progress(order)
+        self._clear(LOCK_FILE)
+        with atomic_file(self.folder / PROGRESS_FILE) as file:
+            file.write(msgspec.msgpack.encode(JobProgress(fingerprint)))
+        return JobProgress(fingerprint)
 
-    def add(self, progress: Progress, chunk: Sequence[Bodies]) -> None:
+    def add_chunk(self, progress: JobProgress, chunk: Sequence[Bodies]) -> None:
         """Write a chunk, then the progress that includes it. Raises OSError."""
-        (self.raw / FOLDER).mkdir(parents=True, exist_ok=True)
+        (self.raw / TAKE_FOLDER).mkdir(parents=True, exist_ok=True)
         write_chunk(self.raw, progress.chunks - 1, chunk)
-        with written_whole(self.folder / STATE) as file:
+        with atomic_file(self.folder / PROGRESS_FILE) as file:
             file.write(msgspec.msgpack.encode(progress))
 
-    def begin_last_step(self) -> None:
+    def begin_final_step(self) -> None:
         """Delete what an earlier attempt at the final step has left; the chunks stay. Raises OSError."""
-        self._clear(RAW, STATE, LOCK)
-        (self.folder / FOLDER).mkdir()
+        self._clear(RAW_FOLDER, PROGRESS_FILE, LOCK_FILE)
+        (self.folder / TAKE_FOLDER).mkdir()
 
     def publish(self) -> None:
         """Rename the folder to its final name, replacing an older one. Raises OSError."""
         shutil.rmtree(self.raw, ignore_errors=True)
-        for name in (STATE, LOCK):
+        for name in (PROGRESS_FILE, LOCK_FILE):
             (self.folder / name).unlink(missing_ok=True)
         # a folder cannot replace a non-empty one by rename: move the old one aside first
         old = self.final.with_name(f".{self.final.name}.old")
@@ -88,13 +88,13 @@ class Unfinished:
 
 
 @contextmanager
-def unfinished(final: Path) -> Iterator[Unfinished]:
+def open_unfinished(final: Path) -> Iterator[UnfinishedResults]:
     """Open or create unfinished results, locked against other processes. Raises RemiError, OSError."""
-    work = Unfinished(final)
+    work = UnfinishedResults(final)
     if final.parent.exists() and not final.parent.is_dir():
         raise UsageError(f"--out {final.parent} is not a folder. Give another one")
     work.folder.mkdir(parents=True, exist_ok=True)
-    with open(work.folder / LOCK, "w") as file:
+    with open(work.folder / LOCK_FILE, "w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

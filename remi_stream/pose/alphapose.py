@@ -9,43 +9,43 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from remi_stream.geometry import box_of
+from remi_stream.geometry import bounding_box
 from remi_stream.messages import Person
 from remi_stream.models.manifest import Manifest
-from remi_stream.pose.crops import HEIGHT, WIDTH, boxes_of, crop_from_picture, grown
+from remi_stream.pose.crops import ALPHAPOSE_HEIGHT, ALPHAPOSE_WIDTH, alphapose_affine, alphapose_crops, boxes_from_crops
 from remi_stream.pose.engine import Crop, Engine, Pose
-from remi_stream.pose.heatmaps import in_picture, means, peaks, unflipped
-from remi_stream.pose.lifted import LiftedEngine
-from remi_stream.pose.mirror import mirrored_joints
-from remi_stream.pose.square import cut_all, cut_for
-from remi_stream.pose.suppression import LEAST_INTEGRAL, LEAST_PEAK, Kept, suppress
-from remi_stream.pose.videopose3d import live_weights, open_lifter
-from remi_stream.runtimes.runtime import Runtime, load_weights
-from remi_stream.skeletons import JOINTS
+from remi_stream.pose.heatmaps import decode_argmax, decode_soft_argmax, heatmap_to_image, unflip_heatmaps
+from remi_stream.pose.lifted import LiftingEngine
+from remi_stream.pose.mirror import mirror_joint_pairs
+from remi_stream.pose.square import crop_function, warp_crops
+from remi_stream.pose.suppression import MIN_SCORE_ARGMAX, MIN_SCORE_SOFT_ARGMAX, MergedPose, pose_nms
+from remi_stream.pose.videopose3d import find_live_weights, open_lifter
+from remi_stream.runtimes.runtime import Runtime, load_model
+from remi_stream.skeletons import JOINT_NAMES
 
-BODY = 17
+COCO_JOINT_COUNT = 17
 """Number of COCO's joints, with which every model's key points begin."""
-CONFIDENT = 0.4
+CONFIDENT_RATIO = 0.4
 """A key point counts for the bounding box if its score is at least this share of the person's score."""
-CROWN = 0.7
+HEAD_TOP_RATIO = 0.7
 """Height of the top of the head above the nose, in distances from the shoulders' middle to the nose."""
-FLESH = 0.04
+BODY_MARGIN = 0.04
 """Margin of the body around its key points, in longest sides of their box."""
-LEAST_SHOWN = 0.1
+MIN_VISIBLE_SHARE = 0.1
 """Least share of the box's width and height inside the image; a pose below it is rejected."""
-SMALLEST_PX = 20.0
+MIN_SIDE_PX = 20.0
 """Smallest box that becomes the next frame's box; below it the crop stays where it was."""
-NOWHERE = np.zeros((0, 3), np.float32)
+NO_JOINTS = np.zeros((0, 3), np.float32)
 """No 3D joints."""
 
 
-class Decoding(NamedTuple):
+class HeatmapDecoding(NamedTuple):
     """How heatmaps are decoded; values from the manifest's options."""
 
-    integral: bool
+    use_soft_argmax: bool
     """Soft-argmax instead of argmax."""
     least_score: float
-    """Least person score (`certainty_of`); a pose below it is rejected."""
+    """Least person score (`person_score`); a pose below it is rejected."""
     flip: bool = False
     """Average with the heatmaps of the mirrored crop (test-time augmentation); doubles the work."""
 
@@ -54,31 +54,31 @@ def open_engine(manifest: Manifest, runtime: str, settings: dict[str, Any]) -> E
     """Load an AlphaPose network; with the option `lift` and imported weights, add the VideoPose3D lifter."""
     own = ("integral", "least_score", "lift", "flip")
     options = {name: settings[name] for name in own}
-    network = load_weights(manifest.weights[0], runtime, **{key: value for key, value in settings.items() if key not in own})
-    decoding = Decoding(bool(options["integral"]), options["least_score"], bool(options["flip"]))
-    engine = AlphaPose(manifest.name, network, manifest.skeleton, decoding)
-    lift = options["lift"] and live_weights()
-    return LiftedEngine(engine, open_lifter(runtime, {"threads": settings["threads"]})) if lift else engine
+    network = load_model(manifest.weights[0], runtime, **{key: value for key, value in settings.items() if key not in own})
+    decoding = HeatmapDecoding(bool(options["integral"]), options["least_score"], bool(options["flip"]))
+    engine = AlphaPoseEngine(manifest.name, network, manifest.skeleton, decoding)
+    lift = options["lift"] and find_live_weights()
+    return LiftingEngine(engine, open_lifter(runtime, {"threads": settings["threads"]})) if lift else engine
 
 
-class AlphaPose:
+class AlphaPoseEngine:
     """Key points from affine crops, all people in one batch, with pose NMS per image."""
 
     memoryless = True
 
-    def __init__(self, name: str, network: Runtime, skeleton: str, decoding: Decoding) -> None:
+    def __init__(self, name: str, network: Runtime, skeleton: str, decoding: HeatmapDecoding) -> None:
         self.name = name
         self.runtime_name = network.name
         self._network, self._skeleton, self._decoding = network, skeleton, decoding
-        self._cut = cut_all if decoding.flip else cut_for(network)
-        self._pairs = mirrored_joints(skeleton)
+        self._cut = warp_crops if decoding.flip else crop_function(network)
+        self._pairs = mirror_joint_pairs(skeleton)
 
     def infer(self, crops: list[Crop]) -> list[Pose]:
         """Estimate a pose per crop, in order."""
         if not crops:
             return []
         points, scores = self._keypoints(crops)
-        accepted = [index for index, score in enumerate(certainty_of(scores)) if score >= self._decoding.least_score]
+        accepted = [index for index, score in enumerate(person_score(scores)) if score >= self._decoding.least_score]
         people = self._suppress(crops, points, scores, accepted)
         reasons = ["double" if index in accepted else "doubt" for index in range(len(crops))]
         return [
@@ -88,11 +88,11 @@ class AlphaPose:
 
     def _keypoints(self, crops: list[Crop]) -> tuple[np.ndarray, np.ndarray]:
         """Return key points (N, K, 2) px of the full images, and scores (N, K), in one batch."""
-        rects = grown(np.array([crop.box_xyxy for crop in crops], np.float32))
-        affines = np.stack([crop_from_picture(rect) for rect in rects])
-        maps = self._heatmaps(self._cut([crop.image for crop in crops], affines, (WIDTH, HEIGHT)))
-        points, scores = means(maps) if self._decoding.integral else peaks(maps)
-        return in_picture(points, boxes_of(rects), (maps.shape[-1], maps.shape[-2])), np.clip(scores, 0, 1)
+        rects = alphapose_crops(np.array([crop.box_xyxy for crop in crops], np.float32))
+        affines = np.stack([alphapose_affine(rect) for rect in rects])
+        maps = self._heatmaps(self._cut([crop.image for crop in crops], affines, (ALPHAPOSE_WIDTH, ALPHAPOSE_HEIGHT)))
+        points, scores = decode_soft_argmax(maps) if self._decoding.use_soft_argmax else decode_argmax(maps)
+        return heatmap_to_image(points, boxes_from_crops(rects), (maps.shape[-1], maps.shape[-2])), np.clip(scores, 0, 1)
 
     def _heatmaps(self, images: Any) -> np.ndarray:
         """Return the heatmaps (N, K, height, width) of crops (N, 256, 192, 3) uint8 RGB."""
@@ -101,55 +101,55 @@ class AlphaPose:
             return maps
         plain = maps.copy()  # the next run may overwrite a network's outputs
         mirrored = self._network.run({"image": np.ascontiguousarray(images[:, :, ::-1])})["heatmaps"]
-        return (plain + unflipped(mirrored, self._pairs, shift=True)) / 2
+        return (plain + unflip_heatmaps(mirrored, self._pairs, shift=True)) / 2
 
-    def _suppress(self, crops: list[Crop], points: np.ndarray, scores: np.ndarray, accepted: list[int]) -> dict[int, Kept]:
+    def _suppress(self, crops: list[Crop], points: np.ndarray, scores: np.ndarray, accepted: list[int]) -> dict[int, MergedPose]:
         """Pose NMS per image over the accepted poses; the kept ones by the index of their crop."""
         boxes = np.array([crop.box_xyxy for crop in crops])
-        least = LEAST_INTEGRAL if self._decoding.integral else LEAST_PEAK
+        least = MIN_SCORE_SOFT_ARGMAX if self._decoding.use_soft_argmax else MIN_SCORE_ARGMAX
         people = {}
         # crops of one frame share the image object; offline, a batch may hold crops of several frames
         for image in {id(crops[index].image) for index in accepted}:
             own = np.array([index for index in accepted if id(crops[index].image) == image])
-            people.update({int(own[one.pick]): one for one in suppress(points[own], scores[own], boxes[own], least)})
+            people.update({int(own[one.best]): one for one in pose_nms(points[own], scores[own], boxes[own], least)})
         return people
 
-    def _pose(self, crop: Crop, found: Kept) -> Pose:
+    def _pose(self, crop: Crop, found: MergedPose) -> Pose:
         """Make the Person, or reject a pose that is almost entirely outside the image."""
         size = crop.image.shape[1], crop.image.shape[0]
-        box = body_box(self._skeleton, found.points, found.scores)
+        box = keypoint_box(self._skeleton, found.points, found.scores)
         visible = np.clip(box, 0, np.array(size * 2, np.float32))
         sides = visible[2:] - visible[:2]
-        if (sides < LEAST_SHOWN * (box[2:] - box[:2])).any():
+        if (sides < MIN_VISIBLE_SHARE * (box[2:] - box[:2])).any():
             return Pose(None, crop.box_xyxy, None, "outside")
         person = Person(
             track_id=crop.track_id,
-            score=float(certainty_of(found.scores)),
+            score=float(person_score(found.scores)),
             box_xyxy=box,
             skeleton=self._skeleton,
             keypoints_px=found.points,
             keypoint_scores=found.scores,
-            joints_m=NOWHERE,
+            joints_m=NO_JOINTS,
         )
-        return Pose(person, visible if sides.max() >= SMALLEST_PX else crop.box_xyxy)
+        return Pose(person, visible if sides.max() >= MIN_SIDE_PX else crop.box_xyxy)
 
 
-def certainty_of(scores: np.ndarray) -> np.ndarray:
+def person_score(scores: np.ndarray) -> np.ndarray:
     """Return the score (...) of each person: the mean of the larger half of the body's joint scores, of scores (..., K).
 
     Only half, since a person at a desk shows no more. NaN where a score is NaN.
     """
-    return np.sort(scores[..., :BODY], -1)[..., BODY // 2 :].mean(-1)
+    return np.sort(scores[..., :COCO_JOINT_COUNT], -1)[..., COCO_JOINT_COUNT // 2 :].mean(-1)
 
 
-def body_box(skeleton: str, points: np.ndarray, scores: np.ndarray) -> np.ndarray:
+def keypoint_box(skeleton: str, points: np.ndarray, scores: np.ndarray) -> np.ndarray:
     """Return the bounding box (4,) float32 px of the confident key points (K, 2) px, with the top of the head and a margin."""
-    confident = scores >= CONFIDENT * certainty_of(scores)
+    confident = scores >= CONFIDENT_RATIO * person_score(scores)
     corners = points[confident]
-    nose, left, right = (JOINTS[skeleton].index(name) for name in ("nose", "left_shoulder", "right_shoulder"))
-    if "head" not in JOINTS[skeleton] and confident[[nose, left, right]].all():
-        crown = points[nose] + CROWN * (points[nose] - (points[left] + points[right]) / 2)
+    nose, left, right = (JOINT_NAMES[skeleton].index(name) for name in ("nose", "left_shoulder", "right_shoulder"))
+    if "head" not in JOINT_NAMES[skeleton] and confident[[nose, left, right]].all():
+        crown = points[nose] + HEAD_TOP_RATIO * (points[nose] - (points[left] + points[right]) / 2)
         corners = np.vstack([corners, crown])
-    box = box_of(corners)
-    margin = FLESH * (box[2:] - box[:2]).max()
+    box = bounding_box(corners)
+    margin = BODY_MARGIN * (box[2:] - box[:2]).max()
     return box + np.array([-margin, -margin, margin, margin], np.float32)

@@ -9,49 +9,49 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from remi_stream.body.fit import Fit, Fitter
-from remi_stream.body.ik import Memory
-from remi_stream.body.smpl import load_open_body
+from remi_stream.body.fit import LandmarkFit, LandmarkFitter
+from remi_stream.body.ik import IkState
+from remi_stream.body.smpl import load_default_body
 from remi_stream.geometry import iou
 from remi_stream.messages import Person
 from remi_stream.models.manifest import Manifest
-from remi_stream.models.store import model_file
+from remi_stream.models.store import ensure_model_file
 from remi_stream.pose.engine import Crop, Engine, Pose
-from remi_stream.pose.gates import agree, clarity, refusal
-from remi_stream.pose.landmarks import OUTPUTS, Landmarks, body_box, look
-from remi_stream.pose.lifted import LiftedEngine
-from remi_stream.pose.region import LONGEST_GAP_S, Follower, Region, follow, region_around, region_of
+from remi_stream.pose.gates import landmarks_agree, mean_heatmap_peak, rejection_reason
+from remi_stream.pose.landmarks import OUTPUT_TENSORS, Landmarks, estimate_landmarks, landmark_box
+from remi_stream.pose.lifted import LiftingEngine
+from remi_stream.pose.region import MAX_GAP_S, Roi, RoiFilter, roi_from_box, roi_from_points, update_roi_filter
 from remi_stream.pose.videopose3d import open_lifter
 from remi_stream.runtimes.runtime import Runtime, load_runtime
 
-SAME_IOU = 0.1
+MIN_ROI_IOU = 0.1
 """Least IoU of the tracked ROI and the crop's box; below it the ROI follows another person."""
 
 
 def open_engine(manifest: Manifest, runtime: str, settings: dict[str, Any]) -> Engine:
     """Load the landmark network; with the option `lift`, add the VideoPose3D lifter."""
-    lift, model = settings.pop("lift", 0.0), model_file(manifest.weights[0])
-    engine = BlazePose(load_runtime(runtime, model, outputs=OUTPUTS, bytes_scale=1 / 255, **settings))
-    return LiftedEngine(engine, open_lifter(runtime, {"threads": settings["threads"]})) if lift else engine
+    lift, model = settings.pop("lift", 0.0), ensure_model_file(manifest.weights[0])
+    engine = BlazePoseEngine(load_runtime(runtime, model, outputs=OUTPUT_TENSORS, bytes_scale=1 / 255, **settings))
+    return LiftingEngine(engine, open_lifter(runtime, {"threads": settings["threads"]})) if lift else engine
 
 
-class State(NamedTuple):
+class BlazePoseState(NamedTuple):
     """State of a track between frames."""
 
-    follower: Follower
+    roi_filter: RoiFilter
     """The filtered ROI."""
-    memory: Memory
+    ik_state: IkState
     """State of inverse kinematics."""
 
 
-class BlazePose:
+class BlazePoseEngine:
     """33 landmarks in 3D, and a SMPL pose of the default body."""
 
     name = "blazepose"
 
     def __init__(self, network: Runtime) -> None:
         self._network = network
-        self._fitter = Fitter(load_open_body())
+        self._fitter = LandmarkFitter(load_default_body())
         self.runtime_name = network.name
 
     def infer(self, crops: list[Crop]) -> list[Pose]:
@@ -59,50 +59,52 @@ class BlazePose:
         return [self._pose(crop) for crop in crops]
 
     def _pose(self, crop: Crop) -> Pose:
-        state = usable(crop)
-        found, reason = self._track(crop, state.follower.region()) if state else self._detect(crop)
+        state = valid_state(crop)
+        found, reason = self._track(crop, state.roi_filter.roi()) if state else self._detect(crop)
         if reason:
             return Pose(None, crop.box_xyxy, None, reason)
         follower, memory, elapsed = None, None, 0.0
         if state:
-            follower, memory, elapsed = state.follower, state.memory, crop.captured_at - state.follower.seen_at
+            follower, memory, elapsed = state.roi_filter, state.ik_state, crop.captured_at - state.roi_filter.seen_at
         fit = self._fitter.fit(found.world, found.pixels, found.visibility, crop.intrinsics, memory, elapsed)
-        person = person_of(crop.track_id, found, fit)
-        return Pose(person, person.box_xyxy, State(follow(follower, found.circle, crop.captured_at), fit.memory))
+        person = make_person(crop.track_id, found, fit)
+        return Pose(
+            person, person.box_xyxy, BlazePoseState(update_roi_filter(follower, found.roi_points, crop.captured_at), fit.ik_state)
+        )
 
-    def _track(self, crop: Crop, region: Region) -> tuple[Landmarks, str]:
+    def _track(self, crop: Crop, region: Roi) -> tuple[Landmarks, str]:
         """Estimate a tracked person in the filtered ROI: the landmarks, and the rejection reason."""
-        found = look(self._network, crop.image, region)
-        return found, refusal(found, region, self._fitter.lengths, tracked=True)
+        found = estimate_landmarks(self._network, crop.image, region)
+        return found, rejection_reason(found, region, self._fitter.bone_lengths_m, is_tracked=True)
 
     def _detect(self, crop: Crop) -> tuple[Landmarks, str]:
         """Estimate a new person twice: the first crop, around the box, gives hips and orientation for the second one."""
-        first = look(self._network, crop.image, region_around(crop.box_xyxy))
-        region = region_of(first.circle)
-        second = look(self._network, crop.image, region)
-        reason = refusal(second, region, self._fitter.lengths, tracked=False)
-        return second, reason or ("" if agree(first, second, region) else "unsteady")
+        first = estimate_landmarks(self._network, crop.image, roi_from_box(crop.box_xyxy))
+        region = roi_from_points(first.roi_points)
+        second = estimate_landmarks(self._network, crop.image, region)
+        reason = rejection_reason(second, region, self._fitter.bone_lengths_m, is_tracked=False)
+        return second, reason or ("" if landmarks_agree(first, second, region) else "unsteady")
 
 
-def usable(crop: Crop) -> State | None:
+def valid_state(crop: Crop) -> BlazePoseState | None:
     """Return the crop's state, unless it is too old or follows another person."""
-    if not isinstance(crop.state, State):
+    if not isinstance(crop.state, BlazePoseState):
         return None
-    follower = crop.state.follower
-    fresh = 0 < crop.captured_at - follower.seen_at < LONGEST_GAP_S
-    same = iou(crop.box_xyxy, follower.region().box()[None])[0] > SAME_IOU
+    follower = crop.state.roi_filter
+    fresh = 0 < crop.captured_at - follower.seen_at < MAX_GAP_S
+    same = iou(crop.box_xyxy, follower.roi().box()[None])[0] > MIN_ROI_IOU
     return crop.state if fresh and same else None
 
 
-def person_of(track_id: int, seen: Landmarks, fit: Fit) -> Person:
+def make_person(track_id: int, landmarks: Landmarks, fit: LandmarkFit) -> Person:
     """Make the Person message."""
     return Person(
         track_id=track_id,
-        score=seen.flag * clarity(seen),
-        box_xyxy=body_box(seen.pixels),
+        score=landmarks.person_presence * mean_heatmap_peak(landmarks),
+        box_xyxy=landmark_box(landmarks.pixels),
         skeleton="blazepose33",
-        keypoints_px=seen.pixels.astype(np.float32),
-        keypoint_scores=seen.visibility.astype(np.float32),
+        keypoints_px=landmarks.pixels.astype(np.float32),
+        keypoint_scores=landmarks.visibility.astype(np.float32),
         joints_m=fit.landmarks_m.astype(np.float32),
         smpl=fit.smpl,
     )

@@ -8,10 +8,10 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from remi_stream.errors import UsageError, unknown
+from remi_stream.errors import UsageError, unknown_name_error
 from remi_stream.messages import Person
 from remi_stream.models.manifest import Manifest, find_engine, manifest_files
-from remi_stream.runtimes.runtime import SUFFIXES
+from remi_stream.runtimes.runtime import RUNTIME_SUFFIXES
 
 
 class Crop(NamedTuple):
@@ -40,7 +40,7 @@ class Pose(NamedTuple):
     """(4,) float32 px: the bounding box for the next frame, tight, from the key points."""
     state: object | None = None
     """What the engine keeps of this track for the next frame."""
-    reason: str = ""
+    rejection_reason: str = ""
     """The rejection reason in one word, if person is None."""
 
 
@@ -55,7 +55,7 @@ class Engine(Protocol):
         ...
 
 
-class Adapter(Protocol):
+class EngineAdapter(Protocol):
     """The factory of an engine: `open_engine` in an adapter's module."""
 
     def __call__(self, manifest: Manifest, runtime: str, settings: dict[str, Any]) -> Engine:
@@ -68,9 +68,9 @@ ADAPTERS = {
     "blazepose": "remi_stream.pose.blazepose:open_engine",
     "instanthmr": "remi_stream.pose.mhr:open_engine",
     "onnx": "remi_stream.pose.onnx_network:open_engine",
-    "pare": "remi_stream.pose.pare:open_engine",
-    "poco": "remi_stream.pose.poco:open_engine",
-    "synthetic": "remi_stream.pose.synthetic:open_engine",
+    "pare": "remi_stream.pose.pare:open_pare",
+    "poco": "remi_stream.pose.poco:open_poco",
+    "synthetic": "remi_stream.pose.synthetic:open_synthetic_engine",
 }
 """The built-in adapters as module:function; other packages add theirs in the entry-point group `remi_stream.engines`."""
 
@@ -80,37 +80,37 @@ def load_engine(name: str, threads: int | None = None, options: dict[str, float]
 
     threads and options override the manifest's.
     """
-    manifest, runtime = choose(name, options)
+    manifest, runtime = resolve_engine(name, options)
     settings = manifest.runtimes[runtime] | ({"threads": threads} if threads else {})
     return find_adapter(manifest)(manifest, runtime, {**settings, **manifest.options, **(options or {})})
 
 
-def choose(name: str, options: dict[str, float] | None = None) -> tuple[Manifest, str]:
+def resolve_engine(name: str, options: dict[str, float] | None = None) -> tuple[Manifest, str]:
     """Resolve an engine's name to its manifest and runtime; raises UsageError for an unknown option."""
     manifest, runtime = _manifest_and_runtime(name)
     for option in options or {}:
         if option not in manifest.options:
-            raise unknown(f"option of engine '{manifest.name}':", option, manifest.options)
+            raise unknown_name_error(f"option of engine '{manifest.name}':", option, manifest.options)
     return manifest, runtime
 
 
 def _manifest_and_runtime(name: str) -> tuple[Manifest, str]:
     stem, _, suffix = name.rpartition("-")
-    if name in manifest_files() or suffix not in SUFFIXES:
+    if name in manifest_files() or suffix not in RUNTIME_SUFFIXES:
         manifest = find_engine(name)
         return manifest, manifest.runtime
-    manifest, runtime = find_engine(stem), SUFFIXES[suffix]
+    manifest, runtime = find_engine(stem), RUNTIME_SUFFIXES[suffix]
     if runtime not in manifest.runtimes:
         raise UsageError(f"Engine '{stem}' does not run in {runtime} (it runs in: {', '.join(manifest.runtimes)}).")
     return manifest, runtime
 
 
-def find_adapter(manifest: Manifest) -> Adapter:
+def find_adapter(manifest: Manifest) -> EngineAdapter:
     """Import the adapter of a manifest, and no other."""
     plugins = {entry.name: entry.value for entry in importlib.metadata.entry_points(group="remi_stream.engines")}
     known = plugins | ADAPTERS
     if manifest.adapter not in known:
-        raise unknown(f"adapter in the manifest of engine '{manifest.name}':", manifest.adapter, known)
+        raise unknown_name_error(f"adapter in the manifest of engine '{manifest.name}':", manifest.adapter, known)
     module, _, attribute = known[manifest.adapter].partition(":")
-    adapter: Adapter = getattr(importlib.import_module(module), attribute)
+    adapter: EngineAdapter = getattr(importlib.import_module(module), attribute)
     return adapter

@@ -12,13 +12,13 @@ from typing import Literal
 
 import numpy as np
 
-Norm = Literal["sigmoid", "softmax", "divide_sum"]
-"""How `means` turns a heatmap into weights; AlphaPose's names."""
-SHIFT = np.float32(0.25)
+HeatmapNorm = Literal["sigmoid", "softmax", "divide_sum"]
+"""How `decode_soft_argmax` turns a heatmap into weights; AlphaPose's names."""
+PEAK_SHIFT_PX = np.float32(0.25)
 """Shift towards the larger neighbour, px (Xiao et al.)."""
 
 
-def peaks(maps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def decode_argmax(maps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Decode heatmaps by argmax: points, shifted a quarter px towards the larger neighbour, and scores (..., K), the peaks.
 
     A map without a positive value gives the point (0, 0); points within one px of the edge are not shifted.
@@ -34,11 +34,11 @@ def peaks(maps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     inside = (x > 1) & (x < width - 1) & (y > 1) & (y < height - 1)
     each, x, y = each[inside], x[inside], y[inside]
     slopes = np.stack([flat[each, y, x + 1] - flat[each, y, x - 1], flat[each, y + 1, x] - flat[each, y - 1, x]], 1)
-    points[inside] += SHIFT * np.sign(slopes)
+    points[inside] += PEAK_SHIFT_PX * np.sign(slopes)
     return points.reshape(*stack, 2), scores.reshape(stack)
 
 
-def means(maps: np.ndarray, norm: Norm = "sigmoid") -> tuple[np.ndarray, np.ndarray]:
+def decode_soft_argmax(maps: np.ndarray, norm: HeatmapNorm = "sigmoid") -> tuple[np.ndarray, np.ndarray]:
     """Decode heatmaps by soft-argmax: centroids, and scores (..., K): the largest sigmoid, or 1 for the other norms."""
     *stack, height, width = maps.shape
     weights = _weights(maps.reshape(-1, height * width), norm)
@@ -49,7 +49,7 @@ def means(maps: np.ndarray, norm: Norm = "sigmoid") -> tuple[np.ndarray, np.ndar
     return points.reshape(*stack, 2), scores.reshape(stack)
 
 
-def _weights(flat: np.ndarray, norm: Norm) -> np.ndarray:
+def _weights(flat: np.ndarray, norm: HeatmapNorm) -> np.ndarray:
     """Turn maps (N, pixels) into weights, which need not sum to 1."""
     if norm == "divide_sum":
         return np.abs(flat)
@@ -60,7 +60,7 @@ def _weights(flat: np.ndarray, norm: Norm) -> np.ndarray:
     return np.reciprocal(weights, out=weights)
 
 
-def unflipped(maps: np.ndarray, pairs: Sequence[tuple[int, int]], shift: bool) -> np.ndarray:
+def unflip_heatmaps(maps: np.ndarray, pairs: Sequence[tuple[int, int]], shift: bool) -> np.ndarray:
     """Mirror the heatmaps of a mirrored crop back, and swap left and right joints (test-time flip augmentation).
 
     shift: move the columns by one px, as the published models need it; the first column stays.
@@ -74,7 +74,7 @@ def unflipped(maps: np.ndarray, pairs: Sequence[tuple[int, int]], shift: bool) -
     return mirrored
 
 
-def in_picture(points: np.ndarray, boxes_xyxy: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+def heatmap_to_image(points: np.ndarray, boxes_xyxy: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Map points (..., K, 2) from heatmaps of size (width, height) px to image px; boxes (..., 4) px: the crops in the image."""
     low, high = boxes_xyxy[..., None, :2], boxes_xyxy[..., None, 2:]
     scale = (high - low)[..., :1] / size[0]

@@ -6,11 +6,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-LONGEST_GAP_S = 1.0
+MAX_GAP_S = 1.0
 """After a longer gap the history restarts."""
 
 
-class History(NamedTuple):
+class KeypointHistory(NamedTuple):
     """The key points of one track in its last frames."""
 
     times: np.ndarray
@@ -18,23 +18,23 @@ class History(NamedTuple):
     points: np.ndarray
     """(n, K, 2) float32."""
 
-    def continues(self, at: float) -> bool:
+    def is_continued_at(self, at: float) -> bool:
         """Return whether a frame captured at this time, s, continues the history."""
-        return 0 < at - self.times[-1] <= LONGEST_GAP_S
+        return 0 < at - self.times[-1] <= MAX_GAP_S
 
 
-def begun(points: np.ndarray, at: float) -> History:
+def start_history(points: np.ndarray, at: float) -> KeypointHistory:
     """Start a history with the points (K, 2) of one frame."""
-    return History(np.array([at]), points[None])
+    return KeypointHistory(np.array([at]), points[None])
 
 
-def extended(history: History, points: np.ndarray, at: float, length_s: float) -> History:
+def extend_history(history: KeypointHistory, points: np.ndarray, at: float, length_s: float) -> KeypointHistory:
     """Append a frame, and drop frames that the last length_s seconds do not need."""
     first = max(0, int(np.searchsorted(history.times, at - length_s, side="right")) - 1)
-    return History(np.append(history.times[first:], at), np.concatenate([history.points[first:], points[None]]))
+    return KeypointHistory(np.append(history.times[first:], at), np.concatenate([history.points[first:], points[None]]))
 
 
-def resampled(history: History, count: int, step_s: float) -> np.ndarray:
+def resample_history(history: KeypointHistory, count: int, step_s: float) -> np.ndarray:
     """Resample to points (count, K, 2) float32, step_s apart, ending at the last frame.
 
     Linear interpolation between frames; before the first frame its points are repeated.

@@ -11,27 +11,27 @@ import numpy as np
 
 from remi_stream.messages import Person
 
-MEMORY_S = 0.6
+MOTION_WINDOW_S = 0.6
 """Positions of the last seconds from which the velocity is estimated."""
-LONGEST_GUESS_S = 1.2
+MAX_EXTRAPOLATION_S = 1.2
 """Longest extrapolation with constant velocity."""
-LEARN = 0.1
+LEARNING_RATE = 0.1
 """Weight of a new observation in the exponential smoothing of appearance and depth."""
 MOTION_WEIGHT = 1.0
 """Match cost of a position error of one body size; entirely different appearance costs 1."""
-BINS = (12, 4, 4)
+HSV_BINS = (12, 4, 4)
 """Histogram bins of hue, saturation, value."""
 
 
-class Sight(NamedTuple):
+class Observation(NamedTuple):
     """One observation of a person."""
 
     captured_at: float
     """Capture time, s."""
     box_xyxy: np.ndarray
     """(4,) float32 px."""
-    looks: np.ndarray
-    """(192,), sums to 1: the appearance, see `looks_of`."""
+    appearance: np.ndarray
+    """(192,), sums to 1: the appearance, see `appearance_histogram`."""
     depth_m: float
     """Depth, m; NaN if unknown."""
 
@@ -39,21 +39,21 @@ class Sight(NamedTuple):
 class Identity:
     """One person over a run: appearance, depth and motion, learned from observations."""
 
-    def __init__(self, track_id: int, sight: Sight) -> None:
+    def __init__(self, track_id: int, observation: Observation) -> None:
         self.track_id = track_id
-        self.looks = sight.looks
+        self.appearance = observation.appearance
         """Smoothed appearance histogram."""
-        self.depth_m = sight.depth_m
+        self.depth_m = observation.depth_m
         """Smoothed depth, m; NaN if unknown."""
-        self.hidden_at: float | None = None
+        self.lost_at: float | None = None
         """Since when the identity is lost, s."""
         self.rival: Identity | None = None
         """The identity in front of this one when it was lost, with which it may be confused."""
-        self.contested = self.behind = False
+        self.is_ambiguous = self.is_occluded = False
         """contested: may be confused with a lost identity, so nothing is learned. behind: lost by occlusion, not by leaving."""
         self._positions: deque[tuple[float, np.ndarray]] = deque()
-        self._sides = sight.box_xyxy[2:] - sight.box_xyxy[:2]
-        self.seen(sight, clear=True)
+        self._sides = observation.box_xyxy[2:] - observation.box_xyxy[:2]
+        self.update(observation, is_unoccluded=True)
 
     @property
     def _size(self) -> float:
@@ -64,67 +64,67 @@ class Identity:
         """Capture time of the last unambiguous observation, s."""
         return self._positions[-1][0]
 
-    def seen(self, sight: Sight, clear: bool) -> None:
-        """Learn from an observation, unless contested. clear: without occlusion, so that the colours are the person's own."""
-        if self.contested:
+    def update(self, observation: Observation, is_unoccluded: bool) -> None:
+        """Learn from an observation, unless contested. is_unoccluded: without occlusion, so that the colours are the person's own."""
+        if self.is_ambiguous:
             return
-        if clear:
-            self.looks = (1 - LEARN) * self.looks + LEARN * sight.looks
-        if not math.isnan(sight.depth_m):
-            before = sight.depth_m if math.isnan(self.depth_m) else self.depth_m
-            self.depth_m = (1 - LEARN) * before + LEARN * sight.depth_m
-        self._sides = sight.box_xyxy[2:] - sight.box_xyxy[:2]
-        self._positions.append((sight.captured_at, _center(sight.box_xyxy)))
-        while sight.captured_at - self._positions[0][0] > MEMORY_S:
+        if is_unoccluded:
+            self.appearance = (1 - LEARNING_RATE) * self.appearance + LEARNING_RATE * observation.appearance
+        if not math.isnan(observation.depth_m):
+            before = observation.depth_m if math.isnan(self.depth_m) else self.depth_m
+            self.depth_m = (1 - LEARNING_RATE) * before + LEARNING_RATE * observation.depth_m
+        self._sides = observation.box_xyxy[2:] - observation.box_xyxy[:2]
+        self._positions.append((observation.captured_at, _center(observation.box_xyxy)))
+        while observation.captured_at - self._positions[0][0] > MOTION_WINDOW_S:
             self._positions.popleft()
 
-    def place_at(self, captured_at: float) -> np.ndarray:
-        """Predict the centre of the person, (2,) px: constant velocity, at most LONGEST_GUESS_S ahead."""
+    def predict_center(self, captured_at: float) -> np.ndarray:
+        """Predict the centre of the person, (2,) px: constant velocity, at most MAX_EXTRAPOLATION_S ahead."""
         times = np.array([time for time, _ in self._positions])
         positions = np.array([position for _, position in self._positions])
         if len(times) < 3:
             return positions[-1]
         velocity = np.polyfit(times - times[-1], positions, 1)[0]
-        return positions[-1] + velocity * min(captured_at - float(times[-1]), LONGEST_GUESS_S)
+        return positions[-1] + velocity * min(captured_at - float(times[-1]), MAX_EXTRAPOLATION_S)
 
-    def box_at(self, captured_at: float) -> np.ndarray:
+    def predict_box(self, captured_at: float) -> np.ndarray:
         """Predict the bounding box (4,) float32 px."""
-        center = self.place_at(captured_at)
+        center = self.predict_center(captured_at)
         return np.concatenate([center - self._sides / 2, center + self._sides / 2]).astype(np.float32)
 
-    def likely(self, sight: Sight) -> bool:
+    def is_plausible(self, observation: Observation) -> bool:
         """Return whether an observation may be this person: near the predicted or last position, and of similar size."""
-        elapsed = sight.captured_at - self.seen_at
-        ratio = size_of(sight.box_xyxy) / self._size
-        return bool(0.5 < ratio < 2 and self._position_error(sight) < 0.5 + elapsed)
+        elapsed = observation.captured_at - self.seen_at
+        ratio = longest_side_px(observation.box_xyxy) / self._size
+        return bool(0.5 < ratio < 2 and self._position_error(observation) < 0.5 + elapsed)
 
-    def unlike(self, sight: Sight) -> float:
+    def match_cost(self, observation: Observation) -> float:
         """Return the match cost of an observation, 0 to 2: appearance distance plus position error in body sizes, at most 1."""
-        error = float(np.linalg.norm(_center(sight.box_xyxy) - self.place_at(sight.captured_at))) / self._size
-        return float(self.disguise(sight) + MOTION_WEIGHT * min(error, 1.0))
+        error = float(np.linalg.norm(_center(observation.box_xyxy) - self.predict_center(observation.captured_at))) / self._size
+        return float(self.appearance_distance(observation) + MOTION_WEIGHT * min(error, 1.0))
 
-    def disguise(self, sight: Sight) -> float:
+    def appearance_distance(self, observation: Observation) -> float:
         """Return the appearance distance, [0, 1]: 1 minus the histogram intersection."""
-        return float(1 - np.minimum(self.looks, sight.looks).sum())
+        return float(1 - np.minimum(self.appearance, observation.appearance).sum())
 
-    def _position_error(self, sight: Sight) -> float:
+    def _position_error(self, sight: Observation) -> float:
         """Distance from the predicted or the last position, the nearer one, in body sizes."""
         center = _center(sight.box_xyxy)
-        expected = (self.place_at(sight.captured_at), self._positions[-1][1])
+        expected = (self.predict_center(sight.captured_at), self._positions[-1][1])
         return float(min(np.linalg.norm(center - position) for position in expected) / self._size)
 
 
-def sight_of(image: np.ndarray, person: Person, captured_at: float) -> Sight:
+def observe_person(image: np.ndarray, person: Person, captured_at: float) -> Observation:
     """Make an observation of a person in image (H, W, 3) BGR."""
-    return Sight(captured_at, person.box_xyxy, looks_of(image, person.box_xyxy), depth_of(person))
+    return Observation(captured_at, person.box_xyxy, appearance_histogram(image, person.box_xyxy), person_depth_m(person))
 
 
-def depth_of(person: Person) -> float:
+def person_depth_m(person: Person) -> float:
     """Return the median depth of a person's joints, m; NaN for a person with 2D key points only."""
     return float(np.median(person.joints_m[:, 2])) if len(person.joints_m) else math.nan
 
 
-def looks_of(image: np.ndarray, box_xyxy: np.ndarray) -> np.ndarray:
+def appearance_histogram(image: np.ndarray, box_xyxy: np.ndarray) -> np.ndarray:
     """Return the HSV colour histogram (192,), sums to 1, of the trunk in a box (4,) px of image (H, W, 3) BGR."""
     # the trunk's share of the box: clothes, little background
     x0, y0, x1, y1 = box_xyxy
@@ -132,14 +132,14 @@ def looks_of(image: np.ndarray, box_xyxy: np.ndarray) -> np.ndarray:
     top, bottom = int(y0 + 0.2 * (y1 - y0)), int(y0 + 0.75 * (y1 - y0)) + 1
     part = image[max(0, top) : max(0, bottom), max(0, left) : max(0, right)]
     if part.size == 0:
-        return np.zeros(int(np.prod(BINS)))
+        return np.zeros(int(np.prod(HSV_BINS)))
     step = max(1, min(part.shape[:2]) // 32)
     hsv = cv2.cvtColor(np.ascontiguousarray(part[::step, ::step]), cv2.COLOR_BGR2HSV)
-    counts = cv2.calcHist([hsv], [0, 1, 2], None, list(BINS), [0, 180, 0, 256, 0, 256]).reshape(-1)
+    counts = cv2.calcHist([hsv], [0, 1, 2], None, list(HSV_BINS), [0, 180, 0, 256, 0, 256]).reshape(-1)
     return counts / counts.sum()
 
 
-def size_of(box_xyxy: np.ndarray) -> float:
+def longest_side_px(box_xyxy: np.ndarray) -> float:
     """Return the longest side of a box (4,), px."""
     return float((box_xyxy[2:] - box_xyxy[:2]).max())
 

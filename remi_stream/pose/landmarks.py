@@ -8,26 +8,32 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from remi_stream.geometry import box_of, picture_from_crop
-from remi_stream.pose.region import Region
+from remi_stream.geometry import bounding_box, image_from_crop
+from remi_stream.pose.region import Roi
 from remi_stream.runtimes.runtime import Runtime
 
-SIDE, CELLS = 256, 64
+INPUT_SIDE_PX, HEATMAP_CELLS = 256, 64
 """Sides of the network's input, px, and of its heatmaps, cells."""
-COUNT = 33
-NEEDED = COUNT + 2
+LANDMARK_COUNT = 33
+POINT_COUNT = LANDMARK_COUNT + 2
 """The landmarks, and the two points that give the next ROI; the network's other four are not used."""
-INPUT, POINTS, FLAG, HEATMAPS, WORLD = "input_1", "Identity", "Identity_1", "Identity_3", "Identity_4"
+INPUT_TENSOR, POINTS_TENSOR, PRESENCE_TENSOR, HEATMAPS_TENSOR, WORLD_TENSOR = (
+    "input_1",
+    "Identity",
+    "Identity_1",
+    "Identity_3",
+    "Identity_4",
+)
 """Tensor names of pose_landmark_full.tflite."""
-OUTPUTS = (POINTS, FLAG, HEATMAPS, WORLD)
+OUTPUT_TENSORS = (POINTS_TENSOR, PRESENCE_TENSOR, HEATMAPS_TENSOR, WORLD_TENSOR)
 """Without the segmentation (Identity_2): pruning it takes the network from 12.5 to 8.3 CPU ms (measured)."""
-REACH = np.arange(-4, 5)
+WINDOW_OFFSETS = np.arange(-4, 5)
 """Offsets of the refinement window, 9 x 9 cells: the size that reproduces MediaPipe (measured)."""
-LEAST_HEAT = 0.5
+MIN_HEATMAP_PEAK = 0.5
 """Least heatmap peak for a refinement."""
-CROWN = 1.6
+HEAD_TOP_RATIO = 1.6
 """Height of the top of the head above the eyes, in distances from eyes to mouth."""
-FLESH = 0.02
+BODY_MARGIN = 0.02
 """Margin of the body around its landmarks, in longest sides of their box."""
 
 
@@ -36,74 +42,74 @@ class Landmarks(NamedTuple):
 
     pixels: np.ndarray
     """(33, 2) px, full image."""
-    circle: np.ndarray
+    roi_points: np.ndarray
     """(2, 2) px: hip centre, and a point above it on the circle around the body; they give the next ROI."""
     visibility: np.ndarray
     """(33,) in [0, 1]: not occluded."""
     presence: np.ndarray
     """(33,) in [0, 1]: inside the crop."""
-    clarity: np.ndarray
+    heatmap_peaks: np.ndarray
     """(33,) in [0, 1]: peak of each landmark's heatmap."""
     world: np.ndarray
     """(33, 3) m, from the hip centre, axes of a camera that points at the ROI's centre."""
-    flag: float
+    person_presence: float
     """[0, 1]: presence of a person; not a measure of quality."""
 
 
-def look(network: Runtime, image: np.ndarray, region: Region) -> Landmarks:
+def estimate_landmarks(network: Runtime, image: np.ndarray, roi: Roi) -> Landmarks:
     """Run the network on an ROI of image (H, W, 3) uint8 BGR."""
-    return read(network.run({INPUT: sample(image, region)[None]}), region)
+    return decode_landmarks(network.run({INPUT_TENSOR: crop_roi(image, roi)[None]}), roi)
 
 
-def sample(image: np.ndarray, region: Region) -> np.ndarray:
+def crop_roi(image: np.ndarray, roi: Roi) -> np.ndarray:
     """Crop an ROI, upright, as (256, 256, 3) uint8 RGB; the border is replicated outside the image."""
-    warp = picture_from_crop(region.center, region.size, region.angle, SIDE)
+    warp = image_from_crop(roi.center, roi.size, roi.angle, INPUT_SIDE_PX)
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    crop = cv2.warpAffine(image, warp, (SIDE, SIDE), flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    crop = cv2.warpAffine(image, warp, (INPUT_SIDE_PX, INPUT_SIDE_PX), flags=flags, borderMode=cv2.BORDER_REPLICATE)
     return cv2.cvtColor(crop, cv2.COLOR_BGR2RGB)
 
 
-def read(out: dict[str, np.ndarray], region: Region) -> Landmarks:
+def decode_landmarks(outputs: dict[str, np.ndarray], roi: Roi) -> Landmarks:
     """Decode the network's outputs, by tensor name, into landmarks in the full image."""
-    points = out[POINTS].reshape(-1, 5)[:NEEDED]
-    inside, clarity = refine(points[:, :2] / SIDE, out[HEATMAPS][0, :, :, :NEEDED])
-    pixels = region.to_picture(inside)
-    scores = sigmoid(points[:COUNT, 3:])
+    points = outputs[POINTS_TENSOR].reshape(-1, 5)[:POINT_COUNT]
+    inside, clarity = refine_by_heatmap(points[:, :2] / INPUT_SIDE_PX, outputs[HEATMAPS_TENSOR][0, :, :, :POINT_COUNT])
+    pixels = roi.to_image(inside)
+    scores = sigmoid(points[:LANDMARK_COUNT, 3:])
     return Landmarks(
-        pixels=pixels[:COUNT],
-        circle=pixels[COUNT:],
+        pixels=pixels[:LANDMARK_COUNT],
+        roi_points=pixels[LANDMARK_COUNT:],
         visibility=scores[:, 0],
         presence=scores[:, 1],
-        clarity=clarity[:COUNT],
-        world=turn(out[WORLD].reshape(-1, 3)[:COUNT].astype(float), region.angle),
-        flag=float(out[FLAG].flat[0]),
+        heatmap_peaks=clarity[:LANDMARK_COUNT],
+        world=rotate_to_camera(outputs[WORLD_TENSOR].reshape(-1, 3)[:LANDMARK_COUNT].astype(float), roi.angle),
+        person_presence=float(outputs[PRESENCE_TENSOR].flat[0]),
     )
 
 
-def refine(points: np.ndarray, heatmaps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def refine_by_heatmap(points: np.ndarray, heatmaps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Refine points (N, 2), in [0, 1], to the heatmap's local centroid; also give its peak (N,). heatmaps: (64, 64, N) logits."""
-    cell = (points * CELLS).astype(int)
-    columns, rows = cell[:, :1] + REACH, cell[:, 1:] + REACH
-    valid = within(rows)[:, :, None] & within(columns)[:, None, :]
+    cell = (points * HEATMAP_CELLS).astype(int)
+    columns, rows = cell[:, :1] + WINDOW_OFFSETS, cell[:, 1:] + WINDOW_OFFSETS
+    valid = is_in_heatmap(rows)[:, :, None] & is_in_heatmap(columns)[:, None, :]
     number = np.arange(len(points))[:, None, None]
-    clipped = np.clip(rows, 0, CELLS - 1)[:, :, None], np.clip(columns, 0, CELLS - 1)[:, None, :]
+    clipped = np.clip(rows, 0, HEATMAP_CELLS - 1)[:, :, None], np.clip(columns, 0, HEATMAP_CELLS - 1)[:, None, :]
     heat = sigmoid(heatmaps[(*clipped, number)]) * valid
     total = np.maximum(heat.sum((1, 2)), 1e-9)
     x, y = (heat.sum(1) * columns).sum(1) / total, (heat.sum(2) * rows).sum(1) / total
     peak = heat.max((1, 2))
-    found = (peak >= LEAST_HEAT) & within(cell).all(1)
-    return np.where(found[:, None], np.stack([x, y], 1) / CELLS, points), peak
+    found = (peak >= MIN_HEATMAP_PEAK) & is_in_heatmap(cell).all(1)
+    return np.where(found[:, None], np.stack([x, y], 1) / HEATMAP_CELLS, points), peak
 
 
-def within(cells: np.ndarray) -> np.ndarray:
+def is_in_heatmap(cells: np.ndarray) -> np.ndarray:
     """Return which cells lie in the heatmap."""
-    return (cells >= 0) & (cells < CELLS)
+    return (cells >= 0) & (cells < HEATMAP_CELLS)
 
 
-def turn(world: np.ndarray, angle: float) -> np.ndarray:
+def rotate_to_camera(points: np.ndarray, angle: float) -> np.ndarray:
     """Rotate points (N, 3) from the crop's axes to the camera's, about the viewing axis."""
     cos, sin = math.cos(angle), math.sin(angle)
-    return world @ np.array([[cos, sin, 0], [-sin, cos, 0], [0, 0, 1]])
+    return points @ np.array([[cos, sin, 0], [-sin, cos, 0], [0, 0, 1]])
 
 
 def sigmoid(logits: np.ndarray) -> np.ndarray:
@@ -111,9 +117,9 @@ def sigmoid(logits: np.ndarray) -> np.ndarray:
     return 1 / (1 + np.exp(-np.clip(logits, -80, 80)))  # exp overflows float32 above 88
 
 
-def body_box(pixels: np.ndarray) -> np.ndarray:
+def landmark_box(pixels: np.ndarray) -> np.ndarray:
     """Return the bounding box (4,) float32 px of a whole body: landmarks (33, 2) px, top of the head, and a margin."""
     eyes, mouth = pixels[[2, 5]].mean(0), pixels[[9, 10]].mean(0)
-    box = box_of(np.vstack([pixels, eyes + CROWN * (eyes - mouth)]))
-    margin = FLESH * (box[2:] - box[:2]).max()
+    box = bounding_box(np.vstack([pixels, eyes + HEAD_TOP_RATIO * (eyes - mouth)]))
+    margin = BODY_MARGIN * (box[2:] - box[:2]).max()
     return box + np.array([-margin, -margin, margin, margin], np.float32)

@@ -9,74 +9,76 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from remi_stream.skeletons import JOINTS, mirror_pairs
+from remi_stream.skeletons import JOINT_NAMES, left_right_pairs
 
-KEYPOINTS, LIFTED = "coco17", "h36m17"
+INPUT_SKELETON, OUTPUT_SKELETON = "coco17", "h36m17"
 """Skeletons of the network's input and output."""
 
-Run = Callable[[np.ndarray], np.ndarray]
+LiftNetwork = Callable[[np.ndarray], np.ndarray]
 """The network: normalised key points (B, F, 17, 2) float32 -> joints (B, F - receptive field + 1, 17, 3) float32, m."""
 
 
-def normalise(keypoints_px: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+def normalise_keypoints(keypoints_px: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Normalise key points (..., 2) px, float32: x to -1..1, y on the same scale; size: (width, height) px of the image."""
     width, height = size
     return (keypoints_px / width * 2 - np.array([1, height / width])).astype(np.float32)
 
 
-def lift_clip(run: Run, keypoints: np.ndarray, *, causal: bool, receptive_field: int, flip: bool) -> np.ndarray:
+def lift_clip(run: LiftNetwork, keypoints: np.ndarray, *, is_causal: bool, receptive_field: int, flip: bool) -> np.ndarray:
     """Lift a normalised clip (F, 17, 2) to joints (F, 17, 3) float32, m, camera axes, relative to the hip.
 
     The first and the last frame are repeated. flip: average with the mirrored clip's joints (test-time augmentation).
     """
-    clip = padded(keypoints, *padding(receptive_field, causal))
+    clip = pad_clip(keypoints, *clip_padding(receptive_field, is_causal))
     if not flip:
         return run(clip[None])[0]
-    plain, turned = run(np.stack([clip, mirrored(clip, KEYPOINTS)]))
-    joints: np.ndarray = (plain + mirrored(turned, LIFTED)) / 2
+    plain, turned = run(np.stack([clip, mirror_points(clip, INPUT_SKELETON)]))
+    joints: np.ndarray = (plain + mirror_points(turned, OUTPUT_SKELETON)) / 2
     return joints
 
 
-def padding(receptive_field: int, causal: bool) -> tuple[int, int]:
-    """Return the frames to pad before and behind a clip. causal: outputs belong to the window's last frame, not its middle."""
+def clip_padding(receptive_field: int, is_causal: bool) -> tuple[int, int]:
+    """Return the frames to pad before and behind a clip. is_causal: outputs belong to the window's last frame, not its middle."""
     around = receptive_field - 1
-    return (around, 0) if causal else (around // 2, around - around // 2)
+    return (around, 0) if is_causal else (around // 2, around - around // 2)
 
 
-def padded(clip: np.ndarray, before: int, behind: int) -> np.ndarray:
+def pad_clip(clip: np.ndarray, before: int, behind: int) -> np.ndarray:
     """Pad a clip (F, ...) by repeating its first and its last frame."""
     return np.concatenate([clip[:1].repeat(before, 0), clip, clip[-1:].repeat(behind, 0)])
 
 
-def mirrored(points: np.ndarray, skeleton: str) -> np.ndarray:
+def mirror_points(points: np.ndarray, skeleton: str) -> np.ndarray:
     """Mirror points (..., J, 2 or 3): negate x, swap left and right joints."""
     order = np.arange(points.shape[-2])
-    for left, right in mirror_pairs(JOINTS[skeleton]):
+    for left, right in left_right_pairs(JOINT_NAMES[skeleton]):
         order[[left, right]] = right, left
     turned = points[..., order, :]
     turned[..., 0] *= -1
     return turned
 
 
-def in_pieces(run: Run, receptive_field: int, frames: int, tell: Callable[[int], object] = lambda done: None) -> Run:
+def run_in_chunks(
+    run: LiftNetwork, receptive_field: int, frames: int, on_progress: Callable[[int], object] = lambda done: None
+) -> LiftNetwork:
     """Wrap a network with a fixed clip length to take any clip, in chunks; also for clips that do not fit into memory.
 
-    tell: called with the number of outputs done.
+    on_progress: called with the number of outputs done.
     """
     step = frames - receptive_field + 1
 
     def run_all(clips: np.ndarray) -> np.ndarray:
         count = clips.shape[1] - receptive_field + 1
         parts = []
-        for piece in pieces(clips, frames, step, count):
+        for piece in split_into_chunks(clips, frames, step, count):
             parts.append(run(piece).copy())  # the next run may overwrite the outputs
-            tell(min(step * len(parts), count))
+            on_progress(min(step * len(parts), count))
         return np.concatenate(parts, axis=1)[:, :count]
 
     return run_all
 
 
-def pieces(clips: np.ndarray, frames: int, step: int, count: int) -> Iterator[np.ndarray]:
+def split_into_chunks(clips: np.ndarray, frames: int, step: int, count: int) -> Iterator[np.ndarray]:
     """Split clips (B, F, ...) into overlapping chunks of so many frames, a step apart; the last frame pads the last chunk."""
     missing = -count % step
     extended = np.concatenate([clips, clips[:, -1:].repeat(missing, 1)], axis=1)

@@ -9,21 +9,21 @@ import numpy as np
 
 from remi_stream.messages import Person
 from remi_stream.pose.engine import Crop, Engine, Pose
-from remi_stream.pose.lift import KEYPOINTS, LIFTED
+from remi_stream.pose.lift import INPUT_SKELETON, OUTPUT_SKELETON
 from remi_stream.pose.lifter import Lifter
-from remi_stream.skeletons import JOINTS, indices
+from remi_stream.skeletons import JOINT_NAMES, joint_indices
 
 
-class State(NamedTuple):
+class LiftingEngineState(NamedTuple):
     """State of a track between frames."""
 
-    own: object | None
+    engine_state: object | None
     """The engine's."""
-    lifted: object | None
+    lifter_state: object | None
     """The lifter's."""
 
 
-class LiftedEngine:
+class LiftingEngine:
     """Runs an engine, then the lifter on each person; the engine's skeleton must contain COCO's joints."""
 
     def __init__(self, engine: Engine, lifter: Lifter) -> None:
@@ -32,24 +32,26 @@ class LiftedEngine:
 
     def infer(self, crops: list[Crop]) -> list[Pose]:
         """Estimate a pose per crop, in order."""
-        states = [crop.state if isinstance(crop.state, State) else State(crop.state, None) for crop in crops]
-        poses = self._engine.infer([crop._replace(state=state.own) for crop, state in zip(crops, states)])
+        states = [
+            crop.state if isinstance(crop.state, LiftingEngineState) else LiftingEngineState(crop.state, None) for crop in crops
+        ]
+        poses = self._engine.infer([crop._replace(state=state.engine_state) for crop, state in zip(crops, states)])
         return [self._lift(crop, state, pose) for crop, state, pose in zip(crops, states, poses)]
 
-    def _lift(self, crop: Crop, state: State, pose: Pose) -> Pose:
+    def _lift(self, crop: Crop, state: LiftingEngineState, pose: Pose) -> Pose:
         """Add the lifter's 3D joints and SMPL pose, once it has some; a rejected pose keeps the lifter's state."""
         if pose.person is None:
-            return pose._replace(state=State(pose.state, state.lifted))
-        points, scores = coco_of(pose.person)
+            return pose._replace(state=LiftingEngineState(pose.state, state.lifter_state))
+        points, scores = coco_keypoints(pose.person)
         size = crop.image.shape[1], crop.image.shape[0]
-        found = self._lifter.lift(state.lifted, points, scores, size, crop.intrinsics, crop.captured_at)
+        found = self._lifter.lift(state.lifter_state, points, scores, size, crop.intrinsics, crop.captured_at)
         person = pose.person
         if len(found.joints_m):
-            person = msgspec.structs.replace(person, joints_m=found.joints_m, joints_skeleton=LIFTED, smpl=found.smpl)
-        return pose._replace(person=person, state=State(pose.state, found.state))
+            person = msgspec.structs.replace(person, joints_m=found.joints_m, joints_skeleton=OUTPUT_SKELETON, smpl=found.smpl)
+        return pose._replace(person=person, state=LiftingEngineState(pose.state, found.state))
 
 
-def coco_of(person: Person) -> tuple[np.ndarray, np.ndarray]:
+def coco_keypoints(person: Person) -> tuple[np.ndarray, np.ndarray]:
     """Return COCO's key points (17, 2) px and scores (17,), by their names in the person's skeleton."""
-    coco = indices(person.skeleton, JOINTS[KEYPOINTS])
+    coco = joint_indices(person.skeleton, JOINT_NAMES[INPUT_SKELETON])
     return person.keypoints_px[coco], person.keypoint_scores[coco]

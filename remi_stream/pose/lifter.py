@@ -10,7 +10,7 @@ from remi_stream.geometry import Intrinsics
 from remi_stream.messages import Smpl
 
 
-class Lifted(NamedTuple):
+class LiftedPose(NamedTuple):
     """A lifter's output for one person."""
 
     joints_m: np.ndarray
@@ -32,7 +32,7 @@ class Lifter(Protocol):
         size: tuple[int, int],
         intrinsics: Intrinsics,
         captured_at: float,
-    ) -> Lifted:
+    ) -> LiftedPose:
         """Lift key points (K, 2) float32 px of the full image of (width, height) px, with scores (K,) float32 in [0, 1].
 
         track_state: `Lifted.state` of this track's last frame (None for a new person). captured_at: s.

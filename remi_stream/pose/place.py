@@ -6,38 +6,38 @@ from typing import NamedTuple
 
 import numpy as np
 
-from remi_stream.pose.square import crop_from_picture, cut
+from remi_stream.pose.square import crop_affine, warp_crop
 
 
-class Place(NamedTuple):
+class CropRect(NamedTuple):
     """A crop's axis-aligned rectangle in the full image."""
 
-    middle: np.ndarray
+    center_px: np.ndarray
     """(2,) float64 px: centre."""
-    sides: np.ndarray
+    size_px: np.ndarray
     """(2,) float64 px: width, height."""
 
 
-def place_of(box_xyxy: np.ndarray, size: tuple[int, int], scale: float) -> Place:
+def crop_rect(box_xyxy: np.ndarray, size: tuple[int, int], scale: float) -> CropRect:
     """Return the crop around a box (4,) px: the short side padded to the aspect ratio of size (width, height), then scaled."""
     box = box_xyxy.astype(float)
     aspect = np.array(size) / size[0]
     width = max(float(((box[2:] - box[:2]) / aspect).max()), 1.0)
-    return Place((box[:2] + box[2:]) / 2, width * aspect * scale)
+    return CropRect((box[:2] + box[2:]) / 2, width * aspect * scale)
 
 
-def cut_bgr(image: np.ndarray, place: Place, size: tuple[int, int]) -> np.ndarray:
+def crop_bgr(image: np.ndarray, rect: CropRect, size: tuple[int, int]) -> np.ndarray:
     """Resample the crop (height, width, 3) uint8 BGR of image (H, W, 3): bilinear, black outside the image."""
-    (x, y), (width, height) = place.middle, place.sides
-    return cut(image, crop_from_picture((x, y), (width, height), size), size)
+    (x, y), (width, height) = rect.center_px, rect.size_px
+    return warp_crop(image, crop_affine((x, y), (width, height), size), size)
 
 
-def in_picture(points: np.ndarray, place: Place) -> np.ndarray:
+def crop_to_image(points: np.ndarray, rect: CropRect) -> np.ndarray:
     """Map points (K, 2), fractions of a crop, to px of the full image."""
-    return place.middle + (points - 0.5) * place.sides
+    return rect.center_px + (points - 0.5) * rect.size_px
 
 
-def inside(points: np.ndarray, image: np.ndarray) -> np.ndarray:
+def inside_image_scores(points: np.ndarray, image: np.ndarray) -> np.ndarray:
     """Return scores (K,) float32 for a network without any: 1 for key points (K, 2) px inside image (H, W, 3), 0 outside."""
     last = np.array(image.shape[1::-1]) - 1
     within = np.logical_and(points >= 0, points <= last)

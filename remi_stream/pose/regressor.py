@@ -7,34 +7,34 @@ from typing import NamedTuple
 
 import numpy as np
 
-from remi_stream.body.attachments import landmarks
-from remi_stream.body.retarget import Retarget
+from remi_stream.body.attachments import body_landmarks
+from remi_stream.body.retarget import Retargeter
 from remi_stream.body.smpl import Body, forward_kinematics, joint_rotations
-from remi_stream.geometry import project, rotation_vectors
+from remi_stream.geometry import axis_angle_from_matrices, project
 from remi_stream.messages import Person, Smpl
 from remi_stream.pose.engine import Crop, Pose
-from remi_stream.pose.landmarks import body_box
-from remi_stream.pose.matching import covered
-from remi_stream.pose.square import Square, bbox_info, crop_from_square, cut_for, square_around
-from remi_stream.pose.weak_camera import crop_translation, translation
-from remi_stream.runtimes.runtime import Runtime, Tensors
+from remi_stream.pose.landmarks import landmark_box
+from remi_stream.pose.matching import intersection_over_smaller
+from remi_stream.pose.square import SquareCrop, cliff_bbox_info, crop_function, square_crop, square_crop_affine
+from remi_stream.pose.weak_camera import crop_camera_transl, transl_from_weak_camera
+from remi_stream.runtimes.runtime import Runtime, RuntimeTensors
 
-SIDE = 224
+INPUT_SIDE_PX = 224
 """Side of the networks' input, px."""
-NEAREST_M = 0.1
+MIN_DEPTH_M = 0.1
 """Least depth of a joint or landmark."""
-SMALLEST_PX = 20.0
+MIN_SIDE_PX = 20.0
 """Least side of the visible part of the bounding box."""
-LEAST_SCALE = 1e-3
+MIN_CAMERA_SCALE = 1e-3
 """Least scale of the crop's camera: at it the crop would be two kilometres wide."""
-CROP_CAMERA, SQUARE, CROP_TRANSL = "pred_cam", "bbox", "pred_cam_t"
+CROP_CAMERA_KEY, SQUARE_KEY, CROP_TRANSL_KEY = "pred_cam", "bbox", "pred_cam_t"
 """Keys in `Person.native`, the authors' names: (3,) float32 s, tx, ty in the crop; (4,) float64 px cx, cy, side, side of it;
 without bbox_info, (3,) float32 m, the body's translation in the crop's own camera."""
-PART = 0.2
+MIN_CROP_OVERLAP = 0.2
 """Least intersection of the body's visible box and the crop over the area of the smaller one."""
 
 
-class Trust(NamedTuple):
+class PoseConfidence(NamedTuple):
     """Confidence of one person's outputs."""
 
     score: float
@@ -43,26 +43,26 @@ class Trust(NamedTuple):
     """(24,) float32 in [0, 1]."""
 
 
-Outputs = dict[str, np.ndarray]
+RegressorOutputs = dict[str, np.ndarray]
 """A network's outputs for one person, by name."""
-Judge = Callable[[Outputs], Trust]
+ConfidenceFunction = Callable[[RegressorOutputs], PoseConfidence]
 """Computes the confidence of one person."""
-Native = Callable[[Outputs], dict[str, np.ndarray]]
+NativeOutputsFunction = Callable[[RegressorOutputs], dict[str, np.ndarray]]
 """Selects further outputs of one person for `Person.native`."""
 
 
-class Look(NamedTuple):
+class RegressorOptions(NamedTuple):
     """Options of a regressor."""
 
     box_scale: float
     """Side of the square crop, in longer sides of a tight bounding box."""
     least_score: float
     """Least person score; a pose below it is rejected."""
-    sees_place: bool
+    has_bbox_info: bool
     """The network takes `bbox_info`, the crop's position in the camera's view (CLIFF)."""
 
 
-class Regressor:
+class SmplRegressor:
     """SMPL bodies from square crops, all people of a frame in one batch.
 
     retarget: to the body whose joints are published. native: None to leave out native outputs.
@@ -71,79 +71,85 @@ class Regressor:
     memoryless = True
 
     def __init__(
-        self, name: str, network: Runtime, judge: Judge, look: Look, retarget: Retarget, native: Native | None = None
+        self,
+        name: str,
+        network: Runtime,
+        confidence: ConfidenceFunction,
+        options: RegressorOptions,
+        retarget: Retargeter,
+        native: NativeOutputsFunction | None = None,
     ) -> None:
         self.name = name
         self.runtime_name = network.name
-        self._network, self._confidence, self._options, self._retarget = network, judge, look, retarget
+        self._network, self._confidence, self._options, self._retarget = network, confidence, options, retarget
         self._native = native
-        self._cut = cut_for(network)
+        self._cut = crop_function(network)
 
     def infer(self, crops: list[Crop]) -> list[Pose]:
         """Estimate a pose per crop, in order, in one batch."""
         if not crops:
             return []
-        squares = [square_around(crop.box_xyxy, self._options.box_scale) for crop in crops]
+        squares = [square_crop(crop.box_xyxy, self._options.box_scale) for crop in crops]
         found = self._network.run(self._tensors(crops, squares))
         people = [{name: values[index] for name, values in found.items()} for index in range(len(crops))]
         return [self._pose(crop, square, outputs) for crop, square, outputs in zip(crops, squares, people)]
 
-    def _tensors(self, crops: list[Crop], squares: list[Square]) -> Tensors:
-        affines = np.stack([crop_from_square(square, SIDE) for square in squares])
-        tensors: Tensors = {"image": self._cut([crop.image for crop in crops], affines, (SIDE, SIDE))}
-        if self._options.sees_place:
-            tensors["bbox_info"] = np.stack([bbox_info(square, crop.intrinsics) for crop, square in zip(crops, squares)])
+    def _tensors(self, crops: list[Crop], squares: list[SquareCrop]) -> RuntimeTensors:
+        affines = np.stack([square_crop_affine(square, INPUT_SIDE_PX) for square in squares])
+        tensors: RuntimeTensors = {"image": self._cut([crop.image for crop in crops], affines, (INPUT_SIDE_PX, INPUT_SIDE_PX))}
+        if self._options.has_bbox_info:
+            tensors["bbox_info"] = np.stack([cliff_bbox_info(square, crop.intrinsics) for crop, square in zip(crops, squares)])
         return tensors
 
-    def _pose(self, crop: Crop, square: Square, outputs: Outputs) -> Pose:
+    def _pose(self, crop: Crop, square: SquareCrop, outputs: RegressorOutputs) -> Pose:
         """Turn one person's outputs into a pose, or a rejection reason."""
-        if reason := refusal(outputs):
+        if reason := rejection_reason(outputs):
             return Pose(None, crop.box_xyxy, None, reason)
         confidence = self._confidence(outputs)
         if confidence.score < self._options.least_score:
             return Pose(None, crop.box_xyxy, None, "doubt")
-        smpl = smpl_of(outputs, square, crop, confidence.joint_confidence)
-        rotations, joints = posed(self._retarget.smpl(smpl), self._retarget.target)
-        points = landmarks(rotations, joints)
-        if min(joints[:, 2].min(), points[:, 2].min()) < NEAREST_M:
+        smpl = make_smpl(outputs, square, crop, confidence.joint_confidence)
+        rotations, joints = posed_joints(self._retarget.retarget(smpl), self._retarget.target)
+        points = body_landmarks(rotations, joints)
+        if min(joints[:, 2].min(), points[:, 2].min()) < MIN_DEPTH_M:
             return Pose(None, crop.box_xyxy, None, "behind")
-        box = body_box(project(points, crop.intrinsics))
-        visible = shown(box, crop.image)
-        if reason := misplaced(visible, square):
+        box = landmark_box(project(points, crop.intrinsics))
+        visible = clip_box(box, crop.image)
+        if reason := misplacement_reason(visible, square):
             return Pose(None, crop.box_xyxy, None, reason)
-        return Pose(person_of(crop, confidence, smpl, joints, box, self._native_outputs(outputs, square)), visible)
+        return Pose(make_person(crop, confidence, smpl, joints, box, self._native_outputs(outputs, square)), visible)
 
-    def _native_outputs(self, outputs: Outputs, square: Square) -> dict[str, np.ndarray]:
+    def _native_outputs(self, outputs: RegressorOutputs, square: SquareCrop) -> dict[str, np.ndarray]:
         """Return `Person.native`: the crop's camera, the square, the translation in the crop's camera, and the network's own."""
         if self._native is None:
             return {}
         camera = outputs["camera"].astype(np.float32)
-        transl = {} if self._options.sees_place else {CROP_TRANSL: crop_translation(camera).astype(np.float32)}
+        transl = {} if self._options.has_bbox_info else {CROP_TRANSL_KEY: crop_camera_transl(camera).astype(np.float32)}
         square_px = np.array([square.x, square.y, square.side, square.side])
-        return {CROP_CAMERA: camera, SQUARE: square_px, **transl, **self._native(outputs)}
+        return {CROP_CAMERA_KEY: camera, SQUARE_KEY: square_px, **transl, **self._native(outputs)}
 
 
-def refusal(outputs: Outputs) -> str:
+def rejection_reason(outputs: RegressorOutputs) -> str:
     """Return in one word why outputs are no valid body, or an empty string."""
     if not all(np.isfinite(values).all() for values in outputs.values()):
         return "numbers"
     scale = outputs["camera"][0]
-    return "behind" if scale <= 0 else "outside" if scale < LEAST_SCALE else ""
+    return "behind" if scale <= 0 else "outside" if scale < MIN_CAMERA_SCALE else ""
 
 
-def misplaced(visible_xyxy: np.ndarray, square: Square) -> str:
+def misplacement_reason(visible_xyxy: np.ndarray, square: SquareCrop) -> str:
     """Return in one word why a body does not lie in its crop, or an empty string; visible_xyxy: (4,) px, its box in the image."""
-    if not (visible_xyxy[2:] - visible_xyxy[:2]).min() >= SMALLEST_PX:  # `not >=`: NaN is rejected too
+    if not (visible_xyxy[2:] - visible_xyxy[:2]).min() >= MIN_SIDE_PX:  # `not >=`: NaN is rejected too
         return "outside"
     half = square.side / 2
     crop_xyxy = np.array([square.x - half, square.y - half, square.x + half, square.y + half], np.float32)
-    return "elsewhere" if covered(visible_xyxy, crop_xyxy[None])[0] < PART else ""
+    return "elsewhere" if intersection_over_smaller(visible_xyxy, crop_xyxy[None])[0] < MIN_CROP_OVERLAP else ""
 
 
-def smpl_of(outputs: Outputs, square: Square, crop: Crop, joint_confidence: np.ndarray) -> Smpl:
+def make_smpl(outputs: RegressorOutputs, square: SquareCrop, crop: Crop, joint_confidence: np.ndarray) -> Smpl:
     """Make the SMPL message, in the camera frame."""
-    vectors = rotation_vectors(outputs["rotations"].astype(np.float64)).astype(np.float32).ravel()
-    transl = translation(outputs["camera"], np.array([square.x, square.y]), square.side, crop.intrinsics)
+    vectors = axis_angle_from_matrices(outputs["rotations"].astype(np.float64)).astype(np.float32).ravel()
+    transl = transl_from_weak_camera(outputs["camera"], np.array([square.x, square.y]), square.side, crop.intrinsics)
     return Smpl(
         body="smpl",
         global_orient=vectors[:3],
@@ -154,27 +160,29 @@ def smpl_of(outputs: Outputs, square: Square, crop: Crop, joint_confidence: np.n
     )
 
 
-def posed(smpl: Smpl, body: Body) -> tuple[np.ndarray, np.ndarray]:
+def posed_joints(smpl: Smpl, body: Body) -> tuple[np.ndarray, np.ndarray]:
     """Return world rotations (24, 3, 3) and joints (24, 3), m, camera frame, by forward kinematics."""
     rotations = joint_rotations(smpl.global_orient, smpl.body_pose)
     return forward_kinematics(body.rest_joints(smpl.betas), rotations, smpl.transl)
 
 
-def shown(box_xyxy: np.ndarray, image: np.ndarray) -> np.ndarray:
+def clip_box(box_xyxy: np.ndarray, image: np.ndarray) -> np.ndarray:
     """Clip a box (4,) float32 to image (H, W, 3): the box that a detector would find."""
     size = np.array(image.shape[1::-1], np.float32)
     return np.clip(box_xyxy, 0, np.concatenate([size, size])).astype(np.float32)
 
 
-def person_of(crop: Crop, trust: Trust, smpl: Smpl, joints: np.ndarray, box: np.ndarray, native: dict[str, np.ndarray]) -> Person:
+def make_person(
+    crop: Crop, confidence: PoseConfidence, smpl: Smpl, joints: np.ndarray, box: np.ndarray, native: dict[str, np.ndarray]
+) -> Person:
     """Make the Person message; joints: (24, 3) m, camera frame."""
     return Person(
         track_id=crop.track_id,
-        score=trust.score,
+        score=confidence.score,
         box_xyxy=box,
         skeleton="smpl24",
         keypoints_px=project(joints, crop.intrinsics).astype(np.float32),
-        keypoint_scores=trust.joint_confidence,
+        keypoint_scores=confidence.joint_confidence,
         joints_m=joints.astype(np.float32),
         smpl=smpl,
         native=native,

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from remi_stream.geometry import frame
+from remi_stream.geometry import orthonormal_axes
 
 
-def matrices_from_rot6d(rot6d: np.ndarray) -> np.ndarray:
+def rotation_matrices_from_6d(rot6d: np.ndarray) -> np.ndarray:
     """Convert 6D rotations (..., 6) to rotation matrices (..., 3, 3)."""
     rows = rot6d.reshape(*rot6d.shape[:-1], 3, 2)
-    return frame(rows[..., 0], rows[..., 1])
+    return orthonormal_axes(rows[..., 0], rows[..., 1])

@@ -11,14 +11,14 @@ import cv2
 
 from remi_stream.config import Config
 from remi_stream.geometry import default_intrinsics
-from remi_stream.mailbox import Request
-from remi_stream.messages import Bodies, Detections, Frame, Search
-from remi_stream.order import Order
+from remi_stream.mailbox import FrameRequest
+from remi_stream.messages import Bodies, DetectionInterval, Detections, Frame
+from remi_stream.order import StageSpec
 from remi_stream.pose.engine import Crop, Engine, Pose, load_engine
-from remi_stream.pose.given import GivenBoxes
-from remi_stream.pose.tracks import Tracks
+from remi_stream.pose.given import FixedBoxes
+from remi_stream.pose.tracks import Tracker
 
-SEARCH_S, SETTLED_S, REPEAT_S = 0.1, 0.5, 1.0
+SEARCH_INTERVAL_S, STABLE_INTERVAL_S, REPEAT_INTERVAL_S = 0.1, 0.5, 1.0
 """Interval of the detector while a track is missing or new, and otherwise; period after which the interval is sent again."""
 IDS_PER_LIFE = 100_000
 """Distance of the first track ids of two lives, so that a restarted stage does not reuse an id."""
@@ -33,37 +33,37 @@ class PoseStage:
         """Engine runs, people in them, and their duration, µs."""
         self._config = config
         self._ids: Iterator[int] = itertools.count(1 + life * IDS_PER_LIFE)
-        self._trackers: dict[tuple[str, int], Tracks | GivenBoxes] = {}
+        self._trackers: dict[tuple[str, int], Tracker | FixedBoxes] = {}
         self._searches: dict[str, tuple[float, float]] = {}
 
     def open(self) -> None:
         """Load each engine once; cameras with the same engine share it."""
         cv2.setNumThreads(1)  # OpenCV's threads would compete with the network's
         config = self._config
-        names = dict.fromkeys(config.engines.values())
-        loaded = {name: load_engine(name, config.threads, config.options_of(name)) for name in names}
-        self._engines: dict[str, Engine] = {camera: loaded[name] for camera, name in config.engines.items()}
+        names = dict.fromkeys(config.engine_by_camera.values())
+        loaded = {name: load_engine(name, config.threads, config.options_for_engine(name)) for name in names}
+        self._engines: dict[str, Engine] = {camera: loaded[name] for camera, name in config.engine_by_camera.items()}
         engines = loaded.values()
         self.facts = {
             "engine": _joined_names(each.name for each in engines),
             "runtime": _joined_names(each.runtime_name for each in engines),
         }
 
-    def request(self, camera: str) -> Request:
+    def request(self, camera: str) -> FrameRequest:
         """Request the whole newest frame, without a pause."""
-        return Request()
+        return FrameRequest()
 
-    def step(self, message: Frame | Detections) -> Iterable[Bodies | Search]:
+    def step(self, message: Frame | Detections) -> Iterable[Bodies | DetectionInterval]:
         """Estimate the poses in a frame, or update the tracks with detections."""
         if isinstance(message, Detections):
             if (message.camera, message.epoch) in self._trackers:
-                self._trackers[message.camera, message.epoch].detected(message)
+                self._trackers[message.camera, message.epoch].update_detections(message)
             return []
         tracks = self._tracks(message.camera, message.epoch)
         intrinsics = message.intrinsics or default_intrinsics(*message.size)
         crops = tracks.crops(message.frame_id, message.captured_at, message.image, intrinsics)
         poses = self._infer(message.camera, crops) if crops else []
-        poses = tracks.posed(message.frame_id, message.captured_at, message.image, poses)
+        poses = tracks.update_poses(message.frame_id, message.captured_at, message.image, poses)
         return [self._bodies(message, intrinsics, poses), *self._search(message, tracks)]
 
     def close(self) -> None:
@@ -76,12 +76,12 @@ class PoseStage:
         self.counts.update(inferences=1, inference_people=len(crops), inference_us=duration_us)
         return poses
 
-    def _tracks(self, camera: str, epoch: int) -> Tracks | GivenBoxes:
+    def _tracks(self, camera: str, epoch: int) -> Tracker | FixedBoxes:
         """Return the tracker of a camera; that of an earlier epoch is dropped."""
         if (camera, epoch) not in self._trackers:
             self._trackers = {key: tracks for key, tracks in self._trackers.items() if key[0] != camera}
             config = self._config
-            tracks = GivenBoxes() if config.boxes == "truth" else Tracks(config.max_people, self._ids, config.subject)
+            tracks = FixedBoxes() if config.boxes == "truth" else Tracker(config.max_people, self._ids, config.subject)
             self._trackers[camera, epoch] = tracks
         return self._trackers[camera, epoch]
 
@@ -99,20 +99,20 @@ class PoseStage:
             people=[pose.person for pose in poses if pose.person is not None],
         )
 
-    def _search(self, frame: Frame, tracks: Tracks | GivenBoxes) -> list[Search]:
+    def _search(self, frame: Frame, tracks: Tracker | FixedBoxes) -> list[DetectionInterval]:
         """Send the detector its interval: on change, and once a second in case it was restarted."""
-        interval = SETTLED_S if tracks.settled else SEARCH_S
+        interval = STABLE_INTERVAL_S if tracks.is_stable else SEARCH_INTERVAL_S
         sent, sent_at = self._searches.get(frame.camera, (0.0, float("-inf")))
-        if sent == interval and frame.captured_at - sent_at < REPEAT_S:
+        if sent == interval and frame.captured_at - sent_at < REPEAT_INTERVAL_S:
             return []
         self._searches[frame.camera] = (interval, frame.captured_at)
-        return [Search(camera=frame.camera, interval_s=interval)]
+        return [DetectionInterval(camera=frame.camera, interval_s=interval)]
 
 
 def _joined_names(names: Iterable[str]) -> str:
     return "; ".join(dict.fromkeys(names))
 
 
-def make(order: Order) -> PoseStage:
+def make_pose_stage(spec: StageSpec) -> PoseStage:
     """Make the pose stage of a StageSpec."""
-    return PoseStage(order.config, order.life)
+    return PoseStage(spec.config, spec.restarts)

@@ -14,7 +14,7 @@ from remi_stream.models.manifest import Manifest
 from remi_stream.pose.engine import Crop, Pose
 
 
-def open_engine(manifest: Manifest, runtime: str, settings: dict[str, Any]) -> SyntheticEngine:
+def open_synthetic_engine(manifest: Manifest, runtime: str, settings: dict[str, Any]) -> SyntheticEngine:
     """Make the synthetic engine; the settings are the manifest's options."""
     return SyntheticEngine(**settings)
 

@@ -16,32 +16,32 @@ import numpy as np
 
 from remi_stream.geometry import Intrinsics
 from remi_stream.messages import Detections
-from remi_stream.pose.challenge import Challenge
-from remi_stream.pose.cover import cover_of, guessed, in_front, painted
+from remi_stream.pose.challenge import SubjectSelector
+from remi_stream.pose.cover import masked_image, mostly_occluded, occluders, occlusion_mask
 from remi_stream.pose.engine import Crop, Pose
-from remi_stream.pose.hidden import Hidden
-from remi_stream.pose.identity import Identity, Sight, sight_of
-from remi_stream.pose.matching import covered, evident, pairs, same_body
+from remi_stream.pose.hidden import LostTracks
+from remi_stream.pose.identity import Identity, Observation, observe_person
+from remi_stream.pose.matching import intersection_over_smaller, is_miss_conclusive, is_same_body, match_boxes
 from remi_stream.pose.track import Track
 
-MISSES = 3
+MAX_MISSES = 3
 """Consecutive rejected poses or missed detections that end a track."""
-PART = 0.6
+MIN_PART_OVERLAP = 0.6
 """Intersection over the smaller box from which a detection belongs to a tracked body, or a part of it."""
-DISGUISE_MOST = 0.7
+MAX_APPEARANCE_DISTANCE = 0.7
 """Largest appearance distance of a re-identified person."""
 
 
-class Tracks:
+class Tracker:
     """Tracks at most max_people; subject: which ones (see `Challenge`)."""
 
     def __init__(self, max_people: int, ids: Iterator[int], subject: str = "largest") -> None:
         self.max_people = max_people
         self._ids = ids
         self._tracks: list[Track] = []
-        self._lost = Hidden()
+        self._lost = LostTracks()
         self._probe: Track | None = None
-        self._selector = Challenge(subject)
+        self._selector = SubjectSelector(subject)
 
     def __iter__(self) -> Iterator[Track]:
         return iter(self._tracks)
@@ -50,19 +50,19 @@ class Tracks:
         return len(self._tracks)
 
     @property
-    def settled(self) -> bool:
+    def is_stable(self) -> bool:
         """Whether there are tracks, all stable, and none is lost: the detector may then run less often."""
-        return bool(self._tracks) and not self._lost and all(track.sure for track in self._tracks)
+        return bool(self._tracks) and not self._lost and all(track.is_stable for track in self._tracks)
 
-    def detected(self, detections: Detections) -> None:
+    def update_detections(self, detections: Detections) -> None:
         """Match detections to the tracks in their frame: update, miss and start tracks."""
         boxes = detections.boxes_xyxy
         past_boxes = {track: box for track in self._tracks if (box := track.box_at(detections.frame_id)) is not None}
-        matched = pairs(past_boxes, boxes)
+        matched = match_boxes(past_boxes, boxes)
         for track, box in past_boxes.items():
             if track in matched:
-                track.confirmed(boxes[matched[track]], box)
-            elif evident(
+                track.update_detection(boxes[matched[track]], box)
+            elif is_miss_conclusive(
                 box, detections.searched_xyxy, [*boxes, *(other for key, other in past_boxes.items() if key is not track)]
             ):
                 track.misses += 1
@@ -74,17 +74,17 @@ class Tracks:
 
     def crops(self, frame_id: int, captured_at: float, image: np.ndarray, intrinsics: Intrinsics) -> list[Crop]:
         """Return a frame's crops: of every track, of a lost identity (the probe), and of the candidate of subject selection."""
-        query = self._lost.sought(captured_at, (image.shape[1], image.shape[0])) if len(self) < self.max_people else None
+        query = self._lost.next_query(captured_at, (image.shape[1], image.shape[0])) if len(self) < self.max_people else None
         self._probe = Track(query[1], query[0]) if query else None
         return [self._crop(image, track, captured_at, intrinsics) for track in self._with_crop()]
 
-    def posed(self, frame_id: int, captured_at: float, image: np.ndarray, poses: list[Pose]) -> list[Pose]:
+    def update_poses(self, frame_id: int, captured_at: float, image: np.ndarray, poses: list[Pose]) -> list[Pose]:
         """Update the tracks with the poses of the crops, in their order; return those to publish, with their track ids."""
         people = {track: _reject_occluded(pose, track) for track, pose in zip(self._with_crop(), poses)}
         for track, pose in people.items():
-            track.posed(frame_id, captured_at, pose)
+            track.update_pose(frame_id, captured_at, pose)
         people = {track: pose for track, pose in people.items() if pose.person is not None}
-        observed = {track: sight_of(image, pose.person, captured_at) for track, pose in people.items() if pose.person}
+        observed = {track: observe_person(image, pose.person, captured_at) for track, pose in people.items() if pose.person}
         # the order matters: new tracks first, then duplicates, so that only distinct bodies get an identity
         self._add_probe(people, observed)
         self._add_candidate(people, captured_at)
@@ -96,30 +96,30 @@ class Tracks:
 
     def _with_crop(self) -> list[Track]:
         """The tracks, the probe and the candidate, in the order of the crops."""
-        return [*self._tracks, *(track for track in (self._probe, self._selector.track) if track is not None)]
+        return [*self._tracks, *(track for track in (self._probe, self._selector.candidate) if track is not None)]
 
     def _crop(self, image: np.ndarray, track: Track, captured_at: float, intrinsics: Intrinsics) -> Crop:
         """Return a track's crop, with the people in front masked out."""
         others = [
             other.person for other in self._tracks if other is not track and other.person is not None and not other.failures
         ]
-        front = in_front(track.box_xyxy, track.depth_m, others)
-        track.cover = cover_of(image.shape[1::-1], front, intrinsics[0]) if front else None
-        masked = image if track.cover is None else painted(image, track.box_xyxy, track.cover)
+        front = occluders(track.box_xyxy, track.depth_m, others)
+        track.occlusion_mask = occlusion_mask(image.shape[1::-1], front, intrinsics[0]) if front else None
+        masked = image if track.occlusion_mask is None else masked_image(image, track.box_xyxy, track.occlusion_mask)
         return Crop(masked, track.box_xyxy, track.track_id, captured_at, intrinsics, track.state)
 
     def _start(self, box_xyxy: np.ndarray, detections: Detections) -> None:
         """Start a track for an unmatched detection, unless it is a part of a tracked body; if full, make it a candidate."""
         now = [track.box_xyxy for track in self._tracks]
         past_boxes = [box for track in self._tracks if (box := track.box_at(detections.frame_id)) is not None]
-        if (covered(box_xyxy, np.array(now + past_boxes, np.float32).reshape(-1, 4)) > PART).any():
+        if (intersection_over_smaller(box_xyxy, np.array(now + past_boxes, np.float32).reshape(-1, 4)) > MIN_PART_OVERLAP).any():
             return
         if len(self._tracks) < self.max_people:
             self._tracks.append(Track(box_xyxy))
         else:
-            self._selector.start(box_xyxy, self._tracks, detections.captured_at)
+            self._selector.propose(box_xyxy, self._tracks, detections.captured_at)
 
-    def _add_probe(self, people: dict[Track, Pose], observed: dict[Track, Sight]) -> None:
+    def _add_probe(self, people: dict[Track, Pose], observed: dict[Track, Observation]) -> None:
         """Add the probe as a track, if the person in it matches the lost identity."""
         probe, self._probe = self._probe, None
         if probe is None or probe not in observed or probe.identity is None:
@@ -127,12 +127,16 @@ class Tracks:
         # `_identify` assigns the identity, since a swap with the rival may be cheaper
         lost, probe.identity = probe.identity, None
         seen = observed[probe]
-        if not self._is_tracked(probe, people) and lost.likely(seen) and lost.disguise(seen) < DISGUISE_MOST:
+        if (
+            not self._is_tracked(probe, people)
+            and lost.is_plausible(seen)
+            and lost.appearance_distance(seen) < MAX_APPEARANCE_DISTANCE
+        ):
             self._tracks.append(probe)
 
     def _add_candidate(self, people: dict[Track, Pose], captured_at: float) -> None:
         """Replace a track by the candidate of subject selection, if it has won."""
-        decided = self._selector.decide(self._tracks)
+        decided = self._selector.replacement(self._tracks)
         if decided is None or self._is_tracked(decided[0], people):
             return
         winner, loser = decided
@@ -141,41 +145,41 @@ class Tracks:
 
     def _is_tracked(self, found: Track, people: dict[Track, Pose]) -> bool:
         """Return whether a new track's pose is of a body that is already tracked."""
-        return found in people and any(same_body(people[found], people[track]) for track in self._tracks if track in people)
+        return found in people and any(is_same_body(people[found], people[track]) for track in self._tracks if track in people)
 
-    def _remove_duplicates(self, people: dict[Track, Pose], observed: dict[Track, Sight]) -> None:
+    def _remove_duplicates(self, people: dict[Track, Pose], observed: dict[Track, Observation]) -> None:
         """Of two tracks on one body keep the one with the smaller match cost; the other becomes lost."""
         tracks = list(people)
         for index, first in enumerate(tracks):
             for second in tracks[index + 1 :]:
-                if first in self._tracks and second in self._tracks and same_body(people[first], people[second]):
+                if first in self._tracks and second in self._tracks and is_same_body(people[first], people[second]):
                     worse, better = sorted((first, second), key=lambda track: _match_cost(track, observed), reverse=True)
                     self._tracks.remove(worse)
                     self._lose(worse, observed[worse].captured_at, better.identity)
 
     def _lose(self, track: Track, captured_at: float, rival: Identity | None) -> None:
-        if track.identity is not None and track.lasting:
-            track.identity.behind = track.cover is not None or rival is not None
-            self._lost.hide(track.identity, captured_at, rival)
+        if track.identity is not None and track.is_established:
+            track.identity.is_occluded = track.occlusion_mask is not None or rival is not None
+            self._lost.add(track.identity, captured_at, rival)
 
-    def _identify(self, track: Track, observed: dict[Track, Sight]) -> None:
+    def _identify(self, track: Track, observed: dict[Track, Observation]) -> None:
         """Give a new track a lost identity, or a new one; let the identity learn from the observation."""
         seen = observed[track]
         if track.identity is None:
             track.identity = self._reidentify(seen, observed) or Identity(next(self._ids), seen)
-        track.identity.seen(seen, clear=track.cover is None)
+        track.identity.update(seen, is_unoccluded=track.occlusion_mask is None)
 
-    def _reidentify(self, seen: Sight, observed: dict[Track, Sight]) -> Identity | None:
+    def _reidentify(self, seen: Observation, observed: dict[Track, Observation]) -> Identity | None:
         """Return the lost identity that matches an observation best, or its rival, if swapping the two costs less."""
-        found = self._lost.find(seen)
+        found = self._lost.best_match(seen)
         if found is None:
             return None
         rival, other = found.rival, next((track for track in self._tracks if track.identity is found.rival), None)
-        self._lost.reveal(found)
+        self._lost.remove(found)
         if rival is None or other is None or other not in observed:
             return found
-        keep = found.unlike(seen) + rival.unlike(observed[other])
-        swap = found.unlike(observed[other]) + rival.unlike(seen)
+        keep = found.match_cost(seen) + rival.match_cost(observed[other])
+        swap = found.match_cost(observed[other]) + rival.match_cost(seen)
         if keep <= swap:
             return found
         other.identity = found
@@ -183,20 +187,20 @@ class Tracks:
 
     def _end(self, captured_at: float) -> None:
         """End tracks with too many failures or misses; drop identities that have been lost for too long."""
-        for track in [track for track in self._tracks if track.misses >= MISSES or track.failures >= MISSES]:
+        for track in [track for track in self._tracks if track.misses >= MAX_MISSES or track.failures >= MAX_MISSES]:
             self._tracks.remove(track)
             self._lose(track, captured_at, None)
-        self._lost.forget(captured_at)
+        self._lost.remove_expired(captured_at)
 
 
-def _match_cost(track: Track, observed: dict[Track, Sight]) -> float:
+def _match_cost(track: Track, observed: dict[Track, Observation]) -> float:
     """Match cost of a track's observation and its identity; infinite without one."""
-    return track.identity.unlike(observed[track]) if track.identity else float("inf")
+    return track.identity.match_cost(observed[track]) if track.identity else float("inf")
 
 
 def _reject_occluded(pose: Pose, track: Track) -> Pose:
     """Reject a pose that is mostly occluded, which the engine only guessed."""
-    if pose.person is None or track.cover is None or not guessed(pose.person, track.cover):
+    if pose.person is None or track.occlusion_mask is None or not mostly_occluded(pose.person, track.occlusion_mask):
         return pose
     return Pose(None, track.box_xyxy, track.state, "hidden")
 

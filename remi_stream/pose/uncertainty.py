@@ -11,13 +11,13 @@ import numpy as np
 
 from remi_stream.skeletons import SMPL_PARENTS
 
-Variant = Literal["poco_cliff", "poco_pare"]
+PocoVariant = Literal["poco_cliff", "poco_pare"]
 """Names of POCO's networks."""
-LOST: dict[Variant, float] = {"poco_cliff": 0.8, "poco_pare": 0.4}
+MAX_PELVIS_VARIANCE: dict[PocoVariant, float] = {"poco_cliff": 0.8, "poco_pare": 0.4}
 """Largest variance of the pelvis; above it the whole pose is unreliable."""
 
 
-def accumulated(variance: np.ndarray) -> np.ndarray:
+def accumulate_variance(variance: np.ndarray) -> np.ndarray:
     """Accumulate the variance (..., 24) of each joint's rotation along the kinematic chain, from the pelvis outwards."""
     total = np.array(variance)
     for joint, parent in enumerate(SMPL_PARENTS[1:], start=1):
@@ -25,17 +25,17 @@ def accumulated(variance: np.ndarray) -> np.ndarray:
     return total
 
 
-def lost(variance: np.ndarray, variant: Variant) -> np.ndarray:
+def mask_unreliable(variance: np.ndarray, variant: PocoVariant) -> np.ndarray:
     """Set the variances (..., 24) of an unreliable person to 1."""
-    return np.where(variance[..., :1] > LOST[variant], np.ones_like(variance), variance)
+    return np.where(variance[..., :1] > MAX_PELVIS_VARIANCE[variant], np.ones_like(variance), variance)
 
 
-def of_person(variance: np.ndarray, variant: Variant) -> np.ndarray:
+def person_variance(variance: np.ndarray, variant: PocoVariant) -> np.ndarray:
     """Return a person's variance (...) from (..., 24): the pelvis's for CLIFF, the mean for PARE, 1 if unreliable."""
-    masked = lost(variance, variant)
+    masked = mask_unreliable(variance, variant)
     return masked[..., 0] if variant == "poco_cliff" else masked.mean(-1)
 
 
-def confidence(variance: np.ndarray) -> np.ndarray:
+def confidence_from_variance(variance: np.ndarray) -> np.ndarray:
     """Return 1 - variance, (..., 24), as published: negative where accumulated variances exceed 1."""
     return 1 - variance

@@ -7,141 +7,141 @@ from __future__ import annotations
 
 from collections import Counter, deque
 
-from remi_stream.messages import CameraFacts, Message
+from remi_stream.messages import CameraFacts, FrameMessage
 
-LOST = "lost_in_crash"
+LOST_IN_CRASH = "lost_in_crash"
 """Drop reason of frames that no stage accounts for."""
-CLOSED_KEPT = 16
+MAX_CLOSED_EPOCHS = 16
 """Closed epochs remembered, so that their late messages are not counted twice."""
 
 
-class Epoch:
-    """Account of one epoch's frames from `begun_at` on: captured = published + dropped + in_flight."""
+class EpochAccount:
+    """Account of one epoch's frames from `first_frame_id` on: captured = published + dropped + in_flight."""
 
-    def __init__(self, begun_at: int) -> None:
-        self.begun_at = begun_at
-        self.next_frame_id = begun_at
+    def __init__(self, first_frame_id: int) -> None:
+        self.first_frame_id = first_frame_id
+        self.next_frame_id = first_frame_id
         self.published = 0
         self.dropped: Counter[str] = Counter()
-        self._captured_until = begun_at
+        self._captured_until = first_frame_id
 
     @property
     def captured(self) -> int:
         """Number of captured frames known so far."""
-        return self._captured_until - self.begun_at
+        return self._captured_until - self.first_frame_id
 
     @property
     def in_flight(self) -> int:
         """Number of captured frames neither published nor dropped yet."""
         return self._captured_until - self.next_frame_id
 
-    def capture(self, frames: int) -> None:
+    def record_captured(self, frames: int) -> None:
         """Record the number of frames captured since frame 0."""
         self._captured_until = max(self._captured_until, frames)
 
-    def publish(self, message: Message) -> Counter[str]:
+    def record_published(self, message: FrameMessage) -> Counter[str]:
         """Record a message; return the drops since the last one. A frame already recorded is ignored."""
         gap = message.frame_id - self.next_frame_id
         if gap < 0:
             return Counter()
         dropped = _limit(message.skipped, gap)
-        dropped += Counter({LOST: gap - dropped.total()})
+        dropped += Counter({LOST_IN_CRASH: gap - dropped.total()})
         self.dropped += dropped
         self.published += 1
         self.next_frame_id = message.frame_id + 1
-        self.capture(self.next_frame_id)
+        self.record_captured(self.next_frame_id)
         return dropped
 
     def close(self) -> None:
         """Record the frames still in flight as lost."""
-        self.dropped += Counter({LOST: self.in_flight})
+        self.dropped += Counter({LOST_IN_CRASH: self.in_flight})
         self.next_frame_id = self._captured_until
 
 
-class Account:
+class CameraAccount:
     """Account of one camera: its epochs, in the order of their first message.
 
     The first Bodies message of a later epoch closes an epoch: until then its last frames may still be in flight.
     """
 
     def __init__(self) -> None:
-        self.open: dict[int, Epoch] = {}
-        self._closed: deque[int] = deque(maxlen=CLOSED_KEPT)
-        self._past = Epoch(0)
+        self.open_epochs: dict[int, EpochAccount] = {}
+        self._closed: deque[int] = deque(maxlen=MAX_CLOSED_EPOCHS)
+        self._past = EpochAccount(0)
 
-    def capture(self, facts: CameraFacts) -> None:
+    def record_captured(self, facts: CameraFacts) -> None:
         """Record captured frames. A Bodies message opens an epoch not seen from its start, since it has the frame id."""
         if facts.epoch in self._closed:
             return
-        if facts.epoch not in self.open and (facts.captured <= 1 or self._known):
+        if facts.epoch not in self.open_epochs and (facts.captured <= 1 or self._known):
             self._open(facts.epoch, 0)
-        if facts.epoch in self.open:
-            self.open[facts.epoch].capture(facts.captured)
+        if facts.epoch in self.open_epochs:
+            self.open_epochs[facts.epoch].record_captured(facts.captured)
 
-    def publish(self, message: Message) -> Counter[str]:
+    def record_published(self, message: FrameMessage) -> Counter[str]:
         """Record a Bodies message; one of a closed epoch is already counted as lost."""
         if message.epoch in self._closed:
             return Counter()
-        if message.epoch not in self.open:
+        if message.epoch not in self.open_epochs:
             self._open(message.epoch, 0 if self._known else max(0, message.frame_id - sum(message.skipped.values())))
         self._close_before(message.epoch)
-        return self.open[message.epoch].publish(message)
+        return self.open_epochs[message.epoch].record_published(message)
 
-    def total(self) -> Epoch:
+    def total(self) -> EpochAccount:
         """Sum over all epochs, as one epoch from frame 0 on; its counts are monotonic, as Prometheus counters must be."""
-        total = Epoch(0)
-        for epoch in (self._past, *self.open.values()):
+        total = EpochAccount(0)
+        for epoch in (self._past, *self.open_epochs.values()):
             _add(total, epoch)
         return total
 
     @property
     def _known(self) -> bool:
         """Whether the camera had an epoch before: then a new epoch is seen from its frame 0 on."""
-        return bool(self.open or self._closed)
+        return bool(self.open_epochs or self._closed)
 
     def _open(self, epoch: int, begun_at: int) -> None:
-        self._close_before(next(reversed(self.open), epoch))
-        self.open[epoch] = Epoch(begun_at)
+        self._close_before(next(reversed(self.open_epochs), epoch))
+        self.open_epochs[epoch] = EpochAccount(begun_at)
 
     def _close_before(self, epoch: int) -> None:
-        for earlier in list(self.open):
+        for earlier in list(self.open_epochs):
             if earlier == epoch:
                 return
-            closed = self.open.pop(earlier)
+            closed = self.open_epochs.pop(earlier)
             closed.close()
             _add(self._past, closed)
             self._closed.append(earlier)
 
 
-class Books:
+class Ledger:
     """Ledger of all cameras."""
 
     def __init__(self) -> None:
-        self._accounts: dict[str, Account] = {}
+        self._accounts: dict[str, CameraAccount] = {}
 
-    def of(self, camera: str) -> Epoch | None:
+    def current_epoch(self, camera: str) -> EpochAccount | None:
         """Account of a camera's newest epoch."""
         account = self._accounts.get(camera)
-        return account.open[next(reversed(account.open))] if account and account.open else None
+        return account.open_epochs[next(reversed(account.open_epochs))] if account and account.open_epochs else None
 
-    def total(self, camera: str) -> Epoch:
+    def total(self, camera: str) -> EpochAccount:
         """Sum over all epochs of a camera."""
         return self._account(camera).total()
 
-    def publish(self, message: Message) -> dict[str, int]:
+    def record_published(self, message: FrameMessage) -> dict[str, int]:
         """Record a message; return the drops of its epoch since the last one, including unexplained ones (lost in a crash)."""
-        return dict(self._account(message.camera).publish(message))
+        return dict(self._account(message.camera).record_published(message))
 
-    def capture(self, facts: CameraFacts) -> None:
+    def record_captured(self, facts: CameraFacts) -> None:
         """Record the number of frames captured by a camera."""
-        self._account(facts.camera).capture(facts)
+        self._account(facts.camera).record_captured(facts)
 
-    def _account(self, camera: str) -> Account:
-        return self._accounts.setdefault(camera, Account())
+    def _account(self, camera: str) -> CameraAccount:
+        return self._accounts.setdefault(camera, CameraAccount())
 
 
-def _add(total: Epoch, epoch: Epoch) -> None:
-    total.capture(total.captured + epoch.captured)
+def _add(total: EpochAccount, epoch: EpochAccount) -> None:
+    total.record_captured(total.captured + epoch.captured)
     total.next_frame_id += epoch.captured - epoch.in_flight
     total.published += epoch.published
     total.dropped += epoch.dropped

@@ -11,22 +11,22 @@ import msgspec
 from remi_stream import __version__
 from remi_stream.config import Config
 from remi_stream.errors import RemiError
-from remi_stream.measure.relay_program import COLUMNS
-from remi_stream.messages import CameraFacts, Health, Wish
-from remi_stream.relay.playback import Playback
-from remi_stream.relay.smoothing import Smoothing
+from remi_stream.measure.relay_program import RELAY_COLUMNS
+from remi_stream.messages import CameraFacts, Health, PlaybackCommand
+from remi_stream.relay.playback import PlaybackControl
+from remi_stream.relay.smoothing import CameraFilters
 
-Q = TypeVar("Q", bound="Question")
+Q = TypeVar("Q", bound="ControlRequest")
 
 
-class Question(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class ControlRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Base of control requests; an unknown field is an error that names the field."""
 
     ask: str
     """Name of the request."""
 
 
-class AskFilter(Question, frozen=True, kw_only=True):
+class FilterRequest(ControlRequest, frozen=True, kw_only=True):
     """Query or change the filter."""
 
     name: str | None = None
@@ -36,20 +36,20 @@ class AskFilter(Question, frozen=True, kw_only=True):
     """None: all cameras."""
 
 
-class AskMetrics(Question, frozen=True, kw_only=True):
+class FilterMetricsRequest(ControlRequest, frozen=True, kw_only=True):
     """Query REMI's metrics of the filters."""
 
     camera: str | None = None
     """None: all cameras."""
 
 
-class AskRecord(Question, frozen=True, kw_only=True):
+class RecordRequest(ControlRequest, frozen=True, kw_only=True):
     """Start or stop recording."""
 
     on: bool = True
 
 
-class AskPlay(Question, frozen=True, kw_only=True):
+class PlaybackRequest(ControlRequest, frozen=True, kw_only=True):
     """Query or control the playback of recordings; None leaves a value unchanged."""
 
     seek_s: float | None = None
@@ -60,17 +60,19 @@ class AskPlay(Question, frozen=True, kw_only=True):
     """None: all recordings."""
 
 
-class Control:
+class ControlHandler:
     """Answers control requests from the relay's state: cameras, health by stage.
 
     facts: the relay's, which sinks read from its heartbeat. publish: sends a command to a played recording.
     """
 
-    def __init__(self, config: Config, smoothing: Smoothing, facts: dict[str, str], publish: Callable[[Wish], None]) -> None:
+    def __init__(
+        self, config: Config, smoothing: CameraFilters, facts: dict[str, str], publish: Callable[[PlaybackCommand], None]
+    ) -> None:
         self.cameras: dict[str, CameraFacts] = {}
         self.health: dict[str, Health] = {}
         self._config, self._smoothing, self._facts = config, smoothing, facts
-        self._playback = Playback(config, self.cameras, publish)
+        self._playback = PlaybackControl(config, self.cameras, publish)
         self._answers: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
             "status": self._status,
             "filter": self._filter,
@@ -79,53 +81,53 @@ class Control:
             "play": self._play,
         }
 
-    def answer(self, question: dict[str, Any]) -> dict[str, Any]:
+    def answer(self, request: dict[str, Any]) -> dict[str, Any]:
         """Answer one request. Raises RemiError."""
-        ask = question.get("ask")
+        ask = request.get("ask")
         if not isinstance(ask, str) or ask not in self._answers:
             raise RemiError(f"Control: unknown request {ask!r}; allowed: {', '.join(self._answers)}")
-        return self._answers[ask](question)
+        return self._answers[ask](request)
 
     def _status(self, question: dict[str, Any]) -> dict[str, Any]:
-        read(question, Question)
+        parse_control_request(question, ControlRequest)
         return {
             "version": __version__,
             "name": self._config.name,
             "engine": self._config.engine_names,
-            "engines": self._config.makers,
+            "engines": self._config.body_sources,
             "detector": self._config.detector,
             "cameras": {name: msgspec.to_builtins(facts) for name, facts in self.cameras.items()},
-            "filters": self._smoothing.told(),
+            "filters": self._smoothing.status(),
             "stages": {name: msgspec.to_builtins(health) for name, health in self.health.items()},
         }
 
     def _filter(self, question: dict[str, Any]) -> dict[str, Any]:
-        request = read(question, AskFilter)
+        request = parse_control_request(question, FilterRequest)
         if request.name is not None:
-            self._smoothing.change(request.name, request.options, request.camera)
+            self._smoothing.select_filter(request.name, request.options, request.camera)
         elif request.options:
             raise RemiError("Control: options of a filter without its `name`")
-        return {"filters": self._smoothing.told(request.camera)}
+        return {"filters": self._smoothing.status(request.camera)}
 
     def _metrics(self, question: dict[str, Any]) -> dict[str, Any]:
-        camera = read(question, AskMetrics).camera
-        return {"columns": list(COLUMNS[1:]), "rows": self._smoothing.metrics(camera, time.monotonic())}
+        camera = parse_control_request(question, FilterMetricsRequest).camera
+        return {"columns": list(RELAY_COLUMNS[1:]), "rows": self._smoothing.remi_metrics(camera, time.monotonic())}
 
     def _record(self, question: dict[str, Any]) -> dict[str, Any]:
-        self._facts["record"] = "on" if read(question, AskRecord).on else "off"
+        self._facts["record"] = "on" if parse_control_request(question, RecordRequest).on else "off"
         return {"record": self._facts["record"]}
 
     def _play(self, question: dict[str, Any]) -> dict[str, Any]:
-        request = read(question, AskPlay)
+        request = parse_control_request(question, PlaybackRequest)
         values = (request.seek_s, request.speed, request.paused)
-        command = {} if values == (None, None, None) else {"wish": self._playback.wish(request.camera, *values)}
-        return {"playing": self._playback.told(request.camera), **command}
+        command = {} if values == (None, None, None) else {"wish": self._playback.send_command(request.camera, *values)}
+        return {"playing": self._playback.status(request.camera), **command}
 
 
-def read(question: dict[str, Any], kind: type[Q]) -> Q:
+def parse_control_request(request: dict[str, Any], request_type: type[Q]) -> Q:
     """Validate a request as this type. Raises RemiError that names what is wrong."""
     try:
-        return msgspec.convert(question, kind)
+        return msgspec.convert(request, request_type)
     except msgspec.ValidationError as error:
-        allowed = ", ".join(kind.__struct_fields__)
-        raise RemiError(f"Control: {question['ask']}: {error}; allowed: {allowed}") from None
+        allowed = ", ".join(request_type.__struct_fields__)
+        raise RemiError(f"Control: {request['ask']}: {error}; allowed: {allowed}") from None

@@ -8,27 +8,27 @@ from pathlib import Path
 
 import msgspec
 
-from remi_stream.filters.choice import Choice
+from remi_stream.filters.choice import FilterSpec
 
-FILE = "filters.json"
+SAVED_FILTERS_FILE = "filters.json"
 
 log = logging.getLogger("remi_stream")
 
 
-def keep(folder: Path, choices: dict[str, Choice]) -> None:
+def save_filters(folder: Path, choices: dict[str, FilterSpec]) -> None:
     """Save the selected filter of each camera, atomically."""
-    new = folder / f".{FILE}"
+    new = folder / f".{SAVED_FILTERS_FILE}"
     try:
         new.write_bytes(msgspec.json.encode(choices))
-        os.replace(new, folder / FILE)
+        os.replace(new, folder / SAVED_FILTERS_FILE)
     except OSError as error:
         log.warning("cannot save the selected filters (%s): a restarted relay will not restore them", error.strerror)
 
 
-def kept(folder: Path) -> dict[str, Choice]:
+def load_filters(folder: Path) -> dict[str, FilterSpec]:
     """Load the filters selected in this run; empty if there are none or the file is invalid."""
     try:
-        return msgspec.json.decode((folder / FILE).read_bytes(), type=dict[str, Choice])
+        return msgspec.json.decode((folder / SAVED_FILTERS_FILE).read_bytes(), type=dict[str, FilterSpec])
     except FileNotFoundError:
         return {}
     except (OSError, msgspec.MsgspecError) as error:

@@ -11,23 +11,23 @@ import numpy as np
 
 from remi_stream.messages import Person
 
-WINDOW_S, LEAST_S = 4.0, 1.5
+WINDOW_S, MIN_WINDOW_S = 4.0, 1.5
 """Window of a track that is compared, and its minimum length, s."""
-ROWS = 480
+MAX_SAMPLES = 480
 """Maximum number of samples kept per track: the window at 120 frames per second."""
-GAP_S = 0.5
+MAX_GAP_S = 0.5
 """A track interrupted for longer starts anew, as in the filters, s."""
-LONGEST_S = 1.0
+MAX_LAG_S = 1.0
 """Maximum lag that is searched, s; also at most a third of the window."""
-JOINTS = 8
+MAX_JOINTS = 8
 """About this many joints are compared, spread over the skeleton."""
-CALM_S = 0.25
+SMOOTHING_WINDOW_S = 0.25
 """Length of the Hann window that smooths both motions, s; a symmetric window adds no delay."""
-LEAST_SPEED, LEAST_SHARE = 0.03, 2.0
+MIN_SPEED, MIN_NOISE_RATIO = 0.03, 2.0
 """Minimum motion for an estimate: RMS speed over the joints, m/s, and ratio to the apparent motion of noise alone."""
 
 
-class Sample(NamedTuple):
+class LagSample(NamedTuple):
     """Joints of a track in one frame, before and after the filter."""
 
     captured_at: float
@@ -36,28 +36,28 @@ class Sample(NamedTuple):
     filtered: np.ndarray
     """(J, 3), m."""
 
-    def tells(self) -> bool:
+    def is_valid(self) -> bool:
         """Whether there are joints and all are finite."""
         return bool(self.raw.size) and math.isfinite(np.vdot(self.raw, self.raw) + np.vdot(self.filtered, self.filtered))
 
 
 class LagMeter:
-    """Lag meter of one camera. `take` is cheap and runs per frame; `measure` is expensive and runs once a second."""
+    """Lag meter of one camera. `add` is cheap and runs per frame; `measure` is expensive and runs once a second."""
 
     def __init__(self) -> None:
-        self._tracks: dict[int, deque[Sample]] = {}
+        self._tracks: dict[int, deque[LagSample]] = {}
 
-    def take(self, raw: Person, filtered: Person, captured_at: float) -> None:
+    def add(self, raw: Person, filtered: Person, captured_at: float) -> None:
         """Add a sample of a person; one with non-finite joints resets the track."""
-        joints = spread(len(raw.joints_m))
-        sample = Sample(captured_at, raw.joints_m[joints], filtered.joints_m[joints])
-        if not sample.tells():
+        joints = joint_subset(len(raw.joints_m))
+        sample = LagSample(captured_at, raw.joints_m[joints], filtered.joints_m[joints])
+        if not sample.is_valid():
             self._tracks.pop(raw.track_id, None)
             return
         track = self._tracks.get(raw.track_id)
-        if track is None or not follows(track[-1], sample):
+        if track is None or not continues_track(track[-1], sample):
             self._forget_old(captured_at)
-            track = self._tracks[raw.track_id] = deque(maxlen=ROWS)
+            track = self._tracks[raw.track_id] = deque(maxlen=MAX_SAMPLES)
         track.append(sample)
 
     def measure(self) -> float | None:
@@ -66,81 +66,88 @@ class LagMeter:
         if not longest:
             return None
         begin = longest[-1].captured_at - WINDOW_S
-        return lag_s([sample for sample in longest if sample.captured_at >= begin])
+        return estimate_lag_s([sample for sample in longest if sample.captured_at >= begin])
 
     def _forget_old(self, now: float) -> None:
-        old = [track_id for track_id, track in self._tracks.items() if abs(now - track[-1].captured_at) > GAP_S]
+        old = [track_id for track_id, track in self._tracks.items() if abs(now - track[-1].captured_at) > MAX_GAP_S]
         for track_id in old:
             del self._tracks[track_id]
 
 
-def follows(last: Sample, sample: Sample) -> bool:
+def continues_track(last: LagSample, sample: LagSample) -> bool:
     """Whether a sample continues a track."""
-    return 0 < sample.captured_at - last.captured_at <= GAP_S and last.raw.shape == sample.raw.shape
+    return 0 < sample.captured_at - last.captured_at <= MAX_GAP_S and last.raw.shape == sample.raw.shape
 
 
-def spread(count: int) -> slice:
-    """Slice of every n-th joint, so that about JOINTS are taken."""
-    return slice(None, None, max(1, count // JOINTS))
+def joint_subset(count: int) -> slice:
+    """Slice of every n-th joint, so that about MAX_JOINTS are taken."""
+    return slice(None, None, max(1, count // MAX_JOINTS))
 
 
-def lag_s(samples: Sequence[Sample]) -> float | None:
+def estimate_lag_s(samples: Sequence[LagSample]) -> float | None:
     """Estimate the lag of the filtered motion behind the raw one, s; negative if it is ahead.
 
     The shift with the least mean squared distance: cross-correlation, corrected for the energy at the ends of the window.
     A parabola through the three lowest values gives sub-frame precision.
     """
-    if len(samples) < 8 or samples[-1].captured_at - samples[0].captured_at < LEAST_S:
+    if len(samples) < 8 or samples[-1].captured_at - samples[0].captured_at < MIN_WINDOW_S:
         return None
     at = np.array([sample.captured_at for sample in samples])
     step_s = float(np.median(np.diff(at)))
-    resampled = evenly(at, stacked([sample.raw for sample in samples]), step_s)
-    width = round(CALM_S / step_s) | 1
-    raw, filtered = calmed(resampled, width), calmed(evenly(at, stacked([sample.filtered for sample in samples]), step_s), width)
-    if not len(raw) or not moves(resampled, raw, step_s):
+    resampled = resample_uniformly(at, stack_joints([sample.raw for sample in samples]), step_s)
+    width = round(SMOOTHING_WINDOW_S / step_s) | 1
+    raw, filtered = (
+        smooth_with_window(resampled, width),
+        smooth_with_window(resample_uniformly(at, stack_joints([sample.filtered for sample in samples]), step_s), width),
+    )
+    if not len(raw) or not is_moving(resampled, raw, step_s):
         return None
-    furthest = min(int(LONGEST_S / step_s), len(raw) // 3)
+    furthest = min(int(MAX_LAG_S / step_s), len(raw) // 3)
     shifts = np.arange(-min(furthest, 4), furthest + 1)
-    return None if (least := lowest(distances(raw, filtered, shifts))) is None else float(shifts[0] + least) * step_s
+    return (
+        None
+        if (least := parabolic_minimum(shifted_distances(raw, filtered, shifts))) is None
+        else float(shifts[0] + least) * step_s
+    )
 
 
-def stacked(joints: Sequence[np.ndarray]) -> np.ndarray:
+def stack_joints(joints: Sequence[np.ndarray]) -> np.ndarray:
     """Stack the joints (J, 3) of F frames to (F, 3 J) float64."""
     return np.array(joints, np.float64).reshape(len(joints), -1)
 
 
-def evenly(at: np.ndarray, values: np.ndarray, step_s: float) -> np.ndarray:
-    """Resample values (F, C) at times `at`, s, to a uniform grid by linear interpolation."""
-    wanted = np.arange(at[0], at[-1], step_s)
-    after = np.clip(np.searchsorted(at, wanted, side="right"), 1, len(at) - 1)
-    share = ((wanted - at[after - 1]) / (at[after] - at[after - 1]))[:, None]
+def resample_uniformly(times: np.ndarray, values: np.ndarray, step_s: float) -> np.ndarray:
+    """Resample values (F, C) at times `times`, s, to a uniform grid by linear interpolation."""
+    wanted = np.arange(times[0], times[-1], step_s)
+    after = np.clip(np.searchsorted(times, wanted, side="right"), 1, len(times) - 1)
+    share = ((wanted - times[after - 1]) / (times[after] - times[after - 1]))[:, None]
     return values[after - 1] + share * (values[after] - values[after - 1])
 
 
-def calmed(values: np.ndarray, width: int) -> np.ndarray:
+def smooth_with_window(values: np.ndarray, width: int) -> np.ndarray:
     """Convolve values (F, C) with a symmetric window of odd width; returns (F - width + 1, C)."""
     count = len(values) - width + 1
-    return sum((share * values[k : k + count] for k, share in enumerate(bell(width))), np.zeros((count, values.shape[1])))
+    return sum((share * values[k : k + count] for k, share in enumerate(hann_window(width))), np.zeros((count, values.shape[1])))
 
 
-def bell(width: int) -> np.ndarray:
+def hann_window(width: int) -> np.ndarray:
     """Hann window (width,) with sum 1."""
     shape = np.hanning(width + 2)[1:-1]
     return shape / shape.sum()
 
 
-def moves(values: np.ndarray, calm: np.ndarray, step_s: float) -> bool:
-    """Whether a motion (F, C), given also smoothed (`calm`), is significantly above noise.
+def is_moving(values: np.ndarray, smoothed: np.ndarray, step_s: float) -> bool:
+    """Whether a motion (F, C), given also smoothed (`smoothed`), is significantly above noise.
 
     The noise is estimated from third differences, which remove smooth motion and amplify the variance of white noise by 20.
     """
     noise = np.mean(np.diff(values, 3, axis=0) ** 2) / 20
-    left = np.diff(bell(len(values) - len(calm) + 1), prepend=0.0, append=0.0)
-    least = max((LEAST_SPEED * step_s) ** 2 / 3, LEAST_SHARE**2 * noise * float(left @ left))
-    return bool(np.mean(np.diff(calm, axis=0) ** 2) > least)
+    left = np.diff(hann_window(len(values) - len(smoothed) + 1), prepend=0.0, append=0.0)
+    least = max((MIN_SPEED * step_s) ** 2 / 3, MIN_NOISE_RATIO**2 * noise * float(left @ left))
+    return bool(np.mean(np.diff(smoothed, axis=0) ** 2) > least)
 
 
-def distances(raw: np.ndarray, filtered: np.ndarray, shifts: np.ndarray) -> np.ndarray:
+def shifted_distances(raw: np.ndarray, filtered: np.ndarray, shifts: np.ndarray) -> np.ndarray:
     """Mean squared distance of two motions (F, C) for each shift of the filtered one, frames."""
     middle = raw.mean(0)
     raw, filtered = raw - middle, filtered - middle
@@ -155,7 +162,7 @@ def distances(raw: np.ndarray, filtered: np.ndarray, shifts: np.ndarray) -> np.n
     return np.array(found)
 
 
-def lowest(values: np.ndarray) -> float | None:
+def parabolic_minimum(values: np.ndarray) -> float | None:
     """Sub-sample position of the minimum, by a parabola through three values; None if it is at an end."""
     k = int(np.argmin(values))
     if not 0 < k < len(values) - 1:

@@ -8,36 +8,36 @@ from typing import Any
 
 import msgspec
 
-from remi_stream.capture.source import kind_of
-from remi_stream.capture.tempo import FASTEST, SLOWEST
+from remi_stream.capture.source import source_kind
+from remi_stream.capture.tempo import MAX_SPEED, MIN_SPEED
 from remi_stream.config import Config
-from remi_stream.errors import RemiError, unknown
-from remi_stream.messages import CameraFacts, Playing, Wish
+from remi_stream.errors import RemiError, unknown_name_error
+from remi_stream.messages import CameraFacts, PlaybackCommand, PlaybackStatus
 
-ROUNDED_S = 0.01
+SEEK_TOLERANCE_S = 0.01
 """Tolerance of a seek beyond the end, s: the length is shown rounded to two decimals."""
 
 
-class Playback:
+class PlaybackControl:
     """Playback control. cameras: last status of each, with the id of its last command. publish: sends a command to its camera."""
 
-    def __init__(self, config: Config, cameras: Mapping[str, CameraFacts], publish: Callable[[Wish], None]) -> None:
+    def __init__(self, config: Config, cameras: Mapping[str, CameraFacts], publish: Callable[[PlaybackCommand], None]) -> None:
         self._names = [camera.name for camera in config.cameras]
-        self._recordings = [camera.name for camera in config.cameras if kind_of(camera.source) == "recording"]
+        self._recordings = [camera.name for camera in config.cameras if source_kind(camera.source) == "recording"]
         self._cameras, self._publish = cameras, publish
 
-    def told(self, camera: str | None) -> dict[str, dict[str, Any]]:
+    def status(self, camera: str | None) -> dict[str, dict[str, Any]]:
         """Playback state of each recording, or of one camera's; none for one that has not started. Raises RemiError."""
         known = {name: self._cameras[name] for name in self._of(camera) if name in self._cameras}
         return {name: _state(facts, facts.playing) for name, facts in known.items() if facts.playing}
 
-    def wish(self, camera: str | None, seek_s: float | None, speed: float | None, paused: bool | None) -> int:
+    def send_command(self, camera: str | None, seek_s: float | None, speed: float | None, paused: bool | None) -> int:
         """Send a command to each recording, or to one camera's; return its id. Raises RemiError before sending any."""
-        if speed is not None and not SLOWEST <= speed <= FASTEST:
-            raise RemiError(f"A recording's speed is a number from {SLOWEST:g} to {FASTEST:g}, got {speed:g}")
+        if speed is not None and not MIN_SPEED <= speed <= MAX_SPEED:
+            raise RemiError(f"A recording's speed is a number from {MIN_SPEED:g} to {MAX_SPEED:g}, got {speed:g}")
         number = time.monotonic_ns()  # increasing, so that a client sees that a later command was executed, too
         commands = [
-            Wish(camera=name, id=number, seek_s=self._check_seek(name, seek_s), speed=speed, paused=paused)
+            PlaybackCommand(camera=name, id=number, seek_s=self._check_seek(name, seek_s), speed=speed, paused=paused)
             for name in self._of(camera)
         ]
         for command in commands:
@@ -46,7 +46,7 @@ class Playback:
 
     def _of(self, camera: str | None) -> list[str]:
         if camera is not None and camera not in self._names:
-            raise unknown("camera", camera, self._names)
+            raise unknown_name_error("camera", camera, self._names)
         found = [name for name in self._recordings if camera in (None, name)]
         if not found:
             raise RemiError(f"{camera or ', '.join(self._names)}: no recording to control. Start one: remi-stream play RECORDING")
@@ -60,10 +60,10 @@ class Playback:
         if facts.state == "ended":
             raise RemiError(f"{name!r} has ended. Play it again; with --loop it goes on")
         length_s = facts.playing.length_s
-        if seek_s is not None and not 0 <= seek_s <= length_s + ROUNDED_S:
+        if seek_s is not None and not 0 <= seek_s <= length_s + SEEK_TOLERANCE_S:
             raise RemiError(f"Position {seek_s:g} s is outside {name!r}. Seek to 0 to {length_s:.2f} s")
         return None if seek_s is None else min(seek_s, length_s)
 
 
-def _state(facts: CameraFacts, playing: Playing) -> dict[str, Any]:
+def _state(facts: CameraFacts, playing: PlaybackStatus) -> dict[str, Any]:
     return {"state": facts.state, **msgspec.to_builtins(playing)}

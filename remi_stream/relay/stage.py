@@ -10,15 +10,15 @@ from typing import Any
 import msgspec
 
 from remi_stream.config import Config
-from remi_stream.mailbox import Request
-from remi_stream.messages import Bodies, CameraFacts, Frame, Health, View, Wish
-from remi_stream.order import Order
-from remi_stream.relay.books import Books
-from remi_stream.relay.control import Control
-from remi_stream.relay.smoothing import Smoothing
+from remi_stream.mailbox import FrameRequest
+from remi_stream.messages import Bodies, CameraFacts, Frame, FrameView, Health, PlaybackCommand
+from remi_stream.order import StageSpec
+from remi_stream.relay.books import Ledger
+from remi_stream.relay.control import ControlHandler
+from remi_stream.relay.smoothing import CameraFilters
 
-PREVIEW = View(longest_side=640, encoding="jpeg")
-PREVIEW_S = 0.1
+PREVIEW_VIEW = FrameView(longest_side=640, encoding="jpeg")
+PREVIEW_INTERVAL_S = 0.1
 """Interval of previews, s."""
 
 
@@ -27,24 +27,24 @@ class RelayStage:
 
     def __init__(self, config: Config, folder: Path | None = None) -> None:
         self.facts: dict[str, str] = {}
-        self._ledger = Books()
-        self._smoothing = Smoothing(config, folder)
-        self._control = Control(config, self._smoothing, self.facts, lambda command: self.publish(command))
+        self._ledger = Ledger()
+        self._smoothing = CameraFilters(config, folder)
+        self._control = ControlHandler(config, self._smoothing, self.facts, lambda command: self.publish(command))
         self._previewed_at: dict[str, float] = {}
-        self.heard: Callable[[str], bool] = lambda topic: False
+        self.has_subscriber: Callable[[str], bool] = lambda topic: False
         """Whether a topic has a subscriber on the bus; set by the worker loop."""
-        self.publish: Callable[[Wish], None] = lambda command: None
+        self.publish: Callable[[PlaybackCommand], None] = lambda command: None
         """Publishes a playback command at once, between two steps; set by the worker loop."""
 
     def open(self) -> None:
         """Load the filters."""
         self._smoothing.open()
 
-    def request(self, camera: str) -> Request:
+    def request(self, camera: str) -> FrameRequest:
         """Request a preview ten times a second while it has a subscriber."""
-        if not self.heard(f"preview/{camera}"):
-            return Request(PREVIEW, float("inf"))
-        return Request(PREVIEW, self._previewed_at.get(camera, 0.0) + PREVIEW_S)
+        if not self.has_subscriber(f"preview/{camera}"):
+            return FrameRequest(PREVIEW_VIEW, float("inf"))
+        return FrameRequest(PREVIEW_VIEW, self._previewed_at.get(camera, 0.0) + PREVIEW_INTERVAL_S)
 
     def step(self, message: Bodies | CameraFacts | Health | Frame) -> Iterable[Bodies | CameraFacts | Health | Frame]:
         """Update the ledger and publish a message."""
@@ -53,29 +53,29 @@ class RelayStage:
             self._previewed_at[message.camera] = now
             return [message]
         if isinstance(message, Bodies):
-            return [msgspec.structs.replace(self._smoothing.smooth(message, now), skipped=self._ledger.publish(message))]
+            return [msgspec.structs.replace(self._smoothing.smooth(message, now), skipped=self._ledger.record_published(message))]
         if isinstance(message, CameraFacts):
             return [self._facts(message, now)]
         self._control.health[message.stage] = message
         return [message]
 
-    def control(self, question: dict[str, Any]) -> dict[str, Any]:
+    def answer_control(self, request: dict[str, Any]) -> dict[str, Any]:
         """Answer one control request. Raises RemiError."""
-        return self._control.answer(question)
+        return self._control.answer(request)
 
     def close(self) -> None:
         """Nothing to release."""
 
     def _facts(self, facts: CameraFacts, now: float) -> CameraFacts:
-        self._ledger.capture(facts)
-        facts = self._smoothing.tell(facts, now)
-        account = self._ledger.of(facts.camera)
+        self._ledger.record_captured(facts)
+        facts = self._smoothing.with_filter_status(facts, now)
+        account = self._ledger.current_epoch(facts.camera)
         if account is not None:
             facts = msgspec.structs.replace(facts, published=account.published, dropped=dict(account.dropped))
         self._control.cameras[facts.camera] = facts
         return facts
 
 
-def make(spec: Order) -> RelayStage:
+def make_relay_stage(spec: StageSpec) -> RelayStage:
     """Create the relay stage of a StageSpec."""
-    return RelayStage(spec.config, Path(spec.folder))
+    return RelayStage(spec.config, Path(spec.run_folder))

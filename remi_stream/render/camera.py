@@ -12,7 +12,7 @@ Size = tuple[int, int]
 """Width and height, px."""
 
 
-class Camera(NamedTuple):
+class RenderCamera(NamedTuple):
     """A pinhole camera without distortion. Its extrinsics are relative to the camera of the video."""
 
     intrinsics: Intrinsics
@@ -21,35 +21,35 @@ class Camera(NamedTuple):
     """Of its image, px."""
     rotation: np.ndarray
     """(3, 3), from the video camera's axes to its own."""
-    place: np.ndarray
+    position: np.ndarray
     """(3,), its position, m, video camera frame."""
 
-    def seen(self, points: np.ndarray) -> np.ndarray:
+    def to_camera(self, points: np.ndarray) -> np.ndarray:
         """Transform points (..., 3), m, from the video camera's frame to its own."""
-        return (points - self.place) @ self.rotation.T
+        return (points - self.position) @ self.rotation.T
 
-    def pixels(self, points: np.ndarray) -> np.ndarray:
+    def project(self, points: np.ndarray) -> np.ndarray:
         """Project points (..., 3), m, video camera frame, to its image, px."""
-        return project(self.seen(points), self.intrinsics)
+        return project(self.to_camera(points), self.intrinsics)
 
 
-def film_camera(intrinsics: Intrinsics, taken: Size, size: Size) -> Camera:
-    """Make the camera of the video; its images of size `taken` are scaled to `size`."""
-    (sx, sy), (fx, fy, cx, cy) = scale(taken, size), intrinsics
-    return Camera(
+def video_camera(intrinsics: Intrinsics, video_size: Size, to_size: Size) -> RenderCamera:
+    """Make the camera of the video; its images of size `video_size` are scaled to `to_size`."""
+    (sx, sy), (fx, fy, cx, cy) = scale_factors(video_size, to_size), intrinsics
+    return RenderCamera(
         # Integer coordinates are pixel centres, so scaling goes through the pixel edges at +0.5, as in `shown`.
         (fx * sx, fy * sy, (cx + 0.5) * sx - 0.5, (cy + 0.5) * sy - 0.5),
-        size,
+        to_size,
         np.eye(3, dtype=np.float32),
         np.zeros(3, np.float32),
     )
 
 
-def shown(points_px: np.ndarray, taken: Size, size: Size) -> np.ndarray:
-    """Scale points (..., 2) px of an image of size `taken` to its copy of size `size`; integers are pixel centres."""
-    return (points_px + 0.5) * scale(taken, size) - 0.5
+def scale_points(points_px: np.ndarray, from_size: Size, to_size: Size) -> np.ndarray:
+    """Scale points (..., 2) px of an image of size `from_size` to its copy of size `to_size`; integers are pixel centres."""
+    return (points_px + 0.5) * scale_factors(from_size, to_size) - 0.5
 
 
-def scale(taken: Size, size: Size) -> np.ndarray:
+def scale_factors(from_size: Size, to_size: Size) -> np.ndarray:
     """Scale factors in x and y, (2,)."""
-    return np.array(size) / np.array(taken)
+    return np.array(to_size) / np.array(from_size)

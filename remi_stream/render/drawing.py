@@ -10,21 +10,21 @@ import numpy as np
 
 from remi_stream.formats.take import Take
 from remi_stream.messages import Bodies
-from remi_stream.offline.ahead import in_order
-from remi_stream.render.layout import Layout
-from remi_stream.render.look import Look
-from remi_stream.render.pictures import Shot, shots
-from remi_stream.render.room import room_of
-from remi_stream.render.scene import Scene
+from remi_stream.offline.ahead import ordered_map
+from remi_stream.render.layout import PanelLayout
+from remi_stream.render.look import RenderOptions
+from remi_stream.render.pictures import SourceFrame, source_frames
+from remi_stream.render.room import fit_room
+from remi_stream.render.scene import SceneRenderer
 
-THREADS = 2
-DRAWN_AHEAD = 4
+RENDER_THREADS = 2
+RENDER_AHEAD = 4
 
-Places = Callable[[Bodies], Layout]
+LayoutOf = Callable[[Bodies], PanelLayout]
 """Gives the panel layout of a frame."""
 
 
-class Drawn(NamedTuple):
+class RenderedFrame(NamedTuple):
     """A rendered frame."""
 
     bodies: Bodies
@@ -32,15 +32,15 @@ class Drawn(NamedTuple):
     """(h, w, 3) uint8 BGR."""
 
 
-def drawn(take: Take, look: Look, places: Places) -> Generator[Drawn, None, None]:
+def render_frames(take: Take, options: RenderOptions, layout_of: LayoutOf) -> Generator[RenderedFrame, None, None]:
     """Render every frame of a take, in order. The images of a folder are unrelated: each gets its own room and layout."""
     is_video = len(take.frames) > 0 and not take.images
-    shared = Scene(look, places(take.frames[0]), room_of(take.frames)) if is_video else None
+    shared = SceneRenderer(options, layout_of(take.frames[0]), fit_room(take.frames)) if is_video else None
 
-    def render(shot: Shot) -> Drawn:
+    def render(shot: SourceFrame) -> RenderedFrame:
         bodies = shot.bodies
-        scene = shared or Scene(look, places(bodies), room_of([bodies]))
-        return Drawn(bodies, scene.draw(shot.picture, bodies))
+        scene = shared or SceneRenderer(options, layout_of(bodies), fit_room([bodies]))
+        return RenderedFrame(bodies, scene.render(shot.image, bodies))
 
-    with ThreadPoolExecutor(THREADS, thread_name_prefix="draw") as pool:
-        yield from in_order(pool, render, shots(take), DRAWN_AHEAD)
+    with ThreadPoolExecutor(RENDER_THREADS, thread_name_prefix="draw") as pool:
+        yield from ordered_map(pool, render, source_frames(take), RENDER_AHEAD)

@@ -8,12 +8,12 @@ from typing import NamedTuple
 import numpy as np
 from scipy.sparse import csr_matrix
 
-from remi_stream.body.retarget import known_body, onto_known_body
-from remi_stream.geometry import cross, unit
+from remi_stream.body.retarget import known_body, retargeter_to_known_body
+from remi_stream.geometry import cross_product, unit_vectors
 from remi_stream.messages import Person
 
 
-class Figure(NamedTuple):
+class PosedMesh(NamedTuple):
     """The posed mesh of one person."""
 
     vertices: np.ndarray
@@ -23,30 +23,30 @@ class Figure(NamedTuple):
     track_id: int
 
 
-def figures_of(people: list[Person]) -> list[Figure]:
+def posed_meshes(people: list[Person]) -> list[PosedMesh]:
     """Pose the meshes of all people that have a finite SMPL pose."""
-    return [figure for person in people if (figure := figure_of(person)) is not None]
+    return [figure for person in people if (figure := posed_mesh(person)) is not None]
 
 
-def figure_of(person: Person) -> Figure | None:
+def posed_mesh(person: Person) -> PosedMesh | None:
     """Pose the mesh of a person; None without a finite SMPL pose."""
     if person.smpl is None:
         return None
-    smpl = onto_known_body(person.smpl.body).smpl(person.smpl)
+    smpl = retargeter_to_known_body(person.smpl.body).retarget(person.smpl)
     vertices = known_body().vertices(smpl.global_orient, smpl.body_pose, smpl.betas, smpl.transl)
     if not np.isfinite(vertices).all():
         return None
-    return Figure(vertices, normals(vertices), person.track_id)
+    return PosedMesh(vertices, skin_normals(vertices), person.track_id)
 
 
-def normals(vertices: np.ndarray) -> np.ndarray:
+def skin_normals(vertices: np.ndarray) -> np.ndarray:
     """Vertex normals (V, 3), outwards: the area-weighted mean of the normals of the adjacent faces."""
     a, b, c = (vertices[known_body().faces[:, k]] for k in range(3))
-    return unit(faces_around() @ cross(b - a, c - a))
+    return unit_vectors(skin_vertex_faces() @ cross_product(b - a, c - a))
 
 
 @cache
-def faces_around() -> csr_matrix:
+def skin_vertex_faces() -> csr_matrix:
     """Vertex-face adjacency matrix (V, F) float32 of 0 and 1; coincident vertices share the faces of all of them."""
     # Without merging coincident vertices, the seams between them would show in the shading.
     body = known_body()

@@ -16,9 +16,9 @@ from remi_stream.errors import RemiError, UsageError
 from remi_stream.formats.take import Take
 from remi_stream.messages import Bodies
 from remi_stream.render.camera import Size
-from remi_stream.render.drawing import drawn
-from remi_stream.render.layout import Layout, even, fitted, layout
-from remi_stream.render.look import Look
+from remi_stream.render.drawing import render_frames
+from remi_stream.render.layout import PanelLayout, even_size, fit_panels, panel_layout
+from remi_stream.render.look import RenderOptions
 
 TICKS_PER_S = 90_000
 """Time base of the video, 1/s."""
@@ -29,27 +29,31 @@ BT709 = 1
 """H.264's number for the BT.709 colour space, primaries and transfer function."""
 
 
-def write(take: Take, folder: Path, look: Look | None = None) -> list[Path]:
+def write_video(take: Take, folder: Path, options: RenderOptions | None = None) -> list[Path]:
     """Render a take to NAME.mp4, with each frame at its capture time; the bytes are reproducible. Raises OSError, RemiError."""
-    look = look or Look()
+    options = options or RenderOptions()
     path = folder / f"{take.name}.mp4"
     if take.source and path.exists() and path.samefile(take.source):
         raise UsageError(f"{path} is the source video and would be overwritten. Write into another folder")
     if not len(take.frames):
         raise RemiError(f"{take.name} has no frames to draw")
-    video_layout = layout(look, take.size)
-    size = even(video_layout.size)
+    video_layout = panel_layout(options, take.size)
+    size = even_size(video_layout.size)
 
-    def places(bodies: Bodies) -> Layout:
-        return fitted(video_layout.size, len(look.panels), bodies.size) if take.images else video_layout
+    def places(bodies: Bodies) -> PanelLayout:
+        return fit_panels(video_layout.size, len(options.panels), bodies.size) if take.images else video_layout
 
-    with told_errors(path), contextlib.closing(drawn(take, look, places)) as frames, Reel(path, size, take.fps) as reel:
+    with (
+        encoder_errors(path),
+        contextlib.closing(render_frames(take, options, places)) as frames,
+        VideoWriter(path, size, take.fps) as reel,
+    ):
         for bodies, image in frames:
-            reel.add(padded(image, size), bodies.captured_at)
+            reel.add(pad_image(image, size), bodies.captured_at)
     return [path]
 
 
-class Reel:
+class VideoWriter:
     """Writes a video frame by frame: H.264 in MP4, BT.709, variable frame rate. fps: nominal frame rate, 1/s."""
 
     def __init__(self, path: Path, size: Size, fps: float) -> None:
@@ -64,13 +68,13 @@ class Reel:
         self._started_at: float | None = None
         self._pts = -1
 
-    def __enter__(self) -> Reel:
+    def __enter__(self) -> VideoWriter:
         return self
 
-    def add(self, image: np.ndarray, at: float) -> None:
-        """Add an image (h, w, 3) uint8 BGR. at: capture time, s, in increasing order."""
-        self._started_at = at if self._started_at is None else self._started_at
-        self._pts = max(self._pts + 1, round((at - self._started_at) * TICKS_PER_S))
+    def add(self, image: np.ndarray, captured_at: float) -> None:
+        """Add an image (h, w, 3) uint8 BGR. captured_at: capture time, s, in increasing order."""
+        self._started_at = captured_at if self._started_at is None else self._started_at
+        self._pts = max(self._pts + 1, round((captured_at - self._started_at) * TICKS_PER_S))
         frame = av.VideoFrame.from_ndarray(image, format="bgr24")
         frame = frame.reformat(format="yuv420p", dst_colorspace=Colorspace.ITU709, dst_color_range=ColorRange.MPEG)
         frame.pts, frame.duration, frame.time_base = self._pts, self._duration, Fraction(1, TICKS_PER_S)
@@ -82,14 +86,14 @@ class Reel:
         self._container.close()
 
 
-def padded(image: np.ndarray, size: Size) -> np.ndarray:
+def pad_image(image: np.ndarray, size: Size) -> np.ndarray:
     """Pad an image to a size by repeating its last row and column."""
     height, width = image.shape[:2]
     return np.pad(image, ((0, size[1] - height), (0, size[0] - width), (0, 0)), mode="edge")
 
 
 @contextlib.contextmanager
-def told_errors(path: Path) -> Iterator[None]:
+def encoder_errors(path: Path) -> Iterator[None]:
     """Turn encoder errors into RemiError; OSError (a full disk) passes."""
     try:
         yield

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from remi_stream.errors import UsageError, unknown
+from remi_stream.errors import UsageError, unknown_name_error
 
 VIEWS = {
     "mesh": ("mesh",),
@@ -13,11 +13,11 @@ VIEWS = {
     "3d": ("skeleton", "3d"),
 }
 """Panels of each view, from left to right. mesh and skeleton are overlays on the image; side and 3d show a virtual room."""
-SMALLEST_PX, LARGEST_PX = 64, 8192
+MIN_VIEW_PX, MAX_VIEW_PX = 64, 8192
 """Allowed width and height."""
 
 
-class Look(NamedTuple):
+class RenderOptions(NamedTuple):
     """What to render, and how large."""
 
     view: str = "mesh"
@@ -33,19 +33,19 @@ class Look(NamedTuple):
         return VIEWS[self.view]
 
 
-def look_of(view: str = "mesh", size: str | None = None) -> Look:
+def parse_render_options(view: str = "mesh", size: str | None = None) -> RenderOptions:
     """Parse the view and size options; size: "1280x720" or "1280". Raises UsageError."""
     if view not in VIEWS:
-        raise unknown("view", view, VIEWS)
+        raise unknown_name_error("view", view, VIEWS)
     if size is None:
-        return Look(view)
+        return RenderOptions(view)
     parts = size.lower().split("x")
     if len(parts) > 2 or not all(part.isascii() and part.isdigit() and _allowed(int(part)) for part in parts):
         raise UsageError(
-            f"--view-size {size} is not a size; allowed: WIDTHxHEIGHT or WIDTH, {SMALLEST_PX} to {LARGEST_PX} px, e.g. 1280x720"
+            f"--view-size {size} is not a size; allowed: WIDTHxHEIGHT or WIDTH, {MIN_VIEW_PX} to {MAX_VIEW_PX} px, e.g. 1280x720"
         )
-    return Look(view, *map(int, parts))
+    return RenderOptions(view, *map(int, parts))
 
 
 def _allowed(length_px: int) -> bool:
-    return SMALLEST_PX <= length_px <= LARGEST_PX
+    return MIN_VIEW_PX <= length_px <= MAX_VIEW_PX

@@ -9,45 +9,45 @@ import numpy as np
 
 from remi_stream.body.retarget import known_body
 from remi_stream.geometry import project
-from remi_stream.render.camera import Camera
-from remi_stream.render.figure import Figure
-from remi_stream.render.light import STEPS, brightness, ramp
-from remi_stream.render.raster import planes, visible
+from remi_stream.render.camera import RenderCamera
+from remi_stream.render.figure import PosedMesh
+from remi_stream.render.light import RAMP_STEPS, brightness, track_ramp
+from remi_stream.render.raster import interpolation_planes, visible_triangles
 
-NEAREST_M = 0.1
+NEAR_PLANE_M = 0.1
 """Near clipping plane."""
-STEP_M = 0.1
+OCCLUSION_STEP_M = 0.1
 """A larger depth step between neighbouring pixels is an occlusion edge (one limb in front of another)."""
-NOWHERE_M = np.float32(1e9)
+FAR_M = np.float32(1e9)
 """Depth of pixels without a surface."""
 KERNEL = np.ones((3, 3), np.uint8)
-CONTOUR = 0.8
+EDGE_BRIGHTNESS = 0.8
 """Brightness factor of occlusion edges."""
 
 
-def draw(image: np.ndarray, figures: Sequence[Figure], camera: Camera, opacity: float) -> None:
+def draw_meshes(image: np.ndarray, meshes: Sequence[PosedMesh], camera: RenderCamera, opacity: float) -> None:
     """Draw meshes into image (h, w, 3) uint8 BGR, the image of that camera. opacity: in [0, 1]."""
-    parts = [_triangles(figure, camera) for figure in figures]
+    parts = [_triangles(figure, camera) for figure in meshes]
     if not parts:
         return
     triangles_px, depths, light = (np.concatenate(arrays) for arrays in zip(*parts))
     owners = np.repeat(np.arange(len(parts)), [len(part[0]) for part in parts])
-    pixels, faces = visible(triangles_px, depths, camera.size)
+    pixels, faces = visible_triangles(triangles_px, depths, camera.size)
     if not len(pixels):
         return
     y, x = np.divmod(pixels, camera.size[0])
-    along_x, along_y, at_zero = planes(triangles_px, light * (STEPS - 1))[faces].T
-    steps = (along_x * x + along_y * y + at_zero).clip(0, STEPS - 1).astype(np.uint8)
-    ramps = np.stack([ramp(figure.track_id) for figure in figures])
+    along_x, along_y, at_zero = interpolation_planes(triangles_px, light * (RAMP_STEPS - 1))[faces].T
+    steps = (along_x * x + along_y * y + at_zero).clip(0, RAMP_STEPS - 1).astype(np.uint8)
+    ramps = np.stack([track_ramp(figure.track_id) for figure in meshes])
     _blend(image, y, x, ramps[owners[faces], steps], depths[faces], opacity)
 
 
-def _triangles(figure: Figure, camera: Camera) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _triangles(figure: PosedMesh, camera: RenderCamera) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Project the front-facing triangles: corners (F, 3, 2) px, depths (F,) m, brightness (F, 3) at the corners."""
-    vertices, faces = camera.seen(figure.vertices), known_body().faces
-    if vertices[:, 2].min() < NEAREST_M:
-        faces = faces[(vertices[:, 2] > NEAREST_M)[faces].all(1)]
-        vertices[:, 2] = vertices[:, 2].clip(NEAREST_M)
+    vertices, faces = camera.to_camera(figure.vertices), known_body().faces
+    if vertices[:, 2].min() < NEAR_PLANE_M:
+        faces = faces[(vertices[:, 2] > NEAR_PLANE_M)[faces].all(1)]
+        vertices[:, 2] = vertices[:, 2].clip(NEAR_PLANE_M)
     points = project(vertices, camera.intrinsics)
     faces = faces[_is_front_facing(points, faces)]
     light = brightness(figure.normals @ camera.rotation.T)
@@ -77,9 +77,9 @@ def _blend(image: np.ndarray, y: np.ndarray, x: np.ndarray, colours: np.ndarray,
 
 
 def _occlusion_edges(depth: np.ndarray, cover: np.ndarray) -> np.ndarray:
-    """Find pixels with a depth step larger than STEP_M: (h, w) bool. depth: 0 where there is no cover."""
-    near = np.where(cover, depth, NOWHERE_M)
-    return cv2.dilate(depth, KERNEL) - cv2.erode(near, KERNEL) > STEP_M
+    """Find pixels with a depth step larger than OCCLUSION_STEP_M: (h, w) bool. depth: 0 where there is no cover."""
+    near = np.where(cover, depth, FAR_M)
+    return cv2.dilate(depth, KERNEL) - cv2.erode(near, KERNEL) > OCCLUSION_STEP_M
 
 
 def _soften(paint: np.ndarray, cover: np.ndarray, soft_cover: np.ndarray, edges: np.ndarray) -> None:
@@ -87,4 +87,4 @@ def _soften(paint: np.ndarray, cover: np.ndarray, soft_cover: np.ndarray, edges:
     at = np.nonzero(edges | ((cover == 0) & (soft_cover > 0)))
     # Divided by the blurred cover: the blur would otherwise mix in the black outside.
     soft = cv2.GaussianBlur(paint, (3, 3), 0)[at].astype(np.float32) * 255 / soft_cover[at][:, None]
-    paint[at] = (soft.clip(0, 255) * np.where(edges[at], CONTOUR, 1)[:, None]).astype(np.uint8)
+    paint[at] = (soft.clip(0, 255) * np.where(edges[at], EDGE_BRIGHTNESS, 1)[:, None]).astype(np.uint8)

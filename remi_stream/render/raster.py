@@ -4,48 +4,48 @@ from __future__ import annotations
 
 import numpy as np
 
-TOUCHING_PX = 1e-9
+EDGE_TOLERANCE_PX = 1e-9
 """Tolerance at triangle edges, so that two triangles with a common edge leave no gap."""
 
 
-def visible(triangles_px: np.ndarray, depths: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+def visible_triangles(triangles_px: np.ndarray, depths: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
     """Find the visible triangle of each pixel: pixel indices (P,), y * width + x, and triangle indices (P,). Painter's algorithm.
 
     triangles_px: (F, 3, 2), px, integers are pixel centres; depths: (F,), one per triangle; size: (width, height) px.
     """
     width, height = size
     far_first = np.argsort(-depths, kind="stable")
-    pixels, faces = covered(triangles_px[far_first], size)
+    pixels, faces = covered_pixels(triangles_px[far_first], size)
     nearest = np.full(width * height, -1, np.intp)
     nearest[pixels] = faces  # of repeated indices NumPy keeps the last one, here the nearest
     filled = np.flatnonzero(nearest >= 0)
     return filled, far_first[nearest[filled]]
 
 
-def covered(triangles_px: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+def covered_pixels(triangles_px: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
     """List the pixels whose centres are inside a triangle, by triangle: pixel indices (P,) and triangle indices (P,)."""
     width, height = size
-    faces, y, ends = rows(triangles_px, height)
-    first = np.ceil(np.clip(ends.min(0) - TOUCHING_PX, -1, width)).astype(np.intp).clip(0)
-    last = np.floor(np.clip(ends.max(0) + TOUCHING_PX, -1, width)).astype(np.intp).clip(None, width - 1)
+    faces, y, ends = scan_lines(triangles_px, height)
+    first = np.ceil(np.clip(ends.min(0) - EDGE_TOLERANCE_PX, -1, width)).astype(np.intp).clip(0)
+    last = np.floor(np.clip(ends.max(0) + EDGE_TOLERANCE_PX, -1, width)).astype(np.intp).clip(None, width - 1)
     counts = np.maximum(last - first + 1, 0)
-    return counted_on(y * width + first, counts), np.repeat(faces, counts)
+    return concatenate_ranges(y * width + first, counts), np.repeat(faces, counts)
 
 
-def rows(triangles_px: np.ndarray, height: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def scan_lines(triangles_px: np.ndarray, height: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """List the scan lines of triangles: triangle index (R,), y (R,), and x where two edges cross the scan line (2, R) px."""
-    (ax, ay), (bx, by), (cx, cy) = downwards(triangles_px)
-    first = np.ceil(np.clip(ay - TOUCHING_PX, -1, height)).astype(np.intp).clip(0)
-    last = np.floor(np.clip(cy + TOUCHING_PX, -1, height)).astype(np.intp).clip(None, height - 1)
+    (ax, ay), (bx, by), (cx, cy) = sort_corners_by_y(triangles_px)
+    first = np.ceil(np.clip(ay - EDGE_TOLERANCE_PX, -1, height)).astype(np.intp).clip(0)
+    last = np.floor(np.clip(cy + EDGE_TOLERANCE_PX, -1, height)).astype(np.intp).clip(None, height - 1)
     counts = np.maximum(last - first + 1, 0)
-    faces, y = np.repeat(np.arange(len(counts)), counts), counted_on(first, counts)
+    faces, y = np.repeat(np.arange(len(counts)), counts), concatenate_ranges(first, counts)
     lower = (y >= np.where(by == cy, np.inf, by)[faces]) * len(counts)
-    short = np.concatenate([line(ax, ay, bx, by), line(bx, by, cx, cy)], -1)
-    sides = [line(ax, ay, cx, cy)[:, faces], short[:, faces + lower]]
+    short = np.concatenate([edge_lines(ax, ay, bx, by), edge_lines(bx, by, cx, cy)], -1)
+    sides = [edge_lines(ax, ay, cx, cy)[:, faces], short[:, faces + lower]]
     return faces, y, np.stack([at_zero + slope * y for at_zero, slope in sides])
 
 
-def downwards(triangles_px: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+def sort_corners_by_y(triangles_px: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
     """Sort the corners of each triangle by y: three times x (F,) and y (F,)."""
     corners = [(triangles_px[:, k, 0], triangles_px[:, k, 1]) for k in range(3)]
     for a, b in ((0, 1), (1, 2), (0, 1)):
@@ -56,21 +56,21 @@ def downwards(triangles_px: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
     return corners
 
 
-def line(ax: np.ndarray, ay: np.ndarray, bx: np.ndarray, by: np.ndarray) -> np.ndarray:
+def edge_lines(ax: np.ndarray, ay: np.ndarray, bx: np.ndarray, by: np.ndarray) -> np.ndarray:
     """Edges from a to b as x at y = 0 and slope dx/dy: (2, F); a horizontal edge counts as vertical at b."""
     fall = by - ay
     slope = np.where(fall > 0, (bx - ax) / np.where(fall > 0, fall, 1), 0)
     return np.stack([bx - slope * by, slope])
 
 
-def counted_on(starts: np.ndarray, counts: np.ndarray) -> np.ndarray:
+def concatenate_ranges(starts: np.ndarray, counts: np.ndarray) -> np.ndarray:
     """Concatenate the ranges start, start + 1, ... of lengths counts (N,) for all starts (N,)."""
     ends = np.cumsum(counts)
     total = int(ends[-1]) if len(ends) else 0
     return np.repeat(starts - ends + counts, counts) + np.arange(total)
 
 
-def planes(triangles_px: np.ndarray, values: np.ndarray) -> np.ndarray:
+def interpolation_planes(triangles_px: np.ndarray, values: np.ndarray) -> np.ndarray:
     """Linear interpolation of corner values (F, 3) over triangles: gradient in x, gradient in y, value at (0, 0), (F, 3)."""
     ax, ay = triangles_px[:, 0, 0], triangles_px[:, 0, 1]
     abx, aby = triangles_px[:, 1, 0] - ax, triangles_px[:, 1, 1] - ay

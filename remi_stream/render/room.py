@@ -9,32 +9,32 @@ from typing import NamedTuple
 
 import numpy as np
 
-from remi_stream.geometry import cross, unit
+from remi_stream.geometry import cross_product, unit_vectors
 from remi_stream.messages import Bodies
-from remi_stream.render.camera import Camera, Size
-from remi_stream.sinks.views.floor import fit_plane
+from remi_stream.render.camera import RenderCamera, Size
+from remi_stream.sinks.views.floor import fit_floor_plane
 
-SIGHTS = 600
+MAX_SAMPLED_FRAMES = 600
 """At most this many frames of a take are sampled."""
-SOLE_M = 0.03
+SOLE_OFFSET_M = 0.03
 """Height of the foot joints above the floor."""
-COMMON = (3, 97)
+BOX_PERCENTILES = (3, 97)
 """Percentiles of the joints that span the box; joints outside are rare or outliers."""
-LARGEST_M = 12.0
+MAX_ROOM_M = 12.0
 """Maximum width and depth of the box."""
-TALL_M = 1.8
+MIN_ROOM_HEIGHT_M = 1.8
 """Minimum height of the box."""
-AROUND_M = 0.3
+ROOM_MARGIN_M = 0.3
 """Margin around the joints."""
-NOBODYS = np.array([[0.0, -0.7, 4.0], [0.0, 1.1, 4.0]])
+DEFAULT_JOINTS = np.array([[0.0, -0.7, 4.0], [0.0, 1.1, 4.0]])
 """A head and a foot, m, video camera frame, for a take without people."""
-FILLED = 0.84
+MAX_FILL = 0.84
 """Largest share of the image's width and height that the room fills."""
 FOCAL_SHARE = 1.5
 """Focal length of virtual cameras, relative to the longer side of the image: long, for little perspective distortion."""
 
 
-class Room(NamedTuple):
+class SceneRoom(NamedTuple):
     """A floor-aligned box around the people of a take."""
 
     axes: np.ndarray
@@ -44,7 +44,7 @@ class Room(NamedTuple):
     high: np.ndarray
     """(3,), upper corner, m, along the axes."""
 
-    def points(self, inside: np.ndarray) -> np.ndarray:
+    def to_video_camera(self, inside: np.ndarray) -> np.ndarray:
         """Transform points (..., 3) from the room's axes to the video camera frame."""
         return inside @ self.axes
 
@@ -53,23 +53,23 @@ class Room(NamedTuple):
         above = points @ self.axes[1] - self.low[1]
         return points - above[..., None] * self.axes[1]
 
-    def camera(self, yaw: float, pitch: float, size: Size) -> Camera:
+    def virtual_camera(self, yaw: float, pitch: float, size: Size) -> RenderCamera:
         """Place a virtual camera that sees the whole box. yaw: rad, to the right of the video camera; pitch: rad, downwards."""
         right, up, away = self.axes
         level = math.cos(yaw) * away - math.sin(yaw) * right
         forward = math.cos(pitch) * level - math.sin(pitch) * up
-        sideways = unit(cross(-up, level))
-        rotation = np.stack([sideways, cross(forward, sideways), forward])
+        sideways = unit_vectors(cross_product(-up, level))
+        rotation = np.stack([sideways, cross_product(forward, sideways), forward])
         focal_px = FOCAL_SHARE * max(size)
-        corners = (self.points(self.corners()) - self.points(self.middle)) @ rotation.T
-        room_px = np.array(size) * FILLED / 2
+        corners = (self.to_video_camera(self.corners()) - self.to_video_camera(self.centre)) @ rotation.T
+        room_px = np.array(size) * MAX_FILL / 2
         # The nearest distance at which every corner is inside the image, both horizontally and vertically.
         distance = (np.abs(corners[:, :2]) * focal_px / room_px - corners[:, 2:]).max()
-        position = self.points(self.middle) - distance * forward
-        return Camera((focal_px, focal_px, (size[0] - 1) / 2, (size[1] - 1) / 2), size, rotation, position)
+        position = self.to_video_camera(self.centre) - distance * forward
+        return RenderCamera((focal_px, focal_px, (size[0] - 1) / 2, (size[1] - 1) / 2), size, rotation, position)
 
     @property
-    def middle(self) -> np.ndarray:
+    def centre(self) -> np.ndarray:
         """Centre of the box, (3,), along the room's axes."""
         return (self.low + self.high) / 2
 
@@ -78,27 +78,27 @@ class Room(NamedTuple):
         return np.array([[x, y, z] for x in _extent(self, 0) for y in _extent(self, 1) for z in _extent(self, 2)])
 
 
-def _extent(room: Room, axis: int) -> tuple[float, float]:
+def _extent(room: SceneRoom, axis: int) -> tuple[float, float]:
     return float(room.low[axis]), float(room.high[axis])
 
 
-def room_of(frames: Sequence[Bodies]) -> Room:
+def fit_room(frames: Sequence[Bodies]) -> SceneRoom:
     """Estimate the room of frames: a floor plane fitted to the lowest joints, and the box of all joints."""
-    every = max(1, math.ceil(len(frames) / SIGHTS))
-    poses = list(_finite_joints(islice(iter(frames), 0, None, every))) or [NOBODYS]
+    every = max(1, math.ceil(len(frames) / MAX_SAMPLED_FRAMES))
+    poses = list(_finite_joints(islice(iter(frames), 0, None, every))) or [DEFAULT_JOINTS]
     lowest = np.array([joints[joints[:, 1].argmax()] for joints in poses])
-    level, roll, pitch = fit_plane(lowest)
+    level, roll, pitch = fit_floor_plane(lowest)
     axes = level_axes(roll, pitch)
     inside = np.concatenate(poses) @ axes.T
-    floor = (np.array([0.0, level + SOLE_M, 0.0]) @ axes.T)[1]
-    return Room(axes, *_box(inside, floor))
+    floor = (np.array([0.0, level + SOLE_OFFSET_M, 0.0]) @ axes.T)[1]
+    return SceneRoom(axes, *_box(inside, floor))
 
 
 def level_axes(roll: float, pitch: float) -> np.ndarray:
     """Axes right, up, away (3, 3) of a floor with slopes `roll` along x and `pitch` along z of the camera."""
-    up = unit(np.array([roll, -1.0, pitch]))
-    away = unit(np.array([0.0, 0.0, 1.0]) - up[2] * up)
-    return np.stack([cross(-up, away), up, away])
+    up = unit_vectors(np.array([roll, -1.0, pitch]))
+    away = unit_vectors(np.array([0.0, 0.0, 1.0]) - up[2] * up)
+    return np.stack([cross_product(-up, away), up, away])
 
 
 def _finite_joints(frames: Iterable[Bodies]) -> Iterable[np.ndarray]:
@@ -111,8 +111,11 @@ def _finite_joints(frames: Iterable[Bodies]) -> Iterable[np.ndarray]:
 
 
 def _box(inside: np.ndarray, floor: float) -> tuple[np.ndarray, np.ndarray]:
-    low, high = np.percentile(inside, COMMON, axis=0)
+    low, high = np.percentile(inside, BOX_PERCENTILES, axis=0)
     middle = np.median(inside, axis=0)
-    low, high = np.maximum(low - AROUND_M, middle - LARGEST_M / 2), np.minimum(high + AROUND_M, middle + LARGEST_M / 2)
-    low[1], high[1] = floor, max(high[1], floor + TALL_M)
+    low, high = (
+        np.maximum(low - ROOM_MARGIN_M, middle - MAX_ROOM_M / 2),
+        np.minimum(high + ROOM_MARGIN_M, middle + MAX_ROOM_M / 2),
+    )
+    low[1], high[1] = floor, max(high[1], floor + MIN_ROOM_HEIGHT_M)
     return low, high

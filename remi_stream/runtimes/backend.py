@@ -8,12 +8,12 @@ from typing import Any, NamedTuple
 
 from remi_stream.errors import RemiError
 
-BACKENDS = {"tensorrt": "TensorRT", "tensorrt_rtx": "TensorRT-RTX"}
+BACKEND_TITLES = {"tensorrt": "TensorRT", "tensorrt_rtx": "TensorRT-RTX"}
 """Module name -> title. TensorRT-RTX builds without a GPU, and for several GPU architectures at once."""
-INSTALL = "pip install 'remi-stream[torch,rtx]' (GeForce and RTX), or [torch,trt] from NVIDIA's index (any GPU)"
+INSTALL_HINT = "pip install 'remi-stream[torch,rtx]' (GeForce and RTX), or [torch,trt] from NVIDIA's index (any GPU)"
 
 
-class Backend(NamedTuple):
+class TensorRtBackend(NamedTuple):
     """An imported TensorRT module."""
 
     name: str
@@ -25,14 +25,14 @@ class Backend(NamedTuple):
     @property
     def title(self) -> str:
         """Title with version: "TensorRT-RTX 1.7.1.116"."""
-        return f"{BACKENDS[self.name]} {self.version}"
+        return f"{BACKEND_TITLES[self.name]} {self.version}"
 
 
 class NoBackendError(RemiError):
     """No TensorRT module can be imported; the message says why."""
 
 
-def find_backend(names: tuple[str, ...] = tuple(BACKENDS)) -> Backend:
+def find_backend(names: tuple[str, ...] = tuple(BACKEND_TITLES)) -> TensorRtBackend:
     """Return the first of these modules that imports. Raises NoBackendError with the import errors."""
     faults = []
     for name in names:
@@ -44,13 +44,13 @@ def find_backend(names: tuple[str, ...] = tuple(BACKENDS)) -> Backend:
             faults.append(f"{name} does not start: {str(error).partition(chr(10))[0] or type(error).__name__}")
             continue
         if hasattr(module, "Builder") or hasattr(module, "Runtime"):
-            return Backend(name, module, module.__version__)
+            return TensorRtBackend(name, module, module.__version__)
         faults.append(f"{name} is a stub without TensorRT in it, from the wrong index")
     why = "; ".join(faults) or f"{' and '.join(names)} {'are' if len(names) > 1 else 'is'} not installed"
-    raise NoBackendError(f"{why}. Install it: {INSTALL}")
+    raise NoBackendError(f"{why}. Install it: {INSTALL_HINT}")
 
 
-def log_of(trt: Any) -> Any:
+def make_error_logger(trt: Any) -> Any:
     """Make a TensorRT logger that keeps errors; `reason()` returns the first one as a single line."""
 
     class Log(trt.ILogger):  # type: ignore[misc]

@@ -10,11 +10,11 @@ import numpy as np
 from remi_stream.errors import RemiError
 
 
-class OutOfMemoryError(RemiError):
+class GpuOutOfMemoryError(RemiError):
     """The GPU has not enough free memory."""
 
 
-class Pair(NamedTuple):
+class TransferBuffer(NamedTuple):
     """A tensor in pinned host memory and its copy on the GPU."""
 
     host: np.ndarray
@@ -25,44 +25,44 @@ class Pair(NamedTuple):
     """Device pointer."""
 
 
-class Cuda(Protocol):
+class CudaDevice(Protocol):
     """Protocol of a GPU as the TensorRT runtime uses it; all work runs on one stream."""
 
     stream: int
 
-    def pair(self, shape: tuple[int, ...], dtype: str) -> Pair:
+    def allocate_pair(self, shape: tuple[int, ...], dtype: str) -> TransferBuffer:
         """Allocate a tensor in pinned host memory and on the GPU. Raises GpuOutOfMemoryError."""
         ...
 
-    def memory(self, size: int) -> Pair:
+    def allocate(self, size: int) -> TransferBuffer:
         """Allocate bytes on the GPU only. Raises GpuOutOfMemoryError."""
         ...
 
-    def upload(self, pair: Pair) -> None:
+    def upload(self, pair: TransferBuffer) -> None:
         """Copy from the host to the GPU."""
         ...
 
-    def put(self, pair: Pair, values: Any) -> None:
+    def copy_rows(self, pair: TransferBuffer, values: Any) -> None:
         """Copy crops that are on the GPU into the buffer's first rows."""
         ...
 
-    def download(self, pair: Pair) -> None:
+    def download(self, pair: TransferBuffer) -> None:
         """Start the copy from the GPU to the host; it is complete after synchronisation."""
         ...
 
-    def cut(self, images: Sequence[np.ndarray], affines: np.ndarray, size: tuple[int, int]) -> Any:
+    def crop(self, images: Sequence[np.ndarray], affines: np.ndarray, size: tuple[int, int]) -> Any:
         """See GpuRuntime."""
         ...
 
-    def timed(self, work: Callable[[], object]) -> float:
+    def time_ms(self, work: Callable[[], object]) -> float:
         """See GpuRuntime."""
         ...
 
-    def graph(self, work: Callable[[], object]) -> Callable[[], None]:
+    def capture_graph(self, work: Callable[[], object]) -> Callable[[], None]:
         """Capture work as a CUDA graph and return the function that replays it."""
         ...
 
-    def wait(self) -> None:
+    def synchronize(self) -> None:
         """Block until all work on the stream is done."""
         ...
 
@@ -82,57 +82,57 @@ class TorchCuda:
                 f"PyTorch {torch.__version__} sees no GPU: it is a build for CPUs, or the driver is older than its CUDA "
                 f"{torch.version.cuda or '(none)'}. See: remi-stream doctor"
             )
-        from remi_stream.runtimes.gpu_picture import Cutter
+        from remi_stream.runtimes.gpu_picture import Cropper
 
         self._torch: Any = torch
-        self._cutter = Cutter("cuda")
+        self._cutter = Cropper("cuda")
         self._stream = self._torch.cuda.Stream()
         self.stream = int(self._stream.cuda_stream)
 
-    def pair(self, shape: tuple[int, ...], dtype: str) -> Pair:
+    def allocate_pair(self, shape: tuple[int, ...], dtype: str) -> TransferBuffer:
         """See CudaDevice."""
         torch_dtype = getattr(self._torch, dtype)
         host = self._torch.empty(shape, dtype=torch_dtype, pin_memory=True).numpy()
         device = self._zeros(shape, torch_dtype)
-        return Pair(host, device, device.data_ptr())
+        return TransferBuffer(host, device, device.data_ptr())
 
-    def memory(self, size: int) -> Pair:
+    def allocate(self, size: int) -> TransferBuffer:
         """See CudaDevice."""
         device = self._zeros((max(size, 1),), self._torch.uint8)
-        return Pair(np.empty(0, np.uint8), device, device.data_ptr())
+        return TransferBuffer(np.empty(0, np.uint8), device, device.data_ptr())
 
     def _zeros(self, shape: tuple[int, ...], dtype: Any) -> Any:
         try:
             return self._torch.zeros(shape, dtype=dtype, device="cuda")
         except self._torch.cuda.OutOfMemoryError as error:
-            raise OutOfMemoryError(str(error).partition("\n")[0]) from None
+            raise GpuOutOfMemoryError(str(error).partition("\n")[0]) from None
 
-    def upload(self, pair: Pair) -> None:
+    def upload(self, pair: TransferBuffer) -> None:
         """See CudaDevice."""
         with self._torch.cuda.stream(self._stream):
             pair.device.copy_(self._torch.from_numpy(pair.host), non_blocking=True)
 
-    def put(self, pair: Pair, values: Any) -> None:
+    def copy_rows(self, pair: TransferBuffer, values: Any) -> None:
         """See CudaDevice."""
         with self._torch.cuda.stream(self._stream):
             pair.device[: len(values)].copy_(values, non_blocking=True)
 
-    def download(self, pair: Pair) -> None:
+    def download(self, pair: TransferBuffer) -> None:
         """See CudaDevice."""
         with self._torch.cuda.stream(self._stream):
             self._torch.from_numpy(pair.host).copy_(pair.device, non_blocking=True)
 
-    def cut(self, images: Sequence[np.ndarray], affines: np.ndarray, size: tuple[int, int]) -> Any:
+    def crop(self, images: Sequence[np.ndarray], affines: np.ndarray, size: tuple[int, int]) -> Any:
         """See CudaDevice."""
         with self._torch.cuda.stream(self._stream):
-            return self._cutter.cut(images, affines, size)
+            return self._cutter.crop(images, affines, size)
 
-    def timed(self, work: Callable[[], object]) -> float:
+    def time_ms(self, work: Callable[[], object]) -> float:
         """See CudaDevice."""
         with self._torch.cuda.stream(self._stream):
-            return timed(work)
+            return cuda_time_ms(work)
 
-    def graph(self, work: Callable[[], object]) -> Callable[[], None]:
+    def capture_graph(self, work: Callable[[], object]) -> Callable[[], None]:
         """See CudaDevice."""
         self._torch.cuda.synchronize()  # nothing else may run while the graph is captured
         graph = self._torch.cuda.CUDAGraph()
@@ -145,12 +145,12 @@ class TorchCuda:
 
         return replay
 
-    def wait(self) -> None:
+    def synchronize(self) -> None:
         """See CudaDevice."""
         self._stream.synchronize()
 
 
-def timed(work: Callable[[], object]) -> float:
+def cuda_time_ms(work: Callable[[], object]) -> float:
     """Time work on PyTorch's current stream with two CUDA events, ms; the work is complete on return."""
     import torch
 

@@ -7,10 +7,10 @@ from typing import NamedTuple
 
 from remi_stream.errors import RemiError
 
-DRIVER = "libcuda.so.1"
-MAJOR, MINOR = 75, 76
+DRIVER_LIBRARY = "libcuda.so.1"
+CAPABILITY_MAJOR, CAPABILITY_MINOR = 75, 76
 """CUdevice_attribute: compute capability, major and minor."""
-NO_DEVICE = 100  # CUresult CUDA_ERROR_NO_DEVICE
+CUDA_ERROR_NO_DEVICE = 100  # CUresult CUDA_ERROR_NO_DEVICE
 
 
 class NoGpuError(RemiError):
@@ -23,21 +23,25 @@ class Gpu(NamedTuple):
     name: str
     capability: str
     """Compute capability: "8.9"."""
-    cuda: str
+    cuda_version: str
     """Newest CUDA version that the driver supports: "12.8"."""
 
 
 def find_gpu() -> Gpu:
     """Return the first GPU. Raises NoGpuError with the reason if there is none."""
     try:
-        driver = ctypes.CDLL(DRIVER)
+        driver = ctypes.CDLL(DRIVER_LIBRARY)
     except OSError:
-        raise NoGpuError(f"there is no NVIDIA driver here ({DRIVER} is missing)") from None
-    if (code := driver.cuInit(0)) == NO_DEVICE:
+        raise NoGpuError(f"there is no NVIDIA driver here ({DRIVER_LIBRARY} is missing)") from None
+    if (code := driver.cuInit(0)) == CUDA_ERROR_NO_DEVICE:
         raise NoGpuError("the NVIDIA driver sees no GPU (a container needs --gpus all)")
     if code:
         raise NoGpuError(f"the NVIDIA driver does not start (error {code}); see: nvidia-smi")
-    return Gpu(_device_name(driver), f"{_attribute(driver, MAJOR)}.{_attribute(driver, MINOR)}", _cuda_version(driver))
+    return Gpu(
+        _device_name(driver),
+        f"{_attribute(driver, CAPABILITY_MAJOR)}.{_attribute(driver, CAPABILITY_MINOR)}",
+        _cuda_version(driver),
+    )
 
 
 def _device_name(driver: ctypes.CDLL) -> str:

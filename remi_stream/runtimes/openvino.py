@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from remi_stream.runtimes.processor import multiplies_bf16
+from remi_stream.runtimes.processor import has_bf16
 
 sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # otherwise each import of OpenVINO sends telemetry to Intel
 
@@ -16,7 +16,7 @@ import openvino  # noqa: E402
 from openvino.preprocess import PrePostProcessor  # noqa: E402
 
 
-class OpenVino:
+class OpenVinoRuntime:
     """A network in OpenVINO: one infer request, latency hint.
 
     outputs: names to compute; the rest of the network is removed. bytes_scale: the network accepts uint8 images, scaled by
@@ -37,16 +37,16 @@ class OpenVino:
         whole_batch: bool = False,
     ) -> None:
         if precision == "auto":
-            precision = "bf16" if multiplies_bf16() else "f32"
+            precision = "bf16" if has_bf16() else "f32"
         self.name = f"openvino {precision}, {threads} thread{'s' if threads > 1 else ''}"
         core = openvino.Core()
         network = keep_outputs(core.read_model(model), outputs)
         if bytes_scale is not None:
-            network = read_bytes(network, bytes_scale, bytes_offset)
+            network = accept_uint8(network, bytes_scale, bytes_offset)
         self._inputs = [port.get_any_name() for port in network.inputs]
         self._outputs = [port.get_any_name() for port in network.outputs]
-        self._row_by_row = not whole_batch and one_row(network)
-        self._request = core.compile_model(network, "CPU", settings(threads, precision)).create_infer_request()
+        self._row_by_row = not whole_batch and fix_batch_to_one(network)
+        self._request = core.compile_model(network, "CPU", plugin_options(threads, precision)).create_infer_request()
 
     def run(self, tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Run the network and return its outputs; they may be views of its memory, overwritten by the next call."""
@@ -61,7 +61,7 @@ class OpenVino:
         return [results[index] for index in range(len(self._outputs))]
 
 
-def settings(threads: int, precision: str) -> dict[str, object]:
+def plugin_options(threads: int, precision: str) -> dict[str, object]:
     """Return the properties of OpenVINO's CPU plug-in."""
     return {
         "INFERENCE_NUM_THREADS": threads,
@@ -71,7 +71,7 @@ def settings(threads: int, precision: str) -> dict[str, object]:
     }
 
 
-def one_row(network: openvino.Model) -> bool:
+def fix_batch_to_one(network: openvino.Model) -> bool:
     """Fix a dynamic batch to one row; returns whether it was dynamic."""
     shapes = {port: port.get_partial_shape() for port in network.inputs}
     dynamic = {port: shape for port, shape in shapes.items() if shape.rank.is_static and len(shape) and shape[0].is_dynamic}
@@ -90,7 +90,7 @@ def keep_outputs(network: openvino.Model, outputs: Sequence[str]) -> openvino.Mo
     return openvino.Model([ports[name] for name in outputs], network.get_parameters(), network.get_friendly_name())
 
 
-def read_bytes(network: openvino.Model, scale: float, offset: float) -> openvino.Model:
+def accept_uint8(network: openvino.Model, scale: float, offset: float) -> openvino.Model:
     """Make the network accept uint8: x * scale + offset is computed inside the graph."""
     steps = PrePostProcessor(network)
     steps.input().tensor().set_element_type(openvino.Type.u8)

@@ -9,12 +9,12 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
-from remi_stream.errors import RemiError, unknown
+from remi_stream.errors import RemiError, unknown_name_error
 from remi_stream.models.manifest import ModelFile
 
-Tensors = dict[str, Any]
+RuntimeTensors = dict[str, Any]
 """Inputs by name: NumPy arrays, or crops that the runtime itself sampled on its device."""
-Cut = Callable[[Sequence[np.ndarray], np.ndarray, tuple[int, int]], Any]
+CropFunction = Callable[[Sequence[np.ndarray], np.ndarray, tuple[int, int]], Any]
 """Samples crops on the GPU; see GpuRuntime."""
 
 
@@ -24,16 +24,16 @@ class Runtime(Protocol):
     name: str
     """Description: "openvino f32, 2 threads"."""
 
-    def run(self, tensors: Tensors) -> dict[str, np.ndarray]:
+    def run(self, tensors: RuntimeTensors) -> dict[str, np.ndarray]:
         """Run the network: named inputs to named outputs, which the next call may overwrite."""
         ...
 
 
 @runtime_checkable
-class OnGpu(Protocol):
+class GpuRuntime(Protocol):
     """Additional methods of a runtime on a GPU."""
 
-    def cut(self, images: Sequence[np.ndarray], affines: np.ndarray, size: tuple[int, int]) -> Any:
+    def crop(self, images: Sequence[np.ndarray], affines: np.ndarray, size: tuple[int, int]) -> Any:
         """Sample crops (B, height, width, 3) uint8 RGB on the GPU, bit-identical to pose/crop.py; an input for `run`.
 
         images: the full image of each crop, (H, W, 3) uint8 BGR; a shared one is uploaded once. affines: (B, 2, 3), image px
@@ -41,34 +41,34 @@ class OnGpu(Protocol):
         """
         ...
 
-    def timed(self, work: Callable[[], object]) -> float:
+    def time_ms(self, work: Callable[[], object]) -> float:
         """Time work on the runtime's stream with CUDA events, ms; the work is complete on return."""
         ...
 
 
-SUFFIXES = {"ov": "openvino", "onnx": "onnx", "torch": "torch", "trt": "tensorrt"}
+RUNTIME_SUFFIXES = {"ov": "openvino", "onnx": "onnx", "torch": "torch", "trt": "tensorrt"}
 """Suffix of an engine's name -> runtime: "poco-trt" runs in TensorRT."""
 
 
-def load_weights(file: ModelFile, kind: str, **settings: Any) -> Runtime:
+def load_model(file: ModelFile, kind: str, **settings: Any) -> Runtime:
     """Load a model of the store into the runtime of this name.
 
     A checkpoint of networks/network.py is loaded directly by torch, as a plan by TensorRT, and as converted ONNX by the other
     runtimes; its inputs and outputs have the names of that table.
     """
-    from remi_stream.convert.artefact import artefact
-    from remi_stream.models.store import model_file
+    from remi_stream.convert.artefact import cached_onnx
+    from remi_stream.models.store import ensure_model_file
 
     if kind == "torch":
         require_torch(file)
-        from remi_stream.runtimes.torch import Torch
+        from remi_stream.runtimes.torch import TorchRuntime
 
-        return Torch(file.network, model_file(file), **settings)
+        return TorchRuntime(file.network, ensure_model_file(file), **settings)
     if kind == "tensorrt":
-        from remi_stream.runtimes.fastest import open_fastest
+        from remi_stream.runtimes.fastest import load_fastest
 
-        return open_fastest(file, **settings)
-    return load_runtime(kind, artefact(file) if file.network else model_file(file), **settings)
+        return load_fastest(file, **settings)
+    return load_runtime(kind, cached_onnx(file) if file.network else ensure_model_file(file), **settings)
 
 
 def require_torch(file: ModelFile) -> None:
@@ -80,17 +80,17 @@ def require_torch(file: ModelFile) -> None:
 def load_runtime(kind: str, model: Path, **settings: Any) -> Runtime:
     """Load a model file into the runtime of this name; settings are the runtime's, from the manifest and the engine."""
     if kind == "openvino":
-        from remi_stream.runtimes.openvino import OpenVino
+        from remi_stream.runtimes.openvino import OpenVinoRuntime
 
-        return OpenVino(model, **settings)
+        return OpenVinoRuntime(model, **settings)
     if kind == "onnx":
         from remi_stream.runtimes.onnx import OnnxRuntime
 
         return OnnxRuntime(model, **settings)
     if kind == "tensorrt":
-        from remi_stream.models.catalogue import known_files
-        from remi_stream.models.store import place
-        from remi_stream.runtimes.fastest import open_fastest
+        from remi_stream.models.catalogue import model_files_by_name
+        from remi_stream.models.store import model_path
+        from remi_stream.runtimes.fastest import load_fastest
 
-        return open_fastest(next(file for file in known_files().values() if place(file) == model), **settings)
-    raise unknown("runtime", kind, ["openvino", "onnx", "tensorrt"])
+        return load_fastest(next(file for file in model_files_by_name().values() if model_path(file) == model), **settings)
+    raise unknown_name_error("runtime", kind, ["openvino", "onnx", "tensorrt"])

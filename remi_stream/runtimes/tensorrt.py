@@ -8,41 +8,41 @@ from typing import Any
 
 import numpy as np
 
-from remi_stream.convert.plan import PLAN, PlanManifest, Port, command
+from remi_stream.convert.plan import PLAN_FILE, PlanManifest, TensorSpec, build_command
 from remi_stream.errors import RemiError
-from remi_stream.resources import home
-from remi_stream.runtimes.backend import Backend, find_backend, log_of
-from remi_stream.runtimes.cuda import Cuda, OutOfMemoryError, Pair, TorchCuda
-from remi_stream.runtimes.runtime import Tensors
+from remi_stream.resources import user_data_folder
+from remi_stream.runtimes.backend import TensorRtBackend, find_backend, make_error_logger
+from remi_stream.runtimes.cuda import CudaDevice, GpuOutOfMemoryError, TorchCuda, TransferBuffer
+from remi_stream.runtimes.runtime import RuntimeTensors
 
 
-class TensorRt:
+class TensorRtRuntime:
     """A loaded plan: one execution context and CUDA graph per batch size, with shared device memory, on one stream.
 
     Larger batches than the plan's are split. Inputs and outputs are in pinned memory; the next call overwrites them.
     """
 
-    def __init__(self, plan: bytes, manifest: PlanManifest, backend: Backend, cuda: Cuda) -> None:
+    def __init__(self, plan: bytes, manifest: PlanManifest, backend: TensorRtBackend, cuda: CudaDevice) -> None:
         key = manifest.key
         self.name = f"{backend.title} {key.precision}, batches of 1 to {key.max_batch}"
-        self.cut, self.timed = cuda.cut, cuda.timed
-        self._runtime, self._engine = deserialise(plan, backend, key.model)
+        self.crop, self.time_ms = cuda.crop, cuda.time_ms
+        self._runtime, self._engine = deserialise_engine(plan, backend, key.model)
         first = manifest.inputs[0].shape[0]
         sizes = range(1, key.max_batch + 1) if first < 0 else (first,)
         try:
             cache = KernelCache(backend, self._engine)
-            workspace = cuda.memory(self._engine.device_memory_size_v2)
-            self._batches = {size: Batch(cache.context(), workspace, manifest, cuda, size) for size in sizes}
-            cache.keep()
-        except OutOfMemoryError as error:
+            workspace = cuda.allocate(self._engine.device_memory_size_v2)
+            self._batches = {size: BatchContext(cache.create_context(), workspace, manifest, cuda, size) for size in sizes}
+            cache.save()
+        except GpuOutOfMemoryError as error:
             raise RemiError(
                 f"The GPU has too little memory for {key.model} in batches of {max(sizes)} ({error}). Close other programs, or "
-                f"build a plan for smaller batches: {command(key.model)} --max-batch {max(1, max(sizes) // 2)}"
+                f"build a plan for smaller batches: {build_command(key.model)} --max-batch {max(1, max(sizes) // 2)}"
             ) from None
 
-    def run(self, tensors: Tensors) -> dict[str, np.ndarray]:
+    def run(self, tensors: RuntimeTensors) -> dict[str, np.ndarray]:
         """Run the network and return its outputs."""
-        rows, max_batch = rows_of(tensors), max(self._batches)
+        rows, max_batch = count_rows(tensors), max(self._batches)
         if rows <= max_batch:
             return self._run_batch(tensors)
         parts = []
@@ -51,19 +51,19 @@ class TensorRt:
             parts.append({name: values.copy() for name, values in self._run_batch(part).items()})
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
-    def _run_batch(self, tensors: Tensors) -> dict[str, np.ndarray]:
+    def _run_batch(self, tensors: RuntimeTensors) -> dict[str, np.ndarray]:
         """Run the smallest batch size that fits all rows; a plan of one fixed size may be larger than needed."""
-        size = min(size for size in self._batches if size >= rows_of(tensors))
+        size = min(size for size in self._batches if size >= count_rows(tensors))
         return self._batches[size](tensors)
 
 
-class Batch:
+class BatchContext:
     """Execution context of one batch size, with its buffers and CUDA graph."""
 
-    def __init__(self, context: Any, workspace: Pair, manifest: PlanManifest, cuda: Cuda, size: int) -> None:
+    def __init__(self, context: Any, workspace: TransferBuffer, manifest: PlanManifest, cuda: CudaDevice, size: int) -> None:
         self._cuda, self._model = cuda, manifest.key.model
         context.set_device_memory(workspace.address, workspace.device.nbytes)
-        self._inputs = {port.name: cuda.pair((size, *port.shape[1:]), port.dtype) for port in manifest.inputs}
+        self._inputs = {port.name: cuda.allocate_pair((size, *port.shape[1:]), port.dtype) for port in manifest.inputs}
         for name, pair in self._inputs.items():
             pair.host[...] = 0
             context.set_input_shape(name, pair.host.shape)
@@ -71,39 +71,41 @@ class Batch:
         self._outputs = {port.name: self._output(context, port) for port in manifest.outputs}
         self._context = context
         self._enqueue()  # TensorRT updates its state after a shape change in the first run; that must not be captured
-        cuda.wait()
-        self._replay = cuda.graph(self._enqueue)
+        cuda.synchronize()
+        self._replay = cuda.capture_graph(self._enqueue)
 
-    def _output(self, context: Any, port: Port) -> Pair:
-        pair = self._cuda.pair(tuple(context.get_tensor_shape(port.name)), port.dtype)
+    def _output(self, context: Any, port: TensorSpec) -> TransferBuffer:
+        pair = self._cuda.allocate_pair(tuple(context.get_tensor_shape(port.name)), port.dtype)
         context.set_tensor_address(port.name, pair.address)
         return pair
 
     def _enqueue(self) -> None:
         if not self._context.execute_async_v3(self._cuda.stream):
-            raise RemiError(f"TensorRT could not run the plan of {self._model}. Build it again: {command(self._model)} --again")
+            raise RemiError(
+                f"TensorRT could not run the plan of {self._model}. Build it again: {build_command(self._model)} --again"
+            )
 
-    def __call__(self, tensors: Tensors) -> dict[str, np.ndarray]:
+    def __call__(self, tensors: RuntimeTensors) -> dict[str, np.ndarray]:
         """Run the network on up to this many rows; unused rows keep old values and are not returned."""
-        rows = rows_of(tensors)
+        rows = count_rows(tensors)
         for name, pair in self._inputs.items():
             self._upload(tensors[name], pair)
         self._replay()
         for pair in self._outputs.values():
             self._cuda.download(pair)
-        self._cuda.wait()
+        self._cuda.synchronize()
         return {name: pair.host[:rows] for name, pair in self._outputs.items()}
 
-    def _upload(self, values: Any, pair: Pair) -> None:
+    def _upload(self, values: Any, pair: TransferBuffer) -> None:
         """Copy an input to the plan's buffer, from the host or within the GPU."""
         if isinstance(values, np.ndarray):
             np.copyto(pair.host[: len(values)], values)
             self._cuda.upload(pair)
         else:
-            self._cuda.put(pair, values)
+            self._cuda.copy_rows(pair, values)
 
 
-def rows_of(tensors: Tensors) -> int:
+def count_rows(tensors: RuntimeTensors) -> int:
     """Return the batch size of inputs."""
     return len(next(iter(tensors.values())))
 
@@ -111,11 +113,11 @@ def rows_of(tensors: Tensors) -> int:
 class KernelCache:
     """Creates execution contexts with user-managed memory; caches the kernels that TensorRT-RTX compiles in a file."""
 
-    def __init__(self, backend: Backend, engine: Any) -> None:
+    def __init__(self, backend: TensorRtBackend, engine: Any) -> None:
         self._trt, self._engine = backend.module, engine
         self._config = None
         if hasattr(engine, "create_runtime_config"):
-            self._path = home() / "cache" / "kernels" / f"{backend.name}-{backend.version}.cache"
+            self._path = user_data_folder() / "cache" / "kernels" / f"{backend.name}-{backend.version}.cache"
             self._config = self._configure(engine.create_runtime_config())
 
     def _configure(self, config: Any) -> Any:
@@ -128,15 +130,15 @@ class KernelCache:
             config.set_runtime_cache(self._cache)
         return config
 
-    def context(self) -> Any:
+    def create_context(self) -> Any:
         """Create an execution context without own memory. Raises GpuOutOfMemoryError if TensorRT creates none."""
         strategy = self._config or self._trt.ExecutionContextAllocationStrategy.USER_MANAGED
         context = self._engine.create_execution_context(strategy)
         if context is None:
-            raise OutOfMemoryError("TensorRT created no execution context")
+            raise GpuOutOfMemoryError("TensorRT created no execution context")
         return context
 
-    def keep(self) -> None:
+    def save(self) -> None:
         """Save the compiled kernels to the cache file."""
         if self._config is not None and hasattr(self._config, "create_runtime_cache"):
             self._path.parent.mkdir(parents=True, exist_ok=True)
@@ -145,17 +147,21 @@ class KernelCache:
             os.replace(new, self._path)
 
 
-def deserialise(plan: bytes, backend: Backend, model: str) -> tuple[Any, Any]:
+def deserialise_engine(plan: bytes, backend: TensorRtBackend, model: str) -> tuple[Any, Any]:
     """Return TensorRT's runtime and the engine of a plan. Raises RemiError with TensorRT's message."""
-    log = log_of(backend.module)
+    log = make_error_logger(backend.module)
     runtime = backend.module.Runtime(log)
     engine = runtime.deserialize_cuda_engine(plan)
     if engine is None:
-        raise RemiError(f"{backend.title} refuses the plan of {model}: {log.reason()}. Build it again: {command(model)} --again")
+        raise RemiError(
+            f"{backend.title} refuses the plan of {model}: {log.reason()}. Build it again: {build_command(model)} --again"
+        )
     return runtime, engine
 
 
-def load_plan(folder: Path, manifest: PlanManifest, backend: Backend | None = None, cuda: Cuda | None = None) -> TensorRt:
+def load_tensorrt_plan(
+    folder: Path, manifest: PlanManifest, backend: TensorRtBackend | None = None, cuda: CudaDevice | None = None
+) -> TensorRtRuntime:
     """Load a plan that was built for this machine's GPU."""
     backend = backend or find_backend((manifest.key.backend,))
-    return TensorRt((folder / PLAN).read_bytes(), manifest, backend, cuda or TorchCuda())
+    return TensorRtRuntime((folder / PLAN_FILE).read_bytes(), manifest, backend, cuda or TorchCuda())

@@ -7,11 +7,11 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-from remi_stream.sinks.figures import Figures
+from remi_stream.sinks.figures import MetricRegistry
 
-Reading = Callable[[Any, Any], float]
+GpuReading = Callable[[Any, Any], float]
 
-READINGS: dict[str, Reading] = {
+GPU_READINGS: dict[str, GpuReading] = {
     "remi_gpu_utilization_ratio": lambda nvml, gpu: nvml.nvmlDeviceGetUtilizationRates(gpu).gpu / 100,
     "remi_gpu_memory_used_bytes": lambda nvml, gpu: nvml.nvmlDeviceGetMemoryInfo(gpu).used,
     "remi_gpu_memory_size_bytes": lambda nvml, gpu: nvml.nvmlDeviceGetMemoryInfo(gpu).total,
@@ -23,14 +23,14 @@ READINGS: dict[str, Reading] = {
 log = logging.getLogger("remi_stream")
 
 
-class Gpus:
+class GpuMetrics:
     """Metrics of the GPUs that are visible to this process. Values that a GPU does not support are left out."""
 
     def __init__(self) -> None:
         self._nvml: Any = None
         self._gpus: dict[str, Any] = {}
 
-    def open(self, figures: Figures) -> None:
+    def open(self, registry: MetricRegistry) -> None:
         """Find the GPUs, and export their names and the driver's version."""
         try:
             nvml = importlib.import_module("pynvml")
@@ -42,18 +42,18 @@ class Gpus:
             self._nvml = nvml
             self._gpus = {str(index): nvml.nvmlDeviceGetHandleByIndex(index) for index in range(nvml.nvmlDeviceGetCount())}
             for gpu, handle in self._gpus.items():
-                figures.set("remi_gpu_info", 1, gpu=gpu, name=nvml.nvmlDeviceGetName(handle), driver=driver)
+                registry.set("remi_gpu_info", 1, gpu=gpu, name=nvml.nvmlDeviceGetName(handle), driver=driver)
         except nvml.NVMLError as error:
             log.debug("no GPU metrics: %s", error)
 
-    def tell(self, figures: Figures) -> None:
+    def update(self, registry: MetricRegistry) -> None:
         """Read all gauges of all GPUs."""
         for gpu, handle in self._gpus.items():
-            for name, reading in READINGS.items():
+            for name, reading in GPU_READINGS.items():
                 try:
-                    figures.set(name, reading(self._nvml, handle), gpu=gpu)
+                    registry.set(name, reading(self._nvml, handle), gpu=gpu)
                 except self._nvml.NVMLError:  # not supported by this GPU, or not in its present state
-                    figures.forget(name, gpu=gpu)
+                    registry.remove(name, gpu=gpu)
 
     def close(self) -> None:
         """Shut NVML down."""

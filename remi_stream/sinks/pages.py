@@ -14,28 +14,28 @@ from urllib.parse import urlsplit
 
 from remi_stream.errors import RemiError
 
-LOOPBACK = "127.0.0.1"
-CALLER_S = 5.0
+LOOPBACK_HOST = "127.0.0.1"
+REQUEST_TIMEOUT_S = 5.0
 """Time that a client has to send its request, s."""
 
 
-class Page(NamedTuple):
+class HttpPage(NamedTuple):
     """An HTTP response."""
 
     body: bytes
     status: int = 200
-    kind: str = "text/plain; charset=utf-8"
+    content_type: str = "text/plain; charset=utf-8"
     """Content type."""
 
 
-class PageServer(ThreadingMixIn, TCPServer):
+class HttpPageServer(ThreadingMixIn, TCPServer):
     """A threading HTTP server. pages: a function for each path. host: the address that it listens on."""
 
     daemon_threads = True  # a slow client must not keep the process alive
     allow_reuse_address = True  # a restarted exporter needs the port while old connections are in TIME_WAIT
     request_queue_size = 32
 
-    def __init__(self, port: int, pages: Mapping[str, Callable[[], Page]], host: str = LOOPBACK) -> None:
+    def __init__(self, port: int, pages: Mapping[str, Callable[[], HttpPage]], host: str = LOOPBACK_HOST) -> None:
         self.pages = pages
         self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
         try:
@@ -52,11 +52,11 @@ class PageServer(ThreadingMixIn, TCPServer):
         self.shutdown()
         self.server_close()
 
-    def page(self, path: str) -> Page:
+    def page(self, path: str) -> HttpPage:
         """Render the page of a path, or a 404 page."""
         if path in self.pages:
             return self.pages[path]()
-        return Page(f"No such page: {path}. There are: {', '.join(self.pages)}\n".encode(), 404)
+        return HttpPage(f"No such page: {path}. There are: {', '.join(self.pages)}\n".encode(), 404)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Ignore clients that disconnect or time out; report everything else."""
@@ -65,9 +65,9 @@ class PageServer(ThreadingMixIn, TCPServer):
 
 
 class _RequestHandler(BaseHTTPRequestHandler):
-    server: PageServer
+    server: HttpPageServer
     server_version, sys_version = "remi-stream", ""
-    timeout = CALLER_S
+    timeout = REQUEST_TIMEOUT_S
 
     def do_GET(self) -> None:
         page = self._head()
@@ -79,10 +79,10 @@ class _RequestHandler(BaseHTTPRequestHandler):
     def log_message(self, format: str, *args: Any) -> None:
         """Log no requests: they are not state changes."""
 
-    def _head(self) -> Page:
+    def _head(self) -> HttpPage:
         page = self.server.page(urlsplit(self.path).path)
         self.send_response(page.status)
-        self.send_header("Content-Type", page.kind)
+        self.send_header("Content-Type", page.content_type)
         self.send_header("Content-Length", str(len(page.body)))
         self.end_headers()
         return page

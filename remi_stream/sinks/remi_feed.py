@@ -11,11 +11,11 @@ from collections.abc import Callable
 
 from remi_stream.messages import Bodies
 
-FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 5.0
+FIRST_BACKOFF_S, MAX_BACKOFF_S = 0.5, 5.0
 """Exponential back-off between connection attempts: doubled from the first to the longest."""
-CONNECT_S, LOOK_S, LEAVE_S = 2.0, 0.5, 0.5
+CONNECT_TIMEOUT_S, POLL_S, STOP_TIMEOUT_S = 2.0, 0.5, 0.5
 """Timeouts: to connect, between checks of an idle connection, and for the thread to end."""
-SLOW_S = 1.0
+STALLED_S = 1.0
 """A relay that blocks one packet for longer is reported as not reading."""
 SEND_BUFFER_BYTES = 4096
 """SO_SNDBUF. The kernel raises it to its minimum: a few packets, so that what is queued is not older than that."""
@@ -23,17 +23,17 @@ SEND_BUFFER_BYTES = 4096
 log = logging.getLogger("remi_stream")
 
 
-class Feed:
+class RemiRelayClient:
     """A thread that sends the newest bodies as soon as the relay reads. Each packet is sent whole or dropped whole.
 
     encode_bodies: called only for those that are sent. sent, dropped: numbers of bodies; at most one more is pending.
     """
 
-    def __init__(self, host: str, port: int, make: Callable[[Bodies], bytes]) -> None:
+    def __init__(self, host: str, port: int, encode_bodies: Callable[[Bodies], bytes]) -> None:
         self.sent = self.dropped = 0
         self._host, self._port = host, port
         self._address = f"{host}:{port}"
-        self._encode = make
+        self._encode = encode_bodies
         self._condition = threading.Condition()
         self._waiting: Bodies | None = None
         self._connection: socket.socket | None = None
@@ -45,21 +45,21 @@ class Feed:
         """Start connecting, on a thread."""
         self._thread.start()
 
-    def offer(self, bodies: Bodies | None) -> None:
+    def enqueue(self, bodies: Bodies | None) -> None:
         """Replace the pending bodies, which count as dropped. None clears them."""
         with self._condition:
             self.dropped += self._waiting is not None
             self._waiting = bodies
             self._condition.notify()
 
-    def state(self, now: float) -> str:
+    def connection_state(self, now: float) -> str:
         """Describe the connection, for `status`. now: monotonic s."""
         if self._connection is None:
             return f"connecting to {self._address}"
         since = self._sending_since
-        return f"{self._address} does not read" if since and now - since > SLOW_S else f"connected to {self._address}"
+        return f"{self._address} does not read" if since and now - since > STALLED_S else f"connected to {self._address}"
 
-    def check(self) -> None:
+    def check_thread(self) -> None:
         """Raise RuntimeError if the thread has died of an exception."""
         if self._thread.ident and not self._thread.is_alive() and not self._stopping.is_set():
             raise RuntimeError("the thread that feeds the relay has died of an exception; see the traceback above")
@@ -70,13 +70,13 @@ class Feed:
         with self._condition:
             self._condition.notify()
         if self._thread.ident:
-            self._thread.join(LEAVE_S)
+            self._thread.join(STOP_TIMEOUT_S)
         connection = self._connection
         if connection is not None:
-            close(connection)
+            shut_down(connection)
 
     def _run(self) -> None:
-        pause_s, logged = FIRST_PAUSE_S, False
+        pause_s, logged = FIRST_BACKOFF_S, False
         while not self._stopping.is_set():
             began = time.monotonic()
             why, connected = self._connect_and_send()
@@ -85,32 +85,32 @@ class Feed:
                 log.warning("REMI relay %s: %s; reconnecting", self._address, why)
             logged = True
             # A connection that lasted resets the back-off; one that is closed at once does not.
-            if time.monotonic() - began > LONGEST_PAUSE_S:
-                pause_s = FIRST_PAUSE_S
+            if time.monotonic() - began > MAX_BACKOFF_S:
+                pause_s = FIRST_BACKOFF_S
             self._stopping.wait(pause_s)
-            pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+            pause_s = min(2 * pause_s, MAX_BACKOFF_S)
 
     def _connect_and_send(self) -> tuple[str, bool]:
         """Connect and send until the connection is lost. Return the reason, and whether it had been connected."""
         try:
-            connection = connect(self._host, self._port)
+            connection = connect_relay(self._host, self._port)
         except OSError as error:
-            return reason(error), False
+            return error_text(error), False
         with connection:
             log.info("REMI relay %s: connected", self._address)
-            self.offer(None)  # bodies from before the connection are stale
+            self.enqueue(None)  # bodies from before the connection are stale
             self._connection = connection
             try:
                 self._send_all(connection)
             except OSError as error:
-                return reason(error), True
+                return error_text(error), True
             finally:
                 self._connection = self._sending_since = None
         return "connection closed by the relay", True
 
     def _send_all(self, connection: socket.socket) -> None:
         """Send until the relay closes the connection or `stop` is called. Raises OSError."""
-        while not self._stopping.is_set() and not closed(connection):
+        while not self._stopping.is_set() and not is_closed_by_peer(connection):
             bodies = self._next_bodies()
             if bodies is not None:
                 self._send(connection, bodies)
@@ -119,7 +119,7 @@ class Feed:
         """Take the pending bodies; wait up to POLL_S for them."""
         with self._condition:
             if self._waiting is None and not self._stopping.is_set():
-                self._condition.wait(LOOK_S)
+                self._condition.wait(POLL_S)
             bodies, self._waiting = self._waiting, None
             return bodies
 
@@ -134,9 +134,9 @@ class Feed:
         self._sending_since = None
 
 
-def connect(host: str, port: int) -> socket.socket:
+def connect_relay(host: str, port: int) -> socket.socket:
     """Connect with a small send buffer, so that few packets queue in the kernel. Raises OSError."""
-    connection = socket.create_connection((host, port), CONNECT_S)
+    connection = socket.create_connection((host, port), CONNECT_TIMEOUT_S)
     if connection.getsockname() == connection.getpeername():
         # TCP self-connect: no process listens on the port, and the kernel chose it as this connection's own source port.
         connection.close()
@@ -148,13 +148,13 @@ def connect(host: str, port: int) -> socket.socket:
     return connection
 
 
-def closed(connection: socket.socket) -> bool:
+def is_closed_by_peer(connection: socket.socket) -> bool:
     """Whether the relay has closed its end. It never sends data, so readable means closed."""
     readable, _, _ = select.select([connection], [], [], 0)
     return bool(readable) and not connection.recv(4096)
 
 
-def close(connection: socket.socket) -> None:
+def shut_down(connection: socket.socket) -> None:
     """Shut a connection down; a thread that is blocked in `sendall` wakes up with an error."""
     try:
         connection.shutdown(socket.SHUT_RDWR)
@@ -162,6 +162,6 @@ def close(connection: socket.socket) -> None:
         return  # already disconnected
 
 
-def reason(error: OSError) -> str:
+def error_text(error: OSError) -> str:
     """The text of a connection error, in lower case."""
     return (error.strerror or str(error) or type(error).__name__).lower()

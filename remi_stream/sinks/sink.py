@@ -14,9 +14,9 @@ class Sink:
         """Sent with each heartbeat."""
         self.facts: dict[str, str] = {}
         """Sent with each heartbeat."""
-        self.over = False
+        self.is_finished = False
         """Set to end the pipeline, as a closed window does."""
-        self.hears: list[str] | None = None
+        self.topics: list[str] | None = None
         """Topics to subscribe to from now on, e.g. "preview/front"; None: all topics of its row in the pipeline table."""
 
     def open(self) -> None:
@@ -25,7 +25,7 @@ class Sink:
     def step(self, message: Any) -> Any:
         """Process one message."""
 
-    def turn(self, now: float) -> None:
+    def tick(self, now: float) -> None:
         """Do periodic work. now: monotonic s. Called at least ten times a second, with or without messages."""
 
     def close(self) -> None:

@@ -10,11 +10,11 @@ from collections.abc import Iterator
 import msgspec
 import pytest
 
-from remi_stream.config import BUS, port
-from remi_stream.link import Context, Subscriber
-from remi_stream.sinks.aitviewer.figures import Mesh
-from remi_stream.sinks.aitviewer.looking import Looking
-from remi_stream.sinks.aitviewer.show import OLDEST_S, SILENT_S, Show
+from remi_stream.config import BUS_SERVICE, daemon_port
+from remi_stream.link import LinkContext, Subscriber
+from remi_stream.sinks.aitviewer.figures import PersonMesh
+from remi_stream.sinks.aitviewer.looking import LiveViewer
+from remi_stream.sinks.aitviewer.show import CAMERA_TIMEOUT_S, MAX_AGE_S, BodySubscriber
 from tests.browser.replay import Replay, bodies, replaying
 from tests.sample import facts
 
@@ -29,7 +29,7 @@ class SlowRoom:
 
     def __init__(self) -> None:
         self.keys: list[str] = []
-        self.drawn: list[list[Mesh]] = []
+        self.drawn: list[list[PersonMesh]] = []
         self.text: list[str] = []
         self.looks = 0
 
@@ -40,7 +40,7 @@ class SlowRoom:
     def look(self, viewpoint: object) -> None:
         self.looks += 1
 
-    def show(self, meshes: list[Mesh]) -> None:
+    def show(self, meshes: list[PersonMesh]) -> None:
         self.drawn.append(meshes)
 
     def draw(self, title: str, lines: list[tuple[str, object]]) -> None:
@@ -55,22 +55,22 @@ def replay() -> Iterator[Replay]:
 
 
 def test_slow_viewer_shows_nothing_old_and_the_others_miss_nothing(replay: Replay) -> None:
-    context = Context()
-    other = Subscriber(context, port(replay.name, BUS), ["bodies/front"])
+    context = LinkContext()
+    other = Subscriber(context, daemon_port(replay.name, BUS_SERVICE), ["bodies/front"])
     heard: list[int] = []
-    with contextlib.closing(Show(replay.name)) as show:
-        looking, ages = Looking(show, SlowRoom(), print), []
-        show.listen(5.0)
+    with contextlib.closing(BodySubscriber(replay.name)) as show:
+        looking, ages = LiveViewer(show, SlowRoom(), print), []
+        show.receive(5.0)
         while len(ages) < 8:
-            show.listen(0.1)
+            show.receive(0.1)
             now = time.monotonic()
             looking.draw(now)
             assert show._newest is not None
             ages.append(now - show._newest.captured_at)
-            show.drawn(time.monotonic())
-            while (item := other.read(0)) is not None:
+            show.mark_drawn(time.monotonic())
+            while (item := other.receive(0)) is not None:
                 heard.append(item[1].frame_id)
-        moment = show.moment()
+        moment = show.latest_rate()
     context.close()
     assert max(ages) < 0.2, f"each was the newest when it was drawn: {ages}"
     assert moment
@@ -80,23 +80,23 @@ def test_slow_viewer_shows_nothing_old_and_the_others_miss_nothing(replay: Repla
 
 
 def test_old_bodies_are_not_shown() -> None:
-    with contextlib.closing(Show("nobody-plays")) as show:
+    with contextlib.closing(BodySubscriber("nobody-plays")) as show:
         now = time.monotonic()
-        show.take([msgspec.structs.replace(bodies(1, "front"), captured_at=now - 1.1 * OLDEST_S)], now)
-        assert show.meshes(now) == []
-        show.take([msgspec.structs.replace(bodies(2, "front"), captured_at=now - 0.9 * OLDEST_S)], now)
-        assert [mesh.track_id for mesh in show.meshes(now)] == [1]
+        show.add([msgspec.structs.replace(bodies(1, "front"), captured_at=now - 1.1 * MAX_AGE_S)], now)
+        assert show.current_meshes(now) == []
+        show.add([msgspec.structs.replace(bodies(2, "front"), captured_at=now - 0.9 * MAX_AGE_S)], now)
+        assert [mesh.track_id for mesh in show.current_meshes(now)] == [1]
 
 
 def test_n_changes_the_camera_and_space_holds_people_still(replay: Replay) -> None:
-    with contextlib.closing(Show(replay.name)) as show:
+    with contextlib.closing(BodySubscriber(replay.name)) as show:
         room, said = SlowRoom(), []
-        looking = Looking(show, room, said.append)
+        looking = LiveViewer(show, room, said.append)
 
         def turn(*keys: str) -> bool:
-            show.listen(1.0)
+            show.receive(1.0)
             room.keys = [*keys]
-            went_on = looking.obey(time.monotonic())
+            went_on = looking.handle_keys(time.monotonic())
             looking.draw(time.monotonic())
             return went_on
 
@@ -119,19 +119,19 @@ def test_n_changes_the_camera_and_space_holds_people_still(replay: Replay) -> No
 
 def test_daemon_that_goes_is_waited_for_and_comes_back(replay: Replay) -> None:
     said: list[str] = []
-    with contextlib.closing(Show(replay.name)) as show:
-        looking = Looking(show, SlowRoom(), said.append)
+    with contextlib.closing(BodySubscriber(replay.name)) as show:
+        looking = LiveViewer(show, SlowRoom(), said.append)
         now = time.monotonic()
-        show.take([facts(camera="front")], now)
+        show.add([facts(camera="front")], now)
         looking.draw(now)
-        looking.draw(now + SILENT_S)
+        looking.draw(now + CAMERA_TIMEOUT_S)
         assert said[-1] == f"waiting for the daemon {replay.name!r}"
-        assert "waiting" in looking.room.text[0]
+        assert "waiting" in looking.window.text[0]
         while said[-1].startswith("waiting"):
             assert time.monotonic() < now + 20
-            show.listen(1.0)
+            show.receive(1.0)
             looking.draw(time.monotonic())
         assert said[-1].startswith("showing camera")
-        show.take([facts(camera="front", state="reconnecting")], time.monotonic())
+        show.add([facts(camera="front", state="reconnecting")], time.monotonic())
         looking.draw(time.monotonic())
         assert said[-1] == "camera front: reconnecting"

@@ -10,8 +10,8 @@ import pytest
 
 from remi_stream.cli import main
 from remi_stream.errors import RemiError
-from remi_stream.sinks.aitviewer.film import Film
-from remi_stream.sinks.aitviewer.present import need_screen
+from remi_stream.sinks.aitviewer.film import ViewerVideo
+from remi_stream.sinks.aitviewer.present import require_screen
 from tests.browser.replay import replaying
 from tests.cli.command import finish, start
 
@@ -59,9 +59,9 @@ def test_without_a_daemon_is_one_line() -> None:
 def test_screen_that_does_not_answer_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DISPLAY", ":4711")
     with pytest.raises(RemiError, match=r"Cannot open a window: .*\. Render a video with --render FILE\.mp4"):
-        need_screen()
+        require_screen()
 
 
 def test_film_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(RemiError, match=r"Cannot write .*/none/f\.mp4: No such file or directory"):
-        Film(tmp_path / "none" / "f.mp4", (64, 64))
+        ViewerVideo(tmp_path / "none" / "f.mp4", (64, 64))

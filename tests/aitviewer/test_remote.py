@@ -20,11 +20,11 @@ import pytest
 from websockets.sync.server import Server, ServerConnection, serve
 
 from remi_stream.errors import RemiError, UsageError
-from remi_stream.sinks.aitviewer.figures import SKIN, Figures, Mesh
-from remi_stream.sinks.aitviewer.puppets import Puppets
-from remi_stream.sinks.aitviewer.remote import Feeder, feed, host_and_port
-from remi_stream.sinks.aitviewer.show import Show
-from remi_stream.sinks.aitviewer.wire import MESHES, SMPL, UPDATE_FRAMES, message
+from remi_stream.sinks.aitviewer.figures import SKIN, PeopleMeshes, PersonMesh
+from remi_stream.sinks.aitviewer.puppets import RemotePeople
+from remi_stream.sinks.aitviewer.remote import RemoteFeeder, feed_server, parse_host_port
+from remi_stream.sinks.aitviewer.show import BodySubscriber
+from remi_stream.sinks.aitviewer.wire import MESHES_TYPE, SMPL_TYPE, UPDATE_FRAMES_TYPE, encode_message
 from tests.browser.replay import bodies, replaying
 
 
@@ -39,15 +39,15 @@ def aitviewer(monkeypatch: pytest.MonkeyPatch) -> type[Enum]:
     return module.Message  # type: ignore[no-any-return]
 
 
-def seen(k: int = 0, at: float = 0.0) -> Mesh:
-    figures = Figures()
-    figures.take(bodies(k), at)
-    return figures.present(at)[0]
+def seen(k: int = 0, at: float = 0.0) -> PersonMesh:
+    figures = PeopleMeshes()
+    figures.add(bodies(k), at)
+    return figures.current_meshes(at)[0]
 
 
 def test_pickle_is_what_aitviewer_expects_and_names_nothing_else(aitviewer: type[Enum]) -> None:
     vertices = np.arange(12, dtype=np.float64).reshape(1, 4, 3)
-    sent = message(MESHES, 7, vertices=vertices, faces=np.array([[0, 1, 2]]), name="person 1", flat_shading=True)
+    sent = encode_message(MESHES_TYPE, 7, vertices=vertices, faces=np.array([[0, 1, 2]]), name="person 1", flat_shading=True)
     got = pickle.loads(sent)
     assert (got["type"], got["uid"], got["args"]) == (aitviewer["MESHES"], 7, ())
     assert got["kwargs"]["vertices"].dtype == np.float32
@@ -60,52 +60,52 @@ def test_pickle_is_what_aitviewer_expects_and_names_nothing_else(aitviewer: type
 
 
 def test_people_come_move_and_go(aitviewer: type[Enum]) -> None:
-    puppets = Puppets(posed=False)
+    puppets = RemotePeople(as_poses=False)
     first, second = seen(0), seen(1)
-    came = [pickle.loads(each) for each in puppets.follow([first])]
-    moved = [pickle.loads(each) for each in puppets.follow([second])]
+    came = [pickle.loads(each) for each in puppets.updates([first])]
+    moved = [pickle.loads(each) for each in puppets.updates([second])]
     assert came[0]["kwargs"]["flat_shading"], "a stock server keeps the normals of the first pose"
-    assert puppets.follow([second]) == [], "who stands still is not told again"
-    gone = [pickle.loads(each) for each in puppets.follow([])]
+    assert puppets.updates([second]) == [], "who stands still is not told again"
+    gone = [pickle.loads(each) for each in puppets.updates([])]
     assert [each["type"].name for each in came + moved + gone] == ["MESHES", "UPDATE_FRAMES", "DELETE"]
     assert len({each["uid"] for each in came + moved + gone}) == 1
     assert np.array_equal(moved[0]["kwargs"]["vertices"], second.vertices)
     assert moved[0]["kwargs"]["frames"] == 0
-    again = pickle.loads(puppets.follow([first])[0])
+    again = pickle.loads(puppets.updates([first])[0])
     assert again["uid"] != came[0]["uid"]
 
 
 def test_posed_people_are_told_as_poses(aitviewer: type[Enum]) -> None:
-    puppets = Puppets(posed=True)
-    came, moved = (pickle.loads(puppets.follow([seen(k)])[0]) for k in (0, 1))
-    assert (came["type"].value, moved["type"].value) == (SMPL, UPDATE_FRAMES)
+    puppets = RemotePeople(as_poses=True)
+    came, moved = (pickle.loads(puppets.updates([seen(k)])[0]) for k in (0, 1))
+    assert (came["type"].value, moved["type"].value) == (SMPL_TYPE, UPDATE_FRAMES_TYPE)
     shapes = {name: value.shape for name, value in came["kwargs"].items() if isinstance(value, np.ndarray)}
     assert shapes == {"poses_body": (1, 69), "poses_root": (1, 3), "trans": (1, 3), "betas": (1, 10)}
     assert moved["kwargs"]["poses_body"].shape == (69,)
 
 
 def test_person_who_becomes_bones_is_another_node(aitviewer: type[Enum]) -> None:
-    puppets, skin = Puppets(posed=False), seen(0)
-    puppets.follow([skin])
-    bones = Mesh(skin.track_id, "smpl24", np.zeros((3, 3), np.float32), None)
-    assert [pickle.loads(each)["type"].name for each in puppets.follow([bones])] == ["DELETE", "MESHES"]
+    puppets, skin = RemotePeople(as_poses=False), seen(0)
+    puppets.updates([skin])
+    bones = PersonMesh(skin.track_id, "smpl24", np.zeros((3, 3), np.float32), None)
+    assert [pickle.loads(each)["type"].name for each in puppets.updates([bones])] == ["DELETE", "MESHES"]
     assert skin.kind == SKIN
 
 
 @pytest.mark.parametrize("address", ["here", "here:", ":8417", "here:0", "here:70000", "a b:1", "ws://here:8417"])
 def test_bad_addresses_are_refused(address: str) -> None:
     with pytest.raises(UsageError, match="must be HOST:PORT"):
-        host_and_port(address)
+        parse_host_port(address)
 
 
 def test_addresses() -> None:
-    assert host_and_port("10.0.0.7:8417") == ("10.0.0.7", 8417)
-    assert host_and_port("[::1]:8417") == ("::1", 8417)
+    assert parse_host_port("10.0.0.7:8417") == ("10.0.0.7", 8417)
+    assert parse_host_port("[::1]:8417") == ("::1", 8417)
 
 
 def test_poses_need_smpl_here_too(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(RemiError, match=r"needs SMPL here too.*smpl\.is\.tue\.mpg\.de"):
-        feed("nobody-plays", "127.0.0.1:1", True, 0.1, print)
+        feed_server("nobody-plays", "127.0.0.1:1", True, 0.1, print)
 
 
 class Mark:
@@ -144,17 +144,22 @@ class Listener:
 
 
 @contextlib.contextmanager
-def feeding(daemon: str, port: int, tell: Callable[[str], None] = lambda _: None) -> Iterator[tuple[Feeder, Show]]:
-    with contextlib.closing(Show(daemon)) as show, contextlib.closing(Feeder(show, f"127.0.0.1:{port}", False, tell)) as feeder:
+def feeding(
+    daemon: str, port: int, tell: Callable[[str], None] = lambda _: None
+) -> Iterator[tuple[RemoteFeeder, BodySubscriber]]:
+    with (
+        contextlib.closing(BodySubscriber(daemon)) as show,
+        contextlib.closing(RemoteFeeder(show, f"127.0.0.1:{port}", False, tell)) as feeder,
+    ):
         yield feeder, show
 
 
-def turn_until(feeder: Feeder, show: Show, done: Callable[[], object], timeout_s: float = 20.0) -> None:
+def turn_until(feeder: RemoteFeeder, show: BodySubscriber, done: Callable[[], object], timeout_s: float = 20.0) -> None:
     end = time.monotonic() + timeout_s
     while not done():
         assert time.monotonic() < end, "waited in vain"
-        show.listen(0.01)
-        feeder.turn(time.monotonic())
+        show.receive(0.01)
+        feeder.tick(time.monotonic())
 
 
 def test_server_is_told_and_its_answers_are_never_unpickled(tmp_path: Path, aitviewer: type[Enum]) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from remi_stream.sinks.views.palette import colour_of
+from remi_stream.sinks.views.palette import track_colour
 from tests.conftest import AITVIEWER
 
 AIT_PYTHON = str(AITVIEWER / "bin" / "python")
@@ -52,7 +52,7 @@ def wait_for(done: Callable[[], object], process: subprocess.Popen[str] | None =
 
 def share_of(track_id: int, picture: np.ndarray) -> float:
     """How much of a picture (h, w, 3) uint8 RGB is somebody's colour, lit or in the shade."""
-    colour = np.array(colour_of(track_id), float)
+    colour = np.array(track_colour(track_id), float)
     brightness = picture.astype(float) @ colour / (colour @ colour)
     miss = np.linalg.norm(picture - brightness[..., None] * colour, axis=-1)
     return float(((miss < 24) & (brightness > 0.4) & (brightness < 1.6)).mean())

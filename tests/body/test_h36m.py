@@ -5,18 +5,18 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from remi_stream.body.h36m import H36mFit, H36mFitter, scores_of
-from remi_stream.body.smpl import forward_kinematics, joint_rotations, load_open_body
-from remi_stream.geometry import angle_between, rotation_matrices, rotation_vectors
+from remi_stream.body.h36m import H36mFit, H36mFitter, h36m_scores_from_coco
+from remi_stream.body.smpl import forward_kinematics, joint_rotations, load_default_body
+from remi_stream.geometry import angle_between, axis_angle_from_matrices, matrices_from_axis_angle
 from remi_stream.messages import Smpl
-from remi_stream.skeletons import JOINTS
+from remi_stream.skeletons import JOINT_NAMES
 from tests.clip import truth
 
-BODY = load_open_body()
+BODY = load_default_body()
 REST = BODY.rest_joints(np.zeros(10))
 FITTER = H36mFitter(BODY)
 SURE = np.ones(17)
-SMPL = JOINTS["smpl24"]
+SMPL = JOINT_NAMES["smpl24"]
 LIMBS = [(f"{s}_{a}", f"{s}_{b}") for s in ("left", "right") for a, b in (("shoulder", "elbow"), ("elbow", "wrist"))]
 LIMBS += [(f"{s}_{a}", f"{s}_{b}") for s in ("left", "right") for a, b in (("hip", "knee"), ("knee", "ankle"))]
 UNSEEN = [SMPL.index(f"{side}_{part}") for side in ("left", "right") for part in ("wrist", "hand", "ankle", "foot", "collar")]
@@ -34,7 +34,7 @@ def h36m_joints(rotations: np.ndarray, joints: np.ndarray) -> np.ndarray:
     top = joints[HEAD] + rotations[HEAD] @ (crown() - REST[HEAD])
     face = joints[HEAD] + rotations[HEAD] @ np.array([0, 0.02, 0.08])
     others = {"head": top, "neck_nose": face}
-    return np.array([others[n] if n in others else joints[SMPL.index(CALLED.get(n, n))] for n in JOINTS["h36m17"]])
+    return np.array([others[n] if n in others else joints[SMPL.index(CALLED.get(n, n))] for n in JOINT_NAMES["h36m17"]])
 
 
 def sample(k: int) -> tuple[np.ndarray, np.ndarray]:
@@ -58,7 +58,7 @@ def fits() -> list[tuple[np.ndarray, np.ndarray, H36mFit]]:
     for k in range(0, 240, 4):
         rotations, joints = sample(k)
         fit = FITTER.fit(h36m_joints(rotations, joints), SURE, memory, 4 / 30)
-        memory = fit.memory
+        memory = fit.ik_state
         found.append((rotations, joints, fit))
     return found
 
@@ -68,7 +68,7 @@ def somebody(**degrees: tuple[float, float, float]) -> tuple[np.ndarray, np.ndar
     turns = np.zeros((24, 3))
     for name, vector in ({"pelvis": (180, 0, 0)} | degrees).items():
         turns[SMPL.index(name)] = np.radians(vector)
-    return forward_kinematics(REST, rotation_matrices(turns), np.array([0.2, 0.1, 3.0]))
+    return forward_kinematics(REST, matrices_from_axis_angle(turns), np.array([0.2, 0.1, 3.0]))
 
 
 def fit_of(body: tuple[np.ndarray, np.ndarray], scores: np.ndarray = SURE) -> H36mFit:
@@ -82,7 +82,7 @@ def pose_of(fit: H36mFit) -> np.ndarray:
 
 def between(a: np.ndarray, b: np.ndarray) -> float:
     """The angle, degrees, between two rotations."""
-    return float(np.degrees(np.linalg.norm(rotation_vectors(a.T @ b))))
+    return float(np.degrees(np.linalg.norm(axis_angle_from_matrices(a.T @ b))))
 
 
 def test_limbs_of_the_sample_point_where_they_do() -> None:
@@ -146,19 +146,21 @@ def test_bent_limbs_are_found_with_their_twist() -> None:
 
 
 def test_turn_of_the_whole_person_turns_nothing_but_the_root() -> None:
-    turn = rotation_matrices(np.array([0.4, 1.1, -0.3]))
+    turn = matrices_from_axis_angle(np.array([0.4, 1.1, -0.3]))
     joints = h36m_joints(*somebody(left_elbow=(0, -70, 0), neck=(20, 0, 0)))
     before, after = FITTER.fit(joints, SURE), FITTER.fit(joints @ turn.T + [1, 2, 3], SURE)
     np.testing.assert_allclose(after.smpl.body_pose, before.smpl.body_pose, atol=1e-4)
-    found = rotation_matrices(after.smpl.global_orient.astype(float))
-    assert between(found, turn @ rotation_matrices(before.smpl.global_orient.astype(float))) < 0.1
+    found = matrices_from_axis_angle(after.smpl.global_orient.astype(float))
+    assert between(found, turn @ matrices_from_axis_angle(before.smpl.global_orient.astype(float))) < 0.1
 
 
 def test_limb_that_is_not_seen_is_not_believed_and_does_not_move_the_body() -> None:
-    scores = scores_of(np.where(np.array([name in ("left_wrist", "left_elbow") for name in JOINTS["coco17"]]), 0, 1.0))
+    scores = h36m_scores_from_coco(
+        np.where(np.array([name in ("left_wrist", "left_elbow") for name in JOINT_NAMES["coco17"]]), 0, 1.0)
+    )
     joints = h36m_joints(*somebody())
     off = joints.copy()
-    off[[JOINTS["h36m17"].index(name) for name in ("left_wrist", "left_elbow")]] += [0.3, 0.2, -0.4]
+    off[[JOINT_NAMES["h36m17"].index(name) for name in ("left_wrist", "left_elbow")]] += [0.3, 0.2, -0.4]
     smpl = FITTER.fit(off, scores).smpl
     arm = [SMPL.index("left_shoulder"), SMPL.index("left_elbow")]
     assert not smpl.joint_confidence[arm].any()
@@ -166,9 +168,9 @@ def test_limb_that_is_not_seen_is_not_believed_and_does_not_move_the_body() -> N
 
 
 def test_scores_are_those_of_the_same_joints_and_the_least_of_those_around() -> None:
-    names = JOINTS["coco17"]
+    names = JOINT_NAMES["coco17"]
     coco = np.linspace(0.2, 1, 17)
-    found = dict(zip(JOINTS["h36m17"], scores_of(coco)))
+    found = dict(zip(JOINT_NAMES["h36m17"], h36m_scores_from_coco(coco)))
     by_name = dict(zip(names, coco))
     assert all(found[name] == by_name[name] for name in found if name in by_name)
     assert found["hip"] == by_name["left_hip"]

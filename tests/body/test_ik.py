@@ -5,14 +5,14 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from remi_stream.body.attachments import landmarks
-from remi_stream.body.ik import END, MIDDLE, UPPER, Skeleton, Solution
-from remi_stream.body.smpl import forward_kinematics, load_open_body
-from remi_stream.geometry import frame, rotation_matrices, rotation_vectors
-from remi_stream.skeletons import JOINTS
+from remi_stream.body.attachments import body_landmarks
+from remi_stream.body.ik import END_JOINTS, MIDDLE_JOINTS, UPPER_JOINTS, IkSolution, IkSolver
+from remi_stream.body.smpl import forward_kinematics, load_default_body
+from remi_stream.geometry import axis_angle_from_matrices, matrices_from_axis_angle, orthonormal_axes
+from remi_stream.skeletons import JOINT_NAMES
 
-REST = load_open_body().rest_joints(np.zeros(10))
-SKELETON = Skeleton(REST)
+REST = load_default_body().rest_joints(np.zeros(10))
+SKELETON = IkSolver(REST)
 SEEN = np.ones(33)
 BEND_DEGREES = {"left_elbow": (0, -70, 0), "right_elbow": (0, 70, 0), "left_knee": (60, 0, 0), "right_knee": (60, 0, 0)}
 MIRROR = np.diag([-1.0, 1, 1])
@@ -23,8 +23,8 @@ def pose(**degrees: tuple[float, float, float]) -> np.ndarray:
     """Rotations (24, 3, 3) from rotation vectors in degrees by joint name."""
     turns = np.zeros((24, 3))
     for name, vector in degrees.items():
-        turns[JOINTS["smpl24"].index(name)] = np.radians(vector)
-    return rotation_matrices(turns)
+        turns[JOINT_NAMES["smpl24"].index(name)] = np.radians(vector)
+    return matrices_from_axis_angle(turns)
 
 
 def anybody(seed: int) -> np.ndarray:
@@ -36,19 +36,19 @@ def anybody(seed: int) -> np.ndarray:
 
 
 def points(rotations: np.ndarray) -> np.ndarray:
-    return landmarks(*forward_kinematics(REST, rotations, np.zeros(3)))
+    return body_landmarks(*forward_kinematics(REST, rotations, np.zeros(3)))
 
 
 def between(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """The angles, degrees, between rotations."""
-    return np.degrees(np.linalg.norm(rotation_vectors(a.swapaxes(-1, -2) @ b), axis=-1))
+    return np.degrees(np.linalg.norm(axis_angle_from_matrices(a.swapaxes(-1, -2) @ b), axis=-1))
 
 
 def world(rotations: np.ndarray) -> np.ndarray:
     return forward_kinematics(REST, rotations, np.zeros(3))[0]
 
 
-def twist_change(before: Solution, after: Solution) -> float:
+def twist_change(before: IkSolution, after: IkSolution) -> float:
     """How far the left upper arm turned, degrees."""
     return float(between(before.rotations[16], after.rotations[16]))
 
@@ -61,9 +61,9 @@ def test_rest_pose_gives_no_rotations() -> None:
 def test_known_pose_is_recovered_from_its_landmarks(seed: int) -> None:
     true = anybody(seed)
     found = SKELETON.solve(points(true), SEEN).rotations
-    limbs = [0, 15, *UPPER, *MIDDLE]
+    limbs = [0, 15, *UPPER_JOINTS, *MIDDLE_JOINTS]
     assert between(world(found)[limbs], world(true)[limbs]).max() < 15
-    assert between(world(found)[[20, 21, 7, 8]], world(true)[END]).max() < 15
+    assert between(world(found)[[20, 21, 7, 8]], world(true)[END_JOINTS]).max() < 15
     off = forward_kinematics(REST, found, np.zeros(3))[1] - forward_kinematics(REST, true, np.zeros(3))[1]
     assert np.linalg.norm(off, axis=1).max() < 0.04
 
@@ -71,7 +71,7 @@ def test_known_pose_is_recovered_from_its_landmarks(seed: int) -> None:
 @pytest.mark.parametrize("seed", range(4))
 def test_turn_of_the_whole_person_turns_nothing_but_the_root(seed: int) -> None:
     still = points(anybody(seed))
-    turn = rotation_matrices(np.array([0.4, 1.1, -0.3]))
+    turn = matrices_from_axis_angle(np.array([0.4, 1.1, -0.3]))
     before, after = SKELETON.solve(still, SEEN), SKELETON.solve(still @ turn.T + [1, 2, 3], SEEN)
     assert between(turn @ before.rotations[0], after.rotations[0]) < 1e-3
     assert between(before.rotations[1:], after.rotations[1:]).max() < 1e-3
@@ -89,8 +89,8 @@ def test_mirrored_person_takes_the_mirrored_pose() -> None:
 
     still = points(anybody(5))
     found = SKELETON.solve(still, SEEN).rotations
-    mirrored = SKELETON.solve((still @ MIRROR)[twins(JOINTS["blazepose33"])], SEEN).rotations
-    assert between(mirrored, (MIRROR @ found @ MIRROR)[twins(JOINTS["smpl24"])]).max() < 2
+    mirrored = SKELETON.solve((still @ MIRROR)[twins(JOINT_NAMES["blazepose33"])], SEEN).rotations
+    assert between(mirrored, (MIRROR @ found @ MIRROR)[twins(JOINT_NAMES["smpl24"])]).max() < 2
 
 
 def test_twist_of_a_straight_arm_is_held_in_spite_of_noise() -> None:
@@ -100,9 +100,9 @@ def test_twist_of_a_straight_arm_is_held_in_spite_of_noise() -> None:
     solution = SKELETON.solve(bent, SEEN)
     held, free = [], []
     for one, other in pairwise(noisy):
-        after = SKELETON.solve(one, SEEN, solution.memory, FRAME_S)
+        after = SKELETON.solve(one, SEEN, solution.ik_state, FRAME_S)
         held.append(twist_change(solution, after))
-        raw = [frame(p[13] - p[11], np.cross(p[13] - p[11], p[15] - p[13])) for p in (one, other)]
+        raw = [orthonormal_axes(p[13] - p[11], np.cross(p[13] - p[11], p[15] - p[13])) for p in (one, other)]
         free.append(float(between(*raw)))
         solution = after
     assert max(held) < 25
@@ -111,8 +111,8 @@ def test_twist_of_a_straight_arm_is_held_in_spite_of_noise() -> None:
 
 def test_held_twist_turns_along_with_the_body() -> None:
     bent, straight = points(pose(left_elbow=(0, 0, 60))), points(pose())
-    turn = rotation_matrices(np.array([0, 2.0, 0]))
-    memory = SKELETON.solve(bent, SEEN).memory
+    turn = matrices_from_axis_angle(np.array([0, 2.0, 0]))
+    memory = SKELETON.solve(bent, SEEN).ik_state
     here = SKELETON.solve(straight, SEEN, memory, FRAME_S)
     there = SKELETON.solve(straight @ turn.T, SEEN, memory, FRAME_S)
     assert between(here.rotations[1:], there.rotations[1:]).max() < 1e-3
@@ -122,9 +122,9 @@ def test_held_twist_goes_back_to_that_of_a_relaxed_arm() -> None:
     straight = points(pose())
     solution = SKELETON.solve(points(pose(left_elbow=(0, 0, 60))), SEEN)
     relaxed = SKELETON.solve(straight, SEEN)
-    at_first = SKELETON.solve(straight, SEEN, solution.memory, FRAME_S)
+    at_first = SKELETON.solve(straight, SEEN, solution.ik_state, FRAME_S)
     for _ in range(150):
-        solution = SKELETON.solve(straight, SEEN, solution.memory, FRAME_S)
+        solution = SKELETON.solve(straight, SEEN, solution.ik_state, FRAME_S)
     assert twist_change(at_first, relaxed) > 45
     assert twist_change(solution, relaxed) < 5
 
@@ -139,7 +139,7 @@ def test_turn_of_a_hand_is_shared_between_forearm_and_wrist() -> None:
 
 
 def test_memory_is_left_as_it_was() -> None:
-    memory = SKELETON.solve(points(anybody(1)), SEEN).memory
+    memory = SKELETON.solve(points(anybody(1)), SEEN).ik_state
     first = SKELETON.solve(points(anybody(2)), SEEN, memory, FRAME_S)
     second = SKELETON.solve(points(anybody(2)), SEEN, memory, FRAME_S)
     np.testing.assert_array_equal(first.rotations, second.rotations)

@@ -3,12 +3,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from remi_stream.body.ik import FACE, Skeleton, head_rotation
-from remi_stream.body.mhr import FOSSA, OLECRANON, MhrFitter, landmark_scores, landmarks_of
+from remi_stream.body.ik import FACE, IkSolver, head_rotation
+from remi_stream.body.mhr import FOSSA, OLECRANON, MhrFitter, landmark_scores_from_mhr, landmarks_from_mhr
 from remi_stream.body.smpl import forward_kinematics, joint_rotations
-from remi_stream.geometry import rotation_matrices, rotation_vectors
+from remi_stream.geometry import axis_angle_from_matrices, matrices_from_axis_angle
 from remi_stream.messages import Smpl
-from remi_stream.skeletons import JOINTS
+from remi_stream.skeletons import JOINT_NAMES
 from tests.body.mhr import BODY, REST, mhr_joints, pose
 
 FITTER = MhrFitter(BODY)
@@ -28,7 +28,7 @@ def anybody(seed: int) -> np.ndarray:
 
 def between(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """The angles, degrees, between rotations."""
-    return np.degrees(np.linalg.norm(rotation_vectors(a.swapaxes(-1, -2) @ b), axis=-1))
+    return np.degrees(np.linalg.norm(axis_angle_from_matrices(a.swapaxes(-1, -2) @ b), axis=-1))
 
 
 def world(smpl: Smpl) -> np.ndarray:
@@ -56,7 +56,7 @@ def test_known_body_is_recovered_where_it_stands(seed: int) -> None:
 def test_depth_is_not_changed_for_somebody_who_is_not_as_tall_as_the_body(scale: float) -> None:
     seen = mhr_joints(anybody(1), HERE, scale)
     fit = FITTER.fit(seen, SEEN)
-    hips = seen[[JOINTS["mhr70"].index("left_hip"), JOINTS["mhr70"].index("right_hip")]].mean(0)
+    hips = seen[[JOINT_NAMES["mhr70"].index("left_hip"), JOINT_NAMES["mhr70"].index("right_hip")]].mean(0)
     assert abs(joints(fit.smpl)[0, 2] - hips[2]) < 0.05
     np.testing.assert_allclose(fit.landmarks_m[23:25].mean(0), hips, atol=1e-9)
 
@@ -81,7 +81,7 @@ def test_twist_of_a_straight_arm_is_that_of_its_elbow(joint: int, side: str, sig
 def test_axis_of_a_bent_arm_is_that_of_its_bend_whatever_the_elbows_say() -> None:
     points = mhr_joints(anybody(2), HERE)
     before = FITTER.fit(points, SEEN)
-    points[FOSSA] = points[OLECRANON] + rotation_matrices(np.array([0.0, 0, 1.5])) @ np.array([0, 0.07, 0])
+    points[FOSSA] = points[OLECRANON] + matrices_from_axis_angle(np.array([0.0, 0, 1.5])) @ np.array([0, 0.07, 0])
     after = FITTER.fit(points, SEEN)
     np.testing.assert_allclose(after.smpl.body_pose, before.smpl.body_pose, atol=1e-6)
 
@@ -95,8 +95,8 @@ def test_elbows_without_thickness_tell_nothing() -> None:
 
 def test_head_turns_as_nose_eyes_and_ears_say() -> None:
     true = pose(**UPRIGHT, head=(10, 40, -15))
-    seen = landmarks_of(mhr_joints(true, HERE))
-    found = Skeleton(REST).solve(seen, np.ones(33)).rotations
+    seen = landmarks_from_mhr(mhr_joints(true, HERE))
+    found = IkSolver(REST).solve(seen, np.ones(33)).rotations
     assert between(forward_kinematics(REST, found, np.zeros(3))[0][15], truth(true)[15]) < 3
     whole = seen[FACE] - seen[FACE].mean(0)
     assert np.linalg.norm(whole[[9, 10]].mean(0) - whole[[2, 5]].mean(0)) == pytest.approx(0.07, abs=0.01)
@@ -105,26 +105,26 @@ def test_head_turns_as_nose_eyes_and_ears_say() -> None:
 def test_noise_on_the_face_is_not_made_up_for_by_what_is_not_seen() -> None:
     points = mhr_joints(pose(**UPRIGHT), HERE)
     points[:5] += np.random.default_rng(0).normal(0, 0.01, (5, 3))
-    seen = landmarks_of(points)
+    seen = landmarks_from_mhr(points)
     np.testing.assert_array_equal(seen[[0, 2, 5, 7, 8]], points[:5])
-    alone = Skeleton(REST).face[[0, 2, 5, 7, 8]]
-    whole = head_rotation(Skeleton(REST).face, seen[FACE])
+    alone = IkSolver(REST).rest_face[[0, 2, 5, 7, 8]]
+    whole = head_rotation(IkSolver(REST).rest_face, seen[FACE])
     assert between(whole, head_rotation(alone - alone.mean(0), points[:5])) < 1e-3
 
 
 def test_landmark_is_as_sure_as_its_joint_and_the_mouth_as_the_face() -> None:
     visibility = np.ones(70)
     visibility[[0, 1, 2, 3, 4]] = 0.5
-    visibility[JOINTS["mhr70"].index("left_big_toe")] = 0.25
-    scores = landmark_scores(visibility)
+    visibility[JOINT_NAMES["mhr70"].index("left_big_toe")] = 0.25
+    scores = landmark_scores_from_mhr(visibility)
     assert scores[9] == scores[1] == scores[0] == 0.5
-    assert scores[JOINTS["blazepose33"].index("left_foot_index")] == 0.25
+    assert scores[JOINT_NAMES["blazepose33"].index("left_foot_index")] == 0.25
     assert scores[12] == 1
 
 
 def test_hands_are_smoothed_by_what_the_last_frame_left() -> None:
     before, now = (mhr_joints(pose(**UPRIGHT, **BEND_DEGREES, left_wrist=(turn, 0, 0)), HERE) for turn in (0, 60))
-    memory = FITTER.fit(before, SEEN).memory
+    memory = FITTER.fit(before, SEEN).ik_state
     smooth, fresh = FITTER.fit(now, SEEN, memory, 1 / 30).smpl, FITTER.fit(now, SEEN).smpl
     turned = between(world(fresh)[20], truth(pose(**UPRIGHT, **BEND_DEGREES))[20])
     assert 0.3 * turned < between(world(smooth)[20], truth(pose(**UPRIGHT, **BEND_DEGREES))[20]) < 0.7 * turned

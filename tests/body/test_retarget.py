@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 
 from remi_stream.body import retarget
-from remi_stream.body.retarget import SMPL_PELVIS_M, Retarget, limb_turns, limbs
-from remi_stream.body.smpl import Body, forward_kinematics, joint_rotations, load_open_body
+from remi_stream.body.retarget import SMPL_PELVIS_M, Retargeter, limb_chains, limb_corrections
+from remi_stream.body.smpl import Body, forward_kinematics, joint_rotations, load_default_body
 from remi_stream.geometry import angle_between
 from remi_stream.messages import Smpl
 from remi_stream.sinks.web import posture
 from remi_stream.skeletons import SMPL_PARENTS
 
-OPEN = load_open_body()
+OPEN = load_default_body()
 UP = np.array([0.0, -1.0, 0.0])
 TRUNK = [0, 3, 6, 9, 12, 13, 14, 15]
 
@@ -61,9 +61,9 @@ def posed(body: Body, smpl: Smpl) -> tuple[np.ndarray, np.ndarray]:
 @pytest.fixture
 def imported(monkeypatch: pytest.MonkeyPatch) -> Iterator[Body]:
     """A SMPL body that the user has imported, in a process that asks for it anew."""
-    caches = (retarget.known_body, retarget.onto_known_body, posture.rest_joints, posture.feelers)
+    caches = (retarget.known_body, retarget.retargeter_to_known_body, posture.mean_rest_joints, posture.skin_samples)
     body = other_body()
-    monkeypatch.setattr(retarget, "body_for_engines", lambda: body)
+    monkeypatch.setattr(retarget, "load_engine_body", lambda: body)
     for cached in caches:
         cached.cache_clear()
     yield body
@@ -72,7 +72,7 @@ def imported(monkeypatch: pytest.MonkeyPatch) -> Iterator[Body]:
 
 
 def bones(joints: np.ndarray) -> np.ndarray:
-    chains = [(start, end) for chain in limbs() for start, end in itertools.pairwise(chain)]
+    chains = [(start, end) for chain in limb_chains() for start, end in itertools.pairwise(chain)]
     starts, ends = np.array(chains).T
     return joints[ends] - joints[starts]
 
@@ -84,7 +84,7 @@ def test_limbs_point_where_they_did(seed: int, onto_open: bool) -> None:
     smpl = pose(seed, source.name)
     mean = msgspec.structs.replace(smpl, betas=np.zeros(10, np.float32))
     _, before = posed(source, mean)
-    _, after = posed(target, Retarget(source, target).smpl(mean))
+    _, after = posed(target, Retargeter(source, target).retarget(mean))
     assert np.degrees(angle_between(bones(before), bones(after))).max() < 0.01
     assert len(bones(before)) == 12
 
@@ -98,7 +98,7 @@ def test_without_corrections_limbs_would_point_elsewhere() -> None:
 @pytest.mark.parametrize("seed", range(3))
 def test_pelvis_stays_and_trunk_keeps_its_attitude(seed: int) -> None:
     source, smpl = other_body(), pose(seed)
-    turned = Retarget(source, OPEN).smpl(smpl)
+    turned = Retargeter(source, OPEN).retarget(smpl)
     (world, joints), (turned_world, turned_joints) = posed(source, smpl), posed(OPEN, turned)
     np.testing.assert_allclose(turned_joints[0], joints[0], atol=1e-5)
     np.testing.assert_allclose(turned_world[TRUNK], world[TRUNK], atol=1e-5)
@@ -108,7 +108,7 @@ def test_pelvis_stays_and_trunk_keeps_its_attitude(seed: int) -> None:
 
 def test_there_and_back_is_the_same_pose() -> None:
     source, smpl = other_body(), pose(4)
-    back = Retarget(OPEN, source).smpl(Retarget(source, OPEN).smpl(smpl))
+    back = Retargeter(OPEN, source).retarget(Retargeter(source, OPEN).retarget(smpl))
     (world, joints), (world_back, joints_back) = posed(source, smpl), posed(source, back)
     np.testing.assert_allclose(world_back, world, atol=1e-5)
     np.testing.assert_allclose(joints_back[0], joints[0], atol=1e-5)
@@ -117,18 +117,18 @@ def test_there_and_back_is_the_same_pose() -> None:
 def test_straight_fingers_and_toes_stay_straight() -> None:
     source, smpl = other_body(), pose(3)
     smpl.body_pose.reshape(23, 3)[[9, 10, 21, 22]] = 0
-    turned = Retarget(source, OPEN).smpl(smpl)
+    turned = Retargeter(source, OPEN).retarget(smpl)
     np.testing.assert_allclose(turned.body_pose.reshape(23, 3)[[9, 10, 21, 22]], 0, atol=1e-6)
 
 
 def test_same_body_takes_its_pose_and_betas_as_they_are() -> None:
     smpl = pose(1, "open")
-    assert Retarget(OPEN, OPEN).smpl(smpl) is smpl
+    assert Retargeter(OPEN, OPEN).retarget(smpl) is smpl
 
 
 def test_of_a_smpl_body_that_is_not_there_the_pelvis_is_known() -> None:
     smpl = pose(2)
-    turned = Retarget(None, OPEN).smpl(smpl)
+    turned = Retargeter(None, OPEN).retarget(smpl)
     np.testing.assert_allclose(posed(OPEN, turned)[1][0], SMPL_PELVIS_M + smpl.transl, atol=1e-5)
     np.testing.assert_array_equal(turned.body_pose, smpl.body_pose)
     np.testing.assert_array_equal(turned.global_orient, smpl.global_orient)
@@ -136,15 +136,15 @@ def test_of_a_smpl_body_that_is_not_there_the_pelvis_is_known() -> None:
 
 def test_corrections_are_rotations_and_none_between_equal_bodies() -> None:
     rest, other = (body.rest_joints(np.zeros(10)) for body in (OPEN, other_body()))
-    turns = limb_turns(rest, other)
+    turns = limb_corrections(rest, other)
     np.testing.assert_allclose(turns @ turns.swapaxes(1, 2), np.broadcast_to(np.eye(3), (24, 3, 3)), atol=1e-9)
-    np.testing.assert_allclose(limb_turns(rest, rest), np.broadcast_to(np.eye(3), (24, 3, 3)), atol=1e-9)
+    np.testing.assert_allclose(limb_corrections(rest, rest), np.broadcast_to(np.eye(3), (24, 3, 3)), atol=1e-9)
 
 
 @pytest.mark.parametrize("published", ["smpl", "open"])
 def test_viewer_draws_smpl_where_it_is_imported(published: str, imported: Body) -> None:
     source, smpl = {"smpl": imported, "open": OPEN}[published], pose(5, published)
-    before, drawn = posed(source, smpl)[1], posture.posture(smpl, UP).positions
+    before, drawn = posed(source, smpl)[1], posture.bone_pose(smpl, UP).positions
     np.testing.assert_allclose(drawn[0], before[0], atol=1e-5)
     mean = posed(source, msgspec.structs.replace(smpl, betas=np.zeros(10, np.float32)))[1]
     assert np.degrees(angle_between(bones(drawn), bones(mean))).max() < 0.01
@@ -154,7 +154,7 @@ def test_viewer_draws_smpl_where_it_is_imported(published: str, imported: Body) 
 
 def test_viewer_without_smpl_draws_the_open_body_in_smpls_place() -> None:
     smpl = pose(6)
-    drawn = posture.posture(smpl, UP).positions
+    drawn = posture.bone_pose(smpl, UP).positions
     np.testing.assert_allclose(drawn[0], SMPL_PELVIS_M + smpl.transl, atol=1e-5)
     np.testing.assert_allclose(
         drawn - drawn[0],

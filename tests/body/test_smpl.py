@@ -9,12 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
-from remi_stream.body.smpl import Body, change_axes, forward_kinematics, joint_rotations, load_open_body
+from remi_stream.body.smpl import Body, forward_kinematics, joint_rotations, load_default_body, rotate_body
 from remi_stream.resources import data_file
-from remi_stream.skeletons import JOINTS, SMPL_PARENTS
+from remi_stream.skeletons import JOINT_NAMES, SMPL_PARENTS
 
-BODY = load_open_body()
-J = {name: index for index, name in enumerate(JOINTS["smpl24"])}
+BODY = load_default_body()
+J = {name: index for index, name in enumerate(JOINT_NAMES["smpl24"])}
 ZERO3, ZERO69, MEAN = np.zeros(3), np.zeros(69), np.zeros(10)
 OPENCV = np.diag([1.0, -1.0, -1.0])  # y up, z back -> y down, z forward
 
@@ -107,7 +107,7 @@ def test_bones_keep_their_lengths_in_any_pose(seed: int):
 def test_change_of_axes_turns_skin_and_joints_rigidly(seed: int):
     orient, pose, betas, transl = random_pose(seed)
     turn = Rotation.random(random_state=seed).as_matrix()
-    turned = change_axes(turn, BODY.rest_joints(betas)[0], orient, transl)
+    turned = rotate_body(turn, BODY.rest_joints(betas)[0], orient, transl)
     for points in (BODY.joints, BODY.vertices):
         expected = points(orient, pose, betas, transl) @ turn.T
         np.testing.assert_allclose(points(turned[0], pose, betas, turned[1]), expected, atol=1e-5)
@@ -118,14 +118,14 @@ def test_change_of_axes_turns_skin_and_joints_rigidly(seed: int):
 def test_change_of_axes_and_back_is_no_change(seed: int):
     orient, _, betas, transl = random_pose(seed)
     turn, root = Rotation.random(random_state=seed).as_matrix(), BODY.rest_joints(betas)[0]
-    back = change_axes(turn.T, root, *change_axes(turn, root, orient, transl))
+    back = rotate_body(turn.T, root, *rotate_body(turn, root, orient, transl))
     np.testing.assert_allclose(Rotation.from_rotvec(back[0]).as_matrix(), Rotation.from_rotvec(orient).as_matrix(), atol=1e-9)
     np.testing.assert_allclose(back[1], transl, atol=1e-9)
 
 
 def test_translation_is_no_plain_vector_under_a_change_of_axes():
     root = BODY.rest_joints(MEAN)[0]
-    orient, transl = change_axes(OPENCV, root, ZERO3, np.array([0.0, 1.0, 3.0]))
+    orient, transl = rotate_body(OPENCV, root, ZERO3, np.array([0.0, 1.0, 3.0]))
     np.testing.assert_allclose(orient, [np.pi, 0, 0], atol=1e-12)
     np.testing.assert_allclose(root + transl, OPENCV @ (root + [0.0, 1.0, 3.0]))
     assert abs(transl[1] + 1.0) > 0.3

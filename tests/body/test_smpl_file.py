@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from remi_stream.body import smpl_file
-from remi_stream.body.smpl import load_open_body
-from remi_stream.models.arrival import take
+from remi_stream.body.smpl import load_default_body
+from remi_stream.models.arrival import import_file
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tools"))
@@ -31,21 +31,21 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_engines_use_the_open_body_until_smpl_is_imported(files: dict[str, Path]) -> None:
-    assert smpl_file.body_for_engines() is load_open_body()
-    assert smpl_file.extra_regressor() is None
-    take(files["SMPL_NEUTRAL.pkl"])
-    take(files["J_regressor_extra.npy"])
-    body = smpl_file.body_for_engines()
+    assert smpl_file.load_engine_body() is load_default_body()
+    assert smpl_file.find_extra_regressor() is None
+    import_file(files["SMPL_NEUTRAL.pkl"])
+    import_file(files["J_regressor_extra.npy"])
+    body = smpl_file.load_engine_body()
     assert body.name == "smpl"
-    assert smpl_file.body_for_engines() is body
-    extra = smpl_file.extra_regressor()
+    assert smpl_file.load_engine_body() is body
+    extra = smpl_file.find_extra_regressor()
     assert extra is not None
     assert extra.shape == (9, len(body.v_template))
 
 
 def test_imported_body_moves_like_the_one_that_it_was_made_of(files: dict[str, Path]) -> None:
-    take(files["SMPL_NEUTRAL.pkl"])
-    body, ours = smpl_file.body_for_engines(), load_open_body()
+    import_file(files["SMPL_NEUTRAL.pkl"])
+    body, ours = smpl_file.load_engine_body(), load_default_body()
     assert body.v_template.shape == (6890, 3)
     assert body.shapedirs.shape == (6890, 3, 10)
     assert body.posedirs is not None
@@ -62,9 +62,9 @@ def test_imported_body_moves_like_the_one_that_it_was_made_of(files: dict[str, P
 
 
 def test_extra_joints_are_where_their_names_say(files: dict[str, Path]) -> None:
-    take(files["SMPL_NEUTRAL.pkl"])
-    take(files["J_regressor_extra.npy"])
-    body, extra = smpl_file.body_for_engines(), smpl_file.extra_regressor()
+    import_file(files["SMPL_NEUTRAL.pkl"])
+    import_file(files["J_regressor_extra.npy"])
+    body, extra = smpl_file.load_engine_body(), smpl_file.find_extra_regressor()
     assert extra is not None
     points = extra @ body.v_template
     joints = body.rest_joints(np.zeros(10))

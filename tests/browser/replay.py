@@ -14,8 +14,8 @@ import cv2
 import msgspec
 import numpy as np
 
-from remi_stream.config import BUS, CONTROL, port
-from remi_stream.link import Context, ControlServer, Publisher
+from remi_stream.config import BUS_SERVICE, CONTROL_SERVICE, daemon_port
+from remi_stream.link import ControlServer, LinkContext, Publisher
 from remi_stream.messages import Bodies, Frame, Health, Person, Smpl
 from remi_stream.resources import data_file
 from tests.sample import facts, health
@@ -155,9 +155,9 @@ class Replay:
         self._thread.join()
 
     def _play(self) -> None:
-        context = Context()
-        bus = Publisher(context, port(self.name, BUS))
-        control = ControlServer(context, port(self.name, CONTROL), self._answer)
+        context = LinkContext()
+        bus = Publisher(context, daemon_port(self.name, BUS_SERVICE))
+        control = ControlServer(context, daemon_port(self.name, CONTROL_SERVICE), self._answer)
         due = time.monotonic()
         while not self._stop.wait(max(0.0, due - time.monotonic())):
             due += 1 / FPS
@@ -174,7 +174,7 @@ class Replay:
         return self.answers[question["ask"]]
 
     def _say(self, bus: Publisher) -> None:
-        self.watched = {camera for camera in self.cameras if bus.heard(f"preview/{camera}")}
+        self.watched = {camera for camera in self.cameras if bus.has_subscriber(f"preview/{camera}")}
         self.frame_id += not self.still
         for camera in self.cameras:
             bus.publish(f"bodies/{camera}", self.change(bodies(self.frame_id, camera)))

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from remi_stream.config import CONTROL, port
-from remi_stream.link import ask_control
+from remi_stream.config import CONTROL_SERVICE, daemon_port
+from remi_stream.link import send_control_request
 from tests.browser.browser import DESKTOP, PHONE, Browser, running
 from tests.pose.scenes import scene
 
@@ -46,7 +46,7 @@ def pipeline() -> Iterator[tuple[str, int]]:
 @contextlib.contextmanager
 def frozen(supervisor: int) -> Iterator[None]:
     """Let the viewer send nothing, and nobody mind."""
-    viewer = ask_control(port(NAME, CONTROL), {"ask": "status"})["stages"]["web"]["pid"]
+    viewer = send_control_request(daemon_port(NAME, CONTROL_SERVICE), {"ask": "status"})["stages"]["web"]["pid"]
     for pid in (supervisor, viewer):
         os.kill(pid, signal.SIGSTOP)
     yield

@@ -12,9 +12,9 @@ import cv2
 import numpy as np
 import pytest
 
-from remi_stream.sinks.views.confidence import COLOURS
-from remi_stream.sinks.views.palette import colour_of
-from remi_stream.sinks.web.invitation import find
+from remi_stream.sinks.views.confidence import CONFIDENCE_COLOURS
+from remi_stream.sinks.views.palette import track_colour
+from remi_stream.sinks.web.invitation import read_viewer_link
 from tests.browser.browser import SMALL, Browser
 from tests.browser.replay import two
 from tests.browser.viewing import Viewing
@@ -65,14 +65,14 @@ def test_bones_in_the_colours_of_confidence_and_trails_are_shown_on_request(page
     page.do("dismiss")
     page.do("click", text="View")
     page.do("click", text="Body")
-    of_person, of_confidence = marks(page, colour_of(1)), marks(page, COLOURS[2])
+    of_person, of_confidence = marks(page, track_colour(1)), marks(page, CONFIDENCE_COLOURS[2])
     for option in ("Skeleton", "Confidence", "Trails"):
         page.do("click", text=option)
     page.wait_for_text("unsure")
     for _ in range(3):
         page.wait(f"!document.body.innerText.includes('frame {page.frame_id()}')")
-    assert marks(page, COLOURS[2]) > of_confidence + 200
-    assert marks(page, colour_of(1)) < of_person / 3
+    assert marks(page, CONFIDENCE_COLOURS[2]) > of_confidence + 200
+    assert marks(page, track_colour(1)) < of_person / 3
     assert white(page, tmp_path) < 50, "bones in the room have no colours"
     for option in ("Body", "Skeleton", "Confidence", "Trails"):
         page.do("click", text=option)
@@ -108,7 +108,7 @@ def test_filter_is_changed_and_a_row_is_measured_in_a_running_pipeline(browser: 
     config = {"viewer": "web", "measurements": str(table.parent), "record": str(tmp_path / "recordings"), **daemon.SYNTHETIC}
     with daemon.running(tmp_path, cameras=[camera], **config) as pipeline:
         pipeline.more_bodies(1, 60.0)
-        assert browser.open(find(pipeline.runtime / "remi-stream" / pipeline.name), SMALL) == 200
+        assert browser.open(read_viewer_link(pipeline.runtime / "remi-stream" / pipeline.name), SMALL) == 200
         browser.wait("/frame [1-9]/.test(document.body.innerText)")
         browser.do("click", text="Filter")
         browser.do("choose", **{"from": "one_euro", "to": "moving_avg"})

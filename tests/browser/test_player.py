@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from remi_stream.capture.replay import Options, source_of
-from remi_stream.messages import Playing
-from remi_stream.sinks.web.invitation import find
+from remi_stream.capture.replay import PlaybackOptions, playback_source
+from remi_stream.messages import PlaybackStatus
+from remi_stream.sinks.web.invitation import read_viewer_link
 from tests.browser.browser import SMALL, Browser
 from tests.formats.dance import record, take
 from tests.pipeline import daemon
@@ -20,10 +20,10 @@ SLIDER = "[...document.querySelectorAll('input')].some((input) => Number(input.v
 
 def test_recording_is_paused_and_sought_and_people_stay_while_it_stands(browser: Browser, tmp_path: Path) -> None:
     folder = record(tmp_path / "recordings", take().frames)
-    camera = {"name": "again", "source": source_of(folder, Options()), "loop": True}
+    camera = {"name": "again", "source": playback_source(folder, PlaybackOptions()), "loop": True}
     with daemon.running(tmp_path, cameras=[camera], viewer="web", filter="none") as pipeline:
         pipeline.listen(lambda: pipeline.bodies and pipeline.cameras, 60.0)
-        assert browser.open(find(pipeline.runtime / "remi-stream" / pipeline.name), SMALL) == 200
+        assert browser.open(read_viewer_link(pipeline.runtime / "remi-stream" / pipeline.name), SMALL) == 200
         browser.wait(f"/person/.test({PEOPLE})")
         browser.do("click", text="State")
         browser.do("click", text="Pause")
@@ -45,7 +45,7 @@ def test_recording_is_paused_and_sought_and_people_stay_while_it_stands(browser:
         assert browser.do("complaints") == []
 
 
-def playing(pipeline: daemon.Daemon) -> Playing:
+def playing(pipeline: daemon.Daemon) -> PlaybackStatus:
     facts = pipeline.cameras["again"].playing
     assert facts is not None
     return facts

@@ -12,9 +12,9 @@ import cv2
 import numpy as np
 import pytest
 
-from remi_stream.config import BUS, port
-from remi_stream.link import Context, Subscriber
-from remi_stream.sinks.views.palette import colour_of
+from remi_stream.config import BUS_SERVICE, daemon_port
+from remi_stream.link import LinkContext, Subscriber
+from remi_stream.sinks.views.palette import track_colour
 from tests.browser.browser import DESKTOP, PHONE, Browser
 from tests.browser.replay import SIZE, pictures, truth
 from tests.browser.viewing import Viewing, viewing
@@ -132,14 +132,14 @@ def test_browser_that_slept_for_a_minute_shows_the_newest(page: Browser, viewer:
 
 def slept(page: Browser, viewer: Viewing, seconds: float) -> None:
     """Suspend the browser and listen to the bus meanwhile."""
-    context = Context()
-    bus = Subscriber(context, port(viewer.replay.name, BUS), ["bodies/"])
-    bus.read(5.0)
+    context = LinkContext()
+    bus = Subscriber(context, daemon_port(viewer.replay.name, BUS_SERVICE), ["bodies/"])
+    bus.receive(5.0)
     memory = resident_bytes(viewer)
     page.suspend()
     start, heard = time.monotonic(), []
     while time.monotonic() - start < seconds:
-        if item := bus.read(1.0):
+        if item := bus.receive(1.0):
             heard.append(item[1].frame_id)
     page.resume()
     context.close()
@@ -186,7 +186,7 @@ def frame_in(shown: np.ndarray) -> int:
 
 def mark_distance(shown: np.ndarray, k: int) -> float:
     """How far the joint that is drawn worst is from the true one, px of the full picture."""
-    marks = np.abs(shown.astype(int) - colour_of(1)).max(axis=2) < 45
+    marks = np.abs(shown.astype(int) - track_colour(1)).max(axis=2) < 45
     rows, columns = np.nonzero(marks)
     scale = SIZE[0] / shown.shape[1]
     drawn = np.stack([columns, rows], axis=1) * scale + (scale - 1) / 2

@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 
-from remi_stream.folder import folder_of
+from remi_stream.folder import run_folder_path
 from tests.browser.replay import Replay, replaying
 
 
@@ -24,7 +24,7 @@ class Viewing:
 def viewing(*arguments: str, cameras: tuple[str, ...] = ("sample",)) -> Iterator[Viewing]:
     """Run `remi-stream view` while the block runs; its last words are nothing but the link."""
     with replaying(*cameras) as replay:
-        folder = folder_of(replay.name)
+        folder = run_folder_path(replay.name)
         folder.mkdir(mode=0o700, parents=True)
         command = [sys.executable, "-m", "remi_stream", "view", "--name", replay.name, *arguments]
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)

@@ -10,8 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from remi_stream.capture.address import PASSWORD, USER, address_of, check_url, has_password, masked
-from remi_stream.config import Camera
+from remi_stream.capture.address import (
+    PASSWORD_VARIABLE,
+    USER_VARIABLE,
+    check_camera_url,
+    redact_url,
+    resolve_camera_url,
+    url_has_secret,
+)
+from remi_stream.config import CameraConfig
 from remi_stream.errors import UsageError
 
 
@@ -27,44 +34,44 @@ from remi_stream.errors import UsageError
     ],
 )
 def test_secret_of_a_url_is_masked(url: str, shown: str) -> None:
-    assert masked(url) == shown
-    assert masked(shown) == shown
-    assert has_password(url) == (url != shown)
+    assert redact_url(url) == shown
+    assert redact_url(shown) == shown
+    assert url_has_secret(url) == (url != shown)
 
 
 @given(st.text(min_size=4), st.text())
 def test_any_password_reaches_the_camera_and_no_person(secret: str, user: str) -> None:
     url = f"rtsp://{quote(user or 'joe', safe='')}:{quote('~' + secret, safe='')}@cam:8554/x"
-    address = address_of(Camera(name="front", source=url))
+    address = resolve_camera_url(CameraConfig(name="front", source=url))
     assert address.url == url
-    assert address.shown == f"rtsp://{quote(user or 'joe', safe='')}:***@cam:8554/x"
+    assert address.redacted == f"rtsp://{quote(user or 'joe', safe='')}:***@cam:8554/x"
     assert address.host == "cam"
 
 
 @pytest.mark.parametrize("url", ["rtsp://", "rtsp:///x", "http://joe:topsecret@cam/x", "rtsp://joe:topsecret@cam:99999/x"])
 def test_address_that_is_none_is_refused_without_the_secret(url: str) -> None:
     with pytest.raises(UsageError, match="rtsp://") as caught:
-        check_url(url)
+        check_camera_url(url)
     assert "topsecret" not in "".join(traceback.format_exception(caught.value))
 
 
 def test_own_credentials_come_before_those_in_the_url_and_those_before_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(USER, "everybody")
-    monkeypatch.setenv(PASSWORD, "general")
+    monkeypatch.setenv(USER_VARIABLE, "everybody")
+    monkeypatch.setenv(PASSWORD_VARIABLE, "general")
     monkeypatch.setenv("FRONT", "own")
-    assert address_of(Camera(name="a", source="rtsp://cam/x")).url == "rtsp://everybody:general@cam/x"
-    assert address_of(Camera(name="a", source="rtsp://joe:inline@cam/x")).url == "rtsp://joe:inline@cam/x"
-    own = Camera(name="a", source="rtsp://joe:inline@cam/x", username="ann", password_env="FRONT")
-    assert address_of(own).url == "rtsp://ann:own@cam/x"
+    assert resolve_camera_url(CameraConfig(name="a", source="rtsp://cam/x")).url == "rtsp://everybody:general@cam/x"
+    assert resolve_camera_url(CameraConfig(name="a", source="rtsp://joe:inline@cam/x")).url == "rtsp://joe:inline@cam/x"
+    own = CameraConfig(name="a", source="rtsp://joe:inline@cam/x", username="ann", password_env="FRONT")
+    assert resolve_camera_url(own).url == "rtsp://ann:own@cam/x"
 
 
 def test_password_is_read_from_a_file(tmp_path: Path) -> None:
     (tmp_path / "p").write_text("pass word\n")
-    camera = Camera(name="a", source="rtsps://[::1]:322/x?y=1", username="joe", password_file=str(tmp_path / "p"))
-    assert address_of(camera).url == "rtsps://joe:pass%20word@[::1]:322/x?y=1"
+    camera = CameraConfig(name="a", source="rtsps://[::1]:322/x?y=1", username="joe", password_file=str(tmp_path / "p"))
+    assert resolve_camera_url(camera).url == "rtsps://joe:pass%20word@[::1]:322/x?y=1"
 
 
 @pytest.mark.parametrize("where", [{"password_env": "NOT_SET_AT_ALL"}, {"password_file": "/not/there"}])
 def test_password_that_cannot_be_found_is_named(where: dict[str, str]) -> None:
     with pytest.raises(UsageError, match=f"'front'.*{next(iter(where.values()))}"):
-        address_of(Camera(name="front", source="rtsp://cam/x", username="joe", **where))  # type: ignore[arg-type]
+        resolve_camera_url(CameraConfig(name="front", source="rtsp://cam/x", username="joe", **where))  # type: ignore[arg-type]

@@ -8,19 +8,19 @@ import cv2
 import numpy as np
 import pytest
 
-from remi_stream.capture.images import ImagesSource
+from remi_stream.capture.images import ImageFolderSource
 from remi_stream.capture.source import open_source
-from remi_stream.config import Camera
+from remi_stream.config import CameraConfig
 from remi_stream.errors import RemiError, UsageError
 
 
-def folder(tmp_path: Path, *names: str) -> ImagesSource:
+def folder(tmp_path: Path, *names: str) -> ImageFolderSource:
     for value, name in enumerate(names):
         cv2.imwrite(str(tmp_path / name), np.full((8, 8, 3), value, np.uint8))
-    return ImagesSource(str(tmp_path), fps=50, realtime=False, loop=False)
+    return ImageFolderSource(str(tmp_path), fps=50, realtime=False, loop=False)
 
 
-def read_all(source: ImagesSource) -> list[int]:
+def read_all(source: ImageFolderSource) -> list[int]:
     source.open()
     found = []
     while True:
@@ -42,7 +42,7 @@ def test_pictures_have_the_time_of_a_film(tmp_path: Path) -> None:
 
 def test_realtime_folder_is_played_at_its_pace_over_and_over(tmp_path: Path) -> None:
     folder(tmp_path, "0.png", "1.png")
-    source = ImagesSource(str(tmp_path), fps=50, realtime=True, loop=True)
+    source = ImageFolderSource(str(tmp_path), fps=50, realtime=True, loop=True)
     source.open()
     pictures = [source.read() for _ in range(6)]
     assert 5 / 50 - 0.005 <= pictures[-1].captured_at - pictures[0].captured_at < 5 / 50 + 0.5
@@ -64,7 +64,7 @@ def test_folder_without_pictures_is_a_mistake_of_use(tmp_path: Path) -> None:
 
 def test_folder_of_broken_pictures_is_refused_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "1.png").write_bytes(b"no picture")
-    source = ImagesSource(str(tmp_path), fps=50, realtime=False, loop=True)
+    source = ImageFolderSource(str(tmp_path), fps=50, realtime=False, loop=True)
     source.open()
     with pytest.raises(RemiError, match="None of the 1 images"):
         source.read()
@@ -72,6 +72,6 @@ def test_folder_of_broken_pictures_is_refused_in_one_line(tmp_path: Path) -> Non
 
 def test_source_that_is_a_folder_is_one_of_pictures(tmp_path: Path) -> None:
     folder(tmp_path, "0.png")
-    source = open_source(Camera(name="a", source=str(tmp_path), fps=10))
-    assert isinstance(source, ImagesSource)
+    source = open_source(CameraConfig(name="a", source=str(tmp_path), fps=10))
+    assert isinstance(source, ImageFolderSource)
     assert source.fps == 10

@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 
 from remi_stream.capture import live
-from remi_stream.capture.live import Away, LiveSource, pause_s
-from remi_stream.capture.source import Picture
-from remi_stream.errors import GAVE_UP, RemiError
+from remi_stream.capture.live import CameraUnavailable, LiveSource, backoff_s
+from remi_stream.capture.source import CapturedImage
+from remi_stream.errors import EXIT_GAVE_UP, RemiError
 
 IMAGE = np.zeros((2, 2, 3), np.uint8)
 
@@ -36,12 +36,12 @@ class Script:
         for step in steps:
             self._steps.put(step)
 
-    def pictures(self) -> Generator[Picture | None, None, None]:
+    def pictures(self) -> Generator[CapturedImage | None, None, None]:
         self.connections += 1
         while (step := self._steps.get()) != "end":
             if isinstance(step, Exception):
                 raise step
-            yield None if step is None else Picture(IMAGE, time.monotonic(), float(step))
+            yield None if step is None else CapturedImage(IMAGE, time.monotonic(), float(step))
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ def records(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     live.log.removeHandler(handler)
 
 
-def read_until_picture(source: LiveSource) -> Picture:
+def read_until_picture(source: LiveSource) -> CapturedImage:
     for _ in range(20):
         picture = source.read()
         if picture:
@@ -64,13 +64,13 @@ def read_until_picture(source: LiveSource) -> Picture:
 
 
 def test_camera_is_looked_for_soon_at_first_and_seldom_after_two_minutes() -> None:
-    assert [round(pause_s(attempt, 1.0), 2) for attempt in range(5)] == [0.2, 0.3, 0.45, 0.5, 0.5]
-    assert pause_s(100_000, 119) == 0.5
-    assert pause_s(3, 121) == 2.0
+    assert [round(backoff_s(attempt, 1.0), 2) for attempt in range(5)] == [0.2, 0.3, 0.45, 0.5, 0.5]
+    assert backoff_s(100_000, 119) == 0.5
+    assert backoff_s(3, 121) == 2.0
 
 
 def test_lost_camera_is_told_once_and_comes_back(records: list[str]) -> None:
-    script = Script(1, Away("gone"), Away("gone"), Away("gone"), 2)
+    script = Script(1, CameraUnavailable("gone"), CameraUnavailable("gone"), CameraUnavailable("gone"), 2)
     source = LiveSource(script)
     source.open()
     pts = [read_until_picture(source).pts, read_until_picture(source).pts]
@@ -81,7 +81,7 @@ def test_lost_camera_is_told_once_and_comes_back(records: list[str]) -> None:
 
 
 def test_camera_that_is_away_at_first_is_no_error() -> None:
-    source = LiveSource(Script(Away("connection refused")))
+    source = LiveSource(Script(CameraUnavailable("connection refused")))
     source.open()
     assert source.read() is None
     assert source.state == "reconnecting"
@@ -99,7 +99,7 @@ def test_camera_that_refuses_later_is_a_state() -> None:
 
 
 def test_camera_that_refuses_a_restarted_process_is_a_state() -> None:
-    source = LiveSource(Script(RemiError("no such stream"), 1), again=True)
+    source = LiveSource(Script(RemiError("no such stream"), 1), restarted=True)
     source.open()
     assert read_until_picture(source).pts == 1
 
@@ -108,13 +108,13 @@ def test_pictures_that_are_not_read_in_time_are_dropped_oldest_first_and_counted
     script = Script(1)
     source = LiveSource(script)
     source.open()
-    assert read_until_picture(source).missed == 0
-    script.put(2, 3, 4, 5, 6, Away("gone"), None)
+    assert read_until_picture(source).overrun == 0
+    script.put(2, 3, 4, 5, 6, CameraUnavailable("gone"), None)
     while source.state != "reconnecting":
         time.sleep(0.001)
     picture = read_until_picture(source)
-    assert (picture.pts, picture.missed) == (4, 2)
-    assert [(picture.pts, picture.missed) for picture in (read_until_picture(source), read_until_picture(source))] == [
+    assert (picture.pts, picture.overrun) == (4, 2)
+    assert [(picture.pts, picture.overrun) for picture in (read_until_picture(source), read_until_picture(source))] == [
         (5, 0),
         (6, 0),
     ]
@@ -130,17 +130,17 @@ def test_error_of_our_own_is_not_hidden() -> None:
 
 
 def test_camera_is_given_up_when_that_was_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(live, "WAIT_S", 0.02)
-    source = LiveSource(Script(Away("gone")), give_up_after_s=0.1)
+    monkeypatch.setattr(live, "READ_TIMEOUT_S", 0.02)
+    source = LiveSource(Script(CameraUnavailable("gone")), give_up_after_s=0.1)
     source.open()
     with pytest.raises(RemiError, match=r"script gave no frame for 0\.1 s") as caught:
         [source.read() for _ in range(50)]
-    assert caught.value.exit_code == GAVE_UP
+    assert caught.value.exit_code == EXIT_GAVE_UP
 
 
 def test_camera_that_hangs_inside_a_call_ends_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(live, "WAIT_S", 0.02)
-    monkeypatch.setattr(live, "HANG_S", 0.1)
+    monkeypatch.setattr(live, "READ_TIMEOUT_S", 0.02)
+    monkeypatch.setattr(live, "HANG_TIMEOUT_S", 0.1)
     source = LiveSource(Script(1))
     source.open()
     with pytest.raises(TimeoutError, match="script: one call has taken more than"):

@@ -16,11 +16,11 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from remi_stream.capture import remi, remi_clients
-from remi_stream.capture.remi import RemiStage
-from remi_stream.capture.source import check_source, kind_of
-from remi_stream.config import Camera
+from remi_stream.capture.remi import RemiSourceStage
+from remi_stream.capture.source import check_source, source_kind
+from remi_stream.config import CameraConfig
 from remi_stream.errors import RemiError, UsageError
-from remi_stream.formats.remi import encode, make_packet, nobody, unknown_pose
+from remi_stream.formats.remi import empty_packet, encode_packet, make_packet, unknown_pose_packet
 from remi_stream.messages import Bodies, CameraFacts
 from tests.remi_wire import framed, write
 
@@ -33,7 +33,7 @@ class Source:
     def __init__(self, **camera: Any) -> None:
         with socket.create_server(("127.0.0.1", 0)) as server:
             self.port = server.getsockname()[1]
-        self.stage = RemiStage(Camera(**{"name": "remi", "source": f"remi:127.0.0.1:{self.port}", **camera}))
+        self.stage = RemiSourceStage(CameraConfig(**{"name": "remi", "source": f"remi:127.0.0.1:{self.port}", **camera}))
         self.stage.open()
         self.bodies: list[Bodies] = []
         self.facts: list[CameraFacts] = []
@@ -72,7 +72,7 @@ class Source:
 
 @pytest.fixture
 def source(monkeypatch: pytest.MonkeyPatch) -> Iterator[Source]:
-    monkeypatch.setattr(remi, "FACTS_S", 0.05)
+    monkeypatch.setattr(remi, "STATUS_INTERVAL_S", 0.05)
     made = Source()
     yield made
     made.stage.close()
@@ -81,7 +81,7 @@ def source(monkeypatch: pytest.MonkeyPatch) -> Iterator[Source]:
 def test_packet_becomes_a_person_in_the_cameras_axes(source: Source) -> None:
     root, pose, betas = np.array([3.0, 0.1, 0.2]), np.linspace(-0.3, 0.3, 69), np.linspace(-1, 1, 10)
     with source.client() as client:
-        client.sendall(encode(make_packet(root, pose, betas, np.array([0.25, -0.1]))))
+        client.sendall(encode_packet(make_packet(root, pose, betas, np.array([0.25, -0.1]))))
         (bodies,) = source.more()
     (person,) = bodies.people
     assert (bodies.engine, bodies.size, person.skeleton) == ("remi", (1280, 720), "smpl24")
@@ -109,7 +109,7 @@ def test_person_stands_upright_in_the_picture(source: Source) -> None:
 
 def test_nobody_and_an_unknown_pose_are_frames_without_people(source: Source) -> None:
     with source.client() as client:
-        client.sendall(encode(nobody()) + encode(unknown_pose()))
+        client.sendall(encode_packet(empty_packet()) + encode_packet(unknown_pose_packet()))
         assert [bodies.people for bodies in source.more(2)] == [[], []]
 
 
@@ -139,7 +139,7 @@ def test_state_is_reconnecting_until_somebody_sends_and_when_they_leave(source: 
 
 
 def test_client_that_is_silent_is_waited_for(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(remi, "SILENT_S", 0.1)
+    monkeypatch.setattr(remi, "SILENCE_TIMEOUT_S", 0.1)
     with source.client() as client:
         client.sendall(write())
         source.more()
@@ -178,8 +178,8 @@ def test_many_idle_connections_keep_nobody_out(source: Source) -> None:
     with source.client() as client:
         client.sendall(write())
         source.more()
-        idle = [source.client() for _ in range(2 * remi_clients.MOST)]
-        assert all(source.closed(each) for each in idle[: remi_clients.MOST])
+        idle = [source.client() for _ in range(2 * remi_clients.MAX_CONNECTIONS)]
+        assert all(source.closed(each) for each in idle[: remi_clients.MAX_CONNECTIONS])
         client.sendall(write())
         source.more()
         for each in idle:
@@ -188,11 +188,11 @@ def test_many_idle_connections_keep_nobody_out(source: Source) -> None:
 
 def test_whoever_comes_after_a_while_is_somebody_else(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
     with source.client() as client:
-        client.sendall(write() + encode(nobody()) + write())
+        client.sendall(write() + encode_packet(empty_packet()) + write())
         (before, _, after) = source.more(3)
         assert before.people[0].track_id == after.people[0].track_id
-        monkeypatch.setattr(remi, "ABSENT_S", 0.0)
-        client.sendall(encode(nobody()) + write())
+        monkeypatch.setattr(remi, "NEW_PERSON_AFTER_S", 0.0)
+        client.sendall(encode_packet(empty_packet()) + write())
         assert source.more(2)[1].people[0].track_id != after.people[0].track_id
 
 
@@ -288,11 +288,11 @@ def test_wanted_number_of_frames_ends_it() -> None:
 )
 def test_camera_that_asks_for_more_than_a_packet_holds_is_refused(camera: dict[str, Any], words: str) -> None:
     with pytest.raises(UsageError, match=words):
-        check_source(Camera(**{"name": "remi", "source": "remi:127.0.0.1:9999", **camera}))
+        check_source(CameraConfig(**{"name": "remi", "source": "remi:127.0.0.1:9999", **camera}))
 
 
 def test_port_in_use_is_told(source: Source) -> None:
-    again = RemiStage(source.stage.camera)
+    again = RemiSourceStage(source.stage.camera)
     with pytest.raises(RemiError, match=f"127.0.0.1:{source.port}: the port is in use"):
         again.open()
 
@@ -302,11 +302,11 @@ def test_listening_for_other_machines_is_warned_of(host: str, warns: bool, caplo
     logging.getLogger("remi_stream").propagate = True
     source = Source()
     source.stage.close()
-    stage = RemiStage(Camera(name="remi", source=f"remi:{host}:{source.port}"))
+    stage = RemiSourceStage(CameraConfig(name="remi", source=f"remi:{host}:{source.port}"))
     stage.open()
     stage.close()
     assert ("other machines" in caplog.text) == warns
 
 
 def test_source_is_known_by_its_first_word() -> None:
-    assert kind_of("remi:127.0.0.1:9999") == "remi"
+    assert source_kind("remi:127.0.0.1:9999") == "remi"

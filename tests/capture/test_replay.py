@@ -13,14 +13,14 @@ import cv2
 import numpy as np
 import pytest
 
-from remi_stream.capture.reel import reel_of
-from remi_stream.capture.replay import Options, ReplayStage, source_of
+from remi_stream.capture.reel import open_video_reader
+from remi_stream.capture.replay import PlaybackOptions, PlaybackStage, playback_source
 from remi_stream.capture.source import check_source
-from remi_stream.config import Camera
+from remi_stream.config import CameraConfig
 from remi_stream.errors import RemiError
-from remi_stream.messages import Bodies, CameraFacts, Frame, Wish
-from remi_stream.offline.opening import open_kept
-from remi_stream.offline.results import Index, write_chunk, write_index
+from remi_stream.messages import Bodies, CameraFacts, Frame, PlaybackCommand
+from remi_stream.offline.opening import open_take
+from remi_stream.offline.results import ResultsIndex, write_chunk, write_results_index
 from remi_stream.resources import data_file
 from tests.clip import FPS, frames
 from tests.formats.dance import AWAY, FRAMES, record, take
@@ -42,11 +42,11 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return record(tmp_path_factory.mktemp("recordings"), take().frames, pictures=shown)
 
 
-def camera(folder: Path, speed: float = FAST, start_s: float = 0.0, **more: Any) -> Camera:
-    return Camera(name="again", source=source_of(folder, Options(speed, start_s)), **more)
+def camera(folder: Path, speed: float = FAST, start_s: float = 0.0, **more: Any) -> CameraConfig:
+    return CameraConfig(name="again", source=playback_source(folder, PlaybackOptions(speed, start_s)), **more)
 
 
-def played(stage: ReplayStage) -> Iterator[Any]:
+def played(stage: PlaybackStage) -> Iterator[Any]:
     """Everything that it gives until it ends."""
     stage.open()
     while (messages := stage.step()) is not None:
@@ -59,7 +59,7 @@ def of(kind: type, messages: list[Any]) -> list[Any]:
 
 
 def test_each_frame_comes_once_with_its_people_and_new_numbers(recorded: Path) -> None:
-    messages = list(played(ReplayStage(camera(recorded))))
+    messages = list(played(PlaybackStage(camera(recorded))))
     given = of(Bodies, messages)
     assert [each.frame_id for each in given] == list(range(FRAMES))
     assert len({each.epoch for each in given}) == 1
@@ -75,13 +75,13 @@ def test_each_frame_comes_once_with_its_people_and_new_numbers(recorded: Path) -
 
 @pytest.mark.parametrize("speed", [1.0, 4.0])
 def test_frames_come_at_the_pace_that_they_had_times_the_speed(recorded: Path, speed: float) -> None:
-    given = of(Bodies, list(played(ReplayStage(camera(recorded, speed)))))
+    given = of(Bodies, list(played(PlaybackStage(camera(recorded, speed)))))
     ahead = np.array([each.captured_at for each in given]) - np.arange(FRAMES) / FPS / speed
     assert np.median(ahead - ahead.min()) < 0.05, "s that a frame comes later than the quickest"
 
 
 def test_pictures_come_with_the_frames_that_they_are_of(recorded: Path) -> None:
-    messages = list(played(ReplayStage(camera(recorded))))
+    messages = list(played(PlaybackStage(camera(recorded))))
     shown = of(Frame, messages)
     assert [each.frame_id for each in shown] == list(range(0, FRAMES, 3))
     for each in shown:
@@ -93,7 +93,7 @@ def test_pictures_come_with_the_frames_that_they_are_of(recorded: Path) -> None:
 
 def test_it_begins_where_it_is_told_to_and_again_with_other_ids(recorded: Path) -> None:
     start = AWAY[-1] + 1
-    stage = ReplayStage(camera(recorded, start_s=start / FPS - 0.001, loop=True, frames=2 * (FRAMES - start) + 2))
+    stage = PlaybackStage(camera(recorded, start_s=start / FPS - 0.001, loop=True, frames=2 * (FRAMES - start) + 2))
     messages = list(played(stage))
     given = of(Bodies, messages)
     once = FRAMES - start
@@ -108,7 +108,7 @@ def test_it_begins_where_it_is_told_to_and_again_with_other_ids(recorded: Path) 
     assert all(abs(shade - 5 * (start + place)) < 4 for place, shade in shades.items())
 
 
-def some(stage: ReplayStage, until: Callable[[list[Any]], Any]) -> list[Any]:
+def some(stage: PlaybackStage, until: Callable[[list[Any]], Any]) -> list[Any]:
     """What an opened stage gives until that is enough."""
     messages: list[Any] = []
     while not until(messages):
@@ -116,20 +116,20 @@ def some(stage: ReplayStage, until: Callable[[list[Any]], Any]) -> list[Any]:
     return messages
 
 
-def told(stage: ReplayStage, **wish: Any) -> list[Any]:
+def told(stage: PlaybackStage, **wish: Any) -> list[Any]:
     """Ask for something; what it gives until it has told that it has done it."""
     number = secrets.randbits(48)
-    stage.take(Wish(camera="again", id=number, **wish))
+    stage.handle_command(PlaybackCommand(camera="again", id=number, **wish))
     return some(stage, lambda messages: any(each.playing.wish == number for each in of(CameraFacts, messages)))
 
 
-def standing(stage: ReplayStage) -> float:
+def standing(stage: PlaybackStage) -> float:
     """Where it says next that it is, s."""
     return float(of(CameraFacts, some(stage, lambda messages: of(CameraFacts, messages)))[-1].playing.position_s)
 
 
 def test_jump_numbers_frames_on_shows_its_picture_and_renames_everybody(recorded: Path) -> None:
-    stage = ReplayStage(camera(recorded))
+    stage = PlaybackStage(camera(recorded))
     stage.open()
     before = of(Bodies, some(stage, lambda messages: len(of(Bodies, messages)) >= 35))
     told(stage, seek_s=9 / FPS)
@@ -148,7 +148,7 @@ def test_jump_numbers_frames_on_shows_its_picture_and_renames_everybody(recorded
 
 
 def test_pause_shows_nothing_but_the_frame_that_is_sought(recorded: Path) -> None:
-    stage = ReplayStage(camera(recorded, loop=True, speed=1.0))
+    stage = PlaybackStage(camera(recorded, loop=True, speed=1.0))
     stage.open()
     some(stage, lambda messages: of(Bodies, messages))
     told(stage, paused=True)
@@ -166,7 +166,7 @@ def test_pause_shows_nothing_but_the_frame_that_is_sought(recorded: Path) -> Non
 
 
 def test_recording_that_stands_at_its_end_ends_when_it_goes_on(recorded: Path) -> None:
-    stage = ReplayStage(camera(recorded))
+    stage = PlaybackStage(camera(recorded))
     stage.open()
     told(stage, paused=True, seek_s=take().frames[-1].captured_at)
     some(stage, lambda messages: of(Bodies, messages))
@@ -177,7 +177,7 @@ def test_recording_that_stands_at_its_end_ends_when_it_goes_on(recorded: Path) -
 
 
 def test_frames_after_a_jump_follow_at_once(recorded: Path) -> None:
-    stage = ReplayStage(camera(recorded, speed=0.1))
+    stage = PlaybackStage(camera(recorded, speed=0.1))
     stage.open()
     some(stage, lambda messages: of(Bodies, messages))
     told(stage, seek_s=take().frames[-5].captured_at)
@@ -186,21 +186,21 @@ def test_frames_after_a_jump_follow_at_once(recorded: Path) -> None:
 
 
 def test_reel_goes_on_only_as_long_as_it_may(recorded: Path) -> None:
-    kept = open_kept(recorded)
-    reel = reel_of(recorded, kept, 0)
+    kept = open_take(recorded)
+    reel = open_video_reader(recorded, kept, 0)
     assert reel is not None
     shown = kept.frames[42]
-    assert not reel.forward(shown, until=0.0)
-    assert reel.picture(shown) is None
-    assert reel.forward(shown, until=math.inf)
-    image = reel.picture(shown)
+    assert not reel.advance_to(shown, until=0.0)
+    assert reel.image_of(shown) is None
+    assert reel.advance_to(shown, until=math.inf)
+    image = reel.image_of(shown)
     assert image is not None
     assert abs(float(image.mean()) - 5 * 42) < 4
     reel.close()
 
 
 def test_speed_changes_from_where_it_is(recorded: Path) -> None:
-    stage = ReplayStage(camera(recorded, speed=0.01))
+    stage = PlaybackStage(camera(recorded, speed=0.01))
     stage.open()
     some(stage, lambda messages: of(Bodies, messages))
     [facts] = of(CameraFacts, told(stage, speed=1.0))
@@ -214,15 +214,17 @@ def test_film_is_shown_with_what_was_made_of_it(tmp_path: Path) -> None:
     (tmp_path / "take").mkdir()
     write_chunk(tmp_path, 0, write)
     told = {"name": "sample", "size": (1280, 720), "fps": 15.0, "count": len(write), "chunk": 300}
-    write_index(tmp_path, Index(engine="blazepose", detector="blazepose", source=str(data_file("sample.mp4")), **told))
-    shown = of(Frame, list(played(ReplayStage(camera(tmp_path, start_s=0.4)))))
+    write_results_index(
+        tmp_path, ResultsIndex(engine="blazepose", detector="blazepose", source=str(data_file("sample.mp4")), **told)
+    )
+    shown = of(Frame, list(played(PlaybackStage(camera(tmp_path, start_s=0.4)))))
     assert [each.frame_id for each in shown] == list(range(9))
     for each in shown[::4]:
         np.testing.assert_array_equal(each.image, frames()[12 + 2 * each.frame_id])
 
 
 def test_process_that_was_restarted_gives_nobody_an_old_id(recorded: Path) -> None:
-    lives = [of(Bodies, list(itertools.islice(played(ReplayStage(camera(recorded), life)), 30))) for life in (0, 1)]
+    lives = [of(Bodies, list(itertools.islice(played(PlaybackStage(camera(recorded), life)), 30))) for life in (0, 1)]
     ids = [{each.track_id for frame in life for each in frame.people} for life in lives]
     assert ids[0].isdisjoint(ids[1])
     assert lives[0][0].epoch != lives[1][0].epoch
@@ -244,7 +246,7 @@ def test_source_that_cannot_be_played_is_refused_in_one_line(
     recorded: Path, source: str, more: dict[str, Any], words: str
 ) -> None:
     with pytest.raises(RemiError, match=words) as refused:
-        check_source(Camera(name="again", source=source.format(recorded), **more))
+        check_source(CameraConfig(name="again", source=source.format(recorded), **more))
     assert "\n" not in str(refused.value)
 
 

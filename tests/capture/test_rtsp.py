@@ -8,10 +8,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from remi_stream.capture.address import address_of
+from remi_stream.capture.address import resolve_camera_url
 from remi_stream.capture.rtsp import RtspCamera
-from remi_stream.config import Camera
-from remi_stream.errors import NOT_STARTED, USAGE, RemiError
+from remi_stream.config import CameraConfig
+from remi_stream.errors import EXIT_NOT_STARTED, EXIT_USAGE, RemiError
 
 
 class Refusing(socketserver.StreamRequestHandler):
@@ -38,15 +38,15 @@ def url(request: pytest.FixtureRequest) -> Iterator[str]:
 @pytest.mark.parametrize(
     ("url", "code", "words"),
     [
-        (b"401 Unauthorized", USAGE, "rejects the user or password"),
-        (b"403 Forbidden", NOT_STARTED, "rejects the user or password"),
-        (b"404 Not Found", NOT_STARTED, "no such stream"),
-        (b"461 Unsupported Transport", NOT_STARTED, "rejects the request"),
+        (b"401 Unauthorized", EXIT_USAGE, "rejects the user or password"),
+        (b"403 Forbidden", EXIT_NOT_STARTED, "rejects the user or password"),
+        (b"404 Not Found", EXIT_NOT_STARTED, "no such stream"),
+        (b"461 Unsupported Transport", EXIT_NOT_STARTED, "rejects the request"),
     ],
     indirect=["url"],
 )
 def test_only_a_wrong_password_is_a_mistake_that_time_does_not_mend(url: str, code: int, words: str) -> None:
     with pytest.raises(RemiError, match=words) as refusal:
-        next(RtspCamera(address_of(Camera(name="front", source=url)), "tcp").pictures())
+        next(RtspCamera(resolve_camera_url(CameraConfig(name="front", source=url)), "tcp").read_frames())
     assert refusal.value.exit_code == code
     assert "secret" not in str(refusal.value)

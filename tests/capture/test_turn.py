@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from remi_stream.capture.turn import turn_image, turn_intrinsics, turn_pose, turn_size
+from remi_stream.capture.turn import orient_image, oriented_camera_pose, oriented_intrinsics, oriented_size
 from remi_stream.geometry import Intrinsics, project
 
 TURNS = [0, 90, 180, 270]
@@ -22,20 +22,20 @@ def picture() -> np.ndarray:
 
 @pytest.mark.parametrize("rotate", TURNS)
 def test_mirroring_twice_changes_nothing(rotate: int) -> None:
-    turned = turn_image(picture(), rotate, mirror=False)
-    assert np.array_equal(turn_image(turn_image(picture(), rotate, mirror=True), 0, mirror=True), turned)
+    turned = orient_image(picture(), rotate, mirror=False)
+    assert np.array_equal(orient_image(orient_image(picture(), rotate, mirror=True), 0, mirror=True), turned)
 
 
 def test_four_quarter_turns_change_nothing() -> None:
     image = picture()
     for _ in range(4):
-        image = turn_image(image, 90, mirror=False)
+        image = orient_image(image, 90, mirror=False)
     assert np.array_equal(image, picture())
 
 
 @pytest.mark.parametrize("rotate", TURNS)
 def test_turn_is_clockwise(rotate: int) -> None:
-    assert np.array_equal(turn_image(picture(), rotate, mirror=False), np.rot90(picture(), -rotate // 90))
+    assert np.array_equal(orient_image(picture(), rotate, mirror=False), np.rot90(picture(), -rotate // 90))
 
 
 @pytest.mark.parametrize("mirror", [False, True])
@@ -43,15 +43,15 @@ def test_turn_is_clockwise(rotate: int) -> None:
 def test_size_and_principal_point_go_with_the_picture(rotate: int, mirror: bool) -> None:
     image = np.zeros((SIZE[1], SIZE[0], 3), np.uint8)
     image[1, 5] = 255
-    turned = turn_image(image, rotate, mirror)
+    turned = orient_image(image, rotate, mirror)
     y, x = np.argwhere(turned[..., 0])[0]
-    assert turn_size(SIZE, rotate) == (turned.shape[1], turned.shape[0])
-    assert turn_intrinsics((100, 200, 5, 1), SIZE, rotate, mirror)[2:] == (x, y)
+    assert oriented_size(SIZE, rotate) == (turned.shape[1], turned.shape[0])
+    assert oriented_intrinsics((100, 200, 5, 1), SIZE, rotate, mirror)[2:] == (x, y)
 
 
 @given(INTRINSICS)
 def test_mirroring_the_camera_twice_gives_it_back(intrinsics: Intrinsics) -> None:
-    twice = turn_intrinsics(turn_intrinsics(intrinsics, (1280, 720), 0, True), (1280, 720), 0, True)
+    twice = oriented_intrinsics(oriented_intrinsics(intrinsics, (1280, 720), 0, True), (1280, 720), 0, True)
     assert twice == pytest.approx(intrinsics)
 
 
@@ -64,5 +64,5 @@ def test_point_of_the_world_is_projected_to_the_turned_pixel(
     x, y = project(np.array(point), intrinsics)
     for _ in range(rotate // 90):
         x, y, width, height = height - 1 - y, x, height, width
-    turned = turn_pose(np.eye(4), rotate) @ [*point, 1.0]
-    assert project(turned[:3], turn_intrinsics(intrinsics, (1280, 720), rotate, False)) == pytest.approx((x, y))
+    turned = oriented_camera_pose(np.eye(4), rotate) @ [*point, 1.0]
+    assert project(turned[:3], oriented_intrinsics(intrinsics, (1280, 720), rotate, False)) == pytest.approx((x, y))

@@ -7,8 +7,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from remi_stream.capture.view import render
-from remi_stream.messages import Frame, View
+from remi_stream.capture.view import render_view
+from remi_stream.messages import Frame, FrameView
 
 EDGE = st.floats(-200, 900)
 
@@ -21,12 +21,12 @@ def frame() -> Frame:
 
 
 def test_default_view_is_the_whole_picture() -> None:
-    assert np.array_equal(render(frame(), View()).image, frame().image)
+    assert np.array_equal(render_view(frame(), FrameView()).image, frame().image)
 
 
 @given(EDGE, EDGE, EDGE, EDGE, st.integers(1, 700))
 def test_any_rectangle_gives_a_picture_inside_the_frame(x0: float, y0: float, x1: float, y1: float, side: int) -> None:
-    view = render(frame(), View(rectangle=(x0, y0, x1, y1), longest_side=side))
+    view = render_view(frame(), FrameView(rectangle=(x0, y0, x1, y1), longest_side=side))
     left, top, right, bottom = view.rectangle
     assert 0 <= left < right <= 640
     assert 0 <= top < bottom <= 480
@@ -34,10 +34,10 @@ def test_any_rectangle_gives_a_picture_inside_the_frame(x0: float, y0: float, x1
 
 
 def test_pixels_stay_where_they_were() -> None:
-    view = render(frame(), View(rectangle=(160, 120, 480, 360), longest_side=160))
+    view = render_view(frame(), FrameView(rectangle=(160, 120, 480, 360), longest_side=160))
     assert abs(int(view.image[60, 80, 0]) - int(frame().image[240, 320, 0])) <= 1
 
 
 def test_jpeg_view_can_be_opened() -> None:
-    view = render(frame(), View(longest_side=320, encoding="jpeg"))
+    view = render_view(frame(), FrameView(longest_side=320, encoding="jpeg"))
     assert cv2.imdecode(view.image, cv2.IMREAD_COLOR).shape == (240, 320, 3)

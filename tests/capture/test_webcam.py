@@ -12,8 +12,8 @@ import cv2
 import pytest
 
 from remi_stream.capture import webcam
-from remi_stream.capture.live import Away, LiveSource
-from remi_stream.capture.source import Picture
+from remi_stream.capture.live import CameraUnavailable, LiveSource
+from remi_stream.capture.source import CapturedImage
 from remi_stream.capture.webcam import Webcam
 from remi_stream.errors import RemiError
 from tests.capture.fake_camera import FakeDevice
@@ -31,7 +31,7 @@ def source(device: FakeDevice) -> Iterator[LiveSource]:
     source.close()
 
 
-def next_picture(source: LiveSource) -> Picture:
+def next_picture(source: LiveSource) -> CapturedImage:
     for _ in range(10):
         picture = source.read()
         if picture:
@@ -67,11 +67,11 @@ def test_unplugged_camera_is_a_state_and_comes_back_by_itself(device: FakeDevice
 def test_camera_that_was_here_is_unplugged_however_often_it_is_looked_for(device: FakeDevice) -> None:
     webcam = Webcam(str(device.path), (64, 48), 25, device.video_capture)
     device.expose()
-    pictures = webcam.pictures()
+    pictures = webcam.read_frames()
     next(pictures)
     device.unplug()
-    for looked_for in (pictures, webcam.pictures(), webcam.pictures()):
-        with pytest.raises(Away, match=r"^unplugged$"):
+    for looked_for in (pictures, webcam.read_frames(), webcam.read_frames()):
+        with pytest.raises(CameraUnavailable, match=r"^unplugged$"):
             next(looked_for)
 
 

@@ -6,17 +6,19 @@ import json
 
 import pytest
 
-from remi_stream.capture.devices import Device, Mode
+from remi_stream.capture.devices import VideoDevice, VideoMode
 from remi_stream.cli import cameras
 from tests.cli.test_bad_input import assert_one_line, remi
 
 SECRET = "s3cret-Pa55"
-CAMERA = Device("/dev/video0", "Cam", (Mode("MJPG", 1280, 720, (30.0, 15.0)), Mode("YUYV", 640, 480, ())), "", ("7 (zoom)",))
-LOCKED = Device("/dev/video2", "Other", fault="permission denied")
+CAMERA = VideoDevice(
+    "/dev/video0", "Cam", (VideoMode("MJPG", 1280, 720, (30.0, 15.0)), VideoMode("YUYV", 640, 480, ())), "", ("7 (zoom)",)
+)
+LOCKED = VideoDevice("/dev/video2", "Other", fault="permission denied")
 
 
 def test_cameras_and_their_modes_are_listed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(cameras, "devices", lambda: [CAMERA, LOCKED])
+    monkeypatch.setattr(cameras, "list_devices", lambda: [CAMERA, LOCKED])
     assert cameras.cameras() == 0
     assert capsys.readouterr().out.splitlines() == [
         "/dev/video0  Cam, in use by 7 (zoom)",
@@ -27,14 +29,14 @@ def test_cameras_and_their_modes_are_listed(monkeypatch: pytest.MonkeyPatch, cap
 
 
 def test_cameras_are_one_json_list(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(cameras, "devices", lambda: [CAMERA])
+    monkeypatch.setattr(cameras, "list_devices", lambda: [CAMERA])
     assert cameras.cameras(as_json=True) == 0
     (camera,) = json.loads(capsys.readouterr().out)
     assert camera["modes"][0] == {"format": "MJPG", "width": 1280, "height": 720, "fps": [30, 15]}
 
 
 def test_machine_without_cameras_says_so(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(cameras, "devices", list)
+    monkeypatch.setattr(cameras, "list_devices", list)
     assert cameras.cameras() == 0
     assert capsys.readouterr().out.startswith("No camera here")
 

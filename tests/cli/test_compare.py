@@ -10,18 +10,18 @@ import pytest
 from typer.testing import CliRunner
 
 from remi_stream.cli.app import app
-from remi_stream.cli.compare import told
+from remi_stream.cli.compare import format_number
 from remi_stream.errors import RemiError, UsageError
-from remi_stream.measure.quantities import FILTER, KINDS, MOTION, POSE, Kind
-from remi_stream.measure.table import append
+from remi_stream.measure.quantities import MEASUREMENT_KINDS, REMI_POSE, REMI_RELAY, REMI_STREAM_MOTION, MeasurementKind
+from remi_stream.measure.table import append_row
 
 
-def write(path: Path, kind: Kind, *rows: tuple[str, float]) -> str:
+def write(path: Path, kind: MeasurementKind, *rows: tuple[str, float]) -> str:
     """A file whose rows hold one number in all columns."""
     path.parent.mkdir(exist_ok=True)
     for condition, value in rows:
-        texts = ["2026-01-01 00:00:00", condition, *["x"] * (kind.texts - 2)]
-        append(path, kind.columns, [*texts, *["NaN" if value != value else f"{value:.4f}"] * len(kind.quantities)])
+        texts = ["2026-01-01 00:00:00", condition, *["x"] * (kind.text_columns - 2)]
+        append_row(path, kind.columns, [*texts, *["NaN" if value != value else f"{value:.4f}"] * len(kind.quantities)])
     return str(path)
 
 
@@ -41,8 +41,8 @@ def line(text: str, name: str) -> list[str]:
     return re.split(r" {2,}", found[1].strip())
 
 
-@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
-def test_each_kind_is_known_by_its_header(kind: Kind, tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", MEASUREMENT_KINDS, ids=lambda kind: kind.name)
+def test_each_kind_is_known_by_its_header(kind: MeasurementKind, tmp_path: Path) -> None:
     a, b = write(tmp_path / "a.csv", kind, ("Optimal", 2)), write(tmp_path / "b.csv", kind, ("Optimal", 3))
     text = compare(a, b)
     assert re.search(rf"^{re.escape(kind.name)} +a +b +difference +ratio", text, re.M)
@@ -54,8 +54,8 @@ def test_each_kind_is_known_by_its_header(kind: Kind, tmp_path: Path) -> None:
 
 
 def test_means_over_the_rows_of_a_condition_are_compared(tmp_path: Path) -> None:
-    a = write(tmp_path / "a.csv", POSE, ("Low Light", 1), ("Optimal", 5), ("Low Light", 3), ("Low Light", float("nan")))
-    b = write(tmp_path / "b.csv", POSE, ("Low Light", 1), ("Custom, too", 4))
+    a = write(tmp_path / "a.csv", REMI_POSE, ("Low Light", 1), ("Optimal", 5), ("Low Light", 3), ("Low Light", float("nan")))
+    b = write(tmp_path / "b.csv", REMI_POSE, ("Low Light", 1), ("Custom, too", 4))
     text = compare(a, b)
     titles = re.findall(r"^(.*) \((\d) rows? and (\d) rows?\) *$", text, re.M)
     assert titles == [("Low Light", "3", "1"), ("Optimal", "1", "0"), ("Custom, too", "0", "1")]
@@ -69,7 +69,10 @@ def test_means_over_the_rows_of_a_condition_are_compared(tmp_path: Path) -> None
 
 @pytest.mark.parametrize(("a", "b", "marks"), [(2, 2, 0), (0, 1, 7), (float("nan"), 1, 0)])
 def test_only_a_known_difference_is_better(a: float, b: float, marks: int, tmp_path: Path) -> None:
-    first, second = write(tmp_path / "a.csv", MOTION, ("Optimal", a)), write(tmp_path / "b.csv", MOTION, ("Optimal", b))
+    first, second = (
+        write(tmp_path / "a.csv", REMI_STREAM_MOTION, ("Optimal", a)),
+        write(tmp_path / "b.csv", REMI_STREAM_MOTION, ("Optimal", b)),
+    )
     text = compare(first, second)
     assert len(re.findall(r"\d \*", text)) == (8 if marks else 0)
     assert line(text, "People")[-1] == ("1.00" if a == b else "-")
@@ -91,13 +94,15 @@ def test_only_a_known_difference_is_better(a: float, b: float, marks: int, tmp_p
     ],
 )
 def test_difference_that_may_be_chance_is_not_better(a: list[float], b: list[float], better: int | None, tmp_path: Path) -> None:
-    files = [write(tmp_path / name, POSE, *(("Optimal", value) for value in values)) for name, values in (("a", a), ("b", b))]
+    files = [
+        write(tmp_path / name, REMI_POSE, *(("Optimal", value) for value in values)) for name, values in (("a", a), ("b", b))
+    ]
     cells = line(compare(*files), "Processing rate")[1:3]
     assert [cell.endswith(" *") for cell in cells] == [better == number for number in range(2)]
 
 
 def test_files_are_named_by_their_stem_their_folder_or_as_asked(tmp_path: Path) -> None:
-    a, b = (write(tmp_path / name / "m.csv", POSE, ("Optimal", 1)) for name in ("trt", "plain"))
+    a, b = (write(tmp_path / name / "m.csv", REMI_POSE, ("Optimal", 1)) for name in ("trt", "plain"))
     assert re.search(r"REMI's pose program +trt +plain ", compare(a, b))
     assert re.search(r"REMI's pose program +A +B ", compare(a, a))
     assert re.search(r"REMI's pose program +poco-trt +poco ", compare(a, b, "--names", "poco-trt", "poco"))
@@ -106,7 +111,7 @@ def test_files_are_named_by_their_stem_their_folder_or_as_asked(tmp_path: Path) 
 def test_picture_shows_a_longer_bar_for_more(tmp_path: Path) -> None:
     from PIL import Image
 
-    a, b = write(tmp_path / "a.csv", POSE, ("Optimal", 1)), write(tmp_path / "b.csv", POSE, ("Optimal", 2))
+    a, b = write(tmp_path / "a.csv", REMI_POSE, ("Optimal", 1)), write(tmp_path / "b.csv", REMI_POSE, ("Optimal", 2))
     out = tmp_path / "compare.png"
     assert compare(a, b, "--out", str(out)).endswith(f"chart {out}\n")
     pixels = np.asarray(Image.open(out).convert("RGB")).astype(int)[100:]
@@ -119,8 +124,8 @@ def test_picture_shows_a_longer_bar_for_more(tmp_path: Path) -> None:
 @pytest.mark.parametrize("conditions", [1, 20, 21])
 def test_picture_of_up_to_twenty_conditions_is_drawn(conditions: int, tmp_path: Path) -> None:
     rows = [(f"{'a very long condition ' * 2}{k}", float(k)) for k in range(conditions)]
-    a = write(tmp_path / "a.csv", FILTER, *rows)
-    b = write(tmp_path / "b.csv", FILTER, *((condition, float("nan")) for condition, _ in rows))
+    a = write(tmp_path / "a.csv", REMI_RELAY, *rows)
+    b = write(tmp_path / "b.csv", REMI_RELAY, *((condition, float("nan")) for condition, _ in rows))
     if conditions > 20:
         with pytest.raises(UsageError, match="room for 20 conditions, the files have 21"):
             compare(a, b, "--out", str(tmp_path / "c.png"))
@@ -135,14 +140,14 @@ def test_picture_of_up_to_twenty_conditions_is_drawn(conditions: int, tmp_path: 
         (None, "Cannot read .*b.csv: No such file or directory"),
         ("", "does not have the columns of measurements .it has 0.. Known: REMI's pose program .9 columns., REMI's relay"),
         ("Timestamp,Condition\n1,2\n", "does not have the columns of measurements .it has 2."),
-        (",".join(POSE.columns) + "\n", "has no rows"),
-        (",".join(POSE.columns) + "\nnow,Optimal" + ",many" * 7 + "\n", "line 2: 'many' is not a number"),
+        (",".join(REMI_POSE.columns) + "\n", "has no rows"),
+        (",".join(REMI_POSE.columns) + "\nnow,Optimal" + ",many" * 7 + "\n", "line 2: 'many' is not a number"),
         ("\0\xff\xfe", "CSV file|does not have the columns"),
-        (",".join(FILTER.columns) + "\nnow,x,y" + ",1" * 10 + "\n", "Compare files of the same kind"),
+        (",".join(REMI_RELAY.columns) + "\nnow,x,y" + ",1" * 10 + "\n", "Compare files of the same kind"),
     ],
 )
 def test_file_that_cannot_be_compared_is_told(content: str | None, words: str, tmp_path: Path) -> None:
-    a, b = write(tmp_path / "a.csv", POSE, ("Optimal", 1)), tmp_path / "b.csv"
+    a, b = write(tmp_path / "a.csv", REMI_POSE, ("Optimal", 1)), tmp_path / "b.csv"
     if content is not None:
         b.write_bytes(content.encode("latin-1"))
     with pytest.raises(UsageError, match=words) as caught:
@@ -151,17 +156,17 @@ def test_file_that_cannot_be_compared_is_told(content: str | None, words: str, t
 
 
 def test_torn_row_is_left_out_and_told(tmp_path: Path) -> None:
-    a = write(tmp_path / "a.csv", POSE, ("Optimal", 1))
+    a = write(tmp_path / "a.csv", REMI_POSE, ("Optimal", 1))
     with Path(a).open("a") as file:
         file.write("2026-01-01 00:00:01,Opt\n")
-    write(Path(a), POSE, ("Optimal", 3))
+    write(Path(a), REMI_POSE, ("Optimal", 3))
     result = CliRunner().invoke(app, ["compare", a, a], env={"COLUMNS": "160"})
     assert result.stderr == f"{a}, line 3 is an incomplete row: skipped\n" * 2
     assert line(result.stdout, "Detection rate")[1] == "2.00"
 
 
 def test_file_of_a_spreadsheet_is_read(tmp_path: Path) -> None:
-    a = write(tmp_path / "a.csv", POSE, ("Optimal", 1))
+    a = write(tmp_path / "a.csv", REMI_POSE, ("Optimal", 1))
     b = tmp_path / "b.csv"
     b.write_bytes(b"\xef\xbb\xbf" + Path(a).read_bytes().replace(b"\n", b"\r\n"))
     assert line(compare(a, str(b)), "Detection rate") == ["%", "1.00", "1.00", "+0.0000", "1.00"]
@@ -177,7 +182,7 @@ def test_file_of_a_spreadsheet_is_read(tmp_path: Path) -> None:
     ],
 )
 def test_wrong_option_is_one_line(arguments: list[str], words: str, tmp_path: Path) -> None:
-    a = write(tmp_path / "a.csv", POSE, ("Optimal", 1))
+    a = write(tmp_path / "a.csv", REMI_POSE, ("Optimal", 1))
     with pytest.raises(RemiError, match=re.escape(words)):
         compare(a, a, *arguments)
 
@@ -186,4 +191,4 @@ def test_wrong_option_is_one_line(arguments: list[str], words: str, tmp_path: Pa
     ("value", "text"), [(float("nan"), "-"), (0, "0.0000"), (0.12345, "0.1235"), (1.234, "1.23"), (1234.56, "1234.6")]
 )
 def test_numbers_have_the_digits_that_count(value: float, text: str) -> None:
-    assert told(value) == text
+    assert format_number(value) == text

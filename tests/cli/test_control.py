@@ -11,10 +11,10 @@ import pytest
 
 from remi_stream.cli import main
 from remi_stream.cli.control import app, list_filters
-from remi_stream.config import CONTROL, Camera, Config, port
-from remi_stream.filters.choice import FILTERS, OPTIONS
+from remi_stream.config import CONTROL_SERVICE, CameraConfig, Config, daemon_port
+from remi_stream.filters.choice import FILTERS, OPTION_HELP
 from remi_stream.filters.presets import PRESETS
-from remi_stream.link import Context, ControlServer
+from remi_stream.link import ControlServer, LinkContext
 from remi_stream.relay.stage import RelayStage
 from tests.cli.command import finish, start
 from tests.sample import health
@@ -25,17 +25,17 @@ class Daemon:
 
     def __init__(self) -> None:
         self.name = f"t{secrets.token_hex(4)}"
-        cameras = tuple(Camera(name=name, source="synthetic:") for name in ("left", "right"))
+        cameras = tuple(CameraConfig(name=name, source="synthetic:") for name in ("left", "right"))
         self.relay = RelayStage(Config(name=self.name, cameras=cameras, engine="synthetic"))
         self.relay.open()
-        self.context = Context()
-        self.server = ControlServer(self.context, port(self.name, CONTROL), self.relay.control)
+        self.context = LinkContext()
+        self.server = ControlServer(self.context, daemon_port(self.name, CONTROL_SERVICE), self.relay.answer_control)
 
     def run(self, *arguments: str) -> tuple[int, str, str]:
         return finish(start("control", *arguments, "--name", self.name), self.server.pump, 30.0)
 
     def filters(self) -> dict[str, tuple[str, dict[str, float]]]:
-        told = self.relay.control({"ask": "filter"})["filters"]
+        told = self.relay.answer_control({"ask": "filter"})["filters"]
         return {camera: (each["name"], each["options"]) for camera, each in told.items()}
 
 
@@ -56,7 +56,7 @@ def test_filter_is_changed_with_its_options_and_told(daemon: Daemon) -> None:
 
 
 def test_without_a_name_every_camera_is_told_and_nothing_changed(daemon: Daemon) -> None:
-    daemon.relay.control({"ask": "filter", "name": "oneeuro smooth", "camera": "right"})
+    daemon.relay.answer_control({"ask": "filter", "name": "oneeuro smooth", "camera": "right"})
     before = daemon.filters()
     code, out, err = daemon.run("filter")
     assert (code, err, daemon.filters()) == (0, "", before)
@@ -97,16 +97,16 @@ def test_filters_options_and_presets_are_listed(capsys: pytest.CaptureFixture[st
     assert list_filters() == 0
     out = capsys.readouterr().out
     starts = [" ".join(line.split()) for line in out.splitlines()]
-    for name in (*FILTERS, *PRESETS, *(f"--{option.replace('_', '-')}" for option in OPTIONS)):
+    for name in (*FILTERS, *PRESETS, *(f"--{option.replace('_', '-')}" for option in OPTION_HELP)):
         assert any(line.startswith(name) for line in starts), name
     assert "min_cutoff 0.5, beta_turn 3.5" in out
 
 
 def test_every_option_of_a_filter_has_a_flag() -> None:
-    assert {option for known in FILTERS.values() for option in known.options} == set(OPTIONS)
+    assert {option for known in FILTERS.values() for option in known.options} == set(OPTION_HELP)
     [command] = [each for each in app.registered_commands if each.name == "filter"]
     assert command.callback is not None
-    assert set(OPTIONS) <= set(inspect.signature(command.callback).parameters)
+    assert set(OPTION_HELP) <= set(inspect.signature(command.callback).parameters)
 
 
 def test_recording_is_switched(daemon: Daemon) -> None:

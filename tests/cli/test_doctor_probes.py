@@ -9,19 +9,28 @@ import msgspec
 import pytest
 
 from remi_stream.cli import graphics
-from remi_stream.cli.graphics import Card, Driver, TensorRT, Torch, ask_driver, ask_tensorrt, ask_torch, look
+from remi_stream.cli.graphics import (
+    NvidiaDriver,
+    NvidiaGpu,
+    TensorRTInstall,
+    TorchInstall,
+    probe_driver,
+    probe_nvidia,
+    probe_tensorrt,
+    probe_torch,
+)
 from remi_stream.cli.machine import Machine
-from remi_stream.convert.plan import MANIFEST, PLAN, PlanKey, PlanManifest, plan_folder
+from remi_stream.convert.plan import MANIFEST_FILE, PLAN_FILE, PlanKey, PlanManifest, plan_folder
 from remi_stream.errors import RemiError
 from tests.cli.command import finish, start
 
-SAY = Machine().say
+SAY = Machine().run_python
 SUMMARY = """\
 +-----------------------------------------------------------------------------------------+
 | NVIDIA-SMI 580.95.05              Driver Version: 580.95.05      CUDA Version: 13.0     |
 +-----------------------------------------+------------------------+----------------------+"""
 ROW = "NVIDIA GeForce RTX 3060, 8.6, 12288, 11264, 580.95.05"
-CARD = Card("NVIDIA GeForce RTX 3060", "8.6", 12288 * 2**20, 11264 * 2**20)
+CARD = NvidiaGpu("NVIDIA GeForce RTX 3060", "8.6", 12288 * 2**20, 11264 * 2**20)
 TOY = """
 what = "A toy."
 adapter = "poco"
@@ -74,12 +83,12 @@ def answering(row: str, summary: str = SUMMARY) -> str:
 
 def test_gpu_is_told_with_its_memory_and_its_drivers_cuda(smi: Callable[[str], None]) -> None:
     smi(answering(ROW))
-    assert ask_driver(SAY) == Driver("580.95.05", "13.0", (CARD,))
+    assert probe_driver(SAY) == NvidiaDriver("580.95.05", "13.0", (CARD,))
 
 
 def test_every_gpu_is_told_and_what_one_hides_is_not_known(smi: Callable[[str], None]) -> None:
     smi(answering(f"{ROW}\nNVIDIA GB10, 12.1, [N/A], [N/A], 580.95.05", "KMD Version: 590.1  CUDA UMD Version: 13.1"))
-    assert ask_driver(SAY) == Driver("580.95.05", "13.1", (CARD, Card("NVIDIA GB10", "12.1")))
+    assert probe_driver(SAY) == NvidiaDriver("580.95.05", "13.1", (CARD, NvidiaGpu("NVIDIA GB10", "12.1")))
 
 
 def test_old_driver_that_does_not_tell_the_capability_is_asked_without(smi: Callable[[str], None]) -> None:
@@ -87,8 +96,8 @@ def test_old_driver_that_does_not_tell_the_capability_is_asked_without(smi: Call
     summary = "Driver Version: 470.256.02   CUDA Version: 11.4"
     row = "NVIDIA GeForce GTX 1080, GPU-0, 8192, 8000, 470.256.02"
     smi(f'case "$1" in *compute_cap*) echo "{fault}"; exit 2;; *query*) echo "{row}";; *) echo "{summary}";; esac')
-    card = Card("NVIDIA GeForce GTX 1080", "", 8192 * 2**20, 8000 * 2**20)
-    assert ask_driver(SAY) == Driver("470.256.02", "11.4", (card,))
+    card = NvidiaGpu("NVIDIA GeForce GTX 1080", "", 8192 * 2**20, 8000 * 2**20)
+    assert probe_driver(SAY) == NvidiaDriver("470.256.02", "11.4", (card,))
 
 
 @pytest.mark.parametrize(
@@ -102,15 +111,15 @@ def test_old_driver_that_does_not_tell_the_capability_is_asked_without(smi: Call
 )
 def test_driver_that_does_not_answer_is_told_in_its_words(smi: Callable[[str], None], script: str, fault: str) -> None:
     smi(script)
-    found = ask_driver(SAY)
+    found = probe_driver(SAY)
     assert fault in found.fault
-    assert found.cards == ()
+    assert found.gpus == ()
 
 
 def test_driver_that_hangs_is_given_up(smi: Callable[[str], None], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(graphics, "SMI_S", 0.05)
+    monkeypatch.setattr(graphics, "NVIDIA_SMI_TIMEOUT_S", 0.05)
     smi("exec sleep 30")
-    assert ask_driver(SAY).fault.startswith("nvidia-smi did not answer within")
+    assert probe_driver(SAY).fault.startswith("nvidia-smi did not answer within")
 
 
 @pytest.fixture
@@ -120,7 +129,7 @@ def no_smi(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("no_smi")
 def test_where_nvidia_smi_is_missing_the_drivers_library_is_asked() -> None:
-    assert ask_driver(lambda _: "NVIDIA L4\n8.9\n12.8") == Driver(cuda="12.8", cards=(Card("NVIDIA L4", "8.9"),))
+    assert probe_driver(lambda _: "NVIDIA L4\n8.9\n12.8") == NvidiaDriver(cuda="12.8", gpus=(NvidiaGpu("NVIDIA L4", "8.9"),))
 
 
 @pytest.mark.usefixtures("no_smi")
@@ -128,7 +137,7 @@ def test_machine_without_a_driver_has_no_gpu_and_no_fault() -> None:
     def missing(_: str) -> str:
         raise RemiError("there is no NVIDIA driver here")
 
-    assert ask_driver(missing) == Driver()
+    assert probe_driver(missing) == NvidiaDriver()
 
 
 def test_board_is_found_on_the_bus(tmp_path: Path) -> None:
@@ -138,12 +147,12 @@ def test_board_is_found_on_the_bus(tmp_path: Path) -> None:
         (device / "vendor").write_text(f"{vendor}\n")
         (device / "class").write_text(f"{kind}\n")
 
-    assert not graphics.has_board(tmp_path)
+    assert not graphics.has_gpu_on_bus(tmp_path)
     plug("0000:00:02.0", "0x8086", "0x030000")
     plug("0000:01:00.1", "0x10de", "0x040300")  # the sound of a GPU
-    assert not graphics.has_board(tmp_path)
+    assert not graphics.has_gpu_on_bus(tmp_path)
     plug("0000:01:00.0", "0x10de", "0x030200")
-    assert graphics.has_board(tmp_path)
+    assert graphics.has_gpu_on_bus(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -168,14 +177,14 @@ def test_container_whose_image_asks_for_gpus_was_promised_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, says: str, yes: bool
 ) -> None:
     monkeypatch.setenv("NVIDIA_VISIBLE_DEVICES", says)
-    assert graphics.is_promised(tmp_path) is yes
+    assert graphics.expects_gpu(tmp_path) is yes
 
 
 def test_container_on_a_machine_with_the_driver_was_promised_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NVIDIA_VISIBLE_DEVICES", raising=False)
     (tmp_path / "proc/driver/nvidia").mkdir(parents=True)
     (tmp_path / "proc/driver/nvidia/version").touch()
-    assert graphics.is_promised(tmp_path)
+    assert graphics.expects_gpu(tmp_path)
 
 
 CUDA_TORCH = "from typing import Optional\n\n__version__ = '2.13.0'\ncuda: Optional[str] = '13.0'\nhip: Optional[str] = None\n"
@@ -185,12 +194,12 @@ INIT = "class cuda:\n    def init():\n        "
 
 def test_torch_for_the_processor_is_read_and_not_started(install: Install) -> None:
     install("torch", "2.13.0+cpu", {"torch/__init__.py": "", "torch/version.py": CPU_TORCH})
-    assert ask_torch(never, gpu=True) == Torch("2.13.0+cpu")
+    assert probe_torch(never, has_gpu=True) == TorchInstall("2.13.0+cpu")
 
 
 def test_torch_for_cuda_is_not_started_where_there_is_no_gpu(install: Install) -> None:
     install("torch", "2.13.0", {"torch/__init__.py": "", "torch/version.py": CUDA_TORCH})
-    assert ask_torch(never, gpu=False) == Torch("2.13.0", "13.0")
+    assert probe_torch(never, has_gpu=False) == TorchInstall("2.13.0", "13.0")
 
 
 @pytest.mark.parametrize(
@@ -204,7 +213,7 @@ def test_torch_for_cuda_is_not_started_where_there_is_no_gpu(install: Install) -
 )
 def test_torch_for_cuda_tells_why_it_cannot_use_the_gpu(install: Install, module: str, fault: str) -> None:
     install("torch", "2.13.0", {"torch/__init__.py": module, "torch/version.py": CUDA_TORCH})
-    assert ask_torch(SAY, gpu=True) == Torch("2.13.0", "13.0", fault)
+    assert probe_torch(SAY, has_gpu=True) == TorchInstall("2.13.0", "13.0", fault)
 
 
 def never(code: str) -> str:
@@ -220,18 +229,18 @@ def test_tensorrt_that_loads_tells_its_version_and_its_cuda(install: Install) ->
     install("tensorrt", "11.0.0.114", {"tensorrt/__init__.py": GOOD})
     install("tensorrt_cu13_libs", "11.0.0.114", {"tensorrt_libs/libnvinfer.so.11": ""})
     install("tensorrt_rtx_cu12", "1.2.0", {})
-    assert ask_tensorrt(SAY, "tensorrt") == TensorRT("tensorrt", "11.0.0.114", cuda="13")
+    assert probe_tensorrt(SAY, "tensorrt") == TensorRTInstall("tensorrt", "11.0.0.114", cuda="13")
 
 
 def test_tensorrt_whose_library_does_not_load_is_no_stub(install: Install) -> None:
     install("tensorrt_cu13", "11.0.0.114", {"tensorrt/__init__.py": NO_LIBRARY})
     install("tensorrt_cu13_libs", "11.0.0.114", {"tensorrt_libs/libnvinfer.so.11": ""})
-    assert ask_tensorrt(SAY, "tensorrt") == TensorRT("tensorrt", "11.0.0.114", FAULT, cuda="13")
+    assert probe_tensorrt(SAY, "tensorrt") == TensorRTInstall("tensorrt", "11.0.0.114", FAULT, cuda="13")
 
 
 def test_tensorrt_of_nvidias_archive_without_its_library_is_no_stub(install: Install) -> None:
     install("tensorrt", "11.0.0.114", {"tensorrt/__init__.py": NO_LIBRARY})
-    assert ask_tensorrt(SAY, "tensorrt") == TensorRT("tensorrt", "11.0.0.114", FAULT)
+    assert probe_tensorrt(SAY, "tensorrt") == TensorRTInstall("tensorrt", "11.0.0.114", FAULT)
 
 
 def test_tensorrt_of_the_wrong_index_lacks_the_libraries_that_its_packages_promise(install: Install) -> None:
@@ -239,20 +248,22 @@ def test_tensorrt_of_the_wrong_index_lacks_the_libraries_that_its_packages_promi
     install("tensorrt_cu12", "10.15.1", {"tensorrt/__init__.py": NO_LIBRARY})
     install("tensorrt_cu12_bindings", "10.15.1", {"tensorrt_bindings/__init__.py": ""})
     install("tensorrt_cu12_libs", "10.15.1", {"tensorrt_libs/__init__.py": ""})
-    assert ask_tensorrt(SAY, "tensorrt") == TensorRT("tensorrt", "10.15.1", FAULT, stub=True, cuda="12")
+    assert probe_tensorrt(SAY, "tensorrt") == TensorRTInstall("tensorrt", "10.15.1", FAULT, is_stub=True, cuda="12")
 
 
 def test_tensorrt_without_anything_in_it_is_a_stub(install: Install) -> None:
     install("tensorrt", "0.0.1.dev5", {"tensorrt/__init__.py": ""})
-    found = ask_tensorrt(SAY, "tensorrt")
+    found = probe_tensorrt(SAY, "tensorrt")
     assert found
-    assert (found.version, found.stub) == ("0.0.1.dev5", True)
+    assert (found.version, found.is_stub) == ("0.0.1.dev5", True)
 
 
 def test_tensorrt_of_which_only_the_libraries_stub_came_is_told(install: Install) -> None:
     install("tensorrt_cu13_libs", "11.0.0.114", {"tensorrt_libs/__init__.py": ""})
-    found = ask_tensorrt(SAY, "tensorrt")
-    assert found == TensorRT("tensorrt", "11.0.0.114", "ModuleNotFoundError: No module named 'tensorrt'", stub=True, cuda="13")
+    found = probe_tensorrt(SAY, "tensorrt")
+    assert found == TensorRTInstall(
+        "tensorrt", "11.0.0.114", "ModuleNotFoundError: No module named 'tensorrt'", is_stub=True, cuda="13"
+    )
 
 
 def test_plans_are_read_from_their_manifests_and_what_is_none_is_passed_over(
@@ -261,11 +272,11 @@ def test_plans_are_read_from_their_manifests_and_what_is_none_is_passed_over(
     monkeypatch.setenv("REMI_HOME", str(tmp_path))
     key = PlanKey("poco_cliff", "fp16", "0" * 64, 8, "tensorrt", "10.15.1", ("8.6",))
     for number, text in enumerate((b"{", b"{}", msgspec.json.encode(PlanManifest(key, "", [], [], 3, 1.0)))):
-        folder = plan_folder(key).with_name(f"{key.name()}{number}")
+        folder = plan_folder(key).with_name(f"{key.folder_name()}{number}")
         folder.mkdir(parents=True)
-        (folder / MANIFEST).write_bytes(text)
-        (folder / PLAN).write_bytes(b"abc")
-    assert look(lambda _: "", "", tmp_path).plans == (key,)
+        (folder / MANIFEST_FILE).write_bytes(text)
+        (folder / PLAN_FILE).write_bytes(b"abc")
+    assert probe_nvidia(lambda _: "", "", tmp_path).plans == (key,)
     assert [graphics.find_plans(engine) for engine in ("poco-trt", "pare-trt")] == [(key,), ()]
 
 

@@ -17,12 +17,12 @@ from typer.testing import CliRunner
 
 from remi_stream.cli.app import app
 from remi_stream.errors import RemiError, UsageError
-from remi_stream.evaluate.chart import MISSED, nice_ticks
+from remi_stream.evaluate.chart import MISSED_COLOUR, axis_ticks
 from remi_stream.formats import track_files
 from remi_stream.formats.take import Take
-from remi_stream.measure.chart import COLOURS
+from remi_stream.measure.chart import BAR_COLOURS
 from remi_stream.messages import Person
-from remi_stream.offline.results import Index, write_chunk, write_index
+from remi_stream.offline.results import ResultsIndex, write_chunk, write_results_index
 from tests.evaluate.worlds import FRAMES, changed, clip, write_3dpw
 
 
@@ -39,7 +39,7 @@ def kept(take: Take, folder: Path) -> Path:
     """The folder that `video` would have made of it."""
     (folder / "take").mkdir(parents=True)
     names = {"name": take.name, "size": take.size, "fps": take.fps, "engine": "dancer", "detector": "none"}
-    write_index(folder, Index(**names, count=len(take.frames), chunk=FRAMES))  # type: ignore[arg-type]
+    write_results_index(folder, ResultsIndex(**names, count=len(take.frames), chunk=FRAMES))  # type: ignore[arg-type]
     write_chunk(folder, 0, take.frames)
     return folder
 
@@ -102,7 +102,7 @@ def test_picture_is_drawn(moved: Path, truth: Path, tmp_path: Path) -> None:
         assert picture.format == "PNG"
         assert picture.width == 1380
         pixels = np.asarray(picture.convert("RGB")).reshape(-1, 3).astype(int)
-    for colour in (COLOURS[0], MISSED):  # a curve, and a stripe for who was missed
+    for colour in (BAR_COLOURS[0], MISSED_COLOUR):  # a curve, and a stripe for who was missed
         assert (np.abs(pixels - colour).sum(1) < 24).any()
 
 
@@ -115,7 +115,7 @@ def test_picture_of_nothing_found_is_drawn_too(truth: Path, tmp_path: Path) -> N
 
 
 def test_file_of_one_person_is_compared_with_the_sample(tmp_path: Path) -> None:
-    first = track_files.write(clip(people=2), tmp_path)[1]
+    first = track_files.write_track_files(clip(people=2), tmp_path)[1]
     text = evaluate(first, "sample")
     assert "6 of 240 frames, 30 per second" in text
     assert cells(text, "all")[:5] == ["100.0", "0", "0.0", "0.0", "0.0"]
@@ -156,7 +156,7 @@ def test_damaged_or_other_npz_is_told_in_one_line(tmp_path: Path) -> None:
     [(150, [0, 50, 100, 150]), (88, [0, 20, 40, 60, 80, 100]), (0.3, [0, 0.1, 0.2, 0.3]), (5, [0, 1, 2, 3, 4, 5])],
 )
 def test_ticks_are_round(most: float, ticks: list[float]) -> None:
-    assert nice_ticks(most) == ticks
+    assert axis_ticks(most) == ticks
 
 
 def test_progress_is_shown_on_a_terminal(moved: Path, truth: Path) -> None:

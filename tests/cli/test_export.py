@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from remi_stream.cli import main
-from remi_stream.formats.track_files import write as write_tracks
-from remi_stream.offline.opening import open_kept
-from remi_stream.offline.results import Index, write_chunk, write_index
-from remi_stream.sinks.recording.recording import Recording
+from remi_stream.formats.track_files import write_track_files as write_tracks
+from remi_stream.offline.opening import open_take
+from remi_stream.offline.results import ResultsIndex, write_chunk, write_results_index
+from remi_stream.sinks.recording.recording import CameraRecording
 from tests.formats.dance import FRAMES, record, take, there
 from tests.sample import bodies, person
 
@@ -62,7 +62,7 @@ def test_pictures_lie_in_the_folder_of_their_format(
 
 
 def test_take_of_a_recording_is_what_was_recorded(recorded: Path) -> None:
-    kept = open_kept(recorded)
+    kept = open_take(recorded)
     assert (kept.size, kept.fps, len(kept.frames)) == ((1280, 720), 30.0, FRAMES)
     for ours, theirs in zip(kept.frames, take().frames):
         assert (ours.frame_id, ours.captured_at, ours.engine) == (theirs.frame_id, theirs.captured_at, theirs.engine)
@@ -81,7 +81,7 @@ def test_take_of_a_recording_keeps_its_times_over_gaps_and_new_starts_of_the_cam
     flat = person(7, skeleton="coco17", joints=17, smpl=None)
     frames = [bodies(3, 100.0), bodies(5, 100.5, people=[]), bodies(0, 107.0, epoch=2, engine="alphapose", people=[flat])]
     folder = record(tmp_path / "recordings", frames, fps=0.0)
-    kept = open_kept(folder)
+    kept = open_take(folder)
     assert [(frame.epoch, frame.frame_id, frame.captured_at) for frame in kept.frames] == [(1, 3, 0.0), (1, 5, 0.5), (2, 0, 7.0)]
     assert [frame.engine for frame in kept.frames] == ["synthetic", "synthetic", "alphapose"]
     assert kept.frames[2].people[0].smpl is None
@@ -97,7 +97,9 @@ def test_what_video_has_made_is_exported_too(
     (folder / "take").mkdir(parents=True)
     write_chunk(folder, 0, take().frames[:10])
     size = (1280, 720)
-    write_index(folder, Index(name="walk", size=size, fps=30.0, count=10, chunk=10, engine="blazepose", detector="blazepose"))
+    write_results_index(
+        folder, ResultsIndex(name="walk", size=size, fps=30.0, count=10, chunk=10, engine="blazepose", detector="blazepose")
+    )
     assert remi(monkeypatch, "export", folder, "--to", "csv") == 0
     assert f"walk: 10 frames as csv, 1 file -> {folder}/csv" in capsys.readouterr().out
     assert (folder / "csv/people.csv").read_text().count("\n") == 1 + 10 + sum(k < 10 for k in there(2))
@@ -119,8 +121,8 @@ def test_what_is_there_is_kept_unless_it_shall_be_replaced(
 def test_what_cannot_be_exported_is_told_in_one_line(
     recorded: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    open_journal = Recording(tmp_path / "recordings", "growing")
-    open_journal.take_bodies(bodies())
+    open_journal = CameraRecording(tmp_path / "recordings", "growing")
+    open_journal.add_bodies(bodies())
     open_journal.flush()
     damaged = record(tmp_path / "damaged", [bodies()])
     (damaged / "track-000001.npz").write_bytes(b"no archive")

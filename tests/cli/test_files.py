@@ -13,8 +13,8 @@ import cv2
 import numpy as np
 import pytest
 
-from remi_stream.cli.files import DRAWN
-from remi_stream.offline.results import open_take
+from remi_stream.cli.files import DRAWING_OPTIONS
+from remi_stream.offline.results import open_results
 from remi_stream.resources import data_file
 from tests.cli.command import finish, start, turn_until
 from tests.clip import BLAZEPOSE, SMPL, truth
@@ -31,7 +31,7 @@ def remi(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 def assert_sample(folder: Path, count: int) -> None:
     """Everybody is there, once, where the truth has them."""
-    take = open_take(folder)
+    take = open_results(folder)
     assert (len(take.frames), take.fps, take.size) == (count, 30.0, (1280, 720))
     assert [[person.track_id for person in bodies.people] for bodies in take.frames] == [[1]] * count
     seen = np.array([bodies.people[0].keypoints_px[BLAZEPOSE] for bodies in take.frames])
@@ -85,7 +85,7 @@ def test_several_films_and_folders_are_worked_through_and_a_bad_one_is_told(tmp_
     assert result.stderr.count("\n") == 1
     assert "10.mp4 cannot be read as a video" in result.stderr
     assert result.stdout.count("\n") == 2
-    assert [len(open_take(tmp_path / "out" / name).frames) for name in ("a", "a-2")] == [3, 5]
+    assert [len(open_results(tmp_path / "out" / name).frames) for name in ("a", "a-2")] == [3, 5]
     assert sorted(path.name for path in (tmp_path / "out").iterdir() if not path.name.startswith(".")) == ["a", "a-2"]
 
 
@@ -135,7 +135,7 @@ def test_results_that_are_there_are_kept_unless_they_shall_be_replaced(tmp_path:
     assert "already exists. Give --overwrite" in refused.stderr
     assert files(tmp_path / "out") == before
     assert remi("video", path, "--out", out, *QUICK, "--overwrite", "--frames", "2").returncode == 0
-    assert len(open_take(tmp_path / "out/a").frames) == 2
+    assert len(open_results(tmp_path / "out/a").frames) == 2
 
 
 def test_progress_is_shown_on_a_terminal(tmp_path: Path) -> None:
@@ -166,7 +166,7 @@ def test_pictures_are_searched_one_by_one_and_the_bad_one_is_named(tmp_path: Pat
     assert (code, err) == (0, "")
     assert out.startswith("album: 2 images, 2 people in them")
     assert "; 1 skipped (3.jpg) -> " in out
-    assert list(open_take(tmp_path / "out/album").images) == ["2.jpg", "10.jpg"]
+    assert list(open_results(tmp_path / "out/album").images) == ["2.jpg", "10.jpg"]
 
 
 def given(*rows: tuple[str, tuple[float, float, float, float]]) -> str:
@@ -176,7 +176,7 @@ def given(*rows: tuple[str, tuple[float, float, float, float]]) -> str:
 
 def detected(folder: Path) -> list[list[list[float]]]:
     """What the detector is said to have found in each frame."""
-    return [[each.native["detected_xyxy"].tolist() for each in bodies.people] for bodies in open_take(folder).frames]
+    return [[each.native["detected_xyxy"].tolist() for each in bodies.people] for bodies in open_results(folder).frames]
 
 
 def test_boxes_of_a_file_take_the_place_of_the_detector(tmp_path: Path) -> None:
@@ -187,7 +187,7 @@ def test_boxes_of_a_file_take_the_place_of_the_detector(tmp_path: Path) -> None:
     result = remi(*command)
     assert (result.returncode, result.stderr) == (0, "")
     assert detected(tmp_path / "out/a") == [[[8, 8, 24, 40]], [[9, 8, 25, 40]], [], [[10, 8, 26, 40], [40, 8, 56, 40]]]
-    take = open_take(tmp_path / "out/a")
+    take = open_results(tmp_path / "out/a")
     assert [[each.track_id for each in bodies.people] for bodies in take.frames] == [[1], [1], [], [1, 2]]
     assert json.loads((tmp_path / "out/a/take/index.json").read_text())["detector"] == "d.json"
 
@@ -211,13 +211,17 @@ def test_boxes_of_pictures_go_by_their_names_whichever_can_be_read(tmp_path: Pat
 
 def test_run_with_other_boxes_begins_anew(tmp_path: Path) -> None:
     from remi_stream.cli.files import _settings
-    from remi_stream.offline.given import boxes_of_film
+    from remi_stream.offline.given import read_video_detections
 
     words = []
     for x in (1, 1, 2):
         (tmp_path / "d.json").write_text(given(("0.jpg", (x, 8, 16, 32))))
         options = {"detections": tmp_path / "d.json", "format": [], "engine": "synthetic", "native": False, "chunk": 300}
-        words.append(_settings({**options, **dict.fromkeys(DRAWN)}, set(), boxes_of_film(tmp_path / "d.json")).words)
+        words.append(
+            _settings(
+                {**options, **dict.fromkeys(DRAWING_OPTIONS)}, set(), read_video_detections(tmp_path / "d.json")
+            ).fingerprint
+        )
     assert words[0] == words[1] != words[2]
 
 
@@ -254,4 +258,4 @@ def test_smoothnet_that_was_imported_is_converted_by_the_first_film_that_needs_i
     for told in ("remi-stream: Converting checkpoint_8.pth.tar to ONNX, once (a minute or so) ...\n", ""):
         done = remi(*command, "--overwrite")
         assert (done.returncode, done.stderr) == (0, told)
-    assert open_take(tmp_path / "out/sample").frames[5].filter == "smoothnet, 8 frames"
+    assert open_results(tmp_path / "out/sample").frames[5].filter == "smoothnet, 8 frames"

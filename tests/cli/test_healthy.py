@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from remi_stream.cli import healthy
-from remi_stream.config import METRICS, port
+from remi_stream.config import METRICS_SERVICE, daemon_port
 from remi_stream.folder import run_folder
-from remi_stream.sinks.pages import Page, PageServer
+from remi_stream.sinks.pages import HttpPage, HttpPageServer
 from tests.pipeline.daemon import SYNTHETIC, running
 
 CAMERA = {"name": "front", "source": "synthetic:?fps=30"}
@@ -42,7 +42,7 @@ def test_ill_daemon_is_told_with_its_reason(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
-    server = PageServer(port("ill", METRICS), {"/healthz": lambda: Page(b"pose failed", 503)})
+    server = HttpPageServer(daemon_port("ill", METRICS_SERVICE), {"/healthz": lambda: HttpPage(b"pose failed", 503)})
     server.start()
     try:
         with run_folder("ill"):

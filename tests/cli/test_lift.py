@@ -14,11 +14,11 @@ import torch
 import typer
 from typer.testing import CliRunner, Result
 
-from remi_stream.cli.lift import file_names, lift
+from remi_stream.cli.lift import lift, unique_file_stems
 from remi_stream.errors import RemiError, UsageError
 from remi_stream.models import arrival
-from remi_stream.pose.lift import lift_clip, normalise
-from remi_stream.skeletons import JOINTS
+from remi_stream.pose.lift import lift_clip, normalise_keypoints
+from remi_stream.skeletons import JOINT_NAMES
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
 
@@ -55,7 +55,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for name, causal in (("videopose3d", False), ("videopose3d_causal", True)):
             parts: dict[str, Any] = {"epoch": 80, "lr": 0.1, "random_state": None, "optimizer": {}, "model_traj": None}
             torch.save({**parts, "model_pos": network(causal).state_dict(), "random_state_semi": None}, home / f"{name}.bin")
-            arrival.take(home / f"{name}.bin", name)
+            arrival.import_file(home / f"{name}.bin", name)
     return home
 
 
@@ -84,9 +84,9 @@ def data_set(path: Path, **videos: np.ndarray) -> str:
 
 def expected(keypoints: np.ndarray, causal: bool, flip: bool) -> np.ndarray:
     module = network(causal)
-    clip = normalise(keypoints, (640, 480))
+    clip = normalise_keypoints(keypoints, (640, 480))
     return lift_clip(
-        lambda clips: module(torch.from_numpy(clips))[0].numpy(), clip, causal=causal, receptive_field=FIELD, flip=flip
+        lambda clips: module(torch.from_numpy(clips))[0].numpy(), clip, is_causal=causal, receptive_field=FIELD, flip=flip
     )
 
 
@@ -101,7 +101,7 @@ def test_every_video_is_lifted_as_published(here: Path, options: tuple[str, ...]
         np.testing.assert_allclose(plain, expected(keypoints, "--causal" in options, "--no-flip" not in options), atol=2e-5)
         with np.load(here / "out" / f"{name}.npz", allow_pickle=False) as named:
             np.testing.assert_array_equal(named["joints_m"], plain)
-            assert named["joint_names"].tolist() == list(JOINTS["h36m17"])
+            assert named["joint_names"].tolist() == list(JOINT_NAMES["h36m17"])
             assert str(named["source"]) == f"{name}.mp4"
             assert ("mirrored" in str(named["network"])) == ("--no-flip" not in options)
     assert "for non-commercial use only" in result.stdout
@@ -117,7 +117,7 @@ def test_fast_runtime_gives_what_pytorch_gives_from_windows_of_fixed_length(here
 
 
 def test_clip_that_is_longer_than_a_piece_has_no_seams(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("remi_stream.cli.lift.LONGEST_PIECE", 250)
+    monkeypatch.setattr("remi_stream.cli.lift.MAX_TORCH_FRAMES", 250)
     file = data_set(here / "x.npz", one=points(700))
     assert run(file, "--out", "out", "--runtime", "torch").return_value == 0
     np.testing.assert_allclose(np.load(here / "out" / "one.npy"), expected(points(700), False, True), atol=2e-5)
@@ -213,7 +213,7 @@ def test_out_that_is_a_file_is_told(here: Path) -> None:
 
 
 def test_files_are_called_like_the_videos_and_stay_in_the_folder() -> None:
-    assert file_names(["a.mp4", "walk.v2.mov", "S1-walk 2-0"]) == ["a", "walk.v2", "S1-walk_2-0"]
-    assert file_names(["../../evil.npz", "/etc/passwd", "..", "C:\\x.avi"]) == ["evil", "passwd", "clip", "x"]
-    assert file_names(["a.mp4", "a.avi", "b/a.mp4"]) == ["a", "a-2", "a-3"]
-    assert len(set(file_names(["a-2", "a", "a"]))) == 3
+    assert unique_file_stems(["a.mp4", "walk.v2.mov", "S1-walk 2-0"]) == ["a", "walk.v2", "S1-walk_2-0"]
+    assert unique_file_stems(["../../evil.npz", "/etc/passwd", "..", "C:\\x.avi"]) == ["evil", "passwd", "clip", "x"]
+    assert unique_file_stems(["a.mp4", "a.avi", "b/a.mp4"]) == ["a", "a-2", "a-3"]
+    assert len(set(unique_file_stems(["a-2", "a", "a"]))) == 3

@@ -14,10 +14,10 @@ import msgspec
 import pytest
 
 from remi_stream.cli import main
-from remi_stream.cli.measure import chosen
-from remi_stream.config import BUS, CONTROL, port
+from remi_stream.cli.measure import choose_camera
+from remi_stream.config import BUS_SERVICE, CONTROL_SERVICE, daemon_port
 from remi_stream.errors import RemiError, UsageError
-from remi_stream.link import Context, ControlServer, Publisher
+from remi_stream.link import ControlServer, LinkContext, Publisher
 from remi_stream.measure import motion, pose_program, relay_program
 from tests.cli.command import finish, start
 from tests.pipeline.daemon import running
@@ -34,9 +34,9 @@ class Pipeline:
         self.name = f"t{secrets.token_hex(4)}"
         self.cameras = cameras
         self.rows: dict[str, list[Any]] = {camera: FILTERED for camera in cameras}
-        self.context = Context()
-        self.publisher = Publisher(self.context, port(self.name, BUS))
-        self.server = ControlServer(self.context, port(self.name, CONTROL), self._answer)
+        self.context = LinkContext()
+        self.publisher = Publisher(self.context, daemon_port(self.name, BUS_SERVICE))
+        self.server = ControlServer(self.context, daemon_port(self.name, CONTROL_SERVICE), self._answer)
         self._sent, self._at = 0, 0.0
 
     def turn(self) -> None:
@@ -61,7 +61,7 @@ class Pipeline:
         if question["ask"] == "filter":
             return {"filters": {question["camera"]: {"lag_s": None}}}
         rows = {camera: row for camera, row in self.rows.items() if camera == question["camera"]}
-        return {"columns": list(relay_program.COLUMNS[1:]), "rows": rows}
+        return {"columns": list(relay_program.RELAY_COLUMNS[1:]), "rows": rows}
 
 
 @pytest.fixture
@@ -84,7 +84,7 @@ def test_rows_are_added_to_three_files(pipeline: Pipeline, tmp_path: Path) -> No
         assert (code, err) == (0, "")
     honest = tmp_path / "low-honest.csv"
     assert out.endswith(f"row added to {pose}\nrow added to {honest}\nrow added to {filtered}\n")
-    files = ((pose, pose_program.COLUMNS), (honest, motion.COLUMNS), (filtered, relay_program.COLUMNS))
+    files = ((pose, pose_program.POSE_COLUMNS), (honest, motion.MOTION_COLUMNS), (filtered, relay_program.RELAY_COLUMNS))
     for path, columns in files:
         assert [tuple(row) for row in read(path)] == [columns] * 2
     assert {row["Condition"] for row in read(pose) + read(honest)} == {"Low Light"}
@@ -164,10 +164,10 @@ def test_relay_that_has_measured_no_filter_is_told(pipeline: Pipeline, tmp_path:
 def test_camera_is_chosen(asked: str | None, cameras: list[str], answer: Any) -> None:
     status = {"name": "p", "cameras": {camera: {} for camera in cameras}}
     if isinstance(answer, str):
-        assert chosen(asked, status) == answer
+        assert choose_camera(asked, status) == answer
         return
     with pytest.raises(type(answer)) as caught:
-        chosen(asked, status)
+        choose_camera(asked, status)
     assert str(caught.value) == str(answer)
 
 

@@ -13,9 +13,9 @@ import pytest
 import torch
 
 from remi_stream import cli
-from remi_stream.errors import DONE, NOT_STARTED, USAGE
+from remi_stream.errors import EXIT_DONE, EXIT_NOT_STARTED, EXIT_USAGE
 from remi_stream.models import checkpoint, store
-from remi_stream.models.catalogue import known_file
+from remi_stream.models.catalogue import find_model_file
 from remi_stream.models.manifest import ModelFile
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -52,7 +52,7 @@ def say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
 
 def made(name: str) -> dict[str, torch.Tensor]:
     """The keys and shapes of a network, its numbers all one."""
-    return {key: torch.zeros(()).expand(shape) for key, shape in checkpoint.expected(name).items()}
+    return {key: torch.zeros(()).expand(shape) for key, shape in checkpoint.expected_shapes(name).items()}
 
 
 @pytest.mark.parametrize(
@@ -69,10 +69,10 @@ def test_published_file_is_recognised_and_its_hash_and_licence_are_told(
     file: str, model: str, licence: str, folder: Path, say: Say
 ) -> None:
     code, out, err = say("import", folder / file)
-    assert (code, err) == (DONE, "")
-    kept = known_file(model)
-    assert out.startswith(f"{file} is {model}: {store.place(kept)} (")
-    assert store.hash_of(kept) in out
+    assert (code, err) == (EXIT_DONE, "")
+    kept = find_model_file(model)
+    assert out.startswith(f"{file} is {model}: {store.model_path(kept)} (")
+    assert store.model_sha256(kept) in out
     assert f"Licence: {licence}" in out
     assert ("Non-commercial use only" in out) == ("non-commercial" in licence or "NC" in licence)
     assert say("verify")[1].splitlines()[0 if model < "pose" else -1] == f"{model}: intact"
@@ -80,16 +80,16 @@ def test_published_file_is_recognised_and_its_hash_and_licence_are_told(
     assert f"from {file} (SHA-256 " in shown
     assert "state       ready" in shown
     assert say("remove", model)[1] == f"{model}: removed\n"
-    assert store.fault(kept) == "missing"
+    assert store.file_fault(kept) == "missing"
 
 
 def test_renamed_file_is_taken_for_what_it_is(folder: Path, tmp_path: Path, say: Say) -> None:
     renamed = tmp_path / "poco_cliff.pt"
     renamed.write_bytes((folder / "checkpoint_8.pth.tar").read_bytes())
     code, out, _ = say("import", renamed)
-    assert code == DONE
+    assert code == EXIT_DONE
     assert out.startswith("poco_cliff.pt is smoothnet_w8: ")
-    assert store.fault(known_file("poco_cliff")) == "missing"
+    assert store.file_fault(find_model_file("poco_cliff")) == "missing"
 
 
 def test_causal_lifter_is_told_by_its_name_or_by_the_user(tmp_path: Path, say: Say) -> None:
@@ -97,7 +97,7 @@ def test_causal_lifter_is_told_by_its_name_or_by_the_user(tmp_path: Path, say: S
         torch.save({"model_pos": made("videopose3d_causal")}, tmp_path / name)
     code, out, _ = say("import", tmp_path / "some.bin")
     assert (code, out.splitlines()[1]) == (
-        DONE,
+        EXIT_DONE,
         "Its content also fits videopose3d_causal; to import it as that: --as videopose3d_causal",
     )
     assert say("import", tmp_path / "videopose3d_causal.bin")[1].startswith("videopose3d_causal.bin is videopose3d_causal: ")
@@ -222,7 +222,7 @@ def test_bad_file_is_told_in_one_line_and_nothing_is_kept(
     name, make, wanted = BAD[kind]
     make(tmp_path / name, folder)
     code, out, err = say("import", tmp_path / name)
-    assert (code, out, err.count("\n")) == (NOT_STARTED, "", 1)
+    assert (code, out, err.count("\n")) == (EXIT_NOT_STARTED, "", 1)
     import re
 
     assert re.search(wanted, err), err
@@ -234,10 +234,10 @@ def test_bad_file_is_told_in_one_line_and_nothing_is_kept(
 def test_file_of_another_model_than_it_is_said_to_be_is_refused(tmp_path: Path, say: Say) -> None:
     torch.save(made("poco_pare"), tmp_path / "poco_cliff.pt")
     code, out, err = say("import", tmp_path / "poco_cliff.pt", "--as", "poco_cliff")
-    assert (code, out) == (USAGE, "")
+    assert (code, out) == (EXIT_USAGE, "")
     assert err == "remi-stream: poco_cliff.pt is poco_pare, not poco_cliff. Import it without --as, or --as poco_pare.\n"
     assert say("import", tmp_path / "poco_cliff.pt", "--as", "pocco")[::2] == (
-        USAGE,
+        EXIT_USAGE,
         say("show", "pocco")[2],
     )
 
@@ -252,14 +252,14 @@ def test_other_onnx_is_refused_with_what_it_lacks(tmp_path: Path, say: Say) -> N
         str(tmp_path / "n.onnx"),
     )
     code, _, err = say("import", tmp_path / "n.onnx")
-    assert code == NOT_STARTED
+    assert code == EXIT_NOT_STARTED
     assert "is not InstantHMR: it has no input cliff_cond (it has: image); it has no output mhr_params (it has: out)" in err
 
 
 def test_man_is_taken_when_the_user_insists(folder: Path, tmp_path: Path, say: Say) -> None:
     man = tmp_path / "SMPL_MALE.pkl"
     man.write_bytes((folder / "SMPL_NEUTRAL.pkl").read_bytes())
-    assert say("import", man, "--as", "smpl_neutral")[0] == DONE
+    assert say("import", man, "--as", "smpl_neutral")[0] == EXIT_DONE
 
 
 def test_list_fits_a_page_and_says_where_to_get_what_is_missing(say: Say) -> None:
@@ -273,7 +273,7 @@ def test_list_fits_a_page_and_says_where_to_get_what_is_missing(say: Say) -> Non
 
 def test_pulling_what_only_the_user_can_bring_says_where_to_get_it(say: Say) -> None:
     code, _, err = say("pull", "poco_cliff")
-    assert code == NOT_STARTED
+    assert code == EXIT_NOT_STARTED
     assert err == (
         "remi-stream: poco_cliff is missing and cannot be pulled (licence: non-commercial research (MPI)). "
         "Get it from https://poco.is.tue.mpg.de, then: remi-stream models import poco_cliff.pt\n"
@@ -284,8 +284,8 @@ def test_what_was_converted_from_a_model_goes_with_it(folder: Path, tmp_path: Pa
     from remi_stream.convert import artefact
 
     say("import", folder / "checkpoint_8.pth.tar")
-    file: ModelFile = known_file("smoothnet_w8")
-    converted = artefact.place(file)
+    file: ModelFile = find_model_file("smoothnet_w8")
+    converted = artefact.onnx_path(file)
     converted.parent.mkdir(parents=True)
     converted.touch()
     say("remove", "smoothnet_w8")
@@ -326,13 +326,13 @@ def test_network_with_a_manifest_is_imported_by_its_name_and_used_from_beside_it
     (engines / "dots.toml").write_text(MANIFEST)
     code, _, err = say("import", write("other"), "--as", "dots")
     assert (code, err) == (
-        NOT_STARTED,
+        EXIT_NOT_STARTED,
         "remi-stream: other.onnx has no output out, which the manifest of dots names (it has: other).\n",
     )
-    assert say("import", write("out"), "--as", "dots")[0] == DONE
+    assert say("import", write("out"), "--as", "dots")[0] == EXIT_DONE
     assert say("remove", "dots")[1] == "dots: removed\n"
     write("out").rename(engines / "dots.onnx")
     assert [line.split()[:2] for line in say("list")[1].splitlines() if "dots" in line] == [["dots", "ready"]]
-    assert say("import", engines / "dots.onnx", "--as", "dots")[0] == USAGE
-    assert say("remove", "dots")[0] == USAGE
+    assert say("import", engines / "dots.onnx", "--as", "dots")[0] == EXIT_USAGE
+    assert say("remove", "dots")[0] == EXIT_USAGE
     assert (engines / "dots.onnx").is_file()

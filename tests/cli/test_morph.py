@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from remi_stream import cli
-from remi_stream.errors import DONE, NOT_STARTED, USAGE
+from remi_stream.errors import EXIT_DONE, EXIT_NOT_STARTED, EXIT_USAGE
 from remi_stream.morph.files import read_mesh
 from tests.morph.meshes import body, cube, write_obj, write_scene
 
@@ -64,14 +64,14 @@ def table(path: Path) -> list[dict[str, str]]:
 
 def test_a_pair_makes_every_file_and_the_same_bytes_twice(run: Run, bodies: tuple[Path, Path], tmp_path: Path) -> None:
     words = (*bodies, "--frames", "3", "--size", "160x160")
-    assert run(*words)[0] == DONE
+    assert run(*words)[0] == EXIT_DONE
     folder = tmp_path / "morph" / "straight_to_bent"
     first = files_in(folder)
     assert sorted(first) == sorted(
         [*(f"frames/{k:06d}.png" for k in range(3)), *(f"meshes/{k:06d}.obj" for k in range(3)), "morph.mp4"]
         + ["displacement.png", "displacements.csv", "statistics.csv", "texture_difference.png", "texture_differences.csv"]
     )
-    assert run(*words, "--overwrite")[0] == DONE
+    assert run(*words, "--overwrite")[0] == EXIT_DONE
     assert files_in(folder) == first
     assert "started: morph" in (tmp_path / "morph" / "session.log").read_text()
 
@@ -97,7 +97,7 @@ def test_the_tables_say_what_differs(run: Run, bodies: tuple[Path, Path], tmp_pa
 
 def test_the_film_has_every_frame_and_the_meshes_are_half_way(run: Run, tmp_path: Path) -> None:
     a, b = cubes(tmp_path / "in", 1.0, 2.0)
-    assert run(a, b, "--frames", 5, "--size", "97x81", "--out", "out")[0] == DONE
+    assert run(a, b, "--frames", 5, "--size", "97x81", "--out", "out")[0] == EXIT_DONE
     with av.open(str(tmp_path / "out" / "c1_to_c2" / "morph.mp4")) as film:
         frames = list(film.decode(video=0))
     assert [round(frame.time * 20) for frame in frames if frame.time is not None] == [0, 1, 2, 3, 4]
@@ -109,7 +109,7 @@ def test_the_film_has_every_frame_and_the_meshes_are_half_way(run: Run, tmp_path
 
 def test_minimal_makes_pictures_only(run: Run, bodies: tuple[Path, Path], tmp_path: Path) -> None:
     code, out, _ = run(*bodies, *QUICK, "--minimal")
-    assert code == DONE
+    assert code == EXIT_DONE
     assert "straight.obj to bent.obj: 3 frames in" in out
     names = sorted(files_in(tmp_path / "morph" / "straight_to_bent"))
     assert names == ["displacement.png", *(f"frames/{k:06d}.png" for k in range(3))]
@@ -117,7 +117,7 @@ def test_minimal_makes_pictures_only(run: Run, bodies: tuple[Path, Path], tmp_pa
 
 def test_every_pair_of_a_folder_is_morphed(run: Run, tmp_path: Path) -> None:
     cubes(tmp_path / "in", 1.0, 2.0, 3.0)
-    assert run("--batch", "in", *QUICK)[0] == DONE
+    assert run("--batch", "in", *QUICK)[0] == EXIT_DONE
     rows = table(tmp_path / "morph" / "statistics.csv")
     assert [(row["a"], row["b"]) for row in rows] == [("c1.obj", "c2.obj"), ("c1.obj", "c3.obj"), ("c2.obj", "c3.obj")]
     assert all((tmp_path / "morph" / name / "morph.mp4").exists() for name in ("c1_to_c2", "c1_to_c3", "c2_to_c3"))
@@ -126,7 +126,7 @@ def test_every_pair_of_a_folder_is_morphed(run: Run, tmp_path: Path) -> None:
 def test_meshes_that_are_called_alike_keep_their_endings(run: Run, tmp_path: Path) -> None:
     cubes(tmp_path / "in", 1.0)
     write_scene(tmp_path / "in" / "c1.ply", *cube(2.0))
-    assert run("--batch", "in", *QUICK, "--minimal")[0] == DONE
+    assert run("--batch", "in", *QUICK, "--minimal")[0] == EXIT_DONE
     assert (tmp_path / "morph" / "c1.obj_to_c1.ply").is_dir()
 
 
@@ -135,7 +135,7 @@ def test_a_bad_mesh_costs_its_pairs_only_and_is_told_at_the_end(run: Run, tmp_pa
     (tmp_path / "in" / "bad.obj").write_text("v 0 0\n")
     write_scene(tmp_path / "in" / "body.ply", *body())
     code, out, err = run("--batch", "in", *QUICK, "--minimal")
-    assert code == NOT_STARTED
+    assert code == EXIT_NOT_STARTED
     assert "1 of 6 pairs -> morph" in out
     lines = [line.split("skipped: ")[1] for line in err.splitlines()]
     assert lines[0] == "bad.obj is not a valid OBJ file: line 1 is 'v 0 0'. Export it again"
@@ -149,7 +149,7 @@ def test_a_bad_mesh_costs_its_pairs_only_and_is_told_at_the_end(run: Run, tmp_pa
 def test_no_texture_is_told_in_a_line_and_none_is_compared(run: Run, bodies: tuple[Path, Path], tmp_path: Path) -> None:
     bodies[1].with_suffix(".mtl").write_text("newmtl skin\n")
     code, _, err = run(*bodies, *QUICK)
-    assert code == DONE
+    assert code == EXIT_DONE
     assert err.splitlines()[-1].endswith("warning: no texture in bent.obj: textures are not compared")
     assert not (tmp_path / "morph" / "straight_to_bent" / "texture_differences.csv").exists()
 
@@ -157,7 +157,7 @@ def test_no_texture_is_told_in_a_line_and_none_is_compared(run: Run, bodies: tup
 def test_without_a_gpu_the_cpu_draws_and_says_so(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "moderngl", None)
     code, _, err = run(*cubes(tmp_path / "in", 1.0, 2.0), *QUICK, "--gpu", "--minimal")
-    assert code == DONE
+    assert code == EXIT_DONE
     assert "moderngl is missing" in err
     assert "Drawing on the CPU" in err
     assert len(err.splitlines()) == 1
@@ -187,17 +187,17 @@ def test_what_cannot_be_is_told_in_one_line(case: str, run: Run, tmp_path: Path)
     (tmp_path / "empty").mkdir()
     (tmp_path / "fan.obj").write_text("v 0 0 0\nv 1 0 0\nv 1 1 0\nf 1 2 3\n")
     code, out, err = run(*QUICK, *words)
-    assert (code, out, err.count("\n")) == (USAGE, "", 1)
+    assert (code, out, err.count("\n")) == (EXIT_USAGE, "", 1)
     assert told in err
 
 
 def test_what_is_there_is_not_written_over(run: Run, tmp_path: Path) -> None:
     meshes = cubes(tmp_path / "in", 1.0, 2.0)
-    assert run(*meshes, *QUICK, "--minimal")[0] == DONE
+    assert run(*meshes, *QUICK, "--minimal")[0] == EXIT_DONE
     code, _, err = run(*meshes, *QUICK)
-    assert code == USAGE
+    assert code == EXIT_USAGE
     assert "morph/c1_to_c2 already exists. Give --overwrite" in err
-    assert run("--batch", "in", *QUICK)[0] == USAGE
+    assert run("--batch", "in", *QUICK)[0] == EXIT_USAGE
 
 
 def test_a_morph_that_is_broken_off_leaves_nothing_half_made(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -207,6 +207,6 @@ def test_a_morph_that_is_broken_off_leaves_nothing_half_made(run: Run, tmp_path:
     meshes = cubes(tmp_path / "in", 1.0, 2.0)
     monkeypatch.setattr(Path, "write_bytes", full)
     code, _, err = run(*meshes, *QUICK)
-    assert code == NOT_STARTED
+    assert code == EXIT_NOT_STARTED
     assert "Cannot write morph/c1_to_c2: No space left on device" in err
     assert [path.name for path in (tmp_path / "morph").iterdir()] == ["session.log"]

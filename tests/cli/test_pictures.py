@@ -11,9 +11,9 @@ import av
 import cv2
 import pytest
 
-from remi_stream.cli.pictures import View, with_pictures
+from remi_stream.cli.pictures import DrawnView, add_drawings
 from remi_stream.errors import UsageError
-from remi_stream.formats.exports import EXPORTS
+from remi_stream.formats.exports import EXPORT_FORMATS
 from remi_stream.render.look import VIEWS
 from tests.offline.films import film
 
@@ -22,12 +22,12 @@ NOTHING = {"save_video": False, "save_images": False, "view": None, "view_size":
 
 def asked(*formats: str, **options: Any) -> dict[str, Any]:
     """The look of each export that is drawn."""
-    exports = with_pictures({name: EXPORTS[name] for name in formats}, {**NOTHING, **options})
+    exports = add_drawings({name: EXPORT_FORMATS[name] for name in formats}, {**NOTHING, **options})
     return {name: getattr(export.write, "keywords", {}).get("look") for name, export in exports.items()}
 
 
 def test_every_view_has_a_name_to_type() -> None:
-    assert [view.value for view in View] == list(VIEWS)
+    assert [view.value for view in DrawnView] == list(VIEWS)
 
 
 @pytest.mark.parametrize(
@@ -37,7 +37,7 @@ def test_every_view_has_a_name_to_type() -> None:
         ({"save_video": True}, {"npz": None, "mp4": ("mesh", None, None)}),
         ({"save_images": True, "vis_fast": True}, {"npz": None, "png": ("skeleton", None, None)}),
         (
-            {"save_images": True, "save_video": True, "view": View.space, "vis_fast": True, "view_size": "640x200"},
+            {"save_images": True, "save_video": True, "view": DrawnView.space, "vis_fast": True, "view_size": "640x200"},
             {"npz": None, "mp4": ("3d", 640, 200), "png": ("3d", 640, 200)},
         ),
     ],
@@ -47,19 +47,19 @@ def test_films_and_pictures_are_drawn_as_is_asked(options: dict[str, Any], looks
 
 
 def test_view_is_for_a_format_too() -> None:
-    assert asked("mp4", view=View.side) == {"mp4": ("side", None, None)}
+    assert asked("mp4", view=DrawnView.side) == {"mp4": ("side", None, None)}
 
 
 @pytest.mark.parametrize(
     ("options", "told"),
     [
         (
-            {"view": View.side},
+            {"view": DrawnView.side},
             "--view has no effect, as nothing is drawn. Add --save-video, --save-images, or the format mp4 or png",
         ),
         ({"view_size": "640"}, "--view-size has no effect"),
         ({"vis_fast": True}, "--vis-fast has no effect"),
-        ({"save_video": True, "vis_fast": True, "view": View.mesh}, "--vis-fast draws skeletons only, but --view mesh"),
+        ({"save_video": True, "vis_fast": True, "view": DrawnView.mesh}, "--vis-fast draws skeletons only, but --view mesh"),
         ({"save_video": True, "view_size": "big"}, "--view-size big is not a size"),
     ],
 )

@@ -12,11 +12,11 @@ import pytest
 
 from remi_stream.cli import service
 from remi_stream.errors import RemiError, UsageError
-from remi_stream.resources import shared_folder
-from remi_stream.unit import FIRST_LINE, template
+from remi_stream.resources import shipped_folder
+from remi_stream.unit import UNIT_HEADER, unit_template
 from tests.cli.command import start
 
-WEBCAM = shared_folder("configs") / "webcam.yaml"
+WEBCAM = shipped_folder("configs") / "webcam.yaml"
 
 
 @pytest.fixture
@@ -30,8 +30,8 @@ def units(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where the units of the machine go; everything that the service reads is open to others."""
-    monkeypatch.setattr(service, "SYSTEM_UNITS", tmp_path / "machine")
-    monkeypatch.setattr(service, "TEMPORARY", ())
+    monkeypatch.setattr(service, "SYSTEM_UNIT_FOLDER", tmp_path / "machine")
+    monkeypatch.setattr(service, "TEMPORARY_FOLDERS", ())
     monkeypatch.setattr(service, "_closed", lambda path: None)
     return tmp_path / "machine"
 
@@ -65,10 +65,10 @@ def test_unit_of_a_user_runs_this_installation_and_says_what_to_type_next(units:
 def test_units_differ_only_where_they_must(units: Path, machine: Path) -> None:
     service.install(WEBCAM, user=True)
     service.install(WEBCAM)
-    shipped = set(template().splitlines())
+    shipped = set(unit_template().splitlines())
     own, whole = (set(lines(folder / "remi-stream.service")) for folder in (units, machine))
-    assert {line.partition("=")[0] for line in whole - shipped} - {FIRST_LINE.partition("=")[0]} <= {"ExecStart", "ProtectHome"}
-    assert {line.partition("=")[0] for line in own - shipped} - {FIRST_LINE} == {"ExecStart", "WorkingDirectory", "WantedBy"}
+    assert {line.partition("=")[0] for line in whole - shipped} - {UNIT_HEADER.partition("=")[0]} <= {"ExecStart", "ProtectHome"}
+    assert {line.partition("=")[0] for line in own - shipped} - {UNIT_HEADER} == {"ExecStart", "WorkingDirectory", "WantedBy"}
     assert {"Type=notify", "WatchdogSec=10", "RestartPreventExitStatus=2", "SystemCallFilter=@system-service"} <= own & whole
     assert "DynamicUser=yes" in whole - own
 
@@ -93,7 +93,7 @@ def test_home_of_the_models_is_kept(units: Path, monkeypatch: pytest.MonkeyPatch
 
 def test_print_writes_nothing(units: Path, capsys: pytest.CaptureFixture[str]) -> None:
     service.install(WEBCAM, user=True, only_print=True)
-    assert capsys.readouterr().out.startswith(FIRST_LINE)
+    assert capsys.readouterr().out.startswith(UNIT_HEADER)
     assert not units.exists()
 
 
@@ -153,7 +153,7 @@ def test_pipeline_that_would_fail_as_a_service_is_refused(
 def test_file_of_a_camera_that_the_service_may_not_read_is_refused(
     key: str, machine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(service, "TEMPORARY", ())
+    monkeypatch.setattr(service, "TEMPORARY_FOLDERS", ())
     monkeypatch.setattr(service, "_needed", lambda file: iter([file]))
     monkeypatch.setattr(service, "_closed", lambda path: path if path.name == "closed" else None)
     (tmp_path / "closed").touch()
@@ -173,7 +173,7 @@ def test_what_the_service_may_write_and_a_user_may_have_is_allowed(machine: Path
 
 
 def test_installation_that_others_may_not_read_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(service, "TEMPORARY", ())
+    monkeypatch.setattr(service, "TEMPORARY_FOLDERS", ())
     monkeypatch.setattr(service, "_needed", lambda file: iter([file]))
     closed = tmp_path / "closed"
     closed.mkdir(mode=0o700)
@@ -183,7 +183,7 @@ def test_installation_that_others_may_not_read_is_named(tmp_path: Path, monkeypa
 
 
 def test_file_in_the_temporary_folder_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(service, "TEMPORARY", (tmp_path,))
+    monkeypatch.setattr(service, "TEMPORARY_FOLDERS", (tmp_path,))
     with pytest.raises(UsageError, match=r"has a private /tmp and cannot see .*p.yaml"):
         service.install(write(tmp_path / "p.yaml"))
 

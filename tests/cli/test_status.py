@@ -13,10 +13,10 @@ import pytest
 from rich.console import Console
 from rich.table import Table
 
-from remi_stream.cli.status import cameras, stages
-from remi_stream.config import CONTROL, Camera, Config, port
-from remi_stream.link import Context, ControlServer
-from remi_stream.messages import Playing
+from remi_stream.cli.status import camera_table, stage_table
+from remi_stream.config import CONTROL_SERVICE, CameraConfig, Config, daemon_port
+from remi_stream.link import ControlServer, LinkContext
+from remi_stream.messages import PlaybackStatus
 from remi_stream.relay.stage import RelayStage
 from tests.cli.command import finish, start
 from tests.sample import bodies, facts, health
@@ -27,10 +27,10 @@ class Daemon:
 
     def __init__(self) -> None:
         self.name = f"t{secrets.token_hex(4)}"
-        config = Config(name=self.name, cameras=(Camera(name="front", source="synthetic:"),), engine="synthetic")
+        config = Config(name=self.name, cameras=(CameraConfig(name="front", source="synthetic:"),), engine="synthetic")
         self.relay = RelayStage(config)
-        self.context = Context()
-        self.server = ControlServer(self.context, port(self.name, CONTROL), self.relay.control)
+        self.context = LinkContext()
+        self.server = ControlServer(self.context, daemon_port(self.name, CONTROL_SERVICE), self.relay.answer_control)
 
 
 @pytest.fixture
@@ -65,7 +65,7 @@ def test_table_of_stages_and_cameras_is_printed(daemon: Daemon) -> None:
 def test_json_is_what_the_daemon_answers(daemon: Daemon) -> None:
     code, out, _ = finish(start("status", "--name", daemon.name, "--json"), daemon.server.pump)
     assert code == 0
-    assert json.loads(out) == json.loads(json.dumps(daemon.relay.control({"ask": "status"})))
+    assert json.loads(out) == json.loads(json.dumps(daemon.relay.answer_control({"ask": "status"})))
 
 
 def test_daemon_that_is_not_there_is_one_line_and_exit_code_3() -> None:
@@ -79,7 +79,7 @@ def test_states_are_shown_as_they_are() -> None:
         "pose": msgspec.to_builtins(health("pose", state="restarting")),
         "capture/left": msgspec.to_builtins(health("capture/left", state="stopping")),
     }
-    assert [row[:2] for row in drawn(stages(rows))] == [
+    assert [row[:2] for row in drawn(stage_table(rows))] == [
         ["stage", "state"],
         ["capture/left", "stopping"],
         ["pose", "restarting"],
@@ -87,18 +87,18 @@ def test_states_are_shown_as_they_are() -> None:
 
 
 def test_camera_without_drops_shows_a_zero() -> None:
-    found = drawn(cameras({"front": msgspec.to_builtins(facts(10, state="reconnecting", published=9, fps=29.97))}))
+    found = drawn(camera_table({"front": msgspec.to_builtins(facts(10, state="reconnecting", published=9, fps=29.97))}))
     assert found[1] == ["front", "reconnecting", "29.97", "10", "9", "0", "none"]
 
 
 def test_filter_of_a_camera_is_shown_with_its_lag() -> None:
     smoothed = facts(10, filter="OneEuro Moderate", filter_lag_s=0.0634)
-    found = drawn(cameras({"front": msgspec.to_builtins(smoothed)}))
+    found = drawn(camera_table({"front": msgspec.to_builtins(smoothed)}))
     assert found[1][-4:] == ["OneEuro", "Moderate", "63", "ms"]
 
 
 def test_recording_tells_where_it_is() -> None:
     told = {"position_s": 12.34, "length_s": 60.0, "speed": 0.5, "wish": 0}
-    known = [facts(camera=name, playing=Playing(**told, paused=paused)) for name, paused in (("a", False), ("b", True))]
-    lines = drawn(cameras({each.camera: msgspec.to_builtins(each) for each in known}))
+    known = [facts(camera=name, playing=PlaybackStatus(**told, paused=paused)) for name, paused in (("a", False), ("b", True))]
+    lines = drawn(camera_table({each.camera: msgspec.to_builtins(each) for each in known}))
     assert [" ".join(line[1:7]) for line in lines[1:]] == ["live at 12.3 of 60.0 s", "live, paused at 12.3 of 60.0"]

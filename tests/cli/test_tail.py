@@ -15,9 +15,9 @@ import msgspec
 import numpy as np
 import pytest
 
-from remi_stream.cli.tail import line, pelvis_m
-from remi_stream.config import BUS, port
-from remi_stream.link import Context, Publisher
+from remi_stream.cli.tail import format_line, pelvis_m
+from remi_stream.config import BUS_SERVICE, daemon_port
+from remi_stream.link import LinkContext, Publisher
 from remi_stream.messages import Bodies
 from tests.cli.command import finish, start, turn_until
 from tests.sample import bodies, person
@@ -28,8 +28,8 @@ class Bus:
 
     def __init__(self) -> None:
         self.name = f"t{secrets.token_hex(4)}"
-        self.context = Context()
-        self.publisher = Publisher(self.context, port(self.name, BUS))
+        self.context = LinkContext()
+        self.publisher = Publisher(self.context, daemon_port(self.name, BUS_SERVICE))
         self.sent: list[Bodies] = []
 
     def wait_for_listener(self) -> None:
@@ -85,9 +85,9 @@ def test_human_line_tells_camera_frame_people_latency_and_place(bus: Bus) -> Non
 
 
 def test_line_for_nobody_and_for_two() -> None:
-    assert line(bodies(5, captured_at=10.0, people=[]), now=10.02) == "front  frame 5  0 people  20.0 ms"
+    assert format_line(bodies(5, captured_at=10.0, people=[]), now=10.02) == "front  frame 5  0 people  20.0 ms"
     two = bodies(5, captured_at=10.0, people=[person(1), person(2)])
-    assert line(two, now=10.02).startswith("front  frame 5  2 people  20.0 ms  #1 (0.25, -0.50, 3.00) m  #2 (")
+    assert format_line(two, now=10.02).startswith("front  frame 5  2 people  20.0 ms  #1 (0.25, -0.50, 3.00) m  #2 (")
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ def test_pelvis_is_where_the_skeleton_has_it(skeleton: str, count: int, where: l
 
 def test_person_without_joints_is_nowhere() -> None:
     nowhere = person(joints_m=np.zeros((0, 3), np.float32))
-    assert line(bodies(people=[nowhere]), now=100.0).endswith("#1 (nan, nan, nan) m")
+    assert format_line(bodies(people=[nowhere]), now=100.0).endswith("#1 (nan, nan, nan) m")
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
@@ -142,7 +142,7 @@ def test_daemon_that_is_not_there_is_one_line_and_exit_code_3() -> None:
     assert finish(process, lambda: None) == (
         3,
         "",
-        f"remi-stream: No bodies on 127.0.0.1:{port(name, BUS)} within 0.3 s. Start a pipeline (remi-stream demo), "
+        f"remi-stream: No bodies on 127.0.0.1:{daemon_port(name, BUS_SERVICE)} within 0.3 s. Start a pipeline (remi-stream demo), "
         "name it with --name, or wait longer with --timeout\n",
     )
 

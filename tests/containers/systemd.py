@@ -10,8 +10,8 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from remi_stream.resources import home
-from remi_stream.unit import system_unit, unit_name
+from remi_stream.resources import user_data_folder
+from remi_stream.unit import system_unit_text, unit_name
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = "/lib/systemd/systemd"
@@ -83,7 +83,7 @@ def booted(folder: Path, pipeline: str, daemon: str) -> Iterator[Machine]:
     files.mkdir()
     keep.mkdir()
     _write_units(files, pipeline, daemon)
-    begin = BEGIN.format(prefix=sys.base_prefix, keep=keep, models=home() / "models", files=files, program=PROGRAM)
+    begin = BEGIN.format(prefix=sys.base_prefix, keep=keep, models=user_data_folder() / "models", files=files, program=PROGRAM)
     with open(folder / "systemd.log", "w") as log:
         outer = subprocess.Popen(
             ["unshare", *NAMESPACES, "sh", "-c", begin], stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
@@ -101,7 +101,9 @@ def _write_units(files: Path, pipeline: str, daemon: str) -> None:
     service = f"{unit_name(daemon)}.service"
     script = Path(sys.executable).parent / "remi-stream"
     (files / PIPELINE).write_text(pipeline)
-    (files / service).write_text(system_unit([str(script), "run", f"/run/try/{PIPELINE}", "--name", daemon], homes=True))
+    (files / service).write_text(
+        system_unit_text([str(script), "run", f"/run/try/{PIPELINE}", "--name", daemon], read_homes=True)
+    )
     (files / f"{service}.d").mkdir()
     seen = f"BindReadOnlyPaths={ROOT}\n" if ROOT.is_relative_to("/tmp") else ""
     (files / f"{service}.d/try.conf").write_text(CHANGED + seen)

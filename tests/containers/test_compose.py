@@ -15,8 +15,8 @@ import pytest
 import yaml
 
 from remi_stream import config
-from remi_stream.config import METRICS, WEB, port
-from remi_stream.pipeline import ROWS, rows
+from remi_stream.config import METRICS_SERVICE, WEB_SERVICE, daemon_port
+from remi_stream.pipeline import STAGES, pipeline_processes
 
 ROOT = Path(__file__).parents[2]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
@@ -54,7 +54,7 @@ def pipeline() -> config.Config:
     """What the daemon runs."""
     command = [filled(word) for word in SERVICES["remi-stream"]["command"]]
     assert command[0] == "run"
-    return config.check(config.read(seen("remi-stream", command[1])))
+    return config.parse_config(config.read_config_file(seen("remi-stream", command[1])))
 
 
 @pytest.mark.parametrize("service", SERVICES)
@@ -101,7 +101,7 @@ def test_all_share_the_network_of_the_one_that_does_not_restart_by_itself() -> N
 def test_viewer_can_be_reached_from_the_machine() -> None:
     assert pipeline().viewer == "web"
     assert pipeline().bind == "0.0.0.0"
-    assert published()[pipeline().port(WEB)] == port("default", WEB)
+    assert published()[pipeline().port(WEB_SERVICE)] == daemon_port("default", WEB_SERVICE)
 
 
 def test_film_that_is_played_at_first_is_mounted_and_another_folder_can_be() -> None:
@@ -113,7 +113,7 @@ def test_film_that_is_played_at_first_is_mounted_and_another_folder_can_be() -> 
 def test_prometheus_finds_its_rules_and_the_daemon(tmp_path: Path) -> None:
     folder = seen("prometheus", "/etc/prometheus")
     scraped = yaml.safe_load((folder / "prometheus.yml").read_text())["scrape_configs"][0]["static_configs"][0]["targets"]
-    assert scraped == [f"127.0.0.1:{pipeline().port(METRICS)}"]
+    assert scraped == [f"127.0.0.1:{pipeline().port(METRICS_SERVICE)}"]
     assert pipeline().metrics
     if shutil.which("promtool"):
         shutil.copytree(folder, tmp_path / "prometheus")
@@ -152,7 +152,7 @@ def test_daemon_is_asked_how_it_is_as_its_image_says(service: str) -> None:
 
 def test_daemon_gets_the_time_that_it_needs_to_stop() -> None:
     assert all(SERVICES[service]["stop_grace_period"] == "2m" for service in DAEMONS)
-    assert sum(row.stop_s for row in ROWS) < 120
+    assert sum(row.stop_s for row in STAGES) < 120
 
 
 def test_only_one_daemon_starts_unless_the_other_is_named() -> None:
@@ -163,7 +163,7 @@ def test_only_one_daemon_starts_unless_the_other_is_named() -> None:
 
 
 def test_pipeline_has_the_stages_that_are_looked_at() -> None:
-    assert {"web", "exporter", "detect", "pose", "relay"} <= {row.name for row, _ in rows(pipeline())}
+    assert {"web", "exporter", "detect", "pose", "relay"} <= {row.name for row, _ in pipeline_processes(pipeline())}
 
 
 @pytest.mark.skipif(not importlib.util.find_spec("podman_compose"), reason="needs podman-compose (pip install podman-compose)")

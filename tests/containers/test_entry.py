@@ -14,11 +14,11 @@ from typing import NamedTuple
 
 import pytest
 
-from remi_stream.cli.asked import asked_for
-from remi_stream.cli.brought import take_in
-from remi_stream.cli.container import TIDY_S
-from remi_stream.errors import DONE, NOT_STARTED, USAGE, RemiError
-from remi_stream.models.catalogue import known_file
+from remi_stream.cli.asked import command_requirements
+from remi_stream.cli.brought import import_mounted
+from remi_stream.cli.container import CLEANUP_TIMEOUT_S
+from remi_stream.errors import EXIT_DONE, EXIT_NOT_STARTED, EXIT_USAGE, RemiError
+from remi_stream.models.catalogue import find_model_file
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tools"))
@@ -173,25 +173,30 @@ filter_options: {min_cutoff: 1}
 def test_what_a_command_asks_for_is_known_before_it_runs(line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REMI_HOME", str(tmp_path / "home"))
     (tmp_path / "pipeline.yaml").write_text(PIPELINE)
-    asked = asked_for(line.format(file=tmp_path / "pipeline.yaml").split())
-    found = asked.gpu, [manifest.name for manifest in asked.planned], {file.name for file in asked.needed}
+    asked = command_requirements(line.format(file=tmp_path / "pipeline.yaml").split())
+    found = asked.gpu_engine, [manifest.name for manifest in asked.tensorrt_engines], {file.name for file in asked.required_files}
     assert found == ASKED[line]
 
 
 @pytest.mark.parametrize("line", ["export rec --to npz", "morph a.obj b.obj", "evaluate a b", "view", "video in.mp4 --out o"])
 def test_body_is_welcome_to_whatever_draws_or_measures_people(line: str) -> None:
-    assert "smpl_neutral" in {file.name for file in asked_for(line.split()).welcome}
+    assert "smpl_neutral" in {file.name for file in command_requirements(line.split()).optional_files}
 
 
 @pytest.mark.parametrize(
     ("line", "code", "word"),
-    [("--version", DONE, "remi-stream "), ("engines", DONE, "pare"), ("video --help", DONE, "--engine"), ("vidoe", USAGE, "")],
+    [
+        ("--version", EXIT_DONE, "remi-stream "),
+        ("engines", EXIT_DONE, "pare"),
+        ("video --help", EXIT_DONE, "--engine"),
+        ("vidoe", EXIT_USAGE, ""),
+    ],
 )
 def test_command_that_needs_nothing_is_run_without_a_gpu(line: str, code: int, word: str, container: Container) -> None:
     ended, out, err = container.run(*line.split())
     assert (ended, word in out) == (code, True)
-    assert len(err) == (0 if code == DONE else 1)
-    assert code == DONE or err[0].startswith("remi-stream: No such command 'vidoe'.")
+    assert len(err) == (0 if code == EXIT_DONE else 1)
+    assert code == EXIT_DONE or err[0].startswith("remi-stream: No such command 'vidoe'.")
     assert not list(container.models.iterdir())
 
 
@@ -224,14 +229,14 @@ def test_gpu_that_cannot_be_used_is_told_in_one_line_before_anything_else(troubl
     row, cuda, line = TROUBLES[trouble]
     if row:
         container.has_gpu(row, cuda)
-    assert container.run(*FILM, "--engine", "pare-trt", "--format", "pare") == (NOT_STARTED, "", [line])
+    assert container.run(*FILM, "--engine", "pare-trt", "--format", "pare") == (EXIT_NOT_STARTED, "", [line])
 
 
 def test_every_missing_mount_is_told_in_a_line_of_its_own(container: Container) -> None:
     container.has_gpu()
     code, out, err = container.run(*FILM, "--engine", "pare-trt", "--smooth", "smoothnet", "--format", "pare")
     mpi, smpl = "non-commercial research (MPI)", "non-commercial research (SMPL, MPI)"
-    assert (code, out) == (NOT_STARTED, "")
+    assert (code, out) == (EXIT_NOT_STARTED, "")
     assert err == [
         f"remi-stream: pare is missing: pare_checkpoint.ckpt (licence: {mpi}). Get it from https://pare.is.tue.mpg.de, "
         "and mount its folder: -v FOLDER:/models/checkpoints:ro",
@@ -268,7 +273,7 @@ def test_mounted_files_are_taken_in_once_whatever_they_are_called(container: Con
         f"remi-stream: /models/checkpoints/smooth.tar is smoothnet_w8 (licence: Apache-2.0); {once}",
         RUN,
     ]
-    assert code == USAGE
+    assert code == EXIT_USAGE
     assert container.stored() == {"J_regressor_extra.npy", "smpl_neutral.npz", "checkpoint_8.pth.tar"}
     assert container.run(*asks)[2] == [RUN]
 
@@ -282,7 +287,7 @@ def test_body_is_taken_in_for_an_engine_that_can_do_without(container: Container
 
 def test_file_that_was_not_wanted_is_taken_in_when_it_is(container: Container, made: Path) -> None:
     mount(container, "checkpoints", net__onnx=made / "instanthmr.onnx")
-    assert container.run(*MISTAKEN, "--format", "pare")[0] == NOT_STARTED
+    assert container.run(*MISTAKEN, "--format", "pare")[0] == EXIT_NOT_STARTED
     assert not container.stored()
     assert container.run(*MISTAKEN, "--engine", "instanthmr")[2][1:] == [RUN]
     assert container.stored() == {"instanthmr.onnx"}
@@ -309,7 +314,7 @@ def test_what_was_looked_at_in_vain_is_told_with_what_is_missing(container: Cont
     for _ in range(2):
         code, _, err = container.run(*FILM, "--engine", "pare-trt")
         assert (code, err[1:]) == (
-            NOT_STARTED,
+            EXIT_NOT_STARTED,
             [
                 "remi-stream: /models/checkpoints was searched: pare_checkpoint.ckpt is not a known model. "
                 "What can be imported: remi-stream models",
@@ -329,7 +334,7 @@ def test_plan_is_built_before_the_command_is_run_and_only_once(container: Contai
         "remi-stream: instanthmr-trt needs an NVIDIA GPU, and there is no NVIDIA driver here (libcuda.so.1 is missing). "
         "Without one: instanthmr-ov"
     )
-    assert (code, out, len(err)) == (NOT_STARTED, "", 4)
+    assert (code, out, len(err)) == (EXIT_NOT_STARTED, "", 4)
     assert err[1] == (
         "remi-stream: There is no plan of instanthmr for TensorRT. Building it for NVIDIA GeForce RTX 3060, once; "
         "that takes minutes ..."
@@ -350,12 +355,12 @@ def test_plan_that_cannot_be_built_ends_the_command_only_if_nothing_may_run_inst
     assert err[1].startswith("remi-stream: tensorrt_rtx does not start: broken")
     if strict:
         assert (code, err[2:]) == (
-            NOT_STARTED,
+            EXIT_NOT_STARTED,
             ["remi-stream: toy-trt has no plan and no PyTorch fallback. See the line above for the reason"],
         )
     else:
         instead = "remi-stream: The plan could not be built; PyTorch runs the network on the GPU instead."
-        assert (code, err[2:]) == (USAGE, [instead, RUN])
+        assert (code, err[2:]) == (EXIT_USAGE, [instead, RUN])
 
 
 MAKING = """
@@ -387,7 +392,7 @@ def test_stopped_while_a_plan_is_built_it_ends_soon_and_leaves_nothing(kind: str
         builder = int(making.read_text())
         ended_s, err = stopped(process)
         assert process.returncode == 128 + signal.SIGINT
-    assert ended_s < TIDY_S + 2 if kind == "stubborn" else ended_s < TIDY_S
+    assert ended_s < CLEANUP_TIMEOUT_S + 2 if kind == "stubborn" else ended_s < CLEANUP_TIMEOUT_S
     assert (making.exists(), Path(f"/proc/{builder}").exists()) == (kind == "stubborn", False)
     assert [line for line in err if line] == [err[0]], "that a plan is built, once"
     assert "Building it for NVIDIA GeForce RTX 3060" in err[0]
@@ -484,8 +489,8 @@ def foreign(made: Path) -> Iterator[Path]:
 def test_models_folder_of_another_user_is_told_with_both_users(foreign: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REMI_HOME", str(foreign))
     monkeypatch.setenv("container", "oci")
-    wanted = [known_file("j_regressor_extra")]
-    said = as_user(12345, lambda: take_in(wanted, [], print))
+    wanted = [find_model_file("j_regressor_extra")]
+    said = as_user(12345, lambda: import_mounted(wanted, [], print))
     assert said.startswith(
         f"The model store cannot be written: {foreign} belongs to user 0, and this is user 12345. Make the folder"
     )

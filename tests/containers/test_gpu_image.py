@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from remi_stream.cli.graphics import has_board
-from remi_stream.cli.tensorrt_checks import PAIRS
-from remi_stream.errors import DONE, NOT_STARTED
+from remi_stream.cli.graphics import has_gpu_on_bus
+from remi_stream.cli.tensorrt_checks import TORCH_TENSORRT_PAIRS
+from remi_stream.errors import EXIT_DONE, EXIT_NOT_STARTED
 from remi_stream.sample import sample_clip
 from tests.containers.image import ROOT, Image, Storage
 from tests.morph.meshes import body, write_obj
@@ -24,7 +24,7 @@ STRANGER = ("--user", "12345", "--read-only", "--tmpfs", "/tmp", "--cap-drop", "
 GIVEN = "docker run --gpus all (Podman: --device nvidia.com/gpu=all)"
 NO_GPU = "remi-stream: pare-trt cannot run here. GPU: this container was not given " + (
     f"the machine's NVIDIA GPU. Start it with: {GIVEN}\n"
-    if has_board(Path("/"))
+    if has_gpu_on_bus(Path("/"))
     else f"an NVIDIA GPU. If the machine has one: {GIVEN}. If it has none, use: --engine pare\n"
 )
 TRT, CPU = ((ROOT / f"Dockerfile.{kind}").read_text() for kind in ("trt", "cpu"))
@@ -39,7 +39,7 @@ def minor(version: str) -> str:
 def test_versions_in_the_dockerfile_fit_each_other() -> None:
     built = dict(re.findall(r"^ARG (\w+)=(\S+)$", TRT, re.MULTILINE))
     assert minor(built["TORCH"]) == minor(built["TORCH_TENSORRT"])
-    assert PAIRS[minor(built["TORCH_TENSORRT"])] == minor(built["TENSORRT"])
+    assert TORCH_TENSORRT_PAIRS[minor(built["TORCH_TENSORRT"])] == minor(built["TENSORRT"])
 
 
 def test_both_images_promise_the_same() -> None:
@@ -73,7 +73,7 @@ def smpl(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("options", [(), STRANGER], ids=["as it is", "any user"])
 def test_image_says_that_it_was_given_no_gpu(options: tuple[str, ...], image: Image) -> None:
     done = image.run("video", "/in/walk.mp4", "--engine", "pare-trt", "--out", "/out/run1", options=options)
-    assert (done.returncode, done.stdout, done.stderr) == (NOT_STARTED, "", NO_GPU)
+    assert (done.returncode, done.stdout, done.stderr) == (EXIT_NOT_STARTED, "", NO_GPU)
 
 
 @pytest.mark.containers
@@ -86,7 +86,7 @@ def test_mounted_smpl_is_used_by_any_user_with_nothing_imported(image: Image, sm
     mounts = ["-v", f"{smpl}:/models/smpl:ro", "-v", f"{film}:/input.mp4:ro", "-v", f"{out}:/out"]
     what = ("--format", "pare", "--frames", "9", "--out", "/out/run1")
     done = image.run("video", "/input.mp4", *what, options=[*STRANGER, *mounts])
-    assert done.returncode == DONE, done.stderr
+    assert done.returncode == EXIT_DONE, done.stderr
     assert "remi-stream: /models/smpl/SMPL_NEUTRAL.pkl is smpl_neutral" in done.stderr
     (written,) = out.rglob("pare_output.pkl")
     (person,) = pickle.loads(written.read_bytes()).values()
@@ -106,7 +106,7 @@ def test_meshes_are_drawn_by_the_cpu_where_opengl_finds_no_gpu(image: Image, tmp
     mounts = ["-v", f"{folder}:/in:ro", "-v", f"{out}:/out"]
     what = ("--batch", "/in", "--gpu", "--minimal", "--frames", "3", "--size", "64x64")
     done = image.run("morph", *what, options=[*STRANGER, *mounts])
-    assert done.returncode == DONE, done.stderr
+    assert done.returncode == EXIT_DONE, done.stderr
     assert re.fullmatch(r".* warning: OpenGL finds no GPU, only llvmpipe .*\. Drawing on the CPU\n", done.stderr)
     assert len(list(out.rglob("frames/*.png"))) == 3
 
@@ -120,7 +120,7 @@ def test_image_asks_for_the_gpu_and_is_bare_besides(image: Image) -> None:
     assert settings["NVIDIA_VISIBLE_DEVICES"] == "all"
     assert settings["NVIDIA_DRIVER_CAPABILITIES"] == "compute,utility,video,graphics"
     assert known["Config"]["User"] == "1000:1000"
-    assert image.run("engines").returncode == DONE
+    assert image.run("engines").returncode == EXIT_DONE
     look = "command -v gcc cc make; ls -A /tmp /out /models; find / -xdev -path '*/.cache/pip' 2>/dev/null; exit 0"
     bare = image.run("-c", look, options=["--entrypoint", "/bin/sh"])
     assert bare.stdout.split() == ["/models:", "/out:", "/tmp:"]

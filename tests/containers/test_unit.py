@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 
 from remi_stream.cli.service import _closed
-from remi_stream.config import METRICS, port
-from remi_stream.errors import NOT_STARTED, USAGE, UsageError
-from remi_stream.pipeline import ROWS
+from remi_stream.config import METRICS_SERVICE, daemon_port
+from remi_stream.errors import EXIT_NOT_STARTED, EXIT_USAGE, UsageError
+from remi_stream.pipeline import STAGES
 from remi_stream.resources import data_file
-from remi_stream.unit import system_unit, template, user_unit
+from remi_stream.unit import system_unit_text, unit_template, user_unit_text
 from tests.containers.systemd import PROGRAM, booted
 
 MOST_EXPOSED = 1.7
@@ -30,7 +30,7 @@ analysed = pytest.mark.skipif(
 
 def value(name: str) -> str:
     """The value of a line of the unit that ships."""
-    found = re.search(rf"^{name}=(.*)$", template(), re.MULTILINE)
+    found = re.search(rf"^{name}=(.*)$", unit_template(), re.MULTILINE)
     assert found, f"no {name}"
     return found[1]
 
@@ -44,7 +44,7 @@ def analyse(*arguments: str) -> tuple[int, str]:
 @analysed
 def test_unit_that_ships_has_no_fault_for_systemd(tmp_path: Path) -> None:
     unit = tmp_path / "remi-stream.service"
-    unit.write_text(template().replace("/opt/remi-stream/bin/remi-stream", sys.executable))
+    unit.write_text(unit_template().replace("/opt/remi-stream/bin/remi-stream", sys.executable))
     assert analyse("verify", str(unit)) == (0, "")
 
 
@@ -56,8 +56,8 @@ def test_path_with_odd_letters_is_read_by_systemd_as_it_is(folder: str, tmp_path
     program = place / "remi-stream"
     shutil.copy("/bin/true", program)
     for name, text in {
-        "system.service": system_unit([str(program), "run", f"{place}/\"x\" 'y'.yaml"], homes=False),
-        "user.service": user_unit([str(program), "run", f"{place}/\"x\" 'y'.yaml"], place, place),
+        "system.service": system_unit_text([str(program), "run", f"{place}/\"x\" 'y'.yaml"], read_homes=False),
+        "user.service": user_unit_text([str(program), "run", f"{place}/\"x\" 'y'.yaml"], place, place),
     }.items():
         (tmp_path / name).write_text(text)
         assert analyse("verify", str(tmp_path / name)) == (0, "")
@@ -66,7 +66,7 @@ def test_path_with_odd_letters_is_read_by_systemd_as_it_is(folder: str, tmp_path
 @pytest.mark.parametrize("letter", ['"', "'", "\\", "\n"])
 def test_program_that_systemd_would_not_run_is_refused(letter: str) -> None:
     with pytest.raises(UsageError, match="systemd runs no program"):
-        system_unit([f"/srv/a{letter}b/remi-stream", "run"], homes=False)
+        system_unit_text([f"/srv/a{letter}b/remi-stream", "run"], read_homes=False)
 
 
 @analysed
@@ -78,20 +78,20 @@ def test_machine_is_little_exposed_to_the_service() -> None:
 
 def test_service_manager_is_more_patient_than_we_are() -> None:
     assert value("TimeoutStopSec") == "2min"
-    assert sum(row.stop_s for row in ROWS) < 120
+    assert sum(row.stop_s for row in STAGES) < 120
     assert value("TimeoutStartSec") == "15min"
     assert value("TimeoutAbortSec") == "10"
 
 
 def test_all_but_a_mistake_of_the_user_starts_it_again_after_half_a_minute_for_ever() -> None:
     assert value("Restart") == "on-failure"
-    assert value("RestartPreventExitStatus").split() == [str(USAGE)]
+    assert value("RestartPreventExitStatus").split() == [str(EXIT_USAGE)]
     assert value("RestartSec") == "30"
     assert value("StartLimitIntervalSec") == "0"
 
 
 def test_memory_that_is_written_and_run_is_allowed_since_openvino_makes_its_code() -> None:
-    assert "MemoryDenyWriteExecute" not in template()
+    assert "MemoryDenyWriteExecute" not in unit_template()
 
 
 @pytest.fixture
@@ -131,7 +131,7 @@ def test_systemd_starts_watches_restarts_and_stops_it(tmp_path: Path) -> None:
 def test_systemd_does_not_start_again_what_a_person_has_to_mend(tmp_path: Path) -> None:
     with booted(tmp_path, "cameras: []\n", f"t{secrets.token_hex(4)}") as machine:
         machine.wait(lambda: machine.fact("ActiveState") == "failed")
-        assert machine.fact("ExecMainStatus") == str(USAGE)
+        assert machine.fact("ExecMainStatus") == str(EXIT_USAGE)
         assert machine.fact("NRestarts") == "0"
         assert machine.log().count("remi-stream: ") == 1
         assert "$.cameras" in machine.log()
@@ -141,11 +141,11 @@ def test_systemd_does_not_start_again_what_a_person_has_to_mend(tmp_path: Path) 
 @pytest.mark.usefixtures("others_may_read")
 def test_systemd_starts_it_again_until_what_it_lacked_is_there(tmp_path: Path) -> None:
     name = f"t{secrets.token_hex(4)}"
-    taken = port(name, METRICS)
+    taken = daemon_port(name, METRICS_SERVICE)
     with socket.create_server(("127.0.0.1", taken)) as other, booted(tmp_path, PIPELINE, name) as machine:
         machine.wait(lambda: int(machine.fact("NRestarts")) >= 2)
         assert f"Port {taken} is in use" in machine.log()
         machine.wait(lambda: machine.fact("SubState") == "auto-restart")
-        assert machine.fact("ExecMainStatus") == str(NOT_STARTED)
+        assert machine.fact("ExecMainStatus") == str(EXIT_NOT_STARTED)
         other.close()
         machine.wait(lambda: machine.fact("ActiveState") == "active" and "stages running" in machine.fact("StatusText"))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 
-from remi_stream.convert.conversion import Wish, convert
-from remi_stream.models.catalogue import known_file
+from remi_stream.convert.conversion import ConversionRequest, convert_model
+from remi_stream.models.catalogue import find_model_file
 
 waiting = True
 
@@ -25,5 +25,5 @@ def tell(phase: str, done: int, steps: int) -> None:
         sys.stdin.readline()
 
 
-converted = convert(known_file(sys.argv[1]), Wish(capabilities=("8.9",)), tell)
-say("made" if converted.made else "found")
+converted = convert_model(find_model_file(sys.argv[1]), ConversionRequest(capabilities=("8.9",)), tell)
+say("made" if converted.is_new else "found")

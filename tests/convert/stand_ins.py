@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from remi_stream.models import arrival
-from remi_stream.models.catalogue import known_file
+from remi_stream.models.catalogue import find_model_file
 from remi_stream.models.manifest import ModelFile
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
@@ -22,6 +22,6 @@ def bring(model: str, folder: Path, calm: bool = False) -> ModelFile:
 
     file, write = MODELS[model]
     (network(model, calm=True) if calm and model in REGRESSORS else write)(folder / file, 1234)
-    arrival.take(folder / file)
+    arrival.import_file(folder / file)
     (folder / file).unlink()
-    return known_file(model)
+    return find_model_file(model)

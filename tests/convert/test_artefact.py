@@ -12,9 +12,9 @@ import pytest
 from remi_stream.convert import artefact, onnx
 from remi_stream.errors import RemiError
 from remi_stream.models import arrival
-from remi_stream.models.catalogue import known_file
+from remi_stream.models.catalogue import find_model_file
 from remi_stream.models.manifest import ModelFile
-from remi_stream.runtimes.runtime import load_weights
+from remi_stream.runtimes.runtime import load_model
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
 
@@ -29,28 +29,28 @@ def smoothnet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModelFile:
     monkeypatch.setenv("REMI_HOME", str(tmp_path / "home"))
     file, write = MODELS["smoothnet_w8"]
     write(tmp_path / file, 1234)
-    arrival.take(tmp_path / file)
-    return known_file("smoothnet_w8")
+    arrival.import_file(tmp_path / file)
+    return find_model_file("smoothnet_w8")
 
 
 def test_checkpoint_that_was_not_converted_is_told_with_the_command(smoothnet: ModelFile) -> None:
     with pytest.raises(RemiError, match=r"has not been converted to ONNX. Convert it: remi-stream convert smoothnet_w8"):
-        artefact.artefact(smoothnet)
+        artefact.cached_onnx(smoothnet)
 
 
 def test_every_runtime_gives_what_pytorch_gives(smoothnet: ModelFile) -> None:
-    artefact.convert(smoothnet)
-    expected = load_weights(smoothnet, "torch", device="cpu").run({"x": X})["y"]
+    artefact.convert_to_onnx(smoothnet)
+    expected = load_model(smoothnet, "torch", device="cpu").run({"x": X})["y"]
     assert expected.std() > 0.01
     for kind, settings in (("onnx", {}), ("openvino", {"precision": "f32"})):
-        found = load_weights(smoothnet, kind, **settings).run({"x": X})["y"]
+        found = load_model(smoothnet, kind, **settings).run({"x": X})["y"]
         np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
 def test_same_weights_become_the_same_bytes_that_say_nothing_of_this_machine(smoothnet: ModelFile) -> None:
-    first = artefact.convert(smoothnet).read_bytes()
-    artefact.place(smoothnet).unlink()
-    assert artefact.convert(smoothnet).read_bytes() == first
+    first = artefact.convert_to_onnx(smoothnet).read_bytes()
+    artefact.onnx_path(smoothnet).unlink()
+    assert artefact.convert_to_onnx(smoothnet).read_bytes() == first
     assert str(Path.cwd()).encode() not in first
     assert b"site-packages" not in first
 
@@ -60,26 +60,26 @@ def test_conversion_that_fails_leaves_nothing(smoothnet: ModelFile, monkeypatch:
         target.write_bytes(b"half")
         raise RuntimeError("no memory left")
 
-    monkeypatch.setattr(onnx, "export", half)
+    monkeypatch.setattr(onnx, "export_onnx", half)
     with pytest.raises(RuntimeError):
-        artefact.convert(smoothnet)
-    assert list(artefact.place(smoothnet).parent.iterdir()) == []
+        artefact.convert_to_onnx(smoothnet)
+    assert list(artefact.onnx_path(smoothnet).parent.iterdir()) == []
 
 
 def test_pipeline_converts_in_a_process_of_its_own_and_only_once(smoothnet: ModelFile) -> None:
     told: list[str] = []
-    artefact.make_artefacts([smoothnet], told.append)
-    artefact.make_artefacts([smoothnet], told.append)
+    artefact.convert_missing([smoothnet], told.append)
+    artefact.convert_missing([smoothnet], told.append)
     assert told == ["Converting checkpoint_8.pth.tar to ONNX, once (a minute or so) ..."]
-    assert artefact.artefact(smoothnet).is_file()
+    assert artefact.cached_onnx(smoothnet).is_file()
 
 
 def test_failed_conversion_is_one_line(smoothnet: ModelFile, monkeypatch: pytest.MonkeyPatch) -> None:
-    from remi_stream.models.store import place
+    from remi_stream.models.store import model_path
 
-    place(smoothnet).write_bytes(b"damaged")
+    model_path(smoothnet).write_bytes(b"damaged")
     with pytest.raises(RemiError, match=r"checkpoint_8\.pth\.tar") as error:
-        artefact.make_artefacts([smoothnet], lambda line: None)
+        artefact.convert_missing([smoothnet], lambda line: None)
     assert "\n" not in str(error.value)
 
 
@@ -89,4 +89,4 @@ def test_missing_tools_are_told_with_what_to_install(smoothnet: ModelFile, monke
 
     monkeypatch.setattr("importlib.util.find_spec", find)
     with pytest.raises(RemiError, match=r"needs onnxscript, which is not installed here: pip install 'remi-stream\[torch\]'"):
-        artefact.convert(smoothnet)
+        artefact.convert_to_onnx(smoothnet)

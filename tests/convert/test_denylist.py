@@ -10,9 +10,9 @@ import pytest
 import torch
 from onnx import TensorProto, helper, numpy_helper
 
-from remi_stream.convert.denylist import check_graph, check_program, explain_export
+from remi_stream.convert.denylist import check_onnx_operators, check_program_operators, export_failure_reason
 from remi_stream.errors import RemiError
-from remi_stream.runtimes.backend import find_backend, log_of
+from remi_stream.runtimes.backend import find_backend, make_error_logger
 
 PICTURE = helper.make_tensor_value_info("x", TensorProto.UINT8, ["batch", 4, 4, 3])
 MAPS = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["batch", 3, 8, 8])
@@ -77,7 +77,7 @@ def written(path: Path, picture: onnx.ValueInfoProto, nodes: list[onnx.NodeProto
 
 def parser_takes(path: Path) -> bool:
     trt = find_backend(("tensorrt_rtx",)).module
-    log = log_of(trt)
+    log = make_error_logger(trt)
     builder = trt.Builder(log)
     network = builder.create_network(1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
     taken: bool = trt.OnnxParser(network, log).parse_from_file(str(path))
@@ -89,7 +89,7 @@ def parser_takes(path: Path) -> bool:
 def test_denied_operator_is_named_and_the_parser_refuses_it(tmp_path: Path, name: str) -> None:
     path = written(tmp_path / "net.onnx", *DENIED[name])
     with pytest.raises(RemiError, match=rf"TensorRT cannot run net.onnx: {name} \(.*\): ") as error:
-        check_graph(path)
+        check_onnx_operators(path)
     assert "\n" not in str(error.value)
     assert not parser_takes(path)
 
@@ -98,7 +98,7 @@ def test_denied_operator_is_named_and_the_parser_refuses_it(tmp_path: Path, name
 @pytest.mark.parametrize("name", TAKEN)
 def test_operator_that_is_let_through_is_taken_by_the_parser(tmp_path: Path, name: str) -> None:
     path = written(tmp_path / "net.onnx", *TAKEN[name])
-    check_graph(path)
+    check_onnx_operators(path)
     assert parser_takes(path)
 
 
@@ -110,8 +110,10 @@ class Factored(torch.nn.Module):
 def test_what_cannot_be_exported_is_explained() -> None:
     with pytest.raises(torch.onnx.OnnxExporterError) as error:
         torch.onnx.export(Factored().eval(), (torch.eye(3)[None],), dynamo=True, opset_version=20, verbose=False)
-    assert "singular value decomposition" in explain_export(error.value) or "matrix inverse" in explain_export(error.value)
-    assert explain_export(RuntimeError("no memory left")) == ""
+    assert "singular value decomposition" in export_failure_reason(error.value) or "matrix inverse" in export_failure_reason(
+        error.value
+    )
+    assert export_failure_reason(RuntimeError("no memory left")) == ""
 
 
 class Crossed(torch.nn.Module):
@@ -122,5 +124,5 @@ class Crossed(torch.nn.Module):
 def test_what_torch_tensorrt_refuses_is_named() -> None:
     program = torch.export.export(Crossed(), (torch.ones(4, 3),))
     with pytest.raises(RemiError, match=r"it has torch.cross \(.*\), unfold \(.*\). Use --via tensorrt"):
-        check_program(program)
-    check_program(torch.export.export(torch.nn.Linear(3, 3), (torch.ones(4, 3),)))
+        check_program_operators(program)
+    check_program_operators(torch.export.export(torch.nn.Linear(3, 3), (torch.ones(4, 3),)))

@@ -9,19 +9,19 @@ import pytest
 
 from remi_stream.convert import artefact, gate, onnx, plan
 from remi_stream.errors import RemiError
-from remi_stream.geometry import rotation_matrices
-from remi_stream.models.store import hash_of
-from remi_stream.skeletons import JOINTS
+from remi_stream.geometry import matrices_from_axis_angle
+from remi_stream.models.store import model_sha256
+from remi_stream.skeletons import JOINT_NAMES
 from tests.convert.stand_ins import bring
 
 RANDOM = np.random.default_rng(5)
-ELBOW = JOINTS["smpl24"].index("left_elbow")
+ELBOW = JOINT_NAMES["smpl24"].index("left_elbow")
 
 
 def bodies() -> dict[str, np.ndarray]:
     """Outputs of POCO for three people."""
     return {
-        "rotations": rotation_matrices(RANDOM.normal(0, 0.4, (3, 24, 3))),
+        "rotations": matrices_from_axis_angle(RANDOM.normal(0, 0.4, (3, 24, 3))),
         "betas": RANDOM.normal(0, 1, (3, 10)),
         "camera": np.tile([0.9, 0.0, 0.1], (3, 1)),
         "joint_variance": RANDOM.uniform(0, 1, (3, 24)),
@@ -31,34 +31,34 @@ def bodies() -> dict[str, np.ndarray]:
 def turned(outputs: dict[str, np.ndarray], degrees: float) -> dict[str, np.ndarray]:
     """The same with every left elbow turned."""
     rotations = outputs["rotations"].copy()
-    rotations[:, ELBOW] = rotations[:, ELBOW] @ rotation_matrices(np.radians([[0.0, degrees, 0.0]]))[0]
+    rotations[:, ELBOW] = rotations[:, ELBOW] @ matrices_from_axis_angle(np.radians([[0.0, degrees, 0.0]]))[0]
     return {**outputs, "rotations": rotations}
 
 
 def test_same_bodies_are_no_distance_apart() -> None:
-    found = gate.prove("It", "poco_cliff", (one := bodies()), one, "fp32")
+    found = gate.check_parity("It", "poco_cliff", (one := bodies()), one, "fp32")
     assert found == pytest.approx({"joints_mm": 0, "rotations_deg": 0, "place_px": 0, "certainty": 0}, abs=1e-4)
 
 
 def test_joints_are_told_from_the_pelvis_in_metres() -> None:
-    joints = gate.joints_of(bodies())
+    joints = gate.body_joints(bodies())
     np.testing.assert_array_equal(joints[:, 0], 0)
     assert 0.5 < np.linalg.norm(joints, axis=-1).max() < 1.5
 
 
 def test_turned_elbow_is_measured_in_degrees_and_moves_the_arm_below_it() -> None:
     one = bodies()
-    found = gate.distances_of("poco_cliff", one, turned(one, 2.0))
+    found = gate.output_distances("poco_cliff", one, turned(one, 2.0))
     assert found["rotations_deg"].value == pytest.approx(2.0)
-    moved = [JOINTS["smpl24"][joint] for joint in np.flatnonzero(found["joints_mm"].of > 0.01)]
+    moved = [JOINT_NAMES["smpl24"][joint] for joint in np.flatnonzero(found["joints_mm"].per_joint > 0.01)]
     assert moved == ["left_wrist", "left_hand"]
-    assert found["joints_mm"].of[JOINTS["smpl24"].index("left_hand")] < 0.4 * np.radians(2) * 1000
+    assert found["joints_mm"].per_joint[JOINT_NAMES["smpl24"].index("left_hand")] < 0.4 * np.radians(2) * 1000
 
 
 def test_worst_joints_are_named() -> None:
     one = bodies()
     with pytest.raises(RemiError) as error:
-        gate.prove("The FP16 ONNX of poco_cliff.pt", "poco_cliff", one, turned(one, 2.0), "fp16")
+        gate.check_parity("The FP16 ONNX of poco_cliff.pt", "poco_cliff", one, turned(one, 2.0), "fp16")
     said = str(error.value)
     assert said.startswith("The FP16 ONNX of poco_cliff.pt differs from PyTorch: joints differ by ")
     assert "; rotations differ by 2 degrees (at most 0.3, most: left_elbow 2); " in said
@@ -69,7 +69,7 @@ def test_worst_joints_are_named() -> None:
 def test_bound_depends_on_the_precision(degrees: float, precision: plan.Precision, kept: bool) -> None:
     one = bodies()
     try:
-        gate.prove("It", "poco_cliff", one, turned(one, degrees), precision)
+        gate.check_parity("It", "poco_cliff", one, turned(one, degrees), precision)
     except RemiError:
         assert not kept
     else:
@@ -88,7 +88,7 @@ def test_bound_depends_on_the_precision(degrees: float, precision: plan.Precisio
 def test_every_output_counts(output: str, change: float, told: str) -> None:
     one = bodies()
     with pytest.raises(RemiError, match=told):
-        gate.prove("It", "poco_cliff", one, {**one, output: one[output] + change}, "fp16")
+        gate.check_parity("It", "poco_cliff", one, {**one, output: one[output] + change}, "fp16")
 
 
 def test_points_of_heatmaps_are_measured_in_the_networks_picture() -> None:
@@ -98,9 +98,9 @@ def test_points_of_heatmaps_are_measured_in_the_networks_picture() -> None:
         return np.tile(8 - ((columns - x) ** 2 + (rows - 30) ** 2), (2, 17, 1, 1))
 
     one, other = {"heatmaps": blobs(20)}, {"heatmaps": blobs(21)}
-    assert gate.distances_of("alphapose_coco17", one, other)["points_px"].value == pytest.approx(4.0, rel=1e-3)
+    assert gate.output_distances("alphapose_coco17", one, other)["points_px"].value == pytest.approx(4.0, rel=1e-3)
     with pytest.raises(RemiError, match=r"key points differ by 4 px \(at most 0.5, most: "):
-        gate.prove("It", "alphapose_coco17", one, other, "fp16")
+        gate.check_parity("It", "alphapose_coco17", one, other, "fp16")
 
 
 def test_only_the_surest_boxes_of_a_detector_count() -> None:
@@ -109,8 +109,8 @@ def test_only_the_surest_boxes_of_a_detector_count() -> None:
     unsure, sure = rows.copy(), rows.copy()
     unsure[:, 200:, :4] += 50
     sure[:, :50, :4] += 2
-    assert gate.distances_of("yolov3", {"rows": rows}, {"rows": unsure})["boxes_px"].value == 0
-    assert gate.distances_of("yolov3", {"rows": rows}, {"rows": sure})["boxes_px"].value == pytest.approx(1.0)
+    assert gate.output_distances("yolov3", {"rows": rows}, {"rows": unsure})["boxes_px"].value == 0
+    assert gate.output_distances("yolov3", {"rows": rows}, {"rows": sure})["boxes_px"].value == pytest.approx(1.0)
 
 
 def test_onnx_of_other_weights_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -120,23 +120,25 @@ def test_onnx_of_other_weights_is_not_kept(tmp_path: Path, monkeypatch: pytest.M
     from tools.make_weights import MODELS
 
     MODELS["smoothnet_w8"][1](tmp_path / "other", 4321)
-    real = onnx.export
-    monkeypatch.setattr(onnx, "export", lambda name, path, target, precision: real(name, tmp_path / "other", target, precision))
+    real = onnx.export_onnx
+    monkeypatch.setattr(
+        onnx, "export_onnx", lambda name, path, target, precision: real(name, tmp_path / "other", target, precision)
+    )
     with pytest.raises(RemiError, match=r"The FP32 ONNX of checkpoint_8.pth.tar differs from PyTorch"):
-        artefact.convert(smoothnet)
-    assert list(artefact.place(smoothnet).parent.iterdir()) == []
+        artefact.convert_to_onnx(smoothnet)
+    assert list(artefact.onnx_path(smoothnet).parent.iterdir()) == []
 
 
 def test_what_is_known_of_an_onnx_lies_beside_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REMI_HOME", str(tmp_path / "home"))
     smoothnet = bring("smoothnet_w8", tmp_path)
-    artefact.convert(smoothnet)
-    made = artefact.made(smoothnet)
+    artefact.convert_to_onnx(smoothnet)
+    made = artefact.read_onnx_metadata(smoothnet)
     assert made
-    assert (made.precision, made.weights_sha256) == ("fp32", hash_of(smoothnet))
+    assert (made.precision, made.weights_sha256) == ("fp32", model_sha256(smoothnet))
     assert 0 <= made.parity["relative"] < 1e-5
-    artefact.remove(smoothnet)
-    assert list(artefact.place(smoothnet).parent.iterdir()) == []
+    artefact.remove_conversions(smoothnet)
+    assert list(artefact.onnx_path(smoothnet).parent.iterdir()) == []
 
 
 def test_batches_of_three_sizes_are_compared() -> None:
@@ -146,7 +148,7 @@ def test_batches_of_three_sizes_are_compared() -> None:
         sizes.append(len(tensors["image"]))
         return {"y": tensors["image"].mean((1, 2, 3))}
 
-    feed = gate.feed_of("alphapose_coco17")
-    found = gate.in_batches(run, feed)["y"]
+    feed = gate.parity_inputs("alphapose_coco17")
+    found = gate.run_in_batches(run, feed)["y"]
     assert sizes == [1, 2, 3]
     np.testing.assert_allclose(found, feed["image"].mean((1, 2, 3)))

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 import torch
 
-from remi_stream.convert.precision import HalfInside, halved
+from remi_stream.convert.precision import HalfPrecisionInput, convert_to_half
 from remi_stream.errors import UsageError
-from remi_stream.networks.darknet import Detection
+from remi_stream.networks.darknet import YoloLayer
 from remi_stream.networks.network import find_network
-from remi_stream.networks.served import Served, build
+from remi_stream.networks.served import ServedNetwork, build_network
 
 HALF_NOWHERE = {
     "pare": ("module.module.head.", "mean", "std"),
@@ -18,7 +18,7 @@ HALF_NOWHERE = {
 }
 
 
-def kinds(served: Served) -> dict[str, torch.dtype]:
+def kinds(served: ServedNetwork) -> dict[str, torch.dtype]:
     """The type of every floating number, by its name."""
     tensors = [*served.named_parameters(), *served.named_buffers()]
     return {name: tensor.dtype for name, tensor in tensors if tensor.is_floating_point()}
@@ -27,8 +27,8 @@ def kinds(served: Served) -> dict[str, torch.dtype]:
 @pytest.mark.parametrize("name", HALF_NOWHERE)
 def test_only_heads_and_normalisation_stay_in_full(name: str) -> None:
     with torch.device("meta"):
-        served = halved(Served(find_network(name), build(name)))
-    assert isinstance(served.module, HalfInside)
+        served = convert_to_half(ServedNetwork(find_network(name), build_network(name)))
+    assert isinstance(served.module, HalfPrecisionInput)
     for key, kind in kinds(served).items():
         assert (kind == torch.float32) == key.startswith(HALF_NOWHERE[name]), key
     assert torch.float16 in kinds(served).values()
@@ -36,8 +36,8 @@ def test_only_heads_and_normalisation_stay_in_full(name: str) -> None:
 
 def test_boxes_of_a_detector_are_computed_in_full() -> None:
     with torch.device("meta"):
-        served = halved(Served(find_network("yolov3"), build("yolov3")))
-    scales = [part for part in served.modules() if isinstance(part, Detection)]
+        served = convert_to_half(ServedNetwork(find_network("yolov3"), build_network("yolov3")))
+    scales = [part for part in served.modules() if isinstance(part, YoloLayer)]
     assert len(scales) == 3
     given: list[torch.dtype] = []
     for scale in scales:
@@ -50,11 +50,11 @@ def test_boxes_of_a_detector_are_computed_in_full() -> None:
 
 
 def test_heads_keep_every_digit_of_their_weights() -> None:
-    served = Served(find_network("alphapose_coco17"), build("alphapose_coco17"))
+    served = ServedNetwork(find_network("alphapose_coco17"), build_network("alphapose_coco17"))
     exact = served.module.conv_out.weight.clone()
-    assert torch.equal(halved(served).module.module.conv_out.weight, exact)
+    assert torch.equal(convert_to_half(served).module.module.conv_out.weight, exact)
 
 
 def test_network_that_reads_no_picture_has_no_half() -> None:
     with pytest.raises(UsageError, match=r"Use --precision fp32"):
-        halved(Served(find_network("smoothnet_8"), build("smoothnet_8")))
+        convert_to_half(ServedNetwork(find_network("smoothnet_8"), build_network("smoothnet_8")))

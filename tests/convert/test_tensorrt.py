@@ -13,19 +13,19 @@ import pytest
 import torch
 
 from remi_stream.cli import main
-from remi_stream.cli.convert import refuse_old_engine
+from remi_stream.cli.convert import reject_embedded_engine
 from remi_stream.convert import artefact, conversion
-from remi_stream.convert.conversion import Wish, convert
-from remi_stream.convert.plan import PLAN, SYSTEM, PlanKey, list_plans, plans
-from remi_stream.convert.tensorrt import Order, build
+from remi_stream.convert.conversion import ConversionRequest, convert_model
+from remi_stream.convert.plan import PLAN_FILE, SYSTEM, PlanKey, list_plans, plans_folder
+from remi_stream.convert.tensorrt import PlanBuildOptions, build_tensorrt_plan
 from remi_stream.errors import RemiError, UsageError
 from remi_stream.models.manifest import ModelFile
-from remi_stream.models.store import hash_of
-from remi_stream.runtimes.backend import Backend, find_backend
+from remi_stream.models.store import model_sha256
+from remi_stream.runtimes.backend import TensorRtBackend, find_backend
 from tests.convert.stand_ins import bring
 
 pytestmark = pytest.mark.rtx
-ADA = Wish(capabilities=("8.9",))
+ADA = ConversionRequest(capabilities=("8.9",))
 
 
 def quiet(phase: str, done: int, steps: int) -> None:
@@ -35,7 +35,7 @@ def quiet(phase: str, done: int, steps: int) -> None:
 @pytest.fixture(autouse=True)
 def no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     """As on a machine without one, also where there is one."""
-    monkeypatch.setattr("remi_stream.runtimes.gpu.DRIVER", "libcuda.so.1-that-is-missing")
+    monkeypatch.setattr("remi_stream.runtimes.gpu.DRIVER_LIBRARY", "libcuda.so.1-that-is-missing")
 
 
 @pytest.fixture
@@ -56,9 +56,9 @@ def alphapose(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModelFile]:
 
 def test_picture_network_becomes_a_plan_without_a_gpu(alphapose: ModelFile, monkeypatch: pytest.MonkeyPatch) -> None:
     phases: list[str] = []
-    converted = convert(alphapose, Wish(max_batch=4), lambda phase, done, steps: phases.append(phase))
+    converted = convert_model(alphapose, ConversionRequest(max_batch=4), lambda phase, done, steps: phases.append(phase))
     key = converted.manifest.key
-    assert converted.made
+    assert converted.is_new
     assert "Building engine" in phases
     assert (key.model, key.precision, key.max_batch, key.backend) == ("alphapose_coco17", "fp16", 4, "tensorrt_rtx")
     assert key.version == find_backend(("tensorrt_rtx",)).version
@@ -69,13 +69,13 @@ def test_picture_network_becomes_a_plan_without_a_gpu(alphapose: ModelFile, monk
     assert [(port.name, port.shape, port.dtype) for port in converted.manifest.outputs] == [
         ("heatmaps", (-1, 17, 64, 48), "float32")
     ]
-    assert converted.manifest.weights_sha256 == hash_of(alphapose)
+    assert converted.manifest.weights_sha256 == model_sha256(alphapose)
     assert converted.manifest.bytes == converted.path.stat().st_size < 90e6, "half of the checkpoint: FP16"
     parity = converted.manifest.onnx_parity
     assert 0 < parity["points_px"] < 0.1
     assert 0 < parity["points_px_rounded"] < 0.1
     assert converted.manifest.plan_parity == {}
-    assert converted.unchecked.startswith("there is no NVIDIA driver here")
+    assert converted.unchecked_reason.startswith("there is no NVIDIA driver here")
 
 
 def test_plan_is_told_in_one_line_with_what_was_not_checked(
@@ -86,7 +86,7 @@ def test_plan_is_told_in_one_line_with_what_was_not_checked(
     assert main() == 0
     first, second = capsys.readouterr().out.splitlines()
     for line in (first, second):
-        assert line.startswith(f"alphapose_coco17: {plans()}")
+        assert line.startswith(f"alphapose_coco17: {plans_folder()}")
         assert "fp16, batches of 1 to 4, sm_80, sm_86, sm_89, sm_120" in line
         assert "ONNX compared with PyTorch: points 0.0" in line
         assert "The plan has not been run: " in line
@@ -119,16 +119,16 @@ def test_mistakes_are_one_line(smoothnet: ModelFile, capsys: pytest.CaptureFixtu
 def test_another_torchscript_program_is_recognised_by_its_content(smoothnet: ModelFile, tmp_path: Path) -> None:
     torch.jit.trace(torch.nn.Linear(2, 2), torch.zeros(1, 2)).save(tmp_path / "renamed.pt")
     torch.save({"weight": torch.zeros(2)}, tmp_path / "checkpoint.pt")
-    refuse_old_engine(str(tmp_path / "checkpoint.pt"))
+    reject_embedded_engine(str(tmp_path / "checkpoint.pt"))
     with pytest.raises(RemiError, match=r"renamed.pt is an engine of another TensorRT"):
-        refuse_old_engine(str(tmp_path / "renamed.pt"))
+        reject_embedded_engine(str(tmp_path / "renamed.pt"))
 
 
 def test_turing_is_refused_in_tensorrts_words_and_nothing_is_kept(smoothnet: ModelFile) -> None:
     with pytest.raises(RemiError, match=r"TensorRT-RTX .* cannot build smoothnet.*Turing.*FP32 GEMM is not supported") as error:
-        convert(smoothnet, Wish(capabilities=("7.5",)), quiet)
+        convert_model(smoothnet, ConversionRequest(capabilities=("7.5",)), quiet)
     assert "\n" not in str(error.value)
-    assert list(plans().glob("*")) == []
+    assert list(plans_folder().glob("*")) == []
 
 
 def test_every_part_of_the_key_makes_another_plan() -> None:
@@ -144,23 +144,23 @@ def test_every_part_of_the_key_makes_another_plan() -> None:
         "system": "linux-aarch64",
     }
     assert set(other) == set(key.__struct_fields__)
-    names = {msgspec.structs.replace(key, **{field: value}).name() for field, value in other.items()} | {key.name()}
+    names = {msgspec.structs.replace(key, **{field: value}).folder_name() for field, value in other.items()} | {key.folder_name()}
     assert len(names) == len(other) + 1
 
 
 def test_other_weights_are_another_plan(smoothnet: ModelFile, tmp_path: Path) -> None:
-    first = convert(smoothnet, ADA, quiet)
-    assert not convert(smoothnet, ADA, quiet).made
-    assert convert(smoothnet, ADA._replace(again=True), quiet).made
-    assert convert(smoothnet, ADA._replace(max_batch=2), quiet).path != first.path
+    first = convert_model(smoothnet, ADA, quiet)
+    assert not convert_model(smoothnet, ADA, quiet).is_new
+    assert convert_model(smoothnet, ADA._replace(rebuild=True), quiet).is_new
+    assert convert_model(smoothnet, ADA._replace(max_batch=2), quiet).path != first.path
     assert len(list_plans(smoothnet)) == 2
 
 
 def test_damaged_plan_is_built_again(smoothnet: ModelFile) -> None:
-    path = convert(smoothnet, ADA, quiet).path
+    path = convert_model(smoothnet, ADA, quiet).path
     path.write_bytes(path.read_bytes()[:-1])
     assert list_plans(smoothnet) == {}
-    assert convert(smoothnet, ADA, quiet).made
+    assert convert_model(smoothnet, ADA, quiet).is_new
     assert len(list_plans(smoothnet)) == 1
 
 
@@ -186,12 +186,12 @@ def wait_for_the_lock(process: subprocess.Popen[str]) -> None:
 def test_killed_build_leaves_no_plan_and_does_not_stop_the_next(smoothnet: ModelFile) -> None:
     process = builder(smoothnet.name)
     assert say(process) == "building"
-    assert len(list(plans().iterdir())) == 1
+    assert len(list(plans_folder().iterdir())) == 1
     process.kill()
     assert process.wait() == -9
     assert list_plans(smoothnet) == {}
-    assert convert(smoothnet, ADA, quiet).made
-    assert [folder.name for folder in plans().iterdir()] == [folder.name for folder in list_plans(smoothnet)]
+    assert convert_model(smoothnet, ADA, quiet).is_new
+    assert [folder.name for folder in plans_folder().iterdir()] == [folder.name for folder in list_plans(smoothnet)]
 
 
 def test_two_processes_build_one_plan_once(smoothnet: ModelFile) -> None:
@@ -217,42 +217,42 @@ def test_ctrl_c_ends_a_build_and_leaves_nothing(smoothnet: ModelFile) -> None:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        convert(smoothnet, ADA, interrupt)
-    assert list(plans().glob("*")) == []
+        convert_model(smoothnet, ADA, interrupt)
+    assert list(plans_folder().glob("*")) == []
 
 
 def test_timing_cache_is_kept_in_our_folder_for_tensorrt(smoothnet: ModelFile, tmp_path: Path) -> None:
     """TensorRT-RTX has the same calls, so it stands in for TensorRT here; the cache that it gives is empty."""
-    convert(smoothnet, ADA, quiet)
+    convert_model(smoothnet, ADA, quiet)
     real = find_backend(("tensorrt_rtx",))
-    order = Order(max_batch=2, capabilities=("8.9",), tf32=False)
-    onnx = conversion.onnx_of(smoothnet, "fp32", False, quiet)
+    order = PlanBuildOptions(max_batch=2, capabilities=("8.9",), tf32=False)
+    onnx = conversion.source_onnx(smoothnet, "fp32", False, quiet)
     with pytest.warns(DeprecationWarning, match="Timing cache"):
-        build(Backend("tensorrt", real.module, "11.1.0.106"), onnx, tmp_path / PLAN, order, quiet)
+        build_tensorrt_plan(TensorRtBackend("tensorrt", real.module, "11.1.0.106"), onnx, tmp_path / PLAN_FILE, order, quiet)
     assert [path.name for path in (tmp_path / "home" / "cache" / "timing").iterdir()] == ["tensorrt-11.1.0.106-8.9.cache"]
 
 
 def test_onnx_that_nobody_compared_is_made_again_for_a_plan(smoothnet: ModelFile, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as alone:
-        alone.setattr("remi_stream.convert.gate.can_prove", lambda: False)
-        artefact.convert(smoothnet)
-    known = artefact.made(smoothnet)
+        alone.setattr("remi_stream.convert.gate.can_check_parity", lambda: False)
+        artefact.convert_to_onnx(smoothnet)
+    known = artefact.read_onnx_metadata(smoothnet)
     assert known
     assert known.parity == {}
-    assert convert(smoothnet, ADA, quiet).manifest.onnx_parity
-    monkeypatch.setattr(conversion, "can_prove", lambda: False)
+    assert convert_model(smoothnet, ADA, quiet).manifest.onnx_parity
+    monkeypatch.setattr(conversion, "can_check_parity", lambda: False)
     with pytest.raises(RemiError, match=r"ONNX Runtime, which is missing: pip install 'remi-stream\[onnx\]'"):
-        convert(smoothnet, ADA, quiet)
+        convert_model(smoothnet, ADA, quiet)
 
 
 def test_brought_onnx_becomes_a_plan_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REMI_HOME", str(tmp_path / "home"))
     file = bring("instanthmr", tmp_path)
-    converted = convert(file, ADA, quiet)
+    converted = convert_model(file, ADA, quiet)
     assert converted.manifest.key.precision == "fp32"
     assert {port.name for port in converted.manifest.outputs} >= {"joints_3d", "mhr_params"}
     with pytest.raises(UsageError, match=r"it cannot be made FP16 here. Use --precision fp32"):
-        convert(file, ADA._replace(precision="fp16"), quiet)
+        convert_model(file, ADA._replace(precision="fp16"), quiet)
 
 
 @pytest.mark.slow
@@ -264,5 +264,5 @@ def test_published_networks_become_plans(
 ) -> None:
     monkeypatch.setenv("REMI_HOME", str(tmp_path / "home"))
     file = bring(model, tmp_path, calm=True)
-    converted = convert(file, ADA._replace(precision=precision), quiet)
+    converted = convert_model(file, ADA._replace(precision=precision), quiet)
     assert converted.manifest.onnx_parity

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from remi_stream.cli.convert import to_onnx
+from remi_stream.cli.convert import convert_to_onnx
 from remi_stream.convert import artefact, gate
 from remi_stream.models.manifest import ModelFile
 from tests.convert.stand_ins import bring
@@ -17,8 +17,8 @@ def there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModelFile:
     """The smallest network, and an ONNX of it (no runtime reads it here)."""
     monkeypatch.setenv("REMI_HOME", str(tmp_path / "home"))
     file = bring("smoothnet_w8", tmp_path)
-    artefact.place(file).parent.mkdir(parents=True)
-    artefact.place(file).write_bytes(b"onnx")
+    artefact.onnx_path(file).parent.mkdir(parents=True)
+    artefact.onnx_path(file).write_bytes(b"onnx")
     return file
 
 
@@ -41,10 +41,10 @@ def test_old_onnx_is_told_with_what_is_known_of_it(
     able: bool,
     line: str,
 ) -> None:
-    monkeypatch.setattr(gate, "can_prove", lambda: able)
-    path = artefact.place(there)
+    monkeypatch.setattr(gate, "can_check_parity", lambda: able)
+    path = artefact.onnx_path(there)
     if parity:
         known = f'{{"network": "smoothnet_8", "precision": "fp32", "sha256": "", "weights_sha256": "", "parity": {parity}}}'
         path.with_suffix(".json").write_text(known)
-    to_onnx(there, again=False)
+    convert_to_onnx(there, again=False)
     assert capsys.readouterr().out == f"smoothnet_w8: {path} (0.0 MB, already there{line})\n"

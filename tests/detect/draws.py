@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from remi_stream.detect.suppression import PERSON
-from remi_stream.detect.yolov3 import Yolov3, trackers
+from remi_stream.detect.suppression import PERSON_CLASS
+from remi_stream.detect.yolov3 import Yolov3Detector, tracker_convention
 
 DOG = 16
 RED, BLUE = 0, 2
 
 
-def row(box_xyxy: tuple[float, ...], objectness: float, score: float = 0.95, kind: int = PERSON) -> np.ndarray:
+def row(box_xyxy: tuple[float, ...], objectness: float, score: float = 0.95, kind: int = PERSON_CLASS) -> np.ndarray:
     """One row (85,) of the network."""
     x0, y0, x1, y1 = box_xyxy
     classes = np.full(80, 0.01)
@@ -24,7 +24,7 @@ class Draws:
 
     name = "draws"
 
-    def __init__(self, objectness: float = 0.95, score: float = 0.95, kind: int = PERSON) -> None:
+    def __init__(self, objectness: float = 0.95, score: float = 0.95, kind: int = PERSON_CLASS) -> None:
         self.told = (objectness, score, kind)
         self.shown: list[tuple[int, ...]] = []
 
@@ -40,8 +40,8 @@ class Draws:
         return {"rows": np.array(rows)[None]}
 
 
-def open_drawn(threads: int) -> Yolov3:
-    return Yolov3("drawn", Draws(), trackers(0.8, 0.7), 416)
+def open_drawn(threads: int) -> Yolov3Detector:
+    return Yolov3Detector("drawn", Draws(), tracker_convention(0.8, 0.7), 416)
 
 
 def scene(size: tuple[int, int] = (640, 480)) -> tuple[np.ndarray, np.ndarray]:

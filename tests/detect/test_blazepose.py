@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from remi_stream.detect.blazepose import Look, anchors, body_boxes, sample, suppress
+from remi_stream.detect.blazepose import InputSquare, anchor_centres, body_boxes, crop_square, weighted_nms
 from remi_stream.detect.detector import load_detector
 from remi_stream.errors import UsageError
 from remi_stream.geometry import iou
@@ -32,14 +32,14 @@ def test_nobody_is_found_in_noise_and_in_an_empty_room() -> None:
     random = np.random.default_rng(0)
     pictures = [random.integers(0, 255, (252, 448, 3), dtype=np.uint8) for _ in range(10)]
     for picture in [*pictures, np.ascontiguousarray(frames()[0][:, :250])]:
-        answer = detector().find(picture)
+        answer = detector().detect(picture)
         assert answer.boxes_xyxy.shape == (0, 4)
         assert answer.scores.shape == (0,)
 
 
 def test_boxes_stay_in_the_picture_and_scores_are_shares() -> None:
     picture = np.ascontiguousarray(frames()[0][:, 300:1000])
-    answer = detector().find(picture)
+    answer = detector().detect(picture)
     assert len(answer.boxes_xyxy) == 1
     assert answer.boxes_xyxy.dtype == answer.scores.dtype == np.float32
     assert (answer.boxes_xyxy >= 0).all()
@@ -48,13 +48,13 @@ def test_boxes_stay_in_the_picture_and_scores_are_shares() -> None:
 
 
 def test_there_is_an_anchor_for_each_answer_of_the_network() -> None:
-    assert anchors().shape == (2254, 2)
-    np.testing.assert_allclose(anchors()[[0, -1]], [[0.5 / 28, 0.5 / 28], [6.5 / 7, 6.5 / 7]])
+    assert anchor_centres().shape == (2254, 2)
+    np.testing.assert_allclose(anchor_centres()[[0, -1]], [[0.5 / 28, 0.5 / 28], [6.5 / 7, 6.5 / 7]])
 
 
 def test_candidates_for_one_person_become_one_weighted_by_score() -> None:
     near = np.array([[0, 0, 1, 1, *[0.5] * 8, 0.9], [0.1, 0, 1.1, 1, *[0.8] * 8, 0.6], [3, 3, 4, 4, *[3.5] * 8, 0.7]])
-    people = suppress(near)
+    people = weighted_nms(near)
     np.testing.assert_allclose(people[:, 12], [0.9, 0.7], rtol=1e-6)
     np.testing.assert_allclose(people[0, :2], [0.1 * 0.6 / 1.5, 0], atol=1e-6)
     np.testing.assert_allclose(people[0, 4:12], (0.5 * 0.9 + 0.8 * 0.6) / 1.5, rtol=1e-6)
@@ -68,7 +68,7 @@ def test_box_of_a_body_lies_along_its_axis() -> None:
 
 def test_square_that_leaves_the_picture_is_black_there() -> None:
     image = np.full((100, 200, 3), (10, 20, 30), np.uint8)
-    square = sample(image, Look(0, -50, 200))
+    square = crop_square(image, InputSquare(0, -50, 200))
     np.testing.assert_array_equal(square[112, 112], [30, 20, 10])
     np.testing.assert_array_equal(square[10, 112], [0, 0, 0])
 

@@ -7,11 +7,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from remi_stream.detect.letterbox import from_letterboxed, from_padded, letterboxed, nearest, padded
+from remi_stream.detect.letterbox import (
+    boxes_from_letterbox_bicubic,
+    boxes_from_letterbox_nearest,
+    letterbox_bicubic,
+    letterbox_nearest,
+    nearest_indices,
+)
 
 Fit = Callable[[np.ndarray, int], np.ndarray]
 Back = Callable[[np.ndarray, int, tuple[int, int]], np.ndarray]
-WAYS: list[tuple[Fit, Back]] = [(padded, from_padded), (letterboxed, from_letterboxed)]
+WAYS: list[tuple[Fit, Back]] = [
+    (letterbox_nearest, boxes_from_letterbox_nearest),
+    (letterbox_bicubic, boxes_from_letterbox_bicubic),
+]
 SIZES = [(640, 480), (480, 640), (1280, 720), (333, 500), (100, 100), (1921, 1080)]
 
 
@@ -35,7 +44,7 @@ def test_box_seen_in_the_square_is_where_it_is_in_the_picture(size: tuple[int, i
     np.testing.assert_allclose(back(seen, side, size)[0], box, atol=2.5 * max(1, max(size) / side))
 
 
-@pytest.mark.parametrize(("fit", "fill"), [(padded, 0), (letterboxed, 128)])
+@pytest.mark.parametrize(("fit", "fill"), [(letterbox_nearest, 0), (letterbox_bicubic, 128)])
 def test_strips_are_beside_the_picture_and_of_one_colour(fit: Fit, fill: int) -> None:
     square = fit(np.full((240, 480, 3), (10, 20, 30), np.uint8), 416)
     np.testing.assert_array_equal(square[:104], fill)
@@ -44,7 +53,7 @@ def test_strips_are_beside_the_picture_and_of_one_colour(fit: Fit, fill: int) ->
 
 
 def test_odd_padding_goes_to_the_end() -> None:
-    square = padded(np.full((3, 4, 3), 255, np.uint8), 4)
+    square = letterbox_nearest(np.full((3, 4, 3), 255, np.uint8), 4)
     assert (square[:3] == 255).all()
     assert (square[3] == 0).all()
 
@@ -56,13 +65,13 @@ def test_padding_and_nearest_pixels_agree_with_the_plain_way(size: tuple[int, in
     before = (longest - short) // 2
     pads = [(before, longest - short - before), (0, 0)]
     full = np.pad(image, [*(pads if size[0] > size[1] else pads[::-1]), (0, 0)])
-    place = nearest(longest, 416)
-    np.testing.assert_array_equal(padded(image, 416), full[place][:, place, ::-1])
+    place = nearest_indices(longest, 416)
+    np.testing.assert_array_equal(letterbox_nearest(image, 416), full[place][:, place, ::-1])
 
 
 @given(st.integers(1, 5000), st.integers(1, 700))
 def test_nearest_pixels_are_in_the_picture_and_in_order(length: int, side: int) -> None:
-    place = nearest(length, side)
+    place = nearest_indices(length, side)
     assert place[0] == 0
     assert place[-1] < length
     assert (np.diff(place) >= 0).all()
@@ -70,12 +79,12 @@ def test_nearest_pixels_are_in_the_picture_and_in_order(length: int, side: int) 
 
 
 def test_boxes_are_cut_off_at_the_pictures_edges() -> None:
-    found = from_letterboxed(np.array([[-50, 0, 500, 416.0]]), 416, (640, 480))
+    found = boxes_from_letterbox_bicubic(np.array([[-50, 0, 500, 416.0]]), 416, (640, 480))
     np.testing.assert_array_equal(found, [[0, 0, 640, 480]])
 
 
 def test_tracker_rounds_half_the_padding_down_and_alphapose_does_not() -> None:
     size, box = (333, 500), np.array([[69.0, 0, 346, 416]])  # 138.9 px of padding
-    assert from_padded(box, 416, size)[0, 0] == 0
-    assert from_padded(box, 416, size)[0, 2] == pytest.approx(333, abs=0.1)
-    assert from_letterboxed(box + 1, 416, size)[0, 0] == pytest.approx((70 - 69.472) * 500 / 416, abs=1e-2)
+    assert boxes_from_letterbox_nearest(box, 416, size)[0, 0] == 0
+    assert boxes_from_letterbox_nearest(box, 416, size)[0, 2] == pytest.approx(333, abs=0.1)
+    assert boxes_from_letterbox_bicubic(box + 1, 416, size)[0, 0] == pytest.approx((70 - 69.472) * 500 / 416, abs=1e-2)

@@ -6,26 +6,26 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from remi_stream.detect.looks import looks
+from remi_stream.detect.looks import tile_rectangles
 
 SIDE = st.integers(200, 4000)
 
 
 def test_hd_picture_is_looked_at_as_a_whole_and_in_three_squares() -> None:
-    assert looks((1280, 720)) == [(0, 0, 1280, 720), (0, 0, 720, 720), (280, 0, 1000, 720), (560, 0, 1280, 720)]
+    assert tile_rectangles((1280, 720)) == [(0, 0, 1280, 720), (0, 0, 720, 720), (280, 0, 1000, 720), (560, 0, 1280, 720)]
 
 
 def test_portrait_picture_is_cut_from_top_to_bottom() -> None:
-    assert looks((720, 1280))[1:] == [(0, 0, 720, 720), (0, 280, 720, 1000), (0, 560, 720, 1280)]
+    assert tile_rectangles((720, 1280))[1:] == [(0, 0, 720, 720), (0, 280, 720, 1000), (0, 560, 720, 1280)]
 
 
 def test_square_picture_needs_one_look() -> None:
-    assert len(looks((640, 640))) == 1
+    assert len(tile_rectangles((640, 640))) == 1
 
 
 @given(SIDE, SIDE, st.floats(0, 1))
 def test_every_place_is_away_from_the_edge_of_some_square(width: int, height: int, where: float) -> None:
-    squares = np.array(looks((width, height))[1:])
+    squares = np.array(tile_rectangles((width, height))[1:])
     if len(squares):
         axis = 0 if width > height else 1
         side, length = min(width, height), max(width, height)

@@ -9,17 +9,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from remi_stream.detect.detector import DETECTORS, find_detector
+from remi_stream.detect.detector import DETECTORS, detector_entry
 from remi_stream.detect.stage import DetectStage
-from remi_stream.detect.suppression import PERSON, candidates, merged, overlaps, thinned
-from remi_stream.detect.yolov3 import Convention, Yolov3, alphaposes, trackers
+from remi_stream.detect.suppression import PERSON_CLASS, candidates_from_rows, iou_with_borders, nms, weighted_nms
+from remi_stream.detect.yolov3 import YoloConvention, Yolov3Detector, alphapose_convention, tracker_convention
 from remi_stream.geometry import iou
 from remi_stream.messages import Frame
 from remi_stream.models.manifest import find_manifest
 from tests.detect.draws import DOG, Draws, row, scene
 
-WAYS = [trackers(0.8, 0.7), alphaposes(0.1)]
-THINNINGS = [lambda found: merged(found, 0.4), lambda found: thinned(found, 0.6)]
+WAYS = [tracker_convention(0.8, 0.7), alphapose_convention(0.1)]
+THINNINGS = [lambda found: weighted_nms(found, 0.4), lambda found: nms(found, 0.6)]
 
 
 def crowd(seed: int = 0, people: int = 6, copies: int = 4, empty: int = 200) -> np.ndarray:
@@ -33,7 +33,7 @@ def crowd(seed: int = 0, people: int = 6, copies: int = 4, empty: int = 200) -> 
 
 @pytest.mark.parametrize("thin", THINNINGS)
 def test_everybody_is_left_once(thin: Callable[[np.ndarray], np.ndarray]) -> None:
-    found = thin(candidates(crowd(), 0.5))
+    found = thin(candidates_from_rows(crowd(), 0.5))
     assert sorted(np.round((found[:, 0] - 10) / 60).astype(int).tolist()) == list(range(6))
 
 
@@ -42,28 +42,28 @@ def test_everybody_is_left_once(thin: Callable[[np.ndarray], np.ndarray]) -> Non
 def test_order_of_the_rows_changes_nothing(thin: Callable[[np.ndarray], np.ndarray], seed: int) -> None:
     rows = crowd()
     shuffled = rows[np.random.default_rng(seed).permutation(len(rows))]
-    np.testing.assert_allclose(thin(candidates(rows, 0.5)), thin(candidates(shuffled, 0.5)), atol=1e-4)
+    np.testing.assert_allclose(thin(candidates_from_rows(rows, 0.5)), thin(candidates_from_rows(shuffled, 0.5)), atol=1e-4)
 
 
 @pytest.mark.parametrize("thin", THINNINGS)
 def test_what_is_left_is_not_thinned_again(thin: Callable[[np.ndarray], np.ndarray]) -> None:
-    once = thin(candidates(crowd(), 0.5))
+    once = thin(candidates_from_rows(crowd(), 0.5))
     np.testing.assert_allclose(thin(once), once, atol=1e-5)
 
 
 @pytest.mark.parametrize("thin", THINNINGS)
 def test_nothing_stays_nothing(thin: Callable[[np.ndarray], np.ndarray]) -> None:
-    assert thin(candidates(crowd(), 1.0)).shape == (0, 7)
+    assert thin(candidates_from_rows(crowd(), 1.0)).shape == (0, 7)
 
 
 def test_row_becomes_corners_objectness_and_best_class() -> None:
     rows = np.stack([row((10, 20, 30, 60), 0.9, 0.8, DOG), row((1, 2, 3, 4), 0.4)])
-    np.testing.assert_allclose(candidates(rows, 0.5), [[10, 20, 30, 60, 0.9, 0.8, DOG]], rtol=1e-6)
+    np.testing.assert_allclose(candidates_from_rows(rows, 0.5), [[10, 20, 30, 60, 0.9, 0.8, DOG]], rtol=1e-6)
 
 
 def test_trackers_box_is_the_mean_weighted_by_objectness() -> None:
     rows = np.stack([row((10, 10, 50, 100), 0.9, 0.9), row((14, 10, 54, 104), 0.6, 0.9)])
-    (found,) = merged(candidates(rows, 0.5), 0.4)
+    (found,) = weighted_nms(candidates_from_rows(rows, 0.5), 0.4)
     np.testing.assert_allclose(
         found[:4], (0.9 * np.array([10, 10, 50, 100]) + 0.6 * np.array([14, 10, 54, 104])) / 1.5, rtol=1e-5
     )
@@ -72,20 +72,20 @@ def test_trackers_box_is_the_mean_weighted_by_objectness() -> None:
 
 def test_tracker_ranks_by_objectness_times_class_and_alphapose_by_objectness() -> None:
     rows = np.stack([row((10, 10, 50, 100), 0.9, 0.6), row((11, 10, 51, 100), 0.8, 0.9)])
-    assert merged(candidates(rows, 0.5), 0.4)[0, 4] == pytest.approx(0.8)
-    assert thinned(candidates(rows, 0.5), 0.6)[0, 4] == pytest.approx(0.9)
+    assert weighted_nms(candidates_from_rows(rows, 0.5), 0.4)[0, 4] == pytest.approx(0.8)
+    assert nms(candidates_from_rows(rows, 0.5), 0.6)[0, 4] == pytest.approx(0.9)
 
 
 def test_tracker_merges_only_within_a_class() -> None:
     rows = np.stack([row((10, 10, 50, 100), 0.9), row((11, 10, 51, 100), 0.8, 0.9, DOG)])
-    assert len(merged(candidates(rows, 0.5), 0.4)) == 2
+    assert len(weighted_nms(candidates_from_rows(rows, 0.5), 0.4)) == 2
 
 
 def test_more_than_a_hundred_boxes_are_thinned_harder() -> None:
     boxes = [(float(k * 4), 10.0, float(k * 4 + 20), 90.0) for k in range(120)]  # neighbours share 0.67, the next ones 0.43
     rows = np.stack([row(box, 0.99 - 0.002 * k) for k, box in enumerate(boxes)])
-    assert len(thinned(candidates(rows[:90], 0.1), 0.7)) == 90
-    assert 30 < len(thinned(candidates(rows, 0.1), 0.7)) <= 100
+    assert len(nms(candidates_from_rows(rows[:90], 0.1), 0.7)) == 90
+    assert 30 < len(nms(candidates_from_rows(rows, 0.1), 0.7)) <= 100
 
 
 BOX = st.tuples(st.floats(-100, 100), st.floats(-100, 100), st.floats(1, 100), st.floats(1, 100))
@@ -95,15 +95,15 @@ BOX = st.tuples(st.floats(-100, 100), st.floats(-100, 100), st.floats(1, 100), s
 def test_overlap_counts_borders(first: tuple[float, ...], second: tuple[float, ...]) -> None:
     a, b = (np.array([x, y, x + width, y + height]) for x, y, width, height in (first, second))
     grown = [box + np.array([0, 0, 1, 1]) for box in (a, b)]
-    np.testing.assert_allclose(overlaps(a, b[None]), iou(grown[0], grown[1][None]), atol=1e-9)
+    np.testing.assert_allclose(iou_with_borders(a, b[None]), iou(grown[0], grown[1][None]), atol=1e-9)
 
 
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("size", [(640, 480), (720, 1280), (416, 234), (500, 500)])
-def test_people_are_found_where_they_are(way: Convention, size: tuple[int, int]) -> None:
+def test_people_are_found_where_they_are(way: YoloConvention, size: tuple[int, int]) -> None:
     image, boxes = scene(size)
     network = Draws()
-    found = Yolov3("yolov3", network, way, 416).find(image)
+    found = Yolov3Detector("yolov3", network, way, 416).detect(image)
     assert network.shown == [(1, 416, 416, 3)]
     assert (found.boxes_xyxy.dtype, found.scores.dtype) == (np.float32, np.float32)
     order = np.argsort(found.boxes_xyxy[:, 0])
@@ -114,53 +114,53 @@ def test_people_are_found_where_they_are(way: Convention, size: tuple[int, int])
 @pytest.mark.parametrize(
     ("way", "told", "score"),
     [
-        (WAYS[0], (0.9, 0.9, PERSON), 0.81),
-        (WAYS[0], (0.79, 0.99, PERSON), None),
-        (WAYS[0], (0.82, 0.84, PERSON), None),
+        (WAYS[0], (0.9, 0.9, PERSON_CLASS), 0.81),
+        (WAYS[0], (0.79, 0.99, PERSON_CLASS), None),
+        (WAYS[0], (0.82, 0.84, PERSON_CLASS), None),
         (WAYS[0], (0.9, 0.9, DOG), None),
-        (WAYS[1], (0.9, 0.9, PERSON), 0.9),
-        (WAYS[1], (0.11, 0.3, PERSON), 0.11),
-        (WAYS[1], (0.09, 0.99, PERSON), None),
+        (WAYS[1], (0.9, 0.9, PERSON_CLASS), 0.9),
+        (WAYS[1], (0.11, 0.3, PERSON_CLASS), 0.11),
+        (WAYS[1], (0.09, 0.99, PERSON_CLASS), None),
         (WAYS[1], (0.9, 0.9, DOG), None),
     ],
 )
 def test_thresholds_are_those_of_the_published_programs(
-    way: Convention, told: tuple[float, float, int], score: float | None
+    way: YoloConvention, told: tuple[float, float, int], score: float | None
 ) -> None:
-    found = Yolov3("yolov3", Draws(*told), way, 416).find(scene()[0])
+    found = Yolov3Detector("yolov3", Draws(*told), way, 416).detect(scene()[0])
     np.testing.assert_allclose(found.scores, [] if score is None else [score] * 2, atol=1e-6)
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_nobody_is_found_in_an_empty_picture(way: Convention) -> None:
-    found = Yolov3("yolov3", Draws(), way, 416).find(np.full((480, 640, 3), 60, np.uint8))
+def test_nobody_is_found_in_an_empty_picture(way: YoloConvention) -> None:
+    found = Yolov3Detector("yolov3", Draws(), way, 416).detect(np.full((480, 640, 3), 60, np.uint8))
     assert (found.boxes_xyxy.shape, found.scores.shape) == ((0, 4), (0,))
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_boxes_stay_in_the_picture(way: Convention) -> None:
+def test_boxes_stay_in_the_picture(way: YoloConvention) -> None:
     class Beyond(Draws):
         def run(self, tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
             return {"rows": np.array([[row((-40, 30, 500, 390), 0.9)]])[0][None]}
 
-    found = Yolov3("yolov3", Beyond(), way, 416).find(np.zeros((480, 640, 3), np.uint8))
+    found = Yolov3Detector("yolov3", Beyond(), way, 416).detect(np.zeros((480, 640, 3), np.uint8))
     np.testing.assert_allclose(found.boxes_xyxy, [[0, 0, 640, 480]], atol=1e-3)
 
 
 def test_pictures_travel_in_the_size_of_the_network() -> None:
-    assert Yolov3("yolov3", Draws(), WAYS[0], 416).view.longest_side == 416
+    assert Yolov3Detector("yolov3", Draws(), WAYS[0], 416).view.longest_side == 416
 
 
-@pytest.mark.parametrize(("name", "convention"), [("yolov3", trackers), ("yolov3-spp", alphaposes)])
-def test_manifest_has_the_published_thresholds(name: str, convention: Callable[..., Convention]) -> None:
+@pytest.mark.parametrize(("name", "convention"), [("yolov3", tracker_convention), ("yolov3-spp", alphapose_convention)])
+def test_manifest_has_the_published_thresholds(name: str, convention: Callable[..., YoloConvention]) -> None:
     manifest = find_manifest(name, "detector")
     assert manifest.options == ({"least_objectness": 0.8, "least_score": 0.7} if name == "yolov3" else {"least_objectness": 0.1})
-    assert isinstance(convention(**manifest.options), Convention)
-    assert find_detector(name).files == tuple(file.name for file in manifest.weights)
+    assert isinstance(convention(**manifest.options), YoloConvention)
+    assert detector_entry(name).model_files == tuple(file.name for file in manifest.weights)
 
 
 def test_whole_picture_is_looked_at_every_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(DETECTORS, "drawn", DETECTORS["yolov3"]._replace(make="tests.detect.draws:open_drawn"))
+    monkeypatch.setitem(DETECTORS, "drawn", DETECTORS["yolov3"]._replace(factory="tests.detect.draws:open_drawn"))
     image, boxes = scene((416, 234))
     stage = DetectStage("drawn")
     stage.open()

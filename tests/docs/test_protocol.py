@@ -12,14 +12,14 @@ import msgspec
 import numpy as np
 import pytest
 
-from remi_stream.config import BUS as BUS_PORT
-from remi_stream.config import CONTROL, port
-from remi_stream.config import METRICS as METRICS_PORT
-from remi_stream.link import Context, Publisher
-from remi_stream.messages import PART_BYTES, SCHEMA, Message
+from remi_stream.config import BUS_SERVICE as BUS_PORT
+from remi_stream.config import CONTROL_SERVICE, daemon_port
+from remi_stream.config import METRICS_SERVICE as METRICS_PORT
+from remi_stream.link import LinkContext, Publisher
+from remi_stream.messages import MAX_INLINE_ARRAY_BYTES, SCHEMA_VERSION, FrameMessage
 from remi_stream.metrics import METRICS
-from remi_stream.skeletons import JOINTS
-from remi_stream.topics import BUS
+from remi_stream.skeletons import JOINT_NAMES
+from remi_stream.topics import BUS_TOPICS
 from tests.sample import bodies, facts, health, person
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -45,7 +45,7 @@ def structs(kind: Any) -> set[type[msgspec.Struct]]:
     return {kind}.union(*(structs(hint) for hint in get_type_hints(kind).values()))
 
 
-ON_THE_BUS = sorted({found for kind in BUS.values() for found in structs(kind)}, key=lambda kind: kind.__name__)
+ON_THE_BUS = sorted({found for kind in BUS_TOPICS.values() for found in structs(kind)}, key=lambda kind: kind.__name__)
 
 
 def test_everything_on_the_bus_is_found() -> None:
@@ -53,9 +53,9 @@ def test_everything_on_the_bus_is_found() -> None:
     assert [kind.__name__ for kind in ON_THE_BUS] == known
 
 
-@pytest.mark.parametrize("kind", [Message, *ON_THE_BUS], ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize("kind", [FrameMessage, *ON_THE_BUS], ids=lambda kind: kind.__name__)
 def test_every_field_of_a_message_is_documented_and_no_other(kind: type[msgspec.Struct]) -> None:
-    inherited = Message.__struct_fields__ if kind is not Message and issubclass(kind, Message) else ()
+    inherited = FrameMessage.__struct_fields__ if kind is not FrameMessage and issubclass(kind, FrameMessage) else ()
     assert list(rows(sections(PROTOCOL)[kind.__name__])) == [name for name in kind.__struct_fields__ if name not in inherited]
 
 
@@ -69,16 +69,16 @@ def test_every_word_that_a_field_may_hold_is_documented(kind: type[msgspec.Struc
 
 
 def test_numbers_in_the_document_are_those_of_the_code() -> None:
-    assert f"says its `schema`, which is {SCHEMA}." in PROTOCOL
-    assert f"Up to {PART_BYTES} bytes" in PROTOCOL
-    for name, service in (("bus", BUS_PORT), ("control", CONTROL), ("metrics", METRICS_PORT)):
-        assert f"| {port('default', service)} | {name}" in PROTOCOL
+    assert f"says its `schema`, which is {SCHEMA_VERSION}." in PROTOCOL
+    assert f"Up to {MAX_INLINE_ARRAY_BYTES} bytes" in PROTOCOL
+    for name, service in (("bus", BUS_PORT), ("control", CONTROL_SERVICE), ("metrics", METRICS_PORT)):
+        assert f"| {daemon_port('default', service)} | {name}" in PROTOCOL
 
 
 def test_every_topic_and_skeleton_is_named() -> None:
-    assert set(re.findall(r"^\| `(\w+)/<", PROTOCOL, flags=re.MULTILINE)) == set(BUS)
+    assert set(re.findall(r"^\| `(\w+)/<", PROTOCOL, flags=re.MULTILINE)) == set(BUS_TOPICS)
     conventions = (DOCS / "conventions.md").read_text()
-    assert all(f"`{name}`" in conventions for name in JOINTS if name != "point")
+    assert all(f"`{name}`" in conventions for name in JOINT_NAMES if name != "point")
 
 
 def test_every_metric_is_documented_with_its_labels_and_no_other() -> None:
@@ -98,12 +98,12 @@ def test_links_between_the_documents_lead_somewhere() -> None:
             assert not anchor or anchor in [re.sub(r"[^\w-]", "", title.lower().replace(" ", "-")) for title in titles]
 
 
-@pytest.mark.parametrize("joints", [24, PART_BYTES // 12 + 1])
+@pytest.mark.parametrize("joints", [24, MAX_INLINE_ARRAY_BYTES // 12 + 1])
 def test_client_of_the_document_reads_a_real_bus_without_us(joints: int, tmp_path: Path) -> None:
     code = re.findall(r"```python\n(.*?)```", sections(PROTOCOL)["A client"], flags=re.DOTALL)[0]
     assert "remi_stream" not in code
     assert len(code.splitlines()) <= 15
-    context, number = Context(), port("the client of the document", BUS_PORT)
+    context, number = LinkContext(), daemon_port("the client of the document", BUS_PORT)
     publisher = Publisher(context, number)
     client = tmp_path / "client.py"
     client.write_text(code.replace("tcp://127.0.0.1:7700", f"tcp://127.0.0.1:{number}"))

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from msgspec.structs import replace
 
-from remi_stream.body.smpl import Body, load_open_body
+from remi_stream.body.smpl import Body, load_default_body
 from remi_stream.errors import UsageError
-from remi_stream.evaluate.dataset import body_of
+from remi_stream.evaluate.dataset import smpl_body_for_gender
 from remi_stream.evaluate.evaluation import evaluate
 from remi_stream.evaluate.sources import read_truth
 from remi_stream.formats.take import Take
@@ -35,7 +35,7 @@ def bodies(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def male(folder: Path) -> Body:
-    body = body_of("male", folder)
+    body = smpl_body_for_gender("male", folder)
     assert body is not None
     return body
 
@@ -55,7 +55,9 @@ def test_3dpw_is_read_into_the_camera(tmp_path: Path) -> None:
             assert person.smpl is not None
             assert dancer.smpl is not None
             assert np.abs(person.smpl.transl - dancer.smpl.transl).max() < 1e-4
-            joints = load_open_body().joints(person.smpl.global_orient, person.smpl.body_pose, np.zeros(10), person.smpl.transl)
+            joints = load_default_body().joints(
+                person.smpl.global_orient, person.smpl.body_pose, np.zeros(10), person.smpl.transl
+            )
             assert np.abs(joints - dancer.joints_m).max() < 1e-4
 
 
@@ -112,7 +114,7 @@ def test_right_prediction_of_emdb_has_no_error_of_skin_either(
 
 
 def test_emdb_without_its_body_still_has_turns_and_boxes(tmp_path: Path) -> None:
-    truth = read_truth(str(write_emdb(tmp_path / "P0_data.pkl", load_open_body())), None)
+    truth = read_truth(str(write_emdb(tmp_path / "P0_data.pkl", load_default_body())), None)
     result = evaluate(as_smpl(clip()), truth)
     assert (result.overall.found, np.isnan(result.overall.mpjpe_mm)) == (FRAMES, True)
     assert result.overall.rotation_deg < 0.01
@@ -166,9 +168,9 @@ def test_other_pickles_are_told_in_one_line(content: bytes, message: str, tmp_pa
 
 
 def test_emdb_fields_that_are_missing_are_told(tmp_path: Path) -> None:
-    path = write_emdb(tmp_path / "P0_data.pkl", load_open_body(), camera={"extrinsics": np.zeros((FRAMES, 4, 4))})
+    path = write_emdb(tmp_path / "P0_data.pkl", load_default_body(), camera={"extrinsics": np.zeros((FRAMES, 4, 4))})
     with pytest.raises(UsageError, match="it has no intrinsics"):
         read_truth(str(path), None)
-    path = write_emdb(tmp_path / "P0_data.pkl", load_open_body(), smpl=[1])
+    path = write_emdb(tmp_path / "P0_data.pkl", load_default_body(), smpl=[1])
     with pytest.raises(UsageError, match="smpl is a list, expected named arrays"):
         read_truth(str(path), None)

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 from remi_stream.evaluate.matching import (
-    Identities,
-    assigned,
-    box_costs,
-    film_times,
-    paired_frames,
-    root_costs,
+    IdentityTracker,
+    assign_people,
+    frame_times,
+    iou_costs,
+    nearest_frame_pairs,
+    root_distance_costs,
 )
 from tests.sample import bodies
 
@@ -34,7 +34,7 @@ INF = np.inf
 def test_frames_meet_the_nearest_within_half_a_frame_and_once(
     truth: list[float], times: list[float], pairs: list[tuple[int, int]]
 ) -> None:
-    assert paired_frames(np.array(truth, float), np.array(times, float), 0.5) == pairs
+    assert nearest_frame_pairs(np.array(truth, float), np.array(times, float), 0.5) == pairs
 
 
 @pytest.mark.parametrize(
@@ -60,16 +60,16 @@ def test_frames_are_timed_from_the_beginning_of_the_film(
     numbers: list[int], times: list[float], fps: float, wanted: list[float]
 ) -> None:
     frames = [bodies(frame_id=number, captured_at=time) for number, time in zip(numbers, times)]
-    assert np.allclose(film_times(frames, fps), wanted)
+    assert np.allclose(frame_times(frames, fps), wanted)
 
 
 def test_boxes_must_share_enough_and_roots_be_near() -> None:
     boxes = np.array([[0, 0, 10, 10], [100, 0, 110, 10.0]])
-    costs = box_costs(boxes, np.array([[100, 0, 110, 5], [0, 0, 10, 2.0]]))
+    costs = iou_costs(boxes, np.array([[100, 0, 110, 5], [0, 0, 10, 2.0]]))
     assert np.allclose(costs, [[INF, INF], [0.5, INF]])
     roots = np.array([[0, 0, 3], [1, 0, 3], [np.nan] * 3])
-    assert np.allclose(root_costs(roots, np.array([[0.7, 0, 3.0]])), [[INF], [0.3], [INF]])
-    assert box_costs(boxes, np.zeros((0, 4))).shape == (2, 0)
+    assert np.allclose(root_distance_costs(roots, np.array([[0.7, 0, 3.0]])), [[INF], [0.3], [INF]])
+    assert iou_costs(boxes, np.zeros((0, 4))).shape == (2, 0)
 
 
 @pytest.mark.parametrize(
@@ -85,24 +85,24 @@ def test_boxes_must_share_enough_and_roots_be_near() -> None:
     ids=["cheapest together", "one is left", "nobody", "kept", "cannot be kept", "more matches before cheaper ones"],
 )
 def test_people_are_assigned(costs: list[list[float]], kept: list[tuple[int, int]], pairs: list[tuple[int, int]]) -> None:
-    assert assigned(np.array(costs), kept) == pairs
+    assert assign_people(np.array(costs), kept) == pairs
 
 
 def test_nobody_is_assigned_to_nobody() -> None:
-    assert assigned(np.zeros((0, 3))) == []
-    assert assigned(np.zeros((2, 0))) == []
+    assert assign_people(np.zeros((0, 3))) == []
+    assert assign_people(np.zeros((2, 0))) == []
 
 
 def test_switches_are_counted_and_being_lost_is_none() -> None:
-    identities = Identities()
+    identities = IdentityTracker()
     for matches in ({1: 10, 2: 20}, {1: 10}, {1: 10, 2: 20}, {1: 20, 2: 10}, {}, {1: 20, 2: 11}):
-        identities.note(matches)
+        identities.update(matches)
     assert identities.switches == {1: 1, 2: 2}
 
 
 def test_who_has_become_somebody_else_is_not_kept_for_the_first_one() -> None:
-    identities = Identities()
-    identities.note({1: 10, 2: 20})
-    assert identities.kept([1, 2, 3], [20, 10]) == [(0, 1), (1, 0)]
-    identities.note({2: 10})
-    assert identities.kept([1, 2], [20, 10]) == [(1, 1)]
+    identities = IdentityTracker()
+    identities.update({1: 10, 2: 20})
+    assert identities.previous_matches([1, 2, 3], [20, 10]) == [(0, 1), (1, 0)]
+    identities.update({2: 10})
+    assert identities.previous_matches([1, 2], [20, 10]) == [(1, 1)]

@@ -5,8 +5,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from remi_stream.evaluate.metrics import acceleration_errors_mm, centred, distances_mm, procrustes, turns_deg
-from remi_stream.geometry import rotation_matrices
+from remi_stream.evaluate.metrics import (
+    acceleration_errors_mm,
+    centre_on_root,
+    distances_mm,
+    procrustes_align,
+    rotation_errors_deg,
+)
+from remi_stream.geometry import matrices_from_axis_angle
 from tests.clip import procrustes_mm
 
 seeds = st.integers(0, 2**32 - 1)
@@ -20,41 +26,41 @@ def poses(seed: int, count: int = 3) -> np.ndarray:
 def test_truth_is_no_distance_from_itself(seed: int) -> None:
     joints = poses(seed)
     assert distances_mm(joints, joints).max() == 0
-    assert distances_mm(procrustes(joints, joints), joints).max() < 1e-9
+    assert distances_mm(procrustes_align(joints, joints), joints).max() < 1e-9
 
 
 def test_distances_are_millimetres_from_the_root() -> None:
     joints, truth = np.zeros((1, 3, 3)), np.array([[[1.0, 1, 1], [1.0, 1, 1.1], [1.03, 0.96, 1]]])
-    errors = distances_mm(centred(joints, joints[:, 0]), centred(truth, truth[:, 0]))
+    errors = distances_mm(centre_on_root(joints, joints[:, 0]), centre_on_root(truth, truth[:, 0]))
     assert np.allclose(errors, [[0, 100, 50]])
 
 
 @given(seeds, st.floats(0.1, 10))
 def test_procrustes_forgives_turns_moves_and_scales(seed: int, scale: float) -> None:
     joints, rng = poses(seed), np.random.default_rng(seed)
-    turn = rotation_matrices(rng.normal(0, 2, (3, 1, 3)))
+    turn = matrices_from_axis_angle(rng.normal(0, 2, (3, 1, 3)))
     other = scale * (turn @ joints[..., None])[..., 0] + rng.normal(0, 3, (3, 1, 3))
-    assert np.allclose(procrustes(other, joints), joints, atol=1e-9)
+    assert np.allclose(procrustes_align(other, joints), joints, atol=1e-9)
     assert distances_mm(other, joints).max() > 1
 
 
 @given(seeds)
 def test_procrustes_is_the_same_for_each_frame_alone_and_never_worse_than_the_middle(seed: int) -> None:
     joints, truth = poses(seed), poses(seed + 1)
-    errors = distances_mm(procrustes(joints, truth), truth)
+    errors = distances_mm(procrustes_align(joints, truth), truth)
     for own, wanted, got in zip(joints, truth, errors):
         assert np.allclose(procrustes_mm(own, wanted), got)
-    middle = centred(joints, joints.mean(1)), centred(truth, truth.mean(1))
+    middle = centre_on_root(joints, joints.mean(1)), centre_on_root(truth, truth.mean(1))
     assert ((errors**2).sum(1) <= (distances_mm(*middle) ** 2).sum(1) + 1e-6).all()
 
 
 def test_procrustes_does_not_mirror() -> None:
     joints = poses(0)
-    assert distances_mm(procrustes(joints * (-1, 1, 1), joints), joints).mean() > 50
+    assert distances_mm(procrustes_align(joints * (-1, 1, 1), joints), joints).mean() > 50
 
 
 def test_procrustes_of_joints_in_one_point_is_finite() -> None:
-    assert np.isfinite(procrustes(np.zeros((1, 24, 3)), poses(0, 1))).all()
+    assert np.isfinite(procrustes_align(np.zeros((1, 24, 3)), poses(0, 1))).all()
 
 
 @given(seeds)
@@ -76,5 +82,5 @@ def test_known_acceleration_is_measured_only_where_three_frames_are_a_step_apart
 def test_turns_are_the_angle_between_rotations(angle: float) -> None:
     axes = np.random.default_rng(0).normal(0, 1, (24, 3))
     axes /= np.linalg.norm(axes, axis=1, keepdims=True)
-    truth = rotation_matrices(np.random.default_rng(1).normal(0, 1, (24, 3)))
-    assert np.allclose(turns_deg(truth @ rotation_matrices(angle * axes), truth), np.degrees(angle), atol=1e-5)
+    truth = matrices_from_axis_angle(np.random.default_rng(1).normal(0, 1, (24, 3)))
+    assert np.allclose(rotation_errors_deg(truth @ matrices_from_axis_angle(angle * axes), truth), np.degrees(angle), atol=1e-5)

@@ -12,10 +12,10 @@ from typing import Any, ClassVar
 import numpy as np
 from msgspec.structs import replace
 
-from remi_stream.body.smpl import Body, change_axes, load_open_body
+from remi_stream.body.smpl import Body, load_default_body, rotate_body
 from remi_stream.evaluate import sample_truth
 from remi_stream.formats.take import Take
-from remi_stream.geometry import rotation_matrices
+from remi_stream.geometry import matrices_from_axis_angle
 from remi_stream.messages import Bodies, Person
 from tests.clip import truth
 
@@ -28,7 +28,7 @@ AWAY = np.array([0.9, 0.05, 0.4])
 
 def clip(frames: int = FRAMES, people: int = 1) -> Take:
     """The first frames of the truth, as a take; the second person dances the same beside the first one."""
-    take = sample_truth.read().take
+    take = sample_truth.read_sample_truth().take
     return with_people(take, frames, lambda person, _: [moved(person, track, track * AWAY) for track in range(people)])
 
 
@@ -60,7 +60,7 @@ def changed(take: Take, change: Callable[[Person], Person], of_frame: Callable[[
 def camera_from_world(number: int) -> np.ndarray:
     """A camera (4, 4) that goes and turns."""
     camera = np.eye(4)
-    camera[:3, :3] = rotation_matrices(np.array([0.3, 0.1 * number, -0.2]))
+    camera[:3, :3] = matrices_from_axis_angle(np.array([0.3, 0.1 * number, -0.2]))
     camera[:3, 3] = 0.5 - 0.1 * number, 0.2, 1.0
     return camera
 
@@ -75,7 +75,7 @@ class Motion:
         for number in range(frames):
             camera = camera_from_world(number)
             turn, transl = camera[:3, :3].T, truth()["transl"][number] + away
-            orient, transl = change_axes(turn, pelvis, truth()["poses"][number, :3], transl)
+            orient, transl = rotate_body(turn, pelvis, truth()["poses"][number, :3], transl)
             transl = transl - turn @ camera[:3, 3]
             rows.append((orient, transl, body.joints(orient, self.body_pose[number], np.zeros(10), transl)))
         self.orient, self.transl, self.joints = (np.array(column) for column in zip(*rows))
@@ -83,7 +83,7 @@ class Motion:
 
 def write_3dpw(path: Path, people: int = 2, frames: int = FRAMES, **more: Any) -> Path:
     """A sequence as Python 2 wrote it; more: fields instead of these."""
-    motions = [Motion(frames, index * AWAY, load_open_body()) for index in range(people)]
+    motions = [Motion(frames, index * AWAY, load_default_body()) for index in range(people)]
     content = {
         "sequence": "dance_00",
         "poses": [np.concatenate([motion.orient, motion.body_pose], 1) for motion in motions],

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from remi_stream.errors import UsageError
-from remi_stream.filters.choice import FILTERS, OPTIONS, Choice, choose
+from remi_stream.filters.choice import FILTERS, OPTION_HELP, FilterSpec, resolve_filter
 from remi_stream.filters.filter import load_filter
 from remi_stream.filters.presets import PRESETS, PacketFilter
 from tests.filters.test_filter import angles, places, run, someone
@@ -34,28 +34,32 @@ MODERATE = {"min_cutoff": 1.0, "beta_turn": 0.5, "beta_move": 0.7, "d_cutoff": 1
     ],
 )
 def test_case_spaces_and_hyphens_do_not_count(asked: str, name: str) -> None:
-    assert choose(asked).name == name
+    assert resolve_filter(asked).name == name
 
 
 def test_no_two_names_are_alike() -> None:
-    assert {choose(name).name for name in (*FILTERS, *PRESETS)} == {*FILTERS, *PRESETS}
+    assert {resolve_filter(name).name for name in (*FILTERS, *PRESETS)} == {*FILTERS, *PRESETS}
 
 
 @pytest.mark.parametrize("name", [*FILTERS, *PRESETS])
 def test_choice_tells_every_option_of_its_kind_and_each_has_a_meaning(name: str) -> None:
-    choice = choose(name)
+    choice = resolve_filter(name)
     assert list(choice.options) == list(FILTERS[choice.kind].options)
-    assert set(choice.options) <= set(OPTIONS)
+    assert set(choice.options) <= set(OPTION_HELP)
     if name in PRESETS:
         assert choice.kind == PRESETS[name].kind
 
 
 def test_options_replace_defaults() -> None:
-    assert choose("one-euro", {"min-cutoff": 1.5}).options == {**FILTERS["one_euro"].options, "min_cutoff": 1.5}
+    assert resolve_filter("one-euro", {"min-cutoff": 1.5}).options == {**FILTERS["one_euro"].options, "min_cutoff": 1.5}
 
 
 def test_what_smooths_nobody_is_called_none() -> None:
-    assert [choose(name).label for name in ("none", "No Filter Active", "OneEuro Smooth")] == ["none", "none", "OneEuro Smooth"]
+    assert [resolve_filter(name).label for name in ("none", "No Filter Active", "OneEuro Smooth")] == [
+        "none",
+        "none",
+        "OneEuro Smooth",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -70,13 +74,13 @@ def test_what_smooths_nobody_is_called_none() -> None:
 )
 def test_mistakes_are_told_in_a_line(name: str, options: dict[str, float], told: str) -> None:
     with pytest.raises(UsageError) as caught:
-        choose(name, options)
+        resolve_filter(name, options)
     assert told in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
 def test_one_euro_preset_has_remis_numbers_and_no_lead() -> None:
-    assert choose("OneEuro Moderate") == Choice("OneEuro Moderate", "one_euro", MODERATE)
+    assert resolve_filter("OneEuro Moderate") == FilterSpec("OneEuro Moderate", "one_euro", MODERATE)
 
 
 @pytest.mark.parametrize("name", [name for name in PRESETS if not name.startswith("OneEuro")])
@@ -108,7 +112,7 @@ def test_document_tells_every_filter_with_its_options_and_defaults(name: str) ->
 
 @pytest.mark.parametrize("name", PRESETS)
 def test_document_tells_every_preset_with_its_numbers(name: str) -> None:
-    choice = choose(name)
+    choice = resolve_filter(name)
     [row] = [
         line
         for line in DOCUMENT.splitlines()

@@ -13,7 +13,7 @@ from scipy.spatial.transform import Rotation
 from remi_stream.errors import UsageError
 from remi_stream.filters.choice import FILTERS
 from remi_stream.filters.filter import Filter, load_filter
-from remi_stream.filters.tracks import GAP_S
+from remi_stream.filters.tracks import MAX_GAP_S
 from remi_stream.messages import Person
 from tests.sample import person
 
@@ -109,7 +109,7 @@ def test_result_does_not_depend_on_the_axes(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", SMOOTHING)
-@pytest.mark.parametrize("later", [GAP_S * 1.1, -0.2])
+@pytest.mark.parametrize("later", [MAX_GAP_S * 1.1, -0.2])
 def test_gap_or_time_that_goes_back_starts_anew(name: str, later: float) -> None:
     filter_ = load_filter(name)
     run(filter_, [someone(0.0)] * 10)

@@ -8,9 +8,9 @@ import msgspec
 import numpy as np
 import pytest
 
-from remi_stream.body.smpl import load_open_body
-from remi_stream.config import Camera, Config
-from remi_stream.geometry import rotation_matrices, rotation_vectors
+from remi_stream.body.smpl import load_default_body
+from remi_stream.config import CameraConfig, Config
+from remi_stream.geometry import axis_angle_from_matrices, matrices_from_axis_angle
 from remi_stream.messages import Bodies, Person
 from remi_stream.relay.stage import RelayStage
 from remi_stream.resources import data_file
@@ -26,7 +26,7 @@ def truth() -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
     """Rotations (F, 24, 3, 3), transl (F, 3) m, betas (10,), frames a second."""
     with np.load(data_file("sample_truth.npz")) as stored:
         poses = stored["poses"].reshape(-1, 24, 3).astype(float)
-        return rotation_matrices(poses), stored["transl"].astype(float), stored["betas"], float(stored["fps"])
+        return matrices_from_axis_angle(poses), stored["transl"].astype(float), stored["betas"], float(stored["fps"])
 
 
 def noisy(seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -34,19 +34,19 @@ def noisy(seed: int) -> tuple[np.ndarray, np.ndarray]:
     random = np.random.default_rng(seed)
     turns, transl, _, _ = truth()
     vectors = random.normal(0, np.radians(NOISE_DEG), (*turns.shape[:2], 3))
-    return turns @ rotation_matrices(vectors), transl + random.normal(0, NOISE_M, transl.shape)
+    return turns @ matrices_from_axis_angle(vectors), transl + random.normal(0, NOISE_M, transl.shape)
 
 
 def joints_of(turns: np.ndarray, transl: np.ndarray) -> np.ndarray:
     """(F, 24, 3) m."""
-    vectors, betas = rotation_vectors(turns), truth()[2]
-    return np.array([load_open_body().joints(v[0], v[1:].ravel(), betas, t) for v, t in zip(vectors, transl)])
+    vectors, betas = axis_angle_from_matrices(turns), truth()[2]
+    return np.array([load_default_body().joints(v[0], v[1:].ravel(), betas, t) for v, t in zip(vectors, transl)])
 
 
 def people(turns: np.ndarray, transl: np.ndarray) -> list[Person]:
     """As an engine would publish them."""
     made = []
-    for vectors, t, joints in zip(rotation_vectors(turns).astype(np.float32), transl, joints_of(turns, transl)):
+    for vectors, t, joints in zip(axis_angle_from_matrices(turns).astype(np.float32), transl, joints_of(turns, transl)):
         somebody = person(joints_m=joints.astype(np.float32))
         assert somebody.smpl is not None
         smpl = msgspec.structs.replace(
@@ -58,7 +58,7 @@ def people(turns: np.ndarray, transl: np.ndarray) -> list[Person]:
 
 def through_the_relay(seen: list[Person]) -> list[Person]:
     """The people as they are published, with the configuration's own filter."""
-    relay = RelayStage(Config(cameras=(Camera(name="front", source="synthetic:"),)))
+    relay = RelayStage(Config(cameras=(CameraConfig(name="front", source="synthetic:"),)))
     relay.open()
     found: list[Person] = []
     for k, each in enumerate(seen):
@@ -77,7 +77,7 @@ def signals(filtered: bool, seed: int = SEED) -> dict[str, np.ndarray]:
         found = through_the_relay(people(turns, transl))
         poses = [each.smpl for each in found if each.smpl]
         vectors = np.array([np.concatenate([smpl.global_orient, smpl.body_pose]) for smpl in poses], float)
-        turns, transl = rotation_matrices(vectors.reshape(-1, 24, 3)), np.array([smpl.transl for smpl in poses], float)
+        turns, transl = matrices_from_axis_angle(vectors.reshape(-1, 24, 3)), np.array([smpl.transl for smpl in poses], float)
         published = np.array([each.joints_m for each in found], float)
     else:
         published = joints_of(turns, transl)

@@ -9,10 +9,16 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from remi_stream.filters import quaternion
-from remi_stream.filters.motion import Motion
-from remi_stream.filters.smoothnet import SmoothNet, six, smooth_sequence, turns_of, windows_of
+from remi_stream.filters.motion import BodyMotion
+from remi_stream.filters.smoothnet import (
+    SmoothNetSmoother,
+    quaternions_from_rot6d,
+    rot6d_from_quaternions,
+    sliding_windows,
+    smooth_sequence,
+)
 from remi_stream.filters.tracks import TrackFilter
-from remi_stream.geometry import quaternions
+from remi_stream.geometry import quaternions_from_matrices
 from tests.filters.test_filter import angles, places, run, someone
 
 WINDOW = 8
@@ -32,7 +38,7 @@ def earlier(x: np.ndarray) -> np.ndarray:
 
 
 def smoothnet(network: object) -> TrackFilter:
-    return TrackFilter("smoothnet", partial(SmoothNet, run=network, window=WINDOW), None)
+    return TrackFilter("smoothnet", partial(SmoothNetSmoother, run=network, window=WINDOW), None)
 
 
 def test_network_that_changes_nothing_gives_what_was_seen() -> None:
@@ -56,28 +62,30 @@ def test_track_stood_still_before_its_first_frame() -> None:
 
 def test_rotations_come_out_as_rotations() -> None:
     turns = Rotation.random(24, random_state=1).as_quat()
-    noisy = turns_of(six(turns) + np.random.default_rng(0).normal(0, 0.3, 144))
+    noisy = quaternions_from_rot6d(rot6d_from_quaternions(turns) + np.random.default_rng(0).normal(0, 0.3, 144))
     np.testing.assert_allclose(np.linalg.norm(noisy, axis=1), 1)
-    np.testing.assert_allclose(np.abs((turns_of(six(turns)) * turns).sum(1)), 1)
+    np.testing.assert_allclose(np.abs((quaternions_from_rot6d(rot6d_from_quaternions(turns)) * turns).sum(1)), 1)
 
 
 def test_six_numbers_are_the_matrix_rows_without_their_last_column() -> None:
     turn = Rotation.random(random_state=2)
-    np.testing.assert_allclose(six(quaternions(turn.as_matrix()[None])), turn.as_matrix()[:, :2].ravel(), atol=1e-12)
+    np.testing.assert_allclose(
+        rot6d_from_quaternions(quaternions_from_matrices(turn.as_matrix()[None])), turn.as_matrix()[:, :2].ravel(), atol=1e-12
+    )
 
 
 def test_places_are_given_about_their_mean() -> None:
     given: list[np.ndarray] = []
-    still = Motion(np.empty((0, 4)), np.full((2, 3), 7.0), np.empty((0, 10)))
-    smoother = SmoothNet(still, lambda x: given.append(x) or x, WINDOW)  # type: ignore[func-returns-value]
-    np.testing.assert_array_equal(smoother.step(still, 0.1).places, still.places)
+    still = BodyMotion(np.empty((0, 4)), np.full((2, 3), 7.0), np.empty((0, 10)))
+    smoother = SmoothNetSmoother(still, lambda x: given.append(x) or x, WINDOW)  # type: ignore[func-returns-value]
+    np.testing.assert_array_equal(smoother.step(still, 0.1).positions, still.positions)
     np.testing.assert_array_equal(given[0], np.zeros((6, 1, WINDOW)))
 
 
 def test_shape_is_its_mean_over_the_window() -> None:
-    turns = quaternion.from_vectors(np.zeros((24, 3)))
-    one, other = (Motion(turns, np.zeros((25, 3)), np.full((1, 10), shape)) for shape in (0.0, 1.0))
-    assert SmoothNet(one, identity, WINDOW).step(other, 0.1).shape == pytest.approx(1 / WINDOW)
+    turns = quaternion.quaternions_from_rotation_vectors(np.zeros((24, 3)))
+    one, other = (BodyMotion(turns, np.zeros((25, 3)), np.full((1, 10), shape)) for shape in (0.0, 1.0))
+    assert SmoothNetSmoother(one, identity, WINDOW).step(other, 0.1).betas == pytest.approx(1 / WINDOW)
 
 
 def test_frame_that_the_network_gives_no_numbers_for_comes_out_as_it_is() -> None:
@@ -114,6 +122,6 @@ def test_sequence_shorter_than_a_window_is_told() -> None:
 
 def test_windows_are_ordered_by_their_first_frame_then_by_channel() -> None:
     frames = np.arange(20, dtype=np.float32).reshape(10, 2)
-    windows = windows_of(frames, WINDOW)
+    windows = sliding_windows(frames, WINDOW)
     assert windows.shape == (6, 1, WINDOW)
     np.testing.assert_array_equal(windows[3, 0], frames[1:9, 1])

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from remi_stream.errors import UsageError
-from remi_stream.filters.presets import PRESETS, START, STREAMS, PacketFilter, Preset, find_preset
-from remi_stream.filters.streams import DoubleExponential, MovingAverage, OneEuro, SingleExponential
+from remi_stream.filters.presets import DEFAULT_PRESET, PRESETS, STREAMS, FilterPreset, PacketFilter, find_preset
+from remi_stream.filters.streams import DoubleExponentialStream, MovingAverageStream, OneEuroStream, SingleExponentialStream
 
 SIZES = {"poses_body": 69, "poses_root": 3, "betas": 10, "trans": 3}
 
@@ -47,8 +47,8 @@ def test_no_filter_changes_nothing() -> None:
 
 
 def test_one_euro_has_one_speed_for_the_whole_vector() -> None:
-    still_beside_fast = OneEuro(np.zeros(2), 0.0, min_cutoff=1.0, beta=5.0, d_cutoff=1.0)
-    alone = OneEuro(np.zeros(1), 0.0, min_cutoff=1.0, beta=5.0, d_cutoff=1.0)
+    still_beside_fast = OneEuroStream(np.zeros(2), 0.0, min_cutoff=1.0, beta=5.0, d_cutoff=1.0)
+    alone = OneEuroStream(np.zeros(1), 0.0, min_cutoff=1.0, beta=5.0, d_cutoff=1.0)
     beside = still_beside_fast.step(np.array([0.01, 1.0]), 0.1)[0]
     assert beside > 2 * alone.step(np.array([0.01]), 0.1)[0]
 
@@ -58,11 +58,11 @@ def test_one_euro_step_is_the_published_formula() -> None:
     share = lambda cutoff: 2 * math.pi * cutoff * dt / (2 * math.pi * cutoff * dt + 1)  # noqa: E731
     speed = share(d_cutoff) * 2.0 / dt
     expected = 1 + share(min_cutoff + beta * speed) * 2.0
-    assert OneEuro(np.ones(1), 7.0, min_cutoff, beta, d_cutoff).step(np.array([3.0]), 7.0 + dt) == pytest.approx(expected)
+    assert OneEuroStream(np.ones(1), 7.0, min_cutoff, beta, d_cutoff).step(np.array([3.0]), 7.0 + dt) == pytest.approx(expected)
 
 
 def test_one_euro_gives_the_last_vector_again_while_time_stands_still() -> None:
-    filter_ = OneEuro(np.zeros(1), 0.0, 1.0, 0.5, 1.0)
+    filter_ = OneEuroStream(np.zeros(1), 0.0, 1.0, 0.5, 1.0)
     first = filter_.step(np.ones(1), 0.1)
     np.testing.assert_array_equal(filter_.step(np.full(1, 9.0), 0.1), first)
     np.testing.assert_array_equal(filter_.step(np.full(1, 9.0), 0.05), first)
@@ -70,18 +70,18 @@ def test_one_euro_gives_the_last_vector_again_while_time_stands_still() -> None:
 
 
 def test_exponentials_are_their_recursions() -> None:
-    single, double = SingleExponential(np.zeros(1), 0, 0.25), DoubleExponential(np.zeros(1), 0, 0.5, 0.25)
+    single, double = SingleExponentialStream(np.zeros(1), 0, 0.25), DoubleExponentialStream(np.zeros(1), 0, 0.5, 0.25)
     assert [float(single.step(np.ones(1), k)[0]) for k in range(3)] == pytest.approx([0.25, 0.4375, 0.578125])
     assert [float(double.step(np.ones(1), k)[0]) for k in range(2)] == pytest.approx([0.5, 0.8125])
 
 
 def test_double_exponential_follows_a_steady_movement_without_lag() -> None:
-    double = DoubleExponential(np.zeros(1), 0, 0.5, 0.5)
+    double = DoubleExponentialStream(np.zeros(1), 0, 0.5, 0.5)
     assert [double.step(np.full(1, float(k)), k) for k in range(100)][-1] == pytest.approx(99)
 
 
 def test_moving_average_begins_with_a_full_window() -> None:
-    mean = MovingAverage(np.zeros(1), 0, 4)
+    mean = MovingAverageStream(np.zeros(1), 0, 4)
     assert [float(mean.step(np.full(1, 4.0), k)[0]) for k in range(5)] == [1, 2, 3, 4, 4]
 
 
@@ -95,7 +95,7 @@ def test_stream_of_another_shape_starts_anew_and_the_others_go_on() -> None:
 
 
 def test_stream_that_is_not_filtered_passes() -> None:
-    filter_ = PacketFilter(Preset("moving_avg", {"trans": {"window_size": 3}}))
+    filter_ = PacketFilter(FilterPreset("moving_avg", {"trans": {"window_size": 3}}))
     filter_.step({"betas": np.zeros(10), "trans": np.zeros(3)}, 0.0)
     second = filter_.step({"betas": np.ones(10), "trans": np.ones(3)}, 0.1)
     assert (second["betas"] == 1).all()
@@ -103,7 +103,7 @@ def test_stream_that_is_not_filtered_passes() -> None:
 
 
 def test_what_comes_in_is_not_changed_and_rows_keep_their_shape() -> None:
-    filter_ = PacketFilter(find_preset(START))
+    filter_ = PacketFilter(find_preset(DEFAULT_PRESET))
     packet = {"trans": np.array([[1, 2, 3]], np.float32)}
     filter_.step(packet, 0.0)
     found = filter_.step({"trans": np.zeros((1, 3), np.float32)}, 0.1)["trans"]

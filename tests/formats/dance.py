@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from remi_stream.body.smpl import Body, load_open_body
+from remi_stream.body.smpl import Body, load_default_body
 from remi_stream.formats.take import Take
 from remi_stream.messages import Bodies, Frame, Person, Smpl
-from remi_stream.sinks.recording.recording import Recording
+from remi_stream.sinks.recording.recording import CameraRecording
 from tests.clip import FPS, intrinsics, truth
 from tests.sample import facts
 
@@ -45,7 +45,7 @@ def smpl(k: int, track_id: int = 1, body: str = "open") -> Smpl:
 
 def joints_of(pose: Smpl, body: Body | None = None) -> np.ndarray:
     """The joints (24, 3), m, camera frame."""
-    body = body or load_open_body()
+    body = body or load_default_body()
     return body.joints(pose.global_orient, pose.body_pose, pose.betas, pose.transl)
 
 
@@ -86,12 +86,12 @@ def _bodies(k: int, body: str) -> Bodies:
 def record(parent: Path, frames: Sequence[Bodies], fps: float = FPS, pictures: Sequence[Frame] = ()) -> Path:
     """A finished recording of frames, and of JPEG pictures of some of them."""
     parent.mkdir(exist_ok=True)
-    recording = Recording(parent, "film")
-    recording.take_facts(facts(fps=fps))
+    recording = CameraRecording(parent, "film")
+    recording.add_camera_facts(facts(fps=fps))
     for frame in frames:
-        recording.take_bodies(frame)
+        recording.add_bodies(frame)
     for picture in pictures:
-        recording.take_preview(picture)
+        recording.add_preview(picture)
     recording.flush()
     recording.end()
     return recording.folder

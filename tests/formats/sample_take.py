@@ -11,9 +11,9 @@ import msgspec
 import numpy as np
 
 from remi_stream.formats.take import Take
-from remi_stream.geometry import box_of
+from remi_stream.geometry import bounding_box
 from remi_stream.messages import Bodies, Person, Smpl
-from remi_stream.skeletons import JOINTS
+from remi_stream.skeletons import JOINT_NAMES
 from tests.clip import FPS, intrinsics, truth
 
 SIZE = (1280, 720)
@@ -38,14 +38,14 @@ def somebody(k: int, body: Literal["smpl", "open"] = "open", track_id: int = 1) 
     return Person(
         track_id=track_id,
         score=0.75,
-        box_xyxy=box_of(pixels),
+        box_xyxy=bounding_box(pixels),
         skeleton="smpl24",
         keypoints_px=pixels,
         keypoint_scores=np.full(24, 0.8, np.float32),
         joints_m=truth()["joints_m"][k].astype(np.float32),
         smpl=smpl(k, body),
         native={
-            "detected_xyxy": box_of(pixels) + np.array([-0.5, -0.5, 0.5, 0.5], np.float32),
+            "detected_xyxy": bounding_box(pixels) + np.array([-0.5, -0.5, 0.5, 0.5], np.float32),
             "detected_score": np.array([0.625], np.float32),
         },
     )
@@ -53,7 +53,7 @@ def somebody(k: int, body: Literal["smpl", "open"] = "open", track_id: int = 1) 
 
 def flat(k: int, skeleton: str, track_id: int = 1) -> Person:
     """Somebody of whom only key points are known; each has other numbers."""
-    count = len(JOINTS[skeleton])
+    count = len(JOINT_NAMES[skeleton])
     random = np.random.default_rng(1000 * k + track_id)
     points = random.uniform(100, 600, (count, 2)).astype(np.float32)
     return msgspec.structs.replace(

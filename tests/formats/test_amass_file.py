@@ -10,7 +10,7 @@ import pytest
 
 from remi_stream.body import retarget
 from remi_stream.body.retarget import SMPL_PELVIS_M
-from remi_stream.body.smpl import Body, load_open_body
+from remi_stream.body.smpl import Body, load_default_body
 from remi_stream.formats import amass_file
 from tests.clip import FPS
 from tests.formats.dance import AWAY, FRAMES, LATE, joints_of, smpl, take
@@ -22,13 +22,13 @@ SIZES = {"poses": 156, "trans": 3, "dmpls": 8}
 @pytest.fixture
 def imported(monkeypatch: pytest.MonkeyPatch) -> Iterator[Body]:
     """Somebody who has imported SMPL: here a body of its layout, with a shape of its own."""
-    open_body = load_open_body()
+    open_body = load_default_body()
     figure = Body(**{**vars_of(open_body), "name": "smpl", "v_template": open_body.v_template * np.float32(1.05)})
     monkeypatch.setattr(retarget, "known_body", lambda: figure)
     monkeypatch.setattr(amass_file, "known_body", lambda: figure)
-    retarget.onto_known_body.cache_clear()
+    retarget.retargeter_to_known_body.cache_clear()
     yield figure
-    retarget.onto_known_body.cache_clear()
+    retarget.retargeter_to_known_body.cache_clear()
 
 
 def vars_of(body: Body) -> dict[str, object]:
@@ -41,7 +41,7 @@ def read(path: Path) -> dict[str, np.ndarray]:
 
 
 def test_keys_and_shapes_are_those_of_amass(tmp_path: Path) -> None:
-    first, second = map(read, amass_file.write(take(), tmp_path))
+    first, second = map(read, amass_file.write_amass(take(), tmp_path))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["track-000001_poses.npz", "track-000002_poses.npz"]
     assert {name: first[name].shape for name in SIZES} == {name: (FRAMES, width) for name, width in SIZES.items()}
     assert (first["betas"].shape, str(first["gender"]), float(first["mocap_framerate"])) == ((16,), "neutral", FPS)
@@ -54,13 +54,13 @@ def test_keys_and_shapes_are_those_of_amass(tmp_path: Path) -> None:
 
 
 def test_pelvis_is_where_it_was_seen_without_smpl_too(tmp_path: Path) -> None:
-    first, _ = map(read, amass_file.write(take(), tmp_path))
+    first, _ = map(read, amass_file.write_amass(take(), tmp_path))
     for k in (0, 20, FRAMES - 1):
         np.testing.assert_allclose(SMPL_PELVIS_M + first["trans"][k], Z_UP @ joints_of(smpl(k))[0], atol=1e-4)
 
 
 def test_smpl_poses_its_joints_where_they_were_published(tmp_path: Path, imported: Body) -> None:
-    first, second = map(read, amass_file.write(take("smpl"), tmp_path))
+    first, second = map(read, amass_file.write_amass(take("smpl"), tmp_path))
     np.testing.assert_allclose(second["betas"][:10], smpl(0, 2).betas, atol=1e-6)
     for k in (LATE, FRAMES - 1):
         for file, track_id, row in ((first, 1, k), (second, 2, k - LATE)):

@@ -13,7 +13,7 @@ from scipy.spatial.transform import Rotation
 from remi_stream.errors import RemiError
 from remi_stream.formats import bvh
 from remi_stream.formats.take import Take
-from remi_stream.skeletons import JOINTS
+from remi_stream.skeletons import JOINT_NAMES
 from tests.clip import FPS
 from tests.formats.dance import AWAY, FRAMES, LATE, Y_UP, joints_of, person, smpl, take
 from tests.sample import bodies
@@ -65,7 +65,7 @@ def posed(joints: list[dict[str, Any]], numbers: np.ndarray) -> dict[str, np.nda
 
 
 def test_joints_are_where_the_body_has_them_to_a_millimetre(tmp_path: Path) -> None:
-    written = bvh.write(take(), tmp_path)
+    written = bvh.write_bvh(take(), tmp_path)
     assert [path.name for path in written] == ["track-000001.bvh", "track-000002.bvh", "track-000002.bvh.json"]
     for track_id, path, first in ((1, written[0], 0), (2, written[1], LATE)):
         joints, frame_s, numbers = read(path)
@@ -73,11 +73,11 @@ def test_joints_are_where_the_body_has_them_to_a_millimetre(tmp_path: Path) -> N
         for k in (first, first + 3, FRAMES - 1):
             found = posed(joints, numbers[k - first])
             true = joints_of(smpl(k, track_id)) * Y_UP * 100
-            np.testing.assert_allclose(np.array([found[name] for name in JOINTS["smpl24"]]), true, atol=0.05)
+            np.testing.assert_allclose(np.array([found[name] for name in JOINT_NAMES["smpl24"]]), true, atol=0.05)
 
 
 def test_last_pose_is_held_while_somebody_is_away_and_that_is_noted(tmp_path: Path) -> None:
-    bvh.write(take(), tmp_path)
+    bvh.write_bvh(take(), tmp_path)
     _, _, numbers = read(tmp_path / "track-000002.bvh")
     held = numbers[AWAY[0] - LATE - 1 : AWAY[-1] - LATE + 1]
     assert (held == held[0]).all()
@@ -88,12 +88,13 @@ def test_last_pose_is_held_while_somebody_is_away_and_that_is_noted(tmp_path: Pa
 
 def test_frames_between_those_of_a_slow_engine_are_filled_by_even_turns(tmp_path: Path) -> None:
     every_third = Take("slow", (1280, 720), FPS, take().frames[:31:3])
-    (path, *_) = bvh.write(every_third, tmp_path)
+    (path, *_) = bvh.write_bvh(every_third, tmp_path)
     joints, _, numbers = read(path)
     assert len(numbers) == 31
     off = [
         np.linalg.norm(
-            np.array([posed(joints, numbers[k])[name] for name in JOINTS["smpl24"]]) - joints_of(smpl(k)) * Y_UP * 100, axis=1
+            np.array([posed(joints, numbers[k])[name] for name in JOINT_NAMES["smpl24"]]) - joints_of(smpl(k)) * Y_UP * 100,
+            axis=1,
         )
         for k in range(1, 30)
     ]
@@ -104,7 +105,7 @@ def test_angles_are_those_of_any_rotation_also_where_two_axes_fall_together() ->
     rng = np.random.default_rng(0)
     locked = Rotation.from_euler("ZXY", [[30, 90, 40], [-20, -90, 5], [0, 90, 0]], degrees=True)
     turned = Rotation.concatenate([Rotation.random(200, rng=rng), locked])
-    angles = bvh.zxy_degrees(turned.as_quat())
+    angles = bvh.euler_zxy_degrees(turned.as_quat())
     np.testing.assert_allclose(Rotation.from_euler("ZXY", angles, degrees=True).as_matrix(), turned.as_matrix(), atol=1e-5)
 
 
@@ -113,7 +114,7 @@ def test_knee_that_bends_beyond_a_right_angle_and_a_turn_on_the_spot_have_no_jum
     knee = Rotation.from_euler("X", bend[:, None], degrees=True)
     root = Rotation.from_euler("Y", turn[:, None], degrees=True)
     both = np.stack([knee.as_quat(), root.as_quat()], 1)
-    smooth = bvh.without_jumps(bvh.zxy_degrees(both))
+    smooth = bvh.unwrap_euler_degrees(bvh.euler_zxy_degrees(both))
     assert np.abs(np.diff(smooth[:, 0], axis=0)).max() < 1.01
     assert np.abs(np.diff(smooth[:, 1], axis=0)).max() < 12.1
     for each, rotations in enumerate((knee, root)):
@@ -124,8 +125,8 @@ def test_knee_that_bends_beyond_a_right_angle_and_a_turn_on_the_spot_have_no_jum
 def test_take_without_a_smpl_pose_is_refused_in_one_line(tmp_path: Path) -> None:
     flat = Take("flat", (640, 360), 30.0, [bodies(people=[person(0, 1, smpl=None)], engine="alphapose")])
     with pytest.raises(RemiError, match=r"No one in flat has a SMPL pose \(engine alphapose\).*Use csv or npz"):
-        bvh.write(flat, tmp_path)
+        bvh.write_bvh(flat, tmp_path)
     with pytest.raises(RemiError, match="which has no motion"):
-        bvh.write(Take("album", (640, 360), 30.0, [bodies()], images=("1.jpg",)), tmp_path)
-    assert bvh.write(Take("empty", (640, 360), 30.0, [bodies(people=[])]), tmp_path) == []
+        bvh.write_bvh(Take("album", (640, 360), 30.0, [bodies()], images=("1.jpg",)), tmp_path)
+    assert bvh.write_bvh(Take("empty", (640, 360), 30.0, [bodies(people=[])]), tmp_path) == []
     assert list(tmp_path.iterdir()) == []

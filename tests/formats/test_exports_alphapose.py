@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 
 from remi_stream.errors import UsageError
-from remi_stream.formats.alphapose import read
-from remi_stream.formats.alphapose_clips import read_clips
-from remi_stream.formats.exports import EXPORTS, find_exports
+from remi_stream.formats.alphapose import read_results
+from remi_stream.formats.alphapose_clips import read_alphapose_clips
+from remi_stream.formats.exports import EXPORT_FORMATS, find_export_formats
 from remi_stream.formats.take import Take
 from remi_stream.messages import Person
-from remi_stream.skeletons import JOINTS, indices
+from remi_stream.skeletons import JOINT_NAMES, joint_indices
 from tests.clip import truth
 from tests.formats.sample_take import flat, pictures, somebody, take_of
 
@@ -27,7 +27,7 @@ COCO18 = (
 
 
 def made(name: str, take: Take, folder: Path) -> dict[str, Any]:
-    paths = EXPORTS[name].write(take, folder)
+    paths = EXPORT_FORMATS[name].write(take, folder)
     assert {path for path in folder.rglob("*") if path.is_file()} == set(paths)
     return {str(path.relative_to(folder)): json.loads(path.read_text()) for path in paths}
 
@@ -73,7 +73,7 @@ def test_box_is_the_engines_where_no_detector_looked(tmp_path: Path) -> None:
 def test_engine_of_other_joints_gives_cocos_by_name(skeleton: str, tmp_path: Path) -> None:
     take = take_of(some(skeleton), 1)
     [each] = made("alphapose-coco", take, tmp_path)["alphapose-results.json"]
-    person, chosen = take.frames[0].people[0], indices(skeleton, JOINTS["coco17"])
+    person, chosen = take.frames[0].people[0], joint_indices(skeleton, JOINT_NAMES["coco17"])
     numbers = np.array(each["keypoints"]).reshape(17, 3)
     np.testing.assert_allclose(numbers, np.column_stack([person.keypoints_px, person.keypoint_scores])[chosen], rtol=1e-6)
 
@@ -82,9 +82,12 @@ def test_engine_of_a_body_gives_key_points_of_its_body(tmp_path: Path) -> None:
     """Landmarks lie near the joints of the same name, the face above the neck."""
     [each] = made("alphapose-coco", take_of(lambda k: [somebody(k)], 1), tmp_path)["alphapose-results.json"]
     numbers = np.array(each["keypoints"]).reshape(17, 3)
-    named = [name for name in JOINTS["coco17"] if name in JOINTS["smpl24"]]
+    named = [name for name in JOINT_NAMES["coco17"] if name in JOINT_NAMES["smpl24"]]
     assert len(named) == 12
-    ours, theirs = numbers[indices("coco17", tuple(named)), :2], truth()["joints_px"][0][indices("smpl24", tuple(named))]
+    ours, theirs = (
+        numbers[joint_indices("coco17", tuple(named)), :2],
+        truth()["joints_px"][0][joint_indices("smpl24", tuple(named))],
+    )
     assert np.linalg.norm(ours - theirs, axis=1).max() < 20
     assert numbers[0, 1] < truth()["joints_px"][0, 12, 1]
     assert numbers[0, 2] == pytest.approx(somebody(0).smpl.joint_confidence[15])
@@ -118,14 +121,20 @@ def test_other_forms_are_by_picture_with_a_file_for_each(name: str, people: str,
     found = np.array(whole["1.jpg"][people][1][numbers]).reshape(18, 3)
     for joint, values in zip(COCO18.split(), found, strict=True):
         left, right = triples[5], triples[6]
-        expected = (left + right) / 2 if joint == "neck" else triples[JOINTS["coco17"].index(joint)]
+        expected = (left + right) / 2 if joint == "neck" else triples[JOINT_NAMES["coco17"].index(joint)]
         np.testing.assert_allclose(values, expected, rtol=1e-6)
 
 
 def test_what_is_written_can_be_lifted(tmp_path: Path) -> None:
-    EXPORTS["alphapose-coco"].write(take_of(some("halpe26")), tmp_path)
-    assert [result.ids for result in read(tmp_path / "alphapose-results.json")] == [(1.0,), (1.0,), (12.0,), (1.0,), (1.0,)]
-    clips = read_clips(tmp_path / "alphapose-results.json")
+    EXPORT_FORMATS["alphapose-coco"].write(take_of(some("halpe26")), tmp_path)
+    assert [result.pose_ids for result in read_results(tmp_path / "alphapose-results.json")] == [
+        (1.0,),
+        (1.0,),
+        (12.0,),
+        (1.0,),
+        (1.0,),
+    ]
+    clips = read_alphapose_clips(tmp_path / "alphapose-results.json")
     assert [clip.frames.tolist() for clip in clips] == [[0, 1, 2, 3, 4], [1]]
 
 
@@ -136,6 +145,6 @@ def test_nobody_is_an_empty_list(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["alphapose-coco", "alphapose-open", "alphapose-cmu", "videopose3d-2d"])
 def test_engine_without_key_points_is_refused_at_once(name: str) -> None:
     for engine in ("blazepose", "alphapose-17", "alphapose-26", "alphapose", "poco", "pare", "instanthmr", None):
-        find_exports([name], engine)
+        find_export_formats([name], engine)
     with pytest.raises(UsageError, match="Engine 'synthetic' gives no COCO key points"):
-        find_exports([name], "synthetic")
+        find_export_formats([name], "synthetic")

@@ -12,18 +12,18 @@ import msgspec
 import numpy as np
 import pytest
 
-from remi_stream.body.smpl import Body, load_open_body
-from remi_stream.body.smpl_file import EXTRA, SMPL, load_extra_regressor, load_smpl
+from remi_stream.body.smpl import Body, load_default_body
+from remi_stream.body.smpl_file import EXTRA_REGRESSOR_FILE, SMPL_FILE, load_extra_regressor, load_smpl
 from remi_stream.errors import RemiError, UsageError
-from remi_stream.formats.exports import EXPORTS, find_exports
+from remi_stream.formats.exports import EXPORT_FORMATS, find_export_formats
 from remi_stream.formats.take import Take
-from remi_stream.geometry import project, rotation_matrices
+from remi_stream.geometry import matrices_from_axis_angle, project
 from remi_stream.messages import Person
-from remi_stream.models.arrival import take as bring
-from remi_stream.models.catalogue import known_file
-from remi_stream.models.store import place
-from remi_stream.pose.poco import VAR, VAR_GLOBAL
-from remi_stream.pose.regressor import CROP_CAMERA, CROP_TRANSL, SQUARE
+from remi_stream.models.arrival import import_file as bring
+from remi_stream.models.catalogue import find_model_file
+from remi_stream.models.store import model_path
+from remi_stream.pose.poco import PERSON_VARIANCE_KEY, VARIANCE_KEY
+from remi_stream.pose.regressor import CROP_CAMERA_KEY, CROP_TRANSL_KEY, SQUARE_KEY
 from remi_stream.resources import data_file
 from tests.clip import intrinsics, truth
 from tests.formats.sample_take import SIZE, bodies, flat, pictures, smpl, somebody, take_of
@@ -72,12 +72,12 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def figure(store: Path, monkeypatch: pytest.MonkeyPatch) -> Body:
     monkeypatch.setenv("REMI_HOME", str(store))
-    return load_smpl(place(known_file(SMPL)))
+    return load_smpl(model_path(find_model_file(SMPL_FILE)))
 
 
 def made(name: str, take: Take, folder: Path) -> dict[str, Any]:
     """Each file's content by its name."""
-    paths = EXPORTS[name].write(take, folder)
+    paths = EXPORT_FORMATS[name].write(take, folder)
     files = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
     assert {str(path.relative_to(folder)) for path in paths} == files
     return {name: joblib.load(folder / name) if name.endswith(".pkl") else (folder / name).read_text() for name in files}
@@ -117,12 +117,12 @@ def test_film_is_a_dict_of_people_with_exactly_these_keys(
 
 def test_numbers_are_those_of_the_body(figure: Body, tmp_path: Path) -> None:
     person = made("pare", take_of(two_people), tmp_path)["pare_output.pkl"][3]
-    extra = load_extra_regressor(place(known_file(EXTRA)))
+    extra = load_extra_regressor(model_path(find_model_file(EXTRA_REGRESSOR_FILE)))
     for k in range(5):
         pose = truth()["poses"][k, :3], truth()["poses"][k, 3:], truth()["betas"]
         vertices, joints = figure.vertices(*pose, np.zeros(3)), figure.joints(*pose, np.zeros(3))
         np.testing.assert_allclose(person["verts"][k], vertices, atol=1e-6)
-        np.testing.assert_allclose(person["pose"][k], rotation_matrices(truth()["poses"][k].reshape(24, 3)), atol=1e-6)
+        np.testing.assert_allclose(person["pose"][k], matrices_from_axis_angle(truth()["poses"][k].reshape(24, 3)), atol=1e-6)
         np.testing.assert_array_equal(person["betas"][k], truth()["betas"])
         own = person["joints3d"][k]
         np.testing.assert_allclose(own[[8, 1, 4, 5, 25, 34]], joints[[0, 12, 21, 16, 8, 16]], atol=1e-6)  # 25 + 9: left shoulder
@@ -163,7 +163,7 @@ def with_native(k: int, **native: np.ndarray) -> list[Person]:
 def test_engine_that_looks_through_the_crops_camera_is_drawn_with_it(figure: Body, tmp_path: Path) -> None:
     """Also in a frame that was filled in, of which the engine told nothing."""
     square = np.array([640.0, 350.0, 500.0, 500.0])
-    native = {SQUARE: square, CROP_CAMERA: np.ones(3), CROP_TRANSL: np.ones(3)}
+    native = {SQUARE_KEY: square, CROP_CAMERA_KEY: np.ones(3), CROP_TRANSL_KEY: np.ones(3)}
     take = take_of(lambda k: with_native(k, **native) if k else [somebody(0, "smpl")])
     person = made("pare", take, tmp_path)["pare_output.pkl"][1]
     np.testing.assert_array_equal(person["bboxes"][1:], [square] * 4)
@@ -177,7 +177,9 @@ def test_engine_that_looks_through_the_crops_camera_is_drawn_with_it(figure: Bod
 
 def test_uncertainty_is_pocos_own_or_else_what_confidence_lacks(figure: Body, tmp_path: Path) -> None:
     own = np.linspace(0, 2, 24, dtype=np.float32)
-    take = take_of(lambda k: with_native(k, **{VAR: own, VAR_GLOBAL: np.float32([0.125])}) if k else [somebody(k, "smpl")])
+    take = take_of(
+        lambda k: with_native(k, **{VARIANCE_KEY: own, PERSON_VARIANCE_KEY: np.float32([0.125])}) if k else [somebody(k, "smpl")]
+    )
     content = made("poco", take, tmp_path)
     person = content["poco_output.pkl"][1]
     np.testing.assert_array_equal(person["var"][1:], [own] * 4)
@@ -193,7 +195,7 @@ def test_pose_for_the_open_body_is_put_onto_smpl(figure: Body, tmp_path: Path) -
     np.testing.assert_array_equal(person["betas"], np.zeros((5, 10)))
     np.testing.assert_allclose(person["smpl_joints2d"][:, 8], truth()["joints_px"][:5, 0], atol=0.1)
     bones = person["joints3d"][0, [4, 7, 11, 14]] - person["joints3d"][0, [3, 6, 10, 13]]
-    own = load_open_body().joints(*(getattr(smpl(0), part) for part in ("global_orient", "body_pose", "betas", "transl")))
+    own = load_default_body().joints(*(getattr(smpl(0), part) for part in ("global_orient", "body_pose", "betas", "transl")))
     theirs = own[[21, 20, 8, 7]] - own[[19, 18, 5, 4]]
     cosines = (bones * theirs).sum(1) / np.linalg.norm(bones, axis=1) / np.linalg.norm(theirs, axis=1)
     assert cosines.min() > np.cos(np.radians(1))
@@ -239,7 +241,7 @@ def test_nobody_is_an_empty_dict(figure: Body, tmp_path: Path) -> None:
 
 def test_people_without_a_pose_are_told_and_nothing_is_written(figure: Body, tmp_path: Path) -> None:
     with pytest.raises(RemiError, match="No one in sample has a SMPL pose"):
-        EXPORTS["pare"].write(take_of(lambda k: [flat(k, "coco17")]), tmp_path)
+        EXPORT_FORMATS["pare"].write(take_of(lambda k: [flat(k, "coco17")]), tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -249,7 +251,7 @@ def test_file_that_cannot_be_finished_is_not_there(figure: Body, tmp_path: Path,
 
     monkeypatch.setattr(Body, "vertices", full)
     with pytest.raises(OSError, match="No space left"):
-        EXPORTS["pare"].write(take_of(two_people), tmp_path)
+        EXPORT_FORMATS["pare"].write(take_of(two_people), tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -268,14 +270,18 @@ def test_what_is_missing_is_told_in_one_line(
 ) -> None:
     monkeypatch.setenv("REMI_HOME", str(tmp_path))
     with pytest.raises(RemiError) as raised:
-        find_exports([name], engine)
+        find_export_formats([name], engine)
     assert "\n" not in str(raised.value)
     for each in words:
         assert each in str(raised.value)
 
 
 def test_nothing_is_missing_once_smpl_is_there(figure: Body) -> None:
-    assert all(find_exports([name], engine)[name].native for name in ("pare", "poco", "smpl-output") for engine in ("poco", None))
+    assert all(
+        find_export_formats([name], engine)[name].needs_native
+        for name in ("pare", "poco", "smpl-output")
+        for engine in ("poco", None)
+    )
 
 
 def test_command_refuses_before_the_first_frame(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -289,4 +295,4 @@ def test_command_refuses_before_the_first_frame(tmp_path: Path, monkeypatch: pyt
 
 def test_formats_that_write_the_same_files_are_refused_together() -> None:
     with pytest.raises(UsageError, match="Formats alphapose-coco and alphapose-open write files of the same names"):
-        find_exports(["alphapose-coco,npz", "alphapose-open"])
+        find_export_formats(["alphapose-coco,npz", "alphapose-open"])

@@ -13,11 +13,11 @@ import pytest
 
 from remi_stream.errors import RemiError
 from remi_stream.formats import videopose3d
-from remi_stream.formats.exports import EXPORTS
+from remi_stream.formats.exports import EXPORT_FORMATS
 from remi_stream.formats.take import Take
-from remi_stream.geometry import rotation_matrices
+from remi_stream.geometry import matrices_from_axis_angle
 from remi_stream.messages import Person
-from remi_stream.skeletons import JOINTS, LIMB_JOINTS, indices
+from remi_stream.skeletons import JOINT_NAMES, LIMB_JOINTS, joint_indices
 from tests.clip import truth
 from tests.formats.sample_take import SIZE, bodies, flat, pictures, somebody, take_of
 
@@ -38,7 +38,7 @@ def points(k: int, track_id: int) -> np.ndarray:
 
 
 def loaded(take: Take, folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
-    [path] = EXPORTS["videopose3d-2d"].write(take, folder)
+    [path] = EXPORT_FORMATS["videopose3d-2d"].write(take, folder)
     assert path == folder / "data_2d_custom_sample.npz"
     assert list(folder.iterdir()) == [path]
     with np.load(path, allow_pickle=True) as data:
@@ -89,10 +89,10 @@ def test_nobody_is_a_data_set_without_a_video(tmp_path: Path) -> None:
 def test_file_can_be_lifted_is_known_to_every_numpy_and_has_the_same_bytes_again(tmp_path: Path) -> None:
     for folder in ("a", "b"):
         (tmp_path / folder).mkdir()
-        EXPORTS["videopose3d-2d"].write(take_of(best, 6), tmp_path / folder)
+        EXPORT_FORMATS["videopose3d-2d"].write(take_of(best, 6), tmp_path / folder)
     one, other = (tmp_path / folder / "data_2d_custom_sample.npz" for folder in ("a", "b"))
     assert one.read_bytes() == other.read_bytes()
-    [clip] = videopose3d.read(one)
+    [clip] = videopose3d.read_videopose3d_clips(one)
     assert (clip.name, clip.size, clip.keypoints_px.shape) == ("sample.clip.mp4", SIZE, (6, 17, 2))
     with zipfile.ZipFile(one) as archive:
         data = archive.read("positions_2d.npy")
@@ -108,7 +108,7 @@ def lifted(k: int, track_id: int) -> Person:
 
 def test_lifted_joints_are_written_around_the_hip_one_file_a_person(tmp_path: Path) -> None:
     take = take_of(lambda k: [lifted(k, 4)] + [lifted(k + 10, 5)] * (k in (1, 4)), 6)
-    paths = EXPORTS["videopose3d-3d"].write(take, tmp_path)
+    paths = EXPORT_FORMATS["videopose3d-3d"].write(take, tmp_path)
     assert [path.name for path in paths] == [
         "joints3d-000004.npy",
         "joints3d-000004.npz",
@@ -124,20 +124,20 @@ def test_lifted_joints_are_written_around_the_hip_one_file_a_person(tmp_path: Pa
     np.testing.assert_allclose(late[1], ((first - first[0]) * 2 + (last - last[0])) / 3, atol=1e-6)
     with np.load(tmp_path / "joints3d-000005.npz") as named:
         assert named["frames"].tolist() == [1, 2, 3, 4]
-        assert named["joint_names"].tolist() == list(JOINTS["h36m17"])
+        assert named["joint_names"].tolist() == list(JOINT_NAMES["h36m17"])
 
 
 def test_joints_of_a_body_are_h36ms(tmp_path: Path) -> None:
-    EXPORTS["videopose3d-3d"].write(take_of(lambda k: [somebody(k)]), tmp_path)
+    EXPORT_FORMATS["videopose3d-3d"].write(take_of(lambda k: [somebody(k)]), tmp_path)
     found = np.load(tmp_path / "joints3d-000001.npy").astype(float)
     assert found.shape == (5, 17, 3)
     joints = truth()["joints_m"][:5]
-    hip = joints[:, indices("smpl24", ("left_hip", "right_hip"))].mean(1, keepdims=True)
-    limbs = joints[:, indices("smpl24", LIMB_JOINTS)] - hip
-    np.testing.assert_allclose(found[:, indices("h36m17", LIMB_JOINTS)], limbs, atol=1e-4)
+    hip = joints[:, joint_indices("smpl24", ("left_hip", "right_hip"))].mean(1, keepdims=True)
+    limbs = joints[:, joint_indices("smpl24", LIMB_JOINTS)] - hip
+    np.testing.assert_allclose(found[:, joint_indices("h36m17", LIMB_JOINTS)], limbs, atol=1e-4)
     assert not found[:, 0].any()
-    spine, thorax, nose, head = (found[:, JOINTS["h36m17"].index(name)] for name in ("spine", "thorax", "neck_nose", "head"))
-    up = rotation_matrices(truth()["poses"][:5, :3].astype(float))[:, :, 1]  # of the trunk
+    spine, thorax, nose, head = (found[:, JOINT_NAMES["h36m17"].index(name)] for name in ("spine", "thorax", "neck_nose", "head"))
+    up = matrices_from_axis_angle(truth()["poses"][:5, :3].astype(float))[:, :, 1]  # of the trunk
     heights = [(part * up).sum(1).mean() for part in (spine, thorax, nose, head)]
     assert heights == sorted(heights)
     assert 0.1 < heights[0] < 0.4 < heights[1] < 0.7
@@ -146,7 +146,7 @@ def test_joints_of_a_body_are_h36ms(tmp_path: Path) -> None:
 
 def test_frames_that_were_left_out_are_no_rows(tmp_path: Path) -> None:
     take = Take("sample", SIZE, 30.0, [bodies(k, [somebody(k)], 5 * k) for k in range(3)])
-    EXPORTS["videopose3d-3d"].write(take, tmp_path)
+    EXPORT_FORMATS["videopose3d-3d"].write(take, tmp_path)
     assert np.load(tmp_path / "joints3d-000001.npy").shape == (3, 17, 3)
     with np.load(tmp_path / "joints3d-000001.npz") as named:
         assert named["frames"].tolist() == [0, 5, 10]
@@ -154,5 +154,5 @@ def test_frames_that_were_left_out_are_no_rows(tmp_path: Path) -> None:
 
 def test_people_without_joints_in_space_are_told(tmp_path: Path) -> None:
     with pytest.raises(RemiError, match="No one in sample has a SMPL pose"):
-        EXPORTS["videopose3d-3d"].write(take_of(lambda k: [flat(k, "coco17")]), tmp_path)
-    assert EXPORTS["videopose3d-3d"].write(take_of(lambda k: []), tmp_path) == []
+        EXPORT_FORMATS["videopose3d-3d"].write(take_of(lambda k: [flat(k, "coco17")]), tmp_path)
+    assert EXPORT_FORMATS["videopose3d-3d"].write(take_of(lambda k: []), tmp_path) == []

@@ -14,8 +14,8 @@ import pytest
 import trimesh
 from scipy.spatial.transform import Rotation, Slerp
 
-from remi_stream.body.retarget import SMPL_PELVIS_M, Retarget
-from remi_stream.body.smpl import load_open_body
+from remi_stream.body.retarget import SMPL_PELVIS_M, Retargeter
+from remi_stream.body.smpl import load_default_body
 from remi_stream.formats import gltf
 from remi_stream.formats.take import Take
 from tests.clip import FPS
@@ -87,13 +87,13 @@ class File:
 
 @pytest.fixture(scope="module")
 def dance(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    (path,) = gltf.write(take(), tmp_path_factory.mktemp("gltf"))
+    (path,) = gltf.write_gltf(take(), tmp_path_factory.mktemp("gltf"))
     return path
 
 
 def skin_of(k: int, track_id: int) -> np.ndarray:
     pose = smpl(k, track_id)
-    return load_open_body().vertices(pose.global_orient, pose.body_pose, pose.betas, pose.transl) * Y_UP
+    return load_default_body().vertices(pose.global_orient, pose.body_pose, pose.betas, pose.transl) * Y_UP
 
 
 @pytest.mark.parametrize(("track_id", "k"), [(1, 0), (1, 17), (1, FRAMES - 1), (2, LATE), (2, AWAY[-1] + 3)])
@@ -139,11 +139,11 @@ def validate(path: Path) -> dict[str, Any]:
 def test_trimesh_opens_it(dance: Path) -> None:
     scene = trimesh.load(dance)
     assert len(scene.geometry) == 2
-    assert {len(mesh.faces) for mesh in scene.geometry.values()} == {len(load_open_body().faces)}
+    assert {len(mesh.faces) for mesh in scene.geometry.values()} == {len(load_default_body().faces)}
 
 
 def test_smpl_pose_stands_where_it_was_published_on_the_open_body_while_smpl_is_not_imported(tmp_path: Path) -> None:
-    (path,) = gltf.write(Take("smpl", (1280, 720), FPS, take("smpl").frames[:3]), tmp_path)
+    (path,) = gltf.write_gltf(Take("smpl", (1280, 720), FPS, take("smpl").frames[:3]), tmp_path)
     file = File(path)
     file.pose(2 / FPS)
     pelvis = next(index for index, node in enumerate(file.json["nodes"]) if node["name"] == "pelvis")
@@ -154,11 +154,11 @@ def test_smpl_pose_stands_where_it_was_published_on_the_open_body_while_smpl_is_
 def test_imported_smpl_has_a_colour_for_each_person_and_the_four_joints_that_move_a_vertex_most(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    weights = load_open_body().skin_weights * np.float32(0.99)
+    weights = load_default_body().skin_weights * np.float32(0.99)
     weights[:, 5] += np.float32(0.01)
-    figure = replace(load_open_body(), name="smpl", vertex_rgb=None, skin_weights=weights)
-    monkeypatch.setattr(gltf, "drawing", lambda body: Retarget(figure, figure))
-    (path,) = gltf.write(Take("smpl", (1280, 720), FPS, take("smpl").frames[LATE : LATE + 3]), tmp_path)
+    figure = replace(load_default_body(), name="smpl", vertex_rgb=None, skin_weights=weights)
+    monkeypatch.setattr(gltf, "retarget_to_available_body", lambda body: Retargeter(figure, figure))
+    (path,) = gltf.write_gltf(Take("smpl", (1280, 720), FPS, take("smpl").frames[LATE : LATE + 3]), tmp_path)
     file = File(path)
     file.pose(0)
     pose = smpl(LATE)
@@ -171,5 +171,5 @@ def test_imported_smpl_has_a_colour_for_each_person_and_the_four_joints_that_mov
 
 
 def test_film_with_nobody_in_it_makes_no_file(tmp_path: Path) -> None:
-    assert gltf.write(Take("empty", (640, 360), 30.0, [bodies(people=[])]), tmp_path) == []
+    assert gltf.write_gltf(Take("empty", (640, 360), 30.0, [bodies(people=[])]), tmp_path) == []
     assert list(tmp_path.iterdir()) == []

@@ -14,7 +14,7 @@ import joblib
 import numpy as np
 import pytest
 
-from remi_stream.formats.pickled import Items, Pieces, write_pickle
+from remi_stream.formats.pickled import ChunkedArray, LazyDict, write_pickle
 
 
 def written(value: Any) -> bytes:
@@ -55,11 +55,11 @@ def test_pieces_are_made_one_after_the_other_and_are_one_array() -> None:
     filled = np.zeros(4, np.float32)
 
     def pairs():
-        yield "rows", Pieces((4, 2, 3), "<f4", rows())
+        yield "rows", ChunkedArray((4, 2, 3), "<f4", rows())
         filled[:] = made
         yield "after", filled
 
-    back = pickle.loads(written(Items(pairs())))
+    back = pickle.loads(written(LazyDict(pairs())))
     assert list(back) == ["rows", "after"]
     assert (back["rows"].shape, back["rows"].dtype) == ((4, 2, 3), np.float32)
     np.testing.assert_array_equal(back["rows"][:, 0, 0], back["after"])
@@ -69,7 +69,7 @@ def test_pieces_are_made_one_after_the_other_and_are_one_array() -> None:
 @pytest.mark.parametrize("rows", [1, 3])
 def test_rows_that_are_too_few_or_too_many_are_a_mistake(rows: int) -> None:
     with pytest.raises(ValueError, match=r"array of shape \(2, 5\)"):
-        written(Pieces((2, 5), "<f4", [np.zeros(5)] * rows))
+        written(ChunkedArray((2, 5), "<f4", [np.zeros(5)] * rows))
 
 
 def test_object_in_an_array_without_axes_comes_back() -> None:

@@ -21,23 +21,23 @@ from scipy.spatial.transform import Rotation
 from remi_stream.errors import RemiError
 from remi_stream.formats import array_pickle
 from remi_stream.formats.remi import (
-    LARGEST_BYTES,
-    Packet,
-    encode,
+    MAX_PAYLOAD_BYTES,
+    RemiPacket,
+    decode_payload,
+    empty_packet,
+    encode_packet,
     make_packet,
-    nobody,
-    packet_of,
+    packet_from_arrays,
     read_packet,
-    read_payload,
-    unknown_pose,
+    unknown_pose_packet,
 )
 
 SIZES = {"poses_body": 69, "poses_root": 3, "betas": 10, "trans": 3}
 
 
-def packet(seed: int = 0) -> Packet:
+def packet(seed: int = 0) -> RemiPacket:
     numbers = np.random.default_rng(seed)
-    return packet_of(*(numbers.normal(size=size) for size in SIZES.values()))
+    return packet_from_arrays(*(numbers.normal(size=size) for size in SIZES.values()))
 
 
 def framed(payload: bytes, magic: bytes = b"SMPL", length: int | None = None, checksum: int | None = None) -> io.BytesIO:
@@ -45,16 +45,16 @@ def framed(payload: bytes, magic: bytes = b"SMPL", length: int | None = None, ch
     return io.BytesIO(struct.pack(">4sII", magic, size, zlib.crc32(payload) if checksum is None else checksum) + payload)
 
 
-def same(one: Packet | None, other: Packet) -> None:
+def same(one: RemiPacket | None, other: RemiPacket) -> None:
     assert one is not None
-    for name in Packet._fields:
+    for name in RemiPacket._fields:
         np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
         assert getattr(one, name).dtype == np.float32
         assert getattr(one, name).flags.writeable
 
 
 def test_packet_is_what_a_python_program_would_have_sent() -> None:
-    data = encode(packet())
+    data = encode_packet(packet())
     assert data[:4] == b"SMPL"
     assert struct.unpack(">II", data[4:12]) == (len(data) - 12, zlib.crc32(data[12:]))
     arrays = pickle.loads(data[12:])
@@ -65,17 +65,19 @@ def test_packet_is_what_a_python_program_would_have_sent() -> None:
 
 
 def test_bytes_depend_on_the_numbers_only() -> None:
-    wide = Packet(*(np.asfortranarray(np.repeat(array.astype(np.float64), 2, 1))[:, ::2].ravel() for array in packet()))
-    received = read_packet(io.BytesIO(encode(packet())))
-    frozen = Packet(*(np.frombuffer(array.tobytes(), ">f4" if k else "<f4") for k, array in enumerate(packet_of(*packet()))))
-    swapped = frozen._replace(**{name: getattr(packet(), name).astype(">f4") for name in Packet._fields[1:]})
+    wide = RemiPacket(*(np.asfortranarray(np.repeat(array.astype(np.float64), 2, 1))[:, ::2].ravel() for array in packet()))
+    received = read_packet(io.BytesIO(encode_packet(packet())))
+    frozen = RemiPacket(
+        *(np.frombuffer(array.tobytes(), ">f4" if k else "<f4") for k, array in enumerate(packet_from_arrays(*packet())))
+    )
+    swapped = frozen._replace(**{name: getattr(packet(), name).astype(">f4") for name in RemiPacket._fields[1:]})
     assert received is not None
     for other in (wide, received, swapped):
-        assert encode(other) == encode(packet())
+        assert encode_packet(other) == encode_packet(packet())
 
 
 def test_packets_are_read_one_after_the_other_until_the_end() -> None:
-    stream = io.BytesIO(b"".join(encode(packet(seed)) for seed in range(3)))
+    stream = io.BytesIO(b"".join(encode_packet(packet(seed)) for seed in range(3)))
     for seed in range(3):
         same(read_packet(stream), packet(seed))
     assert read_packet(stream) is None
@@ -84,7 +86,7 @@ def test_packets_are_read_one_after_the_other_until_the_end() -> None:
 def test_packet_is_read_from_a_socket_in_pieces() -> None:
     sender, receiver = socket.socketpair()
     with sender, receiver, receiver.makefile("rb", buffering=0) as file:
-        data = encode(packet())
+        data = encode_packet(packet())
         thread = threading.Thread(target=lambda: [sender.sendall(data[k : k + 7]) for k in range(0, len(data), 7)])
         thread.start()
         same(read_packet(file), packet())  # type: ignore[arg-type]
@@ -105,8 +107,8 @@ def test_arrays_of_other_programs_are_read(protocol: int, dtype: str, shape: str
 
 
 def test_arrays_of_numpy_1_are_read() -> None:
-    payload = encode(packet())[12:].replace(b"\x13numpy._core.numeric", b"\x12numpy.core.numeric")
-    same(read_payload(payload[:3] + struct.pack("<Q", len(payload) - 11) + payload[11:]), packet())  # the frame's length
+    payload = encode_packet(packet())[12:].replace(b"\x13numpy._core.numeric", b"\x12numpy.core.numeric")
+    same(decode_payload(payload[:3] + struct.pack("<Q", len(payload) - 11) + payload[11:]), packet())  # the frame's length
 
 
 def test_half_turn_is_on_the_root_alone_and_the_place_is_lifted() -> None:
@@ -120,13 +122,13 @@ def test_half_turn_is_on_the_root_alone_and_the_place_is_lifted() -> None:
 
 
 def test_nobody_is_zeros_and_an_unknown_pose_stands_on_the_floor() -> None:
-    assert not any(array.any() for array in nobody())
-    assert [array.shape for array in nobody()] == [(1, size) for size in SIZES.values()]
-    np.testing.assert_allclose(unknown_pose().trans, [[0, 0.8, 0]])
-    assert not any(array.any() for array in unknown_pose()[:3])
+    assert not any(array.any() for array in empty_packet())
+    assert [array.shape for array in empty_packet()] == [(1, size) for size in SIZES.values()]
+    np.testing.assert_allclose(unknown_pose_packet().trans, [[0, 0.8, 0]])
+    assert not any(array.any() for array in unknown_pose_packet()[:3])
 
 
-GOOD = encode(packet())[12:]
+GOOD = encode_packet(packet())[12:]
 ARRAYS = packet()._asdict()
 
 
@@ -135,10 +137,10 @@ ARRAYS = packet()._asdict()
     [
         (framed(GOOD, magic=b"HTTP"), "begins with b'HTTP', not b'SMPL'"),
         (io.BytesIO(b"GE"), "begins with b'GE', not b'SMPL'"),
-        (io.BytesIO(encode(packet())[:8]), "8 bytes of its header, expected 12"),
-        (io.BytesIO(encode(packet())[:-1]), "cut off: 595 bytes, expected 596"),
+        (io.BytesIO(encode_packet(packet())[:8]), "8 bytes of its header, expected 12"),
+        (io.BytesIO(encode_packet(packet())[:-1]), "cut off: 595 bytes, expected 596"),
         (framed(GOOD, checksum=1), "damaged: its CRC-32 is"),
-        (framed(GOOD, length=LARGEST_BYTES + 1), "says that it has 65537 bytes; at most 65536 are read"),
+        (framed(GOOD, length=MAX_PAYLOAD_BYTES + 1), "says that it has 65537 bytes; at most 65536 are read"),
         (framed(GOOD, length=2**32 - 1), "says that it has 4294967295 bytes"),
         (framed(b""), "no pickle of arrays"),
         (framed(b"no pickle"), "no pickle of arrays"),
@@ -236,14 +238,14 @@ def registered() -> Any:
 def test_pickle_that_would_do_something_is_refused_and_does_nothing(attack: str, tmp_path: Path) -> None:
     marker = tmp_path / "ran"
     payload = attacks(marker)[attack]
-    makers = dict(array_pickle.MAKERS)
+    makers = dict(array_pickle.ARRAY_FACTORIES)
     with pytest.raises(RemiError) as caught:
         read_packet(framed(payload))
     assert "\n" not in str(caught.value)
     assert not marker.exists()
     assert RAN == []
-    assert makers == array_pickle.MAKERS
-    same(read_packet(io.BytesIO(encode(packet()))), packet())
+    assert makers == array_pickle.ARRAY_FACTORIES
+    same(read_packet(io.BytesIO(encode_packet(packet()))), packet())
 
 
 @pytest.mark.parametrize("attack", ["a shell command", "eval", "a function of a test", "a class that fills itself"])
@@ -261,6 +263,6 @@ def test_damaged_pickle_is_either_a_packet_or_refused() -> None:
         for _ in range(dice.choice((1, 1, 2, 5))):
             payload[dice.randrange(len(payload))] = dice.randrange(256)
         try:
-            assert isinstance(read_payload(bytes(payload)), Packet)
+            assert isinstance(decode_payload(bytes(payload)), RemiPacket)
         except RemiError:
             continue

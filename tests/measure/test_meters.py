@@ -19,9 +19,9 @@ from parity.folder import read_folder
 from remi_stream.errors import RemiError, UsageError
 from remi_stream.measure import meters as meters_module
 from remi_stream.measure import motion, pose_program, relay_program
-from remi_stream.measure.meters import Meters
-from remi_stream.measure.pose_program import Look
-from remi_stream.measure.quantities import FILTER, KINDS, MOTION, POSE
+from remi_stream.measure.meters import CameraMeters
+from remi_stream.measure.pose_program import PoseObservation
+from remi_stream.measure.quantities import MEASUREMENT_KINDS, REMI_POSE, REMI_RELAY, REMI_STREAM_MOTION
 from remi_stream.messages import Bodies
 from tests.sample import bodies, person
 
@@ -49,19 +49,19 @@ def relay(question: dict[str, Any]) -> dict[str, Any]:
     if question == {"ask": "filter", "camera": "front"}:
         return {"filters": {"front": {"name": "one_euro", "options": {}, "lag_s": 0.08, "state": "on"}}}
     assert question == {"ask": "filter_metrics", "camera": "front"}
-    return {"columns": list(relay_program.COLUMNS[1:]), "rows": {"front": FILTERED}}
+    return {"columns": list(relay_program.RELAY_COLUMNS[1:]), "rows": {"front": FILTERED}}
 
 
-def still(seen: Bodies) -> Look:
+def still(seen: Bodies) -> PoseObservation:
     """Somebody who does not move; posing a real mesh takes its time."""
-    return Look(np.zeros((23, 3, 3)), np.zeros(10), np.zeros((4, 3)), np.zeros(4))
+    return PoseObservation(np.zeros((23, 3, 3)), np.zeros(10), np.zeros((4, 3)), np.zeros(4))
 
 
-def filled(meters: Meters, camera: str = "front", frames: int = 12, start: float = 100.0) -> float:
+def filled(meters: CameraMeters, camera: str = "front", frames: int = 12, start: float = 100.0) -> float:
     """Give the meters ten frames a second; give the time of the last."""
     for k in range(frames):
         at = start + k / 10
-        meters.take(bodies(k, at, camera=camera, filter="one_euro", people=[person()]), at + 0.03)
+        meters.add(bodies(k, at, camera=camera, filter="one_euro", people=[person()]), at + 0.03)
     return at + 0.03
 
 
@@ -76,9 +76,9 @@ def test_rows_are_those_of_remi(golden: Any, tmp_path: Path) -> None:
     if not group_metrics.belongs(entries, golden.manifest):
         pytest.skip("its rows are those of the larger set")
     looks = list(group_metrics.looks_of(entries))
-    meters = Meters(ENGINES, look=lambda seen: looks[seen.frame_id])
+    meters = CameraMeters(ENGINES, observe=lambda seen: looks[seen.frame_id])
     for k, (at, loop_s) in enumerate(zip(entries["metrics.in.t"].tolist(), entries["metrics.in.loop_seconds"].tolist())):
-        meters.take(bodies(k, at, stamps={"relay": at + loop_s}), at + loop_s)
+        meters.add(bodies(k, at, stamps={"relay": at + loop_s}), at + loop_s)
     header, expected = map(split, golden.manifest["metrics_csv_rows"])
     paths = meters.record("front", "Fast Motion", tmp_path, float(entries["metrics.in.record_time"]))
     lines = paths[0].read_text().splitlines()
@@ -89,16 +89,25 @@ def test_rows_are_those_of_remi(golden: Any, tmp_path: Path) -> None:
 
 
 def test_record_writes_a_row_of_each_kind(tmp_path: Path) -> None:
-    meters = Meters(ENGINES, relay)
+    meters = CameraMeters(ENGINES, relay)
     paths = meters.record("front", " Low Light ", tmp_path / "new" / "folder", filled(meters))
-    files = [pose_program.PLAIN_FILE, motion.FILE, relay_program.FILE]
+    files = [pose_program.POSE_FILE_WITHOUT_TENSORRT, motion.MOTION_FILE, relay_program.RELAY_FILE]
     assert paths == [tmp_path / "new" / "folder" / file for file in files]
     pose, honest, filtered = (read(path)[0] for path in paths)
-    assert [tuple(row) for row in (pose, honest, filtered)] == [pose_program.COLUMNS, motion.COLUMNS, relay_program.COLUMNS]
+    assert [tuple(row) for row in (pose, honest, filtered)] == [
+        pose_program.POSE_COLUMNS,
+        motion.MOTION_COLUMNS,
+        relay_program.RELAY_COLUMNS,
+    ]
     assert pose["Condition"] == "Low Light"
     assert float(pose["Avg End-to-End Latency (ms)"]) == pytest.approx(10)
     assert float(pose["Avg Detection/Tracking Rate (%)"]) == 100
-    assert [honest[name] for name in motion.COLUMNS[1 : motion.NAMES]] == ["Low Light", "front", "synthetic", "one_euro"]
+    assert [honest[name] for name in motion.MOTION_COLUMNS[1 : motion.TEXT_COLUMN_COUNT]] == [
+        "Low Light",
+        "front",
+        "synthetic",
+        "one_euro",
+    ]
     assert float(honest["Latency (ms)"]) == pytest.approx(30)
     assert float(honest["Filter Lag (ms)"]) == 80
     assert [filtered["Condition"], filtered["Avg Filter Latency (ms)"], filtered["Avg Raw Betas Variance"]] == [
@@ -109,7 +118,7 @@ def test_record_writes_a_row_of_each_kind(tmp_path: Path) -> None:
 
 
 def test_second_record_adds_a_row(tmp_path: Path) -> None:
-    meters = Meters(ENGINES, look=still)
+    meters = CameraMeters(ENGINES, observe=still)
     now = filled(meters)
     for condition in ("Optimal", "Custom"):
         paths = meters.record("front", condition, tmp_path, now)
@@ -125,30 +134,30 @@ def test_second_record_adds_a_row(tmp_path: Path) -> None:
     ],
 )
 def test_file_says_whether_tensorrt_ran(engine: str, file: str, tmp_path: Path) -> None:
-    meters = Meters({"front": engine}, look=still)
+    meters = CameraMeters({"front": engine}, observe=still)
     assert meters.record("front", "Optimal", tmp_path, filled(meters))[0].name == file
 
 
 def test_each_of_several_cameras_has_its_folder(tmp_path: Path) -> None:
-    meters = Meters({"left": "synthetic", "right": "synthetic"}, look=still)
+    meters = CameraMeters({"left": "synthetic", "right": "synthetic"}, observe=still)
     now = max(filled(meters, "left"), filled(meters, "right"))
     for camera in ("left", "right"):
         assert {path.parent for path in meters.record(camera, "Optimal", tmp_path, now)} == {tmp_path / camera}
 
 
 def test_first_measured_frame_is_compared_with_the_one_before() -> None:
-    meters = Meters(ENGINES, seconds=1.0, look=still)
+    meters = CameraMeters(ENGINES, seconds=1.0, observe=still)
     now = filled(meters, frames=40)
     pose, honest = meters.measure("front", "Optimal", now)
     assert not math.isnan(pose.numbers[2])
     assert honest.numbers[0] == pytest.approx(10, rel=0.01)
     kept = meters._seen["front"]
-    assert now - kept[0].came_at == pytest.approx(2.0, abs=0.11), "no more is kept than is needed"
+    assert now - kept[0].received_at == pytest.approx(2.0, abs=0.11), "no more is kept than is needed"
 
 
 @pytest.mark.parametrize("condition", ["", "   ", "two\nlines", "tab\there", "x" * 61, "\x1b[31mred"])
 def test_condition_is_one_line_that_can_be_printed(condition: str, tmp_path: Path) -> None:
-    meters = Meters(ENGINES, look=still)
+    meters = CameraMeters(ENGINES, observe=still)
     now = filled(meters)
     with pytest.raises(
         UsageError, match=r"(?s)^Condition .* 1 to 60 printable characters.*Optimal, Low Light, Partial Occlusion"
@@ -161,19 +170,19 @@ def test_condition_is_one_line_that_can_be_printed(condition: str, tmp_path: Pat
 
 @pytest.mark.parametrize("condition", [*pose_program.CONDITIONS, 'rain, "heavy"', "Gegenlicht é", "x" * 60])
 def test_any_other_line_is_a_condition(condition: str, tmp_path: Path) -> None:
-    meters = Meters(ENGINES, look=still)
+    meters = CameraMeters(ENGINES, observe=still)
     paths = meters.record("front", condition, tmp_path, filled(meters))
     assert [read(path)[0]["Condition"] for path in paths] == [condition, condition]
 
 
 def test_camera_that_is_not_there_is_told() -> None:
     with pytest.raises(UsageError, match=r"Unknown camera 'frnt'\. Did you mean 'front'"):
-        Meters(ENGINES, look=still).measure("frnt", "Optimal", 0.0)
+        CameraMeters(ENGINES, observe=still).measure("frnt", "Optimal", 0.0)
 
 
 @pytest.mark.parametrize("later_s", [None, 6.0])
 def test_nothing_recent_is_told_and_nothing_is_written(later_s: float | None, tmp_path: Path) -> None:
-    meters = Meters(ENGINES, look=still)
+    meters = CameraMeters(ENGINES, observe=still)
     now = 100.0 if later_s is None else filled(meters) + later_s
     with pytest.raises(RemiError, match="No bodies of camera 'front' in the last 5 s: there is nothing to measure"):
         meters.record("front", "Optimal", tmp_path / "new", now)
@@ -181,16 +190,16 @@ def test_nothing_recent_is_told_and_nothing_is_written(later_s: float | None, tm
 
 
 def test_one_file_with_other_columns_leaves_all_files_as_they_are(tmp_path: Path) -> None:
-    (tmp_path / motion.FILE).write_text("a,b\n1,2\n")
-    meters = Meters(ENGINES, look=still)
+    (tmp_path / motion.MOTION_FILE).write_text("a,b\n1,2\n")
+    meters = CameraMeters(ENGINES, observe=still)
     with pytest.raises(RemiError, match="has other columns"):
         meters.record("front", "Optimal", tmp_path, filled(meters))
-    assert [path.name for path in tmp_path.iterdir()] == [motion.FILE]
+    assert [path.name for path in tmp_path.iterdir()] == [motion.MOTION_FILE]
 
 
 def test_folder_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    meters = Meters(ENGINES, look=still)
+    meters = CameraMeters(ENGINES, observe=still)
     with pytest.raises(RemiError, match=r"file/new cannot be created: Not a directory\. Give another folder\.$"):
         meters.record("front", "Optimal", tmp_path / "file" / "new", filled(meters))
 
@@ -199,7 +208,7 @@ def test_relay_that_does_not_answer_is_told_and_nothing_is_written(tmp_path: Pat
     def gone(question: dict[str, Any]) -> dict[str, Any]:
         raise RemiError("No remi-stream answers")
 
-    meters = Meters(ENGINES, gone)
+    meters = CameraMeters(ENGINES, gone)
     with pytest.raises(RemiError, match="No remi-stream answers"):
         meters.record("front", "Optimal", tmp_path, filled(meters))
     assert list(tmp_path.iterdir()) == []
@@ -212,7 +221,7 @@ def test_bodies_may_come_while_a_row_is_measured(tmp_path: Path) -> None:
         begun.set()
         assert go_on.wait(10)
 
-    meters = Meters(ENGINES, look=slow_look)
+    meters = CameraMeters(ENGINES, observe=slow_look)
     now = filled(meters)
     writer = threading.Thread(target=meters.record, args=("front", "Optimal", tmp_path, now))
     writer.start()
@@ -220,25 +229,28 @@ def test_bodies_may_come_while_a_row_is_measured(tmp_path: Path) -> None:
     filled(meters, start=now, frames=100)
     go_on.set()
     writer.join(10)
-    assert len(read(tmp_path / motion.FILE)) == 1
+    assert len(read(tmp_path / motion.MOTION_FILE)) == 1
 
 
 def test_programs_that_record_at_once_lose_no_row(tmp_path: Path) -> None:
     programs = [subprocess.Popen([sys.executable, "-c", OFTEN, str(tmp_path), f"program {k}"], cwd=PROJECT) for k in range(2)]
     assert [program.wait(60) for program in programs] == [0, 0]
-    for file, columns in ((pose_program.PLAIN_FILE, pose_program.COLUMNS), (motion.FILE, motion.COLUMNS)):
+    for file, columns in (
+        (pose_program.POSE_FILE_WITHOUT_TENSORRT, pose_program.POSE_COLUMNS),
+        (motion.MOTION_FILE, motion.MOTION_COLUMNS),
+    ):
         rows = read(tmp_path / file)
         assert sorted(row["Condition"] for row in rows) == ["program 0"] * 10 + ["program 1"] * 10
         assert {tuple(row) for row in rows} == {columns}
 
 
 def test_every_column_has_a_meaning() -> None:
-    for kind in KINDS:
-        assert len(kind.columns) == kind.texts + len(kind.quantities)
-        for column, quantity in zip(kind.columns[kind.texts :], kind.quantities):
+    for kind in MEASUREMENT_KINDS:
+        assert len(kind.columns) == kind.text_columns + len(kind.quantities)
+        for column, quantity in zip(kind.columns[kind.text_columns :], kind.quantities):
             unit = {"1/s": ("FPS", "per Second")}.get(quantity.unit, (f"({quantity.unit})",)) if quantity.unit else ()
             told = "(" in column and "Euclidean" not in column
             assert not quantity.unit or quantity.unit == "rad" or any(each in column for each in unit), column
             assert not told or quantity.unit or "Translation" in column, column
-    assert (POSE.texts, FILTER.texts, MOTION.texts) == (2, 3, 5)
-    assert meters_module.FILES.keys() == {MOTION, FILTER}
+    assert (REMI_POSE.text_columns, REMI_RELAY.text_columns, REMI_STREAM_MOTION.text_columns) == (2, 3, 5)
+    assert meters_module.METRIC_FILES.keys() == {REMI_STREAM_MOTION, REMI_RELAY}

@@ -8,20 +8,20 @@ import msgspec
 import numpy as np
 import pytest
 
-from remi_stream.body.retarget import Retarget
-from remi_stream.body.smpl import load_open_body
+from remi_stream.body.retarget import Retargeter
+from remi_stream.body.smpl import load_default_body
 from remi_stream.geometry import project
-from remi_stream.measure.look import camera_of, look_of
-from remi_stream.measure.motion import COLUMNS, NAMES, MotionMeter, Values
+from remi_stream.measure.look import full_image_camera, observe_pose
+from remi_stream.measure.motion import MOTION_COLUMNS, TEXT_COLUMN_COUNT, MotionMeter, MotionValues
 from remi_stream.messages import Person
-from remi_stream.skeletons import JOINTS
+from remi_stream.skeletons import JOINT_NAMES
 from tests.sample import bodies, person
 
 DT = 0.04
 
 
-def onto_open_body(source: str) -> Retarget:
-    return Retarget(load_open_body() if source == "open" else None, load_open_body())
+def onto_open_body(source: str) -> Retargeter:
+    return Retargeter(load_default_body() if source == "open" else None, load_default_body())
 
 
 def at(x_m: float, track_id: int = 1, skeleton: str = "smpl24", spread: float = 0.1) -> Person:
@@ -32,8 +32,8 @@ def at(x_m: float, track_id: int = 1, skeleton: str = "smpl24", spread: float = 
     return person(track_id, skeleton, joints, joints_m=places)
 
 
-def watch(meter: MotionMeter, *frames: list[Person], dt: float = DT, late_s: float = 0.05) -> list[Values]:
-    return [meter.take(bodies(k, 100 + k * dt, people=people), 100 + k * dt + late_s) for k, people in enumerate(frames)]
+def watch(meter: MotionMeter, *frames: list[Person], dt: float = DT, late_s: float = 0.05) -> list[MotionValues]:
+    return [meter.add(bodies(k, 100 + k * dt, people=people), 100 + k * dt + late_s) for k, people in enumerate(frames)]
 
 
 @pytest.mark.parametrize("skeleton", ["smpl24", "blazepose33", "point"])
@@ -46,7 +46,7 @@ def test_steady_walk_has_steps_and_no_jitter(skeleton: str) -> None:
 def test_steady_walk_with_uneven_frames_has_no_jitter() -> None:
     meter = MotionMeter()
     for when in (0.0, 0.03, 0.1, 0.12):
-        moves = meter.take(bodies(captured_at=100 + when, people=[at(0.5 * when)]), 101).moves
+        moves = meter.add(bodies(captured_at=100 + when, people=[at(0.5 * when)]), 101).moves
     assert moves.joint_jitter_mm == pytest.approx(0, abs=1e-3)
 
 
@@ -68,9 +68,9 @@ def test_trembling_hands_are_told_from_a_trembling_root() -> None:
 def test_latency_is_that_of_who_looks() -> None:
     meter = MotionMeter()
     values = watch(meter, *([at(0)] for _ in range(20)), late_s=0.06)
-    values += [meter.take(bodies(captured_at=100.8, people=[at(0)]), 101.0)]
+    values += [meter.add(bodies(captured_at=100.8, people=[at(0)]), 101.0)]
     assert [values[0].latency_ms, values[-1].latency_ms] == pytest.approx([60, 200])
-    means = dict(zip(COLUMNS[NAMES:], meter.means(101.0)))
+    means = dict(zip(MOTION_COLUMNS[TEXT_COLUMN_COUNT:], meter.means(101.0)))
     assert means["Latency (ms)"] == pytest.approx((20 * 60 + 200) / 21)
     assert 60 <= means["Latency, 95th Percentile (ms)"] <= 200
     assert means["Frames per Second"] == pytest.approx(20 / (101.0 - 100.06))
@@ -88,7 +88,7 @@ def test_frame_without_people_has_no_moves_and_ends_the_comparison() -> None:
     values = watch(meter, [at(0)], [], [at(1)])
     assert [value.with_people for value in values] == [100, 0, 100]
     assert all(math.isnan(move) for value in values for move in value.moves)
-    assert dict(zip(COLUMNS[NAMES:], meter.means(100.2)))["Frames with People (%)"] == pytest.approx(200 / 3)
+    assert dict(zip(MOTION_COLUMNS[TEXT_COLUMN_COUNT:], meter.means(100.2)))["Frames with People (%)"] == pytest.approx(200 / 3)
 
 
 def test_track_is_not_compared_over_a_gap() -> None:
@@ -102,14 +102,14 @@ def test_turns_and_shape_are_measured() -> None:
     pose[3], betas[1] = np.radians(24), 0.5
     other = msgspec.structs.replace(one, smpl=msgspec.structs.replace(one.smpl, body_pose=pose, betas=betas))
     moves = watch(MotionMeter(), [one], [other])[-1].moves
-    assert (moves.turn_deg, moves.shape) == pytest.approx((1, 0.5), rel=1e-4)
+    assert (moves.rotation_deg, moves.shape) == pytest.approx((1, 0.5), rel=1e-4)
 
 
 def test_person_without_smpl_or_joints_is_measured_as_far_as_can_be() -> None:
     bare = msgspec.structs.replace(at(0), smpl=None)
     moves = watch(MotionMeter(), [bare], [bare])[-1].moves
     assert moves.joint_mm == 0
-    assert math.isnan(moves.turn_deg)
+    assert math.isnan(moves.rotation_deg)
     empty = msgspec.structs.replace(bare, joints_m=np.empty((0, 3), np.float32))
     assert math.isnan(watch(MotionMeter(), [empty], [empty])[-1].moves.joint_mm)
 
@@ -118,8 +118,8 @@ def test_person_without_smpl_or_joints_is_measured_as_far_as_can_be() -> None:
 def test_only_the_last_seconds_count(seconds: float, rate: float) -> None:
     meter = MotionMeter(seconds)
     for k in range(100):
-        meter.take(bodies(k, 100 + k / 10, people=[at(0)] if k < 60 else []), 100 + k / 10)
-    means = dict(zip(COLUMNS[NAMES:], meter.means(109.9, 80.0)))
+        meter.add(bodies(k, 100 + k / 10, people=[at(0)] if k < 60 else []), 100 + k / 10)
+    means = dict(zip(MOTION_COLUMNS[TEXT_COLUMN_COUNT:], meter.means(109.9, 80.0)))
     assert means["Frames per Second"] == pytest.approx(rate)
     assert means["Frames with People (%)"] == pytest.approx(100 * max(0, 60 - 99 + 10 * seconds) / (10 * seconds), abs=2)
     assert means["Filter Lag (ms)"] == 80
@@ -127,17 +127,17 @@ def test_only_the_last_seconds_count(seconds: float, rate: float) -> None:
 
 def test_nothing_measured_is_no_number() -> None:
     means = MotionMeter().means(5.0)
-    assert len(means) == len(COLUMNS) - NAMES
+    assert len(means) == len(MOTION_COLUMNS) - TEXT_COLUMN_COUNT
     assert all(math.isnan(mean) for mean in means)
 
 
 def test_look_is_the_body_without_its_place() -> None:
     somebody = at(0)
-    look = look_of(bodies(people=[msgspec.structs.replace(somebody, smpl=None), somebody]), onto_open_body)
+    look = observe_pose(bodies(people=[msgspec.structs.replace(somebody, smpl=None), somebody]), onto_open_body)
     assert look is not None
     assert (look.rotations.shape, look.betas.shape, look.vertices_m.shape) == ((23, 3, 3), (10,), (13524, 3))
     assert np.abs(look.vertices_m.mean(0)).max() < 0.5
-    assert look_of(bodies(people=[]), onto_open_body) is None
+    assert observe_pose(bodies(people=[]), onto_open_body) is None
 
 
 def test_look_at_a_pose_for_another_body_keeps_what_was_published() -> None:
@@ -145,7 +145,7 @@ def test_look_at_a_pose_for_another_body_keeps_what_was_published() -> None:
     assert smpl is not None
     betas = np.linspace(-1, 1, 10).astype(np.float32)
     seen = [
-        look_of(bodies(people=[person(smpl=msgspec.structs.replace(smpl, body=body, betas=betas))]), onto_open_body)
+        observe_pose(bodies(people=[person(smpl=msgspec.structs.replace(smpl, body=body, betas=betas))]), onto_open_body)
         for body in ("smpl", "open")
     ]
     assert seen[0] is not None
@@ -156,7 +156,7 @@ def test_look_at_a_pose_for_another_body_keeps_what_was_published() -> None:
 
 
 def test_root_is_that_of_the_joints_not_of_the_key_points() -> None:
-    names = JOINTS["h36m17"]
+    names = JOINT_NAMES["h36m17"]
     moved = []
     for step in (0.0, 0.1):
         joints = np.zeros((17, 3), np.float32)
@@ -168,7 +168,7 @@ def test_root_is_that_of_the_joints_not_of_the_key_points() -> None:
 def test_weak_camera_agrees_with_the_real_one_at_the_depth_of_the_body() -> None:
     frame, somebody = bodies(intrinsics=(700.0, 720.0, 300.0, 190.0)), at(0)
     assert somebody.smpl is not None
-    sx, sy, tx, ty = camera_of(somebody.smpl, frame.size, frame.intrinsics)
+    sx, sy, tx, ty = full_image_camera(somebody.smpl, frame.size, frame.intrinsics)
     x, y = 0.3, -0.2
     pixels = project(np.array([x, y, 0]) + somebody.smpl.transl, frame.intrinsics)
     edges = [sx * (x + tx), sy * (y + ty)]

@@ -49,10 +49,10 @@ def zeros(network: str) -> dict[str, Any]:
     """The state dict of a network whose tensors share one number."""
     import torch
 
-    from remi_stream.models.checkpoint import expected
+    from remi_stream.models.checkpoint import expected_shapes
 
     kinds = {True: torch.zeros((), dtype=torch.int64), False: torch.zeros(())}
-    return {key: kinds[key.endswith("num_batches_tracked")].expand(shape) for key, shape in expected(network).items()}
+    return {key: kinds[key.endswith("num_batches_tracked")].expand(shape) for key, shape in expected_shapes(network).items()}
 
 
 @pytest.fixture

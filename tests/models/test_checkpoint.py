@@ -8,7 +8,13 @@ import torch
 
 from remi_stream.errors import RemiError
 from remi_stream.models import checkpoint
-from remi_stream.models.checkpoint import DARKNET, expected, read_checkpoint, recognise, recognise_darknet
+from remi_stream.models.checkpoint import (
+    DARKNET_NETWORKS,
+    expected_shapes,
+    read_checkpoint,
+    recognise_darknet,
+    recognise_networks,
+)
 from remi_stream.networks.network import NETWORKS
 
 from .conftest import zeros
@@ -17,9 +23,9 @@ Make = Callable[..., Path]
 TWINS = {"videopose3d", "videopose3d_causal"}
 
 
-@pytest.mark.parametrize("network", [name for name in NETWORKS if name not in DARKNET])
+@pytest.mark.parametrize("network", [name for name in NETWORKS if name not in DARKNET_NETWORKS])
 def test_every_network_is_recognised_in_its_published_container(network: str, empty: Make) -> None:
-    assert set(recognise(empty(network))) == (TWINS if network in TWINS else {network})
+    assert set(recognise_networks(empty(network))) == (TWINS if network in TWINS else {network})
 
 
 @pytest.mark.parametrize(
@@ -37,19 +43,21 @@ def test_container_and_prefix_do_not_matter(network: str, prefix: str, wrap: Cal
     state = {f"{prefix}{key}": value for key, value in zeros(network).items()}
     beside = {f"{prefix}smpl.faces": torch.zeros(3), f"{prefix}smpl.smpl.betas": torch.zeros(1, 10), "loss.w": torch.zeros(1)}
     torch.save(wrap(state | beside), tmp_path / "some.pt")
-    assert recognise(tmp_path / "some.pt") == [network]
-    assert read_checkpoint(tmp_path / "some.pt", network).keys() == expected(network).keys()
+    assert recognise_networks(tmp_path / "some.pt") == [network]
+    assert read_checkpoint(tmp_path / "some.pt", network).keys() == expected_shapes(network).keys()
 
 
 def test_smoothnet_of_both_published_sizes_is_recognised(tmp_path: Path) -> None:
     large = {"res_blocks.0.linear1.weight": torch.zeros(128, 512)}
-    shapes = expected(
+    shapes = expected_shapes(
         "smoothnet_16",
-        checkpoint.shapes_of(large | {f"res_blocks.{n}.linear1.weight": large["res_blocks.0.linear1.weight"] for n in range(5)}),
+        checkpoint.tensor_shapes(
+            large | {f"res_blocks.{n}.linear1.weight": large["res_blocks.0.linear1.weight"] for n in range(5)}
+        ),
     )
     assert len(shapes) == 24
     torch.save({"state_dict": {key: torch.zeros(shape) for key, shape in shapes.items()}}, tmp_path / "large.pth.tar")
-    assert recognise(tmp_path / "large.pth.tar") == ["smoothnet_16"]
+    assert recognise_networks(tmp_path / "large.pth.tar") == ["smoothnet_16"]
 
 
 def test_numbers_come_as_they_were_in_float32(made: Make, tmp_path: Path) -> None:
@@ -66,10 +74,10 @@ def test_numbers_come_as_they_were_in_float32(made: Make, tmp_path: Path) -> Non
 def test_counters_that_early_checkpoints_lack_are_zero(tmp_path: Path) -> None:
     state = {key: value for key, value in zeros("alphapose_coco17").items() if not key.endswith("num_batches_tracked")}
     torch.save(state, tmp_path / "old.pth")
-    assert recognise(tmp_path / "old.pth") == ["alphapose_coco17"]
+    assert recognise_networks(tmp_path / "old.pth") == ["alphapose_coco17"]
     got = read_checkpoint(tmp_path / "old.pth", "alphapose_coco17")
     assert got["duc2.bn.num_batches_tracked"].item() == 0
-    assert got.keys() == expected("alphapose_coco17").keys()
+    assert got.keys() == expected_shapes("alphapose_coco17").keys()
 
 
 def change(network: str, without: tuple[str, ...] = (), **others: torch.Tensor) -> dict[str, torch.Tensor]:
@@ -108,7 +116,7 @@ def test_faulty_checkpoint_is_told_in_one_line(kind: str, tmp_path: Path) -> Non
     content, wanted = FAULTY[kind]
     torch.save(content, tmp_path / "bad.pt")
     with pytest.raises(RemiError, match=wanted) as error:
-        recognise(tmp_path / "bad.pt")
+        recognise_networks(tmp_path / "bad.pt")
     assert str(error.value).startswith("bad.pt ")
     assert "\n" not in str(error.value)
 
@@ -118,7 +126,7 @@ def test_checkpoint_of_another_network_does_not_load(empty: Make) -> None:
         read_checkpoint(empty("poco_pare"), "poco_cliff")
 
 
-@pytest.mark.parametrize("network", DARKNET)
+@pytest.mark.parametrize("network", DARKNET_NETWORKS)
 def test_darknets_are_told_by_how_many_numbers_they_have(network: str, tmp_path: Path) -> None:
     published = {"yolov3": 248_007_048, "yolov3_spp": 252_209_544}
     path = tmp_path / "some.weights"
@@ -138,4 +146,4 @@ def test_darknets_are_told_by_how_many_numbers_they_have(network: str, tmp_path:
 def test_without_torch_one_line_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "torch", None)
     with pytest.raises(RemiError, match=r"Reading poco.pt needs PyTorch: pip install 'remi-stream\[torch\]'"):
-        recognise(tmp_path / "poco.pt")
+        recognise_networks(tmp_path / "poco.pt")

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from remi_stream.models.catalogue import known_file
+from remi_stream.models.catalogue import find_model_file
 from remi_stream.models.licence import is_non_commercial, licence_notice
 
 
@@ -22,9 +22,9 @@ def test_licences_that_forbid_commerce_are_known(licence: str, bound: bool) -> N
 
 
 def test_notice_is_one_line_that_names_models_and_licences() -> None:
-    files = [known_file(name) for name in ("poco_cliff", "pose_detection", "videopose3d", "pare")]
+    files = [find_model_file(name) for name in ("poco_cliff", "pose_detection", "videopose3d", "pare")]
     assert licence_notice(files) == (
         "for non-commercial use only: poco_cliff, pare (non-commercial research (MPI)); "
         "for non-commercial use only: videopose3d (CC BY-NC 4.0)"
     )
-    assert licence_notice([known_file("pose_detection")]) == ""
+    assert licence_notice([find_model_file("pose_detection")]) == ""

@@ -10,34 +10,34 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from remi_stream.models.arrival import take
-from remi_stream.models.catalogue import known_file, known_files
-from remi_stream.models.checkpoint import expected, read_checkpoint
-from remi_stream.models.store import fault, place
+from remi_stream.models.arrival import import_file
+from remi_stream.models.catalogue import find_model_file, model_files_by_name
+from remi_stream.models.checkpoint import expected_shapes, read_checkpoint
+from remi_stream.models.store import file_fault, model_path
 
 from .conftest import ROOT
 
 Make = Callable[[str], Path]
-PINNED = {name for name, file in known_files().items() if file.wheel}
+PINNED = {name for name, file in model_files_by_name().items() if file.wheel}
 
 
 def test_every_model_that_the_user_brings_can_be_made_under_its_published_name() -> None:
     from tools.make_weights import MODELS
 
     assert {name: file for name, (file, _) in MODELS.items()} == {
-        name: file.published or file.file for name, file in known_files().items() if name not in PINNED
+        name: file.published or file.file for name, file in model_files_by_name().items() if name not in PINNED
     }
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", sorted(set(known_files()) - PINNED))
+@pytest.mark.parametrize("name", sorted(set(model_files_by_name()) - PINNED))
 def test_made_model_is_imported_as_itself(name: str, made: Make, home: Path) -> None:
-    taken = take(made(name))
-    assert taken.file == known_file(name)
-    assert fault(taken.file, thorough=True) == ""
+    taken = import_file(made(name))
+    assert taken.file == find_model_file(name)
+    assert file_fault(taken.file, thorough=True) == ""
     if taken.file.network:
-        state = read_checkpoint(place(taken.file), taken.file.network)
-        assert {key: tuple(value.shape) for key, value in state.items()} == dict(expected(taken.file.network))
+        state = read_checkpoint(model_path(taken.file), taken.file.network)
+        assert {key: tuple(value.shape) for key, value in state.items()} == dict(expected_shapes(taken.file.network))
 
 
 @pytest.mark.slow
@@ -63,14 +63,14 @@ def test_made_instanthmr_sees_a_person_of_human_size_where_the_box_is(made: Make
     onnxruntime = pytest.importorskip("onnxruntime")
     from weights.instanthmr import OUTPUTS
 
-    from remi_stream.skeletons import JOINTS
+    from remi_stream.skeletons import JOINT_NAMES
 
     session = onnxruntime.InferenceSession(str(made("instanthmr")))
     image = np.random.default_rng(0).normal(size=(2, 3, 224, 224)).astype(np.float32)
     cond = np.array([[0.0, 0.0, 0.5], [0.5, -0.2, 0.25]], np.float32)
     found = dict(zip(OUTPUTS, session.run(list(OUTPUTS), {"image": image, "cliff_cond": cond})))
     assert {name: array.shape[1:] for name, array in found.items()} == OUTPUTS
-    person = dict(zip(JOINTS["mhr70"], found["joints_3d"][0]))
+    person = dict(zip(JOINT_NAMES["mhr70"], found["joints_3d"][0]))
     for upper, lower in (("nose", "neck"), ("neck", "left_hip"), ("left_hip", "left_knee"), ("left_knee", "left_ankle")):
         assert person[upper][1] < person[lower][1]  # y is down
     assert person["left_shoulder"][0] > person["right_shoulder"][0]  # seen from the front

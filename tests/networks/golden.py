@@ -9,7 +9,7 @@ import torch
 from parity.folder import Golden, read_folder
 from parity.recipe import make_state
 
-from remi_stream.networks.served import shapes_of
+from remi_stream.networks.served import tensor_shapes
 
 PROJECT = Path(__file__).resolve().parents[2]
 SMALL = PROJECT / "tests" / "data" / "parity"
@@ -28,6 +28,6 @@ def folder_of(golden: Golden) -> str:
 
 def filled(module: torch.nn.Module, gain: float = 1.0) -> torch.nn.Module:
     """The same module with the recipe's weights."""
-    state = make_state(shapes_of(module.state_dict()), 1, gain)
+    state = make_state(tensor_shapes(module.state_dict()), 1, gain)
     module.load_state_dict({key: torch.from_numpy(np.asarray(array)) for key, array in state.items()}, strict=False)
     return module.requires_grad_(False).eval()

@@ -5,9 +5,15 @@ import pytest
 import torch
 
 from remi_stream.errors import RemiError
-from remi_stream.networks.darknet import Darknet, Pool, parse, read_cfg
-from remi_stream.networks.darknet_weights import HEADER_BYTES, count, numbers_from, read_weights, state_from
-from remi_stream.networks.served import build
+from remi_stream.networks.darknet import Darknet, MaxPool, parse_cfg, read_cfg
+from remi_stream.networks.darknet_weights import (
+    HEADER_BYTES,
+    count_weights,
+    numbers_from_state_dict,
+    read_darknet_weights,
+    state_dict_from_numbers,
+)
+from remi_stream.networks.served import build_network
 from tests.networks.golden import filled
 
 CFG = """
@@ -83,7 +89,7 @@ classes=2
 
 @pytest.fixture
 def network():
-    return filled(Darknet(parse(CFG)), gain=0.5)
+    return filled(Darknet(parse_cfg(CFG)), gain=0.5)
 
 
 def test_own_cfg_with_other_classes_anchors_and_sizes_works(network):
@@ -103,7 +109,7 @@ def test_rows_say_where_their_cell_is(network):
 
 def test_both_orders_have_the_same_rows():
     image = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(1))
-    first, second = (filled(Darknet(parse(CFG), order=order))(image)[0][0] for order in ("anchor first", "cell first"))
+    first, second = (filled(Darknet(parse_cfg(CFG), order=order))(image)[0][0] for order in ("anchor first", "cell first"))
     scale = 16 * 16 * 2
     assert torch.equal(first[:scale].reshape(2, 256, 7).transpose(0, 1), second[:scale].reshape(256, 2, 7))
     assert torch.equal(first[scale:].reshape(3, 1024, 7).transpose(0, 1), second[scale:].reshape(1024, 3, 7))
@@ -116,17 +122,17 @@ def test_pools_are_padded_with_nothing_or_with_zeros(size):
     padding = (before, size - 1 - before, before, size - 1 - before)
     for zeros, outside in ((False, -torch.inf), (True, 0.0)):
         expected = torch.nn.functional.max_pool2d(torch.nn.functional.pad(x, padding, value=outside), size, 1)
-        assert torch.equal(Pool(size, 1, zeros)(x), expected)
+        assert torch.equal(MaxPool(size, 1, zeros)(x), expected)
 
 
 def test_pools_with_a_stride_are_not_padded():
     x = -torch.rand(1, 1, 8, 8, generator=torch.Generator().manual_seed(1))
-    assert torch.equal(Pool(2, 2, zeros=True)(x), torch.nn.functional.max_pool2d(x, 2))
+    assert torch.equal(MaxPool(2, 2, zeros=True)(x), torch.nn.functional.max_pool2d(x, 2))
 
 
 def test_classes_of_a_checkpoint_are_used():
     with torch.device("meta"):
-        module = build("yolov3", {"module_list.81.conv_81.weight": (18, 1024, 1, 1)})
+        module = build_network("yolov3", {"module_list.81.conv_81.weight": (18, 1024, 1, 1)})
     assert module.state_dict()["module_list.105.conv_105.bias"].shape == (18,)
 
 
@@ -140,28 +146,28 @@ def test_packaged_cfg_names_a_size_and_three_scales(name):
 
 def test_weights_file_is_read_in_the_order_of_the_cfg(network, tmp_path):
     state = {key: value for key, value in network.state_dict().items() if not key.endswith("num_batches_tracked")}
-    (tmp_path / "own.weights").write_bytes(bytes(HEADER_BYTES) + numbers_from(state, network).tobytes())
+    (tmp_path / "own.weights").write_bytes(bytes(HEADER_BYTES) + numbers_from_state_dict(state, network).tobytes())
     with torch.device("meta"):
-        empty = Darknet(parse(CFG))
-    found = read_weights(tmp_path / "own.weights", empty)
+        empty = Darknet(parse_cfg(CFG))
+    found = read_darknet_weights(tmp_path / "own.weights", empty)
     assert all(torch.equal(found[key], value) for key, value in network.state_dict().items())
 
 
 def test_numbers_are_bias_scale_mean_variance_weight(network):
-    found = state_from(np.arange(count(network), dtype=np.float32), network)
+    found = state_dict_from_numbers(np.arange(count_weights(network), dtype=np.float32), network)
     parts = ("batch_norm_0.bias", "batch_norm_0.weight", "batch_norm_0.running_mean", "batch_norm_0.running_var", "conv_0.weight")
     assert [found[f"module_list.0.{part}"].ravel()[0].item() for part in parts] == [0, 8, 16, 24, 32]
     last = found["module_list.11.conv_11.bias"], found["module_list.11.conv_11.weight"]
-    assert last[1].ravel()[-1] == count(network) - 1
+    assert last[1].ravel()[-1] == count_weights(network) - 1
     assert last[1].ravel()[0] == last[0][-1] + 1
 
 
 @pytest.mark.parametrize("size", [0, 19, 20, 1000])
 def test_weights_file_of_another_length_is_refused_with_both(size, network, tmp_path):
     (tmp_path / "own.weights").write_bytes(bytes(size))
-    expected = HEADER_BYTES + 4 * count(network)
+    expected = HEADER_BYTES + 4 * count_weights(network)
     with pytest.raises(RemiError, match=rf"^own.weights has {size} bytes, but this network's weights take {expected}\.$"):
-        read_weights(tmp_path / "own.weights", network)
+        read_darknet_weights(tmp_path / "own.weights", network)
 
 
 @pytest.mark.parametrize(
@@ -180,4 +186,4 @@ def test_weights_file_of_another_length_is_refused_with_both(size, network, tmp_
 )
 def test_mistake_in_a_cfg_is_told_with_its_line(old, new, told):
     with pytest.raises(RemiError, match=told):
-        Darknet(parse(CFG.replace(old, new, 1)))
+        Darknet(parse_cfg(CFG.replace(old, new, 1)))

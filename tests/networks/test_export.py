@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from remi_stream.networks import fastpose, hrnet
-from remi_stream.networks.darknet import Darknet, Pool, parse
-from remi_stream.networks.network import NETWORKS, Network, Picture, find_network
-from remi_stream.networks.served import Served, build
+from remi_stream.networks.darknet import Darknet, MaxPool, parse_cfg
+from remi_stream.networks.network import NETWORKS, ImageInput, Network, find_network
+from remi_stream.networks.served import ServedNetwork, build_network
 from tests.networks.golden import filled
 from tests.networks.test_darknet import CFG
 
@@ -59,31 +59,33 @@ def same_in_onnx(served, path):
 
 @pytest.mark.parametrize("name", SMALLEST)
 def test_network_with_fewer_blocks_becomes_a_graph(name, tmp_path, monkeypatch):
-    monkeypatch.setattr(hrnet, "MODULES", (1, 1, 1))
-    monkeypatch.setattr(hrnet, "BLOCKS", 1)
-    monkeypatch.setattr(fastpose, "BLOCKS", (1, 1, 1, 1))
-    same_in_onnx(Served(find_network(name), filled(build(name))), tmp_path / "network.onnx")
+    monkeypatch.setattr(hrnet, "STAGE_MODULES", (1, 1, 1))
+    monkeypatch.setattr(hrnet, "BRANCH_BLOCKS", 1)
+    monkeypatch.setattr(fastpose, "LAYER_BLOCKS", (1, 1, 1, 1))
+    same_in_onnx(ServedNetwork(find_network(name), filled(build_network(name))), tmp_path / "network.onnx")
 
 
 def test_yolo_becomes_a_graph(tmp_path):
-    network = Network("", Picture(64, 64), ("rows",))
-    same_in_onnx(Served(network, filled(Darknet(parse(CFG), order="cell first", zeros=True))), tmp_path / "network.onnx")
+    network = Network("", ImageInput(64, 64), ("rows",))
+    same_in_onnx(
+        ServedNetwork(network, filled(Darknet(parse_cfg(CFG), order="cell first", zeros=True))), tmp_path / "network.onnx"
+    )
 
 
 def test_pool_whose_outside_is_zero_stays_so(tmp_path):
     class Below(torch.nn.Module):
         def __init__(self):
             super().__init__()
-            self.pool = Pool(5, 1, zeros=True)
+            self.pool = MaxPool(5, 1, zeros=True)
 
         def forward(self, x):
             return (self.pool(x - 5),)
 
     network = Network("", None, ("y",), {"x": (3, 9, 9)})
-    same_in_onnx(Served(network, Below()).eval(), tmp_path / "network.onnx")
+    same_in_onnx(ServedNetwork(network, Below()).eval(), tmp_path / "network.onnx")
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NETWORKS)
 def test_every_network_becomes_a_graph(name, tmp_path):
-    same_in_onnx(Served(find_network(name), filled(build(name))), tmp_path / "network.onnx")
+    same_in_onnx(ServedNetwork(find_network(name), filled(build_network(name))), tmp_path / "network.onnx")

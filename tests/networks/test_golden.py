@@ -4,7 +4,7 @@ import pytest
 import torch
 from parity import networks, preprocess
 
-from remi_stream.networks.served import build, shapes_of
+from remi_stream.networks.served import build_network, tensor_shapes
 from tests.networks.golden import FOLDERS, GOLDENS, NETWORKS, WHOLE, folder_of
 
 LIGHT = ("smoothnet", "videopose3d", "pare")
@@ -48,11 +48,11 @@ def test_step_around_the_networks_gives_the_golden_numbers(golden, group):
 @pytest.mark.parametrize("golden", [golden for golden in NETWORKS if "state_dict" in golden.manifest], ids=folder_of)
 def test_keys_and_shapes_are_the_published_ones_in_their_order(golden):
     with torch.device("meta"):
-        found = shapes_of(build(golden.name).state_dict())
+        found = tensor_shapes(build_network(golden.name).state_dict())
     assert list(found.items()) == [(key, tuple(shape)) for key, shape, _ in golden.manifest["state_dict"]]
 
 
 def test_a_network_on_the_meta_device_takes_no_memory():
     with torch.device("meta"):
-        module = build("poco_cliff")
+        module = build_network("poco_cliff")
     assert {tensor.device.type for tensor in module.state_dict().values()} == {"meta"}

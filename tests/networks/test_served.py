@@ -5,13 +5,13 @@ import torch
 
 from remi_stream.errors import RemiError, UsageError
 from remi_stream.networks.network import NETWORKS, find_network
-from remi_stream.networks.served import Served, build, load
+from remi_stream.networks.served import ServedNetwork, build_network, load_network
 from tests.networks.golden import filled
 
 
 @pytest.fixture(scope="module")
 def smoothnet():
-    return filled(build("smoothnet_8")).state_dict()
+    return filled(build_network("smoothnet_8")).state_dict()
 
 
 @pytest.mark.parametrize("name", ["pare", "alphapose_coco17", "yolov3"])
@@ -22,8 +22,8 @@ def test_pictures_are_normalised_inside_the_graph(name):
 
     network = find_network(name)
     image = torch.randint(0, 256, (2, 5, 7, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
-    (found,) = Served(network, Same())(image)
-    expected = (image.double() / 255 - torch.tensor(network.picture.mean)) / torch.tensor(network.picture.std)
+    (found,) = ServedNetwork(network, Same())(image)
+    expected = (image.double() / 255 - torch.tensor(network.image.mean)) / torch.tensor(network.image.std)
     assert found.dtype == torch.float32
     torch.testing.assert_close(found.double(), expected.permute(0, 3, 1, 2), atol=1e-6, rtol=0)
 
@@ -32,24 +32,24 @@ def test_pictures_are_normalised_inside_the_graph(name):
 def test_every_network_of_the_table_is_made_and_gives_what_the_table_says(name):
     network = find_network(name)
     with torch.device("meta"):
-        served = Served(network, build(name)).to("meta")
-        kinds = {key: torch.uint8 if key == "image" else torch.float32 for key in network.tensors()}
-        outputs = served(*(torch.zeros((2, *shape), dtype=kinds[key]) for key, shape in network.tensors().items()))
+        served = ServedNetwork(network, build_network(name)).to("meta")
+        kinds = {key: torch.uint8 if key == "image" else torch.float32 for key in network.input_shapes()}
+        outputs = served(*(torch.zeros((2, *shape), dtype=kinds[key]) for key, shape in network.input_shapes().items()))
     assert len(outputs) == len(network.outputs)
     assert {output.shape[0] for output in outputs} == {2}
 
 
 def test_loaded_network_computes_what_the_filled_one_does(smoothnet):
     x = torch.randn(4, 1, 8, generator=torch.Generator().manual_seed(1))
-    module = build("smoothnet_8")
+    module = build_network("smoothnet_8")
     module.load_state_dict(smoothnet)
-    assert torch.equal(load("smoothnet_8", smoothnet)(x)[0], module(x)[0])
+    assert torch.equal(load_network("smoothnet_8", smoothnet)(x)[0], module(x)[0])
 
 
 def test_half_precision_and_early_checkpoints_load():
-    state = filled(build("videopose3d", {"expand_conv.weight": (8, 34, 3), "shrink.weight": (51, 8, 1)})).state_dict()
+    state = filled(build_network("videopose3d", {"expand_conv.weight": (8, 34, 3), "shrink.weight": (51, 8, 1)})).state_dict()
     kept = {key: tensor.half() for key, tensor in state.items() if not key.endswith("num_batches_tracked")}
-    served = load("videopose3d", kept)
+    served = load_network("videopose3d", kept)
     assert {tensor.dtype for tensor in served.parameters()} == {torch.float32}
 
 
@@ -69,11 +69,11 @@ def without(state, key):
 )
 def test_weights_that_do_not_fit_are_refused_in_one_line(smoothnet, change, told):
     with pytest.raises(RemiError, match=told) as caught:
-        load("smoothnet_8", change(smoothnet))
+        load_network("smoothnet_8", change(smoothnet))
     assert "\n" not in str(caught.value)
     assert "smoothnet_8" in str(caught.value)
 
 
 def test_unknown_network_is_told_with_its_nearest_name():
     with pytest.raises(UsageError, match="Did you mean 'poco_pare'"):
-        build("poco_par")
+        build_network("poco_par")

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from remi_stream.filters.smoothnet import smooth_sequence
-from remi_stream.networks.served import build, shapes_of
-from remi_stream.networks.smoothnet import SmoothNet
+from remi_stream.networks.served import build_network, tensor_shapes
+from remi_stream.networks.smoothnet import SmoothNetModule
 from tests.networks.golden import filled
 
 
@@ -18,7 +18,7 @@ def smooth_clip(module, clip):
 
 
 def test_channels_are_smoothed_one_by_one():
-    module = filled(build("smoothnet_16"))
+    module = filled(build_network("smoothnet_16"))
     x = frames(16).T[None]
     (together,) = module(x)
     (apart,) = module(x.transpose(0, 1))
@@ -26,13 +26,13 @@ def test_channels_are_smoothed_one_by_one():
 
 
 def test_clip_of_one_window_is_that_window():
-    module = filled(build("smoothnet_8"))
+    module = filled(build_network("smoothnet_8"))
     clip = frames(8)
     torch.testing.assert_close(smooth_clip(module, clip), module(clip.T[None])[0][0].T)
 
 
 def test_frame_of_a_clip_is_the_mean_of_all_its_windows():
-    module = filled(build("smoothnet_8"))
+    module = filled(build_network("smoothnet_8"))
     clip = frames(20)
     windows = [module(clip[start : start + 8].T[None])[0][0].T for start in range(13)]
     expected = torch.stack([windows[start][10 - start] for start in range(3, 11)]).mean(0)
@@ -41,6 +41,6 @@ def test_frame_of_a_clip_is_the_mean_of_all_its_windows():
 
 @pytest.mark.parametrize(("narrow", "blocks"), [(16, 1), (128, 5)])
 def test_sizes_are_those_of_the_checkpoint(narrow, blocks):
-    shapes = shapes_of(SmoothNet(32, narrow=narrow, blocks=blocks).state_dict())
+    shapes = tensor_shapes(SmoothNetModule(32, narrow=narrow, blocks=blocks).state_dict())
     with torch.device("meta"):
-        assert shapes_of(build("smoothnet_32", shapes).state_dict()) == shapes
+        assert tensor_shapes(build_network("smoothnet_32", shapes).state_dict()) == shapes

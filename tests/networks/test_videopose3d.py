@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from remi_stream.networks.videopose3d import VideoPose3d, made
+from remi_stream.networks.videopose3d import VideoPose3d, build_videopose3d
 from remi_stream.pose import lift
 from tests.networks.golden import filled
 
@@ -79,5 +79,5 @@ def test_symmetric_joints_depend_on_as_many_frames_on_both_sides():
 def test_sizes_are_those_of_the_checkpoint(widths):
     state = VideoPose3d(widths, 16).state_dict()
     shapes = {key: tuple(tensor.shape) for key, tensor in state.items()}
-    assert made(shapes, causal=True).widths == widths
-    assert {key: tuple(tensor.shape) for key, tensor in made(shapes, False).state_dict().items()} == shapes
+    assert build_videopose3d(shapes, causal=True).widths == widths
+    assert {key: tuple(tensor.shape) for key, tensor in build_videopose3d(shapes, False).state_dict().items()} == shapes

@@ -9,10 +9,10 @@ import msgspec
 import numpy as np
 
 from remi_stream.detect.detector import load_detector
-from remi_stream.offline.chain import Chain
-from remi_stream.offline.film import Film
-from remi_stream.offline.footage import Footage, Selection
-from remi_stream.offline.job import Done, Settings, work_through
+from remi_stream.offline.chain import OfflineChain
+from remi_stream.offline.film import VideoFootage
+from remi_stream.offline.footage import Footage, FrameSelection
+from remi_stream.offline.job import JobResult, JobSettings, run_job
 from remi_stream.pose.engine import Crop, Pose
 from remi_stream.pose.synthetic import SyntheticEngine
 
@@ -42,21 +42,23 @@ class Counting(SyntheticEngine):
         return Pose(person, pose.next_box_xyxy, None if self.memoryless else Memory(np.array([times])))
 
 
-def chain(engine: SyntheticEngine | None = None, people: int = 4, pictures: int = 2) -> Chain:
-    return Chain(engine or Counting(), [load_detector("synthetic"), load_detector("synthetic")], people, pictures)
+def chain(engine: SyntheticEngine | None = None, people: int = 4, pictures: int = 2) -> OfflineChain:
+    return OfflineChain(engine or Counting(), [load_detector("synthetic"), load_detector("synthetic")], people, pictures)
 
 
-def opened(path: Path, selection: Selection | None = None, name: str = "") -> Film:
-    found = Film(path, name or path.stem, selection or Selection(), None)
+def opened(path: Path, selection: FrameSelection | None = None, name: str = "") -> VideoFootage:
+    found = VideoFootage(path, name or path.stem, selection or FrameSelection(), None)
     found.open()
     return found
 
 
-def worked(footage: Footage, out: Path, tell: Any = lambda bodies: None, using: Chain | None = None, **settings: Any) -> Done:
+def worked(
+    footage: Footage, out: Path, tell: Any = lambda bodies: None, using: OfflineChain | None = None, **settings: Any
+) -> JobResult:
     """Work through a film with chunks of seven frames."""
     own = using or chain()
     try:
-        return work_through(footage, out, own, Settings(**{"words": "", "detector": "synthetic", "chunk": 7, **settings}), tell)
+        return run_job(footage, out, own, JobSettings(**{"words": "", "detector": "synthetic", "chunk": 7, **settings}), tell)
     finally:
         own.close()
 

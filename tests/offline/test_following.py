@@ -8,45 +8,45 @@ import msgspec
 import numpy as np
 import pytest
 
-from remi_stream.detect.detector import Found
+from remi_stream.detect.detector import ScoredBoxes
 from remi_stream.messages import Person
-from remi_stream.offline.ahead import ahead
-from remi_stream.offline.chain import Seen, told
-from remi_stream.offline.following import Following
-from remi_stream.offline.footage import frame_of
-from remi_stream.offline.memory import Unkept, kept, plain, whole
-from remi_stream.offline.search import merged
+from remi_stream.offline.ahead import prefetch
+from remi_stream.offline.chain import DetectedFrame, accepted_people
+from remi_stream.offline.following import OfflineTracker
+from remi_stream.offline.footage import make_frame
+from remi_stream.offline.memory import NotSerialisable, from_plain, plain_round_trip, to_plain
+from remi_stream.offline.search import merge_tile_detections
 from remi_stream.pose.engine import Pose
 
 SIZE = (1280, 720)
 RED, BLUE = (0, 0, 200), (200, 0, 0)
 
 
-def picture(*people: tuple[float, tuple[int, int, int]]) -> tuple[np.ndarray, Found]:
+def picture(*people: tuple[float, tuple[int, int, int]]) -> tuple[np.ndarray, ScoredBoxes]:
     """People of a colour at some x, and their boxes, in the order in which they are given."""
     image = np.full((SIZE[1], SIZE[0], 3), 128, np.uint8)
     boxes = [[x - 60, 200, x + 60, 600] for x, _ in people]
     for (_, colour), box in zip(people, boxes):
         image[box[1] : box[3], max(0, int(box[0])) : int(box[2])] = colour
-    return image, Found(np.array(boxes, np.float32).reshape(-1, 4), np.ones(len(boxes), np.float32))
+    return image, ScoredBoxes(np.array(boxes, np.float32).reshape(-1, 4), np.ones(len(boxes), np.float32))
 
 
-def ids(following: Following, frame: int, *people: tuple[float, tuple[int, int, int]]) -> list[int]:
+def ids(following: OfflineTracker, frame: int, *people: tuple[float, tuple[int, int, int]]) -> list[int]:
     """The ids of the people of a frame, in the order of their boxes."""
     image, found = picture(*people)
-    met = {index: following.name(who) for who, index in following.meet(image, found, frame / 30)}
+    met = {index: following.assign_track_id(who) for who, index in following.assign(image, found, frame / 30)}
     return [met.get(index, 0) for index in range(len(people))]
 
 
 def test_ids_stay_with_people_whatever_the_order_of_the_boxes() -> None:
-    following = Following()
+    following = OfflineTracker()
     assert ids(following, 0, (300, RED), (900, BLUE)) == [1, 2]
     for frame in range(1, 10):
         assert ids(following, frame, (900 - 5 * frame, BLUE), (300 + 5 * frame, RED)) == [2, 1]
 
 
 def test_people_who_cross_keep_their_ids_and_so_does_the_one_who_was_hidden() -> None:
-    following, hidden_for = Following(), 0
+    following, hidden_for = OfflineTracker(), 0
     for frame in range(60):
         red, blue = (300 + 12 * frame, RED), (1000 - 12 * frame, BLUE)
         hidden = abs(red[0] - blue[0]) < 90
@@ -56,7 +56,7 @@ def test_people_who_cross_keep_their_ids_and_so_does_the_one_who_was_hidden() ->
 
 
 def test_somebody_else_who_comes_later_gets_an_id_of_their_own() -> None:
-    following = Following()
+    following = OfflineTracker()
     assert ids(following, 0, (300, RED)) == [1]
     assert ids(following, 30, (310, BLUE)) == [2]
     assert ids(following, 31, (450, RED), (310, BLUE)) == [1, 2]
@@ -64,20 +64,22 @@ def test_somebody_else_who_comes_later_gets_an_id_of_their_own() -> None:
 
 
 def test_no_more_people_than_wanted_are_followed_and_they_are_the_same() -> None:
-    following = Following(1)
+    following = OfflineTracker(1)
     assert ids(following, 0, (300, RED)) == [1]
     assert ids(following, 1, (900, BLUE), (300, RED)) == [0, 1]
 
 
 def test_body_that_the_detector_saw_twice_is_there_once_and_keeps_its_id() -> None:
-    following, published = Following(), []
+    following, published = OfflineTracker(), []
     for frame in range(9):
         image, once = picture((300, RED))
         beside = once.boxes_xyxy + np.array([[10, 0, 30, 0]], np.float32)
         boxes = {0: [once.boxes_xyxy], 8: [beside]}.get(frame, [once.boxes_xyxy, beside])
-        found = Found(np.concatenate(boxes), np.ones(len(boxes), np.float32))
-        seen = Seen(frame_of("film", frame, frame / 30, image, None), found, following.meet(image, found, frame / 30), [])
-        published.append([person.track_id for person in told(seen, [pose() for _ in seen.people], following)])
+        found = ScoredBoxes(np.concatenate(boxes), np.ones(len(boxes), np.float32))
+        seen = DetectedFrame(
+            make_frame("film", frame, frame / 30, image, None), found, following.assign(image, found, frame / 30), []
+        )
+        published.append([person.track_id for person in accepted_people(seen, [pose() for _ in seen.people], following)])
     assert published == [[1]] * 9
 
 
@@ -99,14 +101,14 @@ def pose() -> Pose:
 
 
 def test_state_goes_on_as_if_nothing_had_happened() -> None:
-    first, second = Following(), Following()
+    first, second = OfflineTracker(), OfflineTracker()
     for frame in range(8):
         ids(first, frame, (300 + 9 * frame, RED), (900, BLUE))
-    second.restore(msgspec.msgpack.decode(msgspec.msgpack.encode(first.state())))
+    second.restore_state(msgspec.msgpack.decode(msgspec.msgpack.encode(first.to_state())))
     frames = [[(400 + 9 * frame, RED), (880, BLUE), (600, (0, 200, 0))] for frame in range(8)]
     for frame, people in enumerate(frames, 8):
         assert ids(first, frame, *people) == ids(second, frame, *people)
-    assert first.state() == second.state()
+    assert first.to_state() == second.to_state()
 
 
 class Deep(NamedTuple):
@@ -129,21 +131,21 @@ class Deep(NamedTuple):
     ],
 )
 def test_memory_is_the_same_after_a_disk(value: object) -> None:
-    again = whole(msgspec.msgpack.decode(msgspec.msgpack.encode(plain(value))))
+    again = from_plain(msgspec.msgpack.decode(msgspec.msgpack.encode(to_plain(value))))
     assert type(again) is type(value)
     assert repr(again) == repr(value)
 
 
 def test_what_has_no_plain_form_is_forgotten() -> None:
-    assert kept(Deep({1, 2}, 1.0)) is None
-    with pytest.raises(Unkept):
-        whole(["named", "os", "system", ["true"]])
-    with pytest.raises(Unkept):
-        whole(["named", "os", "stat_result", [0] * 10])
+    assert plain_round_trip(Deep({1, 2}, 1.0)) is None
+    with pytest.raises(NotSerialisable):
+        from_plain(["named", "os", "system", ["true"]])
+    with pytest.raises(NotSerialisable):
+        from_plain(["named", "os", "stat_result", [0] * 10])
 
 
-def found(*boxes: tuple[float, float, float, float]) -> Found:
-    return Found(np.array(boxes, np.float32).reshape(-1, 4), np.linspace(0.9, 0.5, len(boxes)).astype(np.float32))
+def found(*boxes: tuple[float, float, float, float]) -> ScoredBoxes:
+    return ScoredBoxes(np.array(boxes, np.float32).reshape(-1, 4), np.linspace(0.9, 0.5, len(boxes)).astype(np.float32))
 
 
 WHOLE, LEFT, RIGHT = (0.0, 0.0, 1280.0, 720.0), (0.0, 0.0, 720.0, 720.0), (560.0, 0.0, 1280.0, 720.0)
@@ -152,14 +154,14 @@ WHOLE, LEFT, RIGHT = (0.0, 0.0, 1280.0, 720.0), (0.0, 0.0, 720.0, 720.0), (560.0
 def test_who_is_seen_in_several_looks_is_there_once_and_uncut() -> None:
     body, far = (600.0, 100.0, 800.0, 700.0), (620.0, 300.0, 650.0, 400.0)
     seen = [(WHOLE, found(body)), (LEFT, found((600, 110, 719.5, 690))), (RIGHT, found((598, 104, 803, 703)))]
-    assert merged(seen, SIZE).boxes_xyxy.tolist() == [list(body)]
+    assert merge_tile_detections(seen, SIZE).boxes_xyxy.tolist() == [list(body)]
     seen = [(WHOLE, found()), (LEFT, found((600, 110, 719.5, 690), far)), (RIGHT, found((598, 104, 803, 703)))]
-    assert merged(seen, SIZE).boxes_xyxy.tolist()[0] == [598, 104, 803, 703]
+    assert merge_tile_detections(seen, SIZE).boxes_xyxy.tolist()[0] == [598, 104, 803, 703]
 
 
 def test_people_whom_one_look_tells_apart_are_both_there() -> None:
     pair = ((500.0, 100.0, 700.0, 700.0), (520.0, 120.0, 690.0, 680.0))
-    assert len(merged([(WHOLE, found(*pair)), (LEFT, found(*pair))], SIZE).boxes_xyxy) == 2
+    assert len(merge_tile_detections([(WHOLE, found(*pair)), (LEFT, found(*pair))], SIZE).boxes_xyxy) == 2
 
 
 def test_what_is_read_ahead_comes_in_order_with_its_error_and_the_reader_ends() -> None:
@@ -169,8 +171,8 @@ def test_what_is_read_ahead_comes_in_order_with_its_error_and_the_reader_ends() 
 
     given: list[int] = []
     with pytest.raises(ValueError, match="five"):
-        given.extend(ahead(source(), 2))  # type: ignore[arg-type]
-    assert list(ahead(range(100), 3)) == list(range(100))
-    endless = ahead(iter(int, 1), 2)
+        given.extend(prefetch(source(), 2))  # type: ignore[arg-type]
+    assert list(prefetch(range(100), 3)) == list(range(100))
+    endless = prefetch(iter(int, 1), 2)
     assert next(endless) == 0
     endless.close()

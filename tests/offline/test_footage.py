@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from remi_stream.errors import RemiError, UsageError
-from remi_stream.offline.footage import Selection
-from remi_stream.offline.pictures import Pictures
-from remi_stream.offline.results import open_take
+from remi_stream.offline.footage import FrameSelection
+from remi_stream.offline.pictures import ImageFootage
+from remi_stream.offline.results import open_results
 from tests.offline.films import film
 from tests.offline.seer import opened, worked
 
@@ -20,13 +20,15 @@ from tests.offline.seer import opened, worked
 @pytest.mark.parametrize(
     ("selection", "wanted"),
     [
-        (Selection(), list(range(20))),
-        (Selection(every=6), [0, 6, 12, 18]),
-        (Selection(start_s=0.3, end_s=0.5), [9, 10, 11, 12, 13, 14]),
-        (Selection(every=5, start_s=0.2, most=2), [10, 15]),
+        (FrameSelection(), list(range(20))),
+        (FrameSelection(every=6), [0, 6, 12, 18]),
+        (FrameSelection(start_s=0.3, end_s=0.5), [9, 10, 11, 12, 13, 14]),
+        (FrameSelection(every=5, start_s=0.2, max_frames=2), [10, 15]),
     ],
 )
-def test_wanted_frames_are_taken_with_their_number_in_the_film(selection: Selection, wanted: list[int], tmp_path: Path) -> None:
+def test_wanted_frames_are_taken_with_their_number_in_the_film(
+    selection: FrameSelection, wanted: list[int], tmp_path: Path
+) -> None:
     footage = opened(film(tmp_path / "a.mp4"), selection)
     frames = list(footage.frames(0))
     assert [frame.frame_id for frame in frames] == wanted
@@ -43,14 +45,14 @@ def test_uneven_rate_is_kept(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("turned", [90, 180, 270])
 def test_film_of_a_phone_is_upright(turned: int, tmp_path: Path) -> None:
-    take = open_take(worked(opened(film(tmp_path / "a.mp4", frames=3, turned=turned)), tmp_path).folder)
+    take = open_results(worked(opened(film(tmp_path / "a.mp4", frames=3, turned=turned)), tmp_path).folder)
     assert take.size == ((64, 48) if turned == 180 else (48, 64))
 
 
 @pytest.mark.parametrize("size", [(63, 47), (3840, 2160)])
 def test_odd_and_large_pictures_are_taken(size: tuple[int, int], tmp_path: Path) -> None:
     footage = opened(film(tmp_path / "a.mkv", frames=3, size=size, codec="ffv1" if size[0] % 2 else "libx264"))
-    assert open_take(worked(footage, tmp_path).folder).size == size
+    assert open_results(worked(footage, tmp_path).folder).size == size
 
 
 def test_broken_frames_are_left_out_and_counted(tmp_path: Path) -> None:
@@ -63,17 +65,17 @@ def test_broken_frames_are_left_out_and_counted(tmp_path: Path) -> None:
         data[data.index(b"\xff\xd8", start) : start + size] = bytes(start + size - data.index(b"\xff\xd8", start))
     path.write_bytes(data)
     done = worked(opened(path), tmp_path / "out")
-    assert (done.frames, len(done.left_out)) == (17, 3)
+    assert (done.frames, len(done.unreadable)) == (17, 3)
 
 
 def test_film_without_people_is_worked_through(tmp_path: Path) -> None:
-    take = open_take(worked(opened(film(tmp_path / "a.mp4", size=(48, 48))), tmp_path).folder)
+    take = open_results(worked(opened(film(tmp_path / "a.mp4", size=(48, 48))), tmp_path).folder)
     assert [len(bodies.people) for bodies in take.frames] == [0] * 20
 
 
 def test_film_with_no_frame_to_take_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"no selected frame; its last one is at 0\.63 s"):
-        worked(opened(film(tmp_path / "a.mp4"), Selection(start_s=5)), tmp_path / "out")
+        worked(opened(film(tmp_path / "a.mp4"), FrameSelection(start_s=5)), tmp_path / "out")
     assert not (tmp_path / "out/a").exists()
 
 
@@ -87,8 +89,8 @@ def test_film_whose_pictures_are_all_broken_is_refused(tmp_path: Path) -> None:
         worked(opened(tmp_path / "a.mp4"), tmp_path / "out")
 
 
-def pictures(folder: Path) -> Pictures:
-    found = Pictures(folder, "album", None)
+def pictures(folder: Path) -> ImageFootage:
+    found = ImageFootage(folder, "album", None)
     found.open()
     return found
 
@@ -106,11 +108,11 @@ def test_pictures_are_of_their_own_in_natural_order_and_unreadable_ones_are_name
     (tmp_path / "in/4.jpg").write_bytes(b"")
     (tmp_path / "in/notes.txt").write_text("no picture either")
     done = worked(pictures(tmp_path / "in"), tmp_path / "out", chunk=2)
-    take = open_take(done.folder)
+    take = open_results(done.folder)
     assert list(take.images) == ["2.png", "9.jpg", "10.jpg", "film.jpg"]
     assert [bodies.size for bodies in take.frames] == [sizes[name] for name in take.images]
     assert [[person.track_id for person in bodies.people] for bodies in take.frames] == [[1], [], [1], [1]]
-    assert done.left_out == ["3.jpg", "4.jpg"]
+    assert done.unreadable == ["3.jpg", "4.jpg"]
     assert done.people == 3
 
 
@@ -119,7 +121,7 @@ def test_picture_is_turned_as_its_exif_says(tmp_path: Path) -> None:
     exif = b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0"
     data = (tmp_path / "in/a.jpg").read_bytes()
     (tmp_path / "in/a.jpg").write_bytes(data[:2] + b"\xff\xe1" + (len(exif) + 2).to_bytes(2, "big") + exif + data[2:])
-    assert open_take(worked(pictures(tmp_path / "in"), tmp_path / "out").folder).size == (48, 64)
+    assert open_results(worked(pictures(tmp_path / "in"), tmp_path / "out").folder).size == (48, 64)
 
 
 def test_folder_without_a_readable_picture_is_refused(tmp_path: Path) -> None:

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from remi_stream.errors import RemiError, UsageError
-from remi_stream.formats.exports import Export, find_exports
+from remi_stream.formats.exports import ExportFormat, find_export_formats
 from remi_stream.messages import Bodies
-from remi_stream.offline.results import open_take
+from remi_stream.offline.results import open_results
 from tests.offline.films import film
 from tests.offline.seer import Counting, chain, files, opened, worked
 
@@ -32,7 +32,7 @@ def raise_killed() -> None:
 
 def test_every_frame_is_in_the_take_and_the_folder_has_nothing_else(tmp_path: Path) -> None:
     done = worked(opened(film(tmp_path / "walk.mp4")), tmp_path / "out")
-    take = open_take(done.folder)
+    take = open_results(done.folder)
     assert [bodies.frame_id for bodies in take.frames] == list(range(20))
     assert [len(bodies.people) for bodies in take.frames] == [1] * 20
     assert {person.track_id for bodies in take.frames for person in bodies.people} == {1}
@@ -48,7 +48,7 @@ def test_every_frame_is_in_the_take_and_the_folder_has_nothing_else(tmp_path: Pa
 
 def test_two_runs_give_the_same_bytes(tmp_path: Path) -> None:
     path = film(tmp_path / "walk.mp4")
-    first, second = (worked(opened(path), tmp_path / out, exports=find_exports(["npz"])).folder for out in ("a", "b"))
+    first, second = (worked(opened(path), tmp_path / out, exports=find_export_formats(["npz"])).folder for out in ("a", "b"))
     assert files(first) == files(second)
 
 
@@ -67,7 +67,9 @@ def test_killed_run_goes_on_at_the_last_chunk_and_ends_with_the_same_bytes(at: i
     assert done.resumed == at // 7 * 7
     assert len(seen) == 20 - done.resumed
     assert files(done.folder) == files(whole.folder)
-    assert [person.score for bodies in open_take(done.folder).frames for person in bodies.people] == [1 / n for n in range(1, 21)]
+    assert [person.score for bodies in open_results(done.folder).frames for person in bodies.people] == [
+        1 / n for n in range(1, 21)
+    ]
 
 
 def test_run_with_other_options_begins_anew(tmp_path: Path) -> None:
@@ -84,9 +86,9 @@ def test_run_that_died_in_its_exports_has_every_chunk(tmp_path: Path) -> None:
 
     path = film(tmp_path / "walk.mp4")
     with pytest.raises(Killed):
-        worked(opened(path), tmp_path / "out", exports={"bad": Export("", fail)})
+        worked(opened(path), tmp_path / "out", exports={"bad": ExportFormat("", fail)})
     assert not (tmp_path / "out/walk").exists()
-    done = worked(opened(path), tmp_path / "out", exports=find_exports(["npz"]))
+    done = worked(opened(path), tmp_path / "out", exports=find_export_formats(["npz"]))
     assert done.resumed == 20
     assert [path.name for path in done.files] == ["frames.npz", "track-000001.npz"]
     assert "half" not in files(done.folder)
@@ -99,7 +101,7 @@ def test_results_that_are_replaced_stay_until_the_new_ones_are_whole(tmp_path: P
     with pytest.raises(Killed):
         worked(opened(path), tmp_path / "out", dying_at(8, raise_killed))
     assert files(tmp_path / "out/walk") == before
-    assert len(open_take(worked(opened(path), tmp_path / "out").folder).frames) == 9
+    assert len(open_results(worked(opened(path), tmp_path / "out").folder).frames) == 9
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["walk"]
 
 
@@ -159,4 +161,4 @@ def test_smoothed_take_is_what_is_stored_and_exported(tmp_path: Path) -> None:
         return dataclasses.replace(take, frames=frames)  # type: ignore[type-var]
 
     done = worked(opened(film(tmp_path / "walk.mp4")), tmp_path / "out", smooth=smooth)
-    assert {bodies.filter for bodies in open_take(done.folder).frames} == {"calm"}
+    assert {bodies.filter for bodies in open_results(done.folder).frames} == {"calm"}

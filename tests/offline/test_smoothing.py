@@ -13,14 +13,14 @@ import pytest
 from remi_stream.errors import UsageError
 from remi_stream.filters import quaternion
 from remi_stream.filters.filter import load_filter
-from remi_stream.filters.motion import motion_of
+from remi_stream.filters.motion import motion_from_person
 from remi_stream.filters.smoothnet import smooth_sequence
 from remi_stream.formats.take import Take
-from remi_stream.geometry import rotation_matrices
-from remi_stream.messages import Bodies, Person, Wire
+from remi_stream.geometry import matrices_from_axis_angle
+from remi_stream.messages import Bodies, MessageCodec, Person
 from remi_stream.offline import smoothing
-from remi_stream.offline.mending import INTERPOLATED, Sight, between
-from remi_stream.offline.smoothing import METHODS, Smoothing, both_ways, smooth
+from remi_stream.offline.mending import INTERPOLATED_KEY, TrackPoint, interpolate_person
+from remi_stream.offline.smoothing import SMOOTHING_METHODS, TakeSmoothing, smooth_take, zero_lag_one_euro
 from tests.clip import procrustes_mm
 from tests.filters.test_one_euro_tuning import acceleration_error, joints_of, lag_frames, noisy, people, truth
 from tests.sample import bodies, person
@@ -71,14 +71,14 @@ def together(*walks: list[list[Person]]) -> Take:
 
 def marked(somebody: Person | None) -> bool:
     assert somebody is not None
-    return INTERPOLATED in somebody.native
+    return INTERPOLATED_KEY in somebody.native
 
 
 def signals(everybody: Sequence[Person]) -> tuple[np.ndarray, np.ndarray]:
     """Joints of the poses, and joints_m, (F, 24, 3) m."""
     poses = [each.smpl for each in everybody if each.smpl]
     vectors = np.array([np.concatenate([smpl.global_orient, smpl.body_pose]) for smpl in poses], float).reshape(-1, 24, 3)
-    joints = joints_of(rotation_matrices(vectors), np.array([smpl.transl for smpl in poses], float))
+    joints = joints_of(matrices_from_axis_angle(vectors), np.array([smpl.transl for smpl in poses], float))
     return joints, np.array([each.joints_m for each in everybody], float)
 
 
@@ -89,7 +89,7 @@ def test_take_is_nearer_to_the_truth_and_calmer_than_what_the_live_filter_gives_
     seen = people(*noisy(seed))
     live = load_filter("one_euro")
     filtered = [live.filter(each, k / fps) for k, each in enumerate(seen)]
-    offline = [frame.people[0] for frame in smooth(take_of([[each] for each in seen])).frames]
+    offline = [frame.people[0] for frame in smooth_take(take_of([[each] for each in seen])).frames]
     for ours, theirs, noise in zip(signals(offline), signals(filtered), signals(seen)):
         pa = [np.mean([procrustes_mm(a, b) for a, b in zip(joints, true)]) for joints in (ours, theirs, noise)]
         assert pa[0] < 0.7 * pa[1] < pa[2]
@@ -103,7 +103,7 @@ def test_beginning_and_end_are_smoothed_too() -> None:
     true, off = joints_of(turns, transl), []
     for seed in range(5):
         seen = people(*noisy(seed))[:60]
-        offline = [frame.people[0] for frame in smooth(take_of([[each] for each in seen])).frames]
+        offline = [frame.people[0] for frame in smooth_take(take_of([[each] for each in seen])).frames]
         off.append(
             [
                 [np.linalg.norm(joints[k] - true[k], axis=-1).mean() for k in (0, 59)]
@@ -114,13 +114,14 @@ def test_beginning_and_end_are_smoothed_too() -> None:
     assert (ours < 0.9 * noise).all()
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", SMOOTHING_METHODS)
 def test_two_runs_give_the_same_bytes(method: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(smoothing, "network_of", lambda window, weights: mean)
+    monkeypatch.setattr(smoothing, "load_smoothnet", lambda window, weights: mean)
     take = take_of([[each] if k not in (20, 21) else [] for k, each in enumerate(people(*noisy(3))[:50])])
-    wire = Wire(Bodies)
+    wire = MessageCodec(Bodies)
     first, second = (
-        [[bytes(part) for part in wire.encode(frame)] for frame in smooth(take, Smoothing(method)).frames] for _ in range(2)
+        [[bytes(part) for part in wire.encode(frame)] for frame in smooth_take(take, TakeSmoothing(method)).frames]
+        for _ in range(2)
     )
     assert first == second
     assert [frame.filter for frame in take.frames] == ["none"] * 50, "the take that came in is not touched"
@@ -128,7 +129,7 @@ def test_two_runs_give_the_same_bytes(method: Any, monkeypatch: pytest.MonkeyPat
 
 def test_person_who_is_overlooked_for_a_moment_is_interpolated_and_marked() -> None:
     before, after = facing(at(100), 3.1), facing(at(160), -3.1)
-    found = of(smooth(take_of([[before], [], [], [after]]), Smoothing("none")), 1)
+    found = of(smooth_take(take_of([[before], [], [], [after]]), TakeSmoothing("none")), 1)
     assert [marked(each) for each in found] == [False, True, True, False]
     for share, each in zip((1 / 3, 2 / 3), found[1:3]):
         assert each is not None
@@ -137,13 +138,13 @@ def test_person_who_is_overlooked_for_a_moment_is_interpolated_and_marked() -> N
         assert each.smpl.transl[0] == pytest.approx((100 - 320 + 60 * share) / 250, abs=1e-6)
         assert (each.score, each.keypoint_scores.max(), each.smpl.joint_confidence.max()) == (0, 0, 0)
         assert abs(each.smpl.global_orient[0]) > 3.1, "over half a turn, not back through 0"
-        assert (each.native[INTERPOLATED].dtype, each.native[INTERPOLATED].tolist()) == (np.uint8, [1])
+        assert (each.native[INTERPOLATED_KEY].dtype, each.native[INTERPOLATED_KEY].tolist()) == (np.uint8, [1])
 
 
 def test_interpolated_moment_is_smoothed_with_the_rest_and_near_the_truth() -> None:
     turns, transl, _, _ = truth()
     true, away = joints_of(turns, transl), range(100, 110)
-    take = smooth(take_of([[each] if k not in away else [] for k, each in enumerate(people(*noisy(5)))]))
+    take = smooth_take(take_of([[each] if k not in away else [] for k, each in enumerate(people(*noisy(5)))]))
     found = of(take, 1)
     assert [k for k, each in enumerate(found) if marked(each)] == list(away)
     joints = signals([each for each in found if each])[0]
@@ -151,19 +152,19 @@ def test_interpolated_moment_is_smoothed_with_the_rest_and_near_the_truth() -> N
 
 
 def test_who_is_away_for_longer_than_a_second_is_not_invented() -> None:
-    take = smooth(
+    take = smooth_take(
         together(
             walk(100, 1, range(40), 120),
         ),
-        Smoothing("none"),
+        TakeSmoothing("none"),
     )
     assert of(take, 1)[40:] == [None] * 80
     both = [[at(100)] if k < 40 or k >= 71 else [] for k in range(120)]
-    assert of(smooth(take_of(both)), 1)[40:71] == [None] * 31
+    assert of(smooth_take(take_of(both)), 1)[40:71] == [None] * 31
 
 
 def test_track_that_goes_on_under_another_id_becomes_one_and_the_gap_is_filled() -> None:
-    take = smooth(
+    take = smooth_take(
         together(
             walk(100, 2, range(40), 120),
             walk(100, 2, range(55, 80), 120, track_id=7),
@@ -178,7 +179,7 @@ def test_short_tracks_in_between_are_no_reason_to_doubt() -> None:
     parts = [
         walk(100, 0, frames, 90, track_id=k) for k, frames in enumerate((range(40), range(45, 50), range(53, 56), range(60, 90)))
     ]
-    take = smooth(together(*parts))
+    take = smooth_take(together(*parts))
     assert ids(take) == {0}
     assert None not in of(take, 0)
 
@@ -194,60 +195,60 @@ ELSEWHERE = {
 def test_somebody_else_keeps_their_id(other: str) -> None:
     parts: dict[str, Any] = {**ELSEWHERE[other]}
     somebody = walk(parts.pop("x_px"), 0, range(50, 120), 120, track_id=7, **parts)
-    assert ids(smooth(together(walk(100, 0, range(40), 120), somebody))) == {1, 7}
+    assert ids(smooth_take(together(walk(100, 0, range(40), 120), somebody))) == {1, 7}
 
 
 def test_people_who_cross_are_not_merged() -> None:
     """Both are lost where they meet, one on the way to the right, one to the left; and come out again under new ids."""
     right = walk(100, 4, range(45), 120), walk(100, 4, range(60, 120), 120, track_id=3)
     left = walk(520, -4, range(45), 120, track_id=2), walk(520, -4, range(60, 120), 120, track_id=4)
-    take = smooth(together(*right, *left))
+    take = smooth_take(together(*right, *left))
     assert ids(take) == {1, 2}
     for track_id, step in ((1, 4), (2, -4)):
         middles = [float(each.box_xyxy[[0, 2]].mean()) for each in of(take, track_id) if each]
         np.testing.assert_allclose(np.diff(middles), step, atol=1e-3)
-    only = smooth(together(right[0], left[1]))
+    only = smooth_take(together(right[0], left[1]))
     assert ids(only) == {1, 4}, "who left to the right did not come back to the left"
 
 
 def test_nobody_is_joined_where_two_could_be_meant() -> None:
     begun = [walk(x, 0, range(50, 120), 120, track_id=track_id) for x, track_id in ((97, 5), (104, 6))]
-    assert ids(smooth(together(walk(100, 0, range(40), 120), *begun))) == {1, 5, 6}
+    assert ids(smooth_take(together(walk(100, 0, range(40), 120), *begun))) == {1, 5, 6}
 
 
 def test_everybody_has_one_shape_unless_it_is_told_otherwise() -> None:
     shapes = [0.1, 0.2, 0.9, 0.2, 0.3]
     take = take_of([[at(100, betas=each)] for each in shapes])
     for one_shape, expected in ((True, [0.2] * 5), (False, shapes)):
-        found = of(smooth(take, Smoothing("none", one_shape=one_shape)), 1)
+        found = of(smooth_take(take, TakeSmoothing("none", one_shape=one_shape)), 1)
         assert [each.smpl.betas[4] for each in found if each and each.smpl] == pytest.approx(expected)
 
 
 def test_shape_is_of_what_was_seen() -> None:
     take = take_of([[at(100, betas=0.1)], [], [], [], [], [at(100, betas=0.9)], [at(100, betas=0.9)]])
-    found = of(smooth(take, Smoothing("none")), 1)
+    found = of(smooth_take(take, TakeSmoothing("none")), 1)
     assert [each.smpl.betas[0] for each in found if each and each.smpl] == pytest.approx([0.9] * 7)
 
 
 def test_film_that_runs_backwards_gives_the_same() -> None:
-    seen = [motion_of(each) for each in people(*noisy(4))[:40]]
+    seen = [motion_from_person(each) for each in people(*noisy(4))[:40]]
     times = np.cumsum(np.random.default_rng(0).uniform(0.02, 0.05, 40))
-    for onward, backward in zip(both_ways(seen, times), both_ways(seen[::-1], -times[::-1])[::-1]):
-        np.testing.assert_allclose(onward.places, backward.places, atol=1e-9)
-        np.testing.assert_allclose(quaternion.difference(onward.turns, backward.turns), 0, atol=1e-6)
+    for onward, backward in zip(zero_lag_one_euro(seen, times), zero_lag_one_euro(seen[::-1], -times[::-1])[::-1]):
+        np.testing.assert_allclose(onward.positions, backward.positions, atol=1e-9)
+        np.testing.assert_allclose(quaternion.quaternion_difference(onward.rotations, backward.rotations), 0, atol=1e-6)
 
 
 def test_nothing_but_key_points_is_bridged_and_left_in_peace() -> None:
     flat = [at(100 + k, joints_m=np.zeros((0, 3), np.float32)) for k in range(9)]
     flat = [msgspec.structs.replace(each, smpl=None, joints_m=np.zeros((0, 3), np.float32)) for each in flat]
-    found = of(smooth(take_of([[each] if k != 4 else [] for k, each in enumerate(flat)])), 1)
+    found = of(smooth_take(take_of([[each] if k != 4 else [] for k, each in enumerate(flat)])), 1)
     assert [each.box_xyxy[0] for each in found if each] == [60 + k for k in range(9)]
     assert marked(found[4])
 
 
 def test_numbers_that_are_none_stay_alone() -> None:
     broken = msgspec.structs.replace(at(100), joints_m=np.full((24, 3), np.nan, np.float32))
-    found = of(smooth(take_of([[at(100)]] * 5 + [[broken]] + [[at(100)]] * 5)), 1)
+    found = of(smooth_take(take_of([[at(100)]] * 5 + [[broken]] + [[at(100)]] * 5)), 1)
     assert [bool(np.isfinite(each.joints_m).all()) for each in found if each] == [True] * 5 + [False] + [True] * 5
 
 
@@ -256,23 +257,25 @@ def mean(windows: np.ndarray) -> np.ndarray:
 
 
 def test_smoothnet_sees_every_window_and_short_tracks_stand_still_around_themselves(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(smoothing, "network_of", lambda window, weights: mean)
+    monkeypatch.setattr(smoothing, "load_smoothnet", lambda window, weights: mean)
     frames = np.random.default_rng(0).normal(size=(100, 3))
     whole = smooth_sequence(mean, frames, 8)
-    monkeypatch.setattr(smoothing, "PIECE", 17)
-    np.testing.assert_allclose(smoothing.in_pieces(mean, frames, 8), whole, atol=1e-6)
-    assert smoothing.in_pieces(mean, frames[:3], 8).shape == (3, 3)
+    monkeypatch.setattr(smoothing, "CHUNK_FRAMES", 17)
+    np.testing.assert_allclose(smoothing.smooth_in_chunks(mean, frames, 8), whole, atol=1e-6)
+    assert smoothing.smooth_in_chunks(mean, frames[:3], 8).shape == (3, 3)
     turns, transl, _, _ = truth()
     true, seen = joints_of(turns, transl), people(*noisy(8))
-    offline = [frame.people[0] for frame in smooth(take_of([[each] for each in seen]), Smoothing("smoothnet", 8)).frames]
+    offline = [frame.people[0] for frame in smooth_take(take_of([[each] for each in seen]), TakeSmoothing("smoothnet", 8)).frames]
     assert acceleration_error(signals(offline)[0], true) < 0.4 * acceleration_error(signals(seen)[0], true)
-    assert {frame.filter for frame in smooth(take_of([[seen[0]]]), Smoothing("smoothnet", 8)).frames} == {"smoothnet, 8 frames"}
+    assert {frame.filter for frame in smooth_take(take_of([[seen[0]]]), TakeSmoothing("smoothnet", 8)).frames} == {
+        "smoothnet, 8 frames"
+    }
 
 
 def test_places_of_smoothnet_are_about_their_mean(monkeypatch: pytest.MonkeyPatch) -> None:
     given: list[np.ndarray] = []
-    monkeypatch.setattr(smoothing, "network_of", lambda window, weights: lambda windows: given.append(windows) or windows)
-    found = of(smooth(take_of([[at(100 + k)] for k in range(20)]), Smoothing("smoothnet", 8)), 1)
+    monkeypatch.setattr(smoothing, "load_smoothnet", lambda window, weights: lambda windows: given.append(windows) or windows)
+    found = of(smooth_take(take_of([[at(100 + k)] for k in range(20)]), TakeSmoothing("smoothnet", 8)), 1)
     assert np.abs(given[1].mean(-1)).max() < 1e-6
     np.testing.assert_allclose(
         [each.smpl.transl[0] for each in found if each and each.smpl], [(k - 220) / 250 for k in range(20)], atol=1e-5
@@ -282,33 +285,33 @@ def test_places_of_smoothnet_are_about_their_mean(monkeypatch: pytest.MonkeyPatc
 def test_weights_of_a_file_are_run_for_their_window(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from onnx import helper
 
-    from remi_stream.models.store import model_file
-    from remi_stream.runtimes.runtime import load_weights
+    from remi_stream.models.store import ensure_model_file
+    from remi_stream.runtimes.runtime import load_model
     from tests.convert.stand_ins import bring
     from tests.runtimes.small_networks import network
 
     monkeypatch.setenv("REMI_HOME", str(tmp_path / "home"))
     file = bring("smoothnet_w8", tmp_path)
     windows = np.random.default_rng(1).normal(size=(5, 1, 8)).astype(np.float32)
-    expected = load_weights(file, "torch", device="cpu").run({"x": windows})["y"]
-    np.testing.assert_array_equal(smoothing.network_of(8, model_file(file))(windows), expected)
+    expected = load_model(file, "torch", device="cpu").run({"x": windows})["y"]
+    np.testing.assert_array_equal(smoothing.load_smoothnet(8, ensure_model_file(file))(windows), expected)
     (tmp_path / "own.onnx").write_bytes(network([helper.make_node("Neg", ["x"], ["y"])], {"x": (1, 8)}, {"y": (1, 8)}, {}, {}))
-    np.testing.assert_array_equal(smoothing.network_of(8, tmp_path / "own.onnx")(windows), -windows)
+    np.testing.assert_array_equal(smoothing.load_smoothnet(8, tmp_path / "own.onnx")(windows), -windows)
 
 
 WRONG = {
-    "unknown smoothing method 'one-euro'": Smoothing("one-euro"),  # type: ignore[arg-type]
-    "SmoothNet has no window of 9 frames": Smoothing("smoothnet", 9),
-    "no such file missing.onnx": Smoothing("smoothnet", 8, Path("missing.onnx")),
+    "unknown smoothing method 'one-euro'": TakeSmoothing("one-euro"),  # type: ignore[arg-type]
+    "SmoothNet has no window of 9 frames": TakeSmoothing("smoothnet", 9),
+    "no such file missing.onnx": TakeSmoothing("smoothnet", 8, Path("missing.onnx")),
 }
 
 
 @pytest.mark.parametrize("line", WRONG)
 def test_mistakes_are_one_line(line: str) -> None:
     with pytest.raises(UsageError, match=f"(?i){line}"):
-        smooth(take_of([[at(100)]]), WRONG[line])
+        smooth_take(take_of([[at(100)]]), WRONG[line])
 
 
 def test_somebody_between_two_sights_is_on_the_way() -> None:
-    found = between(Sight(0, 0.0, at(0)), Sight(4, 4.0, at(40)), 1.0)
+    found = interpolate_person(TrackPoint(0, 0.0, at(0)), TrackPoint(4, 4.0, at(40)), 1.0)
     assert found.box_xyxy[0] == pytest.approx(-30)

@@ -16,9 +16,9 @@ from typing import Any
 
 import yaml
 
-from remi_stream.resources import shared_folder
+from remi_stream.resources import shipped_folder
 
-CONFIG = shared_folder("configs") / "prometheus/prometheus.yml"
+CONFIG = shipped_folder("configs") / "prometheus/prometheus.yml"
 RULES = CONFIG.parent / "remi-stream.rules.yml"
 
 

@@ -14,8 +14,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from remi_stream.config import CONTROL, METRICS, port
-from remi_stream.link import ask_control
+from remi_stream.config import CONTROL_SERVICE, METRICS_SERVICE, daemon_port
+from remi_stream.link import send_control_request
 from remi_stream.resources import data_file
 from tests.operations.server import prometheus
 from tests.pipeline.camera import rtsp_server
@@ -43,7 +43,7 @@ def main() -> None:
         sinks = {"metrics": True, "viewer": "web", "record": str(folder / "takes")}
         with running(folder, cameras=cameras, engine=engine, **sinks) as daemon:
             daemon.listen(lambda: {"hall", "door"} <= {body.camera for body in daemon.bodies}, 60)
-            target = port(daemon.name, METRICS)
+            target = daemon_port(daemon.name, METRICS_SERVICE)
             with prometheus(folder, target) as beside:
                 start = time.monotonic()
                 wait_until(daemon, start + PLAY_S * 0.3)
@@ -53,7 +53,10 @@ def main() -> None:
                 wait_until(daemon, start + PLAY_S * 0.62)
                 server.start(*FILM)
                 wait_until(daemon, start + PLAY_S * 0.8)
-                ask_control(port(daemon.name, CONTROL), {"ask": "filter", "name": "moving_avg", "options": {}, "camera": "door"})
+                send_control_request(
+                    daemon_port(daemon.name, CONTROL_SERVICE),
+                    {"ask": "filter", "name": "moving_avg", "options": {}, "camera": "door"},
+                )
                 wait_until(daemon, start + PLAY_S)
                 drawn = [sys.executable, TOOL, "--prometheus", beside.address, "--daemon", f"127.0.0.1:{target}"]
                 subprocess.run([*drawn, "--minutes", str(PLAY_S / 60 - 0.1), out], check=True, timeout=120)

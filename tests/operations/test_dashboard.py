@@ -12,14 +12,14 @@ from typing import Any
 import pytest
 import yaml
 
-from remi_stream.config import METRICS as METRICS_PORT
-from remi_stream.config import port
+from remi_stream.config import METRICS_SERVICE as METRICS_PORT
+from remi_stream.config import daemon_port
 from remi_stream.metrics import METRICS
-from remi_stream.resources import data_file, shared_folder
+from remi_stream.resources import data_file, shipped_folder
 from tests.operations.server import RULES, prometheus, wait_for
 from tests.pipeline.daemon import running
 
-FILE = shared_folder("configs") / "grafana/remi-stream.json"
+FILE = shipped_folder("configs") / "grafana/remi-stream.json"
 TOOLS = Path(__file__).parents[2] / "tools"
 PANELS: list[dict[str, Any]] = [panel for panel in json.loads(FILE.read_text())["panels"] if panel["type"] != "row"]
 QUERIES = {f"{panel['title']} {target['refId']}": target["expr"] for panel in PANELS for target in panel["targets"]}
@@ -98,7 +98,7 @@ def asked(expression: str, instance: str) -> str:
 def test_every_panel_has_data_from_a_demo_with_two_cameras(tmp_path: Path) -> None:
     with running(tmp_path, metrics=True, cameras=CAMERAS, record=str(tmp_path / "takes")) as daemon:
         daemon.listen(lambda: any(body.people for body in daemon.bodies) and {"sample", "bar"} <= daemon.cameras.keys(), 60)
-        target = port(daemon.name, METRICS_PORT)
+        target = daemon_port(daemon.name, METRICS_PORT)
         with prometheus(tmp_path, target) as server:
             expressions = {name: asked(expression, f"127.0.0.1:{target}") for name, expression in QUERIES.items()}
             expressions = {name: each for name, each in expressions.items() if name not in NO_DATA_HERE}

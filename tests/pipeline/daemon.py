@@ -19,8 +19,8 @@ from typing import Any
 
 import yaml
 
-from remi_stream.config import BUS, CONTROL, port
-from remi_stream.link import Context, Subscriber, ask_control
+from remi_stream.config import BUS_SERVICE, CONTROL_SERVICE, daemon_port
+from remi_stream.link import LinkContext, Subscriber, send_control_request
 from remi_stream.messages import Bodies, CameraFacts, Health
 
 SYNTHETIC = {"engine": "synthetic", "detector": "synthetic"}
@@ -35,8 +35,8 @@ class Daemon:
         self.came_at: list[float] = []
         self.cameras: dict[str, CameraFacts] = {}
         self.stages: dict[str, Health] = {}
-        self._context = Context()
-        self._bus = Subscriber(self._context, port(name, BUS), ["bodies/", "camera/", "health/"])
+        self._context = LinkContext()
+        self._bus = Subscriber(self._context, daemon_port(name, BUS_SERVICE), ["bodies/", "camera/", "health/"])
 
     def listen(self, until: Callable[[], Any], timeout_s: float = 20.0) -> None:
         """Take in what is published until the condition holds; fail with the log when it never does."""
@@ -54,7 +54,7 @@ class Daemon:
 
     def take(self, timeout_s: float) -> None:
         """Take in everything that has been published, waiting a moment for the first of it."""
-        item = self._bus.read(timeout_s)
+        item = self._bus.receive(timeout_s)
         while item is not None:
             message = item[1]
             if isinstance(message, Bodies):
@@ -64,7 +64,7 @@ class Daemon:
                 self.cameras[message.camera] = message
             else:
                 self.stages[message.stage] = message
-            item = self._bus.read(0)
+            item = self._bus.receive(0)
 
     def more_bodies(self, count: int, timeout_s: float = 20.0) -> list[Bodies]:
         """Wait for so many more bodies and give them."""
@@ -74,7 +74,7 @@ class Daemon:
 
     def status(self) -> dict[str, Any]:
         """What `remi-stream status` says."""
-        return ask_control(port(self.name, CONTROL), {"ask": "status"})
+        return send_control_request(daemon_port(self.name, CONTROL_SERVICE), {"ask": "status"})
 
     def pid(self, stage: str) -> int:
         """The process of a stage."""

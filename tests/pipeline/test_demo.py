@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from remi_stream.body.smpl import load_open_body
+from remi_stream.body.smpl import load_default_body
 from remi_stream.resources import data_file
 from tests.pipeline.daemon import check_books, running
 
@@ -26,7 +26,7 @@ def test_sample_clip_gives_one_person_with_a_body_that_stands_where_the_joints_a
         assert person.smpl is not None
         assert person.smpl.body == "open"
         smpl = person.smpl
-        joints = load_open_body().joints(smpl.global_orient, smpl.body_pose, smpl.betas, smpl.transl)
+        joints = load_default_body().joints(smpl.global_orient, smpl.body_pose, smpl.betas, smpl.transl)
         hips = person.joints_m[[23, 24]].mean(0)
         assert np.linalg.norm(joints[[1, 2]].mean(0) - hips) < 0.15
         assert 1.5 < joints[0, 2] < 6

@@ -17,9 +17,9 @@ import numpy as np
 import pytest
 import zmq
 
-from remi_stream.config import BUS, CONTROL, port
+from remi_stream.config import BUS_SERVICE, CONTROL_SERVICE, daemon_port
 from remi_stream.errors import RemiError
-from remi_stream.link import Context, ask_control
+from remi_stream.link import LinkContext, send_control_request
 from remi_stream.messages import Bodies
 from tests.cli.command import start
 from tests.pipeline.daemon import SYNTHETIC, Daemon, check_books, running
@@ -43,7 +43,7 @@ while socket.recv_multipart():
 
 
 def ask(daemon: Daemon, **question: Any) -> dict[str, Any]:
-    return ask_control(port(daemon.name, CONTROL), question, 10.0)
+    return send_control_request(daemon_port(daemon.name, CONTROL_SERVICE), question, 10.0)
 
 
 def change(daemon: Daemon, name: str, **options: float) -> float:
@@ -110,7 +110,9 @@ def test_killed_relay_keeps_the_filter_that_was_chosen(tmp_path: Path) -> None:
 @contextlib.contextmanager
 def stopped_listener(daemon: Daemon) -> Iterator[None]:
     """A process that listened to the bus, and was stopped while it did."""
-    process = subprocess.Popen([sys.executable, "-c", LISTENER % port(daemon.name, BUS)], stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [sys.executable, "-c", LISTENER % daemon_port(daemon.name, BUS_SERVICE)], stdout=subprocess.PIPE, text=True
+    )
     try:
         assert process.stdout is not None
         assert process.stdout.readline() == "hears\n"
@@ -124,12 +126,12 @@ def stopped_listener(daemon: Daemon) -> Iterator[None]:
 @contextlib.contextmanager
 def deaf_listener(daemon: Daemon) -> Iterator[zmq.Socket[bytes]]:
     """One that has subscribed to everything and never reads."""
-    context = Context()
-    socket = context.socket(zmq.SUB)
+    context = LinkContext()
+    socket = context.create_socket(zmq.SUB)
     socket.setsockopt(zmq.RCVHWM, 1)
     socket.setsockopt(zmq.RCVBUF, 4096)
     socket.setsockopt(zmq.SUBSCRIBE, b"")
-    socket.connect(f"tcp://127.0.0.1:{port(daemon.name, BUS)}")
+    socket.connect(f"tcp://127.0.0.1:{daemon_port(daemon.name, BUS_SERVICE)}")
     try:
         assert socket.poll(10_000)
         yield socket

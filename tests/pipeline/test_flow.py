@@ -7,8 +7,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from remi_stream.config import BUS, port
-from remi_stream.link import Context, Subscriber
+from remi_stream.config import BUS_SERVICE, daemon_port
+from remi_stream.link import LinkContext, Subscriber
 from tests.pipeline.daemon import SYNTHETIC, check_books, running
 
 
@@ -64,9 +64,9 @@ def test_preview_pictures_come_only_while_somebody_listens_and_ten_a_second_at_m
     camera = {"name": "front", "source": "synthetic:?fps=30&width=1280&height=720"}
     with running(tmp_path, cameras=[camera], **SYNTHETIC) as daemon:
         daemon.more_bodies(20)
-        context = Context()
-        bus = Subscriber(context, port(daemon.name, BUS), ["preview/front"])
-        frames = [item[1] for _ in range(20) if (item := bus.read(5.0))]
+        context = LinkContext()
+        bus = Subscriber(context, daemon_port(daemon.name, BUS_SERVICE), ["preview/front"])
+        frames = [item[1] for _ in range(20) if (item := bus.receive(5.0))]
         context.close()
         assert len(frames) == 20
         assert (frames[-1].stamps["relay"] - frames[0].stamps["relay"]) / 19 >= 0.095
@@ -79,9 +79,9 @@ def test_every_preview_of_a_slow_engine_shows_a_frame_that_has_bodies(tmp_path: 
     camera = {"name": "front", "source": "synthetic:?fps=30"}
     with running(tmp_path, cameras=[camera], **SYNTHETIC, engine_options={"delay_s": 0.08}) as daemon:
         daemon.more_bodies(5)
-        context = Context()
-        bus = Subscriber(context, port(daemon.name, BUS), ["preview/front"])
-        shown = [item[1].frame_id for _ in range(15) if (item := bus.read(5.0))]
+        context = LinkContext()
+        bus = Subscriber(context, daemon_port(daemon.name, BUS_SERVICE), ["preview/front"])
+        shown = [item[1].frame_id for _ in range(15) if (item := bus.receive(5.0))]
         context.close()
         published = {body.frame_id for body in daemon.more_bodies(25)} | {body.frame_id for body in daemon.bodies}
         assert len(shown) == 15

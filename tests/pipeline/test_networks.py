@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from remi_stream.models.store import home
 from tests.pipeline.daemon import check_books, running
+from remi_stream.resources import user_data_folder
 from tests.pipeline.test_demo import CAMERA
 
 CONVERTING_S = 240.0
@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 @pytest.fixture
 def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An own store, with the default detector's model out of the user's."""
-    detection = home() / "models" / "pose_detection.tflite"
+    detection = user_data_folder() / "models" / "pose_detection.tflite"
     monkeypatch.setenv("REMI_HOME", str(tmp_path / "home"))
     (tmp_path / "home" / "models").mkdir(parents=True)
     if detection.is_file():

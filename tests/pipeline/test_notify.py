@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from remi_stream.messages import Health
-from remi_stream.notify import LONGEST_STATUS, ServiceManager, status_of
+from remi_stream.notify import MAX_STATUS_LENGTH, SystemdNotifier, systemd_status
 from tests.pipeline.daemon import SYNTHETIC, Daemon, running
 
 CAMERA = {"name": "cam", "source": "synthetic:?width=320&height=240&fps=20"}
@@ -124,33 +124,33 @@ def test_abstract_sockets_and_files_are_both_understood(form: str, tmp_path: Pat
     address = form.format(pid=os.getpid(), folder=tmp_path)
     manager = Manager("\0" + address[1:] if address[0] == "@" else address)
     variables = {"NOTIFY_SOCKET": address, "WATCHDOG_USEC": "4000000", "WATCHDOG_PID": str(os.getpid())}
-    service = ServiceManager(variables)
+    service = SystemdNotifier(variables)
     assert variables == {}
-    service.tick([], True, False, now=10.0)
+    service.notify([], True, False, now=10.0)
     assert manager.hear() == ["READY=1", "STATUS=0 stages running", "WATCHDOG=1"]
-    service.tick([], True, False, now=11.9)
-    service.tick([], True, False, now=12.0)
+    service.notify([], True, False, now=11.9)
+    service.notify([], True, False, now=12.0)
     assert manager.hear() == ["WATCHDOG=1"]
     manager.socket.close()
 
 
 def test_without_a_manager_nothing_is_said_and_nothing_fails() -> None:
-    ServiceManager({}).tick([], True, True, now=0.0)
+    SystemdNotifier({}).notify([], True, True, now=0.0)
 
 
 def test_watchdog_that_is_meant_for_another_process_is_not_fed(tmp_path: Path) -> None:
     manager = Manager(str(tmp_path / "s"))
-    service = ServiceManager({"NOTIFY_SOCKET": str(tmp_path / "s"), "WATCHDOG_USEC": "1000", "WATCHDOG_PID": "1"})
-    service.tick([], True, False, now=10.0)
+    service = SystemdNotifier({"NOTIFY_SOCKET": str(tmp_path / "s"), "WATCHDOG_USEC": "1000", "WATCHDOG_PID": "1"})
+    service.notify([], True, False, now=10.0)
     assert manager.hear() == ["READY=1", "STATUS=0 stages running"]
     manager.socket.close()
 
 
 def test_manager_that_has_gone_does_not_stop_the_pipeline_and_hears_all_when_it_is_back(tmp_path: Path) -> None:
-    service = ServiceManager({"NOTIFY_SOCKET": str(tmp_path / "s")})
-    service.tick([], True, False, now=0.0)
+    service = SystemdNotifier({"NOTIFY_SOCKET": str(tmp_path / "s")})
+    service.notify([], True, False, now=0.0)
     manager = Manager(str(tmp_path / "s"))
-    service.tick([], True, False, now=0.1)
+    service.notify([], True, False, now=0.1)
     assert "READY=1" in manager.hear()
     manager.socket.close()
 
@@ -167,9 +167,9 @@ def test_manager_that_has_gone_does_not_stop_the_pipeline_and_hears_all_when_it_
 )
 def test_status_says_what_is_not_at_work(states: list[str], stopping: bool, line: str) -> None:
     stages = [Health(stage=f"s{number}", state=state, pid=1) for number, state in enumerate(states)]  # type: ignore[arg-type]
-    assert status_of(stages, stopping) == line
+    assert systemd_status(stages, stopping) == line
 
 
 def test_status_of_many_stages_stays_short() -> None:
     stages = [Health(stage=f"capture/camera{number}", state="starting", pid=1) for number in range(60)]
-    assert len(status_of(stages, False)) <= LONGEST_STATUS
+    assert len(systemd_status(stages, False)) <= MAX_STATUS_LENGTH

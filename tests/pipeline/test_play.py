@@ -14,24 +14,24 @@ import numpy as np
 import pytest
 
 from remi_stream import config
-from remi_stream.capture.replay import Options, source_of
-from remi_stream.config import CONTROL, port
+from remi_stream.capture.replay import PlaybackOptions, playback_source
+from remi_stream.config import CONTROL_SERVICE, daemon_port
 from remi_stream.errors import RemiError
-from remi_stream.link import ask_control
+from remi_stream.link import send_control_request
 from remi_stream.messages import Bodies
-from remi_stream.pipeline import rows
+from remi_stream.pipeline import pipeline_processes
 from tests.formats.dance import FRAMES, record, take
 from tests.pipeline.daemon import check_books, running
 
 
 def source(folder: Path, **options: float) -> dict[str, Any]:
-    return {"name": "again", "source": source_of(folder, Options(**options)), "loop": True}
+    return {"name": "again", "source": playback_source(folder, PlaybackOptions(**options)), "loop": True}
 
 
 def test_recording_takes_the_place_of_camera_detector_and_engine(tmp_path: Path) -> None:
     cameras = [{"name": "front", "source": "synthetic:"}, {"name": "again", "source": "recording:somewhere"}]
-    made = [config.check({"cameras": chosen, "metrics": False}) for chosen in (cameras[1:], cameras)]
-    alone, beside = ([f"{row.name}/{camera}".rstrip("/") for row, camera in rows(each)] for each in made)
+    made = [config.parse_config({"cameras": chosen, "metrics": False}) for chosen in (cameras[1:], cameras)]
+    alone, beside = ([f"{row.name}/{camera}".rstrip("/") for row, camera in pipeline_processes(each)] for each in made)
     assert alone == ["replay/again", "relay"]
     assert beside == ["capture/front", "replay/again", "detect", "pose", "relay"]
     assert made[0].engine_names == "recording"
@@ -47,7 +47,7 @@ def test_recording_is_published_as_if_it_happened_now_and_lives_through_a_kill(t
         assert 0 < np.median(latency) < 0.25
         assert list(seen[-1].stamps) == ["replay", "relay_in", "relay"]
         assert daemon.cameras["again"].source == f"recording:{folder.name}"
-        changed = ask_control(port(daemon.name, CONTROL), {"ask": "filter", "name": "one_euro"})
+        changed = send_control_request(daemon_port(daemon.name, CONTROL_SERVICE), {"ask": "filter", "name": "one_euro"})
         assert changed["filters"]["again"]["name"] == "one_euro"
         daemon.listen(lambda: daemon.bodies[-1].filter == "one_euro")
         epoch = daemon.bodies[-1].epoch
@@ -75,7 +75,7 @@ def is_frame(bodies: Bodies, number: int) -> bool:
 
 def test_recording_is_steered_while_it_plays_and_no_frame_is_unexplained(tmp_path: Path) -> None:
     folder = record(tmp_path / "recordings", take().frames)
-    beside = {"name": "again2", "source": source_of(folder, Options(speed=0.5)), "loop": True}
+    beside = {"name": "again2", "source": playback_source(folder, PlaybackOptions(speed=0.5)), "loop": True}
     with running(tmp_path, cameras=[source(folder), beside], filter="one_euro") as daemon:
         daemon.listen(lambda: {each.camera for each in daemon.bodies} == {"again", "again2"})
         only = ("--camera", "again")
@@ -103,7 +103,7 @@ def test_recording_is_steered_while_it_plays_and_no_frame_is_unexplained(tmp_pat
         assert daemon.status()["cameras"]["again"]["dropped"] == {}
         for wrong, words in (({"seek_s": 2.0}, "no second 2 in 'again'"), ({"speed": 0.0}, "from 0.01 to 100")):
             with pytest.raises(RemiError, match=words):
-                ask_control(port(daemon.name, CONTROL), {"ask": "play", **wrong})
+                send_control_request(daemon_port(daemon.name, CONTROL_SERVICE), {"ask": "play", **wrong})
         assert daemon.stop(signal.SIGINT) == 0
 
 

@@ -11,11 +11,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from remi_stream.config import CONTROL, METRICS, port
-from remi_stream.link import ask_control
+from remi_stream.config import CONTROL_SERVICE, METRICS_SERVICE, daemon_port
+from remi_stream.link import send_control_request
 from remi_stream.messages import Bodies
-from remi_stream.sinks.recording.finish import UNFINISHED, recordings, recover
-from remi_stream.sinks.recording.index import Index, read_index
+from remi_stream.sinks.recording.finish import JOURNAL_FOLDER, list_recordings, recover_recording
+from remi_stream.sinks.recording.index import RecordingIndex, read_recording_index
 from tests.pipeline.daemon import SYNTHETIC, Daemon, check_books, running
 from tests.sinks.recorded import arrays
 from tests.sinks.scrape import scrape
@@ -29,13 +29,13 @@ def wait_until_recorded(daemon: Daemon, count: int) -> None:
     daemon.listen(lambda: "recorder" in daemon.stages and daemon.stages["recorder"].counts.get("bodies", 0) >= count)
 
 
-def finished(folder: Path, count: int) -> list[Index]:
+def finished(folder: Path, count: int) -> list[RecordingIndex]:
     """Wait until so many recordings are finished and give their indices."""
     end = time.monotonic() + 10
-    while len(found := [path for path in recordings(folder) if not (path / UNFINISHED).exists()]) < count:
+    while len(found := [path for path in list_recordings(folder) if not (path / JOURNAL_FOLDER).exists()]) < count:
         assert time.monotonic() < end, f"finished: {found}"
         time.sleep(0.05)
-    return [read_index(path) for path in found]
+    return [read_recording_index(path) for path in found]
 
 
 def check_undisturbed(bodies: list[Bodies]) -> None:
@@ -54,7 +54,7 @@ def test_recording_holds_everything_that_was_published(tmp_path: Path) -> None:
         daemon.take(0.3)
     (index,) = finished(folder, 1)
     published = [bodies.frame_id for bodies in daemon.bodies]
-    recorded = arrays(recordings(folder)[0] / "frames.npz")["frame_ids"].tolist()
+    recorded = arrays(list_recordings(folder)[0] / "frames.npz")["frame_ids"].tolist()
     assert set(published) <= set(recorded)
     assert (index.clean, index.camera, index.source[:9], index.fps) == (True, "front", "synthetic", 30.0)
     first, last = index.epochs[0].frame_ids
@@ -121,9 +121,9 @@ def test_full_disk_stops_the_recording_and_nothing_else(tmp_path: Path) -> None:
             check_undisturbed(daemon.bodies)
             assert daemon.status()["stages"]["recorder"]["state"] == "ready"
             assert daemon.stop() == 0
-        (recording,) = recordings(folder)
+        (recording,) = list_recordings(folder)
         enlarge(disk)
-        index = recover(recording) if (recording / UNFINISHED).exists() else read_index(recording)
+        index = recover_recording(recording) if (recording / JOURNAL_FOLDER).exists() else read_recording_index(recording)
         assert (index.clean, index.reason) == (False, "No space left on device")
         assert index.frames > 30
 
@@ -137,7 +137,7 @@ def check_metrics(daemon: Daemon) -> None:
     """Assert that the metrics tell of the failure."""
     end = time.monotonic() + 5
     while True:
-        found = scrape(port(daemon.name, METRICS))
+        found = scrape(daemon_port(daemon.name, METRICS_SERVICE))
         if found.value("remi_recorder_dropped_total") > 0:
             break
         assert time.monotonic() < end
@@ -165,9 +165,9 @@ def test_recording_is_switched_off_and_on_over_control(tmp_path: Path) -> None:
     folder = tmp_path / "recordings"
     with running(tmp_path, cameras=[CAMERA], record=str(folder), **SYNTHETIC) as daemon:
         wait_until_recorded(daemon, 15)
-        control = port(daemon.name, CONTROL)
+        control = daemon_port(daemon.name, CONTROL_SERVICE)
         for on, state in ((False, "off"), (True, "on")):
-            assert ask_control(control, {"ask": "record", "on": on}) == {"record": state}
+            assert send_control_request(control, {"ask": "record", "on": on}) == {"record": state}
             daemon.listen(lambda state=state: daemon.stages["recorder"].facts["recording"] == state)
             daemon.more_bodies(15)
         assert daemon.stop() == 0
@@ -184,5 +184,5 @@ def test_video_is_recorded_when_it_is_asked_for(tmp_path: Path) -> None:
         assert daemon.stop() == 0
     (index,) = finished(folder, 1)
     assert index.preview == "preview.mp4"
-    assert len(arrays(recordings(folder)[0] / "preview.npz")["frame_ids"]) >= 10
+    assert len(arrays(list_recordings(folder)[0] / "preview.npz")["frame_ids"]) >= 10
     assert msgspec.json.encode(index)

@@ -22,8 +22,8 @@ from scipy.spatial.transform import Rotation
 
 from remi_stream import config
 from remi_stream.messages import Bodies
-from remi_stream.pipeline import rows
-from remi_stream.sinks.remi_tcp import packet_for
+from remi_stream.pipeline import pipeline_processes
+from remi_stream.sinks.remi_tcp import remi_packet
 from tests import remi_wire
 from tests.pipeline.daemon import SYNTHETIC, Daemon, check_books, running
 from tests.pipeline.test_demo import CAMERA as DEMO
@@ -118,7 +118,8 @@ def client() -> Iterator[Callable[[int], Client]]:
 
 def stages(cameras: list[dict[str, Any]], **more: Any) -> list[str]:
     return [
-        f"{row.name}/{camera}".rstrip("/") for row, camera in rows(config.check({"cameras": cameras, "metrics": False, **more}))
+        f"{row.name}/{camera}".rstrip("/")
+        for row, camera in pipeline_processes(config.parse_config({"cameras": cameras, "metrics": False, **more}))
     ]
 
 
@@ -167,7 +168,7 @@ def test_poses_of_the_demo_agree_after_they_went_through_remis_packets_and_on_to
         assert b is not None
         away = Rotation.from_rotvec(a.global_orient) * Rotation.from_rotvec(b.global_orient).inv()
         assert away.magnitude() < 1e-5
-        np.testing.assert_allclose(b.transl[:2], packet_for(out).trans[0, :2] - [0, 0.8], atol=1e-6)
+        np.testing.assert_allclose(b.transl[:2], remi_packet(out).trans[0, :2] - [0, 0.8], atol=1e-6)
         assert b.transl[2] == 4
     (sizes,) = {tuple((name, len(numbers)) for name, numbers in packet.items()) for packet in end.packets}
     assert dict(sizes) == remi_wire.SIZES

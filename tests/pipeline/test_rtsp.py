@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from remi_stream.errors import NOT_STARTED, USAGE
+from remi_stream.errors import EXIT_NOT_STARTED, EXIT_USAGE
 from tests.cli.test_bad_input import assert_one_line, pipeline, remi
 from tests.pipeline.camera import RtspServer, free_port, rtsp_server
 from tests.pipeline.daemon import SYNTHETIC, Daemon, check_books, orphans, running
@@ -137,10 +137,10 @@ def test_camera_that_is_down_costs_the_other_camera_nothing(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("path", "credentials", "code", "words"),
     [
-        ("/camera", f"joe:wrong{SECRET}", USAGE, ["rejects the user or password", "REMI_RTSP_PASSWORD"]),
-        ("/camera", "", USAGE, ["rejects the user or password", "REMI_RTSP_PASSWORD"]),
-        ("/nowhere", f"joe:{SECRET}", NOT_STARTED, ["no such stream", "path"]),
-        ("/sound", f"joe:{SECRET}", NOT_STARTED, ["no video, only audio"]),
+        ("/camera", f"joe:wrong{SECRET}", EXIT_USAGE, ["rejects the user or password", "REMI_RTSP_PASSWORD"]),
+        ("/camera", "", EXIT_USAGE, ["rejects the user or password", "REMI_RTSP_PASSWORD"]),
+        ("/nowhere", f"joe:{SECRET}", EXIT_NOT_STARTED, ["no such stream", "path"]),
+        ("/sound", f"joe:{SECRET}", EXIT_NOT_STARTED, ["no video, only audio"]),
     ],
 )
 def test_camera_that_refuses_is_told_in_one_line(

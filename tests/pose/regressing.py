@@ -6,18 +6,18 @@ from typing import NamedTuple
 
 import numpy as np
 
-from remi_stream.body.retarget import Retarget
-from remi_stream.body.smpl import load_open_body
-from remi_stream.geometry import Intrinsics, project, rotation_matrices
+from remi_stream.body.retarget import Retargeter
+from remi_stream.body.smpl import load_default_body
+from remi_stream.geometry import Intrinsics, matrices_from_axis_angle, project
 from remi_stream.pose.engine import Crop
-from remi_stream.pose.regressor import Judge, Look, Regressor
-from remi_stream.pose.square import Square, square_around
+from remi_stream.pose.regressor import ConfidenceFunction, RegressorOptions, SmplRegressor
+from remi_stream.pose.square import SquareCrop, square_crop
 
-BODY = load_open_body()
+BODY = load_default_body()
 SIZE = (1280, 720)
 LENS: Intrinsics = (1100.0, 1050.0, 655.0, 340.0)
 """A calibrated camera: no two numbers are what one would guess."""
-ORDINARY = Look(box_scale=1.2, least_score=0.1, sees_place=False)
+ORDINARY = RegressorOptions(box_scale=1.2, least_score=0.1, has_bbox_info=False)
 
 
 class FakeNetwork:
@@ -51,14 +51,14 @@ class Standing(NamedTuple):
         pixels = project(self.joints(), intrinsics)
         return np.concatenate([pixels.min(0), pixels.max(0)]).astype(np.float32)
 
-    def outputs(self, square: Square, intrinsics: Intrinsics = LENS) -> dict[str, np.ndarray]:
+    def outputs(self, square: SquareCrop, intrinsics: Intrinsics = LENS) -> dict[str, np.ndarray]:
         """What a perfect network says of them from a square: the inverse of `translation`."""
         fx, fy, cx, cy = intrinsics
         x, y, z = self.transl
         radius = fx / z
         camera = (2 * radius / square.side, x - (square.x - cx) / radius, y * fy / fx - (square.y - cy) / radius)
         return {
-            "rotations": rotation_matrices(self.vectors).astype(np.float32),
+            "rotations": matrices_from_axis_angle(self.vectors).astype(np.float32),
             "betas": self.betas.astype(np.float32),
             "camera": np.array(camera, np.float32),
             "joint_variance": np.full(24, 0.02, np.float32),
@@ -80,13 +80,13 @@ def crop_of(box_xyxy: np.ndarray, image: np.ndarray | None = None, intrinsics: I
     return Crop(image, np.asarray(box_xyxy, np.float32), track_id, 0.0, intrinsics)
 
 
-def engine_of(network: FakeNetwork, judge: Judge, look: Look = ORDINARY) -> Regressor:
+def engine_of(network: FakeNetwork, judge: ConfidenceFunction, look: RegressorOptions = ORDINARY) -> SmplRegressor:
     """An engine whose SMPL body is the open one."""
-    return Regressor("test", network, judge, look, Retarget(BODY, BODY))
+    return SmplRegressor("test", network, judge, look, Retargeter(BODY, BODY))
 
 
-def seen_perfectly(person: Standing, judge: Judge):
+def seen_perfectly(person: Standing, judge: ConfidenceFunction):
     """The engine's answer when the network is right."""
     box = person.box()
-    network = FakeNetwork(person.outputs(square_around(box, 1.2)))
+    network = FakeNetwork(person.outputs(square_crop(box, 1.2)))
     return engine_of(network, judge).infer([crop_of(box)])[0]

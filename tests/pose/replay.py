@@ -8,10 +8,10 @@ from pathlib import Path
 import av
 import numpy as np
 
-from remi_stream.capture.view import render
-from remi_stream.config import check
+from remi_stream.capture.view import render_view
+from remi_stream.config import parse_config
 from remi_stream.detect.stage import DetectStage
-from remi_stream.messages import Bodies, Detections, Frame, Search
+from remi_stream.messages import Bodies, DetectionInterval, Detections, Frame
 from remi_stream.pose.stage import PoseStage
 
 FPS = 30
@@ -25,7 +25,9 @@ class Replay:
 
     def __init__(self, max_people: int = 4, **config: object) -> None:
         self._now = 0.0
-        self._pose = PoseStage(check({"cameras": [{"name": CAMERA, "source": "clip"}], "max_people": max_people, **config}))
+        self._pose = PoseStage(
+            parse_config({"cameras": [{"name": CAMERA, "source": "clip"}], "max_people": max_people, **config})
+        )
         self._detect = DetectStage("blazepose", clock=lambda: self._now)
         self._pose.open()
         self._detect.open()
@@ -45,7 +47,7 @@ class Replay:
             list(self._pose.step(self._under_way.pop(0)[1]))
         bodies, *searches = self._pose.step(frame)
         for search in searches:
-            assert isinstance(search, Search)
+            assert isinstance(search, DetectionInterval)
             list(self._detect.step(search))
         self._search(frame)
         assert isinstance(bodies, Bodies)
@@ -57,7 +59,7 @@ class Replay:
         if request.not_before > self._now:
             return
         assert request.view is not None
-        for found in self._detect.step(render(frame, request.view)):
+        for found in self._detect.step(render_view(frame, request.view)):
             self.searches.append(found)
             self._under_way.append((frame.frame_id + LATE, found))
 

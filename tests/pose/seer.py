@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from remi_stream.pose.crops import HEIGHT, WIDTH
+from remi_stream.pose.crops import ALPHAPOSE_HEIGHT, ALPHAPOSE_WIDTH
 from remi_stream.pose.engine import Crop
 
 SIZE = (640, 480)
-MAP = (WIDTH // 4, HEIGHT // 4)
+MAP = (ALPHAPOSE_WIDTH // 4, ALPHAPOSE_HEIGHT // 4)
 BLUE = 200
 SPREAD = 1.0
 """Of a joint's heat, px of the map."""
@@ -44,7 +44,7 @@ class Seer:
     def run(self, tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         images = tensors["image"]
         assert images.dtype == np.uint8
-        assert images.shape[1:] == (HEIGHT, WIDTH, 3)
+        assert images.shape[1:] == (ALPHAPOSE_HEIGHT, ALPHAPOSE_WIDTH, 3)
         self.calls.append(len(images))
         return {"heatmaps": np.stack([self._maps(image) for image in images])}
 
@@ -52,9 +52,13 @@ class Seer:
         """Maps (K, 64, 48) of the person whose middle is nearest to the crop's, if it is in it at all."""
         crop_from_picture = self._place(image)
         points = self.people @ crop_from_picture[:, :2].T + crop_from_picture[:, 2]
-        away = np.linalg.norm(points.mean(1) - (WIDTH / 2, HEIGHT / 2), axis=1) if len(points) else np.array([np.inf])
+        away = (
+            np.linalg.norm(points.mean(1) - (ALPHAPOSE_WIDTH / 2, ALPHAPOSE_HEIGHT / 2), axis=1)
+            if len(points)
+            else np.array([np.inf])
+        )
         joints = self.heats.shape[1]
-        if away.min() > HEIGHT / 2:
+        if away.min() > ALPHAPOSE_HEIGHT / 2:
             return self._heat(np.zeros((joints, 2)), np.zeros(joints))
         return self._heat(points[away.argmin()] / 4, self.heats[away.argmin()])
 

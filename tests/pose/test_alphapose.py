@@ -9,23 +9,23 @@ import pytest
 
 from remi_stream.geometry import iou
 from remi_stream.models.manifest import find_engine
-from remi_stream.pose.alphapose import AlphaPose, Decoding, body_box
+from remi_stream.pose.alphapose import AlphaPoseEngine, HeatmapDecoding, keypoint_box
 from remi_stream.pose.engine import Pose
-from remi_stream.skeletons import JOINTS
+from remi_stream.skeletons import JOINT_NAMES
 from tests.pose.seer import Seer, box_around, crop_of, people, picture
 
 JOINT_COUNTS = {"halpe136": 136, "halpe26": 26, "coco17": 17}
 
 
-def engine(points: np.ndarray, skeleton: str = "halpe136", heat: float = 0.8, **options: Any) -> tuple[AlphaPose, Seer]:
+def engine(points: np.ndarray, skeleton: str = "halpe136", heat: float = 0.8, **options: Any) -> tuple[AlphaPoseEngine, Seer]:
     heats = options.pop("heats", np.full((max(1, len(points)), JOINT_COUNTS[skeleton]), heat))
     integral = skeleton == "halpe136"
     network = Seer(points, heats, logits=integral)
-    return AlphaPose("alphapose", network, skeleton, Decoding(integral, 0.3), **options), network
+    return AlphaPoseEngine("alphapose", network, skeleton, HeatmapDecoding(integral, 0.3), **options), network
 
 
 def seen(pose: Pose) -> np.ndarray:
-    assert pose.person is not None, pose.reason
+    assert pose.person is not None, pose.rejection_reason
     return pose.person.keypoints_px
 
 
@@ -78,7 +78,7 @@ def test_person_who_is_found_twice_is_one() -> None:
     )
     left = [pose for pose in (first, second) if pose.person is not None]
     assert len(left) == 1
-    assert {first.reason, second.reason} == {"", "double"}
+    assert {first.rejection_reason, second.rejection_reason} == {"", "double"}
     assert np.abs(seen(left[0]) - points[0]).max() < 0.5
     assert np.abs(seen(other) - points[1]).max() < 0.5
 
@@ -88,7 +88,7 @@ def test_nobody_is_seen_where_nobody_is(skeleton: str) -> None:
     box = np.array([200, 100, 300, 400], np.float32)
     (pose,) = engine(np.zeros((0, JOINT_COUNTS[skeleton], 2)), skeleton)[0].infer([crop_of(box, picture(), state="old")])
     assert pose.person is None
-    assert pose.reason == "doubt"
+    assert pose.rejection_reason == "doubt"
     assert pose.state is None
     np.testing.assert_array_equal(pose.next_box_xyxy, box)
 
@@ -98,7 +98,7 @@ def test_somebody_beside_a_place_without_anybody_is_still_seen() -> None:
     image = picture()
     boxes = [[400, 100, 500, 400], box_around(points[0]), [500, 100, 600, 400]]
     poses = engine(points)[0].infer([crop_of(box, image, index) for index, box in enumerate(boxes)])
-    assert [pose.reason for pose in poses] == ["doubt", "", "doubt"]
+    assert [pose.rejection_reason for pose in poses] == ["doubt", "", "doubt"]
     assert np.abs(seen(poses[1]) - points[0]).max() < 0.5
 
 
@@ -116,29 +116,29 @@ def test_half_a_body_is_enough() -> None:
 def test_unclear_joints_do_not_stretch_the_box() -> None:
     points = people(136, [(320, 240)])[0].astype(np.float32)
     scores = np.full(136, 0.8, np.float32)
-    tight = body_box("halpe136", points, scores)
+    tight = keypoint_box("halpe136", points, scores)
     points[16], scores[16] = (0, 0), 0.1
-    assert iou(tight, body_box("halpe136", points, scores)[None])[0] > 0.8
+    assert iou(tight, keypoint_box("halpe136", points, scores)[None])[0] > 0.8
 
 
 @pytest.mark.parametrize("skeleton", ["coco17", "halpe26", "halpe136"])
 def test_box_holds_every_joint_with_flesh_around(skeleton: str) -> None:
     points = people(JOINT_COUNTS[skeleton], [(320, 240)])[0].astype(np.float32)
-    box = body_box(skeleton, points, np.full(len(points), 0.5, np.float32))
+    box = keypoint_box(skeleton, points, np.full(len(points), 0.5, np.float32))
     assert (box[:2] < points.min(0) - 4).all()
     assert (box[2:] > points.max(0) + 4).all()
 
 
 def test_box_of_a_skeleton_without_a_crown_reaches_above_the_eyes() -> None:
-    names = JOINTS["coco17"]
+    names = JOINT_NAMES["coco17"]
     points = np.full((17, 2), (100, 200), np.float32)
     points[[names.index("left_shoulder"), names.index("right_shoulder")]] = (80, 100), (120, 100)
     points[[index for index, name in enumerate(names) if index < 5]] = (100, 70)
-    box = body_box("coco17", points, np.ones(17, np.float32))
+    box = keypoint_box("coco17", points, np.ones(17, np.float32))
     assert 40 < box[1] < 52
     scores = np.ones(17, np.float32)
     scores[0] = 0
-    assert box[1] < body_box("coco17", points, scores)[1]
+    assert box[1] < keypoint_box("coco17", points, scores)[1]
 
 
 def test_box_that_is_followed_stays_around_the_body() -> None:
@@ -166,7 +166,7 @@ def test_person_whom_the_picture_hardly_shows_is_not_made_up() -> None:
     points = people(136, [(-30, 240)], height=100)
     box = box_around(points[0])
     (pose,) = engine(points)[0].infer([crop_of(box, picture())])
-    assert (pose.person, pose.reason) == (None, "outside")
+    assert (pose.person, pose.rejection_reason) == (None, "outside")
     np.testing.assert_array_equal(pose.next_box_xyxy, box)
 
 
@@ -193,7 +193,7 @@ class Answers:
 def test_scores_are_shares_whatever_the_maps_hold() -> None:
     maps = np.zeros((17, 64, 48), np.float32)
     maps[np.arange(17), 2 + 3 * np.arange(17), 4 + 2 * np.arange(17)] = np.linspace(-1, 3, 17)
-    alphapose = AlphaPose("alphapose-17", Answers(maps), "coco17", Decoding(False, 0.3))
+    alphapose = AlphaPoseEngine("alphapose-17", Answers(maps), "coco17", HeatmapDecoding(False, 0.3))
     (pose,) = alphapose.infer([crop_of([200, 100, 400, 400], picture())])
     assert pose.person is not None
     assert pose.person.keypoint_scores.min() == 0
@@ -203,9 +203,11 @@ def test_scores_are_shares_whatever_the_maps_hold() -> None:
 
 @pytest.mark.parametrize("integral", [True, False])
 def test_maps_that_are_no_numbers_are_nobody(integral: bool) -> None:
-    alphapose = AlphaPose("alphapose-17", Answers(np.full((17, 64, 48), np.nan, np.float32)), "coco17", Decoding(integral, 0.0))
+    alphapose = AlphaPoseEngine(
+        "alphapose-17", Answers(np.full((17, 64, 48), np.nan, np.float32)), "coco17", HeatmapDecoding(integral, 0.0)
+    )
     (pose,) = alphapose.infer([crop_of([200, 100, 400, 400], picture())])
-    assert (pose.person, pose.reason) == (None, "doubt")
+    assert (pose.person, pose.rejection_reason) == (None, "doubt")
 
 
 def test_engine_alone_knows_nothing_of_space() -> None:
@@ -231,4 +233,4 @@ def test_manifest_says_how_the_published_model_is_decoded(name: str, skeleton: s
     assert manifest.skeleton == skeleton
     assert manifest.options["integral"] == integral
     assert manifest.weights[0].network == f"alphapose_{skeleton}"
-    assert set(manifest.options) == {*Decoding._fields, "lift"}
+    assert set(manifest.options) == {*HeatmapDecoding._fields, "lift"}

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from remi_stream.geometry import angle_between, iou, rotation_matrices, rotation_vectors
+from remi_stream.geometry import angle_between, axis_angle_from_matrices, iou, matrices_from_axis_angle
 from remi_stream.messages import Person
 from remi_stream.pose.engine import Crop
 from tests.clip import (
@@ -63,14 +63,14 @@ def test_person_stands_where_it_stands() -> None:
 
 def test_no_joint_turns_by_90_degrees_between_frames() -> None:
     vectors = np.array([np.r_[p.smpl.global_orient, p.smpl.body_pose].reshape(24, 3) for _, p in people()], float)
-    turns = rotation_matrices(vectors)
-    steps = np.linalg.norm(rotation_vectors(turns[1:] @ turns[:-1].swapaxes(2, 3)), axis=2)
+    turns = matrices_from_axis_angle(vectors)
+    steps = np.linalg.norm(axis_angle_from_matrices(turns[1:] @ turns[:-1].swapaxes(2, 3)), axis=2)
     assert np.degrees(steps.max()) < 75
 
 
 def test_body_faces_where_the_person_faces() -> None:
-    forward = [rotation_matrices(p.smpl.global_orient.astype(float)) @ [0, 0, 1] for _, p in people()]
-    true = [rotation_matrices(truth()["poses"][k][:3].astype(float)) @ [0, 0, 1] for k, _ in people()]
+    forward = [matrices_from_axis_angle(p.smpl.global_orient.astype(float)) @ [0, 0, 1] for _, p in people()]
+    true = [matrices_from_axis_angle(truth()["poses"][k][:3].astype(float)) @ [0, 0, 1] for k, _ in people()]
     assert np.degrees(angle_between(np.array(forward), np.array(true)).mean()) < 25
 
 
@@ -100,7 +100,7 @@ def test_engine_remembers_nothing_itself() -> None:
 def test_box_is_enough_to_begin_anywhere_in_the_clip() -> None:
     for k in range(0, len(frames()), 24):
         pose = engine().infer([crop(k, true_box(k))])[0]
-        assert pose.person is not None, pose.reason
+        assert pose.person is not None, pose.rejection_reason
         assert np.linalg.norm(pose.person.keypoints_px[BLAZEPOSE] - truth()["joints_px"][k][SMPL], axis=1).mean() < 12
 
 
@@ -109,7 +109,7 @@ def test_state_of_somebody_elsewhere_gives_way_to_the_box() -> None:
     box = true_box(10) * 0.5 + np.array([640, 0, 640, 0], np.float32)
     stale = engine().infer([crop(9, true_box(9))])[0].state
     pose = engine().infer([Crop(image, box, 1, 10 / FPS, intrinsics(), stale)])[0]
-    assert pose.person is not None, pose.reason
+    assert pose.person is not None, pose.rejection_reason
     assert iou(box, pose.person.box_xyxy[None])[0] > 0.6
 
 
@@ -118,7 +118,7 @@ def test_person_who_leaves_is_not_made_up() -> None:
     gone = Crop(room(), before.next_box_xyxy, 1, 41 / FPS, intrinsics(), before.state)
     pose = engine().infer([gone])[0]
     assert pose.person is None
-    assert pose.reason
+    assert pose.rejection_reason
     np.testing.assert_array_equal(pose.next_box_xyxy, before.next_box_xyxy)
 
 
@@ -159,4 +159,4 @@ def test_nobody_is_seen_where_nobody_is(picture: Callable[[np.random.Generator],
     random = np.random.default_rng(7)
     answers = [engine().infer([Crop(picture(random), MIDDLE_BOX, 1, 0.0, intrinsics())])[0] for _ in range(15)]
     assert sum(answer.person is not None for answer in answers) == 0
-    assert all(answer.reason for answer in answers)
+    assert all(answer.rejection_reason for answer in answers)

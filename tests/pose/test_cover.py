@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from remi_stream.messages import Person
-from remi_stream.pose.cover import cover_of, guessed, in_front, painted
-from remi_stream.skeletons import JOINTS
+from remi_stream.pose.cover import masked_image, mostly_occluded, occluders, occlusion_mask
+from remi_stream.skeletons import JOINT_NAMES
 from tests.sample import person
 
 BOX = np.array([100, 100, 200, 400], np.float32)
@@ -16,7 +16,7 @@ IMAGE = np.full((500, 500, 3), (10, 60, 200), np.uint8)
 
 def standing(x: float, depth_m: float, height: float = 300.0) -> Person:
     """Somebody upright at x px, whose joints of a side lie below each other."""
-    names = JOINTS["smpl24"]
+    names = JOINT_NAMES["smpl24"]
     sides = np.array([x - 30 * name.startswith("left") + 30 * name.startswith("right") for name in names])
     points = np.stack([sides, np.linspace(100 + height, 100, len(names))], 1).astype(np.float32)
     joints = np.tile(np.array([[0, 0, depth_m]], np.float32), (24, 1))
@@ -26,36 +26,36 @@ def standing(x: float, depth_m: float, height: float = 300.0) -> Person:
 
 def test_nearer_person_beside_is_in_front() -> None:
     near = standing(180, 2.0)
-    assert in_front(BOX, 4.0, [near]) == [near]
+    assert occluders(BOX, 4.0, [near]) == [near]
 
 
 @pytest.mark.parametrize("other", [standing(180, 3.9), standing(180, 6.0), standing(450, 2.0)])
 def test_person_at_the_same_distance_or_elsewhere_is_not_in_front(other: Person) -> None:
-    assert in_front(BOX, 4.0, [other]) == []
+    assert occluders(BOX, 4.0, [other]) == []
 
 
 def test_larger_person_is_in_front_of_somebody_whose_distance_is_not_known() -> None:
     large = standing(180, 2.0, height=400)
-    assert in_front(BOX, None, [large]) == [large]
-    assert in_front(BOX, None, [standing(180, 2.0)]) == []
+    assert occluders(BOX, None, [large]) == [large]
+    assert occluders(BOX, None, [standing(180, 2.0)]) == []
 
 
 def test_painted_person_has_the_colour_of_what_is_around() -> None:
     image = IMAGE.copy()
     near = standing(250, 2.5)
-    cover = cover_of((500, 500), [near], 500.0)
+    cover = occlusion_mask((500, 500), [near], 500.0)
     image[cover > 0] = 255
-    clear = painted(image, np.array([150, 50, 350, 450], np.float32), cover)
+    clear = masked_image(image, np.array([150, 50, 350, 450], np.float32), cover)
     assert (clear == IMAGE).all()
     assert (image[cover > 0] == 255).all()
 
 
 def test_cover_of_a_person_outside_of_the_picture_is_empty() -> None:
-    assert not cover_of((500, 500), [standing(2000, 2.0)], 500.0).any()
+    assert not occlusion_mask((500, 500), [standing(2000, 2.0)], 500.0).any()
 
 
 def test_person_is_guessed_whose_points_are_mostly_covered() -> None:
     near = standing(250, 2.0)
-    cover = cover_of((500, 500), [near], 500.0)
-    assert guessed(standing(255, 4.0), cover)
-    assert not guessed(standing(450, 4.0), cover)
+    cover = occlusion_mask((500, 500), [near], 500.0)
+    assert mostly_occluded(standing(255, 4.0), cover)
+    assert not mostly_occluded(standing(450, 4.0), cover)

@@ -8,7 +8,7 @@ import pytest
 
 from remi_stream.errors import UsageError
 from remi_stream.models.manifest import list_engines
-from remi_stream.pose.engine import choose, find_adapter, load_engine
+from remi_stream.pose.engine import find_adapter, load_engine, resolve_engine
 
 MANIFEST = """
 what = "a test"
@@ -36,17 +36,17 @@ def test_unknown_engine_is_told_with_the_nearest_name() -> None:
 
 
 def test_suffix_names_the_runtime() -> None:
-    assert choose("blazepose-ov")[1] == choose("blazepose")[1] == "openvino"
+    assert resolve_engine("blazepose-ov")[1] == resolve_engine("blazepose")[1] == "openvino"
 
 
 def test_runtime_that_an_engine_lacks_is_told() -> None:
     with pytest.raises(UsageError, match=r"'blazepose' does not run in tensorrt \(it runs in: openvino\)"):
-        choose("blazepose-trt")
+        resolve_engine("blazepose-trt")
 
 
 def test_users_own_manifest_is_found_and_a_hyphen_is_no_suffix(engines: Path) -> None:
     (engines / "my-net.toml").write_text(MANIFEST.format(adapter="blazepose"))
-    manifest, runtime = choose("my-net")
+    manifest, runtime = resolve_engine("my-net")
     assert (manifest.name, runtime, manifest.runtimes[runtime]) == ("my-net", "openvino", {"threads": 3})
     names = [manifest.name for manifest in list_engines()]
     assert {"blazepose", "my-net", "synthetic"} <= set(names)
@@ -65,19 +65,19 @@ def test_users_own_manifest_is_found_and_a_hyphen_is_no_suffix(engines: Path) ->
 def test_mistake_in_a_manifest_is_told_with_its_file(engines: Path, text: str, complaint: str) -> None:
     (engines / "mine.toml").write_text(text)
     with pytest.raises(UsageError, match=complaint) as error:
-        choose("mine")
+        resolve_engine("mine")
     assert "mine.toml" in str(error.value)
 
 
 def test_broken_manifest_of_another_engine_does_no_harm(engines: Path) -> None:
     (engines / "mine.toml").write_text("what = ")
-    assert choose("blazepose")[0].name == "blazepose"
+    assert resolve_engine("blazepose")[0].name == "blazepose"
 
 
 def test_unknown_adapter_is_told_with_those_that_there_are(engines: Path) -> None:
     (engines / "mine.toml").write_text(MANIFEST.format(adapter="blazeposes"))
     with pytest.raises(UsageError, match=r"engine 'mine': 'blazeposes'. Did you mean 'blazepose'\?"):
-        find_adapter(choose("mine")[0])
+        find_adapter(resolve_engine("mine")[0])
 
 
 def test_listing_engines_loads_no_network_library() -> None:

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from remi_stream.messages import Detections
-from remi_stream.pose.alphapose import AlphaPose, Decoding
-from remi_stream.pose.tracks import Tracks
+from remi_stream.pose.alphapose import AlphaPoseEngine, HeatmapDecoding
+from remi_stream.pose.tracks import Tracker
 from tests.pose.seer import SIZE, Seer, box_around, people, picture
 
 
@@ -17,15 +17,15 @@ from tests.pose.seer import SIZE, Seer, box_around, people, picture
 @pytest.mark.parametrize("subject", ["largest", "nearest"])
 def test_people_who_are_only_known_in_the_picture_keep_their_ids_beside_each_other(subject: str) -> None:
     start = people(136, [(200, 240), (400, 250), (320, 400)], height=160)
-    tracks, image, ids = Tracks(2, itertools.count(1), subject), picture(), []
+    tracks, image, ids = Tracker(2, itertools.count(1), subject), picture(), []
     for frame in range(40):
         points = start + frame * np.array([[[1, 0]], [[-1, 0]], [[0, 0]]])
-        engine = AlphaPose("alphapose", Seer(points, np.full((3, 136), 0.8), True), "halpe136", Decoding(True, 0.3))
+        engine = AlphaPoseEngine("alphapose", Seer(points, np.full((3, 136), 0.8), True), "halpe136", HeatmapDecoding(True, 0.3))
         crops = tracks.crops(frame, frame / 30, image, (800.0, 800.0, 320.0, 240.0))
-        poses = tracks.posed(frame, frame / 30, image, engine.infer(crops))
+        poses = tracks.update_poses(frame, frame / 30, image, engine.infer(crops))
         ids.append([pose.person.track_id for pose in poses if pose.person is not None])
         if frame % 5 == 0:
-            tracks.detected(detections(frame, points))
+            tracks.update_detections(detections(frame, points))
     assert ids[1:] == [ids[1]] * 39
     assert len(ids[1]) == 2
 

@@ -9,9 +9,9 @@ import pytest
 
 from remi_stream.models.manifest import find_engine
 from remi_stream.pose import alphapose
-from remi_stream.pose.alphapose import AlphaPose, Decoding
-from remi_stream.pose.mirror import mirrored_joints
-from remi_stream.skeletons import JOINTS
+from remi_stream.pose.alphapose import AlphaPoseEngine, HeatmapDecoding
+from remi_stream.pose.mirror import mirror_joint_pairs
+from remi_stream.skeletons import JOINT_NAMES
 from tests.pose.seer import crop_of, picture
 
 BOX = np.array([200, 100, 350, 300], np.float32)
@@ -23,10 +23,10 @@ class Mirrored:
     name = "fake"
 
     def __init__(self, skeleton: str, faint: float = 1.0) -> None:
-        names = JOINTS[skeleton]
+        names = JOINT_NAMES[skeleton]
         random = np.random.default_rng(3)
         self.at = random.integers([8, 8], [40, 56], (len(names), 2))
-        self.twins = dict(mirrored_joints(skeleton)) | {b: a for a, b in mirrored_joints(skeleton)}
+        self.twins = dict(mirror_joint_pairs(skeleton)) | {b: a for a, b in mirror_joint_pairs(skeleton)}
         self.faint, self.images = faint, []
         self.maps = np.zeros((1, len(names), 64, 48), np.float32)
 
@@ -43,7 +43,7 @@ class Mirrored:
 
 def looked(network: Mirrored, skeleton: str, flip: bool) -> Any:
     image = np.random.default_rng(0).integers(0, 255, picture().shape, np.uint8)
-    [pose] = AlphaPose("test", network, skeleton, Decoding(False, 0.1, flip)).infer([crop_of(BOX, image)])
+    [pose] = AlphaPoseEngine("test", network, skeleton, HeatmapDecoding(False, 0.1, flip)).infer([crop_of(BOX, image)])
     assert pose.person is not None
     return pose.person
 
@@ -64,7 +64,7 @@ def test_scores_are_the_mean_of_both_looks() -> None:
 
 @pytest.mark.parametrize(("skeleton", "pairs"), [("coco17", 8), ("halpe26", 11), ("halpe136", 11 + 21 + 29)])
 def test_each_joint_has_one_twin_at_most(skeleton: str, pairs: int) -> None:
-    joints = [joint for pair in mirrored_joints(skeleton) for joint in pair]
+    joints = [joint for pair in mirror_joint_pairs(skeleton) for joint in pair]
     assert len(set(joints)) == len(joints) == 2 * pairs
 
 
@@ -76,7 +76,7 @@ ACROSS += [range(59, 54, -1), range(60, 65), [67, 66, 65], [27], [28], [29], [30
 def test_face_reads_backwards_in_the_mirror() -> None:
     assert sorted(point for row in ACROSS for point in row) == list(range(68))
     twins = {26 + point: 26 + point for point in range(68)}
-    for one, other in mirrored_joints("halpe136"):
+    for one, other in mirror_joint_pairs("halpe136"):
         twins |= {one: other, other: one}
     for row in ACROSS:
         assert [twins[26 + point] - 26 for point in row] == list(row)[::-1]
@@ -87,7 +87,7 @@ def test_face_reads_backwards_in_the_mirror() -> None:
 def test_manifest_has_the_option(name: str, flip: float, monkeypatch: pytest.MonkeyPatch) -> None:
     manifest = find_engine(name)
     network = Mirrored(manifest.skeleton)
-    monkeypatch.setattr(alphapose, "load_weights", lambda file, kind, **settings: network)
+    monkeypatch.setattr(alphapose, "load_model", lambda file, kind, **settings: network)
     engine = alphapose.open_engine(manifest, "onnx", {"threads": 2, **manifest.options, "lift": 0.0, "flip": flip})
     engine.infer([crop_of(BOX, picture())])
     assert len(network.images) == 1 + flip

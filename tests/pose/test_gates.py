@@ -5,18 +5,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-from remi_stream.body.attachments import landmarks
-from remi_stream.body.lifting import LIMBS, bone_lengths
-from remi_stream.body.smpl import load_open_body
-from remi_stream.pose.gates import refusal
+from remi_stream.body.attachments import body_landmarks
+from remi_stream.body.lifting import LIMB_LANDMARKS, bone_lengths
+from remi_stream.body.smpl import load_default_body
+from remi_stream.pose.gates import rejection_reason
 from remi_stream.pose.landmarks import Landmarks
-from remi_stream.pose.region import region_of
+from remi_stream.pose.region import roi_from_points
 
-REST = load_open_body().rest_joints(np.zeros(10))
-POINTS = landmarks(np.tile(np.eye(3), (24, 1, 1)), REST)
+REST = load_default_body().rest_joints(np.zeros(10))
+POINTS = body_landmarks(np.tile(np.eye(3), (24, 1, 1)), REST)
 CIRCLE = np.array([[300.0, 300.0], [300.0, 200.0]])
 ALL = np.ones(33)
-HALF = np.where(np.isin(np.arange(33), LIMBS[:8]), 0.1, 1.0)
+HALF = np.where(np.isin(np.arange(33), LIMB_LANDMARKS[:8]), 0.1, 1.0)
 STRETCHED = POINTS * np.where(np.isin(np.arange(33), [13, 15, 25, 27]), 3.0, 1.0)[:, None]
 
 
@@ -34,7 +34,7 @@ def seen(**more: Any) -> Landmarks:
         ({"clarity": 0.4 * ALL}, True, "clarity"),
         ({"clarity": 0.6 * ALL}, True, ""),
         ({"clarity": 0.6 * ALL}, False, "clarity"),
-        ({"clarity": np.where(np.isin(np.arange(33), LIMBS[:6]), 0.9, 0.1)}, False, ""),
+        ({"clarity": np.where(np.isin(np.arange(33), LIMB_LANDMARKS[:6]), 0.9, 0.1)}, False, ""),
         ({"world": STRETCHED}, True, "bones"),
         ({"world": 0.5 * POINTS}, False, ""),
         ({"circle": CIRCLE + 200}, True, "region"),
@@ -43,4 +43,4 @@ def seen(**more: Any) -> Landmarks:
     ],
 )
 def test_gates_refuse_what_is_not_credible(more: dict[str, Any], tracked: bool, reason: str) -> None:
-    assert refusal(seen(**more), region_of(CIRCLE), bone_lengths(REST), tracked) == reason
+    assert rejection_reason(seen(**more), roi_from_points(CIRCLE), bone_lengths(REST), tracked) == reason

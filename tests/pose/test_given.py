@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from remi_stream.config import check
+from remi_stream.config import parse_config
 from remi_stream.messages import Bodies, Frame
-from remi_stream.pose.given import GivenBoxes
+from remi_stream.pose.given import FixedBoxes
 from remi_stream.pose.stage import PoseStage
 from remi_stream.sample import sample_boxes
 from tests.clip import truth
@@ -23,14 +23,14 @@ def test_boxes_hold_all_joints_and_stay_close() -> None:
 
 
 def test_clip_that_is_played_on_has_the_same_boxes() -> None:
-    first, again = (GivenBoxes().crops(frame_id, 0.0, IMAGE, INTRINSICS) for frame_id in (7, 247))
+    first, again = (FixedBoxes().crops(frame_id, 0.0, IMAGE, INTRINSICS) for frame_id in (7, 247))
     np.testing.assert_array_equal(first[0].box_xyxy, again[0].box_xyxy)
     assert first[0].box_xyxy.dtype == np.float32
 
 
 def test_true_boxes_reach_the_engine_and_what_it_finds_is_not_followed() -> None:
     camera = {"name": "sample", "source": "sample.mp4"}
-    stage = PoseStage(check({"cameras": [camera], "engine": "synthetic", "boxes": "truth"}))
+    stage = PoseStage(parse_config({"cameras": [camera], "engine": "synthetic", "boxes": "truth"}))
     stage.open()
     for frame_id in (3, 100):
         frame = Frame(

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from remi_stream.pose.lift import in_pieces, lift_clip, mirrored, normalise, padding
+from remi_stream.pose.lift import clip_padding, lift_clip, mirror_points, normalise_keypoints, run_in_chunks
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
 
@@ -67,7 +67,7 @@ def clip(frames: int, seed: int = 0) -> np.ndarray:
 def test_pixels_are_normalised_as_published(variant: str) -> None:
     entries, _ = golden()
     width, height = entries[f"{variant}.clip.in.resolution_wh"]
-    found = normalise(entries[f"{variant}.clip.in.keypoints_px"], (int(width), int(height)))
+    found = normalise_keypoints(entries[f"{variant}.clip.in.keypoints_px"], (int(width), int(height)))
     assert found.dtype == np.float32
     np.testing.assert_allclose(found, entries[f"{variant}.clip.out.keypoints_norm"], atol=1e-6)
 
@@ -80,10 +80,10 @@ def test_clip_gives_the_golden_joints(variant: str, flip: bool) -> None:
     keypoints, expected = (
         entries[f"{variant}.clip.out.{name}"] for name in ("keypoints_norm", "joints3d_flip_avg" if flip else "joints3d_plain")
     )
-    found = lift_clip(network(variant), keypoints, causal=facts["causal"], receptive_field=facts["receptive_field"], flip=flip)
+    found = lift_clip(network(variant), keypoints, is_causal=facts["causal"], receptive_field=facts["receptive_field"], flip=flip)
     assert found.dtype == np.float32
     np.testing.assert_allclose(found, expected, atol=manifest["accuracy_batch3"][variant]["joints3d"]["suggested_atol"])
-    assert padding(facts["receptive_field"], facts["causal"]) == (facts["left_pad"], facts["right_pad"])
+    assert clip_padding(facts["receptive_field"], facts["causal"]) == (facts["left_pad"], facts["right_pad"])
 
 
 @pytest.mark.parametrize("frames", [27, 40, 71, 200])
@@ -92,7 +92,7 @@ def test_pieces_of_a_clip_give_what_the_whole_gives(frames: int, flip: bool) -> 
     run, keypoints = network("small27"), clip(45)
     options: dict[str, Any] = {"causal": False, "receptive_field": 27, "flip": flip}
     told: list[int] = []
-    found = lift_clip(in_pieces(run, 27, frames, told.append), keypoints, **options)
+    found = lift_clip(run_in_chunks(run, 27, frames, told.append), keypoints, **options)
     np.testing.assert_allclose(found, lift_clip(run, keypoints, **options), atol=2e-5)
     assert told[-1] == 45
     assert told == sorted(set(told))
@@ -106,7 +106,7 @@ def test_pieces_are_all_of_the_length_that_the_network_takes() -> None:
         assert keypoints.flags.c_contiguous
         return shift(keypoints)
 
-    lift_clip(in_pieces(one_window, 3, 5), clip(7), causal=False, receptive_field=3, flip=True)
+    lift_clip(run_in_chunks(one_window, 3, 5), clip(7), is_causal=False, receptive_field=3, flip=True)
     assert set(seen) == {5}
 
 
@@ -119,14 +119,14 @@ def test_network_may_use_its_memory_again() -> None:
 
     options: dict[str, Any] = {"causal": True, "receptive_field": 3, "flip": False}
     np.testing.assert_array_equal(
-        lift_clip(in_pieces(one_window, 3, 3), clip(5), **options), lift_clip(shift, clip(5), **options)
+        lift_clip(run_in_chunks(one_window, 3, 3), clip(5), **options), lift_clip(shift, clip(5), **options)
     )
 
 
 @pytest.mark.parametrize(("causal", "moved"), [(False, (-1, 0, 1)), (True, (-2, -1, 0))])
 def test_ends_of_a_clip_are_repeated_on_the_right_side(causal: bool, moved: tuple[int, ...]) -> None:
     keypoints = clip(6)
-    joints = lift_clip(shift, keypoints, causal=causal, receptive_field=3, flip=False)
+    joints = lift_clip(shift, keypoints, is_causal=causal, receptive_field=3, flip=False)
     for axis, step in enumerate(moved):
         np.testing.assert_array_equal(joints[..., axis], keypoints[np.clip(np.arange(6) + step, 0, 5), :, 0])
 
@@ -134,8 +134,8 @@ def test_ends_of_a_clip_are_repeated_on_the_right_side(causal: bool, moved: tupl
 def test_mirror_exchanges_sides_and_leaves_the_original_alone() -> None:
     points = clip(1)[0]
     before = points.copy()
-    turned = mirrored(points, "coco17")
+    turned = mirror_points(points, "coco17")
     np.testing.assert_array_equal(turned[5], points[6] * [-1, 1])
     np.testing.assert_array_equal(turned[0], points[0] * [-1, 1])
-    np.testing.assert_array_equal(mirrored(turned, "coco17"), points)
+    np.testing.assert_array_equal(mirror_points(turned, "coco17"), points)
     np.testing.assert_array_equal(points, before)

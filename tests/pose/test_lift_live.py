@@ -7,24 +7,24 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from remi_stream.body.smpl import load_open_body
+from remi_stream.body.smpl import load_default_body
 from remi_stream.errors import RemiError
 from remi_stream.geometry import Intrinsics, angle_between, project
 from remi_stream.messages import Person
 from remi_stream.models.manifest import find_manifest
-from remi_stream.models.store import place
+from remi_stream.models.store import model_path
 from remi_stream.pose.engine import Crop, Pose, load_engine
-from remi_stream.pose.history import History, begun, extended, resampled
-from remi_stream.pose.lift import normalise
-from remi_stream.pose.lifted import LiftedEngine, State, coco_of
-from remi_stream.pose.lifter import Lifted
-from remi_stream.pose.videopose3d import RATE_HZ, WINDOW, VideoPose3D
-from remi_stream.skeletons import JOINTS, indices
+from remi_stream.pose.history import KeypointHistory, extend_history, resample_history, start_history
+from remi_stream.pose.lift import normalise_keypoints
+from remi_stream.pose.lifted import LiftingEngine, LiftingEngineState, coco_keypoints
+from remi_stream.pose.lifter import LiftedPose
+from remi_stream.pose.videopose3d import FRAME_RATE_HZ, RECEPTIVE_FIELD, VideoPose3DLifter
+from remi_stream.skeletons import JOINT_NAMES, joint_indices
 from tests.clip import truth
 from tests.sample import person
 
 SIZE = (1280, 720)
-COCO, H36M, SMPL = JOINTS["coco17"], JOINTS["h36m17"], JOINTS["smpl24"]
+COCO, H36M, SMPL = JOINT_NAMES["coco17"], JOINT_NAMES["h36m17"], JOINT_NAMES["smpl24"]
 CALLED = {"hip": "pelvis", "spine": "spine2", "thorax": "neck", "neck_nose": "head"}
 SHARED = [name for name in H36M if name in COCO]
 SURE = np.ones(17, np.float32)
@@ -57,7 +57,7 @@ class Knows:
     def __init__(self, frame: int = -1) -> None:
         self.frame = frame
         self.windows: list[np.ndarray] = []
-        self.known = np.array([normalise(keypoints(k), SIZE) for k in range(240)])
+        self.known = np.array([normalise_keypoints(keypoints(k), SIZE) for k in range(240)])
 
     def run(self, tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         window = tensors["keypoints"]
@@ -67,17 +67,17 @@ class Knows:
         return {"joints": (joints(k) - joints(k)[0])[None, None].astype(np.float32)}
 
 
-def lifted(count: int, lifter: VideoPose3D, step: int = 1, scores: np.ndarray = SURE) -> list[Lifted]:
+def lifted(count: int, lifter: VideoPose3DLifter, step: int = 1, scores: np.ndarray = SURE) -> list[LiftedPose]:
     """The sample's first frames, one after the other, at 30 Hz."""
-    found: list[Lifted] = []
+    found: list[LiftedPose] = []
     for k in range(0, count, step):
         state = found[-1].state if found else None
         found.append(lifter.lift(state, keypoints(k), scores, SIZE, camera(), 50 + k / 30))
     return found
 
 
-def lifter(network: Knows | None = None, causal: bool = True) -> VideoPose3D:
-    return VideoPose3D(network or Knows(), load_open_body(), causal)
+def lifter(network: Knows | None = None, causal: bool = True) -> VideoPose3DLifter:
+    return VideoPose3DLifter(network or Knows(), load_default_body(), causal)
 
 
 def test_true_joints_come_back_where_they_are() -> None:
@@ -87,7 +87,7 @@ def test_true_joints_come_back_where_they_are() -> None:
 
 
 def test_body_takes_the_pose_and_the_place() -> None:
-    body = load_open_body()
+    body = load_default_body()
     bones = [("shoulder", "elbow"), ("elbow", "wrist"), ("hip", "knee"), ("knee", "ankle")]
     starts, ends = ([SMPL.index(f"{side}_{bone[end]}") for side in ("left", "right") for bone in bones] for end in (0, 1))
     for k, found in zip(range(0, 240, 20), lifted(240, lifter(), 20)):
@@ -103,17 +103,19 @@ def test_window_is_filled_with_the_first_pose_while_the_track_is_young() -> None
     network = Knows()
     lifted(2, lifter(network))
     young = network.windows[1]
-    assert young.shape == (WINDOW, 17, 2)
-    np.testing.assert_allclose(young[-1], normalise(keypoints(1), SIZE), atol=1e-6)
-    np.testing.assert_allclose(young[:-2], np.broadcast_to(normalise(keypoints(0), SIZE), (WINDOW - 2, 17, 2)), atol=1e-6)
+    assert young.shape == (RECEPTIVE_FIELD, 17, 2)
+    np.testing.assert_allclose(young[-1], normalise_keypoints(keypoints(1), SIZE), atol=1e-6)
+    np.testing.assert_allclose(
+        young[:-2], np.broadcast_to(normalise_keypoints(keypoints(0), SIZE), (RECEPTIVE_FIELD - 2, 17, 2)), atol=1e-6
+    )
 
 
 def test_window_runs_at_the_rate_of_the_training_whatever_the_camera_does() -> None:
     network = Knows()
     lifted(240, lifter(network), 3)
-    assert RATE_HZ == 50
-    at = 237 - 30 / RATE_HZ * np.arange(WINDOW - 1, -1, -1)
-    known = np.array([normalise(keypoints(k), SIZE) for k in range(0, 240, 3)])
+    assert FRAME_RATE_HZ == 50
+    at = 237 - 30 / FRAME_RATE_HZ * np.arange(RECEPTIVE_FIELD - 1, -1, -1)
+    known = np.array([normalise_keypoints(keypoints(k), SIZE) for k in range(0, 240, 3)])
     for row in (-1, -2, -100, 100, 0):
         k = max(at[row], 0) / 3
         low = int(k)
@@ -122,12 +124,12 @@ def test_window_runs_at_the_rate_of_the_training_whatever_the_camera_does() -> N
 
 
 def test_symmetric_network_is_shown_the_last_pose_for_the_frames_to_come() -> None:
-    network = Knows(frame=WINDOW // 2)
+    network = Knows(frame=RECEPTIVE_FIELD // 2)
     found = lifted(60, lifter(network, causal=False), 5)
     np.testing.assert_allclose(found[-1].joints_m, joints(55), atol=0.01)
     window = network.windows[-1]
-    assert (window[WINDOW // 2 :] == window[WINDOW // 2]).all()
-    assert (window[WINDOW // 2 - 1] != window[WINDOW // 2]).any()
+    assert (window[RECEPTIVE_FIELD // 2 :] == window[RECEPTIVE_FIELD // 2]).all()
+    assert (window[RECEPTIVE_FIELD // 2 - 1] != window[RECEPTIVE_FIELD // 2]).any()
 
 
 @pytest.mark.parametrize(("causal", "outputs", "right"), [(True, 5, 4), (False, 5, 2), (True, 1, 0), (False, 1, 0)])
@@ -138,7 +140,7 @@ def test_output_of_the_right_frame_is_taken_from_a_network_that_sees_less(causal
             all_wrong[:, right] = super().run(tensors)["joints"][:, 0]
             return {"joints": all_wrong}
 
-    found = lifter(Sees(-1 if causal else WINDOW // 2), causal).lift(None, keypoints(0), SURE, SIZE, camera(), 1.0)
+    found = lifter(Sees(-1 if causal else RECEPTIVE_FIELD // 2), causal).lift(None, keypoints(0), SURE, SIZE, camera(), 1.0)
     np.testing.assert_allclose(found.joints_m, joints(0), atol=0.01)
 
 
@@ -149,7 +151,7 @@ def test_feet_face_and_hands_change_nothing() -> None:
 
 
 def test_joints_that_are_not_seen_do_not_move_the_person() -> None:
-    legs = indices("coco17", ("left_knee", "right_knee", "left_ankle", "right_ankle"))
+    legs = joint_indices("coco17", ("left_knee", "right_knee", "left_ankle", "right_ankle"))
     scores, wrong = SURE.copy(), keypoints(0)
     scores[legs] = 0
     wrong[legs] += 40
@@ -172,7 +174,7 @@ def test_nobody_is_placed_of_whom_too_little_is_seen_but_is_remembered() -> None
     assert nothing.smpl is None
     seen = each.lift(nothing.state, keypoints(1), SURE, SIZE, camera(), 1.1)
     assert len(seen.joints_m) == 17
-    np.testing.assert_allclose(network.windows[-1][0], normalise(keypoints(0), SIZE), atol=1e-6)
+    np.testing.assert_allclose(network.windows[-1][0], normalise_keypoints(keypoints(0), SIZE), atol=1e-6)
 
 
 @pytest.mark.parametrize(("state", "at"), [("somebody else's", 1.0), ("own", 1.0), ("own", 99.0)])
@@ -185,19 +187,19 @@ def test_track_begins_anew_after_a_long_time_or_with_another_engine(state: str, 
 
 
 def test_history_keeps_what_is_needed_and_no_more() -> None:
-    history = begun(np.zeros((17, 2), np.float32), 0.0)
+    history = start_history(np.zeros((17, 2), np.float32), 0.0)
     for k in range(1, 1000):
-        history = extended(history, np.full((17, 2), k, np.float32), k / 10, 2.0)
+        history = extend_history(history, np.full((17, 2), k, np.float32), k / 10, 2.0)
     assert len(history.times) <= 23
     assert history.times[0] <= history.times[-1] - 2.0
-    assert resampled(history, 3, 1.0)[:, 0, 0].tolist() == [979, 989, 999]
-    assert resampled(history, 41, 0.05)[::10, 0, 0] == pytest.approx([979, 984, 989, 994, 999])
+    assert resample_history(history, 3, 1.0)[:, 0, 0].tolist() == [979, 989, 999]
+    assert resample_history(history, 41, 0.05)[::10, 0, 0] == pytest.approx([979, 984, 989, 994, 999])
 
 
 def test_history_holds_still_before_it_begins() -> None:
-    history = History(np.array([1.0, 1.5]), np.array([[[2.0, 0]], [[4.0, 0]]], np.float32))
-    assert resampled(history, 5, 0.25)[:, 0, 0].tolist() == [2, 2, 2, 3, 4]
-    assert resampled(begun(history.points[0], 3.0), 4, 0.5)[:, 0, 0].tolist() == [2] * 4
+    history = KeypointHistory(np.array([1.0, 1.5]), np.array([[[2.0, 0]], [[4.0, 0]]], np.float32))
+    assert resample_history(history, 5, 0.25)[:, 0, 0].tolist() == [2, 2, 2, 3, 4]
+    assert resample_history(start_history(history.points[0], 3.0), 4, 0.5)[:, 0, 0].tolist() == [2] * 4
 
 
 class Engine:
@@ -214,7 +216,7 @@ class Engine:
 
 def landmarks() -> Person:
     """The sample's first frame as BlazePose's landmarks."""
-    points, names = np.full((33, 2), 5, np.float32), JOINTS["blazepose33"]
+    points, names = np.full((33, 2), 5, np.float32), JOINT_NAMES["blazepose33"]
     points[[names.index(name) for name in COCO]] = keypoints(0)
     return person(1, "blazepose33", 33, keypoints_px=points)
 
@@ -225,20 +227,20 @@ def crop(state: object | None = None, at: float = 1.0) -> Crop:
 
 
 def test_key_points_of_coco_are_found_by_name() -> None:
-    points, scores = coco_of(landmarks())
+    points, scores = coco_keypoints(landmarks())
     np.testing.assert_array_equal(points, keypoints(0))
     assert scores.shape == (17,)
 
 
 def test_engine_is_lifted_and_both_remember() -> None:
     network = Knows()
-    engine = LiftedEngine(Engine(landmarks()), lifter(network))
+    engine = LiftingEngine(Engine(landmarks()), lifter(network))
     (first,) = engine.infer([crop()])
     (second,) = engine.infer([crop(first.state, 1.1)])
-    assert isinstance(second.state, State)
-    assert second.state.own == 2
+    assert isinstance(second.state, LiftingEngineState)
+    assert second.state.engine_state == 2
     assert second.person is not None
-    assert (second.person.skeleton, second.person.skeleton_of_joints) == ("blazepose33", "h36m17")
+    assert (second.person.skeleton, second.person.effective_joints_skeleton) == ("blazepose33", "h36m17")
     np.testing.assert_allclose(second.person.joints_m, joints(0), atol=0.01)
     assert second.person.smpl is not landmarks().smpl
     assert second.person.keypoints_px.shape == (33, 2)
@@ -246,27 +248,27 @@ def test_engine_is_lifted_and_both_remember() -> None:
 
 def test_engine_keeps_its_own_joints_where_nothing_can_be_lifted() -> None:
     unsure = person(1, "blazepose33", 33, keypoint_scores=np.zeros(33, np.float32))
-    (pose,) = LiftedEngine(Engine(unsure), lifter()).infer([crop()])
+    (pose,) = LiftingEngine(Engine(unsure), lifter()).infer([crop()])
     assert pose.person is not None
-    assert (len(pose.person.joints_m), pose.person.skeleton_of_joints) == (33, "blazepose33")
+    assert (len(pose.person.joints_m), pose.person.effective_joints_skeleton) == (33, "blazepose33")
 
 
 def test_somebody_who_is_lost_for_a_frame_goes_on() -> None:
     network = Knows()
     each = lifter(network)
-    (seen,) = LiftedEngine(Engine(landmarks()), each).infer([crop()])
-    (lost,) = LiftedEngine(Engine(None), each).infer([crop(seen.state, 1.1)])
+    (seen,) = LiftingEngine(Engine(landmarks()), each).infer([crop()])
+    (lost,) = LiftingEngine(Engine(None), each).infer([crop(seen.state, 1.1)])
     assert lost.person is None
-    LiftedEngine(Engine(landmarks()), each).infer([crop(lost.state, 1.2)])
-    assert isinstance(lost.state, State)
-    assert isinstance(seen.state, State)
-    assert lost.state.lifted is seen.state.lifted
+    LiftingEngine(Engine(landmarks()), each).infer([crop(lost.state, 1.2)])
+    assert isinstance(lost.state, LiftingEngineState)
+    assert isinstance(seen.state, LiftingEngineState)
+    assert lost.state.lifter_state is seen.state.lifter_state
 
 
 @pytest.fixture
 def bare_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A store with BlazePose alone."""
-    there = [(place(file), file.file) for file in find_manifest("blazepose", "pose").weights]
+    there = [(model_path(file), file.file) for file in find_manifest("blazepose", "pose").weights]
     monkeypatch.setenv("REMI_HOME", str(tmp_path))
     (tmp_path / "models").mkdir()
     for path, name in there:

@@ -9,13 +9,13 @@ import onnx
 import pytest
 
 from remi_stream.errors import UsageError
-from remi_stream.geometry import Intrinsics, default_intrinsics, project, swing
-from remi_stream.models.arrival import take
+from remi_stream.geometry import Intrinsics, default_intrinsics, project, shortest_rotation
+from remi_stream.models.arrival import import_file
 from remi_stream.pose.engine import Crop, load_engine
-from remi_stream.pose.mhr import COUNT, InstantHmr, condition, read, tensors
-from remi_stream.pose.onnx_file import OnnxFile
-from remi_stream.pose.place import Place, place_of
-from remi_stream.skeletons import JOINTS
+from remi_stream.pose.mhr import JOINT_COUNT, InstantHmrEngine, cliff_condition, decode_output, network_inputs
+from remi_stream.pose.onnx_file import OnnxModel
+from remi_stream.pose.place import CropRect, crop_rect
+from remi_stream.skeletons import JOINT_NAMES
 from tests.body.mhr import BODY, mhr_joints, pose
 
 SIZE = (1280, 720)
@@ -23,7 +23,7 @@ OWN = default_intrinsics(*SIZE)
 CALIBRATED: Intrinsics = (1100.0, 1100.0, 655.0, 340.0)
 GREY = np.full((SIZE[1], SIZE[0], 3), 90, np.uint8)
 STANDING = pose(pelvis=(180, 0, 0), left_shoulder=(0, 0, -60), right_shoulder=(0, 0, 60), left_elbow=(0, -40, 0))
-HIPS = [JOINTS["mhr70"].index("left_hip"), JOINTS["mhr70"].index("right_hip")]
+HIPS = [JOINT_NAMES["mhr70"].index("left_hip"), JOINT_NAMES["mhr70"].index("right_hip")]
 
 
 class Seen:
@@ -40,7 +40,7 @@ class Seen:
         self.calls.append(tensors)
         people = np.stack([self.people[(first + row) % len(self.people)] for row in range(len(tensors["image"]))])
         roots = people[:, HIPS].mean(1)
-        points = [outputs_2d(joints, place_of(box_of(joints), (224, 224), self.scale)) for joints in people]
+        points = [outputs_2d(joints, crop_rect(box_of(joints), (224, 224), self.scale)) for joints in people]
         return {
             "cam_trans": roots.astype(np.float32),
             "joints_2d": np.stack(points).astype(np.float32),
@@ -48,9 +48,9 @@ class Seen:
         }
 
 
-def outputs_2d(joints: np.ndarray, place: Place) -> np.ndarray:
+def outputs_2d(joints: np.ndarray, place: CropRect) -> np.ndarray:
     """Where the joints fall in the square, -1 to 1."""
-    return (project(joints, OWN) - place.middle) / (place.sides / 2)
+    return (project(joints, OWN) - place.center_px) / (place.size_px / 2)
 
 
 def somebody(x: float = 0.3, z: float = 4.0, y: float = 0.1, scale: float = 1.0) -> np.ndarray:
@@ -66,8 +66,8 @@ def crop_of(joints: np.ndarray, intrinsics: Intrinsics = OWN, image: np.ndarray 
     return Crop(image, box_of(joints), track_id, 0.0, intrinsics)
 
 
-def engine_of(network: Seen, one_by_one: bool = False) -> InstantHmr:
-    return InstantHmr("instanthmr", OnnxFile(network, one_by_one), network.scale, BODY)
+def engine_of(network: Seen, one_by_one: bool = False) -> InstantHmrEngine:
+    return InstantHmrEngine("instanthmr", OnnxModel(network, one_by_one), network.scale, BODY)
 
 
 def test_joints_of_the_network_are_the_persons_to_a_millimetre() -> None:
@@ -87,7 +87,7 @@ def test_body_stands_where_the_joints_are() -> None:
     assert person.smpl is not None
     smpl = person.smpl
     found = BODY.joints(smpl.global_orient, smpl.body_pose, smpl.betas, smpl.transl)
-    knees = [JOINTS["mhr70"].index(f"{side}_knee") for side in ("left", "right")]
+    knees = [JOINT_NAMES["mhr70"].index(f"{side}_knee") for side in ("left", "right")]
     assert np.linalg.norm(found[[4, 5]] - joints[knees], axis=1).max() < 0.04
 
 
@@ -111,7 +111,7 @@ def test_body_turns_with_the_ray_that_it_is_seen_along() -> None:
     person = engine_of(Seen(joints)).infer([crop_of(joints, camera)])[0].person
     assert person is not None
     root, now = joints[HIPS].mean(0), person.joints_m[HIPS].mean(0).astype(float)
-    turned = (joints - root) @ swing(root, now).T
+    turned = (joints - root) @ shortest_rotation(root, now).T
     np.testing.assert_allclose(person.joints_m - now, turned, atol=1e-3)
     assert np.abs(turned - (joints - root)).max() > 0.1
 
@@ -145,7 +145,7 @@ def test_network_reads_a_normalised_square_and_its_place() -> None:
     image = np.zeros((100, 200, 3), np.uint8)
     image[:] = (10, 120, 250)
     crop = Crop(image, np.array([40, 10, 80, 70], np.float32), 1, 0.0, OWN)
-    read_by = tensors([crop], [place_of(crop.box_xyxy, (224, 224), 1.2)])
+    read_by = network_inputs([crop], [crop_rect(crop.box_xyxy, (224, 224), 1.2)])
     expected = (np.array([250, 120, 10]) / 255 - (0.485, 0.456, 0.406)) / (0.229, 0.224, 0.225)
     assert read_by["image"].shape == (1, 3, 224, 224)
     np.testing.assert_allclose(read_by["image"][0, :, 112, 112], expected, atol=1e-5)
@@ -156,7 +156,7 @@ def test_network_reads_a_normalised_square_and_its_place() -> None:
 def test_square_is_black_outside_of_the_picture_and_in_scale_inside() -> None:
     image = np.full((100, 100, 3), 255, np.uint8)
     crop = Crop(image, np.array([-50, 0, 50, 100], np.float32), 1, 0.0, OWN)
-    picture = tensors([crop], [place_of(crop.box_xyxy, (224, 224), 1.2)])["image"][0, 0]
+    picture = network_inputs([crop], [crop_rect(crop.box_xyxy, (224, 224), 1.2)])["image"][0, 0]
     edge = 112  # the picture's left edge is the square's middle
     assert picture[112, edge - 3] == pytest.approx(-0.485 / 0.229, abs=1e-4)
     assert picture[112, edge + 3] == pytest.approx((1 - 0.485) / 0.229, abs=1e-4)
@@ -165,14 +165,18 @@ def test_square_is_black_outside_of_the_picture_and_in_scale_inside() -> None:
 
 
 def test_corners_of_the_crop_are_those_of_the_square() -> None:
-    outputs = {"cam_trans": np.array([0, 0, 3.0]), "joints_3d": np.zeros((COUNT, 3)), "joints_2d": np.zeros((COUNT, 2))}
+    outputs = {
+        "cam_trans": np.array([0, 0, 3.0]),
+        "joints_3d": np.zeros((JOINT_COUNT, 3)),
+        "joints_2d": np.zeros((JOINT_COUNT, 2)),
+    }
     outputs["joints_2d"][:3] = [(-1, -1), (1, 1), (0, 0.5)]
-    keypoints = read(outputs, Place(np.array([100, 200]), np.array([60, 60]))).keypoints
+    keypoints = decode_output(outputs, CropRect(np.array([100, 200]), np.array([60, 60]))).keypoints
     np.testing.assert_allclose(keypoints[:3], [(70, 170), (130, 230), (100, 215)])
 
 
 def test_middle_of_the_picture_is_the_middle_of_the_place() -> None:
-    np.testing.assert_allclose(condition(np.array([540, 260, 740, 460]), GREY), [0, 0, 200 / 1280], atol=1e-6)
+    np.testing.assert_allclose(cliff_condition(np.array([540, 260, 740, 460]), GREY), [0, 0, 200 / 1280], atol=1e-6)
 
 
 def test_joints_outside_of_the_picture_score_nothing() -> None:
@@ -220,14 +224,14 @@ def test_answer_that_makes_no_sense_is_refused(name: str, change, reason: str) -
     joints = somebody()
     crop = crop_of(joints)
     found = engine_of(broken(joints, name, change)).infer([crop])[0]
-    assert (found.person, found.reason) == (None, reason)
+    assert (found.person, found.rejection_reason) == (None, reason)
     np.testing.assert_array_equal(found.next_box_xyxy, crop.box_xyxy)
 
 
 @pytest.mark.parametrize(("scale", "reason"), [(0.25, "bones"), (2.2, "bones"), (0.6, ""), (1.25, "")])
 def test_nobody_is_as_small_or_as_large_as_nobody_is(scale: float, reason: str) -> None:
     joints = somebody(0.3 * scale, 4 * scale, 0.1 * scale, scale)
-    assert engine_of(Seen(joints)).infer([crop_of(joints)])[0].reason == reason
+    assert engine_of(Seen(joints)).infer([crop_of(joints)])[0].rejection_reason == reason
 
 
 def test_inverse_kinematics_remembers_a_track_for_a_while() -> None:
@@ -263,7 +267,7 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_imported_file_sees_two_people_alike_in_every_runtime(stand_in: Path, store: Path) -> None:
-    take(stand_in)
+    import_file(stand_in)
     boxes = np.array([[300, 150, 420, 560], [800, 200, 930, 600]], np.float32)
     crops = [Crop(GREY, box, track_id, 0.0, OWN) for track_id, box in enumerate(boxes)]
     seen = {}
@@ -282,7 +286,7 @@ def test_imported_file_sees_two_people_alike_in_every_runtime(stand_in: Path, st
 
 
 def test_file_of_another_network_is_told(stand_in: Path, store: Path) -> None:
-    file = take(stand_in).file
+    file = import_file(stand_in).file
     model = onnx.load(stand_in)
     model.graph.output.pop()
     path = store / "models" / file.file

@@ -9,9 +9,9 @@ from remi_stream.geometry import default_intrinsics
 from remi_stream.messages import Person
 from remi_stream.models.manifest import find_engine
 from remi_stream.pose import pare, poco
-from remi_stream.pose.square import square_around
-from remi_stream.pose.uncertainty import accumulated
-from remi_stream.pose.weak_camera import translation, weak_camera
+from remi_stream.pose.square import square_crop
+from remi_stream.pose.uncertainty import accumulate_variance
+from remi_stream.pose.weak_camera import transl_from_weak_camera, weak_camera_from_transl
 from tests.pose.regressing import FakeNetwork, crop_of, somebody
 
 MODULES = {"poco": poco, "poco-pare": poco, "pare": pare}
@@ -19,10 +19,10 @@ MODULES = {"poco": poco, "poco-pare": poco, "pare": pare}
 
 def seen(name: str, monkeypatch: pytest.MonkeyPatch, variance: float = 0.02, **options: float) -> tuple[Person, FakeNetwork]:
     person = somebody(1)
-    outputs = person.outputs(square_around(person.box(), 1.2))
+    outputs = person.outputs(square_crop(person.box(), 1.2))
     outputs["joint_variance"] = np.linspace(variance, variance + 0.02, 24, dtype=np.float32)
     network = FakeNetwork(outputs)
-    monkeypatch.setattr(MODULES[name], "load_weights", lambda file, kind, **settings: network)
+    monkeypatch.setattr(MODULES[name], "load_model", lambda file, kind, **settings: network)
     manifest = find_engine(name)
     engine = MODULES[name].open_engine(manifest, "onnx", {"threads": 2, **manifest.options, **options})
     [pose] = engine.infer([crop_of(person.box())])
@@ -48,7 +48,7 @@ def test_camera_square_and_uncertainty_are_told(name: str, names: list[str], mon
     native = person.native
     assert list(native) == names
     np.testing.assert_array_equal(native["pred_cam"], network.answer["camera"])
-    square = square_around(somebody(1).box(), 1.2)
+    square = square_crop(somebody(1).box(), 1.2)
     assert native["bbox"].tolist() == [square.x, square.y, square.side, square.side]
     if "pred_cam_t" in native:
         s, tx, ty = network.answer["camera"].astype(float)
@@ -64,7 +64,7 @@ def test_uncertainty_is_with_the_joints_above_and_all_of_it_for_who_is_lost(
     name: str, variance: float, whole: float | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     native = seen(name, monkeypatch, variance, native=1.0)[0].native
-    own = accumulated(np.linspace(variance, variance + 0.02, 24, dtype=np.float32))
+    own = accumulate_variance(np.linspace(variance, variance + 0.02, 24, dtype=np.float32))
     np.testing.assert_allclose(native["var"], np.ones(24) if whole == 1 else own, rtol=1e-6)
     np.testing.assert_allclose(native["var_global"], [own.mean() if whole is None else whole], rtol=1e-6)
 
@@ -74,5 +74,5 @@ def test_weak_camera_is_the_inverse_of_translation() -> None:
     cameras = random.uniform([0.3, -1, -1], [1.5, 1, 1], (50, 3))
     middles, sides = random.uniform(100, 900, (50, 2)), random.uniform(50, 800, 50)
     for intrinsics in (default_intrinsics(1280, 720), (900.0, 1100.0, 600.0, 300.0)):
-        found = weak_camera(translation(cameras, middles, sides, intrinsics), middles, sides, intrinsics)
+        found = weak_camera_from_transl(transl_from_weak_camera(cameras, middles, sides, intrinsics), middles, sides, intrinsics)
         np.testing.assert_allclose(found, cameras, atol=1e-9)

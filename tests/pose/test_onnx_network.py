@@ -11,28 +11,28 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from remi_stream.body.retarget import Retarget
-from remi_stream.body.smpl import load_open_body
+from remi_stream.body.retarget import Retargeter
+from remi_stream.body.smpl import load_default_body
 from remi_stream.errors import UsageError
-from remi_stream.geometry import default_intrinsics, project, rotation_matrices
-from remi_stream.models.description import Description
-from remi_stream.models.listed import learn_listed_skeletons
+from remi_stream.geometry import default_intrinsics, matrices_from_axis_angle, project
+from remi_stream.models.description import OnnxDescription
+from remi_stream.models.listed import register_custom_skeletons
 from remi_stream.pose.engine import Crop, load_engine
-from remi_stream.pose.normalised import Reading
-from remi_stream.pose.onnx_file import OnnxFile
-from remi_stream.pose.onnx_network import DescribedNetwork, Look
-from remi_stream.pose.place import in_picture, place_of
-from remi_stream.sinks.views.bones import bones_between
-from remi_stream.skeletons import EDGES, JOINTS
+from remi_stream.pose.normalised import ImageNormalisation
+from remi_stream.pose.onnx_file import OnnxModel
+from remi_stream.pose.onnx_network import OnnxEngine, OnnxEngineOptions
+from remi_stream.pose.place import crop_rect, crop_to_image
+from remi_stream.sinks.views.bones import visible_bones
+from remi_stream.skeletons import BONES, JOINT_NAMES
 
 PAGE = (Path(__file__).parents[2] / "docs" / "onnx-engines.md").read_text()
 PYTHON = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 TOML = re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)
-BODY = load_open_body()
+BODY = load_default_body()
 CAMERA = default_intrinsics(640, 480)
 GREY = np.full((480, 640, 3), 90, np.uint8)
 BOX = np.array([200, 100, 300, 400], np.float32)
-K = len(JOINTS["coco17"])
+K = len(JOINT_NAMES["coco17"])
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def engines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     (tmp_path / "engines").mkdir()
     monkeypatch.chdir(tmp_path / "engines")
     yield tmp_path / "engines"
-    for table in (JOINTS, EDGES):
+    for table in (JOINT_NAMES, BONES):
         for name in ("dots3", "mine"):
             table.pop(name, None)
 
@@ -67,21 +67,21 @@ def test_worked_example_finds_both_people(dots: Path, engine: str, capsys: pytes
         assert person.joints_m.shape == (0, 3)
     assert (first.track_id, second.track_id) == (0, 1)
     assert capsys.readouterr().out.startswith("0 dots3 [[")
-    assert EDGES["dots3"] == ((0, 1), (1, 2))
+    assert BONES["dots3"] == ((0, 1), (1, 2))
 
 
 def test_listed_skeleton_is_learned_for_drawing_in_spite_of_a_broken_manifest(dots: Path) -> None:
     (dots.parent / "broken.toml").write_text("what = ")
     (dots.parent / "thief.toml").write_text(TOML[0].replace('"dots3"', '"coco17"'))
-    learn_listed_skeletons()
-    assert JOINTS["dots3"] == ("head", "hips", "foot")
-    assert bones_between("dots3", np.array([True, True, False])) == [(0, 1)]
-    assert len(JOINTS["coco17"]) == 17
+    register_custom_skeletons()
+    assert JOINT_NAMES["dots3"] == ("head", "hips", "foot")
+    assert visible_bones("dots3", np.array([True, True, False])) == [(0, 1)]
+    assert len(JOINT_NAMES["coco17"]) == 17
 
 
 def test_nobody_is_where_there_are_no_dots(dots: Path) -> None:
     found = load_engine("dots").infer([Crop(GREY, BOX, 1, 0.0, CAMERA)])[0]
-    assert (found.person, found.reason) == (None, "doubt")
+    assert (found.person, found.rejection_reason) == (None, "doubt")
     np.testing.assert_array_equal(found.next_box_xyxy, BOX)
 
 
@@ -96,7 +96,7 @@ def test_file_may_be_anywhere_that_the_manifest_says(dots: Path, tmp_path: Path)
 def test_second_description_of_the_page_runs_too(engines: Path) -> None:
     vectors = np.zeros((24, 3))
     vectors[0, 0] = np.pi
-    outputs = {"pred_rotmat": rotation_matrices(vectors), "pred_shape": np.zeros(10), "pred_cam": np.array([0.9, 0, 0])}
+    outputs = {"pred_rotmat": matrices_from_axis_angle(vectors), "pred_shape": np.zeros(10), "pred_cam": np.array([0.9, 0, 0])}
     write_constants(engines / "my-mesh.onnx", (3, 224, 224), outputs)
     (engines / "my-mesh.toml").write_text(TOML[1])
     person = load_engine("my-mesh", threads=1).infer([Crop(GREY, BOX, 1, 0.0, CAMERA)])[0].person
@@ -142,21 +142,21 @@ class Said:
         return {name: np.repeat(value[None], count, 0).astype(np.float32) for name, value in self.outputs.items()}
 
 
-ORDINARY = Look(1.25, 0.3)
+ORDINARY = OnnxEngineOptions(1.25, 0.3)
 
 
-def described(network: Said, skeleton: str = "coco17", look: Look = ORDINARY, **tables: Any) -> DescribedNetwork:
+def described(network: Said, skeleton: str = "coco17", look: OnnxEngineOptions = ORDINARY, **tables: Any) -> OnnxEngine:
     """An engine of these tables; the crop is 192 x 256 px if they do not say else."""
-    description = msgspec.convert({"size": [192, 256], **tables}, Description)
-    return DescribedNetwork("test", OnnxFile(network), description, "picture", skeleton, look, Retarget(BODY, BODY))
+    description = msgspec.convert({"size": [192, 256], **tables}, OnnxDescription)
+    return OnnxEngine("test", OnnxModel(network), description, "picture", skeleton, look, Retargeter(BODY, BODY))
 
 
-def person_of(engine: DescribedNetwork, box: np.ndarray = BOX):
+def person_of(engine: OnnxEngine, box: np.ndarray = BOX):
     return engine.infer([Crop(GREY, box, 7, 0.0, CAMERA)])[0].person
 
 
 FRACTIONS = np.random.default_rng(5).uniform(0.1, 0.9, (K, 2))
-EXPECTED = in_picture(FRACTIONS, place_of(BOX, (192, 256), 1.25))
+EXPECTED = crop_to_image(FRACTIONS, crop_rect(BOX, (192, 256), 1.25))
 
 
 @pytest.mark.parametrize(
@@ -194,7 +194,7 @@ def test_heat_is_found_where_it_is(read: str) -> None:
     maps = np.full((K, 64, 48), rest)
     maps[np.arange(K), cells[:, 1], cells[:, 0]] = hot
     person = person_of(described(Said(maps=maps), heatmaps={"output": "maps", "read": read}))
-    expected = in_picture(cells / (48, 64), place_of(BOX, (192, 256), 1.25))
+    expected = crop_to_image(cells / (48, 64), crop_rect(BOX, (192, 256), 1.25))
     np.testing.assert_allclose(person.keypoints_px, expected, atol=0.05)
 
 
@@ -211,8 +211,8 @@ def test_joints_from_the_camera_are_taken_as_they_are(unit: str, factor: float) 
 
 
 def test_joints_of_the_body_are_put_where_its_key_points_are() -> None:
-    place = place_of(BOX, (192, 256), 1.25)
-    points = (project(JOINTS_M + WHERE, CAMERA) - place.middle) / place.sides + 0.5
+    place = crop_rect(BOX, (192, 256), 1.25)
+    points = (project(JOINTS_M + WHERE, CAMERA) - place.center_px) / place.size_px + 0.5
     network = Said(xyz=JOINTS_M - 0.2, kp=points)
     tables = {"joints": {"output": "xyz", "origin": "body"}, "keypoints": {"output": "kp", "unit": "fraction"}}
     person = person_of(described(network, **tables))
@@ -227,7 +227,7 @@ def weak(place: Any, where: np.ndarray) -> np.ndarray:
 
 
 def test_joints_of_the_body_are_put_where_its_camera_says() -> None:
-    network = Said(xyz=JOINTS_M, cam=weak(place_of(BOX, (64, 64), 1.25), WHERE))
+    network = Said(xyz=JOINTS_M, cam=weak(crop_rect(BOX, (64, 64), 1.25), WHERE))
     tables = {"joints": {"output": "xyz", "origin": "body"}, "camera": {"output": "cam"}}
     person = person_of(described(network, size=[64, 64], **tables))
     np.testing.assert_allclose(person.joints_m, JOINTS_M + WHERE, atol=1e-3)
@@ -236,10 +236,10 @@ def test_joints_of_the_body_are_put_where_its_camera_says() -> None:
 VECTORS = np.random.default_rng(2).normal(0, 0.3, (24, 3)) + (np.arange(24) == 0)[:, None] * (np.pi, 0, 0)
 
 
-@pytest.mark.parametrize(("kind", "values"), [("matrices", rotation_matrices(VECTORS)), ("vectors", VECTORS.ravel())])
+@pytest.mark.parametrize(("kind", "values"), [("matrices", matrices_from_axis_angle(VECTORS)), ("vectors", VECTORS.ravel())])
 def test_smpl_pose_is_published_with_its_joints(kind: str, values: np.ndarray) -> None:
     betas = np.linspace(-1, 1, 10)
-    network = Said(turns=values, shape=betas, cam=weak(place_of(BOX, (224, 224), 1.25), WHERE))
+    network = Said(turns=values, shape=betas, cam=weak(crop_rect(BOX, (224, 224), 1.25), WHERE))
     tables = {
         "rotations": {"output": "turns", "kind": kind},
         "betas": {"output": "shape"},
@@ -247,7 +247,9 @@ def test_smpl_pose_is_published_with_its_joints(kind: str, values: np.ndarray) -
     }
     person = person_of(described(network, "smpl24", size=[224, 224], **tables))
     expected = BODY.joints(VECTORS[0], VECTORS[1:].ravel(), betas, WHERE)
-    np.testing.assert_allclose(rotation_matrices(person.smpl.body_pose.reshape(23, 3)), rotation_matrices(VECTORS[1:]), atol=1e-5)
+    np.testing.assert_allclose(
+        matrices_from_axis_angle(person.smpl.body_pose.reshape(23, 3)), matrices_from_axis_angle(VECTORS[1:]), atol=1e-5
+    )
     np.testing.assert_allclose(person.smpl.betas, betas, atol=1e-6)
     np.testing.assert_allclose(person.smpl.transl, WHERE, atol=1e-3)
     assert person.skeleton == "smpl24"
@@ -260,23 +262,23 @@ def test_smpl_pose_is_published_with_its_joints(kind: str, values: np.ndarray) -
 @pytest.mark.parametrize("colour", ["rgb", "bgr"])
 def test_picture_is_read_as_the_description_says(layout: Any, colour: Any) -> None:
     pictures = np.random.default_rng(0).integers(0, 256, (2, 6, 5, 3), np.uint8)
-    reading = Reading(1 / 128, (0.1, 0.2, 0.3), (1.0, 2.0, 4.0), colour, layout)
+    reading = ImageNormalisation(1 / 128, (0.1, 0.2, 0.3), (1.0, 2.0, 4.0), colour, layout)
     expected = (pictures[..., :: -1 if colour == "rgb" else 1] / 128 - (0.1, 0.2, 0.3)) / (1, 2, 4)
-    found = reading.tensor(pictures)
+    found = reading.to_tensor(pictures)
     assert found.dtype == np.float32
     np.testing.assert_allclose(found, expected.transpose(0, 3, 1, 2) if layout == "nchw" else expected, atol=1e-6)
 
 
 def test_crop_is_the_box_in_the_crops_proportions_and_enlarged() -> None:
-    wide, tall = place_of(np.array([0, 0, 300, 100]), (192, 256), 1.25), place_of(np.array([10, 20, 30, 420]), (192, 256), 1.25)
-    np.testing.assert_allclose(wide.sides, np.array([300, 400]) * 1.25)
-    np.testing.assert_allclose(tall.sides, np.array([300, 400]) * 1.25)
-    np.testing.assert_allclose(tall.middle, (20, 220))
+    wide, tall = crop_rect(np.array([0, 0, 300, 100]), (192, 256), 1.25), crop_rect(np.array([10, 20, 30, 420]), (192, 256), 1.25)
+    np.testing.assert_allclose(wide.size_px, np.array([300, 400]) * 1.25)
+    np.testing.assert_allclose(tall.size_px, np.array([300, 400]) * 1.25)
+    np.testing.assert_allclose(tall.center_px, (20, 220))
 
 
 def test_network_sees_the_crop_upright_with_black_around() -> None:
     network = Said(kp=FRACTIONS)
-    engine = described(network, look=Look(1.0, 0.0), keypoints={"output": "kp", "unit": "fraction"})
+    engine = described(network, look=OnnxEngineOptions(1.0, 0.0), keypoints={"output": "kp", "unit": "fraction"})
     image = np.zeros((256, 192, 3), np.uint8)
     image[64:, :, 2] = 255
     engine.infer([Crop(image, np.array([96, 0, 288, 256], np.float32), 1, 0.0, CAMERA)])
@@ -290,7 +292,7 @@ def test_network_sees_the_crop_upright_with_black_around() -> None:
 def test_people_share_a_call_unless_the_batch_is_one(one_by_one: bool, calls: list[int]) -> None:
     network = Said(kp=FRACTIONS)
     engine = described(network, keypoints={"output": "kp", "unit": "fraction"})
-    engine._network = OnnxFile(network, one_by_one)
+    engine._network = OnnxModel(network, one_by_one)
     boxes = [BOX + shift for shift in (0, 20, 40)]
     found = engine.infer([Crop(GREY, box, number, 0.0, CAMERA) for number, box in enumerate(boxes)])
     assert [len(call["picture"]) for call in network.calls] == calls
@@ -312,7 +314,7 @@ class Overwriting:
 
 
 def test_answers_one_by_one_outlast_the_next_call() -> None:
-    found = OnnxFile(Overwriting(), one_by_one=True).run({"x": np.array([[1.0, 2], [3, 4]])})
+    found = OnnxModel(Overwriting(), has_batch_of_one=True).run({"x": np.array([[1.0, 2], [3, 4]])})
     np.testing.assert_array_equal(found["y"], [[2, 4], [6, 8]])
 
 
@@ -344,7 +346,7 @@ def test_file_with_a_batch_of_one_takes_several_people(engines: Path) -> None:
 )
 def test_answer_that_makes_no_sense_is_refused(outputs: dict[str, np.ndarray], tables: dict[str, Any], reason: str) -> None:
     found = described(Said(**outputs), **tables).infer([Crop(GREY, BOX, 7, 0.0, CAMERA)])[0]
-    assert (found.person, found.reason) == (None, reason)
+    assert (found.person, found.rejection_reason) == (None, reason)
 
 
 def test_next_box_is_around_the_clear_key_points() -> None:
@@ -435,4 +437,4 @@ def test_batch_of_several_is_told(engines: Path) -> None:
 )
 def test_description_that_contradicts_itself_is_told(tables: dict[str, Any], complaint: str) -> None:
     with pytest.raises(msgspec.ValidationError, match=complaint):
-        msgspec.convert({"size": [192, 256], **tables}, Description)
+        msgspec.convert({"size": [192, 256], **tables}, OnnxDescription)

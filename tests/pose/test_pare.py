@@ -7,40 +7,40 @@ import pytest
 
 from remi_stream.models.manifest import find_engine
 from remi_stream.pose import pare
-from remi_stream.pose.pare import CELLS, trust
-from remi_stream.pose.square import square_around
+from remi_stream.pose.pare import ATTENTION_CELLS, pare_confidence
+from remi_stream.pose.square import square_crop
 from tests.pose.regressing import FakeNetwork, crop_of, seen_perfectly, somebody
 
 
 def test_confidence_is_how_much_attention_is_drawn_together() -> None:
-    peaks = np.full(24, 1 / CELLS, np.float32)
-    peaks[[1, 2, 3]] = 1.0, 1 / np.sqrt(CELLS), 0.0
-    found = trust({"part_attention": peaks})
+    peaks = np.full(24, 1 / ATTENTION_CELLS, np.float32)
+    peaks[[1, 2, 3]] = 1.0, 1 / np.sqrt(ATTENTION_CELLS), 0.0
+    found = pare_confidence({"part_attention": peaks})
     assert found.joint_confidence[[0, 1, 2, 3]] == pytest.approx([0, 1, 0.5, 0], abs=1e-6)
     assert found.joint_confidence.dtype == np.float32
     assert found.score == pytest.approx(1.5 / 24)
 
 
 def test_confidence_grows_with_the_peak_and_stays_in_range() -> None:
-    found = trust({"part_attention": np.linspace(0, 1, 24).astype(np.float32)}).joint_confidence
+    found = pare_confidence({"part_attention": np.linspace(0, 1, 24).astype(np.float32)}).joint_confidence
     assert (np.diff(found[1:]) > 0).all()
     assert 0 <= found.min() <= found.max() <= 1
 
 
 def test_person_stands_where_they_are() -> None:
     person = somebody(6)
-    found = seen_perfectly(person, trust).person
+    found = seen_perfectly(person, pare_confidence).person
     assert found is not None
     assert found.smpl is not None
     np.testing.assert_allclose(found.smpl.transl, person.transl, atol=1e-3)
-    assert found.score == pytest.approx(1 + np.log(0.1) / np.log(CELLS), abs=1e-6)
+    assert found.score == pytest.approx(1 + np.log(0.1) / np.log(ATTENTION_CELLS), abs=1e-6)
 
 
 def test_manifest_opens_the_network_which_is_not_told_where_its_crop_is(monkeypatch: pytest.MonkeyPatch) -> None:
     person = somebody(0)
-    network = FakeNetwork(person.outputs(square_around(person.box(), 1.2)))
-    monkeypatch.setattr(pare, "load_weights", lambda file, kind, **settings: network)
+    network = FakeNetwork(person.outputs(square_crop(person.box(), 1.2)))
+    monkeypatch.setattr(pare, "load_model", lambda file, kind, **settings: network)
     manifest = find_engine("pare")
-    engine = pare.open_engine(manifest, "onnx", {"threads": 2, **manifest.options})
+    engine = pare.open_pare(manifest, "onnx", {"threads": 2, **manifest.options})
     assert engine.infer([crop_of(person.box())])[0].person is not None
     assert list(network.calls[0]) == ["image"]

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from remi_stream.geometry import iou
-from remi_stream.pose.sort import Sort, overlaps, people, squared
+from remi_stream.pose.sort import SortTracker, group_by_track, iou_matrix, square_boxes
 
 LEFT, RIGHT = np.array([50.0, 60, 130, 260]), np.array([400.0, 80, 470, 300])
 SPEED = np.array([8.0, 1, 8, 1])
@@ -20,7 +20,7 @@ def walk(frames: int, noise: float = 0.0, seed: int = 0) -> list[np.ndarray]:
 
 
 def track(frames: list[np.ndarray]) -> list[np.ndarray]:
-    sort = Sort()
+    sort = SortTracker()
     return [sort.update(frame) for frame in frames]
 
 
@@ -89,7 +89,7 @@ def test_person_who_shrinks_fast_never_has_less_than_no_area() -> None:
 
 def test_people_have_squares_and_frame_numbers() -> None:
     tracks = track(walk(4))
-    found = people(tracks)
+    found = group_by_track(tracks)
     assert list(found) == [2, 1]
     boxes, numbers = found[1]
     np.testing.assert_array_equal(numbers, [0, 1, 2, 3])
@@ -98,7 +98,7 @@ def test_people_have_squares_and_frame_numbers() -> None:
 
 
 def test_nobody_is_nobody() -> None:
-    assert people(track([np.zeros((0, 5))] * 3)) == {}
+    assert group_by_track(track([np.zeros((0, 5))] * 3)) == {}
 
 
 BOX = st.tuples(st.floats(-100, 100), st.floats(-100, 100), st.floats(1, 100), st.floats(1, 100))
@@ -107,13 +107,13 @@ BOX = st.tuples(st.floats(-100, 100), st.floats(-100, 100), st.floats(1, 100), s
 @given(BOX, BOX)
 def test_overlap_is_a_share_the_same_both_ways(first: tuple[float, ...], second: tuple[float, ...]) -> None:
     a, b = (np.array([[x, y, x + width, y + height]]) for x, y, width, height in (first, second))
-    assert overlaps(a, a)[0, 0] == pytest.approx(1)
-    assert overlaps(a, b)[0, 0] == pytest.approx(overlaps(b, a)[0, 0])
-    assert 0 <= overlaps(a, b)[0, 0] <= 1
+    assert iou_matrix(a, a)[0, 0] == pytest.approx(1)
+    assert iou_matrix(a, b)[0, 0] == pytest.approx(iou_matrix(b, a)[0, 0])
+    assert 0 <= iou_matrix(a, b)[0, 0] <= 1
 
 
 @given(BOX)
 def test_square_has_the_boxs_middle_and_longest_side(box: tuple[float, ...]) -> None:
     x, y, width, height = box
-    found = squared(np.array([[x, y, x + width, y + height]]))[0]
+    found = square_boxes(np.array([[x, y, x + width, y + height]]))[0]
     np.testing.assert_allclose(found, [x + width / 2, y + height / 2, *[max(width, height)] * 2], atol=1e-9)

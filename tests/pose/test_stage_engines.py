@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from remi_stream.cli.ready import choose_engines
-from remi_stream.config import Config, check
+from remi_stream.config import Config, parse_config
 from remi_stream.errors import UsageError
 from remi_stream.messages import Bodies, Frame
 from remi_stream.pose import stage as pose_stage
@@ -26,7 +26,7 @@ FULL = {"rectangle": (0.0, 0.0, 1280.0, 720.0), "size": (1280, 720)}
 def pipeline(*engines: str | None, **more: Any) -> Config:
     """Cameras "a", "b", ... with these engines."""
     cameras = [{"name": name, "source": CLIP, "engine": engine} for name, engine in zip("abc", engines)]
-    return check({"cameras": cameras, **more})
+    return parse_config({"cameras": cameras, **more})
 
 
 def opened(config: Config) -> PoseStage:

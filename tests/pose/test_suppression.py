@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from remi_stream.pose.suppression import LEAST_INTEGRAL, LEAST_PEAK, Kept, proposal_score, suppress
+from remi_stream.pose.suppression import MIN_SCORE_ARGMAX, MIN_SCORE_SOFT_ARGMAX, MergedPose, pose_nms, proposal_score
 
 JOINTS = [17, 26, 136]
 
@@ -18,8 +18,8 @@ def scene(joints: int, bodies: int = 3, copies: int = 2, apart: float = 1.5, see
     return points.astype(np.float32), scores.astype(np.float32), boxes.astype(np.float32)
 
 
-def kept(found: tuple[np.ndarray, ...], least: float = LEAST_PEAK) -> list[Kept]:
-    return suppress(found[0], found[1], found[2], least)
+def kept(found: tuple[np.ndarray, ...], least: float = MIN_SCORE_ARGMAX) -> list[MergedPose]:
+    return pose_nms(found[0], found[1], found[2], least)
 
 
 @pytest.mark.parametrize("joints", JOINTS)
@@ -31,20 +31,20 @@ def test_copies_of_a_body_become_one(joints: int) -> None:
 @pytest.mark.parametrize("joints", JOINTS)
 def test_surest_pose_of_each_body_comes_first_and_is_the_pick(joints: int) -> None:
     points, scores, boxes = scene(joints)
-    found = suppress(points, scores, boxes, LEAST_PEAK)
-    sureness = [scores[one.pick].mean() for one in found]
+    found = pose_nms(points, scores, boxes, MIN_SCORE_ARGMAX)
+    sureness = [scores[one.best].mean() for one in found]
     assert sureness == sorted(sureness, reverse=True)
-    assert all(scores[one.pick].mean() == max(scores[list(one.merged)].mean(1)) for one in found)
+    assert all(scores[one.best].mean() == max(scores[list(one.merged)].mean(1)) for one in found)
 
 
 @pytest.mark.parametrize("joints", JOINTS)
 def test_order_of_the_poses_changes_nothing(joints: int) -> None:
     points, scores, boxes = scene(joints, copies=3)
     order = np.random.default_rng(5).permutation(len(points))
-    first = suppress(points, scores, boxes, LEAST_PEAK)
-    second = suppress(points[order], scores[order], boxes[order], LEAST_PEAK)
+    first = pose_nms(points, scores, boxes, MIN_SCORE_ARGMAX)
+    second = pose_nms(points[order], scores[order], boxes[order], MIN_SCORE_ARGMAX)
     for one, other in zip(first, second, strict=True):
-        assert one.pick == order[other.pick]
+        assert one.best == order[other.best]
         assert set(one.merged) == {order[index] for index in other.merged}
         np.testing.assert_allclose(one.points, other.points, atol=1e-4)
 
@@ -52,19 +52,19 @@ def test_order_of_the_poses_changes_nothing(joints: int) -> None:
 @pytest.mark.parametrize("joints", JOINTS)
 def test_what_is_kept_is_not_suppressed_again(joints: int) -> None:
     points, scores, boxes = scene(joints)
-    once = suppress(points, scores, boxes, LEAST_PEAK)
-    again = suppress(
+    once = pose_nms(points, scores, boxes, MIN_SCORE_ARGMAX)
+    again = pose_nms(
         np.array([one.points for one in once]),
         np.array([one.scores for one in once]),
-        boxes[[one.pick for one in once]],
-        LEAST_PEAK,
+        boxes[[one.best for one in once]],
+        MIN_SCORE_ARGMAX,
     )
-    assert [one.merged for one in again] == [(index,) for index in [one.pick for one in again]]
+    assert [one.merged for one in again] == [(index,) for index in [one.best for one in again]]
 
 
 def test_joints_are_averaged_by_score() -> None:
     points, scores, boxes = scene(17, bodies=1)
-    (one,) = suppress(points, scores, boxes, LEAST_PEAK)
+    (one,) = pose_nms(points, scores, boxes, MIN_SCORE_ARGMAX)
     weights = scores / scores.sum(0)
     np.testing.assert_allclose(one.points, (weights[..., None] * points).sum(0), atol=1e-4)
     np.testing.assert_allclose(one.scores, (weights * scores).sum(0), atol=1e-6)
@@ -74,7 +74,7 @@ def test_joint_that_two_poses_see_elsewhere_is_the_picks() -> None:
     points, scores, boxes = scene(17, bodies=1)
     pick = int(scores.mean(1).argmax())
     points[1 - pick, 4] += 100
-    (one,) = suppress(points, scores, boxes, LEAST_PEAK)
+    (one,) = pose_nms(points, scores, boxes, MIN_SCORE_ARGMAX)
     assert one.merged == (0, 1)
     np.testing.assert_allclose(one.points[4], points[pick, 4], atol=1e-4)
     np.testing.assert_allclose(one.scores[4], scores[pick, 4], atol=1e-6)
@@ -86,39 +86,40 @@ def test_people_side_by_side_stay_two(joints: int) -> None:
     person = random.uniform(0, 1, (joints, 2)) * (120, 240)
     points = np.stack([person, person + (60, 0)]).astype(np.float32)
     boxes = np.concatenate([points.min(1), points.max(1)], 1)
-    assert len(suppress(points, np.full((2, joints), 0.8, np.float32), boxes, LEAST_PEAK)) == 2
+    assert len(pose_nms(points, np.full((2, joints), 0.8, np.float32), boxes, MIN_SCORE_ARGMAX)) == 2
 
 
 def test_hands_at_the_same_place_do_not_merge_two_people() -> None:
     points, scores, boxes = scene(136, bodies=2, copies=1)
     points[1, 94:115] = points[0, 94:115]
-    assert len(suppress(points, scores, boxes, LEAST_PEAK)) == 2
+    assert len(pose_nms(points, scores, boxes, MIN_SCORE_ARGMAX)) == 2
 
 
 @pytest.mark.parametrize(("shared", "bodies"), [(4, 2), (5, 1)])
 def test_five_joints_at_the_same_place_are_the_same_body(shared: int, bodies: int) -> None:
     points, scores, boxes = scene(17, bodies=2, copies=1)
     points[1, :shared] = points[0, :shared] + (4, 4)
-    assert len(suppress(points, scores, boxes, LEAST_PEAK)) == bodies
+    assert len(pose_nms(points, scores, boxes, MIN_SCORE_ARGMAX)) == bodies
 
 
 @pytest.mark.parametrize(
-    ("best", "least", "stays"), [(0.25, LEAST_PEAK, False), (0.25, LEAST_INTEGRAL, True), (0.35, LEAST_PEAK, True)]
+    ("best", "least", "stays"),
+    [(0.25, MIN_SCORE_ARGMAX, False), (0.25, MIN_SCORE_SOFT_ARGMAX, True), (0.35, MIN_SCORE_ARGMAX, True)],
 )
 def test_pose_without_any_sure_joint_is_dropped(best: float, least: float, stays: bool) -> None:
     points, scores, boxes = scene(17, bodies=1, copies=1)
     scores = scores / scores.max() * best
-    assert bool(suppress(points, scores.astype(np.float32), boxes, least)) == stays
+    assert bool(pose_nms(points, scores.astype(np.float32), boxes, least)) == stays
 
 
 def test_nobody_stays_nobody() -> None:
-    assert suppress(np.zeros((0, 17, 2)), np.zeros((0, 17)), np.zeros((0, 4)), LEAST_PEAK) == []
+    assert pose_nms(np.zeros((0, 17, 2)), np.zeros((0, 17)), np.zeros((0, 4)), MIN_SCORE_ARGMAX) == []
 
 
 def test_joints_without_any_score_are_averaged_alike() -> None:
     points, scores, boxes = scene(17, bodies=1)
     scores[:, 3] = 0
-    (one,) = suppress(points, scores, boxes, LEAST_PEAK)
+    (one,) = pose_nms(points, scores, boxes, MIN_SCORE_ARGMAX)
     np.testing.assert_allclose(one.points[3], points[:, 3].mean(0), atol=1e-4)
     assert one.scores[3] == 0
 

@@ -10,17 +10,17 @@ import pytest
 from remi_stream.geometry import iou
 from remi_stream.messages import Detections, Person
 from remi_stream.pose.engine import Crop, Pose
-from remi_stream.pose.hidden import HIDDEN_S
-from remi_stream.pose.track import SURE_POSES
-from remi_stream.pose.tracks import MISSES, Tracks
+from remi_stream.pose.hidden import MAX_LOST_S
+from remi_stream.pose.track import STABLE_POSES
+from remi_stream.pose.tracks import MAX_MISSES, Tracker
 
 IMAGE = np.full((1000, 1000, 3), 90, np.uint8)
 WHOLE = np.array([[0, 0, 1000, 1000]], np.float32)
 BOX = np.array([100, 100, 200, 400], np.float32)
 
 
-def tracks(max_people: int = 3) -> Tracks:
-    return Tracks(max_people, itertools.count(1))
+def tracks(max_people: int = 3) -> Tracker:
+    return Tracker(max_people, itertools.count(1))
 
 
 def detections(frame_id: int, *boxes: np.ndarray, searched: np.ndarray = WHOLE) -> Detections:
@@ -42,148 +42,148 @@ def pose(box: np.ndarray, depth_m: float = 3.0) -> Pose:
     return Pose(person, box)
 
 
-def follow(people: Tracks, first: int, count: int, step: float = 0.0) -> list[int]:
+def follow(people: Tracker, first: int, count: int, step: float = 0.0) -> list[int]:
     for frame_id in range(first, first + count):
         poses = [pose(track.box_xyxy + np.float32(step)) for track in people]
-        found = people.posed(frame_id, frame_id / 30, IMAGE, poses)
+        found = people.update_poses(frame_id, frame_id / 30, IMAGE, poses)
     return [one.person.track_id for one in found if one.person]
 
 
 def test_detection_starts_a_track_with_a_new_id() -> None:
     people = tracks()
-    people.detected(detections(0, BOX, BOX + [500, 0, 500, 0]))
+    people.update_detections(detections(0, BOX, BOX + [500, 0, 500, 0]))
     assert follow(people, 1, 1) == [1, 2]
 
 
 def test_no_more_tracks_than_wanted() -> None:
     people = tracks(max_people=1)
-    people.detected(detections(0, BOX, BOX + [500, 0, 500, 0]))
+    people.update_detections(detections(0, BOX, BOX + [500, 0, 500, 0]))
     assert len(people) == 1
 
 
 def test_late_detection_is_matched_to_where_the_track_was_in_its_frame() -> None:
     people = tracks()
-    people.detected(detections(0, BOX))
+    people.update_detections(detections(0, BOX))
     follow(people, 1, 30, step=10.0)
-    people.detected(detections(2, BOX + np.float32(20)))
+    people.update_detections(detections(2, BOX + np.float32(20)))
     assert len(people) == 1
 
 
 def test_detection_pulls_a_drifted_track_back_a_little() -> None:
     people = tracks()
-    people.detected(detections(0, BOX))
+    people.update_detections(detections(0, BOX))
     follow(people, 1, 3)
-    people.detected(detections(2, BOX + np.float32(10)))
+    people.update_detections(detections(2, BOX + np.float32(10)))
     (track,) = people
     assert 0 < track.box_xyxy[0] - BOX[0] < 10
 
 
 def test_track_ends_after_three_searches_that_missed_it() -> None:
     people = tracks()
-    people.detected(detections(0, BOX))
+    people.update_detections(detections(0, BOX))
     follow(people, 1, 5)
-    for frame_id in range(1, MISSES + 1):
+    for frame_id in range(1, MAX_MISSES + 1):
         assert len(people) == 1
-        people.detected(detections(frame_id, searched=np.array([[0, 0, 800, 800]], np.float32)))
+        people.update_detections(detections(frame_id, searched=np.array([[0, 0, 800, 800]], np.float32)))
     assert len(people) == 0
 
 
 def test_search_of_another_region_is_no_evidence_of_absence() -> None:
     people = tracks()
-    people.detected(detections(0, BOX))
+    people.update_detections(detections(0, BOX))
     follow(people, 1, 10)
     for frame_id in range(1, 9):
-        people.detected(detections(frame_id, searched=np.array([[500, 0, 1000, 1000]], np.float32)))
+        people.update_detections(detections(frame_id, searched=np.array([[500, 0, 1000, 1000]], np.float32)))
     assert len(people) == 1
 
 
 def test_track_ends_after_three_poses_in_a_row_that_failed() -> None:
     people = tracks()
-    people.detected(detections(0, BOX))
-    for frame_id in range(MISSES):
+    people.update_detections(detections(0, BOX))
+    for frame_id in range(MAX_MISSES):
         assert len(people) == 1
-        people.posed(frame_id, frame_id / 30, IMAGE, [Pose(None, BOX, reason="bones")])
+        people.update_poses(frame_id, frame_id / 30, IMAGE, [Pose(None, BOX, rejection_reason="bones")])
     assert len(people) == 0
 
 
 def test_one_failed_pose_keeps_the_track_and_its_id() -> None:
     people = tracks()
-    people.detected(detections(0, BOX))
+    people.update_detections(detections(0, BOX))
     follow(people, 1, 5)
-    assert people.posed(6, 0.2, IMAGE, [Pose(None, BOX)]) == []
+    assert people.update_poses(6, 0.2, IMAGE, [Pose(None, BOX)]) == []
     assert follow(people, 7, 1) == [1]
 
 
 def test_detector_may_rest_when_every_track_is_sure() -> None:
     people = tracks()
-    assert not people.settled
-    people.detected(detections(0, BOX))
-    follow(people, 1, SURE_POSES)
-    assert people.settled
+    assert not people.is_stable
+    people.update_detections(detections(0, BOX))
+    follow(people, 1, STABLE_POSES)
+    assert people.is_stable
     people.posed(9, 0.3, IMAGE, [Pose(None, BOX)])
     assert not people.settled
 
 
 def test_detection_of_a_part_of_a_tracked_body_is_nobody_new() -> None:
     people = tracks()
-    people.detected(detections(0, BOX))
+    people.update_detections(detections(0, BOX))
     follow(people, 1, 3)
-    people.detected(detections(3, BOX, np.array([110, 110, 180, 230], np.float32)))
+    people.update_detections(detections(3, BOX, np.array([110, 110, 180, 230], np.float32)))
     assert len(people) == 1
 
 
 def test_small_body_is_not_missed_by_a_search_of_a_large_region() -> None:
     people = tracks()
     small = np.array([100, 100, 150, 250], np.float32)
-    people.detected(detections(0, small))
+    people.update_detections(detections(0, small))
     follow(people, 1, 10)
     for frame_id in range(1, 9):
-        people.detected(detections(frame_id))
+        people.update_detections(detections(frame_id))
     assert len(people) == 1
 
 
-def fail(people: Tracks, first: int) -> None:
-    for frame_id in range(first, first + MISSES):
-        people.posed(frame_id, frame_id / 30, IMAGE, [Pose(None, track.box_xyxy) for track in people])
+def fail(people: Tracker, first: int) -> None:
+    for frame_id in range(first, first + MAX_MISSES):
+        people.update_poses(frame_id, frame_id / 30, IMAGE, [Pose(None, track.box_xyxy) for track in people])
 
 
 def test_somebody_who_returns_within_a_second_keeps_the_id() -> None:
     people = tracks()
-    people.detected(detections(0, BOX))
+    people.update_detections(detections(0, BOX))
     follow(people, 1, 20)
     fail(people, 21)
     assert len(people) == 0
-    people.detected(detections(48, BOX + np.float32(30)))
+    people.update_detections(detections(48, BOX + np.float32(30)))
     assert follow(people, 50, 1) == [1]
 
 
 def test_somebody_who_returns_much_later_is_somebody_new() -> None:
     people = tracks()
-    people.detected(detections(0, BOX))
+    people.update_detections(detections(0, BOX))
     follow(people, 1, 20)
     fail(people, 21)
-    late = 25 + int(30 * HIDDEN_S)
-    people.detected(detections(late, BOX))
-    people.detected(detections(late + 1, BOX))
+    late = 25 + int(30 * MAX_LOST_S)
+    people.update_detections(detections(late, BOX))
+    people.update_detections(detections(late + 1, BOX))
     assert follow(people, late + 2, 1) == [2]
 
 
 def test_somebody_elsewhere_is_somebody_new() -> None:
     people = tracks()
-    people.detected(detections(0, BOX))
+    people.update_detections(detections(0, BOX))
     follow(people, 1, 20)
     fail(people, 21)
-    people.detected(detections(30, BOX + [700, 400, 700, 400]))
+    people.update_detections(detections(30, BOX + [700, 400, 700, 400]))
     assert follow(people, 31, 1) == [2]
 
 
 def test_two_tracks_of_one_body_become_one() -> None:
     people = tracks()
-    people.detected(detections(0, BOX, BOX + [150, 0, 150, 0]))
+    people.update_detections(detections(0, BOX, BOX + [150, 0, 150, 0]))
     follow(people, 1, 10)
-    people.posed(11, 11 / 30, IMAGE, [pose(BOX), pose(BOX + np.float32(3))])
+    people.update_poses(11, 11 / 30, IMAGE, [pose(BOX), pose(BOX + np.float32(3))])
     assert len(people) == 1
-    assert not people.settled
+    assert not people.is_stable
 
 
 class Walkers:
@@ -220,13 +220,13 @@ class Walkers:
                 who = min(boxes, key=lambda w: float(np.abs(boxes[w] - track.box_xyxy).sum()))
                 poses.append(pose(boxes[who]))
                 shown.append(who)
-            found = self.people.posed(frame, frame / 30, self.image(frame), poses)
+            found = self.people.update_poses(frame, frame / 30, self.image(frame), poses)
             for one in found:
                 who = min(boxes, key=lambda w: float(np.abs(boxes[w] - one.person.box_xyxy).sum()))  # type: ignore[union-attr]
                 if len(visible) == 2 and len(found) == 2:
                     ids[who].add(one.person.track_id)  # type: ignore[union-attr]
             if frame % 3 == 0:
-                self.people.detected(detections(frame, *boxes.values()))
+                self.people.update_detections(detections(frame, *boxes.values()))
         return ids
 
 
@@ -244,16 +244,16 @@ def test_two_people_who_cross_keep_their_ids(
 INTRINSICS = (1000.0, 1000.0, 500.0, 500.0)
 
 
-def crops(people: Tracks, frame_id: int) -> list[Crop]:
+def crops(people: Tracker, frame_id: int) -> list[Crop]:
     return people.crops(frame_id, frame_id / 30, IMAGE, INTRINSICS)
 
 
 def test_person_in_front_is_painted_over_for_the_one_behind() -> None:
     people = tracks()
     behind = BOX + np.float32(40)
-    people.detected(detections(0, BOX, behind))
+    people.update_detections(detections(0, BOX, behind))
     for frame_id in range(1, 4):
-        people.posed(frame_id, frame_id / 30, IMAGE, [pose(BOX, 2.0), pose(behind, 4.0)])
+        people.update_poses(frame_id, frame_id / 30, IMAGE, [pose(BOX, 2.0), pose(behind, 4.0)])
     first, second = crops(people, 4)
     assert first.image is IMAGE
     assert second.image is not IMAGE
@@ -262,26 +262,26 @@ def test_person_in_front_is_painted_over_for_the_one_behind() -> None:
 def test_pose_that_lies_under_a_nearer_person_is_only_a_guess() -> None:
     people = tracks()
     behind = BOX + np.float32([60, 0, 60, 0])
-    people.detected(detections(0, BOX, behind))
+    people.update_detections(detections(0, BOX, behind))
     for frame_id in range(1, 8):
-        people.posed(frame_id, frame_id / 30, IMAGE, [pose(BOX, 2.0), pose(behind, 4.0)])
+        people.update_poses(frame_id, frame_id / 30, IMAGE, [pose(BOX, 2.0), pose(behind, 4.0)])
     crops(people, 8)
     (_, track) = people
-    assert track.cover is not None
-    track.cover[:] = 255
-    found = people.posed(8, 8 / 30, IMAGE, [pose(BOX, 2.0), pose(behind, 4.0)])
+    assert track.occlusion_mask is not None
+    track.occlusion_mask[:] = 255
+    found = people.update_poses(8, 8 / 30, IMAGE, [pose(BOX, 2.0), pose(behind, 4.0)])
     assert [one.person.track_id for one in found if one.person] == [1]
 
 
 def test_missing_person_is_looked_for_without_a_detection() -> None:
     people = tracks()
-    people.detected(detections(0, BOX))
+    people.update_detections(detections(0, BOX))
     follow(people, 1, 20)
     fail(people, 21)
     ids = []
     for frame_id in range(24, 34):
         looks = crops(people, frame_id)
-        found = people.posed(frame_id, frame_id / 30, IMAGE, [pose(crop.box_xyxy) for crop in looks])
+        found = people.update_poses(frame_id, frame_id / 30, IMAGE, [pose(crop.box_xyxy) for crop in looks])
         ids += [one.person.track_id for one in found if one.person]
     assert ids
     assert set(ids) == {1}
@@ -289,55 +289,55 @@ def test_missing_person_is_looked_for_without_a_detection() -> None:
 
 def test_nobody_new_is_started_by_looking_for_somebody_else() -> None:
     people = tracks()
-    people.detected(detections(0, BOX))
+    people.update_detections(detections(0, BOX))
     red = IMAGE.copy()
     red[:] = (0, 0, 255)
     for frame_id in range(1, 20):
-        people.posed(frame_id, frame_id / 30, red, [pose(BOX)])
+        people.update_poses(frame_id, frame_id / 30, red, [pose(BOX)])
     fail(people, 21)
     for frame_id in range(24, 34):
         looks = crops(people, frame_id)
-        assert people.posed(frame_id, frame_id / 30, IMAGE, [pose(crop.box_xyxy) for crop in looks]) == []
+        assert people.update_poses(frame_id, frame_id / 30, IMAGE, [pose(crop.box_xyxy) for crop in looks]) == []
 
 
 def test_search_that_finds_somebody_beside_is_no_evidence_of_absence() -> None:
     people = tracks()
     beside = BOX + np.float32([110, 0, 110, 0])
-    people.detected(detections(0, BOX, beside))
+    people.update_detections(detections(0, BOX, beside))
     follow(people, 1, 10)
     for frame_id in range(1, 9):
-        people.detected(detections(frame_id, beside))
+        people.update_detections(detections(frame_id, beside))
     assert len(people) == 2
 
 
 NEAR = np.array([500, 50, 800, 950], np.float32)
 
 
-def crowd(people: Tracks, first: int, count: int, near_depth_m: float = 2.0) -> set[int]:
+def crowd(people: Tracker, first: int, count: int, near_depth_m: float = 2.0) -> set[int]:
     """A near person beside the one at BOX, both found by every search; gives the ids of the last frame."""
     ids: set[int] = set()
     for frame_id in range(first, first + count):
         looks = crops(people, frame_id)
         poses = [pose(NEAR, near_depth_m) if crop.box_xyxy[0] > 400 else pose(BOX, 4.0) for crop in looks]
-        found = people.posed(frame_id, frame_id / 30, IMAGE, poses)
+        found = people.update_poses(frame_id, frame_id / 30, IMAGE, poses)
         ids = {int(one.person.box_xyxy[0]) for one in found if one.person}
         if frame_id % 3 == 0:
-            people.detected(detections(frame_id, BOX, NEAR))
+            people.update_detections(detections(frame_id, BOX, NEAR))
     return ids
 
 
 @pytest.mark.parametrize("subject", ["largest", "nearest"])
 def test_nearer_person_takes_the_only_place(subject: str) -> None:
-    people = Tracks(1, itertools.count(1), subject)
-    people.detected(detections(0, BOX))
+    people = Tracker(1, itertools.count(1), subject)
+    people.update_detections(detections(0, BOX))
     follow(people, 1, 10)
     assert crowd(people, 11, 30) == {500}
     assert crowd(people, 41, 90) == {500}
 
 
 def test_person_of_about_the_same_rank_takes_nobodys_place() -> None:
-    people = Tracks(1, itertools.count(1), "nearest")
-    people.detected(detections(0, BOX))
+    people = Tracker(1, itertools.count(1), "nearest")
+    people.update_detections(detections(0, BOX))
     follow(people, 1, 10)
     for _ in range(3):
         assert crowd(people, 11, 30, near_depth_m=3.6) == {100}

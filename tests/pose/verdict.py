@@ -8,13 +8,13 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from remi_stream.messages import Bodies, Person
-from remi_stream.skeletons import LIMB_JOINTS, indices
+from remi_stream.skeletons import LIMB_JOINTS, joint_indices
 
 NEAR = 0.12
 """Median distance of limb joints, in body heights, up to which a published person is the true one."""
 SEEN, UNSEEN = 0.8, 0.2
 """Visible share above which somebody should be published, and below which they should not."""
-SMPL = indices("smpl24", LIMB_JOINTS)
+SMPL = joint_indices("smpl24", LIMB_JOINTS)
 MIRRORED = [SMPL[index ^ 1] for index in range(len(SMPL))]
 
 
@@ -73,6 +73,6 @@ def match(people: list[Person], joints_px: np.ndarray, visible: np.ndarray) -> d
 
 def distance(person: Person, true_px: np.ndarray) -> float:
     """Median distance of limb joints, in heights of the true body. Left and right may be confused: it is the same body."""
-    mine = person.keypoints_px[indices(person.skeleton, LIMB_JOINTS)]
+    mine = person.keypoints_px[joint_indices(person.skeleton, LIMB_JOINTS)]
     away = [np.linalg.norm(mine - true_px[joints], axis=1) for joints in (SMPL, MIRRORED)]
     return float(min(np.median(a) for a in away) / np.ptp(true_px[:, 1]))

@@ -15,20 +15,20 @@ import msgspec
 import numpy as np
 import pytest
 
-from remi_stream.config import Camera, Config
+from remi_stream.config import CameraConfig, Config
 from remi_stream.errors import RemiError
 from remi_stream.filters import choice as choices
-from remi_stream.filters.choice import FILTERS, Known
+from remi_stream.filters.choice import FILTERS, FilterEntry
 from remi_stream.filters.filter import load_filter
-from remi_stream.filters.none import Unfiltered
+from remi_stream.filters.none import IdentityFilter
 from remi_stream.filters.presets import PRESETS
 from remi_stream.filters.tracks import TrackFilter
-from remi_stream.formats.remi import turned
-from remi_stream.measure.relay_program import COLUMNS, UNITS
+from remi_stream.formats.remi import rotate_to_y_up
+from remi_stream.measure.relay_program import RELAY_COLUMNS, STREAM_SCALES
 from remi_stream.messages import Bodies, CameraFacts, Person
 from remi_stream.models.manifest import ModelFile
-from remi_stream.relay.camera_filter import half_turned
-from remi_stream.relay.kept import FILE
+from remi_stream.relay.camera_filter import rotate_180_about_x
+from remi_stream.relay.kept import SAVED_FILTERS_FILE
 from remi_stream.relay.stage import RelayStage
 from tests.filters.test_filter import someone
 from tests.sample import bodies, facts, person
@@ -38,7 +38,7 @@ LIGHT = [name for name in FILTERS if name != "smoothnet"]
 
 
 def relay(folder: Path | None = None, cameras: tuple[str, ...] = ("front",), **more: Any) -> RelayStage:
-    config = Config(cameras=tuple(Camera(name=name, source="synthetic:") for name in cameras), **more)
+    config = Config(cameras=tuple(CameraConfig(name=name, source="synthetic:") for name in cameras), **more)
     stage = RelayStage(config, folder)
     stage.open()
     return stage
@@ -57,7 +57,7 @@ def tell(stage: RelayStage, captured: int, camera: str = "front") -> CameraFacts
 
 
 def ask(stage: RelayStage, **question: Any) -> dict[str, Any]:
-    return stage.control(question)
+    return stage.answer_control(question)
 
 
 def name_of(stage: RelayStage, camera: str = "front") -> str:
@@ -166,16 +166,16 @@ def test_metrics_are_remis_of_the_first_person_before_and_after() -> None:
     seen = [swing(k) for k in range(8)]
     found = [step(stage, k, [msgspec.structs.replace(person(9), smpl=None), each]).people[1] for k, each in enumerate(seen)]
     answer = ask(stage, ask="filter_metrics")
-    assert answer["columns"] == list(COLUMNS[1:])
+    assert answer["columns"] == list(RELAY_COLUMNS[1:])
     row = answer["rows"]["front"]
     assert row[:2] == ["OneEuro Moderate", "OneEuro Moderate"]
-    numbers = dict(zip(COLUMNS[3:], row[2:]))
+    numbers = dict(zip(RELAY_COLUMNS[3:], row[2:]))
     for words, people in (("Raw", seen), ("Filtered", found)):
         poses = [each.smpl for each in people if each.smpl]
         for part, values in (
             ("Pose Body Change", [each.body_pose for each in poses]),
-            ("Pose Root Change", [turned(each.global_orient) for each in poses]),
-            ("Trans Change (mm)", [UNITS["trans"] * each.transl[:2] for each in poses]),
+            ("Pose Root Change", [rotate_to_y_up(each.global_orient) for each in poses]),
+            ("Trans Change (mm)", [STREAM_SCALES["trans"] * each.transl[:2] for each in poses]),
         ):
             wanted = np.linalg.norm(np.diff(np.array(values, np.float64), axis=0), axis=1).mean()
             assert numbers[f"Avg {words} {part}"] == pytest.approx(wanted, rel=1e-5)
@@ -196,7 +196,7 @@ def test_metrics_begin_anew_with_another_filter() -> None:
 
 def test_root_is_turned_as_in_remis_packets() -> None:
     vectors = np.random.default_rng(0).normal(0, 1.2, (50, 3))
-    np.testing.assert_allclose(half_turned(vectors), turned(vectors), atol=1e-9)
+    np.testing.assert_allclose(rotate_180_about_x(vectors), rotate_to_y_up(vectors), atol=1e-9)
 
 
 def test_relay_that_was_killed_finds_the_choice_again(tmp_path: Path) -> None:
@@ -216,14 +216,14 @@ def test_broken_file_of_choices_is_passed_over_with_a_line(
     content: bytes, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(logging.getLogger("remi_stream"), "propagate", True)
-    (tmp_path / FILE).write_bytes(content)
+    (tmp_path / SAVED_FILTERS_FILE).write_bytes(content)
     assert name_of(relay(tmp_path)) == "one_euro"
     assert len({line for line in caplog.messages if "cannot read the saved filters" in line}) == 1
 
 
 @pytest.mark.parametrize("kind", ["gone", "one_euro"])
 def test_kept_filter_that_does_not_exist_any_more_gives_way_to_the_configurations(kind: str, tmp_path: Path) -> None:
-    (tmp_path / FILE).write_text(json.dumps({"front": {"name": "gone", "kind": kind, "options": {"gone": 1}}}))
+    (tmp_path / SAVED_FILTERS_FILE).write_text(json.dumps({"front": {"name": "gone", "kind": kind, "options": {"gone": 1}}}))
     stage = relay(tmp_path)
     assert name_of(stage) == "one_euro"
     assert step(stage, 0, [person()]).filter == "one_euro"
@@ -235,7 +235,7 @@ def test_folder_that_cannot_be_written_stops_nothing(tmp_path: Path) -> None:
     assert name_of(stage) == "none"
 
 
-class Breaking(Unfiltered):
+class Breaking(IdentityFilter):
     """Raises over whoever is at 7 m."""
 
     def filter(self, person: Person, captured_at: float) -> Person:
@@ -246,7 +246,7 @@ class Breaking(Unfiltered):
 
 @pytest.fixture
 def breaking(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(FILTERS, "breaking", Known(f"{__name__}:Breaking", ""))
+    monkeypatch.setitem(FILTERS, "breaking", FilterEntry(f"{__name__}:Breaking", ""))
 
 
 @pytest.mark.usefixtures("breaking")
@@ -302,7 +302,7 @@ def slow_files() -> list[Any]:
 
 @pytest.fixture
 def slow(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Slow]]:
-    monkeypatch.setitem(choices.FILTERS, "slow", Known(f"{__name__}:open_slow", "", {}, f"{__name__}:slow_files"))
+    monkeypatch.setitem(choices.FILTERS, "slow", FilterEntry(f"{__name__}:open_slow", "", {}, f"{__name__}:slow_files"))
     monkeypatch.setattr(Slow, "ready", ready := threading.Event())
     monkeypatch.setattr(Slow, "fault", "")
     yield Slow
@@ -380,7 +380,7 @@ def test_network_whose_weights_are_not_here_is_refused_in_a_line(tmp_path: Path,
 )
 def test_question_that_cannot_be_answered_is_told_in_a_line(question: dict[str, Any], told: str) -> None:
     with pytest.raises(RemiError) as caught:
-        relay().control(question)
+        relay().answer_control(question)
     assert told in str(caught.value)
     assert "\n" not in str(caught.value)
 

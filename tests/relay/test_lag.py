@@ -32,7 +32,7 @@ def at_place(x: float, track_id: int = 1) -> Person:
 def measured(seen: Iterable[Person], smooth: Callable[[int, Person], Person], fps: float = FPS) -> float | None:
     meter = LagMeter()
     for k, each in enumerate(seen):
-        meter.take(each, smooth(k, each), 50 + k / fps)
+        meter.add(each, smooth(k, each), 50 + k / fps)
     return meter.measure()
 
 
@@ -78,7 +78,7 @@ def test_dropped_frames_do_not_matter() -> None:
     meter = LagMeter()
     for t in np.arange(150) / FPS:
         if random.random() < 0.7:
-            meter.take(at_place(np.sin(3 * t)), at_place(np.sin(3 * (t - 0.05))), 50 + t)
+            meter.add(at_place(np.sin(3 * t)), at_place(np.sin(3 * (t - 0.05))), 50 + t)
     assert meter.measure() == pytest.approx(0.05, abs=0.003)
 
 
@@ -105,7 +105,7 @@ def test_track_that_was_away_begins_anew() -> None:
     meter, filter_ = LagMeter(), load_filter("moving_avg")
     for k, each in enumerate(clip(False)[:120]):
         at = 50 + k / FPS + (2 if k > 100 else 0)
-        meter.take(each, filter_.filter(each, at), at)
+        meter.add(each, filter_.filter(each, at), at)
     assert meter.measure() is None
 
 
@@ -121,7 +121,7 @@ def test_who_is_seen_for_the_longest_is_measured() -> None:
     meter = LagMeter()
     for k in range(150):
         t = k / FPS
-        meter.take(at_place(np.sin(3 * t)), at_place(np.sin(3 * (t - 0.05))), 50 + t)
+        meter.add(at_place(np.sin(3 * t)), at_place(np.sin(3 * (t - 0.05))), 50 + t)
         if k > 100:
-            meter.take(at_place(np.sin(5 * t), 2), at_place(np.sin(5 * (t - 0.2)), 2), 50 + t)
+            meter.add(at_place(np.sin(5 * t), 2), at_place(np.sin(5 * (t - 0.2)), 2), 50 + t)
     assert meter.measure() == pytest.approx(0.05, abs=0.001)

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from remi_stream.body.retarget import known_body, named
+from remi_stream.body.retarget import known_body, message_body_name
 from remi_stream.formats.take import Take
-from remi_stream.geometry import box_of, project
+from remi_stream.geometry import bounding_box, project
 from remi_stream.messages import Bodies, Person, Smpl
 
 SIZE = (320, 240)
@@ -26,13 +26,13 @@ def somebody(track_id: int, at: tuple[float, float, float], intrinsics: tuple[fl
     return Person(
         track_id=track_id,
         score=1.0,
-        box_xyxy=box_of(points),
+        box_xyxy=bounding_box(points),
         skeleton="smpl24",
         keypoints_px=points,
         keypoint_scores=np.ones(24, np.float32),
         joints_m=joints.astype(np.float32),
         smpl=Smpl(
-            body=named(body),
+            body=message_body_name(body),
             global_orient=UPRIGHT,
             body_pose=none,
             betas=np.zeros(10, np.float32),

@@ -6,20 +6,20 @@ import msgspec
 import numpy as np
 import pytest
 
-from remi_stream.geometry import rotation_matrices
+from remi_stream.geometry import matrices_from_axis_angle
 from remi_stream.render import mesh
-from remi_stream.render.camera import Camera, film_camera
-from remi_stream.render.figure import figure_of, figures_of
-from remi_stream.render.light import ramp
+from remi_stream.render.camera import RenderCamera, video_camera
+from remi_stream.render.figure import posed_mesh, posed_meshes
+from remi_stream.render.light import track_ramp
 from tests.render.people import INTRINSICS, SIZE, somebody
 
-CAMERA = film_camera(INTRINSICS, SIZE, SIZE)
+CAMERA = video_camera(INTRINSICS, SIZE, SIZE)
 
 
-def drawn(*places: tuple[float, float, float], camera: Camera = CAMERA) -> np.ndarray:
+def drawn(*places: tuple[float, float, float], camera: RenderCamera = CAMERA) -> np.ndarray:
     """People of ids 1, 2, ... at these places, on black."""
     image = np.zeros((camera.size[1], camera.size[0], 3), np.uint8)
-    mesh.draw(image, figures_of([somebody(number, at) for number, at in enumerate(places, start=1)]), camera, 1.0)
+    mesh.draw_meshes(image, posed_meshes([somebody(number, at) for number, at in enumerate(places, start=1)]), camera, 1.0)
     return image
 
 
@@ -31,13 +31,13 @@ def painted(image: np.ndarray) -> np.ndarray:
 
 def is_of(colour: np.ndarray, track_id: int) -> bool:
     """Whether a colour is one of somebody's."""
-    return bool((np.abs(ramp(track_id).astype(int) - colour).max(1) <= 2).any())
+    return bool((np.abs(track_ramp(track_id).astype(int) - colour).max(1) <= 2).any())
 
 
 @pytest.mark.parametrize("shown", [SIZE, (160, 120), (640, 480)])
 def test_skin_lands_where_its_vertices_project_to(shown: tuple[int, int]) -> None:
-    camera = film_camera(INTRINSICS, SIZE, shown)
-    figure = figure_of(somebody(1, (0.3, 0.1, 4.0)))
+    camera = video_camera(INTRINSICS, SIZE, shown)
+    figure = posed_mesh(somebody(1, (0.3, 0.1, 4.0)))
     assert figure is not None
     x, y, z = figure.vertices.T.astype(float)
     taken = np.stack([300 * x / z + 150, 310 * y / z + 125], 1)
@@ -77,17 +77,17 @@ def test_who_has_no_pose_or_none_of_numbers_is_left_out() -> None:
     assert person.smpl is not None
     nowhere = msgspec.structs.replace(person.smpl, transl=np.full(3, np.nan, np.float32))
     broken = msgspec.structs.replace(person, smpl=nowhere)
-    assert figures_of([msgspec.structs.replace(person, smpl=None), broken]) == []
+    assert posed_meshes([msgspec.structs.replace(person, smpl=None), broken]) == []
 
 
 def test_sides_that_face_the_camera_are_seen() -> None:
     chest = drawn((0.0, 0.0, 3.0))[115:135, 145:155].reshape(-1, 3)
-    light = [np.abs(ramp(1).astype(int) - colour).sum(1).argmin() for colour in chest]
-    assert np.median(light) > 0.4 * len(ramp(1)), "the far sides are in the dark"
+    light = [np.abs(track_ramp(1).astype(int) - colour).sum(1).argmin() for colour in chest]
+    assert np.median(light) > 0.4 * len(track_ramp(1)), "the far sides are in the dark"
 
 
 def test_normals_point_outwards_and_have_length_one() -> None:
-    figure = figure_of(somebody(1, (0, 0, 4)))
+    figure = posed_mesh(somebody(1, (0, 0, 4)))
     assert figure is not None
     assert np.allclose(np.linalg.norm(figure.normals, axis=1), 1, atol=1e-4)
     trunk = (np.abs(figure.vertices[:, :2]) < (0.1, 0.2)).all(1)
@@ -96,13 +96,13 @@ def test_normals_point_outwards_and_have_length_one() -> None:
 
 
 def test_picture_from_another_place_is_that_of_a_moved_person() -> None:
-    turn = rotation_matrices(np.array([0.0, 0.0, 0.0]))
-    moved = Camera(CAMERA.intrinsics, SIZE, turn, np.array([0.5, 0.0, 1.0]))
+    turn = matrices_from_axis_angle(np.array([0.0, 0.0, 0.0]))
+    moved = RenderCamera(CAMERA.intrinsics, SIZE, turn, np.array([0.5, 0.0, 1.0]))
     a, b = drawn((0.5, 0.0, 5.0), camera=moved), drawn((0.0, 0.0, 4.0))
     assert np.abs(a.astype(int) - b).mean() < 0.5
 
 
 def test_opacity_lets_the_picture_through() -> None:
     image = np.full((SIZE[1], SIZE[0], 3), 255, np.uint8)
-    mesh.draw(image, figures_of([somebody(1, (0, 0, 3))]), CAMERA, 0.0)
+    mesh.draw_meshes(image, posed_meshes([somebody(1, (0, 0, 3))]), CAMERA, 0.0)
     assert (image == 255).all()

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from remi_stream.render.raster import planes, visible
+from remi_stream.render.raster import interpolation_planes, visible_triangles
 
 WIDTH, HEIGHT = 24, 18
 
@@ -26,7 +26,7 @@ def slow(triangles: np.ndarray, depths: np.ndarray) -> np.ndarray:
 
 def quick(triangles: np.ndarray, depths: np.ndarray) -> np.ndarray:
     """The same of the rasteriser."""
-    pixels, faces = visible(triangles, depths, (WIDTH, HEIGHT))
+    pixels, faces = visible_triangles(triangles, depths, (WIDTH, HEIGHT))
     assert len(np.unique(pixels)) == len(pixels)
     found = np.full(HEIGHT * WIDTH, -1)
     found[pixels] = faces
@@ -69,10 +69,10 @@ def test_values_change_evenly_between_corners() -> None:
     random = np.random.default_rng(1)
     triangles, values, shares = random.uniform(0, 20, (50, 3, 2)), random.uniform(0, 1, (50, 3)), random.dirichlet(np.ones(3), 50)
     x, y = np.einsum("pk,pka->ap", shares, triangles)
-    along_x, along_y, at_zero = planes(triangles, values).T
+    along_x, along_y, at_zero = interpolation_planes(triangles, values).T
     assert np.allclose(along_x * x + along_y * y + at_zero, (shares * values).sum(1))
 
 
 def test_triangle_without_an_area_has_the_value_of_its_corner() -> None:
     flat = np.array([[[1.0, 1], [3, 3], [5, 5]]])
-    assert np.array_equal(planes(flat, np.array([[0.5, 0.6, 0.7]])), [[0, 0, 0.5]])
+    assert np.array_equal(interpolation_planes(flat, np.array([[0.5, 0.6, 0.7]])), [[0, 0, 0.5]])

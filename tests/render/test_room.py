@@ -8,9 +8,9 @@ import msgspec
 import numpy as np
 import pytest
 
-from remi_stream.geometry import rotation_matrices
+from remi_stream.geometry import matrices_from_axis_angle
 from remi_stream.messages import Bodies, Person
-from remi_stream.render.room import Room, room_of
+from remi_stream.render.room import SceneRoom, fit_room
 from tests.render.people import frame, somebody
 
 PLACES = [(x, 0.3, z) for x in (-2.0, 0.0, 2.0) for z in (3.0, 5.0, 7.0)]
@@ -18,7 +18,7 @@ PLACES = [(x, 0.3, z) for x in (-2.0, 0.0, 2.0) for z in (3.0, 5.0, 7.0)]
 
 def walked(pitch: float = 0.0) -> list[Bodies]:
     """Somebody in nine places, for a camera that looks down by pitch, rad."""
-    turn = rotation_matrices(np.array([pitch, 0, 0])).astype(np.float32)
+    turn = matrices_from_axis_angle(np.array([pitch, 0, 0])).astype(np.float32)
     people = [somebody(1, place) for place in PLACES]
     return [frame(number, people=[turned(person, turn)]) for number, person in enumerate(people)]
 
@@ -27,7 +27,7 @@ def turned(person: Person, turn: np.ndarray) -> Person:
     return msgspec.structs.replace(person, joints_m=person.joints_m @ turn.T)
 
 
-def heights(frames: list[Bodies], room: Room) -> np.ndarray:
+def heights(frames: list[Bodies], room: SceneRoom) -> np.ndarray:
     """How far each person's lowest joint is above the floor."""
     joints = np.stack([bodies.people[0].joints_m for bodies in frames])
     return ((joints @ room.axes[1]) - room.low[1]).min(1)
@@ -36,7 +36,7 @@ def heights(frames: list[Bodies], room: Room) -> np.ndarray:
 @pytest.mark.parametrize("pitch", [0.0, 0.2, -0.1])
 def test_floor_is_a_sole_under_the_feet_however_the_camera_is_held(pitch: float) -> None:
     frames = walked(pitch)
-    room = room_of(frames)
+    room = fit_room(frames)
     assert np.abs(heights(frames, room) - 0.03).max() < 0.03
     assert math.isclose(math.asin(room.axes[1][2]), -pitch, abs_tol=0.02)
 
@@ -45,8 +45,8 @@ def test_floor_is_a_sole_under_the_feet_however_the_camera_is_held(pitch: float)
 @pytest.mark.parametrize("yaw", [0.0, 0.6, math.pi / 2])
 def test_cameras_see_everybody_in_the_room(size: tuple[int, int], yaw: float) -> None:
     frames = walked()
-    camera = room_of(frames).camera(yaw, 0.2, size)
-    points = camera.pixels(np.concatenate([bodies.people[0].joints_m for bodies in frames]))
+    camera = fit_room(frames).virtual_camera(yaw, 0.2, size)
+    points = camera.project(np.concatenate([bodies.people[0].joints_m for bodies in frames]))
     assert (points > 0).all()
     assert (points < size).all()
     extent = (points.max(0) - points.min(0)) / size
@@ -54,14 +54,14 @@ def test_cameras_see_everybody_in_the_room(size: tuple[int, int], yaw: float) ->
 
 
 def test_from_the_right_what_is_far_is_on_the_right_and_up_is_up() -> None:
-    camera = room_of(walked()).camera(math.pi / 2, 0.1, (640, 360))
-    near, far, above = camera.pixels(np.array([[0, 0.3, 3], [0, 0.3, 7], [0, -0.7, 3.0]]))
+    camera = fit_room(walked()).virtual_camera(math.pi / 2, 0.1, (640, 360))
+    near, far, above = camera.project(np.array([[0, 0.3, 3], [0, 0.3, 7], [0, -0.7, 3.0]]))
     assert near[0] < far[0]
     assert above[1] < near[1]
 
 
 def test_place_on_the_floor_is_under_a_point() -> None:
-    room = room_of(walked(0.1))
+    room = fit_room(walked(0.1))
     points = np.array([[0.5, -1.0, 4.0], [0.0, 0.5, 6.0]])
     under = room.on_floor(points)
     assert np.allclose(under @ room.axes[1], room.low[1])
@@ -69,5 +69,5 @@ def test_place_on_the_floor_is_under_a_point() -> None:
 
 
 def test_room_of_nobody_can_be_drawn() -> None:
-    camera = room_of([frame(people=[])]).camera(0.5, 0.2, (64, 48))
-    assert np.isfinite(camera.place).all()
+    camera = fit_room([frame(people=[])]).virtual_camera(0.5, 0.2, (64, 48))
+    assert np.isfinite(camera.position).all()

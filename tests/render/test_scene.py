@@ -9,22 +9,22 @@ import pytest
 from remi_stream.errors import UsageError
 from remi_stream.messages import Bodies, Person
 from remi_stream.render import skeleton
-from remi_stream.render.layout import even, fitted, layout
-from remi_stream.render.look import VIEWS, Look, look_of
-from remi_stream.render.room import room_of
-from remi_stream.render.scene import BACKGROUND, Scene
+from remi_stream.render.layout import even_size, fit_panels, panel_layout
+from remi_stream.render.look import VIEWS, RenderOptions, parse_render_options
+from remi_stream.render.room import fit_room
+from remi_stream.render.scene import BACKGROUND_BGR, SceneRenderer
 from tests.render.people import SIZE, frame, somebody
 
 GREY = np.full((SIZE[1], SIZE[0], 3), 128, np.uint8)
 
 
-def drawn(look: Look, bodies: Bodies, picture: np.ndarray | None = GREY) -> np.ndarray:
-    return Scene(look, layout(look, bodies.size), room_of([bodies])).draw(picture, bodies)
+def drawn(look: RenderOptions, bodies: Bodies, picture: np.ndarray | None = GREY) -> np.ndarray:
+    return SceneRenderer(look, panel_layout(look, bodies.size), fit_room([bodies])).render(picture, bodies)
 
 
 @pytest.mark.parametrize("view", VIEWS)
 def test_people_are_in_every_panel(view: str) -> None:
-    somewhere, nowhere = drawn(Look(view), frame()), drawn(Look(view), frame(people=[]))
+    somewhere, nowhere = drawn(RenderOptions(view), frame()), drawn(RenderOptions(view), frame(people=[]))
     assert somewhere.shape == (240, 320 * len(VIEWS[view]), 3)
     for number in range(len(VIEWS[view])):
         panel = np.s_[:, number * 320 : (number + 1) * 320]
@@ -32,31 +32,31 @@ def test_people_are_in_every_panel(view: str) -> None:
 
 
 def test_picture_of_nobody_is_the_picture() -> None:
-    assert np.array_equal(drawn(Look("mesh"), frame(people=[])), GREY)
-    assert np.array_equal(drawn(Look("skeleton"), frame(people=[])), GREY)
+    assert np.array_equal(drawn(RenderOptions("mesh"), frame(people=[])), GREY)
+    assert np.array_equal(drawn(RenderOptions("skeleton"), frame(people=[])), GREY)
 
 
 def test_take_without_its_film_is_drawn_on_one_colour() -> None:
-    image = drawn(Look("mesh"), frame(), None)
-    assert (image[0, 0] == BACKGROUND).all()
-    assert (image != BACKGROUND).any()
+    image = drawn(RenderOptions("mesh"), frame(), None)
+    assert (image[0, 0] == BACKGROUND_BGR).all()
+    assert (image != BACKGROUND_BGR).any()
 
 
 @pytest.mark.parametrize(
     ("look", "taken", "size"),
     [
-        (Look("mesh"), (641, 361), (641, 361)),
-        (Look("side"), (640, 360), (1280, 360)),
-        (Look("mesh", 320), (640, 360), (320, 180)),
-        (Look("3d", 1280), (640, 360), (1280, 360)),
-        (Look("3d", 1280, 720), (640, 360), (1280, 720)),
-        (Look("mesh", 640, 480), (480, 640), (640, 480)),
-        (Look("side", 333), (100, 100), (333, 166)),
+        (RenderOptions("mesh"), (641, 361), (641, 361)),
+        (RenderOptions("side"), (640, 360), (1280, 360)),
+        (RenderOptions("mesh", 320), (640, 360), (320, 180)),
+        (RenderOptions("3d", 1280), (640, 360), (1280, 360)),
+        (RenderOptions("3d", 1280, 720), (640, 360), (1280, 720)),
+        (RenderOptions("mesh", 640, 480), (480, 640), (640, 480)),
+        (RenderOptions("side", 333), (100, 100), (333, 166)),
     ],
 )
-def test_picture_has_the_size_that_is_asked_for(look: Look, taken: tuple[int, int], size: tuple[int, int]) -> None:
-    places = layout(look, taken)
-    (width, height), count = places.panel, len(look.panels)
+def test_picture_has_the_size_that_is_asked_for(look: RenderOptions, taken: tuple[int, int], size: tuple[int, int]) -> None:
+    places = panel_layout(look, taken)
+    (width, height), count = places.panel_size, len(look.panels)
     assert places.size == size
     assert places.left >= 0
     assert places.left + count * width <= size[0]
@@ -67,25 +67,25 @@ def test_picture_has_the_size_that_is_asked_for(look: Look, taken: tuple[int, in
 
 
 def test_panels_are_in_the_middle_of_a_larger_picture() -> None:
-    assert fitted((640, 480), 1, (640, 360)) == ((640, 480), (640, 360), 0, 60)
-    assert fitted((640, 480), 2, (320, 480)) == ((640, 480), (320, 480), 0, 0)
-    assert even((641, 361)) == (642, 362)
+    assert fit_panels((640, 480), 1, (640, 360)) == ((640, 480), (640, 360), 0, 60)
+    assert fit_panels((640, 480), 2, (320, 480)) == ((640, 480), (320, 480), 0, 0)
+    assert even_size((641, 361)) == (642, 362)
 
 
 @pytest.mark.parametrize(("text", "size"), [(None, (None, None)), ("960", (960, None)), ("1280x720", (1280, 720))])
 def test_size_is_read_as_it_is_typed(text: str | None, size: tuple[int | None, int | None]) -> None:
-    assert look_of("3d", text) == ("3d", *size)
+    assert parse_render_options("3d", text) == ("3d", *size)
 
 
 @pytest.mark.parametrize("text", ["", "x720", "1280x", "1x1", "1280x720x3", "99999", "-640", "1e3", "wide"])
 def test_size_that_is_none_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match="is not a size; allowed: WIDTHxHEIGHT or WIDTH, 64 to 8192 px"):
-        look_of("mesh", text)
+        parse_render_options("mesh", text)
 
 
 def test_unknown_view_is_refused() -> None:
     with pytest.raises(UsageError, match="back"):
-        look_of("back")
+        parse_render_options("back")
 
 
 def skeletal(person: Person, skeleton: str, points: np.ndarray) -> Person:
@@ -96,7 +96,9 @@ def skeletal(person: Person, skeleton: str, points: np.ndarray) -> Person:
 def test_who_has_no_body_is_drawn_as_a_skeleton() -> None:
     person = somebody(1, (0, 0.2, 4))
     flat = skeletal(person, "smpl24", person.keypoints_px)
-    assert np.array_equal(drawn(Look("mesh"), frame(people=[flat])), drawn(Look("skeleton"), frame(people=[flat])))
+    assert np.array_equal(
+        drawn(RenderOptions("mesh"), frame(people=[flat])), drawn(RenderOptions("skeleton"), frame(people=[flat]))
+    )
 
 
 def test_key_points_are_drawn_where_they_are_and_unsure_ones_not() -> None:
@@ -106,17 +108,17 @@ def test_key_points_are_drawn_where_they_are_and_unsure_ones_not() -> None:
     scores = np.zeros(17, np.float32)
     scores[[5, 7]] = 1
     person = msgspec.structs.replace(person, keypoint_scores=scores)
-    image = drawn(Look("skeleton"), frame(people=[person]))
+    image = drawn(RenderOptions("skeleton"), frame(people=[person]))
     y, x = np.nonzero((image != 128).any(-1))
     assert np.abs(np.array([x.min(), x.max(), y.min(), y.max()]) - (50, 100, 60, 60)).max() <= 4
     assert (image[60, 50:101] != 128).any(-1).all()
 
 
 def test_key_points_of_a_whole_body_have_thin_faces_and_hands() -> None:
-    fine = skeleton.fine_joints("halpe136", 136)
+    fine = skeleton.detail_joints("halpe136", 136)
     assert not fine[[0, 5, 6, *range(17, 26)]].any()
     assert fine[26:].all()
-    assert not skeleton.fine_joints("blazepose33", 33)[[0, 11, 15, 29, 31, 32]].any()
+    assert not skeleton.detail_joints("blazepose33", 33)[[0, 11, 15, 29, 31, 32]].any()
 
 
 def test_key_points_that_are_no_numbers_or_far_away_do_no_harm() -> None:
@@ -126,10 +128,10 @@ def test_key_points_that_are_no_numbers_or_far_away_do_no_harm() -> None:
         skeletal(somebody(1, (0, 0.2, 4)), "smpl24", points), joints_m=np.full((24, 3), np.nan, np.float32)
     )
     for view in VIEWS:
-        assert drawn(Look(view), frame(people=[person])).shape[0] == 240
+        assert drawn(RenderOptions(view), frame(people=[person])).shape[0] == 240
 
 
 def test_joints_of_an_unknown_skeleton_do_no_harm() -> None:
     person = msgspec.structs.replace(somebody(1, (0, 0.2, 4)), skeleton="martian", smpl=None)
     for view in VIEWS:
-        assert drawn(Look(view), frame(people=[person])).shape[0] == 240
+        assert drawn(RenderOptions(view), frame(people=[person])).shape[0] == 240

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
-from remi_stream.render.film import Reel
+from remi_stream.render.film import VideoWriter
 
 
 def main(path: Path) -> None:
     noise = np.random.default_rng(7).integers(0, 255, (160, 160, 3), np.uint8)
-    with Reel(path, (160, 160), 30.0) as reel:
+    with VideoWriter(path, (160, 160), 30.0) as reel:
         for number in range(50):
             reel.add(np.ascontiguousarray(np.roll(noise, 3 * number, axis=1)), number / 30)
 

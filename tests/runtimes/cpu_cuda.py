@@ -16,9 +16,9 @@ import numpy as np
 import onnxruntime
 import torch
 
-from remi_stream.runtimes.backend import Backend
-from remi_stream.runtimes.cuda import OutOfMemoryError, Pair
-from remi_stream.runtimes.gpu_picture import Cutter, Pictures
+from remi_stream.runtimes.backend import TensorRtBackend
+from remi_stream.runtimes.cuda import GpuOutOfMemoryError, TransferBuffer
+from remi_stream.runtimes.gpu_picture import Cropper, ImageBuffer
 
 
 class OnDevice(torch.Tensor):
@@ -39,47 +39,47 @@ class CpuCuda:
     def __init__(self, room: int = 1 << 40) -> None:
         self.room, self.recorded, self.replayed, self.recording = room, 0, 0, False
         self.rows_uploaded, self.pictures_uploaded = 0, 0
-        self._cutter = Cutter("cpu")
+        self._cutter = Cropper("cpu")
         self._upload, self._cutter.upload = self._cutter.upload, self._counted  # type: ignore[method-assign]
 
-    def pair(self, shape: tuple[int, ...], dtype: str) -> Pair:
+    def allocate_pair(self, shape: tuple[int, ...], dtype: str) -> TransferBuffer:
         device = self._take(int(np.prod(shape)) * np.dtype(dtype).itemsize).view(dtype).reshape(shape)
-        return Pair(np.full(shape, 77, dtype), device, device.ctypes.data)
+        return TransferBuffer(np.full(shape, 77, dtype), device, device.ctypes.data)
 
-    def memory(self, size: int) -> Pair:
+    def allocate(self, size: int) -> TransferBuffer:
         device = self._take(max(size, 1))
-        return Pair(np.empty(0, np.uint8), device, device.ctypes.data)
+        return TransferBuffer(np.empty(0, np.uint8), device, device.ctypes.data)
 
     def _take(self, size: int) -> np.ndarray:
         self.room -= size
         if self.room < 0:
-            raise OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+            raise GpuOutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
         return np.zeros(size, np.uint8)
 
-    def upload(self, pair: Pair) -> None:
+    def upload(self, pair: TransferBuffer) -> None:
         self.rows_uploaded += len(pair.host)
         pair.device[...] = pair.host
 
-    def put(self, pair: Pair, values: OnDevice) -> None:
+    def copy_rows(self, pair: TransferBuffer, values: OnDevice) -> None:
         assert isinstance(values, OnDevice), "arrays are brought by `upload`"
         pair.device[: len(values)] = values.as_subclass(torch.Tensor).numpy()
 
-    def cut(self, images: Sequence[np.ndarray], affines: np.ndarray, size: tuple[int, int]) -> OnDevice:
-        return self._cutter.cut(images, affines, size).as_subclass(OnDevice)
+    def crop(self, images: Sequence[np.ndarray], affines: np.ndarray, size: tuple[int, int]) -> OnDevice:
+        return self._cutter.crop(images, affines, size).as_subclass(OnDevice)
 
-    def _counted(self, images: Sequence[np.ndarray]) -> Pictures:
+    def _counted(self, images: Sequence[np.ndarray]) -> ImageBuffer:
         self.pictures_uploaded += len(images)
         return self._upload(images)
 
-    def timed(self, work: Callable[[], object]) -> float:
+    def time_ms(self, work: Callable[[], object]) -> float:
         before = self.replayed
         work()
         return 3.0 * (self.replayed - before)
 
-    def download(self, pair: Pair) -> None:
+    def download(self, pair: TransferBuffer) -> None:
         pair.host[...] = pair.device
 
-    def graph(self, work: Callable[[], object]) -> Callable[[], None]:
+    def capture_graph(self, work: Callable[[], object]) -> Callable[[], None]:
         self.recorded += 1
         work()
 
@@ -89,7 +89,7 @@ class CpuCuda:
 
         return replay
 
-    def wait(self) -> None:
+    def synchronize(self) -> None:
         pass
 
 
@@ -159,7 +159,7 @@ class Engine:
         return Context(self._session, self.device_memory_size_v2) if self._contexts >= 0 else None
 
 
-def cpu_tensorrt(name: str = "tensorrt", version: str = "11.1.0.106", contexts: int = 100) -> Backend:
+def cpu_tensorrt(name: str = "tensorrt", version: str = "11.1.0.106", contexts: int = 100) -> TensorRtBackend:
     """A backend whose plans are ONNX files."""
 
     class Runtime:
@@ -179,4 +179,4 @@ def cpu_tensorrt(name: str = "tensorrt", version: str = "11.1.0.106", contexts: 
         ExecutionContextAllocationStrategy=SimpleNamespace(USER_MANAGED="user managed"),
         __version__=version,
     )
-    return Backend(name, module, version)
+    return TensorRtBackend(name, module, version)

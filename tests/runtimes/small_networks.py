@@ -6,7 +6,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from remi_stream.convert.plan import PlanKey, PlanManifest, Port
+from remi_stream.convert.plan import PlanKey, PlanManifest, TensorSpec
 
 Shapes = dict[str, tuple[int, ...]]
 REGRESSED: Shapes = {"rotations": (24, 3, 3), "betas": (10,), "camera": (3,), "joint_variance": (24,)}
@@ -71,6 +71,6 @@ def network(
 def manifest_of(inputs: Shapes, outputs: Shapes, most: int = 4) -> PlanManifest:
     """Of a plan of such a network, in batches of 1 to `most`."""
     key = PlanKey("small", "fp32", "0" * 64, most, "tensorrt", "11.1.0.106", ("8.9",))
-    given = [Port(name, (-1, *shape), "uint8" if name == "image" else "float32") for name, shape in inputs.items()]
-    found = [Port(name, (-1, *shape), "float32") for name, shape in outputs.items()]
+    given = [TensorSpec(name, (-1, *shape), "uint8" if name == "image" else "float32") for name, shape in inputs.items()]
+    found = [TensorSpec(name, (-1, *shape), "float32") for name, shape in outputs.items()]
     return PlanManifest(key, "", given, found, bytes=1, build_s=1.0)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from remi_stream.runtimes.backend import NoBackendError, find_backend, log_of
+from remi_stream.runtimes.backend import NoBackendError, find_backend, make_error_logger
 from tests.runtimes.cpu_cuda import Severity, cpu_tensorrt
 
 INSTALL = "Install it: pip install 'remi-stream[torch,rtx]' (GeForce and RTX), or [torch,trt] from NVIDIA's index (any GPU)"
@@ -53,7 +53,7 @@ def test_missing_modules_are_named() -> None:
 
 
 def test_first_error_is_the_reason() -> None:
-    log = log_of(cpu_tensorrt().module)
+    log = make_error_logger(cpu_tensorrt().module)
     assert log.reason() == "no reason was logged"
     for severity, message in ((Severity.WARNING, "slow"), (Severity.ERROR, "no\n memory"), (Severity.ERROR, "failed")):
         log.log(severity, message)

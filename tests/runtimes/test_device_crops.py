@@ -11,17 +11,17 @@ import pytest
 import torch
 
 from remi_stream.geometry import default_intrinsics
-from remi_stream.models.store import model_file
+from remi_stream.models.store import ensure_model_file
 from remi_stream.pose import pare, poco
-from remi_stream.pose.alphapose import AlphaPose, Decoding
+from remi_stream.pose.alphapose import AlphaPoseEngine, HeatmapDecoding
 from remi_stream.pose.engine import Crop, Engine, Pose
-from remi_stream.pose.regressor import Look
-from remi_stream.pose.square import Square, cut_all, cut_for
-from remi_stream.runtimes.gpu_picture import Cutter
-from remi_stream.runtimes.graphs import Graphs
+from remi_stream.pose.regressor import RegressorOptions
+from remi_stream.pose.square import SquareCrop, crop_function, warp_crops
+from remi_stream.runtimes.gpu_picture import Cropper
+from remi_stream.runtimes.graphs import TorchGpuRuntime
 from remi_stream.runtimes.onnx import OnnxRuntime
-from remi_stream.runtimes.tensorrt import TensorRt
-from remi_stream.runtimes.torch import Torch
+from remi_stream.runtimes.tensorrt import TensorRtRuntime
+from remi_stream.runtimes.torch import TorchRuntime
 from tests.convert.stand_ins import bring
 from tests.pose.regressing import LENS, SIZE, FakeNetwork, engine_of, somebody
 from tests.runtimes.cpu_cuda import CpuCuda, OnDevice, cpu_tensorrt
@@ -44,17 +44,17 @@ def crops_of(frame: np.ndarray, boxes: list[tuple[float, ...]]) -> list[Crop]:
     return [Crop(frame, np.array(box, np.float32), index, 0.0, lens) for index, box in enumerate(boxes)]
 
 
-def plan_of(onnx: bytes, inputs: dict[str, Any], outputs: dict[str, Any], cuda: CpuCuda) -> TensorRt:
-    return TensorRt(onnx, manifest_of(inputs, outputs), cpu_tensorrt(), cuda)
+def plan_of(onnx: bytes, inputs: dict[str, Any], outputs: dict[str, Any], cuda: CpuCuda) -> TensorRtRuntime:
+    return TensorRtRuntime(onnx, manifest_of(inputs, outputs), cpu_tensorrt(), cuda)
 
 
 def small_poco(folder: Path, cuda: CpuCuda) -> tuple[Engine, Engine]:
     """The engine on the processor, and on a GPU."""
-    content = regressor(somebody(1).outputs(Square(600, 350, 600.0)))
+    content = regressor(somebody(1).outputs(SquareCrop(600, 350, 600.0)))
     (folder / "poco.onnx").write_bytes(content)
-    look = Look(1.2, 0.1, sees_place=True)
+    look = RegressorOptions(1.2, 0.1, has_bbox_info=True)
     plan = plan_of(content, {"image": (224, 224, 3), "bbox_info": (3,)}, REGRESSED, cuda)
-    return tuple(engine_of(network, poco.trust, look) for network in (OnnxRuntime(folder / "poco.onnx"), plan))  # type: ignore[return-value, arg-type]
+    return tuple(engine_of(network, poco.poco_confidence, look) for network in (OnnxRuntime(folder / "poco.onnx"), plan))  # type: ignore[return-value, arg-type]
 
 
 def small_alphapose(folder: Path, cuda: CpuCuda) -> tuple[Engine, Engine]:
@@ -62,11 +62,11 @@ def small_alphapose(folder: Path, cuda: CpuCuda) -> tuple[Engine, Engine]:
     (folder / "alphapose.onnx").write_bytes(content)
     plan = plan_of(content, {"image": (256, 192, 3)}, {"heatmaps": (17, 64, 48)}, cuda)
     networks = (OnnxRuntime(folder / "alphapose.onnx"), plan)
-    return tuple(AlphaPose("alphapose", network, "coco17", Decoding(False, 0.3)) for network in networks)  # type: ignore[return-value]
+    return tuple(AlphaPoseEngine("alphapose", network, "coco17", HeatmapDecoding(False, 0.3)) for network in networks)  # type: ignore[return-value]
 
 
 def require_same(ours: list[Pose], theirs: list[Pose], people: int) -> None:
-    assert sum(pose.person is not None for pose in theirs) >= people, [pose.reason for pose in theirs]
+    assert sum(pose.person is not None for pose in theirs) >= people, [pose.rejection_reason for pose in theirs]
     assert [msgspec.msgpack.encode(pose, enc_hook=plain) for pose in ours] == [
         msgspec.msgpack.encode(pose, enc_hook=plain) for pose in theirs
     ]
@@ -98,8 +98,8 @@ def test_rows_of_the_last_call_do_not_come_back_in_a_plan_of_one_fixed_size(tmp_
     content = heatmapper(17)
     manifest = manifest_of({"image": (256, 192, 3)}, {"heatmaps": (17, 64, 48)})
     fixed = msgspec.structs.replace(manifest, inputs=[msgspec.structs.replace(manifest.inputs[0], shape=(4, 256, 192, 3))])
-    runtime = TensorRt(content, fixed, cpu_tensorrt(), CpuCuda())
-    many = Cutter("cpu").cut([FRAMES[0]] * 7, np.array([[[0.3, 0, at], [0, 0.3, -at]] for at in range(7)]), (192, 256))
+    runtime = TensorRtRuntime(content, fixed, cpu_tensorrt(), CpuCuda())
+    many = Cropper("cpu").crop([FRAMES[0]] * 7, np.array([[[0.3, 0, at], [0, 0.3, -at]] for at in range(7)]), (192, 256))
     whole = runtime.run({"image": many.numpy()})["heatmaps"].copy()
     on_device = runtime.run({"image": many.as_subclass(OnDevice)})["heatmaps"].copy()
     np.testing.assert_array_equal(on_device, whole)
@@ -108,13 +108,13 @@ def test_rows_of_the_last_call_do_not_come_back_in_a_plan_of_one_fixed_size(tmp_
 
 
 def test_runtime_on_a_processor_leaves_cutting_to_opencv() -> None:
-    assert cut_for(FakeNetwork({})) is cut_all
-    assert cut_for(object.__new__(Torch)) is cut_all
+    assert crop_function(FakeNetwork({})) is warp_crops
+    assert crop_function(object.__new__(TorchRuntime)) is warp_crops
 
 
 MADE = {
-    "poco_cliff": (poco.trust, True),
-    "pare": (pare.trust, False),
+    "poco_cliff": (poco.poco_confidence, True),
+    "pare": (pare.pare_confidence, False),
     "alphapose_coco17": (None, False),
 }
 
@@ -127,29 +127,32 @@ def test_published_networks_say_the_same_of_crops_that_were_cut_on_the_device(
     monkeypatch.setenv("REMI_HOME", str(tmp_path / "home"))
     file = bring(model, tmp_path, calm=True)
     judge, sees_place = MADE[model]
-    eager, graphs = Torch(file.network, model_file(file), device="cpu", threads=2), eager_graphs(file.network, model_file(file))
+    eager, graphs = (
+        TorchRuntime(file.network, ensure_model_file(file), device="cpu", threads=2),
+        eager_graphs(file.network, ensure_model_file(file)),
+    )
 
     def engine(network: Any) -> Engine:
         if judge is None:
-            return AlphaPose("alphapose", network, "coco17", Decoding(False, -1.0))
-        return engine_of(network, judge, Look(1.2, -1.0, sees_place))
+            return AlphaPoseEngine("alphapose", network, "coco17", HeatmapDecoding(False, -1.0))
+        return engine_of(network, judge, RegressorOptions(1.2, -1.0, sees_place))
 
     crops = crops_of(FRAMES[0], BOXES[:3])
     require_same(engine(graphs).infer(crops), engine(OnnxLike(graphs)).infer(crops), people=1)
     expected = engine(eager).infer(crops)
-    eager.cut, eager.timed = Cutter("cpu").cut, graphs.timed
+    eager.crop, eager.time_ms = Cropper("cpu").crop, graphs.time_ms
     require_same(engine(eager).infer(crops), expected, people=1)
 
 
 class OnnxLike:
     """The same runtime, as if it were on a processor."""
 
-    def __init__(self, network: Graphs) -> None:
+    def __init__(self, network: TorchGpuRuntime) -> None:
         self.name, self.run = network.name, network.run
 
 
-def eager_graphs(network: str, checkpoint: Path) -> Graphs:
-    return Graphs(network, checkpoint, precision="fp32", compiled=False, device="cpu")
+def eager_graphs(network: str, checkpoint: Path) -> TorchGpuRuntime:
+    return TorchGpuRuntime(network, checkpoint, precision="fp32", compiled=False, device="cpu")
 
 
 @pytest.mark.gpu
@@ -158,10 +161,10 @@ def test_on_a_real_gpu_the_network_reads_the_same_bytes(rows: int) -> None:
     from remi_stream.runtimes.cuda import TorchCuda
 
     cuda = TorchCuda()
-    pair = cuda.pair((rows, 256, 192, 3), "uint8")
+    pair = cuda.allocate_pair((rows, 256, 192, 3), "uint8")
     affines = np.array([[[0.3, 0, at], [0, 0.3, -at]] for at in range(rows)])
-    cuda.put(pair, cuda.cut([FRAMES[0]] * rows, affines, (192, 256)))
+    cuda.copy_rows(pair, cuda.crop([FRAMES[0]] * rows, affines, (192, 256)))
     cuda.download(pair)
-    cuda.wait()
-    np.testing.assert_array_equal(pair.host, cut_all([FRAMES[0]] * rows, affines, (192, 256)))
-    assert cuda.timed(lambda: torch.cuda._sleep(1_000_000)) > 0.05  # type: ignore[no-untyped-call]
+    cuda.synchronize()
+    np.testing.assert_array_equal(pair.host, warp_crops([FRAMES[0]] * rows, affines, (192, 256)))
+    assert cuda.time_ms(lambda: torch.cuda._sleep(1_000_000)) > 0.05  # type: ignore[no-untyped-call]

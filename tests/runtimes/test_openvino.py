@@ -11,7 +11,7 @@ import openvino.opset13 as ops
 import pytest
 
 from remi_stream.errors import UsageError
-from remi_stream.runtimes.openvino import OpenVino
+from remi_stream.runtimes.openvino import OpenVinoRuntime
 from remi_stream.runtimes.runtime import load_runtime
 
 
@@ -32,23 +32,23 @@ PICTURE = np.array([[0, 51, 102, 255]], np.uint8)
 
 
 def test_outputs_are_given_by_name(network: Path) -> None:
-    out = OpenVino(network).run({"picture": PICTURE.astype(np.float32)})
+    out = OpenVinoRuntime(network).run({"picture": PICTURE.astype(np.float32)})
     np.testing.assert_allclose(out["double"], 2.0 * PICTURE)
     np.testing.assert_allclose(out["sum"], [408])
 
 
 def test_only_the_outputs_asked_for_are_computed(network: Path) -> None:
-    assert list(OpenVino(network, outputs=("sum",)).run({"picture": PICTURE.astype(np.float32)})) == ["sum"]
+    assert list(OpenVinoRuntime(network, outputs=("sum",)).run({"picture": PICTURE.astype(np.float32)})) == ["sum"]
 
 
 def test_bytes_are_scaled_and_shifted_inside_the_network(network: Path) -> None:
-    out = OpenVino(network, bytes_scale=2 / 255, bytes_offset=-1.0).run({"picture": PICTURE})
+    out = OpenVinoRuntime(network, bytes_scale=2 / 255, bytes_offset=-1.0).run({"picture": PICTURE})
     np.testing.assert_allclose(out["double"], 2 * (PICTURE * (2 / 255) - 1), atol=1e-5)
 
 
 def test_name_tells_precision_and_threads(network: Path) -> None:
-    assert OpenVino(network, threads=2).name == "openvino f32, 2 threads"
-    assert OpenVino(network).name == "openvino f32, 1 thread"
+    assert OpenVinoRuntime(network, threads=2).name == "openvino f32, 2 threads"
+    assert OpenVinoRuntime(network).name == "openvino f32, 1 thread"
 
 
 def test_unknown_runtime_is_told(network: Path) -> None:
@@ -63,13 +63,13 @@ def test_network_with_a_free_batch_gives_each_row_what_it_gives_alone(tmp_path: 
     double.output(0).get_tensor().set_names({"double"})
     openvino.save_model(openvino.Model([double], [picture], "net"), tmp_path / "net.xml", compress_to_fp16=False)
     rows = np.arange(12, dtype=np.float32).reshape(3, 4)
-    runtime = OpenVino(tmp_path / "net.xml")
+    runtime = OpenVinoRuntime(tmp_path / "net.xml")
     np.testing.assert_allclose(runtime.run({"picture": rows})["double"], 2 * rows)
     np.testing.assert_allclose(runtime.run({"picture": rows[:1]})["double"], 2 * rows[:1])
 
 
 def test_automatic_precision_says_what_it_became(network: Path) -> None:
-    assert OpenVino(network, precision="auto").name in ("openvino bf16, 1 thread", "openvino f32, 1 thread")
+    assert OpenVinoRuntime(network, precision="auto").name in ("openvino bf16, 1 thread", "openvino f32, 1 thread")
 
 
 def test_small_network_may_keep_its_batch(tmp_path: Path) -> None:
@@ -79,7 +79,7 @@ def test_small_network_may_keep_its_batch(tmp_path: Path) -> None:
     total.output(0).get_tensor().set_names({"sum"})
     openvino.save_model(openvino.Model([total], [picture], "net"), tmp_path / "net.xml", compress_to_fp16=False)
     rows = np.arange(12, dtype=np.float32).reshape(3, 4)
-    np.testing.assert_allclose(OpenVino(tmp_path / "net.xml", whole_batch=True).run({"picture": rows})["sum"], rows.sum(0))
+    np.testing.assert_allclose(OpenVinoRuntime(tmp_path / "net.xml", whole_batch=True).run({"picture": rows})["sum"], rows.sum(0))
 
 
 def test_openvino_does_not_tell_intel_that_it_is_used(tmp_path: Path) -> None:

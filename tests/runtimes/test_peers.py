@@ -10,21 +10,29 @@ import numpy as np
 import pytest
 
 from remi_stream.cli import bench_network as bench
-from remi_stream.cli.bench_network import bench_network, figures_of, networked
+from remi_stream.cli.bench_network import bench_network, find_network, outcome_statistics
 from remi_stream.convert import artefact
 from remi_stream.errors import RemiError, UsageError
-from remi_stream.geometry import rotation_matrices
-from remi_stream.models.catalogue import known_file
+from remi_stream.geometry import matrices_from_axis_angle
+from remi_stream.models.catalogue import find_model_file
 from remi_stream.models.manifest import ModelFile
 from remi_stream.runtimes import peers
 from remi_stream.runtimes.gpu import NoGpuError
-from remi_stream.runtimes.peers import Outcome, Peer, answer, batched, compare, sample_inputs, serve
-from remi_stream.runtimes.tensorrt import TensorRt
+from remi_stream.runtimes.peers import (
+    BenchmarkResult,
+    BenchmarkRuntime,
+    batch_inputs,
+    benchmark_runtimes,
+    receive_answer,
+    run_benchmark_process,
+    sample_inputs,
+)
+from remi_stream.runtimes.tensorrt import TensorRtRuntime
 from tests.convert.stand_ins import bring
 from tests.runtimes.cpu_cuda import CpuCuda, cpu_tensorrt
 from tests.runtimes.small_networks import heatmapper, manifest_of
 
-FLOAT32 = Peer("openvino", {"threads": 1, "precision": "f32"})
+FLOAT32 = BenchmarkRuntime("openvino", {"threads": 1, "precision": "f32"})
 
 
 @pytest.fixture
@@ -32,35 +40,41 @@ def smoothnet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModelFile:
     """The smallest network, imported and converted."""
     monkeypatch.setenv("REMI_HOME", str(tmp_path / "home"))
     file = bring("smoothnet_w8", tmp_path)
-    artefact.convert(file)
+    artefact.convert_to_onnx(file)
     return file
 
 
 def test_peers_compute_the_same_and_are_timed_as_often(smoothnet: ModelFile) -> None:
-    torch, openvino = compare(smoothnet, [Peer("torch", {"threads": 1, "device": "cpu"}), FLOAT32], rounds=2, calls=3, batch=2)
+    torch, openvino = benchmark_runtimes(
+        smoothnet, [BenchmarkRuntime("torch", {"threads": 1, "device": "cpu"}), FLOAT32], rounds=2, calls=3, batch=2
+    )
     assert torch.clock == openvino.clock == "wall clock"
     assert (torch.name, openvino.name) == ("torch cpu f32, 1 thread", "openvino f32, 1 thread")
     assert len(torch.times_ms) == len(openvino.times_ms) == 6
-    assert figures_of(openvino, torch)["error"]["y"] < 1e-4
+    assert outcome_statistics(openvino, torch)["error"]["y"] < 1e-4
     assert openvino.outputs[0]["y"].shape == (2, 1, 8)
-    assert figures_of(openvino, torch, 2)["per_second"] == pytest.approx(2000 / np.median(openvino.times_ms), rel=0.1)
+    assert outcome_statistics(openvino, torch, 2)["per_second"] == pytest.approx(2000 / np.median(openvino.times_ms), rel=0.1)
 
 
 def test_calls_on_a_gpu_are_timed_by_its_own_clock(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    runtime = TensorRt(heatmapper(2), manifest_of({"image": (256, 192, 3)}, {"heatmaps": (2, 64, 48)}), cpu_tensorrt(), CpuCuda())
-    monkeypatch.setattr(peers, "open_peer", lambda file, peer: runtime)
+    runtime = TensorRtRuntime(
+        heatmapper(2), manifest_of({"image": (256, 192, 3)}, {"heatmaps": (2, 64, 48)}), cpu_tensorrt(), CpuCuda()
+    )
+    monkeypatch.setattr(peers, "load_benchmark_runtime", lambda file, peer: runtime)
     feeds = [{"image": np.full((rows, 256, 192, 3), 9, np.uint8)} for rows in (1, 5)]  # 5 rows are two graphs, of 3 ms each
     ours, theirs = multiprocessing.Pipe()
-    serving = threading.Thread(target=serve, args=(theirs, known_file("alphapose_coco17"), Peer("tensorrt", {}), feeds))
+    serving = threading.Thread(
+        target=run_benchmark_process, args=(theirs, find_model_file("alphapose_coco17"), BenchmarkRuntime("tensorrt", {}), feeds)
+    )
     serving.start()
-    name, outputs, clock = answer(ours)
+    name, outputs, clock = receive_answer(ours)
     ours.send(3)
-    times = answer(ours)
+    times = receive_answer(ours)
     ours.close()
     serving.join()
     assert (clock, times) == ("CUDA events", [3.0, 6.0, 3.0])
-    outcome = Outcome(name, np.array(times), outputs[:1], clock)
-    monkeypatch.setattr(bench, "gpu_peers", lambda file: [])
+    outcome = BenchmarkResult(name, np.array(times), outputs[:1], clock)
+    monkeypatch.setattr(bench, "gpu_runtimes", lambda file: [])
     monkeypatch.setattr(bench, "compare", lambda file, peers, batch: [outcome])
     bench_network("alphapose-17-trt", None, as_json=False)
     assert "batch 1, by CUDA events" in capsys.readouterr().out
@@ -69,9 +83,9 @@ def test_calls_on_a_gpu_are_timed_by_its_own_clock(monkeypatch: pytest.MonkeyPat
 
 
 def test_peer_that_cannot_start_says_why(smoothnet: ModelFile) -> None:
-    artefact.place(smoothnet).unlink()
+    artefact.onnx_path(smoothnet).unlink()
     with pytest.raises(RemiError, match="has not been converted to ONNX"):
-        compare(smoothnet, [FLOAT32])
+        benchmark_runtimes(smoothnet, [FLOAT32])
 
 
 def test_pictures_show_the_samples_person() -> None:
@@ -84,7 +98,7 @@ def test_pictures_show_the_samples_person() -> None:
 
 def test_batches_begin_at_one_row_after_the_other() -> None:
     rows = [{"x": np.full((1, 2), index)} for index in range(3)]
-    assert [feed["x"][:, 0].tolist() for feed in batched(rows, 4)] == [[0, 1, 2, 0], [1, 2, 0, 1], [2, 0, 1, 2]]
+    assert [feed["x"][:, 0].tolist() for feed in batch_inputs(rows, 4)] == [[0, 1, 2, 0], [1, 2, 0, 1], [2, 0, 1, 2]]
 
 
 def test_gpu_is_asked_for_before_anything_is_timed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -97,14 +111,14 @@ def test_gpu_is_asked_for_before_anything_is_timed(monkeypatch: pytest.MonkeyPat
 
 
 def test_rotations_are_compared_in_degrees() -> None:
-    turn = rotation_matrices(np.radians([[0, 0, 3.0]]))[None]
-    still = Outcome("f32", np.ones(3), [{"rotations": np.eye(3)[None, None]}])
-    found = figures_of(Outcome("bf16", np.full(3, 0.5), [{"rotations": turn}]), still)
+    turn = matrices_from_axis_angle(np.radians([[0, 0, 3.0]]))[None]
+    still = BenchmarkResult("f32", np.ones(3), [{"rotations": np.eye(3)[None, None]}])
+    found = outcome_statistics(BenchmarkResult("bf16", np.full(3, 0.5), [{"rotations": turn}]), still)
     assert found["error"] == {"rotations_median_deg": pytest.approx(3.0), "rotations_max_deg": pytest.approx(3.0)}
     assert found["speedup"] == 2.0
 
 
 def test_engine_without_a_published_network_has_no_peer() -> None:
-    assert networked("poco-ov").name == "poco"
+    assert find_network("poco-ov").name == "poco"
     with pytest.raises(UsageError, match=r"'blazepose' has no network that also runs in PyTorch.* Choose from: alphapose"):
-        networked("blazepose")
+        find_network("blazepose")

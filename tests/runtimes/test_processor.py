@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from remi_stream.runtimes.processor import multiplies_bf16
+from remi_stream.runtimes.processor import has_bf16
 
 
 @pytest.mark.parametrize(
@@ -13,8 +13,8 @@ from remi_stream.runtimes.processor import multiplies_bf16
 )
 def test_bf16_is_multiplied_by_processors_that_have_the_instructions(tmp_path: Path, flags: str, able: bool) -> None:
     (tmp_path / "cpuinfo").write_text(f"processor\t: 0\nmodel name\t: a processor\nflags\t\t: fpu {flags}\nbugs\t\t: amx_bf16\n")
-    assert multiplies_bf16(tmp_path / "cpuinfo") is able
+    assert has_bf16(tmp_path / "cpuinfo") is able
 
 
 def test_machine_that_does_not_tell_is_not_asked_for_bf16(tmp_path: Path) -> None:
-    assert not multiplies_bf16(tmp_path / "missing")
+    assert not has_bf16(tmp_path / "missing")

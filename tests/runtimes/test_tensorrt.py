@@ -10,28 +10,28 @@ import numpy as np
 import pytest
 
 from remi_stream.convert import artefact, conversion, gate
-from remi_stream.convert.conversion import Wish, convert
+from remi_stream.convert.conversion import ConversionRequest, convert_model
 from remi_stream.convert.plan import (
-    PLAN,
+    PLAN_FILE,
     PlanKey,
     PlanManifest,
-    Port,
-    built_by_us_alone,
+    TensorSpec,
+    exclusive_build_folder,
     list_plans,
     plan_folder,
-    publish,
+    publish_plan,
     read_plan,
 )
-from remi_stream.convert.tensorrt import Ports
+from remi_stream.convert.tensorrt import PlanSignature
 from remi_stream.errors import RemiError
-from remi_stream.models.catalogue import known_file
+from remi_stream.models.catalogue import find_model_file
 from remi_stream.models.manifest import ModelFile
-from remi_stream.models.store import hash_of
+from remi_stream.models.store import model_sha256
 from remi_stream.runtimes import fastest, tensorrt
-from remi_stream.runtimes.backend import Backend
+from remi_stream.runtimes.backend import TensorRtBackend
 from remi_stream.runtimes.gpu import Gpu, NoGpuError, find_gpu
-from remi_stream.runtimes.runtime import load_weights
-from remi_stream.runtimes.tensorrt import TensorRt
+from remi_stream.runtimes.runtime import load_model
+from remi_stream.runtimes.tensorrt import TensorRtRuntime
 from tests.convert.stand_ins import bring
 from tests.runtimes.cpu_cuda import CpuCuda, cpu_tensorrt
 
@@ -46,7 +46,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("store")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("REMI_HOME", str(folder / "home"))
-        artefact.convert(bring("smoothnet_w8", folder))
+        artefact.convert_to_onnx(bring("smoothnet_w8", folder))
         yield folder / "home"
 
 
@@ -62,7 +62,7 @@ def smoothnet(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Mo
     for module in (fastest, conversion, tensorrt):
         monkeypatch.setattr(module, "find_backend", lambda names=(): cpu_tensorrt())
     monkeypatch.setattr(tensorrt, "TorchCuda", CpuCuda)
-    return known_file("smoothnet_w8")
+    return find_model_file("smoothnet_w8")
 
 
 @pytest.fixture
@@ -70,30 +70,30 @@ def plan(smoothnet: ModelFile) -> Plan:
     """Publish a plan of that network: its ONNX."""
 
     def make(content: bytes = b"", weights: str = "", **parts: object) -> PlanManifest:
-        onnx = content or artefact.artefact(smoothnet).read_bytes()
+        onnx = content or artefact.cached_onnx(smoothnet).read_bytes()
         known = {"model": "smoothnet_w8", "precision": "fp32", "onnx_sha256": "0" * 64, "max_batch": 4, "backend": "tensorrt"}
         known |= {"version": "11.1.0.106", "capabilities": ("8.9",)}
         key = PlanKey(**{**known, **parts})  # type: ignore[arg-type]
-        ports = ([Port("x", (-1, 1, 8), "float32")], [Port("y", (-1, 1, 8), "float32")])
-        manifest = PlanManifest(key, weights or hash_of(smoothnet), *ports, bytes=len(onnx), build_s=1.0)
-        with built_by_us_alone(key) as making:
-            (making / PLAN).write_bytes(onnx)
-            publish(making, manifest)
+        ports = ([TensorSpec("x", (-1, 1, 8), "float32")], [TensorSpec("y", (-1, 1, 8), "float32")])
+        manifest = PlanManifest(key, weights or model_sha256(smoothnet), *ports, bytes=len(onnx), build_s=1.0)
+        with exclusive_build_folder(key) as making:
+            (making / PLAN_FILE).write_bytes(onnx)
+            publish_plan(making, manifest)
         return manifest
 
     return make
 
 
-def load(manifest: PlanManifest, cuda: CpuCuda, backend: Backend | None = None) -> TensorRt:
-    plan = (plan_folder(manifest.key) / PLAN).read_bytes()
-    return TensorRt(plan, manifest, backend or cpu_tensorrt(), cuda)
+def load(manifest: PlanManifest, cuda: CpuCuda, backend: TensorRtBackend | None = None) -> TensorRtRuntime:
+    plan = (plan_folder(manifest.key) / PLAN_FILE).read_bytes()
+    return TensorRtRuntime(plan, manifest, backend or cpu_tensorrt(), cuda)
 
 
 @pytest.mark.parametrize("rows", [1, 3, 4, 5, 9])
 def test_batches_of_every_size_give_what_pytorch_gives(smoothnet: ModelFile, plan: Plan, rows: int) -> None:
     runtime = load(plan(), CpuCuda())
     found = runtime.run({"x": X[:rows]})["y"]
-    np.testing.assert_allclose(found, load_weights(smoothnet, "torch", device="cpu").run({"x": X[:rows]})["y"], atol=1e-5)
+    np.testing.assert_allclose(found, load_model(smoothnet, "torch", device="cpu").run({"x": X[:rows]})["y"], atol=1e-5)
     assert runtime.name == "TensorRT 11.1.0.106 fp32, batches of 1 to 4"
 
 
@@ -118,7 +118,7 @@ def test_next_call_gives_its_own_outputs(plan: Plan) -> None:
 def test_plan_of_one_fixed_size_takes_any_number_of_rows(plan: Plan) -> None:
     manifest = plan()
     expected = load(manifest, CpuCuda()).run({"x": X[:3]})["y"]
-    fixed = [Port("x", (2, 1, 8), "float32")]
+    fixed = [TensorSpec("x", (2, 1, 8), "float32")]
     runtime = load(msgspec.structs.replace(manifest, inputs=fixed), cuda := CpuCuda())
     np.testing.assert_allclose(runtime.run({"x": X[:3]})["y"], expected, atol=1e-6)
     assert cuda.recorded == 1
@@ -148,7 +148,7 @@ def test_plan_that_fits_is_loaded_by_the_engines_suffix(smoothnet: ModelFile, pl
     plan()
     plan(max_batch=2)
     plan(precision="fp16")
-    runtime = load_weights(smoothnet, "tensorrt", precision="fp32", strict=True, threads=2)
+    runtime = load_model(smoothnet, "tensorrt", precision="fp32", strict=True, threads=2)
     assert runtime.name == "TensorRT 11.1.0.106 fp32, batches of 1 to 4"
     assert runtime.run({"x": X[:1]})["y"].shape == (1, 1, 8)
 
@@ -171,7 +171,7 @@ MISFITS = {
 def test_plan_that_does_not_fit_is_told_with_what_builds_one(smoothnet: ModelFile, plan: Plan, line: str) -> None:
     plan(**MISFITS[line])
     with pytest.raises(RemiError) as error:
-        load_weights(smoothnet, "tensorrt", precision="fp32", strict=True)
+        load_model(smoothnet, "tensorrt", precision="fp32", strict=True)
     assert str(error.value) == line
 
 
@@ -180,7 +180,7 @@ def test_of_plans_that_do_not_fit_the_nearest_is_told(smoothnet: ModelFile, plan
     plan(capabilities=("8.6",))
     plan(backend="tensorrt_rtx", version="1.6.0.9")
     with pytest.raises(RemiError, match=r"is for tensorrt_rtx 1.6.0.9, and 11.1.0.106 is installed"):
-        load_weights(smoothnet, "tensorrt", precision="fp32", strict=True)
+        load_model(smoothnet, "tensorrt", precision="fp32", strict=True)
 
 
 def test_tensorrt_comes_before_tensorrt_rtx_and_that_before_pytorch(
@@ -190,7 +190,7 @@ def test_tensorrt_comes_before_tensorrt_rtx_and_that_before_pytorch(
     plan()
     there = {"tensorrt": "11.1.0.106", "tensorrt_rtx": "1.7.1.116"}
 
-    def find(names: tuple[str, ...]) -> Backend:
+    def find(names: tuple[str, ...]) -> TensorRtBackend:
         for name in names:
             if name in there:
                 return cpu_tensorrt(name, there[name])
@@ -198,16 +198,16 @@ def test_tensorrt_comes_before_tensorrt_rtx_and_that_before_pytorch(
 
     for module in (fastest, tensorrt):
         monkeypatch.setattr(module, "find_backend", find)
-    monkeypatch.setattr(fastest, "instead", lambda file, precision, why: why)
-    assert load_weights(smoothnet, "tensorrt", precision="fp32").name.startswith("TensorRT 11")
+    monkeypatch.setattr(fastest, "torch_fallback", lambda file, precision, why: why)
+    assert load_model(smoothnet, "tensorrt", precision="fp32").name.startswith("TensorRT 11")
     del there["tensorrt"]
-    assert load_weights(smoothnet, "tensorrt", precision="fp32").name.startswith("TensorRT-RTX 1.7")
+    assert load_model(smoothnet, "tensorrt", precision="fp32").name.startswith("TensorRT-RTX 1.7")
     del there["tensorrt_rtx"]
-    assert load_weights(smoothnet, "tensorrt", precision="fp32") == (
+    assert load_model(smoothnet, "tensorrt", precision="fp32") == (
         "The plan of smoothnet_w8 is for tensorrt 11.1.0.106: tensorrt is not installed. Install it: ..."
     )
     with pytest.raises(RemiError, match="tensorrt is not installed"):
-        load_weights(smoothnet, "tensorrt", precision="fp32", strict=True)
+        load_model(smoothnet, "tensorrt", precision="fp32", strict=True)
 
 
 def test_without_a_gpu_the_engine_for_the_cpu_is_named(smoothnet: ModelFile, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -216,14 +216,14 @@ def test_without_a_gpu_the_engine_for_the_cpu_is_named(smoothnet: ModelFile, mon
 
     monkeypatch.setattr(fastest, "find_gpu", none)
     with pytest.raises(RemiError) as error:
-        load_weights(known_file("poco_cliff"), "tensorrt")
+        load_model(find_model_file("poco_cliff"), "tensorrt")
     assert str(error.value) == (
         "poco-trt needs an NVIDIA GPU, and there is no NVIDIA driver here (libcuda.so.1 is missing). Without one: poco-ov"
     )
 
 
 def test_missing_driver_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("remi_stream.runtimes.gpu.DRIVER", "libcuda.so.1-that-is-missing")
+    monkeypatch.setattr("remi_stream.runtimes.gpu.DRIVER_LIBRARY", "libcuda.so.1-that-is-missing")
     with pytest.raises(NoGpuError, match=r"there is no NVIDIA driver here \(libcuda.so.1-that-is-missing is missing\)"):
         find_gpu()
 
@@ -232,20 +232,20 @@ def test_missing_driver_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_new_plan_is_compared_on_the_gpu_before_it_is_kept(
     smoothnet: ModelFile, monkeypatch: pytest.MonkeyPatch, wrong: float, kept: bool
 ) -> None:
-    def built(backend: Backend, file: ModelFile, onnx: Path, plan: Path, *_: object) -> Ports:
+    def built(backend: TensorRtBackend, file: ModelFile, onnx: Path, plan: Path, *_: object) -> PlanSignature:
         plan.write_bytes(onnx.read_bytes())
-        return Ports([Port("x", (-1, 1, 8), "float32")], [Port("y", (-1, 1, 8), "float32")])
+        return PlanSignature([TensorSpec("x", (-1, 1, 8), "float32")], [TensorSpec("y", (-1, 1, 8), "float32")])
 
-    run = TensorRt.run
-    monkeypatch.setattr(conversion, "built", built)
-    monkeypatch.setattr(TensorRt, "run", lambda self, tensors: {"y": run(self, tensors)["y"] + wrong})
+    run = TensorRtRuntime.run
+    monkeypatch.setattr(conversion, "build_with_backend", built)
+    monkeypatch.setattr(TensorRtRuntime, "run", lambda self, tensors: {"y": run(self, tensors)["y"] + wrong})
     if kept:
-        converted = convert(smoothnet, Wish(), lambda phase, done, steps: None)
+        converted = convert_model(smoothnet, ConversionRequest(), lambda phase, done, steps: None)
         assert converted.manifest.key.capabilities == ("8.9",)
-        assert converted.unchecked == ""
-        assert 0 <= converted.manifest.plan_parity["relative"] < gate.LIMITS["fp32"]["relative"]
+        assert converted.unchecked_reason == ""
+        assert 0 <= converted.manifest.plan_parity["relative"] < gate.PARITY_LIMITS["fp32"]["relative"]
         assert read_plan(converted.path.parent) == converted.manifest
     else:
         with pytest.raises(RemiError, match=r"The FP32 plan of checkpoint_8.pth.tar differs from PyTorch"):
-            convert(smoothnet, Wish(), lambda phase, done, steps: None)
+            convert_model(smoothnet, ConversionRequest(), lambda phase, done, steps: None)
         assert list_plans(smoothnet) == {}

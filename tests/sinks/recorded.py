@@ -9,19 +9,19 @@ from typing import Any
 
 import numpy as np
 
-from remi_stream.config import Camera, Config
-from remi_stream.sinks.recorder import Recorder
-from remi_stream.sinks.recording.index import Index, read_index
+from remi_stream.config import CameraConfig, Config
+from remi_stream.sinks.recorder import RecorderSink
+from remi_stream.sinks.recording.index import RecordingIndex, read_recording_index
 
 
 def configuration(folder: Path, **more: Any) -> Config:
-    return Config(cameras=(Camera(name="front", source="synthetic:"),), record=str(folder), **more)
+    return Config(cameras=(CameraConfig(name="front", source="synthetic:"),), record=str(folder), **more)
 
 
 @contextlib.contextmanager
-def recorder(folder: Path, **more: Any) -> Iterator[Recorder]:
+def recorder(folder: Path, **more: Any) -> Iterator[RecorderSink]:
     """A recorder at work; it has finished its files when the block is left."""
-    made = Recorder(configuration(folder), **more)
+    made = RecorderSink(configuration(folder), **more)
     made.open()
     try:
         yield made
@@ -48,7 +48,7 @@ def arrays(path: Path) -> dict[str, np.ndarray]:
         return {name: stored[name] for name in stored.files}
 
 
-def index_of(folder: Path) -> Index:
+def index_of(folder: Path) -> RecordingIndex:
     """The index of the only recording in a folder."""
     (recording,) = folder.iterdir()
-    return read_index(recording)
+    return read_recording_index(recording)

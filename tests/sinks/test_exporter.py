@@ -18,22 +18,22 @@ from typing import get_args, get_type_hints
 import msgspec
 import pytest
 
-from remi_stream.config import METRICS as METRICS_PORT
-from remi_stream.config import Camera, Config, check
+from remi_stream.config import METRICS_SERVICE as METRICS_PORT
+from remi_stream.config import CameraConfig, Config, parse_config
 from remi_stream.errors import RemiError
-from remi_stream.messages import CameraFacts, Playing
+from remi_stream.messages import CameraFacts, PlaybackStatus
 from remi_stream.metrics import METRICS
-from remi_stream.pipeline import rows
-from remi_stream.sinks.camera_tally import DROPS, HOPS, STATES
+from remi_stream.pipeline import pipeline_processes
+from remi_stream.sinks.camera_tally import CAMERA_STATES, INITIAL_DROP_REASONS, MEASURED_HOPS
 from remi_stream.sinks.exporter import ExporterStage
-from remi_stream.sinks.stage_tally import EVENTS_KEPT, POSE_COUNTS
+from remi_stream.sinks.stage_tally import MAX_EVENT_NAMES, POSE_COUNTS
 from tests.sample import bodies, facts, health, person
 from tests.sinks import nvml
 from tests.sinks.scrape import Scrape, fetch, scrape
 
 
 def configuration(*cameras: str) -> Config:
-    made = tuple(Camera(name=name, source="synthetic:") for name in cameras)
+    made = tuple(CameraConfig(name=name, source="synthetic:") for name in cameras)
     return Config(name=f"t{secrets.token_hex(4)}", cameras=made, engine="synthetic", detector="synthetic")
 
 
@@ -57,8 +57,8 @@ def exporter() -> Iterator[Running]:
 def fill(exporter: Running, camera: str = "front") -> None:
     """Let everything happen once that has a metric."""
     exporter.step(facts(1, camera=camera, filter="one_euro", filter_lag_s=0.01))
-    exporter.step(bodies(len(DROPS), camera=camera, skipped=dict.fromkeys(DROPS, 1)))
-    for row, of_camera in rows(configuration(camera)):
+    exporter.step(bodies(len(INITIAL_DROP_REASONS), camera=camera, skipped=dict.fromkeys(INITIAL_DROP_REASONS, 1)))
+    for row, of_camera in pipeline_processes(configuration(camera)):
         exporter.step(
             health(f"{row.name}/{camera}" if of_camera else row.name, cpu_s=1.5, memory_bytes=1000, counts={"steps": 1})
         )
@@ -73,7 +73,7 @@ def two_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("two_gpus")
 def test_scrape_shows_every_metric_of_the_table_and_no_other(exporter: Running) -> None:
-    exporter.step(facts(playing=Playing(position_s=1.0, length_s=9.0, speed=1.0, paused=True)))
+    exporter.step(facts(playing=PlaybackStatus(position_s=1.0, length_s=9.0, speed=1.0, paused=True)))
     fill(exporter)
     found = {sample.name for sample in scrape(exporter.port).samples}
     for metric in METRICS.values():
@@ -114,7 +114,7 @@ def test_scrape_of_16_cameras_costs_less_than_10_ms_of_processor_time() -> None:
     for camera in cameras:
         fill(exporter, camera)
     costs = []
-    for frame_id in range(len(DROPS) + 1, len(DROPS) + 32):
+    for frame_id in range(len(INITIAL_DROP_REASONS) + 1, len(INITIAL_DROP_REASONS) + 32):
         for camera in cameras:
             exporter.step(bodies(frame_id, camera=camera))
         before = time.thread_time()
@@ -149,7 +149,7 @@ def test_hop_with_an_unknown_name_makes_no_series(exporter: Running) -> None:
 
 
 def test_every_stamp_of_the_pipeline_is_a_hop() -> None:
-    assert set(bodies().stamps) <= HOPS
+    assert set(bodies().stamps) <= MEASURED_HOPS
 
 
 def test_counters_go_on_over_epochs_and_a_relay_that_forgot_everything(exporter: Running) -> None:
@@ -196,20 +196,20 @@ def test_books_balance_in_every_scrape_while_bodies_pour_in(exporter: Running) -
 
 
 def test_camera_state_is_one_of_those_that_the_message_allows(exporter: Running) -> None:
-    for state in STATES:
+    for state in CAMERA_STATES:
         exporter.step(facts(state=state))
         found = scrape(exporter.port)
-        assert {each: found.value("remi_camera_state", state=each) for each in STATES} == {
-            each: float(each == state) for each in STATES
+        assert {each: found.value("remi_camera_state", state=each) for each in CAMERA_STATES} == {
+            each: float(each == state) for each in CAMERA_STATES
         }
-    assert get_args(get_type_hints(CameraFacts)["state"]) == STATES
+    assert get_args(get_type_hints(CameraFacts)["state"]) == CAMERA_STATES
 
 
 def test_recording_that_is_paused_says_so_and_a_camera_says_nothing_of_it(exporter: Running) -> None:
     exporter.step(facts(state="live"))
     assert "remi_camera_paused{" not in scrape(exporter.port).text
     for paused in (True, False):
-        exporter.step(facts(state="live", playing=Playing(position_s=1.0, length_s=9.0, speed=1.0, paused=paused)))
+        exporter.step(facts(state="live", playing=PlaybackStatus(position_s=1.0, length_s=9.0, speed=1.0, paused=paused)))
         found = scrape(exporter.port)
         assert found.value("remi_camera_paused", camera="front") == float(paused)
         assert found.value("remi_camera_state", state="live") == 1
@@ -269,7 +269,7 @@ def test_what_a_sink_counts_is_told_in_its_own_words_but_only_so_many(exporter: 
     exporter.step(health("recorder", counts={"bodies": 5}))
     found = scrape(exporter.port)
     assert found.value("remi_stage_events_total", stage="remi", event="sent") == 7
-    assert len([sample for sample in found.samples if sample.name == "remi_stage_events_total"]) == EVENTS_KEPT
+    assert len([sample for sample in found.samples if sample.name == "remi_stage_events_total"]) == MAX_EVENT_NAMES
 
 
 def test_label_with_quotes_and_line_ends_stays_one_label(exporter: Running) -> None:
@@ -373,4 +373,4 @@ def test_caller_that_hangs_up_disturbs_nobody(exporter: Running, capfd: pytest.C
 
 def test_camera_name_is_safe_as_a_label() -> None:
     with pytest.raises(RemiError, match=r"cameras\[0\]\.name"):
-        check({"cameras": [{"name": 'a"b', "source": "synthetic:"}]})
+        parse_config({"cameras": [{"name": 'a"b', "source": "synthetic:"}]})

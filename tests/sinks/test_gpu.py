@@ -7,20 +7,20 @@ import sys
 
 import pytest
 
-from remi_stream.sinks.figures import Figures
-from remi_stream.sinks.gpu import Gpus
+from remi_stream.sinks.figures import MetricRegistry
+from remi_stream.sinks.gpu import GpuMetrics
 from tests.sinks import nvml
 from tests.sinks.scrape import Scrape
 
 
-def told(gpus: Gpus, figures: Figures) -> Scrape:
-    gpus.tell(figures)
-    return Scrape(figures.text().decode())
+def told(gpus: GpuMetrics, figures: MetricRegistry) -> Scrape:
+    gpus.update(figures)
+    return Scrape(figures.render_text().decode())
 
 
 def test_gpu_tells_its_work_in_base_units(monkeypatch: pytest.MonkeyPatch) -> None:
     driver = nvml.install(monkeypatch, nvml.Gpu(), nvml.Gpu(name="Other", at_work=100))
-    gpus, figures = Gpus(), Figures()
+    gpus, figures = GpuMetrics(), MetricRegistry()
     gpus.open(figures)
     found = told(gpus, figures)
     assert found.value("remi_gpu_info", gpu="1", name="Other", driver="570.1") == 1
@@ -35,7 +35,7 @@ def test_gpu_tells_its_work_in_base_units(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_what_a_gpu_does_not_tell_any_more_is_left_out_and_the_rest_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     driver = nvml.install(monkeypatch, nvml.Gpu(), nvml.Gpu())
-    gpus, figures = Gpus(), Figures()
+    gpus, figures = GpuMetrics(), MetricRegistry()
     gpus.open(figures)
     assert len([sample for sample in told(gpus, figures).samples if sample.name == "remi_gpu_power_watts"]) == 2
     driver.gpus[0] = nvml.Gpu(milliwatts=None, at_work=55)
@@ -50,7 +50,7 @@ def test_machine_without_a_gpu_has_no_figures_of_one(why: str, monkeypatch: pyte
         monkeypatch.setitem(sys.modules, "pynvml", None)
     else:
         nvml.install(monkeypatch, starts=why != "no driver")
-    gpus, figures = Gpus(), Figures()
+    gpus, figures = GpuMetrics(), MetricRegistry()
     gpus.open(figures)
     assert told(gpus, figures).samples == []
     gpus.close()

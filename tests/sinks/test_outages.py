@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from remi_stream.sinks.camera_tally import Outages
-from remi_stream.sinks.figures import Figures
+from remi_stream.sinks.camera_tally import OutageCounter
+from remi_stream.sinks.figures import MetricRegistry
 from tests.sinks.scrape import Scrape
 
 LIVES = {
@@ -21,12 +21,12 @@ LIVES = {
 @pytest.mark.parametrize("life", LIVES)
 def test_camera_that_comes_and_goes_is_counted_with_its_time_away(life: str) -> None:
     told, reconnects, away_s = LIVES[life]
-    figures = Figures()
-    outages = Outages(figures, "front")
+    figures = MetricRegistry()
+    outages = OutageCounter(figures, "front")
     for now, state in told:
-        outages.take(state, float(now))
-        outages.tell_time(now + 0.5)
-    outages.tell_time(10.0)
-    found = Scrape(figures.text().decode())
+        outages.update_state(state, float(now))
+        outages.update_time(now + 0.5)
+    outages.update_time(10.0)
+    found = Scrape(figures.render_text().decode())
     assert found.value("remi_camera_reconnects_total", camera="front") == reconnects
     assert found.value("remi_camera_outage_seconds_total", camera="front") == pytest.approx(away_s)

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from remi_stream.config import METRICS, port
+from remi_stream.config import METRICS_SERVICE, daemon_port
 from tests.operations.server import prometheus, wait_for
 from tests.pipeline.daemon import SYNTHETIC, Daemon, running
 from tests.sinks.scrape import fetch, scrape
@@ -49,7 +49,7 @@ QUERIES = {
 def metered(folder: Path, **config: Any) -> Iterator[tuple[Daemon, int]]:
     with running(folder, metrics=True, cameras=[CAMERA], **SYNTHETIC, **config) as daemon:
         daemon.more_bodies(10)
-        yield daemon, port(daemon.name, METRICS)
+        yield daemon, daemon_port(daemon.name, METRICS_SERVICE)
 
 
 @pytest.mark.prometheus

@@ -10,19 +10,19 @@ import msgspec
 import numpy as np
 import pytest
 
-from remi_stream.body.smpl import load_open_body
-from remi_stream.config import BUS
+from remi_stream.body.smpl import load_default_body
+from remi_stream.config import BUS_SERVICE
 from remi_stream.errors import RemiError, UsageError
 from remi_stream.formats.amass import Z_UP_FROM_CAMERA
-from remi_stream.link import Context, Publisher
+from remi_stream.link import LinkContext, Publisher
 from remi_stream.loops.sink import SinkLoop
 from remi_stream.messages import Bodies, Smpl
-from remi_stream.order import Order
-from remi_stream.pipeline import row_of
-from remi_stream.sinks.recorder import Recorder
-from remi_stream.sinks.recording.buffer import OVERFLOW
-from remi_stream.sinks.recording.index import read_index
-from remi_stream.sinks.recording.recording import MISSED
+from remi_stream.order import StageSpec
+from remi_stream.pipeline import find_stage
+from remi_stream.sinks.recorder import RecorderSink
+from remi_stream.sinks.recording.buffer import OVERFLOW_REASON
+from remi_stream.sinks.recording.index import read_recording_index
+from remi_stream.sinks.recording.recording import MISSED_REASON
 from tests.clip import FPS, truth
 from tests.sample import bodies, facts, health, person
 from tests.sinks.recorded import arrays, configuration, index_of, newest, record, recorder
@@ -54,16 +54,16 @@ def true_bodies(k: int) -> Bodies:
 def test_everything_that_was_published_comes_back_from_the_files(tmp_path: Path) -> None:
     published = [true_bodies(k) for k in range(len(truth()["poses"]))]
     config = configuration(tmp_path, name=f"t{time.monotonic_ns() % 10**9}")
-    context = Context()
-    publisher = Publisher(context, config.port(BUS))
-    row = row_of("recorder")
-    order = Order(stage="recorder", camera="", folder="", supervisor=0, config=config)
-    loop = SinkLoop(order, row, Recorder(config))
+    context = LinkContext()
+    publisher = Publisher(context, config.port(BUS_SERVICE))
+    row = find_stage("recorder")
+    order = StageSpec(stage="recorder", camera="", run_folder="", supervisor_pid=0, config=config)
+    loop = SinkLoop(order, row, RecorderSink(config))
     loop.open()
     assert publisher.socket.poll(5000)
     for message in published:
         publisher.publish("bodies/front", message)
-        loop.turn(time.monotonic())
+        loop.run_once(time.monotonic())
     loop.drain()
     loop.close()
     context.close()
@@ -72,7 +72,7 @@ def test_everything_that_was_published_comes_back_from_the_files(tmp_path: Path)
 
 def check_truth(recording: Path, published: list[Bodies]) -> None:
     """Assert that every number of every person is in the recording, and nothing else."""
-    index = read_index(recording)
+    index = read_recording_index(recording)
     assert (index.clean, index.frames, index.missing, index.gaps) == (True, len(published), {}, [])
     assert [(track.track_id, track.file, track.body) for track in index.tracks] == [(3, "track-000003.npz", "open")]
     found = arrays(recording / "track-000003.npz")
@@ -95,7 +95,7 @@ def test_amass_keys_are_the_same_body_with_z_up(tmp_path: Path) -> None:
     assert (str(found["gender"]), float(found["mocap_framerate"])) == ("neutral", pytest.approx(FPS / 20))
     for k in range(12):
         poses = found["poses"][k]
-        joints = load_open_body().joints(poses[:3], poses[3:], found["betas"], found["trans"][k])
+        joints = load_default_body().joints(poses[:3], poses[3:], found["betas"], found["trans"][k])
         assert joints == pytest.approx(found["joints_m"][k] @ Z_UP_FROM_CAMERA.T, abs=2e-4)
         assert joints[15, 2] > joints[0, 2] + 0.4, "the head is above the pelvis"
 
@@ -105,7 +105,7 @@ def test_body_that_publishes_no_pelvis_is_turned_about_the_open_body_s(tmp_path:
     smpl = published.people[0].smpl
     somebody = person(skeleton="blazepose33", joints=33, smpl=smpl)
     found = arrays(record(tmp_path, [bodies(people=[somebody])]) / "track-000001.npz")
-    joints = load_open_body().joints(found["poses"][0, :3], found["poses"][0, 3:], found["betas"], found["trans"][0])
+    joints = load_default_body().joints(found["poses"][0, :3], found["poses"][0, 3:], found["betas"], found["trans"][0])
     assert joints == pytest.approx(published.people[0].joints_m @ Z_UP_FROM_CAMERA.T, abs=2e-4)
 
 
@@ -128,13 +128,13 @@ def test_frame_in_which_a_person_has_no_smpl_pose_is_nan(tmp_path: Path) -> None
 def test_each_person_has_a_file_and_frames_with_nobody_are_told(tmp_path: Path) -> None:
     messages = [bodies(0, people=[]), bodies(1, people=[person(1), person(2)]), bodies(2, people=[person(2)])]
     recording = record(tmp_path, messages)
-    assert {track.track_id: track.rows for track in read_index(recording).tracks} == {1: 1, 2: 2}
+    assert {track.track_id: track.rows for track in read_recording_index(recording).tracks} == {1: 1, 2: 2}
     assert arrays(recording / "frames.npz")["people"].tolist() == [0, 2, 1]
 
 
 def test_person_whose_skeleton_changes_gets_a_second_file(tmp_path: Path) -> None:
     messages = [bodies(0, people=[person(1)]), bodies(1, people=[person(1, skeleton="blazepose33", joints=33)])]
-    tracks = read_index(record(tmp_path, messages)).tracks
+    tracks = read_recording_index(record(tmp_path, messages)).tracks
     assert [(track.file, track.skeleton) for track in tracks] == [
         ("track-000001.npz", "smpl24"),
         ("track-000001-2.npz", "blazepose33"),
@@ -155,7 +155,7 @@ def test_index_is_json_that_tells_camera_engine_and_times(tmp_path: Path) -> Non
 
 def test_index_tells_what_was_heard_of_the_camera_after_its_first_bodies(tmp_path: Path) -> None:
     messages = [bodies(0), facts(source="", fps=0.0), bodies(1), facts(source="camera 1", camera_from_world=(1.0,) * 16)]
-    index = read_index(record(tmp_path, messages))
+    index = read_recording_index(record(tmp_path, messages))
     assert (index.source, index.fps, index.camera_from_world) == ("camera 1", 30.0, (1.0,) * 16)
 
 
@@ -165,7 +165,7 @@ def test_gaps_have_the_reasons_that_the_stages_gave(tmp_path: Path) -> None:
         bodies(3, skipped={"capture/superseded": 2}),
         bodies(6, skipped={"pose/overflow": 1, "lost_in_crash": 1}),
     ]
-    index = read_index(record(tmp_path, messages))
+    index = read_recording_index(record(tmp_path, messages))
     assert [(gap.frame_ids, gap.reasons) for gap in index.gaps] == [
         ((1, 2), {"capture/superseded": 2}),
         ((4, 5), {"pose/overflow": 1, "lost_in_crash": 1}),
@@ -174,13 +174,13 @@ def test_gaps_have_the_reasons_that_the_stages_gave(tmp_path: Path) -> None:
 
 
 def test_bodies_that_never_reached_the_recorder_are_a_gap_of_its_own(tmp_path: Path) -> None:
-    index = read_index(record(tmp_path, [bodies(0), bodies(5, skipped={"capture/superseded": 1})]))
-    assert [(gap.frame_ids, gap.reasons) for gap in index.gaps] == [((1, 4), {"capture/superseded": 1, MISSED: 3})]
+    index = read_recording_index(record(tmp_path, [bodies(0), bodies(5, skipped={"capture/superseded": 1})]))
+    assert [(gap.frame_ids, gap.reasons) for gap in index.gaps] == [((1, 4), {"capture/superseded": 1, MISSED_REASON: 3})]
 
 
 def test_new_epoch_of_a_camera_goes_on_in_the_same_recording(tmp_path: Path) -> None:
     messages = [bodies(7), bodies(8), bodies(2, epoch=2, skipped={"capture/superseded": 2}, size=(320, 180))]
-    index = read_index(record(tmp_path, messages))
+    index = read_recording_index(record(tmp_path, messages))
     assert [(entry.epoch, entry.frames, entry.frame_ids, entry.size) for entry in index.epochs] == [
         (1, 2, (7, 8), (640, 360)),
         (2, 1, (2, 2), (320, 180)),
@@ -189,10 +189,10 @@ def test_new_epoch_of_a_camera_goes_on_in_the_same_recording(tmp_path: Path) -> 
 
 
 def test_what_overflows_the_buffer_is_counted_and_told_as_a_gap(tmp_path: Path) -> None:
-    made = Recorder(configuration(tmp_path), depth=4)
+    made = RecorderSink(configuration(tmp_path), depth=4)
     for frame_id in (0, 1, 2, 3, 4, 6, 7, 8):  # nobody writes yet
         made.step(bodies(frame_id, skipped={"capture/superseded": 1} if frame_id == 6 else {}))
-    made.turn(0.0)
+    made.tick(0.0)
     assert made.counts["dropped"] == 4
     made.open()
     while made._buffer._queue.qsize():
@@ -201,24 +201,24 @@ def test_what_overflows_the_buffer_is_counted_and_told_as_a_gap(tmp_path: Path) 
     made.close()
     index = index_of(tmp_path)
     assert index.frames == 5
-    assert [(gap.frame_ids, gap.reasons) for gap in index.gaps] == [((4, 9), {OVERFLOW: 4, "capture/superseded": 2})]
+    assert [(gap.frame_ids, gap.reasons) for gap in index.gaps] == [((4, 9), {OVERFLOW_REASON: 4, "capture/superseded": 2})]
 
 
 def test_what_overflows_before_the_end_is_told_too(tmp_path: Path) -> None:
-    made = Recorder(configuration(tmp_path), depth=2)
+    made = RecorderSink(configuration(tmp_path), depth=2)
     for frame_id in range(5):
         made.step(bodies(frame_id))
     made.open()
     made.close()
     index = index_of(tmp_path)
-    assert (index.frames, [(gap.frame_ids, gap.reasons) for gap in index.gaps]) == (2, [((2, 4), {OVERFLOW: 3})])
+    assert (index.frames, [(gap.frame_ids, gap.reasons) for gap in index.gaps]) == (2, [((2, 4), {OVERFLOW_REASON: 3})])
 
 
 def test_cameras_are_recorded_in_folders_of_their_own(tmp_path: Path) -> None:
     with recorder(tmp_path) as made:
         for camera in ("left", "right"):
             made.step(bodies(camera=camera))
-    assert sorted(read_index(path).camera for path in tmp_path.iterdir()) == ["left", "right"]
+    assert sorted(read_recording_index(path).camera for path in tmp_path.iterdir()) == ["left", "right"]
 
 
 def test_second_recording_leaves_the_first_alone(tmp_path: Path) -> None:
@@ -236,16 +236,16 @@ def test_recording_is_switched_off_and_on_by_what_the_relay_says(tmp_path: Path)
             made.step(bodies(frame_id))
         made.step(health("relay", facts={"record": "off"}))
         wait_for_state(made, ("off",))
-    found = [read_index(path).epochs[0].frame_ids for path in tmp_path.iterdir()]
+    found = [read_recording_index(path).epochs[0].frame_ids for path in tmp_path.iterdir()]
     assert sorted(found) == [(0, 1), (4, 4)]
 
 
-def wait_for_state(made: Recorder, states: tuple[str, ...]) -> None:
+def wait_for_state(made: RecorderSink, states: tuple[str, ...]) -> None:
     end = time.monotonic() + 5
     while made.facts["recording"] not in states:
         assert time.monotonic() < end, made.facts
         time.sleep(0.01)
-        made.turn(time.monotonic())
+        made.tick(time.monotonic())
 
 
 def test_nothing_is_left_of_the_journal_after_a_clean_end(tmp_path: Path) -> None:
@@ -262,14 +262,14 @@ def test_recorder_that_heard_nothing_leaves_nothing(tmp_path: Path) -> None:
 def test_file_instead_of_a_folder_is_one_line_and_a_usage_error(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(UsageError, match=r"Cannot record to .*/file: it is not a folder\. Give a folder \(--record DIR\)"):
-        Recorder(configuration(tmp_path / "file")).open()
+        RecorderSink(configuration(tmp_path / "file")).open()
     with pytest.raises(UsageError, match="it is not a folder"):
-        Recorder(configuration(tmp_path / "file" / "deeper")).open()
+        RecorderSink(configuration(tmp_path / "file" / "deeper")).open()
 
 
 def test_folder_that_cannot_be_made_is_one_line() -> None:
     with pytest.raises(RemiError, match=r"Cannot record to /proc/here: .*\. Give a writable folder"):
-        Recorder(configuration(Path("/proc/here"))).open()
+        RecorderSink(configuration(Path("/proc/here"))).open()
 
 
 def test_restarted_recorder_that_cannot_write_fails_alone(tmp_path: Path) -> None:
@@ -277,7 +277,7 @@ def test_restarted_recorder_that_cannot_write_fails_alone(tmp_path: Path) -> Non
     with recorder(tmp_path / "file", life=1) as made:
         made.step(bodies())
         wait_for_state(made, ("failed",))
-    made.turn(0.0)
+    made.tick(0.0)
     assert (made.counts["errors"], made.counts["dropped"]) == (1, 1)
 
 
@@ -285,6 +285,6 @@ def test_counts_tell_what_was_written(tmp_path: Path) -> None:
     with recorder(tmp_path) as made:
         for frame_id in range(3):
             made.step(bodies(frame_id))
-    made.turn(0.0)
+    made.tick(0.0)
     assert (made.counts["bodies"], made.counts["dropped"], made.counts["errors"]) == (3, 0, 0)
     assert made.counts["written_bytes"] > 3 * 1000

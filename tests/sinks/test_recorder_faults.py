@@ -16,11 +16,11 @@ import numpy as np
 import pytest
 
 from remi_stream.errors import RemiError
-from remi_stream.sinks.recorder import Recorder, check_folder
-from remi_stream.sinks.recording.finish import UNFINISHED, recordings, recover
-from remi_stream.sinks.recording.index import read_index
-from remi_stream.sinks.recording.journal import EVENTS
-from remi_stream.sinks.recording.recording import Recording
+from remi_stream.sinks.recorder import RecorderSink, check_recording_folder
+from remi_stream.sinks.recording.finish import JOURNAL_FOLDER, list_recordings, recover_recording
+from remi_stream.sinks.recording.index import read_recording_index
+from remi_stream.sinks.recording.journal import EVENTS_FILE
+from remi_stream.sinks.recording.recording import CameraRecording
 from tests.cli.command import finish, start
 from tests.sample import bodies, person
 from tests.sinks.recorded import arrays, configuration, newest, record
@@ -54,27 +54,27 @@ def small_disk(folder: Path, size: int = FOLDER_BYTES) -> Iterator[Path]:
         subprocess.run(["umount", "-l", folder], check=True)
 
 
-def growing(folder: Path) -> Recording:
+def growing(folder: Path) -> CameraRecording:
     """A recording of five frames that is not finished."""
-    recording = Recording(folder, "front")
+    recording = CameraRecording(folder, "front")
     for frame_id in range(5):
-        recording.take_bodies(bodies(frame_id))
+        recording.add_bodies(bodies(frame_id))
     recording.flush()
     return recording
 
 
-def abandon(recording: Recording) -> Path:
+def abandon(recording: CameraRecording) -> Path:
     """Leave a recording as a kill would; give its folder."""
     recording._journal.close()
     return recording.folder
 
 
-def wait_for(made: Recorder, state: str) -> None:
+def wait_for(made: RecorderSink, state: str) -> None:
     end = time.monotonic() + 10
     while made.facts["recording"] != state:
         assert time.monotonic() < end, made.facts
         time.sleep(0.01)
-        made.turn(time.monotonic())
+        made.tick(time.monotonic())
 
 
 def test_killed_recorder_loses_less_than_the_last_second(tmp_path: Path) -> None:
@@ -85,7 +85,7 @@ def test_killed_recorder_loses_less_than_the_last_second(tmp_path: Path) -> None
     killed_at = time.monotonic()
     process.send_signal(signal.SIGKILL)
     process.wait()
-    index = recover(newest(tmp_path))
+    index = recover_recording(newest(tmp_path))
     assert (index.clean, index.reason, index.ended_at) == (False, "the recorder was killed", None)
     due = [frame_id for frame_id, at in told if at < killed_at - 1.0]
     assert index.frames > due[-1]
@@ -97,38 +97,38 @@ def test_next_start_finishes_what_a_killed_recorder_left(tmp_path: Path) -> None
     left = abandon(growing(tmp_path))
     record(tmp_path, [bodies(7)])
     end = time.monotonic() + 5
-    while (left / UNFINISHED).exists():
+    while (left / JOURNAL_FOLDER).exists():
         assert time.monotonic() < end
         time.sleep(0.01)
-    assert sorted(read_index(path).frames for path in recordings(tmp_path)) == [1, 5]
+    assert sorted(read_recording_index(path).frames for path in list_recordings(tmp_path)) == [1, 5]
 
 
 def test_recording_that_is_still_written_is_left_alone(tmp_path: Path) -> None:
     recording = growing(tmp_path)
     with pytest.raises(BlockingIOError):
-        recover(recording.folder)
+        recover_recording(recording.folder)
     recording.end()
-    assert read_index(recording.folder).frames == 5
+    assert read_recording_index(recording.folder).frames == 5
 
 
 def test_half_written_ends_of_files_are_not_read(tmp_path: Path) -> None:
     left = abandon(growing(tmp_path))
-    for name in ("frames.rows", "track-000001.rows", EVENTS):
-        with open(left / UNFINISHED / name, "ab") as file:
+    for name in ("frames.rows", "track-000001.rows", EVENTS_FILE):
+        with open(left / JOURNAL_FOLDER / name, "ab") as file:
             file.write(b'{"type":"flushed","rows":{"fra')
-    index = recover(left)
+    index = recover_recording(left)
     assert (index.frames, index.tracks[0].rows) == (5, 5)
 
 
 @pytest.mark.parametrize("cut", [1, 50, 200])
 def test_cut_off_journal_gives_what_was_flushed_before(cut: int, tmp_path: Path) -> None:
     recording = growing(tmp_path)
-    recording.take_bodies(bodies(9, people=[person(2)]))
+    recording.add_bodies(bodies(9, people=[person(2)]))
     recording.flush()
     left = abandon(recording)
-    events = left / UNFINISHED / EVENTS
+    events = left / JOURNAL_FOLDER / EVENTS_FILE
     os.truncate(events, events.stat().st_size - cut)
-    index = recover(left)
+    index = recover_recording(left)
     assert index.frames == 5
     assert [track.rows for track in index.tracks] == [5]
     assert arrays(left / "frames.npz")["frame_ids"].tolist() == list(range(5))
@@ -137,9 +137,9 @@ def test_cut_off_journal_gives_what_was_flushed_before(cut: int, tmp_path: Path)
 def test_recovery_that_is_killed_itself_can_be_repeated(tmp_path: Path) -> None:
     left = abandon(growing(tmp_path))
     spare = shutil.copytree(left, tmp_path / "spare")
-    recover(left)
-    shutil.copytree(spare / UNFINISHED, left / UNFINISHED)
-    assert recover(left).frames == 5
+    recover_recording(left)
+    shutil.copytree(spare / JOURNAL_FOLDER, left / JOURNAL_FOLDER)
+    assert recover_recording(left).frames == 5
     assert sorted(path.name for path in left.iterdir()) == ["frames.npz", "index.json", "track-000001.npz"]
 
 
@@ -162,7 +162,7 @@ def test_command_on_a_folder_that_is_not_there_is_one_line(tmp_path: Path) -> No
 
 def test_full_disk_ends_the_recording_and_keeps_what_was_written(tmp_path: Path) -> None:
     with small_disk(tmp_path / "disk") as disk:
-        made = Recorder(configuration(disk))
+        made = RecorderSink(configuration(disk))
         made.open()
         ballast = disk / "ballast"
         ballast.write_bytes(bytes(FOLDER_BYTES // 2))
@@ -172,13 +172,13 @@ def test_full_disk_ends_the_recording_and_keeps_what_was_written(tmp_path: Path)
             made.step(bodies(frame_id))
             frame_id += 1
             time.sleep(0.002)
-            made.turn(time.monotonic())
+            made.tick(time.monotonic())
         made.step(bodies(frame_id))
         made.close()
-        made.turn(time.monotonic())
+        made.tick(time.monotonic())
         assert made.counts["errors"] >= 1
         assert made.counts["dropped"] >= 1
-        (recording,) = recordings(disk)
+        (recording,) = list_recordings(disk)
         assert not list(recording.glob("*.part"))
         ballast.unlink()
         check_kept(recording)
@@ -186,7 +186,7 @@ def test_full_disk_ends_the_recording_and_keeps_what_was_written(tmp_path: Path)
 
 def check_kept(recording: Path) -> None:
     """Assert that everything up to the failure is in the recording, and that it says so."""
-    index = recover(recording) if (recording / UNFINISHED).exists() else read_index(recording)
+    index = recover_recording(recording) if (recording / JOURNAL_FOLDER).exists() else read_recording_index(recording)
     assert (index.clean, index.reason) == (False, "No space left on device")
     assert index.frames > 100
     assert arrays(recording / "track-000001.npz")["frame_ids"].tolist() == list(range(index.frames))
@@ -195,14 +195,14 @@ def check_kept(recording: Path) -> None:
 def test_flush_that_fails_leaves_the_files_as_they_were(tmp_path: Path) -> None:
     with small_disk(tmp_path / "disk") as disk:
         recording = growing(disk)
-        before = {path.name: path.stat().st_size for path in (recording.folder / UNFINISHED).iterdir()}
+        before = {path.name: path.stat().st_size for path in (recording.folder / JOURNAL_FOLDER).iterdir()}
         for frame_id in range(5, 2000):
-            recording.take_bodies(bodies(frame_id))
+            recording.add_bodies(bodies(frame_id))
         with pytest.raises(OSError, match="No space left"):
             recording.flush()
-        assert {path.name: path.stat().st_size for path in (recording.folder / UNFINISHED).iterdir()} == before
+        assert {path.name: path.stat().st_size for path in (recording.folder / JOURNAL_FOLDER).iterdir()} == before
         recording.end("No space left on device")
-        assert (read_index(recording.folder).frames, read_index(recording.folder).clean) == (5, False)
+        assert (read_recording_index(recording.folder).frames, read_recording_index(recording.folder).clean) == (5, False)
 
 
 def test_full_disk_at_the_start_is_one_line(tmp_path: Path) -> None:
@@ -210,19 +210,19 @@ def test_full_disk_at_the_start_is_one_line(tmp_path: Path) -> None:
         with contextlib.suppress(OSError):
             (disk / "ballast").write_bytes(bytes(2 * FOLDER_BYTES))
         with pytest.raises(RemiError, match=r"Cannot record to .*: No space left on device\. Give a writable folder"):
-            check_folder(disk)
+            check_recording_folder(disk)
 
 
 def test_disk_that_is_read_only_is_one_line(tmp_path: Path) -> None:
     with small_disk(tmp_path / "disk") as disk:
         subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
         with pytest.raises(RemiError, match="Read-only file system"):
-            check_folder(disk)
+            check_recording_folder(disk)
 
 
 def test_recording_is_tried_again_when_it_is_switched_on_again(tmp_path: Path) -> None:
     with small_disk(tmp_path / "disk", 300_000) as disk:
-        made = Recorder(configuration(disk))
+        made = RecorderSink(configuration(disk))
         made.open()
         with contextlib.suppress(OSError):
             (disk / "ballast").write_bytes(bytes(FOLDER_BYTES))
@@ -235,7 +235,7 @@ def test_recording_is_tried_again_when_it_is_switched_on_again(tmp_path: Path) -
         made.step(bodies(1))
         wait_for(made, "on")
         made.close()
-        assert read_index(newest(disk)).epochs[0].frame_ids == (1, 1)
+        assert read_recording_index(newest(disk)).epochs[0].frame_ids == (1, 1)
 
 
 def test_npz_is_never_seen_half_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -247,17 +247,17 @@ def test_npz_is_never_seen_half_written(tmp_path: Path, monkeypatch: pytest.Monk
 
     monkeypatch.setattr(np, "savez", fail)
     with pytest.raises(OSError, match="No space left"):
-        recover(left)
-    assert [path.name for path in left.iterdir()] == [UNFINISHED]
+        recover_recording(left)
+    assert [path.name for path in left.iterdir()] == [JOURNAL_FOLDER]
     monkeypatch.undo()
-    assert recover(left).frames == 5
+    assert recover_recording(left).frames == 5
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_error_of_our_own_in_the_thread_ends_the_process(tmp_path: Path) -> None:
-    made = Recorder(configuration(tmp_path))
+    made = RecorderSink(configuration(tmp_path))
     made.open()
     made.step("no message")  # type: ignore[arg-type]
     made._thread.join(5)
     with pytest.raises(RuntimeError, match="the recorder's thread ended with an error"):
-        made.turn(time.monotonic())
+        made.tick(time.monotonic())

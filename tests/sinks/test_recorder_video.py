@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from remi_stream.messages import Frame
-from remi_stream.sinks.recording.finish import UNFINISHED, recover
-from remi_stream.sinks.recording.recording import Recording
-from remi_stream.sinks.recording.video import VIDEO
+from remi_stream.sinks.recording.finish import JOURNAL_FOLDER, recover_recording
+from remi_stream.sinks.recording.recording import CameraRecording
+from remi_stream.sinks.recording.video import PREVIEW_FILE
 from tests.sample import bodies
 from tests.sinks.recorded import arrays, newest, record, recorder
 
@@ -49,7 +49,7 @@ def watch(video: Path) -> list[tuple[float, int, tuple[int, int]]]:
 def test_video_shows_each_picture_when_it_was_captured(tmp_path: Path) -> None:
     pictures = [preview(k, 100.0 + at) for k, at in enumerate(TIMES)]
     recording = record(tmp_path, [bodies(), *pictures])
-    shown = watch(recording / VIDEO)
+    shown = watch(recording / PREVIEW_FILE)
     assert [at for at, *_ in shown] == pytest.approx(TIMES, abs=1e-3)
     assert [brightness for _, brightness, _ in shown] == pytest.approx([40, 80, 120, 160, 200], abs=4)
     assert {size for *_, size in shown} == {(320, 180)}
@@ -60,21 +60,21 @@ def test_video_shows_each_picture_when_it_was_captured(tmp_path: Path) -> None:
 
 def test_camera_that_comes_back_in_another_size_goes_on_in_the_same_video(tmp_path: Path) -> None:
     pictures = [preview(0, 100.0), preview(1, 100.1, 640, 360)]
-    shown = watch(record(tmp_path, [bodies(), *pictures]) / VIDEO)
+    shown = watch(record(tmp_path, [bodies(), *pictures]) / PREVIEW_FILE)
     assert [size for *_, size in shown] == [(320, 180), (320, 180)]
 
 
 def test_video_of_a_killed_recorder_can_be_watched(tmp_path: Path) -> None:
-    recording = Recording(tmp_path, "front")
+    recording = CameraRecording(tmp_path, "front")
     for k in range(5):
-        recording.take_bodies(bodies(k))
-        recording.take_preview(preview(k, 100 + k / 10))
+        recording.add_bodies(bodies(k))
+        recording.add_preview(preview(k, 100 + k / 10))
     recording.flush()
     recording._journal.close()
-    index = recover(newest(tmp_path))
-    assert index.preview == VIDEO
-    assert not (newest(tmp_path) / UNFINISHED).exists()
-    assert len(watch(newest(tmp_path) / VIDEO)) >= 4
+    index = recover_recording(newest(tmp_path))
+    assert index.preview == PREVIEW_FILE
+    assert not (newest(tmp_path) / JOURNAL_FOLDER).exists()
+    assert len(watch(newest(tmp_path) / PREVIEW_FILE)) >= 4
 
 
 def test_pictures_without_bodies_begin_no_recording(tmp_path: Path) -> None:

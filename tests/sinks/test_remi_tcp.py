@@ -12,14 +12,14 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from remi_stream.config import Camera, Config
+from remi_stream.config import CameraConfig, Config
 from remi_stream.errors import UsageError
-from remi_stream.formats.remi import address_of, encode
+from remi_stream.formats.remi import encode_packet, parse_address
 from remi_stream.geometry import default_intrinsics
 from remi_stream.messages import Bodies, Smpl
-from remi_stream.pose.weak_camera import translation
+from remi_stream.pose.weak_camera import transl_from_weak_camera
 from remi_stream.sinks import remi_feed
-from remi_stream.sinks.remi_tcp import RemiRelay, packet_for, shift_in_square
+from remi_stream.sinks.remi_tcp import RemiSink, remi_packet, square_camera_shift
 from tests import remi_wire
 from tests.sample import bodies, person
 
@@ -45,9 +45,9 @@ def frame(seed: int = 0, **more: Any) -> Bodies:
 
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(remi_feed, "FIRST_PAUSE_S", 0.02)
-    monkeypatch.setattr(remi_feed, "LONGEST_PAUSE_S", 0.1)
-    monkeypatch.setattr(remi_feed, "SLOW_S", 0.2)
+    monkeypatch.setattr(remi_feed, "FIRST_BACKOFF_S", 0.02)
+    monkeypatch.setattr(remi_feed, "MAX_BACKOFF_S", 0.1)
+    monkeypatch.setattr(remi_feed, "STALLED_S", 0.2)
 
 
 def free_port() -> int:
@@ -67,9 +67,9 @@ def listener(port: int = 0, receive_buffer: int = 0) -> socket.socket:
 
 
 @contextlib.contextmanager
-def feeding(port: int, *cameras: str) -> Iterator[RemiRelay]:
-    named = tuple(Camera(name=name, source="synthetic:") for name in cameras or ("front",))
-    sink = RemiRelay(Config(cameras=named, remi_relay=f"127.0.0.1:{port}"))
+def feeding(port: int, *cameras: str) -> Iterator[RemiSink]:
+    named = tuple(CameraConfig(name=name, source="synthetic:") for name in cameras or ("front",))
+    sink = RemiSink(Config(cameras=named, remi_relay=f"127.0.0.1:{port}"))
     sink.open()
     try:
         yield sink
@@ -83,17 +83,17 @@ def accept(server: socket.socket) -> socket.socket:
     return connection
 
 
-def wait(sink: RemiRelay, condition: Callable[[], bool], act: Callable[[], object] = lambda: None) -> None:
+def wait(sink: RemiSink, condition: Callable[[], bool], act: Callable[[], object] = lambda: None) -> None:
     """Turn the sink until a condition holds."""
     end = time.monotonic() + WAIT_S
     while not condition():
         assert time.monotonic() < end, (dict(sink.counts), sink.facts)
         act()
-        sink.turn(time.monotonic())
+        sink.tick(time.monotonic())
         time.sleep(0.005)
 
 
-def connected(sink: RemiRelay) -> Callable[[], bool]:
+def connected(sink: RemiSink) -> Callable[[], bool]:
     return lambda: sink.facts["relay"].startswith("connected to 127.0.0.1:")
 
 
@@ -127,7 +127,7 @@ def test_nobody_is_zeros_and_somebody_without_a_pose_stands_on_the_floor() -> No
 def test_first_person_of_the_first_camera_is_sent() -> None:
     with listener() as server, feeding(server.getsockname()[1], "front", "front2") as sink, accept(server) as relay:
         wait(sink, connected(sink))
-        assert sink.hears == ["bodies/front"]
+        assert sink.topics == ["bodies/front"]
         sink.step(frame(people=[person(smpl=smpl(1)), person(2, smpl=smpl(2))]))
         sink.step(frame(7, camera="front2"))
         got = remi_wire.read(relay)
@@ -138,7 +138,7 @@ def test_first_person_of_the_first_camera_is_sent() -> None:
 
 
 def test_shape_of_another_body_is_not_sent() -> None:
-    packet = packet_for(frame(people=[person(smpl=smpl(3, "open"))]))
+    packet = remi_packet(frame(people=[person(smpl=smpl(3, "open"))]))
     assert not packet.betas.any()
     assert packet.poses_body.any()
 
@@ -150,8 +150,8 @@ def test_shift_is_what_a_regressor_of_that_square_would_have_said(seed: int) -> 
     fx, _, cx, cy = default_intrinsics(1280, 720)
     intrinsics = (fx, fx * 1.1, cx, cy)
     box = np.concatenate([middle - side / 3, middle + side / 3]).astype(np.float32)
-    transl = translation(camera, middle, side, intrinsics).astype(np.float32)
-    np.testing.assert_allclose(shift_in_square(transl, box, intrinsics), camera[1:], atol=1e-4)
+    transl = transl_from_weak_camera(camera, middle, side, intrinsics).astype(np.float32)
+    np.testing.assert_allclose(square_camera_shift(transl, box, intrinsics), camera[1:], atol=1e-4)
 
 
 def test_relay_comes_goes_and_comes_back() -> None:
@@ -168,7 +168,7 @@ def test_relay_comes_goes_and_comes_back() -> None:
                 assert got is not None
                 assert (got["poses_body"][0] == smpl(100 + round_).body_pose).all()
             wait(sink, lambda: sink.facts["relay"].startswith("connecting"))
-        sink.turn(0.0)
+        sink.tick(0.0)
         assert (sink.counts["sent"], sink.counts["dropped"]) == (3, 3)
 
 
@@ -198,7 +198,7 @@ def test_relay_that_does_not_read_costs_no_time_and_later_gets_whole_packets_tha
         wait(sink, lambda: "does not read" in sink.facts["relay"], offer)
         for _ in range(50):
             offer()
-        sink.turn(time.monotonic())
+        sink.tick(time.monotonic())
         assert sink.counts["sent"] <= 40
         assert count - 2 <= sink.counts["sent"] + sink.counts["dropped"] <= count
         newest = smpl(count).body_pose
@@ -232,12 +232,12 @@ def test_error_of_the_feeding_thread_is_not_silent() -> None:
 @pytest.mark.parametrize("text", ["", "host", "host:", ":9999", "host:0", "host:65536", "host:x", "host:\u0663"])
 def test_address_without_a_host_or_a_port_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match="HOST:PORT"):
-        address_of(text)
+        parse_address(text)
 
 
 def test_addresses_of_ipv6_may_stand_in_brackets() -> None:
-    assert address_of("[::1]:9999") == address_of("::1:9999") == ("::1", 9999)
+    assert parse_address("[::1]:9999") == parse_address("::1:9999") == ("::1", 9999)
 
 
 def test_packet_is_the_same_bytes_each_time() -> None:
-    assert encode(packet_for(frame(4))) == encode(packet_for(frame(4)))
+    assert encode_packet(remi_packet(frame(4))) == encode_packet(remi_packet(frame(4)))

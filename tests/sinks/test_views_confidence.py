@@ -7,17 +7,17 @@ import pytest
 
 from remi_stream.messages import Person
 from remi_stream.sinks.views import overlay
-from remi_stream.sinks.views.confidence import COLOURS, UNKNOWN, confidence_colours, joint_scores
-from remi_stream.sinks.views.palette import colour_of
+from remi_stream.sinks.views.confidence import CONFIDENCE_COLOURS, UNKNOWN_COLOUR, confidence_colours, joint_scores
+from remi_stream.sinks.views.palette import track_colour
 from tests.browser.replay import picture
 from tests.sample import bodies, person
 
 
 def test_colours_go_from_red_over_amber_to_green_and_grey_is_not_known() -> None:
     colours = confidence_colours(np.array([0.0, 0.5, 1.0, np.nan, 0.25, 7.0]))
-    assert [tuple(colour) for colour in colours[:4]] == [*COLOURS, UNKNOWN]
-    assert tuple(colours[4]) == pytest.approx(np.mean(COLOURS[:2], axis=0), abs=1)
-    assert tuple(colours[5]) == COLOURS[2]
+    assert [tuple(colour) for colour in colours[:4]] == [*CONFIDENCE_COLOURS, UNKNOWN_COLOUR]
+    assert tuple(colours[4]) == pytest.approx(np.mean(CONFIDENCE_COLOURS[:2], axis=0), abs=1)
+    assert tuple(colours[5]) == CONFIDENCE_COLOURS[2]
 
 
 @pytest.mark.parametrize(
@@ -37,10 +37,10 @@ def test_scores_are_those_of_the_joints_that_are_drawn(somebody: Person, known: 
     np.testing.assert_allclose(scores, np.full(len(scores), known if known is not None else 0.0, np.float32))
 
 
-@pytest.mark.parametrize(("rated", "colour"), [(False, colour_of(1)), (True, COLOURS[2])])
+@pytest.mark.parametrize(("rated", "colour"), [(False, track_colour(1)), (True, CONFIDENCE_COLOURS[2])])
 def test_bones_in_the_picture_are_coloured_by_person_or_by_confidence(rated: bool, colour: tuple[int, int, int]) -> None:
     points = np.tile([[200.0, 200.0]], (24, 1)).astype(np.float32)
     points[1:] = (800, 500)
     image = np.zeros((360, 640, 3), np.uint8)
-    overlay.draw(image, picture(0), bodies(people=[person(keypoints_px=points)]), rated=rated)
+    overlay.draw_preview_skeletons(image, picture(0), bodies(people=[person(keypoints_px=points)]), by_confidence=rated)
     assert (image == colour).all(axis=2).sum() > 50

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from remi_stream.messages import Bodies, Frame
-from remi_stream.sinks.views.pairs import BODIES_KEPT, PATIENCE_S, PICTURES_KEPT, Pairs
+from remi_stream.sinks.views.pairs import MAX_BODIES, MAX_PREVIEWS, UNPAIRED_AFTER_S, PreviewPairs
 from tests.sample import bodies
 
 
@@ -22,53 +22,53 @@ def ids(pair: tuple[Frame, Bodies | None] | None) -> tuple[int, int | None] | No
 
 
 def test_newest_picture_that_has_its_bodies_is_shown_once() -> None:
-    pairs = Pairs()
+    pairs = PreviewPairs()
     for message in (picture(1), picture(2), picture(3), bodies(1), bodies(2)):
-        pairs.take(message)
-    assert ids(pairs.next(100.0)) == (2, 2)
-    assert pairs.next(100.0) is None
-    pairs.take(bodies(3))
-    assert ids(pairs.next(100.0)) == (3, 3)
+        pairs.add(message)
+    assert ids(pairs.pop_newest(100.0)) == (2, 2)
+    assert pairs.pop_newest(100.0) is None
+    pairs.add(bodies(3))
+    assert ids(pairs.pop_newest(100.0)) == (3, 3)
 
 
 def test_bodies_may_come_before_their_picture() -> None:
-    pairs = Pairs()
+    pairs = PreviewPairs()
     for message in (bodies(1), bodies(2), picture(1)):
-        pairs.take(message)
-    assert ids(pairs.next(100.0)) == (1, 1)
+        pairs.add(message)
+    assert ids(pairs.pop_newest(100.0)) == (1, 1)
 
 
 def test_bodies_of_another_epoch_are_not_taken_for_it() -> None:
-    pairs = Pairs()
-    pairs.take(bodies(1, epoch=2))
-    pairs.take(picture(1))
-    assert pairs.next(100.0) is None
+    pairs = PreviewPairs()
+    pairs.add(bodies(1, epoch=2))
+    pairs.add(picture(1))
+    assert pairs.pop_newest(100.0) is None
 
 
 def test_pictures_whose_bodies_never_come_are_shown_alone_after_a_while() -> None:
-    pairs = Pairs()
-    pairs.take(picture(1))
-    assert pairs.next(100.0 + PATIENCE_S / 2) is None
-    pairs.take(picture(2))
-    assert ids(pairs.next(100.0 + PATIENCE_S * 1.1)) == (2, None)
-    assert pairs.next(100.0 + PATIENCE_S * 2) is None
+    pairs = PreviewPairs()
+    pairs.add(picture(1))
+    assert pairs.pop_newest(100.0 + UNPAIRED_AFTER_S / 2) is None
+    pairs.add(picture(2))
+    assert ids(pairs.pop_newest(100.0 + UNPAIRED_AFTER_S * 1.1)) == (2, None)
+    assert pairs.pop_newest(100.0 + UNPAIRED_AFTER_S * 2) is None
 
 
 def test_pictures_of_skipped_frames_are_never_shown_while_others_find_their_bodies() -> None:
-    pairs, shown = Pairs(), []
+    pairs, shown = PreviewPairs(), []
     for frame_id in range(30):
         now = 100.0 + frame_id / 10
-        pairs.take(picture(frame_id, now))
+        pairs.add(picture(frame_id, now))
         if frame_id % 5 == 0:
-            pairs.take(bodies(frame_id, now))
-        shown.append(ids(pairs.next(now + 0.05)))
+            pairs.add(bodies(frame_id, now))
+        shown.append(ids(pairs.pop_newest(now + 0.05)))
     assert [pair for pair in shown if pair] == [(k, k) for k in range(0, 30, 5)]
 
 
 def test_memory_is_bounded_when_nothing_is_shown() -> None:
-    pairs = Pairs()
+    pairs = PreviewPairs()
     for frame_id in range(2000):
-        pairs.take(bodies(frame_id, captured_at=time.monotonic()))
-        pairs.take(picture(frame_id))
-    assert len(pairs._bodies) == BODIES_KEPT
-    assert len(pairs._previews) == PICTURES_KEPT
+        pairs.add(bodies(frame_id, captured_at=time.monotonic()))
+        pairs.add(picture(frame_id))
+    assert len(pairs._bodies) == MAX_BODIES
+    assert len(pairs._previews) == MAX_PREVIEWS

@@ -2,37 +2,37 @@
 
 from __future__ import annotations
 
-from remi_stream.sinks.vitals import FRESH_S, SILENT_S, Vitals
+from remi_stream.sinks.vitals import BUS_TIMEOUT_S, READY_TIMEOUT_S, PipelineHealth
 from tests.sample import bodies, facts, health
 
 
 def test_silence_on_the_bus_is_an_illness_after_a_while() -> None:
-    vitals = Vitals(now=10.0)
-    assert vitals.illness(10.0 + SILENT_S) == ""
-    assert vitals.illness(14.0) == "No message on the bus for 4 s"
-    vitals.take(health(), now=14.5)
-    assert vitals.illness(14.5) == ""
+    vitals = PipelineHealth(now=10.0)
+    assert vitals.health_error(10.0 + BUS_TIMEOUT_S) == ""
+    assert vitals.health_error(14.0) == "No message on the bus for 4 s"
+    vitals.update(health(), now=14.5)
+    assert vitals.health_error(14.5) == ""
 
 
 def test_restarting_stage_is_no_illness() -> None:
-    vitals = Vitals(now=0.0)
-    vitals.take(health("pose", state="restarting"), now=0.0)
-    assert vitals.illness(0.0) == ""
-    assert vitals.stages == {"pose": "restarting"}
+    vitals = PipelineHealth(now=0.0)
+    vitals.update(health("pose", state="restarting"), now=0.0)
+    assert vitals.health_error(0.0) == ""
+    assert vitals.stage_states == {"pose": "restarting"}
 
 
 def test_one_live_camera_with_bodies_is_enough_to_be_ready() -> None:
-    vitals = Vitals(now=0.0)
-    vitals.take(facts(camera="left"), now=0.0)
-    vitals.take(facts(camera="right", state="reconnecting"), now=0.0)
-    vitals.take(bodies(camera="left"), now=1.0)
-    assert vitals.idleness(1.0 + FRESH_S) == ""
-    assert vitals.idleness(6.5) == "No bodies in the last 5 s from left"
+    vitals = PipelineHealth(now=0.0)
+    vitals.update(facts(camera="left"), now=0.0)
+    vitals.update(facts(camera="right", state="reconnecting"), now=0.0)
+    vitals.update(bodies(camera="left"), now=1.0)
+    assert vitals.not_ready_reason(1.0 + READY_TIMEOUT_S) == ""
+    assert vitals.not_ready_reason(6.5) == "No bodies in the last 5 s from left"
 
 
 def test_old_bodies_of_a_camera_that_is_away_do_not_make_it_ready() -> None:
-    vitals = Vitals(now=0.0)
-    vitals.take(bodies(camera="left"), now=1.0)
-    vitals.take(facts(camera="left", state="reconnecting"), now=1.0)
-    vitals.take(facts(camera="right", state="ended"), now=1.0)
-    assert vitals.idleness(1.0) == "No camera is live (left: reconnecting, right: ended)"
+    vitals = PipelineHealth(now=0.0)
+    vitals.update(bodies(camera="left"), now=1.0)
+    vitals.update(facts(camera="left", state="reconnecting"), now=1.0)
+    vitals.update(facts(camera="right", state="ended"), now=1.0)
+    assert vitals.not_ready_reason(1.0) == "No camera is live (left: reconnecting, right: ended)"

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from remi_stream.sinks.web.admission import Admission, Request, parse
+from remi_stream.sinks.web.admission import AccessRules, HttpRequest, parse_request
 
 OURS = {"host": "127.0.0.1:7710", "origin": "http://127.0.0.1:7710"}
 TOKEN = "let-me-in"
 
 
-def ask(target: str = "/", method: str = "GET", **headers: str) -> Request:
-    return Request(method, target, {**OURS, **{name.replace("_", "-"): value for name, value in headers.items()}})
+def ask(target: str = "/", method: str = "GET", **headers: str) -> HttpRequest:
+    return HttpRequest(method, target, {**OURS, **{name.replace("_", "-"): value for name, value in headers.items()}})
 
 
 @pytest.mark.parametrize(
@@ -31,42 +31,42 @@ def ask(target: str = "/", method: str = "GET", **headers: str) -> Request:
     ],
 )
 def test_pages_from_elsewhere_and_names_that_are_not_ours_are_refused(headers: dict[str, str], status: str) -> None:
-    verdict = Admission("", 7710).judge(ask(**headers))
+    verdict = AccessRules("", 7710).check(ask(**headers))
     assert verdict.status[:3] == status
-    assert verdict.what == ("refuse" if status else "pass")
+    assert verdict.action == ("refuse" if status else "pass")
 
 
 def test_program_without_an_origin_is_let_in() -> None:
-    request = Request("GET", "/", {"host": OURS["host"]})
-    assert Admission("", 7710).judge(request).what == "pass"
+    request = HttpRequest("GET", "/", {"host": OURS["host"]})
+    assert AccessRules("", 7710).check(request).action == "pass"
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "CONNECT", "OPTIONS"])
 def test_only_reading_is_allowed(method: str) -> None:
-    assert Admission("", 7710).judge(ask(method=method)).status.startswith("405")
+    assert AccessRules("", 7710).check(ask(method=method)).status.startswith("405")
 
 
 def test_token_leads_to_a_cookie_and_the_cookie_lets_in() -> None:
-    admission = Admission(TOKEN, 7710)
-    assert admission.judge(ask()).status.startswith("401")
-    assert admission.judge(ask("/?token=wrong")).status.startswith("401")
-    assert admission.judge(ask(f"/?token={TOKEN}")).what == "set_cookie"
-    cookie = admission.greeting().split(";")[0]
-    assert admission.judge(ask(cookie=f"other=1; {cookie}")).what == "pass"
-    assert admission.judge(ask(cookie=cookie.replace("let", "led"))).status.startswith("401")
+    admission = AccessRules(TOKEN, 7710)
+    assert admission.check(ask()).status.startswith("401")
+    assert admission.check(ask("/?token=wrong")).status.startswith("401")
+    assert admission.check(ask(f"/?token={TOKEN}")).action == "set_cookie"
+    cookie = admission.cookie_header().split(";")[0]
+    assert admission.check(ask(cookie=f"other=1; {cookie}")).action == "pass"
+    assert admission.check(ask(cookie=cookie.replace("let", "led"))).status.startswith("401")
 
 
 def test_cookie_is_kept_from_scripts_and_from_requests_of_other_sites() -> None:
-    words = Admission(TOKEN, 7710).greeting().split("; ")
+    words = AccessRules(TOKEN, 7710).cookie_header().split("; ")
     assert {"HttpOnly", "SameSite=Lax"} <= set(words)
 
 
 def test_token_does_not_help_a_page_from_elsewhere() -> None:
-    assert Admission(TOKEN, 7710).judge(ask(f"/?token={TOKEN}", origin="http://evil.example")).status.startswith("403")
+    assert AccessRules(TOKEN, 7710).check(ask(f"/?token={TOKEN}", origin="http://evil.example")).status.startswith("403")
 
 
 def test_websocket_with_the_token_is_let_in_without_a_detour() -> None:
-    assert Admission(TOKEN, 7710).judge(ask(f"/?token={TOKEN}", upgrade="websocket")).what == "pass"
+    assert AccessRules(TOKEN, 7710).check(ask(f"/?token={TOKEN}", upgrade="websocket")).action == "pass"
 
 
 @pytest.mark.parametrize(
@@ -82,4 +82,4 @@ def test_websocket_with_the_token_is_let_in_without_a_detour() -> None:
     ],
 )
 def test_what_is_no_plain_request_is_not_read(head: bytes) -> None:
-    assert parse(head) is None
+    assert parse_request(head) is None

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from remi_stream.messages import Person
-from remi_stream.sinks.views.floor import Floor
-from remi_stream.sinks.views.rates import Rates
-from remi_stream.sinks.web.crowd import GONE_S, Crowd
+from remi_stream.sinks.views.floor import FloorEstimator
+from remi_stream.sinks.views.rates import RateHistory
+from remi_stream.sinks.web.crowd import REMOVE_AFTER_S, ScenePeople
 from remi_stream.sinks.web.private import PrivateServer
 from tests.sample import bodies, person
 
@@ -22,9 +22,9 @@ def server() -> Iterator[PrivateServer]:
     started.stop()
 
 
-def move(crowd: Crowd, now: float, *people: Person) -> None:
-    crowd.move(bodies(captured_at=now, people=list(people)), Floor(), now, skin=True, bones=False)
-    crowd.forget(now)
+def move(crowd: ScenePeople, now: float, *people: Person) -> None:
+    crowd.update(bodies(captured_at=now, people=list(people)), FloorEstimator(), now, skin=True, bones=False)
+    crowd.remove_stale(now)
 
 
 def shown(server: PrivateServer, name: str) -> bool:
@@ -33,22 +33,22 @@ def shown(server: PrivateServer, name: str) -> bool:
 
 
 def test_who_is_not_seen_for_half_a_second_fades_and_is_removed(server: PrivateServer) -> None:
-    crowd = Crowd(server.scene, "/a")
+    crowd = ScenePeople(server.scene, "/a")
     move(crowd, 10.0, person(1))
     assert shown(server, "/a/person-0")
-    crowd.forget(10.0 + GONE_S * 0.75)
+    crowd.remove_stale(10.0 + REMOVE_AFTER_S * 0.75)
     skin = server.scene.get_handle_by_name("/a/person-0/skin")
     assert skin is not None
     assert skin.opacity == pytest.approx(0.5)  # type: ignore[attr-defined]
     move(crowd, 10.4, person(1))
     assert skin.opacity is None  # type: ignore[attr-defined]
-    crowd.forget(10.4 + GONE_S)
+    crowd.remove_stale(10.4 + REMOVE_AFTER_S)
     assert crowd.track_ids == []
     assert not shown(server, "/a/person-0")
 
 
 def test_place_of_who_has_gone_is_used_again(server: PrivateServer) -> None:
-    crowd = Crowd(server.scene, "/b")
+    crowd = ScenePeople(server.scene, "/b")
     for track_id in range(1, 40):
         move(crowd, 10.0 * track_id, person(track_id), person(track_id + 100))
     assert crowd.track_ids == [39, 139]
@@ -59,7 +59,7 @@ def test_place_of_who_has_gone_is_used_again(server: PrivateServer) -> None:
 
 @pytest.mark.parametrize("skeleton", ["point", "smpl24", "nobody knows it"])
 def test_person_without_smpl_is_shown_as_joints(server: PrivateServer, skeleton: str) -> None:
-    crowd = Crowd(server.scene, "/c")
+    crowd = ScenePeople(server.scene, "/c")
     joints = 24 if skeleton == "smpl24" else 1
     move(crowd, 10.0, person(1, skeleton, joints, smpl=None))
     assert shown(server, "/c/person-0/joints")
@@ -70,7 +70,7 @@ def test_person_without_smpl_is_shown_as_joints(server: PrivateServer, skeleton:
 def test_joints_that_are_not_numbers_are_left_out(server: PrivateServer) -> None:
     joints_m = np.full((24, 3), np.nan, np.float32)
     joints_m[:2] = 1
-    crowd = Crowd(server.scene, "/d")
+    crowd = ScenePeople(server.scene, "/d")
     move(crowd, 10.0, person(1, smpl=None, joints_m=joints_m))
     cloud = server.scene.get_handle_by_name("/d/person-0/joints")
     assert cloud is not None
@@ -79,15 +79,15 @@ def test_joints_that_are_not_numbers_are_left_out(server: PrivateServer) -> None
 
 
 def test_rates_are_those_of_the_last_two_seconds() -> None:
-    rates = Rates()
+    rates = RateHistory()
     for frame in range(90):
-        rates.take(captured_at=frame / 30, now=frame / 30 + 0.05)
-    assert rates.step(3.0)
-    assert not rates.step(3.1)
-    latest = rates.moments[-1]
+        rates.add(captured_at=frame / 30, now=frame / 30 + 0.05)
+    assert rates.sample_if_due(3.0)
+    assert not rates.sample_if_due(3.1)
+    latest = rates.samples[-1]
     assert latest.fps == pytest.approx(30, abs=1)
     assert latest.p50_ms == pytest.approx(50)
-    assert rates.step(9.0)
-    assert rates.moments[-1].fps == 0
-    assert np.isnan(rates.moments[-1].p50_ms)
+    assert rates.sample_if_due(9.0)
+    assert rates.samples[-1].fps == 0
+    assert np.isnan(rates.samples[-1].p50_ms)
     assert rates.series()[0].tolist() == [-6.0, 0.0]

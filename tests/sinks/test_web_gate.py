@@ -14,8 +14,8 @@ from websockets.sync.client import connect
 
 from remi_stream.errors import RemiError
 from remi_stream.sinks.web import gate as gate_file
-from remi_stream.sinks.web.admission import Admission
-from remi_stream.sinks.web.gate import Gate
+from remi_stream.sinks.web.admission import AccessRules
+from remi_stream.sinks.web.gate import AccessProxy
 from remi_stream.sinks.web.private import PrivateServer
 
 PAGE = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
@@ -59,7 +59,7 @@ class Inside:
 def opened(inside: Inside, token: str = "") -> Iterator[int]:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = int(free.getsockname()[1])
-    gate = Gate("127.0.0.1", port, Admission(token, port))
+    gate = AccessProxy("127.0.0.1", port, AccessRules(token, port))
     gate.start(inside.address)
     try:
         yield port
@@ -117,7 +117,7 @@ def test_websocket_is_spliced_both_ways() -> None:
 
 
 def test_caller_that_says_nothing_is_hung_up_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gate_file, "HEAD_S", 0.1)
+    monkeypatch.setattr(gate_file, "HEAD_TIMEOUT_S", 0.1)
     with opened(Inside()) as port, socket.create_connection(("127.0.0.1", port), timeout=5) as caller:
         caller.sendall(b"GET / HT")
         assert caller.recv(100) == b""
@@ -146,12 +146,12 @@ def test_browser_that_does_not_read_fills_no_memory() -> None:
 
 def test_port_in_use_is_told_in_one_line() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(RemiError, match="--name"):
-        Gate("127.0.0.1", taken.getsockname()[1], Admission("", 1))
+        AccessProxy("127.0.0.1", taken.getsockname()[1], AccessRules("", 1))
 
 
 def test_address_of_another_machine_is_told_in_one_line() -> None:
     with pytest.raises(RemiError, match="--bind an address of this machine"):
-        Gate("192.0.2.1", 0, Admission("", 1))
+        AccessProxy("192.0.2.1", 0, AccessRules("", 1))
 
 
 def test_viser_listens_where_nobody_guesses_and_opens_no_tunnel(monkeypatch: pytest.MonkeyPatch) -> None:

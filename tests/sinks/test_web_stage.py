@@ -12,10 +12,10 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from remi_stream.config import Camera, Config
-from remi_stream.sinks.web.invitation import FILE, find
+from remi_stream.config import CameraConfig, Config
+from remi_stream.sinks.web.invitation import LINK_FILE, read_viewer_link
 from remi_stream.sinks.web.private import PrivateServer
-from remi_stream.sinks.web.show import Show
+from remi_stream.sinks.web.show import WebViewer
 from tests.pipeline.daemon import SYNTHETIC, Daemon, check_books, running
 
 CAMERA = {"name": "front", "source": "synthetic:?fps=30"}
@@ -36,7 +36,7 @@ def status(url: str) -> int:
 def test_viewer_is_there_with_the_pipeline_and_goes_with_it(tmp_path: Path) -> None:
     with running(tmp_path, cameras=[CAMERA], viewer="web", **SYNTHETIC) as daemon:
         daemon.more_bodies(3)
-        link = find(folder(daemon))
+        link = read_viewer_link(folder(daemon))
         assert urlsplit(link).hostname == "127.0.0.1"
         assert "token" not in link
         assert status(link) == 200
@@ -49,14 +49,14 @@ def test_viewer_is_there_with_the_pipeline_and_goes_with_it(tmp_path: Path) -> N
 def test_viewer_that_is_killed_costs_no_body_and_comes_back_with_the_same_token(tmp_path: Path) -> None:
     with running(tmp_path, cameras=[CAMERA], viewer="web", bind="127.0.0.1", **SYNTHETIC) as daemon:
         daemon.more_bodies(3)
-        link = find(folder(daemon))
+        link = read_viewer_link(folder(daemon))
         assert "?token=" in link
-        assert stat.S_IMODE((folder(daemon) / FILE).stat().st_mode) == 0o600
+        assert stat.S_IMODE((folder(daemon) / LINK_FILE).stat().st_mode) == 0o600
         assert status(link.split("?")[0]) == 401
         first = daemon.pid("web")
         os.kill(first, signal.SIGKILL)
         daemon.listen(lambda: daemon.stages["web"].pid != first and daemon.stages["web"].state == "ready")
-        assert find(folder(daemon)) == link
+        assert read_viewer_link(folder(daemon)) == link
         assert status(link) in (200, 401)  # urllib keeps no cookies: being sent on is enough
         daemon.more_bodies(3)
         assert not check_books(daemon.bodies)
@@ -74,7 +74,7 @@ def test_viewer_costs_next_to_nothing_while_nobody_looks(tmp_path: Path) -> None
 
 def test_pictures_are_not_asked_for_while_nobody_looks() -> None:
     server = PrivateServer("test")
-    show = Show(server, Config(cameras=(Camera(name="front", source="bus"),)))
+    show = WebViewer(server, Config(cameras=(CameraConfig(name="front", source="bus"),)))
     assert show.topics == ["bodies/", "camera/", "health/"]
     show.close()
     server.stop()

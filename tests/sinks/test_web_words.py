@@ -9,38 +9,38 @@ import numpy as np
 import pytest
 
 from remi_stream.filters.choice import FILTERS
-from remi_stream.measure.meters import Sheet
-from remi_stream.measure.quantities import FILTER
-from remi_stream.sinks.views.incidents import Incidents
+from remi_stream.measure.meters import MeasurementRow
+from remi_stream.measure.quantities import REMI_RELAY
+from remi_stream.sinks.views.incidents import CameraIncidents
 from remi_stream.sinks.web import filters, measuring, recorder, state
-from remi_stream.sinks.web.people import people, somebody
-from remi_stream.sinks.web.waterfall import waterfall
+from remi_stream.sinks.web.people import people_html, person_row
+from remi_stream.sinks.web.waterfall import hop_waterfall
 from tests.sample import facts, health, person
 
 EVIL = '<img src=x onerror="alert(1)">'
 
 
 def seen(**more: Any) -> state.Seen:
-    incidents = Incidents()
+    incidents = CameraIncidents()
     told = facts(**more)
-    incidents.take(told)
-    return state.Seen(told, incidents)
+    incidents.update(told)
+    return state.CameraSummary(told, incidents)
 
 
 @pytest.mark.parametrize(
     "html",
     [
-        state.cameras([facts(camera=EVIL)]),
-        state.losses([seen(camera=EVIL, dropped={EVIL: 3}), seen()]),
-        state.stages({EVIL: health(EVIL, state="failed", reason=EVIL)}),
-        state.works({"pose": health(facts={"engine": EVIL, "runtime": EVIL})}, ""),
-        state.works({}, EVIL),
-        filters.told(facts(filter=EVIL), EVIL + "2", EVIL),
-        measuring.said(EVIL, EVIL, [Sheet(kind=FILTER, names=[EVIL, EVIL], numbers=[1.0])], [Path(EVIL)]),
-        measuring.said_error(EVIL),
-        measuring.said_nothing(Path(EVIL)),
-        recorder.told(EVIL, health("recorder"), EVIL),
-        waterfall([(EVIL, 3.0)]),
+        state.cameras_html([facts(camera=EVIL)]),
+        state.losses_html([seen(camera=EVIL, dropped={EVIL: 3}), seen()]),
+        state.stages_html({EVIL: health(EVIL, state="failed", reason=EVIL)}),
+        state.engine_html({"pose": health(facts={"engine": EVIL, "runtime": EVIL})}, ""),
+        state.engine_html({}, EVIL),
+        filters.filter_html(facts(filter=EVIL), EVIL + "2", EVIL),
+        measuring.result_html(EVIL, EVIL, [MeasurementRow(kind=REMI_RELAY, names=[EVIL, EVIL], numbers=[1.0])], [Path(EVIL)]),
+        measuring.error_html(EVIL),
+        measuring.intro_html(Path(EVIL)),
+        recorder.recorder_html(EVIL, health("recorder"), EVIL),
+        hop_waterfall([(EVIL, 3.0)]),
     ],
 )
 def test_what_comes_from_outside_is_shown_and_never_obeyed(html: str) -> None:
@@ -49,23 +49,23 @@ def test_what_comes_from_outside_is_shown_and_never_obeyed(html: str) -> None:
 
 
 def test_line_of_a_person_tells_distance_and_score() -> None:
-    line = somebody(person(7))
+    line = person_row(person(7))
     assert (line.track_id, line.score) == (7, 0.75)
     assert line.distance_m == pytest.approx(3.0, abs=0.25)
-    assert "person 7" in people([line])
-    assert f"{line.distance_m:.1f} m" in people([line])
-    assert "width:75%" in people([line])
-    assert "no one in view" in people([])
+    assert "person 7" in people_html([line])
+    assert f"{line.distance_m:.1f} m" in people_html([line])
+    assert "width:75%" in people_html([line])
+    assert "no one in view" in people_html([])
 
 
 def test_distance_of_somebody_whose_joints_are_not_known_is_a_dash() -> None:
     nobody_knows = person(1, smpl=None, joints_m=np.full((24, 3), np.nan, np.float32))
-    assert np.isnan(somebody(nobody_knows).distance_m)
-    assert "&ndash; m" in people([somebody(nobody_knows)])
+    assert np.isnan(person_row(nobody_knows).distance_m)
+    assert "&ndash; m" in people_html([person_row(nobody_knows)])
 
 
 def test_distance_without_smpl_is_that_of_the_joints() -> None:
-    assert somebody(person(1, smpl=None)).distance_m == pytest.approx(np.hypot(np.hypot(0.25, 0.5), 3), abs=0.05)
+    assert person_row(person(1, smpl=None)).distance_m == pytest.approx(np.hypot(np.hypot(0.25, 0.5), 3), abs=0.05)
 
 
 @pytest.mark.parametrize(
@@ -81,22 +81,22 @@ def test_distance_without_smpl_is_that_of_the_joints() -> None:
     ],
 )
 def test_condition_in_own_words_is_cleaned(typed: str, kept: str) -> None:
-    assert measuring.condition_of("Custom", typed) == kept
+    assert measuring.chosen_condition("Custom", typed) == kept
 
 
 def test_condition_that_is_not_in_the_list_is_not_taken() -> None:
-    assert measuring.condition_of("Low Light", "ignored") == "Low Light"
-    assert measuring.condition_of(EVIL, "own") == "Custom"
+    assert measuring.chosen_condition("Low Light", "ignored") == "Low Light"
+    assert measuring.chosen_condition(EVIL, "own") == "Custom"
 
 
 def test_stage_that_was_restarted_says_how_often() -> None:
-    assert "2 restarts" in state.stages({"pose": health(restarts=2)})
-    assert "1 restart<" in state.stages({"pose": health(restarts=1)})
-    assert "restart" not in state.stages({"pose": health()})
+    assert "2 restarts" in state.stages_html({"pose": health(restarts=2)})
+    assert "1 restart<" in state.stages_html({"pose": health(restarts=1)})
+    assert "restart" not in state.stages_html({"pose": health()})
 
 
 def test_reasons_of_drops_are_told_with_the_most_frequent_first() -> None:
-    html = state.losses([seen(dropped={"pose/overflow": 2, "capture/superseded": 1234})])
+    html = state.losses_html([seen(dropped={"pose/overflow": 2, "capture/superseded": 1234})])
     assert html.index("capture/superseded") < html.index("pose/overflow")
     assert "1&#8239;236" in html
 
@@ -106,17 +106,17 @@ def test_reasons_of_drops_are_told_with_the_most_frequent_first() -> None:
     [(None, "lag not measured yet"), (0.0123, "12 ms")],
 )
 def test_filter_tells_its_lag_as_measured(lag_s: float | None, words: str) -> None:
-    assert words in filters.told(facts(filter="one_euro", filter_lag_s=lag_s), "", "")
+    assert words in filters.filter_html(facts(filter="one_euro", filter_lag_s=lag_s), "", "")
 
 
 def test_sliders_turn_options_that_exist_around_their_defaults() -> None:
-    for (name, option), knob in filters.KNOBS.items():
-        assert knob.least <= FILTERS[name].options[option] <= knob.most, (name, option)
+    for (name, option), knob in filters.FILTER_SLIDERS.items():
+        assert knob.minimum <= FILTERS[name].options[option] <= knob.maximum, (name, option)
 
 
 def test_waterfall_shows_hops_as_long_as_they_took() -> None:
-    html = waterfall([("capture", 2.0), ("pose", 30.25)])
+    html = hop_waterfall([("capture", 2.0), ("pose", 30.25)])
     assert "flex:2.0" in html
     assert "flex:30.2" in html
     assert "30.2" in html
-    assert "no bodies" in waterfall([])
+    assert "no bodies" in hop_waterfall([])

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from remi_stream.capture.webcam import Webcam
-from remi_stream.cli.doctor import cameras
+from remi_stream.cli.doctor import check_cameras
 from remi_stream.cli.machine import Machine
 from tests.pipeline.daemon import SYNTHETIC, Daemon, running
 
@@ -58,7 +58,7 @@ def listing() -> dict[str, Any]:
 def pictures() -> dict[str, Any]:
     """The capture source alone."""
     device = Webcam(DEVICE, SIZE, 15)
-    with contextlib.closing(device.pictures()) as given:
+    with contextlib.closing(device.read_frames()) as given:
         taken = [picture for picture, _ in zip(given, range(31)) if picture is not None]
     return {
         "fps": device.fps,
@@ -124,7 +124,7 @@ def webcam(*arguments: str, **how: Any) -> dict[str, Any]:
 
 def doctor() -> list[str]:
     """What the doctor finds of the cameras."""
-    return list(cameras(Machine(), "default"))
+    return list(check_cameras(Machine(), "default"))
 
 
 @contextlib.contextmanager

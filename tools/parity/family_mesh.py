@@ -10,10 +10,10 @@ from torch import Tensor, nn
 
 from parity.case import Arrays
 from parity.watch import Watch
-from remi_stream.geometry import Intrinsics, rotation_matrices
-from remi_stream.networks.served import build
-from remi_stream.pose.uncertainty import LOST, accumulated, of_person
-from remi_stream.pose.weak_camera import crop_translation, translation
+from remi_stream.geometry import Intrinsics, matrices_from_axis_angle
+from remi_stream.networks.served import build_network
+from remi_stream.pose.uncertainty import MAX_PELVIS_VARIANCE, accumulate_variance, person_variance
+from remi_stream.pose.weak_camera import crop_camera_transl, transl_from_weak_camera
 
 NAMES = ("poco_cliff", "poco_pare", "pare")
 WATCHED = ("backbone", "head")
@@ -21,7 +21,7 @@ WATCHED = ("backbone", "head")
 
 def make(name: str, shapes: Any, variant: dict[str, Any]) -> nn.Module:
     """Build the network."""
-    return build(name, shapes)
+    return build_network(name, shapes)
 
 
 def outputs(name: str, module: nn.Module, inputs: Arrays, watch: Watch) -> Arrays:
@@ -41,7 +41,7 @@ def outputs(name: str, module: nn.Module, inputs: Arrays, watch: Watch) -> Array
         "pred_segm_mask": getattr(head, "part_maps", camera),
     }
     arrays = {key: value.numpy() for key, value in tensors.items()}
-    if name in LOST:
+    if name in MAX_PELVIS_VARIANCE:
         arrays |= {"var_pose": last.numpy()} | uncertainties(name, last.numpy())
     if "train_gt_pose_aa" in inputs:
         arrays["train_log_phi"] = log_density(module, tensors["uncert_feat"], rotations, last, inputs["train_gt_pose_aa"])
@@ -50,11 +50,11 @@ def outputs(name: str, module: nn.Module, inputs: Arrays, watch: Watch) -> Array
 
 def cameras(camera: np.ndarray, inputs: Arrays) -> Arrays:
     """Translations of the body in the crop's camera, and in the full image's camera if it is known."""
-    translations = {"pred_cam_t": crop_translation(camera)}
+    translations = {"pred_cam_t": crop_camera_transl(camera)}
     if "orig_shape" in inputs:
         sides = inputs["scale"] * 200.0
         in_image = [
-            translation(camera[index], inputs["center"][index], sides[index], pinhole(inputs, index))
+            transl_from_weak_camera(camera[index], inputs["center"][index], sides[index], pinhole(inputs, index))
             for index in range(len(camera))
         ]
         translations["pred_fullimg_cam_t"] = np.stack(in_image)
@@ -71,15 +71,15 @@ def pinhole(inputs: Arrays, index: int) -> Intrinsics:
 def uncertainties(name: Any, variance: np.ndarray) -> Arrays:
     """Uncertainties of joints and persons, plain and accumulated along the kinematic chain."""
     arrays = {}
-    for way, total in (("plain", variance), ("kinematic", accumulated(variance))):
+    for way, total in (("plain", variance), ("kinematic", accumulate_variance(variance))):
         arrays[f"uncert_{way}"] = total
-        arrays[f"uncert_{way}_global"] = of_person(total, name)
+        arrays[f"uncert_{way}_global"] = person_variance(total, name)
     return arrays
 
 
 def log_density(module: Any, features: Tensor, rotations: Tensor, variance: Tensor, truth: np.ndarray) -> np.ndarray:
     """Log density of the flow head, the training objective. truth: (B, 72) axis-angle, rad."""
-    matrices = rotation_matrices(truth.reshape(*rotations.shape[:2], 3)).astype(np.float32)
+    matrices = matrices_from_axis_angle(truth.reshape(*rotations.shape[:2], 3)).astype(np.float32)
     errors = (rotations - torch.from_numpy(matrices)).abs().flatten(2) / variance[..., None]
     density: np.ndarray = module.flow_head(features, errors).numpy()
     return density

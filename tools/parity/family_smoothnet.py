@@ -10,7 +10,7 @@ from torch import nn
 from parity.case import Arrays
 from parity.watch import Watch
 from remi_stream.filters.smoothnet import smooth_sequence
-from remi_stream.networks.smoothnet import SmoothNet, smoothnet
+from remi_stream.networks.smoothnet import SmoothNetModule, smoothnet
 
 NAMES = ("smoothnet",)
 WATCHED = ()
@@ -23,7 +23,7 @@ def make(name: str, shapes: Any, variant: dict[str, Any]) -> nn.Module:
 
 def outputs(name: str, module: nn.Module, inputs: Arrays, watch: Watch) -> Arrays:
     """Run the network."""
-    assert isinstance(module, SmoothNet)
+    assert isinstance(module, SmoothNetModule)
     if "frames" in inputs:
         return {"frames": smooth_sequence(lambda x: module(torch.from_numpy(x))[0].numpy(), inputs["frames"], module.window)}
     return {"y": module(torch.from_numpy(inputs["x"]))[0].numpy()}

@@ -10,8 +10,8 @@ from torch import nn
 
 from parity.case import Arrays
 from parity.watch import Watch
-from remi_stream.networks.videopose3d import VideoPose3d, made
-from remi_stream.pose.lift import lift_clip, normalise
+from remi_stream.networks.videopose3d import VideoPose3d, build_videopose3d
+from remi_stream.pose.lift import lift_clip, normalise_keypoints
 
 NAMES = ("videopose3d",)
 WATCHED = ()
@@ -19,7 +19,7 @@ WATCHED = ()
 
 def make(name: str, shapes: Any, variant: dict[str, Any]) -> nn.Module:
     """Build the network; the manifest says whether it is causal."""
-    return made(shapes, variant["causal"]).eval()
+    return build_videopose3d(shapes, variant["causal"]).eval()
 
 
 def outputs(name: str, module: nn.Module, inputs: Arrays, watch: Watch) -> Arrays:
@@ -28,7 +28,7 @@ def outputs(name: str, module: nn.Module, inputs: Arrays, watch: Watch) -> Array
     if "keypoints" in inputs:
         return {"joints3d": module(torch.from_numpy(inputs["keypoints"]))[0].numpy()}
     width, height = (int(size) for size in inputs["resolution_wh"])
-    keypoints = normalise(inputs["keypoints_px"], (width, height))
+    keypoints = normalise_keypoints(inputs["keypoints_px"], (width, height))
     plain, both = (lifted(module, keypoints, flip) for flip in (False, True))
     return {"keypoints_norm": keypoints, "joints3d_plain": plain, "joints3d_flip_avg": both}
 
@@ -39,4 +39,4 @@ def lifted(module: VideoPose3d, keypoints: np.ndarray, flip: bool) -> np.ndarray
     def run(clips: np.ndarray) -> np.ndarray:
         return module(torch.from_numpy(clips))[0].numpy()
 
-    return lift_clip(run, keypoints, causal=module.causal, receptive_field=module.receptive_field, flip=flip)
+    return lift_clip(run, keypoints, is_causal=module.causal, receptive_field=module.receptive_field, flip=flip)

@@ -10,10 +10,10 @@ import numpy as np
 
 from parity.csv_rows import cell_rows, split
 from parity.rows import Entries, Row, compare, same
-from remi_stream.measure.pose_program import COLUMNS, Look, PoseMeter
-from remi_stream.measure.table import cells, number
+from remi_stream.measure.pose_program import POSE_COLUMNS, PoseMeter, PoseObservation
+from remi_stream.measure.table import format_number, format_row
 from remi_stream.measure.window import WINDOW_S
-from remi_stream.pose.weak_camera import whole_picture
+from remi_stream.pose.weak_camera import full_image_weak_camera
 
 GROUP = "metrics"
 FRAMES = {
@@ -31,7 +31,7 @@ def check(entries: Entries, manifest: dict[str, Any]) -> Iterator[Row]:
     """Check the values per frame, and the CSV row if the manifest belongs to these vectors."""
     meter, looks = PoseMeter(), looks_of(entries)
     times, loops = entries["metrics.in.t"], entries["metrics.in.loop_seconds"]
-    values = [meter.take(float(at), float(loop_s), look) for at, loop_s, look in zip(times, loops, looks)]
+    values = [meter.add(float(at), float(loop_s), look) for at, loop_s, look in zip(times, loops, looks)]
     for key, name in FRAMES.items():
         entry = f"metrics.out.per_frame.{key}"
         got = np.array([getattr(value, name) for value in values])
@@ -40,18 +40,18 @@ def check(entries: Entries, manifest: dict[str, Any]) -> Iterator[Row]:
         return
     header, expected = map(split, manifest["metrics_csv_rows"])
     means = meter.means(float(entries["metrics.in.record_time"]))
-    yield same("metrics.csv header", list(COLUMNS), header)
-    yield from cell_rows("metrics.csv row", cells(datetime.fromisoformat(expected[0]), expected[1:2], means), expected)
+    yield same("metrics.csv header", list(POSE_COLUMNS), header)
+    yield from cell_rows("metrics.csv row", format_row(datetime.fromisoformat(expected[0]), expected[1:2], means), expected)
 
 
-def looks_of(entries: Entries) -> Iterator[Look | None]:
+def looks_of(entries: Entries) -> Iterator[PoseObservation | None]:
     """Read the inputs of each frame; None without a detection."""
     height, width = entries["image_rgb"].shape[:2]
     for k, rate in enumerate(entries["metrics.in.detection_rate"]):
         box = entries["metrics.in.bbox"][k]
-        camera = whole_picture(entries["metrics.in.pred_cam"][k], box[:2], box[2], (width, height))
+        camera = full_image_weak_camera(entries["metrics.in.pred_cam"][k], box[:2], box[2], (width, height))
         rotations, betas, vertices = (entries[f"metrics.in.{name}"][k] for name in ("rotmat_body", "betas", "vertices"))
-        yield Look(rotations, betas, vertices, camera) if rate else None
+        yield PoseObservation(rotations, betas, vertices, camera) if rate else None
 
 
 def numbers(entry: str, got: np.ndarray, expected: np.ndarray) -> Row:
@@ -66,4 +66,4 @@ def belongs(entries: Entries, manifest: dict[str, Any]) -> bool:
     if len(rows := manifest.get("metrics_csv_rows", ())) != 2:
         return False
     recent = entries["metrics.in.t"] >= entries["metrics.in.record_time"] - WINDOW_S
-    return number(float(entries["metrics.in.loop_seconds"][recent].mean() * 1000)) == split(rows[1])[3]
+    return format_number(float(entries["metrics.in.loop_seconds"][recent].mean() * 1000)) == split(rows[1])[3]

@@ -13,8 +13,8 @@ from torch import nn
 from parity.rows import Entries, Row, compare
 from remi_stream.geometry import default_intrinsics
 from remi_stream.networks.network import find_network
-from remi_stream.networks.served import Served
-from remi_stream.pose.square import Square, bbox_info, crop_from_picture, cut, cut_square
+from remi_stream.networks.served import ServedNetwork
+from remi_stream.pose.square import SquareCrop, cliff_bbox_info, crop_affine, warp_crop, warp_square_crop
 
 GROUP = "poco"
 SIZE = (224, 224)
@@ -26,8 +26,8 @@ EXACT_PX = 1e-9
 def check(entries: Entries, manifest: dict[str, Any]) -> Iterator[Row]:
     """Check crops of the golden image, and normalisation on the golden crops, so that a grey level counts only once."""
     image, boxes = entries["image_rgb"], entries["poco.in.bbox_cxcywh"]
-    affines = np.stack([crop_from_picture((x, y), (w, h), SIZE) for x, y, w, h in boxes])
-    crops = np.stack([cut(image, affine, SIZE) for affine in affines])
+    affines = np.stack([crop_affine((x, y), (w, h), SIZE) for x, y, w, h in boxes])
+    crops = np.stack([warp_crop(image, affine, SIZE) for affine in affines])
     yield compare("poco.out.affine", affines, entries["poco.out.affine"], EXACT_PX)
     yield from crop_rows("poco.out.crop_rgb_u8", crops, entries)
     exact = normalised(entries["poco.out.crop_rgb_u8"])[:, :, ::8, ::8]
@@ -40,10 +40,10 @@ def product_rows(image: np.ndarray, boxes: np.ndarray, entries: Entries) -> Iter
     """Check the same with the functions that engines call, on a BGR image as cameras give it."""
     height, width = image.shape[:2]
     intrinsics = default_intrinsics(width, height)
-    squares = [Square(x, y, max(w, h)) for x, y, w, h in boxes]
-    crops = np.stack([cut_square(image[..., ::-1].copy(), square, SIZE[0]) for square in squares])
+    squares = [SquareCrop(x, y, max(w, h)) for x, y, w, h in boxes]
+    crops = np.stack([warp_square_crop(image[..., ::-1].copy(), square, SIZE[0]) for square in squares])
     yield from crop_rows("poco.out.crop_rgb_u8", crops, entries, "from BGR, ")
-    infos = np.stack([bbox_info(square, intrinsics) for square in squares])
+    infos = np.stack([cliff_bbox_info(square, intrinsics) for square in squares])
     yield compare("poco.out.bbox_info", infos, entries["poco.out.bbox_info"], 2e-6, 1e-6)
     yield compare("poco.out.scale", [square.side / 200 for square in squares], entries["poco.out.scale"], EXACT_PX)
     yield compare("poco.out.focal_length", intrinsics[0], entries["poco.out.focal_length"], EXACT_PX)
@@ -54,12 +54,12 @@ def other_sizes(image: np.ndarray, boxes: np.ndarray, entries: Entries) -> Itera
     x, y, w, h = boxes[3]
     larger = entries["poco.out.crop13_rgb_u8"]
     size = larger.shape[1::-1]
-    crop = cut(image, crop_from_picture((x, y), (w * 1.3, h * 1.3), size), size)
+    crop = warp_crop(image, crop_affine((x, y), (w * 1.3, h * 1.3), size), size)
     yield from crop_rows("poco.out.crop13_rgb_u8", crop, entries)
     x, y, w, h = entries["poco.in.nonsquare_bbox"]
-    affine = crop_from_picture((x, y), (w, h), SIZE)
+    affine = crop_affine((x, y), (w, h), SIZE)
     yield compare("poco.out.nonsquare_affine", affine, entries["poco.out.nonsquare_affine"], EXACT_PX)
-    yield from crop_rows("poco.out.nonsquare_crop_sub4", cut(image, affine, SIZE)[::4, ::4], entries)
+    yield from crop_rows("poco.out.nonsquare_crop_sub4", warp_crop(image, affine, SIZE)[::4, ::4], entries)
 
 
 def crop_rows(name: str, crops: np.ndarray, entries: Entries, how: str = "") -> Iterator[Row]:
@@ -73,6 +73,6 @@ def crop_rows(name: str, crops: np.ndarray, entries: Entries, how: str = "") -> 
 
 def normalised(crops: np.ndarray) -> np.ndarray:
     """Normalise crops (N, H, W, 3) uint8 RGB as the exported graph does: (N, 3, H, W) float32."""
-    preprocessing = Served(find_network("poco_pare"), nn.Identity())
+    preprocessing = ServedNetwork(find_network("poco_pare"), nn.Identity())
     tensor: np.ndarray = preprocessing(torch.from_numpy(crops)).numpy()
     return tensor

@@ -8,7 +8,7 @@ from typing import Any
 from numpy.typing import ArrayLike
 
 from parity.rows import Entries, Row, compare
-from remi_stream.pose.suppression import LEAST_INTEGRAL, LEAST_PEAK, proposal_score, suppress
+from remi_stream.pose.suppression import MIN_SCORE_ARGMAX, MIN_SCORE_SOFT_ARGMAX, pose_nms, proposal_score
 
 GROUP = "posenms"
 PX, SHARE = 2e-4, 2e-6
@@ -25,9 +25,9 @@ def case(name: str, entries: Entries) -> Iterator[Row]:
     points, scores = entries[f"{name}.in.poses"], entries[f"{name}.in.pose_scores"][..., 0]
     boxes, box_scores = entries[f"{name}.in.boxes"], entries[f"{name}.in.box_scores"][:, 0]
     lenient = name.endswith(".regress") and points.shape[1] > 26
-    kept = suppress(points, scores, boxes, LEAST_INTEGRAL if lenient else LEAST_PEAK)
-    picks = [one.pick for one in kept]
-    proposals = [proposal_score(one.scores, box_scores[one.pick]) for one in kept]
+    kept = pose_nms(points, scores, boxes, MIN_SCORE_SOFT_ARGMAX if lenient else MIN_SCORE_ARGMAX)
+    picks = [one.best for one in kept]
+    proposals = [proposal_score(one.scores, box_scores[one.best]) for one in kept]
     results: dict[str, tuple[ArrayLike, float]] = {
         "pick": (picks, 0.0),
         "boxes": (boxes[picks], 0.0),

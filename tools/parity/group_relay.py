@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from parity.rows import Entries, Row, compare, same
-from remi_stream.filters.presets import PRESETS, STREAMS, PacketFilter, Preset
+from remi_stream.filters.presets import PRESETS, STREAMS, FilterPreset, PacketFilter
 
 GROUP = "relay"
 TOLERANCE = 1e-9
@@ -32,7 +32,7 @@ def presets_of(entries: Entries) -> list[str]:
     return sorted({entry.removeprefix("relay.out.").rpartition(".")[0] for entry in outputs})
 
 
-def run(preset: Preset, entries: Entries) -> dict[str, np.ndarray]:
+def run(preset: FilterPreset, entries: Entries) -> dict[str, np.ndarray]:
     """Filter all streams, one row per packet."""
     packets = PacketFilter(preset)
     filtered = [
@@ -42,11 +42,11 @@ def run(preset: Preset, entries: Entries) -> dict[str, np.ndarray]:
     return {stream: np.array([packet[stream] for packet in filtered]) for stream in STREAMS}
 
 
-def read_preset(fields: Mapping[str, Any]) -> Preset:
+def read_preset(fields: Mapping[str, Any]) -> FilterPreset:
     """Parse a preset of the manifest."""
     common = fields.get("common_params", {})
     streams = {stream: {**common, **fields[stream]} for stream in STREAMS}
-    return Preset(fields["type"], {stream: without_switch(each) for stream, each in streams.items() if each.get("enabled")})
+    return FilterPreset(fields["type"], {stream: without_switch(each) for stream, each in streams.items() if each.get("enabled")})
 
 
 def without_switch(fields: Mapping[str, Any]) -> dict[str, Any]:

@@ -12,8 +12,8 @@ from parity.csv_rows import cell_rows, split
 from parity.group_relay import presets_of
 from parity.rows import Entries, Row, compare, same
 from remi_stream.filters.presets import STREAMS
-from remi_stream.measure.relay_program import COLUMNS, RelayMeter
-from remi_stream.measure.table import cells, number
+from remi_stream.measure.relay_program import RELAY_COLUMNS, RelayMeter
+from remi_stream.measure.table import format_number, format_row
 from remi_stream.measure.window import WINDOW_S
 
 GROUP = "relaymetrics"
@@ -24,13 +24,13 @@ def check(entries: Entries, manifest: dict[str, Any]) -> Iterator[Row]:
     """Check the means by direct sums, and the CSV rows if the manifest belongs to these vectors."""
     expected = rows_of(entries, manifest)
     if expected:
-        yield same("relaymetrics.csv header", ",".join(COLUMNS), manifest["relay_csv_header"])
+        yield same("relaymetrics.csv header", ",".join(RELAY_COLUMNS), manifest["relay_csv_header"])
     for preset in presets_of(entries):
         means = means_of(entries, preset)
         yield compare(f"relaymetrics.{preset} [means]", means, summed(entries, preset), TOLERANCE, TOLERANCE)
         if preset in expected:
             row = expected[preset]
-            yield from cell_rows(f"relaymetrics.{preset}", cells(datetime.fromisoformat(row[0]), row[1:3], means), row)
+            yield from cell_rows(f"relaymetrics.{preset}", format_row(datetime.fromisoformat(row[0]), row[1:3], means), row)
 
 
 def means_of(entries: Entries, preset: str) -> list[float]:
@@ -40,7 +40,7 @@ def means_of(entries: Entries, preset: str) -> list[float]:
         raw, filtered = ({name: entries[key.format(name)][k] for name in STREAMS} for key in keys_of(preset))
         fps = float(entries["relaymetrics.in.fps"][k])
         filter_s = float(entries["relaymetrics.in.filter_latency_ms"][k]) / 1000
-        meter.take(float(at), 1 / fps if fps else 0.0, filter_s, raw, filtered)
+        meter.add(float(at), 1 / fps if fps else 0.0, filter_s, raw, filtered)
     return meter.means(float(entries["relaymetrics.in.record_time"]))
 
 
@@ -64,5 +64,5 @@ def rows_of(entries: Entries, manifest: dict[str, Any]) -> dict[str, list[str]]:
     """Read the CSV rows by preset; none if the manifest belongs to other vectors."""
     rows = [split(row) for row in manifest.get("relay_csv_rows", ())]
     recent = entries["relaymetrics.in.t"] >= entries["relaymetrics.in.record_time"] - WINDOW_S
-    fps = number(float(entries["relaymetrics.in.fps"][recent].mean()))
+    fps = format_number(float(entries["relaymetrics.in.fps"][recent].mean()))
     return {row[2]: row for row in rows if row[3] == fps}

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from parity.rows import Entries, Row, compare
-from remi_stream.formats.remi import Packet, make_packet
+from remi_stream.formats.remi import RemiPacket, make_packet
 
 GROUP = "remi"
 TOLERANCE = 2e-5
@@ -25,6 +25,6 @@ def check(entries: Entries, manifest: dict[str, Any]) -> Iterator[Row]:
     yield compare("remi.out.trans", rows(moved, "trans"), entries["remi.out.trans"], TOLERANCE)
 
 
-def rows(packets: list[Packet], name: str) -> np.ndarray:
+def rows(packets: list[RemiPacket], name: str) -> np.ndarray:
     """Stack one field of several packets."""
     return np.concatenate([getattr(packet, name) for packet in packets])

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from parity.rows import Entries, Row, compare
-from remi_stream.geometry import rotation_matrices, rotation_vectors
-from remi_stream.pose.rot6d import matrices_from_rot6d
+from remi_stream.geometry import axis_angle_from_matrices, matrices_from_axis_angle
+from remi_stream.pose.rot6d import rotation_matrices_from_6d
 
 GROUP = "rot"
 TOLERANCE = 2e-5
@@ -15,8 +15,10 @@ TOLERANCE = 2e-5
 
 def check(entries: Entries, manifest: dict[str, Any]) -> Iterator[Row]:
     """Check the conversions as a chain, each on the result before."""
-    matrices = matrices_from_rot6d(entries["rot.in.rot6d"])
+    matrices = rotation_matrices_from_6d(entries["rot.in.rot6d"])
     yield compare("rot.out.rotmat", matrices, entries["rot.out.rotmat"], TOLERANCE)
-    vectors = rotation_vectors(matrices).reshape(entries["rot.out.axis_angle"].shape)
+    vectors = axis_angle_from_matrices(matrices).reshape(entries["rot.out.axis_angle"].shape)
     yield compare("rot.out.axis_angle", vectors, entries["rot.out.axis_angle"], TOLERANCE)
-    yield compare("rot.out.rodrigues", rotation_matrices(entries["rot.in.axis_angle"]), entries["rot.out.rodrigues"], TOLERANCE)
+    yield compare(
+        "rot.out.rodrigues", matrices_from_axis_angle(entries["rot.in.axis_angle"]), entries["rot.out.rodrigues"], TOLERANCE
+    )

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from parity.rows import Entries, Row, compare, same
-from remi_stream.pose.sort import Sort, people, squared
+from remi_stream.pose.sort import SortTracker, group_by_track, square_boxes
 
 GROUP = "sort"
 PX = 1e-6
@@ -18,11 +18,11 @@ def check(entries: Entries, manifest: dict[str, Any]) -> Iterator[Row]:
     """Check one tracker on the detections of all frames, in order."""
     counts = entries["sort.in.n"]
     frames = np.split(entries["sort.in.dets"], np.cumsum(counts)[:-1])
-    sort = Sort()
+    sort = SortTracker()
     tracks = [sort.update(frame) for frame in frames]
     yield compare("sort.out.skip_empty.n", [len(rows) for rows in tracks], entries["sort.out.skip_empty.n"], 0.0)
     yield compare("sort.out.skip_empty.tracks", np.concatenate(tracks), entries["sort.out.skip_empty.tracks"], PX)
-    by_track = people(tracks)
+    by_track = group_by_track(tracks)
     expected_ids = {int(entry.split(".")[3]) for entry in entries if entry.startswith("sort.out.people.")}
     yield same("sort.out.people [ids]", set(by_track), expected_ids)
     for track_id, (boxes, numbers) in by_track.items():
@@ -31,4 +31,4 @@ def check(entries: Entries, manifest: dict[str, Any]) -> Iterator[Row]:
             yield compare(entry, got, entries.get(entry, ()), PX)
     for entry in entries:
         if entry.startswith("sort.out.square_dets_frame"):
-            yield compare(entry, squared(frames[int(entry.removeprefix("sort.out.square_dets_frame"))]), entries[entry], PX)
+            yield compare(entry, square_boxes(frames[int(entry.removeprefix("sort.out.square_dets_frame"))]), entries[entry], PX)

@@ -6,7 +6,13 @@ from collections.abc import Iterator
 from typing import Any
 
 from parity.rows import Entries, Row, compare
-from remi_stream.pose.uncertainty import LOST, accumulated, confidence, lost, of_person
+from remi_stream.pose.uncertainty import (
+    MAX_PELVIS_VARIANCE,
+    accumulate_variance,
+    confidence_from_variance,
+    mask_unreliable,
+    person_variance,
+)
 
 GROUP = "uncert"
 TOLERANCE = 2e-5
@@ -15,13 +21,13 @@ TOLERANCE = 2e-5
 def check(entries: Entries, manifest: dict[str, Any]) -> Iterator[Row]:
     """Check both networks, plain and accumulated."""
     own = entries["uncert.in.var_pose"]
-    for variant in LOST:
-        for way, variance in (("plain", own), ("kin", accumulated(own))):
+    for variant in MAX_PELVIS_VARIANCE:
+        for way, variance in (("plain", own), ("kin", accumulate_variance(own))):
             group = f"uncert.{variant.removeprefix('poco_')}.{way}.out"
             values = {
                 "var": variance,
-                "global": of_person(variance, variant),
-                "var_after_global": lost(variance, variant),
-                "conf": confidence(variance),
+                "global": person_variance(variance, variant),
+                "var_after_global": mask_unreliable(variance, variant),
+                "conf": confidence_from_variance(variance),
             }
             yield from (compare(f"{group}.{name}", got, entries[f"{group}.{name}"], TOLERANCE) for name, got in values.items())

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from parity.rows import Entries, Row, compare
-from remi_stream.detect.letterbox import from_letterboxed, letterboxed
-from remi_stream.detect.suppression import PERSON, candidates, thinned
+from remi_stream.detect.letterbox import boxes_from_letterbox_bicubic, letterbox_bicubic
+from remi_stream.detect.suppression import PERSON_CLASS, candidates_from_rows, nms
 
 GROUP = "yolo_alpha"
 SIDE, INPUT_SIDE = 416, 608
@@ -24,17 +24,17 @@ RELATIVE = 1e-4
 def check(entries: Entries, manifest: dict[str, Any]) -> Iterator[Row]:
     """Check the network's input, then NMS of its rows."""
     image = np.ascontiguousarray(entries["image_rgb"][..., ::-1])
-    letterbox = letterboxed(image, INPUT_SIDE) / np.float32(255)
+    letterbox = letterbox_bicubic(image, INPUT_SIDE) / np.float32(255)
     sub8 = letterbox.transpose(2, 0, 1)[:, ::8, ::8]
     yield compare("yolo_alpha.out.input608_sub8", sub8, entries["yolo_alpha.out.input608_sub8"], GREY)
     total = letterbox.sum(dtype=np.float64)
     yield compare("yolo_alpha.out.input608_sum", total, entries["yolo_alpha.out.input608_sum"], 0.0, RELATIVE)
     for entry in entries:
         if match := re.fullmatch(r"yolo_alpha\.out\.nms_c([\d.]+)_n([\d.]+)", entry):
-            rows = candidates(entries["yolo.in.decoded"][0], float(match[1]))
-            rows = thinned(rows[rows[:, 6] == PERSON], float(match[2]))
+            rows = candidates_from_rows(entries["yolo.in.decoded"][0], float(match[1]))
+            rows = nms(rows[rows[:, 6] == PERSON_CLASS], float(match[2]))
             yield compare(entry, in_batch(rows), entries[entry], PX)
-            rows[:, :4] = from_letterboxed(rows[:, :4], SIDE, (image.shape[1], image.shape[0]))
+            rows[:, :4] = boxes_from_letterbox_bicubic(rows[:, :4], SIDE, (image.shape[1], image.shape[0]))
             yield compare("yolo_alpha.out.full_image_dets", in_batch(rows), entries["yolo_alpha.out.full_image_dets"], PX)
 
 

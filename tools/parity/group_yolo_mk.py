@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from parity.rows import Entries, Row, compare
-from remi_stream.detect.letterbox import from_padded, padded
-from remi_stream.detect.suppression import PERSON, candidates, merged
+from remi_stream.detect.letterbox import boxes_from_letterbox_nearest, letterbox_nearest
+from remi_stream.detect.suppression import PERSON_CLASS, candidates_from_rows, weighted_nms
 
 GROUP = "yolo_mk"
 SIDE = 416
@@ -24,7 +24,7 @@ def check(entries: Entries, manifest: dict[str, Any]) -> Iterator[Row]:
     """Check the network's inputs of each size, then NMS with each pair of thresholds."""
     image = np.ascontiguousarray(entries["image_rgb"][..., ::-1])
     for side in numbers(entries, r"yolo_mk\.out\.input(\d+)_sub8"):
-        square = padded(image, int(side)) / np.float32(255)
+        square = letterbox_nearest(image, int(side)) / np.float32(255)
         sub8 = square.transpose(2, 0, 1)[:, ::8, ::8]
         yield compare(f"yolo_mk.out.input{side}_sub8", sub8, entries[f"yolo_mk.out.input{side}_sub8"], GREY)
         total = square.sum(dtype=np.float64)
@@ -36,11 +36,11 @@ def check(entries: Entries, manifest: dict[str, Any]) -> Iterator[Row]:
 def suppressed(name: str, image: np.ndarray, entries: Entries) -> Iterator[Row]:
     """Check one pair of thresholds, "c0.8_n0.4"."""
     confidence, overlap = name[1:].split("_n")
-    rows = merged(candidates(entries["yolo.in.decoded"][0], float(confidence)), float(overlap))
+    rows = weighted_nms(candidates_from_rows(entries["yolo.in.decoded"][0], float(confidence)), float(overlap))
     yield compare(f"yolo_mk.out.nms_{name}", rows, entries[f"yolo_mk.out.nms_{name}"], PX)
-    rows[:, :4] = from_padded(rows[:, :4], SIDE, (image.shape[1], image.shape[0]))
+    rows[:, :4] = boxes_from_letterbox_nearest(rows[:, :4], SIDE, (image.shape[1], image.shape[0]))
     yield compare(f"yolo_mk.out.nms_{name}_rescaled", rows, entries[f"yolo_mk.out.nms_{name}_rescaled"], PX)
-    of_people = rows[rows[:, 6] == PERSON]
+    of_people = rows[rows[:, 6] == PERSON_CLASS]
     boxes = np.column_stack([of_people[:, :4], of_people[:, 4] * of_people[:, 5]])
     yield compare(f"yolo_mk.out.person_boxes_c{confidence}", boxes, entries[f"yolo_mk.out.person_boxes_c{confidence}"], PX)
 

@@ -27,8 +27,8 @@ from parity.recipe import make_state
 from parity.rows import Entries, Row, compare, missing
 from parity.tolerance import five_row, output_row
 from parity.watch import Watch
-from remi_stream.models.difference import difference, parts_of
-from remi_stream.networks.served import shapes_of
+from remi_stream.models.difference import diff_state_dicts, top_level_parts
+from remi_stream.networks.served import tensor_shapes
 
 Manifest = dict[str, Any]
 
@@ -65,8 +65,8 @@ def variant_rows(
     """Check one network with one set of weights on all its runs."""
     shapes = {key: tuple(shape) for key, shape, _ in variant["state_dict"]}
     module: nn.Module = family.make(golden, shapes, variant)
-    diff = difference(shapes, shapes_of(module.state_dict()), parts_of(shapes))
-    yield Row(f"{title(golden, name)} [{len(shapes)} keys]", diff.faults, 0, diff.words() or "equal")
+    diff = diff_state_dicts(shapes, tensor_shapes(module.state_dict()), top_level_parts(shapes))
+    yield Row(f"{title(golden, name)} [{len(shapes)} keys]", diff.fault_count, 0, diff.summary() or "equal")
     state = make_state(shapes, seed, weights["gain"])
     if seed == weights["seed"]:
         yield from weight_rows(title(golden, name), state, variant.get("weight_probes", {}))

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
-from remi_stream.body.smpl import change_axes
+from remi_stream.body.smpl import rotate_body
 
 Array = NDArray[Any]
 
@@ -35,7 +35,7 @@ def placed(motion: Motion, root_joint: Array, yaw: float, x: float, z: float) ->
 def seen_from(motion: Motion, root_joint: Array, rotation: Array, translation: Array) -> Motion:
     """Transform a motion rigidly: points p become rotation (3, 3) p + translation (3,)."""
     moved = [
-        change_axes(rotation, root_joint, pose[:3], transl) for pose, transl in zip(motion.poses, motion.transl, strict=True)
+        rotate_body(rotation, root_joint, pose[:3], transl) for pose, transl in zip(motion.poses, motion.transl, strict=True)
     ]
     poses = np.c_[np.array([orient for orient, _ in moved]), motion.poses[:, 3:]]
     return Motion(poses, motion.betas, np.array([transl for _, transl in moved]) + translation)

@@ -15,8 +15,8 @@ from parity.recipe import make_state
 from torch import nn
 
 from remi_stream.networks.darknet import Darknet
-from remi_stream.networks.darknet_weights import numbers_from
-from remi_stream.networks.served import build
+from remi_stream.networks.darknet_weights import numbers_from_state_dict
+from remi_stream.networks.served import build_network
 from weights.pretend import Pickler, PretendedMap, dumps, pretended
 
 State = dict[str, torch.Tensor]
@@ -108,12 +108,12 @@ MIDDLE = (0.9, 0.0, 0.0)
 def write_network(network: str, path: Path, seed: int = 1234, calm: bool = False) -> None:
     """Write a network with placeholder weights in its published format; calm: see `calmed`."""
     with torch.device("meta"):
-        module = build(network)
+        module = build_network(network)
     state = made_state(network, module, seed)
     if calm:
         state = calmed(state)
     if isinstance(module, Darknet):
-        path.write_bytes(DARKNET_HEADER + numbers_from(state, module).astype("<f4").tobytes())
+        path.write_bytes(DARKNET_HEADER + numbers_from_state_dict(state, module).astype("<f4").tobytes())
     else:
         save(PUBLISHED[network].container(state), path)
 
@@ -122,7 +122,7 @@ def made_state(network: str, module: nn.Module, seed: int) -> State:
     """Generate the recipe's weights; constants come from the built network."""
     shapes = {key: tuple(tensor.shape) for key, tensor in module.state_dict().items()}
     generated = make_state(shapes, seed, PUBLISHED[network].gain)
-    built = build(network).state_dict() if generated.keys() != shapes.keys() else {}
+    built = build_network(network).state_dict() if generated.keys() != shapes.keys() else {}
     return {key: torch.from_numpy(np.asarray(generated[key])) if key in generated else built[key].clone() for key in shapes}
 
 

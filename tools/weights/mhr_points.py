@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from remi_stream.body.smpl import forward_kinematics, load_open_body
-from remi_stream.geometry import rotation_matrices
+from remi_stream.body.smpl import forward_kinematics, load_default_body
+from remi_stream.geometry import matrices_from_axis_angle
 
 Array = NDArray[Any]
 Point = tuple[int, tuple[float, float, float]]
@@ -50,7 +50,7 @@ def on(side: tuple[float, ...], x: float, y: float, z: float) -> tuple[float, fl
 
 def posed(rotvecs: Array) -> Array:
     """Positions for joint rotations (24, 3) rad: (70, 3) m relative to the centre of the hips, x right, y down, z forward."""
-    rest = load_open_body().rest_joints(np.zeros(10))
-    world, joints = forward_kinematics(rest, rotation_matrices(rotvecs), np.zeros(3))
+    rest = load_default_body().rest_joints(np.zeros(10))
+    world, joints = forward_kinematics(rest, matrices_from_axis_angle(rotvecs), np.zeros(3))
     positions = np.array([joints[joint] + world[joint] @ np.array(offset) for joint, offset in points()])
     return (positions - joints[[1, 2]].mean(0)) * (1, -1, -1)

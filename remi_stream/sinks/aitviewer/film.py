@@ -12,13 +12,13 @@ from remi_stream.errors import RemiError
 
 TICKS_PER_S = 90_000
 """Time base of MPEG timestamps."""
-FPS = 30
+VIDEO_FPS = 30
 """Maximum frame rate; timestamps are those of the rendering."""
-OPTIONS = {"preset": "veryfast", "crf": "20"}
+ENCODER_OPTIONS = {"preset": "veryfast", "crf": "20"}
 """Options of libx264: encoding must keep up with rendering."""
 
 
-class Film:
+class ViewerVideo:
     """An open video; each frame has the time at which it was rendered. Raises RemiError where it cannot be written."""
 
     def __init__(self, path: Path, size: tuple[int, int]) -> None:
@@ -27,13 +27,13 @@ class Film:
         except OSError as error:
             raise RemiError(f"Cannot write {path}: {error.strerror}") from None
         self._container = av.open(str(path), "w", format="mp4", options={"movflags": "faststart"})
-        stream = self._container.add_stream("libx264", rate=FPS, options=OPTIONS)
+        stream = self._container.add_stream("libx264", rate=VIDEO_FPS, options=ENCODER_OPTIONS)
         stream.width, stream.height = size
         stream.pix_fmt = "yuv420p"
         stream.codec_context.time_base = Fraction(1, TICKS_PER_S)
         self._path, self._stream = path, stream
         self._pts = -1
-        self.pictures = 0
+        self.frames = 0
 
     def add(self, image: np.ndarray, at: float) -> None:
         """Add an image (h, w, 3) uint8 RGB. at: seconds from the start."""
@@ -42,12 +42,12 @@ class Film:
         self._pts = max(self._pts + 1, round(at * TICKS_PER_S))
         frame.pts, frame.time_base = self._pts, Fraction(1, TICKS_PER_S)
         self._container.mux(self._stream.encode(frame))
-        self.pictures += 1
+        self.frames += 1
 
     def close(self) -> None:
         """Finish the file; remove it if it has no frame."""
-        if self.pictures:
+        if self.frames:
             self._container.mux(self._stream.encode(None))
         self._container.close()
-        if not self.pictures:
+        if not self.frames:
             self._path.unlink(missing_ok=True)

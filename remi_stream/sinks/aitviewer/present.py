@@ -9,23 +9,23 @@ import sys
 
 from remi_stream.errors import RemiError
 
-INSTALL = "pip install 'remi-stream[aitviewer]' (Python 3.10 or 3.11, best in a venv of its own: it installs another OpenCV)"
-INSTEAD = "Render a video with --render FILE.mp4, or use a browser: remi-stream view"
-PROBE = "from PyQt6.QtWidgets import QApplication; QApplication([])"
+INSTALL_HINT = "pip install 'remi-stream[aitviewer]' (Python 3.10 or 3.11, best in a venv of its own: it installs another OpenCV)"
+ALTERNATIVE = "Render a video with --render FILE.mp4, or use a browser: remi-stream view"
+QT_PROBE = "from PyQt6.QtWidgets import QApplication; QApplication([])"
 
 
-def need_aitviewer() -> None:
+def require_aitviewer() -> None:
     """Raise RemiError when aitviewer is not installed."""
     if importlib.util.find_spec("aitviewer") is None:
         version = ".".join(map(str, sys.version_info[:2]))
-        raise RemiError(f"aitviewer is not installed here (Python {version}). Install it: {INSTALL}")
+        raise RemiError(f"aitviewer is not installed here (Python {version}). Install it: {INSTALL_HINT}")
 
 
-def need_screen() -> None:
+def require_screen() -> None:
     """Raise RemiError when no window can be opened. Tried in a subprocess, since Qt aborts the process that fails."""
     if sys.platform == "linux" and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
-        raise RemiError(f"Cannot open a window: there is no screen here. {INSTEAD}")
-    probe = subprocess.run([sys.executable, "-c", PROBE], capture_output=True, text=True)
+        raise RemiError(f"Cannot open a window: there is no screen here. {ALTERNATIVE}")
+    probe = subprocess.run([sys.executable, "-c", QT_PROBE], capture_output=True, text=True)
     if probe.returncode:
         lines = [line for line in probe.stderr.splitlines() if line.strip()]
-        raise RemiError(f"Cannot open a window: {lines[0].strip() if lines else 'Qt does not start'}. {INSTEAD}")
+        raise RemiError(f"Cannot open a window: {lines[0].strip() if lines else 'Qt does not start'}. {ALTERNATIVE}")

@@ -5,25 +5,25 @@ from __future__ import annotations
 import numpy as np
 
 from remi_stream.messages import Smpl
-from remi_stream.sinks.aitviewer.figures import Mesh, faces_of
-from remi_stream.sinks.aitviewer.wire import DELETE, MESHES, SMPL, UPDATE_FRAMES, message
-from remi_stream.sinks.views.palette import colour_of
+from remi_stream.sinks.aitviewer.figures import PersonMesh, mesh_faces
+from remi_stream.sinks.aitviewer.wire import DELETE_TYPE, MESHES_TYPE, SMPL_TYPE, UPDATE_FRAMES_TYPE, encode_message
+from remi_stream.sinks.views.palette import track_colour
 
 
-class Puppets:
+class RemotePeople:
     """One node for each person. as_poses: send SMPL poses instead of meshes, for a server that has SMPL's files."""
 
-    def __init__(self, posed: bool) -> None:
-        self._posed = posed
+    def __init__(self, as_poses: bool) -> None:
+        self._posed = as_poses
         self._nodes: dict[int, int] = {}
-        self._sent: dict[int, Mesh] = {}
+        self._sent: dict[int, PersonMesh] = {}
         self._uid = 0
 
-    def follow(self, meshes: list[Mesh]) -> list[bytes]:
+    def updates(self, meshes: list[PersonMesh]) -> list[bytes]:
         """The messages that make the remote scene show exactly these people."""
         kinds = {mesh.track_id: mesh.kind for mesh in meshes}
         gone = [track_id for track_id, sent in self._sent.items() if kinds.get(track_id) != sent.kind]
-        messages = [message(DELETE, self._forget(track_id)) for track_id in gone]
+        messages = [encode_message(DELETE_TYPE, self._forget(track_id)) for track_id in gone]
         for mesh in meshes:
             if mesh.track_id not in self._sent:
                 messages.append(self._create(mesh))
@@ -36,22 +36,22 @@ class Puppets:
         del self._sent[track_id]
         return self._nodes.pop(track_id)
 
-    def _create(self, mesh: Mesh) -> bytes:
+    def _create(self, mesh: PersonMesh) -> bytes:
         self._uid += 1
         self._nodes[mesh.track_id] = self._uid
-        appearance = {"name": f"person {mesh.track_id}", "color": (*(part / 255 for part in colour_of(mesh.track_id)), 1.0)}
+        appearance = {"name": f"person {mesh.track_id}", "color": (*(part / 255 for part in track_colour(mesh.track_id)), 1.0)}
         if self._posed and mesh.smpl is not None:
             body = {"model_type": "smpl", "gender": "neutral", "num_betas": 10}
             frame = {name: value[None] for name, value in _pose(mesh.smpl).items()}
-            return message(SMPL, self._uid, **frame, **body, **appearance)
+            return encode_message(SMPL_TYPE, self._uid, **frame, **body, **appearance)
         # Flat shading: the server keeps the normals of a mesh's first pose, so smooth shading would be wrong afterwards.
-        return message(
-            MESHES, self._uid, vertices=mesh.vertices[None], faces=faces_of(mesh.kind), flat_shading=True, **appearance
+        return encode_message(
+            MESHES_TYPE, self._uid, vertices=mesh.vertices[None], faces=mesh_faces(mesh.kind), flat_shading=True, **appearance
         )
 
-    def _update(self, mesh: Mesh) -> bytes:
+    def _update(self, mesh: PersonMesh) -> bytes:
         now = _pose(mesh.smpl) if self._posed and mesh.smpl is not None else {"vertices": mesh.vertices}
-        return message(UPDATE_FRAMES, self._nodes[mesh.track_id], frames=0, **now)
+        return encode_message(UPDATE_FRAMES_TYPE, self._nodes[mesh.track_id], frames=0, **now)
 
 
 def _pose(smpl: Smpl) -> dict[str, np.ndarray]:

@@ -13,13 +13,13 @@ from aitviewer.renderables.meshes import Meshes
 from aitviewer.scene.node import Node
 from aitviewer.viewer import SHORTCUTS, Viewer
 
-from remi_stream.sinks.aitviewer.figures import Mesh, faces_of
-from remi_stream.sinks.aitviewer.normals import Normals
-from remi_stream.sinks.aitviewer.stand import stand_on
-from remi_stream.sinks.aitviewer.viewpoint import FOV, Viewpoint
-from remi_stream.sinks.views.palette import Rgb, colour_of
+from remi_stream.sinks.aitviewer.figures import PersonMesh, mesh_faces
+from remi_stream.sinks.aitviewer.normals import VertexNormals
+from remi_stream.sinks.aitviewer.stand import select_window_class
+from remi_stream.sinks.aitviewer.viewpoint import FOV_DEG, Viewpoint
+from remi_stream.sinks.views.palette import Rgb, track_colour
 
-SETTINGS = {
+AITVIEWER_SETTINGS = {
     "auto_set_floor": False,
     "auto_set_camera_target": False,
     "background_color": [0.93, 0.945, 0.965, 1.0],
@@ -28,22 +28,22 @@ SETTINGS = {
     "server_enabled": False,
 }
 """Overrides of aitviewer's configuration."""
-AMBIENT = 1.1
-FLOOR = ((0.80, 0.825, 0.86, 1.0), (0.87, 0.89, 0.92, 1.0))
-SUN_M = np.array([0.0, 15.0, 10.0])
+AMBIENT_STRENGTH = 1.1
+FLOOR_COLOURS = ((0.80, 0.825, 0.86, 1.0), (0.87, 0.89, 0.92, 1.0))
+SUN_POSITION_M = np.array([0.0, 15.0, 10.0])
 """Position of the light that casts shadows, m, relative to the point looked at."""
-SHADOW_PX = 2048
+SHADOW_MAP_PX = 2048
 """Size of the shadow map. aitviewer's default, 8192, costs a second per frame without a GPU."""
-LABEL_M = 0.12
+LABEL_HEIGHT_M = 0.12
 """Height of a person's number above the head, m."""
 MARK_PX = (11, 11)
-LABEL_PX = np.array([7.0, 3.0])
+LABEL_MARGIN_PX = np.array([7.0, 3.0])
 WHITE: Rgb = (255, 255, 255)
-Line = tuple[str, Rgb | None]
+PanelLine = tuple[str, Rgb | None]
 """A line of the panel with the colour of its mark."""
 
 
-KEYS = {
+KEY_NAMES = {
     "NUMBER_1": "1",
     "NUMBER_2": "2",
     "NUMBER_3": "3",
@@ -54,30 +54,30 @@ KEYS = {
 """aitviewer's names of the keys that we handle; it handles all others."""
 
 
-class Stage(Viewer):  # type: ignore[misc]
+class OverlayViewer(Viewer):  # type: ignore[misc]
     """aitviewer's viewer with our panel over its scene; its own panels are shown in a window only."""
 
-    def __init__(self, title: str, size: tuple[int, int], kind: str, over: Callable[[], None]) -> None:
+    def __init__(self, title: str, size: tuple[int, int], kind: str, draw_panel: Callable[[], None]) -> None:
         self.window_type = kind
-        self._draw_panel = over
-        self.pressed: list[Any] = []
+        self._draw_panel = draw_panel
+        self.pressed_keys: list[Any] = []
         super().__init__(title=title, size=size)
         imgui.get_io().ini_file_name = None  # else ImGui writes imgui.ini to the working directory
         del self.gui_controls["playback"]
-        self.gui_controls["remi-stream"] = over
+        self.gui_controls["remi-stream"] = draw_panel
 
     def key_event(self, key: Any, action: Any, modifiers: Any) -> None:
         """Record a pressed key, after aitviewer's own handling."""
         super().key_event(key, action, modifiers)
         if action == self.wnd.keys.ACTION_PRESS and not self.imgui.io.want_capture_keyboard:
-            self.pressed.append(key)
+            self.pressed_keys.append(key)
 
     def gui_scene(self) -> None:
         """Show aitviewer's scene editor collapsed, as it covers the scene."""
         imgui.set_next_window_collapsed(True, imgui.FIRST_USE_EVER)
         super().gui_scene()
 
-    def write_over(self) -> None:
+    def draw_overlay(self) -> None:
         """Draw our panel without aitviewer's."""
         self.window.use()
         imgui.new_frame()
@@ -86,26 +86,26 @@ class Stage(Viewer):  # type: ignore[misc]
         self.imgui.render(imgui.get_draw_data())
 
 
-class Room:
+class AitviewerWindow:
     """The scene with floor and people. window: on the desktop, else offscreen. keys: help texts for aitviewer's shortcut list."""
 
     def __init__(self, title: str, size: tuple[int, int], *, window: bool, keys: dict[str, str]) -> None:
-        CONFIG.update_conf(SETTINGS)
+        CONFIG.update_conf(AITVIEWER_SETTINGS)
         SHORTCUTS.update(keys)
         kind = "pyqt6" if window else "headless"
-        stand_on(kind)
-        self._viewer: Any = Stage(title, size, kind, self._draw_overlay)
-        self._has_window, self._keys = window, {getattr(self._viewer.wnd.keys, name): key for name, key in KEYS.items()}
+        select_window_class(kind)
+        self._viewer: Any = OverlayViewer(title, size, kind, self._draw_overlay)
+        self._has_window, self._keys = window, {getattr(self._viewer.wnd.keys, name): key for name, key in KEY_NAMES.items()}
         self._nodes: dict[int, tuple[str, Any]] = {}
         self._free: dict[str, list[Any]] = defaultdict(list)
-        self._normals: dict[str, Normals] = {}
+        self._normals: dict[str, VertexNormals] = {}
         self._labels: list[tuple[int, np.ndarray]] = []
-        self._lines: list[Line] = []
+        self._lines: list[PanelLine] = []
         self._set_up_scene()
         self._viewer.timer.start()
 
     @property
-    def closed(self) -> bool:
+    def is_closed(self) -> bool:
         """Whether the window was closed."""
         return bool(self._viewer.window.is_closing)
 
@@ -115,18 +115,18 @@ class Room:
         width, height = self._viewer.window.size
         return width / max(height, 1)
 
-    def pressed(self) -> list[str]:
+    def pressed_keys(self) -> list[str]:
         """Our keys that were pressed since the last call."""
         keys, self._viewer.pressed = self._viewer.pressed, []
         return [self._keys[key] for key in keys if key in self._keys]
 
-    def look(self, viewpoint: Viewpoint) -> None:
+    def look_from(self, viewpoint: Viewpoint) -> None:
         """Set the camera, and move the light along."""
         camera = self._viewer.scene.camera
-        camera.fov, camera.position, camera.target = FOV, viewpoint.eye, viewpoint.target
-        Node.position.fset(self._sun, SUN_M + viewpoint.target * (1, 0, 1))  # the light's own setter draws its box
+        camera.fov, camera.position, camera.target = FOV_DEG, viewpoint.eye, viewpoint.target
+        Node.position.fset(self._sun, SUN_POSITION_M + viewpoint.target * (1, 0, 1))  # the light's own setter draws its box
 
-    def show(self, meshes: list[Mesh]) -> None:
+    def show_meshes(self, meshes: list[PersonMesh]) -> None:
         """Show exactly these people."""
         for track_id in set(self._nodes) - {mesh.track_id for mesh in meshes}:
             self._remove(track_id)
@@ -135,10 +135,10 @@ class Room:
                 self._remove(mesh.track_id)
             node = self._nodes[mesh.track_id][1] if mesh.track_id in self._nodes else self._add(mesh)
             node.vertices = mesh.vertices
-            node._vertex_normals = self._normals[mesh.kind].of(mesh.vertices)[None]  # else aitviewer computes them, slowly
+            node._vertex_normals = self._normals[mesh.kind].compute(mesh.vertices)[None]  # else aitviewer computes them, slowly
         self._labels = [(mesh.track_id, _label_point(mesh.vertices)) for mesh in meshes]
 
-    def draw(self, title: str, lines: list[Line]) -> None:
+    def draw(self, title: str, lines: list[PanelLine]) -> None:
         """Draw a frame. lines: of the panel."""
         self._lines = lines
         now, elapsed = self._viewer.timer.next_frame()
@@ -166,11 +166,11 @@ class Room:
     def _set_up_scene(self) -> None:
         scene, context = self._viewer.scene, self._viewer.ctx
         scene.origin.enabled = False
-        scene.ambient_strength = AMBIENT
-        scene.floor.c1, scene.floor.c2 = np.array(FLOOR[0]), np.array(FLOOR[1])
+        scene.ambient_strength = AMBIENT_STRENGTH
+        scene.floor.c1, scene.floor.c2 = np.array(FLOOR_COLOURS[0]), np.array(FLOOR_COLOURS[1])
         scene.floor.material.diffuse, scene.floor.material.ambient = 0.25, 0.7
         self._sun = next(light for light in scene.lights if light.shadow_enabled)
-        self._sun.shadow_map = context.depth_texture((SHADOW_PX, SHADOW_PX))
+        self._sun.shadow_map = context.depth_texture((SHADOW_MAP_PX, SHADOW_MAP_PX))
         self._sun.shadow_map.compare_func = ">"
         self._sun.shadow_map.repeat_x = self._sun.shadow_map.repeat_y = False
         self._sun.shadow_map_framebuffer = context.framebuffer(depth_attachment=self._sun.shadow_map)
@@ -178,15 +178,15 @@ class Room:
         if not self._has_window:
             self._viewer.renderer.render_fragmap = lambda *_: None  # only needed for mouse picking
 
-    def _add(self, mesh: Mesh) -> Any:
+    def _add(self, mesh: PersonMesh) -> Any:
         free = self._free[mesh.kind]
         if mesh.kind not in self._normals:
-            self._normals[mesh.kind] = Normals(faces_of(mesh.kind), len(mesh.vertices))
-        node = free.pop() if free else Meshes(mesh.vertices[None], faces_of(mesh.kind))
+            self._normals[mesh.kind] = VertexNormals(mesh_faces(mesh.kind), len(mesh.vertices))
+        node = free.pop() if free else Meshes(mesh.vertices[None], mesh_faces(mesh.kind))
         if node.parent is None:
             self._viewer.scene.add(node)
         node.name, node.enabled = f"person {mesh.track_id}", True
-        node.color = (*(part / 255 for part in colour_of(mesh.track_id)), 1.0)
+        node.color = (*(part / 255 for part in track_colour(mesh.track_id)), 1.0)
         self._nodes[mesh.track_id] = (mesh.kind, node)
         return node
 
@@ -215,7 +215,7 @@ class Room:
 def _label_point(vertices: np.ndarray) -> np.ndarray:
     """The point (3,), m, above a person's head for the label."""
     low, high = vertices.min(0), vertices.max(0)
-    return np.array([(low[0] + high[0]) / 2, high[1] + LABEL_M, (low[2] + high[2]) / 2])
+    return np.array([(low[0] + high[0]) / 2, high[1] + LABEL_HEIGHT_M, (low[2] + high[2]) / 2])
 
 
 def _draw_labels(camera: Any, size: tuple[float, float], labels: list[tuple[int, np.ndarray]]) -> None:
@@ -228,7 +228,9 @@ def _draw_labels(camera: Any, size: tuple[float, float], labels: list[tuple[int,
         text = str(track_id)
         half = np.array(imgui.calc_text_size(text)) / 2
         middle = np.array(size) * (1 + x / w, 1 - y / w) / 2
-        draw.add_rect_filled(*(middle - half - LABEL_PX), *(middle + half + LABEL_PX), _packed_colour(colour_of(track_id)), 6.0)
+        draw.add_rect_filled(
+            *(middle - half - LABEL_MARGIN_PX), *(middle + half + LABEL_MARGIN_PX), _packed_colour(track_colour(track_id)), 6.0
+        )
         draw.add_text(*(middle - half), _packed_colour(WHITE), text)
 
 

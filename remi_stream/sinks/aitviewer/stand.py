@@ -13,9 +13,9 @@ from PyQt6.QtWidgets import QApplication
 
 from remi_stream.errors import RemiError
 
-SETTLES = 5
+EVENT_ROUNDS = 5
 """Rounds of Qt events until a shown window has its OpenGL context."""
-INSTALL = (
+OPENGL_HINT = (
     "It needs a driver with OpenGL 4.5; Mesa's draws without a GPU (Debian: apt-get install libegl1 libegl-mesa0 libgl1-mesa-dri)"
 )
 
@@ -25,14 +25,14 @@ class DesktopWindow(pyqt6_window.PyQt6Window):  # type: ignore[misc]
 
     def init_mgl_context(self) -> None:
         """Process events until Qt has shown the window, then use its context."""
-        for _ in range(SETTLES):
+        for _ in range(EVENT_ROUNDS):
             QApplication.processEvents()
         self._widget.makeCurrent()
         with _opengl_errors():
             super().init_mgl_context()
 
 
-class Offscreen(HeadlessWindow):  # type: ignore[misc]
+class OffscreenWindow(HeadlessWindow):  # type: ignore[misc]
     """An offscreen framebuffer; needs no X server."""
 
     def __init__(self, **options: Any) -> None:
@@ -44,12 +44,12 @@ class Offscreen(HeadlessWindow):  # type: ignore[misc]
             super().init_mgl_context()
 
 
-def stand_on(kind: str) -> None:
+def select_window_class(kind: str) -> None:
     """Make aitviewer use our window classes: patched in, as it looks them up by name and takes none as an argument."""
     if kind == "pyqt6":
         pyqt6_window.PyQt6Window = DesktopWindow
     else:
-        viewer.get_local_window_cls = lambda _: Offscreen
+        viewer.get_local_window_cls = lambda _: OffscreenWindow
 
 
 @contextlib.contextmanager
@@ -58,4 +58,4 @@ def _opengl_errors() -> Iterator[None]:
     try:
         yield
     except Exception as error:  # noqa: BLE001  # moderngl raises no other kind
-        raise RemiError(f"OpenGL does not work here: {' '.join(str(error).split())}. {INSTALL}") from None
+        raise RemiError(f"OpenGL does not work here: {' '.join(str(error).split())}. {OPENGL_HINT}") from None

@@ -12,18 +12,18 @@ from typing import Any
 
 import numpy as np
 
-MESHES, SMPL, DELETE, UPDATE_FRAMES = 2, 10, 100, 102
+MESHES_TYPE, SMPL_TYPE, DELETE_TYPE, UPDATE_FRAMES_TYPE = 2, 10, 100, 102
 """Members of aitviewer.remote.message.Message."""
 
-PROTOCOL = 3
+PICKLE_PROTOCOL = 3
 """Pickle protocol: the highest without frames, so that opcodes can be appended."""
-TYPE = b"X\x04\x00\x00\x00type"
-MESSAGE = b"caitviewer.remote.message\nMessage\n"
-VALUE, CALL, SET, STOP = b"K", b"\x85R", b"s", b"."
+TYPE_KEY = b"X\x04\x00\x00\x00type"
+MESSAGE_CLASS = b"caitviewer.remote.message\nMessage\n"
+OP_BYTE, OP_CALL, OP_SET_ITEM, OP_STOP = b"K", b"\x85R", b"s", b"."
 """Opcodes: a small integer, a call with one argument, an item of the map below, the end."""
 
 
-class Told:
+class PickledArray:
     """Pickles an array as a call of numpy.ndarray."""
 
     def __init__(self, array: np.ndarray, dtype: str) -> None:
@@ -33,15 +33,17 @@ class Told:
         return np.ndarray, (self._shape, self._dtype, bytearray(self._data))
 
 
-def message(kind: int, uid: int, **values: Any) -> bytes:
+def encode_message(message_type: int, uid: int, **values: Any) -> bytes:
     """Encode a message about node uid; float arrays are sent as float32, integer arrays as int32."""
     kwargs = {name: _picklable(value) for name, value in values.items()}
-    # The opcodes of ["type"] = Message(kind), appended before STOP.
-    rest = pickle.dumps({"uid": uid, "args": (), "kwargs": kwargs}, protocol=PROTOCOL)
-    return rest.removesuffix(STOP) + TYPE + MESSAGE + VALUE + bytes([kind]) + CALL + SET + STOP
+    # The opcodes of ["type"] = Message(kind), appended before OP_STOP.
+    rest = pickle.dumps({"uid": uid, "args": (), "kwargs": kwargs}, protocol=PICKLE_PROTOCOL)
+    return (
+        rest.removesuffix(OP_STOP) + TYPE_KEY + MESSAGE_CLASS + OP_BYTE + bytes([message_type]) + OP_CALL + OP_SET_ITEM + OP_STOP
+    )
 
 
 def _picklable(value: Any) -> Any:
     if not isinstance(value, np.ndarray):
         return value
-    return Told(value, "<f4" if np.issubdtype(value.dtype, np.floating) else "<i4")
+    return PickledArray(value, "<f4" if np.issubdtype(value.dtype, np.floating) else "<i4")

@@ -8,37 +8,37 @@ import time
 from functools import partial
 from pathlib import Path
 
-from remi_stream.config import CONTROL, Config
+from remi_stream.config import CONTROL_SERVICE, Config
 from remi_stream.errors import RemiError
-from remi_stream.link import ask_control
-from remi_stream.measure.meters import Meters
+from remi_stream.link import send_control_request
+from remi_stream.measure.meters import CameraMeters
 from remi_stream.measure.pose_program import CONDITIONS
 from remi_stream.messages import Bodies
 
-TOLD_S = 5.0
+STATUS_S = 5.0
 """Time that a status text is shown, s."""
-CLOSE_S = 2.0
+CLOSE_TIMEOUT_S = 2.0
 """Time that a running measurement has to finish when the window closes, s."""
 
 log = logging.getLogger("remi_stream")
 
 
-class Measuring:
+class DisplayMeasurement:
     """Writes a row for each camera on request, in a thread. condition: the label of the row."""
 
     def __init__(self, config: Config) -> None:
         self.condition = CONDITIONS[0]
-        self._cameras = tuple(config.makers)
+        self._cameras = tuple(config.body_sources)
         self._folder = Path(config.measurements)
-        self._meters = Meters(config.makers, partial(ask_control, config.port(CONTROL)))
+        self._meters = CameraMeters(config.body_sources, partial(send_control_request, config.port(CONTROL_SERVICE)))
         self._thread: threading.Thread | None = None
         self._status, self._status_at = "", float("-inf")
 
-    def take(self, bodies: Bodies, now: float) -> None:
+    def add(self, bodies: Bodies, now: float) -> None:
         """Add bodies to the window that a measurement covers. now: monotonic s."""
-        self._meters.take(bodies, now)
+        self._meters.add(bodies, now)
 
-    def choose(self, number: int) -> None:
+    def choose_condition(self, number: int) -> None:
         """Choose a condition by its number, from 1."""
         self.condition = CONDITIONS[number - 1]
 
@@ -49,14 +49,14 @@ class Measuring:
             self._thread = threading.Thread(target=self._record, args=(self.condition, now), daemon=True)
             self._thread.start()
 
-    def news(self, now: float) -> str:
+    def status_text(self, now: float) -> str:
         """The result of the last measurement, for some seconds; else "". now: monotonic s."""
-        return self._status if now - self._status_at < TOLD_S else ""
+        return self._status if now - self._status_at < STATUS_S else ""
 
     def close(self) -> None:
         """Wait for a running measurement."""
         if self._thread is not None:
-            self._thread.join(CLOSE_S)
+            self._thread.join(CLOSE_TIMEOUT_S)
 
     def _record(self, condition: str, now: float) -> None:
         written: list[Path] = []

@@ -11,12 +11,12 @@ from remi_stream.errors import RemiError
 
 MARGIN_PX = 8
 TEXT_PX = 15
-BETWEEN_PARTS = "     "
-INSTEAD = "Leave out --display, or use --viewer web"
-PAPER, INK = (16, 18, 22, 190), (236, 239, 244)
+PART_SEPARATOR = "     "
+ALTERNATIVE = "Leave out --display, or use --viewer web"
+TEXT_BACKGROUND, TEXT_COLOUR = (16, 18, 22, 190), (236, 239, 244)
 
 
-class Window:
+class DisplayWindow:
     """A window that opens with the first image. Raises RemiError without pygame or a screen."""
 
     def __init__(self, title: str) -> None:
@@ -30,15 +30,15 @@ class Window:
         try:
             pygame.display.init()
         except pygame.error as error:
-            raise RemiError(f"Cannot open a window: {error}. {INSTEAD}") from None
+            raise RemiError(f"Cannot open a window: {error}. {ALTERNATIVE}") from None
         # SDL falls back to its offscreen driver where there is no screen; chosen by the user it is fine.
         if pygame.display.get_driver() == "offscreen" and "SDL_VIDEODRIVER" not in os.environ:
-            raise RemiError(f"Cannot open a window: there is no screen here. {INSTEAD}")
+            raise RemiError(f"Cannot open a window: there is no screen here. {ALTERNATIVE}")
         pygame.font.init()
         pygame.display.set_caption(title)
         self._font = pygame.font.Font(None, round(TEXT_PX * 1.4))
 
-    def pressed(self) -> list[str]:
+    def pressed_keys(self) -> list[str]:
         """The names of the keys pressed since the last call; closing the window counts as q."""
         pygame = self._pygame
         names = []
@@ -56,7 +56,7 @@ class Window:
         if size != self._size:
             self._open(size)
         self._surface.blit(pygame.image.frombuffer(np.ascontiguousarray(image).data, size, "RGB"), (0, 0))
-        lines = self._lines(parts, BETWEEN_PARTS)
+        lines = self._lines(parts, PART_SEPARATOR)
         self._write(lines, size[1] - self._height(lines))
         if notice:
             self._write(self._lines(notice.split(), " "), 0)
@@ -93,7 +93,9 @@ class Window:
 
     def _write(self, lines: list[str], top: int) -> None:
         strip = self._pygame.Surface((self._size[0], self._height(lines)), self._pygame.SRCALPHA)
-        strip.fill(PAPER)
+        strip.fill(TEXT_BACKGROUND)
         for number, line in enumerate(lines):
-            strip.blit(self._font.render(line, True, INK), (MARGIN_PX, MARGIN_PX // 2 + number * self._font.get_linesize()))
+            strip.blit(
+                self._font.render(line, True, TEXT_COLOUR), (MARGIN_PX, MARGIN_PX // 2 + number * self._font.get_linesize())
+            )
         self._surface.blit(strip, (0, top))

@@ -6,14 +6,14 @@ from typing import Literal
 
 import msgspec
 
-SCHEMA: Literal[1] = 1
+RECORDING_SCHEMA: Literal[1] = 1
 """Version of the recording format."""
 
 
-class Begun(msgspec.Struct, frozen=True, kw_only=True, tag="begun"):
+class RecordingStarted(msgspec.Struct, frozen=True, kw_only=True, tag="begun"):
     """First line: the recording started."""
 
-    schema: Literal[1] = SCHEMA
+    schema: Literal[1] = RECORDING_SCHEMA
     version: str
     """Of remi-stream."""
     camera: str
@@ -23,7 +23,7 @@ class Begun(msgspec.Struct, frozen=True, kw_only=True, tag="begun"):
     """captured_at plus this is Unix time."""
 
 
-class CameraTold(msgspec.Struct, frozen=True, kw_only=True, tag="camera"):
+class CameraChanged(msgspec.Struct, frozen=True, kw_only=True, tag="camera"):
     """The camera's properties from now on. Fields as in CameraFacts."""
 
     source: str = ""
@@ -31,7 +31,7 @@ class CameraTold(msgspec.Struct, frozen=True, kw_only=True, tag="camera"):
     camera_from_world: tuple[float, ...] | None = None
 
 
-class EpochBegun(msgspec.Struct, frozen=True, kw_only=True, tag="epoch"):
+class EpochStarted(msgspec.Struct, frozen=True, kw_only=True, tag="epoch"):
     """The camera's capture process started; properties of its frames. Fields as in Bodies."""
 
     epoch: int
@@ -40,7 +40,7 @@ class EpochBegun(msgspec.Struct, frozen=True, kw_only=True, tag="epoch"):
     intrinsics: tuple[float, float, float, float]
 
 
-class TrackBegun(msgspec.Struct, frozen=True, kw_only=True, tag="track"):
+class TrackStarted(msgspec.Struct, frozen=True, kw_only=True, tag="track"):
     """A track's first row. Skeletons as in Person."""
 
     name: str
@@ -54,7 +54,7 @@ class TrackBegun(msgspec.Struct, frozen=True, kw_only=True, tag="track"):
     """Number of key points in a row."""
 
 
-class Gap(msgspec.Struct, frozen=True, kw_only=True, tag="gap"):
+class FrameGap(msgspec.Struct, frozen=True, kw_only=True, tag="gap"):
     """Consecutive frames that are not in the recording."""
 
     epoch: int
@@ -64,14 +64,14 @@ class Gap(msgspec.Struct, frozen=True, kw_only=True, tag="gap"):
     """Number of frames by drop reason."""
 
 
-class Flushed(msgspec.Struct, frozen=True, kw_only=True, tag="flushed"):
+class JournalFlushed(msgspec.Struct, frozen=True, kw_only=True, tag="flushed"):
     """Last line of each flush."""
 
     rows: dict[str, int]
     """Number of valid rows by row file; a file that is not named keeps its number."""
 
 
-class Ended(msgspec.Struct, frozen=True, kw_only=True, tag="ended"):
+class RecordingEnded(msgspec.Struct, frozen=True, kw_only=True, tag="ended"):
     """Last line: the recording ended."""
 
     ended_at: str
@@ -80,4 +80,4 @@ class Ended(msgspec.Struct, frozen=True, kw_only=True, tag="ended"):
     """Why it was cut short; "" if it was not."""
 
 
-Event = Begun | CameraTold | EpochBegun | TrackBegun | Gap | Flushed | Ended
+JournalEvent = RecordingStarted | CameraChanged | EpochStarted | TrackStarted | FrameGap | JournalFlushed | RecordingEnded

@@ -11,14 +11,14 @@ from typing import BinaryIO
 import numpy as np
 
 
-def save_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
+def write_npz(path: Path, arrays: dict[str, np.ndarray]) -> None:
     """Write an .npz file atomically. Raises OSError; then no file is left."""
-    with written_whole(path) as file:
+    with atomic_file(path) as file:
         np.savez(file, **arrays)  # type: ignore[arg-type]
 
 
 @contextmanager
-def written_whole(path: Path) -> Iterator[BinaryIO]:
+def atomic_file(path: Path) -> Iterator[BinaryIO]:
     """Open a temporary file that is renamed to `path` after fsync."""
     part = path.with_name(f"{path.name}.part")
     try:

@@ -8,100 +8,100 @@ from pathlib import Path
 
 import numpy as np
 
-from remi_stream.sinks.recording.files import save_arrays, written_whole
-from remi_stream.sinks.recording.index import INDEX, EpochEntry, Index, TrackEntry, index_bytes
-from remi_stream.sinks.recording.journal import EVENTS, lock
-from remi_stream.sinks.recording.rows import FRAME, PREVIEW, person_layout
-from remi_stream.sinks.recording.story import Story, read_story
-from remi_stream.sinks.recording.track import body_of, track_arrays
-from remi_stream.sinks.recording.video import VIDEO
+from remi_stream.sinks.recording.files import atomic_file, write_npz
+from remi_stream.sinks.recording.index import INDEX_FILE, EpochEntry, RecordingIndex, TrackEntry, encode_index
+from remi_stream.sinks.recording.journal import EVENTS_FILE, lock_journal
+from remi_stream.sinks.recording.rows import FRAME_DTYPE, PREVIEW_DTYPE, person_dtype
+from remi_stream.sinks.recording.story import JournalContents, read_journal
+from remi_stream.sinks.recording.track import body_name, track_arrays
+from remi_stream.sinks.recording.video import PREVIEW_FILE
 
-UNFINISHED = "unfinished"
+JOURNAL_FOLDER = "unfinished"
 """Folder of the journal."""
-KILLED = "the recorder was killed"
+KILLED_REASON = "the recorder was killed"
 """Reason in the index of a recovered recording."""
 
 
-def finish(folder: Path) -> Index:
+def finish_recording(folder: Path) -> RecordingIndex:
     """Write the final files and remove the journal. Raises OSError; then the journal stays for a later attempt."""
-    journal = folder / UNFINISHED
-    contents = read_story(journal)
-    frames = contents.rows_of("frames", FRAME)
+    journal = folder / JOURNAL_FOLDER
+    contents = read_journal(journal)
+    frames = contents.read_rows("frames", FRAME_DTYPE)
     _finish_frames(folder, frames)
     tracks = [_finish_track(folder, contents, name) for name in contents.tracks]
     index = _index(contents, frames, [track for track in tracks if track], _finish_preview(folder, contents))
     # the index comes last: a folder without it still has its journal and can be finished again
-    with written_whole(folder / INDEX) as file:
-        file.write(index_bytes(index))
+    with atomic_file(folder / INDEX_FILE) as file:
+        file.write(encode_index(index))
     shutil.rmtree(journal)
     return index
 
 
-def recover(folder: Path) -> Index:
+def recover_recording(folder: Path) -> RecordingIndex:
     """Finish a recording whose recorder died. Raises BlockingIOError while its recorder runs."""
-    with lock(folder / UNFINISHED):
-        return finish(folder)
+    with lock_journal(folder / JOURNAL_FOLDER):
+        return finish_recording(folder)
 
 
-def recordings(parent: Path) -> list[Path]:
+def list_recordings(parent: Path) -> list[Path]:
     """List the recordings in a folder, finished or not."""
-    return sorted(path for path in parent.iterdir() if (path / INDEX).exists() or is_unfinished(path))
+    return sorted(path for path in parent.iterdir() if (path / INDEX_FILE).exists() or is_unfinished(path))
 
 
 def is_unfinished(folder: Path) -> bool:
     """Whether a recording is still being written, or its recorder died."""
-    journal = folder / UNFINISHED / EVENTS
+    journal = folder / JOURNAL_FOLDER / EVENTS_FILE
     return journal.exists() and journal.stat().st_size > 0
 
 
 def _finish_frames(folder: Path, frames: np.ndarray) -> None:
     arrays = {"epochs": "epoch", "frame_ids": "frame_id", "captured_at": "captured_at", "people": "people"}
-    save_arrays(folder / "frames.npz", {name: frames[field] for name, field in arrays.items()})
+    write_npz(folder / "frames.npz", {name: frames[field] for name, field in arrays.items()})
 
 
-def _finish_track(folder: Path, contents: Story, name: str) -> TrackEntry | None:
+def _finish_track(folder: Path, contents: JournalContents, name: str) -> TrackEntry | None:
     track = contents.tracks[name]
-    rows = contents.rows_of(name, person_layout(track.joints, track.keypoints))
+    rows = contents.read_rows(name, person_dtype(track.joints, track.keypoints))
     if not len(rows):
         return None
-    save_arrays(folder / f"{name}.npz", track_arrays(rows, track.track_id, track.skeleton, track.joints_skeleton))
+    write_npz(folder / f"{name}.npz", track_arrays(rows, track.track_id, track.skeleton, track.joints_skeleton))
     return TrackEntry(
         track_id=track.track_id,
         file=f"{name}.npz",
         skeleton=track.skeleton,
-        body=body_of(rows),
+        body=body_name(rows),
         rows=len(rows),
         captured_at=(float(rows["captured_at"][0]), float(rows["captured_at"][-1])),
     )
 
 
-def _finish_preview(folder: Path, contents: Story) -> str | None:
+def _finish_preview(folder: Path, contents: JournalContents) -> str | None:
     """Move the video out of the journal; an earlier attempt may have done it already."""
-    video = contents.folder / VIDEO
-    if not video.exists() and not (folder / VIDEO).exists():
+    video = contents.folder / PREVIEW_FILE
+    if not video.exists() and not (folder / PREVIEW_FILE).exists():
         return None
-    rows = contents.rows_of("preview", PREVIEW)
+    rows = contents.read_rows("preview", PREVIEW_DTYPE)
     arrays = {"epochs": "epoch", "frame_ids": "frame_id", "captured_at": "captured_at", "shown_at": "shown_at"}
-    save_arrays(folder / "preview.npz", {name: rows[field] for name, field in arrays.items()})
+    write_npz(folder / "preview.npz", {name: rows[field] for name, field in arrays.items()})
     if video.exists():
-        video.replace(folder / VIDEO)
-    return VIDEO
+        video.replace(folder / PREVIEW_FILE)
+    return PREVIEW_FILE
 
 
-def _index(contents: Story, frames: np.ndarray, tracks: list[TrackEntry], preview: str | None) -> Index:
+def _index(contents: JournalContents, frames: np.ndarray, tracks: list[TrackEntry], preview: str | None) -> RecordingIndex:
     missing: Counter[str] = Counter()
     for gap in contents.gaps:
         missing.update(gap.reasons)
-    reason = contents.ended.reason if contents.ended else KILLED
-    return Index(
-        version=contents.begun.version,
-        camera=contents.begun.camera,
+    reason = contents.ended.reason if contents.ended else KILLED_REASON
+    return RecordingIndex(
+        version=contents.started.version,
+        camera=contents.started.camera,
         source=contents.camera.source,
         fps=contents.camera.fps,
         camera_from_world=contents.camera.camera_from_world,
-        started_at=contents.begun.started_at,
+        started_at=contents.started.started_at,
         ended_at=contents.ended.ended_at if contents.ended else None,
-        wall_minus_monotonic_s=contents.begun.wall_minus_monotonic_s,
+        wall_minus_monotonic_s=contents.started.wall_minus_monotonic_s,
         clean=not reason,
         reason=reason,
         frames=len(frames),
@@ -113,7 +113,7 @@ def _index(contents: Story, frames: np.ndarray, tracks: list[TrackEntry], previe
     )
 
 
-def _epochs(contents: Story, frames: np.ndarray) -> list[EpochEntry]:
+def _epochs(contents: JournalContents, frames: np.ndarray) -> list[EpochEntry]:
     entries = []
     for begun in contents.epochs:
         frame_ids = frames["frame_id"][frames["epoch"] == begun.epoch]

@@ -8,9 +8,9 @@ from typing import Literal
 import msgspec
 
 from remi_stream.errors import RemiError
-from remi_stream.sinks.recording.events import SCHEMA, Gap
+from remi_stream.sinks.recording.events import RECORDING_SCHEMA, FrameGap
 
-INDEX = "index.json"
+INDEX_FILE = "index.json"
 
 
 class EpochEntry(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,10 +42,10 @@ class TrackEntry(msgspec.Struct, frozen=True, kw_only=True):
     """Of the first and the last row, monotonic s."""
 
 
-class Index(msgspec.Struct, frozen=True, kw_only=True):
+class RecordingIndex(msgspec.Struct, frozen=True, kw_only=True):
     """Metadata of a recording; the arrays are in its .npz files."""
 
-    schema: Literal[1] = SCHEMA
+    schema: Literal[1] = RECORDING_SCHEMA
     version: str
     camera: str
     source: str
@@ -68,21 +68,21 @@ class Index(msgspec.Struct, frozen=True, kw_only=True):
     tracks: list[TrackEntry]
     preview: str | None
     """Name of the preview video."""
-    gaps: list[Gap]
+    gaps: list[FrameGap]
 
 
-def read_index(folder: Path) -> Index:
+def read_recording_index(folder: Path) -> RecordingIndex:
     """Read the index of a recording. Raises RemiError if it is missing or invalid."""
-    path = folder / INDEX
+    path = folder / INDEX_FILE
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Index)
+        return msgspec.json.decode(path.read_bytes(), type=RecordingIndex)
     except OSError as error:
         raise RemiError(f"Cannot read {path}: {error.strerror}") from None
     except msgspec.MsgspecError as error:
         raise RemiError(f"{path} is not the index of a recording: {error}") from None
 
 
-def index_bytes(index: Index) -> bytes:
+def encode_index(index: RecordingIndex) -> bytes:
     """Encode the index as JSON, one gap per line, since there may be many."""
     head = msgspec.json.format(msgspec.json.encode(msgspec.structs.replace(index, gaps=[])), indent=1)
     gaps = b",\n".join(b"  " + msgspec.json.encode(gap) for gap in index.gaps)

@@ -15,9 +15,9 @@ from pathlib import Path
 
 import msgspec
 
-from remi_stream.sinks.recording.events import Event, Flushed
+from remi_stream.sinks.recording.events import JournalEvent, JournalFlushed
 
-EVENTS = "events.jsonl"
+EVENTS_FILE = "events.jsonl"
 """File of the events."""
 
 
@@ -27,17 +27,17 @@ class Journal:
     def __init__(self, folder: Path) -> None:
         folder.mkdir()
         self.folder = folder
-        self._lock = lock(folder)
-        self._events: list[Event] = []
+        self._lock = lock_journal(folder)
+        self._events: list[JournalEvent] = []
         self._new_rows: defaultdict[str, list[bytes]] = defaultdict(list)
         self._rows: defaultdict[str, int] = defaultdict(int)
         self._size: Counter[str] = Counter()
 
-    def note(self, event: Event) -> None:
+    def add_event(self, event: JournalEvent) -> None:
         """Add an event to the next flush."""
         self._events.append(event)
 
-    def add(self, name: str, row: bytes) -> None:
+    def add_row(self, name: str, row: bytes) -> None:
         """Add a row of a row file to the next flush."""
         self._new_rows[name].append(row)
 
@@ -47,7 +47,9 @@ class Journal:
             return 0
         counts = {name: self._rows[name] + len(rows) for name, rows in self._new_rows.items()}
         parts = {f"{name}.rows": b"".join(rows) for name, rows in self._new_rows.items()}
-        parts[EVENTS] = b"".join(msgspec.json.encode(event) + b"\n" for event in [*self._events, Flushed(rows=counts)])
+        parts[EVENTS_FILE] = b"".join(
+            msgspec.json.encode(event) + b"\n" for event in [*self._events, JournalFlushed(rows=counts)]
+        )
         self._events.clear()
         self._new_rows.clear()
         try:
@@ -79,11 +81,11 @@ class Journal:
                 os.truncate(self.folder / name, self._size[name])
 
 
-def read_events(folder: Path) -> list[Event]:
+def read_events(folder: Path) -> list[JournalEvent]:
     """Read the events of a journal up to a torn or damaged line."""
-    *lines, _torn = (folder / EVENTS).read_bytes().split(b"\n")
-    decoder = msgspec.json.Decoder(Event)
-    events: list[Event] = []
+    *lines, _torn = (folder / EVENTS_FILE).read_bytes().split(b"\n")
+    decoder = msgspec.json.Decoder(JournalEvent)
+    events: list[JournalEvent] = []
     for line in lines:
         try:
             events.append(decoder.decode(line))
@@ -92,9 +94,9 @@ def read_events(folder: Path) -> list[Event]:
     return events
 
 
-def lock(folder: Path) -> FileIO:
+def lock_journal(folder: Path) -> FileIO:
     """Lock a journal until the file is closed. Raises BlockingIOError while its recorder runs."""
-    file = FileIO(folder / EVENTS, "a")
+    file = FileIO(folder / EVENTS_FILE, "a")
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

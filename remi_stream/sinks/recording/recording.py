@@ -10,18 +10,25 @@ from pathlib import Path
 
 from remi_stream import __version__
 from remi_stream.messages import Bodies, CameraFacts, Frame, Person
-from remi_stream.relay.books import LOST, Account
-from remi_stream.sinks.recording.events import Begun, CameraTold, Ended, EpochBegun, Gap, TrackBegun
-from remi_stream.sinks.recording.finish import UNFINISHED, finish
+from remi_stream.relay.books import LOST_IN_CRASH, CameraAccount
+from remi_stream.sinks.recording.events import (
+    CameraChanged,
+    EpochStarted,
+    FrameGap,
+    RecordingEnded,
+    RecordingStarted,
+    TrackStarted,
+)
+from remi_stream.sinks.recording.finish import JOURNAL_FOLDER, finish_recording
 from remi_stream.sinks.recording.journal import Journal
-from remi_stream.sinks.recording.rows import frame_row, person_layout, person_row, preview_row
-from remi_stream.sinks.recording.video import Video
+from remi_stream.sinks.recording.rows import encode_frame_row, encode_person_row, encode_preview_row, person_dtype
+from remi_stream.sinks.recording.video import PreviewVideo
 
-MISSED = "recorder/missed"
+MISSED_REASON = "recorder/missed"
 """Drop reason of a gap that no stage reported: the bodies never reached the recorder, or a relay died before sending them."""
 
 
-class Recording:
+class CameraRecording:
     """Adds a camera's messages to a journal; `flush` writes them to the disk."""
 
     def __init__(self, parent: Path, camera: str) -> None:
@@ -32,45 +39,45 @@ class Recording:
         except OSError:
             shutil.rmtree(self.folder)
             raise
-        self._account = Account()
-        self._camera = CameraTold()
+        self._account = CameraAccount()
+        self._camera = CameraChanged()
         self._epochs: set[int] = set()
         self._tracks: dict[tuple[int, str, str, int, int], str] = {}
-        self._video: Video | None = None
+        self._video: PreviewVideo | None = None
 
-    def take_facts(self, facts: CameraFacts) -> None:
+    def add_camera_facts(self, facts: CameraFacts) -> None:
         """Record the camera's properties if they have changed."""
-        camera = CameraTold(source=facts.source, fps=facts.fps, camera_from_world=facts.camera_from_world)
+        camera = CameraChanged(source=facts.source, fps=facts.fps, camera_from_world=facts.camera_from_world)
         if camera != self._camera:
             self._camera = camera
-            self._journal.note(camera)
+            self._journal.add_event(camera)
 
-    def take_bodies(self, bodies: Bodies) -> None:
+    def add_bodies(self, bodies: Bodies) -> None:
         """Record a frame, its people, and the gap before it."""
         self._note_gap(bodies)
         if bodies.epoch not in self._epochs:
             self._epochs.add(bodies.epoch)
-            self._journal.note(
-                EpochBegun(epoch=bodies.epoch, engine=bodies.engine, size=bodies.size, intrinsics=bodies.intrinsics)
+            self._journal.add_event(
+                EpochStarted(epoch=bodies.epoch, engine=bodies.engine, size=bodies.size, intrinsics=bodies.intrinsics)
             )
-        self._journal.add("frames", frame_row(bodies))
+        self._journal.add_row("frames", encode_frame_row(bodies))
         for person in bodies.people:
-            layout = person_layout(len(person.joints_m), len(person.keypoints_px))
-            self._journal.add(self._track(person), person_row(bodies, person, layout))
+            layout = person_dtype(len(person.joints_m), len(person.keypoints_px))
+            self._journal.add_row(self._track(person), encode_person_row(bodies, person, layout))
         self.bodies += 1
 
-    def take_preview(self, frame: Frame) -> None:
+    def add_preview(self, frame: Frame) -> None:
         """Add a preview to the video. Raises OSError."""
         if self._video is None:
-            self._video = Video(self._journal.folder)
+            self._video = PreviewVideo(self._journal.folder)
         shown_at = self._video.add(frame)
-        self._journal.add("preview", preview_row(frame, shown_at))
+        self._journal.add_row("preview", encode_preview_row(frame, shown_at))
 
-    def note_tail(self, epoch: int, reasons: dict[str, int]) -> None:
+    def add_trailing_gap(self, epoch: int, reasons: dict[str, int]) -> None:
         """Record a gap after the last frame."""
-        first = self._account.open[epoch].next_frame_id if epoch in self._account.open else 0
+        first = self._account.open_epochs[epoch].next_frame_id if epoch in self._account.open_epochs else 0
         end = first + sum(reasons.values())
-        self._journal.note(Gap(epoch=epoch, frame_ids=(first, end - 1), reasons=reasons))
+        self._journal.add_event(FrameGap(epoch=epoch, frame_ids=(first, end - 1), reasons=reasons))
 
     def flush(self) -> int:
         """Write everything to the disk; return the number of bytes. Raises OSError."""
@@ -81,21 +88,21 @@ class Recording:
         try:
             if self._video:
                 self._video.close()
-            self._journal.note(Ended(ended_at=_wall_clock(), reason=reason))
+            self._journal.add_event(RecordingEnded(ended_at=_wall_clock(), reason=reason))
             self._journal.flush()
-            finish(self.folder)
+            finish_recording(self.folder)
         finally:
             self._journal.close()
 
     def _note_gap(self, bodies: Bodies) -> None:
-        missing = self._account.publish(bodies)
+        missing = self._account.record_published(bodies)
         if not missing:
             return
         # the account calls a gap without a drop reason a crash; here the recorder may have missed the messages itself
-        unexplained = max(0, missing[LOST] - bodies.skipped.get(LOST, 0))
-        reasons = +(missing - Counter({LOST: unexplained}) + Counter({MISSED: unexplained}))
+        unexplained = max(0, missing[LOST_IN_CRASH] - bodies.skipped.get(LOST_IN_CRASH, 0))
+        reasons = +(missing - Counter({LOST_IN_CRASH: unexplained}) + Counter({MISSED_REASON: unexplained}))
         frame_ids = (bodies.frame_id - missing.total(), bodies.frame_id - 1)
-        self._journal.note(Gap(epoch=bodies.epoch, frame_ids=frame_ids, reasons=dict(reasons)))
+        self._journal.add_event(FrameGap(epoch=bodies.epoch, frame_ids=frame_ids, reasons=dict(reasons)))
 
     def _track(self, person: Person) -> str:
         """Name of the person's files; a person whose skeleton changes gets separate files for each."""
@@ -105,8 +112,8 @@ class Recording:
             name = f"track-{person.track_id:06d}" + (f"-{earlier + 1}" if earlier else "")
             self._tracks[key] = name
             _, skeleton, joints_skeleton, joints, keypoints = key
-            self._journal.note(
-                TrackBegun(
+            self._journal.add_event(
+                TrackStarted(
                     name=name,
                     track_id=person.track_id,
                     skeleton=skeleton,
@@ -132,10 +139,12 @@ def _new_folder(parent: Path, camera: str) -> Path:
 
 
 def _new_journal(folder: Path, camera: str) -> Journal:
-    journal = Journal(folder / UNFINISHED)
+    journal = Journal(folder / JOURNAL_FOLDER)
     wall_minus_monotonic_s = time.time() - time.monotonic()
-    journal.note(
-        Begun(version=__version__, camera=camera, started_at=_wall_clock(), wall_minus_monotonic_s=wall_minus_monotonic_s)
+    journal.add_event(
+        RecordingStarted(
+            version=__version__, camera=camera, started_at=_wall_clock(), wall_minus_monotonic_s=wall_minus_monotonic_s
+        )
     )
     journal.flush()
     return journal

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import numpy as np
 
-from remi_stream.messages import Bodies, Frame, Message, Person
+from remi_stream.messages import Bodies, Frame, FrameMessage, Person
 
-BODIES = ("", "smpl", "open")
+BODY_CODES = ("", "smpl", "open")
 """Smpl.body by its code in a row; code 0: no SMPL pose."""
 
 _FRAME_KEY = (("epoch", "<i8"), ("frame_id", "<i8"), ("captured_at", "<f8"))
 
-FRAME = np.dtype([*_FRAME_KEY, ("people", "<i4")])
+FRAME_DTYPE = np.dtype([*_FRAME_KEY, ("people", "<i4")])
 """Row of a frame; people: their number."""
-PREVIEW = np.dtype([*_FRAME_KEY, ("shown_at", "<f8")])
+PREVIEW_DTYPE = np.dtype([*_FRAME_KEY, ("shown_at", "<f8")])
 """Row of a preview; shown_at: its time in the video, s."""
 
 
-def person_layout(joints: int, keypoints: int) -> np.dtype:
+def person_dtype(joints: int, keypoints: int) -> np.dtype:
     """Row of a person with these numbers of joints and key points; fields as in Person and Smpl."""
     return np.dtype(
         [
@@ -37,27 +37,27 @@ def person_layout(joints: int, keypoints: int) -> np.dtype:
     )
 
 
-def frame_row(bodies: Bodies) -> bytes:
+def encode_frame_row(bodies: Bodies) -> bytes:
     """Encode a frame's row."""
-    return np.array((*_frame_key(bodies), len(bodies.people)), FRAME).tobytes()
+    return np.array((*_frame_key(bodies), len(bodies.people)), FRAME_DTYPE).tobytes()
 
 
-def preview_row(frame: Frame, shown_at: float) -> bytes:
+def encode_preview_row(frame: Frame, shown_at: float) -> bytes:
     """Encode a preview's row; shown_at: its time in the video, s."""
-    return np.array((*_frame_key(frame), shown_at), PREVIEW).tobytes()
+    return np.array((*_frame_key(frame), shown_at), PREVIEW_DTYPE).tobytes()
 
 
-def person_row(bodies: Bodies, person: Person, layout: np.dtype) -> bytes:
+def encode_person_row(bodies: Bodies, person: Person, dtype: np.dtype) -> bytes:
     """Encode a person's row; the SMPL fields are NaN if there is no SMPL pose."""
-    row = np.zeros((), layout)
+    row = np.zeros((), dtype)
     row["epoch"], row["frame_id"], row["captured_at"] = _frame_key(bodies)
     for name in ("score", "box_xyxy", "keypoints_px", "keypoint_scores", "joints_m"):
         row[name] = getattr(person, name)
-    row["body"] = BODIES.index(person.smpl.body if person.smpl else "")
+    row["body"] = BODY_CODES.index(person.smpl.body if person.smpl else "")
     for name in ("global_orient", "body_pose", "betas", "transl", "joint_confidence"):
         row[name] = getattr(person.smpl, name) if person.smpl else np.nan
     return row.tobytes()
 
 
-def _frame_key(message: Message) -> tuple[int, int, float]:
+def _frame_key(message: FrameMessage) -> tuple[int, int, float]:
     return message.epoch, message.frame_id, message.captured_at

@@ -8,50 +8,58 @@ from typing import NamedTuple
 import numpy as np
 
 from remi_stream.errors import RemiError
-from remi_stream.sinks.recording.events import Begun, CameraTold, Ended, EpochBegun, Flushed, Gap, TrackBegun
+from remi_stream.sinks.recording.events import (
+    CameraChanged,
+    EpochStarted,
+    FrameGap,
+    JournalFlushed,
+    RecordingEnded,
+    RecordingStarted,
+    TrackStarted,
+)
 from remi_stream.sinks.recording.journal import read_events
 
 
-class Story(NamedTuple):
+class JournalContents(NamedTuple):
     """Contents of a journal."""
 
     folder: Path
     """Of the journal."""
-    begun: Begun
-    camera: CameraTold
-    ended: Ended | None
+    started: RecordingStarted
+    camera: CameraChanged
+    ended: RecordingEnded | None
     """None after a crash."""
-    epochs: list[EpochBegun]
-    tracks: dict[str, TrackBegun]
+    epochs: list[EpochStarted]
+    tracks: dict[str, TrackStarted]
     """By the name of their files."""
-    gaps: list[Gap]
-    rows: dict[str, int]
+    gaps: list[FrameGap]
+    row_counts: dict[str, int]
     """Number of valid rows by row file."""
 
-    def rows_of(self, name: str, layout: np.dtype) -> np.ndarray:
+    def read_rows(self, name: str, dtype: np.dtype) -> np.ndarray:
         """Valid rows of a row file, memory-mapped."""
-        count = self.rows.get(name, 0)
+        count = self.row_counts.get(name, 0)
         if not count:
-            return np.empty(0, layout)
-        return np.memmap(self.folder / f"{name}.rows", layout, "r", shape=(count,))
+            return np.empty(0, dtype)
+        return np.memmap(self.folder / f"{name}.rows", dtype, "r", shape=(count,))
 
 
-def read_story(folder: Path) -> Story:
+def read_journal(folder: Path) -> JournalContents:
     """Read a journal. Raises RemiError if it is empty."""
     events = read_events(folder)
-    if not events or not isinstance(events[0], Begun):
+    if not events or not isinstance(events[0], RecordingStarted):
         raise RemiError(f"{folder} holds no recording: the recorder was killed before the first event. Delete it")
     rows: dict[str, int] = {}
     for event in events:
-        if isinstance(event, Flushed):
+        if isinstance(event, JournalFlushed):
             rows.update(event.rows)
-    return Story(
+    return JournalContents(
         folder=folder,
-        begun=events[0],
-        camera=next((event for event in reversed(events) if isinstance(event, CameraTold)), CameraTold()),
-        ended=next((event for event in events if isinstance(event, Ended)), None),
-        epochs=[event for event in events if isinstance(event, EpochBegun)],
-        tracks={event.name: event for event in events if isinstance(event, TrackBegun)},
-        gaps=[event for event in events if isinstance(event, Gap)],
-        rows=rows,
+        started=events[0],
+        camera=next((event for event in reversed(events) if isinstance(event, CameraChanged)), CameraChanged()),
+        ended=next((event for event in events if isinstance(event, RecordingEnded)), None),
+        epochs=[event for event in events if isinstance(event, EpochStarted)],
+        tracks={event.name: event for event in events if isinstance(event, TrackStarted)},
+        gaps=[event for event in events if isinstance(event, FrameGap)],
+        row_counts=rows,
     )

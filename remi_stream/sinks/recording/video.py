@@ -12,19 +12,19 @@ import numpy as np
 
 from remi_stream.messages import Frame
 
-VIDEO = "preview.mp4"
+PREVIEW_FILE = "preview.mp4"
 TICKS_PER_S = 90_000
 """Time base, as usual for MPEG."""
-OPTIONS = {"movflags": "empty_moov+default_base_moof+frag_every_frame", "flush_packets": "1"}
+MP4_OPTIONS = {"movflags": "empty_moov+default_base_moof+frag_every_frame", "flush_packets": "1"}
 """Every frame is its own fragment: a truncated file plays up to the cut."""
 
 
-class Video:
+class PreviewVideo:
     """Writes H.264 in MP4; all frames are scaled to the size of the first."""
 
     def __init__(self, folder: Path) -> None:
-        self._file = FileIO(folder / VIDEO, "x")
-        self._container = av.open(self._file, "w", format="mp4", options=OPTIONS)
+        self._file = FileIO(folder / PREVIEW_FILE, "x")
+        self._container = av.open(self._file, "w", format="mp4", options=MP4_OPTIONS)
         self._stream: av.VideoStream | None = None
         self._started_at = 0.0
         self._pts = -1

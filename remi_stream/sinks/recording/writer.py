@@ -11,27 +11,27 @@ from pathlib import Path
 import av
 
 from remi_stream.messages import Bodies, CameraFacts, Frame
-from remi_stream.sinks.recording.buffer import Buffer, Item, Switch
-from remi_stream.sinks.recording.recording import Recording
+from remi_stream.sinks.recording.buffer import RecorderBuffer, RecorderItem, RecordingSwitch
+from remi_stream.sinks.recording.recording import CameraRecording
 
-FLUSH_S = 0.5
+FLUSH_INTERVAL_S = 0.5
 """Interval between flushes, s; a killed recorder loses as much."""
 
 log = logging.getLogger("remi_stream")
 
 
-class Writer:
+class RecordingWriter:
     """Writes one recording per camera.
 
     bodies: written so far. dropped: lost by and since a failure. errors: disk errors. written_bytes: to journals.
     """
 
-    def __init__(self, parent: Path, buffer: Buffer) -> None:
+    def __init__(self, parent: Path, buffer: RecorderBuffer) -> None:
         self.bodies = self.dropped = self.errors = self.written_bytes = 0
         self._parent, self._buffer = parent, buffer
         self._on, self._failed = True, False
         self._unflushed = 0
-        self._recordings: dict[str, Recording] = {}
+        self._recordings: dict[str, CameraRecording] = {}
         self._cameras: dict[str, CameraFacts] = {}
 
     @property
@@ -45,7 +45,7 @@ class Writer:
         """Write until the buffer's end marker."""
         running = True
         while running:
-            running = self._process_until(time.monotonic() + FLUSH_S)
+            running = self._process_until(time.monotonic() + FLUSH_INTERVAL_S)
             self._try(self._flush)
         self._record_trailing_gaps()
         self._end_all()
@@ -59,7 +59,7 @@ class Writer:
     def _process_until(self, end: float) -> bool:
         while (now := time.monotonic()) < end:
             try:
-                item = self._buffer.take(end - now)
+                item = self._buffer.get(end - now)
             except queue.Empty:
                 return True
             if item is None:
@@ -67,11 +67,11 @@ class Writer:
             self._process(item)
         return True
 
-    def _process(self, item: Item) -> None:
+    def _process(self, item: RecorderItem) -> None:
         if isinstance(item, CameraFacts):
             self._add_facts(item)
-        elif isinstance(item, Switch):
-            self._switch(item.on)
+        elif isinstance(item, RecordingSwitch):
+            self._switch(item.is_on)
         elif self._on and not self._failed:
             self._try(lambda: self._record(item))
         elif self._on and isinstance(item, Bodies):
@@ -80,7 +80,7 @@ class Writer:
     def _add_facts(self, facts: CameraFacts) -> None:
         self._cameras[facts.camera] = facts
         if facts.camera in self._recordings:
-            self._recordings[facts.camera].take_facts(facts)
+            self._recordings[facts.camera].add_camera_facts(facts)
 
     def _switch(self, on: bool) -> None:
         """Start or end recording; switching on again retries after a failure."""
@@ -92,23 +92,23 @@ class Writer:
     def _record(self, item: Bodies | Frame) -> None:
         if isinstance(item, Bodies):
             self._unflushed += 1
-            self._recording(item.camera).take_bodies(item)
+            self._recording(item.camera).add_bodies(item)
         elif item.camera in self._recordings:
-            self._recordings[item.camera].take_preview(item)
+            self._recordings[item.camera].add_preview(item)
 
-    def _recording(self, camera: str) -> Recording:
+    def _recording(self, camera: str) -> CameraRecording:
         if camera not in self._recordings:
-            self._recordings[camera] = Recording(self._parent, camera)
+            self._recordings[camera] = CameraRecording(self._parent, camera)
             log.info("recording to %s", self._recordings[camera].folder)
             if camera in self._cameras:
-                self._recordings[camera].take_facts(self._cameras[camera])
+                self._recordings[camera].add_camera_facts(self._cameras[camera])
         return self._recordings[camera]
 
     def _record_trailing_gaps(self) -> None:
         """Record what was dropped since the last bodies that fitted."""
-        for (camera, epoch), reasons in self._buffer.untold().items():
+        for (camera, epoch), reasons in self._buffer.unreported_drops().items():
             if camera in self._recordings:
-                self._recordings[camera].note_tail(epoch, reasons)
+                self._recordings[camera].add_trailing_gap(epoch, reasons)
 
     def _flush(self) -> None:
         for recording in self._recordings.values():

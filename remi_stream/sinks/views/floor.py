@@ -6,53 +6,53 @@ from collections import deque
 
 import numpy as np
 
-SAMPLE_S = 0.1
+SAMPLE_INTERVAL_S = 0.1
 """Minimum time between two contacts, s."""
-SAMPLES = 300
+MAX_CONTACTS = 300
 """Contacts that are kept; with SAMPLE_INTERVAL_S at least the last 30 s."""
-FIT_S = 0.5
+FIT_INTERVAL_S = 0.5
 """Time between two fits, s."""
-SETTLE_S = 0.7
+SMOOTHING_S = 0.7
 """Time in which the drawn floor moves to a new estimate, s."""
 
-NOISE_M = 0.03
+CONTACT_NOISE_M = 0.03
 """Standard deviation of a contact's height, m."""
-ROLL, PITCH = 0.05, 0.15
+ROLL_SIGMA, PITCH_SIGMA = 0.05, 0.15
 """Prior standard deviations of the camera's roll and pitch, as slopes: cameras are seldom rolled, often tilted."""
-INDEPENDENT = 30
+MAX_INDEPENDENT_SAMPLES = 30
 """Upper limit of the contacts' joint weight: the errors of neighbouring samples are correlated."""
-UNSETTLED = np.array([1.2, 0.0, 0.0])
+INITIAL_PLANE = np.array([1.2, 0.0, 0.0])
 """The plane before the first contact: a level floor 1.2 m below the camera."""
 
 
-class Floor:
+class FloorEstimator:
     """The plane y = height + roll (x - x') + pitch (z - z') in camera axes through people's ground contacts.
 
     The fit is robust against jumps and bad poses; a prior keeps the camera upright while people have not walked far enough.
     """
 
     def __init__(self) -> None:
-        self._contacts: deque[np.ndarray] = deque(maxlen=SAMPLES)
+        self._contacts: deque[np.ndarray] = deque(maxlen=MAX_CONTACTS)
         self._sampled_at = self._fitted_at = self._smoothed_at = float("-inf")
-        self._target = self._smoothed = UNSETTLED
+        self._target = self._smoothed = INITIAL_PLANE
         """Height below the camera, m, and the slopes along x and z."""
 
-    def touch(self, point: np.ndarray, at: float) -> None:
+    def add_contact(self, point: np.ndarray, at: float) -> None:
         """Add a person's lowest point (3,), m, camera frame. at: its time, s."""
         # A negative age: the recording was rewound.
-        if not 0 <= at - self._sampled_at < SAMPLE_S and np.isfinite(point).all():
+        if not 0 <= at - self._sampled_at < SAMPLE_INTERVAL_S and np.isfinite(point).all():
             self._sampled_at = at
             self._contacts.append(np.asarray(point, float))
 
-    def settle(self, at: float) -> None:
+    def update(self, at: float) -> None:
         """Refit if due, and move the smoothed plane towards the fit; the first fit is taken unsmoothed. at: s."""
         if not self._contacts:
             return
-        if at - self._fitted_at >= FIT_S or at < self._fitted_at:  # earlier: a recording was rewound
+        if at - self._fitted_at >= FIT_INTERVAL_S or at < self._fitted_at:  # earlier: a recording was rewound
             first, self._fitted_at = self._fitted_at == float("-inf"), at
-            self._target = fit_plane(np.array(self._contacts))
+            self._target = fit_floor_plane(np.array(self._contacts))
             self._smoothed = self._target if first else self._smoothed
-        share = min(1.0, max(0.0, at - self._smoothed_at) / SETTLE_S)
+        share = min(1.0, max(0.0, at - self._smoothed_at) / SMOOTHING_S)
         self._smoothed, self._smoothed_at = self._smoothed + share * (self._target - self._smoothed), at
 
     @property
@@ -75,15 +75,15 @@ class Floor:
         return rotation, np.array([0.0, self.height(np.zeros(3)), 0.0])
 
 
-def fit_plane(contacts: np.ndarray) -> np.ndarray:
+def fit_floor_plane(contacts: np.ndarray) -> np.ndarray:
     """Fit height, roll and pitch (3,) of the plane through contacts (N, 3), m, camera frame.
 
     Iteratively reweighted least squares with the Geman-McClure kernel and a Gaussian prior on roll and pitch.
     """
     middle = np.median(contacts, axis=0)
     terms = np.stack([np.ones(len(contacts)), contacts[:, 0] - middle[0], contacts[:, 2] - middle[2]], axis=1)
-    prior = np.diag([0.0, ROLL**-2, PITCH**-2])
-    base = min(1.0, INDEPENDENT / len(contacts)) / NOISE_M**2
+    prior = np.diag([0.0, ROLL_SIGMA**-2, PITCH_SIGMA**-2])
+    base = min(1.0, MAX_INDEPENDENT_SAMPLES / len(contacts)) / CONTACT_NOISE_M**2
     plane = np.array([middle[1], 0.0, 0.0])
     for _ in range(10):  # starts from a level floor at the median height
         residuals = contacts[:, 1] - terms @ plane

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-SINK_S = 0.03
+RAISE_TIME_S = 0.03
 """Time constant for a person below the floor, s: short, as floors are solid."""
-FLOAT_S = 0.12
+LOWER_TIME_S = 0.12
 """Time constant for a person above the floor, s: longer, as they may be jumping."""
 
 
-class Footing:
+class FloorContact:
     """The vertical correction of one person: depth from one camera is ambiguous, so feet would sink and float.
 
     Exponential smoothing with different time constants upwards and downwards.
@@ -19,10 +19,10 @@ class Footing:
         """Correction along the floor's normal, m."""
         self._at = float("-inf")
 
-    def stand(self, height_m: float, at: float) -> None:
+    def update(self, height_m: float, at: float) -> None:
         """Update with the uncorrected height of the lowest point above the floor. at: s."""
         error = -height_m - self.lift_m
         # The first update applies in full.
         elapsed = max(0.0, at - self._at)
-        share = elapsed / (elapsed + (SINK_S if error > 0 else FLOAT_S)) if elapsed < float("inf") else 1.0
+        share = elapsed / (elapsed + (RAISE_TIME_S if error > 0 else LOWER_TIME_S)) if elapsed < float("inf") else 1.0
         self.lift_m, self._at = self.lift_m + share * error, at

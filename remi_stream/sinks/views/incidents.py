@@ -7,7 +7,7 @@ from collections import Counter
 from remi_stream.messages import CameraFacts
 
 
-class Incidents:
+class CameraIncidents:
     """Counts over all epochs of one camera.
 
     reconnects: how often the camera's signal was lost. restarts: how often its process was restarted.
@@ -24,7 +24,7 @@ class Incidents:
         total = self._earlier_epochs + Counter(self._last.dropped if self._last else {})
         return dict(total.most_common())
 
-    def take(self, facts: CameraFacts) -> None:
+    def update(self, facts: CameraFacts) -> None:
         """Update with the camera's newest facts."""
         last, self._last = self._last, facts
         if last is None:

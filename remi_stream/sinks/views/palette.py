@@ -4,7 +4,7 @@ from __future__ import annotations
 
 Rgb = tuple[int, int, int]
 
-COLOURS: tuple[Rgb, ...] = (
+TRACK_COLOURS: tuple[Rgb, ...] = (
     (63, 176, 178),
     (240, 138, 93),
     (155, 126, 222),
@@ -17,11 +17,11 @@ COLOURS: tuple[Rgb, ...] = (
 """RGB, of medium lightness: visible on white and on black; neighbours differ in hue."""
 
 
-def colour_of(track_id: int) -> Rgb:
+def track_colour(track_id: int) -> Rgb:
     """The colour of a track; it depends on the id alone."""
-    return COLOURS[(track_id - 1) % len(COLOURS)]
+    return TRACK_COLOURS[(track_id - 1) % len(TRACK_COLOURS)]
 
 
-def css(colour: Rgb) -> str:
+def css_colour(colour: Rgb) -> str:
     """A colour in CSS notation (#rrggbb)."""
     return "#{:02x}{:02x}{:02x}".format(*colour)

@@ -14,7 +14,7 @@ from typing import Literal, NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
 
-class Request(NamedTuple):
+class HttpRequest(NamedTuple):
     """The head of an HTTP request."""
 
     method: str
@@ -23,15 +23,15 @@ class Request(NamedTuple):
     """By name in lower case."""
 
     @property
-    def upgrades(self) -> bool:
+    def is_websocket(self) -> bool:
         """Whether it requests an upgrade to WebSocket."""
         return self.headers.get("upgrade", "").lower() == "websocket"
 
 
-class Verdict(NamedTuple):
+class AccessVerdict(NamedTuple):
     """What to do with a request."""
 
-    what: Literal["pass", "set_cookie", "refuse"]
+    action: Literal["pass", "set_cookie", "refuse"]
     """Forward it, set the cookie and redirect to the page, or refuse."""
     status: str = ""
     """HTTP status of a refusal."""
@@ -39,7 +39,7 @@ class Verdict(NamedTuple):
     """Text for the user."""
 
 
-def parse(head: bytes) -> Request | None:
+def parse_request(head: bytes) -> HttpRequest | None:
     """Parse a request's head; None when it is malformed or repeats a header (request smuggling)."""
     first, *lines = head.decode("latin-1").removesuffix("\r\n\r\n").split("\r\n")
     parts = first.split(" ")
@@ -51,10 +51,10 @@ def parse(head: bytes) -> Request | None:
         headers[name.lower()] = value.strip()
     if len(parts) != 3 or not parts[2].startswith("HTTP/1.") or not parts[1].startswith("/"):
         return None
-    return Request(parts[0], parts[1], headers)
+    return HttpRequest(parts[0], parts[1], headers)
 
 
-class Admission:
+class AccessRules:
     """The rules of one viewer. token: "" if none is required. port: for the cookie's name; browsers share cookies among ports."""
 
     def __init__(self, token: str, port: int) -> None:
@@ -62,32 +62,32 @@ class Admission:
         self._cookie = f"remi_{port}"
         self._host_names = {"localhost", socket.gethostname().lower(), socket.getfqdn().lower()}
 
-    def judge(self, request: Request) -> Verdict:
+    def check(self, request: HttpRequest) -> AccessVerdict:
         """Check a request."""
         if request.method not in ("GET", "HEAD"):
-            return Verdict("refuse", "405 Method Not Allowed", "Only GET and HEAD are allowed.")
+            return AccessVerdict("refuse", "405 Method Not Allowed", "Only GET and HEAD are allowed.")
         host = request.headers.get("host", "").lower()
         if not self._is_ours(host):
-            return Verdict(
+            return AccessVerdict(
                 "refuse", "421 Misdirected Request", "Open this viewer by its IP address, this machine's name or localhost."
             )
         origin = request.headers.get("origin")
         if origin is not None and urlsplit(origin.lower()).netloc != host:
-            return Verdict("refuse", "403 Forbidden", "Requests from other web pages are not allowed.")
+            return AccessVerdict("refuse", "403 Forbidden", "Requests from other web pages are not allowed.")
         return self._check_token(request)
 
-    def greeting(self) -> str:
+    def cookie_header(self) -> str:
         """The Set-Cookie value for a client that presented the token."""
         return f"{self._cookie}={self._token}; Path=/; HttpOnly; SameSite=Lax"
 
-    def _check_token(self, request: Request) -> Verdict:
+    def _check_token(self, request: HttpRequest) -> AccessVerdict:
         if not self._token:
-            return Verdict("pass")
+            return AccessVerdict("pass")
         if self._is_token(_cookie(request, self._cookie)):
-            return Verdict("pass")
+            return AccessVerdict("pass")
         if not self._is_token(parse_qs(urlsplit(request.target).query).get("token", [""])[0]):
-            return Verdict("refuse", "401 Unauthorized", "Open the link with its token: remi-stream view prints it.")
-        return Verdict("pass" if request.upgrades else "set_cookie")
+            return AccessVerdict("refuse", "401 Unauthorized", "Open the link with its token: remi-stream view prints it.")
+        return AccessVerdict("pass" if request.is_websocket else "set_cookie")
 
     def _is_token(self, text: str) -> bool:
         return hmac.compare_digest(text.encode(), self._token.encode())
@@ -101,7 +101,7 @@ class Admission:
         return True  # DNS rebinding needs a name: an address cannot be rebound
 
 
-def _cookie(request: Request, name: str) -> str:
+def _cookie(request: HttpRequest, name: str) -> str:
     try:
         found = SimpleCookie(request.headers.get("cookie", "")).get(name)
     except CookieError:

@@ -7,12 +7,12 @@ from collections.abc import Callable
 from typing import Any
 
 from remi_stream.errors import RemiError
-from remi_stream.link import ask_control
+from remi_stream.link import send_control_request
 
-Heard = Callable[[dict[str, Any]], None]
+OnAnswer = Callable[[dict[str, Any]], None]
 
 
-class Errands:
+class TaskQueue:
     """Runs tasks one by one on a thread. Of pending tasks of one kind only the newest runs: dragging a slider sends one request.
 
     port: of the relay's control socket.
@@ -26,20 +26,20 @@ class Errands:
         self._thread = threading.Thread(target=self._work, name="tasks", daemon=True)
         self._thread.start()
 
-    def ask(self, question: dict[str, Any], heard: Heard, about: str = "") -> None:
+    def ask_control(self, request: dict[str, Any], on_answer: OnAnswer, subject: str = "") -> None:
         """Send a control request; on_answer gets the answer, or {"error": one line}, on the queue's thread.
 
         subject: distinguishes requests of the same kind that must not replace each other, e.g. those of two cameras.
         """
-        self.run(f"{question['ask']} {about}", lambda: heard(self._answer(question)))
+        self.submit(f"{request['ask']} {subject}", lambda: on_answer(self._answer(request)))
 
-    def run(self, kind: str, errand: Callable[[], None]) -> None:
+    def submit(self, kind: str, task: Callable[[], None]) -> None:
         """Queue a task; it replaces a pending one of its kind."""
         with self._changed:
-            self._pending[kind] = errand
+            self._pending[kind] = task
             self._changed.notify()
 
-    def check(self) -> None:
+    def check_thread(self) -> None:
         """Raise RuntimeError if a task has died of an exception."""
         if not self._thread.is_alive() and not self._closed:
             raise RuntimeError("the task queue's thread has died of an exception; see the traceback above")
@@ -53,7 +53,7 @@ class Errands:
 
     def _answer(self, question: dict[str, Any]) -> dict[str, Any]:
         try:
-            return ask_control(self._port, question)
+            return send_control_request(self._port, question)
         except RemiError as error:
             return {"error": str(error)}
 

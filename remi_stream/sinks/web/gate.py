@@ -14,36 +14,42 @@ import threading
 from collections.abc import Coroutine
 
 from remi_stream.errors import RemiError
-from remi_stream.sinks.web.admission import Admission, Request, parse
+from remi_stream.sinks.web.admission import AccessRules, HttpRequest, parse_request
 
-HEAD_BYTES = 16384
-HEAD_S = 5.0
-CONNECTIONS = 128
+MAX_HEAD_BYTES = 16384
+HEAD_TIMEOUT_S = 5.0
+MAX_CONNECTIONS = 128
 BUFFER_BYTES = 131072
 CHUNK_BYTES = 65536
 """Limits of a request's head (size and time), of open connections, of socket buffers and of one read."""
-HANG_UPS = (OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, asyncio.TimeoutError, asyncio.CancelledError)
+DISCONNECT_ERRORS = (
+    OSError,
+    asyncio.IncompleteReadError,
+    asyncio.LimitOverrunError,
+    asyncio.TimeoutError,
+    asyncio.CancelledError,
+)
 """Errors of a client: disconnected, too slow, head too long, or cancelled on stop, which asyncio would log with a traceback."""
 
-PASSED_ON = ("accept-encoding", "sec-websocket-key", "sec-websocket-version", "sec-websocket-protocol")
-PAGE_HEADERS = b"X-Frame-Options: DENY\r\nReferrer-Policy: no-referrer\r\nCache-Control: no-store\r\n"
+FORWARDED_HEADERS = ("accept-encoding", "sec-websocket-key", "sec-websocket-version", "sec-websocket-protocol")
+SECURITY_HEADERS = b"X-Frame-Options: DENY\r\nReferrer-Policy: no-referrer\r\nCache-Control: no-store\r\n"
 
-Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+StreamPair = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
-class Gate:
+class AccessProxy:
     """Listens on the public address and forwards permitted requests to the private one."""
 
-    def __init__(self, host: str, port: int, admission: Admission) -> None:
-        self._rules = admission
+    def __init__(self, host: str, port: int, rules: AccessRules) -> None:
+        self._rules = rules
         self._socket = _listen(host, port)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, name="gate", daemon=True)
         self._open_connections = 0
 
-    def start(self, inner: tuple[str, int]) -> None:
+    def start(self, upstream: tuple[str, int]) -> None:
         """Start forwarding to upstream (host, port), on a thread."""
-        self._upstream = inner
+        self._upstream = upstream
         self._thread.start()
 
     def stop(self) -> None:
@@ -54,7 +60,7 @@ class Gate:
 
     def _run(self) -> None:
         with contextlib.closing(self._loop):
-            self._loop.run_until_complete(asyncio.start_server(self._handle, sock=self._socket, limit=HEAD_BYTES))
+            self._loop.run_until_complete(asyncio.start_server(self._handle, sock=self._socket, limit=MAX_HEAD_BYTES))
             self._loop.run_forever()
             tasks = asyncio.all_tasks(self._loop)
             for task in tasks:
@@ -65,41 +71,41 @@ class Gate:
     async def _handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._open_connections += 1
         try:
-            with contextlib.suppress(*HANG_UPS):
-                if self._open_connections <= CONNECTIONS:
+            with contextlib.suppress(*DISCONNECT_ERRORS):
+                if self._open_connections <= MAX_CONNECTIONS:
                     await self._answer_request(reader, writer)
         finally:
             self._open_connections -= 1
             writer.close()
 
     async def _answer_request(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        request = parse(await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), HEAD_S))
+        request = parse_request(await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), HEAD_TIMEOUT_S))
         if request is None:
             await _respond(writer, "400 Bad Request", "Not a valid HTTP request.")
             return
-        verdict = self._rules.judge(request)
-        if verdict.what == "refuse":
+        verdict = self._rules.check(request)
+        if verdict.action == "refuse":
             await _respond(writer, verdict.status, verdict.reason)
-        elif verdict.what == "set_cookie":
-            await _respond(writer, "303 See Other", "", f"Location: /\r\nSet-Cookie: {self._rules.greeting()}\r\n")
+        elif verdict.action == "set_cookie":
+            await _respond(writer, "303 See Other", "", f"Location: /\r\nSet-Cookie: {self._rules.cookie_header()}\r\n")
         else:
             await self._forward(request, (reader, writer))
 
-    async def _forward(self, request: Request, outside: Streams) -> None:
+    async def _forward(self, request: HttpRequest, outside: StreamPair) -> None:
         _limit_buffers(outside[1])
         inside = await self._connect()
         try:
             inside[1].write(_upstream_head(request, self._upstream))
-            if request.upgrades:
+            if request.is_websocket:
                 await _first_of(_pipe(inside[0], outside[1]), _pipe(outside[0], inside[1]))
             else:
                 status = await inside[0].readuntil(b"\r\n")
-                outside[1].write(status + PAGE_HEADERS)
+                outside[1].write(status + SECURITY_HEADERS)
                 await _pipe(inside[0], outside[1])
         finally:
             inside[1].close()
 
-    async def _connect(self) -> Streams:
+    async def _connect(self) -> StreamPair:
         inner = socket.socket()
         inner.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER_BYTES)  # before connecting: it limits the TCP window
         inner.setblocking(False)
@@ -131,11 +137,11 @@ async def _respond(writer: asyncio.StreamWriter, status: str, text: str, headers
     await writer.drain()
 
 
-def _upstream_head(request: Request, inner: tuple[str, int]) -> bytes:
+def _upstream_head(request: HttpRequest, inner: tuple[str, int]) -> bytes:
     """The head of the forwarded request, with required headers only and without the query (it holds the token)."""
     lines = [f"{request.method} {request.target.split('?')[0]} HTTP/1.1", f"Host: {inner[0]}:{inner[1]}"]
-    lines += ["Connection: Upgrade", "Upgrade: websocket"] if request.upgrades else ["Connection: close"]
-    lines += [f"{name}: {request.headers[name]}" for name in PASSED_ON if name in request.headers]
+    lines += ["Connection: Upgrade", "Upgrade: websocket"] if request.is_websocket else ["Connection: close"]
+    lines += [f"{name}: {request.headers[name]}" for name in FORWARDED_HEADERS if name in request.headers]
     return "\r\n".join([*lines, "", ""]).encode("latin-1")
 
 

@@ -7,62 +7,64 @@ from typing import NamedTuple
 
 import viser
 
-from remi_stream.sinks.views.confidence import COLOURS
-from remi_stream.sinks.views.palette import css
-from remi_stream.sinks.web.words import box, row
+from remi_stream.sinks.views.confidence import CONFIDENCE_COLOURS
+from remi_stream.sinks.views.palette import css_colour
+from remi_stream.sinks.web.words import panel_box, panel_row
 
-Act = Callable[[viser.ClientHandle], None]
-RECENTRE, LIGHT = "Recentre", "Light / dark"
+ClientAction = Callable[[viser.ClientHandle], None]
+RECENTRE_BUTTON, THEME_BUTTON = "Recentre", "Light / dark"
 
 
-class Wants(NamedTuple):
+class ViewOptions(NamedTuple):
     """What to show."""
 
     body: bool
     """Skinned meshes."""
     bones: bool
-    picture: bool
+    preview: bool
     """The live image."""
-    rated: bool
+    by_confidence: bool
     """Bones coloured by confidence."""
     trails: bool
-    wall: bool
+    all_cameras: bool
     """The images of all cameras, tiled."""
 
 
-class Looks:
+class ViewTab:
     """Widgets of the tab. Choices apply to all clients; theme and viewpoint to the client that pressed the button."""
 
     def __init__(self, gui: viser.GuiApi, cameras: Sequence[str]) -> None:
         self._body = gui.add_checkbox("Body", True)
         self._bones = gui.add_checkbox("Skeleton", False)
         self._rated = gui.add_checkbox("Confidence", False, hint="Colour bones by the engine's confidence in their joints")
-        self._scale = gui.add_html(scale(), visible=False)
+        self._scale = gui.add_html(confidence_scale(), visible=False)
         self._trails = gui.add_checkbox("Trails", False, hint="Paths of pelvis and hands over the last two seconds")
         self._image = gui.add_checkbox("Image", True)
         self._wall = gui.add_checkbox("All cameras", False, visible=len(cameras) > 1)
-        self._buttons = gui.add_button_group("View", (RECENTRE, LIGHT))
+        self._buttons = gui.add_button_group("View", (RECENTRE_BUTTON, THEME_BUTTON))
 
     @property
-    def wants(self) -> Wants:
+    def options(self) -> ViewOptions:
         """The options as chosen now."""
         chosen = (self._body, self._bones, self._image, self._rated, self._trails, self._wall)
-        return Wants(*(bool(each.value) for each in chosen))
+        return ViewOptions(*(bool(each.value) for each in chosen))
 
     def show(self) -> None:
         """Show the confidence scale while it is used."""
         self._scale.visible = bool(self._rated.value)
 
-    def on_button(self, recentre: Act, turn_light: Act) -> None:
+    def on_button(self, recentre: ClientAction, toggle_theme: ClientAction) -> None:
         """Set the buttons' actions; each gets the client that pressed it."""
 
         @self._buttons.on_click
         def _(event: viser.GuiEvent[viser.GuiButtonGroupHandle]) -> None:
             if event.client is not None:
-                (recentre if self._buttons.value == RECENTRE else turn_light)(event.client)
+                (recentre if self._buttons.value == RECENTRE_BUTTON else toggle_theme)(event.client)
 
 
-def scale() -> str:
+def confidence_scale() -> str:
     """HTML of the confidence colour scale."""
-    colours = ",".join(css(colour) for colour in COLOURS)
-    return box(f'<div class="scale" style="background:linear-gradient(90deg,{colours})"></div>{row("unsure", "sure")}')
+    colours = ",".join(css_colour(colour) for colour in CONFIDENCE_COLOURS)
+    return panel_box(
+        f'<div class="scale" style="background:linear-gradient(90deg,{colours})"></div>{panel_row("unsure", "sure")}'
+    )

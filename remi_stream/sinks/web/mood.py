@@ -8,10 +8,10 @@ import viser
 
 from remi_stream.sinks.views.palette import Rgb
 
-FLOOR = "/floor"
+FLOOR_NODE = "/floor"
 
 
-class Mood(NamedTuple):
+class Theme(NamedTuple):
     """Colours of the panel and of the floor's grid."""
 
     dark: bool
@@ -25,35 +25,35 @@ class Mood(NamedTuple):
     """Opacity of shadows on the floor."""
 
 
-DARK = Mood(True, (38, 132, 128), (104, 114, 132), (112, 123, 140), (134, 146, 164), 0.75)
-LIGHT = Mood(False, (4, 32, 32), (232, 236, 241), (205, 211, 219), (178, 187, 198), 0.3)
+DARK_THEME = Theme(True, (38, 132, 128), (104, 114, 132), (112, 123, 140), (134, 146, 164), 0.75)
+LIGHT_THEME = Theme(False, (4, 32, 32), (232, 236, 241), (205, 211, 219), (178, 187, 198), 0.3)
 
 
-class Moods:
+class ClientThemes:
     """The theme of each client; dark initially."""
 
     def __init__(self) -> None:
         self._light_clients: set[int] = set()
 
-    def greet(self, client: viser.ClientHandle) -> None:
+    def set_initial(self, client: viser.ClientHandle) -> None:
         """Apply the initial theme to a new client."""
-        _apply(client, DARK)
+        _apply(client, DARK_THEME)
 
-    def turn(self, client: viser.ClientHandle) -> None:
+    def toggle(self, client: viser.ClientHandle) -> None:
         """Toggle a client's theme."""
         self._light_clients ^= {client.client_id}
-        _apply(client, LIGHT if client.client_id in self._light_clients else DARK)
+        _apply(client, LIGHT_THEME if client.client_id in self._light_clients else DARK_THEME)
 
 
-def theme(gui: viser.GuiApi, mood: Mood = DARK) -> None:
+def apply_theme(gui: viser.GuiApi, theme: Theme = DARK_THEME) -> None:
     """Apply a theme to the panel. viser's share button is hidden: it would open a public tunnel."""
-    gui.configure_theme(dark_mode=mood.dark, show_logo=False, show_share_button=False, brand_color=mood.brand)
+    gui.configure_theme(dark_mode=theme.dark, show_logo=False, show_share_button=False, brand_color=theme.brand)
 
 
-def _apply(client: viser.ClientHandle, mood: Mood) -> None:
-    theme(client.gui, mood)
+def _apply(client: viser.ClientHandle, mood: Theme) -> None:
+    apply_theme(client.gui, mood)
     client.scene.add_grid(
-        FLOOR,
+        FLOOR_NODE,
         plane="xz",
         infinite_grid=True,
         cell_size=0.5,

@@ -9,20 +9,20 @@ from typing import Any
 import viser
 
 from remi_stream.messages import CameraFacts
-from remi_stream.sinks.web.errands import Errands
-from remi_stream.sinks.web.words import box
+from remi_stream.sinks.web.errands import TaskQueue
+from remi_stream.sinks.web.words import panel_box
 
-PATIENCE_S = 1.0
+KEEP_INPUT_S = 1.0
 """Time after user input in which widgets are not updated, s: playback needs a moment to follow."""
-STEP_S = 0.01
+SEEK_STEP_S = 0.01
 
 
-class Player:
+class PlaybackControls:
     """Widgets; hidden unless the selected camera is a recording."""
 
-    def __init__(self, gui: viser.GuiApi, errands: Errands) -> None:
-        self._tasks = errands
-        self._second = gui.add_slider("Second", 0.0, 1.0, STEP_S, 0.0, visible=False)
+    def __init__(self, gui: viser.GuiApi, tasks: TaskQueue) -> None:
+        self._tasks = tasks
+        self._second = gui.add_slider("Second", 0.0, 1.0, SEEK_STEP_S, 0.0, visible=False)
         self._pause = gui.add_checkbox("Pause", False, visible=False)
         self._error_html = gui.add_html("", visible=False)
         self._camera = self._error = ""
@@ -46,15 +46,15 @@ class Player:
         if facts is None or playing is None:
             return
         self._camera = facts.camera
-        self._error_html.content = box(f'<span class="error">{escape(self._error)}</span>', "remi-player")
-        if time.monotonic() - self._input_at > PATIENCE_S:
-            self._second.max = round(playing.length_s + STEP_S / 2, 2)
+        self._error_html.content = panel_box(f'<span class="error">{escape(self._error)}</span>', "remi-player")
+        if time.monotonic() - self._input_at > KEEP_INPUT_S:
+            self._second.max = round(playing.length_s + SEEK_STEP_S / 2, 2)
             self._second.value = round(min(playing.position_s, playing.length_s), 2)  # type: ignore[misc]  # mypy misses its setter
             self._pause.value = playing.paused  # type: ignore[misc]
 
     def _ask(self, **changes: Any) -> None:
         self._input_at = time.monotonic()
-        self._tasks.ask(
+        self._tasks.ask_control(
             {"ask": "play", "camera": self._camera, **changes}, self._store_error, f"{self._camera} {' '.join(changes)}"
         )
 

@@ -7,14 +7,14 @@ import socket
 
 import viser
 
-ADDRESSES_TRIED = 8
+ADDRESS_ATTEMPTS = 8
 
 
 class PrivateServer(viser.ViserServer):
     """A viser server on a random loopback address. viser has no authentication, so its address must not be guessable."""
 
     def __init__(self, label: str) -> None:
-        super().__init__(host=private_address(), port=0, label=label, verbose=False)
+        super().__init__(host=random_loopback_address(), port=0, label=label, verbose=False)
 
     def request_share_url(self, verbose: bool = True) -> None:
         """Ignore: otherwise any client could make viser open a public tunnel."""
@@ -25,9 +25,9 @@ class PrivateServer(viser.ViserServer):
         return self.get_host(), self.get_port()
 
 
-def private_address() -> str:
+def random_loopback_address() -> str:
     """A random address of 127.0.0.0/8, all of which is loopback on Linux; elsewhere 127.0.0.1, where only the port is random."""
-    for _ in range(ADDRESSES_TRIED):
+    for _ in range(ADDRESS_ATTEMPTS):
         address = "127." + ".".join(str(1 + secrets.randbelow(254)) for _ in range(3))
         try:  # outside Linux only 127.0.0.1 is configured
             with socket.create_server((address, 0)):

@@ -6,77 +6,77 @@ import cv2
 import numpy as np
 import viser
 
-from remi_stream.config import CONTROL, Config
+from remi_stream.config import CONTROL_SERVICE, Config
 from remi_stream.messages import Bodies, CameraFacts, Frame, Health
 from remi_stream.sinks.views import overlay
-from remi_stream.sinks.views.floor import Floor
-from remi_stream.sinks.views.hops import Hops
-from remi_stream.sinks.views.incidents import Incidents
-from remi_stream.sinks.views.pairs import Pairs
-from remi_stream.sinks.views.rates import Rates
-from remi_stream.sinks.views.wall import side_by_side
+from remi_stream.sinks.views.floor import FloorEstimator
+from remi_stream.sinks.views.hops import HopLatencies
+from remi_stream.sinks.views.incidents import CameraIncidents
+from remi_stream.sinks.views.pairs import PreviewPairs
+from remi_stream.sinks.views.rates import RateHistory
+from remi_stream.sinks.views.wall import tile_images
 from remi_stream.sinks.web import words
-from remi_stream.sinks.web.crowd import Crowd
-from remi_stream.sinks.web.errands import Errands
-from remi_stream.sinks.web.looks import Wants
-from remi_stream.sinks.web.mood import Moods
-from remi_stream.sinks.web.panel import Panel
-from remi_stream.sinks.web.people import somebody
-from remi_stream.sinks.web.state import Seen
-from remi_stream.sinks.web.studio import CAMERA, Studio
+from remi_stream.sinks.web.crowd import ScenePeople
+from remi_stream.sinks.web.errands import TaskQueue
+from remi_stream.sinks.web.looks import ViewOptions
+from remi_stream.sinks.web.mood import ClientThemes
+from remi_stream.sinks.web.panel import WebPanel
+from remi_stream.sinks.web.people import person_row
+from remi_stream.sinks.web.state import CameraSummary
+from remi_stream.sinks.web.studio import CAMERA_NODE, SceneBackdrop
 
-OLDEST_S = 1.0
+MAX_AGE_S = 1.0
 """Older bodies are not shown, s: they were delayed in a queue."""
-STATE_S = 0.25
+STATUS_INTERVAL_S = 0.25
 """Update interval of the panel's texts, s."""
-WALL_PX = 640
+TILED_WIDTH_PX = 640
 """Maximum width of the tiled image: it stays as large to send as one camera's."""
 
 
-class Watched:
+class WebCamera:
     """The state of one camera, selected or not."""
 
     def __init__(self) -> None:
-        self.floor, self.pairs, self.rates = Floor(), Pairs(), Rates()
-        self.hops, self.incidents = Hops(), Incidents()
+        self.floor, self.pairs, self.rates = FloorEstimator(), PreviewPairs(), RateHistory()
+        self.hops, self.incidents = HopLatencies(), CameraIncidents()
         self.newest: Bodies | None = None
         self.facts: CameraFacts | None = None
         self.image: np.ndarray | None = None
         """The last preview with its overlay; kept for the tiled image."""
 
     @property
-    def paused(self) -> bool:
+    def is_paused(self) -> bool:
         """Whether it is a paused recording, whose newest frame is shown at any age."""
         return self.facts is not None and self.facts.playing is not None and self.facts.playing.paused
 
 
-class Show:
+class WebViewer:
     """Scene and panel. Without a connected client, messages are kept and nothing is drawn."""
 
     def __init__(self, server: viser.ViserServer, config: Config) -> None:
         self._server = server
-        self._cameras = {camera.name: Watched() for camera in config.cameras}
+        self._cameras = {camera.name: WebCamera() for camera in config.cameras}
         self._health: dict[str, Health] = {}
-        self._tasks = Errands(config.port(CONTROL))
-        self._backdrop, self._people = Studio(server), Crowd(server.scene, CAMERA)
-        self._panel = Panel(server, config, self._tasks)
+        self._tasks = TaskQueue(config.port(CONTROL_SERVICE))
+        self._backdrop, self._people = SceneBackdrop(server), ScenePeople(server.scene, CAMERA_NODE)
+        self._panel = WebPanel(server, config, self._tasks)
         self._chosen = ""
         self._drawn: Bodies | None = None
         self._status_at = float("-inf")
-        moods = Moods()
-        self._panel.looks.on_button(self._backdrop.recentre, moods.turn)
+        moods = ClientThemes()
+        self._panel.view_tab.on_button(self._backdrop.recentre, moods.toggle)
         server.on_client_connect(self._backdrop.recentre)
-        server.on_client_connect(moods.greet)
+        server.on_client_connect(moods.set_initial)
 
     @property
     def topics(self) -> list[str]:
         """The topics to subscribe to: previews only of the cameras whose images are shown to a client."""
-        wants = self._panel.looks.wants
-        shown = bool(self._server.get_clients()) and wants.picture
-        cameras = [] if not shown else list(self._cameras) if wants.wall else [self._panel.camera]
+        wants = self._panel.view_tab.options
+        shown = bool(self._server.get_clients()) and wants.preview
+        cameras = [] if not shown else list(self._cameras) if wants.all_cameras else [self._panel.camera]
         return ["bodies/", "camera/", "health/", *(f"preview/{camera}" for camera in cameras)]
 
-    def take(self, message: Bodies | Frame | CameraFacts | Health, now: float) -> None:
+    def add(self, message: Bodies | Frame | CameraFacts | Health, now: float) -> None:
         """Keep a message that arrived now."""
         if isinstance(message, Health):
             self._health[message.stage] = message
@@ -86,29 +86,29 @@ class Show:
             return
         if isinstance(message, CameraFacts):
             watched.facts = message
-            watched.incidents.take(message)
+            watched.incidents.update(message)
             return
-        watched.pairs.take(message)
+        watched.pairs.add(message)
         if isinstance(message, Bodies):
             watched.newest = message
-            watched.rates.take(message.captured_at, now)
-            watched.hops.take(message, now)
-            self._panel.measuring.take(message, now)
+            watched.rates.add(message.captured_at, now)
+            watched.hops.add(message, now)
+            self._panel.measure_tab.add(message, now)
 
     def draw(self, now: float) -> None:
         """Draw the newest messages. now: monotonic s."""
-        self._tasks.check()
-        sampled = [watched.rates.step(now) for watched in self._cameras.values()]
-        self._panel.measuring.turn(self._panel.camera, now)
+        self._tasks.check_thread()
+        sampled = [watched.rates.sample_if_due(now) for watched in self._cameras.values()]
+        self._panel.measure_tab.tick(self._panel.camera, now)
         if not self._server.get_clients():
             return
-        watched, wants = self._choose(), self._panel.looks.wants
+        watched, wants = self._choose(), self._panel.view_tab.options
         with self._server.atomic():  # a client must not see a body with half of its bones moved
             self._draw_people(watched, wants, now)
         self._draw_previews(watched, wants, now)
         if any(sampled):
-            self._panel.pace.show(watched.rates, watched.hops.medians(now))
-        if now - self._status_at >= STATE_S:
+            self._panel.rate_plots.show(watched.rates, watched.hops.medians(now))
+        if now - self._status_at >= STATUS_INTERVAL_S:
             self._status_at = now
             self._show_status(watched, now)
 
@@ -116,68 +116,68 @@ class Show:
         """Stop the task queue."""
         self._tasks.close()
 
-    def _choose(self) -> Watched:
+    def _choose(self) -> WebCamera:
         """The selected camera; after a change, remove the people and image of the previous one."""
         if self._panel.camera != self._chosen:
             self._chosen = self._panel.camera
             self._people.clear()
-            self._backdrop.take_down()
+            self._backdrop.hide_preview()
         return self._cameras[self._chosen]
 
-    def _draw_people(self, watched: Watched, wants: Wants, now: float) -> None:
+    def _draw_people(self, watched: WebCamera, wants: ViewOptions, now: float) -> None:
         bodies = watched.newest
-        if bodies is not None and bodies is not self._drawn and (watched.paused or now - bodies.captured_at < OLDEST_S):
+        if bodies is not None and bodies is not self._drawn and (watched.is_paused or now - bodies.captured_at < MAX_AGE_S):
             self._drawn = bodies
-            parts = {"skin": wants.body, "bones": wants.bones, "rated": wants.rated, "trail": wants.trails}
-            self._people.move(bodies, watched.floor, now, **parts)
-            self._backdrop.place(watched.floor)
-            self._backdrop.aim(bodies, watched.floor)
-        if bodies is not None and watched.paused:
-            self._people.hold(bodies, now)
-        self._people.forget(now)
+            parts = {"skin": wants.body, "bones": wants.bones, "rated": wants.by_confidence, "trail": wants.trails}
+            self._people.update(bodies, watched.floor, now, **parts)
+            self._backdrop.place_camera(watched.floor)
+            self._backdrop.remember_people(bodies, watched.floor)
+        if bodies is not None and watched.is_paused:
+            self._people.keep_visible(bodies, now)
+        self._people.remove_stale(now)
 
-    def _draw_previews(self, watched: Watched, wants: Wants, now: float) -> None:
-        if not wants.picture:
-            self._backdrop.take_down()
+    def _draw_previews(self, watched: WebCamera, wants: ViewOptions, now: float) -> None:
+        if not wants.preview:
+            self._backdrop.hide_preview()
             return
         captions = {name: self._draw_preview(each, each is watched, wants, now) for name, each in self._shown(wants).items()}
-        if not wants.wall and captions[self._chosen]:
+        if not wants.all_cameras and captions[self._chosen]:
             assert watched.image is not None
-            self._panel.show_picture(watched.image, captions[self._chosen])
-        elif wants.wall and any(captions.values()):
+            self._panel.show_image(watched.image, captions[self._chosen])
+        elif wants.all_cameras and any(captions.values()):
             images = [each.image for each in self._cameras.values() if each.image is not None]
-            self._panel.show_picture(_shrink(side_by_side(images)), ", ".join(self._cameras))
+            self._panel.show_image(_shrink(tile_images(images)), ", ".join(self._cameras))
 
-    def _shown(self, wants: Wants) -> dict[str, Watched]:
+    def _shown(self, wants: ViewOptions) -> dict[str, WebCamera]:
         """The cameras whose images are shown."""
-        return self._cameras if wants.wall else {self._chosen: self._cameras[self._chosen]}
+        return self._cameras if wants.all_cameras else {self._chosen: self._cameras[self._chosen]}
 
-    def _draw_preview(self, watched: Watched, chosen: bool, wants: Wants, now: float) -> str:
+    def _draw_preview(self, watched: WebCamera, chosen: bool, wants: ViewOptions, now: float) -> str:
         """Draw a camera's next preview; return its caption, or "" when there is none."""
-        pair = watched.pairs.next(now)
+        pair = watched.pairs.pop_newest(now)
         if pair is None:
             return ""
         preview, bodies = pair
-        watched.image = overlay.decode(preview)
+        watched.image = overlay.decode_preview(preview)
         if chosen and watched.newest is not None:
             # Before the overlay is drawn: the frustum shows the plain image.
-            self._backdrop.hang(watched.image, watched.newest)
+            self._backdrop.show_preview(watched.image, watched.newest)
         if bodies is not None:
-            overlay.draw(watched.image, preview, bodies, rated=wants.rated)
-        return words.caption(preview, bodies)
+            overlay.draw_preview_skeletons(watched.image, preview, bodies, by_confidence=wants.by_confidence)
+        return words.preview_caption(preview, bodies)
 
-    def _show_status(self, watched: Watched, now: float) -> None:
+    def _show_status(self, watched: WebCamera, now: float) -> None:
         engine = watched.newest.engine if watched.newest else ""
-        seen = [Seen(each.facts, each.incidents) for each in self._cameras.values() if each.facts is not None]
-        self._panel.show_people([somebody(person) for person in self._people.people])
+        seen = [CameraSummary(each.facts, each.incidents) for each in self._cameras.values() if each.facts is not None]
+        self._panel.show_people([person_row(person) for person in self._people.people])
         self._panel.show_state(engine, seen, self._health)
-        self._panel.looks.show()
-        self._panel.filters.show(watched.facts)
-        self._panel.player.show(watched.facts)
-        self._panel.measuring.show(now)
+        self._panel.view_tab.show()
+        self._panel.filter_tab.show(watched.facts)
+        self._panel.playback_controls.show(watched.facts)
+        self._panel.measure_tab.show(now)
 
 
 def _shrink(image: np.ndarray) -> np.ndarray:
     """Scale an image down to TILED_WIDTH_PX, if it is wider."""
-    share = WALL_PX / image.shape[1]
+    share = TILED_WIDTH_PX / image.shape[1]
     return image if share >= 1 else cv2.resize(image, None, fx=share, fy=share, interpolation=cv2.INTER_AREA)

@@ -5,105 +5,114 @@ from __future__ import annotations
 import numpy as np
 import viser
 
-from remi_stream.geometry import quaternions
+from remi_stream.geometry import quaternions_from_matrices
 from remi_stream.messages import Bodies
-from remi_stream.sinks.views.floor import Floor
+from remi_stream.sinks.views.floor import FloorEstimator
 
-CAMERA = "/camera"
+CAMERA_NODE = "/camera"
 """The node whose frame is the camera's: x right, y down, z forward."""
 
-FRAME = (120, 132, 150)
+FRUSTUM_COLOUR = (120, 132, 150)
 """Colour of the frustum, RGB."""
-SIGHT_M = 0.2
+FRUSTUM_M = 0.2
 """Size of the camera's frustum, m."""
 
-FOV = 0.46
+FOV_RAD = 0.46
 """Vertical field of view, radians."""
-SIDE = 0.18
+EYE_SIDE_SLOPE = 0.18
 """Sideways offset of the viewpoint per metre of distance."""
-PANEL, SHEET = 0.11, 0.11
+PANEL_OFFSET_RAD, SHEET_OFFSET_SLOPE = 0.11, 0.11
 """Offset of the free area's centre: beside the panel (radians), and above a phone's panel (slope)."""
-EYE_M, MIDDLE_M = 1.55, 0.86
+EYE_HEIGHT_M, TARGET_HEIGHT_M = 1.55, 0.86
 """Height of the viewpoint and of the point looked at, m."""
-NARROW = 1.45
+PORTRAIT_FACTOR = 1.45
 """Factor of the distance in a portrait window."""
-ELBOWS_M = 0.5
+PERSON_HALF_WIDTH_M = 0.5
 """Free space kept on each side of a pelvis, m."""
-BROAD, SLIM = 0.24, 0.1
+LANDSCAPE_HALF_VIEW_RAD, PORTRAIT_HALF_VIEW_RAD = 0.24, 0.1
 """Half of the visible angle beside the panel, and in a portrait window, radians."""
-STEP_M, FARTHEST_M = 0.25, 14.0
+DISTANCE_STEP_M, MAX_DISTANCE_M = 0.25, 14.0
 """Step and limit of the distance while not all people are in view, m."""
-BEHIND_M = 2.3
+BEHIND_CAMERA_M = 2.3
 """Distance of the viewpoint behind the camera, m, so that the camera is in view."""
 
 
-class Studio:
+class SceneBackdrop:
     """Everything in the scene except people and floor."""
 
     def __init__(self, server: viser.ViserServer) -> None:
         self._scene = server.scene
-        self._target = np.array([0.0, MIDDLE_M, -3.7])
-        self._sides = np.array([[-ELBOWS_M, 0.0, -3.7], [ELBOWS_M, 0.0, -3.7]])
+        self._target = np.array([0.0, TARGET_HEIGHT_M, -3.7])
+        self._sides = np.array([[-PERSON_HALF_WIDTH_M, 0.0, -3.7], [PERSON_HALF_WIDTH_M, 0.0, -3.7]])
         """Points (N, 3), m, to keep in view: left and right of each person."""
         self._scene.set_up_direction("+y")
         self._add_lights()
-        self._camera = self._scene.add_frame(CAMERA, show_axes=False)
+        self._camera = self._scene.add_frame(CAMERA_NODE, show_axes=False)
         self._frustum: viser.CameraFrustumHandle | None = None
         self._frustum_shape = (0.0, 0.0)
 
-    def place(self, floor: Floor) -> None:
+    def place_camera(self, floor: FloorEstimator) -> None:
         """Place the camera at its estimated height and tilt above the floor."""
         rotation, position = floor.world_from_camera()
-        self._camera.wxyz = quaternions(rotation)[[3, 0, 1, 2]]
+        self._camera.wxyz = quaternions_from_matrices(rotation)[[3, 0, 1, 2]]
         self._camera.position = position
 
-    def hang(self, image: np.ndarray, bodies: Bodies) -> None:
+    def show_preview(self, image: np.ndarray, bodies: Bodies) -> None:
         """Show the camera's image, (h, w, 3) uint8 RGB, in its frustum."""
         width, height = bodies.size
         shape = (2 * float(np.arctan2(height / 2, bodies.intrinsics[1])), width / height)
         if self._frustum is None or shape != self._frustum_shape:
             self._frustum_shape = shape
             self._frustum = self._scene.add_camera_frustum(
-                f"{CAMERA}/image", *shape, scale=SIGHT_M, thickness=0.006, color=FRAME, format="jpeg", cast_shadow=False
+                f"{CAMERA_NODE}/image",
+                *shape,
+                scale=FRUSTUM_M,
+                thickness=0.006,
+                color=FRUSTUM_COLOUR,
+                format="jpeg",
+                cast_shadow=False,
             )
         self._frustum.visible = True
         self._frustum.image = image
 
-    def take_down(self) -> None:
+    def hide_preview(self) -> None:
         """Hide the camera's frustum and image."""
         if self._frustum is not None:
             self._frustum.visible = False
 
-    def aim(self, bodies: Bodies, floor: Floor) -> None:
+    def remember_people(self, bodies: Bodies, floor: FloorEstimator) -> None:
         """Remember people's positions for `recentre`."""
         pelvises = [person.smpl.transl for person in bodies.people if person.smpl is not None]
         if pelvises:
             rotation, position = floor.world_from_camera()
             places = np.array(pelvises) @ rotation.T + position
             middle = (places.min(0) + places.max(0)) / 2
-            self._target = np.array([middle[0], MIDDLE_M, middle[2]])
-            elbows = np.array([[ELBOWS_M, 0.0, 0.0]])
+            self._target = np.array([middle[0], TARGET_HEIGHT_M, middle[2]])
+            elbows = np.array([[PERSON_HALF_WIDTH_M, 0.0, 0.0]])
             self._sides = np.concatenate([places - elbows, places + elbows])
 
     def recentre(self, client: viser.ClientHandle) -> None:
         """Set a client's viewpoint: all people from the front, in a landscape window also the camera, left of the panel."""
         camera = client.camera
         wide = camera.image_width > camera.image_height
-        distance = max(4.0, BEHIND_M - self._target[2]) * (1.0 if wide else NARROW)
-        while self._angular_extent(distance, wide)[1] > (BROAD if wide else SLIM) and distance < FARTHEST_M:
-            distance += STEP_M
-        eye, heading = self._eye(distance), self._angular_extent(distance, wide)[0] - (PANEL if wide else 0.0)
+        distance = max(4.0, BEHIND_CAMERA_M - self._target[2]) * (1.0 if wide else PORTRAIT_FACTOR)
+        while (
+            self._angular_extent(distance, wide)[1] > (LANDSCAPE_HALF_VIEW_RAD if wide else PORTRAIT_HALF_VIEW_RAD)
+            and distance < MAX_DISTANCE_M
+        ):
+            distance += DISTANCE_STEP_M
+        eye, heading = self._eye(distance), self._angular_extent(distance, wide)[0] - (PANEL_OFFSET_RAD if wide else 0.0)
         with client.atomic():
-            camera.fov = FOV
+            camera.fov = FOV_RAD
             camera.position = eye
             camera.look_at = (
                 eye[0] - distance * np.sin(heading),
-                MIDDLE_M - (0.0 if wide else SHEET * distance),
+                TARGET_HEIGHT_M - (0.0 if wide else SHEET_OFFSET_SLOPE * distance),
                 eye[2] - distance * np.cos(heading),
             )
 
     def _eye(self, distance: float) -> np.ndarray:
-        return np.array([self._target[0] / 2 + SIDE * distance, EYE_M, self._target[2] + distance])
+        return np.array([self._target[0] / 2 + EYE_SIDE_SLOPE * distance, EYE_HEIGHT_M, self._target[2] + distance])
 
     def _angular_extent(self, distance: float, wide: bool) -> tuple[float, float]:
         """Bearing of the centre of what is kept in view, from this distance, and half of its angular width; radians."""
