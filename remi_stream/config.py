@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from remi_stream.errors import UsageError
-from remi_stream.mounts import empty_mount_hint
+from remi_stream.permission_hints import empty_mount_hint
 
 BASE_PORT = 7700
 BUS_SERVICE, CONTROL_SERVICE, WEB_SERVICE, METRICS_SERVICE = 0, 1, 10, 20

@@ -171,7 +171,7 @@ class PlaybackCommand(msgspec.Struct, frozen=True, kw_only=True):
     schema: Literal[1] = SCHEMA_VERSION
     camera: str
     id: int
-    """Increasing number, repeated in Playing.wish once the command is executed."""
+    """Increasing number, repeated in Playing.command_id once the command is executed."""
     seek_s: float | None = None
     """Position to continue from, s from the first frame."""
     speed: float | None = None

@@ -40,9 +40,13 @@ STAGES: tuple[StageRow, ...] = (
     StageRow(
         "capture", "remi_stream.capture.stage:make_capture_stage", writes=("frames", "preview", "cameras"), is_per_camera=True
     ),
-    StageRow("remi_source", "remi_stream.capture.remi:make_remi_stage", writes=("poses", "cameras"), is_per_camera=True),
+    StageRow("remi_source", "remi_stream.remi.source:make_remi_stage", writes=("poses", "cameras"), is_per_camera=True),
     StageRow(
-        "replay", "remi_stream.capture.replay:make_playback_stage", ("wish",), ("poses", "preview", "cameras"), is_per_camera=True
+        "replay",
+        "remi_stream.recordings.playback:make_playback_stage",
+        ("playback_command",),
+        ("poses", "preview", "cameras"),
+        is_per_camera=True,
     ),
     StageRow(
         "detect",
@@ -57,7 +61,7 @@ STAGES: tuple[StageRow, ...] = (
         "relay",
         "remi_stream.relay.stage:make_relay_stage",
         reads=("poses", "cameras", "health", "preview"),
-        writes=("bodies", "preview", "camera", "health", "wish"),
+        writes=("bodies", "preview", "camera", "health", "playback_command"),
     ),
     StageRow("web", "remi_stream.sinks.web.stage:make_web_stage", ("bodies", "camera", "health", "preview"), nice=5),
     StageRow("exporter", "remi_stream.sinks.exporter:make_exporter_stage", ("bodies", "camera", "health"), nice=5),
@@ -65,7 +69,7 @@ STAGES: tuple[StageRow, ...] = (
         "recorder", "remi_stream.sinks.recorder:make_recorder_stage", ("bodies", "camera", "health", "preview"), stop_s=60.0
     ),
     StageRow("display", "remi_stream.sinks.display.stage:make_display_stage", ("bodies", "camera", "health", "preview"), nice=5),
-    StageRow("remi", "remi_stream.sinks.remi_tcp:make_remi_stage", ("bodies",)),
+    StageRow("remi", "remi_stream.remi.sink:make_remi_stage", ("bodies",)),
 )
 
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from typing import Any, Protocol, runtime_checkable
 
-from remi_stream.mailbox import FrameRequest
+import msgspec
+
+from remi_stream.config import Config
+from remi_stream.transport.mailbox import FrameRequest
 
 
 class Stage(Protocol):
@@ -54,3 +58,62 @@ class SteerableSource(Protocol):
     def handle_command(self, message: Any) -> None:
         """Handle a message from the bus without blocking. Called from another thread than `step`."""
         ...
+
+
+# Base class of sinks, the stages that consume the bus.
+
+
+class Sink:
+    """A consumer of bus messages. Every method has a default that does nothing."""
+
+    def __init__(self) -> None:
+        self.counts: Counter[str] = Counter()
+        """Sent with each heartbeat."""
+        self.facts: dict[str, str] = {}
+        """Sent with each heartbeat."""
+        self.is_finished = False
+        """Set to end the pipeline, as a closed window does."""
+        self.topics: list[str] | None = None
+        """Topics to subscribe to from now on, e.g. "preview/front"; None: all topics of its row in the pipeline table."""
+
+    def open(self) -> None:
+        """Load resources. Raises RemiError with the remedy."""
+
+    def step(self, message: Any) -> Any:
+        """Process one message."""
+
+    def tick(self, now: float) -> None:
+        """Do periodic work. now: monotonic s. Called at least ten times a second, with or without messages."""
+
+    def close(self) -> None:
+        """Release all resources."""
+
+
+# StageSpec: what the supervisor sends a worker process to run.
+
+
+HEARTBEAT_S = 0.25
+"""Interval of heartbeats, s; a loop that sleeps sends them at most twice this apart."""
+
+MAX_SLEEP_S = 0.1
+"""Maximum sleep of a worker loop, s, so that a request to stop is seen soon."""
+
+
+class StageSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """What a worker process runs. It travels over standard input, because argv is visible to other users."""
+
+    stage: str
+    camera: str
+    """Camera's name; "" for a stage that serves all cameras."""
+    run_folder: str
+    """The run folder."""
+    supervisor_pid: int
+    """Process id of the supervisor."""
+    restarts: int = 0
+    """Number of restarts of the stage so far."""
+    config: Config
+
+    @property
+    def label(self) -> str:
+        """Name of the process in logs and health: "capture/front", "pose"."""
+        return f"{self.stage}/{self.camera}" if self.camera else self.stage

@@ -39,7 +39,7 @@ BUS_TOPICS: dict[str, type] = {
     "preview": Frame,
     "camera": CameraFacts,
     "health": Health,
-    "wish": PlaybackCommand,
+    "playback_command": PlaybackCommand,
 }
 """Message types on the bus. A message is published as "<topic>/<camera>", Health as "health/<stage>"."""
 

@@ -12,8 +12,8 @@ from remi_stream.body.smpl import load_default_body
 from remi_stream.detect.detector import Detector, load_detector
 from remi_stream.geometry import Intrinsics
 from remi_stream.messages import Smpl
+from remi_stream.paths import data_file
 from remi_stream.pose.engine import Crop, Engine, Pose, load_engine
-from remi_stream.resources import data_file
 from remi_stream.skeletons import LIMB_JOINTS, joint_indices
 
 FPS = 30.0

@@ -33,7 +33,7 @@ PARTS = {
 """Marker: the programs that it stands for."""
 
 GSTREAMER = "import gi; gi.require_version('GstRtspServer', '1.0'); from gi.repository import GstRtspServer"
-GPU = "from remi_stream.runtimes.gpu import find_gpu; find_gpu(); import torch; raise SystemExit(not torch.cuda.is_available())"
+GPU = "from remi_stream.inference.gpu import find_gpu; find_gpu(); import torch; raise SystemExit(not torch.cuda.is_available())"
 AITVIEWER = Path(__file__).parents[1] / ".venv-aitviewer"
 FINDS_AITVIEWER = "import importlib.util; assert importlib.util.find_spec('aitviewer')"
 EGL = "import moderngl; moderngl.create_standalone_context(backend='egl')"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from remi_stream import config
-from remi_stream.resources import shipped_folder
+from remi_stream.paths import shipped_folder
 
 FILES = sorted(shipped_folder("configs").glob("*.yaml"))
 

@@ -25,9 +25,9 @@ import numpy as np
 import yaml
 
 from remi_stream.config import BUS_SERVICE, daemon_port
-from remi_stream.link import LinkContext, Subscriber
 from remi_stream.messages import Bodies, Health
-from remi_stream.resources import data_file
+from remi_stream.paths import data_file
+from remi_stream.transport.link import LinkContext, Subscriber
 
 NAME = "bench"
 CAMERA = {"name": "sample", "source": str(data_file("sample.mp4")), "loop": True, "focal_px": 1150.0}

@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from remi_stream.body.smpl import load_default_body
-from remi_stream.morph.obj_sequence import encode_obj, encode_obj_faces
+from remi_stream.morph.obj_file import encode_obj, encode_obj_faces
 
 VERTICES = 18_024
 GOAL_S = 12.0

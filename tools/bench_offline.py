@@ -22,18 +22,17 @@ from typing import Any
 import cv2
 import numpy as np
 
+from remi_stream.capture.footage import FrameSelection, VideoFootage
 from remi_stream.detect.detector import load_detector
+from remi_stream.inference.openvino import OpenVinoRuntime
+from remi_stream.inference.runtime_benchmark import BenchmarkRuntime, benchmark_runtimes
 from remi_stream.models.manifest import ModelFile, find_manifest
-from remi_stream.offline.ahead import prefetch
 from remi_stream.offline.chain import DETECTOR_THREADS, OfflineChain
-from remi_stream.offline.film import VideoFootage
-from remi_stream.offline.following import OfflineTracker
-from remi_stream.offline.footage import FrameSelection
 from remi_stream.offline.job import PREFETCHED_FRAMES
+from remi_stream.paths import SAMPLE_FOCAL_PX, sample_clip
 from remi_stream.pose.engine import load_engine
-from remi_stream.runtimes.openvino import OpenVinoRuntime
-from remi_stream.runtimes.peers import BenchmarkRuntime, benchmark_runtimes
-from remi_stream.sample import SAMPLE_FOCAL_PX, sample_clip
+from remi_stream.prefetch import prefetch
+from remi_stream.tracking.offline import OfflineTracker
 
 
 class CallRecorder:

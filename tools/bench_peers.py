@@ -99,7 +99,7 @@ def summary(results: list[dict[str, Any]]) -> dict[str, float]:
 
 def errors(seen: np.ndarray, pixels: np.ndarray, joints: np.ndarray) -> tuple[float, float]:
     """Mean error of the limbs' key points, px, and PA-MPJPE of the limbs' joints, mm."""
-    from remi_stream.resources import data_file
+    from remi_stream.paths import data_file
     from remi_stream.skeletons import LIMB_JOINTS, joint_indices
 
     ours, true = joint_indices("blazepose33", LIMB_JOINTS), joint_indices("smpl24", LIMB_JOINTS)
@@ -124,7 +124,7 @@ def clip() -> np.ndarray:
     """The sample clip's frames (N, H, W, 3) uint8 BGR."""
     import av
 
-    from remi_stream.resources import data_file
+    from remi_stream.paths import data_file
 
     with av.open(str(data_file("sample.mp4"))) as container:
         return np.stack([frame.to_ndarray(format="bgr24") for frame in container.decode(video=0)])

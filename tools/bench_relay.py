@@ -21,11 +21,11 @@ import yaml
 
 from remi_stream.body.smpl import load_default_body
 from remi_stream.config import BUS_SERVICE, CameraConfig, Config, daemon_port
-from remi_stream.filters.choice import FILTERS
-from remi_stream.link import LinkContext, Subscriber
+from remi_stream.filters.registry import FILTERS
 from remi_stream.messages import Bodies, Person, Smpl
+from remi_stream.paths import data_file
 from remi_stream.relay.stage import RelayStage
-from remi_stream.resources import data_file
+from remi_stream.transport.link import LinkContext, Subscriber
 
 LIMIT_MS = 1.0
 WARM_UP = 60

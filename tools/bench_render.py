@@ -18,13 +18,12 @@ import cv2
 import numpy as np
 
 from remi_stream.body.smpl import load_default_body
-from remi_stream.formats.take import Take
 from remi_stream.geometry import bounding_box, default_intrinsics, project
 from remi_stream.messages import Bodies, Person, Smpl
-from remi_stream.render import film
-from remi_stream.render.look import VIEWS, RenderOptions
-from remi_stream.resources import data_file
-from remi_stream.sample import SAMPLE_FOCAL_PX, sample_clip
+from remi_stream.paths import SAMPLE_FOCAL_PX, data_file, sample_clip
+from remi_stream.recordings.take import Take
+from remi_stream.render import video
+from remi_stream.render.camera import VIEWS, RenderOptions
 
 SIZE = (1280, 720)
 INTRINSICS = (SAMPLE_FOCAL_PX, SAMPLE_FOCAL_PX, *default_intrinsics(*SIZE)[2:])
@@ -98,7 +97,7 @@ def measured(seen: Take, look: RenderOptions) -> tuple[float, float]:
     count = len(seen.frames)
     with tempfile.TemporaryDirectory() as folder:
         started_at, busy_at = time.perf_counter(), time.process_time()
-        film.write_video(seen, Path(folder), look)
+        video.write_video(seen, Path(folder), look)
         return count / (time.perf_counter() - started_at), (time.process_time() - busy_at) * 1000 / count
 
 

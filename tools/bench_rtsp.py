@@ -27,9 +27,9 @@ import numpy as np
 import yaml
 
 from remi_stream.config import BUS_SERVICE, daemon_port
-from remi_stream.link import LinkContext, Subscriber
 from remi_stream.messages import Bodies, CameraFacts, Frame
-from remi_stream.resources import data_file
+from remi_stream.paths import data_file
+from remi_stream.transport.link import LinkContext, Subscriber
 
 NAME = "bench-rtsp"
 SERVER = Path(__file__).parents[1] / "tests" / "pipeline" / "rtsp_server.py"

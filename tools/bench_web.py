@@ -27,13 +27,13 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 from websockets.sync.connection import Connection
 
-from remi_stream.capture.replay import PlaybackOptions, playback_source
 from remi_stream.config import BUS_SERVICE, WEB_SERVICE, daemon_port
-from remi_stream.link import LinkContext, Subscriber
 from remi_stream.messages import Bodies, Health
-from remi_stream.offline.opening import open_take
-from remi_stream.offline.results import ResultsIndex, write_chunk, write_results_index
-from remi_stream.resources import data_file
+from remi_stream.paths import data_file
+from remi_stream.recordings.playback import PlaybackOptions, playback_source
+from remi_stream.recordings.reader import open_take
+from remi_stream.recordings.results import ResultsIndex, write_chunk, write_results_index
+from remi_stream.transport.link import LinkContext, Subscriber
 
 NAME = "bench-web"
 WARM_UP_S = 3.0

@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple, Protocol
 
 import numpy as np
 
-from remi_stream.capture.address import resolve_camera_url
+from remi_stream.capture.camera_url import resolve_camera_url
 from remi_stream.config import CameraConfig
 
 SourceState = Literal["starting", "live", "reconnecting", "ended"]
@@ -58,10 +58,10 @@ def open_source(camera: CameraConfig, *, restarted: bool = False) -> Source:
     if kind in ("rtsp", "webcam"):
         return _live_source(camera, kind, restarted)
     if kind == "images":
-        from remi_stream.capture.images import ImageFolderSource
+        from remi_stream.capture.files import ImageFolderSource
 
         return ImageFolderSource(camera.source, fps=camera.fps or 30.0, realtime=camera.realtime, loop=camera.loop)
-    from remi_stream.capture.file import VideoFileSource
+    from remi_stream.capture.files import VideoFileSource
 
     return VideoFileSource(camera.source, realtime=camera.realtime, loop=camera.loop)
 
@@ -69,13 +69,13 @@ def open_source(camera: CameraConfig, *, restarted: bool = False) -> Source:
 def check_source(camera: CameraConfig) -> None:
     """Raise UsageError if the name or the options of a camera's source are invalid."""
     if source_kind(camera.source) == "remi":
-        from remi_stream.capture.remi import check_remi_camera
+        from remi_stream.remi.source import check_remi_camera
 
         check_remi_camera(camera)
     elif source_kind(camera.source) == "recording":
-        from remi_stream.capture import replay
+        from remi_stream.recordings import playback
 
-        replay.check_playback_camera(camera)
+        playback.check_playback_camera(camera)
     else:
         open_source(camera)
 

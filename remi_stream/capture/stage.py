@@ -10,13 +10,57 @@ from pathlib import Path
 
 import cv2
 
-from remi_stream.capture.cap import FrameRateLimiter
-from remi_stream.capture.lens import Preprocessor
+from remi_stream.capture.preprocess import Preprocessor
 from remi_stream.capture.source import CapturedImage, Source, SourceState, open_source
-from remi_stream.capture.telling import StatusTimer
 from remi_stream.config import CameraConfig
 from remi_stream.messages import CameraFacts, Frame
-from remi_stream.order import StageSpec
+from remi_stream.stage import StageSpec
+
+# Frame rate limiter for a camera that is faster than needed.
+
+
+class FrameRateLimiter:
+    """Accepts at most max_fps frames per second, evenly spaced; all frames if max_fps is None."""
+
+    def __init__(self, max_fps: float | None) -> None:
+        self._step = 1 / max_fps if max_fps else None
+        self._due = float("-inf")
+
+    def accepts(self, at: float) -> bool:
+        """Whether to use the frame captured at this time, s."""
+        if self._step is None:
+            return True
+        # a quarter period of tolerance: jitter of the capture times must not drop every other frame
+        if at + self._step / 4 < self._due:
+            return False
+        self._due = max(self._due, at - self._step / 4) + self._step
+        return True
+
+
+# Timer of a camera's status messages.
+
+
+STATUS_INTERVAL_S = 0.5
+"""Interval between status messages, s, as for heartbeats."""
+
+
+class StatusTimer:
+    """Due on each change of the camera's state, and every STATUS_INTERVAL_S."""
+
+    def __init__(self) -> None:
+        self._sent: SourceState | None = None
+        self._due_at = float("-inf")
+
+    def is_due(self, state: SourceState, now: float) -> bool:
+        """Whether to send a status now (monotonic s); if True, the caller sends it."""
+        if state == self._sent and now < self._due_at:
+            return False
+        self._sent, self._due_at = state, now + STATUS_INTERVAL_S
+        return True
+
+    def expire(self) -> None:
+        """Make the next status due at once."""
+        self._due_at = float("-inf")
 
 
 class CaptureStage:

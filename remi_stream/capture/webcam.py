@@ -2,18 +2,172 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import re
+import struct
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 
 import cv2
+import msgspec
 
-from remi_stream.capture.devices import device_paths, device_users
 from remi_stream.capture.live import CameraUnavailable
 from remi_stream.capture.source import CapturedImage
 from remi_stream.errors import RemiError
+
+# List the V4L2 video devices of this machine, their modes, and the processes that use them.
+
+
+VIDIOC_QUERYCAP, VIDIOC_ENUM_FMT, VIDIOC_ENUM_FRAMESIZES, VIDIOC_ENUM_FRAMEINTERVALS = (
+    0x80685600,
+    0xC0405602,
+    0xC02C564A,
+    0xC034564B,
+)
+"""ioctl numbers VIDIOC_* of linux/videodev2.h."""
+V4L2_VIDEO_CAPTURE = 1
+"""V4L2_CAP_VIDEO_CAPTURE and V4L2_BUF_TYPE_VIDEO_CAPTURE."""
+V4L2_DISCRETE = 1
+"""V4L2_FRMSIZE_TYPE_DISCRETE and V4L2_FRMIVAL_TYPE_DISCRETE."""
+MAX_ENUMERATED = 64
+"""Upper limit of each enumeration, for drivers that never end it."""
+
+Ioctl = Callable[[int, bytes], bytes]
+"""An ioctl: request number and packed struct -> returned struct. OSError if the device rejects it."""
+
+
+class VideoMode(msgspec.Struct, frozen=True):
+    """A pixel format and size that a device can capture."""
+
+    format: str
+    """FourCC, e.g. MJPG."""
+    width: int
+    """px."""
+    height: int
+    """px."""
+    fps: tuple[float, ...]
+    """In the driver's order, usually the highest first; empty if the device does not say."""
+
+
+class VideoDevice(msgspec.Struct, frozen=True):
+    """A /dev/video* device."""
+
+    path: str
+    """E.g. /dev/video0."""
+    name: str
+    """Product name as the driver reports it."""
+    modes: tuple[VideoMode, ...] = ()
+    fault: str = ""
+    """Why it cannot be used; "" if it can."""
+    used_by: tuple[str, ...] = ()
+    """Processes that have it open, "123 (name)"."""
+
+
+def device_paths(folder: Path = Path("/dev")) -> list[str]:
+    """Paths /dev/video0, /dev/video1, ... in numeric order."""
+    return sorted(map(str, folder.glob("video[0-9]*")), key=lambda path: int(re.sub(r".*\D", "", path) or 0))
+
+
+def list_devices() -> list[VideoDevice]:
+    """Devices that can capture, and those that cannot be queried."""
+    found = [probe_device(path) for path in device_paths()]
+    return [device for device in found if device.modes or device.fault]
+
+
+def probe_device(path: str) -> VideoDevice:
+    """Query a device for its name, modes and users."""
+    name = _device_name(path)
+    try:
+        file = os.open(path, os.O_RDWR | os.O_NONBLOCK)
+    except OSError as error:
+        return VideoDevice(path, name, fault=(error.strerror or "cannot be opened").lower(), used_by=tuple(device_users(path)))
+    try:
+        return VideoDevice(
+            path,
+            name,
+            tuple(capture_modes(lambda request, data: fcntl.ioctl(file, request, data))),
+            "",
+            tuple(device_users(path)),
+        )
+    except OSError as error:
+        return VideoDevice(path, name, fault=f"is not a video device: {(error.strerror or '').lower()}")
+    finally:
+        os.close(file)
+
+
+def capture_modes(ioctl: Ioctl) -> Iterator[VideoMode]:
+    """Enumerate the capture modes of a device; none for an output or metadata device."""
+    # struct v4l2_capability: driver, card, bus_info, version, capabilities, device_caps
+    capabilities = struct.unpack("<16s32s32s3I12x", ioctl(VIDIOC_QUERYCAP, bytes(104)))
+    if not capabilities[5] & V4L2_VIDEO_CAPTURE:
+        return
+    for answer in _enumerate(ioctl, VIDIOC_ENUM_FMT, lambda index: struct.pack("<2I56x", index, V4L2_VIDEO_CAPTURE)):
+        code = answer[44:48]  # v4l2_fmtdesc.pixelformat
+        for width, height in _frame_sizes(ioctl, code):
+            yield VideoMode(code.decode(errors="replace").strip(), width, height, tuple(_frame_rates(ioctl, code, width, height)))
+
+
+def _frame_sizes(ask: Ioctl, code: bytes) -> Iterator[tuple[int, int]]:
+    """Enumerate (width, height); the largest size of a device with continuous sizes."""
+    for answer in _enumerate(ask, VIDIOC_ENUM_FRAMESIZES, lambda index: struct.pack("<I4s36x", index, code)):
+        kind, first, second = struct.unpack_from("<3I", answer, 8)
+        # v4l2_frmsizeenum: width, height, or min_width, max_width, step_width, min_height, max_height
+        yield (first, second) if kind == V4L2_DISCRETE else (second, struct.unpack_from("<I", answer, 28)[0])
+        if kind != V4L2_DISCRETE:
+            return
+
+
+def _frame_rates(ask: Ioctl, code: bytes, width: int, height: int) -> Iterator[float]:
+    for answer in _enumerate(ask, VIDIOC_ENUM_FRAMEINTERVALS, lambda index: struct.pack("<I4s2I36x", index, code, width, height)):
+        kind, numerator, denominator = struct.unpack_from("<3I", answer, 16)
+        if numerator:
+            yield round(denominator / numerator, 2)
+        if kind != V4L2_DISCRETE:
+            return
+
+
+def _enumerate(ask: Ioctl, request: int, pack: Callable[[int], bytes]) -> Iterator[bytes]:
+    """Enumerate indices 0, 1, 2, ... until the device rejects one."""
+    for index in range(MAX_ENUMERATED):
+        try:
+            yield ask(request, pack(index))
+        except OSError:
+            return
+
+
+def device_users(path: str) -> list[str]:
+    """Processes that have a device open, as far as this user may see them: ["123 (zoom)"]."""
+    device = os.path.realpath(path)
+    users = [process for process in Path("/proc").glob("[0-9]*") if _has_open(process, device)]
+    return [f"{process.name} ({_process_name(process)})" for process in users]
+
+
+def _has_open(process: Path, device: str) -> bool:
+    if process.name == str(os.getpid()):
+        return False
+    try:
+        return any(os.readlink(file) == device for file in (process / "fd").iterdir())
+    except OSError:
+        return False
+
+
+def _process_name(process: Path) -> str:
+    try:
+        return (process / "comm").read_text().strip()
+    except OSError:
+        return "ended"
+
+
+def _device_name(path: str) -> str:
+    file = Path("/sys/class/video4linux") / Path(os.path.realpath(path)).name / "name"
+    try:
+        return file.read_text().strip()
+    except OSError:
+        return "unknown"
+
 
 DEFAULT_SIZE, DEFAULT_FPS = (1280, 720), 30.0
 """Default capture size, (width, height) px, and frame rate."""

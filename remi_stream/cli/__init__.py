@@ -35,7 +35,7 @@ def main() -> int:
     except PermissionError as error:  # from exists() or stat(); reads and writes raise a RemiError of their own
         if not error.filename:
             raise
-        from remi_stream.mounts import read_error_hint
+        from remi_stream.permission_hints import read_error_hint
 
         print(f"remi-stream: Cannot access {error.filename}: {read_error_hint(Path(error.filename))}", file=sys.stderr)
         return EXIT_NOT_STARTED

@@ -9,28 +9,22 @@ import typer
 from remi_stream import __version__
 from remi_stream.cli import (
     bench,
-    cameras,
-    compare,
     control,
     convert,
-    doctor,
-    engines,
     evaluate,
     export,
     files,
     lift,
+    lists,
     live,
     measure,
     models,
     morph,
-    play,
-    recordings,
-    replay,
     service,
     status,
-    tail,
     view,
 )
+from remi_stream.cli.doctor import checks
 
 app = typer.Typer(
     help="Camera video in, moving SMPL bodies out, live.",
@@ -39,24 +33,24 @@ app = typer.Typer(
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
 )
-app.command(rich_help_panel="Run")(play.demo)
+app.command(rich_help_panel="Run")(live.demo)
 app.command(rich_help_panel="Run")(live.webcam)
 app.command(rich_help_panel="Run")(live.rtsp)
 app.command(rich_help_panel="Run")(live.remi)
 app.command(rich_help_panel="Run")(files.video)
-app.command(rich_help_panel="Run")(replay.play)
-app.command(rich_help_panel="Run")(play.run)
-app.command(rich_help_panel="Inspect")(tail.tail)
+app.command(rich_help_panel="Run")(live.play)
+app.command(rich_help_panel="Run")(live.run)
+app.command(rich_help_panel="Inspect")(view.tail)
 app.command(rich_help_panel="Inspect")(view.view)
 app.command(rich_help_panel="Inspect")(status.status)
-app.command(rich_help_panel="Inspect")(recordings.recordings)
-app.command(rich_help_panel="Inspect")(cameras.cameras)
-app.command(rich_help_panel="Inspect")(doctor.doctor)
+app.command(rich_help_panel="Inspect")(lists.recordings)
+app.command(rich_help_panel="Inspect")(lists.cameras)
+app.command(rich_help_panel="Inspect")(checks.doctor)
 app.command(rich_help_panel="Inspect")(bench.bench)
 app.command(rich_help_panel="Measure")(measure.measure)
-app.command(rich_help_panel="Measure")(compare.compare)
+app.command(rich_help_panel="Measure")(measure.compare)
 app.command(rich_help_panel="Measure")(evaluate.evaluate)
-app.command(rich_help_panel="Models")(engines.engines)
+app.command(rich_help_panel="Models")(lists.engines)
 app.command(rich_help_panel="Models")(convert.convert)
 app.command(rich_help_panel="Files")(files.images)
 app.command(rich_help_panel="Files")(export.export)

@@ -17,7 +17,7 @@ from remi_stream.cli.options import BoxSource, DetectorOption, EngineOption, Thr
 from remi_stream.cli.ready import prepare_pipeline
 from remi_stream.config import BUS_SERVICE, Config
 from remi_stream.messages import Bodies, Frame, FrameView
-from remi_stream.sample import SAMPLE_FOCAL_PX, sample_clip
+from remi_stream.paths import SAMPLE_FOCAL_PX, sample_clip
 
 DAEMON_NAME = "bench"
 """Name of the daemon that is measured, so that it does not meet the default one's ports."""
@@ -69,8 +69,8 @@ def bench(
 
 def time_stages(config: Config) -> dict[str, dict[str, Any]]:
     """Run capture, detection and pose in one process over the clip and time each of them."""
+    from remi_stream.capture.preprocess import render_view
     from remi_stream.capture.stage import CaptureStage
-    from remi_stream.capture.view import render_view
     from remi_stream.detect.stage import DetectStage
     from remi_stream.pose.stage import PoseStage
 
@@ -91,9 +91,9 @@ def time_stages(config: Config) -> dict[str, dict[str, Any]]:
 
 def run_live(config: Config, seconds: float) -> dict[str, Any]:
     """Run the pipeline for the given time and measure what it publishes on the bus."""
-    from remi_stream.folder import run_folder
-    from remi_stream.link import LinkContext, Subscriber
-    from remi_stream.supervisor import Supervisor
+    from remi_stream.paths import run_folder
+    from remi_stream.process.supervisor import Supervisor
+    from remi_stream.transport.link import LinkContext, Subscriber
 
     context = LinkContext()
     bus = Subscriber(context, config.port(BUS_SERVICE), ["bodies/"])

@@ -11,8 +11,8 @@ from rich.table import Table
 
 from remi_stream.errors import UsageError
 from remi_stream.geometry import axis_angle_from_matrices
+from remi_stream.inference.runtime_benchmark import BenchmarkResult, BenchmarkRuntime, benchmark_runtimes
 from remi_stream.models.manifest import Manifest, ModelFile, list_manifests
-from remi_stream.runtimes.peers import BenchmarkResult, BenchmarkRuntime, benchmark_runtimes
 
 DEFAULT_THREADS = 2
 """For every CPU runtime alike, so that their times can be compared."""
@@ -43,7 +43,7 @@ def clock_names(outcomes: list[BenchmarkResult]) -> str:
 
 def cpu_runtimes(file: ModelFile, threads: int, quiet: bool) -> list[BenchmarkRuntime]:
     """PyTorch eager, and OpenVINO in each precision that the CPU supports."""
-    from remi_stream.convert.artefact import convert_missing
+    from remi_stream.inference.onnx_cache import convert_missing
 
     convert_missing([file], on_message=lambda line: None if quiet else print(line))
     eager = BenchmarkRuntime("torch", {"threads": threads, "device": "cpu"})
@@ -55,7 +55,7 @@ def cpu_runtimes(file: ModelFile, threads: int, quiet: bool) -> list[BenchmarkRu
 
 def gpu_runtimes(file: ModelFile) -> list[BenchmarkRuntime]:
     """PyTorch eager, PyTorch with CUDA graphs, and the TensorRT plan, which must exist. Raises RemiError without a GPU."""
-    from remi_stream.runtimes.fastest import require_gpu
+    from remi_stream.inference.load import require_gpu
 
     require_gpu(file)
     return [
@@ -77,7 +77,7 @@ def find_network(name: str) -> Manifest:
 
 def openvino_precisions() -> list[str]:
     """OpenVINO precisions to time on this CPU."""
-    from remi_stream.runtimes.processor import has_bf16
+    from remi_stream.inference.openvino import has_bf16
 
     return ["f32", "bf16"] if has_bf16() else ["f32"]
 

@@ -12,13 +12,13 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from remi_stream.capture.tempo import MAX_SPEED, MIN_SPEED
 from remi_stream.cli.options import with_options
 from remi_stream.config import CONTROL_SERVICE, daemon_port
 from remi_stream.errors import EXIT_DONE, RemiError, UsageError
-from remi_stream.filters.choice import FILTERS, OPTION_HELP, resolve_filter
 from remi_stream.filters.presets import PRESETS
-from remi_stream.link import send_control_request
+from remi_stream.filters.registry import FILTERS, OPTION_HELP, resolve_filter
+from remi_stream.recordings.playback import MAX_SPEED, MIN_SPEED
+from remi_stream.transport.link import send_control_request
 
 FILTER_LOAD_TIMEOUT_S = 60.0
 """SmoothNet is compiled by OpenVINO when it is first chosen."""
@@ -107,7 +107,11 @@ def play(
     changes = {"seek_s": seek_s, "speed": speed, "paused": paused, "camera": camera}
     control = daemon_port(name, CONTROL_SERVICE)
     answer = send_control_request(control, {"ask": "play", **{key: value for key, value in changes.items() if value is not None}})
-    _print(playback_table(_wait_until_applied(control, answer["wish"], camera) if "wish" in answer else answer["playing"]))
+    _print(
+        playback_table(
+            _wait_until_applied(control, answer["command_id"], camera) if "command_id" in answer else answer["playing"]
+        )
+    )
     return EXIT_DONE
 
 
@@ -175,13 +179,13 @@ def _wait_until_loaded(name: str, question: dict[str, Any], found: dict[str, dic
     return found
 
 
-def _wait_until_applied(control: int, wish: int, camera: str | None) -> dict[str, dict[str, Any]]:
+def _wait_until_applied(control: int, command_id: int, camera: str | None) -> dict[str, dict[str, Any]]:
     """Poll until every recording has applied a command or has ended; return the positions. Raises RemiError on timeout."""
     question = {"ask": "play"} | ({"camera": camera} if camera else {})
     end = time.monotonic() + PLAYBACK_TIMEOUT_S
     while True:
         found: dict[str, dict[str, Any]] = send_control_request(control, question)["playing"]
-        pending = [name for name, each in found.items() if each["wish"] < wish and each["state"] != "ended"]
+        pending = [name for name, each in found.items() if each["command_id"] < command_id and each["state"] != "ended"]
         if not pending:
             return found
         if time.monotonic() > end:

@@ -12,13 +12,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from remi_stream.errors import EXIT_DONE, RemiError, UsageError
-from remi_stream.models.catalogue import model_files_by_name
-from remi_stream.models.manifest import ModelFile, list_manifests
+from remi_stream.models.manifest import ModelFile, list_manifests, model_files_by_name
 
 if TYPE_CHECKING:
-    from remi_stream.convert.artefact import OnnxMetadata
     from remi_stream.convert.conversion import ConversionRequest, ConversionResult
     from remi_stream.convert.tensorrt import ProgressCallback
+    from remi_stream.inference.onnx_cache import OnnxMetadata
 
 TENSORRT_SUFFIX = "-trt"
 INSTALL_ONNX = "pip install 'remi-stream[onnx]'"
@@ -72,7 +71,7 @@ def convert(
         return EXIT_DONE
     from remi_stream.convert.conversion import ConversionRequest
 
-    wish = ConversionRequest(
+    request = ConversionRequest(
         precision=precision.value if precision else None,
         max_batch=max_batch,
         capabilities=tuple(compute_capability or ()),
@@ -81,23 +80,23 @@ def convert(
         rebuild=again,
     )
     for file in files:
-        build_plan(file, wish)
+        build_plan(file, request)
     return EXIT_DONE
 
 
 def convert_to_onnx(file: ModelFile, again: bool) -> None:
     """Convert a checkpoint to ONNX and print the path."""
-    from remi_stream.convert import artefact
+    from remi_stream.inference import onnx_cache
 
-    is_new = again or not artefact.onnx_path(file).is_file()
-    path = artefact.convert_to_onnx(file, rebuild=again)
+    is_new = again or not onnx_cache.onnx_path(file).is_file()
+    path = onnx_cache.convert_to_onnx(file, rebuild=again)
     how = "converted" if is_new else "already there"
-    print(f"{file.name}: {path} ({path.stat().st_size / 1e6:.1f} MB, {how}{parity_hint(artefact.read_onnx_metadata(file))})")
+    print(f"{file.name}: {path} ({path.stat().st_size / 1e6:.1f} MB, {how}{parity_hint(onnx_cache.read_onnx_metadata(file))})")
 
 
 def parity_hint(known: OnnxMetadata | None) -> str:
     """How to compare an ONNX file with PyTorch if that was not done, or not recorded by an earlier version."""
-    from remi_stream.convert.gate import can_check_parity
+    from remi_stream.convert.parity import can_check_parity
 
     if known and known.parity:
         return ""
@@ -105,12 +104,12 @@ def parity_hint(known: OnnxMetadata | None) -> str:
     return f", {what}; to compare it: {'' if can_check_parity() else INSTALL_ONNX + ', and '}--again"
 
 
-def build_plan(file: ModelFile, wish: ConversionRequest) -> None:
+def build_plan(file: ModelFile, request: ConversionRequest) -> None:
     """Build the plan of a model and print what was built and what was not checked."""
     from remi_stream.convert.conversion import convert_model
 
     with build_progress(file.name) as progress:
-        converted = convert_model(file, wish, progress)
+        converted = convert_model(file, request, progress)
     print(f"{file.name}: {plan_summary(converted)}")
 
 
@@ -131,11 +130,11 @@ def plan_summary(converted: ConversionResult) -> str:
 def build_progress(name: str) -> Iterator[ProgressCallback]:
     """Progress bar of a build, on a terminal only."""
     from rich.console import Console
-    from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
     console = Console(stderr=True)
     columns = (TextColumn("{task.fields[name]}"), BarColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
-    with ProgressCallback(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("", total=None, name=name)
         yield lambda phase, done, steps: bar.update(task, description=phase, completed=done, total=steps)
 

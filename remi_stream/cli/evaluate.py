@@ -53,8 +53,8 @@ def evaluate(
         raise UsageError(f"--plot must be an image, FILE.png; got {plot}")
     if bodies and not bodies.is_dir():
         raise UsageError(f"No such folder: {bodies}. Give --bodies the folder with SMPL's pickles")
-    from remi_stream.evaluate import chart, evaluation, report
-    from remi_stream.evaluate.sources import read_prediction, read_truth
+    from remi_stream.evaluate import chart, evaluation
+    from remi_stream.evaluate.datasets import read_prediction, read_truth
 
     true = read_truth(truth, bodies)
     question = evaluation.EvaluationOptions(joint_set, match.value, offset)
@@ -62,7 +62,7 @@ def evaluate(
         result = evaluation.evaluate(read_prediction(prediction), true, question, progress)
     _print_result(result, joints)
     if json:
-        report.write_report(result, json)
+        evaluation.write_report(result, json)
         print(f"scores {json}")
     if plot:
         chart.draw_evaluation(result, plot)

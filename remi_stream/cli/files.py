@@ -12,21 +12,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from remi_stream.cli.export import add_drawings, drawing_options
 from remi_stream.cli.lift import unique_file_stems
+from remi_stream.cli.live import FocalOption, camera_name, run_source
 from remi_stream.cli.options import pipeline_options, with_options
-from remi_stream.cli.pictures import add_drawings, drawing_options
-from remi_stream.cli.play import FocalOption, camera_name, run_source
 from remi_stream.cli.progress import VideoProgress
 from remi_stream.errors import EXIT_DONE, RemiError, UsageError
 from remi_stream.log import configure_logging
-from remi_stream.mounts import empty_mount_hint, read_error_hint
+from remi_stream.permission_hints import empty_mount_hint, read_error_hint
 
 if TYPE_CHECKING:
+    from remi_stream.capture.footage import Footage, ImageFootage
+    from remi_stream.detect.detection_file import DetectionFile
     from remi_stream.offline.chain import OfflineChain
-    from remi_stream.offline.footage import Footage
-    from remi_stream.offline.given import DetectionFile
     from remi_stream.offline.job import JobResult, JobSettings, TakeSmoother
-    from remi_stream.offline.pictures import ImageFootage
 
 OFFLINE_OPTIONS = ("engine", "detector", "max_people", "threads", "frames")
 """Pipeline options that also apply offline."""
@@ -98,8 +97,7 @@ def video(
     _reject(given, [*LIVE_OPTIONS, "loop"], reason="applies only to live playback (--realtime)")
     if end_s is not None and end_s <= start_s:
         raise UsageError(f"--end {end_s:g} is not after --start {start_s:g}. Give a later end")
-    from remi_stream.offline.film import VideoFootage
-    from remi_stream.offline.footage import FrameSelection
+    from remi_stream.capture.footage import FrameSelection, VideoFootage
 
     selection = FrameSelection(every, start_s, end_s, options["frames"])
     videos = find_videos(files)
@@ -120,7 +118,7 @@ def images(
     drawing: dict[str, Any],
 ) -> int:
     """Process a folder of images, each independently of the others."""
-    from remi_stream.offline.pictures import ImageFootage
+    from remi_stream.capture.footage import ImageFootage
 
     if not folder.is_dir():
         raise UsageError(f"No such image folder: {folder}. Give one that exists; for videos: remi-stream video")
@@ -132,7 +130,7 @@ def images(
 
 def _video_boxes(path: Path | None, videos: Sequence[Path], given: set[str]) -> DetectionFile | None:
     """Read the detection file of a video, if --detections is given."""
-    from remi_stream.offline.given import read_video_detections
+    from remi_stream.detect.detection_file import read_video_detections
 
     if path is None:
         return None
@@ -144,7 +142,7 @@ def _video_boxes(path: Path | None, videos: Sequence[Path], given: set[str]) -> 
 
 def _image_boxes(path: Path | None, image_folder: ImageFootage, given: set[str]) -> DetectionFile | None:
     """Read the detection file of an image folder, if --detections is given; warn about images without boxes."""
-    from remi_stream.offline.given import read_image_detections
+    from remi_stream.detect.detection_file import read_image_detections
 
     if path is None:
         return None
@@ -158,8 +156,8 @@ def _image_boxes(path: Path | None, image_folder: ImageFootage, given: set[str])
 
 def find_videos(paths: Sequence[Path]) -> list[Path]:
     """Video files, with folders expanded in natural order (2 before 10). Raises UsageError if there are none."""
-    from remi_stream.capture.images import natural_sort_key
-    from remi_stream.offline.film import VIDEO_SUFFIXES
+    from remi_stream.capture.files import natural_sort_key
+    from remi_stream.capture.footage import VIDEO_SUFFIXES
 
     videos: list[Path] = []
     for path in paths:
@@ -230,7 +228,7 @@ def _process(footage: Footage, out: Path, chain: OfflineChain, settings: JobSett
 
 def _settings(options: dict[str, Any], given: set[str], boxes: DetectionFile | None) -> JobSettings:
     """Settings of the job; `words` identifies everything that its results depend on."""
-    from remi_stream.formats.exports import find_export_formats
+    from remi_stream.export.registry import find_export_formats
     from remi_stream.offline.job import JobSettings
 
     max_people = options["max_people"] if "max_people" in given else None
@@ -261,8 +259,8 @@ def _smooth(options: dict[str, Any]) -> TakeSmoother | None:
 
 def _convert_smoothnet(window: int) -> None:
     """Convert imported SmoothNet weights to ONNX, once. Raises RemiError if they are missing."""
-    from remi_stream.convert.artefact import convert_missing
     from remi_stream.filters.smoothnet import smoothnet_weights
+    from remi_stream.inference.onnx_cache import convert_missing
     from remi_stream.models.store import ensure_model_file
 
     weights = [file for file, _ in smoothnet_weights(window)]

@@ -13,12 +13,12 @@ import numpy as np
 import typer
 
 from remi_stream.errors import EXIT_DONE, UsageError, unknown_name_error
-from remi_stream.formats import alphapose_clips, videopose3d
-from remi_stream.formats.clip import KeypointClip
+from remi_stream.export import alphapose, videopose3d
+from remi_stream.export.clip import KeypointClip
 from remi_stream.models.manifest import Manifest, ModelFile, find_manifest
-from remi_stream.mounts import write_error_hint
-from remi_stream.pose.lift import LiftNetwork, lift_clip, normalise_keypoints, run_in_chunks
-from remi_stream.pose.videopose3d import CAUSAL_WEIGHTS, RECEPTIVE_FIELD, SYMMETRIC_WEIGHTS, VIDEOPOSE3D_MANIFEST
+from remi_stream.permission_hints import write_error_hint
+from remi_stream.pose.lifting.clips import LiftNetwork, lift_clip, normalise_keypoints, run_in_chunks
+from remi_stream.pose.lifting.videopose3d import CAUSAL_WEIGHTS, RECEPTIVE_FIELD, SYMMETRIC_WEIGHTS, VIDEOPOSE3D_MANIFEST
 
 MAX_TORCH_FRAMES = 1024
 """Frames that PyTorch lifts at once; limits the memory for long clips."""
@@ -61,7 +61,7 @@ def lift(
 def read_clips(path: Path) -> list[KeypointClip]:
     """Read the clips of 2D key points in a file. Raises UsageError for an unknown suffix."""
     if path.suffix == ".json":
-        return alphapose_clips.read_alphapose_clips(path)
+        return alphapose.read_alphapose_clips(path)
     if path.suffix == ".npz":
         return videopose3d.read_videopose3d_clips(path)
     raise UsageError(f"{path} ends in '{path.suffix}'; supported: .npz and .json.")
@@ -86,7 +86,7 @@ def parse_size(text: str) -> tuple[int, int]:
 
 def recorded_size(path: Path) -> tuple[int, int] | None:
     """Frame size of the recording that contains a track file; None if there is none or several sizes."""
-    from remi_stream.sinks.recording.index import INDEX_FILE, read_recording_index
+    from remi_stream.recordings.index import INDEX_FILE, read_recording_index
 
     sizes = {epoch.size for epoch in read_recording_index(path.parent).epochs} if path.with_name(INDEX_FILE).is_file() else set()
     return sizes.pop() if len(sizes) == 1 else None
@@ -119,10 +119,10 @@ def create_output_folder(out: Path) -> None:
 
 def load_lifting_network(manifest: Manifest, name: str, runtime: str, threads: int | None) -> tuple[LiftNetwork, str]:
     """Load the lifting network as a function of key points, with a description; converts its weights once. Raises RemiError."""
-    from remi_stream.convert.artefact import convert_missing
-    from remi_stream.models.licence import licence_notice
+    from remi_stream.inference.onnx_cache import convert_missing
+    from remi_stream.inference.runtime import load_model
+    from remi_stream.models.manifest import licence_notice
     from remi_stream.models.store import ensure_model_file
-    from remi_stream.runtimes.runtime import load_model
 
     file: ModelFile = next(file for file in manifest.weights if file.name == name)
     ensure_model_file(file)

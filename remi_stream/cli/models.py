@@ -12,12 +12,10 @@ from rich.table import Table
 
 from remi_stream.errors import EXIT_DONE, EXIT_NOT_STARTED
 from remi_stream.models import store
-from remi_stream.models.arrival import import_file, is_wheel
-from remi_stream.models.catalogue import find_model_file, model_files_by_name
-from remi_stream.models.licence import is_non_commercial
-from remi_stream.models.manifest import ModelFile, list_manifests
-from remi_stream.models.record import read_record
-from remi_stream.resources import user_data_folder
+from remi_stream.models.importer import import_file, is_wheel
+from remi_stream.models.manifest import ModelFile, find_model_file, is_non_commercial, list_manifests, model_files_by_name
+from remi_stream.models.store import read_record
+from remi_stream.paths import user_data_folder
 
 app = typer.Typer(help="Pull, import and verify model weights.")
 MIN_WIDTH = 100
@@ -116,11 +114,11 @@ def verify() -> int:
 @app.command()
 def remove(name: ModelName) -> int:
     """Remove a model and its converted files from the store."""
-    from remi_stream.convert import artefact
+    from remi_stream.inference import onnx_cache
 
     file = find_model_file(name)
     if file.network and store.file_fault(file) != "missing":
-        artefact.remove_conversions(file)
+        onnx_cache.remove_conversions(file)
     print(f"{name}: {'removed' if store.remove_file(file) else 'not present'}")
     return EXIT_DONE
 

@@ -15,10 +15,10 @@ import typer
 from remi_stream.errors import EXIT_DONE, EXIT_NOT_STARTED, RemiError, UsageError, unknown_name_error
 
 if TYPE_CHECKING:
-    from remi_stream.morph.batch import MeshPairFiles
     from remi_stream.morph.drawing import MorphOptions
-    from remi_stream.morph.passage import MorphEnd
-    from remi_stream.morph.table import CsvCell
+    from remi_stream.morph.files import MeshPairFiles
+    from remi_stream.morph.pair import CsvCell
+    from remi_stream.morph.path import MorphEnd
 
 LOG_LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 MIN_IMAGE_PX, MAX_IMAGE_PX = 64, 4096
@@ -47,9 +47,8 @@ def morph(
     log_level: Annotated[str, typer.Option(help="Level of session.log: debug, info, warning or error.")] = "info",
 ) -> int:
     """Morph one mesh into another: frames, video, meshes, heat maps of the displacement, tables."""
-    from remi_stream.morph.batch import find_meshes, mesh_pairs
-    from remi_stream.morph.drawing import MorphOptions
-    from remi_stream.morph.view import UP_AXES
+    from remi_stream.morph.drawing import UP_AXES, MorphOptions
+    from remi_stream.morph.files import find_meshes, mesh_pairs
 
     look = MorphOptions(frames, parse_size(size), up)
     if up not in UP_AXES:
@@ -69,8 +68,8 @@ def morph(
 
 def morph_pair(a: str, b: str, out: Path, look: MorphOptions, minimal: bool, overwrite: bool) -> int:
     """Morph one pair. Raises RemiError."""
-    from remi_stream.morph.batch import pair_folder_name
-    from remi_stream.morph.passage import end_name, read_morph_end
+    from remi_stream.morph.files import pair_folder_name
+    from remi_stream.morph.path import end_name, read_morph_end
 
     ends = read_morph_end(a), read_morph_end(b)
     folder = out / pair_folder_name(end_name(ends[0]), end_name(ends[1]))
@@ -83,7 +82,7 @@ def morph_pair(a: str, b: str, out: Path, look: MorphOptions, minimal: bool, ove
 def morph_batch(pairs_to_morph: Sequence[MeshPairFiles], out: Path, look: MorphOptions, minimal: bool) -> int:
     """Morph all pairs; report those that fail at the end."""
     from remi_stream.morph.files import read_mesh
-    from remi_stream.morph.table import encode_csv
+    from remi_stream.morph.pair import encode_csv
 
     broken = unreadable_meshes(sorted({path for pair in pairs_to_morph for path in (pair.a, pair.b)}))
     readable = [pair for pair in pairs_to_morph if pair.a not in broken and pair.b not in broken]
@@ -97,8 +96,8 @@ def morph_batch(pairs_to_morph: Sequence[MeshPairFiles], out: Path, look: MorphO
     if rows and not minimal:
         write_file(out / "statistics.csv", encode_csv(rows))
     print(f"{len(rows)} of {len(pairs_to_morph)} pairs -> {out}")
-    for error in failed:
-        log.error("skipped: %s", error)
+    for reason in failed:
+        log.error("skipped: %s", reason)
     return EXIT_NOT_STARTED if failed else EXIT_DONE
 
 
@@ -127,8 +126,8 @@ def morph_into_folder(
     a: MorphEnd, b: MorphEnd, folder: Path, look: MorphOptions, minimal: bool, advance: Advance
 ) -> dict[str, CsvCell]:
     """Morph a pair into a folder, print a summary and return the statistics. Raises RemiError."""
+    from remi_stream.morph.job import write_morph
     from remi_stream.morph.pair import make_morph_pair
-    from remi_stream.morph.work import write_morph
 
     started_at = time.monotonic()
     pair = make_morph_pair(a, b)
@@ -180,7 +179,7 @@ def session_log(out: Path, level: int) -> Iterator[None]:
         out.mkdir(parents=True, exist_ok=True)
         log_file = logging.FileHandler(out / "session.log", encoding="utf-8")
     except OSError as error:
-        from remi_stream.mounts import write_error_hint
+        from remi_stream.permission_hints import write_error_hint
 
         reason = write_error_hint(out, error, "Give another --out")
         raise UsageError(f"--out {out} cannot be a folder: {reason}") from None

@@ -13,8 +13,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 if TYPE_CHECKING:
+    from remi_stream.capture.footage import Footage
     from remi_stream.messages import Bodies
-    from remi_stream.offline.footage import Footage
 
 UPDATE_INTERVAL_S = 0.1
 """Between two updates: drawing the bar for every frame would cost more than reading it."""

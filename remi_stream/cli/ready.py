@@ -34,9 +34,8 @@ class PipelineNeeds(NamedTuple):
 def pipeline_needs(config: Config) -> PipelineNeeds:
     """Engines and weights of a configuration, present or not. Raises UsageError."""
     from remi_stream.detect.detector import detector_entry
-    from remi_stream.filters.choice import resolve_filter
-    from remi_stream.filters.filter import filter_weights
-    from remi_stream.models.catalogue import find_model_file
+    from remi_stream.filters.registry import filter_weights, resolve_filter
+    from remi_stream.models.manifest import find_model_file
 
     smoothing = filter_weights(resolve_filter(config.filter, config.filter_options))
     engines = choose_engines(config)
@@ -48,8 +47,8 @@ def pipeline_needs(config: Config) -> PipelineNeeds:
 def prepare_pipeline(config: Config) -> None:
     """Check names and addresses, pull missing weights and convert them to ONNX. Raises UsageError or RemiError."""
     from remi_stream.capture.source import check_source
-    from remi_stream.convert.artefact import convert_missing
-    from remi_stream.models.licence import licence_notice
+    from remi_stream.inference.onnx_cache import convert_missing
+    from remi_stream.models.manifest import licence_notice
     from remi_stream.models.store import file_fault, pull_files
 
     for camera in config.cameras:
@@ -85,7 +84,7 @@ def require_gpus(engines: list[tuple[Manifest, str]]) -> None:
     """Raise RemiError if an engine needs TensorRT and there is no GPU."""
     for manifest, runtime in engines:
         if runtime == "tensorrt":
-            from remi_stream.runtimes.fastest import require_gpu
+            from remi_stream.inference.load import require_gpu
 
             require_gpu(manifest.weights[0])
 
@@ -93,7 +92,7 @@ def require_gpus(engines: list[tuple[Manifest, str]]) -> None:
 def choose_lifters(config: Config) -> list[tuple[ModelFile, str]]:
     """Weights and runtime of the lifters: used if present, required if the configuration asks for lifting."""
     from remi_stream.pose.engine import resolve_engine
-    from remi_stream.pose.videopose3d import VIDEOPOSE3D_MANIFEST, find_live_weights, lifter_runtime
+    from remi_stream.pose.lifting.videopose3d import VIDEOPOSE3D_MANIFEST, find_live_weights, lifter_runtime
 
     present, lifters = find_live_weights(), []
     for name in dict.fromkeys(config.engine_by_camera.values()):

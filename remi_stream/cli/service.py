@@ -16,8 +16,8 @@ from remi_stream import config as configuration
 from remi_stream.capture.source import source_kind
 from remi_stream.config import Config
 from remi_stream.errors import EXIT_DONE, RemiError, UsageError
-from remi_stream.resources import shipped_folder
-from remi_stream.unit import UNIT_HEADER, system_unit_text, unit_name, user_unit_text
+from remi_stream.paths import shipped_folder
+from remi_stream.process.systemd import UNIT_HEADER, system_unit_text, unit_name, user_unit_text
 
 SYSTEM_UNIT_FOLDER, SYSTEM_CONFIG_FOLDER, STATE_FOLDER = Path("/etc/systemd/system"), Path("/etc"), Path("/var/lib/remi-stream")
 HOME_FOLDERS = (Path("/home"), Path("/root"), Path("/run/user"))

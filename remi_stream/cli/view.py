@@ -6,20 +6,99 @@ import contextlib
 import os
 import re
 import signal
+import sys
 import time
 import webbrowser
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Annotated
 
+import msgspec
+import numpy as np
 import typer
 
-from remi_stream.config import CONTROL_SERVICE, CameraConfig, Config, daemon_port
+from remi_stream.config import BUS_SERVICE, CONTROL_SERVICE, CameraConfig, Config, daemon_port
 from remi_stream.errors import RemiError, UsageError
-from remi_stream.folder import run_folder_path
-from remi_stream.link import send_control_request
-from remi_stream.sinks.web.invitation import read_viewer_link
+from remi_stream.messages import Bodies, Person
+from remi_stream.paths import run_folder_path
+from remi_stream.sinks.web.access import read_viewer_link
+from remi_stream.skeletons import JOINT_NAMES
+from remi_stream.transport.link import LinkContext, Subscriber, send_control_request
+
+# `remi-stream tail`: prints the published bodies, a line per frame.
+
+
+POLL_INTERVAL_S = 0.25
+
+
+def tail(
+    name: Annotated[str, typer.Option(help="Name of the daemon.")] = "default",
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per line, with all fields.")] = False,
+    count: Annotated[int | None, typer.Option("--count", "-n", help="Stop after this many lines.", min=1)] = None,
+    timeout: Annotated[float, typer.Option(help="Seconds to wait for the first bodies.", min=0.1)] = 5.0,
+) -> int:
+    """Print the bodies of every frame until Ctrl-C."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    context = LinkContext()
+    try:
+        for index, bodies in enumerate(_read_bodies(context, daemon_port(name, BUS_SERVICE), timeout)):
+            print(format_json(bodies) if as_json else format_line(bodies, time.monotonic()), flush=True)
+            if index + 1 == count:
+                break
+    except (KeyboardInterrupt, BrokenPipeError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # stdout is flushed at exit, and its reader may be gone
+    finally:
+        context.close()
+    return 0
+
+
+def format_json(bodies: Bodies) -> str:
+    """Format a message as JSON; arrays become lists, NaN becomes null."""
+    return msgspec.json.encode(bodies, enc_hook=_to_json).decode()
+
+
+def format_line(bodies: Bodies, now: float) -> str:
+    """Format a message as text; the latency is measured here, at the subscriber."""
+    people = len(bodies.people)
+    head = f"{bodies.camera}  frame {bodies.frame_id}  {people} {'person' if people == 1 else 'people'}"
+    latency_ms = (now - bodies.captured_at) * 1000
+    return "  ".join([head, f"{latency_ms:.1f} ms", *map(_format_person, bodies.people)])
+
+
+def pelvis_m(person: Person) -> np.ndarray:
+    """Pelvis position (3,), m, camera frame; without a pelvis joint, the centre of the hips or of all joints."""
+    names = JOINT_NAMES.get(person.effective_joints_skeleton, ())
+    candidates = [joint for joint in (("pelvis",), ("left_hip", "right_hip")) if set(joint) <= set(names)]
+    joints = person.joints_m[[names.index(name) for name in candidates[0]]] if candidates else person.joints_m
+    return joints.mean(axis=0)
+
+
+def _read_bodies(context: LinkContext, number: int, timeout_s: float) -> Iterator[Bodies]:
+    bus = Subscriber(context, number, ["bodies/"])
+    give_up_at = time.monotonic() + timeout_s
+    while True:
+        item = bus.receive(POLL_INTERVAL_S)
+        if item is not None:
+            give_up_at = float("inf")
+            yield item[1]
+        elif time.monotonic() > give_up_at:
+            raise RemiError(
+                f"No bodies on 127.0.0.1:{number} within {timeout_s:g} s. Start a pipeline (remi-stream demo), "
+                "give its --name, or wait longer with --timeout"
+            )
+
+
+def _format_person(person: Person) -> str:
+    x, y, z = pelvis_m(person) if len(person.joints_m) else (np.nan, np.nan, np.nan)
+    return f"#{person.track_id} ({x:.2f}, {y:.2f}, {z:.2f}) m"
+
+
+def _to_json(value: object) -> object:
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    raise NotImplementedError(f"cannot print a {type(value).__name__}")
+
 
 FIRST_CAMERA_TIMEOUT_S = 5.0
 
@@ -87,7 +166,7 @@ def _run_aitviewer(
     name: str, render: Path | None, remote: str | None, smpl: bool, size: tuple[int, int], duration_s: float | None
 ) -> int:
     """Show bodies in aitviewer until its window is closed or Ctrl-C."""
-    from remi_stream.sinks.aitviewer import looking
+    from remi_stream.sinks.aitviewer import viewer
     from remi_stream.sinks.aitviewer.remote import feed_server
 
     send_control_request(daemon_port(name, CONTROL_SERVICE), {"ask": "status"})
@@ -97,9 +176,9 @@ def _run_aitviewer(
         if remote:
             feed_server(name, remote, smpl, duration_s, write_line)
         elif render:
-            write_line(f"{render}: {looking.render_video(name, render, size, duration_s, write_line)} frames")
+            write_line(f"{render}: {viewer.render_video(name, render, size, duration_s, write_line)} frames")
         else:
-            looking.show_window(name, size, duration_s, write_line)
+            viewer.show_window(name, size, duration_s, write_line)
     return 0
 
 
@@ -113,10 +192,10 @@ def _size(text: str) -> tuple[int, int]:
 
 def _run_web_viewer(config: Config, folder: Path, in_browser: bool) -> None:
     """Run the web viewer in this process, as a subscriber of the bus."""
-    from remi_stream.loops.sink import SinkLoop
-    from remi_stream.order import StageSpec
     from remi_stream.pipeline import find_stage
+    from remi_stream.process.sink_loop import SinkLoop
     from remi_stream.sinks.web.stage import make_web_stage
+    from remi_stream.stage import StageSpec
 
     stop = _StopSignal()
     order = StageSpec(stage="web", camera="", run_folder=str(folder), supervisor_pid=os.getpid(), config=config)

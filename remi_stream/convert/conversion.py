@@ -8,10 +8,19 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
-from remi_stream.convert import artefact
-from remi_stream.convert.denylist import check_onnx_operators
-from remi_stream.convert.gate import can_check_parity
-from remi_stream.convert.plan import (
+from remi_stream.convert.operators import check_onnx_operators
+from remi_stream.convert.parity import can_check_parity
+from remi_stream.convert.tensorrt import (
+    PlanBuildOptions,
+    PlanSignature,
+    ProgressCallback,
+    build_tensorrt_plan,
+    target_capabilities,
+)
+from remi_stream.errors import RemiError, UsageError
+from remi_stream.inference import onnx_cache
+from remi_stream.inference.gpu import Gpu, NoGpuError, find_gpu
+from remi_stream.inference.plan import (
     PLAN_FILE,
     PlanKey,
     PlanManifest,
@@ -21,20 +30,10 @@ from remi_stream.convert.plan import (
     publish_plan,
     read_plan,
 )
-from remi_stream.convert.tensorrt import (
-    PlanBuildOptions,
-    PlanSignature,
-    ProgressCallback,
-    build_tensorrt_plan,
-    target_capabilities,
-)
-from remi_stream.errors import RemiError, UsageError
+from remi_stream.inference.tensorrt import TensorRtBackend, find_backend
 from remi_stream.models.manifest import ModelFile
-from remi_stream.models.record import sha256_of
-from remi_stream.models.store import ensure_model_file, model_sha256
+from remi_stream.models.store import ensure_model_file, model_sha256, sha256_of
 from remi_stream.networks.network import find_network
-from remi_stream.runtimes.backend import TensorRtBackend, find_backend
-from remi_stream.runtimes.gpu import Gpu, NoGpuError, find_gpu
 
 ConversionRoute = Literal["tensorrt", "torch-tensorrt"]
 """Which compiler builds the plan."""
@@ -85,7 +84,7 @@ def convert_model(file: ModelFile, request: ConversionRequest, on_progress: Prog
         start = time.perf_counter()
         signature = build_with_backend(backend, file, onnx, build_folder / PLAN_FILE, key, request.memory_gib, on_progress)
         seconds = round(time.perf_counter() - start, 1)
-        metadata = artefact.read_onnx_metadata(file, precision) if file.network else None
+        metadata = onnx_cache.read_onnx_metadata(file, precision) if file.network else None
         manifest = PlanManifest(
             key=key,
             weights_sha256=model_sha256(file),
@@ -133,8 +132,8 @@ def source_onnx(file: ModelFile, precision: Precision, rebuild: bool, on_progres
         if not can_check_parity():
             raise RemiError("A plan is compared with PyTorch in ONNX Runtime, which is missing: pip install 'remi-stream[onnx]'")
         on_progress("Exporting and comparing ONNX", 0, 1)
-        metadata = artefact.read_onnx_metadata(file, precision)
-        return artefact.convert_to_onnx(file, precision, rebuild or metadata is None or not metadata.parity)
+        metadata = onnx_cache.read_onnx_metadata(file, precision)
+        return onnx_cache.convert_to_onnx(file, precision, rebuild or metadata is None or not metadata.parity)
     if precision == "fp16":
         raise UsageError(
             f"{file.file} is an ONNX file that is used unchanged; it cannot be converted to FP16 here. Use --precision fp32"
@@ -172,8 +171,8 @@ def parity_unavailable_reason(file: ModelFile, gpu: Gpu | None, key: PlanKey) ->
 
 def check_plan_parity(file: ModelFile, build_folder: Path, manifest: PlanManifest) -> PlanManifest:
     """Check a plan's parity with PyTorch and return its manifest with the distances. Raises RemiError with the worst joints."""
-    from remi_stream.convert.gate import check_runtime_parity
-    from remi_stream.runtimes.fastest import load_plan
+    from remi_stream.convert.parity import check_runtime_parity
+    from remi_stream.inference.load import load_plan
 
     subject = f"The {manifest.key.precision.upper()} plan of {file.file}"
     runtime = load_plan(build_folder, manifest)

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from remi_stream.convert.plan import TensorSpec
 from remi_stream.errors import RemiError, UsageError
-from remi_stream.resources import user_data_folder
-from remi_stream.runtimes.backend import TensorRtBackend, make_error_logger, one_line
+from remi_stream.inference.plan import TensorSpec
+from remi_stream.inference.tensorrt import TensorRtBackend, make_error_logger, one_line
+from remi_stream.paths import user_data_folder
 
 ProgressCallback = Callable[[str, int, int], None]
 """Called with the build phase, its completed steps and its total steps."""

@@ -9,14 +9,14 @@ from typing import Any
 
 import torch
 
-from remi_stream.convert.denylist import check_program_operators
-from remi_stream.convert.plan import Precision, TensorSpec
-from remi_stream.convert.precision import load_with_precision
+from remi_stream.convert.operators import check_program_operators
 from remi_stream.convert.tensorrt import PlanSignature
 from remi_stream.errors import RemiError
+from remi_stream.inference.plan import Precision, TensorSpec
+from remi_stream.inference.tensorrt import TensorRtBackend
+from remi_stream.inference.torch import load_with_precision
 from remi_stream.networks.network import Network
 from remi_stream.networks.served import ServedNetwork
-from remi_stream.runtimes.backend import TensorRtBackend
 
 TORCH_TENSORRT = "torch_tensorrt"
 

@@ -14,10 +14,10 @@ import numpy as np
 
 from remi_stream.detect.detector import ScoredBoxes
 from remi_stream.geometry import iou
+from remi_stream.inference.runtime import Runtime, load_runtime
 from remi_stream.messages import FrameView
-from remi_stream.models.catalogue import find_model_file
+from remi_stream.models.manifest import find_model_file
 from remi_stream.models.store import ensure_model_file
-from remi_stream.runtimes.runtime import Runtime, load_runtime
 
 INPUT_SIDE = 224
 """Side of the network's input, px."""

@@ -10,10 +10,10 @@ import msgspec
 import numpy as np
 
 from remi_stream.detect.detector import Detector, detector_entry, load_detector
-from remi_stream.detect.looks import Rectangle, tile_rectangles
-from remi_stream.mailbox import FrameRequest
+from remi_stream.detect.tiling import Rectangle, tile_rectangles
 from remi_stream.messages import DetectionInterval, Detections, Frame
-from remi_stream.order import StageSpec
+from remi_stream.stage import StageSpec
+from remi_stream.transport.mailbox import FrameRequest
 
 DEFAULT_INTERVAL_S = 0.1
 """Interval between detections of a new camera, s, until the pose stage sets another."""

@@ -9,8 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from remi_stream.evaluate.joint_sets import JOINT_SETS
-from remi_stream.evaluate.scores import Evaluation
+from remi_stream.evaluate.scores import JOINT_SETS, Evaluation
 from remi_stream.measure.canvas import SUPERSAMPLING, Box, Canvas, Rgb, text_width, truncate_text
 from remi_stream.measure.chart import (
     AXIS_COLOUR,

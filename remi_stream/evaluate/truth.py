@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from remi_stream.body.retarget import known_body
+from remi_stream.body.known_bodies import known_body
 from remi_stream.body.smpl import Body, load_default_body
-from remi_stream.evaluate.joint_sets import JointSet, joint_set_positions
-from remi_stream.formats.take import Take
+from remi_stream.errors import UsageError
+from remi_stream.evaluate.scores import JointSet, joint_set_positions
 from remi_stream.geometry import Intrinsics, bounding_box, project
 from remi_stream.messages import Bodies, Person, Smpl
-from remi_stream.sample import SAMPLE_BOX_MARGIN
+from remi_stream.paths import SAMPLE_BOX_MARGIN, data_file, sample_boxes, sample_clip
+from remi_stream.recordings.index import EpochEntry, RecordingIndex
+from remi_stream.recordings.reader import Arrays, RecordedFrames, read_npz
+from remi_stream.recordings.take import Take
 
 MIN_DEPTH_M = 0.05
 """Depths are clamped to this before projection: joints at or behind the camera plane have no useful projection."""
@@ -102,3 +106,67 @@ def make_smpl(pose: np.ndarray, betas: np.ndarray, transl: np.ndarray, body: str
         transl=transl.astype(np.float32),
         joint_confidence=np.ones(24, np.float32),
     )
+
+
+# Ground truth of the sample clip, which is rendered.
+
+
+def read_sample_truth() -> GroundTruth:
+    """Read the sample clip's truth: one person in all frames."""
+    with np.load(data_file("sample_truth.npz")) as file:
+        truth = {name: file[name] for name in file}
+    fps, intrinsics = float(truth["fps"]), intrinsics_from_matrix(truth["K"])
+    size = (round(2 * intrinsics[2]), round(2 * intrinsics[3]))
+    frames = []
+    for number, (pose, transl, joints, box) in enumerate(zip(truth["poses"], truth["transl"], truth["joints_m"], sample_boxes())):
+        smpl = make_smpl(pose, truth["betas"], transl, "open")
+        frames.append(make_true_frame(number, fps, size, intrinsics, [make_true_person(1, joints, smpl, intrinsics, box)]))
+    return GroundTruth(Take("sample", size, fps, frames, source=sample_clip()))
+
+
+# Read one person's `.npz` of a recording as a take of the frames with this person.
+
+
+ROW_ARRAYS = ("epochs", "frame_ids", "captured_at", "scores", "boxes_xyxy", "keypoints_px", "keypoint_scores", "joints_m")
+TRACK_FIELDS = ("track_id", "skeleton", "joints_skeleton", "body")
+UNKNOWN_ENGINE = "unknown engine"
+
+
+def read_track_file(path: Path) -> Take:
+    """Read a file; its take has no image size, (0, 0). Raises UsageError, or RemiError if it cannot be read."""
+    track = read_npz(path)
+    missing = [name for name in (*TRACK_FIELDS, *ROW_ARRAYS) if name not in track]
+    if missing:
+        raise UsageError(f"{path} is no person's file of a recording: it has no {', '.join(missing)}. See docs/recording.md")
+    try:
+        frames = RecordedFrames(make_index(track), {name: track[name] for name in ROW_ARRAYS[:3]}, [track])
+        return Take(path.stem, (0, 0), frames.mean_fps, list(frames))
+    except (ValueError, TypeError, KeyError, IndexError) as error:
+        raise UsageError(f"{path} is no person's file of a recording, or it is damaged ({error}).") from None
+
+
+def make_index(track: Arrays) -> RecordingIndex:
+    """Make a recording index for this person's frames."""
+    return RecordingIndex(
+        version="",
+        camera="file",
+        source="",
+        fps=0.0,
+        camera_from_world=None,
+        started_at="",
+        ended_at=None,
+        wall_minus_monotonic_s=0.0,
+        clean=True,
+        reason="",
+        frames=len(track["frame_ids"]),
+        missing={},
+        epochs=[make_epoch_entry(int(epoch)) for epoch in np.unique(track["epochs"])],
+        tracks=[],
+        preview=None,
+        gaps=[],
+    )
+
+
+def make_epoch_entry(epoch: int) -> EpochEntry:
+    """Make the index entry of an epoch (start of the camera) with unknown engine and size."""
+    return EpochEntry(epoch=epoch, engine=UNKNOWN_ENGINE, size=(0, 0), intrinsics=(1, 1, 0, 0), frames=0, frame_ids=(0, 0))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from remi_stream.filters.low_pass import low_pass_gain
+from remi_stream.filters.one_euro import low_pass_gain
 
 MIN_CUTOFF, BETA, D_CUTOFF = 0.004, 0.7, 1.0
 """Per frame. The commands of PARE and POCO set beta to 1.0 and 1.5."""

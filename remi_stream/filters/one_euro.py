@@ -7,15 +7,25 @@ parameters reduced the acceleration error by 60 % with at most half a frame of l
 
 from __future__ import annotations
 
+import math
 from functools import partial
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
-from remi_stream.filters import quaternion
-from remi_stream.filters.low_pass import low_pass_gain
-from remi_stream.filters.motion import BodyMotion
-from remi_stream.filters.tracks import TrackFilter
+from remi_stream import geometry
+from remi_stream.filters.track_filter import BodyMotion, TrackFilter
+
+# First-order low-pass filter: the gain of a new value (Casiez et al., "1 Euro Filter", 2012).
+
+
+Number = TypeVar("Number", float, np.ndarray)
+
+
+def low_pass_gain(dt: float, cutoff: Number) -> Number:
+    """Weight of the new value, in [0, 1). dt: s since the last value; cutoff: Hz, scalar or array."""
+    r = 2 * math.pi * dt * cutoff
+    return r / (r + 1)
 
 
 class OneEuroParameters(NamedTuple):
@@ -55,12 +65,12 @@ class OneEuroSmoother:
     def _rotations(self, rotations: np.ndarray, dt: float, d_gain: float) -> np.ndarray:
         if not len(rotations):
             return rotations
-        predicted = quaternion.rotate_quaternions(self._last.rotations, self._angular_velocity * (self._parameters.lead * dt))
+        predicted = geometry.rotate_quaternions(self._last.rotations, self._angular_velocity * (self._parameters.lead * dt))
         self._angular_velocity += d_gain * (
-            quaternion.quaternion_difference(self._last.rotations, rotations) / dt - self._angular_velocity
+            geometry.quaternion_difference(self._last.rotations, rotations) / dt - self._angular_velocity
         )
         gains = self._gain(self._angular_velocity, self._parameters.beta_turn, dt)
-        return quaternion.rotate_quaternions(predicted, gains * quaternion.quaternion_difference(predicted, rotations))
+        return geometry.rotate_quaternions(predicted, gains * geometry.quaternion_difference(predicted, rotations))
 
     def _positions(self, positions: np.ndarray, dt: float, d_gain: float) -> np.ndarray:
         predicted = self._last.positions + self._velocity * (self._parameters.lead * dt)

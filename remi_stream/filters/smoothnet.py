@@ -13,14 +13,12 @@ from functools import cache, partial
 
 import numpy as np
 
+from remi_stream import geometry
 from remi_stream.errors import UsageError
-from remi_stream.filters import quaternion
-from remi_stream.filters.motion import BodyMotion
-from remi_stream.filters.tracks import TrackFilter
-from remi_stream.geometry import matrices_from_axis_angle, quaternions_from_matrices
+from remi_stream.filters.track_filter import BodyMotion, TrackFilter
+from remi_stream.geometry import matrices_from_axis_angle, quaternions_from_matrices, rotation_matrices_from_6d
+from remi_stream.inference.runtime import load_model
 from remi_stream.models.manifest import ModelFile, find_manifest
-from remi_stream.pose.rot6d import rotation_matrices_from_6d
-from remi_stream.runtimes.runtime import load_model
 
 RunSmoothNet = Callable[[np.ndarray], np.ndarray]
 """The network: windows (N, 1, window) float32 to smoothed ones of the same shape."""
@@ -74,7 +72,7 @@ def sliding_windows(frames: np.ndarray, window: int) -> np.ndarray:
 
 def rot6d_from_quaternions(rotations: np.ndarray) -> np.ndarray:
     """Convert quaternions (N, 4) to 6D rotations (6 N,): the first two columns of each matrix, row by row."""
-    return matrices_from_axis_angle(quaternion.rotation_vectors_from_quaternions(rotations))[:, :, :2].reshape(-1)
+    return matrices_from_axis_angle(geometry.rotation_vectors_from_quaternions(rotations))[:, :, :2].reshape(-1)
 
 
 def quaternions_from_rot6d(rot6d: np.ndarray) -> np.ndarray:

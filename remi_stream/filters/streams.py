@@ -12,7 +12,7 @@ from typing import Protocol
 
 import numpy as np
 
-from remi_stream.filters.low_pass import low_pass_gain
+from remi_stream.filters.one_euro import low_pass_gain
 
 MIN_STEP_S = 1e-9
 """Packets that are closer in time count as one, s."""

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from remi_stream.errors import UsageError
 from remi_stream.measure.canvas import Canvas, Rgb, text_width, truncate_text, wrap_text
 from remi_stream.measure.comparison import ComparedQuantity, Comparison
-from remi_stream.measure.quantities import Quantity
+from remi_stream.measure.table import Quantity
 
 WIDTH, MARGIN, GAP, PADDING = 1380, 36, 18, 18
 COLUMNS = 3

@@ -10,21 +10,26 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from remi_stream.errors import RemiError, UsageError, unknown_name_error
-from remi_stream.measure import motion, pose_program, relay_program
-from remi_stream.measure.look import observe_pose
-from remi_stream.measure.motion import MotionMeter
-from remi_stream.measure.pose_program import PoseMeter, PoseObservation
-from remi_stream.measure.quantities import REMI_POSE, REMI_RELAY, REMI_STREAM_MOTION, MeasurementKind
-from remi_stream.measure.table import append_row, check_appendable, format_row
-from remi_stream.measure.window import NAN, WINDOW_S
+from remi_stream.measure import motion, remi_metrics
+from remi_stream.measure.motion import NAN, WINDOW_S, MotionMeter
+from remi_stream.measure.remi_metrics import PoseMeter, PoseObservation, observe_pose
+from remi_stream.measure.table import (
+    REMI_POSE,
+    REMI_RELAY,
+    REMI_STREAM_MOTION,
+    MeasurementKind,
+    append_row,
+    check_appendable,
+    format_row,
+)
 from remi_stream.messages import Bodies
-from remi_stream.mounts import write_error_hint
+from remi_stream.permission_hints import write_error_hint
 
 MAX_CONDITION_LENGTH = 60
 HISTORY_S = 1.0
 """History kept before the measured window: its first frames are compared with the frames before them."""
 TENSORRT = "tensorrt"
-METRIC_FILES = {REMI_STREAM_MOTION: motion.MOTION_FILE, REMI_RELAY: relay_program.RELAY_FILE}
+METRIC_FILES = {REMI_STREAM_MOTION: motion.MOTION_FILE, REMI_RELAY: remi_metrics.RELAY_FILE}
 
 ControlRequest = Callable[[dict[str, Any]], Mapping[str, Any]]
 """Sends a request to the relay's control socket and returns the reply."""
@@ -156,7 +161,7 @@ class CameraMeters:
         if kind is not REMI_POSE:
             return METRIC_FILES[kind]
         _, runtime = resolve_engine(self._engines[camera])
-        return pose_program.POSE_FILE if runtime == TENSORRT else pose_program.POSE_FILE_WITHOUT_TENSORRT
+        return remi_metrics.POSE_FILE if runtime == TENSORRT else remi_metrics.POSE_FILE_WITHOUT_TENSORRT
 
 
 def check_condition(condition: str) -> str:
@@ -165,6 +170,6 @@ def check_condition(condition: str) -> str:
     if not condition or not condition.isprintable() or len(condition) > MAX_CONDITION_LENGTH:
         raise UsageError(
             f"Condition {condition!r:.70} is not a line of 1 to {MAX_CONDITION_LENGTH} printable characters. "
-            f"REMI's are: {', '.join(pose_program.CONDITIONS)}."
+            f"REMI's are: {', '.join(remi_metrics.CONDITIONS)}."
         )
     return condition

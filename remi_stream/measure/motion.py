@@ -2,15 +2,102 @@
 
 from __future__ import annotations
 
+import math
+from collections import deque
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 
 from remi_stream.geometry import axis_angle_from_matrices, matrices_from_axis_angle
-from remi_stream.measure.window import NAN, WINDOW_S, SlidingWindow
 from remi_stream.messages import Bodies, Person, Smpl
 from remi_stream.skeletons import JOINT_NAMES
+
+# A sliding window of measured values, and their means.
+
+
+WINDOW_S = 5.0
+"""Default length of the window; REMI's."""
+NAN = math.nan
+"""A value that could not be measured; means ignore it."""
+
+
+class SlidingWindow:
+    """The last `rows` rows of values with their times; every row has the same number of values."""
+
+    def __init__(self, rows: int, seconds: float = WINDOW_S) -> None:
+        self._rows: deque[tuple[float, Sequence[float]]] = deque(maxlen=rows)
+        self._seconds = seconds
+
+    def add(self, at: float, values: Sequence[float]) -> None:
+        """Add a row measured at this time, s."""
+        self._rows.append((at, values))
+
+    def columns(self, now: float) -> list[list[float]]:
+        """Return the values of the last seconds before now by column, without NaN."""
+        rows = [values for at, values in self._rows if at >= now - self._seconds]
+        return [[value for value in column if not math.isnan(value)] for column in zip(*rows)]
+
+    def means(self, now: float) -> list[float]:
+        """Return the mean of each column, in its values' dtype (float32 stays float32); NaN without values."""
+        return [cast(float, np.mean(column)) if column else NAN for column in self.columns(now)]
+
+
+# Pose errors: joint distances, Procrustes alignment, acceleration and rotation errors.
+#
+# Joints are (N, J, 3) m, NaN where not known; results are mm or degrees.
+# Procrustes: Umeyama, "Least-squares estimation of transformation parameters between two point patterns" (1991).
+
+
+MM_PER_M = 1000.0
+
+
+def centre_on_root(joints: np.ndarray, root: np.ndarray) -> np.ndarray:
+    """Return joints (N, J, 3) relative to their roots (N, 3)."""
+    return joints - root[:, None]
+
+
+def distances_mm(joints: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """Return distances between points (..., J, 3) m, (..., J) mm."""
+    return np.linalg.norm(joints - truth, axis=-1) * MM_PER_M
+
+
+def procrustes_align(joints: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """Align joints (N, J, 3) of each frame to the truth by the best similarity transform, without reflection."""
+    mean, true_mean = joints.mean(1, keepdims=True), truth.mean(1, keepdims=True)
+    centred_joints, centred_truth = joints - mean, truth - true_mean
+    u, singular, vt = np.linalg.svd(centred_truth.swapaxes(1, 2) @ centred_joints)
+    # The sign of the last axis makes it a rotation: the best orthogonal matrix may be a reflection.
+    signs = np.ones_like(singular)
+    signs[:, -1] = np.sign(np.linalg.det(u @ vt))
+    rotation = (u * signs[:, None]) @ vt
+    variance = np.maximum((centred_joints**2).sum((1, 2)), np.finfo(float).tiny)
+    scale = (singular * signs).sum(1) / variance
+    return scale[:, None, None] * (centred_joints @ rotation.swapaxes(1, 2)) + true_mean
+
+
+def acceleration_errors_mm(joints: np.ndarray, truth: np.ndarray, frames: np.ndarray, step: int) -> np.ndarray:
+    """Return differences of accelerations, (M, J) mm per step squared, at frames with neighbours one step before and after.
+
+    frames: (N,) rising numbers of the rows' frames.
+    """
+    row_of = {int(frame): row for row, frame in enumerate(frames)}
+    triples = [(row_of.get(frame - step), row, row_of.get(frame + step)) for frame, row in row_of.items()]
+    complete = [triple for triple in triples if None not in triple]
+    rows = np.array(complete, int).reshape(-1, 3).T
+    return np.linalg.norm(second_difference(joints, rows) - second_difference(truth, rows), axis=-1) * MM_PER_M
+
+
+def second_difference(points: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Return before - 2 * middle + after of the rows (3, M)."""
+    before, middle, after = points[rows]
+    return before - 2 * middle + after
+
+
+def rotation_errors_deg(rotations: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """Return geodesic angles between rotations (..., 3, 3), degrees."""
+    return np.degrees(np.linalg.norm(axis_angle_from_matrices(truth.swapaxes(-1, -2) @ rotations), axis=-1))
+
 
 MOTION_COLUMNS = (
     "Timestamp",

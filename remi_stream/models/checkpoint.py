@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from remi_stream.errors import RemiError
-from remi_stream.models.difference import (
+from remi_stream.networks.network import NETWORKS
+from remi_stream.networks.state_dict_diff import (
     StateDictDiff,
     TensorShapes,
     diff_state_dicts,
@@ -24,10 +25,10 @@ from remi_stream.models.difference import (
     is_optional_key,
     top_level_parts,
 )
-from remi_stream.networks.network import NETWORKS
 
 if TYPE_CHECKING:
     import torch
+
 
 CONTAINERS = ("model", "state_dict", "model_pos")
 PREFIXES = re.compile(r"^(module\.)?(model\.)?")
@@ -58,8 +59,7 @@ def read_darknet_checkpoint(path: Path, network: str) -> dict[str, torch.Tensor]
     """Read the tensors of a Darknet .weights file."""
     import torch
 
-    from remi_stream.networks.darknet import Darknet
-    from remi_stream.networks.darknet_weights import read_darknet_weights
+    from remi_stream.networks.darknet import Darknet, read_darknet_weights
     from remi_stream.networks.served import build_network
 
     with torch.device("meta"):

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
 
 from remi_stream.errors import UsageError, unknown_name_error
-from remi_stream.models.description import OnnxDescription
-from remi_stream.resources import shipped_folder, user_data_folder
+from remi_stream.models.onnx_description import OnnxDescription, register_skeleton
+from remi_stream.paths import shipped_folder, user_data_folder
 
 
 class ModelFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -110,3 +112,52 @@ def resolve_weights_path(folder: Path, file: ModelFile) -> ModelFile:
     """Return the model file with its absolute path if it is beside its manifest (or at the path given there)."""
     path = folder / Path(file.file).expanduser()
     return msgspec.structs.replace(file, file=str(path)) if path.is_file() else file
+
+
+# Licences of model files: detect and report non-commercial terms.
+
+
+NON_COMMERCIAL = re.compile(r"non-?commercial|\bNC\b", re.IGNORECASE)
+
+
+def is_non_commercial(licence: str) -> bool:
+    """Return whether a licence forbids commercial use."""
+    return bool(NON_COMMERCIAL.search(licence))
+
+
+def licence_notice(files: Iterable[ModelFile]) -> str:
+    """Return the notice to show before these files are used; empty if commercial use is allowed."""
+    restricted: dict[str, list[str]] = {}
+    for file in files:
+        if is_non_commercial(file.licence):
+            restricted.setdefault(file.licence, []).append(file.name)
+    return "; ".join(f"for non-commercial use only: {', '.join(names)} ({licence})" for licence, names in restricted.items())
+
+
+# Model files of all manifests, by name.
+
+
+def model_files_by_name() -> dict[str, ModelFile]:
+    """Return all model files by name."""
+    return {file.name: file for manifest in list_manifests() for file in manifest.weights}
+
+
+def find_model_file(name: str) -> ModelFile:
+    """Return the model file of this name. Raises UsageError if there is none."""
+    known = model_files_by_name()
+    if name not in known:
+        raise unknown_name_error("model", name, known)
+    return known[name]
+
+
+# Custom skeletons of users' manifests, for processes that draw what an engine in another process publishes.
+
+
+def register_custom_skeletons() -> None:
+    """Register all custom skeletons in this process; invalid manifests are skipped, their own engine reports the error."""
+    for path in manifest_files().values():
+        try:
+            manifest = read_manifest(path)
+            register_skeleton(manifest.skeleton, manifest.network)
+        except (UsageError, ValueError):
+            continue

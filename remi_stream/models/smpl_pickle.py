@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from remi_stream.errors import RemiError
-from remi_stream.models.inert import PICKLE_ERRORS, InertObject, SafeUnpickler, UnsafePickleError
+from remi_stream.models.safe_pickle import PICKLE_ERRORS, InertObject, SafeUnpickler, UnsafePickleError
 from remi_stream.skeletons import SMPL_PARENTS
 
 VERTICES, JOINTS, BETAS, POSE_CORRECTIVES = 6890, 24, 10, 207

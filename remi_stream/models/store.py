@@ -7,9 +7,15 @@ folder, which the next one removes.
 
 from __future__ import annotations
 
+import ctypes
+import datetime
+import hashlib
 import logging
 import os
 import shutil
+import signal
+import subprocess
+import sys
 import tempfile
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
@@ -19,12 +25,112 @@ from pathlib import Path
 import msgspec
 
 from remi_stream.errors import RemiError, UsageError
-from remi_stream.models.catalogue import model_files_by_name
-from remi_stream.models.manifest import ModelFile
-from remi_stream.models.record import ImportRecord, make_record, read_record, record_path, sha256_of
-from remi_stream.models.wheel import download_wheel
-from remi_stream.mounts import write_error_hint
-from remi_stream.resources import shipped_folder, user_data_folder
+from remi_stream.models.manifest import ModelFile, model_files_by_name
+from remi_stream.paths import shipped_folder, user_data_folder
+from remi_stream.permission_hints import write_error_hint
+
+# Import record of a model file: a JSON file beside it in the store.
+
+
+CHUNK_BYTES = 1 << 20
+
+
+class ImportRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Record of an imported model file."""
+
+    bytes: int
+    """Size of the file in the store."""
+    sha256: str
+    """Hash of the file in the store."""
+    original_name: str
+    original_sha256: str
+    """Hash of the file that was imported."""
+    imported_at: str
+    """UTC, ISO 8601."""
+
+
+def record_path(file: Path) -> Path:
+    """Return the path of a model file's record."""
+    return file.with_name(f"{file.name}.json")
+
+
+def make_record(file: Path, original_name: str, original_sha256: str) -> ImportRecord:
+    """Make the record of a file that is being imported, dated now."""
+    now = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
+    return ImportRecord(file.stat().st_size, sha256_of(file), original_name, original_sha256, now)
+
+
+def read_record(file: Path) -> ImportRecord | None:
+    """Read the record of a model file; None if it is missing or unreadable."""
+    try:
+        return msgspec.json.decode(record_path(file).read_bytes(), type=ImportRecord)
+    except (FileNotFoundError, NotADirectoryError, msgspec.MsgspecError):
+        return None
+
+
+def sha256_of(file: Path) -> str:
+    """Compute the SHA-256 of a file in chunks."""
+    digest = hashlib.sha256()
+    with file.open("rb") as content:
+        while chunk := content.read(CHUNK_BYTES):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+# Download a wheel from PyPI with pip, so that the user's index and proxy settings apply.
+
+
+WHEEL_OPTIONS = ("--only-binary=:all:", "--platform", "manylinux_2_28_x86_64", "--python-version", "3.11")
+"""Selects one wheel of a release: its files are data, so any platform's and Python version's wheel will do."""
+RETRY_OPTIONS = ("--retries", "1", "--timeout", "20")  # fail soon without a network
+
+
+def download_wheel(requirement: str, folder: Path) -> Path:
+    """Download the wheel of a pinned requirement ("mediapipe==0.10.21") into a folder."""
+    quiet = ("--quiet", "--no-input", "--disable-pip-version-check")
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "download",
+        requirement,
+        "--no-deps",
+        *WHEEL_OPTIONS,
+        *RETRY_OPTIONS,
+        *quiet,
+        "-d",
+        str(folder),
+    ]
+    preexec = die_with_parent if sys.platform == "linux" else None
+    done = subprocess.run(command, capture_output=True, text=True, preexec_fn=preexec)
+    wheels = list(folder.glob("*.whl"))
+    if done.returncode or not wheels:
+        raise RemiError(f"{requirement} cannot be pulled: {pip_error(done.stderr)}. {manual_download_hint(requirement)}")
+    return wheels[0]
+
+
+def die_with_parent() -> None:
+    """Let the kernel kill this process when its parent dies (prctl, PR_SET_PDEATHSIG)."""
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+
+
+def pip_error(stderr: str) -> str:
+    """Return the most informative line of pip's error output."""
+    lines = [line.strip() for line in stderr.splitlines() if line.strip()]
+    if any("No module named pip" in line for line in lines):
+        return "this Python has no pip"
+    errors = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR: ")]
+    if any("from versions: none" in line for line in errors):
+        return "the package index cannot be reached, or has no such wheel"
+    return (errors or lines or ["pip gave no reason"])[0].rstrip(".")
+
+
+def manual_download_hint(requirement: str) -> str:
+    """Return how to download the wheel by hand and import it."""
+    name, _, version = requirement.partition("==")
+    where = f"https://pypi.org/project/{name}/{version}/#files"
+    return f"Get the manylinux wheel from {where} in another way, then: remi-stream models import FILE.whl"
+
 
 PARTIAL_PREFIX = ".pull-"
 MessageCallback = Callable[[str], None]

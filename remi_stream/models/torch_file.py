@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from remi_stream.errors import RemiError
-from remi_stream.models.inert import PICKLE_ERRORS, SafeUnpickler, UnsafePickleError, inert_class
+from remi_stream.models.safe_pickle import PICKLE_ERRORS, SafeUnpickler, UnsafePickleError, inert_class
 
 LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 """First pickle of the legacy layout (torch/serialization.py)."""

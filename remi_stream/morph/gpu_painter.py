@@ -8,8 +8,7 @@ import numpy as np
 from scipy.sparse import csr_matrix
 
 from remi_stream.errors import RemiError
-from remi_stream.morph.shading import background_image, shade_colours
-from remi_stream.morph.surface import vertex_normals
+from remi_stream.morph.surface import background_image, shade_colours, vertex_normals
 from remi_stream.render.camera import RenderCamera
 
 SOFTWARE_RENDERERS = ("llvmpipe", "softpipe", "swiftshader", "software")

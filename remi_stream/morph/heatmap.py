@@ -2,12 +2,82 @@
 
 from __future__ import annotations
 
-import cv2
+import functools
+import math
+from typing import TYPE_CHECKING
+
 import numpy as np
+
+if TYPE_CHECKING:
+    from PIL.ImageFont import FreeTypeFont
+import cv2
 
 from remi_stream.morph.drawing import MorphOptions, make_renderer
 from remi_stream.morph.pair import MorphPair
-from remi_stream.morph.scale import add_colour_bar, apply_colour_map
+
+# Colour map of heatmaps, and a colour bar with ticks and title.
+
+
+COLOUR_STEPS = 256
+COLOUR_MAP = np.array([(220, 226, 232), (254, 217, 118), (253, 141, 60), (227, 26, 28), (104, 0, 58)], float)
+"""RGB from 0 to the maximum, with decreasing lightness."""
+TEXT_COLOUR, BACKGROUND_COLOUR, TICK_COLOUR = (52, 58, 64), (248, 249, 250), (173, 181, 189)
+COLOUR_BAR_WIDTH_PX, TITLE_HEIGHT_PX, TITLE_LINE_PX, BAR_PX, MARGIN_PX, TEXT_PX = 120, 64, 20, 20, 16, 15
+MAX_TICKS = 6
+"""Maximum number of tick intervals."""
+
+
+def apply_colour_map(values: np.ndarray, maximum: float) -> np.ndarray:
+    """Apply the colour map to values (...) from 0 to `maximum`: (..., 3) uint8 RGB."""
+    share = values / maximum if maximum > 0 else np.zeros(np.shape(values))
+    return colour_map()[(share * (COLOUR_STEPS - 1)).round().clip(0, COLOUR_STEPS - 1).astype(int)]
+
+
+@functools.cache
+def colour_map() -> np.ndarray:
+    """The colour map, interpolated linearly: (COLOUR_STEPS, 3) uint8 RGB."""
+    at = np.linspace(0, len(COLOUR_MAP) - 1, COLOUR_STEPS)
+    return np.stack([np.interp(at, np.arange(len(COLOUR_MAP)), channel) for channel in COLOUR_MAP.T], -1).round().astype(np.uint8)
+
+
+def add_colour_bar(image: np.ndarray, maximum: float, title: tuple[str, str]) -> np.ndarray:
+    """Add two title lines above an image (h, w, 3) uint8 RGB and a colour bar from 0 to `maximum` at its right."""
+    from PIL import Image, ImageDraw
+
+    height, width = image.shape[:2]
+    sheet = np.empty((height + TITLE_HEIGHT_PX, width + COLOUR_BAR_WIDTH_PX, 3), np.uint8)
+    sheet[:] = BACKGROUND_COLOUR
+    sheet[TITLE_HEIGHT_PX:, :width] = image
+    top, bottom, left = TITLE_HEIGHT_PX + MARGIN_PX, TITLE_HEIGHT_PX + height - MARGIN_PX, width + MARGIN_PX
+    sheet[top:bottom, left : left + BAR_PX] = apply_colour_map(np.linspace(maximum or 1, 0, bottom - top), maximum or 1)[:, None]
+    canvas = Image.fromarray(sheet)
+    pen = ImageDraw.Draw(canvas)
+    for number, line in enumerate(title):
+        pen.text(
+            (MARGIN_PX, TITLE_HEIGHT_PX / 2 + (number - 0.5) * TITLE_LINE_PX), line, font=_font(), fill=TEXT_COLOUR, anchor="lm"
+        )
+    for mark in tick_values(maximum):
+        y = bottom - 1 - (bottom - top - 1) * (mark / maximum if maximum else 0)
+        pen.line([(left + BAR_PX, y), (left + BAR_PX + 5, y)], fill=TICK_COLOUR, width=1)
+        pen.text((left + BAR_PX + 9, y), f"{mark:.6g}", font=_font(), fill=TEXT_COLOUR, anchor="lm")
+    return np.array(canvas)
+
+
+def tick_values(maximum: float) -> list[float]:
+    """Tick values: round numbers from 0 to `maximum`."""
+    if not maximum > 0:
+        return [0.0]
+    size = 10.0 ** math.floor(math.log10(maximum / MAX_TICKS))
+    step = next(step * size for step in (1, 2, 5, 10, 20) if maximum / (step * size) <= MAX_TICKS)
+    return [float(f"{k * step:.12g}") for k in range(int(maximum / step * (1 + 1e-9)) + 1)]
+
+
+@functools.cache
+def _font() -> FreeTypeFont:
+    from PIL import ImageFont
+
+    return ImageFont.load_default(TEXT_PX)  # type: ignore[return-value]
+
 
 MIN_TEXTURE_PX, MAX_TEXTURE_PX = 512, 1024
 """Limits of the longer side of a texture in its heatmap."""

@@ -2,11 +2,50 @@
 
 from __future__ import annotations
 
+import logging
+from pathlib import Path
 from typing import NamedTuple
 
+import cv2
 import numpy as np
 
 from remi_stream.errors import UsageError
+
+# Polygon triangulation.
+
+
+def fan_triangles(sizes: np.ndarray) -> np.ndarray:
+    """Triangulate polygons as fans: corner indices (F, 3). sizes: (P,), corners per polygon, which are numbered consecutively."""
+    starts = np.cumsum(sizes) - sizes
+    counts = np.maximum(sizes - 2, 0)
+    first = np.repeat(starts, counts)
+    step = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+    return np.stack([first, first + step + 1, first + step + 2], 1)
+
+
+# Reads texture images.
+
+
+log = logging.getLogger(__name__)
+
+
+def read_texture_image(path: Path) -> np.ndarray | None:
+    """Read a texture image (h, w, 3) uint8 RGB; None with a warning if it is unreadable."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        log.warning("texture %s cannot be read: %s", path, error.strerror)
+        return None
+    return decode_texture_image(data, str(path))
+
+
+def decode_texture_image(data: bytes, name: str) -> np.ndarray | None:
+    """Decode a texture image (h, w, 3) uint8 RGB; None with a warning if it is invalid."""
+    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
+    if image is None:
+        log.warning("texture %s is not a readable image", name)
+        return None
+    return np.ascontiguousarray(image[..., ::-1])
 
 
 class Texture(NamedTuple):

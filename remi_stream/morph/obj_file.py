@@ -8,9 +8,20 @@ from pathlib import Path
 import numpy as np
 
 from remi_stream.errors import UsageError
-from remi_stream.morph.mesh import Texture, TriangleMesh
-from remi_stream.morph.pictures import read_texture_image
-from remi_stream.morph.triangles import fan_triangles
+from remi_stream.morph.mesh import Texture, TriangleMesh, fan_triangles, read_texture_image
+
+# Writes the shapes of a morph as OBJ files.
+
+
+def encode_obj(vertices: np.ndarray, faces: bytes) -> bytes:
+    """Encode an OBJ file from vertices (V, 3) and encoded face lines."""
+    return ("v %.7g %.7g %.7g\n" * len(vertices) % tuple(vertices.ravel().tolist())).encode() + faces
+
+
+def encode_obj_faces(faces: np.ndarray) -> bytes:
+    """Encode the OBJ lines of faces (F, 3)."""
+    return ("f %d %d %d\n" * len(faces) % tuple((faces + 1).ravel().tolist())).encode()
+
 
 log = logging.getLogger(__name__)
 

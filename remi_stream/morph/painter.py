@@ -7,10 +7,9 @@ import numpy as np
 from scipy.sparse import csr_matrix
 
 from remi_stream.geometry import project
-from remi_stream.morph.shading import background_image, shade_colours
-from remi_stream.morph.surface import vertex_normals
+from remi_stream.morph.surface import background_image, shade_colours, vertex_normals
 from remi_stream.render.camera import RenderCamera
-from remi_stream.render.raster import covered_pixels, interpolation_planes
+from remi_stream.render.rasteriser import covered_pixels, interpolation_planes
 
 SUPERSAMPLING = 2
 """Supersampling factor for anti-aliasing: images are rendered larger and then reduced."""

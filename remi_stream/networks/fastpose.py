@@ -8,8 +8,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from remi_stream.networks.hrnet import Bottleneck, conv3x3
 from remi_stream.networks.network import TensorShapes
-from remi_stream.networks.residual import Bottleneck, conv3x3
 
 LAYER_BLOCKS = (3, 4, 6, 3)
 

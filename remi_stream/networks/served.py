@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from remi_stream.errors import RemiError
-from remi_stream.models.difference import diff_state_dicts, top_level_parts
 from remi_stream.networks.network import Network, TensorShapes, find_network
+from remi_stream.networks.state_dict_diff import diff_state_dicts, top_level_parts
 
 
 class ServedNetwork(nn.Module):

@@ -11,17 +11,24 @@ from typing import NamedTuple
 import msgspec
 
 from remi_stream import __version__
+from remi_stream.capture.footage import Footage
 from remi_stream.errors import RemiError
-from remi_stream.formats.exports import ExportFormat
-from remi_stream.formats.take import Take
+from remi_stream.export.registry import ExportFormat
 from remi_stream.messages import Bodies
-from remi_stream.mounts import write_error_hint
-from remi_stream.offline.ahead import prefetch
 from remi_stream.offline.chain import OfflineChain
-from remi_stream.offline.following import OfflineTracker
-from remi_stream.offline.footage import Footage
-from remi_stream.offline.results import ChunkedFrames, ResultsIndex, write_chunk, write_results_index
-from remi_stream.offline.unfinished import JobProgress, UnfinishedResults, open_unfinished
+from remi_stream.permission_hints import write_error_hint
+from remi_stream.prefetch import prefetch
+from remi_stream.recordings.results import (
+    ChunkedFrames,
+    JobProgress,
+    ResultsIndex,
+    UnfinishedResults,
+    open_unfinished,
+    write_chunk,
+    write_results_index,
+)
+from remi_stream.recordings.take import Take
+from remi_stream.tracking.offline import OfflineTracker
 
 CHUNK_FRAMES = 300
 """Frames per chunk; a killed run loses at most one chunk."""

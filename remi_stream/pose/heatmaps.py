@@ -12,6 +12,8 @@ from typing import Literal
 
 import numpy as np
 
+from remi_stream.skeletons import JOINT_NAMES, left_right_pairs
+
 HeatmapNorm = Literal["sigmoid", "softmax", "divide_sum"]
 """How `decode_soft_argmax` turns a heatmap into weights; AlphaPose's names."""
 PEAK_SHIFT_PX = np.float32(0.25)
@@ -80,3 +82,21 @@ def heatmap_to_image(points: np.ndarray, boxes_xyxy: np.ndarray, size: tuple[int
     scale = (high - low)[..., :1] / size[0]
     found: np.ndarray = (points - np.array(size) / 2) * scale + (low + high) / 2
     return found.astype(np.float32)
+
+
+# Left-right joint pairs of a skeleton for mirroring, including the 68 face points, whose names do not show the side.
+
+
+JAW_PAIRS, BROW_PAIRS = [(at, 16 - at) for at in range(8)], [(17 + at, 26 - at) for at in range(5)]
+NOSE_PAIRS = [(31, 35), (32, 34)]
+EYE_PAIRS = [(36, 45), (37, 44), (38, 43), (39, 42), (40, 47), (41, 46)]
+LIP_PAIRS = [(48, 54), (49, 53), (50, 52), (55, 59), (56, 58), (60, 64), (61, 63), (65, 67)]
+FACE_PAIRS = [*JAW_PAIRS, *BROW_PAIRS, *NOSE_PAIRS, *EYE_PAIRS, *LIP_PAIRS]
+"""Pairs in the 68-point face markup (iBUG 300-W)."""
+
+
+def mirror_joint_pairs(skeleton: str) -> list[tuple[int, int]]:
+    """Return the left-right pairs of a skeleton's joints, as indices."""
+    names = JOINT_NAMES[skeleton]
+    face = names.index("face_0") if "face_0" in names else None
+    return left_right_pairs(names) + ([] if face is None else [(face + one, face + other) for one, other in FACE_PAIRS])

@@ -8,15 +8,45 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 
 import cv2
+import numpy as np
 
 from remi_stream.config import Config
-from remi_stream.geometry import default_intrinsics
-from remi_stream.mailbox import FrameRequest
+from remi_stream.geometry import Intrinsics, default_intrinsics
 from remi_stream.messages import Bodies, DetectionInterval, Detections, Frame
-from remi_stream.order import StageSpec
+from remi_stream.paths import sample_boxes
 from remi_stream.pose.engine import Crop, Engine, Pose, load_engine
-from remi_stream.pose.given import FixedBoxes
-from remi_stream.pose.tracks import Tracker
+from remi_stream.stage import StageSpec
+from remi_stream.tracking.tracker import Tracker
+from remi_stream.transport.mailbox import FrameRequest
+
+# Fixed bounding boxes: those of the sample clip, to measure an engine without detector and tracking.
+
+
+FIXED_TRACK_ID = 1
+
+
+class FixedBoxes:
+    """Replaces `Tracks` when `boxes` is "truth": one person with the clip's ground-truth boxes; poses do not move them."""
+
+    is_stable = True
+
+    def __init__(self) -> None:
+        self._boxes = sample_boxes()
+        self._state: object | None = None
+
+    def update_detections(self, detections: Detections) -> None:
+        """Ignore detections."""
+
+    def crops(self, frame_id: int, captured_at: float, image: np.ndarray, intrinsics: Intrinsics) -> list[Crop]:
+        """Return the crop of a frame's ground-truth box; frame ids count on when the clip repeats."""
+        box = self._boxes[frame_id % len(self._boxes)]
+        return [Crop(image, box, FIXED_TRACK_ID, captured_at, intrinsics, self._state)]
+
+    def update_poses(self, frame_id: int, captured_at: float, image: np.ndarray, poses: list[Pose]) -> list[Pose]:
+        """Keep the engine's state; return every accepted pose."""
+        self._state = poses[0].state
+        return [pose for pose in poses if pose.person is not None]
+
 
 SEARCH_INTERVAL_S, STABLE_INTERVAL_S, REPEAT_INTERVAL_S = 0.1, 0.5, 1.0
 """Interval of the detector while a track is missing or new, and otherwise; period after which the interval is sent again."""

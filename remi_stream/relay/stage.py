@@ -10,12 +10,12 @@ from typing import Any
 import msgspec
 
 from remi_stream.config import Config
-from remi_stream.mailbox import FrameRequest
 from remi_stream.messages import Bodies, CameraFacts, Frame, FrameView, Health, PlaybackCommand
-from remi_stream.order import StageSpec
-from remi_stream.relay.books import Ledger
 from remi_stream.relay.control import ControlHandler
-from remi_stream.relay.smoothing import CameraFilters
+from remi_stream.relay.filtering import CameraFilters
+from remi_stream.relay.ledger import Ledger
+from remi_stream.stage import StageSpec
+from remi_stream.transport.mailbox import FrameRequest
 
 PREVIEW_VIEW = FrameView(longest_side=640, encoding="jpeg")
 PREVIEW_INTERVAL_S = 0.1

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from remi_stream.errors import UsageError, unknown_name_error
 from remi_stream.geometry import Intrinsics, project
 
 Size = tuple[int, int]
@@ -53,3 +54,92 @@ def scale_points(points_px: np.ndarray, from_size: Size, to_size: Size) -> np.nd
 def scale_factors(from_size: Size, to_size: Size) -> np.ndarray:
     """Scale factors in x and y, (2,)."""
     return np.array(to_size) / np.array(from_size)
+
+
+# Render options: view and image size (`--view`, `--view-size`).
+
+
+VIEWS = {
+    "mesh": ("mesh",),
+    "skeleton": ("skeleton",),
+    "side": ("mesh", "side"),
+    "3d": ("skeleton", "3d"),
+}
+"""Panels of each view, from left to right. mesh and skeleton are overlays on the image; side and 3d show a virtual room."""
+MIN_VIEW_PX, MAX_VIEW_PX = 64, 8192
+"""Allowed width and height."""
+
+
+class RenderOptions(NamedTuple):
+    """What to render, and how large."""
+
+    view: str = "mesh"
+    """Key of VIEWS."""
+    width: int | None = None
+    """Of the whole image, px; None: the size of the source images."""
+    height: int | None = None
+    """Of the whole image, px; None: from the width and the aspect ratio of the panels."""
+
+    @property
+    def panels(self) -> tuple[str, ...]:
+        """Names of the panels, from left to right."""
+        return VIEWS[self.view]
+
+
+def parse_render_options(view: str = "mesh", size: str | None = None) -> RenderOptions:
+    """Parse the view and size options; size: "1280x720" or "1280". Raises UsageError."""
+    if view not in VIEWS:
+        raise unknown_name_error("view", view, VIEWS)
+    if size is None:
+        return RenderOptions(view)
+    parts = size.lower().split("x")
+    if len(parts) > 2 or not all(part.isascii() and part.isdigit() and _allowed(int(part)) for part in parts):
+        raise UsageError(
+            f"--view-size {size} is not a size; allowed: WIDTHxHEIGHT or WIDTH, {MIN_VIEW_PX} to {MAX_VIEW_PX} px, e.g. 1280x720"
+        )
+    return RenderOptions(view, *map(int, parts))
+
+
+def _allowed(length_px: int) -> bool:
+    return MIN_VIEW_PX <= length_px <= MAX_VIEW_PX
+
+
+# Panel layout of a rendered image.
+
+
+class PanelLayout(NamedTuple):
+    """Positions of equal panels, side by side."""
+
+    size: Size
+    """Of the whole image, px."""
+    panel_size: Size
+    """Of each panel, px."""
+    left: int = 0
+    """Of the first panel, px."""
+    top: int = 0
+    """Of all panels, px."""
+
+
+def panel_layout(options: RenderOptions, source_size: Size) -> PanelLayout:
+    """Lay out the panels for source images of size `source_size`, in the size that the options ask for."""
+    count, (width, height) = len(options.panels), source_size
+    if options.width is None:
+        return PanelLayout((count * width, height), source_size)
+    if options.height is not None:
+        return fit_panels((options.width, options.height), count, source_size)
+    panel = max(1, options.width // count)
+    rows = max(1, round(panel * height / width))
+    return PanelLayout((options.width, rows), (panel, rows), (options.width - count * panel) // 2)
+
+
+def fit_panels(size: Size, count: int, source_size: Size) -> PanelLayout:
+    """Fit `count` panels with the aspect ratio of `source_size` into an image of a size, centred and as large as possible."""
+    width, height = source_size
+    share = min(size[0] / (count * width), size[1] / height)
+    panel = max(1, min(int(share * width + 1e-6), size[0] // count)), max(1, min(int(share * height + 1e-6), size[1]))
+    return PanelLayout(size, panel, (size[0] - count * panel[0]) // 2, (size[1] - panel[1]) // 2)
+
+
+def even_size(size: Size) -> Size:
+    """Round width and height up to even numbers, which H.264's 4:2:0 chroma subsampling requires."""
+    return size[0] + size[0] % 2, size[1] + size[1] % 2

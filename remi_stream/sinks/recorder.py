@@ -10,12 +10,10 @@ from pathlib import Path
 from remi_stream.config import Config
 from remi_stream.errors import RemiError, UsageError
 from remi_stream.messages import Health
-from remi_stream.mounts import write_error_hint
-from remi_stream.order import StageSpec
-from remi_stream.sinks.recording.buffer import RecorderBuffer, RecorderItem, RecordingSwitch
-from remi_stream.sinks.recording.recovery import recover_all
-from remi_stream.sinks.recording.writer import RecordingWriter
-from remi_stream.sinks.sink import Sink
+from remi_stream.permission_hints import write_error_hint
+from remi_stream.recordings.finish import recover_all
+from remi_stream.recordings.writer import RecorderBuffer, RecorderItem, RecordingSwitch, RecordingWriter
+from remi_stream.stage import Sink, StageSpec
 
 BUFFER_DEPTH = 1024
 """Messages in the buffer: half a minute of one camera."""

@@ -9,12 +9,12 @@ import msgspec
 import numpy as np
 import pytest
 
-from remi_stream.body import retarget
-from remi_stream.body.retarget import SMPL_PELVIS_M, Retargeter, limb_chains, limb_corrections
+from remi_stream.body import known_bodies
+from remi_stream.body.known_bodies import SMPL_PELVIS_M, Retargeter, limb_chains, limb_corrections
 from remi_stream.body.smpl import Body, forward_kinematics, joint_rotations, load_default_body
 from remi_stream.geometry import angle_between
 from remi_stream.messages import Smpl
-from remi_stream.sinks.web import posture
+from remi_stream.sinks.web import figure
 from remi_stream.skeletons import SMPL_PARENTS
 
 OPEN = load_default_body()
@@ -61,9 +61,9 @@ def posed(body: Body, smpl: Smpl) -> tuple[np.ndarray, np.ndarray]:
 @pytest.fixture
 def imported(monkeypatch: pytest.MonkeyPatch) -> Iterator[Body]:
     """A SMPL body that the user has imported, in a process that asks for it anew."""
-    caches = (retarget.known_body, retarget.retargeter_to_known_body, posture.mean_rest_joints, posture.skin_samples)
+    caches = (known_bodies.known_body, known_bodies.retargeter_to_known_body, figure.mean_rest_joints, figure.skin_samples)
     body = other_body()
-    monkeypatch.setattr(retarget, "load_engine_body", lambda: body)
+    monkeypatch.setattr(known_bodies, "load_engine_body", lambda: body)
     for cached in caches:
         cached.cache_clear()
     yield body
@@ -144,7 +144,7 @@ def test_corrections_are_rotations_and_none_between_equal_bodies() -> None:
 @pytest.mark.parametrize("published", ["smpl", "open"])
 def test_viewer_draws_smpl_where_it_is_imported(published: str, imported: Body) -> None:
     source, smpl = {"smpl": imported, "open": OPEN}[published], pose(5, published)
-    before, drawn = posed(source, smpl)[1], posture.bone_pose(smpl, UP).positions
+    before, drawn = posed(source, smpl)[1], figure.bone_pose(smpl, UP).positions
     np.testing.assert_allclose(drawn[0], before[0], atol=1e-5)
     mean = posed(source, msgspec.structs.replace(smpl, betas=np.zeros(10, np.float32)))[1]
     assert np.degrees(angle_between(bones(drawn), bones(mean))).max() < 0.01
@@ -154,7 +154,7 @@ def test_viewer_draws_smpl_where_it_is_imported(published: str, imported: Body) 
 
 def test_viewer_without_smpl_draws_the_open_body_in_smpls_place() -> None:
     smpl = pose(6)
-    drawn = posture.bone_pose(smpl, UP).positions
+    drawn = figure.bone_pose(smpl, UP).positions
     np.testing.assert_allclose(drawn[0], SMPL_PELVIS_M + smpl.transl, atol=1e-5)
     np.testing.assert_allclose(
         drawn - drawn[0],

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
 from remi_stream.body.smpl import Body, forward_kinematics, joint_rotations, load_default_body, rotate_body
-from remi_stream.resources import data_file
+from remi_stream.paths import data_file
 from remi_stream.skeletons import JOINT_NAMES, SMPL_PARENTS
 
 BODY = load_default_body()

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from remi_stream.body.translation import fit_translation
+from remi_stream.body.smpl import fit_translation
 from remi_stream.geometry import default_intrinsics, project
 
 CAMERA = default_intrinsics(1280, 720)

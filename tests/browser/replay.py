@@ -15,9 +15,9 @@ import msgspec
 import numpy as np
 
 from remi_stream.config import BUS_SERVICE, CONTROL_SERVICE, daemon_port
-from remi_stream.link import ControlServer, LinkContext, Publisher
 from remi_stream.messages import Bodies, Frame, Health, Person, Smpl
-from remi_stream.resources import data_file
+from remi_stream.paths import data_file
+from remi_stream.transport.link import ControlServer, LinkContext, Publisher
 from tests.sample import facts, health
 
 FPS = 30

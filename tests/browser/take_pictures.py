@@ -14,9 +14,9 @@ from pathlib import Path
 from PIL import Image
 
 from remi_stream.config import CONTROL_SERVICE, daemon_port
-from remi_stream.link import send_control_request
+from remi_stream.transport.link import send_control_request
 from tests.browser.browser import DESKTOP, PHONE, Browser, running
-from tests.pose.scenes import scene
+from tests.tracking.scenes import scene
 
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
 NAME = "pictures"

@@ -12,9 +12,8 @@ import cv2
 import numpy as np
 import pytest
 
-from remi_stream.sinks.views.confidence import CONFIDENCE_COLOURS
-from remi_stream.sinks.views.palette import track_colour
-from remi_stream.sinks.web.invitation import read_viewer_link
+from remi_stream.render.colours import CONFIDENCE_COLOURS, track_colour
+from remi_stream.sinks.web.access import read_viewer_link
 from tests.browser.browser import SMALL, Browser
 from tests.browser.replay import two
 from tests.browser.viewing import Viewing

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from remi_stream.capture.replay import PlaybackOptions, playback_source
 from remi_stream.messages import PlaybackStatus
-from remi_stream.sinks.web.invitation import read_viewer_link
+from remi_stream.recordings.playback import PlaybackOptions, playback_source
+from remi_stream.sinks.web.access import read_viewer_link
 from tests.browser.browser import SMALL, Browser
-from tests.formats.dance import record, take
+from tests.export.dance import record, take
 from tests.pipeline import daemon
 
 pytestmark = pytest.mark.browser

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from remi_stream.config import BUS_SERVICE, daemon_port
-from remi_stream.link import LinkContext, Subscriber
-from remi_stream.sinks.views.palette import track_colour
+from remi_stream.render.colours import track_colour
+from remi_stream.transport.link import LinkContext, Subscriber
 from tests.browser.browser import DESKTOP, PHONE, Browser
 from tests.browser.replay import SIZE, pictures, truth
 from tests.browser.viewing import Viewing, viewing

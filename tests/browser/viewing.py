@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 
-from remi_stream.folder import run_folder_path
+from remi_stream.paths import run_folder_path
 from tests.browser.replay import Replay, replaying
 
 

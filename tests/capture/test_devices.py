@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from remi_stream.capture import devices
-from remi_stream.capture.devices import VideoDevice, VideoMode, capture_modes, device_paths, device_users, probe_device
+from remi_stream.capture import webcam
+from remi_stream.capture.webcam import VideoDevice, VideoMode, capture_modes, device_paths, device_users, probe_device
 
 STEPWISE = 3
 SIZES = {b"MJPG": [(1280, 720), (640, 480)], b"YUYV": [(640, 480)]}
@@ -21,14 +21,14 @@ RATES = {(b"MJPG", 1280): [(1, 30), (1, 15)], (b"MJPG", 640): [(1, 60)], (b"YUYV
 
 def answer(request: int, data: bytes, capabilities: int = 1) -> bytes:
     """Do what the kernel's uvcvideo driver does with these four requests."""
-    if request == devices.VIDIOC_QUERYCAP:
+    if request == webcam.VIDIOC_QUERYCAP:
         return struct.pack("<16s32s32s3I12x", b"uvcvideo", b"Cam", b"usb", 0, 0x84A00001, capabilities)
     index = struct.unpack_from("<I", data)[0]
     code = data[4:8]
     try:
-        if request == devices.VIDIOC_ENUM_FMT:
+        if request == webcam.VIDIOC_ENUM_FMT:
             return data[:44] + list(SIZES)[index] + data[48:]
-        if request == devices.VIDIOC_ENUM_FRAMESIZES:
+        if request == webcam.VIDIOC_ENUM_FRAMESIZES:
             return data[:8] + struct.pack("<3I", 1, *SIZES[code][index]) + data[20:]
         width = struct.unpack_from("<I", data, 8)[0]
         return data[:16] + struct.pack("<3I", 1, *RATES[code, width][index]) + data[28:]
@@ -50,9 +50,9 @@ def test_device_that_only_carries_metadata_has_no_modes() -> None:
 
 def test_camera_of_any_size_tells_the_largest() -> None:
     def stepwise(request: int, data: bytes) -> bytes:
-        if request == devices.VIDIOC_ENUM_FRAMESIZES:
+        if request == webcam.VIDIOC_ENUM_FRAMESIZES:
             return data[:8] + struct.pack("<7I", STEPWISE, 48, 1920, 2, 32, 1080, 2) + data[36:]
-        if request == devices.VIDIOC_ENUM_FRAMEINTERVALS:
+        if request == webcam.VIDIOC_ENUM_FRAMEINTERVALS:
             return data[:16] + struct.pack("<7I", STEPWISE, 1, 60, 1, 1, 1, 1) + data[44:]
         return answer(request, data)
 
@@ -63,10 +63,10 @@ def test_requests_are_the_numbers_of_linux() -> None:
     def number(direction: int, size: int, code: int) -> int:
         return direction << 30 | size << 16 | ord("V") << 8 | code
 
-    assert number(2, 104, 0) == devices.VIDIOC_QUERYCAP
-    assert number(3, 64, 2) == devices.VIDIOC_ENUM_FMT
-    assert number(3, 44, 74) == devices.VIDIOC_ENUM_FRAMESIZES
-    assert number(3, 52, 75) == devices.VIDIOC_ENUM_FRAMEINTERVALS
+    assert number(2, 104, 0) == webcam.VIDIOC_QUERYCAP
+    assert number(3, 64, 2) == webcam.VIDIOC_ENUM_FMT
+    assert number(3, 44, 74) == webcam.VIDIOC_ENUM_FRAMESIZES
+    assert number(3, 52, 75) == webcam.VIDIOC_ENUM_FRAMEINTERVALS
 
 
 def test_devices_are_listed_in_the_order_of_their_numbers(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from remi_stream.capture.address import resolve_camera_url
+from remi_stream.capture.camera_url import resolve_camera_url
 from remi_stream.capture.rtsp import RtspCamera
 from remi_stream.config import CameraConfig
 from remi_stream.errors import EXIT_NOT_STARTED, EXIT_USAGE, RemiError

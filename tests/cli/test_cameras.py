@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from remi_stream.capture.devices import VideoDevice, VideoMode
-from remi_stream.cli import cameras
+from remi_stream.capture.webcam import VideoDevice, VideoMode
+from remi_stream.cli import lists
 from tests.cli.test_bad_input import assert_one_line, remi
 
 SECRET = "s3cret-Pa55"
@@ -18,8 +18,8 @@ LOCKED = VideoDevice("/dev/video2", "Other", fault="permission denied")
 
 
 def test_cameras_and_their_modes_are_listed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(cameras, "list_devices", lambda: [CAMERA, LOCKED])
-    assert cameras.cameras() == 0
+    monkeypatch.setattr(lists, "list_devices", lambda: [CAMERA, LOCKED])
+    assert lists.cameras() == 0
     assert capsys.readouterr().out.splitlines() == [
         "/dev/video0  Cam, in use by 7 (zoom)",
         "  MJPG 1280x720 at 30, 15 fps",
@@ -29,15 +29,15 @@ def test_cameras_and_their_modes_are_listed(monkeypatch: pytest.MonkeyPatch, cap
 
 
 def test_cameras_are_one_json_list(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(cameras, "list_devices", lambda: [CAMERA])
-    assert cameras.cameras(as_json=True) == 0
+    monkeypatch.setattr(lists, "list_devices", lambda: [CAMERA])
+    assert lists.cameras(as_json=True) == 0
     (camera,) = json.loads(capsys.readouterr().out)
     assert camera["modes"][0] == {"format": "MJPG", "width": 1280, "height": 720, "fps": [30, 15]}
 
 
 def test_machine_without_cameras_says_so(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(cameras, "list_devices", list)
-    assert cameras.cameras() == 0
+    monkeypatch.setattr(lists, "list_devices", list)
+    assert lists.cameras() == 0
     assert capsys.readouterr().out.startswith("No camera here")
 
 

@@ -10,10 +10,9 @@ import pytest
 from typer.testing import CliRunner
 
 from remi_stream.cli.app import app
-from remi_stream.cli.compare import format_number
+from remi_stream.cli.measure import format_number
 from remi_stream.errors import RemiError, UsageError
-from remi_stream.measure.quantities import MEASUREMENT_KINDS, REMI_POSE, REMI_RELAY, REMI_STREAM_MOTION, MeasurementKind
-from remi_stream.measure.table import append_row
+from remi_stream.measure.table import MEASUREMENT_KINDS, REMI_POSE, REMI_RELAY, REMI_STREAM_MOTION, MeasurementKind, append_row
 
 
 def write(path: Path, kind: MeasurementKind, *rows: tuple[str, float]) -> str:

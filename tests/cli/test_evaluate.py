@@ -18,11 +18,11 @@ from typer.testing import CliRunner
 from remi_stream.cli.app import app
 from remi_stream.errors import RemiError, UsageError
 from remi_stream.evaluate.chart import MISSED_COLOUR, axis_ticks
-from remi_stream.formats import track_files
-from remi_stream.formats.take import Take
+from remi_stream.export import tables
 from remi_stream.measure.chart import BAR_COLOURS
 from remi_stream.messages import Person
-from remi_stream.offline.results import ResultsIndex, write_chunk, write_results_index
+from remi_stream.recordings.results import ResultsIndex, write_chunk, write_results_index
+from remi_stream.recordings.take import Take
 from tests.evaluate.worlds import FRAMES, changed, clip, write_3dpw
 
 
@@ -115,7 +115,7 @@ def test_picture_of_nothing_found_is_drawn_too(truth: Path, tmp_path: Path) -> N
 
 
 def test_file_of_one_person_is_compared_with_the_sample(tmp_path: Path) -> None:
-    first = track_files.write_track_files(clip(people=2), tmp_path)[1]
+    first = tables.write_track_files(clip(people=2), tmp_path)[1]
     text = evaluate(first, "sample")
     assert "6 of 240 frames, 30 per second" in text
     assert cells(text, "all")[:5] == ["100.0", "0", "0.0", "0.0", "0.0"]

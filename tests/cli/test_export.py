@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 
 from remi_stream.cli import main
-from remi_stream.formats.track_files import write_track_files as write_tracks
-from remi_stream.offline.opening import open_take
-from remi_stream.offline.results import ResultsIndex, write_chunk, write_results_index
-from remi_stream.sinks.recording.recording import CameraRecording
-from tests.formats.dance import FRAMES, record, take, there
+from remi_stream.export.tables import write_track_files as write_tracks
+from remi_stream.recordings.reader import open_take
+from remi_stream.recordings.recording import CameraRecording
+from remi_stream.recordings.results import ResultsIndex, write_chunk, write_results_index
+from tests.export.dance import FRAMES, record, take, there
 from tests.sample import bodies, person
 
 

@@ -14,12 +14,12 @@ import numpy as np
 import pytest
 
 from remi_stream.cli.files import DRAWING_OPTIONS
-from remi_stream.offline.results import open_results
-from remi_stream.resources import data_file
+from remi_stream.paths import data_file
+from remi_stream.recordings.results import open_results
 from tests.cli.command import finish, start, turn_until
 from tests.clip import BLAZEPOSE, SMPL, truth
-from tests.offline.films import film
 from tests.offline.seer import files
+from tests.offline.videos import film
 
 SAMPLE = str(data_file("sample.mp4"))
 QUICK = ("--engine", "synthetic", "--detector", "synthetic")
@@ -211,7 +211,7 @@ def test_boxes_of_pictures_go_by_their_names_whichever_can_be_read(tmp_path: Pat
 
 def test_run_with_other_boxes_begins_anew(tmp_path: Path) -> None:
     from remi_stream.cli.files import _settings
-    from remi_stream.offline.given import read_video_detections
+    from remi_stream.detect.detection_file import read_video_detections
 
     words = []
     for x in (1, 1, 2):

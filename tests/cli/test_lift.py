@@ -16,8 +16,8 @@ from typer.testing import CliRunner, Result
 
 from remi_stream.cli.lift import lift, unique_file_stems
 from remi_stream.errors import RemiError, UsageError
-from remi_stream.models import arrival
-from remi_stream.pose.lift import lift_clip, normalise_keypoints
+from remi_stream.models import importer
+from remi_stream.pose.lifting.clips import lift_clip, normalise_keypoints
 from remi_stream.skeletons import JOINT_NAMES
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
@@ -55,7 +55,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for name, causal in (("videopose3d", False), ("videopose3d_causal", True)):
             parts: dict[str, Any] = {"epoch": 80, "lr": 0.1, "random_state": None, "optimizer": {}, "model_traj": None}
             torch.save({**parts, "model_pos": network(causal).state_dict(), "random_state_semi": None}, home / f"{name}.bin")
-            arrival.import_file(home / f"{name}.bin", name)
+            importer.import_file(home / f"{name}.bin", name)
     return home
 
 

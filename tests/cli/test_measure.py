@@ -17,8 +17,8 @@ from remi_stream.cli import main
 from remi_stream.cli.measure import choose_camera
 from remi_stream.config import BUS_SERVICE, CONTROL_SERVICE, daemon_port
 from remi_stream.errors import RemiError, UsageError
-from remi_stream.link import ControlServer, LinkContext, Publisher
-from remi_stream.measure import motion, pose_program, relay_program
+from remi_stream.measure import motion, remi_metrics
+from remi_stream.transport.link import ControlServer, LinkContext, Publisher
 from tests.cli.command import finish, start
 from tests.pipeline.daemon import running
 from tests.sample import bodies, facts
@@ -61,7 +61,7 @@ class Pipeline:
         if question["ask"] == "filter":
             return {"filters": {question["camera"]: {"lag_s": None}}}
         rows = {camera: row for camera, row in self.rows.items() if camera == question["camera"]}
-        return {"columns": list(relay_program.RELAY_COLUMNS[1:]), "rows": rows}
+        return {"columns": list(remi_metrics.RELAY_COLUMNS[1:]), "rows": rows}
 
 
 @pytest.fixture
@@ -84,7 +84,7 @@ def test_rows_are_added_to_three_files(pipeline: Pipeline, tmp_path: Path) -> No
         assert (code, err) == (0, "")
     honest = tmp_path / "low-honest.csv"
     assert out.endswith(f"row added to {pose}\nrow added to {honest}\nrow added to {filtered}\n")
-    files = ((pose, pose_program.POSE_COLUMNS), (honest, motion.MOTION_COLUMNS), (filtered, relay_program.RELAY_COLUMNS))
+    files = ((pose, remi_metrics.POSE_COLUMNS), (honest, motion.MOTION_COLUMNS), (filtered, remi_metrics.RELAY_COLUMNS))
     for path, columns in files:
         assert [tuple(row) for row in read(path)] == [columns] * 2
     assert {row["Condition"] for row in read(pose) + read(honest)} == {"Low Light"}

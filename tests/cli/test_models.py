@@ -6,7 +6,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from remi_stream.cli.engines import engines
+from remi_stream.cli.lists import engines
 from remi_stream.cli.models import app
 
 RUNNER = CliRunner()

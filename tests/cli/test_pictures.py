@@ -11,11 +11,11 @@ import av
 import cv2
 import pytest
 
-from remi_stream.cli.pictures import DrawnView, add_drawings
+from remi_stream.cli.export import DrawnView, add_drawings
 from remi_stream.errors import UsageError
-from remi_stream.formats.exports import EXPORT_FORMATS
-from remi_stream.render.look import VIEWS
-from tests.offline.films import film
+from remi_stream.export.registry import EXPORT_FORMATS
+from remi_stream.render.camera import VIEWS
+from tests.offline.videos import film
 
 NOTHING = {"save_video": False, "save_images": False, "view": None, "view_size": None, "vis_fast": False}
 

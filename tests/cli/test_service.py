@@ -12,8 +12,8 @@ import pytest
 
 from remi_stream.cli import service
 from remi_stream.errors import RemiError, UsageError
-from remi_stream.resources import shipped_folder
-from remi_stream.unit import UNIT_HEADER, unit_template
+from remi_stream.paths import shipped_folder
+from remi_stream.process.systemd import UNIT_HEADER, unit_template
 from tests.cli.command import start
 
 WEBCAM = shipped_folder("configs") / "webcam.yaml"

@@ -15,9 +15,9 @@ from rich.table import Table
 
 from remi_stream.cli.status import camera_table, stage_table
 from remi_stream.config import CONTROL_SERVICE, CameraConfig, Config, daemon_port
-from remi_stream.link import ControlServer, LinkContext
 from remi_stream.messages import PlaybackStatus
 from remi_stream.relay.stage import RelayStage
+from remi_stream.transport.link import ControlServer, LinkContext
 from tests.cli.command import finish, start
 from tests.sample import bodies, facts, health
 
@@ -98,7 +98,7 @@ def test_filter_of_a_camera_is_shown_with_its_lag() -> None:
 
 
 def test_recording_tells_where_it_is() -> None:
-    told = {"position_s": 12.34, "length_s": 60.0, "speed": 0.5, "wish": 0}
+    told = {"position_s": 12.34, "length_s": 60.0, "speed": 0.5, "command_id": 0}
     known = [facts(camera=name, playing=PlaybackStatus(**told, paused=paused)) for name, paused in (("a", False), ("b", True))]
     lines = drawn(camera_table({each.camera: msgspec.to_builtins(each) for each in known}))
     assert [" ".join(line[1:7]) for line in lines[1:]] == ["live at 12.3 of 60.0 s", "live, paused at 12.3 of 60.0"]

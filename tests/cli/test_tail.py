@@ -15,10 +15,10 @@ import msgspec
 import numpy as np
 import pytest
 
-from remi_stream.cli.tail import format_line, pelvis_m
+from remi_stream.cli.view import format_line, pelvis_m
 from remi_stream.config import BUS_SERVICE, daemon_port
-from remi_stream.link import LinkContext, Publisher
 from remi_stream.messages import Bodies
+from remi_stream.transport.link import LinkContext, Publisher
 from tests.cli.command import finish, start, turn_until
 from tests.sample import bodies, person
 

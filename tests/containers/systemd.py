@@ -10,8 +10,8 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from remi_stream.resources import user_data_folder
-from remi_stream.unit import system_unit_text, unit_name
+from remi_stream.paths import user_data_folder
+from remi_stream.process.systemd import system_unit_text, unit_name
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = "/lib/systemd/systemd"

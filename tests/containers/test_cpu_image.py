@@ -10,7 +10,7 @@ from pathlib import Path
 import cv2
 import pytest
 
-from remi_stream.sample import sample_clip
+from remi_stream.paths import sample_clip
 from tests.containers.image import BASE, Image, Storage
 from tests.morph.meshes import body, write_obj, write_scene
 
@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.containers, pytest.mark.timeout(900)]
 LARGEST_BYTES = 1.2e9
 STRANGER = ("--user", "12345", "--read-only", "--tmpfs", "/tmp", "--cap-drop", "ALL", "--security-opt", "no-new-privileges")
 NOT_ROOT = 1000
-HEALTH = ("python", "-m", "remi_stream.cli.healthy")
+HEALTH = ("python", "-m", "remi_stream.cli.container.healthcheck")
 ZOMBIES = "grep -h '^State:.*zombie' /proc/[0-9]*/status"
 PIDS = "print(*(path.split('/')[2] for path in glob('/proc/[0-9]*/cmdline') if b'\\0stage\\0pose\\0' in open(path, 'rb').read()))"
 POSE = ("python", "-c", f"from glob import glob; {PIDS}")

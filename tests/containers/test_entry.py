@@ -14,11 +14,11 @@ from typing import NamedTuple
 
 import pytest
 
-from remi_stream.cli.asked import command_requirements
-from remi_stream.cli.brought import import_mounted
-from remi_stream.cli.container import CLEANUP_TIMEOUT_S
+from remi_stream.cli.container.entrypoint import CLEANUP_TIMEOUT_S
+from remi_stream.cli.container.mounted_weights import import_mounted
+from remi_stream.cli.container.requirements import command_requirements
 from remi_stream.errors import EXIT_DONE, EXIT_NOT_STARTED, EXIT_USAGE, RemiError
-from remi_stream.models.catalogue import find_model_file
+from remi_stream.models.manifest import find_model_file
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tools"))
@@ -65,7 +65,7 @@ class Container(NamedTuple):
         path = f"{self.site}:{os.environ['PATH']}"
         image = {"REMI_HOME": str(self.models), "NVIDIA_VISIBLE_DEVICES": "all", "container": "oci"}
         return subprocess.Popen(
-            [sys.executable, "-m", "remi_stream.cli.container", *arguments],
+            [sys.executable, "-m", "remi_stream.cli.container.entrypoint", *arguments],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -412,7 +412,9 @@ def test_stopped_while_a_mounted_file_is_taken_in_it_leaves_no_part_of_it(contai
     assert container.stored() == {"smpl_neutral.npz"}
 
 
-@pytest.mark.parametrize("program", ["remi_stream.cli.container", "bin/remi-stream"], ids=["the entry point", "the command"])
+@pytest.mark.parametrize(
+    "program", ["remi_stream.cli.container.entrypoint", "bin/remi-stream"], ids=["the entry point", "the command"]
+)
 def test_stopped_while_its_modules_are_imported_it_says_nothing(program: str, container: Container) -> None:
     with container.starting("engines") as process:
         proc = Path(f"/proc/{process.pid}")

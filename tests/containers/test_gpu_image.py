@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from remi_stream.cli.graphics import has_gpu_on_bus
-from remi_stream.cli.tensorrt_checks import TORCH_TENSORRT_PAIRS
+from remi_stream.cli.doctor.nvidia import has_gpu_on_bus
+from remi_stream.cli.doctor.nvidia_checks import TORCH_TENSORRT_PAIRS
 from remi_stream.errors import EXIT_DONE, EXIT_NOT_STARTED
-from remi_stream.sample import sample_clip
+from remi_stream.paths import sample_clip
 from tests.containers.image import ROOT, Image, Storage
 from tests.morph.meshes import body, write_obj
 

@@ -15,9 +15,9 @@ import pytest
 from remi_stream.cli.service import _closed
 from remi_stream.config import METRICS_SERVICE, daemon_port
 from remi_stream.errors import EXIT_NOT_STARTED, EXIT_USAGE, UsageError
+from remi_stream.paths import data_file
 from remi_stream.pipeline import STAGES
-from remi_stream.resources import data_file
-from remi_stream.unit import system_unit_text, unit_template, user_unit_text
+from remi_stream.process.systemd import system_unit_text, unit_template, user_unit_text
 from tests.containers.systemd import PROGRAM, booted
 
 MOST_EXPOSED = 1.7

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from remi_stream.convert.conversion import ConversionRequest, convert_model
-from remi_stream.models.catalogue import find_model_file
+from remi_stream.models.manifest import find_model_file
 
 waiting = True
 

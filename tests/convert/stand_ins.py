@@ -5,9 +5,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from remi_stream.models import arrival
-from remi_stream.models.catalogue import find_model_file
-from remi_stream.models.manifest import ModelFile
+from remi_stream.models import importer
+from remi_stream.models.manifest import ModelFile, find_model_file
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
 
@@ -22,6 +21,6 @@ def bring(model: str, folder: Path, calm: bool = False) -> ModelFile:
 
     file, write = MODELS[model]
     (network(model, calm=True) if calm and model in REGRESSORS else write)(folder / file, 1234)
-    arrival.import_file(folder / file)
+    importer.import_file(folder / file)
     (folder / file).unlink()
     return find_model_file(model)

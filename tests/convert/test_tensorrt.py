@@ -14,14 +14,15 @@ import torch
 
 from remi_stream.cli import main
 from remi_stream.cli.convert import reject_embedded_engine
-from remi_stream.convert import artefact, conversion
+from remi_stream.convert import conversion
 from remi_stream.convert.conversion import ConversionRequest, convert_model
-from remi_stream.convert.plan import PLAN_FILE, SYSTEM, PlanKey, list_plans, plans_folder
 from remi_stream.convert.tensorrt import PlanBuildOptions, build_tensorrt_plan
 from remi_stream.errors import RemiError, UsageError
+from remi_stream.inference import onnx_cache
+from remi_stream.inference.plan import PLAN_FILE, SYSTEM, PlanKey, list_plans, plans_folder
+from remi_stream.inference.tensorrt import TensorRtBackend, find_backend
 from remi_stream.models.manifest import ModelFile
 from remi_stream.models.store import model_sha256
-from remi_stream.runtimes.backend import TensorRtBackend, find_backend
 from tests.convert.stand_ins import bring
 
 pytestmark = pytest.mark.rtx
@@ -35,7 +36,7 @@ def quiet(phase: str, done: int, steps: int) -> None:
 @pytest.fixture(autouse=True)
 def no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     """As on a machine without one, also where there is one."""
-    monkeypatch.setattr("remi_stream.runtimes.gpu.DRIVER_LIBRARY", "libcuda.so.1-that-is-missing")
+    monkeypatch.setattr("remi_stream.inference.gpu.DRIVER_LIBRARY", "libcuda.so.1-that-is-missing")
 
 
 @pytest.fixture
@@ -234,9 +235,9 @@ def test_timing_cache_is_kept_in_our_folder_for_tensorrt(smoothnet: ModelFile, t
 
 def test_onnx_that_nobody_compared_is_made_again_for_a_plan(smoothnet: ModelFile, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as alone:
-        alone.setattr("remi_stream.convert.gate.can_check_parity", lambda: False)
-        artefact.convert_to_onnx(smoothnet)
-    known = artefact.read_onnx_metadata(smoothnet)
+        alone.setattr("remi_stream.convert.parity.can_check_parity", lambda: False)
+        onnx_cache.convert_to_onnx(smoothnet)
+    known = onnx_cache.read_onnx_metadata(smoothnet)
     assert known
     assert known.parity == {}
     assert convert_model(smoothnet, ADA, quiet).manifest.onnx_parity

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from remi_stream.detect.letterbox import (
+from remi_stream.detect.yolov3 import (
     boxes_from_letterbox_bicubic,
     boxes_from_letterbox_nearest,
     letterbox_bicubic,

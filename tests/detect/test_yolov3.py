@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from remi_stream.detect.detector import DETECTORS, detector_entry
+from remi_stream.detect.nms import PERSON_CLASS, candidates_from_rows, iou_with_borders, nms, weighted_nms
 from remi_stream.detect.stage import DetectStage
-from remi_stream.detect.suppression import PERSON_CLASS, candidates_from_rows, iou_with_borders, nms, weighted_nms
 from remi_stream.detect.yolov3 import YoloConvention, Yolov3Detector, alphapose_convention, tracker_convention
 from remi_stream.geometry import iou
 from remi_stream.messages import Frame

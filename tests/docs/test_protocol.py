@@ -15,11 +15,11 @@ import pytest
 from remi_stream.config import BUS_SERVICE as BUS_PORT
 from remi_stream.config import CONTROL_SERVICE, daemon_port
 from remi_stream.config import METRICS_SERVICE as METRICS_PORT
-from remi_stream.link import LinkContext, Publisher
 from remi_stream.messages import MAX_INLINE_ARRAY_BYTES, SCHEMA_VERSION, FrameMessage
 from remi_stream.metrics import METRICS
 from remi_stream.skeletons import JOINT_NAMES
 from remi_stream.topics import BUS_TOPICS
+from remi_stream.transport.link import LinkContext, Publisher
 from tests.sample import bodies, facts, health, person
 
 DOCS = Path(__file__).parents[2] / "docs"

@@ -13,10 +13,9 @@ from msgspec.structs import replace
 
 from remi_stream.body.smpl import Body, load_default_body
 from remi_stream.errors import UsageError
-from remi_stream.evaluate.dataset import smpl_body_for_gender
+from remi_stream.evaluate.datasets import read_truth, smpl_body_for_gender
 from remi_stream.evaluate.evaluation import evaluate
-from remi_stream.evaluate.sources import read_truth
-from remi_stream.formats.take import Take
+from remi_stream.recordings.take import Take
 from tests.evaluate.worlds import FRAMES, as_python_2, changed, clip, write_3dpw, write_emdb
 from tests.models.malice import NAMES, orders
 

@@ -9,9 +9,9 @@ from remi_stream.errors import UsageError
 from remi_stream.evaluate.evaluation import EvaluationOptions, evaluate
 from remi_stream.evaluate.scores import Scores
 from remi_stream.evaluate.truth import GroundTruth
-from remi_stream.formats.take import Take
 from remi_stream.geometry import axis_angle_from_matrices, matrices_from_axis_angle
 from remi_stream.messages import Person, Smpl
+from remi_stream.recordings.take import Take
 from remi_stream.skeletons import JOINT_NAMES, joint_indices
 from tests.evaluate.worlds import FRAMES, changed, clip, with_people
 

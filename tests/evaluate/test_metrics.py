@@ -5,14 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from remi_stream.evaluate.metrics import (
-    acceleration_errors_mm,
-    centre_on_root,
-    distances_mm,
-    procrustes_align,
-    rotation_errors_deg,
-)
 from remi_stream.geometry import matrices_from_axis_angle
+from remi_stream.measure.motion import acceleration_errors_mm, centre_on_root, distances_mm, procrustes_align, rotation_errors_deg
 from tests.clip import procrustes_mm
 
 seeds = st.integers(0, 2**32 - 1)

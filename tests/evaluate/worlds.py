@@ -13,10 +13,10 @@ import numpy as np
 from msgspec.structs import replace
 
 from remi_stream.body.smpl import Body, load_default_body, rotate_body
-from remi_stream.evaluate import sample_truth
-from remi_stream.formats.take import Take
+from remi_stream.evaluate import truth as sample_truth
 from remi_stream.geometry import matrices_from_axis_angle
 from remi_stream.messages import Bodies, Person
+from remi_stream.recordings.take import Take
 from tests.clip import truth
 
 FRAMES = 6

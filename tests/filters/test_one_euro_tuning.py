@@ -12,8 +12,8 @@ from remi_stream.body.smpl import load_default_body
 from remi_stream.config import CameraConfig, Config
 from remi_stream.geometry import axis_angle_from_matrices, matrices_from_axis_angle
 from remi_stream.messages import Bodies, Person
+from remi_stream.paths import data_file
 from remi_stream.relay.stage import RelayStage
-from remi_stream.resources import data_file
 from tests.sample import bodies, person
 
 NOISE_M, NOISE_DEG = 0.010, 3.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from remi_stream.filters import quaternion
+from remi_stream import geometry
 from remi_stream.geometry import matrices_from_axis_angle, quaternions_from_matrices
 
 RANDOM = np.random.default_rng(3)
@@ -19,31 +19,31 @@ def same(one: np.ndarray, other: np.ndarray) -> None:
 
 def test_vectors_become_quaternions_in_the_order_of_geometry() -> None:
     vectors = np.concatenate([RANDOM.normal(0, 1.2, (100, 3)), np.zeros((1, 3)), RANDOM.normal(0, 1e-8, (10, 3))])
-    same(quaternion.quaternions_from_rotation_vectors(vectors), quaternions_from_matrices(matrices_from_axis_angle(vectors)))
+    same(geometry.quaternions_from_rotation_vectors(vectors), quaternions_from_matrices(matrices_from_axis_angle(vectors)))
 
 
 def test_vectors_come_back_at_most_half_a_turn_long() -> None:
     vectors = A.as_rotvec()
     np.testing.assert_allclose(
-        quaternion.rotation_vectors_from_quaternions(quaternion.quaternions_from_rotation_vectors(vectors)), vectors, atol=1e-12
+        geometry.rotation_vectors_from_quaternions(geometry.quaternions_from_rotation_vectors(vectors)), vectors, atol=1e-12
     )
-    np.testing.assert_allclose(quaternion.rotation_vectors_from_quaternions(-A.as_quat()), vectors, atol=1e-12)
-    np.testing.assert_array_equal(quaternion.rotation_vectors_from_quaternions(np.array([[0, 0, 0, 1.0]])), np.zeros((1, 3)))
+    np.testing.assert_allclose(geometry.rotation_vectors_from_quaternions(-A.as_quat()), vectors, atol=1e-12)
+    np.testing.assert_array_equal(geometry.rotation_vectors_from_quaternions(np.array([[0, 0, 0, 1.0]])), np.zeros((1, 3)))
 
 
 def test_product_is_that_of_the_rotations() -> None:
-    same(quaternion.quaternion_product(A.as_quat(), B.as_quat()), (A * B).as_quat())
+    same(geometry.quaternion_product(A.as_quat(), B.as_quat()), (A * B).as_quat())
 
 
 def test_turning_by_the_difference_gives_the_other_one() -> None:
-    vectors = quaternion.quaternion_difference(A.as_quat(), B.as_quat())
+    vectors = geometry.quaternion_difference(A.as_quat(), B.as_quat())
     assert np.linalg.norm(vectors, axis=1).max() <= np.pi
-    same(quaternion.rotate_quaternions(A.as_quat(), vectors), B.as_quat())
+    same(geometry.rotate_quaternions(A.as_quat(), vectors), B.as_quat())
     np.testing.assert_allclose(vectors, (A.inv() * B).as_rotvec(), atol=1e-9)
 
 
 def test_mean_is_the_chordal_one_whichever_sign_the_quaternions_have() -> None:
     near = A[:1] * Rotation.from_rotvec(RANDOM.normal(0, 0.1, (6, 3)))
     stack = near.as_quat()[:, None] * np.sign(RANDOM.normal(size=(6, 1, 1)))
-    apart = (Rotation.from_quat(quaternion.mean_quaternions(stack)[0]).inv() * near.mean()).magnitude()
+    apart = (Rotation.from_quat(geometry.mean_quaternions(stack)[0]).inv() * near.mean()).magnitude()
     assert apart < 1e-3

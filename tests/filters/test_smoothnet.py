@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from remi_stream.filters import quaternion
-from remi_stream.filters.motion import BodyMotion
+from remi_stream import geometry
 from remi_stream.filters.smoothnet import (
     SmoothNetSmoother,
     quaternions_from_rot6d,
@@ -17,9 +16,9 @@ from remi_stream.filters.smoothnet import (
     sliding_windows,
     smooth_sequence,
 )
-from remi_stream.filters.tracks import TrackFilter
+from remi_stream.filters.track_filter import BodyMotion, TrackFilter
 from remi_stream.geometry import quaternions_from_matrices
-from tests.filters.test_filter import angles, places, run, someone
+from tests.filters.test_smoothers import angles, places, run, someone
 
 WINDOW = 8
 
@@ -83,7 +82,7 @@ def test_places_are_given_about_their_mean() -> None:
 
 
 def test_shape_is_its_mean_over_the_window() -> None:
-    turns = quaternion.quaternions_from_rotation_vectors(np.zeros((24, 3)))
+    turns = geometry.quaternions_from_rotation_vectors(np.zeros((24, 3)))
     one, other = (BodyMotion(turns, np.zeros((25, 3)), np.full((1, 10), shape)) for shape in (0.0, 1.0))
     assert SmoothNetSmoother(one, identity, WINDOW).step(other, 0.1).betas == pytest.approx(1 / WINDOW)
 

@@ -18,10 +18,10 @@ from parity.folder import read_folder
 
 from remi_stream.errors import RemiError, UsageError
 from remi_stream.measure import meters as meters_module
-from remi_stream.measure import motion, pose_program, relay_program
+from remi_stream.measure import motion, remi_metrics
 from remi_stream.measure.meters import CameraMeters
-from remi_stream.measure.pose_program import PoseObservation
-from remi_stream.measure.quantities import MEASUREMENT_KINDS, REMI_POSE, REMI_RELAY, REMI_STREAM_MOTION
+from remi_stream.measure.remi_metrics import PoseObservation
+from remi_stream.measure.table import MEASUREMENT_KINDS, REMI_POSE, REMI_RELAY, REMI_STREAM_MOTION
 from remi_stream.messages import Bodies
 from tests.sample import bodies, person
 
@@ -49,7 +49,7 @@ def relay(question: dict[str, Any]) -> dict[str, Any]:
     if question == {"ask": "filter", "camera": "front"}:
         return {"filters": {"front": {"name": "one_euro", "options": {}, "lag_s": 0.08, "state": "on"}}}
     assert question == {"ask": "filter_metrics", "camera": "front"}
-    return {"columns": list(relay_program.RELAY_COLUMNS[1:]), "rows": {"front": FILTERED}}
+    return {"columns": list(remi_metrics.RELAY_COLUMNS[1:]), "rows": {"front": FILTERED}}
 
 
 def still(seen: Bodies) -> PoseObservation:
@@ -91,13 +91,13 @@ def test_rows_are_those_of_remi(golden: Any, tmp_path: Path) -> None:
 def test_record_writes_a_row_of_each_kind(tmp_path: Path) -> None:
     meters = CameraMeters(ENGINES, relay)
     paths = meters.record("front", " Low Light ", tmp_path / "new" / "folder", filled(meters))
-    files = [pose_program.POSE_FILE_WITHOUT_TENSORRT, motion.MOTION_FILE, relay_program.RELAY_FILE]
+    files = [remi_metrics.POSE_FILE_WITHOUT_TENSORRT, motion.MOTION_FILE, remi_metrics.RELAY_FILE]
     assert paths == [tmp_path / "new" / "folder" / file for file in files]
     pose, honest, filtered = (read(path)[0] for path in paths)
     assert [tuple(row) for row in (pose, honest, filtered)] == [
-        pose_program.POSE_COLUMNS,
+        remi_metrics.POSE_COLUMNS,
         motion.MOTION_COLUMNS,
-        relay_program.RELAY_COLUMNS,
+        remi_metrics.RELAY_COLUMNS,
     ]
     assert pose["Condition"] == "Low Light"
     assert float(pose["Avg End-to-End Latency (ms)"]) == pytest.approx(10)
@@ -168,7 +168,7 @@ def test_condition_is_one_line_that_can_be_printed(condition: str, tmp_path: Pat
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("condition", [*pose_program.CONDITIONS, 'rain, "heavy"', "Gegenlicht é", "x" * 60])
+@pytest.mark.parametrize("condition", [*remi_metrics.CONDITIONS, 'rain, "heavy"', "Gegenlicht é", "x" * 60])
 def test_any_other_line_is_a_condition(condition: str, tmp_path: Path) -> None:
     meters = CameraMeters(ENGINES, observe=still)
     paths = meters.record("front", condition, tmp_path, filled(meters))
@@ -236,7 +236,7 @@ def test_programs_that_record_at_once_lose_no_row(tmp_path: Path) -> None:
     programs = [subprocess.Popen([sys.executable, "-c", OFTEN, str(tmp_path), f"program {k}"], cwd=PROJECT) for k in range(2)]
     assert [program.wait(60) for program in programs] == [0, 0]
     for file, columns in (
-        (pose_program.POSE_FILE_WITHOUT_TENSORRT, pose_program.POSE_COLUMNS),
+        (remi_metrics.POSE_FILE_WITHOUT_TENSORRT, remi_metrics.POSE_COLUMNS),
         (motion.MOTION_FILE, motion.MOTION_COLUMNS),
     ):
         rows = read(tmp_path / file)

@@ -8,11 +8,11 @@ import msgspec
 import numpy as np
 import pytest
 
-from remi_stream.body.retarget import Retargeter
+from remi_stream.body.known_bodies import Retargeter
 from remi_stream.body.smpl import load_default_body
 from remi_stream.geometry import project
-from remi_stream.measure.look import full_image_camera, observe_pose
 from remi_stream.measure.motion import MOTION_COLUMNS, TEXT_COLUMN_COUNT, MotionMeter, MotionValues
+from remi_stream.measure.remi_metrics import full_image_camera, observe_pose
 from remi_stream.messages import Person
 from remi_stream.skeletons import JOINT_NAMES
 from tests.sample import bodies, person

@@ -2,8 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from remi_stream.models.catalogue import find_model_file
-from remi_stream.models.licence import is_non_commercial, licence_notice
+from remi_stream.models.manifest import find_model_file, is_non_commercial, licence_notice
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from remi_stream.models.arrival import import_file
-from remi_stream.models.catalogue import find_model_file, model_files_by_name
 from remi_stream.models.checkpoint import expected_shapes, read_checkpoint
+from remi_stream.models.importer import import_file
+from remi_stream.models.manifest import find_model_file, model_files_by_name
 from remi_stream.models.store import file_fault, model_path
 
 from .conftest import ROOT

@@ -14,9 +14,8 @@ import pytest
 
 from remi_stream.errors import RemiError, UsageError
 from remi_stream.models import store
-from remi_stream.models.catalogue import find_model_file, model_files_by_name
-from remi_stream.models.manifest import ModelFile
-from remi_stream.models.wheel import pip_error
+from remi_stream.models.manifest import ModelFile, find_model_file, model_files_by_name
+from remi_stream.models.store import pip_error
 from remi_stream.networks.network import NETWORKS
 
 WEIGHTS = b"weights" * 1000

@@ -5,11 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from remi_stream.morph.drawing import MAX_FILL, fit_camera
+from remi_stream.morph.heatmap import add_colour_bar, apply_colour_map, colour_map, tick_values
 from remi_stream.morph.painter import SUPERSAMPLING, CpuMeshRenderer, z_buffer
-from remi_stream.morph.scale import add_colour_bar, apply_colour_map, colour_map, tick_values
-from remi_stream.morph.shading import background_image
-from remi_stream.morph.surface import merge_coincident_vertices, vertex_face_matrix
-from remi_stream.morph.view import MAX_FILL, fit_camera
+from remi_stream.morph.surface import background_image, merge_coincident_vertices, vertex_face_matrix
 from tests.morph.meshes import body, cube
 
 SIZE = (160, 120)

@@ -10,8 +10,7 @@ import pytest
 
 from remi_stream.errors import EXIT_NOT_STARTED, RemiError, UsageError
 from remi_stream.morph.files import read_mesh
-from remi_stream.morph.mesh import require_same_topology
-from remi_stream.morph.triangles import fan_triangles
+from remi_stream.morph.mesh import fan_triangles, require_same_topology
 from tests.morph.meshes import body, cube, flat, write_binary_fbx, write_fbx, write_obj, write_scene
 
 WRITERS = {".obj": write_obj, ".ply": write_scene, ".glb": write_scene, ".fbx": write_fbx}

@@ -7,7 +7,7 @@ import pytest
 
 from remi_stream.morph import surface
 from remi_stream.morph.mesh import Texture, TriangleMesh
-from remi_stream.morph.textures import sample_bilinear, texture_difference, vertex_uv
+from remi_stream.morph.pair import sample_bilinear, texture_difference, vertex_uv
 from tests.morph.meshes import body, cube
 
 

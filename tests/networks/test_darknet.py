@@ -5,11 +5,14 @@ import pytest
 import torch
 
 from remi_stream.errors import RemiError
-from remi_stream.networks.darknet import Darknet, MaxPool, parse_cfg, read_cfg
-from remi_stream.networks.darknet_weights import (
+from remi_stream.networks.darknet import (
     HEADER_BYTES,
+    Darknet,
+    MaxPool,
     count_weights,
     numbers_from_state_dict,
+    parse_cfg,
+    read_cfg,
     read_darknet_weights,
     state_dict_from_numbers,
 )

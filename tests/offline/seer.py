@@ -8,13 +8,11 @@ from typing import Any, NamedTuple
 import msgspec
 import numpy as np
 
+from remi_stream.capture.footage import Footage, FrameSelection, VideoFootage
 from remi_stream.detect.detector import load_detector
 from remi_stream.offline.chain import OfflineChain
-from remi_stream.offline.film import VideoFootage
-from remi_stream.offline.footage import Footage, FrameSelection
 from remi_stream.offline.job import JobResult, JobSettings, run_job
-from remi_stream.pose.engine import Crop, Pose
-from remi_stream.pose.synthetic import SyntheticEngine
+from remi_stream.pose.engine import Crop, Pose, SyntheticEngine
 
 
 class Memory(NamedTuple):

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from remi_stream.errors import RemiError, UsageError
-from remi_stream.formats.exports import ExportFormat, find_export_formats
+from remi_stream.export.registry import ExportFormat, find_export_formats
 from remi_stream.messages import Bodies
-from remi_stream.offline.results import open_results
-from tests.offline.films import film
+from remi_stream.recordings.results import open_results
 from tests.offline.seer import Counting, chain, files, opened, worked
+from tests.offline.videos import film
 
 
 class Killed(BaseException):

@@ -10,17 +10,17 @@ import msgspec
 import numpy as np
 import pytest
 
+from remi_stream import geometry
 from remi_stream.errors import UsageError
-from remi_stream.filters import quaternion
-from remi_stream.filters.filter import load_filter
-from remi_stream.filters.motion import motion_from_person
+from remi_stream.filters.registry import load_filter
 from remi_stream.filters.smoothnet import smooth_sequence
-from remi_stream.formats.take import Take
+from remi_stream.filters.track_filter import motion_from_person
 from remi_stream.geometry import matrices_from_axis_angle
 from remi_stream.messages import Bodies, MessageCodec, Person
 from remi_stream.offline import smoothing
-from remi_stream.offline.mending import INTERPOLATED_KEY, TrackPoint, interpolate_person
 from remi_stream.offline.smoothing import SMOOTHING_METHODS, TakeSmoothing, smooth_take, zero_lag_one_euro
+from remi_stream.recordings.take import Take
+from remi_stream.tracking.track_linking import INTERPOLATED_KEY, TrackPoint, interpolate_person
 from tests.clip import procrustes_mm
 from tests.filters.test_one_euro_tuning import acceleration_error, joints_of, lag_frames, noisy, people, truth
 from tests.sample import bodies, person
@@ -235,7 +235,7 @@ def test_film_that_runs_backwards_gives_the_same() -> None:
     times = np.cumsum(np.random.default_rng(0).uniform(0.02, 0.05, 40))
     for onward, backward in zip(zero_lag_one_euro(seen, times), zero_lag_one_euro(seen[::-1], -times[::-1])[::-1]):
         np.testing.assert_allclose(onward.positions, backward.positions, atol=1e-9)
-        np.testing.assert_allclose(quaternion.quaternion_difference(onward.rotations, backward.rotations), 0, atol=1e-6)
+        np.testing.assert_allclose(geometry.quaternion_difference(onward.rotations, backward.rotations), 0, atol=1e-6)
 
 
 def test_nothing_but_key_points_is_bridged_and_left_in_peace() -> None:
@@ -285,10 +285,10 @@ def test_places_of_smoothnet_are_about_their_mean(monkeypatch: pytest.MonkeyPatc
 def test_weights_of_a_file_are_run_for_their_window(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from onnx import helper
 
+    from remi_stream.inference.runtime import load_model
     from remi_stream.models.store import ensure_model_file
-    from remi_stream.runtimes.runtime import load_model
     from tests.convert.stand_ins import bring
-    from tests.runtimes.small_networks import network
+    from tests.inference.small_networks import network
 
     monkeypatch.setenv("REMI_HOME", str(tmp_path / "home"))
     file = bring("smoothnet_w8", tmp_path)

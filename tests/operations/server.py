@@ -16,7 +16,7 @@ from typing import Any
 
 import yaml
 
-from remi_stream.resources import shipped_folder
+from remi_stream.paths import shipped_folder
 
 CONFIG = shipped_folder("configs") / "prometheus/prometheus.yml"
 RULES = CONFIG.parent / "remi-stream.rules.yml"

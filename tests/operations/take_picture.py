@@ -15,8 +15,8 @@ import time
 from pathlib import Path
 
 from remi_stream.config import CONTROL_SERVICE, METRICS_SERVICE, daemon_port
-from remi_stream.link import send_control_request
-from remi_stream.resources import data_file
+from remi_stream.paths import data_file
+from remi_stream.transport.link import send_control_request
 from tests.operations.server import prometheus
 from tests.pipeline.camera import rtsp_server
 from tests.pipeline.daemon import Daemon, running

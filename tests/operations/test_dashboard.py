@@ -15,7 +15,7 @@ import yaml
 from remi_stream.config import METRICS_SERVICE as METRICS_PORT
 from remi_stream.config import daemon_port
 from remi_stream.metrics import METRICS
-from remi_stream.resources import data_file, shipped_folder
+from remi_stream.paths import data_file, shipped_folder
 from tests.operations.server import RULES, prometheus, wait_for
 from tests.pipeline.daemon import running
 

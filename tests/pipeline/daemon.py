@@ -20,8 +20,8 @@ from typing import Any
 import yaml
 
 from remi_stream.config import BUS_SERVICE, CONTROL_SERVICE, daemon_port
-from remi_stream.link import LinkContext, Subscriber, send_control_request
 from remi_stream.messages import Bodies, CameraFacts, Health
+from remi_stream.transport.link import LinkContext, Subscriber, send_control_request
 
 SYNTHETIC = {"engine": "synthetic", "detector": "synthetic"}
 

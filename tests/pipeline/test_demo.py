@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from remi_stream.body.smpl import load_default_body
-from remi_stream.resources import data_file
+from remi_stream.paths import data_file
 from tests.pipeline.daemon import check_books, running
 
 CAMERA = {"name": "sample", "source": str(data_file("sample.mp4")), "loop": True, "focal_px": 1150.0}

@@ -19,8 +19,8 @@ import zmq
 
 from remi_stream.config import BUS_SERVICE, CONTROL_SERVICE, daemon_port
 from remi_stream.errors import RemiError
-from remi_stream.link import LinkContext, send_control_request
 from remi_stream.messages import Bodies
+from remi_stream.transport.link import LinkContext, send_control_request
 from tests.cli.command import start
 from tests.pipeline.daemon import SYNTHETIC, Daemon, check_books, running
 from tests.pipeline.test_demo import CAMERA as SAMPLE

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from remi_stream.config import BUS_SERVICE, daemon_port
-from remi_stream.link import LinkContext, Subscriber
+from remi_stream.transport.link import LinkContext, Subscriber
 from tests.pipeline.daemon import SYNTHETIC, check_books, running
 
 

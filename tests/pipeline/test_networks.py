@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from remi_stream.paths import user_data_folder
 from tests.pipeline.daemon import check_books, running
-from remi_stream.resources import user_data_folder
 from tests.pipeline.test_demo import CAMERA
 
 CONVERTING_S = 240.0

@@ -14,13 +14,13 @@ import numpy as np
 import pytest
 
 from remi_stream import config
-from remi_stream.capture.replay import PlaybackOptions, playback_source
 from remi_stream.config import CONTROL_SERVICE, daemon_port
 from remi_stream.errors import RemiError
-from remi_stream.link import send_control_request
 from remi_stream.messages import Bodies
 from remi_stream.pipeline import pipeline_processes
-from tests.formats.dance import FRAMES, record, take
+from remi_stream.recordings.playback import PlaybackOptions, playback_source
+from remi_stream.transport.link import send_control_request
+from tests.export.dance import FRAMES, record, take
 from tests.pipeline.daemon import check_books, running
 
 

@@ -12,14 +12,14 @@ import msgspec
 import pytest
 
 from remi_stream.config import CONTROL_SERVICE, METRICS_SERVICE, daemon_port
-from remi_stream.link import send_control_request
 from remi_stream.messages import Bodies
-from remi_stream.sinks.recording.finish import JOURNAL_FOLDER, list_recordings, recover_recording
-from remi_stream.sinks.recording.index import RecordingIndex, read_recording_index
+from remi_stream.recordings.finish import JOURNAL_FOLDER, list_recordings, recover_recording
+from remi_stream.recordings.index import RecordingIndex, read_recording_index
+from remi_stream.transport.link import send_control_request
 from tests.pipeline.daemon import SYNTHETIC, Daemon, check_books, running
-from tests.sinks.recorded import arrays
+from tests.recordings.recorded import arrays
+from tests.recordings.test_recorder_faults import small_disk
 from tests.sinks.scrape import scrape
-from tests.sinks.test_recorder_faults import small_disk
 
 CAMERA = {"name": "front", "source": "synthetic:?fps=30"}
 

@@ -23,11 +23,11 @@ from scipy.spatial.transform import Rotation
 from remi_stream import config
 from remi_stream.messages import Bodies
 from remi_stream.pipeline import pipeline_processes
-from remi_stream.sinks.remi_tcp import remi_packet
-from tests import remi_wire
+from remi_stream.remi.sink import remi_packet
 from tests.pipeline.daemon import SYNTHETIC, Daemon, check_books, running
 from tests.pipeline.test_demo import CAMERA as DEMO
 from tests.pipeline.test_recording import check_undisturbed
+from tests.remi import wire_packets
 
 CAMERA = {"name": "front", "source": "synthetic:?fps=15"}
 WAIT_S = 20.0
@@ -43,7 +43,7 @@ class Relay:
 
     def __init__(self, port: int, *more: int) -> None:
         self.packets: list[dict[str, list[float]]] = []
-        command = [sys.executable, "-m", "tests.remi_wire", str(port), *map(str, more)]
+        command = [sys.executable, "-m", "tests.remi.wire_packets", str(port), *map(str, more)]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         assert self.process.stdout is not None
         assert self.process.stdout.readline() == "listening\n"
@@ -94,7 +94,7 @@ class Client:
         while not self._stopping.is_set():
             with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self._port), 5) as connection:
                 while not self._stopping.wait(0.03):
-                    connection.sendall(remi_wire.write(seed=self.sent))
+                    connection.sendall(wire_packets.write(seed=self.sent))
                     self.sent += 1
             self._stopping.wait(0.05)
 
@@ -171,7 +171,7 @@ def test_poses_of_the_demo_agree_after_they_went_through_remis_packets_and_on_to
         np.testing.assert_allclose(b.transl[:2], remi_packet(out).trans[0, :2] - [0, 0.8], atol=1e-6)
         assert b.transl[2] == 4
     (sizes,) = {tuple((name, len(numbers)) for name, numbers in packet.items()) for packet in end.packets}
-    assert dict(sizes) == remi_wire.SIZES
+    assert dict(sizes) == wire_packets.SIZES
     assert any(np.abs(packet["poses_body"]).max() > 0 for packet in end.packets)
 
 
@@ -222,7 +222,7 @@ def test_malicious_packet_is_refused_and_the_process_lives_on(tmp_path: Path, cl
 
     with running(tmp_path, cameras=[{"name": "poco", "source": f"remi:127.0.0.1:{port}"}], **SYNTHETIC) as daemon:
         with knocking(port) as attacker:
-            attacker.sendall(remi_wire.framed(pickle.dumps(Shell())))
+            attacker.sendall(wire_packets.framed(pickle.dumps(Shell())))
             attacker.settimeout(5)
             assert attacker.recv(1) == b""
         client(port)

@@ -12,7 +12,7 @@ from remi_stream.models.manifest import find_engine
 from remi_stream.pose.alphapose import AlphaPoseEngine, HeatmapDecoding, keypoint_box
 from remi_stream.pose.engine import Pose
 from remi_stream.skeletons import JOINT_NAMES
-from tests.pose.seer import Seer, box_around, crop_of, people, picture
+from tests.tracking.seer import Seer, box_around, crop_of, people, picture
 
 JOINT_COUNTS = {"halpe136": 136, "halpe26": 26, "coco17": 17}
 

@@ -14,9 +14,9 @@ from remi_stream.cli.ready import choose_engines
 from remi_stream.config import Config, parse_config
 from remi_stream.errors import UsageError
 from remi_stream.messages import Bodies, Frame
+from remi_stream.paths import data_file
 from remi_stream.pose import stage as pose_stage
 from remi_stream.pose.stage import PoseStage
-from remi_stream.resources import data_file
 from tests.pipeline.daemon import check_books, running
 
 CLIP = str(data_file("sample.mp4"))

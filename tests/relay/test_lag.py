@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from remi_stream.filters.filter import load_filter
+from remi_stream.filters.registry import load_filter
 from remi_stream.messages import Person
 from remi_stream.relay.lag import LagMeter
 from tests.filters.test_one_euro_tuning import SEED, noisy, people, truth

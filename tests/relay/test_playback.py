@@ -33,8 +33,8 @@ def test_every_recording_is_asked_unless_one_is_named_and_no_camera() -> None:
     stage, wishes = relay("dance", "dance2", live=("front",))
     answer = stage.answer_control({"ask": "play", "seek_s": 3, "paused": True})
     assert [(each.camera, each.id, each.seek_s, each.speed, each.paused) for each in wishes] == [
-        ("dance", answer["wish"], 3.0, None, True),
-        ("dance2", answer["wish"], 3.0, None, True),
+        ("dance", answer["command_id"], 3.0, None, True),
+        ("dance2", answer["command_id"], 3.0, None, True),
     ]
     assert stage.answer_control({"ask": "play", "speed": 0.5, "camera": "dance2"})["playing"].keys() == {"dance2"}
     assert [(each.camera, each.seek_s, each.speed, each.paused) for each in wishes[2:]] == [("dance2", None, 0.5, None)]
@@ -43,13 +43,13 @@ def test_every_recording_is_asked_unless_one_is_named_and_no_camera() -> None:
 def test_later_wish_has_a_larger_number() -> None:
     """So that who asked first knows that it was obeyed, though another wish is told as the last."""
     stage, _ = relay("dance")
-    numbers = [stage.answer_control({"ask": "play", "paused": True})["wish"] for _ in range(5)]
+    numbers = [stage.answer_control({"ask": "play", "paused": True})["command_id"] for _ in range(5)]
     assert numbers == sorted(set(numbers))
 
 
 def test_question_without_a_wish_tells_where_it_is_and_asks_nothing() -> None:
     stage, wishes = relay("dance")
-    standing = {"state": "live", "position_s": 1.0, "length_s": 8.0, "speed": 1.0, "paused": False, "wish": 0}
+    standing = {"state": "live", "position_s": 1.0, "length_s": 8.0, "speed": 1.0, "paused": False, "command_id": 0}
     assert stage.answer_control({"ask": "play"}) == {"playing": {"dance": standing}}
     assert wishes == []
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from remi_stream.body.retarget import known_body, message_body_name
-from remi_stream.formats.take import Take
+from remi_stream.body.known_bodies import known_body, message_body_name
 from remi_stream.geometry import bounding_box, project
 from remi_stream.messages import Bodies, Person, Smpl
+from remi_stream.recordings.take import Take
 
 SIZE = (320, 240)
 INTRINSICS = (300.0, 310.0, 150.0, 125.0)

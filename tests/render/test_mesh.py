@@ -9,8 +9,8 @@ import pytest
 from remi_stream.geometry import matrices_from_axis_angle
 from remi_stream.render import mesh
 from remi_stream.render.camera import RenderCamera, video_camera
-from remi_stream.render.figure import posed_mesh, posed_meshes
-from remi_stream.render.light import track_ramp
+from remi_stream.render.mesh import posed_mesh, posed_meshes
+from remi_stream.render.rasteriser import track_ramp
 from tests.render.people import INTRINSICS, SIZE, somebody
 
 CAMERA = video_camera(INTRINSICS, SIZE, SIZE)

@@ -9,8 +9,7 @@ import pytest
 from remi_stream.errors import UsageError
 from remi_stream.messages import Bodies, Person
 from remi_stream.render import skeleton
-from remi_stream.render.layout import even_size, fit_panels, panel_layout
-from remi_stream.render.look import VIEWS, RenderOptions, parse_render_options
+from remi_stream.render.camera import VIEWS, RenderOptions, even_size, fit_panels, panel_layout, parse_render_options
 from remi_stream.render.room import fit_room
 from remi_stream.render.scene import BACKGROUND_BGR, SceneRenderer
 from tests.render.people import SIZE, frame, somebody

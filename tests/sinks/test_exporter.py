@@ -24,9 +24,8 @@ from remi_stream.errors import RemiError
 from remi_stream.messages import CameraFacts, PlaybackStatus
 from remi_stream.metrics import METRICS
 from remi_stream.pipeline import pipeline_processes
-from remi_stream.sinks.camera_tally import CAMERA_STATES, INITIAL_DROP_REASONS, MEASURED_HOPS
+from remi_stream.sinks.counters import CAMERA_STATES, INITIAL_DROP_REASONS, MAX_EVENT_NAMES, MEASURED_HOPS, POSE_COUNTS
 from remi_stream.sinks.exporter import ExporterStage
-from remi_stream.sinks.stage_tally import MAX_EVENT_NAMES, POSE_COUNTS
 from tests.sample import bodies, facts, health, person
 from tests.sinks import nvml
 from tests.sinks.scrape import Scrape, fetch, scrape

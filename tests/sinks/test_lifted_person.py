@@ -7,14 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from remi_stream.cli.tail import pelvis_m
+from remi_stream.cli.view import pelvis_m
 from remi_stream.messages import MessageCodec, Person
-from remi_stream.sinks.views.floor import FloorEstimator
 from remi_stream.sinks.web.figure import PersonNode
-from remi_stream.sinks.web.private import PrivateServer
+from remi_stream.sinks.web.gate import PrivateServer
 from remi_stream.skeletons import BONES, JOINT_NAMES
+from remi_stream.world.floor import FloorEstimator
+from tests.recordings.recorded import arrays, record
 from tests.sample import bodies, person
-from tests.sinks.recorded import arrays, record
 
 JOINTS_M = (np.random.default_rng(0).normal(size=(17, 3)) + [0, 0, 4]).astype(np.float32)
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from remi_stream.sinks.camera_tally import OutageCounter
-from remi_stream.sinks.figures import MetricRegistry
+from remi_stream.sinks.counters import OutageCounter
+from remi_stream.sinks.metric_registry import MetricRegistry
 from tests.sinks.scrape import Scrape
 
 LIVES = {

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from remi_stream.capture.webcam import Webcam
-from remi_stream.cli.doctor import check_cameras
-from remi_stream.cli.machine import Machine
+from remi_stream.cli.doctor.checks import check_cameras
+from remi_stream.cli.doctor.machine import Machine
 from tests.pipeline.daemon import SYNTHETIC, Daemon, running
 
 DEVICE = "/dev/video0"

@@ -13,8 +13,7 @@ from torch import nn
 from parity.case import Arrays, five
 from parity.rows import Row, compare, same
 from parity.watch import Watch
-from remi_stream.networks.darknet import Darknet, YoloLayer
-from remi_stream.networks.darknet_weights import HEADER_BYTES, numbers_from_state_dict, state_dict_from_numbers
+from remi_stream.networks.darknet import HEADER_BYTES, Darknet, YoloLayer, numbers_from_state_dict, state_dict_from_numbers
 from remi_stream.networks.served import build_network
 
 NAMES = ("yolov3", "yolov3_spp")

@@ -9,7 +9,7 @@ import numpy as np
 
 from parity.rows import Entries, Row, compare
 from remi_stream.networks.network import PORTRAIT_INPUT
-from remi_stream.pose.crops import alphapose_affine, alphapose_crops, boxes_from_crops, warp_alphapose_crops
+from remi_stream.pose.crop import alphapose_affine, alphapose_crops, boxes_from_crops, warp_alphapose_crops
 from remi_stream.pose.heatmaps import HeatmapNorm, decode_argmax, decode_soft_argmax, heatmap_to_image, unflip_heatmaps
 from remi_stream.skeletons import JOINT_NAMES, left_right_pairs
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from parity.rows import Entries, Row, compare, same
-from remi_stream.formats.alphapose import (
+from remi_stream.export.alphapose import (
     RESULTS_FILE,
     AlphaPoseFormat,
     AlphaPoseResult,

@@ -14,7 +14,7 @@ from parity.rows import Entries, Row, compare
 from remi_stream.geometry import default_intrinsics
 from remi_stream.networks.network import find_network
 from remi_stream.networks.served import ServedNetwork
-from remi_stream.pose.square import SquareCrop, cliff_bbox_info, crop_affine, warp_crop, warp_square_crop
+from remi_stream.pose.crop import SquareCrop, cliff_bbox_info, crop_affine, warp_crop, warp_square_crop
 
 GROUP = "poco"
 SIZE = (224, 224)

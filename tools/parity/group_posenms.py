@@ -8,7 +8,7 @@ from typing import Any
 from numpy.typing import ArrayLike
 
 from parity.rows import Entries, Row, compare
-from remi_stream.pose.suppression import MIN_SCORE_ARGMAX, MIN_SCORE_SOFT_ARGMAX, pose_nms, proposal_score
+from remi_stream.pose.alphapose import MIN_SCORE_ARGMAX, MIN_SCORE_SOFT_ARGMAX, pose_nms, proposal_score
 
 GROUP = "posenms"
 PX, SHARE = 2e-4, 2e-6

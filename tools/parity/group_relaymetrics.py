@@ -12,9 +12,9 @@ from parity.csv_rows import cell_rows, split
 from parity.group_relay import presets_of
 from parity.rows import Entries, Row, compare, same
 from remi_stream.filters.presets import STREAMS
-from remi_stream.measure.relay_program import RELAY_COLUMNS, RelayMeter
+from remi_stream.measure.motion import WINDOW_S
+from remi_stream.measure.remi_metrics import RELAY_COLUMNS, RelayMeter
 from remi_stream.measure.table import format_number, format_row
-from remi_stream.measure.window import WINDOW_S
 
 GROUP = "relaymetrics"
 TOLERANCE = 1e-9

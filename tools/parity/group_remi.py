@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from parity.rows import Entries, Row, compare
-from remi_stream.formats.remi import RemiPacket, make_packet
+from remi_stream.remi.wire import RemiPacket, make_packet
 
 GROUP = "remi"
 TOLERANCE = 2e-5

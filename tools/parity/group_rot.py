@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from parity.rows import Entries, Row, compare
-from remi_stream.geometry import axis_angle_from_matrices, matrices_from_axis_angle
-from remi_stream.pose.rot6d import rotation_matrices_from_6d
+from remi_stream.geometry import axis_angle_from_matrices, matrices_from_axis_angle, rotation_matrices_from_6d
 
 GROUP = "rot"
 TOLERANCE = 2e-5

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from parity.rows import Entries, Row, compare, same
-from remi_stream.formats.remi import HEADER, RemiPacket, encode_packet, read_packet
+from remi_stream.remi.wire import HEADER, RemiPacket, encode_packet, read_packet
 
 GROUP = "tcp"
 

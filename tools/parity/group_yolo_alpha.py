@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from parity.rows import Entries, Row, compare
-from remi_stream.detect.letterbox import boxes_from_letterbox_bicubic, letterbox_bicubic
-from remi_stream.detect.suppression import PERSON_CLASS, candidates_from_rows, nms
+from remi_stream.detect.nms import PERSON_CLASS, candidates_from_rows, nms
+from remi_stream.detect.yolov3 import boxes_from_letterbox_bicubic, letterbox_bicubic
 
 GROUP = "yolo_alpha"
 SIDE, INPUT_SIDE = 416, 608

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from parity.rows import Entries, Row, compare
-from remi_stream.detect.letterbox import boxes_from_letterbox_nearest, letterbox_nearest
-from remi_stream.detect.suppression import PERSON_CLASS, candidates_from_rows, weighted_nms
+from remi_stream.detect.nms import PERSON_CLASS, candidates_from_rows, weighted_nms
+from remi_stream.detect.yolov3 import boxes_from_letterbox_nearest, letterbox_nearest
 
 GROUP = "yolo_mk"
 SIDE = 416

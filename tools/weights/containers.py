@@ -14,8 +14,7 @@ import torch
 from parity.recipe import make_state
 from torch import nn
 
-from remi_stream.networks.darknet import Darknet
-from remi_stream.networks.darknet_weights import numbers_from_state_dict
+from remi_stream.networks.darknet import Darknet, numbers_from_state_dict
 from remi_stream.networks.served import build_network
 from weights.pretend import Pickler, PretendedMap, dumps, pretended
 

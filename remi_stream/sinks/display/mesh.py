@@ -5,12 +5,12 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from remi_stream.body.retarget import known_body, retargeter_to_known_body
+from remi_stream.body.known_bodies import known_body, retargeter_to_known_body
 from remi_stream.geometry import cross_product, project, unit_vectors
 from remi_stream.messages import Bodies, Frame, Person
-from remi_stream.render.raster import visible_triangles
-from remi_stream.sinks.views.overlay import image_points
-from remi_stream.sinks.views.palette import track_colour
+from remi_stream.render.colours import track_colour
+from remi_stream.render.rasteriser import visible_triangles
+from remi_stream.render.skeleton import image_points
 
 LIGHT_DIRECTION = np.array([-0.35, -0.55, -0.75])
 """Direction to the light, camera axes: above and left of the viewer."""

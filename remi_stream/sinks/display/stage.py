@@ -3,33 +3,95 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
+from functools import partial
+from pathlib import Path
 
 import msgspec
 import numpy as np
 
 from remi_stream.config import CONTROL_SERVICE, Config
 from remi_stream.errors import RemiError
-from remi_stream.link import send_control_request
-from remi_stream.measure.pose_program import CONDITIONS
+from remi_stream.measure.meters import CameraMeters
+from remi_stream.measure.remi_metrics import CONDITIONS
 from remi_stream.messages import Bodies, CameraFacts, Frame, Health
-from remi_stream.order import StageSpec
+from remi_stream.render import skeleton
 from remi_stream.sinks.display import mesh
-from remi_stream.sinks.display.measuring import DisplayMeasurement
 from remi_stream.sinks.display.window import DisplayWindow
-from remi_stream.sinks.sink import Sink
-from remi_stream.sinks.views import overlay
-from remi_stream.sinks.views.pairs import PreviewPairs
-from remi_stream.sinks.views.rates import RateHistory
-from remi_stream.sinks.views.wall import placeholder_image, tile_images
+from remi_stream.sinks.live_view import PreviewPairs, RateHistory, placeholder_image, tile_images
+from remi_stream.stage import Sink, StageSpec
+from remi_stream.transport.link import send_control_request
+
+# The display's measurement key: writes measurements of the last seconds to CSV files, as REMI's window does.
+
+
+STATUS_S = 5.0
+"""Time that a status text is shown, s."""
+CLOSE_TIMEOUT_S = 2.0
+"""Time that a running measurement has to finish when the window closes, s."""
+
+log = logging.getLogger("remi_stream")
+
+
+class DisplayMeasurement:
+    """Writes a row for each camera on request, in a thread. condition: the label of the row."""
+
+    def __init__(self, config: Config) -> None:
+        self.condition = CONDITIONS[0]
+        self._cameras = tuple(config.body_sources)
+        self._folder = Path(config.measurements)
+        self._meters = CameraMeters(config.body_sources, partial(send_control_request, config.port(CONTROL_SERVICE)))
+        self._thread: threading.Thread | None = None
+        self._status, self._status_at = "", float("-inf")
+
+    def add(self, bodies: Bodies, now: float) -> None:
+        """Add bodies to the window that a measurement covers. now: monotonic s."""
+        self._meters.add(bodies, now)
+
+    def choose_condition(self, number: int) -> None:
+        """Choose a condition by its number, from 1."""
+        self.condition = CONDITIONS[number - 1]
+
+    def start(self, now: float) -> None:
+        """Start a measurement of the last seconds, unless one is running. now: monotonic s."""
+        if self._thread is None or not self._thread.is_alive():
+            self._set_status("measuring ...", now)
+            self._thread = threading.Thread(target=self._record, args=(self.condition, now), daemon=True)
+            self._thread.start()
+
+    def status_text(self, now: float) -> str:
+        """The result of the last measurement, for some seconds; else "". now: monotonic s."""
+        return self._status if now - self._status_at < STATUS_S else ""
+
+    def close(self) -> None:
+        """Wait for a running measurement."""
+        if self._thread is not None:
+            self._thread.join(CLOSE_TIMEOUT_S)
+
+    def _record(self, condition: str, now: float) -> None:
+        written: list[Path] = []
+        failures: list[str] = []
+        for camera in self._cameras:
+            try:
+                written += self._meters.record(camera, condition, self._folder, now)
+            except RemiError as error:
+                failures.append(str(error))
+        paths = ", ".join(dict.fromkeys(path.name for path in written))
+        added = [f"{condition}: a row added in {self._folder} to {paths}."] if written else []
+        status = " ".join([*added, *failures])
+        log.info("%s", status)
+        self._set_status(status, time.monotonic())
+
+    def _set_status(self, status: str, now: float) -> None:
+        self._status, self._status_at = status, now
+
 
 CONTROL_TIMEOUT_S = 0.3
 """Timeout of a control request, s: short, as the window does not redraw meanwhile."""
 REDRAW_INTERVAL_S = 0.5
 """Redraw interval without new images, s, so that the text stays current."""
 CONDITION_KEYS = tuple(str(number) for number, _ in enumerate(CONDITIONS, start=1))
-
-log = logging.getLogger("remi_stream")
 
 
 class DisplayStage(Sink):
@@ -85,7 +147,7 @@ class DisplayStage(Sink):
         if pair is None:
             return False
         preview, bodies = pair
-        image = overlay.decode_preview(preview)
+        image = skeleton.decode_preview(preview)
         if bodies is not None:
             self._draw_people(image, preview, bodies)
         self._images[camera] = image
@@ -97,7 +159,7 @@ class DisplayStage(Sink):
             mesh.draw_meshes(image, preview, bodies)
             # People without an SMPL pose have no mesh and get their skeleton.
             bodies = msgspec.structs.replace(bodies, people=[each for each in bodies.people if not each.smpl])
-        overlay.draw_preview_skeletons(image, preview, bodies)
+        skeleton.draw_preview_skeletons(image, preview, bodies)
 
     def _handle_key(self, key: str, now: float) -> None:
         if key == "q":

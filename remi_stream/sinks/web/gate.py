@@ -9,12 +9,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import secrets
 import socket
 import threading
 from collections.abc import Coroutine
 
+import viser
+
 from remi_stream.errors import RemiError
-from remi_stream.sinks.web.admission import AccessRules, HttpRequest, parse_request
+from remi_stream.sinks.web.access import AccessRules, HttpRequest, parse_request
 
 MAX_HEAD_BYTES = 16384
 HEAD_TIMEOUT_S = 5.0
@@ -162,3 +165,36 @@ def _remedy(error: OSError) -> str:
     if error.errno == errno.EADDRINUSE:
         return "Stop what uses the port, or start this one with --name"
     return "Give --bind an address of this machine"
+
+
+# A viser server on a random loopback address, which only the gate knows.
+
+
+ADDRESS_ATTEMPTS = 8
+
+
+class PrivateServer(viser.ViserServer):
+    """A viser server on a random loopback address. viser has no authentication, so its address must not be guessable."""
+
+    def __init__(self, label: str) -> None:
+        super().__init__(host=random_loopback_address(), port=0, label=label, verbose=False)
+
+    def request_share_url(self, verbose: bool = True) -> None:
+        """Ignore: otherwise any client could make viser open a public tunnel."""
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """The (host, port) that it listens on."""
+        return self.get_host(), self.get_port()
+
+
+def random_loopback_address() -> str:
+    """A random address of 127.0.0.0/8, all of which is loopback on Linux; elsewhere 127.0.0.1, where only the port is random."""
+    for _ in range(ADDRESS_ATTEMPTS):
+        address = "127." + ".".join(str(1 + secrets.randbelow(254)) for _ in range(3))
+        try:  # outside Linux only 127.0.0.1 is configured
+            with socket.create_server((address, 0)):
+                return address
+        except OSError:
+            continue
+    return "127.0.0.1"

@@ -2,24 +2,147 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import viser
 
 from remi_stream.config import Config
 from remi_stream.messages import Health
-from remi_stream.sinks.web import state
-from remi_stream.sinks.web.errands import TaskQueue
-from remi_stream.sinks.web.filters import FilterTab
-from remi_stream.sinks.web.looks import ViewTab
-from remi_stream.sinks.web.measuring import MeasureTab
-from remi_stream.sinks.web.mood import apply_theme
-from remi_stream.sinks.web.pace import RatePlots
-from remi_stream.sinks.web.people import PersonRow, people_html
-from remi_stream.sinks.web.player import PlaybackControls
-from remi_stream.sinks.web.recorder import RecordSwitch
-from remi_stream.sinks.web.style import STYLE
+from remi_stream.render.colours import CONFIDENCE_COLOURS, Rgb, css_colour
+from remi_stream.sinks.web import status_tabs
+from remi_stream.sinks.web.filter_tab import FilterTab
+from remi_stream.sinks.web.html import STYLE, panel_box, panel_row
+from remi_stream.sinks.web.measure_tab import MeasureTab
+from remi_stream.sinks.web.recording_tab import PlaybackControls, RecordSwitch
+from remi_stream.sinks.web.status_tabs import PersonRow, RatePlots, people_html
+from remi_stream.sinks.web.task_queue import TaskQueue
+
+# Dark and light theme of the web viewer, for each client.
+
+
+FLOOR_NODE = "/floor"
+
+
+class Theme(NamedTuple):
+    """Colours of the panel and of the floor's grid."""
+
+    dark: bool
+    """Whether text is light on dark."""
+    brand: Rgb
+    """Of buttons and sliders."""
+    plane: Rgb
+    cells: Rgb
+    sections: Rgb
+    shadow: float
+    """Opacity of shadows on the floor."""
+
+
+DARK_THEME = Theme(True, (38, 132, 128), (104, 114, 132), (112, 123, 140), (134, 146, 164), 0.75)
+LIGHT_THEME = Theme(False, (4, 32, 32), (232, 236, 241), (205, 211, 219), (178, 187, 198), 0.3)
+
+
+class ClientThemes:
+    """The theme of each client; dark initially."""
+
+    def __init__(self) -> None:
+        self._light_clients: set[int] = set()
+
+    def set_initial(self, client: viser.ClientHandle) -> None:
+        """Apply the initial theme to a new client."""
+        _apply(client, DARK_THEME)
+
+    def toggle(self, client: viser.ClientHandle) -> None:
+        """Toggle a client's theme."""
+        self._light_clients ^= {client.client_id}
+        _apply(client, LIGHT_THEME if client.client_id in self._light_clients else DARK_THEME)
+
+
+def apply_theme(gui: viser.GuiApi, theme: Theme = DARK_THEME) -> None:
+    """Apply a theme to the panel. viser's share button is hidden: it would open a public tunnel."""
+    gui.configure_theme(dark_mode=theme.dark, show_logo=False, show_share_button=False, brand_color=theme.brand)
+
+
+def _apply(client: viser.ClientHandle, mood: Theme) -> None:
+    apply_theme(client.gui, mood)
+    client.scene.add_grid(
+        FLOOR_NODE,
+        plane="xz",
+        infinite_grid=True,
+        cell_size=0.5,
+        section_size=1.0,
+        cell_color=mood.cells,
+        section_color=mood.sections,
+        fade_distance=30.0,
+        fade_strength=3.0,
+        shadow_opacity=mood.shadow,
+        plane_color=mood.plane,
+        plane_opacity=0.9,
+    )
+
+
+# The view tab: choose what the scene and the image show.
+
+
+ClientAction = Callable[[viser.ClientHandle], None]
+RECENTRE_BUTTON, THEME_BUTTON = "Recentre", "Light / dark"
+
+
+class ViewOptions(NamedTuple):
+    """What to show."""
+
+    body: bool
+    """Skinned meshes."""
+    bones: bool
+    preview: bool
+    """The live image."""
+    by_confidence: bool
+    """Bones coloured by confidence."""
+    trails: bool
+    all_cameras: bool
+    """The images of all cameras, tiled."""
+
+
+class ViewTab:
+    """Widgets of the tab. Choices apply to all clients; theme and viewpoint to the client that pressed the button."""
+
+    def __init__(self, gui: viser.GuiApi, cameras: Sequence[str]) -> None:
+        self._body = gui.add_checkbox("Body", True)
+        self._bones = gui.add_checkbox("Skeleton", False)
+        self._rated = gui.add_checkbox("Confidence", False, hint="Colour bones by the engine's confidence in their joints")
+        self._scale = gui.add_html(confidence_scale(), visible=False)
+        self._trails = gui.add_checkbox("Trails", False, hint="Paths of pelvis and hands over the last two seconds")
+        self._image = gui.add_checkbox("Image", True)
+        self._wall = gui.add_checkbox("All cameras", False, visible=len(cameras) > 1)
+        self._buttons = gui.add_button_group("View", (RECENTRE_BUTTON, THEME_BUTTON))
+
+    @property
+    def options(self) -> ViewOptions:
+        """The options as chosen now."""
+        chosen = (self._body, self._bones, self._image, self._rated, self._trails, self._wall)
+        return ViewOptions(*(bool(each.value) for each in chosen))
+
+    def show(self) -> None:
+        """Show the confidence scale while it is used."""
+        self._scale.visible = bool(self._rated.value)
+
+    def on_button(self, recentre: ClientAction, toggle_theme: ClientAction) -> None:
+        """Set the buttons' actions; each gets the client that pressed it."""
+
+        @self._buttons.on_click
+        def _(event: viser.GuiEvent[viser.GuiButtonGroupHandle]) -> None:
+            if event.client is not None:
+                (recentre if self._buttons.value == RECENTRE_BUTTON else toggle_theme)(event.client)
+
+
+def confidence_scale() -> str:
+    """HTML of the confidence colour scale."""
+    colours = ",".join(css_colour(colour) for colour in CONFIDENCE_COLOURS)
+    return panel_box(
+        f'<div class="scale" style="background:linear-gradient(90deg,{colours})"></div>{panel_row("unsure", "sure")}'
+    )
+
 
 BLANK_IMAGE = np.full((360, 640, 3), 24, np.uint8)
 
@@ -67,10 +190,10 @@ class WebPanel:
         """Show the list of people."""
         self._people_html.content = people_html(rows)
 
-    def show_state(self, engine: str, summaries: Sequence[state.Seen], health: Mapping[str, Health]) -> None:
+    def show_state(self, engine: str, summaries: Sequence[status_tabs.CameraSummary], health: Mapping[str, Health]) -> None:
         """Show the state of cameras and stages. engine: from the newest bodies."""
-        self._cameras_html.content = state.cameras_html([each.facts for each in summaries])
-        self._engine_html.content = state.engine_html(health, engine)
-        self._losses_html.content = state.losses_html(summaries)
-        self._stages_html.content = state.stages_html(health)
+        self._cameras_html.content = status_tabs.cameras_html([each.facts for each in summaries])
+        self._engine_html.content = status_tabs.engine_html(health, engine)
+        self._losses_html.content = status_tabs.losses_html(summaries)
+        self._stages_html.content = status_tabs.stages_html(health)
         self.record_switch.show(health.get("recorder"))

@@ -1,0 +1,79 @@
+"""Atomic output folders: complete or absent."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+from remi_stream.errors import RemiError
+from remi_stream.paths import user_data_folder
+from remi_stream.permission_hints import write_error_hint
+
+
+@contextlib.contextmanager
+def atomic_folder(folder: Path) -> Iterator[Path]:
+    """Create a folder atomically: write into the temporary folder given, which replaces `folder` when the block ends.
+
+    Raises RemiError if it cannot be written.
+    """
+    part = folder.with_name(f".{folder.name}.part")
+    try:
+        shutil.rmtree(part, ignore_errors=True)
+        part.mkdir(parents=True)
+        yield part
+        shutil.rmtree(folder, ignore_errors=True)
+        part.replace(folder)
+    except OSError as error:
+        why = write_error_hint(folder, error, "Give another --out, or make room")
+        raise RemiError(f"Cannot write {folder}: {why}") from None
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+# Atomic file writes: a file appears complete or not at all.
+
+
+def write_npz(path: Path, arrays: dict[str, np.ndarray]) -> None:
+    """Write an .npz file atomically. Raises OSError; then no file is left."""
+    with atomic_file(path) as file:
+        np.savez(file, **arrays)  # type: ignore[arg-type]
+
+
+@contextmanager
+def atomic_file(path: Path) -> Iterator[BinaryIO]:
+    """Open a temporary file that is renamed to `path` after fsync."""
+    part = path.with_name(f"{path.name}.part")
+    try:
+        with open(part, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+# Named lock between processes (flock): one converts, the others wait and find the result.
+
+
+@contextmanager
+def process_lock(name: str) -> Iterator[None]:
+    """Hold the lock of this name; the kernel releases it when the process ends. Raises RemiError if it cannot be created."""
+    path = user_data_folder() / "cache" / "locks" / name
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.open("w")
+    except OSError as error:
+        why = write_error_hint(path, error, f"$REMI_HOME may name another folder than {user_data_folder()}")
+        raise RemiError(f"The conversion cache cannot be written: {why}") from None
+    with file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

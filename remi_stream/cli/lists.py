@@ -1,0 +1,112 @@
+"""`remi-stream cameras`: the V4L2 cameras of this machine and their modes."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from remi_stream.capture.webcam import VideoDevice, VideoMode, list_devices
+from remi_stream.errors import EXIT_DONE, EXIT_NOT_STARTED, RemiError, UsageError
+from remi_stream.log import configure_logging
+from remi_stream.models.manifest import Manifest, list_engines
+from remi_stream.models.store import file_fault
+from remi_stream.recordings.finish import is_unfinished, recover_all
+from remi_stream.recordings.finish import list_recordings as find
+from remi_stream.recordings.index import read_recording_index
+
+JOIN_VIDEO_GROUP = "Join the group: sudo usermod -aG video $USER, then log in again"
+
+
+def cameras(as_json: Annotated[bool, typer.Option("--json", help="Print one JSON list.")] = False) -> int:
+    """List the cameras of this machine and their modes."""
+    found = list_devices()
+    if as_json:
+        print(msgspec.json.format(msgspec.json.encode(found), indent=2).decode())
+        return EXIT_DONE
+    if not found:
+        print("No camera found: no /dev/video* can capture. For a network camera: remi-stream rtsp URL")
+    for device in found:
+        print("\n".join(_lines(device)))
+    return EXIT_DONE
+
+
+def _lines(device: VideoDevice) -> list[str]:
+    users = f", in use by {', '.join(device.used_by)}" if device.used_by else ""
+    fault = f": {device.fault}. {JOIN_VIDEO_GROUP if 'permission' in device.fault else ''}".rstrip(" .") if device.fault else ""
+    return [f"{device.path}  {device.name}{fault}{users}", *(_mode(mode) for mode in device.modes)]
+
+
+def _mode(mode: VideoMode) -> str:
+    rates = ", ".join(f"{fps:g}" for fps in mode.fps)
+    return f"  {mode.format:<5}{mode.width}x{mode.height}" + (f" at {rates} fps" if rates else "")
+
+
+# `remi-stream engines`: the available pose engines.
+
+
+ENGINE_ROW = "{:<14}{:<9}{:<31}{}"
+
+
+def engines() -> int:
+    """List the pose engines with their runtimes, licence, and whether the weights are present."""
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(ENGINE_ROW.format("engine", "weights", "runtimes", "licence"), style="bold")
+    for manifest in list_engines():
+        console.print(ENGINE_ROW.format(manifest.name, weights_state(manifest), runtimes_label(manifest), manifest.licence))
+        console.print(f"  {manifest.what}", style="dim")
+    return EXIT_DONE
+
+
+def runtimes_label(manifest: Manifest) -> str:
+    """Runtimes of an engine, the default one first."""
+    return ", ".join(sorted(manifest.runtimes, key=lambda runtime: runtime != manifest.runtime))
+
+
+def weights_state(manifest: Manifest) -> str:
+    """State of an engine's weights: "ready", or the first fault."""
+    return next((state for file in manifest.weights if (state := file_fault(file))), "ready")
+
+
+# `remi-stream recordings`: lists recordings and recovers unfinished ones.
+
+
+RECORDINGS_MIN_WIDTH = 100
+
+
+def recordings(
+    folder: Annotated[Path, typer.Argument(help="Folder given to --record.", metavar="DIR")],
+    recover: Annotated[bool, typer.Option("--recover", help="Finish recordings whose recorder was killed.")] = False,
+) -> int:
+    """List the recordings in a folder; with --recover, finish those whose recorder was killed."""
+    if not folder.is_dir():
+        raise UsageError(f"No such folder: {folder}. Give the folder that was given to --record")
+    configure_logging("remi", "text")
+    failed = recover_all(folder) if recover else 0
+    table = Table("recording", "seconds", "frames", "people", "missing", "state", box=None, pad_edge=False, header_style="bold")
+    for path in find(folder):
+        table.add_row(path.name, *_cells(path))
+    console = Console()
+    console = console if console.is_terminal else Console(width=max(console.width, RECORDINGS_MIN_WIDTH))
+    console.print(table)
+    return EXIT_NOT_STARTED if failed else 0
+
+
+def _cells(path: Path) -> tuple[str, ...]:
+    if is_unfinished(path):
+        return "", "", "", "", "unfinished"
+    try:
+        index = read_recording_index(path)
+    except RemiError as error:
+        return "", "", "", "", str(error)
+    seconds = ""
+    if index.ended_at:
+        seconds = f"{(datetime.fromisoformat(index.ended_at) - datetime.fromisoformat(index.started_at)).total_seconds():.1f}"
+    people = len({track.track_id for track in index.tracks})
+    missing = sum(index.missing.values())
+    return seconds, str(index.frames), str(people), str(missing), "" if index.clean else index.reason

@@ -1,0 +1,119 @@
+"""Export a take as CSV: `people.csv`, one row per person and frame, in camera axes. Unknown values are empty cells."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from remi_stream.atomic_files import atomic_file, write_npz
+from remi_stream.messages import Person, Smpl
+from remi_stream.recordings.rows import FRAME_DTYPE, encode_frame_row, encode_person_row, person_dtype, track_arrays
+from remi_stream.recordings.take import Take, numbered_frames
+from remi_stream.skeletons import JOINT_NAMES
+
+CSV_FILE = "people.csv"
+PERSON_COLUMNS = ("frame", "time_s", "track_id", "score", "skeleton", "body")
+POSE_COLUMNS = tuple(f"pose_{joint}_{axis}_rad" for joint in JOINT_NAMES["smpl24"] for axis in "xyz")
+SHAPE_COLUMNS = tuple(f"beta_{index}" for index in range(10))
+TRANSL_COLUMNS = tuple(f"transl_{axis}_m" for axis in "xyz")
+EMPTY_SMPL_CELLS = "," * (len(POSE_COLUMNS + SHAPE_COLUMNS + TRANSL_COLUMNS) - 1)
+
+
+def write_csv(take: Take, folder: Path) -> list[Path]:
+    """Write `people.csv`. Raises OSError."""
+    joints = joint_names(take)
+    with atomic_file(folder / CSV_FILE) as file:
+        file.write((",".join(csv_header(joints)) + "\n").encode())
+        for row in csv_rows(take, joints):
+            file.write(f"{row}\n".encode())
+    return [folder / CSV_FILE]
+
+
+def csv_header(joints: Sequence[str]) -> list[str]:
+    """Return the column names, with their units."""
+    return [
+        *PERSON_COLUMNS,
+        *POSE_COLUMNS,
+        *SHAPE_COLUMNS,
+        *TRANSL_COLUMNS,
+        *(f"joint_{joint}_{axis}_m" for joint in joints for axis in "xyz"),
+    ]
+
+
+def joint_names(take: Take) -> list[str]:
+    """Return the joint names of all skeletons in a take, without duplicates."""
+    skeletons = dict.fromkeys(person.effective_joints_skeleton for bodies in take.frames for person in bodies.people)
+    return list(dict.fromkeys(joint for skeleton in skeletons for joint in JOINT_NAMES.get(skeleton, ())))
+
+
+def csv_rows(take: Take, joints: Sequence[str]) -> Iterator[str]:
+    """Yield the rows as text; time_s counts from the take's first frame."""
+    start_s: float | None = None
+    for number, bodies in numbered_frames(take):
+        start_s = bodies.captured_at if start_s is None else start_s
+        for person in bodies.people:
+            yield _row(number, bodies.captured_at - start_s, person, joints)
+
+
+def _row(number: int, time_s: float, person: Person, joints: Sequence[str]) -> str:
+    body = person.smpl.body if person.smpl else ""
+    identity = f"{number},{time_s:.6f},{person.track_id},{person.score:.4f},{person.effective_joints_skeleton},{body}"
+    return ",".join([identity, _pose(person.smpl), *_joints(person, joints)])
+
+
+def _pose(smpl: Smpl | None) -> str:
+    if smpl is None:
+        return EMPTY_SMPL_CELLS
+    return _numbers(np.concatenate([smpl.global_orient, smpl.body_pose, smpl.betas, smpl.transl]))
+
+
+def _joints(person: Person, joints: Sequence[str]) -> Iterator[str]:
+    known = dict(zip(JOINT_NAMES.get(person.effective_joints_skeleton, ()), person.joints_m))
+    for joint in joints:
+        yield _numbers(known[joint]) if joint in known else ",,"
+
+
+def _numbers(values: np.ndarray) -> str:
+    return ",".join(f"{value:.6f}" if np.isfinite(value) else "" for value in values.tolist())
+
+
+# Export a take as the files of a recording: `frames.npz`, and one `track-*.npz` per person.
+
+
+TrackFileKey = tuple[int, str, str, int, int]
+"""track_id, skeleton, joints_skeleton, number of joints, number of key points: constant within one file."""
+
+
+def write_track_files(take: Take, folder: Path) -> list[Path]:
+    """Write the files, one per person and skeleton; return their paths. Raises OSError."""
+    frames, rows = bytearray(), dict[TrackFileKey, bytearray]()
+    for bodies in take.frames:
+        frames += encode_frame_row(bodies)
+        for person in bodies.people:
+            kind = track_file_key(person)
+            rows.setdefault(kind, bytearray()).extend(encode_person_row(bodies, person, person_dtype(*kind[3:])))
+    paths = [_write_frames(folder / "frames.npz", np.frombuffer(bytes(frames), FRAME_DTYPE))]
+    for (kind, data), name in zip(rows.items(), _names(list(rows))):
+        path = folder / f"{name}.npz"
+        track = np.frombuffer(bytes(data), person_dtype(*kind[3:]))
+        write_npz(path, track_arrays(track, kind[0], kind[1], kind[2]))
+        paths.append(path)
+    return paths
+
+
+def track_file_key(person: Person) -> TrackFileKey:
+    """Return the key of the file that a person is written to."""
+    return person.track_id, person.skeleton, person.joints_skeleton, len(person.joints_m), len(person.keypoints_px)
+
+
+def _write_frames(path: Path, frames: np.ndarray) -> Path:
+    fields = {"epochs": "epoch", "frame_ids": "frame_id", "captured_at": "captured_at", "people": "people"}
+    write_npz(path, {name: frames[field] for name, field in fields.items()})
+    return path
+
+
+def _names(kinds: list[TrackFileKey]) -> list[str]:
+    earlier = [sum(other[0] == kind[0] for other in kinds[:index]) for index, kind in enumerate(kinds)]
+    return [f"track-{kind[0]:06d}" + (f"-{count + 1}" if count else "") for kind, count in zip(kinds, earlier)]

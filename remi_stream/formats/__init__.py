@@ -1,1 +1,0 @@
-"""Export a take in the file formats of other programs."""

@@ -1,0 +1,221 @@
+"""Metrics of REMI's pose program, with its definitions, so that numbers compare with its authors' tables.
+
+Some column names do not say what is measured: see the fields of the values. Exact definitions are in measure/motion.py.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+from remi_stream.body.known_bodies import Retargeter, retargeter_to_known_body
+from remi_stream.geometry import Intrinsics, matrices_from_axis_angle
+from remi_stream.measure.motion import NAN, WINDOW_S, SlidingWindow
+from remi_stream.messages import Bodies, Smpl
+
+POSE_COLUMNS = (
+    "Timestamp",
+    "Condition",
+    "Avg Processing FPS",
+    "Avg End-to-End Latency (ms)",
+    "Avg Pose Change (Euclidean Dist)",
+    "Avg Translation Change (mm)",
+    "Avg Joint Position Change (mm)",
+    "Avg Shape Param Variance",
+    "Avg Detection/Tracking Rate (%)",
+)
+CONDITIONS = ("Optimal", "Low Light", "Partial Occlusion", "Fast Motion", "Static+Moving Occlusion", "Custom")
+"""REMI's conditions of measurement."""
+POSE_FILE = "pocolib_demo_metrics_avg.csv"
+POSE_FILE_WITHOUT_TENSORRT = "pocolib_demo_no_trt_metrics_avg.csv"
+"""REMI's file names, with TensorRT and without."""
+ROWS_PER_S, EXTRA_S = 60, 2
+"""REMI's buffer size: 60 rows per second of the window plus two seconds, 420 for its five seconds."""
+MIN_LOOP_S = 1e-6
+
+
+class PoseObservation(NamedTuple):
+    """The first person of a frame."""
+
+    rotations: np.ndarray
+    """(23, 3, 3) rotation matrices of the joints in their parents, without the root."""
+    betas: np.ndarray
+    """(10,)."""
+    vertices_m: np.ndarray
+    """(V, 3) m, mesh vertices in the crop's camera axes, without the translation."""
+    camera: np.ndarray
+    """(4,) weak-perspective camera of the full image: sx, sy, tx, ty."""
+
+
+class PoseValues(NamedTuple):
+    """Values of one frame."""
+
+    fps: float
+    """1 / loop time."""
+    latency_ms: float
+    """Loop time, from before the camera is read to the loop's end, without anything before or after."""
+    pose_change: float = NAN
+    """Frobenius norm of the rotation matrices' change, summed over the joints."""
+    translation_change: float = NAN
+    """Norm of the change of the camera's four numbers, times 1000: not a distance."""
+    joint_change_mm: float = NAN
+    """Mean displacement of the mesh's vertices."""
+    shape_variance: float = NAN
+    """Variance among the ten betas of this frame, not over time."""
+    detection_rate: float = 0.0
+    """100 or 0."""
+
+
+class PoseMeter:
+    """Measures every frame at the end of the loop, over the last seconds (REMI: five)."""
+
+    def __init__(self, seconds: float = WINDOW_S) -> None:
+        self._window = SlidingWindow(round(ROWS_PER_S * (seconds + EXTRA_S)), seconds)
+        self._last: PoseObservation | None = None
+
+    def add(self, at: float, loop_s: float, observation: PoseObservation | None) -> PoseValues:
+        """Measure a frame that began at this time, s, and took loop_s. observation: its first person, or None."""
+        values = PoseValues(1 / loop_s if loop_s > MIN_LOOP_S else 0.0, loop_s * 1000)
+        if observation is not None:
+            values = values._replace(shape_variance=np.var(observation.betas), detection_rate=100.0)
+        if observation is not None and self._last is not None:
+            values = values._replace(**pose_changes(self._last, observation))
+        self._last = observation
+        self._window.add(at, values)
+        return values
+
+    def means(self, now: float) -> list[float]:
+        """Return the means over the last seconds, in column order."""
+        return self._window.means(now) or [NAN] * len(PoseValues._fields)
+
+
+def pose_changes(before: PoseObservation, after: PoseObservation) -> dict[str, float]:
+    """Return the changes between consecutive frames by field name, in the precision of the network's outputs."""
+    distances_mm = np.linalg.norm(after.vertices_m * np.float32(1000) - before.vertices_m * np.float32(1000), axis=1)
+    return {
+        "pose_change": np.linalg.norm(after.rotations - before.rotations, axis=(1, 2)).sum(),
+        "translation_change": np.linalg.norm(1000 * (after.camera - before.camera)),
+        "joint_change_mm": distances_mm.mean(),
+    }
+
+
+# Observe a published person as REMI's pose program does: rotations, betas, vertices, weak-perspective camera.
+
+
+ORIGIN = np.zeros(3)
+
+
+def observe_pose(bodies: Bodies, retarget_for: Callable[[str], Retargeter] = retargeter_to_known_body) -> PoseObservation | None:
+    """Return the first person of a frame with a SMPL pose, or None. retarget_for: retarget to the body whose vertices are measured.
+
+    Takes some milliseconds: a whole mesh is posed.
+    """
+    smpl = next((person.smpl for person in bodies.people if person.smpl), None)
+    if smpl is None:
+        return None
+    retarget = retarget_for(smpl.body)
+    pose = retarget.retarget(smpl)
+    return PoseObservation(
+        matrices_from_axis_angle(smpl.body_pose.reshape(-1, 3)).astype(np.float32),
+        smpl.betas,
+        retarget.target.vertices(pose.global_orient, pose.body_pose, pose.betas, ORIGIN).astype(np.float32),
+        full_image_camera(smpl, bodies.size, bodies.intrinsics),
+    )
+
+
+def full_image_camera(smpl: Smpl, size: tuple[int, int], intrinsics: Intrinsics) -> np.ndarray:
+    """Return the weak-perspective camera of the full image, (4,) sx, sy, tx, ty, exact at the body's origin.
+
+    It projects a point (x, y), m, of the body to sx (x + tx), sy (y + ty) in an image whose edges are -1 and 1.
+    """
+    fx, fy, cx, cy = intrinsics
+    x, y, z = smpl.transl.astype(np.float64)
+    width, height = size
+    return np.array([2 * fx / (z * width), 2 * fy / (z * height), x + (cx - width / 2) * z / fx, y + (cy - height / 2) * z / fy])
+
+
+# Metrics of REMI's relay about its filters, with its definitions.
+
+
+RELAY_COLUMNS = (
+    "Timestamp",
+    "Condition",
+    "FilterSetting",
+    "Avg Relay Packet Processing FPS",
+    "Avg Filter Latency (ms)",
+    "Avg Raw Pose Body Change",
+    "Avg Filtered Pose Body Change",
+    "Avg Raw Pose Root Change",
+    "Avg Filtered Pose Root Change",
+    "Avg Raw Trans Change (mm)",
+    "Avg Filtered Trans Change (mm)",
+    "Avg Raw Betas Variance",
+    "Avg Filtered Betas Variance",
+)
+"""Columns of REMI's file; Condition repeats the preset's name."""
+RELAY_FILE = "relay_filter_metrics_avg.csv"
+MAX_ROWS = 480
+"""Size of the window's buffer."""
+MIN_INTERVAL_S = 1e-6
+"""For shorter intervals the rate is reported as 0."""
+STREAM_SCALES = {"poses_body": 1.0, "poses_root": 1.0, "trans": 1000.0}
+"""Streams whose change is measured, with the scale to the table's unit."""
+
+StreamArrays = Mapping[str, np.ndarray]
+
+
+class RelayValues(NamedTuple):
+    """Values of one packet: norms of changes since the previous packet, and the variance among the ten betas of this one."""
+
+    fps: float
+    filter_ms: float
+    raw_body: float
+    filtered_body: float
+    raw_root: float
+    filtered_root: float
+    raw_trans_mm: float
+    filtered_trans_mm: float
+    raw_betas: float
+    filtered_betas: float
+
+
+class RelayMeter:
+    """Measures every packet before and after its filter."""
+
+    def __init__(self) -> None:
+        self._window = SlidingWindow(MAX_ROWS)
+        self._last: tuple[StreamArrays, StreamArrays] | None = None
+
+    def add(self, at: float, since_last_s: float, filter_s: float, raw: StreamArrays, filtered: StreamArrays) -> RelayValues:
+        """Measure a packet received at this time, s. since_last_s: NaN for the first; filter_s: the filter's computing time."""
+        fps = 0.0 if since_last_s <= MIN_INTERVAL_S else 1 / since_last_s
+        both = raw, filtered
+        changes = [stream_change(name, k, both, self._last) for name in STREAM_SCALES for k in (0, 1)]
+        values = RelayValues(fps, filter_s * 1000, *changes, *(variance(each["betas"]) for each in both))
+        self._last = both
+        self._window.add(at, values)
+        return values
+
+    def means(self, now: float) -> list[float]:
+        """Return the means over the last five seconds, in column order."""
+        return self._window.means(now) or [NAN] * len(RelayValues._fields)
+
+
+def stream_change(
+    name: str, which: int, now: tuple[StreamArrays, StreamArrays], before: tuple[StreamArrays, StreamArrays] | None
+) -> float:
+    """Return the norm of a stream's change since the last packet, raw (k = 0) or filtered (k = 1); NaN for the first."""
+    if before is None:
+        return NAN
+    difference = np.subtract(now[which][name], before[which][name], dtype=np.float64).ravel()
+    return STREAM_SCALES[name] * math.sqrt(difference @ difference)
+
+
+def variance(numbers: np.ndarray) -> float:
+    """Return the variance; for ten numbers this is three times as fast as np.var."""
+    deviations = numbers.astype(np.float64).ravel()
+    deviations -= deviations.sum() / len(deviations)
+    return float(deviations @ deviations) / len(deviations)

@@ -1,0 +1,117 @@
+"""Outputs of a stage: links to consumers, or the bus."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from remi_stream.config import BUS_SERVICE
+from remi_stream.messages import Frame, FrameView
+from remi_stream.pipeline import StageRow, link_consumers, topics_for_message
+from remi_stream.stage import StageSpec
+from remi_stream.topics import LINK_TOPICS
+from remi_stream.transport.link import LinkContext, Publisher, Sender, link_address
+
+FLUSH_TIMEOUT_S = 1.0
+"""Time to deliver queued messages at the end, s."""
+PREVIEW_FALLBACK_S = 0.5
+"""Time without a frame taken by pose after which any frame is previewed, s."""
+
+FrameRenderer = Callable[[Frame, FrameView], Frame]
+
+
+class StageOutputs:
+    """Sends each message to the consumers of its topics: one Sender per topic and consumer, or the bus."""
+
+    def __init__(self, context: LinkContext, spec: StageSpec, row: StageRow, render: FrameRenderer | None = None) -> None:
+        self._row = row
+        self._render = render
+        self._senders: dict[str, list[Sender[Any]]] = {}
+        self._counted: list[Sender[Any]] = []
+        self._frame_sent_at = float("-inf")
+        self._bus: Publisher | None = None
+        if row.name == "relay":
+            self._bus = Publisher(context, spec.config.port(BUS_SERVICE))
+            return
+        for topic in row.writes:
+            self._senders[topic] = [self._connect(context, spec, topic, reader) for reader in link_consumers(topic)]
+
+    def _connect(self, context: LinkContext, spec: StageSpec, topic: str, reader: StageRow) -> Sender[Any]:
+        lossless = topic == "frames" and reader.counts_drops and spec.config.camera(spec.camera).lossless
+        sender: Sender[Any] = Sender(
+            context,
+            link_address(Path(spec.run_folder), topic, reader.name),
+            LINK_TOPICS[topic],
+            reason=f"{self._row.name}/{'superseded' if LINK_TOPICS[topic].delivery == 'live' else 'overflow'}",
+            camera=spec.camera,
+            lossless=lossless,
+            render=self._render,
+            on_sent=self._on_frame_sent if topic == "frames" and reader.counts_drops else None,
+        )
+        if reader.counts_drops and topic != "preview":
+            self._counted.append(sender)
+        return sender
+
+    @property
+    def sockets(self) -> list[Any]:
+        """Sockets to poll."""
+        if self._bus:
+            return [self._bus.socket]
+        return [sender.socket for senders in self._senders.values() for sender in senders]
+
+    def has_subscriber(self, topic: str) -> bool:
+        """Whether this topic has a subscriber on the bus."""
+        return self._bus is not None and self._bus.has_subscriber(topic)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether a lossless link is full."""
+        return any(sender.is_full for sender in self._counted)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no counted message is queued."""
+        return all(sender.is_empty for sender in self._counted)
+
+    @property
+    def dropped(self) -> int:
+        """Messages dropped so far on links that count drops."""
+        return sum(sender.outbox.dropped for sender in self._counted)
+
+    def send(self, message: Any) -> None:
+        """Send a message to all consumers of its type."""
+        for topic in topics_for_message(self._row, message):
+            if self._bus:
+                self._bus.publish(f"{topic}/{getattr(message, 'camera', None) or message.stage}", message)
+            if topic == "preview" and self._row.is_per_camera and time.monotonic() - self._frame_sent_at < PREVIEW_FALLBACK_S:
+                continue
+            for sender in self._senders.get(topic, ()):
+                sender.put(message)
+
+    def _on_frame_sent(self, frame: Frame) -> None:
+        """Preview a frame that pose took, so that preview and bodies are of the same frame."""
+        self._frame_sent_at = time.monotonic()
+        for sender in self._senders.get("preview", ()):
+            sender.put(frame)
+
+    def pump(self, now: float) -> None:
+        """Process credits and subscriptions, and send what they allow."""
+        if self._bus:
+            self._bus.pump()
+        for senders in self._senders.values():
+            for sender in senders:
+                sender.pump(now)
+
+    def flush(self) -> None:
+        """Deliver queued messages, for a second at most; then close the links."""
+        end = time.monotonic() + FLUSH_TIMEOUT_S
+        while not self.is_empty and (now := time.monotonic()) < end:
+            self.pump(now)
+            time.sleep(0.002)
+        for senders in self._senders.values():
+            for sender in senders:
+                sender.close(wait=sender in self._counted)
+        if self._bus:
+            self._bus.close()

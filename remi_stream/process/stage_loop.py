@@ -1,0 +1,121 @@
+"""Worker loop of a stage between other stages: messages in, messages out."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from remi_stream.config import CONTROL_SERVICE
+from remi_stream.messages import FrameMessage
+from remi_stream.pipeline import StageRow
+from remi_stream.process.outputs import StageOutputs
+from remi_stream.stage import MAX_SLEEP_S, Stage, StageSpec
+from remi_stream.topics import LINK_TOPICS
+from remi_stream.transport.link import ControlServer, LinkContext, Receiver, SocketPoller, link_address
+
+DRAIN_TIMEOUT_S = 1.0
+"""Time limit of the drain, s."""
+
+
+class StageLoop:
+    """Processes one message at a time, links in the order of the stage table, and grants credits for more when idle."""
+
+    def __init__(self, spec: StageSpec, row: StageRow, stage: Stage) -> None:
+        self.counts: Counter[str] = stage.counts if hasattr(stage, "counts") else Counter()
+        self._spec, self._row, self._stage = spec, row, stage
+        self._context = LinkContext()
+        self._receivers: list[Receiver[Any]] = []
+        self._control: ControlServer | None = None
+        self._waiter = SocketPoller()
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """Static information of the stage."""
+        return self._stage.facts
+
+    def open(self) -> None:
+        """Open the stage, bind its inputs, connect its outputs."""
+        self._outlet = StageOutputs(self._context, self._spec, self._row)
+        if self._row.name == "relay":
+            self._stage.heard = self._outlet.has_subscriber  # type: ignore[attr-defined]
+            self._stage.publish = self._outlet.send  # type: ignore[attr-defined]
+            port = self._spec.config.port(CONTROL_SERVICE)
+            self._control = ControlServer(self._context, port, self._stage.control)  # type: ignore[attr-defined]
+        self._stage.open()
+        self._receivers = [self._bind(topic) for topic in self._row.reads]
+        sockets = [receiver.socket for receiver in self._receivers] + self._outlet.sockets
+        for socket in sockets + ([self._control.socket] if self._control else []):
+            self._waiter.register(socket)
+
+    def run_once(self, now: float) -> bool:
+        """Process one message, or grant credits and wait."""
+        self._pump(now)
+        if not self._work(now):
+            for receiver in self._receivers:
+                receiver.grant_credits(now, self._stage.request if receiver.is_live else None)
+            self._waiter.wait(self._sleep_s(now))
+        return True
+
+    def drain(self) -> None:
+        """Process the messages that have arrived, then deliver the results."""
+        end = time.monotonic() + DRAIN_TIMEOUT_S
+        idle = 0
+        while idle < 3 and (now := time.monotonic()) < end:
+            self._pump(now)
+            idle = 0 if self._work(now) else idle + 1
+            if idle:
+                self._waiter.wait(0.02)
+        self._outlet.flush()
+
+    def close(self) -> None:
+        """Close the stage and the links."""
+        for receiver in self._receivers:
+            receiver.close()
+        self._stage.close()
+        self._context.close()
+
+    def _bind(self, topic: str) -> Receiver[Any]:
+        address = link_address(Path(self._spec.run_folder), topic, self._row.name)
+        return Receiver(self._context, address, LINK_TOPICS[topic], reason=f"{self._row.name}/unasked", one_at_a_time=True)
+
+    def _pump(self, now: float) -> None:
+        for receiver in self._receivers:
+            receiver.pump(now)
+            if not receiver.is_live:
+                receiver.grant_credits(now)
+        self._outlet.pump(now)
+        if self._control:
+            self._control.pump()
+
+    def _work(self, now: float) -> bool:
+        for receiver in self._receivers:
+            message = receiver.next_message()
+            if message is not None:
+                self._step(message, now)
+                return True
+        return False
+
+    def _step(self, message: Any, received_at: float) -> None:
+        results = list(self._stage.step(message))
+        now = time.monotonic()
+        for result in results:
+            if isinstance(result, FrameMessage):
+                stamps = {**result.stamps, f"{self._row.name}_in": received_at, self._row.name: now}
+                result = msgspec.structs.replace(result, stamps=stamps)
+            self._outlet.send(result)
+        self.counts["steps"] += 1
+        self.counts["dropped"] = self._outlet.dropped
+
+    def _sleep_s(self, now: float) -> float:
+        """Time to sleep, s: until the next frame may be requested, a tenth of a second at most."""
+        waits = [
+            self._stage.request(camera).not_before - now
+            for receiver in self._receivers
+            if receiver.is_live
+            for camera in receiver.inbox.cameras
+        ]
+        return min([MAX_SLEEP_S, *[max(wait, 0.001) for wait in waits if wait > 0]])

@@ -1,0 +1,178 @@
+"""Worker process of a stage: loop, heartbeats, signals. `python -m remi_stream stage NAME` runs `run_worker`.
+
+The StageSpec comes over standard input; heartbeats go to an inherited pipe, the log to stderr.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import importlib
+import logging
+import os
+import resource
+import shutil
+import signal
+import sys
+import threading
+import time
+from collections import Counter
+from pathlib import Path
+from types import FrameType
+from typing import Any, Protocol
+
+import msgspec
+
+from remi_stream.errors import EXIT_CRASHED, EXIT_DONE, RemiError
+from remi_stream.log import configure_logging
+from remi_stream.messages import Health
+from remi_stream.models.manifest import register_custom_skeletons
+from remi_stream.pipeline import StageRow, find_stage, is_sink_stage, is_source_stage
+from remi_stream.stage import HEARTBEAT_S, StageSpec
+
+_PR_SET_PDEATHSIG = 1
+
+log = logging.getLogger("remi_stream")
+
+
+class WorkerLoop(Protocol):
+    """Loop of a worker process: passes messages between the links and the stage."""
+
+    @property
+    def counts(self) -> Counter[str]:
+        """Counters since the start."""
+        ...
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """Static information of the stage."""
+        ...
+
+    def open(self) -> None:
+        """Open the stage, then its links."""
+        ...
+
+    def run_once(self, now: float) -> bool:
+        """Run one iteration, or sleep for a tenth of a second at most; False at the end of a finite source."""
+        ...
+
+    def drain(self) -> None:
+        """Finish the work already received, then stop."""
+        ...
+
+    def close(self) -> None:
+        """Close the stage and its links."""
+        ...
+
+
+class HeartbeatSender:
+    """Sends heartbeats, from the thread that does the work: one that hangs sends none."""
+
+    def __init__(self, fd: int, label: str) -> None:
+        os.set_blocking(fd, False)  # a hung supervisor must not block the stage
+        self._fd = fd
+        self._label = label
+        self._next = 0.0
+
+    def send_if_due(self, now: float, counts: Counter[str], facts: dict[str, str]) -> None:
+        """Send a heartbeat if one is due."""
+        if now >= self._next:
+            self._next = now + HEARTBEAT_S
+            self.send("ready", counts=dict(counts), facts=facts)
+
+    def send(self, state: Any, **more: Any) -> None:
+        """Send a heartbeat now; it is lost if the pipe is full."""
+        health = Health(
+            stage=self._label,
+            state=state,
+            pid=os.getpid(),
+            cpu_s=time.process_time(),
+            memory_bytes=_resident_bytes(),
+            **more,
+        )
+        packed = msgspec.msgpack.encode(health)
+        with contextlib.suppress(BlockingIOError, BrokenPipeError):
+            os.write(self._fd, len(packed).to_bytes(4, "little") + packed)
+
+
+def run_worker(arguments: list[str]) -> int:
+    """Run the stage of the StageSpec on standard input. arguments: label, ..., file descriptor for heartbeats."""
+    spec = msgspec.json.decode(sys.stdin.buffer.read(), type=StageSpec)
+    configure_logging(spec.label, spec.config.log_format)
+    row = find_stage(spec.stage)
+    _tie_to_supervisor(spec, row)
+    stop = _catch_signals()
+    os.nice(row.nice)
+    register_custom_skeletons()
+    pulse = HeartbeatSender(int(arguments[-1]), spec.label)
+    try:
+        return _run(_make_loop(spec, row), pulse, stop)
+    except RemiError as error:
+        pulse.send("failed", reason=str(error), exit_code=error.exit_code)
+        return error.exit_code
+    except Exception:
+        log.exception("crashed")
+        return EXIT_CRASHED
+
+
+def _run(loop: WorkerLoop, pulse: HeartbeatSender, stop: threading.Event) -> int:
+    loop.open()
+    with contextlib.closing(loop):
+        state = "stopping"
+        while not stop.is_set():
+            now = time.monotonic()
+            pulse.send_if_due(now, loop.counts, loop.facts)
+            if not loop.run_once(now):
+                state = "done"
+                break
+        loop.drain()
+        pulse.send(state, counts=dict(loop.counts))
+    return EXIT_DONE
+
+
+def _make_loop(spec: StageSpec, row: StageRow) -> WorkerLoop:
+    from remi_stream.process.sink_loop import SinkLoop
+    from remi_stream.process.source_loop import SourceLoop
+    from remi_stream.process.stage_loop import StageLoop
+
+    module, function = row.factory.split(":")
+    stage = getattr(importlib.import_module(module), function)(spec)
+    if is_source_stage(row):
+        return SourceLoop(spec, row, stage)
+    return SinkLoop(spec, row, stage) if is_sink_stage(row) else StageLoop(spec, row, stage)
+
+
+def _catch_signals() -> threading.Event:
+    """Drain and stop on SIGTERM. Ignore SIGINT: a terminal sends it to all processes, and the supervisor stops them in order."""
+    stop = threading.Event()
+
+    def on_term(_signal: int, _frame: FrameType | None) -> None:
+        stop.set()
+
+    signal.signal(signal.SIGTERM, on_term)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    return stop
+
+
+def _tie_to_supervisor(spec: StageSpec, row: StageRow) -> None:
+    """End when the supervisor dies: by PR_SET_PDEATHSIG, except for the relay, which removes the run folder first."""
+    if row.name == "relay":
+        threading.Thread(target=_clear_after, args=(spec,), daemon=True).start()
+    else:
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != spec.supervisor_pid:  # it died before the signal was set
+        os._exit(EXIT_CRASHED)
+
+
+def _clear_after(spec: StageSpec) -> None:
+    while os.getppid() == spec.supervisor_pid:
+        time.sleep(0.2)
+    shutil.rmtree(spec.run_folder, ignore_errors=True)
+    Path(spec.run_folder + ".lock").unlink(missing_ok=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _resident_bytes() -> int:
+    with contextlib.suppress(OSError), open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * resource.getpagesize()
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

@@ -1,1 +1,0 @@
-"""Inference runtimes: OpenVINO, ONNX Runtime, PyTorch, TensorRT."""

@@ -1,0 +1,213 @@
+"""Latency of each hop between the camera and the viewer, from the bodies' stamps."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, OrderedDict, deque
+from typing import NamedTuple
+
+import numpy as np
+
+from remi_stream.messages import Bodies, CameraFacts, Frame
+
+HOP_WINDOW_S = 3.0
+"""The medians are over the last seconds, s."""
+VIEWER_HOP = "viewer"
+"""The last hop: from the last stamp to the viewer's reception."""
+
+HopMedians = list[tuple[str, float]]
+"""Hops in order of time, each with its median duration, ms."""
+
+
+class HopLatencies:
+    """Hop latencies of one camera's last bodies. Times are monotonic seconds."""
+
+    def __init__(self) -> None:
+        self._recent: deque[tuple[float, Bodies]] = deque(maxlen=256)
+
+    def add(self, bodies: Bodies, now: float) -> None:
+        """Add bodies that arrived now."""
+        self._recent.append((now, bodies))
+
+    def medians(self, now: float) -> HopMedians:
+        """The median duration of each hop, ms, over the bodies that took the same hops as the newest."""
+        recent = [hop_durations(bodies, at) for at, bodies in self._recent if now - at <= HOP_WINDOW_S]
+        if not recent:
+            return []
+        hops = list(recent[-1])
+        same_hops = [[seconds[hop] for hop in hops] for seconds in recent if list(seconds) == hops]
+        return list(zip(hops, (np.median(same_hops, axis=0) * 1000).tolist()))
+
+
+def hop_durations(bodies: Bodies, now: float) -> dict[str, float]:
+    """The duration of each hop, s, of bodies that arrived now. A stamp before `captured_at` gives 0."""
+    durations, last = {}, bodies.captured_at
+    for hop, at in sorted(bodies.stamps.items(), key=lambda stamp: stamp[1]):
+        durations[hop], last = max(0.0, at - last), max(last, at)
+    return {**durations, VIEWER_HOP: max(0.0, now - last)}
+
+
+# Dropped frames, reconnects and restarts of a camera since the viewer started.
+
+
+class CameraIncidents:
+    """Counts over all epochs of one camera.
+
+    reconnects: how often the camera's signal was lost. restarts: how often its process was restarted.
+    """
+
+    def __init__(self) -> None:
+        self.reconnects = self.restarts = 0
+        self._earlier_epochs: Counter[str] = Counter()
+        self._last: CameraFacts | None = None
+
+    @property
+    def dropped(self) -> dict[str, int]:
+        """Dropped frames by reason (`stage/reason`), most frequent first."""
+        total = self._earlier_epochs + Counter(self._last.dropped if self._last else {})
+        return dict(total.most_common())
+
+    def update(self, facts: CameraFacts) -> None:
+        """Update with the camera's newest facts."""
+        last, self._last = self._last, facts
+        if last is None:
+            return
+        if facts.epoch != last.epoch:
+            self.restarts += 1  # each capture process has an epoch of its own, and counts its drops from 0
+            self._earlier_epochs += Counter(last.dropped)
+        elif facts.state == "reconnecting" and last.state != "reconnecting":
+            self.reconnects += 1
+
+
+# Rate and latency percentiles of bodies over the last minute.
+
+
+RATE_WINDOW_S = 60.0
+"""Length of the history, s."""
+RATE_INTERVAL_S = 0.5
+"""Time between two samples, s."""
+RATE_AVERAGING_S = 2.0
+"""Each sample covers the last seconds, s."""
+
+
+class RateSample(NamedTuple):
+    """A sample of one camera's rate and latency."""
+
+    at: float
+    """Monotonic s."""
+    fps: float
+    """Bodies per second."""
+    p50_ms: float
+    """Median latency from capture to here; NaN without bodies."""
+    p95_ms: float
+    """95th percentile of the latency; NaN without bodies."""
+
+
+class RateHistory:
+    """The last minute of one camera, sampled every half second. Times are monotonic seconds."""
+
+    def __init__(self) -> None:
+        self._latencies: deque[tuple[float, float]] = deque(maxlen=1000)
+        self.samples: deque[RateSample] = deque(maxlen=int(RATE_WINDOW_S / RATE_INTERVAL_S) + 1)
+
+    def add(self, captured_at: float, now: float) -> None:
+        """Add bodies that arrived now."""
+        self._latencies.append((now, (now - captured_at) * 1000))
+
+    def sample_if_due(self, now: float) -> bool:
+        """Take the next sample if it is due; return whether it was."""
+        if self.samples and now - self.samples[-1].at < RATE_INTERVAL_S:
+            return False
+        recent = np.array([latency for at, latency in self._latencies if now - at <= RATE_AVERAGING_S])
+        p50, p95 = np.percentile(recent, [50, 95]) if len(recent) else (np.nan, np.nan)
+        self.samples.append(RateSample(now, len(recent) / RATE_AVERAGING_S, float(p50), float(p95)))
+        return True
+
+    def series(self) -> np.ndarray:
+        """The history (4, N): seconds ago (negative), bodies per second, p50 and p95 latency in ms."""
+        rows = np.array(self.samples).T
+        rows[0] -= rows[0, -1]
+        return rows
+
+
+# Pairing of preview images with the bodies of the same frame.
+
+
+MAX_BODIES = 90
+"""Bodies that wait for their preview: 3 s at 30 a second."""
+MAX_PREVIEWS = 16
+"""Previews that wait for their bodies; the oldest is dropped."""
+UNPAIRED_AFTER_S = 1.0
+"""Time without a pair after which a preview is shown alone, s: a slow engine skips frames."""
+
+FrameKey = tuple[int, int]
+"""(epoch, frame id)."""
+
+
+class PreviewPairs:
+    """The last previews and bodies of one camera. A preview is shown with the bodies of exactly that frame, or with none."""
+
+    def __init__(self) -> None:
+        self._bodies: OrderedDict[FrameKey, Bodies] = OrderedDict()
+        self._previews: deque[Frame] = deque(maxlen=MAX_PREVIEWS)
+        self._paired_at = float("-inf")
+
+    def add(self, message: Bodies | Frame) -> None:
+        """Add a message; a full buffer drops its oldest."""
+        if isinstance(message, Frame):
+            # The wait for a pair starts with the first preview.
+            if not self._previews and self._paired_at == float("-inf"):
+                self._paired_at = message.captured_at
+            self._previews.append(message)
+            return
+        self._bodies[message.epoch, message.frame_id] = message
+        if len(self._bodies) > MAX_BODIES:
+            self._bodies.popitem(last=False)
+
+    def pop_newest(self, now: float) -> tuple[Frame, Bodies | None] | None:
+        """Pop the newest preview that has its bodies; after UNPAIRED_AFTER_S without one, the newest alone. now: monotonic s."""
+        for index in reversed(range(len(self._previews))):
+            preview = self._previews[index]
+            bodies = self._bodies.get((preview.epoch, preview.frame_id))
+            if bodies is not None:
+                self._paired_at = now
+                self._drop(index + 1)
+                return preview, bodies
+        if not self._previews or now - self._paired_at < UNPAIRED_AFTER_S:
+            return None
+        newest = self._previews[-1]
+        self._drop(len(self._previews))
+        return newest, None
+
+    def _drop(self, count: int) -> None:
+        for _ in range(count):
+            self._previews.popleft()
+
+
+# Tiling of several cameras' images into one.
+
+
+BACKGROUND = (24, 26, 31)
+"""Background colour, RGB."""
+PLACEHOLDER_SIZE = (360, 640)
+"""Height and width of the placeholder, px."""
+
+
+def placeholder_image() -> np.ndarray:
+    """The placeholder for a camera before its first image: (h, w, 3) uint8."""
+    return np.full((*PLACEHOLDER_SIZE, 3), BACKGROUND, np.uint8)
+
+
+def tile_images(images: list[np.ndarray]) -> np.ndarray:
+    """Tile images (h, w, 3) uint8 in a grid of equal cells, row by row, each centred in its cell."""
+    if len(images) == 1:
+        return images[0]
+    height, width = (max(image.shape[axis] for image in images) for axis in (0, 1))
+    columns = math.ceil(math.sqrt(len(images)))
+    rows = math.ceil(len(images) / columns)
+    tiled = np.full((rows * height, columns * width, 3), BACKGROUND, np.uint8)
+    for number, image in enumerate(images):
+        row, column = divmod(number, columns)
+        top, left = row * height + (height - image.shape[0]) // 2, column * width + (width - image.shape[1]) // 2
+        tiled[top : top + image.shape[0], left : left + image.shape[1]] = image
+    return tiled

@@ -1,1 +1,0 @@
-"""Recordings: the journal of a growing one and the files of a finished one."""

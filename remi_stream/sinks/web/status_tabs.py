@@ -1,0 +1,185 @@
+"""The list of tracked people with distance and score."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import NamedTuple
+
+import numpy as np
+import viser
+from viser import uplot
+
+from remi_stream.body.known_bodies import known_body
+from remi_stream.messages import CameraFacts, Health, Person
+from remi_stream.render.colours import css_colour, track_colour
+from remi_stream.sinks.live_view import RATE_WINDOW_S, CameraIncidents, HopMedians, RateHistory
+from remi_stream.sinks.web import html
+from remi_stream.sinks.web.html import (
+    BAD,
+    GOOD,
+    PENDING,
+    QUIET,
+    count_noun,
+    format_count,
+    format_number,
+    hop_waterfall,
+    panel_box,
+    panel_row,
+    progress_bar,
+    round_mark,
+    square_mark,
+)
+
+
+class PersonRow(NamedTuple):
+    """One row of the list."""
+
+    track_id: int
+    distance_m: float
+    """From the camera; NaN where unknown."""
+    score: float
+
+
+def person_row(person: Person) -> PersonRow:
+    """The row of a person, rounded: viser does not send unchanged HTML again."""
+    return PersonRow(person.track_id, round(camera_distance_m(person), 1), round(person.score * 20) / 20)
+
+
+def camera_distance_m(person: Person) -> float:
+    """Distance of the pelvis, or of the mean joint, from the camera, m; NaN where unknown."""
+    if person.smpl is not None:
+        return float(np.linalg.norm(person.smpl.transl + known_body().rest_joints(person.smpl.betas)[0]))
+    known = person.joints_m[np.isfinite(person.joints_m).all(1)]
+    return float(np.linalg.norm(known.mean(0))) if len(known) else float("nan")
+
+
+def people_html(rows: Sequence[PersonRow]) -> str:
+    """HTML of the list, with the colour of each track."""
+    return panel_box("".join(_line(each) for each in rows) or "no one in view", "remi-people")
+
+
+def _line(each: PersonRow) -> str:
+    colour = css_colour(track_colour(each.track_id))
+    right = '<span class="right">{}</span>'
+    return panel_row(
+        f"{square_mark(colour)}person {each.track_id}",
+        right.format(f"{format_number(each.distance_m, 1)} m"),
+        progress_bar(each.score, colour),
+        right.format(format_number(each.score, 2)),
+    )
+
+
+# HTML of the state of cameras and stages.
+
+
+CAMERA_STATE_COLOURS = {"live": GOOD, "starting": PENDING, "reconnecting": PENDING, "ended": QUIET}
+STAGE_STATE_COLOURS = {"ready": GOOD, "starting": PENDING, "restarting": PENDING, "stopping": QUIET, "done": QUIET, "failed": BAD}
+MAX_DROP_REASONS = 6
+
+
+class CameraSummary(NamedTuple):
+    """A camera's last facts and its incidents."""
+
+    facts: CameraFacts
+    incidents: CameraIncidents
+
+
+def cameras_html(facts: Sequence[CameraFacts]) -> str:
+    """HTML of each camera's state, size and frame rate."""
+    return panel_box("".join(_camera(each) for each in facts), "remi-cameras")
+
+
+def losses_html(summaries: Sequence[CameraSummary]) -> str:
+    """HTML of each camera's dropped frames by reason, reconnects and restarts."""
+    return panel_box("".join(_losses(each, len(summaries) > 1) for each in summaries), "remi-losses")
+
+
+def stages_html(health: Mapping[str, Health]) -> str:
+    """HTML of each stage's state, restarts and reason of failure."""
+    return panel_box("".join(_stage(each) for _, each in sorted(health.items())) or "no heartbeat received yet", "remi-stages")
+
+
+def engine_html(health: Mapping[str, Health], engine: str) -> str:
+    """HTML of engine, runtime and detector. engine: from the bodies, for pipelines without a pose stage."""
+    pose, detect = (health[stage].facts if stage in health else {} for stage in ("pose", "detect"))
+    names = {"engine": pose.get("engine") or engine, "runtime": pose.get("runtime", ""), "detector": detect.get("detector", "")}
+    return panel_box("".join(panel_row(name, f"<b>{escape(value)}</b>") for name, value in names.items() if value), "remi-works")
+
+
+def _camera(facts: CameraFacts) -> str:
+    width, height = facts.size
+    size = f"{width}&times;{height} {facts.fps:.0f} fps" if width else ""
+    return panel_row(
+        f"{round_mark(CAMERA_STATE_COLOURS[facts.state])}<b>{escape(facts.camera)}</b> {facts.state}",
+        f'<span class="dim">{size}</span>',
+    )
+
+
+def _losses(seen: CameraSummary, several: bool) -> str:
+    name = f'<div class="head">{escape(seen.facts.camera)}</div>' if several else ""
+    dropped = seen.incidents.dropped
+    rows = [
+        panel_row(f'<span class="dim">{escape(why)}</span>', format_count(many))
+        for why, many in list(dropped.items())[:MAX_DROP_REASONS]
+    ]
+    total = panel_row("frames dropped", f"<b>{format_count(sum(dropped.values()))}</b>")
+    reconnects = panel_row("reconnects", f"<b>{format_count(seen.incidents.reconnects)}</b>")
+    restarts = panel_row("camera restarts", f"<b>{format_count(seen.incidents.restarts)}</b>") if seen.incidents.restarts else ""
+    return name + total + "".join(rows) + reconnects + restarts
+
+
+def _stage(health: Health) -> str:
+    state = "" if health.state == "ready" else f" {health.state}"
+    restarts = count_noun(health.restarts, "restart", "restarts") if health.restarts else ""
+    reason = f'<div class="error">{escape(health.reason)}</div>' if health.reason else ""
+    return panel_row(f"{round_mark(STAGE_STATE_COLOURS[health.state])}{escape(health.stage)}{state}", restarts) + reason
+
+
+# Plots of body rate and latency over the last minute, and the latency of each hop.
+
+
+RATE_COLOUR, P50_COLOUR, P95_COLOUR = "#3fb6b0", "#5b9be6", "#f08a5d"
+PLOT_PX = 70
+
+AXIS_FROM_ZERO = {"min": {"pad": 0, "soft": 0, "mode": 1}, "max": {"pad": 0.15, "soft": 10, "mode": 2}}
+"""uPlot's range setting for: from 0 to at least 10."""
+
+
+class RatePlots:
+    """Widgets: two plots with their current values."""
+
+    def __init__(self, gui: viser.GuiApi) -> None:
+        self._gui = gui
+        self._rate_html = gui.add_html("")
+        self._rate_plot = self._plot("bodies/s", RATE_COLOUR)
+        self._latency_html = gui.add_html("")
+        self._hops_html = gui.add_html("")
+        self._latency_plot = self._plot("p50 ms", P50_COLOUR, "p95 ms", P95_COLOUR)
+
+    def show(self, rates: RateHistory, medians: HopMedians) -> None:
+        """Show the last minute, and the hops of the last seconds."""
+        ago, fps, p50, p95 = rates.series()
+        received = np.isfinite(p50)
+        self._rate_plot.data = (ago, fps)
+        self._latency_plot.data = (ago[received], p50[received], p95[received])
+        now = rates.samples[-1]
+        self._rate_html.content = html.large_numbers(("bodies/s", now.fps, RATE_COLOUR))
+        self._latency_html.content = html.large_numbers(
+            ("ms latency p50", now.p50_ms, P50_COLOUR), ("ms p95", now.p95_ms, P95_COLOUR)
+        )
+        self._hops_html.content = hop_waterfall(medians)
+
+    def _plot(self, *lines: str) -> viser.GuiUplotHandle:
+        """lines: label, colour, label, colour, ..."""
+        labels, colours = lines[::2], lines[1::2]
+        drawn = [uplot.Series(label=label, stroke=colour, width=2) for label, colour in zip(labels, colours)]
+        return self._gui.add_uplot(
+            tuple(np.zeros(1) for _ in range(len(drawn) + 1)),
+            (uplot.Series(label="s"), *drawn),
+            scales={"x": uplot.Scale(time=False, range=(-RATE_WINDOW_S, 0)), "y": uplot.Scale(range=AXIS_FROM_ZERO)},
+            axes=(uplot.Axis(show=False), uplot.Axis(size=48)),
+            legend=uplot.Legend(show=False),
+            height=PLOT_PX,
+            padding=(8, 10, 8, 0),
+        )

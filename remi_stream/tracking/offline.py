@@ -1,0 +1,186 @@
+"""Serialise an engine's state per person to plain values: named tuples, lists, arrays, numbers, None.
+
+Deserialising runs no code: a named tuple is built only from a NamedTuple class of an already loaded module.
+"""
+
+from __future__ import annotations
+
+import itertools
+import sys
+from typing import Any
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+
+from remi_stream.detect.detector import ScoredBoxes
+from remi_stream.tracking.matching import intersection_over_smaller
+from remi_stream.tracking.re_identification import Identity, Observation, appearance_histogram
+
+
+class NotSerialisable(Exception):  # noqa: N818
+    """A value that cannot be serialised; it is dropped at the end of a chunk."""
+
+
+def to_plain(value: Any) -> Any:
+    """Serialise a value to lists, numbers, strings and bytes. Raises Unkept."""
+    if value is None or type(value) in (bool, int, float, str):
+        return value
+    if isinstance(value, np.ndarray | np.generic) and value.dtype.kind in "biuf":
+        return ["array", value.dtype.str, list(value.shape), value.tobytes()]
+    if isinstance(value, tuple) and hasattr(value, "_fields"):
+        kind = type(value)
+        return ["named", kind.__module__, kind.__qualname__, [to_plain(part) for part in value]]
+    if isinstance(value, tuple | list):
+        return ["list", type(value).__name__, [to_plain(part) for part in value]]
+    raise NotSerialisable(type(value).__name__)
+
+
+def from_plain(value: Any) -> Any:
+    """Deserialise a plain value. Raises Unkept if its class does not exist."""
+    if not isinstance(value, list):
+        return value
+    kind, *parts = value
+    if kind == "array":
+        array = np.frombuffer(parts[2], np.dtype(parts[0])).reshape(parts[1]).copy()
+        return array if parts[1] else array[()]
+    if kind == "list":
+        found = [from_plain(part) for part in parts[1]]
+        return tuple(found) if parts[0] == "tuple" else found
+    return _named_tuple_class(parts[0], parts[1])._make(from_plain(part) for part in parts[2])
+
+
+def plain_round_trip(value: Any) -> Any:
+    """The value after a round trip through its plain form; None if it cannot be serialised.
+
+    Applied at the end of each chunk, so that an uninterrupted run and a resumed one give identical results.
+    """
+    try:
+        return from_plain(to_plain(value))
+    except NotSerialisable:
+        return None
+
+
+def _named_tuple_class(module: str, name: str) -> Any:
+    found = getattr(sys.modules.get(module), name, None)
+    if isinstance(found, type) and issubclass(found, tuple) and hasattr(found, "_make"):
+        return found
+    raise NotSerialisable(f"{module}.{name}")
+
+
+# Offline tracker: Hungarian assignment of the detections of every frame to tracks.
+#
+# Costs are motion and appearance, as live (`tracking/re_identification.py`); a lost track can be re-identified for a while.
+
+
+MAX_LOST_S = 3.0
+"""A track that was not seen for longer ends."""
+APPEARANCE_REQUIRED_AFTER_S = 0.25
+"""A track that was not seen for longer must match in appearance."""
+MAX_APPEARANCE_DISTANCE = 0.7
+"""Largest appearance distance for that match."""
+LOST_COST_PER_S = 0.3
+"""Cost of a second out of sight; 1 is an appearance without any overlap."""
+MAX_COVERED_SHARE = 0.2
+"""A person is not occluded if other boxes cover at most this share of the box."""
+FORBIDDEN_COST = 1e3
+"""Cost of a forbidden pair."""
+
+
+class OfflineTrack(Identity):
+    """A track. track_id: 0 until its first accepted pose. memory: the engine's state for this person."""
+
+    def __init__(self, observation: Observation) -> None:
+        super().__init__(0, observation)
+        self.engine_state: object | None = None
+
+    def to_state(self) -> list[Any]:
+        """Serialise to plain values."""
+        memory = to_plain(plain_round_trip(self.engine_state))
+        positions = [[at, to_plain(position)] for at, position in self._positions]
+        return [self.track_id, to_plain(self.appearance), to_plain(self._sides), positions, memory]
+
+    @classmethod
+    def from_state(cls, state: list[Any]) -> OfflineTrack:
+        """Restore a track from its state."""
+        person = cls.__new__(cls)
+        Identity.__init__(person, state[0], Observation(0.0, np.zeros(4, np.float32), from_plain(state[1]), float("nan")))
+        person._sides = from_plain(state[2])
+        person._positions.clear()
+        person._positions.extend((at, from_plain(position)) for at, position in state[3])
+        try:
+            person.engine_state = from_plain(state[4])
+        except NotSerialisable:
+            person.engine_state = None
+        return person
+
+
+class OfflineTracker:
+    """Assigns detections to tracks. max_people: per frame (None: no limit); known tracks first, then the largest boxes."""
+
+    def __init__(self, max_people: int | None = None) -> None:
+        self.max_people = max_people
+        self._people: list[OfflineTrack] = []
+        self._ids = itertools.count(1)
+
+    def assign(self, image: np.ndarray, detections: ScoredBoxes, at: float) -> list[tuple[OfflineTrack, int]]:
+        """Assign the detections of an image (H, W, 3) BGR at a time, s: (track, index of its box), oldest first."""
+        self._people = [person for person in self._people if at - person.seen_at <= MAX_LOST_S]
+        sights = [Observation(at, box, appearance_histogram(image, box), float("nan")) for box in detections.boxes_xyxy]
+        pairs = self._match(sights)
+        for person, index in pairs:
+            person.update(sights[index], is_unoccluded=_is_unoccluded(detections.boxes_xyxy, index))
+        new = sorted(set(range(len(sights))) - {index for _, index in pairs}, key=lambda index: -_area(sights[index]))
+        pairs += [(OfflineTrack(sights[index]), index) for index in new][: self._room(len(pairs))]
+        self._people += [person for person, _ in pairs if person not in self._people]
+        return pairs
+
+    def assign_track_id(self, track: OfflineTrack) -> int:
+        """Track id of a person with an accepted pose; assigned at the first call."""
+        if not track.track_id:
+            track.track_id = next(self._ids)
+        return track.track_id
+
+    def drop_track(self, track: OfflineTrack) -> None:
+        """Drop a track: it duplicates another person whom the detector found twice."""
+        self._people = [other for other in self._people if other is not track]
+
+    def to_state(self) -> list[Any]:
+        """Serialise to plain values: the next track id, and the tracks."""
+        next_id = next(self._ids)
+        self._ids = itertools.count(next_id)
+        return [next_id, [person.to_state() for person in self._people]]
+
+    def restore_state(self, state: list[Any]) -> None:
+        """Restore the tracker from a state."""
+        self._ids = itertools.count(state[0])
+        self._people = [OfflineTrack.from_state(person) for person in state[1]]
+
+    def _match(self, sights: list[Observation]) -> list[tuple[OfflineTrack, int]]:
+        """Hungarian assignment of tracks to boxes, oldest track first."""
+        if not sights or not self._people:
+            return []
+        costs = np.array([[_match_cost(person, sight) for sight in sights] for person in self._people])
+        rows, columns = (each.tolist() for each in linear_sum_assignment(costs))
+        pairs = [(self._people[row], column) for row, column in zip(rows, columns) if costs[row, column] < FORBIDDEN_COST]
+        return pairs[: self._room(0)]
+
+    def _room(self, taken: int) -> int | None:
+        return None if self.max_people is None else max(0, self.max_people - taken)
+
+
+def _match_cost(person: OfflineTrack, sight: Observation) -> float:
+    """Cost of assigning an observation to a track; FORBIDDEN_COST if impossible."""
+    lost_s = sight.captured_at - person.seen_at
+    if not person.is_plausible(sight) or (
+        lost_s > APPEARANCE_REQUIRED_AFTER_S and person.appearance_distance(sight) > MAX_APPEARANCE_DISTANCE
+    ):
+        return FORBIDDEN_COST
+    return person.match_cost(sight) + LOST_COST_PER_S * lost_s
+
+
+def _is_unoccluded(boxes_xyxy: np.ndarray, index: int) -> bool:
+    return not (intersection_over_smaller(boxes_xyxy[index], np.delete(boxes_xyxy, index, 0)) > MAX_COVERED_SHARE).any()
+
+
+def _area(sight: Observation) -> float:
+    return float(np.prod(sight.box_xyxy[2:] - sight.box_xyxy[:2]))

@@ -1,0 +1,301 @@
+"""What `doctor` finds out about GPUs, with the real probes: a made-up file system, nvidia-smi and packages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from remi_stream.cli.doctor import nvidia
+from remi_stream.cli.doctor.machine import Machine
+from remi_stream.cli.doctor.nvidia import (
+    NvidiaDriver,
+    NvidiaGpu,
+    TensorRTInstall,
+    TorchInstall,
+    probe_driver,
+    probe_nvidia,
+    probe_tensorrt,
+    probe_torch,
+)
+from remi_stream.errors import RemiError
+from remi_stream.inference.plan import MANIFEST_FILE, PLAN_FILE, PlanKey, PlanManifest, plan_folder
+from tests.cli.command import finish, start
+
+SAY = Machine().run_python
+SUMMARY = """\
++-----------------------------------------------------------------------------------------+
+| NVIDIA-SMI 580.95.05              Driver Version: 580.95.05      CUDA Version: 13.0     |
++-----------------------------------------+------------------------+----------------------+"""
+ROW = "NVIDIA GeForce RTX 3060, 8.6, 12288, 11264, 580.95.05"
+CARD = NvidiaGpu("NVIDIA GeForce RTX 3060", "8.6", 12288 * 2**20, 11264 * 2**20)
+TOY = """
+what = "A toy."
+adapter = "poco"
+licence = "none"
+skeleton = "smpl24"
+runtime = "tensorrt"
+[runtimes.tensorrt]
+"""
+
+Install = Callable[..., None]
+
+
+@pytest.fixture
+def smi(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Puts a shell script in nvidia-smi's place; $1 is the query, or nothing."""
+
+    def put(script: str) -> None:
+        program = tmp_path / "bin" / "nvidia-smi"
+        program.parent.mkdir(exist_ok=True)
+        program.write_text(f"#!/bin/sh\n{script}\n")
+        program.chmod(0o755)
+        monkeypatch.setenv("PATH", str(program.parent), prepend=":")
+
+    return put
+
+
+@pytest.fixture
+def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Install:
+    """Puts packages in front of those that are installed, for this process and those it starts."""
+    site = tmp_path / "site-packages"
+    site.mkdir()
+    monkeypatch.syspath_prepend(str(site))
+    monkeypatch.setenv("PYTHONPATH", str(site))
+
+    def put(name: str, version: str, files: dict[str, str]) -> None:
+        info = site / f"{name}-{version}.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name.replace('_', '-')}\nVersion: {version}\n")
+        (info / "RECORD").write_text("".join(f"{file},,\n" for file in files))
+        for file, text in files.items():
+            (site / file).parent.mkdir(exist_ok=True)
+            (site / file).write_text(text)
+
+    return put
+
+
+def answering(row: str, summary: str = SUMMARY) -> str:
+    return f'if [ "$1" ]; then echo "{row}"; else echo "{summary}"; fi'
+
+
+def test_gpu_is_told_with_its_memory_and_its_drivers_cuda(smi: Callable[[str], None]) -> None:
+    smi(answering(ROW))
+    assert probe_driver(SAY) == NvidiaDriver("580.95.05", "13.0", (CARD,))
+
+
+def test_every_gpu_is_told_and_what_one_hides_is_not_known(smi: Callable[[str], None]) -> None:
+    smi(answering(f"{ROW}\nNVIDIA GB10, 12.1, [N/A], [N/A], 580.95.05", "KMD Version: 590.1  CUDA UMD Version: 13.1"))
+    assert probe_driver(SAY) == NvidiaDriver("580.95.05", "13.1", (CARD, NvidiaGpu("NVIDIA GB10", "12.1")))
+
+
+def test_old_driver_that_does_not_tell_the_capability_is_asked_without(smi: Callable[[str], None]) -> None:
+    fault = 'Field \\"compute_cap\\" is not a valid field to query.'
+    summary = "Driver Version: 470.256.02   CUDA Version: 11.4"
+    row = "NVIDIA GeForce GTX 1080, GPU-0, 8192, 8000, 470.256.02"
+    smi(f'case "$1" in *compute_cap*) echo "{fault}"; exit 2;; *query*) echo "{row}";; *) echo "{summary}";; esac')
+    card = NvidiaGpu("NVIDIA GeForce GTX 1080", "", 8192 * 2**20, 8000 * 2**20)
+    assert probe_driver(SAY) == NvidiaDriver("470.256.02", "11.4", (card,))
+
+
+@pytest.mark.parametrize(
+    ("script", "fault"),
+    [
+        ("echo 'Failed to initialize NVML: Driver/library version mismatch'; exit 18", "Driver/library version mismatch"),
+        ("echo 'No devices were found'", "No devices were found"),
+        ("echo 'NVIDIA-SMI has failed' >&2; exit 9", "NVIDIA-SMI has failed"),
+        ("exit 1", "nvidia-smi ended with exit code 1"),
+    ],
+)
+def test_driver_that_does_not_answer_is_told_in_its_words(smi: Callable[[str], None], script: str, fault: str) -> None:
+    smi(script)
+    found = probe_driver(SAY)
+    assert fault in found.fault
+    assert found.gpus == ()
+
+
+def test_driver_that_hangs_is_given_up(smi: Callable[[str], None], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(nvidia, "NVIDIA_SMI_TIMEOUT_S", 0.05)
+    smi("exec sleep 30")
+    assert probe_driver(SAY).fault.startswith("nvidia-smi did not answer within")
+
+
+@pytest.fixture
+def no_smi(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+
+@pytest.mark.usefixtures("no_smi")
+def test_where_nvidia_smi_is_missing_the_drivers_library_is_asked() -> None:
+    assert probe_driver(lambda _: "NVIDIA L4\n8.9\n12.8") == NvidiaDriver(cuda="12.8", gpus=(NvidiaGpu("NVIDIA L4", "8.9"),))
+
+
+@pytest.mark.usefixtures("no_smi")
+def test_machine_without_a_driver_has_no_gpu_and_no_fault() -> None:
+    def missing(_: str) -> str:
+        raise RemiError("there is no NVIDIA driver here")
+
+    assert probe_driver(missing) == NvidiaDriver()
+
+
+def test_board_is_found_on_the_bus(tmp_path: Path) -> None:
+    def plug(slot: str, vendor: str, kind: str) -> None:
+        device = tmp_path / "sys/bus/pci/devices" / slot
+        device.mkdir(parents=True)
+        (device / "vendor").write_text(f"{vendor}\n")
+        (device / "class").write_text(f"{kind}\n")
+
+    assert not nvidia.has_gpu_on_bus(tmp_path)
+    plug("0000:00:02.0", "0x8086", "0x030000")
+    plug("0000:01:00.1", "0x10de", "0x040300")  # the sound of a GPU
+    assert not nvidia.has_gpu_on_bus(tmp_path)
+    plug("0000:01:00.0", "0x10de", "0x030200")
+    assert nvidia.has_gpu_on_bus(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "yes"),
+    [
+        (".dockerenv", "", True),
+        ("run/.containerenv", "", True),
+        ("proc/1/cgroup", "12:cpu:/docker/0123abc\n", True),
+        ("proc/1/cgroup", "0::/kubepods.slice/cri-containerd-01.scope\n", True),
+        ("proc/1/cgroup", "0::/init.scope\n", False),
+        ("home/nothing", "", False),
+    ],
+)
+def test_container_is_known_by_its_marks(tmp_path: Path, file: str, text: str, yes: bool) -> None:
+    (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / file).write_text(text)
+    assert nvidia.is_container(tmp_path) is yes
+
+
+@pytest.mark.parametrize(("says", "yes"), [("all", True), ("0", True), ("void", False), ("none", False), ("", False)])
+def test_container_whose_image_asks_for_gpus_was_promised_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, says: str, yes: bool
+) -> None:
+    monkeypatch.setenv("NVIDIA_VISIBLE_DEVICES", says)
+    assert nvidia.expects_gpu(tmp_path) is yes
+
+
+def test_container_on_a_machine_with_the_driver_was_promised_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NVIDIA_VISIBLE_DEVICES", raising=False)
+    (tmp_path / "proc/driver/nvidia").mkdir(parents=True)
+    (tmp_path / "proc/driver/nvidia/version").touch()
+    assert nvidia.expects_gpu(tmp_path)
+
+
+CUDA_TORCH = "from typing import Optional\n\n__version__ = '2.13.0'\ncuda: Optional[str] = '13.0'\nhip: Optional[str] = None\n"
+CPU_TORCH = CUDA_TORCH.replace("'13.0'", "None")
+INIT = "class cuda:\n    def init():\n        "
+
+
+def test_torch_for_the_processor_is_read_and_not_started(install: Install) -> None:
+    install("torch", "2.13.0+cpu", {"torch/__init__.py": "", "torch/version.py": CPU_TORCH})
+    assert probe_torch(never, has_gpu=True) == TorchInstall("2.13.0+cpu")
+
+
+def test_torch_for_cuda_is_not_started_where_there_is_no_gpu(install: Install) -> None:
+    install("torch", "2.13.0", {"torch/__init__.py": "", "torch/version.py": CUDA_TORCH})
+    assert probe_torch(never, has_gpu=False) == TorchInstall("2.13.0", "13.0")
+
+
+@pytest.mark.parametrize(
+    ("module", "fault"),
+    [
+        (f"{INIT}pass", ""),
+        (f"{INIT}raise RuntimeError('Your driver is too old.\\nMore.')", "Your driver is too old."),
+        ("raise ImportError('libcudart.so.13: cannot open')", "ImportError: libcudart.so.13: cannot open"),
+        ("import os; os.abort()", "exit code -6"),
+    ],
+)
+def test_torch_for_cuda_tells_why_it_cannot_use_the_gpu(install: Install, module: str, fault: str) -> None:
+    install("torch", "2.13.0", {"torch/__init__.py": module, "torch/version.py": CUDA_TORCH})
+    assert probe_torch(SAY, has_gpu=True) == TorchInstall("2.13.0", "13.0", fault)
+
+
+def never(code: str) -> str:
+    raise AssertionError(code)
+
+
+GOOD = "Builder = object\n__version__ = '11.0.0.114'\n"
+NO_LIBRARY = "raise ImportError('libnvinfer.so.11: cannot open shared object file: No such file or directory')\n"
+FAULT = "ImportError: libnvinfer.so.11: cannot open shared object file: No such file or directory"
+
+
+def test_tensorrt_that_loads_tells_its_version_and_its_cuda(install: Install) -> None:
+    install("tensorrt", "11.0.0.114", {"tensorrt/__init__.py": GOOD})
+    install("tensorrt_cu13_libs", "11.0.0.114", {"tensorrt_libs/libnvinfer.so.11": ""})
+    install("tensorrt_rtx_cu12", "1.2.0", {})
+    assert probe_tensorrt(SAY, "tensorrt") == TensorRTInstall("tensorrt", "11.0.0.114", cuda="13")
+
+
+def test_tensorrt_whose_library_does_not_load_is_no_stub(install: Install) -> None:
+    install("tensorrt_cu13", "11.0.0.114", {"tensorrt/__init__.py": NO_LIBRARY})
+    install("tensorrt_cu13_libs", "11.0.0.114", {"tensorrt_libs/libnvinfer.so.11": ""})
+    assert probe_tensorrt(SAY, "tensorrt") == TensorRTInstall("tensorrt", "11.0.0.114", FAULT, cuda="13")
+
+
+def test_tensorrt_of_nvidias_archive_without_its_library_is_no_stub(install: Install) -> None:
+    install("tensorrt", "11.0.0.114", {"tensorrt/__init__.py": NO_LIBRARY})
+    assert probe_tensorrt(SAY, "tensorrt") == TensorRTInstall("tensorrt", "11.0.0.114", FAULT)
+
+
+def test_tensorrt_of_the_wrong_index_lacks_the_libraries_that_its_packages_promise(install: Install) -> None:
+    install("tensorrt", "10.15.1", {})
+    install("tensorrt_cu12", "10.15.1", {"tensorrt/__init__.py": NO_LIBRARY})
+    install("tensorrt_cu12_bindings", "10.15.1", {"tensorrt_bindings/__init__.py": ""})
+    install("tensorrt_cu12_libs", "10.15.1", {"tensorrt_libs/__init__.py": ""})
+    assert probe_tensorrt(SAY, "tensorrt") == TensorRTInstall("tensorrt", "10.15.1", FAULT, is_stub=True, cuda="12")
+
+
+def test_tensorrt_without_anything_in_it_is_a_stub(install: Install) -> None:
+    install("tensorrt", "0.0.1.dev5", {"tensorrt/__init__.py": ""})
+    found = probe_tensorrt(SAY, "tensorrt")
+    assert found
+    assert (found.version, found.is_stub) == ("0.0.1.dev5", True)
+
+
+def test_tensorrt_of_which_only_the_libraries_stub_came_is_told(install: Install) -> None:
+    install("tensorrt_cu13_libs", "11.0.0.114", {"tensorrt_libs/__init__.py": ""})
+    found = probe_tensorrt(SAY, "tensorrt")
+    assert found == TensorRTInstall(
+        "tensorrt", "11.0.0.114", "ModuleNotFoundError: No module named 'tensorrt'", is_stub=True, cuda="13"
+    )
+
+
+def test_plans_are_read_from_their_manifests_and_what_is_none_is_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REMI_HOME", str(tmp_path))
+    key = PlanKey("poco_cliff", "fp16", "0" * 64, 8, "tensorrt", "10.15.1", ("8.6",))
+    for number, text in enumerate((b"{", b"{}", msgspec.json.encode(PlanManifest(key, "", [], [], 3, 1.0)))):
+        folder = plan_folder(key).with_name(f"{key.folder_name()}{number}")
+        folder.mkdir(parents=True)
+        (folder / MANIFEST_FILE).write_bytes(text)
+        (folder / PLAN_FILE).write_bytes(b"abc")
+    assert probe_nvidia(lambda _: "", "", tmp_path).plans == (key,)
+    assert [nvidia.find_plans(engine) for engine in ("poco-trt", "pare-trt")] == [(key,), ()]
+
+
+def test_doctor_fails_who_wants_an_engine_that_the_gpu_has_no_memory_for(
+    smi: Callable[[str], None], install: Install, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REMI_HOME", str(tmp_path / "home"))
+    (tmp_path / "home/engines").mkdir(parents=True)
+    (tmp_path / "home/engines/toy.toml").write_text(TOY)
+    smi(answering(ROW.replace("11264", "256")))
+    install("torch", "2.13.0+cpu", {"torch/__init__.py": "", "torch/version.py": CPU_TORCH})
+    code, out, err = finish(start("doctor", "--engine", "toy-trt"), lambda: None, timeout_s=60)
+    assert (code, err) == (3, "")
+    lines = {line[5:20].strip(): (line[:5].strip(), line[20:]) for line in out.splitlines()}
+    assert lines["GPU"] == ("ok", "NVIDIA GeForce RTX 3060 (compute capability 8.6); driver 580.95.05, runs CUDA up to 13.0")
+    assert lines["GPU memory"][0] == "fail"
+    assert lines["PyTorch"] == (
+        "fail",
+        "2.13.0+cpu is for CPU only. Install one for CUDA: "
+        "pip install --force-reinstall torch --index-url https://download.pytorch.org/whl/cu130",
+    )
+    assert lines["plans"] == ("warn", "none yet. Build one: remi-stream convert toy-trt")

@@ -1,0 +1,51 @@
+"""What `convert` says of an ONNX that already there is true, also if an earlier version made it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from remi_stream.cli.convert import convert_to_onnx
+from remi_stream.convert import parity as gate
+from remi_stream.inference import onnx_cache
+from remi_stream.models.manifest import ModelFile
+from tests.convert.stand_ins import bring
+
+
+@pytest.fixture
+def there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModelFile:
+    """The smallest network, and an ONNX of it (no runtime reads it here)."""
+    monkeypatch.setenv("REMI_HOME", str(tmp_path / "home"))
+    file = bring("smoothnet_w8", tmp_path)
+    onnx_cache.onnx_path(file).parent.mkdir(parents=True)
+    onnx_cache.onnx_path(file).write_bytes(b"onnx")
+    return file
+
+
+UNKNOWN = "made by an earlier version, without a recorded comparison with PyTorch; to compare it: "
+CASES = [
+    (None, True, f", {UNKNOWN}--again"),
+    (None, False, f", {UNKNOWN}pip install 'remi-stream[onnx]', and --again"),
+    ("{}", True, ", not compared with PyTorch; to compare it: --again"),
+    ("{}", False, ", not compared with PyTorch; to compare it: pip install 'remi-stream[onnx]', and --again"),
+    ('{"relative": 0.0001}', False, ""),
+]
+
+
+@pytest.mark.parametrize(("parity", "able", "line"), CASES)
+def test_old_onnx_is_told_with_what_is_known_of_it(
+    there: ModelFile,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    parity: str | None,
+    able: bool,
+    line: str,
+) -> None:
+    monkeypatch.setattr(gate, "can_check_parity", lambda: able)
+    path = onnx_cache.onnx_path(there)
+    if parity:
+        known = f'{{"network": "smoothnet_8", "precision": "fp32", "sha256": "", "weights_sha256": "", "parity": {parity}}}'
+        path.with_suffix(".json").write_text(known)
+    convert_to_onnx(there, again=False)
+    assert capsys.readouterr().out == f"smoothnet_w8: {path} (0.0 MB, already there{line})\n"

@@ -1,0 +1,34 @@
+"""Where the detector looks: all of the picture, and everybody well inside at least one look."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from remi_stream.detect.tiling import tile_rectangles
+
+SIDE = st.integers(200, 4000)
+
+
+def test_hd_picture_is_looked_at_as_a_whole_and_in_three_squares() -> None:
+    assert tile_rectangles((1280, 720)) == [(0, 0, 1280, 720), (0, 0, 720, 720), (280, 0, 1000, 720), (560, 0, 1280, 720)]
+
+
+def test_portrait_picture_is_cut_from_top_to_bottom() -> None:
+    assert tile_rectangles((720, 1280))[1:] == [(0, 0, 720, 720), (0, 280, 720, 1000), (0, 560, 720, 1280)]
+
+
+def test_square_picture_needs_one_look() -> None:
+    assert len(tile_rectangles((640, 640))) == 1
+
+
+@given(SIDE, SIDE, st.floats(0, 1))
+def test_every_place_is_away_from_the_edge_of_some_square(width: int, height: int, where: float) -> None:
+    squares = np.array(tile_rectangles((width, height))[1:])
+    if len(squares):
+        axis = 0 if width > height else 1
+        side, length = min(width, height), max(width, height)
+        place = 0.25 * side + where * (length - 0.5 * side)
+        inside = np.minimum(place - squares[:, axis], squares[:, axis + 2] - place)
+        assert inside.max() >= 0.25 * side - 1e-6

@@ -1,0 +1,132 @@
+"""BVH: read back by a small reader of its own, and posed by it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy.spatial.transform import Rotation
+
+from remi_stream.errors import RemiError
+from remi_stream.export import bvh
+from remi_stream.recordings.take import Take
+from remi_stream.skeletons import JOINT_NAMES
+from tests.clip import FPS
+from tests.export.dance import AWAY, FRAMES, LATE, Y_UP, joints_of, person, smpl, take
+from tests.sample import bodies
+
+
+def read(path: Path) -> tuple[list[dict[str, Any]], float, np.ndarray]:
+    """The joints (name, parent, offset, channels) in the order of the file, seconds a frame, and the numbers (F, channels)."""
+    words = path.read_text().split()
+    joints: list[dict[str, Any]] = []
+    open_joints: list[int] = []
+    assert words.pop(0) == "HIERARCHY"
+    while (word := words.pop(0)) != "MOTION":
+        if word in ("ROOT", "JOINT"):
+            joints.append({"name": words.pop(0), "parent": open_joints[-1] if open_joints else -1, "channels": []})
+            open_joints.append(len(joints) - 1)
+        elif word == "End":
+            open_joints.append(-1)
+        elif word == "}":
+            open_joints.pop()
+        elif word == "OFFSET":
+            offset = np.array([float(words.pop(0)) for _ in range(3)])
+            if open_joints[-1] >= 0:
+                joints[open_joints[-1]]["offset"] = offset
+        elif word == "CHANNELS":
+            joints[open_joints[-1]]["channels"] = [words.pop(0) for _ in range(int(words.pop(0)))]
+    assert words.pop(0) == "Frames:"
+    count = int(words.pop(0))
+    assert [words.pop(0), words.pop(0)] == ["Frame", "Time:"]
+    frame_s = float(words.pop(0))
+    return joints, frame_s, np.array(words, float).reshape(count, -1)
+
+
+def posed(joints: list[dict[str, Any]], numbers: np.ndarray) -> dict[str, np.ndarray]:
+    """Where each joint is, in the file's unit: turns are applied in the order of the channels."""
+    rest, places, turns = list(numbers), [], []
+    for joint in joints:
+        turn, moved = np.eye(3), np.zeros(3)
+        for channel in joint["channels"]:
+            value = rest.pop(0)
+            if channel.endswith("position"):
+                moved["XYZ".index(channel[0])] = value
+            else:
+                turn = turn @ Rotation.from_euler(channel[0].lower(), value, degrees=True).as_matrix()
+        above = (turns[joint["parent"]], places[joint["parent"]]) if joint["parent"] >= 0 else (np.eye(3), np.zeros(3))
+        places.append(above[1] + above[0] @ (joint["offset"] + moved))
+        turns.append(above[0] @ turn)
+    assert not rest
+    return {joint["name"]: place for joint, place in zip(joints, places)}
+
+
+def test_joints_are_where_the_body_has_them_to_a_millimetre(tmp_path: Path) -> None:
+    written = bvh.write_bvh(take(), tmp_path)
+    assert [path.name for path in written] == ["track-000001.bvh", "track-000002.bvh", "track-000002.bvh.json"]
+    for track_id, path, first in ((1, written[0], 0), (2, written[1], LATE)):
+        joints, frame_s, numbers = read(path)
+        assert (len(joints), len(numbers), frame_s) == (24, FRAMES - first, pytest.approx(1 / FPS))
+        for k in (first, first + 3, FRAMES - 1):
+            found = posed(joints, numbers[k - first])
+            true = joints_of(smpl(k, track_id)) * Y_UP * 100
+            np.testing.assert_allclose(np.array([found[name] for name in JOINT_NAMES["smpl24"]]), true, atol=0.05)
+
+
+def test_last_pose_is_held_while_somebody_is_away_and_that_is_noted(tmp_path: Path) -> None:
+    bvh.write_bvh(take(), tmp_path)
+    _, _, numbers = read(tmp_path / "track-000002.bvh")
+    held = numbers[AWAY[0] - LATE - 1 : AWAY[-1] - LATE + 1]
+    assert (held == held[0]).all()
+    note = json.loads((tmp_path / "track-000002.bvh.json").read_text())
+    assert note["held_frames"] == [[AWAY[0] - LATE, AWAY[-1] - LATE]]
+    assert note["start_s"] == pytest.approx(LATE / FPS)
+
+
+def test_frames_between_those_of_a_slow_engine_are_filled_by_even_turns(tmp_path: Path) -> None:
+    every_third = Take("slow", (1280, 720), FPS, take().frames[:31:3])
+    (path, *_) = bvh.write_bvh(every_third, tmp_path)
+    joints, _, numbers = read(path)
+    assert len(numbers) == 31
+    off = [
+        np.linalg.norm(
+            np.array([posed(joints, numbers[k])[name] for name in JOINT_NAMES["smpl24"]]) - joints_of(smpl(k)) * Y_UP * 100,
+            axis=1,
+        )
+        for k in range(1, 30)
+    ]
+    assert 0 < np.mean(off) < 1.0
+
+
+def test_angles_are_those_of_any_rotation_also_where_two_axes_fall_together() -> None:
+    rng = np.random.default_rng(0)
+    locked = Rotation.from_euler("ZXY", [[30, 90, 40], [-20, -90, 5], [0, 90, 0]], degrees=True)
+    turned = Rotation.concatenate([Rotation.random(200, rng=rng), locked])
+    angles = bvh.euler_zxy_degrees(turned.as_quat())
+    np.testing.assert_allclose(Rotation.from_euler("ZXY", angles, degrees=True).as_matrix(), turned.as_matrix(), atol=1e-5)
+
+
+def test_knee_that_bends_beyond_a_right_angle_and_a_turn_on_the_spot_have_no_jumps() -> None:
+    bend, turn = np.linspace(60, 120, 61), np.linspace(0, 720, 61)
+    knee = Rotation.from_euler("X", bend[:, None], degrees=True)
+    root = Rotation.from_euler("Y", turn[:, None], degrees=True)
+    both = np.stack([knee.as_quat(), root.as_quat()], 1)
+    smooth = bvh.unwrap_euler_degrees(bvh.euler_zxy_degrees(both))
+    assert np.abs(np.diff(smooth[:, 0], axis=0)).max() < 1.01
+    assert np.abs(np.diff(smooth[:, 1], axis=0)).max() < 12.1
+    for each, rotations in enumerate((knee, root)):
+        again = Rotation.from_euler("ZXY", smooth[:, each], degrees=True)
+        np.testing.assert_allclose(again.as_matrix(), rotations.as_matrix(), atol=1e-6)
+
+
+def test_take_without_a_smpl_pose_is_refused_in_one_line(tmp_path: Path) -> None:
+    flat = Take("flat", (640, 360), 30.0, [bodies(people=[person(0, 1, smpl=None)], engine="alphapose")])
+    with pytest.raises(RemiError, match=r"No one in flat has a SMPL pose \(engine alphapose\).*Use csv or npz"):
+        bvh.write_bvh(flat, tmp_path)
+    with pytest.raises(RemiError, match="which has no motion"):
+        bvh.write_bvh(Take("album", (640, 360), 30.0, [bodies()], images=("1.jpg",)), tmp_path)
+    assert bvh.write_bvh(Take("empty", (640, 360), 30.0, [bodies(people=[])]), tmp_path) == []
+    assert list(tmp_path.iterdir()) == []

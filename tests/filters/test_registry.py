@@ -1,0 +1,122 @@
+"""Filters by name: ours, and REMI's presets as ours."""
+
+from __future__ import annotations
+
+import math
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from remi_stream.errors import UsageError
+from remi_stream.filters.presets import PRESETS, PacketFilter
+from remi_stream.filters.registry import FILTERS, OPTION_HELP, FilterSpec, load_filter, resolve_filter
+from tests.filters.test_smoothers import angles, places, run, someone
+
+DOCUMENT = (Path(__file__).parents[2] / "docs" / "filters.md").read_text()
+FPS = 30.0
+MODERATE = {"min_cutoff": 1.0, "beta_turn": 0.5, "beta_move": 0.7, "d_cutoff": 1.0, "shape_cutoff": 0.5, "lead": 0.0}
+
+
+@pytest.mark.parametrize(
+    ("asked", "name"),
+    [
+        ("one_euro", "one_euro"),
+        ("one-euro", "one_euro"),
+        ("One Euro", "one_euro"),
+        ("OneEuro Moderate", "OneEuro Moderate"),
+        ("oneeuro-moderate", "OneEuro Moderate"),
+        ("single exp (alpha 0.3 smooth)", "Single Exp (Alpha 0.3 Smooth)"),
+        ("single-exp-alpha-0.3-smooth", "Single Exp (Alpha 0.3 Smooth)"),
+        ("moving_avg win_10 smooth", "Moving Avg (Win 10 Smooth)"),
+    ],
+)
+def test_case_spaces_and_hyphens_do_not_count(asked: str, name: str) -> None:
+    assert resolve_filter(asked).name == name
+
+
+def test_no_two_names_are_alike() -> None:
+    assert {resolve_filter(name).name for name in (*FILTERS, *PRESETS)} == {*FILTERS, *PRESETS}
+
+
+@pytest.mark.parametrize("name", [*FILTERS, *PRESETS])
+def test_choice_tells_every_option_of_its_kind_and_each_has_a_meaning(name: str) -> None:
+    choice = resolve_filter(name)
+    assert list(choice.options) == list(FILTERS[choice.kind].options)
+    assert set(choice.options) <= set(OPTION_HELP)
+    if name in PRESETS:
+        assert choice.kind == PRESETS[name].kind
+
+
+def test_options_replace_defaults() -> None:
+    assert resolve_filter("one-euro", {"min-cutoff": 1.5}).options == {**FILTERS["one_euro"].options, "min_cutoff": 1.5}
+
+
+def test_what_smooths_nobody_is_called_none() -> None:
+    assert [resolve_filter(name).label for name in ("none", "No Filter Active", "OneEuro Smooth")] == [
+        "none",
+        "none",
+        "OneEuro Smooth",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "told"),
+    [
+        ("one_eurp", {}, "Unknown filter 'one_eurp'. Did you mean 'one_euro'"),
+        ("OneEuro Modarate", {}, "Did you mean 'OneEuro Moderate'?"),
+        ("", {}, "Unknown filter ''."),
+        ("OneEuro Smooth", {"lead": 0.5}, "'OneEuro Smooth' is a preset of REMI's and has no options"),
+        ("moving-avg", {"min_cutoff": 1.0}, "Unknown option of filter 'moving_avg': 'min_cutoff'. Known: window_s."),
+    ],
+)
+def test_mistakes_are_told_in_a_line(name: str, options: dict[str, float], told: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        resolve_filter(name, options)
+    assert told in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_one_euro_preset_has_remis_numbers_and_no_lead() -> None:
+    assert resolve_filter("OneEuro Moderate") == FilterSpec("OneEuro Moderate", "one_euro", MODERATE)
+
+
+@pytest.mark.parametrize("name", [name for name in PRESETS if not name.startswith("OneEuro")])
+def test_preset_that_does_not_look_at_the_speed_does_to_places_at_30_fps_what_remis_does(name: str) -> None:
+    x = np.random.default_rng(3).normal(size=60).cumsum() * 0.02
+    theirs = PacketFilter(PRESETS[name])
+    wanted = [theirs.step({"trans": np.array([each, 0, 0])}, 5 + k / FPS)["trans"][0] for k, each in enumerate(x)]
+    found = places(run(load_filter(name), [someone(x=each) for each in x]))
+    skip = 10 if "Moving" in name else 0
+    np.testing.assert_allclose(found[skip:], wanted[skip:], atol=3e-4)
+
+
+@pytest.mark.parametrize("name", ["OneEuro Moderate", "OneEuro Smooth"])
+def test_one_euro_preset_lets_a_joint_through_as_remis_does_if_nothing_else_moves(name: str) -> None:
+    """Their speed is that of all 69 angles together, which is then the joint's own."""
+    turns = 0.5 * np.sin(np.arange(60) / 8)
+    theirs = PacketFilter(PRESETS[name])
+    wanted = [theirs.step({"poses_root": np.array([0, 0, each])}, 5 + k / FPS)["poses_root"][2] for k, each in enumerate(turns)]
+    found = angles(run(load_filter(name), [someone(each) for each in turns]))
+    np.testing.assert_allclose(found, wanted, atol=0.01)
+    assert math.isclose(float(np.abs(found - turns).max()), float(np.abs(np.array(wanted) - turns).max()), rel_tol=0.05)
+
+
+@pytest.mark.parametrize("name", FILTERS)
+def test_document_tells_every_filter_with_its_options_and_defaults(name: str) -> None:
+    [row] = [line for line in DOCUMENT.splitlines() if line.startswith(f"| `{name}` |")]
+    assert all(f"`{option}` {value:g}" in row for option, value in FILTERS[name].options.items())
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_document_tells_every_preset_with_its_numbers(name: str) -> None:
+    choice = resolve_filter(name)
+    [row] = [
+        line
+        for line in DOCUMENT.splitlines()
+        if line.startswith("|") and f"`{choice.kind}`" in line and name.split(" (")[0] in line
+    ]
+    assert name.partition(" (")[2] in row
+    for option, value in choice.options.items():
+        assert re.search(rf"`{option}` ([\d.]+, )*{value:g}\b", row), option

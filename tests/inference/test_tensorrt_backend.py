@@ -1,0 +1,60 @@
+"""Which TensorRT is there, and what is wrong with one that does not start."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from remi_stream.inference.tensorrt import NoBackendError, find_backend, make_error_logger
+from tests.inference.cpu_cuda import Severity, cpu_tensorrt
+
+INSTALL = "Install it: pip install 'remi-stream[torch,rtx]' (GeForce and RTX), or [torch,trt] from NVIDIA's index (any GPU)"
+
+
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of modules that is searched first."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+    for name in ("tensorrt", "tensorrt_rtx"):
+        monkeypatch.delitem(__import__("sys").modules, name, raising=False)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (
+            "raise ImportError('libnvinfer.so.10: cannot open shared object file')",
+            "does not start: libnvinfer.so.10: cannot open",
+        ),
+        ("raise OSError('libcudart.so.13: no such file\\nsecond line')", r"does not start: libcudart.so.13: no such file\. "),
+        ("", "tensorrt is a stub without TensorRT in it, from the wrong index"),
+    ],
+)
+def test_module_that_does_not_start_is_told_with_its_reason(site: Path, content: str, why: str) -> None:
+    (site / "tensorrt.py").write_text(content)
+    with pytest.raises(NoBackendError, match=why) as error:
+        find_backend(("tensorrt",))
+    assert str(error.value).endswith(INSTALL)
+    assert "\n" not in str(error.value)
+
+
+def test_next_module_is_taken_if_the_first_does_not_start(site: Path) -> None:
+    (site / "tensorrt.py").write_text("raise ImportError('libnvinfer.so.10')")
+    (site / "tensorrt_rtx.py").write_text("__version__ = '1.7.1'\nclass Builder: ...")
+    assert find_backend()[::2] == ("tensorrt_rtx", "1.7.1")
+    assert find_backend().title == "TensorRT-RTX 1.7.1"
+
+
+def test_missing_modules_are_named() -> None:
+    with pytest.raises(NoBackendError, match=r"^tensorrt_of_tomorrow is not installed\. Install it"):
+        find_backend(("tensorrt_of_tomorrow",))
+
+
+def test_first_error_is_the_reason() -> None:
+    log = make_error_logger(cpu_tensorrt().module)
+    assert log.reason() == "no reason was logged"
+    for severity, message in ((Severity.WARNING, "slow"), (Severity.ERROR, "no\n memory"), (Severity.ERROR, "failed")):
+        log.log(severity, message)
+    assert log.reason() == "no memory"

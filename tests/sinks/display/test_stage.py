@@ -1,0 +1,283 @@
+"""What the display shows, on a screen that is not there."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+import msgspec
+import numpy as np
+import pytest
+
+from remi_stream.capture.preprocess import render_view
+from remi_stream.config import CameraConfig, Config
+from remi_stream.errors import RemiError
+from remi_stream.measure.remi_metrics import CONDITIONS
+from remi_stream.messages import Bodies, Frame, FrameView
+from remi_stream.sinks.display import stage as display_stage
+from remi_stream.sinks.display.stage import DisplayStage
+from remi_stream.sinks.live_view import tile_images
+from tests.clip import frames, intrinsics, truth
+from tests.recordings.test_recorder import true_bodies
+from tests.sample import bodies, facts, health, person
+
+pygame = pytest.importorskip("pygame", reason="needs pygame-ce: pip install 'remi-stream[display]'")
+K = 60
+FOOT_PX = 56
+
+
+@pytest.fixture(autouse=True)
+def _no_screen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")
+
+
+def shown(*cameras: str, **more: Any) -> DisplayStage:
+    """A display that is open."""
+    made = DisplayStage(Config(cameras=tuple(CameraConfig(name=name, source="synthetic:") for name in cameras), **more))
+    made.open()
+    return made
+
+
+@pytest.fixture
+def display() -> Iterator[DisplayStage]:
+    made = shown("front")
+    yield made
+    made.close()
+
+
+def picture(k: int = K, **more: Any) -> Frame:
+    """The sample clip's frame as a preview."""
+    image = frames()[k]
+    height, width = image.shape[:2]
+    values = {"camera": "front", "epoch": 1, "frame_id": k, "captured_at": time.monotonic(), **more}
+    frame = Frame(**values, image=image, size=(width, height), rectangle=(0.0, 0.0, float(width), float(height)))
+    return render_view(frame, FrameView(longest_side=640, encoding="jpeg"))
+
+
+def truth_of(k: int = K, **more: Any) -> Bodies:
+    """Who is in it, as it was rendered."""
+    height, width = frames()[k].shape[:2]
+    return msgspec.structs.replace(true_bodies(k), size=(width, height), intrinsics=intrinsics(), **more)
+
+
+def surface(display: DisplayStage) -> np.ndarray:
+    """What is to be seen in the window, (h, w, 3) uint8 RGB."""
+    return pygame.surfarray.array3d(display._window._surface).swapaxes(0, 1).copy()
+
+
+def plain(k: int = K) -> np.ndarray:
+    """The preview's own pixels, (h, w, 3) uint8 RGB."""
+    return cv2.imdecode(picture(k).image, cv2.IMREAD_COLOR)[..., ::-1]
+
+
+def changed(display: DisplayStage) -> np.ndarray:
+    """Where something is drawn on the picture, above the line of text: (h, w) bool."""
+    difference = np.abs(surface(display).astype(int) - plain()).max(2)
+    return (difference > 24)[:-FOOT_PX]
+
+
+def press(display: DisplayStage, key: int) -> None:
+    pygame.event.post(pygame.event.Event(pygame.KEYDOWN, key=key))
+    display.tick(time.monotonic())
+
+
+def test_body_is_drawn_over_the_person_in_the_picture(display: DisplayStage, tmp_path: Path) -> None:
+    display.step(facts())
+    display.step(picture())
+    display.step(truth_of(captured_at=time.monotonic() - 0.02))
+    display.tick(time.monotonic())
+    display._window.save(str(tmp_path / "display.png"))
+    drawn = changed(display)
+    joints = truth()["joints_px"][K] / 2
+    inside = [drawn[int(y), int(x)] for x, y in joints if y < len(drawn)]
+    assert np.mean(inside) > 0.9
+    rows, columns = np.nonzero(drawn)
+    low, high = joints.min(0), joints.max(0)
+    assert columns.min() > low[0] - 25
+    assert columns.max() < high[0] + 25
+    assert rows.min() > low[1] - 30
+    person_px = (high - low).prod()
+    assert 0.15 * person_px < drawn.sum() < 1.2 * person_px
+
+
+def test_m_changes_between_mesh_and_skeleton(display: DisplayStage) -> None:
+    covered = []
+    for epoch in (1, 2, 3):
+        display.step(picture(epoch=epoch))
+        display.step(truth_of(epoch=epoch))
+        display.tick(time.monotonic())
+        covered.append(changed(display).sum())
+        press(display, pygame.K_m)
+    assert 0 < covered[1] < 0.7 * covered[0]
+    assert covered[2] == pytest.approx(covered[0], rel=0.02)
+
+
+def test_person_without_smpl_is_drawn_as_a_skeleton(display: DisplayStage) -> None:
+    bare = msgspec.structs.replace(truth_of().people[0], smpl=None)
+    display.step(picture())
+    display.step(truth_of(people=[bare]))
+    display.tick(time.monotonic())
+    assert 0 < changed(display).sum() < 8000
+
+
+def test_nearer_body_hides_the_farther_one(display: DisplayStage) -> None:
+    somebody = truth_of().people[0]
+    assert somebody.smpl
+    behind = msgspec.structs.replace(somebody.smpl, transl=somebody.smpl.transl * np.float32(1.3))
+    people = [somebody, msgspec.structs.replace(somebody, track_id=2, smpl=behind)]
+    for order in (people, people[::-1]):
+        display.step(picture(epoch=len(order[0].keypoints_px) + order[0].track_id))
+        display.step(truth_of(epoch=len(order[0].keypoints_px) + order[0].track_id, people=order))
+        display.tick(time.monotonic())
+        x, y = (truth()["joints_px"][K, 6] / 2).astype(int)
+        _, green, blue = surface(display)[y, x]
+        assert blue > green, "track 3 is violet, track 2 orange"
+
+
+def test_bodies_of_another_frame_are_not_drawn(display: DisplayStage) -> None:
+    display.step(picture(captured_at=time.monotonic() - 1))
+    display.step(truth_of(K + 1))
+    display.tick(time.monotonic())
+    assert display.counts["pictures"] == 1
+    assert changed(display).sum() == 0
+
+
+def test_somebody_behind_or_at_the_camera_does_no_harm(display: DisplayStage) -> None:
+    smpl = truth_of().people[0].smpl
+    assert smpl
+    near = [msgspec.structs.replace(smpl, transl=np.array([0, 0, z], np.float32)) for z in (0.3, 0.0, -2.0)]
+    display.step(picture())
+    display.step(truth_of(people=[person(k + 1, smpl=each) for k, each in enumerate(near)]))
+    display.tick(time.monotonic())
+    assert display.counts["pictures"] == 1
+
+
+@pytest.mark.parametrize("event", [{"type": "QUIT"}, {"type": "KEYDOWN", "key": "K_q"}])
+def test_q_or_closing_the_window_ends_the_pipeline(display: DisplayStage, event: dict[str, str]) -> None:
+    assert not display.is_finished
+    fields = {"key": pygame.K_q} if "key" in event else {}
+    pygame.event.post(pygame.event.Event(getattr(pygame, event["type"]), **fields))
+    display.tick(time.monotonic())
+    assert display.is_finished
+
+
+def test_v_switches_recording_off_and_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[dict[str, Any]] = []
+    monkeypatch.setattr(display_stage, "send_control_request", lambda port, question, timeout_s: asked.append(question))
+    display = shown("front", record="somewhere")
+    for state in ("on", "off", "failed", "waiting"):
+        display.step(health("recorder", facts={"recording": state}))
+        press(display, pygame.K_v)
+    display.close()
+    assert [question["on"] for question in asked] == [False, True, True, False]
+    assert {question["ask"] for question in asked} == {"record"}
+
+
+def test_v_without_record_does_nothing(display: DisplayStage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(display_stage, "send_control_request", lambda *_: pytest.fail("nobody is to be asked"))
+    press(display, pygame.K_v)
+
+
+def test_r_without_bodies_or_relay_says_why_nothing_is_written(tmp_path: Path) -> None:
+    display = shown("left", "right", measurements=str(tmp_path / "new"))
+    press(display, pygame.K_r)
+    display._measuring.close()
+    news = display._measuring.status_text(time.monotonic())
+    display.tick(time.monotonic())
+    display.close()
+    assert news == (
+        "No bodies of camera 'left' in the last 5 s: there is nothing to measure. "
+        "No bodies of camera 'right' in the last 5 s: there is nothing to measure."
+    )
+    assert not (tmp_path / "new").exists()
+
+
+def test_news_is_shown_at_the_head_for_some_seconds(display: DisplayStage) -> None:
+    press(display, pygame.K_r)
+    display._measuring.close()
+    written = []
+    for later_s in (1, 7):
+        display.tick(time.monotonic() + later_s)
+        written.append((surface(display)[:30] > 200).sum())
+    assert written[0] > 100
+    assert written[1] == 0
+    assert display._measuring.status_text(time.monotonic() + 7) == ""
+
+
+def test_digits_choose_the_condition(display: DisplayStage) -> None:
+    chosen = []
+    for key in (pygame.K_1, pygame.K_2, pygame.K_3, pygame.K_4, pygame.K_5, pygame.K_6, pygame.K_7, pygame.K_0):
+        press(display, key)
+        chosen.append(display._measuring.condition)
+        assert f"1-6: {chosen[-1]}" in display._text()
+    assert chosen == [*CONDITIONS, "Custom", "Custom"]
+
+
+def test_text_breaks_into_lines_that_fit_the_window(display: DisplayStage) -> None:
+    display.tick(time.monotonic())
+    parts = ["front 30 bodies/s 24 ms", "R: measure", "1-6: Static+Moving Occlusion", "V: recording on", "M: skeleton", "Q: quit"]
+    lines = display._window._lines(parts, "     ")
+    assert len(lines) == 2
+    assert "     ".join(lines) == "     ".join(parts)
+    assert max(display._window._font.size(each)[0] for each in lines) <= 640
+
+
+def test_two_cameras_stand_side_by_side() -> None:
+    display = shown("left", "right")
+    for camera in ("left", "right"):
+        display.step(picture(camera=camera))
+        display.step(truth_of(camera=camera))
+    display.tick(time.monotonic())
+    assert surface(display).shape == (360, 1280, 3)
+    display.close()
+
+
+def test_pictures_of_different_sizes_each_keep_their_place() -> None:
+    images = [
+        np.full((height, width, 3), grey, np.uint8) for height, width, grey in ((36, 64, 200), (48, 27, 150), (36, 64, 100))
+    ]
+    wall = tile_images(images)
+    assert wall.shape == (96, 128, 3)
+    assert [int(wall[24, 32, 0]), int(wall[24, 96, 0]), int(wall[72, 32, 0])] == [200, 150, 100]
+
+
+def test_window_is_there_before_the_first_picture(display: DisplayStage) -> None:
+    display.tick(time.monotonic())
+    assert surface(display).shape == (360, 640, 3)
+
+
+def test_drawing_a_body_takes_less_than_a_tenth_of_a_second(display: DisplayStage) -> None:
+    costs = []
+    for epoch in range(11):
+        display.step(picture(epoch=epoch))
+        display.step(truth_of(epoch=epoch))
+        before = time.thread_time()
+        display.tick(time.monotonic())
+        costs.append(time.thread_time() - before)
+    assert display.counts["pictures"] == 11
+    assert np.median(costs) < 0.1, costs
+
+
+def test_missing_pygame_is_one_line_that_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pygame", None)
+    with pytest.raises(RemiError, match=r"^--display needs pygame\. Install it: pip install 'remi-stream\[display\]'$") as caught:
+        shown("front")
+    assert caught.value.exit_code == 3
+
+
+def test_machine_without_a_screen_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("SDL_VIDEODRIVER", "DISPLAY", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(RemiError, match=r"^Cannot open a window: .*Leave out --display, or use --viewer web$") as caught:
+        shown("front")
+    assert caught.value.exit_code == 3
+
+
+def test_bodies_alone_draw_nothing(display: DisplayStage) -> None:
+    display.step(bodies())
+    display.tick(time.monotonic())
+    assert display.counts["pictures"] == 0

@@ -1,0 +1,85 @@
+"""Who may see the viewer."""
+
+from __future__ import annotations
+
+import pytest
+
+from remi_stream.sinks.web.access import AccessRules, HttpRequest, parse_request
+
+OURS = {"host": "127.0.0.1:7710", "origin": "http://127.0.0.1:7710"}
+TOKEN = "let-me-in"
+
+
+def ask(target: str = "/", method: str = "GET", **headers: str) -> HttpRequest:
+    return HttpRequest(method, target, {**OURS, **{name.replace("_", "-"): value for name, value in headers.items()}})
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({}, ""),
+        ({"host": "localhost:7710", "origin": "http://localhost:7710"}, ""),
+        ({"host": "[::1]:7710", "origin": "http://[::1]:7710"}, ""),
+        ({"host": "192.168.1.5:7710", "origin": "https://192.168.1.5:7710"}, ""),
+        ({"origin": "http://evil.example"}, "403"),
+        ({"origin": "http://127.0.0.1:8000"}, "403"),
+        ({"origin": "http://localhost:7710"}, "403"),
+        ({"origin": "null"}, "403"),
+        ({"origin": ""}, "403"),
+        ({"host": "evil.example:7710", "origin": "http://evil.example:7710"}, "421"),
+        ({"host": ""}, "421"),
+    ],
+)
+def test_pages_from_elsewhere_and_names_that_are_not_ours_are_refused(headers: dict[str, str], status: str) -> None:
+    verdict = AccessRules("", 7710).check(ask(**headers))
+    assert verdict.status[:3] == status
+    assert verdict.action == ("refuse" if status else "pass")
+
+
+def test_program_without_an_origin_is_let_in() -> None:
+    request = HttpRequest("GET", "/", {"host": OURS["host"]})
+    assert AccessRules("", 7710).check(request).action == "pass"
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "CONNECT", "OPTIONS"])
+def test_only_reading_is_allowed(method: str) -> None:
+    assert AccessRules("", 7710).check(ask(method=method)).status.startswith("405")
+
+
+def test_token_leads_to_a_cookie_and_the_cookie_lets_in() -> None:
+    admission = AccessRules(TOKEN, 7710)
+    assert admission.check(ask()).status.startswith("401")
+    assert admission.check(ask("/?token=wrong")).status.startswith("401")
+    assert admission.check(ask(f"/?token={TOKEN}")).action == "set_cookie"
+    cookie = admission.cookie_header().split(";")[0]
+    assert admission.check(ask(cookie=f"other=1; {cookie}")).action == "pass"
+    assert admission.check(ask(cookie=cookie.replace("let", "led"))).status.startswith("401")
+
+
+def test_cookie_is_kept_from_scripts_and_from_requests_of_other_sites() -> None:
+    words = AccessRules(TOKEN, 7710).cookie_header().split("; ")
+    assert {"HttpOnly", "SameSite=Lax"} <= set(words)
+
+
+def test_token_does_not_help_a_page_from_elsewhere() -> None:
+    assert AccessRules(TOKEN, 7710).check(ask(f"/?token={TOKEN}", origin="http://evil.example")).status.startswith("403")
+
+
+def test_websocket_with_the_token_is_let_in_without_a_detour() -> None:
+    assert AccessRules(TOKEN, 7710).check(ask(f"/?token={TOKEN}", upgrade="websocket")).action == "pass"
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"\r\n\r\n",
+        b"GET /\r\n\r\n",
+        b"GET http://127.0.0.1/ HTTP/1.1\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nHost: evil.example\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost : 127.0.0.1\r\n\r\n",
+        b"GET / HTTP/1.1\r\nno colon\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\r\n\r\n",
+    ],
+)
+def test_what_is_no_plain_request_is_not_read(head: bytes) -> None:
+    assert parse_request(head) is None

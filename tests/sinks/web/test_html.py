@@ -1,0 +1,122 @@
+"""What the panel says: HTML of things whose names come from outside."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from remi_stream.filters.registry import FILTERS
+from remi_stream.measure.meters import MeasurementRow
+from remi_stream.measure.table import REMI_RELAY
+from remi_stream.sinks.live_view import CameraIncidents
+from remi_stream.sinks.web import filter_tab, measure_tab, recording_tab, status_tabs
+from remi_stream.sinks.web.html import hop_waterfall
+from remi_stream.sinks.web.status_tabs import people_html, person_row
+from tests.sample import facts, health, person
+
+EVIL = '<img src=x onerror="alert(1)">'
+
+
+def seen(**more: Any) -> status_tabs.Seen:
+    incidents = CameraIncidents()
+    told = facts(**more)
+    incidents.update(told)
+    return status_tabs.CameraSummary(told, incidents)
+
+
+@pytest.mark.parametrize(
+    "html",
+    [
+        status_tabs.cameras_html([facts(camera=EVIL)]),
+        status_tabs.losses_html([seen(camera=EVIL, dropped={EVIL: 3}), seen()]),
+        status_tabs.stages_html({EVIL: health(EVIL, state="failed", reason=EVIL)}),
+        status_tabs.engine_html({"pose": health(facts={"engine": EVIL, "runtime": EVIL})}, ""),
+        status_tabs.engine_html({}, EVIL),
+        filter_tab.filter_html(facts(filter=EVIL), EVIL + "2", EVIL),
+        measure_tab.result_html(EVIL, EVIL, [MeasurementRow(kind=REMI_RELAY, names=[EVIL, EVIL], numbers=[1.0])], [Path(EVIL)]),
+        measure_tab.error_html(EVIL),
+        measure_tab.intro_html(Path(EVIL)),
+        recording_tab.recorder_html(EVIL, health("recorder"), EVIL),
+        hop_waterfall([(EVIL, 3.0)]),
+    ],
+)
+def test_what_comes_from_outside_is_shown_and_never_obeyed(html: str) -> None:
+    assert "<img" not in html
+    assert "&lt;img src=x onerror=&quot;alert(1)&quot;&gt;" in html
+
+
+def test_line_of_a_person_tells_distance_and_score() -> None:
+    line = person_row(person(7))
+    assert (line.track_id, line.score) == (7, 0.75)
+    assert line.distance_m == pytest.approx(3.0, abs=0.25)
+    assert "person 7" in people_html([line])
+    assert f"{line.distance_m:.1f} m" in people_html([line])
+    assert "width:75%" in people_html([line])
+    assert "no one in view" in people_html([])
+
+
+def test_distance_of_somebody_whose_joints_are_not_known_is_a_dash() -> None:
+    nobody_knows = person(1, smpl=None, joints_m=np.full((24, 3), np.nan, np.float32))
+    assert np.isnan(person_row(nobody_knows).distance_m)
+    assert "&ndash; m" in people_html([person_row(nobody_knows)])
+
+
+def test_distance_without_smpl_is_that_of_the_joints() -> None:
+    assert person_row(person(1, smpl=None)).distance_m == pytest.approx(np.hypot(np.hypot(0.25, 0.5), 3), abs=0.05)
+
+
+@pytest.mark.parametrize(
+    ("typed", "kept"),
+    [
+        ("  Sunny\tday \n two", "Sunny day two"),
+        ("\x00\x1b[31mred\u202e", "[31mred"),
+        ("=SUM(A1)", "SUM(A1)"),
+        ("+-@=", "Custom"),
+        ("", "Custom"),
+        ("x" * 200, "x" * 60),
+        ("ünïcode ✓", "ünïcode ✓"),
+    ],
+)
+def test_condition_in_own_words_is_cleaned(typed: str, kept: str) -> None:
+    assert measure_tab.chosen_condition("Custom", typed) == kept
+
+
+def test_condition_that_is_not_in_the_list_is_not_taken() -> None:
+    assert measure_tab.chosen_condition("Low Light", "ignored") == "Low Light"
+    assert measure_tab.chosen_condition(EVIL, "own") == "Custom"
+
+
+def test_stage_that_was_restarted_says_how_often() -> None:
+    assert "2 restarts" in status_tabs.stages_html({"pose": health(restarts=2)})
+    assert "1 restart<" in status_tabs.stages_html({"pose": health(restarts=1)})
+    assert "restart" not in status_tabs.stages_html({"pose": health()})
+
+
+def test_reasons_of_drops_are_told_with_the_most_frequent_first() -> None:
+    html = status_tabs.losses_html([seen(dropped={"pose/overflow": 2, "capture/superseded": 1234})])
+    assert html.index("capture/superseded") < html.index("pose/overflow")
+    assert "1&#8239;236" in html
+
+
+@pytest.mark.parametrize(
+    ("lag_s", "words"),
+    [(None, "lag not measured yet"), (0.0123, "12 ms")],
+)
+def test_filter_tells_its_lag_as_measured(lag_s: float | None, words: str) -> None:
+    assert words in filter_tab.filter_html(facts(filter="one_euro", filter_lag_s=lag_s), "", "")
+
+
+def test_sliders_turn_options_that_exist_around_their_defaults() -> None:
+    for (name, option), knob in filter_tab.FILTER_SLIDERS.items():
+        assert knob.minimum <= FILTERS[name].options[option] <= knob.maximum, (name, option)
+
+
+def test_waterfall_shows_hops_as_long_as_they_took() -> None:
+    html = hop_waterfall([("capture", 2.0), ("pose", 30.25)])
+    assert "flex:2.0" in html
+    assert "flex:30.2" in html
+    assert "30.2" in html
+    assert "no bodies" in hop_waterfall([])

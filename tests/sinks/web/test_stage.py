@@ -1,0 +1,80 @@
+"""The viewer as a part of a running pipeline."""
+
+from __future__ import annotations
+
+import os
+import signal
+import stat
+import urllib.error
+import urllib.request
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from remi_stream.config import CameraConfig, Config
+from remi_stream.sinks.web.access import LINK_FILE, read_viewer_link
+from remi_stream.sinks.web.gate import PrivateServer
+from remi_stream.sinks.web.stage import WebViewer
+from tests.pipeline.daemon import SYNTHETIC, Daemon, check_books, running
+
+CAMERA = {"name": "front", "source": "synthetic:?fps=30"}
+
+
+def folder(daemon: Daemon) -> Path:
+    return daemon.runtime / "remi-stream" / daemon.name
+
+
+def status(url: str) -> int:
+    try:
+        with urllib.request.urlopen(url, timeout=5) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        return error.code
+
+
+def test_viewer_is_there_with_the_pipeline_and_goes_with_it(tmp_path: Path) -> None:
+    with running(tmp_path, cameras=[CAMERA], viewer="web", **SYNTHETIC) as daemon:
+        daemon.more_bodies(3)
+        link = read_viewer_link(folder(daemon))
+        assert urlsplit(link).hostname == "127.0.0.1"
+        assert "token" not in link
+        assert status(link) == 200
+        assert daemon.stop() == 0
+        with pytest.raises(urllib.error.URLError):
+            urllib.request.urlopen(link, timeout=5)
+        assert "viser" not in daemon.log()
+
+
+def test_viewer_that_is_killed_costs_no_body_and_comes_back_with_the_same_token(tmp_path: Path) -> None:
+    with running(tmp_path, cameras=[CAMERA], viewer="web", bind="127.0.0.1", **SYNTHETIC) as daemon:
+        daemon.more_bodies(3)
+        link = read_viewer_link(folder(daemon))
+        assert "?token=" in link
+        assert stat.S_IMODE((folder(daemon) / LINK_FILE).stat().st_mode) == 0o600
+        assert status(link.split("?")[0]) == 401
+        first = daemon.pid("web")
+        os.kill(first, signal.SIGKILL)
+        daemon.listen(lambda: daemon.stages["web"].pid != first and daemon.stages["web"].state == "ready")
+        assert read_viewer_link(folder(daemon)) == link
+        assert status(link) in (200, 401)  # urllib keeps no cookies: being sent on is enough
+        daemon.more_bodies(3)
+        assert not check_books(daemon.bodies)
+        assert link.split("token=")[1] not in daemon.log()
+
+
+def test_viewer_costs_next_to_nothing_while_nobody_looks(tmp_path: Path) -> None:
+    with running(tmp_path, cameras=[CAMERA], viewer="web", **SYNTHETIC) as daemon:
+        daemon.listen(lambda: "web" in daemon.stages and daemon.stages["web"].counts.get("steps", 0) > 30)
+        start = daemon.stages["web"].cpu_s, len(daemon.bodies)
+        daemon.more_bodies(60)
+        cpu_s = daemon.stages["web"].cpu_s - start[0]
+        assert cpu_s / (len(daemon.bodies) - start[1]) < 0.003
+
+
+def test_pictures_are_not_asked_for_while_nobody_looks() -> None:
+    server = PrivateServer("test")
+    show = WebViewer(server, Config(cameras=(CameraConfig(name="front", source="bus"),)))
+    assert show.topics == ["bodies/", "camera/", "health/"]
+    show.close()
+    server.stop()

@@ -1,0 +1,77 @@
+"""Trails and colours of confidence in the scene."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from remi_stream.render.colours import CONFIDENCE_COLOURS
+from remi_stream.sinks.web.figure import FADED_COLOUR, TRAIL_S, linear_from_srgb, trail_joints, trail_segments
+from remi_stream.sinks.web.gate import PrivateServer
+from remi_stream.sinks.web.scene import REMOVE_AFTER_S, ScenePeople
+from remi_stream.world.floor import FloorEstimator
+from tests.sample import bodies, person
+
+COLOUR = (63, 176, 178)
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[PrivateServer]:
+    started = PrivateServer("test")
+    yield started
+    started.stop()
+
+
+def test_trail_fades_with_its_age_and_leaves_out_what_is_not_known() -> None:
+    path = np.arange(9, dtype=float).reshape(3, 1, 3) * np.ones((1, 2, 1))
+    path[0, 1] = np.nan
+    points, colours = trail_segments(path, np.array([TRAIL_S, 1.0, 0.0]), COLOUR)
+    assert points.shape == colours.shape == (3, 2, 3)
+    assert colours[0, 0].tolist() == FADED_COLOUR.tolist()
+    assert tuple(colours[1, 1]) == COLOUR
+    assert np.isfinite(points).all()
+
+
+def test_trail_is_two_seconds_long_and_begins_anew_after_a_gap_and_goes_with_its_person(server: PrivateServer) -> None:
+    crowd = ScenePeople(server.scene, "/a")
+
+    def move(at: float, trail: bool = True) -> None:
+        crowd.update(bodies(captured_at=at), FloorEstimator(), at, skin=True, bones=False, trail=trail)
+
+    for k in range(120):
+        move(10 + k / 30)
+    line = server.scene.get_handle_by_name("/a/person-0-trail")
+    assert line is not None
+    samples = len(line.points) / 3 + 1  # type: ignore[attr-defined]
+    assert 0.7 * TRAIL_S * 10 < samples <= TRAIL_S * 10 + 1
+    move(20.0)
+    move(20.2)
+    assert len(line.points) == 3  # type: ignore[attr-defined]
+    move(20.3, trail=False)
+    assert not line.visible
+    move(20.4)
+    move(20.6)
+    assert line.visible
+    crowd.forget(20.6 + REMOVE_AFTER_S)
+    assert not line.visible
+
+
+@pytest.mark.parametrize(
+    ("skeleton", "joints", "known"),
+    [("smpl24", 24, 3), ("blazepose33", 33, 3), ("h36m17", 17, 3), ("point", 1, 0), ("new", 5, 0)],
+)
+def test_marks_of_somebody_without_smpl_are_pelvis_and_wrists(skeleton: str, joints: int, known: int) -> None:
+    marks = trail_joints(person(1, skeleton, joints, smpl=None))
+    assert marks.shape == (3, 3)
+    assert np.isfinite(marks).all(1).sum() == known
+
+
+def test_bones_take_the_colours_of_confidence_and_give_them_back(server: PrivateServer) -> None:
+    crowd = ScenePeople(server.scene, "/b")
+    for rated, colour in ((False, COLOUR), (True, CONFIDENCE_COLOURS[2]), (False, COLOUR)):
+        crowd.update(bodies(captured_at=1.0), FloorEstimator(), 1.0, skin=False, bones=True, by_confidence=rated)
+        bones = server.scene.get_handle_by_name("/b/person-0/bones")
+        assert bones is not None
+        assert (bones.colors == linear_from_srgb(np.array(colour))).all()  # type: ignore[attr-defined]

@@ -1,0 +1,102 @@
+""""""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+from remi_stream import permission_hints
+from remi_stream.permission_hints import empty_mount_hint, read_error_hint, write_error_hint
+
+OURS = f"{os.geteuid()}:{os.getegid()}"
+DENIED = OSError(errno.EACCES, "Permission denied")
+
+
+@pytest.fixture
+def theirs(tmp_path: Path) -> Path:
+    if os.geteuid():
+        pytest.skip("needs root, to give a folder away")
+    folder = tmp_path / "theirs"
+    folder.mkdir()
+    os.chown(folder, 4321, 100)
+    return folder
+
+
+@pytest.fixture
+def container(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("container", "oci")
+
+
+@pytest.fixture
+def no_container(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("container", raising=False)
+
+
+@pytest.mark.usefixtures("no_container")
+def test_folder_of_another_user_is_told_with_both_users(theirs: Path) -> None:
+    assert write_error_hint(theirs / "walk", DENIED, "Cure") == (
+        f"{theirs} belongs to user 4321, and this is user {os.geteuid()}. "
+        f"Give another folder, or make it yours: sudo chown {OURS} {theirs}"
+    )
+
+
+@pytest.mark.usefixtures("container")
+def test_container_is_told_how_to_be_started(theirs: Path) -> None:
+    assert write_error_hint(theirs / "walk", DENIED, "Cure") == (
+        f"{theirs} belongs to user 4321, and this is user {os.geteuid()}. Start the container with --user 4321:100, "
+        f"or make the folder that is mounted there this user's: sudo chown {OURS} FOLDER"
+    )
+
+
+@pytest.mark.parametrize("error", [DENIED, OSError(errno.ENOSPC, "No space left on device")])
+def test_our_own_folder_or_another_fault_gets_the_cure(error: OSError, tmp_path: Path) -> None:
+    assert write_error_hint(tmp_path / "a" / "b", error, "Cure") == f"{error.strerror}. Cure"
+
+
+@pytest.mark.usefixtures("container")
+def test_mount_that_is_read_only_is_told(tmp_path: Path) -> None:
+    told = write_error_hint(tmp_path / "walk", OSError(errno.EROFS, "Read-only file system"), "Cure")
+    assert told == f"{tmp_path} is mounted read-only. Mount it without :ro, or give another folder"
+
+
+@pytest.mark.usefixtures("container")
+def test_empty_folder_in_a_container_wants_a_mount(tmp_path: Path) -> None:
+    words = f". {tmp_path} is empty: mount a folder there, with an absolute path: -v /PATH/FOLDER:{tmp_path}:ro"
+    assert empty_mount_hint(tmp_path) == empty_mount_hint(tmp_path / "none.mp4") == words
+    (tmp_path / "walk.mp4").touch()
+    assert empty_mount_hint(tmp_path) == empty_mount_hint(tmp_path / "none.mp4") == ""
+
+
+@pytest.mark.usefixtures("no_container")
+def test_empty_folder_elsewhere_is_just_empty(tmp_path: Path) -> None:
+    assert empty_mount_hint(tmp_path) == ""
+
+
+@pytest.mark.usefixtures("container")
+def test_file_that_was_not_there_to_be_mounted_is_told_as_that(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    film = tmp_path / "input.mp4"
+    film.mkdir()
+    words = f". {film} is an empty folder: the file to mount must exist, and its path must be absolute: "
+    assert empty_mount_hint(film) == f"{words}-v /PATH/FILE:{film}:ro"
+    monkeypatch.chdir(tmp_path)
+    assert empty_mount_hint(Path("input.mp4")) == f"{words}-v /PATH/FILE:{film}:ro"
+
+
+@pytest.mark.usefixtures("container")
+def test_where_users_have_other_numbers_outside_they_are_kept(theirs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(permission_hints, "_has_mapped_ids", lambda: True)
+    assert write_error_hint(theirs / "walk", DENIED, "Cure").endswith('podman run --userns=keep-id --user "$(id -u):$(id -g)"')
+
+
+@pytest.mark.parametrize(
+    ("container", "cure"), [("oci", "Start the container with --user 4321:100, or make it"), ("", "Make it")]
+)
+def test_folder_that_may_not_be_read_is_told_with_its_user(
+    container: str, cure: str, theirs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("container", container)
+    told = f"{theirs} belongs to user 4321, and this is user {os.geteuid()}, who may not read it. {cure} readable for all"
+    assert read_error_hint(theirs).startswith(told)

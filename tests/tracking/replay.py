@@ -1,0 +1,78 @@
+"""Plays a clip through the detect and pose stages as they are, on a clock of its own: detections come late, as they do live."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import av
+import numpy as np
+
+from remi_stream.capture.preprocess import render_view
+from remi_stream.config import parse_config
+from remi_stream.detect.stage import DetectStage
+from remi_stream.messages import Bodies, DetectionInterval, Detections, Frame
+from remi_stream.pose.stage import PoseStage
+
+FPS = 30
+LATE = 3
+"""Frames until detections arrive."""
+CAMERA = "clip"
+
+
+class Replay:
+    """The two stages of a pipeline for one clip. searches: (frame_id, searched rectangle, boxes found), for who wants to look."""
+
+    def __init__(self, max_people: int = 4, **config: object) -> None:
+        self._now = 0.0
+        self._pose = PoseStage(
+            parse_config({"cameras": [{"name": CAMERA, "source": "clip"}], "max_people": max_people, **config})
+        )
+        self._detect = DetectStage("blazepose", clock=lambda: self._now)
+        self._pose.open()
+        self._detect.open()
+        self._under_way: list[tuple[int, Detections]] = []
+        self.searches: list[Detections] = []
+
+    def run(self, clip: Path, intrinsics: tuple[float, float, float, float]) -> Iterator[tuple[Frame, Bodies]]:
+        """Give each frame and what is published for it."""
+        with av.open(str(clip)) as container:
+            for frame_id, picture in enumerate(container.decode(video=0)):
+                frame = frame_of(picture.to_ndarray(format="bgr24"), frame_id, intrinsics)
+                yield frame, self._step(frame)
+
+    def _step(self, frame: Frame) -> Bodies:
+        self._now = frame.captured_at
+        while self._under_way and self._under_way[0][0] <= frame.frame_id:
+            list(self._pose.step(self._under_way.pop(0)[1]))
+        bodies, *searches = self._pose.step(frame)
+        for search in searches:
+            assert isinstance(search, DetectionInterval)
+            list(self._detect.step(search))
+        self._search(frame)
+        assert isinstance(bodies, Bodies)
+        return bodies
+
+    def _search(self, frame: Frame) -> None:
+        """Let the detector look, if a look is due."""
+        request = self._detect.request(CAMERA)
+        if request.not_before > self._now:
+            return
+        assert request.view is not None
+        for found in self._detect.step(render_view(frame, request.view)):
+            self.searches.append(found)
+            self._under_way.append((frame.frame_id + LATE, found))
+
+
+def frame_of(image: np.ndarray, frame_id: int, intrinsics: tuple[float, float, float, float]) -> Frame:
+    height, width = image.shape[:2]
+    return Frame(
+        camera=CAMERA,
+        epoch=1,
+        frame_id=frame_id,
+        captured_at=frame_id / FPS,
+        image=image,
+        size=(width, height),
+        rectangle=(0.0, 0.0, float(width), float(height)),
+        intrinsics=intrinsics,
+    )

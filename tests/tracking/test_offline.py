@@ -1,0 +1,176 @@
+"""Who is who, when the detector looks at every frame; and what lies on the disk between two chunks."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import msgspec
+import numpy as np
+import pytest
+
+from remi_stream.capture.footage import make_frame
+from remi_stream.detect.detector import ScoredBoxes
+from remi_stream.messages import Person
+from remi_stream.offline.chain import DetectedFrame, accepted_people, merge_tile_detections
+from remi_stream.pose.engine import Pose
+from remi_stream.prefetch import prefetch
+from remi_stream.tracking.offline import NotSerialisable, OfflineTracker, from_plain, plain_round_trip, to_plain
+
+SIZE = (1280, 720)
+RED, BLUE = (0, 0, 200), (200, 0, 0)
+
+
+def picture(*people: tuple[float, tuple[int, int, int]]) -> tuple[np.ndarray, ScoredBoxes]:
+    """People of a colour at some x, and their boxes, in the order in which they are given."""
+    image = np.full((SIZE[1], SIZE[0], 3), 128, np.uint8)
+    boxes = [[x - 60, 200, x + 60, 600] for x, _ in people]
+    for (_, colour), box in zip(people, boxes):
+        image[box[1] : box[3], max(0, int(box[0])) : int(box[2])] = colour
+    return image, ScoredBoxes(np.array(boxes, np.float32).reshape(-1, 4), np.ones(len(boxes), np.float32))
+
+
+def ids(following: OfflineTracker, frame: int, *people: tuple[float, tuple[int, int, int]]) -> list[int]:
+    """The ids of the people of a frame, in the order of their boxes."""
+    image, found = picture(*people)
+    met = {index: following.assign_track_id(who) for who, index in following.assign(image, found, frame / 30)}
+    return [met.get(index, 0) for index in range(len(people))]
+
+
+def test_ids_stay_with_people_whatever_the_order_of_the_boxes() -> None:
+    following = OfflineTracker()
+    assert ids(following, 0, (300, RED), (900, BLUE)) == [1, 2]
+    for frame in range(1, 10):
+        assert ids(following, frame, (900 - 5 * frame, BLUE), (300 + 5 * frame, RED)) == [2, 1]
+
+
+def test_people_who_cross_keep_their_ids_and_so_does_the_one_who_was_hidden() -> None:
+    following, hidden_for = OfflineTracker(), 0
+    for frame in range(60):
+        red, blue = (300 + 12 * frame, RED), (1000 - 12 * frame, BLUE)
+        hidden = abs(red[0] - blue[0]) < 90
+        hidden_for += hidden
+        assert ids(following, frame, *([red] if hidden else [red, blue])) == ([1] if hidden else [1, 2])
+    assert 5 < hidden_for < 30
+
+
+def test_somebody_else_who_comes_later_gets_an_id_of_their_own() -> None:
+    following = OfflineTracker()
+    assert ids(following, 0, (300, RED)) == [1]
+    assert ids(following, 30, (310, BLUE)) == [2]
+    assert ids(following, 31, (450, RED), (310, BLUE)) == [1, 2]
+    assert ids(following, 200, (300, RED)) == [3]
+
+
+def test_no_more_people_than_wanted_are_followed_and_they_are_the_same() -> None:
+    following = OfflineTracker(1)
+    assert ids(following, 0, (300, RED)) == [1]
+    assert ids(following, 1, (900, BLUE), (300, RED)) == [0, 1]
+
+
+def test_body_that_the_detector_saw_twice_is_there_once_and_keeps_its_id() -> None:
+    following, published = OfflineTracker(), []
+    for frame in range(9):
+        image, once = picture((300, RED))
+        beside = once.boxes_xyxy + np.array([[10, 0, 30, 0]], np.float32)
+        boxes = {0: [once.boxes_xyxy], 8: [beside]}.get(frame, [once.boxes_xyxy, beside])
+        found = ScoredBoxes(np.concatenate(boxes), np.ones(len(boxes), np.float32))
+        seen = DetectedFrame(
+            make_frame("film", frame, frame / 30, image, None), found, following.assign(image, found, frame / 30), []
+        )
+        published.append([person.track_id for person in accepted_people(seen, [pose() for _ in seen.people], following)])
+    assert published == [[1]] * 9
+
+
+def pose() -> Pose:
+    """The same body, wherever one looks."""
+    box = np.array([240, 200, 360, 600], np.float32)
+    points = np.array([[300, 400]], np.float32)
+    nowhere = np.zeros((0, 3), np.float32)
+    person = Person(
+        track_id=0,
+        score=1.0,
+        box_xyxy=box,
+        skeleton="point",
+        keypoints_px=points,
+        keypoint_scores=np.ones(1, np.float32),
+        joints_m=nowhere,
+    )
+    return Pose(person, box)
+
+
+def test_state_goes_on_as_if_nothing_had_happened() -> None:
+    first, second = OfflineTracker(), OfflineTracker()
+    for frame in range(8):
+        ids(first, frame, (300 + 9 * frame, RED), (900, BLUE))
+    second.restore_state(msgspec.msgpack.decode(msgspec.msgpack.encode(first.to_state())))
+    frames = [[(400 + 9 * frame, RED), (880, BLUE), (600, (0, 200, 0))] for frame in range(8)]
+    for frame, people in enumerate(frames, 8):
+        assert ids(first, frame, *people) == ids(second, frame, *people)
+    assert first.to_state() == second.to_state()
+
+
+class Deep(NamedTuple):
+    inner: object
+    number: float
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        None,
+        3,
+        0.1,
+        "x",
+        True,
+        np.float32(0.1),
+        np.arange(6.0).reshape(2, 3),
+        (1, [2.5, None]),
+        Deep(Deep(np.ones(2), 0.1), 1e-300),
+    ],
+)
+def test_memory_is_the_same_after_a_disk(value: object) -> None:
+    again = from_plain(msgspec.msgpack.decode(msgspec.msgpack.encode(to_plain(value))))
+    assert type(again) is type(value)
+    assert repr(again) == repr(value)
+
+
+def test_what_has_no_plain_form_is_forgotten() -> None:
+    assert plain_round_trip(Deep({1, 2}, 1.0)) is None
+    with pytest.raises(NotSerialisable):
+        from_plain(["named", "os", "system", ["true"]])
+    with pytest.raises(NotSerialisable):
+        from_plain(["named", "os", "stat_result", [0] * 10])
+
+
+def found(*boxes: tuple[float, float, float, float]) -> ScoredBoxes:
+    return ScoredBoxes(np.array(boxes, np.float32).reshape(-1, 4), np.linspace(0.9, 0.5, len(boxes)).astype(np.float32))
+
+
+WHOLE, LEFT, RIGHT = (0.0, 0.0, 1280.0, 720.0), (0.0, 0.0, 720.0, 720.0), (560.0, 0.0, 1280.0, 720.0)
+
+
+def test_who_is_seen_in_several_looks_is_there_once_and_uncut() -> None:
+    body, far = (600.0, 100.0, 800.0, 700.0), (620.0, 300.0, 650.0, 400.0)
+    seen = [(WHOLE, found(body)), (LEFT, found((600, 110, 719.5, 690))), (RIGHT, found((598, 104, 803, 703)))]
+    assert merge_tile_detections(seen, SIZE).boxes_xyxy.tolist() == [list(body)]
+    seen = [(WHOLE, found()), (LEFT, found((600, 110, 719.5, 690), far)), (RIGHT, found((598, 104, 803, 703)))]
+    assert merge_tile_detections(seen, SIZE).boxes_xyxy.tolist()[0] == [598, 104, 803, 703]
+
+
+def test_people_whom_one_look_tells_apart_are_both_there() -> None:
+    pair = ((500.0, 100.0, 700.0, 700.0), (520.0, 120.0, 690.0, 680.0))
+    assert len(merge_tile_detections([(WHOLE, found(*pair)), (LEFT, found(*pair))], SIZE).boxes_xyxy) == 2
+
+
+def test_what_is_read_ahead_comes_in_order_with_its_error_and_the_reader_ends() -> None:
+    def source() -> object:
+        yield from range(5)
+        raise ValueError("five")
+
+    given: list[int] = []
+    with pytest.raises(ValueError, match="five"):
+        given.extend(prefetch(source(), 2))  # type: ignore[arg-type]
+    assert list(prefetch(range(100), 3)) == list(range(100))
+    endless = prefetch(iter(int, 1), 2)
+    assert next(endless) == 0
+    endless.close()

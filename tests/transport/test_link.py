@@ -1,0 +1,205 @@
+"""Real sockets: the links' delivery, the bus, the control socket, clean ends."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+
+from remi_stream.capture.preprocess import render_view
+from remi_stream.errors import RemiError
+from remi_stream.messages import Bodies, CameraFacts, DetectionInterval, Frame, FrameView
+from remi_stream.topics import LINK_TOPICS
+from remi_stream.transport.link import (
+    ControlServer,
+    LinkContext,
+    Publisher,
+    Receiver,
+    Sender,
+    Subscriber,
+    link_address,
+    send_control_request,
+)
+from remi_stream.transport.mailbox import FrameRequest
+
+PORT = 17930
+
+
+@pytest.fixture
+def context() -> Iterator[LinkContext]:
+    context = LinkContext()
+    yield context
+    context.close()
+
+
+def frame(frame_id: int) -> Frame:
+    image = np.full((36, 64, 3), frame_id % 256, np.uint8)
+    return Frame(camera="a", epoch=1, frame_id=frame_id, captured_at=0.0, image=image, size=(64, 36), rectangle=(0, 0, 64, 36))
+
+
+def bodies(frame_id: int, captured_at: float = 0.0) -> Bodies:
+    place = {"camera": "a", "epoch": 1, "frame_id": frame_id, "captured_at": captured_at}
+    return Bodies(**place, engine="e", size=(1, 1), intrinsics=(1, 1, 0, 0), people=[])
+
+
+def pump(sender: Sender[Any], receiver: Receiver[Any], until: Callable[[], Any], request: Any = None) -> None:
+    end = time.monotonic() + 5
+    while not until():
+        assert time.monotonic() < end
+        now = time.monotonic()
+        receiver.pump(now)
+        receiver.grant_credits(now, request)
+        sender.pump(now)
+
+
+def test_live_link_gives_the_newest_frame_in_the_view_that_was_asked_for(context: LinkContext, tmp_path: Path) -> None:
+    address = link_address(tmp_path, "frames", "pose")
+    receiver: Receiver[Frame] = Receiver(context, address, LINK_TOPICS["frames"], reason="pose/unasked")
+    sender: Sender[Frame] = Sender(
+        context, address, LINK_TOPICS["frames"], reason="capture/superseded", camera="a", render=render_view
+    )
+    for index in range(10):
+        sender.put(frame(index))
+    found: list[Frame] = []
+    view = FrameRequest(FrameView(rectangle=(0, 0, 32, 36), longest_side=18))
+    pump(sender, receiver, lambda: found.append(m) or True if (m := receiver.next_message()) else False, lambda camera: view)
+    assert found[0].frame_id == 9
+    assert found[0].skipped == {"capture/superseded": 9}
+    assert found[0].image.shape == (18, 16, 3)
+    assert found[0].rectangle == (0, 0, 32, 36)
+
+
+def test_fifo_link_keeps_the_order_and_loses_nothing(context: LinkContext, tmp_path: Path) -> None:
+    address = link_address(tmp_path, "poses", "relay")
+    receiver: Receiver[Bodies] = Receiver(context, address, LINK_TOPICS["poses"], reason="relay/unasked")
+    sender: Sender[Bodies] = Sender(context, address, LINK_TOPICS["poses"], reason="pose/overflow")
+    seen: list[int] = []
+    made = iter(range(200))
+
+    def done() -> bool:
+        if not sender.outbox.is_full():
+            sender.put(bodies(next(made, 200)))
+        while (message := receiver.next_message()) is not None:
+            seen.append(message.frame_id)
+        return len(seen) >= 200
+
+    pump(sender, receiver, done)
+    assert seen[:200] == list(range(200))
+
+
+def test_consumer_that_was_restarted_is_served_again(tmp_path: Path) -> None:
+    address = link_address(tmp_path, "frames", "pose")
+    first, second = LinkContext(), LinkContext()
+    receiver: Receiver[Frame] = Receiver(first, address, LINK_TOPICS["frames"], reason="pose/unasked")
+    sender: Sender[Frame] = Sender(second, address, LINK_TOPICS["frames"], reason="capture/superseded", camera="a")
+    sender.put(frame(0))
+    pump(sender, receiver, lambda: receiver.next_message() is not None)
+    first.close()
+    third = LinkContext()
+    receiver = Receiver(third, address, LINK_TOPICS["frames"], reason="pose/unasked")
+    made = iter(range(1, 10**6))
+
+    def arrived() -> bool:
+        sender.put(frame(next(made)))
+        return receiver.next_message() is not None
+
+    pump(sender, receiver, arrived)
+    second.close()
+    third.close()
+
+
+def test_new_subscriber_gets_the_facts_that_were_published_before_it_came(context: LinkContext) -> None:
+    publisher = Publisher(context, PORT)
+    facts = CameraFacts(camera="a", epoch=1, state="live", source="x", size=(1, 1), fps=30.0, captured=5)
+    publisher.publish("camera/a", facts)
+    subscriber = Subscriber(context, PORT, ["camera/"])
+    item = None
+    while item is None:
+        publisher.pump()
+        item = subscriber.receive(0.05)
+    assert item == ("camera/a", facts)
+
+
+def test_newest_gives_the_last_message_of_each_topic_and_no_old_bodies(context: LinkContext) -> None:
+    publisher = Publisher(context, PORT + 1)
+    subscriber = Subscriber(context, PORT + 1, ["bodies/", "camera/"])
+    facts = CameraFacts(camera="a", epoch=1, state="live", source="x", size=(1, 1), fps=30.0, captured=5)
+    while subscriber.receive(0.05) is None:
+        publisher.publish("camera/a", facts)
+    now = time.monotonic()
+    for index in range(3):
+        publisher.publish("bodies/a", bodies(index, now))
+        publisher.publish("bodies/old", bodies(index, now - 2))
+    publisher.publish("camera/a", msgspec.structs.replace(facts, captured=6))
+    found: dict[str, Any] = {}
+    while "camera/a" not in found or found["camera/a"].captured < 6:
+        found.update(subscriber.receive_newest(0.5))
+    assert found["bodies/a"].frame_id == 2
+    assert "bodies/old" not in found
+
+
+def test_subscriber_that_never_reads_does_not_hold_up_the_publisher(context: LinkContext) -> None:
+    publisher = Publisher(context, PORT + 2)
+    silent = Subscriber(context, PORT + 2)
+    reader = Subscriber(context, PORT + 2, ["bodies/"])
+    while reader.receive(0.02) is None:
+        publisher.publish("bodies/a", bodies(0))
+    for index in range(5000):
+        publisher.publish("bodies/a", bodies(index))
+    last = None
+    while (item := reader.receive(0.3)) is not None:
+        last = item
+    assert last is not None
+    assert silent.receive(0.1) is not None
+
+
+def test_port_in_use_is_told_in_one_line(context: LinkContext) -> None:
+    first = Publisher(context, PORT + 3)
+    with pytest.raises(RemiError, match=f"Port {PORT + 3} is in use.*--name"):
+        Publisher(context, PORT + 3)
+    first.pump()
+
+
+def test_unknown_or_broken_control_question_is_answered_with_an_error(context: LinkContext) -> None:
+    import threading
+
+    def answer(question: dict[str, Any]) -> dict[str, Any]:
+        if "ask" not in question:
+            raise RemiError("Control: unknown question")
+        return {"it": "works"}
+
+    server = ControlServer(context, PORT + 4, answer)
+    stop = threading.Event()
+
+    def serve() -> None:
+        while not stop.wait(0.01):
+            server.pump()
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    assert send_control_request(PORT + 4, {"ask": "status"}) == {"it": "works"}
+    with pytest.raises(RemiError, match="unknown question"):
+        send_control_request(PORT + 4, {})
+    stop.set()
+    thread.join()
+
+
+def test_no_daemon_to_ask_is_told_in_one_line() -> None:
+    with pytest.raises(RemiError, match=f"No remi-stream answers on 127.0.0.1:{PORT + 9}"):
+        send_control_request(PORT + 9, {"ask": "status"}, timeout_s=0.2)
+
+
+def test_context_with_unsent_messages_closes_at_once(tmp_path: Path) -> None:
+    context = LinkContext()
+    sender: Sender[DetectionInterval] = Sender(
+        context, link_address(tmp_path, "searches", "detect"), LINK_TOPICS["searches"], reason="x"
+    )
+    sender.put(DetectionInterval(camera="a", interval_s=0.1))
+    start = time.monotonic()
+    context.close()
+    assert time.monotonic() - start < 2
