@@ -2,7 +2,7 @@
 
 Messages are frozen, and validated when created or decoded. On the wire a message is a MessagePack map by field name; an array
 is `[dtype, shape, bin]`, little-endian. An array over 64 kB travels as a ZeroMQ part of its own, and `bin` is then the number of
-that part. docs/protocol.md describes the protocol for clients.
+that part. docs/reference/protocol.md describes the protocol for clients.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Table of all Prometheus metrics: name, help, labels and buckets; docs/metrics.md describes them.
+"""Table of all Prometheus metrics: name, help, labels and buckets; docs/reference/metrics.md describes them.
 
 Base units, `_total` on counters, histograms for latencies (they can be summed over cameras), labels of low cardinality: at
 most 76 series per camera, 77 for a played recording.

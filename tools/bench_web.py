@@ -1,6 +1,6 @@
 """Benchmark the web viewer: CPU time of its process per frame, with no client and with one.
 
-    python tools/bench_web.py                    on an idle machine: the values in docs/viewer.md
+    python tools/bench_web.py                    on an idle machine: the values in docs/use/viewer.md
     python tools/bench_web.py --seconds 10 --people 3
 
 The sample clip is processed once and then played back at 30 fps, so that only the viewer works. The client is not a browser,

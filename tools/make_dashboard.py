@@ -11,7 +11,7 @@ from dashboard.shapes import board
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 
 FILE = Path(__file__).parents[1] / "configs/grafana/remi-stream.json"
-ABOUT = "Frame rate, latency, dropped frames, people and machine. What to do about alerts: docs/operations.md"
+ABOUT = "Frame rate, latency, dropped frames, people and machine. What to do about alerts: docs/operate/operations.md"
 LINKS = {"Is it healthy?": "http://127.0.0.1:7720/healthz", "All figures": "http://127.0.0.1:7720/metrics"}
 
 if __name__ == "__main__":

@@ -196,7 +196,7 @@ def webcam(
 @with_pipeline_options
 @with_camera_options
 def rtsp(
-    url: Annotated[str, typer.Argument(help="rtsp://HOST/PATH; user and password: see docs/cameras.md.")],
+    url: Annotated[str, typer.Argument(help="rtsp://HOST/PATH; user and password: see docs/use/cameras.md.")],
     options: dict[str, Any],
     camera: dict[str, Any],
     transport: Annotated[str, typer.Option(help="Transport protocol: tcp or udp.")] = "tcp",

@@ -137,7 +137,7 @@ def read_track_file(path: Path) -> Take:
     track = read_npz(path)
     missing = [name for name in (*TRACK_FIELDS, *ROW_ARRAYS) if name not in track]
     if missing:
-        raise UsageError(f"{path} is no person's file of a recording: it has no {', '.join(missing)}. See docs/recording.md")
+        raise UsageError(f"{path} is no person's file of a recording: it has no {', '.join(missing)}. See docs/use/recording.md")
     try:
         frames = RecordedFrames(make_index(track), {name: track[name] for name in ROW_ARRAYS[:3]}, [track])
         return Take(path.stem, (0, 0), frames.mean_fps, list(frames))

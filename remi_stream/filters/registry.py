@@ -128,7 +128,7 @@ def validate_options(name: str, options: Mapping[str, float]) -> dict[str, float
 
 
 def options_from_preset(preset: FilterPreset) -> dict[str, float]:
-    """Convert a REMI preset to the options of our filter of the same kind (differences: docs/filters.md)."""
+    """Convert a REMI preset to the options of our filter of the same kind (differences: docs/use/filters.md)."""
     if preset.kind == "none":
         return {}
     body = preset.streams["poses_body"]

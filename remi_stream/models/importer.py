@@ -218,7 +218,7 @@ def recognise_onnx(path: Path, name: str) -> RecognisedFile:
     ]
     if wrong:
         raise RemiError(
-            f"{path.name} is not InstantHMR: {'; '.join(wrong)}. Other networks need a manifest (docs/onnx-engines.md) and --as."
+            f"{path.name} is not InstantHMR: {'; '.join(wrong)}. Other networks need a manifest (docs/extend/onnx-engines.md) and --as."
         )
     return copied_file(path, ["instanthmr"])
 

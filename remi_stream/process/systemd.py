@@ -12,7 +12,7 @@ from remi_stream.errors import UsageError
 from remi_stream.messages import Health
 from remi_stream.paths import shipped_folder
 
-UNIT_HEADER = "# Written by `remi-stream service install`. What each line is for: docs/service.md"
+UNIT_HEADER = "# Written by `remi-stream service install`. What each line is for: docs/operate/service.md"
 
 SYSTEM_ONLY_DIRECTIVES = (
     "Wants",

@@ -1,4 +1,4 @@
-"""Index of a finished recording, index.json; documented in docs/recording.md."""
+"""Index of a finished recording, index.json; documented in docs/use/recording.md."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Control requests of a running pipeline and their replies; docs/protocol.md describes them."""
+"""Control requests of a running pipeline and their replies; docs/reference/protocol.md describes them."""
 
 from __future__ import annotations
 

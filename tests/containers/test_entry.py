@@ -213,7 +213,7 @@ TROUBLES = {
         "12.4",
         "remi-stream: pare-trt cannot run here. PyTorch: 2.13.0 for CUDA 13.0, but driver 550.54.14 runs CUDA up to 12.4. "
         "Install driver 580 or newer on the machine around this container: sudo ubuntu-drivers install, "
-        "or build the image for CUDA 12: see docs/containers.md for the --build-arg",
+        "or build the image for CUDA 12: see docs/operate/containers.md for the --build-arg",
     ),
     "a full GPU": (
         GPU.replace("11264", "1024"),

@@ -123,7 +123,7 @@ def test_sdist_gives_the_same_wheel_and_brings_the_tests(unpacked: Path, wheel: 
     assert again == contents(wheel)
     for name in (
         "tests/conftest.py",
-        "docs/protocol.md",
+        "docs/reference/protocol.md",
         "Makefile",
         "README.md",
         "LICENSE",

@@ -49,7 +49,7 @@ ON_THE_BUS = sorted({found for kind in BUS_TOPICS.values() for found in structs(
 
 
 def test_everything_on_the_bus_is_found() -> None:
-    known = ["Bodies", "CameraFacts", "Frame", "Health", "Person", "Playing", "Smpl", "Wish"]
+    known = ["Bodies", "CameraFacts", "Frame", "Health", "Person", "PlaybackCommand", "Playing", "Smpl"]
     assert [kind.__name__ for kind in ON_THE_BUS] == known
 
 

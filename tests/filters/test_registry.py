@@ -14,7 +14,7 @@ from remi_stream.filters.presets import PRESETS, PacketFilter
 from remi_stream.filters.registry import FILTERS, OPTION_HELP, FilterSpec, load_filter, resolve_filter
 from tests.filters.test_smoothers import angles, places, run, someone
 
-DOCUMENT = (Path(__file__).parents[2] / "docs" / "filters.md").read_text()
+DOCUMENT = (Path(__file__).parents[2] / "docs" / "use" / "filters.md").read_text()
 FPS = 30.0
 MODERATE = {"min_cutoff": 1.0, "beta_turn": 0.5, "beta_move": 0.7, "d_cutoff": 1.0, "shape_cutoff": 0.5, "lead": 0.0}
 

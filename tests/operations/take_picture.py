@@ -1,4 +1,4 @@
-"""Takes the picture of docs/operations.md: python -m tests.operations.take_picture CLIP OUT.png [ENGINE]
+"""Takes the picture of docs/operate/operations.md: python -m tests.operations.take_picture CLIP OUT.png [ENGINE]
 
 Two cameras at work beside a real Prometheus, while somebody keeps leaving, pose is killed, the network camera is switched off and
 on again, and its filter is changed. The clip is made by: python tools/render_sample.py --scene leave --seed 1 DIR

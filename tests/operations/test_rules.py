@@ -14,7 +14,7 @@ from remi_stream.metrics import LATENCY_BUCKETS, METRICS
 from tests.operations.server import CONFIG, RULES
 
 TESTS = Path(__file__).parent / "rules_test.yml"
-PAGE = (Path(__file__).parents[2] / "docs/operations.md").read_text()
+PAGE = (Path(__file__).parents[2] / "docs/operate/operations.md").read_text()
 ALL = [rule for group in yaml.safe_load(RULES.read_text())["groups"] for rule in group["rules"]]
 ALERTS = {rule["alert"]: rule for rule in ALL if "alert" in rule}
 
@@ -49,7 +49,7 @@ def test_every_alert_is_seen_firing_and_silent() -> None:
 @pytest.mark.parametrize("name", ALERTS)
 def test_alert_says_what_to_do(name: str) -> None:
     alert = ALERTS[name]
-    assert alert["annotations"]["runbook"] == f"docs/operations.md#{name.lower()}"
+    assert alert["annotations"]["runbook"] == f"docs/operate/operations.md#{name.lower()}"
     assert f"### {name}\n" in PAGE
     assert alert["labels"]["severity"] in ("page", "ticket")
 

@@ -26,7 +26,7 @@ from remi_stream.pose.onnx_outputs import OnnxModel
 from remi_stream.render.colours import visible_bones
 from remi_stream.skeletons import BONES, JOINT_NAMES
 
-PAGE = (Path(__file__).parents[2] / "docs" / "onnx-engines.md").read_text()
+PAGE = (Path(__file__).parents[2] / "docs" / "extend" / "onnx-engines.md").read_text()
 PYTHON = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 TOML = re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)
 BODY = load_default_body()

@@ -1,4 +1,4 @@
-"""Panels of the dashboard and their PromQL queries. docs/operations.md describes them."""
+"""Panels of the dashboard and their PromQL queries. docs/operate/operations.md describes them."""
 
 from __future__ import annotations
 

@@ -130,7 +130,7 @@ def _torch_alternative(report: NvidiaReport) -> str:
     if major_version(cuda) not in TORCH_INDEX_URLS:
         return ""
     if report.in_container:
-        return f", or build the image for CUDA {major_version(cuda)}: see docs/containers.md for the --build-arg"
+        return f", or build the image for CUDA {major_version(cuda)}: see docs/operate/containers.md for the --build-arg"
     return f", or a PyTorch for CUDA {major_version(cuda)}: {_torch_install_command(cuda)}"
 
 

@@ -82,7 +82,7 @@ TROUBLES: dict[str, tuple[str, NvidiaReport, str]] = {
         NvidiaReport(in_container=True, driver=OLD, torch=TORCH),
         "2.13.0 for CUDA 13.0, but driver 550.54.14 runs CUDA up to 12.4. Install driver 580 or newer on the machine around "
         "this container: sudo ubuntu-drivers install, or build the image for CUDA 12: "
-        "see docs/containers.md for the --build-arg",
+        "see docs/operate/containers.md for the --build-arg",
     ),
     "driver older than any torch's CUDA": (
         "PyTorch",
