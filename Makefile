@@ -1,5 +1,6 @@
 # make demo [ARGS="--duration 20 --viewer none"]   the sample clip as a live camera
 # make test                                        the whole test suite, types and linter
+# make docs                                        the documentation as a site, in build/site
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -8,7 +9,7 @@ TESTS ?=
 # the PyTorch release that recorded the golden vectors
 TORCH ?= torch==2.13.0
 
-.PHONY: demo test test-slow lint bench clean
+.PHONY: demo test test-slow lint docs bench clean
 
 demo: $(VENV)/installed
 	@$(BIN)/remi-stream demo $(ARGS)
@@ -23,6 +24,9 @@ lint: $(VENV)/installed-dev
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+
+docs: $(VENV)/installed-dev
+	$(BIN)/zensical build --strict
 
 bench: $(VENV)/installed-dev
 	$(BIN)/python tools/bench_live.py $(ARGS)

@@ -1,8 +1,7 @@
-"""Atomic output folders: complete or absent."""
+"""Files and folders that appear complete or not at all, and locks between processes."""
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import os
 import shutil
@@ -18,7 +17,7 @@ from remi_stream.paths import user_data_folder
 from remi_stream.permission_hints import write_error_hint
 
 
-@contextlib.contextmanager
+@contextmanager
 def atomic_folder(folder: Path) -> Iterator[Path]:
     """Create a folder atomically: write into the temporary folder given, which replaces `folder` when the block ends.
 
@@ -36,9 +35,6 @@ def atomic_folder(folder: Path) -> Iterator[Path]:
         raise RemiError(f"Cannot write {folder}: {why}") from None
     finally:
         shutil.rmtree(part, ignore_errors=True)
-
-
-# Atomic file writes: a file appears complete or not at all.
 
 
 def write_npz(path: Path, arrays: dict[str, np.ndarray]) -> None:
@@ -61,12 +57,12 @@ def atomic_file(path: Path) -> Iterator[BinaryIO]:
         part.unlink(missing_ok=True)
 
 
-# Named lock between processes (flock): one converts, the others wait and find the result.
-
-
 @contextmanager
 def process_lock(name: str) -> Iterator[None]:
-    """Hold the lock of this name; the kernel releases it when the process ends. Raises RemiError if it cannot be created."""
+    """Hold the lock of this name between processes: one converts, the others wait and find the result.
+
+    The kernel releases it when the process ends. Raises RemiError if it cannot be created.
+    """
     path = user_data_folder() / "cache" / "locks" / name
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -10,12 +10,14 @@ import msgspec
 
 from remi_stream.errors import UsageError
 from remi_stream.permission_hints import empty_mount_hint
+from remi_stream.plugins import import_from_string
+from remi_stream.sources import find_source
 
 BASE_PORT = 7700
 BUS_SERVICE, CONTROL_SERVICE, WEB_SERVICE, METRICS_SERVICE = 0, 1, 10, 20
 """Port of each service, relative to the daemon's first port."""
-BODY_SOURCE_PREFIXES = ("remi:", "recording:")
-"""Prefixes of sources that deliver bodies instead of images."""
+LOOPBACK_HOST = "127.0.0.1"
+"""Address that every service listens on unless asked for another."""
 
 Name = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_.-]{1,40}$")]
 Address = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_.:-]{1,255}$")]
@@ -34,7 +36,7 @@ class CameraConfig(StrictConfig, frozen=True, kw_only=True):
     name: Name
     source: str
     """rtsp://..., /dev/video0, a video, a folder of images, "synthetic:" (options after a "?"), or a source of bodies:
-    "remi:HOST:PORT", "recording:FOLDER"."""
+    "remi:HOST:PORT", "recording:FOLDER". All kinds: sources.py, and the packages that add one."""
     realtime: bool = True
     """Play a file at its own frame rate, as a camera would."""
     loop: bool = False
@@ -136,13 +138,13 @@ class Config(StrictConfig, frozen=True, kw_only=True):
     def engine_by_camera(self) -> dict[str, str]:
         """Map from camera name to pose engine, for the cameras that deliver images."""
         return {
-            each.name: each.engine or self.engine for each in self.cameras if not each.source.startswith(BODY_SOURCE_PREFIXES)
+            each.name: each.engine or self.engine for each in self.cameras if not find_source(each.source).gives_bodies
         }
 
     @property
     def body_sources(self) -> dict[str, str]:
         """Map from camera name to the origin of its bodies: pose engine, or kind of source (remi, recording)."""
-        return {each.name: self.engine_by_camera.get(each.name) or each.source.partition(":")[0] for each in self.cameras}
+        return {each.name: self.engine_by_camera.get(each.name) or find_source(each.source).name for each in self.cameras}
 
     @property
     def engine_names(self) -> str:
@@ -180,6 +182,17 @@ def parse_config(values: dict[str, Any]) -> Config:
         used = ", ".join(sorted(set(config.engine_by_camera.values())))
         raise UsageError(f"Configuration: `engine_options` are for engine {config.engine!r}, but the cameras use {used}")
     return config
+
+
+def check_source(camera: CameraConfig) -> None:
+    """Raise UsageError if the name or the options of a camera's source are invalid, or a setting does not apply to it."""
+    kind = find_source(camera.source)
+    default = CameraConfig(name=camera.name, source=camera.source)
+    for key in camera.__struct_fields__:
+        if kind.settings is not None and key not in kind.settings and getattr(camera, key) != getattr(default, key):
+            allowed = ", ".join(kind.settings)
+            raise UsageError(f"Camera {camera.name!r}: `{key}` does not apply to a {kind.name} source; allowed: {allowed}")
+    import_from_string(kind.check or kind.factory)(camera)
 
 
 def read_config_file(path: Path) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import errno
 from collections.abc import Iterable
 
 EXIT_DONE, EXIT_CRASHED, EXIT_USAGE, EXIT_NOT_STARTED, EXIT_GAVE_UP = 0, 1, 2, 3, 4
@@ -27,3 +28,14 @@ def unknown_name_error(kind: str, got: str, known: Iterable[str]) -> UsageError:
     near = difflib.get_close_matches(got, names, 1)
     guess = f" Did you mean '{near[0]}'?" if near else ""
     return UsageError(f"Unknown {kind} '{got}'.{guess} Known: {', '.join(names) or 'none'}.")
+
+
+def listen_error(what: str, host: str, port: int, error: OSError) -> RemiError:
+    """Build the error for an address that a server cannot listen on: the port is in use, or it is another machine's."""
+    if error.errno == errno.EADDRINUSE:
+        return RemiError(
+            f"Port {port} is in use, by another remi-stream or another program. Stop it, or start this one with --name"
+        )
+    return RemiError(
+        f"Cannot serve {what} on {host}:{port}: {error.strerror}. Give an address of this machine (0.0.0.0: all of them)"
+    )

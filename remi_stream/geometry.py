@@ -42,12 +42,40 @@ def bounding_box(points: np.ndarray) -> np.ndarray:
     return np.concatenate([points.min(0), points.max(0)]).astype(np.float32)
 
 
+def box_with_margin(points: np.ndarray, margin: float) -> np.ndarray:
+    """Bounding box (4,) float32 around points (N, 2), px, with a margin in longest sides of the box."""
+    box = bounding_box(points)
+    margin_px = margin * (box[2:] - box[:2]).max()
+    return box + np.array([-margin_px, -margin_px, margin_px, margin_px], np.float32)
+
+
 def iou(box: np.ndarray, boxes: np.ndarray) -> np.ndarray:
     """Intersection over union (IoU) of one box (4,) with each of boxes (N, 4): (N,)."""
     low, high = np.maximum(box[:2], boxes[:, :2]), np.minimum(box[2:], boxes[:, 2:])
     shared = np.clip(high - low, 0, None).prod(1)
     union = (box[2:] - box[:2]).prod() + (boxes[:, 2:] - boxes[:, :2]).prod(1) - shared
     return shared / np.maximum(union, 1e-9)
+
+
+def intersection_over_smaller(box: np.ndarray, boxes: np.ndarray) -> np.ndarray:
+    """Intersection of one box (4,) with each of boxes (N, 4) over the area of the smaller of the two: (N,)."""
+    return intersection_area(box, boxes) / np.maximum(np.minimum(box_area(boxes), box_area(box)), 1e-9)
+
+
+def intersection_area(box: np.ndarray, boxes: np.ndarray) -> np.ndarray:
+    """Area of the intersection of one box (4,) with each of boxes (N, 4): (N,)."""
+    size = np.minimum(box[2:], boxes[:, 2:]) - np.maximum(box[:2], boxes[:, :2])
+    return np.prod(np.clip(size, 0, None), axis=1)
+
+
+def box_area(boxes: np.ndarray) -> np.ndarray:
+    """Area of boxes (..., 4)."""
+    return np.prod(boxes[..., 2:] - boxes[..., :2], axis=-1)
+
+
+def sigmoid(logits: np.ndarray) -> np.ndarray:
+    """Logistic function of a network's logits: scores of detections, landmarks and heatmaps."""
+    return 1 / (1 + np.exp(-np.clip(logits, -80, 80)))  # exp overflows float32 above 88
 
 
 def image_from_crop(center: np.ndarray, size: float, angle: float, side: int) -> np.ndarray:
@@ -146,18 +174,17 @@ def orthonormal_axes(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     return np.stack([x, y, cross_product(x, y)], -1)
 
 
-# 6D rotations of mesh regressors: (3, 2) row-major, two columns of a rotation matrix before Gram-Schmidt.
-#
-# Zhou et al., On the Continuity of Rotation Representations in Neural Networks (CVPR 2019).
-
-
 def rotation_matrices_from_6d(rot6d: np.ndarray) -> np.ndarray:
-    """Convert 6D rotations (..., 6) to rotation matrices (..., 3, 3)."""
+    """Convert 6D rotations (..., 6) of mesh regressors to rotation matrices (..., 3, 3) by Gram-Schmidt.
+
+    The six are (3, 2) row-major: two columns of a matrix. Zhou et al., "On the Continuity of Rotation Representations in
+    Neural Networks" (2019).
+    """
     rows = rot6d.reshape(*rot6d.shape[:-1], 3, 2)
     return orthonormal_axes(rows[..., 0], rows[..., 1])
 
 
-# Unit quaternions (N, 4), order x y z w: conversion, product, slerp and mean. Live filters use them: faster than matrices.
+# Unit quaternions (N, 4), order x y z w. Live filters use them, since they are faster than matrices.
 
 
 _PRODUCT = np.zeros((4, 4, 4))
@@ -199,8 +226,16 @@ def quaternion_difference(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def rotate_quaternions(a: np.ndarray, vectors: np.ndarray) -> np.ndarray:
-    """Rotate quaternions a by rotation vectors (N, 3), rad, in their own axes; with a share of `quaternion_difference` this is slerp."""
+    """Rotate quaternions a (N, 4) by rotation vectors (N, 3), rad, in their own axes."""
     return normalise_quaternions(quaternion_product(a, quaternions_from_rotation_vectors(vectors)))
+
+
+def slerp(a: np.ndarray, b: np.ndarray, share: float | np.ndarray) -> np.ndarray:
+    """Interpolate quaternions a, b (N, 4) by slerp, along the shorter arc. share: from 0 (a) to 1 (b), or one of each (N, 1).
+
+    Shoemake, "Animating Rotation with Quaternion Curves" (1985), in the form a (a^-1 b)^share.
+    """
+    return rotate_quaternions(a, share * quaternion_difference(a, b))
 
 
 def normalise_quaternions(quaternions: np.ndarray) -> np.ndarray:

@@ -165,6 +165,10 @@ class DetectionInterval(msgspec.Struct, frozen=True, kw_only=True):
     """Time between two runs of the detector, s."""
 
 
+MIN_PLAYBACK_SPEED, MAX_PLAYBACK_SPEED = 0.01, 100.0
+"""Allowed playback speeds; 1 is real time."""
+
+
 class PlaybackCommand(msgspec.Struct, frozen=True, kw_only=True):
     """Playback command for a played recording: seek, speed, pause; None leaves a value unchanged."""
 
@@ -193,14 +197,17 @@ class PlaybackStatus(msgspec.Struct, frozen=True, kw_only=True):
     """Id of the last playback command that was executed; 0 before the first."""
 
 
+CameraState = Literal["starting", "live", "reconnecting", "ended"]
+"""State of a camera; `reconnecting` is a healthy one."""
+
+
 class CameraFacts(msgspec.Struct, frozen=True, kw_only=True):
     """Status of a camera; sent on change and twice a second."""
 
     schema: Literal[1] = SCHEMA_VERSION
     camera: str
     epoch: int
-    state: Literal["starting", "live", "reconnecting", "ended"]
-    """State; `reconnecting` is a healthy one."""
+    state: CameraState
     source: str
     """Source without credentials."""
     size: tuple[int, int]
@@ -243,6 +250,15 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
     """Error in one line, for state "failed"."""
     exit_code: int = 0
     """Exit code that the process will end with, for state "failed"."""
+
+
+Message = FrameMessage | CameraFacts | DetectionInterval | PlaybackCommand | Health
+"""Everything that travels on a link or on the bus."""
+
+
+def message_key(message: Message) -> str:
+    """The camera that a message is about, or the stage of a heartbeat; on the bus it follows the topic: "bodies/front"."""
+    return message.stage if isinstance(message, Health) else message.camera
 
 
 def check_array(name: str, array: Any, dtype: str, shape: tuple[int | None, ...]) -> None:

@@ -1,4 +1,8 @@
-"""Paths of the files that ship with the package (checkout or installed wheel) and of the user's data folder."""
+"""Paths: files that ship with the package (checkout or installed wheel), the user's data folder, a daemon's run folder.
+
+A run folder holds sockets and a lock: one daemon per name; the folder of a dead daemon is cleared. The sample clip, a rendered
+person with ground truth, is one of the files that ship.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +24,12 @@ from remi_stream.errors import RemiError
 from remi_stream.geometry import bounding_box
 
 PACKAGE_FOLDER = Path(__file__).parent
+MAX_SOCKET_PATH = 100
+"""Maximum length of a socket path, bytes: sockaddr_un.sun_path holds 107, see unix(7)."""
+SAMPLE_FOCAL_PX = 1150.0
+"""Focal length that the sample clip was rendered with, px."""
+SAMPLE_BOX_MARGIN = 0.04
+"""Distance from the joints to the body surface, as a fraction of the longest side of the joints' bounding box."""
 
 
 def shipped_folder(kind: str) -> Path:
@@ -40,13 +50,6 @@ def user_data_folder() -> Path:
     if sys.platform == "darwin":
         return Path.home() / "Library/Application Support/remi-stream"
     return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local/share") / "remi-stream"
-
-
-# Run folder of a daemon: sockets and lock. One daemon per name; the folder of a dead daemon is cleared.
-
-
-MAX_SOCKET_PATH = 100
-"""Maximum length of a socket path, bytes: sockaddr_un.sun_path holds 107, see unix(7)."""
 
 
 @contextlib.contextmanager
@@ -110,15 +113,6 @@ def _parent() -> Path:
     if status.st_uid != os.getuid() or stat.S_IMODE(status.st_mode) & 0o077:
         raise RemiError(f"{parent} must belong to you alone (mode 0700). Remove it, or set XDG_RUNTIME_DIR")
     return parent
-
-
-# Sample clip that ships with the package: a rendered person with ground truth.
-
-
-SAMPLE_FOCAL_PX = 1150.0
-"""Focal length that the clip was rendered with, px."""
-SAMPLE_BOX_MARGIN = 0.04
-"""Distance from the joints to the body surface, as a fraction of the longest side of the joints' bounding box."""
 
 
 def sample_clip() -> Path:

@@ -1,14 +1,16 @@
-"""Table of stages: topics that each reads and writes, timeouts, priority.
+"""Table of stages: what each reads and writes, when it runs, its timeouts, its priority.
 
 The supervisor starts, watches and stops stages by this table, in the order of its rows: capture stops first, sinks last.
+No code asks for a row by its name: what is special about a stage is a field of its row.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Literal, NamedTuple
 
-from remi_stream.capture.source import source_kind
 from remi_stream.config import CameraConfig, Config
+from remi_stream.sources import find_source
 from remi_stream.topics import BUS_TOPICS, LINK_TOPICS
 
 
@@ -19,13 +21,25 @@ class StageRow(NamedTuple):
     factory: str
     """Factory "module:function" that creates the stage from its StageSpec."""
     reads: tuple[str, ...] = ()
-    """Topics of TOPICS or BUS."""
+    """Topics of LINK_TOPICS or BUS_TOPICS."""
     writes: tuple[str, ...] = ()
-    """Topics of TOPICS or BUS."""
+    """Topics of LINK_TOPICS or BUS_TOPICS."""
     is_per_camera: bool = False
-    """Run one process per camera."""
+    """Run one process per camera: the stage is a source."""
+    enabled_if: Callable[[Config], bool] = lambda config: True
+    """Whether a pipeline with this configuration has the stage."""
+    preview_if: Callable[[Config], bool] = lambda config: True
+    """Whether a sink that reads `preview` subscribes to it: previews cost CPU time."""
+    on_bus: bool = False
+    """Bind the bus and publish there, instead of sending over links."""
+    has_control: bool = False
+    """Bind the control socket and answer its requests."""
+    outlives_supervisor: bool = False
+    """If the supervisor dies, remove its run folder before ending; other stages are killed by the kernel at once."""
     counts_drops: bool = True
     """Count a frame that this stage does not take as dropped (previews never are)."""
+    counters: Literal["none", "pose", "recorder", "events"] = "none"
+    """Metrics that the counts of its heartbeats become, beside those of every stage; events: `remi_stage_events_total`."""
     start_s: float = 30.0
     """Timeout from start to ready, s."""
     silent_s: float = 1.5
@@ -35,72 +49,135 @@ class StageRow(NamedTuple):
     nice: int = 0
     """Niceness of the process."""
 
+    @property
+    def is_source(self) -> bool:
+        """Whether the stage is a source: it has no input link, but may subscribe to the bus."""
+        return self.is_per_camera
+
+    @property
+    def is_sink(self) -> bool:
+        """Whether the stage is a sink: it reads only the bus and writes nothing."""
+        return not self.writes and all(topic in BUS_TOPICS for topic in self.reads)
+
+    def topics_by_type(self) -> dict[type, list[str]]:
+        """Topics that it writes, by the type of their messages."""
+        types = {**BUS_TOPICS, **{name: topic.message_type for name, topic in LINK_TOPICS.items()}}
+        topics: dict[type, list[str]] = {}
+        for topic in self.writes:
+            topics.setdefault(types[topic], []).append(topic)
+        return topics
+
+
+def needs_pose(config: Config) -> bool:
+    """Whether any camera delivers images."""
+    return any(has_images(camera) for camera in config.cameras)
+
 
 STAGES: tuple[StageRow, ...] = (
     StageRow(
-        "capture", "remi_stream.capture.stage:make_capture_stage", writes=("frames", "preview", "cameras"), is_per_camera=True
-    ),
-    StageRow("remi_source", "remi_stream.remi.source:make_remi_stage", writes=("poses", "cameras"), is_per_camera=True),
-    StageRow(
-        "replay",
-        "remi_stream.recordings.playback:make_playback_stage",
-        ("playback_command",),
-        ("poses", "preview", "cameras"),
+        name="capture",
+        factory="remi_stream.capture.stage:make_capture_stage",
+        writes=("frames", "preview", "cameras"),
         is_per_camera=True,
     ),
     StageRow(
-        "detect",
-        "remi_stream.detect.stage:make_detect_stage",
-        ("frames", "searches"),
-        ("detections",),
+        name="remi_source",
+        factory="remi_stream.remi.source:make_remi_stage",
+        writes=("poses", "cameras"),
+        is_per_camera=True,
+        counters="events",
+    ),
+    StageRow(
+        name="replay",
+        factory="remi_stream.recordings.playback:make_playback_stage",
+        reads=("playback_command",),
+        writes=("poses", "preview", "cameras"),
+        is_per_camera=True,
+    ),
+    StageRow(
+        name="detect",
+        factory="remi_stream.detect.stage:make_detect_stage",
+        reads=("frames", "searches"),
+        writes=("detections",),
+        enabled_if=needs_pose,
         counts_drops=False,
         nice=5,
     ),
-    StageRow("pose", "remi_stream.pose.stage:make_pose_stage", ("detections", "frames"), ("poses", "searches"), start_s=60.0),
     StageRow(
-        "relay",
-        "remi_stream.relay.stage:make_relay_stage",
+        name="pose",
+        factory="remi_stream.pose.stage:make_pose_stage",
+        reads=("detections", "frames"),
+        writes=("poses", "searches"),
+        enabled_if=needs_pose,
+        counters="pose",
+        start_s=60.0,
+    ),
+    StageRow(
+        name="relay",
+        factory="remi_stream.relay.stage:make_relay_stage",
         reads=("poses", "cameras", "health", "preview"),
         writes=("bodies", "preview", "camera", "health", "playback_command"),
+        on_bus=True,
+        has_control=True,
+        outlives_supervisor=True,
     ),
-    StageRow("web", "remi_stream.sinks.web.stage:make_web_stage", ("bodies", "camera", "health", "preview"), nice=5),
-    StageRow("exporter", "remi_stream.sinks.exporter:make_exporter_stage", ("bodies", "camera", "health"), nice=5),
     StageRow(
-        "recorder", "remi_stream.sinks.recorder:make_recorder_stage", ("bodies", "camera", "health", "preview"), stop_s=60.0
+        name="web",
+        factory="remi_stream.sinks.web.stage:make_web_stage",
+        reads=("bodies", "camera", "health", "preview"),
+        enabled_if=lambda config: config.viewer == "web",
+        counters="events",
+        nice=5,
     ),
-    StageRow("display", "remi_stream.sinks.display.stage:make_display_stage", ("bodies", "camera", "health", "preview"), nice=5),
-    StageRow("remi", "remi_stream.remi.sink:make_remi_stage", ("bodies",)),
+    StageRow(
+        name="exporter",
+        factory="remi_stream.sinks.exporter:make_exporter_stage",
+        reads=("bodies", "camera", "health"),
+        enabled_if=lambda config: config.metrics,
+        counters="events",
+        nice=5,
+    ),
+    StageRow(
+        name="recorder",
+        factory="remi_stream.sinks.recorder:make_recorder_stage",
+        reads=("bodies", "camera", "health", "preview"),
+        enabled_if=lambda config: config.record is not None,
+        preview_if=lambda config: config.record_video,
+        counters="recorder",
+        stop_s=60.0,
+    ),
+    StageRow(
+        name="display",
+        factory="remi_stream.sinks.display.stage:make_display_stage",
+        reads=("bodies", "camera", "health", "preview"),
+        enabled_if=lambda config: config.display,
+        counters="events",
+        nice=5,
+    ),
+    StageRow(
+        name="remi",
+        factory="remi_stream.remi.sink:make_remi_stage",
+        reads=("bodies",),
+        enabled_if=lambda config: config.remi_relay is not None,
+        counters="events",
+    ),
 )
-
-
-BODY_SOURCE_STAGES = {"remi": "remi_source", "recording": "replay"}
-"""Stage for each kind of source that delivers bodies; all other kinds deliver images to `capture`."""
 
 
 def pipeline_processes(config: Config) -> list[tuple[StageRow, str]]:
     """Processes of a pipeline as (row, camera); camera is "" for a stage that serves all cameras."""
-    needs_pose = any(has_images(camera) for camera in config.cameras)
-    enabled = {
-        "detect": needs_pose,
-        "pose": needs_pose,
-        "exporter": config.metrics,
-        "web": config.viewer == "web",
-        "recorder": config.record is not None,
-        "display": config.display,
-        "remi": config.remi_relay is not None,
-    }
-    wanted = [row for row in STAGES if enabled.get(row.name, True)]
-    return [(row, camera) for row in wanted for camera in (cameras_of_stage(row, config) if row.is_per_camera else [""])]
+    rows = [row for row in STAGES if row.enabled_if(config)]
+    return [(row, camera) for row in rows for camera in (cameras_of_stage(row, config) if row.is_per_camera else [""])]
 
 
 def cameras_of_stage(row: StageRow, config: Config) -> list[str]:
     """Names of the cameras that a per-camera stage serves, by the kind of their source."""
-    return [camera.name for camera in config.cameras if BODY_SOURCE_STAGES.get(source_kind(camera.source), "capture") == row.name]
+    return [camera.name for camera in config.cameras if find_source(camera.source).stage == row.name]
 
 
 def has_images(camera: CameraConfig) -> bool:
     """Whether a camera delivers images rather than bodies."""
-    return source_kind(camera.source) not in BODY_SOURCE_STAGES
+    return not find_source(camera.source).gives_bodies
 
 
 def find_stage(name: str) -> StageRow:
@@ -110,25 +187,9 @@ def find_stage(name: str) -> StageRow:
 
 def link_consumers(topic: str) -> list[StageRow]:
     """Stages that consume this topic over a link."""
-    return [row for row in STAGES if topic in row.reads and not is_sink_stage(row)]
-
-
-def is_source_stage(row: StageRow) -> bool:
-    """Whether a stage is a source: it has no input link, but may subscribe to the bus."""
-    return row.is_per_camera
-
-
-def is_sink_stage(row: StageRow) -> bool:
-    """Whether a stage is a sink: it reads only the bus and writes nothing."""
-    return not row.writes and all(topic in BUS_TOPICS for topic in row.reads)
+    return [row for row in STAGES if topic in row.reads and not (row.is_source or row.is_sink)]
 
 
 def subscribed_topics(row: StageRow, config: Config) -> list[str]:
-    """Bus topics that a sink subscribes to; the recorder takes previews only with `record_video`, since they cost CPU time."""
-    return [topic for topic in row.reads if topic != "preview" or row.name != "recorder" or config.record_video]
-
-
-def topics_for_message(row: StageRow, message: object) -> list[str]:
-    """Topics of a stage that a message belongs to, by its type."""
-    kinds = {**BUS_TOPICS, **{name: topic.message_type for name, topic in LINK_TOPICS.items()}}
-    return [name for name in row.writes if isinstance(message, kinds[name])]
+    """Bus topics that a sink subscribes to."""
+    return [topic for topic in row.reads if topic != "preview" or row.preview_if(config)]

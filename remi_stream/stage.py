@@ -1,15 +1,28 @@
-"""Protocols of stages: plain objects without knowledge of processes or sockets; a worker runs them."""
+"""Protocols of stages, the base class of sinks, and StageSpec: which stage a worker runs.
+
+A stage is a plain object without knowledge of processes or sockets. Whatever a worker needs of it stands here.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Protocol, runtime_checkable
 
 import msgspec
 
 from remi_stream.config import Config
+from remi_stream.messages import CameraState
 from remi_stream.transport.mailbox import FrameRequest
+
+HEARTBEAT_S = 0.25
+"""Interval of heartbeats, s; a loop that sleeps sends them at most twice this apart."""
+MAX_SLEEP_S = 0.1
+"""Maximum sleep of a worker loop, s, so that a request to stop is seen soon."""
+
+
+TRACK_IDS_PER_LIFE = 100_000
+"""Track ids reserved for each life of a process that assigns them, so that a restarted one reuses none."""
 
 
 class Stage(Protocol):
@@ -17,6 +30,8 @@ class Stage(Protocol):
 
     facts: dict[str, str]
     """Static information for users, e.g. {"runtime": ...}; part of each heartbeat."""
+    counts: Counter[str]
+    """Counters since the start, part of each heartbeat; the worker adds `steps` and `dropped`."""
 
     def open(self) -> None:
         """Load models and open files. Raises RemiError for what the user has to fix."""
@@ -35,8 +50,25 @@ class Stage(Protocol):
         ...
 
 
+@runtime_checkable
+class BusStage(Stage, Protocol):
+    """A stage that publishes on the bus and answers control requests (`on_bus` and `has_control` in the stage table)."""
+
+    publish: Callable[[Any], None]
+    """Set by the worker before `open`: publishes a message at once, between two steps."""
+    has_subscriber: Callable[[str], bool]
+    """Set by the worker before `open`: whether a topic, such as "preview/front", has a subscriber on the bus."""
+
+    def answer_control(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Answer one control request. Raises RemiError."""
+        ...
+
+
 class SourceStage(Protocol):
     """A source of frames or bodies. Its `step` runs in a thread of its own and may block."""
+
+    counts: Counter[str]
+    """Counters since the start, part of each heartbeat; the worker adds `frames` and `dropped`."""
 
     def open(self) -> None:
         """Open the device or file. Raises RemiError for what the user has to fix."""
@@ -60,7 +92,27 @@ class SteerableSource(Protocol):
         ...
 
 
-# Base class of sinks, the stages that consume the bus.
+STATUS_INTERVAL_S = 0.5
+"""Interval between the status messages of a camera, s."""
+
+
+class StatusTimer:
+    """When a source sends its CameraFacts: on each change of its state, and every STATUS_INTERVAL_S."""
+
+    def __init__(self) -> None:
+        self._sent: CameraState | None = None
+        self._due_at = float("-inf")
+
+    def is_due(self, state: CameraState, now: float) -> bool:
+        """Whether to send a status now (monotonic s); if True, the caller sends it."""
+        if state == self._sent and now < self._due_at:
+            return False
+        self._sent, self._due_at = state, now + STATUS_INTERVAL_S
+        return True
+
+    def expire(self) -> None:
+        """Make the next status due at once."""
+        self._due_at = float("-inf")
 
 
 class Sink:
@@ -89,24 +141,15 @@ class Sink:
         """Release all resources."""
 
 
-# StageSpec: what the supervisor sends a worker process to run.
-
-
-HEARTBEAT_S = 0.25
-"""Interval of heartbeats, s; a loop that sleeps sends them at most twice this apart."""
-
-MAX_SLEEP_S = 0.1
-"""Maximum sleep of a worker loop, s, so that a request to stop is seen soon."""
-
-
 class StageSpec(msgspec.Struct, frozen=True, kw_only=True):
     """What a worker process runs. It travels over standard input, because argv is visible to other users."""
 
     stage: str
+    """Name of its row in the stage table."""
     camera: str
     """Camera's name; "" for a stage that serves all cameras."""
     run_folder: str
-    """The run folder."""
+    """The run folder, absolute."""
     supervisor_pid: int
     """Process id of the supervisor."""
     restarts: int = 0

@@ -13,8 +13,9 @@ from remi_stream.detect.detector import Detector, load_detector
 from remi_stream.geometry import Intrinsics
 from remi_stream.messages import Smpl
 from remi_stream.paths import data_file
-from remi_stream.pose.engine import Crop, Engine, Pose, load_engine
+from remi_stream.pose.engine import Engine, load_engine
 from remi_stream.skeletons import LIMB_JOINTS, joint_indices
+from remi_stream.tracking.crop import Crop, Pose
 
 FPS = 30.0
 BLAZEPOSE, SMPL = joint_indices("blazepose33", LIMB_JOINTS), joint_indices("smpl24", LIMB_JOINTS)

@@ -36,7 +36,7 @@ def no_container(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("no_container")
-def test_folder_of_another_user_is_told_with_both_users(theirs: Path) -> None:
+def test_folder_of_another_user_is_reported_with_both_users(theirs: Path) -> None:
     assert write_error_hint(theirs / "walk", DENIED, "Cure") == (
         f"{theirs} belongs to user 4321, and this is user {os.geteuid()}. "
         f"Give another folder, or make it yours: sudo chown {OURS} {theirs}"
@@ -44,7 +44,7 @@ def test_folder_of_another_user_is_told_with_both_users(theirs: Path) -> None:
 
 
 @pytest.mark.usefixtures("container")
-def test_container_is_told_how_to_be_started(theirs: Path) -> None:
+def test_container_gets_the_option_to_start_it_with(theirs: Path) -> None:
     assert write_error_hint(theirs / "walk", DENIED, "Cure") == (
         f"{theirs} belongs to user 4321, and this is user {os.geteuid()}. Start the container with --user 4321:100, "
         f"or make the folder that is mounted there this user's: sudo chown {OURS} FOLDER"
@@ -57,7 +57,7 @@ def test_our_own_folder_or_another_fault_gets_the_cure(error: OSError, tmp_path:
 
 
 @pytest.mark.usefixtures("container")
-def test_mount_that_is_read_only_is_told(tmp_path: Path) -> None:
+def test_mount_that_is_read_only_is_reported(tmp_path: Path) -> None:
     told = write_error_hint(tmp_path / "walk", OSError(errno.EROFS, "Read-only file system"), "Cure")
     assert told == f"{tmp_path} is mounted read-only. Mount it without :ro, or give another folder"
 
@@ -76,7 +76,7 @@ def test_empty_folder_elsewhere_is_just_empty(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("container")
-def test_file_that_was_not_there_to_be_mounted_is_told_as_that(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_mount_of_a_missing_file_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     film = tmp_path / "input.mp4"
     film.mkdir()
     words = f". {film} is an empty folder: the file to mount must exist, and its path must be absolute: "
@@ -94,7 +94,7 @@ def test_where_users_have_other_numbers_outside_they_are_kept(theirs: Path, monk
 @pytest.mark.parametrize(
     ("container", "cure"), [("oci", "Start the container with --user 4321:100, or make it"), ("", "Make it")]
 )
-def test_folder_that_may_not_be_read_is_told_with_its_user(
+def test_folder_that_may_not_be_read_is_reported_with_its_user(
     container: str, cure: str, theirs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("container", container)

@@ -154,7 +154,8 @@ def ours(first: np.ndarray) -> tuple[Prepare, Look]:
     """Prepare the default engine; the first box comes from the detector."""
     from remi_stream.detect.detector import load_detector
     from remi_stream.geometry import default_intrinsics
-    from remi_stream.pose.engine import Crop, load_engine
+    from remi_stream.pose.engine import load_engine
+    from remi_stream.tracking.crop import Crop
 
     engine = load_engine("blazepose")
     camera = default_intrinsics(first.shape[1], first.shape[0])

@@ -1,8 +1,7 @@
-"""The imported SMPL_FILE model: plain arrays in the model store, converted from SMPL_FILE's pickles by models/importer.py."""
+"""The imported SMPL model: plain arrays in the model store, converted from SMPL's pickles by models/importer.py."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Literal
@@ -13,26 +12,9 @@ from remi_stream.body.smpl import Body, joint_rotations, load_default_body
 from remi_stream.geometry import axis_angle_from_matrices, shortest_rotation
 from remi_stream.messages import Smpl
 from remi_stream.models.manifest import find_model_file
+from remi_stream.models.smpl_pickle import EXTRA_REGRESSOR_FILE, SMPL_ARRAYS, SMPL_FILE
 from remi_stream.models.store import file_fault, model_path
 from remi_stream.skeletons import JOINT_NAMES, SMPL_PARENTS
-
-SMPL_FILE, EXTRA_REGRESSOR_FILE = "smpl_neutral", "j_regressor_extra"
-"""Names of the two files in the model store."""
-SMPL_ARRAYS = {
-    "v_template": "v_template",
-    "shapedirs": "shapedirs",
-    "posedirs": "posedirs",
-    "J_regressor": "joint_regressor",
-    "weights": "skin_weights",
-}
-"""SMPL_FILE's array names -> fields of Body."""
-
-
-def save_smpl(arrays: Mapping[str, np.ndarray], path: Path) -> None:
-    """Write SMPL_FILE's arrays, by their published names, in the format that `load_smpl` reads."""
-    floats = {name: arrays[name].astype(np.float32) for name in SMPL_ARRAYS}
-    with path.open("wb") as file:
-        np.savez(file, **floats, f=arrays["f"].astype(np.int32))  # type: ignore[arg-type]
 
 
 @cache
@@ -44,7 +26,7 @@ def load_smpl(path: Path) -> Body:
 
 
 def load_extra_regressor(path: Path) -> np.ndarray:
-    """Load the regressor of nine more joints from SMPL_FILE's vertices: (9, 6890) float64, rows sum to 1.
+    """Load the regressor of nine more joints from SMPL's vertices: (9, 6890) float64, rows sum to 1.
 
     In order: right and left hip, neck and top of the head of LSP; pelvis and thorax of MPII; spine, jaw and head of Human3.6M.
     """
@@ -52,13 +34,13 @@ def load_extra_regressor(path: Path) -> np.ndarray:
 
 
 def load_engine_body() -> Body:
-    """Return SMPL_FILE if it has been imported and is intact, else the default body."""
+    """Return SMPL if it has been imported and is intact, else the default body."""
     file = find_model_file(SMPL_FILE)
     return load_default_body() if file_fault(file) else load_smpl(model_path(file))
 
 
 def find_extra_regressor() -> np.ndarray | None:
-    """Return the regressor of nine more joints, or None if it is not imported; it fits SMPL_FILE's vertices only."""
+    """Return the regressor of nine more joints, or None if it is not imported; it fits SMPL's vertices only."""
     file = find_model_file(EXTRA_REGRESSOR_FILE)
     return None if file_fault(file) else load_extra_regressor(model_path(file))
 

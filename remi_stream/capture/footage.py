@@ -1,4 +1,4 @@
-"""Footage: interface of offline input, a video or an image folder."""
+"""Footage: the input of an offline run, a video or a folder of images, read frame by frame in order."""
 
 from __future__ import annotations
 
@@ -7,14 +7,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-import cv2
 import numpy as np
 
-from remi_stream.capture.files import IMAGE_SUFFIXES, VideoFileSource, bgr_from_frame, natural_sort_key
-from remi_stream.errors import RemiError, UsageError
+from remi_stream.capture.files import DEFAULT_FPS, ImageReader, VideoReader, bgr_from_frame
+from remi_stream.errors import UsageError
 from remi_stream.geometry import Intrinsics, default_intrinsics
 from remi_stream.messages import Frame
-from remi_stream.permission_hints import empty_mount_hint
 
 
 class Footage(Protocol):
@@ -85,13 +83,6 @@ def image_intrinsics(width: int, height: int, focal_px: float | None) -> Intrins
     return (focal_px, focal_px, cx, cy) if focal_px else (fx, fy, cx, cy)
 
 
-# Video file as offline footage.
-
-
-VIDEO_SUFFIXES = (".mp4", ".mkv", ".mov", ".avi", ".webm", ".m4v", ".mpg", ".mpeg", ".ts", ".wmv", ".flv", ".3gp")
-"""Suffixes of video files, lower case."""
-
-
 class VideoFootage:
     """Selected frames of a video file. captured_at: pts from the first frame, s, so that a variable frame rate is kept."""
 
@@ -100,24 +91,23 @@ class VideoFootage:
         self.is_independent, self.fps, self.expected_frames = False, 0.0, 0
         self.image_names: list[str] = []
         self._selection, self._focal_px = selection, focal_px
-        self._file = VideoFileSource(str(path), realtime=False, loop=False)
+        self._video = VideoReader(path)
 
     @property
     def unreadable(self) -> list[str]:
         """A name for each corrupt packet of the file."""
-        return [f"broken data {number + 1}" for number in range(self._file.broken)]
+        return [f"broken data {number + 1}" for number in range(self._video.broken)]
 
     def open(self) -> None:
         """Open the file. Raises UsageError if it does not exist, RemiError if it is not a video."""
-        self._file.open()
-        self.fps = self._file.fps / self._selection.every
+        self._video.open()
+        self.fps = self._video.fps / self._selection.every
         self.expected_frames = self._expected_count()
 
     def frames(self, skip: int) -> Iterator[Frame]:
         """Yield the selected frames; skipped ones are decoded too, so that a resumed run gets identical frames."""
         first, last, selected = None, 0.0, 0
-        for number, decoded in enumerate(self._file.frames()):
-            time_s = float(decoded.time or 0.0)
+        for number, (time_s, decoded) in enumerate(self._video.frames()):
             first = time_s if first is None else first
             last = time_s - first
             if self._is_past_end(last, selected):
@@ -128,7 +118,7 @@ class VideoFootage:
             if selected > skip:
                 yield make_frame(self.name, number, last, bgr_from_frame(decoded), self._focal_px)
         if first is None:
-            raise RemiError(f"{self.source} has no frame that can be decoded ({self._file.broken} broken). Give another file")
+            raise self._video.no_frame_error()
         if not selected:
             raise UsageError(f"{self.source} has no selected frame; its last one is at {last:.2f} s. Change --start and --end")
 
@@ -139,74 +129,48 @@ class VideoFootage:
 
     def close(self) -> None:
         """Close the file."""
-        self._file.close()
+        self._video.close()
 
     def _expected_count(self) -> int:
         """Expected number of frames; 0 if unknown."""
-        duration_s, selection = self._file.duration_s, self._selection
+        duration_s, selection = self._video.duration_s, self._selection
         end = min(duration_s, math.inf if selection.end_s is None else selection.end_s)
         frames = max(0, round((end - selection.start_s) * self.fps))
         return min(frames, selection.max_frames or frames)
 
 
-# Image folder as offline footage of independent images.
-
-
-IMAGE_FPS = 30.0
-"""Frame rate of a video made of the images."""
-
-
 class ImageFootage:
-    """Images of a folder in natural sort order, rotated by their EXIF orientation."""
+    """Independent images of a folder in natural sort order, rotated by their EXIF orientation."""
 
     def __init__(self, folder: Path, name: str, focal_px: float | None) -> None:
         self.name, self.source = name, folder
-        self.is_independent, self.fps, self.expected_frames = True, IMAGE_FPS, 0
+        # of a video made of the images
+        self.is_independent, self.fps, self.expected_frames = True, DEFAULT_FPS, 0
         self.unreadable: list[str] = []
         self.image_names: list[str] = []
         self._focal_px = focal_px
-        self._files: list[Path] = []
+        self._reader = ImageReader(folder)
 
     def open(self) -> None:
         """List the image files. Raises UsageError if there are none."""
-        try:
-            files = [file for file in self.source.iterdir() if file.suffix.lower() in IMAGE_SUFFIXES and file.is_file()]
-        except OSError as error:
-            raise UsageError(f"{self.source} is not a folder of images: {error.strerror}. Give one that exists") from None
-        if not files:
-            raise UsageError(
-                f"No images in folder {self.source}; allowed: {', '.join(IMAGE_SUFFIXES)}{empty_mount_hint(self.source)}"
-            )
-        self._files = sorted(files, key=natural_sort_key)
-        self.expected_frames = len(files)
+        self._reader.open()
+        self.expected_frames = len(self._reader.files)
 
     @property
     def files(self) -> list[str]:
         """File names of all images, in order, once it is open."""
-        return [file.name for file in self._files]
+        return [file.name for file in self._reader.files]
 
     def frames(self, skip: int) -> Iterator[Frame]:
         """Yield the images that can be read."""
-        for file in self._files:
-            image = read_image(file)
+        for file, image in self._reader.images():
             if image is None:
                 self.unreadable.append(file.name)
                 continue
             self.image_names.append(file.name)
             number = len(self.image_names) - 1
             if number >= skip:
-                yield make_frame(self.name, number, number / IMAGE_FPS, image, self._focal_px)
-        if not self.image_names:
-            raise RemiError(f"None of the {self.expected_frames} images in {self.source} can be read. Give valid image files")
+                yield make_frame(self.name, number, number / self.fps, image, self._focal_px)
 
     def close(self) -> None:
         """Nothing to close."""
-
-
-def read_image(file: Path) -> np.ndarray | None:
-    """Read an image (H, W, 3) uint8 BGR; None if it cannot be read."""
-    try:
-        data = np.fromfile(file, np.uint8)
-        return cv2.imdecode(data, cv2.IMREAD_COLOR) if len(data) else None
-    except (OSError, cv2.error):
-        return None

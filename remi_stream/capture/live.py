@@ -1,4 +1,18 @@
-"""Live camera source: reads in its own thread and reconnects with back-off."""
+"""Live camera source: a thread reads each frame as it arrives, and reconnects with back-off.
+
+This thread and its queue stand beside those of the worker's source loop (process/source_loop.py), which runs `read`. One thread
+could not do both:
+
+- `captured_at` is the moment at which the driver hands over a frame. In one thread, undistortion, orientation and masks would run
+  between two reads (21 ms of CPU time at 1080p, 74 ms at 2160p, where 30 fps leave 33 ms): late stamps, and frames that wait in
+  the driver or the socket, where they are neither dropped nor counted.
+- A call of the driver may block for seconds (DNS 4 s, connection 3 s, stalled stream 2 s). `read` still returns within a
+  second, so that the camera's status is sent and `give_up_after_s` is checked meanwhile.
+- The source loop's queue blocks its thread when it is full, which files need; a live camera needs the oldest frame dropped and
+  counted.
+
+Each thread has its watchdog: a call of the driver here, a call of `step` there.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +26,9 @@ from collections.abc import Generator
 from contextlib import closing
 from typing import Protocol
 
-from remi_stream.capture.source import CapturedImage, SourceState
+from remi_stream.capture.source import CapturedImage
 from remi_stream.errors import EXIT_GAVE_UP, RemiError
+from remi_stream.messages import CameraState
 
 OPEN_TIMEOUT_S, READ_TIMEOUT_S, HANG_TIMEOUT_S, CLOSE_TIMEOUT_S = 4.0, 1.0, 6.0, 1.0
 """Timeouts, s: of the first connection, of a read, of one call of the driver, of closing at exit."""
@@ -52,7 +67,7 @@ class CameraDriver(Protocol):
     def read_frames(self) -> Generator[CapturedImage | None, None, None]:
         """Connect and yield frames until the camera is lost; None is a sign of life without a frame.
 
-        Raises Away, or RemiError for what the user must fix.
+        Raises CameraUnavailable, or RemiError for what the user must fix.
         """
         ...
 
@@ -72,13 +87,13 @@ def backoff_s(attempt: int, outage_s: float) -> float:
 
 
 class LiveSource:
-    """Source of a Device. restarted: the process was restarted, so a RemiError is an outage, not the user's error."""
+    """Source of a camera. restarted: the process was restarted, so a RemiError is an outage, not the user's error."""
 
     def __init__(self, driver: CameraDriver, *, give_up_after_s: float | None = None, restarted: bool = False) -> None:
         self.description = driver.description
         self.fps = 0.0
-        self.state: SourceState = "starting"
-        self._device = driver
+        self.state: CameraState = "starting"
+        self._driver = driver
         self._give_up_after_s = give_up_after_s
         self._restarted = restarted
         self._changed = threading.Condition()
@@ -102,7 +117,7 @@ class LiveSource:
         self._raise_error()
 
     def read(self) -> CapturedImage | None:
-        """Return the oldest queued frame; its `missed` counts the frames dropped before it."""
+        """Return the oldest queued frame; its `overrun` counts the frames dropped before it."""
         with self._changed:
             self._changed.wait_for(lambda: self._queue or self._error or self._just_lost, READ_TIMEOUT_S)
             self._just_lost = False
@@ -135,7 +150,7 @@ class LiveSource:
     def _read_until_lost(self) -> str:
         """Read frames until the camera is lost; return the reason."""
         try:
-            with closing(self._device.read_frames()) as frames:
+            with closing(self._driver.read_frames()) as frames:
                 for captured in frames:
                     self._enqueue(captured)
                     if self._closing.is_set():
@@ -161,7 +176,7 @@ class LiveSource:
                 self._missed += 1
             self._outage, self.state, self._frame_at = None, "live", self._alive_at
             self._changed.notify()
-        self.fps = self._device.fps
+        self.fps = self._driver.fps
         self._attempted.set()
 
     def _handle_outage(self, why: str) -> None:

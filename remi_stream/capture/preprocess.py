@@ -1,4 +1,7 @@
-"""Camera calibration (intrinsics, distortion, pose), read from a file of OpenCV (YAML, XML or JSON)."""
+"""Preprocessing of frames: undistortion by the camera's calibration, orientation, privacy masks; and views of a frame.
+
+Rotation is in degrees clockwise on the screen and comes before mirroring. Pixel centres have integer coordinates.
+"""
 
 from __future__ import annotations
 
@@ -18,130 +21,11 @@ from remi_stream.messages import Frame, FrameView
 DISTORTION_LENGTHS = (4, 5, 8, 12, 14)
 """Numbers of distortion coefficients that OpenCV knows."""
 CALIBRATION_KEYS = "needed: camera_matrix, image_width, image_height; allowed: distortion_coefficients, camera_from_world"
-
-
-class Calibration(NamedTuple):
-    """A camera's intrinsics, distortion and pose, before its orientation is applied."""
-
-    size: tuple[int, int]
-    """(width, height) px of the camera's image; the other fields are valid for this size only."""
-    intrinsics: Intrinsics
-    """fx, fy, cx, cy, px."""
-    distortion: np.ndarray
-    """(n,) float64, OpenCV's k1 k2 p1 p2 k3 ...; empty if there is none."""
-    camera_from_world: np.ndarray | None
-    """(4, 4) float64 rigid transform, m."""
-
-
-def read_calibration(path: str) -> Calibration:
-    """Read a calibration file. Raises UsageError with the missing or wrong key."""
-    file = _open_storage(path)
-    size = int(_read_number(file, "image_width")), int(_read_number(file, "image_height"))
-    matrix, distortion = file.getNode("camera_matrix").mat(), file.getNode("distortion_coefficients").mat()
-    pose = file.getNode("camera_from_world").mat()
-    if matrix is None or matrix.shape != (3, 3) or min(size) < 1:
-        raise UsageError(f"Calibration {path} is not complete; {CALIBRATION_KEYS}")
-    if not matrix[0, 0] > 0 or not matrix[1, 1] > 0:
-        raise UsageError(f"Calibration {path}: the focal lengths in camera_matrix must be above 0")
-    if distortion is not None and distortion.size not in DISTORTION_LENGTHS:
-        raise UsageError(f"Calibration {path}: distortion_coefficients must be {DISTORTION_LENGTHS}, got {distortion.size}")
-    if pose is not None and not is_rigid_transform(pose):
-        raise UsageError(f"Calibration {path}: camera_from_world must be 4x4, a rotation and a translation")
-    intrinsics = (float(matrix[0, 0]), float(matrix[1, 1]), float(matrix[0, 2]), float(matrix[1, 2]))
-    return Calibration(size, intrinsics, np.zeros(0) if distortion is None else distortion.reshape(-1), pose)
-
-
-def is_rigid_transform(pose: np.ndarray) -> bool:
-    """Whether a (4, 4) matrix is a rigid transform: a rotation and a translation."""
-    if pose.shape != (4, 4) or not np.allclose(pose[3], (0, 0, 0, 1)):
-        return False
-    rotation = pose[:3, :3]
-    return bool(np.allclose(rotation @ rotation.T, np.eye(3), atol=1e-3) and np.linalg.det(rotation) > 0)
-
-
-def _open_storage(path: str) -> cv2.FileStorage:
-    if not Path(path).is_file():
-        raise UsageError(f"No such calibration file: {path}. Give one that OpenCV wrote (YAML, XML, JSON)")
-    try:
-        file = cv2.FileStorage(path, cv2.FILE_STORAGE_READ)
-    except (cv2.error, SystemError):
-        file = None
-    if file is None or not file.isOpened():
-        raise UsageError(
-            f"{path} is not a calibration file of OpenCV (it starts with %YAML:1.0, or is XML or JSON); {CALIBRATION_KEYS}"
-        )
-    return file
-
-
-def _read_number(file: cv2.FileStorage, name: str) -> float:
-    node = file.getNode(name)
-    return float(node.real()) if node.isInt() or node.isReal() else 0.0
-
-
-# Orientation of images: rotation by 90, 180 or 270 degrees and mirroring, for images, sizes, intrinsics and camera poses.
-#
-# Rotation is in degrees clockwise on the screen and comes before mirroring. Pixel centres have integer coordinates.
-
-
 ROTATE_CODES = {90: cv2.ROTATE_90_CLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_COUNTERCLOCKWISE}
 """cv2.rotate's code by degrees clockwise."""
 
-
-def orient_image(image: np.ndarray, rotate: int, mirror: bool) -> np.ndarray:
-    """Rotate and mirror an image (H, W, 3); the same array if there is nothing to do."""
-    rotated = cv2.rotate(image, ROTATE_CODES[rotate]) if rotate else image
-    return cv2.flip(rotated, 1) if mirror else rotated
-
-
-def oriented_size(size: tuple[int, int], rotate: int) -> tuple[int, int]:
-    """(width, height) px after the rotation."""
-    return (size[1], size[0]) if rotate in (90, 270) else size
-
-
-def oriented_intrinsics(intrinsics: Intrinsics, size: tuple[int, int], rotate: int, mirror: bool) -> Intrinsics:
-    """fx, fy, cx, cy px of the rotated and mirrored image; size: (width, height) px before."""
-    fx, fy, cx, cy = intrinsics
-    width, height = size
-    for _ in range(rotate // 90):  # (x, y) -> (height - 1 - y, x)
-        fx, fy, cx, cy = fy, fx, height - 1 - cy, cx
-        width, height = height, width
-    return fx, fy, width - 1 - cx if mirror else cx, cy
-
-
-def oriented_camera_pose(camera_from_world: np.ndarray, rotate: int) -> np.ndarray:
-    """camera_from_world (4, 4) of the rotated camera; a mirrored image has none."""
-    quarter = np.array([[0.0, -1, 0, 0], [1, 0, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]])
-    return np.linalg.matrix_power(quarter, rotate // 90) @ camera_from_world
-
-
-# Privacy masks: polygons that are blackened in each frame.
-
-
 Polygon = tuple[tuple[float, float], ...]
 """Corners (x, y), px of the oriented image."""
-
-
-def check_mask_corners(camera: str, masks: tuple[Polygon, ...], size: tuple[int, int]) -> None:
-    """Raise RemiError unless every corner lies in the oriented image of (width, height) px."""
-    for number, polygon in enumerate(masks):
-        for x, y in polygon:
-            if not (0 <= x <= size[0] and 0 <= y <= size[1]):
-                raise RemiError(
-                    f"Camera {camera!r}: masks[{number}] has a corner at {x:g}, {y:g}, outside the oriented image "
-                    f"of {size[0]}x{size[1]} px. Draw it inside"
-                )
-
-
-def apply_masks(image: np.ndarray, masks: tuple[Polygon, ...]) -> np.ndarray:
-    """Copy of an image (H, W, 3) uint8 with the polygons, px, filled black, edges included."""
-    image = image.copy()
-    for polygon in masks:
-        cv2.fillPoly(image, [np.round(np.array(polygon)).astype(np.int32)], (0, 0, 0))
-    return image
-
-
-# Preprocessing of frames: undistortion, orientation and privacy masks, with the intrinsics of the result.
-
 
 log = logging.getLogger("remi_stream")
 
@@ -211,6 +95,110 @@ class Preprocessor:
         return (camera.focal_px, camera.focal_px, width / 2, height / 2) if camera.focal_px else None
 
 
+class Calibration(NamedTuple):
+    """A camera's intrinsics, distortion and pose, before its orientation is applied."""
+
+    size: tuple[int, int]
+    """(width, height) px of the camera's image; the other fields are valid for this size only."""
+    intrinsics: Intrinsics
+    """fx, fy, cx, cy, px."""
+    distortion: np.ndarray
+    """(n,) float64, OpenCV's k1 k2 p1 p2 k3 ...; empty if there is none."""
+    camera_from_world: np.ndarray | None
+    """(4, 4) float64 rigid transform, m."""
+
+
+def read_calibration(path: str) -> Calibration:
+    """Read a calibration file of OpenCV (YAML, XML or JSON). Raises UsageError with the missing or wrong key."""
+    file = _open_storage(path)
+    size = int(_read_number(file, "image_width")), int(_read_number(file, "image_height"))
+    matrix, distortion = file.getNode("camera_matrix").mat(), file.getNode("distortion_coefficients").mat()
+    pose = file.getNode("camera_from_world").mat()
+    if matrix is None or matrix.shape != (3, 3) or min(size) < 1:
+        raise UsageError(f"Calibration {path} is not complete; {CALIBRATION_KEYS}")
+    if not matrix[0, 0] > 0 or not matrix[1, 1] > 0:
+        raise UsageError(f"Calibration {path}: the focal lengths in camera_matrix must be above 0")
+    if distortion is not None and distortion.size not in DISTORTION_LENGTHS:
+        raise UsageError(f"Calibration {path}: distortion_coefficients must be {DISTORTION_LENGTHS}, got {distortion.size}")
+    if pose is not None and not is_rigid_transform(pose):
+        raise UsageError(f"Calibration {path}: camera_from_world must be 4x4, a rotation and a translation")
+    intrinsics = (float(matrix[0, 0]), float(matrix[1, 1]), float(matrix[0, 2]), float(matrix[1, 2]))
+    return Calibration(size, intrinsics, np.zeros(0) if distortion is None else distortion.reshape(-1), pose)
+
+
+def is_rigid_transform(pose: np.ndarray) -> bool:
+    """Whether a (4, 4) matrix is a rigid transform: a rotation and a translation."""
+    if pose.shape != (4, 4) or not np.allclose(pose[3], (0, 0, 0, 1)):
+        return False
+    rotation = pose[:3, :3]
+    return bool(np.allclose(rotation @ rotation.T, np.eye(3), atol=1e-3) and np.linalg.det(rotation) > 0)
+
+
+def _open_storage(path: str) -> cv2.FileStorage:
+    if not Path(path).is_file():
+        raise UsageError(f"No such calibration file: {path}. Give one that OpenCV wrote (YAML, XML, JSON)")
+    try:
+        file = cv2.FileStorage(path, cv2.FILE_STORAGE_READ)
+    except (cv2.error, SystemError):
+        file = None
+    if file is None or not file.isOpened():
+        raise UsageError(
+            f"{path} is not a calibration file of OpenCV (it starts with %YAML:1.0, or is XML or JSON); {CALIBRATION_KEYS}"
+        )
+    return file
+
+
+def _read_number(file: cv2.FileStorage, name: str) -> float:
+    node = file.getNode(name)
+    return float(node.real()) if node.isInt() or node.isReal() else 0.0
+
+
+def orient_image(image: np.ndarray, rotate: int, mirror: bool) -> np.ndarray:
+    """Rotate and mirror an image (H, W, 3); the same array if there is nothing to do."""
+    rotated = cv2.rotate(image, ROTATE_CODES[rotate]) if rotate else image
+    return cv2.flip(rotated, 1) if mirror else rotated
+
+
+def oriented_size(size: tuple[int, int], rotate: int) -> tuple[int, int]:
+    """(width, height) px after the rotation."""
+    return (size[1], size[0]) if rotate in (90, 270) else size
+
+
+def oriented_intrinsics(intrinsics: Intrinsics, size: tuple[int, int], rotate: int, mirror: bool) -> Intrinsics:
+    """fx, fy, cx, cy px of the rotated and mirrored image; size: (width, height) px before."""
+    fx, fy, cx, cy = intrinsics
+    width, height = size
+    for _ in range(rotate // 90):  # (x, y) -> (height - 1 - y, x)
+        fx, fy, cx, cy = fy, fx, height - 1 - cy, cx
+        width, height = height, width
+    return fx, fy, width - 1 - cx if mirror else cx, cy
+
+
+def oriented_camera_pose(camera_from_world: np.ndarray, rotate: int) -> np.ndarray:
+    """camera_from_world (4, 4) of the rotated camera; a mirrored image has none."""
+    quarter = np.array([[0.0, -1, 0, 0], [1, 0, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]])
+    return np.linalg.matrix_power(quarter, rotate // 90) @ camera_from_world
+
+
+def check_mask_corners(camera: str, masks: tuple[Polygon, ...], size: tuple[int, int]) -> None:
+    """Raise RemiError unless every corner lies in the oriented image of (width, height) px."""
+    for number, polygon in enumerate(masks):
+        for x, y in polygon:
+            if not (0 <= x <= size[0] and 0 <= y <= size[1]):
+                raise RemiError(
+                    f"Camera {camera!r}: masks[{number}] has a corner at {x:g}, {y:g}, outside the oriented image "
+                    f"of {size[0]}x{size[1]} px. Draw it inside"
+                )
+
+
+def apply_masks(image: np.ndarray, masks: tuple[Polygon, ...]) -> np.ndarray:
+    """Copy of an image (H, W, 3) uint8 with the polygons, px, filled black, edges included."""
+    image = image.copy()
+    for polygon in masks:
+        cv2.fillPoly(image, [np.round(np.array(polygon)).astype(np.int32)], (0, 0, 0))
+    return image
+
+
 def _undistortion_maps(calibration: Calibration | None) -> tuple[np.ndarray, np.ndarray] | None:
     """Maps for cv2.remap that undistort an image and keep its intrinsics; None without distortion."""
     if calibration is None or not calibration.distortion.any():
@@ -220,9 +208,6 @@ def _undistortion_maps(calibration: Calibration | None) -> tuple[np.ndarray, np.
     matrix = np.array([[fx, 0, cx], [0, fy, cy], [0, 0, 1]])
     first, second = cv2.initUndistortRectifyMap(matrix, calibration.distortion, None, matrix, calibration.size, cv2.CV_16SC2)
     return first, second
-
-
-# Crop, scale and encode a frame for the view that a consumer requests.
 
 
 def render_view(frame: Frame, view: FrameView) -> Frame:

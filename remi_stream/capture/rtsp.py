@@ -11,18 +11,18 @@ from typing import Any, NamedTuple
 
 import av
 
-from remi_stream.capture.camera_url import PASSWORD_VARIABLE, USER_VARIABLE, CameraUrl
-from remi_stream.capture.live import CameraUnavailable
+from remi_stream.capture.camera_url import PASSWORD_VARIABLE, USER_VARIABLE, CameraUrl, resolve_camera_url
+from remi_stream.capture.live import CameraUnavailable, LiveSource
 from remi_stream.capture.source import CapturedImage
+from remi_stream.config import CameraConfig
 from remi_stream.errors import RemiError, UsageError
 
-# Assembles RTP fragments of H.264 and H.265 into whole NAL units for the decoder, as early as possible.
-#
-# FFmpeg's RTSP reader returns one packet per fragment of a NAL unit; the first fragment begins with a start code. Its own parser
-# waits for the next frame before it returns one, which costs a frame time. A fragment that is shorter than a full one is the last
-# of its unit, so the unit can go to the decoder at once.
-
-
+CONNECT_TIMEOUT_S, STALL_TIMEOUT_S, DNS_TIMEOUT_S, KEY_FRAME_TIMEOUT_S = 3.0, 2.0, 4.0, 15.0
+"""Timeouts, s: to connect, without a packet, of DNS, without a decodable frame. Without one, PyAV blocks for over 100 s."""
+FFMPEG_OPTIONS = {"flags": "low_delay", "probesize": "32", "analyzeduration": "0", "fflags": "noparse"}
+"""A probe of 32 bytes consumes no packet; `fflags=nobuffer` instead would lose the first key frame."""
+FRAGMENTED_CODECS = ("h264", "hevc")
+"""Codecs whose packets are fragments of NAL units."""
 START_CODE = b"\0\0\0\1"
 """Annex B start code."""
 FIRST_FRAGMENT_EXTRA_BYTES = len(START_CODE) + 1
@@ -45,7 +45,12 @@ class UnevenFragments(Exception):  # noqa: N818
 
 
 class NalAssembler:
-    """Joins fragments into NAL units. early: emit each unit once complete; else each frame when the next one begins."""
+    """Joins RTP fragments into NAL units. early: emit each unit once complete; else each frame when the next one begins.
+
+    FFmpeg's RTSP reader returns one packet per fragment of a NAL unit; the first fragment begins with a start code. Its own
+    parser waits for the next frame before it returns one, which costs a frame time. A fragment that is shorter than a full one
+    is the last of its unit, so the unit can go to the decoder at once.
+    """
 
     def __init__(self, *, early: bool) -> None:
         self._early = early
@@ -56,18 +61,18 @@ class NalAssembler:
         self._emitted = True
 
     def push(self, data: bytes, pts: int | None) -> list[NalUnits]:
-        """Add a packet; return the units that are complete. Raises Uneven if one was emitted too early."""
-        pieces = self._start_unit(pts) if data.startswith(START_CODE) else self._continue_unit(data)
+        """Add a packet; return the units that are complete. Raises UnevenFragments if one was emitted too early."""
+        units = self._start_unit(pts) if data.startswith(START_CODE) else self._continue_unit(data)
         self._data += data
         if data.startswith(START_CODE):
             self._first_size = len(data)
-        return [*pieces, *(self._emit() if self._early and self._is_last_fragment(data) else [])]
+        return [*units, *(self._emit() if self._early and self._is_last_fragment(data) else [])]
 
     def _start_unit(self, pts: int | None) -> list[NalUnits]:
         """Start a unit: the one before is complete, and so is its frame if the pts differs."""
-        pieces = self._emit() if self._early or pts != self._pts else []
+        units = self._emit() if self._early or pts != self._pts else []
         self._emitted, self._pts = False, pts
-        return pieces
+        return units
 
     def _continue_unit(self, data: bytes) -> list[NalUnits]:
         """Continue a unit, and learn from its second fragment how long a full one is."""
@@ -83,17 +88,9 @@ class NalAssembler:
     def _emit(self) -> list[NalUnits]:
         if not self._data:
             return []
-        piece = NalUnits(bytes(self._data), self._pts)
+        units = NalUnits(bytes(self._data), self._pts)
         self._data, self._emitted = bytearray(), True
-        return [piece]
-
-
-CONNECT_TIMEOUT_S, STALL_TIMEOUT_S, DNS_TIMEOUT_S, KEY_FRAME_TIMEOUT_S = 3.0, 2.0, 4.0, 15.0
-"""Timeouts, s: to connect, without a packet, of DNS, without a decodable frame. Without one, PyAV blocks for over 100 s."""
-FFMPEG_OPTIONS = {"flags": "low_delay", "probesize": "32", "analyzeduration": "0", "fflags": "noparse"}
-"""A probe of 32 bytes consumes no packet; `fflags=nobuffer` instead would lose the first key frame."""
-FRAGMENTED_CODECS = ("h264", "hevc")
-"""Codecs whose packets are fragments of NAL units."""
+        return [units]
 
 
 class RtspCamera:
@@ -165,7 +162,7 @@ class RtspCamera:
 
 
 def _nal_units(container: Any, stream: Any, joiner: NalAssembler) -> Iterator[tuple[NalUnits, float]]:
-    """Whole NAL units with their arrival time, monotonic s. Raises Away if only other streams (audio) continue."""
+    """Whole NAL units with their arrival time, monotonic s. Raises CameraUnavailable if only other streams (audio) continue."""
     fragmented = stream.codec_context.name in FRAGMENTED_CODECS
     received_at = time.monotonic()
     for packet in container.demux():
@@ -194,7 +191,7 @@ def _decode_units(decoder: Any, units: NalUnits, time_base: Any) -> list[av.Vide
 
 
 def resolve_host(host: str) -> None:
-    """Resolve a host name in a thread, since getaddrinfo has no timeout. Raises Away if it fails or takes too long."""
+    """Resolve a host name in a thread, since getaddrinfo has no timeout. Raises CameraUnavailable after DNS_TIMEOUT_S."""
     found: list[bool] = []
 
     def resolve_name() -> None:
@@ -208,3 +205,9 @@ def resolve_host(host: str) -> None:
     thread.join(DNS_TIMEOUT_S)
     if not any(found):
         raise CameraUnavailable(f"the name {host} cannot be resolved")
+
+
+def make_rtsp_source(camera: CameraConfig, *, restarted: bool = False) -> LiveSource:
+    """Make the source of a network camera. Raises UsageError for an invalid URL or unreadable credentials."""
+    driver = RtspCamera(resolve_camera_url(camera), camera.transport)
+    return LiveSource(driver, give_up_after_s=camera.give_up_after_s, restarted=restarted)

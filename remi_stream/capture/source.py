@@ -1,16 +1,12 @@
-"""Interface of frame sources, and which one a camera's configuration names."""
+"""Sources of images: their protocol, and the image that they give. Which kinds there are: sources.py."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Literal, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from remi_stream.capture.camera_url import resolve_camera_url
-from remi_stream.config import CameraConfig
-
-SourceState = Literal["starting", "live", "reconnecting", "ended"]
+from remi_stream.messages import CameraState
 
 
 class CapturedImage(NamedTuple):
@@ -31,7 +27,8 @@ class Source(Protocol):
 
     description: str
     """Name for logs and messages, without credentials."""
-    state: SourceState
+    state: CameraState
+    """State now; `reconnecting` while a live camera is away."""
     fps: float
     """Nominal frame rate; 0 if unknown."""
 
@@ -46,62 +43,3 @@ class Source(Protocol):
     def close(self) -> None:
         """Close the source."""
         ...
-
-
-def open_source(camera: CameraConfig, *, restarted: bool = False) -> Source:
-    """Make the source that a camera's configuration names, not opened yet. restarted: the process was restarted."""
-    kind = source_kind(camera.source)
-    if kind == "synthetic":
-        from remi_stream.capture.synthetic import SyntheticSource
-
-        return SyntheticSource(camera.source)
-    if kind in ("rtsp", "webcam"):
-        return _live_source(camera, kind, restarted)
-    if kind == "images":
-        from remi_stream.capture.files import ImageFolderSource
-
-        return ImageFolderSource(camera.source, fps=camera.fps or 30.0, realtime=camera.realtime, loop=camera.loop)
-    from remi_stream.capture.files import VideoFileSource
-
-    return VideoFileSource(camera.source, realtime=camera.realtime, loop=camera.loop)
-
-
-def check_source(camera: CameraConfig) -> None:
-    """Raise UsageError if the name or the options of a camera's source are invalid."""
-    if source_kind(camera.source) == "remi":
-        from remi_stream.remi.source import check_remi_camera
-
-        check_remi_camera(camera)
-    elif source_kind(camera.source) == "recording":
-        from remi_stream.recordings import playback
-
-        playback.check_playback_camera(camera)
-    else:
-        open_source(camera)
-
-
-def source_kind(source: str) -> str:
-    """Kind of a source: "synthetic", "webcam", "rtsp", "images" or "file"; "remi" and "recording" produce bodies."""
-    for kind in ("synthetic", "remi", "recording"):
-        if source.startswith(f"{kind}:"):
-            return kind
-    if source.startswith("/dev/"):
-        return "webcam"
-    if "://" in source:
-        return "rtsp"
-    return "images" if Path(source).is_dir() else "file"
-
-
-def _live_source(camera: CameraConfig, kind: str, again: bool) -> Source:
-    from remi_stream.capture.live import CameraDriver, LiveSource
-
-    device: CameraDriver
-    if kind == "rtsp":
-        from remi_stream.capture.rtsp import RtspCamera
-
-        device = RtspCamera(resolve_camera_url(camera), camera.transport)
-    else:
-        from remi_stream.capture.webcam import Webcam
-
-        device = Webcam(camera.source, camera.size, camera.fps)
-    return LiveSource(device, give_up_after_s=camera.give_up_after_s, restarted=again)

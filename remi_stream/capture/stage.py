@@ -5,18 +5,19 @@ from __future__ import annotations
 import contextlib
 import secrets
 import time
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
 import cv2
 
 from remi_stream.capture.preprocess import Preprocessor
-from remi_stream.capture.source import CapturedImage, Source, SourceState, open_source
+from remi_stream.capture.source import CapturedImage, Source
 from remi_stream.config import CameraConfig
-from remi_stream.messages import CameraFacts, Frame
-from remi_stream.stage import StageSpec
-
-# Frame rate limiter for a camera that is faster than needed.
+from remi_stream.messages import CameraFacts, CameraState, Frame
+from remi_stream.plugins import import_from_string
+from remi_stream.sources import find_source
+from remi_stream.stage import StageSpec, StatusTimer
 
 
 class FrameRateLimiter:
@@ -37,32 +38,6 @@ class FrameRateLimiter:
         return True
 
 
-# Timer of a camera's status messages.
-
-
-STATUS_INTERVAL_S = 0.5
-"""Interval between status messages, s, as for heartbeats."""
-
-
-class StatusTimer:
-    """Due on each change of the camera's state, and every STATUS_INTERVAL_S."""
-
-    def __init__(self) -> None:
-        self._sent: SourceState | None = None
-        self._due_at = float("-inf")
-
-    def is_due(self, state: SourceState, now: float) -> bool:
-        """Whether to send a status now (monotonic s); if True, the caller sends it."""
-        if state == self._sent and now < self._due_at:
-            return False
-        self._sent, self._due_at = state, now + STATUS_INTERVAL_S
-        return True
-
-    def expire(self) -> None:
-        """Make the next status due at once."""
-        self._due_at = float("-inf")
-
-
 class CaptureStage:
     """Publishes each image of a source as a Frame; each instance is a new epoch."""
 
@@ -70,10 +45,11 @@ class CaptureStage:
         self.camera = camera
         self.epoch = secrets.randbits(48)
         self.captured = 0
-        self._source: Source = open_source(camera, restarted=restarted)
+        self.counts: Counter[str] = Counter()
+        self._source: Source = make_source(camera, restarted=restarted)
         self._preprocessor = Preprocessor(camera, restarted=restarted)
         self._rate_limiter = FrameRateLimiter(camera.max_fps)
-        self._first_picture: CapturedImage | None = None
+        self._first_image: CapturedImage | None = None
         self._size = (0, 0)
         self._clock = _boot_id()
         self._status_timer = StatusTimer()
@@ -84,14 +60,14 @@ class CaptureStage:
         cv2.setNumThreads(1)
         self._source.open()
         with contextlib.suppress(EOFError):
-            self._first_picture = self._read()
+            self._first_image = self._read()
 
     def step(self) -> Iterable[Frame | CameraFacts] | None:
         """Wait for a frame; None at the end of the source or after the configured number of frames."""
         if self._ended:
             return None
         try:
-            captured, self._first_picture = self._first_picture or self._read(), None
+            captured, self._first_image = self._first_image or self._read(), None
         except EOFError:
             self._ended = True
             return [self._facts("ended")]
@@ -131,10 +107,10 @@ class CaptureStage:
         )
 
     def _facts_if_due(self) -> list[CameraFacts]:
-        state: SourceState = "reconnecting" if self._preprocessor.has_wrong_size else self._source.state
+        state: CameraState = "reconnecting" if self._preprocessor.has_wrong_size else self._source.state
         return [self._facts(state)] if self._status_timer.is_due(state, time.monotonic()) else []
 
-    def _facts(self, state: SourceState) -> CameraFacts:
+    def _facts(self, state: CameraState) -> CameraFacts:
         pose = self._preprocessor.camera_from_world
         return CameraFacts(
             camera=self.camera.name,
@@ -146,6 +122,12 @@ class CaptureStage:
             captured=self.captured,
             camera_from_world=None if pose is None else tuple(pose.reshape(-1).tolist()),
         )
+
+
+def make_source(camera: CameraConfig, *, restarted: bool = False) -> Source:
+    """Make the source of images that a camera names, not opened yet. restarted: the process was restarted."""
+    source: Source = import_from_string(find_source(camera.source).factory)(camera, restarted=restarted)
+    return source
 
 
 def make_capture_stage(spec: StageSpec) -> CaptureStage:

@@ -10,8 +10,10 @@ from urllib.parse import parse_qsl, urlsplit
 import msgspec
 import numpy as np
 
-from remi_stream.capture.source import CapturedImage, SourceState
+from remi_stream.capture.source import CapturedImage
+from remi_stream.config import CameraConfig
 from remi_stream.errors import RemiError, UsageError
+from remi_stream.messages import CameraState
 
 
 class SyntheticOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -38,7 +40,7 @@ class SyntheticSource:
 
     def __init__(self, url: str) -> None:
         self.description = "synthetic"
-        self.state: SourceState = "starting"
+        self.state: CameraState = "starting"
         try:
             self.options = msgspec.convert(dict(parse_qsl(urlsplit(url).query)), SyntheticOptions, strict=False)
         except msgspec.ValidationError as error:
@@ -73,3 +75,8 @@ class SyntheticSource:
 
     def close(self) -> None:
         """Nothing to close."""
+
+
+def make_synthetic_source(camera: CameraConfig, *, restarted: bool = False) -> SyntheticSource:
+    """Make the source of a camera "synthetic:?..."."""
+    return SyntheticSource(camera.source)

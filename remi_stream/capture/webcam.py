@@ -1,4 +1,4 @@
-"""USB or built-in camera of this machine (V4L2), read with OpenCV."""
+"""Cameras of this machine (V4L2): the list of devices with their modes and users, and the driver that reads one with OpenCV."""
 
 from __future__ import annotations
 
@@ -14,13 +14,15 @@ from typing import Any
 import cv2
 import msgspec
 
-from remi_stream.capture.live import CameraUnavailable
+from remi_stream.capture.live import CameraUnavailable, LiveSource
 from remi_stream.capture.source import CapturedImage
+from remi_stream.config import CameraConfig
 from remi_stream.errors import RemiError
 
-# List the V4L2 video devices of this machine, their modes, and the processes that use them.
-
-
+DEFAULT_SIZE, DEFAULT_FPS = (1280, 720), 30.0
+"""Default capture size, (width, height) px, and frame rate."""
+MAX_BROKEN_FRAMES = 30
+"""Consecutive broken frames after which the camera counts as failed; the first few of a cheap one often are broken."""
 VIDIOC_QUERYCAP, VIDIOC_ENUM_FMT, VIDIOC_ENUM_FRAMESIZES, VIDIOC_ENUM_FRAMEINTERVALS = (
     0x80685600,
     0xC0405602,
@@ -169,12 +171,6 @@ def _device_name(path: str) -> str:
         return "unknown"
 
 
-DEFAULT_SIZE, DEFAULT_FPS = (1280, 720), 30.0
-"""Default capture size, (width, height) px, and frame rate."""
-MAX_BROKEN_FRAMES = 30
-"""Consecutive broken frames after which the camera counts as failed; the first few of a cheap one often are broken."""
-
-
 class Webcam:
     """V4L2 camera. captured_at: when grab() returned. open_capture: factory of the capture, cv2.VideoCapture but in tests."""
 
@@ -244,3 +240,9 @@ def check_device(path: str) -> None:
         raise RemiError(f"No camera {path}; {available}. Plug it in, then: remi-stream cameras")
     if not os.access(path, os.R_OK | os.W_OK):
         raise RemiError(f"This user may not open camera {path}. Join its group: sudo usermod -aG video $USER, then log in again")
+
+
+def make_webcam_source(camera: CameraConfig, *, restarted: bool = False) -> LiveSource:
+    """Make the source of a camera of this machine."""
+    driver = Webcam(camera.source, camera.size, camera.fps)
+    return LiveSource(driver, give_up_after_s=camera.give_up_after_s, restarted=restarted)

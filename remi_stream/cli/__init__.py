@@ -3,12 +3,33 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import Any
 
-from remi_stream.cli.stop import EXIT_INTERRUPTED, InterruptFlag
 from remi_stream.errors import EXIT_NOT_STARTED, EXIT_USAGE, RemiError
+
+EXIT_INTERRUPTED = 128 + signal.SIGINT
+"""Exit code after SIGINT: 128 + signal number, as in a shell."""
+
+
+class InterruptFlag:
+    """Remembers SIGINT: a KeyboardInterrupt alone may be lost, or replaced by another exception, during an import."""
+
+    def __init__(self) -> None:
+        self.is_set = False
+        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+            signal.signal(signal.SIGINT, self._handle)
+
+    def raise_if_set(self) -> None:
+        """Raise KeyboardInterrupt if SIGINT came and was swallowed."""
+        if self.is_set:
+            raise KeyboardInterrupt
+
+    def _handle(self, *_: object) -> None:
+        self.is_set = True
+        raise KeyboardInterrupt
 
 
 def main() -> int:

@@ -20,6 +20,7 @@ from remi_stream.cli import (
     measure,
     models,
     morph,
+    play,
     service,
     status,
     view,
@@ -38,9 +39,9 @@ app.command(rich_help_panel="Run")(live.webcam)
 app.command(rich_help_panel="Run")(live.rtsp)
 app.command(rich_help_panel="Run")(live.remi)
 app.command(rich_help_panel="Run")(files.video)
-app.command(rich_help_panel="Run")(live.play)
+app.command(rich_help_panel="Run")(play.play)
 app.command(rich_help_panel="Run")(live.run)
-app.command(rich_help_panel="Inspect")(view.tail)
+app.command(rich_help_panel="Inspect")(status.tail)
 app.command(rich_help_panel="Inspect")(view.view)
 app.command(rich_help_panel="Inspect")(status.status)
 app.command(rich_help_panel="Inspect")(lists.recordings)

@@ -13,6 +13,7 @@ import numpy as np
 import typer
 
 from remi_stream import config as configuration
+from remi_stream.cli.console import plain_table, table_console
 from remi_stream.cli.options import BoxSource, DetectorOption, EngineOption, ThreadsOption
 from remi_stream.cli.ready import prepare_pipeline
 from remi_stream.config import BUS_SERVICE, Config
@@ -156,14 +157,11 @@ def percentiles(values: np.ndarray) -> dict[str, float]:
 
 
 def _print_table(results: dict[str, Any]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table("stage alone", "p50 ms", "p95 ms", "p99 ms", "CPU ms", box=None, title=f"{results['cores']} cores")
+    table = plain_table("stage alone", "p50 ms", "p95 ms", "p99 ms", "CPU ms", title=f"{results['cores']} cores")
     for name in ("capture", "detect", "pose"):
         wall = results[name]["wall_ms"]
         table.add_row(name, *(f"{wall[p]:.1f}" for p in ("p50", "p95", "p99")), f"{results[name]['cpu_ms']:.1f}")
-    Console().print(table)
+    table_console().print(table)
     live = results["live"]
     latency = live["latency_ms"]
     print(f"live: {live['bodies_per_second']:.1f} bodies/s, {live['dropped']} frames dropped, {live['unexplained']} unexplained")

@@ -6,9 +6,8 @@ import json
 from typing import Any
 
 import numpy as np
-from rich.console import Console
-from rich.table import Table
 
+from remi_stream.cli.console import plain_table, table_console
 from remi_stream.errors import UsageError
 from remi_stream.geometry import axis_angle_from_matrices
 from remi_stream.inference.runtime_benchmark import BenchmarkResult, BenchmarkRuntime, benchmark_runtimes
@@ -26,9 +25,9 @@ def bench_network(name: str, threads: int | None, as_json: bool) -> None:
     manifest = find_network(name)
     file = manifest.weights[0]
     on_gpu = name.endswith(TENSORRT_SUFFIX)
-    peers = gpu_runtimes(file) if on_gpu else cpu_runtimes(file, threads or DEFAULT_THREADS, quiet=as_json)
+    runtimes = gpu_runtimes(file) if on_gpu else cpu_runtimes(file, threads or DEFAULT_THREADS, quiet=as_json)
     for batch in GPU_BATCH_SIZES if on_gpu else (1,):
-        outcomes = benchmark_runtimes(file, peers, batch=batch)
+        outcomes = benchmark_runtimes(file, runtimes, batch=batch)
         rows = [outcome_statistics(outcome, outcomes[0], batch) for outcome in outcomes]
         if as_json:
             print(json.dumps({"network": file.network, "batch": batch, "runtimes": rows}))
@@ -43,7 +42,7 @@ def clock_names(outcomes: list[BenchmarkResult]) -> str:
 
 def cpu_runtimes(file: ModelFile, threads: int, quiet: bool) -> list[BenchmarkRuntime]:
     """PyTorch eager, and OpenVINO in each precision that the CPU supports."""
-    from remi_stream.inference.onnx_cache import convert_missing
+    from remi_stream.convert.onnx_conversion import convert_missing
 
     convert_missing([file], on_message=lambda line: None if quiet else print(line))
     eager = BenchmarkRuntime("torch", {"threads": threads, "device": "cpu"})
@@ -112,12 +111,11 @@ def output_errors(outcome: BenchmarkResult, reference: BenchmarkResult) -> dict[
 
 def print_runtime_table(title: str, rows: list[dict[str, Any]]) -> None:
     """Print the times, then the error of each runtime against the first one."""
-    names = ("runtime", "p50 ms", "p95 ms", "p99 ms", "per second", "speed-up")
-    table = Table(*names, box=None, title=title, header_style="bold")
+    table = plain_table("runtime", "p50 ms", "p95 ms", "p99 ms", "per second", "speed-up", title=title)
     for row in rows:
         times = [f"{row[name]:.1f}" for name in ("p50_ms", "p95_ms", "p99_ms", "per_second")]
         table.add_row(row["runtime"], *times, f"{row['speedup']:.2f}")
-    console = Console()
+    console = table_console()
     console.print(table)
     for row in rows[1:]:
         differs = ", ".join(f"{name} {value:g}" for name, value in row["error"].items())

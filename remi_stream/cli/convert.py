@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
 
+from remi_stream.cli.console import progress_bar
 from remi_stream.errors import EXIT_DONE, RemiError, UsageError
 from remi_stream.models.manifest import ModelFile, list_manifests, model_files_by_name
 
@@ -86,17 +88,18 @@ def convert(
 
 def convert_to_onnx(file: ModelFile, again: bool) -> None:
     """Convert a checkpoint to ONNX and print the path."""
+    from remi_stream.convert.onnx_conversion import convert_to_onnx as convert
     from remi_stream.inference import onnx_cache
 
     is_new = again or not onnx_cache.onnx_path(file).is_file()
-    path = onnx_cache.convert_to_onnx(file, rebuild=again)
+    path = convert(file, rebuild=again)
     how = "converted" if is_new else "already there"
     print(f"{file.name}: {path} ({path.stat().st_size / 1e6:.1f} MB, {how}{parity_hint(onnx_cache.read_onnx_metadata(file))})")
 
 
 def parity_hint(known: OnnxMetadata | None) -> str:
     """How to compare an ONNX file with PyTorch if that was not done, or not recorded by an earlier version."""
-    from remi_stream.convert.parity import can_check_parity
+    from remi_stream.convert.onnx_conversion import can_check_parity
 
     if known and known.parity:
         return ""
@@ -129,12 +132,8 @@ def plan_summary(converted: ConversionResult) -> str:
 @contextmanager
 def build_progress(name: str) -> Iterator[ProgressCallback]:
     """Progress bar of a build, on a terminal only."""
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-
-    console = Console(stderr=True)
     columns = (TextColumn("{task.fields[name]}"), BarColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+    with progress_bar(*columns) as bar:
         task = bar.add_task("", total=None, name=name)
         yield lambda phase, done, steps: bar.update(task, description=phase, completed=done, total=steps)
 

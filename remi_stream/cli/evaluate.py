@@ -8,17 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from remi_stream.cli.progress import count_progress
+from remi_stream.cli.console import count_progress, plain_table, table_console
 from remi_stream.errors import EXIT_DONE, UsageError
 
 if TYPE_CHECKING:
     from remi_stream.evaluate.scores import Evaluation, Scores
-
-MIN_WIDTH = 110
 
 
 class MatchBy(str, enum.Enum):
@@ -57,9 +54,9 @@ def evaluate(
     from remi_stream.evaluate.datasets import read_prediction, read_truth
 
     true = read_truth(truth, bodies)
-    question = evaluation.EvaluationOptions(joint_set, match.value, offset)
+    evaluation_options = evaluation.EvaluationOptions(joint_set, match.value, offset)
     with count_progress("people in frames") as progress:
-        result = evaluation.evaluate(read_prediction(prediction), true, question, progress)
+        result = evaluation.evaluate(read_prediction(prediction), true, evaluation_options, progress)
     _print_result(result, joints)
     if json:
         evaluation.write_report(result, json)
@@ -72,12 +69,9 @@ def evaluate(
 
 def _print_result(result: Evaluation, joints: bool) -> None:
     """Print the tables and what could not be evaluated."""
-    from remi_stream.evaluate.chart import summary_line
-
-    console = Console()
-    console = console if console.is_terminal else Console(width=max(console.width, MIN_WIDTH))
+    console = table_console()
     console.print(Text(result.title, style="bold cyan"))
-    console.print(Text(f"{summary_line(result)}\n", style="dim"))
+    console.print(Text(f"{result.summary}\n", style="dim"))
     console.print(score_table(result))
     if joints and result.joints:
         console.print()
@@ -91,7 +85,7 @@ def _print_result(result: Evaluation, joints: bool) -> None:
 
 def score_table(result: Evaluation) -> Table:
     """Table of the scores: all people together, then one row per person if there are several."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
+    table = plain_table()
     table.add_column("")
     for name in ("found\n%", "id\nswitches", "MPJPE\nmm", "PA-MPJPE\nmm", "PVE\nmm", "acceleration\nmm/frame²", "\nm/s²"):
         table.add_column(name, justify="right")
@@ -113,7 +107,7 @@ def _cells(scores: Scores) -> list[str]:
 
 def joint_table(result: Evaluation) -> Table:
     """Table of the scores per joint."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
+    table = plain_table()
     table.add_column("joint")
     for name in ("MPJPE\nmm", "PA-MPJPE\nmm", "rotation\ndeg"):
         table.add_column(name, justify="right")

@@ -4,21 +4,30 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
 import numpy as np
 import typer
 
+from remi_stream.cli.console import count_progress
+from remi_stream.cli.options import OverwriteOption, check_overwrite, parse_size
 from remi_stream.errors import EXIT_DONE, UsageError, unknown_name_error
 from remi_stream.export import alphapose, videopose3d
 from remi_stream.export.clip import KeypointClip
 from remi_stream.models.manifest import Manifest, ModelFile, find_manifest
 from remi_stream.permission_hints import write_error_hint
-from remi_stream.pose.lifting.clips import LiftNetwork, lift_clip, normalise_keypoints, run_in_chunks
-from remi_stream.pose.lifting.videopose3d import CAUSAL_WEIGHTS, RECEPTIVE_FIELD, SYMMETRIC_WEIGHTS, VIDEOPOSE3D_MANIFEST
+from remi_stream.pose.videopose3d import (
+    CAUSAL_WEIGHTS,
+    RECEPTIVE_FIELD,
+    SYMMETRIC_WEIGHTS,
+    VIDEOPOSE3D_MANIFEST,
+    LiftNetwork,
+    lift_clip,
+    normalise_keypoints,
+    run_in_chunks,
+)
 
 MAX_TORCH_FRAMES = 1024
 """Frames that PyTorch lifts at once; limits the memory for long clips."""
@@ -32,7 +41,7 @@ def lift(
     no_flip: Annotated[bool, typer.Option("--no-flip", help="Do not average with the mirrored clip: twice as fast.")] = False,
     runtime: Annotated[str, typer.Option(help="Runtime: openvino, torch or onnx.")] = "openvino",
     threads: Annotated[int | None, typer.Option(help="Number of CPU threads.", min=1)] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")] = False,
+    overwrite: OverwriteOption = False,
 ) -> int:
     """Lift 2D key points to 3D joints with VideoPose3D; writes NAME.npy (VideoPose3D's layout), NAME.npz (with joint names)."""
     manifest = find_manifest(VIDEOPOSE3D_MANIFEST, "lifter")
@@ -40,14 +49,14 @@ def lift(
         raise unknown_name_error("runtime", runtime, manifest.runtimes)
     clips = with_image_sizes(file, read_clips(file), size)
     stems = [out / name for name in unique_file_stems([clip.name for clip in clips])]
-    check_overwrite(stems, overwrite)
+    check_overwrite([path for stem in stems for path in videopose3d.joint_files(stem)], overwrite)
     run, description = load_lifting_network(manifest, CAUSAL_WEIGHTS if causal else SYMMETRIC_WEIGHTS, runtime, threads)
     create_output_folder(out)
     field = RECEPTIVE_FIELD + 1 - run(np.zeros((1, RECEPTIVE_FIELD, 17, 2), np.float32)).shape[1]
     print(description)
     for clip, stem in zip(clips, stems):
         started_at = time.monotonic()
-        with lifting_progress(clip) as advance:
+        with count_progress(clip.name, len(clip.keypoints_px)) as advance:
             joints = lift_keypoints(
                 run, clip, advance, field, causal, not no_flip, RECEPTIVE_FIELD if runtime != "torch" else MAX_TORCH_FRAMES
             )
@@ -76,14 +85,6 @@ def with_image_sizes(path: Path, clips: list[KeypointClip], size: str) -> list[K
     return clips
 
 
-def parse_size(text: str) -> tuple[int, int]:
-    """Parse "1920x1080" into width and height, px. Raises UsageError."""
-    found = re.fullmatch(r"([1-9]\d{0,4})x([1-9]\d{0,4})", text.lower())
-    if not found:
-        raise UsageError(f"--size is '{text}'; it must be width x height in pixels, like 1920x1080.")
-    return int(found[1]), int(found[2])
-
-
 def recorded_size(path: Path) -> tuple[int, int] | None:
     """Frame size of the recording that contains a track file; None if there is none or several sizes."""
     from remi_stream.recordings.index import INDEX_FILE, read_recording_index
@@ -102,13 +103,6 @@ def unique_file_stems(names: list[str]) -> list[str]:
     return stems
 
 
-def check_overwrite(stems: list[Path], overwrite: bool) -> None:
-    """Raise UsageError if an output file exists and --overwrite is not given."""
-    existing = [path for stem in stems for path in videopose3d.joint_files(stem) if path.exists()]
-    if existing and not overwrite:
-        raise UsageError(f"{existing[0]} already exists. Give --overwrite to replace it, or another --out.")
-
-
 def create_output_folder(out: Path) -> None:
     """Create the output folder. Raises UsageError."""
     try:
@@ -119,8 +113,8 @@ def create_output_folder(out: Path) -> None:
 
 def load_lifting_network(manifest: Manifest, name: str, runtime: str, threads: int | None) -> tuple[LiftNetwork, str]:
     """Load the lifting network as a function of key points, with a description; converts its weights once. Raises RemiError."""
-    from remi_stream.inference.onnx_cache import convert_missing
-    from remi_stream.inference.runtime import load_model
+    from remi_stream.convert.onnx_conversion import convert_missing
+    from remi_stream.inference.load import load_model
     from remi_stream.models.manifest import licence_notice
     from remi_stream.models.store import ensure_model_file
 
@@ -147,14 +141,3 @@ def lift_keypoints(
     frames = min(max_frames, max(RECEPTIVE_FIELD, len(clip.keypoints_px) + field - 1))
     keypoints = normalise_keypoints(clip.keypoints_px, clip.size)
     return lift_clip(run_in_chunks(run, field, frames, advance), keypoints, is_causal=causal, receptive_field=field, flip=flip)
-
-
-@contextmanager
-def lifting_progress(clip: KeypointClip) -> Iterator[Callable[[int], object]]:
-    """Progress bar of a clip on a terminal."""
-    from rich.console import Console
-    from rich.progress import Progress
-
-    with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(clip.name, total=len(clip.keypoints_px))
-        yield lambda done: bar.update(task, completed=done)

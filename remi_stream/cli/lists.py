@@ -1,4 +1,4 @@
-"""`remi-stream cameras`: the V4L2 cameras of this machine and their modes."""
+"""`remi-stream cameras`, `engines` and `recordings`: list what there is on this machine."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Annotated
 import msgspec
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from remi_stream.capture.webcam import VideoDevice, VideoMode, list_devices
+from remi_stream.cli.console import plain_table, table_console
 from remi_stream.errors import EXIT_DONE, EXIT_NOT_STARTED, RemiError, UsageError
 from remi_stream.log import configure_logging
 from remi_stream.models.manifest import Manifest, list_engines
@@ -20,6 +20,7 @@ from remi_stream.recordings.finish import is_unfinished, recover_all
 from remi_stream.recordings.finish import list_recordings as find
 from remi_stream.recordings.index import read_recording_index
 
+ENGINE_ROW = "{:<14}{:<9}{:<31}{}"
 JOIN_VIDEO_GROUP = "Join the group: sudo usermod -aG video $USER, then log in again"
 
 
@@ -47,12 +48,6 @@ def _mode(mode: VideoMode) -> str:
     return f"  {mode.format:<5}{mode.width}x{mode.height}" + (f" at {rates} fps" if rates else "")
 
 
-# `remi-stream engines`: the available pose engines.
-
-
-ENGINE_ROW = "{:<14}{:<9}{:<31}{}"
-
-
 def engines() -> int:
     """List the pose engines with their runtimes, licence, and whether the weights are present."""
     console = Console(highlight=False, soft_wrap=True)
@@ -73,12 +68,6 @@ def weights_state(manifest: Manifest) -> str:
     return next((state for file in manifest.weights if (state := file_fault(file))), "ready")
 
 
-# `remi-stream recordings`: lists recordings and recovers unfinished ones.
-
-
-RECORDINGS_MIN_WIDTH = 100
-
-
 def recordings(
     folder: Annotated[Path, typer.Argument(help="Folder given to --record.", metavar="DIR")],
     recover: Annotated[bool, typer.Option("--recover", help="Finish recordings whose recorder was killed.")] = False,
@@ -88,12 +77,10 @@ def recordings(
         raise UsageError(f"No such folder: {folder}. Give the folder that was given to --record")
     configure_logging("remi", "text")
     failed = recover_all(folder) if recover else 0
-    table = Table("recording", "seconds", "frames", "people", "missing", "state", box=None, pad_edge=False, header_style="bold")
+    table = plain_table("recording", "seconds", "frames", "people", "missing", "state")
     for path in find(folder):
         table.add_row(path.name, *_cells(path))
-    console = Console()
-    console = console if console.is_terminal else Console(width=max(console.width, RECORDINGS_MIN_WIDTH))
-    console.print(table)
+    table_console().print(table)
     return EXIT_NOT_STARTED if failed else 0
 
 

@@ -1,4 +1,4 @@
-"""`remi-stream measure`: measures a running pipeline and writes rows of CSV files."""
+"""`remi-stream measure` and `compare`: rows of measurements of a running pipeline, and what differs between two files of them."""
 
 from __future__ import annotations
 
@@ -12,108 +12,22 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 from rich.text import Text
 
+from remi_stream.cli.console import plain_table, progress_bar, table_console
 from remi_stream.config import BUS_SERVICE, CONTROL_SERVICE, daemon_port
 from remi_stream.errors import RemiError, UsageError, unknown_name_error
 from remi_stream.measure.chart import draw_comparison
-from remi_stream.measure.comparison import ComparedCondition, Comparison, Measurements, read_measurements
-from remi_stream.measure.comparison import compare_measurements as compared
+from remi_stream.measure.comparison import ComparedCondition, Comparison, Measurements, compare_measurements, read_measurements
 from remi_stream.measure.meters import CameraMeters, MeasurementRow, check_condition
 from remi_stream.measure.table import REMI_POSE, REMI_RELAY, REMI_STREAM_MOTION, MeasurementKind, check_appendable
 from remi_stream.messages import Bodies
 from remi_stream.transport.link import LinkContext, Subscriber, send_control_request
 
-# `remi-stream compare`: compares two measurement files in a table and a chart.
-
-
-COMPARISON_MIN_WIDTH = 110
-"""Columns of the table where output goes to a file; Rich would wrap at 80."""
-MAX_NAME_LENGTH = 30
-BETTER_NOTE = "better, for quantities with a direction: by more than 1 % and more than the rows vary by chance"
-
-
-def compare(
-    first: Annotated[
-        Path, typer.Argument(metavar="A.csv", help="Columns of REMI, of REMI's relay, or ours.", show_default=False)
-    ],
-    second: Annotated[Path, typer.Argument(metavar="B.csv", help="A second file of the same kind.", show_default=False)],
-    out: Annotated[Path | None, typer.Option(metavar="FILE.png", help="Also draw a chart.")] = None,
-    names: Annotated[
-        tuple[str, str] | None, typer.Option(metavar="A B", help="Labels of the two files (default: the file names).")
-    ] = None,
-) -> int:
-    """Compare two measurement files per condition: means of their rows, difference, ratio, and which is better."""
-    if out and out.suffix.lower() != ".png":
-        raise UsageError(f"--out must be an image, FILE.png; got {out}")
-    files = read_measurements(first), read_measurements(second)
-    comparison = compared(*files, file_labels(first, second, names))
-    for file in files:
-        _warn_incomplete_rows(file)
-    console = Console()
-    console = console if console.is_terminal else Console(width=max(console.width, COMPARISON_MIN_WIDTH))
-    for chapter in comparison.conditions:
-        console.print(comparison_table(comparison, chapter))
-    console.print(Text(f"\n* {BETTER_NOTE}", style="dim"))
-    if out:
-        draw_comparison(comparison, out)
-        print(f"chart {out}")
-    return 0
-
-
-def file_labels(first: Path, second: Path, names: tuple[str, str] | None) -> tuple[str, str]:
-    """Labels of the two files: --names, else the file names, else the folders if the file names are equal."""
-    if names:
-        for name in names:
-            if not name.strip() or not name.isprintable() or len(name) > MAX_NAME_LENGTH:
-                raise UsageError(f"--names: {name!r:.50} is not a line of 1 to {MAX_NAME_LENGTH} characters")
-        return names
-    labels = (first.stem, second.stem)
-    if first.stem == second.stem:
-        labels = (first.absolute().parent.name, second.absolute().parent.name)
-    short = tuple(name if len(name) <= MAX_NAME_LENGTH else f"{name[: MAX_NAME_LENGTH - 1]}…" for name in labels)
-    return (short[0], short[1]) if short[0] != short[1] else ("A", "B")
-
-
-def comparison_table(comparison: Comparison, chapter: ComparedCondition) -> Table:
-    """Table of one condition."""
-    rows = " and ".join(f"{count} row{'' if count == 1 else 's'}" for count in chapter.rows)
-    table = Table(box=None, pad_edge=False, header_style="bold", title_justify="left", title_style="bold cyan")
-    table.title = f"\n{chapter.condition} ({rows})"
-    table.add_column(comparison.kind.name, min_width=27)
-    table.add_column("", min_width=3)
-    for name in (*comparison.names, "difference", "ratio"):
-        table.add_column(name, justify="right", min_width=10)
-    for line in chapter.quantities:
-        values = [_value(value, line.better == number) for number, value in enumerate((line.first, line.second))]
-        ratio = "-" if line.ratio != line.ratio else f"{line.ratio:.2f}"
-        table.add_row(line.quantity.name, line.quantity.unit, *values, format_number(line.difference, "+"), ratio)
-    return table
-
-
-def _value(value: float, better: bool) -> Text:
-    return Text(f"{format_number(value)} *", style="bold green") if better else Text(f"{format_number(value)}  ")
-
-
-def format_number(value: float, sign: str = "") -> str:
-    """Format a number with about four significant digits; "-" for NaN."""
-    if value != value:
-        return "-"
-    decimals = 1 if abs(value) >= 100 else 2 if abs(value) >= 1 else 4
-    return f"{value:{sign}.{decimals}f}"
-
-
-def _warn_incomplete_rows(file: Measurements) -> None:
-    for number in file.incomplete_lines:
-        print(f"{file.path}, line {number} is an incomplete row: skipped", file=sys.stderr)
-
-
 FIRST_BODIES_TIMEOUT_S = 5.0
 POLL_INTERVAL_S = 0.1
-MEASUREMENT_MIN_WIDTH = 120
 
 
 def measure(
@@ -142,11 +56,11 @@ def measure(
         engine = status.get("engines", {}).get(camera, first.engine)
         meters = CameraMeters({camera: engine}, ask, seconds)
         frames = _feed_meters(bus, meters, first, seconds)
-    sheets = meters.measure(camera, condition, time.monotonic())
+    rows = meters.measure(camera, condition, time.monotonic())
     print(f"{camera}, {engine}: {frames} frames in {seconds:g} s, condition {condition}")
-    for sheet in sheets:
-        _print(sheet)
-    for path in append_rows(sheets, files):
+    for row in rows:
+        _print(row)
+    for path in append_rows(rows, files):
         print(f"row added to {path}")
     return 0
 
@@ -170,10 +84,10 @@ def choose_camera(camera: str | None, status: dict[str, Any]) -> str:
     return camera
 
 
-def append_rows(sheets: list[MeasurementRow], files: dict[MeasurementKind, Path]) -> Iterator[Path]:
+def append_rows(rows: list[MeasurementRow], files: dict[MeasurementKind, Path]) -> Iterator[Path]:
     """Append the requested rows; yield the paths."""
     recorded_at = datetime.now()
-    by_kind = {sheet.kind: sheet for sheet in sheets}
+    by_kind = {row.kind: row for row in rows}
     for kind, path in files.items():
         if kind not in by_kind:
             raise RemiError(f"The relay has measured no filter, so no row is added to {path}.")
@@ -213,22 +127,99 @@ def _next(bus: Subscriber, camera: str, timeout_s: float) -> Bodies | None:
 
 
 def _progress() -> Progress:
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(30), TextColumn("{task.completed:.0f} of {task.total:.0f} s"))
-    return Progress(*columns, console=console, transient=True, disable=not sys.stderr.isatty())
+    return progress_bar(TextColumn("{task.description}"), BarColumn(30), TextColumn("{task.completed:.0f} of {task.total:.0f} s"))
 
 
-def _print(sheet: MeasurementRow) -> None:
+def _print(row: MeasurementRow) -> None:
     """Print a row as a table: name, value, unit and meaning of each quantity."""
-    table = Table(box=None, pad_edge=False, header_style="bold", title_justify="left", title_style="bold cyan")
-    table.title = f"\n{sheet.kind.name}" + (f": {sheet.names[-1]}" if sheet.kind is REMI_RELAY else "")
+    table = plain_table()
+    table.title = f"\n{row.kind.name}" + (f": {row.names[-1]}" if row.kind is REMI_RELAY else "")
     table.add_column("", min_width=27)
     table.add_column("", justify="right", min_width=10)
     table.add_column("", min_width=4)
     table.add_column("", style="dim")
     table.show_header = False
-    for quantity, value in zip(sheet.kind.quantities, sheet.numbers):
+    for quantity, value in zip(row.kind.quantities, row.numbers):
         table.add_row(quantity.name, format_number(float(value)), quantity.unit, quantity.description)
-    console = Console()
-    console = console if console.is_terminal else Console(width=max(console.width, MEASUREMENT_MIN_WIDTH))
-    console.print(table)
+    table_console().print(table)
+
+
+def format_number(value: float, sign: str = "") -> str:
+    """Format a number with about four significant digits; "-" for NaN."""
+    if value != value:
+        return "-"
+    decimals = 1 if abs(value) >= 100 else 2 if abs(value) >= 1 else 4
+    return f"{value:{sign}.{decimals}f}"
+
+
+# `remi-stream compare`
+
+"""Columns of the table where output goes to a file; Rich would wrap at 80."""
+MAX_NAME_LENGTH = 30
+BETTER_NOTE = "better, for quantities with a direction: by more than 1 % and more than the rows vary by chance"
+
+
+def compare(
+    first: Annotated[
+        Path, typer.Argument(metavar="A.csv", help="Columns of REMI, of REMI's relay, or ours.", show_default=False)
+    ],
+    second: Annotated[Path, typer.Argument(metavar="B.csv", help="A second file of the same kind.", show_default=False)],
+    out: Annotated[Path | None, typer.Option(metavar="FILE.png", help="Also draw a chart.")] = None,
+    names: Annotated[
+        tuple[str, str] | None, typer.Option(metavar="A B", help="Labels of the two files (default: the file names).")
+    ] = None,
+) -> int:
+    """Compare two measurement files per condition: means of their rows, difference, ratio, and which is better."""
+    if out and out.suffix.lower() != ".png":
+        raise UsageError(f"--out must be an image, FILE.png; got {out}")
+    files = read_measurements(first), read_measurements(second)
+    comparison = compare_measurements(*files, file_labels(first, second, names))
+    for file in files:
+        _warn_incomplete_rows(file)
+    console = table_console()
+    for condition in comparison.conditions:
+        console.print(comparison_table(comparison, condition))
+    console.print(Text(f"\n* {BETTER_NOTE}", style="dim"))
+    if out:
+        draw_comparison(comparison, out)
+        print(f"chart {out}")
+    return 0
+
+
+def file_labels(first: Path, second: Path, names: tuple[str, str] | None) -> tuple[str, str]:
+    """Labels of the two files: --names, else the file names, else the folders if the file names are equal."""
+    if names:
+        for name in names:
+            if not name.strip() or not name.isprintable() or len(name) > MAX_NAME_LENGTH:
+                raise UsageError(f"--names: {name!r:.50} is not a line of 1 to {MAX_NAME_LENGTH} characters")
+        return names
+    labels = (first.stem, second.stem)
+    if first.stem == second.stem:
+        labels = (first.absolute().parent.name, second.absolute().parent.name)
+    short = tuple(name if len(name) <= MAX_NAME_LENGTH else f"{name[: MAX_NAME_LENGTH - 1]}…" for name in labels)
+    return (short[0], short[1]) if short[0] != short[1] else ("A", "B")
+
+
+def comparison_table(comparison: Comparison, condition: ComparedCondition) -> Table:
+    """Table of one condition."""
+    rows = " and ".join(f"{count} row{'' if count == 1 else 's'}" for count in condition.rows)
+    table = plain_table()
+    table.title = f"\n{condition.condition} ({rows})"
+    table.add_column(comparison.kind.name, min_width=27)
+    table.add_column("", min_width=3)
+    for name in (*comparison.names, "difference", "ratio"):
+        table.add_column(name, justify="right", min_width=10)
+    for line in condition.quantities:
+        values = [_value(value, line.better == number) for number, value in enumerate((line.first, line.second))]
+        ratio = "-" if line.ratio != line.ratio else f"{line.ratio:.2f}"
+        table.add_row(line.quantity.name, line.quantity.unit, *values, format_number(line.difference, "+"), ratio)
+    return table
+
+
+def _value(value: float, better: bool) -> Text:
+    return Text(f"{format_number(value)} *", style="bold green") if better else Text(f"{format_number(value)}  ")
+
+
+def _warn_incomplete_rows(file: Measurements) -> None:
+    for number in file.incomplete_lines:
+        print(f"{file.path}, line {number} is an incomplete row: skipped", file=sys.stderr)

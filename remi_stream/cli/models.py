@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
+from remi_stream.cli.console import plain_table, table_console
 from remi_stream.errors import EXIT_DONE, EXIT_NOT_STARTED
 from remi_stream.models import store
 from remi_stream.models.importer import import_file, is_wheel
@@ -18,7 +17,6 @@ from remi_stream.models.store import read_record
 from remi_stream.paths import user_data_folder
 
 app = typer.Typer(help="Pull, import and verify model weights.")
-MIN_WIDTH = 100
 ModelName = Annotated[str, typer.Argument(help="Model name; `remi-stream models` lists them.", metavar="NAME")]
 
 
@@ -33,12 +31,11 @@ def list_by_default(context: typer.Context) -> None:
 def list_models() -> int:
     """List all models with their state, size and licence, and where to get missing ones."""
     faults = {name: store.file_fault(file) for name, file in model_files_by_name().items()}
-    table = Table("model", "state", "MB", "licence", box=None, header_style="bold")
+    table = plain_table("model", "state", "MB", "licence")
     table.columns[2].justify = "right"
     for name, file in sorted(model_files_by_name().items()):
         table.add_row(name, faults[name] or "ready", size_mb(file), file.licence)
-    console = Console(highlight=False)
-    console = console if console.is_terminal else Console(width=max(console.width, MIN_WIDTH))
+    console = table_console()
     console.print(table)
     console.print(f"\nIn {user_data_folder() / 'models'}", soft_wrap=True)
     for line in source_lines(model_files_by_name()[name] for name, fault in faults.items() if fault):

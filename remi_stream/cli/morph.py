@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import sys
 import time
@@ -12,6 +13,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from remi_stream.cli.console import count_progress
+from remi_stream.cli.options import OverwriteOption, check_overwrite, parse_size
 from remi_stream.errors import EXIT_DONE, EXIT_NOT_STARTED, RemiError, UsageError, unknown_name_error
 
 if TYPE_CHECKING:
@@ -43,14 +46,14 @@ def morph(
     up: Annotated[str, typer.Option(help="Up axis of the meshes: y or z.")] = "y",
     minimal: Annotated[bool, typer.Option("--minimal", help="Write frames only: no video, meshes, tables.")] = False,
     gpu: Annotated[bool, typer.Option("--gpu/--cpu", help="Draw on the GPU or the CPU.")] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")] = False,
+    overwrite: OverwriteOption = False,
     log_level: Annotated[str, typer.Option(help="Level of session.log: debug, info, warning or error.")] = "info",
 ) -> int:
     """Morph one mesh into another: frames, video, meshes, heat maps of the displacement, tables."""
     from remi_stream.morph.drawing import UP_AXES, MorphOptions
     from remi_stream.morph.files import find_meshes, mesh_pairs
 
-    look = MorphOptions(frames, parse_size(size), up)
+    options = MorphOptions(frames, parse_size(size, MIN_IMAGE_PX, MAX_IMAGE_PX), up)
     if up not in UP_AXES:
         raise unknown_name_error("axis for --up", up, UP_AXES)
     if log_level not in LOG_LEVELS:
@@ -62,11 +65,13 @@ def morph(
     check_overwrite([out / pair.folder for pair in wanted], overwrite)
     with session_log(out, LOG_LEVELS[log_level]):
         log.info("started: %s", " ".join(sys.argv[1:]))
-        look = look._replace(gpu=open_gpu_context() if gpu else None)
-        return morph_batch(wanted, out, look, minimal) if batch else morph_pair(ends[0], ends[1], out, look, minimal, overwrite)
+        options = options._replace(gpu=open_gpu_context() if gpu else None)
+        if batch:
+            return morph_batch(wanted, out, options, minimal)
+        return morph_pair(ends[0], ends[1], out, options, minimal, overwrite)
 
 
-def morph_pair(a: str, b: str, out: Path, look: MorphOptions, minimal: bool, overwrite: bool) -> int:
+def morph_pair(a: str, b: str, out: Path, options: MorphOptions, minimal: bool, overwrite: bool) -> int:
     """Morph one pair. Raises RemiError."""
     from remi_stream.morph.files import pair_folder_name
     from remi_stream.morph.path import end_name, read_morph_end
@@ -74,12 +79,12 @@ def morph_pair(a: str, b: str, out: Path, look: MorphOptions, minimal: bool, ove
     ends = read_morph_end(a), read_morph_end(b)
     folder = out / pair_folder_name(end_name(ends[0]), end_name(ends[1]))
     check_overwrite([folder], overwrite)
-    with progress_bar(look.frames) as advance:
-        morph_into_folder(*ends, folder, look, minimal, advance)
+    with frame_progress(options.frames) as advance:
+        morph_into_folder(*ends, folder, options, minimal, advance)
     return EXIT_DONE
 
 
-def morph_batch(pairs_to_morph: Sequence[MeshPairFiles], out: Path, look: MorphOptions, minimal: bool) -> int:
+def morph_batch(pairs_to_morph: Sequence[MeshPairFiles], out: Path, options: MorphOptions, minimal: bool) -> int:
     """Morph all pairs; report those that fail at the end."""
     from remi_stream.morph.files import read_mesh
     from remi_stream.morph.pair import encode_csv
@@ -87,10 +92,10 @@ def morph_batch(pairs_to_morph: Sequence[MeshPairFiles], out: Path, look: MorphO
     broken = unreadable_meshes(sorted({path for pair in pairs_to_morph for path in (pair.a, pair.b)}))
     readable = [pair for pair in pairs_to_morph if pair.a not in broken and pair.b not in broken]
     failed, rows = list(broken.values()), list[dict[str, "CsvCell"]]()
-    with progress_bar(look.frames * len(readable)) as advance:
+    with frame_progress(options.frames * len(readable)) as advance:
         for pair in readable:
             try:
-                rows.append(morph_into_folder(read_mesh(pair.a), read_mesh(pair.b), out / pair.folder, look, minimal, advance))
+                rows.append(morph_into_folder(read_mesh(pair.a), read_mesh(pair.b), out / pair.folder, options, minimal, advance))
             except RemiError as error:
                 failed.append(error)
     if rows and not minimal:
@@ -123,7 +128,7 @@ def unreadable_meshes(paths: Sequence[Path]) -> dict[Path, RemiError]:
 
 
 def morph_into_folder(
-    a: MorphEnd, b: MorphEnd, folder: Path, look: MorphOptions, minimal: bool, advance: Advance
+    a: MorphEnd, b: MorphEnd, folder: Path, options: MorphOptions, minimal: bool, advance: Advance
 ) -> dict[str, CsvCell]:
     """Morph a pair into a folder, print a summary and return the statistics. Raises RemiError."""
     from remi_stream.morph.job import write_morph
@@ -131,10 +136,10 @@ def morph_into_folder(
 
     started_at = time.monotonic()
     pair = make_morph_pair(a, b)
-    row = write_morph(pair, folder, look, minimal, advance)
+    row = write_morph(pair, folder, options, minimal, advance)
     displacement = f"moves by {pair.distances.mean():.4g} on average, {pair.distances.max():.4g} at most"
     took_s = time.monotonic() - started_at
-    summary = f"{pair.a.name} to {pair.b.name}: {look.frames} frames in {took_s:.1f} s, {displacement} -> {folder}"
+    summary = f"{pair.a.name} to {pair.b.name}: {options.frames} frames in {took_s:.1f} s, {displacement} -> {folder}"
     log.info("%s", summary)
     print(summary, flush=True)
     return row
@@ -142,32 +147,15 @@ def morph_into_folder(
 
 def open_gpu_context() -> object | None:
     """OpenGL context on a GPU; None, with a warning, if there is none."""
-    from remi_stream.morph import gpu_painter
+    from remi_stream.morph import gpu_renderer
 
     try:
-        context = gpu_painter.open_gpu()
+        context = gpu_renderer.open_gpu()
     except RemiError as error:
         log.warning("%s. Drawing on the CPU", error)
         return None
     log.info("drawn by %s", context.info["GL_RENDERER"])
     return context
-
-
-def parse_size(text: str) -> tuple[int, int]:
-    """Parse "720x720" into width and height, px. Raises UsageError."""
-    parts = text.lower().split("x")
-    if len(parts) != 2 or not all(
-        part.isascii() and part.isdigit() and MIN_IMAGE_PX <= int(part) <= MAX_IMAGE_PX for part in parts
-    ):
-        raise UsageError(f"--size is '{text}'; it must be WIDTHxHEIGHT, {MIN_IMAGE_PX} to {MAX_IMAGE_PX} px, like 720x720")
-    return int(parts[0]), int(parts[1])
-
-
-def check_overwrite(folders: Sequence[Path], overwrite: bool) -> None:
-    """Raise UsageError if an output folder exists and --overwrite is not given."""
-    existing = [folder for folder in folders if folder.exists()]
-    if existing and not overwrite:
-        raise UsageError(f"{existing[0]} already exists. Give --overwrite to replace it, or another --out")
 
 
 @contextmanager
@@ -224,16 +212,8 @@ class RepeatFilter(logging.Filter):
 
 
 @contextmanager
-def progress_bar(frames: int) -> Iterator[Advance]:
-    """Progress bar on a terminal."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    console = Console(stderr=True)
-    columns = TextColumn("morph"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-    redirect = sys.stdout.isatty()
-    with Progress(
-        *columns, console=console, transient=True, disable=not console.is_terminal, redirect_stdout=redirect
-    ) as progress:
-        task = progress.add_task("morph", total=frames)
-        yield lambda: progress.advance(task)
+def frame_progress(frames: int) -> Iterator[Advance]:
+    """Progress bar of drawn frames; yields the function to call after each."""
+    with count_progress("morph", frames) as update:
+        done = itertools.count(1)
+        yield lambda: update(next(done))

@@ -6,10 +6,14 @@ import copy
 import enum
 import functools
 import inspect
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import Annotated, Any, get_args
 
 import typer
+
+from remi_stream.errors import UsageError
 
 
 class LogFormat(str, enum.Enum):
@@ -41,9 +45,27 @@ class SubjectRule(str, enum.Enum):
     nearest = "nearest"
 
 
+class SmoothMethod(str, enum.Enum):
+    """Smoothing of a finished take; none: gaps in tracks are interpolated, nothing is smoothed."""
+
+    none = "none"
+    one_euro = "one-euro"
+    smoothnet = "smoothnet"
+
+
+class DrawnView(str, enum.Enum):
+    """What is drawn: the names in `VIEWS`."""
+
+    mesh = "mesh"
+    skeleton = "skeleton"
+    side = "side"
+    space = "3d"
+
+
 EngineOption = Annotated[str, typer.Option(help="Pose engine; `remi-stream engines` lists them.")]
 DetectorOption = Annotated[str, typer.Option(help="Person detector.")]
 ThreadsOption = Annotated[int | None, typer.Option(help="CPU threads of the pose engine (default: from its manifest).", min=1)]
+DaemonName = Annotated[str, typer.Option(help="Name of the daemon.")]
 DurationOption = Annotated[float | None, typer.Option(help="Stop after this many seconds.", min=0.1)]
 RecordOption = Annotated[str | None, typer.Option(help="Record into a new folder in DIR.", metavar="DIR")]
 RecordVideoOption = Annotated[bool, typer.Option("--record-video", help="Also record the preview images.")]
@@ -54,6 +76,8 @@ RemiRelayOption = Annotated[
 FILTER_OPTION = typer.Option(
     help="Filter that smooths people over time; `remi-stream control filters` lists filters.", metavar="NAME"
 )
+OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")]
+FocalOption = Annotated[float | None, typer.Option(help="Focal length, px (default: the image diagonal).", min=1)]
 LogFormatOption = Annotated[LogFormat, typer.Option("--log-format", help="auto: a status line in a terminal, text otherwise.")]
 
 
@@ -81,6 +105,59 @@ def pipeline_options(
     log_format: LogFormatOption = LogFormat.auto,
 ) -> None:
     """Options of every live pipeline."""
+
+
+def camera_options(
+    mirror: Annotated[bool, typer.Option("--mirror", help="Mirror the image.")] = False,
+    rotate: Annotated[int, typer.Option(help="Rotate the image clockwise: 0, 90, 180 or 270 degrees.")] = 0,
+    focal: FocalOption = None,
+    calibration: Annotated[str | None, typer.Option(help="OpenCV calibration file of the camera.", metavar="FILE")] = None,
+    max_fps: Annotated[float | None, typer.Option(help="Maximum frame rate.", min=0.1)] = None,
+    give_up_after: Annotated[float | None, typer.Option(help="Stop after this many seconds without a frame.", min=1)] = None,
+) -> None:
+    """Options of every live camera."""
+
+
+def offline_options(
+    out: Annotated[Path | None, typer.Option(help="Folder for the results, with one folder per video.", metavar="DIR")] = None,
+    format: Annotated[
+        list[str] | None,
+        typer.Option(help="Export format: bvh, gltf, csv, pare, alphapose-coco, ...; may be repeated.", metavar="NAME"),
+    ] = None,
+    native: Annotated[bool, typer.Option("--native", help="Also keep the engine's native outputs.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing results.")] = False,
+    batch: Annotated[int, typer.Option(help="Batch size of the engine: people, from several frames.", min=1, max=256)] = 16,
+    detbatch: Annotated[int, typer.Option(help="Batch size of the detector: frames.", min=1, max=64)] = 1,
+    smooth: Annotated[SmoothMethod | None, typer.Option(help="Smooth people over time.")] = None,
+    smooth_weights: Annotated[Path | None, typer.Option(help="SmoothNet's weights.", metavar="FILE")] = None,
+    window: Annotated[int | None, typer.Option(help="SmoothNet's window: 8, 16, 32 or 64 frames.")] = None,
+    chunk: Annotated[int, typer.Option(hidden=True, min=1)] = 300,
+    detections: Annotated[
+        Path | None,
+        typer.Option(
+            "--detections", "--detfile", help="Bounding boxes to use instead of a detector: COCO results, JSON.", metavar="FILE"
+        ),
+    ] = None,
+    focal: FocalOption = None,
+) -> None:
+    """Options of offline processing."""
+
+
+def drawing_options(
+    save_video: Annotated[
+        bool, typer.Option("--save-video", help="Also write a video with all people drawn into it (mp4).")
+    ] = False,
+    save_images: Annotated[bool, typer.Option("--save-images", help="Also write its frames as images (png).")] = False,
+    view: Annotated[
+        DrawnView | None,
+        typer.Option(help="What is drawn: bodies, skeletons, bodies beside a view from the side, or skeletons beside 3D."),
+    ] = None,
+    view_size: Annotated[
+        str | None, typer.Option(help="Output size, px (default: size of the source).", metavar="WIDTH[xHEIGHT]")
+    ] = None,
+    vis_fast: Annotated[bool, typer.Option("--vis-fast", help="Draw skeletons only.")] = False,
+) -> None:
+    """Options for drawing people."""
 
 
 def with_options(
@@ -120,3 +197,21 @@ def _in_panel(panel: str | None, option: inspect.Parameter) -> inspect.Parameter
 
 def _parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:
     return list(inspect.signature(function, eval_str=True).parameters.values())
+
+
+def parse_size(text: str, smallest: int = 1, largest: int = 9999, even: bool = False) -> tuple[int, int]:
+    """Parse --size, "1280x720", into width and height, px. Raises UsageError."""
+    found = re.fullmatch(r"(\d{1,5})x(\d{1,5})", text.lower())
+    sides = [int(side) for side in found.groups()] if found else []
+    if not sides or not all(smallest <= side <= largest and not (even and side % 2) for side in sides):
+        numbers = "even numbers" if even else "numbers"
+        raise UsageError(
+            f"--size {text!r} is not a size; allowed: WIDTHxHEIGHT, two {numbers} of {smallest} to {largest} px, e.g. 1280x720"
+        )
+    return sides[0], sides[1]
+
+
+def check_overwrite(paths: Iterable[Path], overwrite: bool) -> None:
+    """Raise UsageError if one of the output paths exists and --overwrite is not given."""
+    if not overwrite and (existing := [path for path in paths if path.exists()]):
+        raise UsageError(f"{existing[0]} already exists. Give --overwrite to replace it, or another --out")

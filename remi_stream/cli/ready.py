@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import NamedTuple
 
-from remi_stream.config import Config
+from remi_stream.config import Config, check_source
 from remi_stream.errors import UsageError
 from remi_stream.models.manifest import Manifest, ModelFile, find_manifest
 
@@ -39,15 +39,14 @@ def pipeline_needs(config: Config) -> PipelineNeeds:
 
     smoothing = filter_weights(resolve_filter(config.filter, config.filter_options))
     engines = choose_engines(config)
-    finding = [find_model_file(name) for name in detector_entry(config.detector).model_files if config.engine_by_camera]
+    detector_files = [find_model_file(name) for name in detector_entry(config.detector).model_files if config.engine_by_camera]
     own = [(file, runtime) for manifest, runtime in engines for file in manifest.weights]
-    return PipelineNeeds(engines, finding, own + choose_lifters(config) + smoothing)
+    return PipelineNeeds(engines, detector_files, own + choose_lifters(config) + smoothing)
 
 
 def prepare_pipeline(config: Config) -> None:
     """Check names and addresses, pull missing weights and convert them to ONNX. Raises UsageError or RemiError."""
-    from remi_stream.capture.source import check_source
-    from remi_stream.inference.onnx_cache import convert_missing
+    from remi_stream.convert.onnx_conversion import convert_missing
     from remi_stream.models.manifest import licence_notice
     from remi_stream.models.store import file_fault, pull_files
 
@@ -92,7 +91,7 @@ def require_gpus(engines: list[tuple[Manifest, str]]) -> None:
 def choose_lifters(config: Config) -> list[tuple[ModelFile, str]]:
     """Weights and runtime of the lifters: used if present, required if the configuration asks for lifting."""
     from remi_stream.pose.engine import resolve_engine
-    from remi_stream.pose.lifting.videopose3d import VIDEOPOSE3D_MANIFEST, find_live_weights, lifter_runtime
+    from remi_stream.pose.videopose3d import VIDEOPOSE3D_MANIFEST, find_live_weights, lifter_runtime
 
     present, lifters = find_live_weights(), []
     for name in dict.fromkeys(config.engine_by_camera.values()):

@@ -13,11 +13,12 @@ from typing import Annotated
 import typer
 
 from remi_stream import config as configuration
-from remi_stream.capture.source import source_kind
+from remi_stream.cli.options import DaemonName
 from remi_stream.config import Config
 from remi_stream.errors import EXIT_DONE, RemiError, UsageError
 from remi_stream.paths import shipped_folder
 from remi_stream.process.systemd import UNIT_HEADER, system_unit_text, unit_name, user_unit_text
+from remi_stream.sources import find_source
 
 SYSTEM_UNIT_FOLDER, SYSTEM_CONFIG_FOLDER, STATE_FOLDER = Path("/etc/systemd/system"), Path("/etc"), Path("/var/lib/remi-stream")
 HOME_FOLDERS = (Path("/home"), Path("/root"), Path("/run/user"))
@@ -59,7 +60,7 @@ def install(
 
 
 @app.command()
-def uninstall(user: UserOption = False, name: Annotated[str, typer.Option(help="Name of the daemon.")] = "default") -> int:
+def uninstall(user: UserOption = False, name: DaemonName = "default") -> int:
     """Remove the systemd unit of a stopped and disabled daemon."""
     unit = _unit_file(name, user)
     if not unit.exists():
@@ -102,7 +103,7 @@ def _check_for_system(config: Config, file: Path) -> None:
 def _given(config: Config) -> Iterator[Path]:
     """Files named in the camera configurations. Raises UsageError for a relative path."""
     for camera in config.cameras:
-        source = camera.source if source_kind(camera.source) in ("file", "images") else None
+        source = camera.source if find_source(camera.source).is_file else None
         for name in (source, camera.calibration, camera.password_file):
             if name and not Path(name).is_absolute():
                 raise UsageError(f"Camera {camera.name!r}: give the absolute path of {name}; the service runs in {STATE_FOLDER}")

@@ -1,34 +1,35 @@
-"""`remi-stream status`: shows the state of a running pipeline."""
+"""`remi-stream status` and `tail`: show the state of a running pipeline, and the bodies that it publishes."""
 
 from __future__ import annotations
 
 import json
-import logging
+import os
+import signal
 import sys
 import time
-from collections import deque
-from types import TracebackType
+from collections.abc import Iterator
 from typing import Annotated, Any
 
+import msgspec
 import numpy as np
 import typer
-from rich.console import Console
-from rich.live import Live
 from rich.table import Table
-from rich.text import Text
 
+from remi_stream.cli.console import plain_table, table_console
 from remi_stream.cli.control import format_lag
-from remi_stream.config import BUS_SERVICE, CONTROL_SERVICE, METRICS_SERVICE, Config, daemon_port
-from remi_stream.log import configure_logging
-from remi_stream.messages import Bodies, CameraFacts, Health, PlaybackStatus
+from remi_stream.cli.options import DaemonName
+from remi_stream.config import BUS_SERVICE, CONTROL_SERVICE, daemon_port
+from remi_stream.errors import RemiError
+from remi_stream.messages import Bodies, Person
+from remi_stream.skeletons import JOINT_NAMES
 from remi_stream.transport.link import LinkContext, Subscriber, send_control_request
 
-MIN_WIDTH = 100
+POLL_INTERVAL_S = 0.25
 STATE_COLOURS = {"ready": "green", "live": "green", "failed": "red", "restarting": "yellow", "reconnecting": "yellow"}
 
 
 def status(
-    name: Annotated[str, typer.Option(help="Name of the daemon.")] = "default",
+    name: DaemonName = "default",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> int:
     """Show the state of a running pipeline: its stages and cameras."""
@@ -36,8 +37,7 @@ def status(
     if as_json:
         print(json.dumps(answer))
         return 0
-    console = Console()
-    console = console if console.is_terminal else Console(width=max(console.width, MIN_WIDTH))
+    console = table_console()
     console.print(f"{answer['name']}: remi-stream {answer['version']}, {_engine_label(answer)}")
     console.print(stage_table(answer["stages"]), camera_table(answer["cameras"]), sep="\n")
     return 0
@@ -76,9 +76,7 @@ def _position(playing: dict[str, Any] | None) -> str:
 
 
 def _table(first: str, second: str, *numeric: str) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column(first)
-    table.add_column(second)
+    table = plain_table(first, second)
     for name in numeric:
         table.add_column(name, justify="right", overflow="fold")
     return table
@@ -94,132 +92,69 @@ def _drops(dropped: dict[str, int]) -> str:
     return f"{sum(dropped.values())} ({reasons})" if reasons else "0"
 
 
-# Status of a pipeline in the foreground: a live line on a terminal, else a log line every few seconds.
+def tail(
+    name: DaemonName = "default",
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per line, with all fields.")] = False,
+    count: Annotated[int | None, typer.Option("--count", "-n", help="Stop after this many lines.", min=1)] = None,
+    timeout: Annotated[float, typer.Option(help="Seconds to wait for the first bodies.", min=0.1)] = 5.0,
+) -> int:
+    """Print the bodies of every frame until Ctrl-C."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    context = LinkContext()
+    try:
+        for index, bodies in enumerate(_read_bodies(context, daemon_port(name, BUS_SERVICE), timeout)):
+            print(format_json(bodies) if as_json else format_line(bodies, time.monotonic()), flush=True)
+            if index + 1 == count:
+                break
+    except (KeyboardInterrupt, BrokenPipeError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # stdout is flushed at exit, and its reader may be gone
+    finally:
+        context.close()
+    return 0
 
 
-RATE_WINDOW_S = 3.0
-"""Rate and latency are averaged over this time."""
-LOG_INTERVAL_S = 5.0
-"""Between two status lines in a log."""
-
-log = logging.getLogger("remi_stream")
+def format_json(bodies: Bodies) -> str:
+    """Format a message as JSON; arrays become lists, NaN becomes null."""
+    return msgspec.json.encode(bodies, enc_hook=_to_json).decode()
 
 
-class StatusLine:
-    """Subscribes to the bus and shows bodies per second, latency, people and the state of the stages."""
+def format_line(bodies: Bodies, now: float) -> str:
+    """Format a message as text; the latency is measured here, at the subscriber."""
+    people = len(bodies.people)
+    head = f"{bodies.camera}  frame {bodies.frame_id}  {people} {'person' if people == 1 else 'people'}"
+    latency_ms = (now - bodies.captured_at) * 1000
+    return "  ".join([head, f"{latency_ms:.1f} ms", *map(_format_person, bodies.people)])
 
-    def __init__(self, config: Config, style: str, live: bool) -> None:
-        self._config, self._style = config, style
-        self._console = Console(stderr=True)
-        self._live = Live(console=self._console, auto_refresh=False, transient=True) if live else None
-        self._context = LinkContext()
-        self._bus = Subscriber(self._context, config.port(BUS_SERVICE), ["bodies/", "camera/"])
-        self._playing: dict[str, PlaybackStatus | None] = {}
-        self._seen: dict[str, deque[tuple[float, float, int]]] = {}
-        self._logged_at = time.monotonic()
-        self._drawn_at = 0.0
-        self._greeted = False
 
-    def __enter__(self) -> StatusLine:
-        if self._live:
-            self._live.start()
-        configure_logging("remi", self._style, write=self.log)
-        return self
+def pelvis_m(person: Person) -> np.ndarray:
+    """Pelvis position (3,), m, camera frame; without a pelvis joint, the centre of the hips or of all joints."""
+    names = JOINT_NAMES.get(person.effective_joints_skeleton, ())
+    candidates = [joint for joint in (("pelvis",), ("left_hip", "right_hip")) if set(joint) <= set(names)]
+    joints = person.joints_m[[names.index(name) for name in candidates[0]]] if candidates else person.joints_m
+    return joints.mean(axis=0)
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        if self._live:
-            self._live.stop()
-        configure_logging("remi", self._style)
-        self._context.close()
 
-    def log(self, line: str) -> None:
-        """Print a stage's log line, above the live line."""
-        if self._live:
-            self._console.print(Text(line, overflow="fold"))
-        else:
-            print(line, file=sys.stderr, flush=True)
-
-    def tick(self, stages: list[Health]) -> None:
-        """Read the bus; redraw the live line four times a second, or log a line every `LOG_INTERVAL_S`."""
-        while (item := self._bus.receive(0)) is not None:
-            self._handle(item[1])
-        now = time.monotonic()
-        if self._live and now - self._drawn_at > 0.25:
-            self._drawn_at = now
-            self._live.update(self._line(stages, now), refresh=True)
-        elif not self._live and self._greeted and now - self._logged_at >= LOG_INTERVAL_S:
-            self._logged_at = now
-            self._log_status(now)
-
-    def _handle(self, message: Bodies | CameraFacts) -> None:
-        if isinstance(message, Bodies):
-            self._count(message)
-        else:
-            self._playing[message.camera] = message.playing
-
-    def _count(self, bodies: Bodies) -> None:
-        if not self._greeted:
-            self._greeted = True
-            self._logged_at = time.monotonic()
-            self._log_addresses()
-        seen = self._seen.setdefault(bodies.camera, deque(maxlen=1000))
-        seen.append((time.monotonic(), bodies.stamps["relay"] - bodies.captured_at, len(bodies.people)))
-
-    def _log_addresses(self) -> None:
-        ports = self._config.port
-        host = self._config.metrics_bind or "127.0.0.1"
-        page = f"http://{f'[{host}]' if ':' in host else host}:{ports(METRICS_SERVICE)}/metrics"
-        metrics = f", metrics {page}" if self._config.metrics else ""
-        log.info("bodies on tcp://127.0.0.1:%d, control on %d%s", ports(BUS_SERVICE), ports(CONTROL_SERVICE), metrics)
-
-    def _statistics(self, camera: str, now: float) -> dict[str, Any] | None:
-        recent = [entry for entry in self._seen[camera] if now - entry[0] <= RATE_WINDOW_S]
-        if not recent:
-            return None
-        latency = np.array([entry[1] for entry in recent]) * 1000
-        p50, p95 = np.percentile(latency, [50, 95])
-        return {
-            "camera": camera,
-            "bodies_per_second": round(len(recent) / RATE_WINDOW_S, 1),
-            "latency_p50_ms": round(float(p50), 1),
-            "latency_p95_ms": round(float(p95), 1),
-            "people": recent[-1][2],
-        }
-
-    def _idle_text(self, camera: str) -> str:
-        """Text for a camera without recent bodies."""
-        playing = self._playing.get(camera)
-        paused = playing and playing.paused and f"paused at {playing.position_s:.1f} of {playing.length_s:.1f} s"
-        return f"{camera}: {paused or 'no bodies'}"
-
-    def _log_status(self, now: float) -> None:
-        for camera in self._seen:
-            statistics = self._statistics(camera, now)
-            if self._style == "json":
-                fields = {"time": time.time(), "level": "info", "stage": "remi", "message": "status", "camera": camera}
-                print(json.dumps({**fields, **(statistics or {})}), file=sys.stderr, flush=True)
-            else:
-                log.info("%s", _format(statistics) if statistics else self._idle_text(camera))
-
-    def _line(self, stages: list[Health], now: float) -> Text:
-        text = Text(" remi-stream ", style="bold reverse")
-        for camera in self._seen:
-            statistics = self._statistics(camera, now)
-            text.append(
-                "  " + (_format(statistics) if statistics else self._idle_text(camera)), style="" if statistics else "yellow"
+def _read_bodies(context: LinkContext, number: int, timeout_s: float) -> Iterator[Bodies]:
+    bus = Subscriber(context, number, ["bodies/"])
+    give_up_at = time.monotonic() + timeout_s
+    while True:
+        item = bus.receive(POLL_INTERVAL_S)
+        if item is not None:
+            give_up_at = float("inf")
+            yield item[1]
+        elif time.monotonic() > give_up_at:
+            raise RemiError(
+                f"No bodies on 127.0.0.1:{number} within {timeout_s:g} s. Start a pipeline (remi-stream demo), "
+                "give its --name, or wait longer with --timeout"
             )
-        for health in stages:
-            if health.state != "ready":
-                text.append(f"  {health.stage} {health.state}", style="red" if health.state == "failed" else "yellow")
-        restarts = sum(health.restarts for health in stages)
-        if restarts:
-            text.append(f"  {restarts} restarts", style="yellow")
-        return text
 
 
-def _format(statistics: dict[str, Any]) -> str:
-    people, p50, p95 = (statistics[name] for name in ("people", "latency_p50_ms", "latency_p95_ms"))
-    return (
-        f"{statistics['camera']}: {statistics['bodies_per_second']:.0f} bodies/s, latency p50 {p50:.0f} ms "
-        f"p95 {p95:.0f} ms, {people} {'person' if people == 1 else 'people'}"
-    )
+def _format_person(person: Person) -> str:
+    x, y, z = pelvis_m(person) if len(person.joints_m) else (np.nan, np.nan, np.nan)
+    return f"#{person.track_id} ({x:.2f}, {y:.2f}, {z:.2f}) m"
+
+
+def _to_json(value: object) -> object:
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    raise NotImplementedError(f"cannot print a {type(value).__name__}")

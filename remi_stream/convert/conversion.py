@@ -8,8 +8,8 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
+from remi_stream.convert.onnx_conversion import can_check_parity, convert_to_onnx
 from remi_stream.convert.operators import check_onnx_operators
-from remi_stream.convert.parity import can_check_parity
 from remi_stream.convert.tensorrt import (
     PlanBuildOptions,
     PlanSignature,
@@ -18,8 +18,8 @@ from remi_stream.convert.tensorrt import (
     target_capabilities,
 )
 from remi_stream.errors import RemiError, UsageError
-from remi_stream.inference import onnx_cache
 from remi_stream.inference.gpu import Gpu, NoGpuError, find_gpu
+from remi_stream.inference.onnx_cache import read_onnx_metadata
 from remi_stream.inference.plan import (
     PLAN_FILE,
     PlanKey,
@@ -84,7 +84,7 @@ def convert_model(file: ModelFile, request: ConversionRequest, on_progress: Prog
         start = time.perf_counter()
         signature = build_with_backend(backend, file, onnx, build_folder / PLAN_FILE, key, request.memory_gib, on_progress)
         seconds = round(time.perf_counter() - start, 1)
-        metadata = onnx_cache.read_onnx_metadata(file, precision) if file.network else None
+        metadata = read_onnx_metadata(file, precision) if file.network else None
         manifest = PlanManifest(
             key=key,
             weights_sha256=model_sha256(file),
@@ -132,8 +132,8 @@ def source_onnx(file: ModelFile, precision: Precision, rebuild: bool, on_progres
         if not can_check_parity():
             raise RemiError("A plan is compared with PyTorch in ONNX Runtime, which is missing: pip install 'remi-stream[onnx]'")
         on_progress("Exporting and comparing ONNX", 0, 1)
-        metadata = onnx_cache.read_onnx_metadata(file, precision)
-        return onnx_cache.convert_to_onnx(file, precision, rebuild or metadata is None or not metadata.parity)
+        metadata = read_onnx_metadata(file, precision)
+        return convert_to_onnx(file, precision, rebuild or metadata is None or not metadata.parity)
     if precision == "fp16":
         raise UsageError(
             f"{file.file} is an ONNX file that is used unchanged; it cannot be converted to FP16 here. Use --precision fp32"

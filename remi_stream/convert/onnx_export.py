@@ -11,8 +11,8 @@ import torch
 from remi_stream.convert.operators import export_failure_reason
 from remi_stream.errors import RemiError
 from remi_stream.inference.plan import Precision
-from remi_stream.inference.torch import load_with_precision
-from remi_stream.networks.network import Network, find_network
+from remi_stream.inference.torch import load_checkpoint
+from remi_stream.networks.network import find_network
 
 OPSET = 20
 MAX_BATCH = 64
@@ -22,14 +22,14 @@ MAX_BATCH = 64
 def export_onnx(network: str, checkpoint: Path, target: Path, precision: Precision = "fp32") -> None:
     """Export a checkpoint of a network of networks/network.py as ONNX with named inputs and outputs and a dynamic batch."""
     table = find_network(network)
-    module = load_with_precision(precision, network, checkpoint)
+    module = load_checkpoint(network, checkpoint, precision)
     batch = torch.export.Dim("batch", min=1, max=MAX_BATCH)
     with warnings.catch_warnings(), quiet_loggers("torch.onnx", "onnxscript"):
         warnings.simplefilter("ignore")
         try:
             program = torch.onnx.export(
                 module,
-                tuple(example_inputs(table, 2)),
+                tuple(torch.from_numpy(values) for values in table.zero_inputs(2).values()),
                 dynamo=True,
                 input_names=list(table.input_shapes()),
                 output_names=list(table.outputs),
@@ -45,15 +45,6 @@ def export_onnx(network: str, checkpoint: Path, target: Path, precision: Precisi
     assert program is not None
     program.save(str(target))
     strip_exporter_metadata(target)
-
-
-def example_inputs(network: Network, batch: int) -> list[torch.Tensor]:
-    """Return zero inputs of the network's shapes and dtypes."""
-    inputs = []
-    for name, shape in network.input_shapes().items():
-        dtype = torch.uint8 if name == "image" else torch.float32
-        inputs.append(torch.zeros((batch, *shape), dtype=dtype))
-    return inputs
 
 
 def strip_exporter_metadata(path: Path) -> None:

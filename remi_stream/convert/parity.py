@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -16,7 +15,7 @@ from remi_stream.errors import RemiError
 from remi_stream.geometry import axis_angle_from_matrices
 from remi_stream.inference.plan import Precision
 from remi_stream.inference.runtime_benchmark import sample_inputs
-from remi_stream.inference.torch import load_with_precision
+from remi_stream.inference.torch import load_checkpoint
 from remi_stream.networks.network import find_network
 from remi_stream.pose.heatmaps import decode_soft_argmax
 from remi_stream.skeletons import JOINT_NAMES
@@ -97,11 +96,6 @@ def check_runtime_parity(network: str, subject: str, run: RunNetwork, checkpoint
     return check_parity(
         subject, network, run_in_batches(torch_reference(network, checkpoint, "fp32"), feed), run_in_batches(run, feed), precision
     )
-
-
-def can_check_parity() -> bool:
-    """Return whether ONNX Runtime, which the parity check needs, is installed."""
-    return importlib.util.find_spec("onnxruntime") is not None
 
 
 def check_parity(
@@ -211,7 +205,7 @@ def torch_reference(
     network: str, checkpoint: Path, precision: Precision
 ) -> Callable[[dict[str, np.ndarray]], dict[str, np.ndarray]]:
     """Return a function that runs a checkpoint in PyTorch: named inputs to named float32 outputs."""
-    served = load_with_precision(precision, network, checkpoint)
+    served = load_checkpoint(network, checkpoint, precision)
     names = tuple(served.network.input_shapes())
 
     def run(tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

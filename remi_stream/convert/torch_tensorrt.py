@@ -14,7 +14,7 @@ from remi_stream.convert.tensorrt import PlanSignature
 from remi_stream.errors import RemiError
 from remi_stream.inference.plan import Precision, TensorSpec
 from remi_stream.inference.tensorrt import TensorRtBackend
-from remi_stream.inference.torch import load_with_precision
+from remi_stream.inference.torch import load_checkpoint
 from remi_stream.networks.network import Network
 from remi_stream.networks.served import ServedNetwork
 
@@ -48,19 +48,22 @@ def build_torch_tensorrt_plan(
     device: str = "cuda",
 ) -> PlanSignature:
     """Compile a checkpoint for this machine's GPU and save it as an ExportedProgram."""
-    served = load_with_precision(precision, network, checkpoint).to(device)
+    served = load_checkpoint(network, checkpoint, precision).to(device)
     program = export_program(served, max_batch)
     check_program_operators(program)
     inputs = [
         backend.module.Input(
-            min_shape=(1, *shape), opt_shape=(1, *shape), max_shape=(max_batch, *shape), dtype=tensor_dtype(name)
+            min_shape=(1, *tensor.shape[1:]),
+            opt_shape=(1, *tensor.shape[1:]),
+            max_shape=(max_batch, *tensor.shape[1:]),
+            dtype=tensor.dtype,
         )
-        for name, shape in served.network.input_shapes().items()
+        for tensor in example_tensors(served)
     ]
     compiled = backend.module.compile(
         program, ir="dynamo", arg_inputs=inputs, use_explicit_typing=True, min_block_size=1, cache_built_engines=False
     )
-    backend.module.save(compiled, str(plan), output_format="exported_program", arg_inputs=example_tensors(served, 2))
+    backend.module.save(compiled, str(plan), output_format="exported_program", arg_inputs=example_tensors(served))
     return program_signature(served.network)
 
 
@@ -68,22 +71,15 @@ def export_program(served: ServedNetwork, max_batch: int) -> Any:
     """Export a network with torch.export for batches up to max_batch."""
     batch = torch.export.Dim("batch", min=1, max=max(max_batch, 2))
     shapes = (tuple({0: batch} for _ in served.network.input_shapes()),)
-    return torch.export.export(served, example_tensors(served, 2), dynamic_shapes=shapes)
+    return torch.export.export(served, example_tensors(served), dynamic_shapes=shapes)
 
 
-def example_tensors(served: ServedNetwork, batch: int) -> tuple[torch.Tensor, ...]:
-    """Return zero inputs of the network's shapes on its device."""
-    tensors = served.network.input_shapes().items()
-    return tuple(torch.zeros((batch, *shape), dtype=tensor_dtype(name), device=served.mean.device) for name, shape in tensors)
-
-
-def tensor_dtype(name: str) -> torch.dtype:
-    """Return the dtype of an input: images are uint8, everything else float32."""
-    return torch.uint8 if name == "image" else torch.float32
+def example_tensors(served: ServedNetwork) -> tuple[torch.Tensor, ...]:
+    """Return two rows of zero inputs on the network's device."""
+    return tuple(torch.from_numpy(values).to(served.mean.device) for values in served.network.zero_inputs(2).values())
 
 
 def program_signature(network: Network) -> PlanSignature:
     """Return the inputs and outputs of the program; output shapes are not known before it runs."""
-    dtypes = {name: "uint8" if name == "image" else "float32" for name in network.input_shapes()}
-    inputs = [TensorSpec(name, (-1, *shape), dtypes[name]) for name, shape in network.input_shapes().items()]
+    inputs = [TensorSpec(name, (-1, *values.shape[1:]), values.dtype.name) for name, values in network.zero_inputs(1).items()]
     return PlanSignature(inputs, [TensorSpec(name, (-1,), "float32") for name in network.outputs])

@@ -13,8 +13,10 @@ import cv2
 import numpy as np
 
 from remi_stream.detect.detector import ScoredBoxes
-from remi_stream.geometry import iou
-from remi_stream.inference.runtime import Runtime, load_runtime
+from remi_stream.detect.nms import weighted_nms
+from remi_stream.geometry import iou, sigmoid
+from remi_stream.inference.load import load_runtime
+from remi_stream.inference.runtime import Runtime
 from remi_stream.messages import FrameView
 from remi_stream.models.manifest import find_model_file
 from remi_stream.models.store import ensure_model_file
@@ -74,7 +76,8 @@ class BlazePoseDetector:
     def detect_in_square(self, image: np.ndarray, square: InputSquare) -> np.ndarray:
         """Detect people in a square of the image: (N, 13) face box, four key points, px of the image; score."""
         out = self._network.run({INPUT_TENSOR: crop_square(image, square)[None]})
-        people = weighted_nms(decode_candidates(out[BOXES_TENSOR][0], out[SCORES_TENSOR][0, :, 0], self._anchors))
+        candidates = decode_candidates(out[BOXES_TENSOR][0], out[SCORES_TENSOR][0, :, 0], self._anchors)
+        people = weighted_nms(candidates, candidates[:, 12], is_same_person, averaged=12)
         people[:, 0:12:2] = people[:, 0:12:2] * square.side + square.x
         people[:, 1:12:2] = people[:, 1:12:2] * square.side + square.y
         return people
@@ -102,7 +105,7 @@ def crop_square(image: np.ndarray, square: InputSquare) -> np.ndarray:
 
 def decode_candidates(raw: np.ndarray, logits: np.ndarray, anchors: np.ndarray) -> np.ndarray:
     """Decode raw (2254, 12) and logits (2254,) to candidates (N, 13): box, key points, in [0, 1] of the square; score."""
-    scores = 1 / (1 + np.exp(-np.clip(logits, -80, 80)))  # clipped: exp would overflow float32
+    scores = sigmoid(logits)
     kept = scores >= MIN_SCORE
     raw, centres = raw[kept] / INPUT_SIDE, anchors[kept]
     middle, half = raw[:, :2] + centres, raw[:, 2:4] / 2
@@ -110,16 +113,9 @@ def decode_candidates(raw: np.ndarray, logits: np.ndarray, anchors: np.ndarray) 
     return np.concatenate([middle - half, middle + half, points, scores[kept, None]], 1)
 
 
-def weighted_nms(candidates: np.ndarray) -> np.ndarray:
-    """Weighted NMS: candidates (N, 13) that overlap the best one are averaged into it by score."""
-    rest, people = candidates[np.argsort(-candidates[:, 12])], []
-    while len(rest):
-        same = iou(rest[0, :4], rest[:, :4]) > SAME_PERSON_IOU
-        same[0] = True  # also for a degenerate box, or the loop would not end
-        weights = rest[same, 12:]
-        people.append(np.append((rest[same, :12] * weights).sum(0) / weights.sum(), rest[0, 12]))
-        rest = rest[~same]
-    return np.array(people, np.float32).reshape(-1, 13)
+def is_same_person(best: np.ndarray, rest: np.ndarray) -> np.ndarray:
+    """Return which of candidates (N, 13) overlap the best one (13,): (N,) bool."""
+    return iou(best[:4], rest[:, :4]) > SAME_PERSON_IOU
 
 
 def body_boxes(hips: np.ndarray, circle_points: np.ndarray) -> np.ndarray:

@@ -1,8 +1,8 @@
-"""Interface and registry of person detectors."""
+"""Person detectors: their interface, their registry, and the tiles of a frame that they get."""
 
 from __future__ import annotations
 
-import importlib
+import math
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol, runtime_checkable
 
@@ -10,6 +10,13 @@ import numpy as np
 
 from remi_stream.errors import unknown_name_error
 from remi_stream.messages import FrameView
+from remi_stream.plugins import import_from_string
+
+Rectangle = tuple[float, float, float, float]
+"""x0 y0 x1 y1, px of the full image."""
+
+TILE_OVERLAP = 0.6
+"""Share of a tile that it has in common with the next: a person at the edge of one is well inside the other."""
 
 
 class ScoredBoxes(NamedTuple):
@@ -70,12 +77,32 @@ def detector_entry(name: str) -> DetectorEntry:
 
 def load_detector(name: str, threads: int = 1) -> Detector:
     """Load a detector by name; imports only this one."""
-    module, _, attribute = detector_entry(name).factory.partition(":")
-    detector: Detector = getattr(importlib.import_module(module), attribute)(threads)
+    detector: Detector = import_from_string(detector_entry(name).factory)(threads)
     return detector
 
 
-# Synthetic detector for tests and benchmarks: always one person in the middle of the image.
+def detector_tiles(name: str, size: tuple[int, int]) -> list[Rectangle]:
+    """Rectangles of an image of (width, height) px for a detector: the whole image, then its tiles if it needs tiling."""
+    tiles = tile_rectangles(size)
+    return tiles if detector_entry(name).needs_tiling else tiles[:1]
+
+
+def tile_rectangles(size: tuple[int, int]) -> list[Rectangle]:
+    """Tiling: the whole image, then overlapping square tiles of it, so that small people are detected too.
+
+    size: (width, height) px of the image.
+    """
+    width, height = size
+    side = min(width, height)
+    excess = max(width, height) - side
+    whole = (0.0, 0.0, float(width), float(height))
+    if excess < 0.1 * side:
+        return [whole]
+    count = math.ceil(excess / (side * (1 - TILE_OVERLAP))) + 1
+    starts = [excess * index / (count - 1) for index in range(count)]
+    if width > height:
+        return [whole, *((start, 0.0, start + side, float(height)) for start in starts)]
+    return [whole, *((0.0, start, float(width), start + side) for start in starts)]
 
 
 def open_synthetic_detector(threads: int) -> SyntheticDetector:
@@ -84,7 +111,7 @@ def open_synthetic_detector(threads: int) -> SyntheticDetector:
 
 
 class SyntheticDetector:
-    """Detects the middle half of every image."""
+    """A detector without a network, for tests and benchmarks: always one person in the middle half of the image."""
 
     name = "synthetic"
     view = FrameView(longest_side=64)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import itertools
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 
 import msgspec
 import numpy as np
 
-from remi_stream.detect.detector import Detector, detector_entry, load_detector
-from remi_stream.detect.tiling import Rectangle, tile_rectangles
+from remi_stream.detect.detector import Detector, Rectangle, detector_tiles, load_detector
 from remi_stream.messages import DetectionInterval, Detections, Frame
 from remi_stream.stage import StageSpec
 from remi_stream.transport.mailbox import FrameRequest
@@ -24,6 +24,7 @@ class DetectStage:
 
     def __init__(self, detector_name: str, clock: Callable[[], float] = time.monotonic) -> None:
         self.facts = {"detector": detector_name}
+        self.counts: Counter[str] = Counter()
         self._name = detector_name
         self._clock = clock
         self._interval_s: dict[str, float] = {}
@@ -33,7 +34,6 @@ class DetectStage:
 
     def open(self) -> None:
         """Load the detector."""
-        self._tiled = detector_entry(self._name).needs_tiling
         self._detector: Detector = load_detector(self._name)
 
     def request(self, camera: str) -> FrameRequest:
@@ -65,7 +65,7 @@ class DetectStage:
 
     def _choose_next_tile(self, camera: str, size: tuple[int, int]) -> None:
         """Choose the next tile; start over if the camera's image size has changed."""
-        tiles = tile_rectangles(size) if self._tiled else tile_rectangles(size)[:1]
+        tiles = detector_tiles(self._name, size)
         if camera not in self._tiles or self._next_tile[camera] not in tiles:
             # the whole image comes last: a camera's first request has no rectangle, so it is done already
             self._tiles[camera] = itertools.cycle(tiles[1:] + tiles[:1])

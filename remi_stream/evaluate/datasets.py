@@ -1,4 +1,4 @@
-"""Read data sets' pickles with the safe unpickler, check their fields and load their SMPL bodies."""
+"""Read predictions and ground truths of any kind: takes, a person's file, the sample, 3DPW and EMDB (safely unpickled)."""
 
 from __future__ import annotations
 
@@ -9,16 +9,15 @@ from typing import Any
 
 import numpy as np
 
-from remi_stream.body.known_bodies import SMPL_ARRAYS, SMPL_PELVIS_M, known_body
+from remi_stream.body.known_bodies import SMPL_PELVIS_M, known_body
 from remi_stream.body.smpl import Body, rotate_body
 from remi_stream.errors import UsageError
 from remi_stream.evaluate import truth
 from remi_stream.evaluate.truth import GroundTruth, intrinsics_from_matrix, make_smpl, make_true_frame, make_true_person
 from remi_stream.geometry import Intrinsics
 from remi_stream.messages import Person
-from remi_stream.models.array_pickle import NUMPY_CONSTRUCTORS
-from remi_stream.models.safe_pickle import PICKLE_ERRORS, SafeUnpickler, UnsafePickleError
-from remi_stream.models.smpl_pickle import read_smpl
+from remi_stream.models.safe_pickle import NUMPY_CONSTRUCTORS, SafeUnpickler, pickle_errors
+from remi_stream.models.smpl_pickle import SMPL_ARRAYS, read_smpl
 from remi_stream.permission_hints import empty_mount_hint
 from remi_stream.recordings.reader import open_take
 from remi_stream.recordings.take import Take
@@ -31,15 +30,10 @@ GENDERS = {"m": "male", "f": "female", "n": "neutral"}
 def read_dataset_pickle(path: Path) -> Any:
     """Read arrays and plain containers from a pickle, also of Python 2, without running its code. Raises UsageError."""
     try:
-        with path.open("rb") as file:
+        with pickle_errors(str(path), "a pickle", UsageError, advice="Get it again."), path.open("rb") as file:
             return SafeUnpickler(file, NUMPY_CONSTRUCTORS).load()
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror or error}.") from None
-    except UnsafePickleError as error:
-        raise UsageError(f"{path} would run code when it is read (it asks for {error}); it is refused.") from None
-    except (*PICKLE_ERRORS, RecursionError) as error:
-        why = str(error).partition("\n")[0] or type(error).__name__
-        raise UsageError(f"{path} is cut off or damaged, or no pickle ({why}). Get it again.") from None
 
 
 def number_field(content: Mapping[str, Any], name: str, *shape: int | None) -> np.ndarray:
@@ -90,14 +84,11 @@ def missing_body_notes(genders: set[str]) -> tuple[str, ...]:
     return (f"the truth's bodies are missing: for PVE, and for EMDB's joints, give --bodies DIR with {names}",) if names else ()
 
 
-# Read a sequence of EMDB.
-#
-# Kaufmann et al., "EMDB: The Electromagnetic Database of Global 3D Human Pose and Shape in the Wild" (2023).
+# EMDB: Kaufmann et al., "EMDB: The Electromagnetic Database of Global 3D Human Pose and Shape in the Wild" (2023).
 #
 # One person: smpl {poses_root (F, 3), poses_body (F, 69), trans (F, 3), betas (10,)} in the world; camera {intrinsics (3, 3),
-# extrinsics (F, 4, 4) from the world, width, height}; bboxes {bboxes (F, 4) px, x0 y0 x1 y1, invalid_idxs}; good_frames_mask (F,).
-# The files have no joints: they are computed from SMPL's body of the gender. 30 frames per second.
-
+# extrinsics (F, 4, 4) from the world, width, height}; bboxes {bboxes (F, 4) px, x0 y0 x1 y1, invalid_idxs};
+# good_frames_mask (F,). The files have no joints: they are computed from SMPL's body of the gender.
 
 EMDB_FPS = 30.0
 """EMDB's frame rate, which its files do not contain."""
@@ -147,13 +138,10 @@ def valid_box_mask(boxes: Mapping[str, Any], count: int) -> np.ndarray:
     return valid
 
 
-# Read a sequence of 3DPW.
-#
-# von Marcard et al., "Recovering Accurate 3D Human Pose in The Wild Using IMUs and a Moving Camera" (2018).
+# 3DPW: von Marcard et al., "Recovering Accurate 3D Human Pose in The Wild Using IMUs and a Moving Camera" (2018).
 #
 # A Python 2 pickle: a dict of lists with one array per person. Poses and joints are in world coordinates; cam_poses (F, 4, 4) is
 # camera_from_world. A frame counts if campose_valid is set and poses2d is not all zero. Frame n is image_{n:05d}.jpg.
-
 
 THREEDPW_FPS = 30.0
 """3DPW's frame rate, which its files do not contain."""
@@ -219,8 +207,7 @@ class ThreeDpwPerson:
         return make_true_person(self.track_id, joints @ rotation.T + translation, smpl, intrinsics, None)
 
 
-# Read predictions and truths from any supported kind of file, as given on the command line.
-
+# Predictions and truths as given on the command line
 
 SAMPLE_NAME = "sample"
 DATASETS: tuple[tuple[str, set[str], Callable[[Mapping[str, Any], str, Path | None], GroundTruth]], ...] = (

@@ -26,10 +26,10 @@ from remi_stream.evaluate.scores import (
     Scores,
     joint_set_positions,
     mean_scores,
-    nan_mean,
     person_errors,
 )
 from remi_stream.evaluate.truth import GroundTruth, available_body
+from remi_stream.measure.kinematics import nan_mean
 from remi_stream.messages import Person
 from remi_stream.recordings.take import Take
 from remi_stream.skeletons import JOINT_NAMES
@@ -65,13 +65,13 @@ def evaluate(
             f"No frame of {take.name} is at a time of {truth.take.name}. "
             "Give --offset S, the time in it at which the prediction begins"
         )
-    meeting = match_people(pairs, truth, joint_set, options.match)
-    if not any(frame.pair.truth.people for frame in meeting.frames):
+    matched = match_people(pairs, truth, joint_set, options.match)
+    if not any(frame.pair.truth.people for frame in matched.frames):
         raise UsageError(f"{truth.take.name} has no people in the {len(pairs)} frames that are compared.")
     step = median_frame_step([pair.number for pair in pairs])
-    through = partial(report_progress, itertools.count(1), sum(map(len, meeting.matches_by_track.values())), on_progress)
-    errors = {track: person_errors(rows, joint_set, step, through) for track, rows in meeting.matches_by_track.items()}
-    return summarise(take, truth, joint_set, meeting, errors)
+    through = partial(report_progress, itertools.count(1), sum(map(len, matched.matches_by_track.values())), on_progress)
+    errors = {track: person_errors(rows, joint_set, step, through) for track, rows in matched.matches_by_track.items()}
+    return summarise(take, truth, joint_set, matched, errors)
 
 
 def report_progress(
@@ -194,8 +194,7 @@ def pose_mismatch_reason(take: Take, truth: GroundTruth) -> str:
     return f"poses of the body '{names[0]}' are not those of '{names[1]}'"
 
 
-# Write an evaluation as JSON, with units in the key names and null for unknown values.
-
+# The report: JSON with units in the key names and null for unknown values
 
 SCHEMA = 1
 """Version of the JSON layout."""

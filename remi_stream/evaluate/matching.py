@@ -111,8 +111,7 @@ class IdentityTracker:
             self._last[track], self._holders[other] = other, track
 
 
-# Match people of a prediction with people of the truth, frame by frame.
-
+# Frames of a prediction and the truth, and their people
 
 MatchMode = Literal["box", "root"]
 """How people are matched: by IoU of boxes in the image, or by distance of roots in space."""
@@ -159,7 +158,7 @@ def frame_pairs(take: Take, truth: Take, offset_s: float) -> list[FramePair]:
 
 def match_people(pairs: Sequence[FramePair], truth: GroundTruth, joint_set: JointSet, match: MatchMode) -> MatchedTake:
     """Match the people of all frame pairs, in order."""
-    identities, meeting = IdentityTracker(), MatchedTake([], {}, {})
+    identities, matched = IdentityTracker(), MatchedTake([], {}, {})
     for pair in pairs:
         people, others = pair.truth.people, pair.prediction.people
         points = [truth.joint_positions(person, joint_set) for person in people]
@@ -173,13 +172,13 @@ def match_people(pairs: Sequence[FramePair], truth: GroundTruth, joint_set: Join
         rows = assign_people(costs, identities.previous_matches(ids, other_ids))
         for row, column in rows:
             bodies = available_body(others[column]), truth.body_for(people[row])
-            sighting = MatchedPerson(pair.number, other_points[column], points[row], _poses(others[column], people[row]), bodies)
-            meeting.matches_by_track.setdefault(ids[row], []).append(sighting)
+            person = MatchedPerson(pair.number, other_points[column], points[row], _poses(others[column], people[row]), bodies)
+            matched.matches_by_track.setdefault(ids[row], []).append(person)
         matches = {ids[row]: other_ids[column] for row, column in rows}
         identities.update(matches)
-        meeting.frames.append(MatchedFrame(pair, matches))
-    meeting.switches.update(identities.switches)
-    return meeting
+        matched.frames.append(MatchedFrame(pair, matches))
+    matched.switches.update(identities.switches)
+    return matched
 
 
 def _box_costs(pair: FramePair) -> np.ndarray:

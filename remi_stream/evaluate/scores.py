@@ -8,19 +8,18 @@ from typing import NamedTuple
 import numpy as np
 
 from remi_stream.body.smpl import Body, joint_rotations
-from remi_stream.measure.motion import (
+from remi_stream.measure.kinematics import (
     MM_PER_M,
+    NAN,
     acceleration_errors_mm,
+    angles_deg,
     centre_on_root,
     distances_mm,
+    nan_mean,
     procrustes_align,
-    rotation_errors_deg,
 )
 from remi_stream.messages import Person, Smpl
 from remi_stream.skeletons import JOINT_NAMES, LIMB_JOINTS, joint_indices
-
-# Joint sets of an evaluation, and the positions of a person's joints in a set.
-
 
 HIP_JOINTS = ("left_hip", "right_hip")
 
@@ -73,9 +72,6 @@ def joint_set_positions(person: Person, joint_set: JointSet, body: Body | None) 
         return None
     joints = body.joints(smpl.global_orient, smpl.body_pose, smpl.betas, smpl.transl)
     return joints[joint_indices("smpl24", joint_set.names)]
-
-
-NAN = float("nan")
 
 
 class Scores(NamedTuple):
@@ -153,15 +149,14 @@ class Evaluation(NamedTuple):
         prediction, truth = (f"{name} ({engine})" for name, engine in zip(self.names, self.engines))
         return f"{prediction} against {truth}"
 
+    @property
+    def summary(self) -> str:
+        """Return a one-line summary of what was compared."""
+        frames, compared = self.frames
+        return f"{compared} of {frames} frames, {self.fps:.4g} per second; {JOINT_SETS[self.joint_set].description}"
 
-def nan_mean(values: np.ndarray, axis: int | None = None) -> np.ndarray:
-    """Return the mean of the finite values, NaN if there are none (np.nanmean without its warning)."""
-    known = np.isfinite(values)
-    count = known.sum(axis)
-    return np.where(count > 0, np.where(known, values, 0).sum(axis) / np.maximum(count, 1), NAN)
 
-
-# Errors of one true person over all frames in which they were matched, and their means.
+# Errors of one true person over all frames in which they were matched, and their means
 
 
 class MatchedPerson(NamedTuple):
@@ -209,10 +204,10 @@ def person_errors(
     progress: wraps the iteration to report progress; posing the meshes takes nearly all of the time.
     """
     count, unknown = len(matches), np.full((len(joint_set.names), 3), np.nan)
-    frames = np.array([sighting.frame for sighting in matches], int)
+    frames = np.array([match.frame for match in matches], int)
     joints, truth = (
         np.array([unknown if each is None else each for each in column]).reshape(count, -1, 3)
-        for column in ([sighting.joints for sighting in matches], [sighting.true_joints for sighting in matches])
+        for column in ([match.joints for match in matches], [match.true_joints for match in matches])
     )
     roots, true_roots = joint_set.root_positions(joints), joint_set.root_positions(truth)
     local, true_local = centre_on_root(joints, roots), centre_on_root(truth, true_roots)
@@ -224,8 +219,8 @@ def person_errors(
         joint_mm=distances_mm(local, true_local),
         pa_mm=pa_mm,
         root_mm=distances_mm(roots, true_roots),
-        pve_mm=np.array([mean_vertex_error_mm(sighting) for sighting in progress(matches)]),
-        rotation_deg=np.array([joint_rotation_errors_deg(sighting) for sighting in matches]).reshape(-1, 24),
+        pve_mm=np.array([mean_vertex_error_mm(match) for match in progress(matches)]),
+        rotation_deg=np.array([joint_rotation_errors_deg(match) for match in matches]).reshape(-1, 24),
         acceleration_mm=acceleration_errors_mm(local[known], true_local[known], frames[known], step),
     )
 
@@ -234,7 +229,7 @@ def mean_vertex_error_mm(match: MatchedPerson) -> float:
     """Return the mean per-vertex error (PVE), mm, with the pelvises aligned; NaN if unknown."""
     body, true_body = match.bodies
     if match.poses is None or body is None or true_body is None or body.v_template.shape != true_body.v_template.shape:
-        return float("nan")
+        return NAN
     vertices, true_vertices = (_vertices(each, smpl) for each, smpl in zip((body, true_body), match.poses))
     return float(distances_mm(vertices, true_vertices).mean())
 
@@ -250,14 +245,14 @@ def joint_rotation_errors_deg(match: MatchedPerson) -> np.ndarray:
     if match.poses is None:
         return np.full(24, np.nan)
     rotations, truth = (joint_rotations(smpl.global_orient, smpl.body_pose) for smpl in match.poses)
-    return rotation_errors_deg(rotations, truth)
+    return angles_deg(rotations, truth)
 
 
 def mean_scores(people: list[PersonErrors], visible: int, found: int, switches: int | None, step_s: float) -> Scores:
     """Return the means of some people's errors. step_s: time between compared frames, s."""
 
     def average(arrays: list[np.ndarray]) -> float:
-        return float(nan_mean(np.concatenate([array.ravel() for array in arrays]))) if arrays else float("nan")
+        return float(nan_mean(np.concatenate([array.ravel() for array in arrays]))) if arrays else NAN
 
     acceleration_mm = average([each.acceleration_mm for each in people])
     return Scores(

@@ -1,4 +1,4 @@
-"""Ground truth: a take, and the body models of its people where they are not the default ones."""
+"""Ground truth: a take, and the body models of its people; of the sample clip, or made of a person's file."""
 
 from __future__ import annotations
 
@@ -108,11 +108,8 @@ def make_smpl(pose: np.ndarray, betas: np.ndarray, transl: np.ndarray, body: str
     )
 
 
-# Ground truth of the sample clip, which is rendered.
-
-
 def read_sample_truth() -> GroundTruth:
-    """Read the sample clip's truth: one person in all frames."""
+    """Read the truth of the sample clip, which is rendered: one person in all frames."""
     with np.load(data_file("sample_truth.npz")) as file:
         truth = {name: file[name] for name in file}
     fps, intrinsics = float(truth["fps"]), intrinsics_from_matrix(truth["K"])
@@ -124,8 +121,7 @@ def read_sample_truth() -> GroundTruth:
     return GroundTruth(Take("sample", size, fps, frames, source=sample_clip()))
 
 
-# Read one person's `.npz` of a recording as a take of the frames with this person.
-
+# One person's `.npz` of a recording, as a take of the frames with this person
 
 ROW_ARRAYS = ("epochs", "frame_ids", "captured_at", "scores", "boxes_xyxy", "keypoints_px", "keypoint_scores", "joints_m")
 TRACK_FIELDS = ("track_id", "skeleton", "joints_skeleton", "body")

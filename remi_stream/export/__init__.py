@@ -1,1 +1,1 @@
-"""export."""
+"""Takes written in the formats of other programs."""

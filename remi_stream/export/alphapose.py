@@ -1,4 +1,7 @@
-"""AlphaPose's result files: `alphapose-results.json` in the formats coco, cmu and open; the last two add one file per image."""
+"""AlphaPose's result files, `alphapose-results.json`: exports of a take, and the input of lifting.
+
+They are written in the formats coco, cmu and open, the last two with one more file per image, and read in the format coco.
+"""
 
 from __future__ import annotations
 
@@ -27,6 +30,14 @@ SHOULDERS = [5, 6]
 """Indices of the left and right shoulder in COCO's order."""
 FORMAT_KEYS = {"cmu": ("bodies", "joints"), "open": ("people", "pose_keypoints_2d")}
 """The JSON keys of each format: the list of people of an image, and the numbers of one person."""
+COCO_JOINT_COUNT = 17
+"""The first joints of every model, in COCO's order; only these are lifted."""
+KEYPOINT_COUNTS = (17, 26, 136)
+"""Key-point counts of AlphaPose's models whose first 17 are COCO's: COCO, Halpe 26, Halpe 136."""
+BEST_KEYPOINT_WEIGHT = 1.25
+"""Weight of the best key point in AlphaPose's person score: mean + box score + 1.25 * best."""
+UNTRACKED_IDS = (0.0,)
+"""The ids of people in an image folder, where there is no tracking."""
 
 
 class AlphaPoseResult(NamedTuple):
@@ -44,6 +55,83 @@ class AlphaPoseResult(NamedTuple):
     """The detection: x, y, width, height, px."""
     pose_ids: tuple[float, ...] = (0.0,)
     """The track id, or the ids of the poses that AlphaPose's pose NMS merged into this one."""
+
+
+def write_alphapose_coco(take: Take, folder: Path) -> list[Path]:
+    """Write `alphapose-results.json` in COCO's format: a list of people."""
+    return _write(take, folder, "coco")
+
+
+def write_alphapose_cmu(take: Take, folder: Path) -> list[Path]:
+    """Write `alphapose-results.json` by image, with 18 joints as "bodies", and one file per image."""
+    return _write(take, folder, "cmu")
+
+
+def write_alphapose_open(take: Take, folder: Path) -> list[Path]:
+    """Write `alphapose-results.json` by image, with 18 joints as "people", and one file per image."""
+    return _write(take, folder, "open")
+
+
+def _write(take: Take, folder: Path, form: AlphaPoseFormat) -> list[Path]:
+    return write_results(folder, alphapose_results(take), form)
+
+
+def alphapose_results(take: Take) -> Iterator[AlphaPoseResult]:
+    """Yield the results of all people, frame by frame."""
+    for number, bodies in numbered_frames(take):
+        name = image_id_of_name(take.images[number]) if take.images else frame_image_id(number)
+        for person in bodies.people:
+            if (result := make_result(name, bodies, person, is_tracked=not take.images)) is not None:
+                yield result
+
+
+def make_result(name: str | int, bodies: Bodies, person: Person, is_tracked: bool) -> AlphaPoseResult | None:
+    """Convert one person; None without COCO's joints. The box and its score are the detector's, or else the engine's."""
+    keypoints = coco_first_keypoints(person, bodies.intrinsics)
+    if keypoints is None:
+        return None
+    points, scores = keypoints
+    x0, y0, x1, y1 = (float(edge) for edge in person.native.get(DETECTED_BOX_KEY, person.box_xyxy))
+    box_score = float(person.native.get(DETECTED_SCORE_KEY, np.array([person.score]))[0])
+    ids = (float(person.track_id),) if is_tracked else UNTRACKED_IDS
+    return AlphaPoseResult(name, points, scores, pose_score(scores, box_score), (x0, y0, x1 - x0, y1 - y0), ids)
+
+
+def pose_score(scores: np.ndarray, box_score: float) -> float:
+    """Return AlphaPose's person score from the key points' scores (K,) and the box score; it can exceed 1."""
+    return float(scores.mean() + box_score + BEST_KEYPOINT_WEIGHT * scores.max())
+
+
+def read_alphapose_clips(path: Path) -> list[KeypointClip]:
+    """Read one clip per track; without tracking, one clip of the best person of each frame. Raises UsageError."""
+    results = read_results(path)
+    for result in results:
+        if len(result.keypoints_px) not in KEYPOINT_COUNTS:
+            known = ", ".join(map(str, KEYPOINT_COUNTS))
+            raise UsageError(f"{path} has people of {len(result.keypoints_px)} key points; known are {known}.")
+    if not results:
+        raise UsageError(f"{path} shows no person: there is nothing to lift.")
+    frames, tracks = frame_numbers([result.image_id for result in results]), [result.pose_ids[0] for result in results]
+    names = {track: path.stem if len(set(tracks)) == 1 else f"{path.stem}-{track:g}" for track in tracks}
+    return [_clip(names[track], results, frames, [each == track for each in tracks]) for track in dict.fromkeys(tracks)]
+
+
+def _clip(name: str, results: Sequence[AlphaPoseResult], frames: Sequence[int], is_track: Sequence[bool]) -> KeypointClip:
+    best: dict[int, AlphaPoseResult] = {}
+    for frame, result, selected in zip(frames, results, is_track):
+        if selected and (frame not in best or result.score > best[frame].score):
+            best[frame] = result
+    numbers = sorted(best)
+    return make_clip(name, np.array(numbers), np.array([best[frame].keypoints_px[:COCO_JOINT_COUNT] for frame in numbers]))
+
+
+def frame_numbers(images: Sequence[str | int]) -> list[int]:
+    """Return the frame number of each image: the number at the end of its name if all names share one prefix, else its index."""
+    matches = [re.fullmatch(r"(.*?)(\d+)", Path(str(image)).stem) for image in images]
+    if all(matches) and len({match[1] for match in matches if match}) == 1:
+        return [int(match[2]) for match in matches if match]
+    indices = {image: index for index, image in enumerate(dict.fromkeys(images))}
+    return [indices[image] for image in images]
 
 
 def image_id_of_name(name: str, is_coco_evaluation: bool = False) -> str | int:
@@ -153,98 +241,3 @@ def to_openpose18(joints: np.ndarray) -> np.ndarray:
     # COCO has no neck; as in AlphaPose it is the middle of the shoulders.
     neck = (joints[SHOULDERS[0]] + joints[SHOULDERS[1]]) / 2
     return np.vstack([joints, neck])[list(OPENPOSE18_SOURCES)]
-
-
-# Read an `alphapose-results.json` as key-point clips, one per track, for 2D-to-3D lifting.
-
-
-COCO_JOINT_COUNT = 17
-"""The first joints of every model, in COCO's order; only these are lifted."""
-KEYPOINT_COUNTS = (17, 26, 136)
-"""Key-point counts of AlphaPose's models whose first 17 are COCO's: COCO, Halpe 26, Halpe 136."""
-
-
-def read_alphapose_clips(path: Path) -> list[KeypointClip]:
-    """Read one clip per track; without tracking, one clip of the best person of each frame. Raises UsageError."""
-    results = read_results(path)
-    for result in results:
-        if len(result.keypoints_px) not in KEYPOINT_COUNTS:
-            known = ", ".join(map(str, KEYPOINT_COUNTS))
-            raise UsageError(f"{path} has people of {len(result.keypoints_px)} key points; known are {known}.")
-    if not results:
-        raise UsageError(f"{path} shows no person: there is nothing to lift.")
-    frames, tracks = frame_numbers([result.image_id for result in results]), [result.pose_ids[0] for result in results]
-    names = {track: path.stem if len(set(tracks)) == 1 else f"{path.stem}-{track:g}" for track in tracks}
-    return [_clip(names[track], results, frames, [each == track for each in tracks]) for track in dict.fromkeys(tracks)]
-
-
-def _clip(name: str, results: Sequence[AlphaPoseResult], frames: Sequence[int], is_track: Sequence[bool]) -> KeypointClip:
-    best: dict[int, AlphaPoseResult] = {}
-    for frame, result, selected in zip(frames, results, is_track):
-        if selected and (frame not in best or result.score > best[frame].score):
-            best[frame] = result
-    numbers = sorted(best)
-    return make_clip(name, np.array(numbers), np.array([best[frame].keypoints_px[:COCO_JOINT_COUNT] for frame in numbers]))
-
-
-def frame_numbers(images: Sequence[str | int]) -> list[int]:
-    """Return the frame number of each image: the number at the end of its name if all names share one prefix, else its index."""
-    matches = [re.fullmatch(r"(.*?)(\d+)", Path(str(image)).stem) for image in images]
-    if all(matches) and len({match[1] for match in matches if match}) == 1:
-        return [int(match[2]) for match in matches if match]
-    indices = {image: index for index, image in enumerate(dict.fromkeys(images))}
-    return [indices[image] for image in images]
-
-
-# Export the people of a take as AlphaPose results (formats coco, cmu, open).
-
-
-BEST_KEYPOINT_WEIGHT = 1.25
-"""Weight of the best key point in AlphaPose's person score: mean + box score + 1.25 * best."""
-UNTRACKED_IDS = (0.0,)
-"""The ids of people in an image folder, where there is no tracking."""
-
-
-def write_alphapose_coco(take: Take, folder: Path) -> list[Path]:
-    """Write `alphapose-results.json` in COCO's format: a list of people."""
-    return _write(take, folder, "coco")
-
-
-def write_alphapose_cmu(take: Take, folder: Path) -> list[Path]:
-    """Write `alphapose-results.json` by image, with 18 joints as "bodies", and one file per image."""
-    return _write(take, folder, "cmu")
-
-
-def write_alphapose_open(take: Take, folder: Path) -> list[Path]:
-    """Write `alphapose-results.json` by image, with 18 joints as "people", and one file per image."""
-    return _write(take, folder, "open")
-
-
-def _write(take: Take, folder: Path, form: AlphaPoseFormat) -> list[Path]:
-    return write_results(folder, alphapose_results(take), form)
-
-
-def alphapose_results(take: Take) -> Iterator[AlphaPoseResult]:
-    """Yield the results of all people, frame by frame."""
-    for number, bodies in numbered_frames(take):
-        name = image_id_of_name(take.images[number]) if take.images else frame_image_id(number)
-        for person in bodies.people:
-            if (result := make_result(name, bodies, person, is_tracked=not take.images)) is not None:
-                yield result
-
-
-def make_result(name: str | int, bodies: Bodies, person: Person, is_tracked: bool) -> AlphaPoseResult | None:
-    """Convert one person; None without COCO's joints. The box and its score are the detector's, or else the engine's."""
-    keypoints = coco_first_keypoints(person, bodies.intrinsics)
-    if keypoints is None:
-        return None
-    points, scores = keypoints
-    x0, y0, x1, y1 = (float(edge) for edge in person.native.get(DETECTED_BOX_KEY, person.box_xyxy))
-    box_score = float(person.native.get(DETECTED_SCORE_KEY, np.array([person.score]))[0])
-    ids = (float(person.track_id),) if is_tracked else UNTRACKED_IDS
-    return AlphaPoseResult(name, points, scores, pose_score(scores, box_score), (x0, y0, x1 - x0, y1 - y0), ids)
-
-
-def pose_score(scores: np.ndarray, box_score: float) -> float:
-    """Return AlphaPose's person score from the key points' scores (K,) and the box score; it can exceed 1."""
-    return float(scores.mean() + box_score + BEST_KEYPOINT_WEIGHT * scores.max())

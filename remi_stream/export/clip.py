@@ -1,4 +1,4 @@
-"""COCO_JOINTS key points of people, from an engine's own key points or projected from the SMPL body."""
+"""COCO key points of people: of one person in one frame, and as clips over a video, the input of lifting."""
 
 from __future__ import annotations
 
@@ -16,9 +16,11 @@ from remi_stream.skeletons import JOINT_NAMES, joint_indices
 
 COCO_JOINTS = JOINT_NAMES["coco17"]
 COCO_FIRST_SKELETONS = ("coco17", "halpe26", "halpe136")
-"""Skeletons whose first 17 joints are COCO_JOINTS's; they are exported with all their joints."""
+"""Skeletons whose first 17 joints are COCO's; they are exported with all their joints."""
+MAX_FRAMES_PER_DETECTION = 20
+"""Most frames that are interpolated per frame with a detection; sparser images are not accepted as one video."""
 COCO_LANDMARKS = joint_indices("blazepose33", COCO_JOINTS)
-"""Indices of COCO_JOINTS's joints among BlazePose's 33 landmarks."""
+"""Indices of COCO's joints among BlazePose's 33 landmarks."""
 
 
 def coco_first_keypoints(person: Person, intrinsics: Intrinsics) -> tuple[np.ndarray, np.ndarray] | None:
@@ -35,7 +37,7 @@ def coco_first_keypoints(person: Person, intrinsics: Intrinsics) -> tuple[np.nda
 
 
 def body_coco_keypoints(smpl: Smpl, intrinsics: Intrinsics) -> tuple[np.ndarray, np.ndarray]:
-    """Project a body to COCO_JOINTS's key points (17, 2) px, with their scores (17,)."""
+    """Project a body to COCO's key points (17, 2) px, with their scores (17,)."""
     retarget = retargeter_to_known_body(smpl.body)
     own = retarget.retarget(smpl)
     rotations = joint_rotations(own.global_orient, own.body_pose)
@@ -44,16 +46,9 @@ def body_coco_keypoints(smpl: Smpl, intrinsics: Intrinsics) -> tuple[np.ndarray,
 
 
 def coco17_keypoints(person: Person, intrinsics: Intrinsics) -> tuple[np.ndarray, np.ndarray] | None:
-    """Return the key points and scores of COCO_JOINTS's 17 joints only, or None."""
+    """Return the key points and scores of COCO's 17 joints only, or None."""
     keypoints = coco_first_keypoints(person, intrinsics)
     return keypoints and (keypoints[0][: len(COCO_JOINTS)], keypoints[1][: len(COCO_JOINTS)])
-
-
-# A clip of one person's 2D key points over a video: the input of lifting.
-
-
-MAX_FRAMES_PER_DETECTION = 20
-"""Most frames that are interpolated per frame with a detection; sparser images are not accepted as one video."""
 
 
 class KeypointClip(NamedTuple):
@@ -80,11 +75,23 @@ def make_clip(
     seen = np.isfinite(points).all((1, 2))
     if not seen.any():
         raise UsageError(f"{name} shows no person: there is nothing to lift.")
-    seen_frames, known = frames[seen], points[seen].astype(float).reshape(seen.sum(), -1)
+    seen_frames = frames[seen]
     numbers = np.arange(seen_frames[0], seen_frames[-1] + 1) if count is None else np.arange(count)
     if len(numbers) > MAX_FRAMES_PER_DETECTION * len(seen_frames) + 1000:
         raise UsageError(
             f"{name} shows a person in {len(seen_frames)} of {len(numbers)} frames; these are not images of one video."
         )
-    filled = np.stack([np.interp(numbers, seen_frames, column) for column in known.T], 1)
-    return KeypointClip(name, filled.reshape(len(numbers), *points.shape[1:]).astype(np.float32), numbers.astype(np.int64), size)
+    filled = interpolate_rows(numbers, seen_frames, points[seen])
+    return KeypointClip(name, filled.astype(np.float32), numbers.astype(np.int64), size)
+
+
+def interpolate_rows(at: np.ndarray, known_at: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Interpolate rows (n, ...) at positions known_at (n,), rising, linearly at (m,); outside, the nearest row is held."""
+    columns = [np.interp(at, known_at, column) for column in rows.reshape(len(rows), -1).T.astype(float)]
+    return np.stack(columns, 1).reshape(len(at), *rows.shape[1:])
+
+
+def interpolate_missing(rows: np.ndarray) -> np.ndarray:
+    """Interpolate NaN rows of (F, ...) linearly between their neighbours; at either end the nearest row is held."""
+    known = np.flatnonzero(np.isfinite(rows).all(tuple(range(1, rows.ndim))))
+    return interpolate_rows(np.arange(len(rows)), known, rows[known])

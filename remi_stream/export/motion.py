@@ -8,7 +8,7 @@ import numpy as np
 
 from remi_stream.body.known_bodies import Retargeter
 from remi_stream.body.smpl import Body
-from remi_stream.geometry import matrices_from_axis_angle, quaternions_from_matrices
+from remi_stream.geometry import matrices_from_axis_angle, quaternions_from_matrices, slerp
 from remi_stream.recordings.take import SmplTrack
 
 MAX_GAP_S = 0.5
@@ -66,19 +66,11 @@ def resample(motion: PersonMotion, fps: float) -> tuple[PersonMotion, np.ndarray
     is_gap = (times[after] - times[before] > MAX_GAP_S) & (share > 0) & (share < 1)
     share[is_gap] = 0
     pelvis = motion.pelvis_m[before] + share[:, None] * (motion.pelvis_m[after] - motion.pelvis_m[before])
-    rotations = make_continuous(slerp(motion.rotations[before], motion.rotations[after], share[:, None, None]))
+    shape = (len(samples), *motion.rotations.shape[1:])
+    shares = np.repeat(share, shape[1])[:, None]
+    flat = slerp(motion.rotations[before].reshape(-1, 4), motion.rotations[after].reshape(-1, 4), shares)
+    rotations = make_continuous(flat.reshape(shape))
     return motion._replace(times_s=samples, rotations=rotations, pelvis_m=pelvis), ~is_gap
-
-
-def slerp(a: np.ndarray, b: np.ndarray, fraction: np.ndarray) -> np.ndarray:
-    """Interpolate quaternions a, b (..., 4) by slerp, along the shorter arc. Shoemake, "Animating Rotation" (1985)."""
-    cosine = (a * b).sum(-1, keepdims=True)
-    b, angle = np.where(cosine < 0, -b, b), np.arccos(np.clip(np.abs(cosine), 0, 1))
-    sine, far = np.maximum(np.sin(angle), 1e-9), angle > 1e-4
-    # Below 1e-4 rad sin(angle) is too small to divide by; linear interpolation is exact enough there.
-    mixed = np.where(far, np.sin((1 - fraction) * angle) / sine, 1 - fraction) * a
-    mixed = mixed + np.where(far, np.sin(fraction * angle) / sine, fraction) * b
-    return mixed / np.linalg.norm(mixed, axis=-1, keepdims=True)
 
 
 def make_continuous(rotations: np.ndarray) -> np.ndarray:

@@ -1,6 +1,6 @@
-"""Export PARE_LAYOUT's and POCO_LAYOUT's result files: one dict of people per video, or one dict per image of a folder.
+"""Export PARE's and POCO's result files: one dict of people per video, or one dict per image of a folder.
 
-Kocabas et al., "PARE_LAYOUT: Part attention regressor for 3D human body estimation" (2021); Dwivedi et al., "POCO_LAYOUT: 3D pose and shape
+Kocabas et al., "PARE: Part attention regressor for 3D human body estimation" (2021); Dwivedi et al., "POCO: 3D pose and shape
 estimation with confidence" (2024).
 """
 
@@ -30,7 +30,7 @@ KeyValues = Iterator[tuple[Any, Any]]
 
 
 class RegressorLayout(NamedTuple):
-    """File names and keys in which the result files of PARE_LAYOUT, SMPL_LAYOUT and POCO_LAYOUT differ."""
+    """File names and keys in which the result files of PARE, POCO and smpl-output differ."""
 
     file: str
     """Result file of a video."""
@@ -39,7 +39,7 @@ class RegressorLayout(NamedTuple):
     joints_key: str = "joints3d"
     """Key of the 49 joints."""
     has_variance: bool = False
-    """Has var and var_global, POCO_LAYOUT's uncertainty."""
+    """Has var and var_global, POCO's uncertainty."""
     detections_file: str = ""
     """File with the boxes of all images; "" for none."""
     log_file: str = ""
@@ -54,23 +54,23 @@ POCO_LAYOUT = RegressorLayout(
 
 
 def write_regressor_results(layout: RegressorLayout, take: Take, folder: Path) -> list[Path]:
-    """Write the result files; return their paths. Raises OSError, and RemiError without SMPL_LAYOUT."""
-    figure = load_export_body()
-    paths = (_write_images if take.images else _write_video)(layout, take, folder, figure)
-    return [*paths, _write_log(folder / layout.log_file, take, figure)] if layout.log_file else paths
+    """Write the result files; return their paths. Raises OSError, and RemiError without SMPL."""
+    export_body = load_export_body()
+    paths = (_write_images if take.images else _write_video)(layout, take, folder, export_body)
+    return [*paths, _write_log(folder / layout.log_file, take, export_body)] if layout.log_file else paths
 
 
-def _write_video(layout: RegressorLayout, take: Take, folder: Path, figure: ExportBody) -> list[Path]:
+def _write_video(layout: RegressorLayout, take: Take, folder: Path, export_body: ExportBody) -> list[Path]:
     tracks: dict[int, list[WeakPerspectivePerson]] = {}
-    for person, row in weak_perspective_people(take, figure):
+    for person, row in weak_perspective_people(take, export_body):
         tracks.setdefault(person.track_id, []).append(row)
     if not tracks and any(bodies.people for bodies in take.frames):
         raise no_smpl_pose_error(take, layout.file)
-    items = ((track_id, LazyDict(_track(layout, tracks[track_id], figure))) for track_id in sorted(tracks))
+    items = ((track_id, LazyDict(_track(layout, tracks[track_id], export_body))) for track_id in sorted(tracks))
     return [_write_pickle_file(folder / layout.file, LazyDict(items))]
 
 
-def _track(layout: RegressorLayout, rows: Sequence[WeakPerspectivePerson], figure: ExportBody) -> KeyValues:
+def _track(layout: RegressorLayout, rows: Sequence[WeakPerspectivePerson], export_body: ExportBody) -> KeyValues:
     """Yield the entries of one person's track. Meshes are posed while they are written, to limit memory.
 
     Interpolated frames, without native outputs, use the same camera as the others.
@@ -83,13 +83,13 @@ def _track(layout: RegressorLayout, rows: Sequence[WeakPerspectivePerson], figur
     def vertices() -> Iterator[np.ndarray]:
         # Fills joints and pixels as well: they are written after "verts", when this generator is exhausted.
         for index, row in enumerate(track):
-            body = pose_body(row, figure)
+            body = pose_body(row, export_body)
             joints[index], pixels[index] = body.joints, body.joints_px
             yield body.vertices
 
     yield "pred_cam", np.array([row.pred_cam for row in track], np.float32)
     yield "orig_cam", np.array([row.orig_cam for row in track], np.float64)
-    yield "verts", ChunkedArray((len(track), len(figure.body.v_template), 3), "<f4", vertices())
+    yield "verts", ChunkedArray((len(track), len(export_body.body.v_template), 3), "<f4", vertices())
     yield "pose", np.array([smpl_rotation_matrices(row.smpl) for row in track])
     yield "betas", np.array([row.smpl.betas for row in track], np.float32)
     yield layout.joints_key, joints
@@ -106,21 +106,23 @@ def _uncertainty(people: Sequence[WeakPerspectivePerson]) -> KeyValues:
     yield "var_global", np.array([person.var_global for person in people], np.float32)
 
 
-def _write_images(layout: RegressorLayout, take: Take, folder: Path, figure: ExportBody) -> list[Path]:
+def _write_images(layout: RegressorLayout, take: Take, folder: Path, export_body: ExportBody) -> list[Path]:
     """Write one file per image with people; return the paths."""
     (folder / layout.folder).mkdir(parents=True, exist_ok=True)
     names, boxes, paths = _stems(take.images), [np.zeros((0, 4))] * len(take.images), []
-    for frame, group in groupby((each for _, each in weak_perspective_people(take, figure)), lambda each: each.frame):
+    for frame, group in groupby((each for _, each in weak_perspective_people(take, export_body)), lambda each: each.frame):
         people = list(group)
         boxes[frame] = np.array([each.square for each in people])
-        paths.append(_write_pickle_file(folder / layout.folder / f"{names[frame]}.pkl", dict(_image(layout, people, figure))))
+        paths.append(
+            _write_pickle_file(folder / layout.folder / f"{names[frame]}.pkl", dict(_image(layout, people, export_body)))
+        )
     if layout.detections_file:
         paths.append(_write_pickle_file(folder / layout.detections_file, boxes))
     return paths
 
 
-def _image(layout: RegressorLayout, people: Sequence[WeakPerspectivePerson], figure: ExportBody) -> KeyValues:
-    bodies = [pose_body(person, figure) for person in people]
+def _image(layout: RegressorLayout, people: Sequence[WeakPerspectivePerson], export_body: ExportBody) -> KeyValues:
+    bodies = [pose_body(person, export_body) for person in people]
     yield "smpl_vertices", np.array([body.vertices for body in bodies], np.float32)
     yield "smpl_joints3d", np.array([body.joints for body in bodies])
     yield "smpl_joints2d", np.array([body.joints_px for body in bodies])
@@ -134,10 +136,10 @@ def _image(layout: RegressorLayout, people: Sequence[WeakPerspectivePerson], fig
     yield "orig_cam", np.array([person.orig_cam for person in people], np.float64)
 
 
-def _write_log(path: Path, take: Take, figure: ExportBody) -> Path:
-    """Write POCO_LAYOUT's uncertainty log, one line per person and frame; video frames are named as in its demo, from 1."""
+def _write_log(path: Path, take: Take, export_body: ExportBody) -> Path:
+    """Write POCO's uncertainty log, one line per person and frame; video frames are named as in its demo, from 1."""
     with atomic_file(path) as file:
-        for person, row in weak_perspective_people(take, figure):
+        for person, row in weak_perspective_people(take, export_body):
             name = take.images[row.frame] if take.images else f"{row.frame + 1:06d}.png"
             file.write(f"img_f:{name} person:{person.track_id:02d} var:{row.var_global:.3f}\n".encode())
     return path

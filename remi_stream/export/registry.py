@@ -1,4 +1,7 @@
-"""Requirements of export formats on engines and imported files, checked before the first frame."""
+"""Registry of export formats: the table behind `--format NAME`, and what each format needs.
+
+Requirements on engines and imported files are checked before the first frame.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +40,7 @@ def require_3d_poses(engine: str | None) -> None:
         return
     if manifest.skeleton == "point":
         raise UsageError(f"Engine '{manifest.name}' gives no poses. This format needs another one: remi-stream engines")
-    from remi_stream.pose.lifting.videopose3d import find_live_weights
+    from remi_stream.pose.videopose3d import find_live_weights
 
     if not (manifest.options.get("lift") and find_live_weights()):
         raise UsageError(
@@ -47,7 +50,7 @@ def require_3d_poses(engine: str | None) -> None:
 
 
 def require_coco_keypoints(engine: str | None) -> None:
-    """Require an engine that gives COCO_JOINTS's 17 key points or a SMPL body. Raises UsageError."""
+    """Require an engine that gives COCO's 17 key points or a SMPL body. Raises UsageError."""
     manifest = _manifest(engine)
     if manifest is None or manifest.skeleton in ("", "smpl24") or set(COCO_JOINTS) <= set(JOINT_NAMES.get(manifest.skeleton, ())):
         return
@@ -60,9 +63,6 @@ def _manifest(engine: str | None) -> Manifest | None:
     from remi_stream.pose.engine import resolve_engine
 
     return resolve_engine(engine)[0]
-
-
-# Registry of export formats: the table behind `--format NAME`.
 
 
 class ExportFormat(NamedTuple):

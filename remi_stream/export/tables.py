@@ -1,4 +1,8 @@
-"""Export a take as CSV: `people.csv`, one row per person and frame, in camera axes. Unknown values are empty cells."""
+"""Export a take as tables: one CSV for all people, or .npz files as a recording has them.
+
+`people.csv` has one row per person and frame, in camera axes; unknown values are empty cells. The .npz files are `frames.npz` and
+one `track-*.npz` per person and skeleton.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +23,9 @@ POSE_COLUMNS = tuple(f"pose_{joint}_{axis}_rad" for joint in JOINT_NAMES["smpl24
 SHAPE_COLUMNS = tuple(f"beta_{index}" for index in range(10))
 TRANSL_COLUMNS = tuple(f"transl_{axis}_m" for axis in "xyz")
 EMPTY_SMPL_CELLS = "," * (len(POSE_COLUMNS + SHAPE_COLUMNS + TRANSL_COLUMNS) - 1)
+
+TrackFileKey = tuple[int, str, str, int, int]
+"""track_id, skeleton, joints_skeleton, number of joints, number of key points: constant within one file."""
 
 
 def write_csv(take: Take, folder: Path) -> list[Path]:
@@ -77,13 +84,6 @@ def _joints(person: Person, joints: Sequence[str]) -> Iterator[str]:
 
 def _numbers(values: np.ndarray) -> str:
     return ",".join(f"{value:.6f}" if np.isfinite(value) else "" for value in values.tolist())
-
-
-# Export a take as the files of a recording: `frames.npz`, and one `track-*.npz` per person.
-
-
-TrackFileKey = tuple[int, str, str, int, int]
-"""track_id, skeleton, joints_skeleton, number of joints, number of key points: constant within one file."""
 
 
 def write_track_files(take: Take, folder: Path) -> list[Path]:

@@ -1,4 +1,4 @@
-"""VideoPose3D's files: read 2D key points, write 3D joints."""
+"""VideoPose3D's files: its 2D input (`data_2d_custom_*.npz`), read and written, and its 3D output (`joints3d-*`), written."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from remi_stream.atomic_files import atomic_file
 from remi_stream.body.ik.joints import h36m_from_smpl
 from remi_stream.body.known_bodies import retargeter_to_known_body
 from remi_stream.errors import RemiError, UsageError
-from remi_stream.export.clip import COCO_JOINTS, KeypointClip, coco17_keypoints, make_clip
+from remi_stream.export.clip import COCO_JOINTS, KeypointClip, coco17_keypoints, interpolate_missing, make_clip
 from remi_stream.export.pickle_writer import write_pickle
 from remi_stream.messages import Bodies, Person
 from remi_stream.models.array_pickle import read_npz
@@ -27,6 +27,13 @@ EXPECTED_CONTENT = (
     "or a recorded track with keypoints_px and skeleton"
 )
 """Accepted content, as error messages name it."""
+LIFTED_SKELETON = "h36m17"
+ACTION = "custom"
+JointTrack = dict[int, tuple[np.ndarray, np.ndarray]]
+"""By frame index in the take: joints (17, 3) m, key points (17, 2) px."""
+UNKNOWN_JOINTS, UNKNOWN_KEYPOINTS = np.full((17, 3), np.nan), np.full((17, 2), np.nan)
+ZIP_DATE = (1980, 1, 1, 0, 0, 0)
+"""Timestamp of the members of an archive, so that two runs give the same bytes."""
 
 
 def read_videopose3d_clips(path: Path) -> list[KeypointClip]:
@@ -130,18 +137,6 @@ def joint_files(stem: Path) -> list[Path]:
     return [stem.with_name(f"{stem.name}{suffix}") for suffix in (".npy", ".npz")]
 
 
-# Export a take for VideoPose3D: its 2D input (data_2d_custom) and its 3D output (joints3d).
-
-
-LIFTED_SKELETON = "h36m17"
-ACTION = "custom"
-JointTrack = dict[int, tuple[np.ndarray, np.ndarray]]
-"""By frame index in the take: joints (17, 3) m, key points (17, 2) px."""
-UNKNOWN_JOINTS, UNKNOWN_KEYPOINTS = np.full((17, 3), np.nan), np.full((17, 2), np.nan)
-ZIP_DATE = (1980, 1, 1, 0, 0, 0)
-"""Timestamp of the members of an archive, so that two runs give the same bytes."""
-
-
 def write_videopose3d_2d(take: Take, folder: Path) -> list[Path]:
     """Write `data_2d_custom_NAME.npz`: the person with the best box in each frame, linearly interpolated over gaps."""
     points = np.full((len(take.frames), len(COCO_JOINTS), 2), np.nan)
@@ -169,14 +164,6 @@ def best_keypoints(bodies: Bodies) -> np.ndarray | None:
 def box_score(person: Person) -> float:
     """Return the detector's score of a person's box, or else the engine's score."""
     return float(person.native.get(DETECTED_SCORE_KEY, np.array([person.score]))[0])
-
-
-def interpolate_missing(rows: np.ndarray) -> np.ndarray:
-    """Interpolate NaN rows of (F, ...) linearly between their neighbours; at either end the nearest row is held."""
-    flat = rows.reshape(len(rows), -1)
-    seen = np.flatnonzero(np.isfinite(flat).all(1))
-    columns = [np.interp(np.arange(len(rows)), seen, column) for column in flat[seen].T]
-    return np.stack(columns, 1).reshape(rows.shape)
 
 
 def videopose3d_metadata(video: str, size: tuple[int, int]) -> dict[str, Any]:

@@ -1,7 +1,8 @@
-"""The 49 joints of SPIN, used in PARE's and POCO's files: 25 in OpenPose's order, then 24 of LSP, MPII, Human3.6M and COCO.
+"""A person in one frame as PARE and POCO write it: a SMPL body, and the weak-perspective camera of the square crop.
 
-Kolotouros et al., "Learning to reconstruct 3D human pose and shape via model-fitting in the loop" (2019). They are SMPL's own
-joints, single vertices of its skin, and weighted means of vertices (`J_regressor_extra.npy`).
+Their 49 joints are those of SPIN, 25 in OpenPose's order, then 24 of LSP, MPII, Human3.6M and COCO: SMPL's own joints, single
+vertices of its skin, and weighted means of vertices (`J_regressor_extra.npy`). Kolotouros et al., "Learning to reconstruct 3D
+human pose and shape via model-fitting in the loop" (2019).
 """
 
 from __future__ import annotations
@@ -11,25 +12,24 @@ from typing import NamedTuple
 
 import numpy as np
 
-from remi_stream.body.known_bodies import EXTRA_REGRESSOR_FILE, SMPL_FILE, Retargeter, load_extra_regressor, load_smpl
+from remi_stream.body.known_bodies import Retargeter, load_extra_regressor, load_smpl
 from remi_stream.body.smpl import Body, load_default_body
 from remi_stream.errors import RemiError
 from remi_stream.geometry import Intrinsics, matrices_from_axis_angle, project
 from remi_stream.messages import Bodies, Person, Smpl
 from remi_stream.models.manifest import find_model_file
+from remi_stream.models.smpl_pickle import EXTRA_REGRESSOR_FILE, SMPL_FILE
 from remi_stream.models.store import file_fault, missing_file_hint, model_path
-from remi_stream.pose.crop import square_crop
-from remi_stream.pose.smpl_regressor.engines import PERSON_VARIANCE_KEY, VARIANCE_KEY
-from remi_stream.pose.smpl_regressor.regressor import (
+from remi_stream.pose.crop import (
     CROP_CAMERA_FOCAL_PX,
     CROP_CAMERA_SIDE_PX,
-    CROP_TRANSL_KEY,
-    SQUARE_KEY,
     crop_camera_transl,
     full_image_weak_camera,
+    square_crop,
     square_to_image,
     weak_camera_from_transl,
 )
+from remi_stream.pose.smpl_regressor import CROP_TRANSL_KEY, PERSON_VARIANCE_KEY, SQUARE_KEY, VARIANCE_KEY
 from remi_stream.recordings.results import DETECTED_BOX_KEY
 from remi_stream.recordings.take import Take, numbered_frames
 from remi_stream.skeletons import JOINT_NAMES
@@ -73,18 +73,6 @@ _FURTHER24 = (
 JOINTS49 = tuple(f"{_OPENPOSE25} {_FURTHER24}".split())
 _KNOWN = (*JOINT_NAMES["smpl24"], *VERTEX_JOINTS, *EXTRA_JOINTS)
 JOINTS49_SOURCES = [_KNOWN.index(name) for name in JOINTS49]
-
-
-def spin_joints49(joints: np.ndarray, vertices: np.ndarray, extra: np.ndarray) -> np.ndarray:
-    """Return the 49 joints, (49, 3) m, of a posed SMPL body: joints (24, 3), vertices (6890, 3); extra: (9, 6890)."""
-    known = np.concatenate([joints, vertices[list(VERTEX_JOINTS.values())], extra @ vertices])
-    found: np.ndarray = known[JOINTS49_SOURCES]
-    return found
-
-
-# A person in one frame as PARE and POCO write it: a SMPL body and the weak-perspective camera of the square crop.
-
-
 FALLBACK_BOX_SCALE = 1.2
 """Scale of the square around a person whose engine uses no square crop."""
 
@@ -210,3 +198,10 @@ def project_joints(joints: np.ndarray, person: WeakPerspectivePerson) -> np.ndar
 def camera_translation(person: WeakPerspectivePerson) -> np.ndarray:
     """Return the body's origin in that camera's frame, (3,) m."""
     return crop_camera_transl(person.pred_cam) if person.uses_crop_camera else person.smpl.transl.astype(np.float64)
+
+
+def spin_joints49(joints: np.ndarray, vertices: np.ndarray, extra: np.ndarray) -> np.ndarray:
+    """Return the 49 joints, (49, 3) m, of a posed SMPL body: joints (24, 3), vertices (6890, 3); extra: (9, 6890)."""
+    known = np.concatenate([joints, vertices[list(VERTEX_JOINTS.values())], extra @ vertices])
+    found: np.ndarray = known[JOINTS49_SOURCES]
+    return found

@@ -1,11 +1,13 @@
-"""Filter registry: names, options and defaults, and REMI's presets as the closest of our filters."""
+"""Filter registry: the filters, their options and defaults; REMI's presets as the closest of our filters.
+
+A filter is resolved by name without importing it, then opened.
+"""
 
 from __future__ import annotations
 
-import importlib
 import math
 from collections.abc import Mapping
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 import msgspec
 
@@ -13,6 +15,7 @@ from remi_stream.errors import UsageError, unknown_name_error
 from remi_stream.filters.presets import PRESETS, FilterPreset
 from remi_stream.messages import Person
 from remi_stream.models.manifest import ModelFile
+from remi_stream.plugins import import_from_string
 
 REMI_FPS = 30.0
 """Assumed packet rate, 1/s: REMI's parameters count packets, ours are times."""
@@ -34,7 +37,7 @@ class FilterEntry(NamedTuple):
 FILTERS = {
     "none": FilterEntry("remi_stream.filters.smoothers:make_identity_filter", "no smoothing"),
     "one_euro": FilterEntry(
-        "remi_stream.filters.one_euro:make_one_euro_filter",
+        "remi_stream.filters.smoothers:make_one_euro_filter",
         "low pass whose cutoff grows with the speed of each joint",
         {"min_cutoff": 0.5, "beta_turn": 3.5, "beta_move": 4.0, "d_cutoff": 2.0, "shape_cutoff": 0.3, "lead": 0.6},
     ),
@@ -154,9 +157,6 @@ def time_constant_s(alpha: float) -> float:
     return round(-1 / REMI_FPS / math.log(1 - alpha), 4)
 
 
-# Temporal filter protocol, and loading filters by name.
-
-
 class Filter(Protocol):
     """A temporal filter of the people of one camera, with separate state per track."""
 
@@ -177,21 +177,16 @@ class Filter(Protocol):
         ...
 
 
-def load_filter(name: str, options: Mapping[str, float] | None = None) -> Filter:
-    """Load a filter or REMI preset by name; options override its defaults. Imports no other filter."""
-    return open_filter_spec(resolve_filter(name, options))
-
-
 def open_filter_spec(spec: FilterSpec) -> Filter:
     """Load a resolved filter."""
-    opened: Filter = _attribute(FILTERS[spec.kind].factory)(**spec.options)
+    opened: Filter = import_from_string(FILTERS[spec.kind].factory)(**spec.options)
     return opened
 
 
 def filter_weights(spec: FilterSpec) -> list[tuple[ModelFile, str]]:
     """List the weights that a filter needs, each with the runtime that runs them."""
     files = FILTERS[spec.kind].weights
-    return list(_attribute(files)(**spec.options)) if files else []
+    return list(import_from_string(files)(**spec.options)) if files else []
 
 
 def require_filter_weights(spec: FilterSpec) -> None:
@@ -201,8 +196,3 @@ def require_filter_weights(spec: FilterSpec) -> None:
 
     for file, runtime in filter_weights(spec):
         _ = ensure_model_file(file) if runtime in ("torch", "tensorrt") else cached_onnx(file)
-
-
-def _attribute(path: str) -> Any:
-    module, _, attribute = path.partition(":")
-    return getattr(importlib.import_module(module), attribute)

@@ -15,9 +15,9 @@ import numpy as np
 
 from remi_stream import geometry
 from remi_stream.errors import UsageError
-from remi_stream.filters.track_filter import BodyMotion, TrackFilter
+from remi_stream.filters.smoothers import BodyMotion, TrackFilter
 from remi_stream.geometry import matrices_from_axis_angle, quaternions_from_matrices, rotation_matrices_from_6d
-from remi_stream.inference.runtime import load_model
+from remi_stream.inference.load import load_model
 from remi_stream.models.manifest import ModelFile, find_manifest
 
 RunSmoothNet = Callable[[np.ndarray], np.ndarray]
@@ -27,7 +27,7 @@ WEIGHTS_PREFIX = "smoothnet_w"
 
 
 class SmoothNetSmoother:
-    """A Smoother: the last frame of the smoothed window that ends with the newest frame; betas are averaged.
+    """A TrackSmoother: the last frame of the smoothed window that ends with the newest frame; betas are averaged.
 
     The window starts filled with the first frame. Positions are centred on their mean over the window, as the network expects.
     """

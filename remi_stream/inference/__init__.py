@@ -1,1 +1,1 @@
-"""inference."""
+"""Runtimes that run a network: OpenVINO, ONNX Runtime, PyTorch, TensorRT."""

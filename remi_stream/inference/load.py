@@ -1,4 +1,7 @@
-"""Load the fastest runtime of a model on this machine's GPU: a TensorRT plan, or PyTorch as fallback with a warning."""
+"""Load a network into a runtime; on a GPU the fastest one: a TensorRT plan, or PyTorch as fallback with a warning.
+
+Each runtime's library is imported here, when it is needed: PyTorch and OpenVINO must not share a process.
+"""
 
 from __future__ import annotations
 
@@ -6,20 +9,50 @@ import importlib.metadata
 import importlib.util
 import logging
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
-from remi_stream.errors import RemiError
+from remi_stream.errors import RemiError, unknown_name_error
 from remi_stream.inference.gpu import Gpu, NoGpuError, find_gpu
+from remi_stream.inference.onnx_cache import cached_onnx
 from remi_stream.inference.plan import SYSTEM, PlanKey, PlanManifest, Precision, build_command, engine_for_model, list_plans
-from remi_stream.inference.tensorrt import BACKEND_TITLES, find_backend
-from remi_stream.models.manifest import ModelFile
-from remi_stream.models.store import ensure_model_file, model_sha256
-
-if TYPE_CHECKING:
-    from remi_stream.inference.runtime import Runtime
-
+from remi_stream.inference.runtime import Runtime
+from remi_stream.inference.tensorrt import BACKEND_TITLES, TorchTensorRtRuntime, find_backend, load_tensorrt_plan
+from remi_stream.models.manifest import ModelFile, model_files_by_name
+from remi_stream.models.store import ensure_model_file, model_path, model_sha256
+from remi_stream.networks.network import require_torch
 
 log = logging.getLogger(__name__)
+
+
+def load_model(file: ModelFile, kind: str, **settings: Any) -> Runtime:
+    """Load a model of the store into the runtime of this name.
+
+    A checkpoint of networks/network.py is loaded directly by torch, as a plan by TensorRT, and as converted ONNX by the other
+    runtimes; its inputs and outputs have the names of that table.
+    """
+    if kind == "torch":
+        require_torch(f"Running {file.name} in PyTorch")
+        from remi_stream.inference.torch import TorchRuntime
+
+        return TorchRuntime(file.network, ensure_model_file(file), **settings)
+    if kind == "tensorrt":
+        return load_fastest(file, **settings)
+    return load_runtime(kind, cached_onnx(file) if file.network else ensure_model_file(file), **settings)
+
+
+def load_runtime(kind: str, model: Path, **settings: Any) -> Runtime:
+    """Load a model file into the runtime of this name; settings are the runtime's, from the manifest and the engine."""
+    if kind == "openvino":
+        from remi_stream.inference.openvino import OpenVinoRuntime
+
+        return OpenVinoRuntime(model, **settings)
+    if kind == "onnx":
+        from remi_stream.inference.onnxruntime import OnnxRuntime
+
+        return OnnxRuntime(model, **settings)
+    if kind == "tensorrt":
+        return load_fastest(next(file for file in model_files_by_name().values() if model_path(file) == model), **settings)
+    raise unknown_name_error("runtime", kind, ["openvino", "onnx", "tensorrt"])
 
 
 def load_fastest(
@@ -56,11 +89,7 @@ def require_gpu(file: ModelFile) -> Gpu:
 def load_plan(folder: Path, manifest: PlanManifest) -> Runtime:
     """Load a plan with the runtime of its backend. Raises RemiError."""
     if manifest.key.backend == "torch_tensorrt":
-        from remi_stream.inference.tensorrt import TorchTensorRtRuntime
-
         return TorchTensorRtRuntime(folder, manifest)
-    from remi_stream.inference.tensorrt import load_tensorrt_plan
-
     return load_tensorrt_plan(folder, manifest)
 
 
@@ -93,7 +122,8 @@ def misfit_reason(key: PlanKey, precision: Precision, gpu: Gpu) -> str:
     if key.system != SYSTEM:
         return f"{plan} is for {key.system}, not for this system. Build it here: {build}"
     if gpu.capability not in key.capabilities:
-        return f"{plan} is for {format_capabilities(key.capabilities)}, and this GPU ({gpu.name}) is {format_capabilities((gpu.capability,))}. Build it: {build}"
+        built_for, present = format_capabilities(key.capabilities), format_capabilities((gpu.capability,))
+        return f"{plan} is for {built_for}, and this GPU ({gpu.name}) is {present}. Build it: {build}"
     try:
         installed = installed_version(key.backend)
     except RemiError as error:
@@ -119,9 +149,8 @@ def installed_version(backend: str) -> str:
 
 def torch_fallback(file: ModelFile, precision: Precision, reason: str) -> Runtime:
     """Load the checkpoint in PyTorch on the GPU and warn; the runtime's name mentions the fallback."""
-    from remi_stream.inference.runtime import require_torch
 
-    require_torch(file)
+    require_torch(f"Running {file.name} in PyTorch")
     from remi_stream.inference.cuda import TorchCuda
     from remi_stream.inference.torch import TorchGpuRuntime
 

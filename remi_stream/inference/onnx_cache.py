@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.util
-import os
-import shutil
-import subprocess
-import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 
-from remi_stream.atomic_files import process_lock
 from remi_stream.errors import RemiError
 from remi_stream.inference.plan import Precision, remove_plans
 from remi_stream.models.manifest import ModelFile
-from remi_stream.models.store import ensure_model_file, model_sha256, sha256_of
+from remi_stream.models.store import ensure_model_file, model_sha256
 from remi_stream.paths import user_data_folder
 
 CACHE_VERSION = 1
@@ -61,72 +54,9 @@ def read_onnx_metadata(file: ModelFile, precision: Precision = "fp32") -> OnnxMe
         return None
 
 
-def convert_to_onnx(file: ModelFile, precision: Precision = "fp32", rebuild: bool = False) -> Path:
-    """Convert a checkpoint to ONNX in this process and check its parity with PyTorch; the file is written atomically.
-
-    An ONNX that exists, or that another process writes while this one waits for the lock, is kept unless `rebuild` is set.
-    """
-    require_export_packages(file)
-    path = onnx_path(file, precision)
-    with process_lock(path.name):
-        if rebuild or not path.is_file():
-            build_onnx(file, precision, path)
-    return path
-
-
-def build_onnx(file: ModelFile, precision: Precision, path: Path) -> None:
-    """Export an ONNX file, check its parity and move it into the cache with its metadata."""
-    from remi_stream.convert.onnx_export import export_onnx
-    from remi_stream.convert.parity import can_check_parity, check_onnx_parity
-
-    build_folder = path.parent / f".making-{path.stem}"
-    shutil.rmtree(build_folder, ignore_errors=True)  # left by a process that was killed
-    build_folder.mkdir(parents=True)
-    new = build_folder / path.name
-    try:
-        export_onnx(file.network, ensure_model_file(file), new, precision)
-        subject = f"The {precision.upper()} ONNX of {file.file}"
-        parity = check_onnx_parity(file.network, subject, new, ensure_model_file(file), precision) if can_check_parity() else {}
-        metadata = OnnxMetadata(file.network, precision, sha256_of(new), model_sha256(file), parity)
-        new.with_suffix(".json").write_bytes(msgspec.json.format(msgspec.json.encode(metadata)))
-        # The metadata first: an ONNX that exists always has its metadata.
-        os.replace(new.with_suffix(".json"), path.with_suffix(".json"))
-        os.replace(new, path)
-    finally:
-        shutil.rmtree(build_folder)
-
-
 def remove_conversions(file: ModelFile) -> None:
     """Remove the ONNX files, their metadata and the plans of a checkpoint."""
     for precision in ("fp32", "fp16"):
         for suffix in (".onnx", ".json"):
             onnx_path(file, precision).with_suffix(suffix).unlink(missing_ok=True)
     remove_plans(file)
-
-
-def convert_missing(files: list[ModelFile], on_message: Callable[[str], None]) -> None:
-    """Convert the checkpoints that have no ONNX yet, in a subprocess: PyTorch and OpenVINO must not share a process."""
-    for file in files:
-        if not file.network or onnx_path(file).is_file():
-            continue
-        on_message(f"Converting {file.file} to ONNX, once (a minute or so) ...")
-        done = subprocess.run(
-            [sys.executable, "-m", "remi_stream", "convert", file.name], capture_output=True, text=True, check=False
-        )
-        if done.returncode:
-            reason = last_line(done.stderr).removeprefix("remi-stream: ") or f"exit code {done.returncode}"
-            raise RemiError(f"{file.file} could not be converted: {reason}")
-
-
-def require_export_packages(file: ModelFile) -> None:
-    """Raise RemiError unless the packages for the ONNX export are installed."""
-    missing = [name for name in ("torch", "onnx", "onnxscript") if importlib.util.find_spec(name) is None]
-    if missing:
-        raise RemiError(
-            f"Converting {file.file} needs {', '.join(missing)}, which is not installed here: pip install 'remi-stream[torch]'"
-        )
-
-
-def last_line(text: str) -> str:
-    """Return the last line of a text that is not blank."""
-    return next((line for line in reversed(text.splitlines()) if line.strip()), "")

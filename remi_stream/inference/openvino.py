@@ -1,4 +1,4 @@
-"""CPU features: bf16 instructions."""
+"""OpenVINO as an inference runtime on the CPU."""
 
 from __future__ import annotations
 
@@ -8,27 +8,13 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
-import openvino
-from openvino.preprocess import PrePostProcessor
 
-BF16_FLAGS = {"amx_bf16", "avx512_bf16"}  # flags of Linux's /proc/cpuinfo
+sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # else each import sends telemetry to Intel
+import openvino  # noqa: E402
+from openvino.preprocess import PrePostProcessor  # noqa: E402
 
-
-@cache
-def has_bf16(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
-    """Return whether the processor has bf16 instructions (AMX or AVX-512); without them bf16 is slower than f32."""
-    try:
-        lines = cpuinfo.read_text().splitlines()
-    except OSError:
-        return False
-    flags = next((line for line in lines if line.startswith("flags")), "")
-    return bool(BF16_FLAGS & set(flags.split()))
-
-
-# OpenVINO as an inference runtime on the CPU.
-
-
-sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # otherwise each import of OpenVINO sends telemetry to Intel
+BF16_FLAGS = {"amx_bf16", "avx512_bf16"}
+"""Flags of bf16 instructions in Linux's /proc/cpuinfo."""
 
 
 class OpenVinoRuntime:
@@ -114,3 +100,14 @@ def accept_uint8(network: openvino.Model, scale: float, offset: float) -> openvi
         convert.mean(-offset / scale)
     convert.scale(1 / scale)
     return steps.build()
+
+
+@cache
+def has_bf16(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
+    """Return whether the processor has bf16 instructions (AMX or AVX-512); without them bf16 is slower than f32."""
+    try:
+        lines = cpuinfo.read_text().splitlines()
+    except OSError:
+        return False
+    flags = next((line for line in lines if line.startswith("flags")), "")
+    return bool(BF16_FLAGS & set(flags.split()))

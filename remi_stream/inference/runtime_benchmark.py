@@ -14,10 +14,11 @@ import cv2
 import numpy as np
 
 from remi_stream.errors import RemiError
-from remi_stream.inference.runtime import GpuRuntime, Runtime, load_model, require_torch
+from remi_stream.inference.load import load_model
+from remi_stream.inference.runtime import GpuRuntime, Runtime
 from remi_stream.models.manifest import ModelFile
 from remi_stream.models.store import ensure_model_file
-from remi_stream.networks.network import find_network
+from remi_stream.networks.network import find_network, require_torch
 from remi_stream.paths import sample_boxes, sample_clip
 
 SAMPLE_IMAGES = 8
@@ -135,7 +136,7 @@ def load_benchmark_runtime(file: ModelFile, spec: BenchmarkRuntime) -> Runtime:
     """Load the runtime to benchmark. Raises RemiError."""
     if spec.kind != "graphs":
         return load_model(file, spec.kind, **spec.settings)
-    require_torch(file)
+    require_torch(f"Running {file.name} in PyTorch")
     from remi_stream.inference.torch import TorchGpuRuntime
 
     return TorchGpuRuntime(file.network, ensure_model_file(file), **spec.settings)

@@ -243,7 +243,7 @@ class TorchTensorRtRuntime:
 
     def __init__(self, folder: Path, manifest: PlanManifest, device: str = "cuda") -> None:
         TorchCuda()  # raises RemiError if PyTorch sees no GPU
-        from remi_stream.inference.cuda import Cropper
+        from remi_stream.inference.gpu_crops import Cropper
 
         importlib.import_module("torch_tensorrt")  # registers the operators of such programs with PyTorch
         key = manifest.key

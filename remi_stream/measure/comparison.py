@@ -12,11 +12,10 @@ import numpy as np
 from scipy.special import stdtrit
 
 from remi_stream.errors import UsageError
-from remi_stream.measure.motion import NAN
+from remi_stream.measure.kinematics import NAN
 from remi_stream.measure.table import MEASUREMENT_KINDS, MeasurementKind, Quantity, kind_from_columns
 
-# Read a CSV file of measurements, with the means of its rows by condition.
-
+# A CSV file of measurements, with the means of its rows by condition
 
 CONDITION_COLUMN = 1
 """Index of the column with the condition."""
@@ -159,12 +158,12 @@ def compare_measurements(first: Measurements, second: Measurements, names: tuple
         )
     count = len(first.kind.quantities)
     missing = ConditionStats(0, (NAN,) * count, (0,) * count, (0.0,) * count)
-    chapters = []
+    conditions = []
     for condition in dict.fromkeys([*first.conditions, *second.conditions]):
         a, b = (each.conditions.get(condition, missing) for each in (first, second))
         lines = tuple(map(ComparedQuantity, first.kind.quantities, a.means, b.means, chance_margins(a, b)))
-        chapters.append(ComparedCondition(condition, (a.rows, b.rows), lines))
-    return Comparison(first.kind, names, tuple(chapters))
+        conditions.append(ComparedCondition(condition, (a.rows, b.rows), lines))
+    return Comparison(first.kind, names, tuple(conditions))
 
 
 def chance_margins(first: ConditionStats, second: ConditionStats) -> Iterator[float]:

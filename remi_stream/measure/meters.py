@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 
 from remi_stream.errors import RemiError, UsageError, unknown_name_error
 from remi_stream.measure import motion, remi_metrics
-from remi_stream.measure.motion import NAN, WINDOW_S, MotionMeter
+from remi_stream.measure.kinematics import NAN
+from remi_stream.measure.motion import WINDOW_S, MotionMeter
 from remi_stream.measure.remi_metrics import PoseMeter, PoseObservation, observe_pose
 from remi_stream.measure.table import (
     REMI_POSE,
@@ -60,13 +61,13 @@ class MeasurementRow(NamedTuple):
 class CameraMeters:
     """Meters of all cameras, for viewers:
 
-        meters = Meters(config.makers, partial(ask_control, config.port(CONTROL)))
-        meters.take(bodies, time.monotonic())            # for all bodies from the bus; takes no time
+        meters = CameraMeters(config.body_sources, partial(send_control_request, config.port(CONTROL_SERVICE)))
+        meters.add(bodies, time.monotonic())             # for all bodies from the bus; takes no time
         paths = meters.record("front", "Low Light", Path(config.measurements), time.monotonic())
 
     `record` takes about a second, since it poses the mesh of every frame: call it in a separate thread. engines: by camera, as
-    requested ("poco-trt"). request_control: sends a control request to the relay (None: its filter is not measured). seconds: length of the
-    measured window. observe: observes a frame as REMI's pose program does.
+    requested ("poco-trt"). request_control: sends a control request to the relay (None: its filter is not measured). seconds:
+    length of the measured window. observe: observes a frame as REMI's pose program does.
     """
 
     def __init__(
@@ -76,7 +77,7 @@ class CameraMeters:
         seconds: float = WINDOW_S,
         observe: Callable[[Bodies], PoseObservation | None] = observe_pose,
     ) -> None:
-        self._engines, self._ask, self._seconds, self._look = engines, request_control, seconds, observe
+        self._engines, self._ask, self._seconds, self._observe = engines, request_control, seconds, observe
         self._seen: dict[str, deque[ReceivedBodies]] = {camera: deque() for camera in engines}
         self._lock = threading.Lock()
 
@@ -89,27 +90,15 @@ class CameraMeters:
                 seen.popleft()
 
     def record(self, camera: str, condition: str, folder: Path, now: float) -> list[Path]:
-        """Append a camera's measurements to the files in a folder, which is created if missing; return their paths.
-
-        With several cameras each has its own subfolder, since REMI's files have no column for the camera. condition: one of
-        pose_program.CONDITIONS, or any other line of text. Raises UsageError for an unknown camera or an invalid condition,
-        RemiError if there is nothing to measure or a file cannot be written.
-        """
-        sheets = self.measure(camera, condition, now)
-        target = folder / camera if len(self._engines) > 1 else folder
-        try:
-            target.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise RemiError(f"{target} cannot be created: {write_error_hint(target, error, 'Give another folder')}.") from None
-        paths = [target / self._file(sheet.kind, camera) for sheet in sheets]
-        # Check all files before writing any, so that rows stay in step across files.
-        for sheet, path in zip(sheets, paths):
-            check_appendable(path, sheet.kind.columns)
-        recorded_at = datetime.now()
-        return [sheet.append_to(path, recorded_at) for sheet, path in zip(sheets, paths)]
+        """Measure a camera and append its rows to the files in a folder; return their paths. Raises as `measure` and `append`."""
+        return self.append(self.measure(camera, condition, now), camera, folder)
 
     def measure(self, camera: str, condition: str, now: float) -> list[MeasurementRow]:
-        """Return the rows of REMI's pose program, remi-stream and, with a control socket, REMI's relay. Raises as `record`."""
+        """Return the rows of REMI's pose program, remi-stream and, with a control socket, REMI's relay.
+
+        condition: one of CONDITIONS, or any other line of text. Raises UsageError for an unknown camera or an invalid condition,
+        RemiError if there is nothing to measure.
+        """
         if camera not in self._engines:
             raise unknown_name_error("camera", camera, self._engines)
         condition = check_condition(condition)
@@ -121,6 +110,24 @@ class CameraMeters:
             MeasurementRow(REMI_STREAM_MOTION, names, self._motion(seen, now, lag_ms)),
             *(MeasurementRow(REMI_RELAY, row[:2], row[2:]) for row in filtered),
         ]
+
+    def append(self, rows: Sequence[MeasurementRow], camera: str, folder: Path) -> list[Path]:
+        """Append a camera's rows to the files in a folder, which is created if missing; return their paths.
+
+        With several cameras each has its own subfolder, since REMI's files have no column for the camera. Raises RemiError if a
+        file cannot be written.
+        """
+        target = folder / camera if len(self._engines) > 1 else folder
+        try:
+            target.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise RemiError(f"{target} cannot be created: {write_error_hint(target, error, 'Give another folder')}.") from None
+        paths = [target / self._file(row.kind, camera) for row in rows]
+        # Check all files before writing any, so that rows stay in step across files.
+        for row, path in zip(rows, paths):
+            check_appendable(path, row.kind.columns)
+        recorded_at = datetime.now()
+        return [row.append_to(path, recorded_at) for row, path in zip(rows, paths)]
 
     def _recent(self, camera: str, now: float) -> list[ReceivedBodies]:
         """Return the kept messages of a camera. Raises RemiError if none is within the window."""
@@ -145,7 +152,7 @@ class CameraMeters:
         """
         meter = PoseMeter(self._seconds)
         for bodies, _ in seen:
-            meter.add(bodies.captured_at, bodies.stamps["relay"] - bodies.captured_at, self._look(bodies))
+            meter.add(bodies.captured_at, bodies.stamps["relay"] - bodies.captured_at, self._observe(bodies))
         return meter.means(now)
 
     def _motion(self, seen: Iterable[ReceivedBodies], now: float, lag_ms: float) -> list[float]:

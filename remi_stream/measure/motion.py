@@ -1,4 +1,4 @@
-"""Motion metrics of all people beside REMI's: latency from capture to the viewer, joint change, jitter, rotation change."""
+"""Our metrics of all people beside REMI's: latency from capture to the viewer, joint change, jitter, rotation change."""
 
 from __future__ import annotations
 
@@ -9,17 +9,13 @@ from typing import NamedTuple, cast
 
 import numpy as np
 
-from remi_stream.geometry import axis_angle_from_matrices, matrices_from_axis_angle
+from remi_stream.body.smpl import joint_rotations
+from remi_stream.measure.kinematics import NAN, angles_deg, lengths_mm, line_deviation, nan_mean
 from remi_stream.messages import Bodies, Person, Smpl
 from remi_stream.skeletons import JOINT_NAMES
 
-# A sliding window of measured values, and their means.
-
-
 WINDOW_S = 5.0
 """Default length of the window; REMI's."""
-NAN = math.nan
-"""A value that could not be measured; means ignore it."""
 
 
 class SlidingWindow:
@@ -41,62 +37,6 @@ class SlidingWindow:
     def means(self, now: float) -> list[float]:
         """Return the mean of each column, in its values' dtype (float32 stays float32); NaN without values."""
         return [cast(float, np.mean(column)) if column else NAN for column in self.columns(now)]
-
-
-# Pose errors: joint distances, Procrustes alignment, acceleration and rotation errors.
-#
-# Joints are (N, J, 3) m, NaN where not known; results are mm or degrees.
-# Procrustes: Umeyama, "Least-squares estimation of transformation parameters between two point patterns" (1991).
-
-
-MM_PER_M = 1000.0
-
-
-def centre_on_root(joints: np.ndarray, root: np.ndarray) -> np.ndarray:
-    """Return joints (N, J, 3) relative to their roots (N, 3)."""
-    return joints - root[:, None]
-
-
-def distances_mm(joints: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    """Return distances between points (..., J, 3) m, (..., J) mm."""
-    return np.linalg.norm(joints - truth, axis=-1) * MM_PER_M
-
-
-def procrustes_align(joints: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    """Align joints (N, J, 3) of each frame to the truth by the best similarity transform, without reflection."""
-    mean, true_mean = joints.mean(1, keepdims=True), truth.mean(1, keepdims=True)
-    centred_joints, centred_truth = joints - mean, truth - true_mean
-    u, singular, vt = np.linalg.svd(centred_truth.swapaxes(1, 2) @ centred_joints)
-    # The sign of the last axis makes it a rotation: the best orthogonal matrix may be a reflection.
-    signs = np.ones_like(singular)
-    signs[:, -1] = np.sign(np.linalg.det(u @ vt))
-    rotation = (u * signs[:, None]) @ vt
-    variance = np.maximum((centred_joints**2).sum((1, 2)), np.finfo(float).tiny)
-    scale = (singular * signs).sum(1) / variance
-    return scale[:, None, None] * (centred_joints @ rotation.swapaxes(1, 2)) + true_mean
-
-
-def acceleration_errors_mm(joints: np.ndarray, truth: np.ndarray, frames: np.ndarray, step: int) -> np.ndarray:
-    """Return differences of accelerations, (M, J) mm per step squared, at frames with neighbours one step before and after.
-
-    frames: (N,) rising numbers of the rows' frames.
-    """
-    row_of = {int(frame): row for row, frame in enumerate(frames)}
-    triples = [(row_of.get(frame - step), row, row_of.get(frame + step)) for frame, row in row_of.items()]
-    complete = [triple for triple in triples if None not in triple]
-    rows = np.array(complete, int).reshape(-1, 3).T
-    return np.linalg.norm(second_difference(joints, rows) - second_difference(truth, rows), axis=-1) * MM_PER_M
-
-
-def second_difference(points: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """Return before - 2 * middle + after of the rows (3, M)."""
-    before, middle, after = points[rows]
-    return before - 2 * middle + after
-
-
-def rotation_errors_deg(rotations: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    """Return geodesic angles between rotations (..., 3, 3), degrees."""
-    return np.degrees(np.linalg.norm(axis_angle_from_matrices(truth.swapaxes(-1, -2) @ rotations), axis=-1))
 
 
 MOTION_COLUMNS = (
@@ -167,7 +107,7 @@ class MotionValues(NamedTuple):
     """100 with people, else 0."""
     people: float
     """Number of people."""
-    moves: MotionChange
+    change: MotionChange
     """Means over the people."""
 
 
@@ -180,12 +120,12 @@ class MotionMeter:
 
     def add(self, bodies: Bodies, now: float) -> MotionValues:
         """Measure a frame received now, s, on the clock of captured_at."""
-        moments = {person.track_id: motion_sample(person, bodies.captured_at) for person in bodies.people}
-        self._tracks = {track: extend_track(self._tracks.get(track, []), moment) for track, moment in moments.items()}
-        moves = mean_motion_change([motion_change(track) for track in self._tracks.values()])
+        samples = {person.track_id: motion_sample(person, bodies.captured_at) for person in bodies.people}
+        self._tracks = {track: extend_track(self._tracks.get(track, []), sample) for track, sample in samples.items()}
+        change = mean_motion_change([motion_change(track) for track in self._tracks.values()])
         people = len(bodies.people)
-        values = MotionValues((now - bodies.captured_at) * 1000, 100.0 if people else 0.0, float(people), moves)
-        self._window.add(now, (now, *values[:3], *moves))
+        values = MotionValues((now - bodies.captured_at) * 1000, 100.0 if people else 0.0, float(people), change)
+        self._window.add(now, (now, *values[:3], *change))
         return values
 
     def means(self, now: float, lag_ms: float = NAN) -> list[float]:
@@ -218,11 +158,11 @@ def root_position(joints: np.ndarray, names: Sequence[str]) -> np.ndarray:
     return joints.mean(0) if len(joints) else np.full(3, NAN)
 
 
-def extend_track(track: list[MotionSample], moment: MotionSample) -> list[MotionSample]:
+def extend_track(track: list[MotionSample], sample: MotionSample) -> list[MotionSample]:
     """Return the last three samples of a track; it restarts after a gap or a change of skeleton."""
-    gap_s = moment.captured_at - track[-1].captured_at if track else 0.0
-    continues = bool(track) and 0 < gap_s <= MAX_GAP_S and track[-1].joints.shape == moment.joints.shape
-    return [*track[-2:], moment] if continues else [moment]
+    gap_s = sample.captured_at - track[-1].captured_at if track else 0.0
+    continues = bool(track) and 0 < gap_s <= MAX_GAP_S and track[-1].joints.shape == sample.joints.shape
+    return [*track[-2:], sample] if continues else [sample]
 
 
 def motion_change(track: Sequence[MotionSample]) -> MotionChange:
@@ -231,42 +171,27 @@ def motion_change(track: Sequence[MotionSample]) -> MotionChange:
         return MotionChange()
     before, after = track[-2:]
     steps, root = after.joints - before.joints, after.root - before.root
-    moves = MotionChange(mean_length_mm(steps), mean_length_mm(steps - root), mean_length_mm(root))
+    change = MotionChange(*(float(lengths_mm(vectors).mean()) for vectors in (steps, steps - root, root)))
     if before.smpl and after.smpl:
-        moves = moves._replace(
+        change = change._replace(
             rotation_deg=mean_rotation_change_deg(before.smpl, after.smpl),
             shape=float(np.linalg.norm(after.smpl.betas - before.smpl.betas)),
         )
     if len(track) < 3:
-        return moves
-    return moves._replace(
-        joint_jitter_mm=mean_length_mm(line_deviation(track, [moment.joints for moment in track])),
-        root_jitter_mm=mean_length_mm(line_deviation(track, [moment.root for moment in track])),
+        return change
+    times = [sample.captured_at for sample in track]
+    return change._replace(
+        joint_jitter_mm=float(lengths_mm(line_deviation([sample.joints for sample in track], times)).mean()),
+        root_jitter_mm=float(lengths_mm(line_deviation([sample.root for sample in track], times))),
     )
-
-
-def line_deviation(track: Sequence[MotionSample], points: Sequence[np.ndarray]) -> np.ndarray:
-    """Return the deviation of the middle of three points from linear motion between the first and the last."""
-    first, middle, last = (moment.captured_at for moment in track)
-    share = (middle - first) / (last - first)
-    return points[1] - (points[0] + share * (points[2] - points[0]))
 
 
 def mean_rotation_change_deg(before: Smpl, after: Smpl) -> float:
     """Return the mean angle between the joints' rotations of two poses, degrees."""
-    a, b = (
-        matrices_from_axis_angle(np.concatenate([smpl.global_orient, smpl.body_pose]).reshape(-1, 3)) for smpl in (before, after)
-    )
-    vectors = axis_angle_from_matrices(np.swapaxes(a, 1, 2) @ b)
-    return float(np.degrees(np.linalg.norm(vectors, axis=1)).mean())
-
-
-def mean_length_mm(vectors: np.ndarray) -> float:
-    """Return the mean length of vectors (..., 3) m, in mm."""
-    return float(np.linalg.norm(vectors, axis=-1).mean()) * 1000
+    a, b = (joint_rotations(smpl.global_orient, smpl.body_pose) for smpl in (before, after))
+    return float(angles_deg(a, b).mean())
 
 
 def mean_motion_change(people: Sequence[MotionChange]) -> MotionChange:
     """Return the means over people, each without unknown values."""
-    columns = ([value for value in column if value == value] for column in zip(*people))
-    return MotionChange(*(float(np.mean(column)) if column else NAN for column in columns)) if people else MotionChange()
+    return MotionChange(*map(float, nan_mean(np.array(people), 0))) if people else MotionChange()

@@ -5,7 +5,6 @@ Some column names do not say what is measured: see the fields of the values. Exa
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
@@ -13,8 +12,10 @@ import numpy as np
 
 from remi_stream.body.known_bodies import Retargeter, retargeter_to_known_body
 from remi_stream.geometry import Intrinsics, matrices_from_axis_angle
-from remi_stream.measure.motion import NAN, WINDOW_S, SlidingWindow
+from remi_stream.measure.kinematics import NAN
+from remi_stream.measure.motion import WINDOW_S, SlidingWindow
 from remi_stream.messages import Bodies, Smpl
+from remi_stream.remi.wire import rotate_to_y_up, viewer_translation
 
 POSE_COLUMNS = (
     "Timestamp",
@@ -109,9 +110,9 @@ ORIGIN = np.zeros(3)
 
 
 def observe_pose(bodies: Bodies, retarget_for: Callable[[str], Retargeter] = retargeter_to_known_body) -> PoseObservation | None:
-    """Return the first person of a frame with a SMPL pose, or None. retarget_for: retarget to the body whose vertices are measured.
+    """Return the first person of a frame with a SMPL pose, or None. Takes some milliseconds: a whole mesh is posed.
 
-    Takes some milliseconds: a whole mesh is posed.
+    retarget_for: retarget to the body whose vertices are measured.
     """
     smpl = next((person.smpl for person in bodies.people if person.smpl), None)
     if smpl is None:
@@ -158,7 +159,7 @@ RELAY_COLUMNS = (
 """Columns of REMI's file; Condition repeats the preset's name."""
 RELAY_FILE = "relay_filter_metrics_avg.csv"
 MAX_ROWS = 480
-"""Size of the window's buffer."""
+"""Size of REMI's buffer: later packets replace the oldest."""
 MIN_INTERVAL_S = 1e-6
 """For shorter intervals the rate is reported as 0."""
 STREAM_SCALES = {"poses_body": 1.0, "poses_root": 1.0, "trans": 1000.0}
@@ -167,55 +168,74 @@ STREAM_SCALES = {"poses_body": 1.0, "poses_root": 1.0, "trans": 1000.0}
 StreamArrays = Mapping[str, np.ndarray]
 
 
+class FilteredPackets(NamedTuple):
+    """Consecutive packets before and after a filter."""
+
+    received_at: np.ndarray
+    """(N,) s."""
+    since_last_s: np.ndarray
+    """(N,) s since the packet before; NaN for the first of all."""
+    filter_s: np.ndarray
+    """(N,) computing time of the filter, s."""
+    raw: StreamArrays
+    """Each stream before the filter: (N, K)."""
+    filtered: StreamArrays
+    """Each stream after the filter: (N, K)."""
+
+
+def packets_from_poses(received_at: np.ndarray, filter_s: np.ndarray, raw: np.ndarray, filtered: np.ndarray) -> FilteredPackets:
+    """Convert poses (N, 85), global_orient, body_pose, betas and transl, to REMI's packets; times (N,) as in FilteredPackets.
+
+    The translation refers to the full image, in metres; REMI's program only knows it for the crop.
+    """
+    since_last_s = np.diff(received_at, prepend=NAN)
+    return FilteredPackets(received_at, since_last_s, filter_s, streams_from_poses(raw), streams_from_poses(filtered))
+
+
+def streams_from_poses(poses: np.ndarray) -> StreamArrays:
+    """Convert poses (N, 85) to REMI's four streams."""
+    root, body, betas, transl = np.split(poses.reshape(-1, 85), np.cumsum([3, 69, 10]), axis=1)
+    return {
+        "poses_body": body,
+        "poses_root": rotate_to_y_up(root),
+        "betas": betas,
+        "trans": viewer_translation(transl[:, :2].astype(np.float64)),
+    }
+
+
 class RelayValues(NamedTuple):
-    """Values of one packet: norms of changes since the previous packet, and the variance among the ten betas of this one."""
+    """Values of packets, (N,) each: norms of changes since the previous packet, and the variance among the ten betas."""
 
-    fps: float
-    filter_ms: float
-    raw_body: float
-    filtered_body: float
-    raw_root: float
-    filtered_root: float
-    raw_trans_mm: float
-    filtered_trans_mm: float
-    raw_betas: float
-    filtered_betas: float
-
-
-class RelayMeter:
-    """Measures every packet before and after its filter."""
-
-    def __init__(self) -> None:
-        self._window = SlidingWindow(MAX_ROWS)
-        self._last: tuple[StreamArrays, StreamArrays] | None = None
-
-    def add(self, at: float, since_last_s: float, filter_s: float, raw: StreamArrays, filtered: StreamArrays) -> RelayValues:
-        """Measure a packet received at this time, s. since_last_s: NaN for the first; filter_s: the filter's computing time."""
-        fps = 0.0 if since_last_s <= MIN_INTERVAL_S else 1 / since_last_s
-        both = raw, filtered
-        changes = [stream_change(name, k, both, self._last) for name in STREAM_SCALES for k in (0, 1)]
-        values = RelayValues(fps, filter_s * 1000, *changes, *(variance(each["betas"]) for each in both))
-        self._last = both
-        self._window.add(at, values)
-        return values
-
-    def means(self, now: float) -> list[float]:
-        """Return the means over the last five seconds, in column order."""
-        return self._window.means(now) or [NAN] * len(RelayValues._fields)
+    fps: np.ndarray
+    filter_ms: np.ndarray
+    raw_body: np.ndarray
+    filtered_body: np.ndarray
+    raw_root: np.ndarray
+    filtered_root: np.ndarray
+    raw_trans_mm: np.ndarray
+    filtered_trans_mm: np.ndarray
+    raw_betas: np.ndarray
+    filtered_betas: np.ndarray
 
 
-def stream_change(
-    name: str, which: int, now: tuple[StreamArrays, StreamArrays], before: tuple[StreamArrays, StreamArrays] | None
-) -> float:
-    """Return the norm of a stream's change since the last packet, raw (k = 0) or filtered (k = 1); NaN for the first."""
-    if before is None:
-        return NAN
-    difference = np.subtract(now[which][name], before[which][name], dtype=np.float64).ravel()
-    return STREAM_SCALES[name] * math.sqrt(difference @ difference)
+def measure_packets(packets: FilteredPackets) -> RelayValues:
+    """Measure each packet; the first has no changes (NaN)."""
+    has_rate = ~(packets.since_last_s <= MIN_INTERVAL_S)
+    fps = np.divide(1.0, packets.since_last_s, out=np.zeros(len(has_rate)), where=has_rate)
+    both = packets.raw, packets.filtered
+    changes = [scale * stream_changes(each[name]) for name, scale in STREAM_SCALES.items() for each in both]
+    variances = [np.var(each["betas"].astype(np.float64), axis=1) for each in both]
+    return RelayValues(fps, packets.filter_s * 1000, *changes, *variances)
 
 
-def variance(numbers: np.ndarray) -> float:
-    """Return the variance; for ten numbers this is three times as fast as np.var."""
-    deviations = numbers.astype(np.float64).ravel()
-    deviations -= deviations.sum() / len(deviations)
-    return float(deviations @ deviations) / len(deviations)
+def relay_means(packets: FilteredPackets, now: float) -> list[float]:
+    """Return the means over the last five seconds before now, in column order; NaN where nothing was measured."""
+    recent = np.flatnonzero(packets.received_at >= now - WINDOW_S)[-MAX_ROWS:]
+    columns = [column[recent] for column in measure_packets(packets)]
+    known = [column[~np.isnan(column)] for column in columns]
+    return [float(column.mean()) if len(column) else NAN for column in known]
+
+
+def stream_changes(stream: np.ndarray) -> np.ndarray:
+    """Return the norm of a stream's (N, K) change since the packet before, (N,); NaN for the first."""
+    return np.linalg.norm(np.diff(stream.astype(np.float64), axis=0, prepend=NAN), axis=1)

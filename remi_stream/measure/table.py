@@ -1,4 +1,4 @@
-"""Append rows to a CSV file of measurements, atomically and with file locking; the header is written once."""
+"""The kinds of CSV files of measurements: their columns, what each measures, and appending rows, atomically and locked."""
 
 from __future__ import annotations
 
@@ -18,8 +18,7 @@ import numpy as np
 from remi_stream.errors import RemiError
 from remi_stream.measure import motion, remi_metrics
 
-# Registry of measured quantities: name, unit, better direction and description of each column.
-
+# Measured quantities: name, unit, better direction and description of each column
 
 BetterDirection = Literal["higher", "lower", ""]
 """Empty if neither: change depends on how people move, and a frozen body has none."""

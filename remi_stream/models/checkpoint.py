@@ -15,14 +15,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from remi_stream.errors import RemiError
-from remi_stream.networks.network import NETWORKS
+from remi_stream.networks.network import NETWORKS, TensorShapes, require_torch
 from remi_stream.networks.state_dict_diff import (
     StateDictDiff,
-    TensorShapes,
     diff_state_dicts,
     first_few,
     format_count,
     is_optional_key,
+    tensor_shapes,
     top_level_parts,
 )
 
@@ -37,14 +37,13 @@ DARKNET_NETWORKS = tuple(name for name, network in NETWORKS.items() if ".darknet
 VARIABLE_SIZE_NETWORKS = tuple(
     name for name, network in NETWORKS.items() if ".smoothnet:" in network.factory or ".videopose3d:" in network.factory
 )
-HEADER_BYTES = 20
 MIN_SHARED_KEYS = 0.5
 """Share of a network's keys that a file must have to be reported as a faulty checkpoint of it."""
 
 
 def read_checkpoint(path: Path, network: str) -> dict[str, torch.Tensor]:
     """Read a checkpoint's tensors by the network's keys, floats as float32. Raises RemiError unless it fits exactly."""
-    require_torch(path)
+    require_torch(f"Reading {path.name}")
     if network in DARKNET_NETWORKS:
         return read_darknet_checkpoint(path, network)
     state = read_state_dict(path)
@@ -78,7 +77,7 @@ def tensor_or_zero(state: Mapping[str, torch.Tensor], key: str) -> torch.Tensor:
 
 def recognise_networks(path: Path) -> list[str]:
     """Return the networks that a checkpoint fits exactly. Raises RemiError with the differences from the nearest one."""
-    require_torch(path)
+    require_torch(f"Reading {path.name}")
     got = tensor_shapes(read_state_dict(path))
     wanted = {name: expected_shapes(name, got) for name in NETWORKS if name not in DARKNET_NETWORKS}
     parts = set().union(*(top_level_parts(shapes) for shapes in wanted.values()))
@@ -99,7 +98,9 @@ def nearest_network_text(got: TensorShapes, expected: Mapping[str, TensorShapes]
 
 def recognise_darknet(path: Path) -> list[str]:
     """Return the networks whose .weights file has this size. Raises RemiError if there is none."""
-    require_torch(path)
+    require_torch(f"Reading {path.name}")
+    from remi_stream.networks.darknet import HEADER_BYTES
+
     size = path.stat().st_size
     wanted = {name: HEADER_BYTES + 4 * count_darknet_weights(name) for name in DARKNET_NETWORKS}
     if found := [name for name, bytes_ in wanted.items() if bytes_ == size]:
@@ -145,11 +146,6 @@ def read_state_dict(path: Path) -> dict[str, torch.Tensor]:
     return {key: value for key, value in state.items() if not key.startswith(BODY_PREFIX)}
 
 
-def tensor_shapes(state: Mapping[str, torch.Tensor]) -> dict[str, tuple[int, ...]]:
-    """Return the shape of each tensor by key."""
-    return {key: tuple(tensor.shape) for key, tensor in state.items()}
-
-
 def is_filled_mapping(value: Any) -> bool:
     """Return whether this is a mapping that may contain a state dict."""
     return isinstance(value, Mapping) and bool(value)
@@ -160,11 +156,3 @@ def is_tensor(value: Any) -> bool:
     import torch
 
     return isinstance(value, torch.Tensor)
-
-
-def require_torch(path: Path) -> None:
-    """Raise RemiError unless PyTorch is installed."""
-    try:
-        import torch  # noqa: F401
-    except ImportError:
-        raise RemiError(f"Reading {path.name} needs PyTorch: pip install 'remi-stream[torch]'") from None

@@ -191,8 +191,7 @@ def recognise_regressor(path: Path) -> RecognisedFile:
 
 def recognise_smpl(path: Path, name: str) -> RecognisedFile:
     """Recognise a pickle in SMPL's layout; the store keeps its arrays."""
-    from remi_stream.body.known_bodies import SMPL_FILE, save_smpl
-    from remi_stream.models.smpl_pickle import read_smpl
+    from remi_stream.models.smpl_pickle import SMPL_FILE, read_smpl, save_smpl
 
     arrays = read_smpl(path)
     if GENDERED_SMPL_NAME.search(path.name) and name != SMPL_FILE:
@@ -218,7 +217,8 @@ def recognise_onnx(path: Path, name: str) -> RecognisedFile:
     ]
     if wrong:
         raise RemiError(
-            f"{path.name} is not InstantHMR: {'; '.join(wrong)}. Other networks need a manifest (docs/extend/onnx-engines.md) and --as."
+            f"{path.name} is not InstantHMR: {'; '.join(wrong)}. Other networks need a manifest (docs/extend/onnx-engines.md) "
+            "and --as."
         )
     return copied_file(path, ["instanthmr"])
 

@@ -6,7 +6,6 @@ Python 2 and wrap arrays in chumpy objects, whose state has the numbers (`x`, or
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from remi_stream.errors import RemiError
-from remi_stream.models.safe_pickle import PICKLE_ERRORS, InertObject, SafeUnpickler, UnsafePickleError
+from remi_stream.models.safe_pickle import NUMPY_CONSTRUCTORS, PICKLE_ERRORS, InertObject, SafeUnpickler, pickle_errors
 from remi_stream.skeletons import SMPL_PARENTS
 
 VERTICES, JOINTS, BETAS, POSE_CORRECTIVES = 6890, 24, 10, 207
@@ -28,8 +27,6 @@ SMPL_ARRAY_SHAPES: dict[str, tuple[int | None, ...]] = {
     "kintree_table": (2, JOINTS),
 }
 """Keys of the dict and their shapes; None: any size."""
-NUMBER_TYPE = re.compile(r"[fiub][1248]")
-"""Allowed NumPy dtypes."""
 
 
 def read_smpl(path: Path) -> dict[str, np.ndarray]:
@@ -43,7 +40,7 @@ def read_smpl(path: Path) -> dict[str, np.ndarray]:
         raise RemiError(f"{path.name} is not an SMPL body: it has no {', '.join(missing)} (it has: {present}).")
     try:
         arrays = {name: decode_array(content[name]) for name in SMPL_ARRAY_SHAPES}
-    except (*PICKLE_ERRORS, RecursionError) as error:
+    except PICKLE_ERRORS as error:
         raise RemiError(f"{path.name} is not an SMPL body, or it is damaged: {error}.") from None
     check_smpl_arrays(path, arrays)
     return {**arrays, "shapedirs": arrays["shapedirs"][..., :BETAS]}
@@ -51,27 +48,19 @@ def read_smpl(path: Path) -> dict[str, np.ndarray]:
 
 def read_safe_pickle(path: Path) -> Any:
     """Read a pickle with the safe unpickler; objects become inert. Raises RemiError."""
-    try:
-        with path.open("rb") as file:
-            return SafeUnpickler(file, {}).load()
-    except UnsafePickleError as error:
-        raise RemiError(f"{path.name} would run code when it is read (it calls {error}); it is refused.") from None
-    except (*PICKLE_ERRORS, RecursionError) as error:
-        why = str(error).partition("\n")[0] or type(error).__name__
-        raise RemiError(f"{path.name} is truncated or damaged, or not a pickle ({why}). Download it again.") from None
+    with pickle_errors(path.name, "a pickle", advice="Download it again."), path.open("rb") as file:
+        return SafeUnpickler(file, NUMPY_CONSTRUCTORS).load()
 
 
 def decode_array(value: Any) -> np.ndarray:
-    """Decode the inert object of a NumPy array, SciPy matrix or chumpy object. Raises ValueError."""
+    """Return a NumPy array of numbers, or decode the inert object of a SciPy matrix or chumpy object. Raises ValueError."""
+    if isinstance(value, np.ndarray):
+        if value.dtype.kind not in "fiub":
+            raise ValueError(f"numbers of type {value.dtype.kind}")
+        return np.asarray(value)
     if not isinstance(value, InertObject):
         raise ValueError(f"found a {type(value).__name__} instead of an array")
     name = type(value).__name__
-    if name.startswith("numpy.") and name.endswith("._reconstruct"):
-        _, shape, kind, fortran, numbers = value.state[-5:]
-        return array_from_buffer(numbers, kind, shape, "F" if fortran else "C")
-    if name.startswith("numpy.") and name.endswith("._frombuffer"):
-        numbers, kind, shape, order = value.args
-        return array_from_buffer(numbers, kind, shape, order)
     if name.startswith("scipy.sparse."):
         return dense_matrix(value, name.rpartition(".")[2])
     if value.field("x") is not None:
@@ -80,16 +69,6 @@ def decode_array(value: Any) -> np.ndarray:
         chosen = decode_array(value.field("a")).ravel()[decode_array(value.field("idxs"))]
         return chosen.reshape(value.field("preferred_shape"))
     raise ValueError(f"{name} has no numbers that can be read")
-
-
-def array_from_buffer(numbers: bytes | str, kind: Any, shape: tuple[int, ...], order: str) -> np.ndarray:
-    """Return an array of raw numbers; kind: the inert dtype. Python 2 wrote bytes as text."""
-    code, state = kind.args[0], kind.state
-    if not (isinstance(code, str) and NUMBER_TYPE.fullmatch(code)):
-        raise ValueError(f"numbers of type {code}")
-    endian = ">" if isinstance(state, tuple) and state[1] == ">" else "<"
-    content = numbers.encode("latin1") if isinstance(numbers, str) else bytes(numbers)
-    return np.frombuffer(content, np.dtype(endian + code)).reshape(shape, order="F" if order == "F" else "C")
 
 
 def dense_matrix(matrix: InertObject, kind: str) -> np.ndarray:
@@ -121,3 +100,22 @@ def check_smpl_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
     off = [name for name, sum_ in sums.items() if abs(sum_ - 1).max() > 0.01]
     if off or not 0 <= arrays["f"].min() <= arrays["f"].max() < VERTICES:
         raise RemiError(f"{path.name} is damaged: {', '.join(off) or 'f'} has invalid numbers.")
+
+
+SMPL_FILE, EXTRA_REGRESSOR_FILE = "smpl_neutral", "j_regressor_extra"
+"""Names of the two files in the model store."""
+SMPL_ARRAYS = {
+    "v_template": "v_template",
+    "shapedirs": "shapedirs",
+    "posedirs": "posedirs",
+    "J_regressor": "joint_regressor",
+    "weights": "skin_weights",
+}
+"""SMPL's array names -> fields of Body."""
+
+
+def save_smpl(arrays: Mapping[str, np.ndarray], path: Path) -> None:
+    """Write SMPL's arrays, by their published names, in the format that `load_smpl` reads."""
+    floats = {name: arrays[name].astype(np.float32) for name in SMPL_ARRAYS}
+    with path.open("wb") as file:
+        np.savez(file, **floats, f=arrays["f"].astype(np.int32))  # type: ignore[arg-type]

@@ -14,8 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
 
-from remi_stream.errors import RemiError
-from remi_stream.models.safe_pickle import PICKLE_ERRORS, SafeUnpickler, UnsafePickleError, inert_class
+from remi_stream.models.safe_pickle import PICKLE_ERRORS, Constructor, SafeUnpickler, inert_class, pickle_errors
 
 LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 """First pickle of the legacy layout (torch/serialization.py)."""
@@ -33,23 +32,18 @@ def read_torch_file(path: Path) -> Any:
         warnings.simplefilter("ignore")  # about protocols and old storages; errors are raised
         try:
             return torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
-        except (*PICKLE_ERRORS, RuntimeError, OSError):  # OSError: it looks for an archive's end before the file's beginning
+        except (*PICKLE_ERRORS, OSError):  # OSError: it looks for an archive's end before the file's beginning
             return read_with_safe_unpickler(path)
 
 
 def read_with_safe_unpickler(path: Path) -> Any:
-    """Read a file that contains more than tensors, with the safe unpickler."""
-    try:
+    """Read a file that contains more than tensors, with the safe unpickler. Raises RemiError."""
+    with pickle_errors(path.name, "a checkpoint", advice="Download it again."):
         if zipfile.is_zipfile(path):
             with zipfile.ZipFile(path) as archive:
                 return read_zip_layout(archive)
         with path.open("rb") as file:
             return read_legacy_layout(file)
-    except UnsafePickleError as error:
-        raise RemiError(f"{path.name} would run code when it is read (it calls {error}); it is refused.") from None
-    except (*PICKLE_ERRORS, RuntimeError, zipfile.BadZipFile) as error:
-        why = str(error).partition("\n")[0] or type(error).__name__
-        raise RemiError(f"{path.name} is truncated or damaged, or not a checkpoint ({why}). Download it again.") from None
 
 
 def read_zip_layout(archive: zipfile.ZipFile) -> Any:
@@ -117,12 +111,16 @@ def allowed_tensor_names() -> dict[str, Any]:
     kinds = [pair.split(":") for pair in STORAGE_DTYPES.split()]
     storages = {f"torch.{name}Storage": type(name, (), {"dtype": getattr(torch, dtype)}) for name, dtype in kinds}
     numbers = {f"torch.{dtype}": inert_class(dtype) for _, dtype in kinds}
-    rebuild = {"_rebuild_tensor": tensor, "_rebuild_tensor_v2": tensor, "_rebuild_parameter": parameter}
-    calls = {f"torch._utils.{name}": function for name, function in rebuild.items()}
+    rebuild: dict[str, Callable[..., Any]] = {
+        "_rebuild_tensor": tensor,
+        "_rebuild_tensor_v2": tensor,
+        "_rebuild_parameter": parameter,
+    }
+    calls = {f"torch._utils.{name}": Constructor(function) for name, function in rebuild.items()}
     return {
         **storages,
         **numbers,
         **calls,
-        "torch.Size": lambda sizes=(): tuple(sizes),
+        "torch.Size": Constructor(lambda sizes=(): tuple(sizes)),
         "torch.device": inert_class("torch.device"),
     }

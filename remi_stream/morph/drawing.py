@@ -11,8 +11,8 @@ import cv2
 import numpy as np
 
 from remi_stream.geometry import cross_product
-from remi_stream.morph.gpu_painter import GpuMeshRenderer
-from remi_stream.morph.painter import SUPERSAMPLING, CpuMeshRenderer
+from remi_stream.morph.cpu_renderer import SUPERSAMPLING, CpuMeshRenderer
+from remi_stream.morph.gpu_renderer import GpuMeshRenderer
 from remi_stream.morph.pair import MorphPair, vertex_colours
 from remi_stream.prefetch import ordered_map
 from remi_stream.render.camera import RenderCamera, Size

@@ -14,8 +14,8 @@ from remi_stream.morph import heatmap, obj_file
 from remi_stream.morph import pair as textures
 from remi_stream.morph.drawing import MorphFrame, MorphOptions, encode_rgb_png, render_morph
 from remi_stream.morph.pair import CsvCell, MorphPair, encode_csv, encode_csv_array
-from remi_stream.morph.surface import enclosed_volume, surface_area
 from remi_stream.render.camera import even_size
+from remi_stream.render.surface import enclosed_volume, surface_area
 from remi_stream.render.video import VideoWriter, pad_image
 
 SUMMARIES: dict[str, Callable[[np.ndarray], Any]] = {
@@ -102,11 +102,11 @@ def write_frames(pair: MorphPair, folder: Path, options: MorphOptions, minimal: 
     faces = b"" if minimal else obj_file.encode_obj_faces(pair.a.faces)
     with contextlib.ExitStack() as stack:
         rendered = stack.enter_context(contextlib.closing(render_morph(pair, options)))
-        reel = None if minimal else stack.enter_context(VideoWriter(folder / VIDEO, even_size(options.size), MORPH_FPS))
+        video = None if minimal else stack.enter_context(VideoWriter(folder / VIDEO, even_size(options.size), MORPH_FPS))
         for frame in rendered:
             (folder / FRAMES_FOLDER / f"{frame.number:06d}.png").write_bytes(frame.png)
-            if reel:
-                add_frame(frame, reel, folder / MESHES_FOLDER, faces, options)
+            if video:
+                add_frame(frame, video, folder / MESHES_FOLDER, faces, options)
             on_frame()
 
 

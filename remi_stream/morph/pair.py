@@ -12,7 +12,7 @@ from scipy.sparse import csr_matrix
 
 from remi_stream.morph.mesh import Texture, TriangleMesh, require_same_topology
 from remi_stream.morph.path import MorphEnd, MorphPath, end_mesh, morph_path
-from remi_stream.morph.surface import DEFAULT_COLOUR, merge_coincident_vertices, vertex_face_matrix
+from remi_stream.render.surface import merge_coincident_vertices, vertex_face_matrix
 
 # CSV encoding.
 
@@ -93,6 +93,9 @@ def vertex_colours(mesh: TriangleMesh) -> np.ndarray:
 
 
 log = logging.getLogger(__name__)
+
+DEFAULT_COLOUR = (104, 163, 178)
+"""RGB of a mesh without colours."""
 
 
 @dataclass(frozen=True)

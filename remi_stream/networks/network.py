@@ -6,11 +6,14 @@ other inputs are float32. Every tensor has the batch first.
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
-from remi_stream.errors import unknown_name_error
+import numpy as np
+
+from remi_stream.errors import RemiError, unknown_name_error
 
 TensorShapes = Mapping[str, tuple[int, ...]]
 """Tensor shapes by key."""
@@ -48,6 +51,11 @@ class Network(NamedTuple):
         """Return all inputs of the served network in order: name -> shape without the batch."""
         image = {"image": (self.image.height, self.image.width, 3)} if self.image else {}
         return {**image, **self.inputs}
+
+    def zero_inputs(self, batch: int) -> dict[str, np.ndarray]:
+        """Return zeros for all inputs in order, by name: to trace the network, or to warm it up."""
+        shapes = self.input_shapes().items()
+        return {name: np.zeros((batch, *shape), np.uint8 if name == "image" else np.float32) for name, shape in shapes}
 
 
 IMAGENET = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
@@ -89,3 +97,9 @@ def find_network(name: str) -> Network:
     if name not in NETWORKS:
         raise unknown_name_error("network", name, NETWORKS)
     return NETWORKS[name]
+
+
+def require_torch(purpose: str) -> None:
+    """Raise RemiError unless PyTorch is installed. purpose: what it is needed for, "Reading poco.pt"."""
+    if importlib.util.find_spec("torch") is None:
+        raise RemiError(f"{purpose} needs PyTorch, which is not installed here: pip install 'remi-stream[torch]'")

@@ -1,16 +1,24 @@
-"""Served networks: torch modules with uint8 image input, normalised inside the graph, as exported to all runtimes."""
+"""Served networks: torch modules with uint8 image input, normalised inside the graph, as exported to all runtimes.
+
+In half precision the backbone is FP16 and the head FP32, written into the graph as strongly typed TensorRT networks need it.
+"""
 
 from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from remi_stream.errors import RemiError
+from remi_stream.errors import RemiError, UsageError
+from remi_stream.networks.darknet import YoloLayer
 from remi_stream.networks.network import Network, TensorShapes, find_network
-from remi_stream.networks.state_dict_diff import diff_state_dicts, top_level_parts
+from remi_stream.networks.state_dict_diff import diff_state_dicts, tensor_shapes, top_level_parts
+
+FULL_PRECISION_MODULES = ("head", "uncert_head", "conv_out")
+"""Submodules that stay float32 in half precision, by name; so does the `YoloLayer` of every scale."""
 
 
 class ServedNetwork(nn.Module):
@@ -68,13 +76,50 @@ def load_network(name: str, state: Mapping[str, Tensor]) -> ServedNetwork:
     return ServedNetwork(find_network(name), module.requires_grad_(False)).eval()
 
 
-def tensor_shapes(state: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
-    """Return the shape of each tensor by key."""
-    return {key: tuple(tensor.shape) for key, tensor in state.items()}
-
-
 def require_matching_weights(name: str, got: TensorShapes, expected: TensorShapes) -> None:
     """Raise RemiError unless keys and shapes are exactly those of the network."""
     diff = diff_state_dicts(got, expected, top_level_parts(got))
     if diff.fault_count:
         raise RemiError(f"These weights do not fit {name}: {diff.summary()}.")
+
+
+class HalfPrecisionInput(nn.Module):
+    """Wraps a network and casts its image to half precision; other inputs stay float32."""
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self.module = module
+
+    def forward(self, image: Tensor, *others: Tensor) -> tuple[Tensor, ...]:
+        """image: (B, 3, H, W) float32, normalised."""
+        return self.module(image.half(), *others)
+
+
+def convert_to_half(served: ServedNetwork) -> ServedNetwork:
+    """Convert the backbone of a served network to FP16, in place; the head and the normalisation stay FP32.
+
+    Raises UsageError for a network without an image input: it has no backbone to convert.
+    """
+    if served.network.image is None:
+        raise UsageError("A network without an image input has no backbone that could run in FP16. Use --precision fp32")
+    halve_module(served.module)
+    served.module = HalfPrecisionInput(served.module)
+    return served
+
+
+def halve_module(module: nn.Module) -> None:
+    """Convert parameters and buffers to half recursively, except the heads, whose inputs are cast to float32."""
+    for name, weight in list(module.named_parameters(recurse=False)):
+        setattr(module, name, nn.Parameter(weight.half(), requires_grad=False))
+    for name, buffer in list(module.named_buffers(recurse=False)):
+        setattr(module, name, buffer.half() if buffer.is_floating_point() else buffer)
+    for name, part in module.named_children():
+        if name in FULL_PRECISION_MODULES or isinstance(part, YoloLayer):
+            part.register_forward_pre_hook(cast_to_float32)
+        else:
+            halve_module(part)
+
+
+def cast_to_float32(_part: nn.Module, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Forward pre-hook: cast half-precision inputs to float32."""
+    return tuple(each.float() if isinstance(each, Tensor) and each.dtype == torch.float16 else each for each in inputs)

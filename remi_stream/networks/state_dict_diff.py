@@ -1,12 +1,17 @@
-"""State dict diff: keys that are missing, unexpected or of another shape in a checkpoint."""
+"""State dict diff: keys that are missing, unexpected or of another shape in a checkpoint. Needs no torch."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-TensorShapes = Mapping[str, tuple[int, ...]]
-SHOWN_KEYS = 3  # keys of each kind in a message
+from remi_stream.networks.network import TensorShapes
+
+if TYPE_CHECKING:
+    import torch
+
+SHOWN_KEYS = 3
+"""How many keys of each kind a message names."""
 
 
 class StateDictDiff(NamedTuple):
@@ -26,6 +31,11 @@ class StateDictDiff(NamedTuple):
         """Return the differences as text: the number of keys of each kind, and the first three."""
         kinds = {"missing": self.missing, "of another shape": self.mismatched, "not of this network": self.unexpected}
         return "; ".join(f"{format_count(len(keys), 'key')} {kind}: {first_few(keys)}" for kind, keys in kinds.items() if keys)
+
+
+def tensor_shapes(state: Mapping[str, torch.Tensor]) -> dict[str, tuple[int, ...]]:
+    """Return the shape of each tensor by key."""
+    return {key: tuple(tensor.shape) for key, tensor in state.items()}
 
 
 def diff_state_dicts(got: TensorShapes, expected: TensorShapes, foreign_parts: Collection[str] = ()) -> StateDictDiff:

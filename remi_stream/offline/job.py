@@ -75,7 +75,7 @@ class JobResult(NamedTuple):
 
 
 def run_job(footage: Footage, out: Path, chain: OfflineChain, settings: JobSettings, on_frame: FrameCallback) -> JobResult:
-    """Process opened footage and publish `out`/name. on_frame: called for each frame. Raises RemiError; then nothing is published."""
+    """Process opened footage and publish `out`/name. on_frame: called for each frame. After a RemiError nothing is published."""
     final = out / footage.name
     try:
         with open_unfinished(final) as work:
@@ -105,33 +105,33 @@ def _run(
     chain: OfflineChain,
     settings: JobSettings,
     progress: JobProgress,
-    tell: FrameCallback,
+    on_frame: FrameCallback,
 ) -> JobProgress:
     """Process the remaining chunks."""
-    following = OfflineTracker(settings.max_people)
+    tracker = OfflineTracker(settings.max_people)
     with contextlib.closing(prefetch(footage.frames(progress.frames), PREFETCHED_FRAMES)) as frames:
         while True:
             # restored before each chunk, so that a resumed run and an uninterrupted one give identical results
             if progress.tracker_state is not None:
-                following.restore_state(progress.tracker_state)
+                tracker.restore_state(progress.tracker_state)
             chunk = list(
-                _notify(chain.run(islice(frames, settings.chunk_frames), following, independent=footage.is_independent), tell)
+                _notify(chain.run(islice(frames, settings.chunk_frames), tracker, independent=footage.is_independent), on_frame)
             )
             if chunk:
-                progress = _add_chunk(progress, chunk, following)
+                progress = _add_chunk(progress, chunk, tracker)
                 work.add_chunk(progress, chunk)
             if len(chunk) < settings.chunk_frames:
                 return progress
 
 
-def _add_chunk(progress: JobProgress, chunk: list[Bodies], following: OfflineTracker) -> JobProgress:
-    sightings = progress.people + sum(len(bodies.people) for bodies in chunk)
-    return JobProgress(progress.fingerprint, progress.chunks + 1, progress.frames + len(chunk), sightings, following.to_state())
+def _add_chunk(progress: JobProgress, chunk: list[Bodies], tracker: OfflineTracker) -> JobProgress:
+    people = progress.people + sum(len(bodies.people) for bodies in chunk)
+    return JobProgress(progress.fingerprint, progress.chunks + 1, progress.frames + len(chunk), people, tracker.to_state())
 
 
-def _notify(frames: Iterator[Bodies], tell: FrameCallback) -> Iterator[Bodies]:
+def _notify(frames: Iterator[Bodies], on_frame: FrameCallback) -> Iterator[Bodies]:
     for bodies in frames:
-        tell(bodies)
+        on_frame(bodies)
         yield bodies
 
 

@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 
 from remi_stream.errors import UsageError, unknown_name_error
-from remi_stream.filters.one_euro import OneEuroParameters, OneEuroSmoother
+from remi_stream.filters.smoothers import BodyMotion, OneEuroParameters, OneEuroSmoother, motion_from_person, person_with_motion
 from remi_stream.filters.smoothnet import (
     RunSmoothNet,
     load_network,
@@ -21,7 +21,6 @@ from remi_stream.filters.smoothnet import (
     smooth_sequence,
     smoothnet_weights,
 )
-from remi_stream.filters.track_filter import BodyMotion, motion_from_person, person_with_motion
 from remi_stream.messages import Bodies
 from remi_stream.recordings.take import Take
 from remi_stream.tracking.track_linking import (
@@ -195,13 +194,13 @@ def load_smoothnet(window: int, weights: Path | None) -> RunSmoothNet:
     if not weights.is_file():
         raise UsageError(f"SmoothNet's weights: no such file {weights}.")
     if weights.suffix == ".onnx":
-        from remi_stream.inference.runtime import load_runtime
+        from remi_stream.inference.load import load_runtime
 
         runtime = load_runtime(runtime_name, weights)
     else:
-        from remi_stream.inference.runtime import require_torch
+        from remi_stream.networks.network import require_torch
 
-        require_torch(model_file)
+        require_torch(f"Running {model_file.name} in PyTorch")
         from remi_stream.inference.torch import TorchRuntime
 
         runtime = TorchRuntime(model_file.network, weights, device="cpu")

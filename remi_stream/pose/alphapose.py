@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from remi_stream.geometry import bounding_box
-from remi_stream.inference.runtime import Runtime, load_model
+from remi_stream.geometry import box_with_margin
+from remi_stream.inference.load import load_model
+from remi_stream.inference.runtime import Runtime
 from remi_stream.messages import Person
 from remi_stream.models.manifest import Manifest
 from remi_stream.pose.crop import (
@@ -22,11 +23,12 @@ from remi_stream.pose.crop import (
     crop_function,
     warp_crops,
 )
-from remi_stream.pose.engine import Crop, Engine, Pose
+from remi_stream.pose.engine import Engine
 from remi_stream.pose.heatmaps import decode_argmax, decode_soft_argmax, heatmap_to_image, mirror_joint_pairs, unflip_heatmaps
-from remi_stream.pose.lifting.lifting_engine import LiftingEngine
-from remi_stream.pose.lifting.videopose3d import find_live_weights, open_lifter
+from remi_stream.pose.lifting import LiftingEngine
+from remi_stream.pose.videopose3d import find_live_weights, open_lifter
 from remi_stream.skeletons import JOINT_NAMES
+from remi_stream.tracking.crop import Crop, Pose
 
 # Parametric pose NMS: of several poses of one body the best is kept, and the others are averaged into it.
 #
@@ -100,11 +102,6 @@ def _merge(pick: int, merged: np.ndarray, points: np.ndarray, scores: np.ndarray
     return MergedPose(int(pick), tuple(merged.tolist()), averaged, (weights * scores[merged]).sum(0).astype(np.float32))
 
 
-def proposal_score(scores: np.ndarray, box_score: float) -> float:
-    """Return AlphaPose's score of a person, from the joints' scores (K,) and the box's; it can exceed 1."""
-    return float(scores.mean() + box_score + 1.25 * scores.max())
-
-
 COCO_JOINT_COUNT = 17
 """Number of COCO's joints, with which every model's key points begin."""
 CONFIDENT_RATIO = 0.4
@@ -146,7 +143,7 @@ def open_engine(manifest: Manifest, runtime: str, settings: dict[str, Any]) -> E
 class AlphaPoseEngine:
     """Key points from affine crops, all people in one batch, with pose NMS per image."""
 
-    memoryless = True
+    is_stateless = True
 
     def __init__(self, name: str, network: Runtime, skeleton: str, decoding: HeatmapDecoding) -> None:
         self.name = name
@@ -232,6 +229,4 @@ def keypoint_box(skeleton: str, points: np.ndarray, scores: np.ndarray) -> np.nd
     if "head" not in JOINT_NAMES[skeleton] and confident[[nose, left, right]].all():
         crown = points[nose] + HEAD_TOP_RATIO * (points[nose] - (points[left] + points[right]) / 2)
         corners = np.vstack([corners, crown])
-    box = bounding_box(corners)
-    margin = BODY_MARGIN * (box[2:] - box[:2]).max()
-    return box + np.array([-margin, -margin, margin, margin], np.float32)
+    return box_with_margin(corners, BODY_MARGIN)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.metadata
 import os
 import signal
 import time
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -15,36 +13,8 @@ from remi_stream.errors import UsageError, unknown_name_error
 from remi_stream.inference.runtime import RUNTIME_SUFFIXES
 from remi_stream.messages import Person
 from remi_stream.models.manifest import Manifest, find_engine, manifest_files
-
-
-class Crop(NamedTuple):
-    """An engine's input for one person in one frame."""
-
-    image: np.ndarray
-    """(H, W, 3) uint8 BGR, the full image."""
-    box_xyxy: np.ndarray
-    """(4,) float32 px: the tight bounding box of the whole body, not squared."""
-    track_id: int
-    """The track of the person; 0 while it has none."""
-    captured_at: float
-    """Capture time, s."""
-    intrinsics: tuple[float, float, float, float]
-    """fx, fy, cx, cy px of the full image."""
-    state: object | None = None
-    """`Pose.state` of this track's last frame; None for a new person."""
-
-
-class Pose(NamedTuple):
-    """An engine's output for one crop."""
-
-    person: Person | None
-    """The pose; None if the engine rejects it."""
-    next_box_xyxy: np.ndarray
-    """(4,) float32 px: the bounding box for the next frame, tight, from the key points."""
-    state: object | None = None
-    """What the engine keeps of this track for the next frame."""
-    rejection_reason: str = ""
-    """The rejection reason in one word, if person is None."""
+from remi_stream.plugins import find_plugin
+from remi_stream.tracking.crop import Crop, Pose
 
 
 class Engine(Protocol):
@@ -52,6 +22,8 @@ class Engine(Protocol):
 
     name: str
     runtime_name: str
+    is_stateless: bool
+    """Whether a pose depends on its crop's image and box alone, not on `Crop.state`: offline, a batch then spans frames."""
 
     def infer(self, crops: list[Crop]) -> list[Pose]:
         """Estimate a pose per crop, in order. Engines keep no state of a track: it travels in Crop and Pose."""
@@ -68,14 +40,15 @@ class EngineAdapter(Protocol):
 
 ADAPTERS = {
     "alphapose": "remi_stream.pose.alphapose:open_engine",
-    "blazepose": "remi_stream.pose.blazepose.engine:open_engine",
+    "blazepose": "remi_stream.pose.blazepose:open_engine",
     "instanthmr": "remi_stream.pose.instanthmr:open_engine",
     "onnx": "remi_stream.pose.onnx_engine:open_engine",
-    "pare": "remi_stream.pose.smpl_regressor.engines:open_pare",
-    "poco": "remi_stream.pose.smpl_regressor.engines:open_poco",
+    "pare": "remi_stream.pose.smpl_regressor:open_pare",
+    "poco": "remi_stream.pose.smpl_regressor:open_poco",
     "synthetic": "remi_stream.pose.engine:open_synthetic_engine",
 }
-"""The built-in adapters as module:function; other packages add theirs in the entry-point group `remi_stream.engines`."""
+"""The built-in adapters as module:function; other packages add theirs in the entry-point group PLUGIN_GROUP."""
+PLUGIN_GROUP = "remi_stream.engines"
 
 
 def load_engine(name: str, threads: int | None = None, options: dict[str, float] | None = None) -> Engine:
@@ -110,16 +83,9 @@ def _manifest_and_runtime(name: str) -> tuple[Manifest, str]:
 
 def find_adapter(manifest: Manifest) -> EngineAdapter:
     """Import the adapter of a manifest, and no other."""
-    plugins = {entry.name: entry.value for entry in importlib.metadata.entry_points(group="remi_stream.engines")}
-    known = plugins | ADAPTERS
-    if manifest.adapter not in known:
-        raise unknown_name_error(f"adapter in the manifest of engine '{manifest.name}':", manifest.adapter, known)
-    module, _, attribute = known[manifest.adapter].partition(":")
-    adapter: EngineAdapter = getattr(importlib.import_module(module), attribute)
+    kind = f"adapter in the manifest of engine '{manifest.name}':"
+    adapter: EngineAdapter = find_plugin(kind, manifest.adapter, ADAPTERS, PLUGIN_GROUP)
     return adapter
-
-
-# Synthetic engine without a network, for tests: a standing person after a set delay, with faults on demand.
 
 
 def open_synthetic_engine(manifest: Manifest, runtime: str, settings: dict[str, Any]) -> SyntheticEngine:
@@ -128,10 +94,14 @@ def open_synthetic_engine(manifest: Manifest, runtime: str, settings: dict[str, 
 
 
 class SyntheticEngine:
-    """Takes delay_s per call; call number crash_after kills the process, call number hang_after never returns."""
+    """An engine without a network, for tests: a person with one joint after delay_s, with faults on demand.
+
+    Call number crash_after kills the process, call number hang_after never returns.
+    """
 
     name = "synthetic"
     runtime_name = "none"
+    is_stateless = False  # its calls are counted: one per frame
 
     def __init__(self, delay_s: float, crash_after: float, hang_after: float, threads: int = 1) -> None:
         self.delay_s = delay_s

@@ -10,18 +10,17 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from remi_stream.body.ik.joints import MhrFitter, landmarks_from_mhr
-from remi_stream.body.ik.solver import BONE_ENDS, BONE_STARTS, IkState
+from remi_stream.body.ik.solver import BONE_ENDS, BONE_STARTS, IkState, landmark_box
 from remi_stream.body.known_bodies import load_engine_body
 from remi_stream.body.smpl import Body
 from remi_stream.geometry import Intrinsics, bounding_box, default_intrinsics, project, shortest_rotation, unproject
 from remi_stream.messages import Person
 from remi_stream.models.manifest import Manifest
 from remi_stream.networks.network import IMAGENET
-from remi_stream.pose.blazepose.landmarks import MAX_GAP_S, landmark_box
 from remi_stream.pose.crop import CropRect, ImageNormalisation, crop_bgr, crop_rect, crop_to_image, inside_image_scores
-from remi_stream.pose.engine import Crop, Pose
 from remi_stream.pose.onnx_outputs import OnnxModel, load_onnx_model
 from remi_stream.skeletons import JOINT_NAMES, LIMB_JOINTS, joint_indices
+from remi_stream.tracking.crop import Crop, Pose
 
 INPUT_SIZE = (224, 224)
 """Input size of the network, px."""
@@ -39,6 +38,8 @@ MAX_REPROJECTION_ERROR = 0.15
 """Largest median distance of the limbs' 2D key points from the projected 3D joints, in sides of the crop."""
 MAX_BODY_RATIO, MIN_BODY_RATIO = 1.8, 0.4
 """Limits of the median ratio of bone lengths to the mean body's: from a child of a metre to a giant."""
+MAX_GAP_S = 0.5
+"""After a longer gap inverse kinematics starts anew."""
 MIN_SIDE_PX = 20.0
 """Least side of the visible part of the bounding box."""
 
@@ -75,6 +76,8 @@ class InstantHmrEngine:
 
     box_scale: side of the square crop, in longer sides of a tight box. body: the body that is fitted.
     """
+
+    is_stateless = False
 
     def __init__(self, name: str, network: OnnxModel, box_scale: float, body: Body) -> None:
         self.name = name
@@ -182,7 +185,7 @@ def to_camera_frame(output: InstantHmrOutput, network_camera: Intrinsics, camera
 
 
 def full_body_box(keypoints: np.ndarray, joints: np.ndarray, intrinsics: Intrinsics) -> np.ndarray:
-    """Return the bounding box (4,) float32 px of the whole body: key points, top of the head and margin (see `body_box`)."""
+    """Return the bounding box (4,) float32 px of the whole body: key points, top of the head and margin (see `landmark_box`)."""
     body = landmark_box(project(landmarks_from_mhr(joints), intrinsics))
     return bounding_box(np.vstack([keypoints, body.reshape(2, 2)]))
 

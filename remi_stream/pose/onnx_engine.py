@@ -9,16 +9,23 @@ import numpy as np
 from remi_stream.body.known_bodies import Retargeter, retargeter_to_known_body
 from remi_stream.body.smpl import fit_translation
 from remi_stream.errors import UsageError, unknown_name_error
-from remi_stream.geometry import axis_angle_from_matrices, bounding_box, default_intrinsics, project
+from remi_stream.geometry import axis_angle_from_matrices, box_with_margin, default_intrinsics, project
 from remi_stream.messages import Person, Smpl
 from remi_stream.models.manifest import Manifest
 from remi_stream.models.onnx_description import OnnxDescription, register_skeleton
 from remi_stream.models.onnx_ports import OnnxShape, read_signature
-from remi_stream.pose.crop import CropRect, ImageNormalisation, crop_bgr, crop_rect, crop_to_image, inside_image_scores
-from remi_stream.pose.engine import Crop, Pose
+from remi_stream.pose.crop import (
+    CropRect,
+    ImageNormalisation,
+    crop_bgr,
+    crop_rect,
+    crop_to_image,
+    inside_image_scores,
+    transl_from_weak_camera,
+)
 from remi_stream.pose.onnx_outputs import DecodedOutputs, OnnxModel, OutputShapeError, decode_outputs, load_onnx_model, onnx_path
-from remi_stream.pose.smpl_regressor import regressor
 from remi_stream.skeletons import JOINT_NAMES
+from remi_stream.tracking.crop import Crop, Pose
 
 DEFAULT_OPTIONS = {"box_scale": 1.25, "least_score": 0.3}
 """The options of [options] in a manifest, and their defaults."""
@@ -91,6 +98,8 @@ def only_input_name(manifest: Manifest) -> str:
 
 class OnnxEngine:
     """Key points, joints or a SMPL pose from crops, decoded as described; all people of a frame in one batch."""
+
+    is_stateless = True
 
     def __init__(
         self,
@@ -181,7 +190,7 @@ def root_translation(outputs: DecodedOutputs, rect: CropRect, crop: Crop) -> np.
         weights = np.ones(len(outputs.points)) if outputs.scores is None else np.maximum(outputs.scores, 1e-3)
         return fit_translation(outputs.joints, crop_to_image(outputs.points, rect), weights, crop.intrinsics)
     assert outputs.camera is not None
-    return regressor.transl_from_weak_camera(outputs.camera, rect.center_px, rect.size_px[0], crop.intrinsics)
+    return transl_from_weak_camera(outputs.camera, rect.center_px, rect.size_px[0], crop.intrinsics)
 
 
 def make_smpl(outputs: DecodedOutputs, rect: CropRect, crop: Crop) -> Smpl:
@@ -195,15 +204,11 @@ def make_smpl(outputs: DecodedOutputs, rect: CropRect, crop: Crop) -> Smpl:
         global_orient=vectors[:3],
         body_pose=vectors[3:],
         betas=np.zeros(10, np.float32) if outputs.betas is None else outputs.betas.astype(np.float32),
-        transl=regressor.transl_from_weak_camera(outputs.camera, rect.center_px, rect.size_px[0], crop.intrinsics).astype(
-            np.float32
-        ),
+        transl=transl_from_weak_camera(outputs.camera, rect.center_px, rect.size_px[0], crop.intrinsics).astype(np.float32),
         joint_confidence=np.ones(24, np.float32),
     )
 
 
 def keypoint_box(points: np.ndarray, scores: np.ndarray) -> np.ndarray:
     """Return the bounding box (4,) float32 px of the confident key points (K, 2) px, with a margin."""
-    box = bounding_box(points[scores >= CONFIDENT_RATIO * scores.mean()])
-    margin = BODY_MARGIN * (box[2:] - box[:2]).max()
-    return box + np.array([-margin, -margin, margin, margin], np.float32)
+    return box_with_margin(points[scores >= CONFIDENT_RATIO * scores.mean()], BODY_MARGIN)

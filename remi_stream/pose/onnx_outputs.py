@@ -9,7 +9,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from remi_stream.errors import UsageError
-from remi_stream.inference.runtime import Runtime, load_runtime
+from remi_stream.geometry import sigmoid
+from remi_stream.inference.load import load_runtime
+from remi_stream.inference.runtime import Runtime
 from remi_stream.models.manifest import Manifest, ModelFile
 from remi_stream.models.onnx_description import (
     HeatmapsOutput,
@@ -162,7 +164,7 @@ def decode_heatmaps(table: HeatmapsOutput, joint_count: int, outputs: dict[str, 
 def decode_scores(table: ScoresOutput, joint_count: int, outputs: dict[str, np.ndarray]) -> np.ndarray:
     """Decode the key points' scores (K,)."""
     values = reshape_output(outputs[table.output], (joint_count,), "[network.scores]")
-    return 1 / (1 + np.exp(-np.clip(values, -80, 80))) if table.logits else values
+    return sigmoid(values) if table.logits else values
 
 
 def decode_joints(table: JointsOutput, joint_count: int, outputs: dict[str, np.ndarray]) -> np.ndarray:

@@ -14,8 +14,9 @@ from remi_stream.config import Config
 from remi_stream.geometry import Intrinsics, default_intrinsics
 from remi_stream.messages import Bodies, DetectionInterval, Detections, Frame
 from remi_stream.paths import sample_boxes
-from remi_stream.pose.engine import Crop, Engine, Pose, load_engine
+from remi_stream.pose.engine import Engine, load_engine
 from remi_stream.stage import StageSpec
+from remi_stream.tracking.crop import Crop, Pose
 from remi_stream.tracking.tracker import Tracker
 from remi_stream.transport.mailbox import FrameRequest
 

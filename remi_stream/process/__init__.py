@@ -1,1 +1,1 @@
-"""process."""
+"""The supervisor, its workers, and the loops around sources, stages and sinks."""

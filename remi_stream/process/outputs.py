@@ -1,16 +1,22 @@
-"""Outputs of a stage: links to consumers, or the bus."""
+"""Outputs of a worker: its stage's messages to links or the bus, its heartbeats to the supervisor."""
 
 from __future__ import annotations
 
+import contextlib
+import os
+import resource
 import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from remi_stream.config import BUS_SERVICE
-from remi_stream.messages import Frame, FrameView
-from remi_stream.pipeline import StageRow, link_consumers, topics_for_message
-from remi_stream.stage import StageSpec
+from remi_stream.messages import Frame, FrameView, Health, message_key
+from remi_stream.pipeline import StageRow, link_consumers
+from remi_stream.stage import HEARTBEAT_S, StageSpec
 from remi_stream.topics import LINK_TOPICS
 from remi_stream.transport.link import LinkContext, Publisher, Sender, link_address
 
@@ -27,12 +33,13 @@ class StageOutputs:
 
     def __init__(self, context: LinkContext, spec: StageSpec, row: StageRow, render: FrameRenderer | None = None) -> None:
         self._row = row
+        self._topics = row.topics_by_type()
         self._render = render
         self._senders: dict[str, list[Sender[Any]]] = {}
         self._counted: list[Sender[Any]] = []
         self._frame_sent_at = float("-inf")
         self._bus: Publisher | None = None
-        if row.name == "relay":
+        if row.on_bus:
             self._bus = Publisher(context, spec.config.port(BUS_SERVICE))
             return
         for topic in row.writes:
@@ -82,13 +89,12 @@ class StageOutputs:
 
     def send(self, message: Any) -> None:
         """Send a message to all consumers of its type."""
-        for topic in topics_for_message(self._row, message):
+        for topic in self._topics[type(message)]:
             if self._bus:
-                self._bus.publish(f"{topic}/{getattr(message, 'camera', None) or message.stage}", message)
-            if topic == "preview" and self._row.is_per_camera and time.monotonic() - self._frame_sent_at < PREVIEW_FALLBACK_S:
-                continue
-            for sender in self._senders.get(topic, ()):
-                sender.put(message)
+                self._bus.publish(f"{topic}/{message_key(message)}", message)
+            elif topic != "preview" or time.monotonic() - self._frame_sent_at >= PREVIEW_FALLBACK_S:
+                for sender in self._senders[topic]:
+                    sender.put(message)
 
     def _on_frame_sent(self, frame: Frame) -> None:
         """Preview a frame that pose took, so that preview and bodies are of the same frame."""
@@ -115,3 +121,39 @@ class StageOutputs:
                 sender.close(wait=sender in self._counted)
         if self._bus:
             self._bus.close()
+
+
+class HeartbeatSender:
+    """Sends heartbeats, from the thread that does the work: one that hangs sends none."""
+
+    def __init__(self, fd: int, label: str) -> None:
+        os.set_blocking(fd, False)  # a hung supervisor must not block the stage
+        self._fd = fd
+        self._label = label
+        self._next = 0.0
+
+    def send_if_due(self, now: float, counts: Counter[str], facts: dict[str, str]) -> None:
+        """Send a heartbeat if one is due."""
+        if now >= self._next:
+            self._next = now + HEARTBEAT_S
+            self.send("ready", counts=dict(counts), facts=facts)
+
+    def send(self, state: Any, **more: Any) -> None:
+        """Send a heartbeat now; it is lost if the pipe is full."""
+        health = Health(
+            stage=self._label,
+            state=state,
+            pid=os.getpid(),
+            cpu_s=time.process_time(),
+            memory_bytes=_resident_bytes(),
+            **more,
+        )
+        packed = msgspec.msgpack.encode(health)
+        with contextlib.suppress(BlockingIOError, BrokenPipeError):
+            os.write(self._fd, len(packed).to_bytes(4, "little") + packed)
+
+
+def _resident_bytes() -> int:
+    with contextlib.suppress(OSError), open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * resource.getpagesize()
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

@@ -8,7 +8,6 @@ import os
 import queue
 import threading
 import time
-from collections import Counter
 from typing import Any
 
 import msgspec
@@ -32,8 +31,7 @@ class SourceLoop:
     """Runs a source in a thread and sends its newest frame to each consumer with credit."""
 
     def __init__(self, spec: StageSpec, row: StageRow, stage: SourceStage) -> None:
-        stage_counts: Counter[str] | None = getattr(stage, "counts", None)
-        self.counts = Counter() if stage_counts is None else stage_counts
+        self.counts = stage.counts
         self.facts: dict[str, str] = {}
         self._spec, self._row, self._stage = spec, row, stage
         self._context = LinkContext()
@@ -49,8 +47,8 @@ class SourceLoop:
     def open(self) -> None:
         """Open the source, connect the links, start the thread."""
         self._stage.open()
-        self._outlet = StageOutputs(self._context, self._spec, self._row, render_view)
-        for socket in [*self._outlet.sockets, self._wake_read]:
+        self._outputs = StageOutputs(self._context, self._spec, self._row, render_view)
+        for socket in [*self._outputs.sockets, self._wake_read]:
             self._waiter.register(socket)
         if self._row.reads:
             self._bus = Subscriber(
@@ -62,20 +60,20 @@ class SourceLoop:
     def run_once(self, now: float) -> bool:
         """Send captured messages, as far as credits allow."""
         self._check_hang(now)
-        self._outlet.pump(now)
+        self._outputs.pump(now)
         self._read_bus()
         more = True
-        while more and not self._outlet.is_full and not self._ready.empty():
+        while more and not self._outputs.is_full and not self._ready.empty():
             more = self._send(self._ready.get())
         if more:
-            self._waiter.wait(0.005 if self._outlet.is_full else MAX_SLEEP_S)
+            self._waiter.wait(0.005 if self._outputs.is_full else MAX_SLEEP_S)
             self._clear_wake()
         return more
 
     def drain(self) -> None:
         """Stop reading; the newest frame is still delivered."""
         self._stop.set()
-        self._outlet.flush()
+        self._outputs.flush()
 
     def close(self) -> None:
         """Close the links; the thread dies with the process."""
@@ -114,8 +112,8 @@ class SourceLoop:
             if isinstance(message, FrameMessage):
                 message = msgspec.structs.replace(message, stamps={**message.stamps, self._row.name: now})
                 self.counts["frames"] += 1
-            self._outlet.send(message)
-        self.counts["dropped"] = self._outlet.dropped
+            self._outputs.send(message)
+        self.counts["dropped"] = self._outputs.dropped
         return messages is not None
 
     def _check_hang(self, now: float) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ from remi_stream.config import CONTROL_SERVICE
 from remi_stream.messages import FrameMessage
 from remi_stream.pipeline import StageRow
 from remi_stream.process.outputs import StageOutputs
-from remi_stream.stage import MAX_SLEEP_S, Stage, StageSpec
+from remi_stream.stage import MAX_SLEEP_S, BusStage, Stage, StageSpec
 from remi_stream.topics import LINK_TOPICS
 from remi_stream.transport.link import ControlServer, LinkContext, Receiver, SocketPoller, link_address
 
@@ -25,7 +24,7 @@ class StageLoop:
     """Processes one message at a time, links in the order of the stage table, and grants credits for more when idle."""
 
     def __init__(self, spec: StageSpec, row: StageRow, stage: Stage) -> None:
-        self.counts: Counter[str] = stage.counts if hasattr(stage, "counts") else Counter()
+        self.counts = stage.counts
         self._spec, self._row, self._stage = spec, row, stage
         self._context = LinkContext()
         self._receivers: list[Receiver[Any]] = []
@@ -39,15 +38,15 @@ class StageLoop:
 
     def open(self) -> None:
         """Open the stage, bind its inputs, connect its outputs."""
-        self._outlet = StageOutputs(self._context, self._spec, self._row)
-        if self._row.name == "relay":
-            self._stage.heard = self._outlet.has_subscriber  # type: ignore[attr-defined]
-            self._stage.publish = self._outlet.send  # type: ignore[attr-defined]
-            port = self._spec.config.port(CONTROL_SERVICE)
-            self._control = ControlServer(self._context, port, self._stage.control)  # type: ignore[attr-defined]
+        self._outputs = StageOutputs(self._context, self._spec, self._row)
+        if isinstance(self._stage, BusStage):
+            self._stage.has_subscriber, self._stage.publish = self._outputs.has_subscriber, self._outputs.send
+            if self._row.has_control:
+                port = self._spec.config.port(CONTROL_SERVICE)
+                self._control = ControlServer(self._context, port, self._stage.answer_control)
         self._stage.open()
         self._receivers = [self._bind(topic) for topic in self._row.reads]
-        sockets = [receiver.socket for receiver in self._receivers] + self._outlet.sockets
+        sockets = [receiver.socket for receiver in self._receivers] + self._outputs.sockets
         for socket in sockets + ([self._control.socket] if self._control else []):
             self._waiter.register(socket)
 
@@ -69,7 +68,7 @@ class StageLoop:
             idle = 0 if self._work(now) else idle + 1
             if idle:
                 self._waiter.wait(0.02)
-        self._outlet.flush()
+        self._outputs.flush()
 
     def close(self) -> None:
         """Close the stage and the links."""
@@ -87,7 +86,7 @@ class StageLoop:
             receiver.pump(now)
             if not receiver.is_live:
                 receiver.grant_credits(now)
-        self._outlet.pump(now)
+        self._outputs.pump(now)
         if self._control:
             self._control.pump()
 
@@ -106,9 +105,9 @@ class StageLoop:
             if isinstance(result, FrameMessage):
                 stamps = {**result.stamps, f"{self._row.name}_in": received_at, self._row.name: now}
                 result = msgspec.structs.replace(result, stamps=stamps)
-            self._outlet.send(result)
+            self._outputs.send(result)
         self.counts["steps"] += 1
-        self.counts["dropped"] = self._outlet.dropped
+        self.counts["dropped"] = self._outputs.dropped
 
     def _sleep_s(self, now: float) -> float:
         """Time to sleep, s: until the next frame may be requested, a tenth of a second at most."""

@@ -23,12 +23,15 @@ import msgspec
 from remi_stream.config import Config
 from remi_stream.errors import EXIT_DONE, EXIT_GAVE_UP
 from remi_stream.messages import Health
-from remi_stream.pipeline import StageRow, pipeline_processes
+from remi_stream.pipeline import StageRow, link_consumers, pipeline_processes
 from remi_stream.stage import StageSpec
 from remi_stream.topics import LINK_TOPICS
 from remi_stream.transport.link import LinkContext, Sender, link_address
 
 POLL_S = 0.1
+"""Interval of the supervisor's checks, s; heartbeats and log lines wake it earlier."""
+HEALTH_INTERVAL_S = 0.5
+"""Interval at which the stages' health is sent to the relay, s."""
 BACK_OFF_S = (0.0, 0.25, 0.5, 1.0, 2.0)
 """Pause before each restart, s; the last one repeats."""
 MAX_DEATHS, DEATH_WINDOW_S = 5, 60.0
@@ -154,9 +157,12 @@ class Supervisor:
         self._on_log, self._on_tick = on_log, on_tick
         self._selector = selectors.DefaultSelector()
         self._context = LinkContext()
-        self._health: Sender[Health] = Sender(
-            self._context, link_address(folder, "health", "relay"), LINK_TOPICS["health"], reason="supervisor/overflow"
-        )
+        self._health = [
+            Sender[Health](
+                self._context, link_address(folder, "health", row.name), LINK_TOPICS["health"], reason="supervisor/overflow"
+            )
+            for row in link_consumers("health")
+        ]
         self._health_at = 0.0
         self._kill_at = float("inf")
         self._stop_at = float("inf")
@@ -283,11 +289,13 @@ class Supervisor:
                 child.process.kill()
 
     def _publish_health(self, now: float) -> None:
-        if now >= self._health_at:
-            self._health_at = now + 0.5
-            for child in self.children:
-                self._health.put(child.health)
-        self._health.pump(now)
+        is_due = now >= self._health_at
+        if is_due:
+            self._health_at = now + HEALTH_INTERVAL_S
+        for sender in self._health:
+            for child in self.children if is_due else ():
+                sender.put(child.health)
+            sender.pump(now)
 
     def _finished(self) -> bool:
         return self.is_stopping and not any(child.is_alive for child in self.children)

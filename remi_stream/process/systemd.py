@@ -1,4 +1,8 @@
-"""Text of a systemd service unit: the shipped template with this installation's paths, as system or user service."""
+"""systemd: the text of our service unit, and the notifications of a running daemon (sd_notify).
+
+The unit is the shipped template with this installation's paths, as system or user service. A notification is a datagram of
+NAME=VALUE lines to $NOTIFY_SOCKET, see sd_notify(3); without that variable there are none.
+"""
 
 from __future__ import annotations
 
@@ -45,6 +49,11 @@ SYSTEM_ONLY_DIRECTIVES = (
     "WantedBy",
 )
 """Directives dropped from user units: the user manager cannot apply them, or they would hide the user's home or results."""
+
+ONE_TIME_LINES = ("READY=1", "STOPPING=1")
+"""Notifications that are sent once."""
+MAX_STATUS_LENGTH = 160
+"""Maximum length of the status line, characters."""
 
 
 def unit_template() -> str:
@@ -109,16 +118,6 @@ def _quoted(word: str) -> str:
 
 def _path(path: Path) -> str:
     return str(path).replace("%", "%%")
-
-
-# sd_notify for systemd: READY, WATCHDOG, STATUS and STOPPING; does nothing without $NOTIFY_SOCKET.
-#
-# A notification is a datagram of NAME=VALUE lines to that socket, see sd_notify(3).
-
-
-ONE_TIME_LINES = ("READY=1", "STOPPING=1")
-"""Lines that are sent once."""
-MAX_STATUS_LENGTH = 160
 
 
 class SystemdNotifier:

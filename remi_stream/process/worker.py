@@ -7,10 +7,8 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import importlib
 import logging
 import os
-import resource
 import shutil
 import signal
 import sys
@@ -19,16 +17,17 @@ import time
 from collections import Counter
 from pathlib import Path
 from types import FrameType
-from typing import Any, Protocol
+from typing import Protocol
 
 import msgspec
 
 from remi_stream.errors import EXIT_CRASHED, EXIT_DONE, RemiError
 from remi_stream.log import configure_logging
-from remi_stream.messages import Health
 from remi_stream.models.manifest import register_custom_skeletons
-from remi_stream.pipeline import StageRow, find_stage, is_sink_stage, is_source_stage
-from remi_stream.stage import HEARTBEAT_S, StageSpec
+from remi_stream.pipeline import StageRow, find_stage
+from remi_stream.plugins import import_from_string
+from remi_stream.process.outputs import HeartbeatSender
+from remi_stream.stage import StageSpec
 
 _PR_SET_PDEATHSIG = 1
 
@@ -65,36 +64,6 @@ class WorkerLoop(Protocol):
         ...
 
 
-class HeartbeatSender:
-    """Sends heartbeats, from the thread that does the work: one that hangs sends none."""
-
-    def __init__(self, fd: int, label: str) -> None:
-        os.set_blocking(fd, False)  # a hung supervisor must not block the stage
-        self._fd = fd
-        self._label = label
-        self._next = 0.0
-
-    def send_if_due(self, now: float, counts: Counter[str], facts: dict[str, str]) -> None:
-        """Send a heartbeat if one is due."""
-        if now >= self._next:
-            self._next = now + HEARTBEAT_S
-            self.send("ready", counts=dict(counts), facts=facts)
-
-    def send(self, state: Any, **more: Any) -> None:
-        """Send a heartbeat now; it is lost if the pipe is full."""
-        health = Health(
-            stage=self._label,
-            state=state,
-            pid=os.getpid(),
-            cpu_s=time.process_time(),
-            memory_bytes=_resident_bytes(),
-            **more,
-        )
-        packed = msgspec.msgpack.encode(health)
-        with contextlib.suppress(BlockingIOError, BrokenPipeError):
-            os.write(self._fd, len(packed).to_bytes(4, "little") + packed)
-
-
 def run_worker(arguments: list[str]) -> int:
     """Run the stage of the StageSpec on standard input. arguments: label, ..., file descriptor for heartbeats."""
     spec = msgspec.json.decode(sys.stdin.buffer.read(), type=StageSpec)
@@ -104,29 +73,29 @@ def run_worker(arguments: list[str]) -> int:
     stop = _catch_signals()
     os.nice(row.nice)
     register_custom_skeletons()
-    pulse = HeartbeatSender(int(arguments[-1]), spec.label)
+    heartbeats = HeartbeatSender(int(arguments[-1]), spec.label)
     try:
-        return _run(_make_loop(spec, row), pulse, stop)
+        return _run(_make_loop(spec, row), heartbeats, stop)
     except RemiError as error:
-        pulse.send("failed", reason=str(error), exit_code=error.exit_code)
+        heartbeats.send("failed", reason=str(error), exit_code=error.exit_code)
         return error.exit_code
     except Exception:
         log.exception("crashed")
         return EXIT_CRASHED
 
 
-def _run(loop: WorkerLoop, pulse: HeartbeatSender, stop: threading.Event) -> int:
+def _run(loop: WorkerLoop, heartbeats: HeartbeatSender, stop: threading.Event) -> int:
     loop.open()
     with contextlib.closing(loop):
         state = "stopping"
         while not stop.is_set():
             now = time.monotonic()
-            pulse.send_if_due(now, loop.counts, loop.facts)
+            heartbeats.send_if_due(now, loop.counts, loop.facts)
             if not loop.run_once(now):
                 state = "done"
                 break
         loop.drain()
-        pulse.send(state, counts=dict(loop.counts))
+        heartbeats.send(state, counts=dict(loop.counts))
     return EXIT_DONE
 
 
@@ -135,11 +104,10 @@ def _make_loop(spec: StageSpec, row: StageRow) -> WorkerLoop:
     from remi_stream.process.source_loop import SourceLoop
     from remi_stream.process.stage_loop import StageLoop
 
-    module, function = row.factory.split(":")
-    stage = getattr(importlib.import_module(module), function)(spec)
-    if is_source_stage(row):
+    stage = import_from_string(row.factory)(spec)
+    if row.is_source:
         return SourceLoop(spec, row, stage)
-    return SinkLoop(spec, row, stage) if is_sink_stage(row) else StageLoop(spec, row, stage)
+    return SinkLoop(spec, row, stage) if row.is_sink else StageLoop(spec, row, stage)
 
 
 def _catch_signals() -> threading.Event:
@@ -155,24 +123,19 @@ def _catch_signals() -> threading.Event:
 
 
 def _tie_to_supervisor(spec: StageSpec, row: StageRow) -> None:
-    """End when the supervisor dies: by PR_SET_PDEATHSIG, except for the relay, which removes the run folder first."""
-    if row.name == "relay":
-        threading.Thread(target=_clear_after, args=(spec,), daemon=True).start()
+    """End when the supervisor dies: by PR_SET_PDEATHSIG, or after removing the run folder if the row says so."""
+    if row.outlives_supervisor:
+        threading.Thread(target=_remove_run_folder_after, args=(spec,), daemon=True).start()
     else:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != spec.supervisor_pid:  # it died before the signal was set
         os._exit(EXIT_CRASHED)
 
 
-def _clear_after(spec: StageSpec) -> None:
+def _remove_run_folder_after(spec: StageSpec) -> None:
+    """Wait until the supervisor is dead, remove what it left behind, and end."""
     while os.getppid() == spec.supervisor_pid:
         time.sleep(0.2)
     shutil.rmtree(spec.run_folder, ignore_errors=True)
     Path(spec.run_folder + ".lock").unlink(missing_ok=True)
     os.kill(os.getpid(), signal.SIGKILL)
-
-
-def _resident_bytes() -> int:
-    with contextlib.suppress(OSError), open("/proc/self/statm") as file:
-        return int(file.read().split()[1]) * resource.getpagesize()
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

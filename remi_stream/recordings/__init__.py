@@ -1,1 +1,1 @@
-"""recordings."""
+"""Recordings: written, recovered, read as a take, played."""

@@ -1,4 +1,4 @@
-"""Write the final files of a recording from its journal, after its end or after a crash."""
+"""Finish a recording: write its final files from its journal, after its end, or after its recorder was killed."""
 
 from __future__ import annotations
 
@@ -21,6 +21,8 @@ JOURNAL_FOLDER = "unfinished"
 KILLED_REASON = "the recorder was killed"
 """Reason in the index of a recovered recording."""
 
+log = logging.getLogger("remi_stream")
+
 
 def finish_recording(folder: Path) -> RecordingIndex:
     """Write the final files and remove the journal. Raises OSError; then the journal stays for a later attempt."""
@@ -41,6 +43,21 @@ def recover_recording(folder: Path) -> RecordingIndex:
     """Finish a recording whose recorder died. Raises BlockingIOError while its recorder runs."""
     with lock_journal(folder / JOURNAL_FOLDER):
         return finish_recording(folder)
+
+
+def recover_all(parent: Path) -> int:
+    """Finish every recording in a folder whose recorder died; return the number of failures."""
+    failed = 0
+    for folder in filter(is_unfinished, list_recordings(parent)):
+        try:
+            index = recover_recording(folder)
+            log.info("recovered %s: %d frames", folder, index.frames)
+        except BlockingIOError:
+            log.info("%s is being recorded", folder)
+        except (OSError, RemiError) as error:
+            failed += 1
+            log.warning("%s cannot be recovered: %s", folder, error)
+    return failed
 
 
 def list_recordings(parent: Path) -> list[Path]:
@@ -128,24 +145,3 @@ def _epochs(contents: JournalContents, frames: np.ndarray) -> list[EpochEntry]:
             )
         )
     return entries
-
-
-# Recovery: finish the recordings of recorders that were killed.
-
-
-log = logging.getLogger("remi_stream")
-
-
-def recover_all(parent: Path) -> int:
-    """Finish every recording in a folder whose recorder died; return the number of failures."""
-    failed = 0
-    for folder in filter(is_unfinished, list_recordings(parent)):
-        try:
-            index = recover_recording(folder)
-            log.info("recovered %s: %d frames", folder, index.frames)
-        except BlockingIOError:
-            log.info("%s is being recorded", folder)
-        except (OSError, RemiError) as error:
-            failed += 1
-            log.warning("%s cannot be recovered: %s", folder, error)
-    return failed

@@ -11,6 +11,8 @@ from remi_stream.errors import RemiError
 from remi_stream.recordings.journal import RECORDING_SCHEMA, FrameGap
 
 INDEX_FILE = "index.json"
+RECORDER_STATES = ("waiting", "on", "off", "failed")
+"""States of a recorder: no bodies received yet; recording; switched off; failed because of the disk."""
 
 
 class EpochEntry(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,10 +89,3 @@ def encode_index(index: RecordingIndex) -> bytes:
     head = msgspec.json.format(msgspec.json.encode(msgspec.structs.replace(index, gaps=[])), indent=1)
     gaps = b",\n".join(b"  " + msgspec.json.encode(gap) for gap in index.gaps)
     return head.replace(b'"gaps": []', b'"gaps": [\n' + gaps + b"\n ]" if gaps else b'"gaps": []') + b"\n"
-
-
-# States of the recorder.
-
-
-RECORDER_STATES = ("waiting", "on", "off", "failed")
-"""No bodies received yet; recording; switched off; failed because of the disk."""

@@ -1,4 +1,8 @@
-"""Events of a recording's journal, one JSON line each."""
+"""Append-only journal of a growing recording: its events, one JSON line each, and its files of binary rows.
+
+A flush appends the new rows to each row file, then the events, the last of which has the number of valid rows per file; partial
+data after that is not read. So a recorder that is killed loses nothing before its last flush.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +21,8 @@ from remi_stream.errors import RemiError
 
 RECORDING_SCHEMA: Literal[1] = 1
 """Version of the recording format."""
+EVENTS_FILE = "events.jsonl"
+"""File of the events."""
 
 
 class RecordingStarted(msgspec.Struct, frozen=True, kw_only=True, tag="begun"):
@@ -90,16 +96,6 @@ class RecordingEnded(msgspec.Struct, frozen=True, kw_only=True, tag="ended"):
 
 
 JournalEvent = RecordingStarted | CameraChanged | EpochStarted | TrackStarted | FrameGap | JournalFlushed | RecordingEnded
-
-
-# Append-only journal of a growing recording; a killed recorder loses nothing before the last flush.
-#
-# A flush appends the new rows to each row file, then the events, the last of which has the number of valid rows per file. Partial
-# data after that is not read.
-
-
-EVENTS_FILE = "events.jsonl"
-"""File of the events."""
 
 
 class Journal:
@@ -184,9 +180,6 @@ def lock_journal(folder: Path) -> FileIO:
         file.close()
         raise
     return file
-
-
-# Read a recording's journal: its events by type, and its row files.
 
 
 class JournalContents(NamedTuple):

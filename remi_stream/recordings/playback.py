@@ -1,4 +1,4 @@
-"""Playback clock: when each moment of a recording is due, with speed, pause and seek."""
+"""Playback: publishes a recording, or the results of a video, as if it were live, with speed, pause and seek."""
 
 from __future__ import annotations
 
@@ -7,27 +7,32 @@ import math
 import queue
 import secrets
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from urllib.parse import parse_qsl, quote, unquote, urlencode
 
-import av
 import msgspec
-import numpy as np
 
-from remi_stream.capture.files import bgr_from_frame
-from remi_stream.capture.source import SourceState
-from remi_stream.capture.stage import StatusTimer
 from remi_stream.config import CameraConfig
 from remi_stream.errors import UsageError
-from remi_stream.messages import Bodies, CameraFacts, Frame, Person, PlaybackCommand, PlaybackStatus
-from remi_stream.recordings.preview_video import PREVIEW_FILE
-from remi_stream.recordings.reader import FrameKey, frame_keys, open_take, read_npz
-from remi_stream.recordings.take import Take
-from remi_stream.stage import StageSpec
+from remi_stream.messages import (
+    MAX_PLAYBACK_SPEED,
+    MIN_PLAYBACK_SPEED,
+    Bodies,
+    CameraFacts,
+    CameraState,
+    Frame,
+    Person,
+    PlaybackCommand,
+    PlaybackStatus,
+)
+from remi_stream.recordings.playback_video import PlaybackVideo, open_playback_video
+from remi_stream.recordings.reader import open_take
+from remi_stream.stage import TRACK_IDS_PER_LIFE, StageSpec, StatusTimer
 
-MIN_SPEED, MAX_SPEED = 0.01, 100.0
-"""Allowed playback speeds; 1 is real time."""
+MAX_WAIT_S = 0.5
+"""Longest wait of one `step`, so that status messages stay in time."""
 
 
 class PlaybackClock:
@@ -67,100 +72,6 @@ class PlaybackClock:
         self._at_s = begin_s
 
 
-# Images for playback: the preview frames of a recording, or all frames of a video.
-
-
-SAME_FRAME_S = 1e-3
-"""Times this close, s, are those of one frame."""
-
-
-class VideoReader:
-    """Reads a video forward only, from begins_s on. shown_at: a frame's time in the video, s; None: its captured_at.
-
-    A decoding error ends the video.
-    """
-
-    def __init__(self, path: Path, shown_at: Mapping[FrameKey, float] | None, start_s: float) -> None:
-        self._container = av.open(str(path))
-        self._shown_at = shown_at
-        self._frames = self._decode(start_s)
-        self._next = next(self._frames, None)
-
-    def advance_to(self, bodies: Bodies, until: float) -> bool:
-        """Decode up to the image of a frame; False if `until` (monotonic s) comes first."""
-        at_s = self._shown_s(bodies)
-        while at_s is not None and self._next is not None and self._next[0] < at_s - SAME_FRAME_S:
-            if time.monotonic() > until:
-                return False
-            self._next = next(self._frames, None)
-        return True
-
-    def image_of(self, bodies: Bodies) -> np.ndarray | None:
-        """The image (H, W, 3) uint8 BGR of the frame that `advance_to` reached, if there is one."""
-        at_s = self._shown_s(bodies)
-        if at_s is None or self._next is None or abs(self._next[0] - at_s) > SAME_FRAME_S:
-            return None
-        return bgr_from_frame(self._next[1])
-
-    def close(self) -> None:
-        """Close the video."""
-        self._container.close()
-
-    def _shown_s(self, bodies: Bodies) -> float | None:
-        """A frame's time in the video, s; None if the video lacks it."""
-        return bodies.captured_at if self._shown_at is None else self._shown_at.get((bodies.epoch, bodies.frame_id))
-
-    def _decode(self, begins_s: float) -> Iterator[tuple[float, av.VideoFrame]]:
-        """Frames, each with its time from the first one, s."""
-        stream = self._container.streams.video[0]
-        stream.codec_context.thread_count = 1
-        try:
-            first = float(next(self._container.decode(stream)).time or 0.0)
-            # seeks to the key frame before; `forward` decodes on from there
-            self._container.seek(int((first + begins_s) * av.time_base))
-            for frame in self._container.decode(stream):
-                yield float(frame.time or 0.0) - first, frame
-        except (StopIteration, av.FFmpegError):
-            return
-
-
-def open_video_reader(folder: Path, take: Take, first: int) -> VideoReader | None:
-    """Open the video of a take at the frame with index `first`; None if there is no readable video."""
-    path, shown_at, begins_s = take.source, None, take.frames[first].captured_at
-    if (folder / PREVIEW_FILE).exists():
-        path, shown_at = folder / PREVIEW_FILE, _shown_at(folder)
-        begins_s = _first_shown_s(shown_at, take.frames, first)
-    if path is None or not path.is_file():
-        return None
-    try:
-        return VideoReader(path, shown_at, begins_s)
-    except av.FFmpegError:
-        return None
-
-
-def _shown_at(folder: Path) -> dict[FrameKey, float]:
-    """Time of each frame in a recording's preview video, s."""
-    preview = read_npz(folder / "preview.npz")
-    return dict(zip(frame_keys(preview), preview["shown_at"].tolist()))
-
-
-def _first_shown_s(shown_at: Mapping[FrameKey, float], frames: Sequence[Bodies], first: int) -> float:
-    """Time in the video, s, of the first frame with a preview, from index `first` on."""
-    keys = ((frames[index].epoch, frames[index].frame_id) for index in range(first, len(frames)))
-    return next((shown_at[key] for key in keys if key in shown_at), 0.0)
-
-
-# Playback source: publishes a recording, or the results of a video, as if it were live.
-
-
-MAX_WAIT_S = 0.5
-"""Longest wait of one `step`, so that status messages stay in time."""
-ALLOWED_SETTINGS = ("name", "source", "loop", "frames")
-"""Camera settings that apply to playback; the others are about images."""
-IDS_PER_RESTART = 100_000
-"""Track ids reserved for each life of the process, so that a restart reuses none."""
-
-
 class PlaybackOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Options in the source's query: `recording:FOLDER?speed=0.5&start_s=3`."""
 
@@ -180,13 +91,14 @@ class PlaybackStage:
         self.camera = camera
         self.epoch = secrets.randbits(48)
         self.captured = 0
+        self.counts: Counter[str] = Counter()
         self._folder, self._options = parse_playback_source(camera)
-        self._ids_before, self._highest_id = restarts * IDS_PER_RESTART, 0
+        self._ids_before, self._highest_id = restarts * TRACK_IDS_PER_LIFE, 0
         self._commands: queue.SimpleQueue[PlaybackCommand] = queue.SimpleQueue()
         self._last_command_id = 0
         self._show_next_now = False
-        self._video: VideoReader | None = None
-        self._state: SourceState = "starting"
+        self._video: PlaybackVideo | None = None
+        self._state: CameraState = "starting"
         self._status_timer = StatusTimer()
 
     def open(self) -> None:
@@ -246,7 +158,7 @@ class PlaybackStage:
         self.close()
         self._ids_before, self._highest_id = self._ids_before + self._highest_id, 0
         self._next_index, self._shown_s = place, self._frames[place].captured_at
-        self._video = open_video_reader(self._folder, self._take, place)
+        self._video = open_playback_video(self._folder, self._take, place)
 
     def _execute_command(self, wait_s: float) -> bool:
         """Wait up to wait_s for a command and execute it; whether there was one."""
@@ -362,21 +274,15 @@ def parse_playback_source(camera: CameraConfig) -> tuple[Path, PlaybackOptions]:
     except (msgspec.ValidationError, ValueError) as error:
         allowed = ", ".join(PlaybackOptions.__struct_fields__)
         raise UsageError(f"Camera {camera.name!r}: {camera.source!r}: {error}; allowed after the '?': {allowed}") from None
-    if not MIN_SPEED <= options.speed <= MAX_SPEED or not options.start_s >= 0:
-        allowed = f"speed from {MIN_SPEED:g} to {MAX_SPEED:g}, start_s from 0"
+    if not MIN_PLAYBACK_SPEED <= options.speed <= MAX_PLAYBACK_SPEED or not options.start_s >= 0:
+        allowed = f"speed from {MIN_PLAYBACK_SPEED:g} to {MAX_PLAYBACK_SPEED:g}, start_s from 0"
         raise UsageError(f"Camera {camera.name!r}: {query!r}; allowed: {allowed}")
     return Path(unquote(folder)), options
 
 
-def check_playback_camera(camera: CameraConfig) -> None:
-    """Raise RemiError unless the source can be played and the camera has only settings that apply to it."""
+def check_playback_source(camera: CameraConfig) -> None:
+    """Raise RemiError unless the camera's source can be played."""
     folder, options = parse_playback_source(camera)
-    plain = CameraConfig(name=camera.name, source=camera.source)
-    for key in camera.__struct_fields__:
-        if key not in ALLOWED_SETTINGS and getattr(camera, key) != getattr(plain, key):
-            raise UsageError(
-                f"Camera {camera.name!r}: `{key}` does not apply to a recording; allowed: {', '.join(ALLOWED_SETTINGS)}"
-            )
     first_frame_index(open_take(folder).frames, options.start_s)
 
 

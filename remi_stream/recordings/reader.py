@@ -1,6 +1,6 @@
-"""Read a finished recording as a take.
+"""Open a finished recording, or the results of an offline run, as a take.
 
-Missing frames are left out; times, epochs and frame ids are those of the camera.
+Frames that a recording misses are left out; times, epochs and frame ids are those of the camera.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, overload
+from typing import Any
 
 import numpy as np
 
@@ -18,12 +18,40 @@ from remi_stream.permission_hints import empty_mount_hint
 from remi_stream.recordings import results
 from remi_stream.recordings.finish import is_unfinished
 from remi_stream.recordings.index import INDEX_FILE, EpochEntry, RecordingIndex, read_recording_index
-from remi_stream.recordings.take import Take
+from remi_stream.recordings.take import StoredFrames, Take
+
+HOW_TO_MAKE_A_TAKE = "Make one: remi-stream demo --record DIR, or remi-stream video FILE --out DIR"
 
 Arrays = dict[str, np.ndarray]
 """Arrays of an .npz file, by name."""
 FrameKey = tuple[int, int]
 """Epoch and frame_id."""
+
+
+def open_take(folder: Path) -> Take:
+    """Open a recording, or the results of `video` and `images`. Raises RemiError if it is neither, or unfinished."""
+    if not folder.is_dir():
+        raise UsageError(f"No such recording: {folder}. {HOW_TO_MAKE_A_TAKE}{empty_mount_hint(folder)}")
+    if is_unfinished(folder):
+        raise UsageError(f"{folder} is not finished. If its recorder is gone: remi-stream recordings {folder.parent} --recover")
+    if _has_results(folder):
+        return results.open_results(folder)
+    if not (folder / INDEX_FILE).exists():
+        raise UsageError(_not_a_take(folder))
+    return open_recording(folder)
+
+
+def _not_a_take(folder: Path) -> str:
+    """Error message for a folder that cannot be opened; suggests a recording inside it."""
+    subfolders = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+    for path in subfolders:
+        if _has_results(path) or is_unfinished(path) or (path / INDEX_FILE).exists():
+            return f"{folder} is a folder of recordings. Give one of them, e.g. {path}"
+    return f"{folder} is not a recording, and has no results of a video. {HOW_TO_MAKE_A_TAKE}"
+
+
+def _has_results(folder: Path) -> bool:
+    return (folder / results.TAKE_FOLDER / results.RESULTS_INDEX_FILE).exists()
 
 
 def open_recording(folder: Path) -> Take:
@@ -36,8 +64,8 @@ def open_recording(folder: Path) -> Take:
     return Take(folder.resolve().name, index.epochs[0].size, index.fps or frames.mean_fps, frames)
 
 
-class RecordedFrames(Sequence[Bodies]):
-    """Sequence of a recording's frames, each built from the arrays on access."""
+class RecordedFrames(StoredFrames):
+    """A recording's frames, each built from the arrays."""
 
     def __init__(self, index: RecordingIndex, frames: Arrays, tracks: Sequence[Arrays]) -> None:
         self._camera, self._tracks = index.camera, tracks
@@ -58,15 +86,8 @@ class RecordedFrames(Sequence[Bodies]):
     def __len__(self) -> int:
         return len(self._keys)
 
-    @overload
-    def __getitem__(self, index: int) -> Bodies: ...
-
-    @overload
-    def __getitem__(self, index: slice) -> list[Bodies]: ...
-
-    def __getitem__(self, index: int | slice) -> Bodies | list[Bodies]:
-        if isinstance(index, slice):
-            return [self[each] for each in range(*index.indices(len(self)))]
+    def read_frame(self, index: int) -> Bodies:
+        """Build a frame from its rows."""
         key = self._keys[index]
         return self._bodies(key, self._epochs[key[0]], float(self._times[index]))
 
@@ -123,35 +144,3 @@ def read_npz(path: Path) -> Arrays:
     except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
         why = getattr(error, "strerror", None) or error
         raise RemiError(f"{path} cannot be read ({why}). The recording is damaged; take another copy of it") from None
-
-
-# Open a recording or the results of an offline run as a take.
-
-
-HOW_TO_MAKE_A_TAKE = "Make one: remi-stream demo --record DIR, or remi-stream video FILE --out DIR"
-
-
-def open_take(folder: Path) -> Take:
-    """Open a recording, or the results of `video` and `images`. Raises RemiError if it is neither, or unfinished."""
-    if not folder.is_dir():
-        raise UsageError(f"No such recording: {folder}. {HOW_TO_MAKE_A_TAKE}{empty_mount_hint(folder)}")
-    if is_unfinished(folder):
-        raise UsageError(f"{folder} is not finished. If its recorder is gone: remi-stream recordings {folder.parent} --recover")
-    if _has_results(folder):
-        return results.open_results(folder)
-    if not (folder / INDEX_FILE).exists():
-        raise UsageError(_not_a_take(folder))
-    return open_recording(folder)
-
-
-def _not_a_take(folder: Path) -> str:
-    """Error message for a folder that cannot be opened; suggests a recording inside it."""
-    subfolders = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
-    for path in subfolders:
-        if _has_results(path) or is_unfinished(path) or (path / INDEX_FILE).exists():
-            return f"{folder} is a folder of recordings. Give one of them, e.g. {path}"
-    return f"{folder} is not a recording, and has no results of a video. {HOW_TO_MAKE_A_TAKE}"
-
-
-def _has_results(folder: Path) -> bool:
-    return (folder / results.TAKE_FOLDER / results.RESULTS_INDEX_FILE).exists()

@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 from remi_stream import __version__
+from remi_stream.ledger import LOST_IN_CRASH, CameraAccount
 from remi_stream.messages import Bodies, CameraFacts, Frame, Person
 from remi_stream.recordings.finish import JOURNAL_FOLDER, finish_recording
 from remi_stream.recordings.journal import (
@@ -22,7 +23,6 @@ from remi_stream.recordings.journal import (
 )
 from remi_stream.recordings.preview_video import PreviewVideo
 from remi_stream.recordings.rows import encode_frame_row, encode_person_row, encode_preview_row, person_dtype
-from remi_stream.relay.ledger import LOST_IN_CRASH, CameraAccount
 
 MISSED_REASON = "recorder/missed"
 """Drop reason of a gap that no stage reported: the bodies never reached the recorder, or a relay died before sending them."""

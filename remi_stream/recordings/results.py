@@ -6,7 +6,7 @@
 Besides the engine's output, `Person.native` has the detector's: `detected_xyxy` (4,) float32 px, tight, and `detected_score`
 (1,) float32. With `--native`, an engine that supports it adds its own outputs there.
 
-A chunk is MessagePack: a list of frames, each a list of the parts that `messages.Wire(Bodies)` makes. captured_at is
+A chunk is MessagePack: a list of frames, each a list of the parts that `messages.MessageCodec(Bodies)` makes. captured_at is
 s from the video's first frame; frame_id is the frame's number in the video, from 0, also if frames were skipped.
 """
 
@@ -17,17 +17,19 @@ import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal, overload
+from typing import Any, Literal
 
 import msgspec
 
 from remi_stream.atomic_files import atomic_file
 from remi_stream.errors import RemiError, UsageError
 from remi_stream.messages import Bodies, MessageCodec
-from remi_stream.recordings.take import Take
+from remi_stream.recordings.take import StoredFrames, Take
 
 TAKE_FOLDER, RESULTS_INDEX_FILE = "take", "index.json"
 """Folder of the chunks, and its index."""
+RAW_FOLDER, PROGRESS_FILE, LOCK_FILE = "raw", "state.msgpack", "lock"
+"""In unfinished results: folder of the chain's chunks, file of the progress, lock file."""
 DETECTED_BOX_KEY, DETECTED_SCORE_KEY = "detected_xyxy", "detected_score"
 """Keys in `Person.native`."""
 
@@ -56,8 +58,8 @@ class ResultsIndex(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """Absolute path of the video or folder."""
 
 
-class ChunkedFrames(Sequence[Bodies]):
-    """Sequence of the frames in a folder; the last chunk read is cached."""
+class ChunkedFrames(StoredFrames):
+    """The frames in a folder; the last chunk read is cached."""
 
     def __init__(self, folder: Path, count: int, chunk: int) -> None:
         self._folder, self._count, self._chunk = folder, count, chunk
@@ -66,19 +68,9 @@ class ChunkedFrames(Sequence[Bodies]):
     def __len__(self) -> int:
         return self._count
 
-    @overload
-    def __getitem__(self, index: int) -> Bodies: ...
-
-    @overload
-    def __getitem__(self, index: slice) -> list[Bodies]: ...
-
-    def __getitem__(self, index: int | slice) -> Bodies | list[Bodies]:
-        if isinstance(index, slice):
-            return [self[each] for each in range(*index.indices(self._count))]
-        number = index + self._count if index < 0 else index
-        if not 0 <= number < self._count:
-            raise IndexError(f"frame {index} of {self._count}")
-        return self._read(number // self._chunk)[number % self._chunk]
+    def read_frame(self, index: int) -> Bodies:
+        """Read a frame's chunk."""
+        return self._read(index // self._chunk)[index % self._chunk]
 
     def __iter__(self) -> Iterator[Bodies]:
         for number in range(-(-self._count // self._chunk)):
@@ -117,16 +109,16 @@ def write_results_index(folder: Path, index: ResultsIndex) -> None:
 
 def write_chunk(folder: Path, number: int, frames: Sequence[Bodies]) -> None:
     """Write the frames of a chunk atomically. Raises OSError; then no file is left."""
-    wire = MessageCodec(Bodies)
+    codec = MessageCodec(Bodies)
     with atomic_file(chunk_path(folder, number)) as file:
-        file.write(msgspec.msgpack.encode([wire.encode(bodies) for bodies in frames]))
+        file.write(msgspec.msgpack.encode([codec.encode(bodies) for bodies in frames]))
 
 
 def read_chunk(folder: Path, number: int) -> list[Bodies]:
     """Read the frames of a chunk. Raises RemiError if it is damaged."""
-    path, wire = chunk_path(folder, number), MessageCodec(Bodies)
+    path, codec = chunk_path(folder, number), MessageCodec(Bodies)
     try:
-        return [wire.decode(parts) for parts in msgspec.msgpack.decode(path.read_bytes(), type=list[list[bytes]])]
+        return [codec.decode(parts) for parts in msgspec.msgpack.decode(path.read_bytes(), type=list[list[bytes]])]
     except (OSError, msgspec.MsgspecError) as error:
         raise RemiError(f"{path} cannot be read ({error}). Process the video again") from None
 
@@ -134,13 +126,6 @@ def read_chunk(folder: Path, number: int) -> list[Bodies]:
 def chunk_path(folder: Path, number: int) -> Path:
     """Path of a chunk."""
     return folder / TAKE_FOLDER / f"{number:06d}.msgpack"
-
-
-# Unfinished results: a hidden, locked folder beside the final one, resumable, renamed when it is complete.
-
-
-RAW_FOLDER, PROGRESS_FILE, LOCK_FILE = "raw", "state.msgpack", "lock"
-"""Folder of the chain's chunks, file of the progress, lock file."""
 
 
 class JobProgress(msgspec.Struct, frozen=True):
@@ -159,7 +144,10 @@ class JobProgress(msgspec.Struct, frozen=True):
 
 
 class UnfinishedResults:
-    """Unfinished results. folder: is renamed to `final`. raw: folder of the chain's chunks, before smoothing."""
+    """Results in work: a hidden, locked folder beside the final one, resumable, renamed to `final` when it is complete.
+
+    raw: folder of the chain's chunks, before smoothing.
+    """
 
     def __init__(self, final: Path) -> None:
         self.final = final

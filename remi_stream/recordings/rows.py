@@ -1,4 +1,8 @@
-"""Row files of the journal: fixed-size binary rows, so that a torn end costs one row at most."""
+"""Rows of a recording: binary ones of fixed size in the journal, so that a torn end costs one row, and arrays made of them.
+
+The arrays of a person's .npz file are as published, and as AMASS', z up (Mahmood et al., "AMASS: Archive of Motion Capture as
+Surface Shapes", 2019).
+"""
 
 from __future__ import annotations
 
@@ -11,6 +15,10 @@ from remi_stream.skeletons import JOINT_NAMES
 
 BODY_CODES = ("", "smpl", "open")
 """Smpl.body by its code in a row; code 0: no SMPL pose."""
+Z_UP_FROM_CAMERA = np.array([[1.0, 0, 0], [0, 0, 1], [0, -1, 0]])
+"""Rotation from camera axes to AMASS' z-up axes, for a level camera: x stays, forward becomes y, down becomes -z."""
+AXES_NOTE = "camera: x right, y down, z forward; poses and trans: x right, y forward, z up"
+"""Documentation of the axes, stored in each file."""
 
 _FRAME_KEY = (("epoch", "<i8"), ("frame_id", "<i8"), ("captured_at", "<f8"))
 
@@ -66,11 +74,30 @@ def _frame_key(message: FrameMessage) -> tuple[int, int, float]:
     return message.epoch, message.frame_id, message.captured_at
 
 
-# SMPL motion as AMASS' arrays, z up (Mahmood et al., "AMASS: Archive of Motion Capture as Surface Shapes", 2019).
+def track_arrays(rows: np.ndarray, track_id: int, skeleton: str, joints_skeleton: str = "") -> dict[str, np.ndarray]:
+    """Arrays of N rows: the fields of Person and Smpl as published, and AMASS' keys if there is any SMPL pose."""
+    joints_skeleton = joints_skeleton or skeleton
+    arrays = {
+        "track_id": np.array(track_id),
+        "axes": np.array(AXES_NOTE),
+        "skeleton": np.array(skeleton),
+        "joints_skeleton": np.array(joints_skeleton),
+        "body": np.array(body_name(rows)),
+        "epochs": rows["epoch"],
+        "frame_ids": rows["frame_id"],
+        "captured_at": rows["captured_at"],
+        "scores": rows["score"],
+        "boxes_xyxy": rows["box_xyxy"],
+        "keypoints_px": rows["keypoints_px"],
+        "keypoint_scores": rows["keypoint_scores"],
+        "joints_m": rows["joints_m"],
+    }
+    return {**arrays, **_smpl(rows, joints_skeleton)} if rows["body"].any() else arrays
 
 
-Z_UP_FROM_CAMERA = np.array([[1.0, 0, 0], [0, 0, 1], [0, -1, 0]])
-"""Rotation from camera axes to AMASS' z-up axes, for a level camera: x stays, forward becomes y, down becomes -z."""
+def body_name(rows: np.ndarray) -> str:
+    """Body whose rest pose the poses are for (see Smpl.body); "" if there are none."""
+    return BODY_CODES[rows["body"].max(initial=0)]
 
 
 def amass_arrays(
@@ -97,39 +124,6 @@ def add_hands(motion: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Pad to SMPL+H as in AMASS' own files: poses (N, 156) with flat hands, betas (16,), dmpls (N, 8) of zeros."""
     poses = np.pad(motion["poses"][:, :66], [(0, 0), (0, 90)])
     return {**motion, "poses": poses, "betas": np.pad(motion["betas"], (0, 6)), "dmpls": np.zeros((len(poses), 8), np.float32)}
-
-
-# Convert a person's rows to the arrays of an .npz file.
-
-
-AXES_NOTE = "camera: x right, y down, z forward; poses and trans: x right, y forward, z up"
-"""Documentation of the axes, stored in each file."""
-
-
-def track_arrays(rows: np.ndarray, track_id: int, skeleton: str, joints_skeleton: str = "") -> dict[str, np.ndarray]:
-    """Arrays of N rows: the fields of Person and Smpl as published, and AMASS' keys if there is any SMPL pose."""
-    joints_skeleton = joints_skeleton or skeleton
-    arrays = {
-        "track_id": np.array(track_id),
-        "axes": np.array(AXES_NOTE),
-        "skeleton": np.array(skeleton),
-        "joints_skeleton": np.array(joints_skeleton),
-        "body": np.array(body_name(rows)),
-        "epochs": rows["epoch"],
-        "frame_ids": rows["frame_id"],
-        "captured_at": rows["captured_at"],
-        "scores": rows["score"],
-        "boxes_xyxy": rows["box_xyxy"],
-        "keypoints_px": rows["keypoints_px"],
-        "keypoint_scores": rows["keypoint_scores"],
-        "joints_m": rows["joints_m"],
-    }
-    return {**arrays, **_smpl(rows, joints_skeleton)} if rows["body"].any() else arrays
-
-
-def body_name(rows: np.ndarray) -> str:
-    """Body whose rest pose the poses are for (see Smpl.body); "" if there are none."""
-    return BODY_CODES[rows["body"].max(initial=0)]
 
 
 def _smpl(rows: np.ndarray, skeleton: str) -> dict[str, np.ndarray]:

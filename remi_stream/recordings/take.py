@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, overload
 
 import numpy as np
 
@@ -13,6 +13,29 @@ from remi_stream.body.known_bodies import Retargeter, retargeter_to_known_body
 from remi_stream.body.smpl import load_default_body
 from remi_stream.errors import RemiError
 from remi_stream.messages import Bodies, Smpl
+
+TrackKey = tuple[int, str]
+"""track_id, and the body model of the poses: after a change of engine a person has one track per body."""
+
+
+class StoredFrames(Sequence[Bodies]):
+    """Frames that are read from a file on access; a subclass reads one by its index."""
+
+    def read_frame(self, index: int) -> Bodies:
+        """Read the frame with an index from 0 to len - 1."""
+        raise NotImplementedError
+
+    @overload
+    def __getitem__(self, index: int) -> Bodies: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[Bodies]: ...
+
+    def __getitem__(self, index: int | slice) -> Bodies | list[Bodies]:
+        if isinstance(index, slice):
+            return [self.read_frame(each) for each in range(*index.indices(len(self)))]
+        # indexing a range resolves negative indices, and raises IndexError
+        return self.read_frame(range(len(self))[index])
 
 
 @dataclass(frozen=True)
@@ -33,9 +56,6 @@ class Take:
     """The video or folder, if it still exists, to be drawn on."""
 
 
-# Frame numbers of a take, as exported files use them.
-
-
 def numbered_frames(take: Take) -> Iterator[tuple[int, Bodies]]:
     """Yield each frame with its number in the video; for an image folder, its index in `images`.
 
@@ -50,13 +70,6 @@ def numbered_frames(take: Take) -> Iterator[tuple[int, Bodies]]:
             shift = number + 1 - bodies.frame_id
         epoch, number = bodies.epoch, bodies.frame_id + shift
         yield number, bodies
-
-
-# SMPL tracks of a take: the poses of each person over time.
-
-
-TrackKey = tuple[int, str]
-"""track_id, and the body model of the poses: after a change of engine a person has one track per body."""
 
 
 class SmplTrack(NamedTuple):
@@ -74,7 +87,7 @@ class SmplTrack(NamedTuple):
 
 
 def smpl_tracks(take: Take, format_name: str) -> list[SmplTrack]:
-    """Return the tracks of all people with SMPL poses. format_name: name of the export format. Raises RemiError if there are none."""
+    """Tracks of all people with SMPL poses. format_name: of the export, for the error. Raises RemiError if there are none."""
     if take.images:
         raise RemiError(f"{take.name} is a folder of images, which has no motion: no {format_name}. Use obj, csv or npz")
     rows, people, start_s = dict[TrackKey, list[tuple[float, Smpl]]](), 0, 0.0
@@ -90,13 +103,13 @@ def smpl_tracks(take: Take, format_name: str) -> list[SmplTrack]:
 
 
 def no_smpl_pose_error(take: Take, format_name: str) -> RemiError:
-    """Return the error for a take with people but without SMPL poses."""
+    """Build the error for a take with people but without SMPL poses."""
     engine = take.frames[0].engine
     return RemiError(f"No one in {take.name} has a SMPL pose (engine {engine}), which {format_name} needs. Use csv or npz")
 
 
 def retarget_to_available_body(body: str) -> Retargeter:
-    """Return the retarget from a body to an available one: its own, or the open body if SMPL was not imported."""
+    """Retargeter from a body to an available one: its own, or the open body if SMPL was not imported."""
     return Retargeter(load_default_body(), load_default_body()) if body == "open" else retargeter_to_known_body(body)
 
 

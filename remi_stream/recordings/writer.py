@@ -1,4 +1,7 @@
-"""Bounded queue of messages to be written; dropped bodies are counted on the next that fit."""
+"""The recorder's writer: a thread that writes messages from a bounded buffer to the disk.
+
+The process's loop never blocks: what does not fit into the buffer is dropped and counted. A disk error stops the recording only.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +21,10 @@ from remi_stream.transport.mailbox import add_skipped, pop_skipped
 
 OVERFLOW_REASON = "recorder/overflow"
 """Drop reason: the disk is too slow."""
+FLUSH_INTERVAL_S = 0.5
+"""Interval between flushes, s; a killed recorder loses as much."""
+
+log = logging.getLogger("remi_stream")
 
 
 class RecordingSwitch(NamedTuple):
@@ -70,15 +77,6 @@ class RecorderBuffer:
         except queue.Full:
             return False
         return True
-
-
-# The recorder's thread: writes messages from the buffer to the disk, and stops recording on a disk error.
-
-
-FLUSH_INTERVAL_S = 0.5
-"""Interval between flushes, s; a killed recorder loses as much."""
-
-log = logging.getLogger("remi_stream")
 
 
 class RecordingWriter:

@@ -1,4 +1,7 @@
-"""Control requests of a running pipeline and their replies; docs/reference/protocol.md describes them."""
+"""Control requests of a running pipeline, playback control among them, and their replies.
+
+docs/reference/protocol.md describes them.
+"""
 
 from __future__ import annotations
 
@@ -9,16 +12,12 @@ from typing import Any, TypeVar
 import msgspec
 
 from remi_stream import __version__
-from remi_stream.capture.source import source_kind
 from remi_stream.config import Config
 from remi_stream.errors import RemiError, unknown_name_error
 from remi_stream.measure.remi_metrics import RELAY_COLUMNS
-from remi_stream.messages import CameraFacts, Health, PlaybackCommand, PlaybackStatus
-from remi_stream.recordings.playback import MAX_SPEED, MIN_SPEED
+from remi_stream.messages import MAX_PLAYBACK_SPEED, MIN_PLAYBACK_SPEED, CameraFacts, Health, PlaybackCommand, PlaybackStatus
 from remi_stream.relay.filtering import CameraFilters
-
-# Playback control of played recordings: status, seek, speed, pause.
-
+from remi_stream.sources import find_source
 
 SEEK_TOLERANCE_S = 0.01
 """Tolerance of a seek beyond the end, s: the length is shown rounded to two decimals."""
@@ -29,7 +28,7 @@ class PlaybackControl:
 
     def __init__(self, config: Config, cameras: Mapping[str, CameraFacts], publish: Callable[[PlaybackCommand], None]) -> None:
         self._names = [camera.name for camera in config.cameras]
-        self._recordings = [camera.name for camera in config.cameras if source_kind(camera.source) == "recording"]
+        self._recordings = [camera.name for camera in config.cameras if find_source(camera.source).has_playback]
         self._cameras, self._publish = cameras, publish
 
     def status(self, camera: str | None) -> dict[str, dict[str, Any]]:
@@ -39,8 +38,10 @@ class PlaybackControl:
 
     def send_command(self, camera: str | None, seek_s: float | None, speed: float | None, paused: bool | None) -> int:
         """Send a command to each recording, or to one camera's; return its id. Raises RemiError before sending any."""
-        if speed is not None and not MIN_SPEED <= speed <= MAX_SPEED:
-            raise RemiError(f"A recording's speed is a number from {MIN_SPEED:g} to {MAX_SPEED:g}, got {speed:g}")
+        if speed is not None and not MIN_PLAYBACK_SPEED <= speed <= MAX_PLAYBACK_SPEED:
+            raise RemiError(
+                f"A recording's speed is a number from {MIN_PLAYBACK_SPEED:g} to {MAX_PLAYBACK_SPEED:g}, got {speed:g}"
+            )
         number = time.monotonic_ns()  # increasing, so that a client sees that a later command was executed, too
         commands = [
             PlaybackCommand(camera=name, id=number, seek_s=self._check_seek(name, seek_s), speed=speed, paused=paused)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,10 @@ from typing import Any
 import msgspec
 
 from remi_stream.config import Config
-from remi_stream.messages import Bodies, CameraFacts, Frame, FrameView, Health, PlaybackCommand
+from remi_stream.ledger import Ledger
+from remi_stream.messages import Bodies, CameraFacts, Frame, FrameView, Health
 from remi_stream.relay.control import ControlHandler
 from remi_stream.relay.filtering import CameraFilters
-from remi_stream.relay.ledger import Ledger
 from remi_stream.stage import StageSpec
 from remi_stream.transport.mailbox import FrameRequest
 
@@ -27,14 +28,15 @@ class RelayStage:
 
     def __init__(self, config: Config, folder: Path | None = None) -> None:
         self.facts: dict[str, str] = {}
+        self.counts: Counter[str] = Counter()
         self._ledger = Ledger()
         self._smoothing = CameraFilters(config, folder)
         self._control = ControlHandler(config, self._smoothing, self.facts, lambda command: self.publish(command))
         self._previewed_at: dict[str, float] = {}
         self.has_subscriber: Callable[[str], bool] = lambda topic: False
         """Whether a topic has a subscriber on the bus; set by the worker loop."""
-        self.publish: Callable[[PlaybackCommand], None] = lambda command: None
-        """Publishes a playback command at once, between two steps; set by the worker loop."""
+        self.publish: Callable[[Any], None] = lambda message: None
+        """Publishes a playback command; set by the worker loop."""
 
     def open(self) -> None:
         """Load the filters."""

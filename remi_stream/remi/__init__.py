@@ -1,1 +1,1 @@
-"""remi."""
+"""REMI's TCP packets: read from its pose program, sent to its relay."""

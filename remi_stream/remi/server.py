@@ -25,7 +25,7 @@ log = logging.getLogger("remi_stream")
 
 
 class RemiClient:
-    """A connection. number: 1, 2, 3, ... in order of arrival. shown: its address, HOST:PORT."""
+    """A connection. number: 1, 2, 3, ... in order of arrival. address: HOST:PORT."""
 
     def __init__(self, number: int, connection: socket.socket, address: tuple[str, int]) -> None:
         self.number, self.connection = number, connection

@@ -13,15 +13,12 @@ from time import monotonic
 import numpy as np
 
 from remi_stream.body.known_bodies import known_body, retargeter_to_known_body
-from remi_stream.capture.source import SourceState
-from remi_stream.capture.stage import STATUS_INTERVAL_S, StatusTimer
 from remi_stream.config import CameraConfig
-from remi_stream.errors import UsageError
 from remi_stream.geometry import Intrinsics, bounding_box, default_intrinsics, project
-from remi_stream.messages import Bodies, CameraFacts, Person, Smpl
+from remi_stream.messages import Bodies, CameraFacts, CameraState, Person, Smpl
 from remi_stream.remi.server import ClientEvent, RemiServer
 from remi_stream.remi.wire import RemiPacket, has_pose, packet_shift, parse_address, rotate_to_y_up
-from remi_stream.stage import StageSpec
+from remi_stream.stage import STATUS_INTERVAL_S, TRACK_IDS_PER_LIFE, StageSpec, StatusTimer
 
 SILENCE_TIMEOUT_S = 10.0
 """A connected client that sends no packet for so long, s, counts as reconnecting."""
@@ -31,10 +28,6 @@ ASSUMED_DEPTH_M = 4.0
 """Assumed distance of people, since packets have none: far enough for a whole body in the image."""
 DEFAULT_SIZE = (1280, 720)
 """Default image size (width, height), px."""
-ALLOWED_SETTINGS = ("name", "source", "size", "focal_px", "frames")
-"""Camera settings that apply to this source; the others are about images."""
-IDS_PER_RESTART = 100_000
-"""Track ids reserved for each life of the process, so that a restart reuses none."""
 FULL_CONFIDENCE = np.ones(24, np.float32)
 
 log = logging.getLogger("remi_stream")
@@ -47,21 +40,20 @@ class RemiSourceStage:
     """
 
     def __init__(self, camera: CameraConfig, restarts: int = 0) -> None:
-        check_remi_camera(camera)
         self.camera = camera
         self.epoch = secrets.randbits(48)
         self.captured = 0
         self.counts: Counter[str] = Counter(clients=0, refused=0)
-        self._host, self._port = parse_address(camera.source.partition(":")[2])
+        self._host, self._port = parse_remi_source(camera.source)
         self._size = camera.size or DEFAULT_SIZE
         focal, _, *middle = default_intrinsics(*self._size)
         self._intrinsics: Intrinsics = (camera.focal_px or focal, camera.focal_px or focal, middle[0], middle[1])
         self._server = RemiServer()
-        self._ids = itertools.count(1 + restarts * IDS_PER_RESTART)
+        self._ids = itertools.count(1 + restarts * TRACK_IDS_PER_LIFE)
         self._track_id = 0
         self._current_client = 0
         self._pose_at = self._received_at = float("-inf")
-        self._state: SourceState = "reconnecting"
+        self._state: CameraState = "reconnecting"
         self._status_timer = StatusTimer()
         self._ended = False
 
@@ -187,14 +179,14 @@ def smpl_from_packet(packet: RemiPacket) -> Smpl:
     )
 
 
-def check_remi_camera(camera: CameraConfig) -> None:
-    """Raise UsageError unless the source is "remi:HOST:PORT" and the camera has only settings that apply to it."""
-    parse_address(camera.source.partition(":")[2])
-    plain = CameraConfig(name=camera.name, source=camera.source)
-    for key in camera.__struct_fields__:
-        if key not in ALLOWED_SETTINGS and getattr(camera, key) != getattr(plain, key):
-            allowed = ", ".join(ALLOWED_SETTINGS)
-            raise UsageError(f"Camera {camera.name!r}: `{key}` does not apply to a remi source; allowed: {allowed}")
+def parse_remi_source(source: str) -> tuple[str, int]:
+    """Host and port of "remi:HOST:PORT". Raises UsageError."""
+    return parse_address(source.partition(":")[2])
+
+
+def check_remi_source(camera: CameraConfig) -> None:
+    """Raise UsageError unless the camera's source is "remi:HOST:PORT"."""
+    parse_remi_source(camera.source)
 
 
 def is_loopback(host: str) -> bool:

@@ -16,7 +16,7 @@ import numpy as np
 
 from remi_stream.errors import RemiError, UsageError
 from remi_stream.geometry import axis_angle_from_matrices, matrices_from_axis_angle
-from remi_stream.models.array_pickle import read_array_pickle, to_array
+from remi_stream.models.array_pickle import read_array_pickle
 
 MAGIC = b"SMPL"
 HEADER = struct.Struct(">4sII")
@@ -159,10 +159,9 @@ def decode_payload(payload: bytes) -> RemiPacket:
 
 def check_array(content: Mapping[Any, Any], name: str, size: Any) -> np.ndarray:
     """Check one array of a packet and return it as (1, size) float32. Raises RemiError."""
-    value = content.get(name)
-    array = to_array(value)
-    if array is None:
-        raise RemiError(f"A packet of REMI has {'no' if value is None else 'no array as'} {name}.")
+    array = content.get(name)
+    if not isinstance(array, np.ndarray):
+        raise RemiError(f"A packet of REMI has {'no' if array is None else 'no array as'} {name}.")
     if array.shape not in ((size,), (1, size)):
         raise RemiError(f"A packet of REMI has {name} of shape {array.shape}, expected (1, {size}).")
     # float64 values may overflow to inf in float32; the next check reports them.

@@ -36,9 +36,15 @@ class RenderCamera(NamedTuple):
 
 def video_camera(intrinsics: Intrinsics, video_size: Size, to_size: Size) -> RenderCamera:
     """Make the camera of the video; its images of size `video_size` are scaled to `to_size`."""
-    (sx, sy), (fx, fy, cx, cy) = scale_factors(video_size, to_size), intrinsics
+    return cropped_camera(intrinsics, (0, 0, *video_size), to_size)
+
+
+def cropped_camera(intrinsics: Intrinsics, rectangle: tuple[float, float, float, float], to_size: Size) -> RenderCamera:
+    """Make the camera of a part of the video: rectangle x0 y0 x1 y1, px, scaled to `to_size`."""
+    (x0, y0, x1, y1), (fx, fy, cx, cy) = rectangle, intrinsics
+    (sx, sy), cx, cy = scale_factors((x1 - x0, y1 - y0), to_size), cx - x0, cy - y0
     return RenderCamera(
-        # Integer coordinates are pixel centres, so scaling goes through the pixel edges at +0.5, as in `shown`.
+        # Integer coordinates are pixel centres, so scaling goes through the pixel edges at +0.5, as in `scale_points`.
         (fx * sx, fy * sy, (cx + 0.5) * sx - 0.5, (cy + 0.5) * sy - 0.5),
         to_size,
         np.eye(3, dtype=np.float32),
@@ -51,7 +57,7 @@ def scale_points(points_px: np.ndarray, from_size: Size, to_size: Size) -> np.nd
     return (points_px + 0.5) * scale_factors(from_size, to_size) - 0.5
 
 
-def scale_factors(from_size: Size, to_size: Size) -> np.ndarray:
+def scale_factors(from_size: tuple[float, float], to_size: Size) -> np.ndarray:
     """Scale factors in x and y, (2,)."""
     return np.array(to_size) / np.array(from_size)
 

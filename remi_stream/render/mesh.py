@@ -1,4 +1,4 @@
-"""Draws shaded SMPL meshes with a depth test and anti-aliased edges."""
+"""SMPL meshes of people: posed, shaded and drawn over an image, with a depth test and anti-aliased edges."""
 
 from __future__ import annotations
 
@@ -11,12 +11,23 @@ import numpy as np
 from scipy.sparse import csr_matrix
 
 from remi_stream.body.known_bodies import known_body, retargeter_to_known_body
-from remi_stream.geometry import cross_product, project, unit_vectors
-from remi_stream.messages import Person
-from remi_stream.render.camera import RenderCamera
-from remi_stream.render.rasteriser import RAMP_STEPS, brightness, interpolation_planes, track_ramp, visible_triangles
+from remi_stream.geometry import project
+from remi_stream.messages import Bodies, Frame, Person
+from remi_stream.render.camera import RenderCamera, cropped_camera
+from remi_stream.render.rasteriser import evaluate_planes, interpolation_planes, signed_areas, visible_triangles
+from remi_stream.render.shading import RAMP_STEPS, brightness, track_ramp
+from remi_stream.render.surface import merge_coincident_vertices, vertex_face_matrix, vertex_normals
 
-# The SMPL mesh of a person, posed, with vertex normals.
+NEAR_PLANE_M = 0.1
+"""Near clipping plane."""
+OCCLUSION_STEP_M = 0.1
+"""A larger depth step between neighbouring pixels is an occlusion edge (one limb in front of another)."""
+FAR_M = np.float32(1e9)
+"""Depth of pixels without a surface."""
+KERNEL = np.ones((3, 3), np.uint8)
+PREVIEW_OPACITY = 0.88
+EDGE_BRIGHTNESS = 0.8
+"""Brightness factor of occlusion edges."""
 
 
 class PosedMesh(NamedTuple):
@@ -42,36 +53,14 @@ def posed_mesh(person: Person) -> PosedMesh | None:
     vertices = known_body().vertices(smpl.global_orient, smpl.body_pose, smpl.betas, smpl.transl)
     if not np.isfinite(vertices).all():
         return None
-    return PosedMesh(vertices, skin_normals(vertices), person.track_id)
-
-
-def skin_normals(vertices: np.ndarray) -> np.ndarray:
-    """Vertex normals (V, 3), outwards: the area-weighted mean of the normals of the adjacent faces."""
-    a, b, c = (vertices[known_body().faces[:, k]] for k in range(3))
-    return unit_vectors(skin_vertex_faces() @ cross_product(b - a, c - a))
+    return PosedMesh(vertices, vertex_normals(vertices, known_body().faces, skin_vertex_faces()), person.track_id)
 
 
 @cache
 def skin_vertex_faces() -> csr_matrix:
-    """Vertex-face adjacency matrix (V, F) float32 of 0 and 1; coincident vertices share the faces of all of them."""
-    # Without merging coincident vertices, the seams between them would show in the shading.
+    """Vertex-face adjacency matrix (V, F) float32 of the body's skin."""
     body = known_body()
-    _, merged = np.unique(body.v_template, axis=0, return_inverse=True)
-    rows = merged.reshape(-1)[body.faces]
-    columns = np.arange(len(body.faces)).repeat(3)
-    adjacency = csr_matrix((np.ones(rows.size, np.float32), (rows.reshape(-1), columns)), (rows.max() + 1, len(body.faces)))
-    return adjacency[merged.reshape(-1)]
-
-
-NEAR_PLANE_M = 0.1
-"""Near clipping plane."""
-OCCLUSION_STEP_M = 0.1
-"""A larger depth step between neighbouring pixels is an occlusion edge (one limb in front of another)."""
-FAR_M = np.float32(1e9)
-"""Depth of pixels without a surface."""
-KERNEL = np.ones((3, 3), np.uint8)
-EDGE_BRIGHTNESS = 0.8
-"""Brightness factor of occlusion edges."""
+    return vertex_face_matrix(body.faces, merge_coincident_vertices(body.v_template), np.float32)
 
 
 def draw_meshes(image: np.ndarray, meshes: Sequence[PosedMesh], camera: RenderCamera, opacity: float) -> None:
@@ -85,10 +74,16 @@ def draw_meshes(image: np.ndarray, meshes: Sequence[PosedMesh], camera: RenderCa
     if not len(pixels):
         return
     y, x = np.divmod(pixels, camera.size[0])
-    along_x, along_y, at_zero = interpolation_planes(triangles_px, light * (RAMP_STEPS - 1))[faces].T
-    steps = (along_x * x + along_y * y + at_zero).clip(0, RAMP_STEPS - 1).astype(np.uint8)
+    ramp_planes = interpolation_planes(triangles_px, light * (RAMP_STEPS - 1))[faces]
+    steps = evaluate_planes(ramp_planes, x, y).clip(0, RAMP_STEPS - 1).astype(np.uint8)
     ramps = np.stack([track_ramp(figure.track_id) for figure in meshes])
     _blend(image, y, x, ramps[owners[faces], steps], depths[faces], opacity)
+
+
+def draw_preview_meshes(image: np.ndarray, preview: Frame, bodies: Bodies) -> None:
+    """Draw all people with a SMPL pose into the preview image (h, w, 3) uint8 RGB, in place. bodies: of the same frame."""
+    camera = cropped_camera(bodies.intrinsics, preview.rectangle, (image.shape[1], image.shape[0]))
+    draw_meshes(image[..., ::-1], posed_meshes(bodies.people), camera, PREVIEW_OPACITY)
 
 
 def _triangles(figure: PosedMesh, camera: RenderCamera) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -98,16 +93,9 @@ def _triangles(figure: PosedMesh, camera: RenderCamera) -> tuple[np.ndarray, np.
         faces = faces[(vertices[:, 2] > NEAR_PLANE_M)[faces].all(1)]
         vertices[:, 2] = vertices[:, 2].clip(NEAR_PLANE_M)
     points = project(vertices, camera.intrinsics)
-    faces = faces[_is_front_facing(points, faces)]
+    faces = faces[signed_areas(points, faces) < 0]  # back-face culling
     light = brightness(figure.normals @ camera.rotation.T)
     return points[faces], vertices[:, 2][faces].mean(1), light[faces]
-
-
-def _is_front_facing(points_px: np.ndarray, faces: np.ndarray) -> np.ndarray:
-    """Which faces are front-facing by their winding order in the image: (F,) bool (back-face culling)."""
-    x, y = np.ascontiguousarray(points_px.T)
-    (ax, bx, cx), (ay, by, cy) = (values[faces.T] for values in (x, y))
-    return (bx - ax) * (cy - ay) - (by - ay) * (cx - ax) < 0
 
 
 def _blend(image: np.ndarray, y: np.ndarray, x: np.ndarray, colours: np.ndarray, depths: np.ndarray, opacity: float) -> None:

@@ -1,16 +1,21 @@
-"""Triangle rasteriser in NumPy: scan lines of all triangles, then pixels of all scan lines, vectorised."""
+"""Triangle rasteriser in NumPy: scan lines of all triangles, then pixels of all scan lines, vectorised.
+
+Hidden surfaces are removed by triangle (`visible_triangles`, the painter's algorithm, for bodies of many small triangles) or by
+pixel (`z_buffer`, also right for triangles that cross).
+"""
 
 from __future__ import annotations
 
-from functools import cache
-
 import numpy as np
-
-from remi_stream.geometry import unit_vectors
-from remi_stream.render.colours import track_colour
 
 EDGE_TOLERANCE_PX = 1e-9
 """Tolerance at triangle edges, so that two triangles with a common edge leave no gap."""
+DEPTH_STEPS = 2.0**31
+"""Quantisation steps of the depth."""
+EMPTY_PIXEL = np.uint64(2**64 - 1)
+"""z-buffer value of empty pixels."""
+FACE_MASK = np.uint64(2**32 - 1)
+"""Mask of the triangle index in a z-buffer value."""
 
 
 def visible_triangles(triangles_px: np.ndarray, depths: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
@@ -25,6 +30,25 @@ def visible_triangles(triangles_px: np.ndarray, depths: np.ndarray, size: tuple[
     nearest[pixels] = faces  # of repeated indices NumPy keeps the last one, here the nearest
     filled = np.flatnonzero(nearest >= 0)
     return filled, far_first[nearest[filled]]
+
+
+def z_buffer(triangles_px: np.ndarray, inverse_depths: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """Find the visible triangle of each pixel with a z-buffer: pixel indices (P,), y * width + x, and triangle indices (P,).
+
+    triangles_px: (F, 3, 2) px; inverse_depths: (F, 3), 1 / depth of the corners, which is linear in image coordinates.
+    """
+    width, height = size
+    pixels, faces = covered_pixels(triangles_px, size)
+    y, x = np.divmod(pixels, width)
+    low, high = inverse_depths.min(1), inverse_depths.max(1)
+    at_pixels = np.clip(evaluate_planes(interpolation_planes(triangles_px, inverse_depths)[faces], x, y), low[faces], high[faces])
+    minimum, maximum = (float(low.min()), float(high.max())) if len(low) else (0.0, 1.0)
+    depths = ((maximum - at_pixels) * (DEPTH_STEPS / max(maximum - minimum, 1e-12))).astype(np.uint64)
+    # Depth in the high half and triangle index in the low half of one integer: a single minimum gives both.
+    buffer = np.full(width * height, EMPTY_PIXEL)
+    np.minimum.at(buffer, pixels, (depths << np.uint64(32)) | faces.astype(np.uint64))
+    filled = np.flatnonzero(buffer != EMPTY_PIXEL)
+    return filled, (buffer[filled] & FACE_MASK).astype(np.intp)
 
 
 def covered_pixels(triangles_px: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
@@ -87,32 +111,23 @@ def interpolation_planes(triangles_px: np.ndarray, values: np.ndarray) -> np.nda
     return np.stack([along_x, along_y, values[:, 0] - along_x * ax - along_y * ay], -1)
 
 
-# Shading: brightness from normals with key light, fill light, sky and specular highlight, and colour ramps.
+def barycentric_weights(triangles_px: np.ndarray, pixels: np.ndarray, faces: np.ndarray, width: int) -> list[np.ndarray]:
+    """Barycentric weights of the three corners at pixels (P,) of triangles (P,): (P,) float32 each, sum 1."""
+    y, x = np.divmod(pixels, width)
+    b, c = (
+        evaluate_planes(interpolation_planes(triangles_px, np.tile(np.eye(3)[k], (len(triangles_px), 1)))[faces], x, y)
+        for k in (1, 2)
+    )
+    return [share.astype(np.float32) for share in (1 - b - c, b, c)]
 
 
-KEY_LIGHT = unit_vectors(np.array([-0.45, -0.65, -0.6]))
-"""Direction to the key light, rendering camera's axes (x right, y down, z forward): above the left shoulder."""
-FILL_LIGHT = unit_vectors(np.array([0.8, -0.1, -0.6]))
-SKY_LIGHT = np.array([0.0, -1.0, 0.0])
-RAMP_STEPS = 256
-SHADOW_LEVEL, HIGHLIGHT_LEVEL = 0.3, 0.62
-"""Share of the colour that is left in the dark, and of white in the brightest highlight."""
-NEUTRAL_BRIGHTNESS = 0.75
-"""The brightness that shows the unchanged colour."""
+def evaluate_planes(planes: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Evaluate interpolation planes (P, 3) at x, y (P,)."""
+    return planes[:, 0] * x + planes[:, 1] * y + planes[:, 2]
 
 
-def brightness(normals: np.ndarray) -> np.ndarray:
-    """Shade points with normals (V, 3), rendering camera's axes: brightness (V,) in [0, 1]."""
-    # Blinn-Phong: the half vector between the key light and the view direction, exponent 24.
-    key, fill, sky = (normals @ side.astype(normals.dtype) for side in (KEY_LIGHT, FILL_LIGHT, SKY_LIGHT))
-    shine = (normals @ unit_vectors(KEY_LIGHT - (0, 0, 1)).astype(normals.dtype)).clip(0) ** 24
-    return (0.14 + 0.46 * key.clip(0) + 0.12 * fill.clip(0) + 0.09 * (1 + sky) / 2 + 0.28 * shine).clip(0, 1)
-
-
-@cache
-def track_ramp(track_id: int) -> np.ndarray:
-    """Colour ramp of a track from dark to bright, (RAMP_STEPS, 3) uint8 BGR."""
-    colour = np.array(track_colour(track_id)[::-1], float)
-    at, ends = (0.0, NEUTRAL_BRIGHTNESS, 1.0), (colour * SHADOW_LEVEL, colour, colour + (255 - colour) * HIGHLIGHT_LEVEL)
-    steps = np.linspace(0, 1, RAMP_STEPS)
-    return np.stack([np.interp(steps, at, channel) for channel in zip(*ends)], -1).round().astype(np.uint8)
+def signed_areas(points_px: np.ndarray, faces: np.ndarray) -> np.ndarray:
+    """Twice the area (F,) px^2 of faces (F, 3) between points (V, 2) px: negative if front-facing, by winding order."""
+    x, y = np.ascontiguousarray(points_px.T)
+    (ax, bx, cx), (ay, by, cy) = (values[faces.T] for values in (x, y))
+    return (bx - ax) * (cy - ay) - (by - ay) * (cx - ax)

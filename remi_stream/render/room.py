@@ -13,8 +13,8 @@ import numpy as np
 from remi_stream.geometry import cross_product, project, unit_vectors, unproject
 from remi_stream.messages import Bodies
 from remi_stream.render.camera import RenderCamera, Size
+from remi_stream.render.floor import fit_floor_plane
 from remi_stream.render.skeleton import FRACTION_BITS, Bgr, fixed_point
-from remi_stream.world.floor import fit_floor_plane
 
 MAX_SAMPLED_FRAMES = 600
 """At most this many frames of a take are sampled."""

@@ -182,12 +182,12 @@ class SceneRenderer:
     def render(self, image: np.ndarray | None, bodies: Bodies) -> np.ndarray:
         """Render a frame: (h, w, 3) uint8 BGR of the layout's size. image: its source image (H, W, 3) uint8 BGR, if any."""
         (width, height), panel, left, top = self._layout
-        image = blank_image((width, height))
+        canvas = blank_image((width, height))
         figures = posed_meshes(bodies.people) if self._draws_meshes else []
         for number, name in enumerate(self._panels):
             x = left + number * panel[0]
-            image[top : top + panel[1], x : x + panel[0]] = self._panel(name, image, bodies, figures)
-        return image
+            canvas[top : top + panel[1], x : x + panel[0]] = self._panel(name, image, bodies, figures)
+        return canvas
 
     def _panel(self, name: str, picture: np.ndarray | None, bodies: Bodies, figures: Sequence[PosedMesh]) -> np.ndarray:
         if name in self._room_views:

@@ -1,4 +1,4 @@
-"""Prometheus counters and gauges of the stages, from their heartbeats."""
+"""Counters and gauges of a pipeline, updated from the messages on its bus: of its stages (heartbeats) and its cameras."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections import deque
 
 from remi_stream import __version__
 from remi_stream.config import Config
+from remi_stream.ledger import LOST_IN_CRASH, Ledger
 from remi_stream.messages import Bodies, CameraFacts, Health
-from remi_stream.pipeline import STAGES, is_sink_stage
+from remi_stream.pipeline import STAGES
 from remi_stream.recordings.index import RECORDER_STATES
-from remi_stream.relay.ledger import LOST_IN_CRASH, Ledger
 from remi_stream.sinks.metric_registry import MetricRegistry
 
 RECORDER_COUNTS = {
@@ -25,8 +25,6 @@ POSE_COUNTS = {
     "inference_us": ("remi_inference_seconds_total", 1e-6),
 }
 """Metric of each count in pose's heartbeat, and the factor to the metric's unit."""
-STAGES_WITH_EVENTS = {row.name for row in STAGES if is_sink_stage(row) or row.name.startswith("remi")} - {"recorder"}
-"""Sinks and REMI bridges whose counts have no metrics of their own: they become `remi_stage_events_total`."""
 MAX_EVENT_NAMES = 8
 """Maximum of series for each of these stages; it bounds the cardinality, as a plug-in may count anything."""
 
@@ -122,33 +120,35 @@ class EventCounters:
                 self._registry.increment("remi_stage_events_total", count, event=event, **self._labels)
 
 
+OwnCounters = RecorderCounters | PoseCounters | EventCounters
+COUNTERS_OF_STAGE = {row.name: row.counters for row in STAGES}
+
+
 class AllStagesCounters:
     """Metrics of all stages of a pipeline."""
 
     def __init__(self, registry: MetricRegistry) -> None:
         self._registry = registry
-        self._tallies: dict[str, list[StageCounters | RecorderCounters | PoseCounters | EventCounters]] = {}
+        self._counters: dict[str, list[StageCounters | OwnCounters]] = {}
 
     def update(self, health: Health) -> None:
         """Update the metrics of the stage that sent the heartbeat."""
-        if health.stage not in self._tallies:
-            self._tallies[health.stage] = self._create(health.stage)
-        for tally in self._tallies[health.stage]:
-            tally.update(health)
+        if health.stage not in self._counters:
+            self._counters[health.stage] = [StageCounters(self._registry, health.stage), *self._own_counters(health.stage)]
+        for counters in self._counters[health.stage]:
+            counters.update(health)
 
-    def _create(self, label: str) -> list[StageCounters | RecorderCounters | PoseCounters | EventCounters]:
-        tallies: list[StageCounters | RecorderCounters | PoseCounters | EventCounters] = [StageCounters(self._registry, label)]
-        if label == "recorder":
-            tallies.append(RecorderCounters(self._registry))
-        elif label == "pose":
-            tallies.append(PoseCounters(self._registry))
-        elif label.partition("/")[0] in STAGES_WITH_EVENTS:
-            tallies.append(EventCounters(self._registry, label))
-        return tallies
+    def _own_counters(self, label: str) -> list[OwnCounters]:
+        """Counters of what only this stage counts, as its row in the stage table says."""
+        kind = COUNTERS_OF_STAGE.get(label.partition("/")[0], "none")
+        if kind == "recorder":
+            return [RecorderCounters(self._registry)]
+        if kind == "pose":
+            return [PoseCounters(self._registry)]
+        return [EventCounters(self._registry, label)] if kind == "events" else []
 
 
-# Prometheus counters and gauges of one camera: frames, drops, tracks, latency per hop, outages.
-
+# One camera: frames, drops, tracks, latency per hop, outages
 
 CAMERA_STATES = ("starting", "live", "reconnecting", "ended")
 """States of a camera; `remi_camera_state` is 1 for one of them and 0 for the others."""
@@ -275,9 +275,6 @@ class OutageCounter:
         if self._outage_since is not None:
             self._registry.increment("remi_camera_outage_seconds_total", now - self._outage_since, camera=self._camera)
             self._outage_since = now
-
-
-# Prometheus counters of a pipeline, updated from all messages on the bus.
 
 
 class PipelineCounters:

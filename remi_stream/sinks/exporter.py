@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import socket
 import sys
@@ -14,15 +13,13 @@ from socketserver import TCPServer, ThreadingMixIn
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from remi_stream.config import METRICS_SERVICE, Config
-from remi_stream.errors import RemiError
+from remi_stream.config import LOOPBACK_HOST, METRICS_SERVICE, Config
+from remi_stream.errors import listen_error
 from remi_stream.messages import Bodies, CameraFacts, Health
 from remi_stream.sinks.counters import PipelineCounters
-from remi_stream.sinks.metric_registry import GpuMetrics, MetricRegistry
+from remi_stream.sinks.gpu_metrics import GpuMetrics
+from remi_stream.sinks.metric_registry import CONTENT_TYPE, MetricRegistry
 from remi_stream.stage import Sink, StageSpec
-
-# Liveness and readiness of the pipeline: what /healthz and /readyz answer.
-
 
 BUS_TIMEOUT_S = 3.0
 """A bus silent for longer is unhealthy. Heartbeats come twice a second, and a restarted relay is back sooner."""
@@ -31,7 +28,7 @@ READY_TIMEOUT_S = 5.0
 
 
 class PipelineHealth:
-    """The last state of each stage and camera. Times are monotonic seconds."""
+    """Liveness and readiness: the last state of each stage and camera. Times are monotonic seconds."""
 
     def __init__(self, now: float) -> None:
         self._last_message_at = now
@@ -74,10 +71,8 @@ class PipelineHealth:
         )
 
 
-# A small HTTP server on a thread that renders each page on request.
+# The HTTP server
 
-
-LOOPBACK_HOST = "127.0.0.1"
 REQUEST_TIMEOUT_S = 5.0
 """Time that a client has to send its request, s."""
 
@@ -92,7 +87,7 @@ class HttpPage(NamedTuple):
 
 
 class HttpPageServer(ThreadingMixIn, TCPServer):
-    """A threading HTTP server. pages: a function for each path. host: the address that it listens on."""
+    """A small HTTP server on a thread. pages: renders the page of each path. host: the address that it listens on."""
 
     daemon_threads = True  # a slow client must not keep the process alive
     allow_reuse_address = True  # a restarted exporter needs the port while old connections are in TIME_WAIT
@@ -104,7 +99,7 @@ class HttpPageServer(ThreadingMixIn, TCPServer):
         try:
             super().__init__((host, port), _RequestHandler)
         except OSError as error:
-            raise RemiError(_bind_error(error, host, port)) from None
+            raise listen_error("metrics", host, port, error) from None
 
     def start(self) -> None:
         """Serve on a thread."""
@@ -151,16 +146,6 @@ class _RequestHandler(BaseHTTPRequestHandler):
         return page
 
 
-def _bind_error(error: OSError, host: str, port: int) -> str:
-    if error.errno == errno.EADDRINUSE:
-        return f"Port {port} is in use, by another remi-stream or another program. Stop it, or start this one with --name"
-    return f"Cannot serve metrics on {host}:{port}: {error.strerror}. Give an address of this machine (0.0.0.0: all of them)"
-
-
-PROMETHEUS_TEXT_FORMAT = "text/plain; version=0.0.4; charset=utf-8"
-"""Content type of Prometheus' text exposition format."""
-
-
 class ExporterStage(Sink):
     """Counts every message and serves the metrics over HTTP."""
 
@@ -199,7 +184,7 @@ class ExporterStage(Sink):
         with self._lock:
             self._gpus.update(self._registry)
             self._counters.update_time(time.monotonic())
-            return HttpPage(self._registry.render_text(), content_type=PROMETHEUS_TEXT_FORMAT)
+            return HttpPage(self._registry.render_text(), content_type=CONTENT_TYPE)
 
     def _health(self) -> HttpPage:
         with self._lock:

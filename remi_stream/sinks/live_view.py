@@ -1,4 +1,4 @@
-"""Latency of each hop between the camera and the viewer, from the bodies' stamps."""
+"""What viewers keep of each camera: its newest messages, rate and latency, hops, incidents, previews and tracks in view."""
 
 from __future__ import annotations
 
@@ -47,17 +47,14 @@ def hop_durations(bodies: Bodies, now: float) -> dict[str, float]:
     return {**durations, VIEWER_HOP: max(0.0, now - last)}
 
 
-# Dropped frames, reconnects and restarts of a camera since the viewer started.
-
-
 class CameraIncidents:
-    """Counts over all epochs of one camera.
-
-    reconnects: how often the camera's signal was lost. restarts: how often its process was restarted.
-    """
+    """Dropped frames, reconnects and restarts of one camera since the viewer started."""
 
     def __init__(self) -> None:
-        self.reconnects = self.restarts = 0
+        self.reconnects = 0
+        """How often the camera's signal was lost."""
+        self.restarts = 0
+        """How often its process was restarted."""
         self._earlier_epochs: Counter[str] = Counter()
         self._last: CameraFacts | None = None
 
@@ -77,9 +74,6 @@ class CameraIncidents:
             self._earlier_epochs += Counter(last.dropped)
         elif facts.state == "reconnecting" and last.state != "reconnecting":
             self.reconnects += 1
-
-
-# Rate and latency percentiles of bodies over the last minute.
 
 
 RATE_WINDOW_S = 60.0
@@ -104,7 +98,7 @@ class RateSample(NamedTuple):
 
 
 class RateHistory:
-    """The last minute of one camera, sampled every half second. Times are monotonic seconds."""
+    """Rate and latency of one camera's bodies over the last minute, sampled every half second. Times are monotonic seconds."""
 
     def __init__(self) -> None:
         self._latencies: deque[tuple[float, float]] = deque(maxlen=1000)
@@ -128,9 +122,6 @@ class RateHistory:
         rows = np.array(self.samples).T
         rows[0] -= rows[0, -1]
         return rows
-
-
-# Pairing of preview images with the bodies of the same frame.
 
 
 MAX_BODIES = 90
@@ -184,8 +175,64 @@ class PreviewPairs:
             self._previews.popleft()
 
 
-# Tiling of several cameras' images into one.
+MAX_AGE_S = 1.0
+"""Older bodies are not shown, s: they were delayed in a queue."""
 
+
+class ViewedCamera:
+    """The newest messages of one camera, selected or not, and the rate of its bodies."""
+
+    def __init__(self) -> None:
+        self.rates = RateHistory()
+        self.newest: Bodies | None = None
+        self.facts: CameraFacts | None = None
+        self._taken: Bodies | None = None
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether it is a paused recording, whose newest frame is shown at any age."""
+        return self.facts is not None and self.facts.playing is not None and self.facts.playing.paused
+
+    def next_bodies(self, now: float) -> Bodies | None:
+        """Return the newest bodies once, unless they are too old to be shown. now: monotonic s."""
+        bodies = self.newest
+        if bodies is None or bodies is self._taken or not (self.is_paused or now - bodies.captured_at < MAX_AGE_S):
+            return None
+        self._taken = bodies
+        return bodies
+
+    def repeat(self) -> None:
+        """Let `next_bodies` return the newest bodies again: the camera was selected."""
+        self._taken = None
+
+
+REMOVE_AFTER_S = 0.5
+"""A track without bodies for longer is removed from the view, s."""
+
+
+class TrackTimes:
+    """When each track in view was last seen. Times are monotonic seconds."""
+
+    def __init__(self) -> None:
+        self._last_seen_at: dict[int, float] = {}
+
+    def mark_seen(self, track_id: int, now: float) -> None:
+        """Record that a track is seen now."""
+        self._last_seen_at[track_id] = now
+
+    def visibility(self, track_id: int, now: float) -> float:
+        """The share of its time that a track has left before it is removed, in [0, 1]."""
+        return max(0.0, 1 - (now - self._last_seen_at[track_id]) / REMOVE_AFTER_S)
+
+    def pop_stale(self, now: float) -> list[int]:
+        """Forget the tracks that are to be removed, and return them."""
+        stale = [track_id for track_id in self._last_seen_at if self.visibility(track_id, now) <= 0]
+        for track_id in stale:
+            del self._last_seen_at[track_id]
+        return stale
+
+
+# Tiling of several cameras' images into one
 
 BACKGROUND = (24, 26, 31)
 """Background colour, RGB."""

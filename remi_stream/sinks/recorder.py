@@ -28,7 +28,7 @@ class RecorderSink(Sink):
         super().__init__()
         assert config.record is not None
         self._parent = Path(config.record).resolve()
-        self._life = restarts
+        self._restarts = restarts
         self._buffer = RecorderBuffer(depth)
         self._overflowing, self._on, self._working = False, True, False
         self._writer = RecordingWriter(self._parent, self._buffer)
@@ -42,7 +42,7 @@ class RecorderSink(Sink):
         try:
             check_recording_folder(self._parent)
         except RemiError as error:
-            if not self._life:
+            if not self._restarts:
                 raise
             self._writer.fail(str(error))
             return

@@ -1,1 +1,1 @@
-"""tracking."""
+"""Tracks of people: association, re-identification, subject selection, offline linking."""

@@ -13,7 +13,7 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from remi_stream.detect.detector import ScoredBoxes
-from remi_stream.tracking.matching import intersection_over_smaller
+from remi_stream.geometry import intersection_over_smaller
 from remi_stream.tracking.re_identification import Identity, Observation, appearance_histogram
 
 

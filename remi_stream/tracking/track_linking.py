@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 
 from remi_stream import geometry
-from remi_stream.filters.track_filter import BodyMotion, motion_from_person, person_with_motion
+from remi_stream.filters.smoothers import BodyMotion, motion_from_person, person_with_motion
 from remi_stream.messages import Bodies, Person
 
 MAX_GAP_S = 1.0
@@ -187,11 +187,7 @@ def interpolate_person(before: TrackPoint, after: TrackPoint, at: float) -> Pers
 
 def interpolate_motion(a: BodyMotion, b: BodyMotion, share: float | np.ndarray) -> BodyMotion:
     """Interpolate motion from a to b: slerp of the rotations, linear otherwise."""
-    turns = (
-        geometry.rotate_quaternions(a.rotations, share * geometry.quaternion_difference(a.rotations, b.rotations))
-        if len(a.rotations)
-        else a.rotations
-    )
+    turns = geometry.slerp(a.rotations, b.rotations, share) if len(a.rotations) else a.rotations
     return BodyMotion(turns, a.positions + share * (b.positions - a.positions), a.betas + share * (b.betas - a.betas))
 
 

@@ -1,19 +1,28 @@
-"""Track of one person: bounding box, engine state, identity and counters of poses and misses."""
+"""Tracker of one camera: tracks start with a detection, follow their poses, get lost, are re-identified and end.
+
+- Association: a track keeps its boxes by frame_id, since a detection arrives late and is matched in its own frame.
+- End: after three consecutive rejected poses or missed detections.
+- Re-identification: a lost identity is searched for at its predicted position; a new track takes it if it is plausible.
+- Occlusion: people in front are masked out of the crop. Of two tracks on one body the less likely one becomes lost.
+- Swaps: when two people are visible again, the cheaper of both assignments of identities to tracks is taken.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TypeVar
 
 import msgspec
 import numpy as np
 
-from remi_stream.geometry import Intrinsics
+from remi_stream.geometry import Intrinsics, box_area, intersection_area, intersection_over_smaller, iou
 from remi_stream.messages import Detections, Person
-from remi_stream.pose.engine import Crop, Pose
-from remi_stream.tracking.matching import intersection_over_smaller, is_miss_conclusive, is_same_body, match_boxes
+from remi_stream.tracking.crop import Crop, Pose
 from remi_stream.tracking.occlusion import LostTracks, masked_image, mostly_occluded, occluders, occlusion_mask
 from remi_stream.tracking.re_identification import Identity, Observation, longest_side_px, observe_person, person_depth_m
+
+T = TypeVar("T")
 
 BOX_HISTORY_S = 2.0
 """How long boxes are kept for detections, which arrive later than the poses of their frame."""
@@ -23,6 +32,26 @@ STABLE_POSES = 5
 """Poses after which a track is stable."""
 ESTABLISHED_POSES = 5
 """Poses after which a lost track is kept for re-identification."""
+MIN_MATCH_IOU = 0.3
+"""Least IoU of a matched pair."""
+MAX_SAME_BODY_DISTANCE = 0.1
+"""Largest median distance of the key points of two poses of the same body, in body sizes."""
+MIN_DETECTABLE_RATIO = 0.33
+"""Least size of a body, relative to the searched region's longest side, that the detector finds reliably."""
+TRIAL_POSES = 5
+"""Poses of a candidate before the decision."""
+TRIAL_FAILURES = 2
+"""Failed poses after which a candidate is given up."""
+TRIAL_INTERVAL_S = 1.0
+"""Shortest time between the starts of two trials."""
+MIN_SIZE_RATIO, MIN_RANK_RATIO = 0.6, 1.25
+"""Least size of a candidate's detection relative to the smallest track, and least winning rank relative to the lowest one."""
+MAX_MISSES = 3
+"""Consecutive rejected poses or missed detections that end a track."""
+MIN_PART_OVERLAP = 0.6
+"""Intersection over the smaller box from which a detection belongs to a tracked body, or a part of it."""
+MAX_APPEARANCE_DISTANCE = 0.7
+"""Largest appearance distance of a re-identified person."""
 
 
 class Track:
@@ -90,24 +119,12 @@ class Track:
         self.box_xyxy = (self.box_xyxy + weight * (box_xyxy - track_box_xyxy)).astype(np.float32)
 
 
-# Subject selection: which people are tracked when there are more than `--max-people`.
-#
-# A candidate gets poses for a few frames, unpublished, and replaces the lowest ranked track only with a clear lead (hysteresis),
-# so that two people of similar rank do not alternate.
-
-
-TRIAL_POSES = 5
-"""Poses of a candidate before the decision."""
-TRIAL_FAILURES = 2
-"""Failed poses after which a candidate is given up."""
-TRIAL_INTERVAL_S = 1.0
-"""Shortest time between the starts of two trials."""
-MIN_SIZE_RATIO, MIN_RANK_RATIO = 0.6, 1.25
-"""Least size of a candidate's detection relative to the smallest track, and least winning rank relative to the lowest one."""
-
-
 class SubjectSelector:
-    """Compares one candidate at a time with the tracks that are followed."""
+    """Chooses whom to track when there are more than `--max-people`: compares one candidate at a time with the tracks.
+
+    A candidate gets poses for a few frames, unpublished, and replaces the lowest ranked track only with a clear lead
+    (hysteresis), so that two people of similar rank do not alternate.
+    """
 
     def __init__(self, subject: str) -> None:
         self.subject = subject
@@ -143,25 +160,8 @@ class SubjectSelector:
         return float(np.prod(person.box_xyxy[2:] - person.box_xyxy[:2]))
 
 
-# Tracker of one camera: tracks start with a detection, follow their poses, get lost, are re-identified and end.
-#
-# - Association: a track keeps its boxes by frame_id, since a detection arrives late and is matched in its own frame.
-# - End: after three consecutive rejected poses or missed detections.
-# - Re-identification: a lost identity is searched for at its predicted position; a new track takes it if it is plausible.
-# - Occlusion: people in front are masked out of the crop. Of two tracks on one body the less likely one becomes lost.
-# - Swaps: when two people are visible again, the cheaper of both assignments of identities to tracks is taken.
-
-
-MAX_MISSES = 3
-"""Consecutive rejected poses or missed detections that end a track."""
-MIN_PART_OVERLAP = 0.6
-"""Intersection over the smaller box from which a detection belongs to a tracked body, or a part of it."""
-MAX_APPEARANCE_DISTANCE = 0.7
-"""Largest appearance distance of a re-identified person."""
-
-
 class Tracker:
-    """Tracks at most max_people; subject: which ones (see `Challenge`)."""
+    """Tracks at most max_people; subject: which ones, see `SubjectSelector`."""
 
     def __init__(self, max_people: int, ids: Iterator[int], subject: str = "largest") -> None:
         self.max_people = max_people
@@ -336,3 +336,41 @@ def _reject_occluded(pose: Pose, track: Track) -> Pose:
 def _with_track_id(pose: Pose, track: Track) -> Pose:
     assert pose.person is not None
     return pose._replace(person=msgspec.structs.replace(pose.person, track_id=track.track_id))
+
+
+def match_boxes(tracked: Mapping[T, np.ndarray], boxes_xyxy: np.ndarray) -> dict[T, int]:
+    """Match tracked boxes (4,) with detections (N, 4) greedily, highest IoU first: {key: index of the detection}."""
+    scores = [(score, key, index) for key, box in tracked.items() for index, score in enumerate(iou(box, boxes_xyxy))]
+    matched: dict[T, int] = {}
+    for score, key, index in sorted(scores, key=lambda entry: -entry[0]):
+        if score > MIN_MATCH_IOU and key not in matched and index not in matched.values():
+            matched[key] = index
+    return matched
+
+
+def is_miss_conclusive(box_xyxy: np.ndarray, searched_xyxy: np.ndarray, other_boxes: Iterable[np.ndarray]) -> bool:
+    """Return whether a missing detection of a box (4,) px proves that no one is there.
+
+    A region of searched_xyxy (M, 4) must contain most of the box, and the box must be large enough to be detected in it.
+    other_boxes: boxes of other people; next to a larger person the detector may miss a smaller one, so then nothing is proven.
+    """
+    sides = (searched_xyxy[:, 2:] - searched_xyxy[:, :2]).max(axis=1)
+    large = longest_side_px(box_xyxy) > MIN_DETECTABLE_RATIO * sides
+    inside = large & (intersection_area(box_xyxy, searched_xyxy) > 0.7 * box_area(box_xyxy))
+    beside = any(intersection_area(box_xyxy, square_box(other)[None])[0] > 0 for other in other_boxes)
+    return bool(inside.any()) and not beside
+
+
+def square_box(box_xyxy: np.ndarray) -> np.ndarray:
+    """Return the square (4,) around a box's centre with its longest side."""
+    center, half = (box_xyxy[:2] + box_xyxy[2:]) / 2, longest_side_px(box_xyxy) / 2
+    return np.concatenate([center - half, center + half])
+
+
+def is_same_body(first: Pose, second: Pose) -> bool:
+    """Return whether two poses are of the same body: their key points nearly coincide."""
+    if first.person is None or second.person is None:
+        return False
+    distances = np.linalg.norm(first.person.keypoints_px - second.person.keypoints_px, axis=1)
+    size = min(longest_side_px(first.person.box_xyxy), longest_side_px(second.person.box_xyxy))
+    return bool(np.median(distances) < MAX_SAME_BODY_DISTANCE * size)

@@ -1,1 +1,1 @@
-"""transport."""
+"""Links between processes over ZeroMQ, with credit-based flow control."""

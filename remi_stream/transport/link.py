@@ -11,13 +11,13 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 import msgspec
 import zmq
 
 from remi_stream.errors import RemiError
-from remi_stream.messages import Frame, FrameMessage, FrameView, MessageCodec
+from remi_stream.messages import Frame, FrameMessage, FrameView, Message, MessageCodec
 from remi_stream.topics import BUS_TOPICS, LAST_VALUE_TOPICS, Topic
 from remi_stream.transport.mailbox import CREDIT_RENEW_S, Credit, FrameRequest, Inbox, Outbox, add_skipped, pop_skipped
 
@@ -27,7 +27,7 @@ BUS_HIGH_WATER_MARK = 200
 """ZeroMQ high-water mark: messages queued per subscriber; later ones are lost."""
 NEWEST_MAX_AGE_S = 1.0
 
-M = TypeVar("M")
+M = TypeVar("M", bound=Message)
 
 _HELLO, _NEWS, _BYE, _MESSAGE = b"h", b"n", b"b", b"m"
 
@@ -124,7 +124,7 @@ class Sender(Generic[M]):
     def _send_message(self, serial: int, message: M) -> None:
         view = self.outbox.view
         if view is not None and self._render is not None and isinstance(message, Frame):
-            message = self._render(message, view)  # type: ignore[assignment]
+            message = cast(M, self._render(message, view))
         self._send([_MESSAGE, serial.to_bytes(8, "little"), *self._wire.encode(message)])
 
     def _send(self, parts: list[Any]) -> None:
@@ -138,7 +138,7 @@ class Receiver(Generic[M]):
     def __init__(self, context: LinkContext, address: str, topic: Topic, *, reason: str, one_at_a_time: bool = False) -> None:
         self.topic = topic
         self.is_live = topic.delivery == "live"
-        self.inbox = Inbox(topic.depth, one_at_a_time=one_at_a_time and self.is_live)
+        self.inbox: Inbox[bytes] = Inbox(topic.depth, one_at_a_time=one_at_a_time and self.is_live)
         self.unsolicited = 0
         self._reason = reason
         self._wire: MessageCodec[M] = MessageCodec(topic.message_type)
@@ -162,7 +162,7 @@ class Receiver(Generic[M]):
     def grant_credits(self, now: float, request: Callable[[str], FrameRequest] | None = None) -> None:
         """Grant the credits that are due; a live consumer calls this only when it is free."""
         for producer, credit in self.inbox.due_credits(now, request):
-            self.socket.send_multipart([producer, msgspec.msgpack.encode(credit)])  # type: ignore[list-item]
+            self.socket.send_multipart([producer, msgspec.msgpack.encode(credit)])
 
     def close(self) -> None:
         """Unbind, which removes the socket file."""

@@ -1,8 +1,8 @@
 """Credit-based flow control of a link: outbox and inbox, without sockets and without a clock.
 
 The consumer grants credits, the producer spends them. Messages have serial numbers 1, 2, 3, ... per producer; a credit means
-"received up to `received`, may send up to `send_up_to`". Credits are idempotent; a lost credit or message is recovered by the next
-renewal, half a second later.
+"received up to `received`, may send up to `send_up_to`". Credits are idempotent; a lost credit or message is recovered by
+the next renewal, half a second later.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 import msgspec
 
-from remi_stream.messages import FrameMessage, FrameView
+from remi_stream.messages import FrameMessage, FrameView, Message, message_key
 
 CREDIT_RENEW_S = 0.5
 """Interval of credit renewals and of the producers' announcements, s."""
@@ -22,7 +22,8 @@ PRODUCER_TIMEOUT_S = 2.0
 ANSWER_TIMEOUT_S = 0.05
 """Time that a one-at-a-time consumer waits for a producer to answer a credit before it serves the next one, s."""
 
-M = TypeVar("M")
+M = TypeVar("M", bound=Message)
+P = TypeVar("P", bound=Hashable)
 
 
 class Credit(msgspec.Struct, frozen=True):
@@ -65,7 +66,8 @@ class Outbox(Generic[M]):
 
     def put(self, message: M) -> None:
         """Queue a message; drop the oldest of its camera if there are too many."""
-        same = [queued for queued in self._queue if _camera(queued) == _camera(message)]
+        key = message_key(message)
+        same = [queued for queued in self._queue if message_key(queued) == key]
         if len(same) >= self.depth:
             self._drop(same[0])
         self._queue.append(message)
@@ -117,10 +119,6 @@ def add_skipped(message: Any, skipped: dict[str, int]) -> Any:
     return msgspec.structs.replace(message, skipped=dict(Counter(message.skipped) + Counter(skipped)))
 
 
-def _camera(message: object) -> object:
-    return getattr(message, "camera", None) or getattr(message, "stage", None)
-
-
 class _Peer:
     """A consumer's state of one producer."""
 
@@ -136,7 +134,7 @@ class _Peer:
         return self.upto > self.received
 
 
-class Inbox:
+class Inbox(Generic[P]):
     """Consumer's end: the known producers, and which may send next.
 
     window: messages allowed in transit per producer. one_at_a_time: of several producers, grant credit only to the least
@@ -146,14 +144,14 @@ class Inbox:
     def __init__(self, window: int = 1, one_at_a_time: bool = False) -> None:
         self.window = window
         self.one_at_a_time = one_at_a_time
-        self._peers: dict[Hashable, _Peer] = {}
+        self._peers: dict[P, _Peer] = {}
 
     @property
     def cameras(self) -> list[str]:
         """Cameras of the known producers."""
         return [peer.camera for peer in self._peers.values()]
 
-    def on_hello(self, producer: Hashable, camera: str, sent: int, has_message: bool, now: float) -> None:
+    def on_hello(self, producer: P, camera: str, sent: int, has_message: bool, now: float) -> None:
         """Register or refresh a producer: messages sent so far, and whether more are queued."""
         peer = self._peers.get(producer)
         if peer is None:
@@ -161,16 +159,16 @@ class Inbox:
         peer.heard_at = now
         peer.has_news = has_message
 
-    def on_message_available(self, producer: Hashable) -> None:
+    def on_message_available(self, producer: P) -> None:
         """Note that a producer without credit has a message queued."""
         if producer in self._peers:
             self._peers[producer].has_news = True
 
-    def on_bye(self, producer: Hashable) -> None:
+    def on_bye(self, producer: P) -> None:
         """Remove a producer."""
         self._peers.pop(producer, None)
 
-    def on_message(self, producer: Hashable, serial: int, now: float) -> bool:
+    def on_message(self, producer: P, serial: int, now: float) -> bool:
         """Count a message; False if no credit allowed it (a credit from before a restart, or a repeated one)."""
         peer = self._peers.get(producer)
         if peer is None:
@@ -182,7 +180,7 @@ class Inbox:
         peer.has_news = False
         return has_credit
 
-    def due_credits(self, now: float, request: Callable[[str], FrameRequest] | None = None) -> list[tuple[Hashable, Credit]]:
+    def due_credits(self, now: float, request: Callable[[str], FrameRequest] | None = None) -> list[tuple[P, Credit]]:
         """Credits to send now: new ones, and renewals of those unanswered for half a second."""
         self._remove_stale(now)
         wanted = {key: request(peer.camera) if request else FrameRequest() for key, peer in self._peers.items()}
@@ -193,7 +191,7 @@ class Inbox:
             granted.append((key, Credit(peer.received, peer.upto, False, wanted[key].view)))
         return granted + self._renewals(now, wanted)
 
-    def _select(self, ready: list[Hashable], now: float) -> list[Hashable]:
+    def _select(self, ready: list[P], now: float) -> list[P]:
         """Producers that get a new credit: those that used half of the last one; with one_at_a_time only the next in turn."""
         eligible = [key for key in ready if 2 * (self._peers[key].upto - self._peers[key].received) < self.window]
         if not self.one_at_a_time or len(self._peers) == 1:
@@ -203,7 +201,7 @@ class Inbox:
         news = [key for key in eligible if self._peers[key].has_news]
         return sorted(news, key=lambda key: self._peers[key].served_at)[:1]
 
-    def _renewals(self, now: float, wanted: dict[Hashable, FrameRequest]) -> list[tuple[Hashable, Credit]]:
+    def _renewals(self, now: float, wanted: dict[P, FrameRequest]) -> list[tuple[P, Credit]]:
         renewed = []
         for key, peer in self._peers.items():
             if peer.outstanding and now - peer.granted_at >= CREDIT_RENEW_S:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from remi_stream.capture.files import ImageFolderSource
-from remi_stream.capture.source import open_source
+from remi_stream.capture.stage import make_source
 from remi_stream.config import CameraConfig
 from remi_stream.errors import RemiError, UsageError
 
@@ -72,6 +72,6 @@ def test_folder_of_broken_pictures_is_refused_in_one_line(tmp_path: Path) -> Non
 
 def test_source_that_is_a_folder_is_one_of_pictures(tmp_path: Path) -> None:
     folder(tmp_path, "0.png")
-    source = open_source(CameraConfig(name="a", source=str(tmp_path), fps=10))
+    source = make_source(CameraConfig(name="a", source=str(tmp_path), fps=10))
     assert isinstance(source, ImageFolderSource)
     assert source.fps == 10

@@ -106,7 +106,7 @@ def test_pictures_are_of_their_own_in_natural_order_and_unreadable_ones_are_name
     (tmp_path / "in/3.jpg").write_bytes(b"no picture")
     (tmp_path / "in/4.jpg").write_bytes(b"")
     (tmp_path / "in/notes.txt").write_text("no picture either")
-    done = worked(pictures(tmp_path / "in"), tmp_path / "out", chunk=2)
+    done = worked(pictures(tmp_path / "in"), tmp_path / "out", chunk_frames=2)
     take = open_results(done.folder)
     assert list(take.images) == ["2.png", "9.jpg", "10.jpg", "film.jpg"]
     assert [bodies.size for bodies in take.frames] == [sizes[name] for name in take.images]

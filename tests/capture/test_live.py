@@ -36,7 +36,7 @@ class Script:
         for step in steps:
             self._steps.put(step)
 
-    def pictures(self) -> Generator[CapturedImage | None, None, None]:
+    def read_frames(self) -> Generator[CapturedImage | None, None, None]:
         self.connections += 1
         while (step := self._steps.get()) != "end":
             if isinstance(step, Exception):
@@ -160,13 +160,13 @@ def test_closed_camera_is_let_go_of() -> None:
 LEAVING = """
 import time
 from remi_stream.capture.live import LiveSource
-from remi_stream.capture.source import Picture
+from remi_stream.capture.source import CapturedImage
 class Device:
     description, fps = "slow", 1.0
-    def pictures(self):
+    def read_frames(self):
         try:
             while True:
-                yield Picture(None, 0.0, 0.0)
+                yield CapturedImage(None, 0.0, 0.0)
                 time.sleep(0.3)  # as OpenCV waits for a picture
         finally:
             print("let go")

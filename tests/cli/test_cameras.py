@@ -38,7 +38,7 @@ def test_cameras_are_one_json_list(monkeypatch: pytest.MonkeyPatch, capsys: pyte
 def test_machine_without_cameras_says_so(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(lists, "list_devices", list)
     assert lists.cameras() == 0
-    assert capsys.readouterr().out.startswith("No camera here")
+    assert capsys.readouterr().out.startswith("No camera found")
 
 
 @pytest.mark.parametrize(

@@ -100,14 +100,14 @@ def test_difference_that_may_be_chance_is_not_better(a: list[float], b: list[flo
     assert [cell.endswith(" *") for cell in cells] == [better == number for number in range(2)]
 
 
-def test_files_are_named_by_their_stem_their_folder_or_as_asked(tmp_path: Path) -> None:
+def test_files_are_named_by_their_stem_their_folder_or_as_requested(tmp_path: Path) -> None:
     a, b = (write(tmp_path / name / "m.csv", REMI_POSE, ("Optimal", 1)) for name in ("trt", "plain"))
     assert re.search(r"REMI's pose program +trt +plain ", compare(a, b))
     assert re.search(r"REMI's pose program +A +B ", compare(a, a))
     assert re.search(r"REMI's pose program +poco-trt +poco ", compare(a, b, "--names", "poco-trt", "poco"))
 
 
-def test_picture_shows_a_longer_bar_for_more(tmp_path: Path) -> None:
+def test_image_shows_a_longer_bar_for_more(tmp_path: Path) -> None:
     from PIL import Image
 
     a, b = write(tmp_path / "a.csv", REMI_POSE, ("Optimal", 1)), write(tmp_path / "b.csv", REMI_POSE, ("Optimal", 2))
@@ -121,7 +121,7 @@ def test_picture_shows_a_longer_bar_for_more(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("conditions", [1, 20, 21])
-def test_picture_of_up_to_twenty_conditions_is_drawn(conditions: int, tmp_path: Path) -> None:
+def test_image_of_up_to_twenty_conditions_is_drawn(conditions: int, tmp_path: Path) -> None:
     rows = [(f"{'a very long condition ' * 2}{k}", float(k)) for k in range(conditions)]
     a = write(tmp_path / "a.csv", REMI_RELAY, *rows)
     b = write(tmp_path / "b.csv", REMI_RELAY, *((condition, float("nan")) for condition, _ in rows))
@@ -145,7 +145,7 @@ def test_picture_of_up_to_twenty_conditions_is_drawn(conditions: int, tmp_path: 
         (",".join(REMI_RELAY.columns) + "\nnow,x,y" + ",1" * 10 + "\n", "Compare files of the same kind"),
     ],
 )
-def test_file_that_cannot_be_compared_is_told(content: str | None, words: str, tmp_path: Path) -> None:
+def test_file_that_cannot_be_compared_is_reported(content: str | None, words: str, tmp_path: Path) -> None:
     a, b = write(tmp_path / "a.csv", REMI_POSE, ("Optimal", 1)), tmp_path / "b.csv"
     if content is not None:
         b.write_bytes(content.encode("latin-1"))
@@ -154,7 +154,7 @@ def test_file_that_cannot_be_compared_is_told(content: str | None, words: str, t
     assert "\n" not in str(caught.value)
 
 
-def test_torn_row_is_left_out_and_told(tmp_path: Path) -> None:
+def test_torn_row_is_left_out_and_reported(tmp_path: Path) -> None:
     a = write(tmp_path / "a.csv", REMI_POSE, ("Optimal", 1))
     with Path(a).open("a") as file:
         file.write("2026-01-01 00:00:01,Opt\n")

@@ -46,7 +46,7 @@ def daemon() -> Iterator[Daemon]:
     daemon.context.close()
 
 
-def test_filter_is_changed_with_its_options_and_told(daemon: Daemon) -> None:
+def test_filter_is_changed_with_its_options_and_shown(daemon: Daemon) -> None:
     code, out, err = daemon.run("filter", "one-euro", "--min-cutoff", "0.25", "--lead", "0", "--camera", "left")
     assert (code, err) == (0, "")
     own = FILTERS["one_euro"].options
@@ -55,7 +55,7 @@ def test_filter_is_changed_with_its_options_and_told(daemon: Daemon) -> None:
     assert "right" not in out
 
 
-def test_without_a_name_every_camera_is_told_and_nothing_changed(daemon: Daemon) -> None:
+def test_without_a_name_every_camera_is_reported_and_nothing_changed(daemon: Daemon) -> None:
     daemon.relay.answer_control({"ask": "filter", "name": "oneeuro smooth", "camera": "right"})
     before = daemon.filters()
     code, out, err = daemon.run("filter")
@@ -76,7 +76,7 @@ def test_without_a_name_every_camera_is_told_and_nothing_changed(daemon: Daemon)
         (["OneEuro Smooth", "--lead", "1"], "is a preset of REMI's and has no options"),
     ],
 )
-def test_mistake_is_one_line_and_is_found_before_anybody_is_asked(
+def test_mistake_is_one_line_before_any_request(
     arguments: list[str], told: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("sys.argv", ["remi-stream", "control", "filter", *arguments, "--name", "nobody-here"])

@@ -29,7 +29,7 @@ def remi(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
     return main()
 
 
-def test_recording_is_written_in_every_format_that_is_asked_for(recorded: Path, tmp_path: Path) -> None:
+def test_recording_is_written_in_every_requested_format(recorded: Path, tmp_path: Path) -> None:
     command = [
         sys.executable,
         "-m",
@@ -52,7 +52,7 @@ def test_recording_is_written_in_every_format_that_is_asked_for(recorded: Path, 
     assert found == [*bvh, "csv/people.csv", f"gltf/{recorded.name}.glb"]
 
 
-def test_pictures_lie_in_the_folder_of_their_format(
+def test_images_lie_in_the_folder_of_their_format(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     recorded = record(tmp_path / "recordings", list(take().frames[:2]))
@@ -105,7 +105,7 @@ def test_what_video_has_made_is_exported_too(
     assert (folder / "csv/people.csv").read_text().count("\n") == 1 + 10 + sum(k < 10 for k in there(2))
 
 
-def test_what_is_there_is_kept_unless_it_shall_be_replaced(
+def test_existing_output_is_kept_without_overwrite(
     recorded: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (recorded / "csv").mkdir()
@@ -118,7 +118,7 @@ def test_what_is_there_is_kept_unless_it_shall_be_replaced(
     assert not list(recorded.glob(".*"))
 
 
-def test_what_cannot_be_exported_is_told_in_one_line(
+def test_what_cannot_be_exported_is_reported_in_one_line(
     recorded: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     open_journal = CameraRecording(tmp_path / "recordings", "growing")
@@ -143,7 +143,7 @@ def test_what_cannot_be_exported_is_told_in_one_line(
     assert "Did you mean 'bvh'?" in capsys.readouterr().err
     flat = record(tmp_path / "flat", [bodies(people=[person(smpl=None)], engine="alphapose")])
     assert remi(monkeypatch, "export", flat, "--to", "bvh") == 3
-    assert "Take csv or npz" in capsys.readouterr().err
+    assert "Use csv or npz" in capsys.readouterr().err
     assert not (flat / "bvh").exists()
     assert not list(flat.glob(".*"))
     assert not (tmp_path / "out").exists()

@@ -72,7 +72,7 @@ def test_all_240_frames_of_the_sample_clip_have_a_body_also_after_a_kill(tmp_pat
     check_killed_run(tmp_path, count=240, chunk=60, kill_after=1)
 
 
-def test_several_films_and_folders_are_worked_through_and_a_bad_one_is_told(tmp_path: Path) -> None:
+def test_several_videos_and_folders_are_processed_and_a_bad_one_is_reported(tmp_path: Path) -> None:
     (tmp_path / "in/more").mkdir(parents=True)
     film(tmp_path / "in/a.mp4", frames=9)
     film(tmp_path / "in/more/a.mp4", frames=5)
@@ -103,10 +103,13 @@ def test_several_films_and_folders_are_worked_through_and_a_bad_one_is_told(tmp_
         (["video", SAMPLE, "--out", "out", "--start", "3", "--end", "2"], "--end 2 is not after --start 3"),
         (["video", SAMPLE, "--out", "out", "--format", "npy"], "Unknown format 'npy'. Did you mean 'npz'?"),
         (["video", SAMPLE, "--out", "out", "--engine", "blazepos"], "Unknown engine 'blazepos'"),
-        (["video", SAMPLE, "--out", "out", "--window", "8"], "are for --smooth smoothnet"),
+        (["video", SAMPLE, "--out", "out", "--window", "8"], "need --smooth smoothnet"),
         (["video", SAMPLE, SAMPLE, "--out", "out", "--detections", "d.json"], "--detections is for one video, got 2"),
         (["video", SAMPLE, "--out", "out", "--detfile", "d.json"], "Cannot read d.json: No such file"),
-        (["video", SAMPLE, "--out", "out", "--detfile", "d.json", "--detector", "yolov3"], "--detector looks for people, and"),
+        (
+            ["video", SAMPLE, "--out", "out", "--detfile", "d.json", "--detector", "yolov3"],
+            "--detector has no effect with --detections",
+        ),
         (["video", SAMPLE, "--realtime", "--detections", "d.json"], "--detections does not apply to live playback (--realtime)"),
         (["images", "none", "--out", "out"], "No such image folder: none"),
         (["images", ".", "--out", "out"], "No images in folder"),
@@ -126,7 +129,7 @@ def test_mistake_is_one_line_and_leaves_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_results_that_are_there_are_kept_unless_they_shall_be_replaced(tmp_path: Path) -> None:
+def test_existing_results_are_kept_without_overwrite(tmp_path: Path) -> None:
     path, out = str(film(tmp_path / "a.mp4", frames=3)), str(tmp_path / "out")
     assert remi("video", path, "--out", out, *QUICK).returncode == 0
     before = files(tmp_path / "out")
@@ -156,7 +159,7 @@ def test_progress_is_shown_on_a_terminal(tmp_path: Path) -> None:
     assert b"people" in shown
 
 
-def test_pictures_are_searched_one_by_one_and_the_bad_one_is_named(tmp_path: Path) -> None:
+def test_images_are_processed_one_by_one_and_the_bad_one_is_named(tmp_path: Path) -> None:
     folder = tmp_path / "album"
     folder.mkdir()
     for name in ("2.jpg", "10.jpg"):
@@ -192,7 +195,7 @@ def test_boxes_of_a_file_take_the_place_of_the_detector(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "out/a/take/index.json").read_text())["detector"] == "d.json"
 
 
-def test_boxes_of_pictures_go_by_their_names_whichever_can_be_read(tmp_path: Path) -> None:
+def test_boxes_of_images_are_matched_by_name(tmp_path: Path) -> None:
     folder = tmp_path / "album"
     folder.mkdir()
     for name in ("1.jpg", "3.jpg"):
@@ -210,7 +213,7 @@ def test_boxes_of_pictures_go_by_their_names_whichever_can_be_read(tmp_path: Pat
 
 
 def test_run_with_other_boxes_begins_anew(tmp_path: Path) -> None:
-    from remi_stream.cli.files import _settings
+    from remi_stream.cli.offline import _settings
     from remi_stream.detect.detection_file import read_video_detections
 
     words = []
@@ -225,7 +228,7 @@ def test_run_with_other_boxes_begins_anew(tmp_path: Path) -> None:
     assert words[0] == words[1] != words[2]
 
 
-def test_boxes_of_another_film_are_told_at_the_end(tmp_path: Path) -> None:
+def test_boxes_of_another_video_are_reported_at_the_end(tmp_path: Path) -> None:
     boxes = tmp_path / "boxes.json"
     boxes.write_text('[{"image_id": 5000, "bbox": [10, 10, 50, 100], "score": 1}]')
     done = remi(
@@ -235,7 +238,7 @@ def test_boxes_of_another_film_are_told_at_the_end(tmp_path: Path) -> None:
     assert f"remi-stream: {boxes} has no box for any processed frame\n" in done.stderr
 
 
-def test_smoothnet_that_was_imported_is_converted_by_the_first_film_that_needs_it(
+def test_smoothnet_that_was_imported_is_converted_by_the_first_video_that_needs_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from tests.convert.stand_ins import bring

@@ -17,7 +17,7 @@ from typer.testing import CliRunner, Result
 from remi_stream.cli.lift import lift, unique_file_stems
 from remi_stream.errors import RemiError, UsageError
 from remi_stream.models import importer
-from remi_stream.pose.lifting.clips import lift_clip, normalise_keypoints
+from remi_stream.pose.videopose3d import lift_clip, normalise_keypoints
 from remi_stream.skeletons import JOINT_NAMES
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
@@ -116,7 +116,7 @@ def test_fast_runtime_gives_what_pytorch_gives_from_windows_of_fixed_length(here
     assert "openvino f32, 1 thread" in result.stdout
 
 
-def test_clip_that_is_longer_than_a_piece_has_no_seams(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_clip_longer_than_a_chunk_has_no_seams(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("remi_stream.cli.lift.MAX_TORCH_FRAMES", 250)
     file = data_set(here / "x.npz", one=points(700))
     assert run(file, "--out", "out", "--runtime", "torch").return_value == 0
@@ -164,7 +164,7 @@ def test_recorded_track_has_its_size_from_the_recording(here: Path) -> None:
     np.testing.assert_allclose(np.load(here / "out" / "track-000001.npy"), expected(points(), False, True), atol=2e-5)
 
 
-def test_what_is_there_is_not_written_over_unless_asked(here: Path) -> None:
+def test_existing_output_is_kept_without_overwrite(here: Path) -> None:
     file = data_set(here / "x.npz", one=points())
     (here / "out").mkdir()
     (here / "out" / "one.npz").write_bytes(b"precious")
@@ -176,7 +176,7 @@ def test_what_is_there_is_not_written_over_unless_asked(here: Path) -> None:
     assert (here / "out" / "one.npz").read_bytes() != b"precious"
 
 
-def test_missing_weights_are_told_with_where_to_get_them(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_weights_are_reported_with_where_to_get_them(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REMI_HOME", str(here / "empty"))
     result = run(data_set(here / "x.npz", one=points()), "--out", "out")
     assert isinstance(result.exception, RemiError)
@@ -191,12 +191,12 @@ def test_missing_weights_are_told_with_where_to_get_them(here: Path, monkeypatch
         (("x.txt",), "ends in '.txt'; supported: .npz and .json"),
         (("no.npz",), "no.npz cannot be read: No such file"),
         (("no.json",), "no.json cannot be used"),
-        (("x.npz", "--size", "640"), "--size is '640'; it must be width x height in pixels, like 1920x1080"),
-        (("x.npz", "--size", "0x480"), "--size is '0x480'"),
+        (("x.npz", "--size", "640"), "--size '640' is not a size; allowed: WIDTHxHEIGHT"),
+        (("x.npz", "--size", "0x480"), "--size '0x480' is not a size"),
         (("x.npz", "--runtime", "tensorrt"), "Unknown runtime 'tensorrt'.*openvino, torch"),
     ],
 )
-def test_mistakes_are_told_in_one_line(here: Path, words: tuple[str, ...], says: str) -> None:
+def test_mistakes_are_reported_in_one_line(here: Path, words: tuple[str, ...], says: str) -> None:
     data_set(here / "x.npz", one=points())
     result = run(*words, "--out", "out")
     assert isinstance(result.exception, UsageError)
@@ -205,7 +205,7 @@ def test_mistakes_are_told_in_one_line(here: Path, words: tuple[str, ...], says:
     assert "\n" not in str(result.exception)
 
 
-def test_out_that_is_a_file_is_told(here: Path) -> None:
+def test_out_that_is_a_file_is_reported(here: Path) -> None:
     (here / "out").write_text("")
     result = run(data_set(here / "x.npz", one=points()), "--out", "out", "--runtime", "torch")
     assert isinstance(result.exception, UsageError)

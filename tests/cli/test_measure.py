@@ -143,7 +143,7 @@ def test_full_disk_is_one_line(pipeline: Pipeline) -> None:
     assert (code, err) == (3, "remi-stream: /dev/full cannot be written: No space left on device.\n")
 
 
-def test_relay_that_has_measured_no_filter_is_told(pipeline: Pipeline, tmp_path: Path) -> None:
+def test_relay_that_has_measured_no_filter_is_reported(pipeline: Pipeline, tmp_path: Path) -> None:
     pipeline.rows = {}
     code, _, err = pipeline.measure("--camera", "front", "--seconds", "1", "--filter-csv", str(tmp_path / "f.csv"))
     assert code == 3
@@ -171,7 +171,7 @@ def test_camera_is_chosen(asked: str | None, cameras: list[str], answer: Any) ->
     assert str(caught.value) == str(answer)
 
 
-def test_camera_without_bodies_is_told() -> None:
+def test_camera_without_bodies_is_reported() -> None:
     silent = Pipeline("front")
     silent.publisher.publish = lambda topic, message: None  # type: ignore[method-assign,assignment]
     code, _, err = silent.measure()

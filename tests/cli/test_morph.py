@@ -95,7 +95,7 @@ def test_the_tables_say_what_differs(run: Run, bodies: tuple[Path, Path], tmp_pa
     assert {"0", "30"} <= changed
 
 
-def test_the_film_has_every_frame_and_the_meshes_are_half_way(run: Run, tmp_path: Path) -> None:
+def test_the_video_has_every_frame_and_the_meshes_are_half_way(run: Run, tmp_path: Path) -> None:
     a, b = cubes(tmp_path / "in", 1.0, 2.0)
     assert run(a, b, "--frames", 5, "--size", "97x81", "--out", "out")[0] == EXIT_DONE
     with av.open(str(tmp_path / "out" / "c1_to_c2" / "morph.mp4")) as film:
@@ -107,7 +107,7 @@ def test_the_film_has_every_frame_and_the_meshes_are_half_way(run: Run, tmp_path
     assert np.allclose(half.vertices, cube(1.5)[0])
 
 
-def test_minimal_makes_pictures_only(run: Run, bodies: tuple[Path, Path], tmp_path: Path) -> None:
+def test_minimal_makes_images_only(run: Run, bodies: tuple[Path, Path], tmp_path: Path) -> None:
     code, out, _ = run(*bodies, *QUICK, "--minimal")
     assert code == EXIT_DONE
     assert "straight.obj to bent.obj: 3 frames in" in out
@@ -130,7 +130,7 @@ def test_meshes_that_are_called_alike_keep_their_endings(run: Run, tmp_path: Pat
     assert (tmp_path / "morph" / "c1.obj_to_c1.ply").is_dir()
 
 
-def test_a_bad_mesh_costs_its_pairs_only_and_is_told_at_the_end(run: Run, tmp_path: Path) -> None:
+def test_a_bad_mesh_costs_its_pairs_only_and_is_reported_at_the_end(run: Run, tmp_path: Path) -> None:
     cubes(tmp_path / "in", 1.0, 2.0)
     (tmp_path / "in" / "bad.obj").write_text("v 0 0\n")
     write_scene(tmp_path / "in" / "body.ply", *body())
@@ -146,7 +146,7 @@ def test_a_bad_mesh_costs_its_pairs_only_and_is_told_at_the_end(run: Run, tmp_pa
     assert "skipped: bad.obj" in (tmp_path / "morph" / "session.log").read_text()
 
 
-def test_no_texture_is_told_in_a_line_and_none_is_compared(run: Run, bodies: tuple[Path, Path], tmp_path: Path) -> None:
+def test_no_texture_is_reported_in_a_line_and_none_is_compared(run: Run, bodies: tuple[Path, Path], tmp_path: Path) -> None:
     bodies[1].with_suffix(".mtl").write_text("newmtl skin\n")
     code, _, err = run(*bodies, *QUICK)
     assert code == EXIT_DONE
@@ -172,7 +172,7 @@ WRONG = {
     "an empty folder": (["--batch", "empty"], "empty contains no mesh files. Supported: .obj"),
     "a folder with one": (["--batch", "single"], "single contains only one mesh, c1.obj. A morph needs two"),
     "no folder": (["--batch", "nowhere"], "--batch nowhere is not a folder"),
-    "a size of words": (["in/c1.obj", "in/c2.obj", "--size", "big"], "--size is 'big'"),
+    "a size of words": (["in/c1.obj", "in/c2.obj", "--size", "big"], "--size 'big' is not a size; allowed: WIDTHxHEIGHT"),
     "no such axis": (["in/c1.obj", "in/c2.obj", "--up", "x"], "Unknown axis for --up 'x'"),
     "no such level": (["in/c1.obj", "in/c2.obj", "--log-level", "loud"], "Unknown --log-level 'loud'"),
     "a file as --out": (["in/c1.obj", "in/c2.obj", "--out", "in/c1.obj"], "--out in/c1.obj cannot be a folder"),
@@ -180,7 +180,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("case", WRONG)
-def test_what_cannot_be_is_told_in_one_line(case: str, run: Run, tmp_path: Path) -> None:
+def test_invalid_arguments_are_reported_in_one_line(case: str, run: Run, tmp_path: Path) -> None:
     words, told = WRONG[case]
     cubes(tmp_path / "in", 1.0, 2.0)
     cubes(tmp_path / "single", 1.0)
@@ -191,7 +191,7 @@ def test_what_cannot_be_is_told_in_one_line(case: str, run: Run, tmp_path: Path)
     assert told in err
 
 
-def test_what_is_there_is_not_written_over(run: Run, tmp_path: Path) -> None:
+def test_existing_output_is_kept_without_overwrite(run: Run, tmp_path: Path) -> None:
     meshes = cubes(tmp_path / "in", 1.0, 2.0)
     assert run(*meshes, *QUICK, "--minimal")[0] == EXIT_DONE
     code, _, err = run(*meshes, *QUICK)
@@ -200,7 +200,7 @@ def test_what_is_there_is_not_written_over(run: Run, tmp_path: Path) -> None:
     assert run("--batch", "in", *QUICK)[0] == EXIT_USAGE
 
 
-def test_a_morph_that_is_broken_off_leaves_nothing_half_made(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_morph_that_is_interrupted_leaves_nothing_half_made(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(path: Path, data: bytes) -> int:
         raise OSError(28, "No space left on device")
 

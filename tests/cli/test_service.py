@@ -97,7 +97,7 @@ def test_print_writes_nothing(units: Path, capsys: pytest.CaptureFixture[str]) -
     assert not units.exists()
 
 
-def test_unit_that_differs_is_kept_unless_asked(units: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_unit_that_differs_is_kept_unless_requested(units: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     service.install(WEBCAM, user=True)
     service.install(WEBCAM, user=True)
     before = lines(units / "remi-stream.service")
@@ -162,7 +162,7 @@ def test_file_of_a_camera_that_the_service_may_not_read_is_refused(
     assert not machine.exists()
 
 
-def test_camera_s_film_in_a_home_is_seen_by_the_service(machine: Path, tmp_path: Path) -> None:
+def test_camera_s_video_in_a_home_is_seen_by_the_service(machine: Path, tmp_path: Path) -> None:
     service.install(write(tmp_path / "p.yaml", source="/home/me/walk.mp4"))
     assert "ProtectHome=read-only" in lines(machine / "remi-stream.service")
 

@@ -15,7 +15,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from remi_stream.cli.view import format_line, pelvis_m
+from remi_stream.cli.status import format_line, pelvis_m
 from remi_stream.config import BUS_SERVICE, daemon_port
 from remi_stream.messages import Bodies
 from remi_stream.transport.link import LinkContext, Publisher
@@ -76,7 +76,7 @@ def test_json_line_is_the_whole_message(bus: Bus) -> None:
         assert {"captured_at", "stamps", "schema", "people"} <= set(found)
 
 
-def test_human_line_tells_camera_frame_people_latency_and_place(bus: Bus) -> None:
+def test_human_line_shows_camera_frame_people_latency_and_place(bus: Bus) -> None:
     code, out, _ = finish(bus.tail("--count", "1"), bus.send)
     assert code == 0
     found = re.fullmatch(r"front  frame \d+  1 person  ([\d.]+) ms  #1 \(0\.25, -0\.50, 3\.00\) m\n", out)
@@ -84,7 +84,7 @@ def test_human_line_tells_camera_frame_people_latency_and_place(bus: Bus) -> Non
     assert 500 <= float(found[1]) < 3000
 
 
-def test_line_for_nobody_and_for_two() -> None:
+def test_line_without_people_and_with_two() -> None:
     assert format_line(bodies(5, captured_at=10.0, people=[]), now=10.02) == "front  frame 5  0 people  20.0 ms"
     two = bodies(5, captured_at=10.0, people=[person(1), person(2)])
     assert format_line(two, now=10.02).startswith("front  frame 5  2 people  20.0 ms  #1 (0.25, -0.50, 3.00) m  #2 (")
@@ -125,7 +125,7 @@ def test_reader_that_has_seen_enough_ends_it_quietly(bus: Bus) -> None:
     assert (process.returncode, process.stderr.read()) == (0, "")
 
 
-def test_reader_that_does_not_read_holds_up_nobody(bus: Bus) -> None:
+def test_slow_subscriber_does_not_delay_the_pipeline(bus: Bus) -> None:
     process = bus.tail("--json")
     began = time.monotonic()
     for _ in range(3000):
@@ -142,8 +142,8 @@ def test_daemon_that_is_not_there_is_one_line_and_exit_code_3() -> None:
     assert finish(process, lambda: None) == (
         3,
         "",
-        f"remi-stream: No bodies on 127.0.0.1:{daemon_port(name, BUS_SERVICE)} within 0.3 s. Start a pipeline (remi-stream demo), "
-        "name it with --name, or wait longer with --timeout\n",
+        f"remi-stream: No bodies on 127.0.0.1:{daemon_port(name, BUS_SERVICE)} within 0.3 s. "
+        "Start a pipeline (remi-stream demo), give its --name, or wait longer with --timeout\n",
     )
 
 

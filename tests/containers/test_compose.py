@@ -104,7 +104,7 @@ def test_viewer_can_be_reached_from_the_machine() -> None:
     assert published()[pipeline().port(WEB_SERVICE)] == daemon_port("default", WEB_SERVICE)
 
 
-def test_film_that_is_played_at_first_is_mounted_and_another_folder_can_be() -> None:
+def test_first_video_is_mounted_and_another_folder_can_be() -> None:
     (camera,) = pipeline().cameras
     assert seen("remi-stream", camera.source).is_file()
     assert "${REMI_IN:-./remi_stream/data}:/in:ro" in SERVICES["remi-stream"]["volumes"]
@@ -144,7 +144,7 @@ def test_daemon_has_no_rights_that_it_does_not_need(service: str) -> None:
 
 
 @pytest.mark.parametrize("service", DAEMONS)
-def test_daemon_is_asked_how_it_is_as_its_image_says(service: str) -> None:
+def test_health_check_is_that_of_the_image(service: str) -> None:
     dockerfile = (ROOT / SERVICES[service]["build"]["dockerfile"]).read_text()
     (said,) = re.findall(r"^HEALTHCHECK.* CMD (\[.*\])$", dockerfile, re.MULTILINE)
     assert ["CMD", *yaml.safe_load(said)] == SERVICES[service]["healthcheck"]["test"]

@@ -73,7 +73,7 @@ def test_default_engine_runs_where_an_empty_folder_hides_the_models(image: Image
     assert list(models.iterdir()) == []
 
 
-def test_film_in_results_out_in_a_folder_that_is_there_already(image: Image, films: Path, out: Path) -> None:
+def test_video_in_results_out_in_a_folder_that_is_there_already(image: Image, films: Path, out: Path) -> None:
     what = ("--format", "alphapose-open", "--save-video", "--end", "0.3")
     done = image.run("video", "/in/walk.mp4", "--out", "/out", *what, options=mounted(films, out))
     assert done.returncode == 0, done.stderr
@@ -84,13 +84,13 @@ def test_film_in_results_out_in_a_folder_that_is_there_already(image: Image, fil
     assert [path.name for path in out.iterdir()] == ["walk"]
 
 
-def test_folder_of_films_gives_a_folder_for_each(image: Image, films: Path, out: Path) -> None:
+def test_folder_of_videos_gives_a_folder_for_each(image: Image, films: Path, out: Path) -> None:
     done = image.run("video", "/in", "--out", "/out", "--end", "0.1", options=mounted(films, out))
     assert done.returncode == 0, done.stderr
     assert sorted(path.name for path in out.iterdir()) == ["turn", "walk"]
 
 
-def test_folder_of_pictures(image: Image, out: Path, tmp_path: Path) -> None:
+def test_folder_of_images(image: Image, out: Path, tmp_path: Path) -> None:
     folder = tmp_path / "pictures"
     folder.mkdir()
     shown, picture = cv2.VideoCapture(str(sample_clip())).read()
@@ -181,7 +181,7 @@ MISTAKES: dict[str, tuple[Callable[[Path], list[str]], list[str], str]] = {
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
-def test_wrong_mount_is_told_in_one_line(image: Image, mistake: str, tmp_path: Path) -> None:
+def test_wrong_mount_is_reported_in_one_line(image: Image, mistake: str, tmp_path: Path) -> None:
     options, arguments, words = MISTAKES[mistake]
     done = image.run(*arguments, options=options(tmp_path))
     assert re.fullmatch(f"remi-stream: {words}\n", done.stderr), done.stderr
@@ -203,7 +203,7 @@ def test_daemon_is_healthy_buries_its_dead_and_stops_as_process_1(image: Image) 
     assert took_s < 10
 
 
-def test_film_is_never_unhealthy_and_stops_as_process_1(image: Image, films: Path) -> None:
+def test_video_is_never_unhealthy_and_stops_as_process_1(image: Image, films: Path) -> None:
     with image.running("video", "/in/walk.mp4", "--out", "/out", options=mounted(films)) as container:
         container.until(lambda names: names == ".walk.part", "ls", "-A", "/out")
         assert container.health() == 0

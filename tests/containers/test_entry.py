@@ -1,4 +1,4 @@
-"""The GPU image's entry point in processes of its own: a made-up /models, nvidia-smi and PyTorch; everything else is real."""
+"""The GPU image's entry point in processes of its own: a made-up /models, NVML and PyTorch; everything else is real."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -19,11 +19,12 @@ from remi_stream.cli.container.mounted_weights import import_mounted
 from remi_stream.cli.container.requirements import command_requirements
 from remi_stream.errors import EXIT_DONE, EXIT_NOT_STARTED, EXIT_USAGE, RemiError
 from remi_stream.models.manifest import find_model_file
+from tests.sinks import nvml
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tools"))
 
-GPU = "NVIDIA GeForce RTX 3060, 8.6, 12288, 11264, 580.95.05"
+GPU = nvml.Gpu("NVIDIA GeForce RTX 3060", total=12288 * 2**20, used=1024 * 2**20)
 NO_GPU = (
     "remi-stream: pare-trt cannot run here. GPU: this container has no NVIDIA GPU. If the machine has one: "
     "docker run --gpus all (Podman: --device nvidia.com/gpu=all). If it has none, use: --engine pare"
@@ -73,11 +74,9 @@ class Container(NamedTuple):
             env={**os.environ, **image, "PYTHONPATH": str(self.site), "PATH": path},
         )
 
-    def has_gpu(self, row: str = GPU, cuda: str = "13.0") -> None:
+    def has_gpu(self, gpu: nvml.Gpu = GPU, **more: Any) -> None:
         """Give it a GPU that answers, and a PyTorch for CUDA 13."""
-        smi = self.site / "nvidia-smi"
-        smi.write_text(f'#!/bin/sh\nif [ "$1" ]; then echo "{row}"; else echo "CUDA Version: {cuda}"; fi\n')
-        smi.chmod(0o755)
+        nvml.write_module(self.site, gpu, **{"version": "580.95.05", "cuda": 13000, **more})
         info = self.site / "torch-2.13.0.dist-info"
         info.mkdir()
         (info / "METADATA").write_text("Metadata-Version: 2.1\nName: torch\nVersion: 2.13.0\n")
@@ -200,24 +199,24 @@ def test_command_that_needs_nothing_is_run_without_a_gpu(line: str, code: int, w
     assert not list(container.models.iterdir())
 
 
-TROUBLES = {
-    "no --gpus": ("", "", NO_GPU),
+TROUBLES: dict[str, tuple[nvml.Gpu, dict[str, Any], str]] = {
+    "no --gpus": (GPU, {"fault": nvml.LIBRARY_NOT_FOUND}, NO_GPU),
     "a driver that does not answer": (
-        "Failed to initialize NVML: Unknown Error",
-        "",
+        GPU,
+        {"fault": "Unknown Error"},
         "remi-stream: pare-trt cannot run here. GPU: the NVIDIA driver does not answer: Failed to initialize NVML: Unknown "
         "Error. Start the container again; if that does not help, restart the machine",
     ),
     "an old driver": (
-        GPU.replace("580.95.05", "550.54.14"),
-        "12.4",
+        GPU,
+        {"version": "550.54.14", "cuda": 12040},
         "remi-stream: pare-trt cannot run here. PyTorch: 2.13.0 for CUDA 13.0, but driver 550.54.14 runs CUDA up to 12.4. "
         "Install driver 580 or newer on the machine around this container: sudo ubuntu-drivers install, "
         "or build the image for CUDA 12: see docs/operate/containers.md for the --build-arg",
     ),
     "a full GPU": (
-        GPU.replace("11264", "1024"),
-        "13.0",
+        GPU._replace(used=11264 * 2**20),
+        {},
         "remi-stream: pare-trt cannot run here. GPU memory: 1.1 of 12.9 GB free; a network needs about 2 GB. "
         "Stop other programs that use the GPU; nvidia-smi lists them",
     ),
@@ -225,14 +224,13 @@ TROUBLES = {
 
 
 @pytest.mark.parametrize("trouble", TROUBLES)
-def test_gpu_that_cannot_be_used_is_told_in_one_line_before_anything_else(trouble: str, container: Container) -> None:
-    row, cuda, line = TROUBLES[trouble]
-    if row:
-        container.has_gpu(row, cuda)
+def test_gpu_that_cannot_be_used_is_reported_in_one_line_before_anything_else(trouble: str, container: Container) -> None:
+    gpu, more, line = TROUBLES[trouble]
+    container.has_gpu(gpu, **more)
     assert container.run(*FILM, "--engine", "pare-trt", "--format", "pare") == (EXIT_NOT_STARTED, "", [line])
 
 
-def test_every_missing_mount_is_told_in_a_line_of_its_own(container: Container) -> None:
+def test_every_missing_mount_is_reported_in_a_line_of_its_own(container: Container) -> None:
     container.has_gpu()
     code, out, err = container.run(*FILM, "--engine", "pare-trt", "--smooth", "smoothnet", "--format", "pare")
     mpi, smpl = "non-commercial research (MPI)", "non-commercial research (SMPL, MPI)"
@@ -249,7 +247,7 @@ def test_every_missing_mount_is_told_in_a_line_of_its_own(container: Container) 
     ]
 
 
-def test_folder_without_smpl_is_told_and_the_open_body_used(container: Container) -> None:
+def test_folder_without_smpl_is_reported_and_the_open_body_used(container: Container) -> None:
     mount(container, "smpl")
     (container.models / "smpl").mkdir(exist_ok=True)
     (container.models / "smpl/readme.txt").touch()
@@ -307,7 +305,7 @@ def test_file_is_looked_at_again_only_if_it_has_changed_or_is_needed(container: 
     assert container.stored() == {"smpl_neutral.npz", "J_regressor_extra.npy"}
 
 
-def test_what_was_looked_at_in_vain_is_told_with_what_is_missing(container: Container, made: Path) -> None:
+def test_searched_folders_are_reported_with_what_is_missing(container: Container, made: Path) -> None:
     container.has_gpu()
     mount(container, "checkpoints", pare_checkpoint__ckpt=ROOT / "README.md")
     mount(container, "smpl", SMPL_MALE__pkl=made / "SMPL_NEUTRAL.pkl")
@@ -488,7 +486,7 @@ def foreign(made: Path) -> Iterator[Path]:
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="needs a second user, as whom only root can act")
-def test_models_folder_of_another_user_is_told_with_both_users(foreign: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_models_folder_of_another_user_is_reported_with_both_users(foreign: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REMI_HOME", str(foreign))
     monkeypatch.setenv("container", "oci")
     wanted = [find_model_file("j_regressor_extra")]

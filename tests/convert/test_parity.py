@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from remi_stream.convert import onnx_export, parity
+from remi_stream.convert import onnx_conversion, onnx_export, parity
 from remi_stream.errors import RemiError
 from remi_stream.geometry import matrices_from_axis_angle
 from remi_stream.inference import onnx_cache, plan
@@ -126,14 +126,14 @@ def test_onnx_of_other_weights_is_not_kept(tmp_path: Path, monkeypatch: pytest.M
         onnx_export, "export_onnx", lambda name, path, target, precision: real(name, tmp_path / "other", target, precision)
     )
     with pytest.raises(RemiError, match=r"The FP32 ONNX of checkpoint_8.pth.tar differs from PyTorch"):
-        onnx_cache.convert_to_onnx(smoothnet)
+        onnx_conversion.convert_to_onnx(smoothnet)
     assert list(onnx_cache.onnx_path(smoothnet).parent.iterdir()) == []
 
 
 def test_what_is_known_of_an_onnx_lies_beside_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REMI_HOME", str(tmp_path / "home"))
     smoothnet = bring("smoothnet_w8", tmp_path)
-    onnx_cache.convert_to_onnx(smoothnet)
+    onnx_conversion.convert_to_onnx(smoothnet)
     made = onnx_cache.read_onnx_metadata(smoothnet)
     assert made
     assert (made.precision, made.weights_sha256) == ("fp32", model_sha256(smoothnet))

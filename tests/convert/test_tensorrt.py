@@ -14,7 +14,7 @@ import torch
 
 from remi_stream.cli import main
 from remi_stream.cli.convert import reject_embedded_engine
-from remi_stream.convert import conversion
+from remi_stream.convert import conversion, onnx_conversion
 from remi_stream.convert.conversion import ConversionRequest, convert_model
 from remi_stream.convert.tensorrt import PlanBuildOptions, build_tensorrt_plan
 from remi_stream.errors import RemiError, UsageError
@@ -24,6 +24,7 @@ from remi_stream.inference.tensorrt import TensorRtBackend, find_backend
 from remi_stream.models.manifest import ModelFile
 from remi_stream.models.store import model_sha256
 from tests.convert.stand_ins import bring
+from tests.sinks import nvml
 
 pytestmark = pytest.mark.rtx
 ADA = ConversionRequest(capabilities=("8.9",))
@@ -36,7 +37,7 @@ def quiet(phase: str, done: int, steps: int) -> None:
 @pytest.fixture(autouse=True)
 def no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     """As on a machine without one, also where there is one."""
-    monkeypatch.setattr("remi_stream.inference.gpu.DRIVER_LIBRARY", "libcuda.so.1-that-is-missing")
+    nvml.install(monkeypatch, fault=nvml.LIBRARY_NOT_FOUND)
 
 
 @pytest.fixture
@@ -235,8 +236,8 @@ def test_timing_cache_is_kept_in_our_folder_for_tensorrt(smoothnet: ModelFile, t
 
 def test_onnx_that_nobody_compared_is_made_again_for_a_plan(smoothnet: ModelFile, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as alone:
-        alone.setattr("remi_stream.convert.parity.can_check_parity", lambda: False)
-        onnx_cache.convert_to_onnx(smoothnet)
+        alone.setattr("remi_stream.convert.onnx_conversion.can_check_parity", lambda: False)
+        onnx_conversion.convert_to_onnx(smoothnet)
     known = onnx_cache.read_onnx_metadata(smoothnet)
     assert known
     assert known.parity == {}

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from remi_stream.detect.nms import PERSON_CLASS
-from remi_stream.detect.yolov3 import Yolov3Detector, tracker_convention
+from remi_stream.detect.yolov3 import PERSON_CLASS, Yolov3Detector, tracker_convention
 
 DOG = 16
 RED, BLUE = 0, 2

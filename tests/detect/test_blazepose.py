@@ -3,8 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from remi_stream.detect.blazepose import InputSquare, anchor_centres, body_boxes, crop_square, weighted_nms
+from remi_stream.detect.blazepose import InputSquare, anchor_centres, body_boxes, crop_square, is_same_person
 from remi_stream.detect.detector import load_detector
+from remi_stream.detect.nms import weighted_nms
 from remi_stream.errors import UsageError
 from remi_stream.geometry import iou
 from tests.clip import detector, found, frames, poses, truth
@@ -54,7 +55,7 @@ def test_there_is_an_anchor_for_each_answer_of_the_network() -> None:
 
 def test_candidates_for_one_person_become_one_weighted_by_score() -> None:
     near = np.array([[0, 0, 1, 1, *[0.5] * 8, 0.9], [0.1, 0, 1.1, 1, *[0.8] * 8, 0.6], [3, 3, 4, 4, *[3.5] * 8, 0.7]])
-    people = weighted_nms(near)
+    people = weighted_nms(near, near[:, 12], is_same_person, averaged=12)
     np.testing.assert_allclose(people[:, 12], [0.9, 0.7], rtol=1e-6)
     np.testing.assert_allclose(people[0, :2], [0.1 * 0.6 / 1.5, 0], atol=1e-6)
     np.testing.assert_allclose(people[0, 4:12], (0.5 * 0.9 + 0.8 * 0.6) / 1.5, rtol=1e-6)

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from remi_stream.detect.tiling import tile_rectangles
+from remi_stream.detect.detector import tile_rectangles
 
 SIDE = st.integers(200, 4000)
 

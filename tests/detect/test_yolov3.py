@@ -10,16 +10,25 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from remi_stream.detect.detector import DETECTORS, detector_entry
-from remi_stream.detect.nms import PERSON_CLASS, candidates_from_rows, iou_with_borders, nms, weighted_nms
 from remi_stream.detect.stage import DetectStage
-from remi_stream.detect.yolov3 import YoloConvention, Yolov3Detector, alphapose_convention, tracker_convention
+from remi_stream.detect.yolov3 import (
+    PERSON_CLASS,
+    YoloConvention,
+    Yolov3Detector,
+    alphapose_convention,
+    alphapose_nms,
+    candidates_from_rows,
+    iou_with_borders,
+    tracker_convention,
+    tracker_nms,
+)
 from remi_stream.geometry import iou
 from remi_stream.messages import Frame
 from remi_stream.models.manifest import find_manifest
 from tests.detect.draws import DOG, Draws, row, scene
 
 WAYS = [tracker_convention(0.8, 0.7), alphapose_convention(0.1)]
-THINNINGS = [lambda found: weighted_nms(found, 0.4), lambda found: nms(found, 0.6)]
+THINNINGS = [lambda found: tracker_nms(found, 0.4), lambda found: alphapose_nms(found, 0.6)]
 
 
 def crowd(seed: int = 0, people: int = 6, copies: int = 4, empty: int = 200) -> np.ndarray:
@@ -63,7 +72,7 @@ def test_row_becomes_corners_objectness_and_best_class() -> None:
 
 def test_trackers_box_is_the_mean_weighted_by_objectness() -> None:
     rows = np.stack([row((10, 10, 50, 100), 0.9, 0.9), row((14, 10, 54, 104), 0.6, 0.9)])
-    (found,) = weighted_nms(candidates_from_rows(rows, 0.5), 0.4)
+    (found,) = tracker_nms(candidates_from_rows(rows, 0.5), 0.4)
     np.testing.assert_allclose(
         found[:4], (0.9 * np.array([10, 10, 50, 100]) + 0.6 * np.array([14, 10, 54, 104])) / 1.5, rtol=1e-5
     )
@@ -72,20 +81,20 @@ def test_trackers_box_is_the_mean_weighted_by_objectness() -> None:
 
 def test_tracker_ranks_by_objectness_times_class_and_alphapose_by_objectness() -> None:
     rows = np.stack([row((10, 10, 50, 100), 0.9, 0.6), row((11, 10, 51, 100), 0.8, 0.9)])
-    assert weighted_nms(candidates_from_rows(rows, 0.5), 0.4)[0, 4] == pytest.approx(0.8)
-    assert nms(candidates_from_rows(rows, 0.5), 0.6)[0, 4] == pytest.approx(0.9)
+    assert tracker_nms(candidates_from_rows(rows, 0.5), 0.4)[0, 4] == pytest.approx(0.8)
+    assert alphapose_nms(candidates_from_rows(rows, 0.5), 0.6)[0, 4] == pytest.approx(0.9)
 
 
 def test_tracker_merges_only_within_a_class() -> None:
     rows = np.stack([row((10, 10, 50, 100), 0.9), row((11, 10, 51, 100), 0.8, 0.9, DOG)])
-    assert len(weighted_nms(candidates_from_rows(rows, 0.5), 0.4)) == 2
+    assert len(tracker_nms(candidates_from_rows(rows, 0.5), 0.4)) == 2
 
 
 def test_more_than_a_hundred_boxes_are_thinned_harder() -> None:
     boxes = [(float(k * 4), 10.0, float(k * 4 + 20), 90.0) for k in range(120)]  # neighbours share 0.67, the next ones 0.43
     rows = np.stack([row(box, 0.99 - 0.002 * k) for k, box in enumerate(boxes)])
-    assert len(nms(candidates_from_rows(rows[:90], 0.1), 0.7)) == 90
-    assert 30 < len(nms(candidates_from_rows(rows, 0.1), 0.7)) <= 100
+    assert len(alphapose_nms(candidates_from_rows(rows[:90], 0.1), 0.7)) == 90
+    assert 30 < len(alphapose_nms(candidates_from_rows(rows, 0.1), 0.7)) <= 100
 
 
 BOX = st.tuples(st.floats(-100, 100), st.floats(-100, 100), st.floats(1, 100), st.floats(1, 100))

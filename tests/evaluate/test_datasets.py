@@ -155,8 +155,8 @@ def test_3dpw_that_is_not_as_published_is_told_in_one_line(more: dict[str, Any],
     [
         (pickle.dumps({"a": 1, "b": 2}), "is no sequence of 3DPW or EMDB: it holds a, b; expected"),
         (pickle.dumps([1]), "it holds a list"),
-        (b"nothing", "cut off or damaged, or no pickle"),
-        (b"", "cut off or damaged, or no pickle"),
+        (b"nothing", "truncated or damaged, or not a pickle"),
+        (b"", "truncated or damaged, or not a pickle"),
     ],
 )
 def test_other_pickles_are_told_in_one_line(content: bytes, message: str, tmp_path: Path) -> None:

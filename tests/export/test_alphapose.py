@@ -91,7 +91,7 @@ def test_numbers_of_any_type_can_be_written(tmp_path: Path) -> None:
     assert json.loads((tmp_path / RESULTS_FILE).read_text())[0]["score"] == 1.5
 
 
-def test_nobody_is_an_empty_file(tmp_path: Path) -> None:
+def test_no_people_is_an_empty_file(tmp_path: Path) -> None:
     write_results(tmp_path, [])
     assert json.loads((tmp_path / RESULTS_FILE).read_text()) == []
     assert result_documents([], "open") == {RESULTS_FILE: {}}

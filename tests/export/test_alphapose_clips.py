@@ -79,7 +79,7 @@ def test_track_is_that_of_the_pose_that_stayed(tmp_path: Path, ids: Any, track: 
         ([somebody("0.jpg", 1), somebody("581781.jpg", 1)], "not images of one video"),
     ],
 )
-def test_wrong_results_are_told_in_one_line(tmp_path: Path, people: list[Any], says: str) -> None:
+def test_wrong_results_are_reported_in_one_line(tmp_path: Path, people: list[Any], says: str) -> None:
     with pytest.raises(UsageError, match=says) as told:
         read_alphapose_clips(results(tmp_path, people))
     assert "\n" not in str(told.value)

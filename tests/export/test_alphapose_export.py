@@ -97,7 +97,7 @@ def test_who_has_no_joints_of_coco_is_left_out(tmp_path: Path) -> None:
     assert [each["idx"] for each in made("alphapose-coco", take, tmp_path)["alphapose-results.json"]] == [[[2.0]]]
 
 
-def test_picture_keeps_its_name_and_nobody_is_followed(tmp_path: Path) -> None:
+def test_image_keeps_its_name_and_no_one_is_tracked(tmp_path: Path) -> None:
     take = pictures(take_of(some("coco17"), 3), ["b.x.png", "a.jpg", "c.jpg"])
     objects = made("alphapose-coco", take, tmp_path)["alphapose-results.json"]
     assert [(each["image_id"], each["idx"]) for each in objects] == [("b.x.png", [[0.0]]), ("a.jpg", [[0.0]]), ("a.jpg", [[0.0]])]
@@ -106,7 +106,7 @@ def test_picture_keeps_its_name_and_nobody_is_followed(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "people", "numbers"), [("alphapose-cmu", "bodies", "joints"), ("alphapose-open", "people", "pose_keypoints_2d")]
 )
-def test_other_forms_are_by_picture_with_a_file_for_each(name: str, people: str, numbers: str, tmp_path: Path) -> None:
+def test_other_formats_are_by_image_with_a_file_for_each(name: str, people: str, numbers: str, tmp_path: Path) -> None:
     take = take_of(some("coco17"))
     content = made(name, take, tmp_path)
     whole = content.pop("alphapose-results.json")
@@ -137,7 +137,7 @@ def test_what_is_written_can_be_lifted(tmp_path: Path) -> None:
     assert [clip.frames.tolist() for clip in clips] == [[0, 1, 2, 3, 4], [1]]
 
 
-def test_nobody_is_an_empty_list(tmp_path: Path) -> None:
+def test_take_without_people_is_an_empty_list(tmp_path: Path) -> None:
     assert made("alphapose-coco", take_of(lambda k: []), tmp_path) == {"alphapose-results.json": []}
 
 

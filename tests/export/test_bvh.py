@@ -76,7 +76,7 @@ def test_joints_are_where_the_body_has_them_to_a_millimetre(tmp_path: Path) -> N
             np.testing.assert_allclose(np.array([found[name] for name in JOINT_NAMES["smpl24"]]), true, atol=0.05)
 
 
-def test_last_pose_is_held_while_somebody_is_away_and_that_is_noted(tmp_path: Path) -> None:
+def test_last_pose_is_held_over_a_gap_and_that_is_noted(tmp_path: Path) -> None:
     bvh.write_bvh(take(), tmp_path)
     _, _, numbers = read(tmp_path / "track-000002.bvh")
     held = numbers[AWAY[0] - LATE - 1 : AWAY[-1] - LATE + 1]

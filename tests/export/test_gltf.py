@@ -170,6 +170,6 @@ def test_imported_smpl_has_a_colour_for_each_person_and_the_four_joints_that_mov
     validate(path)
 
 
-def test_film_with_nobody_in_it_makes_no_file(tmp_path: Path) -> None:
+def test_video_without_people_makes_no_file(tmp_path: Path) -> None:
     assert gltf.write_gltf(Take("empty", (640, 360), 30.0, [bodies(people=[])]), tmp_path) == []
     assert list(tmp_path.iterdir()) == []

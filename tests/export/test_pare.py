@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from remi_stream.body.known_bodies import EXTRA_REGRESSOR_FILE, SMPL_FILE, load_extra_regressor, load_smpl
+from remi_stream.body.known_bodies import load_extra_regressor, load_smpl
 from remi_stream.body.smpl import Body, load_default_body
 from remi_stream.errors import RemiError, UsageError
 from remi_stream.export.registry import EXPORT_FORMATS, find_export_formats
@@ -20,10 +20,10 @@ from remi_stream.geometry import matrices_from_axis_angle, project
 from remi_stream.messages import Person
 from remi_stream.models.importer import import_file as bring
 from remi_stream.models.manifest import find_model_file
+from remi_stream.models.smpl_pickle import EXTRA_REGRESSOR_FILE, SMPL_FILE
 from remi_stream.models.store import model_path
 from remi_stream.paths import data_file
-from remi_stream.pose.smpl_regressor.engines import PERSON_VARIANCE_KEY, VARIANCE_KEY
-from remi_stream.pose.smpl_regressor.regressor import CROP_CAMERA_KEY, CROP_TRANSL_KEY, SQUARE_KEY
+from remi_stream.pose.smpl_regressor import CROP_CAMERA_KEY, CROP_TRANSL_KEY, PERSON_VARIANCE_KEY, SQUARE_KEY, VARIANCE_KEY
 from remi_stream.recordings.take import Take
 from tests.clip import intrinsics, truth
 from tests.export.sample_take import SIZE, bodies, flat, pictures, smpl, somebody, take_of
@@ -103,7 +103,7 @@ def two_people(k: int) -> list[Person]:
         ("poco", "poco_output.pkl", [*(key.replace("joints3d", "smpl_joints3d") for key in FILM), "var", "var_global"]),
     ],
 )
-def test_film_is_a_dict_of_people_with_exactly_these_keys(
+def test_video_is_a_dict_of_people_with_exactly_these_keys(
     name: str, file: str, keys: list[str], figure: Body, tmp_path: Path
 ) -> None:
     people = made(name, take_of(two_people), tmp_path)[file]
@@ -134,7 +134,7 @@ def test_numbers_are_those_of_the_body(figure: Body, tmp_path: Path) -> None:
         np.testing.assert_allclose(person["smpl_joints2d"][k], project(own.astype(float) + place_m, intrinsics()), atol=0.01)
 
 
-def test_box_is_the_square_around_what_the_detector_saw(figure: Body, tmp_path: Path) -> None:
+def test_box_is_the_square_around_the_detection(figure: Body, tmp_path: Path) -> None:
     box = made("pare", take_of(two_people), tmp_path)["pare_output.pkl"][3]["bboxes"][2]
     x0, y0, x1, y1 = somebody(2).native["detected_xyxy"]
     np.testing.assert_allclose(box, [(x0 + x1) / 2, (y0 + y1) / 2, *[1.2 * max(x1 - x0, y1 - y0)] * 2], rtol=1e-6)
@@ -160,7 +160,7 @@ def with_native(k: int, **native: np.ndarray) -> list[Person]:
     return [msgspec.structs.replace(person, native={**person.native, **native})]
 
 
-def test_engine_that_looks_through_the_crops_camera_is_drawn_with_it(figure: Body, tmp_path: Path) -> None:
+def test_engine_with_the_crops_camera_is_drawn_with_it(figure: Body, tmp_path: Path) -> None:
     """Also in a frame that was filled in, of which the engine told nothing."""
     square = np.array([640.0, 350.0, 500.0, 500.0])
     native = {SQUARE_KEY: square, CROP_CAMERA_KEY: np.ones(3), CROP_TRANSL_KEY: np.ones(3)}
@@ -209,7 +209,7 @@ def test_pose_for_the_open_body_is_put_onto_smpl(figure: Body, tmp_path: Path) -
         ("poco", "poco_results", [*PICTURE, "var", "var_global"], {"detection_results.pkl", "uncertainty.log"}),
     ],
 )
-def test_each_picture_with_somebody_has_a_file(
+def test_each_image_with_a_person_has_a_file(
     name: str, folder: str, keys: list[str], further: set[str], figure: Body, tmp_path: Path
 ) -> None:
     people = [two_people(0), [], two_people(1), [flat(3, "coco17")], two_people(4)]
@@ -235,11 +235,11 @@ def test_camera_that_was_started_again_goes_on_counting(figure: Body, tmp_path: 
     assert made("pare", take, tmp_path)["pare_output.pkl"][1]["frame_ids"].tolist() == [4, 6, 7, 9]
 
 
-def test_nobody_is_an_empty_dict(figure: Body, tmp_path: Path) -> None:
+def test_take_without_people_is_an_empty_dict(figure: Body, tmp_path: Path) -> None:
     assert made("pare", take_of(lambda k: []), tmp_path) == {"pare_output.pkl": {}}
 
 
-def test_people_without_a_pose_are_told_and_nothing_is_written(figure: Body, tmp_path: Path) -> None:
+def test_people_without_a_pose_are_reported_and_nothing_is_written(figure: Body, tmp_path: Path) -> None:
     with pytest.raises(RemiError, match="No one in sample has a SMPL pose"):
         EXPORT_FORMATS["pare"].write(take_of(lambda k: [flat(k, "coco17")]), tmp_path)
     assert list(tmp_path.iterdir()) == []
@@ -265,7 +265,7 @@ def test_file_that_cannot_be_finished_is_not_there(figure: Body, tmp_path: Path,
     ],
 )
 @pytest.mark.parametrize("name", ["pare", "poco", "smpl-output"])
-def test_what_is_missing_is_told_in_one_line(
+def test_what_is_missing_is_reported_in_one_line(
     name: str, engine: str, words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("REMI_HOME", str(tmp_path))

@@ -80,7 +80,7 @@ def test_detector_gives_the_best_person_and_fills_gaps_evenly(tmp_path: Path) ->
     np.testing.assert_allclose(clip.keypoints_px, expected, rtol=1e-5)
 
 
-def test_detector_that_writes_empty_lists_for_nobody_is_understood(tmp_path: Path) -> None:
+def test_empty_lists_of_a_detector_mean_no_person(tmp_path: Path) -> None:
     path = detected(tmp_path / "a.npz", [[(0.9, points(1)[0])], [(0.9, points(1)[0])]])
     arrays = read_npz(path)
     arrays["boxes"][1, 1], arrays["keypoints"][1, 1] = [], []
@@ -132,7 +132,7 @@ def test_frames_that_are_not_numbers_are_missing_frames(tmp_path: Path) -> None:
         ({"a": [points(4)]}, {}, "It must be data_2d_custom"),
     ],
 )
-def test_wrong_data_set_is_told_in_one_line(tmp_path: Path, videos: Any, metadata: Any, says: str) -> None:
+def test_wrong_data_set_is_reported_in_one_line(tmp_path: Path, videos: Any, metadata: Any, says: str) -> None:
     with pytest.raises(UsageError, match=says) as told:
         read_videopose3d_clips(custom(tmp_path / "x.npz", videos, **metadata))
     assert "\n" not in str(told.value)
@@ -146,7 +146,7 @@ def test_wrong_data_set_is_told_in_one_line(tmp_path: Path, videos: Any, metadat
         ({"joints": points(2), "axes": np.zeros(3)}, "holds axes, joints. It must be data_2d_custom"),
     ],
 )
-def test_archive_of_something_else_is_told_in_one_line(tmp_path: Path, content: Any, says: str) -> None:
+def test_archive_of_something_else_is_reported_in_one_line(tmp_path: Path, content: Any, says: str) -> None:
     np.savez(tmp_path / "x.npz", **content)
     with pytest.raises(UsageError, match=says) as told:
         read_videopose3d_clips(tmp_path / "x.npz")
@@ -185,11 +185,11 @@ def test_objects_of_every_protocol_are_read(tmp_path: Path, protocol: int) -> No
     assert found["wide"] == 3
 
 
-def test_cut_missing_or_foreign_file_is_told_in_one_line(tmp_path: Path) -> None:
+def test_cut_missing_or_foreign_file_is_reported_in_one_line(tmp_path: Path) -> None:
     whole = custom(tmp_path / "x.npz", {"a": {"custom": [points(40)]}}).read_bytes()
     for name, content in (("cut", whole[: len(whole) // 2]), ("text", b"hello"), ("empty", b"")):
         (tmp_path / f"{name}.npz").write_bytes(content)
-        with pytest.raises(UsageError, match=r"is no \.npz archive, or it is cut off or damaged") as told:
+        with pytest.raises(UsageError, match=r"is truncated or damaged, or not an .npz archive") as told:
             read_videopose3d_clips(tmp_path / f"{name}.npz")
         assert "\n" not in str(told.value)
     with pytest.raises(UsageError, match=r"no\.npz cannot be read: No such file or directory"):
@@ -215,7 +215,7 @@ def test_joints_are_written_as_published_and_with_their_names(tmp_path: Path) ->
         assert named["size"].tolist() == [640, 480]
 
 
-def test_joints_that_cannot_be_written_are_told_in_one_line(tmp_path: Path) -> None:
+def test_joints_that_cannot_be_written_are_reported_in_one_line(tmp_path: Path) -> None:
     clip = KeypointClip("a", points(1), np.arange(1), (640, 480))
     with pytest.raises(RemiError, match="cannot be written: No such file or directory"):
         write_joints(np.zeros((1, 17, 3)), clip, tmp_path / "gone" / "a", "x")

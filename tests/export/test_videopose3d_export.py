@@ -67,7 +67,7 @@ def test_best_person_of_each_frame_is_taken_and_gaps_are_straight(tmp_path: Path
     np.testing.assert_allclose(found[2], points(1, 2) * 2 / 3 + points(4, 1) / 3, rtol=1e-5)
 
 
-def test_before_the_first_and_after_the_last_frame_somebody_stands_still(tmp_path: Path) -> None:
+def test_before_the_first_and_after_the_last_frame_a_person_stands_still(tmp_path: Path) -> None:
     [found] = loaded(take_of(lambda k: [flat(k, "coco17")] if k in (2, 3) else [], 6), tmp_path)[0]["sample.clip.mp4"]["custom"]
     np.testing.assert_array_equal(found[[0, 1, 4, 5]], [points(2, 1)] * 2 + [points(3, 1)] * 2)
 
@@ -78,11 +78,11 @@ def test_larger_skeletons_give_cocos_joints_only(tmp_path: Path) -> None:
     np.testing.assert_array_equal(found[1], take.frames[1].people[0].keypoints_px[:17])
 
 
-def test_folder_of_pictures_is_called_by_its_name(tmp_path: Path) -> None:
+def test_folder_of_images_is_called_by_its_name(tmp_path: Path) -> None:
     assert list(loaded(pictures(take_of(best, 2), ["a.jpg", "b.jpg"]), tmp_path)[0]) == ["sample"]
 
 
-def test_nobody_is_a_data_set_without_a_video(tmp_path: Path) -> None:
+def test_take_without_people_is_a_data_set_without_a_video(tmp_path: Path) -> None:
     assert loaded(take_of(lambda k: []), tmp_path)[0] == {}
 
 
@@ -152,7 +152,7 @@ def test_frames_that_were_left_out_are_no_rows(tmp_path: Path) -> None:
         assert named["frames"].tolist() == [0, 5, 10]
 
 
-def test_people_without_joints_in_space_are_told(tmp_path: Path) -> None:
+def test_people_without_joints_in_space_are_reported(tmp_path: Path) -> None:
     with pytest.raises(RemiError, match="No one in sample has a SMPL pose"):
         EXPORT_FORMATS["videopose3d-3d"].write(take_of(lambda k: [flat(k, "coco17")]), tmp_path)
     assert EXPORT_FORMATS["videopose3d-3d"].write(take_of(lambda k: []), tmp_path) == []

@@ -47,3 +47,18 @@ def test_mean_is_the_chordal_one_whichever_sign_the_quaternions_have() -> None:
     stack = near.as_quat()[:, None] * np.sign(RANDOM.normal(size=(6, 1, 1)))
     apart = (Rotation.from_quat(geometry.mean_quaternions(stack)[0]).inv() * near.mean()).magnitude()
     assert apart < 1e-3
+
+
+def test_slerp_goes_from_one_to_the_other_at_constant_angular_speed() -> None:
+    angles = (A.inv() * B).magnitude()
+    for share in (0.0, 0.25, 1.0):
+        between = Rotation.from_quat(geometry.slerp(A.as_quat(), -B.as_quat(), share))
+        np.testing.assert_allclose((A.inv() * between).magnitude(), share * angles, atol=1e-9)
+        np.testing.assert_allclose((between.inv() * B).magnitude(), (1 - share) * angles, atol=1e-7)
+
+
+def test_slerp_has_a_share_for_each_rotation() -> None:
+    shares = RANDOM.uniform(size=(200, 1))
+    found = geometry.slerp(A.as_quat(), B.as_quat(), shares)
+    one_by_one = [geometry.slerp(a[None], b[None], float(share))[0] for a, b, (share,) in zip(A.as_quat(), B.as_quat(), shares)]
+    np.testing.assert_allclose(found, one_by_one, atol=1e-12)

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import math
 import re
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from remi_stream.errors import UsageError
-from remi_stream.filters.presets import PRESETS, PacketFilter
-from remi_stream.filters.registry import FILTERS, OPTION_HELP, FilterSpec, load_filter, resolve_filter
-from tests.filters.test_smoothers import angles, places, run, someone
+from remi_stream.filters.presets import PRESETS
+from remi_stream.filters.registry import FILTERS, OPTION_HELP, FilterSpec, resolve_filter
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "use" / "filters.md").read_text()
 FPS = 30.0
@@ -80,27 +77,6 @@ def test_mistakes_are_told_in_a_line(name: str, options: dict[str, float], told:
 
 def test_one_euro_preset_has_remis_numbers_and_no_lead() -> None:
     assert resolve_filter("OneEuro Moderate") == FilterSpec("OneEuro Moderate", "one_euro", MODERATE)
-
-
-@pytest.mark.parametrize("name", [name for name in PRESETS if not name.startswith("OneEuro")])
-def test_preset_that_does_not_look_at_the_speed_does_to_places_at_30_fps_what_remis_does(name: str) -> None:
-    x = np.random.default_rng(3).normal(size=60).cumsum() * 0.02
-    theirs = PacketFilter(PRESETS[name])
-    wanted = [theirs.step({"trans": np.array([each, 0, 0])}, 5 + k / FPS)["trans"][0] for k, each in enumerate(x)]
-    found = places(run(load_filter(name), [someone(x=each) for each in x]))
-    skip = 10 if "Moving" in name else 0
-    np.testing.assert_allclose(found[skip:], wanted[skip:], atol=3e-4)
-
-
-@pytest.mark.parametrize("name", ["OneEuro Moderate", "OneEuro Smooth"])
-def test_one_euro_preset_lets_a_joint_through_as_remis_does_if_nothing_else_moves(name: str) -> None:
-    """Their speed is that of all 69 angles together, which is then the joint's own."""
-    turns = 0.5 * np.sin(np.arange(60) / 8)
-    theirs = PacketFilter(PRESETS[name])
-    wanted = [theirs.step({"poses_root": np.array([0, 0, each])}, 5 + k / FPS)["poses_root"][2] for k, each in enumerate(turns)]
-    found = angles(run(load_filter(name), [someone(each) for each in turns]))
-    np.testing.assert_allclose(found, wanted, atol=0.01)
-    assert math.isclose(float(np.abs(found - turns).max()), float(np.abs(np.array(wanted) - turns).max()), rel_tol=0.05)
 
 
 @pytest.mark.parametrize("name", FILTERS)

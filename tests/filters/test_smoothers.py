@@ -11,9 +11,10 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from remi_stream.errors import UsageError
-from remi_stream.filters.registry import FILTERS, Filter, load_filter
-from remi_stream.filters.track_filter import MAX_GAP_S
+from remi_stream.filters.registry import FILTERS, Filter
+from remi_stream.filters.smoothers import MAX_GAP_S
 from remi_stream.messages import Person
+from tests.filters.loading import load_filter
 from tests.sample import person
 
 DT = 1 / 30

@@ -9,6 +9,7 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from remi_stream import geometry
+from remi_stream.filters.smoothers import BodyMotion, TrackFilter
 from remi_stream.filters.smoothnet import (
     SmoothNetSmoother,
     quaternions_from_rot6d,
@@ -16,7 +17,6 @@ from remi_stream.filters.smoothnet import (
     sliding_windows,
     smooth_sequence,
 )
-from remi_stream.filters.track_filter import BodyMotion, TrackFilter
 from remi_stream.geometry import quaternions_from_matrices
 from tests.filters.test_smoothers import angles, places, run, someone
 

@@ -16,7 +16,8 @@ import numpy as np
 import onnxruntime
 import torch
 
-from remi_stream.inference.cuda import Cropper, GpuOutOfMemoryError, ImageBuffer, TransferBuffer
+from remi_stream.inference.cuda import GpuOutOfMemoryError, TransferBuffer
+from remi_stream.inference.gpu_crops import Cropper, ImageBuffer
 from remi_stream.inference.tensorrt import TensorRtBackend
 
 

@@ -11,16 +11,17 @@ import pytest
 import torch
 
 from remi_stream.geometry import default_intrinsics
-from remi_stream.inference.cuda import Cropper
+from remi_stream.inference.gpu_crops import Cropper
 from remi_stream.inference.onnxruntime import OnnxRuntime
 from remi_stream.inference.tensorrt import TensorRtRuntime
 from remi_stream.inference.torch import TorchGpuRuntime, TorchRuntime
 from remi_stream.models.store import ensure_model_file
+from remi_stream.pose import smpl_regressor as engines
 from remi_stream.pose.alphapose import AlphaPoseEngine, HeatmapDecoding
 from remi_stream.pose.crop import SquareCrop, crop_function, warp_crops
-from remi_stream.pose.engine import Crop, Engine, Pose
-from remi_stream.pose.smpl_regressor import engines
-from remi_stream.pose.smpl_regressor.regressor import RegressorOptions
+from remi_stream.pose.engine import Engine
+from remi_stream.pose.smpl_regressor import RegressorOptions
+from remi_stream.tracking.crop import Crop, Pose
 from tests.convert.stand_ins import bring
 from tests.inference.cpu_cuda import CpuCuda, OnDevice, cpu_tensorrt
 from tests.inference.small_networks import REGRESSED, heatmapper, manifest_of, regressor

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from remi_stream.inference.cuda import Cropper, inverse_affines
+from remi_stream.inference.gpu_crops import Cropper, inverse_affines
 from remi_stream.pose import crop as upright
-from remi_stream.pose.crop import SquareCrop, crop_affine, warp_square_crop
+from remi_stream.pose.crop import SquareCrop, crop_affine, warp_crops
 
 SIDE = 224
 SIZES = ((320, 181), (97, 240))
@@ -67,15 +67,16 @@ def test_people_of_several_cameras_are_cut_in_one_batch_as_the_engines_cut_them(
         affines = np.array([affine_of(square) for square in squares])
         found = cutter.crop([images[index] for index in whose], affines, (SIDE, SIDE))
         assert found.device.type == device
-        served = np.stack([warp_square_crop(images[index], square, SIDE) for index, square in zip(whose, squares)])
+        served = warp_crops([images[index] for index in whose], affines, (SIDE, SIDE))
         np.testing.assert_array_equal(found.cpu().numpy(), served)
 
 
 def test_upright_crops_are_those_of_alphapose(device: str) -> None:
     places = upright.alphapose_crops(np.array([[10, 20, 90, 170], [-50, -40, 60, 400], [300, 160, 330, 190]], np.float32))
     affines = np.array([upright.alphapose_affine(place) for place in places])
-    found = Cropper(device).crop([PICTURES[0]] * 3, affines, (upright.ALPHAPOSE_WIDTH, upright.ALPHAPOSE_HEIGHT))
-    np.testing.assert_array_equal(found.cpu().numpy(), upright.warp_alphapose_crops(PICTURES[0], places))
+    size = (upright.ALPHAPOSE_WIDTH, upright.ALPHAPOSE_HEIGHT)
+    found = Cropper(device).crop([PICTURES[0]] * 3, affines, size)
+    np.testing.assert_array_equal(found.cpu().numpy(), warp_crops([PICTURES[0]] * 3, affines, size))
 
 
 def test_crops_of_the_last_call_are_kept_when_the_next_pictures_come(device: str) -> None:

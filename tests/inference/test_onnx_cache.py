@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from remi_stream.convert import onnx_export
+from remi_stream.convert import onnx_conversion, onnx_export
 from remi_stream.errors import RemiError
 from remi_stream.inference import onnx_cache
-from remi_stream.inference.runtime import load_model
+from remi_stream.inference.load import load_model
 from remi_stream.models import importer
 from remi_stream.models.manifest import ModelFile, find_model_file
 
@@ -39,7 +39,7 @@ def test_checkpoint_that_was_not_converted_is_told_with_the_command(smoothnet: M
 
 
 def test_every_runtime_gives_what_pytorch_gives(smoothnet: ModelFile) -> None:
-    onnx_cache.convert_to_onnx(smoothnet)
+    onnx_conversion.convert_to_onnx(smoothnet)
     expected = load_model(smoothnet, "torch", device="cpu").run({"x": X})["y"]
     assert expected.std() > 0.01
     for kind, settings in (("onnx", {}), ("openvino", {"precision": "f32"})):
@@ -48,9 +48,9 @@ def test_every_runtime_gives_what_pytorch_gives(smoothnet: ModelFile) -> None:
 
 
 def test_same_weights_become_the_same_bytes_that_say_nothing_of_this_machine(smoothnet: ModelFile) -> None:
-    first = onnx_cache.convert_to_onnx(smoothnet).read_bytes()
+    first = onnx_conversion.convert_to_onnx(smoothnet).read_bytes()
     onnx_cache.onnx_path(smoothnet).unlink()
-    assert onnx_cache.convert_to_onnx(smoothnet).read_bytes() == first
+    assert onnx_conversion.convert_to_onnx(smoothnet).read_bytes() == first
     assert str(Path.cwd()).encode() not in first
     assert b"site-packages" not in first
 
@@ -62,14 +62,14 @@ def test_conversion_that_fails_leaves_nothing(smoothnet: ModelFile, monkeypatch:
 
     monkeypatch.setattr(onnx_export, "export_onnx", half)
     with pytest.raises(RuntimeError):
-        onnx_cache.convert_to_onnx(smoothnet)
+        onnx_conversion.convert_to_onnx(smoothnet)
     assert list(onnx_cache.onnx_path(smoothnet).parent.iterdir()) == []
 
 
 def test_pipeline_converts_in_a_process_of_its_own_and_only_once(smoothnet: ModelFile) -> None:
     told: list[str] = []
-    onnx_cache.convert_missing([smoothnet], told.append)
-    onnx_cache.convert_missing([smoothnet], told.append)
+    onnx_conversion.convert_missing([smoothnet], told.append)
+    onnx_conversion.convert_missing([smoothnet], told.append)
     assert told == ["Converting checkpoint_8.pth.tar to ONNX, once (a minute or so) ..."]
     assert onnx_cache.cached_onnx(smoothnet).is_file()
 
@@ -79,7 +79,7 @@ def test_failed_conversion_is_one_line(smoothnet: ModelFile, monkeypatch: pytest
 
     model_path(smoothnet).write_bytes(b"damaged")
     with pytest.raises(RemiError, match=r"checkpoint_8\.pth\.tar") as error:
-        onnx_cache.convert_missing([smoothnet], lambda line: None)
+        onnx_conversion.convert_missing([smoothnet], lambda line: None)
     assert "\n" not in str(error.value)
 
 
@@ -89,4 +89,4 @@ def test_missing_tools_are_told_with_what_to_install(smoothnet: ModelFile, monke
 
     monkeypatch.setattr("importlib.util.find_spec", find)
     with pytest.raises(RemiError, match=r"needs onnxscript, which is not installed here: pip install 'remi-stream\[torch\]'"):
-        onnx_cache.convert_to_onnx(smoothnet)
+        onnx_conversion.convert_to_onnx(smoothnet)

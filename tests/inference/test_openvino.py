@@ -13,8 +13,8 @@ import openvino.opset13 as ops
 import pytest
 
 from remi_stream.errors import UsageError
+from remi_stream.inference.load import load_runtime
 from remi_stream.inference.openvino import OpenVinoRuntime
-from remi_stream.inference.runtime import load_runtime
 
 
 @pytest.fixture

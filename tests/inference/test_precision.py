@@ -6,10 +6,9 @@ import pytest
 import torch
 
 from remi_stream.errors import UsageError
-from remi_stream.inference.torch import HalfPrecisionInput, convert_to_half
 from remi_stream.networks.darknet import YoloLayer
 from remi_stream.networks.network import find_network
-from remi_stream.networks.served import ServedNetwork, build_network
+from remi_stream.networks.served import HalfPrecisionInput, ServedNetwork, build_network, convert_to_half
 
 HALF_NOWHERE = {
     "pare": ("module.module.head.", "mean", "std"),

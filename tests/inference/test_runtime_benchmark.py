@@ -11,6 +11,7 @@ import pytest
 
 from remi_stream.cli import bench_network as bench
 from remi_stream.cli.bench_network import bench_network, find_network, outcome_statistics
+from remi_stream.convert import onnx_conversion
 from remi_stream.errors import RemiError, UsageError
 from remi_stream.geometry import matrices_from_axis_angle
 from remi_stream.inference import onnx_cache, runtime_benchmark
@@ -38,7 +39,7 @@ def smoothnet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModelFile:
     """The smallest network, imported and converted."""
     monkeypatch.setenv("REMI_HOME", str(tmp_path / "home"))
     file = bring("smoothnet_w8", tmp_path)
-    onnx_cache.convert_to_onnx(file)
+    onnx_conversion.convert_to_onnx(file)
     return file
 
 

@@ -19,8 +19,8 @@ from remi_stream.errors import RemiError
 from remi_stream.inference import cuda, load, tensorrt
 from remi_stream.inference import torch as graphs
 from remi_stream.inference.gpu import Gpu
+from remi_stream.inference.load import load_model
 from remi_stream.inference.plan import PLAN_FILE, PlanKey, PlanManifest
-from remi_stream.inference.runtime import load_model
 from remi_stream.inference.tensorrt import TensorRtBackend, TorchTensorRtRuntime
 from remi_stream.inference.torch import TorchGpuRuntime
 from remi_stream.models.manifest import ModelFile
@@ -43,7 +43,7 @@ def smoothnet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModelFile]:
 @pytest.fixture
 def gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine whose GPU is its CPU: torch.compile does nothing."""
-    monkeypatch.setattr(load, "find_gpu", lambda: Gpu("NVIDIA H200", "9.0", "13.0"))
+    monkeypatch.setattr(load, "find_gpu", lambda: Gpu("NVIDIA H200", "9.0"))
     monkeypatch.setattr(cuda, "TorchCuda", CpuCuda)
     monkeypatch.setattr(tensorrt, "TorchCuda", CpuCuda)
     monkeypatch.setattr(torch, "compile", lambda module, **_: module)
@@ -102,7 +102,7 @@ def test_strict_forbids_pytorch_instead(smoothnet: ModelFile, gpu: None) -> None
 
 
 def test_pytorch_for_cpus_is_told_as_that(smoothnet: ModelFile, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(load, "find_gpu", lambda: Gpu("NVIDIA H200", "9.0", "13.0"))
+    monkeypatch.setattr(load, "find_gpu", lambda: Gpu("NVIDIA H200", "9.0"))
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.version, "cuda", None)
     with pytest.raises(RemiError) as error:

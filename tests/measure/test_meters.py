@@ -35,10 +35,10 @@ FILTERED = ["OneEuro Smooth", "OneEuro Smooth", 25.0, 0.5, 1.0, 0.5, 0.2, 0.1, 2
 OFTEN = """
 import sys
 from pathlib import Path
-from remi_stream.measure.meters import Meters
+from remi_stream.measure.meters import CameraMeters
 from tests.sample import bodies
-meters = Meters({"front": "synthetic"}, look=lambda seen: None)
-meters.take(bodies(), 100.0)
+meters = CameraMeters({"front": "synthetic"}, observe=lambda bodies: None)
+meters.add(bodies(), 100.0)
 for _ in range(10):
     meters.record("front", sys.argv[2], Path(sys.argv[1]), 100.0)
 """

@@ -38,21 +38,21 @@ def watch(meter: MotionMeter, *frames: list[Person], dt: float = DT, late_s: flo
 
 @pytest.mark.parametrize("skeleton", ["smpl24", "blazepose33", "point"])
 def test_steady_walk_has_steps_and_no_jitter(skeleton: str) -> None:
-    moves = watch(MotionMeter(), *([at(0.02 * k, skeleton=skeleton)] for k in range(4)))[-1].moves
-    assert (moves.joint_mm, moves.root_mm) == (pytest.approx(20, rel=1e-4), pytest.approx(20, rel=1e-4))
-    assert (moves.about_root_mm, moves.joint_jitter_mm, moves.root_jitter_mm) == pytest.approx((0, 0, 0), abs=1e-3)
+    change = watch(MotionMeter(), *([at(0.02 * k, skeleton=skeleton)] for k in range(4)))[-1].change
+    assert (change.joint_mm, change.root_mm) == (pytest.approx(20, rel=1e-4), pytest.approx(20, rel=1e-4))
+    assert (change.about_root_mm, change.joint_jitter_mm, change.root_jitter_mm) == pytest.approx((0, 0, 0), abs=1e-3)
 
 
 def test_steady_walk_with_uneven_frames_has_no_jitter() -> None:
     meter = MotionMeter()
     for when in (0.0, 0.03, 0.1, 0.12):
-        moves = meter.add(bodies(captured_at=100 + when, people=[at(0.5 * when)]), 101).moves
-    assert moves.joint_jitter_mm == pytest.approx(0, abs=1e-3)
+        change = meter.add(bodies(captured_at=100 + when, people=[at(0.5 * when)]), 101).change
+    assert change.joint_jitter_mm == pytest.approx(0, abs=1e-3)
 
 
 def test_trembling_is_jitter() -> None:
-    moves = watch(MotionMeter(), *([at(0.01 * (k % 2))] for k in range(3)))[-1].moves
-    assert (moves.joint_jitter_mm, moves.root_jitter_mm) == pytest.approx((10, 10), rel=1e-4)
+    change = watch(MotionMeter(), *([at(0.01 * (k % 2))] for k in range(3)))[-1].change
+    assert (change.joint_jitter_mm, change.root_jitter_mm) == pytest.approx((10, 10), rel=1e-4)
 
 
 def test_trembling_hands_are_told_from_a_trembling_root() -> None:
@@ -60,9 +60,9 @@ def test_trembling_hands_are_told_from_a_trembling_root() -> None:
     joints = moved.joints_m.copy()
     joints[23] += (0, 0, 0.24)
     moved = msgspec.structs.replace(moved, joints_m=joints)
-    moves = watch(MotionMeter(), [still], [moved], [still])[-1].moves
-    assert (moves.joint_jitter_mm, moves.root_jitter_mm) == pytest.approx((10, 0), rel=1e-4)
-    assert (moves.joint_mm, moves.about_root_mm, moves.root_mm) == pytest.approx((10, 10, 0), rel=1e-4)
+    change = watch(MotionMeter(), [still], [moved], [still])[-1].change
+    assert (change.joint_jitter_mm, change.root_jitter_mm) == pytest.approx((10, 0), rel=1e-4)
+    assert (change.joint_mm, change.about_root_mm, change.root_mm) == pytest.approx((10, 10, 0), rel=1e-4)
 
 
 def test_latency_is_that_of_who_looks() -> None:
@@ -78,21 +78,21 @@ def test_latency_is_that_of_who_looks() -> None:
 
 def test_people_are_compared_by_their_track() -> None:
     values = watch(MotionMeter(), [at(0, 1), at(1, 2)], [at(1.01, 2), at(0.03, 1)], [at(1, 5)])
-    assert values[1].moves.joint_mm == pytest.approx(20, rel=1e-3)
+    assert values[1].change.joint_mm == pytest.approx(20, rel=1e-3)
     assert [value.people for value in values] == [2, 2, 1]
-    assert math.isnan(values[2].moves.joint_mm)
+    assert math.isnan(values[2].change.joint_mm)
 
 
 def test_frame_without_people_has_no_moves_and_ends_the_comparison() -> None:
     meter = MotionMeter()
     values = watch(meter, [at(0)], [], [at(1)])
     assert [value.with_people for value in values] == [100, 0, 100]
-    assert all(math.isnan(move) for value in values for move in value.moves)
+    assert all(math.isnan(move) for value in values for move in value.change)
     assert dict(zip(MOTION_COLUMNS[TEXT_COLUMN_COUNT:], meter.means(100.2)))["Frames with People (%)"] == pytest.approx(200 / 3)
 
 
 def test_track_is_not_compared_over_a_gap() -> None:
-    assert math.isnan(watch(MotionMeter(), [at(0)], [at(1)], dt=0.6)[-1].moves.joint_mm)
+    assert math.isnan(watch(MotionMeter(), [at(0)], [at(1)], dt=0.6)[-1].change.joint_mm)
 
 
 def test_turns_and_shape_are_measured() -> None:
@@ -101,17 +101,17 @@ def test_turns_and_shape_are_measured() -> None:
     pose, betas = np.zeros(69, np.float32), np.zeros(10, np.float32)
     pose[3], betas[1] = np.radians(24), 0.5
     other = msgspec.structs.replace(one, smpl=msgspec.structs.replace(one.smpl, body_pose=pose, betas=betas))
-    moves = watch(MotionMeter(), [one], [other])[-1].moves
-    assert (moves.rotation_deg, moves.shape) == pytest.approx((1, 0.5), rel=1e-4)
+    change = watch(MotionMeter(), [one], [other])[-1].change
+    assert (change.rotation_deg, change.shape) == pytest.approx((1, 0.5), rel=1e-4)
 
 
 def test_person_without_smpl_or_joints_is_measured_as_far_as_can_be() -> None:
     bare = msgspec.structs.replace(at(0), smpl=None)
-    moves = watch(MotionMeter(), [bare], [bare])[-1].moves
-    assert moves.joint_mm == 0
-    assert math.isnan(moves.rotation_deg)
+    change = watch(MotionMeter(), [bare], [bare])[-1].change
+    assert change.joint_mm == 0
+    assert math.isnan(change.rotation_deg)
     empty = msgspec.structs.replace(bare, joints_m=np.empty((0, 3), np.float32))
-    assert math.isnan(watch(MotionMeter(), [empty], [empty])[-1].moves.joint_mm)
+    assert math.isnan(watch(MotionMeter(), [empty], [empty])[-1].change.joint_mm)
 
 
 @pytest.mark.parametrize(("seconds", "rate"), [(5.0, 10.0), (1.0, 10.0)])
@@ -162,7 +162,7 @@ def test_root_is_that_of_the_joints_not_of_the_key_points() -> None:
         joints = np.zeros((17, 3), np.float32)
         joints[[names.index("left_hip"), names.index("right_hip")], 0] = step
         moved.append([person(skeleton="coco17", joints=17, joints_skeleton="h36m17", joints_m=joints)])
-    assert watch(MotionMeter(), *moved)[-1].moves.root_mm == pytest.approx(100, rel=1e-4)
+    assert watch(MotionMeter(), *moved)[-1].change.root_mm == pytest.approx(100, rel=1e-4)
 
 
 def test_weak_camera_agrees_with_the_real_one_at_the_depth_of_the_body() -> None:

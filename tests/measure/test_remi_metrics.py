@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from remi_stream.measure import remi_metrics
-from remi_stream.measure.remi_metrics import PoseMeter, PoseObservation, RelayMeter
+from remi_stream.measure.remi_metrics import FilteredPackets, PoseMeter, PoseObservation, measure_packets, relay_means
 
 SIZES = {"poses_body": 69, "poses_root": 3, "betas": 10, "trans": 3}
 
@@ -21,9 +21,11 @@ def look(seed: int) -> PoseObservation:
     )
 
 
-def streams(seed: int) -> dict[str, np.ndarray]:
-    random = np.random.default_rng(seed)
-    return {name: random.normal(size=size) for name, size in SIZES.items()}
+def packets(received_at: list[float], filter_s: list[float] | None = None, since_last_s: float | None = None) -> FilteredPackets:
+    times, random = np.array(received_at), np.random.default_rng(len(received_at))
+    before, after = ({name: random.normal(size=(len(times), size)) for name, size in SIZES.items()} for _ in range(2))
+    since = np.diff(times, prepend=math.nan) if since_last_s is None else np.full(len(times), since_last_s)
+    return FilteredPackets(times, since, np.array(filter_s or np.zeros(len(times))), before, after)
 
 
 def test_columns_are_remis() -> None:
@@ -63,7 +65,7 @@ def test_frame_without_anybody_invalidates_the_next_changes() -> None:
 @pytest.mark.parametrize("loop_s", [0.0, 1e-6])
 def test_no_time_has_no_rate(loop_s: float) -> None:
     assert PoseMeter().add(0.0, loop_s, None).fps == 0
-    assert RelayMeter().add(0.0, loop_s, 0.0, streams(1), streams(1)).fps == 0
+    assert measure_packets(packets([0.0], since_last_s=loop_s)).fps == 0
 
 
 def test_means_are_over_the_last_five_seconds() -> None:
@@ -83,31 +85,36 @@ def test_other_seconds_can_be_asked_for() -> None:
 
 
 def test_buffers_are_bounded() -> None:
-    meter, relay = PoseMeter(), RelayMeter()
+    meter = PoseMeter()
     for k in range(600):
         meter.add(0.0, float(k), None)
-        relay.add(0.0, 1.0, k / 1000, streams(1), streams(1))
     assert meter.means(0.0)[1] == pytest.approx(1000 * np.mean(range(600 - 420, 600)))
-    assert relay.means(0.0)[1] == pytest.approx(np.mean(range(600 - 480, 600)))
+    means = relay_means(packets([0.0] * 600, [k / 1000 for k in range(600)]), 0.0)
+    assert means[1] == pytest.approx(np.mean(range(600 - 480, 600)))
 
 
-@pytest.mark.parametrize(("meter", "count"), [(PoseMeter(), 7), (RelayMeter(), 10)])
-def test_nothing_measured_is_no_number(meter: PoseMeter | RelayMeter, count: int) -> None:
-    means = meter.means(5.0)
+@pytest.mark.parametrize(("means", "count"), [(PoseMeter().means(5.0), 7), (relay_means(packets([]), 5.0), 10)])
+def test_nothing_measured_is_no_number(means: list[float], count: int) -> None:
     assert len(means) == count
     assert all(math.isnan(mean) for mean in means)
 
 
-def test_relay_meter_measures_both_sides_of_the_filter() -> None:
-    meter = RelayMeter()
-    raw, filtered = [streams(1), streams(2)], [streams(3), streams(4)]
-    first = meter.add(1.0, math.nan, 0.001, raw[0], filtered[0])
-    assert math.isnan(first.fps)
-    assert math.isnan(first.raw_body)
-    values = meter.add(1.04, 0.04, 0.002, raw[1], filtered[1])
-    steps = {name: [np.linalg.norm(side[1][name] - side[0][name]) for side in (raw, filtered)] for name in SIZES}
-    assert (values.fps, values.filter_ms) == (25, 2)
-    assert [values.raw_body, values.filtered_body] == pytest.approx(steps["poses_body"])
-    assert [values.raw_root, values.filtered_root] == pytest.approx(steps["poses_root"])
-    assert [values.raw_trans_mm, values.filtered_trans_mm] == pytest.approx([1000 * step for step in steps["trans"]])
-    assert [values.raw_betas, values.filtered_betas] == pytest.approx([np.var(side[1]["betas"]) for side in (raw, filtered)])
+def test_relay_means_are_over_the_last_five_seconds_with_changes_from_the_packet_before() -> None:
+    seen = packets([0.0, 1.0, 5.0, 6.0], [0.001, 0.002, 0.003, 0.004])
+    values, means = measure_packets(seen), relay_means(seen, 6.0)
+    assert means == pytest.approx([float(column[1:].mean()) for column in values])
+    assert means[:2] == pytest.approx([np.mean([1, 1 / 4, 1]), 3])
+
+
+def test_relay_measures_both_sides_of_the_filter() -> None:
+    seen = packets([1.0, 1.04], [0.001, 0.002])
+    values = measure_packets(seen)
+    assert math.isnan(values.fps[0])
+    assert math.isnan(values.raw_body[0])
+    both = seen.raw, seen.filtered
+    steps = {name: [np.linalg.norm(side[name][1] - side[name][0]) for side in both] for name in SIZES}
+    assert (values.fps[1], values.filter_ms[1]) == (pytest.approx(25), 2)
+    assert [values.raw_body[1], values.filtered_body[1]] == pytest.approx(steps["poses_body"])
+    assert [values.raw_root[1], values.filtered_root[1]] == pytest.approx(steps["poses_root"])
+    assert [values.raw_trans_mm[1], values.filtered_trans_mm[1]] == pytest.approx([1000 * step for step in steps["trans"]])
+    assert [values.raw_betas[1], values.filtered_betas[1]] == pytest.approx([np.var(side["betas"][1]) for side in both])

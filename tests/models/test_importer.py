@@ -168,12 +168,12 @@ BAD: dict[str, tuple[str, Callable[[Path, Path], object], str]] = {
     "malice": (
         "poco.pt",
         lambda path, made: torch.save({"a": Malice()}, path),
-        r"would run code when it is read \(it calls posix.system\); it is refused",
+        r"would run code when it is read \(it asks for posix.system\); it is refused",
     ),
     "malice in a body": (
         "SMPL.pkl",
         lambda path, made: path.write_bytes(pickle.dumps(Malice())),
-        r"SMPL.pkl would run code when .* \(it calls posix.system\)",
+        r"SMPL.pkl would run code when .* \(it asks for posix.system\)",
     ),
     "no regressor": (
         "SMPL.pkl",

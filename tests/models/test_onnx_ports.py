@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import random
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,14 +16,14 @@ from remi_stream.models.onnx_ports import OnnxSignature, read_signature
 Make = Callable[[str], Path]
 
 
-def write(path: Path, weights_are_inputs: bool = False) -> Path:
+def write(path: Path, weights_are_inputs: bool = False, operator: str = "MatMul", domain: str = "") -> Path:
     def port(name: str, *shape: object) -> onnx.ValueInfoProto:
         return helper.make_tensor_value_info(name, TensorProto.FLOAT, list(shape))
 
     weight = numpy_helper.from_array(np.ones((300, 300), np.float32), "weight")
     inputs = [port("x", "N", 300), *([port("weight", 300, 300)] if weights_are_inputs else [])]
     graph = helper.make_graph(
-        [helper.make_node("MatMul", ["x", "weight"], ["y"])], "net", inputs, [port("y", None, 300)], [weight]
+        [helper.make_node(operator, ["x", "weight"], ["y"], domain=domain)], "net", inputs, [port("y", None, 300)], [weight]
     )
     onnx.save(helper.make_model(graph), str(path))
     return path
@@ -54,3 +56,42 @@ def test_what_is_no_network_is_told(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "some.onnx").write_bytes(content)
     with pytest.raises(RemiError, match=r"some.onnx is not an ONNX network"):
         read_signature(tmp_path / "some.onnx")
+
+
+def test_network_with_an_operator_that_openvino_lacks_is_read_too(tmp_path: Path) -> None:
+    assert read_signature(write(tmp_path / "net.onnx", operator="Foo", domain="com.other")).inputs == {"x": (None, 300)}
+
+
+def test_unknown_shapes_and_networks_without_outputs(tmp_path: Path) -> None:
+    unknown = [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in "xy"]
+    for name, outputs in (("some", unknown[1:]), ("none", [])):
+        onnx.save(helper.make_model(helper.make_graph([], "net", unknown[:1], outputs)), str(tmp_path / f"{name}.onnx"))
+    assert read_signature(tmp_path / "some.onnx") == OnnxSignature({"x": ()}, {"y": ()})
+    with pytest.raises(RemiError, match=r"none.onnx is not an ONNX network, or it is truncated \(it has no outputs\)\.$"):
+        read_signature(tmp_path / "none.onnx")
+
+
+def test_weights_outside_of_the_files_folder_are_refused(tmp_path: Path) -> None:
+    weight = TensorProto(name="weight", data_type=TensorProto.FLOAT, dims=[4], data_location=TensorProto.EXTERNAL)
+    weight.external_data.add(key="location", value="/etc/hostname")
+    port = helper.make_tensor_value_info("x", TensorProto.FLOAT, [4])
+    graph = helper.make_graph([helper.make_node("Add", ["x", "weight"], ["y"])], "net", [port], [port], [weight])
+    (tmp_path / "net.onnx").write_bytes(helper.make_model(graph).SerializeToString())
+    with pytest.raises(RemiError, match=r"outside the base directory"):
+        read_signature(tmp_path / "net.onnx")
+
+
+def test_damaged_network_is_either_read_or_refused_in_one_line(tmp_path: Path) -> None:
+    dice, whole, path = random.Random(5), write(tmp_path / "net.onnx").read_bytes(), tmp_path / "bad.onnx"
+    errors = []
+    for _ in range(200):
+        content = bytearray(whole)
+        for _ in range(dice.choice((1, 1, 2, 4))):
+            content[dice.randrange(-100, 50)] = dice.randrange(256)
+        path.write_bytes(content)
+        try:
+            read_signature(path)
+        except RemiError as error:
+            errors.append(str(error))
+    assert 50 < len(errors) < 200
+    assert all(re.fullmatch(r"bad\.onnx is not an ONNX network[ -~]+", error) for error in errors)

@@ -111,7 +111,7 @@ def test_body_that_would_run_code_is_refused_and_runs_nothing(
 ) -> None:
     small = {"v_template": 1, "extra": orders(tmp_path / "trace")[name]}
     (tmp_path / "bad.pkl").write_bytes(pickle.dumps(small, protocol=protocol))
-    with pytest.raises(RemiError, match=rf"^bad.pkl would run code when it is read \(it calls {name}\); it is refused\.$"):
+    with pytest.raises(RemiError, match=rf"^bad.pkl would run code when it is read \(it asks for {name}\); it is refused\.$"):
         read_smpl(tmp_path / "bad.pkl")
     assert not (tmp_path / "trace").exists()
 

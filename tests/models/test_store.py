@@ -238,7 +238,7 @@ def replace(*paths):
     move(*paths)
 
 os.replace = replace
-store.admit(ModelFile("mine", "mine.pt", "", source="https://example.org"), Path(__file__), write)
+store.add_file(ModelFile("mine", "mine.pt", "", source="https://example.org"), Path(__file__), write)
 """
 
 

@@ -81,7 +81,7 @@ def test_objects_of_other_packages_are_stood_in_for_and_never_imported(zipped: b
 def test_checkpoint_that_would_run_code_is_refused_and_runs_nothing(name: str, zipped: bool, tmp_path: Path) -> None:
     content: Any = {"state_dict": tensors(), "extra": orders(tmp_path / "trace")[name]}
     torch.save(content, tmp_path / "bad.pt", _use_new_zipfile_serialization=zipped)
-    with pytest.raises(RemiError, match=rf"^bad.pt would run code when it is read \(it calls {name}\); it is refused\.$"):
+    with pytest.raises(RemiError, match=rf"^bad.pt would run code when it is read \(it asks for {name}\); it is refused\.$"):
         read_torch_file(tmp_path / "bad.pt")
     assert not (tmp_path / "trace").exists()
 
@@ -94,7 +94,7 @@ def test_names_of_python_and_torch_are_refused_unless_tensors_need_them(name: st
     from weights.pretend import pretended
 
     save({"state_dict": tensors(), "extra": pretended(name)()}, tmp_path / "bad.pt")
-    with pytest.raises(RemiError, match=f"it calls {name}"):
+    with pytest.raises(RemiError, match=f"it asks for {name}"):
         read_torch_file(tmp_path / "bad.pt")
 
 

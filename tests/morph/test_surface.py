@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from remi_stream.morph import surface
 from remi_stream.morph.mesh import Texture, TriangleMesh
 from remi_stream.morph.pair import sample_bilinear, texture_difference, vertex_uv
+from remi_stream.render import surface
 from tests.morph.meshes import body, cube
 
 

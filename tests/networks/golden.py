@@ -9,7 +9,7 @@ import torch
 from parity.folder import Golden, read_folder
 from parity.recipe import make_state
 
-from remi_stream.networks.served import tensor_shapes
+from remi_stream.networks.state_dict_diff import tensor_shapes
 
 PROJECT = Path(__file__).resolve().parents[2]
 SMALL = PROJECT / "tests" / "data" / "parity"

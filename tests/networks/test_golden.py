@@ -4,7 +4,8 @@ import pytest
 import torch
 from parity import networks, preprocess
 
-from remi_stream.networks.served import build_network, tensor_shapes
+from remi_stream.networks.served import build_network
+from remi_stream.networks.state_dict_diff import tensor_shapes
 from tests.networks.golden import FOLDERS, GOLDENS, NETWORKS, WHOLE, folder_of
 
 LIGHT = ("smoothnet", "videopose3d", "pare")

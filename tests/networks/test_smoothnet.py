@@ -4,8 +4,9 @@ import pytest
 import torch
 
 from remi_stream.filters.smoothnet import smooth_sequence
-from remi_stream.networks.served import build_network, tensor_shapes
+from remi_stream.networks.served import build_network
 from remi_stream.networks.smoothnet import SmoothNetModule
+from remi_stream.networks.state_dict_diff import tensor_shapes
 from tests.networks.golden import filled
 
 

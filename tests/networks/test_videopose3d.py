@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from remi_stream.networks.videopose3d import VideoPose3d, build_videopose3d
-from remi_stream.pose.lifting import clips as lift
+from remi_stream.pose import videopose3d as lift
 from tests.networks.golden import filled
 
 WIDTHS = [(3, 3, 3), (3, 5), (1, 3, 3), (5,)]

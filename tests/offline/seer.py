@@ -12,7 +12,8 @@ from remi_stream.capture.footage import Footage, FrameSelection, VideoFootage
 from remi_stream.detect.detector import load_detector
 from remi_stream.offline.chain import OfflineChain
 from remi_stream.offline.job import JobResult, JobSettings, run_job
-from remi_stream.pose.engine import Crop, Pose, SyntheticEngine
+from remi_stream.pose.engine import SyntheticEngine
+from remi_stream.tracking.crop import Crop, Pose
 
 
 class Memory(NamedTuple):
@@ -24,9 +25,9 @@ class Memory(NamedTuple):
 class Counting(SyntheticEngine):
     """A person's score falls with every frame in which they were seen before. calls_of: people in each call."""
 
-    def __init__(self, memoryless: bool = False) -> None:
+    def __init__(self, is_stateless: bool = False) -> None:
         super().__init__(0.0, 0, 0)
-        self.memoryless = memoryless
+        self.is_stateless = is_stateless
         self.calls_of: list[int] = []
 
     def infer(self, crops: list[Crop]) -> list[Pose]:
@@ -37,7 +38,7 @@ class Counting(SyntheticEngine):
         times = 1 + (int(crop.state.times[0]) if isinstance(crop.state, Memory) else 0)
         assert pose.person
         person = msgspec.structs.replace(pose.person, score=1 / times)
-        return Pose(person, pose.next_box_xyxy, None if self.memoryless else Memory(np.array([times])))
+        return Pose(person, pose.next_box_xyxy, None if self.is_stateless else Memory(np.array([times])))
 
 
 def chain(engine: SyntheticEngine | None = None, people: int = 4, pictures: int = 2) -> OfflineChain:
@@ -56,7 +57,9 @@ def worked(
     """Work through a film with chunks of seven frames."""
     own = using or chain()
     try:
-        return run_job(footage, out, own, JobSettings(**{"words": "", "detector": "synthetic", "chunk": 7, **settings}), tell)
+        return run_job(
+            footage, out, own, JobSettings(**{"fingerprint": "", "detector": "synthetic", "chunk_frames": 7, **settings}), tell
+        )
     finally:
         own.close()
 

@@ -75,8 +75,8 @@ def test_killed_run_goes_on_at_the_last_chunk_and_ends_with_the_same_bytes(at: i
 def test_run_with_other_options_begins_anew(tmp_path: Path) -> None:
     path = film(tmp_path / "walk.mp4")
     with pytest.raises(Killed):
-        worked(opened(path), tmp_path / "out", dying_at(15, raise_killed), words="one")
-    assert worked(opened(path), tmp_path / "out", words="another").resumed == 0
+        worked(opened(path), tmp_path / "out", dying_at(15, raise_killed), fingerprint="one")
+    assert worked(opened(path), tmp_path / "out", fingerprint="another").resumed == 0
 
 
 def test_run_that_died_in_its_exports_has_every_chunk(tmp_path: Path) -> None:
@@ -140,7 +140,7 @@ def test_folder_that_is_worked_on_is_left_alone(tmp_path: Path) -> None:
 
 
 def test_batch_holds_people_of_several_frames_and_never_crosses_a_chunk(tmp_path: Path) -> None:
-    engine = Counting(memoryless=True)
+    engine = Counting(is_stateless=True)
     worked(opened(film(tmp_path / "walk.mp4")), tmp_path / "out", using=chain(engine, people=4))
     assert engine.calls_of == [4, 3, 4, 3, 4, 2]
 

@@ -12,9 +12,8 @@ import pytest
 
 from remi_stream import geometry
 from remi_stream.errors import UsageError
-from remi_stream.filters.registry import load_filter
+from remi_stream.filters.smoothers import motion_from_person
 from remi_stream.filters.smoothnet import smooth_sequence
-from remi_stream.filters.track_filter import motion_from_person
 from remi_stream.geometry import matrices_from_axis_angle
 from remi_stream.messages import Bodies, MessageCodec, Person
 from remi_stream.offline import smoothing
@@ -22,6 +21,7 @@ from remi_stream.offline.smoothing import SMOOTHING_METHODS, TakeSmoothing, smoo
 from remi_stream.recordings.take import Take
 from remi_stream.tracking.track_linking import INTERPOLATED_KEY, TrackPoint, interpolate_person
 from tests.clip import procrustes_mm
+from tests.filters.loading import load_filter
 from tests.filters.test_one_euro_tuning import acceleration_error, joints_of, lag_frames, noisy, people, truth
 from tests.sample import bodies, person
 
@@ -285,7 +285,7 @@ def test_places_of_smoothnet_are_about_their_mean(monkeypatch: pytest.MonkeyPatc
 def test_weights_of_a_file_are_run_for_their_window(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from onnx import helper
 
-    from remi_stream.inference.runtime import load_model
+    from remi_stream.inference.load import load_model
     from remi_stream.models.store import ensure_model_file
     from tests.convert.stand_ins import bring
     from tests.inference.small_networks import network

@@ -101,7 +101,7 @@ def test_recording_is_steered_while_it_plays_and_no_frame_is_unexplained(tmp_pat
         daemon.listen(lambda: len(ours(daemon.bodies)) > going + FRAMES)
         assert not check_books(ours(daemon.bodies)), "nothing was dropped"
         assert daemon.status()["cameras"]["again"]["dropped"] == {}
-        for wrong, words in (({"seek_s": 2.0}, "no second 2 in 'again'"), ({"speed": 0.0}, "from 0.01 to 100")):
+        for wrong, words in (({"seek_s": 2.0}, "Position 2 s is outside 'again'"), ({"speed": 0.0}, "from 0.01 to 100")):
             with pytest.raises(RemiError, match=words):
                 send_control_request(daemon_port(daemon.name, CONTROL_SERVICE), {"ask": "play", **wrong})
         assert daemon.stop(signal.SIGINT) == 0

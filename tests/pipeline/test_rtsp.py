@@ -49,7 +49,7 @@ def test_server_with_fragments_of_an_unusual_size_is_read_all_the_same(tmp_path:
     with rtsp_server("--mtu", "200") as server, running(tmp_path, cameras=[camera(server)], **SYNTHETIC) as daemon:
         daemon.more_bodies(45)
         check_books(daemon.bodies)
-        assert daemon.log().count("changing sizes") == 1
+        assert daemon.log().count("vary in size") == 1
 
 
 def test_killed_server_is_looked_for_and_bodies_are_back_soon_after_it(tmp_path: Path) -> None:
@@ -65,7 +65,7 @@ def test_killed_server_is_looked_for_and_bodies_are_back_soon_after_it(tmp_path:
         check_books(daemon.bodies)
         reasons = [line.split(" ", 1)[1] for line in daemon.log().splitlines() if line.endswith("reconnecting")]
         assert len(reasons) == len(set(reasons)), "each is told once"
-        assert "changing sizes" not in daemon.log()
+        assert "vary in size" not in daemon.log()
         assert "connected again after" in daemon.log()
 
 

@@ -10,8 +10,8 @@ import pytest
 from remi_stream.geometry import iou
 from remi_stream.models.manifest import find_engine
 from remi_stream.pose.alphapose import AlphaPoseEngine, HeatmapDecoding, keypoint_box
-from remi_stream.pose.engine import Pose
 from remi_stream.skeletons import JOINT_NAMES
+from remi_stream.tracking.crop import Pose
 from tests.tracking.seer import Seer, box_around, crop_of, people, picture
 
 JOINT_COUNTS = {"halpe136": 136, "halpe26": 26, "coco17": 17}
@@ -233,4 +233,4 @@ def test_manifest_says_how_the_published_model_is_decoded(name: str, skeleton: s
     assert manifest.skeleton == skeleton
     assert manifest.options["integral"] == integral
     assert manifest.weights[0].network == f"alphapose_{skeleton}"
-    assert set(manifest.options) == {*HeatmapDecoding._fields, "lift"}
+    assert set(manifest.options) == {"integral", "least_score", "flip", "lift"}

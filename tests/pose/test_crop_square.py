@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from remi_stream.geometry import default_intrinsics
-from remi_stream.pose.crop import SquareCrop, cliff_bbox_info, crop_affine, square_crop, warp_square_crop
+from remi_stream.pose.crop import SquareCrop, cliff_bbox_info, crop_affine, square_crop, square_crop_affine, warp_crops
 
 BOXES = [(100, 50, 300, 650), (-80, -20, 40, 90), (1200, 600, 1500, 700), (10.25, 20.5, 11, 20.75)]
 
@@ -33,17 +33,21 @@ def test_edges_of_the_square_are_those_of_the_crop(box: tuple[float, ...]) -> No
     np.testing.assert_allclose(there @ affine.T, crop[:, :2], atol=1e-6)
 
 
+def cut(image: np.ndarray, square: SquareCrop) -> np.ndarray:
+    return warp_crops([image], square_crop_affine(square, 224)[None], (224, 224))[0]
+
+
 def test_what_is_in_the_picture_is_in_its_place_in_the_crop_with_red_first() -> None:
     image = np.zeros((480, 640, 3), np.uint8)
     cv2.circle(image, (400, 300), 12, (0, 0, 255), cv2.FILLED)  # red, as OpenCV says it
-    crop = warp_square_crop(image, SquareCrop(380.0, 260.0, 200.0), 224)
+    crop = cut(image, SquareCrop(380.0, 260.0, 200.0))
     rows, columns = np.nonzero(crop[..., 0] > 128)
     assert (columns.mean(), rows.mean()) == pytest.approx((112 + 20 * 1.12, 112 + 40 * 1.12), abs=0.6)
     assert crop[..., 1:].max() == 0
 
 
 def test_outside_of_the_picture_is_black() -> None:
-    crop = warp_square_crop(np.full((480, 640, 3), 200, np.uint8), SquareCrop(0.0, 0.0, 100.0), 224)
+    crop = cut(np.full((480, 640, 3), 200, np.uint8), SquareCrop(0.0, 0.0, 100.0))
     assert crop[:100].max() == crop[:, :100].max() == 0
     assert crop[120:, 120:].min() == 200
 

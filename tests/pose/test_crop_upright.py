@@ -14,7 +14,7 @@ from remi_stream.pose.crop import (
     alphapose_affine,
     alphapose_crops,
     boxes_from_crops,
-    warp_alphapose_crops,
+    warp_crops,
 )
 from remi_stream.pose.heatmaps import heatmap_to_image
 
@@ -55,9 +55,14 @@ def test_box_is_scaled_to_the_whole_crop() -> None:
     np.testing.assert_allclose(affine @ [100, 50, 1], [96 - 96 / 1.25, 128 - 128 / 1.25], atol=1e-4)
 
 
+def cut(image: np.ndarray, crops: np.ndarray) -> np.ndarray:
+    affines = np.stack([alphapose_affine(crop) for crop in crops])
+    return warp_crops([image] * len(crops), affines, (ALPHAPOSE_WIDTH, ALPHAPOSE_HEIGHT))
+
+
 def test_crop_shows_the_picture_in_red_green_blue_and_black_outside() -> None:
     image = np.full((200, 150, 3), (10, 20, 30), np.uint8)
-    pictures = warp_alphapose_crops(image, alphapose_crops(np.array([[0, 0, 150, 200], [100, 0, 250, 200]], np.float32)))
+    pictures = cut(image, alphapose_crops(np.array([[0, 0, 150, 200], [100, 0, 250, 200]], np.float32)))
     assert pictures.shape == (2, ALPHAPOSE_HEIGHT, ALPHAPOSE_WIDTH, 3)
     np.testing.assert_array_equal(pictures[:, 128, 60], [[30, 20, 10], [30, 20, 10]])
     np.testing.assert_array_equal(pictures[0, 5, 5], 0)
@@ -68,6 +73,4 @@ def test_crop_of_its_own_size_is_the_picture_itself() -> None:
     random = np.random.default_rng(0)
     image = cv2.GaussianBlur(random.integers(0, 255, (300, 300, 3), dtype=np.uint8), (0, 0), 2)
     crop = np.array([40 + ALPHAPOSE_WIDTH / 2, 20 + ALPHAPOSE_HEIGHT / 2, ALPHAPOSE_WIDTH, ALPHAPOSE_HEIGHT], np.float32)
-    np.testing.assert_array_equal(
-        warp_alphapose_crops(image, crop[None])[0], image[20 : 20 + ALPHAPOSE_HEIGHT, 40 : 40 + ALPHAPOSE_WIDTH, ::-1]
-    )
+    np.testing.assert_array_equal(cut(image, crop[None])[0], image[20 : 20 + ALPHAPOSE_HEIGHT, 40 : 40 + ALPHAPOSE_WIDTH, ::-1])

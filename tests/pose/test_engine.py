@@ -8,7 +8,13 @@ import pytest
 
 from remi_stream.errors import UsageError
 from remi_stream.models.manifest import list_engines
-from remi_stream.pose.engine import find_adapter, load_engine, resolve_engine
+from remi_stream.pose.alphapose import AlphaPoseEngine
+from remi_stream.pose.blazepose import BlazePoseEngine
+from remi_stream.pose.engine import Engine, find_adapter, load_engine, resolve_engine
+from remi_stream.pose.instanthmr import InstantHmrEngine
+from remi_stream.pose.lifting import LiftingEngine
+from remi_stream.pose.onnx_engine import OnnxEngine
+from remi_stream.pose.smpl_regressor import SmplRegressor
 
 MANIFEST = """
 what = "a test"
@@ -78,6 +84,32 @@ def test_unknown_adapter_is_told_with_those_that_there_are(engines: Path) -> Non
     (engines / "mine.toml").write_text(MANIFEST.format(adapter="blazeposes"))
     with pytest.raises(UsageError, match=r"engine 'mine': 'blazeposes'. Did you mean 'blazepose'\?"):
         find_adapter(resolve_engine("mine")[0])
+
+
+def test_engine_of_another_package_is_found_by_its_entry_point(engines: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    site = engines.parent / "site"
+    (site / "a_package-1.dist-info").mkdir(parents=True)
+    (site / "a_package-1.dist-info" / "entry_points.txt").write_text("[remi_stream.engines]\nmine = an_engine:open_engine\n")
+    (site / "an_engine.py").write_text("def open_engine(manifest, runtime, settings): return manifest.name, runtime, settings\n")
+    monkeypatch.syspath_prepend(site)
+    (engines / "net.toml").write_text(MANIFEST.format(adapter="mine"))
+    found: object = load_engine("net")
+    assert found == ("net", "openvino", {"threads": 3})
+
+
+@pytest.mark.parametrize(
+    ("engine", "stateless"),
+    [
+        (AlphaPoseEngine, True),
+        (BlazePoseEngine, False),
+        (InstantHmrEngine, False),
+        (LiftingEngine, False),
+        (OnnxEngine, True),
+        (SmplRegressor, True),
+    ],
+)
+def test_engines_declare_whether_batches_may_span_frames(engine: type[Engine], stateless: bool) -> None:
+    assert engine.is_stateless is stateless
 
 
 def test_listing_engines_loads_no_network_library() -> None:

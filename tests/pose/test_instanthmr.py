@@ -14,10 +14,11 @@ from remi_stream.errors import UsageError
 from remi_stream.geometry import Intrinsics, default_intrinsics, project, shortest_rotation
 from remi_stream.models.importer import import_file
 from remi_stream.pose.crop import CropRect, crop_rect
-from remi_stream.pose.engine import Crop, load_engine
+from remi_stream.pose.engine import load_engine
 from remi_stream.pose.instanthmr import JOINT_COUNT, InstantHmrEngine, cliff_condition, decode_output, network_inputs
 from remi_stream.pose.onnx_outputs import OnnxModel
 from remi_stream.skeletons import JOINT_NAMES
+from remi_stream.tracking.crop import Crop
 from tests.body.ik.mhr import BODY, mhr_joints, pose
 
 SIZE = (1280, 720)

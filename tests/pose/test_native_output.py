@@ -8,13 +8,12 @@ import pytest
 from remi_stream.geometry import default_intrinsics
 from remi_stream.messages import Person
 from remi_stream.models.manifest import find_engine
-from remi_stream.pose.crop import square_crop
-from remi_stream.pose.smpl_regressor import engines
-from remi_stream.pose.smpl_regressor.engines import accumulate_variance
-from remi_stream.pose.smpl_regressor.regressor import transl_from_weak_camera, weak_camera_from_transl
+from remi_stream.pose import smpl_regressor as engines
+from remi_stream.pose.crop import square_crop, transl_from_weak_camera, weak_camera_from_transl
+from remi_stream.pose.smpl_regressor import accumulate_variance
 from tests.pose.smpl_regressor.regressing import FakeNetwork, crop_of, somebody
 
-MODULES = {"poco": engines, "poco-pare": engines, "pare": engines}
+OPENERS = {"poco": engines.open_poco, "poco-pare": engines.open_poco, "pare": engines.open_pare}
 
 
 def seen(name: str, monkeypatch: pytest.MonkeyPatch, variance: float = 0.02, **options: float) -> tuple[Person, FakeNetwork]:
@@ -22,15 +21,15 @@ def seen(name: str, monkeypatch: pytest.MonkeyPatch, variance: float = 0.02, **o
     outputs = person.outputs(square_crop(person.box(), 1.2))
     outputs["joint_variance"] = np.linspace(variance, variance + 0.02, 24, dtype=np.float32)
     network = FakeNetwork(outputs)
-    monkeypatch.setattr(MODULES[name], "load_model", lambda file, kind, **settings: network)
+    monkeypatch.setattr(engines, "load_model", lambda file, kind, **settings: network)
     manifest = find_engine(name)
-    engine = MODULES[name].open_engine(manifest, "onnx", {"threads": 2, **manifest.options, **options})
+    engine = OPENERS[name](manifest, "onnx", {"threads": 2, **manifest.options, **options})
     [pose] = engine.infer([crop_of(person.box())])
     assert pose.person is not None
     return pose.person, network
 
 
-@pytest.mark.parametrize("name", MODULES)
+@pytest.mark.parametrize("name", OPENERS)
 def test_nothing_is_told_unasked(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert seen(name, monkeypatch)[0].native == {}
 

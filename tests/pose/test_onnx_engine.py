@@ -20,11 +20,12 @@ from remi_stream.geometry import default_intrinsics, matrices_from_axis_angle, p
 from remi_stream.models.manifest import register_custom_skeletons
 from remi_stream.models.onnx_description import OnnxDescription
 from remi_stream.pose.crop import ImageNormalisation, crop_rect, crop_to_image
-from remi_stream.pose.engine import Crop, load_engine
+from remi_stream.pose.engine import load_engine
 from remi_stream.pose.onnx_engine import OnnxEngine, OnnxEngineOptions
 from remi_stream.pose.onnx_outputs import OnnxModel
 from remi_stream.render.colours import visible_bones
 from remi_stream.skeletons import BONES, JOINT_NAMES
+from remi_stream.tracking.crop import Crop
 
 PAGE = (Path(__file__).parents[2] / "docs" / "extend" / "onnx-engines.md").read_text()
 PYTHON = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
@@ -224,7 +225,7 @@ def test_joints_of_the_body_are_put_where_its_key_points_are() -> None:
 def weak(place: Any, where: np.ndarray) -> np.ndarray:
     """The weak camera of a square crop that sees the origin at `where`."""
     radius = CAMERA[0] / where[2]
-    return np.array([2 * radius / place.sides[0], *(where[:2] - (place.middle - CAMERA[2:]) / radius)])
+    return np.array([2 * radius / place.size_px[0], *(where[:2] - (place.center_px - CAMERA[2:]) / radius)])
 
 
 def test_joints_of_the_body_are_put_where_its_camera_says() -> None:
@@ -368,9 +369,9 @@ def test_next_box_is_around_the_clear_key_points() -> None:
         (('output = "maps"', 'output = "heat"'), r"has no output 'heat', which \[network.heatmaps\] names \(it has: maps\)"),
         (
             ("size = [96, 128]", "size = [128, 96]"),
-            r"has an input 'picture' of shape N x 3 x 128 x 96, expected N x 3 x 96 x 128",
+            r"has an input 'image' of shape N x 3 x 128 x 96, expected N x 3 x 96 x 128",
         ),
-        (("size = [96, 128]", 'size = [96, 128]\ninput = "image"'), r"has no input 'image' \(it has: picture\)"),
+        (("size = [96, 128]", 'size = [96, 128]\ninput = "photo"'), r"has no input 'photo' \(it has: image\)"),
         (
             ('"head", "hips", "foot"]\n', '"head", "hips"]\n'),
             r"`bones` names 'foot', which is not among the joints \(head, hips\)",

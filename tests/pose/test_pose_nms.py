@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from remi_stream.pose.alphapose import MIN_SCORE_ARGMAX, MIN_SCORE_SOFT_ARGMAX, MergedPose, pose_nms, proposal_score
+from remi_stream.pose.alphapose import MIN_SCORE_ARGMAX, MIN_SCORE_SOFT_ARGMAX, MergedPose, pose_nms
 
 JOINTS = [17, 26, 136]
 
@@ -124,7 +124,3 @@ def test_joints_without_any_score_are_averaged_alike() -> None:
     (one,) = pose_nms(points, scores, boxes, MIN_SCORE_ARGMAX)
     np.testing.assert_allclose(one.points[3], points[:, 3].mean(0), atol=1e-4)
     assert one.scores[3] == 0
-
-
-def test_proposal_scores_mean_best_and_box() -> None:
-    assert proposal_score(np.array([0.2, 0.4]), 0.9) == pytest.approx(0.3 + 0.9 + 0.5)

@@ -91,8 +91,8 @@ def test_one_process_never_gets_torch_beside_openvino() -> None:
     with pytest.raises(UsageError) as error:
         choose_engines(pipeline(None, "poco-torch", "synthetic"))
     assert str(error.value) == (
-        "Cameras 'b' (poco-torch) and 'a' (blazepose) want torch and OpenVINO in one process, which slows down both. "
-        "Take engines of one runtime, or give one camera a daemon of its own: remi-stream run OTHER.yaml --name other"
+        "Cameras 'b' (poco-torch) and 'a' (blazepose) would run torch and OpenVINO in one process, which slows down both. "
+        "Use engines of one runtime, or run one camera in a daemon of its own: remi-stream run OTHER.yaml --name other"
     )
 
 

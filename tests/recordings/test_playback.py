@@ -13,12 +13,12 @@ import cv2
 import numpy as np
 import pytest
 
-from remi_stream.capture.source import check_source
-from remi_stream.config import CameraConfig
+from remi_stream.config import CameraConfig, check_source
 from remi_stream.errors import RemiError
 from remi_stream.messages import Bodies, CameraFacts, Frame, PlaybackCommand
 from remi_stream.paths import data_file
-from remi_stream.recordings.playback import PlaybackOptions, PlaybackStage, open_video_reader, playback_source
+from remi_stream.recordings.playback import PlaybackOptions, PlaybackStage, playback_source
+from remi_stream.recordings.playback_video import open_playback_video
 from remi_stream.recordings.reader import open_take
 from remi_stream.recordings.results import ResultsIndex, write_chunk, write_results_index
 from tests.clip import FPS, frames
@@ -184,18 +184,18 @@ def test_frames_after_a_jump_follow_at_once(recorded: Path) -> None:
     assert given[1].captured_at - given[0].captured_at < 2.0, "and not when it would have come there by itself, after 13 s"
 
 
-def test_reel_goes_on_only_as_long_as_it_may(recorded: Path) -> None:
+def test_video_is_decoded_only_as_long_as_it_may(recorded: Path) -> None:
     kept = open_take(recorded)
-    reel = open_video_reader(recorded, kept, 0)
-    assert reel is not None
+    video = open_playback_video(recorded, kept, 0)
+    assert video is not None
     shown = kept.frames[42]
-    assert not reel.advance_to(shown, until=0.0)
-    assert reel.image_of(shown) is None
-    assert reel.advance_to(shown, until=math.inf)
-    image = reel.image_of(shown)
+    assert not video.advance_to(shown, until=0.0)
+    assert video.image_of(shown) is None
+    assert video.advance_to(shown, until=math.inf)
+    image = video.image_of(shown)
     assert image is not None
     assert abs(float(image.mean()) - 5 * 42) < 4
-    reel.close()
+    video.close()
 
 
 def test_speed_changes_from_where_it_is(recorded: Path) -> None:

@@ -274,7 +274,7 @@ def test_folder_that_cannot_be_made_is_one_line() -> None:
 
 def test_restarted_recorder_that_cannot_write_fails_alone(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with recorder(tmp_path / "file", life=1) as made:
+    with recorder(tmp_path / "file", restarts=1) as made:
         made.step(bodies())
         wait_for_state(made, ("failed",))
     made.tick(0.0)

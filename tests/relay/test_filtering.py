@@ -19,15 +19,16 @@ from remi_stream.config import CameraConfig, Config
 from remi_stream.errors import RemiError
 from remi_stream.filters import registry as choices
 from remi_stream.filters.presets import PRESETS
-from remi_stream.filters.registry import FILTERS, FilterEntry, load_filter
-from remi_stream.filters.smoothers import IdentityFilter
-from remi_stream.filters.track_filter import TrackFilter
+from remi_stream.filters.registry import FILTERS, FilterEntry
+from remi_stream.filters.smoothers import IdentityFilter, TrackFilter
 from remi_stream.measure.remi_metrics import RELAY_COLUMNS, STREAM_SCALES
 from remi_stream.messages import Bodies, CameraFacts, Person
 from remi_stream.models.manifest import ModelFile
-from remi_stream.relay.filtering import SAVED_FILTERS_FILE, rotate_180_about_x
+from remi_stream.relay import filtering
+from remi_stream.relay.filtering import SAVED_FILTERS_FILE
 from remi_stream.relay.stage import RelayStage
 from remi_stream.remi.wire import rotate_to_y_up
+from tests.filters.loading import load_filter
 from tests.filters.test_smoothers import someone
 from tests.sample import bodies, facts, person
 
@@ -192,9 +193,14 @@ def test_metrics_begin_anew_with_another_filter() -> None:
     assert all(math.isnan(number) for number in row[2:])
 
 
-def test_root_is_turned_as_in_remis_packets() -> None:
-    vectors = np.random.default_rng(0).normal(0, 1.2, (50, 3))
-    np.testing.assert_allclose(rotate_180_about_x(vectors), rotate_to_y_up(vectors), atol=1e-9)
+def test_metrics_are_only_computed_when_they_are_requested(monkeypatch: pytest.MonkeyPatch) -> None:
+    stage, computed = relay(), []
+    monkeypatch.setattr(filtering, "relay_means", lambda packets, now: computed.append(len(packets.received_at)) or [])
+    for k in range(600):
+        step(stage, k, [swing(k)])
+    assert computed == []
+    ask(stage, ask="filter_metrics")
+    assert computed == [481], "REMI's 480 rows, and the packet before"
 
 
 def test_relay_that_was_killed_finds_the_choice_again(tmp_path: Path) -> None:

@@ -9,9 +9,9 @@ import msgspec
 import numpy as np
 import pytest
 
-from remi_stream.filters.registry import load_filter
 from remi_stream.messages import Person
-from remi_stream.relay.lag import LagMeter
+from remi_stream.relay.filtering import LagMeter
+from tests.filters.loading import load_filter
 from tests.filters.test_one_euro_tuning import SEED, noisy, people, truth
 from tests.sample import person
 

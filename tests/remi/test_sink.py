@@ -16,7 +16,7 @@ from remi_stream.config import CameraConfig, Config
 from remi_stream.errors import UsageError
 from remi_stream.geometry import default_intrinsics
 from remi_stream.messages import Bodies, Smpl
-from remi_stream.pose.smpl_regressor.regressor import transl_from_weak_camera
+from remi_stream.pose.crop import transl_from_weak_camera
 from remi_stream.remi import sink as remi_feed
 from remi_stream.remi.sink import RemiSink, remi_packet, square_camera_shift
 from remi_stream.remi.wire import encode_packet, parse_address

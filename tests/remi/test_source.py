@@ -15,14 +15,14 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from remi_stream.capture.source import check_source, source_kind
-from remi_stream.config import CameraConfig
+from remi_stream.config import CameraConfig, check_source
 from remi_stream.errors import RemiError, UsageError
 from remi_stream.messages import Bodies, CameraFacts
 from remi_stream.remi import server as remi_clients
 from remi_stream.remi import source as remi
 from remi_stream.remi.source import RemiSourceStage
 from remi_stream.remi.wire import empty_packet, encode_packet, make_packet, unknown_pose_packet
+from remi_stream.sources import find_source
 from tests.remi.wire_packets import framed, write
 
 WAIT_S = 5.0
@@ -310,4 +310,4 @@ def test_listening_for_other_machines_is_warned_of(host: str, warns: bool, caplo
 
 
 def test_source_is_known_by_its_first_word() -> None:
-    assert source_kind("remi:127.0.0.1:9999") == "remi"
+    assert find_source("remi:127.0.0.1:9999").name == "remi"

@@ -19,7 +19,7 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from remi_stream.errors import RemiError
-from remi_stream.models import array_pickle
+from remi_stream.models import safe_pickle
 from remi_stream.remi.wire import (
     MAX_PAYLOAD_BYTES,
     RemiPacket,
@@ -142,10 +142,10 @@ ARRAYS = packet()._asdict()
         (framed(GOOD, checksum=1), "damaged: its CRC-32 is"),
         (framed(GOOD, length=MAX_PAYLOAD_BYTES + 1), "says that it has 65537 bytes; at most 65536 are read"),
         (framed(GOOD, length=2**32 - 1), "says that it has 4294967295 bytes"),
-        (framed(b""), "no pickle of arrays"),
-        (framed(b"no pickle"), "no pickle of arrays"),
-        (framed(GOOD[:-1]), "no pickle of arrays"),
-        (framed(GOOD[:200]), "no pickle of arrays"),
+        (framed(b""), "not a pickle of arrays"),
+        (framed(b"no pickle"), "not a pickle of arrays"),
+        (framed(GOOD[:-1]), "not a pickle of arrays"),
+        (framed(GOOD[:200]), "not a pickle of arrays"),
         (framed(pickle.dumps([1, 2])), "holds a list, expected a dict of poses_body"),
         (framed(pickle.dumps({**ARRAYS, "betas": None})), "has no betas"),
         (framed(pickle.dumps({**ARRAYS, "betas": [0.0] * 10})), "has no array as betas"),
@@ -238,13 +238,13 @@ def registered() -> Any:
 def test_pickle_that_would_do_something_is_refused_and_does_nothing(attack: str, tmp_path: Path) -> None:
     marker = tmp_path / "ran"
     payload = attacks(marker)[attack]
-    makers = dict(array_pickle.ARRAY_FACTORIES)
+    makers = dict(safe_pickle.NUMBER_CONSTRUCTORS)
     with pytest.raises(RemiError) as caught:
         read_packet(framed(payload))
     assert "\n" not in str(caught.value)
     assert not marker.exists()
     assert RAN == []
-    assert makers == array_pickle.ARRAY_FACTORIES
+    assert makers == safe_pickle.NUMBER_CONSTRUCTORS
     same(read_packet(io.BytesIO(encode_packet(packet()))), packet())
 
 

@@ -1,6 +1,6 @@
 """REMI's socket as its relay reads it, written from the description of the format alone: nothing of remi_stream is in here.
 
-Run as a program it is such a relay: `python -m tests.remi.wire_packets PORT [RECEIVE_BUFFER]` prints a line of JSON for each packet.
+Run as a program it is such a relay: `python -m tests.remi.wire_packets PORT [RECEIVE_BUFFER]` prints a JSON line for each packet.
 """
 
 from __future__ import annotations

@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 
 from remi_stream.geometry import matrices_from_axis_angle
+from remi_stream.messages import Frame
 from remi_stream.render import mesh
 from remi_stream.render.camera import RenderCamera, video_camera
 from remi_stream.render.mesh import posed_mesh, posed_meshes
-from remi_stream.render.rasteriser import track_ramp
-from tests.render.people import INTRINSICS, SIZE, somebody
+from remi_stream.render.shading import track_ramp
+from tests.render.people import INTRINSICS, SIZE, frame, somebody
 
 CAMERA = video_camera(INTRINSICS, SIZE, SIZE)
 
@@ -106,3 +107,18 @@ def test_opacity_lets_the_picture_through() -> None:
     image = np.full((SIZE[1], SIZE[0], 3), 255, np.uint8)
     mesh.draw_meshes(image, posed_meshes([somebody(1, (0, 0, 3))]), CAMERA, 0.0)
     assert (image == 255).all()
+
+
+def test_preview_of_a_part_of_the_frame_shows_the_same_bodies_in_red_green_blue() -> None:
+    people = [somebody(1, (0.0, 0.0, 3.0)), somebody(2, (1.0, 0.0, 4.0))]
+    whole = np.zeros((SIZE[1], SIZE[0], 3), np.uint8)
+    mesh.draw_meshes(whole, posed_meshes(people), CAMERA, mesh.PREVIEW_OPACITY)
+    x0, y0, x1, y1 = 80, 40, 240, 200
+    part = np.zeros((y1 - y0, x1 - x0, 3), np.uint8)
+    shown = Frame(
+        camera="film", epoch=0, frame_id=0, captured_at=0.0, image=part, size=SIZE, rectangle=(x0, y0, x1, y1), encoding="bgr8"
+    )
+    mesh.draw_preview_meshes(part, shown, frame(people=people))
+    inside = np.s_[y0 + 1 : y1 - 1, x0 + 1 : x1 - 1]  # a body that leaves the image has no soft edge there
+    assert (part[1:-1, 1:-1, ::-1] != whole[inside]).any(-1).mean() < 1e-3
+    assert part.any()

@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from remi_stream.cli.view import pelvis_m
+from remi_stream.cli.status import pelvis_m
 from remi_stream.messages import MessageCodec, Person
+from remi_stream.render.floor import FloorEstimator
 from remi_stream.sinks.web.figure import PersonNode
 from remi_stream.sinks.web.gate import PrivateServer
 from remi_stream.skeletons import BONES, JOINT_NAMES
-from remi_stream.world.floor import FloorEstimator
 from tests.recordings.recorded import arrays, record
 from tests.sample import bodies, person
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from remi_stream.pose.crop import ALPHAPOSE_HEIGHT, ALPHAPOSE_WIDTH
-from remi_stream.pose.engine import Crop
+from remi_stream.tracking.crop import Crop
 
 SIZE = (640, 480)
 MAP = (ALPHAPOSE_WIDTH // 4, ALPHAPOSE_HEIGHT // 4)

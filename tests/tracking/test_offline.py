@@ -12,8 +12,8 @@ from remi_stream.capture.footage import make_frame
 from remi_stream.detect.detector import ScoredBoxes
 from remi_stream.messages import Person
 from remi_stream.offline.chain import DetectedFrame, accepted_people, merge_tile_detections
-from remi_stream.pose.engine import Pose
 from remi_stream.prefetch import prefetch
+from remi_stream.tracking.crop import Pose
 from remi_stream.tracking.offline import NotSerialisable, OfflineTracker, from_plain, plain_round_trip, to_plain
 
 SIZE = (1280, 720)

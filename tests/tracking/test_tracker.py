@@ -9,7 +9,7 @@ import pytest
 
 from remi_stream.geometry import iou
 from remi_stream.messages import Detections, Person
-from remi_stream.pose.engine import Crop, Pose
+from remi_stream.tracking.crop import Crop, Pose
 from remi_stream.tracking.occlusion import MAX_LOST_S
 from remi_stream.tracking.tracker import MAX_MISSES, STABLE_POSES, Tracker
 
@@ -119,8 +119,8 @@ def test_detector_may_rest_when_every_track_is_sure() -> None:
     people.update_detections(detections(0, BOX))
     follow(people, 1, STABLE_POSES)
     assert people.is_stable
-    people.posed(9, 0.3, IMAGE, [Pose(None, BOX)])
-    assert not people.settled
+    people.update_poses(9, 0.3, IMAGE, [Pose(None, BOX)])
+    assert not people.is_stable
 
 
 def test_detection_of_a_part_of_a_tracked_body_is_nobody_new() -> None:

@@ -1,4 +1,4 @@
-"""Runs in the guest, as root: what remi-stream says of a real camera, scene by scene, into DIR/seen.json."""
+"""Runs in the guest, as root: what remi-stream reports about a real camera, scene by scene, into DIR/seen.json."""
 
 from __future__ import annotations
 
@@ -25,19 +25,20 @@ DRIVER = Path("/sys/bus/platform/drivers/vivid")
 VIVID = ("vivid", "n_devs=1", "node_types=0x1", "num_inputs=1", "input_types=0x0")
 """One camera, and nothing that plays or tunes."""
 SIZE = (640, 360)
-NOBODY = 65534
+UNPRIVILEGED_ID = 65534
+"""User and group "nobody"."""
 SLOW_S = 120.0
 """Everything takes long in here."""
 
 
 def main(out: Path) -> None:
-    """Play every scene; one that fails is told with its traceback, and the next one goes on."""
+    """Play every scene; a failed one leaves its traceback, and the next one follows."""
     seen: dict[str, Any] = {}
-    for scene in (no_camera, listing, pictures, command, unplugged, busy, forbidden):
+    for scene in (no_camera, listing, frames, command, unplugged, busy, forbidden):
         began = time.monotonic()
         try:
             seen[scene.__name__] = scene()
-        except Exception:  # noqa: BLE001  told by the test
+        except Exception:  # noqa: BLE001  reported by the test
             seen[scene.__name__] = {"error": traceback.format_exc()}
         print(f"{scene.__name__}: {time.monotonic() - began:.0f} s", flush=True)  # noqa: T201  the guest's console
         (out / "seen.json").write_text(json.dumps(seen, default=str))
@@ -55,15 +56,15 @@ def listing() -> dict[str, Any]:
     return {"cameras": remi("cameras"), "doctor": doctor()}
 
 
-def pictures() -> dict[str, Any]:
+def frames() -> dict[str, Any]:
     """The capture source alone."""
     device = Webcam(DEVICE, SIZE, 15)
     with contextlib.closing(device.read_frames()) as given:
-        taken = [picture for picture, _ in zip(given, range(31)) if picture is not None]
+        taken = [frame for frame, _ in zip(given, range(31)) if frame is not None]
     return {
         "fps": device.fps,
-        "captured_at": [picture.captured_at for picture in taken],
-        "shapes": sorted({picture.image.shape for picture in taken}),
+        "captured_at": [frame.captured_at for frame in taken],
+        "shapes": sorted({frame.image.shape for frame in taken}),
         "contrast": float(taken[0].image.std()),
         "change": float(abs(taken[0].image.astype(int) - taken[-1].image).max()),
     }
@@ -86,12 +87,12 @@ def unplugged() -> dict[str, Any]:
         allow()
         running_one.listen(lambda: state(running_one) == "live" and len(running_one.bodies) > before + 5, SLOW_S)
         code = running_one.stop(timeout_s=SLOW_S)
-        return {**told(running_one), "before": before, "gone": gone, "code": code}
+        return {**published(running_one), "before": before, "gone": gone, "code": code}
 
 
 def busy() -> dict[str, Any]:
-    """Somebody else has it."""
-    with somebody() as pid:
+    """Another program uses it."""
+    with another_program() as pid:
         return {"pid": pid, "doctor": doctor(), "webcam": webcam()}
 
 
@@ -99,14 +100,16 @@ def forbidden() -> dict[str, Any]:
     """A user who is not in the group."""
     open_folders()
     home = tempfile.mkdtemp()
-    shutil.chown(home, NOBODY, NOBODY)
-    as_nobody = {"user": NOBODY, "group": NOBODY, "extra_groups": (), "env": {**os.environ, "XDG_RUNTIME_DIR": home}}
+    shutil.chown(home, UNPRIVILEGED_ID, UNPRIVILEGED_ID)
+    ids = {"user": UNPRIVILEGED_ID, "group": UNPRIVILEGED_ID, "extra_groups": ()}
+    as_other_user: dict[str, Any] = {**ids, "env": {**os.environ, "XDG_RUNTIME_DIR": home}}
     code = (
-        "from remi_stream.cli import cameras, doctor\n"
-        "cameras.cameras(); print(*doctor.cameras(doctor.Machine(), 'default'), sep='\\n')"
+        "from remi_stream.cli.doctor.checks import check_cameras; from remi_stream.cli.doctor.machine import Machine\n"
+        "from remi_stream.cli.lists import cameras\n"
+        "cameras(); print(*check_cameras(Machine(), 'default'), sep='\\n')"
     )
-    asked = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, **as_nobody)
-    return {"cameras and doctor": asked.stdout.splitlines() or asked.stderr, "webcam": webcam(**as_nobody)}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, **as_other_user)
+    return {"cameras and doctor": done.stdout.splitlines() or done.stderr, "webcam": webcam(**as_other_user)}
 
 
 def remi(*arguments: str, **how: Any) -> dict[str, Any]:
@@ -123,19 +126,19 @@ def webcam(*arguments: str, **how: Any) -> dict[str, Any]:
 
 
 def doctor() -> list[str]:
-    """What the doctor finds of the cameras."""
+    """What `doctor` reports about the cameras."""
     return list(check_cameras(Machine(), "default"))
 
 
 @contextlib.contextmanager
 def daemon(**camera: Any) -> Iterator[Daemon]:
-    """A pipeline of the camera, and an ear on its bus."""
+    """A pipeline with the camera, and a subscriber of its bus."""
     desk = {"name": "desk", "source": DEVICE, "size": list(SIZE), "fps": 15, **camera}
     with running(Path(tempfile.mkdtemp()), cameras=[desk], **SYNTHETIC) as one:
         yield one
 
 
-def told(one: Daemon) -> dict[str, Any]:
+def published(one: Daemon) -> dict[str, Any]:
     """What a daemon has published and logged."""
     shown = ("epoch", "frame_id", "captured_at", "size", "skipped")
     bodies = [{name: getattr(body, name) for name in shown} | {"people": len(body.people)} for body in one.bodies]
@@ -144,12 +147,12 @@ def told(one: Daemon) -> dict[str, Any]:
 
 
 def state(one: Daemon) -> str:
-    """How the camera is, as far as the daemon knows."""
+    """State of the camera, as the daemon published it."""
     return one.cameras["desk"].state if "desk" in one.cameras else ""
 
 
 def open_folders() -> None:
-    """Let everybody reach our files, wherever they are; in the guest only."""
+    """Let every user reach our files, wherever they are; in the guest only."""
     for file in (sys.prefix, os.path.realpath(sys.executable), __file__):
         for folder in Path(file).parents:
             folder.chmod(folder.stat().st_mode | 0o005)
@@ -167,8 +170,8 @@ def allow() -> None:
 
 
 @contextlib.contextmanager
-def somebody() -> Iterator[int]:
-    """Another program that has taken a picture and keeps the camera; its process."""
+def another_program() -> Iterator[int]:
+    """Another program that has grabbed a frame and keeps the camera open; its process id."""
     code = f"import cv2; capture = cv2.VideoCapture({DEVICE!r}, cv2.CAP_V4L2); print(capture.grab(), flush=True); input()"
     with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
         assert other.stdout

@@ -48,17 +48,17 @@ def test_doctor_finds_the_camera_once_it_is_there(seen: dict[str, Scene]) -> Non
     assert seen["listing"]["doctor"] == ["ok", "/dev/video0 (vivid-000-vid-cap)"]
 
 
-def test_pictures_have_the_wanted_size_and_come_at_the_wanted_pace(seen: dict[str, Scene]) -> None:
-    pictures = seen["pictures"]
-    gaps = [after - before for before, after in itertools.pairwise(pictures["captured_at"])]
-    assert (pictures["fps"], pictures["shapes"], len(gaps)) == (15, [[360, 640, 3]], 30)
+def test_frames_have_the_requested_size_and_rate(seen: dict[str, Scene]) -> None:
+    frames = seen["frames"]
+    gaps = [after - before for before, after in itertools.pairwise(frames["captured_at"])]
+    assert (frames["fps"], frames["shapes"], len(gaps)) == (15, [[360, 640, 3]], 30)
     assert min(gaps) > 0
     assert sorted(gaps)[15] == pytest.approx(1 / 15, rel=0.1)
-    assert pictures["contrast"] > 50, "the test picture has bars of every colour"
-    assert pictures["change"] > 100, "the test picture has a clock"
+    assert frames["contrast"] > 50, "the test picture has bars of every colour"
+    assert frames["change"] > 100, "the test picture has a clock"
 
 
-def test_command_ends_by_itself_without_a_word_too_many(seen: dict[str, Scene]) -> None:
+def test_command_ends_by_itself_without_warnings(seen: dict[str, Scene]) -> None:
     command = seen["command"]
     assert command["code"] == 0
     assert [line for line in command["err"].splitlines() if not is_progress(line)] == []
@@ -82,17 +82,17 @@ def test_absence_and_return_are_logged_and_the_end_is_quiet(seen: dict[str, Scen
     scene = seen["unplugged"]
     lines = [line.split(" ", 1)[1].strip() for line in scene["log"].splitlines() if not is_progress(line)]
     *lost, back = lines
-    assert lost[-1] == "capture/desk warning: /dev/video0: unplugged; looking for it"
-    assert lost[:-1] in ([], ["capture/desk warning: /dev/video0: gives no more pictures; looking for it"])
-    assert back.startswith("capture/desk /dev/video0: here after ")
+    assert lost[-1] == "capture/desk warning: /dev/video0: unplugged; reconnecting"
+    assert lost[:-1] in ([], ["capture/desk warning: /dev/video0: gives no more frames; reconnecting"])
+    assert back.startswith("capture/desk /dev/video0: connected again after ")
     assert scene["code"] == 0
 
 
-def test_camera_that_somebody_has_names_the_process(seen: dict[str, Scene]) -> None:
+def test_camera_used_by_another_program_names_the_process(seen: dict[str, Scene]) -> None:
     scene = seen["busy"]
     assert scene["webcam"]["code"] == 3
     assert scene["webcam"]["err"].splitlines()[-1] == (
-        f"remi-stream: Camera /dev/video0 is in use by process {scene['pid']} (python). End it, or take another camera"
+        f"remi-stream: Camera /dev/video0 is in use by process {scene['pid']} (python). End it, or use another camera"
     )
     verdict, text = scene["doctor"]
     assert verdict == "warn"
@@ -101,7 +101,7 @@ def test_camera_that_somebody_has_names_the_process(seen: dict[str, Scene]) -> N
     )
 
 
-def test_user_outside_the_group_is_told_to_join_it(seen: dict[str, Scene]) -> None:
+def test_user_outside_the_group_gets_the_command_to_join(seen: dict[str, Scene]) -> None:
     scene = seen["forbidden"]
     assert scene["cameras and doctor"] == [
         f"/dev/video0  vivid-000-vid-cap: permission denied. Join the group: {JOIN}",
@@ -110,10 +110,10 @@ def test_user_outside_the_group_is_told_to_join_it(seen: dict[str, Scene]) -> No
     ]
     assert (scene["webcam"]["code"], scene["webcam"]["err"].splitlines()) == (
         3,
-        [f"remi-stream: This user may not use camera /dev/video0. Join its group: {JOIN}"],
+        [f"remi-stream: This user may not open camera /dev/video0. Join its group: {JOIN}"],
     )
 
 
 def is_progress(line: str) -> bool:
-    """Whether a line of the log only tells how it goes."""
+    """Whether a line of the log only reports progress."""
     return " remi      " in line and "warning" not in line

@@ -12,8 +12,8 @@ from parity.case import Arrays
 from parity.watch import Watch
 from remi_stream.geometry import Intrinsics, matrices_from_axis_angle
 from remi_stream.networks.served import build_network
-from remi_stream.pose.smpl_regressor.engines import MAX_PELVIS_VARIANCE, accumulate_variance, person_variance
-from remi_stream.pose.smpl_regressor.regressor import crop_camera_transl, transl_from_weak_camera
+from remi_stream.pose.crop import crop_camera_transl, transl_from_weak_camera
+from remi_stream.pose.smpl_regressor import MAX_PELVIS_VARIANCE, accumulate_variance, person_variance
 
 NAMES = ("poco_cliff", "poco_pare", "pare")
 WATCHED = ("backbone", "head")

@@ -11,7 +11,7 @@ from torch import nn
 from parity.case import Arrays
 from parity.watch import Watch
 from remi_stream.networks.videopose3d import VideoPose3d, build_videopose3d
-from remi_stream.pose.lifting.clips import lift_clip, normalise_keypoints
+from remi_stream.pose.videopose3d import lift_clip, normalise_keypoints
 
 NAMES = ("videopose3d",)
 WATCHED = ()

@@ -9,7 +9,14 @@ import numpy as np
 
 from parity.rows import Entries, Row, compare
 from remi_stream.networks.network import PORTRAIT_INPUT
-from remi_stream.pose.crop import alphapose_affine, alphapose_crops, boxes_from_crops, warp_alphapose_crops
+from remi_stream.pose.crop import (
+    ALPHAPOSE_HEIGHT,
+    ALPHAPOSE_WIDTH,
+    alphapose_affine,
+    alphapose_crops,
+    boxes_from_crops,
+    warp_crops,
+)
 from remi_stream.pose.heatmaps import HeatmapNorm, decode_argmax, decode_soft_argmax, heatmap_to_image, unflip_heatmaps
 from remi_stream.skeletons import JOINT_NAMES, left_right_pairs
 
@@ -40,7 +47,7 @@ def crop_rows(entries: Entries) -> Iterator[Row]:
     affines = [alphapose_affine(crop) for crop in crops]
     yield compare("alpha.out.affine", affines, entries["alpha.out.affine"], PX)
     bgr = np.ascontiguousarray(entries["image_rgb"][..., ::-1])
-    images = warp_alphapose_crops(bgr, crops)
+    images = warp_crops([bgr] * len(crops), np.stack(affines), (ALPHAPOSE_WIDTH, ALPHAPOSE_HEIGHT))
     expected = entries["alpha.out.crop_rgb_u8"]
     yield compare("alpha.out.crop_rgb_u8", images, expected, GREYS)
     error = np.abs(images.astype(float) - expected)

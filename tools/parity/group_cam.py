@@ -9,12 +9,7 @@ import numpy as np
 
 from parity.rows import Entries, Row, compare
 from remi_stream.geometry import default_intrinsics, project
-from remi_stream.pose.smpl_regressor.regressor import (
-    crop_camera_transl,
-    full_image_weak_camera,
-    square_to_image,
-    transl_from_weak_camera,
-)
+from remi_stream.pose.crop import crop_camera_transl, full_image_weak_camera, square_to_image, transl_from_weak_camera
 
 GROUP = "cam"
 RELATIVE = 1e-4

@@ -13,7 +13,7 @@ from parity.rows import Entries, Row, compare, same
 from remi_stream.measure.motion import WINDOW_S
 from remi_stream.measure.remi_metrics import POSE_COLUMNS, PoseMeter, PoseObservation
 from remi_stream.measure.table import format_number, format_row
-from remi_stream.pose.smpl_regressor.regressor import full_image_weak_camera
+from remi_stream.pose.crop import full_image_weak_camera
 
 GROUP = "metrics"
 FRAMES = {

@@ -14,7 +14,7 @@ from parity.rows import Entries, Row, compare
 from remi_stream.geometry import default_intrinsics
 from remi_stream.networks.network import find_network
 from remi_stream.networks.served import ServedNetwork
-from remi_stream.pose.crop import SquareCrop, cliff_bbox_info, crop_affine, warp_crop, warp_square_crop
+from remi_stream.pose.crop import SquareCrop, cliff_bbox_info, crop_affine, square_crop_affine, warp_crop, warp_crops
 
 GROUP = "poco"
 SIZE = (224, 224)
@@ -41,7 +41,8 @@ def product_rows(image: np.ndarray, boxes: np.ndarray, entries: Entries) -> Iter
     height, width = image.shape[:2]
     intrinsics = default_intrinsics(width, height)
     squares = [SquareCrop(x, y, max(w, h)) for x, y, w, h in boxes]
-    crops = np.stack([warp_square_crop(image[..., ::-1].copy(), square, SIZE[0]) for square in squares])
+    affines = np.stack([square_crop_affine(square, SIZE[0]) for square in squares])
+    crops = warp_crops([image[..., ::-1].copy()] * len(squares), affines, SIZE)
     yield from crop_rows("poco.out.crop_rgb_u8", crops, entries, "from BGR, ")
     infos = np.stack([cliff_bbox_info(square, intrinsics) for square in squares])
     yield compare("poco.out.bbox_info", infos, entries["poco.out.bbox_info"], 2e-6, 1e-6)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 from numpy.typing import ArrayLike
 
 from parity.rows import Entries, Row, compare
-from remi_stream.pose.alphapose import MIN_SCORE_ARGMAX, MIN_SCORE_SOFT_ARGMAX, pose_nms, proposal_score
+from remi_stream.pose.alphapose import MIN_SCORE_ARGMAX, MIN_SCORE_SOFT_ARGMAX, pose_nms
 
 GROUP = "posenms"
 PX, SHARE = 2e-4, 2e-6
@@ -39,3 +40,8 @@ def case(name: str, entries: Entries) -> Iterator[Row]:
     }
     for what, (got, tolerance) in results.items():
         yield compare(f"{name}.out.{what}", got, entries[f"{name}.out.{what}"], tolerance)
+
+
+def proposal_score(scores: np.ndarray, box_score: float) -> float:
+    """Return AlphaPose's score of a person, from the joints' scores (K,) and the box's; it can exceed 1."""
+    return float(scores.mean() + box_score + 1.25 * scores.max())

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from parity.remi_filters import PacketFilter
 from parity.rows import Entries, Row, compare, same
-from remi_stream.filters.presets import PRESETS, STREAMS, FilterPreset, PacketFilter
+from remi_stream.filters.presets import PRESETS, STREAMS, FilterPreset
 
 GROUP = "relay"
 TOLERANCE = 1e-9

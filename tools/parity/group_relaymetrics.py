@@ -13,7 +13,7 @@ from parity.group_relay import presets_of
 from parity.rows import Entries, Row, compare, same
 from remi_stream.filters.presets import STREAMS
 from remi_stream.measure.motion import WINDOW_S
-from remi_stream.measure.remi_metrics import RELAY_COLUMNS, RelayMeter
+from remi_stream.measure.remi_metrics import RELAY_COLUMNS, FilteredPackets, relay_means
 from remi_stream.measure.table import format_number, format_row
 
 GROUP = "relaymetrics"
@@ -34,14 +34,12 @@ def check(entries: Entries, manifest: dict[str, Any]) -> Iterator[Row]:
 
 
 def means_of(entries: Entries, preset: str) -> list[float]:
-    """Run our meter on the golden streams."""
-    meter = RelayMeter()
-    for k, at in enumerate(entries["relaymetrics.in.t"]):
-        raw, filtered = ({name: entries[key.format(name)][k] for name in STREAMS} for key in keys_of(preset))
-        fps = float(entries["relaymetrics.in.fps"][k])
-        filter_s = float(entries["relaymetrics.in.filter_latency_ms"][k]) / 1000
-        meter.add(float(at), 1 / fps if fps else 0.0, filter_s, raw, filtered)
-    return meter.means(float(entries["relaymetrics.in.record_time"]))
+    """Measure the golden streams with our code."""
+    inputs = {name: np.asarray(entries[f"relaymetrics.in.{name}"], np.float64) for name in ("t", "fps", "filter_latency_ms")}
+    since_last_s = np.divide(1.0, inputs["fps"], out=np.zeros_like(inputs["fps"]), where=inputs["fps"] != 0)
+    raw, filtered = ({name: entries[key.format(name)] for name in STREAMS} for key in keys_of(preset))
+    packets = FilteredPackets(inputs["t"], since_last_s, inputs["filter_latency_ms"] / 1000, raw, filtered)
+    return relay_means(packets, float(entries["relaymetrics.in.record_time"]))
 
 
 def summed(entries: Entries, preset: str) -> list[float]:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from parity.rows import Entries, Row, compare, same
-from remi_stream.pose.sort import SortTracker, group_by_track, square_boxes
+from parity.sort_tracker import SortTracker, group_by_track, square_boxes
 
 GROUP = "sort"
 PX = 1e-6

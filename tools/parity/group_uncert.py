@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from parity.rows import Entries, Row, compare
-from remi_stream.pose.smpl_regressor.engines import (
+from remi_stream.pose.smpl_regressor import (
     MAX_PELVIS_VARIANCE,
     accumulate_variance,
     confidence_from_variance,

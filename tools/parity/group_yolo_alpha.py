@@ -9,8 +9,13 @@ from typing import Any
 import numpy as np
 
 from parity.rows import Entries, Row, compare
-from remi_stream.detect.nms import PERSON_CLASS, candidates_from_rows, nms
-from remi_stream.detect.yolov3 import boxes_from_letterbox_bicubic, letterbox_bicubic
+from remi_stream.detect.yolov3 import (
+    PERSON_CLASS,
+    alphapose_nms,
+    boxes_from_letterbox_bicubic,
+    candidates_from_rows,
+    letterbox_bicubic,
+)
 
 GROUP = "yolo_alpha"
 SIDE, INPUT_SIDE = 416, 608
@@ -32,7 +37,7 @@ def check(entries: Entries, manifest: dict[str, Any]) -> Iterator[Row]:
     for entry in entries:
         if match := re.fullmatch(r"yolo_alpha\.out\.nms_c([\d.]+)_n([\d.]+)", entry):
             rows = candidates_from_rows(entries["yolo.in.decoded"][0], float(match[1]))
-            rows = nms(rows[rows[:, 6] == PERSON_CLASS], float(match[2]))
+            rows = alphapose_nms(rows[rows[:, 6] == PERSON_CLASS], float(match[2]))
             yield compare(entry, in_batch(rows), entries[entry], PX)
             rows[:, :4] = boxes_from_letterbox_bicubic(rows[:, :4], SIDE, (image.shape[1], image.shape[0]))
             yield compare("yolo_alpha.out.full_image_dets", in_batch(rows), entries["yolo_alpha.out.full_image_dets"], PX)

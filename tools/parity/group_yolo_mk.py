@@ -9,8 +9,13 @@ from typing import Any
 import numpy as np
 
 from parity.rows import Entries, Row, compare
-from remi_stream.detect.nms import PERSON_CLASS, candidates_from_rows, weighted_nms
-from remi_stream.detect.yolov3 import boxes_from_letterbox_nearest, letterbox_nearest
+from remi_stream.detect.yolov3 import (
+    PERSON_CLASS,
+    boxes_from_letterbox_nearest,
+    candidates_from_rows,
+    letterbox_nearest,
+    tracker_nms,
+)
 
 GROUP = "yolo_mk"
 SIDE = 416
@@ -36,7 +41,7 @@ def check(entries: Entries, manifest: dict[str, Any]) -> Iterator[Row]:
 def suppressed(name: str, image: np.ndarray, entries: Entries) -> Iterator[Row]:
     """Check one pair of thresholds, "c0.8_n0.4"."""
     confidence, overlap = name[1:].split("_n")
-    rows = weighted_nms(candidates_from_rows(entries["yolo.in.decoded"][0], float(confidence)), float(overlap))
+    rows = tracker_nms(candidates_from_rows(entries["yolo.in.decoded"][0], float(confidence)), float(overlap))
     yield compare(f"yolo_mk.out.nms_{name}", rows, entries[f"yolo_mk.out.nms_{name}"], PX)
     rows[:, :4] = boxes_from_letterbox_nearest(rows[:, :4], SIDE, (image.shape[1], image.shape[0]))
     yield compare(f"yolo_mk.out.nms_{name}_rescaled", rows, entries[f"yolo_mk.out.nms_{name}_rescaled"], PX)

@@ -27,8 +27,7 @@ from parity.recipe import make_state
 from parity.rows import Entries, Row, compare, missing
 from parity.tolerance import five_row, output_row
 from parity.watch import Watch
-from remi_stream.networks.served import tensor_shapes
-from remi_stream.networks.state_dict_diff import diff_state_dicts, top_level_parts
+from remi_stream.networks.state_dict_diff import diff_state_dicts, tensor_shapes, top_level_parts
 
 Manifest = dict[str, Any]
 

@@ -1,1 +1,1 @@
-"""ik."""
+"""Inverse kinematics: SMPL rotations from joint positions."""

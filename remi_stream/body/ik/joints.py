@@ -6,7 +6,7 @@ hands and feet stay at rest, with confidence 0.
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -16,22 +16,17 @@ from remi_stream.body.ik.solver import (
     LANDMARK_OFFSETS,
     LIMB_LANDMARKS,
     MAX_HEAD_ANGLE,
-    MEAN_SHAPE,
     NECK,
     SPINE,
+    BodyFitter,
     IkSolution,
-    IkSolver,
     IkState,
     LandmarkFit,
-    body_landmarks,
-    bone_lengths,
-    fit_transl,
     head_rotation,
-    make_smpl,
     split_rotation,
 )
 from remi_stream.body.smpl import Body, forward_kinematics, joint_rotations
-from remi_stream.geometry import angle_between, axis_angle_from_matrices, cross_product, shortest_rotation
+from remi_stream.geometry import angle_between, cross_product, shortest_rotation
 from remi_stream.messages import Smpl
 from remi_stream.skeletons import JOINT_NAMES, LIMB_JOINTS, joint_indices
 
@@ -54,15 +49,12 @@ class H36mFit(NamedTuple):
     """State for the next frame."""
 
 
-class H36mFitter:
+class H36mFitter(BodyFitter):
     """Fits one body, at its mean shape, to H36M's joints."""
 
     def __init__(self, body: Body) -> None:
-        self._name: Literal["smpl", "open"] = "open" if body.name == "open" else "smpl"
-        self._rest_joints = body.rest_joints(MEAN_SHAPE)
-        self._skeleton = IkSolver(self._rest_joints)
-        height = body.v_template[:, 1]
-        self._up = body.v_template[height > height.max() - HEAD_TOP_LAYER_M].mean(0) - self._rest_joints[NECK]
+        super().__init__(body)
+        self._up = head_top(body) - self._rest_joints[NECK]
 
     def fit(self, joints: np.ndarray, scores: np.ndarray, ik_state: IkState | None = None, elapsed: float = 0.0) -> H36mFit:
         """Fit the body to joints (17, 3), m, camera frame; scores (17,) in [0, 1], from `h36m_scores_from_coco`.
@@ -71,8 +63,7 @@ class H36mFitter:
         """
         points, visibility = landmarks_from_h36m(joints, scores)
         pose = self._lean(self._skeleton.solve(points, visibility, ik_state, elapsed), joints, scores)
-        transl = fit_transl(self._rest_joints, pose.rotations, points, visibility**2)
-        return H36mFit(make_smpl(self._name, pose, transl), pose.ik_state)
+        return H36mFit(self._smpl(pose, points, visibility**2), pose.ik_state)
 
     def _lean(self, pose: IkSolution, joints: np.ndarray, scores: np.ndarray) -> IkSolution:
         """Lean the head as observed, by the shortest rotation of the neck."""
@@ -158,7 +149,7 @@ def twist_arms(solution: IkSolution, rest_joints: np.ndarray, rest: LimbRest, el
     """Twist the upper arms until their hinge axes agree with the elbows', the less the more an arm is bent.
 
     The hinge axis is perpendicular to the upper arm and to `front`. Forearms keep their direction, and hands their orientation;
-    the forearm takes the same share of the hand's twist as in `turn_ends`. rest_joints: (24, 3) m.
+    the forearm takes the same share of the hand's twist as in `solve_extremities`. rest_joints: (24, 3) m.
     """
     world, _ = forward_kinematics(rest_joints, solution.rotations, np.zeros(3))
     upper, fore = world[UPPER_ARMS], world[FOREARMS]
@@ -222,14 +213,8 @@ OLECRANON = joint_indices("mhr70", ("left_olecranon", "right_olecranon"))
 FOSSA = joint_indices("mhr70", ("left_cubital_fossa", "right_cubital_fossa"))
 
 
-class MhrFitter:
+class MhrFitter(BodyFitter):
     """Fits one body, at its mean shape, to MHR's joints."""
-
-    def __init__(self, body: Body) -> None:
-        self._name: Literal["smpl", "open"] = "open" if body.name == "open" else "smpl"
-        self._rest_joints = body.rest_joints(MEAN_SHAPE)
-        self.bone_lengths_m = bone_lengths(self._rest_joints)
-        self._skeleton = IkSolver(self._rest_joints)
 
     def fit(
         self, joints: np.ndarray, visibility: np.ndarray, ik_state: IkState | None = None, elapsed: float = 0.0
@@ -244,20 +229,8 @@ class MhrFitter:
         elbow_scores = np.minimum(visibility[OLECRANON], visibility[FOSSA])
         elbows = ElbowDirections(joints[FOSSA] - joints[OLECRANON], elbow_scores)
         pose = twist_arms(solution, self._rest_joints, self._skeleton.limbs, elbows)
-        smpl = Smpl(
-            body=self._name,
-            global_orient=axis_angle_from_matrices(pose.rotations[0]).astype(np.float32),
-            body_pose=axis_angle_from_matrices(pose.rotations[1:]).astype(np.float32).ravel(),
-            betas=MEAN_SHAPE,
-            transl=self._transl(pose.rotations, points, scores).astype(np.float32),
-            joint_confidence=raise_arm_confidence(pose.joint_confidence, scores, elbow_scores).astype(np.float32),
-        )
-        return LandmarkFit(points, smpl, pose.ik_state)
-
-    def _transl(self, rotations: np.ndarray, points: np.ndarray, scores: np.ndarray) -> np.ndarray:
-        """Return SMPL's transl (3,), m, as the weighted mean offset of the landmarks (33, 3) from the posed body's."""
-        posed = body_landmarks(*forward_kinematics(self._rest_joints, rotations, np.zeros(3)))
-        return np.average((points - posed)[LIMB_LANDMARKS], axis=0, weights=np.maximum(scores[LIMB_LANDMARKS] ** 2, 1e-3))
+        pose = pose._replace(joint_confidence=raise_arm_confidence(pose.joint_confidence, scores, elbow_scores))
+        return LandmarkFit(points, self._smpl(pose, points, scores**2), pose.ik_state)
 
 
 def landmarks_from_mhr(joints: np.ndarray) -> np.ndarray:

@@ -17,6 +17,7 @@ from remi_stream.body.smpl import Body, fit_translation, forward_kinematics
 from remi_stream.geometry import (
     Intrinsics,
     axis_angle_from_matrices,
+    box_with_margin,
     cross_product,
     matrices_from_axis_angle,
     orthonormal_axes,
@@ -47,6 +48,10 @@ LEFT_ATTACHMENTS: dict[str, tuple[str, tuple[float, float, float]]] = {
 }
 """Joint and offset, m, of the landmarks of the left side."""
 NOSE_ATTACHMENT = ("head", (0.0, 0.016, 0.110))
+HEAD_TOP_RATIO = 1.6
+"""Height of the top of the head above the eyes, in distances from eyes to mouth."""
+BODY_MARGIN = 0.02
+"""Margin of the body around its landmarks, in longest sides of their box."""
 
 
 def mirror_attachment(name: str) -> tuple[str, tuple[float, float, float]]:
@@ -70,6 +75,12 @@ LANDMARK_OFFSETS = np.array([offset for _, offset in ATTACHMENTS])
 def body_landmarks(world_rotations: np.ndarray, joints: np.ndarray) -> np.ndarray:
     """Return the landmarks (33, 3), m, of a posed body; world rotations (24, 3, 3) and joints (24, 3) give the frame."""
     return joints[LANDMARK_JOINTS] + np.einsum("lab,lb->la", world_rotations[LANDMARK_JOINTS], LANDMARK_OFFSETS)
+
+
+def landmark_box(pixels: np.ndarray) -> np.ndarray:
+    """Return the bounding box (4,) float32 px of a whole body: landmarks (33, 2) px, top of the head, and a margin."""
+    eyes, mouth = pixels[[2, 5]].mean(0), pixels[[9, 10]].mean(0)
+    return box_with_margin(np.vstack([pixels, eyes + HEAD_TOP_RATIO * (eyes - mouth)]), BODY_MARGIN)
 
 
 # Fuse 2D and 3D landmarks: points on the rays of their pixels, with the body's bone lengths (Gauss-Newton).
@@ -301,14 +312,24 @@ class LandmarkFit(NamedTuple):
     """State for the next frame."""
 
 
-class LandmarkFitter:
-    """Fits one body, at its mean shape, to BlazePose's landmarks."""
+class BodyFitter:
+    """Fits one body, at its mean shape, to points of a person: the part that does not depend on which points."""
 
     def __init__(self, body: Body) -> None:
         self._name: Literal["smpl", "open"] = "open" if body.name == "open" else "smpl"
         self._rest_joints = body.rest_joints(MEAN_SHAPE)
         self.bone_lengths_m = bone_lengths(self._rest_joints)
+        """(14,) m: of the body's bones, see `bone_lengths`."""
         self._skeleton = IkSolver(self._rest_joints)
+
+    def _smpl(self, pose: IkSolution, points: np.ndarray, weights: np.ndarray) -> Smpl:
+        """Make the SMPL message of a pose, translated to landmarks (33, 3), m; weights: (33,)."""
+        transl = fit_transl(self._rest_joints, pose.rotations, points, weights)
+        return make_smpl(self._name, pose, transl)
+
+
+class LandmarkFitter(BodyFitter):
+    """Fits one body, at its mean shape, to BlazePose's landmarks."""
 
     def fit(
         self,
@@ -319,15 +340,14 @@ class LandmarkFitter:
         ik_state: IkState | None = None,
         elapsed: float = 0.0,
     ) -> LandmarkFit:
-        """Fit the body to landmarks: world (33, 3) m and pixels (33, 2) as for `lift`, visibility (33,) in [0, 1].
+        """Fit the body to landmarks: world (33, 3) m and pixels (33, 2) as for `lift_landmarks`, visibility (33,) in [0, 1].
 
         ik_state: state of the same person's last frame, elapsed seconds ago.
         """
         weights = visibility**2
         points = lift_landmarks(world, pixels, weights, intrinsics, self.bone_lengths_m)
         pose = self._skeleton.solve(points, visibility, ik_state, elapsed)
-        transl = fit_transl(self._rest_joints, pose.rotations, points, weights)
-        return LandmarkFit(points, make_smpl(self._name, pose, transl), pose.ik_state)
+        return LandmarkFit(points, self._smpl(pose, points, weights), pose.ik_state)
 
 
 def fit_transl(rest_joints: np.ndarray, rotations: np.ndarray, points: np.ndarray, weights: np.ndarray) -> np.ndarray:

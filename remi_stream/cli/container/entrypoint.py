@@ -1,7 +1,7 @@
 """Entry point of the GPU image: checks the GPU, imports mounted weights, builds missing plans, then runs the command.
 
-`python -m remi_stream.cli.container.entrypoint REMI_STREAM ...` is `remi-stream REMI_STREAM ...` with these preparations; each missing part is
-reported in one line, the GPU first, then folders that were not mounted.
+`python -m remi_stream.cli.container.entrypoint COMMAND ...` is `remi-stream COMMAND ...` with these preparations; each missing
+part is reported in one line, the GPU first, then folders that were not mounted.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from remi_stream.cli.stop import EXIT_INTERRUPTED, InterruptFlag
+from remi_stream.cli import EXIT_INTERRUPTED, InterruptFlag
 from remi_stream.errors import EXIT_NOT_STARTED, RemiError
 from remi_stream.permission_hints import read_error_hint
 
@@ -72,17 +72,16 @@ def require_working_gpu(engine: str) -> Gpu:
     """The first GPU. Raises RemiError with the first failure of `doctor`'s checks of GPU, memory and PyTorch."""
     from remi_stream.cli.doctor import nvidia, nvidia_checks
     from remi_stream.cli.doctor.machine import Machine
-    from remi_stream.inference.gpu import Gpu
 
-    say = Machine().run_python
+    run_python = Machine().run_python
     report = nvidia.NvidiaReport(
         engine=engine,
         gpu_on_bus=nvidia.has_gpu_on_bus(FILESYSTEM_ROOT),
         in_container=True,
         gpu_expected=nvidia.expects_gpu(FILESYSTEM_ROOT),
         visible_devices=os.environ.get("CUDA_VISIBLE_DEVICES"),
-        driver=nvidia.probe_driver(say),
-        torch=nvidia.probe_torch(say, has_gpu=False),
+        driver=nvidia.probe_driver(run_python),
+        torch=nvidia.probe_torch(run_python, has_gpu=False),
     )
     for title, check in {
         "GPU": nvidia_checks.check_gpu,
@@ -91,8 +90,7 @@ def require_working_gpu(engine: str) -> Gpu:
     }.items():
         if (result := check(report)) and result.verdict == "fail":
             raise RemiError(f"{engine} cannot run here. {title}: {result.text}")
-    card = report.driver.gpus[0]
-    return Gpu(card.name, card.capability, report.driver.cuda)
+    return report.driver.gpus[0]
 
 
 def build_missing_plans(manifest: Manifest, gpu: Gpu) -> None:

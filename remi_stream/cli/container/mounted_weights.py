@@ -9,9 +9,9 @@ from pathlib import Path
 
 import msgspec
 
-from remi_stream.body.known_bodies import SMPL_FILE
 from remi_stream.errors import RemiError
 from remi_stream.models.manifest import ModelFile, find_model_file, list_manifests
+from remi_stream.models.smpl_pickle import SMPL_FILE
 from remi_stream.models.store import file_fault
 from remi_stream.paths import user_data_folder
 from remi_stream.permission_hints import read_error_hint
@@ -72,9 +72,8 @@ def default_body_notice(optional: Sequence[ModelFile], rejected: Mapping[Path, s
     if body is None or not folder.exists():
         return []
     reasons = [why for path, why in rejected.items() if path.is_relative_to(folder)] or ["no file in it is SMPL"]
-    return [
-        f"No SMPL model in {folder}; using the default body: {'; '.join(reasons)}. Expected: {published_name(body)}, from {body.source}"
-    ]
+    expected = f"Expected: {published_name(body)}, from {body.source}"
+    return [f"No SMPL model in {folder}; using the default body: {'; '.join(reasons)}. {expected}"]
 
 
 def is_missing(file: ModelFile) -> bool:

@@ -87,9 +87,9 @@ def config_requirements(config: Config) -> Requirements:
     needs = pipeline_needs(config)
     planned = [manifest for manifest, runtime in needs.engines if runtime == "tensorrt"]
     roles = {"body"} | {"lifter" for manifest, _ in needs.engines if manifest.options.get("lift")}
-    welcome = weights_of_roles(*roles)
+    optional = weights_of_roles(*roles)
     gpu = f"{planned[0].name}-trt" if planned else ""
-    return Requirements(gpu, planned, needs.all_files, optional_files=welcome if needs.engines else [])
+    return Requirements(gpu, planned, needs.all_files, optional_files=optional if needs.engines else [])
 
 
 def weights_of_roles(*roles: str) -> list[ModelFile]:
@@ -111,14 +111,14 @@ def convert_requirements(options: ParsedOptions) -> Requirements:
 def lift_requirements(options: ParsedOptions) -> Requirements:
     """Requirements of `lift`."""
     from remi_stream.models.manifest import find_model_file
-    from remi_stream.pose.lifting.videopose3d import CAUSAL_WEIGHTS, SYMMETRIC_WEIGHTS
+    from remi_stream.pose.videopose3d import CAUSAL_WEIGHTS, SYMMETRIC_WEIGHTS
 
     return Requirements(required_files=[find_model_file(CAUSAL_WEIGHTS if options["causal"] else SYMMETRIC_WEIGHTS)])
 
 
 def smoothing_files(options: ParsedOptions) -> list[ModelFile]:
     """SmoothNet's imported weights, if --smooth smoothnet is given without --smooth-weights."""
-    from remi_stream.cli.files import SmoothMethod
+    from remi_stream.cli.options import SmoothMethod
     from remi_stream.filters.smoothnet import smoothnet_weights
     from remi_stream.offline.smoothing import TakeSmoothing
 
@@ -129,9 +129,9 @@ def smoothing_files(options: ParsedOptions) -> list[ModelFile]:
 
 def export_model_files(formats: Iterable[str]) -> list[ModelFile]:
     """Models that an export needs: SMPL, for formats that contain its mesh."""
-    from remi_stream.body.known_bodies import EXTRA_REGRESSOR_FILE, SMPL_FILE
     from remi_stream.export.registry import EXPORT_FORMATS, require_smpl_export
     from remi_stream.models.manifest import find_model_file
+    from remi_stream.models.smpl_pickle import EXTRA_REGRESSOR_FILE, SMPL_FILE
 
     names = [part.strip() for name in formats for part in name.split(",")]
     with_mesh = any(name in EXPORT_FORMATS and EXPORT_FORMATS[name].check is require_smpl_export for name in names)

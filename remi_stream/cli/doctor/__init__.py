@@ -1,1 +1,1 @@
-"""doctor."""
+"""`remi-stream doctor`: checks this machine."""

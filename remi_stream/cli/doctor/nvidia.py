@@ -1,4 +1,4 @@
-"""Probes for NVIDIA_VENDOR GPUs, the driver, PyTorch, TensorRT and plans; libraries are loaded in separate processes."""
+"""Probes for NVIDIA GPUs, the driver, PyTorch, TensorRT and plans; libraries are loaded in separate processes."""
 
 from __future__ import annotations
 
@@ -6,27 +6,22 @@ import importlib.metadata
 import importlib.util
 import os
 import re
-import shutil
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
+
 from remi_stream.errors import RemiError
+from remi_stream.inference.gpu import NvidiaDriver
 from remi_stream.inference.plan import PlanKey, plans_folder, read_plan
 from remi_stream.pose.engine import resolve_engine
 
 NVIDIA_VENDOR, DISPLAY_CLASS = "0x10de", "0x03"
-"""PCI vendor id of NVIDIA_VENDOR, and the prefix of the PCI class of display controllers (VGA and 3D)."""
+"""PCI vendor id of NVIDIA, and the prefix of the PCI class of display controllers (VGA and 3D)."""
 CONTAINER_CGROUP = re.compile(r"docker|containerd|kubepods|lxc|libpod|podman")
 NO_GPU_VALUES = ("", "none", "void")
-"""Values of NVIDIA_VISIBLE_DEVICES with which the NVIDIA_VENDOR container toolkit adds no GPU."""
-NVIDIA_SMI_TIMEOUT_S = 20.0
-"""nvidia-smi may load the driver first, which takes seconds without the persistence daemon."""
-GPU_QUERY = "--query-gpu=name,compute_cap,memory.total,memory.free,driver_version"
-GPU_QUERY_WITHOUT_CAPABILITY = GPU_QUERY.replace("compute_cap", "uuid")
-"""For drivers that cannot report the compute capability."""
-DRIVER_CUDA = re.compile(r"CUDA (?:UMD )?Version\s*:\s*([\d.]+)")
+"""Values of NVIDIA_VISIBLE_DEVICES with which NVIDIA's container toolkit adds no GPU."""
 TORCH_CUDA = re.compile(r"^cuda\b[^=\n]*=\s*['\"]([\d.]+)['\"]", re.MULTILINE)
 TORCH_PROBE = """
 import torch
@@ -35,37 +30,16 @@ try:
 except Exception as error:
     print(str(error).splitlines()[0])
 """
-DRIVER_PROBE = "from remi_stream.inference.gpu import find_gpu; print(*find_gpu(), sep=chr(10))"
+DRIVER_PROBE = """
+import msgspec
+from remi_stream.inference.gpu import read_driver
+print(msgspec.json.encode(read_driver()).decode())
+"""
 TENSORRT_LIBRARY = re.compile(r"lib(nvinfer|tensorrt_rtx)\.so")
 TENSORRT_MODULES = ("tensorrt", "tensorrt_rtx")
 
 RunPython = Callable[[str], str]
 """Runs Python code in a separate process and returns its output; RemiError with the last line if it fails."""
-
-
-class NvidiaGpu(NamedTuple):
-    """A GPU as reported by its driver."""
-
-    name: str
-    capability: str = ""
-    """Compute capability ("8.9"), "" if unknown."""
-    total_bytes: int = -1
-    """GPU memory, bytes; -1 if unknown."""
-    free_bytes: int = -1
-    """Free GPU memory, bytes; -1 if unknown."""
-
-
-class NvidiaDriver(NamedTuple):
-    """The NVIDIA_VENDOR driver; all fields are empty if there is none."""
-
-    version: str = ""
-    """Driver version ("550.54.14"), "" if unknown."""
-    cuda: str = ""
-    """Newest CUDA version that it runs ("12.4")."""
-    gpus: tuple[NvidiaGpu, ...] = ()
-    """The GPUs in the order of nvidia-smi."""
-    fault: str = ""
-    """Why the driver does not answer."""
 
 
 class TorchInstall(NamedTuple):
@@ -100,7 +74,7 @@ class NvidiaReport(NamedTuple):
     engine: str = ""
     """The engine to run in TensorRT ("poco-trt"), "" if none was named."""
     gpu_on_bus: bool = False
-    """An NVIDIA_VENDOR GPU is on the PCI bus."""
+    """An NVIDIA GPU is on the PCI bus."""
     in_container: bool = False
     """This process runs in a container."""
     gpu_expected: bool = False
@@ -108,7 +82,7 @@ class NvidiaReport(NamedTuple):
     visible_devices: str | None = None
     """Value of CUDA_VISIBLE_DEVICES, None if it is not set."""
     driver: NvidiaDriver = NvidiaDriver()
-    """The NVIDIA_VENDOR driver."""
+    """The NVIDIA driver."""
     torch: TorchInstall | None = None
     """None if PyTorch is not installed."""
     tensorrt: tuple[TensorRTInstall, ...] = ()
@@ -144,7 +118,7 @@ def find_plans(engine: str) -> tuple[PlanKey, ...]:
 
 
 def has_gpu_on_bus(root: Path) -> bool:
-    """Whether an NVIDIA_VENDOR GPU is on the PCI bus, with or without a driver."""
+    """Whether an NVIDIA GPU is on the PCI bus, with or without a driver."""
     devices = (root / "sys/bus/pci/devices").glob("*")
     return any(
         _text(device / "vendor") == NVIDIA_VENDOR and _text(device / "class").startswith(DISPLAY_CLASS) for device in devices
@@ -163,58 +137,11 @@ def expects_gpu(root: Path) -> bool:
 
 
 def probe_driver(run_python: RunPython) -> NvidiaDriver:
-    """Query the driver by nvidia-smi, or by its library where nvidia-smi is absent, as in a container with `compute` only."""
-    program = shutil.which("nvidia-smi")
-    if not program:
-        return _probe_driver_library(run_python)
+    """Ask the driver, which may hang or crash, in a separate process."""
     try:
-        rows, summary = _query_gpus(program), _run(program)
+        return msgspec.json.decode(run_python(DRIVER_PROBE), type=NvidiaDriver)
     except RemiError as error:
         return NvidiaDriver(fault=str(error))
-    cells = [[cell.strip() for cell in row.split(",")] for row in rows.splitlines() if row.count(",") == GPU_QUERY.count(",")]
-    if not cells:
-        return NvidiaDriver(fault=rows.strip().partition("\n")[0] or "nvidia-smi printed nothing")
-    cuda = DRIVER_CUDA.search(summary)
-    return NvidiaDriver(cells[0][4], cuda[1] if cuda else "", tuple(_parse_gpu(*row[:4]) for row in cells))
-
-
-def _query_gpus(program: str) -> str:
-    """Query nvidia-smi: a row of comma-separated values per GPU."""
-    try:
-        return _run(program, GPU_QUERY, "--format=csv,noheader,nounits")
-    except RemiError as error:
-        if "compute_cap" not in str(error):
-            raise
-    return _run(program, GPU_QUERY_WITHOUT_CAPABILITY, "--format=csv,noheader,nounits")
-
-
-def _parse_gpu(name: str, capability: str, total_mib: str, free_mib: str) -> NvidiaGpu:
-    """Parse a row of nvidia-smi, which writes "[N/A]" for unknown values."""
-    valid = capability if re.fullmatch(r"\d+\.\d+", capability) else ""
-    total, free = (int(mib) * 2**20 if mib.isdecimal() else -1 for mib in (total_mib, free_mib))
-    return NvidiaGpu(name, valid, total, free)
-
-
-def _probe_driver_library(say: RunPython) -> NvidiaDriver:
-    try:
-        name, capability, cuda = say(DRIVER_PROBE).splitlines()
-    except (RemiError, ValueError):
-        return NvidiaDriver()
-    return NvidiaDriver(cuda=cuda, gpus=(NvidiaGpu(name, capability),))
-
-
-def _run(program: str, *arguments: str) -> str:
-    """Output of a program. Raises RemiError with its first line if it fails."""
-    try:
-        done = subprocess.run([program, *arguments], capture_output=True, text=True, timeout=NVIDIA_SMI_TIMEOUT_S)
-    except subprocess.TimeoutExpired:
-        raise RemiError(f"nvidia-smi did not answer within {NVIDIA_SMI_TIMEOUT_S:.0f} s") from None
-    except OSError as error:
-        raise RemiError(f"nvidia-smi cannot be started: {error.strerror}") from None
-    if done.returncode:
-        output = (done.stdout + done.stderr).strip().splitlines()
-        raise RemiError(output[0] if output else f"nvidia-smi ended with exit code {done.returncode}")
-    return done.stdout
 
 
 def probe_torch(run_python: RunPython, has_gpu: bool) -> TorchInstall | None:
@@ -253,9 +180,9 @@ def _packages(module: str) -> dict[str, importlib.metadata.Distribution]:
 
 
 def _is_stub(module: str, packages: dict[str, importlib.metadata.Distribution], fault: str) -> bool:
-    """Whether the installed packages are placeholders without the libraries, which only NVIDIA_VENDOR's index has.
+    """Whether the installed packages are placeholders without the libraries, which only NVIDIA's index has.
 
-    A single package without bindings and libraries comes from NVIDIA_VENDOR's tar archive, whose libraries lie elsewhere.
+    A single package without bindings and libraries comes from NVIDIA's tar archive, whose libraries lie elsewhere.
     """
     if fault.startswith("AttributeError"):
         return True

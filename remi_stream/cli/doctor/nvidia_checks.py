@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
-from remi_stream.cli.doctor.nvidia import NvidiaGpu, NvidiaReport, TensorRTInstall
+from remi_stream.cli.doctor.nvidia import NvidiaReport, TensorRTInstall
+from remi_stream.inference.gpu import Gpu
 from remi_stream.inference.plan import SYSTEM, PlanKey, build_command
 
 
@@ -71,14 +72,14 @@ def _same_network_option(report: NvidiaReport) -> str:
 
 def check_gpu_memory(report: NvidiaReport) -> CheckResult | None:
     """Check the free memory of the first GPU."""
-    card = report.driver.gpus[0] if report.driver.gpus else NvidiaGpu("")
-    if card.total_bytes < 0 or card.free_bytes < 0:
+    gpu = report.driver.gpus[0] if report.driver.gpus else Gpu("")
+    if gpu.total_bytes < 0 or gpu.free_bytes < 0:
         return None
-    text = f"{card.free_bytes / 1e9:.1f} of {card.total_bytes / 1e9:.1f} GB free"
-    if card.free_bytes >= MIN_FREE_GPU_BYTES:
+    text = f"{gpu.free_bytes / 1e9:.1f} of {gpu.total_bytes / 1e9:.1f} GB free"
+    if gpu.free_bytes >= MIN_FREE_GPU_BYTES:
         return CheckResult("ok", text)
     needed = f"a network needs about {MIN_FREE_GPU_BYTES / 1e9:.0f} GB"
-    if card.total_bytes < MIN_FREE_GPU_BYTES:
+    if gpu.total_bytes < MIN_FREE_GPU_BYTES:
         return problem(report, f"{text}; {needed}. Run it elsewhere, or use a CPU engine: --engine blazepose")
     return problem(report, f"{text}; {needed}. Stop other programs that use the GPU; nvidia-smi lists them")
 
@@ -140,9 +141,9 @@ def _torch_install_command(cuda: str) -> str:
     return f"pip install --force-reinstall torch --index-url {index}"
 
 
-def gpu_label(card: NvidiaGpu) -> str:
+def gpu_label(gpu: Gpu) -> str:
     """Name and compute capability of a GPU."""
-    return f"{card.name} (compute capability {card.capability})" if card.capability else card.name
+    return f"{gpu.name} (compute capability {gpu.capability})" if gpu.capability else gpu.name
 
 
 def major_version(version: str) -> int:
@@ -228,10 +229,10 @@ def _tensorrt_fault(report: NvidiaReport, found: TensorRTInstall) -> str:
         return f"{title} does not load: {found.fault.rstrip('.')}. Reinstall it: {_reinstall_command(report, found)}"
     if 0 < major_version(report.driver.cuda) < major_version(found.cuda):
         return f"{title} is for CUDA {found.cuda}, but {driver_too_old(report, found.cuda)}"
-    card = report.driver.gpus[0] if report.driver.gpus else NvidiaGpu("")
-    if not _supports(found.module, card.capability):
+    gpu = report.driver.gpus[0] if report.driver.gpus else Gpu("")
+    if not _supports(found.module, gpu.capability):
         supported = SUPPORTED_CAPABILITIES[found.module]
-        return f"{title} does not support {gpu_label(card)}; supported: {supported}. {_alternative(report, found, card)}"
+        return f"{title} does not support {gpu_label(gpu)}; supported: {supported}. {_alternative(report, found, gpu)}"
     return ""
 
 
@@ -246,9 +247,9 @@ def _supports(module: str, capability: str) -> bool:
     return (major, minor) >= (7, 5) and (module == "tensorrt" or major in (7, 8, 12))
 
 
-def _alternative(report: NvidiaReport, found: TensorRTInstall, card: NvidiaGpu) -> str:
+def _alternative(report: NvidiaReport, found: TensorRTInstall, gpu: Gpu) -> str:
     """Alternative for a GPU that a TensorRT does not support."""
-    if found.module == "tensorrt_rtx" and _supports("tensorrt", card.capability):
+    if found.module == "tensorrt_rtx" and _supports("tensorrt", gpu.capability):
         return f"Install TensorRT: pip install {_package_name(report)} {NVIDIA_INDEX}"
     stem = report.engine.rpartition("-")[0]
     return f"Use PyTorch: --engine {stem or 'poco'}-torch"
@@ -259,7 +260,7 @@ def _plan_fits(report: NvidiaReport, plan: PlanKey) -> bool:
     installed = {found.module: found.version for found in report.tensorrt if not found.fault} | {
         "torch_tensorrt": report.torch_tensorrt
     }
-    gpus = {card.capability for card in report.driver.gpus[:1] if card.capability}
+    gpus = {gpu.capability for gpu in report.driver.gpus[:1] if gpu.capability}
     return installed.get(plan.backend) == plan.version and gpus <= {*plan.capabilities} and plan.system == SYSTEM
 
 
@@ -267,8 +268,8 @@ def _plan_mismatch(report: NvidiaReport, model: str) -> str:
     """Why no plan of a model fits."""
     built = dict.fromkeys(_plan_target(plan) for plan in report.plans if plan.model == model)
     installed = [f"{TENSORRT_TITLES[found.module]} {found.version}" for found in report.tensorrt if not found.fault]
-    gpu = [f"a GPU of {card.capability}" for card in report.driver.gpus[:1] if card.capability]
-    own = " with ".join([" and ".join(installed) or "no TensorRT", *gpu])
+    own_gpu = [f"a GPU of {gpu.capability}" for gpu in report.driver.gpus[:1] if gpu.capability]
+    own = " with ".join([" and ".join(installed) or "no TensorRT", *own_gpu])
     rebuild = f"remi-stream convert {report.engine}" if report.engine else build_command(model)
     return f"{model}'s plan is for {', '.join(built)}; this machine has {own}. Rebuild it: {rebuild}"
 

@@ -1,4 +1,4 @@
-"""Vertex normals of a deforming mesh by one sparse product; several times faster than aitviewer's."""
+"""The people of one camera as triangle meshes in the world frame: y up, floor at 0."""
 
 from __future__ import annotations
 
@@ -13,12 +13,16 @@ from remi_stream.body.known_bodies import known_body, retargeter_to_known_body
 from remi_stream.body.smpl import rotate_body
 from remi_stream.geometry import cross_product, unit_vectors
 from remi_stream.messages import Bodies, Person, Smpl
+from remi_stream.render.floor import FloorContact, FloorEstimator
+from remi_stream.sinks.live_view import TrackTimes
 from remi_stream.skeletons import BONES
-from remi_stream.world.floor import FloorContact, FloorEstimator
 
 
 class VertexNormals:
-    """Computes vertex normals of meshes with these faces (F, 3). points: number of vertices."""
+    """Vertex normals of a deforming mesh by one sparse product, several times faster than aitviewer's.
+
+    faces: (F, 3). points: number of vertices.
+    """
 
     def __init__(self, faces: np.ndarray, points: int) -> None:
         self._faces = faces
@@ -31,8 +35,7 @@ class VertexNormals:
         return unit_vectors(self._touching @ cross_product(b - a, c - a)).astype(np.float32)
 
 
-# Skeleton meshes: a prism for each bone, for people without an SMPL pose.
-
+# Skeleton meshes: a prism for each bone, for people without a SMPL pose
 
 STICK_SIDES = 6
 """Sides of a bone's prism."""
@@ -85,11 +88,6 @@ def _bone_faces() -> np.ndarray:
     return np.concatenate([np.stack(corners, axis=1) for corners in side + caps])
 
 
-# The people of one camera as triangle meshes in the world frame: y up, floor at 0.
-
-
-REMOVE_AFTER_S = 0.5
-"""A track without bodies for longer is removed, s."""
 SKIN = "skin"
 """The kind of SMPL meshes; other kinds are skeleton names."""
 
@@ -113,20 +111,27 @@ class PeopleMeshes:
         self.floor = FloorEstimator()
         self._footings: dict[int, FloorContact] = {}
         self._meshes: dict[int, PersonMesh] = {}
-        self._last_seen_at: dict[int, float] = {}
+        self._times = TrackTimes()
 
     def add(self, bodies: Bodies, now: float) -> None:
         """Update with the bodies of a frame. now: monotonic s."""
         for person in bodies.people:
             mesh = self._mesh(person, bodies.captured_at)
             if mesh is not None:
-                self._meshes[person.track_id], self._last_seen_at[person.track_id] = mesh, now
+                self._meshes[person.track_id] = mesh
+                self._times.mark_seen(person.track_id, now)
+
+    def keep_visible(self, bodies: Bodies, now: float) -> None:
+        """Keep the people of these bodies, while playback is paused. now: monotonic s."""
+        for person in bodies.people:
+            if person.track_id in self._meshes:
+                self._times.mark_seen(person.track_id, now)
 
     def current_meshes(self, now: float) -> list[PersonMesh]:
         """The meshes of current tracks, sorted by id; removes stale tracks. now: monotonic s."""
-        for track_id in [track_id for track_id, at in self._last_seen_at.items() if now - at >= REMOVE_AFTER_S]:
-            for each in (self._meshes, self._last_seen_at, self._footings):
-                each.pop(track_id, None)
+        for track_id in self._times.pop_stale(now):
+            del self._meshes[track_id]
+            self._footings.pop(track_id, None)
         return [self._meshes[track_id] for track_id in sorted(self._meshes)]
 
     def _mesh(self, person: Person, at: float) -> PersonMesh | None:

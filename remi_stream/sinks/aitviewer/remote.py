@@ -1,4 +1,4 @@
-"""Sends a daemon's newest people to a remote aitviewer server (`python -m aitviewer.server`)."""
+"""Client of a remote aitviewer server (`python -m aitviewer.server`): sends a daemon's newest people."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import re
 import socket
 import struct
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from threading import Event
 from typing import Any
 
@@ -16,21 +16,20 @@ import numpy as np
 from websockets.exceptions import WebSocketException
 from websockets.sync.client import connect
 
-from remi_stream.body.known_bodies import SMPL_FILE, known_body
+from remi_stream.body.known_bodies import known_body
 from remi_stream.errors import RemiError, UsageError
 from remi_stream.messages import Smpl
 from remi_stream.models.manifest import find_model_file
+from remi_stream.models.smpl_pickle import SMPL_FILE
 from remi_stream.models.store import missing_file_hint
 from remi_stream.render.colours import track_colour
 from remi_stream.sinks.aitviewer.meshes import PersonMesh, mesh_faces
-from remi_stream.sinks.aitviewer.viewer import BodySubscriber
+from remi_stream.sinks.aitviewer.subscriber import BodySubscriber
+from remi_stream.sinks.aitviewer.viewer import Report
 
-# Messages of aitviewer's remote protocol: pickles, written here and never read.
-#
-# A message is a pickled map {"type", "uid", "args", "kwargs"}. The type is a member of an enum of aitviewer's, written by name, so
-# aitviewer need not be installed here. Arrays are pickled as numpy.ndarray(shape, dtype, bytearray): readable by every NumPy
-# version, and writable at the receiver.
-
+# Messages of aitviewer's remote protocol: pickles, written here and never read. A message is a pickled map {"type", "uid",
+# "args", "kwargs"}. The type is a member of an enum of aitviewer's, written by name, so aitviewer need not be installed here.
+# Arrays are pickled as numpy.ndarray(shape, dtype, bytearray): readable by every NumPy version, and writable at the receiver.
 
 MESHES_TYPE, SMPL_TYPE, DELETE_TYPE, UPDATE_FRAMES_TYPE = 2, 10, 100, 102
 """Members of aitviewer.remote.message.Message."""
@@ -69,9 +68,6 @@ def _picklable(value: Any) -> Any:
     return PickledArray(value, "<f4" if np.issubdtype(value.dtype, np.floating) else "<i4")
 
 
-# A WebSocket connection to an aitviewer server. It only sends: messages of the server are discarded unread.
-
-
 CONNECT_TIMEOUT_S = 3.0
 """Timeout of a connection attempt, s."""
 SEND_TIMEOUT_S = 10.0
@@ -79,7 +75,10 @@ SEND_TIMEOUT_S = 10.0
 
 
 class AitviewerConnection:
-    """Sends one batch at a time, at most every interval_s, acknowledged by a WebSocket pong. All its errors are OSError."""
+    """A WebSocket to the server; the server's messages are discarded unread.
+
+    Sends one batch at a time, at most every interval_s, acknowledged by a WebSocket pong. All its errors are OSError.
+    """
 
     def __init__(self, host: str, port: int, interval_s: float) -> None:
         plain = socket.create_connection((host, port), CONNECT_TIMEOUT_S)
@@ -131,11 +130,8 @@ def _translated_errors() -> Iterator[None]:
         raise OSError(str(error) or type(error).__name__) from None
 
 
-# Our people as nodes in a remote aitviewer's scene: create, update and delete messages.
-
-
 class RemotePeople:
-    """One node for each person. as_poses: send SMPL poses instead of meshes, for a server that has SMPL's files."""
+    """Our people as nodes in the server's scene. as_poses: send SMPL poses, not meshes, for a server that has SMPL's files."""
 
     def __init__(self, as_poses: bool) -> None:
         self._posed = as_poses
@@ -183,8 +179,6 @@ def _pose(smpl: Smpl) -> dict[str, np.ndarray]:
     return {"poses_body": smpl.body_pose, "poses_root": smpl.global_orient, "trans": smpl.transl, "betas": smpl.betas}
 
 
-Report = Callable[[str], None]
-
 RECONNECT_S = 1.0
 """Time between two connection attempts, s."""
 POLL_S = 0.01
@@ -202,7 +196,7 @@ class RemoteFeeder:
     """
 
     def __init__(self, subscriber: BodySubscriber, address: str, as_poses: bool, report: Report) -> None:
-        self._show, self._posed, self._report = subscriber, as_poses, report
+        self._subscriber, self._posed, self._report = subscriber, as_poses, report
         self._address, (self._host, self._port) = address, parse_host_port(address)
         self._connection: AitviewerConnection | None = None
         self._people = RemotePeople(as_poses)
@@ -212,12 +206,12 @@ class RemoteFeeder:
 
     def tick(self, now: float) -> None:
         """Send what has changed, if the server is ready; connect if it is not connected. now: monotonic s."""
-        if line := self._show.problem(now) or (self._show.camera and f"showing camera {self._show.camera}"):
+        if line := self._subscriber.problem(now) or (self._subscriber.camera and f"showing camera {self._subscriber.camera}"):
             self._report_once("daemon", line)
         try:
             if self._connection is None:
                 self._connect(now)
-            elif self._connection.is_ready(now) and (messages := self._people.updates(self._show.current_meshes(now))):
+            elif self._connection.is_ready(now) and (messages := self._people.updates(self._subscriber.current_meshes(now))):
                 self._connection.send(messages, now)
                 self.updates += 1
         except OSError as error:
@@ -255,10 +249,13 @@ def feed_server(daemon: str, address: str, as_poses: bool, duration_s: float | N
     if as_poses and known_body().name != "smpl":
         raise RemiError(f"--aitviewer-smpl needs SMPL here too. {missing_file_hint(find_model_file(SMPL_FILE))}")
     end = time.monotonic() + (duration_s or float("inf"))
-    with contextlib.closing(BodySubscriber(daemon)) as show:
-        with contextlib.closing(RemoteFeeder(show, address, as_poses, report)) as feeder, contextlib.suppress(KeyboardInterrupt):
+    with contextlib.closing(BodySubscriber(daemon)) as subscriber:
+        with (
+            contextlib.closing(RemoteFeeder(subscriber, address, as_poses, report)) as feeder,
+            contextlib.suppress(KeyboardInterrupt),
+        ):
             while time.monotonic() < end:
-                show.receive(POLL_S)
+                subscriber.receive(POLL_S)
                 feeder.tick(time.monotonic())
         report(f"{address}: {feeder.updates} updates")
 

@@ -1,4 +1,4 @@
-"""Requirements of aitviewer: checks that it is installed and that a window can be opened."""
+"""Live view of a daemon with aitviewer: in a window, or rendered offscreen to a video."""
 
 from __future__ import annotations
 
@@ -8,22 +8,19 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Protocol
 
 import av
 import numpy as np
 
-from remi_stream.config import BUS_SERVICE, daemon_port
 from remi_stream.errors import RemiError
-from remi_stream.messages import Bodies, CameraFacts
 from remi_stream.render.colours import Rgb, track_colour
-from remi_stream.sinks.aitviewer.meshes import PeopleMeshes, PersonMesh
-from remi_stream.sinks.aitviewer.window import ViewDirection, Viewpoint, fit_viewpoint, interpolate_viewpoint
-from remi_stream.sinks.live_view import RateHistory, RateSample
-from remi_stream.transport.link import LinkContext, Subscriber
+from remi_stream.sinks.aitviewer.meshes import PersonMesh
+from remi_stream.sinks.aitviewer.subscriber import BodySubscriber
+from remi_stream.sinks.aitviewer.viewpoint import ViewDirection, Viewpoint, fit_viewpoint, interpolate_viewpoint
 
 INSTALL_HINT = "pip install 'remi-stream[aitviewer]' (Python 3.10 or 3.11, best in a venv of its own: it installs another OpenCV)"
 ALTERNATIVE = "Render a video with --render FILE.mp4, or use a browser: remi-stream view"
@@ -47,9 +44,6 @@ def require_screen() -> None:
         raise RemiError(f"Cannot open a window: {lines[0].strip() if lines else 'Qt does not start'}. {ALTERNATIVE}")
 
 
-# Video file of what the viewer renders: H.264 in MP4 with variable frame rate.
-
-
 TICKS_PER_S = 90_000
 """Time base of MPEG timestamps."""
 VIDEO_FPS = 30
@@ -59,7 +53,10 @@ ENCODER_OPTIONS = {"preset": "veryfast", "crf": "20"}
 
 
 class ViewerVideo:
-    """An open video; each frame has the time at which it was rendered. Raises RemiError where it cannot be written."""
+    """A video of what the viewer renders: H.264 in MP4, each frame with the time at which it was rendered.
+
+    Raises RemiError where it cannot be written.
+    """
 
     def __init__(self, path: Path, size: tuple[int, int]) -> None:
         try:
@@ -93,120 +90,11 @@ class ViewerVideo:
             self._path.unlink(missing_ok=True)
 
 
-# Subscriber of a daemon's bus: the newest bodies of the selected camera, their rate and latency.
-
-
-CAMERA_TIMEOUT_S = 3.0
-"""A camera without messages for longer is gone, s. Camera facts come twice a second."""
-MAX_AGE_S = 1.0
-"""Older bodies are not shown, s."""
-
-
-class SubscribedCamera:
-    """The state of one camera. heard_at: time of its last message, monotonic s."""
-
-    def __init__(self) -> None:
-        self.people, self.rates = PeopleMeshes(), RateHistory()
-        self.newest: Bodies | None = None
-        self.facts: CameraFacts | None = None
-        self.heard_at = float("-inf")
-
-
-class BodySubscriber:
-    """Keeps the newest bodies of each camera of a daemon; there is no queue.
-
-    camera: the selected one, "" before the first message. paused: the shown meshes do not change.
-    """
-
-    def __init__(self, daemon: str) -> None:
-        self.daemon = daemon
-        self.camera = ""
-        self.paused = False
-        self._context = LinkContext()
-        self._bus = Subscriber(self._context, daemon_port(daemon, BUS_SERVICE), ["bodies/", "camera/"])
-        self._cameras: dict[str, SubscribedCamera] = {}
-        self._meshes: list[PersonMesh] = []
-        self._newest: Bodies | None = None
-        self._drawn: Bodies | None = None
-
-    def receive(self, timeout_s: float) -> None:
-        """Receive messages; wait up to timeout_s for the first."""
-        self.add(self._bus.receive_newest(timeout_s).values(), time.monotonic())
-
-    def add(self, messages: Iterable[Bodies | CameraFacts], now: float) -> None:
-        """Keep messages that arrived now."""
-        for message in messages:
-            watched = self._cameras.setdefault(message.camera, SubscribedCamera())
-            watched.heard_at = now
-            if isinstance(message, Bodies):
-                watched.newest = message
-            else:
-                watched.facts = message
-
-    def current_meshes(self, now: float) -> list[PersonMesh]:
-        """The meshes of the selected camera's people. now: monotonic s."""
-        watched = self._choose(now)
-        if watched is None or self.paused:
-            return self._meshes
-        newest = watched.newest
-        if newest is not None and newest is not self._newest and now - newest.captured_at < MAX_AGE_S:
-            self._newest = newest
-            watched.people.add(newest, now)
-        self._meshes = watched.people.current_meshes(now)
-        return self._meshes
-
-    def mark_drawn(self, now: float) -> None:
-        """Record that the last result of `current_meshes` was drawn now: latency is measured up to the screen."""
-        for watched in self._cameras.values():
-            watched.rates.sample_if_due(now)
-        if self._newest is not None and self._newest is not self._drawn:
-            self._drawn = self._newest
-            self._cameras[self._newest.camera].rates.add(self._newest.captured_at, now)
-
-    def live_cameras(self, now: float) -> list[str]:
-        """The names of cameras with recent messages, sorted."""
-        return sorted(name for name, watched in self._cameras.items() if now - watched.heard_at < CAMERA_TIMEOUT_S)
-
-    def select_next_camera(self, now: float) -> None:
-        """Select the next camera."""
-        names = self.live_cameras(now)
-        if names:
-            self.camera = names[(names.index(self.camera) + 1) % len(names)] if self.camera in names else names[0]
-
-    def latest_rate(self) -> RateSample | None:
-        """The last sample of rate and latency at which the selected camera's bodies were drawn."""
-        watched = self._cameras.get(self.camera)
-        return watched.rates.samples[-1] if watched and watched.rates.samples else None
-
-    def filter_name(self) -> str:
-        """The active filter of the selected camera."""
-        watched = self._cameras.get(self.camera)
-        return watched.facts.filter if watched and watched.facts else "none"
-
-    def problem(self, now: float) -> str:
-        """Why no bodies arrive, in one line; "" when all is well."""
-        if not self.live_cameras(now):
-            return f"waiting for the daemon {self.daemon!r}"
-        watched = self._cameras[self.camera or self.live_cameras(now)[0]]
-        state = watched.facts.state if watched.facts else "live"
-        return "" if state == "live" else f"camera {self.camera}: {state}"
-
-    def close(self) -> None:
-        """Close the subscription."""
-        self._context.close()
-
-    def _choose(self, now: float) -> SubscribedCamera | None:
-        if self.camera not in self.live_cameras(now):
-            self.select_next_camera(now)
-        return self._cameras.get(self.camera)
-
-
-# Live view of a daemon with aitviewer: in a window, or rendered offscreen to a video.
-
-
 Report = Callable[[str], None]
 """Prints a line to the user."""
 Size = tuple[int, int]
+PanelLine = tuple[str, Rgb | None]
+"""A line of the panel with the colour of its mark."""
 
 VIEW_KEYS: dict[str, ViewDirection] = {"1": "front", "2": "side", "3": "top"}
 KEY_HELP = {
@@ -226,10 +114,37 @@ FOLLOW_TIME_S = 1.5
 """Time constant with which the viewpoint of a video follows people, s."""
 
 
+class ViewerWindow(Protocol):
+    """What a viewer draws into: AitviewerWindow, which only a process with aitviewer can import."""
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the window was closed."""
+
+    @property
+    def aspect(self) -> float:
+        """Width of the window over its height."""
+
+    def pressed_keys(self) -> list[str]:
+        """Our keys that were pressed since the last call."""
+
+    def look_from(self, viewpoint: Viewpoint) -> None:
+        """Set the camera."""
+
+    def show_meshes(self, meshes: list[PersonMesh]) -> None:
+        """Show exactly these people."""
+
+    def draw(self, title: str, lines: list[PanelLine]) -> None:
+        """Draw a frame. lines: of the panel."""
+
+    def image(self) -> np.ndarray:
+        """The frame that was drawn offscreen: (h, w, 3) uint8 RGB."""
+
+
 class LiveViewer:
     """Draws the newest people and a status panel. report: gets a line when the daemon or camera goes or comes back."""
 
-    def __init__(self, subscriber: BodySubscriber, window: Any, report: Report) -> None:
+    def __init__(self, subscriber: BodySubscriber, window: ViewerWindow, report: Report) -> None:
         self.subscriber, self.window, self._report_line = subscriber, window, report
         self._view: ViewDirection | None = "front"
         self._viewpoint: Viewpoint | None = None
@@ -242,13 +157,13 @@ class LiveViewer:
             self._camera, self._view = self.subscriber.camera, self._view or "front"
         self._aim([mesh.vertices for mesh in meshes], share)
         self._report_state(now)
-        self.window.show(meshes)
+        self.window.show_meshes(meshes)
         rate = self._problem or self._rate(len(meshes))
         self.window.draw(f"remi-stream {self.subscriber.daemon}: {rate}", self._lines(rate, meshes))
 
     def handle_keys(self, now: float) -> bool:
         """Handle the keys; return False to quit."""
-        for key in self.window.pressed():
+        for key in self.window.pressed_keys():
             if key == "q":
                 return False
             if key in VIEW_KEYS:
@@ -256,8 +171,8 @@ class LiveViewer:
             elif key == "n":
                 self.subscriber.select_next_camera(now)
             elif key == "space":
-                self.subscriber.paused = not self.subscriber.paused
-        return not self.window.closed
+                self.subscriber.is_paused = not self.subscriber.is_paused
+        return not self.window.is_closed
 
     def _aim(self, people: list[np.ndarray], share: float) -> None:
         """Point the camera at people: at once after a key, else by a share of the way."""
@@ -267,7 +182,7 @@ class LiveViewer:
                 wanted if self._view or self._viewpoint is None else interpolate_viewpoint(self._viewpoint, wanted, share)
             )
             self._view = None
-            self.window.look(self._viewpoint)
+            self.window.look_from(self._viewpoint)
 
     def _report_state(self, now: float) -> None:
         self._problem = self.subscriber.problem(now)
@@ -278,16 +193,16 @@ class LiveViewer:
 
     def _rate(self, people: int) -> str:
         """The rate and age of the selected camera's bodies as drawn."""
-        moment = self.subscriber.latest_rate()
-        if moment is None or not moment.fps:
+        latest = self.subscriber.latest_rate()
+        if latest is None or not latest.fps:
             return "less than one body a second drawn" if people else "no one in view"
-        return f"{moment.fps:.0f} bodies/s drawn, {moment.p50_ms:.0f} ms old (95 %: {moment.p95_ms:.0f} ms)"
+        return f"{latest.fps:.0f} bodies/s drawn, {latest.p50_ms:.0f} ms old (95 %: {latest.p95_ms:.0f} ms)"
 
-    def _lines(self, rate: str, meshes: list[PersonMesh]) -> list[tuple[str, Rgb | None]]:
+    def _lines(self, rate: str, meshes: list[PersonMesh]) -> list[PanelLine]:
         """The lines of the panel."""
         camera = f"{self.subscriber.camera or 'no camera'}, filter {self.subscriber.filter_name()}"
-        lines: list[tuple[str, Rgb | None]] = [(camera, None), (rate, None)]
-        if self.subscriber.paused:
+        lines: list[PanelLine] = [(camera, None), (rate, None)]
+        if self.subscriber.is_paused:
             lines.append(("paused: SPACE continues", None))
         return lines + [(f"person {mesh.track_id}", track_colour(mesh.track_id)) for mesh in meshes]
 
@@ -327,13 +242,13 @@ def _end(duration_s: float | None) -> float:
 
 
 @contextlib.contextmanager
-def _live_viewer(daemon: str, size: Size, tell: Report, *, window: bool) -> Iterator[LiveViewer]:
+def _live_viewer(daemon: str, size: Size, report: Report, *, window: bool) -> Iterator[LiveViewer]:
     try:
         from remi_stream.sinks.aitviewer.window import AitviewerWindow
     except ImportError as error:
         raise RemiError(f"aitviewer cannot be imported: {error}. Reinstall it: {INSTALL_HINT}") from None
-    room = AitviewerWindow(f"remi-stream {daemon}", size, window=window, keys=KEY_HELP)
-    show = BodySubscriber(daemon)
-    show.receive(FIRST_MESSAGE_TIMEOUT_S)
-    with contextlib.closing(show), contextlib.closing(room):
-        yield LiveViewer(show, room, tell)
+    drawn = AitviewerWindow(f"remi-stream {daemon}", size, window=window, keys=KEY_HELP)
+    subscriber = BodySubscriber(daemon)
+    subscriber.receive(FIRST_MESSAGE_TIMEOUT_S)
+    with contextlib.closing(subscriber), contextlib.closing(drawn):
+        yield LiveViewer(subscriber, drawn, report)

@@ -1,11 +1,11 @@
-"""Viewpoints from which all people are in view."""
+"""The aitviewer window: scene with people and floor, labels, status panel and keys; the only module that imports aitviewer."""
 
 from __future__ import annotations
 
 import contextlib
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from typing import Any, Literal, NamedTuple
+from typing import Any
 
 import imgui
 import numpy as np
@@ -21,50 +21,7 @@ from PyQt6.QtWidgets import QApplication
 from remi_stream.errors import RemiError
 from remi_stream.render.colours import Rgb, track_colour
 from remi_stream.sinks.aitviewer.meshes import PersonMesh, VertexNormals, mesh_faces
-
-ViewDirection = Literal["front", "side", "top"]
-
-FOV_DEG = 45.0
-"""Vertical field of view, degrees."""
-VIEW_MARGIN = 1.25
-"""Size of the view relative to the people's extent."""
-MIN_DISTANCE_M = 2.2
-"""Minimum distance to the target, m."""
-EYE_DIRECTIONS = {"front": (0.16, 0.12, 1.0), "side": (1.0, 0.12, 0.16), "top": (0.0, 1.0, 0.001)}
-"""Directions from the people to the eye, world frame: +z is towards the camera, y is up. Top is not exactly vertical, where the
-camera's up vector would be undefined.
-"""
-MIN_EXTENT_M = np.array([1.2, 1.8, 1.0])
-"""Minimum extent x, y, z of the people, m: about one person, so that a crouch does not zoom in."""
-
-
-class Viewpoint(NamedTuple):
-    """A camera position and the point it looks at."""
-
-    eye: np.ndarray
-    """(3,) m, world frame."""
-    target: np.ndarray
-    """(3,) m, world frame."""
-
-
-def fit_viewpoint(vertices: list[np.ndarray], view: ViewDirection, aspect: float) -> Viewpoint:
-    """The viewpoint with all people's vertices, each (V, 3), m, in view from a side. aspect: the window's width over height."""
-    low, high = np.min([each.min(0) for each in vertices], axis=0), np.max([each.max(0) for each in vertices], axis=0)
-    target = (low + high) / 2
-    sides = np.maximum(high - low, MIN_EXTENT_M)
-    wide, high_m, deep = sides[{"front": [0, 1, 2], "side": [2, 1, 0], "top": [0, 2, 1]}[view]]
-    distance = VIEW_MARGIN * max(high_m, wide / aspect) / 2 / np.tan(np.radians(FOV_DEG / 2)) + deep / 2
-    direction = np.array(EYE_DIRECTIONS[view])
-    return Viewpoint(target + direction / np.linalg.norm(direction) * max(distance, MIN_DISTANCE_M), target)
-
-
-def interpolate_viewpoint(start: Viewpoint, end: Viewpoint, share: float) -> Viewpoint:
-    """Interpolate linearly between two viewpoints; share 0 is `start`, 1 is `end`."""
-    return Viewpoint(start.eye + share * (end.eye - start.eye), start.target + share * (end.target - start.target))
-
-
-# Window classes for aitviewer: a Qt window of the desktop, or offscreen OpenGL through EGL.
-
+from remi_stream.sinks.aitviewer.viewpoint import FOV_DEG, Viewpoint
 
 EVENT_ROUNDS = 5
 """Rounds of Qt events until a shown window has its OpenGL context."""
@@ -114,9 +71,6 @@ def _opengl_errors() -> Iterator[None]:
         raise RemiError(f"OpenGL does not work here: {' '.join(str(error).split())}. {OPENGL_HINT}") from None
 
 
-# The aitviewer window: scene with people and floor, labels, status panel and keys.
-
-
 AITVIEWER_SETTINGS = {
     "auto_set_floor": False,
     "auto_set_camera_target": False,
@@ -137,9 +91,6 @@ LABEL_HEIGHT_M = 0.12
 MARK_PX = (11, 11)
 LABEL_MARGIN_PX = np.array([7.0, 3.0])
 WHITE: Rgb = (255, 255, 255)
-PanelLine = tuple[str, Rgb | None]
-"""A line of the panel with the colour of its mark."""
-
 
 KEY_NAMES = {
     "NUMBER_1": "1",
@@ -198,7 +149,7 @@ class AitviewerWindow:
         self._free: dict[str, list[Any]] = defaultdict(list)
         self._normals: dict[str, VertexNormals] = {}
         self._labels: list[tuple[int, np.ndarray]] = []
-        self._lines: list[PanelLine] = []
+        self._lines: list[tuple[str, Rgb | None]] = []
         self._set_up_scene()
         self._viewer.timer.start()
 
@@ -215,7 +166,7 @@ class AitviewerWindow:
 
     def pressed_keys(self) -> list[str]:
         """Our keys that were pressed since the last call."""
-        keys, self._viewer.pressed = self._viewer.pressed, []
+        keys, self._viewer.pressed_keys = self._viewer.pressed_keys, []
         return [self._keys[key] for key in keys if key in self._keys]
 
     def look_from(self, viewpoint: Viewpoint) -> None:
@@ -236,13 +187,13 @@ class AitviewerWindow:
             node._vertex_normals = self._normals[mesh.kind].compute(mesh.vertices)[None]  # else aitviewer computes them, slowly
         self._labels = [(mesh.track_id, _label_point(mesh.vertices)) for mesh in meshes]
 
-    def draw(self, title: str, lines: list[PanelLine]) -> None:
+    def draw(self, title: str, lines: list[tuple[str, Rgb | None]]) -> None:
         """Draw a frame. lines: of the panel."""
         self._lines = lines
         now, elapsed = self._viewer.timer.next_frame()
         if not self._has_window:
             self._viewer.on_render(now, elapsed, export=True)  # export: without aitviewer's panels
-            self._viewer.write_over()
+            self._viewer.draw_overlay()
             return
         if self._viewer.window.title != title:
             self._viewer.window.title = title

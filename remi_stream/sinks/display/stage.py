@@ -16,15 +16,11 @@ from remi_stream.errors import RemiError
 from remi_stream.measure.meters import CameraMeters
 from remi_stream.measure.remi_metrics import CONDITIONS
 from remi_stream.messages import Bodies, CameraFacts, Frame, Health
-from remi_stream.render import skeleton
-from remi_stream.sinks.display import mesh
+from remi_stream.render import mesh, skeleton
 from remi_stream.sinks.display.window import DisplayWindow
 from remi_stream.sinks.live_view import PreviewPairs, RateHistory, placeholder_image, tile_images
 from remi_stream.stage import Sink, StageSpec
 from remi_stream.transport.link import send_control_request
-
-# The display's measurement key: writes measurements of the last seconds to CSV files, as REMI's window does.
-
 
 STATUS_S = 5.0
 """Time that a status text is shown, s."""
@@ -35,10 +31,11 @@ log = logging.getLogger("remi_stream")
 
 
 class DisplayMeasurement:
-    """Writes a row for each camera on request, in a thread. condition: the label of the row."""
+    """The measurement key: writes a row of the last seconds for each camera, in a thread, as REMI's window does."""
 
     def __init__(self, config: Config) -> None:
         self.condition = CONDITIONS[0]
+        """Label of the rows."""
         self._cameras = tuple(config.body_sources)
         self._folder = Path(config.measurements)
         self._meters = CameraMeters(config.body_sources, partial(send_control_request, config.port(CONTROL_SERVICE)))
@@ -156,7 +153,7 @@ class DisplayStage(Sink):
 
     def _draw_people(self, image: np.ndarray, preview: Frame, bodies: Bodies) -> None:
         if self._as_mesh:
-            mesh.draw_meshes(image, preview, bodies)
+            mesh.draw_preview_meshes(image, preview, bodies)
             # People without an SMPL pose have no mesh and get their skeleton.
             bodies = msgspec.structs.replace(bodies, people=[each for each in bodies.people if not each.smpl])
         skeleton.draw_preview_skeletons(image, preview, bodies)
@@ -191,10 +188,10 @@ class DisplayStage(Sink):
         return [*(self._camera_text(camera) for camera in self._states), *measuring, *recording, drawing, "Q: quit"]
 
     def _camera_text(self, camera: str) -> str:
-        moment = self._rates[camera].samples[-1]
-        if self._states[camera] != "live" or not moment.fps:
+        latest = self._rates[camera].samples[-1]
+        if self._states[camera] != "live" or not latest.fps:
             return f"{camera} {self._states[camera]}"
-        return f"{camera} {moment.fps:.0f} bodies/s {moment.p50_ms:.0f} ms"
+        return f"{camera} {latest.fps:.0f} bodies/s {latest.p50_ms:.0f} ms"
 
 
 def make_display_stage(spec: StageSpec) -> DisplayStage:

@@ -1,4 +1,4 @@
-"""Access rules of the web viewer: checks of method, Host, Origin and token. Pure functions; the gate enforces them.
+"""Access to the web viewer: rules of method, Host, Origin and token, which the gate enforces, and the link with the token.
 
 Any web page that a user has open can send requests to loopback addresses. Its Origin header reveals it (cross-site request) or,
 when its domain resolves to this machine (DNS rebinding), its Host header.
@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
-from remi_stream.config import WEB_SERVICE, Config
+from remi_stream.config import LOOPBACK_HOST, WEB_SERVICE, Config
 from remi_stream.permission_hints import is_in_container
 
 
@@ -115,16 +115,15 @@ def _cookie(request: HttpRequest, name: str) -> str:
     return found.value if found else ""
 
 
-# The web viewer's link with its access token, in a file of the run folder that only the owner can read.
-
+# The link with its token
 
 LINK_FILE = "viewer.link"
-LOOPBACK_HOST = "127.0.0.1"
 
 
 class ViewerLink:
-    """A viewer's link. With `--bind` it contains a token, which is kept when the viewer is restarted.
+    """A viewer's link, in a file of the run folder that only the owner can read.
 
+    With `--bind` it contains a token, which is kept when the viewer is restarted.
     host, port: the address to listen on. token: "" if none is required.
     """
 

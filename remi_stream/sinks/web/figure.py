@@ -14,18 +14,18 @@ from remi_stream.body.smpl import forward_kinematics, joint_rotations
 from remi_stream.geometry import quaternions_from_matrices
 from remi_stream.messages import Person, Smpl
 from remi_stream.render.colours import Rgb, confidence_colours, joint_scores, track_colour, visible_bones
+from remi_stream.render.floor import FloorContact, FloorEstimator
 from remi_stream.skeletons import JOINT_NAMES
-from remi_stream.world.floor import FloorContact, FloorEstimator
-
-# Line segments in the viser scene with a colour at each end.
-
 
 NO_LINES = np.zeros((1, 2, 3), np.float32)
 """A segment without length in place of an empty array."""
 
 
 class ColouredLines:
-    """Line segments of one scene node. viser's client takes a colour per end only if the node was created with one per end."""
+    """Line segments of one scene node, with a colour at each end.
+
+    viser's client takes a colour per end only if the node was created with one per end.
+    """
 
     def __init__(self, scene: viser.SceneApi, name: str, thickness_m: float) -> None:
         self._lines = scene.add_line_segments(name, NO_LINES, NO_LINES.astype(np.uint8), thickness=thickness_m, visible=False)
@@ -52,8 +52,7 @@ def linear_from_srgb(colours: np.ndarray) -> np.ndarray:
     return (lit * 255).round().astype(np.uint8)
 
 
-# Motion trails: the paths of a person's pelvis and hands over the last seconds.
-
+# Motion trails
 
 TRAIL_S = 2.0
 """Length of a trail, s."""
@@ -70,7 +69,10 @@ SMPL_TRAIL_JOINTS = (0, 22, 23)
 
 
 class MotionTrail:
-    """The trails of one person, redrawn at most ten times a second. name: a scene node in the camera's frame."""
+    """Paths of a person's pelvis and hands over the last seconds.
+
+    Redrawn at most ten times a second. name: a scene node in the camera's frame.
+    """
 
     def __init__(self, scene: viser.SceneApi, name: str) -> None:
         self._lines = ColouredLines(scene, name, TRAIL_THICKNESS_M)
@@ -119,8 +121,7 @@ def trail_joints(person: Person) -> np.ndarray:
     return np.array(places)
 
 
-# Bone transforms of a published SMPL pose for the skinned mesh, by forward kinematics.
-
+# Bone transforms for the skinned mesh, by forward kinematics
 
 SAMPLE_EVERY = 40
 """Every so many vertices of the skin are sampled."""

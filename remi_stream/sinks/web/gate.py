@@ -1,4 +1,4 @@
-"""The web viewer's reverse proxy: checks every request against the access rules, then forwards bytes to viser.
+"""The web viewer's reverse proxy: checks every request against the access rules, then forwards bytes to a private viser.
 
 One request per connection and only required headers are forwarded, so no request can be smuggled. Buffers are small: a browser
 that does not read makes viser wait (which keeps only the newest of everything) and fills no memory.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
 import secrets
 import socket
 import threading
@@ -16,7 +15,8 @@ from collections.abc import Coroutine
 
 import viser
 
-from remi_stream.errors import RemiError
+from remi_stream.config import LOOPBACK_HOST
+from remi_stream.errors import listen_error
 from remi_stream.sinks.web.access import AccessRules, HttpRequest, parse_request
 
 MAX_HEAD_BYTES = 16384
@@ -47,7 +47,7 @@ class AccessProxy:
         self._rules = rules
         self._socket = _listen(host, port)
         self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._run, name="gate", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="proxy", daemon=True)
         self._open_connections = 0
 
     def start(self, upstream: tuple[str, int]) -> None:
@@ -158,23 +158,14 @@ def _listen(host: str, port: int) -> socket.socket:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         return socket.create_server((host, port), family=family, backlog=32)
     except OSError as error:
-        raise RemiError(f"Cannot listen on {host}:{port}: {error.strerror}. {_remedy(error)}") from None
-
-
-def _remedy(error: OSError) -> str:
-    if error.errno == errno.EADDRINUSE:
-        return "Stop what uses the port, or start this one with --name"
-    return "Give --bind an address of this machine"
-
-
-# A viser server on a random loopback address, which only the gate knows.
+        raise listen_error("the viewer", host, port, error) from None
 
 
 ADDRESS_ATTEMPTS = 8
 
 
 class PrivateServer(viser.ViserServer):
-    """A viser server on a random loopback address. viser has no authentication, so its address must not be guessable."""
+    """A viser server on a random loopback address, which only the proxy knows: viser has no authentication."""
 
     def __init__(self, label: str) -> None:
         super().__init__(host=random_loopback_address(), port=0, label=label, verbose=False)
@@ -197,4 +188,4 @@ def random_loopback_address() -> str:
                 return address
         except OSError:
             continue
-    return "127.0.0.1"
+    return LOOPBACK_HOST

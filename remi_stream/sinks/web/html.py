@@ -1,4 +1,4 @@
-"""CSS of the panel's own HTML. Text colours are the theme's, to be readable in dark and light."""
+"""The panel's own HTML: its CSS, building blocks, and the bar of hop latencies. Callers escape text that comes from outside."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ STYLE = """<style>
 @media (max-width:36em){.uplot-container{display:none!important}img{max-height:7.5em!important}
 [role=tablist] button{padding:.5em .4em!important}.remi .legend{grid-template-columns:1fr 1fr}.remi .groove{width:2em}}
 </style>"""
-"""Overrides the theme's grey, whose contrast is too low, and hides the plots on phones, where there is no room for them."""
+"""Text colours are the theme's, to be readable in dark and light.
 
-
-# Building blocks of the panel's HTML. Callers escape text that comes from outside.
+Overrides the theme's grey, whose contrast is too low, and hides the plots on phones, where there is no room for them.
+"""
 
 
 def panel_box(content: str, css_class: str = "") -> str:
@@ -99,8 +99,7 @@ def count_noun(number: int, singular: str, plural: str) -> str:
     return f"{format_count(number)} {singular if number == 1 else plural}"
 
 
-# The latency of each hop as a stacked bar with a legend.
-
+# The bar of hop latencies
 
 HOP_LABELS = {
     "capture": ("wait", "#8a919c"),

@@ -27,24 +27,12 @@ BUTTON_LABEL = f"Measure {WINDOW_S:g} s"
 log = logging.getLogger("remi_stream")
 
 
-class SheetMeters(CameraMeters):
-    """Meters that keep the last written sheets for display."""
-
-    sheets: Sequence[MeasurementRow] = ()
-
-    def measure(self, camera: str, condition: str, now: float) -> list[MeasurementRow]:
-        """Measure, and keep the sheets."""
-        found = super().measure(camera, condition, now)
-        self.sheets = found
-        return found
-
-
 class MeasureTab:
     """Widgets of the tab. The button starts a measurement of five seconds; only then are bodies collected."""
 
     def __init__(self, gui: viser.GuiApi, config: Config, tasks: TaskQueue) -> None:
         self._tasks, self._folder = tasks, Path(config.measurements)
-        self._meters = SheetMeters(config.body_sources, partial(send_control_request, config.port(CONTROL_SERVICE)))
+        self._meters = CameraMeters(config.body_sources, partial(send_control_request, config.port(CONTROL_SERVICE)))
         self._choice = gui.add_dropdown("Condition", CONDITIONS)
         self._custom_text = gui.add_text("Description", "", visible=False, hint=f"At most {MAX_CONDITION_LENGTH} characters")
         self._button = gui.add_button(BUTTON_LABEL)
@@ -88,8 +76,9 @@ class MeasureTab:
 
     def _write(self, camera: str, condition: str, now: float) -> None:
         try:
-            paths = self._meters.record(camera, condition, self._folder, now)
-            self._status_html = result_html(camera, condition, self._meters.sheets, paths)
+            rows = self._meters.measure(camera, condition, now)
+            paths = self._meters.append(rows, camera, self._folder)
+            self._status_html = result_html(camera, condition, rows, paths)
             log.info("measured %s (%s): a row each in %s", camera, condition, ", ".join(map(str, paths)))
         except RemiError as error:
             self._status_html = error_html(str(error))
@@ -110,10 +99,10 @@ def clean_text(text: str) -> str:
     return " ".join(printable.split()).lstrip("=+-@ ")[:MAX_CONDITION_LENGTH].strip()
 
 
-def result_html(camera: str, condition: str, sheets: Sequence[MeasurementRow], paths: Sequence[Path]) -> str:
-    """HTML of a measurement: the numbers of each sheet and the file they were written to."""
+def result_html(camera: str, condition: str, rows: Sequence[MeasurementRow], paths: Sequence[Path]) -> str:
+    """HTML of a measurement: the numbers of each row and the file they were written to."""
     head = f"<b>{escape(condition)}</b>, {escape(camera)}"
-    return panel_box(head + "".join(_sheet(sheet, path) for sheet, path in zip(sheets, paths)), "remi-measured")
+    return panel_box(head + "".join(_row_html(row, path) for row, path in zip(rows, paths)), "remi-measured")
 
 
 def error_html(error: str) -> str:
@@ -126,9 +115,9 @@ def intro_html(folder: Path) -> str:
     return panel_box(f'<span class="dim wrap">Adds a row to the tables in {escape(str(folder))}</span>', "remi-measured")
 
 
-def _sheet(sheet: MeasurementRow, path: Path) -> str:
+def _row_html(row: MeasurementRow, path: Path) -> str:
     lines = [
         panel_row(escape(each.name), f"<b>{format_number(value, 2)}</b> {escape(each.unit)}")
-        for each, value in zip(sheet.kind.quantities, sheet.numbers)
+        for each, value in zip(row.kind.quantities, row.numbers)
     ]
-    return f'<div class="head">{escape(sheet.kind.name)}</div>{"".join(lines)}<div class="dim wrap">{escape(str(path))}</div>'
+    return f'<div class="head">{escape(row.kind.name)}</div>{"".join(lines)}<div class="dim wrap">{escape(str(path))}</div>'

@@ -19,8 +19,7 @@ from remi_stream.sinks.web.recording_tab import PlaybackControls, RecordSwitch
 from remi_stream.sinks.web.status_tabs import PersonRow, RatePlots, people_html
 from remi_stream.sinks.web.task_queue import TaskQueue
 
-# Dark and light theme of the web viewer, for each client.
-
+# Dark and light theme, for each client
 
 FLOOR_NODE = "/floor"
 
@@ -64,26 +63,25 @@ def apply_theme(gui: viser.GuiApi, theme: Theme = DARK_THEME) -> None:
     gui.configure_theme(dark_mode=theme.dark, show_logo=False, show_share_button=False, brand_color=theme.brand)
 
 
-def _apply(client: viser.ClientHandle, mood: Theme) -> None:
-    apply_theme(client.gui, mood)
+def _apply(client: viser.ClientHandle, theme: Theme) -> None:
+    apply_theme(client.gui, theme)
     client.scene.add_grid(
         FLOOR_NODE,
         plane="xz",
         infinite_grid=True,
         cell_size=0.5,
         section_size=1.0,
-        cell_color=mood.cells,
-        section_color=mood.sections,
+        cell_color=theme.cells,
+        section_color=theme.sections,
         fade_distance=30.0,
         fade_strength=3.0,
-        shadow_opacity=mood.shadow,
-        plane_color=mood.plane,
+        shadow_opacity=theme.shadow,
+        plane_color=theme.plane,
         plane_opacity=0.9,
     )
 
 
-# The view tab: choose what the scene and the image show.
-
+# The view tab
 
 ClientAction = Callable[[viser.ClientHandle], None]
 RECENTRE_BUTTON, THEME_BUTTON = "Recentre", "Light / dark"
@@ -105,27 +103,27 @@ class ViewOptions(NamedTuple):
 
 
 class ViewTab:
-    """Widgets of the tab. Choices apply to all clients; theme and viewpoint to the client that pressed the button."""
+    """Widgets that choose what is shown, to all clients; theme and viewpoint apply to the client that pressed the button."""
 
     def __init__(self, gui: viser.GuiApi, cameras: Sequence[str]) -> None:
         self._body = gui.add_checkbox("Body", True)
         self._bones = gui.add_checkbox("Skeleton", False)
-        self._rated = gui.add_checkbox("Confidence", False, hint="Colour bones by the engine's confidence in their joints")
+        self._confidence = gui.add_checkbox("Confidence", False, hint="Colour bones by the engine's confidence in their joints")
         self._scale = gui.add_html(confidence_scale(), visible=False)
         self._trails = gui.add_checkbox("Trails", False, hint="Paths of pelvis and hands over the last two seconds")
         self._image = gui.add_checkbox("Image", True)
-        self._wall = gui.add_checkbox("All cameras", False, visible=len(cameras) > 1)
+        self._all_cameras = gui.add_checkbox("All cameras", False, visible=len(cameras) > 1)
         self._buttons = gui.add_button_group("View", (RECENTRE_BUTTON, THEME_BUTTON))
 
     @property
     def options(self) -> ViewOptions:
         """The options as chosen now."""
-        chosen = (self._body, self._bones, self._image, self._rated, self._trails, self._wall)
+        chosen = (self._body, self._bones, self._image, self._confidence, self._trails, self._all_cameras)
         return ViewOptions(*(bool(each.value) for each in chosen))
 
     def show(self) -> None:
         """Show the confidence scale while it is used."""
-        self._scale.visible = bool(self._rated.value)
+        self._scale.visible = bool(self._confidence.value)
 
     def on_button(self, recentre: ClientAction, toggle_theme: ClientAction) -> None:
         """Set the buttons' actions; each gets the client that pressed it."""

@@ -1,4 +1,4 @@
-"""The record switch: turns recording on and off, and shows the recorder's state."""
+"""Widgets for recordings: the record switch, and the controls of a recording that is played."""
 
 from __future__ import annotations
 
@@ -57,8 +57,7 @@ def recorder_html(state: str, health: Health | None, error: str) -> str:
     return panel_box(text + (f'<br><span class="error">{escape(error)}</span>' if error else ""), "remi-recorder")
 
 
-# Playback controls: position and pause of a recording that is played.
-
+# Playback
 
 KEEP_INPUT_S = 1.0
 """Time after user input in which widgets are not updated, s: playback needs a moment to follow."""
@@ -66,7 +65,7 @@ SEEK_STEP_S = 0.01
 
 
 class PlaybackControls:
-    """Widgets; hidden unless the selected camera is a recording."""
+    """Position and pause; hidden unless the selected camera is a recording."""
 
     def __init__(self, gui: viser.GuiApi, tasks: TaskQueue) -> None:
         self._tasks = tasks

@@ -1,16 +1,17 @@
-"""The static part of the viser scene: lights, the camera's frustum with its live image, and the clients' viewpoint."""
+"""The viser scene of the web viewer: lights, the camera's frustum with its live image, the clients' viewpoint, people."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import viser
 
 from remi_stream.geometry import quaternions_from_matrices
 from remi_stream.messages import Bodies, Person
+from remi_stream.render.floor import FloorEstimator
+from remi_stream.sinks.live_view import TrackTimes
 from remi_stream.sinks.web.figure import PersonNode
-from remi_stream.world.floor import FloorEstimator
 
 CAMERA_NODE = "/camera"
 """The node whose frame is the camera's: x right, y down, z forward."""
@@ -41,7 +42,7 @@ BEHIND_CAMERA_M = 2.3
 
 
 class SceneBackdrop:
-    """Everything in the scene except people and floor."""
+    """Everything in the scene except people and floor: lights, the camera's frustum, the clients' viewpoint."""
 
     def __init__(self, server: viser.ViserServer) -> None:
         self._scene = server.scene
@@ -137,30 +138,21 @@ def _bearing(eye: np.ndarray, point: np.ndarray) -> float:
     return float(np.arctan2(eye[0] - point[0], eye[2] - point[2]))
 
 
-# The people of one camera in the viser scene: add, update, fade and remove them by track.
-
-
-REMOVE_AFTER_S = 0.5
-"""A track without bodies for longer is removed, s; it fades over the second half of this time."""
-
-
-@dataclass
-class ScenePerson:
+class ScenePerson(NamedTuple):
     """A track in the scene."""
 
     node: PersonNode
     person: Person
     """As last received."""
-    last_seen_at: float
-    """Monotonic s."""
 
 
 class ScenePeople:
-    """Scene nodes of one camera's people. Nodes of removed tracks are reused: a skinned mesh is costly to send."""
+    """Scene nodes of one camera's people, by track. Nodes of removed tracks are reused: a skinned mesh is costly to send."""
 
     def __init__(self, scene: viser.SceneApi, parent: str) -> None:
         self._scene, self._parent = scene, parent
         self._by_track: dict[int, ScenePerson] = {}
+        self._times = TrackTimes()
         self._free: list[PersonNode] = []
 
     @property
@@ -186,32 +178,34 @@ class ScenePeople:
     ) -> None:
         """Update with the bodies of a frame. now: monotonic s. skin, bones, by_confidence, trail: see PersonNode.update."""
         for person in bodies.people:
-            entry = self._by_track.get(person.track_id) or self._add(person)
-            entry.person, entry.last_seen_at = person, now
-            entry.node.update(person, floor, bodies.captured_at, skin=skin, bones=bones, by_confidence=by_confidence, trail=trail)
+            known = self._by_track.get(person.track_id)
+            node = known.node if known else self._free_node(person.track_id)
+            self._by_track[person.track_id] = ScenePerson(node, person)
+            self._times.mark_seen(person.track_id, now)
+            node.update(person, floor, bodies.captured_at, skin=skin, bones=bones, by_confidence=by_confidence, trail=trail)
 
     def keep_visible(self, bodies: Bodies, now: float) -> None:
         """Keep the people of these bodies from fading, while playback is paused. now: monotonic s."""
         for person in bodies.people:
             if person.track_id in self._by_track:
-                self._by_track[person.track_id].last_seen_at = now
+                self._times.mark_seen(person.track_id, now)
 
     def remove_stale(self, now: float) -> None:
-        """Fade and remove tracks without recent bodies. now: monotonic s."""
-        for track_id, entry in list(self._by_track.items()):
-            opacity = min(1.0, 2 * (1 - (now - entry.last_seen_at) / REMOVE_AFTER_S))
+        """Fade tracks over the second half of their time without bodies, then remove them. now: monotonic s."""
+        for track_id, entry in self._by_track.items():
+            opacity = 2 * self._times.visibility(track_id, now)
             if opacity < 1:
-                entry.node.set_opacity(max(0.0, opacity))
-            if opacity <= 0:
-                self._free.append(self._by_track.pop(track_id).node)
+                entry.node.set_opacity(opacity)
+        for track_id in self._times.pop_stale(now):
+            self._free.append(self._by_track.pop(track_id).node)
 
     def clear(self) -> None:
         """Remove all people."""
         self.remove_stale(float("inf"))
 
-    def _add(self, person: Person) -> ScenePerson:
+    def _free_node(self, track_id: int) -> PersonNode:
+        """A node for a new track: one of a removed track, or a new one."""
         number = len(self._by_track) + len(self._free)
-        figure = self._free.pop() if self._free else PersonNode(self._scene, f"{self._parent}/person-{number}")
-        figure.assign(person.track_id)
-        entry = self._by_track[person.track_id] = ScenePerson(figure, person, 0.0)
-        return entry
+        node = self._free.pop() if self._free else PersonNode(self._scene, f"{self._parent}/person-{number}")
+        node.assign(track_id)
+        return node

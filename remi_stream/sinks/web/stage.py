@@ -14,7 +14,8 @@ import viser
 from remi_stream.config import CONTROL_SERVICE, Config
 from remi_stream.messages import Bodies, CameraFacts, Frame, Health
 from remi_stream.render import skeleton
-from remi_stream.sinks.live_view import CameraIncidents, HopLatencies, PreviewPairs, RateHistory, tile_images
+from remi_stream.render.floor import FloorEstimator
+from remi_stream.sinks.live_view import CameraIncidents, HopLatencies, PreviewPairs, ViewedCamera, tile_images
 from remi_stream.sinks.web import html
 from remi_stream.sinks.web.access import AccessRules, ViewerLink
 from remi_stream.sinks.web.gate import AccessProxy, PrivateServer
@@ -23,38 +24,26 @@ from remi_stream.sinks.web.scene import CAMERA_NODE, SceneBackdrop, ScenePeople
 from remi_stream.sinks.web.status_tabs import CameraSummary, person_row
 from remi_stream.sinks.web.task_queue import TaskQueue
 from remi_stream.stage import Sink, StageSpec
-from remi_stream.world.floor import FloorEstimator
 
-# The web viewer's content: draws one camera's people, live image and status from bus messages.
-
-
-MAX_AGE_S = 1.0
-"""Older bodies are not shown, s: they were delayed in a queue."""
 STATUS_INTERVAL_S = 0.25
 """Update interval of the panel's texts, s."""
 TILED_WIDTH_PX = 640
 """Maximum width of the tiled image: it stays as large to send as one camera's."""
 
 
-class WebCamera:
-    """The state of one camera, selected or not."""
+class WebCamera(ViewedCamera):
+    """One camera of the pipeline."""
 
     def __init__(self) -> None:
-        self.floor, self.pairs, self.rates = FloorEstimator(), PreviewPairs(), RateHistory()
+        super().__init__()
+        self.floor, self.pairs = FloorEstimator(), PreviewPairs()
         self.hops, self.incidents = HopLatencies(), CameraIncidents()
-        self.newest: Bodies | None = None
-        self.facts: CameraFacts | None = None
         self.image: np.ndarray | None = None
         """The last preview with its overlay; kept for the tiled image."""
 
-    @property
-    def is_paused(self) -> bool:
-        """Whether it is a paused recording, whose newest frame is shown at any age."""
-        return self.facts is not None and self.facts.playing is not None and self.facts.playing.paused
-
 
 class WebViewer:
-    """Scene and panel. Without a connected client, messages are kept and nothing is drawn."""
+    """Draws one camera's people, live image and status. Without a connected client, messages are kept and nothing is drawn."""
 
     def __init__(self, server: viser.ViserServer, config: Config) -> None:
         self._server = server
@@ -64,19 +53,18 @@ class WebViewer:
         self._backdrop, self._people = SceneBackdrop(server), ScenePeople(server.scene, CAMERA_NODE)
         self._panel = WebPanel(server, config, self._tasks)
         self._chosen = ""
-        self._drawn: Bodies | None = None
         self._status_at = float("-inf")
-        moods = ClientThemes()
-        self._panel.view_tab.on_button(self._backdrop.recentre, moods.toggle)
+        themes = ClientThemes()
+        self._panel.view_tab.on_button(self._backdrop.recentre, themes.toggle)
         server.on_client_connect(self._backdrop.recentre)
-        server.on_client_connect(moods.set_initial)
+        server.on_client_connect(themes.set_initial)
 
     @property
     def topics(self) -> list[str]:
         """The topics to subscribe to: previews only of the cameras whose images are shown to a client."""
-        wants = self._panel.view_tab.options
-        shown = bool(self._server.get_clients()) and wants.preview
-        cameras = [] if not shown else list(self._cameras) if wants.all_cameras else [self._panel.camera]
+        options = self._panel.view_tab.options
+        shown = bool(self._server.get_clients()) and options.preview
+        cameras = [] if not shown else list(self._cameras) if options.all_cameras else [self._panel.camera]
         return ["bodies/", "camera/", "health/", *(f"preview/{camera}" for camera in cameras)]
 
     def add(self, message: Bodies | Frame | CameraFacts | Health, now: float) -> None:
@@ -84,36 +72,36 @@ class WebViewer:
         if isinstance(message, Health):
             self._health[message.stage] = message
             return
-        watched = self._cameras.get(message.camera)
-        if watched is None:
+        camera = self._cameras.get(message.camera)
+        if camera is None:
             return
         if isinstance(message, CameraFacts):
-            watched.facts = message
-            watched.incidents.update(message)
+            camera.facts = message
+            camera.incidents.update(message)
             return
-        watched.pairs.add(message)
+        camera.pairs.add(message)
         if isinstance(message, Bodies):
-            watched.newest = message
-            watched.rates.add(message.captured_at, now)
-            watched.hops.add(message, now)
+            camera.newest = message
+            camera.rates.add(message.captured_at, now)
+            camera.hops.add(message, now)
             self._panel.measure_tab.add(message, now)
 
     def draw(self, now: float) -> None:
         """Draw the newest messages. now: monotonic s."""
         self._tasks.check_thread()
-        sampled = [watched.rates.sample_if_due(now) for watched in self._cameras.values()]
+        sampled = [camera.rates.sample_if_due(now) for camera in self._cameras.values()]
         self._panel.measure_tab.tick(self._panel.camera, now)
         if not self._server.get_clients():
             return
-        watched, wants = self._choose(), self._panel.view_tab.options
+        camera, options = self._choose(), self._panel.view_tab.options
         with self._server.atomic():  # a client must not see a body with half of its bones moved
-            self._draw_people(watched, wants, now)
-        self._draw_previews(watched, wants, now)
+            self._draw_people(camera, options, now)
+        self._draw_previews(camera, options, now)
         if any(sampled):
-            self._panel.rate_plots.show(watched.rates, watched.hops.medians(now))
+            self._panel.rate_plots.show(camera.rates, camera.hops.medians(now))
         if now - self._status_at >= STATUS_INTERVAL_S:
             self._status_at = now
-            self._show_status(watched, now)
+            self._show_status(camera, now)
 
     def close(self) -> None:
         """Stop the task queue."""
@@ -123,60 +111,67 @@ class WebViewer:
         """The selected camera; after a change, remove the people and image of the previous one."""
         if self._panel.camera != self._chosen:
             self._chosen = self._panel.camera
+            self._cameras[self._chosen].repeat()
             self._people.clear()
             self._backdrop.hide_preview()
         return self._cameras[self._chosen]
 
-    def _draw_people(self, watched: WebCamera, wants: ViewOptions, now: float) -> None:
-        bodies = watched.newest
-        if bodies is not None and bodies is not self._drawn and (watched.is_paused or now - bodies.captured_at < MAX_AGE_S):
-            self._drawn = bodies
-            parts = {"skin": wants.body, "bones": wants.bones, "rated": wants.by_confidence, "trail": wants.trails}
-            self._people.update(bodies, watched.floor, now, **parts)
-            self._backdrop.place_camera(watched.floor)
-            self._backdrop.remember_people(bodies, watched.floor)
-        if bodies is not None and watched.is_paused:
-            self._people.keep_visible(bodies, now)
+    def _draw_people(self, camera: WebCamera, options: ViewOptions, now: float) -> None:
+        bodies = camera.next_bodies(now)
+        if bodies is not None:
+            self._people.update(
+                bodies,
+                camera.floor,
+                now,
+                skin=options.body,
+                bones=options.bones,
+                by_confidence=options.by_confidence,
+                trail=options.trails,
+            )
+            self._backdrop.place_camera(camera.floor)
+            self._backdrop.remember_people(bodies, camera.floor)
+        if camera.is_paused and camera.newest is not None:
+            self._people.keep_visible(camera.newest, now)
         self._people.remove_stale(now)
 
-    def _draw_previews(self, watched: WebCamera, wants: ViewOptions, now: float) -> None:
-        if not wants.preview:
+    def _draw_previews(self, camera: WebCamera, options: ViewOptions, now: float) -> None:
+        if not options.preview:
             self._backdrop.hide_preview()
             return
-        captions = {name: self._draw_preview(each, each is watched, wants, now) for name, each in self._shown(wants).items()}
-        if not wants.all_cameras and captions[self._chosen]:
-            assert watched.image is not None
-            self._panel.show_image(watched.image, captions[self._chosen])
-        elif wants.all_cameras and any(captions.values()):
+        captions = {name: self._draw_preview(each, each is camera, options, now) for name, each in self._shown(options).items()}
+        if not options.all_cameras and captions[self._chosen]:
+            assert camera.image is not None
+            self._panel.show_image(camera.image, captions[self._chosen])
+        elif options.all_cameras and any(captions.values()):
             images = [each.image for each in self._cameras.values() if each.image is not None]
             self._panel.show_image(_shrink(tile_images(images)), ", ".join(self._cameras))
 
-    def _shown(self, wants: ViewOptions) -> dict[str, WebCamera]:
+    def _shown(self, options: ViewOptions) -> dict[str, WebCamera]:
         """The cameras whose images are shown."""
-        return self._cameras if wants.all_cameras else {self._chosen: self._cameras[self._chosen]}
+        return self._cameras if options.all_cameras else {self._chosen: self._cameras[self._chosen]}
 
-    def _draw_preview(self, watched: WebCamera, chosen: bool, wants: ViewOptions, now: float) -> str:
+    def _draw_preview(self, camera: WebCamera, chosen: bool, options: ViewOptions, now: float) -> str:
         """Draw a camera's next preview; return its caption, or "" when there is none."""
-        pair = watched.pairs.pop_newest(now)
+        pair = camera.pairs.pop_newest(now)
         if pair is None:
             return ""
         preview, bodies = pair
-        watched.image = skeleton.decode_preview(preview)
-        if chosen and watched.newest is not None:
+        camera.image = skeleton.decode_preview(preview)
+        if chosen and camera.newest is not None:
             # Before the overlay is drawn: the frustum shows the plain image.
-            self._backdrop.show_preview(watched.image, watched.newest)
+            self._backdrop.show_preview(camera.image, camera.newest)
         if bodies is not None:
-            skeleton.draw_preview_skeletons(watched.image, preview, bodies, by_confidence=wants.by_confidence)
+            skeleton.draw_preview_skeletons(camera.image, preview, bodies, by_confidence=options.by_confidence)
         return html.preview_caption(preview, bodies)
 
-    def _show_status(self, watched: WebCamera, now: float) -> None:
-        engine = watched.newest.engine if watched.newest else ""
+    def _show_status(self, camera: WebCamera, now: float) -> None:
+        engine = camera.newest.engine if camera.newest else ""
         seen = [CameraSummary(each.facts, each.incidents) for each in self._cameras.values() if each.facts is not None]
         self._panel.show_people([person_row(person) for person in self._people.people])
         self._panel.show_state(engine, seen, self._health)
         self._panel.view_tab.show()
-        self._panel.filter_tab.show(watched.facts)
-        self._panel.playback_controls.show(watched.facts)
+        self._panel.filter_tab.show(camera.facts)
+        self._panel.playback_controls.show(camera.facts)
         self._panel.measure_tab.show(now)
 
 

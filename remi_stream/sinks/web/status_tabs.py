@@ -1,4 +1,4 @@
-"""The list of tracked people with distance and score."""
+"""The tabs Live and State: list of people, state of cameras and stages, plots of rate and latency."""
 
 from __future__ import annotations
 
@@ -70,8 +70,7 @@ def _line(each: PersonRow) -> str:
     )
 
 
-# HTML of the state of cameras and stages.
-
+# State of cameras and stages
 
 CAMERA_STATE_COLOURS = {"live": GOOD, "starting": PENDING, "reconnecting": PENDING, "ended": QUIET}
 STAGE_STATE_COLOURS = {"ready": GOOD, "starting": PENDING, "restarting": PENDING, "stopping": QUIET, "done": QUIET, "failed": BAD}
@@ -136,8 +135,7 @@ def _stage(health: Health) -> str:
     return panel_row(f"{round_mark(STAGE_STATE_COLOURS[health.state])}{escape(health.stage)}{state}", restarts) + reason
 
 
-# Plots of body rate and latency over the last minute, and the latency of each hop.
-
+# Plots
 
 RATE_COLOUR, P50_COLOUR, P95_COLOUR = "#3fb6b0", "#5b9be6", "#f08a5d"
 PLOT_PX = 70
@@ -147,7 +145,7 @@ AXIS_FROM_ZERO = {"min": {"pad": 0, "soft": 0, "mode": 1}, "max": {"pad": 0.15, 
 
 
 class RatePlots:
-    """Widgets: two plots with their current values."""
+    """Body rate and latency over the last minute with their current values, and the latency of each hop."""
 
     def __init__(self, gui: viser.GuiApi) -> None:
         self._gui = gui

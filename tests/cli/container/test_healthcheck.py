@@ -40,7 +40,7 @@ def test_running_daemon_is_well_with_and_without_metrics(metrics: bool, tmp_path
         assert ('"status": "ok"' in said, "no metrics" in said) == (metrics, not metrics)
 
 
-def test_ill_daemon_is_told_with_its_reason(
+def test_unhealthy_daemon_is_reported_with_its_reason(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
@@ -55,7 +55,7 @@ def test_ill_daemon_is_told_with_its_reason(
         server.stop()
 
 
-def test_daemon_that_nobody_can_reach_is_ill(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unreachable_daemon_is_unhealthy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     with run_folder("mute"):
         assert healthcheck.main() == 1

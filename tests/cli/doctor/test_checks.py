@@ -1,4 +1,4 @@
-"""`doctor`: each check against a machine that is made up, and all of them against this one."""
+"""`doctor`: each check on a fake machine, and all of them on this one."""
 
 from __future__ import annotations
 
@@ -21,11 +21,12 @@ from remi_stream.errors import RemiError
 from tests.cli.command import finish, start
 
 
-class Made(Machine):
-    """A machine of which some things are made up."""
+class FakeMachine(Machine):
+    """A machine with some facts replaced."""
 
     def __init__(self, **answers: Any) -> None:
         for name, answer in answers.items():
+            assert hasattr(Machine, name), name
             setattr(self, name, answer if callable(answer) else lambda *_, answer=answer: answer)
 
 
@@ -61,7 +62,7 @@ def raising(words: str) -> str:
 NEEDS = {
     "requirements": ["av>=14", "opencv-python-headless<5,>=4.10", "openvino>=2025.0", "prometheus-client>=0.21", "pyzmq>=26"]
 }
-NOBODY = {"daemon": None}
+NO_DAEMON = {"daemon": None}
 
 CASES: list[tuple[Callable[[Machine, str], CheckResult], dict[str, Any], str, str]] = [
     (checks.check_python, {"python": (3, 11)}, "ok", "3.11"),
@@ -80,51 +81,56 @@ CASES: list[tuple[Callable[[Machine, str], CheckResult], dict[str, Any], str, st
     (checks.check_cpu, {"cores": 1, "cpu_flags": {"avx2"}}, "warn", "1 core, AVX2; detection and pose share it"),
     (checks.check_cpu, {"cores": 2, "cpu_flags": {"sse2"}}, "warn", "no AVX2"),
     (checks.check_cpu, {"cores": 2, "cpu_flags": set()}, "ok", "2 cores"),
-    (checks.check_openvino, {"say": "2026.1 CPU GPU"}, "ok", "2026.1, devices: CPU, GPU"),
-    (checks.check_openvino, {"say": broken}, "fail", "does not load: ImportError: libfoo.so: not found. Reinstall it"),
-    (checks.check_ffmpeg, {"say": "8.0"}, "ok", "8.0"),
-    (checks.check_ffmpeg, {"say": broken}, "fail", "pip install --force-reinstall av"),
-    (checks.check_ffmpeg, {"say": lambda _: raising(lacks("libxcb.so.1"))}, "fail", "sudo apt-get install libxcb1"),
-    (checks.check_openvino, {"say": lambda _: raising(lacks("libgomp.so.1"))}, "fail", "sudo apt-get install libgomp1"),
-    (checks.check_libraries, {**NEEDS, "load": unloadable()}, "ok", "load: cv2, prometheus_client, zmq"),
+    (checks.check_openvino, {"run_python": "2026.1 CPU GPU"}, "ok", "2026.1, devices: CPU, GPU"),
+    (checks.check_openvino, {"run_python": broken}, "fail", "does not load: ImportError: libfoo.so: not found. Reinstall it"),
+    (checks.check_ffmpeg, {"run_python": "8.0"}, "ok", "8.0"),
+    (checks.check_ffmpeg, {"run_python": broken}, "fail", "pip install --force-reinstall av"),
+    (checks.check_ffmpeg, {"run_python": lambda _: raising(lacks("libxcb.so.1"))}, "fail", "sudo apt-get install libxcb1"),
+    (checks.check_openvino, {"run_python": lambda _: raising(lacks("libgomp.so.1"))}, "fail", "sudo apt-get install libgomp1"),
+    (checks.check_libraries, {**NEEDS, "import_errors": unloadable()}, "ok", "load: cv2, prometheus_client, zmq"),
     (
         checks.check_libraries,
-        {**NEEDS, "load": unloadable(cv2=lacks("libGL.so.1"))},
+        {**NEEDS, "import_errors": unloadable(cv2=lacks("libGL.so.1"))},
         "fail",
         f"cv2 does not load: {lacks('libGL.so.1')}. Install it: sudo apt-get install libgl1",
     ),
-    (checks.check_libraries, {**NEEDS, "load": unloadable(cv2=lacks("libEGL.so.1"))}, "fail", "sudo apt-get install libegl1"),
     (
         checks.check_libraries,
-        {**NEEDS, "load": unloadable(zmq=lacks("libsodium.so.23"))},
+        {**NEEDS, "import_errors": unloadable(cv2=lacks("libEGL.so.1"))},
+        "fail",
+        "sudo apt-get install libegl1",
+    ),
+    (
+        checks.check_libraries,
+        {**NEEDS, "import_errors": unloadable(zmq=lacks("libsodium.so.23"))},
         "fail",
         "Install the system package that contains libsodium.so.23",
     ),
     (
         checks.check_libraries,
-        {**NEEDS, "load": unloadable(cv2="exit code -11", zmq="ModuleNotFoundError: No module named 'zmq'")},
+        {**NEEDS, "import_errors": unloadable(cv2="exit code -11", zmq="ModuleNotFoundError: No module named 'zmq'")},
         "fail",
         "cv2 does not load: exit code -11. Reinstall it: pip install --force-reinstall opencv-python-headless; "
         "zmq does not load: ModuleNotFoundError: No module named 'zmq'. Reinstall it: pip install --force-reinstall pyzmq",
     ),
     (checks.check_cameras, {"cameras": []}, "ok", "none on this machine; network cameras work without"),
-    (checks.check_cameras, {**NOBODY, "cameras": [USABLE, USABLE]}, "ok", "/dev/video0 (Cam), /dev/video0 (Cam)"),
+    (checks.check_cameras, {**NO_DAEMON, "cameras": [USABLE, USABLE]}, "ok", "/dev/video0 (Cam), /dev/video0 (Cam)"),
     (
         checks.check_cameras,
-        {**NOBODY, "cameras": [USABLE, LOCKED], "group_of": "video"},
+        {**NO_DAEMON, "cameras": [USABLE, LOCKED], "group_of": "video"},
         "warn",
         "/dev/video2 (Desk): no permission. Add yourself to the group 'video': sudo usermod -aG video $USER, then log in again",
     ),
     (
         checks.check_cameras,
-        {**NOBODY, "cameras": [LOCKED], "group_of": "root"},
+        {**NO_DAEMON, "cameras": [LOCKED], "group_of": "root"},
         "warn",
         "/dev/video2 (Desk): no permission. Only root may use it: sudo chgrp video /dev/video2 && sudo chmod g+rw /dev/video2, "
         "then join the group 'video'",
     ),
     (
         checks.check_cameras,
-        {**NOBODY, "cameras": [USED]},
+        {**NO_DAEMON, "cameras": [USED]},
         "warn",
         "/dev/video4 (Door) is in use by 7 (zoom), 9 (obs). It serves one program at a time: stop that one, or use another "
         "camera",
@@ -138,13 +144,13 @@ CASES: list[tuple[Callable[[Machine, str], CheckResult], dict[str, Any], str, st
     ),
     (
         checks.check_cameras,
-        {**NOBODY, "cameras": [BUSY, ODD]},
+        {**NO_DAEMON, "cameras": [BUSY, ODD]},
         "warn",
         "/dev/video6 (Wall) is in use by another program. It serves",
     ),
     (
         checks.check_cameras,
-        {**NOBODY, "cameras": [ODD]},
+        {**NO_DAEMON, "cameras": [ODD]},
         "warn",
         "/dev/video8 (Odd): is no video device: inappropriate ioctl for device. Unplug it and plug it in again",
     ),
@@ -169,10 +175,10 @@ CASES: list[tuple[Callable[[Machine, str], CheckResult], dict[str, Any], str, st
 
 
 @pytest.mark.parametrize(("check", "answers", "verdict", "said"), CASES)
-def test_finding_says_what_it_is_and_what_to_do(
+def test_check_result_has_the_fact_and_the_fix(
     check: Callable[[Machine, str], CheckResult], answers: dict[str, Any], verdict: str, said: str
 ) -> None:
-    finding = check(Made(**answers), "default")
+    finding = check(FakeMachine(**answers), "default")
     assert finding.verdict == verdict
     assert said in finding.text
     assert "\n" not in finding.text
@@ -182,7 +188,7 @@ def test_every_check_has_cases() -> None:
     assert {check for check, *_ in CASES} == set(CHECKS.values())
 
 
-def test_port_that_is_taken_by_a_stranger_fails_the_real_doctor() -> None:
+def test_port_of_another_program_fails_the_real_doctor() -> None:
     with socket.create_server(("127.0.0.1", daemon_port("doctored", METRICS_SERVICE))):
         code, out, err = finish(start("doctor", "--name", "doctored"), lambda: None, timeout_s=60)
     assert (code, err) == (3, "")
@@ -192,7 +198,7 @@ def test_port_that_is_taken_by_a_stranger_fails_the_real_doctor() -> None:
     assert [lines[name] for name in ("Python", "packages", "OpenVINO", "FFmpeg", "libraries", "run folder")] == ["ok"] * 6
 
 
-def test_library_that_crashes_is_told_and_does_not_crash_the_doctor() -> None:
+def test_crashing_library_is_reported_and_does_not_crash_doctor() -> None:
     with pytest.raises(RemiError, match="exit code -6"):
         Machine().run_python("import os; os.abort()")
     with pytest.raises(RemiError, match="ModuleNotFoundError: No module named 'no_such_module'"):

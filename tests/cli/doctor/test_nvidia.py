@@ -6,14 +6,15 @@ import msgspec
 import pytest
 
 from remi_stream.cli.doctor.checks import NVIDIA_CHECKS, tensorrt_engine
-from remi_stream.cli.doctor.nvidia import NvidiaDriver, NvidiaGpu, NvidiaReport, TensorRTInstall, TorchInstall
+from remi_stream.cli.doctor.nvidia import NvidiaReport, TensorRTInstall, TorchInstall
 from remi_stream.errors import UsageError
+from remi_stream.inference.gpu import Gpu, NvidiaDriver
 from remi_stream.inference.plan import PlanKey
 
 GB = 10**9
-RTX = NvidiaGpu("NVIDIA GeForce RTX 3060", "8.6", 12 * GB, 11 * GB)
-H200 = NvidiaGpu("NVIDIA H200", "9.0", 150 * GB, 149 * GB)
-PASCAL = NvidiaGpu("NVIDIA GeForce GTX 1080", "6.1", 8 * GB, 7 * GB)
+RTX = Gpu("NVIDIA GeForce RTX 3060", "8.6", 12 * GB, 11 * GB)
+H200 = Gpu("NVIDIA H200", "9.0", 150 * GB, 149 * GB)
+PASCAL = Gpu("NVIDIA GeForce GTX 1080", "6.1", 8 * GB, 7 * GB)
 NEW = NvidiaDriver("580.95.05", "13.0", (RTX,))
 OLD = NvidiaDriver("550.54.14", "12.4", (RTX,))
 OLDEST = NvidiaDriver("470.256.02", "11.4", (RTX,))
@@ -214,7 +215,7 @@ TROUBLES: dict[str, tuple[str, NvidiaReport, str]] = {
 
 
 @pytest.mark.parametrize("name", TROUBLES)
-def test_trouble_is_told_in_one_exact_line(name: str) -> None:
+def test_trouble_is_reported_in_one_exact_line(name: str) -> None:
     title, known, line = TROUBLES[name]
     assert NVIDIA_CHECKS[title](known) == ("warn", line)
 
@@ -267,7 +268,7 @@ ASKED: list[tuple[str, NvidiaReport, tuple[str, str]]] = [
 
 
 @pytest.mark.parametrize(("title", "known", "finding"), ASKED)
-def test_what_an_engine_lacks_is_told_to_who_asks_for_it(title: str, known: NvidiaReport, finding: tuple[str, str]) -> None:
+def test_what_an_engine_lacks_is_reported_if_it_is_named(title: str, known: NvidiaReport, finding: tuple[str, str]) -> None:
     assert NVIDIA_CHECKS[title](known._replace(engine="poco-trt")) == finding
 
 
@@ -283,12 +284,12 @@ def test_machine_without_a_gpu_gets_one_quiet_line() -> None:
     assert lines(NvidiaReport(in_container=True, torch=TorchInstall("2.13.0+cpu"))) == one
 
 
-def test_who_asks_for_a_gpu_where_none_is_is_not_told_to_install_for_it() -> None:
+def test_without_a_gpu_nothing_is_suggested_to_install() -> None:
     for torch in (None, TorchInstall("2.13.0+cpu")):
         assert NVIDIA_CHECKS["PyTorch"](NvidiaReport(engine="poco-trt", torch=torch)) is None
 
 
-def test_machine_that_has_everything_is_told_so() -> None:
+def test_complete_machine_is_ok() -> None:
     known = NvidiaReport("poco-trt", True, True, True, "0", NEW, TORCH, (TRT, TRT_RTX), "2.13.0", (plan(),))
     assert lines(known) == {
         "GPU": "NVIDIA GeForce RTX 3060 (compute capability 8.6); driver 580.95.05, runs CUDA up to 13.0",
@@ -311,7 +312,7 @@ def test_machine_that_has_everything_is_told_so() -> None:
         ("TensorRT", NvidiaReport(driver=HOPPER, tensorrt=(TRT, TRT_RTX))),  # one is enough
         ("TensorRT", NvidiaReport(driver=NEW, tensorrt=(TRT._replace(fault=NVINFER), TRT_RTX))),
         ("TensorRT", NvidiaReport(tensorrt=(TRT_RTX,))),  # builds without a GPU
-        ("TensorRT", NvidiaReport(driver=NvidiaDriver(cuda="13.0", gpus=(NvidiaGpu("a GPU"),)), tensorrt=(TRT_RTX,))),
+        ("TensorRT", NvidiaReport(driver=NvidiaDriver(cuda="13.0", gpus=(Gpu("a GPU"),)), tensorrt=(TRT_RTX,))),
         (
             "torch-tensorrt",
             NvidiaReport(
@@ -332,8 +333,8 @@ def test_what_works_is_no_trouble(title: str, known: NvidiaReport) -> None:
     assert finding.verdict == "ok"
 
 
-def test_memory_that_is_not_told_is_not_judged() -> None:
-    assert NVIDIA_CHECKS["GPU memory"](NvidiaReport(driver=NvidiaDriver(cuda="13.0", gpus=(NvidiaGpu("a GPU"),)))) is None
+def test_unknown_memory_is_not_checked() -> None:
+    assert NVIDIA_CHECKS["GPU memory"](NvidiaReport(driver=NvidiaDriver(cuda="13.0", gpus=(Gpu("a GPU"),)))) is None
 
 
 @pytest.mark.parametrize("engine", ["", "blazepose", "poco-torch"])
@@ -341,6 +342,6 @@ def test_engine_for_the_processor_asks_nothing_of_the_gpu(engine: str) -> None:
     assert tensorrt_engine(engine) == ""
 
 
-def test_engine_that_is_not_there_is_told() -> None:
+def test_unknown_engine_is_reported() -> None:
     with pytest.raises(UsageError, match="Unknown engine 'nobody'"):
         tensorrt_engine("nobody-trt")

@@ -1,7 +1,8 @@
-"""What `doctor` finds out about GPUs, with the real probes: a made-up file system, nvidia-smi and packages."""
+"""What `doctor` finds out about GPUs, with the real probes: a made-up file system, NVML and packages."""
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,8 +12,6 @@ import pytest
 from remi_stream.cli.doctor import nvidia
 from remi_stream.cli.doctor.machine import Machine
 from remi_stream.cli.doctor.nvidia import (
-    NvidiaDriver,
-    NvidiaGpu,
     TensorRTInstall,
     TorchInstall,
     probe_driver,
@@ -21,16 +20,13 @@ from remi_stream.cli.doctor.nvidia import (
     probe_torch,
 )
 from remi_stream.errors import RemiError
+from remi_stream.inference.gpu import Gpu, NvidiaDriver
 from remi_stream.inference.plan import MANIFEST_FILE, PLAN_FILE, PlanKey, PlanManifest, plan_folder
 from tests.cli.command import finish, start
+from tests.sinks import nvml
 
 SAY = Machine().run_python
-SUMMARY = """\
-+-----------------------------------------------------------------------------------------+
-| NVIDIA-SMI 580.95.05              Driver Version: 580.95.05      CUDA Version: 13.0     |
-+-----------------------------------------+------------------------+----------------------+"""
-ROW = "NVIDIA GeForce RTX 3060, 8.6, 12288, 11264, 580.95.05"
-CARD = NvidiaGpu("NVIDIA GeForce RTX 3060", "8.6", 12288 * 2**20, 11264 * 2**20)
+CARD = nvml.Gpu("NVIDIA GeForce RTX 3060", total=12288 * 2**20, used=1024 * 2**20)
 TOY = """
 what = "A toy."
 adapter = "poco"
@@ -44,26 +40,12 @@ Install = Callable[..., None]
 
 
 @pytest.fixture
-def smi(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
-    """Puts a shell script in nvidia-smi's place; $1 is the query, or nothing."""
-
-    def put(script: str) -> None:
-        program = tmp_path / "bin" / "nvidia-smi"
-        program.parent.mkdir(exist_ok=True)
-        program.write_text(f"#!/bin/sh\n{script}\n")
-        program.chmod(0o755)
-        monkeypatch.setenv("PATH", str(program.parent), prepend=":")
-
-    return put
-
-
-@pytest.fixture
 def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Install:
     """Puts packages in front of those that are installed, for this process and those it starts."""
     site = tmp_path / "site-packages"
     site.mkdir()
     monkeypatch.syspath_prepend(str(site))
-    monkeypatch.setenv("PYTHONPATH", str(site))
+    monkeypatch.setenv("PYTHONPATH", str(site), prepend=":")
 
     def put(name: str, version: str, files: dict[str, str]) -> None:
         info = site / f"{name}-{version}.dist-info"
@@ -77,67 +59,36 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Install:
     return put
 
 
-def answering(row: str, summary: str = SUMMARY) -> str:
-    return f'if [ "$1" ]; then echo "{row}"; else echo "{summary}"; fi'
-
-
-def test_gpu_is_told_with_its_memory_and_its_drivers_cuda(smi: Callable[[str], None]) -> None:
-    smi(answering(ROW))
-    assert probe_driver(SAY) == NvidiaDriver("580.95.05", "13.0", (CARD,))
-
-
-def test_every_gpu_is_told_and_what_one_hides_is_not_known(smi: Callable[[str], None]) -> None:
-    smi(answering(f"{ROW}\nNVIDIA GB10, 12.1, [N/A], [N/A], 580.95.05", "KMD Version: 590.1  CUDA UMD Version: 13.1"))
-    assert probe_driver(SAY) == NvidiaDriver("580.95.05", "13.1", (CARD, NvidiaGpu("NVIDIA GB10", "12.1")))
-
-
-def test_old_driver_that_does_not_tell_the_capability_is_asked_without(smi: Callable[[str], None]) -> None:
-    fault = 'Field \\"compute_cap\\" is not a valid field to query.'
-    summary = "Driver Version: 470.256.02   CUDA Version: 11.4"
-    row = "NVIDIA GeForce GTX 1080, GPU-0, 8192, 8000, 470.256.02"
-    smi(f'case "$1" in *compute_cap*) echo "{fault}"; exit 2;; *query*) echo "{row}";; *) echo "{summary}";; esac')
-    card = NvidiaGpu("NVIDIA GeForce GTX 1080", "", 8192 * 2**20, 8000 * 2**20)
-    assert probe_driver(SAY) == NvidiaDriver("470.256.02", "11.4", (card,))
-
-
-@pytest.mark.parametrize(
-    ("script", "fault"),
-    [
-        ("echo 'Failed to initialize NVML: Driver/library version mismatch'; exit 18", "Driver/library version mismatch"),
-        ("echo 'No devices were found'", "No devices were found"),
-        ("echo 'NVIDIA-SMI has failed' >&2; exit 9", "NVIDIA-SMI has failed"),
-        ("exit 1", "nvidia-smi ended with exit code 1"),
-    ],
-)
-def test_driver_that_does_not_answer_is_told_in_its_words(smi: Callable[[str], None], script: str, fault: str) -> None:
-    smi(script)
-    found = probe_driver(SAY)
-    assert fault in found.fault
-    assert found.gpus == ()
-
-
-def test_driver_that_hangs_is_given_up(smi: Callable[[str], None], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(nvidia, "NVIDIA_SMI_TIMEOUT_S", 0.05)
-    smi("exec sleep 30")
-    assert probe_driver(SAY).fault.startswith("nvidia-smi did not answer within")
-
-
 @pytest.fixture
-def no_smi(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PATH", str(tmp_path))
+def driver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Install:
+    """Puts a fake NVML before the real one, for processes that this one starts."""
+    folder = tmp_path / "nvml"
+    folder.mkdir()
+    monkeypatch.setenv("PYTHONPATH", str(folder), prepend=":")
+    return functools.partial(nvml.write_module, folder)
 
 
-@pytest.mark.usefixtures("no_smi")
-def test_where_nvidia_smi_is_missing_the_drivers_library_is_asked() -> None:
-    assert probe_driver(lambda _: "NVIDIA L4\n8.9\n12.8") == NvidiaDriver(cuda="12.8", gpus=(NvidiaGpu("NVIDIA L4", "8.9"),))
+def test_driver_is_asked_in_a_process_of_its_own(driver: Install) -> None:
+    driver(CARD, version="580.95.05", cuda=13000)
+    gpu = Gpu(CARD.name, "8.6", 12288 * 2**20, 11264 * 2**20, CARD.uuid)
+    assert probe_driver(SAY) == NvidiaDriver("580.95.05", "13.0", (gpu,))
 
 
-@pytest.mark.usefixtures("no_smi")
-def test_machine_without_a_driver_has_no_gpu_and_no_fault() -> None:
-    def missing(_: str) -> str:
-        raise RemiError("there is no NVIDIA driver here")
+def test_driver_that_does_not_answer_is_quoted(driver: Install) -> None:
+    driver(fault="Driver/library version mismatch")
+    assert probe_driver(SAY) == NvidiaDriver(fault="Failed to initialize NVML: Driver/library version mismatch")
 
-    assert probe_driver(missing) == NvidiaDriver()
+
+def test_driver_that_hangs_is_given_up() -> None:
+    def hang(_: str) -> str:
+        raise RemiError("no answer within 60 s")
+
+    assert probe_driver(hang) == NvidiaDriver(fault="no answer within 60 s")
+
+
+def test_machine_without_a_driver_has_no_gpu_and_no_fault(driver: Install) -> None:
+    driver(fault=nvml.LIBRARY_NOT_FOUND)
+    assert probe_driver(SAY) == NvidiaDriver()
 
 
 def test_board_is_found_on_the_bus(tmp_path: Path) -> None:
@@ -211,7 +162,7 @@ def test_torch_for_cuda_is_not_started_where_there_is_no_gpu(install: Install) -
         ("import os; os.abort()", "exit code -6"),
     ],
 )
-def test_torch_for_cuda_tells_why_it_cannot_use_the_gpu(install: Install, module: str, fault: str) -> None:
+def test_torch_for_cuda_reports_why_it_cannot_use_the_gpu(install: Install, module: str, fault: str) -> None:
     install("torch", "2.13.0", {"torch/__init__.py": module, "torch/version.py": CUDA_TORCH})
     assert probe_torch(SAY, has_gpu=True) == TorchInstall("2.13.0", "13.0", fault)
 
@@ -225,7 +176,7 @@ NO_LIBRARY = "raise ImportError('libnvinfer.so.11: cannot open shared object fil
 FAULT = "ImportError: libnvinfer.so.11: cannot open shared object file: No such file or directory"
 
 
-def test_tensorrt_that_loads_tells_its_version_and_its_cuda(install: Install) -> None:
+def test_tensorrt_that_loads_shows_its_version_and_its_cuda(install: Install) -> None:
     install("tensorrt", "11.0.0.114", {"tensorrt/__init__.py": GOOD})
     install("tensorrt_cu13_libs", "11.0.0.114", {"tensorrt_libs/libnvinfer.so.11": ""})
     install("tensorrt_rtx_cu12", "1.2.0", {})
@@ -258,7 +209,7 @@ def test_tensorrt_without_anything_in_it_is_a_stub(install: Install) -> None:
     assert (found.version, found.is_stub) == ("0.0.1.dev5", True)
 
 
-def test_tensorrt_of_which_only_the_libraries_stub_came_is_told(install: Install) -> None:
+def test_tensorrt_of_which_only_the_libraries_stub_came_is_reported(install: Install) -> None:
     install("tensorrt_cu13_libs", "11.0.0.114", {"tensorrt_libs/__init__.py": ""})
     found = probe_tensorrt(SAY, "tensorrt")
     assert found == TensorRTInstall(
@@ -276,17 +227,17 @@ def test_plans_are_read_from_their_manifests_and_what_is_none_is_passed_over(
         folder.mkdir(parents=True)
         (folder / MANIFEST_FILE).write_bytes(text)
         (folder / PLAN_FILE).write_bytes(b"abc")
-    assert probe_nvidia(lambda _: "", "", tmp_path).plans == (key,)
+    assert probe_nvidia(lambda _: "[]", "", tmp_path).plans == (key,)
     assert [nvidia.find_plans(engine) for engine in ("poco-trt", "pare-trt")] == [(key,), ()]
 
 
 def test_doctor_fails_who_wants_an_engine_that_the_gpu_has_no_memory_for(
-    smi: Callable[[str], None], install: Install, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    driver: Install, install: Install, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("REMI_HOME", str(tmp_path / "home"))
     (tmp_path / "home/engines").mkdir(parents=True)
     (tmp_path / "home/engines/toy.toml").write_text(TOY)
-    smi(answering(ROW.replace("11264", "256")))
+    driver(CARD._replace(used=12032 * 2**20), version="580.95.05", cuda=13000)
     install("torch", "2.13.0+cpu", {"torch/__init__.py": "", "torch/version.py": CPU_TORCH})
     code, out, err = finish(start("doctor", "--engine", "toy-trt"), lambda: None, timeout_s=60)
     assert (code, err) == (3, "")

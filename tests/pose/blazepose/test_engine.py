@@ -10,7 +10,7 @@ import pytest
 
 from remi_stream.geometry import angle_between, axis_angle_from_matrices, iou, matrices_from_axis_angle
 from remi_stream.messages import Person
-from remi_stream.pose.engine import Crop
+from remi_stream.tracking.crop import Crop
 from tests.clip import BLAZEPOSE, FPS, SMPL, crop, engine, frames, intrinsics, poses, procrustes_mm, smpl_joints, truth
 
 MIDDLE_BOX = np.array([440, 100, 840, 680], np.float32)

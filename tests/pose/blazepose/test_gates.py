@@ -1,4 +1,4 @@
-""""""
+"""Which landmarks are rejected, and why."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ import pytest
 
 from remi_stream.body.ik.solver import LIMB_LANDMARKS, body_landmarks, bone_lengths
 from remi_stream.body.smpl import load_default_body
-from remi_stream.pose.blazepose.engine import rejection_reason
-from remi_stream.pose.blazepose.landmarks import Landmarks, roi_from_points
+from remi_stream.pose.blazepose import Landmarks, rejection_reason, roi_from_points
 
 REST = load_default_body().rest_joints(np.zeros(10))
 POINTS = body_landmarks(np.tile(np.eye(3), (24, 1, 1)), REST)
@@ -21,25 +20,25 @@ STRETCHED = POINTS * np.where(np.isin(np.arange(33), [13, 15, 25, 27]), 3.0, 1.0
 
 
 def seen(**more: Any) -> Landmarks:
-    values = {"pixels": POINTS[:, :2], "circle": CIRCLE, "visibility": ALL, "presence": ALL, "clarity": 0.9 * ALL}
-    return Landmarks(**{**values, "world": POINTS, "flag": 1.0, **more})
+    values = {"pixels": POINTS[:, :2], "roi_points": CIRCLE, "visibility": ALL, "presence": ALL, "heatmap_peaks": 0.9 * ALL}
+    return Landmarks(**{**values, "world": POINTS, "person_presence": 1.0, **more})
 
 
 @pytest.mark.parametrize(
     ("more", "tracked", "reason"),
     [
         ({}, False, ""),
-        ({"flag": 0.3}, True, "presence"),
+        ({"person_presence": 0.3}, True, "presence"),
         ({"visibility": HALF}, True, "visibility"),
-        ({"clarity": 0.4 * ALL}, True, "clarity"),
-        ({"clarity": 0.6 * ALL}, True, ""),
-        ({"clarity": 0.6 * ALL}, False, "clarity"),
-        ({"clarity": np.where(np.isin(np.arange(33), LIMB_LANDMARKS[:6]), 0.9, 0.1)}, False, ""),
+        ({"heatmap_peaks": 0.4 * ALL}, True, "clarity"),
+        ({"heatmap_peaks": 0.6 * ALL}, True, ""),
+        ({"heatmap_peaks": 0.6 * ALL}, False, "clarity"),
+        ({"heatmap_peaks": np.where(np.isin(np.arange(33), LIMB_LANDMARKS[:6]), 0.9, 0.1)}, False, ""),
         ({"world": STRETCHED}, True, "bones"),
         ({"world": 0.5 * POINTS}, False, ""),
-        ({"circle": CIRCLE + 200}, True, "region"),
-        ({"circle": CIRCLE[:1] + 3 * (CIRCLE - CIRCLE[:1])}, True, "region"),
-        ({"circle": np.full((2, 2), 300.0)}, True, "region"),
+        ({"roi_points": CIRCLE + 200}, True, "region"),
+        ({"roi_points": CIRCLE[:1] + 3 * (CIRCLE - CIRCLE[:1])}, True, "region"),
+        ({"roi_points": np.full((2, 2), 300.0)}, True, "region"),
     ],
 )
 def test_gates_refuse_what_is_not_credible(more: dict[str, Any], tracked: bool, reason: str) -> None:

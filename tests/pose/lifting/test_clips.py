@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from remi_stream.pose.lifting.clips import clip_padding, lift_clip, mirror_points, normalise_keypoints, run_in_chunks
+from remi_stream.pose.videopose3d import clip_padding, lift_clip, mirror_points, normalise_keypoints, run_in_chunks
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[3] / "tools"))
 
@@ -90,7 +90,7 @@ def test_clip_gives_the_golden_joints(variant: str, flip: bool) -> None:
 @pytest.mark.parametrize("flip", [False, True])
 def test_pieces_of_a_clip_give_what_the_whole_gives(frames: int, flip: bool) -> None:
     run, keypoints = network("small27"), clip(45)
-    options: dict[str, Any] = {"causal": False, "receptive_field": 27, "flip": flip}
+    options: dict[str, Any] = {"is_causal": False, "receptive_field": 27, "flip": flip}
     told: list[int] = []
     found = lift_clip(run_in_chunks(run, 27, frames, told.append), keypoints, **options)
     np.testing.assert_allclose(found, lift_clip(run, keypoints, **options), atol=2e-5)
@@ -117,7 +117,7 @@ def test_network_may_use_its_memory_again() -> None:
         memory[:] = shift(keypoints)
         return memory
 
-    options: dict[str, Any] = {"causal": True, "receptive_field": 3, "flip": False}
+    options: dict[str, Any] = {"is_causal": True, "receptive_field": 3, "flip": False}
     np.testing.assert_array_equal(
         lift_clip(run_in_chunks(one_window, 3, 3), clip(5), **options), lift_clip(shift, clip(5), **options)
     )

@@ -13,11 +13,20 @@ from remi_stream.geometry import Intrinsics, angle_between, project
 from remi_stream.messages import Person
 from remi_stream.models.manifest import find_manifest
 from remi_stream.models.store import model_path
-from remi_stream.pose.engine import Crop, Pose, load_engine
-from remi_stream.pose.lifting.clips import KeypointHistory, extend_history, normalise_keypoints, resample_history, start_history
-from remi_stream.pose.lifting.lifting_engine import LiftedPose, LiftingEngine, LiftingEngineState, coco_keypoints
-from remi_stream.pose.lifting.videopose3d import FRAME_RATE_HZ, RECEPTIVE_FIELD, VideoPose3DLifter
+from remi_stream.pose.engine import load_engine
+from remi_stream.pose.lifting import LiftedPose, LiftingEngine, LiftingEngineState, coco_keypoints
+from remi_stream.pose.videopose3d import (
+    FRAME_RATE_HZ,
+    RECEPTIVE_FIELD,
+    KeypointHistory,
+    VideoPose3DLifter,
+    extend_history,
+    normalise_keypoints,
+    resample_history,
+    start_history,
+)
 from remi_stream.skeletons import JOINT_NAMES, joint_indices
+from remi_stream.tracking.crop import Crop, Pose
 from tests.clip import truth
 from tests.sample import person
 
@@ -204,6 +213,7 @@ class Engine:
     """An engine that finds the same person in every crop, and counts in its state how often."""
 
     name, runtime_name = "fake", "none"
+    is_stateless = False
 
     def __init__(self, found: Person | None) -> None:
         self.found = found

@@ -10,8 +10,8 @@ from remi_stream.body.known_bodies import Retargeter
 from remi_stream.body.smpl import load_default_body
 from remi_stream.geometry import Intrinsics, matrices_from_axis_angle, project
 from remi_stream.pose.crop import SquareCrop, square_crop
-from remi_stream.pose.engine import Crop
-from remi_stream.pose.smpl_regressor.regressor import ConfidenceFunction, RegressorOptions, SmplRegressor
+from remi_stream.pose.smpl_regressor import ConfidenceFunction, RegressorOptions, SmplRegressor
+from remi_stream.tracking.crop import Crop
 
 BODY = load_default_body()
 SIZE = (1280, 720)

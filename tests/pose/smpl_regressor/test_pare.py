@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from remi_stream.models.manifest import find_engine
+from remi_stream.pose import smpl_regressor as engines
 from remi_stream.pose.crop import square_crop
-from remi_stream.pose.smpl_regressor import engines
-from remi_stream.pose.smpl_regressor.engines import ATTENTION_CELLS, pare_confidence
+from remi_stream.pose.smpl_regressor import ATTENTION_CELLS, pare_confidence
 from tests.pose.smpl_regressor.regressing import FakeNetwork, crop_of, seen_perfectly, somebody
 
 

@@ -8,11 +8,10 @@ import pytest
 from remi_stream.body.known_bodies import SMPL_PELVIS_M, Retargeter
 from remi_stream.geometry import project
 from remi_stream.models.manifest import find_engine
+from remi_stream.pose import smpl_regressor as engines
 from remi_stream.pose.crop import square_crop
-from remi_stream.pose.engine import Pose
-from remi_stream.pose.smpl_regressor import engines
-from remi_stream.pose.smpl_regressor.engines import poco_confidence
-from remi_stream.pose.smpl_regressor.regressor import RegressorOptions, SmplRegressor
+from remi_stream.pose.smpl_regressor import RegressorOptions, SmplRegressor, poco_confidence
+from remi_stream.tracking.crop import Pose
 from tests.pose.smpl_regressor.regressing import BODY, LENS, SIZE, FakeNetwork, crop_of, engine_of, seen_perfectly, somebody
 
 

@@ -6,19 +6,19 @@ import numpy as np
 import pytest
 
 from remi_stream.geometry import default_intrinsics, project
-from remi_stream.pose.crop import square_crop
-from remi_stream.pose.smpl_regressor.engines import (
+from remi_stream.pose.crop import (
+    crop_camera_transl,
+    full_image_weak_camera,
+    square_crop,
+    square_to_image,
+    transl_from_weak_camera,
+)
+from remi_stream.pose.smpl_regressor import (
+    PoseConfidence,
     accumulate_variance,
     confidence_from_variance,
     mask_unreliable,
     person_variance,
-)
-from remi_stream.pose.smpl_regressor.regressor import (
-    PoseConfidence,
-    crop_camera_transl,
-    full_image_weak_camera,
-    square_to_image,
-    transl_from_weak_camera,
 )
 from remi_stream.skeletons import SMPL_PARENTS
 from tests.pose.smpl_regressor.regressing import BODY, LENS, seen_perfectly, somebody

@@ -10,7 +10,6 @@ from scipy.spatial import ConvexHull
 from remi_stream.body.known_bodies import known_body
 from remi_stream.geometry import matrices_from_axis_angle, unit_vectors
 from remi_stream.sinks.aitviewer.meshes import (
-    REMOVE_AFTER_S,
     SKIN,
     PeopleMeshes,
     VertexNormals,
@@ -19,7 +18,8 @@ from remi_stream.sinks.aitviewer.meshes import (
     stick_vertices,
     transform_smpl,
 )
-from remi_stream.sinks.aitviewer.window import EYE_DIRECTIONS, fit_viewpoint
+from remi_stream.sinks.aitviewer.viewpoint import EYE_DIRECTIONS, fit_viewpoint
+from remi_stream.sinks.live_view import REMOVE_AFTER_S
 from remi_stream.skeletons import BONES
 from tests.browser.replay import FPS, bodies, person
 

@@ -11,8 +11,11 @@ import msgspec
 import pytest
 
 from remi_stream.config import BUS_SERVICE, daemon_port
+from remi_stream.messages import PlaybackStatus
 from remi_stream.sinks.aitviewer.meshes import PersonMesh
-from remi_stream.sinks.aitviewer.viewer import CAMERA_TIMEOUT_S, MAX_AGE_S, BodySubscriber, LiveViewer
+from remi_stream.sinks.aitviewer.subscriber import CAMERA_TIMEOUT_S, BodySubscriber
+from remi_stream.sinks.aitviewer.viewer import LiveViewer
+from remi_stream.sinks.live_view import MAX_AGE_S
 from remi_stream.transport.link import LinkContext, Subscriber
 from tests.browser.replay import Replay, bodies, replaying
 from tests.sample import facts
@@ -24,7 +27,7 @@ class SlowRoom:
     """Takes its time to draw, and notes who was drawn."""
 
     aspect = 1.5
-    closed = False
+    is_closed = False
 
     def __init__(self) -> None:
         self.keys: list[str] = []
@@ -32,14 +35,14 @@ class SlowRoom:
         self.text: list[str] = []
         self.looks = 0
 
-    def pressed(self) -> list[str]:
+    def pressed_keys(self) -> list[str]:
         keys, self.keys = self.keys, []
         return keys
 
-    def look(self, viewpoint: object) -> None:
+    def look_from(self, viewpoint: object) -> None:
         self.looks += 1
 
-    def show(self, meshes: list[PersonMesh]) -> None:
+    def show_meshes(self, meshes: list[PersonMesh]) -> None:
         self.drawn.append(meshes)
 
     def draw(self, title: str, lines: list[tuple[str, object]]) -> None:
@@ -85,6 +88,16 @@ def test_old_bodies_are_not_shown() -> None:
         assert show.current_meshes(now) == []
         show.add([msgspec.structs.replace(bodies(2, "front"), captured_at=now - 0.9 * MAX_AGE_S)], now)
         assert [mesh.track_id for mesh in show.current_meshes(now)] == [1]
+
+
+def test_paused_recording_stays_in_view() -> None:
+    with contextlib.closing(BodySubscriber("nobody-plays")) as subscriber:
+        now = time.monotonic()
+        paused = PlaybackStatus(position_s=1.0, length_s=9.0, speed=0.0, paused=True)
+        old = msgspec.structs.replace(bodies(1, "front"), captured_at=now - 9 * MAX_AGE_S)
+        subscriber.add([facts(camera="front", playing=paused), old], now)
+        for later_s in (0.0, 2.0):
+            assert [mesh.track_id for mesh in subscriber.current_meshes(now + later_s)] == [1]
 
 
 def test_n_changes_the_camera_and_space_holds_people_still(replay: Replay) -> None:

@@ -21,8 +21,8 @@ REFUSED = {
     "--aitviewer-smpl": "add --aitviewer-remote HOST:PORT",
     "--size 640x480": "add --aitviewer or --render FILE.mp4",
     "--duration 3": "add --aitviewer or --render FILE.mp4",
-    "--aitviewer --size 641x480": "must be two even numbers",
-    "--aitviewer --size big": "must be two even numbers",
+    "--aitviewer --size 641x480": "two even numbers of 64 to 9999 px",
+    "--aitviewer --size big": "two even numbers of 64 to 9999 px",
 }
 
 

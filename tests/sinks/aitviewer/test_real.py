@@ -42,7 +42,7 @@ def test_film_without_a_screen_shows_everybody_in_their_colour(tmp_path: Path) -
     assert done.stdout.splitlines()[0] == "showing camera sample"
     with av.open(str(path)) as film:
         pictures = [(frame.time, frame.to_ndarray(format="rgb24")) for frame in film.decode(video=0)]
-    assert done.stdout.splitlines()[-1] == f"{path}: {len(pictures)} pictures"
+    assert done.stdout.splitlines()[-1] == f"{path}: {len(pictures)} frames"
     assert pictures[-1][1].shape == (270, 480, 3)
     for track_id in (1, 2):
         assert 0.01 < share_of(track_id, pictures[-1][1]) < 0.2, track_id

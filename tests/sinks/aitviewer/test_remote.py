@@ -31,7 +31,7 @@ from remi_stream.sinks.aitviewer.remote import (
     feed_server,
     parse_host_port,
 )
-from remi_stream.sinks.aitviewer.viewer import BodySubscriber
+from remi_stream.sinks.aitviewer.subscriber import BodySubscriber
 from tests.browser.replay import bodies, replaying
 
 

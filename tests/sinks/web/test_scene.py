@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from remi_stream.messages import Person
-from remi_stream.sinks.live_view import RateHistory
+from remi_stream.render.floor import FloorEstimator
+from remi_stream.sinks.live_view import REMOVE_AFTER_S, RateHistory
 from remi_stream.sinks.web.gate import PrivateServer
-from remi_stream.sinks.web.scene import REMOVE_AFTER_S, ScenePeople
-from remi_stream.world.floor import FloorEstimator
+from remi_stream.sinks.web.scene import ScenePeople
 from tests.sample import bodies, person
 
 

@@ -7,16 +7,20 @@ import signal
 import stat
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 
 from remi_stream.config import CameraConfig, Config
+from remi_stream.messages import PlaybackStatus
+from remi_stream.sinks.live_view import REMOVE_AFTER_S
 from remi_stream.sinks.web.access import LINK_FILE, read_viewer_link
 from remi_stream.sinks.web.gate import PrivateServer
 from remi_stream.sinks.web.stage import WebViewer
 from tests.pipeline.daemon import SYNTHETIC, Daemon, check_books, running
+from tests.sample import bodies, facts, person
 
 CAMERA = {"name": "front", "source": "synthetic:?fps=30"}
 
@@ -72,9 +76,41 @@ def test_viewer_costs_next_to_nothing_while_nobody_looks(tmp_path: Path) -> None
         assert cpu_s / (len(daemon.bodies) - start[1]) < 0.003
 
 
-def test_pictures_are_not_asked_for_while_nobody_looks() -> None:
-    server = PrivateServer("test")
-    show = WebViewer(server, Config(cameras=(CameraConfig(name="front", source="bus"),)))
-    assert show.topics == ["bodies/", "camera/", "health/"]
-    show.close()
-    server.stop()
+@pytest.fixture
+def server() -> Iterator[PrivateServer]:
+    started = PrivateServer("test")
+    yield started
+    started.stop()
+
+
+def web_viewer(server: PrivateServer, *cameras: str) -> WebViewer:
+    return WebViewer(server, Config(cameras=tuple(CameraConfig(name=name, source="bus") for name in cameras)))
+
+
+def test_pictures_are_not_asked_for_while_nobody_looks(server: PrivateServer) -> None:
+    viewer = web_viewer(server, "front")
+    assert viewer.topics == ["bodies/", "camera/", "health/"]
+    viewer.close()
+
+
+def test_people_of_the_selected_camera_are_drawn_and_those_of_a_paused_recording_stay(
+    server: PrivateServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "get_clients", lambda: {0: None})
+    viewer = web_viewer(server, "front", "back")
+
+    def drawn(now: float) -> list[int]:
+        viewer.draw(now)
+        return viewer._people.track_ids
+
+    viewer.add(facts(camera="back", playing=PlaybackStatus(position_s=1.0, length_s=9.0, speed=0.0, paused=True)), 10.0)
+    viewer.add(bodies(camera="back", captured_at=10.0, people=[person(2)]), 10.0)
+    viewer.add(bodies(camera="front", captured_at=10.0, people=[person(1)]), 10.0)
+    assert drawn(10.1) == [1]
+    assert drawn(10.1 + REMOVE_AFTER_S) == []
+    for _ in range(2):
+        viewer._panel._camera.value = "back"  # type: ignore[misc]
+        assert drawn(20.0) == drawn(20.1 + REMOVE_AFTER_S) == [2]
+        viewer._panel._camera.value = "front"  # type: ignore[misc]
+        assert drawn(30.0) == []
+    viewer.close()

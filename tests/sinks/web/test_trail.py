@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from remi_stream.render.colours import CONFIDENCE_COLOURS
+from remi_stream.render.floor import FloorEstimator
+from remi_stream.sinks.live_view import REMOVE_AFTER_S
 from remi_stream.sinks.web.figure import FADED_COLOUR, TRAIL_S, linear_from_srgb, trail_joints, trail_segments
 from remi_stream.sinks.web.gate import PrivateServer
-from remi_stream.sinks.web.scene import REMOVE_AFTER_S, ScenePeople
-from remi_stream.world.floor import FloorEstimator
+from remi_stream.sinks.web.scene import ScenePeople
 from tests.sample import bodies, person
 
 COLOUR = (63, 176, 178)
@@ -54,7 +55,7 @@ def test_trail_is_two_seconds_long_and_begins_anew_after_a_gap_and_goes_with_its
     move(20.4)
     move(20.6)
     assert line.visible
-    crowd.forget(20.6 + REMOVE_AFTER_S)
+    crowd.remove_stale(20.6 + REMOVE_AFTER_S)
     assert not line.visible
 
 

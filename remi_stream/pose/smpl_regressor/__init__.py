@@ -1,1 +1,0 @@
-"""smpl_regressor."""

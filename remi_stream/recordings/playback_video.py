@@ -1,0 +1,91 @@
+"""Images for playback: the preview video of a recording, or the video that results were made of."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import av
+import numpy as np
+
+from remi_stream.capture.files import VideoReader, bgr_from_frame
+from remi_stream.errors import RemiError
+from remi_stream.messages import Bodies
+from remi_stream.recordings.preview_video import PREVIEW_FILE
+from remi_stream.recordings.reader import FrameKey, frame_keys, read_npz
+from remi_stream.recordings.take import Take
+
+SAME_FRAME_S = 1e-3
+"""Times this close, s, are those of one frame."""
+
+
+class PlaybackVideo:
+    """Reads a video forward only. Raises RemiError if it cannot be opened."""
+
+    def __init__(self, path: Path, shown_at: Mapping[FrameKey, float] | None, start_s: float) -> None:
+        """shown_at: a frame's time in the video, s; None: its captured_at. start_s: s from the video's first frame."""
+        self._video = VideoReader(path)
+        self._video.open()
+        self._shown_at = shown_at
+        self._frames = self._decode(start_s)
+        self._next = next(self._frames, None)
+
+    def advance_to(self, bodies: Bodies, until: float) -> bool:
+        """Decode up to the image of a frame; False if `until` (monotonic s) comes first."""
+        at_s = self._shown_s(bodies)
+        while at_s is not None and self._next is not None and self._next[0] < at_s - SAME_FRAME_S:
+            if time.monotonic() > until:
+                return False
+            self._next = next(self._frames, None)
+        return True
+
+    def image_of(self, bodies: Bodies) -> np.ndarray | None:
+        """The image (H, W, 3) uint8 BGR of the frame that `advance_to` reached, if there is one."""
+        at_s = self._shown_s(bodies)
+        if at_s is None or self._next is None or abs(self._next[0] - at_s) > SAME_FRAME_S:
+            return None
+        return bgr_from_frame(self._next[1])
+
+    def close(self) -> None:
+        """Close the video."""
+        self._video.close()
+
+    def _shown_s(self, bodies: Bodies) -> float | None:
+        """A frame's time in the video, s; None if the video lacks it."""
+        return bodies.captured_at if self._shown_at is None else self._shown_at.get((bodies.epoch, bodies.frame_id))
+
+    def _decode(self, start_s: float) -> Iterator[tuple[float, av.VideoFrame]]:
+        """Frames from the key frame before start_s on, each with its time from the first one, s."""
+        first = next(self._video.frames(), None)
+        if first is None:
+            return
+        self._video.seek(first[0] + start_s)
+        for time_s, frame in self._video.frames():
+            yield time_s - first[0], frame
+
+
+def open_playback_video(folder: Path, take: Take, first: int) -> PlaybackVideo | None:
+    """Open the video of a take at the frame with index `first`; None if there is no readable video."""
+    path, shown_at, start_s = take.source, None, take.frames[first].captured_at
+    if (folder / PREVIEW_FILE).exists():
+        path, shown_at = folder / PREVIEW_FILE, _shown_at(folder)
+        start_s = _first_shown_s(shown_at, take.frames, first)
+    if path is None or not path.is_file():
+        return None
+    try:
+        return PlaybackVideo(path, shown_at, start_s)
+    except RemiError:
+        return None
+
+
+def _shown_at(folder: Path) -> dict[FrameKey, float]:
+    """Time of each frame in a recording's preview video, s."""
+    preview = read_npz(folder / "preview.npz")
+    return dict(zip(frame_keys(preview), preview["shown_at"].tolist()))
+
+
+def _first_shown_s(shown_at: Mapping[FrameKey, float], frames: Sequence[Bodies], first: int) -> float:
+    """Time in the video, s, of the first frame with a preview, from index `first` on."""
+    keys = ((frames[index].epoch, frames[index].frame_id) for index in range(first, len(frames)))
+    return next((shown_at[key] for key in keys if key in shown_at), 0.0)
