@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import errno
+import os
 from collections.abc import Iterable
 
 EXIT_DONE, EXIT_CRASHED, EXIT_USAGE, EXIT_NOT_STARTED, EXIT_GAVE_UP = 0, 1, 2, 3, 4
@@ -36,6 +37,6 @@ def listen_error(what: str, host: str, port: int, error: OSError) -> RemiError:
         return RemiError(
             f"Port {port} is in use, by another remi-stream or another program. Stop it, or start this one with --name"
         )
-    return RemiError(
-        f"Cannot serve {what} on {host}:{port}: {error.strerror}. Give an address of this machine (0.0.0.0: all of them)"
-    )
+    # socket.create_server appends the address to the system's text; the errors of getaddrinfo have numbers below 0.
+    reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
+    return RemiError(f"Cannot serve {what} on {host}:{port}: {reason}. Give an address of this machine (0.0.0.0: all of them)")

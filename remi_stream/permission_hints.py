@@ -16,7 +16,7 @@ def is_in_container() -> bool:
 
 
 def write_error_hint(folder: Path, error: OSError, remedy: str) -> str:
-    """Explain why a folder cannot be written or created: read-only mount, other owner, or the system's error and the cure."""
+    """Explain why a folder cannot be written or created: read-only mount, other owner, or the system's error and the remedy."""
     existing = next((each for each in (folder, *folder.absolute().parents) if os.path.lexists(each)), folder)
     if error.errno == errno.EROFS and is_in_container():
         return f"{existing} is mounted read-only. Mount it without :ro, or give another folder"

@@ -25,6 +25,7 @@ PARTS = {
     "screen": ("Xvfb", "xdotool"),
     "egl": ("OpenGL without a screen",),
     "rtx": ("TensorRT-RTX",),
+    "smplx": ("the package smplx",),
     "gpu": ("an NVIDIA GPU",),
     "aitviewer": ("aitviewer in .venv-aitviewer",),
     "containers": ("buildah", "podman", "runc", "mmdebstrap", "root"),
@@ -48,6 +49,7 @@ PACKAGES = {
 """What to install, where it is not called like the marker."""
 INSTALL = {
     "rtx": "pip install 'remi-stream[rtx]'",
+    "smplx": "pip install 'remi-stream[smplx]'; for non-commercial use only",
     "gpu": "its driver, and a PyTorch with CUDA; see: remi-stream doctor",
     "aitviewer": "python3.11 -m venv .venv-aitviewer; .venv-aitviewer/bin/pip install torch==2.13.0 -e '.[aitviewer]'",
 }
@@ -72,6 +74,8 @@ def _is_there(program: str) -> bool:
         return _succeeds("/usr/bin/python3", GSTREAMER)
     if program == "OpenGL without a screen":
         return _succeeds(sys.executable, EGL)
+    if program == "the package smplx":
+        return importlib.util.find_spec("smplx") is not None
     if program == "TensorRT-RTX":
         return importlib.util.find_spec("tensorrt_rtx") is not None
     if program == "an NVIDIA GPU":

@@ -1,4 +1,4 @@
-""""""
+"""Hints for folders and files that cannot be written or read, on a machine and in a container."""
 
 from __future__ import annotations
 

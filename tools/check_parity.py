@@ -17,7 +17,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from parity.folder import read_folder
-from parity.report import told, verdict_of
+from parity.report import format_row, format_verdict
 from parity.rows import Row
 from parity.run import rows_of
 
@@ -35,14 +35,14 @@ def main() -> int:
         names = ", ".join(golden.name for golden in goldens) or "no .npz"
         selection = f" for --only '{options.only}'" if options.only else ""
         print(f"Nothing to check{selection}: {options.folder} has {names}")
-    print(verdict_of(rows))
+    print(format_verdict(rows))
     return 0 if rows and all(row.passed for row in rows) else 1
 
 
 def printed(rows: Iterator[Row]) -> Iterator[Row]:
     """Print and pass on rows."""
     for row in rows:
-        print(told(row), flush=True)
+        print(format_row(row), flush=True)
         yield row
 
 

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from open_body.assets import WHEEL_SHA256, Assets, J, open_wheel, read_assets
 from open_body.drape import drape
-from open_body.mesh import softened
+from open_body.mesh import smooth_values
 from open_body.outfit import clothes, dress, inside
 from open_body.people import landmarks, posed, random_dials, shaped, t_pose
 from scipy.optimize import nnls
@@ -38,7 +38,7 @@ def build_body(assets: Assets) -> Body:
     kept = np.unique(assets.quads)
     quads = np.searchsorted(kept, assets.quads)
     faces = np.concatenate([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]])
-    weights = four_bones(softened(assets.weights[kept], faces, 5))
+    weights = four_bones(smooth_values(assets.weights[kept], faces, 5))
     skins, joints = meet_people(assets, kept, weights)
     skins += shirt(skins.mean(0), joints.mean(0), faces, weights)
     template, regressor = skins.mean(0), fit_regressor(skins, joints)

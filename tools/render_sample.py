@@ -22,12 +22,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from sample.choreography import choreography
-from sample.film import encode
+from sample.clothing import Actor
 from sample.scenes import SCENES, Scene
 from sample.studio import CLIP_FROM_WORLD, QUICK, Studio
-from sample.tailor import Actor
 from sample.timeline import FRAMES
 from sample.truth import truth_of_camera, truth_of_person
+from sample.video_encoder import encode
 from sample.visibility import Visibility
 
 from remi_stream.body.smpl import load_default_body

@@ -1,4 +1,7 @@
-"""The imported SMPL model: plain arrays in the model store, converted from SMPL's pickles by models/importer.py."""
+"""Known bodies: the imported SMPL model, the default body, and retargeting of poses from one to another.
+
+The imported model is plain arrays in the model store, converted from SMPL's pickles by models/importer.py.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,11 @@ from remi_stream.models.manifest import find_model_file
 from remi_stream.models.smpl_pickle import EXTRA_REGRESSOR_FILE, SMPL_ARRAYS, SMPL_FILE
 from remi_stream.models.store import file_fault, model_path
 from remi_stream.skeletons import JOINT_NAMES, SMPL_PARENTS
+
+SMPL_PELVIS_M = np.array([-0.002, -0.223, 0.028])
+"""J0 of the neutral SMPL body at its mean shape, to a millimetre: all that is needed of SMPL before its file is imported."""
+LIMB_CHAINS = ("hip knee ankle foot", "shoulder elbow wrist hand")
+MEAN_SHAPE = np.zeros(10, np.float32)
 
 
 @cache
@@ -45,22 +53,14 @@ def find_extra_regressor() -> np.ndarray | None:
     return None if file_fault(file) else load_extra_regressor(model_path(file))
 
 
-# Retargeting: apply a pose of one body to another body.
-#
-# The rest poses of two bodies differ a little in the limbs' directions and in the position of the pelvis. So each joint of arms and
-# legs is corrected by a constant, the shortest rotation between the two rest bones, and transl is chosen so that the pelvis keeps
-# its position. Trunk and head are not corrected: there the joints lie differently inside the same shape. Betas are not
-# transferable, so the target has its mean shape.
-
-
-SMPL_PELVIS_M = np.array([-0.002, -0.223, 0.028])
-"""J0 of the neutral SMPL body at its mean shape, to a millimetre: all that is needed of SMPL before its file is imported."""
-LIMB_CHAINS = ("hip knee ankle foot", "shoulder elbow wrist hand")
-MEAN_SHAPE = np.zeros(10, np.float32)
-
-
 class Retargeter:
-    """Retargets poses from one body to another. source: None for SMPL before its file is imported; only its pelvis is known."""
+    """Retargets poses from one body to another. source: None for SMPL before its file is imported; only its pelvis is known.
+
+    The rest poses of two bodies differ a little in the limbs' directions and in the position of the pelvis. So each joint of arms
+    and legs is corrected by a constant, the shortest rotation between the two rest bones, and transl is chosen so that the pelvis
+    keeps its position. Trunk and head are not corrected: there the joints lie differently inside the same shape. Betas are not
+    transferable, so the target has its mean shape.
+    """
 
     def __init__(self, source: Body | None, target: Body) -> None:
         self.source, self.target = source, target

@@ -161,11 +161,10 @@ def _lengths(steps: NDArray[np.int32]) -> FloatArray:
     return (np.cumsum(steps, axis=0) * PACKED_LENGTH_STEP_M).astype(np.float32)
 
 
-# Translation of a body from 2D-3D correspondences, by weighted linear least squares.
-
-
 def fit_translation(points: np.ndarray, pixels: np.ndarray, weights: np.ndarray, intrinsics: Intrinsics) -> np.ndarray:
-    """Solve for t (3,), m, camera frame, so that points (N, 3) + t project to pixels (N, 2); weights: (N,), 0 ignores a point.
+    """Fit a translation by weighted least squares: t (3,), m, camera frame, so that points (N, 3) + t project to pixels (N, 2).
+
+    weights: (N,), 0 ignores a point.
 
     x + tx = u (z + tz) is linear in t, where u is the pixel's ray: two equations per point. A second solution divides each by
     the point's depth of the first, so that errors count in pixels, not in metres.

@@ -198,13 +198,10 @@ def box_distances(expected: np.ndarray, actual: np.ndarray) -> dict[str, ParityD
     }
 
 
-# Reference of the parity check: the checkpoint in PyTorch on the CPU.
-
-
 def torch_reference(
     network: str, checkpoint: Path, precision: Precision
 ) -> Callable[[dict[str, np.ndarray]], dict[str, np.ndarray]]:
-    """Return a function that runs a checkpoint in PyTorch: named inputs to named float32 outputs."""
+    """Return a function that runs a checkpoint in PyTorch on the CPU: named inputs to named float32 outputs."""
     served = load_checkpoint(network, checkpoint, precision)
     names = tuple(served.network.input_shapes())
 

@@ -119,7 +119,7 @@ def is_same_person(best: np.ndarray, rest: np.ndarray) -> np.ndarray:
 
 
 def body_boxes(hips: np.ndarray, circle_points: np.ndarray) -> np.ndarray:
-    """Boxes (N, 4) around the rotated body rectangles with hips (N, 2) inside and circle points circle_points (N, 2) at the head, px."""
+    """Boxes (N, 4) around the rotated body rectangles with hips (N, 2) px inside and circle_points (N, 2) px at the head."""
     up = circle_points - hips
     ends = np.stack([hips + BODY_UP * up, hips - BODY_DOWN * up])
     side = BODY_ACROSS * np.abs(up[:, ::-1])

@@ -37,15 +37,13 @@ class DetectionRow(msgspec.Struct):
 
 
 class DetectionFile:
-    """Replaces the detector by look-up in a detection file.
-
-    sha256: SHA-256 of the file. fits: whether any frame had a box; None before the first frame. rows: by the key that `key_of_frame`
-    returns for a frame.
-    """
+    """Replaces the detector by look-up in a detection file. rows: by the key that `key_of_frame` returns for a frame."""
 
     def __init__(self, sha256: str, rows: Mapping[Any, list[DetectionRow]], key_of_frame: Callable[[Frame], str | int]) -> None:
         self.sha256 = sha256
+        """SHA-256 of the file."""
         self.has_matches: bool | None = None
+        """Whether any frame had a box; None before the first frame."""
         self._rows, self._of = rows, key_of_frame
 
     def detect_frames(self, frames: Sequence[Frame]) -> list[ScoredBoxes]:

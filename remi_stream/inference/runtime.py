@@ -1,4 +1,4 @@
-"""Inference runtime protocol and loading: named tensors in, named tensors out."""
+"""What a runtime is: named tensors in, named tensors out. Types only; inference/load.py makes runtimes."""
 
 from __future__ import annotations
 

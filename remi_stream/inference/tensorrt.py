@@ -1,4 +1,7 @@
-"""TensorRT backends: the Python modules `tensorrt` and `tensorrt_rtx`, which share one API; only this file imports them."""
+"""TensorRT as an inference runtime, through the Python modules `tensorrt` and `tensorrt_rtx`, which share one API.
+
+Only this file imports them. Plans of torch-tensorrt are run by PyTorch.
+"""
 
 from __future__ import annotations
 
@@ -79,9 +82,6 @@ def make_error_logger(trt: Any) -> Any:
 def one_line(text: str) -> str:
     """Return a message with its line breaks replaced by spaces."""
     return " ".join(text.split())
-
-
-# TensorRT and TensorRT-RTX runtime: a plan on the GPU, with a CUDA graph for each batch size.
 
 
 class TensorRtRuntime:
@@ -235,11 +235,8 @@ def load_tensorrt_plan(
     return TensorRtRuntime((folder / PLAN_FILE).read_bytes(), manifest, backend, cuda or TorchCuda())
 
 
-# Runtime of torch-tensorrt plans: an ExportedProgram with TensorRT engines, run by PyTorch.
-
-
 class TorchTensorRtRuntime:
-    """A torch-tensorrt plan on the GPU; larger batches than the plan's are split."""
+    """A plan of torch-tensorrt on the GPU: an ExportedProgram with TensorRT engines. Larger batches than the plan's are split."""
 
     def __init__(self, folder: Path, manifest: PlanManifest, device: str = "cuda") -> None:
         TorchCuda()  # raises RemiError if PyTorch sees no GPU

@@ -13,6 +13,9 @@ from remi_stream.errors import UsageError, unknown_name_error
 from remi_stream.models.onnx_description import OnnxDescription, register_skeleton
 from remi_stream.paths import shipped_folder, user_data_folder
 
+NON_COMMERCIAL = re.compile(r"non-?commercial|\bNC\b", re.IGNORECASE)
+"""In the name of a licence that forbids commercial use."""
+
 
 class ModelFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A file of weights."""
@@ -114,12 +117,6 @@ def resolve_weights_path(folder: Path, file: ModelFile) -> ModelFile:
     return msgspec.structs.replace(file, file=str(path)) if path.is_file() else file
 
 
-# Licences of model files: detect and report non-commercial terms.
-
-
-NON_COMMERCIAL = re.compile(r"non-?commercial|\bNC\b", re.IGNORECASE)
-
-
 def is_non_commercial(licence: str) -> bool:
     """Return whether a licence forbids commercial use."""
     return bool(NON_COMMERCIAL.search(licence))
@@ -134,11 +131,8 @@ def licence_notice(files: Iterable[ModelFile]) -> str:
     return "; ".join(f"for non-commercial use only: {', '.join(names)} ({licence})" for licence, names in restricted.items())
 
 
-# Model files of all manifests, by name.
-
-
 def model_files_by_name() -> dict[str, ModelFile]:
-    """Return all model files by name."""
+    """Return the model files of all manifests by name."""
     return {file.name: file for manifest in list_manifests() for file in manifest.weights}
 
 
@@ -150,11 +144,11 @@ def find_model_file(name: str) -> ModelFile:
     return known[name]
 
 
-# Custom skeletons of users' manifests, for processes that draw what an engine in another process publishes.
-
-
 def register_custom_skeletons() -> None:
-    """Register all custom skeletons in this process; invalid manifests are skipped, their own engine reports the error."""
+    """Register the custom skeletons of all manifests, for a process that draws what an engine in another one publishes.
+
+    Invalid manifests are skipped: their own engine reports the error.
+    """
     for path in manifest_files().values():
         try:
             manifest = read_manifest(path)

@@ -1,4 +1,4 @@
-"""SMPL's published pickles, read with the safe unpickler and without chumpy.
+"""SMPL's published pickles, read with the safe unpickler and without chumpy, and the plain arrays that the store keeps of them.
 
 The layout is that of SMPL_NEUTRAL.pkl and basicmodel_*_lbs_10_207_0_*.pkl: a dict of arrays. The first releases were written by
 Python 2 and wrap arrays in chumpy objects, whose state has the numbers (`x`, or a selection `idxs` of `a`).
@@ -16,6 +16,16 @@ from remi_stream.errors import RemiError
 from remi_stream.models.safe_pickle import NUMPY_CONSTRUCTORS, PICKLE_ERRORS, InertObject, SafeUnpickler, pickle_errors
 from remi_stream.skeletons import SMPL_PARENTS
 
+SMPL_FILE, EXTRA_REGRESSOR_FILE = "smpl_neutral", "j_regressor_extra"
+"""Names of the two files in the model store."""
+SMPL_ARRAYS = {
+    "v_template": "v_template",
+    "shapedirs": "shapedirs",
+    "posedirs": "posedirs",
+    "J_regressor": "joint_regressor",
+    "weights": "skin_weights",
+}
+"""SMPL's array names -> fields of Body."""
 VERTICES, JOINTS, BETAS, POSE_CORRECTIVES = 6890, 24, 10, 207
 SMPL_ARRAY_SHAPES: dict[str, tuple[int | None, ...]] = {
     "v_template": (VERTICES, 3),
@@ -102,20 +112,8 @@ def check_smpl_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
         raise RemiError(f"{path.name} is damaged: {', '.join(off) or 'f'} has invalid numbers.")
 
 
-SMPL_FILE, EXTRA_REGRESSOR_FILE = "smpl_neutral", "j_regressor_extra"
-"""Names of the two files in the model store."""
-SMPL_ARRAYS = {
-    "v_template": "v_template",
-    "shapedirs": "shapedirs",
-    "posedirs": "posedirs",
-    "J_regressor": "joint_regressor",
-    "weights": "skin_weights",
-}
-"""SMPL's array names -> fields of Body."""
-
-
 def save_smpl(arrays: Mapping[str, np.ndarray], path: Path) -> None:
-    """Write SMPL's arrays, by their published names, in the format that `load_smpl` reads."""
+    """Write SMPL's arrays, by their published names, as the store keeps them: an .npz without objects."""
     floats = {name: arrays[name].astype(np.float32) for name in SMPL_ARRAYS}
     with path.open("wb") as file:
         np.savez(file, **floats, f=arrays["f"].astype(np.int32))  # type: ignore[arg-type]

@@ -29,14 +29,20 @@ from remi_stream.models.manifest import ModelFile, model_files_by_name
 from remi_stream.paths import shipped_folder, user_data_folder
 from remi_stream.permission_hints import write_error_hint
 
-# Import record of a model file: a JSON file beside it in the store.
-
-
 CHUNK_BYTES = 1 << 20
+WHEEL_OPTIONS = ("--only-binary=:all:", "--platform", "manylinux_2_28_x86_64", "--python-version", "3.11")
+"""Selects one wheel of a release: its files are data, so any platform's and Python version's wheel will do."""
+RETRY_OPTIONS = ("--retries", "1", "--timeout", "20")
+"""Fail soon without a network."""
+PARTIAL_PREFIX = ".pull-"
+"""Of the temporary folders that a pull or an import works in."""
+MessageCallback = Callable[[str], None]
+
+log = logging.getLogger(__name__)
 
 
 class ImportRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Record of an imported model file."""
+    """Record of an imported model file: a JSON file beside it."""
 
     bytes: int
     """Size of the file in the store."""
@@ -77,16 +83,8 @@ def sha256_of(file: Path) -> str:
     return digest.hexdigest()
 
 
-# Download a wheel from PyPI with pip, so that the user's index and proxy settings apply.
-
-
-WHEEL_OPTIONS = ("--only-binary=:all:", "--platform", "manylinux_2_28_x86_64", "--python-version", "3.11")
-"""Selects one wheel of a release: its files are data, so any platform's and Python version's wheel will do."""
-RETRY_OPTIONS = ("--retries", "1", "--timeout", "20")  # fail soon without a network
-
-
 def download_wheel(requirement: str, folder: Path) -> Path:
-    """Download the wheel of a pinned requirement ("mediapipe==0.10.21") into a folder."""
+    """Download the wheel of a pinned requirement ("mediapipe==0.10.21") into a folder, with the user's pip settings."""
     quiet = ("--quiet", "--no-input", "--disable-pip-version-check")
     command = [
         sys.executable,
@@ -130,11 +128,6 @@ def manual_download_hint(requirement: str) -> str:
     name, _, version = requirement.partition("==")
     where = f"https://pypi.org/project/{name}/{version}/#files"
     return f"Get the manylinux wheel from {where} in another way, then: remi-stream models import FILE.whl"
-
-
-PARTIAL_PREFIX = ".pull-"
-MessageCallback = Callable[[str], None]
-log = logging.getLogger(__name__)
 
 
 def ensure_model_file(file: ModelFile, on_message: MessageCallback = log.info) -> Path:

@@ -8,8 +8,8 @@ from scipy.sparse import csr_matrix
 
 from remi_stream.geometry import project
 from remi_stream.render.camera import RenderCamera, Size
+from remi_stream.render.colours import shade_colours
 from remi_stream.render.rasteriser import barycentric_weights, signed_areas, z_buffer
-from remi_stream.render.shading import shade_colours
 from remi_stream.render.surface import vertex_normals
 
 SUPERSAMPLING = 2

@@ -7,7 +7,6 @@ from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
-import cv2
 import numpy as np
 
 from remi_stream.geometry import cross_product
@@ -16,6 +15,7 @@ from remi_stream.morph.gpu_renderer import GpuMeshRenderer
 from remi_stream.morph.pair import MorphPair, vertex_colours
 from remi_stream.prefetch import ordered_map
 from remi_stream.render.camera import RenderCamera, Size
+from remi_stream.render.video import encode_png
 
 # Camera of a morph: fitted to all shapes between the two meshes.
 
@@ -54,8 +54,6 @@ def fit_camera(points: np.ndarray, up: str, size: Size, back: bool = False) -> R
 RENDER_THREADS, RENDER_AHEAD = 2, 4
 CAMERA_SAMPLES = 21
 """Number of shapes along the morph that the camera is fitted to."""
-PNG_OPTIONS = [cv2.IMWRITE_PNG_COMPRESSION, 2]
-"""Low compression, for speed."""
 
 
 class MorphOptions(NamedTuple):
@@ -122,5 +120,4 @@ def morph_points(pair: MorphPair, count: int) -> np.ndarray:
 
 def encode_rgb_png(image: np.ndarray) -> bytes:
     """Encode an image (h, w, 3) uint8 RGB as PNG."""
-    _, data = cv2.imencode(".png", np.ascontiguousarray(image[..., ::-1]), PNG_OPTIONS)
-    return data.tobytes()
+    return encode_png(np.ascontiguousarray(image[..., ::-1]))

@@ -1,4 +1,4 @@
-"""Mesh file formats by extension, and reading a mesh."""
+"""Mesh files by extension: reading a mesh, and the pairs of meshes of a folder."""
 
 from __future__ import annotations
 
@@ -37,9 +37,6 @@ def read_mesh(path: Path) -> TriangleMesh:
         raise UsageError(
             f"{path} cannot be read: {error.strerror or error}. Give a mesh: {MESH_EXTENSIONS}{empty_mount_hint(path)}"
         ) from None
-
-
-# Batch morphing: the meshes of a folder, and all pairs of them.
 
 
 class MeshPairFiles(NamedTuple):

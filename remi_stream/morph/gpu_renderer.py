@@ -10,7 +10,7 @@ from scipy.sparse import csr_matrix
 from remi_stream.errors import RemiError
 from remi_stream.morph.cpu_renderer import background_image
 from remi_stream.render.camera import RenderCamera
-from remi_stream.render.shading import shade_colours
+from remi_stream.render.colours import shade_colours
 from remi_stream.render.surface import vertex_normals
 
 SOFTWARE_RENDERERS = ("llvmpipe", "softpipe", "swiftshader", "software")

@@ -1,4 +1,4 @@
-"""Statistics of a pair of meshes: displacement, area, volume, bounding box, texture difference."""
+"""Runs a morph of two meshes: statistics of their differences, and the files that are written."""
 
 from __future__ import annotations
 
@@ -58,9 +58,6 @@ def displacement_table(pair: MorphPair) -> bytes:
     """Encode displacements.csv: one row per vertex."""
     values = np.column_stack([np.arange(len(pair.displacements)), pair.displacements, pair.distances])
     return encode_csv_array(("index", "dx", "dy", "dz", "length"), "%d,%.9g,%.9g,%.9g,%.9g\n", values)
-
-
-# Writes the files of a morph: frames, video, meshes, heatmaps and tables.
 
 
 MORPH_FPS = 20

@@ -11,8 +11,6 @@ import numpy as np
 
 from remi_stream.errors import UsageError
 
-# Polygon triangulation.
-
 
 def fan_triangles(sizes: np.ndarray) -> np.ndarray:
     """Triangulate polygons as fans: corner indices (F, 3). sizes: (P,), corners per polygon, which are numbered consecutively."""
@@ -21,9 +19,6 @@ def fan_triangles(sizes: np.ndarray) -> np.ndarray:
     first = np.repeat(starts, counts)
     step = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
     return np.stack([first, first + step + 1, first + step + 2], 1)
-
-
-# Reads texture images.
 
 
 log = logging.getLogger(__name__)

@@ -1,4 +1,4 @@
-"""Reads meshes from Wavefront OBJ with the texture of the MTL file. Vertex indices are kept: UV seams do not split vertices."""
+"""Wavefront OBJ: reads meshes with the texture of the MTL file, and writes shapes. UV seams split no vertices."""
 
 from __future__ import annotations
 
@@ -9,8 +9,6 @@ import numpy as np
 
 from remi_stream.errors import UsageError
 from remi_stream.morph.mesh import Texture, TriangleMesh, fan_triangles, read_texture_image
-
-# Writes the shapes of a morph as OBJ files.
 
 
 def encode_obj(vertices: np.ndarray, faces: bytes) -> bytes:

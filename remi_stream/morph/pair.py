@@ -1,4 +1,4 @@
-"""A pair of meshes with the same topology, and their differences."""
+"""A pair of meshes with the same topology: their differences in shape, colours and texture, and the tables of these."""
 
 from __future__ import annotations
 
@@ -13,9 +13,6 @@ from scipy.sparse import csr_matrix
 from remi_stream.morph.mesh import Texture, TriangleMesh, require_same_topology
 from remi_stream.morph.path import MorphEnd, MorphPath, end_mesh, morph_path
 from remi_stream.render.surface import merge_coincident_vertices, vertex_face_matrix
-
-# CSV encoding.
-
 
 CsvCell = str | int | float | None
 
@@ -37,9 +34,6 @@ def _cell(value: CsvCell) -> str:
     if isinstance(value, str):
         return f'"{value.replace(chr(34), chr(34) * 2)}"' if set(value) & set(',"\n\r') else value
     return f"{value:d}" if isinstance(value, int) else f"{value:.9g}"
-
-
-# Texture comparison, texture sampling and vertex colours.
 
 
 TEXTURE_COLUMNS = ("index", "u", "v", "dr", "dg", "db", "difference")

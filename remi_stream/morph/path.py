@@ -1,4 +1,4 @@
-"""A recorded person in one frame: RECORDING[:TRACK[:FRAME]]."""
+"""Path of a morph: linear, or slerp of the joint rotations between two recorded poses (RECORDING[:TRACK[:FRAME]]) of one body."""
 
 from __future__ import annotations
 
@@ -86,9 +86,6 @@ def _poses_by_track(take: Take) -> dict[int, dict[int, Smpl]]:
 
 def _join_ids(tracks: list[int]) -> str:
     return ", ".join(map(str, sorted(tracks)[:12])) + (", ..." if len(tracks) > 12 else "")
-
-
-# Interpolation between two meshes: linear, or slerp of the joint rotations between two poses of one body.
 
 
 MorphEnd = TriangleMesh | RecordedPose

@@ -1,4 +1,7 @@
-"""Reads meshes from PLY and glTF; the only module that imports trimesh."""
+"""Reads meshes from PLY and glTF (the only module that imports trimesh) and from FBX (the only one that imports ufbx).
+
+ufbx's lists are indexed or read through memoryview: version 0.0.5 crashes when some of them are iterated.
+"""
 
 from __future__ import annotations
 
@@ -74,11 +77,6 @@ def _base_colour_image(part: Any) -> np.ndarray | None:
 
 def _vertex_colours(part: Any) -> np.ndarray | None:
     return np.array(part.visual.vertex_colors)[:, :3] if part.visual.kind == "vertex" else None
-
-
-# Reads meshes from FBX, binary and text; the only module that imports ufbx.
-#
-# ufbx's lists are indexed or read through memoryview: version 0.0.5 crashes when some of them are iterated.
 
 
 def read_fbx(path: Path) -> TriangleMesh:

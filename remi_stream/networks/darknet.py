@@ -22,6 +22,8 @@ LEAKY_SLOPE = 0.1
 """Negative slope of Darknet's leaky ReLU."""
 LOWEST_VALUE = -3e38
 """Stands for minus infinity in max pooling; within float32 (lowest: -3.4e38)."""
+HEADER_BYTES = 20
+"""Header of a `.weights` file: five int32, major, minor, revision, then the images seen in training (low, high)."""
 
 
 class CfgSection(NamedTuple):
@@ -288,13 +290,6 @@ def count_classes(cfg: list[CfgSection], shapes: TensorShapes | None) -> int | N
     index = next(index for index, section in enumerate(cfg[1:]) if section.kind == "yolo")
     shape = (shapes or {}).get(f"module_list.{index - 1}.conv_{index - 1}.weight")
     return max(1, shape[0] // len(section_anchors(cfg[index + 1])) - 5) if shape else None
-
-
-# Darknet `.weights` files: numbers without names, in the order of the cfg.
-
-
-HEADER_BYTES = 20
-"""Five int32: major, minor, revision, then the images seen in training (low, high)."""
 
 
 def read_darknet_weights(path: Path, network: Darknet) -> dict[str, Tensor]:

@@ -1,7 +1,8 @@
 """HRNet: four parallel resolutions with multi-scale fusion after every module.
 
 Wang et al., Deep High-Resolution Representation Learning for Visual Recognition (2020). Two heads are in use: `PoseHrnet`
-(W32, PARE's convolutional upsampling) and `ClassificationHrnet` (W48, POCO-CLIFF).
+(W32, PARE's convolutional upsampling) and `ClassificationHrnet` (W48, POCO-CLIFF). The residual blocks are FastPose's too:
+He et al., Deep Residual Learning for Image Recognition (2016); Hu et al., Squeeze-and-Excitation Networks (2018).
 """
 
 from __future__ import annotations
@@ -10,10 +11,6 @@ import itertools
 
 import torch
 from torch import Tensor, nn
-
-# Residual blocks of ResNet, HRNet and FastPose, with the published names of their submodules.
-#
-# He et al., Deep Residual Learning for Image Recognition (2016); Hu et al., Squeeze-and-Excitation Networks (2018).
 
 
 def conv3x3(inputs: int, outputs: int, stride: int = 1, bias: bool = False) -> nn.Conv2d:

@@ -14,11 +14,15 @@ from torch import Tensor, nn
 from remi_stream.networks.hrnet import PoseHrnet, conv_bn_relu
 from remi_stream.networks.network import TensorShapes
 
-# 6D rotation to matrix in torch, for use inside exported graphs; geometry.py has the NumPy version.
+JOINTS = 24
+FEATURES, SMALL_FEATURES = 128, 64
 
 
 def matrices_from_rot6d(rot6d: Tensor) -> Tensor:
-    """Convert rot6d (..., 6) to matrices (..., 3, 3): Gram-Schmidt on two columns, the cross product is the third."""
+    """Convert rot6d (..., 6) to matrices (..., 3, 3): Gram-Schmidt on two columns, the cross product is the third.
+
+    For exported graphs; geometry.py has the NumPy version.
+    """
     columns = rot6d.reshape(*rot6d.shape[:-1], 3, 2)
     first = nn.functional.normalize(columns[..., 0], dim=-1)
     second = columns[..., 1]
@@ -31,10 +35,6 @@ def cross_product(a: Tensor, b: Tensor) -> Tensor:
     a = torch.cat([a, a], -1)
     b = torch.cat([b, b], -1)
     return a[..., 1:4] * b[..., 2:5] - a[..., 2:5] * b[..., 1:4]
-
-
-JOINTS = 24
-FEATURES, SMALL_FEATURES = 128, 64
 
 
 class PartEstimate(NamedTuple):

@@ -15,16 +15,14 @@ from remi_stream.networks.hrnet import ClassificationHrnet, PoseHrnet
 from remi_stream.networks.network import TensorShapes
 from remi_stream.networks.pare import FEATURES, JOINTS, PareHead, matrices_from_rot6d
 
-# RealNVP normalising flow over a rotation's error (nine numbers), used to train POCO; not run for inference.
-#
-# Dinh et al., Density Estimation Using Real NVP (2017); Li et al., Human Pose Regression With Residual Log-likelihood (2021).
-
-
 FLOW_HIDDEN = 64
 
 
 class FlowHead(nn.Module):
-    """Likelihood of the errors of 24 predicted rotations, conditioned on image features."""
+    """Likelihood of the errors of 24 predicted rotations, conditioned on image features: trains POCO, not run for inference.
+
+    Dinh et al., Density Estimation Using Real NVP (2017); Li et al., Human Pose Regression With Residual Log-likelihood (2021).
+    """
 
     def __init__(self, features: int, layers: int, context: int = 512, variables: int = 9) -> None:
         super().__init__()

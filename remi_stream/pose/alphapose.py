@@ -32,8 +32,8 @@ from remi_stream.tracking.crop import Crop, Pose
 
 # Parametric pose NMS: of several poses of one body the best is kept, and the others are averaged into it.
 #
-# Fang et al., "RMPE: regional multi-person pose estimation" (2017): poses are similar if many joints are close and confident. Sums
-# over joints are scaled to at most 26, so that face and hands do not outweigh the body. Values are those of AlphaPose's code.
+# Fang et al., "RMPE: regional multi-person pose estimation" (2017): poses are similar if many joints are close and confident.
+# Sums over joints are scaled to at most 26, so that face and hands do not outweigh the body. Values are AlphaPose's.
 
 
 REFERENCE_DISTANCE = 0.1

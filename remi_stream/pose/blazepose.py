@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import cv2
 import numpy as np
 
-from remi_stream.body.ik.solver import BONE_ENDS, BONE_STARTS, LIMB_LANDMARKS, IkState, LandmarkFit, LandmarkFitter
+from remi_stream.body.ik.solver import BONE_ENDS, BONE_STARTS, LIMB_LANDMARKS, IkState, LandmarkFit, LandmarkFitter, landmark_box
 from remi_stream.body.smpl import load_default_body
 from remi_stream.geometry import image_from_crop, iou, sigmoid
 from remi_stream.inference.load import load_runtime
@@ -314,7 +314,7 @@ MAX_DRIFT = 0.35
 def rejection_reason(landmarks: Landmarks, roi: Roi, bone_lengths_m: np.ndarray, is_tracked: bool) -> str:
     """Return in one word why the landmarks are rejected, or an empty string.
 
-    bone_lengths_m: (14,) m, the body's bone lengths from `bone_lengths`. is_tracked: the last frame of the same person was accepted.
+    bone_lengths_m: (14,) m, the body's, from `bone_lengths`. is_tracked: the last frame of the same person was accepted.
     """
     if landmarks.person_presence < MIN_PRESENCE:
         return "presence"

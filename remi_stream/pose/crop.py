@@ -1,4 +1,4 @@
-"""Square crops of mesh regressors: from a bounding box, affine transform, resampling, and CLIFF's bbox_info."""
+"""Crops of people for networks: squares of mesh regressors, rectangles, AlphaPose's; their camera and normalisation."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ def square_crop_affine(square: SquareCrop, side: int) -> np.ndarray:
 def crop_affine(center: tuple[float, float], rect_size: tuple[float, float], size: tuple[int, int]) -> np.ndarray:
     """Return the affine transform (2, 3) float64 from image px to crop px.
 
-    It maps the rectangle's centre, right edge and lower edge to the crop's. center, rect_size: (x, y) and (width, height) px of the
-    rectangle. size: (width, height) px of the crop; another aspect ratio is stretched. The points are rounded to float32, as
+    It maps the rectangle's centre, right edge and lower edge to the crop's. center, rect_size: (x, y) and (width, height) px of
+    the rectangle. size: (width, height) px of the crop; another aspect ratio is stretched. The points are rounded to float32, as
     in the published demos, so that the crops are bit-identical to theirs.
     """
     (x, y), (width, height), (crop_width, crop_height) = center, rect_size, size
@@ -147,7 +147,7 @@ def transl_from_weak_camera(
 def weak_camera_from_transl(
     transl: np.ndarray, center: np.ndarray, side: np.ndarray | float, intrinsics: Intrinsics
 ) -> np.ndarray:
-    """Convert transl (..., 3) m to the crop's weak-perspective camera (..., 3) s, tx, ty: the inverse of `transl_from_weak_camera`."""
+    """Convert transl (..., 3) m to the crop's weak-perspective camera (..., 3) s, tx, ty; inverts `transl_from_weak_camera`."""
     fx, fy, cx, cy = intrinsics
     x, y, z = np.moveaxis(np.asarray(transl, np.float64), -1, 0)
     radius = fx / z

@@ -151,7 +151,7 @@ def decode_output(outputs: dict[str, np.ndarray], rect: CropRect) -> InstantHmrO
 
 
 def rejection_reason(output: InstantHmrOutput, rect: CropRect, network_camera: Intrinsics, bone_lengths_m: np.ndarray) -> str:
-    """Return in one word why an output is rejected, or "". network_camera: the network's camera. bone_lengths_m: (14,) m, see `bone_lengths`."""
+    """Return in one word why an output is rejected, or "". bone_lengths_m: (14,) m, the body's, see `bone_lengths`."""
     if not all(np.isfinite(values).all() for values in output):
         return "numbers"
     if output.joints[:, 2].min() < MIN_DEPTH_M or output.root[2] < MIN_DEPTH_M:

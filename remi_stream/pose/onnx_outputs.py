@@ -1,4 +1,4 @@
-"""User-supplied ONNX files: check inputs and outputs, then load the network."""
+"""ONNX networks as their manifest describes them: check inputs and outputs, load the network, decode its outputs."""
 
 from __future__ import annotations
 
@@ -95,9 +95,6 @@ def format_shape(shape: OnnxShape) -> str:
     return " x ".join("N" if size is None else str(size) for size in shape)
 
 
-# Decode the outputs of an ONNX network as its manifest describes them: key points, heatmaps, joints, SMPL parameters.
-
-
 SOFT_ARGMAX_NORMS: dict[str, HeatmapNorm] = {"softmax": "softmax", "sigmoid": "sigmoid", "absolute": "divide_sum"}
 """Values of `decode_outputs` in [network.heatmaps] that mean soft-argmax, and their norms."""
 
@@ -179,7 +176,7 @@ def decode_rotations(table: RotationsOutput, outputs: dict[str, np.ndarray]) -> 
 
 
 def reshape_output(values: np.ndarray, shape: tuple[int, ...], table_name: str) -> np.ndarray:
-    """Reshape one person's output to float64 of this shape. Raises ShapeError; table_name: the description's table, for the message."""
+    """Reshape one person's output to float64 of this shape. Raises OutputShapeError; table_name: of the description, for it."""
     if values.squeeze().shape not in (tuple(size for size in shape if size > 1), (np.prod(shape),)):
         raise OutputShapeError(
             f"the output of {table_name} is {format_shape((None, *values.shape))}, expected {format_shape((None, *shape))}"

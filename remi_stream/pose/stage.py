@@ -15,44 +15,15 @@ from remi_stream.geometry import Intrinsics, default_intrinsics
 from remi_stream.messages import Bodies, DetectionInterval, Detections, Frame
 from remi_stream.paths import sample_boxes
 from remi_stream.pose.engine import Engine, load_engine
-from remi_stream.stage import StageSpec
+from remi_stream.stage import TRACK_IDS_PER_LIFE, StageSpec
 from remi_stream.tracking.crop import Crop, Pose
 from remi_stream.tracking.tracker import Tracker
 from remi_stream.transport.mailbox import FrameRequest
 
-# Fixed bounding boxes: those of the sample clip, to measure an engine without detector and tracking.
-
-
-FIXED_TRACK_ID = 1
-
-
-class FixedBoxes:
-    """Replaces `Tracks` when `boxes` is "truth": one person with the clip's ground-truth boxes; poses do not move them."""
-
-    is_stable = True
-
-    def __init__(self) -> None:
-        self._boxes = sample_boxes()
-        self._state: object | None = None
-
-    def update_detections(self, detections: Detections) -> None:
-        """Ignore detections."""
-
-    def crops(self, frame_id: int, captured_at: float, image: np.ndarray, intrinsics: Intrinsics) -> list[Crop]:
-        """Return the crop of a frame's ground-truth box; frame ids count on when the clip repeats."""
-        box = self._boxes[frame_id % len(self._boxes)]
-        return [Crop(image, box, FIXED_TRACK_ID, captured_at, intrinsics, self._state)]
-
-    def update_poses(self, frame_id: int, captured_at: float, image: np.ndarray, poses: list[Pose]) -> list[Pose]:
-        """Keep the engine's state; return every accepted pose."""
-        self._state = poses[0].state
-        return [pose for pose in poses if pose.person is not None]
-
-
 SEARCH_INTERVAL_S, STABLE_INTERVAL_S, REPEAT_INTERVAL_S = 0.1, 0.5, 1.0
 """Interval of the detector while a track is missing or new, and otherwise; period after which the interval is sent again."""
-IDS_PER_LIFE = 100_000
-"""Distance of the first track ids of two lives, so that a restarted stage does not reuse an id."""
+FIXED_TRACK_ID = 1
+"""Track id of the person of `FixedBoxes`."""
 
 
 class PoseStage:
@@ -63,7 +34,7 @@ class PoseStage:
         self.counts: Counter[str] = Counter(inferences=0, inference_people=0, inference_us=0)
         """Engine runs, people in them, and their duration, µs."""
         self._config = config
-        self._ids: Iterator[int] = itertools.count(1 + life * IDS_PER_LIFE)
+        self._ids: Iterator[int] = itertools.count(1 + life * TRACK_IDS_PER_LIFE)
         self._trackers: dict[tuple[str, int], Tracker | FixedBoxes] = {}
         self._searches: dict[str, tuple[float, float]] = {}
 
@@ -138,6 +109,32 @@ class PoseStage:
             return []
         self._searches[frame.camera] = (interval, frame.captured_at)
         return [DetectionInterval(camera=frame.camera, interval_s=interval)]
+
+
+class FixedBoxes:
+    """Replaces `Tracker` when `boxes` is "truth", to measure an engine without detector and tracking.
+
+    It has one person, with the sample clip's ground-truth boxes, which poses do not move.
+    """
+
+    is_stable = True
+
+    def __init__(self) -> None:
+        self._boxes = sample_boxes()
+        self._state: object | None = None
+
+    def update_detections(self, detections: Detections) -> None:
+        """Ignore detections."""
+
+    def crops(self, frame_id: int, captured_at: float, image: np.ndarray, intrinsics: Intrinsics) -> list[Crop]:
+        """Return the crop of a frame's ground-truth box; frame ids count on when the clip repeats."""
+        box = self._boxes[frame_id % len(self._boxes)]
+        return [Crop(image, box, FIXED_TRACK_ID, captured_at, intrinsics, self._state)]
+
+    def update_poses(self, frame_id: int, captured_at: float, image: np.ndarray, poses: list[Pose]) -> list[Pose]:
+        """Keep the engine's state; return every accepted pose."""
+        self._state = poses[0].state
+        return [pose for pose in poses if pose.person is not None]
 
 
 def _joined_names(names: Iterable[str]) -> str:

@@ -1,4 +1,4 @@
-"""Pinhole cameras for rendering: the camera of the video, or a virtual one in the scene."""
+"""Pinhole cameras for rendering, of the video or virtual ones in the scene; and the views, sizes and panels of an image."""
 
 from __future__ import annotations
 
@@ -62,9 +62,6 @@ def scale_factors(from_size: tuple[float, float], to_size: Size) -> np.ndarray:
     return np.array(to_size) / np.array(from_size)
 
 
-# Render options: view and image size (`--view`, `--view-size`).
-
-
 VIEWS = {
     "mesh": ("mesh",),
     "skeleton": ("skeleton",),
@@ -108,9 +105,6 @@ def parse_render_options(view: str = "mesh", size: str | None = None) -> RenderO
 
 def _allowed(length_px: int) -> bool:
     return MIN_VIEW_PX <= length_px <= MAX_VIEW_PX
-
-
-# Panel layout of a rendered image.
 
 
 class PanelLayout(NamedTuple):

@@ -14,8 +14,8 @@ from remi_stream.body.known_bodies import known_body, retargeter_to_known_body
 from remi_stream.geometry import project
 from remi_stream.messages import Bodies, Frame, Person
 from remi_stream.render.camera import RenderCamera, cropped_camera
+from remi_stream.render.colours import RAMP_STEPS, brightness, track_ramp
 from remi_stream.render.rasteriser import evaluate_planes, interpolation_planes, signed_areas, visible_triangles
-from remi_stream.render.shading import RAMP_STEPS, brightness, track_ramp
 from remi_stream.render.surface import merge_coincident_vertices, vertex_face_matrix, vertex_normals
 
 NEAR_PLANE_M = 0.1

@@ -1,4 +1,4 @@
-"""Estimates the room of a take from its joints: the floor plane and the box that people move in."""
+"""The room of a take: floor plane and the box that people move in, from their joints; and its image with shadows."""
 
 from __future__ import annotations
 
@@ -200,7 +200,7 @@ def _floor_opacity(room: SceneRoom, camera: RenderCamera) -> np.ndarray:
 
 
 def draw_shadow(image: np.ndarray, shadow: np.ndarray) -> None:
-    """Darken an image in place where shadow (h / SHADOW_DOWNSCALE, w / SHADOW_DOWNSCALE) uint8 is 255, with Gaussian-blurred edges."""
+    """Darken an image in place where shadow (h / SHADOW_DOWNSCALE, w / SHADOW_DOWNSCALE) uint8 is 255, with blurred edges."""
     soft = cv2.GaussianBlur(shadow, (0, 0), max(1.0, shadow.shape[0] / 90))
     light = cv2.resize(soft, (image.shape[1], image.shape[0]), interpolation=cv2.INTER_LINEAR).astype(np.float32)
     image[:] = (image * (1 - light * (SHADOW_STRENGTH / 255))[..., None]).astype(np.uint8)

@@ -1,4 +1,4 @@
-"""Renders a frame as panels side by side: overlays on the image and views of a virtual room."""
+"""Frames of a take as panels side by side: overlays on the source image, and views of a virtual room."""
 
 from __future__ import annotations
 
@@ -189,10 +189,10 @@ class SceneRenderer:
             canvas[top : top + panel[1], x : x + panel[0]] = self._panel(name, image, bodies, figures)
         return canvas
 
-    def _panel(self, name: str, picture: np.ndarray | None, bodies: Bodies, figures: Sequence[PosedMesh]) -> np.ndarray:
+    def _panel(self, name: str, source: np.ndarray | None, bodies: Bodies, figures: Sequence[PosedMesh]) -> np.ndarray:
         if name in self._room_views:
             return self._room_panel(name, bodies, figures)
-        image = resize_to_panel(picture, self._layout.panel_size)
+        image = resize_to_panel(source, self._layout.panel_size)
         meshes = figures if name == "mesh" else []
         mesh.draw_meshes(image, meshes, video_camera(bodies.intrinsics, bodies.size, self._layout.panel_size), MESH_OPACITY)
         # People without a mesh are drawn as skeletons in the mesh view, too.

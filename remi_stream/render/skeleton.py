@@ -13,9 +13,6 @@ from remi_stream.render.camera import Size, scale_points
 from remi_stream.render.colours import Bone, Rgb, confidence_colours, track_colour, visible_bones
 from remi_stream.skeletons import JOINT_NAMES
 
-# Skeleton overlay: draws key points and bones over a preview image.
-
-
 MIN_KEYPOINT_SCORE = 0.3
 """Minimum score of a key point that is drawn."""
 SUBPIXEL_BITS = 4

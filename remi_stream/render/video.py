@@ -1,4 +1,4 @@
-"""Writes a take as a video (`mp4`), and the H.264 video writer."""
+"""Takes as videos (`mp4`) and as PNG images (`png`), and the H.264 writer."""
 
 from __future__ import annotations
 
@@ -45,10 +45,10 @@ def write_video(take: Take, folder: Path, options: RenderOptions | None = None) 
     with (
         encoder_errors(path),
         contextlib.closing(render_frames(take, options, places)) as frames,
-        VideoWriter(path, size, take.fps) as reel,
+        VideoWriter(path, size, take.fps) as writer,
     ):
         for bodies, image in frames:
-            reel.add(pad_image(image, size), bodies.captured_at)
+            writer.add(pad_image(image, size), bodies.captured_at)
     return [path]
 
 
@@ -100,9 +100,6 @@ def encoder_errors(path: Path) -> Iterator[None]:
         if isinstance(error, OSError):
             raise
         raise RemiError(f"{path} cannot be written: {error.strerror}. Try another --view-size") from None
-
-
-# Writes a take as PNG images, one per frame (`png`).
 
 
 PNG_OPTIONS = [cv2.IMWRITE_PNG_COMPRESSION, 2]

@@ -51,7 +51,7 @@ class RecorderSink(Sink):
     def step(self, message: RecorderItem | Health) -> None:
         """Put a message into the buffer; the relay's health says whether recording is on."""
         if isinstance(message, Health):
-            if message.stage == "relay" and "record" in message.facts:
+            if "record" in message.facts:
                 self._switch(message.facts["record"] == "on")
             return
         fits = self._buffer.put(message)

@@ -19,8 +19,15 @@ import numpy as np
 from remi_stream.geometry import Intrinsics, box_area, intersection_area, intersection_over_smaller, iou
 from remi_stream.messages import Detections, Person
 from remi_stream.tracking.crop import Crop, Pose
-from remi_stream.tracking.occlusion import LostTracks, masked_image, mostly_occluded, occluders, occlusion_mask
-from remi_stream.tracking.re_identification import Identity, Observation, longest_side_px, observe_person, person_depth_m
+from remi_stream.tracking.occlusion import masked_image, mostly_occluded, occluders, occlusion_mask
+from remi_stream.tracking.re_identification import (
+    Identity,
+    LostTracks,
+    Observation,
+    longest_side_px,
+    observe_person,
+    person_depth_m,
+)
 
 T = TypeVar("T")
 

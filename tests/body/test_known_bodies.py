@@ -1,4 +1,4 @@
-""""""
+"""The default body and an imported SMPL."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ class FakeDevice:
         self.path.touch()
 
     def unplug(self) -> None:
-        """Remove the device's file and wake whoever waits for a picture."""
+        """Remove the device's file and wake a thread that waits for a picture."""
         self.path.unlink()
         self._frames.release()
 

@@ -56,10 +56,10 @@ def test_address_that_is_none_is_refused_without_the_secret(url: str) -> None:
 
 
 def test_own_credentials_come_before_those_in_the_url_and_those_before_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(USER_VARIABLE, "everybody")
+    monkeypatch.setenv(USER_VARIABLE, "anyone")
     monkeypatch.setenv(PASSWORD_VARIABLE, "general")
     monkeypatch.setenv("FRONT", "own")
-    assert resolve_camera_url(CameraConfig(name="a", source="rtsp://cam/x")).url == "rtsp://everybody:general@cam/x"
+    assert resolve_camera_url(CameraConfig(name="a", source="rtsp://cam/x")).url == "rtsp://anyone:general@cam/x"
     assert resolve_camera_url(CameraConfig(name="a", source="rtsp://joe:inline@cam/x")).url == "rtsp://joe:inline@cam/x"
     own = CameraConfig(name="a", source="rtsp://joe:inline@cam/x", username="ann", password_env="FRONT")
     assert resolve_camera_url(own).url == "rtsp://ann:own@cam/x"

@@ -1,4 +1,4 @@
-"""What a V4L2 device says of itself, told by a fake one that answers as Linux does."""
+"""What a V4L2 device says of itself; a fake one answers as Linux does."""
 
 from __future__ import annotations
 

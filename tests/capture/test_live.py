@@ -69,7 +69,7 @@ def test_camera_is_looked_for_soon_at_first_and_seldom_after_two_minutes() -> No
     assert backoff_s(3, 121) == 2.0
 
 
-def test_lost_camera_is_told_once_and_comes_back(records: list[str]) -> None:
+def test_lost_camera_is_logged_once_and_comes_back(records: list[str]) -> None:
     script = Script(1, CameraUnavailable("gone"), CameraUnavailable("gone"), CameraUnavailable("gone"), 2)
     source = LiveSource(script)
     source.open()

@@ -1,4 +1,4 @@
-"""What everybody sees of a picture: masks cover, calibrations fit or are refused, and stay fitting."""
+"""What the consumers get of an image: masks cover, calibrations fit or are refused, and stay fitting."""
 
 from __future__ import annotations
 

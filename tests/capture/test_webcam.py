@@ -111,7 +111,7 @@ def test_busy_camera_names_the_process_that_uses_it(device: FakeDevice, source: 
         other.wait()
 
 
-def test_silent_camera_that_nobody_uses_says_where_to_look(device: FakeDevice, source: LiveSource) -> None:
+def test_silent_camera_that_no_process_uses_says_where_to_look(device: FakeDevice, source: LiveSource) -> None:
     device.busy = True
     with pytest.raises(RemiError, match=r"opens but gives no frame.*remi-stream cameras"):
         source.open()

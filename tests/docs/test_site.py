@@ -64,3 +64,18 @@ def test_site_builds_without_a_warning(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-m", "zensical", "build", "--strict"], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     assert (tmp_path / "build" / "site" / "extend" / "architecture" / "index.html").is_file()
+
+
+@pytest.mark.parametrize("page", [*sorted(DOCS.rglob("*.md")), ROOT / "CONTRIBUTING.md"], ids=lambda page: page.name)
+def test_files_that_a_page_names_exist(page: Path) -> None:
+    named = re.findall(r"\b((?:remi_stream|tests|tools|configs|engines)/[\w./-]*\w)(?![\w*<])", page.read_text())
+    assert sorted({path for path in named if not (ROOT / path).exists()}) == []
+
+
+def test_architecture_describes_every_room() -> None:
+    text = (DOCS / "extend" / "architecture.md").read_text()
+    rooms = {folder.parent.name for folder in (ROOT / "remi_stream").glob("*/__init__.py")}
+    described = {
+        name for line in text.splitlines() if line.startswith("| `") for name in re.findall(r"`(\w+)/`", line.split("|")[1])
+    }
+    assert described == rooms | {"data"}

@@ -1,4 +1,4 @@
-""""""
+"""AlphaPose's result files: formats, round trip, mistakes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-""""""
+"""CPU features and the precision they allow."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-""""""
+"""The OpenVINO runtime."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-""""""
+"""Import of model files: recognised by content, checked, recorded."""
 
 from __future__ import annotations
 

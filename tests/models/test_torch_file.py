@@ -51,12 +51,12 @@ def test_tensors_are_those_of_torch(zipped: bool, tmp_path: Path) -> None:
 @LAYOUTS
 def test_objects_of_other_packages_are_stood_in_for_and_never_imported(zipped: bool, tmp_path: Path) -> None:
     from weights.containers import save
-    from weights.pretend import PretendedMap, pretended
+    from weights.stub_pickle import StubMap, stub_class
 
-    config = pretended("yacs.config.CfgNode", PretendedMap)(MODEL=pretended("yacs.config.CfgNode", PretendedMap)(N=3))
+    config = stub_class("yacs.config.CfgNode", StubMap)(MODEL=stub_class("yacs.config.CfgNode", StubMap)(N=3))
     content = {
         "hyper_parameters": config,
-        "callbacks": {pretended("pytorch_lightning.callbacks.ModelCheckpoint"): {"best": torch.ones(1)}},
+        "callbacks": {stub_class("pytorch_lightning.callbacks.ModelCheckpoint"): {"best": torch.ones(1)}},
         "options": argparse.Namespace(seed=1),
         "path": tmp_path,
         "random_state": np.random.RandomState(1),
@@ -91,9 +91,9 @@ def test_checkpoint_that_would_run_code_is_refused_and_runs_nothing(name: str, z
 )
 def test_names_of_python_and_torch_are_refused_unless_tensors_need_them(name: str, tmp_path: Path) -> None:
     from weights.containers import save
-    from weights.pretend import pretended
+    from weights.stub_pickle import stub_class
 
-    save({"state_dict": tensors(), "extra": pretended(name)()}, tmp_path / "bad.pt")
+    save({"state_dict": tensors(), "extra": stub_class(name)()}, tmp_path / "bad.pt")
     with pytest.raises(RemiError, match=f"it asks for {name}"):
         read_torch_file(tmp_path / "bad.pt")
 

@@ -1,4 +1,4 @@
-"""Parts of a chain that are quick: the synthetic detector, and an engine that remembers how often it saw somebody."""
+"""Parts of a chain that are quick: the synthetic detector, and an engine that remembers how often it saw a person."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from remi_stream.tracking.crop import Crop, Pose
 
 
 class Memory(NamedTuple):
-    """times: how often it saw somebody."""
+    """times: how often it saw the person."""
 
     times: np.ndarray
 
@@ -52,14 +52,13 @@ def opened(path: Path, selection: FrameSelection | None = None, name: str = "") 
 
 
 def worked(
-    footage: Footage, out: Path, tell: Any = lambda bodies: None, using: OfflineChain | None = None, **settings: Any
+    footage: Footage, out: Path, on_frame: Any = lambda bodies: None, using: OfflineChain | None = None, **settings: Any
 ) -> JobResult:
     """Work through a film with chunks of seven frames."""
     own = using or chain()
     try:
-        return run_job(
-            footage, out, own, JobSettings(**{"fingerprint": "", "detector": "synthetic", "chunk_frames": 7, **settings}), tell
-        )
+        own_settings = JobSettings(**{"fingerprint": "", "detector": "synthetic", "chunk_frames": 7, **settings})
+        return run_job(footage, out, own, own_settings, on_frame)
     finally:
         own.close()
 

@@ -29,7 +29,7 @@ FPS = 30.0
 
 
 def take_of(frames: Sequence[Sequence[Person]]) -> Take:
-    made = [bodies(k, k / FPS, people=list(everybody)) for k, everybody in enumerate(frames)]
+    made = [bodies(k, k / FPS, people=list(people)) for k, people in enumerate(frames)]
     return Take("film", (640, 360), FPS, made)
 
 
@@ -44,20 +44,20 @@ def ids(take: Take) -> set[int]:
 
 def at(x_px: float, track_id: int = 1, betas: float = 0.0, height_px: float = 200.0, **more: Any) -> Person:
     """Somebody upright in the middle of the picture's height, of this shape in all numbers."""
-    somebody = person(
+    one = person(
         track_id, box_xyxy=np.array([x_px - 40, 180 - height_px / 2, x_px + 40, 180 + height_px / 2], np.float32), **more
     )
-    assert somebody.smpl is not None
+    assert one.smpl is not None
     transl = np.array([(x_px - 320) / 250, 0, 3], np.float32)
-    smpl = msgspec.structs.replace(somebody.smpl, transl=transl, betas=np.full(10, betas, np.float32))
-    return msgspec.structs.replace(somebody, smpl=smpl, joints_m=np.tile(transl, (24, 1)))
+    smpl = msgspec.structs.replace(one.smpl, transl=transl, betas=np.full(10, betas, np.float32))
+    return msgspec.structs.replace(one, smpl=smpl, joints_m=np.tile(transl, (24, 1)))
 
 
-def facing(somebody: Person, about_x: float) -> Person:
+def facing(one: Person, about_x: float) -> Person:
     """The same, turned by so many rad about x."""
-    assert somebody.smpl is not None
+    assert one.smpl is not None
     turn = np.array([about_x, 0, 0], np.float32)
-    return msgspec.structs.replace(somebody, smpl=msgspec.structs.replace(somebody.smpl, global_orient=turn))
+    return msgspec.structs.replace(one, smpl=msgspec.structs.replace(one.smpl, global_orient=turn))
 
 
 def walk(x_px: float, step_px: float, frames: range, whole: int, **more: Any) -> list[list[Person]]:
@@ -69,17 +69,17 @@ def together(*walks: list[list[Person]]) -> Take:
     return take_of([[each for walk in moment for each in walk] for moment in zip(*walks)])
 
 
-def marked(somebody: Person | None) -> bool:
-    assert somebody is not None
-    return INTERPOLATED_KEY in somebody.native
+def marked(one: Person | None) -> bool:
+    assert one is not None
+    return INTERPOLATED_KEY in one.native
 
 
-def signals(everybody: Sequence[Person]) -> tuple[np.ndarray, np.ndarray]:
+def signals(people: Sequence[Person]) -> tuple[np.ndarray, np.ndarray]:
     """Joints of the poses, and joints_m, (F, 24, 3) m."""
-    poses = [each.smpl for each in everybody if each.smpl]
+    poses = [each.smpl for each in people if each.smpl]
     vectors = np.array([np.concatenate([smpl.global_orient, smpl.body_pose]) for smpl in poses], float).reshape(-1, 24, 3)
     joints = joints_of(matrices_from_axis_angle(vectors), np.array([smpl.transl for smpl in poses], float))
-    return joints, np.array([each.joints_m for each in everybody], float)
+    return joints, np.array([each.joints_m for each in people], float)
 
 
 @pytest.mark.parametrize("seed", [20, 21])
@@ -194,8 +194,8 @@ ELSEWHERE = {
 @pytest.mark.parametrize("other", ELSEWHERE)
 def test_somebody_else_keeps_their_id(other: str) -> None:
     parts: dict[str, Any] = {**ELSEWHERE[other]}
-    somebody = walk(parts.pop("x_px"), 0, range(50, 120), 120, track_id=7, **parts)
-    assert ids(smooth_take(together(walk(100, 0, range(40), 120), somebody))) == {1, 7}
+    one = walk(parts.pop("x_px"), 0, range(50, 120), 120, track_id=7, **parts)
+    assert ids(smooth_take(together(walk(100, 0, range(40), 120), one))) == {1, 7}
 
 
 def test_people_who_cross_are_not_merged() -> None:

@@ -1,4 +1,4 @@
-""""""
+"""Upright crops and their way back to the image."""
 
 from __future__ import annotations
 

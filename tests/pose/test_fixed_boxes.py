@@ -1,4 +1,4 @@
-""""""
+"""Poses in fixed bounding boxes: the truth of the sample clip."""
 
 from __future__ import annotations
 

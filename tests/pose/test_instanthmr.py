@@ -1,4 +1,4 @@
-""""""
+"""The InstantHMR engine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-""""""
+"""Engines described by a manifest only: ONNX networks."""
 
 from __future__ import annotations
 

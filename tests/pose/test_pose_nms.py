@@ -1,4 +1,4 @@
-""""""
+"""Parametric pose NMS."""
 
 from __future__ import annotations
 

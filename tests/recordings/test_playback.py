@@ -90,7 +90,7 @@ def test_pictures_come_with_the_frames_that_they_are_of(recorded: Path) -> None:
     assert all(at[each.frame_id] == each.captured_at for each in shown)
 
 
-def test_it_begins_where_it_is_told_to_and_again_with_other_ids(recorded: Path) -> None:
+def test_it_begins_where_it_is_asked_to_and_again_with_other_ids(recorded: Path) -> None:
     start = AWAY[-1] + 1
     stage = PlaybackStage(camera(recorded, start_s=start / FPS - 0.001, loop=True, frames=2 * (FRAMES - start) + 2))
     messages = list(played(stage))
@@ -115,10 +115,10 @@ def some(stage: PlaybackStage, until: Callable[[list[Any]], Any]) -> list[Any]:
     return messages
 
 
-def told(stage: PlaybackStage, **wish: Any) -> list[Any]:
-    """Ask for something; what it gives until it has told that it has done it."""
+def command(stage: PlaybackStage, **values: Any) -> list[Any]:
+    """Send a command; what it gives until its status says that it is executed."""
     number = secrets.randbits(48)
-    stage.handle_command(PlaybackCommand(camera="again", id=number, **wish))
+    stage.handle_command(PlaybackCommand(camera="again", id=number, **values))
     return some(stage, lambda messages: any(each.playing.command_id == number for each in of(CameraFacts, messages)))
 
 
@@ -127,11 +127,11 @@ def standing(stage: PlaybackStage) -> float:
     return float(of(CameraFacts, some(stage, lambda messages: of(CameraFacts, messages)))[-1].playing.position_s)
 
 
-def test_jump_numbers_frames_on_shows_its_picture_and_renames_everybody(recorded: Path) -> None:
+def test_jump_numbers_frames_on_shows_its_picture_and_renames_all_people(recorded: Path) -> None:
     stage = PlaybackStage(camera(recorded))
     stage.open()
     before = of(Bodies, some(stage, lambda messages: len(of(Bodies, messages)) >= 35))
-    told(stage, seek_s=9 / FPS)
+    command(stage, seek_s=9 / FPS)
     after = some(stage, lambda messages: len(of(Bodies, messages)) >= 30)
     given = before + of(Bodies, after)
     assert [each.frame_id for each in given] == list(range(len(given)))
@@ -146,18 +146,18 @@ def test_jump_numbers_frames_on_shows_its_picture_and_renames_everybody(recorded
     assert all(abs(shade - 5 * (9 + number - place)) < 4 for number, shade in shades.items())
 
 
-def test_pause_shows_nothing_but_the_frame_that_is_sought(recorded: Path) -> None:
+def test_pause_shows_nothing_but_the_frame_of_a_seek(recorded: Path) -> None:
     stage = PlaybackStage(camera(recorded, loop=True, speed=1.0))
     stage.open()
     some(stage, lambda messages: of(Bodies, messages))
-    told(stage, paused=True)
+    command(stage, paused=True)
     assert of(Bodies, [*(stage.step() or []), *(stage.step() or [])]) == []
-    for sought in (20, FRAMES - 1, 3):
-        told(stage, seek_s=take().frames[sought].captured_at)
+    for index in (20, FRAMES - 1, 3):
+        command(stage, seek_s=take().frames[index].captured_at)
         [shown] = of(Bodies, [message for _ in range(3) for message in stage.step() or []])
-        np.testing.assert_array_equal(shown.people[0].joints_m, take().frames[sought].people[0].joints_m)
-        assert standing(stage) == pytest.approx(sought / FPS), "also at the end of a loop"
-    [facts] = of(CameraFacts, told(stage, paused=False))
+        np.testing.assert_array_equal(shown.people[0].joints_m, take().frames[index].people[0].joints_m)
+        assert standing(stage) == pytest.approx(index / FPS), "also at the end of a loop"
+    [facts] = of(CameraFacts, command(stage, paused=False))
     assert (facts.playing.paused, facts.playing.position_s, facts.state) == (False, pytest.approx(0.1), "live")
     assert facts.playing.length_s == pytest.approx((FRAMES - 1) / FPS)
     following = of(Bodies, some(stage, lambda messages: of(Bodies, messages)))
@@ -167,10 +167,10 @@ def test_pause_shows_nothing_but_the_frame_that_is_sought(recorded: Path) -> Non
 def test_recording_that_stands_at_its_end_ends_when_it_goes_on(recorded: Path) -> None:
     stage = PlaybackStage(camera(recorded))
     stage.open()
-    told(stage, paused=True, seek_s=take().frames[-1].captured_at)
+    command(stage, paused=True, seek_s=take().frames[-1].captured_at)
     some(stage, lambda messages: of(Bodies, messages))
     assert [each.state for each in of(CameraFacts, [*(stage.step() or []), *(stage.step() or [])])] == ["live"] * 2
-    told(stage, paused=False)
+    command(stage, paused=False)
     assert some(stage, lambda messages: of(CameraFacts, messages))[-1].state == "ended"
     assert stage.step() is None
 
@@ -179,7 +179,7 @@ def test_frames_after_a_jump_follow_at_once(recorded: Path) -> None:
     stage = PlaybackStage(camera(recorded, speed=0.1))
     stage.open()
     some(stage, lambda messages: of(Bodies, messages))
-    told(stage, seek_s=take().frames[-5].captured_at)
+    command(stage, seek_s=take().frames[-5].captured_at)
     given = of(Bodies, some(stage, lambda messages: len(of(Bodies, messages)) >= 2))
     assert given[1].captured_at - given[0].captured_at < 2.0, "and not when it would have come there by itself, after 13 s"
 
@@ -202,7 +202,7 @@ def test_speed_changes_from_where_it_is(recorded: Path) -> None:
     stage = PlaybackStage(camera(recorded, speed=0.01))
     stage.open()
     some(stage, lambda messages: of(Bodies, messages))
-    [facts] = of(CameraFacts, told(stage, speed=1.0))
+    [facts] = of(CameraFacts, command(stage, speed=1.0))
     assert (facts.fps, facts.playing.speed) == (FPS, 1.0)
     given = of(Bodies, some(stage, lambda messages: len(of(Bodies, messages)) >= 10))
     assert given[-1].captured_at - given[0].captured_at == pytest.approx(9 / FPS, abs=0.08)
@@ -212,9 +212,9 @@ def test_film_is_shown_with_what_was_made_of_it(tmp_path: Path) -> None:
     write = take().frames[:30:2]
     (tmp_path / "take").mkdir()
     write_chunk(tmp_path, 0, write)
-    told = {"name": "sample", "size": (1280, 720), "fps": 15.0, "count": len(write), "chunk": 300}
+    values = {"name": "sample", "size": (1280, 720), "fps": 15.0, "count": len(write), "chunk": 300}
     write_results_index(
-        tmp_path, ResultsIndex(engine="blazepose", detector="blazepose", source=str(data_file("sample.mp4")), **told)
+        tmp_path, ResultsIndex(engine="blazepose", detector="blazepose", source=str(data_file("sample.mp4")), **values)
     )
     shown = of(Frame, list(played(PlaybackStage(camera(tmp_path, start_s=0.4)))))
     assert [each.frame_id for each in shown] == list(range(9))
@@ -222,7 +222,7 @@ def test_film_is_shown_with_what_was_made_of_it(tmp_path: Path) -> None:
         np.testing.assert_array_equal(each.image, frames()[12 + 2 * each.frame_id])
 
 
-def test_process_that_was_restarted_gives_nobody_an_old_id(recorded: Path) -> None:
+def test_process_that_was_restarted_reuses_no_id(recorded: Path) -> None:
     lives = [of(Bodies, list(itertools.islice(played(PlaybackStage(camera(recorded), life)), 30))) for life in (0, 1)]
     ids = [{each.track_id for frame in life for each in frame.people} for life in lives]
     assert ids[0].isdisjoint(ids[1])

@@ -47,8 +47,8 @@ def true_bodies(k: int) -> Bodies:
         transl=true["transl"][k],
         joint_confidence=np.linspace(0, 1, 24, dtype=np.float32),
     )
-    somebody = person(3, joints_m=true["joints_m"][k], keypoints_px=true["joints_px"][k], smpl=smpl)
-    return bodies(k, captured_at=100 + k / FPS, people=[somebody])
+    one = person(3, joints_m=true["joints_m"][k], keypoints_px=true["joints_px"][k], smpl=smpl)
+    return bodies(k, captured_at=100 + k / FPS, people=[one])
 
 
 def test_everything_that_was_published_comes_back_from_the_files(tmp_path: Path) -> None:
@@ -103,15 +103,15 @@ def test_amass_keys_are_the_same_body_with_z_up(tmp_path: Path) -> None:
 def test_body_that_publishes_no_pelvis_is_turned_about_the_open_body_s(tmp_path: Path) -> None:
     published = true_bodies(30)
     smpl = published.people[0].smpl
-    somebody = person(skeleton="blazepose33", joints=33, smpl=smpl)
-    found = arrays(record(tmp_path, [bodies(people=[somebody])]) / "track-000001.npz")
+    one = person(skeleton="blazepose33", joints=33, smpl=smpl)
+    found = arrays(record(tmp_path, [bodies(people=[one])]) / "track-000001.npz")
     joints = load_default_body().joints(found["poses"][0, :3], found["poses"][0, 3:], found["betas"], found["trans"][0])
     assert joints == pytest.approx(published.people[0].joints_m @ Z_UP_FROM_CAMERA.T, abs=2e-4)
 
 
 def test_person_without_smpl_keeps_joints_and_key_points(tmp_path: Path) -> None:
-    somebody = person(skeleton="point", joints=1, smpl=None)
-    recording = record(tmp_path, [bodies(k, people=[somebody]) for k in range(3)])
+    one = person(skeleton="point", joints=1, smpl=None)
+    recording = record(tmp_path, [bodies(k, people=[one]) for k in range(3)])
     found = arrays(recording / "track-000001.npz")
     assert found["joints_m"].tolist() == [[[0.25, -0.5, 3]]] * 3
     assert (str(found["body"]), str(found["skeleton"])) == ("", "point")
@@ -125,7 +125,7 @@ def test_frame_in_which_a_person_has_no_smpl_pose_is_nan(tmp_path: Path) -> None
     assert np.isfinite(found["betas"]).all()
 
 
-def test_each_person_has_a_file_and_frames_with_nobody_are_told(tmp_path: Path) -> None:
+def test_each_person_has_a_file_and_frames_without_people_are_listed(tmp_path: Path) -> None:
     messages = [bodies(0, people=[]), bodies(1, people=[person(1), person(2)]), bodies(2, people=[person(2)])]
     recording = record(tmp_path, messages)
     assert {track.track_id: track.rows for track in read_recording_index(recording).tracks} == {1: 1, 2: 2}
@@ -188,9 +188,9 @@ def test_new_epoch_of_a_camera_goes_on_in_the_same_recording(tmp_path: Path) -> 
     assert [(gap.epoch, gap.frame_ids) for gap in index.gaps] == [(2, (0, 1))]
 
 
-def test_what_overflows_the_buffer_is_counted_and_told_as_a_gap(tmp_path: Path) -> None:
+def test_what_overflows_the_buffer_is_counted_and_listed_as_a_gap(tmp_path: Path) -> None:
     made = RecorderSink(configuration(tmp_path), depth=4)
-    for frame_id in (0, 1, 2, 3, 4, 6, 7, 8):  # nobody writes yet
+    for frame_id in (0, 1, 2, 3, 4, 6, 7, 8):  # no thread writes yet
         made.step(bodies(frame_id, skipped={"capture/superseded": 1} if frame_id == 6 else {}))
     made.tick(0.0)
     assert made.counts["dropped"] == 4
@@ -204,7 +204,7 @@ def test_what_overflows_the_buffer_is_counted_and_told_as_a_gap(tmp_path: Path) 
     assert [(gap.frame_ids, gap.reasons) for gap in index.gaps] == [((4, 9), {OVERFLOW_REASON: 4, "capture/superseded": 2})]
 
 
-def test_what_overflows_before_the_end_is_told_too(tmp_path: Path) -> None:
+def test_what_overflows_before_the_end_is_listed_too(tmp_path: Path) -> None:
     made = RecorderSink(configuration(tmp_path), depth=2)
     for frame_id in range(5):
         made.step(bodies(frame_id))

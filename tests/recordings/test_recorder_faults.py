@@ -81,13 +81,13 @@ def test_killed_recorder_loses_less_than_the_last_second(tmp_path: Path) -> None
     command = [sys.executable, "-c", RECORDER, str(tmp_path)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2])
     assert process.stdout
-    told = [(int(next(process.stdout)), time.monotonic()) for _ in range(250)]
+    sent = [(int(next(process.stdout)), time.monotonic()) for _ in range(250)]
     killed_at = time.monotonic()
     process.send_signal(signal.SIGKILL)
     process.wait()
     index = recover_recording(newest(tmp_path))
     assert (index.clean, index.reason, index.ended_at) == (False, "the recorder was killed", None)
-    due = [frame_id for frame_id, at in told if at < killed_at - 1.0]
+    due = [frame_id for frame_id, at in sent if at < killed_at - 1.0]
     assert index.frames > due[-1]
     rows = arrays(newest(tmp_path) / "track-000001.npz")
     assert rows["frame_ids"].tolist() == list(range(index.frames))

@@ -21,7 +21,7 @@ from remi_stream.filters import registry as choices
 from remi_stream.filters.presets import PRESETS
 from remi_stream.filters.registry import FILTERS, FilterEntry
 from remi_stream.filters.smoothers import IdentityFilter, TrackFilter
-from remi_stream.measure.remi_metrics import RELAY_COLUMNS, STREAM_SCALES
+from remi_stream.measure.remi_metrics import RELAY_COLUMNS, STREAM_SCALES, FilteredPackets
 from remi_stream.messages import Bodies, CameraFacts, Person
 from remi_stream.models.manifest import ModelFile
 from remi_stream.relay import filtering
@@ -194,8 +194,13 @@ def test_metrics_begin_anew_with_another_filter() -> None:
 
 
 def test_metrics_are_only_computed_when_they_are_requested(monkeypatch: pytest.MonkeyPatch) -> None:
-    stage, computed = relay(), []
-    monkeypatch.setattr(filtering, "relay_means", lambda packets, now: computed.append(len(packets.received_at)) or [])
+    stage, computed = relay(), list[int]()
+
+    def measure(packets: FilteredPackets, now: float) -> list[float]:
+        computed.append(len(packets.received_at))
+        return []
+
+    monkeypatch.setattr(filtering, "relay_means", measure)
     for k in range(600):
         step(stage, k, [swing(k)])
     assert computed == []

@@ -112,7 +112,7 @@ def test_person_arrives_as_remi_sends_people() -> None:
     np.testing.assert_allclose(got["trans"][0], [0.3 + across, -0.2 + down + 0.8, 0], atol=1e-5)
 
 
-def test_nobody_is_zeros_and_somebody_without_a_pose_stands_on_the_floor() -> None:
+def test_no_person_is_zeros_and_one_without_a_pose_stands_on_the_floor() -> None:
     zeros = {name: np.zeros((1, size)) for name, size in wire_packets.SIZES.items()}
     with listener() as server, feeding(server.getsockname()[1]) as sink, accept(server) as relay:
         wait(sink, connected(sink))

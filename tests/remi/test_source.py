@@ -108,7 +108,7 @@ def test_person_stands_upright_in_the_picture(source: Source) -> None:
     assert 0 < head[1] < pelvis[1] < feet[1] < 720
 
 
-def test_nobody_and_an_unknown_pose_are_frames_without_people(source: Source) -> None:
+def test_no_person_and_an_unknown_pose_are_frames_without_people(source: Source) -> None:
     with source.client() as client:
         client.sendall(encode_packet(empty_packet()) + encode_packet(unknown_pose_packet()))
         assert [bodies.people for bodies in source.more(2)] == [[], []]
@@ -127,7 +127,7 @@ def test_packets_are_numbered_and_facts_say_how_many_came(source: Source) -> Non
     assert not any(each.skipped for each in bodies)
 
 
-def test_state_is_reconnecting_until_somebody_sends_and_when_they_leave(source: Source) -> None:
+def test_state_is_reconnecting_until_a_client_sends_and_when_they_leave(source: Source) -> None:
     source.until(lambda: bool(source.facts))
     assert source.facts[-1].state == "reconnecting"
     with source.client() as client:
@@ -175,7 +175,7 @@ def test_older_client_that_begins_late_is_sent_away(source: Source) -> None:
     assert len(source.bodies) == 2
 
 
-def test_many_idle_connections_keep_nobody_out(source: Source) -> None:
+def test_many_idle_connections_keep_no_client_out(source: Source) -> None:
     with source.client() as client:
         client.sendall(write())
         source.more()
@@ -187,7 +187,7 @@ def test_many_idle_connections_keep_nobody_out(source: Source) -> None:
             each.close()
 
 
-def test_whoever_comes_after_a_while_is_somebody_else(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_person_after_a_while_is_another_one(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
     with source.client() as client:
         client.sendall(write() + encode_packet(empty_packet()) + write())
         (before, _, after) = source.more(3)
@@ -252,7 +252,7 @@ def test_client_that_is_killed_in_a_packet_costs_that_packet_alone(kept: int, so
         assert source.more()[0].frame_id == 1
 
 
-def test_packet_that_comes_in_drips_is_read_and_holds_up_nobody(source: Source) -> None:
+def test_packet_that_comes_in_drips_is_read_and_holds_up_no_client(source: Source) -> None:
     packet = write(seed=3)
     with source.client() as slow:
         for index in range(0, len(packet), 20):
@@ -292,7 +292,7 @@ def test_camera_that_asks_for_more_than_a_packet_holds_is_refused(camera: dict[s
         check_source(CameraConfig(**{"name": "remi", "source": "remi:127.0.0.1:9999", **camera}))
 
 
-def test_port_in_use_is_told(source: Source) -> None:
+def test_port_in_use_is_an_error(source: Source) -> None:
     again = RemiSourceStage(source.stage.camera)
     with pytest.raises(RemiError, match=f"127.0.0.1:{source.port}: the port is in use"):
         again.open()

@@ -121,7 +121,7 @@ def test_half_turn_is_on_the_root_alone_and_the_place_is_lifted() -> None:
     np.testing.assert_allclose(made.trans, [[0.25, 0.3, 0]], rtol=1e-6)
 
 
-def test_nobody_is_zeros_and_an_unknown_pose_stands_on_the_floor() -> None:
+def test_no_person_is_zeros_and_an_unknown_pose_stands_on_the_floor() -> None:
     assert not any(array.any() for array in empty_packet())
     assert [array.shape for array in empty_packet()] == [(1, size) for size in SIZES.values()]
     np.testing.assert_allclose(unknown_pose_packet().trans, [[0, 0.8, 0]])
@@ -133,7 +133,7 @@ ARRAYS = packet()._asdict()
 
 
 @pytest.mark.parametrize(
-    ("stream", "told"),
+    ("stream", "words"),
     [
         (framed(GOOD, magic=b"HTTP"), "begins with b'HTTP', not b'SMPL'"),
         (io.BytesIO(b"GE"), "begins with b'GE', not b'SMPL'"),
@@ -156,10 +156,10 @@ ARRAYS = packet()._asdict()
         (framed(pickle.dumps({**ARRAYS, "trans": np.array(["a", "b", "c"])})), "numbers of type U1"),
     ],
 )
-def test_what_is_no_packet_is_refused_in_one_line(stream: io.BytesIO, told: str) -> None:
+def test_what_is_no_packet_is_refused_in_one_line(stream: io.BytesIO, words: str) -> None:
     with pytest.raises(RemiError) as caught:
         read_packet(stream)
-    assert told in str(caught.value)
+    assert words in str(caught.value)
     assert "\n" not in str(caught.value)
 
 

@@ -51,7 +51,7 @@ def framed(payload: bytes, *, magic: bytes = b"SMPL", length: int | None = None,
 
 
 def write(root: Any = (3.0, 0.0, 0.0), trans: Any = (0.0, 0.8, 0.0), seed: int = 0) -> bytes:
-    """The bytes of a packet of somebody, as REMI's pose program writes them."""
+    """The bytes of a packet of a person, as REMI's pose program writes them."""
     dice = np.random.default_rng(seed)
     arrays = {"poses_body": dice.normal(0, 0.2, 69), "poses_root": root, "betas": dice.normal(0, 0.5, 10), "trans": trans}
     packet = {name: np.asarray(array, np.float32).reshape(1, -1) for name, array in arrays.items()}

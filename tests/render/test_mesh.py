@@ -10,8 +10,8 @@ from remi_stream.geometry import matrices_from_axis_angle
 from remi_stream.messages import Frame
 from remi_stream.render import mesh
 from remi_stream.render.camera import RenderCamera, video_camera
+from remi_stream.render.colours import track_ramp
 from remi_stream.render.mesh import posed_mesh, posed_meshes
-from remi_stream.render.shading import track_ramp
 from tests.render.people import INTRINSICS, SIZE, frame, somebody
 
 CAMERA = video_camera(INTRINSICS, SIZE, SIZE)

@@ -10,7 +10,7 @@ import pytest
 from remi_stream.geometry import iou
 from remi_stream.messages import Detections, Person
 from remi_stream.tracking.crop import Crop, Pose
-from remi_stream.tracking.occlusion import MAX_LOST_S
+from remi_stream.tracking.re_identification import MAX_LOST_S
 from remi_stream.tracking.tracker import MAX_MISSES, STABLE_POSES, Tracker
 
 IMAGE = np.full((1000, 1000, 3), 90, np.uint8)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from open_body.mesh import softened, unit, vertex_areas, vertex_normals
+from open_body.mesh import smooth_values, unit, vertex_areas, vertex_normals
 
 Array = NDArray[Any]
 
@@ -21,8 +21,8 @@ def drape(skin: Array, faces: Array, worn: Array) -> Array:
     Each vertex moves to the area-weighted mean height of the skin within about FOLD_M that has a similar normal.
     """
     rows = np.flatnonzero(worn > 0)
-    smooth = skin + worn[:, None] * (softened(skin, faces, 6) - skin)
-    normals = unit(softened(vertex_normals(smooth, faces), faces, 12))
+    smooth = skin + worn[:, None] * (smooth_values(skin, faces, 6) - skin)
+    normals = unit(smooth_values(vertex_normals(smooth, faces), faces, 12))
     tree = cKDTree(smooth[rows])
     near = tree.sparse_distance_matrix(tree, 3 * FOLD_M, output_type="coo_matrix")
     a, b = rows[near.row], rows[near.col]

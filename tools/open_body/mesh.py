@@ -8,10 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import coo_matrix, diags
 
+from remi_stream.render import surface
+from remi_stream.render.surface import face_area_vectors, vertex_face_matrix
+
 Array = NDArray[Any]
 
 
-def softened(values: Array, faces: Array, rounds: int) -> Array:
+def smooth_values(values: Array, faces: Array, rounds: int) -> Array:
     """Smooth values (V, K) by Laplacian averaging over mesh neighbours; removes creases where bones were merged."""
     edges = np.concatenate([faces[:, [a, b]] for a, b in ((0, 1), (1, 2), (2, 0), (1, 0), (2, 1), (0, 2))])
     graph = (coo_matrix((np.ones(len(edges)), edges.T), (len(values), len(values))).tocsr() > 0).astype(float)
@@ -23,20 +26,13 @@ def softened(values: Array, faces: Array, rounds: int) -> Array:
 
 def vertex_areas(vertices: Array, faces: Array) -> Array:
     """Area of each vertex, a third of its adjacent faces, (V,) m^2."""
-    a, b, c = vertices[faces].transpose(1, 0, 2)
-    thirds = np.linalg.norm(np.cross(b - a, c - a), axis=1) / 6
+    thirds = np.linalg.norm(face_area_vectors(vertices, faces), axis=1) / 6
     return np.bincount(faces.ravel(), np.repeat(thirds, 3), len(vertices))
 
 
 def vertex_normals(vertices: Array, faces: Array) -> Array:
     """Area-weighted vertex normals (V, 3), unit length."""
-    a, b, c = vertices[faces].transpose(1, 0, 2)
-    face_normals = np.cross(b - a, c - a)
-    normals = np.stack(
-        [sum(np.bincount(faces[:, corner], face_normals[:, axis], len(vertices)) for corner in range(3)) for axis in range(3)],
-        axis=1,
-    )
-    return unit(normals)
+    return surface.vertex_normals(vertices, faces, vertex_face_matrix(faces, np.arange(len(vertices))))
 
 
 def unit(vectors: Array) -> Array:

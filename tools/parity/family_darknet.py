@@ -10,14 +10,14 @@ import numpy as np
 import torch
 from torch import nn
 
+from parity.activations import ActivationRecorder
 from parity.case import Arrays, five
 from parity.rows import Row, compare, same
-from parity.watch import Watch
 from remi_stream.networks.darknet import HEADER_BYTES, Darknet, YoloLayer, numbers_from_state_dict, state_dict_from_numbers
 from remi_stream.networks.served import build_network
 
 NAMES = ("yolov3", "yolov3_spp")
-WATCHED = ()
+RECORDED = ()
 
 
 def make(name: str, shapes: Any, variant: dict[str, Any]) -> nn.Module:
@@ -25,12 +25,12 @@ def make(name: str, shapes: Any, variant: dict[str, Any]) -> nn.Module:
     return build_network(name, shapes)
 
 
-def outputs(name: str, module: nn.Module, inputs: Arrays, watch: Watch) -> Arrays:
+def outputs(name: str, module: nn.Module, inputs: Arrays, recorder: ActivationRecorder) -> Arrays:
     """Run the network."""
     scales = [part for part, child in module.named_modules() if isinstance(child, YoloLayer)]
-    watch = Watch(module, scales)
+    recorder = ActivationRecorder(module, scales)
     rows: np.ndarray = module(torch.from_numpy(inputs["img"]))[0].numpy()
-    raw = {f"raw{index}": watch.given[part].numpy() for index, part in enumerate(scales)}
+    raw = {f"raw{index}": recorder.inputs[part].numpy() for index, part in enumerate(scales)}
     views = {f"{key}_sub": array for key, array in raw.items()}
     return raw | views | {"decoded_rows": rows, "decoded_stats": five(rows), "decoded_shape": np.array(rows.shape)}
 

@@ -8,15 +8,15 @@ import numpy as np
 import torch
 from torch import nn
 
+from parity.activations import ActivationRecorder
 from parity.case import Arrays
-from parity.watch import Watch
 from remi_stream.networks.served import build_network
 from remi_stream.pose.heatmaps import decode_argmax, decode_soft_argmax, heatmap_to_image
 
 NAMES = ("alphapose_halpe136", "alphapose_halpe26", "alphapose_coco17")
 INTEGRAL = ("alphapose_halpe136",)
 """Networks with integral (soft-argmax) decoding; the others use the peak."""
-WATCHED = ()
+RECORDED = ()
 DOUBT = 2e-4
 """Heatmaps of different machines differ by less than this."""
 
@@ -26,7 +26,7 @@ def make(name: str, shapes: Any, variant: dict[str, Any]) -> nn.Module:
     return build_network(name, shapes)
 
 
-def outputs(name: str, module: nn.Module, inputs: Arrays, watch: Watch) -> Arrays:
+def outputs(name: str, module: nn.Module, inputs: Arrays, recorder: ActivationRecorder) -> Arrays:
     """Run the network."""
     maps: np.ndarray = module(torch.from_numpy(inputs["img"]))[0].numpy()
     points, scores = decode_soft_argmax(maps) if name in INTEGRAL else decode_argmax(maps)

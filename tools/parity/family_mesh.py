@@ -8,15 +8,15 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from parity.activations import ActivationRecorder
 from parity.case import Arrays
-from parity.watch import Watch
 from remi_stream.geometry import Intrinsics, matrices_from_axis_angle
 from remi_stream.networks.served import build_network
 from remi_stream.pose.crop import crop_camera_transl, transl_from_weak_camera
 from remi_stream.pose.smpl_regressor import MAX_PELVIS_VARIANCE, accumulate_variance, person_variance
 
 NAMES = ("poco_cliff", "poco_pare", "pare")
-WATCHED = ("backbone", "head")
+RECORDED = ("backbone", "head")
 
 
 def make(name: str, shapes: Any, variant: dict[str, Any]) -> nn.Module:
@@ -24,11 +24,11 @@ def make(name: str, shapes: Any, variant: dict[str, Any]) -> nn.Module:
     return build_network(name, shapes)
 
 
-def outputs(name: str, module: nn.Module, inputs: Arrays, watch: Watch) -> Arrays:
+def outputs(name: str, module: nn.Module, inputs: Arrays, recorder: ActivationRecorder) -> Arrays:
     """Run the network."""
     arguments = [torch.from_numpy(inputs[key]) for key in ("img", "bbox_info") if key in inputs]
     rotations, betas, camera, last = module(*arguments)
-    head, features = watch.gave["head"], watch.gave["backbone"]
+    head, features = recorder.outputs["head"], recorder.outputs["backbone"]
     tensors = {
         "pred_pose": rotations,
         "pred_shape": betas,

@@ -7,13 +7,13 @@ from typing import Any
 import torch
 from torch import nn
 
+from parity.activations import ActivationRecorder
 from parity.case import Arrays
-from parity.watch import Watch
 from remi_stream.filters.smoothnet import smooth_sequence
 from remi_stream.networks.smoothnet import SmoothNetModule, smoothnet
 
 NAMES = ("smoothnet",)
-WATCHED = ()
+RECORDED = ()
 
 
 def make(name: str, shapes: Any, variant: dict[str, Any]) -> nn.Module:
@@ -21,7 +21,7 @@ def make(name: str, shapes: Any, variant: dict[str, Any]) -> nn.Module:
     return smoothnet(shapes["encoder.0.weight"][1], shapes).eval()
 
 
-def outputs(name: str, module: nn.Module, inputs: Arrays, watch: Watch) -> Arrays:
+def outputs(name: str, module: nn.Module, inputs: Arrays, recorder: ActivationRecorder) -> Arrays:
     """Run the network."""
     assert isinstance(module, SmoothNetModule)
     if "frames" in inputs:

@@ -8,13 +8,13 @@ import numpy as np
 import torch
 from torch import nn
 
+from parity.activations import ActivationRecorder
 from parity.case import Arrays
-from parity.watch import Watch
 from remi_stream.networks.videopose3d import VideoPose3d, build_videopose3d
 from remi_stream.pose.videopose3d import lift_clip, normalise_keypoints
 
 NAMES = ("videopose3d",)
-WATCHED = ()
+RECORDED = ()
 
 
 def make(name: str, shapes: Any, variant: dict[str, Any]) -> nn.Module:
@@ -22,7 +22,7 @@ def make(name: str, shapes: Any, variant: dict[str, Any]) -> nn.Module:
     return build_videopose3d(shapes, variant["causal"]).eval()
 
 
-def outputs(name: str, module: nn.Module, inputs: Arrays, watch: Watch) -> Arrays:
+def outputs(name: str, module: nn.Module, inputs: Arrays, recorder: ActivationRecorder) -> Arrays:
     """Run the network."""
     assert isinstance(module, VideoPose3d)
     if "keypoints" in inputs:

@@ -3,9 +3,9 @@
 A family of networks is one module, `family_<name>.py`, with
 
     NAMES = ("pare", ...)      # of the npz
-    WATCHED = ("head", ...)    # submodules whose outputs it needs
+    RECORDED = ("head", ...)    # submodules whose outputs it needs
     def make(name, shapes, variant) -> Module: ...
-    def outputs(name, module, inputs, watch) -> dict[str, array]: ...    # runs it; keys as in the npz after `.out.`
+    def outputs(name, module, inputs, recorder) -> dict[str, array]: ...    # runs it; keys as in the npz after `.out.`
     def file_rows(name, module, state, manifest) -> Iterator[Row]: ...   # optional: checks of the weights file
 """
 
@@ -22,11 +22,11 @@ import numpy as np
 import torch
 from torch import nn
 
+from parity.activations import ActivationRecorder
 from parity.case import Case, cases_of, five, seen
 from parity.recipe import make_state
 from parity.rows import Entries, Row, compare, missing
 from parity.tolerance import five_row, output_row
-from parity.watch import Watch
 from remi_stream.networks.state_dict_diff import diff_state_dicts, tensor_shapes, top_level_parts
 
 Manifest = dict[str, Any]
@@ -78,12 +78,12 @@ def variant_rows(
 
 def case_rows(golden: str, family: ModuleType, module: nn.Module, case: Case, accuracy: Manifest) -> Iterator[Row]:
     """Check one run of a network."""
-    watch = Watch(module, [*family.WATCHED, *(probe.partition("#")[0] for probe in case.probes)])
+    recorder = ActivationRecorder(module, [*family.RECORDED, *(probe.partition("#")[0] for probe in case.probes)])
     with torch.inference_mode():
-        outputs = family.outputs(golden, module, case.inputs, watch)
+        outputs = family.outputs(golden, module, case.inputs, recorder)
     for probe, expected in case.probes.items():
         name = f"{golden}:{case.name}.probe.{probe}"
-        tensor = watch.find(probe)
+        tensor = recorder.find(probe)
         array = outputs.get(probe) if tensor is None else tensor.numpy()
         yield missing(name, "no such part") if array is None else five_row(name, five(array), expected)
     for output, expected in case.outputs.items():

@@ -11,10 +11,10 @@ from open_body.assets import J
 from scipy.spatial.transform import Rotation
 
 from remi_stream.body.smpl import Body
+from sample.clothing import SHOE_M
 from sample.directions import heading
 from sample.motion import Motion
 from sample.steps import bend_leg, foot_track, pelvis_track, steps_along
-from sample.tailor import SHOE_M
 from sample.timeline import FRAMES, channel, wave_of
 
 Array = NDArray[Any]

@@ -13,7 +13,7 @@ from open_body.mesh import unit
 from open_body.outfit import COLOURS
 
 from remi_stream.body.smpl import joint_rotations
-from sample.tailor import GARMENTS, Actor, wardrobe
+from sample.clothing import GARMENTS, Actor, make_clothing
 
 Array = NDArray[Any]
 
@@ -27,7 +27,7 @@ class Figure:
 
     def __init__(self, gl: moderngl.Context, actor: Actor) -> None:
         self.actor = actor
-        self.worn = wardrobe(actor)
+        self.worn = make_clothing(actor)
         self.rest_joints = actor.body.rest_joints(actor.motion.betas)
         self.program, self.depth = compile_shaders(gl, "figure", "figure"), compile_shaders(gl, "depth", "depth")
         self.program["garments"] = [tuple(np.array(actor.outfit.get(name, COLOURS[name])) / 255) for name in GARMENTS]

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from remi_stream.body.smpl import Body
 from sample.camera import CAMERA_AT, FOCAL_PX, WIDTH
 from sample.choreography import choreography
+from sample.clothing import Actor
 from sample.motion import placed
-from sample.tailor import Actor
 from sample.timeline import FPS, FRAMES, SECONDS, smooth
 from sample.walk import walk
 

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from open_body.mesh import unit
 
 from sample.camera import CAMERA_AT, HEIGHT, WIDTH, camera_from_world, clip_from_camera
+from sample.clothing import Actor
 from sample.figure import Figure, compile_shaders, set_floats, set_matrix
-from sample.tailor import Actor
 
 Array = NDArray[Any]
 

@@ -16,7 +16,7 @@ from torch import nn
 
 from remi_stream.networks.darknet import Darknet, numbers_from_state_dict
 from remi_stream.networks.served import build_network
-from weights.pretend import Pickler, PretendedMap, dumps, pretended
+from weights.stub_pickle import Pickler, StubMap, dumps, stub_class
 
 State = dict[str, torch.Tensor]
 
@@ -45,8 +45,8 @@ def poco(state: State) -> Any:
 
 def lightning(state: State) -> Any:
     """PARE: a Lightning checkpoint with configuration and callback objects of other packages."""
-    config = pretended("yacs.config.CfgNode", PretendedMap)(PARE=pretended("yacs.config.CfgNode", PretendedMap)(NUM_JOINTS=24))
-    saver = pretended("pytorch_lightning.callbacks.model_checkpoint.ModelCheckpoint")
+    config = stub_class("yacs.config.CfgNode", StubMap)(PARE=stub_class("yacs.config.CfgNode", StubMap)(NUM_JOINTS=24))
+    saver = stub_class("pytorch_lightning.callbacks.model_checkpoint.ModelCheckpoint")
     body = {"model.smpl.smpl.faces_tensor": torch.zeros(4, 3, dtype=torch.int64)}
     return {
         "epoch": 1,

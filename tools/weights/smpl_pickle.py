@@ -8,7 +8,7 @@ import numpy as np
 from scipy.sparse import csc_matrix
 
 from remi_stream.body.smpl import Body
-from weights.pretend import dumps, pretended
+from weights.stub_pickle import dumps, stub_class
 
 
 def smpl_pickle(body: Body, chumpy: bool = False) -> bytes:
@@ -34,7 +34,7 @@ def smpl_pickle(body: Body, chumpy: bool = False) -> bytes:
 
 def chumpy_array(array: np.ndarray) -> Any:
     """Wrap an array in chumpy's record."""
-    record = pretended("chumpy.ch.Ch")()
+    record = stub_class("chumpy.ch.Ch")()
     record.__dict__.update(x=array, _dirty_vars=set(), _itr=None)
     return record
 
@@ -43,14 +43,14 @@ def chumpy_selection(array: np.ndarray) -> Any:
     """Wrap an array as chumpy's selection of a larger one (the first ten shapes)."""
     larger = np.concatenate([array, np.ones_like(array)], axis=-1)
     numbers = np.arange(larger.size).reshape(larger.shape)[..., : array.shape[-1]]
-    record = pretended("chumpy.reordering.Select")()
+    record = stub_class("chumpy.reordering.Select")()
     record.__dict__.update(a=chumpy_array(larger), idxs=numbers.ravel(), preferred_shape=array.shape)
     return record
 
 
 def old_matrix(matrix: Any) -> Any:
     """Wrap a sparse matrix under its module name from before scipy 1.8."""
-    record = pretended("scipy.sparse.csc.csc_matrix")()
+    record = stub_class("scipy.sparse.csc.csc_matrix")()
     record.__dict__.update(
         _shape=matrix.shape, maxprint=50, data=matrix.data, indices=matrix.indices, indptr=matrix.indptr, format="csc"
     )

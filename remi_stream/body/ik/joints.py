@@ -1,7 +1,7 @@
-"""Fit a SMPL body to the 17 joints of Human3.6M, in metres; unobserved rotations keep the rest pose.
+"""Fits of a SMPL body to the joints of other skeletons, in metres: Human3.6M's 17 and MHR's 70; and SMPL's joints as Human3.6M's.
 
-Limbs and trunk follow the joints. Of the head only the lean is observed, which the neck takes entirely; the head's own rotation,
-hands and feet stay at rest, with confidence 0.
+Of Human3.6M, limbs and trunk follow the joints. Of the head only the lean is observed, which the neck takes entirely; the head's
+own rotation, hands and feet stay at rest, with confidence 0.
 """
 
 from __future__ import annotations
@@ -98,8 +98,9 @@ def _score(name: str, coco: dict[str, float], face: float) -> float:
 
 # Convert a SMPL pose to Human3.6M's 17 joints.
 #
-# Limbs are SMPL's joints. Human3.6M's hip is the midpoint of the two hip joints, its spine is nearest to SMPL's second spine joint,
-# its thorax to the neck, its neck/nose to the head joint, which lies at the base of the skull; its head is the top of the head.
+# Limbs are SMPL's joints. Human3.6M's hip is the midpoint of the two hip joints, its spine is nearest to SMPL's second spine
+# joint, its thorax to the neck, its neck/nose to the head joint, which lies at the base of the skull; its head is the top of
+# the head.
 
 
 _SMPL = JOINT_NAMES["smpl24"]

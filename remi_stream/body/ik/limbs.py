@@ -1,7 +1,7 @@
-"""Inverse kinematics of arms and legs: two bones and a hinge axis, which is remembered while the limb is straight.
+"""Inverse kinematics of limbs: arms and legs as two bones with a hinge axis, hands and feet by swing and twist.
 
-Everything is in the frame of the bone above (chest or pelvis), so that the remembered axes rotate with the body. Order of the
-limbs: left arm, right arm, left leg, right leg.
+Arms and legs are in the frame of the bone above (chest or pelvis), so that hinge axes, which are remembered while a limb is
+straight, rotate with the body. Order of the limbs: left arm, right arm, left leg, right leg.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Positions of BlazePose's landmarks on the default body, as joints with offsets.
+"""Inverse kinematics in closed form: BlazePose's 33 landmarks -> the 24 rotations and the translation of a SMPL body.
 
-Each landmark is attached to one joint at an offset in the rest pose (m; x to the body's left, y up, z forward). The offsets were
-measured: BlazePose's landmarks on rendered bodies, averaged over many poses, shapes and views, made symmetric. They are not zero
-since BlazePose's shoulder, hip or ankle is another point than SMPL's.
+Landmarks are attached to one joint each, at an offset in the rest pose (m; x to the body's left, y up, z forward). The offsets
+were measured: BlazePose's landmarks on rendered bodies, averaged over many poses, shapes and views, made symmetric. They are not
+zero since BlazePose's shoulder, hip or ankle is another point than SMPL's.
 """
 
 from __future__ import annotations

@@ -148,7 +148,7 @@ class DisplayStage(Sink):
         if bodies is not None:
             self._draw_people(image, preview, bodies)
         self._images[camera] = image
-        self.counts["pictures"] += 1
+        self.counts["images"] += 1
         return True
 
     def _draw_people(self, image: np.ndarray, preview: Frame, bodies: Bodies) -> None:

@@ -1,4 +1,4 @@
-""""""
+"""Translation of a fitted body."""
 
 from __future__ import annotations
 

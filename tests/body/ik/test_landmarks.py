@@ -1,4 +1,4 @@
-""""""
+"""Landmarks lifted from pixels and depths."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-""""""
+"""Inverse kinematics from MHR joints."""
 
 from __future__ import annotations
 

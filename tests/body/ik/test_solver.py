@@ -1,4 +1,4 @@
-""""""
+"""Inverse kinematics from BlazePose landmarks."""
 
 from __future__ import annotations
 

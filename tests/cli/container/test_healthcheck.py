@@ -1,4 +1,4 @@
-""""""
+"""The health check of containers."""
 
 from __future__ import annotations
 

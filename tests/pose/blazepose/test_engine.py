@@ -1,4 +1,4 @@
-""""""
+"""The BlazePose engine on the sample clip."""
 
 from __future__ import annotations
 

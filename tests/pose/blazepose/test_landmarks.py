@@ -1,4 +1,4 @@
-""""""
+"""BlazePose's landmarks, refined by their heatmaps."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-""""""
+"""The region of interest that follows a person."""
 
 from __future__ import annotations
 

@@ -142,7 +142,7 @@ def test_bodies_of_another_frame_are_not_drawn(display: DisplayStage) -> None:
     display.step(picture(captured_at=time.monotonic() - 1))
     display.step(truth_of(K + 1))
     display.tick(time.monotonic())
-    assert display.counts["pictures"] == 1
+    assert display.counts["images"] == 1
     assert changed(display).sum() == 0
 
 
@@ -153,7 +153,7 @@ def test_somebody_behind_or_at_the_camera_does_no_harm(display: DisplayStage) ->
     display.step(picture())
     display.step(truth_of(people=[person(k + 1, smpl=each) for k, each in enumerate(near)]))
     display.tick(time.monotonic())
-    assert display.counts["pictures"] == 1
+    assert display.counts["images"] == 1
 
 
 @pytest.mark.parametrize("event", [{"type": "QUIT"}, {"type": "KEYDOWN", "key": "K_q"}])
@@ -258,7 +258,7 @@ def test_drawing_a_body_takes_less_than_a_tenth_of_a_second(display: DisplayStag
         before = time.thread_time()
         display.tick(time.monotonic())
         costs.append(time.thread_time() - before)
-    assert display.counts["pictures"] == 11
+    assert display.counts["images"] == 11
     assert np.median(costs) < 0.1, costs
 
 
@@ -280,4 +280,4 @@ def test_machine_without_a_screen_is_one_line(monkeypatch: pytest.MonkeyPatch) -
 def test_bodies_alone_draw_nothing(display: DisplayStage) -> None:
     display.step(bodies())
     display.tick(time.monotonic())
-    assert display.counts["pictures"] == 0
+    assert display.counts["images"] == 0

@@ -36,7 +36,7 @@ def screen(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
 def wait_for_window(daemon: Daemon) -> None:
     """Wait until the daemon's window is there and gets what is typed."""
-    daemon.listen(lambda: "display" in daemon.stages and daemon.stages["display"].counts.get("pictures", 0) > 3)
+    daemon.listen(lambda: "display" in daemon.stages and daemon.stages["display"].counts.get("images", 0) > 3)
     daemon.listen(lambda: xdotool("getwindowfocus", "getwindowname") == f"remi-stream {daemon.name}")
 
 

@@ -1,4 +1,4 @@
-""""""
+"""The link that the web viewer prints, and its token."""
 
 from __future__ import annotations
 

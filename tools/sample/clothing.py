@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from open_body.assets import J
 from open_body.drape import drape
-from open_body.mesh import softened, unit, vertex_normals
+from open_body.mesh import smooth_values, unit, vertex_normals
 from open_body.outfit import COLOURS, clothes
 from scipy.spatial import ConvexHull
 
@@ -37,7 +37,7 @@ class Actor:
 
 
 @dataclass(frozen=True)
-class Wardrobe:
+class Clothing:
     """A dressed body in its rest pose."""
 
     rest: Array
@@ -52,7 +52,7 @@ class Wardrobe:
     """(V,) 0..1."""
 
 
-def wardrobe(actor: Actor) -> Wardrobe:
+def make_clothing(actor: Actor) -> Clothing:
     """Dress an actor."""
     body, betas = actor.body, actor.motion.betas
     rest, joints = body.rest_vertices(betas).astype(np.float64), body.rest_joints(betas)
@@ -65,12 +65,12 @@ def wardrobe(actor: Actor) -> Wardrobe:
     rest += drape(rest, body.faces, loose)
     thickness = np.maximum.reduce([CLOTH_M[name] * inside[name] for name in CLOTH_M])
     thickness += FLARE_M * inside["trousers"] * ease((joints[J["left_knee"], 1] - rest[:, 1]) / 0.4)
-    thickness += HAIR_M * ease(1.6 * softened(hair[:, None], body.faces, 6)[:, 0] - 0.6)
+    thickness += HAIR_M * ease(1.6 * smooth_values(hair[:, None], body.faces, 6)[:, 0] - 0.6)
     rest += thickness[:, None] * vertex_normals(rest, body.faces)
     normals, shoes = vertex_normals(rest, body.faces), ease((joints[J["left_ankle"], 1] - rest[:, 1]) / 0.02 - 1)
     normals += shoes[:, None] * (shoe_normals - normals)
     fields = np.stack(list(clothes(rest, joints).values()), axis=1)
-    return Wardrobe(rest, normals, bare_rgb(actor, dressed > 0, hair), fields, hair)
+    return Clothing(rest, normals, bare_rgb(actor, dressed > 0, hair), fields, hair)
 
 
 def bare_rgb(actor: Actor, dressed: Array, hair: Array) -> Array:
@@ -95,7 +95,7 @@ def put_on_shoes(rest: Array, joints: Array, faces: Array) -> Array:
         heel, tip = rest[foot, 2].min() + 0.04, rest[foot, 2].max() - 0.05
         low = 0.3 * ankle[1] + 0.7 * rest[foot, 1].min()
         for _ in range(8):  # smoothing between the pushes spreads the vertices between the toes
-            rest[foot] = softened(rest, faces, 3)[foot]
+            rest[foot] = smooth_values(rest, faces, 3)[foot]
             axis_z = rest[foot, 2].clip(heel, tip)
             axis_x = np.interp(axis_z, [ankle[2], ball[2]], [ankle[0], ball[0]])
             axis = np.stack([axis_x, np.full(len(foot), low), axis_z], axis=1)

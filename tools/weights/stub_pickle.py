@@ -8,21 +8,21 @@ import struct
 from typing import Any, ClassVar
 
 
-class Pretended:
-    """An object that is pickled as an instance of another class; `called`: full name of that class."""
+class Stub:
+    """An object that is pickled as an instance of another class; `full_name`: full name of that class."""
 
-    called = ""
+    full_name = ""
 
 
-class PretendedMap(dict[str, Any]):
+class StubMap(dict[str, Any]):
     """The same for a subclass of dict, as most configurations are."""
 
-    called = ""
+    full_name = ""
 
 
-def pretended(called: str, kind: type = Pretended) -> type[Any]:
+def stub_class(full_name: str, kind: type = Stub) -> type[Any]:
     """Make a class that is pickled under a full name, e.g. "yacs.config.CfgNode"."""
-    return type(called.rpartition(".")[2], (kind,), {"called": called})
+    return type(full_name.rpartition(".")[2], (kind,), {"full_name": full_name})
 
 
 class Pickler(pickle._Pickler):
@@ -30,11 +30,11 @@ class Pickler(pickle._Pickler):
 
     def save_global(self, obj: Any, name: str | None = None) -> None:
         """Write a global by name, as in protocol 2."""
-        called = getattr(obj, "called", "")
-        if not called and not str(getattr(obj, "__module__", "")).startswith("numpy._core"):
+        full_name = getattr(obj, "full_name", "")
+        if not full_name and not str(getattr(obj, "__module__", "")).startswith("numpy._core"):
             super().save_global(obj, name)  # type: ignore[misc]
             return
-        module, _, name = (called or f"{obj.__module__}.{obj.__qualname__}").rpartition(".")
+        module, _, name = (full_name or f"{obj.__module__}.{obj.__qualname__}").rpartition(".")
         self.write(b"c" + module.replace("numpy._core", "numpy.core").encode() + b"\n" + name.encode() + b"\n")  # type: ignore[attr-defined]
         self.memoize(obj)  # type: ignore[attr-defined]
 

@@ -9,13 +9,13 @@ import torch
 from torch import Tensor, nn
 
 
-class Watch:
+class ActivationRecorder:
     """Records submodules, by dotted name, in the last run."""
 
     def __init__(self, module: nn.Module, names: Iterable[str]) -> None:
-        self.given: dict[str, Any] = {}
+        self.inputs: dict[str, Any] = {}
         """First argument of each submodule."""
-        self.gave: dict[str, Any] = {}
+        self.outputs: dict[str, Any] = {}
         """Output of each submodule."""
         known = dict(module.named_modules())
         for name in {name for name in names if name in known}:
@@ -23,13 +23,13 @@ class Watch:
 
     def _hook(self, name: str) -> Any:
         def keep(_: nn.Module, arguments: tuple[Any, ...], output: Any) -> None:
-            self.given[name], self.gave[name] = arguments[0], output
+            self.inputs[name], self.outputs[name] = arguments[0], output
 
         return keep
 
     def find(self, probe: str) -> Tensor | None:
         """Return the output tensor of "a.b", or the third element of its output list for "a.b#2"."""
         name, _, index = probe.partition("#")
-        output = self.gave.get(name)
+        output = self.outputs.get(name)
         output = output[int(index)] if index and output is not None else output
         return output if isinstance(output, torch.Tensor) else None
