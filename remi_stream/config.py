@@ -137,9 +137,7 @@ class Config(StrictConfig, frozen=True, kw_only=True):
     @property
     def engine_by_camera(self) -> dict[str, str]:
         """Map from camera name to pose engine, for the cameras that deliver images."""
-        return {
-            each.name: each.engine or self.engine for each in self.cameras if not find_source(each.source).gives_bodies
-        }
+        return {each.name: each.engine or self.engine for each in self.cameras if not find_source(each.source).gives_bodies}
 
     @property
     def body_sources(self) -> dict[str, str]:

@@ -43,7 +43,7 @@ def evaluate(
     ] = None,
     joints: Annotated[bool, typer.Option("--joints", help="Also print a table per joint.")] = False,
     json: Annotated[Path | None, typer.Option(help="Also write all scores as JSON.", metavar="FILE")] = None,
-    plot: Annotated[Path | None, typer.Option(help="Also draw a chart.", metavar="FILE.png")] = None,
+    plot: Annotated[Path | None, typer.Option(help="Also draw a chart (extra plot).", metavar="FILE.png")] = None,
 ) -> int:
     """Evaluate a prediction: MPJPE, PA-MPJPE, PVE, acceleration, rotations, detection rate and identity switches."""
     if plot and plot.suffix.lower() != ".png":

@@ -20,7 +20,7 @@ from remi_stream.recordings.finish import is_unfinished, recover_all
 from remi_stream.recordings.finish import list_recordings as find
 from remi_stream.recordings.index import read_recording_index
 
-ENGINE_ROW = "{:<14}{:<9}{:<31}{}"
+ENGINE_ROW = "{:<14}{:<9}{:<33}{}"
 JOIN_VIDEO_GROUP = "Join the group: sudo usermod -aG video $USER, then log in again"
 
 

@@ -164,7 +164,7 @@ def compare(
         Path, typer.Argument(metavar="A.csv", help="Columns of REMI, of REMI's relay, or ours.", show_default=False)
     ],
     second: Annotated[Path, typer.Argument(metavar="B.csv", help="A second file of the same kind.", show_default=False)],
-    out: Annotated[Path | None, typer.Option(metavar="FILE.png", help="Also draw a chart.")] = None,
+    out: Annotated[Path | None, typer.Option(metavar="FILE.png", help="Also draw a chart (extra plot).")] = None,
     names: Annotated[
         tuple[str, str] | None, typer.Option(metavar="A B", help="Labels of the two files (default: the file names).")
     ] = None,

@@ -105,7 +105,7 @@ def ordered_handles(nvml: Any) -> list[Any]:
     if os.environ.get("CUDA_DEVICE_ORDER") == "PCI_BUS_ID":
         return handles
 
-    # CUDA's own measure is not published; cores times clock tells a workstation's display GPU from the one for computing.
+    # CUDA's own measure is not published; cores times clock separates a workstation's display GPU from the one for computing.
     def speed(handle: Any) -> int:
         cores = value_or(nvml, 0, nvml.nvmlDeviceGetNumGpuCores, handle)
         return cores * value_or(nvml, 0, nvml.nvmlDeviceGetMaxClockInfo, handle, nvml.NVML_CLOCK_SM)

@@ -158,7 +158,7 @@ class Constructor:
         return self._make(*arguments)
 
 
-class PickledDtype:
+class UnpickledDtype:
     """Stand-in for numpy.dtype: numbers, text or objects, of which a pickle sets nothing but the byte order."""
 
     __slots__ = ("dtype",)
@@ -172,19 +172,19 @@ class PickledDtype:
         self.dtype = self.dtype.newbyteorder(">" if state[1] == ">" else "<")
 
 
-def number_dtype(code: str, *_: object) -> PickledDtype:
+def number_dtype(code: str, *_: object) -> UnpickledDtype:
     """Return the dtype of plain numbers. Raises ValueError for any other."""
     if not (isinstance(code, str) and re.fullmatch(r"[fiub][1248]", code)):
         raise ValueError(f"numbers of type {str(code)[:20]}")
-    return PickledDtype(code)
+    return UnpickledDtype(code)
 
 
-class PickledArray(np.ndarray):
+class UnpickledArray(np.ndarray):
     """Array that is constructed empty and then filled, as protocols before 5 do; its content is checked before NumPy gets it."""
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
         _, shape, kind, fortran, content = state[-5:]
-        if not isinstance(kind, PickledDtype):
+        if not isinstance(kind, UnpickledDtype):
             raise ValueError("an array without its type")
         if kind.dtype.hasobject:
             # NumPy does not check the length of this list.
@@ -199,21 +199,21 @@ class PickledArray(np.ndarray):
         return np.asarray(self).__reduce__()
 
 
-def empty_array(*_: object) -> PickledArray:
+def empty_array(*_: object) -> UnpickledArray:
     """Return an array to be filled, whatever shape the pickle asks for."""
-    return PickledArray(0)
+    return UnpickledArray(0)
 
 
-def array_from_bytes(content: Any, kind: PickledDtype, shape: tuple[int, ...], order: str, *_: object) -> np.ndarray:
+def array_from_bytes(content: Any, kind: UnpickledDtype, shape: tuple[int, ...], order: str, *_: object) -> np.ndarray:
     """Return a read-only array from the bytes of a pickle (protocol 5)."""
-    if not isinstance(kind, PickledDtype):
+    if not isinstance(kind, UnpickledDtype):
         raise ValueError("an array without its type")
     return np.frombuffer(raw_bytes(content), kind.dtype).reshape(shape, order="F" if order == "F" else "C")
 
 
-def scalar_from_bytes(kind: PickledDtype, content: Any = b"") -> Any:
+def scalar_from_bytes(kind: UnpickledDtype, content: Any = b"") -> Any:
     """Return a NumPy scalar from the bytes of a pickle."""
-    if not isinstance(kind, PickledDtype):
+    if not isinstance(kind, UnpickledDtype):
         raise ValueError("a number without its type")
     return content if kind.dtype.hasobject else np.frombuffer(raw_bytes(content), kind.dtype)[0]
 
@@ -255,7 +255,7 @@ NUMBER_CONSTRUCTORS: dict[str, Any] = {
 """Replacements of NumPy's constructors for arrays of numbers, by full name in NumPy 1 (core) and NumPy 2 (_core)."""
 NUMPY_CONSTRUCTORS: dict[str, Any] = {
     **NUMBER_CONSTRUCTORS,
-    "numpy.dtype": Constructor(PickledDtype),
+    "numpy.dtype": Constructor(UnpickledDtype),
     **{f"numpy.{core}.multiarray.scalar": Constructor(scalar_from_bytes) for core in ("core", "_core")},
 }
 """The same for arrays of numbers, text and objects, and for NumPy's scalars."""

@@ -1,4 +1,4 @@
-"""A process that builds the plan of a model, says when it is in the middle of it, and goes on when it is told to."""
+"""A process that builds the plan of a model, says when it is in the middle of it, and goes on when it is asked to."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def say(word: str) -> None:
     sys.stdout.flush()
 
 
-def tell(phase: str, done: int, steps: int) -> None:
+def report(phase: str, done: int, steps: int) -> None:
     """Stop once, inside TensorRT."""
     global waiting
     if waiting and phase == "Building engine":
@@ -25,5 +25,5 @@ def tell(phase: str, done: int, steps: int) -> None:
         sys.stdin.readline()
 
 
-converted = convert_model(find_model_file(sys.argv[1]), ConversionRequest(capabilities=("8.9",)), tell)
+converted = convert_model(find_model_file(sys.argv[1]), ConversionRequest(capabilities=("8.9",)), report)
 say("made" if converted.is_new else "found")

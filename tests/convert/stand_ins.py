@@ -14,7 +14,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
 def bring(model: str, folder: Path, calm: bool = False) -> ModelFile:
     """Make the weights of a model and import them; $REMI_HOME says where to.
 
-    calm: a mesh regressor sees somebody who stands, so that a small error stays small. Of noise, PARE's rotations are nearly
+    calm: a mesh regressor sees a person who stands, so that a small error stays small. Of noise, PARE's rotations are nearly
     undefined, and FP16 turns some of them by several degrees.
     """
     from tools.make_weights import MODELS, REGRESSORS, network

@@ -1,4 +1,4 @@
-"""A converted network that is not the same network any more is not kept, and is told with the joints that are worst."""
+"""A converted network that is not the same network any more is not kept, and is reported with the joints that are worst."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_same_bodies_are_no_distance_apart() -> None:
     assert found == pytest.approx({"joints_mm": 0, "rotations_deg": 0, "place_px": 0, "certainty": 0}, abs=1e-4)
 
 
-def test_joints_are_told_from_the_pelvis_in_metres() -> None:
+def test_joints_are_reported_from_the_pelvis_in_metres() -> None:
     joints = parity.body_joints(bodies())
     np.testing.assert_array_equal(joints[:, 0], 0)
     assert 0.5 < np.linalg.norm(joints, axis=-1).max() < 1.5
@@ -78,7 +78,7 @@ def test_bound_depends_on_the_precision(degrees: float, precision: plan.Precisio
 
 
 @pytest.mark.parametrize(
-    ("output", "change", "told"),
+    ("output", "change", "reported"),
     [
         ("camera", 0.01, "positions in the crop differ by"),
         ("joint_variance", 0.03, "confidences differ by 0.03"),
@@ -86,9 +86,9 @@ def test_bound_depends_on_the_precision(degrees: float, precision: plan.Precisio
         ("rotations", np.nan, "rotations differ by nan"),
     ],
 )
-def test_every_output_counts(output: str, change: float, told: str) -> None:
+def test_every_output_counts(output: str, change: float, reported: str) -> None:
     one = bodies()
-    with pytest.raises(RemiError, match=told):
+    with pytest.raises(RemiError, match=reported):
         parity.check_parity("It", "poco_cliff", one, {**one, output: one[output] + change}, "fp16")
 
 

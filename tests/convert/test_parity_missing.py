@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from remi_stream.cli.convert import convert_to_onnx
-from remi_stream.convert import parity as gate
+from remi_stream.convert import onnx_conversion
 from remi_stream.inference import onnx_cache
 from remi_stream.models.manifest import ModelFile
 from tests.convert.stand_ins import bring
@@ -34,7 +34,7 @@ CASES = [
 
 
 @pytest.mark.parametrize(("parity", "able", "line"), CASES)
-def test_old_onnx_is_told_with_what_is_known_of_it(
+def test_old_onnx_is_reported_with_what_is_known_of_it(
     there: ModelFile,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -42,7 +42,7 @@ def test_old_onnx_is_told_with_what_is_known_of_it(
     able: bool,
     line: str,
 ) -> None:
-    monkeypatch.setattr(gate, "can_check_parity", lambda: able)
+    monkeypatch.setattr(onnx_conversion, "can_check_parity", lambda: able)
     path = onnx_cache.onnx_path(there)
     if parity:
         known = f'{{"network": "smoothnet_8", "precision": "fp32", "sha256": "", "weights_sha256": "", "parity": {parity}}}'

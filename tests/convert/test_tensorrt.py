@@ -80,7 +80,7 @@ def test_picture_network_becomes_a_plan_without_a_gpu(alphapose: ModelFile, monk
     assert converted.unchecked_reason.startswith("there is no NVIDIA driver here")
 
 
-def test_plan_is_told_in_one_line_with_what_was_not_checked(
+def test_plan_is_reported_in_one_line_with_what_was_not_checked(
     alphapose: ModelFile, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(sys, "argv", ["remi-stream", "convert", "alphapose-17-trt", "--max-batch", "4"])
@@ -97,8 +97,8 @@ def test_plan_is_told_in_one_line_with_what_was_not_checked(
 
 def test_mistakes_are_one_line(smoothnet: ModelFile, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     lines = {
-        ("poco_model_trt.pt",): "poco_model_trt.pt is an engine of another TensorRT and GPU; it cannot be used. "
-        "Build it: remi-stream convert poco-trt",
+        ("poco_model_trt.pt",): "poco_model_trt.pt is an engine of another TensorRT and GPU and cannot be used. "
+        "Build one: remi-stream convert poco-trt",
         (
             "smoothnet_w8-trt",
             "--via",
@@ -178,7 +178,7 @@ def say(process: subprocess.Popen[str]) -> str:
 
 
 def wait_for_the_lock(process: subprocess.Popen[str]) -> None:
-    """Until a process waits for a lock of somebody else, or says something."""
+    """Until a process waits for a lock of another one, or says something."""
     waits = f" {process.pid} "
     while not any("->" in line and waits in line for line in Path("/proc/locks").read_text().splitlines()):
         if select.select([process.stdout], [], [], 0.05)[0]:
@@ -234,7 +234,7 @@ def test_timing_cache_is_kept_in_our_folder_for_tensorrt(smoothnet: ModelFile, t
     assert [path.name for path in (tmp_path / "home" / "cache" / "timing").iterdir()] == ["tensorrt-11.1.0.106-8.9.cache"]
 
 
-def test_onnx_that_nobody_compared_is_made_again_for_a_plan(smoothnet: ModelFile, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_onnx_that_no_one_compared_is_made_again_for_a_plan(smoothnet: ModelFile, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as alone:
         alone.setattr("remi_stream.convert.onnx_conversion.can_check_parity", lambda: False)
         onnx_conversion.convert_to_onnx(smoothnet)
@@ -247,7 +247,7 @@ def test_onnx_that_nobody_compared_is_made_again_for_a_plan(smoothnet: ModelFile
         convert_model(smoothnet, ADA, quiet)
 
 
-def test_brought_onnx_becomes_a_plan_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_imported_onnx_becomes_a_plan_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REMI_HOME", str(tmp_path / "home"))
     file = bring("instanthmr", tmp_path)
     converted = convert_model(file, ADA, quiet)

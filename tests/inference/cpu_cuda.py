@@ -61,7 +61,7 @@ class CpuCuda:
         pair.device[...] = pair.host
 
     def copy_rows(self, pair: TransferBuffer, values: OnDevice) -> None:
-        assert isinstance(values, OnDevice), "arrays are brought by `upload`"
+        assert isinstance(values, OnDevice), "arrays come by `upload`"
         pair.device[: len(values)] = values.as_subclass(torch.Tensor).numpy()
 
     def crop(self, images: Sequence[np.ndarray], affines: np.ndarray, size: tuple[int, int]) -> OnDevice:

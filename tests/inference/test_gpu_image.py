@@ -106,7 +106,7 @@ def test_picture_that_may_not_be_written_and_one_with_gaps_are_read_without_a_wa
     np.testing.assert_array_equal(found[1], expected(gaps, affine, (SIDE, SIDE)))
 
 
-def test_nobody_is_cut_out_of_nothing() -> None:
+def test_no_one_is_cut_out_of_nothing() -> None:
     assert Cropper("cpu").crop([], np.zeros((0, 2, 3)), (192, 256)).shape == (0, 256, 192, 3)
 
 

@@ -33,7 +33,7 @@ def smoothnet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModelFile:
     return find_model_file("smoothnet_w8")
 
 
-def test_checkpoint_that_was_not_converted_is_told_with_the_command(smoothnet: ModelFile) -> None:
+def test_checkpoint_that_was_not_converted_is_reported_with_the_command(smoothnet: ModelFile) -> None:
     with pytest.raises(RemiError, match=r"has not been converted to ONNX. Convert it: remi-stream convert smoothnet_w8"):
         onnx_cache.cached_onnx(smoothnet)
 
@@ -67,10 +67,10 @@ def test_conversion_that_fails_leaves_nothing(smoothnet: ModelFile, monkeypatch:
 
 
 def test_pipeline_converts_in_a_process_of_its_own_and_only_once(smoothnet: ModelFile) -> None:
-    told: list[str] = []
-    onnx_conversion.convert_missing([smoothnet], told.append)
-    onnx_conversion.convert_missing([smoothnet], told.append)
-    assert told == ["Converting checkpoint_8.pth.tar to ONNX, once (a minute or so) ..."]
+    reported: list[str] = []
+    onnx_conversion.convert_missing([smoothnet], reported.append)
+    onnx_conversion.convert_missing([smoothnet], reported.append)
+    assert reported == ["Converting checkpoint_8.pth.tar to ONNX, once (a minute or so) ..."]
     assert onnx_cache.cached_onnx(smoothnet).is_file()
 
 
@@ -83,7 +83,7 @@ def test_failed_conversion_is_one_line(smoothnet: ModelFile, monkeypatch: pytest
     assert "\n" not in str(error.value)
 
 
-def test_missing_tools_are_told_with_what_to_install(smoothnet: ModelFile, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_tools_are_reported_with_what_to_install(smoothnet: ModelFile, monkeypatch: pytest.MonkeyPatch) -> None:
     def find(name: str) -> Any:
         return None if name == "onnxscript" else object()
 

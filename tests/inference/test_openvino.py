@@ -48,12 +48,12 @@ def test_bytes_are_scaled_and_shifted_inside_the_network(network: Path) -> None:
     np.testing.assert_allclose(out["double"], 2 * (PICTURE * (2 / 255) - 1), atol=1e-5)
 
 
-def test_name_tells_precision_and_threads(network: Path) -> None:
+def test_name_says_precision_and_threads(network: Path) -> None:
     assert OpenVinoRuntime(network, threads=2).name == "openvino f32, 2 threads"
     assert OpenVinoRuntime(network).name == "openvino f32, 1 thread"
 
 
-def test_unknown_runtime_is_told(network: Path) -> None:
+def test_unknown_runtime_is_reported(network: Path) -> None:
     with pytest.raises(UsageError, match=r"Unknown runtime 'openvin'. Did you mean 'openvino'\?"):
         load_runtime("openvin", network)
 
@@ -84,7 +84,7 @@ def test_small_network_may_keep_its_batch(tmp_path: Path) -> None:
     np.testing.assert_allclose(OpenVinoRuntime(tmp_path / "net.xml", whole_batch=True).run({"picture": rows})["sum"], rows.sum(0))
 
 
-def test_openvino_does_not_tell_intel_that_it_is_used(tmp_path: Path) -> None:
+def test_openvino_does_not_report_to_intel_that_it_is_used(tmp_path: Path) -> None:
     """Its telemetry would leave an id in the home folder."""
     quiet = {key: value for key, value in os.environ.items() if key != "CI"} | {"HOME": str(tmp_path)}
     subprocess.run([sys.executable, "-c", "import remi_stream.inference.openvino"], env=quiet, check=True)

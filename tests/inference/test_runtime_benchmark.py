@@ -74,7 +74,7 @@ def test_calls_on_a_gpu_are_timed_by_its_own_clock(monkeypatch: pytest.MonkeyPat
     assert (clock, times) == ("CUDA events", [3.0, 6.0, 3.0])
     outcome = BenchmarkResult(name, np.array(times), outputs[:1], clock)
     monkeypatch.setattr(bench, "gpu_runtimes", lambda file: [])
-    monkeypatch.setattr(bench, "compare", lambda file, peers, batch: [outcome])
+    monkeypatch.setattr(bench, "benchmark_runtimes", lambda file, peers, batch: [outcome])
     bench_network("alphapose-17-trt", None, as_json=False)
     assert "batch 1, by CUDA events" in capsys.readouterr().out
     bench_network("alphapose-17-trt", None, as_json=True)

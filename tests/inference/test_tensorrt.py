@@ -123,7 +123,7 @@ def test_plan_of_one_fixed_size_takes_any_number_of_rows(plan: Plan) -> None:
     assert cuda.recorded == 1
 
 
-def test_full_gpu_is_told_with_smaller_batches(plan: Plan) -> None:
+def test_full_gpu_is_reported_with_smaller_batches(plan: Plan) -> None:
     manifest = plan()
     for cuda, backend in ((CpuCuda(room=4500), cpu_tensorrt()), (CpuCuda(), cpu_tensorrt(contexts=2))):
         with pytest.raises(RemiError) as error:
@@ -134,7 +134,7 @@ def test_full_gpu_is_told_with_smaller_batches(plan: Plan) -> None:
         )
 
 
-def test_plan_that_tensorrt_refuses_is_told_in_its_words(plan: Plan) -> None:
+def test_plan_that_tensorrt_refuses_is_reported_in_its_words(plan: Plan) -> None:
     with pytest.raises(RemiError) as error:
         load(plan(content=b"not a plan"), CpuCuda())
     assert str(error.value) == (
@@ -167,14 +167,14 @@ MISFITS = {
 
 
 @pytest.mark.parametrize("line", MISFITS)
-def test_plan_that_does_not_fit_is_told_with_what_builds_one(smoothnet: ModelFile, plan: Plan, line: str) -> None:
+def test_plan_that_does_not_fit_is_reported_with_what_builds_one(smoothnet: ModelFile, plan: Plan, line: str) -> None:
     plan(**MISFITS[line])
     with pytest.raises(RemiError) as error:
         load_model(smoothnet, "tensorrt", precision="fp32", strict=True)
     assert str(error.value) == line
 
 
-def test_of_plans_that_do_not_fit_the_nearest_is_told(smoothnet: ModelFile, plan: Plan) -> None:
+def test_of_plans_that_do_not_fit_the_nearest_is_reported(smoothnet: ModelFile, plan: Plan) -> None:
     plan(precision="fp16")
     plan(capabilities=("8.6",))
     plan(backend="tensorrt_rtx", version="1.6.0.9")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,12 +15,15 @@ INSTALL = "Install it: pip install 'remi-stream[torch,rtx]' (GeForce and RTX), o
 
 
 @pytest.fixture
-def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder of modules that is searched first."""
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder of modules that is searched first; what is imported from it does not stay."""
     monkeypatch.syspath_prepend(str(tmp_path))
-    for name in ("tensorrt", "tensorrt_rtx"):
-        monkeypatch.delitem(__import__("sys").modules, name, raising=False)
-    return tmp_path
+    names = ("tensorrt", "tensorrt_rtx")
+    loaded = {name: sys.modules.pop(name) for name in names if name in sys.modules}
+    yield tmp_path
+    for name in names:
+        sys.modules.pop(name, None)
+    sys.modules.update(loaded)
 
 
 @pytest.mark.parametrize(
@@ -32,7 +37,7 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("", "tensorrt is a stub without TensorRT in it, from the wrong index"),
     ],
 )
-def test_module_that_does_not_start_is_told_with_its_reason(site: Path, content: str, why: str) -> None:
+def test_module_that_does_not_start_is_reported_with_its_reason(site: Path, content: str, why: str) -> None:
     (site / "tensorrt.py").write_text(content)
     with pytest.raises(NoBackendError, match=why) as error:
         find_backend(("tensorrt",))

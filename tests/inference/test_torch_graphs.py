@@ -101,7 +101,7 @@ def test_strict_forbids_pytorch_instead(smoothnet: ModelFile, gpu: None) -> None
         load_model(smoothnet, "tensorrt", precision="fp32", strict=True)
 
 
-def test_pytorch_for_cpus_is_told_as_that(smoothnet: ModelFile, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pytorch_for_cpus_is_reported_as_that(smoothnet: ModelFile, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(load, "find_gpu", lambda: Gpu("NVIDIA H200", "9.0"))
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.version, "cuda", None)

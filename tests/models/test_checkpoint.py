@@ -112,7 +112,7 @@ FAULTY = {
 
 
 @pytest.mark.parametrize("kind", FAULTY)
-def test_faulty_checkpoint_is_told_in_one_line(kind: str, tmp_path: Path) -> None:
+def test_faulty_checkpoint_is_reported_in_one_line(kind: str, tmp_path: Path) -> None:
     content, wanted = FAULTY[kind]
     torch.save(content, tmp_path / "bad.pt")
     with pytest.raises(RemiError, match=wanted) as error:
@@ -127,7 +127,7 @@ def test_checkpoint_of_another_network_does_not_load(empty: Make) -> None:
 
 
 @pytest.mark.parametrize("network", DARKNET_NETWORKS)
-def test_darknets_are_told_by_how_many_numbers_they_have(network: str, tmp_path: Path) -> None:
+def test_darknets_are_reported_by_how_many_numbers_they_have(network: str, tmp_path: Path) -> None:
     published = {"yolov3": 248_007_048, "yolov3_spp": 252_209_544}
     path = tmp_path / "some.weights"
     with path.open("wb") as file:

@@ -66,7 +66,7 @@ def made(name: str) -> dict[str, torch.Tensor]:
         ("instanthmr.onnx", "instanthmr", "CC BY-NC 4.0"),
     ],
 )
-def test_published_file_is_recognised_and_its_hash_and_licence_are_told(
+def test_published_file_is_recognised_and_its_hash_and_licence_are_reported(
     file: str, model: str, licence: str, folder: Path, say: Say
 ) -> None:
     code, out, err = say("import", folder / file)
@@ -93,7 +93,7 @@ def test_renamed_file_is_taken_for_what_it_is(folder: Path, tmp_path: Path, say:
     assert store.file_fault(find_model_file("poco_cliff")) == "missing"
 
 
-def test_causal_lifter_is_told_by_its_name_or_by_the_user(tmp_path: Path, say: Say) -> None:
+def test_causal_lifter_is_reported_by_its_name_or_by_the_user(tmp_path: Path, say: Say) -> None:
     for name in ("some.bin", "videopose3d_causal.bin"):
         torch.save({"model_pos": made("videopose3d_causal")}, tmp_path / name)
     code, out, _ = say("import", tmp_path / "some.bin")
@@ -216,7 +216,7 @@ def made_cliff() -> dict[str, torch.Tensor]:
 
 
 @pytest.mark.parametrize("kind", BAD)
-def test_bad_file_is_told_in_one_line_and_nothing_is_kept(
+def test_bad_file_is_reported_in_one_line_and_nothing_is_kept(
     kind: str, folder: Path, tmp_path: Path, say: Say, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)

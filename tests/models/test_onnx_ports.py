@@ -44,7 +44,7 @@ def test_made_instanthmr_has_the_ports_that_the_real_one_has(made: Make) -> None
 
 
 @pytest.mark.parametrize("share", [0.001, 0.2, 0.9, 0.9999])
-def test_network_that_is_cut_off_is_told(share: float, tmp_path: Path) -> None:
+def test_network_that_is_cut_off_is_reported(share: float, tmp_path: Path) -> None:
     whole = write(tmp_path / "net.onnx").read_bytes()
     (tmp_path / "cut.onnx").write_bytes(whole[: int(len(whole) * share)])
     with pytest.raises(RemiError, match=r"cut.onnx is not an ONNX network, or it is truncated"):
@@ -52,7 +52,7 @@ def test_network_that_is_cut_off_is_told(share: float, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"hello world, this is text", b"\x00" * 100, b"\xff" * 100, b"\x08\x01"])
-def test_what_is_no_network_is_told(content: bytes, tmp_path: Path) -> None:
+def test_what_is_no_network_is_reported(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "some.onnx").write_bytes(content)
     with pytest.raises(RemiError, match=r"some.onnx is not an ONNX network"):
         read_signature(tmp_path / "some.onnx")

@@ -96,7 +96,7 @@ BAD: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
 
 
 @pytest.mark.parametrize("kind", BAD)
-def test_pickle_that_is_no_smpl_is_told_in_one_line(kind: str, layout: dict[str, Any], tmp_path: Path) -> None:
+def test_pickle_that_is_no_smpl_is_reported_in_one_line(kind: str, layout: dict[str, Any], tmp_path: Path) -> None:
     make, wanted = BAD[kind]
     (tmp_path / "bad.pkl").write_bytes(pickle.dumps(make(layout)))
     with pytest.raises(RemiError, match=wanted) as error:
@@ -117,7 +117,7 @@ def test_body_that_would_run_code_is_refused_and_runs_nothing(
 
 
 @pytest.mark.parametrize("share", [0.0001, 0.5, 0.999])
-def test_body_that_is_cut_off_is_told(share: float, made: Make, tmp_path: Path) -> None:
+def test_body_that_is_cut_off_is_reported(share: float, made: Make, tmp_path: Path) -> None:
     whole = made("smpl_neutral").read_bytes()
     (tmp_path / "cut.pkl").write_bytes(whole[: int(len(whole) * share)])
     with pytest.raises(RemiError, match=r"cut.pkl is truncated or damaged, or not a pickle"):

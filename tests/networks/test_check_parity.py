@@ -90,7 +90,7 @@ def test_entry_that_the_manifest_promises_is_missed(folder):
     assert "0 fail, 1 missing" in done.stdout
 
 
-def test_output_that_nobody_computes_is_missing(folder):
+def test_output_that_no_one_computes_is_missing(folder):
     change(folder, lambda entries: entries.update({"w8.r16b1.b1.out.z": np.zeros(3)}))
     assert "0 fail, 1 missing" in run(folder).stdout
 
@@ -126,7 +126,7 @@ def test_entry_that_a_group_does_not_cover_is_missing():
     assert found == {"dance.out.steps": True, "dance.out.turns": False}
 
 
-def test_group_that_breaks_is_told_and_fails():
+def test_group_that_breaks_is_reported_and_fails():
     class Group:
         @staticmethod
         def check(entries, manifest):

@@ -174,7 +174,7 @@ def test_weights_file_of_another_length_is_refused_with_both(size, network, tmp_
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "told"),
+    ("old", "new", "reported"),
     [
         ("[net]", "[convolutional]", "does not begin with \\[net\\]"),
         ("size=3", "sizes=3", "line 7 of the cfg has no 'size'"),
@@ -187,6 +187,6 @@ def test_weights_file_of_another_length_is_refused_with_both(size, network, tmp_
         ("activation=leaky", "activation=mish", "Unknown activation in line 7 of the cfg: 'mish'"),
     ],
 )
-def test_mistake_in_a_cfg_is_told_with_its_line(old, new, told):
-    with pytest.raises(RemiError, match=told):
+def test_mistake_in_a_cfg_is_reported_with_its_line(old, new, reported):
+    with pytest.raises(RemiError, match=reported):
         Darknet(parse_cfg(CFG.replace(old, new, 1)))

@@ -58,7 +58,7 @@ def without(state, key):
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "reported"),
     [
         (lambda state: without(state, "decoder.bias"), "1 key missing: decoder.bias"),
         (lambda state: state | {"decoder.scale": torch.zeros(1)}, "1 key not of this network: decoder.scale"),
@@ -67,13 +67,13 @@ def without(state, key):
         (lambda state: {}, "8 keys missing: encoder.0.weight, encoder.0.bias, res_blocks.0.linear1.weight, ..."),
     ],
 )
-def test_weights_that_do_not_fit_are_refused_in_one_line(smoothnet, change, told):
-    with pytest.raises(RemiError, match=told) as caught:
+def test_weights_that_do_not_fit_are_refused_in_one_line(smoothnet, change, reported):
+    with pytest.raises(RemiError, match=reported) as caught:
         load_network("smoothnet_8", change(smoothnet))
     assert "\n" not in str(caught.value)
     assert "smoothnet_8" in str(caught.value)
 
 
-def test_unknown_network_is_told_with_its_nearest_name():
+def test_unknown_network_is_reported_with_its_nearest_name():
     with pytest.raises(UsageError, match="Did you mean 'poco_pare'"):
         build_network("poco_par")

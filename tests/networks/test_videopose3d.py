@@ -22,7 +22,7 @@ def lift_clip(module, keypoints):
     def run(clips):
         return module(torch.from_numpy(clips))[0].numpy()
 
-    options = {"causal": module.causal, "receptive_field": module.receptive_field, "flip": False}
+    options = {"is_causal": module.causal, "receptive_field": module.receptive_field, "flip": False}
     return torch.from_numpy(lift.lift_clip(run, keypoints.numpy(), **options))
 
 

