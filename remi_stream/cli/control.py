@@ -16,8 +16,7 @@ from remi_stream.cli.options import DaemonName, with_options
 from remi_stream.cli.play import control_playback
 from remi_stream.config import CONTROL_SERVICE, daemon_port
 from remi_stream.errors import EXIT_DONE, RemiError, UsageError
-from remi_stream.filters.presets import PRESETS
-from remi_stream.filters.registry import FILTERS, OPTION_HELP, resolve_filter
+from remi_stream.filters.registry import FILTERS, OPTION_HELP, PRESETS, resolve_filter
 from remi_stream.transport.link import send_control_request
 
 FILTER_LOAD_TIMEOUT_S = 60.0

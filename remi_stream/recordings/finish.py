@@ -11,9 +11,8 @@ import numpy as np
 
 from remi_stream.atomic_files import atomic_file, write_npz
 from remi_stream.errors import RemiError
-from remi_stream.recordings.index import INDEX_FILE, EpochEntry, RecordingIndex, TrackEntry, encode_index
+from remi_stream.recordings.index import INDEX_FILE, PREVIEW_FILE, EpochEntry, RecordingIndex, TrackEntry, encode_index
 from remi_stream.recordings.journal import EVENTS_FILE, JournalContents, lock_journal, read_journal
-from remi_stream.recordings.preview_video import PREVIEW_FILE
 from remi_stream.recordings.rows import FRAME_DTYPE, PREVIEW_DTYPE, body_name, person_dtype, track_arrays
 
 JOURNAL_FOLDER = "unfinished"

@@ -89,3 +89,6 @@ def encode_index(index: RecordingIndex) -> bytes:
     head = msgspec.json.format(msgspec.json.encode(msgspec.structs.replace(index, gaps=[])), indent=1)
     gaps = b",\n".join(b"  " + msgspec.json.encode(gap) for gap in index.gaps)
     return head.replace(b'"gaps": []', b'"gaps": [\n' + gaps + b"\n ]" if gaps else b'"gaps": []') + b"\n"
+
+
+PREVIEW_FILE = "preview.mp4"

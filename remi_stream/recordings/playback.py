@@ -27,8 +27,8 @@ from remi_stream.messages import (
     PlaybackCommand,
     PlaybackStatus,
 )
-from remi_stream.recordings.playback_video import PlaybackVideo, open_playback_video
 from remi_stream.recordings.reader import open_take
+from remi_stream.recordings.video import PlaybackVideo, open_playback_video
 from remi_stream.stage import TRACK_IDS_PER_LIFE, StageSpec, StatusTimer
 
 MAX_WAIT_S = 0.5

@@ -21,8 +21,8 @@ from remi_stream.recordings.journal import (
     RecordingStarted,
     TrackStarted,
 )
-from remi_stream.recordings.preview_video import PreviewVideo
 from remi_stream.recordings.rows import encode_frame_row, encode_person_row, encode_preview_row, person_dtype
+from remi_stream.recordings.video import PreviewVideo
 
 MISSED_REASON = "recorder/missed"
 """Drop reason of a gap that no stage reported: the bodies never reached the recorder, or a relay died before sending them."""

@@ -12,8 +12,7 @@ import pytest
 from remi_stream.cli import main
 from remi_stream.cli.control import app, list_filters
 from remi_stream.config import CONTROL_SERVICE, CameraConfig, Config, daemon_port
-from remi_stream.filters.presets import PRESETS
-from remi_stream.filters.registry import FILTERS, OPTION_HELP
+from remi_stream.filters.registry import FILTERS, OPTION_HELP, PRESETS
 from remi_stream.relay.stage import RelayStage
 from remi_stream.transport.link import ControlServer, LinkContext
 from tests.cli.command import finish, start

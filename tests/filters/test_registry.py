@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from remi_stream.errors import UsageError
-from remi_stream.filters.presets import PRESETS
-from remi_stream.filters.registry import FILTERS, OPTION_HELP, FilterSpec, resolve_filter
+from remi_stream.filters.registry import FILTERS, OPTION_HELP, PRESETS, FilterSpec, resolve_filter
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "use" / "filters.md").read_text()
 FPS = 30.0

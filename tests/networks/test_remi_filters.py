@@ -14,7 +14,7 @@ from parity.remi_filters import (
     SingleExponentialStream,
 )
 
-from remi_stream.filters.presets import PRESETS, STREAMS, FilterPreset
+from remi_stream.filters.registry import PRESETS, STREAMS, FilterPreset
 from tests.filters.loading import load_filter
 from tests.filters.test_smoothers import angles, places, someone
 from tests.filters.test_smoothers import run as run_filter

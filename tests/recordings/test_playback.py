@@ -18,9 +18,9 @@ from remi_stream.errors import RemiError
 from remi_stream.messages import Bodies, CameraFacts, Frame, PlaybackCommand
 from remi_stream.paths import data_file
 from remi_stream.recordings.playback import PlaybackOptions, PlaybackStage, playback_source
-from remi_stream.recordings.playback_video import open_playback_video
 from remi_stream.recordings.reader import open_take
 from remi_stream.recordings.results import ResultsIndex, write_chunk, write_results_index
+from remi_stream.recordings.video import open_playback_video
 from tests.clip import FPS, frames
 from tests.export.dance import AWAY, FRAMES, record, take
 from tests.sample import bodies

@@ -12,7 +12,7 @@ import pytest
 
 from remi_stream.messages import Frame
 from remi_stream.recordings.finish import JOURNAL_FOLDER, recover_recording
-from remi_stream.recordings.preview_video import PREVIEW_FILE
+from remi_stream.recordings.index import PREVIEW_FILE
 from remi_stream.recordings.recording import CameraRecording
 from tests.recordings.recorded import arrays, newest, record, recorder
 from tests.sample import bodies

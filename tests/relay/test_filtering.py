@@ -18,8 +18,7 @@ import pytest
 from remi_stream.config import CameraConfig, Config
 from remi_stream.errors import RemiError
 from remi_stream.filters import registry as choices
-from remi_stream.filters.presets import PRESETS
-from remi_stream.filters.registry import FILTERS, FilterEntry
+from remi_stream.filters.registry import FILTERS, PRESETS, FilterEntry
 from remi_stream.filters.smoothers import IdentityFilter, TrackFilter
 from remi_stream.measure.remi_metrics import RELAY_COLUMNS, STREAM_SCALES, FilteredPackets
 from remi_stream.messages import Bodies, CameraFacts, Person

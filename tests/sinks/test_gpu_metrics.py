@@ -6,7 +6,7 @@ import inspect
 
 import pytest
 
-from remi_stream.sinks.gpu_metrics import GpuMetrics
+from remi_stream.sinks.exporter import GpuMetrics
 from remi_stream.sinks.metric_registry import MetricRegistry
 from tests.sinks import nvml
 from tests.sinks.scrape import Scrape

@@ -9,7 +9,7 @@ import numpy as np
 
 from parity.remi_filters import PacketFilter
 from parity.rows import Entries, Row, compare, same
-from remi_stream.filters.presets import PRESETS, STREAMS, FilterPreset
+from remi_stream.filters.registry import PRESETS, STREAMS, FilterPreset
 
 GROUP = "relay"
 TOLERANCE = 1e-9

@@ -11,7 +11,7 @@ import numpy as np
 from parity.csv_rows import cell_rows, split
 from parity.group_relay import presets_of
 from parity.rows import Entries, Row, compare, same
-from remi_stream.filters.presets import STREAMS
+from remi_stream.filters.registry import STREAMS
 from remi_stream.measure.motion import WINDOW_S
 from remi_stream.measure.remi_metrics import RELAY_COLUMNS, FilteredPackets, relay_means
 from remi_stream.measure.table import format_number, format_row

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from remi_stream.filters.presets import FilterPreset
+from remi_stream.filters.registry import FilterPreset
 from remi_stream.filters.smoothers import low_pass_gain
 
 MIN_STEP_S = 1e-9

@@ -8,8 +8,7 @@ from typing import Any, NamedTuple
 
 import viser
 
-from remi_stream.filters.presets import PRESETS
-from remi_stream.filters.registry import FILTERS
+from remi_stream.filters.registry import FILTERS, PRESETS
 from remi_stream.messages import CameraFacts
 from remi_stream.sinks.web.html import panel_box
 from remi_stream.sinks.web.task_queue import TaskQueue

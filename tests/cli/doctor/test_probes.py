@@ -11,14 +11,7 @@ import pytest
 
 from remi_stream.cli.doctor import nvidia
 from remi_stream.cli.doctor.machine import Machine
-from remi_stream.cli.doctor.nvidia import (
-    TensorRTInstall,
-    TorchInstall,
-    probe_driver,
-    probe_nvidia,
-    probe_tensorrt,
-    probe_torch,
-)
+from remi_stream.cli.doctor.nvidia import TensorRTInstall, TorchInstall, probe_driver, probe_nvidia, probe_tensorrt, probe_torch
 from remi_stream.errors import RemiError
 from remi_stream.inference.gpu import Gpu, NvidiaDriver
 from remi_stream.inference.plan import MANIFEST_FILE, PLAN_FILE, PlanKey, PlanManifest, plan_folder
