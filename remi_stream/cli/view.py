@@ -93,7 +93,7 @@ def _run_aitviewer(
 def _run_web_viewer(config: Config, folder: Path, in_browser: bool) -> None:
     """Run the web viewer in this process, as a subscriber of the bus."""
     from remi_stream.pipeline import find_stage
-    from remi_stream.process.sink_loop import SinkLoop
+    from remi_stream.process.stage_loop import SinkLoop
     from remi_stream.sinks.web.stage import make_web_stage
     from remi_stream.stage import StageSpec
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from remi_stream.errors import UsageError, unknown_name_error
-from remi_stream.export import alphapose, amass, bvh, gltf, obj, pare, tables, videopose3d
+from remi_stream.export import alphapose, bvh, gltf, obj, pare, tables, videopose3d
 from remi_stream.export.weak_perspective import require_export_body
 from remi_stream.models.manifest import Manifest
 from remi_stream.recordings.take import Take
@@ -85,7 +85,7 @@ class ExportFormat(NamedTuple):
 EXPORT_FORMATS: dict[str, ExportFormat] = {
     "npz": ExportFormat("a file per person, like a recording's", tables.write_track_files),
     "csv": ExportFormat("a table: a row for each person in each frame", tables.write_csv),
-    "amass": ExportFormat("AMASS' .npz, a file per person", amass.write_amass, check=require_3d_poses),
+    "amass": ExportFormat("AMASS' .npz, a file per person", tables.write_amass, check=require_3d_poses),
     "bvh": ExportFormat("a skeleton with its motion, a file per person", bvh.write_bvh, check=require_3d_poses),
     "gltf": ExportFormat("animated meshes of all people in one .glb", gltf.write_gltf, check=require_3d_poses),
     "obj": ExportFormat("a mesh per person and frame", obj.write_obj, check=require_3d_poses),

@@ -13,7 +13,7 @@ import numpy as np
 
 from remi_stream.errors import RemiError, UsageError
 from remi_stream.models.manifest import ModelFile, find_model_file, list_manifests, model_files_by_name
-from remi_stream.models.onnx_ports import OnnxShape, read_signature
+from remi_stream.models.onnx_description import OnnxShape, read_signature
 from remi_stream.models.store import ImportRecord, add_file, is_outside_store
 from remi_stream.networks.state_dict_diff import first_few
 

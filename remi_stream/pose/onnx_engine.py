@@ -12,8 +12,7 @@ from remi_stream.errors import UsageError, unknown_name_error
 from remi_stream.geometry import axis_angle_from_matrices, box_with_margin, default_intrinsics, project
 from remi_stream.messages import Person, Smpl
 from remi_stream.models.manifest import Manifest
-from remi_stream.models.onnx_description import OnnxDescription, register_skeleton
-from remi_stream.models.onnx_ports import OnnxShape, read_signature
+from remi_stream.models.onnx_description import OnnxDescription, OnnxShape, read_signature, register_skeleton
 from remi_stream.pose.crop import (
     CropRect,
     ImageNormalisation,

@@ -18,10 +18,12 @@ from remi_stream.models.onnx_description import (
     JointsOutput,
     KeypointsOutput,
     OnnxDescription,
+    OnnxShape,
+    OnnxSignature,
     RotationsOutput,
     ScoresOutput,
+    read_signature,
 )
-from remi_stream.models.onnx_ports import OnnxShape, OnnxSignature, read_signature
 from remi_stream.models.store import ensure_model_file
 from remi_stream.pose.heatmaps import HeatmapNorm, decode_argmax, decode_soft_argmax
 

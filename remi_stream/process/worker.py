@@ -100,9 +100,8 @@ def _run(loop: WorkerLoop, heartbeats: HeartbeatSender, stop: threading.Event) -
 
 
 def _make_loop(spec: StageSpec, row: StageRow) -> WorkerLoop:
-    from remi_stream.process.sink_loop import SinkLoop
     from remi_stream.process.source_loop import SourceLoop
-    from remi_stream.process.stage_loop import StageLoop
+    from remi_stream.process.stage_loop import SinkLoop, StageLoop
 
     stage = import_from_string(row.factory)(spec)
     if row.is_source:

@@ -133,7 +133,7 @@ def test_cv2_learns_its_patience_before_it_is_imported() -> None:
         "        if name == 'cv2': print(os.environ['OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT'])\n"
         "sys.meta_path.insert(0, Spy())\n"
         "import remi_stream.process.worker, remi_stream.process.source_loop\n"
-        "import remi_stream.process.stage_loop, remi_stream.process.sink_loop\n"
+        "import remi_stream.process.stage_loop, remi_stream.process.stage_loop\n"
         "import remi_stream.capture.stage, remi_stream.capture.webcam\n"
     )
     environment = {name: value for name, value in os.environ.items() if not name.startswith("OPENCV")}

@@ -11,7 +11,7 @@ import pytest
 from remi_stream.body import known_bodies
 from remi_stream.body.known_bodies import SMPL_PELVIS_M
 from remi_stream.body.smpl import Body, load_default_body
-from remi_stream.export import amass
+from remi_stream.export import tables
 from tests.clip import FPS
 from tests.export.dance import AWAY, FRAMES, LATE, joints_of, smpl, take
 
@@ -25,7 +25,7 @@ def imported(monkeypatch: pytest.MonkeyPatch) -> Iterator[Body]:
     open_body = load_default_body()
     figure = Body(**{**vars_of(open_body), "name": "smpl", "v_template": open_body.v_template * np.float32(1.05)})
     monkeypatch.setattr(known_bodies, "known_body", lambda: figure)
-    monkeypatch.setattr(amass, "known_body", lambda: figure)
+    monkeypatch.setattr(tables, "known_body", lambda: figure)
     known_bodies.retargeter_to_known_body.cache_clear()
     yield figure
     known_bodies.retargeter_to_known_body.cache_clear()
@@ -41,7 +41,7 @@ def read(path: Path) -> dict[str, np.ndarray]:
 
 
 def test_keys_and_shapes_are_those_of_amass(tmp_path: Path) -> None:
-    first, second = map(read, amass.write_amass(take(), tmp_path))
+    first, second = map(read, tables.write_amass(take(), tmp_path))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["track-000001_poses.npz", "track-000002_poses.npz"]
     assert {name: first[name].shape for name in SIZES} == {name: (FRAMES, width) for name, width in SIZES.items()}
     assert (first["betas"].shape, str(first["gender"]), float(first["mocap_framerate"])) == ((16,), "neutral", FPS)
@@ -54,13 +54,13 @@ def test_keys_and_shapes_are_those_of_amass(tmp_path: Path) -> None:
 
 
 def test_pelvis_is_where_it_was_seen_without_smpl_too(tmp_path: Path) -> None:
-    first, _ = map(read, amass.write_amass(take(), tmp_path))
+    first, _ = map(read, tables.write_amass(take(), tmp_path))
     for k in (0, 20, FRAMES - 1):
         np.testing.assert_allclose(SMPL_PELVIS_M + first["trans"][k], Z_UP @ joints_of(smpl(k))[0], atol=1e-4)
 
 
 def test_smpl_poses_its_joints_where_they_were_published(tmp_path: Path, imported: Body) -> None:
-    first, second = map(read, amass.write_amass(take("smpl"), tmp_path))
+    first, second = map(read, tables.write_amass(take("smpl"), tmp_path))
     np.testing.assert_allclose(second["betas"][:10], smpl(0, 2).betas, atol=1e-6)
     for k in (LATE, FRAMES - 1):
         for file, track_id, row in ((first, 1, k), (second, 2, k - LATE)):

@@ -11,7 +11,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from remi_stream.errors import RemiError
-from remi_stream.models.onnx_ports import OnnxSignature, read_signature
+from remi_stream.models.onnx_description import OnnxSignature, read_signature
 
 Make = Callable[[str], Path]
 

@@ -15,7 +15,7 @@ from remi_stream.config import BUS_SERVICE
 from remi_stream.errors import RemiError, UsageError
 from remi_stream.messages import Bodies, Smpl
 from remi_stream.pipeline import find_stage
-from remi_stream.process.sink_loop import SinkLoop
+from remi_stream.process.stage_loop import SinkLoop
 from remi_stream.recordings.index import read_recording_index
 from remi_stream.recordings.recording import MISSED_REASON
 from remi_stream.recordings.rows import Z_UP_FROM_CAMERA
