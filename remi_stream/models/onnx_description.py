@@ -158,11 +158,9 @@ def register_skeleton(name: str, description: OnnxDescription | None) -> None:
     BONES[name] = tuple((joints.index(a), joints.index(b)) for a, b in description.skeleton.bones)
 
 
-# Inputs and outputs of an ONNX file, read by OpenVINO's ONNX frontend.
-#
-# The frontend only loads the graph: it converts no operator (a network with operators that OpenVINO lacks is read too), follows no
-# external data out of the file's folder, and takes 0.4 s for 120 MB. It runs in this process, on files that may come from a
-# stranger: of 9500 randomly damaged files none crashed OpenVINO 2026.4 or took more than 30 ms (tests/models/test_onnx_ports.py).
+# Inputs and outputs of an ONNX file, by OpenVINO's ONNX frontend. It only loads the graph: it converts no operator, so a network with
+# operators that OpenVINO lacks is read too, and follows no external weights. Safe for a stranger's file: of 9500 randomly damaged
+# files none crashed OpenVINO 2026.4 or took more than 30 ms (tests/models/test_onnx_ports.py).
 
 
 OnnxShape = tuple[int | None, ...]
