@@ -158,9 +158,9 @@ def register_skeleton(name: str, description: OnnxDescription | None) -> None:
     BONES[name] = tuple((joints.index(a), joints.index(b)) for a, b in description.skeleton.bones)
 
 
-# Inputs and outputs of an ONNX file, by OpenVINO's ONNX frontend. It only loads the graph: it converts no operator, so a network with
-# operators that OpenVINO lacks is read too, and follows no external weights. Safe for a stranger's file: of 9500 randomly damaged
-# files none crashed OpenVINO 2026.4 or took more than 30 ms (tests/models/test_onnx_ports.py).
+# Inputs and outputs of an ONNX file, by OpenVINO's ONNX frontend. It only loads the graph: it converts no operator, so a network
+# with operators that OpenVINO lacks is read too, and follows no external weights. Safe for a stranger's file: of 9500 randomly
+# damaged files none crashed OpenVINO 2026.4 or took more than 30 ms (tests/models/test_onnx_ports.py).
 
 
 OnnxShape = tuple[int | None, ...]
