@@ -5,9 +5,9 @@ import sys
 
 def _main() -> int:
     if sys.argv[1:2] == ["stage"]:
-        from remi_stream.process.worker import run_worker as run_stage
+        from remi_stream.process.worker import run_worker
 
-        return run_stage(sys.argv[2:])
+        return run_worker(sys.argv[2:])
     from remi_stream.cli import main
 
     return main()

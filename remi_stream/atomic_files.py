@@ -19,7 +19,7 @@ from remi_stream.permission_hints import write_error_hint
 
 @contextmanager
 def atomic_folder(folder: Path) -> Iterator[Path]:
-    """Create a folder atomically: write into the temporary folder given, which replaces `folder` when the block ends.
+    """Create a folder atomically: write into the temporary folder yielded, which replaces `folder` when the block ends.
 
     Raises RemiError if it cannot be written.
     """
@@ -28,6 +28,7 @@ def atomic_folder(folder: Path) -> Iterator[Path]:
         shutil.rmtree(part, ignore_errors=True)
         part.mkdir(parents=True)
         yield part
+        # rename(2) replaces a folder only if it is empty
         shutil.rmtree(folder, ignore_errors=True)
         part.replace(folder)
     except OSError as error:
@@ -51,6 +52,7 @@ def atomic_file(path: Path) -> Iterator[BinaryIO]:
         with open(part, "wb") as file:
             yield file
             file.flush()
+            # before the rename, or a power failure could leave an empty file under the final name
             os.fsync(file.fileno())
         part.replace(path)
     finally:
@@ -59,7 +61,7 @@ def atomic_file(path: Path) -> Iterator[BinaryIO]:
 
 @contextmanager
 def process_lock(name: str) -> Iterator[None]:
-    """Hold the lock of this name between processes: one converts, the others wait and find the result.
+    """Hold the lock of this name, shared by all processes: one converts, the others wait and find the result.
 
     The kernel releases it when the process ends. Raises RemiError if it cannot be created.
     """

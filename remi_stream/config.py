@@ -17,7 +17,7 @@ BASE_PORT = 7700
 BUS_SERVICE, CONTROL_SERVICE, WEB_SERVICE, METRICS_SERVICE = 0, 1, 10, 20
 """Port of each service, relative to the daemon's first port."""
 LOOPBACK_HOST = "127.0.0.1"
-"""Address that every service listens on unless asked for another."""
+"""Address that every service listens on unless configured otherwise."""
 
 Name = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_.-]{1,40}$")]
 Address = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_.:-]{1,255}$")]
@@ -54,7 +54,7 @@ class CameraConfig(StrictConfig, frozen=True, kw_only=True):
     fps: PositiveFloat | None = None
     """Frame rate requested from a webcam; frame rate of a folder of images."""
     max_fps: PositiveFloat | None = None
-    """Limit of the frame rate; frames above it are not taken."""
+    """Limit of the frame rate; frames above it are skipped at the camera and get no number."""
     transport: str = "tcp"
     """Transport of RTSP: tcp or udp."""
     username: str | None = None
@@ -160,7 +160,8 @@ class Config(StrictConfig, frozen=True, kw_only=True):
 
 def daemon_port(name: str, service: int) -> int:
     """TCP port of a service: 7700 + service, shifted by a hash of the daemon's name unless that is "default"."""
-    # 40 ports per name in 500 slots above 7800: two names collide with a chance of 1 in 500
+    # 40 ports per name in 500 slots above 7800: two names collide with a chance of 1 in 500, and all ports stay below 32768,
+    # where Linux's ephemeral ports begin. crc32, because hash() of a string differs from process to process.
     shift = 0 if name == "default" else 100 + 40 * (zlib.crc32(name.encode()) % 500)
     return BASE_PORT + shift + service
 

@@ -20,7 +20,7 @@ Intrinsics = tuple[float, float, float, float]
 
 
 def default_intrinsics(width: float, height: float) -> Intrinsics:
-    """Give fx, fy, cx, cy px of an uncalibrated camera (field of view about 53 degrees along the diagonal)."""
+    """Return fx, fy, cx, cy px of an uncalibrated camera (field of view about 53 degrees along the diagonal)."""
     focal_px = math.hypot(width, height)
     return focal_px, focal_px, width / 2, height / 2
 
@@ -43,7 +43,7 @@ def bounding_box(points: np.ndarray) -> np.ndarray:
 
 
 def box_with_margin(points: np.ndarray, margin: float) -> np.ndarray:
-    """Bounding box (4,) float32 around points (N, 2), px, with a margin in longest sides of the box."""
+    """Bounding box (4,) float32 around points (N, 2), px. margin: added on each side, as a fraction of the box's longest side."""
     box = bounding_box(points)
     margin_px = margin * (box[2:] - box[:2]).max()
     return box + np.array([-margin_px, -margin_px, margin_px, margin_px], np.float32)
@@ -108,6 +108,7 @@ def matrices_from_axis_angle(rotation_vectors: np.ndarray) -> np.ndarray:
     angle = np.sqrt((rotation_vectors**2).sum(-1))[..., None, None]
     K = skew_symmetric(rotation_vectors)
     small = angle < 1e-6
+    # series limits at zero: sin(a)/a -> 1, (1 - cos(a))/a^2 -> 1/2
     safe = np.where(small, 1.0, angle)
     first = np.where(small, 1.0, np.sin(safe) / safe)
     second = np.where(small, 0.5, (1 - np.cos(safe)) / safe**2)
@@ -187,6 +188,7 @@ def rotation_matrices_from_6d(rot6d: np.ndarray) -> np.ndarray:
 # Unit quaternions (N, 4), order x y z w. Live filters use them, since they are faster than matrices.
 
 
+# Hamilton's product: e[a] e[b] = sum of _PRODUCT[a, b, c] e[c], for e = (i, j, k, 1): i i = j j = k k = -1, i j = k and cyclic
 _PRODUCT = np.zeros((4, 4, 4))
 for _a, _b, _c, _sign in [(3, k, k, 1) for k in range(4)] + [(k, 3, k, 1) for k in range(3)] + [(k, k, 3, -1) for k in range(3)]:
     _PRODUCT[_a, _b, _c] = _sign
@@ -231,7 +233,7 @@ def rotate_quaternions(a: np.ndarray, vectors: np.ndarray) -> np.ndarray:
 
 
 def slerp(a: np.ndarray, b: np.ndarray, share: float | np.ndarray) -> np.ndarray:
-    """Interpolate quaternions a, b (N, 4) by slerp, along the shorter arc. share: from 0 (a) to 1 (b), or one of each (N, 1).
+    """Interpolate quaternions a, b (N, 4) by slerp, along the shorter arc. share: from 0 (a) to 1 (b), or one each (N, 1).
 
     Shoemake, "Animating Rotation with Quaternion Curves" (1985), in the form a (a^-1 b)^share.
     """

@@ -49,7 +49,7 @@ class EpochAccount:
         self.dropped += dropped
         self.published += 1
         self.next_frame_id = message.frame_id + 1
-        self.record_captured(self.next_frame_id)
+        self.record_captured(self.next_frame_id)  # the camera's status, which has the count, comes only twice a second
         return dropped
 
     def close(self) -> None:
@@ -70,7 +70,7 @@ class CameraAccount:
         self._past = EpochAccount(0)
 
     def record_captured(self, facts: CameraFacts) -> None:
-        """Record captured frames. A Bodies message opens an epoch not seen from its start, since it has the frame id."""
+        """Record captured frames. An epoch that was not seen from its start is opened by its first Bodies message instead."""
         if facts.epoch in self._closed:
             return
         if facts.epoch not in self.open_epochs and (facts.captured <= 1 or self._known):
@@ -99,9 +99,10 @@ class CameraAccount:
         """Whether the camera had an epoch before: then a new epoch is seen from its frame 0 on."""
         return bool(self.open_epochs or self._closed)
 
-    def _open(self, epoch: int, begun_at: int) -> None:
+    def _open(self, epoch: int, first_frame_id: int) -> None:
+        # at most two stay open, the new one and the one before it: a camera that restarts for ever must not fill the memory
         self._close_before(next(reversed(self.open_epochs), epoch))
-        self.open_epochs[epoch] = EpochAccount(begun_at)
+        self.open_epochs[epoch] = EpochAccount(first_frame_id)
 
     def _close_before(self, epoch: int) -> None:
         for earlier in list(self.open_epochs):

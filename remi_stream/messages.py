@@ -18,7 +18,7 @@ MAX_INLINE_ARRAY_BYTES = 65536
 """Larger arrays travel as ZeroMQ parts of their own, without a copy into the MessagePack map."""
 
 
-class FrameMessage(msgspec.Struct, frozen=True, kw_only=True, eq=False):
+class FrameMessage(msgspec.Struct, frozen=True, kw_only=True, eq=False):  # eq=False: == of two arrays has no single truth value
     """Base of all messages about one frame of a camera."""
 
     schema: Literal[1] = SCHEMA_VERSION
@@ -78,7 +78,7 @@ class Detections(FrameMessage, frozen=True, kw_only=True, eq=False):
     scores: np.ndarray
     """(N,) float32 in [0, 1]."""
     searched_xyxy: np.ndarray
-    """(M, 4) float32, px, full image: regions that the detector processed; only there is no detection evidence of absence."""
+    """(M, 4) float32, px, full image: regions that the detector processed; people outside them cannot be among the boxes."""
 
     def __post_init__(self) -> None:
         check_array("boxes_xyxy", self.boxes_xyxy, "float32", (None, 4))
@@ -198,7 +198,7 @@ class PlaybackStatus(msgspec.Struct, frozen=True, kw_only=True):
 
 
 CameraState = Literal["starting", "live", "reconnecting", "ended"]
-"""State of a camera; `reconnecting` is a healthy one."""
+"""State of a camera. `reconnecting` is not a failure: the source connects again by itself."""
 
 
 class CameraFacts(msgspec.Struct, frozen=True, kw_only=True):
@@ -283,6 +283,7 @@ class MessageCodec(Generic[M]):
 
     def encode(self, message: M) -> list[Any]:
         """Encode to parts: the MessagePack map, then the large arrays (memoryviews, not copied)."""
+        # the map is part 0, but complete only after `_pack` has appended the large arrays
         self._parts = [b""]
         self._parts[0] = self._encoder.encode(message)
         return self._parts
@@ -297,7 +298,7 @@ class MessageCodec(Generic[M]):
             return value.item()
         if not isinstance(value, np.ndarray):
             raise NotImplementedError(f"cannot send a {type(value).__name__}")
-        array = np.asarray(value, order="C")
+        array = np.asarray(value, order="C")  # a slice or a transposed array is copied: the wire has neither gaps nor strides
         if array.dtype.byteorder == ">":
             array = array.astype(array.dtype.newbyteorder("<"))
         if array.nbytes <= MAX_INLINE_ARRAY_BYTES:

@@ -56,11 +56,12 @@ def user_data_folder() -> Path:
 def run_folder(name: str) -> Iterator[Path]:
     """Create the run folder, and remove it afterwards. Raises RemiError while another daemon uses this name."""
     folder = run_folder_path(name)
+    # "<topic>.<consumer>" (transport/link.py); no pair of the stage table is longer than this one
     if len(str(folder)) + len("/detections.pose") > MAX_SOCKET_PATH:
         raise RemiError(f"{folder} is too long a path for a socket. Set XDG_RUNTIME_DIR to a shorter folder")
     # Beside the folder, because the folder of a dead daemon is removed while the lock is held.
     lock = Path(f"{folder}.lock")
-    with open(lock, "a+") as file:
+    with open(lock, "a+") as file:  # not "w": a daemon that runs has its process id in it
         _acquire_lock(file, name)
         try:
             shutil.rmtree(folder, ignore_errors=True)
@@ -110,6 +111,7 @@ def _parent() -> Path:
         status = parent.stat()
     except OSError as error:
         raise RemiError(f"Cannot make {parent}: {error.strerror}. Set XDG_RUNTIME_DIR to a folder of yours") from None
+    # in /tmp another user may have created it first, and could then replace our sockets
     if status.st_uid != os.getuid() or stat.S_IMODE(status.st_mode) & 0o077:
         raise RemiError(f"{parent} must belong to you alone (mode 0700). Remove it, or set XDG_RUNTIME_DIR")
     return parent

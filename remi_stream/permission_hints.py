@@ -39,6 +39,7 @@ def _ownership_hint(folder: Path, owner: int) -> str:
 
 def _has_mapped_ids() -> bool:
     """Whether user ids are mapped (user namespace), as with rootless podman."""
+    # user_namespaces(7): the initial namespace maps all 2^32 - 1 ids from 0 to 0
     try:
         return Path("/proc/self/uid_map").read_text().split() != ["0", "0", "4294967295"]
     except OSError:

@@ -101,7 +101,7 @@ STAGES: tuple[StageRow, ...] = (
         writes=("detections",),
         enabled_if=needs_pose,
         counts_drops=False,
-        nice=5,
+        nice=5,  # off the critical path: pose tracks people without it
     ),
     StageRow(
         name="pose",
@@ -110,7 +110,7 @@ STAGES: tuple[StageRow, ...] = (
         writes=("poses", "searches"),
         enabled_if=needs_pose,
         counters="pose",
-        start_s=60.0,
+        start_s=60.0,  # it loads and compiles the networks
     ),
     StageRow(
         name="relay",
@@ -144,7 +144,7 @@ STAGES: tuple[StageRow, ...] = (
         enabled_if=lambda config: config.record is not None,
         preview_if=lambda config: config.record_video,
         counters="recorder",
-        stop_s=60.0,
+        stop_s=60.0,  # it writes what is queued and the final files
     ),
     StageRow(
         name="display",

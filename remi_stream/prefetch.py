@@ -24,7 +24,7 @@ def prefetch(source: Iterable[T], depth: int) -> Generator[T, None, None]:
     """Iterate over a source that a thread reads up to `depth` items ahead; its error is raised at its place."""
     items_read: queue.Queue[T | _End] = queue.Queue(depth)
     stop = threading.Event()
-    reader = threading.Thread(target=_read, args=(source, items_read, stop), name="ahead", daemon=True)
+    reader = threading.Thread(target=_read, args=(source, items_read, stop), name="prefetch", daemon=True)
     reader.start()
     try:
         while not isinstance(item := items_read.get(), _End):
@@ -46,7 +46,7 @@ def _read(source: Iterable[T], items_read: queue.Queue[T | _End], stop: threadin
             items_read.put(item)
             if stop.is_set():
                 return
-    except Exception as raised:  # noqa: BLE001  raised again in the reading thread
+    except Exception as raised:  # noqa: BLE001  raised again by the consumer's thread
         error = raised
     items_read.put(_End(error))
 

@@ -1,4 +1,8 @@
-"""Skeletons: joint names and bones, by skeleton name."""
+"""Skeletons: joint names and bones, by skeleton name.
+
+The orders are the published ones (docs/reference/conventions.md): SMPL's, BlazePose's, COCO's and Halpe's as AlphaPose has them,
+Human3.6M's as VideoPose3D has it, MHR's as InstantHMR has it. Left is the person's own left.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,7 @@ import itertools
 
 SMPL_PARENTS = (-1, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 9, 12, 13, 14, 16, 17, 18, 19, 20, 21)
 H36M_PARENTS = (-1, 0, 1, 2, 0, 4, 5, 0, 7, 8, 9, 8, 11, 12, 8, 14, 15)
+"""Index of each joint's parent; -1: the root."""
 
 _SMPL = (
     "pelvis left_hip right_hip spine1 left_knee right_knee spine2 left_ankle right_ankle spine3 left_foot right_foot neck "
@@ -75,7 +80,7 @@ _MHR_EDGES = (
     "0-1 0-2 1-3 2-4 0-69 69-5 69-6 5-7 6-8 7-62 8-41 5-9 6-10 9-10 9-11 11-13 10-12 12-14 13-15 13-16 13-17 14-18 14-19 14-20"
 )
 _FACE_LINES = ((0, 17), (17, 22), (22, 27), (27, 31), (31, 36), (36, 42), (42, 48), (48, 60), (60, 68))
-"""[first, end) of each line of the 68 face points: jaw, brows, nose's ridge and base, eyes, outer and inner lips."""
+"""[first, end) of each line of the 68 face points (iBUG 300-W): jaw, brows, nose's ridge and base, eyes, outer and inner lips."""
 _FACE_CLOSED = 36
 """Lines of the face from this point on are closed."""
 

@@ -1,4 +1,4 @@
-"""Table of sources: the kinds of `CameraConfig.source`, what each gives, and which stage serves it.
+"""Table of sources: the kinds of `CameraConfig.source`, what each delivers, and which stage serves it.
 
 The table holds strings: nothing of a source is imported before it is checked or opened. Other packages add a kind of their own by
 entry point (docs/extend/sources.md).
@@ -28,13 +28,13 @@ class SourceKind(NamedTuple):
     factory: str = ""
     """"module:function" for `capture`: (CameraConfig, restarted: bool = False) -> capture.source.Source, not opened yet."""
     check: str = ""
-    """"module:function" of (CameraConfig) that raises RemiError if the source is invalid; "": making the source checks it."""
+    """"module:function" of (CameraConfig) that raises RemiError if the source is invalid; "": `factory` checks it."""
     settings: tuple[str, ...] | None = None
     """Camera settings that apply to it; None: all."""
     gives_bodies: bool = False
-    """Whether it gives bodies; else images, for detector and pose engine."""
+    """Whether it delivers bodies; else images, for detector and pose engine."""
     has_playback: bool = False
-    """Whether it obeys playback commands."""
+    """Whether it handles playback commands."""
     is_file: bool = False
     """Whether the source is the path of a file or a folder."""
 

@@ -16,11 +16,9 @@ from remi_stream.messages import CameraState
 from remi_stream.transport.mailbox import FrameRequest
 
 HEARTBEAT_S = 0.25
-"""Interval of heartbeats, s; a loop that sleeps sends them at most twice this apart."""
+"""Interval of heartbeats, s; the supervisor kills a stage after `silent_s` of its row without one (pipeline.py)."""
 MAX_SLEEP_S = 0.1
-"""Maximum sleep of a worker loop, s, so that a request to stop is seen soon."""
-
-
+"""Maximum sleep of a worker loop, s, so that a request to stop is handled soon."""
 TRACK_IDS_PER_LIFE = 100_000
 """Track ids reserved for each life of a process that assigns them, so that a restarted one reuses none."""
 
@@ -75,7 +73,9 @@ class SourceStage(Protocol):
         ...
 
     def step(self) -> Iterable[Any] | None:
-        """Block for at most a second (a decoder: six) and return messages to send; None at the end of a finite source."""
+        """Return messages to send; None at the end of a finite source. May block for a second; process/source_loop.py ends
+        a process that blocks for HANG_TIMEOUT_S.
+        """
         ...
 
     def close(self) -> None:
@@ -151,7 +151,7 @@ class StageSpec(msgspec.Struct, frozen=True, kw_only=True):
     run_folder: str
     """The run folder, absolute."""
     supervisor_pid: int
-    """Process id of the supervisor."""
+    """Process id of the supervisor; a worker with another parent has lost it."""
     restarts: int = 0
     """Number of restarts of the stage so far."""
     config: Config

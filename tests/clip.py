@@ -49,13 +49,13 @@ def intrinsics() -> Intrinsics:
 
 
 def view(image: np.ndarray, longest_side: int) -> tuple[np.ndarray, float]:
-    """A picture as a detector gets it, and how much smaller it is."""
+    """An image scaled down as for a detector, and the scale."""
     scale = longest_side / max(image.shape[:2])
     return cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), scale
 
 
 def found(image: np.ndarray) -> np.ndarray:
-    """The boxes (N, 4) px that the detector finds in a full picture."""
+    """The boxes (N, 4) px that the detector finds in a full image."""
     small, scale = view(image, detector().view.longest_side or max(image.shape))
     return detector().detect(small).boxes_xyxy / np.float32(scale)
 

@@ -10,7 +10,7 @@ from remi_stream.messages import Bodies, CameraFacts, Health, Person, Smpl
 
 
 def person(track_id: int = 1, skeleton: str = "smpl24", joints: int = 24, **more: Any) -> Person:
-    """Somebody who stands three metres away."""
+    """A person three metres away."""
     joints_m = np.tile(np.array([[0.25, -0.5, 3]], np.float32), (joints, 1))
     smpl = Smpl(
         body="open",
@@ -51,11 +51,11 @@ def bodies(frame_id: int = 0, captured_at: float = 100.0, hop_s: float = 0.002, 
 
 
 def facts(captured: int = 1, **more: Any) -> CameraFacts:
-    """A camera at work."""
+    """Status of a live camera."""
     values = {"camera": "front", "epoch": 1, "state": "live", "source": "synthetic", "size": (640, 360), "fps": 30.0}
     return CameraFacts(**{**values, "captured": captured, **more})
 
 
 def health(stage: str = "pose", **more: Any) -> Health:
-    """A stage at work."""
+    """Heartbeat of a ready stage."""
     return Health(**{"stage": stage, "state": "ready", "pid": 100, **more})

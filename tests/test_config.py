@@ -1,4 +1,4 @@
-"""Configuration: what is allowed, and what is said when something is not."""
+"""Configuration: allowed values, and the errors for others."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ CAMERA = {"name": "a", "source": "x.mp4"}
         ({"cameras": [{**CAMERA, "name": "a/b"}]}, r"matching regex .* at `\$.cameras\[0\].name`"),
     ],
 )
-def test_mistake_is_named_with_what_is_allowed(values: dict[str, Any], words: str) -> None:
+def test_invalid_value_is_named_with_the_allowed_ones(values: dict[str, Any], words: str) -> None:
     with pytest.raises(UsageError, match=words):
         config.parse_config(values)
 

@@ -17,5 +17,5 @@ def test_pipeline_file_that_we_ship_is_valid(file: Path) -> None:
     assert config.parse_config(config.read_config_file(file)).cameras
 
 
-def test_there_are_pipeline_files() -> None:
+def test_pipeline_files_are_shipped() -> None:
     assert {"webcam.yaml", "cameras.yaml"} <= {file.name for file in FILES}

@@ -16,7 +16,7 @@ def turns(angle: float) -> np.ndarray:
 
 
 @pytest.mark.parametrize("angle", [0.0, 1e-9, 1e-4, 0.5, 2.0, math.pi - 1e-3, math.pi - 1e-7])
-def test_rotation_vectors_survive_the_way_to_matrices_and_back(angle: float) -> None:
+def test_rotation_vectors_survive_conversion_to_matrices_and_back(angle: float) -> None:
     matrices = geometry.matrices_from_axis_angle(turns(angle))
     np.testing.assert_allclose(geometry.axis_angle_from_matrices(matrices), turns(angle), atol=1e-6)
 
@@ -38,7 +38,7 @@ def test_rotation_matrices_are_rotations() -> None:
     np.testing.assert_allclose(np.linalg.det(matrices), 1)
 
 
-def test_swing_takes_one_direction_to_the_other_by_the_shortest_way() -> None:
+def test_shortest_rotation_takes_one_direction_to_the_other() -> None:
     a, b = DIRECTIONS[:25], DIRECTIONS[25:]
     swings = geometry.shortest_rotation(a, b)
     np.testing.assert_allclose(np.einsum("nab,nb->na", swings, geometry.unit_vectors(a)), geometry.unit_vectors(b), atol=1e-9)
@@ -46,13 +46,13 @@ def test_swing_takes_one_direction_to_the_other_by_the_shortest_way() -> None:
     np.testing.assert_allclose(angles, geometry.angle_between(a, b), atol=1e-9)
 
 
-def test_swing_to_the_opposite_direction_is_half_a_turn() -> None:
+def test_shortest_rotation_to_the_opposite_direction_is_a_half_turn() -> None:
     swings = geometry.shortest_rotation(DIRECTIONS, -DIRECTIONS)
     np.testing.assert_allclose(np.einsum("nab,nb->na", swings, DIRECTIONS), -DIRECTIONS, atol=1e-6)
     np.testing.assert_allclose(np.linalg.det(swings), 1)
 
 
-def test_frame_keeps_the_first_axis_and_is_a_rotation() -> None:
+def test_orthonormal_axes_keep_the_first_axis_and_are_a_rotation() -> None:
     axes = geometry.orthonormal_axes(DIRECTIONS[:25], DIRECTIONS[25:])
     np.testing.assert_allclose(axes[..., 0], geometry.unit_vectors(DIRECTIONS[:25]), atol=1e-12)
     np.testing.assert_allclose(axes.swapaxes(1, 2) @ axes, np.tile(np.eye(3), (25, 1, 1)), atol=1e-9)
@@ -60,13 +60,13 @@ def test_frame_keeps_the_first_axis_and_is_a_rotation() -> None:
     assert (np.einsum("na,na->n", axes[..., 1], DIRECTIONS[25:]) > 0).all()
 
 
-def test_cross_is_the_cross_product() -> None:
+def test_cross_product_equals_numpys() -> None:
     np.testing.assert_allclose(
         geometry.cross_product(DIRECTIONS[:25], DIRECTIONS[25:]), np.cross(DIRECTIONS[:25], DIRECTIONS[25:])
     )
 
 
-def test_rays_undo_projection() -> None:
+def test_unproject_inverts_project() -> None:
     camera = geometry.default_intrinsics(1280, 720)
     points = np.column_stack([RANDOM.uniform(-1, 1, (20, 2)), RANDOM.uniform(1, 5, 20)])
     rays = geometry.unproject(geometry.project(points, camera), camera)
@@ -86,7 +86,7 @@ def test_middle_of_a_crop_is_its_centre_and_its_width_is_its_size() -> None:
     np.testing.assert_allclose(places[2] - places[1], [80 * math.cos(0.7), 80 * math.sin(0.7)])
 
 
-def test_overlap_of_boxes() -> None:
+def test_iou_of_boxes() -> None:
     box = np.array([0, 0, 2, 2.0])
     others = np.array([[0, 0, 2, 2], [1, 0, 3, 2], [5, 5, 6, 6], [0, 0, 0, 0]])
     np.testing.assert_allclose(geometry.iou(box, others), [1, 1 / 3, 0, 0], atol=1e-9)

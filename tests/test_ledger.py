@@ -1,4 +1,4 @@
-"""A camera, a pipeline that drops and crashes, a relay that restarts and a bus that loses: the books balance at every moment."""
+"""A pipeline that drops and crashes, a relay that restarts, a bus that loses messages: the accounts balance at every moment."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ def facts(captured: int, epoch: int = 1) -> CameraFacts:
     return camera_facts(captured, epoch=epoch)
 
 
-def assert_balance(books: EpochAccount) -> None:
-    assert books.captured == books.published + books.dropped.total() + books.in_flight
-    assert books.in_flight >= 0
-    assert all(count > 0 for count in books.dropped.values())
+def assert_balance(account: EpochAccount) -> None:
+    assert account.captured == account.published + account.dropped.total() + account.in_flight
+    assert account.in_flight >= 0
+    assert all(count > 0 for count in account.dropped.values())
 
 
 class World(RuleBasedStateMachine):
@@ -41,7 +41,7 @@ class World(RuleBasedStateMachine):
         self.heard: Counter[int] = Counter()
         self.delivered = 0
         self.last = EpochAccount(0)
-        self.tell_facts()
+        self.send_facts()
 
     @rule(count=st.integers(1, 40))
     def capture(self, count: int) -> None:
@@ -49,7 +49,7 @@ class World(RuleBasedStateMachine):
         self.captured += count
 
     @rule()
-    def tell_facts(self) -> None:
+    def send_facts(self) -> None:
         message = facts(self.captured, self.epoch)
         self.relay.record_captured(message)
         self.sink.record_captured(message)
@@ -62,10 +62,10 @@ class World(RuleBasedStateMachine):
                 self.skipped[reason] += 1
                 self.true_drops[reason] += 1
 
-    @rule(count=st.integers(1, 5), with_books=st.booleans())
-    def crash(self, count: int, with_books: bool) -> None:
+    @rule(count=st.integers(1, 5), with_counts=st.booleans())
+    def crash(self, count: int, with_counts: bool) -> None:
         self.take(count)
-        if with_books:
+        if with_counts:
             self.skipped.clear()
 
     @rule(heard=st.booleans())
@@ -87,10 +87,10 @@ class World(RuleBasedStateMachine):
         self.skipped.clear()
         self.epoch += 1
         self.captured = 0
-        self.tell_facts()
+        self.send_facts()
 
     @invariant()
-    def books_balance_and_never_fall(self) -> None:
+    def accounts_balance_and_never_fall(self) -> None:
         total = self.sink.total("front")
         assert_balance(total)
         for epoch in (self.relay.current_epoch("front"), self.sink.current_epoch("front")):
@@ -101,7 +101,7 @@ class World(RuleBasedStateMachine):
         self.last = total
 
     @invariant()
-    def books_tell_the_truth(self) -> None:
+    def accounts_match_the_truth(self) -> None:
         total = self.sink.total("front")
         assert total.captured == sum(self.heard.values())
         assert total.published == self.delivered
@@ -120,14 +120,14 @@ class World(RuleBasedStateMachine):
             self.delivered += 1
 
 
-TestBooks = World.TestCase
-TestBooks.settings = settings(max_examples=150, stateful_step_count=60, deadline=None)
+TestLedger = World.TestCase
+TestLedger.settings = settings(max_examples=150, stateful_step_count=60, deadline=None)
 
 
 def test_gap_that_no_stage_explains_is_lost_in_a_crash() -> None:
-    books = Ledger()
-    books.record_published(body(0))
-    assert books.record_published(body(10, {"capture/superseded": 6})) == {"capture/superseded": 6, LOST_IN_CRASH: 3}
+    ledger = Ledger()
+    ledger.record_published(body(0))
+    assert ledger.record_published(body(10, {"capture/superseded": 6})) == {"capture/superseded": 6, LOST_IN_CRASH: 3}
 
 
 def test_sink_counts_what_was_lost_with_the_relay() -> None:
@@ -139,54 +139,54 @@ def test_sink_counts_what_was_lost_with_the_relay() -> None:
     assert sink.total("front").dropped == {"capture/superseded": 1, LOST_IN_CRASH: 2}
 
 
-def test_books_that_begin_in_the_middle_do_not_count_what_was_before() -> None:
-    books = Ledger()
-    books.record_captured(facts(100))
-    books.record_published(body(98, {"capture/superseded": 2}))
-    books.record_captured(facts(101))
-    total = books.total("front")
+def test_account_that_starts_in_the_middle_does_not_count_earlier_frames() -> None:
+    ledger = Ledger()
+    ledger.record_captured(facts(100))
+    ledger.record_published(body(98, {"capture/superseded": 2}))
+    ledger.record_captured(facts(101))
+    total = ledger.total("front")
     assert (total.captured, total.published, total.dropped.total(), total.in_flight) == (5, 1, 2, 2)
 
 
 def test_frames_before_the_first_body_of_a_watched_camera_are_lost() -> None:
-    books = Ledger()
-    books.record_captured(facts(1))
-    books.record_published(body(7, {"capture/superseded": 3}))
-    assert books.total("front").dropped == {"capture/superseded": 3, LOST_IN_CRASH: 4}
+    ledger = Ledger()
+    ledger.record_captured(facts(1))
+    ledger.record_published(body(7, {"capture/superseded": 3}))
+    assert ledger.total("front").dropped == {"capture/superseded": 3, LOST_IN_CRASH: 4}
 
 
-def test_last_body_of_an_old_epoch_is_booked_there_after_facts_of_the_new_one() -> None:
-    books = Ledger()
+def test_last_body_of_an_old_epoch_is_counted_there_after_facts_of_the_new_one() -> None:
+    ledger = Ledger()
     for frame_id in range(3):
-        books.record_published(body(frame_id, epoch=1))
-    books.record_captured(facts(6, epoch=1))
-    books.record_captured(facts(1, epoch=2))
-    assert books.record_published(body(3, epoch=1)) == {}
-    assert books.total("front").in_flight == 3
-    assert books.record_published(body(0, epoch=2)) == {}
-    assert books.total("front").dropped == {LOST_IN_CRASH: 2}
-    assert books.record_published(body(4, epoch=1)) == {}
-    assert books.total("front").published == 5
+        ledger.record_published(body(frame_id, epoch=1))
+    ledger.record_captured(facts(6, epoch=1))
+    ledger.record_captured(facts(1, epoch=2))
+    assert ledger.record_published(body(3, epoch=1)) == {}
+    assert ledger.total("front").in_flight == 3
+    assert ledger.record_published(body(0, epoch=2)) == {}
+    assert ledger.total("front").dropped == {LOST_IN_CRASH: 2}
+    assert ledger.record_published(body(4, epoch=1)) == {}
+    assert ledger.total("front").published == 5
 
 
-def test_body_that_comes_twice_is_booked_once() -> None:
-    books = Ledger()
-    books.record_published(body(3))
-    assert books.record_published(body(3)) == {}
-    assert books.total("front").published == 1
+def test_repeated_body_is_counted_once() -> None:
+    ledger = Ledger()
+    ledger.record_published(body(3))
+    assert ledger.record_published(body(3)) == {}
+    assert ledger.total("front").published == 1
 
 
-def test_claim_of_more_drops_than_frames_are_missing_is_cut() -> None:
-    books = Ledger()
-    books.record_published(body(0))
-    assert books.record_published(body(3, {"capture/superseded": 9})) == {"capture/superseded": 2}
-    assert_balance(books.total("front"))
+def test_more_drops_than_missing_frames_are_limited() -> None:
+    ledger = Ledger()
+    ledger.record_published(body(0))
+    assert ledger.record_published(body(3, {"capture/superseded": 9})) == {"capture/superseded": 2}
+    assert_balance(ledger.total("front"))
 
 
 def test_cameras_that_restart_for_ever_keep_two_epochs_open() -> None:
-    books = Ledger()
+    ledger = Ledger()
     for epoch in range(100):
-        books.record_captured(facts(1, epoch))
-    assert len(books._account("front").open_epochs) == 2
-    assert books.total("front").captured == 100
-    assert books.total("front").dropped == {LOST_IN_CRASH: 98}
+        ledger.record_captured(facts(1, epoch))
+    assert len(ledger._account("front").open_epochs) == 2
+    assert ledger.total("front").captured == 100
+    assert ledger.total("front").dropped == {LOST_IN_CRASH: 98}

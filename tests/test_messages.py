@@ -1,4 +1,4 @@
-"""Messages: what goes in comes out, a stranger can read it, bad data is named."""
+"""Messages: they survive encoding, other programs can read them, invalid data is named."""
 
 from __future__ import annotations
 
@@ -86,8 +86,8 @@ everybody = st.builds(
     intrinsics=st.tuples(*[st.floats(1, 1e5)] * 4),
     people=st.lists(persons(), max_size=3),
 )
-pictures = arrays.arrays(np.uint8, st.tuples(st.integers(0, 300), st.integers(1, 100), st.just(3)), elements=st.just(7))
-frames = st.builds(Frame, **heads(), image=pictures, size=sizes, rectangle=st.tuples(*[st.floats(0, 1e4)] * 4))
+images = arrays.arrays(np.uint8, st.tuples(st.integers(0, 300), st.integers(1, 100), st.just(3)), elements=st.just(7))
+frames = st.builds(Frame, **heads(), image=images, size=sizes, rectangle=st.tuples(*[st.floats(0, 1e4)] * 4))
 
 
 @st.composite
@@ -112,7 +112,7 @@ def same(one: Any, other: Any) -> bool:
 
 @settings(deadline=None, max_examples=60)
 @given(st.one_of(everybody, frames, found()))
-def test_what_goes_in_comes_out(message: Any) -> None:
+def test_message_survives_encoding_and_decoding(message: Any) -> None:
     wire: MessageCodec[Any] = MessageCodec(type(message))
     parts = [bytes(part) for part in wire.encode(message)]
     assert same(message, wire.decode(parts))
@@ -126,7 +126,7 @@ def test_messages_without_arrays_are_one_part(message: CameraFacts | Health | De
     assert wire.decode(parts) == message
 
 
-def test_stranger_reads_bodies_with_msgpack() -> None:
+def test_other_program_reads_bodies_with_msgpack() -> None:
     parts = MessageCodec(Bodies).encode(bodies(7, captured_at=12.5))
     found = msgpack.unpackb(bytes(parts[0]))
     dtype, shape, data = found["people"][0]["joints_m"]
@@ -144,14 +144,14 @@ def test_large_array_travels_as_a_part_of_its_own() -> None:
     assert bytes(parts[1]) == image.tobytes()
 
 
-def test_array_of_another_machine_s_byte_order_is_turned_around() -> None:
+def test_big_endian_array_is_encoded_little_endian() -> None:
     wire: MessageCodec[Bodies] = MessageCodec(Bodies)
     native = {"value": np.array([1, 2], ">i4")}
     parts = wire.encode(bodies(people=[person(native=native)]))
     assert msgpack.unpackb(parts[0])["people"][0]["native"]["value"] == ["<i4", [2], b"\1\0\0\0\2\0\0\0"]
 
 
-def test_slice_of_an_array_is_packed_as_it_looks() -> None:
+def test_slice_of_an_array_is_encoded_contiguously() -> None:
     wire: MessageCodec[Bodies] = MessageCodec(Bodies)
     native = {"value": np.arange(12, dtype=np.float32).reshape(3, 4)[::2, ::-1]}
     back = wire.decode([bytes(part) for part in wire.encode(bodies(people=[person(native=native)]))])
@@ -194,7 +194,7 @@ def test_bad_data_is_named(case: str) -> None:
         assert "$.people[" in str(caught.value)
 
 
-def test_field_of_a_later_version_is_passed_over() -> None:
+def test_field_of_a_later_version_is_ignored() -> None:
     values = msgpack.unpackb(bytes(MessageCodec(Bodies).encode(bodies(7))[0]))
     assert MessageCodec(Bodies).decode([msgpack.packb({**values, "weather": "fine"})]).frame_id == 7
 
@@ -208,7 +208,7 @@ def test_number_of_a_part_that_holds_no_array_is_refused(number: int) -> None:
         MessageCodec(Bodies).decode([msgpack.packb(values)])
 
 
-def test_message_is_checked_when_it_is_made() -> None:
+def test_message_is_checked_at_creation() -> None:
     with pytest.raises(ValueError, match=r"joints_m must have the shape \(None, 3\), got \(3, 2\)"):
         person(joints_m=np.zeros((3, 2), np.float32))
 

@@ -52,18 +52,18 @@ def test_container_gets_the_option_to_start_it_with(theirs: Path) -> None:
 
 
 @pytest.mark.parametrize("error", [DENIED, OSError(errno.ENOSPC, "No space left on device")])
-def test_our_own_folder_or_another_fault_gets_the_cure(error: OSError, tmp_path: Path) -> None:
+def test_our_own_folder_or_another_error_gets_the_remedy(error: OSError, tmp_path: Path) -> None:
     assert write_error_hint(tmp_path / "a" / "b", error, "Cure") == f"{error.strerror}. Cure"
 
 
 @pytest.mark.usefixtures("container")
 def test_mount_that_is_read_only_is_reported(tmp_path: Path) -> None:
-    told = write_error_hint(tmp_path / "walk", OSError(errno.EROFS, "Read-only file system"), "Cure")
-    assert told == f"{tmp_path} is mounted read-only. Mount it without :ro, or give another folder"
+    hint = write_error_hint(tmp_path / "walk", OSError(errno.EROFS, "Read-only file system"), "Cure")
+    assert hint == f"{tmp_path} is mounted read-only. Mount it without :ro, or give another folder"
 
 
 @pytest.mark.usefixtures("container")
-def test_empty_folder_in_a_container_wants_a_mount(tmp_path: Path) -> None:
+def test_empty_folder_in_a_container_hints_at_a_mount(tmp_path: Path) -> None:
     words = f". {tmp_path} is empty: mount a folder there, with an absolute path: -v /PATH/FOLDER:{tmp_path}:ro"
     assert empty_mount_hint(tmp_path) == empty_mount_hint(tmp_path / "none.mp4") == words
     (tmp_path / "walk.mp4").touch()
@@ -71,22 +71,22 @@ def test_empty_folder_in_a_container_wants_a_mount(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("no_container")
-def test_empty_folder_elsewhere_is_just_empty(tmp_path: Path) -> None:
+def test_empty_folder_outside_a_container_has_no_hint(tmp_path: Path) -> None:
     assert empty_mount_hint(tmp_path) == ""
 
 
 @pytest.mark.usefixtures("container")
 def test_mount_of_a_missing_file_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    film = tmp_path / "input.mp4"
-    film.mkdir()
-    words = f". {film} is an empty folder: the file to mount must exist, and its path must be absolute: "
-    assert empty_mount_hint(film) == f"{words}-v /PATH/FILE:{film}:ro"
+    video = tmp_path / "input.mp4"
+    video.mkdir()
+    words = f". {video} is an empty folder: the file to mount must exist, and its path must be absolute: "
+    assert empty_mount_hint(video) == f"{words}-v /PATH/FILE:{video}:ro"
     monkeypatch.chdir(tmp_path)
-    assert empty_mount_hint(Path("input.mp4")) == f"{words}-v /PATH/FILE:{film}:ro"
+    assert empty_mount_hint(Path("input.mp4")) == f"{words}-v /PATH/FILE:{video}:ro"
 
 
 @pytest.mark.usefixtures("container")
-def test_where_users_have_other_numbers_outside_they_are_kept(theirs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_mapped_user_ids_hint_at_keep_id(theirs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(permission_hints, "_has_mapped_ids", lambda: True)
     assert write_error_hint(theirs / "walk", DENIED, "Cure").endswith('podman run --userns=keep-id --user "$(id -u):$(id -g)"')
 
@@ -98,5 +98,5 @@ def test_folder_that_may_not_be_read_is_reported_with_its_user(
     container: str, cure: str, theirs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("container", container)
-    told = f"{theirs} belongs to user 4321, and this is user {os.geteuid()}, who may not read it. {cure} readable for all"
-    assert read_error_hint(theirs).startswith(told)
+    hint = f"{theirs} belongs to user 4321, and this is user {os.geteuid()}, who may not read it. {cure} readable for all"
+    assert read_error_hint(theirs).startswith(hint)

@@ -1,4 +1,4 @@
-"""Plug-ins are imported by name; a missing module is told apart from one whose own import fails."""
+"""Plug-ins are imported by name; a missing module is reported otherwise than one whose own import fails."""
 
 from __future__ import annotations
 

@@ -57,5 +57,5 @@ def test_orders_are_the_published_ones() -> None:
     )  # fmt: skip
 
 
-def test_coco_pairs_are_its_neighbours() -> None:
+def test_left_right_pairs_of_coco_are_neighbours() -> None:
     assert left_right_pairs(JOINT_NAMES["coco17"]) == [(index, index + 1) for index in range(1, 17, 2)]

@@ -87,17 +87,18 @@ def listen(listener: BusListener, seconds: float) -> list[Bodies]:
     return received
 
 
-def flow(seen: list[Bodies]) -> dict[str, float]:
+def flow(messages: list[Bodies]) -> dict[str, float]:
     """Frame rate, latency and ledger of one camera."""
-    latency = np.array([body.stamps["relay"] - body.captured_at for body in seen]) * 1000
-    age = np.array([body.stamps["pose_in"] - body.captured_at for body in seen]) * 1000
-    dropped = sum(sum(body.skipped.values()) for body in seen[1:])
-    unexplained = seen[-1].frame_id - seen[0].frame_id - (len(seen) - 1) - dropped
+    latency = np.array([body.stamps["relay"] - body.captured_at for body in messages]) * 1000
+    age = np.array([body.stamps["pose_in"] - body.captured_at for body in messages]) * 1000
+    # the first message's drops are of the time before
+    dropped = sum(sum(body.skipped.values()) for body in messages[1:])
+    unexplained = messages[-1].frame_id - messages[0].frame_id - (len(messages) - 1) - dropped
     p50, p95, p99 = np.percentile(latency, [50, 95, 99])
     return {
-        "bodies_per_second": round((len(seen) - 1) / (seen[-1].captured_at - seen[0].captured_at), 2),
-        "with_a_person": round(float(np.mean([bool(body.people) for body in seen])), 4),
-        "people": round(float(np.mean([len(body.people) for body in seen])), 2),
+        "bodies_per_second": round((len(messages) - 1) / (messages[-1].captured_at - messages[0].captured_at), 2),
+        "with_a_person": round(float(np.mean([bool(body.people) for body in messages])), 4),
+        "people": round(float(np.mean([len(body.people) for body in messages])), 2),
         "latency_p50_ms": round(float(p50), 1),
         "latency_p95_ms": round(float(p95), 1),
         "latency_p99_ms": round(float(p99), 1),
@@ -122,6 +123,7 @@ def measure_return(listener: BusListener, stage: str, how: signal.Signals) -> fl
             pause_end = arrived_at - at
         if body.people:
             last = arrived_at
+    # the next measurement needs the new process's id, which comes with its first heartbeat
     while listener.pids[stage] == pid:
         listener.bodies()
     return round(pause_end, 2)
@@ -157,8 +159,8 @@ def bench_cameras(seconds: float) -> dict[str, Any]:
     """Benchmark four cameras with one person each, one detector and one pose process."""
     names = ["north", "east", "south", "west"]
     with daemon(cameras=[{**CAMERA, "name": name} for name in names]) as listener:
-        seen = listen(listener, seconds)
-    return {f"camera {name} of 4": flow([bodies for bodies in seen if bodies.camera == name]) for name in names}
+        messages = listen(listener, seconds)
+    return {f"camera {name} of 4": flow([bodies for bodies in messages if bodies.camera == name]) for name in names}
 
 
 ROWS = {"default": bench_default, "slow": bench_slow, "crowd": bench_crowd, "cameras": bench_cameras}

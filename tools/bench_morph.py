@@ -35,7 +35,7 @@ def main() -> None:
     parser.add_argument("--all", action="store_true", help="all outputs, not only images")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        meshes = [write(Path(folder) / f"{name}.obj", bend) for name, bend in (("straight", 0.0), ("bent", 1.0))]
+        meshes = [write_mesh(Path(folder) / f"{name}.obj", bend) for name, bend in (("straight", 0.0), ("bent", 1.0))]
         arguments = [
             *map(str, meshes),
             "--out",
@@ -47,24 +47,24 @@ def main() -> None:
             options.size,
         ]
         for _ in range(options.runs):
-            wall_s, cpu_s = timed([*arguments] if options.all else [*arguments, "--minimal"])
+            wall_s, cpu_s = time_morph([*arguments] if options.all else [*arguments, "--minimal"])
             print(f"{wall_s:.1f} s, {wall_s / GOAL_S:.2f} of the goal; {cpu_s:.1f} s of CPU time", flush=True)
 
 
-def timed(arguments: list[str]) -> tuple[float, float]:
+def time_morph(arguments: list[str]) -> tuple[float, float]:
     """Run a morph; return wall time and CPU time, s."""
-    before, started_at = processor_s(), time.perf_counter()
+    before, started_at = children_cpu_s(), time.perf_counter()
     subprocess.run([sys.executable, "-m", "remi_stream", "morph", *arguments], check=True, stdout=subprocess.DEVNULL)
-    return time.perf_counter() - started_at, processor_s() - before
+    return time.perf_counter() - started_at, children_cpu_s() - before
 
 
-def processor_s() -> float:
+def children_cpu_s() -> float:
     """CPU time of finished child processes, s."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
 
 
-def write(path: Path, bend: float) -> Path:
+def write_mesh(path: Path, bend: float) -> Path:
     """Write the default body with its arms lowered by `bend`, rad, and some faces split in three to reach VERTICES."""
     body, pose, zero = load_default_body(), np.zeros((23, 3), np.float32), np.zeros(3, np.float32)
     pose[[15, 16], 2] = -bend, bend

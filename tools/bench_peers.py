@@ -26,7 +26,7 @@ PEER = "mediapipe==0.10.21"
 WARM_UP = 10
 CPU_GOAL, ERROR_GOAL = 0.75, 1.1
 FPS = 30.0
-Look = Callable[[np.ndarray, int], tuple[np.ndarray, np.ndarray] | None]
+Estimate = Callable[[np.ndarray, int], tuple[np.ndarray, np.ndarray] | None]
 """Takes a frame and its number; returns key points (33, 2) px and joints (33, 3) m, or None without a person."""
 
 
@@ -150,7 +150,7 @@ def measure(name: str, frames: Path, out: Path) -> None:
 Prepare = Callable[[np.ndarray], Iterator[np.ndarray]]
 
 
-def ours(first: np.ndarray) -> tuple[Prepare, Look]:
+def ours(first: np.ndarray) -> tuple[Prepare, Estimate]:
     """Prepare the default engine; the first box comes from the detector."""
     from remi_stream.detect.detector import load_detector
     from remi_stream.geometry import default_intrinsics
@@ -169,7 +169,7 @@ def ours(first: np.ndarray) -> tuple[Prepare, Look]:
     return iter, estimate
 
 
-def peer() -> tuple[Prepare, Look]:
+def peer() -> tuple[Prepare, Estimate]:
     """Prepare MediaPipe's pose solution; the conversion to RGB is not timed."""
     import mediapipe  # type: ignore[import-not-found]  # only in its own environment
 
@@ -188,7 +188,7 @@ def peer() -> tuple[Prepare, Look]:
 
 def text(report: dict[str, Any]) -> str:
     """Format the report as a table."""
-    rows = [f"{'':10}{'CPU ms':>8}{'wall ms':>9}{'px':>7}{'mm':>7}{'seen':>8}"]
+    rows = [f"{'':10}{'CPU ms':>8}{'wall ms':>9}{'px':>7}{'mm':>7}{'found':>8}"]
     for name in ("ours", "peer"):
         side = report[name]
         rows.append(

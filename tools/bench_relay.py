@@ -29,6 +29,7 @@ from remi_stream.transport.link import LinkContext, Subscriber
 
 LIMIT_MS = 1.0
 WARM_UP = 60
+"""Messages at the start that are not measured."""
 NAME = "bench-relay"
 CAMERA = {"name": "sample", "source": str(data_file("sample.mp4")), "loop": True, "focal_px": 1150.0}
 
@@ -123,6 +124,7 @@ def listen(bus: Subscriber, seconds: float) -> np.ndarray:
         item = bus.receive(0.5)
         if item and item[1].people:
             spent.append((item[1].stamps["relay"] - item[1].stamps["relay_in"]) * 1000)
+            # the measured time begins after the warm-up
             end = end if len(spent) != WARM_UP else time.monotonic() + seconds
     if len(spent) <= WARM_UP:
         raise SystemExit("bench_relay: too few bodies came; run `remi-stream demo` to see why")

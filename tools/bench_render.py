@@ -29,13 +29,14 @@ SIZE = (1280, 720)
 INTRINSICS = (SAMPLE_FOCAL_PX, SAMPLE_FOCAL_PX, *default_intrinsics(*SIZE)[2:])
 GOAL_FPS = 10.0
 BESIDE_M = ((0.0, 0.0, 0.0), (-0.8, 0.0, 0.4), (0.8, 0.0, 0.8), (-1.5, 0.0, 1.5), (1.5, 0.0, 1.5))
+"""Offsets of the copies; the first is the person itself."""
 
 
 def take(frames: int, people: int) -> Take:
     """Make a take of the sample clip with copies of its person."""
     with np.load(data_file("sample_truth.npz")) as stored:
         truth = {name: stored[name].astype(np.float32) for name in ("poses", "transl", "betas")}
-    seen = [
+    bodies = [
         Bodies(
             camera="sample",
             epoch=0,
@@ -48,7 +49,7 @@ def take(frames: int, people: int) -> Take:
         )
         for number in range(frames)
     ]
-    return Take("sample", SIZE, 30.0, seen, (), sample_clip())
+    return Take("sample", SIZE, 30.0, bodies, (), sample_clip())
 
 
 def copy_of_person(truth: dict[str, np.ndarray], frame: int, track: int) -> Person:
@@ -87,17 +88,17 @@ def main() -> None:
     cv2.setNumThreads(1)
     for view in arguments.views:
         for people in arguments.people:
-            seen = take(arguments.frames, people)
-            fps, busy_ms = max(measured(seen, RenderOptions(view)) for _ in range(arguments.runs))
+            rendered = take(arguments.frames, people)
+            fps, busy_ms = max(measure(rendered, RenderOptions(view)) for _ in range(arguments.runs))
             print(f"{view:9} {people} people: {fps:6.1f} fps, {fps / GOAL_FPS:4.1f} of the goal, {busy_ms:4.0f} ms", flush=True)
 
 
-def measured(seen: Take, look: RenderOptions) -> tuple[float, float]:
+def measure(rendered: Take, options: RenderOptions) -> tuple[float, float]:
     """Measure writing a video: frames per second, and CPU time per frame, ms."""
-    count = len(seen.frames)
+    count = len(rendered.frames)
     with tempfile.TemporaryDirectory() as folder:
         started_at, busy_at = time.perf_counter(), time.process_time()
-        video.write_video(seen, Path(folder), look)
+        video.write_video(rendered, Path(folder), options)
         return count / (time.perf_counter() - started_at), (time.process_time() - busy_at) * 1000 / count
 
 

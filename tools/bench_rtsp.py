@@ -36,12 +36,14 @@ SERVER = Path(__file__).parents[1] / "tests" / "pipeline" / "rtsp_server.py"
 FULL_SIZE = ("--clip", str(data_file("sample.mp4")), "--width", "1280", "--height", "720")
 SMALL_SIZE = ("--clip", str(data_file("sample.mp4")), "--width", "640", "--height", "360")
 BLOCK, BITS = 8, 32
+"""The clock in the image: bits, and side of each in px (tests/pipeline/rtsp_server.py)."""
 
 
 class Server:
     """RTSP server that keeps its port across restarts."""
 
     def __init__(self) -> None:
+        # a free port, which the restarted server uses again: the camera's URL must not change
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self._port = str(probe.getsockname()[1])
@@ -90,7 +92,7 @@ class BusListener:
         for message in self.messages(10):
             if isinstance(message, CameraFacts) and message.state == "reconnecting":
                 return time.monotonic() - since
-        raise SystemExit("bench_rtsp: the loss was not noticed")
+        raise SystemExit("bench_rtsp: the loss was not detected")
 
 
 @contextlib.contextmanager
@@ -128,7 +130,7 @@ def measure_flow(listener: BusListener, seconds: float) -> dict[str, float]:
     relayed = np.array([body.stamps["relay"] - shown for shown, body in both]) * 1000
     return {
         "bodies_per_second": round(len(bodies) / seconds, 1),
-        "pictures_measured": len(both),
+        "images_measured": len(both),
         "glass_to_capture_p50_ms": round(float(np.percentile(captured, 50)), 1),
         "glass_to_capture_p95_ms": round(float(np.percentile(captured, 95)), 1),
         "glass_to_relay_p50_ms": round(float(np.percentile(relayed, 50)), 1),
@@ -150,8 +152,8 @@ def measure_return(listener: BusListener, server: Server, seconds_away: float = 
         pass
     server.process.send_signal(signal.SIGCONT)
     resumed = listener.bodies_after(time.monotonic())
-    figures = {"killed_noticed_s": lost, "killed_back_s": back, "other_size_back_s": resized}
-    return {**figures, "stopped_noticed_s": stalled, "stopped_back_s": resumed}
+    figures = {"killed_detected_s": lost, "killed_back_s": back, "other_size_back_s": resized}
+    return {**figures, "stopped_detected_s": stalled, "stopped_back_s": resumed}
 
 
 def _restart(listener: BusListener, server: Server, seconds_away: float, options: tuple[str, ...]) -> float:
@@ -165,6 +167,7 @@ def burned_clock(preview: Frame) -> float:
     image = cv2.imdecode(preview.image, cv2.IMREAD_GRAYSCALE)
     assert image is not None
     scale = image.shape[1] / preview.size[0]
+    # the middle of each block: JPEG blurs the edges
     at = ((np.arange(BITS) + 0.5) * BLOCK * scale).astype(int)
     return sum(1 << int(bit) for bit in np.flatnonzero(image[int(BLOCK / 2 * scale), at] > 128)) / 1000
 

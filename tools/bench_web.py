@@ -52,7 +52,7 @@ CAMERA = {
 """First message of a browser; before it, viser does not count the client."""
 
 
-class Spent(NamedTuple):
+class Usage(NamedTuple):
     """Resources used over a time, or counters at one moment."""
 
     cpu_s: float
@@ -80,12 +80,12 @@ class Client:
                 self.received += len(data)
 
 
-def recorded(folder: Path, people: int) -> Path:
+def make_recording(folder: Path, people: int) -> Path:
     """Process the sample clip to a recording; further people are copies of the one in it."""
     command = [sys.executable, "-m", "remi_stream", "video", str(data_file("sample.mp4")), "--out", str(folder)]
     subprocess.run([*command, "--focal", "1150"], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     take = open_take(folder / "sample")
-    frames = [crowded(bodies, people) for bodies in take.frames]
+    frames = [add_copies(bodies, people) for bodies in take.frames]
     recording = folder / "crowd"
     (recording / "take").mkdir(parents=True)
     write_chunk(recording, 0, frames)
@@ -103,7 +103,7 @@ def recorded(folder: Path, people: int) -> Path:
     return recording
 
 
-def crowded(bodies: Bodies, people: int) -> Bodies:
+def add_copies(bodies: Bodies, people: int) -> Bodies:
     """Copy the first person to `people` people, 1 m apart."""
     crowd = []
     for person in bodies.people[:1]:
@@ -116,7 +116,7 @@ def crowded(bodies: Bodies, people: int) -> Bodies:
 
 
 @contextlib.contextmanager
-def playing(recording: Path, folder: Path) -> Iterator[Subscriber]:
+def run_pipeline(recording: Path, folder: Path) -> Iterator[Subscriber]:
     """Run a pipeline with a viewer; yield a subscriber to its bodies and heartbeats."""
     camera = {"name": "crowd", "source": playback_source(recording, PlaybackOptions()), "loop": True}
     file = folder / "pipeline.yaml"
@@ -133,18 +133,19 @@ def playing(recording: Path, folder: Path) -> Iterator[Subscriber]:
 
 
 @contextlib.contextmanager
-def looking() -> Iterator[Client]:
+def connect_client() -> Iterator[Client]:
     """Keep a client connected to the viewer during the block."""
+    # viser accepts only clients of its own version
     protocol = f"viser-v{importlib.metadata.version('viser')}"
     with connect(f"ws://127.0.0.1:{daemon_port(NAME, WEB_SERVICE)}", subprotocols=[protocol], max_size=None) as socket:  # type: ignore[list-item]
         socket.send(msgspec.msgpack.encode(CAMERA))
         yield Client(socket)
 
 
-def spent(bus: Subscriber, seconds: float, client: Client | None = None) -> Spent:
+def measure_usage(bus: Subscriber, seconds: float, client: Client | None = None) -> Usage:
     """Measure the viewer for some seconds, between two of its heartbeats, after a warm-up."""
     started_at = time.monotonic()
-    first: Spent | None = None
+    first: Usage | None = None
     frames = 0
     while time.monotonic() < started_at + WARM_UP_S + 4 * seconds + 30:
         item = bus.receive(0.5)
@@ -155,19 +156,20 @@ def spent(bus: Subscriber, seconds: float, client: Client | None = None) -> Spen
         if isinstance(message, Bodies):
             frames += bool(message.people)
         elif isinstance(message, Health) and message.state == "ready":
-            current = Spent(message.cpu_s, frames, client.received if client else 0, now)
+            current = Usage(message.cpu_s, frames, client.received if client else 0, now)
+            # heartbeats carry the CPU time: measured from one to another, beginning when people are shown
             first = first if first and first.frames else current
             if current.seconds >= first.seconds + seconds:
-                return less(current, first)
+                return subtract(current, first)
     raise SystemExit("bench_web: no bodies came, or the viewer is not ready; run `remi-stream demo` to see why")
 
 
-def less(end: Spent, begin: Spent) -> Spent:
+def subtract(end: Usage, begin: Usage) -> Usage:
     """Difference of two counters."""
-    return Spent(end.cpu_s - begin.cpu_s, end.frames - begin.frames, end.sent - begin.sent, end.seconds - begin.seconds)
+    return Usage(end.cpu_s - begin.cpu_s, end.frames - begin.frames, end.sent - begin.sent, end.seconds - begin.seconds)
 
 
-def row(label: str, people: int, used: Spent) -> str:
+def row(label: str, people: int, used: Usage) -> str:
     """Format a line of the table."""
     rate, cpu_ms, sent = used.frames / used.seconds, 1000 * used.cpu_s, used.sent / used.seconds / 1e6
     return f"{label:<16}{people:>6}{rate:>10.1f}{cpu_ms / used.frames:>12.2f}{cpu_ms / used.seconds / 10:>10.1f}{sent:>10.2f}"
@@ -183,10 +185,10 @@ def main() -> None:
     for people in arguments.people:
         with tempfile.TemporaryDirectory(prefix="remi-bench") as temporary:
             folder = Path(temporary)
-            with playing(recorded(folder, people), folder) as bus:
-                print(row("no client", people, spent(bus, arguments.seconds)), flush=True)
-                with looking() as client:
-                    print(row("one client", people, spent(bus, arguments.seconds, client)), flush=True)
+            with run_pipeline(make_recording(folder, people), folder) as bus:
+                print(row("no client", people, measure_usage(bus, arguments.seconds)), flush=True)
+                with connect_client() as client:
+                    print(row("one client", people, measure_usage(bus, arguments.seconds, client)), flush=True)
 
 
 if __name__ == "__main__":

@@ -30,7 +30,7 @@ def main() -> int:
     parser.add_argument("--only", default="", help="one npz, or one group of preprocess.npz")
     options = parser.parse_args()
     goldens = read_folder(options.folder)
-    rows = list(printed(rows_of(goldens, options.seed, options.only)))
+    rows = list(print_rows(rows_of(goldens, options.seed, options.only)))
     if not rows:
         names = ", ".join(golden.name for golden in goldens) or "no .npz"
         selection = f" for --only '{options.only}'" if options.only else ""
@@ -39,7 +39,7 @@ def main() -> int:
     return 0 if rows and all(row.passed for row in rows) else 1
 
 
-def printed(rows: Iterator[Row]) -> Iterator[Row]:
+def print_rows(rows: Iterator[Row]) -> Iterator[Row]:
     """Print and pass on rows."""
     for row in rows:
         print(format_row(row), flush=True)

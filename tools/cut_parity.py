@@ -39,6 +39,7 @@ GROUPS = ("cam", "rot", "remi", "uncert", "smooth", "posenms", "json", "sort", "
 """Groups of preprocess that do not read the pixels of its image."""
 ALSO = ("image_rgb", "poco.in.bbox_cxcywh")
 """Shared inputs of those groups; the image is stored black because only its size is read."""
+# what check_parity.py reads of a manifest; the rest is large
 KEPT = ("name", "weights", "accuracy_batch3", "state_dict", "variants", "weight_probes", "weights_file_check", "layers", "groups")
 WHOLE_BATCH = ("probe", "decoded_stats")
 """Statistics over all samples of a batch: no sample can be cut out."""

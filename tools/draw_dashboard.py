@@ -12,7 +12,7 @@ import json
 import time
 from pathlib import Path
 
-from dashboard.answers import Asker
+from dashboard.answers import PrometheusClient
 from dashboard.drawing import draw
 
 FILE = Path(__file__).parents[1] / "configs/grafana/remi-stream.json"
@@ -27,9 +27,9 @@ def main() -> None:
     parser.add_argument("out", type=Path, help="PNG file to write")
     arguments = parser.parse_args()
     now = time.time()
-    asker = Asker(arguments.prometheus, arguments.daemon, now - 60 * arguments.minutes, now)
+    client = PrometheusClient(arguments.prometheus, arguments.daemon, now - 60 * arguments.minutes, now)
     dashboard = json.loads(FILE.read_text())
-    arguments.out.write_bytes(draw(dashboard["title"], dashboard["panels"], asker))
+    arguments.out.write_bytes(draw(dashboard["title"], dashboard["panels"], client))
     print(arguments.out)
 
 

@@ -20,7 +20,7 @@ from open_body.assets import WHEEL_SHA256, Assets, J, open_wheel, read_assets
 from open_body.drape import drape
 from open_body.mesh import smooth_values
 from open_body.outfit import clothes, dress, inside
-from open_body.people import landmarks, posed, random_dials, shaped, t_pose
+from open_body.people import apply_targets, landmarks, pose_skin, random_dials, t_pose
 from scipy.optimize import nnls
 from scipy.spatial.transform import Rotation
 
@@ -31,6 +31,7 @@ Array = NDArray[Any]
 
 LICENCE = "CC0-1.0, from the MakeHuman base mesh, targets and rig weights in data/mpfb2 of the wheel named in `source`"
 SAMPLES = 240
+"""Random people that the mean, the shapes and the joint regressor are computed from."""
 
 
 def build_body(assets: Assets) -> Body:
@@ -39,7 +40,7 @@ def build_body(assets: Assets) -> Body:
     quads = np.searchsorted(kept, assets.quads)
     faces = np.concatenate([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]])
     weights = four_bones(smooth_values(assets.weights[kept], faces, 5))
-    skins, joints = meet_people(assets, kept, weights)
+    skins, joints = sample_people(assets, kept, weights)
     skins += shirt(skins.mean(0), joints.mean(0), faces, weights)
     template, regressor = skins.mean(0), fit_regressor(skins, joints)
     return Body(
@@ -54,13 +55,13 @@ def build_body(assets: Assets) -> Body:
     )
 
 
-def meet_people(assets: Assets, kept: Array, weights: Array) -> tuple[Array, Array]:
+def sample_people(assets: Assets, kept: Array, weights: Array) -> tuple[Array, Array]:
     """Sample random men and women in the T-pose: skins (SAMPLES, V, 3) and joints (SAMPLES, 24, 3), m."""
     rng, skins, joints = np.random.default_rng(0), [], []
     for sample in range(SAMPLES):
-        vertices = shaped(assets, random_dials(rng, ("male", "female")[sample % 2]))
+        vertices = apply_targets(assets, random_dials(rng, ("male", "female")[sample % 2]))
         points = landmarks(assets, vertices)
-        skin, moved = posed(vertices[kept], np.array([points[name] for name in J]), t_pose(points), weights)
+        skin, moved = pose_skin(vertices[kept], np.array([points[name] for name in J]), t_pose(points), weights)
         skins.append(skin)
         joints.append(moved)
     return np.array(skins), np.array(joints)
@@ -92,6 +93,7 @@ def main_shapes(skins: Array, faces: Array) -> Array:
     rotation, upper = np.linalg.qr(np.c_[lead, np.eye(10)[:, :8]])
     first = (rotation[:, :2] * np.sign(np.diag(upper)[:2])).T @ basis
     rest = rotation[:, 2:].T @ basis
+    # the other eight shapes, in order of decreasing variance
     _, axes = np.linalg.eigh(rest @ rest.T)
     rest = axes[:, ::-1].T @ rest
     rest *= np.sign(rest[np.arange(8), np.abs(rest).argmax(1)])[:, None]  # an eigenvector's sign is arbitrary
@@ -116,6 +118,7 @@ def fit_regressor(skins: Array, joints: Array) -> Array:
         nearest = np.where(facing, distance[:, None], np.inf).argsort(axis=0)[:4]  # four in every direction
         rows = np.unique(nearest)
         offsets = (skins[:, rows] - joints[:, joint, None]).transpose(0, 2, 1).reshape(-1, len(rows))
+        # a heavy row of the system keeps the sum of the weights at 1
         sum_to_one = np.full((1, len(rows)), 30.0)
         fitted, _ = nnls(np.vstack([offsets, sum_to_one]), np.append(np.zeros(len(offsets)), 30.0), maxiter=20_000)
         regressor[joint, rows] = fitted / fitted.sum()
@@ -123,7 +126,7 @@ def fit_regressor(skins: Array, joints: Array) -> Array:
 
 
 def store(body: Body, path: Path) -> None:
-    """Write the body in the format of load_open_body: quantised lengths, four joint-weight pairs per vertex."""
+    """Write the body in the format of load_default_body: quantised lengths, four joint-weight pairs per vertex."""
     bones = body.skin_weights.argsort(axis=1)[:, :-5:-1]
     joint, vertex = np.nonzero(body.joint_regressor)
     assert body.vertex_rgb is not None
@@ -144,7 +147,7 @@ def store(body: Body, path: Path) -> None:
 
 
 def length_steps(lengths: Array) -> Array:
-    """Quantise lengths (V, ...) m to LENGTH_STEP_M and delta-encode them over vertices, int32: compresses well."""
+    """Quantise lengths (V, ...) m to PACKED_LENGTH_STEP_M and delta-encode them over vertices, int32: compresses well."""
     return np.diff(np.round(lengths / PACKED_LENGTH_STEP_M), axis=0, prepend=0).astype(np.int32)
 
 

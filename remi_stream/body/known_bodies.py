@@ -1,6 +1,6 @@
 """Known bodies: the imported SMPL model, the default body, and retargeting of poses from one to another.
 
-The imported model is plain arrays in the model store, converted from SMPL's pickles by models/importer.py.
+The imported model is plain arrays in the model store, converted from SMPL's pickles by models/smpl_pickle.py.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ class Retargeter:
         return rest_pelvis + smpl.transl
 
     def _corrected(self, smpl: Smpl) -> np.ndarray:
-        """Local rotations (24, 3, 3) on the target: with G' = G C for each world rotation, R' = C(parent)^T R C."""
+        """Return local rotations (24, 3, 3) on the target: with G' = G C for each world rotation, R' = C(parent)^T R C."""
         assert self._corrections is not None
         above = self._corrections[[0, *SMPL_PARENTS[1:]]]
         return above.swapaxes(1, 2) @ joint_rotations(smpl.global_orient, smpl.body_pose) @ self._corrections

@@ -1,4 +1,4 @@
-"""SMPL body model in NumPy: shape, forward kinematics and linear blend skinning (LBS).
+"""SMPL body model in NumPy: shape, forward kinematics, linear blend skinning (LBS); and fitting a translation to pixels.
 
 Loper et al., "SMPL: A Skinned Multi-Person Linear Model" (2015). Metres and radians. The rest pose is a T-pose, y up, facing
 +z; the frame of a pose is that of its global_orient and transl.
@@ -22,7 +22,7 @@ FloatArray = NDArray[np.floating[Any]]
 JOINT_COUNT = 24
 """Number of SMPL's joints."""
 PACKED_LENGTH_STEP_M = 2e-5
-"""Quantisation step of the packed lengths; far below the accuracy of any skin."""
+"""Quantisation step of the packed lengths, 0.02 mm."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,4 +1,4 @@
-"""Frame sources: cameras, videos, image folders, recordings and REMI clients."""
+"""Sources of images (RTSP cameras, webcams, videos, image folders), their preprocessing, and the capture stage."""
 
 import os
 

@@ -32,6 +32,7 @@ class CameraUrl(NamedTuple):
 
 def redact_url(url: str) -> str:
     """Redact the credentials of a URL: user:***@, and *** for secret query parameters. Also works on malformed URLs."""
+    # greedy up to the last @: a password that is not percent-encoded may contain @ and /
     without = re.sub(r"(://[^:@/]*):.*@", r"\1:***@", url)
     return re.sub(rf"(?i)([?&](?:{SECRET_QUERY_KEYS})=)[^&]*", r"\1***", without)
 

@@ -67,6 +67,7 @@ class VideoReader:
         packets = self._container.demux(self._stream)
         while True:
             try:
+                # packet by packet: container.decode() would end at the first corrupt one
                 for frame in next(packets).decode():
                     yield float(frame.time or 0.0), frame
             except (StopIteration, av.EOFError):
@@ -78,10 +79,10 @@ class VideoReader:
 
     def seek(self, time_s: float) -> None:
         """Continue from the last key frame at or before a time in the stream, s."""
-        self._container.seek(int(time_s * av.time_base))
+        self._container.seek(int(time_s * av.time_base))  # without a stream, FFmpeg seeks in units of 1 / av.time_base s
 
     def no_frame_error(self) -> RemiError:
-        """Build the error for a video without any frame that can be decoded."""
+        """Build the error for a video of which no frame can be decoded."""
         return RemiError(f"{self.path} has no frame that can be decoded ({self.broken} broken). Give another file")
 
     def close(self) -> None:
@@ -108,7 +109,7 @@ class ImageReader:
         self.files = sorted(files, key=natural_sort_key)
 
     def images(self) -> Iterator[tuple[Path, np.ndarray | None]]:
-        """Read each file: (H, W, 3) uint8 BGR, or None if it is no image. Raises RemiError at the end if none is."""
+        """Read each file: (H, W, 3) uint8 BGR, or None if it cannot be read. Raises RemiError at the end if none can."""
         readable = 0
         for file in self.files:
             image = read_image(file)
@@ -170,7 +171,7 @@ class VideoFileSource:
         while True:
             first = None
             for time_s, frame in self._video.frames():
-                first = time_s if first is None else first
+                first = time_s if first is None else first  # the time of the first frame need not be 0
                 last = start + time_s - first
                 yield last, bgr_from_frame(frame)
             if first is None:

@@ -24,7 +24,7 @@ class Footage(Protocol):
     is_independent: bool
     """Whether the images are independent, without tracks between them."""
     fps: float
-    """0 if unknown."""
+    """Frame rate of the selected frames; 0 if unknown."""
     expected_frames: int
     """Expected number of frames; 0 if unknown."""
     image_names: list[str]
@@ -54,7 +54,7 @@ class FrameSelection(NamedTuple):
     every: int = 1
     """Use every n-th frame."""
     start_s: float = 0.0
-    """s from the first frame."""
+    """Inclusive, s from the first frame."""
     end_s: float | None = None
     """Exclusive, s from the first frame; None: to the end."""
     max_frames: int | None = None
@@ -124,8 +124,8 @@ class VideoFootage:
 
     def _is_past_end(self, at: float, selected: int) -> bool:
         """Whether the selection ends before a frame at this time, s, after `selected` frames."""
-        end_s, most = self._selection.end_s, self._selection.max_frames
-        return (end_s is not None and at >= end_s) or (most is not None and selected >= most)
+        end_s, max_frames = self._selection.end_s, self._selection.max_frames
+        return (end_s is not None and at >= end_s) or (max_frames is not None and selected >= max_frames)
 
     def close(self) -> None:
         """Close the file."""
@@ -144,7 +144,7 @@ class ImageFootage:
 
     def __init__(self, folder: Path, name: str, focal_px: float | None) -> None:
         self.name, self.source = name, folder
-        # of a video made of the images
+        # the images have no times: DEFAULT_FPS is that of a video made from them
         self.is_independent, self.fps, self.expected_frames = True, DEFAULT_FPS, 0
         self.unreadable: list[str] = []
         self.image_names: list[str] = []

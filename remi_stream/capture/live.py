@@ -53,7 +53,7 @@ def _close_all() -> None:
 
 
 class CameraUnavailable(Exception):  # noqa: N818
-    """The camera gives no frames now, with the reason. Not an error: the source reconnects."""
+    """The camera delivers no frames now; the text is the reason. Not an error: the source reconnects."""
 
 
 class CameraDriver(Protocol):
@@ -141,7 +141,7 @@ class LiveSource:
                 why = self._read_until_lost()
                 if not self._closing.is_set():
                     self._handle_outage(why)
-        except Exception as error:  # noqa: BLE001  raised again where it is read
+        except Exception as error:  # noqa: BLE001  raised again in the thread that calls `read`
             with self._changed:
                 self._error = error
                 self._changed.notify()

@@ -1,4 +1,4 @@
-"""Preprocessing of frames: undistortion by the camera's calibration, orientation, privacy masks; and views of a frame.
+"""Preprocessing of images: undistortion by the camera's calibration, orientation, privacy masks; rendering of a frame's views.
 
 Rotation is in degrees clockwise on the screen and comes before mirroring. Pixel centres have integer coordinates.
 """
@@ -193,7 +193,7 @@ def check_mask_corners(camera: str, masks: tuple[Polygon, ...], size: tuple[int,
 
 def apply_masks(image: np.ndarray, masks: tuple[Polygon, ...]) -> np.ndarray:
     """Copy of an image (H, W, 3) uint8 with the polygons, px, filled black, edges included."""
-    image = image.copy()
+    image = image.copy()  # a source's image is never written to
     for polygon in masks:
         cv2.fillPoly(image, [np.round(np.array(polygon)).astype(np.int32)], (0, 0, 0))
     return image
@@ -206,6 +206,7 @@ def _undistortion_maps(calibration: Calibration | None) -> tuple[np.ndarray, np.
     fx, fy, cx, cy = calibration.intrinsics
     # the same matrix before and after: undistortion must not change the intrinsics that are published
     matrix = np.array([[fx, 0, cx], [0, fy, cy], [0, 0, 1]])
+    # CV_16SC2: fixed-point maps, with which cv2.remap is faster than with floats
     first, second = cv2.initUndistortRectifyMap(matrix, calibration.distortion, None, matrix, calibration.size, cv2.CV_16SC2)
     return first, second
 
@@ -217,7 +218,7 @@ def render_view(frame: Frame, view: FrameView) -> Frame:
     scale = min(1.0, (view.longest_side or max(image.shape)) / max(image.shape[:2]))
     if scale < 1:
         size = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
-        image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+        image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)  # averages, so that shrinking does not alias
     if view.encoding == "jpeg":
         image = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 80])[1].reshape(-1)
     rectangle = (float(x0), float(y0), float(x1), float(y1))

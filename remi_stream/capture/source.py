@@ -1,4 +1,4 @@
-"""Sources of images: their protocol, and the image that they give. Which kinds there are: sources.py."""
+"""Protocol of a source of images, and the image that it returns; the table of all kinds is remi_stream/sources.py."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class CapturedImage(NamedTuple):
     captured_at: float
     """Monotonic s."""
     pts: float
-    """Presentation time of the stream, s."""
+    """Presentation timestamp of the stream, s."""
     overrun: int = 0
     """Frames dropped since the one before, because they came faster than they were read."""
 

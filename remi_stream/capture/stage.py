@@ -82,6 +82,7 @@ class CaptureStage:
         if self.camera.frames and self.captured >= self.camera.frames:
             raise EOFError
         captured = self._source.read()
+        # a file that is not played in real time is read faster than its frame rate: its pts counts
         if captured is None or not self._rate_limiter.accepts(captured.captured_at if self.camera.realtime else captured.pts):
             return None
         image = self._preprocessor.apply(captured.image)
@@ -90,7 +91,7 @@ class CaptureStage:
     def _frame(self, captured: CapturedImage) -> Frame:
         height, width = captured.image.shape[:2]
         self._size = (width, height)
-        # dropped frames get ids too, so that the ledger can account for them
+        # frames dropped before this one get ids too, so that the ledger can account for them
         self.captured += captured.overrun + 1
         return Frame(
             camera=self.camera.name,

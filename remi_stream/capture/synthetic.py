@@ -25,7 +25,7 @@ class SyntheticOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     height: int = 360
     """px."""
     away_at: int = -1
-    """Frame before which the camera gives nothing for away_s."""
+    """Frame before which the camera is unavailable for away_s."""
     away_s: float = 1.0
     hang_at: int = -1
     """Frame whose read never returns."""
@@ -66,7 +66,7 @@ class SyntheticSource:
         if index == options.away_at:
             self.state = "reconnecting"
             time.sleep(options.away_s)
-            self._started_at += options.away_s
+            self._started_at += options.away_s  # or the frames missed meanwhile would all come at once
         self.state = "live"
         time.sleep(max(0.0, self._started_at + index / options.fps - time.monotonic()))
         image = np.full((options.height, options.width, 3), 96, np.uint8)

@@ -1,4 +1,4 @@
-"""Cameras of this machine (V4L2): the list of devices with their modes and users, and the driver that reads one with OpenCV."""
+"""Webcams (V4L2): the devices of this machine with their modes and users, and the driver that reads one with OpenCV."""
 
 from __future__ import annotations
 
@@ -112,9 +112,9 @@ def capture_modes(ioctl: Ioctl) -> Iterator[VideoMode]:
             yield VideoMode(code.decode(errors="replace").strip(), width, height, tuple(_frame_rates(ioctl, code, width, height)))
 
 
-def _frame_sizes(ask: Ioctl, code: bytes) -> Iterator[tuple[int, int]]:
+def _frame_sizes(ioctl: Ioctl, code: bytes) -> Iterator[tuple[int, int]]:
     """Enumerate (width, height); the largest size of a device with continuous sizes."""
-    for answer in _enumerate(ask, VIDIOC_ENUM_FRAMESIZES, lambda index: struct.pack("<I4s36x", index, code)):
+    for answer in _enumerate(ioctl, VIDIOC_ENUM_FRAMESIZES, lambda index: struct.pack("<I4s36x", index, code)):
         kind, first, second = struct.unpack_from("<3I", answer, 8)
         # v4l2_frmsizeenum: width, height, or min_width, max_width, step_width, min_height, max_height
         yield (first, second) if kind == V4L2_DISCRETE else (second, struct.unpack_from("<I", answer, 28)[0])
@@ -122,8 +122,10 @@ def _frame_sizes(ask: Ioctl, code: bytes) -> Iterator[tuple[int, int]]:
             return
 
 
-def _frame_rates(ask: Ioctl, code: bytes, width: int, height: int) -> Iterator[float]:
-    for answer in _enumerate(ask, VIDIOC_ENUM_FRAMEINTERVALS, lambda index: struct.pack("<I4s2I36x", index, code, width, height)):
+def _frame_rates(ioctl: Ioctl, code: bytes, width: int, height: int) -> Iterator[float]:
+    for answer in _enumerate(
+        ioctl, VIDIOC_ENUM_FRAMEINTERVALS, lambda index: struct.pack("<I4s2I36x", index, code, width, height)
+    ):
         kind, numerator, denominator = struct.unpack_from("<3I", answer, 16)
         if numerator:
             yield round(denominator / numerator, 2)
@@ -131,11 +133,11 @@ def _frame_rates(ask: Ioctl, code: bytes, width: int, height: int) -> Iterator[f
             return
 
 
-def _enumerate(ask: Ioctl, request: int, pack: Callable[[int], bytes]) -> Iterator[bytes]:
+def _enumerate(ioctl: Ioctl, request: int, pack: Callable[[int], bytes]) -> Iterator[bytes]:
     """Enumerate indices 0, 1, 2, ... until the device rejects one."""
     for index in range(MAX_ENUMERATED):
         try:
-            yield ask(request, pack(index))
+            yield ioctl(request, pack(index))
         except OSError:
             return
 
@@ -172,7 +174,7 @@ def _device_name(path: str) -> str:
 
 
 class Webcam:
-    """V4L2 camera. captured_at: when grab() returned. open_capture: factory of the capture, cv2.VideoCapture but in tests."""
+    """V4L2 camera. captured_at: when grab() returned. open_capture: cv2.VideoCapture, or a stand-in in tests."""
 
     def __init__(
         self, path: str, size: tuple[int, int] | None, fps: float | None, open_capture: Callable[..., Any] = cv2.VideoCapture
@@ -182,7 +184,7 @@ class Webcam:
         self._path = path
         self._size = size or DEFAULT_SIZE
         self._requested_fps = fps or DEFAULT_FPS
-        self._make = open_capture
+        self._open_capture = open_capture
         self._was_open = False
 
     def read_frames(self) -> Generator[CapturedImage | None, None, None]:
@@ -203,18 +205,19 @@ class Webcam:
             capture.release()
 
     def _open(self) -> Any:
+        # OpenCV would print a warning of its own for each attempt to open a camera that is away
         cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
-        capture = self._make(self._path, cv2.CAP_V4L2)
+        capture = self._open_capture(self._path, cv2.CAP_V4L2)
         if not capture.isOpened():
             raise self._no_frame_error(first=True)
         width, height = self._size
-        # many USB cameras give only 10 fps at 720p in YUYV, 30 in MJPG
+        # many USB cameras deliver only 10 fps at 720p in YUYV, 30 in MJPG
         for name, value in (
             (cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*"MJPG")),
             (cv2.CAP_PROP_FRAME_WIDTH, width),
             (cv2.CAP_PROP_FRAME_HEIGHT, height),
             (cv2.CAP_PROP_FPS, self._requested_fps),
-            (cv2.CAP_PROP_BUFFERSIZE, 1),
+            (cv2.CAP_PROP_BUFFERSIZE, 1),  # a longer queue of the driver would return old frames
         ):
             capture.set(name, value)
         self.fps = float(capture.get(cv2.CAP_PROP_FPS))
@@ -222,7 +225,7 @@ class Webcam:
         return capture
 
     def _no_frame_error(self, *, first: bool) -> CameraUnavailable | RemiError:
-        """Why there is no frame."""
+        """Build the error that says why there is no frame. first: there was none since the device was opened."""
         if not Path(self._path).exists():
             return CameraUnavailable("unplugged")
         if not first:

@@ -51,7 +51,7 @@ def main() -> int:
     except typer.Abort:
         return EXIT_INTERRUPTED
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes stdout at exit, and its reader is gone
         return 0
     except PermissionError as error:  # from exists() or stat(); reads and writes raise a RemiError of their own
         if not error.filename:
@@ -63,6 +63,7 @@ def main() -> int:
     except Exception as error:
         if interrupt.is_set:  # an interrupted import may end with any exception
             return EXIT_INTERRUPTED
+        # A usage error. Which class it has depends on the version of Typer: newer ones bring their own copy of Click.
         if not hasattr(error, "format_message"):
             raise
         print(f"remi-stream: {_usage_message(error)}", file=sys.stderr)

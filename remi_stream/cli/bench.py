@@ -75,6 +75,7 @@ def time_stages(config: Config) -> dict[str, dict[str, Any]]:
     from remi_stream.detect.stage import DetectStage
     from remi_stream.pose.stage import PoseStage
 
+    # Not in real time: capture would wait for the clip's frame rate.
     camera = msgspec.structs.replace(config.cameras[0], realtime=False, loop=False)
     capture, detect, pose = CaptureStage(camera), DetectStage(config.detector), PoseStage(config)
     for stage in (capture, detect, pose):

@@ -81,8 +81,10 @@ def list_filters() -> int:
 
 
 @app.command("record")
-def record(switch: Annotated[OnOff, typer.Argument(help="on starts a new recording.")], name: DaemonName = "default") -> int:
-    """Start or pause recording; the pipeline must have been started with --record."""
+def record(
+    switch: Annotated[OnOff, typer.Argument(help="on starts a new recording, off ends it.")], name: DaemonName = "default"
+) -> int:
+    """Start or stop recording; the pipeline must have been started with --record."""
     control = daemon_port(name, CONTROL_SERVICE)
     if "recorder" not in send_control_request(control, {"ask": "status"})["stages"]:
         raise RemiError(f"The pipeline {name!r} has no recorder. Start it with one: remi-stream ... --record DIR")

@@ -152,6 +152,7 @@ def is_torchscript(path: Path) -> bool:
     if not zipfile.is_zipfile(path):
         return False
     with zipfile.ZipFile(path) as archive:
+        # TorchScript archives contain the code of their modules; plain checkpoints contain tensors only.
         return any("/code/__torch__" in member for member in archive.namelist())
 
 

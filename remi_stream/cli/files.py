@@ -46,7 +46,7 @@ def video(
     loop: Annotated[bool, typer.Option("--loop", help="Start again at the end.", rich_help_panel=LIVE_PANEL)] = False,
 ) -> int:
     """Process every frame of a video, or play it live with --realtime."""
-    given = _given(context)
+    given = _given_parameters(context)
     if realtime:
         offline_only = [*offline, *drawing, "every", "start_s", "end_s"]
         _reject(given, offline_only, but=["focal"], reason="does not apply to live playback (--realtime)")
@@ -79,7 +79,7 @@ def images(
 
     if not folder.is_dir():
         raise UsageError(f"No such image folder: {folder}. Give one that exists; for videos: remi-stream video")
-    given = _given(context)
+    given = _given_parameters(context)
     image_folder = ImageFootage(folder, unique_file_stems([folder.resolve().name])[0], offline["focal"])
     boxes = _image_boxes(offline["detections"], image_folder, given)
     return process_all([image_folder], {**options, **offline, **drawing}, given, boxes)
@@ -137,7 +137,7 @@ def _files_in(path: Path) -> list[Path]:
         raise UsageError(f"Cannot read {path}: {read_error_hint(path)}") from None
 
 
-def _given(context: typer.Context) -> set[str]:
+def _given_parameters(context: typer.Context) -> set[str]:
     """Names of the parameters given on the command line."""
     sources = {name: context.get_parameter_source(name) for name in context.params}
     return {name for name, source in sources.items() if source is not None and source.name == "COMMANDLINE"}

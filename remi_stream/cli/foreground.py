@@ -1,4 +1,4 @@
-"""Runs a pipeline in the foreground, with its status: a live line on a terminal, else a log line every few seconds."""
+"""Runs a pipeline in the foreground and shows its status: a live line on a terminal, else a log line every few seconds."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def run_pipeline(config: Config, log_format: LogFormat = LogFormat.auto) -> int:
 
         supervisor = Supervisor(config, folder, on_log=line.log, on_tick=tick)
         code = supervisor.run()
-    if supervisor.reason:
+    if supervisor.reason:  # raised after the live line is cleared, so that it is the last line
         raise _failure(code, supervisor.reason)
     return code
 
@@ -99,7 +99,8 @@ class StatusLine:
         self._context = LinkContext()
         self._bus = Subscriber(self._context, config.port(BUS_SERVICE), ["bodies/", "camera/"])
         self._playing: dict[str, PlaybackStatus | None] = {}
-        self._seen: dict[str, deque[tuple[float, float, int]]] = {}
+        self._received: dict[str, deque[tuple[float, float, int]]] = {}
+        """Of each camera the last bodies: time of arrival, latency (both s), number of people."""
         self._logged_at = time.monotonic()
         self._drawn_at = 0.0
         self._has_bodies = False
@@ -146,8 +147,9 @@ class StatusLine:
             self._has_bodies = True
             self._logged_at = time.monotonic()
             self._log_addresses()
-        seen = self._seen.setdefault(bodies.camera, deque(maxlen=1000))
-        seen.append((time.monotonic(), bodies.stamps["relay"] - bodies.captured_at, len(bodies.people)))
+        # 1000 are more than RATE_WINDOW_S of any camera.
+        received = self._received.setdefault(bodies.camera, deque(maxlen=1000))
+        received.append((time.monotonic(), bodies.stamps["relay"] - bodies.captured_at, len(bodies.people)))
 
     def _log_addresses(self) -> None:
         ports = self._config.port
@@ -157,7 +159,7 @@ class StatusLine:
         log.info("bodies on tcp://127.0.0.1:%d, control on %d%s", ports(BUS_SERVICE), ports(CONTROL_SERVICE), metrics)
 
     def _statistics(self, camera: str, now: float) -> dict[str, Any] | None:
-        recent = [entry for entry in self._seen[camera] if now - entry[0] <= RATE_WINDOW_S]
+        recent = [entry for entry in self._received[camera] if now - entry[0] <= RATE_WINDOW_S]
         if not recent:
             return None
         latency = np.array([entry[1] for entry in recent]) * 1000
@@ -177,7 +179,7 @@ class StatusLine:
         return f"{camera}: {paused or 'no bodies'}"
 
     def _log_status(self, now: float) -> None:
-        for camera in self._seen:
+        for camera in self._received:
             statistics = self._statistics(camera, now)
             if self._style == "json":
                 fields = {"time": time.time(), "level": "info", "stage": "remi", "message": "status", "camera": camera}
@@ -187,7 +189,7 @@ class StatusLine:
 
     def _line(self, stages: list[Health], now: float) -> Text:
         text = Text(" remi-stream ", style="bold reverse")
-        for camera in self._seen:
+        for camera in self._received:
             statistics = self._statistics(camera, now)
             text.append(
                 "  " + (_format(statistics) if statistics else self._idle_text(camera)), style="" if statistics else "yellow"

@@ -1,4 +1,4 @@
-"""`remi-stream lift`: lifts 2D key points from files to 3D joints."""
+"""`remi-stream lift`: lifts 2D key points in files to 3D joints with VideoPose3D."""
 
 from __future__ import annotations
 
@@ -34,16 +34,18 @@ MAX_TORCH_FRAMES = 1024
 
 
 def lift(
-    file: Annotated[Path, typer.Argument(help="VideoPose3D's or a recorded .npz, or alphapose-results.json.", metavar="FILE")],
+    file: Annotated[
+        Path, typer.Argument(help="VideoPose3D data set or recorded track (.npz), or alphapose-results.json.", metavar="FILE")
+    ],
     out: Annotated[Path, typer.Option(help="Output folder.", metavar="DIR")],
     size: Annotated[str, typer.Option(help="Image size, if the file does not contain it.", metavar="WxH")] = "",
-    causal: Annotated[bool, typer.Option("--causal", help="Use no future frames, as live.")] = False,
+    causal: Annotated[bool, typer.Option("--causal", help="Use past frames only, as live lifting does.")] = False,
     no_flip: Annotated[bool, typer.Option("--no-flip", help="Do not average with the mirrored clip: twice as fast.")] = False,
     runtime: Annotated[str, typer.Option(help="Runtime: openvino, torch or onnx.")] = "openvino",
     threads: Annotated[int | None, typer.Option(help="Number of CPU threads.", min=1)] = None,
     overwrite: OverwriteOption = False,
 ) -> int:
-    """Lift 2D key points to 3D joints with VideoPose3D; writes NAME.npy (VideoPose3D's layout), NAME.npz (with joint names)."""
+    """Lift 2D key points to 3D joints with VideoPose3D; writes NAME.npy (VideoPose3D's layout) and NAME.npz (named joints)."""
     manifest = find_manifest(VIDEOPOSE3D_MANIFEST, "lifter")
     if runtime not in manifest.runtimes:
         raise unknown_name_error("runtime", runtime, manifest.runtimes)
@@ -52,6 +54,7 @@ def lift(
     check_overwrite([path for stem in stems for path in videopose3d.joint_files(stem)], overwrite)
     run, description = load_lifting_network(manifest, CAUSAL_WEIGHTS if causal else SYMMETRIC_WEIGHTS, runtime, threads)
     create_output_folder(out)
+    # Measured, as imported weights may have another field: a network with field f turns n frames into n + 1 - f.
     field = RECEPTIVE_FIELD + 1 - run(np.zeros((1, RECEPTIVE_FIELD, 17, 2), np.float32)).shape[1]
     print(description)
     for clip, stem in zip(clips, stems):

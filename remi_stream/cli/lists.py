@@ -1,4 +1,4 @@
-"""`remi-stream cameras`, `engines` and `recordings`: list what there is on this machine."""
+"""`remi-stream cameras`, `engines` and `recordings`: list cameras, pose engines and recordings."""
 
 from __future__ import annotations
 
@@ -16,8 +16,7 @@ from remi_stream.errors import EXIT_DONE, EXIT_NOT_STARTED, RemiError, UsageErro
 from remi_stream.log import configure_logging
 from remi_stream.models.manifest import Manifest, list_engines
 from remi_stream.models.store import file_fault
-from remi_stream.recordings.finish import is_unfinished, recover_all
-from remi_stream.recordings.finish import list_recordings as find
+from remi_stream.recordings.finish import is_unfinished, list_recordings, recover_all
 from remi_stream.recordings.index import read_recording_index
 
 ENGINE_ROW = "{:<14}{:<9}{:<33}{}"
@@ -33,17 +32,17 @@ def cameras(as_json: Annotated[bool, typer.Option("--json", help="Print one JSON
     if not found:
         print("No camera found: no /dev/video* can capture. For a network camera: remi-stream rtsp URL")
     for device in found:
-        print("\n".join(_lines(device)))
+        print("\n".join(_device_lines(device)))
     return EXIT_DONE
 
 
-def _lines(device: VideoDevice) -> list[str]:
+def _device_lines(device: VideoDevice) -> list[str]:
     users = f", in use by {', '.join(device.used_by)}" if device.used_by else ""
     fault = f": {device.fault}. {JOIN_VIDEO_GROUP if 'permission' in device.fault else ''}".rstrip(" .") if device.fault else ""
-    return [f"{device.path}  {device.name}{fault}{users}", *(_mode(mode) for mode in device.modes)]
+    return [f"{device.path}  {device.name}{fault}{users}", *(_mode_text(mode) for mode in device.modes)]
 
 
-def _mode(mode: VideoMode) -> str:
+def _mode_text(mode: VideoMode) -> str:
     rates = ", ".join(f"{fps:g}" for fps in mode.fps)
     return f"  {mode.format:<5}{mode.width}x{mode.height}" + (f" at {rates} fps" if rates else "")
 
@@ -78,7 +77,7 @@ def recordings(
     configure_logging("remi", "text")
     failed = recover_all(folder) if recover else 0
     table = plain_table("recording", "seconds", "frames", "people", "missing", "state")
-    for path in find(folder):
+    for path in list_recordings(folder):
         table.add_row(path.name, *_cells(path))
     table_console().print(table)
     return EXIT_NOT_STARTED if failed else 0

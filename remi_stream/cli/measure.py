@@ -1,4 +1,4 @@
-"""`remi-stream measure` and `compare`: rows of measurements of a running pipeline, and what differs between two files of them."""
+"""`remi-stream measure` and `compare`: measure a running pipeline, and compare two files of measurements."""
 
 from __future__ import annotations
 
@@ -35,7 +35,8 @@ def measure(
     seconds: Annotated[float, typer.Option(help="Duration of the measurement.", min=1, max=60)] = 5.0,
     camera: Annotated[str | None, typer.Option(help="Camera, if there are several.")] = None,
     csv: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Append a row with REMI's columns; ours to FILE-honest.csv.")
+        Path | None,
+        typer.Option(metavar="FILE", help="Append a row with REMI's columns; our corrected ones go to NAME-honest.csv."),
     ] = None,
     filter_csv: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Append a row with the filter columns of REMI's relay.")
@@ -52,14 +53,14 @@ def measure(
     camera = choose_camera(camera, status)
     with closing(LinkContext()) as context:
         bus = Subscriber(context, daemon_port(name, BUS_SERVICE), [f"bodies/{camera}"])
-        first = _first(bus, camera)
+        first = _wait_for_first(bus, camera)
         engine = status.get("engines", {}).get(camera, first.engine)
         meters = CameraMeters({camera: engine}, ask, seconds)
         frames = _feed_meters(bus, meters, first, seconds)
     rows = meters.measure(camera, condition, time.monotonic())
     print(f"{camera}, {engine}: {frames} frames in {seconds:g} s, condition {condition}")
     for row in rows:
-        _print(row)
+        _print_row(row)
     for path in append_rows(rows, files):
         print(f"row added to {path}")
     return 0
@@ -95,14 +96,14 @@ def append_rows(rows: list[MeasurementRow], files: dict[MeasurementKind, Path]) 
 
 
 def _feed_meters(bus: Subscriber, meters: CameraMeters, first: Bodies, seconds: float) -> int:
-    """Feed the bodies of the given time to the meters, after `first`, which the second ones are compared with."""
+    """Feed `first`, then the bodies of the given time to the meters; return their number without `first`."""
     now = time.monotonic()
     meters.add(first, now)
     frames, end = 0, now + seconds
     with _progress() as progress:
         task = progress.add_task(f"measuring {first.camera}", total=seconds)
         while now < end:
-            bodies = _next(bus, first.camera, min(POLL_INTERVAL_S, end - now))
+            bodies = _next_bodies(bus, first.camera, min(POLL_INTERVAL_S, end - now))
             now = time.monotonic()
             if bodies is not None:
                 meters.add(bodies, now)
@@ -111,18 +112,19 @@ def _feed_meters(bus: Subscriber, meters: CameraMeters, first: Bodies, seconds: 
     return frames
 
 
-def _first(bus: Subscriber, camera: str) -> Bodies:
-    """Wait for the first bodies."""
+def _wait_for_first(bus: Subscriber, camera: str) -> Bodies:
+    """The first bodies of a camera. Raises RemiError after a timeout."""
     give_up_at = time.monotonic() + FIRST_BODIES_TIMEOUT_S
-    while (bodies := _next(bus, camera, POLL_INTERVAL_S)) is None:
+    while (bodies := _next_bodies(bus, camera, POLL_INTERVAL_S)) is None:
         if time.monotonic() > give_up_at:
             raise RemiError(f"No bodies of camera '{camera}' within {FIRST_BODIES_TIMEOUT_S:g} s. See: remi-stream status")
     return bodies
 
 
-def _next(bus: Subscriber, camera: str, timeout_s: float) -> Bodies | None:
-    """The next bodies of this camera; ZeroMQ topics are prefixes, so "front" also receives "front-door"."""
+def _next_bodies(bus: Subscriber, camera: str, timeout_s: float) -> Bodies | None:
+    """The next bodies of this camera; None if none arrive in time, or those of another camera."""
     item = bus.receive(max(0.0, timeout_s))
+    # ZeroMQ matches topics by prefix: a subscription of "front" also receives "front-door".
     return item[1] if item is not None and item[1].camera == camera else None
 
 
@@ -130,7 +132,7 @@ def _progress() -> Progress:
     return progress_bar(TextColumn("{task.description}"), BarColumn(30), TextColumn("{task.completed:.0f} of {task.total:.0f} s"))
 
 
-def _print(row: MeasurementRow) -> None:
+def _print_row(row: MeasurementRow) -> None:
     """Print a row as a table: name, value, unit and meaning of each quantity."""
     table = plain_table()
     table.title = f"\n{row.kind.name}" + (f": {row.names[-1]}" if row.kind is REMI_RELAY else "")
@@ -154,14 +156,17 @@ def format_number(value: float, sign: str = "") -> str:
 
 # `remi-stream compare`
 
-"""Columns of the table where output goes to a file; Rich would wrap at 80."""
 MAX_NAME_LENGTH = 30
+"""Characters of a label; two such columns fit beside the others into `TABLE_WIDTH`."""
 BETTER_NOTE = "better, for quantities with a direction: by more than 1 % and more than the rows vary by chance"
 
 
 def compare(
     first: Annotated[
-        Path, typer.Argument(metavar="A.csv", help="Columns of REMI, of REMI's relay, or ours.", show_default=False)
+        Path,
+        typer.Argument(
+            metavar="A.csv", help="Measurements with REMI's columns, those of REMI's relay, or ours.", show_default=False
+        ),
     ],
     second: Annotated[Path, typer.Argument(metavar="B.csv", help="A second file of the same kind.", show_default=False)],
     out: Annotated[Path | None, typer.Option(metavar="FILE.png", help="Also draw a chart (extra plot).")] = None,
@@ -210,13 +215,13 @@ def comparison_table(comparison: Comparison, condition: ComparedCondition) -> Ta
     for name in (*comparison.names, "difference", "ratio"):
         table.add_column(name, justify="right", min_width=10)
     for line in condition.quantities:
-        values = [_value(value, line.better == number) for number, value in enumerate((line.first, line.second))]
+        values = [_value_text(value, line.better == number) for number, value in enumerate((line.first, line.second))]
         ratio = "-" if line.ratio != line.ratio else f"{line.ratio:.2f}"
         table.add_row(line.quantity.name, line.quantity.unit, *values, format_number(line.difference, "+"), ratio)
     return table
 
 
-def _value(value: float, better: bool) -> Text:
+def _value_text(value: float, better: bool) -> Text:
     return Text(f"{format_number(value)} *", style="bold green") if better else Text(f"{format_number(value)}  ")
 
 

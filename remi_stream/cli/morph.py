@@ -44,7 +44,9 @@ def morph(
     frames: Annotated[int, typer.Option(help="Number of frames, including both ends.", min=2, max=100_000)] = 41,
     size: Annotated[str, typer.Option(help="Frame size, px.", metavar="WxH")] = "720x720",
     up: Annotated[str, typer.Option(help="Up axis of the meshes: y or z.")] = "y",
-    minimal: Annotated[bool, typer.Option("--minimal", help="Write frames only: no video, meshes, tables.")] = False,
+    minimal: Annotated[
+        bool, typer.Option("--minimal", help="Write the frames and displacement.png only: no video, meshes, tables.")
+    ] = False,
     gpu: Annotated[bool, typer.Option("--gpu/--cpu", help="Draw on the GPU or the CPU.")] = False,
     overwrite: OverwriteOption = False,
     log_level: Annotated[str, typer.Option(help="Level of session.log: debug, info, warning or error.")] = "info",
@@ -61,13 +63,13 @@ def morph(
     ends = [text for text in (a, b) if text is not None]
     if len(ends) != (0 if batch else 2):
         raise UsageError("Give two meshes, A and B, or a folder of meshes: --batch DIR")
-    wanted = mesh_pairs(find_meshes(batch)) if batch else []
-    check_overwrite([out / pair.folder for pair in wanted], overwrite)
+    pairs = mesh_pairs(find_meshes(batch)) if batch else []
+    check_overwrite([out / pair.folder for pair in pairs], overwrite)
     with session_log(out, LOG_LEVELS[log_level]):
         log.info("started: %s", " ".join(sys.argv[1:]))
         options = options._replace(gpu=open_gpu_context() if gpu else None)
         if batch:
-            return morph_batch(wanted, out, options, minimal)
+            return morph_batch(pairs, out, options, minimal)
         return morph_pair(ends[0], ends[1], out, options, minimal, overwrite)
 
 

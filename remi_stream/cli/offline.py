@@ -37,7 +37,7 @@ def process_all(footage: Sequence[Footage], options: dict[str, Any], given: set[
         configure_logging("remi", "text", bar.print)
         chain = _open_chain(options, footage[0], boxes)
         try:
-            failed = [error for each in footage if (error := _attempt(each, out, chain, settings, bar))]
+            failed = [error for each in footage if (error := _try_to_process(each, out, chain, settings, bar))]
             if boxes and boxes.has_matches is False and not failed:
                 bar.print(f"remi-stream: {options['detections']} has no box for any processed frame")
         finally:
@@ -49,7 +49,9 @@ def process_all(footage: Sequence[Footage], options: dict[str, Any], given: set[
     return failed[-1].exit_code if failed else EXIT_DONE
 
 
-def _attempt(footage: Footage, out: Path, chain: OfflineChain, settings: JobSettings, bar: VideoProgress) -> RemiError | None:
+def _try_to_process(
+    footage: Footage, out: Path, chain: OfflineChain, settings: JobSettings, bar: VideoProgress
+) -> RemiError | None:
     """Process footage and print a summary; return the error if that fails."""
     started_at = time.monotonic()
     try:
@@ -60,30 +62,33 @@ def _attempt(footage: Footage, out: Path, chain: OfflineChain, settings: JobSett
     return None
 
 
-def _process(footage: Footage, out: Path, chain: OfflineChain, settings: JobSettings, begin: Callable[..., Any]) -> JobResult:
+def _process(footage: Footage, out: Path, chain: OfflineChain, settings: JobSettings, start: Callable[..., Any]) -> JobResult:
     from remi_stream.offline.job import run_job
 
     footage.open()
     try:
-        return run_job(footage, out, chain, settings, begin(footage))
+        return run_job(footage, out, chain, settings, start(footage))
     finally:
         footage.close()
 
 
 def _settings(options: dict[str, Any], given: set[str], boxes: DetectionFile | None) -> JobSettings:
-    """Settings of the job; `words` identifies everything that its results depend on."""
+    """Settings of the job; sets options["native"] if an export needs the native outputs."""
     from remi_stream.export.registry import find_export_formats
     from remi_stream.offline.job import JobSettings
 
+    # The option's default is a limit for live pipelines, which must keep up; offline there is none unless it is given.
     max_people = options["max_people"] if "max_people" in given else None
     exports = add_drawings(find_export_formats(options["format"] or [], options["engine"]), options)
     options["native"] = options["native"] or any(export.needs_native for export in exports.values())
-    words = " ".join(str(options.get(name)) for name in RESULT_OPTIONS) + f" {max_people}" + (f" {boxes.sha256}" if boxes else "")
+    fingerprint = (
+        " ".join(str(options.get(name)) for name in RESULT_OPTIONS) + f" {max_people}" + (f" {boxes.sha256}" if boxes else "")
+    )
     detector = options["detections"].name if boxes else options["detector"]
-    return JobSettings(words, detector, max_people, exports, _smooth(options), options["chunk"])
+    return JobSettings(fingerprint, detector, max_people, exports, _make_smoother(options), options["chunk"])
 
 
-def _smooth(options: dict[str, Any]) -> TakeSmoother | None:
+def _make_smoother(options: dict[str, Any]) -> TakeSmoother | None:
     """The smoothing function of --smooth, or None."""
     method: SmoothMethod | None = options.get("smooth")
     if method is None:

@@ -39,7 +39,7 @@ class BoxSource(str, enum.Enum):
 
 
 class SubjectRule(str, enum.Enum):
-    """Subject selection: who is tracked of more than --max-people."""
+    """Which people are tracked when there are more than --max-people."""
 
     largest = "largest"
     nearest = "nearest"
@@ -67,7 +67,7 @@ DetectorOption = Annotated[str, typer.Option(help="Person detector.")]
 ThreadsOption = Annotated[int | None, typer.Option(help="CPU threads of the pose engine (default: from its manifest).", min=1)]
 DaemonName = Annotated[str, typer.Option(help="Name of the daemon.")]
 DurationOption = Annotated[float | None, typer.Option(help="Stop after this many seconds.", min=0.1)]
-RecordOption = Annotated[str | None, typer.Option(help="Record into a new folder in DIR.", metavar="DIR")]
+RecordOption = Annotated[str | None, typer.Option(help="Record each camera into a new folder in DIR.", metavar="DIR")]
 RecordVideoOption = Annotated[bool, typer.Option("--record-video", help="Also record the preview images.")]
 DisplayOption = Annotated[bool, typer.Option("--display", help="Open a window with the video and the bodies.")]
 RemiRelayOption = Annotated[
@@ -85,8 +85,13 @@ def pipeline_options(
     engine: EngineOption = "blazepose",
     detector: DetectorOption = "blazepose",
     filter: Annotated[str, FILTER_OPTION] = "one_euro",
-    max_people: Annotated[int, typer.Option(help="Maximum number of tracked people.", min=1, max=32)] = 4,
-    subject: Annotated[SubjectRule, typer.Option(help="Who is tracked if there are more people.")] = SubjectRule.largest,
+    max_people: Annotated[
+        int,
+        typer.Option(
+            help="Maximum number of people at a time (default: 4 live; offline, no limit).", min=1, max=32, show_default=False
+        ),
+    ] = 4,
+    subject: Annotated[SubjectRule, typer.Option(help="Which people are tracked if there are more.")] = SubjectRule.largest,
     frames: Annotated[int | None, typer.Option(help="Stop after this many frames.", min=1)] = None,
     duration: DurationOption = None,
     name: Annotated[str, typer.Option(help="Name of the daemon; each name has its own ports.")] = "default",
@@ -97,7 +102,9 @@ def pipeline_options(
         typer.Option(help="Serve metrics and health checks on this address, open to anyone who can reach it.", metavar="ADDRESS"),
     ] = None,
     viewer: Annotated[Viewer, typer.Option(help="Viewer to start; its link is printed.")] = Viewer.web,
-    bind: Annotated[str | None, typer.Option(help="Address the viewer listens on, for others who have its link.")] = None,
+    bind: Annotated[
+        str | None, typer.Option(help="Address the viewer listens on (default: loopback only); its link then contains a token.")
+    ] = None,
     record: RecordOption = None,
     record_video: RecordVideoOption = False,
     display: DisplayOption = False,
@@ -119,7 +126,9 @@ def camera_options(
 
 
 def offline_options(
-    out: Annotated[Path | None, typer.Option(help="Folder for the results, with one folder per video.", metavar="DIR")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for the results; each input gets a folder with its name.", metavar="DIR")
+    ] = None,
     format: Annotated[
         list[str] | None,
         typer.Option(help="Export format: bvh, gltf, csv, pare, alphapose-coco, ...; may be repeated.", metavar="NAME"),
@@ -128,9 +137,14 @@ def offline_options(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing results.")] = False,
     batch: Annotated[int, typer.Option(help="Batch size of the engine: people, from several frames.", min=1, max=256)] = 16,
     detbatch: Annotated[int, typer.Option(help="Batch size of the detector: frames.", min=1, max=64)] = 1,
-    smooth: Annotated[SmoothMethod | None, typer.Option(help="Smooth people over time.")] = None,
-    smooth_weights: Annotated[Path | None, typer.Option(help="SmoothNet's weights.", metavar="FILE")] = None,
-    window: Annotated[int | None, typer.Option(help="SmoothNet's window: 8, 16, 32 or 64 frames.")] = None,
+    smooth: Annotated[
+        SmoothMethod | None,
+        typer.Option(help="At the end, link tracks, interpolate gaps and smooth; none: without smoothing."),
+    ] = None,
+    smooth_weights: Annotated[
+        Path | None, typer.Option(help="SmoothNet weights (default: the imported ones).", metavar="FILE")
+    ] = None,
+    window: Annotated[int | None, typer.Option(help="SmoothNet's window: 8, 16, 32 or 64 frames (default: 32).")] = None,
     chunk: Annotated[int, typer.Option(hidden=True, min=1)] = 300,
     detections: Annotated[
         Path | None,

@@ -53,7 +53,7 @@ def prepare_pipeline(config: Config) -> None:
     for camera in config.cameras:
         check_source(camera)
     needs = pipeline_needs(config)
-    require_gpus(needs.engines)
+    require_gpus(needs.engines)  # before anything is downloaded for an engine that cannot run here
     missing = [file for file in needs.all_files if file_fault(file)]
     if missing:
         pull_files(missing, on_message=log.info)

@@ -43,13 +43,16 @@ def install(
     """Write the systemd unit of a pipeline file and print the next commands."""
     file = (pipeline or _config_folder(user) / "remi-stream/pipeline.yaml").absolute()
     config = _read(file, user, name)
-    command = [*_program(), "run", str(file), *(["--name", name] if name else [])]
+    command = [*_program_command(), "run", str(file), *(["--name", name] if name else [])]
     if user:
         home = os.environ.get("REMI_HOME")
         text = user_unit_text(command, Path.cwd(), Path(home).expanduser().absolute() if home else None)
     else:
         _check_for_system(config, file)
-        text = system_unit_text(command, read_homes=any(_below(path, HOME_FOLDERS) for path in [*_needed(file), *_given(config)]))
+        text = system_unit_text(
+            command,
+            read_homes=any(_is_below(path, HOME_FOLDERS) for path in [*_required_files(file), *_configured_files(config)]),
+        )
     if only_print:
         print(text, end="")
         return EXIT_DONE
@@ -64,16 +67,16 @@ def uninstall(user: UserOption = False, name: DaemonName = "default") -> int:
     """Remove the systemd unit of a stopped and disabled daemon."""
     unit = _unit_file(name, user)
     if not unit.exists():
-        raise UsageError(f"No such unit: {unit}. List the units: systemctl{_flag(user)} list-unit-files 'remi-stream*'")
+        raise UsageError(f"No such unit: {unit}. List the units: systemctl{_user_flag(user)} list-unit-files 'remi-stream*'")
     if not unit.read_text().startswith(UNIT_HEADER):
         raise UsageError(f"{unit} was not written by `remi-stream service install`; remove it yourself")
     if list(unit.parent.glob(f"*.wants/{unit.name}")):
-        raise UsageError(f"{unit.stem} is enabled. First: systemctl{_flag(user)} disable --now {unit.stem}")
+        raise UsageError(f"{unit.stem} is enabled. First: systemctl{_user_flag(user)} disable --now {unit.stem}")
     try:
         unit.unlink()
     except OSError as error:
         raise RemiError(_not_written(unit, error)) from None
-    print(f"removed {unit}\nnext: systemctl{_flag(user)} daemon-reload")
+    print(f"removed {unit}\nnext: systemctl{_user_flag(user)} daemon-reload")
     return EXIT_DONE
 
 
@@ -87,20 +90,20 @@ def _read(file: Path, user: bool, name: str | None) -> Config:
 
 
 def _check_for_system(config: Config, file: Path) -> None:
-    """Raise UsageError for paths that the service's dynamic user cannot read or write."""
-    given = list(_given(config))
-    for path in [*_needed(file), *given]:
-        fix = "Move it" if path in (file, *given) else "Install remi-stream where others may read it, e.g. in /opt"
-        if _below(path, TEMPORARY_FOLDERS):
+    """Raise UsageError for paths that the service's dynamic user (systemd's DynamicUser) cannot read or write."""
+    configured = list(_configured_files(config))
+    for path in [*_required_files(file), *configured]:
+        fix = "Move it" if path in (file, *configured) else "Install remi-stream where others may read it, e.g. in /opt"
+        if _is_below(path, TEMPORARY_FOLDERS):
             raise UsageError(f"The service has a private /tmp and cannot see {path}. {fix}, or use --user")
-        if path.exists() and (closed := _closed(path)):
-            raise UsageError(f"The service's user cannot read {path} ({closed} is not readable by others). {fix}, or use --user")
+        if path.exists() and (part := _unreadable_part(path)):
+            raise UsageError(f"The service's user cannot read {path} ({part} is not readable by others). {fix}, or use --user")
     for folder in (config.record, config.measurements):
         if folder and not Path(os.path.normpath(STATE_FOLDER / folder)).is_relative_to(STATE_FOLDER):
             raise UsageError(f"The service can write only in {STATE_FOLDER}, not in {folder}. Use a folder in it, or --user")
 
 
-def _given(config: Config) -> Iterator[Path]:
+def _configured_files(config: Config) -> Iterator[Path]:
     """Files named in the camera configurations. Raises UsageError for a relative path."""
     for camera in config.cameras:
         source = camera.source if find_source(camera.source).is_file else None
@@ -111,15 +114,15 @@ def _given(config: Config) -> Iterator[Path]:
                 yield Path(name)
 
 
-def _needed(file: Path) -> Iterator[Path]:
+def _required_files(file: Path) -> Iterator[Path]:
     """Files that the service needs to start: the pipeline file, program, interpreter and manifests."""
     yield file
-    yield Path(_program()[0])
+    yield Path(_program_command()[0])
     yield Path(sys.executable).resolve()
     yield shipped_folder("engines")
 
 
-def _closed(path: Path) -> Path | None:
+def _unreadable_part(path: Path) -> Path | None:
     """First part of a path that other users cannot enter or read; None if all can be."""
     for part in [*reversed(path.parents), path]:
         permission = stat.S_IXOTH if part != path or part.is_dir() else stat.S_IROTH
@@ -128,11 +131,11 @@ def _closed(path: Path) -> Path | None:
     return None
 
 
-def _below(path: Path, folders: tuple[Path, ...]) -> bool:
+def _is_below(path: Path, folders: tuple[Path, ...]) -> bool:
     return any(path.is_relative_to(folder) for folder in folders)
 
 
-def _program() -> list[str]:
+def _program_command() -> list[str]:
     """Command line that starts this installation."""
     script = Path(sys.executable).parent / "remi-stream"
     return [str(script)] if script.exists() else [sys.executable, "-m", "remi_stream"]
@@ -160,7 +163,7 @@ def _write(unit: Path, text: str, overwrite: bool) -> None:
 
 def _not_written(unit: Path, error: OSError) -> str:
     fix = (
-        f"Run as root (sudo {shlex.join(_program())} ...), or use --user"
+        f"Run as root (sudo {shlex.join(_program_command())} ...), or use --user"
         if unit.is_relative_to(SYSTEM_UNIT_FOLDER)
         else "Free some space"
     )
@@ -168,7 +171,7 @@ def _not_written(unit: Path, error: OSError) -> str:
 
 
 def _print_next_steps(unit: Path, user: bool) -> None:
-    flag, service = _flag(user), unit.stem
+    flag, service = _user_flag(user), unit.stem
     print(f"wrote {unit}")
     if not Path("/run/systemd/system").is_dir():
         print("systemd is not running on this machine; the unit takes effect when it does")
@@ -179,5 +182,5 @@ def _print_next_steps(unit: Path, user: bool) -> None:
     print(f"  journalctl{flag} -f -u {service}")
 
 
-def _flag(user: bool) -> str:
+def _user_flag(user: bool) -> str:
     return " --user" if user else ""

@@ -27,7 +27,9 @@ MIN_SIDE_PX = 64
 
 def view(
     name: DaemonName = "default",
-    bind: Annotated[str | None, typer.Option(help="Address the viewer listens on, for others who have its link.")] = None,
+    bind: Annotated[
+        str | None, typer.Option(help="Address the viewer listens on (default: loopback only); its link then contains a token.")
+    ] = None,
     in_browser: Annotated[bool, typer.Option("--open", help="Open the link in the browser.")] = False,
     aitviewer: Annotated[bool, typer.Option("--aitviewer", help="Open aitviewer's window instead.")] = False,
     render: Annotated[
@@ -77,6 +79,7 @@ def _run_aitviewer(
     from remi_stream.sinks.aitviewer import viewer
     from remi_stream.sinks.aitviewer.remote import feed_server
 
+    # Raises RemiError if the pipeline is not running: a subscriber would wait without a word.
     send_control_request(daemon_port(name, CONTROL_SERVICE), {"ask": "status"})
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     write_line = partial(print, flush=True)
@@ -98,8 +101,8 @@ def _run_web_viewer(config: Config, folder: Path, in_browser: bool) -> None:
     from remi_stream.stage import StageSpec
 
     stop = _StopSignal()
-    order = StageSpec(stage="web", camera="", run_folder=str(folder), supervisor_pid=os.getpid(), config=config)
-    loop = SinkLoop(order, find_stage("web"), make_web_stage(order))
+    spec = StageSpec(stage="web", camera="", run_folder=str(folder), supervisor_pid=os.getpid(), config=config)
+    loop = SinkLoop(spec, find_stage("web"), make_web_stage(spec))
     loop.open()
     with contextlib.closing(loop):
         _print_link(read_viewer_link(folder), in_browser)

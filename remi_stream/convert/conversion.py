@@ -76,6 +76,7 @@ def convert_model(file: ModelFile, request: ConversionRequest, on_progress: Prog
     onnx = source_onnx(file, precision, request.rebuild, on_progress)
     key = PlanKey(file.name, precision, sha256_of(onnx), request.max_batch, backend.name, backend.version, capabilities)
     with exclusive_build_folder(key) as build_folder:
+        # read under the lock: another process may have built the plan meanwhile
         existing = read_plan(plan_folder(key))
         if existing and not request.rebuild:
             return ConversionResult(
@@ -133,6 +134,7 @@ def source_onnx(file: ModelFile, precision: Precision, rebuild: bool, on_progres
             raise RemiError("A plan is compared with PyTorch in ONNX Runtime, which is missing: pip install 'remi-stream[onnx]'")
         on_progress("Exporting and comparing ONNX", 0, 1)
         metadata = read_onnx_metadata(file, precision)
+        # an ONNX without distances was exported where ONNX Runtime was missing
         return convert_to_onnx(file, precision, rebuild or metadata is None or not metadata.parity)
     if precision == "fp16":
         raise UsageError(
@@ -156,8 +158,9 @@ def build_with_backend(
 
         return build_torch_tensorrt_plan(backend, file.network, ensure_model_file(file), plan, key.precision, key.max_batch)
     check_onnx_operators(onnx)
-    order = PlanBuildOptions(key.max_batch, key.capabilities, tf32=key.precision == "fp16", memory_gib=memory_gib)
-    return build_tensorrt_plan(backend, onnx, plan, order, on_progress)
+    # FP32 is for full precision, so it is without TF32
+    options = PlanBuildOptions(key.max_batch, key.capabilities, tf32=key.precision == "fp16", memory_gib=memory_gib)
+    return build_tensorrt_plan(backend, onnx, plan, options, on_progress)
 
 
 def parity_unavailable_reason(file: ModelFile, gpu: Gpu | None, key: PlanKey) -> str:

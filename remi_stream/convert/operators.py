@@ -22,6 +22,7 @@ class UnsupportedOperator(NamedTuple):
 
 UINT8 = 2
 """ONNX element type (TensorProto.DataType.UINT8)."""
+# The rules were found with TensorRT-RTX's parser; tests/convert/test_operators.py gives it refused and allowed cases.
 DATA_MOVEMENT_OPERATORS = ("Transpose", "Reshape", "Slice", "Gather", "Concat", "Squeeze", "Unsqueeze", "Flatten")
 CONVOLUTIONS = ("Conv", "ConvTranspose")
 

@@ -15,7 +15,7 @@ from remi_stream.paths import user_data_folder
 ProgressCallback = Callable[[str, int, int], None]
 """Called with the build phase, its completed steps and its total steps."""
 MIN_PORTABLE_CAPABILITY = "8.0"
-"""Oldest default compute capability of a portable plan; Turing (7.5) lacks what FP32 heads need."""
+"""Oldest default compute capability of a portable plan; for Turing (7.5) TensorRT-RTX refuses the heads' FP32 products."""
 GIB = 1 << 30
 
 
@@ -45,6 +45,7 @@ def build_tensorrt_plan(
     trt = backend.module
     log = make_error_logger(trt)
     builder = trt.Builder(log)
+    # TensorRT 11 has no other kind of network: the precision is in the graph
     network = builder.create_network(1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
     parse_onnx(trt, network, log, onnx)
     config = builder.create_builder_config()
@@ -129,8 +130,8 @@ def target_capabilities(backend: TensorRtBackend, requested: tuple[str, ...]) ->
 class timing_cache:  # noqa: N801
     """Context manager that loads and saves TensorRT's timing cache. TensorRT-RTX has none."""
 
-    def __init__(self, backend: TensorRtBackend, config: Any, order: PlanBuildOptions) -> None:
-        gpus = "+".join(order.capabilities)
+    def __init__(self, backend: TensorRtBackend, config: Any, options: PlanBuildOptions) -> None:
+        gpus = "+".join(options.capabilities)
         self._path = user_data_folder() / "cache" / "timing" / f"{backend.name}-{backend.version}-{gpus}.cache"
         self._config = config if backend.name == "tensorrt" else None
 

@@ -1,4 +1,4 @@
-"""Build a plan with torch-tensorrt from an exported program; it runs inside PyTorch."""
+"""Build a plan with torch-tensorrt from an exported program; the plan runs inside PyTorch."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def export_program(served: ServedNetwork, max_batch: int) -> Any:
 
 
 def example_tensors(served: ServedNetwork) -> tuple[torch.Tensor, ...]:
-    """Return two rows of zero inputs on the network's device."""
+    """Return two rows of zero inputs on the network's device; torch.export would treat a batch of one as fixed."""
     return tuple(torch.from_numpy(values).to(served.mean.device) for values in served.network.zero_inputs(2).values())
 
 

@@ -28,9 +28,9 @@ ANCHOR_GRIDS = ((8, 2), (16, 2), (32, 6))
 INPUT_TENSOR, BOXES_TENSOR, SCORES_TENSOR = "input_1", "Identity", "Identity_1"
 """Tensor names of pose_detection.tflite."""
 MIN_SCORE = 0.5
-"""Least score of a candidate."""
+"""Least score of a candidate (MediaPipe's value)."""
 SAME_PERSON_IOU = 0.3
-"""IoU from which candidates are of the same person."""
+"""IoU from which candidates are of the same person (MediaPipe's value)."""
 BODY_UP, BODY_DOWN, BODY_ACROSS = 0.92, 1.02, 0.45
 """Extent of the body box from the hips, in radii of the body circle: towards the head, towards the feet, and to each side. Fitted
 on rendered people in many poses: the box covers 84 % of the true bounding box on average; arms and legs may stick out."""
@@ -39,6 +39,7 @@ on rendered people in many poses: the box covers 84 % of the true bounding box o
 def open_blazepose_detector(threads: int) -> BlazePoseDetector:
     """Load the detector with OpenVINO."""
     model = ensure_model_file(find_model_file("pose_detection"))
+    # the network reads [-1, 1]
     settings = {"outputs": (BOXES_TENSOR, SCORES_TENSOR), "bytes_scale": 2 / 255, "bytes_offset": -1.0, "threads": threads}
     return BlazePoseDetector(load_runtime("openvino", model, **settings))
 
@@ -55,7 +56,7 @@ class InputSquare(NamedTuple):
 
 
 class BlazePoseDetector:
-    """Finds people whose body circle is at least a quarter of the image high."""
+    """Finds people whose body circle is at least a third of the image's longest side; others need tiling."""
 
     name = "blazepose"
     view = FrameView(longest_side=2 * INPUT_SIDE)
@@ -84,7 +85,7 @@ class BlazePoseDetector:
 
 
 def anchor_centres() -> np.ndarray:
-    """Anchor centres (2254, 2) in [0, 1], in the order of the network's outputs."""
+    """Return the anchor centres (2254, 2) in [0, 1], in the order of the network's outputs."""
     grids = []
     for stride, per_cell in ANCHOR_GRIDS:
         cells = math.ceil(INPUT_SIDE / stride)
@@ -119,8 +120,9 @@ def is_same_person(best: np.ndarray, rest: np.ndarray) -> np.ndarray:
 
 
 def body_boxes(hips: np.ndarray, circle_points: np.ndarray) -> np.ndarray:
-    """Boxes (N, 4) around the rotated body rectangles with hips (N, 2) px inside and circle_points (N, 2) px at the head."""
+    """Return boxes (N, 4) around rotated body rectangles with hips (N, 2) px inside and circle_points (N, 2) px at the head."""
     up = circle_points - hips
     ends = np.stack([hips + BODY_UP * up, hips - BODY_DOWN * up])
+    # axis-aligned extent of a width perpendicular to `up`
     side = BODY_ACROSS * np.abs(up[:, ::-1])
     return np.concatenate([ends.min(0) - side, ends.max(0) + side], 1)

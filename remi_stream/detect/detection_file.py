@@ -44,32 +44,32 @@ class DetectionFile:
         """SHA-256 of the file."""
         self.has_matches: bool | None = None
         """Whether any frame had a box; None before the first frame."""
-        self._rows, self._of = rows, key_of_frame
+        self._rows, self._key_of_frame = rows, key_of_frame
 
     def detect_frames(self, frames: Sequence[Frame]) -> list[ScoredBoxes]:
-        """Detections of each frame: boxes (N, 4) float32 px, best first, with scores."""
-        rows_of_frames = [self._rows.get(self._of(frame), []) for frame in frames]
+        """Return the detections of each frame: boxes (N, 4) float32 px, best first, with scores."""
+        rows_of_frames = [self._rows.get(self._key_of_frame(frame), []) for frame in frames]
         self.has_matches = bool(self.has_matches) or any(rows_of_frames)
         return [_clipped_detections(rows, frame.size) for rows, frame in zip(rows_of_frames, frames)]
 
 
 def read_video_detections(path: Path) -> DetectionFile:
     """Read the detections of a video, by frame number from 0. Raises UsageError."""
-    words, images = _read(path)
+    sha256, images = _read(path)
     numbers = {image: image if isinstance(image, int) else _frame_number(image) for image in images}
     if unknown := [str(image) for image, number in numbers.items() if number is None]:
         named = _list_names(unknown)
         raise UsageError(f"{path} is not for a video: {named} is not a frame number. Name them 0.jpg, 1.jpg, ... or 0, 1, ...")
-    return DetectionFile(words, _regroup(images, numbers), lambda frame: frame.frame_id)
+    return DetectionFile(sha256, _regroup(images, numbers), lambda frame: frame.frame_id)
 
 
 def read_image_detections(path: Path, files: Sequence[str], names: Sequence[str]) -> tuple[DetectionFile, str]:
     """Read the detections of an image folder, by file name with or without its folder, or by COCO's image id.
 
-    files: all image files; names: those read so far, by frame_id. Also returns a warning about images without boxes and boxes
+    files: all image files; names: those read so far, by frame_id. Returns a warning too, about images without boxes and boxes
     without images, or "". Raises UsageError if no image matches.
     """
-    words, images = _read(path)
+    sha256, images = _read(path)
     numbered = {number: file for file in files if (number := coco_image_id(file)) is not None}
     known = {image: numbered.get(image) if isinstance(image, int) else PurePath(image).name for image in images}
     unknown = [str(image) for image, name in known.items() if name not in files]
@@ -79,17 +79,18 @@ def read_image_detections(path: Path, files: Sequence[str], names: Sequence[str]
     without = [file for file in files if file not in rows]
     warnings = [f"{path} has no box for {len(without)} of {len(files)} images ({_list_names(without)})"] if without else []
     warnings += [f"{len(unknown)} of the {len(images)} images in {path} do not exist ({_list_names(unknown)})"] if unknown else []
-    return DetectionFile(words, rows, lambda frame: names[frame.frame_id]), "; ".join(warnings)
+    return DetectionFile(sha256, rows, lambda frame: names[frame.frame_id]), "; ".join(warnings)
 
 
 def coco_image_id(name: str) -> int | None:
-    """COCO's image id from a file name: COCO_val2014_000000000042.jpg is 42."""
+    """Return COCO's image id from a file name: COCO_val2014_000000000042.jpg is 42."""
     found = re.search(r"(?:^|_)(\d+)$", PurePath(name).stem)
     return int(found[1]) if found else None
 
 
 def _frame_number(image: str) -> int | None:
     stem = PurePath(image).stem
+    # isdigit alone is true for superscripts, which int() refuses
     return int(stem) if stem.isascii() and stem.isdigit() else None
 
 
@@ -102,11 +103,11 @@ def _regroup(images: Mapping[str | int, list[DetectionRow]], keys: Mapping[str |
 
 
 def _read(path: Path) -> tuple[str, dict[str | int, list[DetectionRow]]]:
-    """SHA-256 of the file, and its rows of people by image. Raises UsageError."""
+    """Return the file's SHA-256, and its rows of people by image. Raises UsageError."""
     data = _read_bytes(path)
     images: dict[str | int, list[DetectionRow]] = {}
     for number, row in enumerate(_rows(path, data)):
-        _check(path, number, row)
+        _check_row(path, number, row)
         if row.category_id == PERSON_CATEGORY:
             images.setdefault(row.image_id, []).append(row)
     return hashlib.sha256(data).hexdigest(), images
@@ -126,7 +127,7 @@ def _rows(path: Path, data: bytes) -> list[DetectionRow]:
         raise UsageError(f"{path} is not a list of detections: {error}. Expected: {EXPECTED_FORMAT}") from None
 
 
-def _check(path: Path, number: int, row: DetectionRow) -> None:
+def _check_row(path: Path, number: int, row: DetectionRow) -> None:
     if not (row.bbox[2] > 0 and row.bbox[3] > 0):
         raise UsageError(f"{path}, entry {number}: bbox {list(row.bbox)} has no area. It is x, y, width, height, px")
     if not 0 <= row.score <= 1:
@@ -134,11 +135,11 @@ def _check(path: Path, number: int, row: DetectionRow) -> None:
 
 
 def _clipped_detections(rows: Sequence[DetectionRow], size: tuple[int, int]) -> ScoredBoxes:
-    """Boxes clipped to an image of (width, height) px, best first."""
+    """Return the boxes clipped to an image of (width, height) px, best first."""
     boxes = np.array([(x, y, x + width, y + height) for x, y, width, height in (row.bbox for row in rows)]).reshape(-1, 4)
     boxes = np.clip(boxes, 0, [*size, *size])
     scores = np.array([row.score for row in rows])
-    order = np.argsort(-scores, kind="stable")
+    order = np.argsort(-scores, kind="stable")  # equal scores stay in the order of the file
     kept = order[(boxes[order, 2:] - boxes[order, :2] >= MIN_BOX_PX).all(1)]
     return ScoredBoxes(boxes[kept].astype(np.float32), scores[kept].astype(np.float32))
 

@@ -14,7 +14,7 @@ SamePerson = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
 def nms(candidates: np.ndarray, scores: np.ndarray, is_same: SamePerson) -> np.ndarray:
-    """NMS: the candidates (M, D) of candidates (N, D) that stay, best first by scores (N,)."""
+    """Return the candidates (M, D) of candidates (N, D) that NMS keeps, best first by scores (N,)."""
     rest, kept = candidates[np.argsort(-scores, kind="stable")], []
     while len(rest):
         kept.append(rest[0])
@@ -23,7 +23,7 @@ def nms(candidates: np.ndarray, scores: np.ndarray, is_same: SamePerson) -> np.n
 
 
 def weighted_nms(candidates: np.ndarray, scores: np.ndarray, is_same: SamePerson, averaged: int) -> np.ndarray:
-    """Weighted NMS: the candidates (M, D) of candidates (N, D) that stay, best first by scores (N,).
+    """Return the candidates (M, D) of candidates (N, D) that weighted NMS keeps, best first by scores (N,).
 
     Their first `averaged` columns are the mean of all candidates of the same person, weighted by the column after these.
     """

@@ -72,7 +72,7 @@ class DetectStage:
         self._next_tile[camera] = next(self._tiles[camera])
 
     def close(self) -> None:
-        """Nothing to close."""
+        """Do nothing: the process ends with the stage."""
 
 
 def boxes_in_full_image(boxes_xyxy: np.ndarray, frame: Frame) -> np.ndarray:
@@ -84,5 +84,5 @@ def boxes_in_full_image(boxes_xyxy: np.ndarray, frame: Frame) -> np.ndarray:
 
 
 def make_detect_stage(spec: StageSpec) -> DetectStage:
-    """Make the detect stage."""
+    """Make the detect stage of a StageSpec."""
     return DetectStage(spec.config.detector)

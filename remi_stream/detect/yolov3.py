@@ -90,24 +90,24 @@ def _open(name: str, convention: Callable[..., YoloConvention], threads: int) ->
 
 
 def tracker_convention(least_objectness: float, least_score: float) -> YoloConvention:
-    """Convention of POCO's and PARE's tracker; a score is objectness times class score."""
+    """Return the convention of POCO's and PARE's tracker; a score is objectness times class score."""
 
-    def choose(rows: np.ndarray) -> np.ndarray:
+    def select_people(rows: np.ndarray) -> np.ndarray:
         found = tracker_nms(candidates_from_rows(rows, least_objectness), TRACKER_IOU)
         scores = found[:, 4] * found[:, 5]
         return np.column_stack([found[:, :4], scores])[(found[:, 6] == PERSON_CLASS) & (scores > least_score)]
 
-    return YoloConvention(letterbox_nearest, boxes_from_letterbox_nearest, choose)
+    return YoloConvention(letterbox_nearest, boxes_from_letterbox_nearest, select_people)
 
 
 def alphapose_convention(least_objectness: float) -> YoloConvention:
-    """Convention of AlphaPose; a score is the objectness."""
+    """Return the convention of AlphaPose; a score is the objectness."""
 
-    def choose(rows: np.ndarray) -> np.ndarray:
+    def select_people(rows: np.ndarray) -> np.ndarray:
         found = candidates_from_rows(rows, least_objectness)
         return alphapose_nms(found[found[:, 6] == PERSON_CLASS], ALPHAPOSE_IOU)[:, :5]
 
-    return YoloConvention(letterbox_bicubic, boxes_from_letterbox_bicubic, choose)
+    return YoloConvention(letterbox_bicubic, boxes_from_letterbox_bicubic, select_people)
 
 
 def letterbox_nearest(image: np.ndarray, side: int) -> np.ndarray:
@@ -126,7 +126,7 @@ def letterbox_nearest(image: np.ndarray, side: int) -> np.ndarray:
 
 
 def nearest_indices(length: int, side: int) -> np.ndarray:
-    """Source index of each of `side` px for nearest-neighbour resizing from `length` px, in float32 as PyTorch computes it."""
+    """Return the source index of each of `side` px for nearest-neighbour resizing from `length` px, in float32 as in PyTorch."""
     index = np.floor(np.arange(side, dtype=np.float32) * np.float32(length / side)).astype(np.intp)
     return np.minimum(index, length - 1)
 
@@ -165,7 +165,7 @@ def boxes_from_letterbox_bicubic(boxes_xyxy: np.ndarray, side: int, size: tuple[
 
 
 def candidates_from_rows(rows: np.ndarray, least_objectness: float) -> np.ndarray:
-    """Rows (N, 5 + classes) with an objectness above the threshold as candidates (M, 7) float32."""
+    """Convert rows (N, 5 + classes) with an objectness above the threshold to candidates (M, 7) float32."""
     rows = rows[rows[:, 4] > least_objectness]
     half = rows[:, 2:4] / 2
     best = rows[:, 5:].argmax(1)
@@ -175,7 +175,7 @@ def candidates_from_rows(rows: np.ndarray, least_objectness: float) -> np.ndarra
 
 
 def tracker_nms(candidates: np.ndarray, iou_threshold: float) -> np.ndarray:
-    """Weighted NMS of the tracker: candidates (N, 7) of the same class are averaged into the best by objectness.
+    """Apply the tracker's weighted NMS: candidates (N, 7) of the same class are averaged into the best by objectness.
 
     The best has the largest objectness times class score, which is also the order of the result.
     """
@@ -187,12 +187,13 @@ def tracker_nms(candidates: np.ndarray, iou_threshold: float) -> np.ndarray:
 
 
 def alphapose_nms(candidates: np.ndarray, iou_threshold: float) -> np.ndarray:
-    """NMS of AlphaPose: candidates (N, 7) that overlap one of a larger objectness are dropped.
+    """Apply AlphaPose's NMS: candidates (N, 7) that overlap one of a larger objectness are dropped.
 
     If more than MAX_DETECTIONS are left, it is repeated with a lower threshold.
     """
 
     def is_same(best: np.ndarray, rest: np.ndarray) -> np.ndarray:
+        # `not <`, as AlphaPose keeps what is below: NaN is suppressed
         return ~(iou_with_borders(best[:4], rest[:, :4]) < iou_threshold)
 
     kept = nms(candidates, candidates[:, 4], is_same)
@@ -203,7 +204,7 @@ def alphapose_nms(candidates: np.ndarray, iou_threshold: float) -> np.ndarray:
 
 
 def iou_with_borders(box: np.ndarray, boxes: np.ndarray) -> np.ndarray:
-    """IoU of a box (4,) with boxes (N, 4): (N,). Both borders of a box count, hence the + 1, as in the two programs."""
+    """Return the IoU of a box (4,) with boxes (N, 4): (N,). Both borders of a box count, hence + 1, as in the two programs."""
     low, high = np.maximum(box[:2], boxes[:, :2]), np.minimum(box[2:], boxes[:, 2:])
     shared = np.maximum(high - low + 1, 0).prod(1)
     areas = (boxes[:, 2:] - boxes[:, :2] + 1).prod(1)

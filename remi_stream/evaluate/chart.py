@@ -57,6 +57,7 @@ class JointCard(NamedTuple):
 def draw_evaluation(evaluation: Evaluation, path: Path) -> None:
     """Draw an evaluation into a PNG file. Raises RemiError if it cannot be written."""
     cards = joint_cards(evaluation)
+    # both cards as high as the longer one
     height = CARD_HEAD_HEIGHT + max((len(card.rows) for card in cards), default=0) * ROW_HEIGHT + PADDING
     canvas = ChartCanvas(HEAD_HEIGHT + TILE_HEIGHT + GAP + CURVES_HEIGHT + (GAP + height if cards else 0) + MARGIN)
     canvas.draw_text(MARGIN, MARGIN + 11, evaluation.title, TITLE_SIZE)
@@ -73,8 +74,8 @@ def draw_evaluation(evaluation: Evaluation, path: Path) -> None:
 def joint_cards(evaluation: Evaluation) -> list[JointCard]:
     """Return the cards of position and rotation errors of each joint that was measured."""
     joints = evaluation.joints.items()
-    positions = [_joint_row(name, each.mpjpe_mm, each.pa_mpjpe_mm) for name, each in joints if math.isfinite(each.mpjpe_mm)]
-    rotations = [_joint_row(name, each.rotation_deg) for name, each in joints if math.isfinite(each.rotation_deg)]
+    positions = [_joint_row(name, score.mpjpe_mm, score.pa_mpjpe_mm) for name, score in joints if math.isfinite(score.mpjpe_mm)]
+    rotations = [_joint_row(name, score.rotation_deg) for name, score in joints if math.isfinite(score.rotation_deg)]
     cards = (
         JointCard("Error of each joint", "mm", positions, BAR_COLOURS, ERROR_LEGEND),
         JointCard("Rotation error of each joint", "deg, in its parent; the pelvis in the camera", rotations, (ROTATION_COLOUR,)),
@@ -131,6 +132,7 @@ def _draw_curves(canvas: ChartCanvas, evaluation: Evaluation, box: Box) -> None:
     top = max(MIN_CURVE_TOP_MM, HEADROOM * known.max(initial=0.0))
     plot = Box(box.x0 + PADDING + AXIS_MARGIN, box.y0 + CARD_HEAD_HEIGHT + 8, box.x1 - PADDING - 4, box.y1 - AXIS_MARGIN)
     axes = canvas.draw_curves(plot, np.array([frame.at_s for frame in frames]), curves, BAR_COLOURS, top)
+    # one frame wide, centred on its time
     stripes = [(at_s - 0.5 / evaluation.fps, 1 / evaluation.fps) for at_s in missed]
     axes.broken_barh(stripes, (0, top), color=MISSED_COLOUR, zorder=0)
 

@@ -68,6 +68,7 @@ def smpl_body_for_gender(gender: str, folder: Path | None) -> Body | None:
 
     Raises RemiError for a file that is not a SMPL body.
     """
+    # SMPL_MALE.pkl, or as published: basicmodel_m_lbs_10_207_0_v1.0.0.pkl
     pattern = re.compile(rf"(^|[_-])({gender}|{gender[0]})([_-]|$)")
     files = sorted(path for path in folder.glob("*.pkl") if pattern.search(path.stem.lower())) if folder else []
     if files:
@@ -115,6 +116,7 @@ def read_emdb(content: Mapping[str, Any], name: str, bodies: Path | None) -> Gro
         pose = make_smpl(np.concatenate([orient, poses[number, 3:]]), betas, transl + matrix[:3, 3])
         joints = body.joints(pose.global_orient, pose.body_pose, betas, pose.transl) if body else None
         box = boxes_xyxy[number] if has_box[number] else None
+        # without box and joints a person cannot be matched
         visible = is_good[number] and (box is not None or joints is not None)
         people = [make_true_person(1, joints, pose, intrinsics, box)] if visible else []
         frames.append(make_true_frame(number, EMDB_FPS, size, intrinsics, people))
@@ -202,12 +204,11 @@ class ThreeDpwPerson:
         if not (self._valid[number] and np.isfinite(camera).all() and np.isfinite(joints).all()):
             return None
         rotation, translation = camera[:3, :3], camera[:3, 3]
-        orient, transl = rotate_body(rotation, joints[0] - trans, pose[:3], trans)  # SMPL's pelvis rests at joints[0] - trans
+        # trans is relative to the rest pelvis, so that lies at joints[0] - trans: no body model is needed
+        orient, transl = rotate_body(rotation, joints[0] - trans, pose[:3], trans)
         smpl = make_smpl(np.concatenate([orient, pose[3:]]), self._betas, transl + translation)
         return make_true_person(self.track_id, joints @ rotation.T + translation, smpl, intrinsics, None)
 
-
-# Predictions and truths as given on the command line
 
 SAMPLE_NAME = "sample"
 DATASETS: tuple[tuple[str, set[str], Callable[[Mapping[str, Any], str, Path | None], GroundTruth]], ...] = (

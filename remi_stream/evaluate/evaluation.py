@@ -87,6 +87,7 @@ def choose_joint_set(name: str, take: Take, truth: GroundTruth) -> JointSet:
     """Choose the joint set to compare. Raises UsageError for a named set that one of the two does not have."""
     if name and name not in JOINT_SETS:
         raise unknown_name_error("joint set", name, JOINT_SETS)
+    # a prediction without people has every joint set: it still has a detection rate
     people, true_people = all_people(take), all_people(truth.take)
     for joint_set in [JOINT_SETS[name]] if name else JOINT_SETS.values():
         in_prediction = (
@@ -98,6 +99,7 @@ def choose_joint_set(name: str, take: Take, truth: GroundTruth) -> JointSet:
             raise UsageError(
                 f"--joint-set {name}: {(truth.take if in_prediction else take).name} does not have these joints. Leave it out"
             )
+    # no common set: positions stay NaN, but detection, ids and rotations can be evaluated
     return JOINT_SETS["smpl24"]
 
 
@@ -112,6 +114,7 @@ def summarise(
     """Summarise the errors as means over all people, each person, each joint and each frame."""
     is_image_folder = bool(take.images)
     step_s = median_frame_step([frame.pair.number for frame in matched.frames]) / truth.take.fps
+    # people-frames, not people: a person of one frame weighs as much as that frame
     visible = Counter(person.track_id for frame in matched.frames for person in frame.pair.truth.people)
     found = {track: len(matched.matches_by_track.get(track, ())) for track in visible}
     switches = {track: None if is_image_folder else matched.switches.get(track, 0) for track in visible}
@@ -194,10 +197,8 @@ def pose_mismatch_reason(take: Take, truth: GroundTruth) -> str:
     return f"poses of the body '{names[0]}' are not those of '{names[1]}'"
 
 
-# The report: JSON with units in the key names and null for unknown values
-
 SCHEMA = 1
-"""Version of the JSON layout."""
+"""Version of the JSON report, whose key names contain the units; unknown values are null."""
 
 
 def write_report(evaluation: Evaluation, path: Path) -> None:
@@ -242,4 +243,5 @@ def json_compatible(value: Any) -> Any:
         return {name: json_compatible(each) for name, each in value.items()}
     if isinstance(value, list | tuple):
         return [json_compatible(each) for each in value]
+    # JSON has no NaN
     return None if isinstance(value, float) and not math.isfinite(value) else value

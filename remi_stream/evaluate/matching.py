@@ -23,7 +23,7 @@ MAX_ROOT_DISTANCE_M = 0.5
 SAME_RATE_TOLERANCE = 0.01
 """Relative difference of frame rates below which frame numbers are compared instead of times."""
 TIME_ROUNDING = 1e-3
-"""Tolerance, as a share of the window, for times half a frame apart that were rounded in text files."""
+"""Tolerance, as a share of the window: times exactly half a frame apart may have been rounded."""
 
 
 def frame_times(frames: Sequence[Bodies], truth_fps: float) -> np.ndarray:
@@ -47,6 +47,7 @@ def nearest_frame_pairs(truth_s: np.ndarray, times_s: np.ndarray, within_s: floa
     """
     if not len(truth_s) or not len(times_s):
         return []
+    # of several frames of the truth with one nearest prediction, the nearest keeps it
     best: dict[int, tuple[float, int]] = {}
     for frame, other in enumerate(_nearest(times_s, truth_s).tolist()):
         distance = abs(float(times_s[other] - truth_s[frame]))
@@ -101,17 +102,17 @@ class IdentityTracker:
         """Return rows and columns of people who were matched to each other last time."""
         columns = {track: column for column, track in enumerate(people)}
         last_tracks = ((row, track, self._last.get(track)) for row, track in enumerate(truth))
+        # _holders: a predicted track belongs to the person it was matched to last, not to those before
         return [(row, columns[last]) for row, track, last in last_tracks if last in columns and self._holders[last] == track]
 
     def update(self, matches: Mapping[int, int]) -> None:
         """Update from a frame's matches: true track_id to predicted track_id."""
         for track, other in matches.items():
+            # _last survives frames without a match: coming back under another id is a switch, too
             has_switched = self._last.get(track, other) != other
             self.switches[track] = self.switches.get(track, 0) + has_switched
             self._last[track], self._holders[other] = other, track
 
-
-# Frames of a prediction and the truth, and their people
 
 MatchMode = Literal["box", "root"]
 """How people are matched: by IoU of boxes in the image, or by distance of roots in space."""

@@ -43,8 +43,8 @@ class JointSet(NamedTuple):
 
 
 JOINT_SETS = {
-    each.name: each
-    for each in (
+    joint_set.name: joint_set
+    for joint_set in (
         JointSet("smpl24", "the 24 joints of SMPL, from the pelvis", JOINT_NAMES["smpl24"], ("pelvis",), True),
         JointSet(
             "lsp14",
@@ -61,6 +61,7 @@ JOINT_SETS = {
 def joint_set_positions(person: Person, joint_set: JointSet, body: Body | None) -> np.ndarray | None:
     """Return a person's joints of a set, (J, 3) float64 m, camera frame, or None. body: the body model of the pose."""
     skeleton = person.effective_joints_skeleton
+    # engines place joints of one name differently: a set of SMPL's is only taken from published SMPL joints or the posed body
     if (
         len(person.joints_m)
         and set(joint_set.names) <= set(JOINT_NAMES.get(skeleton, ()))
@@ -156,9 +157,6 @@ class Evaluation(NamedTuple):
         return f"{compared} of {frames} frames, {self.fps:.4g} per second; {JOINT_SETS[self.joint_set].description}"
 
 
-# Errors of one true person over all frames in which they were matched, and their means
-
-
 class MatchedPerson(NamedTuple):
     """A predicted person matched with a true one in one frame."""
 
@@ -212,6 +210,7 @@ def person_errors(
     roots, true_roots = joint_set.root_positions(joints), joint_set.root_positions(truth)
     local, true_local = centre_on_root(joints, roots), centre_on_root(truth, true_roots)
     known = np.isfinite(local).all((1, 2)) & np.isfinite(true_local).all((1, 2))
+    # the decomposition in Procrustes alignment fails on NaN: only complete frames are aligned
     pa_mm = np.full(joints.shape[:2], np.nan)
     pa_mm[known] = distances_mm(procrustes_align(local[known], true_local[known]), true_local[known])
     return PersonErrors(
@@ -228,6 +227,7 @@ def person_errors(
 def mean_vertex_error_mm(match: MatchedPerson) -> float:
     """Return the mean per-vertex error (PVE), mm, with the pelvises aligned; NaN if unknown."""
     body, true_body = match.bodies
+    # vertices correspond only on bodies of one topology
     if match.poses is None or body is None or true_body is None or body.v_template.shape != true_body.v_template.shape:
         return NAN
     vertices, true_vertices = (_vertices(each, smpl) for each, smpl in zip((body, true_body), match.poses))

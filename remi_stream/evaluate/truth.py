@@ -1,4 +1,4 @@
-"""Ground truth: a take, and the body models of its people; of the sample clip, or made of a person's file."""
+"""Ground truth: a take, and the body models of its people; of the sample clip. Also reads a person's .npz as a take."""
 
 from __future__ import annotations
 
@@ -113,6 +113,7 @@ def read_sample_truth() -> GroundTruth:
     with np.load(data_file("sample_truth.npz")) as file:
         truth = {name: file[name] for name in file}
     fps, intrinsics = float(truth["fps"]), intrinsics_from_matrix(truth["K"])
+    # rendered with the principal point in the middle
     size = (round(2 * intrinsics[2]), round(2 * intrinsics[3]))
     frames = []
     for number, (pose, transl, joints, box) in enumerate(zip(truth["poses"], truth["transl"], truth["joints_m"], sample_boxes())):
@@ -121,10 +122,9 @@ def read_sample_truth() -> GroundTruth:
     return GroundTruth(Take("sample", size, fps, frames, source=sample_clip()))
 
 
-# One person's `.npz` of a recording, as a take of the frames with this person
-
 ROW_ARRAYS = ("epochs", "frame_ids", "captured_at", "scores", "boxes_xyxy", "keypoints_px", "keypoint_scores", "joints_m")
 TRACK_FIELDS = ("track_id", "skeleton", "joints_skeleton", "body")
+"""Required arrays of a person's .npz: with a row per frame, and with one value."""
 UNKNOWN_ENGINE = "unknown engine"
 
 
@@ -143,6 +143,7 @@ def read_track_file(path: Path) -> Take:
 
 def make_index(track: Arrays) -> RecordingIndex:
     """Make a recording index for this person's frames."""
+    # RecordedFrames reads only camera and epochs; the rest is unknown
     return RecordingIndex(
         version="",
         camera="file",

@@ -22,6 +22,7 @@ from remi_stream.recordings.take import Take, numbered_frames
 
 AlphaPoseFormat = Literal["coco", "cmu", "open"]
 ALPHAPOSE_VERSION = "AlphaPose v0.3"
+"""Value of "version" in the formats cmu and open."""
 RESULTS_FILE = "alphapose-results.json"
 OPENPOSE18_SOURCES = (0, 17, 6, 8, 10, 5, 7, 9, 12, 14, 16, 11, 13, 15, 2, 1, 4, 3)
 """Indices of OpenPose's 18 joints in a model's joint order with the neck appended. A model of more than 17 joints has another
@@ -112,6 +113,7 @@ def read_alphapose_clips(path: Path) -> list[KeypointClip]:
     if not results:
         raise UsageError(f"{path} shows no person: there is nothing to lift.")
     frames, tracks = frame_numbers([result.image_id for result in results]), [result.pose_ids[0] for result in results]
+    # a pose that pose NMS merged has several ids; the first is that of the pose that was kept
     names = {track: path.stem if len(set(tracks)) == 1 else f"{path.stem}-{track:g}" for track in tracks}
     return [_clip(names[track], results, frames, [each == track for each in tracks]) for track in dict.fromkeys(tracks)]
 
@@ -197,10 +199,11 @@ def read_results(path: Path) -> list[AlphaPoseResult]:
 def _object(result: AlphaPoseResult) -> dict[str, Any]:
     return {
         "image_id": result.image_id,
-        "category_id": 1,
+        "category_id": 1,  # COCO's number of the class person
         "keypoints": keypoint_triples(result).ravel().tolist(),
         "score": float(result.score),
         "box": [float(each) for each in result.box_xywh],
+        # nested as in AlphaPose's files
         "idx": [[float(each)] for each in result.pose_ids],
     }
 

@@ -18,6 +18,7 @@ from remi_stream.skeletons import JOINT_NAMES, SMPL_PARENTS
 
 CM_PER_M = 100.0
 SMPL_JOINT_NAMES = JOINT_NAMES["smpl24"]
+# this order of channels means R = Rz Rx Ry, as `euler_zxy_degrees` computes it
 ROTATION_CHANNELS = "Zrotation Xrotation Yrotation"
 POSITION_CHANNELS = "Xposition Yposition Zposition"
 GIMBAL_LOCK_SINE = 1 - 1e-12
@@ -56,6 +57,7 @@ def euler_zxy_degrees(rotations: np.ndarray) -> np.ndarray:
     At 90 degrees (gimbal lock) z and y turn about one axis; y is set to 0 there.
     """
     x, y, z, w = np.moveaxis(rotations, -1, 0)
+    # rounding may exceed 1, where arcsin is NaN
     sine = np.clip(2 * (y * z + w * x), -1, 1)
     locked = np.abs(sine) > GIMBAL_LOCK_SINE
     about_z = np.arctan2(2 * (w * z - x * y), 1 - 2 * (x * x + z * z))
@@ -111,7 +113,7 @@ def _offset(offset: np.ndarray) -> str:
 
 
 def _write_held_frames(path: Path, held: list[tuple[int, int]], start_s: float, fps: float) -> Path:
-    """Write the runs of frames, from 0, in which the last pose is held because the person was not seen."""
+    """Write the runs of frames, from 0, in which the last pose is held because the person was not detected."""
     note = path.with_name(f"{path.name}.json")
     with atomic_file(note) as file:
         file.write(msgspec.json.encode({"start_s": start_s, "fps": fps, "held_frames": held}) + b"\n")

@@ -72,16 +72,17 @@ def make_clip(
     count: frames of the whole video, if known; before the first and after the last detection the joints then stand still.
     Raises UsageError.
     """
-    seen = np.isfinite(points).all((1, 2))
-    if not seen.any():
+    has_person = np.isfinite(points).all((1, 2))
+    if not has_person.any():
         raise UsageError(f"{name} shows no person: there is nothing to lift.")
-    seen_frames = frames[seen]
-    numbers = np.arange(seen_frames[0], seen_frames[-1] + 1) if count is None else np.arange(count)
-    if len(numbers) > MAX_FRAMES_PER_DETECTION * len(seen_frames) + 1000:
+    detected_frames = frames[has_person]
+    numbers = np.arange(detected_frames[0], detected_frames[-1] + 1) if count is None else np.arange(count)
+    # for example COCO's images, whose numbers go up to some 580,000
+    if len(numbers) > MAX_FRAMES_PER_DETECTION * len(detected_frames) + 1000:
         raise UsageError(
-            f"{name} shows a person in {len(seen_frames)} of {len(numbers)} frames; these are not images of one video."
+            f"{name} shows a person in {len(detected_frames)} of {len(numbers)} frames; these are not images of one video."
         )
-    filled = interpolate_rows(numbers, seen_frames, points[seen])
+    filled = interpolate_rows(numbers, detected_frames, points[has_person])
     return KeypointClip(name, filled.astype(np.float32), numbers.astype(np.int64), size)
 
 

@@ -39,13 +39,13 @@ SCALE_VISIBLE, SCALE_HIDDEN = np.ones(3, np.float32), np.zeros(3, np.float32)
 
 def write_gltf(take: Take, folder: Path) -> list[Path]:
     """Write `NAME.glb` with all people; no file if there are none. Raises OSError or RemiError."""
-    found = smpl_tracks(take, "gltf")
-    if not found:
+    tracks = smpl_tracks(take, "gltf")
+    if not tracks:
         return []
     path = folder / f"{take.name}.glb"
-    ends_s = take.frames[-1].captured_at - take.frames[0].captured_at
+    end_s = take.frames[-1].captured_at - take.frames[0].captured_at
     with atomic_file(path) as file:
-        file.write(gltf_bytes(take.name, found, ends_s, 1 / take.fps))
+        file.write(gltf_bytes(take.name, tracks, end_s, 1 / take.fps))
     return [path]
 
 
@@ -71,15 +71,17 @@ class GltfScene:
     def add_person(self, track: SmplTrack, motion: PersonMotion, end_s: float, frame_s: float) -> None:
         """Add a person: a node with mesh and skin, and the pelvis with all other joints below it."""
         rest = motion.body.rest_joints(motion.betas)
+        # glTF refers to nodes by index: the person's node, then the pelvis and the other joints in SMPL's order
         root = len(self._parts["nodes"])
         skin = {"mesh": self._mesh(track, motion), "skin": self._skin(rest, root + 1)}
         person = {"name": track.name, "children": [root + 1], **skin, "extras": {"track_id": track.track_id}}
         self._parts["nodes"] += [person, *_joints(rest, root + 1)]
         self._roots.append(root)
         self._animate(motion, root + 1)
-        times, sizes = visibility_keys(motion.times_s, end_s, frame_s)
+        times, scales = visibility_keys(motion.times_s, end_s, frame_s)
+        # STEP: a linear scale would let people grow and shrink
         if len(times) > 1:
-            self._channel(self._glb.add_accessor(times, bounds=True), root + 1, "scale", sizes, "STEP")
+            self._channel(self._glb.add_accessor(times, bounds=True), root + 1, "scale", scales, "STEP")
 
     def to_bytes(self, name: str) -> bytes:
         """Return the bytes of the GLB file."""
@@ -120,6 +122,7 @@ class GltfScene:
     def _material(self, track: SmplTrack, body: Body) -> int:
         """Add a matte material, in the track's colour if the body has no vertex colours; return its index."""
         rgb = (255, 255, 255) if body.vertex_rgb is not None else track_colour(track.track_id)
+        # baseColorFactor is multiplied with COLOR_0: white leaves the vertex colours as they are
         colour = [*(srgb_to_linear(np.array(rgb)[None])[0, :3] / 65535).tolist(), 1.0]
         surface = {"baseColorFactor": colour, "metallicFactor": 0.0, "roughnessFactor": 0.9}
         self._parts["materials"].append({"name": track.name, "pbrMetallicRoughness": surface})
@@ -154,7 +157,7 @@ def visibility_keys(times_s: np.ndarray, end_s: float, frame_s: float) -> tuple[
         keys += [(float(times_s[gap] + frame_s), SCALE_HIDDEN), (float(times_s[gap + 1]), SCALE_VISIBLE)]
     if end_s - times_s[-1] > MAX_GAP_S:
         keys += [(float(times_s[-1] + frame_s), SCALE_HIDDEN)]
-    return np.array([time_s for time_s, _ in keys], "<f4"), np.stack([size for _, size in keys])
+    return np.array([time_s for time_s, _ in keys], "<f4"), np.stack([scale for _, scale in keys])
 
 
 def top_skin_weights(weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -240,7 +243,7 @@ class GlbBuilder:
         """Return the bytes of the file; scene: the rest of the JSON."""
         numbers = {"buffers": [{"byteLength": self._length}], "bufferViews": self._views, "accessors": self._accessors}
         text = pad_to_4_bytes(msgspec.json.encode({**scene, **numbers}), b" ")
-        length = 12 + 8 + len(text) + 8 + self._length
+        length = 12 + 8 + len(text) + 8 + self._length  # header, and two chunks with their heads
         head = struct.pack("<III", GLB_MAGIC, 2, length)
         return b"".join(
             [head, struct.pack("<II", len(text), JSON_CHUNK), text, struct.pack("<II", self._length, BIN_CHUNK), *self._parts]

@@ -14,7 +14,7 @@ from remi_stream.recordings.take import SmplTrack
 MAX_GAP_S = 0.5
 """Over longer gaps between poses the person was out of sight, so they are not interpolated."""
 SNAP_SHARE = 1e-3
-"""Closer to a pose than this share of the interval, a resampled frame takes that pose unchanged."""
+"""Closer to a pose than this share of the interval, a resampled frame takes that pose unchanged: times differ by rounding."""
 
 
 class PersonMotion(NamedTuple):
@@ -48,6 +48,7 @@ def to_y_up(motion: PersonMotion) -> PersonMotion:
     """Convert from camera axes to y up: x stays, z points back to the camera, which is taken to be level."""
     rotations = motion.rotations.copy()
     x, y, z, w = np.moveaxis(motion.rotations[:, 0], -1, 0)
+    # a half turn about x, the quaternion (1, 0, 0, 0), from the left; the other joints are relative to their parents
     rotations[:, 0] = np.stack([w, -z, y, -x], -1)
     return motion._replace(rotations=rotations, pelvis_m=motion.pelvis_m * (1, -1, -1))
 
@@ -82,5 +83,6 @@ def make_continuous(rotations: np.ndarray) -> np.ndarray:
 
 def unknown_runs(known: np.ndarray) -> list[tuple[int, int]]:
     """Return the runs (first, last) of rows (n,) bool that are False."""
+    # True at both ends: a run at an end has two edges too
     edges = np.flatnonzero(np.diff(np.concatenate([[True], known, [True]]).astype(int)))
     return [(int(first), int(last) - 1) for first, last in zip(edges[::2], edges[1::2])]

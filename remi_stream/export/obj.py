@@ -40,6 +40,7 @@ def obj_mesh(smpl: Smpl) -> bytes:
     return ("v %.5f %.5f %.5f\n" * len(vertices) % numbers).encode() + _faces(body)
 
 
+# the same in every file of a body
 @cache
 def _faces(body: Body) -> bytes:
     corners = tuple((body.faces + 1).ravel().tolist())

@@ -93,7 +93,7 @@ def _track(layout: RegressorLayout, rows: Sequence[WeakPerspectivePerson], expor
     yield "pose", np.array([smpl_rotation_matrices(row.smpl) for row in track])
     yield "betas", np.array([row.smpl.betas for row in track], np.float32)
     yield layout.joints_key, joints
-    yield "joints2d", None
+    yield "joints2d", None  # as in PARE's file
     yield "smpl_joints2d", pixels
     yield "bboxes", np.array([row.square for row in track], np.float64)
     yield "frame_ids", np.array([row.frame for row in track], np.int64)
@@ -109,6 +109,7 @@ def _uncertainty(people: Sequence[WeakPerspectivePerson]) -> KeyValues:
 def _write_images(layout: RegressorLayout, take: Take, folder: Path, export_body: ExportBody) -> list[Path]:
     """Write one file per image with people; return the paths."""
     (folder / layout.folder).mkdir(parents=True, exist_ok=True)
+    # one entry per image, also of those without people, which have no file of their own
     names, boxes, paths = _stems(take.images), [np.zeros((0, 4))] * len(take.images), []
     for frame, group in groupby((each for _, each in weak_perspective_people(take, export_body)), lambda each: each.frame):
         people = list(group)

@@ -14,6 +14,7 @@ from typing import Any, BinaryIO, NamedTuple
 import numpy as np
 
 PICKLE_PROTOCOL = 4
+"""The first with BINBYTES8, for arrays above 4 GB; Python 3.4 and later read it."""
 EMPTY_ARRAY = b"cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\x00\x85C\x01b\x87R"
 """Opcodes that construct an empty array; its state follows and is set by BUILD."""
 NUMERIC_KINDS = "biuf"
@@ -36,7 +37,7 @@ class LazyDict(NamedTuple):
 
 
 def write_pickle(file: BinaryIO, value: Any) -> None:
-    """Write a value: None, bool, int, str, list, dict, numeric arrays, 0-dimensional object arrays, Pieces, Items."""
+    """Write a value: None, bool, int, str, list, dict, numeric arrays, 0-dimensional object arrays, ChunkedArray, LazyDict."""
     file.write(pickle.PROTO + bytes([PICKLE_PROTOCOL]))
     for part in pickle_chunks(value):
         file.write(part)
@@ -68,6 +69,7 @@ def _plain(value: Any) -> bytes:
     if isinstance(value, bool):
         return pickle.NEWTRUE if value else pickle.NEWFALSE
     if isinstance(value, int):
+        # 9 bytes hold every 64-bit integer, signed or unsigned
         return pickle.LONG1 + bytes([9]) + value.to_bytes(9, "little", signed=True)
     if isinstance(value, str):
         text = value.encode()
@@ -83,17 +85,17 @@ def _pairs(pairs: Iterable[tuple[Any, Any]]) -> Iterator[bytes | memoryview]:
     yield pickle.SETITEMS
 
 
-def _array(pieces: ChunkedArray) -> Iterator[bytes | memoryview]:
-    kind = np.dtype(pieces.dtype).newbyteorder("<")
-    count = int(np.prod(pieces.shape, dtype=np.int64)) * kind.itemsize
-    yield _array_head(pieces.shape, kind.str.lstrip("<|"), "<" if kind.itemsize > 1 else "|")
+def _array(array: ChunkedArray) -> Iterator[bytes | memoryview]:
+    kind = np.dtype(array.dtype).newbyteorder("<")
+    count = int(np.prod(array.shape, dtype=np.int64)) * kind.itemsize
+    yield _array_head(array.shape, kind.str.lstrip("<|"), "<" if kind.itemsize > 1 else "|")
     yield pickle.BINBYTES8 + struct.pack("<Q", count)
-    for row in pieces.rows:
+    for row in array.rows:
         data = np.ascontiguousarray(row, kind).reshape(-1).view(np.uint8).data
         count -= len(data)
         yield data
     if count:
-        raise ValueError(f"an array of shape {pieces.shape} got {-count} bytes too many")
+        raise ValueError(f"an array of shape {array.shape} got {-count} bytes too many")
     yield pickle.TUPLE + pickle.BUILD
 
 
@@ -109,6 +111,7 @@ def _array_head(shape: tuple[int, ...], kind: str, order: str) -> bytes:
     version = _plain(1)
     axes = pickle.MARK + b"".join(_plain(length) for length in shape) + pickle.TUPLE
     dtype = b"cnumpy\ndtype\n" + _plain(kind) + pickle.NEWFALSE + pickle.NEWTRUE + pickle.TUPLE3 + pickle.REDUCE
+    # the arguments of NumPy's dtype.__setstate__; 63: its flags of a dtype that holds objects
     flags = 63 if kind == "O8" else 0
     state = [_plain(3), _plain(order), pickle.NONE * 3, _plain(-1), _plain(-1), _plain(flags)]
     dtype_state = dtype + pickle.MARK + b"".join(state) + pickle.TUPLE + pickle.BUILD

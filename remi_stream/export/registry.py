@@ -20,7 +20,7 @@ from remi_stream.skeletons import JOINT_NAMES
 
 COCO_JOINTS = JOINT_NAMES["coco17"]
 SKELETONS_2D = ("coco17", "halpe26", "halpe136")
-"""Skeletons of engines that give 2D key points only, unless lifted."""
+"""Skeletons of engines that estimate 2D key points only, unless lifted."""
 
 
 def no_requirement(engine: str | None) -> None:
@@ -28,33 +28,34 @@ def no_requirement(engine: str | None) -> None:
 
 
 def require_smpl_export(engine: str | None) -> None:
-    """Require SMPL's mesh, and an engine that gives SMPL poses. Raises RemiError."""
+    """Require SMPL's mesh, and an engine that estimates SMPL poses. Raises RemiError."""
     require_3d_poses(engine)
     require_export_body()
 
 
 def require_3d_poses(engine: str | None) -> None:
-    """Require an engine that gives 3D poses; None: the take exists already. Raises UsageError."""
+    """Require an engine that estimates 3D poses; None: the take exists already. Raises UsageError."""
     manifest = _manifest(engine)
     if manifest is None or manifest.skeleton not in (*SKELETONS_2D, "point"):
         return
+    # the synthetic engine's: one point per person
     if manifest.skeleton == "point":
-        raise UsageError(f"Engine '{manifest.name}' gives no poses. This format needs another one: remi-stream engines")
+        raise UsageError(f"Engine '{manifest.name}' estimates no poses. This format needs another one: remi-stream engines")
     from remi_stream.pose.videopose3d import find_live_weights
 
     if not (manifest.options.get("lift") and find_live_weights()):
         raise UsageError(
-            f"Engine '{manifest.name}' gives no 3D poses without VideoPose3D's weights, which this format needs. "
+            f"Engine '{manifest.name}' estimates no 3D poses without VideoPose3D's weights, which this format needs. "
             "Import them (remi-stream models import), or take another engine: remi-stream engines"
         )
 
 
 def require_coco_keypoints(engine: str | None) -> None:
-    """Require an engine that gives COCO's 17 key points or a SMPL body. Raises UsageError."""
+    """Require an engine with COCO's 17 key points or a SMPL body. Raises UsageError."""
     manifest = _manifest(engine)
     if manifest is None or manifest.skeleton in ("", "smpl24") or set(COCO_JOINTS) <= set(JOINT_NAMES.get(manifest.skeleton, ())):
         return
-    raise UsageError(f"Engine '{manifest.name}' gives no COCO key points, which this format needs. Others: remi-stream engines")
+    raise UsageError(f"Engine '{manifest.name}' has no COCO key points, which this format needs. Others: remi-stream engines")
 
 
 def _manifest(engine: str | None) -> Manifest | None:
@@ -77,7 +78,7 @@ class ExportFormat(NamedTuple):
     check: Callable[[str | None], None] = no_requirement
     """Raises RemiError if the export is impossible here or with this engine. None: the take exists already."""
     conflict_group: str = ""
-    """Formats of one family write files of the same names, so only one of them can be chosen."""
+    """Formats of one group write files of the same names, so only one of them can be chosen; "" for none."""
     subfolder: str = ""
     """Subfolder for the files when several formats are written; "" for none."""
 
@@ -147,6 +148,7 @@ def find_export_formats(names: Sequence[str], engine: str | None = None) -> dict
             raise unknown_name_error("format", name, EXPORT_FORMATS)
     exports = {name: EXPORT_FORMATS[name] for name in chosen}
     _check_conflicts(exports)
+    # before the first frame: an hour of video must not be processed in vain
     for export in exports.values():
         export.check(engine)
     return exports
@@ -154,8 +156,8 @@ def find_export_formats(names: Sequence[str], engine: str | None = None) -> dict
 
 def _check_conflicts(exports: dict[str, ExportFormat]) -> None:
     """Raise UsageError for formats that would overwrite each other's files."""
-    for family in {export.conflict_group for export in exports.values()} - {""}:
-        members = [name for name, export in exports.items() if export.conflict_group == family]
+    for group in {export.conflict_group for export in exports.values()} - {""}:
+        members = [name for name, export in exports.items() if export.conflict_group == group]
         if len(members) > 1:
             raise UsageError(
                 f"Formats {' and '.join(members)} write files of the same names. Choose one of them; write the "

@@ -1,7 +1,7 @@
-"""Export a take as tables: one CSV for all people, or .npz files as a recording or AMASS has them.
+"""Export a take as tables: one CSV for all people, or .npz files like a recording's or AMASS'.
 
-`people.csv` has one row per person and frame, in camera axes; unknown values are empty cells. The .npz files are `frames.npz` and
-one `track-*.npz` per person and skeleton.
+`people.csv` has one row per person and frame, in camera axes; unknown values are empty cells. Like a recording: `frames.npz` and
+one `track-*.npz` per person and skeleton. AMASS: one `track-*_poses.npz` per person, z up.
 """
 
 from __future__ import annotations
@@ -92,14 +92,15 @@ def _numbers(values: np.ndarray) -> str:
 
 def write_track_files(take: Take, folder: Path) -> list[Path]:
     """Write the files, one per person and skeleton; return their paths. Raises OSError."""
-    frames, rows = bytearray(), dict[TrackFileKey, bytearray]()
+    # packed rows, as in a journal: far smaller than a Person each
+    frames, packed = bytearray(), dict[TrackFileKey, bytearray]()
     for bodies in take.frames:
         frames += encode_frame_row(bodies)
         for person in bodies.people:
             kind = track_file_key(person)
-            rows.setdefault(kind, bytearray()).extend(encode_person_row(bodies, person, person_dtype(*kind[3:])))
+            packed.setdefault(kind, bytearray()).extend(encode_person_row(bodies, person, person_dtype(*kind[3:])))
     paths = [_write_frames(folder / "frames.npz", np.frombuffer(bytes(frames), FRAME_DTYPE))]
-    for (kind, data), name in zip(rows.items(), _names(list(rows))):
+    for (kind, data), name in zip(packed.items(), _names(list(packed))):
         path = folder / f"{name}.npz"
         track = np.frombuffer(bytes(data), person_dtype(*kind[3:]))
         write_npz(path, track_arrays(track, kind[0], kind[1], kind[2]))
@@ -123,11 +124,8 @@ def _names(kinds: list[TrackFileKey]) -> list[str]:
     return [f"track-{kind[0]:06d}" + (f"-{count + 1}" if count else "") for kind, count in zip(kinds, earlier)]
 
 
-# Export SMPL motion as AMASS .npz files, one per person: `track-000001_poses.npz`.
-
-
 def write_amass(take: Take, folder: Path) -> list[Path]:
-    """Write one .npz per track; return the paths. Raises OSError or RemiError."""
+    """Write AMASS' `track-000001_poses.npz`, one per track; return the paths. Raises OSError or RemiError."""
     written = []
     for track in smpl_tracks(take, "amass"):
         path = folder / f"{track.name}_poses.npz"
@@ -142,6 +140,7 @@ def amass_track_arrays(track: SmplTrack, fps: float) -> dict[str, np.ndarray]:
     resampled, seen = resample(
         person_motion(track, retargeter_to_known_body(track.body) if imported else retarget_to_available_body(track.body)), fps
     )
+    # betas of the open body mean nothing to SMPL: its mean shape instead
     betas = np.median([smpl.betas for smpl in track.poses], 0) if track.body == "smpl" else MEAN_SHAPE
     rest_pelvis = known_body().rest_joints(betas)[0] if imported else SMPL_PELVIS_M
     count = len(resampled.times_s)

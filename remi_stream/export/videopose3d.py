@@ -29,6 +29,7 @@ EXPECTED_CONTENT = (
 """Accepted content, as error messages name it."""
 LIFTED_SKELETON = "h36m17"
 ACTION = "custom"
+"""Name of the only action, as in VideoPose3D's prepare_data_2d_custom.py."""
 JointTrack = dict[int, tuple[np.ndarray, np.ndarray]]
 """By frame index in the take: joints (17, 3) m, key points (17, 2) px."""
 UNKNOWN_JOINTS, UNKNOWN_KEYPOINTS = np.full((17, 3), np.nan), np.full((17, 2), np.nan)
@@ -144,9 +145,9 @@ def write_videopose3d_2d(take: Take, folder: Path) -> list[Path]:
         if (best := best_keypoints(bodies)) is not None:
             points[row] = best
     video = take.source.name if take.source and not take.images else take.name
-    seen = np.isfinite(points).all((1, 2)).any()
+    has_person = np.isfinite(points).all((1, 2)).any()
     arrays = {
-        "positions_2d": {video: {ACTION: [interpolate_missing(points).astype(np.float32)]}} if seen else {},
+        "positions_2d": {video: {ACTION: [interpolate_missing(points).astype(np.float32)]}} if has_person else {},
         "metadata": videopose3d_metadata(video, take.size),
     }
     path = folder / f"data_2d_custom_{take.name}.npz"
@@ -182,6 +183,7 @@ def _write_objects(path: Path, members: dict[str, Any]) -> None:
     with atomic_file(path) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, value in members.items():
             array, data = np.array(value, object), io.BytesIO()
+            # written by hand: NumPy 2 would pickle names that older versions do not know (see pickle_writer)
             np.lib.format.write_array_header_1_0(data, np.lib.format.header_data_from_array_1_0(array))
             write_pickle(data, array)
             member = zipfile.ZipInfo(f"{name}.npy", ZIP_DATE)
@@ -219,6 +221,7 @@ def _write_track(take: Take, folder: Path, track_id: int, track: JointTrack, num
 
 def hip_centred_joints(person: Person) -> np.ndarray | None:
     """Return Human3.6M's joints (17, 3) m, hip at the origin: lifted ones, or those of the SMPL pose; None without either."""
+    # lifted joints first: those of a SMPL pose only approximate Human3.6M's
     if person.effective_joints_skeleton == LIFTED_SKELETON and len(person.joints_m):
         joints = person.joints_m.astype(np.float64)
     elif person.smpl:

@@ -47,7 +47,7 @@ VERTEX_JOINTS = {
     "right_small_toe": 6624,
     "right_heel": 6787,
 }
-"""Vertices of SMPL's skin (6890) that serve as joints."""
+"""Vertices of SMPL's skin (6890) that serve as joints; the same as in smplx' vertex_ids.py."""
 EXTRA_JOINTS = (
     "right_hip_lsp",
     "left_hip_lsp",
@@ -74,7 +74,7 @@ JOINTS49 = tuple(f"{_OPENPOSE25} {_FURTHER24}".split())
 _KNOWN = (*JOINT_NAMES["smpl24"], *VERTEX_JOINTS, *EXTRA_JOINTS)
 JOINTS49_SOURCES = [_KNOWN.index(name) for name in JOINTS49]
 FALLBACK_BOX_SCALE = 1.2
-"""Scale of the square around a person whose engine uses no square crop."""
+"""Scale of the square around a person whose engine uses no square crop: PARE's and POCO's, box_scale in engines/*.toml."""
 
 
 class ExportBody(NamedTuple):
@@ -122,6 +122,7 @@ class PosedBody(NamedTuple):
 
 def require_export_body() -> None:
     """Raise RemiError, with what to import, unless SMPL and its additional joints have been imported."""
+    # all missing files in one message, so that one attempt shows them all
     missing = [file for file in map(find_model_file, (SMPL_FILE, EXTRA_REGRESSOR_FILE)) if file_fault(file)]
     if missing:
         raise RemiError("PARE's and POCO's files contain SMPL's mesh. " + "; ".join(map(missing_file_hint, missing)))
@@ -159,6 +160,7 @@ def weak_perspective_person(
         orig_cam=full_image_weak_camera(camera, square[:2], square[2], bodies.size),
         intrinsics=bodies.intrinsics,
         uses_crop_camera=CROP_TRANSL_KEY in person.native,
+        # engines without an uncertainty: 1 - confidence takes its place
         var=person.native.get(VARIANCE_KEY, 1 - own.joint_confidence),
         var_global=float(person.native.get(PERSON_VARIANCE_KEY, np.array([1 - person.score]))[0]),
     )
@@ -180,6 +182,7 @@ def smpl_rotation_matrices(smpl: Smpl) -> np.ndarray:
 
 def pose_body(person: WeakPerspectivePerson, export_body: ExportBody) -> PosedBody:
     """Pose the body: vertices, joints and their projection."""
+    # PARE's and POCO's meshes are about the body's origin; the translation is in the camera
     pose = person.smpl.global_orient, person.smpl.body_pose, person.smpl.betas, np.zeros(3)
     vertices = export_body.body.vertices(*pose)
     joints = spin_joints49(export_body.body.joints(*pose), vertices, export_body.extra_regressor)
@@ -190,6 +193,7 @@ def project_joints(joints: np.ndarray, person: WeakPerspectivePerson) -> np.ndar
     """Project joints (49, 3) m about the body's origin to (49, 2) px, with the crop's or the full image's camera."""
     if not person.uses_crop_camera:
         return project(joints + camera_translation(person), person.intrinsics)
+    # in units in which the edges of the crop are -1 and 1, as `square_to_image` takes them
     crop = CROP_CAMERA_FOCAL_PX * 2 / CROP_CAMERA_SIDE_PX
     points = project(joints + camera_translation(person), (crop, crop, 0.0, 0.0))
     return square_to_image(points, person.square[:2], person.square[2])
@@ -203,5 +207,5 @@ def camera_translation(person: WeakPerspectivePerson) -> np.ndarray:
 def spin_joints49(joints: np.ndarray, vertices: np.ndarray, extra: np.ndarray) -> np.ndarray:
     """Return the 49 joints, (49, 3) m, of a posed SMPL body: joints (24, 3), vertices (6890, 3); extra: (9, 6890)."""
     known = np.concatenate([joints, vertices[list(VERTEX_JOINTS.values())], extra @ vertices])
-    found: np.ndarray = known[JOINTS49_SOURCES]
-    return found
+    joints49: np.ndarray = known[JOINTS49_SOURCES]
+    return joints49

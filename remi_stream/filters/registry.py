@@ -60,6 +60,7 @@ PRESETS = {
     "Moving Avg (Win 5 Moderate)": uniform_preset("moving_avg", window_size=5),
     "Moving Avg (Win 10 Smooth)": uniform_preset("moving_avg", window_size=10),
 }
+"""REMI's presets with its own numbers."""
 
 REMI_FPS = 30.0
 """Assumed packet rate, 1/s: REMI's parameters count packets, ours are times."""
@@ -83,6 +84,7 @@ FILTERS = {
     "one_euro": FilterEntry(
         "remi_stream.filters.smoothers:make_one_euro_filter",
         "low pass whose cutoff grows with the speed of each joint",
+        # tests/filters/test_one_euro_tuning.py holds what these reach on the sample clip
         {"min_cutoff": 0.5, "beta_turn": 3.5, "beta_move": 4.0, "d_cutoff": 2.0, "shape_cutoff": 0.3, "lead": 0.6},
     ),
     "single_exp": FilterEntry(
@@ -103,6 +105,7 @@ FILTERS = {
         "remi_stream.filters.smoothnet:smoothnet_weights",
     ),
 }
+"""The filters by name."""
 OPTION_HELP = {
     "min_cutoff": "Hz: cutoff at rest; lower is smoother.",
     "beta_turn": "Hz per rad/s: growth of the cutoff with a joint's angular speed.",
@@ -180,24 +183,24 @@ def options_from_preset(preset: FilterPreset) -> dict[str, float]:
         return {}
     body = preset.streams["poses_body"]
     if preset.kind == "one_euro":
-        moving, shape = preset.streams["trans"]["beta"], preset.streams["betas"]["min_cutoff"]
+        beta_move, shape_cutoff = preset.streams["trans"]["beta"], preset.streams["betas"]["min_cutoff"]
         return {
             "min_cutoff": body["min_cutoff"],
             "beta_turn": body["beta"],
-            "beta_move": moving,
+            "beta_move": beta_move,
             "d_cutoff": body["d_cutoff"],
-            "shape_cutoff": shape,
+            "shape_cutoff": shape_cutoff,
             "lead": 0.0,
         }
     if preset.kind == "moving_avg":
-        # Half a packet less, so that exactly window_size packets are in the window despite jitter.
+        # half a packet less, so that exactly window_size packets are in the window despite jitter.
         return {"window_s": round((body["window_size"] - 0.5) / REMI_FPS, 4)}
     times = {"time_s": time_constant_s(body["alpha"])}
     return {**times, "trend_time_s": time_constant_s(body["beta_trend"])} if preset.kind == "double_exp" else times
 
 
 def time_constant_s(alpha: float) -> float:
-    """Convert a smoothing factor alpha per packet at REMI_FPS to a time constant, s."""
+    """Convert a smoothing factor per packet at REMI_FPS to a time constant, s: solves alpha = 1 - exp(-1 / (REMI_FPS T))."""
     return round(-1 / REMI_FPS / math.log(1 - alpha), 4)
 
 

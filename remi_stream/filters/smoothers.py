@@ -59,20 +59,24 @@ def motion_from_person(person: Person) -> BodyMotion:
     if smpl is None:
         return BodyMotion(NO_SMPL[0], joints.astype(np.float64), NO_SMPL[1])
     vectors = np.concatenate([smpl.global_orient, smpl.body_pose]).reshape(-1, 3).astype(np.float64)
-    places = np.concatenate([joints, smpl.transl[None]]).astype(np.float64)
-    return BodyMotion(geometry.quaternions_from_rotation_vectors(vectors), places, smpl.betas[None].astype(np.float64))
+    positions = np.concatenate([joints, smpl.transl[None]]).astype(np.float64)
+    return BodyMotion(geometry.quaternions_from_rotation_vectors(vectors), positions, smpl.betas[None].astype(np.float64))
 
 
 def person_with_motion(person: Person, motion: BodyMotion) -> Person:
     """Replace a person's joints and SMPL parameters; box, key points, scores and `native` stay."""
-    places = motion.positions.astype(np.float32)
+    positions = motion.positions.astype(np.float32)
     if person.smpl is None:
-        return msgspec.structs.replace(person, joints_m=places)
+        return msgspec.structs.replace(person, joints_m=positions)
     vectors = geometry.rotation_vectors_from_quaternions(motion.rotations).astype(np.float32).reshape(-1)
     smpl = msgspec.structs.replace(
-        person.smpl, global_orient=vectors[:3], body_pose=vectors[3:], betas=motion.betas[0].astype(np.float32), transl=places[-1]
+        person.smpl,
+        global_orient=vectors[:3],
+        body_pose=vectors[3:],
+        betas=motion.betas[0].astype(np.float32),
+        transl=positions[-1],
     )
-    return msgspec.structs.replace(person, joints_m=places[:-1], smpl=smpl)
+    return msgspec.structs.replace(person, joints_m=positions[:-1], smpl=smpl)
 
 
 class TrackSmoother(Protocol):
@@ -136,7 +140,7 @@ class TrackFilter:
 
 
 def low_pass_gain(dt: float, cutoff: Number) -> Number:
-    """Weight of the new value, in [0, 1). dt: s since the last value; cutoff: Hz, scalar or array."""
+    """Weight of the new value in a first-order low pass, in [0, 1). dt: s since the last value; cutoff: Hz, scalar or array."""
     r = 2 * math.pi * dt * cutoff
     return r / (r + 1)
 
@@ -193,6 +197,7 @@ class OneEuroSmoother:
 
     def _positions(self, positions: np.ndarray, dt: float, d_gain: float) -> np.ndarray:
         predicted = self._last.positions + self._velocity * (self._parameters.lead * dt)
+        # velocity first, then the gain from it, as published: a fast motion raises the cutoff in the same frame
         self._velocity += d_gain * ((positions - self._last.positions) / dt - self._velocity)
         return predicted + self._gain(self._velocity, self._parameters.beta_move, dt) * (positions - predicted)
 
@@ -219,12 +224,13 @@ class MovingAverageSmoother:
         self._window.append((self._now, motion))
         while self._now - self._window[0][0] >= self._window_s and len(self._window) > 1:
             self._window.popleft()
-        turns, places, shapes = (np.stack(parts) for parts in zip(*(motion for _, motion in self._window)))
-        return BodyMotion(geometry.mean_quaternions(turns), places.mean(0), shapes.mean(0))
+        rotations, positions, betas = (np.stack(parts) for parts in zip(*(motion for _, motion in self._window)))
+        return BodyMotion(geometry.mean_quaternions(rotations), positions.mean(0), betas.mean(0))
 
 
 def make_moving_average_filter(window_s: float) -> TrackFilter:
     """Make a moving average filter; window_s: length of the window, s."""
+    # behind a uniform motion, the mean of a window lags by half of it
     return TrackFilter("moving_avg", partial(MovingAverageSmoother, window_s=window_s), window_s / 2)
 
 
@@ -252,6 +258,7 @@ def smoothing_factor(dt: float, time_s: float) -> float:
 
 def make_single_exponential_filter(time_s: float) -> TrackFilter:
     """Make an exponential filter; time_s: time constant, s."""
+    # behind a uniform motion, a first-order low pass lags by its time constant
     return TrackFilter("single_exp", partial(SingleExponentialSmoother, time_s=time_s), time_s)
 
 
@@ -270,12 +277,14 @@ class DoubleExponentialSmoother:
         """Smooth one motion, dt seconds after the last one."""
         before, alpha, beta = self._level, smoothing_factor(dt, self._time_s), smoothing_factor(dt, self._trend_time_s)
         predicted = geometry.rotate_quaternions(before.rotations, self._angular_velocity * dt)
-        turns = geometry.slerp(predicted, motion.rotations, alpha)
-        places = before.positions + self._velocity * dt
-        places = places + alpha * (motion.positions - places)
-        self._angular_velocity += beta * (geometry.quaternion_difference(before.rotations, turns) / dt - self._angular_velocity)
-        self._velocity += beta * ((places - before.positions) / dt - self._velocity)
-        self._level = BodyMotion(turns, places, before.betas + alpha * (motion.betas - before.betas))
+        rotations = geometry.slerp(predicted, motion.rotations, alpha)
+        positions = before.positions + self._velocity * dt
+        positions = positions + alpha * (motion.positions - positions)
+        self._angular_velocity += beta * (
+            geometry.quaternion_difference(before.rotations, rotations) / dt - self._angular_velocity
+        )
+        self._velocity += beta * ((positions - before.positions) / dt - self._velocity)
+        self._level = BodyMotion(rotations, positions, before.betas + alpha * (motion.betas - before.betas))
         return self._level
 
 

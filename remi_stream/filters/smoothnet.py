@@ -45,6 +45,7 @@ class SmoothNetSmoother:
         self._betas.append(motion.betas)
         rotations, positions = np.stack(self._rotations), np.stack(self._positions)
         centre = positions.mean(0)
+        # each channel is one item of the batch: a single call for the whole person
         sequence = np.concatenate([rotations, (positions - centre).reshape(len(positions), -1)], 1)
         newest = self._run(sliding_windows(sequence, len(sequence))).reshape(sequence.shape[::-1])[:, -1].astype(np.float64)
         rot6d, centred = newest[: rotations.shape[1]], newest[rotations.shape[1] :]

@@ -26,7 +26,7 @@ class TransferBuffer(NamedTuple):
 
 
 class CudaDevice(Protocol):
-    """Protocol of a GPU as the TensorRT runtime uses it; all work runs on one stream."""
+    """A GPU as the TensorRT runtime uses it; all work runs on one stream."""
 
     stream: int
 
@@ -51,11 +51,11 @@ class CudaDevice(Protocol):
         ...
 
     def crop(self, images: Sequence[np.ndarray], affines: np.ndarray, size: tuple[int, int]) -> Any:
-        """See GpuRuntime."""
+        """See `GpuRuntime`."""
         ...
 
     def time_ms(self, work: Callable[[], object]) -> float:
-        """See GpuRuntime."""
+        """See `GpuRuntime`."""
         ...
 
     def capture_graph(self, work: Callable[[], object]) -> Callable[[], None]:
@@ -137,6 +137,7 @@ class TorchCuda:
         """See CudaDevice."""
         self._torch.cuda.synchronize()  # nothing else may run while the graph is captured
         graph = self._torch.cuda.CUDAGraph()
+        # thread_local: calls of other threads to CUDA do not invalidate the capture
         with self._torch.cuda.graph(graph, stream=self._stream, capture_error_mode="thread_local"):
             work()
 

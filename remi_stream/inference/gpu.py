@@ -1,4 +1,4 @@
-"""NVIDIA's GPUs, asked through NVML, the driver's management library: without PyTorch or TensorRT, without GPU memory."""
+"""NVIDIA's GPUs, queried by NVML, the driver's management library: without PyTorch or TensorRT, without GPU memory."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from remi_stream.errors import RemiError
 
 NVML_LIBRARY = "libnvidia-ml.so.1"
 DRIVER_VERSION_FILE = Path("/proc/driver/nvidia/version")
-"""A file of the driver in the kernel; a container sees its host's."""
+"""A file of the kernel's driver; in a container that of its host, even if the container gets no GPU."""
 
 
 class NoGpuError(RemiError):
@@ -33,7 +33,7 @@ class Gpu(NamedTuple):
     free_bytes: int = -1
     """Free GPU memory, bytes; -1 if unknown."""
     uuid: str = ""
-    """NVIDIA's name of this very GPU: "GPU-8f2c0d1e-..."."""
+    """NVIDIA's id of this GPU: "GPU-8f2c0d1e-..."."""
 
 
 class NvidiaDriver(NamedTuple):
@@ -100,7 +100,7 @@ def start_nvml() -> Any:
 
 
 def ordered_handles(nvml: Any) -> list[Any]:
-    """Return NVML's handles in CUDA's order: the fastest first, unless CUDA_DEVICE_ORDER asks for the order on the bus."""
+    """Return NVML's handles in CUDA's order: the fastest first, unless CUDA_DEVICE_ORDER sets the order on the bus."""
     handles = [nvml.nvmlDeviceGetHandleByIndex(index) for index in range(nvml.nvmlDeviceGetCount())]
     if os.environ.get("CUDA_DEVICE_ORDER") == "PCI_BUS_ID":
         return handles
@@ -114,7 +114,7 @@ def ordered_handles(nvml: Any) -> list[Any]:
 
 
 def describe_gpu(nvml: Any, handle: Any) -> Gpu:
-    """Return the facts about a GPU; what it does not say stays unknown."""
+    """Describe a GPU; values that NVML does not provide stay unknown."""
     memory = value_or(nvml, None, nvml.nvmlDeviceGetMemoryInfo, handle)
     return Gpu(
         name=nvml.nvmlDeviceGetName(handle),
@@ -125,10 +125,10 @@ def describe_gpu(nvml: Any, handle: Any) -> Gpu:
     )
 
 
-def value_or(nvml: Any, default: Any, ask: Callable[..., Any], *arguments: Any) -> Any:
-    """Return what NVML answers, or the default if this GPU or driver does not say."""
+def value_or(nvml: Any, default: Any, query: Callable[..., Any], *arguments: Any) -> Any:
+    """Return the result of a query to NVML, or the default if this GPU or driver does not support it."""
     try:
-        return ask(*arguments)
+        return query(*arguments)
     except nvml.NVMLError:
         return default
 
@@ -136,7 +136,7 @@ def value_or(nvml: Any, default: Any, ask: Callable[..., Any], *arguments: Any) 
 def visible_gpus(gpus: Sequence[Gpu], chosen: str | None) -> list[Gpu]:
     """Return the GPUs that CUDA sees. chosen: the value of CUDA_VISIBLE_DEVICES, numbers or beginnings of UUIDs; None: all.
 
-    As in CUDA, the first entry that is no GPU ends the list. An instance of a MIG counts as the first GPU.
+    As in CUDA, the first entry that is no GPU ends the list. A MIG instance counts as the first GPU.
     """
     found: list[Gpu] = []
     for entry in (part.strip() for part in chosen.split(",")) if chosen is not None else map(str, range(len(gpus))):

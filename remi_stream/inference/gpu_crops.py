@@ -114,7 +114,7 @@ def sampling_positions(inverses: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def inverse_affines(affines: np.ndarray) -> np.ndarray:
-    """Invert affines (B, 2, 3), float64, in OpenCV's order of operations; a singular one gives zeros."""
+    """Invert affines (B, 2, 3), float64, in OpenCV's order of operations; a singular one becomes zeros."""
     (a, b, x), (c, d, y) = np.asarray(affines, np.float64).transpose(1, 2, 0)
     determinant = a * d - b * c
     scale = np.divide(1.0, determinant, out=np.zeros_like(determinant), where=determinant != 0)

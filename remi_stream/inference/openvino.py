@@ -58,6 +58,7 @@ class OpenVinoRuntime:
         return {name: np.concatenate(parts) for name, parts in zip(self._outputs, zip(*rows))}
 
     def _infer(self, inputs: list[np.ndarray]) -> list[np.ndarray]:
+        # no copies in or out: callers copy what must survive the next call
         results = self._request.infer(inputs, share_inputs=True, share_outputs=True)
         return [results[index] for index in range(len(self._outputs))]
 

@@ -119,6 +119,7 @@ def publish_plan(build_folder: Path, manifest: PlanManifest) -> Path:
     folder = plan_folder(manifest.key)
     old = build_folder.with_name(f"{build_folder.name}.old")
     shutil.rmtree(old, ignore_errors=True)
+    # rename does not replace a folder that has files in it
     if folder.exists():
         os.rename(folder, old)
     os.rename(build_folder, folder)

@@ -1,4 +1,4 @@
-"""What a runtime is: named tensors in, named tensors out. Types only; inference/load.py makes runtimes."""
+"""Interface of the runtimes: named tensors in, named tensors out. Types only; inference/load.py makes runtimes."""
 
 from __future__ import annotations
 

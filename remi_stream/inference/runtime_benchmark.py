@@ -25,8 +25,6 @@ SAMPLE_IMAGES = 8
 WARM_UP_CALLS = 4
 CROP_MARGIN_PX = 20.0
 """Margin of the crops around the sample's person, px."""
-
-
 BenchmarkClock = Literal["wall clock", "CUDA events"]
 
 
@@ -63,7 +61,7 @@ def benchmark_runtimes(
     with benchmark_processes(file, runtimes, inputs) as pipes:
         first = [receive_answer(pipe) for pipe in pipes]
         times: list[list[float]] = [[] for _ in runtimes]
-        for _ in range(rounds):
+        for _ in range(rounds):  # in turns, so that other load on the machine meets every runtime
             for pipe, measured in zip(pipes, times):
                 pipe.send(calls)
                 measured += receive_answer(pipe)
@@ -75,11 +73,12 @@ def benchmark_processes(
     file: ModelFile, runtimes: list[BenchmarkRuntime], inputs: list[dict[str, np.ndarray]]
 ) -> Iterator[list[Connection]]:
     """Start a process for each runtime and yield their pipes; the processes end with the block."""
+    # a fork would share the parent's threads and CUDA context
     spawn = multiprocessing.get_context("spawn")
     pipes, processes = [], []
-    for peer in runtimes:
+    for runtime in runtimes:
         ours, theirs = spawn.Pipe()
-        process = spawn.Process(target=run_benchmark_process, args=(theirs, file, peer, inputs), daemon=True)
+        process = spawn.Process(target=run_benchmark_process, args=(theirs, file, runtime, inputs), daemon=True)
         process.start()
         theirs.close()
         pipes.append(ours)

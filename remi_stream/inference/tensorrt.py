@@ -99,6 +99,7 @@ class TensorRtRuntime:
         sizes = range(1, key.max_batch + 1) if first < 0 else (first,)
         try:
             cache = KernelCache(backend, self._engine)
+            # one workspace for all contexts: they never run at the same time
             workspace = cuda.allocate(self._engine.device_memory_size_v2)
             self._batches = {size: BatchContext(cache.create_context(), workspace, manifest, cuda, size) for size in sizes}
             cache.save()
@@ -191,6 +192,7 @@ class KernelCache:
     def _configure(self, config: Any) -> Any:
         config.set_execution_context_allocation_strategy(self._trt.ExecutionContextAllocationStrategy.USER_MANAGED)
         if hasattr(config, "create_runtime_cache"):
+            # eager: kernels are compiled while the plan is loaded, not while frames wait
             config.dynamic_shapes_kernel_specialization_strategy = self._trt.DynamicShapesKernelSpecializationStrategy.EAGER
             self._cache = config.create_runtime_cache()
             if self._path.is_file():
@@ -210,6 +212,7 @@ class KernelCache:
         """Save the compiled kernels to the cache file."""
         if self._config is not None and hasattr(self._config, "create_runtime_cache"):
             self._path.parent.mkdir(parents=True, exist_ok=True)
+            # atomically: several processes may save at the same time, and one of them wins
             new = self._path.with_suffix(f".{os.getpid()}")
             new.write_bytes(self._cache.serialize())
             os.replace(new, self._path)

@@ -53,7 +53,7 @@ class TorchRuntime:
         self._inputs = tuple(find_network(network).input_shapes())
         module = load_checkpoint(network, checkpoint)
         self._module = module.to(self._device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        # The first call takes seconds, which would look like a hung stage.
+        # The first call takes seconds; during inference the supervisor would take the stage for hung.
         self.run(find_network(network).zero_inputs(1))
 
     def run(self, tensors: RuntimeTensors) -> dict[str, np.ndarray]:

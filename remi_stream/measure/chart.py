@@ -65,6 +65,7 @@ def quantity_cards(comparison: Comparison) -> Iterator[QuantityCard]:
     names = tuple(each.condition for each in comparison.conditions)
     for number, quantity in enumerate(comparison.kind.quantities):
         lines = tuple(each.quantities[number] for each in comparison.conditions)
+        # value == value: not NaN
         if any(value == value for line in lines for value in (line.first, line.second)):
             yield QuantityCard(quantity, names if len(names) > 1 else ("",), lines)
 

@@ -15,8 +15,6 @@ from remi_stream.errors import UsageError
 from remi_stream.measure.kinematics import NAN
 from remi_stream.measure.table import MEASUREMENT_KINDS, MeasurementKind, Quantity, kind_from_columns
 
-# A CSV file of measurements, with the means of its rows by condition
-
 CONDITION_COLUMN = 1
 """Index of the column with the condition."""
 EXPECTED_FILE_HINT = "Give a file of measurements, as remi-stream measure --csv writes them"
@@ -48,6 +46,7 @@ class Measurements(NamedTuple):
 def read_measurements(path: Path) -> Measurements:
     """Read a file of any kind, recognised by its header. Raises UsageError for another file, or one without rows."""
     try:
+        # utf-8-sig: spreadsheets write a byte order mark, which would be part of the first column's name
         with open(path, newline="", encoding="utf-8-sig") as file:
             reader = csv.reader(file)
             header = tuple(next(reader, ()))
@@ -69,6 +68,7 @@ def _measurements(path: Path, kind: MeasurementKind, lines: list[tuple[int, list
     rows: dict[str, list[list[float]]] = {}
     incomplete = []
     for number, cells in lines:
+        # torn by a crash: the other rows still count
         if len(cells) != len(kind.columns):
             incomplete.append(number)
             continue
@@ -95,7 +95,7 @@ def _condition(rows: list[list[float]]) -> ConditionStats:
 
 
 MIN_RELATIVE_DIFFERENCE = 0.01
-"""Smallest relative difference that counts: measurements are not more exact than that, however steady."""
+"""Smallest relative difference that counts, however small the spread of the rows."""
 CONFIDENCE = 0.95
 """Confidence level of the t-test: of equal means, one in twenty is reported as different."""
 

@@ -1,6 +1,6 @@
-"""Formulas of how joints and points differ and move: distances, Procrustes alignment, accelerations, angles, jitter.
+"""Differences and motion of joints and points: distances, Procrustes alignment, accelerations, angles, jitter.
 
-`evaluate` compares a prediction with the truth by them, `measure` a person with themselves a frame ago. Joints are (N, J, 3) m,
+`evaluate` compares a prediction with the truth, `measure` a person with the previous frame. Joints are (N, J, 3) m,
 NaN where not known; results are mm or degrees.
 """
 
@@ -57,6 +57,7 @@ def procrustes_align(joints: np.ndarray, truth: np.ndarray) -> np.ndarray:
     signs = np.ones_like(singular)
     signs[:, -1] = np.sign(np.linalg.det(u @ vt))
     rotation = (u * signs[:, None]) @ vt
+    # all joints in one point have no scale; the result is then the truth's mean, not NaN
     variance = np.maximum((centred_joints**2).sum((1, 2)), np.finfo(float).tiny)
     scale = (singular * signs).sum(1) / variance
     return scale[:, None, None] * (centred_joints @ rotation.swapaxes(1, 2)) + true_mean

@@ -30,6 +30,7 @@ MAX_CONDITION_LENGTH = 60
 HISTORY_S = 1.0
 """History kept before the measured window: its first frames are compared with the frames before them."""
 TENSORRT = "tensorrt"
+"""Name of the runtime for which REMI has a program of its own."""
 METRIC_FILES = {REMI_STREAM_MOTION: motion.MOTION_FILE, REMI_RELAY: remi_metrics.RELAY_FILE}
 
 ControlRequest = Callable[[dict[str, Any]], Mapping[str, Any]]
@@ -62,7 +63,7 @@ class CameraMeters:
     """Meters of all cameras, for viewers:
 
         meters = CameraMeters(config.body_sources, partial(send_control_request, config.port(CONTROL_SERVICE)))
-        meters.add(bodies, time.monotonic())             # for all bodies from the bus; takes no time
+        meters.add(bodies, time.monotonic())             # for all bodies from the bus; only stored
         paths = meters.record("front", "Low Light", Path(config.measurements), time.monotonic())
 
     `record` takes about a second, since it poses the mesh of every frame: call it in a separate thread. engines: by camera, as
@@ -77,17 +78,17 @@ class CameraMeters:
         seconds: float = WINDOW_S,
         observe: Callable[[Bodies], PoseObservation | None] = observe_pose,
     ) -> None:
-        self._engines, self._ask, self._seconds, self._observe = engines, request_control, seconds, observe
-        self._seen: dict[str, deque[ReceivedBodies]] = {camera: deque() for camera in engines}
+        self._engines, self._request_control, self._seconds, self._observe = engines, request_control, seconds, observe
+        self._received: dict[str, deque[ReceivedBodies]] = {camera: deque() for camera in engines}
         self._lock = threading.Lock()
 
     def add(self, bodies: Bodies, now: float) -> None:
-        """Keep a message received now, and discard messages older than the window."""
+        """Keep a message received now, s, and discard messages older than the window."""
         with self._lock:
-            seen = self._seen[bodies.camera]
-            seen.append(ReceivedBodies(bodies, now))
-            while seen[0].received_at < now - self._seconds - HISTORY_S:
-                seen.popleft()
+            received = self._received[bodies.camera]
+            received.append(ReceivedBodies(bodies, now))
+            while received[0].received_at < now - self._seconds - HISTORY_S:
+                received.popleft()
 
     def record(self, camera: str, condition: str, folder: Path, now: float) -> list[Path]:
         """Measure a camera and append its rows to the files in a folder; return their paths. Raises as `measure` and `append`."""
@@ -102,12 +103,12 @@ class CameraMeters:
         if camera not in self._engines:
             raise unknown_name_error("camera", camera, self._engines)
         condition = check_condition(condition)
-        seen = self._recent(camera, now)
+        received = self._recent(camera, now)
         lag_ms, filtered = self._filter(camera)
-        names = [condition, camera, self._engines[camera], seen[-1].bodies.filter]
+        names = [condition, camera, self._engines[camera], received[-1].bodies.filter]
         return [
-            MeasurementRow(REMI_POSE, [condition], self._pose(seen, now)),
-            MeasurementRow(REMI_STREAM_MOTION, names, self._motion(seen, now, lag_ms)),
+            MeasurementRow(REMI_POSE, [condition], self._pose(received, now)),
+            MeasurementRow(REMI_STREAM_MOTION, names, self._motion(received, now, lag_ms)),
             *(MeasurementRow(REMI_RELAY, row[:2], row[2:]) for row in filtered),
         ]
 
@@ -131,34 +132,35 @@ class CameraMeters:
 
     def _recent(self, camera: str, now: float) -> list[ReceivedBodies]:
         """Return the kept messages of a camera. Raises RemiError if none is within the window."""
+        # a copy: bodies arrive in another thread while a row is computed
         with self._lock:
-            seen = list(self._seen[camera])
-        if not seen or seen[-1].received_at < now - self._seconds:
+            received = list(self._received[camera])
+        if not received or received[-1].received_at < now - self._seconds:
             raise RemiError(f"No bodies of camera '{camera}' in the last {self._seconds:g} s: there is nothing to measure.")
-        return seen
+        return received
 
     def _filter(self, camera: str) -> tuple[float, list[list[Any]]]:
         """Request the filter's lag, ms, and the row of REMI's relay (its last five seconds) from the relay."""
-        if self._ask is None:
+        if self._request_control is None:
             return NAN, []
-        rows = self._ask({"ask": "filter_metrics", "camera": camera})["rows"].values()
-        lag_s = self._ask({"ask": "filter", "camera": camera})["filters"][camera]["lag_s"]
+        rows = self._request_control({"ask": "filter_metrics", "camera": camera})["rows"].values()
+        lag_s = self._request_control({"ask": "filter", "camera": camera})["filters"][camera]["lag_s"]
         return NAN if lag_s is None else lag_s * 1000, [[NAN if cell is None else cell for cell in row] for row in rows]
 
-    def _pose(self, seen: Iterable[ReceivedBodies], now: float) -> list[float]:
+    def _pose(self, received: Iterable[ReceivedBodies], now: float) -> list[float]:
         """Compute the row of REMI's pose program; a loop is the time from capture to the relay's stamp.
 
         REMI's own loop begins earlier, before the camera is read.
         """
         meter = PoseMeter(self._seconds)
-        for bodies, _ in seen:
+        for bodies, _ in received:
             meter.add(bodies.captured_at, bodies.stamps["relay"] - bodies.captured_at, self._observe(bodies))
         return meter.means(now)
 
-    def _motion(self, seen: Iterable[ReceivedBodies], now: float, lag_ms: float) -> list[float]:
+    def _motion(self, received: Iterable[ReceivedBodies], now: float, lag_ms: float) -> list[float]:
         meter = MotionMeter(self._seconds)
-        for bodies, came_at in seen:
-            meter.add(bodies, came_at)
+        for bodies, received_at in received:
+            meter.add(bodies, received_at)
         return meter.means(now, lag_ms)
 
     def _file(self, kind: MeasurementKind, camera: str) -> str:

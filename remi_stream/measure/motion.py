@@ -1,4 +1,4 @@
-"""Our metrics of all people beside REMI's: latency from capture to the viewer, joint change, jitter, rotation change."""
+"""Metrics with exact definitions, of all people: latency from capture to the viewer, joint change, jitter, rotation change."""
 
 from __future__ import annotations
 
@@ -121,6 +121,7 @@ class MotionMeter:
     def add(self, bodies: Bodies, now: float) -> MotionValues:
         """Measure a frame received now, s, on the clock of captured_at."""
         samples = {person.track_id: motion_sample(person, bodies.captured_at) for person in bodies.people}
+        # tracks without a sample in this frame are dropped: changes are only between consecutive frames
         self._tracks = {track: extend_track(self._tracks.get(track, []), sample) for track, sample in samples.items()}
         change = mean_motion_change([motion_change(track) for track in self._tracks.values()])
         people = len(bodies.people)
@@ -133,6 +134,7 @@ class MotionMeter:
         columns = self._window.columns(now)
         if not columns:
             return [NAN] * (len(MOTION_COLUMNS) - TEXT_COLUMN_COUNT)
+        # the rate from the times of arrival: a mean of 1 / interval would favour short intervals
         times, latencies = columns[:2]
         duration_s = times[-1] - times[0]
         rate = (len(times) - 1) / duration_s if duration_s > 0 else NAN
@@ -160,6 +162,7 @@ def root_position(joints: np.ndarray, names: Sequence[str]) -> np.ndarray:
 
 def extend_track(track: list[MotionSample], sample: MotionSample) -> list[MotionSample]:
     """Return the last three samples of a track; it restarts after a gap or a change of skeleton."""
+    # three samples: jitter compares a frame with the one before and the one after it
     gap_s = sample.captured_at - track[-1].captured_at if track else 0.0
     continues = bool(track) and 0 < gap_s <= MAX_GAP_S and track[-1].joints.shape == sample.joints.shape
     return [*track[-2:], sample] if continues else [sample]

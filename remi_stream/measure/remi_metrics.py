@@ -1,6 +1,6 @@
-"""Metrics of REMI's pose program, with its definitions, so that numbers compare with its authors' tables.
+"""Metrics of REMI's pose program and of its relay, with REMI's definitions, so that numbers compare with its authors' tables.
 
-Some column names do not say what is measured: see the fields of the values. Exact definitions are in measure/motion.py.
+Some column names do not say what is measured: see the fields of the values. Metrics with exact definitions: measure/motion.py.
 """
 
 from __future__ import annotations
@@ -84,6 +84,7 @@ class PoseMeter:
             values = values._replace(shape_variance=np.var(observation.betas), detection_rate=100.0)
         if observation is not None and self._last is not None:
             values = values._replace(**pose_changes(self._last, observation))
+        # None too: after a frame without people there is no change, as in REMI
         self._last = observation
         self._window.add(at, values)
         return values
@@ -95,6 +96,7 @@ class PoseMeter:
 
 def pose_changes(before: PoseObservation, after: PoseObservation) -> dict[str, float]:
     """Return the changes between consecutive frames by field name, in the precision of the network's outputs."""
+    # scaled before the difference, in float32, as REMI does: the last digits in its files depend on it
     distances_mm = np.linalg.norm(after.vertices_m * np.float32(1000) - before.vertices_m * np.float32(1000), axis=1)
     return {
         "pose_change": np.linalg.norm(after.rotations - before.rotations, axis=(1, 2)).sum(),
@@ -103,10 +105,8 @@ def pose_changes(before: PoseObservation, after: PoseObservation) -> dict[str, f
     }
 
 
-# Observe a published person as REMI's pose program does: rotations, betas, vertices, weak-perspective camera.
-
-
 ORIGIN = np.zeros(3)
+"""REMI measures the mesh about the body's origin, without the translation."""
 
 
 def observe_pose(bodies: Bodies, retarget_for: Callable[[str], Retargeter] = retargeter_to_known_body) -> PoseObservation | None:
@@ -136,9 +136,6 @@ def full_image_camera(smpl: Smpl, size: tuple[int, int], intrinsics: Intrinsics)
     x, y, z = smpl.transl.astype(np.float64)
     width, height = size
     return np.array([2 * fx / (z * width), 2 * fy / (z * height), x + (cx - width / 2) * z / fx, y + (cy - height / 2) * z / fy])
-
-
-# Metrics of REMI's relay about its filters, with its definitions.
 
 
 RELAY_COLUMNS = (
@@ -220,11 +217,12 @@ class RelayValues(NamedTuple):
 
 def measure_packets(packets: FilteredPackets) -> RelayValues:
     """Measure each packet; the first has no changes (NaN)."""
+    # `not <=` instead of `>`: NaN, of the first packet, must stay NaN and not become 0
     has_rate = ~(packets.since_last_s <= MIN_INTERVAL_S)
     fps = np.divide(1.0, packets.since_last_s, out=np.zeros(len(has_rate)), where=has_rate)
     both = packets.raw, packets.filtered
-    changes = [scale * stream_changes(each[name]) for name, scale in STREAM_SCALES.items() for each in both]
-    variances = [np.var(each["betas"].astype(np.float64), axis=1) for each in both]
+    changes = [scale * stream_changes(side[name]) for name, scale in STREAM_SCALES.items() for side in both]
+    variances = [np.var(side["betas"].astype(np.float64), axis=1) for side in both]
     return RelayValues(fps, packets.filter_s * 1000, *changes, *variances)
 
 

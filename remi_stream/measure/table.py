@@ -18,8 +18,6 @@ import numpy as np
 from remi_stream.errors import RemiError
 from remi_stream.measure import motion, remi_metrics
 
-# Measured quantities: name, unit, better direction and description of each column
-
 BetterDirection = Literal["higher", "lower", ""]
 """Empty if neither: change depends on how people move, and a frozen body has none."""
 
@@ -132,6 +130,7 @@ def append_row(path: Path, columns: Sequence[str], row: Sequence[str]) -> None:
         raise ValueError(f"a row of {len(row)} cells for {len(columns)} columns")
     try:
         with open(path, "a+b", buffering=0) as file:
+            # header and row under one lock: several programs may measure into one file
             fcntl.flock(file, fcntl.LOCK_EX)
             _append(file, path, format_csv_line(columns).encode(), format_csv_line(row).encode())
     except OSError as error:
@@ -153,6 +152,7 @@ def check_appendable(path: Path, columns: Sequence[str]) -> None:
 
 def _append(file: io.FileIO, path: Path, header: bytes, row: bytes) -> None:
     size = _require_columns(file, path, header)
+    # a torn last row, without its line end, is ended first
     data = (b"" if size else header + b"\n") + (b"\n" if size and not _ends_line(file) else b"") + row + b"\n"
     try:
         is_complete = file.write(data) == len(data)

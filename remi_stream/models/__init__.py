@@ -1,1 +1,1 @@
-"""Engine manifests and the model store."""
+"""Engine manifests, the model store, import of published files, the safe unpickler."""

@@ -29,7 +29,7 @@ ALLOWED_OPCODES = (
 
 
 def read_array_pickle(payload: bytes, subject: str) -> Any:
-    """Read plain containers and arrays of numbers from a pickle of a few kB, such as a stranger may send.
+    """Read plain containers and arrays of numbers from a pickle of a few kB, which may come from an untrusted client.
 
     subject: the data's name in the RemiError that is raised on refused or damaged data. No code of the pickle is run.
     """
@@ -80,5 +80,5 @@ def read_object_array(file: IO[bytes]) -> np.ndarray:
     """Read the object array from the pickle at the file's position."""
     array = SafeUnpickler(file, NUMPY_CONSTRUCTORS).load()
     if not isinstance(array, np.ndarray):
-        raise ValueError(f"a {type(array).__name__} stands where an array should")
+        raise ValueError(f"a {type(array).__name__} instead of an array")
     return array

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 CONTAINERS = ("model", "state_dict", "model_pos")
 PREFIXES = re.compile(r"^(module\.)?(model\.)?")
+"""Prefixes of keys: of torch.nn.DataParallel, and of a training module that has the network as `model`."""
 BODY_PREFIX = "smpl."
 DARKNET_NETWORKS = tuple(name for name, network in NETWORKS.items() if ".darknet:" in network.factory)
 VARIABLE_SIZE_NETWORKS = tuple(
@@ -135,7 +136,7 @@ def read_state_dict(path: Path) -> dict[str, torch.Tensor]:
     from remi_stream.models.torch_file import read_torch_file
 
     content = read_torch_file(path)
-    for _ in CONTAINERS:
+    for _ in CONTAINERS:  # each may be inside another one
         container = content if isinstance(content, Mapping) else {}
         content = next((container[key] for key in CONTAINERS if is_filled_mapping(container.get(key))), content)
     if not isinstance(content, Mapping):

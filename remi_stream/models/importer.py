@@ -59,13 +59,15 @@ class ImportedModel(NamedTuple):
 def import_file(path: Path, name: str = "") -> ImportedModel:
     """Import a file into the store. name: its model, if given by the user. Raises UsageError or RemiError with the reason."""
     if name and is_outside_store(find_model_file(name)):
-        raise UsageError(f"{name} is used from {find_model_file(name).file}, where it lies; there is nothing to import.")
-    arrival = recognise_file(path, name)
-    if name and name not in arrival.names:
-        raise UsageError(f"{path.name} is {arrival.names[0]}, not {name}. Import it without --as, or --as {arrival.names[0]}.")
-    chosen = name or likeliest_model(arrival, path)
-    others = [each for each in arrival.names if each != chosen]
-    return ImportedModel(find_model_file(chosen), add_file(find_model_file(chosen), path, arrival.write), others)
+        raise UsageError(f"{name} is used from {find_model_file(name).file} directly; there is nothing to import.")
+    recognised = recognise_file(path, name)
+    if name and name not in recognised.names:
+        raise UsageError(
+            f"{path.name} is {recognised.names[0]}, not {name}. Import it without --as, or --as {recognised.names[0]}."
+        )
+    chosen = name or likeliest_model(recognised, path)
+    others = [each for each in recognised.names if each != chosen]
+    return ImportedModel(find_model_file(chosen), add_file(find_model_file(chosen), path, recognised.write), others)
 
 
 def likeliest_model(recognised: RecognisedFile, path: Path) -> str:
@@ -87,6 +89,7 @@ def is_wheel(path: Path) -> bool:
 def recognise_file(path: Path, name: str = "") -> RecognisedFile:
     """Recognise a file by its content. name: its model, if given, which decides ambiguous cases. Raises RemiError."""
     start = read_first_bytes(path)
+    # formats with a magic number first: ONNX (protobuf) has none, so its suffix decides, and Darknet's weights come last
     for mark, kind in ARCHIVE_MAGICS.items():
         if start.startswith(mark):
             raise RemiError(f"{path.name} is an archive ({kind}). Unpack it and import what is in it.")
@@ -208,8 +211,8 @@ def recognise_onnx(path: Path, name: str) -> RecognisedFile:
     if named:
         missing = [output for output in named[0].output_names().values() if output not in ports.outputs]
         if missing:
-            held = ", ".join(ports.outputs)
-            raise RemiError(f"{path.name} has no output {missing[0]}, which the manifest of {name} names (it has: {held}).")
+            present = ", ".join(ports.outputs)
+            raise RemiError(f"{path.name} has no output {missing[0]}, which the manifest of {name} names (it has: {present}).")
         return copied_file(path, [name])
     wrong = [
         *signature_errors(ports.inputs, INSTANTHMR_INPUTS, "input"),

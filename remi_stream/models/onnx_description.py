@@ -1,4 +1,4 @@
-"""ONNX networks described in a manifest: the input image, the meaning of each output, and the ports the file really has."""
+"""ONNX networks as a manifest describes them: input image, meaning of each output; and the real inputs and outputs of a file."""
 
 from __future__ import annotations
 
@@ -159,7 +159,7 @@ def register_skeleton(name: str, description: OnnxDescription | None) -> None:
 
 
 # Inputs and outputs of an ONNX file, by OpenVINO's ONNX frontend. It only loads the graph: it converts no operator, so a network
-# with operators that OpenVINO lacks is read too, and follows no external weights. Safe for a stranger's file: of 9500 randomly
+# with operators that OpenVINO lacks is read too, and follows no external weights. Safe for untrusted files: of 9500 randomly
 # damaged files none crashed OpenVINO 2026.4 or took more than 30 ms (tests/models/test_onnx_ports.py).
 
 

@@ -49,7 +49,7 @@ PICKLE_ERRORS = (
 
 
 class UnsafePickleError(RemiError):
-    """A pickle asks for something that no data needs; the argument is the name of that function or opcode."""
+    """A pickle needs something that no data needs; the argument is the name of that function or opcode."""
 
 
 @contextmanager

@@ -103,6 +103,7 @@ def check_smpl_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
             raise RemiError(f"{path.name} is damaged: {name} has non-finite numbers.")
     if arrays["shapedirs"].shape[2] < BETAS:
         raise RemiError(f"{path.name} has {arrays['shapedirs'].shape[2]} betas; at least {BETAS} are needed.")
+    # the root's parent is 2**32 - 1 in the published files
     parents = np.where(arrays["kintree_table"][0] > JOINTS, -1, arrays["kintree_table"][0].astype(np.int64))
     if parents.tolist() != list(SMPL_PARENTS):
         raise RemiError(f"{path.name} has another kinematic tree than SMPL: {parents.tolist()}.")

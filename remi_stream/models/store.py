@@ -35,7 +35,7 @@ WHEEL_OPTIONS = ("--only-binary=:all:", "--platform", "manylinux_2_28_x86_64", "
 RETRY_OPTIONS = ("--retries", "1", "--timeout", "20")
 """Fail soon without a network."""
 PARTIAL_PREFIX = ".pull-"
-"""Of the temporary folders that a pull or an import works in."""
+"""Prefix of the temporary folders that a pull or an import works in."""
 MessageCallback = Callable[[str], None]
 
 log = logging.getLogger(__name__)
@@ -99,6 +99,7 @@ def download_wheel(requirement: str, folder: Path) -> Path:
         "-d",
         str(folder),
     ]
+    # pip must not go on when this process is killed: the store is unlocked then
     preexec = die_with_parent if sys.platform == "linux" else None
     done = subprocess.run(command, capture_output=True, text=True, preexec_fn=preexec)
     wheels = list(folder.glob("*.whl"))
@@ -214,6 +215,7 @@ def add_file(file: ModelFile, original: Path, write: Callable[[Path], object]) -
         write(new)
         record = make_record(new, original.name, sha256_of(original))
         record_path(new).write_bytes(msgspec.json.format(msgspec.json.encode(record)))
+        # the old record goes first and the new one comes last: a file without its record counts as missing
         record_path(store_path(file)).unlink(missing_ok=True)
         os.replace(new, store_path(file))
         os.replace(record_path(new), record_path(store_path(file)))

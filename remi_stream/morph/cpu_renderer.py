@@ -1,4 +1,4 @@
-"""Mesh renderer on the CPU: a z-buffer, and colours interpolated between the vertices."""
+"""Mesh renderer on the CPU: z-buffer, colours interpolated between the vertices, both sides of a face lit."""
 
 from __future__ import annotations
 
@@ -32,9 +32,11 @@ class CpuMeshRenderer:
         in_camera = self._camera.to_camera(vertices)
         points_px = project(in_camera, self._camera.intrinsics)
         triangles_px = points_px[self._faces]
+        # a z-buffer, not the painter's algorithm: meshes of users may have large triangles that cross
         pixels, faces = z_buffer(triangles_px, (1 / in_camera[:, 2])[self._faces], self._camera.size)
         shaded_colours = self._shade_both_sides(vertices, colours, flat_shading)
         weights = barycentric_weights(triangles_px, pixels, faces, self._camera.size[0])
+        # back faces use the second half of the colours, those of the inside: + V on their vertex indices
         corners = self._faces[faces] + (len(vertices) * (signed_areas(points_px, self._faces) > 0))[faces, None]
         image = self._empty.copy()
         image.reshape(-1, 3)[pixels] = sum(weights[k][:, None] * shaded_colours[corners[:, k]] for k in range(3))

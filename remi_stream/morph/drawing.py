@@ -1,4 +1,4 @@
-"""Renders the frames of a morph."""
+"""Renders the frames of a morph: one camera, fitted to all shapes in between, and frames rendered ahead by threads."""
 
 from __future__ import annotations
 
@@ -17,16 +17,13 @@ from remi_stream.prefetch import ordered_map
 from remi_stream.render.camera import RenderCamera, Size
 from remi_stream.render.video import encode_png
 
-# Camera of a morph: fitted to all shapes between the two meshes.
-
-
 YAW, PITCH = math.radians(24), math.radians(8)
 """The camera is slightly to the right of the front and looks slightly down."""
 UP_AXES = {
     "y": np.array([[1.0, 0, 0], [0, 1, 0], [0, 0, -1]]),
     "z": np.array([[1.0, 0, 0], [0, 0, 1], [0, 1, 0]]),
 }
-"""Right, up and away of a front view as rows, by vertical axis of the mesh."""
+"""Right, up and away of a front view as rows, by vertical axis of the mesh; the front faces +z (y up) or -y (z up)."""
 MAX_FILL = 0.88
 """Largest share of the image's width and height that a mesh fills."""
 FOCAL_SHARE = 2.0
@@ -46,12 +43,14 @@ def fit_camera(points: np.ndarray, up: str, size: Size, back: bool = False) -> R
     rotated = points @ rotation.T
     centre = (rotated.min(0) + rotated.max(0)) / 2
     focal_px, half_px = FOCAL_SHARE * max(size), np.array(size) * MAX_FILL / 2
+    # the nearest distance from which every point is inside the image
     distance = (np.abs(rotated - centre)[:, :2] * focal_px / half_px - (rotated - centre)[:, 2:]).max()
     position = (centre - (0, 0, max(float(distance), MIN_DISTANCE))) @ rotation
     return RenderCamera((focal_px, focal_px, (size[0] - 1) / 2, (size[1] - 1) / 2), size, rotation, position)
 
 
 RENDER_THREADS, RENDER_AHEAD = 2, 4
+"""Threads, and frames that are rendered ahead in them."""
 CAMERA_SAMPLES = 21
 """Number of shapes along the morph that the camera is fitted to."""
 
@@ -83,20 +82,21 @@ class MorphFrame(NamedTuple):
 
 def render_morph(pair: MorphPair, options: MorphOptions) -> Generator[MorphFrame, None, None]:
     """Render all frames of a morph, in order, prefetched by threads; with a GPU in the caller's thread only."""
-    painter = make_renderer(pair, options, morph_points(pair, options.frames))
+    renderer = make_renderer(pair, options, morph_points(pair, options.frames))
     ends = vertex_colours(pair.a), vertex_colours(pair.b)
 
     def draw(number: int) -> MorphFrame:
         share = number / (options.frames - 1)
         vertices = pair.path(share)
-        image = painter.render(vertices, ends[0] * (1 - share) + ends[1] * share)
+        image = renderer.render(vertices, ends[0] * (1 - share) + ends[1] * share)
         return MorphFrame(number, vertices, image, b"" if options.gpu else encode_rgb_png(image))
 
     numbers = range(options.frames)
     with ThreadPoolExecutor(RENDER_THREADS, thread_name_prefix="morph") as pool:
+        # an OpenGL context belongs to one thread: there only the PNG encoding runs ahead
         if options.gpu:
             yield from ordered_map(
-                pool, lambda drawn: drawn._replace(png=encode_rgb_png(drawn.image)), map(draw, numbers), RENDER_AHEAD
+                pool, lambda frame: frame._replace(png=encode_rgb_png(frame.image)), map(draw, numbers), RENDER_AHEAD
             )
         else:
             yield from ordered_map(pool, draw, numbers, RENDER_AHEAD)

@@ -62,8 +62,8 @@ def find_meshes(folder: Path) -> list[Path]:
 
 def mesh_pairs(files: Sequence[Path]) -> list[MeshPairFiles]:
     """All pairs of files, each once."""
-    named = mesh_names(files)
-    return [MeshPairFiles(a, b, pair_folder_name(named[a], named[b])) for a, b in combinations(files, 2)]
+    names = mesh_names(files)
+    return [MeshPairFiles(a, b, pair_folder_name(names[a], names[b])) for a, b in combinations(files, 2)]
 
 
 def mesh_names(files: Sequence[Path]) -> dict[Path, str]:

@@ -62,7 +62,7 @@ def open_opengl() -> Any:
         raise RemiError(f"moderngl is missing ({error}): pip install 'remi-stream[mesh]'") from None
     except Exception as error:  # noqa: BLE001  glcontext raises plain ones
         raise RemiError(f"OpenGL cannot be opened ({error})") from None
-    context.gc_mode = "auto"
+    context.gc_mode = "auto"  # buffers are freed with their Python objects; moderngl's default keeps them
     return context
 
 
@@ -78,7 +78,7 @@ class GpuMeshRenderer:
         self._context, self._faces, self._around, self._camera = context, faces, vertex_faces, camera
         program = context.program(vertex_shader=VERTEX_SHADER, fragment_shader=FRAGMENT_SHADER)
         self._matrix = program["clip_from_mesh"]
-        self._buffer = context.buffer(reserve=int(vertex_faces.shape[0]) * 36)
+        self._buffer = context.buffer(reserve=int(vertex_faces.shape[0]) * 36)  # nine float32 per vertex
         corners = context.buffer(np.ascontiguousarray(faces, "i4").tobytes())
         layout = [(self._buffer, "3f 3f 3f", "position", "outside", "inside")]
         self._surface = context.vertex_array(program, layout, corners)
@@ -101,8 +101,10 @@ class GpuMeshRenderer:
         self._target.use()
         self._target.clear(0, 0, 0, 0, depth=1.0)
         self._surface.render()
+        # a multisampled framebuffer cannot be read; copying it averages its samples
         self._context.copy_framebuffer(self._resolved, self._target)
         height, width = self._empty.shape[:2]
+        # OpenGL's first row is the lowest
         rgba = np.frombuffer(self._resolved.read(components=4), np.uint8).reshape(height, width, 4)[::-1]
         alpha = rgba[..., 3:] / np.float32(255)
         return (rgba[..., :3] + self._empty * (1 - alpha)).round().clip(0, 255).astype(np.uint8)
@@ -115,6 +117,7 @@ def clip_from_mesh(camera: RenderCamera, vertices: np.ndarray, centroid: np.ndar
     depths = camera.to_camera(vertices)[:, 2]
     near, far = max(float(depths.min()) * 0.99, 1e-12), float(depths.max()) * 1.01
     clip = np.zeros((4, 4))
+    # + 1: integers are pixel centres here, and pixel edges in OpenGL
     clip[0, 0], clip[0, 2] = 2 * fx / width, (2 * cx + 1) / width - 1
     clip[1, 1], clip[1, 2] = -2 * fy / height, 1 - (2 * cy + 1) / height
     clip[2, 2], clip[2, 3], clip[3, 2] = (far + near) / (far - near), -2 * far * near / (far - near), 1

@@ -1,4 +1,4 @@
-"""Heatmap images of vertex displacements and texture differences."""
+"""Heatmap images of vertex displacements and texture differences, with a colour bar and titles."""
 
 from __future__ import annotations
 
@@ -6,21 +6,18 @@ import functools
 import math
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-if TYPE_CHECKING:
-    from PIL.ImageFont import FreeTypeFont
 import cv2
+import numpy as np
 
 from remi_stream.morph.drawing import MorphOptions, make_renderer
 from remi_stream.morph.pair import MorphPair
 
-# Colour map of heatmaps, and a colour bar with ticks and title.
-
+if TYPE_CHECKING:
+    from PIL.ImageFont import FreeTypeFont
 
 COLOUR_STEPS = 256
 COLOUR_MAP = np.array([(220, 226, 232), (254, 217, 118), (253, 141, 60), (227, 26, 28), (104, 0, 58)], float)
-"""RGB from 0 to the maximum, with decreasing lightness."""
+"""RGB from 0 to the maximum; lightness decreases, so that the order is visible in greyscale too."""
 TEXT_COLOUR, BACKGROUND_COLOUR, TICK_COLOUR = (52, 58, 64), (248, 249, 250), (173, 181, 189)
 COLOUR_BAR_WIDTH_PX, TITLE_HEIGHT_PX, TITLE_LINE_PX, BAR_PX, MARGIN_PX, TEXT_PX = 120, 64, 20, 20, 16, 15
 MAX_TICKS = 6
@@ -35,7 +32,7 @@ def apply_colour_map(values: np.ndarray, maximum: float) -> np.ndarray:
 
 @functools.cache
 def colour_map() -> np.ndarray:
-    """The colour map, interpolated linearly: (COLOUR_STEPS, 3) uint8 RGB."""
+    """Interpolate the colour map linearly: (COLOUR_STEPS, 3) uint8 RGB."""
     at = np.linspace(0, len(COLOUR_MAP) - 1, COLOUR_STEPS)
     return np.stack([np.interp(at, np.arange(len(COLOUR_MAP)), channel) for channel in COLOUR_MAP.T], -1).round().astype(np.uint8)
 
@@ -50,16 +47,17 @@ def add_colour_bar(image: np.ndarray, maximum: float, title: tuple[str, str]) ->
     sheet[TITLE_HEIGHT_PX:, :width] = image
     top, bottom, left = TITLE_HEIGHT_PX + MARGIN_PX, TITLE_HEIGHT_PX + height - MARGIN_PX, width + MARGIN_PX
     sheet[top:bottom, left : left + BAR_PX] = apply_colour_map(np.linspace(maximum or 1, 0, bottom - top), maximum or 1)[:, None]
+    # Pillow for text: OpenCV has stroke fonts only
     canvas = Image.fromarray(sheet)
     pen = ImageDraw.Draw(canvas)
     for number, line in enumerate(title):
         pen.text(
             (MARGIN_PX, TITLE_HEIGHT_PX / 2 + (number - 0.5) * TITLE_LINE_PX), line, font=_font(), fill=TEXT_COLOUR, anchor="lm"
         )
-    for mark in tick_values(maximum):
-        y = bottom - 1 - (bottom - top - 1) * (mark / maximum if maximum else 0)
+    for tick in tick_values(maximum):
+        y = bottom - 1 - (bottom - top - 1) * (tick / maximum if maximum else 0)
         pen.line([(left + BAR_PX, y), (left + BAR_PX + 5, y)], fill=TICK_COLOUR, width=1)
-        pen.text((left + BAR_PX + 9, y), f"{mark:.6g}", font=_font(), fill=TEXT_COLOUR, anchor="lm")
+        pen.text((left + BAR_PX + 9, y), f"{tick:.6g}", font=_font(), fill=TEXT_COLOUR, anchor="lm")
     return np.array(canvas)
 
 
@@ -67,6 +65,7 @@ def tick_values(maximum: float) -> list[float]:
     """Tick values: round numbers from 0 to `maximum`."""
     if not maximum > 0:
         return [0.0]
+    # the smallest of 1, 2, 5, 10, 20 times a power of ten with few enough ticks
     size = 10.0 ** math.floor(math.log10(maximum / MAX_TICKS))
     step = next(step * size for step in (1, 2, 5, 10, 20) if maximum / (step * size) <= MAX_TICKS)
     return [float(f"{k * step:.12g}") for k in range(int(maximum / step * (1 + 1e-9)) + 1)]

@@ -1,4 +1,4 @@
-"""Runs a morph of two meshes: statistics of their differences, and the files that are written."""
+"""Morph of two meshes: statistics of their differences, and the files that are written."""
 
 from __future__ import annotations
 
@@ -11,9 +11,8 @@ import numpy as np
 
 from remi_stream.atomic_files import atomic_folder
 from remi_stream.morph import heatmap, obj_file
-from remi_stream.morph import pair as textures
 from remi_stream.morph.drawing import MorphFrame, MorphOptions, encode_rgb_png, render_morph
-from remi_stream.morph.pair import CsvCell, MorphPair, encode_csv, encode_csv_array
+from remi_stream.morph.pair import CsvCell, MorphPair, encode_csv, encode_csv_array, texture_difference_table
 from remi_stream.render.camera import even_size
 from remi_stream.render.surface import enclosed_volume, surface_area
 from remi_stream.render.video import VideoWriter, pad_image
@@ -24,6 +23,7 @@ SUMMARIES: dict[str, Callable[[np.ndarray], Any]] = {
     "p95": lambda values: np.percentile(values, 95),
     "max": np.max,
 }
+"""Summary statistics by the last part of their column's name."""
 
 
 def pair_statistics(pair: MorphPair) -> dict[str, CsvCell]:
@@ -51,7 +51,7 @@ def pair_statistics(pair: MorphPair) -> dict[str, CsvCell]:
 
 def summary_statistics(name: str, values: np.ndarray | None) -> dict[str, CsvCell]:
     """Mean, median, 95th percentile and maximum of values; None without any."""
-    return {f"{name}_{part}": None if values is None else float(of(values)) for part, of in SUMMARIES.items()}
+    return {f"{name}_{part}": None if values is None else float(summarise(values)) for part, summarise in SUMMARIES.items()}
 
 
 def displacement_table(pair: MorphPair) -> bytes:
@@ -89,13 +89,14 @@ def write_tables(pair: MorphPair, folder: Path, statistics: dict[str, CsvCell]) 
     (folder / "statistics.csv").write_bytes(encode_csv([statistics]))
     (folder / "displacements.csv").write_bytes(displacement_table(pair))
     if pair.texture_differences is not None:
-        (folder / "texture_differences.csv").write_bytes(textures.texture_difference_table(pair.a, pair.b))
+        (folder / "texture_differences.csv").write_bytes(texture_difference_table(pair.a, pair.b))
         (folder / "texture_difference.png").write_bytes(encode_rgb_png(heatmap.texture_heatmap(pair)))
 
 
 def write_frames(pair: MorphPair, folder: Path, options: MorphOptions, minimal: bool, on_frame: Callable[[], object]) -> None:
     """Write every frame as an image; unless minimal, also as a mesh, and all of them as a video."""
     (folder / FRAMES_FOLDER).mkdir()
+    # the faces are the same in every frame: encoded once
     faces = b"" if minimal else obj_file.encode_obj_faces(pair.a.faces)
     with contextlib.ExitStack() as stack:
         rendered = stack.enter_context(contextlib.closing(render_morph(pair, options)))
@@ -111,5 +112,6 @@ def add_frame(frame: MorphFrame, video: VideoWriter, meshes: Path, faces: bytes,
     """Add a frame to the video and the meshes."""
     meshes.mkdir(exist_ok=True)
     (meshes / f"{frame.number:06d}.obj").write_bytes(obj_file.encode_obj(frame.vertices, faces))
+    # the renderer draws RGB, the video takes BGR
     image = pad_image(np.ascontiguousarray(frame.image[..., ::-1]), even_size(options.size))
     video.add(image, frame.number / MORPH_FPS)

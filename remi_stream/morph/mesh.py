@@ -1,4 +1,4 @@
-"""Triangle mesh with texture or vertex colours."""
+"""Triangle mesh with texture or vertex colours: validation, triangulation of polygons, reading of texture images."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from remi_stream.errors import UsageError
 
 def fan_triangles(sizes: np.ndarray) -> np.ndarray:
     """Triangulate polygons as fans: corner indices (F, 3). sizes: (P,), corners per polygon, which are numbered consecutively."""
-    starts = np.cumsum(sizes) - sizes
+    starts = np.cumsum(sizes) - sizes  # first corner of each polygon
     counts = np.maximum(sizes - 2, 0)
     first = np.repeat(starts, counts)
     step = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
@@ -36,6 +36,7 @@ def read_texture_image(path: Path) -> np.ndarray | None:
 
 def decode_texture_image(data: bytes, name: str) -> np.ndarray | None:
     """Decode a texture image (h, w, 3) uint8 RGB; None with a warning if it is invalid."""
+    # cv2.imdecode raises for empty data and returns None for invalid data
     image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
     if image is None:
         log.warning("texture %s is not a readable image", name)

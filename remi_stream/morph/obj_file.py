@@ -1,4 +1,7 @@
-"""Wavefront OBJ: reads meshes with the texture of the MTL file, and writes shapes. UV seams split no vertices."""
+"""Wavefront OBJ: reads meshes with the texture of the MTL file, and writes shapes.
+
+UV seams split no vertices, so that the vertices of two meshes correspond.
+"""
 
 from __future__ import annotations
 
@@ -81,29 +84,30 @@ def zero_based_index(index: int, count: int) -> int:
 
 def read_obj(path: Path) -> TriangleMesh:
     """Read the mesh of an OBJ file. Raises UsageError, OSError."""
-    lines = _parse(path)
-    triangles = fan_triangles(np.array(lines.polygon_sizes, int))
-    vertices = np.array([vertex[:3] for vertex in lines.vertices], float).reshape(-1, 3)
+    parser = _parse(path)
+    triangles = fan_triangles(np.array(parser.polygon_sizes, int))
+    vertices = np.array([vertex[:3] for vertex in parser.vertices], float).reshape(-1, 3)
     return TriangleMesh(
         path.name,
         vertices,
-        np.array(lines.corners, np.int32)[triangles] if len(triangles) else np.zeros((0, 3), np.int32),
-        texture=_texture(path, lines, triangles),
-        vertex_rgb=_colours(lines.vertices),
+        np.array(parser.corners, np.int32)[triangles] if len(triangles) else np.zeros((0, 3), np.int32),
+        texture=_texture(path, parser, triangles),
+        vertex_rgb=_colours(parser.vertices),
     )
 
 
 def _parse(path: Path) -> ObjParser:
-    lines = ObjParser()
+    parser = ObjParser()
+    # replace: names and comments in other encodings must not stop the mesh from being read
     with open(path, encoding="utf-8", errors="replace") as file:
         for number, line in enumerate(file, start=1):
             try:
-                lines.parse_line(line.strip())
+                parser.parse_line(line.strip())
             except (ValueError, IndexError):
                 raise UsageError(
                     f"{path.name} is not a valid OBJ file: line {number} is {line.strip()!r:.40}. Export it again"
                 ) from None
-    return lines
+    return parser
 
 
 def _colours(vertices: list[list[float]]) -> np.ndarray | None:
@@ -113,17 +117,17 @@ def _colours(vertices: list[list[float]]) -> np.ndarray | None:
     return (np.array(vertices)[:, 3:].clip(0, 1) * 255).round().astype(np.uint8)
 
 
-def _texture(path: Path, lines: ObjParser, triangles: np.ndarray) -> Texture | None:
-    corners = np.array(lines.uv_corners, int)
-    if not lines.uv or not len(triangles) or corners.min() < 0 or corners.max() >= len(lines.uv):
+def _texture(path: Path, parser: ObjParser, triangles: np.ndarray) -> Texture | None:
+    corners = np.array(parser.uv_corners, int)
+    if not parser.uv or not len(triangles) or corners.min() < 0 or corners.max() >= len(parser.uv):
         return None
-    named = dict(pair for library in lines.libraries for pair in _read_texture_maps(path.with_name(library)))
-    images = {named[name]: None for name in lines.materials if name in named}
+    maps = dict(pair for library in parser.libraries for pair in _read_texture_maps(path.with_name(library)))
+    images = {maps[name]: None for name in parser.materials if name in maps}
     if len(images) > 1:
         log.warning("%s has %d textures: they are neither compared nor drawn", path.name, len(images))
     if len(images) != 1 or (image := read_texture_image(path.parent / next(iter(images)))) is None:
         return None
-    return Texture(image, np.array(lines.uv, float), corners[triangles])
+    return Texture(image, np.array(parser.uv, float), corners[triangles])
 
 
 def _read_texture_maps(library: Path) -> list[tuple[str, str]]:
@@ -139,5 +143,6 @@ def _read_texture_maps(library: Path) -> list[tuple[str, str]]:
         if word == "newmtl":
             material = rest.strip()
         elif word == "map_Kd" and rest.strip():
+            # with options (-bm 1 -s 1 1 1 file.png) the file name is last and has no spaces; without, it may have some
             maps.append((material, rest.split()[-1] if rest.startswith("-") else rest.strip().replace("\\", "/")))
     return maps

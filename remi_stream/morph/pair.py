@@ -40,7 +40,7 @@ TEXTURE_COLUMNS = ("index", "u", "v", "dr", "dg", "db", "difference")
 
 
 def texture_difference(a: Texture, b: Texture) -> np.ndarray:
-    """Absolute difference of two textures, mean over RGB: (h, w) float32, 0 to 255; b is resized to a if sizes differ."""
+    """Compute the absolute difference of two textures, mean over RGB: (h, w) float32, 0 to 255; b is resized to the size of a."""
     first, second = a.image, b.image
     if first.shape != second.shape:
         second = cv2.resize(second, (first.shape[1], first.shape[0]), interpolation=cv2.INTER_AREA)
@@ -66,7 +66,9 @@ def vertex_uv(mesh: TriangleMesh, texture: Texture) -> tuple[np.ndarray, np.ndar
 def sample_bilinear(image: np.ndarray, uv: np.ndarray) -> np.ndarray:
     """Sample an image at uv (N, 2) with bilinear interpolation and repeat wrapping: (N, 3) float32, RGB 0 to 255."""
     height, width = image.shape[:2]
+    # 1 itself is not wrapped to 0: it is the far edge of the texture
     u, v = np.where((uv < 0) | (uv > 1), uv % 1, uv).T
+    # not cv2.remap: it takes at most 32,767 rows or columns of coordinates, fewer than vertices
     x, y = (u * width - 0.5).clip(0, width - 1), ((1 - v) * height - 0.5).clip(0, height - 1)
     left, top = x.astype(int), y.astype(int)
     right, under = np.minimum(left + 1, width - 1), np.minimum(top + 1, height - 1)
@@ -120,6 +122,7 @@ def make_morph_pair(start: MorphEnd, end: MorphEnd) -> MorphPair:
     a, b = end_mesh(start), end_mesh(end)
     require_same_topology(a, b)
     moved = b.vertices - a.vertices
+    # coincident in both: vertices that only touch in one of the meshes stay apart
     around = vertex_face_matrix(a.faces, merge_coincident_vertices(a.vertices, b.vertices))
     return MorphPair(a, b, morph_path(start, end), around, moved, np.sqrt((moved * moved).sum(1)), _texture_differences(a, b))
 

@@ -48,6 +48,7 @@ def posed_vertices(body: Body, smpl: Smpl) -> np.ndarray:
 
 def parse_person_reference(text: str) -> tuple[Path, int | None, int | None]:
     """Parse RECORDING[:TRACK[:FRAME]] into folder, track and frame; missing parts are None."""
+    # a folder may have colons in its name
     if not Path(text).is_dir() and (found := re.fullmatch(r"(.+?):(\d+)(?::(\d+))?", text)):
         return Path(found[1]), int(found[2]), int(found[3]) if found[3] else None
     return Path(text), None, None
@@ -90,7 +91,7 @@ def _join_ids(tracks: list[int]) -> str:
 
 MorphEnd = TriangleMesh | RecordedPose
 MorphPath = Callable[[float], np.ndarray]
-"""Gives the vertices (V, 3) at a share of the morph, 0 to 1."""
+"""Returns the vertices (V, 3) at a share of the morph, 0 to 1."""
 
 
 def read_morph_end(text: str) -> MorphEnd:
@@ -110,6 +111,7 @@ def end_name(end: MorphEnd) -> str:
 
 def morph_path(a: MorphEnd, b: MorphEnd) -> MorphPath:
     """Choose the interpolation: slerp for two poses of one body, else linear."""
+    # linear vertices would shrink limbs that turn
     if isinstance(a, RecordedPose) and isinstance(b, RecordedPose) and a.body is b.body:
         return slerp_path(a, b)
     return linear_path(end_mesh(a), end_mesh(b))
@@ -123,6 +125,7 @@ def linear_path(a: TriangleMesh, b: TriangleMesh) -> MorphPath:
 def slerp_path(a: RecordedPose, b: RecordedPose) -> MorphPath:
     """Interpolate joint rotations by slerp, and translation and betas linearly."""
     first = quaternions_from_rotation_vectors(_vectors(a.smpl))
+    # as rotation vectors, so that a share of the way is a multiplication (slerp)
     rotation = quaternion_difference(first, quaternions_from_rotation_vectors(_vectors(b.smpl)))
 
     def at(share: float) -> np.ndarray:

@@ -45,9 +45,10 @@ def _parts(path: Path) -> list[tuple[Any, np.ndarray]]:
             f"Reading {path.name} needs trimesh, which is missing ({error}). pip install 'remi-stream[mesh]'"
         ) from None
     try:
+        # process=False: trimesh would merge and reorder vertices, and those of two meshes must correspond
         scene = trimesh.load_scene(path, process=False)
         parts = [(scene.geometry[name], np.asarray(pose)) for pose, name in map(scene.graph.get, scene.graph.nodes_geometry)]
-    except OSError:
+    except OSError:  # a missing file: the caller reports it
         raise
     except Exception as error:  # trimesh's loaders raise whatever the parser of a damaged file raises
         log.debug("%s", path, exc_info=True)

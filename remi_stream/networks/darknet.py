@@ -148,6 +148,7 @@ class YoloLayer(nn.Module):
     def __init__(self, anchors_px: list[tuple[int, int]], classes: int, order: RowOrder) -> None:
         super().__init__()
         self.columns, self.order = 5 + classes, order
+        # on the CPU also under torch.device("meta"), and not persistent: published checkpoints have no anchors
         anchors = torch.tensor(anchors_px, dtype=torch.float32, device="cpu")
         self.register_buffer("anchors_px", anchors[:, None, None], persistent=False)  # (A, 1, 1, 2)
 
@@ -189,6 +190,7 @@ class Darknet(nn.Module):
             layer, outputs = _layer(index, section, after, channels, classes, order, zeros)
             self.module_list.append(layer)
             channels.append(outputs)
+        # the outputs of all other layers are freed at once
         self.reused_layers = {index for layer in self.module_list for index in getattr(layer, "layers", ())}
 
     def forward(self, image: Tensor) -> tuple[Tensor]:

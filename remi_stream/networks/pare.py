@@ -31,7 +31,7 @@ def matrices_from_rot6d(rot6d: Tensor) -> Tensor:
 
 
 def cross_product(a: Tensor, b: Tensor) -> Tensor:
-    """Cross product of (..., 3) from operators that every runtime supports."""
+    """Return the cross product of (..., 3), from operators that every runtime supports: torch-tensorrt refuses torch.cross."""
     a = torch.cat([a, a], -1)
     b = torch.cat([b, b], -1)
     return a[..., 1:4] * b[..., 2:5] - a[..., 2:5] * b[..., 1:4]

@@ -110,6 +110,7 @@ class CliffHead(nn.Module):
         zero = torch.zeros_like(features[:, :1])
         pose, betas, camera = self.init_pose + zero, self.init_shape + zero, self.init_cam + zero
         for _ in range(ITERATIONS):
+            # no activation between the layers, as published
             hidden = self.fc2(self.fc1(torch.cat([features, bbox_info, pose, betas, camera], 1)))
             pose = pose + self.decpose(hidden)
             betas = betas + self.decshape(hidden)

@@ -78,6 +78,7 @@ def load_network(name: str, state: Mapping[str, Tensor]) -> ServedNetwork:
 
 def require_matching_weights(name: str, got: TensorShapes, expected: TensorShapes) -> None:
     """Raise RemiError unless keys and shapes are exactly those of the network."""
+    # all parts of the checkpoint count, so that nothing unexpected is ignored
     diff = diff_state_dicts(got, expected, top_level_parts(got))
     if diff.fault_count:
         raise RemiError(f"These weights do not fit {name}: {diff.summary()}.")

@@ -35,7 +35,7 @@ SAME_PERSON_IOU, SAME_PERSON_COVERAGE = 0.4, 0.6
 TILE_EDGE_PX = 2.0
 """A box this close to a tile's edge is cut off by it."""
 DETECTOR_THREADS = 2
-"""Detectors, each in its own thread; more gain nothing beside the engine's threads."""
+"""Detectors, each in its own thread. tools/bench_offline.py: with two the chain has 0.8 of the speed of its networks alone."""
 
 
 class DetectedFrame(NamedTuple):
@@ -73,6 +73,7 @@ class OfflineChain:
     def run(self, frames: Iterable[Frame], tracker: OfflineTracker, *, independent: bool) -> Iterator[Bodies]:
         """Estimate all people in these frames. independent: images are independent, no tracks between them."""
         pending: list[DetectedFrame] = []
+        # the tracker needs frames in order, so assignment stays in this thread; only detection runs ahead
         for frame, found in self._detections(frames):
             pending.append(self._assign(frame, found, OfflineTracker(tracker.max_people) if independent else tracker))
             if self._is_full(pending, independent):
@@ -81,12 +82,13 @@ class OfflineChain:
         yield from self._pose(pending, tracker, independent)
 
     def _is_full(self, pending: list[DetectedFrame], independent: bool) -> bool:
+        # an engine with state needs a frame's results before the next frame
         together = self._engine_batch if self.engine.is_stateless or independent else 1
-        return sum(len(seen.crops) for seen in pending) >= together or len(pending) >= together
+        return sum(len(detected.crops) for detected in pending) >= together or len(pending) >= together
 
     def _detections(self, frames: Iterable[Frame]) -> Iterator[tuple[Frame, ScoredBoxes]]:
         groups = ordered_map(self._pool, self._detect, batched(frames, self._detector_batch), self._idle_detectors.qsize())
-        return (seen for group in groups for seen in group)
+        return (pair for group in groups for pair in group)
 
     def _detect(self, frames: list[Frame]) -> list[tuple[Frame, ScoredBoxes]]:
         """Detect people with a detector that no other thread uses meanwhile."""
@@ -107,15 +109,15 @@ class OfflineChain:
 
     def _pose(self, batch: list[DetectedFrame], tracker: OfflineTracker, independent: bool) -> Iterator[Bodies]:
         """Estimate all people in a batch with one inference."""
-        crops = [crop for seen in batch for crop in seen.crops]
+        crops = [crop for detected in batch for crop in detected.crops]
         poses = iter(self.engine.infer(crops) if crops else [])
-        for seen in batch:
-            own = list(islice(poses, len(seen.crops)))
+        for detected in batch:
+            own = list(islice(poses, len(detected.crops)))
             frame_tracker = OfflineTracker() if independent else tracker
-            yield self._bodies(seen, accepted_people(seen, own, frame_tracker))
+            yield self._bodies(detected, accepted_people(detected, own, frame_tracker))
 
-    def _bodies(self, seen: DetectedFrame, people: list[Person]) -> Bodies:
-        frame = seen.frame
+    def _bodies(self, detected: DetectedFrame, people: list[Person]) -> Bodies:
+        frame = detected.frame
         assert frame.intrinsics
         return Bodies(
             camera=frame.camera,
@@ -137,6 +139,7 @@ def accepted_people(detected: DetectedFrame, poses: list[Pose], tracker: Offline
         if pose.person is None:
             continue
         if any(is_same_body(pose, other) for other in accepted):
+            # two detections of one body: the older track is in `accepted` already
             tracker.drop_track(track)
             continue
         track.engine_state = pose.state
@@ -147,8 +150,8 @@ def accepted_people(detected: DetectedFrame, poses: list[Pose], tracker: Offline
 
 def _with_detection(person: Person, track_id: int, found: ScoredBoxes, index: int) -> Person:
     """The person with a track id and the detector's box and score."""
-    detected = {DETECTED_BOX_KEY: found.boxes_xyxy[index], DETECTED_SCORE_KEY: found.scores[index : index + 1]}
-    native = {**person.native, **{name: np.array(values, np.float32) for name, values in detected.items()}}
+    arrays = {DETECTED_BOX_KEY: found.boxes_xyxy[index], DETECTED_SCORE_KEY: found.scores[index : index + 1]}
+    native = {**person.native, **{name: np.array(values, np.float32) for name, values in arrays.items()}}
     return msgspec.structs.replace(person, track_id=track_id, native=native)
 
 
@@ -203,7 +206,7 @@ def merge_tile_detections(tiles: list[tuple[Rectangle, ScoredBoxes]], size: tupl
             new = [at for at in np.flatnonzero(cut[number] == is_cut) if not is_same(found.boxes_xyxy[at], others).any()]
             boxes, scores = np.concatenate([boxes, found.boxes_xyxy[new]]), np.concatenate([scores, found.scores[new]])
             tile = np.concatenate([tile, np.full(len(new), number)])
-    best = np.argsort(-scores, kind="stable")
+    best = np.argsort(-scores, kind="stable")  # stable: equal scores keep their order on every machine
     return ScoredBoxes(boxes[best], scores[best])
 
 
@@ -219,5 +222,6 @@ def _cut_off(boxes_xyxy: np.ndarray, rectangle: Rectangle, size: tuple[int, int]
     """Whether a tile's edge inside the image cuts off each of the boxes (N, 4): (N,) bool."""
     x0, y0, x1, y1 = rectangle
     near = np.abs(boxes_xyxy - np.array(rectangle)) < TILE_EDGE_PX
+    # at the image border a person is cut off by the image, which no other tile can repair
     inner = np.array([x0 > 0, y0 > 0, x1 < size[0], y1 < size[1]])
     return (near & inner).any(1)

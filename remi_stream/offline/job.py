@@ -78,6 +78,7 @@ def run_job(footage: Footage, out: Path, chain: OfflineChain, settings: JobSetti
     """Process opened footage and publish `out`/name. on_frame: called for each frame. After a RemiError nothing is published."""
     final = out / footage.name
     try:
+        # everything is written beside the final folder and renamed at the end: results appear whole or not at all
         with open_unfinished(final) as work:
             progress = work.load_progress(job_fingerprint(footage, settings))
             resumed = progress.frames
@@ -94,6 +95,7 @@ def run_job(footage: Footage, out: Path, chain: OfflineChain, settings: JobSetti
 
 def job_fingerprint(footage: Footage, settings: JobSettings) -> str:
     """Fingerprint of a job: two runs with the same one give identical files on one machine."""
+    # size and time instead of a hash: a video may have many GB
     status = footage.source.stat()
     source = [str(footage.source.resolve()), status.st_size, status.st_mtime_ns]
     return msgspec.json.encode([__version__, source, settings.fingerprint, settings.chunk_frames]).decode()
@@ -114,6 +116,7 @@ def _run(
             # restored before each chunk, so that a resumed run and an uninterrupted one give identical results
             if progress.tracker_state is not None:
                 tracker.restore_state(progress.tracker_state)
+            # the last chunk is short, or empty if the number of frames is a multiple of the chunk size
             chunk = list(
                 _notify(chain.run(islice(frames, settings.chunk_frames), tracker, independent=footage.is_independent), on_frame)
             )
@@ -142,6 +145,7 @@ def _finish(
     stored = ChunkedFrames(work.raw, progress.frames, settings.chunk_frames)
     fps = footage.fps or _mean_fps(stored)
     take = Take(footage.name, stored[0].size, fps, stored, tuple(footage.image_names), footage.source)
+    # the raw chunks stay until the results are published: a kill during smoothing or export costs no inference
     work.begin_final_step()
     if settings.smooth:
         take = settings.smooth(take)
@@ -190,4 +194,5 @@ def _mean_fps(frames: Sequence[Bodies]) -> float:
 
 def _track_count(progress: JobProgress) -> int:
     """Number of assigned track ids."""
+    # the tracker's state begins with the next id
     return int(progress.tracker_state[0]) - 1 if progress.tracker_state else 0

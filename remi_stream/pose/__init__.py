@@ -1,1 +1,1 @@
-"""Pose estimation: engines, tracking and the pose stage."""
+"""Pose estimation: engines and their crops, heatmaps, lifting, the pose stage."""

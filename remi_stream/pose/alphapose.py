@@ -1,4 +1,4 @@
-"""AlphaPose engine: 2D key points of a body; whole-body models add feet, face and hands.
+"""AlphaPose engine, with its parametric pose NMS: 2D key points of a body; whole-body models add feet, face and hands.
 
 Fang et al., "AlphaPose: whole-body regional multi-person pose estimation and tracking in real-time" (2022).
 """
@@ -34,7 +34,6 @@ from remi_stream.tracking.crop import Crop, Pose
 #
 # Fang et al., "RMPE: regional multi-person pose estimation" (2017): poses are similar if many joints are close and confident.
 # Sums over joints are scaled to at most 26, so that face and hands do not outweigh the body. Values are AlphaPose's.
-
 
 REFERENCE_DISTANCE = 0.1
 """Reference distance of joints, in longest sides of the box."""
@@ -96,6 +95,7 @@ def similar_poses(
 def _merge(pick: int, merged: np.ndarray, points: np.ndarray, scores: np.ndarray, reach: float) -> MergedPose:
     """Average the joints of the merged poses that are near those of the best one."""
     distances = np.sqrt(((points[merged] - points[pick]) ** 2).sum(-1))
+    # the floor: joints without any score are averaged alike, not 0 / 0
     weights = np.maximum(scores[merged], 1e-12) * (distances <= reach)
     weights = weights / weights.sum(0)
     averaged = (weights[..., None] * points[merged]).sum(0).astype(np.float32)
@@ -136,6 +136,7 @@ def open_engine(manifest: Manifest, runtime: str, settings: dict[str, Any]) -> E
     network = load_model(manifest.weights[0], runtime, **{key: value for key, value in settings.items() if key not in own})
     decoding = HeatmapDecoding(bool(options["integral"]), options["least_score"], bool(options["flip"]))
     engine = AlphaPoseEngine(manifest.name, network, manifest.skeleton, decoding)
+    # `lift` is on by default: without imported weights the key points are published as they are
     lift = options["lift"] and find_live_weights()
     return LiftingEngine(engine, open_lifter(runtime, {"threads": settings["threads"]})) if lift else engine
 
@@ -149,7 +150,8 @@ class AlphaPoseEngine:
         self.name = name
         self.runtime_name = network.name
         self._network, self._skeleton, self._decoding = network, skeleton, decoding
-        self._cut = warp_crops if decoding.flip else crop_function(network)
+        # flip mirrors the crops in NumPy, so they must not be on a GPU
+        self._warp_crops = warp_crops if decoding.flip else crop_function(network)
         self._pairs = mirror_joint_pairs(skeleton)
 
     def infer(self, crops: list[Crop]) -> list[Pose]:
@@ -169,8 +171,9 @@ class AlphaPoseEngine:
         """Return key points (N, K, 2) px of the full images, and scores (N, K), in one batch."""
         rects = alphapose_crops(np.array([crop.box_xyxy for crop in crops], np.float32))
         affines = np.stack([alphapose_affine(rect) for rect in rects])
-        maps = self._heatmaps(self._cut([crop.image for crop in crops], affines, (ALPHAPOSE_WIDTH, ALPHAPOSE_HEIGHT)))
+        maps = self._heatmaps(self._warp_crops([crop.image for crop in crops], affines, (ALPHAPOSE_WIDTH, ALPHAPOSE_HEIGHT)))
         points, scores = decode_soft_argmax(maps) if self._decoding.use_soft_argmax else decode_argmax(maps)
+        # peaks of heatmaps without a sigmoid may leave [0, 1]
         return heatmap_to_image(points, boxes_from_crops(rects), (maps.shape[-1], maps.shape[-2])), np.clip(scores, 0, 1)
 
     def _heatmaps(self, images: Any) -> np.ndarray:
@@ -183,7 +186,7 @@ class AlphaPoseEngine:
         return (plain + unflip_heatmaps(mirrored, self._pairs, shift=True)) / 2
 
     def _suppress(self, crops: list[Crop], points: np.ndarray, scores: np.ndarray, accepted: list[int]) -> dict[int, MergedPose]:
-        """Pose NMS per image over the accepted poses; the kept ones by the index of their crop."""
+        """Apply pose NMS per image to the accepted poses; return the kept ones by the index of their crop."""
         boxes = np.array([crop.box_xyxy for crop in crops])
         least = MIN_SCORE_SOFT_ARGMAX if self._decoding.use_soft_argmax else MIN_SCORE_ARGMAX
         people = {}

@@ -31,6 +31,7 @@ MIN_ROI_IOU = 0.1
 def open_engine(manifest: Manifest, runtime: str, settings: dict[str, Any]) -> Engine:
     """Load the landmark network; with the option `lift`, add the VideoPose3D lifter."""
     lift, model = settings.pop("lift", 0.0), ensure_model_file(manifest.weights[0])
+    # the network reads [0, 1]
     engine = BlazePoseEngine(load_runtime(runtime, model, outputs=OUTPUT_TENSORS, bytes_scale=1 / 255, **settings))
     return LiftingEngine(engine, open_lifter(runtime, {"threads": settings["threads"]})) if lift else engine
 
@@ -178,6 +179,7 @@ def update_roi_filter(previous: RoiFilter | None, points: np.ndarray, seen_at: f
         return RoiFilter(points, points, np.zeros((2, 2)), seen_at)
     elapsed = seen_at - previous.seen_at
     size = 2 * math.hypot(*(points[1] - points[0]))
+    # speed in body sizes, as in MediaPipe: near and far people are smoothed alike
     speed = low_pass(previous.speed, (points - previous.raw) / max(size, 1e-6) / elapsed, SPEED_CUTOFF_HZ, elapsed)
     smooth = low_pass(previous.filtered, points, MIN_CUTOFF_HZ + SPEED_COEFFICIENT * np.abs(speed), elapsed)
     return RoiFilter(smooth, points, speed, seen_at)
@@ -246,6 +248,7 @@ def crop_roi(image: np.ndarray, roi: Roi) -> np.ndarray:
 
 def decode_landmarks(outputs: dict[str, np.ndarray], roi: Roi) -> Landmarks:
     """Decode the network's outputs, by tensor name, into landmarks in the full image."""
+    # columns: x, y, z, and logits of visibility and presence
     points = outputs[POINTS_TENSOR].reshape(-1, 5)[:POINT_COUNT]
     inside, clarity = refine_by_heatmap(points[:, :2] / INPUT_SIDE_PX, outputs[HEATMAPS_TENSOR][0, :, :, :POINT_COUNT])
     pixels = roi.to_image(inside)
@@ -262,7 +265,10 @@ def decode_landmarks(outputs: dict[str, np.ndarray], roi: Roi) -> Landmarks:
 
 
 def refine_by_heatmap(points: np.ndarray, heatmaps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Refine points (N, 2), in [0, 1], to the heatmap's local centroid; also give its peak (N,). heatmaps: (64, 64, N) logits."""
+    """Refine points (N, 2), in [0, 1], to the heatmaps' local centroids; return them with the peaks (N,).
+
+    heatmaps: (64, 64, N) logits.
+    """
     cell = (points * HEATMAP_CELLS).astype(int)
     columns, rows = cell[:, :1] + WINDOW_OFFSETS, cell[:, 1:] + WINDOW_OFFSETS
     valid = is_in_heatmap(rows)[:, :, None] & is_in_heatmap(columns)[:, None, :]
@@ -312,7 +318,7 @@ MAX_DRIFT = 0.35
 
 
 def rejection_reason(landmarks: Landmarks, roi: Roi, bone_lengths_m: np.ndarray, is_tracked: bool) -> str:
-    """Return in one word why the landmarks are rejected, or an empty string.
+    """Return the rejection reason of landmarks, one word; empty if they are accepted.
 
     bone_lengths_m: (14,) m, the body's, from `bone_lengths`. is_tracked: the last frame of the same person was accepted.
     """

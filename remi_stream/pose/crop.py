@@ -1,4 +1,4 @@
-"""Crops of people for networks: squares of mesh regressors, rectangles, AlphaPose's; their camera and normalisation."""
+"""Crops of people: squares of mesh regressors, upright rectangles, AlphaPose's; weak-perspective cameras; image normalisation."""
 
 from __future__ import annotations
 
@@ -77,11 +77,12 @@ def cliff_bbox_info(square: SquareCrop, intrinsics: Intrinsics) -> np.ndarray:
     Li et al., "CLIFF: Carrying Location Information in Full Frames" (2022).
     """
     focal, _, cx, cy = intrinsics
+    # 2.8, 0.24 and 0.06 are those of CLIFF's published code
     middle = ((square.x - cx) / focal * 2.8, (square.y - cy) / focal * 2.8)
     return np.array([*middle, (square.side - 0.24 * focal) / (0.06 * focal)], np.float32)
 
 
-# Crop rectangle of a person: from a bounding box, cropping, and mapping key points back to the full image.
+# Upright crop rectangle around a bounding box, and mapping its key points back to the full image.
 
 
 class CropRect(NamedTuple):
@@ -157,6 +158,7 @@ def weak_camera_from_transl(
 def crop_camera_transl(camera: np.ndarray) -> np.ndarray:
     """Return the body's translation (..., 3), m, in the crop's own camera with a focal length of 5000 px; camera: (..., 3)."""
     s, tx, ty = np.moveaxis(np.asarray(camera, np.float64), -1, 0)
+    # 1e-9 is in the published code too
     return np.stack([tx, ty, 2 * CROP_CAMERA_FOCAL_PX / (CROP_CAMERA_SIDE_PX * s + 1e-9)], -1)
 
 
@@ -178,7 +180,6 @@ def square_to_image(points: np.ndarray, center: np.ndarray, side: np.ndarray) ->
 
 
 # AlphaPose's affine crops: the bounding box is padded to 3:4, enlarged by a quarter and resampled to 192 x 256 px.
-
 
 ALPHAPOSE_WIDTH, ALPHAPOSE_HEIGHT = 192, 256
 """Input size of AlphaPose's networks, px."""
@@ -218,7 +219,6 @@ def alphapose_affine(crop: np.ndarray) -> np.ndarray:
 
 
 # Image normalisation for networks that do none themselves: (byte * scale - mean) / std per channel.
-
 
 PerChannel = tuple[float, float, float]
 

@@ -72,6 +72,7 @@ def resolve_engine(name: str, options: dict[str, float] | None = None) -> tuple[
 
 def _manifest_and_runtime(name: str) -> tuple[Manifest, str]:
     stem, _, suffix = name.rpartition("-")
+    # a manifest of this very name comes first: its hyphen is no suffix ("alphapose-26", or a user's own)
     if name in manifest_files() or suffix not in RUNTIME_SUFFIXES:
         manifest = find_engine(name)
         return manifest, manifest.runtime

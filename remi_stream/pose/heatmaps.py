@@ -1,4 +1,4 @@
-"""Heatmap decoding: argmax and soft-argmax (integral), as AlphaPose's models need them.
+"""Heatmap decoding: argmax and soft-argmax (integral), as AlphaPose's models need them; flip augmentation and its joint pairs.
 
 Argmax with a shift of a quarter px towards the larger neighbour: Xiao et al., "Simple baselines for human pose estimation and
 tracking" (2018). Soft-argmax: Sun et al., "Integral human pose regression" (2018), with AlphaPose's sigmoid norm (Fang et al.,
@@ -23,7 +23,7 @@ PEAK_SHIFT_PX = np.float32(0.25)
 def decode_argmax(maps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Decode heatmaps by argmax: points, shifted a quarter px towards the larger neighbour, and scores (..., K), the peaks.
 
-    A map without a positive value gives the point (0, 0); points within one px of the edge are not shifted.
+    A map without a positive value is decoded to the point (0, 0); points within one px of the edge are not shifted.
     """
     *stack, height, width = maps.shape
     flat = maps.reshape(-1, height, width)
@@ -57,7 +57,8 @@ def _weights(flat: np.ndarray, norm: HeatmapNorm) -> np.ndarray:
         return np.abs(flat)
     if norm == "softmax":
         return np.exp(flat - flat.max(1, keepdims=True))
-    weights = np.exp(-np.clip(flat, -80, 80))  # the sigmoid, in place: no second array of this size
+    # the sigmoid, in place: no second array of this size; exp(80) is finite in float32
+    weights = np.exp(-np.clip(flat, -80, 80))
     weights += 1
     return np.reciprocal(weights, out=weights)
 
@@ -71,7 +72,7 @@ def unflip_heatmaps(maps: np.ndarray, pairs: Sequence[tuple[int, int]], shift: b
     for left, right in pairs:
         order[[left, right]] = right, left
     mirrored = maps[..., order, :, ::-1].copy()
-    if shift:
+    if shift:  # flipped maps are not aligned (HRNet's SHIFT_HEATMAP)
         mirrored[..., 1:] = mirrored[..., :-1].copy()
     return mirrored
 
@@ -85,7 +86,6 @@ def heatmap_to_image(points: np.ndarray, boxes_xyxy: np.ndarray, size: tuple[int
 
 
 # Left-right joint pairs of a skeleton for mirroring, including the 68 face points, whose names do not show the side.
-
 
 JAW_PAIRS, BROW_PAIRS = [(at, 16 - at) for at in range(8)], [(17 + at, 26 - at) for at in range(5)]
 NOSE_PAIRS = [(31, 35), (32, 34)]

@@ -96,6 +96,7 @@ class InstantHmrEngine:
 
     def _pose(self, crop: Crop, rect: CropRect, output: InstantHmrOutput) -> Pose:
         """Turn the decoded output into a pose, or a rejection reason."""
+        # the network assumes this camera, whatever the real one is
         network_camera = default_intrinsics(crop.image.shape[1], crop.image.shape[0])
         if reason := rejection_reason(output, rect, network_camera, self._fitter.bone_lengths_m):
             return Pose(None, crop.box_xyxy, None, reason)
@@ -151,7 +152,7 @@ def decode_output(outputs: dict[str, np.ndarray], rect: CropRect) -> InstantHmrO
 
 
 def rejection_reason(output: InstantHmrOutput, rect: CropRect, network_camera: Intrinsics, bone_lengths_m: np.ndarray) -> str:
-    """Return in one word why an output is rejected, or "". bone_lengths_m: (14,) m, the body's, see `bone_lengths`."""
+    """Return the rejection reason of an output, one word, or "". bone_lengths_m: (14,) m, the body's, see `bone_lengths`."""
     if not all(np.isfinite(values).all() for values in output):
         return "numbers"
     if output.joints[:, 2].min() < MIN_DEPTH_M or output.root[2] < MIN_DEPTH_M:

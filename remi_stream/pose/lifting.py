@@ -25,7 +25,7 @@ class LiftedPose(NamedTuple):
     smpl: Smpl | None
     """The fitted body, if there are joints."""
     state: object | None
-    """What the lifter keeps of the track for the next frame."""
+    """The lifter's state of this track, for the next frame."""
 
 
 class Lifter(Protocol):

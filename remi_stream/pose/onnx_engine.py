@@ -112,7 +112,7 @@ class OnnxEngine:
     ) -> None:
         self.name = name
         self.runtime_name = network.name
-        self._network, self._description, self._port = network, description, input_name
+        self._network, self._description, self._input_name = network, description, input_name
         self._skeleton, self._options, self._retarget = skeleton, options, retarget
         self._normalisation = ImageNormalisation(
             description.scale, description.mean, description.std, description.colour, description.layout
@@ -125,7 +125,7 @@ class OnnxEngine:
         size = self._description.size
         rects = [crop_rect(crop.box_xyxy, size, self._options.box_scale) for crop in crops]
         images = np.stack([crop_bgr(crop.image, rect, size) for crop, rect in zip(crops, rects)])
-        found = self._network.run({self._port: self._normalisation.to_tensor(images)})
+        found = self._network.run({self._input_name: self._normalisation.to_tensor(images)})
         return [
             self._pose(crop, rect, {name: values[row] for name, values in found.items()})
             for row, (crop, rect) in enumerate(zip(crops, rects))
@@ -142,7 +142,7 @@ class OnnxEngine:
         joints = self._joints(found, rect, crop, smpl)
         if len(joints) and joints[:, 2].min() < MIN_DEPTH_M:
             return Pose(None, crop.box_xyxy, None, "behind")
-        return self._gated(crop, found, rect, joints, smpl)
+        return self._make_pose(crop, found, rect, joints, smpl)
 
     def _decode(self, outputs: dict[str, np.ndarray]) -> DecodedOutputs:
         try:
@@ -150,7 +150,7 @@ class OnnxEngine:
         except OutputShapeError as error:
             raise UsageError(f"Engine '{self.name}': {error}.") from None
 
-    def _gated(self, crop: Crop, found: DecodedOutputs, rect: CropRect, joints: np.ndarray, smpl: Smpl | None) -> Pose:
+    def _make_pose(self, crop: Crop, found: DecodedOutputs, rect: CropRect, joints: np.ndarray, smpl: Smpl | None) -> Pose:
         """Make the Person, or reject it for a low score or too little inside the image."""
         points = project(joints, crop.intrinsics) if found.points is None else crop_to_image(found.points, rect)
         scores = inside_image_scores(points, crop.image) if found.scores is None else found.scores

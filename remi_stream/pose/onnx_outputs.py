@@ -78,8 +78,8 @@ def signature_error(signature: OnnxSignature, inputs: Mapping[str, OnnxShape], o
             )
         if signature.inputs[name][0] not in (None, 1):
             return f"has a batch size of {signature.inputs[name][0]}; it must be dynamic or 1"
-    if more := [name for name in signature.inputs if name not in inputs]:
-        return f"has further inputs {', '.join(more)}, which a description cannot supply; write an adapter for it"
+    if extra := [name for name in signature.inputs if name not in inputs]:
+        return f"has further inputs {', '.join(extra)}, which a description cannot supply; write an adapter for it"
     for what, name in outputs.items():
         if name not in signature.outputs:
             named_in = f", which {what} names" if what != name else ""
@@ -123,7 +123,7 @@ class DecodedOutputs(NamedTuple):
 
 
 def decode_outputs(description: OnnxDescription, joint_count: int, outputs: dict[str, np.ndarray]) -> DecodedOutputs:
-    """Decode one person's outputs, by their names in the ONNX file; joint_count: joints of the skeleton. Raises ShapeError."""
+    """Decode one person's outputs, by their names in the ONNX file; joint_count: of the skeleton. Raises OutputShapeError."""
     points, scores = None, None
     if description.keypoints:
         points, scores = decode_keypoints(description.keypoints, description.size, joint_count, outputs)
@@ -178,7 +178,8 @@ def decode_rotations(table: RotationsOutput, outputs: dict[str, np.ndarray]) -> 
 
 
 def reshape_output(values: np.ndarray, shape: tuple[int, ...], table_name: str) -> np.ndarray:
-    """Reshape one person's output to float64 of this shape. Raises OutputShapeError; table_name: of the description, for it."""
+    """Reshape one person's output to float64 of this shape. Raises OutputShapeError, which mentions table_name."""
+    # a flat output, or one with axes of size 1, will do too
     if values.squeeze().shape not in (tuple(size for size in shape if size > 1), (np.prod(shape),)):
         raise OutputShapeError(
             f"the output of {table_name} is {format_shape((None, *values.shape))}, expected {format_shape((None, *shape))}"

@@ -53,7 +53,7 @@ ATTENTION_CELLS = 56 * 56
 PocoVariant = Literal["poco_cliff", "poco_pare"]
 """Names of POCO's networks."""
 MAX_PELVIS_VARIANCE: dict[PocoVariant, float] = {"poco_cliff": 0.8, "poco_pare": 0.4}
-"""Largest variance of the pelvis; above it the whole pose is unreliable."""
+"""Largest variance of the pelvis, POCO's thresholds (checked by golden vectors); above it the whole pose is unreliable."""
 VARIANCE_KEY, PERSON_VARIANCE_KEY = "var", "var_global"
 """Keys in `Person.native`, POCO's own names."""
 
@@ -107,7 +107,7 @@ class SmplRegressor:
         self.runtime_name = network.name
         self._network, self._confidence, self._options, self._retarget = network, confidence, options, retarget
         self._native = native
-        self._cut = crop_function(network)
+        self._crop = crop_function(network)
 
     def infer(self, crops: list[Crop]) -> list[Pose]:
         """Estimate a pose per crop, in order, in one batch."""
@@ -120,7 +120,7 @@ class SmplRegressor:
 
     def _tensors(self, crops: list[Crop], squares: list[SquareCrop]) -> RuntimeTensors:
         affines = np.stack([square_crop_affine(square, INPUT_SIDE_PX) for square in squares])
-        tensors: RuntimeTensors = {"image": self._cut([crop.image for crop in crops], affines, (INPUT_SIDE_PX, INPUT_SIDE_PX))}
+        tensors: RuntimeTensors = {"image": self._crop([crop.image for crop in crops], affines, (INPUT_SIDE_PX, INPUT_SIDE_PX))}
         if self._options.has_bbox_info:
             tensors["bbox_info"] = np.stack([cliff_bbox_info(square, crop.intrinsics) for crop, square in zip(crops, squares)])
         return tensors
@@ -133,6 +133,7 @@ class SmplRegressor:
         if confidence.score < self._options.least_score:
             return Pose(None, crop.box_xyxy, None, "doubt")
         smpl = make_smpl(outputs, square, crop, confidence.joint_confidence)
+        # joints and box are of the body that viewers draw; the published pose is the network's, for SMPL
         rotations, joints = posed_joints(self._retarget.retarget(smpl), self._retarget.target)
         points = body_landmarks(rotations, joints)
         if min(joints[:, 2].min(), points[:, 2].min()) < MIN_DEPTH_M:
@@ -154,7 +155,7 @@ class SmplRegressor:
 
 
 def rejection_reason(outputs: RegressorOutputs) -> str:
-    """Return in one word why outputs are no valid body, or an empty string."""
+    """Return the rejection reason of outputs that are no valid body, one word; else an empty string."""
     if not all(np.isfinite(values).all() for values in outputs.values()):
         return "numbers"
     scale = outputs["camera"][0]
@@ -162,7 +163,7 @@ def rejection_reason(outputs: RegressorOutputs) -> str:
 
 
 def misplacement_reason(visible_xyxy: np.ndarray, square: SquareCrop) -> str:
-    """Return in one word why a body does not lie in its crop, or an empty string; visible_xyxy: (4,) px, its box in the image."""
+    """Return the rejection reason of a body outside its crop, or an empty string; visible_xyxy: (4,) px, its box in the image."""
     if not (visible_xyxy[2:] - visible_xyxy[:2]).min() >= MIN_SIDE_PX:  # `not >=`: NaN is rejected too
         return "outside"
     half = square.side / 2
@@ -214,7 +215,7 @@ def make_person(
 
 
 def open_pare(manifest: Manifest, runtime: str, settings: dict[str, Any]) -> SmplRegressor:
-    """Load the network."""
+    """Load PARE."""
     options = RegressorOptions(settings.pop("box_scale"), settings.pop("least_score"), has_bbox_info=False)
     native = no_native_outputs if settings.pop("native") else None
     network = load_model(manifest.weights[0], runtime, **settings)
@@ -230,8 +231,9 @@ def pare_confidence(outputs: RegressorOutputs) -> PoseConfidence:
     """Joint confidence from the concentration of the part's attention map: 1 + ln(peak) / ln(number of cells).
 
     It is the min-entropy, scaled: 0 for uniform attention (the part is not located), 1 for all attention in one cell. PARE
-    itself gives no uncertainty. The person's score is the mean.
+    itself has no uncertainty. The person's score is the mean.
     """
+    # a softmax over all cells peaks at 1 / cells or more, up to rounding
     peaks = np.clip(outputs["part_attention"].astype(np.float64), 1 / ATTENTION_CELLS, 1)
     joints = (1 + np.log(peaks) / math.log(ATTENTION_CELLS)).astype(np.float32)
     return PoseConfidence(float(joints.mean()), joints)
@@ -262,7 +264,7 @@ def confidence_from_variance(variance: np.ndarray) -> np.ndarray:
 
 
 def open_poco(manifest: Manifest, runtime: str, settings: dict[str, Any]) -> SmplRegressor:
-    """Load the variant of the manifest's weights."""
+    """Load the variant of POCO that the manifest's weights are for."""
     weights = manifest.weights[0]
     has_bbox_info = "bbox_info" in find_network(weights.network).inputs
     options = RegressorOptions(settings.pop("box_scale"), settings.pop("least_score"), has_bbox_info)

@@ -36,7 +36,7 @@ class PoseStage:
         self._config = config
         self._ids: Iterator[int] = itertools.count(1 + life * TRACK_IDS_PER_LIFE)
         self._trackers: dict[tuple[str, int], Tracker | FixedBoxes] = {}
-        self._searches: dict[str, tuple[float, float]] = {}
+        self._sent_intervals: dict[str, tuple[float, float]] = {}
 
     def open(self) -> None:
         """Load each engine once; cameras with the same engine share it."""
@@ -66,7 +66,7 @@ class PoseStage:
         crops = tracks.crops(message.frame_id, message.captured_at, message.image, intrinsics)
         poses = self._infer(message.camera, crops) if crops else []
         poses = tracks.update_poses(message.frame_id, message.captured_at, message.image, poses)
-        return [self._bodies(message, intrinsics, poses), *self._search(message, tracks)]
+        return [self._bodies(message, intrinsics, poses), *self._detection_interval(message, tracks)]
 
     def close(self) -> None:
         """Do nothing: the process ends with the stage."""
@@ -101,13 +101,13 @@ class PoseStage:
             people=[pose.person for pose in poses if pose.person is not None],
         )
 
-    def _search(self, frame: Frame, tracks: Tracker | FixedBoxes) -> list[DetectionInterval]:
+    def _detection_interval(self, frame: Frame, tracks: Tracker | FixedBoxes) -> list[DetectionInterval]:
         """Send the detector its interval: on change, and once a second in case it was restarted."""
         interval = STABLE_INTERVAL_S if tracks.is_stable else SEARCH_INTERVAL_S
-        sent, sent_at = self._searches.get(frame.camera, (0.0, float("-inf")))
+        sent, sent_at = self._sent_intervals.get(frame.camera, (0.0, float("-inf")))
         if sent == interval and frame.captured_at - sent_at < REPEAT_INTERVAL_S:
             return []
-        self._searches[frame.camera] = (interval, frame.captured_at)
+        self._sent_intervals[frame.camera] = (interval, frame.captured_at)
         return [DetectionInterval(camera=frame.camera, interval_s=interval)]
 
 

@@ -1,4 +1,4 @@
-"""VideoPose3D: lifts clips of 2D key points to 3D joints, and live the last seconds of a person, with a SMPL body fitted to them.
+"""VideoPose3D: lifts clips of 2D key points to 3D joints; live, the last seconds of a track, with a SMPL body fitted to them.
 
 Pavllo et al., "3D human pose estimation in video with temporal convolutions and semi-supervised training" (2019).
 """
@@ -71,7 +71,7 @@ class VideoPose3DLifter:
         intrinsics: Intrinsics,
         captured_at: float,
     ) -> LiftedPose:
-        """See Lifter: the network's root-relative H36M joints, translated so that they project onto the key points."""
+        """See `Lifter`: the network's root-relative H36M joints, translated so that they project onto the key points."""
         pixels, coco_scores = keypoints_px[:KEYPOINT_COUNT], scores[:KEYPOINT_COUNT].astype(float)
         before = (
             track_state
@@ -91,6 +91,7 @@ class VideoPose3DLifter:
         """Return the joints (17, 3), m, camera axes, relative to the hip, of the history's last frame."""
         window = pad_clip(resample_history(history, RECEPTIVE_FIELD - self._ahead, 1 / FRAME_RATE_HZ), 0, self._ahead)
         found = self._network.run({"keypoints": np.ascontiguousarray(window[None])})["joints"][0]
+        # a network for whole clips returns several frames
         return found[-1 if self._ahead == 0 else len(found) // 2].astype(float)
 
 
@@ -242,7 +243,8 @@ def run_in_chunks(
 
 
 def split_into_chunks(clips: np.ndarray, frames: int, step: int, count: int) -> Iterator[np.ndarray]:
-    """Split clips (B, F, ...) into overlapping chunks of so many frames, a step apart; the last frame pads the last chunk."""
+    """Split clips (B, F, ...) into overlapping chunks of this length, a step apart; the last frame pads the last chunk."""
+    # a whole number of chunks, since a converted network takes one clip length only
     missing = -count % step
     extended = np.concatenate([clips, clips[:, -1:].repeat(missing, 1)], axis=1)
     for start in range(0, count, step):

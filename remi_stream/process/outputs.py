@@ -149,11 +149,13 @@ class HeartbeatSender:
             **more,
         )
         packed = msgspec.msgpack.encode(health)
+        # pipe(7): up to PIPE_BUF bytes (4096) are written whole or not at all
         with contextlib.suppress(BlockingIOError, BrokenPipeError):
             os.write(self._fd, len(packed).to_bytes(4, "little") + packed)
 
 
 def _resident_bytes() -> int:
+    # statm(5): total, then resident, in pages; without /proc the peak, which Linux reports in kB
     with contextlib.suppress(OSError), open("/proc/self/statm") as file:
         return int(file.read().split()[1]) * resource.getpagesize()
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

@@ -35,7 +35,9 @@ class SourceLoop:
         self.facts: dict[str, str] = {}
         self._spec, self._row, self._stage = spec, row, stage
         self._context = LinkContext()
+        # full, it blocks the thread: a file must not be read far ahead of its consumers
         self._ready: queue.Queue[list[Any] | BaseException | None] = queue.Queue(maxsize=4)
+        # self-pipe: the poller waits for sockets and file descriptors, but cannot wait for a queue
         self._wake_read, self._wake_write = os.pipe()
         os.set_blocking(self._wake_read, False)
         self._stepping_since: float | None = None
@@ -71,7 +73,7 @@ class SourceLoop:
         return more
 
     def drain(self) -> None:
-        """Stop reading; the newest frame is still delivered."""
+        """Stop reading, then deliver what is queued."""
         self._stop.set()
         self._outputs.flush()
 
@@ -119,7 +121,7 @@ class SourceLoop:
     def _check_hang(self, now: float) -> None:
         since = self._stepping_since
         if since is not None and now - since > HANG_TIMEOUT_S:
-            log.error("the source has been silent inside one call for %.0f s; this process ends", now - since)
+            log.error("one call of the source has taken %.0f s; this process ends", now - since)
             os._exit(EXIT_CRASHED)  # the thread hangs in a C call and cannot be interrupted
 
     def _clear_wake(self) -> None:

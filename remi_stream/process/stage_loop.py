@@ -55,6 +55,7 @@ class StageLoop:
         """Process one message, or grant credits and wait."""
         self._pump(now)
         if not self._work(now):
+            # only when idle: a frame that waits for a busy stage would be old when its turn comes
             for receiver in self._receivers:
                 receiver.grant_credits(now, self._stage.request if receiver.is_live else None)
             self._waiter.wait(self._sleep_s(now))
@@ -85,7 +86,7 @@ class StageLoop:
     def _pump(self, now: float) -> None:
         for receiver in self._receivers:
             receiver.pump(now)
-            if not receiver.is_live:
+            if not receiver.is_live:  # its messages wait in order, so it may always get more
                 receiver.grant_credits(now)
         self._outputs.pump(now)
         if self._control:
@@ -121,7 +122,6 @@ class StageLoop:
         return min([MAX_SLEEP_S, *[max(wait, 0.001) for wait in waits if wait > 0]])
 
 
-"""Time limit of the drain, s."""
 MAX_BURST = 200
 """Maximum number of messages passed to a sink between two calls of its `run_once`."""
 

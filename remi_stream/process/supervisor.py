@@ -1,6 +1,6 @@
 """Supervisor: starts the stages, watches their heartbeats, restarts them with back-off, stops them in order.
 
-One thread, one selector. A stage is `starting` until its first heartbeat, `is_ready` while they come, `restarting` between a
+One thread, one selector. A stage is `starting` until its first heartbeat, `ready` while they come, `restarting` between a
 death and the next start. Capture starts when everything else is ready and is stopped first; sinks are stopped last.
 """
 
@@ -80,6 +80,7 @@ class StageProcess:
         self.heartbeat_fd, theirs = os.pipe()
         os.set_blocking(self.heartbeat_fd, False)
         name = self.spec.config.name
+        # the label and the name are for ps(1); a worker reads only the last argument, and the rest from its StageSpec
         command = [sys.executable, "-m", "remi_stream", "stage", self.label, "--name", name, "--beat-fd", str(theirs)]
         self.process = subprocess.Popen(
             command,
@@ -135,7 +136,7 @@ class StageProcess:
 
 
 class Supervisor:
-    """Runs all stages of a pipeline. on_log: called with each log line of the stages; on_tick: called ten times a second."""
+    """Runs all stages of a pipeline. on_log: called with each log line of the stages. on_tick: called at least every POLL_S."""
 
     def __init__(
         self,
@@ -239,7 +240,7 @@ class Supervisor:
                         self._stop_at = time.monotonic() + self.config.duration_s
 
     def _on_death(self, child: StageProcess, now: float) -> None:
-        # A last heartbeat and log lines may still be in the pipes, among them the reason of a failure.
+        # a last heartbeat and log lines may still be in the pipes, among them the reason of a failure
         self._read_beats(child)
         self._read_log(child)
         for file in (child.heartbeat_fd, child.process.stderr if child.process else None):
@@ -251,7 +252,7 @@ class Supervisor:
             self.stop()
         if self.is_stopping or state in ("done", "stopping"):
             return
-        # A stage that fails before it was ever ready has a wrong configuration: a restart would not help.
+        # a stage that fails before it was ever ready has a wrong configuration: a restart would not help
         if state == "failed" and (not child.was_ready or child.health.exit_code == EXIT_GAVE_UP):
             self.stop(child.health.exit_code, child.health.reason)
             return
@@ -273,7 +274,7 @@ class Supervisor:
         log.warning("%s died by %s%s: restarting", child.label, cause, detail)
 
     def _stop_next(self, now: float) -> None:
-        """Terminate the first stage that still runs; kill it after its stop timeout."""
+        """Terminate the first stage that still runs, with all its cameras; kill it after its stop timeout."""
         running = [child for child in self.children if child.is_alive]
         if not running:
             return
@@ -314,7 +315,7 @@ class Supervisor:
 
     def _watch_signals(self) -> None:
         ours, theirs = socket.socketpair()
-        # A signal writes a byte to this socket, which wakes the selector: no code runs in the signal handler.
+        # a signal writes a byte to this socket, which wakes the selector: no code runs in the signal handler
         for end in (ours, theirs):
             end.setblocking(False)
         self._signals = (ours, theirs)

@@ -68,19 +68,19 @@ def unit_name(daemon: str) -> str:
 
 def system_unit_text(command: Sequence[str], *, read_homes: bool) -> str:
     """Text of the system service. read_homes: it needs read access to home folders."""
-    return _fill_template({"ExecStart": _command(command)} | ({"ProtectHome": "read-only"} if read_homes else {}))
+    return _fill_template({"ExecStart": _quote_command(command)} | ({"ProtectHome": "read-only"} if read_homes else {}))
 
 
 def user_unit_text(command: Sequence[str], folder: Path, home: Path | None) -> str:
     """Text of a user service. folder: working directory. home: value of REMI_HOME, if not the default."""
-    own = {"ExecStart": _command(command), "WorkingDirectory": _path(folder), "WantedBy": "default.target"}
+    own = {"ExecStart": _quote_command(command), "WorkingDirectory": _escape_percent(folder), "WantedBy": "default.target"}
     if home:
-        own["Environment"] = _quoted(f"REMI_HOME={home}")
+        own["Environment"] = _quote(f"REMI_HOME={home}")
     return _fill_template({**dict.fromkeys(SYSTEM_ONLY_DIRECTIVES, ""), **own})
 
 
 def _fill_template(values: Mapping[str, str]) -> str:
-    """Replace values in the template; an empty value removes the line, duplicate directives are removed."""
+    """Replace directives in the template: a value replaces all lines of its directive, an empty one removes them."""
     lines, done = [UNIT_HEADER], set[str]()
     for line in unit_template().splitlines():
         name, is_set, _ = line.partition("=")
@@ -92,32 +92,32 @@ def _fill_template(values: Mapping[str, str]) -> str:
             if not line:
                 continue
         lines.append(line)
-    return _single_spaced(lines)
+    return _collapse_blank_lines(lines)
 
 
-def _single_spaced(lines: list[str]) -> str:
+def _collapse_blank_lines(lines: list[str]) -> str:
     kept = [line for before, line in zip(["", *lines], lines) if line or before]
     return "\n".join(kept).rstrip() + "\n"
 
 
-def _command(words: Sequence[str]) -> str:
+def _quote_command(words: Sequence[str]) -> str:
     """Quote a command line for ExecStart=. `$` is escaped in arguments only: systemd expands no variables in the path.
 
     Raises UsageError for a path that systemd rejects.
     """
     if any(letter in words[0] for letter in "\"'\\\n"):
         raise UsageError(f"systemd runs no program with quotes or backslashes in its path: {words[0]!r}. Install it elsewhere")
-    return " ".join([_quoted(words[0]), *(_quoted(word.replace("$", "$$")) for word in words[1:])])
+    return " ".join([_quote(words[0]), *(_quote(word.replace("$", "$$")) for word in words[1:])])
 
 
-def _quoted(word: str) -> str:
+def _quote(word: str) -> str:
     escaped = word.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("%", "%%")
     plain = all(letter.isalnum() or letter in "/._-=%$:+,@" for letter in word)
     return escaped if plain else f'"{escaped}"'
 
 
-def _path(path: Path) -> str:
-    return str(path).replace("%", "%%")
+def _escape_percent(path: Path) -> str:
+    return str(path).replace("%", "%%")  # % begins a specifier, systemd.unit(5)
 
 
 class SystemdNotifier:
@@ -127,6 +127,7 @@ class SystemdNotifier:
         address = variables.pop("NOTIFY_SOCKET", "")
         watchdog_s = int(variables.pop("WATCHDOG_USEC", "0")) / 1e6
         is_for_us = variables.pop("WATCHDOG_PID", "") in ("", str(os.getpid()))
+        # "@": a socket in the abstract namespace, unix(7)
         self._address = "\0" + address[1:] if address.startswith("@") else address
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) if address else None
         self._every_s = watchdog_s / 2  # half the timeout, as sd_watchdog_enabled(3) recommends

@@ -18,7 +18,7 @@ from remi_stream.recordings.rows import FRAME_DTYPE, PREVIEW_DTYPE, body_name, p
 JOURNAL_FOLDER = "unfinished"
 """Folder of the journal."""
 KILLED_REASON = "the recorder was killed"
-"""Reason in the index of a recovered recording."""
+"""Reason in the index of a recovered recording: its journal has no RecordingEnded."""
 
 log = logging.getLogger("remi_stream")
 
@@ -67,6 +67,7 @@ def list_recordings(parent: Path) -> list[Path]:
 def is_unfinished(folder: Path) -> bool:
     """Whether a recording is still being written, or its recorder died."""
     journal = folder / JOURNAL_FOLDER / EVENTS_FILE
+    # an empty file: the recorder died, or the disk was full, before the first event
     return journal.exists() and journal.stat().st_size > 0
 
 

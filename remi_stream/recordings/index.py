@@ -11,6 +11,8 @@ from remi_stream.errors import RemiError
 from remi_stream.recordings.journal import RECORDING_SCHEMA, FrameGap
 
 INDEX_FILE = "index.json"
+PREVIEW_FILE = "preview.mp4"
+"""The preview video, in the journal's folder while it grows, then beside the index."""
 RECORDER_STATES = ("waiting", "on", "off", "failed")
 """States of a recorder: no bodies received yet; recording; switched off; failed because of the disk."""
 
@@ -89,6 +91,3 @@ def encode_index(index: RecordingIndex) -> bytes:
     head = msgspec.json.format(msgspec.json.encode(msgspec.structs.replace(index, gaps=[])), indent=1)
     gaps = b",\n".join(b"  " + msgspec.json.encode(gap) for gap in index.gaps)
     return head.replace(b'"gaps": []', b'"gaps": [\n' + gaps + b"\n ]" if gaps else b'"gaps": []') + b"\n"
-
-
-PREVIEW_FILE = "preview.mp4"

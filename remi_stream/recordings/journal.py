@@ -123,10 +123,12 @@ class Journal:
         if not self._events and not self._new_rows:
             return 0
         counts = {name: self._rows[name] + len(rows) for name, rows in self._new_rows.items()}
+        # rows are appended before the events: only the JournalFlushed line makes them valid
         parts = {f"{name}.rows": b"".join(rows) for name, rows in self._new_rows.items()}
         parts[EVENTS_FILE] = b"".join(
             msgspec.json.encode(event) + b"\n" for event in [*self._events, JournalFlushed(rows=counts)]
         )
+        # cleared before writing: what a failed flush loses is counted by the caller and not written twice
         self._events.clear()
         self._new_rows.clear()
         try:
@@ -160,6 +162,7 @@ class Journal:
 
 def read_events(folder: Path) -> list[JournalEvent]:
     """Read the events of a journal up to a torn or damaged line."""
+    # what follows the last newline is torn, or empty
     *lines, _torn = (folder / EVENTS_FILE).read_bytes().split(b"\n")
     decoder = msgspec.json.Decoder(JournalEvent)
     events: list[JournalEvent] = []
@@ -173,6 +176,7 @@ def read_events(folder: Path) -> list[JournalEvent]:
 
 def lock_journal(folder: Path) -> FileIO:
     """Lock a journal until the file is closed. Raises BlockingIOError while its recorder runs."""
+    # flock ends with the process: the journal of a killed recorder can be locked by a recovery
     file = FileIO(folder / EVENTS_FILE, "a")
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -212,6 +216,7 @@ def read_journal(folder: Path) -> JournalContents:
     if not events or not isinstance(events[0], RecordingStarted):
         raise RemiError(f"{folder} holds no recording: the recorder was killed before the first event. Delete it")
     rows: dict[str, int] = {}
+    # counts are totals: the last flush that is readable decides
     for event in events:
         if isinstance(event, JournalFlushed):
             rows.update(event.rows)

@@ -93,6 +93,7 @@ class PlaybackStage:
         self.captured = 0
         self.counts: Counter[str] = Counter()
         self._folder, self._options = parse_playback_source(camera)
+        # a restarted process must not reuse the ids of its predecessor, which it cannot know
         self._ids_before, self._highest_id = restarts * TRACK_IDS_PER_LIFE, 0
         self._commands: queue.SimpleQueue[PlaybackCommand] = queue.SimpleQueue()
         self._last_command_id = 0
@@ -144,6 +145,7 @@ class PlaybackStage:
         """Start the next loop; False if there is none."""
         if not self.camera.loop or self._has_enough or self._playback_clock.paused:
             return False
+        # the last frame is shown for one frame interval before the first one follows
         end_s = self._frames[-1].captured_at + 1 / self._take.fps
         self._playback_clock.restart_at(end_s, self._frames[self._first_index].captured_at)
         self._seek(self._first_index)
@@ -153,12 +155,13 @@ class PlaybackStage:
     def _has_enough(self) -> bool:
         return self.camera.frames is not None and self.captured >= self.camera.frames
 
-    def _seek(self, place: int) -> None:
+    def _seek(self, index: int) -> None:
         """Continue from the frame with this index, with new track ids."""
+        # videos are decoded forward only: a seek opens the video again
         self.close()
         self._ids_before, self._highest_id = self._ids_before + self._highest_id, 0
-        self._next_index, self._shown_s = place, self._frames[place].captured_at
-        self._video = open_playback_video(self._folder, self._take, place)
+        self._next_index, self._shown_s = index, self._frames[index].captured_at
+        self._video = open_playback_video(self._folder, self._take, index)
 
     def _execute_command(self, wait_s: float) -> bool:
         """Wait up to wait_s for a command and execute it; whether there was one."""
@@ -170,6 +173,7 @@ class PlaybackStage:
         if command.seek_s is not None:
             self._seek(first_frame_index(self._frames, command.seek_s))
             self._playback_clock.seek(self._shown_s)
+            # the frame of a seek is shown at once, also during a pause
             self._show_next_now = True
         self._last_command_id = command.id
         self._status_timer.expire()
@@ -201,6 +205,7 @@ class PlaybackStage:
             epoch=self.epoch,
             frame_id=frame_id,
             captured_at=now,
+            # stamps and drops are of the recorded pipeline, not of this one
             stamps={},
             skipped={},
             people=[self._with_new_id(person) for person in bodies.people],
@@ -236,11 +241,11 @@ class PlaybackStage:
                 size=self._take.size,
                 fps=self._take.fps * self._playback_clock.speed,
                 captured=self.captured,
-                playing=self._playing(),
+                playing=self._playback_status(),
             )
         ]
 
-    def _playing(self) -> PlaybackStatus:
+    def _playback_status(self) -> PlaybackStatus:
         return PlaybackStatus(
             position_s=self._shown_s - self._start_s,
             length_s=self._frames[-1].captured_at - self._start_s,

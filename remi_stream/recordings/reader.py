@@ -71,6 +71,7 @@ class RecordedFrames(StoredFrames):
         self._camera, self._tracks = index.camera, tracks
         self._epochs = {epoch.epoch: epoch for epoch in index.epochs}
         self._keys = frame_keys(frames)
+        # video time, as a take has it: from the first frame; [:1] also works without frames
         self._times = frames["captured_at"] - frames["captured_at"][:1]
         self._rows: dict[FrameKey, list[tuple[int, int]]] = {}
         for number, track in enumerate(tracks):
@@ -81,6 +82,7 @@ class RecordedFrames(StoredFrames):
     def mean_fps(self) -> float:
         """Mean frames per second of the recording."""
         duration_s = float(self._times[-1])
+        # a single frame has no rate; any will do
         return (len(self) - 1) / duration_s if duration_s > 0 else 30.0
 
     def __len__(self) -> int:
@@ -124,6 +126,7 @@ def _person(track: Arrays, row: int) -> Person:
 
 
 def _smpl(track: Arrays, row: int) -> Smpl | None:
+    # NaN: a frame without a SMPL pose, see encode_person_row
     if "poses" not in track or np.isnan(track["global_orient"][row]).any():
         return None
     return Smpl(

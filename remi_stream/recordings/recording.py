@@ -68,6 +68,7 @@ class CameraRecording:
 
     def add_preview(self, frame: Frame) -> None:
         """Add a preview to the video. Raises OSError."""
+        # opened late: without previews there is no video file
         if self._video is None:
             self._video = PreviewVideo(self._journal.folder)
         shown_at = self._video.add(frame)
@@ -146,7 +147,7 @@ def _new_journal(folder: Path, camera: str) -> Journal:
             version=__version__, camera=camera, started_at=_wall_clock(), wall_minus_monotonic_s=wall_minus_monotonic_s
         )
     )
-    journal.flush()
+    journal.flush()  # at once: a disk that cannot be written fails here, and a killed recorder leaves a readable journal
     return journal
 
 

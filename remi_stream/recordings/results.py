@@ -63,6 +63,7 @@ class ChunkedFrames(StoredFrames):
 
     def __init__(self, folder: Path, count: int, chunk: int) -> None:
         self._folder, self._count, self._chunk = folder, count, chunk
+        # one chunk only: a video of hours must fit into the memory
         self._cached: tuple[int, list[Bodies]] = (-1, [])
 
     def __len__(self) -> int:
@@ -151,6 +152,7 @@ class UnfinishedResults:
 
     def __init__(self, final: Path) -> None:
         self.final = final
+        # hidden, and beside the final folder: a rename works only within one file system
         self.folder = final.with_name(f".{final.name}.part")
         self.raw = self.folder / RAW_FOLDER
 
@@ -169,6 +171,7 @@ class UnfinishedResults:
 
     def add_chunk(self, progress: JobProgress, chunk: Sequence[Bodies]) -> None:
         """Write a chunk, then the progress that includes it. Raises OSError."""
+        # in this order: after a kill between the two the chunk is processed again, never missing
         (self.raw / TAKE_FOLDER).mkdir(parents=True, exist_ok=True)
         write_chunk(self.raw, progress.chunks - 1, chunk)
         with atomic_file(self.folder / PROGRESS_FILE) as file:
@@ -205,6 +208,7 @@ def open_unfinished(final: Path) -> Iterator[UnfinishedResults]:
     if final.parent.exists() and not final.parent.is_dir():
         raise UsageError(f"--out {final.parent} is not a folder. Give another one")
     work.folder.mkdir(parents=True, exist_ok=True)
+    # flock ends with the process: a killed run leaves no stale lock
     with open(work.folder / LOCK_FILE, "w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

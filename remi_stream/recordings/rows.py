@@ -18,7 +18,7 @@ BODY_CODES = ("", "smpl", "open")
 Z_UP_FROM_CAMERA = np.array([[1.0, 0, 0], [0, 0, 1], [0, -1, 0]])
 """Rotation from camera axes to AMASS' z-up axes, for a level camera: x stays, forward becomes y, down becomes -z."""
 AXES_NOTE = "camera: x right, y down, z forward; poses and trans: x right, y forward, z up"
-"""Documentation of the axes, stored in each file."""
+"""Note about the axes, stored in each file."""
 
 _FRAME_KEY = (("epoch", "<i8"), ("frame_id", "<i8"), ("captured_at", "<f8"))
 
@@ -97,6 +97,7 @@ def track_arrays(rows: np.ndarray, track_id: int, skeleton: str, joints_skeleton
 
 def body_name(rows: np.ndarray) -> str:
     """Body whose rest pose the poses are for (see Smpl.body); "" if there are none."""
+    # rows without a pose have code 0
     return BODY_CODES[rows["body"].max(initial=0)]
 
 
@@ -114,6 +115,7 @@ def amass_arrays(
     return {
         "poses": np.concatenate([axis_angle_from_matrices(root), body_pose], 1).astype(np.float32),
         "trans": (pelvis - rest_pelvis).astype(np.float32),
+        # AMASS has one shape per file
         "betas": np.nanmedian(betas, 0).astype(np.float32),
         "gender": np.array("neutral"),
         "mocap_framerate": np.array(fps),
@@ -122,6 +124,7 @@ def amass_arrays(
 
 def add_hands(motion: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Pad to SMPL+H as in AMASS' own files: poses (N, 156) with flat hands, betas (16,), dmpls (N, 8) of zeros."""
+    # SMPL+H: 22 body joints, then 30 of the fingers in place of SMPL's two hands (66 + 90 = 156)
     poses = np.pad(motion["poses"][:, :66], [(0, 0), (0, 90)])
     return {**motion, "poses": poses, "betas": np.pad(motion["betas"], (0, 6)), "dmpls": np.zeros((len(poses), 8), np.float32)}
 
@@ -138,6 +141,7 @@ def _rest_pelvis(rows: np.ndarray, skeleton: str) -> np.ndarray:
     names = JOINT_NAMES.get(skeleton, ())
     if "pelvis" in names:
         return rows["joints_m"][:, names.index("pelvis")] - rows["transl"]
+    # betas seldom change within a track: rest joints are computed once per distinct betas
     shapes, inverse = np.unique(rows["betas"], axis=0, return_inverse=True)
     return np.array([load_default_body().rest_joints(betas)[0] for betas in shapes])[inverse]
 

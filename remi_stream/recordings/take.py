@@ -114,6 +114,7 @@ def retarget_to_available_body(body: str) -> Retargeter:
 
 
 def _add(rows: list[tuple[float, Smpl]], time_s: float, smpl: Smpl) -> None:
+    # only rising times can be interpolated
     if not rows or time_s > rows[-1][0]:
         rows.append((time_s, smpl))
 

@@ -20,7 +20,7 @@ from remi_stream.recordings.reader import FrameKey, frame_keys, read_npz
 from remi_stream.recordings.take import Take
 
 TICKS_PER_S = 90_000
-"""Time base, as usual for MPEG."""
+"""Time base, 1/s: MPEG's (ISO/IEC 13818-1)."""
 MP4_OPTIONS = {"movflags": "empty_moov+default_base_moof+frag_every_frame", "flush_packets": "1"}
 """Every frame is its own fragment: a truncated file plays up to the cut."""
 
@@ -63,13 +63,14 @@ class PreviewVideo:
         options = {"preset": "veryfast", "tune": "zerolatency", "crf": "23", "threads": "1"}
         stream = self._container.add_stream("libx264", rate=10, options=options)
         stream.width, stream.height = width - width % 2, height - height % 2  # yuv420p needs even sizes
+        # a key frame every 20: previews come ten times a second, so a seek decodes two seconds at most
         stream.pix_fmt, stream.gop_size = "yuv420p", 20
         stream.codec_context.time_base = Fraction(1, TICKS_PER_S)
         return stream
 
 
 SAME_FRAME_S = 1e-3
-"""Times this close, s, are those of one frame."""
+"""Times this close, s, are those of one frame: they are rounded to the video's time base, 1/90000 s or coarser."""
 
 
 class PlaybackVideo:
@@ -90,6 +91,7 @@ class PlaybackVideo:
             if time.monotonic() > until:
                 return False
             self._next = next(self._frames, None)
+        # a frame that is later than at_s stays in _next: it may be that of the next bodies
         return True
 
     def image_of(self, bodies: Bodies) -> np.ndarray | None:

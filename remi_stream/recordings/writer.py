@@ -103,6 +103,7 @@ class RecordingWriter:
     def run(self) -> None:
         """Write until the buffer's end marker."""
         running = True
+        # the last round flushes too: the end marker comes after all messages
         while running:
             running = self._process_until(time.monotonic() + FLUSH_INTERVAL_S)
             self._try(self._flush)
@@ -133,6 +134,7 @@ class RecordingWriter:
             self._switch(item.is_on)
         elif self._on and not self._failed:
             self._try(lambda: self._record(item))
+        # previews are not counted: only bodies are accounted for
         elif self._on and isinstance(item, Bodies):
             self.dropped += 1
 
@@ -152,6 +154,7 @@ class RecordingWriter:
         if isinstance(item, Bodies):
             self._unflushed += 1
             self._recording(item.camera).add_bodies(item)
+        # previews alone begin no recording
         elif item.camera in self._recordings:
             self._recordings[item.camera].add_preview(item)
 
@@ -179,6 +182,7 @@ class RecordingWriter:
             work()
         except (OSError, av.FFmpegError) as error:
             why = error.strerror or str(error)
+            # nothing of a failed flush is valid
             self.dropped, self._unflushed = self.dropped + self._unflushed, 0
             self.fail(why)
             self._end_all(why)

@@ -1,7 +1,4 @@
-"""Control requests of a running pipeline, playback control among them, and their replies.
-
-docs/reference/protocol.md describes them.
-"""
+"""Control requests of a running pipeline and their replies, playback control included (docs/reference/protocol.md, Control)."""
 
 from __future__ import annotations
 
@@ -32,17 +29,17 @@ class PlaybackControl:
         self._cameras, self._publish = cameras, publish
 
     def status(self, camera: str | None) -> dict[str, dict[str, Any]]:
-        """Playback state of each recording, or of one camera's; none for one that has not started. Raises RemiError."""
+        """Playback state of each recording, or of one camera; without those that have not started. Raises RemiError."""
         known = {name: self._cameras[name] for name in self._of(camera) if name in self._cameras}
         return {name: _state(facts, facts.playing) for name, facts in known.items() if facts.playing}
 
     def send_command(self, camera: str | None, seek_s: float | None, speed: float | None, paused: bool | None) -> int:
-        """Send a command to each recording, or to one camera's; return its id. Raises RemiError before sending any."""
+        """Send a command to each recording, or to one camera; return its id. Raises RemiError before sending any."""
         if speed is not None and not MIN_PLAYBACK_SPEED <= speed <= MAX_PLAYBACK_SPEED:
             raise RemiError(
                 f"A recording's speed is a number from {MIN_PLAYBACK_SPEED:g} to {MAX_PLAYBACK_SPEED:g}, got {speed:g}"
             )
-        number = time.monotonic_ns()  # increasing, so that a client sees that a later command was executed, too
+        number = time.monotonic_ns()  # increasing, also over restarts of the relay: a client waits for `command_id` >= its id
         commands = [
             PlaybackCommand(camera=name, id=number, seek_s=self._check_seek(name, seek_s), speed=speed, paused=paused)
             for name in self._of(camera)
@@ -63,7 +60,7 @@ class PlaybackControl:
         """Validate a seek position, s from the first frame. Raises RemiError outside the recording, or if it is not playing."""
         facts = self._cameras.get(name)
         if facts is None or facts.playing is None:
-            raise RemiError(f"{name!r} is not played yet. Ask again in a moment")
+            raise RemiError(f"{name!r} is not played yet. Try again in a moment")
         if facts.state == "ended":
             raise RemiError(f"{name!r} has ended. Play it again; with --loop it goes on")
         length_s = facts.playing.length_s
@@ -148,8 +145,8 @@ class ControlHandler:
             raise RemiError(f"Control: unknown request {ask!r}; allowed: {', '.join(self._answers)}")
         return self._answers[ask](request)
 
-    def _status(self, question: dict[str, Any]) -> dict[str, Any]:
-        parse_control_request(question, ControlRequest)
+    def _status(self, fields: dict[str, Any]) -> dict[str, Any]:
+        parse_control_request(fields, ControlRequest)
         return {
             "version": __version__,
             "name": self._config.name,
@@ -161,24 +158,24 @@ class ControlHandler:
             "stages": {name: msgspec.to_builtins(health) for name, health in self.health.items()},
         }
 
-    def _filter(self, question: dict[str, Any]) -> dict[str, Any]:
-        request = parse_control_request(question, FilterRequest)
+    def _filter(self, fields: dict[str, Any]) -> dict[str, Any]:
+        request = parse_control_request(fields, FilterRequest)
         if request.name is not None:
             self._smoothing.select_filter(request.name, request.options, request.camera)
         elif request.options:
             raise RemiError("Control: options of a filter without its `name`")
         return {"filters": self._smoothing.status(request.camera)}
 
-    def _metrics(self, question: dict[str, Any]) -> dict[str, Any]:
-        camera = parse_control_request(question, FilterMetricsRequest).camera
+    def _metrics(self, fields: dict[str, Any]) -> dict[str, Any]:
+        camera = parse_control_request(fields, FilterMetricsRequest).camera
         return {"columns": list(RELAY_COLUMNS[1:]), "rows": self._smoothing.remi_metrics(camera, time.monotonic())}
 
-    def _record(self, question: dict[str, Any]) -> dict[str, Any]:
-        self._facts["record"] = "on" if parse_control_request(question, RecordRequest).on else "off"
+    def _record(self, fields: dict[str, Any]) -> dict[str, Any]:
+        self._facts["record"] = "on" if parse_control_request(fields, RecordRequest).on else "off"
         return {"record": self._facts["record"]}
 
-    def _play(self, question: dict[str, Any]) -> dict[str, Any]:
-        request = parse_control_request(question, PlaybackRequest)
+    def _play(self, fields: dict[str, Any]) -> dict[str, Any]:
+        request = parse_control_request(fields, PlaybackRequest)
         values = (request.seek_s, request.speed, request.paused)
         command = {} if values == (None, None, None) else {"command_id": self._playback.send_command(request.camera, *values)}
         return {"playing": self._playback.status(request.camera), **command}

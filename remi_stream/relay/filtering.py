@@ -62,8 +62,8 @@ class CameraFilters:
     def __init__(self, config: Config, folder: Path | None = None) -> None:
         self._config, self._folder = config, folder
         self._cameras = [camera.name for camera in config.cameras]
-        nothing = resolve_filter("none")
-        self._active = {name: CameraFilter(name, nothing, open_filter_spec(nothing)) for name in self._cameras}
+        none = resolve_filter("none")
+        self._active = {name: CameraFilter(name, none, open_filter_spec(none)) for name in self._cameras}
         self._loading: dict[str, FilterLoader] = {}
         self._load_errors: dict[str, str] = {}
 
@@ -211,7 +211,7 @@ class CameraFilter:
         """Name of the active filter."""
         self._camera, self._filter = camera, filter
         self._lag, self._lag_s, self._lag_due = LagMeter(), filter.lag_s if choice.kind == "none" else None, 0.0
-        self._packets: deque[FilteredPacket] = deque(maxlen=MAX_ROWS + 1)  # one more, from which the first one changed
+        self._packets: deque[FilteredPacket] = deque(maxlen=MAX_ROWS + 1)  # one more: the first change is from it
 
     def smooth(self, bodies: Bodies, now: float) -> Bodies:
         """Smooth the people; returns the same object if the filter changes nothing. now: time of receipt, s."""
@@ -243,7 +243,7 @@ class CameraFilter:
         return [self.choice.name, self.choice.name, *relay_means(packets_from_poses(received_at, filter_s, raw, filtered), now)]
 
     def _keep(self, bodies: Bodies, people: list[Person], now: float, spent_s: float) -> None:
-        """Keep what the measures need of a frame; they are computed when asked for."""
+        """Keep what lag and REMI's metrics need of a frame; both are computed on request."""
         if self.choice.kind != "none":
             for raw, filtered in zip(bodies.people, people):
                 self._lag.add(raw, filtered, bodies.captured_at)
@@ -341,7 +341,7 @@ def estimate_lag_s(samples: Sequence[LagSample]) -> float | None:
     at = np.array([sample.captured_at for sample in samples])
     step_s = float(np.median(np.diff(at)))
     resampled = resample_uniformly(at, stack_joints([sample.raw for sample in samples]), step_s)
-    width = round(SMOOTHING_WINDOW_S / step_s) | 1
+    width = round(SMOOTHING_WINDOW_S / step_s) | 1  # odd, so that it is symmetric about a frame
     raw, filtered = (
         smooth_with_window(resampled, width),
         smooth_with_window(resample_uniformly(at, stack_joints([sample.filtered for sample in samples]), step_s), width),
@@ -383,18 +383,20 @@ def hann_window(width: int) -> np.ndarray:
 
 
 def is_moving(values: np.ndarray, smoothed: np.ndarray, step_s: float) -> bool:
-    """Whether a motion (F, C), given also smoothed (`smoothed`), is significantly above noise.
+    """Whether a motion `values` (F, C), and `smoothed` from it by a Hann window, is significantly above noise.
 
     The noise is estimated from third differences, which remove smooth motion and amplify the variance of white noise by 20.
     """
     noise = np.mean(np.diff(values, 3, axis=0) ** 2) / 20
     left = np.diff(hann_window(len(values) - len(smoothed) + 1), prepend=0.0, append=0.0)
+    # / 3: the means are over coordinates, MIN_SPEED is of a point; left @ left: white noise left after smoothing and differencing
     least = max((MIN_SPEED * step_s) ** 2 / 3, MIN_NOISE_RATIO**2 * noise * float(left @ left))
     return bool(np.mean(np.diff(smoothed, axis=0) ** 2) > least)
 
 
 def shifted_distances(raw: np.ndarray, filtered: np.ndarray, shifts: np.ndarray) -> np.ndarray:
     """Mean squared distance of two motions (F, C) for each shift of the filtered one, frames."""
+    # distances do not change when both are moved, and small numbers lose less precision when squared
     middle = raw.mean(0)
     raw, filtered = raw - middle, filtered - middle
     count, products = len(raw), filtered @ raw.T
@@ -404,6 +406,7 @@ def shifted_distances(raw: np.ndarray, filtered: np.ndarray, shifts: np.ndarray)
         ahead, behind = max(0, -shift), max(0, shift)
         pairs = count - ahead - behind
         both = energy[0][pairs + ahead] - energy[0][ahead] + energy[1][pairs + behind] - energy[1][behind]
+        # the diagonals of `products` are the cross-correlations of all shifts
         found.append((both - 2 * np.trace(products, -shift)) / pairs)
     return np.array(found)
 

@@ -19,6 +19,7 @@ from remi_stream.stage import StageSpec
 from remi_stream.transport.mailbox import FrameRequest
 
 PREVIEW_VIEW = FrameView(longest_side=640, encoding="jpeg")
+"""View of a frame that is requested as a preview."""
 PREVIEW_INTERVAL_S = 0.1
 """Interval of previews, s."""
 
@@ -31,6 +32,7 @@ class RelayStage:
         self.counts: Counter[str] = Counter()
         self._ledger = Ledger()
         self._smoothing = CameraFilters(config, folder)
+        # a lambda, because the worker loop sets `publish` later
         self._control = ControlHandler(config, self._smoothing, self.facts, lambda command: self.publish(command))
         self._previewed_at: dict[str, float] = {}
         self.has_subscriber: Callable[[str], bool] = lambda topic: False

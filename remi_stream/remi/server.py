@@ -108,6 +108,7 @@ class RemiServer:
         with self._lock:
             idle = [each for each in self._connected if each is not self._current]
             if len(self._connected) >= MAX_CONNECTIONS:
+                # in order of arrival, so the first one is the oldest
                 idle[0].shut_down()
                 self._connected.remove(idle[0])
             self._connected.append(client)

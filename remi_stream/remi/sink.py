@@ -22,11 +22,11 @@ from remi_stream.remi.wire import RemiPacket, empty_packet, encode_packet, make_
 from remi_stream.stage import Sink, StageSpec
 
 FIRST_BACKOFF_S, MAX_BACKOFF_S = 0.5, 5.0
-"""Exponential back-off between connection attempts: doubled from the first to the longest."""
+"""Exponential back-off between connection attempts, s: doubled from the first to the longest."""
 CONNECT_TIMEOUT_S, POLL_S, STOP_TIMEOUT_S = 2.0, 0.5, 0.5
-"""Timeouts: to connect, between checks of an idle connection, and for the thread to end."""
+"""Timeouts: to connect, between checks of an idle connection, and for the thread to end, s."""
 STALLED_S = 1.0
-"""A relay that blocks one packet for longer is reported as not reading."""
+"""A relay that blocks one packet for longer, s, is reported as not reading."""
 SEND_BUFFER_BYTES = 4096
 """SO_SNDBUF. The kernel raises it to its minimum: a few packets, so that what is queued is not older than that."""
 
@@ -65,7 +65,7 @@ class RemiSink(Sink):
 
 
 def remi_packet(bodies: Bodies) -> RemiPacket:
-    """The packet that REMI's pose program would send for these bodies."""
+    """Return the packet that REMI's pose program would send for these bodies."""
     if not bodies.people:
         return empty_packet()
     person = bodies.people[0]
@@ -133,7 +133,7 @@ class RemiRelayClient:
     def check_thread(self) -> None:
         """Raise RuntimeError if the thread has died of an exception."""
         if self._thread.ident and not self._thread.is_alive() and not self._stopping.is_set():
-            raise RuntimeError("the thread that feeds the relay has died of an exception; see the traceback above")
+            raise RuntimeError("the thread that sends to the relay has died of an exception; see the traceback above")
 
     def stop(self) -> None:
         """Disconnect. A relay that does not read gets only a part of the last packet."""
@@ -215,6 +215,7 @@ def connect_relay(host: str, port: int) -> socket.socket:
     # No timeout: it could end a packet in its middle. `stop` shuts the socket down instead.
     connection.settimeout(None)
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
+    # without Nagle's algorithm, which would hold a packet back until the last one is acknowledged
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return connection
 

@@ -29,6 +29,7 @@ ASSUMED_DEPTH_M = 4.0
 DEFAULT_SIZE = (1280, 720)
 """Default image size (width, height), px."""
 FULL_CONFIDENCE = np.ones(24, np.float32)
+"""Confidence of the joints, (24,): packets have none."""
 
 log = logging.getLogger("remi_stream")
 
@@ -59,7 +60,7 @@ class RemiSourceStage:
 
     def open(self) -> None:
         """Start to listen; a client may connect later."""
-        known_body()
+        known_body()  # loaded now and cached, or the first packet would wait for it
         self._server.open(self._host, self._port)
         log.info("waiting for REMI's pose program on %s:%d", self._host, self._port)
         if not is_loopback(self._host):
@@ -90,7 +91,7 @@ class RemiSourceStage:
         if event.packet is None:
             self._handle_disconnect(event)
             return []
-        if event.client.number < self._current_client:
+        if event.client.number < self._current_client:  # was queued before its client was replaced
             return []
         if event.client.number > self._current_client:
             self._switch_client(event)

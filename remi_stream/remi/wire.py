@@ -1,7 +1,7 @@
 """REMI's wire format: packets that its pose program sends to its relay over TCP (port 9999), one person per packet, no reply.
 
 A packet is "SMPL", the payload's length and CRC-32 (both unsigned 32 bits, big-endian), then the payload: a pickle of four
-arrays, which the safe unpickler reads (array_pickle.py).
+arrays, which the safe unpickler reads (models/array_pickle.py).
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from remi_stream.models.array_pickle import read_array_pickle
 MAGIC = b"SMPL"
 HEADER = struct.Struct(">4sII")
 PORT = 9999
+"""Port of REMI's relay."""
 PICKLE_PROTOCOL = 5
 """Pickle protocol; the highest one of every supported Python."""
 MAX_PAYLOAD_BYTES = 65536
@@ -90,17 +91,17 @@ def packet_shift(packet: RemiPacket) -> np.ndarray:
 
 
 def has_pose(packet: RemiPacket) -> bool:
-    """Return whether a packet has a pose: no person, and an unknown pose, are sent as zeros."""
+    """Whether a packet has a pose: no person and an unknown pose are sent as zeros."""
     return bool(packet.poses_body.any() or packet.poses_root.any())
 
 
 def empty_packet() -> RemiPacket:
-    """Return the packet that is sent while no person is seen."""
+    """Return the packet for no person."""
     return packet_from_arrays(*map(np.zeros, ARRAY_SIZES))
 
 
 def unknown_pose_packet() -> RemiPacket:
-    """Return the packet that is sent when a person is seen but the pose is not known."""
+    """Return the packet for a person without a known pose."""
     return empty_packet()._replace(trans=to_row(VIEWER_OFFSET))
 
 

@@ -136,6 +136,7 @@ def fit_panels(size: Size, count: int, source_size: Size) -> PanelLayout:
     """Fit `count` panels with the aspect ratio of `source_size` into an image of a size, centred and as large as possible."""
     width, height = source_size
     share = min(size[0] / (count * width), size[1] / height)
+    # 1e-6: rounding of the share must not cost a pixel
     panel = max(1, min(int(share * width + 1e-6), size[0] // count)), max(1, min(int(share * height + 1e-6), size[1]))
     return PanelLayout(size, panel, (size[0] - count * panel[0]) // 2, (size[1] - panel[1]) // 2)
 

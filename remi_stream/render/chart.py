@@ -81,6 +81,7 @@ class ChartCanvas:
             raise RemiError("A chart needs matplotlib. Install it: pip install 'remi-stream[plot]'") from None
         self._height = height
         self._figure = Figure((WIDTH / DPI, height / DPI), dpi=DPI, facecolor="white")
+        # not pyplot, which keeps every figure and may open a window
         self._renderer: Any = FigureCanvasAgg(self._figure).get_renderer()  # type: ignore[no-untyped-call]
 
     def draw_text(
@@ -132,6 +133,7 @@ class ChartCanvas:
     def draw_bars(self, box: Box, rows: Sequence[BarRow], colours: Sequence[str], bar_px: float, top: float) -> None:
         """Draw horizontal bars from a common zero. box: of the bars, whose axis ends at top; the rows' names are left of it."""
         axes = self._axes(box)
+        # axes in rows, from the top: row k spans k - 0.5 to k + 0.5
         row_px = (box.y1 - box.y0) / len(rows)
         axes.set_xlim(0, top if top > 0 else 1)
         axes.set_ylim(len(rows) - 0.5, -0.5)
@@ -143,13 +145,14 @@ class ChartCanvas:
         steps = (np.arange(len(colours)) - (len(colours) - 1) / 2) * bar_px * 7 / 6 / row_px
         narrowest = MIN_BAR_PX / (box.x1 - box.x0) * axes.get_xlim()[1]
         for number, row in enumerate(rows):
+            # value != value: NaN
             widths = [0 if value != value or value <= 0 else max(value, narrowest) for value in row.values]
             axes.barh(number + steps, widths, bar_px / row_px, color=colours)
-            places = list(zip(widths, number + steps)) if len(row.labels) > 1 else [(max(widths), number)]
-            for label, place in zip(row.labels, places):
+            ends = list(zip(widths, number + steps)) if len(row.labels) > 1 else [(max(widths), number)]
+            for label, end in zip(row.labels, ends):
                 axes.annotate(
                     label.text,
-                    place,
+                    end,
                     (7, 0),
                     textcoords="offset pixels",
                     va="center_baseline",
@@ -182,6 +185,7 @@ class ChartCanvas:
         """Write a PNG file atomically. Raises RemiError if it cannot be written."""
         part = path.with_name(f".{path.name}.part")
         try:
+            # without matplotlib's version in the metadata: the same chart has the same bytes
             self._figure.savefig(part, format="png", metadata={"Software": None}, pil_kwargs={"optimize": True})
             os.replace(part, path)
         except OSError as error:
@@ -191,13 +195,13 @@ class ChartCanvas:
 
     def _axes(self, box: Box) -> Axes:
         """Create axes without frame and background in a rectangle."""
-        place = (
+        rectangle = (
             box.x0 / WIDTH,
             1 - box.y1 / self._height,
             (box.x1 - box.x0) / WIDTH,
             (box.y1 - box.y0) / self._height,
         )
-        axes = self._figure.add_axes(place, facecolor="none")
+        axes = self._figure.add_axes(rectangle, facecolor="none")
         for spine in axes.spines.values():
             spine.set(visible=False, color=AXIS_COLOUR, linewidth=0.8)
         return axes
@@ -226,4 +230,5 @@ class ChartCanvas:
 
 def _wrapped(name: str) -> str:
     """Wrap a row's label into two lines at most."""
+    # textwrap breaks at spaces only; names like "Static+Moving Occlusion" may also break after +
     return "\n".join(textwrap.wrap(name.replace("+", "+ "), LABEL_CHARACTERS, max_lines=2, placeholder="…")).replace("+ ", "+")

@@ -26,12 +26,12 @@ TRACK_COLOURS: tuple[Rgb, ...] = (
 
 
 def track_colour(track_id: int) -> Rgb:
-    """The colour of a track; it depends on the id alone."""
+    """Colour of a track; it depends on the id alone, so that all viewers show a person alike."""
     return TRACK_COLOURS[(track_id - 1) % len(TRACK_COLOURS)]
 
 
 def css_colour(colour: Rgb) -> str:
-    """A colour in CSS notation (#rrggbb)."""
+    """Format a colour in CSS notation (#rrggbb)."""
     return "#{:02x}{:02x}{:02x}".format(*colour)
 
 
@@ -44,7 +44,7 @@ UNKNOWN_COLOUR = (138, 145, 156)
 
 
 def confidence_colours(scores: np.ndarray) -> np.ndarray:
-    """The colours (N, 3) uint8 RGB of scores (N,) in [0, 1]; grey where a score is not a number."""
+    """Colours (N, 3) uint8 RGB of scores (N,) in [0, 1]; grey where a score is not a number."""
     known = np.nan_to_num(scores, nan=0.0)
     colours = np.stack([np.interp(known, CONFIDENCE_STOPS, channel) for channel in zip(*CONFIDENCE_COLOURS)], axis=-1)
     colours[np.isnan(scores)] = UNKNOWN_COLOUR
@@ -52,7 +52,7 @@ def confidence_colours(scores: np.ndarray) -> np.ndarray:
 
 
 def joint_scores(person: Person) -> np.ndarray:
-    """The confidence (J,) of each of joints_m; NaN where unknown. Key point scores apply only if the skeletons are the same."""
+    """Confidence (J,) of each of joints_m; NaN where unknown. Key point scores apply only if the skeletons are the same."""
     count = len(person.joints_m)
     if not person.joints_skeleton and len(person.keypoint_scores) == count:
         return person.keypoint_scores
@@ -65,22 +65,20 @@ Bone = tuple[int, int]
 
 
 def visible_bones(skeleton: str, visible: np.ndarray) -> list[Bone]:
-    """The pairs of joints that are both visible. visible: (K,) bool. An unknown skeleton has no bones."""
+    """Bones whose two joints are both visible. visible: (K,) bool. An unknown skeleton has no bones."""
     joints = set(np.flatnonzero(visible).tolist())
     return [(a, b) for a, b in BONES.get(skeleton, ()) if a in joints and b in joints]
 
 
-# Shading on the CPU: key light, fill light, sky and specular highlight.
-
 KEY_LIGHT = unit_vectors(np.array([-0.45, -0.65, -0.6]))
-"""Direction to the key light, rendering camera's axes (x right, y down, z forward): above the left shoulder."""
+"""Shading: direction to the key light, rendering camera's axes (x right, y down, z forward): above the left shoulder."""
 FILL_LIGHT = unit_vectors(np.array([0.8, -0.1, -0.6]))
 SKY_LIGHT = np.array([0.0, -1.0, 0.0])
 RAMP_STEPS = 256
 SHADOW_LEVEL, HIGHLIGHT_LEVEL = 0.3, 0.62
 """Share of the colour that is left in the dark, and of white in the brightest highlight."""
 NEUTRAL_BRIGHTNESS = 0.75
-"""The brightness that shows the unchanged colour."""
+"""Brightness at which a colour is shown unchanged."""
 FLAT_SHADOW_LEVEL = 0.62
 """Minimum brightness in flat shading: heatmap colours must stay readable."""
 
@@ -93,6 +91,7 @@ def brightness(normals: np.ndarray) -> np.ndarray:
     return (0.14 + 0.46 * key.clip(0) + 0.12 * fill.clip(0) + 0.09 * (1 + sky) / 2 + 0.28 * shine).clip(0, 1)
 
 
+# a ramp of 256 colours per track: looking colours up is faster than blending them for every pixel
 @cache
 def track_ramp(track_id: int) -> np.ndarray:
     """Colour ramp of a track from dark to bright, (RAMP_STEPS, 3) uint8 BGR."""

@@ -25,6 +25,7 @@ OCCLUSION_STEP_M = 0.1
 FAR_M = np.float32(1e9)
 """Depth of pixels without a surface."""
 KERNEL = np.ones((3, 3), np.uint8)
+"""Neighbourhood in which depths are compared."""
 PREVIEW_OPACITY = 0.88
 EDGE_BRIGHTNESS = 0.8
 """Brightness factor of occlusion edges."""
@@ -42,7 +43,7 @@ class PosedMesh(NamedTuple):
 
 def posed_meshes(people: list[Person]) -> list[PosedMesh]:
     """Pose the meshes of all people that have a finite SMPL pose."""
-    return [figure for person in people if (figure := posed_mesh(person)) is not None]
+    return [mesh for person in people if (mesh := posed_mesh(person)) is not None]
 
 
 def posed_mesh(person: Person) -> PosedMesh | None:
@@ -65,18 +66,19 @@ def skin_vertex_faces() -> csr_matrix:
 
 def draw_meshes(image: np.ndarray, meshes: Sequence[PosedMesh], camera: RenderCamera, opacity: float) -> None:
     """Draw meshes into image (h, w, 3) uint8 BGR, the image of that camera. opacity: in [0, 1]."""
-    parts = [_triangles(figure, camera) for figure in meshes]
+    parts = [_triangles(mesh, camera) for mesh in meshes]
     if not parts:
         return
     triangles_px, depths, light = (np.concatenate(arrays) for arrays in zip(*parts))
     owners = np.repeat(np.arange(len(parts)), [len(part[0]) for part in parts])
+    # all people at once, so that they hide each other limb by limb
     pixels, faces = visible_triangles(triangles_px, depths, camera.size)
     if not len(pixels):
         return
     y, x = np.divmod(pixels, camera.size[0])
     ramp_planes = interpolation_planes(triangles_px, light * (RAMP_STEPS - 1))[faces]
     steps = evaluate_planes(ramp_planes, x, y).clip(0, RAMP_STEPS - 1).astype(np.uint8)
-    ramps = np.stack([track_ramp(figure.track_id) for figure in meshes])
+    ramps = np.stack([track_ramp(mesh.track_id) for mesh in meshes])
     _blend(image, y, x, ramps[owners[faces], steps], depths[faces], opacity)
 
 
@@ -86,20 +88,22 @@ def draw_preview_meshes(image: np.ndarray, preview: Frame, bodies: Bodies) -> No
     draw_meshes(image[..., ::-1], posed_meshes(bodies.people), camera, PREVIEW_OPACITY)
 
 
-def _triangles(figure: PosedMesh, camera: RenderCamera) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _triangles(mesh: PosedMesh, camera: RenderCamera) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Project the front-facing triangles: corners (F, 3, 2) px, depths (F,) m, brightness (F, 3) at the corners."""
-    vertices, faces = camera.to_camera(figure.vertices), known_body().faces
+    vertices, faces = camera.to_camera(mesh.vertices), known_body().faces
+    # triangles that cross the near plane are left out, not cut: a body that close fills the image anyway
     if vertices[:, 2].min() < NEAR_PLANE_M:
         faces = faces[(vertices[:, 2] > NEAR_PLANE_M)[faces].all(1)]
         vertices[:, 2] = vertices[:, 2].clip(NEAR_PLANE_M)
     points = project(vertices, camera.intrinsics)
     faces = faces[signed_areas(points, faces) < 0]  # back-face culling
-    light = brightness(figure.normals @ camera.rotation.T)
+    light = brightness(mesh.normals @ camera.rotation.T)
     return points[faces], vertices[:, 2][faces].mean(1), light[faces]
 
 
 def _blend(image: np.ndarray, y: np.ndarray, x: np.ndarray, colours: np.ndarray, depths: np.ndarray, opacity: float) -> None:
     """Blend pixels at y, x (P,) with colours (P, 3) uint8 and depths (P,) m into image."""
+    # only the part that is covered, with a border for the blur
     top, left = max(0, y.min() - 1), max(0, x.min() - 1)
     part = image[top : y.max() + 2, left : x.max() + 2]
     paint, cover = np.zeros(part.shape, np.uint8), np.zeros(part.shape[:2], np.uint8)

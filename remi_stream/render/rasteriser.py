@@ -11,7 +11,7 @@ import numpy as np
 EDGE_TOLERANCE_PX = 1e-9
 """Tolerance at triangle edges, so that two triangles with a common edge leave no gap."""
 DEPTH_STEPS = 2.0**31
-"""Quantisation steps of the depth."""
+"""Quantisation steps of the depth: with the triangle index they fill one 64-bit integer."""
 EMPTY_PIXEL = np.uint64(2**64 - 1)
 """z-buffer value of empty pixels."""
 FACE_MASK = np.uint64(2**32 - 1)
@@ -41,6 +41,7 @@ def z_buffer(triangles_px: np.ndarray, inverse_depths: np.ndarray, size: tuple[i
     pixels, faces = covered_pixels(triangles_px, size)
     y, x = np.divmod(pixels, width)
     low, high = inverse_depths.min(1), inverse_depths.max(1)
+    # clipped to the corners: extrapolation at the edges of thin triangles would put them in front
     at_pixels = np.clip(evaluate_planes(interpolation_planes(triangles_px, inverse_depths)[faces], x, y), low[faces], high[faces])
     minimum, maximum = (float(low.min()), float(high.max())) if len(low) else (0.0, 1.0)
     depths = ((maximum - at_pixels) * (DEPTH_STEPS / max(maximum - minimum, 1e-12))).astype(np.uint64)
@@ -63,6 +64,7 @@ def covered_pixels(triangles_px: np.ndarray, size: tuple[int, int]) -> tuple[np.
 
 def scan_lines(triangles_px: np.ndarray, height: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """List the scan lines of triangles: triangle index (R,), y (R,), and x where two edges cross the scan line (2, R) px."""
+    # the long edge runs from the first corner to the last; the two short ones meet at the middle corner
     (ax, ay), (bx, by), (cx, cy) = sort_corners_by_y(triangles_px)
     first = np.ceil(np.clip(ay - EDGE_TOLERANCE_PX, -1, height)).astype(np.intp).clip(0)
     last = np.floor(np.clip(cy + EDGE_TOLERANCE_PX, -1, height)).astype(np.intp).clip(None, height - 1)
@@ -105,7 +107,7 @@ def interpolation_planes(triangles_px: np.ndarray, values: np.ndarray) -> np.nda
     abx, aby = triangles_px[:, 1, 0] - ax, triangles_px[:, 1, 1] - ay
     acx, acy = triangles_px[:, 2, 0] - ax, triangles_px[:, 2, 1] - ay
     area = abx * acy - aby * acx
-    area = np.where(area == 0, np.inf, area)
+    area = np.where(area == 0, np.inf, area)  # a degenerate triangle gets its first corner's value everywhere
     b, c = values[:, 1] - values[:, 0], values[:, 2] - values[:, 0]
     along_x, along_y = (b * acy - c * aby) / area, (c * abx - b * acx) / area
     return np.stack([along_x, along_y, values[:, 0] - along_x * ax - along_y * ay], -1)

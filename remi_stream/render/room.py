@@ -1,4 +1,4 @@
-"""The room of a take: floor plane and the box that people move in, from their joints; and its image with shadows."""
+"""The room of a take: floor plane, the box that people move in, and its image: a grid that fades out, with shadows."""
 
 from __future__ import annotations
 
@@ -46,9 +46,9 @@ class SceneRoom(NamedTuple):
     high: np.ndarray
     """(3,), upper corner, m, along the axes."""
 
-    def to_video_camera(self, inside: np.ndarray) -> np.ndarray:
+    def to_video_camera(self, points: np.ndarray) -> np.ndarray:
         """Transform points (..., 3) from the room's axes to the video camera frame."""
-        return inside @ self.axes
+        return points @ self.axes
 
     def on_floor(self, points: np.ndarray) -> np.ndarray:
         """Project points (..., 3) onto the floor along its normal, video camera frame."""
@@ -88,12 +88,13 @@ def fit_room(frames: Sequence[Bodies]) -> SceneRoom:
     """Estimate the room of frames: a floor plane fitted to the lowest joints, and the box of all joints."""
     every = max(1, math.ceil(len(frames) / MAX_SAMPLED_FRAMES))
     poses = list(_finite_joints(islice(iter(frames), 0, None, every))) or [DEFAULT_JOINTS]
+    # y points down: the largest is the lowest joint
     lowest = np.array([joints[joints[:, 1].argmax()] for joints in poses])
     level, roll, pitch = fit_floor_plane(lowest)
     axes = level_axes(roll, pitch)
-    inside = np.concatenate(poses) @ axes.T
+    along_axes = np.concatenate(poses) @ axes.T
     floor = (np.array([0.0, level + SOLE_OFFSET_M, 0.0]) @ axes.T)[1]
-    return SceneRoom(axes, *_box(inside, floor))
+    return SceneRoom(axes, *_box(along_axes, floor))
 
 
 def level_axes(roll: float, pitch: float) -> np.ndarray:
@@ -112,18 +113,15 @@ def _finite_joints(frames: Iterable[Bodies]) -> Iterable[np.ndarray]:
                 yield joints
 
 
-def _box(inside: np.ndarray, floor: float) -> tuple[np.ndarray, np.ndarray]:
-    low, high = np.percentile(inside, BOX_PERCENTILES, axis=0)
-    middle = np.median(inside, axis=0)
+def _box(joints: np.ndarray, floor: float) -> tuple[np.ndarray, np.ndarray]:
+    low, high = np.percentile(joints, BOX_PERCENTILES, axis=0)
+    middle = np.median(joints, axis=0)
     low, high = (
         np.maximum(low - ROOM_MARGIN_M, middle - MAX_ROOM_M / 2),
         np.minimum(high + ROOM_MARGIN_M, middle + MAX_ROOM_M / 2),
     )
     low[1], high[1] = floor, max(high[1], floor + MIN_ROOM_HEIGHT_M)
     return low, high
-
-
-# Draws the floor of a room: a grid with 0.5 m spacing that fades out, and the shadows of people on it.
 
 
 SKY, HORIZON = np.array([250.0, 248, 246]), np.array([226.0, 222, 219])

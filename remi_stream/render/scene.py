@@ -1,4 +1,4 @@
-"""Frames of a take as panels side by side: overlays on the source image, and views of a virtual room."""
+"""Frames of a take as panels side by side: overlays on the source image, and meshes or stick figures in a virtual room."""
 
 from __future__ import annotations
 
@@ -18,18 +18,24 @@ from remi_stream.messages import Bodies, Frame, Person
 from remi_stream.prefetch import ordered_map, prefetch
 from remi_stream.recordings.take import Take
 from remi_stream.render import mesh, skeleton
-from remi_stream.render import room as floor
 from remi_stream.render.camera import PanelLayout, RenderCamera, RenderOptions, Size, video_camera
 from remi_stream.render.colours import visible_bones
 from remi_stream.render.mesh import PosedMesh, posed_meshes
-from remi_stream.render.room import NEAR_PLANE_M, SceneRoom, draw_shadow, empty_shadow_mask, fit_room, shadow_points
+from remi_stream.render.room import (
+    NEAR_PLANE_M,
+    SceneRoom,
+    draw_empty_room,
+    draw_shadow,
+    empty_shadow_mask,
+    fit_room,
+    shadow_mask,
+    shadow_points,
+)
 from remi_stream.render.skeleton import FRACTION_BITS, Bgr, detail_joints, draw_disc, fixed_point, track_colours
 from remi_stream.skeletons import JOINT_NAMES
 
-# Pairs the frames of a take with their source images, as far as the video or folder still exists.
-
-
 DECODED_AHEAD = 4
+"""Source images that are decoded ahead in a thread."""
 
 log = logging.getLogger("remi_stream")
 
@@ -46,6 +52,7 @@ def source_frames(take: Take) -> Iterator[SourceFrame]:
     """Iterate over the frames of a take with their images, in order. Raises RemiError if the video exists but is unreadable."""
     footage = source_footage(take)
     if footage is None:
+        # the video was deleted or moved: rendered on a plain background
         yield from (SourceFrame(None, bodies) for bodies in take.frames)
         return
     footage.open()
@@ -70,6 +77,7 @@ def _pair_by_number(frames: Iterator[Frame], take: Take) -> Iterator[SourceFrame
     newest: Frame | None = None
     warned = False
     for bodies in take.frames:
+        # images of frames that the run left out (--every, broken ones) are skipped
         while newest is None or newest.frame_id < bodies.frame_id:
             following = next(frames, None)
             if following is None:
@@ -80,9 +88,6 @@ def _pair_by_number(frames: Iterator[Frame], take: Take) -> Iterator[SourceFrame
             log.warning("%s no longer has frame %d; missing frames are drawn without an image", take.source, bodies.frame_id)
             warned = True
         yield SourceFrame(newest.image if exists and newest else None, bodies)
-
-
-# Draws 3D joints as stick figures from any camera.
 
 
 BODY_BONE_M, DETAIL_BONE_M = 0.035, 0.012
@@ -110,6 +115,7 @@ def draw_sticks(image: np.ndarray, people: Sequence[Person], room: SceneRoom, ca
     """Draw the joints_m of all people into image (h, w, 3) uint8 BGR, the image of a camera in that room, far ones first."""
     _draw_shadows(image, people, room, camera)
     sticks = [stick for person in people for stick in _sticks(person, camera)]
+    # painter's algorithm over the sticks of all people
     for stick in sorted(sticks, key=lambda stick: -stick.depth):
         a, b = stick.ends
         cv2.line(image, a.tolist(), b.tolist(), HALO_BGR, stick.thickness_px + 2, cv2.LINE_AA, FRACTION_BITS)
@@ -147,6 +153,7 @@ def _draw_shadows(image: np.ndarray, people: Sequence[Person], room: SceneRoom, 
     thickness = max(1, round(mask.shape[0] * SHADOW_SHARE))
     for person in people:
         at = fixed_point(shadow_points(person.joints_m.astype(float), room, camera))
+        # points that cannot be projected are at OUTSIDE_PX, which is negative
         for a, b in visible_bones(person.effective_joints_skeleton, np.all(at >= 0, axis=1)):
             cv2.line(mask, at[a].tolist(), at[b].tolist(), 255, thickness, cv2.LINE_AA, FRACTION_BITS)
     draw_shadow(image, mask)
@@ -176,38 +183,38 @@ class SceneRenderer:
         cameras = {
             name: room.virtual_camera(*ROOM_VIEWS[name], layout.panel_size) for name in options.panels if name in ROOM_VIEWS
         }
-        self._room_views = {name: RoomView(camera, floor.draw_empty_room(room, camera)) for name, camera in cameras.items()}
+        self._room_views = {name: RoomView(camera, draw_empty_room(room, camera)) for name, camera in cameras.items()}
         self._draws_meshes = "mesh" in options.panels or "side" in options.panels
 
     def render(self, image: np.ndarray | None, bodies: Bodies) -> np.ndarray:
         """Render a frame: (h, w, 3) uint8 BGR of the layout's size. image: its source image (H, W, 3) uint8 BGR, if any."""
         (width, height), panel, left, top = self._layout
         canvas = blank_image((width, height))
-        figures = posed_meshes(bodies.people) if self._draws_meshes else []
+        posed = posed_meshes(bodies.people) if self._draws_meshes else []
         for number, name in enumerate(self._panels):
             x = left + number * panel[0]
-            canvas[top : top + panel[1], x : x + panel[0]] = self._panel(name, image, bodies, figures)
+            canvas[top : top + panel[1], x : x + panel[0]] = self._panel(name, image, bodies, posed)
         return canvas
 
-    def _panel(self, name: str, source: np.ndarray | None, bodies: Bodies, figures: Sequence[PosedMesh]) -> np.ndarray:
+    def _panel(self, name: str, source: np.ndarray | None, bodies: Bodies, posed: Sequence[PosedMesh]) -> np.ndarray:
         if name in self._room_views:
-            return self._room_panel(name, bodies, figures)
+            return self._room_panel(name, bodies, posed)
         image = resize_to_panel(source, self._layout.panel_size)
-        meshes = figures if name == "mesh" else []
+        meshes = posed if name == "mesh" else []
         mesh.draw_meshes(image, meshes, video_camera(bodies.intrinsics, bodies.size, self._layout.panel_size), MESH_OPACITY)
         # People without a mesh are drawn as skeletons in the mesh view, too.
         drawn = {figure.track_id for figure in meshes}
         skeleton.draw_skeletons(image, bodies, [person for person in bodies.people if person.track_id not in drawn])
         return image
 
-    def _room_panel(self, name: str, bodies: Bodies, figures: Sequence[PosedMesh]) -> np.ndarray:
+    def _room_panel(self, name: str, bodies: Bodies, posed: Sequence[PosedMesh]) -> np.ndarray:
         camera, empty = self._room_views[name]
-        image = empty.copy()
+        image = empty.copy()  # drawn once: the camera of a room stands still
         if name == "3d":
             draw_sticks(image, bodies.people, self._room, camera)
             return image
-        floor.draw_shadow(image, floor.shadow_mask([figure.vertices for figure in figures], self._room, camera))
-        mesh.draw_meshes(image, figures, camera, opacity=1.0)
+        draw_shadow(image, shadow_mask([figure.vertices for figure in posed], self._room, camera))
+        mesh.draw_meshes(image, posed, camera, opacity=1.0)
         return image
 
 
@@ -218,6 +225,7 @@ def resize_to_panel(image: np.ndarray | None, size: Size) -> np.ndarray:
     width, height = image.shape[1], image.shape[0]
     if (width, height) == size:
         return image.copy()
+    # INTER_AREA averages: no aliasing when an image shrinks
     shrinks = size[0] * size[1] < width * height
     return cv2.resize(image, size, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
 
@@ -229,14 +237,12 @@ def blank_image(size: Size) -> np.ndarray:
     return image
 
 
-# Renders the frames of a take, prefetched by two threads; the result does not depend on their timing.
-
-
 RENDER_THREADS = 2
 RENDER_AHEAD = 4
+"""Frames that are rendered ahead, in order: the result does not depend on the threads' timing."""
 
 LayoutOf = Callable[[Bodies], PanelLayout]
-"""Gives the panel layout of a frame."""
+"""Returns the panel layout of a frame."""
 
 
 class RenderedFrame(NamedTuple):
@@ -252,10 +258,10 @@ def render_frames(take: Take, options: RenderOptions, layout_of: LayoutOf) -> Ge
     is_video = len(take.frames) > 0 and not take.images
     shared = SceneRenderer(options, layout_of(take.frames[0]), fit_room(take.frames)) if is_video else None
 
-    def render(shot: SourceFrame) -> RenderedFrame:
-        bodies = shot.bodies
+    def render(frame: SourceFrame) -> RenderedFrame:
+        bodies = frame.bodies
         scene = shared or SceneRenderer(options, layout_of(bodies), fit_room([bodies]))
-        return RenderedFrame(bodies, scene.render(shot.image, bodies))
+        return RenderedFrame(bodies, scene.render(frame.image, bodies))
 
     with ThreadPoolExecutor(RENDER_THREADS, thread_name_prefix="draw") as pool:
         yield from ordered_map(pool, render, source_frames(take), RENDER_AHEAD)

@@ -1,4 +1,4 @@
-"""Draws key points as 2D skeletons over the image."""
+"""Draws key points as 2D skeletons: on previews (RGB, thin lines) and on rendered frames (BGR, by the person's size)."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def decode_preview(preview: Frame) -> np.ndarray:
 
 
 def draw_preview_skeletons(image: np.ndarray, preview: Frame, bodies: Bodies, *, by_confidence: bool = False) -> None:
-    """Draw skeletons into image (h, w, 3) uint8 RGB, in place. bodies: of the same frame. by_confidence: how to colour them."""
+    """Draw skeletons into image (h, w, 3) uint8 RGB, in place. bodies: of the same frame. by_confidence: colour by score."""
     for person in bodies.people:
         points = image_points(image, preview, person.keypoints_px)
         _draw_preview_person(image, person, points, by_confidence)
@@ -43,7 +43,7 @@ def image_points(image: np.ndarray, preview: Frame, keypoints_px: np.ndarray) ->
     return (keypoints_px - (x0, y0) + 0.5) * scale - 0.5
 
 
-def _draw_preview_person(image: np.ndarray, person: Person, points: np.ndarray, rated: bool) -> None:
+def _draw_preview_person(image: np.ndarray, person: Person, points: np.ndarray, by_confidence: bool) -> None:
     visible = (person.keypoint_scores >= MIN_KEYPOINT_SCORE) & np.isfinite(points).all(1)
     # Clipped, since far points (a hand close to the camera) would overflow OpenCV's fixed-point integers.
     fixed = np.round(np.where(np.isfinite(points), points, 0).clip(-1e4, 1e4) * 2**SUBPIXEL_BITS).astype(int)
@@ -51,17 +51,17 @@ def _draw_preview_person(image: np.ndarray, person: Person, points: np.ndarray, 
     # All outlines first, so that none covers a bone.
     for a, b in edges:
         cv2.line(image, tuple(fixed[a]), tuple(fixed[b]), OUTLINE_COLOUR, 4, cv2.LINE_AA, SUBPIXEL_BITS)
-    shades = _shades(person, rated)
+    colours = _keypoint_colours(person, by_confidence)
     for a, b in edges:
-        colour = shades[a] if person.keypoint_scores[a] <= person.keypoint_scores[b] else shades[b]
+        colour = colours[a] if person.keypoint_scores[a] <= person.keypoint_scores[b] else colours[b]
         cv2.line(image, tuple(fixed[a]), tuple(fixed[b]), colour, 2, cv2.LINE_AA, SUBPIXEL_BITS)
     for k in np.flatnonzero(visible):
-        cv2.circle(image, tuple(fixed[k]), 2 << SUBPIXEL_BITS, shades[k], -1, cv2.LINE_AA, SUBPIXEL_BITS)
+        cv2.circle(image, tuple(fixed[k]), 2 << SUBPIXEL_BITS, colours[k], -1, cv2.LINE_AA, SUBPIXEL_BITS)
 
 
-def _shades(person: Person, rated: bool) -> list[Rgb]:
-    """The colour of each key point. A bone gets that of its less confident end."""
-    if not rated:
+def _keypoint_colours(person: Person, by_confidence: bool) -> list[Rgb]:
+    """Colour of each key point. A bone gets that of its less confident end."""
+    if not by_confidence:
         return [track_colour(person.track_id)] * len(person.keypoint_scores)
     return [(int(r), int(g), int(b)) for r, g, b in confidence_colours(person.keypoint_scores)]
 
@@ -69,7 +69,7 @@ def _shades(person: Person, rated: bool) -> list[Rgb]:
 FRACTION_BITS = 4
 """OpenCV's `shift`: coordinates are fixed-point numbers with this many fractional bits."""
 OUTLINE_BGR = (22, 18, 16)
-"""BGR."""
+"""OUTLINE_COLOUR in BGR, for rendered frames."""
 DETAIL_PARTS = ("face_", "_eye", "_ear", "mouth_", "thumb", "index", "middle", "ring", "pinky", "hand_root")
 """Parts of the names of face and hand joints, unless a part of FOOT_PARTS is in the name, too ("foot_index")."""
 FOOT_PARTS = ("foot", "toe")
@@ -136,7 +136,7 @@ def _to_tuple(colour: np.ndarray) -> Bgr:
 
 @cache
 def detail_joints(skeleton: str, count: int) -> np.ndarray:
-    """Which joints belong to a face or a hand: (count,) bool."""
+    """Whether each joint belongs to a face or a hand: (count,) bool."""
     names = JOINT_NAMES.get(skeleton, ())
     if len(names) != count:
         return np.zeros(count, bool)

@@ -35,7 +35,7 @@ def face_area_vectors(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
 def vertex_normals(vertices: np.ndarray, faces: np.ndarray, vertex_faces: csr_matrix) -> np.ndarray:
     """Vertex normals (V, 3), outwards, unit length: area-weighted mean of the adjacent face normals; 0 without faces."""
     sums = vertex_faces @ face_area_vectors(vertices, faces)
-    # by a power of two, which rounds nothing: `unit_vectors` takes very short vectors for zero, and a mesh may have any unit
+    # Scaled by a power of two, which rounds nothing: `unit_vectors` takes very short vectors for zero, and meshes have any unit.
     _, exponent = np.frexp(np.abs(sums).max())
     return unit_vectors(np.ldexp(sums, -exponent))
 

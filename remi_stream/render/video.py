@@ -20,10 +20,12 @@ from remi_stream.render.camera import PanelLayout, RenderOptions, Size, even_siz
 from remi_stream.render.scene import render_frames
 
 TICKS_PER_S = 90_000
-"""Time base of the video, 1/s."""
+"""Time base of the video, 1/s: MPEG's (ISO/IEC 13818-1)."""
+# bitexact: no version of the encoder in the file; faststart: the index comes first, so that a download plays at once
 CONTAINER = {"fflags": "+bitexact", "movflags": "+faststart"}
 CODEC = {"preset": "veryfast", "crf": "22", "flags": "+bitexact", "mbtree": "0"}
-"""mbtree is off: at some sizes x264's mbtree reads uninitialised memory, so the same video would differ in its bytes."""
+"""mbtree is off: at some sizes x264's mbtree reads uninitialised memory, so the same video would differ in its bytes
+(tests/render/test_video.py compares them)."""
 BT709 = 1
 """H.264's number for the BT.709 colour space, primaries and transfer function."""
 
@@ -39,12 +41,12 @@ def write_video(take: Take, folder: Path, options: RenderOptions | None = None) 
     video_layout = panel_layout(options, take.size)
     size = even_size(video_layout.size)
 
-    def places(bodies: Bodies) -> PanelLayout:
+    def layout_of(bodies: Bodies) -> PanelLayout:
         return fit_panels(video_layout.size, len(options.panels), bodies.size) if take.images else video_layout
 
     with (
         encoder_errors(path),
-        contextlib.closing(render_frames(take, options, places)) as frames,
+        contextlib.closing(render_frames(take, options, layout_of)) as frames,
         VideoWriter(path, size, take.fps) as writer,
     ):
         for bodies, image in frames:
@@ -57,10 +59,12 @@ class VideoWriter:
 
     def __init__(self, path: Path, size: Size, fps: float) -> None:
         self._container = av.open(str(path), "w", format="mp4", options=CONTAINER)
+        # 1001: keeps 30000/1001 and 24000/1001 exact
         self._stream = self._container.add_stream("libx264", rate=Fraction(fps).limit_denominator(1001), options=CODEC)
         self._stream.width, self._stream.height, self._stream.pix_fmt = *size, "yuv420p"
         context = self._stream.codec_context
         context.time_base, context.thread_count = Fraction(1, TICKS_PER_S), 1
+        # written into the file: players guess the colour space of files that do not say, and guess differently
         context.colorspace = context.color_primaries = context.color_trc = BT709
         context.color_range = ColorRange.MPEG
         self._duration = round(TICKS_PER_S / fps)
@@ -73,6 +77,7 @@ class VideoWriter:
     def add(self, image: np.ndarray, captured_at: float) -> None:
         """Add an image (h, w, 3) uint8 BGR. captured_at: capture time, s, in increasing order."""
         self._started_at = captured_at if self._started_at is None else self._started_at
+        # two frames of one time still need increasing pts
         self._pts = max(self._pts + 1, round((captured_at - self._started_at) * TICKS_PER_S))
         frame = av.VideoFrame.from_ndarray(image, format="bgr24")
         frame = frame.reformat(format="yuv420p", dst_colorspace=Colorspace.ITU709, dst_color_range=ColorRange.MPEG)
@@ -80,6 +85,7 @@ class VideoWriter:
         self._container.mux(self._stream.encode(frame))
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        # after an error the file is incomplete anyway, and flushing the encoder may raise again
         if kind is None:
             self._container.mux(self._stream.encode(None))
         self._container.close()

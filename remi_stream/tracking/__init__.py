@@ -1,1 +1,1 @@
-"""Tracks of people: association, re-identification, subject selection, offline linking."""
+"""Tracks of people: association, re-identification, occlusion, subject selection; offline tracker, track linking."""

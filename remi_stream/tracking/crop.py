@@ -1,4 +1,4 @@
-"""Crops and poses: what tracking asks of an engine, and what it gets back."""
+"""Crops and poses: the input and the output of engines, and the interface between tracking and them."""
 
 from __future__ import annotations
 
@@ -34,6 +34,6 @@ class Pose(NamedTuple):
     next_box_xyxy: np.ndarray
     """(4,) float32 px: the bounding box for the next frame, tight, from the key points."""
     state: object | None = None
-    """What the engine keeps of this track for the next frame."""
+    """The engine's state of this track, for the next frame."""
     rejection_reason: str = ""
     """The rejection reason in one word, if person is None."""

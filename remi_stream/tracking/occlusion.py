@@ -53,10 +53,11 @@ def occlusion_mask(size: tuple[int, int], people: Iterable[Person], focal_px: fl
 
 
 def masked_image(image: np.ndarray, box_xyxy: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """Return a copy of image (H, W, 3) uint8 whose pixels in mask mask (H, W) have the mean colour of the box's other pixels."""
+    """Return a copy of image (H, W, 3) uint8; pixels in mask (H, W) get the mean colour of the box's other pixels."""
     x0, y0, x1, y1 = np.maximum(box_xyxy, 0).astype(int)
     # every fourth pixel: a mean colour needs no more
     there, hidden = image[y0:y1:4, x0:x1:4], mask[y0:y1:4, x0:x1:4] > 0
+    # a box that is covered entirely takes the whole image's mean colour
     free = there[~hidden] if (~hidden).any() else image[::16, ::16].reshape(-1, 3)
     copy = image.copy()
     copy[mask > 0] = free.mean(0).astype(np.uint8)
@@ -66,6 +67,7 @@ def masked_image(image: np.ndarray, box_xyxy: np.ndarray, mask: np.ndarray) -> n
 def mostly_occluded(person: Person, mask: np.ndarray) -> bool:
     """Return whether most key points lie in the occlusion mask (H, W), so that the engine guessed them."""
     height, width = mask.shape
+    # NaN cannot become an index
     x, y = np.nan_to_num(person.keypoints_px).astype(int).T
     inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
     return bool((mask[y[inside], x[inside]] > 0).sum() > MAX_OCCLUDED_SHARE * len(x))

@@ -1,4 +1,4 @@
-"""Offline tracker: Hungarian assignment of the detections of every frame to tracks, whose state is saved between chunks.
+"""Offline tracker: Hungarian assignment of the detections of every frame to tracks; their state is saved between chunks.
 
 Costs are motion and appearance, as live (`tracking/re_identification.py`); a lost track can be re-identified for a while.
 """
@@ -23,7 +23,7 @@ APPEARANCE_REQUIRED_AFTER_S = 0.25
 MAX_APPEARANCE_DISTANCE = 0.7
 """Largest appearance distance for that match."""
 LOST_COST_PER_S = 0.3
-"""Cost of a second out of sight; 1 is an appearance without any overlap."""
+"""Cost of a second out of observation; 1 is an appearance without any overlap."""
 MAX_COVERED_SHARE = 0.2
 """A person is not occluded if other boxes cover at most this share of the box."""
 FORBIDDEN_COST = 1e3
@@ -40,9 +40,9 @@ class OfflineTrack(Identity):
 
     def to_state(self) -> list[Any]:
         """Serialise to plain values."""
-        memory = to_plain(plain_round_trip(self.engine_state))
+        engine_state = to_plain(plain_round_trip(self.engine_state))
         positions = [[at, to_plain(position)] for at, position in self._positions]
-        return [self.track_id, to_plain(self.appearance), to_plain(self._sides), positions, memory]
+        return [self.track_id, to_plain(self.appearance), to_plain(self._sides), positions, engine_state]
 
     @classmethod
     def from_state(cls, state: list[Any]) -> OfflineTrack:
@@ -70,28 +70,28 @@ class OfflineTracker:
     def assign(self, image: np.ndarray, detections: ScoredBoxes, at: float) -> list[tuple[OfflineTrack, int]]:
         """Assign the detections of an image (H, W, 3) BGR at a time, s: (track, index of its box), oldest first."""
         self._people = [person for person in self._people if at - person.seen_at <= MAX_LOST_S]
-        sights = [Observation(at, box, appearance_histogram(image, box), float("nan")) for box in detections.boxes_xyxy]
-        pairs = self._match(sights)
+        observations = [Observation(at, box, appearance_histogram(image, box), float("nan")) for box in detections.boxes_xyxy]
+        pairs = self._match(observations)
         for person, index in pairs:
-            person.update(sights[index], is_unoccluded=_is_unoccluded(detections.boxes_xyxy, index))
-        new = sorted(set(range(len(sights))) - {index for _, index in pairs}, key=lambda index: -_area(sights[index]))
-        pairs += [(OfflineTrack(sights[index]), index) for index in new][: self._room(len(pairs))]
+            person.update(observations[index], is_unoccluded=_is_unoccluded(detections.boxes_xyxy, index))
+        new = sorted(set(range(len(observations))) - {index for _, index in pairs}, key=lambda index: -_area(observations[index]))
+        pairs += [(OfflineTrack(observations[index]), index) for index in new][: self._free_slots(len(pairs))]
         self._people += [person for person, _ in pairs if person not in self._people]
         return pairs
 
     def assign_track_id(self, track: OfflineTrack) -> int:
-        """Track id of a person with an accepted pose; assigned at the first call."""
+        """Return the track id of a person with an accepted pose; the first call assigns it."""
         if not track.track_id:
             track.track_id = next(self._ids)
         return track.track_id
 
     def drop_track(self, track: OfflineTrack) -> None:
-        """Drop a track: it duplicates another person whom the detector found twice."""
+        """Drop a track that duplicates another one: the detector found one person twice."""
         self._people = [other for other in self._people if other is not track]
 
     def to_state(self) -> list[Any]:
         """Serialise to plain values: the next track id, and the tracks."""
-        next_id = next(self._ids)
+        next_id = next(self._ids)  # a count can only be read by advancing it
         self._ids = itertools.count(next_id)
         return [next_id, [person.to_state() for person in self._people]]
 
@@ -100,39 +100,39 @@ class OfflineTracker:
         self._ids = itertools.count(state[0])
         self._people = [OfflineTrack.from_state(person) for person in state[1]]
 
-    def _match(self, sights: list[Observation]) -> list[tuple[OfflineTrack, int]]:
+    def _match(self, observations: list[Observation]) -> list[tuple[OfflineTrack, int]]:
         """Hungarian assignment of tracks to boxes, oldest track first."""
-        if not sights or not self._people:
+        if not observations or not self._people:
             return []
-        costs = np.array([[_match_cost(person, sight) for sight in sights] for person in self._people])
+        costs = np.array([[_match_cost(person, observation) for observation in observations] for person in self._people])
         rows, columns = (each.tolist() for each in linear_sum_assignment(costs))
         pairs = [(self._people[row], column) for row, column in zip(rows, columns) if costs[row, column] < FORBIDDEN_COST]
-        return pairs[: self._room(0)]
+        return pairs[: self._free_slots(0)]
 
-    def _room(self, taken: int) -> int | None:
+    def _free_slots(self, taken: int) -> int | None:
         return None if self.max_people is None else max(0, self.max_people - taken)
 
 
-def _match_cost(person: OfflineTrack, sight: Observation) -> float:
+def _match_cost(person: OfflineTrack, observation: Observation) -> float:
     """Cost of assigning an observation to a track; FORBIDDEN_COST if impossible."""
-    lost_s = sight.captured_at - person.seen_at
-    if not person.is_plausible(sight) or (
-        lost_s > APPEARANCE_REQUIRED_AFTER_S and person.appearance_distance(sight) > MAX_APPEARANCE_DISTANCE
+    lost_s = observation.captured_at - person.seen_at
+    if not person.is_plausible(observation) or (
+        lost_s > APPEARANCE_REQUIRED_AFTER_S and person.appearance_distance(observation) > MAX_APPEARANCE_DISTANCE
     ):
         return FORBIDDEN_COST
-    return person.match_cost(sight) + LOST_COST_PER_S * lost_s
+    return person.match_cost(observation) + LOST_COST_PER_S * lost_s
 
 
 def _is_unoccluded(boxes_xyxy: np.ndarray, index: int) -> bool:
     return not (intersection_over_smaller(boxes_xyxy[index], np.delete(boxes_xyxy, index, 0)) > MAX_COVERED_SHARE).any()
 
 
-def _area(sight: Observation) -> float:
-    return float(np.prod(sight.box_xyxy[2:] - sight.box_xyxy[:2]))
+def _area(observation: Observation) -> float:
+    return float(np.prod(observation.box_xyxy[2:] - observation.box_xyxy[:2]))
 
 
-# An engine's state per person as plain values: named tuples, lists, arrays, numbers, None. Deserialising runs no code: a named
-# tuple is built only from a NamedTuple class of an already loaded module.
+# Serialisation of an engine's state of a track as plain values: named tuples, lists, arrays, numbers, None. Deserialising runs
+# no code: a named tuple is built only from a NamedTuple class of an already loaded module.
 
 
 class NotSerialisable(Exception):  # noqa: N818
@@ -168,7 +168,7 @@ def from_plain(value: Any) -> Any:
 
 
 def plain_round_trip(value: Any) -> Any:
-    """The value after a round trip through its plain form; None if it cannot be serialised.
+    """Return the value after a round trip through its plain form; None if it cannot be serialised.
 
     Applied at the end of each chunk, so that an uninterrupted run and a resumed one give identical results.
     """

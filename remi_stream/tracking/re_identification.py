@@ -90,7 +90,7 @@ class Identity:
         """Predict the centre of the person, (2,) px: constant velocity, at most MAX_EXTRAPOLATION_S ahead."""
         times = np.array([time for time, _ in self._positions])
         positions = np.array([position for _, position in self._positions])
-        if len(times) < 3:
+        if len(times) < 3:  # the velocity of two positions would be mostly noise
             return positions[-1]
         velocity = np.polyfit(times - times[-1], positions, 1)[0]
         return positions[-1] + velocity * min(captured_at - float(times[-1]), MAX_EXTRAPOLATION_S)
@@ -104,6 +104,7 @@ class Identity:
         """Return whether an observation may be this person: near the predicted or last position, and of similar size."""
         elapsed = observation.captured_at - self.seen_at
         ratio = longest_side_px(observation.box_xyxy) / self._size
+        # off by half a body size, and by one more for each second out of sight
         return bool(0.5 < ratio < 2 and self._position_error(observation) < 0.5 + elapsed)
 
     def match_cost(self, observation: Observation) -> float:
@@ -115,15 +116,15 @@ class Identity:
         """Return the appearance distance, [0, 1]: 1 minus the histogram intersection."""
         return float(1 - np.minimum(self.appearance, observation.appearance).sum())
 
-    def _position_error(self, sight: Observation) -> float:
-        """Distance from the predicted or the last position, the nearer one, in body sizes."""
-        center = _center(sight.box_xyxy)
-        expected = (self.predict_center(sight.captured_at), self._positions[-1][1])
+    def _position_error(self, observation: Observation) -> float:
+        """Return the distance from the predicted or the last position, the nearer one, in body sizes."""
+        center = _center(observation.box_xyxy)
+        expected = (self.predict_center(observation.captured_at), self._positions[-1][1])
         return float(min(np.linalg.norm(center - position) for position in expected) / self._size)
 
 
 class LostTracks:
-    """Identities out of sight: re-identifies them by position, size and appearance, and says where to search for them."""
+    """Identities out of sight: re-identifies them by position, size and appearance, and proposes where to search for them."""
 
     def __init__(self) -> None:
         self._identities: list[Identity] = []
@@ -171,8 +172,8 @@ class LostTracks:
         if not self._identities or self._calls % QUERY_INTERVAL_FRAMES:
             return None
         lost = self._identities[self._calls // QUERY_INTERVAL_FRAMES % len(self._identities)]
-        moved_on = self._calls // QUERY_INTERVAL_FRAMES // len(self._identities) % 2
-        box = lost.predict_box(captured_at if moved_on else lost.seen_at)
+        at_prediction = self._calls // QUERY_INTERVAL_FRAMES // len(self._identities) % 2
+        box = lost.predict_box(captured_at if at_prediction else lost.seen_at)
         middle = (box[:2] + box[2:]) / 2
         return (lost, box) if ((middle > 0) & (middle < image_size)).all() else None
 
@@ -198,6 +199,7 @@ def appearance_histogram(image: np.ndarray, box_xyxy: np.ndarray) -> np.ndarray:
         return np.zeros(int(np.prod(HSV_BINS)))
     step = max(1, min(part.shape[:2]) // 32)
     hsv = cv2.cvtColor(np.ascontiguousarray(part[::step, ::step]), cv2.COLOR_BGR2HSV)
+    # OpenCV's hue is 0 to 179
     counts = cv2.calcHist([hsv], [0, 1, 2], None, list(HSV_BINS), [0, 180, 0, 256, 0, 256]).reshape(-1)
     return counts / counts.sum()
 

@@ -36,7 +36,7 @@ class TrackPoint(NamedTuple):
     frame: int
     """Index in the take."""
     at: float
-    """captured_at, s."""
+    """Capture time, s."""
     person: Person
 
 
@@ -45,7 +45,7 @@ LinkedTrack = list[TrackPoint]
 
 
 def link_tracks(frames: Sequence[Bodies]) -> list[LinkedTrack]:
-    """Tracks of a take's frames, linked, with short gaps interpolated."""
+    """Return the tracks of a take's frames, linked, with short gaps interpolated."""
     times = [bodies.captured_at for bodies in frames]
     return [fill_gaps(track, times) for track in join_tracks(group_by_track_id(frames))]
 
@@ -68,17 +68,17 @@ def join_tracks(tracks: list[LinkedTrack]) -> list[LinkedTrack]:
         while last in follows:
             last = follows[last]
             track += tracks[last]
-        result.append([sight._replace(person=with_track_id(sight.person, track[0].person.track_id)) for sight in track])
+        result.append([point._replace(person=with_track_id(point.person, track[0].person.track_id)) for point in track])
     return result
 
 
 def with_track_id(person: Person, track_id: int) -> Person:
-    """The person with this track id."""
+    """Return the person with this track id."""
     return person if person.track_id == track_id else msgspec.structs.replace(person, track_id=track_id)
 
 
 def find_successors(tracks: list[LinkedTrack]) -> dict[int, int]:
-    """Successor of each track, by index: greedily by link cost, and none if a second candidate is nearly as good.
+    """Return the successor of each track, by index: greedily by link cost, and none if a second candidate is nearly as good.
 
     Two tracks are not linked past a third one that fits between them.
     """
@@ -98,7 +98,7 @@ def find_successors(tracks: list[LinkedTrack]) -> dict[int, int]:
 
 
 def link_cost(ended_track: LinkedTrack, next_track: LinkedTrack) -> float:
-    """Cost of linking two tracks: the maximum of position, speed, size and shape costs, each normalised to a limit of 1."""
+    """Return the cost of linking two tracks: the maximum of position, speed, size and shape costs, each relative to its limit."""
     gap = next_track[0].at - ended_track[-1].at
     before, after = points_near(ended_track, ended_track[-1].at), points_near(next_track, next_track[0].at)
     side = (median_box_side(before) + median_box_side(after)) / 2
@@ -115,33 +115,33 @@ def link_cost(ended_track: LinkedTrack, next_track: LinkedTrack) -> float:
 
 
 def points_near(track: LinkedTrack, at: float) -> LinkedTrack:
-    """Points within ENDPOINT_WINDOW_S of a time, s."""
-    return [sight for sight in track if abs(sight.at - at) <= ENDPOINT_WINDOW_S]
+    """Return the points within ENDPOINT_WINDOW_S of a time, s."""
+    return [point for point in track if abs(point.at - at) <= ENDPOINT_WINDOW_S]
 
 
 def box_centres(track: LinkedTrack) -> np.ndarray:
-    """Box centres, (N, 2) px."""
-    boxes = np.array([sight.person.box_xyxy for sight in track], float)
+    """Return the box centres, (N, 2) px."""
+    boxes = np.array([point.person.box_xyxy for point in track], float)
     return (boxes[:, :2] + boxes[:, 2:]) / 2
 
 
 def centre_velocity(track: LinkedTrack) -> np.ndarray:
-    """Velocity of the box centre, (2,) px/s, by least squares; 0 for a single point."""
-    times = np.array([sight.at for sight in track])
+    """Return the velocity of the box centre, (2,) px/s, by least squares; 0 for a single point."""
+    times = np.array([point.at for point in track])
     times = times - times.mean()
     spread = float(times @ times)  # slope of a least-squares line = times @ values / spread
     return times @ box_centres(track) / spread if spread > 0 else np.zeros(2)
 
 
 def median_box_side(track: LinkedTrack) -> float:
-    """Median of the boxes' longest sides, px."""
-    boxes = np.array([sight.person.box_xyxy for sight in track], float)
+    """Return the median of the boxes' longest sides, px."""
+    boxes = np.array([point.person.box_xyxy for point in track], float)
     return max(float(np.median((boxes[:, 2:] - boxes[:, :2]).max(1))), 1.0)
 
 
 def betas_rms_difference(before: LinkedTrack, after: LinkedTrack) -> float:
-    """RMS difference of two tracks' median betas; 0 if an engine has none."""
-    shapes = [np.array([sight.person.smpl.betas for sight in track if sight.person.smpl], float) for track in (before, after)]
+    """Return the RMS difference of two tracks' median betas; 0 if an engine has none."""
+    shapes = [np.array([point.person.smpl.betas for point in track if point.person.smpl], float) for track in (before, after)]
     if not all(len(shape) for shape in shapes):
         return 0.0
     ours, theirs = (np.median(shape, axis=0) for shape in shapes)
@@ -149,19 +149,19 @@ def betas_rms_difference(before: LinkedTrack, after: LinkedTrack) -> float:
 
 
 def fill_gaps(track: LinkedTrack, times: Sequence[float]) -> LinkedTrack:
-    """The track with short gaps interpolated; times: of all frames, s."""
+    """Return the track with short gaps interpolated; times: of all frames, s."""
     result = track[:1]
-    for sight in track[1:]:
+    for point in track[1:]:
         last = result[-1]
-        if sight.at - last.at <= MAX_GAP_S and can_interpolate(last.person, sight.person):
-            missed = range(last.frame + 1, sight.frame)
-            result += [TrackPoint(frame, times[frame], interpolate_person(last, sight, times[frame])) for frame in missed]
-        result.append(sight)
+        if point.at - last.at <= MAX_GAP_S and can_interpolate(last.person, point.person):
+            missed = range(last.frame + 1, point.frame)
+            result += [TrackPoint(frame, times[frame], interpolate_person(last, point, times[frame])) for frame in missed]
+        result.append(point)
     return result
 
 
 def can_interpolate(a: Person, b: Person) -> bool:
-    """Whether two people can be interpolated: same skeleton and array shapes, all values finite."""
+    """Return whether two people can be interpolated: same skeleton and array shapes, all values finite."""
     before, after = motion_from_person(a), motion_from_person(b)
     points = a.skeleton == b.skeleton and a.keypoints_px.shape == b.keypoints_px.shape
     return points and before.has_same_shape(after) and before.is_finite() and after.is_finite()
@@ -192,5 +192,5 @@ def interpolate_motion(a: BodyMotion, b: BodyMotion, share: float | np.ndarray) 
 
 
 def lerp(a: np.ndarray, b: np.ndarray, share: float) -> np.ndarray:
-    """Linear interpolation from a to b, float32."""
+    """Interpolate linearly from a to b, float32."""
     return (a + np.float32(share) * (b - a)).astype(np.float32)

@@ -2,6 +2,9 @@
 
 A consumer binds a Receiver, producers connect Senders; outbox and inbox (mailbox.py) control the flow. The relay publishes with
 a Publisher, clients use a Subscriber. Every socket is closed with a linger and the context destroyed, or exit would hang.
+
+ZeroMQ's own options cannot deliver the newest message: CONFLATE loses parts of multipart messages, and a high-water mark of 1
+keeps the oldest.
 """
 
 from __future__ import annotations
@@ -26,10 +29,12 @@ LINGER_MS = 500
 BUS_HIGH_WATER_MARK = 200
 """ZeroMQ high-water mark: messages queued per subscriber; later ones are lost."""
 NEWEST_MAX_AGE_S = 1.0
+"""Older messages about frames are not returned by `receive_newest`, s."""
 
 M = TypeVar("M", bound=Message)
 
-_HELLO, _NEWS, _BYE, _MESSAGE = b"h", b"n", b"b", b"m"
+_HELLO, _AVAILABLE, _BYE, _MESSAGE = b"h", b"n", b"b", b"m"
+"""Kinds of what a producer sends: its announcement, that a message waits for credit, its end, a message."""
 
 
 class LinkContext:
@@ -53,9 +58,10 @@ def link_address(folder: Path, topic: str, consumer: str) -> str:
 
 
 class Sender(Generic[M]):
-    """Producer's end of a link. camera: camera of all its messages, or "" for several cameras.
+    """Producer's end of a link. reason: drop reason of the messages that it replaces. lossless: see `is_full`.
 
-    render: renders the requested view of a frame. on_sent: called with every message that was sent.
+    camera: camera of all its messages, or "" for several cameras. render: renders the requested view of a frame. on_sent: called
+    with every message that was sent.
     """
 
     def __init__(
@@ -76,7 +82,7 @@ class Sender(Generic[M]):
         self._camera = camera
         self._render = render
         self._on_sent = on_sent
-        self._wire: MessageCodec[M] = MessageCodec(topic.message_type)
+        self._codec: MessageCodec[M] = MessageCodec(topic.message_type)
         self._next_hello = 0.0
         self._announced = False
         self.socket = context.create_socket(zmq.DEALER)
@@ -114,7 +120,7 @@ class Sender(Generic[M]):
                 self._on_sent(item[1])
         if not self.is_empty and not self._announced and self.topic.delivery == "live":
             self._announced = True
-            self._send([_NEWS])
+            self._send([_AVAILABLE])
 
     def close(self, wait: bool) -> None:
         """Announce the end to the consumer. wait: allow queued messages half a second to be sent."""
@@ -125,15 +131,18 @@ class Sender(Generic[M]):
         view = self.outbox.view
         if view is not None and self._render is not None and isinstance(message, Frame):
             message = cast(M, self._render(message, view))
-        self._send([_MESSAGE, serial.to_bytes(8, "little"), *self._wire.encode(message)])
+        self._send([_MESSAGE, serial.to_bytes(8, "little"), *self._codec.encode(message)])
 
     def _send(self, parts: list[Any]) -> None:
-        # below 64 kB a copy is cheaper than tracking a shared buffer
+        # pyzmq's copy_threshold: below 64 kB a copy is cheaper than tracking a shared buffer
         self.socket.send_multipart(parts, copy=sum(map(len, parts)) < 65536)
 
 
 class Receiver(Generic[M]):
-    """Consumer's end of a link, for any number of producers that connect and disconnect."""
+    """Consumer's end of a link, for any number of producers that connect and disconnect.
+
+    reason: drop reason of live messages that come without credit. one_at_a_time: see Inbox.
+    """
 
     def __init__(self, context: LinkContext, address: str, topic: Topic, *, reason: str, one_at_a_time: bool = False) -> None:
         self.topic = topic
@@ -141,7 +150,7 @@ class Receiver(Generic[M]):
         self.inbox: Inbox[bytes] = Inbox(topic.depth, one_at_a_time=one_at_a_time and self.is_live)
         self.unsolicited = 0
         self._reason = reason
-        self._wire: MessageCodec[M] = MessageCodec(topic.message_type)
+        self._codec: MessageCodec[M] = MessageCodec(topic.message_type)
         self._arrived: deque[M] = deque()
         self._skipped: Counter[tuple[str, int, str]] = Counter()
         self.socket = context.create_socket(zmq.ROUTER)
@@ -172,12 +181,12 @@ class Receiver(Generic[M]):
         if kind == _HELLO:
             camera, sent, waiting = msgspec.msgpack.decode(parts[0].buffer, type=tuple[str, int, bool])
             self.inbox.on_hello(producer, camera, sent, waiting, now)
-        elif kind == _NEWS:
+        elif kind == _AVAILABLE:
             self.inbox.on_message_available(producer)
         elif kind == _BYE:
             self.inbox.on_bye(producer)
         else:
-            message = self._wire.decode([part.buffer for part in parts[1:]])
+            message = self._codec.decode([part.buffer for part in parts[1:]])
             has_credit = self.inbox.on_message(producer, int.from_bytes(parts[0].bytes, "little"), now)
             self._accept(message, has_credit or not self.is_live)
 
@@ -199,8 +208,8 @@ class Publisher:
     def __init__(self, context: LinkContext, port: int, host: str = "127.0.0.1") -> None:
         self.socket = context.create_socket(zmq.XPUB)
         self.socket.setsockopt(zmq.SNDHWM, BUS_HIGH_WATER_MARK)
-        self.socket.setsockopt(zmq.XPUB_VERBOSER, 1)  # also report repeated subscriptions
-        self._wires: dict[str, MessageCodec[Any]] = {name: MessageCodec(kind) for name, kind in BUS_TOPICS.items()}
+        self.socket.setsockopt(zmq.XPUB_VERBOSER, 1)  # report each subscription and its end, also repeated ones: they are counted
+        self._codecs: dict[str, MessageCodec[Any]] = {name: MessageCodec(kind) for name, kind in BUS_TOPICS.items()}
         self._last_values: dict[bytes, list[Any]] = {}
         self._subscriptions: Counter[bytes] = Counter()
         _bind(self.socket, f"tcp://{host}:{port}")
@@ -208,7 +217,7 @@ class Publisher:
     def publish(self, topic: str, message: Any) -> None:
         """Publish a message; topic: "bodies/<camera>" etc."""
         kind = topic.split("/", 1)[0]
-        parts = [topic.encode(), *self._wires[kind].encode(message)]
+        parts = [topic.encode(), *self._codecs[kind].encode(message)]
         if kind in LAST_VALUE_TOPICS:
             self._last_values[parts[0]] = parts
         self.socket.send_multipart(parts)
@@ -242,7 +251,7 @@ class Subscriber:
         self.socket.setsockopt(zmq.RECONNECT_IVL, 100)
         self._topics: set[str] = set()
         self.subscribe(topics)
-        self._wires: dict[str, MessageCodec[Any]] = {name: MessageCodec(kind) for name, kind in BUS_TOPICS.items()}
+        self._codecs: dict[str, MessageCodec[Any]] = {name: MessageCodec(kind) for name, kind in BUS_TOPICS.items()}
         self.socket.connect(f"tcp://{host}:{port}")
 
     def subscribe(self, topics: Iterable[str]) -> None:
@@ -260,7 +269,7 @@ class Subscriber:
             return None
         topic, *parts = self.socket.recv_multipart()
         name = topic.decode()
-        return name, self._wires[name.split("/", 1)[0]].decode(parts)
+        return name, self._codecs[name.split("/", 1)[0]].decode(parts)
 
     def receive_newest(self, timeout_s: float) -> dict[str, Any]:
         """Read all queued messages and return the newest of each topic, without frame messages older than a second."""

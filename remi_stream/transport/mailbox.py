@@ -60,7 +60,7 @@ class Outbox(Generic[M]):
         self.sent = 0
         self.dropped = 0
         self.view: FrameView | None = None
-        self._upto = 0
+        self._send_up_to = 0
         self._queue: deque[M] = deque()
         self._skipped: Counter[tuple[str, int, str]] = Counter()
 
@@ -79,12 +79,12 @@ class Outbox(Generic[M]):
     def add_credit(self, credit: Credit) -> None:
         """Process a credit. A renewal counts from the messages sent: those not received by then are lost."""
         start = self.sent if credit.renewal else credit.received
-        self._upto = start + credit.send_up_to - credit.received
+        self._send_up_to = start + credit.send_up_to - credit.received
         self.view = credit.view
 
     def pop(self) -> tuple[int, M] | None:
         """Remove the next message, as (serial, message); None without message or credit."""
-        if not self._queue or self.sent >= self._upto:
+        if not self._queue or self.sent >= self._send_up_to:
             return None
         self.sent += 1
         return self.sent, self._with_skipped(self._queue.popleft())
@@ -124,14 +124,14 @@ class _Peer:
 
     def __init__(self, camera: str, received: int, now: float) -> None:
         self.camera = camera
-        self.received = self.upto = received
+        self.received = self.send_up_to = received
         self.granted_at = self.heard_at = now
         self.served_at = float("-inf")
-        self.has_news = False
+        self.has_message_queued = False
 
     @property
     def outstanding(self) -> bool:
-        return self.upto > self.received
+        return self.send_up_to > self.received
 
 
 class Inbox(Generic[P]):
@@ -154,15 +154,15 @@ class Inbox(Generic[P]):
     def on_hello(self, producer: P, camera: str, sent: int, has_message: bool, now: float) -> None:
         """Register or refresh a producer: messages sent so far, and whether more are queued."""
         peer = self._peers.get(producer)
-        if peer is None:
+        if peer is None:  # messages sent before this consumer knew it are gone: count from here
             self._peers[producer] = peer = _Peer(camera, sent, now)
         peer.heard_at = now
-        peer.has_news = has_message
+        peer.has_message_queued = has_message
 
     def on_message_available(self, producer: P) -> None:
         """Note that a producer without credit has a message queued."""
         if producer in self._peers:
-            self._peers[producer].has_news = True
+            self._peers[producer].has_message_queued = True
 
     def on_bye(self, producer: P) -> None:
         """Remove a producer."""
@@ -173,11 +173,11 @@ class Inbox(Generic[P]):
         peer = self._peers.get(producer)
         if peer is None:
             return False
-        has_credit = peer.received < serial <= peer.upto
+        has_credit = peer.received < serial <= peer.send_up_to
         peer.received = max(peer.received, serial)
-        peer.upto = max(peer.upto, peer.received)
+        peer.send_up_to = max(peer.send_up_to, peer.received)
         peer.heard_at = peer.served_at = now
-        peer.has_news = False
+        peer.has_message_queued = False
         return has_credit
 
     def due_credits(self, now: float, request: Callable[[str], FrameRequest] | None = None) -> list[tuple[P, Credit]]:
@@ -187,18 +187,19 @@ class Inbox(Generic[P]):
         granted = []
         for key in self._select([key for key, want in wanted.items() if want.not_before <= now], now):
             peer = self._peers[key]
-            peer.upto, peer.granted_at = peer.received + self.window, now
-            granted.append((key, Credit(peer.received, peer.upto, False, wanted[key].view)))
+            peer.send_up_to, peer.granted_at = peer.received + self.window, now
+            granted.append((key, Credit(peer.received, peer.send_up_to, False, wanted[key].view)))
         return granted + self._renewals(now, wanted)
 
     def _select(self, ready: list[P], now: float) -> list[P]:
         """Producers that get a new credit: those that used half of the last one; with one_at_a_time only the next in turn."""
-        eligible = [key for key in ready if 2 * (self._peers[key].upto - self._peers[key].received) < self.window]
+        eligible = [key for key in ready if 2 * (self._peers[key].send_up_to - self._peers[key].received) < self.window]
+        # a single producer gets its credit before it announces a frame, which saves a round trip
         if not self.one_at_a_time or len(self._peers) == 1:
             return eligible
         if any(peer.outstanding and now - peer.granted_at < ANSWER_TIMEOUT_S for peer in self._peers.values()):
             return []
-        news = [key for key in eligible if self._peers[key].has_news]
+        news = [key for key in eligible if self._peers[key].has_message_queued]
         return sorted(news, key=lambda key: self._peers[key].served_at)[:1]
 
     def _renewals(self, now: float, wanted: dict[P, FrameRequest]) -> list[tuple[P, Credit]]:
@@ -206,7 +207,7 @@ class Inbox(Generic[P]):
         for key, peer in self._peers.items():
             if peer.outstanding and now - peer.granted_at >= CREDIT_RENEW_S:
                 peer.granted_at = now
-                renewed.append((key, Credit(peer.received, peer.upto, True, wanted[key].view)))
+                renewed.append((key, Credit(peer.received, peer.send_up_to, True, wanted[key].view)))
         return renewed
 
     def _remove_stale(self, now: float) -> None:

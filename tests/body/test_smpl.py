@@ -180,7 +180,7 @@ def test_truth_of_the_clip_is_what_the_open_body_does(truth: dict[str, np.ndarra
     np.testing.assert_allclose(seen[..., :2] / seen[..., 2:], truth["joints_px"], atol=0.1)
 
 
-def test_truth_of_the_clip_stands_on_the_floor_inside_the_picture(truth: dict[str, np.ndarray]):
+def test_truth_of_the_clip_stands_on_the_floor_inside_the_image(truth: dict[str, np.ndarray]):
     up, offset = truth["floor_plane"][:3], truth["floor_plane"][3]
     np.testing.assert_allclose(up, truth["camera_from_world"][:3, 1], atol=1e-6)
     for frame in range(0, 240, 24):

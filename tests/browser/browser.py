@@ -17,9 +17,9 @@ import numpy as np
 FOLDER = Path(__file__).parent
 DESKTOP, PHONE = (1280, 800), (390, 844)
 SMALL = (620, 560)
-"""Where what is drawn in three dimensions does not matter."""
-PATIENCE_S = 45.0
-"""Three dimensions drawn by a CPU that others use too take their time."""
+"""For tests that do not need the 3D scene."""
+WAIT_TIMEOUT_S = 45.0
+"""WebGL is rendered by the CPU, which is slow when it is shared."""
 
 
 class Browser:
@@ -29,11 +29,11 @@ class Browser:
         self._process = process
 
     def open(self, url: str, size: tuple[int, int] = DESKTOP) -> int:
-        """Go to a page, with nothing remembered of the one before; give the HTTP status."""
+        """Open a page in a new browser context; return the HTTP status."""
         return int(self.do("open", url=url, width=size[0], height=size[1]))
 
     def do(self, command: str, **more: Any) -> Any:
-        """Give a command of driver.mjs and its answer."""
+        """Send a command to driver.mjs; return its answer."""
         assert self._process.stdin
         assert self._process.stdout
         self._process.stdin.write(json.dumps({"command": command, **more}) + "\n")
@@ -44,8 +44,8 @@ class Browser:
         assert "error" not in answer, answer["error"]
         return answer["value"]
 
-    def wait(self, script: str, timeout_s: float = PATIENCE_S) -> None:
-        """Wait until a script gives something true."""
+    def wait(self, script: str, timeout_s: float = WAIT_TIMEOUT_S) -> None:
+        """Wait until a script returns a true value."""
         self.do("wait", script=script, timeout=timeout_s * 1000)
 
     def evaluate(self, script: str) -> Any:
@@ -53,25 +53,25 @@ class Browser:
         return self.do("evaluate", script=script)
 
     def wait_for_text(self, text: str) -> None:
-        """Wait until the page says something."""
+        """Wait until the page contains a text."""
         self.wait(f"document.body.innerText.includes({json.dumps(text)})")
 
-    def picture(self) -> np.ndarray:
-        """The pixels (h, w, 3) uint8 RGB of the picture in the panel."""
-        shown = self.do("picture")
+    def preview(self) -> np.ndarray:
+        """The pixels (h, w, 3) uint8 RGB of the image in the panel."""
+        shown = self.do("preview")
         rgba = np.frombuffer(base64.b64decode(shown["rgba"]), np.uint8).reshape(shown["height"], shown["width"], 4)
         return rgba[..., :3]
 
     def frame_id(self) -> int:
-        """Which frame the panel says that it shows."""
+        """Number of the frame in the panel's caption."""
         return int(self.evaluate("document.body.innerText.match(/frame (\\d+)/)[1]"))
 
     def suspend(self) -> None:
-        """Stop the browser as a laptop's lid does."""
+        """Suspend the browser, as closing a laptop's lid does."""
         self._signal(signal.SIGSTOP)
 
     def resume(self) -> None:
-        """Let it go on."""
+        """Resume the browser."""
         self._signal(signal.SIGCONT)
 
     def _signal(self, number: int) -> None:

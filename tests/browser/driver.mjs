@@ -1,4 +1,4 @@
-// A real browser that does what it is told: a JSON command a line in, a JSON answer a line out.
+// Drives a real browser: one JSON command per line on stdin, one JSON answer per line on stdout.
 import { createInterface } from "node:readline";
 import { chromium } from "playwright-core";
 
@@ -9,7 +9,7 @@ const browser = await chromium.launch({
 let page;
 let complaints = [];
 
-// Contrast, by the rules of WCAG 2, of every visible text with what is behind it; the worst few.
+// Contrast (WCAG 2) of every visible text with its background, lowest first.
 function poorestTexts() {
   const parse = (css) => css.match(/[\d.]+/g).map(Number);
   const light = ([r, g, b]) => {
@@ -36,8 +36,8 @@ function poorestTexts() {
   return found.sort((p, q) => p.contrast - q.contrast);
 }
 
-// The pixels of the picture in the panel: width, height and RGBA bytes in base64.
-function shownPicture() {
+// The pixels of the image in the panel: width, height and RGBA bytes in base64.
+function shownPreview() {
   const image = [...document.querySelectorAll("img")].find((each) => each.naturalWidth === 640);
   const canvas = document.createElement("canvas");
   [canvas.width, canvas.height] = [image.naturalWidth, image.naturalHeight];
@@ -71,7 +71,7 @@ const commands = {
   screenshot: ({ path, clip }) => page.screenshot({ path, clip }).then(() => path),
   complaints: () => complaints,
   poorest: () => page.evaluate(poorestTexts),
-  picture: () => page.evaluate(shownPicture),
+  preview: () => page.evaluate(shownPreview),
 };
 
 for await (const line of createInterface({ input: process.stdin })) {

@@ -1,4 +1,4 @@
-"""A relay that plays the sample clip and its truth: bodies at 30 a second, pictures, facts and health, with no engine."""
+"""A fake relay that plays the sample clip and its truth: bodies at 30 per second, previews, facts and health; no engine."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SMALL = (640, 360)
 Change = Callable[[Bodies], Bodies]
 
 BESIDE_PX = 320
-"""How far to the right the second person is seen."""
+"""Offset of the second person to the right, px."""
 HOPS_S = {"capture": 0.008, "pose_in": 0.010, "pose": 0.030, "relay_in": 0.031, "relay": 0.033}
 
 
@@ -39,7 +39,7 @@ def truth() -> dict[str, np.ndarray]:
 
 
 @cache
-def pictures() -> list[np.ndarray]:
+def preview_images() -> list[np.ndarray]:
     """The clip's frames as the relay previews them: JPEG bytes, 640 px wide."""
     capture = cv2.VideoCapture(str(data_file("sample.mp4")))
     made = []
@@ -72,7 +72,7 @@ def person(k: int, track_id: int = 1) -> Person:
 
 
 def beside(k: int, track_id: int = 2) -> Person:
-    """Somebody who does what the true person does, to the right of them; they are seen worse."""
+    """A copy of the true person to the right, with lower scores."""
     first, K = person(k, track_id), truth()["K"]
     assert first.smpl is not None
     away_m = np.float32(BESIDE_PX / K[0, 0]) * first.joints_m[:, 2:] * np.array([[1, 0, 0]], np.float32)
@@ -89,12 +89,12 @@ def beside(k: int, track_id: int = 2) -> Person:
 
 
 def two(message: Bodies) -> Bodies:
-    """A change that lets a second person in."""
+    """A change that adds a second person."""
     return msgspec.structs.replace(message, people=[*message.people, beside(message.frame_id % len(truth()["poses"]))])
 
 
 def bodies(frame_id: int, camera: str = "sample") -> Bodies:
-    """The true bodies of a frame; the clip is played over and over."""
+    """The true bodies of a frame; the clip repeats."""
     K = truth()["K"]
     now = time.monotonic()
     return Bodies(
@@ -110,14 +110,14 @@ def bodies(frame_id: int, camera: str = "sample") -> Bodies:
     )
 
 
-def picture(frame_id: int, camera: str = "sample") -> Frame:
-    """The preview picture of a frame."""
+def preview(frame_id: int, camera: str = "sample") -> Frame:
+    """The preview of a frame."""
     return Frame(
         camera=camera,
         epoch=7,
         frame_id=frame_id,
         captured_at=time.monotonic() - 0.04,
-        image=pictures()[frame_id % len(pictures())],
+        image=preview_images()[frame_id % len(preview_images())],
         size=SIZE,
         rectangle=(0.0, 0.0, float(SIZE[0]), float(SIZE[1])),
         encoding="jpeg",
@@ -125,10 +125,10 @@ def picture(frame_id: int, camera: str = "sample") -> Frame:
 
 
 class Replay:
-    """Plays on a thread. change: made to each Bodies before it goes out. paused: says nothing. still: says the same frame.
+    """Plays on a thread. change: applied to bodies before they are published. paused: publishes nothing. still: repeats a frame.
 
-    watched: the cameras whose pictures somebody asks for. previewed: how many were sent. more: fields of the facts. asked: every
-    question but for the status; answers: by what is asked. stages: whose health is told.
+    watched: cameras with a subscriber of their previews. previewed: number of published previews. more: fields of the facts.
+    asked: all control requests but status; answers: by request. stages: published health.
     """
 
     def __init__(self, cameras: tuple[str, ...]) -> None:
@@ -147,7 +147,7 @@ class Replay:
         self._thread = threading.Thread(target=self._play)
 
     def start(self) -> None:
-        pictures()
+        preview_images()
         self._thread.start()
 
     def stop(self) -> None:
@@ -164,7 +164,7 @@ class Replay:
             bus.pump()
             control.pump()
             if not self.paused:
-                self._say(bus)
+                self._publish(bus)
         context.close()
 
     def _answer(self, question: dict[str, Any]) -> dict[str, Any]:
@@ -173,17 +173,17 @@ class Replay:
         self.asked.append(question)
         return self.answers[question["ask"]]
 
-    def _say(self, bus: Publisher) -> None:
+    def _publish(self, bus: Publisher) -> None:
         self.watched = {camera for camera in self.cameras if bus.has_subscriber(f"preview/{camera}")}
         self.frame_id += not self.still
         for camera in self.cameras:
             bus.publish(f"bodies/{camera}", self.change(bodies(self.frame_id, camera)))
             if self.frame_id % PREVIEW_EVERY == 0 and camera in self.watched:
                 self.previewed += 1
-                bus.publish(f"preview/{camera}", picture(self.frame_id, camera))
+                bus.publish(f"preview/{camera}", preview(self.frame_id, camera))
             if self.frame_id % FPS == 0:
-                told = {"camera": camera, "epoch": 7, "size": SIZE, **self.more}
-                bus.publish(f"camera/{camera}", facts(self.frame_id, **told))
+                fields = {"camera": camera, "epoch": 7, "size": SIZE, **self.more}
+                bus.publish(f"camera/{camera}", facts(self.frame_id, **fields))
         if self.frame_id % FPS == 0:
             for stage in self.stages:
                 bus.publish(f"health/{stage.stage}", stage)

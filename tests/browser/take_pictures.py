@@ -1,4 +1,4 @@
-"""Take the pictures of docs/: python -m tests.browser.take_pictures, of two people seen by the default engine."""
+"""Take the screenshots of docs/: python -m tests.browser.take_pictures, of two people seen by the default engine."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ NAME = "pictures"
 SCENE = ("crossing", 0)
 PEOPLE = 2
 TABS = {"web-dark": "Live", "web-light": "Live", "web-phone": "Live"}
-LOOKING_S = 30.0
-"""So that the plots have something to show."""
+SETTLE_S = 30.0
+"""Until the plots are filled."""
 DRAWING_S = 6.0
-"""A browser without a GPU draws bodies later than pictures: both come to rest when nothing new is sent."""
+"""A browser without a GPU draws bodies later than images: they match again once nothing new is sent."""
 
 
 @contextlib.contextmanager
@@ -45,7 +45,7 @@ def pipeline() -> Iterator[tuple[str, int]]:
 
 @contextlib.contextmanager
 def frozen(supervisor: int) -> Iterator[None]:
-    """Let the viewer send nothing, and nobody mind."""
+    """Suspend the viewer, and the supervisor, which would restart it."""
     viewer = send_control_request(daemon_port(NAME, CONTROL_SERVICE), {"ask": "status"})["stages"]["web"]["pid"]
     for pid in (supervisor, viewer):
         os.kill(pid, signal.SIGSTOP)
@@ -55,7 +55,7 @@ def frozen(supervisor: int) -> Iterator[None]:
 
 
 def take(browser: Browser, link: str, supervisor: int, name: str, size: tuple[int, int]) -> None:
-    """Look at the viewer for a while and keep what is seen."""
+    """Open the viewer, wait, and save a screenshot."""
     browser.open(link, size)
     browser.wait("/frame [1-9]/.test(document.body.innerText)")
     browser.do("dismiss")
@@ -64,7 +64,7 @@ def take(browser: Browser, link: str, supervisor: int, name: str, size: tuple[in
         browser.do("click", text="Light / dark")
         for option in ("Skeleton", "Confidence", "Trails"):
             browser.do("click", text=option)
-    time.sleep(LOOKING_S)
+    time.sleep(SETTLE_S)
     browser.do("click", text="Recentre")
     browser.do("click", text=TABS[name])
     browser.wait(f"document.querySelectorAll('.remi-people .row').length === {PEOPLE}", 120.0)
@@ -73,13 +73,13 @@ def take(browser: Browser, link: str, supervisor: int, name: str, size: tuple[in
     with frozen(supervisor):
         time.sleep(DRAWING_S)
         browser.do("screenshot", path=str(IMAGES / f"{name}.png"))
-    # the last two bits are noise to the eye, and most of the file; a palette would take the colours of small things away
-    picture = Image.open(IMAGES / f"{name}.png").convert("RGB").point(lambda value: value & 0xFC)
-    picture.save(IMAGES / f"{name}.png", optimize=True)
+    # The last two bits are invisible noise, and most of the file; a palette would lose the colours of small details.
+    image = Image.open(IMAGES / f"{name}.png").convert("RGB").point(lambda value: value & 0xFC)
+    image.save(IMAGES / f"{name}.png", optimize=True)
 
 
 def main() -> None:
-    """Take all of them."""
+    """Take all screenshots."""
     with running() as browser:
         for name, size in (("web-dark", DESKTOP), ("web-light", DESKTOP), ("web-phone", PHONE)):
             with pipeline() as (link, supervisor):

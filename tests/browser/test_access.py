@@ -1,4 +1,4 @@
-"""Who may look: a real browser at a real viewer's door."""
+"""Access to a real viewer with a real browser."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.browser.browser import Browser
 from tests.browser.viewing import viewing
 
 pytestmark = pytest.mark.browser
-KNOCK = """(url => new Promise(done => {{
+OPEN_WEBSOCKET = """(url => new Promise(done => {{
   const socket = new WebSocket(url, ["viser-v{version}"]);
   socket.onopen = () => done("open");
   socket.onerror = () => done("refused");
@@ -23,8 +23,8 @@ KNOCK = """(url => new Promise(done => {{
 
 
 @pytest.fixture
-def elsewhere() -> Iterator[str]:
-    """A page that somebody else serves."""
+def foreign_page() -> Iterator[str]:
+    """URL of a page of another server."""
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Quiet)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}/"
@@ -36,26 +36,26 @@ class Quiet(http.server.BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self.send_response(200)
         self.end_headers()
-        self.wfile.write(b"<title>elsewhere</title>")
+        self.wfile.write(b"<title>foreign</title>")
 
     def log_message(self, format: str, *args: object) -> None:
         pass
 
 
-def knock(browser: Browser, url: str) -> str:
+def try_websocket(browser: Browser, url: str) -> str:
     """Try to open the viewer's WebSocket from the page that is open."""
-    return str(browser.evaluate(KNOCK.format(version=viser.__version__, url=json.dumps(url.replace("http", "ws", 1)))))
+    return str(browser.evaluate(OPEN_WEBSOCKET.format(version=viser.__version__, url=json.dumps(url.replace("http", "ws", 1)))))
 
 
-def test_page_from_elsewhere_is_refused_and_the_viewers_own_is_not(browser: Browser, elsewhere: str) -> None:
+def test_foreign_page_is_refused_and_the_viewers_own_is_not(browser: Browser, foreign_page: str) -> None:
     with viewing() as viewer:
-        assert browser.open(elsewhere) == 200
-        assert knock(browser, viewer.url) == "refused"
+        assert browser.open(foreign_page) == 200
+        assert try_websocket(browser, viewer.url) == "refused"
         assert browser.open(viewer.url) == 200
-        assert knock(browser, viewer.url) == "open"
+        assert try_websocket(browser, viewer.url) == "open"
 
 
-def test_beyond_loopback_nobody_gets_in_without_the_token(browser: Browser, elsewhere: str) -> None:
+def test_access_beyond_loopback_needs_the_token(browser: Browser, foreign_page: str) -> None:
     with viewing("--bind", own_address()) as viewer:
         link, token = viewer.url.split("?token=")
         assert not link.startswith("http://localhost")
@@ -63,11 +63,11 @@ def test_beyond_loopback_nobody_gets_in_without_the_token(browser: Browser, else
         assert browser.open(f"{link}?token={token[:-1]}") == 401
         assert browser.open(viewer.url) == 200
         assert browser.evaluate("location.href") == link, "the token stays in the address"
-        assert knock(browser, link) == "open"
+        assert try_websocket(browser, link) == "open"
         browser.wait("/frame [1-9]/.test(document.body.innerText)")
         assert browser.do("complaints") == []
-        assert browser.open(elsewhere) == 200
-        assert knock(browser, viewer.url) == "refused"
+        assert browser.open(foreign_page) == 200
+        assert try_websocket(browser, viewer.url) == "refused"
 
 
 def own_address() -> str:

@@ -1,4 +1,4 @@
-"""What the panel's tabs say and do, in a real browser."""
+"""Tabs of the panel, in a real browser."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ OWN_WORDS = "Behind a chair"
 
 @pytest.fixture
 def page(browser: Browser, viewer: Viewing) -> Iterator[Browser]:
-    """The viewer's page with two people; nothing may be complained of in its console."""
+    """The viewer's page with two people; its console must stay free of errors."""
     viewer.replay.change = two
     assert browser.open(viewer.url, SMALL) == 200
     browser.wait("/frame [1-9]/.test(document.body.innerText)")
@@ -36,9 +36,9 @@ def page(browser: Browser, viewer: Viewing) -> Iterator[Browser]:
 
 
 def wait_for(browser: Browser, part: str, pattern: str) -> None:
-    """Wait until a part of the panel says what fits a pattern."""
-    said = f"(document.querySelector('.{part}')?.innerText ?? '')"
-    browser.wait(f"new RegExp({json.dumps(pattern)}, 's').test({said})")
+    """Wait until the text of a part of the panel matches a pattern."""
+    text = f"(document.querySelector('.{part}')?.innerText ?? '')"
+    browser.wait(f"new RegExp({json.dumps(pattern)}, 's').test({text})")
 
 
 def test_two_people_are_listed_with_distance_and_score_until_they_leave(page: Browser, viewer: Viewing) -> None:
@@ -48,7 +48,7 @@ def test_two_people_are_listed_with_distance_and_score_until_they_leave(page: Br
     wait_for(page, "remi-people", r"^(?!.*person 2).*person 1")
 
 
-def test_drops_reconnects_and_restarts_are_told_as_text(page: Browser, viewer: Viewing) -> None:
+def test_drops_reconnects_and_restarts_are_shown_as_text(page: Browser, viewer: Viewing) -> None:
     replay = viewer.replay
     page.do("click", text="State")
     wait_for(page, "remi-losses", r"frames dropped\s+0.*reconnects\s+0")
@@ -72,31 +72,31 @@ def test_bones_in_the_colours_of_confidence_and_trails_are_shown_on_request(page
         page.wait(f"!document.body.innerText.includes('frame {page.frame_id()}')")
     assert marks(page, CONFIDENCE_COLOURS[2]) > of_confidence + 200
     assert marks(page, track_colour(1)) < of_person / 3
-    assert white(page, tmp_path) < 50, "bones in the room have no colours"
+    assert white(page, tmp_path) < 50, "bones in the scene have no colours"
     for option in ("Body", "Skeleton", "Confidence", "Trails"):
         page.do("click", text=option)
 
 
 def white(page: Browser, folder: Path) -> int:
-    """How many pixels of the room, to the left of the panel, are white."""
-    page.do("screenshot", path=str(folder / "room.png"), clip={"x": 0, "y": 0, "width": 270, "height": 560})
-    image = cv2.imread(str(folder / "room.png"))
+    """Number of white pixels in the scene, left of the panel."""
+    page.do("screenshot", path=str(folder / "scene.png"), clip={"x": 0, "y": 0, "width": 270, "height": 560})
+    image = cv2.imread(str(folder / "scene.png"))
     assert image is not None
     return int((image.min(axis=2) > 220).sum())
 
 
 def marks(page: Browser, colour: tuple[int, int, int]) -> int:
-    """How many pixels of the picture are of a colour."""
-    return int((np.abs(page.picture().astype(int) - colour).max(axis=2) < 40).sum())
+    """Number of pixels of the panel's image that have a colour."""
+    return int((np.abs(page.preview().astype(int) - colour).max(axis=2) < 40).sum())
 
 
-def test_why_a_filter_is_not_taken_stands_in_the_panel(page: Browser, viewer: Viewing) -> None:
+def test_reason_of_a_rejected_filter_is_shown(page: Browser, viewer: Viewing) -> None:
     page.do("click", text="Filter")
     viewer.replay.answers["filter"] = {"error": f"no weights {EVIL}"}
     page.do("choose", **{"from": "none", "to": "smoothnet"})
     wait_for(page, "remi-filter", r"no weights <img")
-    asked = [each for each in viewer.replay.asked if "name" in each]
-    assert asked == [{"ask": "filter", "name": "smoothnet", "options": {}}]
+    requests = [each for each in viewer.replay.asked if "name" in each]
+    assert requests == [{"ask": "filter", "name": "smoothnet", "options": {}}]
     page.wait("[...document.querySelectorAll('input')].some((input) => input.value === 'none')")
     viewer.replay.answers["filter"] = {"filters": {}}
 
@@ -128,4 +128,4 @@ def test_filter_is_changed_and_a_row_is_measured_in_a_running_pipeline(browser: 
     rows = list(csv.DictReader(table.open()))
     assert [row["Condition"] for row in rows] == [OWN_WORDS]
     assert float(rows[0]["Avg End-to-End Latency (ms)"]) > 0
-    assert os.listdir(table.parent) != [table.name], "and our own numbers"
+    assert os.listdir(table.parent) != [table.name], "our own file is there too"

@@ -1,4 +1,4 @@
-"""A recording that is steered in the panel, in a real browser and a running pipeline."""
+"""Playback controls of the panel, in a real browser and a running pipeline."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PEOPLE = "(document.querySelector('.remi-people')?.innerText ?? '')"
 SLIDER = "[...document.querySelectorAll('input')].some((input) => Number(input.value) === {})"
 
 
-def test_recording_is_paused_and_sought_and_people_stay_while_it_stands(browser: Browser, tmp_path: Path) -> None:
+def test_recording_is_paused_and_seeked_and_people_stay_while_paused(browser: Browser, tmp_path: Path) -> None:
     folder = record(tmp_path / "recordings", take().frames)
     camera = {"name": "again", "source": playback_source(folder, PlaybackOptions()), "loop": True}
     with daemon.running(tmp_path, cameras=[camera], viewer="web", filter="none") as pipeline:
@@ -32,13 +32,13 @@ def test_recording_is_paused_and_sought_and_people_stay_while_it_stands(browser:
         browser.do("fill", label="Second", text="1.2")
         pipeline.listen(lambda: playing(pipeline).position_s == pytest.approx(1.2))
         pipeline.take(1.0)
-        standing = len(pipeline.bodies)
+        paused_at = len(pipeline.bodies)
         browser.do("screenshot", path=str(tmp_path / "state.png"))
         browser.do("click", text="Live")
         browser.wait(f"/person {pipeline.bodies[-1].people[0].track_id}/.test({PEOPLE})")
         pipeline.take(1.0)
         assert browser.evaluate(f"/person/.test({PEOPLE})")
-        assert len(pipeline.bodies) == standing
+        assert len(pipeline.bodies) == paused_at
         browser.do("click", text="State")
         browser.do("click", text="Pause")
         pipeline.more_bodies(10)

@@ -16,20 +16,20 @@ from remi_stream.config import BUS_SERVICE, daemon_port
 from remi_stream.render.colours import track_colour
 from remi_stream.transport.link import LinkContext, Subscriber
 from tests.browser.browser import DESKTOP, PHONE, Browser
-from tests.browser.replay import SIZE, pictures, truth
+from tests.browser.replay import SIZE, preview_images, truth
 from tests.browser.viewing import Viewing, viewing
 
 pytestmark = pytest.mark.browser
 BODY = {"x": 300, "y": 100, "width": 500, "height": 600}
-"""Where the body is on a desktop."""
+"""Region of the body on a desktop, px."""
 TABS = ("Live", "View", "Filter", "Measure", "State")
-ROOM = "(box => [box.scrollHeight - box.clientHeight, box.scrollWidth - box.clientWidth])({})"
-"""How far one can scroll in a box."""
+SCROLL_RANGE = "(box => [box.scrollHeight - box.clientHeight, box.scrollWidth - box.clientWidth])({})"
+"""Script: how far an element can be scrolled, px."""
 
 
 @pytest.fixture
 def page(browser: Browser, viewer: Viewing) -> Iterator[Browser]:
-    """The viewer's page on a desktop, with a picture in it; nothing may be complained of in its console."""
+    """The viewer's page on a desktop, with an image; its console must stay free of errors."""
     viewer.replay.still = viewer.replay.paused = False
     opened(browser, viewer.url)
     yield browser
@@ -42,17 +42,17 @@ def opened(browser: Browser, url: str, size: tuple[int, int] = DESKTOP) -> None:
 
 
 def seen(browser: Browser, folder: Path) -> np.ndarray:
-    """The body as it is drawn now."""
+    """Screenshot of the body."""
     browser.do("screenshot", path=str(folder / "body.png"), clip=BODY)
     image = cv2.imread(str(folder / "body.png"))
     assert image is not None
     return image.astype(int)
 
 
-def test_body_moves_while_bodies_come_and_stands_still_with_them(page: Browser, viewer: Viewing, tmp_path: Path) -> None:
+def test_body_moves_only_while_bodies_arrive(page: Browser, viewer: Viewing, tmp_path: Path) -> None:
     page.do("dismiss")
     first = seen(page, tmp_path)
-    assert (np.abs(first - np.median(first, axis=(0, 1))) > 40).any(axis=2).mean() > 0.05, "there is no body"
+    assert (np.abs(first - np.median(first, axis=(0, 1))) > 40).any(axis=2).mean() > 0.05, "no body is drawn"
     until(lambda: changed(first, seen(page, tmp_path)) > 0.02)
     viewer.replay.still = True
     until(lambda: changed(seen(page, tmp_path), seen(page, tmp_path)) < 0.001)
@@ -62,7 +62,7 @@ def test_skeleton_is_drawn_on_the_person_of_the_same_frame(page: Browser) -> Non
     page.wait("[...document.images].some((image) => image.naturalWidth === 640)")
     frames = set()
     for _ in range(5):
-        shown = page.picture()
+        shown = page.preview()
         k = frame_in(shown)
         frames.add(k)
         assert mark_distance(shown, k) < 4, f"frame {k}"
@@ -70,7 +70,7 @@ def test_skeleton_is_drawn_on_the_person_of_the_same_frame(page: Browser) -> Non
     assert len(frames) > 2
 
 
-def test_picture_that_is_switched_off_is_not_asked_for_any_more(page: Browser, viewer: Viewing) -> None:
+def test_preview_that_is_switched_off_is_no_longer_requested(page: Browser, viewer: Viewing) -> None:
     until(lambda: viewer.replay.previewed)
     page.do("click", text="View")
     page.do("click", text="Image")
@@ -84,19 +84,19 @@ def test_everything_is_readable_without_scrolling(browser: Browser, viewer: View
     opened(browser, viewer.url, size)
     browser.do("dismiss")
     browser.wait_for_text("bodies/s")
-    for mood in ("dark", "light"):
-        browser.wait(f"document.documentElement.dataset.mantineColorScheme === '{mood}'")
+    for theme in ("dark", "light"):
+        browser.wait(f"document.documentElement.dataset.mantineColorScheme === '{theme}'")
         for tab in TABS:
             browser.do("click", text=tab)
             until(lambda: browser.do("poorest")[0]["contrast"] >= 4.5, lambda: browser.do("poorest")[:3])
             for box in ("document.documentElement", "document.querySelector('.mantine-ScrollArea-viewport')"):
-                assert max(browser.evaluate(ROOM.format(box))) <= 1, (tab, box)
+                assert max(browser.evaluate(SCROLL_RANGE.format(box))) <= 1, (tab, box)
         browser.do("click", text="View")
         browser.do("click", text="Light / dark")
     assert browser.do("complaints") == []
 
 
-def test_body_that_is_not_seen_any_more_goes_and_comes_back(page: Browser, viewer: Viewing) -> None:
+def test_body_disappears_without_messages_and_comes_back(page: Browser, viewer: Viewing) -> None:
     page.wait_for_text("person 1")
     viewer.replay.paused = True
     page.wait_for_text("no one in view")
@@ -117,47 +117,47 @@ def test_another_camera_is_chosen_and_everything_still_fits(browser: Browser) ->
         browser.do("click", text="All cameras")
         browser.wait_for_text("front, back")
         until(lambda: two_cameras.replay.watched == {"front", "back"})
-        assert max(browser.evaluate(ROOM.format("document.querySelector('.mantine-ScrollArea-viewport')"))) <= 1
+        assert max(browser.evaluate(SCROLL_RANGE.format("document.querySelector('.mantine-ScrollArea-viewport')"))) <= 1
         assert browser.do("complaints") == []
 
 
-def test_browser_that_slept_shows_the_newest_and_has_cost_nobody_anything(page: Browser, viewer: Viewing) -> None:
-    slept(page, viewer, 6.0)
+def test_suspended_browser_costs_nothing_and_shows_the_newest_frame(page: Browser, viewer: Viewing) -> None:
+    check_suspended(page, viewer, 6.0)
 
 
 @pytest.mark.slow
-def test_browser_that_slept_for_a_minute_shows_the_newest(page: Browser, viewer: Viewing) -> None:
-    slept(page, viewer, 60.0)
+def test_browser_suspended_for_a_minute_shows_the_newest_frame(page: Browser, viewer: Viewing) -> None:
+    check_suspended(page, viewer, 60.0)
 
 
-def slept(page: Browser, viewer: Viewing, seconds: float) -> None:
+def check_suspended(page: Browser, viewer: Viewing, seconds: float) -> None:
     """Suspend the browser and listen to the bus meanwhile."""
     context = LinkContext()
     bus = Subscriber(context, daemon_port(viewer.replay.name, BUS_SERVICE), ["bodies/"])
     bus.receive(5.0)
     memory = resident_bytes(viewer)
     page.suspend()
-    start, heard = time.monotonic(), []
+    start, received = time.monotonic(), []
     while time.monotonic() - start < seconds:
         if item := bus.receive(1.0):
-            heard.append(item[1].frame_id)
+            received.append(item[1].frame_id)
     page.resume()
     context.close()
-    assert heard == list(range(heard[0], heard[0] + len(heard)))
+    assert received == list(range(received[0], received[0] + len(received)))
     assert resident_bytes(viewer) - memory < 20e6
     newest = viewer.replay.frame_id
     page.wait(f"Number((document.body.innerText.match(/frame (\\d+)/) ?? [0, 0])[1]) >= {newest}")
     assert viewer.replay.frame_id - page.frame_id() < 90
 
 
-def until(done: object, why: object = lambda: "waited in vain", timeout_s: float = 60.0) -> None:
+def until(done: object, why: object = lambda: "timed out", timeout_s: float = 60.0) -> None:
     end = time.monotonic() + timeout_s
     while not done():  # type: ignore[operator]
         assert time.monotonic() < end, why()  # type: ignore[operator]
 
 
 def changed(before: np.ndarray, after: np.ndarray) -> float:
-    """The share of pixels that differ."""
+    """Share of pixels that differ."""
     return float((np.abs(before - after).max(axis=2) > 30).mean())
 
 
@@ -172,20 +172,20 @@ def resident_bytes(viewer: Viewing) -> int:
 
 
 @cache
-def small_pictures() -> np.ndarray:
-    decoded = [cv2.imdecode(each, cv2.IMREAD_COLOR) for each in pictures()]
+def small_previews() -> np.ndarray:
+    decoded = [cv2.imdecode(each, cv2.IMREAD_COLOR) for each in preview_images()]
     found = [each[..., ::-1] for each in decoded if each is not None]
     return np.array([cv2.resize(each, (160, 90), interpolation=cv2.INTER_AREA) for each in found], int)
 
 
 def frame_in(shown: np.ndarray) -> int:
-    """Which frame of the clip a picture is; the skeleton on it makes it equally unlike all of them."""
+    """The frame of the clip that an image shows; its skeleton adds about the same difference to all frames."""
     small = cv2.resize(shown, (160, 90), interpolation=cv2.INTER_AREA).astype(int)
-    return int(np.abs(small_pictures() - small).sum(axis=(1, 2, 3)).argmin())
+    return int(np.abs(small_previews() - small).sum(axis=(1, 2, 3)).argmin())
 
 
 def mark_distance(shown: np.ndarray, k: int) -> float:
-    """How far the joint that is drawn worst is from the true one, px of the full picture."""
+    """Largest distance of a true joint from the drawn marks, px of the full image."""
     marks = np.abs(shown.astype(int) - track_colour(1)).max(axis=2) < 45
     rows, columns = np.nonzero(marks)
     scale = SIZE[0] / shown.shape[1]

@@ -1,4 +1,4 @@
-"""A real viewer's process, in front of a replay."""
+"""A real viewer process that shows a replay."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.browser.replay import Replay, replaying
 
 
 class Viewing:
-    """A viewer and what it looks at."""
+    """A viewer process, its URL, and the replay that it shows."""
 
     def __init__(self, replay: Replay, process: subprocess.Popen[str], url: str) -> None:
         self.replay, self.process, self.url = replay, process, url
@@ -22,7 +22,7 @@ class Viewing:
 
 @contextlib.contextmanager
 def viewing(*arguments: str, cameras: tuple[str, ...] = ("sample",)) -> Iterator[Viewing]:
-    """Run `remi-stream view` while the block runs; its last words are nothing but the link."""
+    """Run `remi-stream view` while the block runs, and check that it prints nothing but the link."""
     with replaying(*cameras) as replay:
         folder = run_folder_path(replay.name)
         folder.mkdir(mode=0o700, parents=True)
@@ -37,4 +37,4 @@ def viewing(*arguments: str, cameras: tuple[str, ...] = ("sample",)) -> Iterator
             process.send_signal(signal.SIGTERM)
             out, err = process.communicate(timeout=20)
             shutil.rmtree(folder)
-        assert (out, err, process.returncode) == ("", "", 0), f"its last words: {out!r} {err!r}, exit code {process.returncode}"
+        assert (out, err, process.returncode) == ("", "", 0), f"it also printed {out!r} {err!r}, exit code {process.returncode}"

@@ -1,4 +1,4 @@
-"""A webcam that works, without one: what cv2.VideoCapture is for a device that is a file."""
+"""A fake webcam: cv2.VideoCapture for a device that is a file."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 
 
 class FakeDevice:
-    """A device at a path. It gives a picture when `tick` is set; slow: it waits for that."""
+    """A device at a path. It delivers one frame per `expose`."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -27,28 +27,28 @@ class FakeDevice:
         self.path.touch()
 
     def unplug(self) -> None:
-        """Remove the device's file and wake a thread that waits for a picture."""
+        """Remove the device's file and wake a thread that waits for a frame."""
         self.path.unlink()
         self._frames.release()
 
-    def expose(self, pictures: int = 1) -> None:
-        """Let it have so many pictures."""
-        for _ in range(pictures):
+    def expose(self, frames: int = 1) -> None:
+        """Add frames to deliver."""
+        for _ in range(frames):
             self._frames.release()
 
     def video_capture(self, path: str, backend: int) -> FakeCapture:
-        """What cv2.VideoCapture(path, cv2.CAP_V4L2) does."""
+        """Stand-in for cv2.VideoCapture(path, cv2.CAP_V4L2)."""
         assert (path, backend) == (str(self.path), cv2.CAP_V4L2)
         self.opened += 1
         return FakeCapture(self)
 
     def wait(self) -> bool:
-        """Wait for a picture as select does; False when there is none."""
+        """Wait for a frame as select does; False when there is none."""
         return self._frames.acquire(timeout=0.3) and self.path.exists() and not self.busy
 
 
 class FakeCapture:
-    """What cv2.VideoCapture gives."""
+    """Stand-in for an open cv2.VideoCapture."""
 
     def __init__(self, device: FakeDevice) -> None:
         self._device = device

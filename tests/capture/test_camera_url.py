@@ -1,4 +1,4 @@
-"""Addresses of network cameras: credentials from everywhere, shown nowhere."""
+"""URLs of network cameras: credentials come from several places and are never shown."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ from remi_stream.errors import UsageError
         ("rtsp://cam/x?user=joe&password=secret&c=1", "rtsp://cam/x?user=joe&password=***&c=1"),
     ],
 )
-def test_secret_of_a_url_is_masked(url: str, shown: str) -> None:
+def test_secret_of_a_url_is_redacted(url: str, shown: str) -> None:
     assert redact_url(url) == shown
     assert redact_url(shown) == shown
     assert url_has_secret(url) == (url != shown)
 
 
 @given(st.text(min_size=4), st.text())
-def test_any_password_reaches_the_camera_and_no_person(secret: str, user: str) -> None:
+def test_any_password_reaches_the_camera_but_no_message(secret: str, user: str) -> None:
     url = f"rtsp://{quote(user or 'joe', safe='')}:{quote('~' + secret, safe='')}@cam:8554/x"
     address = resolve_camera_url(CameraConfig(name="front", source=url))
     assert address.url == url
@@ -49,7 +49,7 @@ def test_any_password_reaches_the_camera_and_no_person(secret: str, user: str) -
 
 
 @pytest.mark.parametrize("url", ["rtsp://", "rtsp:///x", "http://joe:topsecret@cam/x", "rtsp://joe:topsecret@cam:99999/x"])
-def test_address_that_is_none_is_refused_without_the_secret(url: str) -> None:
+def test_invalid_url_is_refused_without_showing_the_secret(url: str) -> None:
     with pytest.raises(UsageError, match="rtsp://") as caught:
         check_camera_url(url)
     assert "topsecret" not in "".join(traceback.format_exception(caught.value))

@@ -1,4 +1,4 @@
-"""What a V4L2 device says of itself; a fake one answers as Linux does."""
+"""Properties of V4L2 devices; a fake one answers as Linux does."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def answer(request: int, data: bytes, capabilities: int = 1) -> bytes:
         raise OSError(errno.EINVAL, "Invalid argument") from None
 
 
-def test_modes_of_a_camera_are_read_as_the_driver_tells_them() -> None:
+def test_modes_of_a_camera_are_read_as_the_driver_reports_them() -> None:
     assert list(capture_modes(answer)) == [
         VideoMode("MJPG", 1280, 720, (30.0, 15.0)),
         VideoMode("MJPG", 640, 480, (60.0,)),
@@ -48,7 +48,7 @@ def test_device_that_only_carries_metadata_has_no_modes() -> None:
     assert list(capture_modes(lambda request, data: answer(request, data, capabilities=0x00800000))) == []
 
 
-def test_camera_of_any_size_tells_the_largest() -> None:
+def test_camera_with_continuous_sizes_has_the_largest_as_its_mode() -> None:
     def stepwise(request: int, data: bytes) -> bytes:
         if request == webcam.VIDIOC_ENUM_FRAMESIZES:
             return data[:8] + struct.pack("<7I", STEPWISE, 48, 1920, 2, 32, 1080, 2) + data[36:]

@@ -19,8 +19,8 @@ def make_video(path: Path, frames: int = 20, size: tuple[int, int] = (64, 48), c
         stream = container.add_stream(codec, rate=Fraction(30))
         stream.width, stream.height, stream.pix_fmt = *size, "yuv420p"
         for index in range(frames):
-            picture = av.VideoFrame.from_ndarray(np.full((size[1], size[0], 3), index * 4, np.uint8), format="bgr24")
-            container.mux(stream.encode(picture))
+            frame = av.VideoFrame.from_ndarray(np.full((size[1], size[0], 3), index * 4, np.uint8), format="bgr24")
+            container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
     return path
 
@@ -51,19 +51,19 @@ def test_loop_goes_on_without_a_gap_in_time(tmp_path: Path) -> None:
 def test_realtime_frames_come_when_they_are_due(tmp_path: Path) -> None:
     source = VideoFileSource(str(make_video(tmp_path / "a.mp4")), realtime=True, loop=False)
     source.open()
-    pictures = [source.read() for _ in range(15)]
-    taken = pictures[-1].captured_at - pictures[0].captured_at  # type: ignore[union-attr]
+    frames_read = [source.read() for _ in range(15)]
+    taken = frames_read[-1].captured_at - frames_read[0].captured_at  # type: ignore[union-attr]
     assert 14 / 30 - 0.01 <= taken < 14 / 30 + 0.5
-    assert pictures[-1].captured_at <= time.monotonic()  # type: ignore[union-attr]
+    assert frames_read[-1].captured_at <= time.monotonic()  # type: ignore[union-attr]
 
 
-def test_odd_picture_sizes_are_read(tmp_path: Path) -> None:
+def test_odd_image_sizes_are_read(tmp_path: Path) -> None:
     source = VideoFileSource(str(make_video(tmp_path / "a.mkv", size=(63, 47), codec="ffv1")), realtime=False, loop=False)
     source.open()
     assert source.read().image.shape == (47, 63, 3)  # type: ignore[union-attr]
 
 
-def test_truncated_file_gives_what_it_still_holds(tmp_path: Path) -> None:
+def test_truncated_file_is_read_as_far_as_it_goes(tmp_path: Path) -> None:
     whole = make_video(tmp_path / "a.mkv", frames=60)
     cut = tmp_path / "cut.mkv"
     cut.write_bytes(whole.read_bytes()[: int(whole.stat().st_size * 0.6)])
@@ -85,7 +85,7 @@ def test_other_file_is_refused_in_one_line(content: bytes, tmp_path: Path) -> No
         read_all(VideoFileSource(str(tmp_path / "a.mp4"), realtime=False, loop=False))
 
 
-def test_missing_file_is_a_mistake_of_use(tmp_path: Path) -> None:
+def test_missing_file_is_a_usage_error(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="No such video file"):
         VideoFileSource(str(tmp_path / "none.mp4"), realtime=False, loop=False).open()
 

@@ -1,4 +1,4 @@
-"""NAL units are whole when they are given, and are given as early as can be."""
+"""NAL units are whole when they are emitted, and are emitted as early as possible."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ FULL = 1386
 
 
 def fragments(size: int, full: int = FULL) -> list[bytes]:
-    """Cut a unit of so many bytes as a sender does, and as FFmpeg gives it."""
+    """Cut a unit of `size` bytes as a sender does, into packets as FFmpeg returns them."""
     if size <= full + 2:
         return [START_CODE + b"x" * size]
     body = b"y" * (size - 1)
@@ -20,50 +20,50 @@ def fragments(size: int, full: int = FULL) -> list[bytes]:
     return [START_CODE + b"x" + cut[0], *cut[1:]]
 
 
-def picture(sizes: list[int], full: int = FULL) -> list[bytes]:
+def frame_packets(sizes: list[int], full: int = FULL) -> list[bytes]:
     return [fragment for size in sizes for fragment in fragments(size, full)]
 
 
-PICTURES = st.lists(st.lists(st.integers(2, 6000), min_size=1, max_size=4), min_size=1, max_size=12)
+FRAMES = st.lists(st.lists(st.integers(2, 6000), min_size=1, max_size=4), min_size=1, max_size=12)
 
 
 @pytest.mark.parametrize("early", [True, False])
-@given(pictures=PICTURES, full=st.integers(MIN_FRAGMENT_BYTES, 1400))
-def test_pieces_are_whole_units_in_order(early: bool, pictures: list[list[int]], full: int) -> None:
-    joiner = NalAssembler(early=early)
+@given(frames=FRAMES, full=st.integers(MIN_FRAGMENT_BYTES, 1400))
+def test_nal_units_are_whole_and_in_order(early: bool, frames: list[list[int]], full: int) -> None:
+    assembler = NalAssembler(early=early)
     given_pieces = [
-        piece for pts, sizes in enumerate(pictures) for data in picture(sizes, full) for piece in joiner.push(data, pts)
+        piece for pts, sizes in enumerate(frames) for data in frame_packets(sizes, full) for piece in assembler.push(data, pts)
     ]
-    given_pieces += joiner.push(START_CODE + b"end", len(pictures))
-    given_pieces = [piece for piece in given_pieces if piece.pts != len(pictures)]
+    given_pieces += assembler.push(START_CODE + b"end", len(frames))
+    given_pieces = [piece for piece in given_pieces if piece.pts != len(frames)]
     assert all(piece.data.startswith(START_CODE) for piece in given_pieces)
-    for pts, sizes in enumerate(pictures):
-        assert b"".join(piece.data for piece in given_pieces if piece.pts == pts) == b"".join(picture(sizes, full))
+    for pts, sizes in enumerate(frames):
+        assert b"".join(piece.data for piece in given_pieces if piece.pts == pts) == b"".join(frame_packets(sizes, full))
     if not early:
-        assert len(given_pieces) == len(pictures)
+        assert len(given_pieces) == len(frames)
 
 
-def test_unit_is_given_with_its_last_fragment_once_the_size_of_fragments_is_known() -> None:
-    joiner = NalAssembler(early=True)
-    for data in picture([5000]):
-        joiner.push(data, 0)
-    *others, last = picture([5000])
-    assert not [piece for data in others for piece in joiner.push(data, 1) if piece.pts == 1]
-    assert [len(piece.data) for piece in joiner.push(last, 1)] == [5000 + len(START_CODE)]
+def test_unit_is_emitted_with_its_last_fragment_once_the_fragment_size_is_known() -> None:
+    assembler = NalAssembler(early=True)
+    for data in frame_packets([5000]):
+        assembler.push(data, 0)
+    *others, last = frame_packets([5000])
+    assert not [piece for data in others for piece in assembler.push(data, 1) if piece.pts == 1]
+    assert [len(piece.data) for piece in assembler.push(last, 1)] == [5000 + len(START_CODE)]
 
 
-def test_small_unit_is_given_at_once() -> None:
+def test_small_unit_is_emitted_at_once() -> None:
     assert [piece.pts for piece in NalAssembler(early=True).push(START_CODE + b"abc", 7)] == [7]
 
 
-def test_unit_that_may_go_on_is_not_given_yet() -> None:
-    joiner = NalAssembler(early=True)
-    assert joiner.push(START_CODE + b"x" * (MIN_FRAGMENT_BYTES + FIRST_FRAGMENT_EXTRA_BYTES), 0) == []
-    assert [piece.pts for piece in joiner.push(START_CODE + b"abc", 0)] == [0, 0]
+def test_unit_that_may_continue_is_not_emitted_yet() -> None:
+    assembler = NalAssembler(early=True)
+    assert assembler.push(START_CODE + b"x" * (MIN_FRAGMENT_BYTES + FIRST_FRAGMENT_EXTRA_BYTES), 0) == []
+    assert [piece.pts for piece in assembler.push(START_CODE + b"abc", 0)] == [0, 0]
 
 
-def test_sender_whose_fragments_are_not_even_is_found_out() -> None:
-    joiner = NalAssembler(early=True)
-    joiner.push(START_CODE + b"x" * 500, 0)
+def test_fragments_of_uneven_size_are_detected() -> None:
+    assembler = NalAssembler(early=True)
+    assembler.push(START_CODE + b"x" * 500, 0)
     with pytest.raises(UnevenFragments):
-        joiner.push(b"y" * 700, 0)
+        assembler.push(b"y" * 700, 0)

@@ -1,4 +1,4 @@
-"""Turned and mirrored pictures: a point of the world is where the turned camera says it is."""
+"""Rotated and mirrored images: a world point is projected to the pixel that shows it."""
 
 from __future__ import annotations
 
@@ -16,31 +16,31 @@ FLOAT = st.floats(1, 2000)
 INTRINSICS = st.tuples(FLOAT, FLOAT, FLOAT, FLOAT)
 
 
-def picture() -> np.ndarray:
+def sample_image() -> np.ndarray:
     return np.arange(SIZE[0] * SIZE[1] * 3, dtype=np.uint8).reshape(SIZE[1], SIZE[0], 3)
 
 
 @pytest.mark.parametrize("rotate", TURNS)
 def test_mirroring_twice_changes_nothing(rotate: int) -> None:
-    turned = orient_image(picture(), rotate, mirror=False)
-    assert np.array_equal(orient_image(orient_image(picture(), rotate, mirror=True), 0, mirror=True), turned)
+    turned = orient_image(sample_image(), rotate, mirror=False)
+    assert np.array_equal(orient_image(orient_image(sample_image(), rotate, mirror=True), 0, mirror=True), turned)
 
 
 def test_four_quarter_turns_change_nothing() -> None:
-    image = picture()
+    image = sample_image()
     for _ in range(4):
         image = orient_image(image, 90, mirror=False)
-    assert np.array_equal(image, picture())
+    assert np.array_equal(image, sample_image())
 
 
 @pytest.mark.parametrize("rotate", TURNS)
-def test_turn_is_clockwise(rotate: int) -> None:
-    assert np.array_equal(orient_image(picture(), rotate, mirror=False), np.rot90(picture(), -rotate // 90))
+def test_rotation_is_clockwise(rotate: int) -> None:
+    assert np.array_equal(orient_image(sample_image(), rotate, mirror=False), np.rot90(sample_image(), -rotate // 90))
 
 
 @pytest.mark.parametrize("mirror", [False, True])
 @pytest.mark.parametrize("rotate", TURNS)
-def test_size_and_principal_point_go_with_the_picture(rotate: int, mirror: bool) -> None:
+def test_size_and_principal_point_rotate_with_the_image(rotate: int, mirror: bool) -> None:
     image = np.zeros((SIZE[1], SIZE[0], 3), np.uint8)
     image[1, 5] = 255
     turned = orient_image(image, rotate, mirror)
@@ -57,7 +57,7 @@ def test_mirroring_the_camera_twice_gives_it_back(intrinsics: Intrinsics) -> Non
 
 @pytest.mark.parametrize("rotate", TURNS)
 @given(intrinsics=INTRINSICS, point=st.tuples(st.floats(-2, 2), st.floats(-2, 2), st.floats(1, 9)))
-def test_point_of_the_world_is_projected_to_the_turned_pixel(
+def test_world_point_is_projected_to_the_rotated_pixel(
     rotate: int, intrinsics: Intrinsics, point: tuple[float, float, float]
 ) -> None:
     width, height = 1280, 720

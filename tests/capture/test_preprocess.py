@@ -1,4 +1,4 @@
-"""What the consumers get of an image: masks cover, calibrations fit or are refused, and stay fitting."""
+"""Preprocessed images: masks cover, and a calibration of another image size is refused."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def calibration(folder: Path, ending: str = "yaml", **changes: Any) -> str:
     return path
 
 
-def test_picture_without_options_is_passed_on_untouched() -> None:
+def test_image_without_options_is_passed_on_unchanged() -> None:
     plain = lens()
     assert plain.apply(WHITE) is WHITE
     assert plain.intrinsics is None
@@ -48,7 +48,7 @@ def test_corners_of_a_mask_are_black_and_the_original_is_not_touched(polygon: li
     assert WHITE.all()
 
 
-def test_mask_is_drawn_on_the_upright_picture() -> None:
+def test_mask_is_drawn_on_the_oriented_image() -> None:
     seen = lens(rotate=90, mirror=True, masks=(((0, 0), (10, 0), (10, 5), (0, 5)),)).apply(WHITE)
     assert seen is not None
     assert seen.shape == (64, 48, 3)
@@ -57,32 +57,32 @@ def test_mask_is_drawn_on_the_upright_picture() -> None:
 
 
 @pytest.mark.parametrize(("rotate", "corner"), [(0, (65, 0)), (0, (0, 49)), (90, (49, 0)), (0, (-1, 0))])
-def test_mask_outside_the_picture_is_refused_in_one_line(rotate: int, corner: tuple[int, int]) -> None:
+def test_mask_outside_the_image_is_refused_in_one_line(rotate: int, corner: tuple[int, int]) -> None:
     with pytest.raises(
         RemiError, match=rf"'front': masks\[0\] has a corner at {corner[0]}, {corner[1]}, outside .*Draw it inside"
     ):
         lens(rotate=rotate, masks=((corner, (10, 10), (20, 20)),)).apply(WHITE)
 
 
-def test_mask_of_two_corners_is_a_mistake_of_configuration() -> None:
+def test_mask_of_two_corners_is_a_configuration_error() -> None:
     with pytest.raises(UsageError, match="length >= 3"):
         parse_config({"cameras": [{"name": "a", "source": "x", "masks": [[[0, 0], [1, 1]]]}]})
 
 
 @pytest.mark.parametrize("ending", ["yaml", "xml", "json"])
-def test_calibration_tells_the_intrinsics(ending: str, tmp_path: Path) -> None:
+def test_calibration_sets_the_intrinsics(ending: str, tmp_path: Path) -> None:
     measured = lens(calibration=calibration(tmp_path, ending))
     assert measured.apply(WHITE) is WHITE
     assert measured.intrinsics == (70, 71, 30, 25)
 
 
-def test_calibration_is_of_the_picture_before_it_is_turned(tmp_path: Path) -> None:
+def test_calibration_is_for_the_image_before_rotation(tmp_path: Path) -> None:
     turned = lens(calibration=calibration(tmp_path), rotate=90, mirror=True)
     turned.apply(WHITE)
     assert turned.intrinsics == (71, 70, 48 - 1 - (48 - 1 - 25), 30)
 
 
-def test_distorted_picture_is_straightened(tmp_path: Path) -> None:
+def test_distorted_image_is_undistorted(tmp_path: Path) -> None:
     distortion = np.array([-0.3, 0.1, 0.0, 0.0, 0.0])
     straight = np.array([[[0.35, 0.0, 1.0], [0.35, -0.1, 1.0], [0.35, 0.1, 1.0]]])
     bent, _ = cv2.projectPoints(straight, np.zeros(3), np.zeros(3), MATRIX, distortion)
@@ -95,7 +95,7 @@ def test_distorted_picture_is_straightened(tmp_path: Path) -> None:
     assert all(seen[round(y), round(x)].min() > 100 for x, y in want)
 
 
-def test_calibration_of_another_picture_size_is_refused_in_one_line(tmp_path: Path) -> None:
+def test_calibration_for_another_image_size_is_refused_in_one_line(tmp_path: Path) -> None:
     with pytest.raises(RemiError, match=r"images of 64x48 px, but .* are for 640x480. Set the camera to that size"):
         lens(calibration=calibration(tmp_path, image_width=640, image_height=480)).apply(WHITE)
 
@@ -118,13 +118,13 @@ def test_calibration_that_is_wrong_says_what_is_needed(changes: dict[str, Any], 
 
 
 @pytest.mark.parametrize("content", [b"", b"a: 1\n", b"\x00\xff" * 50, b"%YAML:1.0\n---\nfoo: [", b'{"a": '])
-def test_file_that_is_no_calibration_is_a_mistake_of_use(content: bytes, tmp_path: Path) -> None:
+def test_file_that_is_no_calibration_is_a_usage_error(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_bytes(content)
     with pytest.raises(UsageError, match="alibration"):
         lens(calibration=str(tmp_path / "a.yaml"))
 
 
-def test_place_in_the_world_turns_with_the_picture_and_knows_no_mirror(tmp_path: Path) -> None:
+def test_camera_pose_rotates_with_the_image_and_excludes_mirroring(tmp_path: Path) -> None:
     path = calibration(tmp_path, camera_from_world=np.eye(4))
     turned = lens(calibration=path, rotate=90)
     assert turned.camera_from_world is not None
@@ -134,7 +134,7 @@ def test_place_in_the_world_turns_with_the_picture_and_knows_no_mirror(tmp_path:
 
 
 @pytest.mark.parametrize("options", [{"focal_px": 70.0}, {"masks": (((0, 0), (9, 0), (9, 9)),)}])
-def test_picture_of_another_size_is_not_seen_until_the_first_size_is_back(options: dict[str, Any]) -> None:
+def test_image_of_another_size_is_dropped_until_the_first_size_is_back(options: dict[str, Any]) -> None:
     fixed = lens(**options)
     assert fixed.apply(WHITE) is not None
     assert fixed.apply(WHITE[:24, :32]) is None
@@ -143,7 +143,7 @@ def test_picture_of_another_size_is_not_seen_until_the_first_size_is_back(option
     assert not fixed.has_wrong_size
 
 
-def test_picture_of_any_size_is_seen_when_nothing_is_measured_in_px() -> None:
+def test_image_of_any_size_passes_when_no_setting_is_in_px() -> None:
     free = lens(rotate=180)
     assert [seen.shape for seen in (free.apply(WHITE), free.apply(WHITE[:24, :32])) if seen is not None] == [
         (48, 64, 3),
@@ -151,7 +151,7 @@ def test_picture_of_any_size_is_seen_when_nothing_is_measured_in_px() -> None:
     ]
 
 
-def test_unfit_picture_is_no_error_in_a_process_that_was_restarted() -> None:
+def test_image_of_another_size_is_no_error_in_a_restarted_process() -> None:
     restarted = lens(again=True, masks=(((0, 0), (9, 0), (9, 900)),))
     assert restarted.apply(WHITE) is None
     assert restarted.has_wrong_size

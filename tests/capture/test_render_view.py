@@ -1,4 +1,4 @@
-"""Views: the part and size of a picture that a consumer asks for."""
+"""Views: the part and size of an image that a consumer requests."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ def frame() -> Frame:
     return Frame(**place, image=image, size=(640, 480), rectangle=(0, 0, 640, 480))
 
 
-def test_default_view_is_the_whole_picture() -> None:
+def test_default_view_is_the_whole_image() -> None:
     assert np.array_equal(render_view(frame(), FrameView()).image, frame().image)
 
 
 @given(EDGE, EDGE, EDGE, EDGE, st.integers(1, 700))
-def test_any_rectangle_gives_a_picture_inside_the_frame(x0: float, y0: float, x1: float, y1: float, side: int) -> None:
+def test_any_rectangle_is_clipped_to_the_frame(x0: float, y0: float, x1: float, y1: float, side: int) -> None:
     view = render_view(frame(), FrameView(rectangle=(x0, y0, x1, y1), longest_side=side))
     left, top, right, bottom = view.rectangle
     assert 0 <= left < right <= 640

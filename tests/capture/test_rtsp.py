@@ -1,4 +1,4 @@
-"""What a network camera's refusals mean; a stream that is seen is tried with a real server in tests/pipeline/test_rtsp.py."""
+"""Errors of a network camera that refuses; streams of a real server: tests/pipeline/test_rtsp.py."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def url(request: pytest.FixtureRequest) -> Iterator[str]:
     ],
     indirect=["url"],
 )
-def test_only_a_wrong_password_is_a_mistake_that_time_does_not_mend(url: str, code: int, words: str) -> None:
+def test_only_a_wrong_password_is_a_permanent_error(url: str, code: int, words: str) -> None:
     with pytest.raises(RemiError, match=words) as refusal:
         next(RtspCamera(resolve_camera_url(CameraConfig(name="front", source=url)), "tcp").read_frames())
     assert refusal.value.exit_code == code

@@ -92,7 +92,7 @@ def test_source_of_another_package_is_captured(package: None) -> None:
     assert (facts[-1].source, facts[-1].state, facts[-1].fps) == ("3 slides", "ended", 10.0)
 
 
-def test_its_own_check_is_asked_before_any_process_starts(package: None) -> None:
+def test_check_of_a_plugin_runs_before_any_process_starts(package: None) -> None:
     with pytest.raises(UsageError, match="slides:many: give a number of images"):
         check_source(CameraConfig(name="talk", source="slides:many"))
 

@@ -1,4 +1,4 @@
-"""Webcams: asked for MJPG, unplugged, plugged in again, missing, busy, forbidden."""
+"""Webcams: set to MJPG, unplugged, plugged in again, missing, busy, forbidden."""
 
 from __future__ import annotations
 
@@ -31,67 +31,67 @@ def source(device: FakeDevice) -> Iterator[LiveSource]:
     source.close()
 
 
-def next_picture(source: LiveSource) -> CapturedImage:
+def next_frame(source: LiveSource) -> CapturedImage:
     for _ in range(10):
-        picture = source.read()
-        if picture:
-            return picture
-    raise AssertionError("no picture")
+        captured = source.read()
+        if captured:
+            return captured
+    raise AssertionError("no frame")
 
 
-def test_camera_is_asked_for_mjpg_size_rate_and_the_smallest_buffer(device: FakeDevice, source: LiveSource) -> None:
+def test_camera_is_set_to_mjpg_size_rate_and_the_smallest_buffer(device: FakeDevice, source: LiveSource) -> None:
     device.expose()
     source.open()
-    assert next_picture(source).image.shape == (48, 64, 3)
-    asked = device.settings
-    assert asked[cv2.CAP_PROP_FOURCC] == cv2.VideoWriter.fourcc(*"MJPG")
-    assert asked[cv2.CAP_PROP_BUFFERSIZE] == 1
-    assert next(iter(asked)) == cv2.CAP_PROP_FOURCC
+    assert next_frame(source).image.shape == (48, 64, 3)
+    requested = device.settings
+    assert requested[cv2.CAP_PROP_FOURCC] == cv2.VideoWriter.fourcc(*"MJPG")
+    assert requested[cv2.CAP_PROP_BUFFERSIZE] == 1
+    assert next(iter(requested)) == cv2.CAP_PROP_FOURCC
     assert source.fps == 25
 
 
-def test_unplugged_camera_is_a_state_and_comes_back_by_itself(device: FakeDevice, source: LiveSource) -> None:
+def test_unplugged_camera_is_reconnecting_and_comes_back_by_itself(device: FakeDevice, source: LiveSource) -> None:
     device.expose()
     source.open()
-    assert next_picture(source).image[0, 0, 0] == 1
+    assert next_frame(source).image[0, 0, 0] == 1
     assert source.state == "live"
     device.unplug()
     assert source.read() is None
     assert source.state == "reconnecting"
     device.plug_in()
     device.expose(2)
-    assert next_picture(source).image[0, 0, 0] == 2
+    assert next_frame(source).image[0, 0, 0] == 2
     assert source.state == "live"
 
 
-def test_camera_that_was_here_is_unplugged_however_often_it_is_looked_for(device: FakeDevice) -> None:
+def test_camera_that_was_open_stays_unplugged_however_often_it_is_tried(device: FakeDevice) -> None:
     webcam = Webcam(str(device.path), (64, 48), 25, device.video_capture)
     device.expose()
-    pictures = webcam.read_frames()
-    next(pictures)
+    frames = webcam.read_frames()
+    next(frames)
     device.unplug()
-    for looked_for in (pictures, webcam.read_frames(), webcam.read_frames()):
+    for attempt in (frames, webcam.read_frames(), webcam.read_frames()):
         with pytest.raises(CameraUnavailable, match=r"^unplugged$"):
-            next(looked_for)
+            next(attempt)
 
 
-def test_camera_that_gives_no_more_pictures_is_opened_again(device: FakeDevice, source: LiveSource) -> None:
+def test_camera_without_more_frames_is_opened_again(device: FakeDevice, source: LiveSource) -> None:
     device.expose()
     source.open()
-    next_picture(source)
+    next_frame(source)
     assert source.read() is None
     device.expose(5)
-    assert next_picture(source).image[0, 0, 0] >= 2
+    assert next_frame(source).image[0, 0, 0] >= 2
 
 
-def test_first_pictures_may_be_broken(device: FakeDevice, source: LiveSource) -> None:
+def test_first_frames_may_be_broken(device: FakeDevice, source: LiveSource) -> None:
     device.broken = 3
     device.expose(4)
     source.open()
-    assert next_picture(source).image[0, 0, 0] == 1
+    assert next_frame(source).image[0, 0, 0] == 1
 
 
-def test_missing_camera_is_one_line_that_says_what_there_is(device: FakeDevice, source: LiveSource) -> None:
+def test_missing_camera_is_one_line_with_the_available_ones(device: FakeDevice, source: LiveSource) -> None:
     device.unplug()
     with pytest.raises(RemiError, match=r"No camera .*video0; .*Plug it in, then: remi-stream cameras"):
         source.open()
@@ -111,7 +111,7 @@ def test_busy_camera_names_the_process_that_uses_it(device: FakeDevice, source: 
         other.wait()
 
 
-def test_silent_camera_that_no_process_uses_says_where_to_look(device: FakeDevice, source: LiveSource) -> None:
+def test_camera_without_a_frame_that_no_process_uses_names_the_command(device: FakeDevice, source: LiveSource) -> None:
     device.busy = True
     with pytest.raises(RemiError, match=r"opens but gives no frame.*remi-stream cameras"):
         source.open()
@@ -125,7 +125,7 @@ def test_forbidden_camera_says_which_group_to_join(
         source.open()
 
 
-def test_cv2_learns_its_patience_before_it_is_imported() -> None:
+def test_cv2_timeout_is_set_before_cv2_is_imported() -> None:
     code = (
         "import os, sys\n"
         "class Spy:\n"

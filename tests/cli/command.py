@@ -18,16 +18,16 @@ def start(*arguments: str) -> subprocess.Popen[str]:
 
 
 def turn_until(turn: Callable[[], Any], done: Callable[[], Any], timeout_s: float = 15.0) -> None:
-    """Do something again and again until a condition holds."""
+    """Call `turn` until `done` is true."""
     end = time.monotonic() + timeout_s
     while not done():
-        assert time.monotonic() < end, "waited in vain"
+        assert time.monotonic() < end, f"not done within {timeout_s} s"
         turn()
         time.sleep(0.002)
 
 
 def finish(process: subprocess.Popen[str], turn: Callable[[], Any], timeout_s: float = 15.0) -> tuple[int, str, str]:
-    """Serve a command until it ends; give its exit code and what it said (little enough for a pipe to hold)."""
+    """Call `turn` until a command ends; return exit code, stdout and stderr, which must fit into a pipe's buffer."""
     try:
         turn_until(turn, lambda: process.poll() is not None, timeout_s)
     finally:

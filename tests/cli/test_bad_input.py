@@ -1,4 +1,4 @@
-"""Mistakes of the user: one line each, the right exit code, no traceback, nothing left behind."""
+"""User errors: one line each, the right exit code, no traceback, nothing left behind."""
 
 from __future__ import annotations
 
@@ -67,13 +67,13 @@ def test_unknown_key_of_a_pipeline_file_is_named(tmp_path: Path) -> None:
     assert_one_line(result, 2, "unknown field `enigne`", "allowed: name, cameras, engine")
 
 
-def test_file_that_is_no_video_is_refused_and_nothing_runs_on(tmp_path: Path) -> None:
-    film = tmp_path / "film.mp4"
-    film.write_bytes(b"no film" * 1000)
-    camera = {"name": "film", "source": str(film)}
-    result = remi("run", pipeline(tmp_path, cameras=[camera], name="nofilm"))
+def test_file_that_is_no_video_is_refused_and_no_process_is_left(tmp_path: Path) -> None:
+    video = tmp_path / "clip.mp4"
+    video.write_bytes(b"no video" * 1000)
+    camera = {"name": "clip", "source": str(video)}
+    result = remi("run", pipeline(tmp_path, cameras=[camera], name="novideo"))
     assert_one_line(result, 3, "cannot be read as a video")
-    assert orphans("nofilm") == []
+    assert orphans("novideo") == []
 
 
 def test_camera_that_cannot_be_opened_ends_the_start_with_exit_code_3(tmp_path: Path) -> None:
@@ -94,7 +94,7 @@ def test_port_in_use_is_one_line_and_exit_code_3(service: int, tmp_path: Path) -
     assert orphans("busy") == []
 
 
-def test_second_daemon_of_a_name_is_refused_and_the_first_goes_on(tmp_path: Path) -> None:
+def test_second_daemon_of_a_name_is_refused_and_the_first_continues(tmp_path: Path) -> None:
     with running(tmp_path, cameras=[CAMERA], **SYNTHETIC) as daemon:
         daemon.more_bodies(5)
         command = [sys.executable, "-m", "remi_stream", "run", pipeline(tmp_path), "--name", daemon.name]
@@ -120,6 +120,6 @@ def test_engine_for_a_gpu_that_is_not_here_is_one_line_before_anything_starts(tm
     assert "poco_cliff" not in result.stderr
 
 
-def test_engine_without_its_weights_says_where_to_get_them(tmp_path: Path) -> None:
+def test_engine_without_its_weights_is_reported_with_their_source(tmp_path: Path) -> None:
     result = remi("demo", "--engine", "poco", REMI_HOME=str(tmp_path))
     assert_one_line(result, 3, "poco_cliff", "https://poco.is.tue.mpg.de", "remi-stream models import poco_cliff.pt")

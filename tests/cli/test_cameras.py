@@ -1,4 +1,4 @@
-"""`cameras`, `webcam` and `rtsp`: what they say when there is nothing to see."""
+"""`cameras`, and `webcam` and `rtsp` without a usable camera."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`compare`: tables and a picture of two files of measurements."""
+"""`compare`: tables and chart of two measurement files."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from remi_stream.measure.table import MEASUREMENT_KINDS, REMI_POSE, REMI_RELAY, 
 
 
 def write(path: Path, kind: MeasurementKind, *rows: tuple[str, float]) -> str:
-    """A file whose rows hold one number in all columns."""
+    """Write a file with one number in all columns of each row; return its path."""
     path.parent.mkdir(exist_ok=True)
     for condition, value in rows:
         texts = ["2026-01-01 00:00:00", condition, *["x"] * (kind.text_columns - 2)]
@@ -25,7 +25,7 @@ def write(path: Path, kind: MeasurementKind, *rows: tuple[str, float]) -> str:
 
 
 def compare(*arguments: str) -> str:
-    """What is printed."""
+    """Run the command; return stdout."""
     result = CliRunner().invoke(app, ["compare", *arguments], env={"COLUMNS": "160"})
     if result.exception:
         raise result.exception
@@ -189,5 +189,5 @@ def test_wrong_option_is_one_line(arguments: list[str], words: str, tmp_path: Pa
 @pytest.mark.parametrize(
     ("value", "text"), [(float("nan"), "-"), (0, "0.0000"), (0.12345, "0.1235"), (1.234, "1.23"), (1234.56, "1234.6")]
 )
-def test_numbers_have_the_digits_that_count(value: float, text: str) -> None:
+def test_numbers_have_about_four_significant_digits(value: float, text: str) -> None:
     assert format_number(value) == text

@@ -34,8 +34,8 @@ class Daemon:
         return finish(start("control", *arguments, "--name", self.name), self.server.pump, 30.0)
 
     def filters(self) -> dict[str, tuple[str, dict[str, float]]]:
-        told = self.relay.answer_control({"ask": "filter"})["filters"]
-        return {camera: (each["name"], each["options"]) for camera, each in told.items()}
+        filters = self.relay.answer_control({"ask": "filter"})["filters"]
+        return {camera: (each["name"], each["options"]) for camera, each in filters.items()}
 
 
 @pytest.fixture
@@ -66,7 +66,7 @@ def test_without_a_name_every_camera_is_reported_and_nothing_changed(daemon: Dae
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (["one_eurp"], "Unknown filter 'one_eurp'. Did you mean 'one_euro'?"),
         (["moving-avg", "--min-cutoff", "1"], "Unknown option of filter 'moving_avg': 'min_cutoff'. Known: window_s."),
@@ -76,13 +76,13 @@ def test_without_a_name_every_camera_is_reported_and_nothing_changed(daemon: Dae
     ],
 )
 def test_mistake_is_one_line_before_any_request(
-    arguments: list[str], told: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    arguments: list[str], message: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("sys.argv", ["remi-stream", "control", "filter", *arguments, "--name", "nobody-here"])
+    monkeypatch.setattr("sys.argv", ["remi-stream", "control", "filter", *arguments, "--name", "not-running"])
     assert main() == 2
     out, err = capsys.readouterr()
     assert (out, err.count("\n")) == ("", 1)
-    assert told in err
+    assert message in err
 
 
 def test_camera_that_is_not_there_is_one_line_and_changes_nothing(daemon: Daemon) -> None:
@@ -125,7 +125,7 @@ def test_unknown_filter_ends_a_pipeline_before_it_starts(tmp_path: Path) -> None
     file = tmp_path / "pipeline.yaml"
     file.write_text("cameras: [{name: front, source: 'synthetic:'}]\nfilter: moving_avg\nfilter_options: {window_s: 1}\n")
     for command in (["demo"], ["run", str(file)]):
-        asked = [*command, "--filter", "one_eurp", "--name", f"t{secrets.token_hex(4)}"]
-        code, out, err = finish(start(*asked), lambda: None, 60.0)
+        arguments = [*command, "--filter", "one_eurp", "--name", f"t{secrets.token_hex(4)}"]
+        code, out, err = finish(start(*arguments), lambda: None, 60.0)
         assert (code, out, err.count("\n")) == (2, "", 1)
         assert "Unknown filter 'one_eurp'. Did you mean 'one_euro'?" in err

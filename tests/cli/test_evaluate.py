@@ -1,4 +1,4 @@
-"""`evaluate`: tables, JSON and a picture of how far a prediction is from the truth."""
+"""`evaluate`: tables, JSON and chart of the errors of a prediction."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from tests.evaluate.worlds import FRAMES, changed, clip, write_3dpw
 
 
 def evaluate(*arguments: str | Path) -> str:
-    """What is printed."""
+    """Run the command; return stdout."""
     result = CliRunner().invoke(app, ["evaluate", *map(str, arguments)], env={"COLUMNS": "120"})
     if result.exception:
         raise result.exception
@@ -36,8 +36,8 @@ def evaluate(*arguments: str | Path) -> str:
     return result.stdout
 
 
-def kept(take: Take, folder: Path) -> Path:
-    """The folder that `video` would have made of it."""
+def write_results(take: Take, folder: Path) -> Path:
+    """Write a take as the results of `video`."""
     (folder / "take").mkdir(parents=True)
     names = {"name": take.name, "size": take.size, "fps": take.fps, "engine": "dancer", "detector": "none"}
     write_results_index(folder, ResultsIndex(**names, count=len(take.frames), chunk=FRAMES))  # type: ignore[arg-type]
@@ -47,7 +47,7 @@ def kept(take: Take, folder: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def moved(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Results with two people; everybody's left hand is 24 cm off, and the second one is missed in two frames."""
+    """Results with two people; both left hands are 24 cm off, and the second one is missed in two frames."""
 
     def off(person: Person) -> Person:
         joints = person.joints_m.copy()
@@ -55,12 +55,12 @@ def moved(tmp_path_factory: pytest.TempPathFactory) -> Path:
         return replace(person, joints_m=joints)
 
     take = changed(clip(people=2), off, lambda bodies: replace(bodies, people=bodies.people[: 1 + (bodies.frame_id > 1)]))
-    return kept(take, tmp_path_factory.mktemp("results") / "walk")
+    return write_results(take, tmp_path_factory.mktemp("results") / "walk")
 
 
 @pytest.fixture(scope="module")
 def truth(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return kept(clip(people=2), tmp_path_factory.mktemp("truth") / "walk")
+    return write_results(clip(people=2), tmp_path_factory.mktemp("truth") / "walk")
 
 
 def cells(text: str, name: str) -> list[str]:
@@ -74,9 +74,9 @@ def test_tables_show_the_errors_of_all_each_person_and_each_joint(moved: Path, t
     text = evaluate(moved, truth, "--joints")
     assert text.startswith("sample (truth) against sample (truth)")
     assert "6 of 6 frames, 30 per second; the 24 joints of SMPL, from the pelvis" in text
-    everybody, first, second = (cells(text, name) for name in ("all", "person 1", "person 2"))
-    assert everybody[:3] == ["83.3", "0", "10.0"]
-    assert everybody[4:] == ["0.0"] * 5
+    overall, first, second = (cells(text, name) for name in ("all", "person 1", "person 2"))
+    assert overall[:3] == ["83.3", "0", "10.0"]
+    assert overall[4:] == ["0.0"] * 5
     assert (first[0], second[0]) == ("100.0", "66.7")
     assert cells(text, "left_hand")[0] == "240.0"
     assert cells(text, "right_hand")[0] == "0.0"
@@ -86,30 +86,30 @@ def test_tables_show_the_errors_of_all_each_person_and_each_joint(moved: Path, t
 def test_json_holds_the_same_with_null_for_what_is_not_known(moved: Path, truth: Path, tmp_path: Path) -> None:
     out = tmp_path / "walk.json"
     assert f"scores {out}" in evaluate(moved, write_3dpw(tmp_path / "walk.pkl"), "--json", out)
-    told = json.loads(out.read_text())
-    assert (told["schema"], told["truth"], told["truth_engine"]) == (1, "dance_00", "truth")
-    assert told["frames"] == {"truth": 6, "compared": 6, "per_second": 30.0}
-    assert told["overall"]["mpjpe_mm"] == pytest.approx(10, abs=0.05)
-    assert (told["overall"]["pve_mm"], told["overall"]["id_switches"]) == (None, 0)
-    assert {person: scores["found"] for person, scores in told["people"].items()} == {"1": 6, "2": 4}
-    assert told["joints"]["left_hand"]["mpjpe_mm"] == pytest.approx(240, abs=0.5)
-    assert "are not those of 'smpl'" in told["left_out"]["rotation, PVE"]
+    report = json.loads(out.read_text())
+    assert (report["schema"], report["truth"], report["truth_engine"]) == (1, "dance_00", "truth")
+    assert report["frames"] == {"truth": 6, "compared": 6, "per_second": 30.0}
+    assert report["overall"]["mpjpe_mm"] == pytest.approx(10, abs=0.05)
+    assert (report["overall"]["pve_mm"], report["overall"]["id_switches"]) == (None, 0)
+    assert {person: scores["found"] for person, scores in report["people"].items()} == {"1": 6, "2": 4}
+    assert report["joints"]["left_hand"]["mpjpe_mm"] == pytest.approx(240, abs=0.5)
+    assert "are not those of 'smpl'" in report["left_out"]["rotation, PVE"]
 
 
 def test_image_is_drawn(moved: Path, truth: Path, tmp_path: Path) -> None:
     out = tmp_path / "walk.png"
     assert f"chart {out}" in evaluate(moved, truth, "--plot", out)
-    with Image.open(out) as picture:
-        assert picture.format == "PNG"
-        assert picture.width == 1380
-        pixels = np.asarray(picture.convert("RGB")).reshape(-1, 3).astype(int)
-    for colour in (BAR_COLOURS[0], MISSED_COLOUR):  # a curve, and a stripe for who was missed
+    with Image.open(out) as image:
+        assert image.format == "PNG"
+        assert image.width == 1380
+        pixels = np.asarray(image.convert("RGB")).reshape(-1, 3).astype(int)
+    for colour in (BAR_COLOURS[0], MISSED_COLOUR):  # a curve, and a stripe for missed people
         assert (np.abs(pixels - ImageColor.getrgb(colour)).sum(1) < 24).any()
 
 
 def test_image_without_detections_is_drawn(truth: Path, tmp_path: Path) -> None:
-    nobody = changed(clip(), lambda person: person, lambda bodies: replace(bodies, people=[]))
-    text = evaluate(kept(nobody, tmp_path / "nobody"), truth, "--plot", tmp_path / "a.png", "--json", tmp_path / "a.json")
+    empty = changed(clip(), lambda person: person, lambda bodies: replace(bodies, people=[]))
+    text = evaluate(write_results(empty, tmp_path / "empty"), truth, "--plot", tmp_path / "a.png", "--json", tmp_path / "a.json")
     assert cells(text, "all")[0] == "0.0"
     assert "no person was found" in text
     assert (tmp_path / "a.png").exists()

@@ -1,4 +1,4 @@
-"""`remi-stream export`: the real command on recordings and on what was made of a film."""
+"""`remi-stream export`: the real command on recordings and on results of `video`."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_recording_is_written_in_every_requested_format(recorded: Path, tmp_path
     assert found == [*bvh, "csv/people.csv", f"gltf/{recorded.name}.glb"]
 
 
-def test_images_lie_in_the_folder_of_their_format(
+def test_images_are_in_the_folder_of_their_format(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     recorded = record(tmp_path / "recordings", list(take().frames[:2]))
@@ -90,7 +90,7 @@ def test_take_of_a_recording_keeps_its_times_over_gaps_and_new_starts_of_the_cam
     assert len(again) == 3
 
 
-def test_what_video_has_made_is_exported_too(
+def test_results_of_video_are_exported_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = tmp_path / "walk"

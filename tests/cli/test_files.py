@@ -1,4 +1,4 @@
-"""`remi-stream video` and `images`: the real commands on the sample clip and on small films."""
+"""`remi-stream video` and `images`: the real commands on the sample clip and on small videos."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def remi(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def assert_sample(folder: Path, count: int) -> None:
-    """Everybody is there, once, where the truth has them."""
+    """Check that the person of the clip is there in every frame, at the true place."""
     take = open_results(folder)
     assert (len(take.frames), take.fps, take.size) == (count, 30.0, (1280, 720))
     assert [[person.track_id for person in bodies.people] for bodies in take.frames] == [[1]] * count
@@ -43,7 +43,7 @@ def assert_sample(folder: Path, count: int) -> None:
 
 
 def check_killed_run(tmp_path: Path, count: int, chunk: int, kill_after: int) -> None:
-    """Twice without a fault, once killed at a chunk's end and gone on with: always the same bytes."""
+    """Check that a run that was killed at the end of a chunk and resumed writes the same bytes as one that was not."""
     options = ("--frames", str(count), "--chunk", str(chunk), "--focal", "1150", "--format", "npz")
     done = remi("video", SAMPLE, "--out", str(tmp_path / "whole"), *options)
     assert (done.returncode, done.stderr) == (0, "")
@@ -68,7 +68,7 @@ def test_killed_run_of_the_sample_clip_ends_with_the_same_bytes(tmp_path: Path) 
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
-def test_all_240_frames_of_the_sample_clip_have_a_body_also_after_a_kill(tmp_path: Path) -> None:
+def test_all_240_frames_of_the_sample_clip_have_a_body_after_a_kill(tmp_path: Path) -> None:
     check_killed_run(tmp_path, count=240, chunk=60, kill_after=1)
 
 
@@ -76,8 +76,8 @@ def test_several_videos_and_folders_are_processed_and_a_bad_one_is_reported(tmp_
     (tmp_path / "in/more").mkdir(parents=True)
     film(tmp_path / "in/a.mp4", frames=9)
     film(tmp_path / "in/more/a.mp4", frames=5)
-    (tmp_path / "in/more/10.mp4").write_bytes(b"no film")
-    (tmp_path / "in/more/b.txt").write_text("no film")
+    (tmp_path / "in/more/10.mp4").write_bytes(b"no video")
+    (tmp_path / "in/more/b.txt").write_text("no video")
     result = remi(
         "video", str(tmp_path / "in/more"), str(tmp_path / "in/a.mp4"), "--out", str(tmp_path / "out"), *QUICK, "--every", "2"
     )
@@ -164,7 +164,7 @@ def test_images_are_processed_one_by_one_and_the_bad_one_is_named(tmp_path: Path
     folder.mkdir()
     for name in ("2.jpg", "10.jpg"):
         assert cv2.imwrite(str(folder / name), np.full((48, 64, 3), 90, np.uint8))
-    (folder / "3.jpg").write_bytes(b"no picture")
+    (folder / "3.jpg").write_bytes(b"no image")
     code, out, err = finish(start("images", str(folder), "--out", str(tmp_path / "out"), *QUICK), lambda: None, 120)
     assert (code, err) == (0, "")
     assert out.startswith("album: 2 images, 2 people in them")
@@ -173,16 +173,16 @@ def test_images_are_processed_one_by_one_and_the_bad_one_is_named(tmp_path: Path
 
 
 def given(*rows: tuple[str, tuple[float, float, float, float]]) -> str:
-    """A file of detections."""
+    """Content of a detection file."""
     return json.dumps([{"image_id": name, "category_id": 1, "bbox": bbox, "score": 0.5} for name, bbox in rows])
 
 
 def detected(folder: Path) -> list[list[list[float]]]:
-    """What the detector is said to have found in each frame."""
+    """Detected boxes of each frame, from the results."""
     return [[each.native["detected_xyxy"].tolist() for each in bodies.people] for bodies in open_results(folder).frames]
 
 
-def test_boxes_of_a_file_take_the_place_of_the_detector(tmp_path: Path) -> None:
+def test_detection_file_replaces_the_detector(tmp_path: Path) -> None:
     path, boxes = str(film(tmp_path / "a.mp4", frames=4)), tmp_path / "d.json"
     rows = [("0.jpg", (8, 8, 16, 32)), ("1.jpg", (9, 8, 16, 32)), ("3.jpg", (10, 8, 16, 32)), ("3.jpg", (40, 8, 16, 32))]
     boxes.write_text(given(*rows))
@@ -200,7 +200,7 @@ def test_boxes_of_images_are_matched_by_name(tmp_path: Path) -> None:
     folder.mkdir()
     for name in ("1.jpg", "3.jpg"):
         assert cv2.imwrite(str(folder / name), np.full((48, 64, 3), 90, np.uint8))
-    (folder / "2.jpg").write_bytes(b"no picture")
+    (folder / "2.jpg").write_bytes(b"no image")
     (tmp_path / "d.json").write_text(
         given(("3.jpg", (30, 8, 16, 32)), ("2.jpg", (20, 8, 16, 32)), ("elsewhere.jpg", (0, 0, 9, 9)))
     )
@@ -212,20 +212,20 @@ def test_boxes_of_images_are_matched_by_name(tmp_path: Path) -> None:
     assert detected(tmp_path / "out/album") == [[], [[30, 8, 46, 40]]]
 
 
-def test_run_with_other_boxes_begins_anew(tmp_path: Path) -> None:
+def test_run_with_other_boxes_does_not_resume(tmp_path: Path) -> None:
     from remi_stream.cli.offline import _settings
     from remi_stream.detect.detection_file import read_video_detections
 
-    words = []
+    fingerprints = []
     for x in (1, 1, 2):
         (tmp_path / "d.json").write_text(given(("0.jpg", (x, 8, 16, 32))))
         options = {"detections": tmp_path / "d.json", "format": [], "engine": "synthetic", "native": False, "chunk": 300}
-        words.append(
+        fingerprints.append(
             _settings(
                 {**options, **dict.fromkeys(DRAWING_OPTIONS)}, set(), read_video_detections(tmp_path / "d.json")
             ).fingerprint
         )
-    assert words[0] == words[1] != words[2]
+    assert fingerprints[0] == fingerprints[1] != fingerprints[2]
 
 
 def test_boxes_of_another_video_are_reported_at_the_end(tmp_path: Path) -> None:
@@ -238,7 +238,7 @@ def test_boxes_of_another_video_are_reported_at_the_end(tmp_path: Path) -> None:
     assert f"remi-stream: {boxes} has no box for any processed frame\n" in done.stderr
 
 
-def test_smoothnet_that_was_imported_is_converted_by_the_first_video_that_needs_it(
+def test_imported_smoothnet_is_converted_by_the_first_video_that_needs_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from tests.convert.stand_ins import bring
@@ -258,7 +258,7 @@ def test_smoothnet_that_was_imported_is_converted_by_the_first_video_that_needs_
         "--window",
         "8",
     )
-    for told in ("remi-stream: Converting checkpoint_8.pth.tar to ONNX, once (a minute or so) ...\n", ""):
+    for notice in ("remi-stream: Converting checkpoint_8.pth.tar to ONNX, once (a minute or so) ...\n", ""):
         done = remi(*command, "--overwrite")
-        assert (done.returncode, done.stderr) == (0, told)
+        assert (done.returncode, done.stderr) == (0, notice)
     assert open_results(tmp_path / "out/sample").frames[5].filter == "smoothnet, 8 frames"

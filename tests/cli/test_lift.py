@@ -1,4 +1,4 @@
-"""`remi-stream lift`: the real command with a small stand-in of the network, which sees 27 frames."""
+"""`remi-stream lift`: the real command with a small stand-in for the network, with a receptive field of 27 frames."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def test_every_video_is_lifted_as_published(here: Path, options: tuple[str, ...]
     assert "two.mp4: 3 frames in" in result.stdout
 
 
-def test_fast_runtime_gives_what_pytorch_gives_from_windows_of_fixed_length(here: Path) -> None:
+def test_openvino_with_windows_of_fixed_length_equals_pytorch(here: Path) -> None:
     file = data_set(here / "x.npz", one=points(300))
     result = run(file, "--out", "out")
     assert result.return_value == 0, result.exception
@@ -176,7 +176,7 @@ def test_existing_output_is_kept_without_overwrite(here: Path) -> None:
     assert (here / "out" / "one.npz").read_bytes() != b"precious"
 
 
-def test_missing_weights_are_reported_with_where_to_get_them(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_weights_are_reported_with_their_source(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REMI_HOME", str(here / "empty"))
     result = run(data_set(here / "x.npz", one=points()), "--out", "out")
     assert isinstance(result.exception, RemiError)
@@ -186,7 +186,7 @@ def test_missing_weights_are_reported_with_where_to_get_them(here: Path, monkeyp
 
 
 @pytest.mark.parametrize(
-    ("words", "says"),
+    ("words", "message"),
     [
         (("x.txt",), "ends in '.txt'; supported: .npz and .json"),
         (("no.npz",), "no.npz cannot be read: No such file"),
@@ -196,11 +196,11 @@ def test_missing_weights_are_reported_with_where_to_get_them(here: Path, monkeyp
         (("x.npz", "--runtime", "tensorrt"), "Unknown runtime 'tensorrt'.*openvino, torch"),
     ],
 )
-def test_mistakes_are_reported_in_one_line(here: Path, words: tuple[str, ...], says: str) -> None:
+def test_mistakes_are_reported_in_one_line(here: Path, words: tuple[str, ...], message: str) -> None:
     data_set(here / "x.npz", one=points())
     result = run(*words, "--out", "out")
     assert isinstance(result.exception, UsageError)
-    with pytest.raises(UsageError, match=says):
+    with pytest.raises(UsageError, match=message):
         raise result.exception
     assert "\n" not in str(result.exception)
 
@@ -212,7 +212,7 @@ def test_out_that_is_a_file_is_reported(here: Path) -> None:
     assert "--out out cannot be a folder" in str(result.exception)
 
 
-def test_files_are_called_like_the_videos_and_stay_in_the_folder() -> None:
+def test_files_have_the_names_of_the_videos_and_stay_in_the_folder() -> None:
     assert unique_file_stems(["a.mp4", "walk.v2.mov", "S1-walk 2-0"]) == ["a", "walk.v2", "S1-walk_2-0"]
     assert unique_file_stems(["../../evil.npz", "/etc/passwd", "..", "C:\\x.avi"]) == ["evil", "passwd", "clip", "x"]
     assert unique_file_stems(["a.mp4", "a.avi", "b/a.mp4"]) == ["a", "a-2", "a-3"]

@@ -1,4 +1,4 @@
-"""`measure` of a bus that is ours, and of a pipeline that is at work."""
+"""`measure` with a fake pipeline, and with a running one."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Pipeline:
                 self.publisher.publish(f"bodies/{camera}", message)
 
     def measure(self, *arguments: str) -> tuple[int, str, str]:
-        """Run the command; what it says."""
+        """Run the command; return exit code, stdout and stderr."""
         return finish(start("measure", "--name", self.name, *arguments), self.turn, 60)
 
     def _answer(self, question: dict[str, Any]) -> dict[str, Any]:
@@ -152,7 +152,7 @@ def test_relay_that_has_measured_no_filter_is_reported(pipeline: Pipeline, tmp_p
 
 
 @pytest.mark.parametrize(
-    ("asked", "cameras", "answer"),
+    ("requested", "cameras", "expected"),
     [
         (None, ["front"], "front"),
         ("right", ["left", "right"], "right"),
@@ -161,14 +161,14 @@ def test_relay_that_has_measured_no_filter_is_reported(pipeline: Pipeline, tmp_p
         (None, [], RemiError("The pipeline 'p' has no camera yet. See: remi-stream status --name p")),
     ],
 )
-def test_camera_is_chosen(asked: str | None, cameras: list[str], answer: Any) -> None:
+def test_camera_is_chosen(requested: str | None, cameras: list[str], expected: Any) -> None:
     status = {"name": "p", "cameras": {camera: {} for camera in cameras}}
-    if isinstance(answer, str):
-        assert choose_camera(asked, status) == answer
+    if isinstance(expected, str):
+        assert choose_camera(requested, status) == expected
         return
-    with pytest.raises(type(answer)) as caught:
-        choose_camera(asked, status)
-    assert str(caught.value) == str(answer)
+    with pytest.raises(type(expected)) as caught:
+        choose_camera(requested, status)
+    assert str(caught.value) == str(expected)
 
 
 def test_camera_without_bodies_is_reported() -> None:

@@ -1,4 +1,4 @@
-"""`remi-stream morph`: the files it makes, and what it says when it cannot."""
+"""`remi-stream morph`: the files that it writes, and its errors."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ QUICK = ("--frames", "3", "--size", "96x80")
 
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """The command in tmp_path: its exit code, and what it said."""
+    """Runs the command in tmp_path; returns exit code, stdout and stderr."""
     monkeypatch.chdir(tmp_path)
 
     def morph(*words: object) -> tuple[int, str, str]:
@@ -36,7 +36,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
 
 @pytest.fixture
 def bodies(tmp_path: Path) -> tuple[Path, Path]:
-    """The open body in two poses, with a texture each."""
+    """The default body in two poses, with a texture each."""
     textures = [np.full((16, 16, 3), 90, np.uint8) for _ in range(2)]
     textures[1][:8] += 30
     return (
@@ -52,7 +52,7 @@ def cubes(folder: Path, *sizes: float) -> list[Path]:
 
 
 def files_in(folder: Path) -> dict[str, bytes]:
-    """What is in a folder, by path."""
+    """Content of the files of a folder, by path."""
     return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
 
 
@@ -76,7 +76,7 @@ def test_a_pair_makes_every_file_and_the_same_bytes_twice(run: Run, bodies: tupl
     assert "started: morph" in (tmp_path / "morph" / "session.log").read_text()
 
 
-def test_the_tables_say_what_differs(run: Run, bodies: tuple[Path, Path], tmp_path: Path) -> None:
+def test_the_tables_contain_the_differences(run: Run, bodies: tuple[Path, Path], tmp_path: Path) -> None:
     run(*bodies, *QUICK)
     folder = tmp_path / "morph" / "straight_to_bent"
     (a, _), (b, _) = body(0.0), body(1.0)
@@ -98,8 +98,8 @@ def test_the_tables_say_what_differs(run: Run, bodies: tuple[Path, Path], tmp_pa
 def test_the_video_has_every_frame_and_the_meshes_are_half_way(run: Run, tmp_path: Path) -> None:
     a, b = cubes(tmp_path / "in", 1.0, 2.0)
     assert run(a, b, "--frames", 5, "--size", "97x81", "--out", "out")[0] == EXIT_DONE
-    with av.open(str(tmp_path / "out" / "c1_to_c2" / "morph.mp4")) as film:
-        frames = list(film.decode(video=0))
+    with av.open(str(tmp_path / "out" / "c1_to_c2" / "morph.mp4")) as video:
+        frames = list(video.decode(video=0))
     assert [round(frame.time * 20) for frame in frames if frame.time is not None] == [0, 1, 2, 3, 4]
     assert (frames[0].width, frames[0].height) == (98, 82)
     assert cv2.imread(str(tmp_path / "out" / "c1_to_c2" / "frames" / "000002.png")).shape == (81, 97, 3)
@@ -123,14 +123,14 @@ def test_every_pair_of_a_folder_is_morphed(run: Run, tmp_path: Path) -> None:
     assert all((tmp_path / "morph" / name / "morph.mp4").exists() for name in ("c1_to_c2", "c1_to_c3", "c2_to_c3"))
 
 
-def test_meshes_that_are_called_alike_keep_their_endings(run: Run, tmp_path: Path) -> None:
+def test_meshes_of_the_same_name_keep_their_suffixes(run: Run, tmp_path: Path) -> None:
     cubes(tmp_path / "in", 1.0)
     write_scene(tmp_path / "in" / "c1.ply", *cube(2.0))
     assert run("--batch", "in", *QUICK, "--minimal")[0] == EXIT_DONE
     assert (tmp_path / "morph" / "c1.obj_to_c1.ply").is_dir()
 
 
-def test_a_bad_mesh_costs_its_pairs_only_and_is_reported_at_the_end(run: Run, tmp_path: Path) -> None:
+def test_a_bad_mesh_fails_only_its_pairs_and_is_reported_at_the_end(run: Run, tmp_path: Path) -> None:
     cubes(tmp_path / "in", 1.0, 2.0)
     (tmp_path / "in" / "bad.obj").write_text("v 0 0\n")
     write_scene(tmp_path / "in" / "body.ply", *body())
@@ -181,14 +181,14 @@ WRONG = {
 
 @pytest.mark.parametrize("case", WRONG)
 def test_invalid_arguments_are_reported_in_one_line(case: str, run: Run, tmp_path: Path) -> None:
-    words, told = WRONG[case]
+    words, message = WRONG[case]
     cubes(tmp_path / "in", 1.0, 2.0)
     cubes(tmp_path / "single", 1.0)
     (tmp_path / "empty").mkdir()
     (tmp_path / "fan.obj").write_text("v 0 0 0\nv 1 0 0\nv 1 1 0\nf 1 2 3\n")
     code, out, err = run(*QUICK, *words)
     assert (code, out, err.count("\n")) == (EXIT_USAGE, "", 1)
-    assert told in err
+    assert message in err
 
 
 def test_existing_output_is_kept_without_overwrite(run: Run, tmp_path: Path) -> None:
@@ -200,7 +200,7 @@ def test_existing_output_is_kept_without_overwrite(run: Run, tmp_path: Path) -> 
     assert run("--batch", "in", *QUICK)[0] == EXIT_USAGE
 
 
-def test_a_morph_that_is_interrupted_leaves_nothing_half_made(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_morph_leaves_only_the_log(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(path: Path, data: bytes) -> int:
         raise OSError(28, "No space left on device")
 

@@ -1,4 +1,4 @@
-"""`remi-stream service`: which unit it writes, and what it refuses."""
+"""`remi-stream service`: the units that it writes, and refusals."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ WEBCAM = shipped_folder("configs") / "webcam.yaml"
 
 @pytest.fixture
 def units(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where the units of this user go."""
+    """Folder of this user's units."""
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     monkeypatch.delenv("REMI_HOME", raising=False)
     return tmp_path / "config/systemd/user"
@@ -29,10 +29,10 @@ def units(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where the units of the machine go; everything that the service reads is open to others."""
+    """Folder of the system units; everything that the service reads is readable by others."""
     monkeypatch.setattr(service, "SYSTEM_UNIT_FOLDER", tmp_path / "machine")
     monkeypatch.setattr(service, "TEMPORARY_FOLDERS", ())
-    monkeypatch.setattr(service, "_closed", lambda path: None)
+    monkeypatch.setattr(service, "_unreadable_part", lambda path: None)
     return tmp_path / "machine"
 
 
@@ -45,11 +45,11 @@ def write(file: Path, **more: str) -> Path:
 
 
 def lines(unit: Path) -> list[str]:
-    """What stands in a unit."""
+    """Lines of a unit."""
     return unit.read_text().splitlines()
 
 
-def test_unit_of_a_user_runs_this_installation_and_says_what_to_type_next(units: Path, tmp_path: Path) -> None:
+def test_user_unit_runs_this_installation_and_next_steps_are_printed(units: Path, tmp_path: Path) -> None:
     pipeline = shutil.copy(WEBCAM, tmp_path / "my cameras.yaml")
     process = start("service", "install", str(pipeline), "--user")
     out, err = process.communicate(timeout=60)
@@ -75,7 +75,7 @@ def test_units_differ_only_where_they_must(units: Path, machine: Path) -> None:
 
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="needs systemd-analyze (Debian: apt-get install systemd)")
 @pytest.mark.parametrize("user", [True, False])
-def test_systemd_finds_no_fault_with_what_is_written(
+def test_written_unit_passes_systemd_analyze(
     user: bool, units: Path, machine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))  # systemd-analyze asks for it
@@ -121,7 +121,7 @@ def test_each_daemon_has_a_unit_of_its_own(in_file: bool, units: Path, tmp_path:
     assert command.endswith("p.yaml" if in_file else "p.yaml --name hall")
 
 
-def test_without_a_file_the_one_in_the_folder_of_configurations_is_taken(units: Path, tmp_path: Path) -> None:
+def test_without_a_file_the_one_in_the_configuration_folder_is_used(units: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"No such file: .*config/remi-stream/pipeline.yaml. Write one, e.g. from .*webcam.yaml"):
         service.install(user=True)
     (tmp_path / "config/remi-stream").mkdir(parents=True)
@@ -154,27 +154,27 @@ def test_file_of_a_camera_that_the_service_may_not_read_is_refused(
     key: str, machine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(service, "TEMPORARY_FOLDERS", ())
-    monkeypatch.setattr(service, "_needed", lambda file: iter([file]))
-    monkeypatch.setattr(service, "_closed", lambda path: path if path.name == "closed" else None)
+    monkeypatch.setattr(service, "_required_files", lambda file: iter([file]))
+    monkeypatch.setattr(service, "_unreadable_part", lambda path: path if path.name == "closed" else None)
     (tmp_path / "closed").touch()
     with pytest.raises(UsageError, match=f"The service's user cannot read {tmp_path}/closed .* Move it, or use --user"):
         service.install(write(tmp_path / "p.yaml", **{key: str(tmp_path / "closed")}))
     assert not machine.exists()
 
 
-def test_camera_s_video_in_a_home_is_seen_by_the_service(machine: Path, tmp_path: Path) -> None:
+def test_service_can_read_a_video_in_a_home_folder(machine: Path, tmp_path: Path) -> None:
     service.install(write(tmp_path / "p.yaml", source="/home/me/walk.mp4"))
     assert "ProtectHome=read-only" in lines(machine / "remi-stream.service")
 
 
-def test_what_the_service_may_write_and_a_user_may_have_is_allowed(machine: Path, units: Path, tmp_path: Path) -> None:
+def test_folders_that_the_service_may_write_are_allowed(machine: Path, units: Path, tmp_path: Path) -> None:
     service.install(write(tmp_path / "p.yaml", record="takes"))
     service.install(write(tmp_path / "q.yaml", record="/data/takes", source="clip.mp4"), user=True)
 
 
 def test_installation_that_others_may_not_read_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(service, "TEMPORARY_FOLDERS", ())
-    monkeypatch.setattr(service, "_needed", lambda file: iter([file]))
+    monkeypatch.setattr(service, "_required_files", lambda file: iter([file]))
     closed = tmp_path / "closed"
     closed.mkdir(mode=0o700)
     file = write(closed / "p.yaml")
@@ -188,7 +188,7 @@ def test_file_in_the_temporary_folder_is_refused(monkeypatch: pytest.MonkeyPatch
         service.install(write(tmp_path / "p.yaml"))
 
 
-def test_uninstall_removes_only_what_is_ours_and_disabled(units: Path) -> None:
+def test_uninstall_removes_only_our_disabled_units(units: Path) -> None:
     with pytest.raises(UsageError, match="No such unit"):
         service.uninstall(user=True)
     service.install(WEBCAM, user=True)
@@ -214,6 +214,6 @@ def test_folder_that_cannot_be_written_is_named(machine: Path) -> None:
         service.install(WEBCAM)
 
 
-def test_next_steps_say_when_systemd_does_not_run_here(units: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_next_steps_mention_that_systemd_is_not_running(units: Path, capsys: pytest.CaptureFixture[str]) -> None:
     service.install(WEBCAM, user=True)
     assert ("systemd is not running on this machine" in capsys.readouterr().out) == (not os.path.isdir("/run/systemd/system"))

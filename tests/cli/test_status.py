@@ -97,8 +97,10 @@ def test_filter_of_a_camera_is_shown_with_its_lag() -> None:
     assert found[1][-4:] == ["OneEuro", "Moderate", "63", "ms"]
 
 
-def test_recording_shows_where_it_is() -> None:
-    told = {"position_s": 12.34, "length_s": 60.0, "speed": 0.5, "command_id": 0}
-    known = [facts(camera=name, playing=PlaybackStatus(**told, paused=paused)) for name, paused in (("a", False), ("b", True))]
+def test_recording_shows_its_position() -> None:
+    position = {"position_s": 12.34, "length_s": 60.0, "speed": 0.5, "command_id": 0}
+    known = [
+        facts(camera=name, playing=PlaybackStatus(**position, paused=paused)) for name, paused in (("a", False), ("b", True))
+    ]
     lines = drawn(camera_table({each.camera: msgspec.to_builtins(each) for each in known}))
     assert [" ".join(line[1:7]) for line in lines[1:]] == ["live at 12.3 of 60.0 s", "live, paused at 12.3 of 60.0"]

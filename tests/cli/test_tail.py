@@ -24,7 +24,7 @@ from tests.sample import bodies, person
 
 
 class Bus:
-    """A daemon that does nothing but publish."""
+    """A daemon that only publishes."""
 
     def __init__(self) -> None:
         self.name = f"t{secrets.token_hex(4)}"
@@ -33,7 +33,7 @@ class Bus:
         self.sent: list[Bodies] = []
 
     def wait_for_listener(self) -> None:
-        """Wait until somebody listens."""
+        """Wait for a subscriber."""
         assert self.publisher.socket.poll(15_000)
         self.publisher.pump()
 
@@ -43,7 +43,7 @@ class Bus:
         self.publisher.publish("bodies/front", self.sent[-1])
 
     def tail(self, *arguments: str) -> Popen[str]:
-        """Start a tail that listens."""
+        """Start `tail` and wait until it is subscribed."""
         process = start("tail", "--name", self.name, *arguments)
         self.wait_for_listener()
         return process
@@ -57,7 +57,7 @@ def bus() -> Iterator[Bus]:
 
 
 def plain(value: Any) -> Any:
-    """A message as what JSON can hold."""
+    """Convert a message to plain values, as in JSON."""
     if isinstance(value, np.ndarray):
         return value.tolist()
     if isinstance(value, msgspec.Struct):
@@ -76,7 +76,7 @@ def test_json_line_is_the_whole_message(bus: Bus) -> None:
         assert {"captured_at", "stamps", "schema", "people"} <= set(found)
 
 
-def test_human_line_shows_camera_frame_people_latency_and_place(bus: Bus) -> None:
+def test_text_line_shows_camera_frame_people_latency_and_position(bus: Bus) -> None:
     code, out, _ = finish(bus.tail("--count", "1"), bus.send)
     assert code == 0
     found = re.fullmatch(r"front  frame \d+  1 person  ([\d.]+) ms  #1 \(0\.25, -0\.50, 3\.00\) m\n", out)
@@ -99,7 +99,7 @@ def test_pelvis_is_where_the_skeleton_has_it(skeleton: str, count: int, where: l
     assert pelvis_m(person(skeleton=skeleton, joints=count, joints_m=joints)).tolist() == where
 
 
-def test_person_without_joints_is_nowhere() -> None:
+def test_person_without_joints_has_no_position() -> None:
     nowhere = person(joints_m=np.zeros((0, 3), np.float32))
     assert format_line(bodies(people=[nowhere]), now=100.0).endswith("#1 (nan, nan, nan) m")
 
@@ -114,7 +114,7 @@ def test_signal_ends_it_quietly(bus: Bus, how: int) -> None:
     assert finish(process, bus.send) == (0, "", "")
 
 
-def test_reader_that_has_seen_enough_ends_it_quietly(bus: Bus) -> None:
+def test_closed_pipe_ends_it_quietly(bus: Bus) -> None:
     process = bus.tail()
     bus.send()
     assert process.stdout
@@ -153,13 +153,13 @@ def test_pause_after_the_first_bodies_is_no_failure(bus: Bus) -> None:
     assert process.stdout
     first = json.loads(process.stdout.readline())
     with pytest.raises(TimeoutError):
-        wait_in_vain(process, 0.8)
+        wait_for_end(process, 0.8)
     code, out, _ = finish(process, bus.send)
     assert (code, first["frame_id"], json.loads(out)["frame_id"] > 0) == (0, 0, True)
 
 
-def wait_in_vain(process: Popen[str], seconds: float) -> None:
-    """Raise TimeoutError unless the process ends."""
+def wait_for_end(process: Popen[str], seconds: float) -> None:
+    """Wait until the process ends. Raises TimeoutError."""
     end = time.monotonic() + seconds
     while process.poll() is None:
         if time.monotonic() > end:

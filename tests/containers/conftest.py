@@ -1,4 +1,4 @@
-"""One storage for the images of all tests; what a killed run has left is removed."""
+"""One storage for the images of all tests; leftovers of killed runs are removed."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Images built of our Dockerfiles and run, without a Docker engine: buildah and podman, on a base that mmdebstrap makes.
+"""Builds and runs images of our Dockerfiles without a Docker engine: buildah and podman, on a base that mmdebstrap makes.
 
-All of it lies in a folder of its own, and is gone when the tests are through. What this machine's pip is told (a mirror, a
-certificate) is mounted while an image is built, and is not in the image.
+Everything is in a folder of its own, which is removed after the tests. This machine's pip configuration (a mirror, a certificate)
+is mounted while an image is built, and is not in the image.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ MAKE_BASE = (
     f"--customize-hook={HOOK}",
     "bookworm",
 )
-"""Stands for `BASE`, which is on a registry: Debian 12 with its Python 3.11."""
+"""Replaces `BASE`, which would have to be pulled from a registry: Debian 12 with its Python 3.11."""
 
-FEW = ("--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1024:1024")
-"""podman asks for more than a container may have in which the tests themselves run."""
+LIMITS = ("--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1024:1024")
+"""podman's default limits exceed those of a container in which the tests themselves run."""
 
 
 class Storage:
-    """Where images and containers of the tests are kept."""
+    """Storage of the images and containers of the tests."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -52,7 +52,7 @@ class Storage:
         return subprocess.run(self.command(*arguments), capture_output=True, text=True, timeout=timeout_s)
 
     def command(self, *arguments: str) -> list[str]:
-        """Podman on this storage, with nothing said but what matters."""
+        """Command line of podman on this storage, without warnings."""
         return ["podman", *self._own, "--log-level=fatal", *arguments]
 
     def build(self, dockerfile: str, tag: str, *arguments: str) -> Image:
@@ -71,7 +71,7 @@ class Storage:
             assert done.returncode == 0, done.stderr
 
     def close(self) -> None:
-        """Leave nothing: no container, no mount, no file."""
+        """Remove all containers, mounts and files."""
         self.podman("rm", "--all", "--force", "--time", "0", "--volumes")
         mounted = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines() if str(self._folder) in line]
         for place in sorted(mounted, reverse=True):
@@ -80,7 +80,7 @@ class Storage:
 
 
 class Image:
-    """An image that was built. options: of podman's, before the image's name."""
+    """A built image. options: podman's, before the image's name."""
 
     def __init__(self, storage: Storage, name: str) -> None:
         self.storage, self.name = storage, name
@@ -91,7 +91,7 @@ class Image:
 
     @contextlib.contextmanager
     def running(self, *arguments: str, options: Sequence[str] = ()) -> Iterator[Container]:
-        """A container that runs, with no network."""
+        """Run a container while the block runs, with no network."""
         name = f"t{os.urandom(4).hex()}"
         process = subprocess.Popen(
             self.storage.command(*self._run(options), "--name", name, self.name, *arguments),
@@ -108,48 +108,48 @@ class Image:
                 process.wait()
 
     def _run(self, options: Sequence[str]) -> tuple[str, ...]:
-        return ("run", "--rm", "--network=none", "--runtime=runc", *FEW, *options)
+        return ("run", "--rm", "--network=none", "--runtime=runc", *LIMITS, *options)
 
 
 class Container:
-    """A container that runs in the foreground of a process of ours."""
+    """A container that runs in the foreground of a podman process."""
 
     def __init__(self, storage: Storage, name: str, process: subprocess.Popen[str]) -> None:
         self._storage, self.name, self.process = storage, name, process
 
-    def said(self, pattern: str) -> re.Match[str]:
-        """Wait for a line like this."""
+    def wait_for_line(self, pattern: str) -> re.Match[str]:
+        """Wait for an output line that matches."""
         lines = []
         for line in self.process.stdout or ():
             lines.append(line)
             if found := re.search(pattern, line):
                 return found
-        raise AssertionError(f"it never said {pattern!r}, but:\n{''.join(lines)}")
+        raise AssertionError(f"it never printed {pattern!r}, but:\n{''.join(lines)}")
 
     def do(self, *command: str) -> subprocess.CompletedProcess[str]:
         """Run a command in the container."""
         return self._storage.podman("exec", self.name, *command)
 
-    def until(self, right: Callable[[str], object], *command: str, timeout_s: float = 30) -> str:
-        """Run a command in the container again and again until it says the right thing."""
+    def wait_until(self, is_expected: Callable[[str], object], *command: str, timeout_s: float = 30) -> str:
+        """Run a command in the container repeatedly until its output is the expected one; return the output."""
         end = time.monotonic() + timeout_s
-        while not right(said := self.do(*command).stdout.strip()):
-            assert time.monotonic() < end, f"waited in vain; it says {said!r}"
-        return said
+        while not is_expected(text := self.do(*command).stdout.strip()):
+            assert time.monotonic() < end, f"not within {timeout_s} s; the last output is {text!r}"
+        return text
 
     def health(self) -> int:
         """The exit code of the image's HEALTHCHECK."""
         return self._storage.podman("healthcheck", "run", self.name).returncode
 
     def stop(self) -> tuple[int, float]:
-        """Stop it as `docker stop` does; its exit code, and how long that took, s."""
+        """Stop it as `docker stop` does; return its exit code and the duration, s."""
         begun_at = time.monotonic()
         self._storage.podman("stop", "--time", "20", self.name)
         return self.process.wait(20), time.monotonic() - begun_at
 
 
 def base_tar() -> Path:
-    """The base's files, made once on this machine."""
+    """Archive of the base image, made once on this machine."""
     folder = Path(tempfile.gettempdir()) / "remi-stream-test-base"
     folder.mkdir(exist_ok=True)
     tar = folder / f"{hashlib.sha256(repr(MAKE_BASE).encode()).hexdigest()[:16]}.tar"
@@ -164,18 +164,18 @@ def base_tar() -> Path:
 
 
 def pip_mounts(folder: Path) -> list[tuple[str, str]]:
-    """What pip on this machine is told, and the files that it is told of: (where it lies, where it is mounted)."""
+    """Mounts for this machine's pip configuration and the files that it names: (source, target)."""
     listed = output(sys.executable, "-m", "pip", "config", "list").splitlines()
     values = {key: ast.literal_eval(value) for key, _, value in (line.partition("=") for line in listed)}
-    told = {key.rpartition(".")[2]: value for key, value in values.items()}
+    settings = {key.rpartition(".")[2]: value for key, value in values.items()}
     file = folder / "pip.conf"
-    file.write_text("\n".join(["[global]", *(f"{key} = {value}" for key, value in told.items())]) + "\n")
-    words = [word for value in told.values() for word in str(value).split()]
+    file.write_text("\n".join(["[global]", *(f"{key} = {value}" for key, value in settings.items())]) + "\n")
+    words = [word for value in settings.values() for word in str(value).split()]
     local = {str(Path(word.removeprefix("file://")).parent) for word in words if word.startswith("file://")}
     local |= {word for word in words if Path(word).is_absolute() and Path(word).exists() and not word.startswith(CERTIFICATES)}
     return [(str(file), "/etc/pip.conf"), *((path, path) for path in sorted({CERTIFICATES, *local}))]
 
 
 def output(*command: str) -> str:
-    """What a command says."""
+    """Standard output of a command."""
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()

@@ -1,4 +1,4 @@
-"""A real systemd as process 1 of namespaces of its own, with only our unit; the machine around it sees nothing of it."""
+"""A real systemd as process 1 in namespaces of its own, with only our unit and no effect on this machine."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ NAMESPACES = ("--mount", "--pid", "--uts", "--ipc", "--cgroup", "--fork", "--kil
 JOIN = ("--mount", "--pid", "--uts", "--ipc", "--cgroup")
 BEGIN = """set -e
 mount --make-rprivate /
-case {prefix} in /root/*)  # where nobody else may enter
+case {prefix} in /root/*)  # which other users may not enter
   mount --bind {prefix} {keep}
   mount -t tmpfs -o mode=755 tmpfs /root
   mkdir -p {prefix}
@@ -45,31 +45,31 @@ TimeoutAbortSec=1
 RestartSec=0.5
 """
 PIPELINE = "pipe ${HOME} %n 'a' \"b\" \\t;#.yaml"
-"""A name with all that systemd would take for something else."""
+"""A name with all characters that systemd interprets in command lines."""
 EMPTY = "[Unit]\nDefaultDependencies=no\n"
 
 
 class Machine:
-    """What is inside: one service, and commands of its root."""
+    """The inside of the namespaces: one service, and commands run as root."""
 
     def __init__(self, init: int, daemon: str) -> None:
         self.init, self.service = init, unit_name(daemon)
 
     def run(self, *command: str) -> str:
-        """What a command says in there."""
+        """Standard output of a command in the namespaces."""
         inside = ["nsenter", "--target", str(self.init), *JOIN, *command]
         return subprocess.run(inside, capture_output=True, text=True, timeout=150).stdout
 
     def fact(self, name: str) -> str:
-        """One of the properties of the service."""
+        """Value of a property of the service."""
         return self.run("systemctl", "show", self.service, "--property", name, "--value").strip()
 
     def log(self) -> str:
-        """All that the service has said."""
+        """Log of the service."""
         return self.run("cat", "/var/lib/log")
 
     def wait(self, condition: Callable[[], bool], timeout_s: float = 60.0) -> None:
-        """Look four times a second until the condition holds."""
+        """Wait until the condition holds; poll four times a second."""
         end = time.monotonic() + timeout_s
         while not condition():
             assert time.monotonic() < end, f"{self.run('systemctl', 'status', self.service)}\n{self.log()}"
@@ -78,7 +78,7 @@ class Machine:
 
 @contextlib.contextmanager
 def booted(folder: Path, pipeline: str, daemon: str) -> Iterator[Machine]:
-    """Boot, with the service of a pipeline; in the end all of it is killed."""
+    """Boot with the service of a pipeline while the block runs; then kill everything."""
     files, keep = folder / "files", folder / "keep"
     files.mkdir()
     keep.mkdir()
@@ -113,7 +113,7 @@ def _write_units(files: Path, pipeline: str, daemon: str) -> None:
 
 
 def _child_of(outer: subprocess.Popen[bytes], log: Path) -> int:
-    """The process that is number 1 inside, once systemd answers."""
+    """Host pid of the process that is 1 inside, once systemd answers."""
     end = time.monotonic() + 20
     children = Path(f"/proc/{outer.pid}/task/{outer.pid}/children")
     while True:

@@ -1,4 +1,4 @@
-"""docker-compose.yml: what it mounts is there, what it publishes stays on this machine, and the services find each other."""
+"""docker-compose.yml: mounted files exist, published ports are local, and the services find each other."""
 
 from __future__ import annotations
 
@@ -26,35 +26,35 @@ DEFAULT = re.compile(r"\$\{\w+:-([^}]*)\}")
 
 
 def filled(value: str) -> str:
-    """A value as it is without an .env."""
+    """A value with its defaults, as without an .env file."""
     return DEFAULT.sub(r"\1", value)
 
 
 def mounts(service: str) -> list[tuple[str, PurePosixPath, bool]]:
-    """What a service sees: the source, where, whether only to be read."""
+    """Mounts of a service: source, target, whether read-only."""
     parts = [filled(volume).split(":") for volume in SERVICES[service].get("volumes", [])]
     return [(source, PurePosixPath(place), mode == ["ro"]) for source, place, *mode in parts]
 
 
-def seen(service: str, path: str) -> Path:
-    """The file of this folder that a service sees under a path."""
+def mounted_file(service: str, path: str) -> Path:
+    """The file of the checkout that is mounted at a path of a service."""
     for source, place, _ in sorted(mounts(service), key=lambda mount: len(mount[1].parts), reverse=True):
         if source.startswith(".") and PurePosixPath(path).is_relative_to(place):
             return ROOT / source / PurePosixPath(path).relative_to(place)
-    raise AssertionError(f"{service} does not see {path}")
+    raise AssertionError(f"{path} is not mounted in {service}")
 
 
 def published() -> dict[int, int]:
-    """The host's port of each port."""
+    """Published ports: the host's port of each container port."""
     pairs = [mapping.split(":") for service in SERVICES.values() for mapping in service.get("ports", [])]
     return {int(inside): int(outside) for _, outside, inside in pairs}
 
 
 def pipeline() -> config.Config:
-    """What the daemon runs."""
+    """Configuration that the daemon runs."""
     command = [filled(word) for word in SERVICES["remi-stream"]["command"]]
     assert command[0] == "run"
-    return config.parse_config(config.read_config_file(seen("remi-stream", command[1])))
+    return config.parse_config(config.read_config_file(mounted_file("remi-stream", command[1])))
 
 
 @pytest.mark.parametrize("service", SERVICES)
@@ -94,7 +94,7 @@ def test_images_of_others_have_a_full_version_and_ours_are_built() -> None:
             assert re.search(r":v?\d+\.\d+\.\d+$", service["image"]), name
 
 
-def test_all_share_the_network_of_the_one_that_does_not_restart_by_itself() -> None:
+def test_all_services_share_the_network_of_prometheus() -> None:
     assert {service.get("network_mode") for name, service in SERVICES.items() if name != "prometheus"} == {"service:prometheus"}
 
 
@@ -106,12 +106,12 @@ def test_viewer_can_be_reached_from_the_machine() -> None:
 
 def test_first_video_is_mounted_and_another_folder_can_be() -> None:
     (camera,) = pipeline().cameras
-    assert seen("remi-stream", camera.source).is_file()
+    assert mounted_file("remi-stream", camera.source).is_file()
     assert "${REMI_IN:-./remi_stream/data}:/in:ro" in SERVICES["remi-stream"]["volumes"]
 
 
 def test_prometheus_finds_its_rules_and_the_daemon(tmp_path: Path) -> None:
-    folder = seen("prometheus", "/etc/prometheus")
+    folder = mounted_file("prometheus", "/etc/prometheus")
     scraped = yaml.safe_load((folder / "prometheus.yml").read_text())["scrape_configs"][0]["static_configs"][0]["targets"]
     assert scraped == [f"127.0.0.1:{pipeline().port(METRICS_SERVICE)}"]
     assert pipeline().metrics
@@ -122,15 +122,15 @@ def test_prometheus_finds_its_rules_and_the_daemon(tmp_path: Path) -> None:
 
 def test_grafana_finds_prometheus_the_dashboard_and_its_first_page() -> None:
     provisioning = "/etc/grafana/provisioning"
-    source = yaml.safe_load(seen("grafana", f"{provisioning}/datasources/remi-stream.yml").read_text())["datasources"][0]
+    source = yaml.safe_load(mounted_file("grafana", f"{provisioning}/datasources/remi-stream.yml").read_text())["datasources"][0]
     address = urlsplit(source["url"])
     assert SERVICES["grafana"]["network_mode"] == "service:prometheus"
     assert address.hostname == "127.0.0.1"
     assert address.port in published()
-    provider = yaml.safe_load(seen("grafana", f"{provisioning}/dashboards/remi-stream.yml").read_text())["providers"][0]
+    provider = yaml.safe_load(mounted_file("grafana", f"{provisioning}/dashboards/remi-stream.yml").read_text())["providers"][0]
     first = SERVICES["grafana"]["environment"]["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"]
     assert str(PurePosixPath(first).parent) == provider["options"]["path"]
-    assert seen("grafana", first).is_file()
+    assert mounted_file("grafana", first).is_file()
 
 
 @pytest.mark.parametrize("service", DAEMONS)
@@ -146,8 +146,8 @@ def test_daemon_has_no_rights_that_it_does_not_need(service: str) -> None:
 @pytest.mark.parametrize("service", DAEMONS)
 def test_health_check_is_that_of_the_image(service: str) -> None:
     dockerfile = (ROOT / SERVICES[service]["build"]["dockerfile"]).read_text()
-    (said,) = re.findall(r"^HEALTHCHECK.* CMD (\[.*\])$", dockerfile, re.MULTILINE)
-    assert ["CMD", *yaml.safe_load(said)] == SERVICES[service]["healthcheck"]["test"]
+    (command,) = re.findall(r"^HEALTHCHECK.* CMD (\[.*\])$", dockerfile, re.MULTILINE)
+    assert ["CMD", *yaml.safe_load(command)] == SERVICES[service]["healthcheck"]["test"]
 
 
 def test_daemon_gets_the_time_that_it_needs_to_stop() -> None:
@@ -162,13 +162,13 @@ def test_only_one_daemon_starts_unless_the_other_is_named() -> None:
     assert device == {"driver": "nvidia", "count": 1, "capabilities": ["gpu"]}
 
 
-def test_pipeline_has_the_stages_that_are_looked_at() -> None:
+def test_pipeline_has_viewer_exporter_and_processing_stages() -> None:
     assert {"web", "exporter", "detect", "pose", "relay"} <= {row.name for row, _ in pipeline_processes(pipeline())}
 
 
 @pytest.mark.skipif(not importlib.util.find_spec("podman_compose"), reason="needs podman-compose (pip install podman-compose)")
 @pytest.mark.skipif(not shutil.which("podman"), reason="needs podman (Debian: apt-get install podman)")
-def test_another_program_reads_the_file_as_we_do() -> None:
+def test_podman_compose_reads_the_file_as_we_do() -> None:
     command = [sys.executable, "-m", "podman_compose", "--file", str(ROOT / "docker-compose.yml"), "config"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr

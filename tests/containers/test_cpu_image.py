@@ -17,7 +17,7 @@ from tests.morph.meshes import body, write_obj, write_scene
 pytestmark = [pytest.mark.containers, pytest.mark.timeout(900)]
 
 LARGEST_BYTES = 1.2e9
-STRANGER = ("--user", "12345", "--read-only", "--tmpfs", "/tmp", "--cap-drop", "ALL", "--security-opt", "no-new-privileges")
+OTHER_USER = ("--user", "12345", "--read-only", "--tmpfs", "/tmp", "--cap-drop", "ALL", "--security-opt", "no-new-privileges")
 NOT_ROOT = 1000
 HEALTH = ("python", "-m", "remi_stream.cli.container.healthcheck")
 ZOMBIES = "grep -h '^State:.*zombie' /proc/[0-9]*/status"
@@ -37,8 +37,8 @@ def image(storage: Storage) -> Image:
 
 
 @pytest.fixture
-def films(tmp_path: Path) -> Path:
-    folder = tmp_path / "films"
+def videos(tmp_path: Path) -> Path:
+    folder = tmp_path / "videos"
     folder.mkdir()
     for name in ("walk.mp4", "turn.mp4"):
         shutil.copy(sample_clip(), folder / name)
@@ -59,23 +59,23 @@ def mounted(folder: Path, out: Path | None = None) -> list[str]:
 
 
 def test_demo_runs_for_any_user_with_nothing_but_its_files(image: Image) -> None:
-    done = image.run("demo", "--duration", "10", "--viewer", "none", options=STRANGER)
+    done = image.run("demo", "--duration", "10", "--viewer", "none", options=OTHER_USER)
     assert done.returncode == 0, done.stderr
     assert re.search(r"sample: [1-9]\d* bodies/s", done.stderr), done.stderr
 
 
-def test_default_engine_runs_where_an_empty_folder_hides_the_models(image: Image, films: Path, out: Path, tmp_path: Path) -> None:
+def test_default_engine_runs_with_an_empty_models_mount(image: Image, videos: Path, out: Path, tmp_path: Path) -> None:
     models = tmp_path / "models"
     models.mkdir(mode=0o555)
-    options = [*mounted(films, out), "-v", f"{models}:/models"]
+    options = [*mounted(videos, out), "-v", f"{models}:/models"]
     done = image.run("video", "/in/walk.mp4", "--end", "0.1", "--out", "/out", options=options)
     assert (done.returncode, done.stderr) == (0, "")
     assert list(models.iterdir()) == []
 
 
-def test_video_in_results_out_in_a_folder_that_is_there_already(image: Image, films: Path, out: Path) -> None:
+def test_video_in_results_out_in_a_folder_that_is_there_already(image: Image, videos: Path, out: Path) -> None:
     what = ("--format", "alphapose-open", "--save-video", "--end", "0.3")
-    done = image.run("video", "/in/walk.mp4", "--out", "/out", *what, options=mounted(films, out))
+    done = image.run("video", "/in/walk.mp4", "--out", "/out", *what, options=mounted(videos, out))
     assert done.returncode == 0, done.stderr
     assert re.fullmatch(r"walk: 9 frames, 1 person, in .* -> /out/walk\n", done.stdout)
     assert list(json.loads((out / "walk" / "alphapose-results.json").read_text())) == [f"{number}.jpg" for number in range(9)]
@@ -84,18 +84,18 @@ def test_video_in_results_out_in_a_folder_that_is_there_already(image: Image, fi
     assert [path.name for path in out.iterdir()] == ["walk"]
 
 
-def test_folder_of_videos_gives_a_folder_for_each(image: Image, films: Path, out: Path) -> None:
-    done = image.run("video", "/in", "--out", "/out", "--end", "0.1", options=mounted(films, out))
+def test_each_video_of_a_folder_gets_a_folder(image: Image, videos: Path, out: Path) -> None:
+    done = image.run("video", "/in", "--out", "/out", "--end", "0.1", options=mounted(videos, out))
     assert done.returncode == 0, done.stderr
     assert sorted(path.name for path in out.iterdir()) == ["turn", "walk"]
 
 
 def test_folder_of_images(image: Image, out: Path, tmp_path: Path) -> None:
-    folder = tmp_path / "pictures"
+    folder = tmp_path / "images"
     folder.mkdir()
-    shown, picture = cv2.VideoCapture(str(sample_clip())).read()
-    assert shown
-    cv2.imwrite(str(folder / "one.png"), picture)
+    has_frame, frame = cv2.VideoCapture(str(sample_clip())).read()
+    assert has_frame
+    cv2.imwrite(str(folder / "one.png"), frame)
     done = image.run("images", "/in", "--out", "/out", "--format", "csv", options=mounted(folder, out))
     assert done.returncode == 0, done.stderr
     assert "1 images, 1 person" in done.stdout
@@ -122,7 +122,7 @@ def of_root(tmp_path: Path) -> list[str]:
     return ["-v", f"{tmp_path / 'roots'}:/out"]
 
 
-def of_somebody(tmp_path: Path) -> list[str]:
+def of_another_user(tmp_path: Path) -> list[str]:
     (tmp_path / "theirs").mkdir(mode=0o755)
     os.chown(tmp_path / "theirs", 4321, 100)
     return ["-v", f"{tmp_path / 'theirs'}:/out"]
@@ -144,17 +144,17 @@ VIDEO = ["video", CLIP, "--out", "/out"]
 HERE = "/in is empty: mount a folder there, with an absolute path: -v /PATH/FOLDER:/in:ro"
 MISTAKES: dict[str, tuple[Callable[[Path], list[str]], list[str], str]] = {
     "no mount": (lambda _: [], ["video", "/in/walk.mp4", "--out", "/out"], f"No such video file: /in/walk.mp4. .* {HERE}"),
-    "no films": (nothing, ["video", "/in", "--out", "/out"], f"No video in folder /in; .* {HERE}"),
-    "no pictures": (nothing, ["images", "/in", "--out", "/out"], f"No images in folder /in; .*{HERE}"),
+    "no videos": (nothing, ["video", "/in", "--out", "/out"], f"No video in folder /in; .* {HERE}"),
+    "no images": (nothing, ["images", "/in", "--out", "/out"], f"No images in folder /in; .*{HERE}"),
     "no pipeline": (nothing, ["run", "/in/cameras.yaml"], f"Cannot read /in/cameras.yaml: .*{HERE}"),
     "no recording": (nothing, ["play", "/in/walk"], f"No such recording: /in/walk. .*{HERE}"),
-    "a closed film": (
+    "an unreadable video": (
         closed,
         ["video", "/in/sample.mp4", "--out", "/out"],
         "Cannot read /in/sample.mp4: /in belongs to user 4321, and this is user 1000, who may not read it. "
         "Start the container with --user 4321:100, or make it readable for all where it is mounted from: chmod -R a\\+rX FOLDER",
     ),
-    "a closed recording": (
+    "an unreadable recording": (
         closed,
         ["export", "/in/walk", "--to", "csv"],
         "Cannot access /in/walk: /in belongs to user 4321, .*",
@@ -166,13 +166,13 @@ MISTAKES: dict[str, tuple[Callable[[Path], list[str]], list[str], str]] = {
         "Cannot write /out/sample: /out belongs to user 0, and this is user 1000. "
         "Make the folder that is mounted there this user's: sudo chown 1000:1000 FOLDER",
     ),
-    "somebody's folder": (
-        of_somebody,
+    "a folder of another user": (
+        of_another_user,
         VIDEO,
         "Cannot write /out/sample: /out belongs to user 4321, and this is user 1000. "
         "Start the container with --user 4321:100, or make .* sudo chown 1000:1000 FOLDER",
     ),
-    "a folder to be read": (
+    "a read-only folder": (
         read_only,
         VIDEO,
         "Cannot write /out/sample: /out is mounted read-only. Mount it without :ro, or give another folder",
@@ -188,36 +188,36 @@ def test_wrong_mount_is_reported_in_one_line(image: Image, mistake: str, tmp_pat
     assert done.returncode in (2, 3)
 
 
-def test_daemon_is_healthy_buries_its_dead_and_stops_as_process_1(image: Image) -> None:
+def test_daemon_is_healthy_reaps_zombies_and_stops_as_process_1(image: Image) -> None:
     with image.running("demo", "--bind", "0.0.0.0") as container:
-        assert container.said(r"viewer (\S+)")[1].startswith("http://127.0.0.1:7710/?token=")
-        container.said("[1-9][0-9]* bodies/s")
+        assert container.wait_for_line(r"viewer (\S+)")[1].startswith("http://127.0.0.1:7710/?token=")
+        container.wait_for_line("[1-9][0-9]* bodies/s")
         assert container.health() == 0
         pose = container.do(*POSE).stdout.strip()
         container.do("sh", "-c", f"kill -9 {pose}")
-        container.until(lambda pid: pid not in ("", pose), *POSE)
-        container.until(lambda said: '"pose": "ready"' in said, *HEALTH)
+        container.wait_until(lambda pid: pid not in ("", pose), *POSE)
+        container.wait_until(lambda text: '"pose": "ready"' in text, *HEALTH)
         assert container.do("sh", "-c", ZOMBIES).stdout == ""
         code, took_s = container.stop()
     assert code == 0
     assert took_s < 10
 
 
-def test_video_is_never_unhealthy_and_stops_as_process_1(image: Image, films: Path) -> None:
-    with image.running("video", "/in/walk.mp4", "--out", "/out", options=mounted(films)) as container:
-        container.until(lambda names: names == ".walk.part", "ls", "-A", "/out")
+def test_video_is_never_unhealthy_and_stops_as_process_1(image: Image, videos: Path) -> None:
+    with image.running("video", "/in/walk.mp4", "--out", "/out", options=mounted(videos)) as container:
+        container.wait_until(lambda names: names == ".walk.part", "ls", "-A", "/out")
         assert container.health() == 0
         code, took_s = container.stop()
     assert code == 130
     assert took_s < 10
 
 
-def test_image_holds_nothing_that_was_only_needed_to_build_it(image: Image) -> None:
+def test_image_contains_no_build_leftovers(image: Image) -> None:
     done = image.run("-c", LEFT_OVER, options=["--entrypoint", "sh"])
     assert done.stdout.split() == ["/models:", "/out:", "/tmp:"], done.stdout
 
 
-def test_image_is_small_and_says_what_it_is(image: Image) -> None:
+def test_image_is_small_and_labelled(image: Image) -> None:
     done = image.storage.podman("image", "inspect", image.name)
     (facts,) = json.loads(done.stdout)
     assert facts["Size"] < LARGEST_BYTES

@@ -1,4 +1,4 @@
-"""The GPU image's entry point in processes of its own: a made-up /models, NVML and PyTorch; everything else is real."""
+"""The GPU image's entry point in processes of its own: fake /models, NVML and PyTorch; everything else is real."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ NO_GPU = (
     "remi-stream: pare-trt cannot run here. GPU: this container has no NVIDIA GPU. If the machine has one: "
     "docker run --gpus all (Podman: --device nvidia.com/gpu=all). If it has none, use: --engine pare"
 )
-FILM = ("video", str(ROOT / "remi_stream/data/sample.mp4"), "--out", "out")
-MISTAKEN = ("video", "in.mp4", "--out", "out", "--start", "5", "--end", "1")
-"""What the command itself refuses, once it is run."""
-RUN = "remi-stream: --end 1 is not after --start 5. Give a later end"
+VIDEO = ("video", str(ROOT / "remi_stream/data/sample.mp4"), "--out", "out")
+INVALID = ("video", "in.mp4", "--out", "out", "--start", "5", "--end", "1")
+"""A command line that only the command itself rejects."""
+INVALID_LINE = "remi-stream: --end 1 is not after --start 5. Give a later end"
 TOY = """
 what = "A toy."
 adapter = "pare"
@@ -50,19 +50,19 @@ licence = "none"
 
 
 class Container(NamedTuple):
-    """What the container is given: /models, and what is put before the packages that are installed."""
+    """A fake container. models: its /models. site: folder of fake packages before the installed ones."""
 
     models: Path
     site: Path
 
     def run(self, *arguments: str) -> tuple[int, str, list[str]]:
-        """Type a command; gives the exit code, stdout, and stderr's lines with /models for its folder."""
+        """Run a command; return the exit code, stdout, and the lines of stderr with /models for its folder."""
         with self.starting(*arguments) as process:
             out, err = process.communicate()
         return process.returncode, out, err.replace(str(self.models), "/models").splitlines()
 
     def starting(self, *arguments: str) -> subprocess.Popen[str]:
-        """The process of a command that was typed."""
+        """Start a command."""
         path = f"{self.site}:{os.environ['PATH']}"
         image = {"REMI_HOME": str(self.models), "NVIDIA_VISIBLE_DEVICES": "all", "container": "oci"}
         return subprocess.Popen(
@@ -75,7 +75,7 @@ class Container(NamedTuple):
         )
 
     def has_gpu(self, gpu: nvml.Gpu = GPU, **more: Any) -> None:
-        """Give it a GPU that answers, and a PyTorch for CUDA 13."""
+        """Add a fake GPU, and a fake PyTorch for CUDA 13."""
         nvml.write_module(self.site, gpu, **{"version": "580.95.05", "cuda": 13000, **more})
         info = self.site / "torch-2.13.0.dist-info"
         info.mkdir()
@@ -98,7 +98,7 @@ def container(tmp_path: Path) -> Container:
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Stand-ins that are quickly made, by their published names."""
+    """Folder of small stand-ins under their published names."""
     from tools.make_weights import MODELS
 
     folder = tmp_path_factory.mktemp("made")
@@ -109,7 +109,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def mount(container: Container, folder: str, **files: Path) -> None:
-    """Put files into a mounted folder, by the names that they have there ("_" for ".")."""
+    """Put files into a mounted folder, under these names ("__" for ".")."""
     (container.models / folder).mkdir(exist_ok=True)
     for name, file in files.items():
         shutil.copy(file, container.models / folder / name.replace("__", "."))
@@ -117,14 +117,14 @@ def mount(container: Container, folder: str, **files: Path) -> None:
 
 BLAZEPOSE = {"pose_detection", "pose_landmark_full"}
 MESH = {"smpl_neutral", "j_regressor_extra"}
-ASKED: dict[str, tuple[str, list[str], set[str]]] = {
+REQUIREMENTS: dict[str, tuple[str, list[str], set[str]]] = {
     "": ("", [], set()),
     "engines": ("", [], set()),
     "doctor --engine pare-trt": ("", [], set()),
     "--help": ("", [], set()),
     "video --help": ("", [], set()),
     "video in.mp4 --engine pare-trt --nope": ("", [], set()),
-    "video in.mp4 --engine nobody-trt": ("", [], set()),
+    "video in.mp4 --engine nothing-trt": ("", [], set()),
     "vidoe in.mp4 --engine pare-trt": ("", [], set()),
     "video in.mp4 --out o": ("", [], BLAZEPOSE),
     "video in.mp4 --engine pare --out o": ("", [], {"pose_detection", "pare"}),
@@ -168,17 +168,17 @@ filter_options: {min_cutoff: 1}
 """
 
 
-@pytest.mark.parametrize("line", ASKED)
-def test_what_a_command_asks_for_is_known_before_it_runs(line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("line", REQUIREMENTS)
+def test_requirements_of_a_command_are_known_before_it_runs(line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REMI_HOME", str(tmp_path / "home"))
     (tmp_path / "pipeline.yaml").write_text(PIPELINE)
-    asked = command_requirements(line.format(file=tmp_path / "pipeline.yaml").split())
-    found = asked.gpu_engine, [manifest.name for manifest in asked.tensorrt_engines], {file.name for file in asked.required_files}
-    assert found == ASKED[line]
+    needs = command_requirements(line.format(file=tmp_path / "pipeline.yaml").split())
+    found = needs.gpu_engine, [manifest.name for manifest in needs.tensorrt_engines], {file.name for file in needs.required_files}
+    assert found == REQUIREMENTS[line]
 
 
 @pytest.mark.parametrize("line", ["export rec --to npz", "morph a.obj b.obj", "evaluate a b", "view", "video in.mp4 --out o"])
-def test_body_is_welcome_to_whatever_draws_or_measures_people(line: str) -> None:
+def test_smpl_is_optional_for_commands_that_draw_or_measure_people(line: str) -> None:
     assert "smpl_neutral" in {file.name for file in command_requirements(line.split()).optional_files}
 
 
@@ -199,7 +199,7 @@ def test_command_that_needs_nothing_is_run_without_a_gpu(line: str, code: int, w
     assert not list(container.models.iterdir())
 
 
-TROUBLES: dict[str, tuple[nvml.Gpu, dict[str, Any], str]] = {
+PROBLEMS: dict[str, tuple[nvml.Gpu, dict[str, Any], str]] = {
     "no --gpus": (GPU, {"fault": nvml.LIBRARY_NOT_FOUND}, NO_GPU),
     "a driver that does not answer": (
         GPU,
@@ -223,16 +223,16 @@ TROUBLES: dict[str, tuple[nvml.Gpu, dict[str, Any], str]] = {
 }
 
 
-@pytest.mark.parametrize("trouble", TROUBLES)
-def test_gpu_that_cannot_be_used_is_reported_in_one_line_before_anything_else(trouble: str, container: Container) -> None:
-    gpu, more, line = TROUBLES[trouble]
+@pytest.mark.parametrize("problem", PROBLEMS)
+def test_unusable_gpu_is_reported_in_one_line_before_anything_else(problem: str, container: Container) -> None:
+    gpu, more, line = PROBLEMS[problem]
     container.has_gpu(gpu, **more)
-    assert container.run(*FILM, "--engine", "pare-trt", "--format", "pare") == (EXIT_NOT_STARTED, "", [line])
+    assert container.run(*VIDEO, "--engine", "pare-trt", "--format", "pare") == (EXIT_NOT_STARTED, "", [line])
 
 
 def test_every_missing_mount_is_reported_in_a_line_of_its_own(container: Container) -> None:
     container.has_gpu()
-    code, out, err = container.run(*FILM, "--engine", "pare-trt", "--smooth", "smoothnet", "--format", "pare")
+    code, out, err = container.run(*VIDEO, "--engine", "pare-trt", "--smooth", "smoothnet", "--format", "pare")
     mpi, smpl = "non-commercial research (MPI)", "non-commercial research (SMPL, MPI)"
     assert (code, out) == (EXIT_NOT_STARTED, "")
     assert err == [
@@ -247,61 +247,61 @@ def test_every_missing_mount_is_reported_in_a_line_of_its_own(container: Contain
     ]
 
 
-def test_folder_without_smpl_is_reported_and_the_open_body_used(container: Container) -> None:
+def test_folder_without_smpl_is_reported_and_the_default_body_used(container: Container) -> None:
     mount(container, "smpl")
     (container.models / "smpl").mkdir(exist_ok=True)
     (container.models / "smpl/readme.txt").touch()
-    _, _, err = container.run(*MISTAKEN)
+    _, _, err = container.run(*INVALID)
     assert err == [
         "remi-stream: No SMPL model in /models/smpl; using the default body: no file in it is SMPL. "
         "Expected: SMPL_NEUTRAL.pkl, from https://smpl.is.tue.mpg.de",
-        RUN,
+        INVALID_LINE,
     ]
 
 
-def test_mounted_files_are_taken_in_once_whatever_they_are_called(container: Container, made: Path) -> None:
+def test_mounted_files_are_imported_once_whatever_their_names(container: Container, made: Path) -> None:
     mount(container, "smpl", body__pkl=made / "SMPL_NEUTRAL.pkl", J_regressor_extra__npy=made / "J_regressor_extra.npy")
     mount(container, "checkpoints", smooth__tar=made / "checkpoint_8.pth.tar", other__onnx=made / "instanthmr.onnx")
-    asks = (*MISTAKEN, "--smooth", "smoothnet", "--window", "8", "--format", "pare")
+    asks = (*INVALID, "--smooth", "smoothnet", "--window", "8", "--format", "pare")
     code, _, err = container.run(*asks)
     once = "it was copied into /models, once."
     assert err == [
         f"remi-stream: /models/smpl/J_regressor_extra.npy is j_regressor_extra (licence: non-commercial research (MPI)); {once}",
         f"remi-stream: /models/smpl/body.pkl is smpl_neutral (licence: non-commercial research (SMPL, MPI)); {once}",
         f"remi-stream: /models/checkpoints/smooth.tar is smoothnet_w8 (licence: Apache-2.0); {once}",
-        RUN,
+        INVALID_LINE,
     ]
     assert code == EXIT_USAGE
     assert container.stored() == {"J_regressor_extra.npy", "smpl_neutral.npz", "checkpoint_8.pth.tar"}
-    assert container.run(*asks)[2] == [RUN]
+    assert container.run(*asks)[2] == [INVALID_LINE]
 
 
-def test_body_is_taken_in_for_an_engine_that_can_do_without(container: Container, made: Path) -> None:
+def test_optional_body_is_imported(container: Container, made: Path) -> None:
     mount(container, "smpl", SMPL_NEUTRAL__pkl=made / "SMPL_NEUTRAL.pkl", SMPL_MALE__pkl=made / "SMPL_NEUTRAL.pkl")
-    assert container.run(*MISTAKEN)[2][1:] == [RUN]
+    assert container.run(*INVALID)[2][1:] == [INVALID_LINE]
     assert container.stored() == {"smpl_neutral.npz"}
-    assert container.run(*MISTAKEN)[2] == [RUN]
+    assert container.run(*INVALID)[2] == [INVALID_LINE]
 
 
-def test_file_that_was_not_wanted_is_taken_in_when_it_is(container: Container, made: Path) -> None:
+def test_file_is_imported_only_by_a_command_that_needs_it(container: Container, made: Path) -> None:
     mount(container, "checkpoints", net__onnx=made / "instanthmr.onnx")
-    assert container.run(*MISTAKEN, "--format", "pare")[0] == EXIT_NOT_STARTED
+    assert container.run(*INVALID, "--format", "pare")[0] == EXIT_NOT_STARTED
     assert not container.stored()
-    assert container.run(*MISTAKEN, "--engine", "instanthmr")[2][1:] == [RUN]
+    assert container.run(*INVALID, "--engine", "instanthmr")[2][1:] == [INVALID_LINE]
     assert container.stored() == {"instanthmr.onnx"}
 
 
-def test_file_is_looked_at_again_only_if_it_has_changed_or_is_needed(container: Container, made: Path) -> None:
+def test_file_is_inspected_again_only_if_it_has_changed_or_is_required(container: Container, made: Path) -> None:
     mount(container, "smpl", SMPL_NEUTRAL__pkl=made / "SMPL_NEUTRAL.pkl", J_regressor_extra__npy=made / "J_regressor_extra.npy")
     file = container.models / "smpl/J_regressor_extra.npy"
     status = file.stat()
     file.write_bytes(bytes(status.st_size))
     os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns))
-    container.run(*MISTAKEN)
+    container.run(*INVALID)
     shutil.copy(made / file.name, file)
     os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns))
-    assert container.run(*MISTAKEN)[2] == [RUN]
-    assert container.run(*MISTAKEN, "--format", "pare")[2][1:] == [RUN]
+    assert container.run(*INVALID)[2] == [INVALID_LINE]
+    assert container.run(*INVALID, "--format", "pare")[2][1:] == [INVALID_LINE]
     assert container.stored() == {"smpl_neutral.npz", "J_regressor_extra.npy"}
 
 
@@ -310,7 +310,7 @@ def test_searched_folders_are_reported_with_what_is_missing(container: Container
     mount(container, "checkpoints", pare_checkpoint__ckpt=ROOT / "README.md")
     mount(container, "smpl", SMPL_MALE__pkl=made / "SMPL_NEUTRAL.pkl")
     for _ in range(2):
-        code, _, err = container.run(*FILM, "--engine", "pare-trt")
+        code, _, err = container.run(*VIDEO, "--engine", "pare-trt")
         assert (code, err[1:]) == (
             EXIT_NOT_STARTED,
             [
@@ -327,10 +327,10 @@ def test_searched_folders_are_reported_with_what_is_missing(container: Container
 def test_plan_is_built_before_the_command_is_run_and_only_once(
     container: Container, made: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")  # PyTorch would not find that GPU
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")  # the real PyTorch would not find the fake GPU
     container.has_gpu()
     mount(container, "checkpoints", instanthmr__onnx=made / "instanthmr.onnx")
-    code, out, err = container.run(*FILM, "--engine", "instanthmr-trt")
+    code, out, err = container.run(*VIDEO, "--engine", "instanthmr-trt")
     last = "remi-stream: instanthmr-trt needs an NVIDIA GPU, and CUDA_VISIBLE_DEVICES hides every GPU. Without one: instanthmr-ov"
     assert (code, out, len(err)) == (EXIT_NOT_STARTED, "", 4)
     assert err[1] == (
@@ -339,17 +339,17 @@ def test_plan_is_built_before_the_command_is_run_and_only_once(
     )
     assert err[2].startswith("instanthmr: /models/cache/plans/instanthmr-fp32-b8-")
     assert err[3] == last
-    assert container.run(*FILM, "--engine", "instanthmr-trt")[2] == [last]
+    assert container.run(*VIDEO, "--engine", "instanthmr-trt")[2] == [last]
 
 
 @pytest.mark.parametrize("strict", [True, False])
-def test_plan_that_cannot_be_built_ends_the_command_only_if_nothing_may_run_instead(strict: bool, container: Container) -> None:
+def test_failed_plan_build_ends_the_command_only_without_a_fallback(strict: bool, container: Container) -> None:
     container.has_gpu()
     (container.site / "tensorrt_rtx.py").write_text("raise ImportError('broken')")
     (container.models / "engines").mkdir()
     (container.models / "engines/toy.toml").write_text(TOY.format(strict=str(strict).lower()))
     (container.models / "engines/toy.pt").write_text("weights")
-    code, _, err = container.run(*MISTAKEN, "--engine", "toy-trt")
+    code, _, err = container.run(*INVALID, "--engine", "toy-trt")
     assert err[1].startswith("remi-stream: tensorrt_rtx does not start: broken")
     if strict:
         assert (code, err[2:]) == (
@@ -358,7 +358,7 @@ def test_plan_that_cannot_be_built_ends_the_command_only_if_nothing_may_run_inst
         )
     else:
         instead = "remi-stream: The plan could not be built; PyTorch runs the network on the GPU instead."
-        assert (code, err[2:]) == (EXIT_USAGE, [instead, RUN])
+        assert (code, err[2:]) == (EXIT_USAGE, [instead, INVALID_LINE])
 
 
 MAKING = """
@@ -374,46 +374,46 @@ except KeyboardInterrupt:
 finally:
     making.unlink()
 """
-"""A TensorRT that is long at work; interrupted, it takes away what it has half made, or fails otherwise, or hears nothing."""
+"""A fake TensorRT with a long build. On SIGINT it cleans up (tidy), raises another error (confused) or ignores it (stubborn)."""
 
 
 @pytest.mark.parametrize("kind", ["tidy", "confused", "stubborn"])
-def test_stopped_while_a_plan_is_built_it_ends_soon_and_leaves_nothing(kind: str, container: Container) -> None:
+def test_interrupted_plan_build_ends_soon_and_leaves_nothing(kind: str, container: Container) -> None:
     container.has_gpu()
     making = container.models / "making"
     (container.site / "tensorrt_rtx.py").write_text(MAKING.format(folder=str(container.models), kind=kind))
     (container.models / "engines").mkdir()
     (container.models / "engines/toy.toml").write_text(TOY.format(strict="true"))
     (container.models / "engines/toy.pt").write_text("weights")
-    with container.starting(*MISTAKEN, "--engine", "toy-trt") as process:
+    with container.starting(*INVALID, "--engine", "toy-trt") as process:
         until(lambda: making.exists() and making.read_text())
         builder = int(making.read_text())
         ended_s, err = stopped(process)
         assert process.returncode == 128 + signal.SIGINT
     assert ended_s < CLEANUP_TIMEOUT_S + 2 if kind == "stubborn" else ended_s < CLEANUP_TIMEOUT_S
     assert (making.exists(), Path(f"/proc/{builder}").exists()) == (kind == "stubborn", False)
-    assert [line for line in err if line] == [err[0]], "that a plan is built, once"
+    assert [line for line in err if line] == [err[0]], "only that a plan is built, once"
     assert "Building it for NVIDIA GeForce RTX 3060" in err[0]
 
 
-def test_stopped_while_a_mounted_file_is_taken_in_it_leaves_no_part_of_it(container: Container, made: Path) -> None:
+def test_interrupted_import_of_a_mounted_file_leaves_nothing(container: Container, made: Path) -> None:
     mount(container, "smpl", SMPL_NEUTRAL__pkl=made / "SMPL_NEUTRAL.pkl")
     store = container.models / "models"
-    with container.starting(*MISTAKEN) as process:
+    with container.starting(*INVALID) as process:
         until(lambda: list(store.glob(".pull-*")))
         ended_s, err = stopped(process)
         assert (process.returncode, err) == (128 + signal.SIGINT, [])
     assert ended_s < 3
     assert not container.stored()
     assert [path.name for path in store.iterdir()] == [".lock"]
-    assert container.run(*MISTAKEN)[2][1:] == [RUN]
+    assert container.run(*INVALID)[2][1:] == [INVALID_LINE]
     assert container.stored() == {"smpl_neutral.npz"}
 
 
 @pytest.mark.parametrize(
     "program", ["remi_stream.cli.container.entrypoint", "bin/remi-stream"], ids=["the entry point", "the command"]
 )
-def test_stopped_while_its_modules_are_imported_it_says_nothing(program: str, container: Container) -> None:
+def test_interrupted_module_import_prints_nothing(program: str, container: Container) -> None:
     with container.starting("engines") as process:
         proc = Path(f"/proc/{process.pid}")
         until(lambda: program in (proc / "cmdline").read_text() and "msgspec" in (proc / "maps").read_text())
@@ -432,24 +432,24 @@ del sys.modules["msgspec"]
 sys.path.remove({folder!r})
 import msgspec
 """
-"""What msgspec's C code does when it is interrupted while it imports something."""
+"""As msgspec's C code, which swallows a KeyboardInterrupt during its imports."""
 
 
-def test_stop_that_a_library_swallows_is_heard_all_the_same(container: Container) -> None:
+def test_sigint_swallowed_by_a_library_still_ends_the_command(container: Container) -> None:
     (container.site / "msgspec.py").write_text(SWALLOWS.format(folder=str(container.site)))
     assert container.run("engines") == (128 + signal.SIGINT, "", [])
 
 
 def until(condition: Callable[[], object], timeout_s: float = 30.0) -> None:
-    """Look again and again."""
+    """Wait until the condition holds."""
     end = time.monotonic() + timeout_s
     while not condition():
-        assert time.monotonic() < end, "waited in vain"
+        assert time.monotonic() < end, f"not within {timeout_s} s"
         time.sleep(0.002)
 
 
 def stopped(process: subprocess.Popen[str]) -> tuple[float, list[str]]:
-    """Stop it as `docker stop` does: process 1 alone hears of it. How long that took, s, and what it had said."""
+    """Send SIGINT to process 1 only, as `docker stop` does; return the duration, s, and the lines of stderr."""
     begun_at = time.monotonic()
     process.send_signal(signal.SIGINT)
     err = process.communicate(timeout=30)[1]
@@ -457,7 +457,7 @@ def stopped(process: subprocess.Popen[str]) -> tuple[float, list[str]]:
 
 
 def as_user(uid: int, call: Callable[[], object]) -> str:
-    """What a call raises in a process of this user's."""
+    """Run a call in a process of another user; return the message of its RemiError."""
     reading, writing = os.pipe()
     if (child := os.fork()) == 0:
         try:
@@ -470,13 +470,13 @@ def as_user(uid: int, call: Callable[[], object]) -> str:
             os._exit(0)
     os.waitpid(child, 0)
     os.close(writing)
-    with os.fdopen(reading) as said:
-        return said.read()
+    with os.fdopen(reading) as message:
+        return message.read()
 
 
 @pytest.fixture
 def foreign(made: Path) -> Iterator[Path]:
-    """A folder with SMPL in it that other users can see and not write."""
+    """A folder with an SMPL file that other users can read but not write."""
     folder = Path("/tmp") / f"remi-foreign-{os.getpid()}"
     (folder / "smpl").mkdir(parents=True)
     shutil.copy(made / "J_regressor_extra.npy", folder / "smpl")
@@ -490,7 +490,7 @@ def test_models_folder_of_another_user_is_reported_with_both_users(foreign: Path
     monkeypatch.setenv("REMI_HOME", str(foreign))
     monkeypatch.setenv("container", "oci")
     wanted = [find_model_file("j_regressor_extra")]
-    said = as_user(12345, lambda: import_mounted(wanted, [], print))
-    assert said.startswith(
+    message = as_user(12345, lambda: import_mounted(wanted, [], print))
+    assert message.startswith(
         f"The model store cannot be written: {foreign} belongs to user 0, and this is user 12345. Make the folder"
     )

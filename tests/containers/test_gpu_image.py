@@ -1,4 +1,4 @@
-"""Dockerfile.trt as far as it can be built without NVIDIA's and PyTorch's indexes, and what is written in the rest of it."""
+"""Dockerfile.trt: its stages that need neither NVIDIA's nor PyTorch's index are built, the rest of it is read."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from tests.morph.meshes import body, write_obj
 
 sys.path.insert(0, str(ROOT / "tools"))
 
-STRANGER = ("--user", "12345", "--read-only", "--tmpfs", "/tmp", "--cap-drop", "ALL", "--security-opt", "no-new-privileges")
-GIVEN = "docker run --gpus all (Podman: --device nvidia.com/gpu=all)"
-NO_GPU = "remi-stream: pare-trt cannot run here. GPU: this container was not given " + (
-    f"the machine's NVIDIA GPU. Start it with: {GIVEN}\n"
+OTHER_USER = ("--user", "12345", "--read-only", "--tmpfs", "/tmp", "--cap-drop", "ALL", "--security-opt", "no-new-privileges")
+GPU_OPTIONS = "docker run --gpus all (Podman: --device nvidia.com/gpu=all)"
+NO_GPU = "remi-stream: pare-trt cannot run here. GPU: this container " + (
+    f"cannot access the NVIDIA GPU of the machine. Start it with: {GPU_OPTIONS}\n"
     if has_gpu_on_bus(Path("/"))
-    else f"an NVIDIA GPU. If the machine has one: {GIVEN}. If it has none, use: --engine pare\n"
+    else f"has no NVIDIA GPU. If the machine has one: {GPU_OPTIONS}. If it has none, use: --engine pare\n"
 )
 TRT, CPU = ((ROOT / f"Dockerfile.{kind}").read_text() for kind in ("trt", "cpu"))
-ALIKE = r"^RUN mkdir|^(USER|VOLUME|STOPSIGNAL|HEALTHCHECK|CMD) |^WORKDIR /out|^ARG PYTHON"
-"""What both images promise those who run them."""
+SHARED = r"^RUN mkdir|^(USER|VOLUME|STOPSIGNAL|HEALTHCHECK|CMD) |^WORKDIR /out|^ARG PYTHON"
+"""Instructions that must be the same in both images."""
 
 
 def minor(version: str) -> str:
@@ -42,9 +42,9 @@ def test_versions_in_the_dockerfile_fit_each_other() -> None:
     assert TORCH_TENSORRT_PAIRS[minor(built["TORCH_TENSORRT"])] == minor(built["TENSORRT"])
 
 
-def test_both_images_promise_the_same() -> None:
-    promised, ours = ([line for line in text.splitlines() if re.search(ALIKE, line)] for text in (CPU, TRT))
-    assert (len(promised), ours) == (9, promised)
+def test_both_images_have_the_same_interface() -> None:
+    cpu, trt = ([line for line in text.splitlines() if re.search(SHARED, line)] for text in (CPU, TRT))
+    assert (len(cpu), trt) == (9, cpu)
     (settings,) = re.findall(r"^ENV (.*REMI_HOME.*)$", CPU, re.MULTILINE)
     assert f"ENV {settings} \\" in TRT.splitlines()
 
@@ -56,7 +56,7 @@ def image(storage: Storage) -> Image:
 
 @pytest.fixture(scope="module")
 def smpl(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a stand-in for SMPL, as its users have it."""
+    """A folder with a stand-in for SMPL under its published names."""
     from tools.make_weights import MODELS
 
     folder = tmp_path_factory.mktemp("smpl")
@@ -70,8 +70,8 @@ def smpl(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.containers
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("options", [(), STRANGER], ids=["as it is", "any user"])
-def test_image_says_that_it_was_given_no_gpu(options: tuple[str, ...], image: Image) -> None:
+@pytest.mark.parametrize("options", [(), OTHER_USER], ids=["as it is", "any user"])
+def test_image_reports_a_missing_gpu(options: tuple[str, ...], image: Image) -> None:
     done = image.run("video", "/in/walk.mp4", "--engine", "pare-trt", "--out", "/out/run1", options=options)
     assert (done.returncode, done.stdout, done.stderr) == (EXIT_NOT_STARTED, "", NO_GPU)
 
@@ -80,12 +80,12 @@ def test_image_says_that_it_was_given_no_gpu(options: tuple[str, ...], image: Im
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_mounted_smpl_is_used_by_any_user_with_nothing_imported(image: Image, smpl: Path, tmp_path: Path) -> None:
-    film, out = sample_clip(), tmp_path / "out"
+    video, out = sample_clip(), tmp_path / "out"
     out.mkdir()
     os.chown(out, 12345, 12345)
-    mounts = ["-v", f"{smpl}:/models/smpl:ro", "-v", f"{film}:/input.mp4:ro", "-v", f"{out}:/out"]
+    mounts = ["-v", f"{smpl}:/models/smpl:ro", "-v", f"{video}:/input.mp4:ro", "-v", f"{out}:/out"]
     what = ("--format", "pare", "--frames", "9", "--out", "/out/run1")
-    done = image.run("video", "/input.mp4", *what, options=[*STRANGER, *mounts])
+    done = image.run("video", "/input.mp4", *what, options=[*OTHER_USER, *mounts])
     assert done.returncode == EXIT_DONE, done.stderr
     assert "remi-stream: /models/smpl/SMPL_NEUTRAL.pkl is smpl_neutral" in done.stderr
     (written,) = out.rglob("pare_output.pkl")
@@ -105,7 +105,7 @@ def test_meshes_are_drawn_by_the_cpu_where_opengl_finds_no_gpu(image: Image, tmp
     write_obj(folder / "bent.obj", *body(0.5))
     mounts = ["-v", f"{folder}:/in:ro", "-v", f"{out}:/out"]
     what = ("--batch", "/in", "--gpu", "--minimal", "--frames", "3", "--size", "64x64")
-    done = image.run("morph", *what, options=[*STRANGER, *mounts])
+    done = image.run("morph", *what, options=[*OTHER_USER, *mounts])
     assert done.returncode == EXIT_DONE, done.stderr
     assert re.fullmatch(r".* warning: OpenGL finds no GPU, only llvmpipe .*\. Drawing on the CPU\n", done.stderr)
     assert len(list(out.rglob("frames/*.png"))) == 3
@@ -114,7 +114,7 @@ def test_meshes_are_drawn_by_the_cpu_where_opengl_finds_no_gpu(image: Image, tmp
 @pytest.mark.containers
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_image_asks_for_the_gpu_and_is_bare_besides(image: Image) -> None:
+def test_image_requests_the_gpu_and_contains_no_build_tools(image: Image) -> None:
     (known,) = json.loads(image.storage.podman("inspect", image.name).stdout)
     settings = dict(each.split("=", 1) for each in known["Config"]["Env"])
     assert settings["NVIDIA_VISIBLE_DEVICES"] == "all"

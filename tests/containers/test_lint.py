@@ -12,7 +12,7 @@ DOCKERFILES = sorted(path.name for path in ROOT.glob("Dockerfile.*"))
 
 
 @pytest.mark.parametrize("dockerfile", DOCKERFILES)
-def test_hadolint_has_nothing_to_say(dockerfile: str) -> None:
+def test_hadolint_reports_no_problem(dockerfile: str) -> None:
     hadolint = Path(sys.executable).with_name("hadolint")
     done = subprocess.run([hadolint, dockerfile], cwd=ROOT, capture_output=True, text=True)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

@@ -1,4 +1,4 @@
-"""The wheel and the sdist: what is in them, and that the wheel works where there is no checkout."""
+"""The wheel and the sdist: their content, and the wheel outside a checkout."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ pytestmark = pytest.mark.skipif(not importlib.util.find_spec("hatchling"), reaso
 
 
 def build(source: Path, target: str, out: Path) -> Path:
-    """Make a package of a source tree."""
+    """Build a package of a source tree; return its path."""
     command = [sys.executable, "-m", "hatchling", "build", "--target", target, "--directory", str(out)]
     subprocess.run(command, cwd=source, check=True, capture_output=True, timeout=120)
     (made,) = out.iterdir()
@@ -47,7 +47,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder that the sdist holds."""
+    """The unpacked sdist."""
     sdist = build(ROOT, "sdist", tmp_path_factory.mktemp("sdist"))
     folder = tmp_path_factory.mktemp("unpacked")
     with tarfile.open(sdist) as archive:
@@ -62,7 +62,7 @@ def contents(wheel: Path) -> dict[str, bytes]:
 
 
 def ours(folder: str, into: str) -> dict[str, bytes]:
-    """The files of a folder of the checkout, by their place in the wheel."""
+    """The files of a folder of the checkout, by their path in the wheel."""
     files = [path for path in (ROOT / folder).rglob("*") if path.is_file() and "__pycache__" not in path.parts]
     return {f"{into}/{path.relative_to(ROOT / folder)}": path.read_bytes() for path in files}
 
@@ -72,15 +72,15 @@ def info(wheel: Path, name: str) -> str:
 
 
 def test_wheel_holds_the_package_its_engines_and_configs_and_nothing_else(wheel: Path) -> None:
-    engines = {place: data for place, data in ours("engines", "remi_stream/_share/engines").items() if place.endswith(".toml")}
+    engines = {path: data for path, data in ours("engines", "remi_stream/_share/engines").items() if path.endswith(".toml")}
     expected = ours("remi_stream", "remi_stream") | engines | ours("configs", "remi_stream/_share/configs")
-    found = {place: data for place, data in contents(wheel).items() if ".dist-info/" not in place}
+    found = {path: data for path, data in contents(wheel).items() if ".dist-info/" not in path}
     assert sorted(found) == sorted(expected)
     assert found == expected
 
 
 @pytest.mark.parametrize(
-    "place",
+    "path",
     [
         "remi_stream/data/sample.mp4",
         "remi_stream/data/open_body.npz",
@@ -91,23 +91,23 @@ def test_wheel_holds_the_package_its_engines_and_configs_and_nothing_else(wheel:
         "remi_stream/_share/configs/systemd/remi-stream.service",
     ],
 )
-def test_what_is_needed_at_run_time_is_in_the_wheel(place: str, wheel: Path) -> None:
-    assert contents(wheel)[place]
+def test_what_is_needed_at_run_time_is_in_the_wheel(path: str, wheel: Path) -> None:
+    assert contents(wheel)[path]
 
 
 def test_wheel_is_for_every_machine_and_small(wheel: Path) -> None:
     assert wheel.name == f"remi_stream-{__version__}-py3-none-any.whl"
     assert wheel.stat().st_size < BIGGEST_MB * 1e6
-    assert not [place for place in contents(wheel) if Path(place).suffix in (".so", ".pt", ".onnx", ".tflite", ".pkl", ".pyc")]
+    assert not [path for path in contents(wheel) if Path(path).suffix in (".so", ".pt", ".onnx", ".tflite", ".pkl", ".pyc")]
 
 
-def test_metadata_says_what_the_project_says(wheel: Path) -> None:
-    said = email.message_from_string(info(wheel, "METADATA"))
-    assert (said["Name"], said["Version"]) == (PROJECT["name"], __version__)
-    assert said["License-Expression"] == PROJECT["license"]
-    assert set(said["Requires-Python"].split(",")) == set(PROJECT["requires-python"].split(","))
-    assert set(said.get_all("Provides-Extra") or []) == set(PROJECT["optional-dependencies"])
-    needed = [need for need in said.get_all("Requires-Dist") or [] if "extra ==" not in need]
+def test_metadata_is_that_of_the_project(wheel: Path) -> None:
+    metadata = email.message_from_string(info(wheel, "METADATA"))
+    assert (metadata["Name"], metadata["Version"]) == (PROJECT["name"], __version__)
+    assert metadata["License-Expression"] == PROJECT["license"]
+    assert set(metadata["Requires-Python"].split(",")) == set(PROJECT["requires-python"].split(","))
+    assert set(metadata.get_all("Provides-Extra") or []) == set(PROJECT["optional-dependencies"])
+    needed = [need for need in metadata.get_all("Requires-Dist") or [] if "extra ==" not in need]
     assert len(needed) == len(PROJECT["dependencies"])
     assert "remi-stream = remi_stream.cli:main" in info(wheel, "entry_points.txt")
 
@@ -117,7 +117,7 @@ def test_licences_are_in_the_wheel(wheel: Path) -> None:
         assert info(wheel, f"licenses/{file}") == (ROOT / file).read_text()
 
 
-def test_sdist_gives_the_same_wheel_and_brings_the_tests(unpacked: Path, wheel: Path, tmp_path: Path) -> None:
+def test_sdist_builds_the_same_wheel_and_contains_the_tests(unpacked: Path, wheel: Path, tmp_path: Path) -> None:
     again = contents(build(unpacked, "wheel", tmp_path / "wheel"))
     assert sorted(again) == sorted(contents(wheel))
     assert again == contents(wheel)
@@ -147,25 +147,25 @@ def beside(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return python.with_name("remi-stream")
 
 
-def say(command: Path, *arguments: str, folder: Path) -> str:
-    """Run the command outside the checkout, and give what it said."""
+def run(command: Path, *arguments: str, folder: Path) -> str:
+    """Run the command outside the checkout; return its output."""
     done = subprocess.run([command, *arguments], cwd=folder, env=OUTSIDE, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout + done.stderr
 
 
 def check_works(command: Path, folder: Path) -> None:
-    """Try what needs each kind of file that the wheel brings."""
+    """Run commands that need each kind of file in the wheel."""
     python = command.with_name("python")
-    where = say(python, "-c", "import remi_stream; print(remi_stream.__file__)", folder=folder)
+    where = run(python, "-c", "import remi_stream; print(remi_stream.__file__)", folder=folder)
     assert Path(where.strip()).is_relative_to(command.parents[1])
-    assert __version__ in say(command, "--version", folder=folder)
-    assert "blazepose" in say(command, "engines", folder=folder)
+    assert __version__ in run(command, "--version", folder=folder)
+    assert "blazepose" in run(command, "engines", folder=folder)
     shipped = Path(where).parent / "_share/configs/cameras.yaml"
-    assert f"{command} run {shipped}" in say(command, "service", "install", str(shipped), "--user", "--print", folder=folder)
+    assert f"{command} run {shipped}" in run(command, "service", "install", str(shipped), "--user", "--print", folder=folder)
     name = f"t{secrets.token_hex(4)}"
-    said = say(command, "demo", "--duration", "3", "--viewer", "none", "--no-metrics", "--name", name, folder=folder)
-    assert "bodies on tcp://" in said
+    output = run(command, "demo", "--duration", "3", "--viewer", "none", "--no-metrics", "--name", name, folder=folder)
+    assert "bodies on tcp://" in output
 
 
 def test_wheel_works_without_the_checkout(beside: Path, tmp_path: Path) -> None:

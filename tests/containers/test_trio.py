@@ -1,4 +1,4 @@
-"""The daemon as docker-compose.yml runs it, in its image, and a real Prometheus in the same network with what it would see."""
+"""The daemon as docker-compose.yml runs it, in its image, and a real Prometheus in the same network namespace."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.containers.image import Image, Storage
-from tests.containers.test_compose import ROOT, SERVICES, filled, mounts, seen
+from tests.containers.test_compose import ROOT, SERVICES, filled, mounted_file, mounts
 
 pytestmark = [pytest.mark.containers, pytest.mark.prometheus, pytest.mark.timeout(900)]
 
@@ -28,7 +28,7 @@ def image(storage: Storage) -> Image:
 
 
 def options(service: str) -> list[str]:
-    """What podman is told of a service of the file."""
+    """podman options of a service in docker-compose.yml."""
     daemon = SERVICES[service]
     volumes = [f"{ROOT / source}:{place}:ro" for source, place, _ in mounts(service) if source.startswith(".")]
     given = {
@@ -41,24 +41,24 @@ def options(service: str) -> list[str]:
 
 
 def asking(address: str) -> tuple[str, ...]:
-    """The command that says what is answered inside the container's network."""
+    """Command that prints the answer of an address inside the container's network."""
     return ("python", "-c", ASK.format(address=address))
 
 
 def test_daemon_is_seen_by_the_viewer_and_by_prometheus(image: Image, storage: Storage, tmp_path: Path) -> None:
     command = [filled(word) for word in SERVICES["remi-stream"]["command"]]
     with image.running(*command, options=options("remi-stream")) as container:
-        link = container.said(LINK)[1]
-        container.said("bodies on tcp://")
-        container.until(lambda said: "<html" in said.lower(), *asking(link))
+        link = container.wait_for_line(LINK)[1]
+        container.wait_for_line("bodies on tcp://")
+        container.wait_until(lambda text: "<html" in text.lower(), *asking(link))
         assert container.do(*SERVICES["remi-stream"]["healthcheck"]["test"][1:]).returncode == 0
         pid = storage.podman("inspect", "--format", "{{.State.Pid}}", container.name).stdout.strip()
-        folder = seen("prometheus", "/etc/prometheus")
+        folder = mounted_file("prometheus", "/etc/prometheus")
         server = f"prometheus --config.file={folder}/prometheus.yml --storage.tsdb.path={tmp_path}/tsdb"
         with open(tmp_path / "log", "w") as log:
             prometheus = subprocess.Popen(["nsenter", "--target", pid, "--net", *shlex.split(server)], stderr=log)
         try:
-            container.until(lambda said: said and values(said) == ["1"], *asking(UP))
+            container.wait_until(lambda text: text and values(text) == ["1"], *asking(UP))
         finally:
             prometheus.terminate()
             prometheus.wait(10)
@@ -66,5 +66,5 @@ def test_daemon_is_seen_by_the_viewer_and_by_prometheus(image: Image, storage: S
 
 
 def values(answer: str) -> list[str]:
-    """The values that Prometheus gives."""
+    """Values in an answer of Prometheus."""
     return [series["value"][1] for series in json.loads(answer)["data"]["result"]]

@@ -1,4 +1,4 @@
-"""The unit: what systemd says of it, and that a real systemd starts, watches and restarts the daemon with it."""
+"""The systemd unit, checked by systemd-analyze, and started, watched and restarted by a real systemd."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from remi_stream.cli.service import _closed
+from remi_stream.cli.service import _unreadable_part
 from remi_stream.config import METRICS_SERVICE, daemon_port
 from remi_stream.errors import EXIT_NOT_STARTED, EXIT_USAGE, UsageError
 from remi_stream.paths import data_file
@@ -29,20 +29,20 @@ analysed = pytest.mark.skipif(
 
 
 def value(name: str) -> str:
-    """The value of a line of the unit that ships."""
+    """Value of a setting in the shipped unit."""
     found = re.search(rf"^{name}=(.*)$", unit_template(), re.MULTILINE)
     assert found, f"no {name}"
     return found[1]
 
 
 def analyse(*arguments: str) -> tuple[int, str]:
-    """What systemd-analyze gives and says."""
+    """Exit code and output of systemd-analyze."""
     done = subprocess.run(["systemd-analyze", "--no-pager", *arguments], capture_output=True, text=True, timeout=60)
     return done.returncode, done.stdout + done.stderr
 
 
 @analysed
-def test_unit_that_ships_has_no_fault_for_systemd(tmp_path: Path) -> None:
+def test_shipped_unit_passes_systemd_analyze(tmp_path: Path) -> None:
     unit = tmp_path / "remi-stream.service"
     unit.write_text(unit_template().replace("/opt/remi-stream/bin/remi-stream", sys.executable))
     assert analyse("verify", str(unit)) == (0, "")
@@ -50,14 +50,14 @@ def test_unit_that_ships_has_no_fault_for_systemd(tmp_path: Path) -> None:
 
 @analysed
 @pytest.mark.parametrize("folder", ["plain", "with space", "100%n", "a $b ${c}", "größe", "x;# y"])
-def test_path_with_odd_letters_is_read_by_systemd_as_it_is(folder: str, tmp_path: Path) -> None:
-    place = tmp_path / folder
-    place.mkdir()
-    program = place / "remi-stream"
+def test_path_with_special_characters_is_quoted_for_systemd(folder: str, tmp_path: Path) -> None:
+    parent = tmp_path / folder
+    parent.mkdir()
+    program = parent / "remi-stream"
     shutil.copy("/bin/true", program)
     for name, text in {
-        "system.service": system_unit_text([str(program), "run", f"{place}/\"x\" 'y'.yaml"], read_homes=False),
-        "user.service": user_unit_text([str(program), "run", f"{place}/\"x\" 'y'.yaml"], place, place),
+        "system.service": system_unit_text([str(program), "run", f"{parent}/\"x\" 'y'.yaml"], read_homes=False),
+        "user.service": user_unit_text([str(program), "run", f"{parent}/\"x\" 'y'.yaml"], parent, parent),
     }.items():
         (tmp_path / name).write_text(text)
         assert analyse("verify", str(tmp_path / name)) == (0, "")
@@ -70,36 +70,36 @@ def test_program_that_systemd_would_not_run_is_refused(letter: str) -> None:
 
 
 @analysed
-def test_machine_is_little_exposed_to_the_service() -> None:
+def test_service_has_a_low_exposure_level() -> None:
     unit = Path(__file__).parents[2] / "configs/systemd/remi-stream.service"
-    code, said = analyse("security", "--offline=true", f"--threshold={MOST_EXPOSED * 10:.0f}", str(unit))
-    assert code == 0, said
+    code, output = analyse("security", "--offline=true", f"--threshold={MOST_EXPOSED * 10:.0f}", str(unit))
+    assert code == 0, output
 
 
-def test_service_manager_is_more_patient_than_we_are() -> None:
+def test_systemd_timeouts_exceed_our_own() -> None:
     assert value("TimeoutStopSec") == "2min"
     assert sum(row.stop_s for row in STAGES) < 120
     assert value("TimeoutStartSec") == "15min"
     assert value("TimeoutAbortSec") == "10"
 
 
-def test_all_but_a_mistake_of_the_user_starts_it_again_after_half_a_minute_for_ever() -> None:
+def test_service_restarts_for_ever_except_after_a_usage_error() -> None:
     assert value("Restart") == "on-failure"
     assert value("RestartPreventExitStatus").split() == [str(EXIT_USAGE)]
     assert value("RestartSec") == "30"
     assert value("StartLimitIntervalSec") == "0"
 
 
-def test_memory_that_is_written_and_run_is_allowed_since_openvino_makes_its_code() -> None:
+def test_writable_executable_memory_is_allowed_for_openvino() -> None:
     assert "MemoryDenyWriteExecute" not in unit_template()
 
 
 @pytest.fixture
 def others_may_read() -> None:
-    """The service has a user of its own."""
+    """Skip unless the service's own user can read this installation."""
     if not Path(PROGRAM).exists():
         pytest.skip(f"needs {PROGRAM} (Debian: apt-get install systemd)")
-    if closed := _closed(Path(sys.prefix)):
+    if closed := _unreadable_part(Path(sys.prefix)):
         pytest.skip(f"the service's user could not read {sys.prefix}: {closed} is closed to others")
 
 
@@ -128,7 +128,7 @@ def test_systemd_starts_watches_restarts_and_stops_it(tmp_path: Path) -> None:
 
 @pytest.mark.containers
 @pytest.mark.usefixtures("others_may_read")
-def test_systemd_does_not_start_again_what_a_person_has_to_mend(tmp_path: Path) -> None:
+def test_systemd_does_not_restart_after_a_usage_error(tmp_path: Path) -> None:
     with booted(tmp_path, "cameras: []\n", f"t{secrets.token_hex(4)}") as machine:
         machine.wait(lambda: machine.fact("ActiveState") == "failed")
         assert machine.fact("ExecMainStatus") == str(EXIT_USAGE)
@@ -139,7 +139,7 @@ def test_systemd_does_not_start_again_what_a_person_has_to_mend(tmp_path: Path) 
 
 @pytest.mark.containers
 @pytest.mark.usefixtures("others_may_read")
-def test_systemd_starts_it_again_until_what_it_lacked_is_there(tmp_path: Path) -> None:
+def test_systemd_restarts_until_the_port_is_free(tmp_path: Path) -> None:
     name = f"t{secrets.token_hex(4)}"
     taken = daemon_port(name, METRICS_SERVICE)
     with socket.create_server(("127.0.0.1", taken)) as other, booted(tmp_path, PIPELINE, name) as machine:

@@ -1,4 +1,4 @@
-"""A process that builds the plan of a model, says when it is in the middle of it, and goes on when it is asked to."""
+"""A process that builds the plan of a model, reports the middle of the build, and continues on request."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ waiting = True
 
 
 def say(word: str) -> None:
-    """To who started this process."""
+    """Print to the parent process."""
     sys.stdout.write(f"{word}\n")
     sys.stdout.flush()
 

@@ -1,4 +1,4 @@
-"""What the list denies, the parser refuses; what the list lets through of the same operators, the parser takes."""
+"""TensorRT's parser refuses what our rules refuse, and accepts what they allow of the same operators."""
 
 from __future__ import annotations
 

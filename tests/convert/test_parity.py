@@ -1,4 +1,4 @@
-"""A converted network that is not the same network any more is not kept, and is reported with the joints that are worst."""
+"""A converted network with other outputs is not kept, and is reported with the worst joints."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def test_every_output_counts(output: str, change: float, reported: str) -> None:
         parity.check_parity("It", "poco_cliff", one, {**one, output: one[output] + change}, "fp16")
 
 
-def test_points_of_heatmaps_are_measured_in_the_networks_picture() -> None:
+def test_points_of_heatmaps_are_measured_in_px_of_the_crop() -> None:
     rows, columns = np.mgrid[:64, :48]
 
     def blobs(x: float) -> np.ndarray:
@@ -130,7 +130,7 @@ def test_onnx_of_other_weights_is_not_kept(tmp_path: Path, monkeypatch: pytest.M
     assert list(onnx_cache.onnx_path(smoothnet).parent.iterdir()) == []
 
 
-def test_what_is_known_of_an_onnx_lies_beside_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_metadata_of_an_onnx_is_beside_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REMI_HOME", str(tmp_path / "home"))
     smoothnet = bring("smoothnet_w8", tmp_path)
     onnx_conversion.convert_to_onnx(smoothnet)

@@ -1,4 +1,4 @@
-"""What `convert` says of an ONNX that already there is true, also if an earlier version made it."""
+"""`convert` reports the parity of an existing ONNX, also of one without metadata."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ CASES = [
 
 
 @pytest.mark.parametrize(("parity", "able", "line"), CASES)
-def test_old_onnx_is_reported_with_what_is_known_of_it(
+def test_old_onnx_is_reported_with_its_known_parity(
     there: ModelFile,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],

@@ -1,4 +1,4 @@
-"""Plans are built without a GPU, once, whole or not at all, and say what they are."""
+"""Plans are built without a GPU, once, completely or not at all, with their manifest."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ ADA = ConversionRequest(capabilities=("8.9",))
 
 
 def quiet(phase: str, done: int, steps: int) -> None:
-    """Nobody listens."""
+    """Ignore the progress."""
 
 
 @pytest.fixture(autouse=True)
@@ -49,14 +49,14 @@ def smoothnet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModelFile:
 
 @pytest.fixture(scope="module")
 def alphapose(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModelFile]:
-    """The smallest network that looks at pictures."""
+    """The smallest network with an image input."""
     folder = tmp_path_factory.mktemp("alphapose")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("REMI_HOME", str(folder / "home"))
         yield bring("alphapose_coco17", folder)
 
 
-def test_picture_network_becomes_a_plan_without_a_gpu(alphapose: ModelFile, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_network_with_image_input_becomes_a_plan_without_a_gpu(alphapose: ModelFile, monkeypatch: pytest.MonkeyPatch) -> None:
     phases: list[str] = []
     converted = convert_model(alphapose, ConversionRequest(max_batch=4), lambda phase, done, steps: phases.append(phase))
     key = converted.manifest.key
@@ -178,7 +178,7 @@ def say(process: subprocess.Popen[str]) -> str:
 
 
 def wait_for_the_lock(process: subprocess.Popen[str]) -> None:
-    """Until a process waits for a lock of another one, or says something."""
+    """Wait until a process waits for the lock of another one, or prints something."""
     waits = f" {process.pid} "
     while not any("->" in line and waits in line for line in Path("/proc/locks").read_text().splitlines()):
         if select.select([process.stdout], [], [], 0.05)[0]:
@@ -234,7 +234,7 @@ def test_timing_cache_is_kept_in_our_folder_for_tensorrt(smoothnet: ModelFile, t
     assert [path.name for path in (tmp_path / "home" / "cache" / "timing").iterdir()] == ["tensorrt-11.1.0.106-8.9.cache"]
 
 
-def test_onnx_that_no_one_compared_is_made_again_for_a_plan(smoothnet: ModelFile, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_onnx_without_parity_check_is_exported_again_for_a_plan(smoothnet: ModelFile, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as alone:
         alone.setattr("remi_stream.convert.onnx_conversion.can_check_parity", lambda: False)
         onnx_conversion.convert_to_onnx(smoothnet)

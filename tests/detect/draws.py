@@ -1,4 +1,4 @@
-"""A detector's network without weights: it tells as rows what colours it is shown."""
+"""A fake detector network: its rows are the coloured rectangles of its input."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def row(box_xyxy: tuple[float, ...], objectness: float, score: float = 0.95, kin
 
 
 class Draws:
-    """A network whose rows are the red and the blue rectangle of the square that it is shown, and nothing else."""
+    """A network whose rows are the red and the blue rectangle of its input square, and nothing else."""
 
     name = "draws"
 
@@ -44,7 +44,7 @@ def open_drawn(threads: int) -> Yolov3Detector:
 
 
 def scene(size: tuple[int, int] = (640, 480)) -> tuple[np.ndarray, np.ndarray]:
-    """A picture (H, W, 3) uint8 BGR with a red and a blue rectangle, and where they are (2, 4)."""
+    """An image (H, W, 3) uint8 BGR with a red and a blue rectangle, and where they are (2, 4)."""
     width, height = size
     boxes = np.array([[0.1, 0.2, 0.3, 0.9], [0.6, 0.1, 0.8, 0.7]]) * (width, height, width, height)
     image = np.full((height, width, 3), 40, np.uint8)

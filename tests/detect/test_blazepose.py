@@ -29,7 +29,7 @@ def test_box_overlaps_the_box_of_the_pose_enough_to_match_it() -> None:
     assert min(overlaps) > 0.3
 
 
-def test_nobody_is_found_in_noise_and_in_an_empty_room() -> None:
+def test_no_person_is_found_in_noise_and_in_an_empty_room() -> None:
     random = np.random.default_rng(0)
     pictures = [random.integers(0, 255, (252, 448, 3), dtype=np.uint8) for _ in range(10)]
     for picture in [*pictures, np.ascontiguousarray(frames()[0][:, :250])]:
@@ -38,7 +38,7 @@ def test_nobody_is_found_in_noise_and_in_an_empty_room() -> None:
         assert answer.scores.shape == (0,)
 
 
-def test_boxes_stay_in_the_picture_and_scores_are_shares() -> None:
+def test_boxes_stay_in_the_image_and_scores_in_0_to_1() -> None:
     picture = np.ascontiguousarray(frames()[0][:, 300:1000])
     answer = detector().detect(picture)
     assert len(answer.boxes_xyxy) == 1
@@ -67,13 +67,13 @@ def test_box_of_a_body_lies_along_its_axis() -> None:
     np.testing.assert_allclose(lying, [-2, 55, 192, 145])
 
 
-def test_square_that_leaves_the_picture_is_black_there() -> None:
+def test_square_is_black_outside_the_image() -> None:
     image = np.full((100, 200, 3), (10, 20, 30), np.uint8)
     square = crop_square(image, InputSquare(0, -50, 200))
     np.testing.assert_array_equal(square[112, 112], [30, 20, 10])
     np.testing.assert_array_equal(square[10, 112], [0, 0, 0])
 
 
-def test_unknown_detector_is_told_with_the_nearest_name() -> None:
+def test_unknown_detector_is_reported_with_the_nearest_name() -> None:
     with pytest.raises(UsageError, match=r"Unknown detector 'blazeposs'. Did you mean 'blazepose'\?"):
         load_detector("blazeposs")

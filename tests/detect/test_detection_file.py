@@ -21,12 +21,12 @@ def detections(path: Path, *rows: tuple[str | int, tuple[float, ...], float], **
 
 
 def found(boxes: DetectionFile, *frame_ids: int) -> list[list[list[float]]]:
-    """x0, y0, x1, y1, score of everybody in each of these frames of 640 x 480 px."""
+    """x0, y0, x1, y1, score of everyone in each of these frames of 640 x 480 px."""
     frames = [make_frame("film", number, number / 30, np.zeros((480, 640, 3), np.uint8), None) for number in frame_ids]
     return [np.c_[each.boxes_xyxy, each.scores].round(4).tolist() for each in boxes.detect_frames(frames)]
 
 
-def test_boxes_are_those_of_their_frame_best_first_and_inside_of_the_picture(tmp_path: Path) -> None:
+def test_boxes_are_those_of_their_frame_best_first_and_clipped_to_the_image(tmp_path: Path) -> None:
     rows = [("0.jpg", (10, 20, 30, 40), 0.25), ("7.jpg", (-5, 400, 50, 100), 0.5), ("0.jpg", (100, 0, 10, 480), 0.75)]
     rows += [("7.jpg", (700, 0, 20, 20), 1), ("7.jpg", (639.5, 0, 20, 20), 1)]
     boxes = read_video_detections(detections(tmp_path / "d.json", *rows, idx=1.0))
@@ -38,20 +38,20 @@ def test_boxes_are_those_of_their_frame_best_first_and_inside_of_the_picture(tmp
 
 
 @pytest.mark.parametrize("image", [12, "12", "12.jpg", "000012.png", "frames/000012.jpg"])
-def test_frame_is_known_by_its_number_however_it_is_written(image: str | int, tmp_path: Path) -> None:
+def test_frame_is_matched_by_its_number_in_any_form(image: str | int, tmp_path: Path) -> None:
     boxes = read_video_detections(detections(tmp_path / "d.json", (image, (1, 2, 3, 4), 1)))
     assert found(boxes, 11, 12) == [[], [[1, 2, 4, 6, 1]]]
 
 
 @pytest.mark.parametrize("image", ["a_000042.jpg", "some/folder/a_000042.jpg", 42])
-def test_picture_is_known_by_its_name_or_its_number(image: str | int, tmp_path: Path) -> None:
+def test_image_is_matched_by_its_name_or_its_id(image: str | int, tmp_path: Path) -> None:
     path, read = detections(tmp_path / "d.json", (image, (1, 2, 3, 4), 1)), ["7.jpg", "a_000042.jpg"]
     boxes, told = read_image_detections(path, ["7.jpg", "broken.jpg", "a_000042.jpg"], read)
     assert found(boxes, 0, 1) == [[], [[1, 2, 4, 6, 1]]]
     assert told == f"{path} has no box for 2 of 3 images (7.jpg, broken.jpg)"
 
 
-def test_boxes_of_pictures_that_are_not_there_are_told(tmp_path: Path) -> None:
+def test_boxes_of_missing_images_are_reported(tmp_path: Path) -> None:
     path = detections(tmp_path / "d.json", *[(name, (1, 2, 3, 4), 1) for name in ("a.jpg", "b.jpg", 5)])
     boxes, told = read_image_detections(path, ["a.jpg"], ["a.jpg"])
     assert told == f"2 of the 3 images in {path} do not exist (b.jpg, 5)"
@@ -67,7 +67,7 @@ def test_boxes_of_other_things_than_people_are_passed_over(tmp_path: Path) -> No
     ("name", "number"),
     [("COCO_val2014_000000000042.jpg", 42), ("0042.png", 42), ("a.b_7.jpg", 7), ("a7.jpg", None)],
 )
-def test_number_of_a_picture_is_the_last_part_of_its_name(name: str, number: int | None) -> None:
+def test_image_id_is_the_last_part_of_its_name(name: str, number: int | None) -> None:
     assert coco_image_id(name) == number
 
 
@@ -86,7 +86,7 @@ def test_number_of_a_picture_is_the_last_part_of_its_name(name: str, number: int
         ('[{"image_id": "front.jpg", "bbox": [1, 2, 3, 4], "score": 1}]', "is not for a video: front.jpg is not a frame number"),
     ],
 )
-def test_file_that_is_something_else_is_told_in_a_line(content: str | bytes | None, words: str, tmp_path: Path) -> None:
+def test_invalid_file_is_reported_in_one_line(content: str | bytes | None, words: str, tmp_path: Path) -> None:
     if content is not None:
         (tmp_path / "d.json").write_bytes(content if isinstance(content, bytes) else content.encode())
     with pytest.raises(UsageError, match=words) as caught:
@@ -94,12 +94,12 @@ def test_file_that_is_something_else_is_told_in_a_line(content: str | bytes | No
     assert "\n" not in str(caught.value)
 
 
-def test_file_of_other_pictures_is_refused(tmp_path: Path) -> None:
+def test_file_of_other_images_is_refused(tmp_path: Path) -> None:
     path = detections(tmp_path / "d.json", *[(f"x{number}.jpg", (1, 2, 3, 4), 1) for number in range(5)])
     with pytest.raises(UsageError, match=r"no box for any image: it names x0.jpg, x1.jpg, x2.jpg, ..., the folder has a.jpg"):
         read_image_detections(path, ["a.jpg"], [])
 
 
-def test_empty_list_shows_nobody(tmp_path: Path) -> None:
+def test_empty_list_gives_no_detections(tmp_path: Path) -> None:
     boxes, told = read_image_detections(detections(tmp_path / "d.json"), ["a.jpg"], ["a.jpg"])
     assert (found(boxes, 0), told) == ([[]], f"{tmp_path / 'd.json'} has no box for 1 of 1 images (a.jpg)")

@@ -25,7 +25,7 @@ SIZES = [(640, 480), (480, 640), (1280, 720), (333, 500), (100, 100), (1921, 108
 
 
 def with_patch(size: tuple[int, int], box: tuple[int, int, int, int]) -> np.ndarray:
-    """A black picture (H, W, 3) with a white rectangle."""
+    """A black image (H, W, 3) with a white rectangle."""
     image = np.zeros((size[1], size[0], 3), np.uint8)
     image[box[1] : box[3], box[0] : box[2]] = 255
     return image
@@ -34,7 +34,7 @@ def with_patch(size: tuple[int, int], box: tuple[int, int, int, int]) -> np.ndar
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("side", [256, 416, 608])
 @pytest.mark.parametrize("way", WAYS)
-def test_box_seen_in_the_square_is_where_it_is_in_the_picture(size: tuple[int, int], side: int, way: tuple[Fit, Back]) -> None:
+def test_box_in_the_square_maps_back_to_the_image(size: tuple[int, int], side: int, way: tuple[Fit, Back]) -> None:
     fit, back = way
     box = (size[0] // 5, size[1] // 3, size[0] * 3 // 5, size[1] * 3 // 4)
     square = fit(with_patch(size, box), side)
@@ -45,7 +45,7 @@ def test_box_seen_in_the_square_is_where_it_is_in_the_picture(size: tuple[int, i
 
 
 @pytest.mark.parametrize(("fit", "fill"), [(letterbox_nearest, 0), (letterbox_bicubic, 128)])
-def test_strips_are_beside_the_picture_and_of_one_colour(fit: Fit, fill: int) -> None:
+def test_padding_is_beside_the_image_and_of_one_colour(fit: Fit, fill: int) -> None:
     square = fit(np.full((240, 480, 3), (10, 20, 30), np.uint8), 416)
     np.testing.assert_array_equal(square[:104], fill)
     np.testing.assert_array_equal(square[312:], fill)
@@ -70,7 +70,7 @@ def test_padding_and_nearest_pixels_agree_with_the_plain_way(size: tuple[int, in
 
 
 @given(st.integers(1, 5000), st.integers(1, 700))
-def test_nearest_pixels_are_in_the_picture_and_in_order(length: int, side: int) -> None:
+def test_nearest_pixels_are_in_the_image_and_in_order(length: int, side: int) -> None:
     place = nearest_indices(length, side)
     assert place[0] == 0
     assert place[-1] < length
@@ -78,7 +78,7 @@ def test_nearest_pixels_are_in_the_picture_and_in_order(length: int, side: int) 
     assert np.abs(place - np.arange(side) * length / side).max() <= 1 + 1e-3
 
 
-def test_boxes_are_cut_off_at_the_pictures_edges() -> None:
+def test_boxes_are_clipped_to_the_image() -> None:
     found = boxes_from_letterbox_bicubic(np.array([[-50, 0, 500, 416.0]]), 416, (640, 480))
     np.testing.assert_array_equal(found, [[0, 0, 640, 480]])
 

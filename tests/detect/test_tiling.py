@@ -1,4 +1,4 @@
-"""Where the detector looks: all of the picture, and everybody well inside at least one look."""
+"""Tiling: the whole image, and everyone well inside at least one tile."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from remi_stream.detect.detector import tile_rectangles
 SIDE = st.integers(200, 4000)
 
 
-def test_hd_picture_is_looked_at_as_a_whole_and_in_three_squares() -> None:
+def test_hd_image_has_the_whole_and_three_tiles() -> None:
     assert tile_rectangles((1280, 720)) == [(0, 0, 1280, 720), (0, 0, 720, 720), (280, 0, 1000, 720), (560, 0, 1280, 720)]
 
 
-def test_portrait_picture_is_cut_from_top_to_bottom() -> None:
+def test_portrait_image_is_tiled_from_top_to_bottom() -> None:
     assert tile_rectangles((720, 1280))[1:] == [(0, 0, 720, 720), (0, 280, 720, 1000), (0, 560, 720, 1280)]
 
 
-def test_square_picture_needs_one_look() -> None:
+def test_square_image_is_not_tiled() -> None:
     assert len(tile_rectangles((640, 640))) == 1
 
 
 @given(SIDE, SIDE, st.floats(0, 1))
-def test_every_place_is_away_from_the_edge_of_some_square(width: int, height: int, where: float) -> None:
+def test_every_place_is_away_from_the_edge_of_some_tile(width: int, height: int, where: float) -> None:
     squares = np.array(tile_rectangles((width, height))[1:])
     if len(squares):
         axis = 0 if width > height else 1

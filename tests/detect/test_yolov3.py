@@ -1,4 +1,4 @@
-"""YOLO's suppression and conventions, with a network that draws what it is shown."""
+"""YOLO's NMS and conventions, with a fake network (draws.py)."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ THINNINGS = [lambda found: tracker_nms(found, 0.4), lambda found: alphapose_nms(
 
 
 def crowd(seed: int = 0, people: int = 6, copies: int = 4, empty: int = 200) -> np.ndarray:
-    """Rows (N, 85): people far from each other, each found several times, and rows where nobody is."""
+    """Rows (N, 85): people far from each other, each found several times, and rows without people."""
     random = np.random.default_rng(seed)
     places = [np.array([60 * k + 10, 40, 60 * k + 50, 200]) for k in range(people)]
     found = [row(place + random.normal(0, 1, 4), random.uniform(0.85, 1)) for place in places for _ in range(copies)]
@@ -41,7 +41,7 @@ def crowd(seed: int = 0, people: int = 6, copies: int = 4, empty: int = 200) -> 
 
 
 @pytest.mark.parametrize("thin", THINNINGS)
-def test_everybody_is_left_once(thin: Callable[[np.ndarray], np.ndarray]) -> None:
+def test_each_person_is_left_once(thin: Callable[[np.ndarray], np.ndarray]) -> None:
     found = thin(candidates_from_rows(crowd(), 0.5))
     assert sorted(np.round((found[:, 0] - 10) / 60).astype(int).tolist()) == list(range(6))
 
@@ -141,13 +141,13 @@ def test_thresholds_are_those_of_the_published_programs(
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_nobody_is_found_in_an_empty_picture(way: YoloConvention) -> None:
+def test_no_person_is_found_in_an_empty_image(way: YoloConvention) -> None:
     found = Yolov3Detector("yolov3", Draws(), way, 416).detect(np.full((480, 640, 3), 60, np.uint8))
     assert (found.boxes_xyxy.shape, found.scores.shape) == ((0, 4), (0,))
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_boxes_stay_in_the_picture(way: YoloConvention) -> None:
+def test_boxes_stay_in_the_image(way: YoloConvention) -> None:
     class Beyond(Draws):
         def run(self, tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
             return {"rows": np.array([[row((-40, 30, 500, 390), 0.9)]])[0][None]}
@@ -156,7 +156,7 @@ def test_boxes_stay_in_the_picture(way: YoloConvention) -> None:
     np.testing.assert_allclose(found.boxes_xyxy, [[0, 0, 640, 480]], atol=1e-3)
 
 
-def test_pictures_travel_in_the_size_of_the_network() -> None:
+def test_frames_are_sent_in_the_size_of_the_network() -> None:
     assert Yolov3Detector("yolov3", Draws(), WAYS[0], 416).view.longest_side == 416
 
 
@@ -168,7 +168,7 @@ def test_manifest_has_the_published_thresholds(name: str, convention: Callable[.
     assert detector_entry(name).model_files == tuple(file.name for file in manifest.weights)
 
 
-def test_whole_picture_is_looked_at_every_time(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_detector_gets_the_whole_image_every_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(DETECTORS, "drawn", DETECTORS["yolov3"]._replace(factory="tests.detect.draws:open_drawn"))
     image, boxes = scene((416, 234))
     stage = DetectStage("drawn")

@@ -1,4 +1,4 @@
-"""3DPW's and EMDB's pickles, made in their layout: poses in the world, a camera that moves."""
+"""3DPW's and EMDB's pickles in their published layout: poses in world axes, a moving camera."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
 
 @pytest.fixture(scope="module")
 def bodies(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of SMPL's pickles: a man's, as Python 2 wrote it, and one that cannot be read."""
+    """A folder of SMPL's pickles: a male body as Python 2 wrote it, and a damaged one."""
     from tools.make_weights import smpl
 
     folder = tmp_path_factory.mktemp("bodies")
@@ -40,7 +40,7 @@ def male(folder: Path) -> Body:
 
 
 def as_smpl(take: Take) -> Take:
-    """As if poses of the open body were of SMPL."""
+    """Label poses of the open body as SMPL's."""
     return changed(take, lambda person: replace(person, smpl=replace(person.smpl, body="smpl")))  # type: ignore[type-var]
 
 
@@ -69,7 +69,7 @@ def test_right_prediction_of_3dpw_has_no_error(tmp_path: Path) -> None:
     assert "give --bodies DIR with SMPL_FEMALE.pkl and SMPL_MALE.pkl" in result.notes[0]
 
 
-def test_3dpw_frames_without_a_right_camera_or_anybody_in_the_picture_are_not_visible(tmp_path: Path) -> None:
+def test_3dpw_people_without_a_valid_camera_pose_or_2d_points_are_not_visible(tmp_path: Path) -> None:
     valid, seen = [np.array([1, 1, 0, 0, 1, 1]), np.ones(FRAMES, int)], np.ones((FRAMES, 3, 18))
     seen[5] = 0
     path = write_3dpw(tmp_path / "dance.pkl", campose_valid=valid, poses2d=[np.ones((FRAMES, 3, 18)), seen])
@@ -112,7 +112,7 @@ def test_right_prediction_of_emdb_has_no_error_of_skin_either(
     assert (scores.found, scores.mpjpe_mm, scores.pve_mm, scores.rotation_deg) == (3, 0, 0, 0)
 
 
-def test_emdb_without_its_body_still_has_turns_and_boxes(tmp_path: Path) -> None:
+def test_emdb_without_its_body_still_has_rotations_and_boxes(tmp_path: Path) -> None:
     truth = read_truth(str(write_emdb(tmp_path / "P0_data.pkl", load_default_body())), None)
     result = evaluate(as_smpl(clip()), truth)
     assert (result.overall.found, np.isnan(result.overall.mpjpe_mm)) == (FRAMES, True)
@@ -143,7 +143,7 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize(("more", "message"), BAD.values(), ids=BAD)
-def test_3dpw_that_is_not_as_published_is_told_in_one_line(more: dict[str, Any], message: str, tmp_path: Path) -> None:
+def test_invalid_3dpw_field_is_reported_in_one_line(more: dict[str, Any], message: str, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="cannot be read as that") as error:
         read_truth(str(write_3dpw(tmp_path / "dance.pkl", **more)), None)
     assert message in str(error.value)
@@ -159,14 +159,14 @@ def test_3dpw_that_is_not_as_published_is_told_in_one_line(more: dict[str, Any],
         (b"", "truncated or damaged, or not a pickle"),
     ],
 )
-def test_other_pickles_are_told_in_one_line(content: bytes, message: str, tmp_path: Path) -> None:
+def test_other_pickles_are_reported_in_one_line(content: bytes, message: str, tmp_path: Path) -> None:
     (tmp_path / "some.pkl").write_bytes(content)
     with pytest.raises(UsageError) as error:
         read_truth(str(tmp_path / "some.pkl"), None)
     assert message in str(error.value)
 
 
-def test_emdb_fields_that_are_missing_are_told(tmp_path: Path) -> None:
+def test_missing_emdb_fields_are_reported(tmp_path: Path) -> None:
     path = write_emdb(tmp_path / "P0_data.pkl", load_default_body(), camera={"extrinsics": np.zeros((FRAMES, 4, 4))})
     with pytest.raises(UsageError, match="it has no intrinsics"):
         read_truth(str(path), None)

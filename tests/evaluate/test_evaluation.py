@@ -105,7 +105,7 @@ def test_swapped_ids_are_counted_for_both() -> None:
     assert result.overall.mpjpe_mm == 0
 
 
-def test_who_is_missed_lowers_the_rate_and_who_is_nobody_is_extra() -> None:
+def test_missed_people_lower_the_detection_rate_and_unmatched_ones_are_extra() -> None:
     take = clip(people=2)
     frames = [replace(bodies, people=bodies.people[: 1 + number % 2]) for number, bodies in enumerate(take.frames)]
     missed = Take("missed", take.size, take.fps, frames)
@@ -116,7 +116,7 @@ def test_who_is_missed_lowers_the_rate_and_who_is_nobody_is_extra() -> None:
     assert evaluate(take, GroundTruth(missed)).extra == FRAMES // 2
 
 
-def test_nobody_found_is_a_rate_of_zero_and_nothing_else() -> None:
+def test_prediction_without_people_has_a_detection_rate_of_zero_only() -> None:
     result = evaluate(with_people(clip(), FRAMES, lambda *_: []), GroundTruth(clip()))
     assert result.overall.detection_rate == 0
     assert np.isnan(result.overall.mpjpe_mm)
@@ -141,7 +141,7 @@ def test_acceleration_is_of_the_frames_compared(every: int) -> None:
     assert result.overall.acceleration_m_per_s2 == pytest.approx(joints * 0.9, rel=1e-3)
 
 
-def test_clock_of_a_camera_and_smaller_pictures_change_nothing() -> None:
+def test_camera_clock_and_smaller_images_change_nothing() -> None:
     take = clip()
     halved = changed(
         take,
@@ -152,7 +152,7 @@ def test_clock_of_a_camera_and_smaller_pictures_change_nothing() -> None:
     assert (scores.found, scores.mpjpe_mm) == (FRAMES, 0)
 
 
-def test_offset_says_where_in_the_truth_a_cut_film_begins() -> None:
+def test_offset_is_where_in_the_truth_a_cut_video_begins() -> None:
     take = clip(8)
     cut = [replace(bodies, frame_id=number, captured_at=number / 30) for number, bodies in enumerate(take.frames[3:])]
     late = Take("late", take.size, take.fps, cut)
@@ -163,7 +163,7 @@ def test_offset_says_where_in_the_truth_a_cut_film_begins() -> None:
 
 
 def flat(person: Person, skeleton: str) -> Person:
-    """Somebody of another skeleton, whose joints are those of SMPL with the same names, and no pose."""
+    """A person with another skeleton, with the SMPL joints of the same names, and no pose."""
     joints = np.zeros((len(JOINT_NAMES[skeleton]), 3), np.float32)
     for index, name in enumerate(JOINT_NAMES[skeleton]):
         if name in JOINT_NAMES["smpl24"]:
@@ -195,7 +195,7 @@ def test_body_gives_the_joints_that_an_engine_does_not_publish() -> None:
     assert result.overall.mpjpe_mm < 0.01
 
 
-def test_joint_set_that_one_does_not_have_is_told() -> None:
+def test_missing_joint_set_is_reported() -> None:
     blind = changed(clip(2), lambda person: flat(person, "coco17"))
     with pytest.raises(UsageError, match="--joint-set smpl24: sample does not have these joints"):
         evaluate(blind, GroundTruth(clip(2)), EvaluationOptions("smpl24"))
@@ -203,7 +203,7 @@ def test_joint_set_that_one_does_not_have_is_told() -> None:
         evaluate(blind, GroundTruth(clip(2)), EvaluationOptions("smpl42"))
 
 
-def test_pictures_of_their_own_have_no_switches() -> None:
+def test_independent_images_have_no_switches() -> None:
     take = clip(2)
     result = evaluate(Take("shots", take.size, take.fps, take.frames, ("a.jpg", "b.jpg")), GroundTruth(take))
     assert result.overall.switches is None

@@ -31,7 +31,7 @@ INF = np.inf
     ],
     ids=["same", "shifted", "slower", "faster", "apart", "one", "no truth", "nothing", "between"],
 )
-def test_frames_meet_the_nearest_within_half_a_frame_and_once(
+def test_frames_are_paired_with_the_nearest_within_half_a_frame_once(
     truth: list[float], times: list[float], pairs: list[tuple[int, int]]
 ) -> None:
     assert nearest_frame_pairs(np.array(truth, float), np.array(times, float), 0.5) == pairs
@@ -56,7 +56,7 @@ def test_frames_meet_the_nearest_within_half_a_frame_and_once(
         "one frame",
     ],
 )
-def test_frames_are_timed_from_the_beginning_of_the_film(
+def test_frame_times_count_from_the_beginning_of_the_video(
     numbers: list[int], times: list[float], fps: float, wanted: list[float]
 ) -> None:
     frames = [bodies(frame_id=number, captured_at=time) for number, time in zip(numbers, times)]
@@ -88,7 +88,7 @@ def test_people_are_assigned(costs: list[list[float]], kept: list[tuple[int, int
     assert assign_people(np.array(costs), kept) == pairs
 
 
-def test_nobody_is_assigned_to_nobody() -> None:
+def test_empty_costs_assign_no_one() -> None:
     assert assign_people(np.zeros((0, 3))) == []
     assert assign_people(np.zeros((2, 0))) == []
 
@@ -100,7 +100,7 @@ def test_switches_are_counted_and_being_lost_is_none() -> None:
     assert identities.switches == {1: 1, 2: 2}
 
 
-def test_who_has_become_somebody_else_is_not_kept_for_the_first_one() -> None:
+def test_predicted_track_belongs_to_the_person_it_was_matched_to_last() -> None:
     identities = IdentityTracker()
     identities.update({1: 10, 2: 20})
     assert identities.previous_matches([1, 2, 3], [20, 10]) == [(0, 1), (1, 0)]

@@ -1,4 +1,4 @@
-"""Data sets' files in their published layout, made of the sample clip's truth, and takes to hold against it."""
+"""Data set files in their published layout, made from the sample clip's truth, and takes to compare with it."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from tests.clip import truth
 
 FRAMES = 6
 PICKLER: Any = vars(pickle)["_Pickler"]
-"""The one written in Python, which can be changed."""
+"""Python's own pickler, which can be subclassed."""
 AWAY = np.array([0.9, 0.05, 0.4])
-"""How far from the first dancer the second one stands, m."""
+"""Offset of the second person from the first, m."""
 
 
 def clip(frames: int = FRAMES, people: int = 1) -> Take:
-    """The first frames of the truth, as a take; the second person dances the same beside the first one."""
+    """The first frames of the truth, as a take; a second person moves alike beside the first."""
     take = sample_truth.read_sample_truth().take
     return with_people(take, frames, lambda person, _: [moved(person, track, track * AWAY) for track in range(people)])
 
@@ -39,7 +39,7 @@ def with_people(take: Take, frames: int, change: Callable[[Person, int], Sequenc
 
 
 def moved(person: Person, track: int, away: np.ndarray) -> Person:
-    """The same person, away from there; the box goes along, roughly."""
+    """The same person at an offset; the box is moved roughly."""
     assert person.smpl is not None
     pixels = 300 * np.float32(away[0])
     return replace(
@@ -52,13 +52,13 @@ def moved(person: Person, track: int, away: np.ndarray) -> Person:
 
 
 def changed(take: Take, change: Callable[[Person], Person], of_frame: Callable[[Bodies], Bodies] = lambda bodies: bodies) -> Take:
-    """A take in which everybody is changed, then every frame."""
+    """A take with every person changed, then every frame."""
     frames = [of_frame(replace(bodies, people=[change(person) for person in bodies.people])) for bodies in take.frames]
     return Take(take.name, take.size, take.fps, frames)
 
 
 def camera_from_world(number: int) -> np.ndarray:
-    """A camera (4, 4) that goes and turns."""
+    """Extrinsics (4, 4) of a moving, rotating camera."""
     camera = np.eye(4)
     camera[:3, :3] = matrices_from_axis_angle(np.array([0.3, 0.1 * number, -0.2]))
     camera[:3, 3] = 0.5 - 0.1 * number, 0.2, 1.0
@@ -66,7 +66,7 @@ def camera_from_world(number: int) -> np.ndarray:
 
 
 class Motion:
-    """A dancer's first frames in the world of that camera: orient (F, 3), body_pose (F, 69), transl (F, 3), joints (F, 24, 3)."""
+    """A person's first frames in world axes: orient (F, 3), body_pose (F, 69), transl (F, 3), joints (F, 24, 3)."""
 
     def __init__(self, frames: int, away: np.ndarray, body: Body) -> None:
         self.body_pose = truth()["poses"][:frames, 3:].astype(float)

@@ -1,4 +1,4 @@
-"""A take that is known to the last joint: the person of the sample clip, and somebody who comes late, and goes and comes."""
+"""A take with known joints: the person of the sample clip, and a second one who comes late, leaves and returns."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from tests.sample import facts
 
 FRAMES = 45
 LATE, AWAY = 5, range(12, 32)
-"""The frames from when the second person is there, and in which they are not."""
+"""First frame of the second person, and frames in which they are away."""
 Y_UP = np.array([1.0, -1.0, -1.0])
 
 
 @cache
 def take(body: str = "open", frames: int = FRAMES) -> Take:
-    """Frame ids and times of a film; the second person has another shape, and stands beside the first."""
+    """Frame ids and times as of a video; the second person has another shape, and stands beside the first."""
     return Take("dance", (1280, 720), FPS, [_bodies(k, body) for k in range(frames)])
 
 
@@ -50,7 +50,7 @@ def joints_of(pose: Smpl, body: Body | None = None) -> np.ndarray:
 
 
 def there(track_id: int, frames: int = FRAMES) -> list[int]:
-    """The frames in which somebody is seen."""
+    """The frames with a person."""
     return [k for k in range(frames) if track_id == 1 or (k >= LATE and k not in AWAY)]
 
 
@@ -84,7 +84,7 @@ def _bodies(k: int, body: str) -> Bodies:
 
 
 def record(parent: Path, frames: Sequence[Bodies], fps: float = FPS, pictures: Sequence[Frame] = ()) -> Path:
-    """A finished recording of frames, and of JPEG pictures of some of them."""
+    """A finished recording of frames, and of JPEG previews of some of them."""
     parent.mkdir(exist_ok=True)
     recording = CameraRecording(parent, "film")
     recording.add_camera_facts(facts(fps=fps))

@@ -1,4 +1,4 @@
-"""A few frames of the sample clip's truth as a take, without a network: somebody of SMPL's joints, and of any other skeleton."""
+"""A few frames of the sample clip's truth as a take, without a network: people with SMPL's joints or any other skeleton."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def smpl(k: int, body: Literal["smpl", "open"] = "open") -> Smpl:
 
 
 def somebody(k: int, body: Literal["smpl", "open"] = "open", track_id: int = 1) -> Person:
-    """The dancer in frame k, as an engine of SMPL's joints tells of them; the detector saw half a pixel more."""
+    """The person in frame k, as an engine with SMPL's joints publishes them; the detector's box is half a pixel larger."""
     pixels = truth()["joints_px"][k].astype(np.float32)
     return Person(
         track_id=track_id,
@@ -52,7 +52,7 @@ def somebody(k: int, body: Literal["smpl", "open"] = "open", track_id: int = 1) 
 
 
 def flat(k: int, skeleton: str, track_id: int = 1) -> Person:
-    """Somebody of whom only key points are known; each has other numbers."""
+    """A person with key points only, different for each frame and track."""
     count = len(JOINT_NAMES[skeleton])
     random = np.random.default_rng(1000 * k + track_id)
     points = random.uniform(100, 600, (count, 2)).astype(np.float32)
@@ -80,10 +80,10 @@ def bodies(k: int, people: list[Person], frame_id: int | None = None, epoch: int
 
 
 def take_of(people: Callable[[int], list[Person]], frames: int = 5) -> Take:
-    """A film of the first frames, with these people in each."""
+    """A take of the first frames, with these people in each."""
     return Take("sample", SIZE, FPS, [bodies(k, people(k)) for k in range(frames)], source=CLIP)
 
 
 def pictures(take: Take, names: list[str]) -> Take:
-    """The same as a folder of pictures."""
+    """The same take as of an image folder."""
     return replace(take, images=names, source=Path("album"))

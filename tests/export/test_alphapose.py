@@ -1,4 +1,4 @@
-"""AlphaPose's result files: formats, round trip, mistakes."""
+"""AlphaPose's result files: formats, round trip, invalid files."""
 
 from __future__ import annotations
 

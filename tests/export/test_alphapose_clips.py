@@ -1,4 +1,4 @@
-"""AlphaPose's results become clips: the best person of each frame, or each track."""
+"""Clips from AlphaPose's results: the best person of each frame, or one clip per track."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from remi_stream.export.alphapose import frame_numbers, read_alphapose_clips
 
 
 def somebody(image: str | int, value: float, score: float = 2.0, joints: int = 17, **more: Any) -> dict[str, Any]:
-    """Somebody whose key points are all at (value, -value)."""
+    """A person with all key points at (value, -value)."""
     return {"image_id": image, "keypoints": [value, -value, 0.9] * joints, "score": score, **more}
 
 

@@ -32,7 +32,7 @@ def made(name: str, take: Take, folder: Path) -> dict[str, Any]:
 
 
 def some(skeleton: str):
-    """Two in frame 1, nobody in frame 2, and one in the others."""
+    """Two people in frame 1, none in frame 2, one in the others."""
 
     def people(k: int) -> list[Person]:
         return {1: [flat(k, skeleton), flat(k, skeleton, 12)], 2: []}.get(k, [flat(k, skeleton)])
@@ -59,7 +59,7 @@ def test_default_form_is_flat_one_object_a_person_in_the_order_of_frames(skeleto
         assert each["box"] == pytest.approx([x0, y0, x1 - x0, y1 - y0])
 
 
-def test_box_is_the_engines_where_no_detector_looked(tmp_path: Path) -> None:
+def test_box_is_the_engines_without_a_detector_s(tmp_path: Path) -> None:
     take = take_of(lambda k: [msgspec.structs.replace(flat(k, "coco17"), native={})], 1)
     [each] = made("alphapose-coco", take, tmp_path)["alphapose-results.json"]
     person = take.frames[0].people[0]
@@ -77,7 +77,7 @@ def test_engine_of_other_joints_gives_cocos_by_name(skeleton: str, tmp_path: Pat
     np.testing.assert_allclose(numbers, np.column_stack([person.keypoints_px, person.keypoint_scores])[chosen], rtol=1e-6)
 
 
-def test_engine_of_a_body_gives_key_points_of_its_body(tmp_path: Path) -> None:
+def test_engine_with_smpl_joints_has_key_points_of_its_body(tmp_path: Path) -> None:
     """Landmarks lie near the joints of the same name, the face above the neck."""
     [each] = made("alphapose-coco", take_of(lambda k: [somebody(k)], 1), tmp_path)["alphapose-results.json"]
     numbers = np.array(each["keypoints"]).reshape(17, 3)
@@ -92,7 +92,7 @@ def test_engine_of_a_body_gives_key_points_of_its_body(tmp_path: Path) -> None:
     assert numbers[0, 2] == pytest.approx(somebody(0).smpl.joint_confidence[15])
 
 
-def test_who_has_no_joints_of_coco_is_left_out(tmp_path: Path) -> None:
+def test_person_without_coco_s_joints_is_left_out(tmp_path: Path) -> None:
     take = take_of(lambda k: [flat(k, "point"), flat(k, "coco17", 2)], 1)
     assert [each["idx"] for each in made("alphapose-coco", take, tmp_path)["alphapose-results.json"]] == [[[2.0]]]
 
@@ -145,5 +145,5 @@ def test_take_without_people_is_an_empty_list(tmp_path: Path) -> None:
 def test_engine_without_key_points_is_refused_at_once(name: str) -> None:
     for engine in ("blazepose", "alphapose-17", "alphapose-26", "alphapose", "poco", "pare", "instanthmr", None):
         find_export_formats([name], engine)
-    with pytest.raises(UsageError, match="Engine 'synthetic' gives no COCO key points"):
+    with pytest.raises(UsageError, match="Engine 'synthetic' has no COCO key points"):
         find_export_formats([name], "synthetic")

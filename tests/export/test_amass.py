@@ -1,4 +1,4 @@
-"""AMASS' files, read as its users do, and posed by SMPL's rule."""
+"""AMASS' files, read as its users do, and posed by SMPL."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SIZES = {"poses": 156, "trans": 3, "dmpls": 8}
 
 @pytest.fixture
 def imported(monkeypatch: pytest.MonkeyPatch) -> Iterator[Body]:
-    """Somebody who has imported SMPL: here a body of its layout, with a shape of its own."""
+    """As if SMPL were imported: a body of its layout with another shape."""
     open_body = load_default_body()
     figure = Body(**{**vars_of(open_body), "name": "smpl", "v_template": open_body.v_template * np.float32(1.05)})
     monkeypatch.setattr(known_bodies, "known_body", lambda: figure)

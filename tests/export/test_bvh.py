@@ -1,4 +1,4 @@
-"""BVH: read back by a small reader of its own, and posed by it."""
+"""BVH: read back and posed by a small independent reader."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def read(path: Path) -> tuple[list[dict[str, Any]], float, np.ndarray]:
 
 
 def posed(joints: list[dict[str, Any]], numbers: np.ndarray) -> dict[str, np.ndarray]:
-    """Where each joint is, in the file's unit: turns are applied in the order of the channels."""
+    """Positions of the joints, in the file's unit: rotations are applied in the order of the channels."""
     rest, places, turns = list(numbers), [], []
     for joint in joints:
         turn, moved = np.eye(3), np.zeros(3)

@@ -1,4 +1,4 @@
-"""glTF: judged by Khronos' validator, and posed by code of its own."""
+"""glTF: checked by Khronos' validator, and posed by independent code."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ WIDTHS = {"SCALAR": 1, "VEC3": 3, "VEC4": 4, "MAT4": 16}
 
 
 class File:
-    """A .glb, read by the letter of the specification."""
+    """A .glb, read by the specification."""
 
     def __init__(self, path: Path) -> None:
         data = path.read_bytes()
@@ -46,7 +46,7 @@ class File:
         return flat.reshape(-1, width)
 
     def pose(self, time_s: float) -> None:
-        """Put what is animated into the nodes."""
+        """Set the nodes to the animation at a time."""
         (animation,) = self.json["animations"]
         for channel in animation["channels"]:
             sampler = animation["samplers"][channel["sampler"]]
@@ -61,7 +61,7 @@ class File:
             self.json["nodes"][channel["target"]["node"]][channel["target"]["path"]] = value
 
     def matrices(self) -> list[np.ndarray]:
-        """Where each node is, (4, 4)."""
+        """Transform of each node in the scene, (4, 4)."""
         found: dict[int, np.ndarray] = {}
         waiting = [(root, np.eye(4)) for root in self.json["scenes"][self.json["scene"]]["nodes"]]
         while waiting:
@@ -74,7 +74,7 @@ class File:
         return [found[index] for index in range(len(self.json["nodes"]))]
 
     def skin(self, name: str) -> np.ndarray:
-        """The vertices (V, 3) of somebody, as they are posed."""
+        """The posed vertices (V, 3) of a person."""
         (node,) = (node for node in self.json["nodes"] if node["name"] == name)
         attributes = self.json["meshes"][node["mesh"]]["primitives"][0]["attributes"]
         skin, nodes = self.json["skins"][node["skin"]], self.matrices()
@@ -104,7 +104,7 @@ def test_skins_are_where_our_own_skinning_has_them(dance: Path, track_id: int, k
     assert off.max() < 0.001, f"{off.max() * 1000:.2f} mm"
 
 
-def test_who_is_not_there_has_no_size(dance: Path) -> None:
+def test_person_out_of_sight_has_scale_0(dance: Path) -> None:
     file = File(dance)
     sizes = []
     for k in (0, LATE, AWAY[0] - 1, AWAY[0] + 1, AWAY[-1], AWAY[-1] + 1):
@@ -123,7 +123,7 @@ def test_khronos_validator_finds_nothing_wrong(dance: Path) -> None:
 
 
 def validate(path: Path) -> dict[str, Any]:
-    """Khronos' report on a file that has no fault."""
+    """Khronos' report; asserts that it has no issues."""
     if not (VALIDATOR / "node_modules").exists():
         subprocess.run(["npm", "ci", "--no-audit", "--no-fund"], cwd=VALIDATOR, check=True, capture_output=True)
     result = subprocess.run(["node", VALIDATOR / "validate.js", path], capture_output=True, text=True, check=True)

@@ -1,4 +1,4 @@
-"""Meshes, as trimesh opens them."""
+"""Exported meshes, read by trimesh."""
 
 from __future__ import annotations
 

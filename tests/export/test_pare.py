@@ -1,4 +1,4 @@
-"""PARE's and POCO's files, opened with joblib as their users do."""
+"""PARE's and POCO's files, read with joblib as their users do."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ PICTURE = ["smpl_vertices", "smpl_joints3d", "smpl_joints2d", "pred_cam_t", "pre
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A store with a body in SMPL's layout."""
+    """A model store with a body in SMPL's layout."""
     from tools.make_weights import regressor
     from tools.make_weights import smpl as write_smpl
 
@@ -91,7 +91,7 @@ def assert_shapes(content: dict[str, Any], count: int) -> None:
 
 
 def two_people(k: int) -> list[Person]:
-    """Somebody always, and somebody else in frames 1 and 3."""
+    """One person always, and another in frames 1 and 3."""
     return [somebody(k, "smpl", 3), somebody(k, "smpl", 7)] if k in (1, 3) else [somebody(k, "smpl", 3)]
 
 
@@ -141,7 +141,7 @@ def test_box_is_the_square_around_the_detection(figure: Body, tmp_path: Path) ->
 
 
 def test_both_weak_cameras_show_the_bodys_origin_where_it_is(figure: Body, tmp_path: Path) -> None:
-    """A point at the origin falls on s (0 + t); the picture's edges, and the square's, are -1 and 1."""
+    """A point at the origin falls on s (0 + t); the edges of the image, and of the square, are -1 and 1."""
     person = made("pare", take_of(two_people), tmp_path)["pare_output.pkl"][3]
     expected = project(truth()["transl"][:5].astype(float), intrinsics())
     sx, sy, tx, ty = person["orig_cam"].T
@@ -161,7 +161,7 @@ def with_native(k: int, **native: np.ndarray) -> list[Person]:
 
 
 def test_engine_with_the_crops_camera_is_drawn_with_it(figure: Body, tmp_path: Path) -> None:
-    """Also in a frame that was filled in, of which the engine told nothing."""
+    """Also in an interpolated frame, without native outputs."""
     square = np.array([640.0, 350.0, 500.0, 500.0])
     native = {SQUARE_KEY: square, CROP_CAMERA_KEY: np.ones(3), CROP_TRANSL_KEY: np.ones(3)}
     take = take_of(lambda k: with_native(k, **native) if k else [somebody(0, "smpl")])
@@ -260,7 +260,7 @@ def test_file_that_cannot_be_finished_is_not_there(figure: Body, tmp_path: Path,
     [
         ("blazepose", ["smpl_neutral is missing", "smpl.is.tue.mpg.de", "non-commercial research", "import SMPL_NEUTRAL.pkl"]),
         ("blazepose", ["j_regressor_extra is missing", "pare.is.tue.mpg.de", "import J_regressor_extra.npy"]),
-        ("synthetic", ["Engine 'synthetic' gives no poses", "remi-stream engines"]),
+        ("synthetic", ["Engine 'synthetic' estimates no poses", "remi-stream engines"]),
         ("alphapose", ["no 3D poses without VideoPose3D's weights", "remi-stream models import"]),
     ],
 )

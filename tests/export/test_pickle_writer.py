@@ -1,4 +1,4 @@
-"""Pickles that are written piece by piece, read by what their users read them with."""
+"""Pickles written in chunks, read with pickle and joblib."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_arrays_come_back(kind: str, shape: tuple[int, ...], tmp_path: Path) -> 
         assert back["a"].flags.writeable
 
 
-def test_pieces_are_made_one_after_the_other_and_are_one_array() -> None:
+def test_chunks_are_generated_one_by_one_and_read_as_one_array() -> None:
     made: list[int] = []
 
     def rows():
@@ -85,14 +85,14 @@ def test_other_values_are_refused(value: object) -> None:
 
 
 def test_arrays_are_named_as_every_version_of_numpy_knows_them() -> None:
-    """NumPy before 1.26, which the first users of these files have, knows no numpy._core."""
+    """NumPy before 1.26 has no numpy._core."""
     data = written({"a": np.zeros(3), "o": np.array(None, object)})
     names = {argument for operation, argument, _ in pickletools.genops(data) if operation.name == "GLOBAL"}
     assert names == {"numpy.core.multiarray _reconstruct", "numpy ndarray", "numpy dtype"}
     assert max(operation.proto for operation, _, _ in pickletools.genops(data)) <= 4
 
 
-def test_reading_makes_numpy_complain_of_nothing(tmp_path: Path) -> None:
+def test_reading_causes_no_numpy_warning(tmp_path: Path) -> None:
     (tmp_path / "x.pkl").write_bytes(written({"a": np.zeros(3)}))
     code = f"import pickle; print(pickle.load(open({str(tmp_path / 'x.pkl')!r}, 'rb'))['a'].sum())"
     done = subprocess.run([sys.executable, "-W", "error::DeprecationWarning", "-c", code], capture_output=True, text=True)

@@ -1,4 +1,4 @@
-"""The table, as readers of tables open it."""
+"""The CSV table, read by NumPy and csv."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""VideoPose3D's files are read as its tools write them, and nothing in them is run."""
+"""VideoPose3D's files are read as its tools write them, without running code from them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def points(frames: int, seed: int = 0) -> np.ndarray:
 
 
 def custom(path: Path, videos: dict[str, Any], **metadata: Any) -> Path:
-    """A data set of one's own, as the preparing script writes it."""
+    """A custom data set, as VideoPose3D's script writes it."""
     sizes = {name: {"w": 640, "h": 480} for name in videos}
     metadata = {**META, "video_metadata": sizes, **metadata}
     np.savez_compressed(path, positions_2d=np.array(videos, dtype=object), metadata=np.array(metadata, dtype=object))
@@ -38,7 +38,7 @@ def custom(path: Path, videos: dict[str, Any], **metadata: Any) -> Path:
 
 
 def ragged(rows: list[Any]) -> np.ndarray:
-    """Lists of different lengths, as the detector's script keeps them: (frames, 2) objects."""
+    """Lists of different lengths, as the detector's script stores them: (frames, 2) objects."""
     kept = np.empty((len(rows), 2), object)
     for index, row in enumerate(rows):
         kept[index, 0], kept[index, 1] = [], row
@@ -46,7 +46,7 @@ def ragged(rows: list[Any]) -> np.ndarray:
 
 
 def detected(path: Path, people: list[list[tuple[float, np.ndarray]]], **more: Any) -> Path:
-    """What the detector writes: of each frame its people as score and key points (17, 2)."""
+    """A detector's file: the people of each frame as score and key points (17, 2)."""
     boxes = [np.array([[0, 0, 9, 9, score] for score, _ in frame], np.float32) for frame in people]
     keypoints = [np.array([np.vstack([p.T, np.full((2, 17), 0.5)]) for _, p in frame], np.float32) for frame in people]
     metadata = np.array({"w": 640, "h": 480}, dtype=object)

@@ -1,4 +1,4 @@
-"""VideoPose3D's files of a take, opened with NumPy as VideoPose3D does."""
+"""VideoPose3D's files of a take, read with NumPy as VideoPose3D does."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def scored(person: Person, score: float) -> Person:
 
 
 def best(k: int) -> list[Person]:
-    """Person 2 is clearer in frame 1, nobody is there in frames 2 and 3."""
+    """Person 2 has the better score in frame 1; frames 2 and 3 have no people."""
     if k in (2, 3):
         return []
     return [scored(flat(k, "coco17", 1), 0.6), scored(flat(k, "coco17", 2), 0.9 if k == 1 else 0.5)]

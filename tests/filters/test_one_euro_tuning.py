@@ -47,12 +47,12 @@ def people(turns: np.ndarray, transl: np.ndarray) -> list[Person]:
     """As an engine would publish them."""
     made = []
     for vectors, t, joints in zip(axis_angle_from_matrices(turns).astype(np.float32), transl, joints_of(turns, transl)):
-        somebody = person(joints_m=joints.astype(np.float32))
-        assert somebody.smpl is not None
+        original = person(joints_m=joints.astype(np.float32))
+        assert original.smpl is not None
         smpl = msgspec.structs.replace(
-            somebody.smpl, global_orient=vectors[0], body_pose=vectors[1:].ravel(), transl=t.astype(np.float32), betas=truth()[2]
+            original.smpl, global_orient=vectors[0], body_pose=vectors[1:].ravel(), transl=t.astype(np.float32), betas=truth()[2]
         )
-        made.append(msgspec.structs.replace(somebody, smpl=smpl))
+        made.append(msgspec.structs.replace(original, smpl=smpl))
     return made
 
 
@@ -107,7 +107,7 @@ def acceleration_error(signal: np.ndarray, true: np.ndarray) -> float:
 
 
 def lag_frames(signal: np.ndarray, true: np.ndarray) -> float:
-    """Where the cross-correlation of both has its peak, by a parabola through the three highest values."""
+    """Peak of the cross-correlation of both, frames, by a parabola through the three highest values."""
     a, b = (x.reshape(len(x), -1) - x.reshape(len(x), -1).mean(0) for x in (signal, true))
     count, shifts = len(a), range(-4, 5)
     pairs = [(a[max(0, s) : count + min(0, s)], b[max(0, -s) : count - max(0, s)]) for s in shifts]
@@ -124,7 +124,7 @@ def test_lag_is_measured_in_frames() -> None:
 
 
 @pytest.mark.parametrize("part", ["transl", "rotations", "joints", "joints about the root", "joints_m"])
-def test_default_tuning_takes_60_percent_off_and_is_half_a_frame_late_at_most(part: str) -> None:
+def test_default_filter_removes_60_percent_of_the_error_with_half_a_frame_of_lag(part: str) -> None:
     true, before, after = true_signals()[part], signals(False)[part], signals(True)[part]
     cut = 1 - acceleration_error(after, true) / acceleration_error(before, true)
     assert cut >= LEAST_CUT
@@ -132,7 +132,7 @@ def test_default_tuning_takes_60_percent_off_and_is_half_a_frame_late_at_most(pa
 
 
 @pytest.mark.parametrize("part", ["transl", "rotations", "joints", "joints_m"])
-def test_what_is_filtered_is_nearer_to_the_truth(part: str) -> None:
+def test_filtered_motion_is_closer_to_the_truth(part: str) -> None:
     true = true_signals()[part]
     off = [np.linalg.norm(signals(filtered)[part] - true, axis=-1).mean() for filtered in (False, True)]
     assert off[1] < 0.8 * off[0]

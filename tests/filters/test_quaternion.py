@@ -35,7 +35,7 @@ def test_product_is_that_of_the_rotations() -> None:
     same(geometry.quaternion_product(A.as_quat(), B.as_quat()), (A * B).as_quat())
 
 
-def test_turning_by_the_difference_gives_the_other_one() -> None:
+def test_rotating_by_the_difference_is_the_other_quaternion() -> None:
     vectors = geometry.quaternion_difference(A.as_quat(), B.as_quat())
     assert np.linalg.norm(vectors, axis=1).max() <= np.pi
     same(geometry.rotate_quaternions(A.as_quat(), vectors), B.as_quat())

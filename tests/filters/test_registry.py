@@ -16,7 +16,7 @@ MODERATE = {"min_cutoff": 1.0, "beta_turn": 0.5, "beta_move": 0.7, "d_cutoff": 1
 
 
 @pytest.mark.parametrize(
-    ("asked", "name"),
+    ("given", "name"),
     [
         ("one_euro", "one_euro"),
         ("one-euro", "one_euro"),
@@ -28,16 +28,16 @@ MODERATE = {"min_cutoff": 1.0, "beta_turn": 0.5, "beta_move": 0.7, "d_cutoff": 1
         ("moving_avg win_10 smooth", "Moving Avg (Win 10 Smooth)"),
     ],
 )
-def test_case_spaces_and_hyphens_do_not_count(asked: str, name: str) -> None:
-    assert resolve_filter(asked).name == name
+def test_case_spaces_and_hyphens_do_not_count(given: str, name: str) -> None:
+    assert resolve_filter(given).name == name
 
 
-def test_no_two_names_are_alike() -> None:
+def test_normalised_names_are_unique() -> None:
     assert {resolve_filter(name).name for name in (*FILTERS, *PRESETS)} == {*FILTERS, *PRESETS}
 
 
 @pytest.mark.parametrize("name", [*FILTERS, *PRESETS])
-def test_choice_tells_every_option_of_its_kind_and_each_has_a_meaning(name: str) -> None:
+def test_resolved_filter_has_every_option_of_its_kind_and_each_has_a_help_text(name: str) -> None:
     choice = resolve_filter(name)
     assert list(choice.options) == list(FILTERS[choice.kind].options)
     assert set(choice.options) <= set(OPTION_HELP)
@@ -49,7 +49,7 @@ def test_options_replace_defaults() -> None:
     assert resolve_filter("one-euro", {"min-cutoff": 1.5}).options == {**FILTERS["one_euro"].options, "min_cutoff": 1.5}
 
 
-def test_what_smooths_nobody_is_called_none() -> None:
+def test_filter_that_smooths_nothing_is_called_none() -> None:
     assert [resolve_filter(name).label for name in ("none", "No Filter Active", "OneEuro Smooth")] == [
         "none",
         "none",
@@ -58,7 +58,7 @@ def test_what_smooths_nobody_is_called_none() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "options", "told"),
+    ("name", "options", "text"),
     [
         ("one_eurp", {}, "Unknown filter 'one_eurp'. Did you mean 'one_euro'"),
         ("OneEuro Modarate", {}, "Did you mean 'OneEuro Moderate'?"),
@@ -67,10 +67,10 @@ def test_what_smooths_nobody_is_called_none() -> None:
         ("moving-avg", {"min_cutoff": 1.0}, "Unknown option of filter 'moving_avg': 'min_cutoff'. Known: window_s."),
     ],
 )
-def test_mistakes_are_told_in_a_line(name: str, options: dict[str, float], told: str) -> None:
+def test_unknown_names_and_options_are_refused_in_one_line(name: str, options: dict[str, float], text: str) -> None:
     with pytest.raises(UsageError) as caught:
         resolve_filter(name, options)
-    assert told in str(caught.value)
+    assert text in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
@@ -79,13 +79,13 @@ def test_one_euro_preset_has_remis_numbers_and_no_lead() -> None:
 
 
 @pytest.mark.parametrize("name", FILTERS)
-def test_document_tells_every_filter_with_its_options_and_defaults(name: str) -> None:
+def test_docs_list_every_filter_with_its_options_and_defaults(name: str) -> None:
     [row] = [line for line in DOCUMENT.splitlines() if line.startswith(f"| `{name}` |")]
     assert all(f"`{option}` {value:g}" in row for option, value in FILTERS[name].options.items())
 
 
 @pytest.mark.parametrize("name", PRESETS)
-def test_document_tells_every_preset_with_its_numbers(name: str) -> None:
+def test_docs_list_every_preset_with_its_numbers(name: str) -> None:
     choice = resolve_filter(name)
     [row] = [
         line

@@ -1,4 +1,4 @@
-"""The filters of people: what all of them have to do, and what each does."""
+"""Filters of people: the properties of all, and those of each."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ SMOOTHING = [name for name in NAMES if name != "none"]
 
 def someone(angle: float = 0.0, x: float = 0.0, track_id: int = 1, joints: int = 24) -> Person:
     """A person whose left elbow (joint 18) and root are turned by an angle about z, x m to the right."""
-    somebody = person(track_id, joints=joints, skeleton="smpl24" if joints == 24 else "blazepose33")
-    assert somebody.smpl is not None
+    original = person(track_id, joints=joints, skeleton="smpl24" if joints == 24 else "blazepose33")
+    assert original.smpl is not None
     pose = np.zeros((23, 3), np.float32)
     pose[17, 2] = angle
     smpl = msgspec.structs.replace(
-        somebody.smpl,
+        original.smpl,
         global_orient=np.array([0, 0, angle], np.float32),
         body_pose=pose.ravel(),
         transl=np.array([x, 0, 3], np.float32),
     )
-    return msgspec.structs.replace(somebody, smpl=smpl, joints_m=np.full((joints, 3), x, np.float32))
+    return msgspec.structs.replace(original, smpl=smpl, joints_m=np.full((joints, 3), x, np.float32))
 
 
 def run(filter_: Filter, people: Iterable[Person], dt: float = DT, start: float = 100.0) -> list[Person]:
@@ -50,7 +50,7 @@ def places(people: Iterable[Person]) -> np.ndarray:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_who_stands_still_stays(name: str) -> None:
+def test_person_at_rest_stays_unchanged(name: str) -> None:
     for found in run(load_filter(name), [someone(0.5, 0.25)] * 20):
         assert angles([found]) == pytest.approx(0.5, abs=1e-6)
         assert places([found]) == pytest.approx(0.25, abs=1e-6)
@@ -63,7 +63,7 @@ def test_first_frame_of_a_track_comes_out_as_it_is(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", SMOOTHING)
-def test_noise_gets_smaller_and_what_was_seen_stays(name: str) -> None:
+def test_noise_is_reduced_and_image_quantities_are_unchanged(name: str) -> None:
     random = np.random.default_rng(0)
     seen = [someone(*random.normal(0, 0.05, 2)) for _ in range(100)]
     found = run(load_filter(name), seen)
@@ -78,7 +78,7 @@ def test_noise_gets_smaller_and_what_was_seen_stays(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", SMOOTHING)
-def test_turning_through_half_a_turn_takes_the_short_way(name: str) -> None:
+def test_rotation_through_half_a_turn_takes_the_shorter_arc(name: str) -> None:
     """Rotation vectors jump there from one side to the other; rotations do not."""
     turns = np.linspace(2.6, 3.7, 40)
     seen = [someone(math.remainder(angle, 2 * math.pi)) for angle in turns]
@@ -90,7 +90,7 @@ def test_turning_through_half_a_turn_takes_the_short_way(name: str) -> None:
 
 @pytest.mark.parametrize("name", SMOOTHING)
 def test_result_does_not_depend_on_the_axes(name: str) -> None:
-    """The same movement seen in turned axes gives the same result in turned axes."""
+    """The same motion in rotated axes has the same result in rotated axes."""
     random = np.random.default_rng(1)
     axes = Rotation.from_rotvec([0.3, -1.1, 0.6])
     moves = [Rotation.from_rotvec(vector) for vector in np.cumsum(random.normal(0, 0.1, (30, 3)), 0)]
@@ -98,10 +98,10 @@ def test_result_does_not_depend_on_the_axes(name: str) -> None:
     def roots(turn: Rotation) -> Rotation:
         people = []
         for move in moves:
-            somebody = someone()
-            assert somebody.smpl is not None
+            original = someone()
+            assert original.smpl is not None
             root = (turn * move).as_rotvec().astype(np.float32)
-            people.append(msgspec.structs.replace(somebody, smpl=msgspec.structs.replace(somebody.smpl, global_orient=root)))
+            people.append(msgspec.structs.replace(original, smpl=msgspec.structs.replace(original.smpl, global_orient=root)))
         return Rotation.from_rotvec([each.smpl.global_orient for each in run(load_filter(name), people) if each.smpl])
 
     straight, turned = roots(Rotation.identity()), roots(axes)
@@ -167,7 +167,7 @@ def test_person_without_smpl_has_smoothed_joints(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", SMOOTHING)
-def test_lag_of_a_steady_movement_is_at_most_the_told_one(name: str) -> None:
+def test_lag_of_uniform_motion_is_at_most_the_stated_one(name: str) -> None:
     filter_ = load_filter(name)
     speed = 0.5
     found = run(filter_, [someone(speed * k * DT, speed * k * DT) for k in range(60)])
@@ -190,7 +190,7 @@ def test_result_hardly_depends_on_the_frame_rate(name: str, options: dict[str, f
 
 
 @pytest.mark.parametrize("name", SMOOTHING)
-def test_frame_that_is_no_number_passes_and_is_not_remembered(name: str) -> None:
+def test_person_with_nan_passes_and_resets_the_track(name: str) -> None:
     filter_, broken = load_filter(name), someone(x=math.nan)
     run(filter_, [someone()] * 3)
     assert filter_.filter(broken, 100 + 3 * DT) is broken
@@ -210,13 +210,13 @@ def test_moving_average_is_the_mean_of_its_window() -> None:
         assert read(found)[-1] == pytest.approx(0.01 * np.mean([5, 6, 7, 8, 9]), abs=1e-4)
 
 
-def test_double_exponential_has_no_lag_behind_a_steady_movement_in_the_end() -> None:
+def test_double_exponential_converges_to_no_lag_behind_uniform_motion() -> None:
     found = run(load_filter("double_exp"), [someone(0.02 * k, 0.02 * k) for k in range(60)])
     assert angles(found)[-1] == pytest.approx(0.02 * 59, abs=1e-3)
     assert places(found)[-1] == pytest.approx(0.02 * 59, abs=1e-3)
 
 
-def test_one_euro_follows_fast_movements_and_smooths_slow_ones() -> None:
+def test_one_euro_follows_fast_motion_and_smooths_slow_motion() -> None:
     plain = {"lead": 0.0}
     fast = run(load_filter("one_euro", plain), [someone(0.12 * k, 0.05 * k) for k in range(25)])
     slow = run(load_filter("one_euro", plain), [someone(0.001 * k, 0.001 * k) for k in range(25)])
@@ -225,19 +225,19 @@ def test_one_euro_follows_fast_movements_and_smooths_slow_ones() -> None:
         assert (24 * 0.001 - read(slow)[-1]) / 0.001 > 3.0
 
 
-def test_shape_is_smoothed_most() -> None:
+def test_betas_are_smoothed_most() -> None:
     seen = []
     for k in range(60):
-        somebody = someone()
-        assert somebody.smpl is not None
+        original = someone()
+        assert original.smpl is not None
         betas = np.full(10, float(k % 2), np.float32)
-        seen.append(msgspec.structs.replace(somebody, smpl=msgspec.structs.replace(somebody.smpl, betas=betas)))
+        seen.append(msgspec.structs.replace(original, smpl=msgspec.structs.replace(original.smpl, betas=betas)))
     found = np.array([each.smpl.betas[0] for each in run(load_filter("one_euro"), seen) if each.smpl])
     assert np.abs(np.diff(found))[30:].max() < 0.1
 
 
 @pytest.mark.parametrize(
-    ("name", "options", "told"),
+    ("name", "options", "text"),
     [
         ("one_eurp", {}, "Unknown filter 'one_eurp'. Did you mean 'one_euro'"),
         ("one_euro", {"beta": 1.0}, "Unknown option of filter 'one_euro': 'beta'"),
@@ -247,7 +247,7 @@ def test_shape_is_smoothed_most() -> None:
         ("smoothnet", {"window": 9}, "SmoothNet has no window of 9 frames (available: 8, 16, 32, 64)"),
     ],
 )
-def test_mistakes_are_told(name: str, options: dict[str, float], told: str) -> None:
+def test_invalid_options_are_refused(name: str, options: dict[str, float], text: str) -> None:
     with pytest.raises(UsageError) as caught:
         load_filter(name, options)
-    assert told in str(caught.value)
+    assert text in str(caught.value)

@@ -1,4 +1,4 @@
-"""SmoothNet as a filter, with networks that are known: what comes in, the mean of the window, the frame before."""
+"""SmoothNet as a filter, with known networks: identity, mean of the window, previous frame."""
 
 from __future__ import annotations
 
@@ -40,21 +40,21 @@ def smoothnet(network: object) -> TrackFilter:
     return TrackFilter("smoothnet", partial(SmoothNetSmoother, run=network, window=WINDOW), None)
 
 
-def test_network_that_changes_nothing_gives_what_was_seen() -> None:
+def test_identity_network_returns_its_input() -> None:
     seen = [someone(0.1 * k, 0.2 * k) for k in range(12)]
     found = run(smoothnet(identity), seen)
     np.testing.assert_allclose(angles(found), angles(seen), atol=1e-6)
     np.testing.assert_allclose(places(found), places(seen), atol=1e-6)
 
 
-def test_newest_frame_of_the_window_is_what_comes_out() -> None:
+def test_newest_frame_of_the_window_is_returned() -> None:
     seen = [someone(0.1 * k, 0.2 * k) for k in range(12)]
     found = run(smoothnet(earlier), seen)
     np.testing.assert_allclose(angles(found)[1:], angles(seen)[:-1], atol=1e-6)
     np.testing.assert_allclose(places(found)[1:], places(seen)[:-1], atol=1e-6)
 
 
-def test_track_stood_still_before_its_first_frame() -> None:
+def test_window_starts_filled_with_the_first_frame() -> None:
     found = run(smoothnet(mean), [someone(x=0.8 * (k > 0)) for k in range(WINDOW + 2)])
     np.testing.assert_allclose(places(found), [0.1 * min(k, 8) for k in range(WINDOW + 2)], atol=1e-6)
 
@@ -66,14 +66,14 @@ def test_rotations_come_out_as_rotations() -> None:
     np.testing.assert_allclose(np.abs((quaternions_from_rot6d(rot6d_from_quaternions(turns)) * turns).sum(1)), 1)
 
 
-def test_six_numbers_are_the_matrix_rows_without_their_last_column() -> None:
+def test_rot6d_is_the_matrix_rows_without_their_last_column() -> None:
     turn = Rotation.random(random_state=2)
     np.testing.assert_allclose(
         rot6d_from_quaternions(quaternions_from_matrices(turn.as_matrix()[None])), turn.as_matrix()[:, :2].ravel(), atol=1e-12
     )
 
 
-def test_places_are_given_about_their_mean() -> None:
+def test_positions_are_centred_on_their_mean() -> None:
     given: list[np.ndarray] = []
     still = BodyMotion(np.empty((0, 4)), np.full((2, 3), 7.0), np.empty((0, 10)))
     smoother = SmoothNetSmoother(still, lambda x: given.append(x) or x, WINDOW)  # type: ignore[func-returns-value]
@@ -81,20 +81,20 @@ def test_places_are_given_about_their_mean() -> None:
     np.testing.assert_array_equal(given[0], np.zeros((6, 1, WINDOW)))
 
 
-def test_shape_is_its_mean_over_the_window() -> None:
+def test_betas_are_averaged_over_the_window() -> None:
     turns = geometry.quaternions_from_rotation_vectors(np.zeros((24, 3)))
     one, other = (BodyMotion(turns, np.zeros((25, 3)), np.full((1, 10), shape)) for shape in (0.0, 1.0))
     assert SmoothNetSmoother(one, identity, WINDOW).step(other, 0.1).betas == pytest.approx(1 / WINDOW)
 
 
-def test_frame_that_the_network_gives_no_numbers_for_comes_out_as_it_is() -> None:
+def test_person_passes_unfiltered_when_the_network_returns_nan() -> None:
     seen = [someone(0.1 * k, 0.2 * k) for k in range(6)]
     found = run(smoothnet(lambda x: np.full_like(x, np.nan)), seen)
     np.testing.assert_allclose(angles(found), angles(seen), atol=1e-6)
     np.testing.assert_allclose(places(found), places(seen), atol=1e-6)
 
 
-def test_sequence_that_is_not_changed_comes_back() -> None:
+def test_identity_network_returns_the_sequence() -> None:
     frames = np.random.default_rng(0).normal(size=(21, 5)).astype(np.float32)
     found = smooth_sequence(identity, frames, WINDOW)
     assert found.dtype == np.float32
@@ -114,7 +114,7 @@ def test_sequence_of_one_window_is_that_window() -> None:
     np.testing.assert_allclose(smooth_sequence(earlier, frames, WINDOW), np.roll(frames, 1, 0), atol=1e-6)
 
 
-def test_sequence_shorter_than_a_window_is_told() -> None:
+def test_sequence_shorter_than_a_window_is_refused() -> None:
     with pytest.raises(ValueError, match="7 frames are fewer than the window of 8"):
         smooth_sequence(identity, np.zeros((7, 2), np.float32), WINDOW)
 

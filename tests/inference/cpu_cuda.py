@@ -22,7 +22,7 @@ from remi_stream.inference.tensorrt import TensorRtBackend
 
 
 class OnDevice(torch.Tensor):
-    """What lies on a GPU: NumPy cannot read it."""
+    """A tensor on a GPU: NumPy cannot read it."""
 
     def numpy(self, **_: Any) -> np.ndarray:
         raise TypeError("can't convert cuda:0 device type tensor to numpy.")

@@ -1,4 +1,4 @@
-"""Small networks with the inputs and outputs of the published ones, as ONNX; what they say depends on every pixel."""
+"""Small networks with the inputs and outputs of the published ones, as ONNX; their outputs depend on every pixel."""
 
 from __future__ import annotations
 

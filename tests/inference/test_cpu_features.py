@@ -18,5 +18,5 @@ def test_bf16_is_multiplied_by_processors_that_have_the_instructions(tmp_path: P
     assert has_bf16(tmp_path / "cpuinfo") is able
 
 
-def test_machine_that_does_not_say_is_not_asked_for_bf16(tmp_path: Path) -> None:
+def test_machine_without_cpuinfo_does_not_use_bf16(tmp_path: Path) -> None:
     assert not has_bf16(tmp_path / "missing")

@@ -1,4 +1,4 @@
-"""Engines whose runtime is on a GPU cut people there, and say the same to the last bit: the bound is 0."""
+"""Engines whose runtime is on a GPU crop there, with bit-identical results."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from remi_stream.tracking.crop import Crop, Pose
 from tests.convert.stand_ins import bring
 from tests.inference.cpu_cuda import CpuCuda, OnDevice, cpu_tensorrt
 from tests.inference.small_networks import REGRESSED, heatmapper, manifest_of, regressor
-from tests.pose.smpl_regressor.regressing import LENS, SIZE, FakeNetwork, engine_of, somebody
+from tests.pose.smpl_regressor.regressing import LENS, SIZE, FakeNetwork, engine_of, random_person
 
 BOXES: list[tuple[float, ...]] = [
     (500, 100, 700, 600),
@@ -50,7 +50,7 @@ def plan_of(onnx: bytes, inputs: dict[str, Any], outputs: dict[str, Any], cuda: 
 
 def small_poco(folder: Path, cuda: CpuCuda) -> tuple[Engine, Engine]:
     """The engine on the processor, and on a GPU."""
-    content = regressor(somebody(1).outputs(SquareCrop(600, 350, 600.0)))
+    content = regressor(random_person(1).outputs(SquareCrop(600, 350, 600.0)))
     (folder / "poco.onnx").write_bytes(content)
     look = RegressorOptions(1.2, 0.1, has_bbox_info=True)
     plan = plan_of(content, {"image": (224, 224, 3), "bbox_info": (3,)}, REGRESSED, cuda)
@@ -78,7 +78,7 @@ def plain(values: Any) -> Any:
 
 @pytest.mark.parametrize("make", [small_poco, small_alphapose])
 @pytest.mark.parametrize("rows", [1, 3, 4, 5])
-def test_engine_says_the_same_of_crops_that_were_cut_on_the_device(tmp_path: Path, make: Any, rows: int) -> None:
+def test_engine_gives_the_same_poses_for_crops_from_the_device(tmp_path: Path, make: Any, rows: int) -> None:
     cuda = CpuCuda()
     here, there = make(tmp_path, cuda)
     crops = crops_of(FRAMES[0], BOXES[:rows])
@@ -86,7 +86,7 @@ def test_engine_says_the_same_of_crops_that_were_cut_on_the_device(tmp_path: Pat
     assert cuda.pictures_uploaded == 1
 
 
-def test_people_of_two_cameras_take_two_uploads_and_no_pixel_of_a_person_is_uploaded(tmp_path: Path) -> None:
+def test_people_of_two_cameras_take_two_uploads(tmp_path: Path) -> None:
     cuda = CpuCuda()
     here, there = small_alphapose(tmp_path, cuda)
     crops = crops_of(FRAMES[0], BOXES[:2]) + crops_of(FRAMES[1], BOXES[:1]) + crops_of(FRAMES[0], BOXES[2:3])
@@ -121,7 +121,7 @@ MADE = {
 
 @pytest.mark.slow
 @pytest.mark.parametrize("model", MADE)
-def test_published_networks_say_the_same_of_crops_that_were_cut_on_the_device(
+def test_published_networks_give_the_same_poses_for_crops_from_the_device(
     model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("REMI_HOME", str(tmp_path / "home"))

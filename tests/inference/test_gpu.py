@@ -1,4 +1,4 @@
-"""Which GPU is used, asked of a fake NVML."""
+"""The choice of the GPU, with a fake NVML."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_driver_and_gpus_are_described(monkeypatch: pytest.MonkeyPatch) -> None:
     assert fake.users == 0
 
 
-def test_what_a_gpu_does_not_say_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unsupported_query_of_a_gpu_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
     nvml.install(monkeypatch, nvml.Gpu("NVIDIA GB10", total=None, capability=None, cores=None, uuid=""), cuda=0)
     assert read_driver() == NvidiaDriver("570.1", "", (Gpu("NVIDIA GB10"),))
 

@@ -1,4 +1,4 @@
-"""Crops that are cut on a device are those that OpenCV cuts, to the last bit."""
+"""Crops from a device are bit-identical to OpenCV's."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ SQUARES = st.builds(SquareCrop, st.floats(-200, 520), st.floats(-200, 440), st.f
 
 @settings(max_examples=60)
 @given(st.lists(st.tuples(st.integers(0, 1), SQUARES), min_size=1, max_size=3))
-def test_squares_inside_across_and_outside_of_pictures_are_opencvs(people: list[tuple[int, SquareCrop]]) -> None:
+def test_squares_inside_across_and_outside_of_images_are_opencvs(people: list[tuple[int, SquareCrop]]) -> None:
     images = [PICTURES[picture] for picture, _ in people]
     affines = np.array([affine_of(square, 64) for _, square in people])
     found = Cropper("cpu").crop(images, affines, (64, 64)).numpy()
@@ -79,14 +79,14 @@ def test_upright_crops_are_those_of_alphapose(device: str) -> None:
     np.testing.assert_array_equal(found.cpu().numpy(), warp_crops([PICTURES[0]] * 3, affines, size))
 
 
-def test_crops_of_the_last_call_are_kept_when_the_next_pictures_come(device: str) -> None:
+def test_crops_of_the_last_call_survive_the_next_upload(device: str) -> None:
     cutter, affine = Cropper(device), affine_of(SquareCrop(100, 90, 120))[None]
     first = cutter.crop([PICTURES[0]], affine, (SIDE, SIDE))
     cutter.crop([PICTURES[1]], affine, (SIDE, SIDE))
     np.testing.assert_array_equal(first[0].cpu().numpy(), expected(PICTURES[0], affine[0], (SIDE, SIDE)))
 
 
-def test_picture_that_several_people_share_goes_to_the_device_once() -> None:
+def test_shared_image_is_uploaded_once() -> None:
     cutter, sent = Cropper("cpu"), []
     upload = cutter.upload
     cutter.upload = lambda images: sent.append(len(images)) or upload(images)  # type: ignore[method-assign, func-returns-value]
@@ -94,7 +94,7 @@ def test_picture_that_several_people_share_goes_to_the_device_once() -> None:
     assert sent == [2]
 
 
-def test_picture_that_may_not_be_written_and_one_with_gaps_are_read_without_a_warning() -> None:
+def test_read_only_and_strided_images_are_read_without_a_warning() -> None:
     locked = PICTURES[0].copy()
     locked.setflags(write=False)
     gaps = PICTURES[0][10:90, 20:200]
@@ -106,11 +106,11 @@ def test_picture_that_may_not_be_written_and_one_with_gaps_are_read_without_a_wa
     np.testing.assert_array_equal(found[1], expected(gaps, affine, (SIDE, SIDE)))
 
 
-def test_no_one_is_cut_out_of_nothing() -> None:
+def test_no_affines_give_no_crops() -> None:
     assert Cropper("cpu").crop([], np.zeros((0, 2, 3)), (192, 256)).shape == (0, 256, 192, 3)
 
 
-def test_affine_that_flattens_the_picture_or_is_no_number_gives_some_crop() -> None:
+def test_singular_or_nan_affine_gives_some_crop() -> None:
     affines = np.array([np.zeros((2, 3)), np.full((2, 3), np.nan), np.full((2, 3), np.inf), np.eye(2, 3) * 1e-30])
     with np.errstate(all="ignore"):
         assert Cropper("cpu").crop([PICTURES[0]] * 4, affines, (8, 8)).shape == (4, 8, 8, 3)

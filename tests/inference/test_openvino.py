@@ -19,7 +19,7 @@ from remi_stream.inference.openvino import OpenVinoRuntime
 
 @pytest.fixture
 def network(tmp_path: Path) -> Path:
-    """Reads `picture` (1, 4) and gives `double` and `sum`."""
+    """A network with the input `picture` (1, 4) and the outputs `double` and `sum`."""
     picture = ops.parameter([1, 4], np.float32, name="picture")
     picture.output(0).get_tensor().set_names({"picture"})
     double = ops.multiply(picture, ops.constant(np.float32(2)))
@@ -70,7 +70,7 @@ def test_network_with_a_free_batch_gives_each_row_what_it_gives_alone(tmp_path: 
     np.testing.assert_allclose(runtime.run({"picture": rows[:1]})["double"], 2 * rows[:1])
 
 
-def test_automatic_precision_says_what_it_became(network: Path) -> None:
+def test_runtime_name_shows_the_automatic_precision(network: Path) -> None:
     assert OpenVinoRuntime(network, precision="auto").name in ("openvino bf16, 1 thread", "openvino f32, 1 thread")
 
 

@@ -1,4 +1,4 @@
-"""In FP16 the backbone is half, and the head, the normalisation and everything that is read and given are not."""
+"""In FP16 the backbone is half precision; the head, the normalisation, inputs and outputs are not."""
 
 from __future__ import annotations
 
@@ -54,6 +54,6 @@ def test_heads_keep_every_digit_of_their_weights() -> None:
     assert torch.equal(convert_to_half(served).module.module.conv_out.weight, exact)
 
 
-def test_network_that_reads_no_picture_has_no_half() -> None:
+def test_network_without_an_image_input_has_no_fp16_version() -> None:
     with pytest.raises(UsageError, match=r"Use --precision fp32"):
         convert_to_half(ServedNetwork(find_network("smoothnet_8"), build_network("smoothnet_8")))

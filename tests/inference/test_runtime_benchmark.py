@@ -87,7 +87,7 @@ def test_peer_that_cannot_start_says_why(smoothnet: ModelFile) -> None:
         benchmark_runtimes(smoothnet, [FLOAT32])
 
 
-def test_pictures_show_the_samples_person() -> None:
+def test_sample_crops_show_the_samples_person() -> None:
     feeds = sample_inputs("poco_cliff")
     assert [feed["image"].shape for feed in feeds] == [(1, 224, 224, 3)] * 8
     assert feeds[0]["bbox_info"].shape == (1, 3)
@@ -100,7 +100,7 @@ def test_batches_begin_at_one_row_after_the_other() -> None:
     assert [feed["x"][:, 0].tolist() for feed in batch_inputs(rows, 4)] == [[0, 1, 2, 0], [1, 2, 0, 1], [2, 0, 1, 2]]
 
 
-def test_gpu_is_asked_for_before_anything_is_timed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_gpu_is_required_before_anything_is_timed(monkeypatch: pytest.MonkeyPatch) -> None:
     def none() -> None:
         raise NoGpuError("there is no NVIDIA driver here")
 

@@ -1,4 +1,4 @@
-"""Which TensorRT is there, and what is wrong with one that does not start."""
+"""Which TensorRT module is found, and the reason if one does not start."""
 
 from __future__ import annotations
 

@@ -65,9 +65,7 @@ def test_batches_are_filled_up_or_split_and_give_the_same(smoothnet: ModelFile, 
     assert runtime.name == "torch cpu fp32, eager"
 
 
-def test_without_a_plan_pytorch_runs_and_it_is_said_once(
-    smoothnet: ModelFile, gpu: None, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_without_a_plan_pytorch_runs_with_one_warning(smoothnet: ModelFile, gpu: None, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
         runtime = load_model(smoothnet, "tensorrt", precision="fp32")
     assert [record.getMessage() for record in caplog.records] == [

@@ -1,4 +1,4 @@
-"""The checks of the golden vectors, tools/parity, can be imported."""
+"""Makes the golden-vector checks, tools/parity, importable."""
 
 from __future__ import annotations
 

@@ -73,7 +73,7 @@ def test_known_acceleration_is_measured_only_where_three_frames_are_a_step_apart
 
 
 @pytest.mark.parametrize("angle", [0.0, 0.5, 3.0])
-def test_turns_are_the_angle_between_rotations(angle: float) -> None:
+def test_angles_are_those_between_rotations(angle: float) -> None:
     axes = np.random.default_rng(0).normal(0, 1, (24, 3))
     axes /= np.linalg.norm(axes, axis=1, keepdims=True)
     truth = matrices_from_axis_angle(np.random.default_rng(1).normal(0, 1, (24, 3)))

@@ -1,4 +1,4 @@
-"""What the window, the web viewer and the command line measure with: rows, files, and REMI's own numbers."""
+"""Camera meters of the viewers and the command line: rows, files, and REMI's golden numbers."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ for _ in range(10):
 
 
 def relay(question: dict[str, Any]) -> dict[str, Any]:
-    """What a relay answers."""
+    """Replies of a relay."""
     if question == {"ask": "filter", "camera": "front"}:
         return {"filters": {"front": {"name": "one_euro", "options": {}, "lag_s": 0.08, "state": "on"}}}
     assert question == {"ask": "filter_metrics", "camera": "front"}
@@ -53,12 +53,12 @@ def relay(question: dict[str, Any]) -> dict[str, Any]:
 
 
 def still(seen: Bodies) -> PoseObservation:
-    """Somebody who does not move; posing a real mesh takes its time."""
+    """A person who does not move; posing a real mesh would be slow."""
     return PoseObservation(np.zeros((23, 3, 3)), np.zeros(10), np.zeros((4, 3)), np.zeros(4))
 
 
 def filled(meters: CameraMeters, camera: str = "front", frames: int = 12, start: float = 100.0) -> float:
-    """Give the meters ten frames a second; give the time of the last."""
+    """Add ten frames per second; return the time of the last one."""
     for k in range(frames):
         at = start + k / 10
         meters.add(bodies(k, at, camera=camera, filter="one_euro", people=[person()]), at + 0.03)
@@ -75,8 +75,8 @@ def test_rows_are_those_of_remi(golden: Any, tmp_path: Path) -> None:
     entries = golden.entries()
     if not group_metrics.belongs(entries, golden.manifest):
         pytest.skip("its rows are those of the larger set")
-    looks = list(group_metrics.looks_of(entries))
-    meters = CameraMeters(ENGINES, observe=lambda seen: looks[seen.frame_id])
+    observations = list(group_metrics.observations_of(entries))
+    meters = CameraMeters(ENGINES, observe=lambda frame: observations[frame.frame_id])
     for k, (at, loop_s) in enumerate(zip(entries["metrics.in.t"].tolist(), entries["metrics.in.loop_seconds"].tolist())):
         meters.add(bodies(k, at, stamps={"relay": at + loop_s}), at + loop_s)
     header, expected = map(split, golden.manifest["metrics_csv_rows"])
@@ -151,7 +151,7 @@ def test_first_measured_frame_is_compared_with_the_one_before() -> None:
     pose, honest = meters.measure("front", "Optimal", now)
     assert not math.isnan(pose.numbers[2])
     assert honest.numbers[0] == pytest.approx(10, rel=0.01)
-    kept = meters._seen["front"]
+    kept = meters._received["front"]
     assert now - kept[0].received_at == pytest.approx(2.0, abs=0.11), "no more is kept than is needed"
 
 
@@ -175,13 +175,13 @@ def test_any_other_line_is_a_condition(condition: str, tmp_path: Path) -> None:
     assert [read(path)[0]["Condition"] for path in paths] == [condition, condition]
 
 
-def test_camera_that_is_not_there_is_told() -> None:
+def test_unknown_camera_is_reported() -> None:
     with pytest.raises(UsageError, match=r"Unknown camera 'frnt'\. Did you mean 'front'"):
         CameraMeters(ENGINES, observe=still).measure("frnt", "Optimal", 0.0)
 
 
 @pytest.mark.parametrize("later_s", [None, 6.0])
-def test_nothing_recent_is_told_and_nothing_is_written(later_s: float | None, tmp_path: Path) -> None:
+def test_no_recent_bodies_are_reported_and_nothing_is_written(later_s: float | None, tmp_path: Path) -> None:
     meters = CameraMeters(ENGINES, observe=still)
     now = 100.0 if later_s is None else filled(meters) + later_s
     with pytest.raises(RemiError, match="No bodies of camera 'front' in the last 5 s: there is nothing to measure"):
@@ -204,7 +204,7 @@ def test_folder_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
         meters.record("front", "Optimal", tmp_path / "file" / "new", filled(meters))
 
 
-def test_relay_that_does_not_answer_is_told_and_nothing_is_written(tmp_path: Path) -> None:
+def test_relay_that_does_not_answer_is_reported_and_nothing_is_written(tmp_path: Path) -> None:
     def gone(question: dict[str, Any]) -> dict[str, Any]:
         raise RemiError("No remi-stream answers")
 

@@ -1,4 +1,4 @@
-"""Honest metrics: latency, movement and tremble in units that mean something."""
+"""Metrics with exact definitions: latency, changes and jitter."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def onto_open_body(source: str) -> Retargeter:
 
 
 def at(x_m: float, track_id: int = 1, skeleton: str = "smpl24", spread: float = 0.1) -> Person:
-    """Somebody x_m to the right, joints spread along y."""
+    """A person x_m to the right, joints spread along y."""
     joints = {"smpl24": 24, "blazepose33": 33, "point": 1}[skeleton]
     places = np.zeros((joints, 3), np.float32)
     places[:, 0], places[:, 1], places[:, 2] = x_m, spread * np.arange(joints), 3
@@ -50,12 +50,12 @@ def test_steady_walk_with_uneven_frames_has_no_jitter() -> None:
     assert change.joint_jitter_mm == pytest.approx(0, abs=1e-3)
 
 
-def test_trembling_is_jitter() -> None:
+def test_oscillation_is_jitter() -> None:
     change = watch(MotionMeter(), *([at(0.01 * (k % 2))] for k in range(3)))[-1].change
     assert (change.joint_jitter_mm, change.root_jitter_mm) == pytest.approx((10, 10), rel=1e-4)
 
 
-def test_trembling_hands_are_told_from_a_trembling_root() -> None:
+def test_jitter_of_hands_differs_from_jitter_of_the_root() -> None:
     still, moved = at(0.0), at(0.0)
     joints = moved.joints_m.copy()
     joints[23] += (0, 0, 0.24)
@@ -65,7 +65,7 @@ def test_trembling_hands_are_told_from_a_trembling_root() -> None:
     assert (change.joint_mm, change.about_root_mm, change.root_mm) == pytest.approx((10, 10, 0), rel=1e-4)
 
 
-def test_latency_is_that_of_who_looks() -> None:
+def test_latency_is_up_to_the_viewer() -> None:
     meter = MotionMeter()
     values = watch(meter, *([at(0)] for _ in range(20)), late_s=0.06)
     values += [meter.add(bodies(captured_at=100.8, people=[at(0)]), 101.0)]
@@ -95,7 +95,7 @@ def test_track_is_not_compared_over_a_gap() -> None:
     assert math.isnan(watch(MotionMeter(), [at(0)], [at(1)], dt=0.6)[-1].change.joint_mm)
 
 
-def test_turns_and_shape_are_measured() -> None:
+def test_rotation_and_shape_changes_are_measured() -> None:
     one = at(0)
     assert one.smpl is not None
     pose, betas = np.zeros(69, np.float32), np.zeros(10, np.float32)
@@ -131,7 +131,7 @@ def test_nothing_measured_is_no_number() -> None:
     assert all(math.isnan(mean) for mean in means)
 
 
-def test_look_is_the_body_without_its_place() -> None:
+def test_observation_is_the_body_without_translation() -> None:
     somebody = at(0)
     look = observe_pose(bodies(people=[msgspec.structs.replace(somebody, smpl=None), somebody]), onto_open_body)
     assert look is not None
@@ -140,7 +140,7 @@ def test_look_is_the_body_without_its_place() -> None:
     assert observe_pose(bodies(people=[]), onto_open_body) is None
 
 
-def test_look_at_a_pose_for_another_body_keeps_what_was_published() -> None:
+def test_observation_of_a_pose_for_another_body_keeps_rotations_and_betas() -> None:
     smpl = at(0).smpl
     assert smpl is not None
     betas = np.linspace(-1, 1, 10).astype(np.float32)

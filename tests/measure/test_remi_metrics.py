@@ -51,7 +51,7 @@ def test_precision_of_the_network_decides_that_of_the_means() -> None:
     assert [isinstance(mean, np.float32) for mean in meter.means(1.2)] == [False, False, True, False, True, True, False]
 
 
-def test_frame_without_anybody_invalidates_the_next_changes() -> None:
+def test_frame_without_people_invalidates_the_next_changes() -> None:
     meter = PoseMeter()
     values = [meter.add(float(k), 0.05, seen) for k, seen in enumerate([look(1), None, look(2), look(3)])]
     assert [math.isnan(value.pose_change) for value in values] == [True, True, True, False]
@@ -76,7 +76,7 @@ def test_means_are_over_the_last_five_seconds() -> None:
     assert meter.means(6.1)[1] == pytest.approx(300)
 
 
-def test_other_seconds_can_be_asked_for() -> None:
+def test_window_length_can_be_chosen() -> None:
     meter = PoseMeter(20)
     for k in range(2500):
         meter.add(k / 100, float(k), None)

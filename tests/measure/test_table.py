@@ -93,7 +93,7 @@ def test_file_of_another_system_can_be_continued(tmp_path: Path) -> None:
     assert path.read_bytes().endswith(b"1,2,3\r\n" + format_csv_line(ROW).encode() + b"\n")
 
 
-def test_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
+def test_missing_folder_is_reported(tmp_path: Path) -> None:
     with pytest.raises(RemiError, match=r"metrics\.csv cannot be written: No such file or directory"):
         append_row(tmp_path / "none" / "metrics.csv", COLUMNS, ROW)
 
@@ -153,6 +153,6 @@ def test_check_finds_beforehand_what_would_fail_and_writes_nothing(tmp_path: Pat
         check_appendable(tmp_path, COLUMNS)
 
 
-def test_device_that_is_full_is_told_as_that() -> None:
+def test_full_device_is_reported_as_such() -> None:
     with pytest.raises(RemiError, match=r"^/dev/full cannot be written: No space left on device\.$"):
         append_row(Path("/dev/full"), COLUMNS, ROW)

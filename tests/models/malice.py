@@ -1,4 +1,4 @@
-"""Pickles that would do something when they are read as Python reads them."""
+"""Pickles that would run code when Python's unpickler reads them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Order:
 
 
 def orders(trace: Path) -> dict[str, Order]:
-    """Ways to make a file, by the name of the function that is asked for."""
+    """Ways to make a file, by the name of the function that is called."""
     return {
         "posix.system": Order(os.system, f"touch {trace}"),
         "builtins.eval": Order(builtins.eval, f"open({str(trace)!r}, 'w')"),

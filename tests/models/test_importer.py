@@ -232,7 +232,7 @@ def test_bad_file_is_reported_in_one_line_and_nothing_is_kept(
     assert not kept.exists() or {path.name for path in kept.iterdir()} <= {".lock"}
 
 
-def test_file_of_another_model_than_it_is_said_to_be_is_refused(tmp_path: Path, say: Say) -> None:
+def test_file_of_another_model_than_declared_is_refused(tmp_path: Path, say: Say) -> None:
     torch.save(made("poco_pare"), tmp_path / "poco_cliff.pt")
     code, out, err = say("import", tmp_path / "poco_cliff.pt", "--as", "poco_cliff")
     assert (code, out) == (EXIT_USAGE, "")
@@ -257,13 +257,13 @@ def test_other_onnx_is_refused_with_what_it_lacks(tmp_path: Path, say: Say) -> N
     assert "is not InstantHMR: it has no input cliff_cond (it has: image); it has no output mhr_params (it has: out)" in err
 
 
-def test_man_is_taken_when_the_user_insists(folder: Path, tmp_path: Path, say: Say) -> None:
+def test_male_smpl_is_imported_with_as(folder: Path, tmp_path: Path, say: Say) -> None:
     man = tmp_path / "SMPL_MALE.pkl"
     man.write_bytes((folder / "SMPL_NEUTRAL.pkl").read_bytes())
     assert say("import", man, "--as", "smpl_neutral")[0] == EXIT_DONE
 
 
-def test_list_fits_a_page_and_says_where_to_get_what_is_missing(say: Say) -> None:
+def test_list_fits_a_page_and_shows_the_source_of_missing_files(say: Say) -> None:
     out = say("list")[1].splitlines()
     table = out[: out.index("")]
     assert max(map(len, table)) <= 100
@@ -272,7 +272,7 @@ def test_list_fits_a_page_and_says_where_to_get_what_is_missing(say: Say) -> Non
     assert out[out.index("  https://smpl.is.tue.mpg.de") + 1] == "    SMPL_NEUTRAL.pkl"
 
 
-def test_pulling_what_only_the_user_can_bring_says_where_to_get_it(say: Say) -> None:
+def test_pull_of_a_file_that_must_be_imported_shows_its_source(say: Say) -> None:
     code, _, err = say("pull", "poco_cliff")
     assert code == EXIT_NOT_STARTED
     assert err == (

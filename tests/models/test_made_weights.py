@@ -21,7 +21,7 @@ Make = Callable[[str], Path]
 PINNED = {name for name, file in model_files_by_name().items() if file.wheel}
 
 
-def test_every_model_that_the_user_brings_can_be_made_under_its_published_name() -> None:
+def test_every_model_to_import_can_be_made_under_its_published_name() -> None:
     from tools.make_weights import MODELS
 
     assert {name: file for name, (file, _) in MODELS.items()} == {
@@ -49,7 +49,7 @@ def test_weights_in_darknets_order_come_back(made: Make) -> None:
     assert np.array_equal(np.concatenate(order)[:160], raw)
 
 
-def test_tool_writes_what_it_says_and_another_seed_makes_other_weights(tmp_path: Path) -> None:
+def test_tool_writes_the_file_it_names_and_another_seed_makes_other_weights(tmp_path: Path) -> None:
     command = [sys.executable, str(ROOT / "tools/make_weights.py"), "smoothnet_w8"]
     said = subprocess.run([*command, str(tmp_path / "a.tar")], capture_output=True, text=True, check=True).stdout
     assert said == f"smoothnet_w8: {tmp_path / 'a.tar'} (0.1 MB)\n"

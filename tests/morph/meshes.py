@@ -1,4 +1,4 @@
-"""Meshes to morph: the open body in two poses, and files that hold it."""
+"""Meshes to morph: the open body in two poses, and writers of mesh files."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def cube(size: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
 
 
 def write_obj(path: Path, vertices: np.ndarray, faces: np.ndarray, texture: np.ndarray | None = None) -> Path:
-    """Write an OBJ; with a texture (h, w, 3) uint8 RGB also its MTL and PNG, laid on by x and y."""
+    """Write an OBJ; with a texture (h, w, 3) uint8 RGB also its MTL and PNG, mapped by x and y."""
     lines = [f"v {x:.9g} {y:.9g} {z:.9g}" for x, y, z in vertices.tolist()]
     if texture is None:
         lines += [f"f {i} {j} {k}" for i, j, k in (faces + 1).tolist()]
@@ -47,7 +47,7 @@ def write_obj(path: Path, vertices: np.ndarray, faces: np.ndarray, texture: np.n
 
 
 def flat(vertices: np.ndarray) -> np.ndarray:
-    """Places (V, 2) in a texture: x and y, from 0 to 1."""
+    """Texture coordinates (V, 2): x and y, from 0 to 1."""
     low, high = vertices.min(0)[:2], vertices.max(0)[:2]
     return (vertices[:, :2] - low) / (high - low)
 

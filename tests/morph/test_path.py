@@ -1,4 +1,4 @@
-"""The way between two ends."""
+"""The path of a morph, and its ends."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.sample import bodies, person
 
 
 def pose(**changed: object) -> Smpl:
-    """Somebody with raised arms."""
+    """A T-pose with some fields changed."""
     fields = {
         "body": "open",
         "global_orient": np.zeros(3, np.float32),
@@ -37,7 +37,7 @@ def bent(radians: float) -> Smpl:
     return pose(body_pose=body_pose.ravel())
 
 
-def test_meshes_go_straight_and_arrive_exactly() -> None:
+def test_meshes_are_interpolated_linearly_and_end_exactly() -> None:
     vertices, faces = cube()
     a, b = TriangleMesh("a", vertices, faces), TriangleMesh("b", vertices * 3 + 1, faces)
     at = morph_path(a, b)
@@ -72,7 +72,7 @@ def test_a_person_is_upright_in_the_mesh() -> None:
 
 @pytest.fixture
 def walk(tmp_path: Path) -> Path:
-    """Results of a film: persons 1 and 4 in frames 0 to 2, 4 in frame 1 only."""
+    """Results of a video: persons 1 and 4 in frames 0 to 2, 4 in frame 1 only."""
     folder = tmp_path / "walk"
     (folder / results.TAKE_FOLDER).mkdir(parents=True)
     frames = []
@@ -85,7 +85,7 @@ def walk(tmp_path: Path) -> Path:
     return folder
 
 
-def test_somebody_is_read_by_track_and_frame(walk: Path) -> None:
+def test_recorded_pose_is_read_by_track_and_frame(walk: Path) -> None:
     end = read_morph_end(f"{walk}:1:2")
     assert isinstance(end, RecordedPose)
     assert end.name == "walk-1-2"
@@ -103,12 +103,12 @@ def test_somebody_is_read_by_track_and_frame(walk: Path) -> None:
         (":4:2", "Track 4 of .* is not in frame 2, but in 1 frames of 1 to 1"),
     ],
 )
-def test_whoever_is_not_there_is_told_in_one_line(walk: Path, which: str, words: str) -> None:
+def test_missing_track_or_frame_is_reported_in_one_line(walk: Path, which: str, words: str) -> None:
     with pytest.raises(UsageError, match=words):
         read_morph_end(f"{walk}{which}")
 
 
-def test_a_folder_that_is_no_recording_is_told(tmp_path: Path) -> None:
+def test_folder_that_is_no_recording_is_reported(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="is not a recording"):
         read_morph_end(str(tmp_path))
 

@@ -1,4 +1,4 @@
-"""Meshes out of files: the same body from every format."""
+"""Mesh files: the same body from every format."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def test_a_glb_has_its_texture_the_right_way_up(tmp_path: Path) -> None:
     assert np.allclose(mesh.texture.uv, flat(vertices), atol=1e-6)
 
 
-def test_a_missing_texture_is_told_and_the_mesh_is_read(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_missing_texture_is_logged_and_the_mesh_is_read(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     path = write_obj(tmp_path / "cube.obj", *cube(), np.zeros((4, 4, 3), np.uint8))
     (tmp_path / "cube.png").unlink()
     assert read_mesh(path).texture is None
@@ -111,13 +111,13 @@ def test_what_is_no_mesh_is_refused_in_one_line(name: str, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("ending", WRITERS)
-def test_a_file_that_is_not_there_is_told(ending: str, tmp_path: Path) -> None:
+def test_missing_file_is_reported(ending: str, tmp_path: Path) -> None:
     with pytest.raises(RemiError, match=r"nowhere\.\w+ "):
         read_mesh(tmp_path / f"nowhere{ending}")
 
 
 @pytest.mark.parametrize(("ending", "library"), [(".glb", "trimesh"), (".fbx", "ufbx")])
-def test_a_missing_library_is_told_with_how_to_get_it(
+def test_missing_library_is_reported_with_how_to_install_it(
     ending: str, library: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = WRITERS[ending](tmp_path / f"cube{ending}", *cube())

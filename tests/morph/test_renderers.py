@@ -1,4 +1,4 @@
-"""Where things are in a picture, what is in front, and that OpenGL draws the same."""
+"""Mesh renderers: position, occlusion, and the same image from OpenGL."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def painter_of(vertices: np.ndarray, faces: np.ndarray) -> CpuMeshRenderer:
     return CpuMeshRenderer(faces, vertex_face_matrix(faces, merge_coincident_vertices(vertices)), camera)
 
 
-def test_a_mesh_fills_the_picture_and_stays_inside() -> None:
+def test_mesh_fills_the_image_and_stays_inside() -> None:
     vertices, faces = body()
     image = painter_of(vertices, faces).render(vertices, np.full(vertices.shape, 90.0))
     assert image.shape == (SIZE[1], SIZE[0], 3)

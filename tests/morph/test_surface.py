@@ -1,4 +1,4 @@
-"""What is measured on a surface, on shapes that are known."""
+"""Area, volume, normals and texture sampling on known shapes."""
 
 from __future__ import annotations
 
@@ -58,11 +58,11 @@ def test_a_colour_is_read_where_it_is_in_the_texture() -> None:
     assert sample_bilinear(image, uv).tolist() == [[10, 20, 30], [10, 20, 30], [200, 100, 0], [200, 100, 0], [100, 50, 0]]
 
 
-def test_more_vertices_than_a_picture_may_be_wide_are_read() -> None:
+def test_more_vertices_than_opencv_allows_columns_are_sampled() -> None:
     assert sample_bilinear(np.full((2, 2, 3), 7, np.uint8), np.full((40_000, 2), 0.5)).min() == 7
 
 
-def test_textures_differ_by_the_mean_over_their_channels_and_are_brought_to_one_size() -> None:
+def test_textures_differ_by_the_mean_over_their_channels_and_are_resized_to_one_size() -> None:
     faces, uv = np.zeros((1, 3), int), np.zeros((1, 2))
     black, grey = np.zeros((8, 4, 3), np.uint8), np.full((4, 2, 3), (30, 60, 90), np.uint8)
     found = texture_difference(Texture(black, uv, faces), Texture(grey, uv, faces))

@@ -90,7 +90,7 @@ def test_entry_that_the_manifest_promises_is_missed(folder):
     assert "0 fail, 1 missing" in done.stdout
 
 
-def test_output_that_no_one_computes_is_missing(folder):
+def test_output_that_is_not_computed_is_missing(folder):
     change(folder, lambda entries: entries.update({"w8.r16b1.b1.out.z": np.zeros(3)}))
     assert "0 fail, 1 missing" in run(folder).stdout
 

@@ -30,7 +30,7 @@ def one_thread():
 
 
 @pytest.mark.parametrize("golden", DAILY, ids=folder_of)
-def test_network_gives_the_golden_numbers_for_one_picture(golden):
+def test_network_gives_the_golden_numbers_for_one_image(golden):
     entries = {name: array for name, array in golden.entries().items() if golden.path.parent != WHOLE or "b3." not in name}
     assert failures(networks.check(golden.name, entries, golden.manifest)) == []
 

@@ -33,7 +33,7 @@ def run(filter_: PacketFilter, seen: list[dict[str, np.ndarray]], dt: float = 0.
 
 
 @pytest.mark.parametrize("name", PRESETS)
-def test_who_stands_still_stays_where_they_are(name: str) -> None:
+def test_constant_input_stays_constant(name: str) -> None:
     one = packets(1)[0]
     for filtered in run(PacketFilter(PRESETS[name]), [one] * 12):
         for stream in STREAMS:
@@ -121,7 +121,7 @@ def test_what_comes_in_is_not_changed_and_rows_keep_their_shape() -> None:
 
 
 @pytest.mark.parametrize("name", [name for name in PRESETS if not name.startswith("OneEuro")])
-def test_preset_that_does_not_look_at_the_speed_does_to_places_at_30_fps_what_remis_does(name: str) -> None:
+def test_preset_without_a_speed_filters_positions_at_30_fps_as_remi_does(name: str) -> None:
     x = np.random.default_rng(3).normal(size=60).cumsum() * 0.02
     theirs = PacketFilter(PRESETS[name])
     wanted = [theirs.step({"trans": np.array([each, 0, 0])}, 5 + k / FPS)["trans"][0] for k, each in enumerate(x)]

@@ -1,4 +1,4 @@
-"""What every runtime serves: bytes in, tensors out, checkpoints that fit or are refused in one line."""
+"""Served networks: bytes in, tensors out; checkpoints fit or are refused in one line."""
 
 import pytest
 import torch
@@ -15,7 +15,7 @@ def smoothnet():
 
 
 @pytest.mark.parametrize("name", ["pare", "alphapose_coco17", "yolov3"])
-def test_pictures_are_normalised_inside_the_graph(name):
+def test_images_are_normalised_inside_the_graph(name):
     class Same(torch.nn.Module):
         def forward(self, image):
             return (image,)
@@ -29,7 +29,7 @@ def test_pictures_are_normalised_inside_the_graph(name):
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_every_network_of_the_table_is_made_and_gives_what_the_table_says(name):
+def test_every_network_of_the_table_has_the_outputs_of_the_table(name):
     network = find_network(name)
     with torch.device("meta"):
         served = ServedNetwork(network, build_network(name)).to("meta")

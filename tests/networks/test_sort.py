@@ -24,7 +24,7 @@ def track(frames: list[np.ndarray]) -> list[np.ndarray]:
     return [sort.update(frame) for frame in frames]
 
 
-def test_two_people_keep_their_numbers_and_the_newest_is_told_first() -> None:
+def test_two_people_keep_their_ids_newest_first() -> None:
     tracks = track(walk(15, noise=1.5))
     assert [found[:, 4].tolist() for found in tracks] == [[2, 1]] * 15
     for detections, found in zip(walk(15), tracks):
@@ -44,7 +44,7 @@ def test_order_of_detections_changes_no_box() -> None:
         np.testing.assert_allclose(one, other, atol=1e-9)
 
 
-def test_frame_without_detections_ages_nobody() -> None:
+def test_frame_without_detections_ages_no_track() -> None:
     frames = walk(8)
     with_gap = track([*frames[:5], *[frames[0][:0]] * 10, *frames[5:]])
     assert all(len(found) == 0 for found in with_gap[5:15])
@@ -52,21 +52,21 @@ def test_frame_without_detections_ages_nobody() -> None:
         np.testing.assert_array_equal(one, other)
 
 
-def test_person_who_misses_one_frame_is_told_again_after_three_detections() -> None:
+def test_person_who_misses_one_frame_is_published_again_after_three_detections() -> None:
     frames = walk(12)
     frames[5] = frames[5][:1]
     told = [found[:, 4].tolist() for found in track(frames)]
     assert told == [[2, 1]] * 5 + [[1]] * 3 + [[2, 1]] * 4
 
 
-def test_person_who_misses_two_frames_is_somebody_new() -> None:
+def test_person_who_misses_two_frames_gets_a_new_track() -> None:
     frames = walk(12)
     frames[5], frames[6] = frames[5][:1], frames[6][:1]
     told = {number for found in track(frames) for number in found[:, 4].tolist()}
     assert told == {1, 2, 3}
 
 
-def test_late_comer_is_told_after_three_more_detections() -> None:
+def test_late_comer_is_published_after_three_more_detections() -> None:
     frames = walk(12)
     late = np.array([[200.0, 300, 280, 470, 0.7]])
     frames = [*frames[:5], *(np.concatenate([frame, late]) for frame in frames[5:])]
@@ -97,7 +97,7 @@ def test_people_have_squares_and_frame_numbers() -> None:
     np.testing.assert_array_equal(boxes[:, 2], boxes[:, 3])
 
 
-def test_nobody_is_nobody() -> None:
+def test_no_detections_give_no_tracks() -> None:
     assert group_by_track(track([np.zeros((0, 5))] * 3)) == {}
 
 

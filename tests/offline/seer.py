@@ -1,4 +1,4 @@
-"""Parts of a chain that are quick: the synthetic detector, and an engine that remembers how often it saw a person."""
+"""Parts of a fast chain: the synthetic detector, and an engine whose state counts the frames of each person."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from remi_stream.tracking.crop import Crop, Pose
 
 
 class Memory(NamedTuple):
-    """times: how often it saw the person."""
+    """times: number of frames with the person."""
 
     times: np.ndarray
 
 
 class Counting(SyntheticEngine):
-    """A person's score falls with every frame in which they were seen before. calls_of: people in each call."""
+    """Engine whose scores fall with every earlier frame of a person. calls_of: people in each call."""
 
     def __init__(self, is_stateless: bool = False) -> None:
         super().__init__(0.0, 0, 0)
@@ -54,7 +54,7 @@ def opened(path: Path, selection: FrameSelection | None = None, name: str = "") 
 def worked(
     footage: Footage, out: Path, on_frame: Any = lambda bodies: None, using: OfflineChain | None = None, **settings: Any
 ) -> JobResult:
-    """Work through a film with chunks of seven frames."""
+    """Run a job in chunks of seven frames."""
     own = using or chain()
     try:
         own_settings = JobSettings(**{"fingerprint": "", "detector": "synthetic", "chunk_frames": 7, **settings})
@@ -64,5 +64,5 @@ def worked(
 
 
 def files(folder: Path) -> dict[str, bytes]:
-    """The bytes of everything in a folder."""
+    """The bytes of all files in a folder, by path."""
     return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}

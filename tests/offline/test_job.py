@@ -1,4 +1,4 @@
-"""From a film to published results: whole, the same every time, and gone on with after a kill."""
+"""Offline jobs: complete, reproducible, and resumed after a kill."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.offline.videos import film
 
 
 class Killed(BaseException):
-    """Stands for a death: nothing of ours catches it."""
+    """Simulates a kill: no code of the package catches it."""
 
 
 def dying_at(frame: int, die: Callable[[], object]) -> Callable[[Bodies], None]:
@@ -53,7 +53,7 @@ def test_two_runs_give_the_same_bytes(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("at", [0, 6, 7, 12, 13, 19])
-def test_killed_run_goes_on_at_the_last_chunk_and_ends_with_the_same_bytes(at: int, tmp_path: Path) -> None:
+def test_killed_run_resumes_at_the_last_chunk_and_ends_with_the_same_bytes(at: int, tmp_path: Path) -> None:
     path = film(tmp_path / "walk.mp4")
     whole = worked(opened(path), tmp_path / "whole")
     child = os.fork()
@@ -105,7 +105,7 @@ def test_results_that_are_replaced_stay_until_the_new_ones_are_whole(tmp_path: P
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["walk"]
 
 
-def test_full_disk_is_told_in_one_line_and_the_run_goes_on_when_there_is_room(tmp_path: Path) -> None:
+def test_full_disk_is_reported_in_one_line_and_the_run_resumes_when_there_is_room(tmp_path: Path) -> None:
     path = film(tmp_path / "walk.mp4")
     whole = worked(opened(path), tmp_path / "whole")
     largest = (whole.folder / "take/000000.msgpack").stat().st_size
@@ -121,7 +121,7 @@ def test_full_disk_is_told_in_one_line_and_the_run_goes_on_when_there_is_room(tm
     assert files(worked(opened(path), tmp_path / "out").folder) == files(whole.folder)
 
 
-def test_folder_that_cannot_be_made_is_told_in_one_line(tmp_path: Path) -> None:
+def test_folder_that_cannot_be_made_is_reported_in_one_line(tmp_path: Path) -> None:
     path = film(tmp_path / "walk.mp4")
     with pytest.raises(RemiError, match="Cannot write /proc/nowhere/walk: No such file"):
         worked(opened(path), Path("/proc/nowhere"))
@@ -145,7 +145,7 @@ def test_batch_holds_people_of_several_frames_and_never_crosses_a_chunk(tmp_path
     assert engine.calls_of == [4, 3, 4, 3, 4, 2]
 
 
-def test_engine_that_remembers_gets_frame_after_frame(tmp_path: Path) -> None:
+def test_engine_with_state_gets_frame_after_frame(tmp_path: Path) -> None:
     engine = Counting()
     worked(opened(film(tmp_path / "walk.mp4")), tmp_path / "out", using=chain(engine, people=4))
     assert engine.calls_of == [1] * 20

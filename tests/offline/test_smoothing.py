@@ -1,4 +1,4 @@
-"""Takes are smoothed as a whole: nearer to the truth than what live filters give, gaps bridged, ids mended."""
+"""Smoothing of whole takes: accuracy compared with the live filter, interpolated gaps, linked tracks."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def take_of(frames: Sequence[Sequence[Person]]) -> Take:
 
 
 def of(take: Take, track_id: int) -> list[Person | None]:
-    """Somebody in every frame."""
+    """A person in every frame; None where missing."""
     return [next((each for each in frame.people if each.track_id == track_id), None) for frame in take.frames]
 
 
@@ -43,7 +43,7 @@ def ids(take: Take) -> set[int]:
 
 
 def at(x_px: float, track_id: int = 1, betas: float = 0.0, height_px: float = 200.0, **more: Any) -> Person:
-    """Somebody upright in the middle of the picture's height, of this shape in all numbers."""
+    """An upright person at mid-height of the image, with all betas equal."""
     one = person(
         track_id, box_xyxy=np.array([x_px - 40, 180 - height_px / 2, x_px + 40, 180 + height_px / 2], np.float32), **more
     )
@@ -54,14 +54,14 @@ def at(x_px: float, track_id: int = 1, betas: float = 0.0, height_px: float = 20
 
 
 def facing(one: Person, about_x: float) -> Person:
-    """The same, turned by so many rad about x."""
+    """The same person, rotated about x, rad."""
     assert one.smpl is not None
     turn = np.array([about_x, 0, 0], np.float32)
     return msgspec.structs.replace(one, smpl=msgspec.structs.replace(one.smpl, global_orient=turn))
 
 
 def walk(x_px: float, step_px: float, frames: range, whole: int, **more: Any) -> list[list[Person]]:
-    """Somebody who walks by so many px a frame, seen in these frames only."""
+    """A person who walks by step_px per frame, present in these frames only."""
     return [[at(x_px + step_px * k, **more)] if k in frames else [] for k in range(whole)]
 
 
@@ -83,7 +83,7 @@ def signals(people: Sequence[Person]) -> tuple[np.ndarray, np.ndarray]:
 
 
 @pytest.mark.parametrize("seed", [20, 21])
-def test_take_is_nearer_to_the_truth_and_calmer_than_what_the_live_filter_gives_and_not_late(seed: int) -> None:
+def test_smoothed_take_is_nearer_to_the_truth_and_smoother_than_the_live_filter_without_lag(seed: int) -> None:
     turns, transl, _, fps = truth()
     true = joints_of(turns, transl)
     seen = people(*noisy(seed))
@@ -127,7 +127,7 @@ def test_two_runs_give_the_same_bytes(method: Any, monkeypatch: pytest.MonkeyPat
     assert [frame.filter for frame in take.frames] == ["none"] * 50, "the take that came in is not touched"
 
 
-def test_person_who_is_overlooked_for_a_moment_is_interpolated_and_marked() -> None:
+def test_person_missed_for_a_moment_is_interpolated_and_marked() -> None:
     before, after = facing(at(100), 3.1), facing(at(160), -3.1)
     found = of(smooth_take(take_of([[before], [], [], [after]]), TakeSmoothing("none")), 1)
     assert [marked(each) for each in found] == [False, True, True, False]
@@ -151,7 +151,7 @@ def test_interpolated_moment_is_smoothed_with_the_rest_and_near_the_truth() -> N
     assert np.linalg.norm(joints[100:110] - true[100:110], axis=-1).mean() < 0.06
 
 
-def test_who_is_away_for_longer_than_a_second_is_not_invented() -> None:
+def test_person_away_for_longer_than_a_second_is_not_interpolated() -> None:
     take = smooth_take(
         together(
             walk(100, 1, range(40), 120),
@@ -175,7 +175,7 @@ def test_track_that_goes_on_under_another_id_becomes_one_and_the_gap_is_filled()
     assert [k for k, each in enumerate(of(take, 1)) if marked(each)] == [*range(40, 55), *range(80, 85)]
 
 
-def test_short_tracks_in_between_are_no_reason_to_doubt() -> None:
+def test_short_tracks_in_between_are_linked_too() -> None:
     parts = [
         walk(100, 0, frames, 90, track_id=k) for k, frames in enumerate((range(40), range(45, 50), range(53, 56), range(60, 90)))
     ]
@@ -192,14 +192,14 @@ ELSEWHERE = {
 
 
 @pytest.mark.parametrize("other", ELSEWHERE)
-def test_somebody_else_keeps_their_id(other: str) -> None:
+def test_another_person_keeps_their_id(other: str) -> None:
     parts: dict[str, Any] = {**ELSEWHERE[other]}
     one = walk(parts.pop("x_px"), 0, range(50, 120), 120, track_id=7, **parts)
     assert ids(smooth_take(together(walk(100, 0, range(40), 120), one))) == {1, 7}
 
 
 def test_people_who_cross_are_not_merged() -> None:
-    """Both are lost where they meet, one on the way to the right, one to the left; and come out again under new ids."""
+    """Both are lost where they meet, walking in opposite directions, and reappear under new ids."""
     right = walk(100, 4, range(45), 120), walk(100, 4, range(60, 120), 120, track_id=3)
     left = walk(520, -4, range(45), 120, track_id=2), walk(520, -4, range(60, 120), 120, track_id=4)
     take = smooth_take(together(*right, *left))
@@ -211,12 +211,12 @@ def test_people_who_cross_are_not_merged() -> None:
     assert ids(only) == {1, 4}, "who left to the right did not come back to the left"
 
 
-def test_nobody_is_joined_where_two_could_be_meant() -> None:
+def test_ambiguous_tracks_are_not_linked() -> None:
     begun = [walk(x, 0, range(50, 120), 120, track_id=track_id) for x, track_id in ((97, 5), (104, 6))]
     assert ids(smooth_take(together(walk(100, 0, range(40), 120), *begun))) == {1, 5, 6}
 
 
-def test_everybody_has_one_shape_unless_it_is_told_otherwise() -> None:
+def test_each_track_has_one_shape_unless_disabled() -> None:
     shapes = [0.1, 0.2, 0.9, 0.2, 0.3]
     take = take_of([[at(100, betas=each)] for each in shapes])
     for one_shape, expected in ((True, [0.2] * 5), (False, shapes)):
@@ -224,13 +224,13 @@ def test_everybody_has_one_shape_unless_it_is_told_otherwise() -> None:
         assert [each.smpl.betas[4] for each in found if each and each.smpl] == pytest.approx(expected)
 
 
-def test_shape_is_of_what_was_seen() -> None:
+def test_shape_is_the_median_of_detected_frames_only() -> None:
     take = take_of([[at(100, betas=0.1)], [], [], [], [], [at(100, betas=0.9)], [at(100, betas=0.9)]])
     found = of(smooth_take(take, TakeSmoothing("none")), 1)
     assert [each.smpl.betas[0] for each in found if each and each.smpl] == pytest.approx([0.9] * 7)
 
 
-def test_film_that_runs_backwards_gives_the_same() -> None:
+def test_reversed_motion_gives_the_reversed_result() -> None:
     seen = [motion_from_person(each) for each in people(*noisy(4))[:40]]
     times = np.cumsum(np.random.default_rng(0).uniform(0.02, 0.05, 40))
     for onward, backward in zip(zero_lag_one_euro(seen, times), zero_lag_one_euro(seen[::-1], -times[::-1])[::-1]):
@@ -238,7 +238,7 @@ def test_film_that_runs_backwards_gives_the_same() -> None:
         np.testing.assert_allclose(geometry.quaternion_difference(onward.rotations, backward.rotations), 0, atol=1e-6)
 
 
-def test_nothing_but_key_points_is_bridged_and_left_in_peace() -> None:
+def test_people_with_key_points_only_are_interpolated_and_not_smoothed() -> None:
     flat = [at(100 + k, joints_m=np.zeros((0, 3), np.float32)) for k in range(9)]
     flat = [msgspec.structs.replace(each, smpl=None, joints_m=np.zeros((0, 3), np.float32)) for each in flat]
     found = of(smooth_take(take_of([[each] if k != 4 else [] for k, each in enumerate(flat)])), 1)
@@ -246,7 +246,7 @@ def test_nothing_but_key_points_is_bridged_and_left_in_peace() -> None:
     assert marked(found[4])
 
 
-def test_numbers_that_are_none_stay_alone() -> None:
+def test_nan_does_not_spread_to_other_frames() -> None:
     broken = msgspec.structs.replace(at(100), joints_m=np.full((24, 3), np.nan, np.float32))
     found = of(smooth_take(take_of([[at(100)]] * 5 + [[broken]] + [[at(100)]] * 5)), 1)
     assert [bool(np.isfinite(each.joints_m).all()) for each in found if each] == [True] * 5 + [False] + [True] * 5
@@ -272,7 +272,7 @@ def test_smoothnet_sees_every_window_and_short_tracks_stand_still_around_themsel
     }
 
 
-def test_places_of_smoothnet_are_about_their_mean(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_positions_are_centred_for_smoothnet(monkeypatch: pytest.MonkeyPatch) -> None:
     given: list[np.ndarray] = []
     monkeypatch.setattr(smoothing, "load_smoothnet", lambda window, weights: lambda windows: given.append(windows) or windows)
     found = of(smooth_take(take_of([[at(100 + k)] for k in range(20)]), TakeSmoothing("smoothnet", 8)), 1)
@@ -282,7 +282,7 @@ def test_places_of_smoothnet_are_about_their_mean(monkeypatch: pytest.MonkeyPatc
     )
 
 
-def test_weights_of_a_file_are_run_for_their_window(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_weights_from_a_file_are_run_for_their_window(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from onnx import helper
 
     from remi_stream.inference.load import load_model
@@ -312,6 +312,6 @@ def test_mistakes_are_one_line(line: str) -> None:
         smooth_take(take_of([[at(100)]]), WRONG[line])
 
 
-def test_somebody_between_two_sights_is_on_the_way() -> None:
+def test_interpolated_person_is_between_two_points() -> None:
     found = interpolate_person(TrackPoint(0, 0.0, at(0)), TrackPoint(4, 4.0, at(40)), 1.0)
     assert found.box_xyxy[0] == pytest.approx(-30)

@@ -1,4 +1,4 @@
-"""Small films that are made when they are needed."""
+"""Small videos, made on demand."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def film(
     turned: int = 0,
     codec: str = "libx264",
 ) -> Path:
-    """A film that becomes brighter, 30 frames a second or at `times` in 1/90000 s; turned: as a phone marks it, degrees."""
+    """Write a video that becomes brighter, 30 fps or at `times` in 1/90000 s; turned: rotation in its metadata, degrees."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=Fraction(30))
         stream.width, stream.height, stream.pix_fmt = *size, "yuvj420p" if codec == "mjpeg" else "yuv420p"
@@ -37,7 +37,7 @@ def film(
 
 
 def mark_turned(path: Path, degrees: int) -> None:
-    """Write the turn into an MP4's display matrix, the first track header's last 3 x 3 numbers of 16.16."""
+    """Write the rotation into an MP4's display matrix, the first track header's last 3 x 3 numbers of 16.16."""
     data = bytearray(path.read_bytes())
     cos, sin = {90: (0, 1), 180: (-1, 0), 270: (0, -1)}[degrees]
     matrix = np.array([[cos * 0x10000, sin * 0x10000, 0], [-sin * 0x10000, cos * 0x10000, 0], [0, 0, 0x40000000]], ">i4")

@@ -1,4 +1,4 @@
-"""The engine around a network that is known to see (see seer.py)."""
+"""The AlphaPose engine with a fake network that draws the heatmaps of known people (tests/tracking/seer.py)."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_peaks_are_found_within_a_third_of_a_pixel_of_the_map(skeleton: str) -> 
     assert np.abs(seen(pose) - points[0]).max() < map_px / 3
 
 
-def test_people_of_a_picture_are_seen_in_one_call_and_answered_in_order() -> None:
+def test_people_of_an_image_are_one_batch_in_order() -> None:
     points = people(136, [(120, 240), (320, 200), (520, 280)])
     alphapose, network = engine(points)
     image = picture()
@@ -60,7 +60,7 @@ def test_people_of_a_picture_are_seen_in_one_call_and_answered_in_order() -> Non
         assert np.abs(seen(pose) - points[index]).max() < 0.5
 
 
-def test_cameras_that_see_somebody_at_the_same_place_do_not_disturb_each_other() -> None:
+def test_people_at_the_same_place_before_two_cameras_are_not_merged() -> None:
     points = people(136, [(320, 240)])
     box = box_around(points[0])
     alphapose, network = engine(points)
@@ -84,7 +84,7 @@ def test_person_who_is_found_twice_is_one() -> None:
 
 
 @pytest.mark.parametrize("skeleton", list(JOINT_COUNTS))
-def test_nobody_is_seen_where_nobody_is(skeleton: str) -> None:
+def test_no_pose_is_accepted_without_a_person(skeleton: str) -> None:
     box = np.array([200, 100, 300, 400], np.float32)
     (pose,) = engine(np.zeros((0, JOINT_COUNTS[skeleton], 2)), skeleton)[0].infer([crop_of(box, picture(), state="old")])
     assert pose.person is None
@@ -93,7 +93,7 @@ def test_nobody_is_seen_where_nobody_is(skeleton: str) -> None:
     np.testing.assert_array_equal(pose.next_box_xyxy, box)
 
 
-def test_somebody_beside_a_place_without_anybody_is_still_seen() -> None:
+def test_person_beside_an_empty_crop_is_still_found() -> None:
     points = people(136, [(160, 240)])
     image = picture()
     boxes = [[400, 100, 500, 400], box_around(points[0]), [500, 100, 600, 400]]
@@ -153,7 +153,7 @@ def test_box_that_is_followed_stays_around_the_body() -> None:
         first = pose.next_box_xyxy
 
 
-def test_next_look_is_at_what_the_picture_shows() -> None:
+def test_next_box_is_clipped_to_the_image() -> None:
     points = people(136, [(10, 240)])
     (pose,) = engine(points)[0].infer([crop_of(box_around(points[0]), picture())])
     assert pose.person is not None
@@ -162,7 +162,7 @@ def test_next_look_is_at_what_the_picture_shows() -> None:
     np.testing.assert_array_equal(pose.next_box_xyxy[2:], pose.person.box_xyxy[2:])
 
 
-def test_person_whom_the_picture_hardly_shows_is_not_made_up() -> None:
+def test_person_almost_outside_the_image_is_rejected() -> None:
     points = people(136, [(-30, 240)], height=100)
     box = box_around(points[0])
     (pose,) = engine(points)[0].infer([crop_of(box, picture())])
@@ -170,7 +170,7 @@ def test_person_whom_the_picture_hardly_shows_is_not_made_up() -> None:
     np.testing.assert_array_equal(pose.next_box_xyxy, box)
 
 
-def test_look_does_not_shrink_to_nothing() -> None:
+def test_next_box_does_not_shrink_to_nothing() -> None:
     points = np.full((1, 136, 2), (320.0, 240.0)) + people(136, [(0, 0)], height=8)
     box = np.array([280, 180, 360, 300], np.float32)
     (pose,) = engine(points)[0].infer([crop_of(box, picture())])
@@ -202,7 +202,7 @@ def test_scores_are_shares_whatever_the_maps_hold() -> None:
 
 
 @pytest.mark.parametrize("integral", [True, False])
-def test_maps_that_are_no_numbers_are_nobody(integral: bool) -> None:
+def test_nan_heatmaps_give_no_pose(integral: bool) -> None:
     alphapose = AlphaPoseEngine(
         "alphapose-17", Answers(np.full((17, 64, 48), np.nan, np.float32)), "coco17", HeatmapDecoding(integral, 0.0)
     )

@@ -1,4 +1,4 @@
-"""The squares that mesh regressors look at: geometry by properties."""
+"""The square crops of mesh regressors: geometry by properties."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def cut(image: np.ndarray, square: SquareCrop) -> np.ndarray:
     return warp_crops([image], square_crop_affine(square, 224)[None], (224, 224))[0]
 
 
-def test_what_is_in_the_picture_is_in_its_place_in_the_crop_with_red_first() -> None:
+def test_image_pixels_are_in_place_in_the_crop_as_rgb() -> None:
     image = np.zeros((480, 640, 3), np.uint8)
     cv2.circle(image, (400, 300), 12, (0, 0, 255), cv2.FILLED)  # red, as OpenCV says it
     crop = cut(image, SquareCrop(380.0, 260.0, 200.0))
@@ -46,13 +46,13 @@ def test_what_is_in_the_picture_is_in_its_place_in_the_crop_with_red_first() -> 
     assert crop[..., 1:].max() == 0
 
 
-def test_outside_of_the_picture_is_black() -> None:
+def test_outside_of_the_image_is_black() -> None:
     crop = cut(np.full((480, 640, 3), 200, np.uint8), SquareCrop(0.0, 0.0, 100.0))
     assert crop[:100].max() == crop[:, :100].max() == 0
     assert crop[120:, 120:].min() == 200
 
 
-def test_place_in_the_view_is_told_by_angles_not_by_pixels() -> None:
+def test_bbox_info_depends_on_angles_not_on_pixels() -> None:
     square = SquareCrop(400.0, 100.0, 300.0)
     once = cliff_bbox_info(square, (800.0, 800.0, 320.0, 240.0))
     twice = cliff_bbox_info(SquareCrop(800.0, 200.0, 600.0), (1600.0, 1600.0, 640.0, 480.0))

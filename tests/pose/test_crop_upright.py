@@ -60,7 +60,7 @@ def cut(image: np.ndarray, crops: np.ndarray) -> np.ndarray:
     return warp_crops([image] * len(crops), affines, (ALPHAPOSE_WIDTH, ALPHAPOSE_HEIGHT))
 
 
-def test_crop_shows_the_picture_in_red_green_blue_and_black_outside() -> None:
+def test_crop_is_rgb_and_black_outside_the_image() -> None:
     image = np.full((200, 150, 3), (10, 20, 30), np.uint8)
     pictures = cut(image, alphapose_crops(np.array([[0, 0, 150, 200], [100, 0, 250, 200]], np.float32)))
     assert pictures.shape == (2, ALPHAPOSE_HEIGHT, ALPHAPOSE_WIDTH, 3)
@@ -69,7 +69,7 @@ def test_crop_shows_the_picture_in_red_green_blue_and_black_outside() -> None:
     np.testing.assert_array_equal(pictures[1, 128, 120], 0)
 
 
-def test_crop_of_its_own_size_is_the_picture_itself() -> None:
+def test_crop_of_its_own_size_is_the_image_itself() -> None:
     random = np.random.default_rng(0)
     image = cv2.GaussianBlur(random.integers(0, 255, (300, 300, 3), dtype=np.uint8), (0, 0), 2)
     crop = np.array([40 + ALPHAPOSE_WIDTH / 2, 20 + ALPHAPOSE_HEIGHT / 2, ALPHAPOSE_WIDTH, ALPHAPOSE_HEIGHT], np.float32)

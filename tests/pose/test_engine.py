@@ -35,7 +35,7 @@ def engines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "engines"
 
 
-def test_unknown_engine_is_told_with_the_nearest_name() -> None:
+def test_unknown_engine_is_reported_with_the_nearest_name() -> None:
     with pytest.raises(UsageError, match=r"Unknown engine 'blazpose'. Did you mean 'blazepose'\? Known: .*blazepose") as error:
         load_engine("blazpose")
     assert "\n" not in str(error.value)
@@ -45,7 +45,7 @@ def test_suffix_names_the_runtime() -> None:
     assert resolve_engine("blazepose-ov")[1] == resolve_engine("blazepose")[1] == "openvino"
 
 
-def test_runtime_that_an_engine_lacks_is_told() -> None:
+def test_runtime_that_an_engine_lacks_is_reported() -> None:
     with pytest.raises(UsageError, match=r"'blazepose' does not run in tensorrt \(it runs in: openvino\)"):
         resolve_engine("blazepose-trt")
 
@@ -68,7 +68,7 @@ def test_users_own_manifest_is_found_and_a_hyphen_is_no_suffix(engines: Path) ->
         (MANIFEST.replace('"openvino"', '"onnx"'), r"runtime 'onnx' has no table of its own \(there are: openvino\)"),
     ],
 )
-def test_mistake_in_a_manifest_is_told_with_its_file(engines: Path, text: str, complaint: str) -> None:
+def test_mistake_in_a_manifest_is_reported_with_its_file(engines: Path, text: str, complaint: str) -> None:
     (engines / "mine.toml").write_text(text)
     with pytest.raises(UsageError, match=complaint) as error:
         resolve_engine("mine")
@@ -80,7 +80,7 @@ def test_broken_manifest_of_another_engine_does_no_harm(engines: Path) -> None:
     assert resolve_engine("blazepose")[0].name == "blazepose"
 
 
-def test_unknown_adapter_is_told_with_those_that_there_are(engines: Path) -> None:
+def test_unknown_adapter_is_reported_with_the_known_ones(engines: Path) -> None:
     (engines / "mine.toml").write_text(MANIFEST.format(adapter="blazeposes"))
     with pytest.raises(UsageError, match=r"engine 'mine': 'blazeposes'. Did you mean 'blazepose'\?"):
         find_adapter(resolve_engine("mine")[0])

@@ -51,7 +51,7 @@ def test_peak_leans_to_its_larger_neighbour_unless_it_is_at_the_edge() -> None:
     np.testing.assert_array_equal(points, [[4.75, 4.75], [1, 5], [7.75, 4.75], [9, 9]])
 
 
-def test_map_without_heat_gives_no_place() -> None:
+def test_empty_heatmap_is_decoded_to_the_origin() -> None:
     maps = np.full((2, 64, 48), -0.5, np.float32)
     maps[:, 20, 30] = -0.25, 0
     points, scores = decode_argmax(maps)

@@ -29,8 +29,8 @@ STANDING = pose(pelvis=(180, 0, 0), left_shoulder=(0, 0, -60), right_shoulder=(0
 HIPS = [JOINT_NAMES["mhr70"].index("left_hip"), JOINT_NAMES["mhr70"].index("right_hip")]
 
 
-class Seen:
-    """A network that knows where everybody is: joints (N, 70, 3), m, before its own camera, one a crop in order."""
+class KnownPeople:
+    """A network with known people: joints (N, 70, 3), m, in the frame of its own camera, one per crop in order."""
 
     name = "fake"
 
@@ -56,7 +56,7 @@ def outputs_2d(joints: np.ndarray, place: CropRect) -> np.ndarray:
     return (project(joints, OWN) - place.center_px) / (place.size_px / 2)
 
 
-def somebody(x: float = 0.3, z: float = 4.0, y: float = 0.1, scale: float = 1.0) -> np.ndarray:
+def standing_person(x: float = 0.3, z: float = 4.0, y: float = 0.1, scale: float = 1.0) -> np.ndarray:
     return mhr_joints(STANDING, np.array([x, y, z]), scale)
 
 
@@ -69,13 +69,13 @@ def crop_of(joints: np.ndarray, intrinsics: Intrinsics = OWN, image: np.ndarray 
     return Crop(image, box_of(joints), track_id, 0.0, intrinsics)
 
 
-def engine_of(network: Seen, one_by_one: bool = False) -> InstantHmrEngine:
+def engine_of(network: KnownPeople, one_by_one: bool = False) -> InstantHmrEngine:
     return InstantHmrEngine("instanthmr", OnnxModel(network, one_by_one), network.scale, BODY)
 
 
 def test_joints_of_the_network_are_the_persons_to_a_millimetre() -> None:
-    joints = somebody()
-    person = engine_of(Seen(joints)).infer([crop_of(joints)])[0].person
+    joints = standing_person()
+    person = engine_of(KnownPeople(joints)).infer([crop_of(joints)])[0].person
     assert person is not None
     assert (person.skeleton, person.track_id, person.score) == ("mhr70", 7, 1)
     assert np.linalg.norm(person.joints_m - joints, axis=1).max() < 1e-3
@@ -84,8 +84,8 @@ def test_joints_of_the_network_are_the_persons_to_a_millimetre() -> None:
 
 
 def test_body_stands_where_the_joints_are() -> None:
-    joints = somebody()
-    person = engine_of(Seen(joints)).infer([crop_of(joints)])[0].person
+    joints = standing_person()
+    person = engine_of(KnownPeople(joints)).infer([crop_of(joints)])[0].person
     assert person is not None
     assert person.smpl is not None
     smpl = person.smpl
@@ -96,8 +96,8 @@ def test_body_stands_where_the_joints_are() -> None:
 
 @pytest.mark.parametrize("camera", [CALIBRATED, (900.0, 900.0, 640.0, 360.0), (*OWN[:2], 600.0, 400.0)])
 def test_root_keeps_its_pixel_and_its_size_before_another_camera(camera: Intrinsics) -> None:
-    joints = somebody(-0.9, 5.0)
-    person = engine_of(Seen(joints)).infer([crop_of(joints, camera)])[0].person
+    joints = standing_person(-0.9, 5.0)
+    person = engine_of(KnownPeople(joints)).infer([crop_of(joints, camera)])[0].person
     assert person is not None
     found, root = person.joints_m[HIPS].mean(0), joints[HIPS].mean(0)
     np.testing.assert_allclose(project(found, camera), project(root, OWN), atol=0.5)
@@ -108,10 +108,10 @@ def test_root_keeps_its_pixel_and_its_size_before_another_camera(camera: Intrins
     assert off.max() < 0.04 * (box_of(joints)[3] - box_of(joints)[1])
 
 
-def test_body_turns_with_the_ray_that_it_is_seen_along() -> None:
-    joints = somebody(-1.5, 4.0)
+def test_body_rotates_with_its_viewing_ray() -> None:
+    joints = standing_person(-1.5, 4.0)
     camera: Intrinsics = (700.0, 700.0, 640.0, 360.0)
-    person = engine_of(Seen(joints)).infer([crop_of(joints, camera)])[0].person
+    person = engine_of(KnownPeople(joints)).infer([crop_of(joints, camera)])[0].person
     assert person is not None
     root, now = joints[HIPS].mean(0), person.joints_m[HIPS].mean(0).astype(float)
     turned = (joints - root) @ shortest_rotation(root, now).T
@@ -119,17 +119,17 @@ def test_body_turns_with_the_ray_that_it_is_seen_along() -> None:
     assert np.abs(turned - (joints - root)).max() > 0.1
 
 
-def test_key_points_stay_in_the_picture_whatever_the_camera() -> None:
-    joints = somebody()
-    person = engine_of(Seen(joints)).infer([crop_of(joints, CALIBRATED)])[0].person
+def test_key_points_do_not_depend_on_the_camera() -> None:
+    joints = standing_person()
+    person = engine_of(KnownPeople(joints)).infer([crop_of(joints, CALIBRATED)])[0].person
     assert person is not None
     np.testing.assert_allclose(person.keypoints_px, project(joints, OWN), atol=0.5)
 
 
 @pytest.mark.parametrize(("one_by_one", "calls"), [(False, [3]), (True, [1, 1, 1])])
-def test_everybody_gets_their_own_answer(one_by_one: bool, calls: list[int]) -> None:
-    people = [somebody(-1.0, 4.0), somebody(0.2, 5.0), somebody(1.2, 6.0)]
-    network = Seen(*people)
+def test_each_person_gets_their_own_output(one_by_one: bool, calls: list[int]) -> None:
+    people = [standing_person(-1.0, 4.0), standing_person(0.2, 5.0), standing_person(1.2, 6.0)]
+    network = KnownPeople(*people)
     poses = engine_of(network, one_by_one).infer([crop_of(joints, track_id=i) for i, joints in enumerate(people)])
     assert [len(call["image"]) for call in network.calls] == calls
     for track_id, (joints, found) in enumerate(zip(people, poses)):
@@ -138,8 +138,8 @@ def test_everybody_gets_their_own_answer(one_by_one: bool, calls: list[int]) -> 
         assert np.linalg.norm(found.person.joints_m - joints, axis=1).max() < 1e-3
 
 
-def test_nobody_is_asked_about_nobody() -> None:
-    network = Seen(somebody())
+def test_no_crops_run_no_inference() -> None:
+    network = KnownPeople(standing_person())
     assert engine_of(network).infer([]) == []
     assert not network.calls
 
@@ -156,11 +156,11 @@ def test_network_reads_a_normalised_square_and_its_place() -> None:
     assert {array.dtype for array in read_by.values()} == {np.dtype("float32")}
 
 
-def test_square_is_black_outside_of_the_picture_and_in_scale_inside() -> None:
+def test_crop_is_black_outside_the_image_and_to_scale_inside() -> None:
     image = np.full((100, 100, 3), 255, np.uint8)
     crop = Crop(image, np.array([-50, 0, 50, 100], np.float32), 1, 0.0, OWN)
     picture = network_inputs([crop], [crop_rect(crop.box_xyxy, (224, 224), 1.2)])["image"][0, 0]
-    edge = 112  # the picture's left edge is the square's middle
+    edge = 112  # the image's left edge is the square's middle
     assert picture[112, edge - 3] == pytest.approx(-0.485 / 0.229, abs=1e-4)
     assert picture[112, edge + 3] == pytest.approx((1 - 0.485) / 0.229, abs=1e-4)
     assert picture[8, edge + 50] == pytest.approx(-0.485 / 0.229, abs=1e-4)
@@ -178,13 +178,13 @@ def test_corners_of_the_crop_are_those_of_the_square() -> None:
     np.testing.assert_allclose(keypoints[:3], [(70, 170), (130, 230), (100, 215)])
 
 
-def test_middle_of_the_picture_is_the_middle_of_the_place() -> None:
+def test_middle_of_the_image_has_condition_0() -> None:
     np.testing.assert_allclose(cliff_condition(np.array([540, 260, 740, 460]), GREY), [0, 0, 200 / 1280], atol=1e-6)
 
 
-def test_joints_outside_of_the_picture_score_nothing() -> None:
-    joints = somebody(z=3.0, y=0.75)
-    person = engine_of(Seen(joints)).infer([crop_of(joints)])[0].person
+def test_joints_outside_the_image_have_score_0() -> None:
+    joints = standing_person(z=3.0, y=0.75)
+    person = engine_of(KnownPeople(joints)).infer([crop_of(joints)])[0].person
     assert person is not None
     below = project(joints, OWN)[:, 1] > SIZE[1]
     assert below.any()
@@ -194,9 +194,9 @@ def test_joints_outside_of_the_picture_score_nothing() -> None:
     assert person.smpl.joint_confidence[7] == 0
 
 
-def test_next_box_holds_the_key_points_that_can_be_seen_and_the_crown() -> None:
-    joints = somebody(z=3.0, y=0.75)
-    found = engine_of(Seen(joints)).infer([crop_of(joints)])[0]
+def test_next_box_contains_the_visible_key_points_and_the_top_of_the_head() -> None:
+    joints = standing_person(z=3.0, y=0.75)
+    found = engine_of(KnownPeople(joints)).infer([crop_of(joints)])[0]
     tight = box_of(joints)
     assert found.next_box_xyxy.dtype == np.float32
     assert found.next_box_xyxy[3] == SIZE[1]
@@ -204,9 +204,9 @@ def test_next_box_holds_the_key_points_that_can_be_seen_and_the_crown() -> None:
     assert 0 < tight[1] - found.next_box_xyxy[1] < 0.15 * (tight[3] - tight[1])
 
 
-def broken(joints: np.ndarray, name: str, change) -> Seen:
+def broken(joints: np.ndarray, name: str, change) -> KnownPeople:
     """A network with one output changed."""
-    network = Seen(joints)
+    network = KnownPeople(joints)
     right = network.run
     network.run = lambda tensors: {**(found := right(tensors)), name: change(found[name])}  # type: ignore[method-assign]
     return network
@@ -223,8 +223,8 @@ def broken(joints: np.ndarray, name: str, change) -> Seen:
         ("joints_3d", lambda values: values * np.float32(0.02), "apart"),
     ],
 )
-def test_answer_that_makes_no_sense_is_refused(name: str, change, reason: str) -> None:
-    joints = somebody()
+def test_implausible_output_is_rejected(name: str, change, reason: str) -> None:
+    joints = standing_person()
     crop = crop_of(joints)
     found = engine_of(broken(joints, name, change)).infer([crop])[0]
     assert (found.person, found.rejection_reason) == (None, reason)
@@ -232,20 +232,20 @@ def test_answer_that_makes_no_sense_is_refused(name: str, change, reason: str) -
 
 
 @pytest.mark.parametrize(("scale", "reason"), [(0.25, "bones"), (2.2, "bones"), (0.6, ""), (1.25, "")])
-def test_nobody_is_as_small_or_as_large_as_nobody_is(scale: float, reason: str) -> None:
-    joints = somebody(0.3 * scale, 4 * scale, 0.1 * scale, scale)
-    assert engine_of(Seen(joints)).infer([crop_of(joints)])[0].rejection_reason == reason
+def test_body_of_an_impossible_size_is_rejected(scale: float, reason: str) -> None:
+    joints = standing_person(0.3 * scale, 4 * scale, 0.1 * scale, scale)
+    assert engine_of(KnownPeople(joints)).infer([crop_of(joints)])[0].rejection_reason == reason
 
 
 def test_inverse_kinematics_remembers_a_track_for_a_while() -> None:
     bent = pose(pelvis=(180, 0, 0), left_elbow=(0, -40, 0), left_wrist=(60, 0, 0))
     flat = pose(pelvis=(180, 0, 0), left_elbow=(0, -40, 0))
     before, after = (mhr_joints(rotations, np.array([0.3, 0.1, 4.0])) for rotations in (flat, bent))
-    state = engine_of(Seen(before)).infer([crop_of(before)])[0].state
+    state = engine_of(KnownPeople(before)).infer([crop_of(before)])[0].state
 
     def turn(state: object | None, captured_at: float) -> float:
         crop = crop_of(after)._replace(state=state, captured_at=captured_at)
-        person = engine_of(Seen(after)).infer([crop])[0].person
+        person = engine_of(KnownPeople(after)).infer([crop])[0].person
         assert person is not None
         assert person.smpl is not None
         return float(np.linalg.norm(person.smpl.body_pose[57:60]))
@@ -256,7 +256,7 @@ def test_inverse_kinematics_remembers_a_track_for_a_while() -> None:
 
 @pytest.fixture(scope="module")
 def stand_in(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An ONNX file with the ports of InstantHMR's; it sees somebody who stands in the box."""
+    """An ONNX file with InstantHMR's inputs and outputs; it finds a person who stands in the box."""
     path = tmp_path_factory.mktemp("made") / "instanthmr.onnx"
     tool = Path(__file__).parents[2] / "tools" / "make_weights.py"
     subprocess.run([sys.executable, str(tool), "instanthmr", str(path)], check=True, capture_output=True)
@@ -288,7 +288,7 @@ def test_imported_file_sees_two_people_alike_in_every_runtime(stand_in: Path, st
     assert set(seen) == {"openvino f32, 1 thread", "onnxruntime f32, 1 thread"}
 
 
-def test_file_of_another_network_is_told(stand_in: Path, store: Path) -> None:
+def test_file_of_another_network_is_reported(stand_in: Path, store: Path) -> None:
     file = import_file(stand_in).file
     model = onnx.load(stand_in)
     model.graph.output.pop()

@@ -1,4 +1,4 @@
-"""AlphaPose with a second look at the mirrored crop."""
+"""AlphaPose with flip augmentation: the mirrored crop too."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ BOX = np.array([200, 100, 350, 300], np.float32)
 
 
 class Mirrored:
-    """Sees the same body in both looks, as a perfect network of the published kind: one column to the side in the second one."""
+    """Finds the same body in crop and mirrored crop, as a perfect published network: one column to the side in the second."""
 
     name = "fake"
 
@@ -49,7 +49,7 @@ def looked(network: Mirrored, skeleton: str, flip: bool) -> Any:
 
 
 @pytest.mark.parametrize("skeleton", ["coco17", "halpe26", "halpe136"])
-def test_both_looks_agree_joint_by_joint(skeleton: str) -> None:
+def test_both_inferences_agree_joint_by_joint(skeleton: str) -> None:
     once, twice = Mirrored(skeleton), Mirrored(skeleton)
     alone, both = looked(once, skeleton, False), looked(twice, skeleton, True)
     assert (len(once.images), len(twice.images)) == (1, 2)
@@ -58,7 +58,7 @@ def test_both_looks_agree_joint_by_joint(skeleton: str) -> None:
     np.testing.assert_allclose(both.keypoint_scores, alone.keypoint_scores)
 
 
-def test_scores_are_the_mean_of_both_looks() -> None:
+def test_scores_are_the_mean_of_both_inferences() -> None:
     np.testing.assert_allclose(looked(Mirrored("coco17", faint=0.5), "coco17", True).keypoint_scores, 0.9 * 0.75, rtol=1e-6)
 
 

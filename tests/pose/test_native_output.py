@@ -1,4 +1,4 @@
-"""A mesh regressor's own outputs, which are told when they are asked for."""
+"""A mesh regressor's native outputs, published with the option `native`."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from remi_stream.models.manifest import find_engine
 from remi_stream.pose import smpl_regressor as engines
 from remi_stream.pose.crop import square_crop, transl_from_weak_camera, weak_camera_from_transl
 from remi_stream.pose.smpl_regressor import accumulate_variance
-from tests.pose.smpl_regressor.regressing import FakeNetwork, crop_of, somebody
+from tests.pose.smpl_regressor.regressing import FakeNetwork, crop_of, random_person
 
 OPENERS = {"poco": engines.open_poco, "poco-pare": engines.open_poco, "pare": engines.open_pare}
 
 
 def seen(name: str, monkeypatch: pytest.MonkeyPatch, variance: float = 0.02, **options: float) -> tuple[Person, FakeNetwork]:
-    person = somebody(1)
+    person = random_person(1)
     outputs = person.outputs(square_crop(person.box(), 1.2))
     outputs["joint_variance"] = np.linspace(variance, variance + 0.02, 24, dtype=np.float32)
     network = FakeNetwork(outputs)
@@ -30,7 +30,7 @@ def seen(name: str, monkeypatch: pytest.MonkeyPatch, variance: float = 0.02, **o
 
 
 @pytest.mark.parametrize("name", OPENERS)
-def test_nothing_is_told_unasked(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_native_outputs_are_off_by_default(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert seen(name, monkeypatch)[0].native == {}
 
 
@@ -42,12 +42,12 @@ def test_nothing_is_told_unasked(name: str, monkeypatch: pytest.MonkeyPatch) -> 
         ("pare", ["pred_cam", "bbox", "pred_cam_t"]),
     ],
 )
-def test_camera_square_and_uncertainty_are_told(name: str, names: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_camera_square_and_uncertainty_are_native_outputs(name: str, names: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     person, network = seen(name, monkeypatch, native=1.0)
     native = person.native
     assert list(native) == names
     np.testing.assert_array_equal(native["pred_cam"], network.answer["camera"])
-    square = square_crop(somebody(1).box(), 1.2)
+    square = square_crop(random_person(1).box(), 1.2)
     assert native["bbox"].tolist() == [square.x, square.y, square.side, square.side]
     if "pred_cam_t" in native:
         s, tx, ty = network.answer["camera"].astype(float)
@@ -59,7 +59,7 @@ def test_camera_square_and_uncertainty_are_told(name: str, names: list[str], mon
 @pytest.mark.parametrize(
     ("name", "variance", "whole"), [("poco", 0.5, 0.5), ("poco-pare", 0.05, None), ("poco", 0.81, 1), ("poco-pare", 0.41, 1)]
 )
-def test_uncertainty_is_with_the_joints_above_and_all_of_it_for_who_is_lost(
+def test_uncertainty_is_accumulated_and_1_for_an_unreliable_person(
     name: str, variance: float, whole: float | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     native = seen(name, monkeypatch, variance, native=1.0)[0].native

@@ -51,7 +51,7 @@ def engines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 @pytest.fixture
 def dots(engines: Path) -> Path:
-    """The worked example, as the page tells to write it."""
+    """The worked example of docs/extend/onnx-engines.md."""
     exec(PYTHON[0], {})
     (engines / "dots.toml").write_text(TOML[0])
     return engines / "dots.toml"
@@ -64,7 +64,7 @@ def test_worked_example_finds_both_people(dots: Path, engine: str, capsys: pytes
     first, second = scope["people"]
     for person, middle in ((first, (150, 100)), (second, (430, 160))):
         expected = np.array([middle]) + [(0, 0), (0, 100), (0, 200)]
-        assert np.abs(person.keypoints_px - expected).max() < 11  # a cell of the heat maps is 15 px of the picture here
+        assert np.abs(person.keypoints_px - expected).max() < 11  # a cell of the heat maps is 15 px of the image here
         assert person.keypoint_scores.min() > 0.4
         assert person.joints_m.shape == (0, 3)
     assert (first.track_id, second.track_id) == (0, 1)
@@ -81,7 +81,7 @@ def test_listed_skeleton_is_learned_for_drawing_in_spite_of_a_broken_manifest(do
     assert len(JOINT_NAMES["coco17"]) == 17
 
 
-def test_nobody_is_where_there_are_no_dots(dots: Path) -> None:
+def test_image_without_dots_gives_no_people(dots: Path) -> None:
     found = load_engine("dots").infer([Crop(GREY, BOX, 1, 0.0, CAMERA)])[0]
     assert (found.person, found.rejection_reason) == (None, "doubt")
     np.testing.assert_array_equal(found.next_box_xyxy, BOX)
@@ -111,7 +111,7 @@ def test_second_description_of_the_page_runs_too(engines: Path) -> None:
 
 
 def write_constants(path: Path, shape: tuple[int, ...], outputs: dict[str, np.ndarray], batch: Any = 1, more: str = "") -> None:
-    """A network that gives the same whatever it sees, plus 0 times the picture's mean."""
+    """Write a network with constant outputs, plus 0 times the image's mean."""
     nodes = [
         helper.make_node("ReduceMean", ["picture"], ["mean"], keepdims=0, axes=list(range(len(shape) + 1))),
         helper.make_node("Mul", ["mean", "zero"], ["nothing"]),
@@ -130,8 +130,8 @@ def write_constants(path: Path, shape: tuple[int, ...], outputs: dict[str, np.nd
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8), path)
 
 
-class Said:
-    """A network that says the same of everybody; remembers what it was given."""
+class ConstantNetwork:
+    """A network with the same outputs for everyone; records its inputs."""
 
     name = "fake"
 
@@ -147,8 +147,10 @@ class Said:
 ORDINARY = OnnxEngineOptions(1.25, 0.3)
 
 
-def described(network: Said, skeleton: str = "coco17", look: OnnxEngineOptions = ORDINARY, **tables: Any) -> OnnxEngine:
-    """An engine of these tables; the crop is 192 x 256 px if they do not say else."""
+def make_engine(
+    network: ConstantNetwork, skeleton: str = "coco17", look: OnnxEngineOptions = ORDINARY, **tables: Any
+) -> OnnxEngine:
+    """An engine of these tables; the crop is 192 x 256 px by default."""
     description = msgspec.convert({"size": [192, 256], **tables}, OnnxDescription)
     return OnnxEngine("test", OnnxModel(network), description, "picture", skeleton, look, Retargeter(BODY, BODY))
 
@@ -164,8 +166,8 @@ EXPECTED = crop_to_image(FRACTIONS, crop_rect(BOX, (192, 256), 1.25))
 @pytest.mark.parametrize(
     ("unit", "values"), [("pixels", FRACTIONS * (192, 256)), ("fraction", FRACTIONS), ("signed", 2 * FRACTIONS - 1)]
 )
-def test_key_points_of_any_unit_are_in_the_picture(unit: str, values: np.ndarray) -> None:
-    person = person_of(described(Said(kp=values), keypoints={"output": "kp", "unit": unit}))
+def test_key_points_of_any_unit_become_image_px(unit: str, values: np.ndarray) -> None:
+    person = person_of(make_engine(ConstantNetwork(kp=values), keypoints={"output": "kp", "unit": unit}))
     np.testing.assert_allclose(person.keypoints_px, EXPECTED, atol=0.01)
     np.testing.assert_array_equal(person.keypoint_scores, 1)
     assert (person.skeleton, person.track_id, person.smpl) == ("coco17", 7, None)
@@ -174,7 +176,7 @@ def test_key_points_of_any_unit_are_in_the_picture(unit: str, values: np.ndarray
 def test_third_number_of_a_key_point_is_its_score() -> None:
     scores = np.linspace(0.2, 1, K)
     values = np.concatenate([FRACTIONS, scores[:, None]], 1)
-    person = person_of(described(Said(kp=values.ravel()), keypoints={"output": "kp", "unit": "fraction"}))
+    person = person_of(make_engine(ConstantNetwork(kp=values.ravel()), keypoints={"output": "kp", "unit": "fraction"}))
     np.testing.assert_allclose(person.keypoint_scores, scores, atol=1e-6)
     np.testing.assert_allclose(person.keypoints_px, EXPECTED, atol=0.01)
     assert person.score == pytest.approx(scores.mean())
@@ -182,20 +184,20 @@ def test_third_number_of_a_key_point_is_its_score() -> None:
 
 @pytest.mark.parametrize(("logits", "expected"), [(False, 0.5), (True, 1 / (1 + np.exp(-0.5)))])
 def test_scores_may_be_an_output_of_their_own(logits: bool, expected: float) -> None:
-    network = Said(kp=FRACTIONS, sure=np.full(K, 0.5))
+    network = ConstantNetwork(kp=FRACTIONS, sure=np.full(K, 0.5))
     person = person_of(
-        described(network, keypoints={"output": "kp", "unit": "fraction"}, scores={"output": "sure", "logits": logits})
+        make_engine(network, keypoints={"output": "kp", "unit": "fraction"}, scores={"output": "sure", "logits": logits})
     )
     np.testing.assert_allclose(person.keypoint_scores, expected, atol=1e-6)
 
 
 @pytest.mark.parametrize("read", ["peaks", "softmax", "sigmoid", "absolute"])
-def test_heat_is_found_where_it_is(read: str) -> None:
+def test_heatmap_is_decoded_at_its_peak(read: str) -> None:
     cells = np.floor(FRACTIONS * (48, 64)).astype(int)
     rest, hot = (-60.0, 60.0) if read in ("softmax", "sigmoid") else (0.0, 0.9)
     maps = np.full((K, 64, 48), rest)
     maps[np.arange(K), cells[:, 1], cells[:, 0]] = hot
-    person = person_of(described(Said(maps=maps), heatmaps={"output": "maps", "read": read}))
+    person = person_of(make_engine(ConstantNetwork(maps=maps), heatmaps={"output": "maps", "read": read}))
     expected = crop_to_image(cells / (48, 64), crop_rect(BOX, (192, 256), 1.25))
     np.testing.assert_allclose(person.keypoints_px, expected, atol=0.05)
 
@@ -206,18 +208,18 @@ WHERE = np.array([-0.3, 0.05, 4.0])
 
 @pytest.mark.parametrize(("unit", "factor"), [("m", 1), ("mm", 1000)])
 def test_joints_from_the_camera_are_taken_as_they_are(unit: str, factor: float) -> None:
-    network = Said(xyz=(JOINTS_M + WHERE) * factor)
-    person = person_of(described(network, joints={"output": "xyz", "origin": "camera", "unit": unit}))
+    network = ConstantNetwork(xyz=(JOINTS_M + WHERE) * factor)
+    person = person_of(make_engine(network, joints={"output": "xyz", "origin": "camera", "unit": unit}))
     np.testing.assert_allclose(person.joints_m, JOINTS_M + WHERE, atol=1e-3)
     np.testing.assert_allclose(person.keypoints_px, project(JOINTS_M + WHERE, CAMERA), atol=0.5)
 
 
-def test_joints_of_the_body_are_put_where_its_key_points_are() -> None:
+def test_joints_relative_to_the_body_are_placed_by_its_key_points() -> None:
     place = crop_rect(BOX, (192, 256), 1.25)
     points = (project(JOINTS_M + WHERE, CAMERA) - place.center_px) / place.size_px + 0.5
-    network = Said(xyz=JOINTS_M - 0.2, kp=points)
+    network = ConstantNetwork(xyz=JOINTS_M - 0.2, kp=points)
     tables = {"joints": {"output": "xyz", "origin": "body"}, "keypoints": {"output": "kp", "unit": "fraction"}}
-    person = person_of(described(network, **tables))
+    person = person_of(make_engine(network, **tables))
     assert np.linalg.norm(person.joints_m - (JOINTS_M + WHERE), axis=1).max() < 1e-3
     np.testing.assert_allclose(person.keypoints_px, project(JOINTS_M + WHERE, CAMERA), atol=0.5)
 
@@ -228,10 +230,10 @@ def weak(place: Any, where: np.ndarray) -> np.ndarray:
     return np.array([2 * radius / place.size_px[0], *(where[:2] - (place.center_px - CAMERA[2:]) / radius)])
 
 
-def test_joints_of_the_body_are_put_where_its_camera_says() -> None:
-    network = Said(xyz=JOINTS_M, cam=weak(crop_rect(BOX, (64, 64), 1.25), WHERE))
+def test_joints_relative_to_the_body_are_placed_by_its_camera() -> None:
+    network = ConstantNetwork(xyz=JOINTS_M, cam=weak(crop_rect(BOX, (64, 64), 1.25), WHERE))
     tables = {"joints": {"output": "xyz", "origin": "body"}, "camera": {"output": "cam"}}
-    person = person_of(described(network, size=[64, 64], **tables))
+    person = person_of(make_engine(network, size=[64, 64], **tables))
     np.testing.assert_allclose(person.joints_m, JOINTS_M + WHERE, atol=1e-3)
 
 
@@ -241,13 +243,13 @@ VECTORS = np.random.default_rng(2).normal(0, 0.3, (24, 3)) + (np.arange(24) == 0
 @pytest.mark.parametrize(("kind", "values"), [("matrices", matrices_from_axis_angle(VECTORS)), ("vectors", VECTORS.ravel())])
 def test_smpl_pose_is_published_with_its_joints(kind: str, values: np.ndarray) -> None:
     betas = np.linspace(-1, 1, 10)
-    network = Said(turns=values, shape=betas, cam=weak(crop_rect(BOX, (224, 224), 1.25), WHERE))
+    network = ConstantNetwork(turns=values, shape=betas, cam=weak(crop_rect(BOX, (224, 224), 1.25), WHERE))
     tables = {
         "rotations": {"output": "turns", "kind": kind},
         "betas": {"output": "shape"},
         "camera": {"output": "cam"},
     }
-    person = person_of(described(network, "smpl24", size=[224, 224], **tables))
+    person = person_of(make_engine(network, "smpl24", size=[224, 224], **tables))
     expected = BODY.joints(VECTORS[0], VECTORS[1:].ravel(), betas, WHERE)
     np.testing.assert_allclose(
         matrices_from_axis_angle(person.smpl.body_pose.reshape(23, 3)), matrices_from_axis_angle(VECTORS[1:]), atol=1e-5
@@ -262,7 +264,7 @@ def test_smpl_pose_is_published_with_its_joints(kind: str, values: np.ndarray) -
 
 @pytest.mark.parametrize("layout", ["nchw", "nhwc"])
 @pytest.mark.parametrize("colour", ["rgb", "bgr"])
-def test_picture_is_read_as_the_description_says(layout: Any, colour: Any) -> None:
+def test_image_is_normalised_as_described(layout: Any, colour: Any) -> None:
     pictures = np.random.default_rng(0).integers(0, 256, (2, 6, 5, 3), np.uint8)
     reading = ImageNormalisation(1 / 128, (0.1, 0.2, 0.3), (1.0, 2.0, 4.0), colour, layout)
     expected = (pictures[..., :: -1 if colour == "rgb" else 1] / 128 - (0.1, 0.2, 0.3)) / (1, 2, 4)
@@ -279,8 +281,8 @@ def test_crop_is_the_box_in_the_crops_proportions_and_enlarged() -> None:
 
 
 def test_network_sees_the_crop_upright_with_black_around() -> None:
-    network = Said(kp=FRACTIONS)
-    engine = described(network, look=OnnxEngineOptions(1.0, 0.0), keypoints={"output": "kp", "unit": "fraction"})
+    network = ConstantNetwork(kp=FRACTIONS)
+    engine = make_engine(network, look=OnnxEngineOptions(1.0, 0.0), keypoints={"output": "kp", "unit": "fraction"})
     image = np.zeros((256, 192, 3), np.uint8)
     image[64:, :, 2] = 255
     engine.infer([Crop(image, np.array([96, 0, 288, 256], np.float32), 1, 0.0, CAMERA)])
@@ -292,8 +294,8 @@ def test_network_sees_the_crop_upright_with_black_around() -> None:
 
 @pytest.mark.parametrize(("one_by_one", "calls"), [(False, [3]), (True, [1, 1, 1])])
 def test_people_share_a_call_unless_the_batch_is_one(one_by_one: bool, calls: list[int]) -> None:
-    network = Said(kp=FRACTIONS)
-    engine = described(network, keypoints={"output": "kp", "unit": "fraction"})
+    network = ConstantNetwork(kp=FRACTIONS)
+    engine = make_engine(network, keypoints={"output": "kp", "unit": "fraction"})
     engine._network = OnnxModel(network, one_by_one)
     boxes = [BOX + shift for shift in (0, 20, 40)]
     found = engine.infer([Crop(GREY, box, number, 0.0, CAMERA) for number, box in enumerate(boxes)])
@@ -346,15 +348,17 @@ def test_file_with_a_batch_of_one_takes_several_people(engines: Path) -> None:
         ),
     ],
 )
-def test_answer_that_makes_no_sense_is_refused(outputs: dict[str, np.ndarray], tables: dict[str, Any], reason: str) -> None:
-    found = described(Said(**outputs), **tables).infer([Crop(GREY, BOX, 7, 0.0, CAMERA)])[0]
+def test_implausible_output_is_rejected(outputs: dict[str, np.ndarray], tables: dict[str, Any], reason: str) -> None:
+    found = make_engine(ConstantNetwork(**outputs), **tables).infer([Crop(GREY, BOX, 7, 0.0, CAMERA)])[0]
     assert (found.person, found.rejection_reason) == (None, reason)
 
 
 def test_next_box_is_around_the_clear_key_points() -> None:
     values = np.concatenate([FRACTIONS, np.ones((K, 1))], 1)
     values[3] = (5, 5, 0.05)
-    found = described(Said(kp=values), keypoints={"output": "kp", "unit": "fraction"}).infer([Crop(GREY, BOX, 7, 0.0, CAMERA)])[0]
+    found = make_engine(ConstantNetwork(kp=values), keypoints={"output": "kp", "unit": "fraction"}).infer(
+        [Crop(GREY, BOX, 7, 0.0, CAMERA)]
+    )[0]
     clear = np.delete(EXPECTED, 3, 0)
     flesh = 0.06 * (clear.max(0) - clear.min(0)).max()
     np.testing.assert_allclose(found.next_box_xyxy, [*(clear.min(0) - flesh), *(clear.max(0) + flesh)], atol=0.1)
@@ -391,7 +395,7 @@ def test_next_box_is_around_the_clear_key_points() -> None:
         ),
     ],
 )
-def test_mistake_in_the_toml_is_told_in_one_line(dots: Path, change: tuple[str, str], complaint: str) -> None:
+def test_mistake_in_the_toml_is_reported_in_one_line(dots: Path, change: tuple[str, str], complaint: str) -> None:
     assert change[0] in TOML[0]
     dots.write_text(TOML[0].replace(*change))
     with pytest.raises(UsageError, match=complaint) as error:
@@ -400,7 +404,7 @@ def test_mistake_in_the_toml_is_told_in_one_line(dots: Path, change: tuple[str, 
     assert "dots" in str(error.value)
 
 
-def test_manifest_without_a_description_or_a_known_skeleton_is_told(dots: Path) -> None:
+def test_manifest_without_a_description_or_a_known_skeleton_is_reported(dots: Path) -> None:
     plain = TOML[0][: TOML[0].index("[network]")]
     dots.write_text(plain)
     with pytest.raises(UsageError, match=r"needs a table \[network\]"):
@@ -410,7 +414,7 @@ def test_manifest_without_a_description_or_a_known_skeleton_is_told(dots: Path) 
         load_engine("dots")
 
 
-def test_network_that_reads_more_than_a_picture_is_told(engines: Path) -> None:
+def test_network_with_further_inputs_is_reported(engines: Path) -> None:
     write_constants(engines / "dots.onnx", (3, 128, 96), {"maps": np.ones((3, 32, 24))}, more="box")
     (engines / "dots.toml").write_text(TOML[0])
     with pytest.raises(UsageError, match=r"has the inputs picture, box; name the image input"):
@@ -420,7 +424,7 @@ def test_network_that_reads_more_than_a_picture_is_told(engines: Path) -> None:
         load_engine("dots")
 
 
-def test_batch_of_several_is_told(engines: Path) -> None:
+def test_fixed_batch_of_several_is_reported(engines: Path) -> None:
     write_constants(engines / "dots.onnx", (3, 128, 96), {"maps": np.ones((3, 32, 24))}, batch=4)
     (engines / "dots.toml").write_text(TOML[0])
     with pytest.raises(UsageError, match=r"has a batch size of 4; it must be dynamic or 1"):
@@ -437,6 +441,6 @@ def test_batch_of_several_is_told(engines: Path) -> None:
         ({"keypoints": {"output": "a", "unit": "pixels"}, "std": [1, 0, 1]}, "must not be 0"),
     ],
 )
-def test_description_that_contradicts_itself_is_told(tables: dict[str, Any], complaint: str) -> None:
+def test_description_that_contradicts_itself_is_reported(tables: dict[str, Any], complaint: str) -> None:
     with pytest.raises(msgspec.ValidationError, match=complaint):
         msgspec.convert({"size": [192, 256], **tables}, OnnxDescription)

@@ -114,7 +114,7 @@ def test_pose_without_any_sure_joint_is_dropped(best: float, least: float, stays
     assert bool(pose_nms(points, scores.astype(np.float32), boxes, least)) == stays
 
 
-def test_nobody_stays_nobody() -> None:
+def test_no_poses_stay_no_poses() -> None:
     assert pose_nms(np.zeros((0, 17, 2)), np.zeros((0, 17)), np.zeros((0, 4)), MIN_SCORE_ARGMAX) == []
 
 

@@ -42,7 +42,7 @@ def pictures() -> list[np.ndarray]:
 
 
 def seen(stage: PoseStage, pictures: list[np.ndarray], *cameras: str) -> Iterator[Bodies]:
-    """What is published for each picture and camera in turn."""
+    """What is published for each image and camera in turn."""
     for frame_id, image in enumerate(pictures):
         for camera in cameras:
             at = {"epoch": 1, "frame_id": frame_id, "captured_at": frame_id / 30}
@@ -50,7 +50,7 @@ def seen(stage: PoseStage, pictures: list[np.ndarray], *cameras: str) -> Iterato
             yield next(message for message in messages if isinstance(message, Bodies))
 
 
-def test_each_camera_is_seen_by_its_own_engine_and_bodies_say_which(pictures: list[np.ndarray]) -> None:
+def test_each_camera_has_its_own_engine_and_bodies_name_it(pictures: list[np.ndarray]) -> None:
     stage = opened(pipeline(None, "synthetic", boxes="truth"))
     bodies = list(seen(stage, pictures, "a", "b"))
     assert {(each.camera, each.engine) for each in bodies} == {("a", "blazepose"), ("b", "synthetic")}
@@ -101,7 +101,7 @@ def test_engines_of_one_runtime_may_share_the_process(engines: tuple[str | None,
     assert len(choose_engines(pipeline(*engines))) == len(engines)
 
 
-def test_unknown_engine_of_a_camera_is_told_with_the_nearest_name() -> None:
+def test_unknown_engine_of_a_camera_is_reported_with_the_nearest_name() -> None:
     with pytest.raises(UsageError, match=r"Unknown engine 'blazpose'. Did you mean 'blazepose'\?"):
         choose_engines(pipeline(None, "blazpose"))
 

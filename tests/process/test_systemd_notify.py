@@ -1,4 +1,4 @@
-"""What a service manager hears of a real daemon, and that nobody but the daemon itself speaks to it."""
+"""Notifications that a service manager gets from a real daemon, and from no other process."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Manager:
             return []
 
     def queued(self) -> list[str]:
-        """The lines that were said and not heard yet."""
+        """Lines that were sent and not read yet."""
         lines: list[str] = []
         while more := self.hear(0.01):
             lines += more
@@ -67,7 +67,7 @@ def managed(folder: Path, **config: Any) -> Iterator[tuple[Manager, Daemon]]:
     manager.socket.close()
 
 
-def test_ready_comes_once_every_stage_is_ready_and_the_status_tells_what_is_not(tmp_path: Path) -> None:
+def test_ready_is_notified_once_every_stage_is_and_the_status_names_the_others(tmp_path: Path) -> None:
     with managed(tmp_path, cameras=[CAMERA]) as (manager, daemon):
         before = manager.hear_until("READY=1")
         states = [line for line in before if line.startswith("STATUS=")]
@@ -95,7 +95,7 @@ def test_watchdog_is_fed_twice_a_period_but_not_by_a_hung_supervisor(tmp_path: P
         manager.hear_until("WATCHDOG=1")
 
 
-def test_stages_know_nothing_of_the_manager_and_the_end_is_said_before_it_comes(tmp_path: Path) -> None:
+def test_stages_do_not_get_the_notify_socket_and_stopping_is_notified_first(tmp_path: Path) -> None:
     with managed(tmp_path, cameras=[CAMERA]) as (manager, daemon):
         manager.hear_until("READY=1")
         for stage in ("detect", "pose", "relay", "capture/cam"):
@@ -106,7 +106,7 @@ def test_stages_know_nothing_of_the_manager_and_the_end_is_said_before_it_comes(
         assert manager.queued().count("STOPPING=1") == 1
 
 
-def test_camera_that_is_away_does_not_keep_the_service_from_being_ready(tmp_path: Path) -> None:
+def test_unavailable_camera_does_not_keep_the_service_from_being_ready(tmp_path: Path) -> None:
     away = {"name": "away", "source": "rtsp://127.0.0.1:9/nobody"}
     with managed(tmp_path, cameras=[away]) as (manager, _):
         manager.hear_until("READY=1")
@@ -134,7 +134,7 @@ def test_abstract_sockets_and_files_are_both_understood(form: str, tmp_path: Pat
     manager.socket.close()
 
 
-def test_without_a_manager_nothing_is_said_and_nothing_fails() -> None:
+def test_without_a_manager_nothing_is_sent_and_nothing_fails() -> None:
     SystemdNotifier({}).notify([], True, True, now=0.0)
 
 
@@ -146,7 +146,7 @@ def test_watchdog_that_is_meant_for_another_process_is_not_fed(tmp_path: Path) -
     manager.socket.close()
 
 
-def test_manager_that_has_gone_does_not_stop_the_pipeline_and_hears_all_when_it_is_back(tmp_path: Path) -> None:
+def test_lost_manager_does_not_stop_the_pipeline_and_is_notified_when_back(tmp_path: Path) -> None:
     service = SystemdNotifier({"NOTIFY_SOCKET": str(tmp_path / "s")})
     service.notify([], True, False, now=0.0)
     manager = Manager(str(tmp_path / "s"))
@@ -165,7 +165,7 @@ def test_manager_that_has_gone_does_not_stop_the_pipeline_and_hears_all_when_it_
         (["done", "done"], True, "stopping"),
     ],
 )
-def test_status_says_what_is_not_at_work(states: list[str], stopping: bool, line: str) -> None:
+def test_status_names_the_stages_that_are_not_ready(states: list[str], stopping: bool, line: str) -> None:
     stages = [Health(stage=f"s{number}", state=state, pid=1) for number, state in enumerate(states)]  # type: ignore[arg-type]
     assert systemd_status(stages, stopping) == line
 

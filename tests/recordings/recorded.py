@@ -1,4 +1,4 @@
-"""Recorders to test with, and how their recordings are read."""
+"""Recorders for tests, and readers of what they recorded."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def configuration(folder: Path, **more: Any) -> Config:
 
 @contextlib.contextmanager
 def recorder(folder: Path, **more: Any) -> Iterator[RecorderSink]:
-    """A recorder at work; it has finished its files when the block is left."""
+    """Run a recorder; its files are finished when the block is left."""
     made = RecorderSink(configuration(folder), **more)
     made.open()
     try:
@@ -30,7 +30,7 @@ def recorder(folder: Path, **more: Any) -> Iterator[RecorderSink]:
 
 
 def record(folder: Path, messages: Iterable[Any]) -> Path:
-    """Record messages and give the recording of their camera."""
+    """Record messages; return the folder of the recording."""
     with recorder(folder) as made:
         for message in messages:
             made.step(message)
@@ -38,12 +38,12 @@ def record(folder: Path, messages: Iterable[Any]) -> Path:
 
 
 def newest(folder: Path) -> Path:
-    """The recording that was begun last."""
+    """The newest recording in a folder."""
     return max(folder.iterdir(), key=lambda path: path.stat().st_ctime)
 
 
 def arrays(path: Path) -> dict[str, np.ndarray]:
-    """Everything in an .npz file."""
+    """All arrays of an .npz file."""
     with np.load(path) as stored:
         return {name: stored[name] for name in stored.files}
 

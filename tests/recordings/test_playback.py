@@ -1,4 +1,4 @@
-"""A recording as a camera: what it gives, when, and under which numbers."""
+"""Playback of recordings: messages, times, frame and track ids, commands."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ FAST = 100.0
 
 
 def picture(frame: Bodies, grey: int) -> Frame:
-    """A small picture of a frame, as previews are."""
+    """A small JPEG preview of a frame."""
     image = cv2.imencode(".jpg", np.full((72, 128, 3), grey, np.uint8))[1].reshape(-1)
     values = {name: getattr(frame, name) for name in ("camera", "epoch", "frame_id", "captured_at", "size")}
     return Frame(image=image, encoding="jpeg", rectangle=(0, 0, 1280, 720), **values)
@@ -46,7 +46,7 @@ def camera(folder: Path, speed: float = FAST, start_s: float = 0.0, **more: Any)
 
 
 def played(stage: PlaybackStage) -> Iterator[Any]:
-    """Everything that it gives until it ends."""
+    """All messages until the end."""
     stage.open()
     while (messages := stage.step()) is not None:
         yield from messages
@@ -73,13 +73,13 @@ def test_each_frame_comes_once_with_its_people_and_new_numbers(recorded: Path) -
 
 
 @pytest.mark.parametrize("speed", [1.0, 4.0])
-def test_frames_come_at_the_pace_that_they_had_times_the_speed(recorded: Path, speed: float) -> None:
+def test_frames_are_published_at_their_recorded_rate_times_the_speed(recorded: Path, speed: float) -> None:
     given = of(Bodies, list(played(PlaybackStage(camera(recorded, speed)))))
     ahead = np.array([each.captured_at for each in given]) - np.arange(FRAMES) / FPS / speed
     assert np.median(ahead - ahead.min()) < 0.05, "s that a frame comes later than the quickest"
 
 
-def test_pictures_come_with_the_frames_that_they_are_of(recorded: Path) -> None:
+def test_images_are_published_with_their_frames(recorded: Path) -> None:
     messages = list(played(PlaybackStage(camera(recorded))))
     shown = of(Frame, messages)
     assert [each.frame_id for each in shown] == list(range(0, FRAMES, 3))
@@ -90,7 +90,7 @@ def test_pictures_come_with_the_frames_that_they_are_of(recorded: Path) -> None:
     assert all(at[each.frame_id] == each.captured_at for each in shown)
 
 
-def test_it_begins_where_it_is_asked_to_and_again_with_other_ids(recorded: Path) -> None:
+def test_playback_begins_at_start_s_and_loops_with_new_ids(recorded: Path) -> None:
     start = AWAY[-1] + 1
     stage = PlaybackStage(camera(recorded, start_s=start / FPS - 0.001, loop=True, frames=2 * (FRAMES - start) + 2))
     messages = list(played(stage))
@@ -108,7 +108,7 @@ def test_it_begins_where_it_is_asked_to_and_again_with_other_ids(recorded: Path)
 
 
 def some(stage: PlaybackStage, until: Callable[[list[Any]], Any]) -> list[Any]:
-    """What an opened stage gives until that is enough."""
+    """Messages of an opened stage until a condition holds."""
     messages: list[Any] = []
     while not until(messages):
         messages += stage.step() or []
@@ -116,18 +116,18 @@ def some(stage: PlaybackStage, until: Callable[[list[Any]], Any]) -> list[Any]:
 
 
 def command(stage: PlaybackStage, **values: Any) -> list[Any]:
-    """Send a command; what it gives until its status says that it is executed."""
+    """Send a command; return the messages until the status reports it as executed."""
     number = secrets.randbits(48)
     stage.handle_command(PlaybackCommand(camera="again", id=number, **values))
     return some(stage, lambda messages: any(each.playing.command_id == number for each in of(CameraFacts, messages)))
 
 
 def standing(stage: PlaybackStage) -> float:
-    """Where it says next that it is, s."""
+    """The next reported position, s."""
     return float(of(CameraFacts, some(stage, lambda messages: of(CameraFacts, messages)))[-1].playing.position_s)
 
 
-def test_jump_numbers_frames_on_shows_its_picture_and_renames_all_people(recorded: Path) -> None:
+def test_seek_continues_frame_ids_shows_its_image_and_renames_all_people(recorded: Path) -> None:
     stage = PlaybackStage(camera(recorded))
     stage.open()
     before = of(Bodies, some(stage, lambda messages: len(of(Bodies, messages)) >= 35))
@@ -164,7 +164,7 @@ def test_pause_shows_nothing_but_the_frame_of_a_seek(recorded: Path) -> None:
     np.testing.assert_array_equal(following[0].people[0].joints_m, take().frames[4].people[0].joints_m)
 
 
-def test_recording_that_stands_at_its_end_ends_when_it_goes_on(recorded: Path) -> None:
+def test_playback_paused_at_its_end_ends_when_it_is_resumed(recorded: Path) -> None:
     stage = PlaybackStage(camera(recorded))
     stage.open()
     command(stage, paused=True, seek_s=take().frames[-1].captured_at)
@@ -175,7 +175,7 @@ def test_recording_that_stands_at_its_end_ends_when_it_goes_on(recorded: Path) -
     assert stage.step() is None
 
 
-def test_frames_after_a_jump_follow_at_once(recorded: Path) -> None:
+def test_frames_after_a_seek_follow_at_once(recorded: Path) -> None:
     stage = PlaybackStage(camera(recorded, speed=0.1))
     stage.open()
     some(stage, lambda messages: of(Bodies, messages))
@@ -184,7 +184,7 @@ def test_frames_after_a_jump_follow_at_once(recorded: Path) -> None:
     assert given[1].captured_at - given[0].captured_at < 2.0, "and not when it would have come there by itself, after 13 s"
 
 
-def test_video_is_decoded_only_as_long_as_it_may(recorded: Path) -> None:
+def test_video_is_decoded_up_to_the_time_limit(recorded: Path) -> None:
     kept = open_take(recorded)
     video = open_playback_video(recorded, kept, 0)
     assert video is not None
@@ -208,7 +208,7 @@ def test_speed_changes_from_where_it_is(recorded: Path) -> None:
     assert given[-1].captured_at - given[0].captured_at == pytest.approx(9 / FPS, abs=0.08)
 
 
-def test_film_is_shown_with_what_was_made_of_it(tmp_path: Path) -> None:
+def test_results_are_played_with_their_source_video(tmp_path: Path) -> None:
     write = take().frames[:30:2]
     (tmp_path / "take").mkdir()
     write_chunk(tmp_path, 0, write)

@@ -1,4 +1,4 @@
-"""What is published is in the recording, and what is not is in its index."""
+"""Recordings: published bodies are in the files, missing frames in the index."""
 
 from __future__ import annotations
 
@@ -141,7 +141,7 @@ def test_person_whose_skeleton_changes_gets_a_second_file(tmp_path: Path) -> Non
     ]
 
 
-def test_index_is_json_that_tells_camera_engine_and_times(tmp_path: Path) -> None:
+def test_index_is_json_with_camera_engine_and_times(tmp_path: Path) -> None:
     before = time.time()
     recording = record(tmp_path, [facts(source="rtsp://camera/1"), bodies(captured_at=time.monotonic())])
     index = json.loads((recording / "index.json").read_text())
@@ -153,7 +153,7 @@ def test_index_is_json_that_tells_camera_engine_and_times(tmp_path: Path) -> Non
     assert msgspec.json.encode(index)
 
 
-def test_index_tells_what_was_heard_of_the_camera_after_its_first_bodies(tmp_path: Path) -> None:
+def test_index_has_camera_facts_that_arrive_after_the_first_bodies(tmp_path: Path) -> None:
     messages = [bodies(0), facts(source="", fps=0.0), bodies(1), facts(source="camera 1", camera_from_world=(1.0,) * 16)]
     index = read_recording_index(record(tmp_path, messages))
     assert (index.source, index.fps, index.camera_from_world) == ("camera 1", 30.0, (1.0,) * 16)
@@ -229,7 +229,7 @@ def test_second_recording_leaves_the_first_alone(tmp_path: Path) -> None:
     assert {path: path.read_bytes() for path in first.iterdir()} == before
 
 
-def test_recording_is_switched_off_and_on_by_what_the_relay_says(tmp_path: Path) -> None:
+def test_recording_is_switched_off_and_on_by_the_relay_s_health(tmp_path: Path) -> None:
     with recorder(tmp_path) as made:
         for frame_id, wish in enumerate(("on", "on", "off", "off", "on")):
             made.step(health("relay", facts={"record": wish}))
@@ -253,7 +253,7 @@ def test_nothing_is_left_of_the_journal_after_a_clean_end(tmp_path: Path) -> Non
     assert sorted(path.name for path in recording.iterdir()) == ["frames.npz", "index.json", "track-000001.npz"]
 
 
-def test_recorder_that_heard_nothing_leaves_nothing(tmp_path: Path) -> None:
+def test_recorder_without_messages_leaves_nothing(tmp_path: Path) -> None:
     with recorder(tmp_path):
         pass
     assert list(tmp_path.iterdir()) == []
@@ -281,7 +281,7 @@ def test_restarted_recorder_that_cannot_write_fails_alone(tmp_path: Path) -> Non
     assert (made.counts["errors"], made.counts["dropped"]) == (1, 1)
 
 
-def test_counts_tell_what_was_written(tmp_path: Path) -> None:
+def test_written_bodies_and_bytes_are_counted(tmp_path: Path) -> None:
     with recorder(tmp_path) as made:
         for frame_id in range(3):
             made.step(bodies(frame_id))

@@ -1,4 +1,4 @@
-"""What is left of a recording when the recorder is killed, when the disk is full, when a file is damaged."""
+"""Recordings after a kill, on a full disk, and with damaged files."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ with recorder(Path(sys.argv[1])) as made:
 
 @contextlib.contextmanager
 def small_disk(folder: Path, size: int = FOLDER_BYTES) -> Iterator[Path]:
-    """A disk of its own, of so many bytes."""
+    """Mount a tmpfs of some bytes."""
     if os.getuid() != 0 or not shutil.which("mount"):
         pytest.skip("needs root, to mount a small tmpfs")
     folder.mkdir(exist_ok=True)
@@ -55,7 +55,7 @@ def small_disk(folder: Path, size: int = FOLDER_BYTES) -> Iterator[Path]:
 
 
 def growing(folder: Path) -> CameraRecording:
-    """A recording of five frames that is not finished."""
+    """An unfinished recording of five frames."""
     recording = CameraRecording(folder, "front")
     for frame_id in range(5):
         recording.add_bodies(bodies(frame_id))
@@ -64,7 +64,7 @@ def growing(folder: Path) -> CameraRecording:
 
 
 def abandon(recording: CameraRecording) -> Path:
-    """Leave a recording as a kill would; give its folder."""
+    """Leave a recording as a kill would; return its folder."""
     recording._journal.close()
     return recording.folder
 
@@ -185,7 +185,7 @@ def test_full_disk_ends_the_recording_and_keeps_what_was_written(tmp_path: Path)
 
 
 def check_kept(recording: Path) -> None:
-    """Assert that everything up to the failure is in the recording, and that it says so."""
+    """Assert that the recording has all frames up to the failure, and its reason."""
     index = recover_recording(recording) if (recording / JOURNAL_FOLDER).exists() else read_recording_index(recording)
     assert (index.clean, index.reason) == (False, "No space left on device")
     assert index.frames > 100

@@ -1,4 +1,4 @@
-"""The optional video: every preview picture, shown when it was captured."""
+"""The optional preview video: every preview at its capture time."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ TIMES = [0.0, 0.1, 0.17, 0.5, 2.5]
 
 
 def preview(frame_id: int, captured_at: float, width: int = 320, height: int = 181) -> Frame:
-    """A grey picture, brighter from frame to frame."""
+    """A grey preview, brighter from frame to frame."""
     image = np.full((height, width, 3), 40 + 40 * frame_id, np.uint8)
     jpeg = cv2.imencode(".jpg", image)[1].reshape(-1)
     return Frame(
@@ -37,7 +37,7 @@ def preview(frame_id: int, captured_at: float, width: int = 320, height: int = 1
 
 
 def watch(video: Path) -> list[tuple[float, int, tuple[int, int]]]:
-    """When each picture is shown, how bright it is, and its size."""
+    """Time, brightness and size of each frame of a video."""
     with av.open(str(video)) as container:
         pictures = list(container.decode(video=0))
     return [
@@ -46,7 +46,7 @@ def watch(video: Path) -> list[tuple[float, int, tuple[int, int]]]:
     ]
 
 
-def test_video_shows_each_picture_when_it_was_captured(tmp_path: Path) -> None:
+def test_video_shows_each_preview_when_it_was_captured(tmp_path: Path) -> None:
     pictures = [preview(k, 100.0 + at) for k, at in enumerate(TIMES)]
     recording = record(tmp_path, [bodies(), *pictures])
     shown = watch(recording / PREVIEW_FILE)
@@ -77,7 +77,7 @@ def test_video_of_a_killed_recorder_can_be_watched(tmp_path: Path) -> None:
     assert len(watch(newest(tmp_path) / PREVIEW_FILE)) >= 4
 
 
-def test_pictures_without_bodies_begin_no_recording(tmp_path: Path) -> None:
+def test_previews_without_bodies_begin_no_recording(tmp_path: Path) -> None:
     with recorder(tmp_path) as made:
         made.step(preview(0, time.monotonic()))
     assert list(tmp_path.iterdir()) == []

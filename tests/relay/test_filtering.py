@@ -1,4 +1,4 @@
-"""Filters at work in the relay: which smooths whom, how they are changed, and what goes wrong."""
+"""Filters in the relay: one per camera, changed at run time, and their failures."""
 
 from __future__ import annotations
 
@@ -48,14 +48,14 @@ def step(stage: RelayStage, frame_id: int, people: list[Person], camera: str = "
     return found
 
 
-def tell(stage: RelayStage, captured: int, camera: str = "front") -> CameraFacts:
+def send_facts(stage: RelayStage, captured: int, camera: str = "front") -> CameraFacts:
     [found] = stage.step(facts(captured, camera=camera))
     assert isinstance(found, CameraFacts)
     return found
 
 
-def ask(stage: RelayStage, **question: Any) -> dict[str, Any]:
-    return stage.answer_control(question)
+def ask(stage: RelayStage, **fields: Any) -> dict[str, Any]:
+    return stage.answer_control(fields)
 
 
 def name_of(stage: RelayStage, camera: str = "front") -> str:
@@ -75,7 +75,7 @@ def wait_for(done: Callable[[], Any]) -> None:
 
 
 @pytest.mark.parametrize("name", [*LIGHT, "OneEuro Moderate"])
-def test_people_come_out_as_from_the_filter_itself_and_say_its_name(name: str) -> None:
+def test_relay_filters_people_and_names_the_filter(name: str) -> None:
     stage, alone = relay(filter=name), load_filter(name)
     for k in range(20):
         people = [swing(k), someone(0.02 * k, 1.0, track_id=2)]
@@ -95,14 +95,14 @@ def test_without_a_filter_people_pass_as_the_same_objects(name: str) -> None:
     found = step(stage, 0, people)
     assert [one is other for one, other in zip(found.people, people)] == [True, True]
     assert found.filter == "none"
-    assert tell(stage, 1).filter_lag_s == 0.0
+    assert send_facts(stage, 1).filter_lag_s == 0.0
 
 
 def test_default_filter_is_one_euro() -> None:
     assert step(relay(), 0, [person()]).filter == "one_euro"
 
 
-def test_frame_without_anybody_passes() -> None:
+def test_frame_without_people_passes() -> None:
     assert step(relay(), 0, []).people == []
 
 
@@ -119,7 +119,7 @@ def test_each_camera_has_a_filter_of_its_own() -> None:
     assert found["left"].people[0].joints_m[0, 0] != found["right"].people[0].joints_m[0, 0]
 
 
-def test_change_counts_from_the_next_frame_on_and_begins_with_it() -> None:
+def test_change_applies_from_the_next_frame_on_with_fresh_state() -> None:
     stage = relay(filter="moving_avg")
     for k in range(10):
         step(stage, k, [someone(x=0.0)])
@@ -135,40 +135,40 @@ def test_change_counts_from_the_next_frame_on_and_begins_with_it() -> None:
     found = step(stage, 10, [one])
     assert found.filter == "single_exp"
     assert found.people[0] is one
-    assert tell(stage, 11).filter == "single_exp"
+    assert send_facts(stage, 11).filter == "single_exp"
 
 
 def test_change_that_is_refused_changes_nothing() -> None:
     stage = relay()
-    for question in ({"name": "nothing"}, {"name": "one_euro", "options": {"window": 3}}, {"name": "none", "camera": "back"}):
+    for fields in ({"name": "nothing"}, {"name": "one_euro", "options": {"window": 3}}, {"name": "none", "camera": "back"}):
         with pytest.raises(RemiError):
-            ask(stage, ask="filter", **question)
+            ask(stage, ask="filter", **fields)
     assert name_of(stage) == "one_euro"
 
 
-def test_lag_is_told_in_facts_status_and_filter() -> None:
+def test_lag_is_in_facts_status_and_filter_reply() -> None:
     stage = relay(filter="moving_avg", filter_options={"window_s": 4.5 / FPS})
-    assert tell(stage, 1).filter_lag_s is None
+    assert send_facts(stage, 1).filter_lag_s is None
     for k in range(90):
         step(stage, k, [swing(k)])
     stage._smoothing._active["front"]._lag_due = 0.0
-    assert tell(stage, 90).filter_lag_s == pytest.approx(2 / FPS, abs=0.002)
-    for told in (ask(stage, ask="filter"), ask(stage, ask="status")):
-        assert told["filters"]["front"]["lag_s"] == pytest.approx(2 / FPS, abs=0.002)
+    assert send_facts(stage, 90).filter_lag_s == pytest.approx(2 / FPS, abs=0.002)
+    for reply in (ask(stage, ask="filter"), ask(stage, ask="status")):
+        assert reply["filters"]["front"]["lag_s"] == pytest.approx(2 / FPS, abs=0.002)
     ask(stage, ask="filter", name="one_euro")
-    assert tell(stage, 91).filter_lag_s is None
+    assert send_facts(stage, 91).filter_lag_s is None
 
 
-def test_metrics_are_remis_of_the_first_person_before_and_after() -> None:
+def test_metrics_are_remis_of_the_first_person_raw_and_filtered() -> None:
     stage = relay(filter="OneEuro Moderate")
-    seen = [swing(k) for k in range(8)]
-    found = [step(stage, k, [msgspec.structs.replace(person(9), smpl=None), each]).people[1] for k, each in enumerate(seen)]
+    raw = [swing(k) for k in range(8)]
+    found = [step(stage, k, [msgspec.structs.replace(person(9), smpl=None), each]).people[1] for k, each in enumerate(raw)]
     answer = ask(stage, ask="filter_metrics")
     assert answer["columns"] == list(RELAY_COLUMNS[1:])
     row = answer["rows"]["front"]
     assert row[:2] == ["OneEuro Moderate", "OneEuro Moderate"]
     numbers = dict(zip(RELAY_COLUMNS[3:], row[2:]))
-    for words, people in (("Raw", seen), ("Filtered", found)):
+    for words, people in (("Raw", raw), ("Filtered", found)):
         poses = [each.smpl for each in people if each.smpl]
         for part, values in (
             ("Pose Body Change", [each.body_pose for each in poses]),
@@ -182,7 +182,7 @@ def test_metrics_are_remis_of_the_first_person_before_and_after() -> None:
     assert 0 < numbers["Avg Filter Latency (ms)"] < 1000
 
 
-def test_metrics_begin_anew_with_another_filter() -> None:
+def test_metrics_start_anew_with_another_filter() -> None:
     stage = relay()
     for k in range(5):
         step(stage, k, [swing(k)])
@@ -207,7 +207,7 @@ def test_metrics_are_only_computed_when_they_are_requested(monkeypatch: pytest.M
     assert computed == [481], "REMI's 480 rows, and the packet before"
 
 
-def test_relay_that_was_killed_finds_the_choice_again(tmp_path: Path) -> None:
+def test_restarted_relay_restores_the_selected_filter(tmp_path: Path) -> None:
     before = relay(tmp_path, cameras=("left", "right"))
     ask(before, ask="filter", name="moving-avg", options={"window_s": 0.3}, camera="left")
     ask(before, ask="filter", name="oneeuro smooth", camera="right")
@@ -220,7 +220,7 @@ def test_relay_that_was_killed_finds_the_choice_again(tmp_path: Path) -> None:
     "content",
     [b"", b"\x00\xff", b"[1]", b'{"front": 3}', b'{"front": {"name": "none"}}', b'{"front": {"name": "a", "kind": "b", "x": 1}}'],
 )
-def test_broken_file_of_choices_is_passed_over_with_a_line(
+def test_broken_file_of_selections_is_ignored_with_a_warning(
     content: bytes, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(logging.getLogger("remi_stream"), "propagate", True)
@@ -230,21 +230,21 @@ def test_broken_file_of_choices_is_passed_over_with_a_line(
 
 
 @pytest.mark.parametrize("kind", ["gone", "one_euro"])
-def test_kept_filter_that_does_not_exist_any_more_gives_way_to_the_configurations(kind: str, tmp_path: Path) -> None:
+def test_saved_filter_that_no_longer_exists_is_replaced_by_the_configured_one(kind: str, tmp_path: Path) -> None:
     (tmp_path / SAVED_FILTERS_FILE).write_text(json.dumps({"front": {"name": "gone", "kind": kind, "options": {"gone": 1}}}))
     stage = relay(tmp_path)
     assert name_of(stage) == "one_euro"
     assert step(stage, 0, [person()]).filter == "one_euro"
 
 
-def test_folder_that_cannot_be_written_stops_nothing(tmp_path: Path) -> None:
+def test_unwritable_folder_stops_nothing(tmp_path: Path) -> None:
     stage = relay(tmp_path / "not there")
     ask(stage, ask="filter", name="none")
     assert name_of(stage) == "none"
 
 
 class Breaking(IdentityFilter):
-    """Raises over whoever is at 7 m."""
+    """Raises for a person at 7 m."""
 
     def filter(self, person: Person, captured_at: float) -> Person:
         if person.joints_m[0, 0] == 7:
@@ -258,7 +258,7 @@ def breaking(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("breaking")
-def test_filter_that_fails_on_somebody_is_taken_off_and_people_go_on() -> None:
+def test_failing_filter_is_disabled_and_people_pass_unfiltered() -> None:
     stage = relay(filter="breaking", cameras=("front", "back"))
     assert step(stage, 0, [someone()]).filter == "breaking"
     for k in (1, 2):
@@ -266,17 +266,17 @@ def test_filter_that_fails_on_somebody_is_taken_off_and_people_go_on() -> None:
         found = step(stage, k, people)
         assert found.people[0] is people[0]
         assert found.filter == "none"
-    assert tell(stage, 3).filter == "none"
-    told = ask(stage, ask="filter")["filters"]
-    assert told["front"]["fault"] == "breaking failed (singular matrix) and was disabled"
-    assert "fault" not in told["back"]
+    assert send_facts(stage, 3).filter == "none"
+    reply = ask(stage, ask="filter")["filters"]
+    assert reply["front"]["fault"] == "breaking failed (singular matrix) and was disabled"
+    assert "fault" not in reply["back"]
     ask(stage, ask="filter", name="one_euro")
     assert step(stage, 3, [someone(x=7.0)]).filter == "one_euro"
     assert "fault" not in ask(stage, ask="filter")["filters"]["front"]
 
 
 @pytest.mark.parametrize("name", [*LIGHT, *PRESETS])
-def test_people_who_are_no_numbers_or_far_out_stop_nothing(name: str) -> None:
+def test_people_with_nan_or_huge_values_stop_nothing(name: str) -> None:
     stage = relay(filter=name)
     largest = float(np.finfo(np.float32).max)
     for k, x in enumerate([0.0, math.nan, 0.0, math.inf, 0.0, largest, -largest, 0.0, 0.5, largest, 0.25, 0.25, 0.25]):
@@ -286,7 +286,7 @@ def test_people_who_are_no_numbers_or_far_out_stop_nothing(name: str) -> None:
 
 
 class Slow:
-    """A filter that is there as soon as `ready` is set; it fails if `fault` is."""
+    """A filter that is loaded as soon as `ready` is set; it fails if `fault` is."""
 
     ready, fault = threading.Event(), ""
 
@@ -317,18 +317,18 @@ def slow(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Slow]]:
     ready.set()
 
 
-def test_filter_that_takes_its_time_replaces_the_old_one_when_it_is_loaded(slow: type[Slow]) -> None:
+def test_slow_filter_replaces_the_old_one_once_loaded(slow: type[Slow]) -> None:
     stage = relay(filter="single_exp")
-    told = ask(stage, ask="filter", name="slow")["filters"]["front"]
-    assert (told["name"], told["state"], told["lag_s"]) == ("slow", "loading", None)
+    reply = ask(stage, ask="filter", name="slow")["filters"]["front"]
+    assert (reply["name"], reply["state"], reply["lag_s"]) == ("slow", "loading", None)
     assert step(stage, 0, [person()]).filter == "single_exp"
-    assert tell(stage, 1).filter == "single_exp"
+    assert send_facts(stage, 1).filter == "single_exp"
     slow.ready.set()
     wait_for(lambda: ask(stage, ask="filter")["filters"]["front"]["state"] == "on")
     assert step(stage, 1, [person()]).filter == "slow"
 
 
-def test_pipeline_that_begins_with_a_slow_filter_publishes_at_once(slow: type[Slow]) -> None:
+def test_pipeline_that_starts_with_a_slow_filter_publishes_at_once(slow: type[Slow]) -> None:
     stage = relay(filter="slow")
     assert step(stage, 0, [person()]).filter == "none"
     slow.ready.set()
@@ -336,21 +336,21 @@ def test_pipeline_that_begins_with_a_slow_filter_publishes_at_once(slow: type[Sl
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-@pytest.mark.parametrize(("fault", "told"), [("no weights", "no weights"), ("a bug", "slow could not be loaded; see the log")])
-def test_filter_that_cannot_be_loaded_leaves_the_old_one(slow: type[Slow], fault: str, told: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("fault", "text"), [("no weights", "no weights"), ("a bug", "slow could not be loaded; see the log")])
+def test_filter_that_cannot_be_loaded_leaves_the_old_one(slow: type[Slow], fault: str, text: str, tmp_path: Path) -> None:
     stage = relay(tmp_path, filter="single_exp")
     slow.fault = fault
     slow.ready.set()
     ask(stage, ask="filter", name="slow")
     wait_for(lambda: ask(stage, ask="filter")["filters"]["front"]["state"] == "on")
-    assert ask(stage, ask="filter")["filters"]["front"]["fault"] == told
+    assert ask(stage, ask="filter")["filters"]["front"]["fault"] == text
     assert step(stage, 0, [person()]).filter == "single_exp"
     assert name_of(relay(tmp_path)) == "single_exp"
     ask(stage, ask="filter", name="none")
     assert "fault" not in ask(stage, ask="filter")["filters"]["front"]
 
 
-def test_another_choice_while_one_is_loading_is_the_one_that_counts(slow: type[Slow]) -> None:
+def test_selection_while_another_filter_loads_replaces_it(slow: type[Slow]) -> None:
     stage = relay()
     ask(stage, ask="filter", name="slow")
     ask(stage, ask="filter", name="none")
@@ -358,7 +358,7 @@ def test_another_choice_while_one_is_loading_is_the_one_that_counts(slow: type[S
     assert (name_of(stage), step(stage, 0, [person()]).filter) == ("none", "none")
 
 
-def test_network_whose_weights_are_not_here_is_refused_in_a_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_filter_without_its_weights_is_refused_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REMI_HOME", str(tmp_path))
     stage = relay()
     with pytest.raises(RemiError, match=r"smoothnet_w32 is missing.*remi-stream models import checkpoint_32") as caught:
@@ -369,7 +369,7 @@ def test_network_whose_weights_are_not_here_is_refused_in_a_line(tmp_path: Path,
 
 
 @pytest.mark.parametrize(
-    ("question", "told"),
+    ("fields", "text"),
     [
         ({}, "unknown request None; allowed: status, filter, filter_metrics, record"),
         ({"ask": ["filter"]}, "unknown request ['filter']"),
@@ -386,14 +386,14 @@ def test_network_whose_weights_are_not_here_is_refused_in_a_line(tmp_path: Path,
         ({"ask": "record", "on": "yes"}, "record: Expected `bool`"),
     ],
 )
-def test_question_that_cannot_be_answered_is_told_in_a_line(question: dict[str, Any], told: str) -> None:
+def test_invalid_request_is_refused_in_one_line(fields: dict[str, Any], text: str) -> None:
     with pytest.raises(RemiError) as caught:
-        relay().answer_control(question)
-    assert told in str(caught.value)
+        relay().answer_control(fields)
+    assert text in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
-def test_record_is_answered_and_told_to_the_other_stages() -> None:
+def test_record_request_is_answered_and_published_in_the_facts() -> None:
     stage = relay()
     assert ask(stage, ask="record", on=False) == {"record": "off"}
     assert stage.facts == {"record": "off"}

@@ -43,32 +43,32 @@ def through(name: str, options: dict[str, float] | None = None, fps: float = FPS
 
 @pytest.mark.parametrize("noise", [False, True])
 @pytest.mark.parametrize("frames", [1, 2, 4, 9])
-def test_mean_of_frames_is_late_by_half_of_them(noise: bool, frames: int) -> None:
+def test_moving_average_lags_by_half_its_window(noise: bool, frames: int) -> None:
     found = measured(clip(noise), through("moving_avg", {"window_s": (frames + 0.5) / FPS}))
     assert found == pytest.approx(frames / 2 / FPS, abs=0.002)
 
 
 @pytest.mark.parametrize("late_s", [0.004, 0.0125, 0.05, 0.35])
-def test_lag_is_told_within_a_small_part_of_a_frame(late_s: float) -> None:
+def test_lag_is_measured_to_a_fraction_of_a_frame(late_s: float) -> None:
     times = np.arange(150) / FPS
     found = measured([at_place(np.sin(3 * t)) for t in times], lambda k, _: at_place(np.sin(3 * (times[k] - late_s))))
     assert found == pytest.approx(late_s, abs=0.0005)
 
 
-def test_one_that_is_ahead_has_a_lag_below_zero() -> None:
+def test_filter_that_is_ahead_has_a_negative_lag() -> None:
     times = np.arange(150) / FPS
     found = measured([at_place(np.sin(3 * t)) for t in times], lambda k, _: at_place(np.sin(3 * (times[k] + 0.02))))
     assert found == pytest.approx(-0.02, abs=0.0005)
 
 
-def test_noise_hardly_changes_what_is_measured_of_the_default_filter() -> None:
+def test_noise_hardly_changes_the_measured_lag_of_the_default_filter() -> None:
     clean, dirty = (measured(clip(noise), through("one_euro")) for noise in (False, True))
     assert clean is not None
     assert 0.0 < clean < 0.5 / FPS
     assert dirty == pytest.approx(clean, abs=0.003)
 
 
-def test_steady_walk_tells_too() -> None:
+def test_lag_is_measured_on_uniform_motion_too() -> None:
     found = measured([at_place(1.2 * k / FPS) for k in range(120)], through("single_exp", {"time_s": 0.05}))
     assert found == pytest.approx(0.0353, abs=0.002)  # of a share of 1 - exp(-2/3) a frame, (1 - share) / share frames
 
@@ -84,24 +84,24 @@ def test_dropped_frames_do_not_matter() -> None:
 
 @pytest.mark.parametrize("noise_m", [0.0, 0.005, 0.02])
 @pytest.mark.parametrize("name", ["one_euro", "moving_avg"])
-def test_who_stands_still_tells_nothing(name: str, noise_m: float) -> None:
+def test_lag_is_unknown_for_a_person_at_rest(name: str, noise_m: float) -> None:
     random = np.random.default_rng(6)
     stood = [person(joints_m=random.normal(0, noise_m, (24, 3)).astype(np.float32)) for _ in range(150)]
     assert measured(stood, through(name)) is None
 
 
-def test_nobody_and_nobodys_joints_tell_nothing() -> None:
-    nobody = msgspec.structs.replace(person(), joints_m=np.empty((0, 3), np.float32))
+def test_lag_is_unknown_without_people_or_joints() -> None:
+    without_joints = msgspec.structs.replace(person(), joints_m=np.empty((0, 3), np.float32))
     assert LagMeter().measure() is None
-    assert measured([nobody] * 100, lambda _, each: each) is None
+    assert measured([without_joints] * 100, lambda _, each: each) is None
 
 
 @pytest.mark.parametrize("frames", [3, 40])
-def test_too_short_a_time_tells_nothing(frames: int) -> None:
+def test_lag_is_unknown_for_a_short_track(frames: int) -> None:
     assert measured(clip(False)[:frames], through("moving_avg")) is None
 
 
-def test_track_that_was_away_begins_anew() -> None:
+def test_interrupted_track_starts_anew() -> None:
     meter, filter_ = LagMeter(), load_filter("moving_avg")
     for k, each in enumerate(clip(False)[:120]):
         at = 50 + k / FPS + (2 if k > 100 else 0)
@@ -109,15 +109,15 @@ def test_track_that_was_away_begins_anew() -> None:
     assert meter.measure() is None
 
 
-@pytest.mark.parametrize(("after", "told"), [(10, None), (60, 0.0667)])
-def test_frame_that_is_no_number_begins_anew(after: int, told: float | None) -> None:
+@pytest.mark.parametrize(("after", "expected_s"), [(10, None), (60, 0.0667)])
+def test_frame_with_nan_starts_the_track_anew(after: int, expected_s: float | None) -> None:
     broken = person(joints_m=np.full((24, 3), np.nan, np.float32))
     seen = [*clip(False)[:60], broken, *clip(False)[61 : 61 + after]]
     found = measured(seen, through("moving_avg"))
-    assert found == (told and pytest.approx(told, abs=0.002))
+    assert found == (expected_s and pytest.approx(expected_s, abs=0.002))
 
 
-def test_who_is_seen_for_the_longest_is_measured() -> None:
+def test_longest_track_is_measured() -> None:
     meter = LagMeter()
     for k in range(150):
         t = k / FPS

@@ -1,4 +1,4 @@
-"""What a recording may be asked while it is played, and what the relay makes of it."""
+"""Playback requests to the relay, and the commands that it publishes."""
 
 from __future__ import annotations
 
@@ -14,54 +14,54 @@ from tests.sample import facts
 
 
 def relay(*recordings: str, live: tuple[str, ...] = ()) -> tuple[RelayStage, list[PlaybackCommand]]:
-    """A relay whose recordings are all at second 1 of 8, and what it has asked of them."""
+    """A relay whose recordings are all at second 1 of 8, and the commands that it has published."""
     sources = {**dict.fromkeys(recordings, "recording:folder"), **dict.fromkeys(live, "synthetic:")}
     stage = RelayStage(Config(cameras=tuple(CameraConfig(name=name, source=source) for name, source in sources.items())))
     stage.open()
-    wishes: list[PlaybackCommand] = []
-    stage.publish = wishes.append
+    commands: list[PlaybackCommand] = []
+    stage.publish = commands.append
     for name in recordings:
-        tell(stage, name)
-    return stage, wishes
+        send_facts(stage, name)
+    return stage, commands
 
 
-def tell(stage: RelayStage, camera: str, **more: Any) -> None:
+def send_facts(stage: RelayStage, camera: str, **more: Any) -> None:
     stage.step(facts(camera=camera, playing=PlaybackStatus(position_s=1.0, length_s=8.0, speed=1.0, paused=False), **more))
 
 
-def test_every_recording_is_asked_unless_one_is_named_and_no_camera() -> None:
-    stage, wishes = relay("dance", "dance2", live=("front",))
+def test_command_goes_to_every_recording_or_the_named_one() -> None:
+    stage, commands = relay("dance", "dance2", live=("front",))
     answer = stage.answer_control({"ask": "play", "seek_s": 3, "paused": True})
-    assert [(each.camera, each.id, each.seek_s, each.speed, each.paused) for each in wishes] == [
+    assert [(each.camera, each.id, each.seek_s, each.speed, each.paused) for each in commands] == [
         ("dance", answer["command_id"], 3.0, None, True),
         ("dance2", answer["command_id"], 3.0, None, True),
     ]
     assert stage.answer_control({"ask": "play", "speed": 0.5, "camera": "dance2"})["playing"].keys() == {"dance2"}
-    assert [(each.camera, each.seek_s, each.speed, each.paused) for each in wishes[2:]] == [("dance2", None, 0.5, None)]
+    assert [(each.camera, each.seek_s, each.speed, each.paused) for each in commands[2:]] == [("dance2", None, 0.5, None)]
 
 
-def test_later_wish_has_a_larger_number() -> None:
-    """So that who asked first knows that it was obeyed, though another wish is told as the last."""
+def test_later_command_has_a_larger_id() -> None:
+    """So that a client sees that its command was executed, even if another one was executed after it."""
     stage, _ = relay("dance")
     numbers = [stage.answer_control({"ask": "play", "paused": True})["command_id"] for _ in range(5)]
     assert numbers == sorted(set(numbers))
 
 
-def test_question_without_a_wish_tells_where_it_is_and_asks_nothing() -> None:
-    stage, wishes = relay("dance")
+def test_request_without_a_command_returns_the_state_and_sends_nothing() -> None:
+    stage, commands = relay("dance")
     standing = {"state": "live", "position_s": 1.0, "length_s": 8.0, "speed": 1.0, "paused": False, "command_id": 0}
     assert stage.answer_control({"ask": "play"}) == {"playing": {"dance": standing}}
-    assert wishes == []
+    assert commands == []
 
 
-def test_end_may_be_sought_as_it_is_told_to_people() -> None:
-    stage, wishes = relay("dance")
+def test_seek_to_the_rounded_length_is_allowed() -> None:
+    stage, commands = relay("dance")
     stage.answer_control({"ask": "play", "seek_s": 8.005})
-    assert wishes[0].seek_s == 8.0
+    assert commands[0].seek_s == 8.0
 
 
 @pytest.mark.parametrize(
-    ("question", "words"),
+    ("fields", "words"),
     [
         ({"seek_s": 8.5}, "Position 8.5 s is outside 'dance'. Seek to 0 to 8.00 s"),
         ({"seek_s": -1}, "Position -1 s is outside 'dance'"),
@@ -73,25 +73,25 @@ def test_end_may_be_sought_as_it_is_told_to_people() -> None:
         ({"at": 3}, "unknown field `at`; allowed: ask, seek_s, speed, paused, camera"),
     ],
 )
-def test_what_cannot_be_is_told_in_a_line_and_nobody_is_asked(question: dict[str, Any], words: str) -> None:
-    stage, wishes = relay("dance", live=("front",))
+def test_invalid_playback_request_is_refused_in_one_line_and_sends_nothing(fields: dict[str, Any], words: str) -> None:
+    stage, commands = relay("dance", live=("front",))
     with pytest.raises(RemiError) as caught:
-        stage.answer_control({"ask": "play", **question})
+        stage.answer_control({"ask": "play", **fields})
     assert words in str(caught.value)
     assert "\n" not in str(caught.value)
-    assert wishes == []
+    assert commands == []
 
 
-def test_recording_that_has_not_begun_or_is_over_is_not_asked() -> None:
-    stage, wishes = relay("over")
-    tell(stage, "over", state="ended")
+def test_recording_that_has_not_started_or_has_ended_gets_no_command() -> None:
+    stage, commands = relay("over")
+    send_facts(stage, "over", state="ended")
     with pytest.raises(RemiError, match="'over' has ended"):
         stage.answer_control({"ask": "play", "seek_s": 1})
     late = RelayStage(Config(cameras=(CameraConfig(name="late", source="recording:folder"),)))
     with pytest.raises(RemiError, match="'late' is not played yet"):
         late.answer_control({"ask": "play", "paused": True})
     assert late.answer_control({"ask": "play"}) == {"playing": {}}
-    assert wishes == []
+    assert commands == []
 
 
 def test_pipeline_without_a_recording_says_so() -> None:

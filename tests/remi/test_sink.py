@@ -1,4 +1,4 @@
-"""What a REMI relay is fed with, over real sockets; it may be away, come back, and not read."""
+"""Packets sent to a REMI relay over real sockets; it may be unavailable, come back, and not read."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ WAIT_S = 5.0
 
 
 def smpl(seed: int = 0, body: str = "smpl") -> Smpl:
-    """Somebody in some pose, four metres away."""
+    """A person in a random pose, four metres away."""
     dice = np.random.default_rng(seed)
     return Smpl(
         body=body,  # type: ignore[arg-type]
@@ -84,7 +84,7 @@ def accept(server: socket.socket) -> socket.socket:
 
 
 def wait(sink: RemiSink, condition: Callable[[], bool], act: Callable[[], object] = lambda: None) -> None:
-    """Turn the sink until a condition holds."""
+    """Run the sink until a condition holds."""
     end = time.monotonic() + WAIT_S
     while not condition():
         assert time.monotonic() < end, (dict(sink.counts), sink.facts)
@@ -108,7 +108,7 @@ def test_person_arrives_as_remi_sends_people() -> None:
     np.testing.assert_allclose(Rotation.from_rotvec(got["poses_root"][0]).as_matrix(), turned, atol=1e-6)
     assert (got["poses_body"][0] == given.body_pose).all()
     assert (got["betas"][0] == given.betas).all()
-    across, down = 4 / 734 * (np.array([320, 180]) - [15.5, 21])  # the picture's middle seen from the box's, at 4 m
+    across, down = 4 / 734 * (np.array([320, 180]) - [15.5, 21])  # from the box's middle to the image's, at 4 m
     np.testing.assert_allclose(got["trans"][0], [0.3 + across, -0.2 + down + 0.8, 0], atol=1e-5)
 
 
@@ -144,7 +144,7 @@ def test_shape_of_another_body_is_not_sent() -> None:
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_shift_is_what_a_regressor_of_that_square_would_have_said(seed: int) -> None:
+def test_shift_is_that_of_a_regressor_with_that_square_crop(seed: int) -> None:
     dice = np.random.default_rng(seed)
     camera, middle, side = np.array([0.9, *dice.normal(0, 0.2, 2)]), dice.uniform(100, 900, 2), dice.uniform(100, 600)
     fx, _, cx, cy = default_intrinsics(1280, 720)
@@ -172,7 +172,7 @@ def test_relay_comes_goes_and_comes_back() -> None:
         assert (sink.counts["sent"], sink.counts["dropped"]) == (3, 3)
 
 
-def test_what_was_seen_before_the_relay_was_there_is_not_sent() -> None:
+def test_bodies_from_before_the_connection_are_not_sent() -> None:
     port = free_port()
     with feeding(port) as sink:
         sink.step(frame(1))
@@ -210,7 +210,7 @@ def test_relay_that_does_not_read_costs_no_time_and_later_gets_whole_packets_tha
         wait(sink, connected(sink))
 
 
-def test_closing_does_not_wait_for_a_relay_that_does_not_read() -> None:
+def test_close_does_not_wait_for_a_relay_that_does_not_read() -> None:
     with listener(receive_buffer=4096) as server, feeding(server.getsockname()[1]) as sink, accept(server):
         wait(sink, lambda: "does not read" in sink.facts["relay"], lambda: sink.step(frame()))
         began = time.monotonic()
@@ -221,11 +221,11 @@ def test_closing_does_not_wait_for_a_relay_that_does_not_read() -> None:
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-def test_error_of_the_feeding_thread_is_not_silent() -> None:
+def test_error_of_the_sending_thread_is_raised() -> None:
     with listener() as server, feeding(server.getsockname()[1]) as sink, accept(server):
         wait(sink, connected(sink))
         sink.step(frame(people=[None]))
-        with pytest.raises(RuntimeError, match="feeds the relay"):
+        with pytest.raises(RuntimeError, match="sends to the relay"):
             wait(sink, lambda: False)
 
 
@@ -235,7 +235,7 @@ def test_address_without_a_host_or_a_port_is_refused(text: str) -> None:
         parse_address(text)
 
 
-def test_addresses_of_ipv6_may_stand_in_brackets() -> None:
+def test_ipv6_addresses_may_be_in_brackets() -> None:
     assert parse_address("[::1]:9999") == parse_address("::1:9999") == ("::1", 9999)
 
 

@@ -29,7 +29,7 @@ WAIT_S = 5.0
 
 
 class Source:
-    """A stage at work: what it has given so far."""
+    """A running stage, and what it has returned so far."""
 
     def __init__(self, **camera: Any) -> None:
         with socket.create_server(("127.0.0.1", 0)) as server:
@@ -99,7 +99,7 @@ def test_packet_becomes_a_person_in_the_cameras_axes(source: Source) -> None:
     np.testing.assert_allclose(person.keypoints_px, joints[:, :2] / joints[:, 2:] * (fx, fy) + (cx, cy), rtol=1e-4)
 
 
-def test_person_stands_upright_in_the_picture(source: Source) -> None:
+def test_person_is_upright_in_the_image(source: Source) -> None:
     with source.client() as client:
         client.sendall(write(root=(0, 0, 0.01)))
         (bodies,) = source.more()
@@ -114,7 +114,7 @@ def test_no_person_and_an_unknown_pose_are_frames_without_people(source: Source)
         assert [bodies.people for bodies in source.more(2)] == [[], []]
 
 
-def test_packets_are_numbered_and_facts_say_how_many_came(source: Source) -> None:
+def test_packets_are_numbered_and_counted_in_the_facts(source: Source) -> None:
     before = time.monotonic()
     with source.client() as client:
         client.sendall(b"".join(write(seed=seed) for seed in range(5)))
@@ -139,7 +139,7 @@ def test_state_is_reconnecting_until_a_client_sends_and_when_they_leave(source: 
         source.until(lambda: source.facts[-1].state == "live")
 
 
-def test_client_that_is_silent_is_waited_for(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_silent_client_is_reconnecting(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(remi, "SILENCE_TIMEOUT_S", 0.1)
     with source.client() as client:
         client.sendall(write())
@@ -164,7 +164,7 @@ def test_newest_client_wins_once_it_sends(source: Source) -> None:
     assert len({person.track_id for bodies in source.bodies for person in bodies.people}) == 2
 
 
-def test_older_client_that_begins_late_is_sent_away(source: Source) -> None:
+def test_older_client_that_sends_late_is_disconnected(source: Source) -> None:
     with source.client() as first, source.client() as second:
         second.sendall(write())
         source.more()
@@ -175,7 +175,7 @@ def test_older_client_that_begins_late_is_sent_away(source: Source) -> None:
     assert len(source.bodies) == 2
 
 
-def test_many_idle_connections_keep_no_client_out(source: Source) -> None:
+def test_idle_connections_do_not_block_a_client(source: Source) -> None:
     with source.client() as client:
         client.sendall(write())
         source.more()
@@ -187,7 +187,7 @@ def test_many_idle_connections_keep_no_client_out(source: Source) -> None:
             each.close()
 
 
-def test_person_after_a_while_is_another_one(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_person_after_a_pause_gets_a_new_track_id(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
     with source.client() as client:
         client.sendall(write() + encode_packet(empty_packet()) + write())
         (before, _, after) = source.more(3)
@@ -219,7 +219,7 @@ def bad_streams(marker: Path) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("bad", bad_streams(Path("x")))
-def test_what_is_no_packet_is_refused_once_and_the_next_client_is_served(
+def test_invalid_packet_is_refused_once_and_the_next_client_is_served(
     bad: str, source: Source, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     marker = tmp_path / "ran"
@@ -252,7 +252,7 @@ def test_client_that_is_killed_in_a_packet_costs_that_packet_alone(kept: int, so
         assert source.more()[0].frame_id == 1
 
 
-def test_packet_that_comes_in_drips_is_read_and_holds_up_no_client(source: Source) -> None:
+def test_slow_packet_is_read_and_blocks_no_client(source: Source) -> None:
     packet = write(seed=3)
     with source.client() as slow:
         for index in range(0, len(packet), 20):
@@ -266,7 +266,7 @@ def test_packet_that_comes_in_drips_is_read_and_holds_up_no_client(source: Sourc
             source.more()
 
 
-def test_wanted_number_of_frames_ends_it() -> None:
+def test_source_ends_after_the_configured_number_of_frames() -> None:
     source = Source(frames=3, size=(640, 480), focal_px=700.0)
     with source.client() as client:
         client.sendall(b"".join(write(seed=seed) for seed in range(5)))
@@ -287,7 +287,7 @@ def test_wanted_number_of_frames_ends_it() -> None:
         ({"engine": "poco"}, "`engine` does not apply"),
     ],
 )
-def test_camera_that_asks_for_more_than_a_packet_holds_is_refused(camera: dict[str, Any], words: str) -> None:
+def test_camera_setting_that_does_not_apply_is_refused(camera: dict[str, Any], words: str) -> None:
     with pytest.raises(UsageError, match=words):
         check_source(CameraConfig(**{"name": "remi", "source": "remi:127.0.0.1:9999", **camera}))
 
@@ -299,7 +299,7 @@ def test_port_in_use_is_an_error(source: Source) -> None:
 
 
 @pytest.mark.parametrize(("host", "warns"), [("127.0.0.1", False), ("localhost", False), ("0.0.0.0", True)])
-def test_listening_for_other_machines_is_warned_of(host: str, warns: bool, caplog: pytest.LogCaptureFixture) -> None:
+def test_listening_for_other_machines_logs_a_warning(host: str, warns: bool, caplog: pytest.LogCaptureFixture) -> None:
     logging.getLogger("remi_stream").propagate = True
     source = Source()
     source.stage.close()
@@ -309,5 +309,5 @@ def test_listening_for_other_machines_is_warned_of(host: str, warns: bool, caplo
     assert ("other machines" in caplog.text) == warns
 
 
-def test_source_is_known_by_its_first_word() -> None:
+def test_source_is_found_by_its_scheme() -> None:
     assert find_source("remi:127.0.0.1:9999").name == "remi"

@@ -111,7 +111,7 @@ def test_arrays_of_numpy_1_are_read() -> None:
     same(decode_payload(payload[:3] + struct.pack("<Q", len(payload) - 11) + payload[11:]), packet())  # the frame's length
 
 
-def test_half_turn_is_on_the_root_alone_and_the_place_is_lifted() -> None:
+def test_half_turn_is_applied_to_the_root_only_and_the_position_is_raised() -> None:
     root, body = Rotation.random(random_state=4), np.random.default_rng(0).normal(size=69)
     made = make_packet(root.as_rotvec(), body, np.arange(10), np.array([0.25, -0.5]))
     expected = np.diag([1, -1, -1]) @ root.as_matrix()
@@ -156,7 +156,7 @@ ARRAYS = packet()._asdict()
         (framed(pickle.dumps({**ARRAYS, "trans": np.array(["a", "b", "c"])})), "numbers of type U1"),
     ],
 )
-def test_what_is_no_packet_is_refused_in_one_line(stream: io.BytesIO, words: str) -> None:
+def test_invalid_packet_is_refused_in_one_line(stream: io.BytesIO, words: str) -> None:
     with pytest.raises(RemiError) as caught:
         read_packet(stream)
     assert words in str(caught.value)
@@ -235,7 +235,7 @@ def registered() -> Any:
 
 @pytest.mark.usefixtures("registered")
 @pytest.mark.parametrize("attack", attacks(Path("x")))
-def test_pickle_that_would_do_something_is_refused_and_does_nothing(attack: str, tmp_path: Path) -> None:
+def test_pickle_that_would_run_code_is_refused_and_runs_nothing(attack: str, tmp_path: Path) -> None:
     marker = tmp_path / "ran"
     payload = attacks(marker)[attack]
     makers = dict(safe_pickle.NUMBER_CONSTRUCTORS)
@@ -249,7 +249,7 @@ def test_pickle_that_would_do_something_is_refused_and_does_nothing(attack: str,
 
 
 @pytest.mark.parametrize("attack", ["a shell command", "eval", "a function of a test", "a class that fills itself"])
-def test_the_attacks_would_work_on_a_plain_reader(attack: str, tmp_path: Path) -> None:
+def test_attacks_work_on_a_plain_unpickler(attack: str, tmp_path: Path) -> None:
     marker = tmp_path / "ran"
     pickle.loads(attacks(marker)[attack])
     assert marker.exists() or RAN

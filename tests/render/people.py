@@ -1,4 +1,4 @@
-"""People to draw: in a T-pose, wherever they are wanted."""
+"""People to draw: in a T-pose, at given positions."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ UPRIGHT = np.array([np.pi, 0, 0], np.float32)
 
 
 def somebody(track_id: int, at: tuple[float, float, float], intrinsics: tuple[float, ...] = INTRINSICS) -> Person:
-    """Somebody whose pelvis is at a place, m, facing the camera."""
+    """A person with the pelvis at a position, m, facing the camera."""
     body, none = known_body(), np.zeros(69, np.float32)
     transl = (np.array(at) - body.rest_joints(np.zeros(10))[0]).astype(np.float32)
     joints = body.joints(UPRIGHT, none, np.zeros(10), transl)
@@ -59,5 +59,5 @@ def frame(frame_id: int = 0, at: float = 0.0, people: list[Person] | None = None
 
 
 def take(frames: list[Bodies], source: Path | None = None, images: tuple[str, ...] = ()) -> Take:
-    """A take of these frames, 30 a second."""
+    """A take of these frames, 30 fps."""
     return Take("walk", frames[0].size, 30.0, frames, images, source)

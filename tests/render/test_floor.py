@@ -1,4 +1,4 @@
-"""People stand on the floor."""
+"""Floor estimation, and people standing on the floor."""
 
 from __future__ import annotations
 

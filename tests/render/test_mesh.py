@@ -1,4 +1,4 @@
-"""Skins on pictures: where they land, who is in front, and what is not drawn."""
+"""Rendered meshes: position, occlusion, and what is left out."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ CAMERA = video_camera(INTRINSICS, SIZE, SIZE)
 
 
 def drawn(*places: tuple[float, float, float], camera: RenderCamera = CAMERA) -> np.ndarray:
-    """People of ids 1, 2, ... at these places, on black."""
+    """People with ids 1, 2, ... at these positions, on black."""
     image = np.zeros((camera.size[1], camera.size[0], 3), np.uint8)
     mesh.draw_meshes(image, posed_meshes([somebody(number, at) for number, at in enumerate(places, start=1)]), camera, 1.0)
     return image
 
 
 def painted(image: np.ndarray) -> np.ndarray:
-    """The box x0 y0 x1 y1 of what is not black."""
+    """Bounding box x0 y0 x1 y1 of the pixels that are not black."""
     y, x = np.nonzero(image.any(-1))
     return np.array([x.min(), y.min(), x.max(), y.max()])
 
 
 def is_of(colour: np.ndarray, track_id: int) -> bool:
-    """Whether a colour is one of somebody's."""
+    """Whether a colour is on a track's ramp."""
     return bool((np.abs(track_ramp(track_id).astype(int) - colour).max(1) <= 2).any())
 
 
@@ -58,22 +58,22 @@ def test_nearer_person_hides_the_farther_one(order: tuple[float, float]) -> None
     assert np.median(np.abs(beside.astype(int) - alone)[inside]) == 0
 
 
-def test_near_limb_of_somebody_hides_what_is_behind_it() -> None:
+def test_near_limb_hides_what_is_behind_it() -> None:
     image = drawn((0.0, 0.0, 4.0), (0.0, 0.0, 4.4))
     assert is_of(image[125, 150], 1)
 
 
 @pytest.mark.parametrize("depth", [-4.0, -0.5])
-def test_nothing_is_drawn_of_who_is_behind_the_camera(depth: float) -> None:
+def test_person_behind_the_camera_is_not_drawn(depth: float) -> None:
     assert not drawn((0.0, 0.0, depth)).any()
 
 
-def test_who_stands_in_the_camera_is_cut_and_does_no_harm() -> None:
+def test_person_at_the_camera_is_clipped_and_does_no_harm() -> None:
     image = drawn((0.0, 0.0, 0.02), (0.5, 0.0, 4.0))
     assert image.shape == (240, 320, 3)
 
 
-def test_who_has_no_pose_or_none_of_numbers_is_left_out() -> None:
+def test_person_without_a_finite_pose_is_left_out() -> None:
     person = somebody(1, (0, 0, 4))
     assert person.smpl is not None
     nowhere = msgspec.structs.replace(person.smpl, transl=np.full(3, np.nan, np.float32))
@@ -96,14 +96,14 @@ def test_normals_point_outwards_and_have_length_one() -> None:
     assert (np.sign(figure.normals[trunk, 2]) == outwards).mean() > 0.9
 
 
-def test_picture_from_another_place_is_that_of_a_moved_person() -> None:
+def test_image_of_a_moved_camera_is_that_of_a_moved_person() -> None:
     turn = matrices_from_axis_angle(np.array([0.0, 0.0, 0.0]))
     moved = RenderCamera(CAMERA.intrinsics, SIZE, turn, np.array([0.5, 0.0, 1.0]))
     a, b = drawn((0.5, 0.0, 5.0), camera=moved), drawn((0.0, 0.0, 4.0))
     assert np.abs(a.astype(int) - b).mean() < 0.5
 
 
-def test_opacity_lets_the_picture_through() -> None:
+def test_mesh_of_opacity_0_leaves_the_image_unchanged() -> None:
     image = np.full((SIZE[1], SIZE[0], 3), 255, np.uint8)
     mesh.draw_meshes(image, posed_meshes([somebody(1, (0, 0, 3))]), CAMERA, 0.0)
     assert (image == 255).all()

@@ -1,4 +1,4 @@
-"""The rasteriser against a slow one that is plainly right."""
+"""The rasteriser compared with a slow, simple one."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ WIDTH, HEIGHT = 24, 18
 
 
 def slow(triangles: np.ndarray, depths: np.ndarray) -> np.ndarray:
-    """The number of the triangle that is seen in each pixel (H, W), -1 where there is none."""
+    """Index of the visible triangle of each pixel (H, W), -1 where there is none."""
     seen = np.full((HEIGHT, WIDTH), -1)
     for face in np.argsort(-depths, kind="stable"):
         for y in range(HEIGHT):
@@ -25,7 +25,7 @@ def slow(triangles: np.ndarray, depths: np.ndarray) -> np.ndarray:
 
 
 def quick(triangles: np.ndarray, depths: np.ndarray) -> np.ndarray:
-    """The same of the rasteriser."""
+    """The same from the rasteriser."""
     pixels, faces = visible_triangles(triangles, depths, (WIDTH, HEIGHT))
     assert len(np.unique(pixels)) == len(pixels)
     found = np.full(HEIGHT * WIDTH, -1)
@@ -51,7 +51,7 @@ def test_corners_on_pixels_and_level_sides_are_right_in_any_order() -> None:
             assert np.array_equal(quick(triangles, np.array([1.0, 2])), slow(triangles, np.array([1.0, 2])))
 
 
-def test_nothing_is_seen_of_triangles_between_pixels_or_beside_the_picture_or_when_there_are_none() -> None:
+def test_triangles_between_pixels_or_outside_the_image_cover_nothing() -> None:
     between = np.array([[[0.2, 0.2], [0.8, 0.2], [0.5, 0.8]]])
     beside = [between + [WIDTH + 5, 0], between - [0, 50], between * 1e9 + [0, 1e9]]
     assert (quick(np.concatenate([between, *beside]), np.ones(4)) == -1).all()

@@ -1,4 +1,4 @@
-"""The room: its floor under the feet, and cameras that see everybody in it."""
+"""The room: its floor under the feet, and virtual cameras that see all people."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PLACES = [(x, 0.3, z) for x in (-2.0, 0.0, 2.0) for z in (3.0, 5.0, 7.0)]
 
 
 def walked(pitch: float = 0.0) -> list[Bodies]:
-    """Somebody in nine places, for a camera that looks down by pitch, rad."""
+    """A person at nine positions, for a camera pitched downwards, rad."""
     turn = matrices_from_axis_angle(np.array([pitch, 0, 0])).astype(np.float32)
     people = [somebody(1, place) for place in PLACES]
     return [frame(number, people=[turned(person, turn)]) for number, person in enumerate(people)]
@@ -28,7 +28,7 @@ def turned(person: Person, turn: np.ndarray) -> Person:
 
 
 def heights(frames: list[Bodies], room: SceneRoom) -> np.ndarray:
-    """How far each person's lowest joint is above the floor."""
+    """Height of each person's lowest joint above the floor."""
     joints = np.stack([bodies.people[0].joints_m for bodies in frames])
     return ((joints @ room.axes[1]) - room.low[1]).min(1)
 
@@ -43,7 +43,7 @@ def test_floor_is_a_sole_under_the_feet_however_the_camera_is_held(pitch: float)
 
 @pytest.mark.parametrize("size", [(640, 360), (360, 640), (200, 200)])
 @pytest.mark.parametrize("yaw", [0.0, 0.6, math.pi / 2])
-def test_cameras_see_everybody_in_the_room(size: tuple[int, int], yaw: float) -> None:
+def test_virtual_cameras_see_all_people_in_the_room(size: tuple[int, int], yaw: float) -> None:
     frames = walked()
     camera = fit_room(frames).virtual_camera(yaw, 0.2, size)
     points = camera.project(np.concatenate([bodies.people[0].joints_m for bodies in frames]))
@@ -53,7 +53,7 @@ def test_cameras_see_everybody_in_the_room(size: tuple[int, int], yaw: float) ->
     assert extent.max() > 0.6, "the room is not shown too small"
 
 
-def test_from_the_right_what_is_far_is_on_the_right_and_up_is_up() -> None:
+def test_view_from_the_right_has_far_points_on_the_right_and_up_is_up() -> None:
     camera = fit_room(walked()).virtual_camera(math.pi / 2, 0.1, (640, 360))
     near, far, above = camera.project(np.array([[0, 0.3, 3], [0, 0.3, 7], [0, -0.7, 3.0]]))
     assert near[0] < far[0]
@@ -68,6 +68,6 @@ def test_place_on_the_floor_is_under_a_point() -> None:
     assert np.allclose((points - under) @ room.axes[[0, 2]].T, 0)
 
 
-def test_room_of_nobody_can_be_drawn() -> None:
+def test_room_without_people_can_be_drawn() -> None:
     camera = fit_room([frame(people=[])]).virtual_camera(0.5, 0.2, (64, 48))
     assert np.isfinite(camera.position).all()

@@ -1,4 +1,4 @@
-"""Whole pictures: their panels, their sizes, and who is in them."""
+"""Rendered frames: panels, sizes, and the people in them."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ def test_people_are_in_every_panel(view: str) -> None:
         assert (somewhere[panel] != nowhere[panel]).any(-1).mean() > 0.01
 
 
-def test_picture_of_nobody_is_the_picture() -> None:
+def test_image_without_people_is_unchanged() -> None:
     assert np.array_equal(drawn(RenderOptions("mesh"), frame(people=[])), GREY)
     assert np.array_equal(drawn(RenderOptions("skeleton"), frame(people=[])), GREY)
 
 
-def test_take_without_its_film_is_drawn_on_one_colour() -> None:
+def test_take_without_its_video_is_drawn_on_one_colour() -> None:
     image = drawn(RenderOptions("mesh"), frame(), None)
     assert (image[0, 0] == BACKGROUND_BGR).all()
     assert (image != BACKGROUND_BGR).any()
@@ -53,7 +53,7 @@ def test_take_without_its_film_is_drawn_on_one_colour() -> None:
         (RenderOptions("side", 333), (100, 100), (333, 166)),
     ],
 )
-def test_picture_has_the_size_that_is_asked_for(look: RenderOptions, taken: tuple[int, int], size: tuple[int, int]) -> None:
+def test_image_has_the_requested_size(look: RenderOptions, taken: tuple[int, int], size: tuple[int, int]) -> None:
     places = panel_layout(look, taken)
     (width, height), count = places.panel_size, len(look.panels)
     assert places.size == size
@@ -65,7 +65,7 @@ def test_picture_has_the_size_that_is_asked_for(look: RenderOptions, taken: tupl
     assert drawn(look, frame(people=[], size=taken), picture).shape == (size[1], size[0], 3)
 
 
-def test_panels_are_in_the_middle_of_a_larger_picture() -> None:
+def test_panels_are_centred_in_a_larger_image() -> None:
     assert fit_panels((640, 480), 1, (640, 360)) == ((640, 480), (640, 360), 0, 60)
     assert fit_panels((640, 480), 2, (320, 480)) == ((640, 480), (320, 480), 0, 0)
     assert even_size((641, 361)) == (642, 362)
@@ -77,7 +77,7 @@ def test_size_is_read_as_it_is_typed(text: str | None, size: tuple[int | None, i
 
 
 @pytest.mark.parametrize("text", ["", "x720", "1280x", "1x1", "1280x720x3", "99999", "-640", "1e3", "wide"])
-def test_size_that_is_none_is_refused(text: str) -> None:
+def test_invalid_size_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match="is not a size; allowed: WIDTHxHEIGHT or WIDTH, 64 to 8192 px"):
         parse_render_options("mesh", text)
 
@@ -92,7 +92,7 @@ def skeletal(person: Person, skeleton: str, points: np.ndarray) -> Person:
     return msgspec.structs.replace(person, skeleton=skeleton, keypoints_px=points, keypoint_scores=scores, smpl=None)
 
 
-def test_who_has_no_body_is_drawn_as_a_skeleton() -> None:
+def test_person_without_a_body_is_drawn_as_a_skeleton() -> None:
     person = somebody(1, (0, 0.2, 4))
     flat = skeletal(person, "smpl24", person.keypoints_px)
     assert np.array_equal(
@@ -100,7 +100,7 @@ def test_who_has_no_body_is_drawn_as_a_skeleton() -> None:
     )
 
 
-def test_key_points_are_drawn_where_they_are_and_unsure_ones_not() -> None:
+def test_key_points_are_drawn_where_they_are_unless_their_score_is_low() -> None:
     points = np.zeros((17, 2), np.float32)
     points[5], points[7], points[9] = (50, 60), (100, 60), (200, 200)
     person = skeletal(somebody(1, (0, 0.2, 4)), "coco17", points)
@@ -120,7 +120,7 @@ def test_key_points_of_a_whole_body_have_thin_faces_and_hands() -> None:
     assert not skeleton.detail_joints("blazepose33", 33)[[0, 11, 15, 29, 31, 32]].any()
 
 
-def test_key_points_that_are_no_numbers_or_far_away_do_no_harm() -> None:
+def test_nan_and_far_key_points_do_no_harm() -> None:
     points = np.full((24, 2), np.nan, np.float32)
     points[:3] = [(1e30, 0), (-1e9, 5), (20, np.inf)]
     person = msgspec.structs.replace(

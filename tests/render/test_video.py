@@ -36,13 +36,13 @@ def size_of(picture: Path) -> tuple[int, int]:
 
 
 def levels(path: Path) -> np.ndarray:
-    """The brightness of each frame's upper left corner, where nobody is, of its luma: 0 to 255."""
+    """Brightness of each frame's upper left corner, where there are no people, from its luma: 0 to 255."""
     luma = [frame.to_ndarray()[:4, :4].mean() for frame in read(path)]
     return (np.array(luma) - 16) * 255 / 219
 
 
 def filmed(source: Path) -> np.ndarray:
-    """The brightness of each picture of a film, as the chain reads it; each is 4 brighter than the one before."""
+    """Brightness of each frame of a video, as the chain reads it; each is 4 brighter than the one before."""
     return np.array([frame.image.mean() for frame in opened(source).frames(0)])
 
 
@@ -65,7 +65,7 @@ def test_bytes_do_not_depend_on_what_was_in_memory(tmp_path: Path) -> None:
     assert len({path.read_bytes() for path in paths}) == 1
 
 
-def test_each_frame_is_shown_when_it_was_taken(tmp_path: Path) -> None:
+def test_each_frame_is_shown_at_its_capture_time(tmp_path: Path) -> None:
     times = [0.5, 0.52, 0.9, 0.9, 2.0]
     [path] = video.write_video(take([frame(number, at, []) for number, at in enumerate(times)]), tmp_path)
     shown = [frame.time for frame in read(path)]
@@ -74,7 +74,7 @@ def test_each_frame_is_shown_when_it_was_taken(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("size", [(321, 241), (320, 241), (64, 48)])
-def test_film_of_odd_size_gets_another_row_or_column(size: tuple[int, int], tmp_path: Path) -> None:
+def test_video_of_odd_size_gets_another_row_or_column(size: tuple[int, int], tmp_path: Path) -> None:
     [path] = video.write_video(take([frame(0, 0.0, size=size), frame(1, 0.1, size=size)]), tmp_path)
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
@@ -94,7 +94,7 @@ def test_colours_stay_what_they_are(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("selection", [FrameSelection(), FrameSelection(every=6), FrameSelection(start_s=0.3, end_s=0.5)])
-def test_people_are_drawn_on_the_frame_that_they_were_seen_in(selection: FrameSelection, tmp_path: Path) -> None:
+def test_people_are_drawn_on_their_own_frame(selection: FrameSelection, tmp_path: Path) -> None:
     source = videos.film(tmp_path / "a.mp4")
     seen = open_results(worked(opened(source, selection), tmp_path / "out").folder)
     [path] = video.write_video(seen, tmp_path / "out")
@@ -118,7 +118,7 @@ def test_broken_frames_are_left_out_as_the_chain_does(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("turned", [90, 180])
-def test_film_of_a_phone_is_upright(turned: int, tmp_path: Path) -> None:
+def test_rotated_video_of_a_phone_is_upright(turned: int, tmp_path: Path) -> None:
     source = videos.film(tmp_path / "a.mp4", frames=2, turned=turned)
     done = worked(opened(source), tmp_path / "out")
     [path] = video.write_video(open_results(done.folder), done.folder)
@@ -126,7 +126,7 @@ def test_film_of_a_phone_is_upright(turned: int, tmp_path: Path) -> None:
     assert (shown.width, shown.height) == ((48, 64) if turned == 90 else (64, 48))
 
 
-def test_film_that_became_shorter_is_gone_on_with_on_one_colour(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_frames_missing_from_the_video_are_drawn_on_one_colour(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     source = videos.film(tmp_path / "a.mp4", frames=2)
     seen = take([frame(number, number / 30, [], (64, 48)) for number in range(4)], source)
     [path] = video.write_video(seen, tmp_path)
@@ -134,13 +134,13 @@ def test_film_that_became_shorter_is_gone_on_with_on_one_colour(tmp_path: Path, 
     assert [record.getMessage() for record in caplog.records if "no longer has frame 2" in record.getMessage()]
 
 
-def test_film_that_is_no_film_any_more_is_told(tmp_path: Path) -> None:
+def test_source_that_is_no_video_any_more_is_reported(tmp_path: Path) -> None:
     (tmp_path / "a.mp4").write_bytes(b"something else")
     with pytest.raises(RemiError, match="cannot be read as a video"):
         video.write_video(take([frame()], tmp_path / "a.mp4"), tmp_path)
 
 
-def test_film_is_not_written_over_the_one_that_it_is_drawn_on(tmp_path: Path) -> None:
+def test_source_video_is_not_overwritten(tmp_path: Path) -> None:
     source = videos.film(tmp_path / "walk.mp4", frames=2)
     kept = source.read_bytes()
     with pytest.raises(UsageError, match="is the source video and would be overwritten"):
@@ -148,7 +148,7 @@ def test_film_is_not_written_over_the_one_that_it_is_drawn_on(tmp_path: Path) ->
     assert source.read_bytes() == kept
 
 
-def test_take_without_a_frame_is_no_film(tmp_path: Path) -> None:
+def test_take_without_frames_is_refused(tmp_path: Path) -> None:
     with pytest.raises(RemiError, match="walk has no frames to draw"):
         video.write_video(Take("walk", (64, 48), 30.0, []), tmp_path)
     assert list(tmp_path.iterdir()) == []
@@ -159,7 +159,7 @@ def test_folder_that_is_not_there_is_an_os_error(tmp_path: Path) -> None:
         video.write_video(take([frame()]), tmp_path / "nowhere")
 
 
-def test_pictures_of_a_film_have_the_numbers_of_its_frames(tmp_path: Path) -> None:
+def test_images_of_a_video_are_named_by_frame_number(tmp_path: Path) -> None:
     source = videos.film(tmp_path / "a.mp4")
     seen = open_results(worked(opened(source, FrameSelection(every=8)), tmp_path / "out").folder)
     paths = video.write_images(seen, tmp_path)
@@ -167,7 +167,7 @@ def test_pictures_of_a_film_have_the_numbers_of_its_frames(tmp_path: Path) -> No
     assert [size_of(path) for path in paths] == [(64, 48)] * 3
 
 
-def test_pictures_of_a_folder_keep_their_names_and_sizes(tmp_path: Path) -> None:
+def test_images_of_a_folder_keep_their_names_and_sizes(tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     for name, size in (("a.jpg", (64, 48)), ("a.png", (48, 64)), ("b.png", (63, 47))):
         cv2.imwrite(str(tmp_path / "in" / name), np.full((size[1], size[0], 3), 90, np.uint8))
@@ -182,7 +182,7 @@ def test_pictures_of_a_folder_keep_their_names_and_sizes(tmp_path: Path) -> None
     assert levels(path)[1] < 50, "a picture of another shape stands in the middle"
 
 
-def test_exports_write_them(tmp_path: Path) -> None:
+def test_exports_write_mp4_and_png(tmp_path: Path) -> None:
     source = videos.film(tmp_path / "a.mp4", frames=2)
     done = worked(opened(source), tmp_path / "out", exports={name: EXPORT_FORMATS[name] for name in ("mp4", "png")})
     assert [str(path.relative_to(done.folder)) for path in done.files] == ["a.mp4", "png/000000.png", "png/000001.png"]

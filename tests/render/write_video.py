@@ -1,4 +1,4 @@
-"""Writes a film of noise that moves, `python -m tests.render.write_video FILE`: a process whose memory can be soiled."""
+"""Writes a video of moving noise, `python -m tests.render.write_video FILE`: for a process whose memory is not zeroed."""
 
 from __future__ import annotations
 

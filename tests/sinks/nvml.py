@@ -13,7 +13,7 @@ LIBRARY_NOT_FOUND = "NVML Shared Library Not Found"
 
 
 class NVMLError(Exception):
-    """What NVML raises, whatever is wrong."""
+    """The one exception class of NVML."""
 
     @property
     def value(self) -> int:
@@ -22,7 +22,7 @@ class NVMLError(Exception):
 
 
 class Gpu(NamedTuple):
-    """What one GPU says: percent, bytes, degrees Celsius, milliwatts, MHz (None: not supported)."""
+    """What NVML reports of one GPU: percent, bytes, degrees Celsius, milliwatts, MHz (None: not supported)."""
 
     name: str = "NVIDIA Test"
     at_work: int = 40

@@ -1,4 +1,4 @@
-"""What a scraper sees."""
+"""Scrapes the exporter over HTTP and parses the answer."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Answer(NamedTuple):
 
 
 def fetch(port: int, path: str) -> Answer:
-    """Ask the exporter for a page."""
+    """Get a page of the exporter."""
     try:
         with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as answer:
             return Answer(answer.status, answer.headers["Content-Type"], answer.read().decode())
@@ -41,12 +41,12 @@ class Scrape:
         return sum(found)
 
     def in_flight(self, camera: str) -> float:
-        """What was captured and neither published nor dropped, by the counters."""
+        """Frames that were captured and neither published nor dropped, by the counters."""
         gone = self.value("remi_frames_published_total", camera=camera)
         gone += self.value("remi_frames_dropped_total", camera=camera)
         return self.value("remi_frames_captured_total", camera=camera) - gone
 
 
 def scrape(port: int) -> Scrape:
-    """Ask for the metrics and read them."""
+    """Get the metrics and parse them."""
     return Scrape(fetch(port, "/metrics").text)

@@ -1,4 +1,4 @@
-"""The exporter over real HTTP: what is counted, what it costs, what it says about health."""
+"""The exporter over real HTTP: metrics, their cost, health and readiness."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def configuration(*cameras: str) -> Config:
 
 
 class Running(ExporterStage):
-    """An exporter that answers, and its port."""
+    """An opened exporter and its port."""
 
     def __init__(self, *cameras: str) -> None:
         config = configuration(*cameras)
@@ -54,7 +54,7 @@ def exporter() -> Iterator[Running]:
 
 
 def fill(exporter: Running, camera: str = "front") -> None:
-    """Let everything happen once that has a metric."""
+    """Send messages that give every metric a value."""
     exporter.step(facts(1, camera=camera, filter="one_euro", filter_lag_s=0.01))
     exporter.step(bodies(len(INITIAL_DROP_REASONS), camera=camera, skipped=dict.fromkeys(INITIAL_DROP_REASONS, 1)))
     for row, of_camera in pipeline_processes(configuration(camera)):
@@ -103,7 +103,7 @@ def test_metric_without_series_is_not_exported_and_counters_have_no_created_seri
 
 @pytest.mark.prometheus
 @pytest.mark.usefixtures("two_gpus")
-def test_promtool_has_nothing_to_say(exporter: Running) -> None:
+def test_promtool_reports_no_problem(exporter: Running) -> None:
     fill(exporter)
     text = fetch(exporter.port, "/metrics").text
     done = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True, text=True, timeout=30)
@@ -122,7 +122,7 @@ def test_scrape_of_16_cameras_costs_less_than_10_ms_of_processor_time() -> None:
     for camera in cameras:
         fill(exporter, camera)
     costs = []
-    gc.freeze()  # what the test run has in memory is not collected at the scrapes' expense
+    gc.freeze()  # otherwise the scrapes would pay for collecting the garbage of the test run
     for frame_id in range(len(INITIAL_DROP_REASONS) + 1, len(INITIAL_DROP_REASONS) + 64):
         for camera in cameras:
             exporter.step(bodies(frame_id, camera=camera))
@@ -131,7 +131,7 @@ def test_scrape_of_16_cameras_costs_less_than_10_ms_of_processor_time() -> None:
         costs.append(time.thread_time() - before)
     gc.unfreeze()
     exporter.close()
-    # The fastest one: what other processes on the same cores take from it is not its cost.
+    # The minimum: other processes on the same cores only add to it.
     assert min(costs) < 0.010
 
 
@@ -163,7 +163,7 @@ def test_every_stamp_of_the_pipeline_is_a_hop() -> None:
     assert set(bodies().stamps) <= MEASURED_HOPS
 
 
-def test_counters_go_on_over_epochs_and_a_relay_that_forgot_everything(exporter: Running) -> None:
+def test_counters_continue_over_epochs_and_a_restarted_relay(exporter: Running) -> None:
     exporter.step(facts(1))
     for frame_id in range(10):
         exporter.step(bodies(frame_id))
@@ -182,7 +182,7 @@ def test_counters_go_on_over_epochs_and_a_relay_that_forgot_everything(exporter:
 
 @pytest.fixture
 def hasty_threads() -> Iterator[None]:
-    """Threads that take turns a hundred times as often as usual."""
+    """Threads that are switched a hundred times as often as by default."""
     before = sys.getswitchinterval()
     sys.setswitchinterval(5e-5)
     yield
@@ -190,7 +190,7 @@ def hasty_threads() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("hasty_threads")
-def test_books_balance_in_every_scrape_while_bodies_pour_in(exporter: Running) -> None:
+def test_frame_counters_balance_in_every_scrape_under_load(exporter: Running) -> None:
     done = threading.Event()
 
     def pour() -> None:
@@ -226,7 +226,7 @@ def test_recording_that_is_paused_says_so_and_a_camera_says_nothing_of_it(export
         assert found.value("remi_camera_state", state="live") == 1
 
 
-def test_nobody_is_seen_by_a_camera_that_is_away(exporter: Running) -> None:
+def test_people_are_zero_while_a_camera_reconnects(exporter: Running) -> None:
     exporter.step(bodies(people=[person(1), person(2)]))
     assert scrape(exporter.port).value("remi_people") == 2
     exporter.step(facts(state="reconnecting"))
@@ -256,7 +256,7 @@ def test_filter_that_is_changed_leaves_no_series_behind(exporter: Running) -> No
     assert "remi_filter_lag_seconds" not in found.text
 
 
-def test_work_of_pose_adds_up_over_its_restarts(exporter: Running) -> None:
+def test_inference_counts_add_up_over_restarts(exporter: Running) -> None:
     for pid, inferences in ((7, 0), (7, 10), (7, 10), (9, 4)):
         counts = {"inferences": inferences, "inference_people": 2 * inferences, "inference_us": 1500 * inferences}
         exporter.step(health("pose", pid=pid, counts=counts))
@@ -267,14 +267,14 @@ def test_work_of_pose_adds_up_over_its_restarts(exporter: Running) -> None:
     assert found.value("remi_inference_seconds_total") == pytest.approx(0.021)
 
 
-def test_engine_is_told_with_what_it_runs_in_now(exporter: Running) -> None:
+def test_engine_info_has_the_current_runtime(exporter: Running) -> None:
     for runtime in ("tensorrt", "torch"):
         exporter.step(health("pose", facts={"engine": "poco", "runtime": runtime}))
-    told = [sample.labels for sample in scrape(exporter.port).samples if sample.name == "remi_engine_info"]
-    assert told == [{"engine": "poco", "runtime": "torch"}]
+    labels = [sample.labels for sample in scrape(exporter.port).samples if sample.name == "remi_engine_info"]
+    assert labels == [{"engine": "poco", "runtime": "torch"}]
 
 
-def test_what_a_sink_counts_is_told_in_its_own_words_but_only_so_many(exporter: Running) -> None:
+def test_event_names_of_a_sink_are_exported_up_to_a_limit(exporter: Running) -> None:
     exporter.step(health("remi", counts={"sent": 5, "dropped": 1}))
     exporter.step(health("remi", counts={"sent": 7, "dropped": 1, **{f"x{index}": 1 for index in range(100)}}))
     exporter.step(health("recorder", counts={"bodies": 5}))
@@ -332,7 +332,7 @@ def test_ready_once_bodies_come(exporter: Running) -> None:
     assert fetch(exporter.port, "/readyz")[::2] == (200, "ready\n")
 
 
-def test_metrics_are_served_where_they_were_asked_for_and_nowhere_else() -> None:
+def test_metrics_are_served_on_the_bound_address_only() -> None:
     config = msgspec.structs.replace(configuration("front"), metrics_bind="127.0.0.2")
     exporter = ExporterStage(config)
     exporter.open()
@@ -347,8 +347,8 @@ def test_metrics_are_served_where_they_were_asked_for_and_nowhere_else() -> None
 
 def test_address_of_another_machine_is_refused_in_one_line() -> None:
     config = msgspec.structs.replace(configuration("front"), metrics_bind="192.0.2.1")
-    told = rf"Cannot serve metrics on 192.0.2.1:{config.port(METRICS_PORT)}: .*\. Give an address of this machine"
-    with pytest.raises(RemiError, match=told):
+    message = rf"Cannot serve metrics on 192.0.2.1:{config.port(METRICS_PORT)}: .*\. Give an address of this machine"
+    with pytest.raises(RemiError, match=message):
         ExporterStage(config).open()
 
 
@@ -373,7 +373,7 @@ def test_exporter_can_be_started_again_at_once_on_the_same_port() -> None:
     exporter.close()
 
 
-def test_caller_that_hangs_up_disturbs_nobody(exporter: Running, capfd: pytest.CaptureFixture[str]) -> None:
+def test_client_that_disconnects_causes_no_error(exporter: Running, capfd: pytest.CaptureFixture[str]) -> None:
     for _ in range(20):
         with socket.create_connection(("127.0.0.1", exporter.port)) as caller:
             caller.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")

@@ -6,33 +6,33 @@ from remi_stream.sinks.exporter import BUS_TIMEOUT_S, READY_TIMEOUT_S, PipelineH
 from tests.sample import bodies, facts, health
 
 
-def test_silence_on_the_bus_is_an_illness_after_a_while() -> None:
-    vitals = PipelineHealth(now=10.0)
-    assert vitals.health_error(10.0 + BUS_TIMEOUT_S) == ""
-    assert vitals.health_error(14.0) == "No message on the bus for 4 s"
-    vitals.update(health(), now=14.5)
-    assert vitals.health_error(14.5) == ""
+def test_silent_bus_is_unhealthy_after_a_timeout() -> None:
+    pipeline = PipelineHealth(now=10.0)
+    assert pipeline.health_error(10.0 + BUS_TIMEOUT_S) == ""
+    assert pipeline.health_error(14.0) == "No message on the bus for 4 s"
+    pipeline.update(health(), now=14.5)
+    assert pipeline.health_error(14.5) == ""
 
 
-def test_restarting_stage_is_no_illness() -> None:
-    vitals = PipelineHealth(now=0.0)
-    vitals.update(health("pose", state="restarting"), now=0.0)
-    assert vitals.health_error(0.0) == ""
-    assert vitals.stage_states == {"pose": "restarting"}
+def test_restarting_stage_is_healthy() -> None:
+    pipeline = PipelineHealth(now=0.0)
+    pipeline.update(health("pose", state="restarting"), now=0.0)
+    assert pipeline.health_error(0.0) == ""
+    assert pipeline.stage_states == {"pose": "restarting"}
 
 
 def test_one_live_camera_with_bodies_is_enough_to_be_ready() -> None:
-    vitals = PipelineHealth(now=0.0)
-    vitals.update(facts(camera="left"), now=0.0)
-    vitals.update(facts(camera="right", state="reconnecting"), now=0.0)
-    vitals.update(bodies(camera="left"), now=1.0)
-    assert vitals.not_ready_reason(1.0 + READY_TIMEOUT_S) == ""
-    assert vitals.not_ready_reason(6.5) == "No bodies in the last 5 s from left"
+    pipeline = PipelineHealth(now=0.0)
+    pipeline.update(facts(camera="left"), now=0.0)
+    pipeline.update(facts(camera="right", state="reconnecting"), now=0.0)
+    pipeline.update(bodies(camera="left"), now=1.0)
+    assert pipeline.not_ready_reason(1.0 + READY_TIMEOUT_S) == ""
+    assert pipeline.not_ready_reason(6.5) == "No bodies in the last 5 s from left"
 
 
 def test_old_bodies_of_a_camera_that_is_away_do_not_make_it_ready() -> None:
-    vitals = PipelineHealth(now=0.0)
-    vitals.update(bodies(camera="left"), now=1.0)
-    vitals.update(facts(camera="left", state="reconnecting"), now=1.0)
-    vitals.update(facts(camera="right", state="ended"), now=1.0)
-    assert vitals.not_ready_reason(1.0) == "No camera is live (left: reconnecting, right: ended)"
+    pipeline = PipelineHealth(now=0.0)
+    pipeline.update(bodies(camera="left"), now=1.0)
+    pipeline.update(facts(camera="left", state="reconnecting"), now=1.0)
+    pipeline.update(facts(camera="right", state="ended"), now=1.0)
+    assert pipeline.not_ready_reason(1.0) == "No camera is live (left: reconnecting, right: ended)"

@@ -1,4 +1,4 @@
-"""Where the time goes, and what happened to a camera."""
+"""Latency of the hops, and incidents of a camera."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ def test_hops_are_the_times_between_stamps_and_add_up_to_the_latency() -> None:
     assert sum(took.values()) == pytest.approx(0.06)
 
 
-def test_stamp_from_before_the_picture_takes_no_time() -> None:
+def test_stamp_before_the_capture_takes_no_time() -> None:
     took = hop_durations(bodies(captured_at=100.0, stamps={"capture": 99.0, "relay": 100.01}), 100.005)
     assert took == {"capture": 0.0, "relay": pytest.approx(0.01), "viewer": 0.0}
 
 
-def test_medians_are_those_of_the_last_seconds_and_of_the_newest_way() -> None:
+def test_medians_are_those_of_the_last_seconds_and_of_the_newest_hops() -> None:
     hops = HopLatencies()
     assert hops.medians(0.0) == []
     hops.add(bodies(captured_at=1.0, hop_s=0.5), 1.0)

@@ -1,4 +1,4 @@
-"""Somebody whose joints in space are of another skeleton than the key points in the picture."""
+"""A person with 3D joints of another skeleton than that of the key points in the image."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ def lifted(skeleton: str = "halpe26") -> Person:
     return person(1, skeleton, count, joints_m=JOINTS_M, joints_skeleton="h36m17", smpl=None)
 
 
-@pytest.mark.parametrize("somebody", [lifted(), person()])
-def test_skeleton_of_the_joints_arrives(somebody: Person) -> None:
+@pytest.mark.parametrize("sent", [lifted(), person()])
+def test_joints_skeleton_survives_encoding(sent: Person) -> None:
     wire = MessageCodec(Person)
-    arrived = wire.decode(wire.encode(somebody))
-    assert arrived.joints_skeleton == somebody.joints_skeleton
-    assert arrived.effective_joints_skeleton == (somebody.joints_skeleton or somebody.skeleton)
+    arrived = wire.decode(wire.encode(sent))
+    assert arrived.joints_skeleton == sent.joints_skeleton
+    assert arrived.effective_joints_skeleton == (sent.joints_skeleton or sent.skeleton)
 
 
 def test_bones_are_drawn_between_the_joints_of_their_own_skeleton() -> None:
@@ -49,7 +49,7 @@ def test_pelvis_is_between_the_hips_of_the_joints() -> None:
     np.testing.assert_allclose(pelvis_m(lifted()), JOINTS_M[[names.index("left_hip"), names.index("right_hip")]].mean(0))
 
 
-def test_recording_says_whose_joints_they_are(tmp_path: Path) -> None:
+def test_recording_contains_the_skeleton_of_the_joints(tmp_path: Path) -> None:
     folder = record(tmp_path, [bodies(0, people=[lifted()]), bodies(1, people=[person(1, "halpe26", 26, smpl=None)])])
     first, second = (arrays(folder / f"track-000001{suffix}.npz") for suffix in ("", "-2"))
     assert [str(each["skeleton"]) for each in (first, second)] == ["halpe26", "halpe26"]

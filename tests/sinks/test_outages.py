@@ -1,4 +1,4 @@
-"""How often a camera came back and how long it was away, on a virtual clock."""
+"""Reconnects of a camera and the duration of its outages, on a virtual clock."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ LIVES = {
 
 @pytest.mark.parametrize("life", LIVES)
 def test_camera_that_comes_and_goes_is_counted_with_its_time_away(life: str) -> None:
-    told, reconnects, away_s = LIVES[life]
-    figures = MetricRegistry()
-    outages = OutageCounter(figures, "front")
-    for now, state in told:
+    states, reconnects, away_s = LIVES[life]
+    registry = MetricRegistry()
+    outages = OutageCounter(registry, "front")
+    for now, state in states:
         outages.update_state(state, float(now))
         outages.update_time(now + 0.5)
     outages.update_time(10.0)
-    found = Scrape(figures.render_text().decode())
+    found = Scrape(registry.render_text().decode())
     assert found.value("remi_camera_reconnects_total", camera="front") == reconnects
     assert found.value("remi_camera_outage_seconds_total", camera="front") == pytest.approx(away_s)

@@ -1,4 +1,4 @@
-"""The skeleton on the picture."""
+"""The skeleton on the preview image."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ import pytest
 
 from remi_stream.render import skeleton as overlay
 from remi_stream.render.colours import TRACK_COLOURS, track_colour
-from tests.browser.replay import SIZE, bodies, picture, truth
+from tests.browser.replay import SIZE, bodies, preview, truth
 from tests.sample import person
 
 
 @pytest.mark.parametrize("k", [0, 60, 100, 140, 220])
 def test_drawn_skeleton_lies_on_the_person(k: int) -> None:
-    image = overlay.decode_preview(picture(k))
+    image = overlay.decode_preview(preview(k))
     before = image.copy()
-    overlay.draw_preview_skeletons(image, picture(k), bodies(k))
+    overlay.draw_preview_skeletons(image, preview(k), bodies(k))
     rows, columns = np.nonzero((image != before).any(axis=2))
     scale = SIZE[0] / image.shape[1]
     drawn = np.stack([columns, rows], axis=1) * scale + (scale - 1) / 2
@@ -27,18 +27,18 @@ def test_drawn_skeleton_lies_on_the_person(k: int) -> None:
     assert drawn.max(0) == pytest.approx(joints.max(0), abs=8 + 4 * scale)
 
 
-def test_part_of_a_picture_is_drawn_on_where_it_is() -> None:
-    part = picture(0)
+def test_points_are_drawn_at_their_place_in_a_partial_preview() -> None:
+    part = preview(0)
     part = msgspec.structs.replace(part, rectangle=(640.0, 0.0, 1280.0, 360.0))
     points = overlay.image_points(np.zeros((360, 640, 3), np.uint8), part, np.array([[640.0, 0.0], [1279.0, 359.0]]))
     assert np.allclose(points, [[0, 0], [639, 359]])
 
 
-@pytest.mark.parametrize("skeleton", ["point", "nobody knows it"])
-def test_unknown_skeleton_and_points_at_infinity_are_no_harm(skeleton: str) -> None:
-    image = overlay.decode_preview(picture(0))
+@pytest.mark.parametrize("skeleton", ["point", "unknown"])
+def test_unknown_skeleton_and_infinite_points_are_drawn_without_an_error(skeleton: str) -> None:
+    image = overlay.decode_preview(preview(0))
     odd = person(skeleton=skeleton, joints=1, smpl=None, keypoints_px=np.array([[np.nan, np.inf]], np.float32))
-    overlay.draw_preview_skeletons(image, picture(0), msgspec.structs.replace(bodies(0), people=[odd]))
+    overlay.draw_preview_skeletons(image, preview(0), msgspec.structs.replace(bodies(0), people=[odd]))
 
 
 def test_colour_stays_with_a_track_and_neighbours_differ() -> None:

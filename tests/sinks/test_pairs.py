@@ -1,4 +1,4 @@
-"""Pictures and bodies of the same frame."""
+"""Pairs of previews and bodies of the same frame."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from remi_stream.sinks.live_view import MAX_BODIES, MAX_PREVIEWS, UNPAIRED_AFTER
 from tests.sample import bodies
 
 
-def picture(frame_id: int, captured_at: float = 100.0, **more: Any) -> Frame:
+def preview(frame_id: int, captured_at: float = 100.0, **more: Any) -> Frame:
     values = {"camera": "front", "epoch": 1, "size": (640, 360), "rectangle": (0.0, 0.0, 640.0, 360.0), "encoding": "jpeg"}
     return Frame(**{**values, "frame_id": frame_id, "captured_at": captured_at, "image": np.zeros(3, np.uint8), **more})
 
@@ -21,9 +21,9 @@ def ids(pair: tuple[Frame, Bodies | None] | None) -> tuple[int, int | None] | No
     return pair and (pair[0].frame_id, pair[1].frame_id if pair[1] else None)
 
 
-def test_newest_picture_that_has_its_bodies_is_shown_once() -> None:
+def test_newest_preview_with_its_bodies_is_shown_once() -> None:
     pairs = PreviewPairs()
-    for message in (picture(1), picture(2), picture(3), bodies(1), bodies(2)):
+    for message in (preview(1), preview(2), preview(3), bodies(1), bodies(2)):
         pairs.add(message)
     assert ids(pairs.pop_newest(100.0)) == (2, 2)
     assert pairs.pop_newest(100.0) is None
@@ -31,34 +31,34 @@ def test_newest_picture_that_has_its_bodies_is_shown_once() -> None:
     assert ids(pairs.pop_newest(100.0)) == (3, 3)
 
 
-def test_bodies_may_come_before_their_picture() -> None:
+def test_bodies_may_arrive_before_their_preview() -> None:
     pairs = PreviewPairs()
-    for message in (bodies(1), bodies(2), picture(1)):
+    for message in (bodies(1), bodies(2), preview(1)):
         pairs.add(message)
     assert ids(pairs.pop_newest(100.0)) == (1, 1)
 
 
-def test_bodies_of_another_epoch_are_not_taken_for_it() -> None:
+def test_bodies_of_another_epoch_are_not_paired() -> None:
     pairs = PreviewPairs()
     pairs.add(bodies(1, epoch=2))
-    pairs.add(picture(1))
+    pairs.add(preview(1))
     assert pairs.pop_newest(100.0) is None
 
 
-def test_pictures_whose_bodies_never_come_are_shown_alone_after_a_while() -> None:
+def test_previews_without_bodies_are_shown_alone_after_a_timeout() -> None:
     pairs = PreviewPairs()
-    pairs.add(picture(1))
+    pairs.add(preview(1))
     assert pairs.pop_newest(100.0 + UNPAIRED_AFTER_S / 2) is None
-    pairs.add(picture(2))
+    pairs.add(preview(2))
     assert ids(pairs.pop_newest(100.0 + UNPAIRED_AFTER_S * 1.1)) == (2, None)
     assert pairs.pop_newest(100.0 + UNPAIRED_AFTER_S * 2) is None
 
 
-def test_pictures_of_skipped_frames_are_never_shown_while_others_find_their_bodies() -> None:
+def test_previews_of_skipped_frames_are_never_shown_while_others_are_paired() -> None:
     pairs, shown = PreviewPairs(), []
     for frame_id in range(30):
         now = 100.0 + frame_id / 10
-        pairs.add(picture(frame_id, now))
+        pairs.add(preview(frame_id, now))
         if frame_id % 5 == 0:
             pairs.add(bodies(frame_id, now))
         shown.append(ids(pairs.pop_newest(now + 0.05)))
@@ -69,6 +69,6 @@ def test_memory_is_bounded_when_nothing_is_shown() -> None:
     pairs = PreviewPairs()
     for frame_id in range(2000):
         pairs.add(bodies(frame_id, captured_at=time.monotonic()))
-        pairs.add(picture(frame_id))
+        pairs.add(preview(frame_id))
     assert len(pairs._bodies) == MAX_BODIES
     assert len(pairs._previews) == MAX_PREVIEWS

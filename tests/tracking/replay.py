@@ -21,7 +21,7 @@ CAMERA = "clip"
 
 
 class Replay:
-    """The two stages of a pipeline for one clip. searches: (frame_id, searched rectangle, boxes found), for who wants to look."""
+    """The two stages of a pipeline for one clip. searches: (frame_id, searched rectangle, boxes found)."""
 
     def __init__(self, max_people: int = 4, **config: object) -> None:
         self._now = 0.0
@@ -35,7 +35,7 @@ class Replay:
         self.searches: list[Detections] = []
 
     def run(self, clip: Path, intrinsics: tuple[float, float, float, float]) -> Iterator[tuple[Frame, Bodies]]:
-        """Give each frame and what is published for it."""
+        """Yield each frame and the bodies published for it."""
         with av.open(str(clip)) as container:
             for frame_id, picture in enumerate(container.decode(video=0)):
                 frame = frame_of(picture.to_ndarray(format="bgr24"), frame_id, intrinsics)
@@ -54,7 +54,7 @@ class Replay:
         return bodies
 
     def _search(self, frame: Frame) -> None:
-        """Let the detector look, if a look is due."""
+        """Run the detector, if it is due."""
         request = self._detect.request(CAMERA)
         if request.not_before > self._now:
             return

@@ -22,7 +22,7 @@ SOURCES = ("tools/sample", "tools/open_body", "remi_stream/body/smpl.py")
 
 
 class Scene(NamedTuple):
-    """clip: the video. joints_px: (P, N, 24, 2). visible: (P, N), share of everybody that can be seen."""
+    """clip: the video. joints_px: (P, N, 24, 2). visible: (P, N), visible share of each person."""
 
     clip: Path
     joints_px: np.ndarray
@@ -48,7 +48,7 @@ def scene(name: str, seed: int) -> Scene:
 
 @cache
 def folder() -> Path:
-    """Where the clips of this very renderer lie."""
+    """Folder of the clips of this version of the renderer."""
     digest = hashlib.sha256(RENDERER.read_bytes() + data_file("open_body.npz").read_bytes())
     for source in SOURCES:
         path = ROOT / source

@@ -1,4 +1,4 @@
-"""A pose network that sees: from a picture whose colours tell where each pixel is, it draws heat maps of known people."""
+"""A fake pose network: it draws the heatmaps of known people, from images whose colours encode each pixel's position."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SPREAD = 1.0
 
 
 def picture(size: tuple[int, int] = SIZE) -> np.ndarray:
-    """(H, W, 3) uint8 BGR: red tells x, green tells y, blue that it is no border."""
+    """(H, W, 3) uint8 BGR: red encodes x, green y, blue that it is not padding."""
     y, x = np.mgrid[: size[1], : size[0]]
     return np.stack([np.full(x.shape, BLUE), y * 255 / size[1], x * 255 / size[0]], -1).round().astype(np.uint8)
 
@@ -69,7 +69,7 @@ class Seer:
         return (np.log(heat / (1 - heat)) if self.logits else heat).astype(np.float32)
 
     def _place(self, image: np.ndarray) -> np.ndarray:
-        """Map picture px to crop px, (2, 3), as the colours tell it."""
+        """Map image px to crop px, (2, 3), decoded from the colours."""
         y, x = np.nonzero(image[..., 2] == BLUE)
         there = image[y, x, :2] * np.array(self.size) / 255
         fit = np.linalg.lstsq(np.column_stack([there, np.ones(len(x))]), np.column_stack([x, y]), rcond=None)[0]

@@ -1,4 +1,4 @@
-"""Which boxes belong together, and when a search that found nothing says something."""
+"""Association of boxes, and when a missing detection is conclusive."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ def test_empty_place_in_a_searched_region_is_evident() -> None:
     assert not is_miss_conclusive(BOX, WHOLE + 1000, [])
 
 
-def test_small_body_in_a_large_region_may_be_overseen() -> None:
+def test_small_body_in_a_large_region_may_be_missed() -> None:
     assert not is_miss_conclusive(BOX, WHOLE * 3, [])
 
 
-def test_body_beside_another_one_may_be_overseen() -> None:
+def test_body_beside_another_one_may_be_missed() -> None:
     assert not is_miss_conclusive(BOX, WHOLE, [moved(110)])
     assert is_miss_conclusive(BOX, WHOLE, [moved(400)])

@@ -1,4 +1,4 @@
-"""Several people through the very stages: ids survive crossings and short absences, and nobody is made up."""
+"""Several people through the real stages: ids survive crossings and short absences, without false people."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.tracking.scenes import Scene, scenes
 
 SHORT, ALL = (0, 1), tuple(range(10))
 FALSE_MOST = 5
-"""Person-frames in which somebody may be published who is not there."""
+"""Person-frames with false people that are tolerated."""
 
 
 def watch(scene: Scene, **config: object) -> Verdict:
@@ -33,7 +33,7 @@ def check_crossing(seeds: tuple[int, ...]) -> None:
 
 
 @pytest.mark.egl
-def test_two_people_who_hide_each_other_keep_their_ids() -> None:
+def test_two_people_who_occlude_each_other_keep_their_ids() -> None:
     check_crossing(SHORT)
 
 
@@ -47,7 +47,7 @@ def test_ids_are_kept_in_ten_of_ten_crossings() -> None:
 @pytest.mark.egl
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_somebody_who_leaves_the_picture_and_returns_keeps_the_id() -> None:
+def test_person_who_leaves_the_image_and_returns_keeps_the_id() -> None:
     for seed, scene in enumerate(scenes("leave", (0, 1, 2, 3))):
         assert 0.2 < seconds(scene.visible[0] < 0.1) <= 1.0, f"seed {seed}: not the wanted scene"
         verdict = watch(scene)

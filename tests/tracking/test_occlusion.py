@@ -1,4 +1,4 @@
-"""Who is in front of whom, and what is painted over."""
+"""Occluders, and masking them out."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ IMAGE = np.full((500, 500, 3), (10, 60, 200), np.uint8)
 
 
 def standing(x: float, depth_m: float, height: float = 300.0) -> Person:
-    """Somebody upright at x px, whose joints of a side lie below each other."""
+    """A person upright at x px, whose joints of a side lie below each other."""
     names = JOINT_NAMES["smpl24"]
     sides = np.array([x - 30 * name.startswith("left") + 30 * name.startswith("right") for name in names])
     points = np.stack([sides, np.linspace(100 + height, 100, len(names))], 1).astype(np.float32)
@@ -34,13 +34,13 @@ def test_person_at_the_same_distance_or_elsewhere_is_not_in_front(other: Person)
     assert occluders(BOX, 4.0, [other]) == []
 
 
-def test_larger_person_is_in_front_of_somebody_whose_distance_is_not_known() -> None:
+def test_larger_person_is_in_front_while_a_depth_is_unknown() -> None:
     large = standing(180, 2.0, height=400)
     assert occluders(BOX, None, [large]) == [large]
     assert occluders(BOX, None, [standing(180, 2.0)]) == []
 
 
-def test_painted_person_has_the_colour_of_what_is_around() -> None:
+def test_masked_person_has_the_colour_of_the_surroundings() -> None:
     image = IMAGE.copy()
     near = standing(250, 2.5)
     cover = occlusion_mask((500, 500), [near], 500.0)
@@ -50,11 +50,11 @@ def test_painted_person_has_the_colour_of_what_is_around() -> None:
     assert (image[cover > 0] == 255).all()
 
 
-def test_cover_of_a_person_outside_of_the_picture_is_empty() -> None:
+def test_occlusion_mask_of_a_person_outside_the_image_is_empty() -> None:
     assert not occlusion_mask((500, 500), [standing(2000, 2.0)], 500.0).any()
 
 
-def test_person_is_guessed_whose_points_are_mostly_covered() -> None:
+def test_pose_whose_points_are_mostly_occluded_is_a_guess() -> None:
     near = standing(250, 2.0)
     cover = occlusion_mask((500, 500), [near], 500.0)
     assert mostly_occluded(standing(255, 4.0), cover)

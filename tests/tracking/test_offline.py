@@ -1,4 +1,4 @@
-"""Who is who, when the detector looks at every frame; and what lies on the disk between two chunks."""
+"""The offline tracker, and its state between two chunks."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_ids_stay_with_people_whatever_the_order_of_the_boxes() -> None:
         assert ids(following, frame, (900 - 5 * frame, BLUE), (300 + 5 * frame, RED)) == [2, 1]
 
 
-def test_people_who_cross_keep_their_ids_and_so_does_the_one_who_was_hidden() -> None:
+def test_people_who_cross_keep_their_ids_through_an_occlusion() -> None:
     following, hidden_for = OfflineTracker(), 0
     for frame in range(60):
         red, blue = (300 + 12 * frame, RED), (1000 - 12 * frame, BLUE)
@@ -53,7 +53,7 @@ def test_people_who_cross_keep_their_ids_and_so_does_the_one_who_was_hidden() ->
     assert 5 < hidden_for < 30
 
 
-def test_somebody_else_who_comes_later_gets_an_id_of_their_own() -> None:
+def test_another_person_who_comes_later_gets_a_new_id() -> None:
     following = OfflineTracker()
     assert ids(following, 0, (300, RED)) == [1]
     assert ids(following, 30, (310, BLUE)) == [2]
@@ -67,7 +67,7 @@ def test_no_more_people_than_wanted_are_followed_and_they_are_the_same() -> None
     assert ids(following, 1, (900, BLUE), (300, RED)) == [0, 1]
 
 
-def test_body_that_the_detector_saw_twice_is_there_once_and_keeps_its_id() -> None:
+def test_body_that_was_detected_twice_is_there_once_and_keeps_its_id() -> None:
     following, published = OfflineTracker(), []
     for frame in range(9):
         image, once = picture((300, RED))
@@ -82,7 +82,7 @@ def test_body_that_the_detector_saw_twice_is_there_once_and_keeps_its_id() -> No
 
 
 def pose() -> Pose:
-    """The same body, wherever one looks."""
+    """A pose of the same body at any place."""
     box = np.array([240, 200, 360, 600], np.float32)
     points = np.array([[300, 400]], np.float32)
     nowhere = np.zeros((0, 3), np.float32)
@@ -128,13 +128,13 @@ class Deep(NamedTuple):
         Deep(Deep(np.ones(2), 0.1), 1e-300),
     ],
 )
-def test_memory_is_the_same_after_a_disk(value: object) -> None:
+def test_state_is_the_same_after_serialisation(value: object) -> None:
     again = from_plain(msgspec.msgpack.decode(msgspec.msgpack.encode(to_plain(value))))
     assert type(again) is type(value)
     assert repr(again) == repr(value)
 
 
-def test_what_has_no_plain_form_is_forgotten() -> None:
+def test_state_that_cannot_be_serialised_is_dropped() -> None:
     assert plain_round_trip(Deep({1, 2}, 1.0)) is None
     with pytest.raises(NotSerialisable):
         from_plain(["named", "os", "system", ["true"]])
@@ -149,7 +149,7 @@ def found(*boxes: tuple[float, float, float, float]) -> ScoredBoxes:
 WHOLE, LEFT, RIGHT = (0.0, 0.0, 1280.0, 720.0), (0.0, 0.0, 720.0, 720.0), (560.0, 0.0, 1280.0, 720.0)
 
 
-def test_who_is_seen_in_several_looks_is_there_once_and_uncut() -> None:
+def test_person_in_several_tiles_is_kept_once_and_uncut() -> None:
     body, far = (600.0, 100.0, 800.0, 700.0), (620.0, 300.0, 650.0, 400.0)
     seen = [(WHOLE, found(body)), (LEFT, found((600, 110, 719.5, 690))), (RIGHT, found((598, 104, 803, 703)))]
     assert merge_tile_detections(seen, SIZE).boxes_xyxy.tolist() == [list(body)]
@@ -157,7 +157,7 @@ def test_who_is_seen_in_several_looks_is_there_once_and_uncut() -> None:
     assert merge_tile_detections(seen, SIZE).boxes_xyxy.tolist()[0] == [598, 104, 803, 703]
 
 
-def test_people_whom_one_look_tells_apart_are_both_there() -> None:
+def test_people_that_one_tile_separates_are_both_kept() -> None:
     pair = ((500.0, 100.0, 700.0, 700.0), (520.0, 120.0, 690.0, 680.0))
     assert len(merge_tile_detections([(WHOLE, found(*pair)), (LEFT, found(*pair))], SIZE).boxes_xyxy) == 2
 

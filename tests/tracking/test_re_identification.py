@@ -1,4 +1,4 @@
-"""How somebody is known again: by their colours, and by where they were going."""
+"""Re-identification by appearance and motion."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ def sight(captured_at: float, x: float = 0.0, looks: np.ndarray = LOOKS) -> Obse
 
 
 def walker(frames: int = 15, step: float = 4.0) -> Identity:
-    """Somebody who walks to the right, step px a frame."""
+    """A person who walks to the right, step px a frame."""
     someone = Identity(1, sight(0.0))
     for index in range(1, frames):
         someone.update(sight(index / 30, index * step), is_unoccluded=True)
     return someone
 
 
-def test_looks_tell_shirts_apart() -> None:
+def test_appearance_distinguishes_shirts() -> None:
     image = IMAGE.copy()
     image[:, :500], image[:, 500:] = (200, 40, 40), (40, 40, 200)
     left = appearance_histogram(image, np.array([100, 100, 300, 900]))
@@ -44,7 +44,7 @@ def test_person_is_not_expected_to_walk_on_for_ever() -> None:
     assert np.allclose(someone.predict_center(5.0), someone.predict_center(100.0))
 
 
-def test_colours_are_not_learned_of_somebody_who_is_half_hidden() -> None:
+def test_colours_are_not_learned_from_an_occluded_person() -> None:
     someone = walker()
     other = np.roll(LOOKS, 1)
     someone.update(sight(0.5, looks=other), is_unoccluded=False)
@@ -53,14 +53,14 @@ def test_colours_are_not_learned_of_somebody_who_is_half_hidden() -> None:
     assert someone.appearance_distance(sight(0.6)) > 0.05
 
 
-def test_nothing_is_learned_while_it_is_contested_who_it_is() -> None:
+def test_nothing_is_learned_while_the_identity_is_ambiguous() -> None:
     someone = walker()
     someone.is_ambiguous = True
     someone.update(sight(0.6, 500.0), is_unoccluded=True)
     assert someone.seen_at == pytest.approx(14 / 30)
 
 
-def test_somebody_may_be_found_where_they_were_or_where_they_should_be() -> None:
+def test_person_is_plausible_at_the_last_and_at_the_predicted_position() -> None:
     someone = walker(step=10.0)
     assert someone.is_plausible(sight(1.0, 140.0))
     assert someone.is_plausible(sight(1.0, 300.0))

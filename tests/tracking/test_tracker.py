@@ -1,4 +1,4 @@
-"""Who is who: tracks start, are confirmed, drift back, hide, come back and end."""
+"""Tracks start, are confirmed, are corrected, occluded, re-identified, and end."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def test_detector_may_rest_when_every_track_is_sure() -> None:
     assert not people.is_stable
 
 
-def test_detection_of_a_part_of_a_tracked_body_is_nobody_new() -> None:
+def test_detection_of_a_part_of_a_tracked_body_starts_no_track() -> None:
     people = tracks()
     people.update_detections(detections(0, BOX))
     follow(people, 1, 3)
@@ -146,7 +146,7 @@ def fail(people: Tracker, first: int) -> None:
         people.update_poses(frame_id, frame_id / 30, IMAGE, [Pose(None, track.box_xyxy) for track in people])
 
 
-def test_somebody_who_returns_within_a_second_keeps_the_id() -> None:
+def test_person_who_returns_within_a_second_keeps_the_id() -> None:
     people = tracks()
     people.update_detections(detections(0, BOX))
     follow(people, 1, 20)
@@ -156,7 +156,7 @@ def test_somebody_who_returns_within_a_second_keeps_the_id() -> None:
     assert follow(people, 50, 1) == [1]
 
 
-def test_somebody_who_returns_much_later_is_somebody_new() -> None:
+def test_person_who_returns_much_later_gets_a_new_id() -> None:
     people = tracks()
     people.update_detections(detections(0, BOX))
     follow(people, 1, 20)
@@ -167,7 +167,7 @@ def test_somebody_who_returns_much_later_is_somebody_new() -> None:
     assert follow(people, late + 2, 1) == [2]
 
 
-def test_somebody_elsewhere_is_somebody_new() -> None:
+def test_person_elsewhere_gets_a_new_id() -> None:
     people = tracks()
     people.update_detections(detections(0, BOX))
     follow(people, 1, 20)
@@ -209,7 +209,7 @@ class Walkers:
         return [self.nearer] if covers else [0, 1]
 
     def run(self, frames: int) -> dict[int, set[int]]:
-        """Give the ids that each walker had while both could be seen."""
+        """Return the ids that each walker had while both were visible."""
         ids: dict[int, set[int]] = {0: set(), 1: set()}
         for frame in range(frames):
             visible = self.visible(frame)
@@ -247,7 +247,7 @@ def crops(people: Tracker, frame_id: int) -> list[Crop]:
     return people.crops(frame_id, frame_id / 30, IMAGE, INTRINSICS)
 
 
-def test_person_in_front_is_painted_over_for_the_one_behind() -> None:
+def test_person_in_front_is_masked_for_the_one_behind() -> None:
     people = tracks()
     behind = BOX + np.float32(40)
     people.update_detections(detections(0, BOX, behind))
@@ -272,7 +272,7 @@ def test_pose_that_lies_under_a_nearer_person_is_only_a_guess() -> None:
     assert [one.person.track_id for one in found if one.person] == [1]
 
 
-def test_missing_person_is_looked_for_without_a_detection() -> None:
+def test_lost_person_is_searched_for_without_a_detection() -> None:
     people = tracks()
     people.update_detections(detections(0, BOX))
     follow(people, 1, 20)
@@ -286,7 +286,7 @@ def test_missing_person_is_looked_for_without_a_detection() -> None:
     assert set(ids) == {1}
 
 
-def test_nobody_new_is_started_by_looking_for_somebody_else() -> None:
+def test_search_for_a_lost_person_starts_no_track_of_another() -> None:
     people = tracks()
     people.update_detections(detections(0, BOX))
     red = IMAGE.copy()
@@ -299,7 +299,7 @@ def test_nobody_new_is_started_by_looking_for_somebody_else() -> None:
         assert people.update_poses(frame_id, frame_id / 30, IMAGE, [pose(crop.box_xyxy) for crop in looks]) == []
 
 
-def test_search_that_finds_somebody_beside_is_no_evidence_of_absence() -> None:
+def test_search_that_finds_a_neighbour_is_no_evidence_of_absence() -> None:
     people = tracks()
     beside = BOX + np.float32([110, 0, 110, 0])
     people.update_detections(detections(0, BOX, beside))
@@ -313,7 +313,7 @@ NEAR = np.array([500, 50, 800, 950], np.float32)
 
 
 def crowd(people: Tracker, first: int, count: int, near_depth_m: float = 2.0) -> set[int]:
-    """A near person beside the one at BOX, both found by every search; gives the ids of the last frame."""
+    """A near person beside the one at BOX, both found by every search; returns the ids of the last frame."""
     ids: set[int] = set()
     for frame_id in range(first, first + count):
         looks = crops(people, frame_id)
@@ -334,7 +334,7 @@ def test_nearer_person_takes_the_only_place(subject: str) -> None:
     assert crowd(people, 41, 90) == {500}
 
 
-def test_person_of_about_the_same_rank_takes_nobodys_place() -> None:
+def test_person_of_about_the_same_rank_replaces_no_track() -> None:
     people = Tracker(1, itertools.count(1), "nearest")
     people.update_detections(detections(0, BOX))
     follow(people, 1, 10)

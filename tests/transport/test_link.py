@@ -57,7 +57,7 @@ def pump(sender: Sender[Any], receiver: Receiver[Any], until: Callable[[], Any],
         sender.pump(now)
 
 
-def test_live_link_gives_the_newest_frame_in_the_view_that_was_asked_for(context: LinkContext, tmp_path: Path) -> None:
+def test_live_link_delivers_the_newest_frame_in_the_requested_view(context: LinkContext, tmp_path: Path) -> None:
     address = link_address(tmp_path, "frames", "pose")
     receiver: Receiver[Frame] = Receiver(context, address, LINK_TOPICS["frames"], reason="pose/unasked")
     sender: Sender[Frame] = Sender(
@@ -113,7 +113,7 @@ def test_consumer_that_was_restarted_is_served_again(tmp_path: Path) -> None:
     third.close()
 
 
-def test_new_subscriber_gets_the_facts_that_were_published_before_it_came(context: LinkContext) -> None:
+def test_new_subscriber_gets_the_last_published_facts(context: LinkContext) -> None:
     publisher = Publisher(context, PORT)
     facts = CameraFacts(camera="a", epoch=1, state="live", source="x", size=(1, 1), fps=30.0, captured=5)
     publisher.publish("camera/a", facts)
@@ -125,7 +125,7 @@ def test_new_subscriber_gets_the_facts_that_were_published_before_it_came(contex
     assert item == ("camera/a", facts)
 
 
-def test_newest_gives_the_last_message_of_each_topic_and_no_old_bodies(context: LinkContext) -> None:
+def test_receive_newest_returns_the_last_message_of_each_topic_and_no_old_bodies(context: LinkContext) -> None:
     publisher = Publisher(context, PORT + 1)
     subscriber = Subscriber(context, PORT + 1, ["bodies/", "camera/"])
     facts = CameraFacts(camera="a", epoch=1, state="live", source="x", size=(1, 1), fps=30.0, captured=5)
@@ -143,7 +143,7 @@ def test_newest_gives_the_last_message_of_each_topic_and_no_old_bodies(context: 
     assert "bodies/old" not in found
 
 
-def test_subscriber_that_never_reads_does_not_hold_up_the_publisher(context: LinkContext) -> None:
+def test_subscriber_that_never_reads_does_not_block_the_publisher(context: LinkContext) -> None:
     publisher = Publisher(context, PORT + 2)
     silent = Subscriber(context, PORT + 2)
     reader = Subscriber(context, PORT + 2, ["bodies/"])
@@ -158,19 +158,19 @@ def test_subscriber_that_never_reads_does_not_hold_up_the_publisher(context: Lin
     assert silent.receive(0.1) is not None
 
 
-def test_port_in_use_is_told_in_one_line(context: LinkContext) -> None:
+def test_port_in_use_is_one_line(context: LinkContext) -> None:
     first = Publisher(context, PORT + 3)
     with pytest.raises(RemiError, match=f"Port {PORT + 3} is in use.*--name"):
         Publisher(context, PORT + 3)
     first.pump()
 
 
-def test_unknown_or_broken_control_question_is_answered_with_an_error(context: LinkContext) -> None:
+def test_invalid_control_request_is_answered_with_an_error(context: LinkContext) -> None:
     import threading
 
-    def answer(question: dict[str, Any]) -> dict[str, Any]:
-        if "ask" not in question:
-            raise RemiError("Control: unknown question")
+    def answer(fields: dict[str, Any]) -> dict[str, Any]:
+        if "ask" not in fields:
+            raise RemiError("Control: unknown request")
         return {"it": "works"}
 
     server = ControlServer(context, PORT + 4, answer)
@@ -183,13 +183,13 @@ def test_unknown_or_broken_control_question_is_answered_with_an_error(context: L
     thread = threading.Thread(target=serve)
     thread.start()
     assert send_control_request(PORT + 4, {"ask": "status"}) == {"it": "works"}
-    with pytest.raises(RemiError, match="unknown question"):
+    with pytest.raises(RemiError, match="unknown request"):
         send_control_request(PORT + 4, {})
     stop.set()
     thread.join()
 
 
-def test_no_daemon_to_ask_is_told_in_one_line() -> None:
+def test_missing_daemon_is_one_line() -> None:
     with pytest.raises(RemiError, match=f"No remi-stream answers on 127.0.0.1:{PORT + 9}"):
         send_control_request(PORT + 9, {"ask": "status"}, timeout_s=0.2)
 

@@ -47,7 +47,7 @@ def test_newest_frame_replaces_the_waiting_one_and_carries_the_count() -> None:
     assert (sent.frame_id, sent.skipped) == (4, {"capture/superseded": 4})
 
 
-def test_dropped_message_hands_its_own_skips_on() -> None:
+def test_dropped_message_passes_its_own_skipped_counts_on() -> None:
     outbox: Outbox[Bodies] = Outbox(1, "pose/overflow")
     outbox.put(bodies(3, skipped={"capture/superseded": 3}))
     outbox.put(bodies(5, skipped={"capture/superseded": 1}))
@@ -87,7 +87,7 @@ def test_every_frame_is_sent_waiting_or_counted(events: list[tuple[str, str]]) -
     assert accounted == made
 
 
-def test_repeated_credit_gives_no_second_message() -> None:
+def test_repeated_credit_allows_no_second_message() -> None:
     outbox: Outbox[Frame] = Outbox(1, "capture/superseded")
     outbox.put(frame(0))
     outbox.add_credit(Credit(0, 1))
@@ -188,7 +188,7 @@ def test_lost_credits_hellos_and_frames_never_stop_the_flow(loss: set[int]) -> N
 
 @settings(max_examples=25, deadline=None)
 @given(st.floats(0.001, 0.3), st.integers(1, 5))
-def test_frames_are_young_and_the_books_exact_whatever_the_consumer_needs(work_s: float, cameras: int) -> None:
+def test_frame_age_is_bounded_and_the_ledger_balances_for_any_consumer(work_s: float, cameras: int) -> None:
     world = World({f"c{i}": 1 / 30 for i in range(cameras)}, work_s, loss=set()).run(10.0)
     ages = [age for *_, age in world.served]
     assert max(ages) < 1 / 30 + 0.02
@@ -210,21 +210,21 @@ def test_slow_camera_does_not_hold_up_a_fast_one() -> None:
     assert sum(name == "fast" for _, name, *_ in world.served) > 280
 
 
-def test_busy_gpu_asks_every_camera_at_once() -> None:
+def test_busy_gpu_requests_from_every_camera_at_once() -> None:
     inbox = Inbox(1)
     for name in "abc":
         inbox.on_hello(name, name, 0, False, 0.0)
     assert len(inbox.due_credits(0.0)) == 3
 
 
-def test_silent_producer_is_forgotten() -> None:
+def test_silent_producer_is_removed() -> None:
     inbox = Inbox(1)
     inbox.on_hello("a", "a", 0, False, 0.0)
     inbox.due_credits(PRODUCER_TIMEOUT_S + 0.1)
     assert inbox.cameras == []
 
 
-def test_camera_is_not_asked_before_the_stage_wants_it() -> None:
+def test_camera_gets_no_credit_before_the_stage_requests_it() -> None:
     inbox = Inbox(1)
     inbox.on_hello("a", "a", 0, False, 0.0)
     assert inbox.due_credits(0.0, lambda camera: FrameRequest(None, 1.0)) == []

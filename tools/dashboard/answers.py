@@ -24,8 +24,8 @@ class Series(NamedTuple):
     """Letter of its query."""
 
 
-class Asker:
-    """Client of a Prometheus, with values of the dashboard's variables. start, end: Unix time, s. pace_s: rate interval."""
+class PrometheusClient:
+    """Client of a Prometheus, with values of the dashboard's variables. start, end: Unix time, s. pace_s: $__rate_interval, s."""
 
     def __init__(self, address: str, instance: str, start: float, end: float, step_s: float = 1.0, pace_s: int = 10) -> None:
         self.start, self.end = start, end
@@ -44,6 +44,7 @@ class Asker:
         with urllib.request.urlopen(f"{self._address}/api/v1/query_range?{parameters}", timeout=30) as response:
             results = json.load(response)["data"]["result"]
         answers = [self._series(each, target) for each in results]
+        # an instant query shows only what exists now
         return [series for series in answers if not (target["instant"] and np.isnan(series.values[-1]))]
 
     def _series(self, result: dict[str, Any], target: dict[str, Any]) -> Series:

@@ -21,8 +21,8 @@ from matplotlib.patches import FancyBboxPatch
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 from PIL import Image
 
-from dashboard.answers import Asker, Series
-from dashboard.units import written
+from dashboard.answers import PrometheusClient, Series
+from dashboard.units import format_value
 
 Panel = dict[str, Any]
 
@@ -46,19 +46,19 @@ COLUMN_IN, LINE_IN = 0.75, 0.36
 DPI = 80
 
 
-def draw(title: str, panels: list[Panel], asker: Asker) -> bytes:
+def draw(title: str, panels: list[Panel], client: PrometheusClient) -> bytes:
     """Render the whole dashboard to PNG; rows of panels without any data are left out."""
-    answers = {panel["id"]: asker.answers(panel) for panel in panels if panel["type"] != "row"}
+    answers = {panel["id"]: client.answers(panel) for panel in panels if panel["type"] != "row"}
     panels = _without_empty_rows(panels, answers)
     height = max(panel["gridPos"]["y"] + panel["gridPos"]["h"] for panel in panels) + 2
     figure = plt.figure(figsize=(24 * COLUMN_IN, height * LINE_IN), facecolor=PAGE)
-    sheet = Sheet(figure, height, asker.start, asker.end)
+    sheet = Sheet(figure, height, client.start, client.end)
     sheet.heading(title)
     for panel in panels:
         if panel["type"] == "row":
             sheet.row(panel)
         else:
-            DRAWN[panel["type"]](sheet, panel, answers[panel["id"]])
+            DRAW_FUNCTIONS[panel["type"]](sheet, panel, answers[panel["id"]])
     return _png(figure)
 
 
@@ -100,7 +100,7 @@ class Sheet:
         axes = self.figure.add_axes(rect, facecolor=CARD)
         axes.grid(color=GRID, lw=0.8)
         axes.set_axisbelow(True)
-        dress(axes)
+        style_axes(axes)
         axes.set_xlim(self._from, self._to)
         if not found:
             axes.text(0.5, 0.5, "No data", color=FAINT, fontsize=12, ha="center", va="center", transform=axes.transAxes)
@@ -119,7 +119,7 @@ class Sheet:
         self.figure.text(x / 24, 1 - y / self._height, text, fontsize=size, color=colour, **more)
 
 
-def dress(axes: Axes) -> None:
+def style_axes(axes: Axes) -> None:
     """Apply Grafana's colours, without a frame."""
     axes.tick_params(colors=FAINT, labelsize=8.5, length=0)
     for spine in axes.spines.values():
@@ -137,7 +137,7 @@ def number(sheet: Sheet, panel: Panel, found: list[Series]) -> None:
         return
     defaults = panel["fieldConfig"]["defaults"]
     reached = [step for step in defaults["thresholds"]["steps"] if step["value"] is None or values[-1] >= step["value"]]
-    sheet.words(panel, (written(values[-1], defaults["unit"]), 24, NAMED[reached[-1]["color"]]))
+    sheet.words(panel, (format_value(values[-1], defaults["unit"]), 24, NAMED[reached[-1]["color"]]))
 
 
 def curves(sheet: Sheet, panel: Panel, found: list[Series]) -> None:
@@ -151,7 +151,7 @@ def curves(sheet: Sheet, panel: Panel, found: list[Series]) -> None:
     _limit(axes, defaults["unit"])
     if right and on_right:
         other = axes.twinx()
-        dress(other)
+        style_axes(other)
         for series in on_right:
             other.plot(series.times, series.values, color=colours[series.legend], lw=1.4, ls=(0, (4, 2)))
         _limit(other, right[1])
@@ -170,12 +170,12 @@ def heatmap(sheet: Sheet, panel: Panel, found: list[Series]) -> None:
     if not found:
         return
     totals = np.nan_to_num(np.array([series.values for series in found]))
-    counts = np.diff(totals, axis=0, prepend=0)
-    counts[counts < 0.05] = np.nan
+    counts = np.diff(totals, axis=0, prepend=0)  # Prometheus' buckets are cumulative
+    counts[counts < 0.05] = np.nan  # rates never become exactly 0; such cells stay empty, as in Grafana
     times = found[0].times
     edges = np.append(times, times[-1] + times[1] - times[0])
     axes.pcolormesh(edges, np.arange(len(found) + 1), counts, cmap="turbo", norm=PowerNorm(0.5))
-    axes.set_yticks(range(1, len(found)), [written(float(series.legend), "s") for series in found[:-1]])
+    axes.set_yticks(range(1, len(found)), [format_value(float(series.legend), "s") for series in found[:-1]])
     axes.tick_params(axis="y", labelsize=7.5)
     axes.set_ylim(0, len(found))
 
@@ -195,7 +195,7 @@ def timeline(sheet: Sheet, panel: Panel, found: list[Series]) -> None:
     _legend(axes, list(names.values()))
 
 
-DRAWN: dict[str, Callable[[Sheet, Panel, list[Series]], None]] = {
+DRAW_FUNCTIONS: dict[str, Callable[[Sheet, Panel, list[Series]], None]] = {
     "stat": number,
     "timeseries": curves,
     "heatmap": heatmap,
@@ -222,7 +222,7 @@ def _limit(axes: Axes, unit: str) -> None:
     """Limit the y axis from 0 to the data, with round ticks."""
     axes.set_ylim(0, max(axes.get_ylim()[1], 1e-6 if unit == "s" else 0.1))
     axes.yaxis.set_major_locator(MaxNLocator(5, integer=unit == "none"))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: written(value, unit)))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: format_value(value, unit)))
 
 
 def _legend(axes: Axes, names: list[tuple[str, str]]) -> None:

@@ -12,7 +12,7 @@ STEPS: dict[str, list[tuple[float, str]]] = {
 }
 
 
-def written(value: float, unit: str) -> str:
+def format_value(value: float, unit: str) -> str:
     """Format a number with its unit: 0.035 of "s" becomes "35 ms"."""
     if unit.startswith("suffix:"):
         return f"{_short(value)}{unit.removeprefix('suffix:')}"

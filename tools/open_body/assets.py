@@ -149,9 +149,9 @@ def read_target(packed: bytes) -> tuple[Array, Array]:
     return rows[:, 0].astype(int), rows[:, 1:] * 0.1
 
 
-def read_mask(picture: bytes, uv: Array) -> Array:
+def read_mask(jpeg: bytes, uv: Array) -> Array:
     """Sample a mask texture at uv (N, 2): (N,) 0..1."""
-    pixels = cv2.imdecode(np.frombuffer(picture, np.uint8), cv2.IMREAD_GRAYSCALE)
+    pixels = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_GRAYSCALE)
     assert pixels is not None
     columns, rows = (np.c_[uv[:, 0], 1 - uv[:, 1]] * np.array(pixels.shape[::-1])).astype(int).T
     return pixels[rows.clip(0, len(pixels) - 1), columns.clip(0, pixels.shape[1] - 1)] / 255.0

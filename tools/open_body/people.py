@@ -57,7 +57,7 @@ def random_dials(rng: np.random.Generator, gender: str) -> dict[str, float]:
     return dials
 
 
-def shaped(assets: Assets, dials: dict[str, float]) -> Array:
+def apply_targets(assets: Assets, dials: dict[str, float]) -> Array:
     """Add every target, weighted by the product of its words' dials, to the base mesh: (19158, 3) m."""
     vertices = assets.vertices.copy()
     for name, (rows, offsets) in assets.targets.items():
@@ -111,7 +111,7 @@ def arc(start: Array, end: Array) -> Rotation:
     return Rotation.from_rotvec(axis / max(length, 1e-12) * math.atan2(length, float(start @ end)))
 
 
-def posed(vertices: Array, joints: Array, world: Array, weights: Array) -> tuple[Array, Array]:
+def pose_skin(vertices: Array, joints: Array, world: Array, weights: Array) -> tuple[Array, Array]:
     """Pose skin (V, 3) and joints (24, 3), m, with world rotations (24, 3, 3), and the pelvis at ROOT_AT."""
     local = np.array([world[p].T @ world[j] if p >= 0 else world[j] for j, p in enumerate(SMPL_PARENTS)])
     _, moved = forward_kinematics(joints, local, ROOT_AT - joints[0])

@@ -18,6 +18,7 @@ class ActivationRecorder:
         self.outputs: dict[str, Any] = {}
         """Output of each submodule."""
         known = dict(module.named_modules())
+        # a set: a submodule may be requested by the family and by a probe
         for name in {name for name in names if name in known}:
             known[name].register_forward_hook(self._hook(name))
 

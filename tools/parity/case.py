@@ -33,7 +33,7 @@ def cases_of(entries: Entries) -> list[Case]:
     return list(cases.values())
 
 
-def seen(full: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+def subsample(full: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     """Subsample every n-th element along each axis to the given shape; unchanged if that is impossible."""
     if full.shape == shape or full.ndim != len(shape):
         return full.reshape(shape) if full.size == np.prod(shape) else full
@@ -41,7 +41,7 @@ def seen(full: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     return full[tuple(slice(None, None, step) for step in steps)]
 
 
-def five(array: np.ndarray) -> np.ndarray:
+def summary_statistics(array: np.ndarray) -> np.ndarray:
     """Mean, standard deviation, sum of absolute values, minimum, maximum."""
     values = array.astype(np.float64)
     return np.array([values.mean(), values.std(), np.abs(values).sum(), values.min(), values.max()])

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from parity.activations import ActivationRecorder
-from parity.case import Arrays, five
+from parity.case import Arrays, summary_statistics
 from parity.rows import Row, compare, same
 from remi_stream.networks.darknet import HEADER_BYTES, Darknet, YoloLayer, numbers_from_state_dict, state_dict_from_numbers
 from remi_stream.networks.served import build_network
@@ -32,7 +32,7 @@ def outputs(name: str, module: nn.Module, inputs: Arrays, recorder: ActivationRe
     rows: np.ndarray = module(torch.from_numpy(inputs["img"]))[0].numpy()
     raw = {f"raw{index}": recorder.inputs[part].numpy() for index, part in enumerate(scales)}
     views = {f"{key}_sub": array for key, array in raw.items()}
-    return raw | views | {"decoded_rows": rows, "decoded_stats": five(rows), "decoded_shape": np.array(rows.shape)}
+    return raw | views | {"decoded_rows": rows, "decoded_stats": summary_statistics(rows), "decoded_shape": np.array(rows.shape)}
 
 
 def file_rows(name: str, module: nn.Module, state: Arrays, manifest: dict[str, Any]) -> Iterator[Row]:

@@ -29,11 +29,11 @@ def outputs(name: str, module: nn.Module, inputs: Arrays, recorder: ActivationRe
         return {"joints3d": module(torch.from_numpy(inputs["keypoints"]))[0].numpy()}
     width, height = (int(size) for size in inputs["resolution_wh"])
     keypoints = normalise_keypoints(inputs["keypoints_px"], (width, height))
-    plain, both = (lifted(module, keypoints, flip) for flip in (False, True))
+    plain, both = (lift(module, keypoints, flip) for flip in (False, True))
     return {"keypoints_norm": keypoints, "joints3d_plain": plain, "joints3d_flip_avg": both}
 
 
-def lifted(module: VideoPose3d, keypoints: np.ndarray, flip: bool) -> np.ndarray:
+def lift(module: VideoPose3d, keypoints: np.ndarray, flip: bool) -> np.ndarray:
     """Lift a clip as `lift` does for files."""
 
     def run(clips: np.ndarray) -> np.ndarray:

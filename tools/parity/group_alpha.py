@@ -32,10 +32,10 @@ def check(entries: Entries, manifest: dict[str, Any]) -> Iterator[Row]:
     yield from crop_rows(entries)
     box = entries["alpha.in.decode_box"]
     maps = entries["alpha.in.hm17"]
-    yield from decoded("alpha.out.simple", *decode_argmax(maps), maps, box, entries)
+    yield from decoded_rows("alpha.out.simple", *decode_argmax(maps), maps, box, entries)
     maps = entries["alpha.in.hm26_logits"]
     for norm in get_args(HeatmapNorm):
-        yield from decoded(f"alpha.out.regress.{norm}", *decode_soft_argmax(maps, norm), maps, box, entries)
+        yield from decoded_rows(f"alpha.out.regress.{norm}", *decode_soft_argmax(maps, norm), maps, box, entries)
     yield from flip_rows(entries)
 
 
@@ -57,7 +57,7 @@ def crop_rows(entries: Entries) -> Iterator[Row]:
     yield compare("alpha.out.tensor_sub8", sub8, entries["alpha.out.tensor_sub8"], GREYS / 255)
 
 
-def decoded(
+def decoded_rows(
     name: str, points: np.ndarray, scores: np.ndarray, maps: np.ndarray, box: np.ndarray, entries: Entries
 ) -> Iterator[Row]:
     """Check key points in the image, and scores."""

@@ -17,7 +17,7 @@ RELATIVE = 1e-4
 
 
 def check(entries: Entries, manifest: dict[str, Any]) -> Iterator[Row]:
-    """Check with boxes and image of the group poco; the projection uses our own translation."""
+    """Check with boxes and image of the group poco; the projection uses the translation computed here."""
     height, width = entries["image_rgb"].shape[:2]
     cameras, boxes = entries["cam.in.pred_cam"], entries["poco.in.bbox_cxcywh"]
     centres, sides = boxes[:, :2], boxes[:, 2]

@@ -29,9 +29,9 @@ RELATIVE = 1e-6
 
 def check(entries: Entries, manifest: dict[str, Any]) -> Iterator[Row]:
     """Check the values per frame, and the CSV row if the manifest belongs to these vectors."""
-    meter, looks = PoseMeter(), looks_of(entries)
+    meter, observations = PoseMeter(), observations_of(entries)
     times, loops = entries["metrics.in.t"], entries["metrics.in.loop_seconds"]
-    values = [meter.add(float(at), float(loop_s), look) for at, loop_s, look in zip(times, loops, looks)]
+    values = [meter.add(float(at), float(loop_s), observation) for at, loop_s, observation in zip(times, loops, observations)]
     for key, name in FRAMES.items():
         entry = f"metrics.out.per_frame.{key}"
         got = np.array([getattr(value, name) for value in values])
@@ -44,7 +44,7 @@ def check(entries: Entries, manifest: dict[str, Any]) -> Iterator[Row]:
     yield from cell_rows("metrics.csv row", format_row(datetime.fromisoformat(expected[0]), expected[1:2], means), expected)
 
 
-def looks_of(entries: Entries) -> Iterator[PoseObservation | None]:
+def observations_of(entries: Entries) -> Iterator[PoseObservation | None]:
     """Read the inputs of each frame; None without a detection."""
     height, width = entries["image_rgb"].shape[:2]
     for k, rate in enumerate(entries["metrics.in.detection_rate"]):

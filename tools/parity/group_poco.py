@@ -30,14 +30,14 @@ def check(entries: Entries, manifest: dict[str, Any]) -> Iterator[Row]:
     crops = np.stack([warp_crop(image, affine, SIZE) for affine in affines])
     yield compare("poco.out.affine", affines, entries["poco.out.affine"], EXACT_PX)
     yield from crop_rows("poco.out.crop_rgb_u8", crops, entries)
-    exact = normalised(entries["poco.out.crop_rgb_u8"])[:, :, ::8, ::8]
+    exact = normalise(entries["poco.out.crop_rgb_u8"])[:, :, ::8, ::8]
     yield compare("poco.out.norm_sub8", exact, entries["poco.out.norm_sub8"], 2e-6, 1e-6)
     yield from product_rows(image, boxes, entries)
     yield from other_sizes(image, boxes, entries)
 
 
 def product_rows(image: np.ndarray, boxes: np.ndarray, entries: Entries) -> Iterator[Row]:
-    """Check the same with the functions that engines call, on a BGR image as cameras give it."""
+    """Check the same with the functions that engines call, on a BGR image, as cameras deliver it."""
     height, width = image.shape[:2]
     intrinsics = default_intrinsics(width, height)
     squares = [SquareCrop(x, y, max(w, h)) for x, y, w, h in boxes]
@@ -72,7 +72,7 @@ def crop_rows(name: str, crops: np.ndarray, entries: Entries, how: str = "") -> 
     yield Row(f"{name} [{how}mean]", mean, MEAN_LEVEL, "grey levels")
 
 
-def normalised(crops: np.ndarray) -> np.ndarray:
+def normalise(crops: np.ndarray) -> np.ndarray:
     """Normalise crops (N, H, W, 3) uint8 RGB as the exported graph does: (N, 3, H, W) float32."""
     preprocessing = ServedNetwork(find_network("poco_pare"), nn.Identity())
     tensor: np.ndarray = preprocessing(torch.from_numpy(crops)).numpy()

@@ -27,7 +27,7 @@ def check(entries: Entries, manifest: dict[str, Any]) -> Iterator[Row]:
         yield same("relaymetrics.csv header", ",".join(RELAY_COLUMNS), manifest["relay_csv_header"])
     for preset in presets_of(entries):
         means = means_of(entries, preset)
-        yield compare(f"relaymetrics.{preset} [means]", means, summed(entries, preset), TOLERANCE, TOLERANCE)
+        yield compare(f"relaymetrics.{preset} [means]", means, direct_means(entries, preset), TOLERANCE, TOLERANCE)
         if preset in expected:
             row = expected[preset]
             yield from cell_rows(f"relaymetrics.{preset}", format_row(datetime.fromisoformat(row[0]), row[1:3], means), row)
@@ -42,7 +42,7 @@ def means_of(entries: Entries, preset: str) -> list[float]:
     return relay_means(packets, float(entries["relaymetrics.in.record_time"]))
 
 
-def summed(entries: Entries, preset: str) -> list[float]:
+def direct_means(entries: Entries, preset: str) -> list[float]:
     """Compute the same means directly from their definitions."""
     recent = np.flatnonzero(entries["relaymetrics.in.t"] >= entries["relaymetrics.in.record_time"] - WINDOW_S)
     means = [float(entries[f"relaymetrics.in.{name}"][recent].mean()) for name in ("fps", "filter_latency_ms")]

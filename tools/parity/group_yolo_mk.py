@@ -35,10 +35,10 @@ def check(entries: Entries, manifest: dict[str, Any]) -> Iterator[Row]:
         total = square.sum(dtype=np.float64)
         yield compare(f"yolo_mk.out.input{side}_sum", total, entries[f"yolo_mk.out.input{side}_sum"], 0.0, RELATIVE)
     for name in numbers(entries, r"yolo_mk\.out\.nms_(c[\d.]+_n[\d.]+)"):
-        yield from suppressed(name, image, entries)
+        yield from nms_rows(name, image, entries)
 
 
-def suppressed(name: str, image: np.ndarray, entries: Entries) -> Iterator[Row]:
+def nms_rows(name: str, image: np.ndarray, entries: Entries) -> Iterator[Row]:
     """Check one pair of thresholds, "c0.8_n0.4"."""
     confidence, overlap = name[1:].split("_n")
     rows = tracker_nms(candidates_from_rows(entries["yolo.in.decoded"][0], float(confidence)), float(overlap))

@@ -23,10 +23,10 @@ import torch
 from torch import nn
 
 from parity.activations import ActivationRecorder
-from parity.case import Case, cases_of, five, seen
+from parity.case import Case, cases_of, subsample, summary_statistics
 from parity.recipe import make_state
 from parity.rows import Entries, Row, compare, missing
-from parity.tolerance import five_row, output_row
+from parity.tolerance import output_row, statistics_row
 from remi_stream.networks.state_dict_diff import diff_state_dicts, tensor_shapes, top_level_parts
 
 Manifest = dict[str, Any]
@@ -85,7 +85,7 @@ def case_rows(golden: str, family: ModuleType, module: nn.Module, case: Case, ac
         name = f"{golden}:{case.name}.probe.{probe}"
         tensor = recorder.find(probe)
         array = outputs.get(probe) if tensor is None else tensor.numpy()
-        yield missing(name, "no such part") if array is None else five_row(name, five(array), expected)
+        yield missing(name, "no such part") if array is None else statistics_row(name, summary_statistics(array), expected)
     for output, expected in case.outputs.items():
         yield from output_rows(f"{golden}:{case.name}.out.{output}", output, outputs.get(output), expected, accuracy)
 
@@ -95,18 +95,18 @@ def output_rows(name: str, output: str, got: np.ndarray | None, expected: np.nda
     if got is None:
         yield missing(name, "not computed")
     elif output.endswith("_stats"):
-        yield five_row(name, got, expected)
+        yield statistics_row(name, got, expected)
     elif output == "decoded_rows":
         worst = max((entry["suggested_atol"] for entry in accuracy.values()), default=2e-5)
-        got = seen(got, expected.shape)
+        got = subsample(got, expected.shape)
         yield compare(f"{name} [boxes]", got[..., :4], expected[..., :4], 8 * worst, 1e-4)
         yield compare(f"{name} [scores]", got[..., 4:], expected[..., 4:], worst)
     else:
-        yield output_row(name, output, seen(got, expected.shape), expected, accuracy)
+        yield output_row(name, output, subsample(got, expected.shape), expected, accuracy)
 
 
 def weight_rows(name: str, state: dict[str, np.ndarray], probes: Manifest) -> Iterator[Row]:
-    """Check that the recipe gives the golden network's weights."""
+    """Check that the recipe makes the golden network's weights."""
     for key, probe in probes.items():
         values = state[key].astype(np.float64).ravel()
         first = probe["first"]

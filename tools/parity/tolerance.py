@@ -35,7 +35,7 @@ def output_row(name: str, output: str, got: np.ndarray, expected: np.ndarray, ac
     return row._replace(rule=row.rule.replace("absolute", f"{SHARE:g} of the largest"))
 
 
-def five_row(name: str, got: np.ndarray, expected: np.ndarray) -> Row:
+def statistics_row(name: str, got: np.ndarray, expected: np.ndarray) -> Row:
     """Compare summary statistics, each relative to its scale; the row's error is in that unit."""
     scale = max(abs(float(expected[3])), abs(float(expected[4])), 1e-12)
     units = np.array([scale, scale, max(float(expected[2]), 1e-12), scale, scale])

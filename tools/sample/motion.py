@@ -26,13 +26,13 @@ class Motion:
     """(N, 3) m."""
 
 
-def placed(motion: Motion, root_joint: Array, yaw: float, x: float, z: float) -> Motion:
+def place_motion(motion: Motion, root_joint: Array, yaw: float, x: float, z: float) -> Motion:
     """Rotate a motion by yaw degrees about the room's centre, then translate it by x, z m."""
     rotation = Rotation.from_euler("y", yaw, degrees=True).as_matrix()
-    return seen_from(motion, root_joint, rotation, np.array([x, 0.0, z]))
+    return transform_motion(motion, root_joint, rotation, np.array([x, 0.0, z]))
 
 
-def seen_from(motion: Motion, root_joint: Array, rotation: Array, translation: Array) -> Motion:
+def transform_motion(motion: Motion, root_joint: Array, rotation: Array, translation: Array) -> Motion:
     """Transform a motion rigidly: points p become rotation (3, 3) p + translation (3,)."""
     moved = [
         rotate_body(rotation, root_joint, pose[:3], transl) for pose, transl in zip(motion.poses, motion.transl, strict=True)

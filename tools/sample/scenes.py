@@ -13,7 +13,7 @@ from remi_stream.body.smpl import Body
 from sample.camera import CAMERA_AT, FOCAL_PX, WIDTH
 from sample.choreography import choreography
 from sample.clothing import Actor
-from sample.motion import placed
+from sample.motion import place_motion
 from sample.timeline import FPS, FRAMES, SECONDS, smooth
 from sample.walk import walk
 
@@ -51,7 +51,7 @@ def crossing(body: Body, seed: int) -> Scene:
     drift = rng.uniform(-30, 30) if both_walk else rng.choice([-1, 1]) * rng.uniform(60, 100)
     centre_px = WIDTH / 2 + rng.uniform(-60, 60) + drift * FROM_MIDDLE
     paths = [centre_px + side * share * apart, centre_px - side * (1 - share) * apart]
-    outfits = [outfit(rng)] * 2 if seed % 2 else differing(rng)
+    outfits = [outfit(rng)] * 2 if seed % 2 else different_outfits(rng)
     nearer = passer(body, rng, paths[0], nearer_m, turn=rng.uniform(0.5, 0.8), clothes=outfits[0])
     farther = passer(body, rng, paths[1], farther_m, turn=0.0, clothes=outfits[1])
     return Scene([nearer, farther], first=45, count=150)
@@ -110,7 +110,7 @@ def performer(body: Body, betas: Array, late: int, spot: tuple[float, float], cl
     """Make a person with the motion of the sample clip, delayed by `late` frames, at another spot (x, z m)."""
     motion = choreography(body, betas)
     later = replace(motion, poses=np.roll(motion.poses, late, axis=0), transl=np.roll(motion.transl, late, axis=0))
-    return Actor(body, placed(later, body.rest_joints(betas)[0], 0.0, *spot), clothes)
+    return Actor(body, place_motion(later, body.rest_joints(betas)[0], 0.0, *spot), clothes)
 
 
 def build(rng: np.random.Generator) -> Array:
@@ -124,7 +124,7 @@ def outfit(rng: np.random.Generator) -> Outfit:
     return {part: colours[rng.integers(len(colours))] for part, colours in wardrobe.items()}
 
 
-def differing(rng: np.random.Generator) -> list[Outfit]:
+def different_outfits(rng: np.random.Generator) -> list[Outfit]:
     """Random outfits of two people, with different shirts."""
     first, second = rng.choice(len(SHIRTS), 2, replace=False)
     return [{**outfit(rng), "shirt": SHIRTS[shirt]} for shirt in (first, second)]

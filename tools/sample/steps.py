@@ -123,8 +123,8 @@ def bend_leg(local: Array, side: str, rest: Array, pelvis: Array, world: Rotatio
     cosine = np.clip((a**2 + length**2 - b**2) / (2 * a * length), -1, 1)
     thigh = a * (cosine[:, None] * down + np.sqrt(1 - cosine**2)[:, None] * ahead)
     hinge = np.cross(ahead, down)
-    thigh_world = hinged(thigh, hinge) @ hinged(knee - hip, X_AXIS).T
-    shin_world = hinged(length[:, None] * down - thigh, hinge) @ hinged(ankle - knee, X_AXIS).T
+    thigh_world = hinge_rotations(thigh, hinge) @ hinge_rotations(knee - hip, X_AXIS).T
+    shin_world = hinge_rotations(length[:, None] * down - thigh, hinge) @ hinge_rotations(ankle - knee, X_AXIS).T
     local[:, J[f"{side}_hip"]] = world.inv().as_matrix() @ thigh_world
     local[:, J[f"{side}_knee"]] = thigh_world.transpose(0, 2, 1) @ shin_world
     local[:, J[f"{side}_ankle"]] = shin_world.transpose(0, 2, 1) @ foot.rotation.as_matrix()
@@ -134,7 +134,7 @@ def bend_leg(local: Array, side: str, rest: Array, pelvis: Array, world: Rotatio
 X_AXIS = np.array([1.0, 0, 0])
 
 
-def hinged(bone: Array, hinge: Array) -> Array:
+def hinge_rotations(bone: Array, hinge: Array) -> Array:
     """Rotation matrices (..., 3, 3) of bones (..., 3) along -y with hinge axis x (..., 3)."""
     up = -unit(bone)
     side = across(hinge, up)

@@ -50,7 +50,7 @@ class Studio:
         self.shadow = self.gl.depth_texture((SHADOW_PX, SHADOW_PX))
         self.shadow.compare_func, self.shadow.repeat_x, self.shadow.repeat_y = "<=", False, False
         self.shadow_target = self.gl.framebuffer(depth_attachment=self.shadow)
-        self.target, self.picture = self._target(quality.samples), self.gl.simple_framebuffer(SIZE, components=3)
+        self.target, self.resolved = self._target(quality.samples), self.gl.simple_framebuffer(SIZE, components=3)
         for program in (self.room, *(figure.program for figure in self.figures)):
             set_matrix(program, "clip_from_world", CLIP_FROM_WORLD)
             set_matrix(program, "shadow_from_world", clip_from_light())
@@ -65,6 +65,7 @@ class Studio:
         self.target.use()
         self.target.clear()
         if self.empty:
+            # colour and depth of the room, drawn once; the floor's shadows are missing
             self.gl.copy_framebuffer(self.target, self.empty)
             self.gl.enable(moderngl.CULL_FACE)
         else:
@@ -72,8 +73,8 @@ class Studio:
         for figure in self.figures:
             figure.skin.render()
         self.gl.disable(moderngl.CULL_FACE)
-        self.gl.copy_framebuffer(self.picture, self.target)
-        return np.frombuffer(self.picture.read(components=3), np.uint8).reshape(HEIGHT, WIDTH, 3)[::-1]
+        self.gl.copy_framebuffer(self.resolved, self.target)
+        return np.frombuffer(self.resolved.read(components=3), np.uint8).reshape(HEIGHT, WIDTH, 3)[::-1]
 
     def _cast_shadows(self) -> None:
         self.shadow_target.use()

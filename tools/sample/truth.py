@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from remi_stream.body.smpl import Body
 from sample.camera import FOCAL_PX, HEIGHT, WIDTH, camera_from_world
-from sample.motion import Motion, seen_from
+from sample.motion import Motion, transform_motion
 from sample.timeline import FPS
 
 Array = NDArray[Any]
@@ -20,7 +20,7 @@ INTRINSICS = np.array([[FOCAL_PX, 0, WIDTH / 2], [0, FOCAL_PX, HEIGHT / 2], [0, 
 def truth_of_person(body: Body, motion: Motion) -> dict[str, Array]:
     """Ground truth of a person: poses (N, 72), betas (10,), transl (N, 3), joints_m (N, 24, 3), joints_px (N, 24, 2)."""
     camera = camera_from_world()
-    moved = seen_from(motion, body.rest_joints(motion.betas)[0], camera[:3, :3], camera[:3, 3])
+    moved = transform_motion(motion, body.rest_joints(motion.betas)[0], camera[:3, :3], camera[:3, 3])
     joints = np.array(
         [body.joints(pose[:3], pose[3:], moved.betas, t) for pose, t in zip(moved.poses, moved.transl, strict=True)]
     )

@@ -15,7 +15,7 @@ Array = NDArray[Any]
 
 WIDE_PX = (640, 360)
 """Twice the image's field of view, at a quarter of its resolution: includes people outside the image."""
-PICTURE_PX = (160, 90, 320, 180)
+IMAGE_PX = (160, 90, 320, 180)
 
 
 class Visibility:
@@ -36,7 +36,7 @@ class Visibility:
         for other in figures:
             if other is not figure:
                 other.outline(self.clip_from_world)
-        self.target.scissor = PICTURE_PX
+        self.target.scissor = IMAGE_PX
         visible = self._query(figure)
         self.target.scissor = (0, 0, *WIDE_PX)
         return visible

@@ -105,19 +105,19 @@ MIDDLE = (0.9, 0.0, 0.0)
 
 
 def write_network(network: str, path: Path, seed: int = 1234, calm: bool = False) -> None:
-    """Write a network with placeholder weights in its published format; calm: see `calmed`."""
+    """Write a network with placeholder weights in its published format; calm: see `calm_state`."""
     with torch.device("meta"):
         module = build_network(network)
-    state = made_state(network, module, seed)
+    state = generate_state(network, module, seed)
     if calm:
-        state = calmed(state)
+        state = calm_state(state)
     if isinstance(module, Darknet):
         path.write_bytes(DARKNET_HEADER + numbers_from_state_dict(state, module).astype("<f4").tobytes())
     else:
         save(PUBLISHED[network].container(state), path)
 
 
-def made_state(network: str, module: nn.Module, seed: int) -> State:
+def generate_state(network: str, module: nn.Module, seed: int) -> State:
     """Generate the recipe's weights; constants come from the built network."""
     shapes = {key: tuple(tensor.shape) for key, tensor in module.state_dict().items()}
     generated = make_state(shapes, seed, PUBLISHED[network].gain)
@@ -125,7 +125,7 @@ def made_state(network: str, module: nn.Module, seed: int) -> State:
     return {key: torch.from_numpy(np.asarray(generated[key])) if key in generated else built[key].clone() for key in shapes}
 
 
-def calmed(state: State) -> State:
+def calm_state(state: State) -> State:
     """Scale down the last layers of a mesh regressor: it then outputs a person standing centred in every crop."""
 
     def calm(key: str, value: torch.Tensor) -> torch.Tensor:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 Array = NDArray[Any]
 
 
-def decimated(vertices: Array, faces: Array, count: int) -> tuple[Array, Array, Array]:
+def decimate_mesh(vertices: Array, faces: Array, count: int) -> tuple[Array, Array, Array]:
     """Collapse edges until `count` of the vertices (V, 3) are left.
 
     Returns kept (count,), old indices of the remaining vertices; faces (F, 3) in new indices; onto (V,), the new index that
@@ -29,7 +29,7 @@ def decimated(vertices: Array, faces: Array, count: int) -> tuple[Array, Array, 
     while left > count and queue:
         _, a, b = heapq.heappop(queue)
         if into[a] != a or into[b] != b or b not in neighbours[a] or len(neighbours[a] & neighbours[b]) > 2:
-            continue  # already merged, or the collapse would make the surface non-manifold
+            continue  # already merged, or with more than two common neighbours: the surface would become non-manifold
         into[b] = a
         left -= 1
         for other in neighbours.pop(b):
@@ -38,10 +38,10 @@ def decimated(vertices: Array, faces: Array, count: int) -> tuple[Array, Array, 
                 neighbours[a].add(other)
                 neighbours[other].add(a)
                 heapq.heappush(queue, (float(((vertices[a] - vertices[other]) ** 2).sum()), a, other))
-    return renumbered(faces, into)
+    return renumber(faces, into)
 
 
-def renumbered(faces: Array, into: Array) -> tuple[Array, Array, Array]:
+def renumber(faces: Array, into: Array) -> tuple[Array, Array, Array]:
     """Resolve chains of merged vertices and renumber the remaining ones from 0."""
     while (into[into] != into).any():
         into = into[into]

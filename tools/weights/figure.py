@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.optimize import nnls
 
 from remi_stream.body.smpl import Body, load_default_body
-from weights.decimate import decimated
+from weights.decimate import decimate_mesh
 
 Array = NDArray[Any]
 
@@ -34,7 +34,7 @@ HEAD_ROWS = {3: 0.99, 8: 0.6}
 def build_figure(seed: int = 1234) -> Body:
     """Decimate the default body and add pose correctives of a few millimetres around each joint."""
     body = load_default_body()
-    kept, faces, onto = decimated(body.v_template, body.faces, VERTICES)
+    kept, faces, onto = decimate_mesh(body.v_template, body.faces, VERTICES)
     regressor = np.zeros((24, VERTICES))
     np.add.at(regressor.T, onto, body.joint_regressor.T.astype(np.float64))
     weights = body.skin_weights[kept].astype(np.float64)

@@ -11,7 +11,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from weights.mhr_points import posed
+from weights.mhr_points import mhr_positions
 
 Array = NDArray[Any]
 
@@ -29,7 +29,7 @@ OUTPUTS = {"mhr_params": (204,), "shape_params": (45,), "cam_trans": (3,), "join
 
 def write_instanthmr(path: Path, seed: int = 1234) -> None:
     """Write the network: ONNX opset 17, float32, dynamic batch."""
-    weights = {name: np.asarray(array, np.float32) for name, array in made(seed).items()}
+    weights = {name: np.asarray(array, np.float32) for name, array in make_constants(seed).items()}
     weights |= {name: np.array(shape, np.int64) for name, shape in (("flat", (-1, 70, 3)), ("last", (2,)))}
     weights |= {
         name: np.array(value, np.int64) for name, value in (("two", (2,)), ("three", (3,)), ("one", (1,)), ("zero", (0,)))
@@ -51,14 +51,14 @@ def port(name: str, shape: tuple[int, ...]) -> onnx.ValueInfoProto:
     return helper.make_tensor_value_info(name, TensorProto.FLOAT, ("N", *shape))
 
 
-def made(seed: int) -> dict[str, Array]:
+def make_constants(seed: int) -> dict[str, Array]:
     """Make the constants: random filters for the image, and a standing person with random pose offsets."""
     noise = np.random.default_rng(seed)
     standing = np.zeros((24, 3))
     for joint, rotation in ARMS.items():
         standing[joint] = rotation
-    mean = posed(standing)
-    sways = [posed(standing + SWAY * noise.normal(size=(24, 3)) * moving()) - mean for _ in range(FEATURES)]
+    mean = mhr_positions(standing)
+    sways = [mhr_positions(standing + SWAY * noise.normal(size=(24, 3)) * moving()) - mean for _ in range(FEATURES)]
     scale = 2 / (ENLARGED * HEIGHT_M)
     return {
         "look": noise.normal(0, 1 / 32, (FEATURES, 3, 32, 32)),

@@ -48,7 +48,7 @@ def on(side: tuple[float, ...], x: float, y: float, z: float) -> tuple[float, fl
     return side[0] * x, side[1] * y, side[2] * z
 
 
-def posed(rotvecs: Array) -> Array:
+def mhr_positions(rotvecs: Array) -> Array:
     """Positions for joint rotations (24, 3) rad: (70, 3) m relative to the centre of the hips, x right, y down, z forward."""
     rest = load_default_body().rest_joints(np.zeros(10))
     world, joints = forward_kinematics(rest, matrices_from_axis_angle(rotvecs), np.zeros(3))

@@ -102,7 +102,6 @@ def _score(name: str, coco: dict[str, float], face: float) -> float:
 # joint, its thorax to the neck, its neck/nose to the head joint, which lies at the base of the skull; its head is the top of
 # the head.
 
-
 _SMPL = JOINT_NAMES["smpl24"]
 _NEAREST = {"hip": "pelvis", "spine": "spine2", "thorax": "neck", "neck_nose": "head"}
 SMPL_SOURCES = [_SMPL.index(_NEAREST.get(name, name)) for name in JOINT_NAMES["h36m17"]]
@@ -130,11 +129,10 @@ def head_top(body: Body) -> np.ndarray:
 
 # Twist of a straight arm from olecranon and cubital fossa: they show the elbow's hinge axis when no bend does.
 
-
 COLLARS, UPPER_ARMS, FOREARMS, HANDS = [13, 14], [16, 17], [18, 19], [20, 21]
 """Joints of the left and the right arm."""
 MIN_ELBOW_DEPTH_M = 0.02
-"""Least distance of the two sides of an elbow, which are some 7 cm apart; a smaller one gives no direction."""
+"""Least distance of the two sides of an elbow, which are some 7 cm apart; below it the direction is noise."""
 
 
 class ElbowDirections(NamedTuple):
@@ -189,7 +187,6 @@ def rotate(rotations: np.ndarray, vectors: np.ndarray) -> np.ndarray:
 
 
 # Fit a SMPL body to the 70 joints of MHR, in metres: BlazePose landmarks for inverse kinematics, and elbows for arm twist.
-
 
 MHR_NAMES = {
     f"{side}_{landmark}": f"{side}_{joint}"

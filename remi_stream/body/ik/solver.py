@@ -55,7 +55,7 @@ BODY_MARGIN = 0.02
 
 
 def mirror_attachment(name: str) -> tuple[str, tuple[float, float, float]]:
-    """Mirror the attachment of a left landmark to its right one."""
+    """Return the attachment of a right landmark: that of the left one, mirrored."""
     joint, (x, y, z) = LEFT_ATTACHMENTS[name.replace("right", "left")]
     return joint.replace("left", "right"), (-x, y, z)
 
@@ -89,7 +89,6 @@ def landmark_box(pixels: np.ndarray) -> np.ndarray:
 # on its pixel's ray, and the depths of the 12 limb joints are the least-squares solution for the mean body's bone lengths and
 # the network's depth differences.
 
-
 LENGTH_SPREAD_M = 0.02
 """Standard deviation of a bone's length from the mean body's."""
 DEPTH_STEP_SPREAD_M = 0.06
@@ -106,8 +105,8 @@ MIN_DEPTH_M = 0.2
 LIMB_LANDMARKS = np.array(joint_indices("blazepose33", LIMB_JOINTS))
 _BONES = "11-12 11-23 12-24 23-24 11-24 12-23 11-13 13-15 12-14 14-16 23-25 25-27 24-26 26-28"  # the torso also crosswise
 BONE_STARTS, BONE_ENDS = np.array([[int(end) for end in bone.split("-")] for bone in _BONES.split()]).T
-_PLACE = {int(landmark): place for place, landmark in enumerate(LIMB_LANDMARKS)}
-_STARTS, _ENDS = (np.array([_PLACE[int(landmark)] for landmark in ends]) for ends in (BONE_STARTS, BONE_ENDS))
+_INDEX = {int(landmark): index for index, landmark in enumerate(LIMB_LANDMARKS)}
+_STARTS, _ENDS = (np.array([_INDEX[int(landmark)] for landmark in ends]) for ends in (BONE_STARTS, BONE_ENDS))
 _DIFFERENCES = np.eye(len(LIMB_LANDMARKS))[_STARTS] - np.eye(len(LIMB_LANDMARKS))[_ENDS]
 _ANCHORS = {12: range(11), 15: (17, 19, 21), 16: (18, 20, 22), 27: (29, 31), 28: (30, 32)}
 DEPTH_ANCHORS = np.arange(33)
@@ -132,14 +131,17 @@ def lift_landmarks(
     """
     found = np.linalg.norm(world[BONE_STARTS] - world[BONE_ENDS], axis=1)
     middle = unproject(pixels[TORSO].mean(0), intrinsics)
+    # from the axes of a camera that points at the person to ours, in the size of the body
     world = world @ shortest_rotation(FORWARD, np.append(middle, 1.0)).T * np.median(lengths / np.maximum(found, 1e-6))
     transl = fit_translation(world[LIMB_LANDMARKS], pixels[LIMB_LANDMARKS], weights[LIMB_LANDMARKS], intrinsics)
     guess = np.maximum(world[:, 2] + transl[2], MIN_DEPTH_M)
     directions = np.concatenate([unproject(pixels, intrinsics), np.ones((len(pixels), 1))], 1)
+    # only the limb joints are solved; every other landmark takes the change of depth of its anchor
     moved = solve_depths(guess[LIMB_LANDMARKS], directions[LIMB_LANDMARKS], lengths) - guess[LIMB_LANDMARKS]
     change = np.zeros(len(pixels))
     change[LIMB_LANDMARKS] = moved
     depths = guess + change[DEPTH_ANCHORS]
+    # the face has no bone to the limb joints: it moves with the shoulders
     depths[:11] = guess[:11] + moved[:2].mean()
     return directions * np.maximum(depths, MIN_DEPTH_M)[:, None]
 
@@ -170,7 +172,6 @@ def solve_depths(guess: np.ndarray, directions: np.ndarray, lengths: np.ndarray)
 # Unobservable rotations are not guessed: collars, toes and fingers keep their rest pose, and the spine's three joints share the
 # rotation between pelvis and chest; head, hands and feet keep theirs if their landmarks are unknown. Bones follow directions, not
 # positions, so that a body of other proportions takes the same pose.
-
 
 PELVIS, HEAD, NECK, SPINE = 0, 15, 12, [3, 6, 9]
 UPPER_JOINTS, MIDDLE_JOINTS, END_JOINTS = [16, 17, 1, 2], [18, 19, 4, 5], [20, 21, 7, 8]
@@ -240,14 +241,15 @@ class IkSolver:
             )
         return IkSolution(rotations, joint_confidence(visibility, hinges.axis_weights), IkState(hinges.hinge_state, ends))
 
-    def _hinges(self, points: np.ndarray, above: np.ndarray, memory: IkState | None, elapsed: float) -> limbs.LimbRotations:
+    def _hinges(self, points: np.ndarray, above: np.ndarray, ik_state: IkState | None, elapsed: float) -> limbs.LimbRotations:
         upper = to_local(above, points[HINGES] - points[ROOTS])
         lower = to_local(above, points[TIPS] - points[HINGES])
         relaxed = np.einsum("nab,nb->na", shortest_rotation(self.limbs.upper, upper), self.limbs.axis)
         foot = to_local(above[2:], points[[31, 32]] - points[[29, 30]])
         by_foot = unit_vectors(cross_product(foot, unit_vectors(upper[2:])))
+        # NaN without foot landmarks: then the relaxed axis alone counts
         relaxed[2:] = unit_vectors((1 - FOOT_WEIGHT) * relaxed[2:] + FOOT_WEIGHT * np.nan_to_num(by_foot))
-        return limbs.solve_limbs(self.limbs, upper, lower, relaxed, memory.limbs if memory else None, elapsed)
+        return limbs.solve_limbs(self.limbs, upper, lower, relaxed, ik_state.limbs if ik_state else None, elapsed)
 
 
 def torso_frames(points: np.ndarray) -> np.ndarray:
@@ -297,7 +299,6 @@ def joint_confidence(visibility: np.ndarray, axis_weights: np.ndarray) -> np.nda
 
 # Fit a mean-shaped SMPL body to one frame's BlazePose landmarks: lifting, inverse kinematics, translation.
 
-
 MEAN_SHAPE = np.zeros(10, np.float32)
 """Betas of the mean shape."""
 
@@ -313,7 +314,7 @@ class LandmarkFit(NamedTuple):
 
 
 class BodyFitter:
-    """Fits one body, at its mean shape, to points of a person: the part that does not depend on which points."""
+    """Base of the fitters of one body, at its mean shape: what does not depend on the skeleton that it is fitted to."""
 
     def __init__(self, body: Body) -> None:
         self._name: Literal["smpl", "open"] = "open" if body.name == "open" else "smpl"

@@ -1,1 +1,1 @@
-"""What runs in the container images besides `remi-stream`: entry point, health check."""
+"""Programs of the container images besides `remi-stream`: entry point and health check."""

@@ -59,9 +59,9 @@ def prepare(requirements: Requirements, interrupt: InterruptFlag) -> None:
     from remi_stream.cli.container.mounted_weights import default_body_notice, import_mounted, require_files
 
     gpu = require_working_gpu(requirements.gpu_engine) if requirements.gpu_engine else None
-    refused = import_mounted(requirements.required_files, requirements.optional_files, print_lines)
-    require_files(requirements.required_files, refused)
-    print_lines(*default_body_notice(requirements.optional_files, refused))
+    rejected = import_mounted(requirements.required_files, requirements.optional_files, print_lines)
+    require_files(requirements.required_files, rejected)
+    print_lines(*default_body_notice(requirements.optional_files, rejected))
     for manifest in requirements.tensorrt_engines:
         assert gpu
         interrupt.raise_if_set()

@@ -35,28 +35,28 @@ class InspectedFile(msgspec.Struct, frozen=True):
 
 
 def import_mounted(required: Sequence[ModelFile], optional: Sequence[ModelFile], write_line: WriteLine) -> dict[Path, str]:
-    """Import the mounted files that are wanted and not in the store; return why others were rejected, by path.
+    """Import the mounted files of models that are not in the store; return why others were rejected, by path.
 
-    Each file is read once and cached. If a required model is missing, rejected files are read again.
+    The identity of each file is cached. If a required model is missing, rejected files are read again.
     """
     wanted = [file for file in (*required, *optional) if is_missing(file)]
-    refused = unreadable_folders() if wanted else {}
+    rejected = unreadable_folders() if wanted else {}
     if not wanted or not (found := mounted_files(wanted)):
-        return refused
+        return rejected
     names = {file.name for file in wanted}
     thorough = any(map(is_missing, required))
     cached, inspected = read_cache(), dict[str, InspectedFile]()
     for path in found:
         entry = cached.get(str(path))
         if entry != cache_entry(path, entry.name if entry else "") or (thorough and not entry.name):
-            entry = identify_file(path, refused)
+            entry = identify_file(path, rejected)
         inspected[str(path)] = entry
         if entry.name in names and is_missing(find_model_file(entry.name)):
             import_one(path, write_line)
     if inspected != cached:
         with suppress(OSError):  # /models may be read-only; the cache only saves time
             write_cache(inspected)
-    return refused
+    return rejected
 
 
 def unreadable_folders() -> dict[Path, str]:
@@ -77,7 +77,7 @@ def default_body_notice(optional: Sequence[ModelFile], rejected: Mapping[Path, s
 
 
 def is_missing(file: ModelFile) -> bool:
-    """Whether a file is missing and only the user can provide it (not in a wheel)."""
+    """Whether a model is missing and only the user can provide it: no wheel contains it."""
     return not file.wheel and bool(file_fault(file))
 
 

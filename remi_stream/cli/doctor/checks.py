@@ -62,7 +62,9 @@ VERDICT_STYLES = {"ok": "green", "warn": "yellow", "fail": "bold red"}
 
 def doctor(
     name: Annotated[str, typer.Option(help="Name of the daemon whose ports are checked.")] = "default",
-    engine: Annotated[str, typer.Option(help="Engine to run, e.g. poco-trt: a missing part of it is a failure.")] = "",
+    engine: Annotated[
+        str, typer.Option(help="TensorRT engine that must run here, e.g. poco-trt: a missing part is a failure.")
+    ] = "",
 ) -> int:
     """Check this machine and the installation."""
     console = Console(soft_wrap=True)
@@ -180,6 +182,7 @@ def check_cameras(machine: Machine, name: str) -> CheckResult:
     devices = machine.cameras()
     if not devices:
         return CheckResult("ok", "none on this machine; network cameras work without")
+    # A camera that the daemon itself uses is no fault.
     ours = {str(stage["pid"]) for stage in (machine.daemon(name) or {"stages": {}})["stages"].values()}
     bad = [fault for fault in (_camera_fault(device, machine, ours) for device in devices) if fault]
     return CheckResult("warn", "; ".join(bad)) if bad else CheckResult("ok", ", ".join(map(_camera_label, devices)))

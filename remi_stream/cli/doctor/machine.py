@@ -103,6 +103,7 @@ class Machine:
     def port_is_free(self, number: int) -> bool:
         """Whether a daemon could bind this port."""
         with socket.socket() as probe:
+            # Otherwise connections in TIME_WAIT, which a daemon has left when it stopped, would block the port.
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 probe.bind(("127.0.0.1", number))

@@ -184,7 +184,7 @@ def _is_stub(module: str, packages: dict[str, importlib.metadata.Distribution], 
 
     A single package without bindings and libraries comes from NVIDIA's tar archive, whose libraries lie elsewhere.
     """
-    if fault.startswith("AttributeError"):
+    if fault.startswith("AttributeError"):  # the placeholder can be imported, but has no Builder
         return True
     libraries = any(TENSORRT_LIBRARY.search(file.name) for package in packages.values() for file in package.files or ())
     return bool(set(packages) - {module}) and not libraries

@@ -1,4 +1,4 @@
-"""Result of one check of `doctor`."""
+"""Checks of NVIDIA GPUs, PyTorch, TensorRT and plans, with fixes; a check returns None where it does not apply."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from remi_stream.inference.plan import SYSTEM, PlanKey, build_command
 
 
 class CheckResult(NamedTuple):
-    """Result of a check."""
+    """Result of one check of `doctor`."""
 
     verdict: Literal["ok", "warn", "fail"]
     """fail: the daemon cannot run; warn: it can, with a restriction."""
@@ -18,8 +18,7 @@ class CheckResult(NamedTuple):
     """What was found and, unless it is ok, how to fix it."""
 
 
-# Checks of the GPU, its memory and PyTorch, with fixes; None where a check does not apply.
-
+# GPU, memory and PyTorch
 
 MIN_FREE_GPU_BYTES = 2e9
 """Free GPU memory for eight people: 0.5 GB for the CUDA context, plus weights, activations and TensorRT. An estimate."""
@@ -152,8 +151,7 @@ def major_version(version: str) -> int:
     return int(number) if number.isdecimal() else 0
 
 
-# Checks of TensorRT, torch-tensorrt and plans, with fixes; None where a check does not apply.
-
+# TensorRT, torch-tensorrt and plans
 
 NVIDIA_INDEX = "--extra-index-url https://pypi.nvidia.com"
 TENSORRT_TITLES = {"tensorrt": "TensorRT", "tensorrt_rtx": "TensorRT-RTX", "torch_tensorrt": "torch-tensorrt"}
@@ -164,7 +162,7 @@ STUB_FIXES = {
 }
 SUPPORTED_CAPABILITIES = {"tensorrt": "7.5 and later", "tensorrt_rtx": "7.5, 8.x and 12.x"}
 TORCH_TENSORRT_PAIRS = {"2.8": "10.12", "2.11": "10.15", "2.12": "10.16", "2.13": "11.0", "2.14": "11.1"}
-"""TensorRT version that each torch-tensorrt is built with; its torch has the same number as itself."""
+"""TensorRT version that each torch-tensorrt is built with; torch-tensorrt needs the torch of its own minor version."""
 
 
 def check_tensorrt(report: NvidiaReport) -> CheckResult | None:

@@ -27,8 +27,8 @@ from remi_stream.sinks.aitviewer.meshes import PersonMesh, mesh_faces
 from remi_stream.sinks.aitviewer.subscriber import BodySubscriber
 from remi_stream.sinks.aitviewer.viewer import Report
 
-# Messages of aitviewer's remote protocol: pickles, written here and never read. A message is a pickled map {"type", "uid",
-# "args", "kwargs"}. The type is a member of an enum of aitviewer's, written by name, so aitviewer need not be installed here.
+# Messages of aitviewer's remote protocol: pickles, written here and never read, as reading one can run code. A message is a map
+# {"type", "uid", "args", "kwargs"}. The type is a member of an enum of aitviewer's, written by name: no aitviewer is needed here.
 # Arrays are pickled as numpy.ndarray(shape, dtype, bytearray): readable by every NumPy version, and writable at the receiver.
 
 MESHES_TYPE, SMPL_TYPE, DELETE_TYPE, UPDATE_FRAMES_TYPE = 2, 10, 100, 102
@@ -55,7 +55,7 @@ class PickledArray:
 def encode_message(message_type: int, uid: int, **values: Any) -> bytes:
     """Encode a message about node uid; float arrays are sent as float32, integer arrays as int32."""
     kwargs = {name: _picklable(value) for name, value in values.items()}
-    # The opcodes of ["type"] = Message(kind), appended before OP_STOP.
+    # The opcodes of ["type"] = Message(message_type), appended before OP_STOP.
     rest = pickle.dumps({"uid": uid, "args": (), "kwargs": kwargs}, protocol=PICKLE_PROTOCOL)
     return (
         rest.removesuffix(OP_STOP) + TYPE_KEY + MESSAGE_CLASS + OP_BYTE + bytes([message_type]) + OP_CALL + OP_SET_ITEM + OP_STOP

@@ -12,7 +12,7 @@ from remi_stream.sinks.live_view import RateSample, ViewedCamera
 from remi_stream.transport.link import LinkContext, Subscriber
 
 CAMERA_TIMEOUT_S = 3.0
-"""A camera without messages for longer is gone, s. Camera facts come twice a second."""
+"""A camera without messages for longer is considered gone, s. Camera facts are published twice a second."""
 
 
 class SubscribedCamera(ViewedCamera):

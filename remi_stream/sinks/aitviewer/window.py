@@ -248,7 +248,7 @@ class AitviewerWindow:
         """Draw the panel and the number of each person."""
         size = imgui.get_io().display_size
         _draw_labels(self._viewer.scene.camera, size, self._labels)
-        top = 34 if self._has_window else 12
+        top = 34 if self._has_window else 12  # in a window, below aitviewer's menu bar
         imgui.set_next_window_position(size[0] - 12, top, imgui.ALWAYS, 1.0, 0.0)
         imgui.set_next_window_bg_alpha(0.75)
         flags = imgui.WINDOW_NO_DECORATION | imgui.WINDOW_ALWAYS_AUTO_RESIZE | imgui.WINDOW_NO_NAV | imgui.WINDOW_NO_INPUTS

@@ -43,7 +43,7 @@ class DisplayMeasurement:
         self._status, self._status_at = "", float("-inf")
 
     def add(self, bodies: Bodies, now: float) -> None:
-        """Add bodies to the window that a measurement covers. now: monotonic s."""
+        """Keep bodies for the next measurement. now: monotonic s."""
         self._meters.add(bodies, now)
 
     def choose_condition(self, number: int) -> None:

@@ -69,7 +69,7 @@ class AccessRules:
         self._host_names = {"localhost", socket.gethostname().lower(), socket.getfqdn().lower()}
 
     def check(self, request: HttpRequest) -> AccessVerdict:
-        """Check a request."""
+        """Check method, Host, Origin and token of a request, in this order."""
         if request.method not in ("GET", "HEAD"):
             return AccessVerdict("refuse", "405 Method Not Allowed", "Only GET and HEAD are allowed.")
         host = request.headers.get("host", "").lower()

@@ -46,7 +46,7 @@ class ColouredLines:
 
 
 def linear_from_srgb(colours: np.ndarray) -> np.ndarray:
-    """Convert sRGB to linear light, both uint8: viser 1.1 takes the colours of line ends, and only those, as linear."""
+    """Convert sRGB to linear light (IEC 61966-2-1), uint8: viser 1.1 takes the colours of line ends, only those, as linear."""
     shares = colours / 255
     lit = np.where(shares <= 0.04045, shares / 12.92, ((shares + 0.055) / 1.055) ** 2.4)
     return (lit * 255).round().astype(np.uint8)
@@ -96,7 +96,7 @@ class MotionTrail:
 
     def _draw(self, colour: Rgb) -> None:
         ages = np.array([self._path[-1][0] - at for at, _ in self._path])
-        points, colours = trail_segments(np.array([marks for _, marks in self._path]), ages, colour)
+        points, colours = trail_segments(np.array([joints for _, joints in self._path]), ages, colour)
         self._lines.set_visible(bool(len(points)))
         self._lines.draw(points, colours)
 
@@ -113,12 +113,12 @@ def trail_segments(path: np.ndarray, ages: np.ndarray, colour: Rgb) -> tuple[np.
 def trail_joints(person: Person) -> np.ndarray:
     """Pelvis and wrists (3, 3), m, of a person without SMPL; NaN for joints that the skeleton lacks."""
     names = JOINT_NAMES.get(person.effective_joints_skeleton, ())
-    marks = [("pelvis", "hip"), ("left_wrist",), ("right_wrist",)]
-    found = [next((names.index(name) for name in wanted if name in names), None) for wanted in marks]
-    places = [person.joints_m[k] if k is not None and k < len(person.joints_m) else np.full(3, np.nan) for k in found]
+    candidates = [("pelvis", "hip"), ("left_wrist",), ("right_wrist",)]
+    found = [next((names.index(name) for name in names_of_joint if name in names), None) for names_of_joint in candidates]
+    joints = [person.joints_m[k] if k is not None and k < len(person.joints_m) else np.full(3, np.nan) for k in found]
     if found[0] is None and {"left_hip", "right_hip"} <= set(names) and len(person.joints_m) == len(names):
-        places[0] = person.joints_m[[names.index("left_hip"), names.index("right_hip")]].mean(0)
-    return np.array(places)
+        joints[0] = person.joints_m[[names.index("left_hip"), names.index("right_hip")]].mean(0)
+    return np.array(joints)
 
 
 # Bone transforms for the skinned mesh, by forward kinematics
@@ -140,7 +140,7 @@ class BonePose(NamedTuple):
     """Bone transforms in the camera's frame."""
 
     wxyz: np.ndarray
-    """(24, 4) quaternions, w first, as viser wants them."""
+    """(24, 4) quaternions, w first, as viser expects them."""
     positions: np.ndarray
     """(24, 3), m."""
     lowest: np.ndarray
@@ -245,8 +245,8 @@ class PersonNode:
         if self._bones.is_visible:
             self._draw_bones(person, by_confidence)
         if trail:
-            marks = trail_joints(person) if pose is None else pose.positions[list(SMPL_TRAIL_JOINTS)]
-            self._extend_trail(marks + lift, at)
+            joints = trail_joints(person) if pose is None else pose.positions[list(SMPL_TRAIL_JOINTS)]
+            self._extend_trail(joints + lift, at)
         else:
             self._end_trail()
         self._node.position = lift
@@ -294,17 +294,17 @@ class PersonNode:
         if self._skin is not None:
             self._skin.visible = skin
 
-    def _draw_bones(self, person: Person, rated: bool) -> None:
+    def _draw_bones(self, person: Person, by_confidence: bool) -> None:
         joints = np.asarray(person.joints_m, np.float32)
         known = np.logical_and.reduce(np.isfinite(joints), axis=1)
         edges = np.array(visible_bones(person.effective_joints_skeleton, known), int).reshape(-1, 2)
-        colours = confidence_colours(joint_scores(person)) if rated else np.full((len(joints), 3), self._colour, np.uint8)
+        colours = confidence_colours(joint_scores(person)) if by_confidence else np.full((len(joints), 3), self._colour, np.uint8)
         self._bones.draw(joints[edges], colours[edges])
         self._joints.points, self._joints.colors = (joints[known], colours[known]) if known.any() else (NO_POINTS, NO_COLOURS)
 
-    def _extend_trail(self, marks: np.ndarray, at: float) -> None:
+    def _extend_trail(self, joints: np.ndarray, at: float) -> None:
         self._trail = self._trail or MotionTrail(self._scene, f"{self._name}-trail")
-        self._trail.extend(marks, self._colour, at)
+        self._trail.extend(joints, self._colour, at)
 
     def _end_trail(self) -> None:
         if self._trail is not None:

@@ -38,7 +38,7 @@ FILTER_SLIDERS = {
     ("double_exp", "trend_time_s"): FilterSlider("Trend, s", 0.01, 0.5, 0.01),
     ("moving_avg", "window_s"): FilterSlider("Window, s", 0.05, 1.0, 0.01),
 }
-"""By (filter, option): the options that are useful to change while watching."""
+"""By (filter, option); all other options can be changed with `remi-stream control filter`."""
 
 FilterOptions = dict[str, float]
 

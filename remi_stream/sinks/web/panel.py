@@ -117,7 +117,7 @@ class ViewTab:
 
     @property
     def options(self) -> ViewOptions:
-        """The options as chosen now."""
+        """The current options."""
         chosen = (self._body, self._bones, self._image, self._confidence, self._trails, self._all_cameras)
         return ViewOptions(*(bool(each.value) for each in chosen))
 

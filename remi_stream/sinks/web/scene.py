@@ -17,7 +17,7 @@ CAMERA_NODE = "/camera"
 """The node whose frame is the camera's: x right, y down, z forward."""
 
 FRUSTUM_COLOUR = (120, 132, 150)
-"""Colour of the frustum, RGB."""
+"""RGB."""
 FRUSTUM_M = 0.2
 """Size of the camera's frustum, m."""
 
@@ -46,6 +46,7 @@ class SceneBackdrop:
 
     def __init__(self, server: viser.ViserServer) -> None:
         self._scene = server.scene
+        # Until someone is in view: about where the sample clip's person stands (3.5 to 4.3 m from the camera).
         self._target = np.array([0.0, TARGET_HEIGHT_M, -3.7])
         self._sides = np.array([[-PERSON_HALF_WIDTH_M, 0.0, -3.7], [PERSON_HALF_WIDTH_M, 0.0, -3.7]])
         """Points (N, 3), m, to keep in view: left and right of each person."""
@@ -89,11 +90,11 @@ class SceneBackdrop:
         pelvises = [person.smpl.transl for person in bodies.people if person.smpl is not None]
         if pelvises:
             rotation, position = floor.world_from_camera()
-            places = np.array(pelvises) @ rotation.T + position
-            middle = (places.min(0) + places.max(0)) / 2
+            positions = np.array(pelvises) @ rotation.T + position
+            middle = (positions.min(0) + positions.max(0)) / 2
             self._target = np.array([middle[0], TARGET_HEIGHT_M, middle[2]])
-            elbows = np.array([[PERSON_HALF_WIDTH_M, 0.0, 0.0]])
-            self._sides = np.concatenate([places - elbows, places + elbows])
+            side = np.array([[PERSON_HALF_WIDTH_M, 0.0, 0.0]])
+            self._sides = np.concatenate([positions - side, positions + side])
 
     def recentre(self, client: viser.ClientHandle) -> None:
         """Set a client's viewpoint: all people from the front, in a landscape window also the camera, left of the panel."""

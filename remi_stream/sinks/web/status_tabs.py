@@ -1,4 +1,4 @@
-"""The tabs Live and State: list of people, state of cameras and stages, plots of rate and latency."""
+"""Content of the tabs Live and State: list of people, state of cameras and stages, plots of rate and latency."""
 
 from __future__ import annotations
 
@@ -56,17 +56,17 @@ def camera_distance_m(person: Person) -> float:
 
 def people_html(rows: Sequence[PersonRow]) -> str:
     """HTML of the list, with the colour of each track."""
-    return panel_box("".join(_line(each) for each in rows) or "no one in view", "remi-people")
+    return panel_box("".join(_person_line(row) for row in rows) or "no one in view", "remi-people")
 
 
-def _line(each: PersonRow) -> str:
-    colour = css_colour(track_colour(each.track_id))
+def _person_line(row: PersonRow) -> str:
+    colour = css_colour(track_colour(row.track_id))
     right = '<span class="right">{}</span>'
     return panel_row(
-        f"{square_mark(colour)}person {each.track_id}",
-        right.format(f"{format_number(each.distance_m, 1)} m"),
-        progress_bar(each.score, colour),
-        right.format(format_number(each.score, 2)),
+        f"{square_mark(colour)}person {row.track_id}",
+        right.format(f"{format_number(row.distance_m, 1)} m"),
+        progress_bar(row.score, colour),
+        right.format(format_number(row.score, 2)),
     )
 
 
@@ -115,16 +115,18 @@ def _camera(facts: CameraFacts) -> str:
     )
 
 
-def _losses(seen: CameraSummary, several: bool) -> str:
-    name = f'<div class="head">{escape(seen.facts.camera)}</div>' if several else ""
-    dropped = seen.incidents.dropped
+def _losses(summary: CameraSummary, several: bool) -> str:
+    name = f'<div class="head">{escape(summary.facts.camera)}</div>' if several else ""
+    dropped = summary.incidents.dropped
     rows = [
-        panel_row(f'<span class="dim">{escape(why)}</span>', format_count(many))
-        for why, many in list(dropped.items())[:MAX_DROP_REASONS]
+        panel_row(f'<span class="dim">{escape(reason)}</span>', format_count(count))
+        for reason, count in list(dropped.items())[:MAX_DROP_REASONS]
     ]
     total = panel_row("frames dropped", f"<b>{format_count(sum(dropped.values()))}</b>")
-    reconnects = panel_row("reconnects", f"<b>{format_count(seen.incidents.reconnects)}</b>")
-    restarts = panel_row("camera restarts", f"<b>{format_count(seen.incidents.restarts)}</b>") if seen.incidents.restarts else ""
+    reconnects = panel_row("reconnects", f"<b>{format_count(summary.incidents.reconnects)}</b>")
+    restarts = (
+        panel_row("camera restarts", f"<b>{format_count(summary.incidents.restarts)}</b>") if summary.incidents.restarts else ""
+    )
     return name + total + "".join(rows) + reconnects + restarts
 
 
@@ -141,7 +143,7 @@ RATE_COLOUR, P50_COLOUR, P95_COLOUR = "#3fb6b0", "#5b9be6", "#f08a5d"
 PLOT_PX = 70
 
 AXIS_FROM_ZERO = {"min": {"pad": 0, "soft": 0, "mode": 1}, "max": {"pad": 0.15, "soft": 10, "mode": 2}}
-"""uPlot's range setting for: from 0 to at least 10."""
+"""uPlot's range setting: from 0 to at least 10."""
 
 
 class RatePlots:

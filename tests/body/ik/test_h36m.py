@@ -1,4 +1,4 @@
-"""A body follows the joints of H36M, and what these do not show is at rest and not believed."""
+"""A body fitted to H36M joints; what these do not show is at rest, with confidence 0."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ HEAD, NECK = SMPL.index("head"), SMPL.index("neck")
 CALLED = {"hip": "pelvis", "spine": "spine2", "thorax": "neck"}
 
 
-def crown() -> np.ndarray:
+def head_top_m() -> np.ndarray:
     """The top of the resting body's head, (3,) m."""
     return BODY.v_template[BODY.v_template[:, 1].argmax()]
 
 
 def h36m_joints(rotations: np.ndarray, joints: np.ndarray) -> np.ndarray:
     """About where H36M has its joints, (17, 3), on a body with world rotations (24, 3, 3) and joints (24, 3)."""
-    top = joints[HEAD] + rotations[HEAD] @ (crown() - REST[HEAD])
+    top = joints[HEAD] + rotations[HEAD] @ (head_top_m() - REST[HEAD])
     face = joints[HEAD] + rotations[HEAD] @ np.array([0, 0.02, 0.08])
     others = {"head": top, "neck_nose": face}
     return np.array([others[n] if n in others else joints[SMPL.index(CALLED.get(n, n))] for n in JOINT_NAMES["h36m17"]])
@@ -63,8 +63,8 @@ def fits() -> list[tuple[np.ndarray, np.ndarray, H36mFit]]:
     return found
 
 
-def somebody(**degrees: tuple[float, float, float]) -> tuple[np.ndarray, np.ndarray]:
-    """World rotations and joints of somebody upright before the camera; rotation vectors in degrees by joint."""
+def posed_person(**degrees: tuple[float, float, float]) -> tuple[np.ndarray, np.ndarray]:
+    """World rotations and joints of a person upright before the camera; rotation vectors in degrees by joint."""
     turns = np.zeros((24, 3))
     for name, vector in ({"pelvis": (180, 0, 0)} | degrees).items():
         turns[SMPL.index(name)] = np.radians(vector)
@@ -95,12 +95,12 @@ def test_trunk_and_head_of_the_sample_are_held_as_they_are() -> None:
     found = [(posed(fit.smpl)[0], rotations) for rotations, _, fit in fits()]
     for joint, most in ((0, 12), (SMPL.index("spine3"), 12)):
         assert np.median([between(ours[joint], true[joint]) for ours, true in found]) < most
-    leans = [np.degrees(angle_between(ours[NECK] @ crown_up(), true[HEAD] @ crown_up())) for ours, true in found]
+    leans = [np.degrees(angle_between(ours[NECK] @ head_up(), true[HEAD] @ head_up())) for ours, true in found]
     assert np.median(leans) < 12
 
 
-def crown_up() -> np.ndarray:
-    return crown() - REST[NECK]
+def head_up() -> np.ndarray:
+    return head_top_m() - REST[NECK]
 
 
 def test_body_stands_where_the_joints_are() -> None:
@@ -108,29 +108,29 @@ def test_body_stands_where_the_joints_are() -> None:
     assert np.median(np.linalg.norm(off, axis=-1)) < 0.03
 
 
-def test_somebody_at_rest_is_at_rest() -> None:
-    fit = fit_of(somebody())
-    assert between(posed(fit.smpl)[0][0], somebody()[0][0]) < 3
+def test_person_in_the_rest_pose_has_no_rotations() -> None:
+    fit = fit_of(posed_person())
+    assert between(posed(fit.smpl)[0][0], posed_person()[0][0]) < 3
     assert np.linalg.norm(pose_of(fit)[1:], axis=1).max() < 5
-    np.testing.assert_allclose(posed(fit.smpl)[1], somebody()[1], atol=0.03)
+    np.testing.assert_allclose(posed(fit.smpl)[1], posed_person()[1], atol=0.03)
 
 
 @pytest.mark.parametrize("lean", [(35, 0, 0), (-30, 0, 0), (0, 0, 25)])
 def test_lean_of_the_head_is_the_necks(lean: tuple[float, float, float]) -> None:
-    found = pose_of(fit_of(somebody(neck=lean)))
+    found = pose_of(fit_of(posed_person(neck=lean)))
     assert np.abs(found[NECK] - lean).max() < 6
     assert not found[HEAD].any()
 
 
-def test_turn_of_the_head_is_not_invented() -> None:
-    fit = fit_of(somebody(neck=(0, 40, 0), head=(0, 30, 0)))
+def test_yaw_of_the_head_is_not_invented() -> None:
+    fit = fit_of(posed_person(neck=(0, 40, 0), head=(0, 30, 0)))
     assert np.abs(pose_of(fit)[NECK][1]) < 3
     assert fit.smpl.joint_confidence[HEAD] == 0
 
 
-def test_hands_feet_and_collars_stay_at_rest_and_are_not_believed() -> None:
+def test_hands_feet_and_collars_stay_at_rest_with_confidence_0() -> None:
     bends = {"left_wrist": (0, 50, 0), "right_ankle": (40, 0, 0), "left_elbow": (0, -70, 0), "right_knee": (60, 0, 0)}
-    fit = fit_of(somebody(**bends))
+    fit = fit_of(posed_person(**bends))
     assert not pose_of(fit)[UNSEEN].any()
     assert not fit.smpl.joint_confidence[UNSEEN].any()
     believed = [joint for joint in range(24) if joint not in (*UNSEEN, HEAD)]
@@ -139,7 +139,7 @@ def test_hands_feet_and_collars_stay_at_rest_and_are_not_believed() -> None:
 
 def test_bent_limbs_are_found_with_their_twist() -> None:
     bends = {"left_shoulder": (30, 20, -50), "left_elbow": (0, -70, 0), "right_hip": (-50, 10, 0), "right_knee": (60, 0, 0)}
-    rotations, joints = somebody(**bends)
+    rotations, joints = posed_person(**bends)
     found = posed(fit_of((rotations, joints)).smpl)[0]
     for name in bends:
         assert between(found[SMPL.index(name)], rotations[SMPL.index(name)]) < 12, name
@@ -147,18 +147,18 @@ def test_bent_limbs_are_found_with_their_twist() -> None:
 
 def test_turn_of_the_whole_person_turns_nothing_but_the_root() -> None:
     turn = matrices_from_axis_angle(np.array([0.4, 1.1, -0.3]))
-    joints = h36m_joints(*somebody(left_elbow=(0, -70, 0), neck=(20, 0, 0)))
+    joints = h36m_joints(*posed_person(left_elbow=(0, -70, 0), neck=(20, 0, 0)))
     before, after = FITTER.fit(joints, SURE), FITTER.fit(joints @ turn.T + [1, 2, 3], SURE)
     np.testing.assert_allclose(after.smpl.body_pose, before.smpl.body_pose, atol=1e-4)
     found = matrices_from_axis_angle(after.smpl.global_orient.astype(float))
     assert between(found, turn @ matrices_from_axis_angle(before.smpl.global_orient.astype(float))) < 0.1
 
 
-def test_limb_that_is_not_seen_is_not_believed_and_does_not_move_the_body() -> None:
+def test_invisible_limb_has_confidence_0_and_does_not_move_the_body() -> None:
     scores = h36m_scores_from_coco(
         np.where(np.array([name in ("left_wrist", "left_elbow") for name in JOINT_NAMES["coco17"]]), 0, 1.0)
     )
-    joints = h36m_joints(*somebody())
+    joints = h36m_joints(*posed_person())
     off = joints.copy()
     off[[JOINT_NAMES["h36m17"].index(name) for name in ("left_wrist", "left_elbow")]] += [0.3, 0.2, -0.4]
     smpl = FITTER.fit(off, scores).smpl

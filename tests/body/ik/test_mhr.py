@@ -20,8 +20,8 @@ BEND_DEGREES = {"left_elbow": (0, -70, 0), "right_elbow": (0, 70, 0), "left_knee
 UPRIGHT = {"pelvis": (180, 0, 0)}
 
 
-def anybody(seed: int) -> np.ndarray:
-    """Somebody upright before the camera, elbows and knees bent, in a random pose within reach."""
+def random_pose(seed: int) -> np.ndarray:
+    """A person upright before the camera, elbows and knees bent, in a random pose within reach."""
     spread = {"left_shoulder": 40, "right_shoulder": 40, "left_hip": 35, "right_hip": 35, "head": 20}
     random = np.random.default_rng(seed)
     turns = {name: tuple(random.uniform(-1, 1, 3) * most / 1.7) for name, most in spread.items()}
@@ -47,7 +47,7 @@ def joints(smpl: Smpl) -> np.ndarray:
 
 @pytest.mark.parametrize("seed", range(6))
 def test_known_body_is_recovered_where_it_stands(seed: int) -> None:
-    true = anybody(seed)
+    true = random_pose(seed)
     smpl = FITTER.fit(mhr_joints(true, HERE), SEEN).smpl
     assert smpl.body == "open"
     assert between(world(smpl)[:22], truth(true)[:22]).max() < 15
@@ -55,8 +55,8 @@ def test_known_body_is_recovered_where_it_stands(seed: int) -> None:
 
 
 @pytest.mark.parametrize("scale", [0.7, 1.15])
-def test_depth_is_not_changed_for_somebody_who_is_not_as_tall_as_the_body(scale: float) -> None:
-    seen = mhr_joints(anybody(1), HERE, scale)
+def test_depth_is_kept_for_a_person_of_another_height(scale: float) -> None:
+    seen = mhr_joints(random_pose(1), HERE, scale)
     fit = FITTER.fit(seen, SEEN)
     hips = seen[[JOINT_NAMES["mhr70"].index("left_hip"), JOINT_NAMES["mhr70"].index("right_hip")]].mean(0)
     assert abs(joints(fit.smpl)[0, 2] - hips[2]) < 0.05
@@ -80,22 +80,22 @@ def test_twist_of_a_straight_arm_is_that_of_its_elbow(joint: int, side: str, sig
     assert blind.smpl.joint_confidence[joint] == pytest.approx(0.5)
 
 
-def test_axis_of_a_bent_arm_is_that_of_its_bend_whatever_the_elbows_say() -> None:
-    points = mhr_joints(anybody(2), HERE)
+def test_axis_of_a_bent_arm_comes_from_its_bend_not_from_the_elbows() -> None:
+    points = mhr_joints(random_pose(2), HERE)
     before = FITTER.fit(points, SEEN)
     points[FOSSA] = points[OLECRANON] + matrices_from_axis_angle(np.array([0.0, 0, 1.5])) @ np.array([0, 0.07, 0])
     after = FITTER.fit(points, SEEN)
     np.testing.assert_allclose(after.smpl.body_pose, before.smpl.body_pose, atol=1e-6)
 
 
-def test_elbows_without_thickness_tell_nothing() -> None:
+def test_elbows_without_thickness_are_ignored() -> None:
     points = mhr_joints(pose(**UPRIGHT), HERE)
     points[FOSSA] = points[OLECRANON] + 0.001
     smpl = FITTER.fit(points, SEEN).smpl
     assert between(world(smpl)[[16, 17]], truth(pose(**UPRIGHT))[[16, 17]]).max() < 5
 
 
-def test_head_turns_as_nose_eyes_and_ears_say() -> None:
+def test_head_rotation_comes_from_nose_eyes_and_ears() -> None:
     true = pose(**UPRIGHT, head=(10, 40, -15))
     seen = landmarks_from_mhr(mhr_joints(true, HERE))
     found = IkSolver(REST).solve(seen, np.ones(33)).rotations
@@ -104,7 +104,7 @@ def test_head_turns_as_nose_eyes_and_ears_say() -> None:
     assert np.linalg.norm(whole[[9, 10]].mean(0) - whole[[2, 5]].mean(0)) == pytest.approx(0.07, abs=0.01)
 
 
-def test_noise_on_the_face_is_not_made_up_for_by_what_is_not_seen() -> None:
+def test_noise_on_the_face_is_not_compensated_by_missing_landmarks() -> None:
     points = mhr_joints(pose(**UPRIGHT), HERE)
     points[:5] += np.random.default_rng(0).normal(0, 0.01, (5, 3))
     seen = landmarks_from_mhr(points)

@@ -28,8 +28,8 @@ def pose(**degrees: tuple[float, float, float]) -> np.ndarray:
     return matrices_from_axis_angle(turns)
 
 
-def anybody(seed: int) -> np.ndarray:
-    """Somebody with bent elbows and knees, in a random pose within reach."""
+def random_pose(seed: int) -> np.ndarray:
+    """A person with bent elbows and knees, in a random pose within reach."""
     spread = {"pelvis": 180, "left_shoulder": 40, "right_shoulder": 40, "left_hip": 35, "right_hip": 35, "head": 20}
     random = np.random.default_rng(seed)
     turns = {name: tuple(random.uniform(-1, 1, 3) * most / 1.7) for name, most in spread.items()}
@@ -60,7 +60,7 @@ def test_rest_pose_gives_no_rotations() -> None:
 
 @pytest.mark.parametrize("seed", range(12))
 def test_known_pose_is_recovered_from_its_landmarks(seed: int) -> None:
-    true = anybody(seed)
+    true = random_pose(seed)
     found = SKELETON.solve(points(true), SEEN).rotations
     limbs = [0, 15, *UPPER_JOINTS, *MIDDLE_JOINTS]
     assert between(world(found)[limbs], world(true)[limbs]).max() < 15
@@ -71,7 +71,7 @@ def test_known_pose_is_recovered_from_its_landmarks(seed: int) -> None:
 
 @pytest.mark.parametrize("seed", range(4))
 def test_turn_of_the_whole_person_turns_nothing_but_the_root(seed: int) -> None:
-    still = points(anybody(seed))
+    still = points(random_pose(seed))
     turn = matrices_from_axis_angle(np.array([0.4, 1.1, -0.3]))
     before, after = SKELETON.solve(still, SEEN), SKELETON.solve(still @ turn.T + [1, 2, 3], SEEN)
     assert between(turn @ before.rotations[0], after.rotations[0]) < 1e-3
@@ -79,7 +79,7 @@ def test_turn_of_the_whole_person_turns_nothing_but_the_root(seed: int) -> None:
 
 
 def test_size_of_the_person_does_not_matter() -> None:
-    still = points(anybody(3))
+    still = points(random_pose(3))
     assert between(SKELETON.solve(still, SEEN).rotations, SKELETON.solve(1.4 * still, SEEN).rotations).max() < 1e-3
 
 
@@ -88,7 +88,7 @@ def test_mirrored_person_takes_the_mirrored_pose() -> None:
         swap = {"left": "right", "right": "left"}
         return [names.index("_".join(swap.get(word, word) for word in name.split("_"))) for name in names]
 
-    still = points(anybody(5))
+    still = points(random_pose(5))
     found = SKELETON.solve(still, SEEN).rotations
     mirrored = SKELETON.solve((still @ MIRROR)[twins(JOINT_NAMES["blazepose33"])], SEEN).rotations
     assert between(mirrored, (MIRROR @ found @ MIRROR)[twins(JOINT_NAMES["smpl24"])]).max() < 2
@@ -139,15 +139,15 @@ def test_turn_of_a_hand_is_shared_between_forearm_and_wrist() -> None:
     assert between(straight[20], found[20]) == pytest.approx(30, abs=5)
 
 
-def test_memory_is_left_as_it_was() -> None:
-    memory = SKELETON.solve(points(anybody(1)), SEEN).ik_state
-    first = SKELETON.solve(points(anybody(2)), SEEN, memory, FRAME_S)
-    second = SKELETON.solve(points(anybody(2)), SEEN, memory, FRAME_S)
+def test_state_is_not_modified() -> None:
+    memory = SKELETON.solve(points(random_pose(1)), SEEN).ik_state
+    first = SKELETON.solve(points(random_pose(2)), SEEN, memory, FRAME_S)
+    second = SKELETON.solve(points(random_pose(2)), SEEN, memory, FRAME_S)
     np.testing.assert_array_equal(first.rotations, second.rotations)
 
 
-def test_what_landmarks_cannot_tell_keeps_the_rest_pose_and_has_no_confidence() -> None:
-    solution = SKELETON.solve(points(anybody(4)), SEEN)
+def test_unobservable_joints_keep_the_rest_pose_with_confidence_0() -> None:
+    solution = SKELETON.solve(points(random_pose(4)), SEEN)
     unknown = [10, 11, 13, 14, 22, 23]
     np.testing.assert_array_equal(solution.rotations[unknown], np.tile(np.eye(3), (6, 1, 1)))
     np.testing.assert_array_equal(solution.joint_confidence[unknown], 0)
@@ -156,6 +156,6 @@ def test_what_landmarks_cannot_tell_keeps_the_rest_pose_and_has_no_confidence() 
 def test_confidence_follows_visibility_and_bend() -> None:
     hidden = SEEN.copy()
     hidden[[14, 16]] = 0.1
-    confidence = SKELETON.solve(points(anybody(4)), hidden).joint_confidence
+    confidence = SKELETON.solve(points(random_pose(4)), hidden).joint_confidence
     assert confidence[19] <= 0.1 < 0.9 < confidence[18]
     assert SKELETON.solve(points(pose()), SEEN).joint_confidence[18] == pytest.approx(0.5)

@@ -25,31 +25,31 @@ def health(runtime: Path) -> tuple[int, str]:
     return done.returncode, done.stdout + done.stderr
 
 
-def test_command_without_a_daemon_is_neutral(tmp_path: Path) -> None:
+def test_command_without_a_daemon_is_healthy(tmp_path: Path) -> None:
     assert health(tmp_path) == (0, "no running daemon\n")
 
 
 @pytest.mark.parametrize("metrics", [True, False])
-def test_running_daemon_is_well_with_and_without_metrics(metrics: bool, tmp_path: Path) -> None:
+def test_running_daemon_is_healthy_with_and_without_metrics(metrics: bool, tmp_path: Path) -> None:
     with running(tmp_path, cameras=[CAMERA], metrics=metrics, **SYNTHETIC) as daemon:
         daemon.more_bodies(1)
         if metrics:
             daemon.listen(lambda: daemon.stages.get("exporter") and daemon.stages["exporter"].state == "ready")
-        code, said = health(daemon.runtime)
-        assert (code, said.startswith(f"{daemon.name}: ")) == (0, True), said
-        assert ('"status": "ok"' in said, "no metrics" in said) == (metrics, not metrics)
+        code, text = health(daemon.runtime)
+        assert (code, text.startswith(f"{daemon.name}: ")) == (0, True), text
+        assert ('"status": "ok"' in text, "no metrics" in text) == (metrics, not metrics)
 
 
 def test_unhealthy_daemon_is_reported_with_its_reason(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
-    server = HttpPageServer(daemon_port("ill", METRICS_SERVICE), {"/healthz": lambda: HttpPage(b"pose failed", 503)})
+    server = HttpPageServer(daemon_port("failing", METRICS_SERVICE), {"/healthz": lambda: HttpPage(b"pose failed", 503)})
     server.start()
     try:
-        with run_folder("ill"):
+        with run_folder("failing"):
             assert healthcheck.main() == 1
-        assert capsys.readouterr().out == "ill: pose failed\n"
+        assert capsys.readouterr().out == "failing: pose failed\n"
         assert healthcheck.main() == 0
     finally:
         server.stop()
@@ -61,7 +61,7 @@ def test_unreachable_daemon_is_unhealthy(tmp_path: Path, monkeypatch: pytest.Mon
         assert healthcheck.main() == 1
 
 
-def test_daemon_that_hangs_is_ill_though_its_ports_are_open(tmp_path: Path) -> None:
+def test_hung_daemon_is_unhealthy_though_its_ports_are_open(tmp_path: Path) -> None:
     with running(tmp_path, cameras=[CAMERA], metrics=False, **SYNTHETIC) as daemon:
         daemon.more_bodies(1)
         relay = daemon.pid("relay")
@@ -74,12 +74,12 @@ def test_daemon_that_hangs_is_ill_though_its_ports_are_open(tmp_path: Path) -> N
                 os.kill(pid, signal.SIGCONT)
 
 
-def test_where_no_daemon_can_be_nothing_is_ill(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_health_is_ok_without_a_run_folder(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_RUNTIME_DIR", "/proc/nope")
     assert healthcheck.main() == 0
 
 
-def test_killed_daemon_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_killed_daemon_is_ignored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     with run_folder("dead"):
         dead = subprocess.Popen(["true"])

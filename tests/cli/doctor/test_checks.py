@@ -174,13 +174,13 @@ CASES: list[tuple[Callable[[Machine, str], CheckResult], dict[str, Any], str, st
 ]
 
 
-@pytest.mark.parametrize(("check", "answers", "verdict", "said"), CASES)
+@pytest.mark.parametrize(("check", "answers", "verdict", "text"), CASES)
 def test_check_result_has_the_fact_and_the_fix(
-    check: Callable[[Machine, str], CheckResult], answers: dict[str, Any], verdict: str, said: str
+    check: Callable[[Machine, str], CheckResult], answers: dict[str, Any], verdict: str, text: str
 ) -> None:
     finding = check(FakeMachine(**answers), "default")
     assert finding.verdict == verdict
-    assert said in finding.text
+    assert text in finding.text
     assert "\n" not in finding.text
 
 

@@ -1,4 +1,4 @@
-"""`doctor` on GPUs: every trouble from a made-up record of what is known, with its exact line."""
+"""The NVIDIA checks of `doctor`: each problem, from a fake report, with its exact line."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def plan(backend: str = "tensorrt", version: str = TRT.version, *capabilities: s
 
 
 PARE, PARE_ON_HOPPER = plan(model="pare"), plan("tensorrt", TRT.version, "9.0", model="pare")
-TROUBLES: dict[str, tuple[str, NvidiaReport, str]] = {
+PROBLEMS: dict[str, tuple[str, NvidiaReport, str]] = {
     "no driver": (
         "GPU",
         NvidiaReport(gpu_on_bus=True),
@@ -91,7 +91,7 @@ TROUBLES: dict[str, tuple[str, NvidiaReport, str]] = {
         "2.13.0+cu126 for CUDA 12.6, but driver 470.256.02 runs CUDA up to 11.4. Install driver 525 or newer: "
         "sudo ubuntu-drivers install",
     ),
-    "driver older than torch's CUDA, as torch tells": (
+    "driver older than torch's CUDA, by torch's own message": (
         "PyTorch",
         NvidiaReport(driver=NvidiaDriver("550.54.14", "", (RTX,)), torch=TorchInstall("2.13.0", "13.0", TORCH_TOO_OLD)),
         "2.13.0 for CUDA 13.0, but driver 550.54.14 is too old. Install driver 580 or newer: sudo ubuntu-drivers install",
@@ -214,21 +214,21 @@ TROUBLES: dict[str, tuple[str, NvidiaReport, str]] = {
 }
 
 
-@pytest.mark.parametrize("name", TROUBLES)
-def test_trouble_is_reported_in_one_exact_line(name: str) -> None:
-    title, known, line = TROUBLES[name]
-    assert NVIDIA_CHECKS[title](known) == ("warn", line)
+@pytest.mark.parametrize("name", PROBLEMS)
+def test_problem_is_reported_in_one_exact_line(name: str) -> None:
+    title, report, line = PROBLEMS[name]
+    assert NVIDIA_CHECKS[title](report) == ("warn", line)
 
 
-@pytest.mark.parametrize("name", TROUBLES)
-def test_trouble_is_a_failure_for_who_wants_an_engine_that_needs_the_gpu(name: str) -> None:
-    title, known, _ = TROUBLES[name]
-    finding = NVIDIA_CHECKS[title](known._replace(engine="poco-trt"))
+@pytest.mark.parametrize("name", PROBLEMS)
+def test_problem_is_a_failure_for_a_named_engine_that_needs_the_gpu(name: str) -> None:
+    title, report, _ = PROBLEMS[name]
+    finding = NVIDIA_CHECKS[title](report._replace(engine="poco-trt"))
     assert finding
     assert finding.verdict == "fail"
 
 
-ASKED: list[tuple[str, NvidiaReport, tuple[str, str]]] = [
+MISSING: list[tuple[str, NvidiaReport, tuple[str, str]]] = [
     ("GPU", NvidiaReport(), ("fail", "no NVIDIA GPU, which poco-trt needs. Run it elsewhere, or use: --engine poco")),
     (
         "GPU",
@@ -267,18 +267,18 @@ ASKED: list[tuple[str, NvidiaReport, tuple[str, str]]] = [
 ]
 
 
-@pytest.mark.parametrize(("title", "known", "finding"), ASKED)
-def test_what_an_engine_lacks_is_reported_if_it_is_named(title: str, known: NvidiaReport, finding: tuple[str, str]) -> None:
-    assert NVIDIA_CHECKS[title](known._replace(engine="poco-trt")) == finding
+@pytest.mark.parametrize(("title", "report", "finding"), MISSING)
+def test_missing_part_of_a_named_engine_is_reported(title: str, report: NvidiaReport, finding: tuple[str, str]) -> None:
+    assert NVIDIA_CHECKS[title](report._replace(engine="poco-trt")) == finding
 
 
-def lines(known: NvidiaReport) -> dict[str, str]:
-    found = {title: check(known) for title, check in NVIDIA_CHECKS.items()}
+def lines(report: NvidiaReport) -> dict[str, str]:
+    found = {title: check(report) for title, check in NVIDIA_CHECKS.items()}
     assert {finding.verdict for finding in found.values() if finding} == {"ok"}
     return {title: finding.text for title, finding in found.items() if finding}
 
 
-def test_machine_without_a_gpu_gets_one_quiet_line() -> None:
+def test_machine_without_a_gpu_gets_one_ok_line() -> None:
     one = {"GPU": "no NVIDIA GPU; everything works without one"}
     assert lines(NvidiaReport()) == one
     assert lines(NvidiaReport(in_container=True, torch=TorchInstall("2.13.0+cpu"))) == one
@@ -290,8 +290,8 @@ def test_without_a_gpu_nothing_is_suggested_to_install() -> None:
 
 
 def test_complete_machine_is_ok() -> None:
-    known = NvidiaReport("poco-trt", True, True, True, "0", NEW, TORCH, (TRT, TRT_RTX), "2.13.0", (plan(),))
-    assert lines(known) == {
+    report = NvidiaReport("poco-trt", True, True, True, "0", NEW, TORCH, (TRT, TRT_RTX), "2.13.0", (plan(),))
+    assert lines(report) == {
         "GPU": "NVIDIA GeForce RTX 3060 (compute capability 8.6); driver 580.95.05, runs CUDA up to 13.0",
         "GPU memory": "11.0 of 12.0 GB free",
         "PyTorch": "2.13.0 for CUDA 13.0",
@@ -302,7 +302,7 @@ def test_complete_machine_is_ok() -> None:
 
 
 @pytest.mark.parametrize(
-    ("title", "known"),
+    ("title", "report"),
     [
         (
             "PyTorch",
@@ -322,13 +322,13 @@ def test_complete_machine_is_ok() -> None:
         (
             "torch-tensorrt",
             NvidiaReport(torch=TorchInstall("2.19.0", "13.0"), torch_tensorrt="2.19.0", tensorrt=(TRT,)),
-        ),  # nobody knows yet
+        ),  # a later version than those in the table
         ("plans", NvidiaReport(torch_tensorrt="2.13.0", plans=(plan("torch_tensorrt", "2.13.0"),))),
         ("plans", NvidiaReport(tensorrt=(TRT_RTX,), plans=(plan("tensorrt_rtx", TRT_RTX.version, "8.0", "8.6"), plan()))),
     ],
 )
-def test_what_works_is_no_trouble(title: str, known: NvidiaReport) -> None:
-    finding = NVIDIA_CHECKS[title](known)
+def test_working_parts_are_ok(title: str, report: NvidiaReport) -> None:
+    finding = NVIDIA_CHECKS[title](report)
     assert finding
     assert finding.verdict == "ok"
 
@@ -338,10 +338,10 @@ def test_unknown_memory_is_not_checked() -> None:
 
 
 @pytest.mark.parametrize("engine", ["", "blazepose", "poco-torch"])
-def test_engine_for_the_processor_asks_nothing_of_the_gpu(engine: str) -> None:
+def test_cpu_engine_needs_no_gpu_check(engine: str) -> None:
     assert tensorrt_engine(engine) == ""
 
 
 def test_unknown_engine_is_reported() -> None:
-    with pytest.raises(UsageError, match="Unknown engine 'nobody'"):
-        tensorrt_engine("nobody-trt")
+    with pytest.raises(UsageError, match="Unknown engine 'nothing'"):
+        tensorrt_engine("nothing-trt")

@@ -1,4 +1,4 @@
-"""What `doctor` finds out about GPUs, with the real probes: a made-up file system, NVML and packages."""
+"""The NVIDIA probes of `doctor`, with a fake file system, fake NVML and fake packages."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from remi_stream.inference.plan import MANIFEST_FILE, PLAN_FILE, PlanKey, PlanMa
 from tests.cli.command import finish, start
 from tests.sinks import nvml
 
-SAY = Machine().run_python
+RUN_PYTHON = Machine().run_python
 CARD = nvml.Gpu("NVIDIA GeForce RTX 3060", total=12288 * 2**20, used=1024 * 2**20)
 TOY = """
 what = "A toy."
@@ -34,7 +34,7 @@ Install = Callable[..., None]
 
 @pytest.fixture
 def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Install:
-    """Puts packages in front of those that are installed, for this process and those it starts."""
+    """Puts fake packages before the installed ones, for this process and those that it starts."""
     site = tmp_path / "site-packages"
     site.mkdir()
     monkeypatch.syspath_prepend(str(site))
@@ -61,18 +61,18 @@ def driver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Install:
     return functools.partial(nvml.write_module, folder)
 
 
-def test_driver_is_asked_in_a_process_of_its_own(driver: Install) -> None:
+def test_driver_is_queried_in_a_process_of_its_own(driver: Install) -> None:
     driver(CARD, version="580.95.05", cuda=13000)
     gpu = Gpu(CARD.name, "8.6", 12288 * 2**20, 11264 * 2**20, CARD.uuid)
-    assert probe_driver(SAY) == NvidiaDriver("580.95.05", "13.0", (gpu,))
+    assert probe_driver(RUN_PYTHON) == NvidiaDriver("580.95.05", "13.0", (gpu,))
 
 
 def test_driver_that_does_not_answer_is_quoted(driver: Install) -> None:
     driver(fault="Driver/library version mismatch")
-    assert probe_driver(SAY) == NvidiaDriver(fault="Failed to initialize NVML: Driver/library version mismatch")
+    assert probe_driver(RUN_PYTHON) == NvidiaDriver(fault="Failed to initialize NVML: Driver/library version mismatch")
 
 
-def test_driver_that_hangs_is_given_up() -> None:
+def test_driver_that_hangs_is_reported_after_a_timeout() -> None:
     def hang(_: str) -> str:
         raise RemiError("no answer within 60 s")
 
@@ -81,10 +81,10 @@ def test_driver_that_hangs_is_given_up() -> None:
 
 def test_machine_without_a_driver_has_no_gpu_and_no_fault(driver: Install) -> None:
     driver(fault=nvml.LIBRARY_NOT_FOUND)
-    assert probe_driver(SAY) == NvidiaDriver()
+    assert probe_driver(RUN_PYTHON) == NvidiaDriver()
 
 
-def test_board_is_found_on_the_bus(tmp_path: Path) -> None:
+def test_gpu_is_found_on_the_pci_bus(tmp_path: Path) -> None:
     def plug(slot: str, vendor: str, kind: str) -> None:
         device = tmp_path / "sys/bus/pci/devices" / slot
         device.mkdir(parents=True)
@@ -93,7 +93,7 @@ def test_board_is_found_on_the_bus(tmp_path: Path) -> None:
 
     assert not nvidia.has_gpu_on_bus(tmp_path)
     plug("0000:00:02.0", "0x8086", "0x030000")
-    plug("0000:01:00.1", "0x10de", "0x040300")  # the sound of a GPU
+    plug("0000:01:00.1", "0x10de", "0x040300")  # audio device of a GPU
     assert not nvidia.has_gpu_on_bus(tmp_path)
     plug("0000:01:00.0", "0x10de", "0x030200")
     assert nvidia.has_gpu_on_bus(tmp_path)
@@ -110,21 +110,21 @@ def test_board_is_found_on_the_bus(tmp_path: Path) -> None:
         ("home/nothing", "", False),
     ],
 )
-def test_container_is_known_by_its_marks(tmp_path: Path, file: str, text: str, yes: bool) -> None:
+def test_container_is_recognised_by_its_files(tmp_path: Path, file: str, text: str, yes: bool) -> None:
     (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
     (tmp_path / file).write_text(text)
     assert nvidia.is_container(tmp_path) is yes
 
 
-@pytest.mark.parametrize(("says", "yes"), [("all", True), ("0", True), ("void", False), ("none", False), ("", False)])
-def test_container_whose_image_asks_for_gpus_was_promised_one(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, says: str, yes: bool
+@pytest.mark.parametrize(("variable", "yes"), [("all", True), ("0", True), ("void", False), ("none", False), ("", False)])
+def test_container_whose_image_requests_gpus_expects_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str, yes: bool
 ) -> None:
-    monkeypatch.setenv("NVIDIA_VISIBLE_DEVICES", says)
+    monkeypatch.setenv("NVIDIA_VISIBLE_DEVICES", variable)
     assert nvidia.expects_gpu(tmp_path) is yes
 
 
-def test_container_on_a_machine_with_the_driver_was_promised_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_container_on_a_machine_with_the_driver_expects_a_gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NVIDIA_VISIBLE_DEVICES", raising=False)
     (tmp_path / "proc/driver/nvidia").mkdir(parents=True)
     (tmp_path / "proc/driver/nvidia/version").touch()
@@ -136,12 +136,12 @@ CPU_TORCH = CUDA_TORCH.replace("'13.0'", "None")
 INIT = "class cuda:\n    def init():\n        "
 
 
-def test_torch_for_the_processor_is_read_and_not_started(install: Install) -> None:
+def test_cpu_torch_is_read_and_not_imported(install: Install) -> None:
     install("torch", "2.13.0+cpu", {"torch/__init__.py": "", "torch/version.py": CPU_TORCH})
     assert probe_torch(never, has_gpu=True) == TorchInstall("2.13.0+cpu")
 
 
-def test_torch_for_cuda_is_not_started_where_there_is_no_gpu(install: Install) -> None:
+def test_cuda_torch_is_not_imported_without_a_gpu(install: Install) -> None:
     install("torch", "2.13.0", {"torch/__init__.py": "", "torch/version.py": CUDA_TORCH})
     assert probe_torch(never, has_gpu=False) == TorchInstall("2.13.0", "13.0")
 
@@ -157,7 +157,7 @@ def test_torch_for_cuda_is_not_started_where_there_is_no_gpu(install: Install) -
 )
 def test_torch_for_cuda_reports_why_it_cannot_use_the_gpu(install: Install, module: str, fault: str) -> None:
     install("torch", "2.13.0", {"torch/__init__.py": module, "torch/version.py": CUDA_TORCH})
-    assert probe_torch(SAY, has_gpu=True) == TorchInstall("2.13.0", "13.0", fault)
+    assert probe_torch(RUN_PYTHON, has_gpu=True) == TorchInstall("2.13.0", "13.0", fault)
 
 
 def never(code: str) -> str:
@@ -173,44 +173,44 @@ def test_tensorrt_that_loads_shows_its_version_and_its_cuda(install: Install) ->
     install("tensorrt", "11.0.0.114", {"tensorrt/__init__.py": GOOD})
     install("tensorrt_cu13_libs", "11.0.0.114", {"tensorrt_libs/libnvinfer.so.11": ""})
     install("tensorrt_rtx_cu12", "1.2.0", {})
-    assert probe_tensorrt(SAY, "tensorrt") == TensorRTInstall("tensorrt", "11.0.0.114", cuda="13")
+    assert probe_tensorrt(RUN_PYTHON, "tensorrt") == TensorRTInstall("tensorrt", "11.0.0.114", cuda="13")
 
 
-def test_tensorrt_whose_library_does_not_load_is_no_stub(install: Install) -> None:
+def test_tensorrt_with_a_library_that_does_not_load_is_no_stub(install: Install) -> None:
     install("tensorrt_cu13", "11.0.0.114", {"tensorrt/__init__.py": NO_LIBRARY})
     install("tensorrt_cu13_libs", "11.0.0.114", {"tensorrt_libs/libnvinfer.so.11": ""})
-    assert probe_tensorrt(SAY, "tensorrt") == TensorRTInstall("tensorrt", "11.0.0.114", FAULT, cuda="13")
+    assert probe_tensorrt(RUN_PYTHON, "tensorrt") == TensorRTInstall("tensorrt", "11.0.0.114", FAULT, cuda="13")
 
 
 def test_tensorrt_of_nvidias_archive_without_its_library_is_no_stub(install: Install) -> None:
     install("tensorrt", "11.0.0.114", {"tensorrt/__init__.py": NO_LIBRARY})
-    assert probe_tensorrt(SAY, "tensorrt") == TensorRTInstall("tensorrt", "11.0.0.114", FAULT)
+    assert probe_tensorrt(RUN_PYTHON, "tensorrt") == TensorRTInstall("tensorrt", "11.0.0.114", FAULT)
 
 
-def test_tensorrt_of_the_wrong_index_lacks_the_libraries_that_its_packages_promise(install: Install) -> None:
+def test_tensorrt_from_the_wrong_index_lacks_its_libraries(install: Install) -> None:
     install("tensorrt", "10.15.1", {})
     install("tensorrt_cu12", "10.15.1", {"tensorrt/__init__.py": NO_LIBRARY})
     install("tensorrt_cu12_bindings", "10.15.1", {"tensorrt_bindings/__init__.py": ""})
     install("tensorrt_cu12_libs", "10.15.1", {"tensorrt_libs/__init__.py": ""})
-    assert probe_tensorrt(SAY, "tensorrt") == TensorRTInstall("tensorrt", "10.15.1", FAULT, is_stub=True, cuda="12")
+    assert probe_tensorrt(RUN_PYTHON, "tensorrt") == TensorRTInstall("tensorrt", "10.15.1", FAULT, is_stub=True, cuda="12")
 
 
 def test_tensorrt_without_anything_in_it_is_a_stub(install: Install) -> None:
     install("tensorrt", "0.0.1.dev5", {"tensorrt/__init__.py": ""})
-    found = probe_tensorrt(SAY, "tensorrt")
+    found = probe_tensorrt(RUN_PYTHON, "tensorrt")
     assert found
     assert (found.version, found.is_stub) == ("0.0.1.dev5", True)
 
 
-def test_tensorrt_of_which_only_the_libraries_stub_came_is_reported(install: Install) -> None:
+def test_tensorrt_with_only_the_stub_of_its_libraries_is_reported(install: Install) -> None:
     install("tensorrt_cu13_libs", "11.0.0.114", {"tensorrt_libs/__init__.py": ""})
-    found = probe_tensorrt(SAY, "tensorrt")
+    found = probe_tensorrt(RUN_PYTHON, "tensorrt")
     assert found == TensorRTInstall(
         "tensorrt", "11.0.0.114", "ModuleNotFoundError: No module named 'tensorrt'", is_stub=True, cuda="13"
     )
 
 
-def test_plans_are_read_from_their_manifests_and_what_is_none_is_passed_over(
+def test_plans_are_read_from_their_manifests_and_other_folders_are_ignored(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("REMI_HOME", str(tmp_path))
@@ -224,7 +224,7 @@ def test_plans_are_read_from_their_manifests_and_what_is_none_is_passed_over(
     assert [nvidia.find_plans(engine) for engine in ("poco-trt", "pare-trt")] == [(key,), ()]
 
 
-def test_doctor_fails_who_wants_an_engine_that_the_gpu_has_no_memory_for(
+def test_doctor_fails_for_an_engine_that_does_not_fit_the_gpu_memory(
     driver: Install, install: Install, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("REMI_HOME", str(tmp_path / "home"))

@@ -94,7 +94,7 @@ def test_box_is_enough_to_begin_anywhere_in_the_clip() -> None:
         assert np.linalg.norm(pose.person.keypoints_px[BLAZEPOSE] - truth()["joints_px"][k][SMPL], axis=1).mean() < 12
 
 
-def test_state_of_somebody_elsewhere_gives_way_to_the_box() -> None:
+def test_state_of_a_person_elsewhere_is_dropped_for_the_box() -> None:
     image = cv2.warpAffine(frames()[10], np.array([[0.5, 0, 640], [0, 0.5, 0]]), (1280, 720), borderValue=(180, 180, 180))
     box = true_box(10) * 0.5 + np.array([640, 0, 640, 0], np.float32)
     stale = engine().infer([crop(9, true_box(9))])[0].state
@@ -103,7 +103,7 @@ def test_state_of_somebody_elsewhere_gives_way_to_the_box() -> None:
     assert iou(box, pose.person.box_xyxy[None])[0] > 0.6
 
 
-def test_person_who_leaves_is_not_made_up() -> None:
+def test_person_who_has_left_gives_no_pose() -> None:
     before = poses()[40]
     gone = Crop(room(), before.next_box_xyxy, 1, 41 / FPS, intrinsics(), before.state)
     pose = engine().infer([gone])[0]
@@ -145,7 +145,7 @@ def scrambled(random: np.random.Generator) -> np.ndarray:
 
 
 @pytest.mark.parametrize("picture", [lambda _: room(), noise, blobs, furniture, scrambled])
-def test_nobody_is_seen_where_nobody_is(picture: Callable[[np.random.Generator], np.ndarray]) -> None:
+def test_no_pose_is_accepted_without_a_person(picture: Callable[[np.random.Generator], np.ndarray]) -> None:
     random = np.random.default_rng(7)
     answers = [engine().infer([Crop(picture(random), MIDDLE_BOX, 1, 0.0, intrinsics())])[0] for _ in range(15)]
     assert sum(answer.person is not None for answer in answers) == 0

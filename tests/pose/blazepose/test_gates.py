@@ -41,5 +41,5 @@ def seen(**more: Any) -> Landmarks:
         ({"roi_points": np.full((2, 2), 300.0)}, True, "region"),
     ],
 )
-def test_gates_refuse_what_is_not_credible(more: dict[str, Any], tracked: bool, reason: str) -> None:
+def test_implausible_landmarks_are_rejected(more: dict[str, Any], tracked: bool, reason: str) -> None:
     assert rejection_reason(seen(**more), roi_from_points(CIRCLE), bone_lengths(REST), tracked) == reason

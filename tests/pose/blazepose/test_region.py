@@ -25,7 +25,7 @@ def test_region_turns_with_the_person(head: tuple[float, float], degrees: float)
     np.testing.assert_allclose(above / np.linalg.norm(above), np.array(head) / np.linalg.norm(head), atol=1e-9)
 
 
-def test_first_look_holds_the_whole_box() -> None:
+def test_first_roi_contains_the_whole_box() -> None:
     region = roi_from_box(np.array([100, 50, 260, 450.0]))
     corners = region.to_image(np.array([[0, 0], [1, 1]]))
     assert (corners[0] <= [100, 50]).all()

@@ -1,4 +1,4 @@
-"""People whose joints in space nobody knows are followed all the same."""
+"""People without 3D joints are tracked all the same."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.tracking.seer import SIZE, Seer, box_around, people, picture
 
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("subject", ["largest", "nearest"])
-def test_people_who_are_only_known_in_the_picture_keep_their_ids_beside_each_other(subject: str) -> None:
+def test_people_without_3d_joints_keep_their_ids_beside_each_other(subject: str) -> None:
     start = people(136, [(200, 240), (400, 250), (320, 400)], height=160)
     tracks, image, ids = Tracker(2, itertools.count(1), subject), picture(), []
     for frame in range(40):

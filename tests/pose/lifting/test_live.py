@@ -56,8 +56,8 @@ def keypoints(k: int) -> np.ndarray:
     return project(np.array(space), camera()).astype(np.float32)
 
 
-class Knows:
-    """A network that knows the joints around the hip for the key points of one frame of its window: the nearest ones'."""
+class KnownJoints:
+    """A network with the true joints, relative to the hip, for the key points of one frame of its window (nearest neighbour)."""
 
     name = "fake"
 
@@ -83,8 +83,8 @@ def lifted(count: int, lifter: VideoPose3DLifter, step: int = 1, scores: np.ndar
     return found
 
 
-def lifter(network: Knows | None = None, causal: bool = True) -> VideoPose3DLifter:
-    return VideoPose3DLifter(network or Knows(), load_default_body(), causal)
+def lifter(network: KnownJoints | None = None, causal: bool = True) -> VideoPose3DLifter:
+    return VideoPose3DLifter(network or KnownJoints(), load_default_body(), causal)
 
 
 def test_true_joints_come_back_where_they_are() -> None:
@@ -107,7 +107,7 @@ def test_body_takes_the_pose_and_the_place() -> None:
 
 
 def test_window_is_filled_with_the_first_pose_while_the_track_is_young() -> None:
-    network = Knows()
+    network = KnownJoints()
     lifted(2, lifter(network))
     young = network.windows[1]
     assert young.shape == (RECEPTIVE_FIELD, 17, 2)
@@ -118,7 +118,7 @@ def test_window_is_filled_with_the_first_pose_while_the_track_is_young() -> None
 
 
 def test_window_runs_at_the_rate_of_the_training_whatever_the_camera_does() -> None:
-    network = Knows()
+    network = KnownJoints()
     lifted(240, lifter(network), 3)
     assert FRAME_RATE_HZ == 50
     at = 237 - 30 / FRAME_RATE_HZ * np.arange(RECEPTIVE_FIELD - 1, -1, -1)
@@ -130,8 +130,8 @@ def test_window_runs_at_the_rate_of_the_training_whatever_the_camera_does() -> N
         np.testing.assert_allclose(network.windows[-1][row], between, atol=1e-4)
 
 
-def test_symmetric_network_is_shown_the_last_pose_for_the_frames_to_come() -> None:
-    network = Knows(frame=RECEPTIVE_FIELD // 2)
+def test_symmetric_network_gets_the_last_pose_for_future_frames() -> None:
+    network = KnownJoints(frame=RECEPTIVE_FIELD // 2)
     found = lifted(60, lifter(network, causal=False), 5)
     np.testing.assert_allclose(found[-1].joints_m, joints(55), atol=0.01)
     window = network.windows[-1]
@@ -141,13 +141,15 @@ def test_symmetric_network_is_shown_the_last_pose_for_the_frames_to_come() -> No
 
 @pytest.mark.parametrize(("causal", "outputs", "right"), [(True, 5, 4), (False, 5, 2), (True, 1, 0), (False, 1, 0)])
 def test_output_of_the_right_frame_is_taken_from_a_network_that_sees_less(causal: bool, outputs: int, right: int) -> None:
-    class Sees(Knows):
+    class FewerOutputs(KnownJoints):
         def run(self, tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
             all_wrong = np.zeros((1, outputs, 17, 3), np.float32)
             all_wrong[:, right] = super().run(tensors)["joints"][:, 0]
             return {"joints": all_wrong}
 
-    found = lifter(Sees(-1 if causal else RECEPTIVE_FIELD // 2), causal).lift(None, keypoints(0), SURE, SIZE, camera(), 1.0)
+    found = lifter(FewerOutputs(-1 if causal else RECEPTIVE_FIELD // 2), causal).lift(
+        None, keypoints(0), SURE, SIZE, camera(), 1.0
+    )
     np.testing.assert_allclose(found.joints_m, joints(0), atol=0.01)
 
 
@@ -157,13 +159,13 @@ def test_feet_face_and_hands_change_nothing() -> None:
     np.testing.assert_array_equal(found.joints_m, lifter().lift(None, keypoints(0), SURE, SIZE, camera(), 1.0).joints_m)
 
 
-def test_joints_that_are_not_seen_do_not_move_the_person() -> None:
+def test_invisible_joints_do_not_move_the_person() -> None:
     legs = joint_indices("coco17", ("left_knee", "right_knee", "left_ankle", "right_ankle"))
     scores, wrong = SURE.copy(), keypoints(0)
     scores[legs] = 0
     wrong[legs] += 40
 
-    class First(Knows):
+    class First(KnownJoints):
         def run(self, tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
             return {"joints": (joints(0) - joints(0)[0])[None, None].astype(np.float32)}
 
@@ -173,8 +175,8 @@ def test_joints_that_are_not_seen_do_not_move_the_person() -> None:
     assert found.smpl.joint_confidence[SMPL.index("left_knee")] == 0
 
 
-def test_nobody_is_placed_of_whom_too_little_is_seen_but_is_remembered() -> None:
-    network = Knows()
+def test_person_with_too_few_key_points_gets_no_joints_but_keeps_the_state() -> None:
+    network = KnownJoints()
     each = lifter(network)
     nothing = each.lift(None, keypoints(0), np.full(17, 0.05, np.float32), SIZE, camera(), 1.0)
     assert nothing.joints_m.shape == (0, 3)
@@ -186,7 +188,7 @@ def test_nobody_is_placed_of_whom_too_little_is_seen_but_is_remembered() -> None
 
 @pytest.mark.parametrize(("state", "at"), [("somebody else's", 1.0), ("own", 1.0), ("own", 99.0)])
 def test_track_begins_anew_after_a_long_time_or_with_another_engine(state: str, at: float) -> None:
-    network = Knows()
+    network = KnownJoints()
     each = lifter(network)
     before = each.lift(None, keypoints(0), SURE, SIZE, camera(), 1.0).state if state == "own" else state
     each.lift(before, keypoints(60), SURE, SIZE, camera(), at)
@@ -241,7 +243,7 @@ def test_key_points_of_coco_are_found_by_name() -> None:
 
 
 def test_engine_is_lifted_and_both_remember() -> None:
-    network = Knows()
+    network = KnownJoints()
     engine = LiftingEngine(Engine(landmarks()), lifter(network))
     (first,) = engine.infer([crop()])
     (second,) = engine.infer([crop(first.state, 1.1)])
@@ -261,8 +263,8 @@ def test_engine_keeps_its_own_joints_where_nothing_can_be_lifted() -> None:
     assert (len(pose.person.joints_m), pose.person.effective_joints_skeleton) == (33, "blazepose33")
 
 
-def test_somebody_who_is_lost_for_a_frame_goes_on() -> None:
-    network = Knows()
+def test_person_who_is_lost_for_a_frame_keeps_the_state() -> None:
+    network = KnownJoints()
     each = lifter(network)
     (seen,) = LiftingEngine(Engine(landmarks()), each).infer([crop()])
     (lost,) = LiftingEngine(Engine(None), each).infer([crop(seen.state, 1.1)])
@@ -283,7 +285,7 @@ def bare_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (tmp_path / "models" / name).symlink_to(path)
 
 
-def test_blazepose_is_lifted_only_if_that_is_asked_for(bare_home: None) -> None:
+def test_blazepose_is_lifted_only_with_the_option(bare_home: None) -> None:
     assert load_engine("blazepose").name == "blazepose"
     with pytest.raises(RemiError, match=r"Get it from https://github\.com/.*remi-stream models import"):
         load_engine("blazepose", options={"lift": 1.0})

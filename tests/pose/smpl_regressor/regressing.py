@@ -1,4 +1,4 @@
-"""A network that regresses what it is told to, and a body before a camera, for the tests of POCO and PARE."""
+"""A fake regressor with given outputs, and a body in front of a camera, for the tests of POCO and PARE."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ORDINARY = RegressorOptions(box_scale=1.2, least_score=0.1, has_bbox_info=False)
 
 
 class FakeNetwork:
-    """Gives the same outputs for each crop of a call, or what a function makes of the crop; remembers what it was given."""
+    """Returns the same outputs for each crop of a call, or those that a function computes from it; records its inputs."""
 
     name = "fake"
 
@@ -36,7 +36,7 @@ class FakeNetwork:
 
 
 class Standing(NamedTuple):
-    """Somebody before the camera: vectors (24, 3) rad, betas (10,), transl (3,) m."""
+    """A person in front of the camera: vectors (24, 3) rad, betas (10,), transl (3,) m."""
 
     vectors: np.ndarray
     betas: np.ndarray
@@ -52,7 +52,7 @@ class Standing(NamedTuple):
         return np.concatenate([pixels.min(0), pixels.max(0)]).astype(np.float32)
 
     def outputs(self, square: SquareCrop, intrinsics: Intrinsics = LENS) -> dict[str, np.ndarray]:
-        """What a perfect network says of them from a square: the inverse of `translation`."""
+        """The outputs of a perfect network for a square: the inverse of `transl_from_weak_camera`."""
         fx, fy, cx, cy = intrinsics
         x, y, z = self.transl
         radius = fx / z
@@ -66,7 +66,7 @@ class Standing(NamedTuple):
         }
 
 
-def somebody(seed: int) -> Standing:
+def random_person(seed: int) -> Standing:
     """A lively person some metres away, facing the camera more or less."""
     rng = np.random.default_rng(seed)
     vectors = rng.normal(0, 0.3, (24, 3))
@@ -75,7 +75,7 @@ def somebody(seed: int) -> Standing:
 
 
 def crop_of(box_xyxy: np.ndarray, image: np.ndarray | None = None, intrinsics: Intrinsics = LENS, track_id: int = 7) -> Crop:
-    """A crop of a picture (grey, if none is given)."""
+    """A crop of an image (grey, if none is given)."""
     image = np.full((SIZE[1], SIZE[0], 3), 90, np.uint8) if image is None else image
     return Crop(image, np.asarray(box_xyxy, np.float32), track_id, 0.0, intrinsics)
 
@@ -85,8 +85,8 @@ def engine_of(network: FakeNetwork, judge: ConfidenceFunction, look: RegressorOp
     return SmplRegressor("test", network, judge, look, Retargeter(BODY, BODY))
 
 
-def seen_perfectly(person: Standing, judge: ConfidenceFunction):
-    """The engine's answer when the network is right."""
+def perfect_pose(person: Standing, judge: ConfidenceFunction):
+    """The engine's pose when the network is right."""
     box = person.box()
     network = FakeNetwork(person.outputs(square_crop(box, 1.2)))
     return engine_of(network, judge).infer([crop_of(box)])[0]

@@ -1,4 +1,4 @@
-"""The engine around PARE, with a network that says what it is told."""
+"""The PARE engine, with a network of given outputs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from remi_stream.models.manifest import find_engine
 from remi_stream.pose import smpl_regressor as engines
 from remi_stream.pose.crop import square_crop
 from remi_stream.pose.smpl_regressor import ATTENTION_CELLS, pare_confidence
-from tests.pose.smpl_regressor.regressing import FakeNetwork, crop_of, seen_perfectly, somebody
+from tests.pose.smpl_regressor.regressing import FakeNetwork, crop_of, perfect_pose, random_person
 
 
 def test_confidence_is_how_much_attention_is_drawn_together() -> None:
@@ -28,16 +28,16 @@ def test_confidence_grows_with_the_peak_and_stays_in_range() -> None:
 
 
 def test_person_stands_where_they_are() -> None:
-    person = somebody(6)
-    found = seen_perfectly(person, pare_confidence).person
+    person = random_person(6)
+    found = perfect_pose(person, pare_confidence).person
     assert found is not None
     assert found.smpl is not None
     np.testing.assert_allclose(found.smpl.transl, person.transl, atol=1e-3)
     assert found.score == pytest.approx(1 + np.log(0.1) / np.log(ATTENTION_CELLS), abs=1e-6)
 
 
-def test_manifest_opens_the_network_which_is_not_told_where_its_crop_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    person = somebody(0)
+def test_manifest_opens_the_network_without_bbox_info(monkeypatch: pytest.MonkeyPatch) -> None:
+    person = random_person(0)
     network = FakeNetwork(person.outputs(square_crop(person.box(), 1.2)))
     monkeypatch.setattr(engines, "load_model", lambda file, kind, **settings: network)
     manifest = find_engine("pare")

@@ -1,4 +1,4 @@
-"""The engine around POCO, with a network that says what it is told."""
+"""The POCO engine, with a network of given outputs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from remi_stream.pose import smpl_regressor as engines
 from remi_stream.pose.crop import square_crop
 from remi_stream.pose.smpl_regressor import RegressorOptions, SmplRegressor, poco_confidence
 from remi_stream.tracking.crop import Pose
-from tests.pose.smpl_regressor.regressing import BODY, LENS, SIZE, FakeNetwork, crop_of, engine_of, seen_perfectly, somebody
+from tests.pose.smpl_regressor.regressing import BODY, LENS, SIZE, FakeNetwork, crop_of, engine_of, perfect_pose, random_person
 
 
 def refused(outputs: dict[str, np.ndarray], box: np.ndarray, **look: float) -> Pose:
@@ -25,12 +25,12 @@ def refused(outputs: dict[str, np.ndarray], box: np.ndarray, **look: float) -> P
 
 
 def perfect(seed: int = 0) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    person = somebody(seed)
+    person = random_person(seed)
     return person.outputs(square_crop(person.box(), 1.2)), person.box()
 
 
 def test_message_is_a_smpl_body_with_its_own_joints() -> None:
-    found = seen_perfectly(somebody(2), poco_confidence).person
+    found = perfect_pose(random_person(2), poco_confidence).person
     assert found is not None
     assert found.smpl is not None
     assert (found.skeleton, found.smpl.body, found.track_id, found.native) == ("smpl24", "smpl", 7, {})
@@ -41,10 +41,10 @@ def test_message_is_a_smpl_body_with_its_own_joints() -> None:
     np.testing.assert_array_equal(found.keypoint_scores, smpl.joint_confidence)
 
 
-def test_box_is_around_the_whole_body_and_the_next_look_inside_the_picture() -> None:
-    person = somebody(4)
+def test_box_is_around_the_whole_body_and_the_next_box_inside_the_image() -> None:
+    person = random_person(4)
     low = person._replace(transl=person.transl + (0, 1.0, 0))
-    pose = seen_perfectly(low, poco_confidence)
+    pose = perfect_pose(low, poco_confidence)
     assert pose.person is not None
     vertices = BODY.vertices(low.vectors[0], low.vectors[1:].ravel(), low.betas, low.transl)
     pixels = project(vertices.astype(float), LENS)
@@ -80,7 +80,7 @@ def test_many_people_are_one_call_and_the_same_as_one_by_one() -> None:
         np.testing.assert_array_equal(pose.next_box_xyxy, alone.next_box_xyxy)
 
 
-def test_nobody_is_no_call() -> None:
+def test_no_crops_run_no_inference() -> None:
     network = FakeNetwork({})
     assert engine_of(network, poco_confidence).infer([]) == []
     assert network.calls == []
@@ -117,41 +117,41 @@ def test_confidence_falls_along_the_limb_and_stays_in_range() -> None:
 
 
 @pytest.mark.parametrize("name", ["rotations", "betas", "camera", "joint_variance"])
-def test_what_is_no_number_is_refused(name: str) -> None:
+def test_non_finite_output_is_rejected(name: str) -> None:
     outputs, box = perfect()
     outputs[name].flat[-1] = np.nan
     assert refused(outputs, box).rejection_reason == "numbers"
 
 
 @pytest.mark.parametrize("camera", [(-0.9, 0.0, 0.0), (0.0, 0.0, 0.0), (40.0, 0.0, 0.0)])
-def test_body_that_is_not_before_the_camera_is_refused(camera: tuple[float, float, float]) -> None:
+def test_body_that_is_not_in_front_of_the_camera_is_rejected(camera: tuple[float, float, float]) -> None:
     outputs, box = perfect()
     outputs["camera"][:] = camera
     assert refused(outputs, box).rejection_reason == "behind"
 
 
 @pytest.mark.parametrize("camera", [(0.9, 30.0, 0.0), (0.9, 0.0, -30.0), (1e-4, 0.0, 0.0), (1e-38, 1.0, 1.0), (0.9, 1e30, 0.0)])
-def test_body_that_the_picture_does_not_show_is_refused(camera: tuple[float, float, float]) -> None:
+def test_body_outside_the_image_is_rejected(camera: tuple[float, float, float]) -> None:
     outputs, box = perfect()
     outputs["camera"][:] = camera
     assert refused(outputs, box).rejection_reason == "outside"
 
 
-def test_body_beside_the_square_that_was_looked_at_is_refused() -> None:
+def test_body_beside_its_crop_is_rejected() -> None:
     outputs, box = perfect()
     outputs["camera"][1] += 1.6
     assert refused(outputs, box).rejection_reason == "elsewhere"
 
 
-def test_head_in_a_box_is_believed_though_its_body_is_much_larger() -> None:
-    person = somebody(0)
+def test_head_in_a_box_is_accepted_though_its_body_is_much_larger() -> None:
+    person = random_person(0)
     x, y = project(person.joints()[15], LENS)
     head = np.array([x - 30, y - 30, x + 30, y + 30], np.float32)
     network = FakeNetwork(person.outputs(square_crop(head, 1.2)))
     assert engine_of(network, poco_confidence).infer([crop_of(head)])[0].person is not None
 
 
-def test_least_score_refuses_whom_the_network_doubts() -> None:
+def test_pose_below_the_least_score_is_rejected() -> None:
     outputs, box = perfect()
     outputs["joint_variance"][0] = 0.7
     assert refused(outputs, box, least_score=0.31).rejection_reason == "doubt"

@@ -1,4 +1,4 @@
-"""The camera of a crop and the body's place in the room."""
+"""The weak-perspective camera of a crop and the body's translation; POCO's uncertainty."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from remi_stream.pose.smpl_regressor import (
     person_variance,
 )
 from remi_stream.skeletons import SMPL_PARENTS
-from tests.pose.smpl_regressor.regressing import BODY, LENS, seen_perfectly, somebody
+from tests.pose.smpl_regressor.regressing import BODY, LENS, perfect_pose, random_person
 
 SURE = PoseConfidence(0.9, np.full(24, 0.9, np.float32))
 MIDDLE, SIDE = np.array([420.0, 300.0]), 260.0
@@ -30,8 +30,8 @@ CAMERA = np.array([0.9, 0.1, -0.2])
 
 @pytest.mark.parametrize("seed", range(8))
 def test_perfect_network_gives_back_where_a_body_is(seed: int) -> None:
-    person = somebody(seed)
-    found = seen_perfectly(person, lambda _: SURE).person
+    person = random_person(seed)
+    found = perfect_pose(person, lambda _: SURE).person
     assert found is not None
     assert found.smpl is not None
     np.testing.assert_allclose(found.smpl.transl, person.transl, atol=1e-3)
@@ -61,7 +61,7 @@ def test_body_falls_where_weak_perspective_put_it() -> None:
     np.testing.assert_allclose(project(place, LENS), expected, atol=1e-9)
 
 
-def test_whole_pictures_camera_says_the_same_as_the_crops() -> None:
+def test_full_image_camera_projects_as_the_crops_camera() -> None:
     size = (1280, 720)
     point = np.array([0.3, -0.5])
     sx, sy, tx, ty = full_image_weak_camera(CAMERA, MIDDLE, np.array(SIDE), size)
@@ -107,7 +107,7 @@ def test_pare_is_lost_above_two_fifths(pelvis: float, whole: float) -> None:
 
 
 def test_square_of_a_tight_box_holds_the_body() -> None:
-    person = somebody(1)
+    person = random_person(1)
     square = square_crop(person.box(), 1.2)
     pixels = project(person.joints(), LENS)
     assert (np.abs(pixels - (square.x, square.y)) < square.side / 2).all()

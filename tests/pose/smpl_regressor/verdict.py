@@ -1,4 +1,4 @@
-"""Who is published, against who is really there."""
+"""Published people compared with the true ones."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from remi_stream.skeletons import LIMB_JOINTS, joint_indices
 NEAR = 0.12
 """Median distance of limb joints, in body heights, up to which a published person is the true one."""
 SEEN, UNSEEN = 0.8, 0.2
-"""Visible share above which somebody should be published, and below which they should not."""
+"""Visible share above which a person should be published, and below which they should not."""
 SMPL = joint_indices("smpl24", LIMB_JOINTS)
 MIRRORED = [SMPL[index ^ 1] for index in range(len(SMPL))]
 
@@ -22,7 +22,7 @@ MIRRORED = [SMPL[index ^ 1] for index in range(len(SMPL))]
 class Verdict:
     """ids: of each true person, in order, without repeats. Counts of person-frames: seen and published, missed, false.
 
-    false: published, and nobody who is visible is there; unknown: published, who is hardly visible.
+    false: published, and no one who is visible is there; unknown: published, who is hardly visible.
     """
 
     ids: list[list[int]] = field(default_factory=list)
@@ -33,7 +33,7 @@ class Verdict:
 
     @property
     def kept(self) -> bool:
-        """Whether everybody has one id, and each their own."""
+        """Whether everyone has one id, and each their own."""
         return all(len(ids) == 1 for ids in self.ids) and len({ids[0] for ids in self.ids}) == len(self.ids)
 
 
@@ -62,7 +62,7 @@ def _note(verdict: Verdict, frame: int, who: int, track_id: int) -> None:
 
 
 def match(people: list[Person], joints_px: np.ndarray, visible: np.ndarray) -> dict[int, int]:
-    """Give {true person: index of the published one}, the nearest together, nobody twice."""
+    """Give {true person: index of the published one}, the nearest together, no one twice."""
     if not people:
         return {}
     away = np.array([[distance(person, true) for person in people] for true in joints_px])

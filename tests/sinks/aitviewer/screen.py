@@ -1,4 +1,4 @@
-"""A screen that nobody sees: an X server of its own, photographed and typed at."""
+"""A virtual screen (Xvfb), with screenshots and key presses."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ import numpy as np
 
 
 class Screen:
-    """display: its name, ":3"; size: (width, height) px."""
+    """An X display. display: its name, ":3". size: (width, height) px."""
 
     def __init__(self, display: str, size: tuple[int, int]) -> None:
         self.display, self.size = display, size
 
     def photograph(self) -> np.ndarray:
-        """What is to be seen: (h, w, 3) uint8 RGB."""
+        """Take a screenshot (h, w, 3) uint8 RGB."""
         options = {"video_size": "{}x{}".format(*self.size), "draw_mouse": "0"}
         with av.open(self.display, format="x11grab", options=options) as grabbed:
             return next(grabbed.decode(video=0)).to_ndarray(format="rgb24")
 
     def xdotool(self, *command: str) -> str:
-        """Do something on the screen and give what is said."""
+        """Run xdotool on this display and return its output."""
         environment = {**os.environ, "DISPLAY": self.display}
         return subprocess.run(["xdotool", *command], capture_output=True, text=True, timeout=10, env=environment).stdout.strip()
 
@@ -37,8 +37,8 @@ def screen(size: tuple[int, int]) -> Iterator[Screen]:
     server = subprocess.Popen(command, pass_fds=(write,), stderr=subprocess.DEVNULL)
     os.close(write)
     try:
-        with os.fdopen(read) as told:
-            yield Screen(f":{told.readline().strip()}", size)
+        with os.fdopen(read) as output:
+            yield Screen(f":{output.readline().strip()}", size)
     finally:
         server.terminate()
         server.wait()

@@ -17,7 +17,7 @@ COLOURS = 128
 
 
 def main() -> None:
-    """Look from the front when both are there and the panel has numbers to tell."""
+    """Take the screenshot from the front, when both people are shown and the panel has numbers."""
     with screen(SIZE) as seen, replaying("front") as replay:
         replay.change = two_people
         command = viewer("--aitviewer", "--name", replay.name, "--size", "{}x{}".format(*SIZE), python=AIT_PYTHON)

@@ -1,4 +1,4 @@
-"""People as meshes in a room: where they stand, which way they face, when they leave."""
+"""People as meshes in the world frame: position, orientation and removal."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ from tests.browser.replay import FPS, bodies, person
 
 
 def volume(vertices: np.ndarray, faces: np.ndarray) -> float:
-    """Of a closed mesh, m3; negative if it is inside out."""
+    """Volume of a closed mesh, m3; negative if it is inside out."""
     a, b, c = vertices[faces.T].astype(float)
     return float(np.einsum("fa,fa->", a, np.cross(b, c)) / 6)
 
 
 def walked(frames: int = 90) -> PeopleMeshes:
-    """Somebody who has been seen for a while."""
-    figures = PeopleMeshes()
+    """Meshes of a person after some frames."""
+    meshes = PeopleMeshes()
     for k in range(frames):
         message = bodies(k)
-        figures.add(msgspec.structs.replace(message, captured_at=k / FPS), k / FPS)
-    return figures
+        meshes.add(msgspec.structs.replace(message, captured_at=k / FPS), k / FPS)
+    return meshes
 
 
 def test_body_stands_upright_on_the_floor_in_front_of_the_camera() -> None:
@@ -49,7 +49,7 @@ def test_body_stands_upright_on_the_floor_in_front_of_the_camera() -> None:
     assert 0.04 < volume(mesh.vertices, mesh_faces(SKIN)) < 0.12, "a person's volume, right side out"
 
 
-def test_pose_in_the_room_gives_the_mesh_in_the_room() -> None:
+def test_pose_in_the_world_has_the_mesh_in_the_world() -> None:
     (mesh,) = walked(5).current_meshes(0.2)
     assert mesh.smpl
     again = known_body().vertices(mesh.smpl.global_orient, mesh.smpl.body_pose, mesh.smpl.betas, mesh.smpl.transl)
@@ -65,20 +65,20 @@ def test_moved_pose_is_the_mesh_moved() -> None:
     assert np.abs(before @ rotation.T + offset - after).max() < 1e-4
 
 
-def test_who_is_not_seen_leaves_and_others_stay() -> None:
-    figures = PeopleMeshes()
+def test_stale_track_is_removed_and_others_stay() -> None:
+    meshes = PeopleMeshes()
     two = msgspec.structs.replace(bodies(0), people=[person(0, 1), person(0, 2)])
-    figures.add(two, 0.0)
-    figures.add(msgspec.structs.replace(two, people=[person(1, 2)]), 0.9 * REMOVE_AFTER_S)
-    assert [mesh.track_id for mesh in figures.current_meshes(0.95 * REMOVE_AFTER_S)] == [1, 2]
-    assert [mesh.track_id for mesh in figures.current_meshes(1.05 * REMOVE_AFTER_S)] == [2]
-    assert figures.current_meshes(2.0 * REMOVE_AFTER_S) == []
+    meshes.add(two, 0.0)
+    meshes.add(msgspec.structs.replace(two, people=[person(1, 2)]), 0.9 * REMOVE_AFTER_S)
+    assert [mesh.track_id for mesh in meshes.current_meshes(0.95 * REMOVE_AFTER_S)] == [1, 2]
+    assert [mesh.track_id for mesh in meshes.current_meshes(1.05 * REMOVE_AFTER_S)] == [2]
+    assert meshes.current_meshes(2.0 * REMOVE_AFTER_S) == []
 
 
 def test_person_without_a_pose_is_bones() -> None:
-    figures = walked(30)
-    figures.add(msgspec.structs.replace(bodies(30), people=[msgspec.structs.replace(person(30), smpl=None)]), 1.0)
-    (mesh,) = figures.current_meshes(1.0)
+    meshes = walked(30)
+    meshes.add(msgspec.structs.replace(bodies(30), people=[msgspec.structs.replace(person(30), smpl=None)]), 1.0)
+    (mesh,) = meshes.current_meshes(1.0)
     assert mesh.kind == "smpl24"
     assert len(mesh.vertices) > mesh_faces("smpl24").max()
     assert volume(mesh.vertices, mesh_faces("smpl24")) > 0
@@ -116,7 +116,7 @@ def test_normals_of_a_ball_point_outwards() -> None:
 
 @pytest.mark.parametrize("view", sorted(EYE_DIRECTIONS))
 @pytest.mark.parametrize("aspect", [16 / 9, 1.0, 0.5])
-def test_everybody_is_in_view(view: str, aspect: float) -> None:
+def test_all_people_are_in_view(view: str, aspect: float) -> None:
     people = [np.array([[-3.0, 0, -4], [-2.6, 1.8, -3.8]]), np.array([[1.0, 0, -6], [1.5, 1.7, -5]])]
     eye, target = fit_viewpoint(people, view, aspect)
     forward = (target - eye) / np.linalg.norm(target - eye)

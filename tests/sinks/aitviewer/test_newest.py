@@ -1,4 +1,4 @@
-"""A viewer shows what is newest, however slow it is, and nobody else notices it."""
+"""A slow viewer shows the newest bodies and does not slow down other subscribers."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from tests.sample import facts
 SLOW_S = 0.4
 
 
-class SlowRoom:
-    """Takes its time to draw, and notes who was drawn."""
+class SlowWindow:
+    """A window that draws slowly and records the meshes that it drew."""
 
     aspect = 1.5
     is_closed = False
@@ -56,42 +56,42 @@ def replay() -> Iterator[Replay]:
         yield playing
 
 
-def test_slow_viewer_shows_nothing_old_and_the_others_miss_nothing(replay: Replay) -> None:
+def test_slow_viewer_shows_only_new_bodies_and_other_subscribers_miss_nothing(replay: Replay) -> None:
     context = LinkContext()
     other = Subscriber(context, daemon_port(replay.name, BUS_SERVICE), ["bodies/front"])
-    heard: list[int] = []
-    with contextlib.closing(BodySubscriber(replay.name)) as show:
-        looking, ages = LiveViewer(show, SlowRoom(), print), []
-        show.receive(5.0)
+    received: list[int] = []
+    with contextlib.closing(BodySubscriber(replay.name)) as subscriber:
+        viewer, ages = LiveViewer(subscriber, SlowWindow(), print), []
+        subscriber.receive(5.0)
         while len(ages) < 8:
-            show.receive(0.1)
+            subscriber.receive(0.1)
             now = time.monotonic()
-            looking.draw(now)
-            assert show._newest is not None
-            ages.append(now - show._newest.captured_at)
-            show.mark_drawn(time.monotonic())
+            viewer.draw(now)
+            assert subscriber._newest is not None
+            ages.append(now - subscriber._newest.captured_at)
+            subscriber.mark_drawn(time.monotonic())
             while (item := other.receive(0)) is not None:
-                heard.append(item[1].frame_id)
-        moment = show.latest_rate()
+                received.append(item[1].frame_id)
+        moment = subscriber.latest_rate()
     context.close()
     assert max(ages) < 0.2, f"each was the newest when it was drawn: {ages}"
     assert moment
-    assert moment.p50_ms > 1000 * SLOW_S, "what is told is how old it was once it was on the screen"
-    assert len(heard) > 60
-    assert all(after - before == 1 for before, after in itertools.pairwise(heard))
+    assert moment.p50_ms > 1000 * SLOW_S, "latency is measured up to the screen"
+    assert len(received) > 60
+    assert all(after - before == 1 for before, after in itertools.pairwise(received))
 
 
 def test_old_bodies_are_not_shown() -> None:
-    with contextlib.closing(BodySubscriber("nobody-plays")) as show:
+    with contextlib.closing(BodySubscriber("not-running")) as subscriber:
         now = time.monotonic()
-        show.add([msgspec.structs.replace(bodies(1, "front"), captured_at=now - 1.1 * MAX_AGE_S)], now)
-        assert show.current_meshes(now) == []
-        show.add([msgspec.structs.replace(bodies(2, "front"), captured_at=now - 0.9 * MAX_AGE_S)], now)
-        assert [mesh.track_id for mesh in show.current_meshes(now)] == [1]
+        subscriber.add([msgspec.structs.replace(bodies(1, "front"), captured_at=now - 1.1 * MAX_AGE_S)], now)
+        assert subscriber.current_meshes(now) == []
+        subscriber.add([msgspec.structs.replace(bodies(2, "front"), captured_at=now - 0.9 * MAX_AGE_S)], now)
+        assert [mesh.track_id for mesh in subscriber.current_meshes(now)] == [1]
 
 
 def test_paused_recording_stays_in_view() -> None:
-    with contextlib.closing(BodySubscriber("nobody-plays")) as subscriber:
+    with contextlib.closing(BodySubscriber("not-running")) as subscriber:
         now = time.monotonic()
         paused = PlaybackStatus(position_s=1.0, length_s=9.0, speed=0.0, paused=True)
         old = msgspec.structs.replace(bodies(1, "front"), captured_at=now - 9 * MAX_AGE_S)
@@ -100,50 +100,50 @@ def test_paused_recording_stays_in_view() -> None:
             assert [mesh.track_id for mesh in subscriber.current_meshes(now + later_s)] == [1]
 
 
-def test_n_changes_the_camera_and_space_holds_people_still(replay: Replay) -> None:
-    with contextlib.closing(BodySubscriber(replay.name)) as show:
-        room, said = SlowRoom(), []
-        looking = LiveViewer(show, room, said.append)
+def test_n_selects_the_next_camera_and_space_pauses(replay: Replay) -> None:
+    with contextlib.closing(BodySubscriber(replay.name)) as subscriber:
+        window, lines = SlowWindow(), []
+        viewer = LiveViewer(subscriber, window, lines.append)
 
         def turn(*keys: str) -> bool:
-            show.receive(1.0)
-            room.keys = [*keys]
-            went_on = looking.handle_keys(time.monotonic())
-            looking.draw(time.monotonic())
-            return went_on
+            subscriber.receive(1.0)
+            window.keys = [*keys]
+            goes_on = viewer.handle_keys(time.monotonic())
+            viewer.draw(time.monotonic())
+            return goes_on
 
         turn()
         turn()
-        assert (show.camera, said) == ("front", ["showing camera front"])
+        assert (subscriber.camera, lines) == ("front", ["showing camera front"])
         assert turn("n")
-        assert (show.camera, said[-1]) == ("side", "showing camera side")
+        assert (subscriber.camera, lines[-1]) == ("side", "showing camera side")
         turn("space")
         turn()
-        assert room.drawn[-1][0] is room.drawn[-2][0]
-        assert any("SPACE" in text for text in room.text)
+        assert window.drawn[-1][0] is window.drawn[-2][0]
+        assert any("SPACE" in text for text in window.text)
         turn("space")
-        assert room.drawn[-1][0] is not room.drawn[-2][0]
-        looks = room.looks
+        assert window.drawn[-1][0] is not window.drawn[-2][0]
+        looks = window.looks
         turn("3")
-        assert room.looks == looks + 1
+        assert window.looks == looks + 1
         assert not turn("q")
 
 
-def test_daemon_that_goes_is_waited_for_and_comes_back(replay: Replay) -> None:
-    said: list[str] = []
-    with contextlib.closing(BodySubscriber(replay.name)) as show:
-        looking = LiveViewer(show, SlowRoom(), said.append)
+def test_viewer_waits_for_a_daemon_that_stops_until_it_is_back(replay: Replay) -> None:
+    lines: list[str] = []
+    with contextlib.closing(BodySubscriber(replay.name)) as subscriber:
+        viewer = LiveViewer(subscriber, SlowWindow(), lines.append)
         now = time.monotonic()
-        show.add([facts(camera="front")], now)
-        looking.draw(now)
-        looking.draw(now + CAMERA_TIMEOUT_S)
-        assert said[-1] == f"waiting for the daemon {replay.name!r}"
-        assert "waiting" in looking.window.text[0]
-        while said[-1].startswith("waiting"):
+        subscriber.add([facts(camera="front")], now)
+        viewer.draw(now)
+        viewer.draw(now + CAMERA_TIMEOUT_S)
+        assert lines[-1] == f"waiting for the daemon {replay.name!r}"
+        assert "waiting" in viewer.window.text[0]
+        while lines[-1].startswith("waiting"):
             assert time.monotonic() < now + 20
-            show.receive(1.0)
-            looking.draw(time.monotonic())
-        assert said[-1].startswith("showing camera")
-        show.add([facts(camera="front", state="reconnecting")], time.monotonic())
-        looking.draw(time.monotonic())
-        assert said[-1] == "camera front: reconnecting"
+            subscriber.receive(1.0)
+            viewer.draw(time.monotonic())
+        assert lines[-1].startswith("showing camera")
+        subscriber.add([facts(camera="front", state="reconnecting")], time.monotonic())
+        viewer.draw(time.monotonic())
+        assert lines[-1] == "camera front: reconnecting"

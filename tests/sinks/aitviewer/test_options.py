@@ -1,4 +1,4 @@
-"""What `remi-stream view` says to options that do not go together, and when something is missing."""
+"""`remi-stream view` with incompatible options, or with something missing."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ REFUSED = {
 def test_options_that_do_not_go_together(
     options: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(sys, "argv", ["remi-stream", "view", "--name", "nobody-plays", *options.split()])
+    monkeypatch.setattr(sys, "argv", ["remi-stream", "view", "--name", "not-running", *options.split()])
     assert main() == 2
     err = capsys.readouterr().err
     assert REFUSED[options] in err
@@ -49,7 +49,7 @@ def test_without_aitviewer_is_one_line(tmp_path: Path) -> None:
 
 
 def test_without_a_daemon_is_one_line() -> None:
-    code, _, err = finish(start("view", "--name", "nobody-plays", "--aitviewer"), lambda: None, 60)
+    code, _, err = finish(start("view", "--name", "not-running", "--aitviewer"), lambda: None, 60)
     assert code == 3
     assert err.startswith("remi-stream: No remi-stream answers on 127.0.0.1:")
     assert err.count("\n") == 1
@@ -61,6 +61,6 @@ def test_screen_that_does_not_answer_is_one_line(monkeypatch: pytest.MonkeyPatch
         require_screen()
 
 
-def test_film_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
+def test_video_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(RemiError, match=r"Cannot write .*/none/f\.mp4: No such file or directory"):
         ViewerVideo(tmp_path / "none" / "f.mp4", (64, 64))

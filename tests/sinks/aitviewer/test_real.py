@@ -1,4 +1,4 @@
-"""A real aitviewer: in a window, into a film, and as a server that somebody else wrote."""
+"""A real aitviewer: in a window, rendered to a video, and as a stock server."""
 
 from __future__ import annotations
 
@@ -26,29 +26,29 @@ SERVER = str(Path(__file__).with_name("stock_server.py"))
 
 
 def two_people(bodies: Bodies) -> Bodies:
-    """Another one to the right of the first, elsewhere in the clip."""
+    """Add a second person to the right of the first, from elsewhere in the clip."""
     other = person((bodies.frame_id + 100) % len(truth()["poses"]), track_id=2)
     assert other.smpl
     beside = msgspec.structs.replace(other.smpl, transl=other.smpl.transl + np.array([0.9, 0, 0.5], np.float32))
     return msgspec.structs.replace(bodies, people=[*bodies.people, msgspec.structs.replace(other, smpl=beside)])
 
 
-def test_film_without_a_screen_shows_everybody_in_their_colour(tmp_path: Path) -> None:
-    path = tmp_path / "film.mp4"
+def test_video_without_a_screen_shows_all_people_in_their_colours(tmp_path: Path) -> None:
+    path = tmp_path / "video.mp4"
     with replaying() as replay:
         replay.change = two_people
         done = run_view("--render", str(path), "--name", replay.name, "--size", "480x270", "--duration", "4")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.splitlines()[0] == "showing camera sample"
-    with av.open(str(path)) as film:
-        pictures = [(frame.time, frame.to_ndarray(format="rgb24")) for frame in film.decode(video=0)]
-    assert done.stdout.splitlines()[-1] == f"{path}: {len(pictures)} frames"
-    assert pictures[-1][1].shape == (270, 480, 3)
+    with av.open(str(path)) as video:
+        images = [(frame.time, frame.to_ndarray(format="rgb24")) for frame in video.decode(video=0)]
+    assert done.stdout.splitlines()[-1] == f"{path}: {len(images)} frames"
+    assert images[-1][1].shape == (270, 480, 3)
     for track_id in (1, 2):
-        assert 0.01 < share_of(track_id, pictures[-1][1]) < 0.2, track_id
-    assert share_of(7, pictures[-1][1]) < 0.002, "nobody else"
-    assert pictures[-1][0] <= 4.5
-    assert np.abs(pictures[-1][1].astype(int) - pictures[0][1]).max() > 60, "they move"
+        assert 0.01 < share_of(track_id, images[-1][1]) < 0.2, track_id
+    assert share_of(7, images[-1][1]) < 0.002, "nobody else"
+    assert images[-1][0] <= 4.5
+    assert np.abs(images[-1][1].astype(int) - images[0][1]).max() > 60, "they move"
 
 
 @pytest.mark.screen

@@ -1,4 +1,4 @@
-"""What a stock aitviewer server gets from us, and what it makes of it."""
+"""Messages to an aitviewer server, and connections to it."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ from tests.browser.replay import bodies, replaying
 
 @pytest.fixture
 def aitviewer(monkeypatch: pytest.MonkeyPatch) -> type[Enum]:
-    """Somebody who has aitviewer's enum under its name, as a server has."""
+    """aitviewer's enum under its name, as a server has it."""
     module = types.ModuleType("aitviewer.remote.message")
     module.Message = Enum("Message", {"MESHES": 2, "SMPL": 10, "DELETE": 100, "UPDATE_FRAMES": 102})  # type: ignore[attr-defined]
     for name in ("aitviewer", "aitviewer.remote"):
@@ -47,9 +47,9 @@ def aitviewer(monkeypatch: pytest.MonkeyPatch) -> type[Enum]:
 
 
 def seen(k: int = 0, at: float = 0.0) -> PersonMesh:
-    figures = PeopleMeshes()
-    figures.add(bodies(k), at)
-    return figures.current_meshes(at)[0]
+    meshes = PeopleMeshes()
+    meshes.add(bodies(k), at)
+    return meshes.current_meshes(at)[0]
 
 
 def test_pickle_is_what_aitviewer_expects_and_names_nothing_else(aitviewer: type[Enum]) -> None:
@@ -66,36 +66,36 @@ def test_pickle_is_what_aitviewer_expects_and_names_nothing_else(aitviewer: type
     assert named == {"numpy ndarray", "builtins bytearray", "aitviewer.remote.message Message"}
 
 
-def test_people_come_move_and_go(aitviewer: type[Enum]) -> None:
-    puppets = RemotePeople(as_poses=False)
+def test_people_are_added_updated_and_deleted(aitviewer: type[Enum]) -> None:
+    people = RemotePeople(as_poses=False)
     first, second = seen(0), seen(1)
-    came = [pickle.loads(each) for each in puppets.updates([first])]
-    moved = [pickle.loads(each) for each in puppets.updates([second])]
+    came = [pickle.loads(each) for each in people.updates([first])]
+    moved = [pickle.loads(each) for each in people.updates([second])]
     assert came[0]["kwargs"]["flat_shading"], "a stock server keeps the normals of the first pose"
-    assert puppets.updates([second]) == [], "who stands still is not told again"
-    gone = [pickle.loads(each) for each in puppets.updates([])]
+    assert people.updates([second]) == [], "an unchanged person is not sent again"
+    gone = [pickle.loads(each) for each in people.updates([])]
     assert [each["type"].name for each in came + moved + gone] == ["MESHES", "UPDATE_FRAMES", "DELETE"]
     assert len({each["uid"] for each in came + moved + gone}) == 1
     assert np.array_equal(moved[0]["kwargs"]["vertices"], second.vertices)
     assert moved[0]["kwargs"]["frames"] == 0
-    again = pickle.loads(puppets.updates([first])[0])
+    again = pickle.loads(people.updates([first])[0])
     assert again["uid"] != came[0]["uid"]
 
 
-def test_posed_people_are_told_as_poses(aitviewer: type[Enum]) -> None:
-    puppets = RemotePeople(as_poses=True)
-    came, moved = (pickle.loads(puppets.updates([seen(k)])[0]) for k in (0, 1))
+def test_people_are_sent_as_poses_on_request(aitviewer: type[Enum]) -> None:
+    people = RemotePeople(as_poses=True)
+    came, moved = (pickle.loads(people.updates([seen(k)])[0]) for k in (0, 1))
     assert (came["type"].value, moved["type"].value) == (SMPL_TYPE, UPDATE_FRAMES_TYPE)
     shapes = {name: value.shape for name, value in came["kwargs"].items() if isinstance(value, np.ndarray)}
     assert shapes == {"poses_body": (1, 69), "poses_root": (1, 3), "trans": (1, 3), "betas": (1, 10)}
     assert moved["kwargs"]["poses_body"].shape == (69,)
 
 
-def test_person_who_becomes_bones_is_another_node(aitviewer: type[Enum]) -> None:
-    puppets, skin = RemotePeople(as_poses=False), seen(0)
-    puppets.updates([skin])
+def test_person_that_becomes_a_skeleton_is_another_node(aitviewer: type[Enum]) -> None:
+    people, skin = RemotePeople(as_poses=False), seen(0)
+    people.updates([skin])
     bones = PersonMesh(skin.track_id, "smpl24", np.zeros((3, 3), np.float32), None)
-    assert [pickle.loads(each)["type"].name for each in puppets.updates([bones])] == ["DELETE", "MESHES"]
+    assert [pickle.loads(each)["type"].name for each in people.updates([bones])] == ["DELETE", "MESHES"]
     assert skin.kind == SKIN
 
 
@@ -112,7 +112,7 @@ def test_addresses() -> None:
 
 def test_poses_need_smpl_here_too(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(RemiError, match=r"needs SMPL here too.*smpl\.is\.tue\.mpg\.de"):
-        feed_server("nobody-plays", "127.0.0.1:1", True, 0.1, print)
+        feed_server("not-running", "127.0.0.1:1", True, 0.1, print)
 
 
 class Mark:
@@ -126,10 +126,10 @@ class Mark:
 
 
 class Listener:
-    """A server that keeps what it is told, and answers with a pickle that must not be read."""
+    """A server that keeps the messages it gets, and answers with a pickle that must not be read."""
 
     def __init__(self, answer: bytes, port: int = 0) -> None:
-        self.told: list[bytes] = []
+        self.messages: list[bytes] = []
         self._connections: list[ServerConnection] = []
         self._answer = answer
         self._server: Server = serve(self._serve, "127.0.0.1", port, max_size=None)
@@ -146,39 +146,39 @@ class Listener:
     def _serve(self, connection: ServerConnection) -> None:
         self._connections.append(connection)
         for each in connection:
-            self.told.append(bytes(each))
+            self.messages.append(bytes(each))
             connection.send(self._answer)
 
 
 @contextlib.contextmanager
 def feeding(
-    daemon: str, port: int, tell: Callable[[str], None] = lambda _: None
+    daemon: str, port: int, report: Callable[[str], None] = lambda _: None
 ) -> Iterator[tuple[RemoteFeeder, BodySubscriber]]:
     with (
-        contextlib.closing(BodySubscriber(daemon)) as show,
-        contextlib.closing(RemoteFeeder(show, f"127.0.0.1:{port}", False, tell)) as feeder,
+        contextlib.closing(BodySubscriber(daemon)) as subscriber,
+        contextlib.closing(RemoteFeeder(subscriber, f"127.0.0.1:{port}", False, report)) as feeder,
     ):
-        yield feeder, show
+        yield feeder, subscriber
 
 
-def turn_until(feeder: RemoteFeeder, show: BodySubscriber, done: Callable[[], object], timeout_s: float = 20.0) -> None:
+def turn_until(feeder: RemoteFeeder, subscriber: BodySubscriber, done: Callable[[], object], timeout_s: float = 20.0) -> None:
     end = time.monotonic() + timeout_s
     while not done():
-        assert time.monotonic() < end, "waited in vain"
-        show.receive(0.01)
+        assert time.monotonic() < end, f"not done within {timeout_s} s"
+        subscriber.receive(0.01)
         feeder.tick(time.monotonic())
 
 
-def test_server_is_told_and_its_answers_are_never_unpickled(tmp_path: Path, aitviewer: type[Enum]) -> None:
+def test_server_gets_messages_and_its_answers_are_never_unpickled(tmp_path: Path, aitviewer: type[Enum]) -> None:
     with contextlib.closing(Listener(pickle.dumps(Mark(tmp_path / "mark")))) as server, replaying() as replay:
-        with feeding(replay.name, server.port) as (feeder, show):
+        with feeding(replay.name, server.port) as (feeder, subscriber):
             began = time.monotonic()
-            turn_until(feeder, show, lambda: len(server.told) > 20)
+            turn_until(feeder, subscriber, lambda: len(server.messages) > 20)
             took_s = time.monotonic() - began
         end = time.monotonic() + 10
-        while pickle.loads(server.told[-1])["type"].name != "DELETE" and time.monotonic() < end:
+        while pickle.loads(server.messages[-1])["type"].name != "DELETE" and time.monotonic() < end:
             time.sleep(0.01)
-        kinds = [pickle.loads(each)["type"].name for each in server.told]
+        kinds = [pickle.loads(each)["type"].name for each in server.messages]
     assert kinds[0] == "MESHES"
     assert set(kinds[1:-1]) == {"UPDATE_FRAMES"}
     assert kinds[-1] == "DELETE", "our people leave with us"
@@ -190,19 +190,19 @@ def test_server_that_reads_nothing_is_sent_one_update_and_no_more() -> None:
     with (
         socket.create_server(("127.0.0.1", 0)) as listening,
         replaying() as replay,
-        feeding(replay.name, listening.getsockname()[1]) as (feeder, show),
+        feeding(replay.name, listening.getsockname()[1]) as (feeder, subscriber),
     ):
         accepting = threading.Thread(target=handshake, args=(listening,))
         accepting.start()
-        turn_until(feeder, show, lambda: feeder.updates == 1)
+        turn_until(feeder, subscriber, lambda: feeder.updates == 1)
         accepting.join()
         then = replay.frame_id
-        turn_until(feeder, show, lambda: replay.frame_id > then + 30)
+        turn_until(feeder, subscriber, lambda: replay.frame_id > then + 30)
         assert feeder.updates == 1
 
 
 def handshake(listening: socket.socket) -> None:
-    """Open a WebSocket as a server would, and read nothing more."""
+    """Accept a WebSocket as a server, then read nothing."""
     from websockets.server import ServerProtocol
 
     connection, _ = listening.accept()
@@ -219,20 +219,20 @@ HELD: list[socket.socket] = []
 """Connections that stay open until the tests end."""
 
 
-def test_server_that_is_not_there_is_waited_for_and_called_again() -> None:
-    said: list[str] = []
+def test_missing_server_is_reconnected_to_until_it_answers() -> None:
+    lines: list[str] = []
 
     def of_the_server() -> str:
-        return [line for line in said if "aitviewer at" in line][-1]
+        return [line for line in lines if "aitviewer at" in line][-1]
 
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    with replaying() as replay, feeding(replay.name, port, said.append) as (feeder, show):
-        turn_until(feeder, show, lambda: any("no aitviewer at" in line for line in said))
+    with replaying() as replay, feeding(replay.name, port, lines.append) as (feeder, subscriber):
+        turn_until(feeder, subscriber, lambda: any("no aitviewer at" in line for line in lines))
         assert "python -m aitviewer.server" in of_the_server()
         for _ in range(2):
             server = Listener(b"", port)
             with contextlib.closing(server):
-                turn_until(feeder, show, lambda: len(server.told) > 3)  # noqa: B023
+                turn_until(feeder, subscriber, lambda: len(server.messages) > 3)  # noqa: B023
             assert of_the_server() == f"connected to the aitviewer at 127.0.0.1:{port}"
-            turn_until(feeder, show, lambda: "no aitviewer at" in of_the_server())
+            turn_until(feeder, subscriber, lambda: "no aitviewer at" in of_the_server())

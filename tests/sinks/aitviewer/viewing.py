@@ -1,4 +1,4 @@
-"""Viewers in processes of their own, with and without aitviewer, and what is seen in pictures of them."""
+"""Viewers in processes of their own, with and without aitviewer, and checks of their screenshots."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def run_view(*options: str, timeout_s: float = 150.0) -> subprocess.CompletedPro
 
 @contextlib.contextmanager
 def running(command: list[str], **environment: str) -> Iterator[subprocess.Popen[str]]:
-    """A program; it is gone in the end."""
+    """Run a program; it is killed at the end."""
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**WITHOUT_SCREEN, **environment})
     try:
         yield process
@@ -45,16 +45,16 @@ def wait_for(done: Callable[[], object], process: subprocess.Popen[str] | None =
     """Wait until a condition holds, while a process lives."""
     end = time.monotonic() + timeout_s
     while not done():
-        assert time.monotonic() < end, f"waited {timeout_s} s in vain"
+        assert time.monotonic() < end, f"not done within {timeout_s} s"
         assert process is None or process.poll() is None, f"it has ended with {process and process.returncode}"
         time.sleep(0.2)
 
 
-def share_of(track_id: int, picture: np.ndarray) -> float:
-    """How much of a picture (h, w, 3) uint8 RGB is somebody's colour, lit or in the shade."""
+def share_of(track_id: int, image: np.ndarray) -> float:
+    """Share of an image (h, w, 3) uint8 RGB that has a track's colour, lit or in the shade."""
     colour = np.array(track_colour(track_id), float)
-    brightness = picture.astype(float) @ colour / (colour @ colour)
-    miss = np.linalg.norm(picture - brightness[..., None] * colour, axis=-1)
+    brightness = image.astype(float) @ colour / (colour @ colour)
+    miss = np.linalg.norm(image - brightness[..., None] * colour, axis=-1)
     return float(((miss < 24) & (brightness > 0.4) & (brightness < 1.6)).mean())
 
 

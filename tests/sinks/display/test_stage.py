@@ -1,4 +1,4 @@
-"""What the display shows, on a screen that is not there."""
+"""The display stage, on SDL's dummy screen."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def _no_screen(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def shown(*cameras: str, **more: Any) -> DisplayStage:
-    """A display that is open."""
+    """An opened display."""
     made = DisplayStage(Config(cameras=tuple(CameraConfig(name=name, source="synthetic:") for name in cameras), **more))
     made.open()
     return made
@@ -49,7 +49,7 @@ def display() -> Iterator[DisplayStage]:
     made.close()
 
 
-def picture(k: int = K, **more: Any) -> Frame:
+def preview(k: int = K, **more: Any) -> Frame:
     """The sample clip's frame as a preview."""
     image = frames()[k]
     height, width = image.shape[:2]
@@ -59,23 +59,23 @@ def picture(k: int = K, **more: Any) -> Frame:
 
 
 def truth_of(k: int = K, **more: Any) -> Bodies:
-    """Who is in it, as it was rendered."""
+    """The true bodies of the frame."""
     height, width = frames()[k].shape[:2]
     return msgspec.structs.replace(true_bodies(k), size=(width, height), intrinsics=intrinsics(), **more)
 
 
 def surface(display: DisplayStage) -> np.ndarray:
-    """What is to be seen in the window, (h, w, 3) uint8 RGB."""
+    """Content of the window, (h, w, 3) uint8 RGB."""
     return pygame.surfarray.array3d(display._window._surface).swapaxes(0, 1).copy()
 
 
 def plain(k: int = K) -> np.ndarray:
     """The preview's own pixels, (h, w, 3) uint8 RGB."""
-    return cv2.imdecode(picture(k).image, cv2.IMREAD_COLOR)[..., ::-1]
+    return cv2.imdecode(preview(k).image, cv2.IMREAD_COLOR)[..., ::-1]
 
 
 def changed(display: DisplayStage) -> np.ndarray:
-    """Where something is drawn on the picture, above the line of text: (h, w) bool."""
+    """Pixels that differ from the preview, above the line of text: (h, w) bool."""
     difference = np.abs(surface(display).astype(int) - plain()).max(2)
     return (difference > 24)[:-FOOT_PX]
 
@@ -85,9 +85,9 @@ def press(display: DisplayStage, key: int) -> None:
     display.tick(time.monotonic())
 
 
-def test_body_is_drawn_over_the_person_in_the_picture(display: DisplayStage, tmp_path: Path) -> None:
+def test_body_is_drawn_over_the_person_in_the_image(display: DisplayStage, tmp_path: Path) -> None:
     display.step(facts())
-    display.step(picture())
+    display.step(preview())
     display.step(truth_of(captured_at=time.monotonic() - 0.02))
     display.tick(time.monotonic())
     display._window.save(str(tmp_path / "display.png"))
@@ -107,7 +107,7 @@ def test_body_is_drawn_over_the_person_in_the_picture(display: DisplayStage, tmp
 def test_m_changes_between_mesh_and_skeleton(display: DisplayStage) -> None:
     covered = []
     for epoch in (1, 2, 3):
-        display.step(picture(epoch=epoch))
+        display.step(preview(epoch=epoch))
         display.step(truth_of(epoch=epoch))
         display.tick(time.monotonic())
         covered.append(changed(display).sum())
@@ -118,19 +118,19 @@ def test_m_changes_between_mesh_and_skeleton(display: DisplayStage) -> None:
 
 def test_person_without_smpl_is_drawn_as_a_skeleton(display: DisplayStage) -> None:
     bare = msgspec.structs.replace(truth_of().people[0], smpl=None)
-    display.step(picture())
+    display.step(preview())
     display.step(truth_of(people=[bare]))
     display.tick(time.monotonic())
     assert 0 < changed(display).sum() < 8000
 
 
 def test_nearer_body_hides_the_farther_one(display: DisplayStage) -> None:
-    somebody = truth_of().people[0]
-    assert somebody.smpl
-    behind = msgspec.structs.replace(somebody.smpl, transl=somebody.smpl.transl * np.float32(1.3))
-    people = [somebody, msgspec.structs.replace(somebody, track_id=2, smpl=behind)]
+    first = truth_of().people[0]
+    assert first.smpl
+    behind = msgspec.structs.replace(first.smpl, transl=first.smpl.transl * np.float32(1.3))
+    people = [first, msgspec.structs.replace(first, track_id=2, smpl=behind)]
     for order in (people, people[::-1]):
-        display.step(picture(epoch=len(order[0].keypoints_px) + order[0].track_id))
+        display.step(preview(epoch=len(order[0].keypoints_px) + order[0].track_id))
         display.step(truth_of(epoch=len(order[0].keypoints_px) + order[0].track_id, people=order))
         display.tick(time.monotonic())
         x, y = (truth()["joints_px"][K, 6] / 2).astype(int)
@@ -139,18 +139,18 @@ def test_nearer_body_hides_the_farther_one(display: DisplayStage) -> None:
 
 
 def test_bodies_of_another_frame_are_not_drawn(display: DisplayStage) -> None:
-    display.step(picture(captured_at=time.monotonic() - 1))
+    display.step(preview(captured_at=time.monotonic() - 1))
     display.step(truth_of(K + 1))
     display.tick(time.monotonic())
     assert display.counts["images"] == 1
     assert changed(display).sum() == 0
 
 
-def test_somebody_behind_or_at_the_camera_does_no_harm(display: DisplayStage) -> None:
+def test_person_behind_or_at_the_camera_is_drawn_without_an_error(display: DisplayStage) -> None:
     smpl = truth_of().people[0].smpl
     assert smpl
     near = [msgspec.structs.replace(smpl, transl=np.array([0, 0, z], np.float32)) for z in (0.3, 0.0, -2.0)]
-    display.step(picture())
+    display.step(preview())
     display.step(truth_of(people=[person(k + 1, smpl=each) for k, each in enumerate(near)]))
     display.tick(time.monotonic())
     assert display.counts["images"] == 1
@@ -166,37 +166,37 @@ def test_q_or_closing_the_window_ends_the_pipeline(display: DisplayStage, event:
 
 
 def test_v_switches_recording_off_and_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[dict[str, Any]] = []
-    monkeypatch.setattr(display_stage, "send_control_request", lambda port, question, timeout_s: asked.append(question))
+    requests: list[dict[str, Any]] = []
+    monkeypatch.setattr(display_stage, "send_control_request", lambda port, request, timeout_s: requests.append(request))
     display = shown("front", record="somewhere")
     for state in ("on", "off", "failed", "waiting"):
         display.step(health("recorder", facts={"recording": state}))
         press(display, pygame.K_v)
     display.close()
-    assert [question["on"] for question in asked] == [False, True, True, False]
-    assert {question["ask"] for question in asked} == {"record"}
+    assert [request["on"] for request in requests] == [False, True, True, False]
+    assert {request["ask"] for request in requests} == {"record"}
 
 
 def test_v_without_record_does_nothing(display: DisplayStage, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(display_stage, "send_control_request", lambda *_: pytest.fail("nobody is to be asked"))
+    monkeypatch.setattr(display_stage, "send_control_request", lambda *_: pytest.fail("no request may be sent"))
     press(display, pygame.K_v)
 
 
-def test_r_without_bodies_or_relay_says_why_nothing_is_written(tmp_path: Path) -> None:
+def test_r_without_bodies_or_relay_reports_why_nothing_is_written(tmp_path: Path) -> None:
     display = shown("left", "right", measurements=str(tmp_path / "new"))
     press(display, pygame.K_r)
     display._measuring.close()
-    news = display._measuring.status_text(time.monotonic())
+    status = display._measuring.status_text(time.monotonic())
     display.tick(time.monotonic())
     display.close()
-    assert news == (
+    assert status == (
         "No bodies of camera 'left' in the last 5 s: there is nothing to measure. "
         "No bodies of camera 'right' in the last 5 s: there is nothing to measure."
     )
     assert not (tmp_path / "new").exists()
 
 
-def test_news_is_shown_at_the_head_for_some_seconds(display: DisplayStage) -> None:
+def test_status_is_shown_at_the_top_for_some_seconds(display: DisplayStage) -> None:
     press(display, pygame.K_r)
     display._measuring.close()
     written = []
@@ -229,14 +229,14 @@ def test_text_breaks_into_lines_that_fit_the_window(display: DisplayStage) -> No
 def test_two_cameras_stand_side_by_side() -> None:
     display = shown("left", "right")
     for camera in ("left", "right"):
-        display.step(picture(camera=camera))
+        display.step(preview(camera=camera))
         display.step(truth_of(camera=camera))
     display.tick(time.monotonic())
     assert surface(display).shape == (360, 1280, 3)
     display.close()
 
 
-def test_pictures_of_different_sizes_each_keep_their_place() -> None:
+def test_images_of_different_sizes_keep_their_tiles() -> None:
     images = [
         np.full((height, width, 3), grey, np.uint8) for height, width, grey in ((36, 64, 200), (48, 27, 150), (36, 64, 100))
     ]
@@ -245,7 +245,7 @@ def test_pictures_of_different_sizes_each_keep_their_place() -> None:
     assert [int(wall[24, 32, 0]), int(wall[24, 96, 0]), int(wall[72, 32, 0])] == [200, 150, 100]
 
 
-def test_window_is_there_before_the_first_picture(display: DisplayStage) -> None:
+def test_window_opens_before_the_first_image(display: DisplayStage) -> None:
     display.tick(time.monotonic())
     assert surface(display).shape == (360, 640, 3)
 
@@ -253,7 +253,7 @@ def test_window_is_there_before_the_first_picture(display: DisplayStage) -> None
 def test_drawing_a_body_takes_less_than_a_tenth_of_a_second(display: DisplayStage) -> None:
     costs = []
     for epoch in range(11):
-        display.step(picture(epoch=epoch))
+        display.step(preview(epoch=epoch))
         display.step(truth_of(epoch=epoch))
         before = time.thread_time()
         display.tick(time.monotonic())

@@ -25,8 +25,8 @@ def screen(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     command = ["Xvfb", "-displayfd", str(write), "-screen", "0", "1280x800x24", "-nolisten", "tcp"]
     server = subprocess.Popen(command, pass_fds=(write,), stderr=subprocess.DEVNULL)
     os.close(write)
-    with os.fdopen(read) as told:
-        number = told.readline().strip()
+    with os.fdopen(read) as output:
+        number = output.readline().strip()
     monkeypatch.setenv("DISPLAY", f":{number}")
     monkeypatch.delenv("SDL_VIDEODRIVER", raising=False)
     yield f":{number}"
@@ -35,13 +35,13 @@ def screen(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
 
 def wait_for_window(daemon: Daemon) -> None:
-    """Wait until the daemon's window is there and gets what is typed."""
+    """Wait until the daemon's window is shown and has the keyboard focus."""
     daemon.listen(lambda: "display" in daemon.stages and daemon.stages["display"].counts.get("images", 0) > 3)
     daemon.listen(lambda: xdotool("getwindowfocus", "getwindowname") == f"remi-stream {daemon.name}")
 
 
 def xdotool(*command: str) -> str:
-    """Do something on the screen and give what is said."""
+    """Run xdotool and return its output."""
     return subprocess.run(["xdotool", *command], capture_output=True, text=True, timeout=10).stdout.strip()
 
 
@@ -85,7 +85,7 @@ def test_r_in_the_window_measures_into_the_folder_of_the_pipeline(
     check_undisturbed(daemon.bodies)
 
 
-def test_suspended_display_costs_nobody_a_frame(screen: str, tmp_path: Path) -> None:
+def test_suspended_display_costs_no_frame(screen: str, tmp_path: Path) -> None:
     with running(tmp_path, cameras=[CAMERA], display=True, **SYNTHETIC) as daemon:
         wait_for_window(daemon)
         old = daemon.pid("display")

@@ -1,4 +1,4 @@
-"""Who may see the viewer."""
+"""Access rules of the web viewer."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ def ask(target: str = "/", method: str = "GET", **headers: str) -> HttpRequest:
         ({"host": ""}, "421"),
     ],
 )
-def test_pages_from_elsewhere_and_names_that_are_not_ours_are_refused(headers: dict[str, str], status: str) -> None:
+def test_foreign_origins_and_host_names_are_refused(headers: dict[str, str], status: str) -> None:
     verdict = AccessRules("", 7710).check(ask(**headers))
     assert verdict.status[:3] == status
     assert verdict.action == ("refuse" if status else "pass")
 
 
-def test_program_without_an_origin_is_let_in() -> None:
+def test_client_without_an_origin_is_allowed() -> None:
     request = HttpRequest("GET", "/", {"host": OURS["host"]})
     assert AccessRules("", 7710).check(request).action == "pass"
 
@@ -46,14 +46,14 @@ def test_only_reading_is_allowed(method: str) -> None:
     assert AccessRules("", 7710).check(ask(method=method)).status.startswith("405")
 
 
-def test_token_leads_to_a_cookie_and_the_cookie_lets_in() -> None:
-    admission = AccessRules(TOKEN, 7710)
-    assert admission.check(ask()).status.startswith("401")
-    assert admission.check(ask("/?token=wrong")).status.startswith("401")
-    assert admission.check(ask(f"/?token={TOKEN}")).action == "set_cookie"
-    cookie = admission.cookie_header().split(";")[0]
-    assert admission.check(ask(cookie=f"other=1; {cookie}")).action == "pass"
-    assert admission.check(ask(cookie=cookie.replace("let", "led"))).status.startswith("401")
+def test_token_is_exchanged_for_a_cookie_that_is_accepted() -> None:
+    rules = AccessRules(TOKEN, 7710)
+    assert rules.check(ask()).status.startswith("401")
+    assert rules.check(ask("/?token=wrong")).status.startswith("401")
+    assert rules.check(ask(f"/?token={TOKEN}")).action == "set_cookie"
+    cookie = rules.cookie_header().split(";")[0]
+    assert rules.check(ask(cookie=f"other=1; {cookie}")).action == "pass"
+    assert rules.check(ask(cookie=cookie.replace("let", "led"))).status.startswith("401")
 
 
 def test_cookie_is_kept_from_scripts_and_from_requests_of_other_sites() -> None:
@@ -61,11 +61,11 @@ def test_cookie_is_kept_from_scripts_and_from_requests_of_other_sites() -> None:
     assert {"HttpOnly", "SameSite=Lax"} <= set(words)
 
 
-def test_token_does_not_help_a_page_from_elsewhere() -> None:
+def test_foreign_origin_is_refused_even_with_the_token() -> None:
     assert AccessRules(TOKEN, 7710).check(ask(f"/?token={TOKEN}", origin="http://evil.example")).status.startswith("403")
 
 
-def test_websocket_with_the_token_is_let_in_without_a_detour() -> None:
+def test_websocket_with_the_token_is_accepted_without_a_redirect() -> None:
     assert AccessRules(TOKEN, 7710).check(ask(f"/?token={TOKEN}", upgrade="websocket")).action == "pass"
 
 
@@ -81,5 +81,5 @@ def test_websocket_with_the_token_is_let_in_without_a_detour() -> None:
         b"\x16\x03\x01\x02\x00\r\n\r\n",
     ],
 )
-def test_what_is_no_plain_request_is_not_read(head: bytes) -> None:
+def test_malformed_request_is_not_parsed(head: bytes) -> None:
     assert parse_request(head) is None

@@ -1,4 +1,4 @@
-"""The door of the viewer, with real sockets."""
+"""The web viewer's reverse proxy, with real sockets."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ PAGE = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
 UPGRADED = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n"
 
 
-class Inside:
-    """What is behind the gate: notes the heads it gets, and answers."""
+class Upstream:
+    """The upstream server: records the heads that it gets, and answers."""
 
     def __init__(self, answer: bytes = PAGE) -> None:
         self.heads: list[bytes] = []
@@ -55,11 +55,11 @@ class Inside:
 
 
 @contextlib.contextmanager
-def opened(inside: Inside, token: str = "") -> Iterator[int]:
+def opened(upstream: Upstream, token: str = "") -> Iterator[int]:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = int(free.getsockname()[1])
     gate = AccessProxy("127.0.0.1", port, AccessRules(token, port))
-    gate.start(inside.address)
+    gate.start(upstream.address)
     try:
         yield port
     finally:
@@ -67,63 +67,63 @@ def opened(inside: Inside, token: str = "") -> Iterator[int]:
 
 
 def ask(port: int, *lines: str, more: bytes = b"") -> bytes:
-    """Send a request and read until the gate hangs up."""
+    """Send a request and read until the proxy closes the connection."""
     with socket.create_connection(("127.0.0.1", port), timeout=5) as caller:
         caller.sendall("\r\n".join([*lines, f"Host: 127.0.0.1:{port}", "", ""]).encode() + more)
         return b"".join(iter(lambda: caller.recv(65536), b""))
 
 
-def test_page_is_passed_on_and_may_not_be_framed() -> None:
-    with opened(inside := Inside()) as port:
+def test_page_is_forwarded_and_may_not_be_framed() -> None:
+    with opened(upstream := Upstream()) as port:
         answer = ask(port, "GET / HTTP/1.1")
     assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
     assert b"X-Frame-Options: DENY\r\n" in answer
     assert answer.endswith(b"hello")
-    assert len(inside.heads) == 1
+    assert len(upstream.heads) == 1
 
 
-def test_foreign_origin_never_gets_inside() -> None:
-    with opened(inside := Inside()) as port:
+def test_foreign_origin_is_never_forwarded() -> None:
+    with opened(upstream := Upstream()) as port:
         answer = ask(port, "GET / HTTP/1.1", "Origin: http://evil.example", "Upgrade: websocket", "Connection: Upgrade")
     assert answer.startswith(b"HTTP/1.1 403 ")
-    assert inside.heads == []
+    assert upstream.heads == []
 
 
-def test_nothing_is_smuggled_past_the_gate() -> None:
+def test_no_request_is_smuggled_through_the_proxy() -> None:
     second = b"GET /second HTTP/1.1\r\nHost: 127.0.0.1\r\nOrigin: http://evil.example\r\n\r\n"
-    with opened(inside := Inside(), token="secret") as port:
+    with opened(upstream := Upstream(), token="secret") as port:
         ask(port, "GET /?token=secret HTTP/1.1", f"Cookie: remi_{port}=secret", "X-Evil: 1", "Content-Length: 9", more=second)
-    assert len(inside.heads) == 1
-    assert inside.heads[0].startswith(b"GET / HTTP/1.1\r\n")
+    assert len(upstream.heads) == 1
+    assert upstream.heads[0].startswith(b"GET / HTTP/1.1\r\n")
     for leak in (b"secret", b"X-Evil", b"Content-Length", b"second"):
-        assert leak not in inside.heads[0]
+        assert leak not in upstream.heads[0]
 
 
 def test_link_with_the_token_leads_to_the_page() -> None:
-    with opened(inside := Inside(), token="secret") as port:
+    with opened(upstream := Upstream(), token="secret") as port:
         assert ask(port, "GET / HTTP/1.1").startswith(b"HTTP/1.1 401 ")
         answer = ask(port, "GET /?token=secret HTTP/1.1")
         assert answer.startswith(b"HTTP/1.1 303 ")
         cookie = next(line for line in answer.split(b"\r\n") if line.startswith(b"Set-Cookie: "))[12:].split(b";")[0]
-        assert inside.heads == []
+        assert upstream.heads == []
         assert ask(port, "GET / HTTP/1.1", f"Cookie: {cookie.decode()}").endswith(b"hello")
 
 
-def test_websocket_is_spliced_both_ways() -> None:
-    with opened(Inside(UPGRADED)) as port:
+def test_websocket_is_forwarded_in_both_directions() -> None:
+    with opened(Upstream(UPGRADED)) as port:
         answer = ask(port, "GET / HTTP/1.1", "Upgrade: websocket", "Connection: Upgrade", more=b"echo")
     assert answer == UPGRADED + b"ECHO"
 
 
-def test_caller_that_says_nothing_is_hung_up_on(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_silent_client_is_disconnected(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gate_file, "HEAD_TIMEOUT_S", 0.1)
-    with opened(Inside()) as port, socket.create_connection(("127.0.0.1", port), timeout=5) as caller:
+    with opened(Upstream()) as port, socket.create_connection(("127.0.0.1", port), timeout=5) as caller:
         caller.sendall(b"GET / HT")
         assert caller.recv(100) == b""
 
 
-def test_head_without_an_end_is_hung_up_on() -> None:
-    with opened(Inside()) as port, socket.create_connection(("127.0.0.1", port), timeout=5) as caller:
+def test_client_with_an_endless_head_is_disconnected() -> None:
+    with opened(Upstream()) as port, socket.create_connection(("127.0.0.1", port), timeout=5) as caller:
         with contextlib.suppress(OSError):
             caller.sendall(b"GET / HTTP/1.1\r\nX: " + b"x" * 10**6)
         with contextlib.suppress(ConnectionResetError):
@@ -131,24 +131,24 @@ def test_head_without_an_end_is_hung_up_on() -> None:
 
 
 def test_browser_that_does_not_read_fills_no_memory() -> None:
-    inside = Inside(UPGRADED)
-    inside.flood = True
-    with opened(inside) as port, socket.create_connection(("127.0.0.1", port), timeout=5) as caller:
+    upstream = Upstream(UPGRADED)
+    upstream.flood = True
+    with opened(upstream) as port, socket.create_connection(("127.0.0.1", port), timeout=5) as caller:
         caller.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
         caller.sendall(f"GET / HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUpgrade: websocket\r\n\r\n".encode())
         seen, quiet = -1, threading.Event()
-        while seen != inside.sent < 64e6:
-            seen = inside.sent
+        while seen != upstream.sent < 64e6:
+            seen = upstream.sent
             quiet.wait(0.5)
-        assert 0 < inside.sent < 8e6
+        assert 0 < upstream.sent < 8e6
 
 
-def test_port_in_use_is_told_in_one_line() -> None:
+def test_port_in_use_is_reported_in_one_line() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(RemiError, match="--name"):
         AccessProxy("127.0.0.1", taken.getsockname()[1], AccessRules("", 1))
 
 
-def test_address_of_another_machine_is_told_in_one_line() -> None:
+def test_address_of_another_machine_is_reported_in_one_line() -> None:
     with pytest.raises(
         RemiError,
         match=r"^Cannot serve the viewer on 192\.0\.2\.1:0: Cannot assign requested address\. Give an address of this machine",
@@ -156,11 +156,11 @@ def test_address_of_another_machine_is_told_in_one_line() -> None:
         AccessProxy("192.0.2.1", 0, AccessRules("", 1))
 
 
-def test_viser_listens_where_nobody_guesses_and_opens_no_tunnel(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[object] = []
-    told = threading.Event()
-    monkeypatch.setattr("viser._viser.ViserTunnel", lambda *_: asked.append(_))
-    monkeypatch.setattr(PrivateServer, "disconnect_share_url", lambda _: told.set())
+def test_viser_listens_on_a_random_address_and_opens_no_tunnel(monkeypatch: pytest.MonkeyPatch) -> None:
+    tunnels: list[object] = []
+    disconnected = threading.Event()
+    monkeypatch.setattr("viser._viser.ViserTunnel", lambda *_: tunnels.append(_))
+    monkeypatch.setattr(PrivateServer, "disconnect_share_url", lambda _: disconnected.set())
     server = PrivateServer("test")
     host, port = server.address
     assert host.startswith("127.")
@@ -169,10 +169,10 @@ def test_viser_listens_where_nobody_guesses_and_opens_no_tunnel(monkeypatch: pyt
         with connect(f"ws://{host}:{port}", subprotocols=[f"viser-v{_version()}"], max_size=None) as client:  # type: ignore[list-item]
             for kind in ("ShareUrlRequest", "ShareUrlDisconnect"):
                 client.send(msgspec.msgpack.encode({"type": kind}))
-            assert told.wait(5), "the messages never came; are they still called so?"
+            assert disconnected.wait(5), "the messages never arrived; are their names still right?"
     finally:
         server.stop()
-    assert asked == []
+    assert tunnels == []
 
 
 def _version() -> str:
@@ -181,10 +181,10 @@ def _version() -> str:
     return viser.__version__
 
 
-def test_gate_that_closes_on_people_who_look_says_nothing(caplog: pytest.LogCaptureFixture) -> None:
-    """asyncio complains of tasks that were left behind, when they are collected."""
+def test_proxy_stops_with_open_connections_without_a_log_line(caplog: pytest.LogCaptureFixture) -> None:
+    """asyncio logs tasks that were left pending when they are garbage-collected."""
     with contextlib.ExitStack() as callers:
-        with opened(inside := Inside(UPGRADED)) as port:
+        with opened(upstream := Upstream(UPGRADED)) as port:
             for _ in range(4):
                 caller = callers.enter_context(socket.create_connection(("127.0.0.1", port), timeout=5))
                 caller.sendall(
@@ -193,5 +193,5 @@ def test_gate_that_closes_on_people_who_look_says_nothing(caplog: pytest.LogCapt
                 assert caller.recv(65536).startswith(b"HTTP/1.1 101 ")
             callers.enter_context(socket.create_connection(("127.0.0.1", port), timeout=5)).sendall(b"GET /")
         gc.collect()
-    assert len(inside.heads) == 4
+    assert len(upstream.heads) == 4
     assert [record.getMessage() for record in caplog.records] == []

@@ -1,4 +1,4 @@
-"""What the panel says: HTML of things whose names come from outside."""
+"""HTML of the panel, with names that come from outside."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ from tests.sample import facts, health, person
 EVIL = '<img src=x onerror="alert(1)">'
 
 
-def seen(**more: Any) -> status_tabs.Seen:
+def summary(**more: Any) -> status_tabs.CameraSummary:
     incidents = CameraIncidents()
-    told = facts(**more)
-    incidents.update(told)
-    return status_tabs.CameraSummary(told, incidents)
+    message = facts(**more)
+    incidents.update(message)
+    return status_tabs.CameraSummary(message, incidents)
 
 
 @pytest.mark.parametrize(
     "html",
     [
         status_tabs.cameras_html([facts(camera=EVIL)]),
-        status_tabs.losses_html([seen(camera=EVIL, dropped={EVIL: 3}), seen()]),
+        status_tabs.losses_html([summary(camera=EVIL, dropped={EVIL: 3}), summary()]),
         status_tabs.stages_html({EVIL: health(EVIL, state="failed", reason=EVIL)}),
         status_tabs.engine_html({"pose": health(facts={"engine": EVIL, "runtime": EVIL})}, ""),
         status_tabs.engine_html({}, EVIL),
@@ -43,12 +43,12 @@ def seen(**more: Any) -> status_tabs.Seen:
         hop_waterfall([(EVIL, 3.0)]),
     ],
 )
-def test_what_comes_from_outside_is_shown_and_never_obeyed(html: str) -> None:
+def test_text_from_outside_is_escaped(html: str) -> None:
     assert "<img" not in html
     assert "&lt;img src=x onerror=&quot;alert(1)&quot;&gt;" in html
 
 
-def test_line_of_a_person_tells_distance_and_score() -> None:
+def test_row_of_a_person_shows_distance_and_score() -> None:
     line = person_row(person(7))
     assert (line.track_id, line.score) == (7, 0.75)
     assert line.distance_m == pytest.approx(3.0, abs=0.25)
@@ -58,10 +58,10 @@ def test_line_of_a_person_tells_distance_and_score() -> None:
     assert "no one in view" in people_html([])
 
 
-def test_distance_of_somebody_whose_joints_are_not_known_is_a_dash() -> None:
-    nobody_knows = person(1, smpl=None, joints_m=np.full((24, 3), np.nan, np.float32))
-    assert np.isnan(person_row(nobody_knows).distance_m)
-    assert "&ndash; m" in people_html([person_row(nobody_knows)])
+def test_distance_of_unknown_joints_is_a_dash() -> None:
+    unknown = person(1, smpl=None, joints_m=np.full((24, 3), np.nan, np.float32))
+    assert np.isnan(person_row(unknown).distance_m)
+    assert "&ndash; m" in people_html([person_row(unknown)])
 
 
 def test_distance_without_smpl_is_that_of_the_joints() -> None:
@@ -69,7 +69,7 @@ def test_distance_without_smpl_is_that_of_the_joints() -> None:
 
 
 @pytest.mark.parametrize(
-    ("typed", "kept"),
+    ("typed", "cleaned"),
     [
         ("  Sunny\tday \n two", "Sunny day two"),
         ("\x00\x1b[31mred\u202e", "[31mred"),
@@ -80,11 +80,11 @@ def test_distance_without_smpl_is_that_of_the_joints() -> None:
         ("ünïcode ✓", "ünïcode ✓"),
     ],
 )
-def test_condition_in_own_words_is_cleaned(typed: str, kept: str) -> None:
-    assert measure_tab.chosen_condition("Custom", typed) == kept
+def test_custom_condition_is_cleaned(typed: str, cleaned: str) -> None:
+    assert measure_tab.chosen_condition("Custom", typed) == cleaned
 
 
-def test_condition_that_is_not_in_the_list_is_not_taken() -> None:
+def test_condition_that_is_not_in_the_list_becomes_custom() -> None:
     assert measure_tab.chosen_condition("Low Light", "ignored") == "Low Light"
     assert measure_tab.chosen_condition(EVIL, "own") == "Custom"
 
@@ -95,8 +95,8 @@ def test_stage_that_was_restarted_says_how_often() -> None:
     assert "restart" not in status_tabs.stages_html({"pose": health()})
 
 
-def test_reasons_of_drops_are_told_with_the_most_frequent_first() -> None:
-    html = status_tabs.losses_html([seen(dropped={"pose/overflow": 2, "capture/superseded": 1234})])
+def test_drop_reasons_are_shown_with_the_most_frequent_first() -> None:
+    html = status_tabs.losses_html([summary(dropped={"pose/overflow": 2, "capture/superseded": 1234})])
     assert html.index("capture/superseded") < html.index("pose/overflow")
     assert "1&#8239;236" in html
 
@@ -105,16 +105,16 @@ def test_reasons_of_drops_are_told_with_the_most_frequent_first() -> None:
     ("lag_s", "words"),
     [(None, "lag not measured yet"), (0.0123, "12 ms")],
 )
-def test_filter_tells_its_lag_as_measured(lag_s: float | None, words: str) -> None:
+def test_filter_shows_its_measured_lag(lag_s: float | None, words: str) -> None:
     assert words in filter_tab.filter_html(facts(filter="one_euro", filter_lag_s=lag_s), "", "")
 
 
-def test_sliders_turn_options_that_exist_around_their_defaults() -> None:
-    for (name, option), knob in filter_tab.FILTER_SLIDERS.items():
-        assert knob.minimum <= FILTERS[name].options[option] <= knob.maximum, (name, option)
+def test_sliders_are_for_existing_options_and_include_their_defaults() -> None:
+    for (name, option), slider in filter_tab.FILTER_SLIDERS.items():
+        assert slider.minimum <= FILTERS[name].options[option] <= slider.maximum, (name, option)
 
 
-def test_waterfall_shows_hops_as_long_as_they_took() -> None:
+def test_waterfall_shows_hops_in_proportion_to_their_duration() -> None:
     html = hop_waterfall([("capture", 2.0), ("pose", 30.25)])
     assert "flex:2.0" in html
     assert "flex:30.2" in html

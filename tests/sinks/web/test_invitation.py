@@ -11,7 +11,7 @@ from remi_stream.sinks.web.access import ViewerLink
 
 
 @pytest.mark.parametrize(("container", "host"), [("oci", "127.0.0.1"), ("", "192.0.2.7")])
-def test_link_names_the_way_in_where_everything_is_listened_on(
+def test_link_has_a_reachable_address_if_the_viewer_listens_on_all(
     container: str, host: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config = parse_config({"cameras": [{"name": "front", "source": "synthetic:"}], "bind": "0.0.0.0"})

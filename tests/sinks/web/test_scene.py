@@ -1,4 +1,4 @@
-"""People come and go in the scene."""
+"""People in the viser scene, and rates."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ def server() -> Iterator[PrivateServer]:
     started.stop()
 
 
-def move(crowd: ScenePeople, now: float, *people: Person) -> None:
-    crowd.update(bodies(captured_at=now, people=list(people)), FloorEstimator(), now, skin=True, bones=False)
-    crowd.remove_stale(now)
+def move(scene_people: ScenePeople, now: float, *people: Person) -> None:
+    scene_people.update(bodies(captured_at=now, people=list(people)), FloorEstimator(), now, skin=True, bones=False)
+    scene_people.remove_stale(now)
 
 
 def shown(server: PrivateServer, name: str) -> bool:
@@ -32,50 +32,50 @@ def shown(server: PrivateServer, name: str) -> bool:
     return handle is not None and handle.visible
 
 
-def test_who_is_not_seen_for_half_a_second_fades_and_is_removed(server: PrivateServer) -> None:
-    crowd = ScenePeople(server.scene, "/a")
-    move(crowd, 10.0, person(1))
+def test_track_without_bodies_for_half_a_second_fades_and_is_removed(server: PrivateServer) -> None:
+    scene_people = ScenePeople(server.scene, "/a")
+    move(scene_people, 10.0, person(1))
     assert shown(server, "/a/person-0")
-    crowd.remove_stale(10.0 + REMOVE_AFTER_S * 0.75)
+    scene_people.remove_stale(10.0 + REMOVE_AFTER_S * 0.75)
     skin = server.scene.get_handle_by_name("/a/person-0/skin")
     assert skin is not None
     assert skin.opacity == pytest.approx(0.5)  # type: ignore[attr-defined]
-    move(crowd, 10.4, person(1))
+    move(scene_people, 10.4, person(1))
     assert skin.opacity is None  # type: ignore[attr-defined]
-    crowd.remove_stale(10.4 + REMOVE_AFTER_S)
-    assert crowd.track_ids == []
+    scene_people.remove_stale(10.4 + REMOVE_AFTER_S)
+    assert scene_people.track_ids == []
     assert not shown(server, "/a/person-0")
 
 
-def test_place_of_who_has_gone_is_used_again(server: PrivateServer) -> None:
-    crowd = ScenePeople(server.scene, "/b")
+def test_node_of_a_removed_track_is_reused(server: PrivateServer) -> None:
+    scene_people = ScenePeople(server.scene, "/b")
     for track_id in range(1, 40):
-        move(crowd, 10.0 * track_id, person(track_id), person(track_id + 100))
-    assert crowd.track_ids == [39, 139]
+        move(scene_people, 10.0 * track_id, person(track_id), person(track_id + 100))
+    assert scene_people.track_ids == [39, 139]
     assert shown(server, "/b/person-0")
     assert shown(server, "/b/person-1")
     assert server.scene.get_handle_by_name("/b/person-4") is None
 
 
-@pytest.mark.parametrize("skeleton", ["point", "smpl24", "nobody knows it"])
+@pytest.mark.parametrize("skeleton", ["point", "smpl24", "unknown"])
 def test_person_without_smpl_is_shown_as_joints(server: PrivateServer, skeleton: str) -> None:
-    crowd = ScenePeople(server.scene, "/c")
+    scene_people = ScenePeople(server.scene, "/c")
     joints = 24 if skeleton == "smpl24" else 1
-    move(crowd, 10.0, person(1, skeleton, joints, smpl=None))
+    move(scene_people, 10.0, person(1, skeleton, joints, smpl=None))
     assert shown(server, "/c/person-0/joints")
     assert server.scene.get_handle_by_name("/c/person-0/skin") is None
-    crowd.clear()
+    scene_people.clear()
 
 
 def test_joints_that_are_not_numbers_are_left_out(server: PrivateServer) -> None:
     joints_m = np.full((24, 3), np.nan, np.float32)
     joints_m[:2] = 1
-    crowd = ScenePeople(server.scene, "/d")
-    move(crowd, 10.0, person(1, smpl=None, joints_m=joints_m))
+    scene_people = ScenePeople(server.scene, "/d")
+    move(scene_people, 10.0, person(1, smpl=None, joints_m=joints_m))
     cloud = server.scene.get_handle_by_name("/d/person-0/joints")
     assert cloud is not None
     assert cloud.points.shape == (2, 3)  # type: ignore[attr-defined]
-    move(crowd, 10.1, person(1, smpl=None, joints_m=joints_m[:0], skeleton="blazepose33"))
+    move(scene_people, 10.1, person(1, smpl=None, joints_m=joints_m[:0], skeleton="blazepose33"))
 
 
 def test_rates_are_those_of_the_last_two_seconds() -> None:

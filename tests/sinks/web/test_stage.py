@@ -1,4 +1,4 @@
-"""The viewer as a part of a running pipeline."""
+"""The web viewer as a stage of a running pipeline."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def status(url: str) -> int:
         return error.code
 
 
-def test_viewer_is_there_with_the_pipeline_and_goes_with_it(tmp_path: Path) -> None:
+def test_viewer_starts_and_stops_with_the_pipeline(tmp_path: Path) -> None:
     with running(tmp_path, cameras=[CAMERA], viewer="web", **SYNTHETIC) as daemon:
         daemon.more_bodies(3)
         link = read_viewer_link(folder(daemon))
@@ -61,13 +61,13 @@ def test_viewer_that_is_killed_costs_no_body_and_comes_back_with_the_same_token(
         os.kill(first, signal.SIGKILL)
         daemon.listen(lambda: daemon.stages["web"].pid != first and daemon.stages["web"].state == "ready")
         assert read_viewer_link(folder(daemon)) == link
-        assert status(link) in (200, 401)  # urllib keeps no cookies: being sent on is enough
+        assert status(link) in (200, 401)  # urllib keeps no cookies, so the redirect may end in 401
         daemon.more_bodies(3)
         assert not check_books(daemon.bodies)
         assert link.split("token=")[1] not in daemon.log()
 
 
-def test_viewer_costs_next_to_nothing_while_nobody_looks(tmp_path: Path) -> None:
+def test_viewer_without_a_client_costs_next_to_nothing(tmp_path: Path) -> None:
     with running(tmp_path, cameras=[CAMERA], viewer="web", **SYNTHETIC) as daemon:
         daemon.listen(lambda: "web" in daemon.stages and daemon.stages["web"].counts.get("steps", 0) > 30)
         start = daemon.stages["web"].cpu_s, len(daemon.bodies)
@@ -87,7 +87,7 @@ def web_viewer(server: PrivateServer, *cameras: str) -> WebViewer:
     return WebViewer(server, Config(cameras=tuple(CameraConfig(name=name, source="bus") for name in cameras)))
 
 
-def test_pictures_are_not_asked_for_while_nobody_looks(server: PrivateServer) -> None:
+def test_previews_are_not_requested_without_a_client(server: PrivateServer) -> None:
     viewer = web_viewer(server, "front")
     assert viewer.topics == ["bodies/", "camera/", "health/"]
     viewer.close()

@@ -1,4 +1,4 @@
-"""Trails and colours of confidence in the scene."""
+"""Motion trails and confidence colours in the scene."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def server() -> Iterator[PrivateServer]:
     started.stop()
 
 
-def test_trail_fades_with_its_age_and_leaves_out_what_is_not_known() -> None:
+def test_trail_fades_with_age_and_leaves_out_unknown_joints() -> None:
     path = np.arange(9, dtype=float).reshape(3, 1, 3) * np.ones((1, 2, 1))
     path[0, 1] = np.nan
     points, colours = trail_segments(path, np.array([TRAIL_S, 1.0, 0.0]), COLOUR)
@@ -35,11 +35,11 @@ def test_trail_fades_with_its_age_and_leaves_out_what_is_not_known() -> None:
     assert np.isfinite(points).all()
 
 
-def test_trail_is_two_seconds_long_and_begins_anew_after_a_gap_and_goes_with_its_person(server: PrivateServer) -> None:
-    crowd = ScenePeople(server.scene, "/a")
+def test_trail_is_two_seconds_long_restarts_after_a_gap_and_is_removed_with_its_person(server: PrivateServer) -> None:
+    people = ScenePeople(server.scene, "/a")
 
     def move(at: float, trail: bool = True) -> None:
-        crowd.update(bodies(captured_at=at), FloorEstimator(), at, skin=True, bones=False, trail=trail)
+        people.update(bodies(captured_at=at), FloorEstimator(), at, skin=True, bones=False, trail=trail)
 
     for k in range(120):
         move(10 + k / 30)
@@ -55,7 +55,7 @@ def test_trail_is_two_seconds_long_and_begins_anew_after_a_gap_and_goes_with_its
     move(20.4)
     move(20.6)
     assert line.visible
-    crowd.remove_stale(20.6 + REMOVE_AFTER_S)
+    people.remove_stale(20.6 + REMOVE_AFTER_S)
     assert not line.visible
 
 
@@ -63,16 +63,16 @@ def test_trail_is_two_seconds_long_and_begins_anew_after_a_gap_and_goes_with_its
     ("skeleton", "joints", "known"),
     [("smpl24", 24, 3), ("blazepose33", 33, 3), ("h36m17", 17, 3), ("point", 1, 0), ("new", 5, 0)],
 )
-def test_marks_of_somebody_without_smpl_are_pelvis_and_wrists(skeleton: str, joints: int, known: int) -> None:
+def test_trail_of_a_person_without_smpl_is_of_pelvis_and_wrists(skeleton: str, joints: int, known: int) -> None:
     marks = trail_joints(person(1, skeleton, joints, smpl=None))
     assert marks.shape == (3, 3)
     assert np.isfinite(marks).all(1).sum() == known
 
 
-def test_bones_take_the_colours_of_confidence_and_give_them_back(server: PrivateServer) -> None:
-    crowd = ScenePeople(server.scene, "/b")
+def test_bones_are_coloured_by_confidence_on_request(server: PrivateServer) -> None:
+    people = ScenePeople(server.scene, "/b")
     for rated, colour in ((False, COLOUR), (True, CONFIDENCE_COLOURS[2]), (False, COLOUR)):
-        crowd.update(bodies(captured_at=1.0), FloorEstimator(), 1.0, skin=False, bones=True, by_confidence=rated)
+        people.update(bodies(captured_at=1.0), FloorEstimator(), 1.0, skin=False, bones=True, by_confidence=rated)
         bones = server.scene.get_handle_by_name("/b/person-0/bones")
         assert bones is not None
         assert (bones.colors == linear_from_srgb(np.array(colour))).all()  # type: ignore[attr-defined]
