@@ -63,13 +63,12 @@ class AccessProxy:
 
     def _run(self) -> None:
         with contextlib.closing(self._loop):
-            self._loop.run_until_complete(asyncio.start_server(self._handle, sock=self._socket, limit=MAX_HEAD_BYTES))
+            start = asyncio.start_server(self._handle, sock=self._socket, limit=MAX_HEAD_BYTES)
+            server = self._loop.run_until_complete(start)
             self._loop.run_forever()
-            tasks = asyncio.all_tasks(self._loop)
-            for task in tasks:
-                task.cancel()
-            if tasks:
-                self._loop.run_until_complete(asyncio.wait(tasks))
+            # first no new connection: the task of one accepted after the others are listed would be destroyed while pending
+            server.close()
+            self._loop.run_until_complete(_cancel_all_tasks())
 
     async def _handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._open_connections += 1
@@ -114,6 +113,15 @@ class AccessProxy:
         inner.setblocking(False)
         await self._loop.sock_connect(inner, self._upstream)
         return await asyncio.open_connection(sock=inner, limit=CHUNK_BYTES)
+
+
+async def _cancel_all_tasks() -> None:
+    """Cancel every other task and wait for it, until callbacks that are due start no further ones."""
+    while others := asyncio.all_tasks() - {asyncio.current_task()}:
+        for task in others:
+            task.cancel()
+        await asyncio.wait(others)
+        await asyncio.sleep(0)
 
 
 async def _pipe(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:

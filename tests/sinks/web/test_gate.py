@@ -195,3 +195,30 @@ def test_proxy_stops_with_open_connections_without_a_log_line(caplog: pytest.Log
         gc.collect()
     assert len(upstream.heads) == 4
     assert [record.getMessage() for record in caplog.records] == []
+
+
+def test_stop_under_connecting_browsers_leaves_no_task_behind(caplog: pytest.LogCaptureFixture) -> None:
+    upstream, stopped = Upstream(), threading.Event()
+    ports: list[int] = []
+
+    def connect_on_and_on() -> None:
+        while not stopped.is_set():
+            with (
+                contextlib.suppress(OSError, IndexError),
+                socket.create_connection(("127.0.0.1", ports[-1]), timeout=1) as caller,
+            ):
+                caller.sendall(b"GET / HTTP/1.1\r\n")
+
+    browsers = [threading.Thread(target=connect_on_and_on, daemon=True) for _ in range(3)]
+    for browser in browsers:
+        browser.start()
+    for _ in range(200):
+        with opened(upstream) as port:
+            ports.append(port)
+            with contextlib.suppress(OSError):
+                ask(port, "GET / HTTP/1.1")
+    stopped.set()
+    for browser in browsers:
+        browser.join()
+    gc.collect()
+    assert "Task was destroyed" not in caplog.text
