@@ -40,7 +40,7 @@ print(openvino.__version__.split('-')[0], *openvino.Core().available_devices)"""
 PROBED_SEPARATELY = ("openvino", "av")
 """Packages with a check of their own."""
 FFMPEG_PROBE = "import av; print(av.ffmpeg_version_info)"
-MODULE_NAMES = {"opencv-python-headless": "cv2", "pillow": "PIL", "pyyaml": "yaml", "pyzmq": "zmq"}
+MODULE_NAMES = {"nvidia-ml-py": "pynvml", "opencv-python-headless": "cv2", "pillow": "PIL", "pyyaml": "yaml", "pyzmq": "zmq"}
 """Import names that differ from the package name."""
 MISSING_LIBRARY = re.compile(r"(lib[\w.+-]*\.so[\w.]*): cannot open shared object")
 DEBIAN_PACKAGES = {
