@@ -253,7 +253,7 @@ def test_imported_onnx_becomes_a_plan_as_it_is(tmp_path: Path, monkeypatch: pyte
     converted = convert_model(file, ADA, quiet)
     assert converted.manifest.key.precision == "fp32"
     assert {port.name for port in converted.manifest.outputs} >= {"joints_3d", "mhr_params"}
-    with pytest.raises(UsageError, match=r"it cannot be made FP16 here. Use --precision fp32"):
+    with pytest.raises(UsageError, match=r"it cannot be converted to FP16 here. Use --precision fp32"):
         convert_model(file, ADA._replace(precision="fp16"), quiet)
 
 

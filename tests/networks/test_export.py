@@ -22,7 +22,7 @@ ABSOLUTE, RELATIVE = 5e-4, 1e-4
 def inputs(network, batch):
     generator = torch.Generator().manual_seed(batch)
     made = []
-    for name, shape in network.tensors().items():
+    for name, shape in network.input_shapes().items():
         size = (batch, *shape)
         picture = name == "image"
         made.append(
@@ -37,20 +37,20 @@ def same_in_onnx(served, path):
     """Export with batch 2, run with batch 3; check torch.export's graph on the way."""
     network = served.network
     batch = torch.export.Dim("batch", min=1, max=64)
-    shapes = (tuple({0: batch} for _ in network.tensors()),)
+    shapes = (tuple({0: batch} for _ in network.input_shapes()),)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         logging.getLogger("torch.onnx").setLevel(logging.ERROR)
         graph = torch.export.export(served, inputs(network, 2), dynamic_shapes=shapes)
         program = torch.onnx.export(
-            graph, dynamo=True, input_names=list(network.tensors()), output_names=list(network.outputs), verbose=False
+            graph, dynamo=True, input_names=list(network.input_shapes()), output_names=list(network.outputs), verbose=False
         )
     program.save(str(path))
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     session = onnxruntime.InferenceSession(path, options)
     fresh = inputs(network, 3)
-    found = session.run(None, {name: tensor.numpy() for name, tensor in zip(network.tensors(), fresh)})
+    found = session.run(None, {name: tensor.numpy() for name, tensor in zip(network.input_shapes(), fresh)})
     with torch.inference_mode():
         expected = served(*fresh)
     for got, wanted in zip(found, expected):
