@@ -235,10 +235,11 @@ def test_invalid_packet_is_refused_once_and_the_next_client_is_served(
         source.more()
     assert not marker.exists()
     assert len(source.bodies) == 2
-    (record,) = [record for record in caplog.records if "connection is closed" in record.getMessage()]
-    assert record.getMessage().isprintable()
+    # a set: another test's daemon may have left a second handler at the root logger, which gets each record again
+    (message,) = {record.getMessage() for record in caplog.records if "connection is closed" in record.getMessage()}
+    assert message.isprintable()
     for content in (str(marker), "forged", "touch"):
-        assert content not in record.getMessage()
+        assert content not in message
 
 
 @pytest.mark.parametrize("kept", [3, 12, 100])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import time
+import warnings
 from pathlib import Path
 
 import cv2
@@ -194,6 +195,8 @@ class WebStage(Sink):
         """Start the server. Raises RemiError when the port is in use."""
         host, port = self._link.host, self._link.port
         self._proxy = AccessProxy(host, port, AccessRules(self._link.token, port))
+        # viser 1.1 warns if a browser leaves between two calls for it, which is no fault of anyone
+        warnings.filterwarnings("ignore", message="Queued a .* on a closed connection", category=UserWarning)
         with _without_output():
             self._server = PrivateServer("remi-stream")
         self._viewer = WebViewer(self._server, self._config)
