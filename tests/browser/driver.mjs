@@ -36,9 +36,10 @@ function poorestTexts() {
   return found.sort((p, q) => p.contrast - q.contrast);
 }
 
-// The pixels of the image in the panel: width, height and RGBA bytes in base64.
+// The pixels of the image in the panel: width, height and RGBA bytes in base64; null while the next image is being decoded.
 function shownPreview() {
   const image = [...document.querySelectorAll("img")].find((each) => each.naturalWidth === 640);
+  if (!image) return null;
   const canvas = document.createElement("canvas");
   [canvas.width, canvas.height] = [image.naturalWidth, image.naturalHeight];
   const context = canvas.getContext("2d");
@@ -71,7 +72,7 @@ const commands = {
   screenshot: ({ path, clip }) => page.screenshot({ path, clip }).then(() => path),
   complaints: () => complaints,
   poorest: () => page.evaluate(poorestTexts),
-  preview: () => page.evaluate(shownPreview),
+  preview: () => page.waitForFunction(shownPreview, null, { polling: 20 }).then((shown) => shown.jsonValue()),
 };
 
 for await (const line of createInterface({ input: process.stdin })) {
