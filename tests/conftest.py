@@ -48,8 +48,8 @@ PACKAGES = {
 }
 """What to install, where it is not called like the marker."""
 INSTALL = {
-    "rtx": "pip install 'remi-stream[rtx]'",
-    "smplx": "pip install 'remi-stream[smplx]'; for non-commercial use only",
+    "rtx": "pip install -e '.[rtx]'",
+    "smplx": "pip install -e '.[smplx]'; for non-commercial use only",
     "gpu": "its driver, and a PyTorch with CUDA; see: remi-stream doctor",
     "aitviewer": "python3.11 -m venv .venv-aitviewer; .venv-aitviewer/bin/pip install torch==2.13.0 -e '.[aitviewer]'",
 }

@@ -14,6 +14,7 @@ from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
 
 from remi_stream.cli.console import progress_bar
 from remi_stream.errors import EXIT_DONE, RemiError, UsageError
+from remi_stream.install_hint import install_command
 from remi_stream.models.manifest import ModelFile, list_manifests, model_files_by_name
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from remi_stream.inference.onnx_cache import OnnxMetadata
 
 TENSORRT_SUFFIX = "-trt"
-INSTALL_ONNX = "pip install 'remi-stream[onnx]'"
 PARITY_FORMATS = {
     "joints_mm": "joints {:g} mm",
     "rotations_deg": "rotations {:g} degrees",
@@ -104,7 +104,7 @@ def parity_hint(known: OnnxMetadata | None) -> str:
     if known and known.parity:
         return ""
     what = "not compared with PyTorch" if known else "made by an earlier version, without a recorded comparison with PyTorch"
-    return f", {what}; to compare it: {'' if can_check_parity() else INSTALL_ONNX + ', and '}--again"
+    return f", {what}; to compare it: {'' if can_check_parity() else install_command('onnx') + ', and '}--again"
 
 
 def build_plan(file: ModelFile, request: ConversionRequest) -> None:

@@ -31,6 +31,7 @@ from remi_stream.inference.plan import (
     read_plan,
 )
 from remi_stream.inference.tensorrt import TensorRtBackend, find_backend
+from remi_stream.install_hint import install_command
 from remi_stream.models.manifest import ModelFile
 from remi_stream.models.store import ensure_model_file, model_sha256, sha256_of
 from remi_stream.networks.network import find_network
@@ -131,7 +132,7 @@ def source_onnx(file: ModelFile, precision: Precision, rebuild: bool, on_progres
     """Return the ONNX to build from: exported from a checkpoint, or the imported ONNX file itself."""
     if file.network:
         if not can_check_parity():
-            raise RemiError("A plan is compared with PyTorch in ONNX Runtime, which is missing: pip install 'remi-stream[onnx]'")
+            raise RemiError(f"A plan is compared with PyTorch in ONNX Runtime, which is missing: {install_command('onnx')}")
         on_progress("Exporting and comparing ONNX", 0, 1)
         metadata = read_onnx_metadata(file, precision)
         # an ONNX without distances was exported where ONNX Runtime was missing

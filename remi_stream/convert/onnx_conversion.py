@@ -19,6 +19,7 @@ from remi_stream.atomic_files import process_lock
 from remi_stream.errors import RemiError
 from remi_stream.inference.onnx_cache import OnnxMetadata, onnx_path
 from remi_stream.inference.plan import Precision
+from remi_stream.install_hint import install_command
 from remi_stream.models.manifest import ModelFile
 from remi_stream.models.store import ensure_model_file, model_sha256, sha256_of
 
@@ -77,7 +78,7 @@ def require_export_packages(file: ModelFile) -> None:
     missing = [name for name in ("torch", "onnx", "onnxscript") if importlib.util.find_spec(name) is None]
     if missing:
         raise RemiError(
-            f"Converting {file.file} needs {', '.join(missing)}, which is not installed here: pip install 'remi-stream[torch]'"
+            f"Converting {file.file} needs {', '.join(missing)}, which is not installed here: {install_command('torch')}"
         )
 
 

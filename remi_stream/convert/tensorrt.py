@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from remi_stream.errors import RemiError, UsageError
 from remi_stream.inference.plan import TensorSpec
 from remi_stream.inference.tensorrt import TensorRtBackend, make_error_logger, one_line
+from remi_stream.install_hint import install_command
 from remi_stream.paths import user_data_folder
 
 ProgressCallback = Callable[[str, int, int], None]
@@ -120,7 +121,7 @@ def target_capabilities(backend: TensorRtBackend, requested: tuple[str, ...]) ->
         if capability not in known:
             raise UsageError(
                 f"{backend.title} does not build for compute capability {capability} (it builds for {', '.join(known)}). "
-                "TensorRT itself does: pip install 'remi-stream[torch,trt]'"
+                f"TensorRT itself does: {install_command('torch', 'trt')}"
             )
     return tuple(sorted(set(requested), key=float)) or tuple(
         each for each in known if float(each) >= float(MIN_PORTABLE_CAPABILITY)

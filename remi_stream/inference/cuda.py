@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from remi_stream.errors import RemiError
+from remi_stream.install_hint import install_command
 
 
 class GpuOutOfMemoryError(RemiError):
@@ -75,7 +76,7 @@ class TorchCuda:
             import torch
         except ImportError:
             raise RemiError(
-                "TensorRT's memory is allocated by PyTorch, which is not installed here: pip install 'remi-stream[torch]'"
+                f"TensorRT's memory is allocated by PyTorch, which is not installed here: {install_command('torch')}"
             ) from None
         if not torch.cuda.is_available():
             raise RemiError(

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from remi_stream.errors import RemiError
+from remi_stream.install_hint import install_command
 
 
 class OnnxRuntime:
@@ -16,7 +17,7 @@ class OnnxRuntime:
         try:
             import onnxruntime
         except ImportError:
-            raise RemiError("ONNX Runtime is not installed. Install it: pip install 'remi-stream[onnx]'") from None
+            raise RemiError(f"ONNX Runtime is not installed. Install it: {install_command('onnx')}") from None
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1

@@ -17,11 +17,11 @@ from remi_stream.errors import RemiError
 from remi_stream.inference.cuda import CudaDevice, GpuOutOfMemoryError, TorchCuda, TransferBuffer, cuda_time_ms
 from remi_stream.inference.plan import PLAN_FILE, PlanManifest, TensorSpec, build_command
 from remi_stream.inference.runtime import RuntimeTensors
+from remi_stream.install_hint import install_command
 from remi_stream.paths import user_data_folder
 
 BACKEND_TITLES = {"tensorrt": "TensorRT", "tensorrt_rtx": "TensorRT-RTX"}
 """Module name -> title. TensorRT-RTX builds without a GPU, and for several GPU architectures at once."""
-INSTALL_HINT = "pip install 'remi-stream[torch,rtx]' (GeForce and RTX), or [torch,trt] from NVIDIA's index (any GPU)"
 
 
 class TensorRtBackend(NamedTuple):
@@ -58,7 +58,8 @@ def find_backend(names: tuple[str, ...] = tuple(BACKEND_TITLES)) -> TensorRtBack
             return TensorRtBackend(name, module, module.__version__)
         faults.append(f"{name} is a stub without TensorRT in it, from the wrong index")
     why = "; ".join(faults) or f"{' and '.join(names)} {'are' if len(names) > 1 else 'is'} not installed"
-    raise NoBackendError(f"{why}. Install it: {INSTALL_HINT}")
+    install = install_command("torch", "rtx")
+    raise NoBackendError(f"{why}. Install it: {install} (GeForce and RTX), or [torch,trt] from NVIDIA's index (any GPU)")
 
 
 def make_error_logger(trt: Any) -> Any:

@@ -8,6 +8,7 @@ import numpy as np
 from scipy.sparse import csr_matrix
 
 from remi_stream.errors import RemiError
+from remi_stream.install_hint import install_command
 from remi_stream.morph.cpu_renderer import background_image
 from remi_stream.render.camera import RenderCamera
 from remi_stream.render.colours import shade_colours
@@ -59,7 +60,7 @@ def open_opengl() -> Any:
 
         context = moderngl.create_context(standalone=True, backend="egl")
     except ImportError as error:
-        raise RemiError(f"moderngl is missing ({error}): pip install 'remi-stream[mesh]'") from None
+        raise RemiError(f"moderngl is missing ({error}): {install_command('mesh')}") from None
     except Exception as error:  # noqa: BLE001  glcontext raises plain ones
         raise RemiError(f"OpenGL cannot be opened ({error})") from None
     context.gc_mode = "auto"  # buffers are freed with their Python objects; moderngl's default keeps them

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from remi_stream.errors import RemiError, UsageError
+from remi_stream.install_hint import install_command
 from remi_stream.morph.mesh import Texture, TriangleMesh, decode_texture_image, fan_triangles, read_texture_image
 
 log = logging.getLogger(__name__)
@@ -41,9 +42,7 @@ def _parts(path: Path) -> list[tuple[Any, np.ndarray]]:
     try:
         import trimesh
     except ImportError as error:
-        raise RemiError(
-            f"Reading {path.name} needs trimesh, which is missing ({error}). pip install 'remi-stream[mesh]'"
-        ) from None
+        raise RemiError(f"Reading {path.name} needs trimesh, which is missing ({error}). {install_command('mesh')}") from None
     try:
         # process=False: trimesh would merge and reorder vertices, and those of two meshes must correspond
         scene = trimesh.load_scene(path, process=False)
@@ -98,7 +97,7 @@ def _load_fbx(path: Path) -> Any:
     try:
         import ufbx  # type: ignore[import-untyped]
     except ImportError as error:
-        raise RemiError(f"Reading {path.name} needs ufbx, which is missing ({error}). pip install 'remi-stream[mesh]'") from None
+        raise RemiError(f"Reading {path.name} needs ufbx, which is missing ({error}). {install_command('mesh')}") from None
     try:
         return ufbx.load_file(
             str(path),

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from remi_stream.errors import RemiError, unknown_name_error
+from remi_stream.install_hint import install_command
 
 TensorShapes = Mapping[str, tuple[int, ...]]
 """Tensor shapes by key."""
@@ -102,4 +103,4 @@ def find_network(name: str) -> Network:
 def require_torch(purpose: str) -> None:
     """Raise RemiError unless PyTorch is installed. purpose: what it is needed for, "Reading poco.pt"."""
     if importlib.util.find_spec("torch") is None:
-        raise RemiError(f"{purpose} needs PyTorch, which is not installed here: pip install 'remi-stream[torch]'")
+        raise RemiError(f"{purpose} needs PyTorch, which is not installed here: {install_command('torch')}")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from remi_stream.errors import RemiError
+from remi_stream.install_hint import install_command
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -78,7 +79,7 @@ class ChartCanvas:
             from matplotlib.backends.backend_agg import FigureCanvasAgg
             from matplotlib.figure import Figure
         except ModuleNotFoundError:
-            raise RemiError("A chart needs matplotlib. Install it: pip install 'remi-stream[plot]'") from None
+            raise RemiError(f"A chart needs matplotlib. Install it: {install_command('plot')}") from None
         self._height = height
         self._figure = Figure((WIDTH / DPI, height / DPI), dpi=DPI, facecolor="white")
         # not pyplot, which keeps every figure and may open a window

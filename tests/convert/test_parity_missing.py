@@ -9,6 +9,7 @@ import pytest
 from remi_stream.cli.convert import convert_to_onnx
 from remi_stream.convert import onnx_conversion
 from remi_stream.inference import onnx_cache
+from remi_stream.install_hint import install_command
 from remi_stream.models.manifest import ModelFile
 from tests.convert.stand_ins import bring
 
@@ -26,9 +27,9 @@ def there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModelFile:
 UNKNOWN = "made by an earlier version, without a recorded comparison with PyTorch; to compare it: "
 CASES = [
     (None, True, f", {UNKNOWN}--again"),
-    (None, False, f", {UNKNOWN}pip install 'remi-stream[onnx]', and --again"),
+    (None, False, f", {UNKNOWN}{install_command('onnx')}, and --again"),
     ("{}", True, ", not compared with PyTorch; to compare it: --again"),
-    ("{}", False, ", not compared with PyTorch; to compare it: pip install 'remi-stream[onnx]', and --again"),
+    ("{}", False, f", not compared with PyTorch; to compare it: {install_command('onnx')}, and --again"),
     ('{"relative": 0.0001}', False, ""),
 ]
 

@@ -55,9 +55,7 @@ def test_links_of_a_page_at_the_root_lead_to_files(name: str) -> None:
     assert [target for target in targets if not (ROOT / target).exists()] == []
 
 
-@pytest.mark.skipif(
-    importlib.util.find_spec("zensical") is None, reason="zensical is not installed: pip install 'remi-stream[docs]'"
-)
+@pytest.mark.skipif(importlib.util.find_spec("zensical") is None, reason="zensical is not installed: pip install -e '.[docs]'")
 def test_site_builds_without_a_warning(tmp_path: Path) -> None:
     shutil.copytree(DOCS, tmp_path / "docs")
     shutil.copy(ROOT / "mkdocs.yml", tmp_path)

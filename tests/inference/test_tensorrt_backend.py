@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from remi_stream.inference.tensorrt import NoBackendError, find_backend, make_error_logger
+from remi_stream.install_hint import install_command
 from tests.inference.cpu_cuda import Severity, cpu_tensorrt
 
-INSTALL = "Install it: pip install 'remi-stream[torch,rtx]' (GeForce and RTX), or [torch,trt] from NVIDIA's index (any GPU)"
+INSTALL = f"Install it: {install_command('torch', 'rtx')} (GeForce and RTX), or [torch,trt] from NVIDIA's index (any GPU)"
 
 
 @pytest.fixture

@@ -145,7 +145,5 @@ def test_darknets_are_reported_by_how_many_numbers_they_have(network: str, tmp_p
 
 def test_without_torch_one_line_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "torch", None)
-    with pytest.raises(
-        RemiError, match=r"Reading poco.pt needs PyTorch, which is not installed here: pip install 'remi-stream\[torch\]'"
-    ):
+    with pytest.raises(RemiError, match=r"Reading poco.pt needs PyTorch, which is not installed here: .*pip install .*\[torch\]"):
         recognise_networks(tmp_path / "poco.pt")

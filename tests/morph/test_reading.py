@@ -122,7 +122,7 @@ def test_missing_library_is_reported_with_how_to_install_it(
 ) -> None:
     path = WRITERS[ending](tmp_path / f"cube{ending}", *cube())
     monkeypatch.setitem(sys.modules, library, None)
-    with pytest.raises(RemiError, match=rf"needs {library}, which is missing .* pip install 'remi-stream\[mesh\]'") as error:
+    with pytest.raises(RemiError, match=rf"needs {library}, which is missing .*pip install .*\[mesh\]") as error:
         read_mesh(path)
     assert error.value.exit_code == EXIT_NOT_STARTED
 

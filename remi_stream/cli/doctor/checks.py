@@ -24,6 +24,7 @@ from remi_stream.cli.doctor.nvidia_checks import (
     check_torch_tensorrt,
 )
 from remi_stream.errors import EXIT_DONE, EXIT_NOT_STARTED, RemiError
+from remi_stream.install_hint import install_command
 from remi_stream.pose.engine import resolve_engine
 
 MIN_PYTHON, MAX_PYTHON = (3, 10), (3, 13)
@@ -106,7 +107,7 @@ def check_packages(machine: Machine, _name: str) -> CheckResult:
     found = {requirement: machine.version(_package_name(requirement)) for requirement in machine.requirements()}
     bad = [f"{need} (got {version or 'none'})" for need, version in found.items() if not version or not _satisfies(version, need)]
     if bad:
-        return CheckResult("fail", f"missing or wrong version: {', '.join(bad)}. Reinstall: pip install remi-stream")
+        return CheckResult("fail", f"missing or wrong version: {', '.join(bad)}. Reinstall: {install_command()}")
     return CheckResult("ok", ", ".join(f"{_package_name(need)} {version}" for need, version in found.items()))
 
 

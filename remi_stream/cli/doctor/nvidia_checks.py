@@ -7,6 +7,7 @@ from typing import Literal, NamedTuple
 from remi_stream.cli.doctor.nvidia import NvidiaReport, TensorRTInstall
 from remi_stream.inference.gpu import Gpu
 from remi_stream.inference.plan import SYSTEM, PlanKey, build_command
+from remi_stream.install_hint import install_command
 
 
 class CheckResult(NamedTuple):
@@ -281,7 +282,7 @@ def _install(report: NvidiaReport) -> str:
     """How to install a TensorRT that supports this GPU."""
     capability = report.driver.gpus[0].capability if report.driver.gpus else ""
     if _supports("tensorrt_rtx", capability):
-        return f"Install it: pip install 'remi-stream[rtx]', or pip install {_package_name(report)} {NVIDIA_INDEX}"
+        return f"Install it: {install_command('rtx')}, or pip install {_package_name(report)} {NVIDIA_INDEX}"
     return f"Install it: pip install {_package_name(report)} {NVIDIA_INDEX}"
 
 

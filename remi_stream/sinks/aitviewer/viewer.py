@@ -17,21 +17,26 @@ import av
 import numpy as np
 
 from remi_stream.errors import RemiError
+from remi_stream.install_hint import install_command
 from remi_stream.render.colours import Rgb, track_colour
 from remi_stream.sinks.aitviewer.meshes import PersonMesh
 from remi_stream.sinks.aitviewer.subscriber import BodySubscriber
 from remi_stream.sinks.aitviewer.viewpoint import ViewDirection, Viewpoint, fit_viewpoint, interpolate_viewpoint
 
-INSTALL_HINT = "pip install 'remi-stream[aitviewer]' (Python 3.10 or 3.11, best in a venv of its own: it installs another OpenCV)"
 ALTERNATIVE = "Render a video with --render FILE.mp4, or use a browser: remi-stream view"
 QT_PROBE = "from PyQt6.QtWidgets import QApplication; QApplication([])"
+
+
+def install_hint() -> str:
+    """How to install aitviewer."""
+    return f"{install_command('aitviewer')} (Python 3.10 or 3.11, best in a venv of its own: it installs another OpenCV)"
 
 
 def require_aitviewer() -> None:
     """Raise RemiError when aitviewer is not installed."""
     if importlib.util.find_spec("aitviewer") is None:
         version = ".".join(map(str, sys.version_info[:2]))
-        raise RemiError(f"aitviewer is not installed here (Python {version}). Install it: {INSTALL_HINT}")
+        raise RemiError(f"aitviewer is not installed here (Python {version}). Install it: {install_hint()}")
 
 
 def require_screen() -> None:
@@ -246,7 +251,7 @@ def _live_viewer(daemon: str, size: Size, report: Report, *, window: bool) -> It
     try:
         from remi_stream.sinks.aitviewer.window import AitviewerWindow
     except ImportError as error:
-        raise RemiError(f"aitviewer cannot be imported: {error}. Reinstall it: {INSTALL_HINT}") from None
+        raise RemiError(f"aitviewer cannot be imported: {error}. Reinstall it: {install_hint()}") from None
     drawn = AitviewerWindow(f"remi-stream {daemon}", size, window=window, keys=KEY_HELP)
     subscriber = BodySubscriber(daemon)
     subscriber.receive(FIRST_MESSAGE_TIMEOUT_S)

@@ -8,6 +8,7 @@ import warnings
 import numpy as np
 
 from remi_stream.errors import RemiError
+from remi_stream.install_hint import install_command
 
 MARGIN_PX = 8
 TEXT_PX = 15
@@ -24,7 +25,7 @@ class DisplayWindow:
         try:
             import pygame  # an optional dependency
         except ModuleNotFoundError:
-            raise RemiError("--display needs pygame. Install it: pip install 'remi-stream[display]'") from None
+            raise RemiError(f"--display needs pygame. Install it: {install_command('display')}") from None
         self._pygame = pygame
         self._size = (0, 0)
         try:

@@ -18,6 +18,7 @@ from remi_stream.cli.doctor.machine import Machine
 from remi_stream.cli.doctor.nvidia_checks import CheckResult
 from remi_stream.config import METRICS_SERVICE, daemon_port
 from remi_stream.errors import RemiError
+from remi_stream.install_hint import install_command
 from tests.cli.command import finish, start
 
 
@@ -73,7 +74,7 @@ CASES: list[tuple[Callable[[Machine, str], CheckResult], dict[str, Any], str, st
     (checks.check_packages, {"requirements": ["cv<5,>=4.10"], "version": "5.0"}, "fail", "cv<5,>=4.10 (got 5.0)"),
     (checks.check_packages, {"requirements": ["cv<5,>=4.10"], "version": "4.9.9"}, "fail", "(got 4.9.9)"),
     (checks.check_packages, {"requirements": ["cv<5,>=4.10"], "version": "4.10.0.84"}, "ok", "cv 4.10.0.84"),
-    (checks.check_packages, {"requirements": ["cv"], "version": None}, "fail", "cv (got none). Reinstall: pip install"),
+    (checks.check_packages, {"requirements": ["cv"], "version": None}, "fail", f"cv (got none). Reinstall: {install_command()}"),
     (checks.check_opencv, {"version": installed(opencv_python_headless="4.11")}, "ok", "one cv2"),
     (checks.check_opencv, {"version": None}, "fail", "no cv2"),
     (checks.check_opencv, {"version": "4.11"}, "warn", "overwrite each other. Keep one: pip uninstall"),

@@ -10,6 +10,7 @@ from remi_stream.cli.doctor.nvidia import NvidiaReport, TensorRTInstall, TorchIn
 from remi_stream.errors import UsageError
 from remi_stream.inference.gpu import Gpu, NvidiaDriver
 from remi_stream.inference.plan import PlanKey
+from remi_stream.install_hint import install_command
 
 GB = 10**9
 RTX = Gpu("NVIDIA GeForce RTX 3060", "8.6", 12 * GB, 11 * GB)
@@ -242,7 +243,7 @@ MISSING: list[tuple[str, NvidiaReport, tuple[str, str]]] = [
     (
         "TensorRT",
         NvidiaReport(driver=NEW),
-        ("fail", f"not installed. Install it: pip install 'remi-stream[rtx]', or pip install tensorrt-cu13 {FROM_NVIDIA}"),
+        ("fail", f"not installed. Install it: {install_command('rtx')}, or pip install tensorrt-cu13 {FROM_NVIDIA}"),
     ),
     ("TensorRT", NvidiaReport(driver=HOPPER), ("fail", f"not installed. Install it: pip install tensorrt-cu13 {FROM_NVIDIA}")),
     (

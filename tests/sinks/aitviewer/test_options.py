@@ -10,6 +10,7 @@ import pytest
 
 from remi_stream.cli import main
 from remi_stream.errors import RemiError
+from remi_stream.install_hint import install_command
 from remi_stream.sinks.aitviewer.viewer import ViewerVideo, require_screen
 from tests.browser.replay import replaying
 from tests.cli.command import finish, start
@@ -43,7 +44,7 @@ def test_without_aitviewer_is_one_line(tmp_path: Path) -> None:
         code, _, err = finish(start("view", "--name", replay.name, "--render", str(tmp_path / "f.mp4")), lambda: None, 60)
     assert code == 3
     assert "aitviewer is not installed here (Python 3." in err
-    assert "pip install 'remi-stream[aitviewer]' (Python 3.10 or 3.11" in err
+    assert f"{install_command('aitviewer')} (Python 3.10 or 3.11" in err
     assert err.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
 
