@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zlib
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -9,6 +10,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from remi_stream.errors import UsageError
+from remi_stream.paths import PATH_PART_PATTERN, PATH_PART_RULE, PathPart
 from remi_stream.permission_hints import empty_mount_hint
 from remi_stream.plugins import import_from_string
 from remi_stream.sources import find_source
@@ -19,7 +21,6 @@ BUS_SERVICE, CONTROL_SERVICE, WEB_SERVICE, METRICS_SERVICE = 0, 1, 10, 20
 LOOPBACK_HOST = "127.0.0.1"
 """Address that every service listens on unless configured otherwise."""
 
-Name = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_.-]{1,40}$")]
 Address = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_.:-]{1,255}$")]
 PositiveFloat = Annotated[float, msgspec.Meta(gt=0)]
 SideLength = Annotated[int, msgspec.Meta(ge=1, le=16384)]
@@ -33,7 +34,7 @@ class StrictConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 class CameraConfig(StrictConfig, frozen=True, kw_only=True):
     """Configuration of one camera."""
 
-    name: Name
+    name: PathPart
     source: str
     """rtsp://..., /dev/video0, a video, a folder of images, "synthetic:" (options after a "?"), or a source of bodies:
     "remi:HOST:PORT", "recording:FOLDER". All kinds: sources.py, and the packages that add one."""
@@ -88,7 +89,7 @@ class CameraConfig(StrictConfig, frozen=True, kw_only=True):
 class Config(StrictConfig, frozen=True, kw_only=True):
     """Configuration of a whole pipeline."""
 
-    name: Name = "default"
+    name: PathPart = "default"
     """Name of the daemon; each name has its own ports and run folder."""
     cameras: Annotated[tuple[CameraConfig, ...], msgspec.Meta(min_length=1)]
     engine: str = "blazepose"
@@ -171,7 +172,7 @@ def parse_config(values: dict[str, Any]) -> Config:
     try:
         config = msgspec.convert(values, Config)
     except msgspec.ValidationError as error:
-        raise UsageError(f"Configuration: {error}{_allowed(str(error))}") from None
+        raise UsageError(f"Configuration: {_describe(error, values)}") from None
     names = [camera.name for camera in config.cameras]
     for name in names:
         if names.count(name) > 1:
@@ -210,8 +211,14 @@ def read_config_file(path: Path) -> dict[str, Any]:
     return values
 
 
-def _allowed(error: str) -> str:
-    if "unknown field" not in error:
-        return ""
-    part = CameraConfig if "cameras" in error else Config
-    return f"; allowed: {', '.join(part.__struct_fields__)}"
+def _describe(error: msgspec.ValidationError, values: Any) -> str:
+    """Text of an error, with the values allowed."""
+    text, _, path = str(error).rpartition(" - at `$")
+    if repr(PATH_PART_PATTERN) in text:
+        for key in re.findall(r"\.(\w+)|\[(\d+)\]", path):
+            values = values[key[0]] if key[0] else values[int(key[1])]
+        return f"`{path.rstrip('`').lstrip('.')}` is {values!r}; allowed: {PATH_PART_RULE}"
+    if "unknown field" not in str(error):
+        return str(error)
+    part = CameraConfig if "cameras" in str(error) else Config
+    return f"{error}; allowed: {', '.join(part.__struct_fields__)}"

@@ -1,7 +1,7 @@
 """Paths: files that ship with the package (checkout or installed wheel), the user's data folder, a daemon's run folder.
 
-A run folder holds sockets and a lock: one daemon per name; the folder of a dead daemon is cleared. The sample clip, a rendered
-person with ground truth, is one of the files that ship.
+A run folder holds a daemon's sockets; a lock beside it allows one daemon per name, and a marker in it says which run made it:
+nothing else is ever removed. The sample clip, a rendered person with ground truth, is one of the files that ship.
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import re
+import secrets
 import shutil
 import stat
 import sys
@@ -16,14 +18,24 @@ import tempfile
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-from typing import TextIO
+from typing import Annotated
 
+import msgspec
 import numpy as np
 
-from remi_stream.errors import RemiError
+from remi_stream.errors import RemiError, UsageError
 from remi_stream.geometry import bounding_box
 
 PACKAGE_FOLDER = Path(__file__).parent
+# "\Z", not "$", which allows a line feed at the end
+PATH_PART_PATTERN = r"^(?!.*\.\.)[A-Za-z0-9_][A-Za-z0-9_.-]{0,39}\Z"
+PATH_PART_RULE = "1 to 40 of A-Z, a-z, 0-9, '_', '.', '-', beginning with a letter, digit or '_', without '..'"
+PathPart = Annotated[str, msgspec.Meta(pattern=PATH_PART_PATTERN)]
+"""A name that is safe as one part of a path: of a daemon, a camera or a model."""
+FileName = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,254}\Z")]
+"""Name of a file beside the one that names it; no path, and not hidden."""
+RUN_MARKER = ".remi-stream-run"
+"""File in a run folder with the random text of the run that made it."""
 MAX_SOCKET_PATH = 100
 """Maximum length of a socket path, bytes: sockaddr_un.sun_path holds 107, see unix(7)."""
 SAMPLE_FOCAL_PX = 1150.0
@@ -52,54 +64,180 @@ def user_data_folder() -> Path:
     return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local/share") / "remi-stream"
 
 
-@contextlib.contextmanager
-def run_folder(name: str) -> Iterator[Path]:
-    """Create the run folder, and remove it afterwards. Raises RemiError while another daemon uses this name."""
-    folder = run_folder_path(name)
-    # "<topic>.<consumer>" (transport/link.py); no pair of the stage table is longer than this one
-    if len(str(folder)) + len("/detections.pose") > MAX_SOCKET_PATH:
-        raise RemiError(f"{folder} is too long a path for a socket. Set XDG_RUNTIME_DIR to a shorter folder")
-    # Beside the folder, because the folder of a dead daemon is removed while the lock is held.
-    lock = Path(f"{folder}.lock")
-    with open(lock, "a+") as file:  # not "w": a daemon that runs has its process id in it
-        _acquire_lock(file, name)
+def check_path_part(kind: str, name: str) -> str:
+    """Return a name that is safe as a part of a path. Raises UsageError for any other. kind: "daemon", "camera"."""
+    if not re.match(PATH_PART_PATTERN, name):
+        raise UsageError(f"{name!r} cannot be the name of a {kind}; allowed: {PATH_PART_RULE}")
+    return name
+
+
+class RunFolder:
+    """Run folder of one daemon. Raises RemiError if its path is too long for a socket, UsageError for an unsafe name."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.path = run_folder_path(name)
+        self._marker = secrets.token_hex(16)
+        self._lock = -1
+        # "<topic>.<consumer>" (transport/link.py); no pair of the stage table is longer than this one
+        if len(str(self.path)) + len("/detections.pose") > MAX_SOCKET_PATH:
+            raise RemiError(f"{self.path} is too long a path for a socket. Set XDG_RUNTIME_DIR to a shorter folder")
+
+    def open(self) -> None:
+        """Lock the name and make the folder, in place of that of a dead daemon. Raises RemiError."""
+        self._acquire_lock()
         try:
-            shutil.rmtree(folder, ignore_errors=True)
-            folder.mkdir(mode=0o700)
-            yield folder
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
-            lock.unlink(missing_ok=True)
+            self._make()
+        except OSError as error:
+            self.close()
+            raise RemiError(f"Cannot make {self.path}: {error.strerror}. Set XDG_RUNTIME_DIR to a folder of yours") from None
+        except RemiError:
+            self.close()
+            raise
+
+    def is_intact(self) -> bool:
+        """Whether the folder and the lock are still those of this run."""
+        return read_run_marker(self.path) == self._marker and _is_file_of(self._lock, _lock_path(self.path))
+
+    def restore(self) -> None:
+        """Make the folder again after another program removed it. Raises RemiError if another daemon has the name now."""
+        if not _is_file_of(self._lock, _lock_path(self.path)):
+            _parent()
+            old, self._lock = self._lock, -1
+            os.close(old)
+            self._acquire_lock()
+        if read_run_marker(self.path) != self._marker:
+            try:
+                self._make()
+            except OSError as error:
+                raise RemiError(f"Cannot make {self.path}: {error.strerror}") from None
+
+    def close(self) -> None:
+        """Remove the folder and release the lock, as far as they are still those of this run."""
+        if self._lock >= 0:
+            _remove_marked(self.path, self._marker)
+            _release_lock(self._lock, _lock_path(self.path))
+            self._lock = -1
+
+    def _make(self) -> None:
+        _remove_marked(self.path, read_run_marker(self.path))  # of a dead daemon, since the lock is ours
+        with contextlib.suppress(OSError):
+            self.path.rmdir()  # a daemon that died before it wrote its marker leaves an empty folder
+        try:
+            self.path.mkdir(mode=0o700)
+        except FileExistsError:
+            raise RemiError(
+                f"{self.path} was not made by remi-stream (it has no {RUN_MARKER}), so it is left alone. "
+                "Remove it yourself, or start this one with --name"
+            ) from None
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+        with open(os.open(self.path / RUN_MARKER, flags, 0o600), "w") as file:
+            file.write(self._marker)
+
+    def _acquire_lock(self) -> None:
+        try:
+            self._lock = _lock_file(_lock_path(self.path))
+        except BlockingIOError:
+            pid = _read_pid(_lock_path(self.path)) or "?"
+            raise RemiError(
+                f"A remi-stream named {self.name!r} is already running (process {pid}). Stop it, or start this one with --name"
+            ) from None
+        except OSError as error:
+            raise RemiError(f"Cannot lock {_lock_path(self.path)}: {error.strerror}. Remove it, or use another --name") from None
+        os.ftruncate(self._lock, 0)
+        os.pwrite(self._lock, str(os.getpid()).encode(), 0)
+
+
+@contextlib.contextmanager
+def run_folder(name: str) -> Iterator[RunFolder]:
+    """Create the run folder, and remove it afterwards. Raises RemiError while another daemon uses this name."""
+    folder = RunFolder(name)
+    folder.open()
+    try:
+        yield folder
+    finally:
+        folder.close()
 
 
 def run_folder_path(name: str) -> Path:
-    """Path of the run folder of this name; it exists while the daemon runs."""
-    return _parent() / name
+    """Path of the run folder of this name; it exists while the daemon runs. Raises UsageError for an unsafe name."""
+    return _parent() / check_path_part("daemon", name)
 
 
 def running_daemons() -> list[str]:
     """Names of this user's running daemons."""
-    locks = sorted(_parent().glob("*.lock"))
-    return [lock.stem for lock in locks if _is_alive(lock.read_text().strip())]
+    locks = sorted(_parent().glob(".*.lock"))
+    return [lock.name[1 : -len(".lock")] for lock in locks if _is_alive(_read_pid(lock))]
+
+
+def read_run_marker(folder: Path) -> str:
+    """Text of the run that made a run folder; "" if no run did, or if it is a link."""
+    if folder.is_symlink():
+        return ""
+    try:
+        with open(os.open(folder / RUN_MARKER, os.O_RDONLY | os.O_NOFOLLOW)) as file:
+            return file.read(64)
+    except (OSError, ValueError):
+        return ""
+
+
+def remove_dead_run_folder(folder: Path, marker: str) -> None:
+    """Remove the run folder of a dead supervisor; its marker is that of its run. Not if a new daemon has taken the name."""
+    try:
+        lock = _lock_file(_lock_path(folder))
+    except OSError:
+        return
+    _remove_marked(folder, marker)
+    _release_lock(lock, _lock_path(folder))
+
+
+def _remove_marked(folder: Path, marker: str) -> None:
+    # rmtree follows no links, neither in the folder nor in place of it
+    if marker and read_run_marker(folder) == marker and folder.stat().st_uid == os.getuid():
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _lock_path(folder: Path) -> Path:
+    # beside the folder, because the folder of a dead daemon is removed while the lock is held; no name begins with a dot
+    return folder.with_name(f".{folder.name}.lock")
+
+
+def _lock_file(path: Path) -> int:
+    """Lock a file, made if there is none; return its descriptor. Raises BlockingIOError while another process holds it."""
+    while True:
+        lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(lock)
+            raise
+        if _is_file_of(lock, path):
+            return lock
+        os.close(lock)  # its last owner removed it between the two calls: a lock on it would exclude no other process
+
+
+def _release_lock(lock: int, path: Path) -> None:
+    if _is_file_of(lock, path):
+        path.unlink(missing_ok=True)  # while it is locked: else the file of a daemon that starts now could be removed
+    os.close(lock)
+
+
+def _is_file_of(descriptor: int, path: Path) -> bool:
+    """Whether an open file is still the one at this path."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.lstat())
+    except OSError:
+        return False
+
+
+def _read_pid(lock: Path) -> str:
+    with contextlib.suppress(OSError, ValueError):
+        return lock.read_text().strip()
+    return ""
 
 
 def _is_alive(pid: str) -> bool:
     return pid.isdigit() and Path(f"/proc/{pid}").exists()
-
-
-def _acquire_lock(file: TextIO, name: str) -> None:
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        file.seek(0)
-        pid = file.read().strip() or "?"
-        raise RemiError(
-            f"A remi-stream named {name!r} is already running (process {pid}). Stop it, or start this one with --name"
-        ) from None
-    file.seek(0)
-    file.truncate()
-    file.write(str(os.getpid()))
-    file.flush()
 
 
 def _parent() -> Path:

@@ -28,7 +28,8 @@ CAMERA = {"name": "a", "source": "x.mp4"}
             {"cameras": [{**CAMERA, "engine": "poco"}], "engine": "pare", "engine_options": {"y": 1}},
             "`engine_options` are for engine 'pare', but the cameras use poco",
         ),
-        ({"cameras": [{**CAMERA, "name": "a/b"}]}, r"matching regex .* at `\$.cameras\[0\].name`"),
+        ({"cameras": [CAMERA, {**CAMERA, "name": "a/b"}]}, r"`cameras\[1\].name` is 'a/b'; allowed: 1 to 40 of A-Z"),
+        ({"cameras": [CAMERA], "name": ".."}, r"`name` is '..'; allowed: 1 to 40 of A-Z"),
     ],
 )
 def test_invalid_value_is_named_with_the_allowed_ones(values: dict[str, Any], words: str) -> None:

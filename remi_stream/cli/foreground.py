@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 import json
 import logging
+import re
 import sys
 import time
 from collections import deque
@@ -50,7 +51,7 @@ def run_source(options: dict[str, Any], camera: dict[str, Any]) -> int:
 def camera_name(file: Path) -> str:
     """Camera name of a file: its stem, with letters that a name may not have replaced."""
     kept = "".join(letter if letter.isascii() and (letter.isalnum() or letter in "_.-") else "-" for letter in file.stem)
-    return kept[:40] or "video"
+    return re.sub(r"\.{2,}", ".", kept).lstrip(".-")[:40] or "video"
 
 
 def run_pipeline(config: Config, log_format: LogFormat = LogFormat.auto) -> int:
@@ -68,7 +69,7 @@ def run_pipeline(config: Config, log_format: LogFormat = LogFormat.auto) -> int:
     live_line = log_format is LogFormat.auto and sys.stderr.isatty()
     with run_folder(config.name) as folder, StatusLine(config, style, live_line) as line:
         link_printer = LinkPrinter(
-            folder if config.viewer == "web" else None, line.log if live_line else partial(print, flush=True)
+            folder.path if config.viewer == "web" else None, line.log if live_line else partial(print, flush=True)
         )
 
         def tick(stages: list[Health]) -> None:

@@ -14,6 +14,7 @@ from typing import Annotated, Any, get_args
 import typer
 
 from remi_stream.errors import UsageError
+from remi_stream.paths import check_path_part
 
 
 class LogFormat(str, enum.Enum):
@@ -65,7 +66,9 @@ class DrawnView(str, enum.Enum):
 EngineOption = Annotated[str, typer.Option(help="Pose engine; `remi-stream engines` lists them.")]
 DetectorOption = Annotated[str, typer.Option(help="Person detector.")]
 ThreadsOption = Annotated[int | None, typer.Option(help="CPU threads of the pose engine (default: from its manifest).", min=1)]
-DaemonName = Annotated[str, typer.Option(help="Name of the daemon.")]
+DaemonName = Annotated[
+    str, typer.Option(help="Name of the daemon.", callback=lambda name: check_path_part("daemon", name) if name else name)
+]
 DurationOption = Annotated[float | None, typer.Option(help="Stop after this many seconds.", min=0.1)]
 RecordOption = Annotated[str | None, typer.Option(help="Record each camera into a new folder in DIR.", metavar="DIR")]
 RecordVideoOption = Annotated[bool, typer.Option("--record-video", help="Also record the preview images.")]

@@ -11,7 +11,7 @@ import msgspec
 
 from remi_stream.errors import UsageError, unknown_name_error
 from remi_stream.models.onnx_description import OnnxDescription, register_skeleton
-from remi_stream.paths import shipped_folder, user_data_folder
+from remi_stream.paths import PathPart, shipped_folder, user_data_folder
 
 NON_COMMERCIAL = re.compile(r"non-?commercial|\bNC\b", re.IGNORECASE)
 """In the name of a licence that forbids commercial use."""
@@ -20,7 +20,7 @@ NON_COMMERCIAL = re.compile(r"non-?commercial|\bNC\b", re.IGNORECASE)
 class ModelFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A file of weights."""
 
-    name: str
+    name: PathPart
     """Its name in the rest of the package."""
     file: str
     """File name in the store, or a path relative to the manifest."""
@@ -108,6 +108,9 @@ def read_manifest(path: Path) -> Manifest:
         known = ", ".join(manifest.runtimes) or "none"
         raise UsageError(f"Engine manifest {path}: runtime '{manifest.runtime}' has no table of its own (there are: {known})")
     weights = [resolve_weights_path(path.parent, file) for file in manifest.weights]
+    for file in weights:
+        if not Path(file.file).is_absolute() and ".." in Path(file.file).parts:
+            raise UsageError(f"Engine manifest {path}: there is no file {path.parent / file.file}; in the store no path has '..'")
     return msgspec.structs.replace(manifest, name=path.stem, weights=weights)
 
 

@@ -12,7 +12,7 @@ import msgspec
 
 from remi_stream import __version__
 from remi_stream.capture.footage import Footage
-from remi_stream.errors import RemiError
+from remi_stream.errors import RemiError, UsageError
 from remi_stream.export.registry import ExportFormat
 from remi_stream.messages import Bodies
 from remi_stream.offline.chain import OfflineChain
@@ -76,6 +76,8 @@ class JobResult(NamedTuple):
 
 def run_job(footage: Footage, out: Path, chain: OfflineChain, settings: JobSettings, on_frame: FrameCallback) -> JobResult:
     """Process opened footage and publish `out`/name. on_frame: called for each frame. After a RemiError nothing is published."""
+    if footage.name in (".", ".."):  # "...mp4" without its suffix
+        raise UsageError(f"{footage.source}: results cannot be named {footage.name!r}. Rename the file")
     final = out / footage.name
     try:
         # everything is written beside the final folder and renamed at the end: results appear whole or not at all

@@ -16,13 +16,13 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable
-from pathlib import Path
 
 import msgspec
 
 from remi_stream.config import Config
 from remi_stream.errors import EXIT_DONE, EXIT_GAVE_UP
 from remi_stream.messages import Health
+from remi_stream.paths import RunFolder
 from remi_stream.pipeline import StageRow, link_consumers, pipeline_processes
 from remi_stream.stage import StageSpec
 from remi_stream.topics import LINK_TOPICS
@@ -141,14 +141,15 @@ class Supervisor:
     def __init__(
         self,
         config: Config,
-        folder: Path,
+        folder: RunFolder,
         on_log: Callable[[str], None],
         on_tick: Callable[[list[Health]], None] | None = None,
     ) -> None:
         self.config = config
         self.children = [
             StageProcess(
-                row, StageSpec(stage=row.name, camera=camera, run_folder=str(folder), supervisor_pid=os.getpid(), config=config)
+                row,
+                StageSpec(stage=row.name, camera=camera, run_folder=str(folder.path), supervisor_pid=os.getpid(), config=config),
             )
             for row, camera in pipeline_processes(config)
         ]
@@ -160,7 +161,7 @@ class Supervisor:
         self._context = LinkContext()
         self._health = [
             Sender[Health](
-                self._context, link_address(folder, "health", row.name), LINK_TOPICS["health"], reason="supervisor/overflow"
+                self._context, link_address(folder.path, "health", row.name), LINK_TOPICS["health"], reason="supervisor/overflow"
             )
             for row in link_consumers("health")
         ]

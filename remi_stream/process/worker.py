@@ -9,7 +9,6 @@ import contextlib
 import ctypes
 import logging
 import os
-import shutil
 import signal
 import sys
 import threading
@@ -24,6 +23,7 @@ import msgspec
 from remi_stream.errors import EXIT_CRASHED, EXIT_DONE, RemiError
 from remi_stream.log import configure_logging
 from remi_stream.models.manifest import register_custom_skeletons
+from remi_stream.paths import read_run_marker, remove_dead_run_folder
 from remi_stream.pipeline import StageRow, find_stage
 from remi_stream.plugins import import_from_string
 from remi_stream.process.outputs import HeartbeatSender
@@ -133,8 +133,8 @@ def _tie_to_supervisor(spec: StageSpec, row: StageRow) -> None:
 
 def _remove_run_folder_after(spec: StageSpec) -> None:
     """Wait until the supervisor is dead, remove what it left behind, and end."""
+    marker = read_run_marker(Path(spec.run_folder))
     while os.getppid() == spec.supervisor_pid:
         time.sleep(0.2)
-    shutil.rmtree(spec.run_folder, ignore_errors=True)
-    Path(spec.run_folder + ".lock").unlink(missing_ok=True)
+    remove_dead_run_folder(Path(spec.run_folder), marker)
     os.kill(os.getpid(), signal.SIGKILL)

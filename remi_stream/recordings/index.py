@@ -8,6 +8,7 @@ from typing import Literal
 import msgspec
 
 from remi_stream.errors import RemiError
+from remi_stream.paths import FileName
 from remi_stream.recordings.journal import RECORDING_SCHEMA, FrameGap
 
 INDEX_FILE = "index.json"
@@ -35,7 +36,7 @@ class TrackEntry(msgspec.Struct, frozen=True, kw_only=True):
     """A recorded track."""
 
     track_id: int
-    file: str
+    file: FileName
     """Name of its .npz file."""
     skeleton: str
     body: str
@@ -70,7 +71,7 @@ class RecordingIndex(msgspec.Struct, frozen=True, kw_only=True):
     """Number of frames that are not recorded, by drop reason."""
     epochs: list[EpochEntry]
     tracks: list[TrackEntry]
-    preview: str | None
+    preview: FileName | None
     """Name of the preview video."""
     gaps: list[FrameGap]
 

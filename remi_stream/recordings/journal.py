@@ -18,6 +18,7 @@ import msgspec
 import numpy as np
 
 from remi_stream.errors import RemiError
+from remi_stream.paths import FileName
 
 RECORDING_SCHEMA: Literal[1] = 1
 """Version of the recording format."""
@@ -58,7 +59,7 @@ class EpochStarted(msgspec.Struct, frozen=True, kw_only=True, tag="epoch"):
 class TrackStarted(msgspec.Struct, frozen=True, kw_only=True, tag="track"):
     """A track's first row. Skeletons as in Person."""
 
-    name: str
+    name: FileName
     """Name of its files."""
     track_id: int
     skeleton: str

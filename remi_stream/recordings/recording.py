@@ -11,6 +11,7 @@ from pathlib import Path
 from remi_stream import __version__
 from remi_stream.ledger import LOST_IN_CRASH, CameraAccount
 from remi_stream.messages import Bodies, CameraFacts, Frame, Person
+from remi_stream.paths import check_path_part
 from remi_stream.recordings.finish import JOURNAL_FOLDER, finish_recording
 from remi_stream.recordings.journal import (
     CameraChanged,
@@ -128,7 +129,8 @@ class CameraRecording:
 
 def _new_folder(parent: Path, camera: str) -> Path:
     """Create "<camera>-<start>", with a number appended if it exists."""
-    name = f"{camera}-{datetime.now():%Y-%m-%dT%H-%M-%S}"
+    # the camera's name comes over the bus
+    name = f"{check_path_part('camera', camera)}-{datetime.now():%Y-%m-%dT%H-%M-%S}"
     for number in range(1, 1000):
         folder = parent / (name if number == 1 else f"{name}-{number}")
         try:

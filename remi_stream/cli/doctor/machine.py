@@ -121,7 +121,7 @@ class Machine:
     def make_run_folder(self) -> str:
         """Create and remove a run folder, as a daemon does. Raises RemiError."""
         with run_folder(f"doctor-{os.getpid()}") as folder:
-            return str(folder.parent)
+            return str(folder.path.parent)
 
     def free_bytes(self) -> tuple[Path, int]:
         """The folder of remi-stream's files, and the free bytes there."""

@@ -84,5 +84,5 @@ def test_killed_daemon_is_ignored(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     with run_folder("dead"):
         dead = subprocess.Popen(["true"])
         dead.wait()
-        (tmp_path / "remi-stream" / "dead.lock").write_text(str(dead.pid))
+        (tmp_path / "remi-stream" / ".dead.lock").write_text(str(dead.pid))
         assert healthcheck.main() == 0

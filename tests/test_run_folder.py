@@ -1,0 +1,201 @@
+"""Run folders: names that are safe parts of a path, one daemon per name, and nothing removed that the run did not make."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from remi_stream.cli.foreground import camera_name
+from remi_stream.config import CameraConfig, Config, parse_config
+from remi_stream.errors import RemiError, UsageError
+from remi_stream.models.manifest import ModelFile, read_manifest
+from remi_stream.paths import RUN_MARKER, RunFolder, run_folder, running_daemons
+from remi_stream.recordings.index import TrackEntry
+from remi_stream.recordings.journal import TrackStarted
+from remi_stream.recordings.recording import CameraRecording
+from tests.pipeline.daemon import SYNTHETIC, gone, running
+
+UNSAFE = ["", ".", "..", "../x", "a/b", "/tmp", ".hidden", "-x", "a..b", "a\n", "a b", "é", "x" * 41, "a\0b"]
+TAKEN = {"name": "front", "source": "synthetic:"}
+
+
+@pytest.fixture(autouse=True)
+def parent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of all run folders."""
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    return tmp_path / "remi-stream"
+
+
+@pytest.mark.parametrize("name", UNSAFE)
+def test_unsafe_name_is_refused_wherever_it_becomes_a_path(name: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"allowed: 1 to 40 of A-Z"):
+        RunFolder(name)
+    with pytest.raises(UsageError, match=r"`name` is .* allowed: 1 to 40 of A-Z"):
+        parse_config({"name": name, "cameras": [TAKEN]})
+    with pytest.raises(UsageError, match=r"`cameras\[0\].name` is .* allowed"):
+        parse_config({"cameras": [{**TAKEN, "name": name}]})
+    with pytest.raises(UsageError):
+        CameraRecording(tmp_path, name)
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.convert({"name": name, "file": "a.onnx", "licence": "MIT"}, ModelFile)
+
+
+@pytest.mark.parametrize("name", ["default", "hall-2", "a.b", "_x", "7", "a.lock"])
+def test_ordinary_names_are_allowed(name: str) -> None:
+    with run_folder(name) as folder:
+        assert stat.S_IMODE(folder.path.stat().st_mode) == 0o700
+        assert running_daemons() == [name]
+
+
+@pytest.mark.parametrize("file", ["../secret.npz", "/etc/passwd", "a/b.npz", ".npz", ""])
+def test_files_that_a_recording_names_lie_in_its_folder(file: str) -> None:
+    entry = {"track_id": 1, "file": file, "skeleton": "", "body": "", "rows": 1, "captured_at": [0.0, 1.0]}
+    with pytest.raises(msgspec.ValidationError, match="matching regex"):
+        msgspec.convert(entry, TrackEntry)
+    track = {"type": "track", "name": file, "track_id": 1, "skeleton": "", "joints": 1, "keypoints": 1}
+    with pytest.raises(msgspec.ValidationError, match="matching regex"):
+        msgspec.convert(track, TrackStarted)
+
+
+def test_weights_of_a_manifest_stay_in_the_store(tmp_path: Path) -> None:
+    weights = '[[weights]]\nname = "x"\nfile = "../../x"\nlicence = "MIT"\n'
+    text = f'what = "x"\nadapter = "x"\nlicence = "MIT"\n[runtimes.none]\n{weights}'
+    (tmp_path / "x.toml").write_text(text)
+    with pytest.raises(UsageError, match=r"no path has '\.\.'"):
+        read_manifest(tmp_path / "x.toml")
+
+
+@pytest.mark.parametrize("file", ["...mp4", ".hidden.mp4", "-x.mp4", "a..b.mp4", "Zürich 1.mp4", "..", "..."])
+def test_camera_of_any_file_gets_a_safe_name(file: str) -> None:
+    assert parse_config({"cameras": [{"name": camera_name(Path(file)), "source": "synthetic:"}]})
+
+
+def test_name_of_dots_given_to_a_command_removes_nothing(tmp_path: Path) -> None:
+    """The worst case: `--name ..` once removed the runtime folder's parent."""
+    (tmp_path / "precious").write_text("x")
+    command = [sys.executable, "-m", "remi_stream", "demo", "--name", "..", "--duration", "1"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2
+    assert "allowed: 1 to 40 of A-Z" in done.stderr
+    assert "regex" not in done.stderr
+    assert (tmp_path / "precious").exists()
+
+
+def test_folder_that_no_run_made_is_left_alone(parent: Path) -> None:
+    (parent / "mine").mkdir(parents=True)
+    parent.chmod(0o700)
+    (parent / "mine" / "letter").write_text("x")
+    with pytest.raises(RemiError, match=r"was not made by remi-stream .* Remove it yourself"), run_folder("mine"):
+        pass
+    assert (parent / "mine" / "letter").exists()
+    assert running_daemons() == []
+
+
+def test_link_in_place_of_a_run_folder_is_not_followed(parent: Path, tmp_path: Path) -> None:
+    parent.mkdir(mode=0o700)
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "letter").write_text("x")
+    (tmp_path / "home" / RUN_MARKER).write_text("x")
+    (parent / "x").symlink_to(tmp_path / "home")
+    with pytest.raises(RemiError, match="was not made by remi-stream"), run_folder("x"):
+        pass
+    assert (tmp_path / "home" / "letter").exists()
+
+
+def test_link_inside_a_run_folder_is_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "letter").write_text("x")
+    with run_folder("x") as folder:
+        (folder.path / "link").symlink_to(tmp_path / "home")
+    assert not folder.path.exists()
+    assert (tmp_path / "home" / "letter").exists()
+
+
+def test_folder_put_in_its_place_meanwhile_is_left_alone() -> None:
+    with run_folder("x") as folder:
+        shutil.rmtree(folder.path)
+        folder.path.mkdir()
+        (folder.path / "letter").write_text("x")
+        assert not folder.is_intact()
+    assert (folder.path / "letter").exists()
+
+
+def test_folder_of_a_dead_daemon_is_replaced(parent: Path) -> None:
+    dead = RunFolder("x")
+    dead.open()
+    os.close(dead._lock)  # as the kernel does when it dies
+    (dead.path / "socket").write_text("")
+    with run_folder("x") as folder:
+        assert folder.is_intact()
+        assert [path.name for path in folder.path.iterdir()] == [RUN_MARKER]
+    assert list(parent.iterdir()) == []
+
+
+def test_removed_run_folder_is_made_again() -> None:
+    with run_folder("x") as folder:
+        shutil.rmtree(folder.path.parent)
+        assert not folder.is_intact()
+        folder.restore()
+        assert folder.is_intact()
+        with pytest.raises(RemiError, match="already running"), run_folder("x"):
+            pass
+    assert list(folder.path.parent.iterdir()) == []
+
+
+def _hold(go: object, held: object, overlaps: object) -> None:
+    go.wait()  # type: ignore[attr-defined]
+    for _ in range(300):
+        try:
+            with run_folder("x"):
+                with held.get_lock():  # type: ignore[attr-defined]
+                    held.value += 1  # type: ignore[attr-defined]
+                    overlaps.value += held.value > 1  # type: ignore[attr-defined]
+                with held.get_lock():  # type: ignore[attr-defined]
+                    held.value -= 1  # type: ignore[attr-defined]
+        except RemiError:
+            pass
+
+
+def test_starters_at_the_same_time_never_share_a_name() -> None:
+    context = multiprocessing.get_context("fork")
+    go, held, overlaps = context.Event(), context.Value("i", 0), context.Value("i", 0)
+    starters = [context.Process(target=_hold, args=(go, held, overlaps)) for _ in range(4)]
+    for starter in starters:
+        starter.start()
+    go.set()
+    for starter in starters:
+        starter.join(60)
+        assert starter.exitcode == 0
+    assert overlaps.value == 0
+
+
+def test_relay_of_a_dead_supervisor_leaves_the_folder_of_the_next_daemon_alone(tmp_path: Path) -> None:
+    """A new daemon may start in the moment between the supervisor's death and the relay's clearing up."""
+    with running(tmp_path, cameras=[TAKEN], **SYNTHETIC) as daemon:
+        daemon.more_bodies(3)
+        relay = daemon.pid("relay")
+        os.kill(relay, signal.SIGSTOP)
+        daemon.stop(signal.SIGKILL)
+        os.environ["XDG_RUNTIME_DIR"] = str(daemon.runtime)
+        with run_folder(daemon.name) as folder:
+            os.kill(relay, signal.SIGCONT)
+            assert gone(daemon.name)
+            assert folder.is_intact()
+            time.sleep(0.1)
+            assert folder.is_intact()
+
+
+def test_configuration_made_in_code_is_checked_when_its_folder_is_made() -> None:
+    config = Config(name="../x", cameras=(CameraConfig(name="a", source="synthetic:"),))
+    with pytest.raises(UsageError):
+        RunFolder(config.name)
