@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import msgspec
 
 from remi_stream.config import Config
 from remi_stream.messages import CameraState
+from remi_stream.transport.address import DaemonAddress, address_in
 from remi_stream.transport.mailbox import FrameRequest
 
 HEARTBEAT_S = 0.25
@@ -160,3 +162,8 @@ class StageSpec(msgspec.Struct, frozen=True, kw_only=True):
     def label(self) -> str:
         """Name of the process in logs and health: "capture/front", "pose"."""
         return f"{self.stage}/{self.camera}" if self.camera else self.stage
+
+    @property
+    def daemon(self) -> DaemonAddress:
+        """Where the bus and the control socket are."""
+        return address_in(Path(self.run_folder))

@@ -24,9 +24,9 @@ from typing import Any
 import numpy as np
 import yaml
 
-from remi_stream.config import BUS_SERVICE, daemon_port
 from remi_stream.messages import Bodies, Health
 from remi_stream.paths import data_file
+from remi_stream.transport.address import daemon_address
 from remi_stream.transport.link import LinkContext, Subscriber
 
 NAME = "bench"
@@ -38,7 +38,7 @@ class BusListener:
     """Subscriber of the daemon's bus."""
 
     def __init__(self, context: LinkContext) -> None:
-        self._bus = Subscriber(context, daemon_port(NAME, BUS_SERVICE), ["bodies/", "health/"])
+        self._bus = Subscriber(context, daemon_address(NAME), ["bodies/", "health/"])
         self.pids: dict[str, int] = {}
 
     def bodies(self, timeout_s: float = 30.0) -> tuple[float, Bodies]:

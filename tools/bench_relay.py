@@ -20,11 +20,12 @@ import numpy as np
 import yaml
 
 from remi_stream.body.smpl import load_default_body
-from remi_stream.config import BUS_SERVICE, CameraConfig, Config, daemon_port
+from remi_stream.config import CameraConfig, Config
 from remi_stream.filters.registry import FILTERS
 from remi_stream.messages import Bodies, Person, Smpl
 from remi_stream.paths import data_file
 from remi_stream.relay.stage import RelayStage
+from remi_stream.transport.address import daemon_address
 from remi_stream.transport.link import LinkContext, Subscriber
 
 LIMIT_MS = 1.0
@@ -109,7 +110,7 @@ def demo_ms(name: str, seconds: float) -> np.ndarray:
         process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
         context = LinkContext()
         try:
-            return listen(Subscriber(context, daemon_port(NAME, BUS_SERVICE), ["bodies/"]), seconds)
+            return listen(Subscriber(context, daemon_address(NAME), ["bodies/"]), seconds)
         finally:
             process.terminate()
             process.wait()

@@ -26,9 +26,9 @@ import cv2
 import numpy as np
 import yaml
 
-from remi_stream.config import BUS_SERVICE, daemon_port
 from remi_stream.messages import Bodies, CameraFacts, Frame
 from remi_stream.paths import data_file
+from remi_stream.transport.address import daemon_address
 from remi_stream.transport.link import LinkContext, Subscriber
 
 NAME = "bench-rtsp"
@@ -70,7 +70,7 @@ class BusListener:
     """Subscriber of the daemon's bus."""
 
     def __init__(self, context: LinkContext) -> None:
-        self._bus = Subscriber(context, daemon_port(NAME, BUS_SERVICE), ["bodies/", "preview/", "camera/"])
+        self._bus = Subscriber(context, daemon_address(NAME), ["bodies/", "preview/", "camera/"])
 
     def messages(self, seconds: float) -> Iterator[Any]:
         """Yield the messages of the next seconds."""

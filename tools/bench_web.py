@@ -27,12 +27,13 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 from websockets.sync.connection import Connection
 
-from remi_stream.config import BUS_SERVICE, WEB_SERVICE, daemon_port
+from remi_stream.config import WEB_SERVICE, daemon_port
 from remi_stream.messages import Bodies, Health
 from remi_stream.paths import data_file
 from remi_stream.recordings.playback import PlaybackOptions, playback_source
 from remi_stream.recordings.reader import open_take
 from remi_stream.recordings.results import ResultsIndex, write_chunk, write_results_index
+from remi_stream.transport.address import daemon_address
 from remi_stream.transport.link import LinkContext, Subscriber
 
 NAME = "bench-web"
@@ -125,7 +126,7 @@ def run_pipeline(recording: Path, folder: Path) -> Iterator[Subscriber]:
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     context = LinkContext()
     try:
-        yield Subscriber(context, daemon_port(NAME, BUS_SERVICE), ["bodies/", "health/web"])
+        yield Subscriber(context, daemon_address(NAME), ["bodies/", "health/web"])
     finally:
         process.terminate()
         process.wait()

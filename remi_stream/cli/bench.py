@@ -16,7 +16,7 @@ from remi_stream import config as configuration
 from remi_stream.cli.console import plain_table, table_console
 from remi_stream.cli.options import BoxSource, DetectorOption, EngineOption, ThreadsOption
 from remi_stream.cli.ready import prepare_pipeline
-from remi_stream.config import BUS_SERVICE, Config
+from remi_stream.config import Config
 from remi_stream.messages import Bodies, Frame, FrameView
 from remi_stream.paths import SAMPLE_FOCAL_PX, sample_clip
 
@@ -95,10 +95,11 @@ def run_live(config: Config, seconds: float) -> dict[str, Any]:
     """Run the pipeline for the given time and measure what it publishes on the bus."""
     from remi_stream.paths import run_folder
     from remi_stream.process.supervisor import Supervisor
+    from remi_stream.transport.address import daemon_address
     from remi_stream.transport.link import LinkContext, Subscriber
 
     context = LinkContext()
-    bus = Subscriber(context, config.port(BUS_SERVICE), ["bodies/"])
+    bus = Subscriber(context, daemon_address(config.name), ["bodies/"])
     received: list[Bodies] = []
     with run_folder(config.name) as folder:
 

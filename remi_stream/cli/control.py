@@ -14,9 +14,9 @@ from rich.table import Table
 from remi_stream.cli.console import plain_table, table_console
 from remi_stream.cli.options import DaemonName, with_options
 from remi_stream.cli.play import control_playback
-from remi_stream.config import CONTROL_SERVICE, daemon_port
 from remi_stream.errors import EXIT_DONE, RemiError, UsageError
 from remi_stream.filters.registry import FILTERS, OPTION_HELP, PRESETS, resolve_filter
+from remi_stream.transport.address import daemon_address
 from remi_stream.transport.link import send_control_request
 
 FILTER_LOAD_TIMEOUT_S = 60.0
@@ -85,10 +85,10 @@ def record(
     switch: Annotated[OnOff, typer.Argument(help="on starts a new recording, off ends it.")], name: DaemonName = "default"
 ) -> int:
     """Start or stop recording; the pipeline must have been started with --record."""
-    control = daemon_port(name, CONTROL_SERVICE)
-    if "recorder" not in send_control_request(control, {"ask": "status"})["stages"]:
+    daemon = daemon_address(name)
+    if "recorder" not in send_control_request(daemon, {"ask": "status"})["stages"]:
         raise RemiError(f"The pipeline {name!r} has no recorder. Start it with one: remi-stream ... --record DIR")
-    answer = send_control_request(control, {"ask": "record", "on": switch is OnOff.on})
+    answer = send_control_request(daemon, {"ask": "record", "on": switch is OnOff.on})
     print(f"recording is {answer['record']}")
     return EXIT_DONE
 
@@ -135,7 +135,7 @@ def format_lag(seconds: float | None) -> str:
 
 
 def _request_filters(name: str, request: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    found: dict[str, dict[str, Any]] = send_control_request(daemon_port(name, CONTROL_SERVICE), request)["filters"]
+    found: dict[str, dict[str, Any]] = send_control_request(daemon_address(name), request)["filters"]
     return found
 
 

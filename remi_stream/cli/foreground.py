@@ -23,11 +23,12 @@ from rich.text import Text
 
 from remi_stream import config as configuration
 from remi_stream.cli.options import LogFormat
-from remi_stream.config import BUS_SERVICE, CONTROL_SERVICE, METRICS_SERVICE, Config
+from remi_stream.config import METRICS_SERVICE, Config
 from remi_stream.errors import RemiError
 from remi_stream.log import configure_logging
 from remi_stream.messages import Bodies, CameraFacts, Health, PlaybackStatus
 from remi_stream.sinks.web.access import read_viewer_link
+from remi_stream.transport.address import daemon_address
 from remi_stream.transport.link import LinkContext, Subscriber
 
 RATE_WINDOW_S = 3.0
@@ -98,7 +99,8 @@ class StatusLine:
         self._console = Console(stderr=True)
         self._live = Live(console=self._console, auto_refresh=False, transient=True) if live else None
         self._context = LinkContext()
-        self._bus = Subscriber(self._context, config.port(BUS_SERVICE), ["bodies/", "camera/"])
+        self._daemon = daemon_address(config.name)
+        self._bus = Subscriber(self._context, self._daemon, ["bodies/", "camera/"])
         self._playing: dict[str, PlaybackStatus | None] = {}
         self._received: dict[str, deque[tuple[float, float, int]]] = {}
         """Of each camera the last bodies: time of arrival, latency (both s), number of people."""
@@ -153,11 +155,10 @@ class StatusLine:
         received.append((time.monotonic(), bodies.stamps["relay"] - bodies.captured_at, len(bodies.people)))
 
     def _log_addresses(self) -> None:
-        ports = self._config.port
         host = self._config.metrics_bind or "127.0.0.1"
-        page = f"http://{f'[{host}]' if ':' in host else host}:{ports(METRICS_SERVICE)}/metrics"
+        page = f"http://{f'[{host}]' if ':' in host else host}:{self._config.port(METRICS_SERVICE)}/metrics"
         metrics = f", metrics {page}" if self._config.metrics else ""
-        log.info("bodies on tcp://127.0.0.1:%d, control on %d%s", ports(BUS_SERVICE), ports(CONTROL_SERVICE), metrics)
+        log.info("bodies on %s%s", self._daemon.bus, metrics)
 
     def _statistics(self, camera: str, now: float) -> dict[str, Any] | None:
         recent = [entry for entry in self._received[camera] if now - entry[0] <= RATE_WINDOW_S]

@@ -17,13 +17,13 @@ from rich.table import Table
 from rich.text import Text
 
 from remi_stream.cli.console import plain_table, progress_bar, table_console
-from remi_stream.config import BUS_SERVICE, CONTROL_SERVICE, daemon_port
 from remi_stream.errors import RemiError, UsageError, unknown_name_error
 from remi_stream.measure.chart import draw_comparison
 from remi_stream.measure.comparison import ComparedCondition, Comparison, Measurements, compare_measurements, read_measurements
 from remi_stream.measure.meters import CameraMeters, MeasurementRow, check_condition
 from remi_stream.measure.table import REMI_POSE, REMI_RELAY, REMI_STREAM_MOTION, MeasurementKind, check_appendable
 from remi_stream.messages import Bodies
+from remi_stream.transport.address import daemon_address
 from remi_stream.transport.link import LinkContext, Subscriber, send_control_request
 
 FIRST_BODIES_TIMEOUT_S = 5.0
@@ -48,11 +48,12 @@ def measure(
     files = csv_files(csv, filter_csv)
     for kind, path in files.items():
         check_appendable(path, kind.columns)
-    ask = partial(send_control_request, daemon_port(name, CONTROL_SERVICE))
+    daemon = daemon_address(name)
+    ask = partial(send_control_request, daemon)
     status = ask({"ask": "status"})
     camera = choose_camera(camera, status)
     with closing(LinkContext()) as context:
-        bus = Subscriber(context, daemon_port(name, BUS_SERVICE), [f"bodies/{camera}"])
+        bus = Subscriber(context, daemon, [f"bodies/{camera}"])
         first = _wait_for_first(bus, camera)
         engine = status.get("engines", {}).get(camera, first.engine)
         meters = CameraMeters({camera: engine}, ask, seconds)

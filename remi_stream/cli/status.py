@@ -18,10 +18,10 @@ from rich.table import Table
 from remi_stream.cli.console import plain_table, table_console
 from remi_stream.cli.control import format_lag
 from remi_stream.cli.options import DaemonName
-from remi_stream.config import BUS_SERVICE, CONTROL_SERVICE, daemon_port
 from remi_stream.errors import RemiError
 from remi_stream.messages import Bodies, Person
 from remi_stream.skeletons import JOINT_NAMES
+from remi_stream.transport.address import DaemonAddress, daemon_address
 from remi_stream.transport.link import LinkContext, Subscriber, send_control_request
 
 POLL_INTERVAL_S = 0.25
@@ -33,7 +33,7 @@ def status(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> int:
     """Show the state of a running pipeline: its stages and cameras."""
-    answer = send_control_request(daemon_port(name, CONTROL_SERVICE), {"ask": "status"})
+    answer = send_control_request(daemon_address(name), {"ask": "status"})
     if as_json:
         print(json.dumps(answer))
         return 0
@@ -102,7 +102,7 @@ def tail(
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     context = LinkContext()
     try:
-        for index, bodies in enumerate(_read_bodies(context, daemon_port(name, BUS_SERVICE), timeout)):
+        for index, bodies in enumerate(_read_bodies(context, daemon_address(name), timeout)):
             print(format_json(bodies) if as_json else format_line(bodies, time.monotonic()), flush=True)
             if index + 1 == count:
                 break
@@ -134,8 +134,8 @@ def pelvis_m(person: Person) -> np.ndarray:
     return joints.mean(axis=0)
 
 
-def _read_bodies(context: LinkContext, number: int, timeout_s: float) -> Iterator[Bodies]:
-    bus = Subscriber(context, number, ["bodies/"])
+def _read_bodies(context: LinkContext, daemon: DaemonAddress, timeout_s: float) -> Iterator[Bodies]:
+    bus = Subscriber(context, daemon, ["bodies/"])
     give_up_at = time.monotonic() + timeout_s
     while True:
         item = bus.receive(POLL_INTERVAL_S)
@@ -144,7 +144,7 @@ def _read_bodies(context: LinkContext, number: int, timeout_s: float) -> Iterato
             yield item[1]
         elif time.monotonic() > give_up_at:
             raise RemiError(
-                f"No bodies on 127.0.0.1:{number} within {timeout_s:g} s. Start a pipeline (remi-stream demo), "
+                f"No bodies on {daemon.bus} within {timeout_s:g} s. Start a pipeline (remi-stream demo), "
                 "give its --name, or wait longer with --timeout"
             )
 

@@ -14,10 +14,11 @@ from typing import Annotated
 import typer
 
 from remi_stream.cli.options import DaemonName, parse_size
-from remi_stream.config import CONTROL_SERVICE, CameraConfig, Config, daemon_port
+from remi_stream.config import CameraConfig, Config
 from remi_stream.errors import RemiError, UsageError
 from remi_stream.paths import run_folder_path
 from remi_stream.sinks.web.access import read_viewer_link
+from remi_stream.transport.address import daemon_address
 from remi_stream.transport.link import send_control_request
 
 FIRST_CAMERA_TIMEOUT_S = 5.0
@@ -80,7 +81,7 @@ def _run_aitviewer(
     from remi_stream.sinks.aitviewer.remote import feed_server
 
     # Raises RemiError if the pipeline is not running: a subscriber would wait without a word.
-    send_control_request(daemon_port(name, CONTROL_SERVICE), {"ask": "status"})
+    send_control_request(daemon_address(name), {"ask": "status"})
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     write_line = partial(print, flush=True)
     with contextlib.suppress(KeyboardInterrupt):
@@ -126,7 +127,7 @@ def _cameras(name: str) -> tuple[CameraConfig, ...]:
     """Cameras of a running pipeline; waits for the first one. Raises RemiError after a timeout."""
     end = time.monotonic() + FIRST_CAMERA_TIMEOUT_S
     while time.monotonic() < end:
-        status = send_control_request(daemon_port(name, CONTROL_SERVICE), {"ask": "status"})
+        status = send_control_request(daemon_address(name), {"ask": "status"})
         engines = status.get("engines", {})
         if status["cameras"]:
             return tuple(CameraConfig(name=camera, source="bus", engine=engines.get(camera)) for camera in status["cameras"])

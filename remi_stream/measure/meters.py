@@ -62,7 +62,7 @@ class MeasurementRow(NamedTuple):
 class CameraMeters:
     """Meters of all cameras, for viewers:
 
-        meters = CameraMeters(config.body_sources, partial(send_control_request, config.port(CONTROL_SERVICE)))
+        meters = CameraMeters(config.body_sources, partial(send_control_request, daemon))
         meters.add(bodies, time.monotonic())             # for all bodies from the bus; only stored
         paths = meters.record("front", "Low Light", Path(config.measurements), time.monotonic())
 

@@ -13,7 +13,6 @@ from typing import Any
 
 import msgspec
 
-from remi_stream.config import BUS_SERVICE
 from remi_stream.messages import Frame, FrameView, Health, message_key
 from remi_stream.pipeline import StageRow, link_consumers
 from remi_stream.stage import HEARTBEAT_S, StageSpec
@@ -40,7 +39,7 @@ class StageOutputs:
         self._frame_sent_at = float("-inf")
         self._bus: Publisher | None = None
         if row.on_bus:
-            self._bus = Publisher(context, spec.config.port(BUS_SERVICE))
+            self._bus = Publisher(context, spec.daemon)
             return
         for topic in row.writes:
             self._senders[topic] = [self._connect(context, spec, topic, reader) for reader in link_consumers(topic)]

@@ -13,7 +13,6 @@ from typing import Any
 import msgspec
 
 from remi_stream.capture.preprocess import render_view
-from remi_stream.config import BUS_SERVICE
 from remi_stream.errors import EXIT_CRASHED
 from remi_stream.messages import FrameMessage
 from remi_stream.pipeline import StageRow
@@ -53,9 +52,7 @@ class SourceLoop:
         for socket in [*self._outputs.sockets, self._wake_read]:
             self._waiter.register(socket)
         if self._row.reads:
-            self._bus = Subscriber(
-                self._context, self._spec.config.port(BUS_SERVICE), map(self._topic_of_camera, self._row.reads)
-            )
+            self._bus = Subscriber(self._context, self._spec.daemon, map(self._topic_of_camera, self._row.reads))
             self._waiter.register(self._bus.socket)
         threading.Thread(target=self._read, name="source", daemon=True).start()
 

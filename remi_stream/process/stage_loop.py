@@ -9,7 +9,6 @@ from typing import Any
 
 import msgspec
 
-from remi_stream.config import BUS_SERVICE, CONTROL_SERVICE
 from remi_stream.messages import FrameMessage
 from remi_stream.pipeline import StageRow, subscribed_topics
 from remi_stream.process.outputs import StageOutputs
@@ -43,8 +42,7 @@ class StageLoop:
         if isinstance(self._stage, BusStage):
             self._stage.has_subscriber, self._stage.publish = self._outputs.has_subscriber, self._outputs.send
             if self._row.has_control:
-                port = self._spec.config.port(CONTROL_SERVICE)
-                self._control = ControlServer(self._context, port, self._stage.answer_control)
+                self._control = ControlServer(self._context, self._spec.daemon, self._stage.answer_control)
         self._stage.open()
         self._receivers = [self._bind(topic) for topic in self._row.reads]
         sockets = [receiver.socket for receiver in self._receivers] + self._outputs.sockets
@@ -147,7 +145,7 @@ class SinkLoop:
         """Open the sink, then subscribe."""
         self._sink.open()
         self._topics = [f"{topic}/" for topic in subscribed_topics(self._row, self._spec.config)]
-        self._bus = Subscriber(self._context, self._spec.config.port(BUS_SERVICE), self._topics)
+        self._bus = Subscriber(self._context, self._spec.daemon, self._topics)
 
     def run_once(self, now: float) -> bool:
         """Pass queued messages to the sink, or wait; False when the sink is finished."""

@@ -22,6 +22,7 @@ import zmq
 from remi_stream.errors import RemiError
 from remi_stream.messages import Frame, FrameMessage, FrameView, Message, MessageCodec
 from remi_stream.topics import BUS_TOPICS, LAST_VALUE_TOPICS, Topic
+from remi_stream.transport.address import DaemonAddress
 from remi_stream.transport.mailbox import CREDIT_RENEW_S, Credit, FrameRequest, Inbox, Outbox, add_skipped, pop_skipped
 
 LINGER_MS = 500
@@ -205,14 +206,14 @@ class Receiver(Generic[M]):
 class Publisher:
     """The bus: publishes to all subscribers without waiting; slow subscribers lose messages."""
 
-    def __init__(self, context: LinkContext, port: int, host: str = "127.0.0.1") -> None:
+    def __init__(self, context: LinkContext, daemon: DaemonAddress) -> None:
         self.socket = context.create_socket(zmq.XPUB)
         self.socket.setsockopt(zmq.SNDHWM, BUS_HIGH_WATER_MARK)
         self.socket.setsockopt(zmq.XPUB_VERBOSER, 1)  # report each subscription and its end, also repeated ones: they are counted
         self._codecs: dict[str, MessageCodec[Any]] = {name: MessageCodec(kind) for name, kind in BUS_TOPICS.items()}
         self._last_values: dict[bytes, list[Any]] = {}
         self._subscriptions: Counter[bytes] = Counter()
-        _bind(self.socket, f"tcp://{host}:{port}")
+        _bind(self.socket, daemon.bus)
 
     def publish(self, topic: str, message: Any) -> None:
         """Publish a message; topic: "bodies/<camera>" etc."""
@@ -245,14 +246,14 @@ class Publisher:
 class Subscriber:
     """Subscriber of the bus."""
 
-    def __init__(self, context: LinkContext, port: int, topics: Iterable[str] = ("",), host: str = "127.0.0.1") -> None:
+    def __init__(self, context: LinkContext, daemon: DaemonAddress, topics: Iterable[str] = ("",)) -> None:
         self.socket = context.create_socket(zmq.SUB)
         self.socket.setsockopt(zmq.RCVHWM, BUS_HIGH_WATER_MARK)
         self.socket.setsockopt(zmq.RECONNECT_IVL, 100)
         self._topics: set[str] = set()
         self.subscribe(topics)
         self._codecs: dict[str, MessageCodec[Any]] = {name: MessageCodec(kind) for name, kind in BUS_TOPICS.items()}
-        self.socket.connect(f"tcp://{host}:{port}")
+        self.socket.connect(daemon.bus)
 
     def subscribe(self, topics: Iterable[str]) -> None:
         """Replace the subscriptions; topics are prefixes."""
@@ -289,10 +290,10 @@ class Subscriber:
 class ControlServer:
     """Server of the control socket (REP): one MessagePack map in, one out."""
 
-    def __init__(self, context: LinkContext, port: int, answer: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+    def __init__(self, context: LinkContext, daemon: DaemonAddress, answer: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
         self._answer = answer
         self.socket = context.create_socket(zmq.REP)
-        _bind(self.socket, f"tcp://127.0.0.1:{port}")
+        _bind(self.socket, daemon.control)
 
     def pump(self) -> None:
         """Answer pending requests."""
@@ -304,15 +305,15 @@ class ControlServer:
             self.socket.send(msgspec.msgpack.encode(reply))
 
 
-def send_control_request(port: int, request: dict[str, Any], timeout_s: float = 2.0) -> dict[str, Any]:
+def send_control_request(daemon: DaemonAddress, request: dict[str, Any], timeout_s: float = 2.0) -> dict[str, Any]:
     """Send a request to the control socket of a daemon and return its reply. Raises RemiError on error or timeout."""
     context = LinkContext()
     try:
         socket = context.create_socket(zmq.REQ)
-        socket.connect(f"tcp://127.0.0.1:{port}")
+        socket.connect(daemon.control)
         socket.send(msgspec.msgpack.encode(request))
         if not socket.poll(int(timeout_s * 1000)):
-            raise RemiError(f"No remi-stream answers on 127.0.0.1:{port}. Start one (remi-stream demo) or select it with --name")
+            raise RemiError(f"No remi-stream answers on {daemon.control}. Start one (remi-stream demo) or select it with --name")
         reply: dict[str, Any] = msgspec.msgpack.decode(socket.recv())
     finally:
         context.close()

@@ -14,9 +14,9 @@ import cv2
 import msgspec
 import numpy as np
 
-from remi_stream.config import BUS_SERVICE, CONTROL_SERVICE, daemon_port
 from remi_stream.messages import Bodies, Frame, Health, Person, Smpl
-from remi_stream.paths import data_file
+from remi_stream.paths import data_file, run_folder
+from remi_stream.transport.address import daemon_address
 from remi_stream.transport.link import ControlServer, LinkContext, Publisher
 from tests.sample import facts, health
 
@@ -156,8 +156,8 @@ class Replay:
 
     def _play(self) -> None:
         context = LinkContext()
-        bus = Publisher(context, daemon_port(self.name, BUS_SERVICE))
-        control = ControlServer(context, daemon_port(self.name, CONTROL_SERVICE), self._answer)
+        address = daemon_address(self.name)
+        bus, control = Publisher(context, address), ControlServer(context, address, self._answer)
         due = time.monotonic()
         while not self._stop.wait(max(0.0, due - time.monotonic())):
             due += 1 / FPS
@@ -193,8 +193,9 @@ class Replay:
 def replaying(*cameras: str) -> Iterator[Replay]:
     """Play the clip while the block runs."""
     replay = Replay(cameras or ("sample",))
-    replay.start()
-    try:
-        yield replay
-    finally:
-        replay.stop()
+    with run_folder(replay.name):
+        replay.start()
+        try:
+            yield replay
+        finally:
+            replay.stop()

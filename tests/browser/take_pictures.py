@@ -13,7 +13,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from remi_stream.config import CONTROL_SERVICE, daemon_port
+from remi_stream.transport.address import daemon_address
 from remi_stream.transport.link import send_control_request
 from tests.browser.browser import DESKTOP, PHONE, Browser, running
 from tests.tracking.scenes import scene
@@ -46,7 +46,7 @@ def pipeline() -> Iterator[tuple[str, int]]:
 @contextlib.contextmanager
 def frozen(supervisor: int) -> Iterator[None]:
     """Suspend the viewer, and the supervisor, which would restart it."""
-    viewer = send_control_request(daemon_port(NAME, CONTROL_SERVICE), {"ask": "status"})["stages"]["web"]["pid"]
+    viewer = send_control_request(daemon_address(NAME), {"ask": "status"})["stages"]["web"]["pid"]
     for pid in (supervisor, viewer):
         os.kill(pid, signal.SIGSTOP)
     yield

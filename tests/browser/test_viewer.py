@@ -12,8 +12,8 @@ import cv2
 import numpy as np
 import pytest
 
-from remi_stream.config import BUS_SERVICE, daemon_port
 from remi_stream.render.colours import track_colour
+from remi_stream.transport.address import daemon_address
 from remi_stream.transport.link import LinkContext, Subscriber
 from tests.browser.browser import DESKTOP, PHONE, Browser
 from tests.browser.replay import SIZE, preview_images, truth
@@ -133,7 +133,7 @@ def test_browser_suspended_for_a_minute_shows_the_newest_frame(page: Browser, vi
 def check_suspended(page: Browser, viewer: Viewing, seconds: float) -> None:
     """Suspend the browser and listen to the bus meanwhile."""
     context = LinkContext()
-    bus = Subscriber(context, daemon_port(viewer.replay.name, BUS_SERVICE), ["bodies/"])
+    bus = Subscriber(context, daemon_address(viewer.replay.name), ["bodies/"])
     bus.receive(5.0)
     memory = resident_bytes(viewer)
     page.suspend()

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 
-from remi_stream.paths import run_folder_path
 from tests.browser.replay import Replay, replaying
 
 
@@ -24,8 +22,6 @@ class Viewing:
 def viewing(*arguments: str, cameras: tuple[str, ...] = ("sample",)) -> Iterator[Viewing]:
     """Run `remi-stream view` while the block runs, and check that it prints nothing but the link."""
     with replaying(*cameras) as replay:
-        folder = run_folder_path(replay.name)
-        folder.mkdir(mode=0o700, parents=True)
         command = [sys.executable, "-m", "remi_stream", "view", "--name", replay.name, *arguments]
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         try:
@@ -36,5 +32,4 @@ def viewing(*arguments: str, cameras: tuple[str, ...] = ("sample",)) -> Iterator
         finally:
             process.send_signal(signal.SIGTERM)
             out, err = process.communicate(timeout=20)
-            shutil.rmtree(folder)
         assert (out, err, process.returncode) == ("", "", 0), f"it also printed {out!r} {err!r}, exit code {process.returncode}"

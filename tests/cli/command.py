@@ -10,10 +10,10 @@ from collections.abc import Callable
 from typing import Any
 
 
-def start(*arguments: str) -> subprocess.Popen[str]:
-    """Start a command."""
+def start(*arguments: str, **variables: str) -> subprocess.Popen[str]:
+    """Start a command. variables: replace those of the environment."""
     command = [sys.executable, "-m", "remi_stream", *arguments]
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    environment = {name: value for name, value in {**os.environ, **variables}.items() if name != "PYTHONUNBUFFERED"}
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
 
 

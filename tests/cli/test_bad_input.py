@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from remi_stream.config import BUS_SERVICE, METRICS_SERVICE, daemon_port
+from remi_stream.config import METRICS_SERVICE, daemon_port
 from tests.pipeline.daemon import SYNTHETIC, orphans, running
 
 CAMERA = {"name": "front", "source": "synthetic:?fps=30"}
@@ -83,14 +83,13 @@ def test_camera_that_cannot_be_opened_ends_the_start_with_exit_code_3(tmp_path: 
     assert orphans("refuses") == []
 
 
-@pytest.mark.parametrize("service", [BUS_SERVICE, METRICS_SERVICE])
-def test_port_in_use_is_one_line_and_exit_code_3(service: int, tmp_path: Path) -> None:
+def test_port_in_use_is_one_line_and_exit_code_3(tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        taken.bind(("127.0.0.1", daemon_port("busy", service)))
+        taken.bind(("127.0.0.1", daemon_port("busy", METRICS_SERVICE)))
         taken.listen()
         result = remi("run", pipeline(tmp_path, name="busy", metrics=True))
-    assert_one_line(result, 3, f"Port {daemon_port('busy', service)} is in use", "--name")
+    assert_one_line(result, 3, f"Port {daemon_port('busy', METRICS_SERVICE)} is in use", "--name")
     assert orphans("busy") == []
 
 

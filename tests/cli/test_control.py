@@ -11,9 +11,11 @@ import pytest
 
 from remi_stream.cli import main
 from remi_stream.cli.control import app, list_filters
-from remi_stream.config import CONTROL_SERVICE, CameraConfig, Config, daemon_port
+from remi_stream.config import CameraConfig, Config
 from remi_stream.filters.registry import FILTERS, OPTION_HELP, PRESETS
+from remi_stream.paths import run_folder
 from remi_stream.relay.stage import RelayStage
+from remi_stream.transport.address import daemon_address
 from remi_stream.transport.link import ControlServer, LinkContext
 from tests.cli.command import finish, start
 from tests.sample import health
@@ -22,13 +24,13 @@ from tests.sample import health
 class Daemon:
     """A relay that answers."""
 
-    def __init__(self) -> None:
-        self.name = f"t{secrets.token_hex(4)}"
+    def __init__(self, name: str) -> None:
+        self.name = name
         cameras = tuple(CameraConfig(name=name, source="synthetic:") for name in ("left", "right"))
         self.relay = RelayStage(Config(name=self.name, cameras=cameras, engine="synthetic"))
         self.relay.open()
         self.context = LinkContext()
-        self.server = ControlServer(self.context, daemon_port(self.name, CONTROL_SERVICE), self.relay.answer_control)
+        self.server = ControlServer(self.context, daemon_address(name), self.relay.answer_control)
 
     def run(self, *arguments: str) -> tuple[int, str, str]:
         return finish(start("control", *arguments, "--name", self.name), self.server.pump, 30.0)
@@ -40,9 +42,10 @@ class Daemon:
 
 @pytest.fixture
 def daemon() -> Iterator[Daemon]:
-    daemon = Daemon()
-    yield daemon
-    daemon.context.close()
+    with run_folder(f"t{secrets.token_hex(4)}") as folder:
+        daemon = Daemon(folder.name)
+        yield daemon
+        daemon.context.close()
 
 
 def test_filter_is_changed_with_its_options_and_shown(daemon: Daemon) -> None:

@@ -15,9 +15,10 @@ import pytest
 
 from remi_stream.cli import main
 from remi_stream.cli.measure import choose_camera
-from remi_stream.config import BUS_SERVICE, CONTROL_SERVICE, daemon_port
 from remi_stream.errors import RemiError, UsageError
 from remi_stream.measure import motion, remi_metrics
+from remi_stream.paths import run_folder
+from remi_stream.transport.address import daemon_address
 from remi_stream.transport.link import ControlServer, LinkContext, Publisher
 from tests.cli.command import finish, start
 from tests.pipeline.daemon import running
@@ -30,13 +31,13 @@ FILTERED = ["No Filter Active", "No Filter Active", *[0.5] * 10]
 class Pipeline:
     """A bus with bodies, and a relay that answers."""
 
-    def __init__(self, *cameras: str) -> None:
-        self.name = f"t{secrets.token_hex(4)}"
+    def __init__(self, name: str, *cameras: str) -> None:
+        self.name = name
         self.cameras = cameras
         self.rows: dict[str, list[Any]] = {camera: FILTERED for camera in cameras}
         self.context = LinkContext()
-        self.publisher = Publisher(self.context, daemon_port(self.name, BUS_SERVICE))
-        self.server = ControlServer(self.context, daemon_port(self.name, CONTROL_SERVICE), self._answer)
+        self.publisher = Publisher(self.context, daemon_address(name))
+        self.server = ControlServer(self.context, daemon_address(name), self._answer)
         self._sent, self._at = 0, 0.0
 
     def turn(self) -> None:
@@ -66,9 +67,10 @@ class Pipeline:
 
 @pytest.fixture
 def pipeline() -> Iterator[Pipeline]:
-    made = Pipeline("front", "front-door")
-    yield made
-    made.context.close()
+    with run_folder(f"t{secrets.token_hex(4)}") as folder:
+        made = Pipeline(folder.name, "front", "front-door")
+        yield made
+        made.context.close()
 
 
 def read(path: Path) -> list[dict[str, str]]:
@@ -171,11 +173,9 @@ def test_camera_is_chosen(requested: str | None, cameras: list[str], expected: A
     assert str(caught.value) == str(expected)
 
 
-def test_camera_without_bodies_is_reported() -> None:
-    silent = Pipeline("front")
-    silent.publisher.publish = lambda topic, message: None  # type: ignore[method-assign,assignment]
-    code, _, err = silent.measure()
-    silent.context.close()
+def test_camera_without_bodies_is_reported(pipeline: Pipeline) -> None:
+    pipeline.publisher.publish = lambda topic, message: None  # type: ignore[method-assign,assignment]
+    code, _, err = pipeline.measure("--camera", "front")
     assert (code, err) == (3, "remi-stream: No bodies of camera 'front' within 5 s. See: remi-stream status\n")
 
 
@@ -183,7 +183,9 @@ def test_running_pipeline_is_measured(tmp_path: Path) -> None:
     camera = {"name": "sample", "source": "remi_stream/data/sample.mp4", "loop": True}
     with running(tmp_path, cameras=[camera], boxes="truth") as daemon:
         daemon.more_bodies(5, 60)
-        command = start("measure", "--name", daemon.name, "--seconds", "3", "--csv", str(tmp_path / "m.csv"))
+        command = start(
+            "measure", "--name", daemon.name, "--seconds", "3", "--csv", str(tmp_path / "m.csv"), **daemon.environment
+        )
         began = time.monotonic()
         code, _, err = finish(command, lambda: daemon.take(0.1), 60)
         seen = daemon.bodies[-1]

@@ -14,9 +14,11 @@ from rich.console import Console
 from rich.table import Table
 
 from remi_stream.cli.status import camera_table, stage_table
-from remi_stream.config import CONTROL_SERVICE, CameraConfig, Config, daemon_port
+from remi_stream.config import CameraConfig, Config
 from remi_stream.messages import PlaybackStatus
+from remi_stream.paths import run_folder
 from remi_stream.relay.stage import RelayStage
+from remi_stream.transport.address import daemon_address
 from remi_stream.transport.link import ControlServer, LinkContext
 from tests.cli.command import finish, start
 from tests.sample import bodies, facts, health
@@ -25,24 +27,25 @@ from tests.sample import bodies, facts, health
 class Daemon:
     """A relay that answers."""
 
-    def __init__(self) -> None:
-        self.name = f"t{secrets.token_hex(4)}"
+    def __init__(self, name: str) -> None:
+        self.name = name
         config = Config(name=self.name, cameras=(CameraConfig(name="front", source="synthetic:"),), engine="synthetic")
         self.relay = RelayStage(config)
         self.context = LinkContext()
-        self.server = ControlServer(self.context, daemon_port(self.name, CONTROL_SERVICE), self.relay.answer_control)
+        self.server = ControlServer(self.context, daemon_address(name), self.relay.answer_control)
 
 
 @pytest.fixture
 def daemon() -> Iterator[Daemon]:
-    daemon = Daemon()
-    daemon.relay.open()
-    daemon.relay.step(facts(1))
-    daemon.relay.step(bodies(4, skipped={"capture/superseded": 3}))
-    daemon.relay.step(facts(6))
-    daemon.relay.step(health("pose", restarts=2, cpu_s=1.25, memory_bytes=52_000_000))
-    yield daemon
-    daemon.context.close()
+    with run_folder(f"t{secrets.token_hex(4)}") as folder:
+        daemon = Daemon(folder.name)
+        daemon.relay.open()
+        daemon.relay.step(facts(1))
+        daemon.relay.step(bodies(4, skipped={"capture/superseded": 3}))
+        daemon.relay.step(facts(6))
+        daemon.relay.step(health("pose", restarts=2, cpu_s=1.25, memory_bytes=52_000_000))
+        yield daemon
+        daemon.context.close()
 
 
 def drawn(table: Table) -> list[list[str]]:
@@ -71,7 +74,7 @@ def test_json_is_what_the_daemon_answers(daemon: Daemon) -> None:
 def test_daemon_that_is_not_there_is_one_line_and_exit_code_3() -> None:
     code, out, err = finish(start("status", "--name", f"t{secrets.token_hex(4)}"), lambda: None)
     assert (code, out, err.count("\n")) == (3, "", 1)
-    assert "No remi-stream answers on 127.0.0.1:" in err
+    assert "No remi-stream answers on ipc://" in err
 
 
 def test_states_are_shown_as_they_are() -> None:

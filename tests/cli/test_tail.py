@@ -16,8 +16,9 @@ import numpy as np
 import pytest
 
 from remi_stream.cli.status import format_line, pelvis_m
-from remi_stream.config import BUS_SERVICE, daemon_port
 from remi_stream.messages import Bodies
+from remi_stream.paths import run_folder
+from remi_stream.transport.address import daemon_address
 from remi_stream.transport.link import LinkContext, Publisher
 from tests.cli.command import finish, start, turn_until
 from tests.sample import bodies, person
@@ -26,10 +27,10 @@ from tests.sample import bodies, person
 class Bus:
     """A daemon that only publishes."""
 
-    def __init__(self) -> None:
-        self.name = f"t{secrets.token_hex(4)}"
+    def __init__(self, name: str) -> None:
+        self.name = name
         self.context = LinkContext()
-        self.publisher = Publisher(self.context, daemon_port(self.name, BUS_SERVICE))
+        self.publisher = Publisher(self.context, daemon_address(name))
         self.sent: list[Bodies] = []
 
     def wait_for_listener(self) -> None:
@@ -51,9 +52,10 @@ class Bus:
 
 @pytest.fixture
 def bus() -> Iterator[Bus]:
-    bus = Bus()
-    yield bus
-    bus.context.close()
+    with run_folder(f"t{secrets.token_hex(4)}") as folder:
+        bus = Bus(folder.name)
+        yield bus
+        bus.context.close()
 
 
 def plain(value: Any) -> Any:
@@ -142,7 +144,7 @@ def test_daemon_that_is_not_there_is_one_line_and_exit_code_3() -> None:
     assert finish(process, lambda: None) == (
         3,
         "",
-        f"remi-stream: No bodies on 127.0.0.1:{daemon_port(name, BUS_SERVICE)} within 0.3 s. "
+        f"remi-stream: No bodies on {daemon_address(name).bus} within 0.3 s. "
         "Start a pipeline (remi-stream demo), give its --name, or wait longer with --timeout\n",
     )
 

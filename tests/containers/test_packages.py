@@ -165,7 +165,7 @@ def check_works(command: Path, folder: Path) -> None:
     assert f"{command} run {shipped}" in run(command, "service", "install", str(shipped), "--user", "--print", folder=folder)
     name = f"t{secrets.token_hex(4)}"
     output = run(command, "demo", "--duration", "3", "--viewer", "none", "--no-metrics", "--name", name, folder=folder)
-    assert "bodies on tcp://" in output
+    assert "bodies on ipc://" in output
 
 
 def test_wheel_works_without_the_checkout(beside: Path, tmp_path: Path) -> None:

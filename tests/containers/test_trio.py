@@ -49,7 +49,7 @@ def test_daemon_is_seen_by_the_viewer_and_by_prometheus(image: Image, storage: S
     command = [filled(word) for word in SERVICES["remi-stream"]["command"]]
     with image.running(*command, options=options("remi-stream")) as container:
         link = container.wait_for_line(LINK)[1]
-        container.wait_for_line("bodies on tcp://")
+        container.wait_for_line("bodies on ipc://")
         container.wait_until(lambda text: "<html" in text.lower(), *asking(link))
         assert container.do(*SERVICES["remi-stream"]["healthcheck"]["test"][1:]).returncode == 0
         pid = storage.podman("inspect", "--format", "{{.State.Pid}}", container.name).stdout.strip()

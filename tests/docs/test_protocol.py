@@ -12,13 +12,14 @@ import msgspec
 import numpy as np
 import pytest
 
-from remi_stream.config import BUS_SERVICE as BUS_PORT
-from remi_stream.config import CONTROL_SERVICE, daemon_port
 from remi_stream.config import METRICS_SERVICE as METRICS_PORT
+from remi_stream.config import daemon_port
 from remi_stream.messages import MAX_INLINE_ARRAY_BYTES, SCHEMA_VERSION, FrameMessage
 from remi_stream.metrics import METRICS
+from remi_stream.paths import run_folder_path
 from remi_stream.skeletons import JOINT_NAMES
 from remi_stream.topics import BUS_TOPICS
+from remi_stream.transport.address import address_in, daemon_address
 from remi_stream.transport.link import LinkContext, Publisher
 from tests.sample import bodies, facts, health, person
 
@@ -71,8 +72,10 @@ def test_every_word_that_a_field_may_hold_is_documented(kind: type[msgspec.Struc
 def test_numbers_in_the_document_are_those_of_the_code() -> None:
     assert f"says its `schema`, which is {SCHEMA_VERSION}." in PROTOCOL
     assert f"Up to {MAX_INLINE_ARRAY_BYTES} bytes" in PROTOCOL
-    for name, service in (("bus", BUS_PORT), ("control", CONTROL_SERVICE), ("metrics", METRICS_PORT)):
-        assert f"| {daemon_port('default', service)} | {name}" in PROTOCOL
+    assert f"on port {daemon_port('default', METRICS_PORT)}" in PROTOCOL
+    address = address_in(Path("/FOLDER"))
+    assert all(f"| `FOLDER/{name}` |" in PROTOCOL for name in ("bus", "control"))
+    assert (address.bus, address.control) == ("ipc:///FOLDER/bus", "ipc:///FOLDER/control")
 
 
 def test_every_topic_and_skeleton_is_named() -> None:
@@ -91,14 +94,16 @@ def test_every_metric_is_documented_with_its_labels_and_no_other() -> None:
 
 
 @pytest.mark.parametrize("joints", [24, MAX_INLINE_ARRAY_BYTES // 12 + 1])
-def test_client_of_the_document_reads_a_real_bus_without_us(joints: int, tmp_path: Path) -> None:
+def test_client_of_the_document_reads_a_real_bus_without_us(joints: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     code = re.findall(r"```python\n(.*?)```", sections(PROTOCOL)["A client"], flags=re.DOTALL)[0]
     assert "remi_stream" not in code
-    assert len(code.splitlines()) <= 15
-    context, number = LinkContext(), daemon_port("the client of the document", BUS_PORT)
-    publisher = Publisher(context, number)
+    assert len(code.splitlines()) <= 16
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    context, address = LinkContext(), daemon_address("default")
+    run_folder_path("default").mkdir(mode=0o700)
+    publisher = Publisher(context, address)
     client = tmp_path / "client.py"
-    client.write_text(code.replace("tcp://127.0.0.1:7700", f"tcp://127.0.0.1:{number}"))
+    client.write_text(code)
     process = subprocess.Popen([sys.executable, str(client)], stdout=subprocess.PIPE, text=True, cwd=tmp_path)
     try:
         assert publisher.socket.poll(15_000)

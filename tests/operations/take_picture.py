@@ -14,7 +14,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from remi_stream.config import CONTROL_SERVICE, METRICS_SERVICE, daemon_port
+from remi_stream.config import METRICS_SERVICE, daemon_port
 from remi_stream.paths import data_file
 from remi_stream.transport.link import send_control_request
 from tests.operations.server import prometheus
@@ -54,7 +54,7 @@ def main() -> None:
                 server.start(*FILM)
                 wait_until(daemon, start + PLAY_S * 0.8)
                 send_control_request(
-                    daemon_port(daemon.name, CONTROL_SERVICE),
+                    daemon.address,
                     {"ask": "filter", "name": "moving_avg", "options": {}, "camera": "door"},
                 )
                 wait_until(daemon, start + PLAY_S)

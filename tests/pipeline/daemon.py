@@ -19,8 +19,8 @@ from typing import Any
 
 import yaml
 
-from remi_stream.config import BUS_SERVICE, CONTROL_SERVICE, daemon_port
 from remi_stream.messages import Bodies, CameraFacts, Health
+from remi_stream.transport.address import address_in
 from remi_stream.transport.link import LinkContext, Subscriber, send_control_request
 
 SYNTHETIC = {"engine": "synthetic", "detector": "synthetic"}
@@ -36,7 +36,10 @@ class Daemon:
         self.cameras: dict[str, CameraFacts] = {}
         self.stages: dict[str, Health] = {}
         self._context = LinkContext()
-        self._bus = Subscriber(self._context, daemon_port(name, BUS_SERVICE), ["bodies/", "camera/", "health/"])
+        self.address = address_in(runtime / "remi-stream" / name)
+        self.environment = {**os.environ, "XDG_RUNTIME_DIR": str(runtime)}
+        """Environment of commands that use this daemon."""
+        self._bus = Subscriber(self._context, self.address, ["bodies/", "camera/", "health/"])
 
     def listen(self, until: Callable[[], Any], timeout_s: float = 20.0) -> None:
         """Take in what is published until the condition holds; fail with the log when it never does."""
@@ -74,7 +77,7 @@ class Daemon:
 
     def status(self) -> dict[str, Any]:
         """What `remi-stream status` says."""
-        return send_control_request(daemon_port(self.name, CONTROL_SERVICE), {"ask": "status"})
+        return send_control_request(self.address, {"ask": "status"})
 
     def pid(self, stage: str) -> int:
         """The process of a stage."""

@@ -17,7 +17,6 @@ import numpy as np
 import pytest
 import zmq
 
-from remi_stream.config import BUS_SERVICE, CONTROL_SERVICE, daemon_port
 from remi_stream.errors import RemiError
 from remi_stream.messages import Bodies
 from remi_stream.transport.link import LinkContext, send_control_request
@@ -34,7 +33,7 @@ import sys, zmq
 socket = zmq.Context().socket(zmq.SUB)
 socket.setsockopt(zmq.SUBSCRIBE, b"bodies/")
 socket.setsockopt(zmq.RCVBUF, 4096)
-socket.connect("tcp://127.0.0.1:%d")
+socket.connect("%s")
 socket.poll()
 print("hears", flush=True)
 while socket.recv_multipart():
@@ -43,7 +42,7 @@ while socket.recv_multipart():
 
 
 def ask(daemon: Daemon, **question: Any) -> dict[str, Any]:
-    return send_control_request(daemon_port(daemon.name, CONTROL_SERVICE), question, 10.0)
+    return send_control_request(daemon.address, question, 10.0)
 
 
 def change(daemon: Daemon, name: str, **options: float) -> float:
@@ -86,7 +85,7 @@ def test_filter_is_changed_within_a_second_and_no_frame_is_lost(tmp_path: Path) 
 def test_command_changes_the_filter_of_a_running_pipeline(tmp_path: Path) -> None:
     with running(tmp_path, cameras=[CAMERA], **SYNTHETIC) as daemon:
         daemon.more_bodies(5)
-        command = start("control", "filter", "single-exp", "--time-s", "0.2", "--name", daemon.name)
+        command = start("control", "filter", "single-exp", "--time-s", "0.2", "--name", daemon.name, **daemon.environment)
         daemon.listen(lambda: daemon.bodies[-1].filter == "single_exp", 60)
         assert command.wait(60) == 0
         assert ask(daemon, ask="status")["filters"]["front"]["options"] == {"time_s": 0.2}
@@ -110,9 +109,7 @@ def test_killed_relay_keeps_the_filter_that_was_chosen(tmp_path: Path) -> None:
 @contextlib.contextmanager
 def stopped_listener(daemon: Daemon) -> Iterator[None]:
     """A process that listened to the bus, and was stopped while it did."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", LISTENER % daemon_port(daemon.name, BUS_SERVICE)], stdout=subprocess.PIPE, text=True
-    )
+    process = subprocess.Popen([sys.executable, "-c", LISTENER % daemon.address.bus], stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None
         assert process.stdout.readline() == "hears\n"
@@ -131,7 +128,7 @@ def deaf_listener(daemon: Daemon) -> Iterator[zmq.Socket[bytes]]:
     socket.setsockopt(zmq.RCVHWM, 1)
     socket.setsockopt(zmq.RCVBUF, 4096)
     socket.setsockopt(zmq.SUBSCRIBE, b"")
-    socket.connect(f"tcp://127.0.0.1:{daemon_port(daemon.name, BUS_SERVICE)}")
+    socket.connect(daemon.address.bus)
     try:
         assert socket.poll(10_000)
         yield socket

@@ -7,7 +7,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from remi_stream.config import BUS_SERVICE, daemon_port
 from remi_stream.transport.link import LinkContext, Subscriber
 from tests.pipeline.daemon import SYNTHETIC, check_books, running
 
@@ -65,7 +64,7 @@ def test_preview_pictures_come_only_while_somebody_listens_and_ten_a_second_at_m
     with running(tmp_path, cameras=[camera], **SYNTHETIC) as daemon:
         daemon.more_bodies(20)
         context = LinkContext()
-        bus = Subscriber(context, daemon_port(daemon.name, BUS_SERVICE), ["preview/front"])
+        bus = Subscriber(context, daemon.address, ["preview/front"])
         frames = [item[1] for _ in range(20) if (item := bus.receive(5.0))]
         context.close()
         assert len(frames) == 20
@@ -80,7 +79,7 @@ def test_every_preview_of_a_slow_engine_shows_a_frame_that_has_bodies(tmp_path: 
     with running(tmp_path, cameras=[camera], **SYNTHETIC, engine_options={"delay_s": 0.08}) as daemon:
         daemon.more_bodies(5)
         context = LinkContext()
-        bus = Subscriber(context, daemon_port(daemon.name, BUS_SERVICE), ["preview/front"])
+        bus = Subscriber(context, daemon.address, ["preview/front"])
         shown = [item[1].frame_id for _ in range(15) if (item := bus.receive(5.0))]
         context.close()
         published = {body.frame_id for body in daemon.more_bodies(25)} | {body.frame_id for body in daemon.bodies}

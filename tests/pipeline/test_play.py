@@ -14,14 +14,13 @@ import numpy as np
 import pytest
 
 from remi_stream import config
-from remi_stream.config import CONTROL_SERVICE, daemon_port
 from remi_stream.errors import RemiError
 from remi_stream.messages import Bodies
 from remi_stream.pipeline import pipeline_processes
 from remi_stream.recordings.playback import PlaybackOptions, playback_source
 from remi_stream.transport.link import send_control_request
 from tests.export.dance import FRAMES, record, take
-from tests.pipeline.daemon import check_books, running
+from tests.pipeline.daemon import Daemon, check_books, running
 
 
 def source(folder: Path, **options: float) -> dict[str, Any]:
@@ -47,7 +46,7 @@ def test_recording_is_published_as_if_it_happened_now_and_lives_through_a_kill(t
         assert 0 < np.median(latency) < 0.25
         assert list(seen[-1].stamps) == ["replay", "relay_in", "relay"]
         assert daemon.cameras["again"].source == f"recording:{folder.name}"
-        changed = send_control_request(daemon_port(daemon.name, CONTROL_SERVICE), {"ask": "filter", "name": "one_euro"})
+        changed = send_control_request(daemon.address, {"ask": "filter", "name": "one_euro"})
         assert changed["filters"]["again"]["name"] == "one_euro"
         daemon.listen(lambda: daemon.bodies[-1].filter == "one_euro")
         epoch = daemon.bodies[-1].epoch
@@ -58,10 +57,10 @@ def test_recording_is_published_as_if_it_happened_now_and_lives_through_a_kill(t
         assert daemon.stop(signal.SIGINT) == 0
 
 
-def control_play(name: str, *options: str) -> list[str]:
+def control_play(daemon: Daemon, *options: str) -> list[str]:
     """The row that `remi-stream control play` tells of the only recording."""
-    command = [sys.executable, "-m", "remi_stream", "control", "play", "--name", name, *options]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=30)
+    command = [sys.executable, "-m", "remi_stream", "control", "play", "--name", daemon.name, *options]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30, env=daemon.environment)
     assert (done.returncode, done.stderr) == (0, "")
     heads, row = done.stdout.splitlines()
     assert heads.split() == ["camera", "second", "of", "speed", "state"]
@@ -79,7 +78,7 @@ def test_recording_is_steered_while_it_plays_and_no_frame_is_unexplained(tmp_pat
     with running(tmp_path, cameras=[source(folder), beside], filter="one_euro") as daemon:
         daemon.listen(lambda: {each.camera for each in daemon.bodies} == {"again", "again2"})
         only = ("--camera", "again")
-        assert control_play(daemon.name, "--seek", "1", "--pause", *only) == ["again", "1.00", "1.47", "1", "paused"]
+        assert control_play(daemon, "--seek", "1", "--pause", *only) == ["again", "1.00", "1.47", "1", "paused"]
         daemon.listen(lambda: is_frame(ours(daemon.bodies)[-1], 30))
         standing = len(ours(daemon.bodies))
         daemon.more_bodies(10)
@@ -88,7 +87,7 @@ def test_recording_is_steered_while_it_plays_and_no_frame_is_unexplained(tmp_pat
         assert (facts["again"]["playing"]["paused"], facts["again2"]["playing"]["paused"]) == (True, False)
         daemon.listen(lambda: "again: paused at 1.0 of 1.5 s" in daemon.log())
         before = ours(daemon.bodies)[-1]
-        assert control_play(daemon.name, "--resume", "--speed", "2", "--seek", "0.2", *only)[3:] == ["2", "live"]
+        assert control_play(daemon, "--resume", "--speed", "2", "--seek", "0.2", *only)[3:] == ["2", "live"]
         daemon.listen(lambda: len(ours(daemon.bodies)) > standing + 20)
         after = ours(daemon.bodies)[standing:]
         assert is_frame(after[0], 6)
@@ -96,14 +95,14 @@ def test_recording_is_steered_while_it_plays_and_no_frame_is_unexplained(tmp_pat
         assert {each.track_id for each in before.people}.isdisjoint({each.track_id for each in after[0].people})
         came_at = daemon.came_at[-20:]
         assert np.median(np.array(came_at) - [each.captured_at for each in daemon.bodies[-20:]]) < 0.25
-        assert control_play(daemon.name, "--pause", "--camera", "again2")[-1] == "paused"
+        assert control_play(daemon, "--pause", "--camera", "again2")[-1] == "paused"
         going = len(ours(daemon.bodies))
         daemon.listen(lambda: len(ours(daemon.bodies)) > going + FRAMES)
         assert not check_books(ours(daemon.bodies)), "nothing was dropped"
         assert daemon.status()["cameras"]["again"]["dropped"] == {}
         for wrong, words in (({"seek_s": 2.0}, "Position 2 s is outside 'again'"), ({"speed": 0.0}, "from 0.01 to 100")):
             with pytest.raises(RemiError, match=words):
-                send_control_request(daemon_port(daemon.name, CONTROL_SERVICE), {"ask": "play", **wrong})
+                send_control_request(daemon.address, {"ask": "play", **wrong})
         assert daemon.stop(signal.SIGINT) == 0
 
 

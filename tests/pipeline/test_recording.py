@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from remi_stream.config import CONTROL_SERVICE, METRICS_SERVICE, daemon_port
+from remi_stream.config import METRICS_SERVICE, daemon_port
 from remi_stream.messages import Bodies
 from remi_stream.recordings.finish import JOURNAL_FOLDER, list_recordings, recover_recording
 from remi_stream.recordings.index import RecordingIndex, read_recording_index
@@ -165,7 +165,7 @@ def test_recording_is_switched_off_and_on_over_control(tmp_path: Path) -> None:
     folder = tmp_path / "recordings"
     with running(tmp_path, cameras=[CAMERA], record=str(folder), **SYNTHETIC) as daemon:
         wait_until_recorded(daemon, 15)
-        control = daemon_port(daemon.name, CONTROL_SERVICE)
+        control = daemon.address
         for on, state in ((False, "off"), (True, "on")):
             assert send_control_request(control, {"ask": "record", "on": on}) == {"record": state}
             daemon.listen(lambda state=state: daemon.stages["recorder"].facts["recording"] == state)

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 
 from remi_stream.body.smpl import load_default_body
-from remi_stream.config import BUS_SERVICE
 from remi_stream.errors import RemiError, UsageError
 from remi_stream.messages import Bodies, Smpl
 from remi_stream.pipeline import find_stage
@@ -22,6 +21,7 @@ from remi_stream.recordings.rows import Z_UP_FROM_CAMERA
 from remi_stream.recordings.writer import OVERFLOW_REASON
 from remi_stream.sinks.recorder import RecorderSink
 from remi_stream.stage import StageSpec
+from remi_stream.transport.address import address_in
 from remi_stream.transport.link import LinkContext, Publisher
 from tests.clip import FPS, truth
 from tests.recordings.recorded import arrays, configuration, index_of, newest, record, recorder
@@ -53,11 +53,11 @@ def true_bodies(k: int) -> Bodies:
 
 def test_everything_that_was_published_comes_back_from_the_files(tmp_path: Path) -> None:
     published = [true_bodies(k) for k in range(len(truth()["poses"]))]
-    config = configuration(tmp_path, name=f"t{time.monotonic_ns() % 10**9}")
+    config = configuration(tmp_path)
     context = LinkContext()
-    publisher = Publisher(context, config.port(BUS_SERVICE))
+    publisher = Publisher(context, address_in(tmp_path))
     row = find_stage("recorder")
-    order = StageSpec(stage="recorder", camera="", run_folder="", supervisor_pid=0, config=config)
+    order = StageSpec(stage="recorder", camera="", run_folder=str(tmp_path), supervisor_pid=0, config=config)
     loop = SinkLoop(order, row, RecorderSink(config))
     loop.open()
     assert publisher.socket.poll(5000)

@@ -15,6 +15,7 @@ from remi_stream.capture.preprocess import render_view
 from remi_stream.errors import RemiError
 from remi_stream.messages import Bodies, CameraFacts, DetectionInterval, Frame, FrameView
 from remi_stream.topics import LINK_TOPICS
+from remi_stream.transport.address import address_in
 from remi_stream.transport.link import (
     ControlServer,
     LinkContext,
@@ -26,8 +27,6 @@ from remi_stream.transport.link import (
     send_control_request,
 )
 from remi_stream.transport.mailbox import FrameRequest
-
-PORT = 17930
 
 
 @pytest.fixture
@@ -113,11 +112,11 @@ def test_consumer_that_was_restarted_is_served_again(tmp_path: Path) -> None:
     third.close()
 
 
-def test_new_subscriber_gets_the_last_published_facts(context: LinkContext) -> None:
-    publisher = Publisher(context, PORT)
+def test_new_subscriber_gets_the_last_published_facts(context: LinkContext, tmp_path: Path) -> None:
+    publisher = Publisher(context, address_in(tmp_path))
     facts = CameraFacts(camera="a", epoch=1, state="live", source="x", size=(1, 1), fps=30.0, captured=5)
     publisher.publish("camera/a", facts)
-    subscriber = Subscriber(context, PORT, ["camera/"])
+    subscriber = Subscriber(context, address_in(tmp_path), ["camera/"])
     item = None
     while item is None:
         publisher.pump()
@@ -125,9 +124,9 @@ def test_new_subscriber_gets_the_last_published_facts(context: LinkContext) -> N
     assert item == ("camera/a", facts)
 
 
-def test_receive_newest_returns_the_last_message_of_each_topic_and_no_old_bodies(context: LinkContext) -> None:
-    publisher = Publisher(context, PORT + 1)
-    subscriber = Subscriber(context, PORT + 1, ["bodies/", "camera/"])
+def test_receive_newest_returns_the_last_message_of_each_topic_and_no_old_bodies(context: LinkContext, tmp_path: Path) -> None:
+    publisher = Publisher(context, address_in(tmp_path))
+    subscriber = Subscriber(context, address_in(tmp_path), ["bodies/", "camera/"])
     facts = CameraFacts(camera="a", epoch=1, state="live", source="x", size=(1, 1), fps=30.0, captured=5)
     while subscriber.receive(0.05) is None:
         publisher.publish("camera/a", facts)
@@ -143,10 +142,10 @@ def test_receive_newest_returns_the_last_message_of_each_topic_and_no_old_bodies
     assert "bodies/old" not in found
 
 
-def test_subscriber_that_never_reads_does_not_block_the_publisher(context: LinkContext) -> None:
-    publisher = Publisher(context, PORT + 2)
-    silent = Subscriber(context, PORT + 2)
-    reader = Subscriber(context, PORT + 2, ["bodies/"])
+def test_subscriber_that_never_reads_does_not_block_the_publisher(context: LinkContext, tmp_path: Path) -> None:
+    publisher = Publisher(context, address_in(tmp_path))
+    silent = Subscriber(context, address_in(tmp_path))
+    reader = Subscriber(context, address_in(tmp_path), ["bodies/"])
     while reader.receive(0.02) is None:
         publisher.publish("bodies/a", bodies(0))
     for index in range(5000):
@@ -158,14 +157,7 @@ def test_subscriber_that_never_reads_does_not_block_the_publisher(context: LinkC
     assert silent.receive(0.1) is not None
 
 
-def test_port_in_use_is_one_line(context: LinkContext) -> None:
-    first = Publisher(context, PORT + 3)
-    with pytest.raises(RemiError, match=f"Port {PORT + 3} is in use.*--name"):
-        Publisher(context, PORT + 3)
-    first.pump()
-
-
-def test_invalid_control_request_is_answered_with_an_error(context: LinkContext) -> None:
+def test_invalid_control_request_is_answered_with_an_error(context: LinkContext, tmp_path: Path) -> None:
     import threading
 
     def answer(fields: dict[str, Any]) -> dict[str, Any]:
@@ -173,7 +165,7 @@ def test_invalid_control_request_is_answered_with_an_error(context: LinkContext)
             raise RemiError("Control: unknown request")
         return {"it": "works"}
 
-    server = ControlServer(context, PORT + 4, answer)
+    server = ControlServer(context, address_in(tmp_path), answer)
     stop = threading.Event()
 
     def serve() -> None:
@@ -182,16 +174,16 @@ def test_invalid_control_request_is_answered_with_an_error(context: LinkContext)
 
     thread = threading.Thread(target=serve)
     thread.start()
-    assert send_control_request(PORT + 4, {"ask": "status"}) == {"it": "works"}
+    assert send_control_request(address_in(tmp_path), {"ask": "status"}) == {"it": "works"}
     with pytest.raises(RemiError, match="unknown request"):
-        send_control_request(PORT + 4, {})
+        send_control_request(address_in(tmp_path), {})
     stop.set()
     thread.join()
 
 
-def test_missing_daemon_is_one_line() -> None:
-    with pytest.raises(RemiError, match=f"No remi-stream answers on 127.0.0.1:{PORT + 9}"):
-        send_control_request(PORT + 9, {"ask": "status"}, timeout_s=0.2)
+def test_missing_daemon_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(RemiError, match=f"No remi-stream answers on ipc://{tmp_path}/control"):
+        send_control_request(address_in(tmp_path), {"ask": "status"}, timeout_s=0.2)
 
 
 def test_context_with_unsent_messages_closes_at_once(tmp_path: Path) -> None:

@@ -10,9 +10,10 @@ import sys
 import urllib.error
 import urllib.request
 
-from remi_stream.config import CONTROL_SERVICE, METRICS_SERVICE, daemon_port
+from remi_stream.config import METRICS_SERVICE, daemon_port
 from remi_stream.errors import EXIT_CRASHED, EXIT_DONE, RemiError
 from remi_stream.paths import running_daemons
+from remi_stream.transport.address import DaemonAddress, daemon_address
 from remi_stream.transport.link import send_control_request
 
 TIMEOUT_S = 3.0
@@ -43,13 +44,13 @@ def daemon_health(name: str) -> tuple[bool, str]:
     except urllib.error.HTTPError as error:
         return False, error.read().decode().strip()
     except OSError as error:
-        return relay_answers(daemon_port(name, CONTROL_SERVICE)), f"no metrics ({getattr(error, 'reason', error)})"
+        return relay_answers(daemon_address(name)), f"no metrics ({getattr(error, 'reason', error)})"
 
 
-def relay_answers(control_port: int) -> bool:
-    """Whether the relay answers a request; an open port is not enough, because a hung process keeps it open."""
+def relay_answers(daemon: DaemonAddress) -> bool:
+    """Whether the relay answers a request; an open socket is not enough, because a hung process keeps it open."""
     try:
-        send_control_request(control_port, {"ask": "status"}, timeout_s=TIMEOUT_S)
+        send_control_request(daemon, {"ask": "status"}, timeout_s=TIMEOUT_S)
     except RemiError:
         return False
     return True

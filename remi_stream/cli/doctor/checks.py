@@ -191,10 +191,7 @@ def check_cameras(machine: Machine, name: str) -> CheckResult:
 
 def check_ports(machine: Machine, name: str) -> CheckResult:
     """Check that the ports of this daemon are free or used by itself."""
-    numbers = [
-        config.daemon_port(name, service)
-        for service in (config.BUS_SERVICE, config.CONTROL_SERVICE, config.WEB_SERVICE, config.METRICS_SERVICE)
-    ]
+    numbers = [config.daemon_port(name, service) for service in (config.WEB_SERVICE, config.METRICS_SERVICE)]
     taken = [str(number) for number in numbers if not machine.port_is_free(number)]
     if not taken:
         return CheckResult("ok", f"free: {', '.join(map(str, numbers))}")

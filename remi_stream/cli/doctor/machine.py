@@ -14,10 +14,10 @@ from typing import Any
 
 from remi_stream.capture.webcam import VideoDevice, list_devices
 from remi_stream.cli.doctor.nvidia import NvidiaReport, probe_nvidia
-from remi_stream.config import CONTROL_SERVICE, daemon_port
 from remi_stream.errors import RemiError
 from remi_stream.models.store import verify_store
 from remi_stream.paths import run_folder, user_data_folder
+from remi_stream.transport.address import daemon_address
 from remi_stream.transport.link import send_control_request
 
 CONTROL_TIMEOUT_S = 0.5
@@ -114,7 +114,7 @@ class Machine:
     def daemon(self, name: str) -> dict[str, Any] | None:
         """Status of the running daemon of this name; None if there is none."""
         try:
-            return send_control_request(daemon_port(name, CONTROL_SERVICE), {"ask": "status"}, CONTROL_TIMEOUT_S)
+            return send_control_request(daemon_address(name), {"ask": "status"}, CONTROL_TIMEOUT_S)
         except RemiError:
             return None
 

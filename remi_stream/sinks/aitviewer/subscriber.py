@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 
-from remi_stream.config import BUS_SERVICE, daemon_port
 from remi_stream.messages import Bodies, CameraFacts
 from remi_stream.sinks.aitviewer.meshes import PeopleMeshes, PersonMesh
 from remi_stream.sinks.live_view import RateSample, ViewedCamera
+from remi_stream.transport.address import daemon_address
 from remi_stream.transport.link import LinkContext, Subscriber
 
 CAMERA_TIMEOUT_S = 3.0
@@ -35,7 +35,7 @@ class BodySubscriber:
         self.is_paused = False
         """While paused, the shown meshes do not change."""
         self._context = LinkContext()
-        self._bus = Subscriber(self._context, daemon_port(daemon, BUS_SERVICE), ["bodies/", "camera/"])
+        self._bus = Subscriber(self._context, daemon_address(daemon), ["bodies/", "camera/"])
         self._cameras: dict[str, SubscribedCamera] = {}
         self._meshes: list[PersonMesh] = []
         self._newest: Bodies | None = None

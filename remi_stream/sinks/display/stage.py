@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from remi_stream.config import CONTROL_SERVICE, Config
+from remi_stream.config import Config
 from remi_stream.errors import RemiError
 from remi_stream.measure.meters import CameraMeters
 from remi_stream.measure.remi_metrics import CONDITIONS
@@ -20,6 +20,7 @@ from remi_stream.render import mesh, skeleton
 from remi_stream.sinks.display.window import DisplayWindow
 from remi_stream.sinks.live_view import PreviewPairs, RateHistory, placeholder_image, tile_images
 from remi_stream.stage import Sink, StageSpec
+from remi_stream.transport.address import DaemonAddress
 from remi_stream.transport.link import send_control_request
 
 STATUS_S = 5.0
@@ -33,12 +34,12 @@ log = logging.getLogger("remi_stream")
 class DisplayMeasurement:
     """The measurement key: writes a row of the last seconds for each camera, in a thread, as REMI's window does."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, daemon: DaemonAddress) -> None:
         self.condition = CONDITIONS[0]
         """Label of the rows."""
         self._cameras = tuple(config.body_sources)
         self._folder = Path(config.measurements)
-        self._meters = CameraMeters(config.body_sources, partial(send_control_request, config.port(CONTROL_SERVICE)))
+        self._meters = CameraMeters(config.body_sources, partial(send_control_request, daemon))
         self._thread: threading.Thread | None = None
         self._status, self._status_at = "", float("-inf")
 
@@ -94,15 +95,15 @@ CONDITION_KEYS = tuple(str(number) for number, _ in enumerate(CONDITIONS, start=
 class DisplayStage(Sink):
     """The window. Keys: r measures, 1 to 6 choose the condition, v toggles recording, m toggles mesh and skeleton, q quits."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, daemon: DaemonAddress) -> None:
         super().__init__()
-        self._config = config
+        self._config, self._daemon = config, daemon
         names = [camera.name for camera in config.cameras]
         self._pairs = {name: PreviewPairs() for name in names}
         self._rates = {name: RateHistory() for name in names}
         self._images = {name: placeholder_image() for name in names}
         self._states = dict.fromkeys(names, "starting")
-        self._measuring = DisplayMeasurement(config)
+        self._measuring = DisplayMeasurement(config, daemon)
         self._as_mesh = True
         self._recording = ""
         self._shown_at = 0.0
@@ -174,7 +175,7 @@ class DisplayStage(Sink):
     def _switch_recording(self) -> None:
         try:
             send_control_request(
-                self._config.port(CONTROL_SERVICE),
+                self._daemon,
                 {"ask": "record", "on": self._recording in ("off", "failed")},
                 CONTROL_TIMEOUT_S,
             )
@@ -196,4 +197,4 @@ class DisplayStage(Sink):
 
 def make_display_stage(spec: StageSpec) -> DisplayStage:
     """Create the display stage from its StageSpec."""
-    return DisplayStage(spec.config)
+    return DisplayStage(spec.config, spec.daemon)

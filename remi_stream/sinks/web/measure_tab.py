@@ -11,7 +11,7 @@ from pathlib import Path
 
 import viser
 
-from remi_stream.config import CONTROL_SERVICE, Config
+from remi_stream.config import Config
 from remi_stream.errors import RemiError
 from remi_stream.measure.meters import MAX_CONDITION_LENGTH, CameraMeters, MeasurementRow
 from remi_stream.measure.motion import WINDOW_S
@@ -32,7 +32,7 @@ class MeasureTab:
 
     def __init__(self, gui: viser.GuiApi, config: Config, tasks: TaskQueue) -> None:
         self._tasks, self._folder = tasks, Path(config.measurements)
-        self._meters = CameraMeters(config.body_sources, partial(send_control_request, config.port(CONTROL_SERVICE)))
+        self._meters = CameraMeters(config.body_sources, partial(send_control_request, tasks.daemon))
         self._choice = gui.add_dropdown("Condition", CONDITIONS)
         self._custom_text = gui.add_text("Description", "", visible=False, hint=f"At most {MAX_CONDITION_LENGTH} characters")
         self._button = gui.add_button(BUTTON_LABEL)

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import viser
 
-from remi_stream.config import CONTROL_SERVICE, Config
+from remi_stream.config import Config
 from remi_stream.messages import Bodies, CameraFacts, Frame, Health
 from remi_stream.render import skeleton
 from remi_stream.render.floor import FloorEstimator
@@ -25,6 +25,7 @@ from remi_stream.sinks.web.scene import CAMERA_NODE, SceneBackdrop, ScenePeople
 from remi_stream.sinks.web.status_tabs import CameraSummary, person_row
 from remi_stream.sinks.web.task_queue import TaskQueue
 from remi_stream.stage import Sink, StageSpec
+from remi_stream.transport.address import DaemonAddress
 
 STATUS_INTERVAL_S = 0.25
 """Update interval of the panel's texts, s."""
@@ -46,11 +47,11 @@ class WebCamera(ViewedCamera):
 class WebViewer:
     """Draws one camera's people, live image and status. Without a connected client, messages are kept and nothing is drawn."""
 
-    def __init__(self, server: viser.ViserServer, config: Config) -> None:
+    def __init__(self, server: viser.ViserServer, config: Config, daemon: DaemonAddress) -> None:
         self._server = server
         self._cameras = {camera.name: WebCamera() for camera in config.cameras}
         self._health: dict[str, Health] = {}
-        self._tasks = TaskQueue(config.port(CONTROL_SERVICE))
+        self._tasks = TaskQueue(daemon)
         self._backdrop, self._people = SceneBackdrop(server), ScenePeople(server.scene, CAMERA_NODE)
         self._panel = WebPanel(server, config, self._tasks)
         self._chosen = ""
@@ -187,9 +188,9 @@ def _shrink(image: np.ndarray) -> np.ndarray:
 class WebStage(Sink):
     """The web viewer. Without a client it draws nothing and costs 0.5 ms of CPU time per frame (docs/use/viewer.md)."""
 
-    def __init__(self, config: Config, link: ViewerLink) -> None:
+    def __init__(self, config: Config, link: ViewerLink, daemon: DaemonAddress) -> None:
         super().__init__()
-        self._config, self._link = config, link
+        self._config, self._link, self._daemon = config, link, daemon
 
     def open(self) -> None:
         """Start the server. Raises RemiError when the port is in use."""
@@ -199,7 +200,7 @@ class WebStage(Sink):
         warnings.filterwarnings("ignore", message="Queued a .* on a closed connection", category=UserWarning)
         with _without_output():
             self._server = PrivateServer("remi-stream")
-        self._viewer = WebViewer(self._server, self._config)
+        self._viewer = WebViewer(self._server, self._config, self._daemon)
         self._proxy.start(self._server.address)
         self._link.write()
 
@@ -223,7 +224,7 @@ class WebStage(Sink):
 
 def make_web_stage(spec: StageSpec) -> WebStage:
     """Create the web viewer stage from its StageSpec."""
-    return WebStage(spec.config, ViewerLink(spec.config, Path(spec.run_folder)))
+    return WebStage(spec.config, ViewerLink(spec.config, Path(spec.run_folder)), spec.daemon)
 
 
 def _without_output() -> contextlib.redirect_stdout[io.StringIO]:

@@ -7,19 +7,18 @@ from collections.abc import Callable
 from typing import Any
 
 from remi_stream.errors import RemiError
+from remi_stream.transport.address import DaemonAddress
 from remi_stream.transport.link import send_control_request
 
 OnAnswer = Callable[[dict[str, Any]], None]
 
 
 class TaskQueue:
-    """Runs tasks one by one on a thread. Of pending tasks of one kind only the newest runs: dragging a slider sends one request.
+    """Runs tasks one by one on a thread. Of one kind only the newest pending one runs: a dragged slider sends one request."""
 
-    port: of the relay's control socket.
-    """
-
-    def __init__(self, port: int) -> None:
-        self._port = port
+    def __init__(self, daemon: DaemonAddress) -> None:
+        self.daemon = daemon
+        """The daemon that control requests go to."""
         self._pending: dict[str, Callable[[], None]] = {}
         self._changed = threading.Condition()
         self._closed = False
@@ -53,7 +52,7 @@ class TaskQueue:
 
     def _answer(self, question: dict[str, Any]) -> dict[str, Any]:
         try:
-            return send_control_request(self._port, question)
+            return send_control_request(self.daemon, question)
         except RemiError as error:
             return {"error": str(error)}
 

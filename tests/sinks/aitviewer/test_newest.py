@@ -10,12 +10,12 @@ from collections.abc import Iterator
 import msgspec
 import pytest
 
-from remi_stream.config import BUS_SERVICE, daemon_port
 from remi_stream.messages import PlaybackStatus
 from remi_stream.sinks.aitviewer.meshes import PersonMesh
 from remi_stream.sinks.aitviewer.subscriber import CAMERA_TIMEOUT_S, BodySubscriber
 from remi_stream.sinks.aitviewer.viewer import LiveViewer
 from remi_stream.sinks.live_view import MAX_AGE_S
+from remi_stream.transport.address import daemon_address
 from remi_stream.transport.link import LinkContext, Subscriber
 from tests.browser.replay import Replay, bodies, replaying
 from tests.sample import facts
@@ -58,7 +58,7 @@ def replay() -> Iterator[Replay]:
 
 def test_slow_viewer_shows_only_new_bodies_and_other_subscribers_miss_nothing(replay: Replay) -> None:
     context = LinkContext()
-    other = Subscriber(context, daemon_port(replay.name, BUS_SERVICE), ["bodies/front"])
+    other = Subscriber(context, daemon_address(replay.name), ["bodies/front"])
     received: list[int] = []
     with contextlib.closing(BodySubscriber(replay.name)) as subscriber:
         viewer, ages = LiveViewer(subscriber, SlowWindow(), print), []

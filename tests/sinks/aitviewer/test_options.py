@@ -52,7 +52,7 @@ def test_without_aitviewer_is_one_line(tmp_path: Path) -> None:
 def test_without_a_daemon_is_one_line() -> None:
     code, _, err = finish(start("view", "--name", "not-running", "--aitviewer"), lambda: None, 60)
     assert code == 3
-    assert err.startswith("remi-stream: No remi-stream answers on 127.0.0.1:")
+    assert err.startswith("remi-stream: No remi-stream answers on ipc://")
     assert err.count("\n") == 1
 
 

@@ -21,6 +21,7 @@ from remi_stream.messages import Bodies, Frame, FrameView
 from remi_stream.sinks.display import stage as display_stage
 from remi_stream.sinks.display.stage import DisplayStage
 from remi_stream.sinks.live_view import tile_images
+from remi_stream.transport.address import daemon_address
 from tests.clip import frames, intrinsics, truth
 from tests.recordings.test_recorder import true_bodies
 from tests.sample import bodies, facts, health, person
@@ -37,7 +38,8 @@ def _no_screen(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def shown(*cameras: str, **more: Any) -> DisplayStage:
     """An opened display."""
-    made = DisplayStage(Config(cameras=tuple(CameraConfig(name=name, source="synthetic:") for name in cameras), **more))
+    config = Config(cameras=tuple(CameraConfig(name=name, source="synthetic:") for name in cameras), **more)
+    made = DisplayStage(config, daemon_address("not-running"))
     made.open()
     return made
 
@@ -167,7 +169,7 @@ def test_q_or_closing_the_window_ends_the_pipeline(display: DisplayStage, event:
 
 def test_v_switches_recording_off_and_on(monkeypatch: pytest.MonkeyPatch) -> None:
     requests: list[dict[str, Any]] = []
-    monkeypatch.setattr(display_stage, "send_control_request", lambda port, request, timeout_s: requests.append(request))
+    monkeypatch.setattr(display_stage, "send_control_request", lambda daemon, request, timeout_s: requests.append(request))
     display = shown("front", record="somewhere")
     for state in ("on", "off", "failed", "waiting"):
         display.step(health("recorder", facts={"recording": state}))

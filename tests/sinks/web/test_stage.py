@@ -19,6 +19,7 @@ from remi_stream.sinks.live_view import REMOVE_AFTER_S
 from remi_stream.sinks.web.access import LINK_FILE, read_viewer_link
 from remi_stream.sinks.web.gate import PrivateServer
 from remi_stream.sinks.web.stage import WebViewer
+from remi_stream.transport.address import daemon_address
 from tests.pipeline.daemon import SYNTHETIC, Daemon, check_books, running
 from tests.sample import bodies, facts, person
 
@@ -84,7 +85,8 @@ def server() -> Iterator[PrivateServer]:
 
 
 def web_viewer(server: PrivateServer, *cameras: str) -> WebViewer:
-    return WebViewer(server, Config(cameras=tuple(CameraConfig(name=name, source="bus") for name in cameras)))
+    config = Config(cameras=tuple(CameraConfig(name=name, source="bus") for name in cameras))
+    return WebViewer(server, config, daemon_address(config.name))
 
 
 def test_previews_are_not_requested_without_a_client(server: PrivateServer) -> None:

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 import viser
 
-from remi_stream.config import CONTROL_SERVICE, daemon_port
 from remi_stream.messages import PlaybackStatus
 from remi_stream.sinks.web.recording_tab import PlaybackControls
 from remi_stream.sinks.web.task_queue import TaskQueue
+from remi_stream.transport.address import daemon_address
 from tests.browser.replay import replaying
 from tests.sample import facts
 
@@ -91,7 +91,7 @@ def test_error_of_the_relay_and_its_absence_are_one_line_answers() -> None:
 
     with replaying("front") as replay:
         replay.answers["filter"] = {"error": "no such filter"}
-        tasks = TaskQueue(daemon_port(replay.name, CONTROL_SERVICE))
+        tasks = TaskQueue(daemon_address(replay.name))
         tasks.ask_control({"ask": "filter", "name": "x"}, keep)
         assert arrived.wait(5)
         assert answers == [{"error": "no such filter"}]
