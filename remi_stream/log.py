@@ -9,6 +9,8 @@ import time
 import traceback
 from collections.abc import Callable
 
+from remi_stream.redaction import redact
+
 
 class LogFormatter(logging.Formatter):
     """Formats a record as one line, "17:03:21 pose     message", or as a JSON object."""
@@ -19,14 +21,15 @@ class LogFormatter(logging.Formatter):
         self.style = style
 
     def format(self, record: logging.LogRecord) -> str:
-        """Format a record; a traceback follows on lines of its own, or as a field of the JSON object."""
-        trace = "".join(traceback.format_exception(*record.exc_info)).rstrip() if record.exc_info else ""
+        """Format a record, with credentials masked; a traceback follows on lines of its own, or as a field of the JSON object."""
+        trace = redact("".join(traceback.format_exception(*record.exc_info)).rstrip()) if record.exc_info else ""
+        message = redact(record.getMessage())
         if self.style == "json":
             fields = {"time": record.created, "level": record.levelname.lower(), "stage": self.stage}
-            return json.dumps({**fields, "message": record.getMessage(), **({"traceback": trace} if trace else {})})
+            return json.dumps({**fields, "message": message, **({"traceback": trace} if trace else {})})
         clock = time.strftime("%H:%M:%S", time.localtime(record.created))
         level = "" if record.levelno <= logging.INFO else f"{record.levelname.lower()}: "
-        return f"{clock} {self.stage:<9} {level}{record.getMessage()}" + (f"\n{trace}" if trace else "")
+        return f"{clock} {self.stage:<9} {level}{message}" + (f"\n{trace}" if trace else "")
 
 
 class CallbackHandler(logging.Handler):

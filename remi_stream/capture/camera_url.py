@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import os
-import re
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import quote, unquote, urlsplit
 
 from remi_stream.config import CameraConfig
 from remi_stream.errors import UsageError
+from remi_stream.redaction import redact_url
 
 URL_SCHEMES = ("rtsp", "rtsps")
 """Allowed URL schemes."""
 USER_VARIABLE, PASSWORD_VARIABLE = "REMI_RTSP_USER", "REMI_RTSP_PASSWORD"
 """Environment variables with the default credentials."""
-SECRET_QUERY_KEYS = "password|passwd|pass|pwd|token|secret|key|auth"
-"""Query parameters whose value is redacted."""
 
 
 class CameraUrl(NamedTuple):
@@ -28,13 +26,6 @@ class CameraUrl(NamedTuple):
     """With redacted credentials, for logs and messages."""
     host: str
     """Host name or IP address."""
-
-
-def redact_url(url: str) -> str:
-    """Redact the credentials of a URL: user:***@, and *** for secret query parameters. Also works on malformed URLs."""
-    # greedy up to the last @: a password that is not percent-encoded may contain @ and /
-    without = re.sub(r"(://[^:@/]*):.*@", r"\1:***@", url)
-    return re.sub(rf"(?i)([?&](?:{SECRET_QUERY_KEYS})=)[^&]*", r"\1***", without)
 
 
 def url_has_secret(url: str) -> bool:

@@ -29,6 +29,7 @@ from typing import Protocol
 from remi_stream.capture.source import CapturedImage
 from remi_stream.errors import EXIT_GAVE_UP, RemiError
 from remi_stream.messages import CameraState
+from remi_stream.redaction import redact
 
 OPEN_TIMEOUT_S, READ_TIMEOUT_S, HANG_TIMEOUT_S, CLOSE_TIMEOUT_S = 4.0, 1.0, 6.0, 1.0
 """Timeouts, s: of the first connection, of a read, of one call of the driver, of closing at exit."""
@@ -90,7 +91,7 @@ class LiveSource:
     """Source of a camera. restarted: the process was restarted, so a RemiError is an outage, not the user's error."""
 
     def __init__(self, driver: CameraDriver, *, give_up_after_s: float | None = None, restarted: bool = False) -> None:
-        self.description = driver.description
+        self.description = redact(driver.description)
         self.fps = 0.0
         self.state: CameraState = "starting"
         self._driver = driver

@@ -16,6 +16,7 @@ from remi_stream.capture.source import CapturedImage, Source
 from remi_stream.config import CameraConfig
 from remi_stream.messages import CameraFacts, CameraState, Frame
 from remi_stream.plugins import import_from_string
+from remi_stream.redaction import redact
 from remi_stream.sources import find_source
 from remi_stream.stage import StageSpec, StatusTimer
 
@@ -117,7 +118,7 @@ class CaptureStage:
             camera=self.camera.name,
             epoch=self.epoch,
             state=state,
-            source=self._source.description,
+            source=redact(self._source.description),
             size=self._size,
             fps=self._source.fps,
             captured=self.captured,

@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import traceback
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 from remi_stream.errors import EXIT_NOT_STARTED, EXIT_USAGE, RemiError
+from remi_stream.redaction import redact
 
 EXIT_INTERRUPTED = 128 + signal.SIGINT
 """Exit code after SIGINT: 128 + signal number, as in a shell."""
@@ -36,6 +39,7 @@ def main() -> int:
     """Run the command line and return the exit code; a `RemiError` is printed as one line on stderr."""
     # Before NumPy is loaded: our matrix products are small, and idle BLAS threads spin.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    sys.excepthook = _print_traceback
     interrupt = InterruptFlag()
     try:
         import typer
@@ -46,7 +50,7 @@ def main() -> int:
     except KeyboardInterrupt:  # Ctrl-C during the imports, before a command can handle it
         return EXIT_INTERRUPTED
     except RemiError as error:
-        print(f"remi-stream: {error}", file=sys.stderr)
+        print(f"remi-stream: {redact(str(error))}", file=sys.stderr)
         return error.exit_code
     except typer.Abort:
         return EXIT_INTERRUPTED
@@ -66,9 +70,14 @@ def main() -> int:
         # A usage error. Which class it has depends on the version of Typer: newer ones bring their own copy of Click.
         if not hasattr(error, "format_message"):
             raise
-        print(f"remi-stream: {_usage_message(error)}", file=sys.stderr)
+        print(f"remi-stream: {redact(_usage_message(error))}", file=sys.stderr)
         return EXIT_USAGE
     return result if isinstance(result, int) else 0
+
+
+def _print_traceback(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Print the traceback of our own mistake, with credentials masked: arguments and settings are part of its text."""
+    print(redact("".join(traceback.format_exception(kind, error, trace))), end="", file=sys.stderr)
 
 
 def _usage_message(error: Any) -> str:

@@ -27,6 +27,7 @@ from remi_stream.config import METRICS_SERVICE, Config
 from remi_stream.errors import RemiError
 from remi_stream.log import configure_logging
 from remi_stream.messages import Bodies, CameraFacts, Health, PlaybackStatus
+from remi_stream.redaction import redact
 from remi_stream.sinks.web.access import read_viewer_link
 from remi_stream.transport.address import daemon_address
 from remi_stream.transport.link import LinkContext, Subscriber
@@ -78,11 +79,16 @@ def run_pipeline(config: Config, log_format: LogFormat = LogFormat.auto) -> int:
             link_printer.tick()
             manager.notify(stages, supervisor.is_ready, supervisor.is_stopping, time.monotonic())
 
-        supervisor = Supervisor(config, folder, on_log=line.log, on_tick=tick)
+        supervisor = Supervisor(config, folder, on_log=lambda text: line.log(_redacted(text)), on_tick=tick)
         code = supervisor.run()
     if supervisor.reason:  # raised after the live line is cleared, so that it is the last line
         raise _failure(code, supervisor.reason)
     return code
+
+
+def _redacted(line: str) -> str:
+    """A stage's log line with credentials masked: C libraries write there too. A line of JSON was masked when it was made."""
+    return line if line.startswith("{") else redact(line)
 
 
 def _failure(code: int, reason: str) -> RemiError:

@@ -27,6 +27,7 @@ from remi_stream.paths import read_run_marker, remove_dead_run_folder
 from remi_stream.pipeline import StageRow, find_stage
 from remi_stream.plugins import import_from_string
 from remi_stream.process.outputs import HeartbeatSender
+from remi_stream.redaction import redact
 from remi_stream.stage import StageSpec
 
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
@@ -77,7 +78,7 @@ def run_worker(arguments: list[str]) -> int:
     try:
         return _run(_make_loop(spec, row), heartbeats, stop)
     except RemiError as error:
-        heartbeats.send("failed", reason=str(error), exit_code=error.exit_code)
+        heartbeats.send("failed", reason=redact(str(error)), exit_code=error.exit_code)
         return error.exit_code
     except Exception:
         log.exception("crashed")

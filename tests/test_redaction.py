@@ -1,0 +1,175 @@
+"""Credentials in any part of a URL, and in any text, are masked; what is no credential stays readable."""
+
+from __future__ import annotations
+
+import json
+import logging
+import random
+import string
+from collections.abc import Iterator
+from urllib.parse import quote
+
+import av
+import pytest
+
+from remi_stream.capture.camera_url import check_camera_url
+from remi_stream.errors import UsageError
+from remi_stream.log import LogFormatter
+from remi_stream.redaction import redact, redact_url
+
+HARMLESS = """
+rtsp://192.168.1.10:554/Streaming/Channels/101
+rtsp://192.168.1.10:554/ISAPI/Streaming/channels/102/httpPreview
+rtsp://192.168.1.10/Streaming/tracks/101?starttime=20240101T120000Z&endtime=20240101T130000Z
+rtsp://192.168.1.10/cam/realmonitor?channel=1&subtype=0
+rtsp://10.0.0.5:554/h264Preview_01_main
+rtsp://10.0.0.5/axis-media/media.amp?videocodec=h264&camera=1&resolution=640x480
+rtsp://10.0.0.5/onvif-media/media.amp?profile=profile_1_h264&sessiontimeout=60&streamtype=unicast
+rtsp://10.0.0.5:88/videoMain
+rtsp://10.0.0.5:554/user=admin&password=&channel=1&stream=0.sdp?
+rtsp://10.0.0.5:554/nphMpeg4/g726-640x48
+rtsp://10.0.0.5:554/h264/ch1/main/av_stream
+rtsp://10.0.0.5:554/unicast/c1/s0/live
+rtsp://10.0.0.5:554/0/1:1/main
+rtsp://10.0.0.5:554/mode=real&idc=1&ids=1
+rtsp://10.0.0.5:554/tcp/av0_0
+rtsp://10.0.0.5:554/MediaInput/h264/stream_1
+rtsps://[fe80::1]:322/stream1
+http://10.0.0.5/mjpg/video.mjpg?camera=2&fps=15
+http://10.0.0.5:8080/?action=stream
+http://10.0.0.5:8080/@user/live
+rtsp://bridge:8554/front-door
+rtsp://bridge:8554/Wohnzimmer_Nord
+rtsp://joe@cam/x
+tcp://127.0.0.1:7700
+http://127.0.0.1:7720/metrics
+recording:/data/2026-11-30T120000-front
+""".split()
+
+TEMPLATES = """
+rtsp://admin:{p}@192.168.1.64:554/Streaming/Channels/101
+RTSP://ADMIN:{p}@192.168.1.64/cam/realmonitor?channel=1&subtype=0
+rtsp://admin:{p}@192.168.1.64/h264Preview_01_main
+rtsp://us@er:{p}@192.168.1.64/x
+rtsp://admin%3A{p}@192.168.1.64/x
+rtsp://192.168.1.64:554/user=admin_password={p}_channel=1_stream=0.sdp?real_stream
+rtsp://192.168.1.64:554/user=admin&password={p}&channel=1&stream=0.sdp?
+rtsp://192.168.1.64:554/user=admin_passwd={p}_channel=1_stream=0.sdp
+rtsp://192.168.1.64/0/admin:{p}/main
+rtsp://192.168.1.64/live.sdp;password={p}
+rtsp://192.168.1.64/ch0_0.h264?psw={p}&usr=admin
+http://192.168.1.64:88/cgi-bin/CGIStream.cgi?cmd=GetMJStream&usr=admin&pwd={p}
+http://192.168.1.64/videostream.cgi?loginuse=admin&loginpas={p}
+http://192.168.1.64/flv?port=1935&app=bcs&stream=channel0_main.bcs&user=admin&password={p}
+http://192.168.1.64/cgi-bin/api.cgi?cmd=Snap&channel=0&rs={t}&user=admin&PASSWORD={p}
+http://192.168.1.64/video.mjpg?AuthBasic={t}
+http://192.168.1.64/live?api_key={t}&channel=1
+http://192.168.1.64/live?apikey={t}#t=1
+http://192.168.1.64/live?channel=1&access_token={t}
+http://192.168.1.64/live?access%5Ftoken={t}
+http://192.168.1.64/live#access_token={t}
+rtsp://192.168.1.64:7447/{t}
+rtsps://192.168.1.64:7441/{t}?enableSrtp
+rtsp://wb:{t}@192.168.1.64:8554/front-door
+rtsp://192.168.1.64:8554/front-door?api={t}
+rtmp://a.rtmp.youtube.com/live2/{y}
+rtmps://live-api-s.facebook.com:443/rtmp/FB-1234567890123456-0-{t}
+rtmp://live.twitch.tv/app/live_123456789_{t}
+rtmp://192.168.1.64/app/cam?streamkey={t}
+rtmp://192.168.1.64/bcs/channel0_main.bcs?channel=0&stream=0&token={t}
+https://cdn.example/hls/{t}/1700000000/index.m3u8
+https://cdn.example/live/index.m3u8?hdnts=exp=1700000000~acl=/*~hmac={t}
+https://cdn.example/live/index.m3u8?e=1700000000&st={t}
+https://cdn.example/live/index.m3u8?Policy=x&Signature={t}&Key-Pair-Id={t}
+https://cdn.example/live/index.m3u8?foo={t}
+https://cdn.example/live/;jsessionid={t}
+srt://192.168.1.64:9000?passphrase={p}&latency=200
+srt://192.168.1.64:9000?streamid=#!::r=live,u=admin,s={p}
+srt://192.168.1.64:9000?streamid=publish:live:admin:{p}
+http://proxy/stream?url={nested}
+http://proxy/{nested}/view
+http://proxy/?src={twice}&fps=5
+""".split()
+TOKEN_LETTERS = (string.ascii_letters + string.digits, string.hexdigits.lower(), string.ascii_letters + string.digits + "-_")
+
+
+def planted(count: int, seed: int) -> Iterator[tuple[str, list[str]]]:
+    """URLs as cameras and services use them, each with the secrets that are in it, as they stand there and decoded."""
+    pick = random.Random(seed)
+    for number in range(count):
+        password = "q" + "".join(pick.choices(string.ascii_letters + string.digits + "!$*-.~", k=pick.randint(7, 14)))
+        if pick.random() < 0.3:
+            password = "".join(pick.choices(string.ascii_lowercase, k=9)) + pick.choice(("123", "@Home", ":1", "#2", "/x9", "%&7"))
+        encoded = quote(password, safe="")
+        token = "".join(pick.choices(pick.choice(TOKEN_LETTERS), k=pick.randint(16, 40)))
+        key = "-".join("".join(pick.choices(string.ascii_lowercase + string.digits, k=4)) for _ in range(5))
+        inner = f"rtsp://joe:{encoded}@cam/x"
+        fields = {"p": encoded, "t": token, "y": key, "nested": quote(inner, safe=""), "twice": quote(quote(inner, safe=""), safe="")}
+        template = TEMPLATES[number % len(TEMPLATES)]
+        url = template.format(**fields)
+        used = {"{p}": password, "{t}": token, "{y}": key, "{nested}": password, "{twice}": password}
+        secrets = [secret for name, secret in used.items() if name in template]
+        yield url, [form for secret in secrets for form in (secret, quote(secret, safe=""))]
+
+
+def leaked(shown: str, secrets: list[str]) -> bool:
+    return any(secret in shown for secret in secrets)
+
+
+def test_none_of_ten_thousand_planted_secrets_leaves_by_a_url_a_log_line_or_an_error() -> None:
+    formatter = {style: LogFormatter("capture", style) for style in ("text", "json")}
+    leaks = []
+    for url, secrets in planted(10_000, seed=1):
+        text = f"Error opening input {url!r}: Connection refused"
+        record = logging.LogRecord("x", logging.WARNING, "", 0, "%s: %s; reconnecting", (url, text), None)
+        ways = [redact_url(url), redact(text), *(each.format(record) for each in formatter.values())]
+        leaks += [(way, secrets[0]) for way in ways if leaked(way, secrets)]
+        assert json.loads(ways[-1])["stage"] == "capture"
+    assert not leaks, f"{len(leaks)}: {leaks[:5]}"
+
+
+def test_masked_url_keeps_its_host_and_is_not_masked_twice() -> None:
+    for url, _ in planted(500, seed=2):
+        shown = redact_url(url)
+        assert redact_url(shown) == shown
+        assert any(host in shown for host in ("192.168.1.64", "cdn.example", "proxy", "youtube", "facebook", "twitch"))
+
+
+@pytest.mark.parametrize("url", HARMLESS)
+def test_url_without_credentials_stays_as_it_is(url: str) -> None:
+    assert redact_url(url) == url
+    assert redact(f"camera 'front' ({url}): connected") == f"camera 'front' ({url}): connected"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("login joe:secret@10.0.0.5 failed", "login joe:***@10.0.0.5 failed"),
+        ("password=secret; retry", "password=***; retry"),
+        ("Authorization: Basic am9lOnNlY3JldA==", "Authorization: ***"),
+        ("rtsp://joe:secret@cam/x: no answer", "rtsp://joe:***@cam/x: no answer"),
+        ("17:03:21 pose     12 bodies @ 30 fps", "17:03:21 pose     12 bodies @ 30 fps"),
+        ("Set username and password_env or password_file", "Set username and password_env or password_file"),
+    ],
+)
+def test_text_is_masked_where_it_has_credentials(text: str, shown: str) -> None:
+    assert redact(text) == shown
+
+
+def test_error_of_ffmpeg_and_its_traceback_are_masked() -> None:
+    url = "http://joe:s3cret-Pa55@127.0.0.1:9/x?token=s3cret-Pa55"
+    try:
+        av.open(url)
+    except av.FFmpegError as error:
+        assert "s3cret" in str(error)
+        record = logging.LogRecord("x", logging.ERROR, "", 0, "crashed: %s", (error,), (type(error), error, error.__traceback__))
+        for style in ("text", "json"):
+            assert "s3cret" not in LogFormatter("capture", style).format(record)
+
+
+def test_errors_about_urls_show_no_planted_secret() -> None:
+    for url, secrets in planted(500, seed=3):
+        broken = url.replace("://", "x://", 1)
+        with pytest.raises(UsageError) as caught:
+            check_camera_url(broken)
+        assert not leaked(str(caught.value), secrets)
