@@ -25,21 +25,29 @@ SECRET_KEY = re.compile(
 )
 """Parameters whose value is always masked, in lower case without other signs."""
 OPEN_KEYS = frozenset(
-    """app audio audiocodec bitrate cam camera cameraid ch channel chn clock cmd action codec compression date endtime exp expires
-    format fps framerate gop height id idc ids index interlaced keyframe keyint lang latency login loginuse mirror mode name no num
-    number path pktsize port profile profileid proto protocol ptype quality rate res resolution rotate rotation sessiontimeout size starttime stream
-    streamtype subtype text time timeout track trackid transport transportmode ts type u unicast user username usr video videocodec
-    view width""".split()
+    re.findall(
+        r"\w+",
+        """app audio audiocodec bitrate cam camera cameraid ch channel chn clock cmd action codec compression date
+        endtime exp expires format fps framerate gop height id idc ids index interlaced keyframe keyint lang latency
+        login loginuse mirror mode name no num number path pktsize port profile profileid proto protocol ptype quality
+        rate res resolution rotate rotation sessiontimeout size starttime stream streamtype subtype text time timeout
+        track trackid transport transportmode ts type u unicast user username usr video videocodec view width""",
+    )
 )
 """Parameters whose value stays unless it looks like a token itself."""
-WORDS = (
-    """action admin audio axis base camera channel chunklist codec compression false frame front fluency garden gate guest h264 h265
-    hevc high home http https image index interleaved isapi jpeg kitchen live main media medium mjpeg mjpg mode monitor mpeg mpeg4
-    multicast nocookies normal null onvif options param picture play playlist preview profile proxy publish quality real realmonitor
-    realstream recording resolution root rotate rtmp rtsp sample second secondary server settings snapshot socket sound status
-    stream streaming substream swatch tcp third track transport true type unicast user video viewer volume""".split()
+WORDS = re.findall(
+    r"\w+",
+    """action admin audio axis base camera channel chunklist codec compression false frame front fluency garden gate
+        guest h264 h265 hevc high home http https image index interleaved isapi jpeg kitchen live main media medium
+        mjpeg mjpg mode monitor mpeg mpeg4 multicast nocookies normal null onvif options param picture play playlist
+        preview profile proxy publish quality real realmonitor realstream recording resolution root rotate rtmp rtsp
+        sample second secondary server settings snapshot socket sound status stream streaming substream swatch tcp
+        third track transport true type unicast user video viewer volume""",
 )
-SHORT_WORDS = "amp av bcs bin c cam cgi ch ext flv hd id img jpg low mp4 m3u8 no off on out s sd sdp smp smil sub ts ui udp vga web yes".split()
+SHORT_WORDS = re.findall(
+    r"\w+",
+    "amp av bcs bin c cam cgi ch ext flv hd id img jpg low mp4 m3u8 no off on out s sd sdp smp smil sub ts ui udp vga web yes",
+)
 """Words that are no sign of a known part inside of a longer run."""
 
 _WORD = re.compile("|".join(sorted(WORDS, key=len, reverse=True)), re.IGNORECASE)
