@@ -5,10 +5,13 @@ from __future__ import annotations
 import difflib
 import errno
 import os
+import signal
 from collections.abc import Iterable
 
 EXIT_DONE, EXIT_CRASHED, EXIT_USAGE, EXIT_NOT_STARTED, EXIT_GAVE_UP = 0, 1, 2, 3, 4
 """Exit codes of processes."""
+EXIT_INTERRUPTED = 128 + signal.SIGINT
+"""Exit code after SIGINT: 128 + signal number, as in a shell."""
 
 
 class RemiError(Exception):

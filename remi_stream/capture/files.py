@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import re
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,16 +29,20 @@ IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
 DEFAULT_FPS = 30.0
 """Frame rate of an image folder, and of a looped video that does not say its own."""
 
+CLOSE_TIMEOUT_S = 2.0
+"""Wait for a thread that is decoding, s."""
+
 log = logging.getLogger("remi_stream")
 
 
 class VideoReader:
-    """Decodes a video file with PyAV; a corrupt packet costs one frame and is counted in `broken`."""
+    """Decodes a video file with PyAV; a corrupt packet costs one frame and is counted in `broken`, others in `decoded`."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.fps = 0.0
-        self.broken = 0
+        self.broken = self.decoded = 0
+        self._decoding = threading.Lock()
 
     def open(self) -> None:
         """Open the file. Raises UsageError if it does not exist, RemiError if it is not a video."""
@@ -68,7 +73,10 @@ class VideoReader:
         while True:
             try:
                 # packet by packet: container.decode() would end at the first corrupt one
-                for frame in next(packets).decode():
+                with self._decoding:
+                    frames = next(packets).decode()
+                for frame in frames:
+                    self.decoded += 1
                     yield float(frame.time or 0.0), frame
             except (StopIteration, av.EOFError):
                 return
@@ -86,8 +94,10 @@ class VideoReader:
         return RemiError(f"{self.path} has no frame that can be decoded ({self.broken} broken). Give another file")
 
     def close(self) -> None:
-        """Close the file."""
-        self._container.close()
+        """Close the file, unless another thread hangs in it: FFmpeg would crash."""
+        if self._decoding.acquire(timeout=CLOSE_TIMEOUT_S):
+            self._container.close()
+            self._decoding.release()
 
 
 class ImageReader:

@@ -35,6 +35,11 @@ class Footage(Protocol):
         """Names of files or packets that could not be read."""
         ...
 
+    @property
+    def decoded(self) -> int:
+        """Number of frames decoded so far, skipped ones included."""
+        ...
+
     def open(self) -> None:
         """Open the footage. RemiError says what the user must fix."""
         ...
@@ -98,6 +103,11 @@ class VideoFootage:
         """A name for each corrupt packet of the file."""
         return [f"broken data {number + 1}" for number in range(self._video.broken)]
 
+    @property
+    def decoded(self) -> int:
+        """Number of frames decoded so far, skipped ones included."""
+        return self._video.decoded
+
     def open(self) -> None:
         """Open the file. Raises UsageError if it does not exist, RemiError if it is not a video."""
         self._video.open()
@@ -155,6 +165,11 @@ class ImageFootage:
         """List the image files. Raises UsageError if there are none."""
         self._reader.open()
         self.expected_frames = len(self._reader.files)
+
+    @property
+    def decoded(self) -> int:
+        """Number of images read so far, unreadable ones included."""
+        return len(self.image_names) + len(self.unreadable)
 
     @property
     def files(self) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import sys
@@ -10,20 +11,22 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from remi_stream.errors import EXIT_NOT_STARTED, EXIT_USAGE, RemiError
+from remi_stream.errors import EXIT_INTERRUPTED, EXIT_NOT_STARTED, EXIT_USAGE, RemiError
 from remi_stream.redaction import redact
-
-EXIT_INTERRUPTED = 128 + signal.SIGINT
-"""Exit code after SIGINT: 128 + signal number, as in a shell."""
 
 
 class InterruptFlag:
-    """Remembers SIGINT: a KeyboardInterrupt alone may be lost, or replaced by another exception, during an import."""
+    """Remembers SIGINT: a KeyboardInterrupt alone may be lost, or replaced by another exception, during an import.
+
+    The second SIGINT ends the process even while a thread hangs: the kernel does it, since Python's handlers wait for the main
+    thread.
+    """
 
     def __init__(self) -> None:
         self.is_set = False
         if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
             signal.signal(signal.SIGINT, self._handle)
+            _reset_at_first_signal(signal.SIGINT)
 
     def raise_if_set(self) -> None:
         """Raise KeyboardInterrupt if SIGINT came and was swallowed."""
@@ -33,6 +36,14 @@ class InterruptFlag:
     def _handle(self, *_: object) -> None:
         self.is_set = True
         raise KeyboardInterrupt
+
+
+def _reset_at_first_signal(number: int) -> None:
+    """Let the kernel restore the default action when the signal's handler is called."""
+    libc, python = ctypes.CDLL(None), ctypes.pythonapi
+    if hasattr(libc, "sysv_signal"):  # glibc's name for a handler with SA_RESETHAND
+        python.PyOS_getsig.restype = libc.sysv_signal.restype = ctypes.c_void_p
+        libc.sysv_signal(number, ctypes.c_void_p(python.PyOS_getsig(number)))
 
 
 def main() -> int:

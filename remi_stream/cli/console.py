@@ -79,6 +79,10 @@ class VideoProgress:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """Remove the bar; more than once does no harm."""
         self._bar.stop()
 
     def start_video(self, footage: Footage) -> Callable[[Bodies], None]:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
+import os
 import sys
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from remi_stream.cli.console import VideoProgress
 from remi_stream.cli.export import add_drawings
 from remi_stream.cli.options import SmoothMethod, check_overwrite
-from remi_stream.errors import EXIT_DONE, RemiError, UsageError
+from remi_stream.errors import EXIT_CRASHED, EXIT_DONE, EXIT_GAVE_UP, EXIT_INTERRUPTED, RemiError, UsageError
 from remi_stream.log import configure_logging
 
 if TYPE_CHECKING:
@@ -25,6 +29,8 @@ RESULT_OPTIONS = ("engine", "detector", "threads", "batch", "detbatch", "native"
 PLACEHOLDER_DETECTOR = "synthetic"
 """Detector in the configuration when --detections replaces it; it has no weights to load."""
 
+log = logging.getLogger("remi_stream")
+
 
 def process_all(footage: Sequence[Footage], options: dict[str, Any], given: set[str], boxes: DetectionFile | None = None) -> int:
     """Process all footage in order; footage that cannot be read does not stop the rest."""
@@ -32,21 +38,41 @@ def process_all(footage: Sequence[Footage], options: dict[str, Any], given: set[
     if out is None:
         raise UsageError("No output folder. Give --out DIR, or --realtime to play a video live")
     check_overwrite([out / each.name for each in footage], options["overwrite"])
+    from remi_stream.offline.watchdog import StallWatchdog
+
     settings = _settings(options, given, boxes)
-    with VideoProgress() as bar:
+    with VideoProgress() as bar, contextlib.ExitStack() as stack:
         configure_logging("remi", "text", bar.print)
         chain = _open_chain(options, footage[0], boxes)
-        try:
-            failed = [error for each in footage if (error := _try_to_process(each, out, chain, settings, bar))]
-            if boxes and boxes.has_matches is False and not failed:
-                bar.print(f"remi-stream: {options['detections']} has no box for any processed frame")
-        finally:
-            chain.close()
+        stack.callback(_close_chain, chain, bar)
+        settings = settings._replace(watchdog=StallWatchdog(log.error, partial(_end_stalled_run, bar)))
+        failed = [error for each in footage if (error := _try_to_process(each, out, chain, settings, bar))]
+        if boxes and boxes.has_matches is False and not failed:
+            bar.print(f"remi-stream: {options['detections']} has no box for any processed frame")
     if len(footage) == 1 and failed:
         raise failed[0]
     for error in failed:
         print(f"remi-stream: {error}", file=sys.stderr)
     return failed[-1].exit_code if failed else EXIT_DONE
+
+
+def _close_chain(chain: OfflineChain, bar: VideoProgress) -> None:
+    """Close the chain; end the process if one of its threads hangs, after Ctrl-C."""
+    if chain.close():
+        return
+    is_interrupted = isinstance(sys.exc_info()[1], KeyboardInterrupt)
+    _end_process(bar, "a detector thread hangs; the process ends", EXIT_INTERRUPTED if is_interrupted else EXIT_CRASHED)
+
+
+def _end_stalled_run(bar: VideoProgress, where: str) -> None:
+    _end_process(bar, f"{where}. Finished chunks stay; the same command resumes", EXIT_GAVE_UP)
+
+
+def _end_process(bar: VideoProgress, why: str, exit_code: int) -> None:
+    """Print a line and end the process without waiting for its threads."""
+    bar.stop()
+    print(f"remi-stream: {why}", file=sys.stderr, flush=True)
+    os._exit(exit_code)
 
 
 def _try_to_process(

@@ -2,6 +2,9 @@
 
 Each runtime's library is imported here, when it is needed: PyTorch and OpenVINO must not share a process, since their threads
 slow each other down (PyTorch became 15 times slower, measured).
+
+Each runtime makes its first inference when it is loaded, and one network is loaded at a time: libraries initialise themselves in
+their first inference, and two of them in two threads deadlocked (OpenVINO, 9 of 107 runs of `remi-stream video`).
 """
 
 from __future__ import annotations
@@ -9,6 +12,7 @@ from __future__ import annotations
 import importlib.metadata
 import importlib.util
 import logging
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +28,9 @@ from remi_stream.networks.network import require_torch
 
 log = logging.getLogger(__name__)
 
+_loading = threading.RLock()
+"""Held while a network is loaded and makes its first inference."""
+
 
 def load_model(file: ModelFile, kind: str, **settings: Any) -> Runtime:
     """Load a model of the store into the runtime of this name.
@@ -31,29 +38,31 @@ def load_model(file: ModelFile, kind: str, **settings: Any) -> Runtime:
     The checkpoint of a network of networks/network.py is loaded directly by torch, as a plan by TensorRT, and as converted ONNX
     by the other runtimes; its inputs and outputs have the names of that table.
     """
-    if kind == "torch":
-        require_torch(f"Running {file.name} in PyTorch")
-        from remi_stream.inference.torch import TorchRuntime
+    with _loading:
+        if kind == "torch":
+            require_torch(f"Running {file.name} in PyTorch")
+            from remi_stream.inference.torch import TorchRuntime
 
-        return TorchRuntime(file.network, ensure_model_file(file), **settings)
-    if kind == "tensorrt":
-        return load_fastest(file, **settings)
-    return load_runtime(kind, cached_onnx(file) if file.network else ensure_model_file(file), **settings)
+            return TorchRuntime(file.network, ensure_model_file(file), **settings)
+        if kind == "tensorrt":
+            return load_fastest(file, **settings)
+        return load_runtime(kind, cached_onnx(file) if file.network else ensure_model_file(file), **settings)
 
 
 def load_runtime(kind: str, model: Path, **settings: Any) -> Runtime:
     """Load a model file into the runtime of this name; settings are the runtime's, from the manifest and the engine."""
-    if kind == "openvino":
-        from remi_stream.inference.openvino import OpenVinoRuntime
+    with _loading:
+        if kind == "openvino":
+            from remi_stream.inference.openvino import OpenVinoRuntime
 
-        return OpenVinoRuntime(model, **settings)
-    if kind == "onnx":
-        from remi_stream.inference.onnxruntime import OnnxRuntime
+            return OpenVinoRuntime(model, **settings)
+        if kind == "onnx":
+            from remi_stream.inference.onnxruntime import OnnxRuntime
 
-        return OnnxRuntime(model, **settings)
-    if kind == "tensorrt":
-        return load_fastest(next(file for file in model_files_by_name().values() if model_path(file) == model), **settings)
-    raise unknown_name_error("runtime", kind, ["openvino", "onnx", "tensorrt"])
+            return OnnxRuntime(model, **settings)
+        if kind == "tensorrt":
+            return load_fastest(next(file for file in model_files_by_name().values() if model_path(file) == model), **settings)
+        raise unknown_name_error("runtime", kind, ["openvino", "onnx", "tensorrt"])
 
 
 def load_fastest(

@@ -24,6 +24,8 @@ class OpenVinoRuntime:
     this and shifted by bytes_offset inside the graph. precision: "f32", "bf16", or "auto": bf16 where the processor has
     bf16 instructions. A dynamic batch is compiled for one row, because on a CPU a batch takes as long as its rows one by
     one; whole_batch keeps it dynamic, for a small network with many rows. Compiling takes a second at most: nothing is cached.
+    The first inference runs here, unless an axis other than the batch has no size: the first ones of two threads deadlock now and
+    then (one waits for the GIL inside the guard of a C++ static, the other holds the GIL and waits for that guard).
     """
 
     def __init__(
@@ -48,6 +50,8 @@ class OpenVinoRuntime:
         self._outputs = [port.get_any_name() for port in network.outputs]
         self._row_by_row = not whole_batch and fix_batch_to_one(network)
         self._request = core.compile_model(network, "CPU", plugin_options(threads, precision)).create_infer_request()
+        if all(size.is_static for port in network.inputs for size in list(port.get_partial_shape())[1:]):
+            self.run(zero_inputs(network))
 
     def run(self, tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Run the network and return its outputs; they may be views of its memory, overwritten by the next call."""
@@ -61,6 +65,12 @@ class OpenVinoRuntime:
         # no copies in or out: callers copy what must survive the next call
         results = self._request.infer(inputs, share_inputs=True, share_outputs=True)
         return [results[index] for index in range(len(self._outputs))]
+
+
+def zero_inputs(network: openvino.Model) -> dict[str, np.ndarray]:
+    """Return zeros for all inputs by name; a dynamic batch gets one row."""
+    shapes = {port: [size.get_length() if size.is_static else 1 for size in port.get_partial_shape()] for port in network.inputs}
+    return {port.get_any_name(): np.zeros(shape, port.element_type.to_dtype()) for port, shape in shapes.items()}
 
 
 def plugin_options(threads: int, precision: str) -> dict[str, object]:

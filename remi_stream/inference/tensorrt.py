@@ -255,6 +255,7 @@ class TorchTensorRtRuntime:
         self._inputs = [port.name for port in manifest.inputs]
         self._outputs = [port.name for port in manifest.outputs]
         self._module = self._torch.export.load(str(folder / PLAN_FILE)).module()
+        self.run({port.name: np.zeros((1, *port.shape[1:]), port.dtype) for port in manifest.inputs})  # the first run is slow
 
     def run(self, tensors: RuntimeTensors) -> dict[str, np.ndarray]:
         """Run the network and return its outputs, (B, ...) float32."""

@@ -77,6 +77,8 @@ class TorchGpuRuntime:
         if compiled:
             self._module = torch.compile(self._module, mode="reduce-overhead", dynamic=False)
             self._warm_up()
+        else:
+            self.run(self._network.zero_inputs(1))
 
     def _warm_up(self) -> None:
         """Record a graph for every batch size: torch.compile replays it from the third run on."""

@@ -9,8 +9,8 @@ result.
 from __future__ import annotations
 
 import queue
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from typing import NamedTuple
 
@@ -24,7 +24,7 @@ from remi_stream.detect.stage import boxes_in_full_image
 from remi_stream.geometry import intersection_over_smaller, iou
 from remi_stream.messages import Bodies, Frame, Person
 from remi_stream.pose.engine import Engine
-from remi_stream.prefetch import ordered_map
+from remi_stream.prefetch import DaemonExecutor, ordered_map
 from remi_stream.recordings.results import DETECTED_BOX_KEY, DETECTED_SCORE_KEY
 from remi_stream.tracking.crop import Crop, Pose
 from remi_stream.tracking.offline import OfflineTrack, OfflineTracker
@@ -53,7 +53,7 @@ class OfflineChain:
     """Runs detectors and an engine over frames.
 
     engine_batch: batch size of the engine; it spans frames only if the engine is stateless or the images are independent.
-    detector_batch: batch size of the detector.
+    detector_batch: batch size of the detector. counts: frames "detected" and "posed" so far.
     """
 
     def __init__(
@@ -64,11 +64,13 @@ class OfflineChain:
         self._idle_detectors: queue.Queue[Detector | DetectionFile] = queue.Queue()
         for detector in detectors:
             self._idle_detectors.put(detector)
-        self._pool = ThreadPoolExecutor(len(detectors), thread_name_prefix="detect")
+        self.counts = Counter(detected=0, posed=0)
+        self._pool = DaemonExecutor(len(detectors), "detect")
 
-    def close(self) -> None:
-        """Stop the detector threads."""
-        self._pool.shutdown(wait=True, cancel_futures=True)
+    def close(self) -> bool:
+        """Stop the detector threads; returns whether all have ended: one that hangs is left behind."""
+        self._pool.shutdown()
+        return not self._pool.is_running
 
     def run(self, frames: Iterable[Frame], tracker: OfflineTracker, *, independent: bool) -> Iterator[Bodies]:
         """Estimate all people in these frames. independent: images are independent, no tracks between them."""
@@ -88,7 +90,9 @@ class OfflineChain:
 
     def _detections(self, frames: Iterable[Frame]) -> Iterator[tuple[Frame, ScoredBoxes]]:
         groups = ordered_map(self._pool, self._detect, batched(frames, self._detector_batch), self._idle_detectors.qsize())
-        return (pair for group in groups for pair in group)
+        for group in groups:
+            self.counts["detected"] += len(group)
+            yield from group
 
     def _detect(self, frames: list[Frame]) -> list[tuple[Frame, ScoredBoxes]]:
         """Detect people with a detector that no other thread uses meanwhile."""
@@ -114,6 +118,7 @@ class OfflineChain:
         for detected in batch:
             own = list(islice(poses, len(detected.crops)))
             frame_tracker = OfflineTracker() if independent else tracker
+            self.counts["posed"] += 1
             yield self._bodies(detected, accepted_people(detected, own, frame_tracker))
 
     def _bodies(self, detected: DetectedFrame, people: list[Person]) -> Bodies:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
@@ -16,6 +17,7 @@ from remi_stream.errors import RemiError, UsageError
 from remi_stream.export.registry import ExportFormat
 from remi_stream.messages import Bodies
 from remi_stream.offline.chain import OfflineChain
+from remi_stream.offline.watchdog import StallWatchdog
 from remi_stream.permission_hints import write_error_hint
 from remi_stream.prefetch import prefetch
 from remi_stream.recordings.results import (
@@ -55,6 +57,8 @@ class JobSettings(NamedTuple):
     """Smoothing of the whole take, at the end."""
     chunk_frames: int = CHUNK_FRAMES
     """Frames per chunk."""
+    watchdog: StallWatchdog | None = None
+    """Reports and ends a run that stands still."""
 
 
 class JobResult(NamedTuple):
@@ -84,7 +88,8 @@ def run_job(footage: Footage, out: Path, chain: OfflineChain, settings: JobSetti
         with open_unfinished(final) as work:
             progress = work.load_progress(job_fingerprint(footage, settings))
             resumed = progress.frames
-            progress = _run(footage, work, chain, settings, progress, on_frame)
+            with _watching(settings.watchdog, footage, chain):
+                progress = _run(footage, work, chain, settings, progress, on_frame)
             take = _finish(footage, work, chain, settings, progress)
             files = _write_exports(work, settings, take)
             work.publish()
@@ -101,6 +106,16 @@ def job_fingerprint(footage: Footage, settings: JobSettings) -> str:
     status = footage.source.stat()
     source = [str(footage.source.resolve()), status.st_size, status.st_mtime_ns]
     return msgspec.json.encode([__version__, source, settings.fingerprint, settings.chunk_frames]).decode()
+
+
+def _watching(watchdog: StallWatchdog | None, footage: Footage, chain: OfflineChain) -> AbstractContextManager[None]:
+    """Watch the frames of this footage; not smoothing and exports, which have no steps to count."""
+    before = chain.counts.copy()  # of the footage before
+
+    def counts() -> dict[str, int]:
+        return {"decoded": footage.decoded, **{name: chain.counts[name] - count for name, count in before.items()}}
+
+    return watchdog.watching(counts) if watchdog else contextlib.nullcontext()
 
 
 def _run(

@@ -16,8 +16,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from remi_stream.cli import EXIT_INTERRUPTED, InterruptFlag
-from remi_stream.errors import EXIT_NOT_STARTED, RemiError
+from remi_stream.cli import InterruptFlag
+from remi_stream.errors import EXIT_INTERRUPTED, EXIT_NOT_STARTED, RemiError
 from remi_stream.permission_hints import read_error_hint
 
 if TYPE_CHECKING:  # imported inside `main`, after SIGINT is handled: the imports take seconds
