@@ -13,7 +13,7 @@ from remi_stream.errors import UsageError
 from remi_stream.paths import PATH_PART_PATTERN, PATH_PART_RULE, PathPart
 from remi_stream.permission_hints import empty_mount_hint
 from remi_stream.plugins import import_from_string
-from remi_stream.sources import find_source
+from remi_stream.sources import find_source, normal_source
 
 BASE_PORT = 7700
 BUS_SERVICE, CONTROL_SERVICE, WEB_SERVICE, METRICS_SERVICE = 0, 1, 10, 20
@@ -36,8 +36,8 @@ class CameraConfig(StrictConfig, frozen=True, kw_only=True):
 
     name: PathPart
     source: str
-    """rtsp://..., /dev/video0, a video, a folder of images, "synthetic:" (options after a "?"), or a source of bodies:
-    "remi:HOST:PORT", "recording:FOLDER". All kinds: sources.py, and the packages that add one."""
+    """rtsp://..., http://..., /dev/video0, a video, a folder of images, "synthetic:" (options after a "?"), or a source of
+    bodies: "remi:HOST:PORT", "recording:FOLDER". All kinds: sources.py, and the packages that add one."""
     realtime: bool = True
     """Play a file at its own frame rate, as a camera would."""
     loop: bool = False
@@ -53,17 +53,17 @@ class CameraConfig(StrictConfig, frozen=True, kw_only=True):
     size: tuple[SideLength, SideLength] | None = None
     """Width, height requested from a webcam, px."""
     fps: PositiveFloat | None = None
-    """Frame rate requested from a webcam; frame rate of a folder of images."""
+    """Frame rate requested from a webcam; frame rate of a folder of images, or of an HTTP camera's snapshots."""
     max_fps: PositiveFloat | None = None
     """Limit of the frame rate; frames above it are skipped at the camera and get no number."""
     transport: str = "tcp"
     """Transport of RTSP: tcp or udp."""
     username: str | None = None
-    """User name for RTSP."""
+    """User name for a network camera."""
     password_env: str | None = None
-    """Name of the environment variable that holds the RTSP password."""
+    """Name of the environment variable that holds the password of a network camera."""
     password_file: str | None = None
-    """File that holds the RTSP password."""
+    """File that holds the password of a network camera."""
     give_up_after_s: PositiveFloat | None = None
     """Fail after this time without an image; None: reconnect for ever."""
     mirror: bool = False
@@ -76,6 +76,7 @@ class CameraConfig(StrictConfig, frozen=True, kw_only=True):
     """Pose engine of this camera; None: the pipeline's."""
 
     def __post_init__(self) -> None:
+        msgspec.structs.force_setattr(self, "source", normal_source(self.source))
         if self.rotate not in (0, 90, 180, 270):
             raise ValueError(f"`rotate` must be 0, 90, 180 or 270, got {self.rotate}")
         if self.transport not in ("tcp", "udp"):

@@ -57,7 +57,7 @@ _NAME = re.compile(r"[a-z]+\d{0,4}|[A-Z]{1,4}\d{0,4}|([A-Z]?[a-z]{2,}|[A-Z]{2,4}
 _UNSPEAKABLE = re.compile(r"(?i:[bcdfghjklmnpqrstvwxz]{5})|[A-Z]{8}")
 _GROUPS = re.compile(r"(?i)[a-z0-9]{4,5}(-[a-z0-9]{4,5}){2,}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _ADDRESS = re.compile(r"(\d{1,3}(\.\d{1,3}){3}|\[[0-9a-fA-F:.%]+\]|localhost):\d{1,5}(?=[/?#]|$)")
-_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:/{2,3}(?=[^\s/])\S*[^\s.,:;!?'\"()\[\]{}<>]")
+_URL = re.compile(r"(?!(?i:ipc|file|inproc|unix)://)\b[A-Za-z][A-Za-z0-9+.\-]*:/{2,3}(?=[^\s/])\S*[^\s.,:;!?'\"()\[\]{}<>]")
 _LOGIN = re.compile(r"(?<![\w*])([\w.%+\-]+):([^\s@/]+)@(?=[\w\[])")
 _PAIR = re.compile(
     r"(?i)\b((?:\w+[_-])?(?:pass(?:w(?:or)?d|phrase)?|pwd|psw|secret|token|api_?key|stream_?key|authbasic))(=|%3d)(?!\*\*\*)([^\s&;,'\"]+)"

@@ -40,12 +40,14 @@ class SourceKind(NamedTuple):
 
 
 RTSP = SourceKind("rtsp", ("rtsp", "rtsps"), factory="remi_stream.capture.rtsp:make_rtsp_source")
+HTTP = SourceKind("http", ("http", "https"), factory="remi_stream.capture.http_camera:make_http_source")
 WEBCAM = SourceKind("webcam", factory="remi_stream.capture.webcam:make_webcam_source")
 VIDEO_FILE = SourceKind("file", factory="remi_stream.capture.files:make_video_source", is_file=True)
 IMAGE_FOLDER = SourceKind("images", factory="remi_stream.capture.files:make_image_source", is_file=True)
 
 SOURCES: tuple[SourceKind, ...] = (
     RTSP,
+    HTTP,
     WEBCAM,
     VIDEO_FILE,
     IMAGE_FOLDER,
@@ -70,6 +72,13 @@ SOURCES: tuple[SourceKind, ...] = (
 )
 
 _BY_SCHEME = {scheme: kind for kind in SOURCES for scheme in kind.schemes}
+
+
+def normal_source(source: str) -> str:
+    """A source with its scheme in lower case and no blanks around it; a path stays as it is."""
+    scheme, colon, rest = source.strip().partition(":")
+    known = scheme.lower() in _BY_SCHEME or rest.startswith("//")
+    return f"{scheme.lower()}:{rest}" if colon and known else source
 
 
 def find_source(source: str) -> SourceKind:

@@ -10,8 +10,9 @@ from urllib.parse import quote, unquote, urlsplit
 from remi_stream.config import CameraConfig
 from remi_stream.errors import UsageError
 from remi_stream.redaction import redact_url
+from remi_stream.sources import normal_source
 
-URL_SCHEMES = ("rtsp", "rtsps")
+URL_SCHEMES = ("rtsp", "rtsps", "http", "https")
 """Allowed URL schemes."""
 USER_VARIABLE, PASSWORD_VARIABLE = "REMI_RTSP_USER", "REMI_RTSP_PASSWORD"
 """Environment variables with the default credentials."""
@@ -35,10 +36,11 @@ def url_has_secret(url: str) -> bool:
 
 def resolve_camera_url(camera: CameraConfig) -> CameraUrl:
     """URL of a camera; credentials from its configuration, else the URL, else the environment. Raises UsageError."""
-    host, port, path = _split_url(camera.source)
+    host, port, path = _split_url(normal_source(camera.source))
     default = os.environ.get(USER_VARIABLE, ""), os.environ.get(PASSWORD_VARIABLE, "")
     user, password = _configured_credentials(camera) or _url_credentials(camera.source) or default
-    login = quote(user, safe="") + (f":{quote(password, safe='')}" if password else "")
+    # the colon even before an empty password: without it FFmpeg sends no login that a camera understands
+    login = f"{quote(user, safe='')}:{quote(password, safe='')}" if user or password else ""
     location = f"{f'[{host}]' if ':' in host else host}{port}{path}"
     url = f"{camera.source.partition('://')[0]}://{login}{'@' if login else ''}{location}"
     return CameraUrl(url, redact_url(url), host)
@@ -46,7 +48,7 @@ def resolve_camera_url(camera: CameraConfig) -> CameraUrl:
 
 def check_camera_url(url: str) -> None:
     """Raise UsageError, with the URL redacted, unless this is a valid camera URL."""
-    _split_url(url)
+    _split_url(normal_source(url))
 
 
 def _split_url(url: str) -> tuple[str, str, str]:
@@ -62,7 +64,7 @@ def _split_url(url: str) -> tuple[str, str, str]:
         )
     if not host or split.fragment or not split.scheme:
         raise UsageError(
-            f"{redact_url(url)!r} is not a camera URL; allowed: rtsp://HOST[:PORT]/PATH. "
+            f"{redact_url(url)!r} is not a camera URL; allowed: rtsp://HOST[:PORT]/PATH, http://HOST[:PORT]/PATH. "
             f"Put a password with special characters into {PASSWORD_VARIABLE}"
         )
     return host, f":{port}" if port else "", split.path + (f"?{split.query}" if split.query else "")

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import socket
-import threading
 import time
 from collections.abc import Generator, Iterator
-from contextlib import closing
 from typing import Any, NamedTuple
 
 import av
 
-from remi_stream.capture.camera_url import PASSWORD_VARIABLE, USER_VARIABLE, CameraUrl, resolve_camera_url
+from remi_stream.capture.camera_url import CameraUrl, resolve_camera_url
 from remi_stream.capture.live import CameraUnavailable, LiveSource
+from remi_stream.capture.network_camera import STALL_TIMEOUT_S, open_stream
 from remi_stream.capture.source import CapturedImage
 from remi_stream.config import CameraConfig
-from remi_stream.errors import RemiError, UsageError
 
-CONNECT_TIMEOUT_S, STALL_TIMEOUT_S, DNS_TIMEOUT_S, KEY_FRAME_TIMEOUT_S = 3.0, 2.0, 4.0, 15.0
-"""Timeouts, s: to connect, without a packet, of DNS, without a decodable frame. Without one, PyAV blocks for over 100 s."""
+KEY_FRAME_TIMEOUT_S = 15.0
+"""Timeout without a decodable frame, s."""
 FFMPEG_OPTIONS = {"flags": "low_delay", "probesize": "32", "analyzeduration": "0", "fflags": "noparse"}
 """A probe of 32 bytes consumes no packet; `fflags=nobuffer` instead would lose the first key frame."""
 FRAGMENTED_CODECS = ("h264", "hevc")
@@ -59,6 +56,11 @@ class NalAssembler:
         self._full_size = MIN_FRAGMENT_BYTES
         self._first_size = 0
         self._emitted = True
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether the last packet completed a unit, instead of waiting for the next one."""
+        return not self._data
 
     def push(self, data: bytes, pts: int | None) -> list[NalUnits]:
         """Add a packet; return the units that are complete. Raises UnevenFragments if one was emitted too early."""
@@ -105,24 +107,12 @@ class RtspCamera:
 
     def read_frames(self) -> Generator[CapturedImage | None, None, None]:
         """Connect and yield frames from the first key frame on."""
-        resolve_host(self._address.host)
         try:
-            with closing(self._connect()) as container:
+            with open_stream(self._address, {**FFMPEG_OPTIONS, "rtsp_transport": self._transport}) as container:
                 yield from self._decode(container)
-        except av.FFmpegError as error:
-            raise self._translate_error(error) from None
         except UnevenFragments:
             self._early = False
             raise CameraUnavailable("its fragments vary in size; frames are decoded one frame later from now on") from None
-
-    def _connect(self) -> Any:
-        options = {**FFMPEG_OPTIONS, "rtsp_transport": self._transport}
-        container = av.open(self._address.url, options=options, timeout=(CONNECT_TIMEOUT_S, STALL_TIMEOUT_S))
-        if not container.streams.video:
-            kinds = ", ".join(sorted({stream.type for stream in container.streams})) or "nothing"
-            container.close()
-            raise RemiError(f"{self.description} has no video, only {kinds}. Give the path of a video stream")
-        return container
 
     def _decode(self, container: Any) -> Generator[CapturedImage | None, None, None]:
         stream = container.streams.video[0]
@@ -143,26 +133,11 @@ class RtspCamera:
                 )
             yield None
 
-    def _translate_error(self, error: av.FFmpegError) -> CameraUnavailable | RemiError:
-        """Translate FFmpeg's error for the user; FFmpeg's own text is never shown, since it contains the URL."""
-        if isinstance(error, av.HTTPUnauthorizedError | av.HTTPForbiddenError):
-            # a service restarts after a RemiError: right for a camera that is locked for a while, not for a wrong password
-            kind = UsageError if isinstance(error, av.HTTPUnauthorizedError) else RemiError
-            return kind(
-                f"{self.description} rejects the user or password. Set {USER_VARIABLE} and {PASSWORD_VARIABLE}, "
-                f"or username and password_env or password_file in the pipeline file"
-            )
-        if isinstance(error, av.HTTPNotFoundError):
-            return RemiError(f"{self.description}: the camera has no such stream. Check the path after the host")
-        if isinstance(error, av.HTTPClientError):
-            return RemiError(f"{self.description}: the camera rejects the request. Check the path and the transport (tcp, udp)")
-        if isinstance(error, av.ExitError):
-            return CameraUnavailable(f"no answer within {STALL_TIMEOUT_S:.0f} s")
-        return CameraUnavailable(str(error.strerror or "no connection").lower())
-
 
 def _nal_units(container: Any, stream: Any, assembler: NalAssembler) -> Iterator[tuple[NalUnits, float]]:
-    """Yield whole NAL units with their arrival time, monotonic s. Raises CameraUnavailable if only other streams continue."""
+    """Yield whole NAL units with the arrival of their last packet, monotonic s. Raises CameraUnavailable if only other streams
+    continue.
+    """
     fragmented = stream.codec_context.name in FRAGMENTED_CODECS
     received_at = time.monotonic()
     for packet in container.demux():
@@ -171,13 +146,14 @@ def _nal_units(container: Any, stream: Any, assembler: NalAssembler) -> Iterator
             if now - received_at > STALL_TIMEOUT_S:
                 raise CameraUnavailable(f"audio, but no video for {STALL_TIMEOUT_S:.0f} s")
             continue
-        received_at = now
+        before, received_at = received_at, now
         data = bytes(packet)  # empty at the end of the stream
         if not data:
             return
         chunks = assembler.push(data, packet.pts) if fragmented else [NalUnits(data, packet.pts)]
+        arrived_at = now if not fragmented or assembler.is_empty else before  # else this packet is the next unit's first
         for units in chunks:
-            yield units, now
+            yield units, arrived_at
 
 
 def _decode_units(decoder: Any, units: NalUnits, time_base: Any) -> list[av.VideoFrame]:
@@ -188,23 +164,6 @@ def _decode_units(decoder: Any, units: NalUnits, time_base: Any) -> list[av.Vide
         return decoder.decode(packet)
     except av.InvalidDataError:
         return []
-
-
-def resolve_host(host: str) -> None:
-    """Resolve a host name in a thread, since getaddrinfo has no timeout. Raises CameraUnavailable after DNS_TIMEOUT_S."""
-    found: list[bool] = []
-
-    def resolve_name() -> None:
-        try:
-            found.append(bool(socket.getaddrinfo(host, None)))
-        except (OSError, UnicodeError):
-            found.append(False)
-
-    thread = threading.Thread(target=resolve_name, name="dns", daemon=True)
-    thread.start()
-    thread.join(DNS_TIMEOUT_S)
-    if not any(found):
-        raise CameraUnavailable(f"the name {host} cannot be resolved")
 
 
 def make_rtsp_source(camera: CameraConfig, *, restarted: bool = False) -> LiveSource:

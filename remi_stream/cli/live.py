@@ -92,12 +92,12 @@ def webcam(
 @with_pipeline_options
 @with_camera_options
 def rtsp(
-    url: Annotated[str, typer.Argument(help="rtsp://HOST/PATH; user and password: see docs/use/cameras.md.")],
+    url: Annotated[str, typer.Argument(help="rtsp://HOST/PATH or http://HOST/PATH; user and password: see docs/use/cameras.md.")],
     options: dict[str, Any],
     camera: dict[str, Any],
-    transport: Annotated[str, typer.Option(help="Transport protocol: tcp or udp.")] = "tcp",
+    transport: Annotated[str, typer.Option(help="Transport protocol of RTSP: tcp or udp.")] = "tcp",
 ) -> int:
-    """Run a pipeline with a network camera (RTSP)."""
+    """Run a pipeline with a network camera (RTSP, or MJPEG over HTTP)."""
     check_camera_url(url)
     if url_has_secret(url):
         configure_logging("remi", "json" if options["log_format"] is LogFormat.json else "text")

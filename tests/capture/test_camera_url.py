@@ -20,6 +20,7 @@ from remi_stream.capture.camera_url import (
 from remi_stream.config import CameraConfig
 from remi_stream.errors import UsageError
 from remi_stream.redaction import redact_url
+from remi_stream.sources import find_source
 
 
 @pytest.mark.parametrize(
@@ -49,11 +50,30 @@ def test_any_password_reaches_the_camera_but_no_message(secret: str, user: str) 
     assert address.host == "cam"
 
 
-@pytest.mark.parametrize("url", ["rtsp://", "rtsp:///x", "http://joe:topsecret@cam/x", "rtsp://joe:topsecret@cam:99999/x"])
+@pytest.mark.parametrize("url", ["rtsp://", "rtsp:///x", "ftp://joe:topsecret@cam/x", "rtsp://joe:topsecret@cam:99999/x"])
 def test_invalid_url_is_refused_without_showing_the_secret(url: str) -> None:
     with pytest.raises(UsageError, match="rtsp://") as caught:
         check_camera_url(url)
     assert "topsecret" not in "".join(traceback.format_exception(caught.value))
+
+
+@pytest.mark.parametrize(
+    ("source", "url"),
+    [
+        (" RTSP://cam/Live ", "rtsp://cam/Live"),
+        ("rtsp://admin:@cam/x", "rtsp://admin:@cam/x"),
+        ("rtsp://admin@cam/x", "rtsp://admin:@cam/x"),
+        ("Http://joe:a%2Fb@cam/x", "http://joe:a%2Fb@cam/x"),
+    ],
+)
+def test_scheme_blanks_and_an_empty_password_are_understood(source: str, url: str) -> None:
+    camera = CameraConfig(name="a", source=source)
+    assert resolve_camera_url(camera).url == url
+    assert find_source(camera.source).name == url.partition("://")[0]
+
+
+def test_path_keeps_its_blanks_and_letters() -> None:
+    assert CameraConfig(name="a", source=" Clip 1:2.MP4").source == " Clip 1:2.MP4"
 
 
 def test_own_credentials_come_before_those_in_the_url_and_those_before_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -48,7 +48,7 @@ def test_machine_without_cameras_says_so(monkeypatch: pytest.MonkeyPatch, capsys
         (["webcam", "--size", "big"], ["'big' is not a size", "1280x720"]),
         (["webcam", "--rotate", "45"], ["`rotate` must be 0, 90, 180 or 270, got 45"]),
         (["webcam", "--focal", "900", "--calibration", "x.yaml"], ["both set the focal length"]),
-        (["rtsp", f"http://joe:{SECRET}@cam/x"], ["begins with http://", "allowed: rtsp://"]),
+        (["rtsp", f"ftp://joe:{SECRET}@cam/x"], ["begins with ftp://", "allowed: rtsp://", "http://"]),
         (["rtsp", f"rtsp://joe:{SECRET}#@cam/x"], ["is not a camera URL", "REMI_RTSP_PASSWORD"]),
         (["rtsp", "rtsp://cam/x", "--transport", "smoke"], ["`transport` must be tcp or udp, got smoke"]),
     ],

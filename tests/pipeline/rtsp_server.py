@@ -18,8 +18,9 @@ from typing import Any
 import gi
 
 gi.require_version("Gst", "1.0")
+gi.require_version("GstRtsp", "1.0")
 gi.require_version("GstRtspServer", "1.0")
-from gi.repository import GLib, Gst, GstRtspServer  # noqa: E402
+from gi.repository import GLib, Gst, GstRtsp, GstRtspServer  # noqa: E402
 
 BLOCK, BITS = 8, 32
 ENCODERS = {
@@ -52,7 +53,7 @@ class Camera:
         for picture in pictures:
             burn_clock(picture, self.options.width, int(time.monotonic() * 1000))
             source = self._source
-            if source is not None:
+            if source is not None and not self.options.silent:
                 source.emit("push-buffer", Gst.Buffer.new_wrapped(bytes(picture)))
 
     def _on_media(self, _factory: Any, media: Any) -> None:
@@ -95,13 +96,17 @@ def burn_clock(picture: bytearray, width: int, number: int) -> None:
         picture[y * width : y * width + len(row)] = row
 
 
-def lock(server: Any, factories: list[Any], credentials: str) -> None:
+def lock(server: Any, factories: list[Any], credentials: str, *, digest: bool) -> None:
     """Let in only who knows user:password."""
     user, password = credentials.split(":", 1)
     token = GstRtspServer.RTSPToken()
     token.set_string("media.factory.role", "guest")
     auth = GstRtspServer.RTSPAuth()
-    auth.add_basic(GstRtspServer.RTSPAuth.make_basic(user, password), token)
+    if digest:
+        auth.set_supported_methods(GstRtsp.RTSPAuthMethod.DIGEST)
+        auth.add_digest(user, password, token)
+    else:
+        auth.add_basic(GstRtspServer.RTSPAuth.make_basic(user, password), token)
     for factory in factories:
         permissions = GstRtspServer.RTSPPermissions()
         permissions.add_permission_for_role("guest", "media.factory.access", True)
@@ -121,6 +126,8 @@ def main() -> None:
     parser.add_argument("--codec", choices=ENCODERS, default="h264")
     parser.add_argument("--clip", help="play this film instead of a test picture")
     parser.add_argument("--auth", metavar="USER:PASSWORD")
+    parser.add_argument("--digest", action="store_true", help="ask for digest authentication instead of basic")
+    parser.add_argument("--silent", action="store_true", help="send no image")
     options = parser.parse_args()
     Gst.init(None)
     camera = Camera(options)
@@ -130,7 +137,7 @@ def main() -> None:
     server.set_address("127.0.0.1")
     server.set_service(options.port)
     if options.auth:
-        lock(server, [camera.factory, sound], options.auth)
+        lock(server, [camera.factory, sound], options.auth, digest=options.digest)
     server.get_mount_points().add_factory("/camera", camera.factory)
     server.get_mount_points().add_factory("/sound", sound)
     if not server.attach(None):

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import itertools
 import signal
 import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from remi_stream.capture.live import CameraUnavailable
+from remi_stream.capture.rtsp import make_rtsp_source
+from remi_stream.config import CameraConfig
 from remi_stream.errors import EXIT_NOT_STARTED, EXIT_USAGE
 from tests.cli.test_bad_input import assert_one_line, pipeline, remi
-from tests.pipeline.camera import RtspServer, free_port, rtsp_server
+from tests.pipeline.camera import RtspServer, burned_clock, free_port, rtsp_server
 from tests.pipeline.daemon import SYNTHETIC, Daemon, check_books, orphans, running
 
 pytestmark = pytest.mark.rtsp
@@ -152,6 +157,34 @@ def test_camera_that_refuses_is_told_in_one_line(
     assert_one_line(result, code, *words)
     assert SECRET not in result.stdout + result.stderr
     assert orphans("refused") == []
+
+
+@pytest.mark.parametrize("how", [(), ("--digest",)], ids=["basic", "digest"])
+def test_empty_password_is_sent(how: tuple[str, ...]) -> None:
+    with rtsp_server("--auth", "admin:", *how) as server:
+        source = server.url.replace("rtsp://", " RTSP://admin:@")
+        stream = make_rtsp_source(CameraConfig(name="front", source=source))._driver.read_frames()
+        assert next(frame for frame in stream if frame is not None).image.shape == (240, 320, 3)
+        stream.close()
+
+
+def test_camera_that_accepts_but_sends_nothing_is_called_silent() -> None:
+    with rtsp_server("--silent") as server:
+        stream = make_rtsp_source(CameraConfig(name="front", source=server.url))._driver.read_frames()
+        with pytest.raises(CameraUnavailable, match="connected, but it has sent no image for 3 s"):
+            next(stream)
+
+
+@pytest.mark.parametrize(("codec", "transport", "frames_late"), [("h264", "tcp", 0), ("h264", "udp", 1), ("h265", "tcp", 1)])
+def test_capture_time_is_that_of_the_last_packet(codec: str, transport: str, frames_late: int) -> None:
+    with rtsp_server("--fps", "10", "--codec", codec) as server:
+        stream = make_rtsp_source(CameraConfig(name="front", source=server.url, transport=transport))._driver.read_frames()
+        frames = [(frame, time.monotonic()) for frame in itertools.islice(filter(None, stream), 15)][5:]
+        stream.close()
+    ages = [(at - burned_clock(frame.image), frame.captured_at - burned_clock(frame.image)) for frame, at in frames]
+    age_s, capture_s = np.median(ages, axis=0)
+    assert capture_s < 0.06
+    assert age_s == pytest.approx(0.1 * frames_late, abs=0.06)
 
 
 def test_camera_that_is_away_for_longer_than_asked_for_ends_the_daemon_with_exit_code_4(tmp_path: Path) -> None:
