@@ -14,11 +14,14 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from remi_stream.atomic_files import atomic_file
+from remi_stream.detect.detector import ScoredBoxes
 from remi_stream.errors import UsageError
-from remi_stream.export.clip import KeypointClip, coco_first_keypoints, make_clip
+from remi_stream.export.clip import KeypointClip, coco_first_keypoints, make_clip, require_one_video
+from remi_stream.geometry import bounding_box
 from remi_stream.messages import Bodies, Person
 from remi_stream.recordings.results import DETECTED_BOX_KEY, DETECTED_SCORE_KEY
 from remi_stream.recordings.take import Take, numbered_frames
+from remi_stream.tracking.offline import OfflineTracker
 
 AlphaPoseFormat = Literal["coco", "cmu", "open"]
 ALPHAPOSE_VERSION = "AlphaPose v0.3"
@@ -37,6 +40,8 @@ KEYPOINT_COUNTS = (17, 26, 136)
 """Key-point counts of AlphaPose's models whose first 17 are COCO's: COCO, Halpe 26, Halpe 136."""
 BEST_KEYPOINT_WEIGHT = 1.25
 """Weight of the best key point in AlphaPose's person score: mean + box score + 1.25 * best."""
+ASSUMED_FPS = 30.0
+"""Frame rate at which people without track ids are tracked: the file has none."""
 UNTRACKED_IDS = (0.0,)
 """The ids of people in an image folder, where there is no tracking."""
 
@@ -104,7 +109,7 @@ def pose_score(scores: np.ndarray, box_score: float) -> float:
 
 
 def read_alphapose_clips(path: Path) -> list[KeypointClip]:
-    """Read one clip per track; without tracking, one clip of the best person of each frame. Raises UsageError."""
+    """Read one clip per track; people without track ids are tracked here, by their boxes. Raises UsageError."""
     results = read_results(path)
     for result in results:
         if len(result.keypoints_px) not in KEYPOINT_COUNTS:
@@ -112,10 +117,33 @@ def read_alphapose_clips(path: Path) -> list[KeypointClip]:
             raise UsageError(f"{path} has people of {len(result.keypoints_px)} key points; known are {known}.")
     if not results:
         raise UsageError(f"{path} shows no person: there is nothing to lift.")
-    frames, tracks = frame_numbers([result.image_id for result in results]), [result.pose_ids[0] for result in results]
+    frames = frame_numbers([result.image_id for result in results])
     # a pose that pose NMS merged has several ids; the first is that of the pose that was kept
+    tracks = [result.pose_ids[0] for result in results]
+    if len(set(tracks)) == 1 and len(set(frames)) < len(frames):
+        require_one_video(path.stem, len(set(frames)), max(frames) - min(frames) + 1)
+        tracks = track_people(results, frames)
     names = {track: path.stem if len(set(tracks)) == 1 else f"{path.stem}-{track:g}" for track in tracks}
     return [_clip(names[track], results, frames, [each == track for each in tracks]) for track in dict.fromkeys(tracks)]
+
+
+def track_people(results: Sequence[AlphaPoseResult], frames: Sequence[int]) -> list[float]:
+    """Return the track of each result, from 1, by the motion of its box; frames: (n,) the frame number of each result."""
+    tracker, tracks = OfflineTracker(), np.zeros(len(results))
+    numbers = np.array(frames)
+    for frame in np.unique(numbers).tolist():
+        rows = np.flatnonzero(numbers == frame)
+        boxes = np.array([_box_xyxy(results[row]) for row in rows], np.float32)
+        for track, index in tracker.assign(None, ScoredBoxes(boxes, np.ones(len(rows), np.float32)), frame / ASSUMED_FPS):
+            tracks[rows[index]] = tracker.assign_track_id(track)
+    return tracks.tolist()
+
+
+def _box_xyxy(result: AlphaPoseResult) -> np.ndarray:
+    """The detection's box (4,) px; without one, the key points' bounding box."""
+    x, y, width, height = result.box_xywh
+    box = np.array([x, y, x + width, y + height]) if width > 0 and height > 0 else bounding_box(result.keypoints_px)
+    return np.concatenate([box[:2], np.maximum(box[2:], box[:2] + 1)])
 
 
 def _clip(name: str, results: Sequence[AlphaPoseResult], frames: Sequence[int], is_track: Sequence[bool]) -> KeypointClip:

@@ -2,6 +2,9 @@
 
 Y up, centimetres, degrees. Euler angles in the order Z, X, Y of each joint's own axes; only the root has position channels, the
 pelvis' position. The rest pose is a T-pose that faces +z.
+
+All files of a take have one time line, as those of several actors from one capture: frame k is k / fps s after its first frame.
+Before a person came and after they left, their first and last pose are held, and noted.
 """
 
 from __future__ import annotations
@@ -12,7 +15,7 @@ import msgspec
 import numpy as np
 
 from remi_stream.atomic_files import atomic_file
-from remi_stream.export.motion import PersonMotion, person_motion, resample, to_y_up, unknown_runs
+from remi_stream.export.motion import PersonMotion, person_motion, resample, sample_times, to_y_up, unknown_runs
 from remi_stream.recordings.take import Take, retarget_to_available_body, smpl_tracks
 from remi_stream.skeletons import JOINT_NAMES, SMPL_PARENTS
 
@@ -29,15 +32,16 @@ END_SITE_SHARE = 0.5
 
 def write_bvh(take: Take, folder: Path) -> list[Path]:
     """Write `track-000001.bvh` and, where a pose was held, `track-000001.bvh.json`. Raises OSError or RemiError."""
-    paths = []
-    for track in smpl_tracks(take, "bvh"):
-        motion, known = resample(to_y_up(person_motion(track, retarget_to_available_body(track.body))), take.fps)
+    tracks, paths = smpl_tracks(take, "bvh"), []
+    samples = sample_times(0.0, take.frames[-1].captured_at - take.frames[0].captured_at, take.fps) if tracks else np.zeros(0)
+    for track in tracks:
+        motion, known = resample(to_y_up(person_motion(track, retarget_to_available_body(track.body))), samples)
         path = folder / f"{track.name}.bvh"
         with atomic_file(path) as file:
             file.write(bvh_text(motion, take.fps).encode())
         paths.append(path)
         if held := unknown_runs(known):
-            paths.append(_write_held_frames(path, held, float(motion.times_s[0]), take.fps))
+            paths.append(_write_held_frames(path, held, take.fps))
     return paths
 
 
@@ -112,9 +116,9 @@ def _offset(offset: np.ndarray) -> str:
     return "OFFSET {:.5f} {:.5f} {:.5f}".format(*offset.tolist())
 
 
-def _write_held_frames(path: Path, held: list[tuple[int, int]], start_s: float, fps: float) -> Path:
-    """Write the runs of frames, from 0, in which the last pose is held because the person was not detected."""
+def _write_held_frames(path: Path, held: list[tuple[int, int]], fps: float) -> Path:
+    """Write the runs of frames, from 0, in which a pose is held because the person was not detected."""
     note = path.with_name(f"{path.name}.json")
     with atomic_file(note) as file:
-        file.write(msgspec.json.encode({"start_s": start_s, "fps": fps, "held_frames": held}) + b"\n")
+        file.write(msgspec.json.encode({"start_s": 0.0, "fps": fps, "held_frames": held}) + b"\n")
     return note

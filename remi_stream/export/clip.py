@@ -77,13 +77,16 @@ def make_clip(
         raise UsageError(f"{name} shows no person: there is nothing to lift.")
     detected_frames = frames[has_person]
     numbers = np.arange(detected_frames[0], detected_frames[-1] + 1) if count is None else np.arange(count)
-    # for example COCO's images, whose numbers go up to some 580,000
-    if len(numbers) > MAX_FRAMES_PER_DETECTION * len(detected_frames) + 1000:
-        raise UsageError(
-            f"{name} shows a person in {len(detected_frames)} of {len(numbers)} frames; these are not images of one video."
-        )
+    require_one_video(name, len(detected_frames), len(numbers))
     filled = interpolate_rows(numbers, detected_frames, points[has_person])
     return KeypointClip(name, filled.astype(np.float32), numbers.astype(np.int64), size)
+
+
+def require_one_video(name: str, detected: int, count: int) -> None:
+    """Raise UsageError if people are in so few frames that they are not of one video."""
+    # for example COCO's images, whose numbers go up to some 580,000
+    if count > MAX_FRAMES_PER_DETECTION * detected + 1000:
+        raise UsageError(f"{name} shows a person in {detected} of {count} frames; these are not images of one video.")
 
 
 def interpolate_rows(at: np.ndarray, known_at: np.ndarray, rows: np.ndarray) -> np.ndarray:

@@ -53,25 +53,32 @@ def to_y_up(motion: PersonMotion) -> PersonMotion:
     return motion._replace(rotations=rotations, pelvis_m=motion.pelvis_m * (1, -1, -1))
 
 
-def resample(motion: PersonMotion, fps: float) -> tuple[PersonMotion, np.ndarray]:
-    """Resample the motion at a constant rate from first to last pose; also return where it is known, (m,) bool.
+def sample_times(start_s: float, end_s: float, fps: float) -> np.ndarray:
+    """Times (m,) at a constant rate from start to end, both included, s."""
+    return start_s + np.arange(round((end_s - start_s) * fps) + 1) / fps
 
-    Rotations are interpolated by slerp, positions linearly; over a gap the last pose is held.
+
+def resample(motion: PersonMotion, samples: np.ndarray) -> tuple[PersonMotion, np.ndarray]:
+    """Resample the motion at these times (m,), rising, s; also return where it is known, (m,) bool.
+
+    Rotations are interpolated by slerp, positions linearly; over a gap the last pose is held, and so are the first pose before
+    its time and the last one after it.
     """
     times = motion.times_s
-    samples = times[0] + np.arange(round((times[-1] - times[0]) * fps) + 1) / fps
     before = np.clip(np.searchsorted(times, samples, "right") - 1, 0, len(times) - 1)
     after = np.minimum(before + 1, len(times) - 1)
     share = np.clip((samples - times[before]) / np.maximum(times[after] - times[before], 1e-9), 0, 1)
     share[share < SNAP_SHARE], share[share > 1 - SNAP_SHARE] = 0, 1
     is_gap = (times[after] - times[before] > MAX_GAP_S) & (share > 0) & (share < 1)
     share[is_gap] = 0
+    slack = SNAP_SHARE * np.diff(samples, prepend=samples[0]).max()
+    is_outside = (samples < times[0] - slack) | (samples > times[-1] + slack)
     pelvis = motion.pelvis_m[before] + share[:, None] * (motion.pelvis_m[after] - motion.pelvis_m[before])
     shape = (len(samples), *motion.rotations.shape[1:])
     shares = np.repeat(share, shape[1])[:, None]
     flat = slerp(motion.rotations[before].reshape(-1, 4), motion.rotations[after].reshape(-1, 4), shares)
     rotations = make_continuous(flat.reshape(shape))
-    return motion._replace(times_s=samples, rotations=rotations, pelvis_m=pelvis), ~is_gap
+    return motion._replace(times_s=samples, rotations=rotations, pelvis_m=pelvis), ~(is_gap | is_outside)
 
 
 def make_continuous(rotations: np.ndarray) -> np.ndarray:

@@ -13,7 +13,7 @@ import numpy as np
 
 from remi_stream.atomic_files import atomic_file, write_npz
 from remi_stream.body.known_bodies import MEAN_SHAPE, SMPL_PELVIS_M, known_body, retargeter_to_known_body
-from remi_stream.export.motion import person_motion, resample
+from remi_stream.export.motion import person_motion, resample, sample_times
 from remi_stream.geometry import rotation_vectors_from_quaternions
 from remi_stream.messages import Person, Smpl
 from remi_stream.recordings import rows
@@ -137,9 +137,9 @@ def write_amass(take: Take, folder: Path) -> list[Path]:
 def amass_track_arrays(track: SmplTrack, fps: float) -> dict[str, np.ndarray]:
     """Return AMASS' arrays plus seen (N,) bool and start_s. Poses of the open body are retargeted if SMPL was imported."""
     imported = known_body().name == "smpl"
-    resampled, seen = resample(
-        person_motion(track, retargeter_to_known_body(track.body) if imported else retarget_to_available_body(track.body)), fps
-    )
+    retarget = retargeter_to_known_body(track.body) if imported else retarget_to_available_body(track.body)
+    motion = person_motion(track, retarget)
+    resampled, seen = resample(motion, sample_times(motion.times_s[0], motion.times_s[-1], fps))
     # betas of the open body mean nothing to SMPL: its mean shape instead
     betas = np.median([smpl.betas for smpl in track.poses], 0) if track.body == "smpl" else MEAN_SHAPE
     rest_pelvis = known_body().rest_joints(betas)[0] if imported else SMPL_PELVIS_M
@@ -153,4 +153,4 @@ def amass_track_arrays(track: SmplTrack, fps: float) -> dict[str, np.ndarray]:
         np.tile(rest_pelvis, (count, 1)),
         fps,
     )
-    return {**rows.add_hands(converted), "seen": seen, "start_s": np.array(resampled.times_s[0])}
+    return {**rows.to_smplh(converted), "seen": seen, "start_s": np.array(resampled.times_s[0])}

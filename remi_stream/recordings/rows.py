@@ -119,14 +119,30 @@ def amass_arrays(
         "betas": np.nanmedian(betas, 0).astype(np.float32),
         "gender": np.array("neutral"),
         "mocap_framerate": np.array(fps),
+        "mocap_frame_rate": np.array(fps),  # its name in AMASS' releases since 2022
     }
 
 
-def add_hands(motion: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Pad to SMPL+H as in AMASS' own files: poses (N, 156) with flat hands, betas (16,), dmpls (N, 8) of zeros."""
+def to_smplh(motion: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Pad to SMPL+H as in AMASS' own files: poses (N, 156) with flat hands, betas (16,), dmpls (N, 8) of zeros.
+
+    With the keys of both layouts: of the first releases (`*_poses.npz`), and of the later ones (`*_stageii.npz`), which also have
+    the parts of `poses` under their names.
+    """
     # SMPL+H: 22 body joints, then 30 of the fingers in place of SMPL's two hands (66 + 90 = 156)
     poses = np.pad(motion["poses"][:, :66], [(0, 0), (0, 90)])
-    return {**motion, "poses": poses, "betas": np.pad(motion["betas"], (0, 6)), "dmpls": np.zeros((len(poses), 8), np.float32)}
+    return {
+        **motion,
+        "poses": poses,
+        "betas": np.pad(motion["betas"], (0, 6)),
+        "dmpls": np.zeros((len(poses), 8), np.float32),
+        "surface_model_type": np.array("smplh"),
+        "num_betas": np.array(16),
+        "mocap_time_length": np.array(len(poses) / float(motion["mocap_frame_rate"])),
+        "root_orient": poses[:, :3],
+        "pose_body": poses[:, 3:66],
+        "pose_hand": poses[:, 66:],
+    }
 
 
 def _smpl(rows: np.ndarray, skeleton: str) -> dict[str, np.ndarray]:

@@ -14,7 +14,7 @@ from scipy.optimize import linear_sum_assignment
 
 from remi_stream.detect.detector import ScoredBoxes
 from remi_stream.geometry import intersection_over_smaller
-from remi_stream.tracking.re_identification import Identity, Observation, appearance_histogram
+from remi_stream.tracking.re_identification import HSV_BINS, Identity, Observation, appearance_histogram
 
 MAX_LOST_S = 3.0
 """A track that was not seen for longer ends."""
@@ -28,6 +28,8 @@ MAX_COVERED_SHARE = 0.2
 """A person is not occluded if other boxes cover at most this share of the box."""
 FORBIDDEN_COST = 1e3
 """Cost of a forbidden pair."""
+UNKNOWN_APPEARANCE = np.full(int(np.prod(HSV_BINS)), 1 / np.prod(HSV_BINS))
+"""The appearance of everyone where there is no image."""
 
 
 class OfflineTrack(Identity):
@@ -67,10 +69,15 @@ class OfflineTracker:
         self._people: list[OfflineTrack] = []
         self._ids = itertools.count(1)
 
-    def assign(self, image: np.ndarray, detections: ScoredBoxes, at: float) -> list[tuple[OfflineTrack, int]]:
-        """Assign the detections of an image (H, W, 3) BGR at a time, s: (track, index of its box), oldest first."""
+    def assign(self, image: np.ndarray | None, detections: ScoredBoxes, at: float) -> list[tuple[OfflineTrack, int]]:
+        """Assign the detections of an image (H, W, 3) BGR at a time, s: (track, index of its box), oldest first.
+
+        Without an image all people look alike, so that motion decides alone.
+        """
         self._people = [person for person in self._people if at - person.seen_at <= MAX_LOST_S]
-        observations = [Observation(at, box, appearance_histogram(image, box), float("nan")) for box in detections.boxes_xyxy]
+        boxes = detections.boxes_xyxy
+        looks = [UNKNOWN_APPEARANCE if image is None else appearance_histogram(image, box) for box in boxes]
+        observations = [Observation(at, box, look, float("nan")) for box, look in zip(boxes, looks)]
         pairs = self._match(observations)
         for person, index in pairs:
             person.update(observations[index], is_unoccluded=_is_unoccluded(detections.boxes_xyxy, index))

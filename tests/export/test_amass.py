@@ -45,6 +45,11 @@ def test_keys_and_shapes_are_those_of_amass(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["track-000001_poses.npz", "track-000002_poses.npz"]
     assert {name: first[name].shape for name in SIZES} == {name: (FRAMES, width) for name, width in SIZES.items()}
     assert (first["betas"].shape, str(first["gender"]), float(first["mocap_framerate"])) == ((16,), "neutral", FPS)
+    assert (float(first["mocap_frame_rate"]), float(first["mocap_time_length"])) == (FPS, pytest.approx(FRAMES / FPS))
+    assert (str(first["surface_model_type"]), int(first["num_betas"])) == ("smplh", 16)
+    parts = [first[name] for name in ("root_orient", "pose_body", "pose_hand")]
+    assert [part.shape for part in parts] == [(FRAMES, 3), (FRAMES, 63), (FRAMES, 90)]
+    np.testing.assert_array_equal(np.concatenate(parts, 1), first["poses"])
     assert not first["betas"].any()
     assert not second["betas"].any(), "the open body's shape means nothing to SMPL"
     assert not first["poses"][:, 66:].any()

@@ -69,9 +69,9 @@ def test_joints_are_where_the_body_has_them_to_a_millimetre(tmp_path: Path) -> N
     assert [path.name for path in written] == ["track-000001.bvh", "track-000002.bvh", "track-000002.bvh.json"]
     for track_id, path, first in ((1, written[0], 0), (2, written[1], LATE)):
         joints, frame_s, numbers = read(path)
-        assert (len(joints), len(numbers), frame_s) == (24, FRAMES - first, pytest.approx(1 / FPS))
+        assert (len(joints), len(numbers), frame_s) == (24, FRAMES, pytest.approx(1 / FPS)), "one time line for all people"
         for k in (first, first + 3, FRAMES - 1):
-            found = posed(joints, numbers[k - first])
+            found = posed(joints, numbers[k])
             true = joints_of(smpl(k, track_id)) * Y_UP * 100
             np.testing.assert_allclose(np.array([found[name] for name in JOINT_NAMES["smpl24"]]), true, atol=0.05)
 
@@ -79,11 +79,21 @@ def test_joints_are_where_the_body_has_them_to_a_millimetre(tmp_path: Path) -> N
 def test_last_pose_is_held_over_a_gap_and_that_is_noted(tmp_path: Path) -> None:
     bvh.write_bvh(take(), tmp_path)
     _, _, numbers = read(tmp_path / "track-000002.bvh")
-    held = numbers[AWAY[0] - LATE - 1 : AWAY[-1] - LATE + 1]
+    held = numbers[AWAY[0] - 1 : AWAY[-1] + 1]
     assert (held == held[0]).all()
     note = json.loads((tmp_path / "track-000002.bvh.json").read_text())
-    assert note["held_frames"] == [[AWAY[0] - LATE, AWAY[-1] - LATE]]
-    assert note["start_s"] == pytest.approx(LATE / FPS)
+    assert note == {"start_s": 0.0, "fps": FPS, "held_frames": [[0, LATE - 1], [AWAY[0], AWAY[-1]]]}
+
+
+def test_pose_is_held_before_a_person_comes_and_after_they_left(tmp_path: Path) -> None:
+    alone = [bodies(k, k / FPS, people=[person(k, 1), *([person(k, 2)] if 3 <= k <= 8 else [])]) for k in range(12)]
+    bvh.write_bvh(Take("visit", (1280, 720), FPS, alone), tmp_path)
+    (_, _, one), (_, _, other) = (read(tmp_path / f"track-00000{track_id}.bvh") for track_id in (1, 2))
+    assert len(one) == len(other) == 12
+    assert (other[:3] == other[3]).all()
+    assert (other[9:] == other[8]).all()
+    note = json.loads((tmp_path / "track-000002.bvh.json").read_text())
+    assert note["held_frames"] == [[0, 2], [9, 11]]
 
 
 def test_frames_between_those_of_a_slow_engine_are_filled_by_even_turns(tmp_path: Path) -> None:
