@@ -133,9 +133,9 @@ def track_people(results: Sequence[AlphaPoseResult], frames: Sequence[int]) -> l
     numbers = np.array(frames)
     for frame in np.unique(numbers).tolist():
         rows = np.flatnonzero(numbers == frame)
-        boxes = np.array([_box_xyxy(results[row]) for row in rows], np.float32)
+        boxes = np.array([_box_xyxy(results[row]) for row in rows.tolist()], np.float32)
         for track, index in tracker.assign(None, ScoredBoxes(boxes, np.ones(len(rows), np.float32)), frame / ASSUMED_FPS):
-            tracks[rows[index]] = tracker.assign_track_id(track)
+            tracks[int(rows[index])] = tracker.assign_track_id(track)
     return tracks.tolist()
 
 
