@@ -22,6 +22,7 @@ LOOPBACK_HOST = "127.0.0.1"
 """Address that every service listens on unless configured otherwise."""
 
 Address = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_.:-]{1,255}$")]
+HostName = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9]([A-Za-z0-9._-]{0,251}[A-Za-z0-9])?$")]
 PositiveFloat = Annotated[float, msgspec.Meta(gt=0)]
 SideLength = Annotated[int, msgspec.Meta(ge=1, le=16384)]
 Polygon = Annotated[tuple[tuple[float, float], ...], msgspec.Meta(min_length=3)]
@@ -112,6 +113,8 @@ class Config(StrictConfig, frozen=True, kw_only=True):
     viewer: Literal["none", "web"] = "none"
     bind: Address | None = None
     """Listen address of the web viewer, protected by a token; None: loopback without token."""
+    viewer_hosts: tuple[HostName, ...] = ()
+    """Further names by which viewer and metrics are opened, e.g. that of a reverse proxy. This machine's own need no mention."""
     metrics_bind: Address | None = None
     """Listen address of metrics and health checks, without authentication; None: loopback."""
     record: Annotated[str, msgspec.Meta(min_length=1)] | None = None

@@ -29,6 +29,7 @@ PARTS = {
     "gpu": ("an NVIDIA GPU",),
     "aitviewer": ("aitviewer in .venv-aitviewer",),
     "containers": ("buildah", "podman", "runc", "mmdebstrap", "root"),
+    "nginx": ("nginx", "openssl"),
     "v4l2": ("qemu-system-x86_64", "busybox", "a Linux with vivid"),
 }
 """Marker: the programs that it stands for."""
@@ -43,6 +44,7 @@ PACKAGES = {
     "screen": "xvfb xdotool",
     "v4l2": "qemu-system-x86 busybox-static linux-image-amd64",
     "browser": "chromium nodejs npm",
+    "nginx": "nginx-light openssl",
     "containers": "buildah podman runc mmdebstrap; be root",
     "rtsp": "python3-gi gir1.2-gst-rtsp-server-1.0 gstreamer1.0-rtsp gstreamer1.0-plugins-{base,good,bad,ugly}",
 }

@@ -28,7 +28,7 @@ from remi_stream.errors import RemiError
 from remi_stream.log import configure_logging
 from remi_stream.messages import Bodies, CameraFacts, Health, PlaybackStatus
 from remi_stream.redaction import redact
-from remi_stream.sinks.web.access import read_viewer_link
+from remi_stream.sinks.web.access import read_viewer_link, shown_link
 from remi_stream.transport.address import daemon_address
 from remi_stream.transport.link import LinkContext, Subscriber
 
@@ -45,6 +45,7 @@ def run_source(options: dict[str, Any], camera: dict[str, Any]) -> int:
     values = {key: value.value if isinstance(value, enum.Enum) else value for key, value in options.items()}
     log_format, frames = options["log_format"], values.pop("frames")
     values["duration_s"] = values.pop("duration")
+    values["viewer_hosts"] = values.pop("viewer_host", None) or []
     return run_pipeline(
         configuration.parse_config({**values, "log_format": "text", "cameras": [{**camera, "frames": frames}]}), log_format
     )
@@ -71,7 +72,9 @@ def run_pipeline(config: Config, log_format: LogFormat = LogFormat.auto) -> int:
     live_line = log_format is LogFormat.auto and sys.stderr.isatty()
     with run_folder(config.name) as folder, StatusLine(config, style, live_line) as line:
         link_printer = LinkPrinter(
-            folder.path if config.viewer == "web" else None, line.log if live_line else partial(print, flush=True)
+            folder.path if config.viewer == "web" else None,
+            line.log if live_line else partial(print, flush=True),
+            private=live_line or sys.stdout.isatty(),
         )
 
         def tick(stages: list[Health]) -> None:
@@ -220,14 +223,14 @@ def _format(statistics: dict[str, Any]) -> str:
 
 
 class LinkPrinter:
-    """Prints the viewer's link once it exists; never logs it, because it may contain the access token."""
+    """Prints the viewer's link once it exists, with its token only to a terminal (private)."""
 
-    def __init__(self, folder: Path | None, write: Callable[[str], object]) -> None:
-        self._folder, self._write = folder, write
+    def __init__(self, folder: Path | None, write: Callable[[str], object], private: bool) -> None:
+        self._folder, self._write, self._private = folder, write, private
 
     def tick(self) -> None:
         """Print the link if the viewer is up; folder None: no viewer is expected."""
         link = read_viewer_link(self._folder) if self._folder else ""
-        if link:
+        if self._folder and link:
+            self._write(f"viewer {shown_link(link, self._folder, self._private)}")
             self._folder = None
-            self._write(f"viewer {link}")

@@ -79,6 +79,10 @@ RemiRelayOption = Annotated[
 FILTER_OPTION = typer.Option(
     help="Filter that smooths people over time; `remi-stream control filters` lists filters.", metavar="NAME"
 )
+ViewerHostOption = Annotated[
+    list[str] | None,
+    typer.Option(help="Further name by which the viewer is opened, e.g. a reverse proxy's; may be repeated.", metavar="NAME"),
+]
 OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")]
 FocalOption = Annotated[float | None, typer.Option(help="Focal length, px (default: the image diagonal).", min=1)]
 LogFormatOption = Annotated[LogFormat, typer.Option("--log-format", help="auto: a status line in a terminal, text otherwise.")]
@@ -108,6 +112,7 @@ def pipeline_options(
     bind: Annotated[
         str | None, typer.Option(help="Address the viewer listens on (default: loopback only); its link then contains a token.")
     ] = None,
+    viewer_host: ViewerHostOption = None,
     record: RecordOption = None,
     record_video: RecordVideoOption = False,
     display: DisplayOption = False,

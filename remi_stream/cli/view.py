@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import sys
 import time
 import webbrowser
 from functools import partial
@@ -13,11 +14,11 @@ from typing import Annotated
 
 import typer
 
-from remi_stream.cli.options import DaemonName, parse_size
-from remi_stream.config import CameraConfig, Config
+from remi_stream.cli.options import DaemonName, ViewerHostOption, parse_size
+from remi_stream.config import Config, parse_config
 from remi_stream.errors import RemiError, UsageError
 from remi_stream.paths import run_folder_path
-from remi_stream.sinks.web.access import read_viewer_link
+from remi_stream.sinks.web.access import read_viewer_link, shown_link
 from remi_stream.transport.address import daemon_address
 from remi_stream.transport.link import send_control_request
 
@@ -31,6 +32,7 @@ def view(
     bind: Annotated[
         str | None, typer.Option(help="Address the viewer listens on (default: loopback only); its link then contains a token.")
     ] = None,
+    viewer_host: ViewerHostOption = None,
     in_browser: Annotated[bool, typer.Option("--open", help="Open the link in the browser.")] = False,
     aitviewer: Annotated[bool, typer.Option("--aitviewer", help="Open aitviewer's window instead.")] = False,
     render: Annotated[
@@ -47,7 +49,12 @@ def view(
 ) -> int:
     """Print the link of the web viewer; if the pipeline has none, run one until Ctrl-C."""
     _check_options(
-        aitviewer or render is not None, remote is not None, remote_smpl, in_browser or bind is not None, size, duration
+        aitviewer or render is not None,
+        remote is not None,
+        remote_smpl,
+        in_browser or bind is not None or bool(viewer_host),
+        size,
+        duration,
     )
     if aitviewer or render or remote:
         return _run_aitviewer(name, render, remote, remote_smpl, parse_size(size or "1280x720", MIN_SIDE_PX, even=True), duration)
@@ -56,8 +63,8 @@ def view(
     if link:
         _print_link(link, in_browser)
         return 0
-    cameras = _cameras(name)
-    _run_web_viewer(Config(name=name, cameras=cameras, viewer="web", bind=bind), folder, in_browser)
+    values = {"name": name, "cameras": _cameras(name), "viewer": "web", "bind": bind, "viewer_hosts": viewer_host or []}
+    _run_web_viewer(parse_config(values), folder, in_browser)
     return 0
 
 
@@ -66,7 +73,7 @@ def _check_options(window: bool, remote: bool, smpl: bool, web: bool, size: str 
     if window and remote:
         raise UsageError("view: --aitviewer-remote uses another aitviewer; leave out --aitviewer and --render")
     if web and (window or remote):
-        raise UsageError("view: --bind and --open apply only to the web viewer, which is not started")
+        raise UsageError("view: --bind, --viewer-host and --open apply only to the web viewer, which is not started")
     if smpl and not remote:
         raise UsageError("view: --aitviewer-smpl needs a server; add --aitviewer-remote HOST:PORT")
     if (size and not window) or (duration and not (window or remote)):
@@ -106,7 +113,10 @@ def _run_web_viewer(config: Config, folder: Path, in_browser: bool) -> None:
     loop = SinkLoop(spec, find_stage("web"), make_web_stage(spec))
     loop.open()
     with contextlib.closing(loop):
-        _print_link(read_viewer_link(folder), in_browser)
+        link = read_viewer_link(folder)
+        print(shown_link(link, folder, sys.stdout.isatty()), flush=True)
+        if in_browser:
+            webbrowser.open(link)
         while not stop.is_set and loop.run_once(time.monotonic()):
             continue
 
@@ -123,14 +133,14 @@ class _StopSignal:
         self.is_set = True
 
 
-def _cameras(name: str) -> tuple[CameraConfig, ...]:
+def _cameras(name: str) -> list[dict[str, str | None]]:
     """Cameras of a running pipeline; waits for the first one. Raises RemiError after a timeout."""
     end = time.monotonic() + FIRST_CAMERA_TIMEOUT_S
     while time.monotonic() < end:
         status = send_control_request(daemon_address(name), {"ask": "status"})
         engines = status.get("engines", {})
         if status["cameras"]:
-            return tuple(CameraConfig(name=camera, source="bus", engine=engines.get(camera)) for camera in status["cameras"])
+            return [{"name": camera, "source": "bus", "engine": engines.get(camera)} for camera in status["cameras"]]
         time.sleep(0.2)
     raise RemiError(f"The pipeline {name!r} has no camera yet. See: remi-stream status --name {name}")
 

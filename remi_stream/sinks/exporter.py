@@ -4,22 +4,18 @@ from __future__ import annotations
 
 import json
 import logging
-import socket
-import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
-from http.server import BaseHTTPRequestHandler
-from socketserver import TCPServer, ThreadingMixIn
-from typing import Any, NamedTuple
-from urllib.parse import urlsplit
+from collections.abc import Callable
+from typing import Any
 
 from remi_stream.config import LOOPBACK_HOST, METRICS_SERVICE, Config
-from remi_stream.errors import listen_error
 from remi_stream.inference.gpu import NoGpuError, start_nvml
 from remi_stream.messages import Bodies, CameraFacts, Health
 from remi_stream.sinks.counters import PipelineCounters
+from remi_stream.sinks.http_guard import HostNames
 from remi_stream.sinks.metric_registry import CONTENT_TYPE, MetricRegistry
+from remi_stream.sinks.page_server import HttpPage, HttpPageServer
 from remi_stream.stage import Sink, StageSpec
 
 # GPU metrics from NVML: utilization, memory, temperature, power. Without an NVIDIA GPU there are none.
@@ -127,81 +123,6 @@ class PipelineHealth:
         )
 
 
-# The HTTP server
-
-REQUEST_TIMEOUT_S = 5.0
-"""Time that a client has to send its request, s."""
-
-
-class HttpPage(NamedTuple):
-    """An HTTP response."""
-
-    body: bytes
-    status: int = 200
-    content_type: str = "text/plain; charset=utf-8"
-    """Content type."""
-
-
-class HttpPageServer(ThreadingMixIn, TCPServer):
-    """A small HTTP server on a thread. pages: renders the page of each path. host: the address that it listens on."""
-
-    daemon_threads = True  # a slow client must not keep the process alive
-    allow_reuse_address = True  # a restarted exporter needs the port while old connections are in TIME_WAIT
-    request_queue_size = 32
-
-    def __init__(self, port: int, pages: Mapping[str, Callable[[], HttpPage]], host: str = LOOPBACK_HOST) -> None:
-        self.pages = pages
-        self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        try:
-            super().__init__((host, port), _RequestHandler)
-        except OSError as error:
-            raise listen_error("metrics", host, port, error) from None
-
-    def start(self) -> None:
-        """Serve on a thread."""
-        threading.Thread(target=self.serve_forever, args=(0.1,), name="pages", daemon=True).start()
-
-    def stop(self) -> None:
-        """Stop serving and close the port."""
-        self.shutdown()
-        self.server_close()
-
-    def page(self, path: str) -> HttpPage:
-        """Render the page of a path, or a 404 page."""
-        if path in self.pages:
-            return self.pages[path]()
-        return HttpPage(f"No such page: {path}. There are: {', '.join(self.pages)}\n".encode(), 404)
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Ignore clients that disconnect or time out; report everything else."""
-        if not isinstance(sys.exc_info()[1], (ConnectionError, TimeoutError)):
-            super().handle_error(request, client_address)
-
-
-class _RequestHandler(BaseHTTPRequestHandler):
-    server: HttpPageServer
-    server_version, sys_version = "remi-stream", ""
-    timeout = REQUEST_TIMEOUT_S
-
-    def do_GET(self) -> None:
-        page = self._head()
-        self.wfile.write(page.body)
-
-    def do_HEAD(self) -> None:
-        self._head()
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Log no requests: they are not state changes."""
-
-    def _head(self) -> HttpPage:
-        page = self.server.page(urlsplit(self.path).path)
-        self.send_response(page.status)
-        self.send_header("Content-Type", page.content_type)
-        self.send_header("Content-Length", str(len(page.body)))
-        self.end_headers()
-        return page
-
-
 class ExporterStage(Sink):
     """Counts every message and serves the metrics over HTTP."""
 
@@ -219,7 +140,9 @@ class ExporterStage(Sink):
         """Start the HTTP server. Raises RemiError when the port is in use."""
         self._pipeline_health = PipelineHealth(time.monotonic())
         pages = {"/metrics": self._scrape, "/healthz": self._health, "/readyz": self._ready}
-        self._server = HttpPageServer(self._config.port(METRICS_SERVICE), pages, self._config.metrics_bind or LOOPBACK_HOST)
+        host = self._config.metrics_bind
+        names = HostNames(self._config.viewer_hosts, with_local=host is not None)
+        self._server = HttpPageServer(self._config.port(METRICS_SERVICE), pages, host or LOOPBACK_HOST, names)
         self._gpus.open(self._registry)
         self._server.start()
 

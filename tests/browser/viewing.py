@@ -8,6 +8,8 @@ import subprocess
 import sys
 from collections.abc import Iterator
 
+from remi_stream.paths import run_folder_path
+from remi_stream.sinks.web.access import read_viewer_link
 from tests.browser.replay import Replay, replaying
 
 
@@ -26,8 +28,10 @@ def viewing(*arguments: str, cameras: tuple[str, ...] = ("sample",)) -> Iterator
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         try:
             assert process.stdout
-            url = process.stdout.readline().strip()
-            assert url.startswith("http://"), process.communicate(timeout=10)
+            printed = process.stdout.readline().strip()
+            assert printed.startswith("http://"), process.communicate(timeout=10)
+            url = read_viewer_link(run_folder_path(replay.name))
+            assert printed.split()[0] == url.partition("?token=")[0], "the token is printed to a terminal only"
             yield Viewing(replay, process, url)
         finally:
             process.send_signal(signal.SIGTERM)

@@ -190,7 +190,8 @@ def test_wrong_mount_is_reported_in_one_line(image: Image, mistake: str, tmp_pat
 
 def test_daemon_is_healthy_reaps_zombies_and_stops_as_process_1(image: Image) -> None:
     with image.running("demo", "--bind", "0.0.0.0") as container:
-        assert container.wait_for_line(r"viewer (\S+)")[1].startswith("http://127.0.0.1:7710/?token=")
+        assert container.wait_for_line(r"viewer (\S+)")[1] == "http://127.0.0.1:7710/", "the token is in the container's log"
+        assert container.do("remi-stream", "view").stdout.startswith("http://127.0.0.1:7710/?token=")
         container.wait_for_line("[1-9][0-9]* bodies/s")
         assert container.health() == 0
         pose = container.do(*POSE).stdout.strip()

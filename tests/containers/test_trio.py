@@ -18,7 +18,7 @@ NAME = "remi-stream:cpu"
 ASK = """from urllib.request import HTTPCookieProcessor, build_opener
 print(build_opener(HTTPCookieProcessor()).open({address!r}, timeout=5).read().decode(errors="replace"))"""
 UP = "http://127.0.0.1:9090/api/v1/query?query=up"
-LINK = r"viewer (http://127.0.0.1:7710/\?token=\S+)"
+LINK = r"viewer http://127.0.0.1:7710/"
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +48,8 @@ def asking(address: str) -> tuple[str, ...]:
 def test_daemon_is_seen_by_the_viewer_and_by_prometheus(image: Image, storage: Storage, tmp_path: Path) -> None:
     command = [filled(word) for word in SERVICES["remi-stream"]["command"]]
     with image.running(*command, options=options("remi-stream")) as container:
-        link = container.wait_for_line(LINK)[1]
+        container.wait_for_line(LINK)
+        link = container.do("remi-stream", "view").stdout.strip()
         container.wait_for_line("bodies on ipc://")
         container.wait_until(lambda text: "<html" in text.lower(), *asking(link))
         assert container.do(*SERVICES["remi-stream"]["healthcheck"]["test"][1:]).returncode == 0

@@ -11,10 +11,10 @@ from remi_stream.cli.status import pelvis_m
 from remi_stream.messages import MessageCodec, Person
 from remi_stream.render.floor import FloorEstimator
 from remi_stream.sinks.web.figure import PersonNode
-from remi_stream.sinks.web.gate import PrivateServer
 from remi_stream.skeletons import BONES, JOINT_NAMES
 from tests.recordings.recorded import arrays, record
 from tests.sample import bodies, person
+from tests.sinks.web.server import closed_server
 
 JOINTS_M = (np.random.default_rng(0).normal(size=(17, 3)) + [0, 0, 4]).astype(np.float32)
 
@@ -33,7 +33,7 @@ def test_joints_skeleton_survives_encoding(sent: Person) -> None:
 
 
 def test_bones_are_drawn_between_the_joints_of_their_own_skeleton() -> None:
-    server = PrivateServer("test")
+    server = closed_server()
     try:
         figure = PersonNode(server.scene, "/a")
         figure.assign(1)

@@ -1,4 +1,4 @@
-"""Access to the web viewer: rules of method, Host, Origin and token, which the gate enforces, and the link with the token.
+"""Access to the web viewer: rules of Host, Origin and token, which its server enforces, and the link with the token.
 
 Any web page that a user has open can send requests to loopback addresses. Its Origin header reveals it (cross-site request) or,
 when its domain resolves to this machine (DNS rebinding), its Host header.
@@ -18,6 +18,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from remi_stream.config import LOOPBACK_HOST, WEB_SERVICE, Config
 from remi_stream.permission_hints import is_in_container
+from remi_stream.sinks.http_guard import HostNames
 
 
 class HttpRequest(NamedTuple):
@@ -33,6 +34,11 @@ class HttpRequest(NamedTuple):
         """Whether it requests an upgrade to WebSocket."""
         return self.headers.get("upgrade", "").lower() == "websocket"
 
+    @property
+    def path(self) -> str:
+        """The path, without the query (it may hold the token)."""
+        return self.target.partition("?")[0]
+
 
 class AccessVerdict(NamedTuple):
     """What to do with a request."""
@@ -45,66 +51,61 @@ class AccessVerdict(NamedTuple):
     """Text for the user."""
 
 
-def parse_request(head: bytes) -> HttpRequest | None:
-    """Parse a request's head; None when it is malformed or repeats a header (request smuggling)."""
-    first, *lines = head.decode("latin-1").removesuffix("\r\n\r\n").split("\r\n")
-    parts = first.split(" ")
-    headers: dict[str, str] = {}
-    for line in lines:
-        name, colon, value = line.partition(":")
-        if not colon or name != name.strip() or name.lower() in headers:
-            return None
-        headers[name.lower()] = value.strip()
-    if len(parts) != 3 or not parts[2].startswith("HTTP/1.") or not parts[1].startswith("/"):
-        return None
-    return HttpRequest(parts[0], parts[1], headers)
-
-
 class AccessRules:
-    """The rules of one viewer. token: "" if none is required. port: for the cookie's name; browsers share cookies among ports."""
+    """The rules of one viewer.
 
-    def __init__(self, token: str, port: int) -> None:
+    token: "" if none is required. port: for the cookie's name; browsers share cookies among ports. names: of this machine.
+    """
+
+    def __init__(self, token: str, port: int, names: HostNames | None = None) -> None:
         self._token = token
         self._cookie = f"remi_{port}"
-        self._host_names = {"localhost", socket.gethostname().lower(), socket.getfqdn().lower()}
+        self._names = names or HostNames()
 
     def check(self, request: HttpRequest) -> AccessVerdict:
-        """Check method, Host, Origin and token of a request, in this order."""
-        if request.method not in ("GET", "HEAD"):
-            return AccessVerdict("refuse", "405 Method Not Allowed", "Only GET and HEAD are allowed.")
+        """Check Host, Origin and token of a request, in this order.
+
+        A reverse proxy may send its own address as Host, and the name that the browser used as X-Forwarded-Host: both must be
+        names of this machine. A page under another name could set the second one, never the first.
+        """
         host = request.headers.get("host", "").lower()
-        if not self._is_ours(host):
+        public = request.headers.get("x-forwarded-host", host).lower()
+        if not (self._names.allows(host) and self._names.allows(public)):
             return AccessVerdict(
-                "refuse", "421 Misdirected Request", "Open this viewer by its IP address, this machine's name or localhost."
+                "refuse",
+                "421 Misdirected Request",
+                "Open this viewer by its IP address, this machine's name or localhost; for another, start it with --viewer-host.",
             )
         origin = request.headers.get("origin")
-        if origin is not None and urlsplit(origin.lower()).netloc != host:
+        if origin is not None and _origin_host(origin.lower()) != public:
             return AccessVerdict("refuse", "403 Forbidden", "Requests from other web pages are not allowed.")
         return self._check_token(request)
 
-    def cookie_header(self) -> str:
-        """The Set-Cookie value for a client that presented the token."""
-        return f"{self._cookie}={self._token}; Path=/; HttpOnly; SameSite=Lax"
+    def cookie_header(self, request: HttpRequest) -> str:
+        """The Set-Cookie value for a client that presented the token.
+
+        Without a path it belongs to the folder of the page, which a reverse proxy may have moved.
+        """
+        secure = "; Secure" if request.headers.get("x-forwarded-proto", "").lower() == "https" else ""
+        return f"{self._cookie}={self._token}; HttpOnly; SameSite=Lax{secure}"
 
     def _check_token(self, request: HttpRequest) -> AccessVerdict:
         if not self._token:
             return AccessVerdict("pass")
         if self._is_token(_cookie(request, self._cookie)):
             return AccessVerdict("pass")
-        if not self._is_token(parse_qs(urlsplit(request.target).query).get("token", [""])[0]):
+        if not self._is_token(parse_qs(request.target.partition("?")[2]).get("token", [""])[0]):
             return AccessVerdict("refuse", "401 Unauthorized", "Open the link with its token: remi-stream view prints it.")
         return AccessVerdict("pass" if request.is_websocket else "set_cookie")
 
     def _is_token(self, text: str) -> bool:
-        return hmac.compare_digest(text.encode(), self._token.encode())
+        return hmac.compare_digest(text.encode(errors="surrogateescape"), self._token.encode())
 
-    def _is_ours(self, host: str) -> bool:
-        name = urlsplit(f"//{host}").hostname or ""
-        try:
-            ipaddress.ip_address(name)
-        except ValueError:
-            return name in self._host_names
-        return True  # DNS rebinding needs a name: an address cannot be rebound
+
+def _origin_host(origin: str) -> str:
+    """Host and port of an Origin header; "" if it has none (a local file, a sandboxed frame)."""
+    scheme, separator, host = origin.partition("://")
+    return host if separator and scheme in ("http", "https") else ""
 
 
 def _cookie(request: HttpRequest, name: str) -> str:
@@ -131,6 +132,7 @@ class ViewerLink:
         self._file = folder / LINK_FILE
         self.host, self.port = config.bind or LOOPBACK_HOST, config.port(WEB_SERVICE)
         self.token = (_read_token(self._file) or secrets.token_urlsafe(18)) if config.bind else ""
+        self.names = HostNames(config.viewer_hosts, with_local=config.bind is not None)
 
     @property
     def url(self) -> str:
@@ -157,6 +159,17 @@ def read_viewer_link(folder: Path) -> str:
         return (folder / LINK_FILE).read_text().strip()
     except OSError:
         return ""
+
+
+def shown_link(link: str, folder: Path, private: bool) -> str:
+    """A viewer's link as it is printed: with its token to a terminal (private), else without it and with the file that has it.
+
+    What is printed elsewhere is kept: a redirected log, the journal, a container's log.
+    """
+    page, has_token, _ = link.partition("?token=")
+    if private or not has_token:
+        return link
+    return f"{page} (its link with the token is in {folder / LINK_FILE}; remi-stream view prints it)"
 
 
 def _read_token(file: Path) -> str:

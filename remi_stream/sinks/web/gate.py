@@ -1,118 +1,259 @@
-"""The web viewer's reverse proxy: checks every request against the access rules, then forwards bytes to a private viser.
+"""The web viewer's server: viser, reached only through checks of every connection, request and message.
 
-One request per connection and only required headers are forwarded, so no request can be smuggled. Buffers are small: a browser
-that does not read makes viser wait (which keeps only the newest of everything) and fills no memory.
+viser has no authentication and no setting for who may connect, so it gets our websockets server in place of its own: there is one
+port, and no way around the checks. A browser that does not read makes viser wait (it keeps only the newest of everything)
+and fills no memory.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import secrets
+import gzip
+import logging
 import socket
-import threading
-from collections.abc import Coroutine
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
 
 import viser
+import websockets.asyncio.server
+from websockets.asyncio.server import Server, ServerConnection
+from websockets.datastructures import Headers
+from websockets.exceptions import ConnectionClosedError
+from websockets.http11 import Request, Response
 
-from remi_stream.config import LOOPBACK_HOST
-from remi_stream.errors import listen_error
-from remi_stream.sinks.web.access import AccessRules, HttpRequest, parse_request
+from remi_stream.sinks.http_guard import ACCEPTED_AT_ONCE, BACKLOG, HEAD_TIMEOUT_S, MAX_HEAD_BYTES, ConnectionLimits
+from remi_stream.sinks.web.access import AccessRules, AccessVerdict, HttpRequest
+from remi_stream.sinks.web.browser_messages import MAX_MESSAGE_BYTES, is_allowed
+from remi_stream.sinks.web.page import viewer_page
 
-MAX_HEAD_BYTES = 16384
-HEAD_TIMEOUT_S = 5.0
-MAX_CONNECTIONS = 128
-BUFFER_BYTES = 131072
-CHUNK_BYTES = 65536
-"""Limits of a request's head (size and time), of open connections, of socket buffers and of one read."""
-DISCONNECT_ERRORS = (
-    OSError,
-    asyncio.IncompleteReadError,
-    asyncio.LimitOverrunError,
-    asyncio.TimeoutError,
-    asyncio.CancelledError,
+MAX_BROWSERS = 32
+"""Most WebSockets at a time. Beyond, one that never sent a message ends, else the new one is refused."""
+MAX_REFUSED = 20
+"""Refused messages after which a connection ends."""
+MESSAGES_PER_S = 100
+"""Messages that are read from a connection, s^-1: a page sends at most 60."""
+CLOSE_TIMEOUT_S = 30.0
+"""Time for sending the rest of the page to a slow client, s."""
+BUFFER_BYTES, CHUNK_BYTES = 131072, 65536
+"""Limits of the socket's and of the server's send buffers."""
+READ_HEADERS = ("host", "origin", "cookie", "upgrade", "x-forwarded-host", "x-forwarded-proto")
+"""Headers that decide about a request: each at most once."""
+SECURITY_HEADERS = {
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+    "X-Content-Type-Options": "nosniff",
+}
+METHOD_REFUSED = (
+    b"HTTP/1.1 405 Method Not Allowed\r\nAllow: GET\r\nContent-Length: 21\r\nConnection: close\r\n\r\nOnly GET is allowed.\n\n"
 )
-"""Errors of a client: disconnected, too slow, head too long, or cancelled on stop, which asyncio would log with a traceback."""
 
-FORWARDED_HEADERS = ("accept-encoding", "sec-websocket-key", "sec-websocket-version", "sec-websocket-protocol")
-SECURITY_HEADERS = b"X-Frame-Options: DENY\r\nReferrer-Policy: no-referrer\r\nCache-Control: no-store\r\n"
-
-StreamPair = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+log = logging.getLogger("remi_stream")
 
 
-class AccessProxy:
-    """Listens on the public address and forwards permitted requests to the private one."""
+class BrowserConnection(ServerConnection):
+    """One connection: limited until it is a WebSocket, and each of its messages checked."""
 
-    def __init__(self, host: str, port: int, rules: AccessRules) -> None:
-        self._rules = rules
-        self._socket = _listen(host, port)
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._run, name="proxy", daemon=True)
-        self._open_connections = 0
+    guard: ViewerServer
+    is_silent = True
+    """Whether it has not sent an allowed message yet."""
+    _received_bytes = 0
+    _refused = 0
+    _next_read_at = 0.0
 
-    def start(self, upstream: tuple[str, int]) -> None:
-        """Start forwarding to upstream (host, port), on a thread."""
-        self._upstream = upstream
-        self._thread.start()
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Count the connection and limit its buffers."""
+        super().connection_made(transport)
+        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER_BYTES)
+        self.guard.limits.add(self.transport, self.remote_address[0] if self.remote_address else None)
 
-    def stop(self) -> None:
-        """Stop listening and close all connections."""
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._socket.close()
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the connection."""
+        self.guard.limits.remove(self.transport)
+        self.guard.browsers.pop(self, None)
+        super().connection_lost(exc)
 
-    def _run(self) -> None:
-        with contextlib.closing(self._loop):
-            start = asyncio.start_server(self._handle, sock=self._socket, limit=MAX_HEAD_BYTES)
-            server = self._loop.run_until_complete(start)
-            self._loop.run_forever()
-            # first no new connection: the task of one accepted after the others are listed would be destroyed while pending
-            server.close()
-            self._loop.run_until_complete(_cancel_all_tasks())
+    def data_received(self, data: bytes) -> None:
+        """Refuse a head that is too long or asks for anything but a page; websockets would answer nothing."""
+        if self.request is None:
+            if not self._received_bytes and not b"GET ".startswith(data[:4]):
+                self.transport.write(METHOD_REFUSED)
+                self.transport.close()
+                return
+            self._received_bytes += len(data)
+            if self._received_bytes > MAX_HEAD_BYTES:
+                self.transport.abort()
+                return
+        super().data_received(data)
 
-    async def _handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._open_connections += 1
-        try:
-            with contextlib.suppress(*DISCONNECT_ERRORS):
-                if self._open_connections <= MAX_CONNECTIONS:
-                    await self._answer_request(reader, writer)
-        finally:
-            self._open_connections -= 1
-            writer.close()
+    async def recv(self, decode: bool | None = None) -> Any:
+        """Receive the next message that the page may send; others are counted and dropped."""
+        while True:
+            raw = await super().recv(decode)
+            await self._keep_pace()
+            if is_allowed(raw, self.guard.gui):
+                self.is_silent = False
+                return raw
+            self._refused += 1
+            self.guard.count_refused()
+            if self._refused >= MAX_REFUSED:
+                self.transport.abort()  # no closing handshake, which the client could draw out
+                raise ConnectionClosedError(None, None)
 
-    async def _answer_request(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        request = parse_request(await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), HEAD_TIMEOUT_S))
-        if request is None:
-            await _respond(writer, "400 Bad Request", "Not a valid HTTP request.")
-            return
-        verdict = self._rules.check(request)
+    async def _keep_pace(self) -> None:
+        """Wait while messages come faster than allowed: the sender's TCP window fills."""
+        now = time.monotonic()
+        self._next_read_at = max(self._next_read_at + 1 / MESSAGES_PER_S, now - 1.0)  # up to a second's worth in one go
+        if self._next_read_at > now:
+            await asyncio.sleep(self._next_read_at - now)
+
+
+class ViewerServer(viser.ViserServer):
+    """A viser server behind the access rules. It serves from `open_port` on.
+
+    listener: the listening socket. counts: gets the number of refused connections and messages.
+    """
+
+    def __init__(self, label: str, listener: socket.socket, rules: AccessRules, counts: Counter[str]) -> None:
+        self.limits, self.browsers = ConnectionLimits(), dict[ServerConnection, None]()
+        self.counts = counts
+        self._listener, self._rules = listener, rules
+        page = viewer_page(Path(viser.__file__).parent / "client" / "build" / "index.html", label)
+        self._page, self._zipped_page = page, gzip.compress(page)
+        self._server: Server | None = None
+        with _serving_with(self._serve):
+            super().__init__(host="", port=0, label=label, verbose=False)
+
+    def open_port(self) -> None:
+        """Accept connections from now on."""
+        assert self._server is not None
+        asyncio.run_coroutine_threadsafe(self._server.start_serving(), self._server.get_loop()).result()
+        self._listener.listen(BACKLOG)
+
+    def request_share_url(self, verbose: bool = True) -> None:
+        """Ignore: otherwise a client could make viser open a public tunnel."""
+
+    def count_refused(self) -> None:
+        """Count a refused message; the first one is logged."""
+        if not self.counts["refused_messages"]:
+            log.warning("viewer: dropped a message that its page never sends; more are counted and not logged")
+        self.counts["refused_messages"] += 1
+
+    def _serve(self, handler: Any, host: str, port: int, **settings: Any) -> _Serve:
+        """Create our server with viser's handler, in place of `websockets.asyncio.server.serve`."""
+        self._other_files = settings["process_request"]
+        connection = type("GuardedConnection", (BrowserConnection,), {"guard": self})
+        return _Serve(
+            self,
+            handler,
+            sock=self._listener,
+            backlog=ACCEPTED_AT_ONCE,
+            start_serving=False,
+            create_connection=connection,
+            process_request=self._answer,
+            select_subprotocol=settings["select_subprotocol"],
+            compression=None,
+            open_timeout=HEAD_TIMEOUT_S,
+            close_timeout=CLOSE_TIMEOUT_S,
+            max_size=MAX_MESSAGE_BYTES,
+            write_limit=CHUNK_BYTES,
+            server_header=None,
+            logger=_quiet_logger(),
+        )
+
+    def _answer(self, connection: ServerConnection, request: Request) -> Response | None:
+        """Answer a request; None: it becomes a WebSocket."""
+        self.limits.answer(connection.transport)
+        response = self._response(connection, request)
+        if response is None:
+            self.limits.remove(connection.transport)
+            self.browsers[connection] = None
+            return None
+        for name, value in SECURITY_HEADERS.items():
+            response.headers[name] = value
+        return response
+
+    def _response(self, connection: ServerConnection, request: Request) -> Response | None:
+        headers = {name: request.headers.get_all(name) for name in READ_HEADERS}
+        if any(len(values) > 1 for values in headers.values()):
+            return connection.respond(HTTPStatus.BAD_REQUEST, "Not a valid HTTP request.\n")
+        asked = HttpRequest("GET", request.path, {name: values[0] for name, values in headers.items() if values})
+        verdict = self._rules.check(asked)
         if verdict.action == "refuse":
-            await _respond(writer, verdict.status, verdict.reason)
-        elif verdict.action == "set_cookie":
-            await _respond(writer, "303 See Other", "", f"Location: /\r\nSet-Cookie: {self._rules.cookie_header()}\r\n")
-        else:
-            await self._forward(request, (reader, writer))
+            return _text(verdict)
+        if verdict.action == "set_cookie":
+            response = _text(AccessVerdict("set_cookie", "303 See Other"))
+            response.headers["Location"] = "./" + quote(
+                asked.path.rpartition("/")[2], safe="%"
+            )  # relative: a proxy may serve it under a path
+            response.headers["Set-Cookie"] = self._rules.cookie_header(asked)
+            return response
+        return self._browser_refusal(request) if asked.is_websocket else self._file(connection, request, asked.path)
 
-    async def _forward(self, request: HttpRequest, outside: StreamPair) -> None:
-        _limit_buffers(outside[1])
-        inside = await self._connect()
-        try:
-            inside[1].write(_upstream_head(request, self._upstream))
-            if request.is_websocket:
-                await _first_of(_pipe(inside[0], outside[1]), _pipe(outside[0], inside[1]))
-            else:
-                status = await inside[0].readuntil(b"\r\n")
-                outside[1].write(status + SECURITY_HEADERS)
-                await _pipe(inside[0], outside[1])
-        finally:
-            inside[1].close()
+    def _browser_refusal(self, request: Request) -> Response | None:
+        """The refusal of a WebSocket; None: it is welcome."""
+        offered = ",".join(request.headers.get_all("Sec-WebSocket-Protocol"))
+        if f"viser-v{viser.__version__}" not in (each.strip() for each in offered.split(",")):
+            return _text(AccessVerdict("refuse", "400 Bad Request", "This page is of another version. Load it again."))
+        if len(self.browsers) >= MAX_BROWSERS:
+            silent = next((each for each in self.browsers if getattr(each, "is_silent", False)), None)
+            if silent is None:
+                return _text(AccessVerdict("refuse", "503 Service Unavailable", f"There are {MAX_BROWSERS} browsers; close one."))
+            del self.browsers[silent]
+            silent.transport.abort()
+        return None
 
-    async def _connect(self) -> StreamPair:
-        inner = socket.socket()
-        inner.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER_BYTES)  # before connecting: it limits the TCP window
-        inner.setblocking(False)
-        await self._loop.sock_connect(inner, self._upstream)
-        return await asyncio.open_connection(sock=inner, limit=CHUNK_BYTES)
+    def _file(self, connection: ServerConnection, request: Request, path: str) -> Response | None:
+        name = path.rpartition("/")[2]
+        if name and "." not in name:  # the folder of a reverse proxy, without its slash
+            response = _text(AccessVerdict("pass", "303 See Other"))
+            response.headers["Location"] = f"./{quote(name, safe='%')}/"
+            return response
+        if name not in ("", "index.html"):
+            return self._other_files(connection, request)
+        zipped = "gzip" in request.headers.get("Accept-Encoding", "")
+        body = self._zipped_page if zipped else self._page
+        headers = {"Content-Type": "text/html; charset=utf-8", "Content-Length": str(len(body)), "Connection": "close"}
+        return Response(200, "OK", Headers(headers | ({"Content-Encoding": "gzip"} if zipped else {})), body)
+
+
+class _Serve(websockets.asyncio.server.serve):
+    """Our server as viser runs it: `async with`, until it is stopped."""
+
+    def __init__(self, owner: ViewerServer, handler: Any, **settings: Any) -> None:
+        super().__init__(handler, **settings)
+        self._owner = owner
+
+    async def __aenter__(self) -> Server:
+        self._owner._server = await super().__aenter__()
+        return self._owner._server
+
+    async def __aexit__(self, *failure: Any) -> None:
+        """Stop accepting, end all connections and every task, so that none is left when the loop closes."""
+        self.server.server.close()
+        await asyncio.sleep(0)  # connections that were just accepted get their task
+        for connection in list(self.server.handlers):
+            with contextlib.suppress(AttributeError):  # not yet connected
+                connection.transport.abort()
+        await super().__aexit__(*failure)
+        await _cancel_all_tasks()
+
+
+@contextlib.contextmanager
+def _serving_with(serve: Callable[..., _Serve]) -> Iterator[None]:
+    """Let viser start its server with another `websockets.asyncio.server.serve`."""
+    original = websockets.asyncio.server.serve
+    websockets.asyncio.server.serve = serve  # type: ignore[assignment,misc]
+    try:
+        yield
+    finally:
+        websockets.asyncio.server.serve = original  # type: ignore[misc]
 
 
 async def _cancel_all_tasks() -> None:
@@ -124,76 +265,25 @@ async def _cancel_all_tasks() -> None:
         await asyncio.sleep(0)
 
 
-async def _pipe(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
-    while data := await source.read(CHUNK_BYTES):
-        sink.write(data)
-        await sink.drain()
+def _text(verdict: AccessVerdict) -> Response:
+    """A short answer in plain text."""
+    status, _, phrase = verdict.status.partition(" ")
+    body = f"{verdict.reason}\n".encode()
+    headers = {"Content-Type": "text/plain; charset=utf-8", "Content-Length": str(len(body)), "Connection": "close"}
+    return Response(int(status), phrase, Headers(headers), body)
 
 
-async def _first_of(*directions: Coroutine[None, None, None]) -> None:
-    """Run both directions of a connection until the first of them ends."""
-    tasks = [asyncio.ensure_future(direction) for direction in directions]
-    try:
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+def _quiet_logger() -> logging.Logger:
+    """A logger for websockets: a client's nonsense is no event, and a failure of ours is logged once a minute at most."""
+    logger = logging.Logger("websockets.viewer", logging.ERROR)
+    logger.parent = log
+    failed_at = [float("-inf")]
 
+    def is_news(record: logging.LogRecord) -> bool:
+        if record.getMessage() != "connection handler failed" or time.monotonic() - failed_at[0] < 60.0:
+            return False
+        failed_at[0] = time.monotonic()
+        return True
 
-async def _respond(writer: asyncio.StreamWriter, status: str, text: str, headers: str = "") -> None:
-    body = f"{text}\n".encode()
-    head = f"HTTP/1.1 {status}\r\n{headers}Content-Type: text/plain; charset=utf-8\r\n"
-    writer.write(head.encode() + f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n".encode() + body)
-    await writer.drain()
-
-
-def _upstream_head(request: HttpRequest, inner: tuple[str, int]) -> bytes:
-    """The head of the forwarded request, with required headers only and without the query (it holds the token)."""
-    lines = [f"{request.method} {request.target.split('?')[0]} HTTP/1.1", f"Host: {inner[0]}:{inner[1]}"]
-    lines += ["Connection: Upgrade", "Upgrade: websocket"] if request.is_websocket else ["Connection: close"]
-    lines += [f"{name}: {request.headers[name]}" for name in FORWARDED_HEADERS if name in request.headers]
-    return "\r\n".join([*lines, "", ""]).encode("latin-1")
-
-
-def _limit_buffers(writer: asyncio.StreamWriter) -> None:
-    writer.transport.set_write_buffer_limits(high=CHUNK_BYTES)
-    writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER_BYTES)
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    try:
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        return socket.create_server((host, port), family=family, backlog=32)
-    except OSError as error:
-        raise listen_error("the viewer", host, port, error) from None
-
-
-ADDRESS_ATTEMPTS = 8
-
-
-class PrivateServer(viser.ViserServer):
-    """A viser server on a random loopback address, which only the proxy knows: viser has no authentication."""
-
-    def __init__(self, label: str) -> None:
-        super().__init__(host=random_loopback_address(), port=0, label=label, verbose=False)
-
-    def request_share_url(self, verbose: bool = True) -> None:
-        """Ignore: otherwise any client could make viser open a public tunnel."""
-
-    @property
-    def address(self) -> tuple[str, int]:
-        """The (host, port) that it listens on."""
-        return self.get_host(), self.get_port()
-
-
-def random_loopback_address() -> str:
-    """A random address of 127.0.0.0/8, all of which is loopback on Linux; elsewhere 127.0.0.1, where only the port is random."""
-    for _ in range(ADDRESS_ATTEMPTS):
-        address = "127." + ".".join(str(1 + secrets.randbelow(254)) for _ in range(3))
-        try:  # outside Linux only 127.0.0.1 is configured
-            with socket.create_server((address, 0)):
-                return address
-        except OSError:
-            continue
-    return LOOPBACK_HOST
+    logger.addFilter(is_news)
+    return logger

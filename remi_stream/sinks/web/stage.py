@@ -17,9 +17,10 @@ from remi_stream.messages import Bodies, CameraFacts, Frame, Health
 from remi_stream.render import skeleton
 from remi_stream.render.floor import FloorEstimator
 from remi_stream.sinks.live_view import CameraIncidents, HopLatencies, PreviewPairs, ViewedCamera, tile_images
+from remi_stream.sinks.page_server import open_server_socket
 from remi_stream.sinks.web import html
 from remi_stream.sinks.web.access import AccessRules, ViewerLink
-from remi_stream.sinks.web.gate import AccessProxy, PrivateServer
+from remi_stream.sinks.web.gate import ViewerServer
 from remi_stream.sinks.web.panel import ClientThemes, ViewOptions, WebPanel
 from remi_stream.sinks.web.scene import CAMERA_NODE, SceneBackdrop, ScenePeople
 from remi_stream.sinks.web.status_tabs import CameraSummary, person_row
@@ -195,13 +196,14 @@ class WebStage(Sink):
     def open(self) -> None:
         """Start the server. Raises RemiError when the port is in use."""
         host, port = self._link.host, self._link.port
-        self._proxy = AccessProxy(host, port, AccessRules(self._link.token, port))
+        listener = open_server_socket("the viewer", host, port)
         # viser 1.1 warns if a browser leaves between two calls for it, which is no fault of anyone
         warnings.filterwarnings("ignore", message="Queued a .* on a closed connection", category=UserWarning)
+        rules = AccessRules(self._link.token, port, self._link.names)
         with _without_output():
-            self._server = PrivateServer("remi-stream")
+            self._server = ViewerServer(f"remi-stream - {self._config.name}", listener, rules, self.counts)
         self._viewer = WebViewer(self._server, self._config, self._daemon)
-        self._proxy.start(self._server.address)
+        self._server.open_port()
         self._link.write()
 
     def step(self, message: Bodies | Frame | CameraFacts | Health) -> None:
@@ -216,10 +218,9 @@ class WebStage(Sink):
     def close(self) -> None:
         """Close all connections and stop the server."""
         self._link.remove()
-        self._proxy.stop()
-        self._viewer.close()
         with _without_output():
             self._server.stop()
+        self._viewer.close()
 
 
 def make_web_stage(spec: StageSpec) -> WebStage:

@@ -13,7 +13,7 @@ import pytest
 from remi_stream.cli.container import healthcheck
 from remi_stream.config import METRICS_SERVICE, daemon_port
 from remi_stream.paths import run_folder
-from remi_stream.sinks.exporter import HttpPage, HttpPageServer
+from remi_stream.sinks.page_server import HttpPage, HttpPageServer
 from tests.pipeline.daemon import SYNTHETIC, running
 
 CAMERA = {"name": "front", "source": "synthetic:?fps=30"}

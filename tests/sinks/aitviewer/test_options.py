@@ -17,8 +17,8 @@ from tests.cli.command import finish, start
 
 REFUSED = {
     "--aitviewer --aitviewer-remote h:1": "leave out --aitviewer and --render",
-    "--aitviewer --open": "--bind and --open apply only to the web viewer",
-    "--render f.mp4 --bind 127.0.0.1": "--bind and --open apply only to the web viewer",
+    "--aitviewer --open": "--bind, --viewer-host and --open apply only to the web viewer",
+    "--render f.mp4 --bind 127.0.0.1": "--bind, --viewer-host and --open apply only to the web viewer",
     "--aitviewer-smpl": "add --aitviewer-remote HOST:PORT",
     "--size 640x480": "add --aitviewer or --render FILE.mp4",
     "--duration 3": "add --aitviewer or --render FILE.mp4",

@@ -10,14 +10,15 @@ import pytest
 from remi_stream.messages import Person
 from remi_stream.render.floor import FloorEstimator
 from remi_stream.sinks.live_view import REMOVE_AFTER_S, RateHistory
-from remi_stream.sinks.web.gate import PrivateServer
+from remi_stream.sinks.web.gate import ViewerServer
 from remi_stream.sinks.web.scene import ScenePeople
 from tests.sample import bodies, person
+from tests.sinks.web.server import closed_server
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[PrivateServer]:
-    started = PrivateServer("test")
+def server() -> Iterator[ViewerServer]:
+    started = closed_server()
     yield started
     started.stop()
 
@@ -27,12 +28,12 @@ def move(scene_people: ScenePeople, now: float, *people: Person) -> None:
     scene_people.remove_stale(now)
 
 
-def shown(server: PrivateServer, name: str) -> bool:
+def shown(server: ViewerServer, name: str) -> bool:
     handle = server.scene.get_handle_by_name(name)
     return handle is not None and handle.visible
 
 
-def test_track_without_bodies_for_half_a_second_fades_and_is_removed(server: PrivateServer) -> None:
+def test_track_without_bodies_for_half_a_second_fades_and_is_removed(server: ViewerServer) -> None:
     scene_people = ScenePeople(server.scene, "/a")
     move(scene_people, 10.0, person(1))
     assert shown(server, "/a/person-0")
@@ -47,7 +48,7 @@ def test_track_without_bodies_for_half_a_second_fades_and_is_removed(server: Pri
     assert not shown(server, "/a/person-0")
 
 
-def test_node_of_a_removed_track_is_reused(server: PrivateServer) -> None:
+def test_node_of_a_removed_track_is_reused(server: ViewerServer) -> None:
     scene_people = ScenePeople(server.scene, "/b")
     for track_id in range(1, 40):
         move(scene_people, 10.0 * track_id, person(track_id), person(track_id + 100))
@@ -58,7 +59,7 @@ def test_node_of_a_removed_track_is_reused(server: PrivateServer) -> None:
 
 
 @pytest.mark.parametrize("skeleton", ["point", "smpl24", "unknown"])
-def test_person_without_smpl_is_shown_as_joints(server: PrivateServer, skeleton: str) -> None:
+def test_person_without_smpl_is_shown_as_joints(server: ViewerServer, skeleton: str) -> None:
     scene_people = ScenePeople(server.scene, "/c")
     joints = 24 if skeleton == "smpl24" else 1
     move(scene_people, 10.0, person(1, skeleton, joints, smpl=None))
@@ -67,7 +68,7 @@ def test_person_without_smpl_is_shown_as_joints(server: PrivateServer, skeleton:
     scene_people.clear()
 
 
-def test_joints_that_are_not_numbers_are_left_out(server: PrivateServer) -> None:
+def test_joints_that_are_not_numbers_are_left_out(server: ViewerServer) -> None:
     joints_m = np.full((24, 3), np.nan, np.float32)
     joints_m[:2] = 1
     scene_people = ScenePeople(server.scene, "/d")

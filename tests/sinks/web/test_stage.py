@@ -17,11 +17,12 @@ from remi_stream.config import CameraConfig, Config
 from remi_stream.messages import PlaybackStatus
 from remi_stream.sinks.live_view import REMOVE_AFTER_S
 from remi_stream.sinks.web.access import LINK_FILE, read_viewer_link
-from remi_stream.sinks.web.gate import PrivateServer
+from remi_stream.sinks.web.gate import ViewerServer
 from remi_stream.sinks.web.stage import WebViewer
 from remi_stream.transport.address import daemon_address
 from tests.pipeline.daemon import SYNTHETIC, Daemon, check_books, running
 from tests.sample import bodies, facts, person
+from tests.sinks.web.server import closed_server
 
 CAMERA = {"name": "front", "source": "synthetic:?fps=30"}
 
@@ -78,25 +79,25 @@ def test_viewer_without_a_client_costs_next_to_nothing(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def server() -> Iterator[PrivateServer]:
-    started = PrivateServer("test")
+def server() -> Iterator[ViewerServer]:
+    started = closed_server()
     yield started
     started.stop()
 
 
-def web_viewer(server: PrivateServer, *cameras: str) -> WebViewer:
+def web_viewer(server: ViewerServer, *cameras: str) -> WebViewer:
     config = Config(cameras=tuple(CameraConfig(name=name, source="bus") for name in cameras))
     return WebViewer(server, config, daemon_address(config.name))
 
 
-def test_previews_are_not_requested_without_a_client(server: PrivateServer) -> None:
+def test_previews_are_not_requested_without_a_client(server: ViewerServer) -> None:
     viewer = web_viewer(server, "front")
     assert viewer.topics == ["bodies/", "camera/", "health/"]
     viewer.close()
 
 
 def test_people_of_the_selected_camera_are_drawn_and_those_of_a_paused_recording_stay(
-    server: PrivateServer, monkeypatch: pytest.MonkeyPatch
+    server: ViewerServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(server, "get_clients", lambda: {0: None})
     viewer = web_viewer(server, "front", "back")

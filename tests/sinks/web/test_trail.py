@@ -11,16 +11,17 @@ from remi_stream.render.colours import CONFIDENCE_COLOURS
 from remi_stream.render.floor import FloorEstimator
 from remi_stream.sinks.live_view import REMOVE_AFTER_S
 from remi_stream.sinks.web.figure import FADED_COLOUR, TRAIL_S, linear_from_srgb, trail_joints, trail_segments
-from remi_stream.sinks.web.gate import PrivateServer
+from remi_stream.sinks.web.gate import ViewerServer
 from remi_stream.sinks.web.scene import ScenePeople
 from tests.sample import bodies, person
+from tests.sinks.web.server import closed_server
 
 COLOUR = (63, 176, 178)
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[PrivateServer]:
-    started = PrivateServer("test")
+def server() -> Iterator[ViewerServer]:
+    started = closed_server()
     yield started
     started.stop()
 
@@ -35,7 +36,7 @@ def test_trail_fades_with_age_and_leaves_out_unknown_joints() -> None:
     assert np.isfinite(points).all()
 
 
-def test_trail_is_two_seconds_long_restarts_after_a_gap_and_is_removed_with_its_person(server: PrivateServer) -> None:
+def test_trail_is_two_seconds_long_restarts_after_a_gap_and_is_removed_with_its_person(server: ViewerServer) -> None:
     people = ScenePeople(server.scene, "/a")
 
     def move(at: float, trail: bool = True) -> None:
@@ -69,7 +70,7 @@ def test_trail_of_a_person_without_smpl_is_of_pelvis_and_wrists(skeleton: str, j
     assert np.isfinite(marks).all(1).sum() == known
 
 
-def test_bones_are_coloured_by_confidence_on_request(server: PrivateServer) -> None:
+def test_bones_are_coloured_by_confidence_on_request(server: ViewerServer) -> None:
     people = ScenePeople(server.scene, "/b")
     for rated, colour in ((False, COLOUR), (True, CONFIDENCE_COLOURS[2]), (False, COLOUR)):
         people.update(bodies(captured_at=1.0), FloorEstimator(), 1.0, skin=False, bones=True, by_confidence=rated)
