@@ -40,6 +40,9 @@ class StageRow(NamedTuple):
     """Count a frame that this stage does not take as dropped (previews never are)."""
     counters: Literal["none", "pose", "recorder", "events"] = "none"
     """Metrics that the counts of its heartbeats become, beside those of every stage; events: `remi_stage_events_total`."""
+    reads_ahead: bool = False
+    """Request the next camera's frame before it processes one, if it serves several cameras: it then never waits for the
+    transfer, and a frame may wait for it as long as one step takes."""
     start_s: float = 30.0
     """Timeout from start to ready, s."""
     silent_s: float = 1.5
@@ -48,6 +51,11 @@ class StageRow(NamedTuple):
     """Timeout from SIGTERM to SIGKILL, s."""
     nice: int = 0
     """Niceness of the process."""
+    reader_nice: Callable[[Config], int] = lambda config: 0
+    """Niceness of a source's threads that read and decode, on top of `nice`; the thread that sends is not among them."""
+    own_session: bool = False
+    """Run in a session of its own: with Linux's autogroup scheduling, the default of most desktops, each session gets an equal
+    share of the processor, and the niceness counts only within it."""
 
     @property
     def is_source(self) -> bool:
@@ -73,12 +81,18 @@ def needs_pose(config: Config) -> bool:
     return any(has_images(camera) for camera in config.cameras)
 
 
+def decoding_nice(config: Config) -> int:
+    """Niceness of decoding, 0 to 15: that of one camera delays nothing, that of many would starve the pose stage."""
+    return min(15, 5 * (len(config.cameras) - 1))
+
+
 STAGES: tuple[StageRow, ...] = (
     StageRow(
         name="capture",
         factory="remi_stream.capture.stage:make_capture_stage",
         writes=("frames", "preview", "cameras"),
         is_per_camera=True,
+        reader_nice=decoding_nice,
     ),
     StageRow(
         name="remi_source",
@@ -110,6 +124,8 @@ STAGES: tuple[StageRow, ...] = (
         writes=("poses", "searches"),
         enabled_if=needs_pose,
         counters="pose",
+        reads_ahead=True,
+        own_session=True,
         start_s=60.0,  # it loads and compiles the networks
     ),
     StageRow(

@@ -10,11 +10,13 @@ import re
 import threading
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import av
 import cv2
 import numpy as np
+from av.video.reformatter import VideoReformatter
 
 from remi_stream.capture.source import CapturedImage
 from remi_stream.config import CameraConfig
@@ -33,6 +35,8 @@ CLOSE_TIMEOUT_S = 2.0
 """Wait for a thread that is decoding, s."""
 
 log = logging.getLogger("remi_stream")
+
+_of_thread = threading.local()
 
 
 class VideoReader:
@@ -153,37 +157,38 @@ class VideoFileSource:
         self._video = VideoReader(Path(path))
         self._pacer = RealTimePacer() if realtime else None
         self._loop = loop
-        self._images: Iterator[tuple[float, np.ndarray]] = iter(())
+        self._frames: Iterator[tuple[float, av.VideoFrame]] = iter(())
 
     def open(self) -> None:
         """Open the file. Raises UsageError if it does not exist, RemiError if it is not a video."""
         self._video.open()
         self.fps = self._video.fps
-        self._images = self._decode()
+        self._frames = self._decode()
 
     def read(self) -> CapturedImage:
         """Return the next frame; in real time, wait until it is due."""
         try:
-            pts, image = next(self._images)
+            pts, frame = next(self._frames)
         except StopIteration:
             self.state = "ended"
             raise EOFError from None
         self.state = "live"
-        return CapturedImage(image, self._pacer.wait(pts) if self._pacer else time.monotonic(), pts)
+        due_at = self._pacer.wait(pts) if self._pacer else time.monotonic()
+        return CapturedImage(partial(bgr_from_frame, frame), due_at, pts)
 
     def close(self) -> None:
         """Close the file."""
         self._video.close()
 
-    def _decode(self) -> Iterator[tuple[float, np.ndarray]]:
-        """Decode to (pts s, image); in a loop, pts continues after the last frame."""
+    def _decode(self) -> Iterator[tuple[float, av.VideoFrame]]:
+        """Decode to (pts s, frame); in a loop, pts continues after the last frame."""
         start, last, step = 0.0, -1.0, 1 / (self.fps or DEFAULT_FPS)
         while True:
             first = None
             for time_s, frame in self._video.frames():
                 first = time_s if first is None else first  # the time of the first frame need not be 0
                 last = start + time_s - first
-                yield last, bgr_from_frame(frame)
+                yield last, frame
             if first is None:
                 raise self._video.no_frame_error()
             if not self._loop:
@@ -243,9 +248,20 @@ class ImageFolderSource:
 
 def bgr_from_frame(frame: av.VideoFrame) -> np.ndarray:
     """Convert a decoded frame to (H, W, 3) uint8 BGR, upright: phones store the rotation as metadata."""
-    image = frame.to_ndarray(format="bgr24")
+    image = _reformatter().reformat(frame, format="bgr24", threads=1).to_ndarray()
     quarters = round(frame.rotation / 90) % 4
     return np.ascontiguousarray(np.rot90(image, quarters)) if quarters else image
+
+
+def _reformatter() -> VideoReformatter:
+    """This thread's converter, made once: frame.to_ndarray(format=...) makes one with a thread per core for every frame.
+
+    At 720p that took 1.3 ms of CPU time instead of 0.4 ms.
+    """
+    if not hasattr(_of_thread, "reformatter"):
+        _of_thread.reformatter = VideoReformatter()
+    reformatter: VideoReformatter = _of_thread.reformatter
+    return reformatter
 
 
 def read_image(file: Path) -> np.ndarray | None:

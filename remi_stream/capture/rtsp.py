@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator, Iterator
+from functools import partial
 from typing import Any, NamedTuple
 
 import av
 
 from remi_stream.capture.camera_url import CameraUrl, resolve_camera_url
+from remi_stream.capture.files import bgr_from_frame
 from remi_stream.capture.live import CameraUnavailable, LiveSource
 from remi_stream.capture.network_camera import STALL_TIMEOUT_S, open_stream
 from remi_stream.capture.source import CapturedImage
@@ -126,7 +128,7 @@ class RtspCamera:
         for units, arrived_at in _nal_units(container, stream, NalAssembler(early=early)):
             for frame in _decode_units(decoder, units, stream.time_base):
                 decoded_at = arrived_at
-                yield CapturedImage(frame.to_ndarray(format="bgr24"), arrived_at, float(frame.time or 0.0))
+                yield CapturedImage(partial(bgr_from_frame, frame), arrived_at, float(frame.time or 0.0))
             if arrived_at - decoded_at > KEY_FRAME_TIMEOUT_S:
                 raise CameraUnavailable(
                     f"no frame could be decoded for {KEY_FRAME_TIMEOUT_S:.0f} s; its key frames may be too far apart"

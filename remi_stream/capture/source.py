@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -12,14 +13,19 @@ from remi_stream.messages import CameraState
 class CapturedImage(NamedTuple):
     """An image as a source read it."""
 
-    image: np.ndarray
-    """(H, W, 3) uint8 BGR, never written to again."""
+    image: np.ndarray | Callable[[], np.ndarray]
+    """(H, W, 3) uint8 BGR, never written to again; or a function that returns it, called only for a frame that is used."""
     captured_at: float
     """Monotonic s."""
     pts: float
     """Presentation timestamp of the stream, s."""
     overrun: int = 0
     """Frames dropped since the one before, because they came faster than they were read."""
+
+    @property
+    def pixels(self) -> np.ndarray:
+        """(H, W, 3) uint8 BGR."""
+        return self.image() if callable(self.image) else self.image
 
 
 class Source(Protocol):

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import cv2
+import numpy as np
 
 from remi_stream.capture.preprocess import Preprocessor
 from remi_stream.capture.source import CapturedImage, Source
@@ -50,7 +51,8 @@ class CaptureStage:
         self._source: Source = make_source(camera, restarted=restarted)
         self._preprocessor = Preprocessor(camera, restarted=restarted)
         self._rate_limiter = FrameRateLimiter(camera.max_fps)
-        self._first_image: CapturedImage | None = None
+        self._first_frame: Frame | None = None
+        self._overrun = 0
         self._size = (0, 0)
         self._clock = _boot_id()
         self._status_timer = StatusTimer()
@@ -61,48 +63,52 @@ class CaptureStage:
         cv2.setNumThreads(1)
         self._source.open()
         with contextlib.suppress(EOFError):
-            self._first_image = self._read()
+            self._first_frame = self._read()
 
     def step(self) -> Iterable[Frame | CameraFacts] | None:
         """Wait for a frame; None at the end of the source or after the configured number of frames."""
         if self._ended:
             return None
         try:
-            captured, self._first_image = self._first_image or self._read(), None
+            frame, self._first_frame = self._first_frame or self._read(), None
         except EOFError:
             self._ended = True
             return [self._facts("ended")]
-        return self._facts_if_due() if captured is None else [self._frame(captured), *self._facts_if_due()]
+        return self._facts_if_due() if frame is None else [frame, *self._facts_if_due()]
 
     def close(self) -> None:
         """Close the camera."""
         self._source.close()
 
-    def _read(self) -> CapturedImage | None:
-        """Read the next image that the frame rate limiter accepts, preprocessed."""
+    def _read(self) -> Frame | None:
+        """Read an image and preprocess it; None if none came, the frame rate limiter rejects it or its size is wrong."""
         if self.camera.frames and self.captured >= self.camera.frames:
             raise EOFError
         captured = self._source.read()
-        # a file that is not played in real time is read faster than its frame rate: its pts counts
-        if captured is None or not self._rate_limiter.accepts(captured.captured_at if self.camera.realtime else captured.pts):
+        if captured is None:
             return None
-        image = self._preprocessor.apply(captured.image)
-        return None if image is None else captured._replace(image=image)
+        self._overrun += captured.overrun  # also of an image that is not used: the next frame reports them
+        # a file that is not played in real time is read faster than its frame rate: its pts counts
+        if not self._rate_limiter.accepts(captured.captured_at if self.camera.realtime else captured.pts):
+            return None
+        image = self._preprocessor.apply(captured.pixels)
+        return None if image is None else self._frame(captured, image)
 
-    def _frame(self, captured: CapturedImage) -> Frame:
-        height, width = captured.image.shape[:2]
+    def _frame(self, captured: CapturedImage, image: np.ndarray) -> Frame:
+        height, width = image.shape[:2]
         self._size = (width, height)
+        overrun, self._overrun = self._overrun, 0
         # frames dropped before this one get ids too, so that the ledger can account for them
-        self.captured += captured.overrun + 1
+        self.captured += overrun + 1
         return Frame(
             camera=self.camera.name,
             epoch=self.epoch,
             frame_id=self.captured - 1,
             captured_at=captured.captured_at,
-            skipped={"capture/overrun": captured.overrun} if captured.overrun else {},
+            skipped={"capture/overrun": overrun} if overrun else {},
             pts=captured.pts,
             clock=self._clock,
-            image=captured.image,
+            image=image,
             size=(width, height),
             rectangle=(0.0, 0.0, float(width), float(height)),
             intrinsics=self._preprocessor.intrinsics,

@@ -22,6 +22,12 @@ from remi_stream.transport.mailbox import FrameRequest
 
 SEARCH_INTERVAL_S, STABLE_INTERVAL_S, REPEAT_INTERVAL_S = 0.1, 0.5, 1.0
 """Interval of the detector while a track is missing or new, and otherwise; period after which the interval is sent again."""
+MAX_SEARCH_INTERVAL_S, MAX_STABLE_INTERVAL_S = 1.0, 2.0
+"""Maximum of these intervals when the engine takes few frames of a camera."""
+STABLE_FRAMES = 5
+"""Minimum number of frames between two detections of a stable camera."""
+GAP_WEIGHT = 0.2
+"""Weight of the newest gap in the mean time between two frames."""
 FIXED_TRACK_ID = 1
 """Track id of the person of `FixedBoxes`."""
 
@@ -37,6 +43,7 @@ class PoseStage:
         self._ids: Iterator[int] = itertools.count(1 + life * TRACK_IDS_PER_LIFE)
         self._trackers: dict[tuple[str, int], Tracker | FixedBoxes] = {}
         self._sent_intervals: dict[str, tuple[float, float]] = {}
+        self._gaps: dict[str, FrameGap] = {}
 
     def open(self) -> None:
         """Load each engine once; cameras with the same engine share it."""
@@ -103,12 +110,40 @@ class PoseStage:
 
     def _detection_interval(self, frame: Frame, tracks: Tracker | FixedBoxes) -> list[DetectionInterval]:
         """Send the detector its interval: on change, and once a second in case it was restarted."""
-        interval = STABLE_INTERVAL_S if tracks.is_stable else SEARCH_INTERVAL_S
+        gap = self._gaps.setdefault(frame.camera, FrameGap())
+        interval = detection_interval_s(tracks.is_stable, gap.add(frame.captured_at))
         sent, sent_at = self._sent_intervals.get(frame.camera, (0.0, float("-inf")))
         if sent == interval and frame.captured_at - sent_at < REPEAT_INTERVAL_S:
             return []
         self._sent_intervals[frame.camera] = (interval, frame.captured_at)
         return [DetectionInterval(camera=frame.camera, interval_s=interval)]
+
+
+def detection_interval_s(is_stable: bool, frame_gap_s: float) -> float:
+    """Interval of the detector for a camera of which the engine takes a frame every frame_gap_s seconds.
+
+    A detection between two of these frames would only take processor time from them when many cameras share it.
+    """
+    if is_stable:
+        return round(min(max(STABLE_INTERVAL_S, STABLE_FRAMES * frame_gap_s), MAX_STABLE_INTERVAL_S), 1)
+    return round(min(max(SEARCH_INTERVAL_S, frame_gap_s), MAX_SEARCH_INTERVAL_S), 1)
+
+
+class FrameGap:
+    """Mean time between the frames that the engine takes of one camera, s."""
+
+    def __init__(self) -> None:
+        self._mean_s = 0.0
+        self._last_at: float | None = None
+
+    def add(self, captured_at: float) -> float:
+        """Add a frame; return the mean, s."""
+        if self._last_at is not None:
+            # limited, or one outage of the camera would slow the search for the people after it
+            gap = min(max(0.0, captured_at - self._last_at), MAX_STABLE_INTERVAL_S)
+            self._mean_s += GAP_WEIGHT * (gap - self._mean_s)
+        self._last_at = captured_at
+        return self._mean_s
 
 
 class FixedBoxes:

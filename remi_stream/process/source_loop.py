@@ -40,21 +40,25 @@ class SourceLoop:
         self._wake_read, self._wake_write = os.pipe()
         os.set_blocking(self._wake_read, False)
         self._stepping_since: float | None = None
+        self._opened = threading.Event()
+        self._open_error: Exception | None = None
         self._stop = threading.Event()
         self._waiter = SocketPoller()
         self._steered = stage if isinstance(stage, SteerableSource) else None
         self._bus: Subscriber | None = None
 
     def open(self) -> None:
-        """Open the source, connect the links, start the thread."""
-        self._stage.open()
+        """Open the source in its thread, which reads from then on; connect the links."""
+        threading.Thread(target=self._run, name="source", daemon=True).start()
+        self._opened.wait()
+        if self._open_error:
+            raise self._open_error
         self._outputs = StageOutputs(self._context, self._spec, self._row, render_view)
         for socket in [*self._outputs.sockets, self._wake_read]:
             self._waiter.register(socket)
         if self._row.reads:
             self._bus = Subscriber(self._context, self._spec.daemon, map(self._topic_of_camera, self._row.reads))
             self._waiter.register(self._bus.socket)
-        threading.Thread(target=self._read, name="source", daemon=True).start()
 
     def run_once(self, now: float) -> bool:
         """Send captured messages, as far as credits allow."""
@@ -79,6 +83,18 @@ class SourceLoop:
         self._stop.set()
         self._context.close()
 
+    def _run(self) -> None:
+        # on Linux of this thread only, and of those that it starts: the source's and its decoder's
+        os.nice(self._row.reader_nice(self._spec.config))
+        try:
+            self._stage.open()
+        except Exception as error:  # noqa: BLE001 - handed to the loop's thread, which raises it
+            self._open_error = error
+        finally:
+            self._opened.set()
+        if not self._open_error:
+            self._read()
+
     def _read(self) -> None:
         messages: Any = ()
         while messages is not None and not self._stop.is_set():
@@ -88,6 +104,8 @@ class SourceLoop:
             except Exception as error:  # noqa: BLE001 - handed to the loop's thread, which raises it
                 messages = error
             self._stepping_since = None
+            if messages == []:
+                continue  # a frame that is not used must not wake the other thread
             self._ready.put(messages)
             os.write(self._wake_write, b".")
             if isinstance(messages, Exception):

@@ -18,6 +18,8 @@ from remi_stream.transport.link import ControlServer, LinkContext, Receiver, Soc
 
 DRAIN_TIMEOUT_S = 1.0
 """Time limit of the drain, s."""
+READ_AHEAD_MAX_S = 0.05
+"""A stage whose last step took longer does not read ahead, s: the frame would be so much older; the transfer takes 5 ms."""
 
 
 class StageLoop:
@@ -30,6 +32,7 @@ class StageLoop:
         self._receivers: list[Receiver[Any]] = []
         self._control: ControlServer | None = None
         self._waiter = SocketPoller()
+        self._step_s = 0.0
 
     @property
     def facts(self) -> dict[str, str]:
@@ -94,6 +97,8 @@ class StageLoop:
         for receiver in self._receivers:
             message = receiver.next_message()
             if message is not None:
+                if self._row.reads_ahead and self._step_s < READ_AHEAD_MAX_S and receiver.may_read_ahead:
+                    receiver.grant_credits(now, self._stage.request)
                 self._step(message, now)
                 return True
         return False
@@ -101,6 +106,7 @@ class StageLoop:
     def _step(self, message: Any, received_at: float) -> None:
         results = list(self._stage.step(message))
         now = time.monotonic()
+        self._step_s = now - received_at
         for result in results:
             if isinstance(result, FrameMessage):
                 stamps = {**result.stamps, f"{self._row.name}_in": received_at, self._row.name: now}

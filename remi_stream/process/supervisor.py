@@ -16,6 +16,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable
+from typing import Any
 
 import msgspec
 
@@ -89,7 +90,7 @@ class StageProcess:
             stderr=subprocess.PIPE,
             pass_fds=(theirs,),
             env={**os.environ, **dict.fromkeys(THREAD_VARIABLES, "1"), "PYTHONUNBUFFERED": "1"},
-            start_new_session=True,  # Ctrl-C in a terminal must reach the supervisor only
+            **_separation(self.row),
         )
         os.close(theirs)
         assert self.process.stdin is not None
@@ -344,3 +345,10 @@ class Supervisor:
             if child.process is not None and child.process.poll() is None:
                 child.process.kill()
                 child.process.wait()
+
+
+def _separation(row: StageRow) -> dict[str, Any]:
+    """Arguments of Popen that keep Ctrl-C in a terminal from a worker: a process group, or a session if its row says so."""
+    if row.own_session or sys.version_info < (3, 11):  # Popen's `process_group` is new in Python 3.11
+        return {"start_new_session": True}
+    return {"process_group": 0}

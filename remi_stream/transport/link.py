@@ -163,6 +163,11 @@ class Receiver(Generic[M]):
         """Next message that has arrived, or None."""
         return self._arrived.popleft() if self._arrived else None
 
+    @property
+    def may_read_ahead(self) -> bool:
+        """Whether a credit may be granted before the stage is idle: no other message has arrived or is on its way."""
+        return not self._arrived and self.inbox.takes_turns and not self.inbox.has_outstanding
+
     def pump(self, now: float) -> None:
         """Read everything that has arrived."""
         while self.socket.poll(0):

@@ -151,6 +151,16 @@ class Inbox(Generic[P]):
         """Cameras of the known producers."""
         return [peer.camera for peer in self._peers.values()]
 
+    @property
+    def takes_turns(self) -> bool:
+        """Whether several producers get credit in turn."""
+        return self.one_at_a_time and len(self._peers) > 1
+
+    @property
+    def has_outstanding(self) -> bool:
+        """Whether a credit has not been answered yet."""
+        return any(peer.outstanding for peer in self._peers.values())
+
     def on_hello(self, producer: P, camera: str, sent: int, has_message: bool, now: float) -> None:
         """Register or refresh a producer: messages sent so far, and whether more are queued."""
         peer = self._peers.get(producer)
@@ -195,7 +205,7 @@ class Inbox(Generic[P]):
         """Producers that get a new credit: those that used half of the last one; with one_at_a_time only the next in turn."""
         eligible = [key for key in ready if 2 * (self._peers[key].send_up_to - self._peers[key].received) < self.window]
         # a single producer gets its credit before it announces a frame, which saves a round trip
-        if not self.one_at_a_time or len(self._peers) == 1:
+        if not self.takes_turns:
             return eligible
         if any(peer.outstanding and now - peer.granted_at < ANSWER_TIMEOUT_S for peer in self._peers.values()):
             return []

@@ -25,7 +25,7 @@ def read_all(source: ImageFolderSource) -> list[int]:
     found = []
     while True:
         try:
-            found.append(int(source.read().image[0, 0, 0]))
+            found.append(int(source.read().pixels[0, 0, 0]))
         except EOFError:
             return found
 
@@ -46,7 +46,7 @@ def test_looped_realtime_folder_is_played_at_its_frame_rate(tmp_path: Path) -> N
     source.open()
     frames = [source.read() for _ in range(6)]
     assert 5 / 50 - 0.005 <= frames[-1].captured_at - frames[0].captured_at < 5 / 50 + 0.5
-    assert [int(frame.image[0, 0, 0]) for frame in frames] == [0, 1] * 3
+    assert [int(frame.pixels[0, 0, 0]) for frame in frames] == [0, 1] * 3
 
 
 def test_unreadable_image_is_skipped_and_counted(tmp_path: Path) -> None:

@@ -60,7 +60,7 @@ def test_realtime_frames_come_when_they_are_due(tmp_path: Path) -> None:
 def test_odd_image_sizes_are_read(tmp_path: Path) -> None:
     source = VideoFileSource(str(make_video(tmp_path / "a.mkv", size=(63, 47), codec="ffv1")), realtime=False, loop=False)
     source.open()
-    assert source.read().image.shape == (47, 63, 3)  # type: ignore[union-attr]
+    assert source.read().pixels.shape == (47, 63, 3)  # type: ignore[union-attr]
 
 
 def test_truncated_file_is_read_as_far_as_it_goes(tmp_path: Path) -> None:

@@ -42,7 +42,7 @@ def next_frame(source: LiveSource) -> CapturedImage:
 def test_camera_is_set_to_mjpg_size_rate_and_the_smallest_buffer(device: FakeDevice, source: LiveSource) -> None:
     device.expose()
     source.open()
-    assert next_frame(source).image.shape == (48, 64, 3)
+    assert next_frame(source).pixels.shape == (48, 64, 3)
     requested = device.settings
     assert requested[cv2.CAP_PROP_FOURCC] == cv2.VideoWriter.fourcc(*"MJPG")
     assert requested[cv2.CAP_PROP_BUFFERSIZE] == 1
@@ -53,14 +53,14 @@ def test_camera_is_set_to_mjpg_size_rate_and_the_smallest_buffer(device: FakeDev
 def test_unplugged_camera_is_reconnecting_and_comes_back_by_itself(device: FakeDevice, source: LiveSource) -> None:
     device.expose()
     source.open()
-    assert next_frame(source).image[0, 0, 0] == 1
+    assert next_frame(source).pixels[0, 0, 0] == 1
     assert source.state == "live"
     device.unplug()
     assert source.read() is None
     assert source.state == "reconnecting"
     device.plug_in()
     device.expose(2)
-    assert next_frame(source).image[0, 0, 0] == 2
+    assert next_frame(source).pixels[0, 0, 0] == 2
     assert source.state == "live"
 
 
@@ -81,14 +81,14 @@ def test_camera_without_more_frames_is_opened_again(device: FakeDevice, source: 
     next_frame(source)
     assert source.read() is None
     device.expose(5)
-    assert next_frame(source).image[0, 0, 0] >= 2
+    assert next_frame(source).pixels[0, 0, 0] >= 2
 
 
 def test_first_frames_may_be_broken(device: FakeDevice, source: LiveSource) -> None:
     device.broken = 3
     device.expose(4)
     source.open()
-    assert next_frame(source).image[0, 0, 0] == 1
+    assert next_frame(source).pixels[0, 0, 0] == 1
 
 
 def test_missing_camera_is_one_line_with_the_available_ones(device: FakeDevice, source: LiveSource) -> None:

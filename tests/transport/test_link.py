@@ -195,3 +195,34 @@ def test_context_with_unsent_messages_closes_at_once(tmp_path: Path) -> None:
     start = time.monotonic()
     context.close()
     assert time.monotonic() - start < 2
+
+
+def test_next_camera_is_asked_ahead_only_while_nothing_else_has_arrived_or_is_on_its_way(
+    context: LinkContext, tmp_path: Path
+) -> None:
+    address = link_address(tmp_path, "frames", "pose")
+    receiver: Receiver[Frame] = Receiver(context, address, LINK_TOPICS["frames"], reason="pose/unasked", one_at_a_time=True)
+    senders: list[Sender[Frame]] = [
+        Sender(context, address, LINK_TOPICS["frames"], reason="capture/superseded", camera=name) for name in "ab"
+    ]
+
+    def exchange(until: Callable[[], Any], grant: bool) -> None:
+        end = time.monotonic() + 5
+        while not until():
+            assert time.monotonic() < end
+            receiver.pump(time.monotonic())
+            for sender in senders:
+                sender.pump(time.monotonic())
+            if grant:
+                receiver.grant_credits(time.monotonic())
+
+    for sender in senders:
+        sender.put(frame(0))
+    exchange(lambda: len(receiver.inbox.cameras) == 2, grant=False)
+    assert receiver.may_read_ahead
+    exchange(lambda: receiver.inbox.has_outstanding, grant=True)
+    assert not receiver.may_read_ahead, "one is on its way"
+    exchange(lambda: not receiver.inbox.has_outstanding, grant=False)
+    assert not receiver.may_read_ahead, "one has arrived"
+    assert receiver.next_message() is not None
+    assert receiver.may_read_ahead

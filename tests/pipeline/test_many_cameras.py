@@ -1,0 +1,51 @@
+"""Many cameras on few cores: none starves, the books balance, and decoding yields to the pose stage."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from remi_stream.paths import data_file
+from tests.pipeline.daemon import Daemon, check_books, running
+
+CAMERAS = [f"cam{number}" for number in range(6)]
+
+
+def niceness(pid: int) -> Counter[int]:
+    """Number of threads of a process by their niceness."""
+    return Counter(os.getpriority(os.PRIO_PROCESS, int(thread.name)) for thread in Path(f"/proc/{pid}/task").iterdir())
+
+
+def check_priorities(daemon: Daemon) -> None:
+    reading = niceness(daemon.pid("capture/cam0"))
+    own = os.nice(0)
+    assert reading[min(19, own + 15)] >= 1, "the thread that decodes yields"
+    assert reading[own] >= 1, "the thread that answers does not"
+    assert set(niceness(daemon.pid("pose"))) == {own}
+    if sys.version_info >= (3, 11):
+        supervisor, pose = daemon.process.pid, daemon.pid("pose")
+        assert os.getsid(daemon.pid("capture/cam0")) == os.getsid(supervisor)
+        assert os.getpgid(daemon.pid("capture/cam0")) != os.getpgid(supervisor), "Ctrl-C must not reach it"
+        assert os.getsid(pose) == pose
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="niceness is per thread on Linux only")
+def test_six_cameras_get_equal_shares_exact_books_and_frames_of_bounded_age(tmp_path: Path) -> None:
+    camera = {"source": str(data_file("sample.mp4")), "loop": True, "max_fps": 10}
+    cameras = [{"name": name, **camera} for name in CAMERAS]
+    # an engine that can serve a third of what they capture
+    with running(tmp_path, cameras=cameras, engine="synthetic", detector="synthetic", engine_options={"delay_s": 0.05}) as daemon:
+        daemon.listen(lambda: {body.camera for body in daemon.bodies} == set(CAMERAS))
+        check_priorities(daemon)
+        bodies = daemon.more_bodies(90)
+        shares = Counter(body.camera for body in bodies)
+        assert min(shares[name] for name in CAMERAS) >= 10, f"of 15 on average: {shares}"
+        dropped = sum((check_books([body for body in daemon.bodies if body.camera == name]) for name in CAMERAS), Counter())
+        assert set(dropped) <= {"capture/superseded", "capture/overrun", "pose/unasked"}
+        ages = np.array([body.stamps["pose_in"] - body.captured_at for body in bodies])
+        assert np.quantile(ages, 0.9) < 0.4
