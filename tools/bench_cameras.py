@@ -25,9 +25,9 @@ from typing import Any
 import numpy as np
 import yaml
 
-from remi_stream.config import BUS_SERVICE, daemon_port
 from remi_stream.messages import Bodies, CameraFacts, Health
 from remi_stream.paths import data_file
+from remi_stream.transport.address import daemon_address
 from remi_stream.transport.link import LinkContext, Subscriber
 
 START_TIMEOUT_S = 120.0
@@ -40,7 +40,7 @@ class BusListener:
     """Everything that the daemon publishes."""
 
     def __init__(self, context: LinkContext, name: str) -> None:
-        self._bus = Subscriber(context, daemon_port(name, BUS_SERVICE), ["bodies/", "health/", "camera/"])
+        self._bus = Subscriber(context, daemon_address(name), ["bodies/", "health/", "camera/"])
         self.bodies: list[Bodies] = []
         self.pids: dict[str, int] = {}
         self.cameras: dict[str, CameraFacts] = {}

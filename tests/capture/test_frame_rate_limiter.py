@@ -73,7 +73,11 @@ def test_frame_above_the_limit_is_not_converted_and_its_overrun_is_counted(monke
     source = ScriptedSource([0, 2, 0, 1, 0, 0, 0, 4])
     frames = frames_of(source, CameraConfig(name="a", source="synthetic:", max_fps=10), monkeypatch)
     assert source.converted == [0, 2, 5]
-    assert [(frame.frame_id, frame.skipped) for frame in frames] == [(0, {}), (3, {"capture/overrun": 2}), (5, {"capture/overrun": 1})]
+    assert [(frame.frame_id, frame.skipped) for frame in frames] == [
+        (0, {}),
+        (3, {"capture/overrun": 2}),
+        (5, {"capture/overrun": 1}),
+    ]
 
 
 def test_overrun_of_an_image_of_the_wrong_size_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:

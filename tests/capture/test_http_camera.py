@@ -37,9 +37,9 @@ def images(camera: HttpCamera, count: int) -> list[CapturedImage]:
 def test_every_image_of_a_stream_or_of_snapshots_is_read(path: str) -> None:
     with camera_server() as server:
         found = images(driver(server, path), 12)
-        numbers = [round(each.image.mean() / 10) for each in found]
+        numbers = [round(each.pixels.mean() / 10) for each in found]
         assert numbers == list(range(12))
-        assert {each.image.shape for each in found} == {(48, 64, 3)}
+        assert {each.pixels.shape for each in found} == {(48, 64, 3)}
         assert all(before.pts < after.pts for before, after in itertools.pairwise(found))
         late_s = statistics.median(each.captured_at - server.sent_at[number] for number, each in zip(numbers, found))
         # without a length FFmpeg has an image two images later
