@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import shlex
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -37,7 +38,7 @@ def process_all(footage: Sequence[Footage], options: dict[str, Any], given: set[
     out = options["out"]
     if out is None:
         raise UsageError("No output folder. Give --out DIR, or --realtime to play a video live")
-    check_overwrite([out / each.name for each in footage], options["overwrite"])
+    check_overwrite([out / each.name for each in footage], options["overwrite"], _export_hint(footage[0], options))
     from remi_stream.offline.watchdog import StallWatchdog
 
     settings = _settings(options, given, boxes)
@@ -54,6 +55,12 @@ def process_all(footage: Sequence[Footage], options: dict[str, Any], given: set[
     for error in failed:
         print(f"remi-stream: {error}", file=sys.stderr)
     return failed[-1].exit_code if failed else EXIT_DONE
+
+
+def _export_hint(footage: Footage, options: dict[str, Any]) -> str:
+    """How to write another format from the results that exist."""
+    formats = ",".join(options["format"] or ["FORMAT"])
+    return f"To write another format from it: remi-stream export {shlex.quote(str(options['out'] / footage.name))} --to {formats}"
 
 
 def _close_chain(chain: OfflineChain, bar: VideoProgress) -> None:
@@ -100,12 +107,12 @@ def _process(footage: Footage, out: Path, chain: OfflineChain, settings: JobSett
 
 def _settings(options: dict[str, Any], given: set[str], boxes: DetectionFile | None) -> JobSettings:
     """Settings of the job; sets options["native"] if an export needs the native outputs."""
-    from remi_stream.export.registry import find_export_formats
+    from remi_stream.export.registry import DEFAULT_FORMATS, find_export_formats
     from remi_stream.offline.job import JobSettings
 
     # The option's default is a limit for live pipelines, which must keep up; offline there is none unless it is given.
     max_people = options["max_people"] if "max_people" in given else None
-    exports = add_drawings(find_export_formats(options["format"] or [], options["engine"]), options)
+    exports = add_drawings(find_export_formats(options["format"] or DEFAULT_FORMATS, options["engine"]), options)
     options["native"] = options["native"] or any(export.needs_native for export in exports.values())
     fingerprint = (
         " ".join(str(options.get(name)) for name in RESULT_OPTIONS) + f" {max_people}" + (f" {boxes.sha256}" if boxes else "")

@@ -139,7 +139,7 @@ def offline_options(
     ] = None,
     format: Annotated[
         list[str] | None,
-        typer.Option(help="Export format: bvh, gltf, csv, pare, alphapose-coco, ...; may be repeated.", metavar="NAME"),
+        typer.Option(help="Export format: csv, json, bvh, gltf, ...; may be repeated (default: npz and csv).", metavar="NAME"),
     ] = None,
     native: Annotated[bool, typer.Option("--native", help="Also keep the engine's native outputs.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing results.")] = False,
@@ -233,7 +233,9 @@ def parse_size(text: str, smallest: int = 1, largest: int = 9999, even: bool = F
     return sides[0], sides[1]
 
 
-def check_overwrite(paths: Iterable[Path], overwrite: bool) -> None:
-    """Raise UsageError if one of the output paths exists and --overwrite is not given."""
+def check_overwrite(paths: Iterable[Path], overwrite: bool, hint: str = "") -> None:
+    """Raise UsageError if one of the output paths exists and --overwrite is not given. hint: what else may have been meant."""
     if not overwrite and (existing := [path for path in paths if path.exists()]):
-        raise UsageError(f"{existing[0]} already exists. Give --overwrite to replace it, or another --out")
+        raise UsageError(
+            f"{existing[0]} already exists. Give --overwrite to replace it, or another --out{f'. {hint}' if hint else ''}"
+        )

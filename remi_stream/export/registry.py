@@ -50,6 +50,16 @@ def require_3d_poses(engine: str | None) -> None:
         )
 
 
+def require_weights(engine: str) -> None:
+    """Raise RemiError if an engine's weights have to be imported first; what is pulled from an index may be missing."""
+    from remi_stream.models.store import ensure_model_file
+
+    manifest = _manifest(engine)
+    for file in manifest.weights if manifest else ():
+        if not file.wheel:
+            ensure_model_file(file)
+
+
 def require_coco_keypoints(engine: str | None) -> None:
     """Require an engine with COCO's 17 key points or a SMPL body. Raises UsageError."""
     manifest = _manifest(engine)
@@ -86,6 +96,7 @@ class ExportFormat(NamedTuple):
 EXPORT_FORMATS: dict[str, ExportFormat] = {
     "npz": ExportFormat("a file per person, like a recording's", tables.write_track_files),
     "csv": ExportFormat("a table: a row for each person in each frame", tables.write_csv),
+    "json": ExportFormat("all people of each frame, in the fields of the protocol", tables.write_json),
     "amass": ExportFormat("AMASS' .npz, a file per person", tables.write_amass, check=require_3d_poses),
     "bvh": ExportFormat("a skeleton with its motion, a file per person", bvh.write_bvh, check=require_3d_poses),
     "gltf": ExportFormat("animated meshes of all people in one .glb", gltf.write_gltf, check=require_3d_poses),
@@ -137,6 +148,10 @@ EXPORT_FORMATS: dict[str, ExportFormat] = {
 }
 
 
+DEFAULT_FORMATS = ("npz", "csv")
+"""What `video` and `images` write unless another format is named: what NumPy, pandas and spreadsheets read."""
+
+
 def find_export_formats(names: Sequence[str], engine: str | None = None) -> dict[str, ExportFormat]:
     """Look up export formats by name, also comma-separated. Raises RemiError.
 
@@ -148,7 +163,9 @@ def find_export_formats(names: Sequence[str], engine: str | None = None) -> dict
             raise unknown_name_error("format", name, EXPORT_FORMATS)
     exports = {name: EXPORT_FORMATS[name] for name in chosen}
     _check_conflicts(exports)
-    # before the first frame: an hour of video must not be processed in vain
+    # before the first frame: an hour of video must not be processed in vain. Weights first: without them nothing else matters
+    if engine and any(export.check is not no_requirement for export in exports.values()):
+        require_weights(engine)
     for export in exports.values():
         export.check(engine)
     return exports

@@ -1,7 +1,8 @@
-"""Export a take as tables: one CSV for all people, or .npz files like a recording's or AMASS'.
+"""Export a take as tables: one CSV or JSON for all people, or .npz files like a recording's or AMASS'.
 
-`people.csv` has one row per person and frame, in camera axes; unknown values are empty cells. Like a recording: `frames.npz` and
-one `track-*.npz` per person and skeleton. AMASS: one `track-*_poses.npz` per person, z up.
+`people.csv` has one row per person and frame, in camera axes; unknown values are empty cells. `people.json` has the same and the
+key points, by frame, in the fields of the protocol. Like a recording: `frames.npz` and one `track-*.npz` per person and skeleton.
+AMASS: one `track-*_poses.npz` per person, z up.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import msgspec
 import numpy as np
 
 from remi_stream.atomic_files import atomic_file, write_npz
@@ -21,7 +23,8 @@ from remi_stream.recordings.rows import FRAME_DTYPE, encode_frame_row, encode_pe
 from remi_stream.recordings.take import SmplTrack, Take, numbered_frames, retarget_to_available_body, smpl_tracks
 from remi_stream.skeletons import JOINT_NAMES
 
-CSV_FILE = "people.csv"
+CSV_FILE, JSON_FILE = "people.csv", "people.json"
+JSON_FIELDS = tuple(field for field in Person.__struct_fields__ if field != "native")
 PERSON_COLUMNS = ("frame", "time_s", "track_id", "score", "skeleton", "body")
 POSE_COLUMNS = tuple(f"pose_{joint}_{axis}_rad" for joint in JOINT_NAMES["smpl24"] for axis in "xyz")
 SHAPE_COLUMNS = tuple(f"beta_{index}" for index in range(10))
@@ -88,6 +91,45 @@ def _joints(person: Person, joints: Sequence[str]) -> Iterator[str]:
 
 def _numbers(values: np.ndarray) -> str:
     return ",".join(f"{value:.6f}" if np.isfinite(value) else "" for value in values.tolist())
+
+
+def write_json(take: Take, folder: Path) -> list[Path]:
+    """Write `people.json`: the take's facts, and each frame with its people, in the fields of `Person`. Raises OSError."""
+    skeletons = dict.fromkeys(
+        skeleton
+        for bodies in take.frames
+        for person in bodies.people
+        for skeleton in (person.skeleton, person.effective_joints_skeleton)
+    )
+    head = {
+        "name": take.name,
+        "size": take.size,
+        "fps": take.fps,
+        "axes": rows.AXES_NOTE,
+        "joint_names": {skeleton: JOINT_NAMES.get(skeleton, ()) for skeleton in skeletons},
+    }
+    with atomic_file(folder / JSON_FILE) as file:
+        file.write(msgspec.json.encode(head)[:-1] + b',"frames":[')
+        for index, frame in enumerate(_json_frames(take)):
+            file.write((b",\n" if index else b"\n") + msgspec.json.encode(frame, enc_hook=_plain_numbers))
+        file.write(b"\n]}\n")
+    return [folder / JSON_FILE]
+
+
+def _json_frames(take: Take) -> Iterator[dict[str, object]]:
+    start_s: float | None = None
+    for number, bodies in numbered_frames(take):
+        start_s = bodies.captured_at if start_s is None else start_s
+        image = {"image": take.images[number]} if take.images else {}
+        people = [{field: getattr(person, field) for field in JSON_FIELDS} for person in bodies.people]
+        yield {"frame": number, "time_s": round(bodies.captured_at - start_s, 6), **image, "people": people}
+
+
+def _plain_numbers(array: object) -> object:
+    """Convert an array to lists; six digits are a micrometre. NaN becomes null."""
+    if isinstance(array, np.ndarray):
+        return np.round(array.astype(np.float64), 6).tolist()
+    raise NotImplementedError(type(array).__name__)
 
 
 def write_track_files(take: Take, folder: Path) -> list[Path]:

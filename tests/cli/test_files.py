@@ -22,6 +22,7 @@ from tests.offline.seer import files
 from tests.offline.videos import film
 
 SAMPLE = str(data_file("sample.mp4"))
+TAKE = ("take/000000.msgpack", "take/index.json")
 QUICK = ("--engine", "synthetic", "--detector", "synthetic")
 
 
@@ -133,12 +134,29 @@ def test_existing_results_are_kept_without_overwrite(tmp_path: Path) -> None:
     path, out = str(film(tmp_path / "a.mp4", frames=3)), str(tmp_path / "out")
     assert remi("video", path, "--out", out, *QUICK).returncode == 0
     before = files(tmp_path / "out")
-    refused = remi("video", path, "--out", out, *QUICK)
+    assert sorted(before) == [f"a/{name}" for name in ("frames.npz", "people.csv", *TAKE, "track-000001.npz")]
+    refused = remi("video", path, "--out", out, *QUICK, "--format", "json")
     assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
     assert "already exists. Give --overwrite" in refused.stderr
+    assert refused.stderr.endswith(f"To write another format from it: remi-stream export {out}/a --to json\n")
     assert files(tmp_path / "out") == before
     assert remi("video", path, "--out", out, *QUICK, "--overwrite", "--frames", "2").returncode == 0
     assert len(open_results(tmp_path / "out/a").frames) == 2
+
+
+def test_missing_weights_are_named_before_missing_files_of_smpl(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from remi_stream.cli import main
+
+    monkeypatch.setenv("REMI_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(sys, "argv", ["remi-stream", "video", SAMPLE, "--out", "out", "--engine", "poco", "--format", "poco"])
+    monkeypatch.chdir(tmp_path)
+    assert main() == 3
+    err = capsys.readouterr().err
+    assert "poco_cliff" in err
+    assert "SMPL_NEUTRAL" not in err
+    assert err.count("\n") == 1
 
 
 def test_progress_is_shown_on_a_terminal(tmp_path: Path) -> None:

@@ -1,8 +1,9 @@
-"""The CSV table, read by NumPy and csv."""
+"""The tables: CSV, read by NumPy and csv, and JSON."""
 
 from __future__ import annotations
 
 import csv
+import json
 from pathlib import Path
 
 import numpy as np
@@ -46,3 +47,21 @@ def test_what_is_not_known_is_an_empty_cell(tmp_path: Path) -> None:
     assert (empty["joint_nose_x_m"], empty["joint_left_knee_z_m"], empty["joint_pelvis_x_m"]) == ("1.000000", "1.000000", "")
     assert None not in full
     assert None not in empty
+
+
+def test_json_has_the_people_of_each_frame_in_the_fields_of_the_protocol(tmp_path: Path) -> None:
+    flat = person(0, 2, smpl=None, skeleton="coco17", joints_m=np.full((17, 3), np.nan, np.float32))
+    frames = [bodies(people=[person(0, 1), flat]), bodies(1, people=[])]
+    (path,) = tables.write_json(Take("two", (640, 360), 30.0, frames), tmp_path)
+    found = json.loads(path.read_text())
+    assert {name: found[name] for name in ("name", "size", "fps")} == {"name": "two", "size": [640, 360], "fps": 30.0}
+    assert found["joint_names"]["smpl24"] == list(JOINT_NAMES["smpl24"])
+    assert [(frame["frame"], len(frame["people"])) for frame in found["frames"]] == [(0, 2), (1, 0)]
+    full, empty = found["frames"][0]["people"]
+    pose = smpl(0, 1)
+    assert (full["track_id"], full["skeleton"], full["smpl"]["body"]) == (1, "smpl24", "open")
+    for name in ("global_orient", "body_pose", "betas", "transl"):
+        np.testing.assert_allclose(full["smpl"][name], getattr(pose, name), atol=1e-6)
+    np.testing.assert_allclose(full["joints_m"], joints_of(pose), atol=1e-6)
+    assert (empty["smpl"], empty["joints_m"][0]) == (None, [None] * 3)
+    assert path.read_text().count("\n") == 4  # head, two frames, end
