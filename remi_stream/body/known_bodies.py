@@ -14,7 +14,9 @@ import numpy as np
 from remi_stream.body.smpl import Body, joint_rotations, load_default_body
 from remi_stream.geometry import axis_angle_from_matrices, shortest_rotation
 from remi_stream.messages import Smpl
+from remi_stream.models.array_files import read_npy, read_npz
 from remi_stream.models.manifest import find_model_file
+from remi_stream.models.safe_pickle import damage_errors
 from remi_stream.models.smpl_pickle import EXTRA_REGRESSOR_FILE, SMPL_ARRAYS, SMPL_FILE
 from remi_stream.models.store import file_fault, model_path
 from remi_stream.skeletons import JOINT_NAMES, SMPL_PARENTS
@@ -28,7 +30,11 @@ MEAN_SHAPE = np.zeros(10, np.float32)
 @cache
 def load_smpl(path: Path) -> Body:
     """Load the body from a file of `save_smpl`: 6890 vertices, 10 betas, posedirs (6890, 3, 207)."""
-    with np.load(path, allow_pickle=False) as packed:
+    with damage_errors(path.name, "SMPL's arrays", advice="Import it again."):
+        packed = read_npz(path)
+        for name in SMPL_ARRAYS.keys() & packed.keys():
+            if not np.isfinite(packed[name]).all():
+                raise ValueError(f"{name} has non-finite numbers")
         floats = {ours: packed[theirs] for theirs, ours in SMPL_ARRAYS.items()}
         return Body(name="smpl", faces=packed["f"], parents=np.array(SMPL_PARENTS, np.int32), **floats)
 
@@ -38,7 +44,8 @@ def load_extra_regressor(path: Path) -> np.ndarray:
 
     In order: right and left hip, neck and top of the head of LSP; pelvis and thorax of MPII; spine, jaw and head of Human3.6M.
     """
-    return np.load(path, allow_pickle=False).astype(np.float64)
+    with damage_errors(path.name, "J_regressor_extra", advice="Import it again."):
+        return read_npy(path).astype(np.float64)
 
 
 def load_engine_body() -> Body:

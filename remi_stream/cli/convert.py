@@ -15,7 +15,9 @@ from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
 from remi_stream.cli.console import progress_bar
 from remi_stream.errors import EXIT_DONE, RemiError, UsageError
 from remi_stream.install_hint import install_command
+from remi_stream.models.array_files import open_archive
 from remi_stream.models.manifest import ModelFile, list_manifests, model_files_by_name
+from remi_stream.models.safe_pickle import damage_errors
 
 if TYPE_CHECKING:
     from remi_stream.convert.conversion import ConversionRequest, ConversionResult
@@ -151,7 +153,7 @@ def is_torchscript(path: Path) -> bool:
     """Whether a file is a TorchScript program."""
     if not zipfile.is_zipfile(path):
         return False
-    with zipfile.ZipFile(path) as archive:
+    with damage_errors(path.name, "a zip archive"), open_archive(path) as archive:
         # TorchScript archives contain the code of their modules; plain checkpoints contain tensors only.
         return any("/code/__torch__" in member for member in archive.namelist())
 

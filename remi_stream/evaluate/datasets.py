@@ -16,7 +16,8 @@ from remi_stream.evaluate import truth
 from remi_stream.evaluate.truth import GroundTruth, intrinsics_from_matrix, make_smpl, make_true_frame, make_true_person
 from remi_stream.geometry import Intrinsics
 from remi_stream.messages import Person
-from remi_stream.models.safe_pickle import NUMPY_CONSTRUCTORS, SafeUnpickler, pickle_errors
+from remi_stream.models.pickled_objects import NUMPY_CONSTRUCTORS
+from remi_stream.models.safe_pickle import damage_errors, read_pickle
 from remi_stream.models.smpl_pickle import SMPL_ARRAYS, read_smpl
 from remi_stream.permission_hints import empty_mount_hint
 from remi_stream.recordings.reader import open_take
@@ -29,11 +30,8 @@ GENDERS = {"m": "male", "f": "female", "n": "neutral"}
 
 def read_dataset_pickle(path: Path) -> Any:
     """Read arrays and plain containers from a pickle, also of Python 2, without running its code. Raises UsageError."""
-    try:
-        with pickle_errors(str(path), "a pickle", UsageError, advice="Get it again."), path.open("rb") as file:
-            return SafeUnpickler(file, NUMPY_CONSTRUCTORS).load()
-    except OSError as error:
-        raise UsageError(f"{path} cannot be read: {error.strerror or error}.") from None
+    with damage_errors(str(path), "a pickle", UsageError, advice="Get it again."), path.open("rb") as file:
+        return read_pickle(file, path.stat().st_size, NUMPY_CONSTRUCTORS)
 
 
 def number_field(content: Mapping[str, Any], name: str, *shape: int | None) -> np.ndarray:

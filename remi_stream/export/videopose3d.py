@@ -17,7 +17,8 @@ from remi_stream.errors import RemiError, UsageError
 from remi_stream.export.clip import COCO_JOINTS, KeypointClip, coco17_keypoints, interpolate_missing, make_clip
 from remi_stream.export.pickle_writer import write_pickle
 from remi_stream.messages import Bodies, Person
-from remi_stream.models.array_pickle import read_npz
+from remi_stream.models.array_files import read_npz
+from remi_stream.models.safe_pickle import damage_errors
 from remi_stream.recordings.results import DETECTED_SCORE_KEY
 from remi_stream.recordings.take import Take, no_smpl_pose_error, numbered_frames
 from remi_stream.skeletons import H36M_PARENTS, JOINT_NAMES, joint_indices, left_right_pairs
@@ -39,7 +40,8 @@ ZIP_DATE = (1980, 1, 1, 0, 0, 0)
 
 def read_videopose3d_clips(path: Path) -> list[KeypointClip]:
     """Read the clips of an `.npz` of VideoPose3D, of its detector, or of a recorded track. Raises UsageError."""
-    arrays = read_npz(path)
+    with damage_errors(str(path), "an .npz archive", UsageError):
+        arrays = read_npz(path, with_objects=True)
     try:
         if "positions_2d" in arrays:
             return custom_dataset_clips(arrays["positions_2d"], arrays["metadata"])

@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -52,6 +52,7 @@ def read_checkpoint(path: Path, network: str) -> dict[str, torch.Tensor]:
     diff = diff_state_dicts(tensor_shapes(state), wanted)
     if diff.fault_count:
         raise RemiError(f"{path.name} does not fit {network}: {diff.summary()}.")
+    check_finite(path, state, wanted)
     return {key: tensor_or_zero(state, key) for key in wanted}
 
 
@@ -65,7 +66,16 @@ def read_darknet_checkpoint(path: Path, network: str) -> dict[str, torch.Tensor]
     with torch.device("meta"):
         module = build_network(network)
     assert isinstance(module, Darknet)
-    return read_darknet_weights(path, module)
+    state = read_darknet_weights(path, module)
+    check_finite(path, state, state)
+    return state
+
+
+def check_finite(path: Path, state: Mapping[str, torch.Tensor], keys: Iterable[str]) -> None:
+    """Raise RemiError with the name of the first tensor that has NaN or infinite numbers: all bodies would be NaN."""
+    bad = [key for key in keys if key in state and state[key].is_floating_point() and not state[key].isfinite().all()]
+    if bad:
+        raise RemiError(f"{path.name} is damaged: {first_few(bad)} {'has' if len(bad) == 1 else 'have'} non-finite numbers.")
 
 
 def tensor_or_zero(state: Mapping[str, torch.Tensor], key: str) -> torch.Tensor:
@@ -79,13 +89,15 @@ def tensor_or_zero(state: Mapping[str, torch.Tensor], key: str) -> torch.Tensor:
 def recognise_networks(path: Path) -> list[str]:
     """Return the networks that a checkpoint fits exactly. Raises RemiError with the differences from the nearest one."""
     require_torch(f"Reading {path.name}")
-    got = tensor_shapes(read_state_dict(path))
+    state = read_state_dict(path)
+    got = tensor_shapes(state)
     wanted = {name: expected_shapes(name, got) for name in NETWORKS if name not in DARKNET_NETWORKS}
     parts = set().union(*(top_level_parts(shapes) for shapes in wanted.values()))
     diffs = {name: diff_state_dicts(got, shapes, parts) for name, shapes in wanted.items()}
     fitting = [name for name, diff in diffs.items() if not diff.fault_count]
     if not fitting:
         raise RemiError(f"{path.name} is not a known checkpoint: {nearest_network_text(got, wanted, diffs)}.")
+    check_finite(path, state, wanted[fitting[0]])
     return fitting
 
 
@@ -105,6 +117,7 @@ def recognise_darknet(path: Path) -> list[str]:
     size = path.stat().st_size
     wanted = {name: HEADER_BYTES + 4 * count_darknet_weights(name) for name in DARKNET_NETWORKS}
     if found := [name for name, bytes_ in wanted.items() if bytes_ == size]:
+        read_darknet_checkpoint(path, found[0])
         return found
     sizes = ", ".join(f"{name} {bytes_}" for name, bytes_ in wanted.items())
     raise RemiError(f"{path.name} has {size} bytes, but known Darknet weights have: {sizes}. It may be truncated.")

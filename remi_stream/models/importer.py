@@ -6,18 +6,20 @@ import re
 import shutil
 import zipfile
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from remi_stream.errors import RemiError, UsageError
+from remi_stream.models.array_files import NPY_MAGIC, open_archive, read_npy
 from remi_stream.models.manifest import ModelFile, find_model_file, list_manifests, model_files_by_name
 from remi_stream.models.onnx_description import OnnxShape, read_signature
+from remi_stream.models.safe_pickle import damage_errors
 from remi_stream.models.store import ImportRecord, add_file, is_outside_store
 from remi_stream.networks.state_dict_diff import first_few
 
-NPY_MAGIC = b"\x93NUMPY"
 ZIP_MAGIC = b"PK\x03\x04"
 ARCHIVE_MAGICS = {b"\x1f\x8b": "tar.gz", b"Rar!": "rar", b"7z\xbc\xaf": "7z", b"BZh": "tar.bz2", b"\xfd7zXZ": "tar.xz"}
 """First bytes of archives that the user has to unpack."""
@@ -82,7 +84,7 @@ def is_wheel(path: Path) -> bool:
         return True
     if not zipfile.is_zipfile(path):
         return False
-    with zipfile.ZipFile(path) as archive:
+    with archive_errors(path), open_archive(path) as archive:
         return any(name.endswith(".dist-info/WHEEL") for name in archive.namelist())
 
 
@@ -100,7 +102,7 @@ def recognise_file(path: Path, name: str = "") -> RecognisedFile:
     if start.startswith(NPY_MAGIC):
         return recognise_regressor(path)
     if start.startswith(ZIP_MAGIC):
-        return recognise_archive(path)
+        return recognise_archive(path, name)
     if path.suffix == ".onnx":
         return recognise_onnx(path, name)
     if PICKLE_START.match(start):
@@ -127,12 +129,14 @@ def copied_file(path: Path, names: list[str]) -> RecognisedFile:
     return RecognisedFile(names, lambda new: shutil.copyfile(path, new))
 
 
-def recognise_archive(path: Path) -> RecognisedFile:
-    """Recognise a zip archive: a PyTorch checkpoint, or an archive that must be unpacked first (RemiError)."""
+def recognise_archive(path: Path, name: str) -> RecognisedFile:
+    """Recognise a zip archive: a PyTorch checkpoint, SMPL's arrays, or one that must be unpacked first (RemiError)."""
     if not zipfile.is_zipfile(path):
         raise RemiError(f"{path.name} is truncated: its end is missing. Download it again.")
-    with zipfile.ZipFile(path) as archive:
+    with archive_errors(path), open_archive(path) as archive:
         members = archive.namelist()
+        if members and all(member.endswith(".npy") for member in members):
+            return recognise_smpl(path, name)
         if not any(name.endswith("data.pkl") for name in members):
             raise RemiError(f"{path.name} is an archive ({first_few(members)}). Unpack it and import what is in it.")
         if any("/code/" in name for name in members):
@@ -140,6 +144,11 @@ def recognise_archive(path: Path) -> RecognisedFile:
         if broken := archive.testzip():
             raise RemiError(f"{path.name} is damaged: {broken} fails its checksum. Download it again.")
     return recognise_checkpoint(path)
+
+
+def archive_errors(path: Path) -> AbstractContextManager[None]:
+    """Turn what reading a damaged archive raises into RemiError."""
+    return damage_errors(path.name, "a zip archive", advice="Download it again.")
 
 
 def recognise_pickle(path: Path, name: str) -> RecognisedFile:
@@ -180,10 +189,8 @@ def models_of_networks(networks: list[str]) -> list[str]:
 
 def recognise_regressor(path: Path) -> RecognisedFile:
     """Recognise a NumPy array: J_regressor_extra.npy."""
-    try:
-        array = np.load(path, allow_pickle=False)
-    except (ValueError, EOFError, OSError) as error:
-        raise RemiError(f"{path.name} is truncated or contains objects ({error}). Download it again.") from None
+    with damage_errors(path.name, "an array of numbers", advice="Download it again."):
+        array = read_npy(path)
     if array.shape != EXTRA_REGRESSOR_SHAPE or array.dtype.kind != "f":
         got = f"{' x '.join(map(str, array.shape))} {array.dtype}"
         raise RemiError(f"{path.name} is an array of {got}; the only known one is J_regressor_extra, 9 x 6890 floats.")
@@ -193,7 +200,7 @@ def recognise_regressor(path: Path) -> RecognisedFile:
 
 
 def recognise_smpl(path: Path, name: str) -> RecognisedFile:
-    """Recognise a pickle in SMPL's layout; the store keeps its arrays."""
+    """Recognise a pickle or .npz in SMPL's layout; the store keeps its arrays."""
     from remi_stream.models.smpl_pickle import SMPL_FILE, read_smpl, save_smpl
 
     arrays = read_smpl(path)

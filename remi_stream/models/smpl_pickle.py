@@ -1,11 +1,14 @@
-"""SMPL's published pickles, read with the safe unpickler and without chumpy, and the plain arrays that the store keeps of them.
+"""SMPL's published pickles, read safely and without chumpy, and the plain arrays that the store keeps of them.
 
-The layout is that of SMPL_NEUTRAL.pkl and basicmodel_*_lbs_10_207_0_*.pkl: a dict of arrays. The first releases were written by
-Python 2 and wrap arrays in chumpy objects, whose state has the numbers (`x`, or a selection `idxs` of `a`).
+The layout is that of SMPL_NEUTRAL.pkl (and of SMPL_NEUTRAL.npz, which has the same arrays) and basicmodel_*_lbs_10_207_0_*.pkl:
+a dict of arrays. The first releases were written by Python 2 and wrap arrays in chumpy objects, whose state has the numbers (`x`,
+or a selection `idxs` of `a`).
 """
 
 from __future__ import annotations
 
+import math
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,7 +16,10 @@ from typing import Any
 import numpy as np
 
 from remi_stream.errors import RemiError
-from remi_stream.models.safe_pickle import NUMPY_CONSTRUCTORS, PICKLE_ERRORS, InertObject, SafeUnpickler, pickle_errors
+from remi_stream.models.array_files import read_npz
+from remi_stream.models.pickled_objects import NUMPY_CONSTRUCTORS, InertObject
+from remi_stream.models.plain_arrays import checked_shape
+from remi_stream.models.safe_pickle import DAMAGE_ERRORS, damage_errors, read_pickle
 from remi_stream.skeletons import SMPL_PARENTS
 
 SMPL_FILE, EXTRA_REGRESSOR_FILE = "smpl_neutral", "j_regressor_extra"
@@ -37,10 +43,12 @@ SMPL_ARRAY_SHAPES: dict[str, tuple[int | None, ...]] = {
     "kintree_table": (2, JOINTS),
 }
 """Keys of the dict and their shapes; None: any size."""
+MAX_MATRIX_SIZE = JOINTS * VERTICES
+"""The only sparse matrix is the joint regressor."""
 
 
 def read_smpl(path: Path) -> dict[str, np.ndarray]:
-    """Read and check the arrays of a pickle in SMPL's layout, with the first ten betas. Raises RemiError."""
+    """Read and check the arrays of a pickle or .npz in SMPL's layout, with the first ten betas. Raises RemiError."""
     content = read_safe_pickle(path)
     if not isinstance(content, Mapping):
         raise RemiError(f"{path.name} contains a {type(content).__name__}, not the arrays of SMPL.")
@@ -50,16 +58,19 @@ def read_smpl(path: Path) -> dict[str, np.ndarray]:
         raise RemiError(f"{path.name} is not an SMPL body: it has no {', '.join(missing)} (it has: {present}).")
     try:
         arrays = {name: decode_array(content[name]) for name in SMPL_ARRAY_SHAPES}
-    except PICKLE_ERRORS as error:
+    except DAMAGE_ERRORS as error:
         raise RemiError(f"{path.name} is not an SMPL body, or it is damaged: {error}.") from None
     check_smpl_arrays(path, arrays)
     return {**arrays, "shapedirs": arrays["shapedirs"][..., :BETAS]}
 
 
 def read_safe_pickle(path: Path) -> Any:
-    """Read a pickle with the safe unpickler; objects become inert. Raises RemiError."""
-    with pickle_errors(path.name, "a pickle", advice="Download it again."), path.open("rb") as file:
-        return SafeUnpickler(file, NUMPY_CONSTRUCTORS).load()
+    """Read a pickle, or the arrays of an .npz by name; objects become inert. Raises RemiError."""
+    if zipfile.is_zipfile(path):
+        with damage_errors(path.name, "an .npz archive", advice="Download it again."):
+            return read_npz(path, with_objects=True)
+    with damage_errors(path.name, "a pickle", advice="Download it again."), path.open("rb") as file:
+        return read_pickle(file, path.stat().st_size, NUMPY_CONSTRUCTORS)
 
 
 def decode_array(value: Any) -> np.ndarray:
@@ -82,14 +93,23 @@ def decode_array(value: Any) -> np.ndarray:
 
 
 def dense_matrix(matrix: InertObject, kind: str) -> np.ndarray:
-    """Convert a sparse matrix to a dense array."""
-    import scipy.sparse
-
+    """Convert a sparse matrix to a dense array. Raises ValueError for indices that are outside of it, which SciPy believes."""
     if kind not in ("csc_matrix", "csr_matrix", "csc_array", "csr_array"):
         raise ValueError(f"a matrix of type {kind}")
+    shape = checked_shape(matrix.field("_shape") or matrix.field("shape"))
+    if len(shape) != 2 or math.prod(shape) > MAX_MATRIX_SIZE:
+        raise ValueError(f"a sparse matrix of {' x '.join(map(str, shape))}")
     data, indices, starts = (decode_array(matrix.field(name)) for name in ("data", "indices", "indptr"))
-    make: Any = scipy.sparse.csc_matrix if kind.startswith("csc") else scipy.sparse.csr_matrix
-    return make((data, indices, starts), shape=matrix.field("_shape") or matrix.field("shape")).toarray()
+    rows, columns = reversed(shape) if kind.startswith("csc") else shape
+    starts = starts.astype(np.int64)
+    numbers = starts[1:] - starts[:-1]
+    if data.shape != indices.shape or starts.shape != (rows + 1,) or numbers.min(initial=0) < 0 or numbers.sum() != len(data):
+        raise ValueError("a sparse matrix whose parts do not fit together")
+    if len(indices) and not 0 <= indices.min() <= indices.max() < columns:
+        raise ValueError("a sparse matrix with numbers outside of it")
+    dense = np.zeros((rows, columns), data.dtype)
+    np.add.at(dense, (np.repeat(np.arange(rows), numbers), indices.astype(np.int64)), data)
+    return dense.T if kind.startswith("csc") else dense
 
 
 def check_smpl_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import datetime
+import errno
 import hashlib
 import logging
 import os
@@ -25,9 +26,11 @@ from pathlib import Path
 import msgspec
 
 from remi_stream.errors import RemiError, UsageError
+from remi_stream.models.array_files import open_archive
 from remi_stream.models.manifest import ModelFile, model_files_by_name
+from remi_stream.models.safe_pickle import DAMAGE_ERRORS
 from remi_stream.paths import shipped_folder, user_data_folder
-from remi_stream.permission_hints import write_error_hint
+from remi_stream.permission_hints import read_error_hint, write_error_hint
 
 CHUNK_BYTES = 1 << 20
 WHEEL_OPTIONS = ("--only-binary=:all:", "--platform", "manylinux_2_28_x86_64", "--python-version", "3.11")
@@ -244,13 +247,13 @@ def import_wheel(path: Path) -> list[ModelFile]:
 def unpack_wheel(wheel: Path, files: list[ModelFile], partial: Path) -> None:
     """Extract files of a wheel to the folder `partial`, check them and move them into the store."""
     try:
-        with zipfile.ZipFile(wheel) as archive:
+        with open_archive(wheel) as archive:
             for file in files:
                 extract_file(archive, wheel, file, partial / file.file)
                 os.replace(partial / file.file, store_path(file))
     except FileNotFoundError as error:
         raise RemiError(f"There is no file {error.filename}.") from None
-    except zipfile.BadZipFile:
+    except DAMAGE_ERRORS:
         wanted = " or ".join(sorted({file.wheel for file in files}))
         raise RemiError(f"{wheel} is not a wheel, or it is truncated. Download {wanted} again.") from None
 
@@ -259,11 +262,18 @@ def extract_file(archive: zipfile.ZipFile, wheel: Path, file: ModelFile, target:
     """Extract one file of a wheel to target and check its SHA-256."""
     if file.member not in archive.namelist():
         raise RemiError(f"{wheel.name} does not contain {file.member}; it must be the wheel of {file.wheel}.")
+    size = archive.getinfo(file.member).file_size
+    if size != file.bytes:
+        raise RemiError(f"{file.file} in {wheel.name} has {size} bytes, expected {file.bytes}; it is not used.")
+    digest = hashlib.sha256()
     with archive.open(file.member) as packed, target.open("wb") as plain:
-        shutil.copyfileobj(packed, plain)
-    got = sha256_of(target)
-    if got != file.sha256:
-        raise RemiError(f"{file.file} in {wheel.name} has the SHA-256 {got}, expected {file.sha256}; it is not used.")
+        while chunk := packed.read(CHUNK_BYTES):
+            digest.update(chunk)
+            plain.write(chunk)
+    if digest.hexdigest() != file.sha256:
+        raise RemiError(
+            f"{file.file} in {wheel.name} has the SHA-256 {digest.hexdigest()}, expected {file.sha256}; it is not used."
+        )
 
 
 @contextmanager
@@ -280,7 +290,9 @@ def locked_store() -> Iterator[Path]:
                 shutil.rmtree(leftover)
             yield folder
     except OSError as error:
-        why = write_error_hint(
-            Path(error.filename or folder), error, f"$REMI_HOME may name another folder than {user_data_folder()}"
-        )
+        path = Path(error.filename or folder)
+        if not path.is_relative_to(folder):  # the file that is imported
+            why = read_error_hint(path) if error.errno == errno.EACCES else error.strerror
+            raise RemiError(f"{path} cannot be read: {why}.") from None
+        why = write_error_hint(path, error, f"$REMI_HOME may name another folder than {user_data_folder()}")
         raise RemiError(f"The model store cannot be written: {why}.") from None

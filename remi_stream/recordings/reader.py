@@ -5,7 +5,6 @@ Frames that a recording misses are left out; times, epochs and frame ids are tho
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,8 @@ import numpy as np
 
 from remi_stream.errors import RemiError, UsageError
 from remi_stream.messages import Bodies, Person, Smpl
+from remi_stream.models import array_files
+from remi_stream.models.safe_pickle import DAMAGE_ERRORS, one_line_reason
 from remi_stream.permission_hints import empty_mount_hint
 from remi_stream.recordings import results
 from remi_stream.recordings.finish import is_unfinished
@@ -142,8 +143,7 @@ def _smpl(track: Arrays, row: int) -> Smpl | None:
 def read_npz(path: Path) -> Arrays:
     """Read all arrays of an .npz file. Raises RemiError."""
     try:
-        with np.load(path, allow_pickle=False) as stored:
-            return {name: stored[name] for name in stored.files}
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
-        why = getattr(error, "strerror", None) or error
+        return array_files.read_npz(path)
+    except (OSError, *DAMAGE_ERRORS) as error:
+        why = getattr(error, "strerror", None) or one_line_reason(error)
         raise RemiError(f"{path} cannot be read ({why}). The recording is damaged; take another copy of it") from None

@@ -1,11 +1,12 @@
 """REMI's wire format: packets that its pose program sends to its relay over TCP (port 9999), one person per packet, no reply.
 
 A packet is "SMPL", the payload's length and CRC-32 (both unsigned 32 bits, big-endian), then the payload: a pickle of four
-arrays, which the safe unpickler reads (models/array_pickle.py).
+arrays, which are read safely (models/safe_pickle.py).
 """
 
 from __future__ import annotations
 
+import io
 import pickle
 import struct
 import zlib
@@ -16,7 +17,8 @@ import numpy as np
 
 from remi_stream.errors import RemiError, UsageError
 from remi_stream.geometry import axis_angle_from_matrices, matrices_from_axis_angle
-from remi_stream.models.array_pickle import read_array_pickle
+from remi_stream.models.pickled_objects import NUMBER_CONSTRUCTORS
+from remi_stream.models.safe_pickle import damage_errors, read_pickle
 
 MAGIC = b"SMPL"
 HEADER = struct.Struct(">4sII")
@@ -152,7 +154,8 @@ def read_bytes(file: PacketStream, count: int) -> bytes:
 
 def decode_payload(payload: bytes) -> RemiPacket:
     """Decode a payload; arrays of shape (N,) or (1, N) and any numeric dtype are accepted. Raises RemiError."""
-    content = read_array_pickle(payload, "A packet of REMI")
+    with damage_errors("A packet of REMI", "a pickle of arrays"):
+        content = read_pickle(io.BytesIO(payload), len(payload), NUMBER_CONSTRUCTORS, arrays_only=True)
     if not isinstance(content, Mapping):
         raise RemiError(f"A packet of REMI holds a {type(content).__name__}, expected a dict of {', '.join(RemiPacket._fields)}.")
     return RemiPacket(*(check_array(content, name, size) for name, size in zip(RemiPacket._fields, ARRAY_SIZES)))

@@ -15,7 +15,7 @@ import pytest
 from remi_stream.errors import RemiError, UsageError
 from remi_stream.export.clip import KeypointClip, make_clip
 from remi_stream.export.videopose3d import joint_files, read_videopose3d_clips, write_joints
-from remi_stream.models.array_pickle import read_npz
+from remi_stream.models.array_files import read_npz
 from remi_stream.skeletons import JOINT_NAMES
 
 META = {
@@ -82,9 +82,10 @@ def test_detector_gives_the_best_person_and_fills_gaps_evenly(tmp_path: Path) ->
 
 def test_empty_lists_of_a_detector_mean_no_person(tmp_path: Path) -> None:
     path = detected(tmp_path / "a.npz", [[(0.9, points(1)[0])], [(0.9, points(1)[0])]])
-    arrays = read_npz(path)
-    arrays["boxes"][1, 1], arrays["keypoints"][1, 1] = [], []
-    np.savez(path, boxes=arrays["boxes"], keypoints=arrays["keypoints"], metadata=np.array(arrays["metadata"], dtype=object))
+    arrays = read_npz(path, with_objects=True)
+    arrays["boxes"][1][1], arrays["keypoints"][1][1] = [], []
+    lists = {name: ragged([row[1] for row in arrays[name]]) for name in ("boxes", "keypoints")}
+    np.savez(path, **lists, metadata=np.array(arrays["metadata"], dtype=object))
     assert len(read_videopose3d_clips(path)[0].frames) == 2
 
 
@@ -179,7 +180,7 @@ def test_objects_of_every_protocol_are_read(tmp_path: Path, protocol: int) -> No
     content = np.array({"a": [points(2)], "wide": np.float64(3), "b": np.asfortranarray(points(2)[0])}, dtype=object)
     with zipfile.ZipFile(tmp_path / "x.npz", "w") as archive:
         archive.writestr("x.npy", head.getvalue() + pickle.dumps(content, protocol))
-    found = read_npz(tmp_path / "x.npz")["x"]
+    found = read_npz(tmp_path / "x.npz", with_objects=True)["x"]
     np.testing.assert_array_equal(found["a"][0], points(2))
     np.testing.assert_array_equal(found["b"], points(2)[0])
     assert found["wide"] == 3

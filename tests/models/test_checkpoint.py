@@ -121,6 +121,15 @@ def test_faulty_checkpoint_is_reported_in_one_line(kind: str, tmp_path: Path) ->
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+def test_weights_that_are_not_finite_are_refused_with_the_tensor_at_import_and_at_load(number: float, tmp_path: Path) -> None:
+    state = change("smoothnet_32", **{"decoder.bias": torch.full((32,), number)})
+    torch.save(state, tmp_path / "bad.pt")
+    for read in (recognise_networks, lambda path: read_checkpoint(path, "smoothnet_32")):
+        with pytest.raises(RemiError, match=r"^bad.pt is damaged: decoder.bias has non-finite numbers\.$"):
+            read(tmp_path / "bad.pt")
+
+
 def test_checkpoint_of_another_network_does_not_load(empty: Make) -> None:
     with pytest.raises(RemiError, match=r"poco_pare.pt does not fit poco_cliff: \d+ keys missing: "):
         read_checkpoint(empty("poco_pare"), "poco_cliff")

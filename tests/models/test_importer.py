@@ -191,7 +191,7 @@ BAD: dict[str, tuple[str, Callable[[Path, Path], object], str]] = {
         "is an array of 17 x 6890 float64; the only known one",
     ),
     "rows": ("J_regressor_extra.npy", lambda path, made: np.save(path, np.zeros((9, 6890))), "its rows do not sum to 1"),
-    "array of objects": ("a.npy", lambda path, made: np.save(path, np.array([Malice()])), "is truncated or contains objects"),
+    "array of objects": ("a.npy", lambda path, made: np.save(path, np.array([Malice()])), "it holds objects instead of numbers"),
     "array cut off": (
         "J_regressor_extra.npy",
         lambda path, made: path.write_bytes((made / "J_regressor_extra.npy").read_bytes()[:-8]),

@@ -88,7 +88,7 @@ BAD: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
     "not finite": (lambda body: body | {"v_template": np.full((6890, 3), np.nan)}, "v_template has non-finite numbers"),
     "weights": (lambda body: body | {"weights": 2 * body["weights"]}, "weights has invalid numbers"),
     "faces": (lambda body: body | {"f": body["f"] + 1000}, "f has invalid numbers"),
-    "objects": (lambda body: body | {"f": np.array([{}, {}])}, "numbers of type O"),
+    "objects": (lambda body: body | {"f": np.array([{}, {}])}, "found a list instead of an array"),
     "text": (lambda body: body | {"f": "none"}, "found a str instead of an array"),
     "a list": (lambda body: [1, 2], "contains a list, not the arrays of SMPL"),
     "results": (lambda body: {1: {"pose": [1]}}, r"it has no v_template, .* \(it has: 1\)"),

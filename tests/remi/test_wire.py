@@ -19,7 +19,7 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from remi_stream.errors import RemiError
-from remi_stream.models import safe_pickle
+from remi_stream.models import pickled_objects
 from remi_stream.remi.wire import (
     MAX_PAYLOAD_BYTES,
     RemiPacket,
@@ -238,13 +238,13 @@ def registered() -> Any:
 def test_pickle_that_would_run_code_is_refused_and_runs_nothing(attack: str, tmp_path: Path) -> None:
     marker = tmp_path / "ran"
     payload = attacks(marker)[attack]
-    makers = dict(safe_pickle.NUMBER_CONSTRUCTORS)
+    makers = dict(pickled_objects.NUMBER_CONSTRUCTORS)
     with pytest.raises(RemiError) as caught:
         read_packet(framed(payload))
     assert "\n" not in str(caught.value)
     assert not marker.exists()
     assert RAN == []
-    assert makers == safe_pickle.NUMBER_CONSTRUCTORS
+    assert makers == pickled_objects.NUMBER_CONSTRUCTORS
     same(read_packet(io.BytesIO(encode_packet(packet()))), packet())
 
 
