@@ -7,6 +7,7 @@ layouts (a zip archive; before PyTorch 1.6 a sequence of pickles, then the numbe
 from __future__ import annotations
 
 import mmap
+import os
 import pickle
 import struct
 import zipfile
@@ -88,7 +89,7 @@ def read_legacy_layout(file: IO[bytes], size: int) -> Any:
     import torch
 
     def read(load_storage: Callable[[Any], Any] | None = None) -> Any:
-        return read_tensors(file, size - file.tell(), load_storage)
+        return read_tensors(file, size - file.seek(0, os.SEEK_CUR), load_storage)
 
     if read() != LEGACY_MAGIC:
         raise pickle.UnpicklingError("it does not begin with the magic number")
