@@ -172,6 +172,7 @@ class LiveSource:
             log.info("%s: connected again after %.1f s", self.description, self._alive_at - self._outage.since)
         with self._changed:
             self._queue.append(captured)
+            self._missed += captured.overrun  # frames that the driver has skipped
             if len(self._queue) > QUEUE_DEPTH:
                 self._queue.popleft()
                 self._missed += 1

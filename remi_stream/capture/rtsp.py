@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator, Iterator
+from fractions import Fraction
 from functools import partial
 from typing import Any, NamedTuple
 
 import av
 
+from remi_stream.capture.backlog import BacklogSkipper, is_key_frame
 from remi_stream.capture.camera_url import CameraUrl, resolve_camera_url
 from remi_stream.capture.files import bgr_from_frame
 from remi_stream.capture.live import CameraUnavailable, LiveSource
@@ -125,15 +127,45 @@ class RtspCamera:
             decoder.flags2 |= int(av.codec.context.Flags2.chunks)
         self.fps = float(stream.average_rate or 0)
         decoded_at = time.monotonic()
+        backlog = StreamBacklog(decoder.name, stream.time_base)
         for units, arrived_at in _nal_units(container, stream, NalAssembler(early=early)):
+            if not backlog.wants(units, time.monotonic()):
+                yield None
+                continue
             for frame in _decode_units(decoder, units, stream.time_base):
                 decoded_at = arrived_at
-                yield CapturedImage(partial(bgr_from_frame, frame), arrived_at, float(frame.time or 0.0))
+                pts = float(frame.time or 0.0)
+                yield CapturedImage(partial(bgr_from_frame, frame), arrived_at, pts, overrun=backlog.take_skipped())
             if arrived_at - decoded_at > KEY_FRAME_TIMEOUT_S:
                 raise CameraUnavailable(
                     f"no frame could be decoded for {KEY_FRAME_TIMEOUT_S:.0f} s; its key frames may be too far apart"
                 )
             yield None
+
+
+class StreamBacklog:
+    """Which units of a stream to decode, so that its frames are never late for long: all units of a frame, or none of them."""
+
+    def __init__(self, codec: str, time_base: Fraction) -> None:
+        self._codec = codec
+        self._time_base = time_base
+        self._skipper = BacklogSkipper()
+        self._pts: int | None = None
+        self._wants = True
+
+    def wants(self, units: NalUnits, now: float) -> bool:
+        """Whether to decode units, at `now`, monotonic s. Units that are no part of an image always are."""
+        is_key = is_key_frame(units.data, self._codec) if self._codec in FRAGMENTED_CODECS else None
+        if is_key is None or units.pts is None:
+            return True
+        if units.pts != self._pts:
+            self._pts = units.pts
+            self._wants = self._skipper.wants(is_key, float(units.pts * self._time_base), now)
+        return self._wants
+
+    def take_skipped(self) -> int:
+        """Number of frames skipped since the last call."""
+        return self._skipper.take_skipped()
 
 
 def _nal_units(container: Any, stream: Any, assembler: NalAssembler) -> Iterator[tuple[NalUnits, float]]:

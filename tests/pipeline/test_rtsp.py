@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from remi_stream.capture.live import CameraUnavailable
-from remi_stream.capture.rtsp import make_rtsp_source
+from remi_stream.capture.rtsp import _decode_units, make_rtsp_source
 from remi_stream.config import CameraConfig
 from remi_stream.errors import EXIT_NOT_STARTED, EXIT_USAGE
 from tests.cli.test_bad_input import assert_one_line, pipeline, remi
@@ -164,7 +164,7 @@ def test_empty_password_is_sent(how: tuple[str, ...]) -> None:
     with rtsp_server("--auth", "admin:", *how) as server:
         source = server.url.replace("rtsp://", " RTSP://admin:@")
         stream = make_rtsp_source(CameraConfig(name="front", source=source))._driver.read_frames()
-        assert next(frame for frame in stream if frame is not None).image.shape == (240, 320, 3)
+        assert next(frame for frame in stream if frame is not None).pixels.shape == (240, 320, 3)
         stream.close()
 
 
@@ -181,10 +181,32 @@ def test_capture_time_is_that_of_the_last_packet(codec: str, transport: str, fra
         stream = make_rtsp_source(CameraConfig(name="front", source=server.url, transport=transport))._driver.read_frames()
         frames = [(frame, time.monotonic()) for frame in itertools.islice(filter(None, stream), 15)][5:]
         stream.close()
-    ages = [(at - burned_clock(frame.image), frame.captured_at - burned_clock(frame.image)) for frame, at in frames]
+    ages = [(at - burned_clock(frame.pixels), frame.captured_at - burned_clock(frame.pixels)) for frame, at in frames]
     age_s, capture_s = np.median(ages, axis=0)
     assert capture_s < 0.06
     assert age_s == pytest.approx(0.1 * frames_late, abs=0.06)
+
+
+def test_frames_of_a_decoder_that_is_too_slow_are_skipped_and_never_grow_old(monkeypatch: pytest.MonkeyPatch) -> None:
+    def decode_slowly(decoder: Any, units: Any, time_base: Any) -> Any:
+        frames = _decode_units(decoder, units, time_base)
+        time.sleep(0.06 * len(frames))  # the camera gives one every 0.033 s
+        return frames
+
+    monkeypatch.setattr("remi_stream.capture.rtsp._decode_units", decode_slowly)
+    with rtsp_server("--fps", "30") as server:
+        stream = make_rtsp_source(CameraConfig(name="front", source=server.url))._driver.read_frames()
+        end, ages, skipped = time.monotonic() + 8, [], 0
+        for frame in stream:
+            if frame is not None:
+                ages.append(time.monotonic() - burned_clock(frame.pixels))
+                skipped += frame.overrun
+            if time.monotonic() > end:
+                break
+        stream.close()
+    assert max(ages) < 2.5, "without skipping 3.5 s, and ever more"
+    assert np.median(ages[-20:]) < 1.5
+    assert 40 < skipped < 180
 
 
 def test_camera_that_is_away_for_longer_than_asked_for_ends_the_daemon_with_exit_code_4(tmp_path: Path) -> None:

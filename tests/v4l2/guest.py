@@ -64,9 +64,9 @@ def frames() -> dict[str, Any]:
     return {
         "fps": device.fps,
         "captured_at": [frame.captured_at for frame in taken],
-        "shapes": sorted({frame.image.shape for frame in taken}),
-        "contrast": float(taken[0].image.std()),
-        "change": float(abs(taken[0].image.astype(int) - taken[-1].image).max()),
+        "shapes": sorted({frame.pixels.shape for frame in taken}),
+        "contrast": float(taken[0].pixels.std()),
+        "change": float(abs(taken[0].pixels.astype(int) - taken[-1].pixels).max()),
     }
 
 
