@@ -140,6 +140,11 @@ class Config(StrictConfig, frozen=True, kw_only=True):
         return daemon_port(self.name, service)
 
     @property
+    def camera_names(self) -> list[str]:
+        """Names of the cameras, in the order of the file."""
+        return [camera.name for camera in self.cameras]
+
+    @property
     def engine_by_camera(self) -> dict[str, str]:
         """Map from camera name to pose engine, for the cameras that deliver images."""
         return {each.name: each.engine or self.engine for each in self.cameras if not find_source(each.source).gives_bodies}

@@ -7,6 +7,7 @@ that part. docs/reference/protocol.md describes the protocol for clients.
 
 from __future__ import annotations
 
+import re
 from typing import Any, Generic, Literal, TypeVar
 
 import msgspec
@@ -16,6 +17,7 @@ SCHEMA_VERSION: Literal[1] = 1
 """Version of the message schema; a change of meaning increments it, an optional new field does not."""
 MAX_INLINE_ARRAY_BYTES = 65536
 """Larger arrays travel as ZeroMQ parts of their own, without a copy into the MessagePack map."""
+_ARRAY_DTYPE = re.compile(r"[<|][biufc]\d{1,2}")
 
 
 class FrameMessage(msgspec.Struct, frozen=True, kw_only=True, eq=False):  # eq=False: == of two arrays has no single truth value
@@ -289,9 +291,14 @@ class MessageCodec(Generic[M]):
         return self._parts
 
     def decode(self, parts: list[Any]) -> M:
-        """Decode parts; arrays are read-only views of them. Raises msgspec.ValidationError."""
+        """Decode parts; arrays are read-only views of them. Raises msgspec.MsgspecError."""
+        if not parts:
+            raise msgspec.DecodeError("a message without content")
         self._parts = parts
-        return self._decoder.decode(parts[0])
+        try:
+            return self._decoder.decode(parts[0])
+        except RecursionError:
+            raise msgspec.DecodeError("a message that is nested too deeply") from None
 
     def _pack(self, value: Any) -> Any:
         if isinstance(value, np.generic):
@@ -309,10 +316,12 @@ class MessageCodec(Generic[M]):
     def _unpack(self, kind: type, value: Any) -> np.ndarray:
         try:
             dtype, shape, data = value
+            if not _ARRAY_DTYPE.fullmatch(dtype):
+                raise TypeError(f"dtype {dtype[:20]!r}; allowed: numbers and booleans")
             if isinstance(data, int):
                 if data < 1:
                     raise IndexError("parts of arrays are numbered from 1")
                 data = self._parts[data]
             return np.frombuffer(data, np.dtype(dtype)).reshape(shape)
-        except (TypeError, ValueError, IndexError) as error:
+        except (TypeError, ValueError, IndexError, OverflowError) as error:
             raise ValueError(f"expected an array as [dtype, shape, bin]: {error}") from None

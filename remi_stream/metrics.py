@@ -88,7 +88,7 @@ METRICS: dict[str, Metric] = {
         Metric(
             "counter",
             "remi_stage_events_total",
-            "Events counted by a sink or source, by name.",
+            "Events counted by the relay, a sink or a source, by name.",
             ("stage", "camera", "event"),
         ),
         Metric("gauge", "remi_recorder_state", "1 for the state that the recorder is in, 0 for the others.", ("state",)),

@@ -135,6 +135,7 @@ STAGES: tuple[StageRow, ...] = (
         writes=("bodies", "preview", "camera", "health", "playback_command"),
         on_bus=True,
         has_control=True,
+        counters="events",
         outlives_supervisor=True,
     ),
     StageRow(

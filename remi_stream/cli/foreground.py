@@ -34,6 +34,8 @@ from remi_stream.transport.link import LinkContext, Subscriber
 
 RATE_WINDOW_S = 3.0
 """Rate and latency are averaged over this time."""
+MAX_MESSAGES_PER_TICK = 1000
+"""Messages read between two ticks of the supervisor, which must never wait for the bus."""
 LOG_INTERVAL_S = 5.0
 """Between two status lines in a log."""
 
@@ -109,7 +111,7 @@ class StatusLine:
         self._live = Live(console=self._console, auto_refresh=False, transient=True) if live else None
         self._context = LinkContext()
         self._daemon = daemon_address(config.name)
-        self._bus = Subscriber(self._context, self._daemon, ["bodies/", "camera/"])
+        self._bus = Subscriber(self._context, self._daemon, ["bodies/", "camera/"], config.camera_names)
         self._playing: dict[str, PlaybackStatus | None] = {}
         self._received: dict[str, deque[tuple[float, float, int]]] = {}
         """Of each camera the last bodies: time of arrival, latency (both s), number of people."""
@@ -138,7 +140,9 @@ class StatusLine:
 
     def tick(self, stages: list[Health]) -> None:
         """Read the bus; redraw the live line four times a second, or log a line every `LOG_INTERVAL_S`."""
-        while (item := self._bus.receive(0)) is not None:
+        for _ in range(MAX_MESSAGES_PER_TICK):
+            if (item := self._bus.receive(0)) is None:
+                break
             self._handle(item[1])
         now = time.monotonic()
         if self._live and now - self._drawn_at > 0.25:

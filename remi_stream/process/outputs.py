@@ -39,7 +39,7 @@ class StageOutputs:
         self._frame_sent_at = float("-inf")
         self._bus: Publisher | None = None
         if row.on_bus:
-            self._bus = Publisher(context, spec.daemon)
+            self._bus = Publisher(context, spec.daemon, [f"preview/{camera}" for camera in spec.config.camera_names])
             return
         for topic in row.writes:
             self._senders[topic] = [self._connect(context, spec, topic, reader) for reader in link_consumers(topic)]
@@ -85,6 +85,12 @@ class StageOutputs:
     def dropped(self) -> int:
         """Messages dropped so far on links that count drops."""
         return sum(sender.outbox.dropped for sender in self._counted)
+
+    @property
+    def invalid(self) -> int:
+        """Invalid messages that came from consumers and subscribers."""
+        links = sum(sender.invalid.count for senders in self._senders.values() for sender in senders)
+        return links + (self._bus.invalid.count if self._bus else 0)
 
     def send(self, message: Any) -> None:
         """Send a message to all consumers of its type."""

@@ -57,7 +57,8 @@ class SourceLoop:
         for socket in [*self._outputs.sockets, self._wake_read]:
             self._waiter.register(socket)
         if self._row.reads:
-            self._bus = Subscriber(self._context, self._spec.daemon, map(self._topic_of_camera, self._row.reads))
+            topics = map(self._topic_of_camera, self._row.reads)
+            self._bus = Subscriber(self._context, self._spec.daemon, topics, self._spec.config.camera_names)
             self._waiter.register(self._bus.socket)
 
     def run_once(self, now: float) -> bool:
@@ -131,6 +132,7 @@ class SourceLoop:
                 self.counts["frames"] += 1
             self._outputs.send(message)
         self.counts["dropped"] = self._outputs.dropped
+        self.counts["invalid"] = self._outputs.invalid + (self._bus.invalid.count if self._bus else 0)
         return messages is not None
 
     def _check_hang(self, now: float) -> None:

@@ -82,7 +82,8 @@ class StageLoop:
 
     def _bind(self, topic: str) -> Receiver[Any]:
         address = link_address(Path(self._spec.run_folder), topic, self._row.name)
-        return Receiver(self._context, address, LINK_TOPICS[topic], reason=f"{self._row.name}/unasked", one_at_a_time=True)
+        reason, cameras = f"{self._row.name}/unasked", self._spec.config.camera_names
+        return Receiver(self._context, address, LINK_TOPICS[topic], reason=reason, one_at_a_time=True, cameras=cameras)
 
     def _pump(self, now: float) -> None:
         for receiver in self._receivers:
@@ -92,6 +93,8 @@ class StageLoop:
         self._outputs.pump(now)
         if self._control:
             self._control.pump()
+        inputs = [receiver.invalid for receiver in self._receivers] + ([self._control.invalid] if self._control else [])
+        self.counts["invalid"] = self._outputs.invalid + sum(each.count for each in inputs)
 
     def _work(self, now: float) -> bool:
         for receiver in self._receivers:
@@ -151,7 +154,7 @@ class SinkLoop:
         """Open the sink, then subscribe."""
         self._sink.open()
         self._topics = [f"{topic}/" for topic in subscribed_topics(self._row, self._spec.config)]
-        self._bus = Subscriber(self._context, self._spec.daemon, self._topics)
+        self._bus = Subscriber(self._context, self._spec.daemon, self._topics, self._spec.config.camera_names)
 
     def run_once(self, now: float) -> bool:
         """Pass queued messages to the sink, or wait; False when the sink is finished."""
@@ -162,6 +165,7 @@ class SinkLoop:
             self._sink.step(item[1])
             self.counts["steps"] += 1
             item = self._bus.receive(0)
+        self.counts["invalid"] = self._bus.invalid.count
         self._sink.tick(time.monotonic())
         self._bus.subscribe(self._topics if self._sink.topics is None else self._sink.topics)
         return not self._sink.is_finished

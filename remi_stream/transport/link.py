@@ -3,16 +3,21 @@
 A consumer binds a Receiver, producers connect Senders; outbox and inbox (mailbox.py) control the flow. The relay publishes with
 a Publisher, clients use a Subscriber. Every socket is closed with a linger and the context destroyed, or exit would hang.
 
+No peer is trusted: messages have a maximum size, are decoded within bounds, and a limited number is read per turn of a loop. What
+is invalid is counted (`invalid`) and dropped, and never raises.
+
 ZeroMQ's own options cannot deliver the newest message: CONFLATE loses parts of multipart messages, and a high-water mark of 1
 keeps the oldest.
 """
 
 from __future__ import annotations
 
+import logging
+import math
 import os
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Generic, TypeVar, cast
 
@@ -20,7 +25,7 @@ import msgspec
 import zmq
 
 from remi_stream.errors import RemiError
-from remi_stream.messages import Frame, FrameMessage, FrameView, Message, MessageCodec
+from remi_stream.messages import Bodies, Frame, FrameMessage, FrameView, Health, Message, MessageCodec, message_key
 from remi_stream.topics import BUS_TOPICS, LAST_VALUE_TOPICS, Topic
 from remi_stream.transport.address import DaemonAddress
 from remi_stream.transport.mailbox import CREDIT_RENEW_S, Credit, FrameRequest, Inbox, Outbox, add_skipped, pop_skipped
@@ -31,6 +36,24 @@ BUS_HIGH_WATER_MARK = 200
 """ZeroMQ high-water mark: messages queued per subscriber; later ones are lost."""
 NEWEST_MAX_AGE_S = 1.0
 """Older messages about frames are not returned by `receive_newest`, s."""
+MAX_FRAME_BYTES = 1 << 30
+"""Maximum size of a part that holds an image: 16384 x 16384 px are 0.8 GB."""
+MAX_MESSAGE_BYTES = 1 << 26
+"""Maximum size of a part of any other message."""
+MAX_REQUEST_BYTES = 1 << 14
+"""Maximum size of a control request."""
+MAX_SUBSCRIPTION_BYTES = 1 << 12
+"""Maximum size of a subscription, and of ZeroMQ's handshake before it."""
+MAX_PARTS = 1024
+"""Maximum number of parts of a message: each array over 64 kB is one."""
+MAX_MESSAGES_PER_TURN = 1000
+"""Maximum number of messages that one call of `pump` reads from a socket."""
+MAX_REQUESTS_S = 0.002
+"""Time after which one call of `pump` answers no further control request, s: a status of many cameras takes half of it."""
+LAST_VALUES_INTERVAL_S = 0.05
+"""Minimum time between two repetitions of the last values, s, however often clients subscribe."""
+
+log = logging.getLogger("remi_stream")
 
 M = TypeVar("M", bound=Message)
 
@@ -44,13 +67,42 @@ class LinkContext:
     def __init__(self) -> None:
         self._zmq = zmq.Context()
 
-    def create_socket(self, kind: int) -> zmq.Socket[bytes]:
-        """Create a socket that this context will close."""
-        return self._zmq.socket(kind)
+    def create_socket(self, kind: int, max_bytes: int) -> zmq.Socket[bytes]:
+        """Create a socket that this context will close. max_bytes: a peer that sends a larger part is disconnected."""
+        socket = self._zmq.socket(kind)
+        socket.setsockopt(zmq.MAXMSGSIZE, max_bytes)
+        return socket
 
     def close(self) -> None:
         """Close every socket; those already closed with a linger still send what they have queued."""
         self._zmq.destroy(linger=0)
+
+
+class InvalidMessages:
+    """Count of the invalid messages that came to a socket; the first is logged."""
+
+    def __init__(self, where: str) -> None:
+        self.count = 0
+        self._where = where
+
+    def add(self, reason: object) -> None:
+        """Count one."""
+        self.count += 1
+        if self.count == 1:
+            log.warning("an invalid message came to %s and was dropped: %.200s; others are only counted", self._where, reason)
+
+
+def _read_queued(socket: zmq.Socket[bytes], copy: bool = True) -> Iterator[list[Any]]:
+    """Parts of each message that has arrived, for one turn."""
+    for _ in range(MAX_MESSAGES_PER_TURN):
+        try:
+            yield socket.recv_multipart(zmq.NOBLOCK, copy=copy)
+        except zmq.Again:
+            return
+
+
+def _max_bytes(topic: Topic) -> int:
+    return MAX_FRAME_BYTES if topic.message_type is Frame else MAX_MESSAGE_BYTES
 
 
 def link_address(folder: Path, topic: str, consumer: str) -> str:
@@ -86,7 +138,8 @@ class Sender(Generic[M]):
         self._codec: MessageCodec[M] = MessageCodec(topic.message_type)
         self._next_hello = 0.0
         self._announced = False
-        self.socket = context.create_socket(zmq.DEALER)
+        self.invalid = InvalidMessages(f"the producer of {topic.name}")
+        self.socket = context.create_socket(zmq.DEALER, MAX_MESSAGE_BYTES)
         # unique per life: the receiver must not mistake a restarted producer for the old one
         self.socket.setsockopt(zmq.IDENTITY, f"{reason}-{os.getpid()}-".encode() + os.urandom(4))
         self.socket.setsockopt(zmq.RECONNECT_IVL, 50)
@@ -109,8 +162,11 @@ class Sender(Generic[M]):
 
     def pump(self, now: float) -> None:
         """Read credits, send what they allow, announce this producer twice a second."""
-        while self.socket.poll(0):
-            self.outbox.add_credit(msgspec.msgpack.decode(self.socket.recv(), type=Credit))
+        for parts in _read_queued(self.socket):
+            try:
+                self.outbox.add_credit(msgspec.msgpack.decode(b"".join(parts), type=Credit))
+            except (msgspec.MsgspecError, RecursionError) as error:
+                self.invalid.add(error)
         if now >= self._next_hello:
             self._next_hello = now + CREDIT_RENEW_S
             self._send([_HELLO, msgspec.msgpack.encode((self._camera, self.outbox.sent, not self.is_empty))])
@@ -142,19 +198,31 @@ class Sender(Generic[M]):
 class Receiver(Generic[M]):
     """Consumer's end of a link, for any number of producers that connect and disconnect.
 
-    reason: drop reason of live messages that come without credit. one_at_a_time: see Inbox.
+    reason: drop reason of live messages that come without credit. one_at_a_time: see Inbox. cameras: the only ones that messages
+    may be about; None: any.
     """
 
-    def __init__(self, context: LinkContext, address: str, topic: Topic, *, reason: str, one_at_a_time: bool = False) -> None:
+    def __init__(
+        self,
+        context: LinkContext,
+        address: str,
+        topic: Topic,
+        *,
+        reason: str,
+        one_at_a_time: bool = False,
+        cameras: Collection[str] | None = None,
+    ) -> None:
         self.topic = topic
         self.is_live = topic.delivery == "live"
         self.inbox: Inbox[bytes] = Inbox(topic.depth, one_at_a_time=one_at_a_time and self.is_live)
         self.unsolicited = 0
+        self.invalid = InvalidMessages(f"the consumer of {topic.name}")
         self._reason = reason
+        self._cameras = cameras
         self._codec: MessageCodec[M] = MessageCodec(topic.message_type)
         self._arrived: deque[M] = deque()
         self._skipped: Counter[tuple[str, int, str]] = Counter()
-        self.socket = context.create_socket(zmq.ROUTER)
+        self.socket = context.create_socket(zmq.ROUTER, _max_bytes(topic))
         self.socket.setsockopt(zmq.ROUTER_HANDOVER, 1)  # a producer that reconnects replaces its old connection
         self._address = address
         _bind(self.socket, address)
@@ -170,9 +238,11 @@ class Receiver(Generic[M]):
 
     def pump(self, now: float) -> None:
         """Read everything that has arrived."""
-        while self.socket.poll(0):
-            producer, kind, *parts = self.socket.recv_multipart(copy=False)
-            self._read(producer.bytes, kind.bytes, parts, now)
+        for producer, *parts in _read_queued(self.socket, copy=False):
+            try:
+                self._read(producer.bytes, parts, now)
+            except (msgspec.MsgspecError, RecursionError) as error:
+                self.invalid.add(error)
 
     def grant_credits(self, now: float, request: Callable[[str], FrameRequest] | None = None) -> None:
         """Grant the credits that are due; a live consumer calls this only when it is free."""
@@ -183,18 +253,27 @@ class Receiver(Generic[M]):
         """Unbind, which removes the socket file."""
         self.socket.close(linger=0)
 
-    def _read(self, producer: bytes, kind: bytes, parts: list[Any], now: float) -> None:
-        if kind == _HELLO:
-            camera, sent, waiting = msgspec.msgpack.decode(parts[0].buffer, type=tuple[str, int, bool])
+    def _read(self, producer: bytes, parts: list[Any], now: float) -> None:
+        kind = parts[0].bytes if parts else b""
+        if kind == _HELLO and len(parts) == 2:
+            camera, sent, waiting = msgspec.msgpack.decode(parts[1].buffer, type=tuple[str, int, bool])
+            self._check_camera(camera or None)
             self.inbox.on_hello(producer, camera, sent, waiting, now)
         elif kind == _AVAILABLE:
             self.inbox.on_message_available(producer)
         elif kind == _BYE:
             self.inbox.on_bye(producer)
-        else:
-            message = self._codec.decode([part.buffer for part in parts[1:]])
-            has_credit = self.inbox.on_message(producer, int.from_bytes(parts[0].bytes, "little"), now)
+        elif kind == _MESSAGE and 2 < len(parts) <= MAX_PARTS:
+            message = self._codec.decode([part.buffer for part in parts[2:]])
+            self._check_camera(None if isinstance(message, Health) else message_key(message))
+            has_credit = self.inbox.on_message(producer, int.from_bytes(parts[1].bytes, "little"), now)
             self._accept(message, has_credit or not self.is_live)
+        else:
+            raise msgspec.DecodeError(f"kind {kind[:16]!r} with {len(parts)} parts")
+
+    def _check_camera(self, camera: str | None) -> None:
+        if camera is not None and self._cameras is not None and camera not in self._cameras:
+            raise msgspec.ValidationError(f"there is no camera {camera!r}")
 
     def _accept(self, message: M, has_credit: bool) -> None:
         if not has_credit:
@@ -209,15 +288,24 @@ class Receiver(Generic[M]):
 
 
 class Publisher:
-    """The bus: publishes to all subscribers without waiting; slow subscribers lose messages."""
+    """The bus: publishes to all subscribers without waiting; slow subscribers lose messages.
 
-    def __init__(self, context: LinkContext, daemon: DaemonAddress) -> None:
-        self.socket = context.create_socket(zmq.XPUB)
+    watched: topics that `has_subscriber` may be asked for. What clients subscribe to is kept only as far as it concerns them.
+    """
+
+    def __init__(self, context: LinkContext, daemon: DaemonAddress, watched: Iterable[str] = ()) -> None:
+        self.invalid = InvalidMessages("the bus")
+        self.socket = context.create_socket(zmq.XPUB, MAX_SUBSCRIPTION_BYTES)
         self.socket.setsockopt(zmq.SNDHWM, BUS_HIGH_WATER_MARK)
-        self.socket.setsockopt(zmq.XPUB_VERBOSER, 1)  # report each subscription and its end, also repeated ones: they are counted
+        self.socket.setsockopt(zmq.XPUB_VERBOSE, 1)  # report repeated subscriptions too: their clients need the last values
         self._codecs: dict[str, MessageCodec[Any]] = {name: MessageCodec(kind) for name, kind in BUS_TOPICS.items()}
         self._last_values: dict[bytes, list[Any]] = {}
-        self._subscriptions: Counter[bytes] = Counter()
+        self._due: set[bytes] = set()
+        """Topics whose last values are to be sent again."""
+        self._sent_last_values_at = float("-inf")
+        self._watched = {topic.encode() for topic in watched}
+        self._subscriptions: set[bytes] = set()
+        """Subscribed prefixes of watched topics."""
         _bind(self.socket, daemon.bus)
 
     def publish(self, topic: str, message: Any) -> None:
@@ -234,25 +322,41 @@ class Publisher:
 
     def has_subscriber(self, topic: str) -> bool:
         """Whether this topic has a subscriber."""
-        return any(topic.encode().startswith(prefix) for prefix, count in self._subscriptions.items() if count > 0)
+        return any(topic.encode().startswith(prefix) for prefix in self._subscriptions)
 
     def pump(self) -> None:
         """Process subscriptions; new ones get the cached last messages of their topics."""
-        while self.socket.poll(0):
-            event = self.socket.recv()
-            if event[:1] != b"\x01":
-                self._subscriptions[event[1:]] -= 1
-                continue
-            self._subscriptions[event[1:]] += 1
-            for topic in [topic for topic in self._last_values if topic.startswith(event[1:])]:
+        for parts in _read_queued(self.socket):
+            kind, prefix = parts[0][:1], parts[0][1:]
+            if len(parts) > 1 or kind not in (b"\x00", b"\x01"):
+                self.invalid.add(f"{len(parts)} parts, {parts[0][:16]!r}; a client of the bus can only subscribe")
+            elif kind == b"\x00":
+                self._subscriptions.discard(prefix)
+            else:
+                self._due |= {topic for topic in self._last_values if topic.startswith(prefix)}
+                if any(topic.startswith(prefix) for topic in self._watched):
+                    self._subscriptions.add(prefix)
+        now = time.monotonic()
+        if self._due and now - self._sent_last_values_at >= LAST_VALUES_INTERVAL_S:
+            self._sent_last_values_at = now
+            for topic in self._due:
                 self.socket.send_multipart(self._last_values[topic])
+            self._due.clear()
 
 
 class Subscriber:
-    """Subscriber of the bus."""
+    """Subscriber of the bus. cameras: the only ones that messages may be about; None: any."""
 
-    def __init__(self, context: LinkContext, daemon: DaemonAddress, topics: Iterable[str] = ("",)) -> None:
-        self.socket = context.create_socket(zmq.SUB)
+    def __init__(
+        self,
+        context: LinkContext,
+        daemon: DaemonAddress,
+        topics: Iterable[str] = ("",),
+        cameras: Collection[str] | None = None,
+    ) -> None:
+        self.invalid = InvalidMessages("a subscriber of the bus")
+        self._cameras = cameras
+        self.socket = context.create_socket(zmq.SUB, MAX_MESSAGE_BYTES)
         self.socket.setsockopt(zmq.RCVHWM, BUS_HIGH_WATER_MARK)
         self.socket.setsockopt(zmq.RECONNECT_IVL, 100)
         self._topics: set[str] = set()
@@ -271,11 +375,32 @@ class Subscriber:
 
     def receive(self, timeout_s: float) -> tuple[str, Any] | None:
         """Receive the next message as (topic, message); None after the timeout."""
-        if not self.socket.poll(int(timeout_s * 1000)):
-            return None
-        topic, *parts = self.socket.recv_multipart()
-        name = topic.decode()
-        return name, self._codecs[name.split("/", 1)[0]].decode(parts)
+        end = time.monotonic() + timeout_s
+        for _ in range(MAX_MESSAGES_PER_TURN):
+            if not self.socket.poll(max(0, int((end - time.monotonic()) * 1000))):
+                break
+            try:
+                return self._decode(self.socket.recv_multipart())
+            except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+                self.invalid.add(error)
+        return None
+
+    def _decode(self, parts: list[bytes]) -> tuple[str, Any]:
+        """Decode a message that the relay can have published. Raises msgspec.MsgspecError, UnicodeDecodeError."""
+        name = parts[0].decode()
+        kind, _, key = name.partition("/")
+        if kind not in self._codecs or len(parts) > MAX_PARTS:
+            raise msgspec.DecodeError(f"topic {name[:60]!r} with {len(parts)} parts")
+        message = self._codecs[kind].decode(parts[1:])
+        if key != message_key(message):
+            raise msgspec.ValidationError(f"a message about {message_key(message)[:60]!r} as {name[:60]!r}")
+        if self._cameras is not None and not isinstance(message, Health) and key not in self._cameras:
+            raise msgspec.ValidationError(f"there is no camera {key[:60]!r}")
+        if isinstance(message, FrameMessage) and not all(map(math.isfinite, (message.captured_at, *message.stamps.values()))):
+            raise msgspec.ValidationError("times must be finite")
+        if isinstance(message, Bodies) and "relay" not in message.stamps:
+            raise msgspec.ValidationError("bodies without the stamp of the relay")
+        return name, message
 
     def receive_newest(self, timeout_s: float) -> dict[str, Any]:
         """Read all queued messages and return the newest of each topic, without frame messages older than a second."""
@@ -293,28 +418,41 @@ class Subscriber:
 
 
 class ControlServer:
-    """Server of the control socket (REP): one MessagePack map in, one out."""
+    """Server of the control socket (REP): one MessagePack map in, one out. answer: raises RemiError for what is not allowed."""
 
     def __init__(self, context: LinkContext, daemon: DaemonAddress, answer: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+        self.invalid = InvalidMessages("the control socket")
         self._answer = answer
-        self.socket = context.create_socket(zmq.REP)
+        self.socket = context.create_socket(zmq.REP, MAX_REQUEST_BYTES)
         _bind(self.socket, daemon.control)
 
     def pump(self) -> None:
-        """Answer pending requests."""
-        while self.socket.poll(0):
-            try:
-                reply = self._answer(msgspec.msgpack.decode(self.socket.recv(), type=dict[str, Any]))
-            except (msgspec.MsgspecError, RemiError) as error:
-                reply = {"error": str(error)}
-            self.socket.send(msgspec.msgpack.encode(reply))
+        """Answer pending requests, for a limited time."""
+        end = time.monotonic() + MAX_REQUESTS_S
+        for parts in _read_queued(self.socket):
+            self.socket.send(msgspec.msgpack.encode(self._reply(parts)))
+            if time.monotonic() > end:
+                return
+
+    def _reply(self, parts: list[bytes]) -> dict[str, Any]:
+        try:
+            if len(parts) > 1:
+                raise msgspec.DecodeError(f"{len(parts)} parts; allowed: one MessagePack map in one part")
+            request = msgspec.msgpack.decode(parts[0], type=dict[str, Any])
+        except (msgspec.MsgspecError, RecursionError) as error:
+            self.invalid.add(error)
+            return {"error": f"Control: {error}"}
+        try:
+            return self._answer(request)
+        except RemiError as error:
+            return {"error": str(error)}
 
 
 def send_control_request(daemon: DaemonAddress, request: dict[str, Any], timeout_s: float = 2.0) -> dict[str, Any]:
     """Send a request to the control socket of a daemon and return its reply. Raises RemiError on error or timeout."""
     context = LinkContext()
     try:
-        socket = context.create_socket(zmq.REQ)
+        socket = context.create_socket(zmq.REQ, MAX_MESSAGE_BYTES)
         socket.connect(daemon.control)
         socket.send(msgspec.msgpack.encode(request))
         if not socket.poll(int(timeout_s * 1000)):

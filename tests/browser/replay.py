@@ -157,7 +157,8 @@ class Replay:
     def _play(self) -> None:
         context = LinkContext()
         address = daemon_address(self.name)
-        bus, control = Publisher(context, address), ControlServer(context, address, self._answer)
+        bus = Publisher(context, address, [f"preview/{camera}" for camera in self.cameras])
+        control = ControlServer(context, address, self._answer)
         due = time.monotonic()
         while not self._stop.wait(max(0.0, due - time.monotonic())):
             due += 1 / FPS

@@ -124,7 +124,7 @@ def stopped_listener(daemon: Daemon) -> Iterator[None]:
 def deaf_listener(daemon: Daemon) -> Iterator[zmq.Socket[bytes]]:
     """One that has subscribed to everything and never reads."""
     context = LinkContext()
-    socket = context.create_socket(zmq.SUB)
+    socket = context.create_socket(zmq.SUB, -1)
     socket.setsockopt(zmq.RCVHWM, 1)
     socket.setsockopt(zmq.RCVBUF, 4096)
     socket.setsockopt(zmq.SUBSCRIBE, b"")

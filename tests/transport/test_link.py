@@ -42,7 +42,7 @@ def frame(frame_id: int) -> Frame:
 
 
 def bodies(frame_id: int, captured_at: float = 0.0) -> Bodies:
-    place = {"camera": "a", "epoch": 1, "frame_id": frame_id, "captured_at": captured_at}
+    place = {"camera": "a", "epoch": 1, "frame_id": frame_id, "captured_at": captured_at, "stamps": {"relay": captured_at}}
     return Bodies(**place, engine="e", size=(1, 1), intrinsics=(1, 1, 0, 0), people=[])
 
 

@@ -1,0 +1,140 @@
+"""What a hostile client may send to a running relay: it is counted and dropped, and the bodies keep flowing."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+
+import msgspec
+import pytest
+import zmq
+
+from remi_stream.transport.address import DaemonAddress
+from tests.pipeline.daemon import SYNTHETIC, Daemon, running
+
+CAMERA = {"name": "front", "source": "synthetic:?fps=30"}
+GREETING = b"\xff" + bytes(8) + b"\x7f" + b"\x03\x01" + b"NULL".ljust(20, b"\0") + bytes(32)
+"""ZMTP 3.1 without security, rfc.zeromq.org/spec/23."""
+QUESTION = msgspec.msgpack.encode({"ask": "status"})
+
+Attack = Callable[[DaemonAddress], object]
+
+
+@contextlib.contextmanager
+def client(kind: int, address: str) -> Iterator[zmq.Socket[bytes]]:
+    context = zmq.Context()
+    with context.socket(kind) as client:
+        client.setsockopt(zmq.SNDHWM, 0)
+        client.setsockopt(zmq.LINGER, 5000)
+        client.connect(address)
+        yield client
+    context.term()
+
+
+def ask(*parts: bytes) -> Attack:
+    def attack(daemon: DaemonAddress) -> None:
+        with client(zmq.DEALER, daemon.control) as dealer:
+            dealer.send_multipart([b"", *parts])
+            dealer.poll(500)
+
+    return attack
+
+
+def ask_50000_questions(daemon: DaemonAddress) -> None:
+    with client(zmq.DEALER, daemon.control) as dealer:
+        for _ in range(50_000):
+            dealer.send_multipart([b"", QUESTION], copy=True)
+        time.sleep(3.0)
+        dealer.setsockopt(zmq.LINGER, 0)
+
+
+def subscribe_300000_times(daemon: DaemonAddress) -> None:
+    code = """
+import sys, zmq
+xsub = zmq.Context().socket(zmq.XSUB)
+xsub.setsockopt(zmq.SNDHWM, 0)
+xsub.connect(sys.argv[1])
+for number in range(300_000):
+    xsub.send(b"\\x01preview/%d" % number)
+sys.stdin.read(1)
+"""
+    process = subprocess.Popen([sys.executable, "-c", code, daemon.bus], stdin=subprocess.PIPE)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(4.0)
+    process.kill()
+    process.wait()
+
+
+def send_to_the_bus(*messages: list[bytes]) -> Attack:
+    def attack(daemon: DaemonAddress) -> None:
+        with client(zmq.XSUB, daemon.bus) as xsub:
+            for message in messages:
+                xsub.send_multipart(message)
+            time.sleep(0.3)
+
+    return attack
+
+
+def announce(size: int, to_bus: bool) -> Attack:
+    """A part of this many bytes; the connection must end before 64 MB of them have come."""
+
+    def attack(daemon: DaemonAddress) -> None:
+        peer = socket.socket(socket.AF_UNIX)
+        peer.settimeout(5.0)
+        peer.connect((daemon.bus if to_bus else daemon.control).removeprefix("ipc://"))
+        peer.sendall(GREETING)
+        read = b""
+        while len(read) < 64:
+            read += peer.recv(64 - len(read))
+        ready = b"\x05READY\x0bSocket-Type" + (b"\x00\x00\x00\x03SUB" if to_bus else b"\x00\x00\x00\x03REQ")
+        peer.sendall(bytes([4, len(ready)]) + ready)
+        head = (b"" if to_bus else b"\x01\x00") + b"\x02" + size.to_bytes(8, "big")
+        with pytest.raises(OSError, match="Broken pipe|reset by peer"):  # noqa: RUF043
+            peer.sendall(head + bytes(64 << 20))
+        peer.close()
+
+    return attack
+
+
+ATTACKS: dict[str, Attack] = {
+    "a deeply nested question": ask(b"\x82\xa3ask\xa6status\xa1x" + b"\x91" * 3000 + b"\xc0"),
+    "a question in three parts": ask(b"a", b"b", b"c"),
+    "a question that is no map": ask(b"\xc1"),
+    "an empty question": ask(b""),
+    "50,000 questions": ask_50000_questions,
+    "300,000 subscriptions": subscribe_300000_times,
+    "messages to the bus": send_to_the_bus([b""], [b"\x00"], [b"\x00never"], [b"x", b"\x01", b"y"], [b"\x01", *[b"z"] * 2000]),
+    "1.5 GB to the control socket": announce(1_500_000_000, to_bus=False),
+    "1.5 GB to the bus": announce(1_500_000_000, to_bus=True),
+}
+
+
+@pytest.fixture(scope="module")
+def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
+    with running(tmp_path_factory.mktemp("attacked"), cameras=[CAMERA], **SYNTHETIC) as daemon:
+        daemon.more_bodies(5)
+        yield daemon
+
+
+@pytest.mark.parametrize("attack", ATTACKS)
+def test_relay_goes_on_after(attack: str, daemon: Daemon) -> None:
+    relay = daemon.status()["stages"]["relay"]
+    ATTACKS[attack](daemon.address)
+    daemon.take(0.1)
+    began = time.monotonic()
+    daemon.more_bodies(30)
+    assert time.monotonic() - began < 5, "thirty bodies are a second"
+    after = daemon.status()["stages"]["relay"]
+    assert (after["pid"], after["restarts"]) == (relay["pid"], 0), daemon.log()
+    assert after["memory_bytes"] - relay["memory_bytes"] < 200e6
+
+
+def test_invalid_messages_are_counted_and_the_first_is_logged(daemon: Daemon) -> None:
+    before = daemon.status()["stages"]["relay"]["counts"]["invalid"]
+    ask(b"a", b"b", b"c")(daemon.address)
+    daemon.listen(lambda: daemon.stages["relay"].counts["invalid"] == before + 1)
+    assert daemon.log().count("an invalid message came to the control socket and was dropped") == 1
