@@ -18,6 +18,8 @@ class RemiError(Exception):
     """Base of user errors: one line with the value got, the values allowed and the remedy."""
 
     exit_code = EXIT_NOT_STARTED
+    retry_after_s = 0.0
+    """Shortest time until a stage that it ended is tried again, s; a camera may lock an account after some wrong passwords."""
 
 
 class UsageError(RemiError):

@@ -249,9 +249,11 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
     facts: dict[str, str] = {}
     """Static information, e.g. {"runtime": ...}."""
     reason: str = ""
-    """Error in one line, for state "failed"."""
+    """Why it ended, in one line, for the states "restarting" and "failed"."""
     exit_code: int = 0
     """Exit code that the process will end with, for state "failed"."""
+    retry_after_s: float = 0.0
+    """Shortest time until the stage is tried again, s, for state "failed"."""
 
 
 Message = FrameMessage | CameraFacts | DetectionInterval | PlaybackCommand | Health

@@ -1,7 +1,7 @@
 """Table of all Prometheus metrics: name, help, labels and buckets; docs/reference/metrics.md describes them.
 
 Base units, `_total` on counters, histograms for latencies (they can be summed over cameras), labels of low cardinality: at
-most 76 series per camera, 77 for a played recording.
+most 77 series per camera, 78 for a played recording.
 """
 
 from __future__ import annotations
@@ -77,6 +77,7 @@ METRICS: dict[str, Metric] = {
         Metric("counter", "remi_inference_seconds_total", "Time in the pose engine."),
         Metric("gauge", "remi_engine_info", "Always 1; the pose engine and its runtime.", ("engine", "runtime")),
         Metric("gauge", "remi_stage_up", "1 while the stage is ready.", ("stage", "camera")),
+        Metric("gauge", "remi_stage_failed", "1 while the stage has failed and is tried again.", ("stage", "camera")),
         Metric("counter", "remi_stage_restarts_total", "Restarts of the stage's process.", ("stage", "camera")),
         Metric(
             "counter",

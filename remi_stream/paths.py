@@ -97,7 +97,8 @@ class RunFolder:
 
     def is_intact(self) -> bool:
         """Whether the folder and the lock are still those of this run."""
-        return read_run_marker(self.path) == self._marker and _is_file_of(self._lock, _lock_path(self.path))
+        # without opening a file: a process that has no descriptors left must not take its folder for a lost one
+        return self._has_marker() and _is_file_of(self._lock, _lock_path(self.path))
 
     def restore(self) -> None:
         """Make the folder again after another program removed it. Raises RemiError if another daemon has the name now."""
@@ -106,7 +107,7 @@ class RunFolder:
             old, self._lock = self._lock, -1
             os.close(old)
             self._acquire_lock()
-        if read_run_marker(self.path) != self._marker:
+        if not self._has_marker():
             try:
                 self._make()
             except OSError as error:
@@ -133,6 +134,13 @@ class RunFolder:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
         with open(os.open(self.path / RUN_MARKER, flags, 0o600), "w") as file:
             file.write(self._marker)
+            self._marker_status = os.fstat(file.fileno())
+
+    def _has_marker(self) -> bool:
+        try:
+            return os.path.samestat((self.path / RUN_MARKER).lstat(), self._marker_status)
+        except OSError:
+            return False
 
     def _acquire_lock(self) -> None:
         try:

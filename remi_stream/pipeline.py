@@ -43,6 +43,10 @@ class StageRow(NamedTuple):
     reads_ahead: bool = False
     """Request the next camera's frame before it processes one, if it serves several cameras: it then never waits for the
     transfer, and a frame may wait for it as long as one step takes."""
+    restart_policy: Literal["back_off", "give_up_at_start", "give_up"] = "back_off"
+    """What failures of the stage do. back_off: it is tried again for ever, every 30 s at most, and the others go on; if no camera
+    can start, the daemon ends. give_up_at_start: the same, but an error for the user before it was ever ready ends the daemon.
+    give_up: five deaths in a minute end it, too."""
     start_s: float = 30.0
     """Timeout from start to ready, s."""
     silent_s: float = 1.5
@@ -115,6 +119,8 @@ STAGES: tuple[StageRow, ...] = (
         writes=("detections",),
         enabled_if=needs_pose,
         counts_drops=False,
+        # without it no person is ever found, so an error at the start ends the daemon; later, pose goes on
+        restart_policy="give_up_at_start",
         nice=5,  # off the critical path: pose tracks people without it
     ),
     StageRow(
@@ -126,6 +132,7 @@ STAGES: tuple[StageRow, ...] = (
         counters="pose",
         reads_ahead=True,
         own_session=True,
+        restart_policy="give_up",
         start_s=60.0,  # it loads and compiles the networks
     ),
     StageRow(
@@ -137,6 +144,7 @@ STAGES: tuple[StageRow, ...] = (
         has_control=True,
         counters="events",
         outlives_supervisor=True,
+        restart_policy="give_up",
     ),
     StageRow(
         name="web",
@@ -161,6 +169,7 @@ STAGES: tuple[StageRow, ...] = (
         enabled_if=lambda config: config.record is not None,
         preview_if=lambda config: config.record_video,
         counters="recorder",
+        restart_policy="give_up_at_start",  # a run without the recording that was asked for could not be repeated
         stop_s=60.0,  # it writes what is queued and the final files
     ),
     StageRow(
@@ -168,6 +177,7 @@ STAGES: tuple[StageRow, ...] = (
         factory="remi_stream.sinks.display.stage:make_display_stage",
         reads=("bodies", "camera", "health", "preview"),
         enabled_if=lambda config: config.display,
+        restart_policy="give_up_at_start",
         counters="events",
         nice=5,
     ),

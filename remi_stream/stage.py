@@ -94,6 +94,26 @@ class SteerableSource(Protocol):
         ...
 
 
+class WatchdogClock:
+    """A clock for time limits that stands still while this process is paused: stopped, suspended, or frozen with its container.
+
+    It is advanced often; a call that comes later than max_step_s after the one before moves it by max_step_s only.
+    """
+
+    def __init__(self, max_step_s: float) -> None:
+        self.now = 0.0
+        """Time since the first call, s, without pauses."""
+        self._max_step_s = max_step_s
+        self._advanced_at: float | None = None
+
+    def advance(self, now: float) -> float:
+        """Advance to a moment of the monotonic clock, s; return the time since the last call, pauses included."""
+        step = 0.0 if self._advanced_at is None else now - self._advanced_at
+        self._advanced_at = now
+        self.now += min(step, self._max_step_s)
+        return step
+
+
 STATUS_INTERVAL_S = 0.5
 """Interval between the status messages of a camera, s."""
 

@@ -30,6 +30,7 @@ from remi_stream.capture.source import CapturedImage
 from remi_stream.errors import EXIT_GAVE_UP, RemiError
 from remi_stream.messages import CameraState
 from remi_stream.redaction import redact
+from remi_stream.stage import WatchdogClock
 
 OPEN_TIMEOUT_S, READ_TIMEOUT_S, HANG_TIMEOUT_S, CLOSE_TIMEOUT_S = 4.0, 1.0, 6.0, 1.0
 """Timeouts, s: of the first connection, of a read, of one call of the driver, of closing at exit."""
@@ -37,6 +38,9 @@ LONG_OUTAGE_S, LONG_OUTAGE_RETRY_S = 120.0, 2.0
 """After so long an outage, s, retry only this often, s."""
 QUEUE_DEPTH = 3
 """Frames that may queue: after a network hiccup several arrive at once. The reader is faster than any camera."""
+
+MAX_READ_S = 2.0
+"""Time between two reads that counts at most, s; READ_TIMEOUT_S bounds it, unless the process is paused."""
 
 log = logging.getLogger("remi_stream")
 
@@ -105,11 +109,13 @@ class LiveSource:
         self._missed = 0
         self._closing = threading.Event()
         self._attempted = threading.Event()
-        self._alive_at = self._frame_at = time.monotonic()
+        # since when the watchdogs count: in `read`'s clock, which stands still while the process is paused
+        self._clock = WatchdogClock(MAX_READ_S)
+        self._alive_since = self._frame_since = 0.0
 
     def open(self) -> None:
         """Start connecting. Raises the RemiError of the first attempt; an unavailable camera is no error."""
-        self._alive_at = self._frame_at = time.monotonic()
+        self._clock.advance(time.monotonic())
         self._thread = threading.Thread(target=self._run, name="camera", daemon=True)
         self._thread.start()
         _open_sources.add(self)
@@ -159,31 +165,31 @@ class LiveSource:
         except CameraUnavailable as away:
             return str(away)
         except RemiError as error:
-            if self.state == "starting" and not self._restarted:
+            if (self.state == "starting" and not self._restarted) or error.retry_after_s:
                 raise
             return str(error)
         return "the stream has ended"
 
     def _enqueue(self, captured: CapturedImage | None) -> None:
-        self._alive_at = time.monotonic()
+        self._alive_since = self._clock.now
         if captured is None:
             return
         if self._outage:
-            log.info("%s: connected again after %.1f s", self.description, self._alive_at - self._outage.since)
+            log.info("%s: connected again after %.1f s", self.description, time.monotonic() - self._outage.since)
         with self._changed:
             self._queue.append(captured)
             self._missed += captured.overrun  # frames that the driver has skipped
             if len(self._queue) > QUEUE_DEPTH:
                 self._queue.popleft()
                 self._missed += 1
-            self._outage, self.state, self._frame_at = None, "live", self._alive_at
+            self._outage, self.state, self._frame_since = None, "live", self._alive_since
             self._changed.notify()
         self.fps = self._driver.fps
         self._attempted.set()
 
     def _handle_outage(self, why: str) -> None:
         """Log each reason of an outage once, then wait for the back-off."""
-        self._alive_at = now = time.monotonic()
+        self._alive_since, now = self._clock.now, time.monotonic()
         outage = self._outage or CameraOutage(now)
         with self._changed:
             self._just_lost = self._outage is None
@@ -201,9 +207,10 @@ class LiveSource:
             raise self._error
 
     def _check_timeouts(self, now: float) -> None:
-        if now - self._alive_at > HANG_TIMEOUT_S:
+        self._clock.advance(now)
+        if self._clock.now - self._alive_since > HANG_TIMEOUT_S:
             raise TimeoutError(f"{self.description}: one call has taken more than {HANG_TIMEOUT_S:.0f} s")
-        if self._give_up_after_s and now - self._frame_at > self._give_up_after_s:
+        if self._give_up_after_s and self._clock.now - self._frame_since > self._give_up_after_s:
             error = RemiError(f"{self.description} gave no frame for {self._give_up_after_s:g} s (give_up_after_s)")
             error.exit_code = EXIT_GAVE_UP
             raise error

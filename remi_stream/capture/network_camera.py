@@ -14,12 +14,14 @@ import av
 
 from remi_stream.capture.camera_url import PASSWORD_VARIABLE, USER_VARIABLE, CameraUrl
 from remi_stream.capture.live import CameraUnavailable
-from remi_stream.errors import RemiError, UsageError
+from remi_stream.errors import RemiError
 
 CONNECT_TIMEOUT_S, STALL_TIMEOUT_S, DNS_TIMEOUT_S = 3.0, 2.0, 4.0
 """Timeouts, s: to connect, without a packet, of DNS. Without one, PyAV blocks for over 100 s."""
 PROBE_TIMEOUT_S = 0.5
 """Timeout to find out whether a camera that sends nothing accepts connections at all, s."""
+REJECTED_RETRY_S = 30.0
+"""Time until a rejected user or password is tried again, s: cameras lock an account after a few wrong ones."""
 DEFAULT_PORTS = {"rtsp": 554, "rtsps": 322, "http": 80, "https": 443}
 """Port of each scheme, for a URL without one."""
 
@@ -49,12 +51,12 @@ def open_stream(address: CameraUrl, options: dict[str, str]) -> Iterator[Any]:
 def translate_error(error: av.FFmpegError, camera: str) -> CameraUnavailable | RemiError:
     """Translate FFmpeg's error for the user; FFmpeg's own text is never shown, since it contains the URL."""
     if isinstance(error, av.HTTPUnauthorizedError | av.HTTPForbiddenError):
-        # a service restarts after a RemiError: right for a camera that is locked for a while, not for a wrong password
-        kind = UsageError if isinstance(error, av.HTTPUnauthorizedError) else RemiError
-        return kind(
+        rejected = RemiError(
             f"{camera} rejects the user or password. Set {USER_VARIABLE} and {PASSWORD_VARIABLE}, "
             f"or username and password_env or password_file in the pipeline file"
         )
+        rejected.retry_after_s = REJECTED_RETRY_S
+        return rejected
     if isinstance(error, av.HTTPNotFoundError):
         return RemiError(f"{camera}: the camera has no such stream. Check the path after the host")
     if isinstance(error, av.HTTPClientError):

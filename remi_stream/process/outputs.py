@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import resource
+import socket
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -23,6 +25,9 @@ FLUSH_TIMEOUT_S = 1.0
 """Time to deliver queued messages at the end, s."""
 PREVIEW_FALLBACK_S = 0.5
 """Time without a frame taken by pose after which any frame is previewed, s."""
+
+MAX_REASON_LENGTH = 2000
+"""Length of the reason in a heartbeat that would be too large, characters."""
 
 FrameRenderer = Callable[[Frame, FrameView], Frame]
 
@@ -132,8 +137,8 @@ class HeartbeatSender:
     """Sends heartbeats, from the thread that does the work: one that hangs sends none."""
 
     def __init__(self, fd: int, label: str) -> None:
-        os.set_blocking(fd, False)  # a hung supervisor must not block the stage
-        self._fd = fd
+        self._socket = socket.socket(fileno=fd)
+        self._socket.setblocking(False)  # a hung supervisor must not block the stage
         self._label = label
         self._next = 0.0
 
@@ -144,7 +149,7 @@ class HeartbeatSender:
             self.send("ready", counts=dict(counts), facts=facts)
 
     def send(self, state: Any, **more: Any) -> None:
-        """Send a heartbeat now; it is lost if the pipe is full."""
+        """Send a heartbeat now; it is lost if the socket is full, and comes without counts and facts if it is too large."""
         health = Health(
             stage=self._label,
             state=state,
@@ -153,10 +158,15 @@ class HeartbeatSender:
             memory_bytes=_resident_bytes(),
             **more,
         )
-        packed = msgspec.msgpack.encode(health)
-        # pipe(7): up to PIPE_BUF bytes (4096) are written whole or not at all
-        with contextlib.suppress(BlockingIOError, BrokenPipeError):
-            os.write(self._fd, len(packed).to_bytes(4, "little") + packed)
+        # unix(7): a message is sent whole or not at all
+        with contextlib.suppress(BlockingIOError, ConnectionError):
+            try:
+                self._socket.send(msgspec.msgpack.encode(health))
+            except OSError as error:
+                if error.errno != errno.EMSGSIZE:
+                    raise
+                reason = health.reason[:MAX_REASON_LENGTH]
+                self._socket.send(msgspec.msgpack.encode(msgspec.structs.replace(health, counts={}, facts={}, reason=reason)))
 
 
 def _resident_bytes() -> int:

@@ -17,11 +17,14 @@ from remi_stream.errors import EXIT_CRASHED
 from remi_stream.messages import FrameMessage
 from remi_stream.pipeline import StageRow
 from remi_stream.process.outputs import StageOutputs
-from remi_stream.stage import MAX_SLEEP_S, SourceStage, StageSpec, SteerableSource
+from remi_stream.stage import MAX_SLEEP_S, SourceStage, StageSpec, SteerableSource, WatchdogClock
 from remi_stream.transport.link import LinkContext, SocketPoller, Subscriber
 
 HANG_TIMEOUT_S = 6.0
 """Timeout of one call of `step`, s; the process then ends and is restarted."""
+
+MAX_PASS_S = 0.5
+"""A pass of the loop that takes longer, s, counts as this long: the process was paused."""
 
 log = logging.getLogger("remi_stream")
 
@@ -31,7 +34,7 @@ class SourceLoop:
 
     def __init__(self, spec: StageSpec, row: StageRow, stage: SourceStage) -> None:
         self.counts = stage.counts
-        self.facts: dict[str, str] = {}
+        self.facts: dict[str, str] = {}  # none: what users may know of a camera is in its CameraFacts
         self._spec, self._row, self._stage = spec, row, stage
         self._context = LinkContext()
         # full, it blocks the thread: a file must not be read far ahead of its consumers
@@ -39,6 +42,7 @@ class SourceLoop:
         # self-pipe: the poller waits for sockets and file descriptors, but cannot wait for a queue
         self._wake_read, self._wake_write = os.pipe()
         os.set_blocking(self._wake_read, False)
+        self._clock = WatchdogClock(MAX_PASS_S)
         self._stepping_since: float | None = None
         self._opened = threading.Event()
         self._open_error: Exception | None = None
@@ -63,7 +67,8 @@ class SourceLoop:
 
     def run_once(self, now: float) -> bool:
         """Send captured messages, as far as credits allow."""
-        self._check_hang(now)
+        self._clock.advance(now)
+        self._check_hang(self._clock.now)
         self._outputs.pump(now)
         self._read_bus()
         more = True
@@ -99,7 +104,7 @@ class SourceLoop:
     def _read(self) -> None:
         messages: Any = ()
         while messages is not None and not self._stop.is_set():
-            self._stepping_since = time.monotonic()
+            self._stepping_since = self._clock.now
             try:
                 messages = self._stage.step()
             except Exception as error:  # noqa: BLE001 - handed to the loop's thread, which raises it

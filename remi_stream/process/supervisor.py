@@ -1,7 +1,9 @@
 """Supervisor: starts the stages, watches their heartbeats, restarts them with back-off, stops them in order.
 
 One thread, one selector. A stage is `starting` until its first heartbeat, `ready` while they come, `restarting` between a
-death and the next start. Capture starts when everything else is ready and is stopped first; sinks are stopped last.
+death and the next start, `failed` after five deaths or an error for the user, until it is ready again. What its failures mean
+for the daemon is the `restart_policy` of its row. Capture starts when everything else is ready and is stopped first; sinks are
+stopped last.
 """
 
 from __future__ import annotations
@@ -11,129 +13,29 @@ import os
 import selectors
 import signal
 import socket
-import subprocess
-import sys
 import time
-from collections import deque
 from collections.abc import Callable
-from typing import Any
-
-import msgspec
 
 from remi_stream.config import Config
-from remi_stream.errors import EXIT_DONE, EXIT_GAVE_UP
+from remi_stream.errors import EXIT_DONE, EXIT_GAVE_UP, EXIT_NOT_STARTED, RemiError
 from remi_stream.messages import Health
 from remi_stream.paths import RunFolder
-from remi_stream.pipeline import StageRow, link_consumers, pipeline_processes
-from remi_stream.stage import StageSpec
+from remi_stream.pipeline import link_consumers, pipeline_processes
+from remi_stream.process.stage_process import MAX_DEATHS, StageProcess
+from remi_stream.stage import StageSpec, WatchdogClock
 from remi_stream.topics import LINK_TOPICS
 from remi_stream.transport.link import LinkContext, Sender, link_address
 
 POLL_S = 0.1
 """Interval of the supervisor's checks, s; heartbeats and log lines wake it earlier."""
+MAX_TICK_S = 0.5
+"""A tick that takes longer, s, counts as this long, well below the `silent_s` of any stage: see WatchdogClock."""
+PAUSE_S = 1.0
+"""A tick that takes longer, s, is logged: the supervisor was stopped, suspended or frozen."""
 HEALTH_INTERVAL_S = 0.5
-"""Interval at which the stages' health is sent to the relay, s."""
-BACK_OFF_S = (0.0, 0.25, 0.5, 1.0, 2.0)
-"""Pause before each restart, s; the last one repeats."""
-MAX_DEATHS, DEATH_WINDOW_S = 5, 60.0
-"""So many deaths of a stage within this time, s, end the pipeline."""
-THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-"""Set to 1 in every worker, because the thread pools of several processes would compete for the cores."""
+"""Interval at which the stages' health is sent to the relay, and the run folder is checked, s."""
 
 log = logging.getLogger("remi_stream")
-
-
-class StageProcess:
-    """Process of one stage, over all its restarts."""
-
-    def __init__(self, row: StageRow, spec: StageSpec) -> None:
-        self.row = row
-        self.spec = spec
-        self.health = Health(stage=spec.label, state="starting", pid=0)
-        self.process: subprocess.Popen[bytes] | None = None
-        self.was_ready = False
-        self.was_killed = False
-        self.is_terminating = False
-        self.restarts = 0
-        self.start_at: float | None = None
-        self.died_at: deque[float] = deque(maxlen=MAX_DEATHS)
-        self._beats = b""
-        self._started_at = self._heard_at = 0.0
-        self.heartbeat_fd = -1
-
-    @property
-    def label(self) -> str:
-        """Name in logs and health."""
-        return self.spec.label
-
-    @property
-    def is_alive(self) -> bool:
-        """Whether a process is running."""
-        return self.process is not None
-
-    @property
-    def is_ready(self) -> bool:
-        """Whether the stage is running and sends heartbeats."""
-        return self.is_alive and self.health.state == "ready"
-
-    def start(self, now: float) -> None:
-        """Start a process and send it its StageSpec."""
-        self.heartbeat_fd, theirs = os.pipe()
-        os.set_blocking(self.heartbeat_fd, False)
-        name = self.spec.config.name
-        # the label and the name are for ps(1); a worker reads only the last argument, and the rest from its StageSpec
-        command = [sys.executable, "-m", "remi_stream", "stage", self.label, "--name", name, "--beat-fd", str(theirs)]
-        self.process = subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            pass_fds=(theirs,),
-            env={**os.environ, **dict.fromkeys(THREAD_VARIABLES, "1"), "PYTHONUNBUFFERED": "1"},
-            **_separation(self.row),
-        )
-        os.close(theirs)
-        assert self.process.stdin is not None
-        assert self.process.stderr is not None
-        os.set_blocking(self.process.stderr.fileno(), False)
-        self.process.stdin.write(msgspec.json.encode(msgspec.structs.replace(self.spec, restarts=self.restarts)))
-        self.process.stdin.close()
-        self._beats, self.start_at, self.was_killed = b"", None, False
-        self._started_at = self._heard_at = now
-        self.health = Health(stage=self.label, state="starting", pid=self.process.pid, restarts=self.restarts)
-
-    def read_heartbeats(self, now: float) -> bool:
-        """Read pending heartbeats; False once the process has closed the pipe."""
-        try:
-            data = os.read(self.heartbeat_fd, 65536)
-        except BlockingIOError:
-            return True
-        self._beats += data
-        while len(self._beats) >= 4 and len(self._beats) >= (end := 4 + int.from_bytes(self._beats[:4], "little")):
-            health = msgspec.msgpack.decode(self._beats[4:end], type=Health)
-            self.health = msgspec.structs.replace(health, restarts=self.restarts)
-            self._heard_at, self._beats = now, self._beats[end:]
-        return bool(data)
-
-    def kill_reason(self, now: float) -> str | None:
-        """Why the process must be killed: start or heartbeat timeout; None if it is fine."""
-        if not self.is_alive or self.was_killed or self.health.state in ("done", "failed", "stopping"):
-            return None
-        if self.health.state == "starting":
-            late = now - self._started_at > self.row.start_s
-            return f"not ready after {self.row.start_s:.0f} s" if late else None
-        silent = now - self._heard_at
-        return f"silent for {silent:.1f} s" if silent > self.row.silent_s else None
-
-    def reap(self) -> int:
-        """Reap the dead process and return its exit code."""
-        assert self.process is not None
-        code = self.process.wait()
-        assert self.process.stderr is not None
-        self.process.stderr.close()
-        os.close(self.heartbeat_fd)
-        self.process = None
-        return code
 
 
 class Supervisor:
@@ -154,6 +56,8 @@ class Supervisor:
             )
             for row, camera in pipeline_processes(config)
         ]
+        self._folder = folder
+        self._clock = WatchdogClock(MAX_TICK_S)
         self.exit_code = EXIT_DONE
         self.reason = ""
         self.is_stopping = False
@@ -167,13 +71,12 @@ class Supervisor:
             for row in link_consumers("health")
         ]
         self._health_at = 0.0
-        self._kill_at = float("inf")
         self._stop_at = float("inf")
 
     @property
     def is_ready(self) -> bool:
-        """Whether every stage was ready once or is done. A camera that reconnects counts as ready."""
-        return all(child.was_ready or child.health.state == "done" for child in self.children)
+        """Whether every stage was ready once, is done, or is retried in the background. A camera that reconnects is ready."""
+        return not self.is_stopping and all(child.has_settled for child in self.children)
 
     def run(self) -> int:
         """Run until a signal, the end of all sources, `duration_s` or a failure; return the exit code."""
@@ -183,7 +86,7 @@ class Supervisor:
                 if not child.row.is_per_camera:
                     self._start(child)
             while not self._finished():
-                self._tick(time.monotonic())
+                self._tick()
         finally:
             self._kill_all()
             self._context.close()
@@ -195,106 +98,147 @@ class Supervisor:
         if not self.is_stopping:
             self.is_stopping, self.exit_code, self.reason = True, exit_code, reason
 
-    def _tick(self, now: float) -> None:
+    def _tick(self) -> None:
         for key, _ in self._selector.select(POLL_S):
             key.data()
-        now = time.monotonic()
+        now = self._advance_clock()
+        # all of them before any is judged: after a pause of this process their heartbeats wait to be read
+        for child in self.children:
+            self._read_beats(child)
         for child in self.children:
             self._watch(child, now)
         if self.is_stopping:
             self._stop_next(now)
         else:
             self._start_cameras()
-            if now >= self._stop_at or all(c.health.state == "done" for c in self.children if c.row.is_per_camera):
-                self.stop()
-        self._publish_health(now)
+            self._check_cameras()
+        self._publish_health(time.monotonic())
         if self._on_tick:
             self._on_tick([child.health for child in self.children])
 
+    def _advance_clock(self) -> float:
+        paused_s = self._clock.advance(time.monotonic())
+        if paused_s > PAUSE_S:
+            log.warning("the supervisor itself was paused for %.1f s; no stage is blamed for it", paused_s)
+        return self._clock.now
+
     def _watch(self, child: StageProcess, now: float) -> None:
         reason = child.kill_reason(now)
-        if reason and child.process:
+        if reason:
             log.warning("%s is %s: killed", child.label, reason)
-            child.process.kill()
-            child.was_killed = True
+            child.kill()
         if child.process and child.process.poll() is not None:
             self._on_death(child, now)
-        if child.start_at is not None and now >= child.start_at and not self.is_stopping:
-            child.restarts += 1
+        if child.start_at is not None and now >= child.start_at and not self.is_stopping and not self._must_wait(child):
+            child.restarts += child.was_started
             self._start(child)
-        if child.is_ready and not child.was_ready:
-            child.was_ready = True
+        child.note_time(now)
+
+    def _must_wait(self, child: StageProcess) -> bool:
+        """Whether a camera that could not start waits for the first try of the others: the daemon ends if all of them fail."""
+        cameras = [each for each in self.children if each.row.is_per_camera]
+        return child.start_error is not None and not child.was_ready and not all(camera.has_settled for camera in cameras)
 
     def _start(self, child: StageProcess) -> None:
-        child.start(time.monotonic())
+        try:
+            child.start(self._clock.now)
+        except OSError as error:  # EMFILE, ENOMEM, EAGAIN: no fault of the stage, but it does not run
+            self._plan_restart(child, f"cannot be started ({error.strerror})", is_error=False)
+            return
         assert child.process is not None
         assert child.process.stderr is not None
-        self._selector.register(child.heartbeat_fd, selectors.EVENT_READ, lambda: self._read_beats(child))
+        assert child.heartbeats is not None
+        self._selector.register(child.heartbeats, selectors.EVENT_READ, lambda: None)  # wakes; `_tick` reads
         self._selector.register(child.process.stderr, selectors.EVENT_READ, lambda: self._read_log(child))
 
     def _start_cameras(self) -> None:
         others = [child for child in self.children if not child.row.is_per_camera]
-        if all(child.was_ready for child in others):
-            for child in self.children:
-                if child.row.is_per_camera and not child.is_alive and child.start_at is None and child.health.pid == 0:
-                    self._start(child)
-                    if self.config.duration_s and self._stop_at == float("inf"):
-                        self._stop_at = time.monotonic() + self.config.duration_s
+        if not all(child.has_settled for child in others):
+            return
+        for child in self.children:
+            if child.row.is_per_camera and not child.was_started and child.start_at is None:
+                self._start(child)
+                if self.config.duration_s and self._stop_at == float("inf"):
+                    self._stop_at = time.monotonic() + self.config.duration_s
+
+    def _check_cameras(self) -> None:
+        """Stop at the end of all sources, or when those that have not ended could not start."""
+        cameras = [child for child in self.children if child.row.is_per_camera]
+        if time.monotonic() >= self._stop_at or all(camera.health.state == "done" for camera in cameras):
+            self.stop()
+            return
+        errors = [camera.start_error for camera in cameras if camera.start_error and not camera.was_ready]
+        if errors and len(errors) + sum(camera.health.state == "done" for camera in cameras) == len(cameras):
+            codes, reasons = zip(*errors)
+            self.stop(codes[0] if len(set(codes)) == 1 else EXIT_NOT_STARTED, "; ".join(dict.fromkeys(reasons)))
 
     def _on_death(self, child: StageProcess, now: float) -> None:
         # a last heartbeat and log lines may still be in the pipes, among them the reason of a failure
         self._read_beats(child)
-        self._read_log(child)
-        for file in (child.heartbeat_fd, child.process.stderr if child.process else None):
+        self._read_log(child, to_end=True)
+        for file in (child.heartbeats, child.process.stderr if child.process else None):
             if file is not None and file in self._selector.get_map():
                 self._selector.unregister(file)
         code = child.reap()
         state = child.health.state
         if state == "done" and not child.row.is_per_camera:
             self.stop()
-        if self.is_stopping or state in ("done", "stopping"):
+        if self.is_stopping or state == "done":
             return
-        # a stage that fails before it was ever ready has a wrong configuration: a restart would not help
-        if state == "failed" and (not child.was_ready or child.health.exit_code == EXIT_GAVE_UP):
-            self.stop(child.health.exit_code, child.health.reason)
-            return
-        self._plan_restart(child, code, now)
+        if child.is_being_replaced:
+            child.is_being_replaced, child.start_at = False, now
+        elif state == "failed" and child.health.exit_code:
+            self._on_error(child, first=not child.was_ready)
+        elif state == "stopping":
+            self._plan_restart(child, "was stopped by another process (SIGTERM)", is_error=False)
+        else:
+            cause = signal.Signals(-code).name if code < 0 else f"exit code {code}"
+            self._plan_restart(child, f"died by {cause}", is_error=False)
 
-    def _plan_restart(self, child: StageProcess, code: int, now: float) -> None:
-        child.died_at.append(now)
-        recent = [at for at in child.died_at if now - at < DEATH_WINDOW_S]
-        cause = signal.Signals(-code).name if code < 0 else f"exit code {code}"
-        detail = f" ({child.health.reason})" if child.health.reason else ""
-        if len(recent) >= MAX_DEATHS:
-            self.stop(
-                EXIT_GAVE_UP, f"{child.label} died {len(recent)} times in a minute, last by {cause}{detail}; see the log above"
-            )
+    def _on_error(self, child: StageProcess, *, first: bool) -> None:
+        """Handle an error for the user. first: it ended the first life of the stage, most likely by a wrong configuration."""
+        error = child.health.exit_code, child.health.reason
+        if error[0] == EXIT_GAVE_UP or (first and child.row.restart_policy != "back_off"):
+            self.stop(*error)
             return
-        wait = BACK_OFF_S[min(len(recent) - 1, len(BACK_OFF_S) - 1)]
-        child.start_at = now + wait
-        child.health = msgspec.structs.replace(child.health, state="restarting")
-        log.warning("%s died by %s%s: restarting", child.label, cause, detail)
+        if first and child.row.is_per_camera:
+            child.start_error = error
+        self._plan_restart(child, f"failed: {error[1]}", is_error=True)
+
+    def _plan_restart(self, child: StageProcess, cause: str, *, is_error: bool) -> None:
+        recent = child.note_failure(self._clock.now)
+        if recent >= MAX_DEATHS and child.row.restart_policy == "give_up":
+            self.stop(EXIT_GAVE_UP, f"{child.label} died {recent} times in a minute, last: it {cause}; see the log above")
+            return
+        child.plan_restart(self._clock.now, cause, is_error=is_error)
 
     def _stop_next(self, now: float) -> None:
-        """Terminate the first stage that still runs, with all its cameras; kill it after its stop timeout."""
+        """Ask the first stage that still runs to stop, with all its cameras."""
         running = [child for child in self.children if child.is_alive]
-        if not running:
+        for child in running:
+            if child.row.name == running[0].row.name:
+                child.ask_to_stop(now)
+
+    def _check_run_folder(self) -> None:
+        """Make the run folder again if another program has removed it, and restart all stages: their sockets were in it."""
+        if self.is_stopping or self._folder.is_intact():
             return
-        group = [child for child in running if child.row.name == running[0].row.name]
-        for child in group:
-            assert child.process is not None
-            if not child.is_terminating:
-                child.is_terminating = True
-                child.process.terminate()
-                self._kill_at = now + child.row.stop_s
-            elif now > self._kill_at:
-                log.warning("%s did not stop in %.0f s: killed", child.label, child.row.stop_s)
-                child.process.kill()
+        try:
+            self._folder.restore()
+        except RemiError as error:
+            self.stop(EXIT_GAVE_UP, f"{self._folder.path} was removed while this daemon ran. {error}")
+            return
+        log.error("%s was removed by another program: made again, all stages restart", self._folder.path)
+        for child in self.children:
+            if child.is_alive and child.health.state != "done":
+                child.is_being_replaced = True
+                child.ask_to_stop(self._clock.now)
 
     def _publish_health(self, now: float) -> None:
         is_due = now >= self._health_at
         if is_due:
             self._health_at = now + HEALTH_INTERVAL_S
+            self._check_run_folder()
         for sender in self._health:
             for child in self.children if is_due else ():
                 sender.put(child.health)
@@ -304,15 +248,20 @@ class Supervisor:
         return self.is_stopping and not any(child.is_alive for child in self.children)
 
     def _read_beats(self, child: StageProcess) -> None:
-        if not child.read_heartbeats(time.monotonic()) and child.heartbeat_fd in self._selector.get_map():
-            self._selector.unregister(child.heartbeat_fd)
+        ended = not child.read_heartbeats(self._clock.now)
+        if ended and child.heartbeats is not None and child.heartbeats in self._selector.get_map():
+            self._selector.unregister(child.heartbeats)
 
-    def _read_log(self, child: StageProcess) -> None:
-        stream = child.process.stderr if child.process else None
-        data = stream.read() if stream else None
-        if stream and data == b"" and stream in self._selector.get_map():
-            self._selector.unregister(stream)
-        for line in (data or b"").decode(errors="replace").splitlines():
+    def _read_log(self, child: StageProcess, *, to_end: bool = False) -> None:
+        lines = child.read_log(to_end=to_end)
+        while to_end and lines:
+            for line in lines:
+                self._on_log(line)
+            lines = child.read_log(to_end=True)
+        stderr = child.process.stderr if child.process else None
+        if lines is None and stderr is not None and stderr in self._selector.get_map():
+            self._selector.unregister(stderr)
+        for line in lines or ():
             self._on_log(line)
 
     def _watch_signals(self) -> None:
@@ -345,10 +294,3 @@ class Supervisor:
             if child.process is not None and child.process.poll() is None:
                 child.process.kill()
                 child.process.wait()
-
-
-def _separation(row: StageRow) -> dict[str, Any]:
-    """Arguments of Popen that keep Ctrl-C in a terminal from a worker: a process group, or a session if its row says so."""
-    if row.own_session or sys.version_info < (3, 11):  # Popen's `process_group` is new in Python 3.11
-        return {"start_new_session": True}
-    return {"process_group": 0}

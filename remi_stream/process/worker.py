@@ -16,7 +16,7 @@ import time
 from collections import Counter
 from pathlib import Path
 from types import FrameType
-from typing import Protocol
+from typing import Literal, Protocol
 
 import msgspec
 
@@ -78,7 +78,7 @@ def run_worker(arguments: list[str]) -> int:
     try:
         return _run(_make_loop(spec, row), heartbeats, stop)
     except RemiError as error:
-        heartbeats.send("failed", reason=redact(str(error)), exit_code=error.exit_code)
+        heartbeats.send("failed", reason=redact(str(error)), exit_code=error.exit_code, retry_after_s=error.retry_after_s)
         return error.exit_code
     except Exception:
         log.exception("crashed")
@@ -88,13 +88,14 @@ def run_worker(arguments: list[str]) -> int:
 def _run(loop: WorkerLoop, heartbeats: HeartbeatSender, stop: threading.Event) -> int:
     loop.open()
     with contextlib.closing(loop):
-        state = "stopping"
+        state: Literal["stopping", "done"] = "stopping"
         while not stop.is_set():
             now = time.monotonic()
             heartbeats.send_if_due(now, loop.counts, loop.facts)
             if not loop.run_once(now):
                 state = "done"
                 break
+        heartbeats.send("stopping", counts=dict(loop.counts))  # the drain may take longer than a silence is allowed to
         loop.drain()
         heartbeats.send(state, counts=dict(loop.counts))
     return EXIT_DONE

@@ -60,8 +60,7 @@ class RelayStage:
             return [msgspec.structs.replace(self._smoothing.smooth(message, now), skipped=self._ledger.record_published(message))]
         if isinstance(message, CameraFacts):
             return [self._facts(message, now)]
-        self._control.health[message.stage] = message
-        return [message]
+        return self._health(message)
 
     def answer_control(self, request: dict[str, Any]) -> dict[str, Any]:
         """Answer one control request. Raises RemiError."""
@@ -69,6 +68,15 @@ class RelayStage:
 
     def close(self) -> None:
         """Nothing to release."""
+
+    def _health(self, health: Health) -> list[Health | CameraFacts]:
+        """Keep the health of a stage. A camera whose process is gone cannot say itself that it is not live any more."""
+        self._control.health[health.stage] = health
+        facts = self._control.cameras.get(health.stage.partition("/")[2])
+        if facts is None or facts.state != "live" or health.state not in ("restarting", "failed"):
+            return [health]
+        lost = self._control.cameras[facts.camera] = msgspec.structs.replace(facts, state="reconnecting")
+        return [health, lost]
 
     def _facts(self, facts: CameraFacts, now: float) -> CameraFacts:
         self._ledger.record_captured(facts)

@@ -42,6 +42,7 @@ class StageCounters:
     def update(self, health: Health) -> None:
         """Update from a heartbeat."""
         self._registry.set("remi_stage_up", health.state == "ready", **self._labels)
+        self._registry.set("remi_stage_failed", health.state == "failed", **self._labels)
         self._registry.set("remi_stage_memory_bytes", health.memory_bytes, **self._labels)
         self._registry.increment("remi_stage_restarts_total", max(0, health.restarts - self._restarts), **self._labels)
         self._registry.increment("remi_stage_cpu_seconds_total", self._cpu_growth(health), **self._labels)
@@ -173,6 +174,7 @@ class CameraCounters:
         # Series exist from the start: rate() and increase() need a value before the first event.
         self._export_ledger()
         self._export_drops(dict.fromkeys(INITIAL_DROP_REASONS, 0))
+        self._export_state("starting")  # of a camera that can never start, too
         registry.set("remi_people", 0, camera=camera)
         registry.increment("remi_tracks_total", 0, camera=camera)
 
@@ -180,8 +182,7 @@ class CameraCounters:
         """Update captured frames, state, playback, filter and outages. now: monotonic s."""
         self._ledger.record_captured(facts)
         self._export_ledger()
-        for state in CAMERA_STATES:
-            self._registry.set("remi_camera_state", state == facts.state, camera=self._camera, state=state)
+        self._export_state(facts.state)
         if facts.playing:
             self._registry.set("remi_camera_paused", facts.playing.paused, camera=self._camera)
         self._registry.set("remi_camera_nominal_fps", facts.fps, camera=self._camera)
@@ -206,6 +207,10 @@ class CameraCounters:
         self._outages.update_time(now)
         if self._last_captured_at is not None:
             self._registry.set("remi_frame_age_seconds", now - self._last_captured_at, camera=self._camera)
+
+    def _export_state(self, current: str) -> None:
+        for state in CAMERA_STATES:
+            self._registry.set("remi_camera_state", state == current, camera=self._camera, state=state)
 
     def _export_ledger(self) -> None:
         total = self._ledger.total(self._camera)

@@ -12,6 +12,7 @@ from typing import Any
 from remi_stream.config import LOOPBACK_HOST, METRICS_SERVICE, Config
 from remi_stream.inference.gpu import NoGpuError, start_nvml
 from remi_stream.messages import Bodies, CameraFacts, Health
+from remi_stream.pipeline import STAGES
 from remi_stream.sinks.counters import PipelineCounters
 from remi_stream.sinks.http_guard import HostNames
 from remi_stream.sinks.metric_registry import CONTENT_TYPE, MetricRegistry
@@ -75,6 +76,8 @@ class GpuMetrics:
 
 BUS_TIMEOUT_S = 3.0
 """A bus silent for longer is unhealthy. Heartbeats come twice a second, and a restarted relay is back sooner."""
+INNER_STAGES = frozenset(row.name for row in STAGES if not (row.is_source or row.is_sink))
+"""Stages that serve all cameras; without one of them the daemon does not work."""
 READY_TIMEOUT_S = 5.0
 """A pipeline without bodies for longer is not ready."""
 
@@ -103,16 +106,37 @@ class PipelineHealth:
         """The state of each stage."""
         return {stage: health.state for stage, health in self._stages.items()}
 
+    @property
+    def camera_states(self) -> dict[str, str]:
+        """The state of each camera that has reported one."""
+        return dict(self._cameras)
+
+    @property
+    def ready_text(self) -> str:
+        """Return "ready", and which cameras are away nevertheless."""
+        away = [f"{camera} is {state}" for camera, state in self._cameras.items() if state not in ("live", "ended")]
+        return "; ".join(["ready", *away])
+
+    def stage_faults(self, *allowed: str) -> str:
+        """Return the stages whose state is none of these, with their reasons, in one line."""
+        return "; ".join(
+            f"{stage} is {health.state}{': ' * bool(health.reason)}{health.reason}"
+            for stage, health in self._stages.items()
+            if health.state not in allowed
+        )
+
     def health_error(self, now: float) -> str:
-        """Return why the pipeline is not healthy, in one line; "" when it is."""
+        """Return why the pipeline is not healthy, in one line; "" when it is, or when only sources or sinks have failed."""
         for stage, health in self._stages.items():
-            if health.state == "failed":
-                return f"{stage} failed: {health.reason}"
+            if health.state == "failed" and stage in INNER_STAGES:
+                return f"{stage} is failed: {health.reason}"
         silent_s = now - self._last_message_at
         return f"No message on the bus for {silent_s:.0f} s" if silent_s > BUS_TIMEOUT_S else ""
 
     def not_ready_reason(self, now: float) -> str:
-        """Return why the pipeline is not ready (no live camera, or no recent bodies), in one line; "" when it is."""
+        """Return why the pipeline is not ready (a stage that is not, no live camera, no recent bodies), in one line; or ""."""
+        if faults := self.stage_faults("ready", "done"):
+            return faults
         live = [camera for camera, state in self._cameras.items() if state == "live"]
         if not live:
             states = ", ".join(f"{camera}: {state}" for camera, state in self._cameras.items())
@@ -167,14 +191,18 @@ class ExporterStage(Sink):
 
     def _health(self) -> HttpPage:
         with self._lock:
-            error, stages = self._pipeline_health.health_error(time.monotonic()), self._pipeline_health.stage_states
-        answer = {"status": "failed" if error else "ok", "reason": error, "stages": stages}
+            health = self._pipeline_health
+            error, stages, cameras = health.health_error(time.monotonic()), health.stage_states, health.camera_states
+            faults = health.stage_faults("starting", "ready", "done")
+        status = "failed" if error else "degraded" if faults else "ok"
+        answer = {"status": status, "reason": error or faults, "stages": stages, "cameras": cameras}
         return HttpPage(json.dumps(answer).encode() + b"\n", 503 if error else 200, "application/json")
 
     def _ready(self) -> HttpPage:
         with self._lock:
             reason = self._pipeline_health.not_ready_reason(time.monotonic())
-        return HttpPage(f"{reason or 'ready'}\n".encode(), 503 if reason else 200)
+            text = reason or self._pipeline_health.ready_text
+        return HttpPage(f"{text}\n".encode(), 503 if reason else 200)
 
 
 def make_exporter_stage(spec: StageSpec) -> ExporterStage:

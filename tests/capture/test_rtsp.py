@@ -11,7 +11,7 @@ import pytest
 from remi_stream.capture.camera_url import resolve_camera_url
 from remi_stream.capture.rtsp import RtspCamera
 from remi_stream.config import CameraConfig
-from remi_stream.errors import EXIT_NOT_STARTED, EXIT_USAGE, RemiError
+from remi_stream.errors import EXIT_NOT_STARTED, RemiError
 
 
 class Refusing(socketserver.StreamRequestHandler):
@@ -38,7 +38,7 @@ def url(request: pytest.FixtureRequest) -> Iterator[str]:
 @pytest.mark.parametrize(
     ("url", "code", "words"),
     [
-        (b"401 Unauthorized", EXIT_USAGE, "rejects the user or password"),
+        (b"401 Unauthorized", EXIT_NOT_STARTED, "rejects the user or password"),
         (b"403 Forbidden", EXIT_NOT_STARTED, "rejects the user or password"),
         (b"404 Not Found", EXIT_NOT_STARTED, "no such stream"),
         (b"461 Unsupported Transport", EXIT_NOT_STARTED, "rejects the request"),

@@ -50,7 +50,7 @@ def assert_one_line(result: subprocess.CompletedProcess[str], code: int, *words:
         (["demo", "--enginge", "x"], ["No such option: --enginge", "--engine", "demo --help"]),
         (["demo", "--duration", "soon"], ["--duration", "valid number"]),
         (["demo", "--max-people", "0"], ["--max-people", "greater than or equal to 1"]),
-        (["demo", "--name", "a/b"], ["regex", "$.name"]),
+        (["demo", "--name", "a/b"], ["`name` is 'a/b'", "allowed: 1 to 40 of A-Z"]),
         (["demo", "--engine", "blazepoze"], ["blazepoze", "blazepose"]),
         (["demo", "--detector", "blazepoze"], ["blazepoze", "blazepose"]),
         (["video"], ["Missing argument"]),
@@ -83,14 +83,18 @@ def test_camera_that_cannot_be_opened_ends_the_start_with_exit_code_3(tmp_path: 
     assert orphans("refuses") == []
 
 
-def test_port_in_use_is_one_line_and_exit_code_3(tmp_path: Path) -> None:
-    with socket.socket() as taken:
+def test_port_in_use_stops_only_the_metrics_until_it_is_free(tmp_path: Path) -> None:
+    with socket.socket() as taken, running(tmp_path, cameras=[CAMERA], metrics=True, **SYNTHETIC) as daemon:
+        port = daemon_port(daemon.name, METRICS_SERVICE)
         taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        taken.bind(("127.0.0.1", daemon_port("busy", METRICS_SERVICE)))
+        taken.bind(("127.0.0.1", port))  # before the daemon has read its configuration
         taken.listen()
-        result = remi("run", pipeline(tmp_path, name="busy", metrics=True))
-    assert_one_line(result, 3, f"Port {daemon_port('busy', METRICS_SERVICE)} is in use", "--name")
-    assert orphans("busy") == []
+        daemon.more_bodies(5)
+        daemon.listen(lambda: daemon.stages["exporter"].state == "failed")
+        assert f"Port {port} is in use" in daemon.stages["exporter"].reason
+        assert "--name" in daemon.log()
+        taken.close()
+        daemon.listen(lambda: daemon.stages["exporter"].state == "ready")
 
 
 def test_second_daemon_of_a_name_is_refused_and_the_first_continues(tmp_path: Path) -> None:

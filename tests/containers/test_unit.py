@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import secrets
 import shutil
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +12,6 @@ from pathlib import Path
 import pytest
 
 from remi_stream.cli.service import _unreadable_part
-from remi_stream.config import METRICS_SERVICE, daemon_port
 from remi_stream.errors import EXIT_NOT_STARTED, EXIT_USAGE, UsageError
 from remi_stream.paths import data_file
 from remi_stream.pipeline import STAGES
@@ -139,13 +137,12 @@ def test_systemd_does_not_restart_after_a_usage_error(tmp_path: Path) -> None:
 
 @pytest.mark.containers
 @pytest.mark.usefixtures("others_may_read")
-def test_systemd_restarts_until_the_port_is_free(tmp_path: Path) -> None:
-    name = f"t{secrets.token_hex(4)}"
-    taken = daemon_port(name, METRICS_SERVICE)
-    with socket.create_server(("127.0.0.1", taken)) as other, booted(tmp_path, PIPELINE, name) as machine:
+def test_systemd_restarts_until_the_only_camera_is_there(tmp_path: Path) -> None:
+    missing = PIPELINE.replace(str(data_file("sample.mp4")), "/dev/video99")
+    with booted(tmp_path, missing, f"t{secrets.token_hex(4)}") as machine:
         machine.wait(lambda: int(machine.fact("NRestarts")) >= 2)
-        assert f"Port {taken} is in use" in machine.log()
+        assert "No camera /dev/video99" in machine.log()
         machine.wait(lambda: machine.fact("SubState") == "auto-restart")
         assert machine.fact("ExecMainStatus") == str(EXIT_NOT_STARTED)
-        other.close()
+        machine.run("sh", "-c", f"sed -i s:/dev/video99:{data_file('sample.mp4')}: /run/try/*.yaml")
         machine.wait(lambda: machine.fact("ActiveState") == "active" and "stages running" in machine.fact("StatusText"))

@@ -93,7 +93,7 @@ def test_stage_that_dies_again_and_again_ends_the_daemon_with_exit_code_4(tmp_pa
     with running(tmp_path, cameras=[CAMERA], **config) as daemon:
         assert daemon.process.wait(40) == 4
         last = daemon.log().strip().splitlines()[-1]
-        assert last.startswith("remi-stream: pose died 5 times in a minute, last by SIGKILL")
+        assert last.startswith("remi-stream: pose died 5 times in a minute, last: it died by SIGKILL")
 
 
 def test_killed_supervisor_takes_everything_with_it(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ import pytest
 from remi_stream.capture.live import CameraUnavailable
 from remi_stream.capture.rtsp import _decode_units, make_rtsp_source
 from remi_stream.config import CameraConfig
-from remi_stream.errors import EXIT_NOT_STARTED, EXIT_USAGE
+from remi_stream.errors import EXIT_NOT_STARTED
 from tests.cli.test_bad_input import assert_one_line, pipeline, remi
 from tests.pipeline.camera import RtspServer, burned_clock, free_port, rtsp_server
 from tests.pipeline.daemon import SYNTHETIC, Daemon, check_books, orphans, running
@@ -142,8 +142,8 @@ def test_camera_that_is_down_costs_the_other_camera_nothing(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("path", "credentials", "code", "words"),
     [
-        ("/camera", f"joe:wrong{SECRET}", EXIT_USAGE, ["rejects the user or password", "REMI_RTSP_PASSWORD"]),
-        ("/camera", "", EXIT_USAGE, ["rejects the user or password", "REMI_RTSP_PASSWORD"]),
+        ("/camera", f"joe:wrong{SECRET}", EXIT_NOT_STARTED, ["rejects the user or password", "REMI_RTSP_PASSWORD"]),
+        ("/camera", "", EXIT_NOT_STARTED, ["rejects the user or password", "REMI_RTSP_PASSWORD"]),
         ("/nowhere", f"joe:{SECRET}", EXIT_NOT_STARTED, ["no such stream", "path"]),
         ("/sound", f"joe:{SECRET}", EXIT_NOT_STARTED, ["no video, only audio"]),
     ],

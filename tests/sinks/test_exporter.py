@@ -113,7 +113,7 @@ def test_promtool_reports_no_problem(exporter: Running) -> None:
 def test_camera_has_76_series_once_everything_has_happened(exporter: Running) -> None:
     fill(exporter)
     series = [sample for sample in scrape(exporter.port).samples if sample.labels.get("camera") == "front"]
-    assert len(series) == 76
+    assert len(series) == 77
 
 
 def test_scrape_of_16_cameras_costs_less_than_10_ms_of_processor_time() -> None:
@@ -318,10 +318,23 @@ def test_pages_say_what_they_are(exporter: Running) -> None:
 def test_health_is_ok_until_a_stage_fails(exporter: Running) -> None:
     exporter.step(health("pose"))
     answer = fetch(exporter.port, "/healthz")
-    assert (answer.status, json.loads(answer.text)) == (200, {"status": "ok", "reason": "", "stages": {"pose": "ready"}})
+    expected = {"status": "ok", "reason": "", "stages": {"pose": "ready"}, "cameras": {}}
+    assert (answer.status, json.loads(answer.text)) == (200, expected)
+    exporter.step(facts(state="reconnecting"))
+    exporter.step(health("capture/front", state="failed", reason="no such stream"))
+    answer = fetch(exporter.port, "/healthz")
+    assert (answer.status, json.loads(answer.text)) == (
+        200,
+        {
+            "status": "degraded",
+            "reason": "capture/front is failed: no such stream",
+            "stages": {"pose": "ready", "capture/front": "failed"},
+            "cameras": {"front": "reconnecting"},
+        },
+    )
     exporter.step(health("pose", state="failed", reason="no model"))
     answer = fetch(exporter.port, "/healthz")
-    assert (answer.status, json.loads(answer.text)["reason"]) == (503, "pose failed: no model")
+    assert (answer.status, json.loads(answer.text)["reason"]) == (503, "pose is failed: no model")
 
 
 def test_ready_once_bodies_come(exporter: Running) -> None:
@@ -330,6 +343,8 @@ def test_ready_once_bodies_come(exporter: Running) -> None:
     assert fetch(exporter.port, "/readyz")[::2] == (503, "No bodies in the last 5 s from front\n")
     exporter.step(bodies())
     assert fetch(exporter.port, "/readyz")[::2] == (200, "ready\n")
+    exporter.step(health("web", state="restarting", reason="died by SIGKILL"))
+    assert fetch(exporter.port, "/readyz")[::2] == (503, "web is restarting: died by SIGKILL\n")
 
 
 def test_metrics_are_served_on_the_bound_address_only() -> None:

@@ -118,9 +118,10 @@ CAMERAS = [
     ),
     curves(
         "Restarts",
-        "Restarts of processes that died or hung.",
+        "Restarts of processes that died or hung; 1 while a stage has failed.",
         "none",
         query(grown("remi_stage_restarts_total", DAEMON, "stage, camera"), "{{stage}} {{camera}}"),
+        query(f"max by (stage, camera) (remi_stage_failed{{{DAEMON}}}) > 0 or vector(0)", "{{stage}} {{camera}} failed"),
         bars=True,
     ),
 ]
