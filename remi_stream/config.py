@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import re
 import zlib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import msgspec
 
+from remi_stream.config_rules import describe_error
 from remi_stream.errors import UsageError
-from remi_stream.paths import PATH_PART_PATTERN, PATH_PART_RULE, PathPart
+from remi_stream.paths import PathPart
 from remi_stream.permission_hints import empty_mount_hint
 from remi_stream.plugins import import_from_string
 from remi_stream.sources import find_source, normal_source
@@ -21,8 +21,15 @@ BUS_SERVICE, CONTROL_SERVICE, WEB_SERVICE, METRICS_SERVICE = 0, 1, 10, 20
 LOOPBACK_HOST = "127.0.0.1"
 """Address that every service listens on unless configured otherwise."""
 
-Address = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_.:-]{1,255}$")]
-HostName = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9]([A-Za-z0-9._-]{0,251}[A-Za-z0-9])?$")]
+Address = Annotated[
+    str, msgspec.Meta(pattern=r"^[A-Za-z0-9_.:-]{1,255}$", description="an address or host name, without a port: 0.0.0.0")
+]
+HostName = Annotated[
+    str, msgspec.Meta(pattern=r"^[A-Za-z0-9]([A-Za-z0-9._-]{0,251}[A-Za-z0-9])?$", description="a host name: camera.example.org")
+]
+HostAndPort = Annotated[
+    str, msgspec.Meta(pattern=r"^[A-Za-z0-9_.:-]{1,255}:[0-9]{1,5}$", description="HOST:PORT, e.g. 127.0.0.1:5555")
+]
 PositiveFloat = Annotated[float, msgspec.Meta(gt=0)]
 SideLength = Annotated[int, msgspec.Meta(ge=1, le=16384)]
 Polygon = Annotated[tuple[tuple[float, float], ...], msgspec.Meta(min_length=3)]
@@ -36,9 +43,10 @@ class CameraConfig(StrictConfig, frozen=True, kw_only=True):
     """Configuration of one camera."""
 
     name: PathPart
+    """Name of the camera, in topics, metrics, file names and viewers."""
     source: str
     """rtsp://..., http://..., /dev/video0, a video, a folder of images, "synthetic:" (options after a "?"), or a source of
-    bodies: "remi:HOST:PORT", "recording:FOLDER". All kinds: sources.py, and the packages that add one."""
+    bodies: "remi:HOST:PORT", "recording:FOLDER". Packages add more kinds."""
     realtime: bool = True
     """Play a file at its own frame rate, as a camera would."""
     loop: bool = False
@@ -57,8 +65,8 @@ class CameraConfig(StrictConfig, frozen=True, kw_only=True):
     """Frame rate requested from a webcam; frame rate of a folder of images, or of an HTTP camera's snapshots."""
     max_fps: PositiveFloat | None = None
     """Limit of the frame rate; frames above it are skipped at the camera and get no number."""
-    transport: str = "tcp"
-    """Transport of RTSP: tcp or udp."""
+    transport: Literal["tcp", "udp"] = "tcp"
+    """Transport of RTSP."""
     username: str | None = None
     """User name for a network camera."""
     password_env: str | None = None
@@ -69,8 +77,8 @@ class CameraConfig(StrictConfig, frozen=True, kw_only=True):
     """Fail after this time without an image; None: reconnect for ever."""
     mirror: bool = False
     """Mirror the image, after rotation."""
-    rotate: int = 0
-    """Rotation, degrees clockwise: 0, 90, 180 or 270."""
+    rotate: Literal[0, 90, 180, 270] = 0
+    """Rotation, degrees clockwise."""
     masks: tuple[Polygon, ...] = ()
     """Privacy masks: polygons [[x, y], ...], px of the upright image, blackened before any other processing."""
     engine: str | None = None
@@ -78,10 +86,6 @@ class CameraConfig(StrictConfig, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         msgspec.structs.force_setattr(self, "source", normal_source(self.source))
-        if self.rotate not in (0, 90, 180, 270):
-            raise ValueError(f"`rotate` must be 0, 90, 180 or 270, got {self.rotate}")
-        if self.transport not in ("tcp", "udp"):
-            raise ValueError(f"`transport` must be tcp or udp, got {self.transport}")
         if self.focal_px and self.calibration:
             raise ValueError("`focal_px` and `calibration` both set the focal length; keep one")
         if self.password_env and self.password_file:
@@ -94,6 +98,7 @@ class Config(StrictConfig, frozen=True, kw_only=True):
     name: PathPart = "default"
     """Name of the daemon; each name has its own ports and run folder."""
     cameras: Annotated[tuple[CameraConfig, ...], msgspec.Meta(min_length=1)]
+    """The cameras."""
     engine: str = "blazepose"
     """Pose engine, as listed by `remi-stream engines`."""
     engine_options: dict[str, float] = {}
@@ -111,6 +116,7 @@ class Config(StrictConfig, frozen=True, kw_only=True):
     metrics: bool = True
     """Serve Prometheus metrics and health checks."""
     viewer: Literal["none", "web"] = "none"
+    """Viewer to start; its link is printed."""
     bind: Address | None = None
     """Listen address of the web viewer, protected by a token; None: loopback without token."""
     viewer_hosts: tuple[HostName, ...] = ()
@@ -129,11 +135,12 @@ class Config(StrictConfig, frozen=True, kw_only=True):
     """Options of `filter` that replace its defaults."""
     measurements: Annotated[str, msgspec.Meta(min_length=1)] = "measurements"
     """Folder for measurements."""
-    remi_relay: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_.:-]{1,255}:[0-9]{1,5}$")] | None = None
+    remi_relay: HostAndPort | None = None
     """HOST:PORT of a REMI relay to send bodies to."""
     duration_s: PositiveFloat | None = None
     """Stop after this time."""
-    log_format: Annotated[str, msgspec.Meta(pattern="^(text|json)$")] = "text"
+    log_format: Literal["text", "json"] = "text"
+    """Format of log lines."""
 
     def port(self, service: int) -> int:
         """TCP port of one of this daemon's services."""
@@ -181,7 +188,7 @@ def parse_config(values: dict[str, Any]) -> Config:
     try:
         config = msgspec.convert(values, Config)
     except msgspec.ValidationError as error:
-        raise UsageError(f"Configuration: {_describe(error, values)}") from None
+        raise UsageError(f"Configuration: {describe_error(error, values, Config)}") from None
     names = [camera.name for camera in config.cameras]
     for name in names:
         if names.count(name) > 1:
@@ -218,16 +225,3 @@ def read_config_file(path: Path) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise UsageError(f"{path} must hold a map with `cameras:`, got {type(values).__name__}")
     return values
-
-
-def _describe(error: msgspec.ValidationError, values: Any) -> str:
-    """Text of an error, with the values allowed."""
-    text, _, path = str(error).rpartition(" - at `$")
-    if repr(PATH_PART_PATTERN) in text:
-        for key in re.findall(r"\.(\w+)|\[(\d+)\]", path):
-            values = values[key[0]] if key[0] else values[int(key[1])]
-        return f"`{path.rstrip('`').lstrip('.')}` is {values!r}; allowed: {PATH_PART_RULE}"
-    if "unknown field" not in str(error):
-        return str(error)
-    part = CameraConfig if "cameras" in str(error) else Config
-    return f"{error}; allowed: {', '.join(part.__struct_fields__)}"

@@ -30,7 +30,7 @@ PACKAGE_FOLDER = Path(__file__).parent
 # "\Z", not "$", which allows a line feed at the end
 PATH_PART_PATTERN = r"^(?!.*\.\.)[A-Za-z0-9_][A-Za-z0-9_.-]{0,39}\Z"
 PATH_PART_RULE = "1 to 40 of A-Z, a-z, 0-9, '_', '.', '-', beginning with a letter, digit or '_', without '..'"
-PathPart = Annotated[str, msgspec.Meta(pattern=PATH_PART_PATTERN)]
+PathPart = Annotated[str, msgspec.Meta(pattern=PATH_PART_PATTERN, description=PATH_PART_RULE)]
 """A name that is safe as one part of a path: of a daemon, a camera or a model."""
 FileName = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,254}\Z")]
 """Name of a file beside the one that names it; no path, and not hidden."""

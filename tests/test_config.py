@@ -16,19 +16,48 @@ CAMERA = {"name": "a", "source": "x.mp4"}
 @pytest.mark.parametrize(
     ("values", "words"),
     [
-        ({"cameras": [CAMERA], "enigne": "poco"}, "unknown field `enigne`; allowed: name, cameras, engine"),
-        ({"cameras": [{**CAMERA, "sorce": "y"}]}, r"unknown field `sorce` - at `\$.cameras\[0\]`; allowed: name, source"),
-        ({"cameras": []}, r"length >= 1 - at `\$.cameras`"),
-        ({}, "missing required field `cameras`"),
-        ({"cameras": [CAMERA], "max_people": 0}, r">= 1 - at `\$.max_people`"),
-        ({"cameras": [CAMERA], "max_people": "two"}, r"Expected `int`, got `str` - at `\$.max_people`"),
+        (
+            {"cameras": [CAMERA], "enigne": "poco"},
+            "there is no key `enigne`. Did you mean `engine`\\? Keys: name, cameras, engine",
+        ),
+        (
+            {"cameras": [{**CAMERA, "sorce": "y"}]},
+            r"cameras\[0\]: there is no key `sorce`. Did you mean `source`\? Keys: name, source",
+        ),
+        ({"cameras": []}, "`cameras` is a list of 0 entries; allowed: a list of maps with at least one entry"),
+        ({}, "`cameras` is missing; allowed: a list of maps with at least one entry"),
+        ({"cameras": [CAMERA], "max_people": 0}, "`max_people` is 0; allowed: a whole number of 1 to 32"),
+        ({"cameras": [CAMERA], "max_people": "two"}, "`max_people` is 'two'; allowed: a whole number of 1 to 32"),
         ({"cameras": [CAMERA, CAMERA]}, "two cameras are named 'a'"),
-        ({"cameras": [CAMERA], "engine": "x", "engine_options": {"y": "z"}}, r"got `str` - at `\$.engine_options\[...\]`"),
+        (
+            {"cameras": [CAMERA], "engine": "x", "engine_options": {"y": "z"}},
+            "`engine_options` is a map of 1 entry; allowed: a map of names to numbers",
+        ),
         (
             {"cameras": [{**CAMERA, "engine": "poco"}], "engine": "pare", "engine_options": {"y": 1}},
             "`engine_options` are for engine 'pare', but the cameras use poco",
         ),
         ({"cameras": [CAMERA, {**CAMERA, "name": "a/b"}]}, r"`cameras\[1\].name` is 'a/b'; allowed: 1 to 40 of A-Z"),
+        ({"cameras": [{"source": "x.mp4"}]}, r"cameras\[0\]: `name` is missing; allowed: 1 to 40 of A-Z"),
+        ({"cameras": "rtsp://u:secret@h/"}, "`cameras` is 'rtsp://[^s]*; allowed: a list of maps"),
+        ({"cameras": {"a": "rtsp://u:secret@h/"}}, "`cameras` is a map of 1 entry; allowed: a list of maps"),
+        ({"cameras": [{**CAMERA, "fps": -1}]}, r"`cameras\[0\].fps` is -1; allowed: a number above 0"),
+        (
+            {"cameras": [{**CAMERA, "fps": None, "size": [640, 0]}]},
+            r"`cameras\[0\].size\[1\]` is 0; allowed: a whole number of 1 to",
+        ),
+        (
+            {"cameras": [{**CAMERA, "masks": [[[1, 2], [3, 4]]]}]},
+            r"`cameras\[0\].masks\[0\]` is a list of 2 entries; allowed: a list",
+        ),
+        ({"cameras": [CAMERA], "subject": "all"}, "`subject` is 'all'; allowed: largest or nearest"),
+        ({"cameras": [CAMERA], "metrics": "maybe"}, "`metrics` is 'maybe'; allowed: true or false"),
+        ({"cameras": [CAMERA], "bind": "a b"}, "`bind` is 'a b'; allowed: an address or host name"),
+        ({"cameras": [CAMERA], "record": ""}, "`record` is ''; allowed: a text, not empty"),
+        (
+            {"cameras": [{**CAMERA, "focal_px": 9, "calibration": "c"}]},
+            r"cameras\[0\]: `focal_px` and `calibration` both set the focal length",
+        ),
         ({"cameras": [CAMERA], "name": ".."}, r"`name` is '..'; allowed: 1 to 40 of A-Z"),
     ],
 )

@@ -40,7 +40,7 @@ def install(
     only_print: Annotated[bool, typer.Option("--print", help="Print the unit and write nothing.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a different unit.")] = False,
 ) -> int:
-    """Write the systemd unit of a pipeline file and print the next commands."""
+    """Write the systemd unit of a pipeline file and print the next commands; exit code 3 while a camera's password is missing."""
     file = (pipeline or _config_folder(user) / "remi-stream/pipeline.yaml").absolute()
     config = _read(file, user, name)
     command = [*_program_command(), "run", str(file), *(["--name", name] if name else [])]
@@ -58,6 +58,7 @@ def install(
         return EXIT_DONE
     unit = _unit_file(config.name, user)
     _write(unit, text, overwrite)
+    _require_passwords(config, unit, user)
     _print_next_steps(unit, user)
     return EXIT_DONE
 
@@ -87,6 +88,30 @@ def _read(file: Path, user: bool, name: str | None) -> Config:
         raise UsageError(f"No such file: {file}. Write one, e.g. from {example}, or name a file: service install PIPELINE.yaml")
     values = configuration.read_config_file(file)
     return configuration.parse_config({**values, "name": name} if name else values)
+
+
+def _require_passwords(config: Config, unit: Path, user: bool) -> None:
+    """Raise RemiError if the service's environment file lacks a variable that a camera's `password_env` names."""
+    file = _config_folder(user) / "remi-stream" / f"{unit.stem}.env"
+    cameras = {camera.password_env: camera.name for camera in config.cameras if camera.password_env}
+    try:
+        known = _variables(file.read_text()) if file.exists() else set()
+    except OSError as error:
+        raise RemiError(f"Wrote {unit}, but cannot read {file}: {error.strerror}. Give this command as root") from None
+    missing = [f"{variable} (camera {camera})" for variable, camera in cameras.items() if variable not in known]
+    if missing:
+        first = next(variable for variable in cameras if variable not in known)
+        raise RemiError(
+            f"Wrote {unit}, but the service cannot start: {file} has no {', '.join(missing)}. "
+            f"Write a line {first}='THE PASSWORD' into it, "
+            f"let only its owner read it (chmod 600 {shlex.quote(str(file))}), and give this command again"
+        )
+
+
+def _variables(text: str) -> set[str]:
+    """Names of the variables in a systemd environment file."""
+    lines = (line.strip() for line in text.splitlines())
+    return {line.partition("=")[0].strip() for line in lines if "=" in line and line[0] not in "#;"}
 
 
 def _check_for_system(config: Config, file: Path) -> None:

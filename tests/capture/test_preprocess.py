@@ -65,7 +65,7 @@ def test_mask_outside_the_image_is_refused_in_one_line(rotate: int, corner: tupl
 
 
 def test_mask_of_two_corners_is_a_configuration_error() -> None:
-    with pytest.raises(UsageError, match="length >= 3"):
+    with pytest.raises(UsageError, match="at least 3 entries"):
         parse_config({"cameras": [{"name": "a", "source": "x", "masks": [[[0, 0], [1, 1]]]}]})
 
 

@@ -64,7 +64,7 @@ def test_mistake_in_the_command_line_is_one_line_and_exit_code_2(arguments: list
 
 def test_unknown_key_of_a_pipeline_file_is_named(tmp_path: Path) -> None:
     result = remi("run", pipeline(tmp_path, enigne="poco"))
-    assert_one_line(result, 2, "unknown field `enigne`", "allowed: name, cameras, engine")
+    assert_one_line(result, 2, "there is no key `enigne`. Did you mean `engine`?", "Keys: name, cameras, engine")
 
 
 def test_file_that_is_no_video_is_refused_and_no_process_is_left(tmp_path: Path) -> None:

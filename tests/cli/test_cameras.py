@@ -46,11 +46,11 @@ def test_machine_without_cameras_says_so(monkeypatch: pytest.MonkeyPatch, capsys
     [
         (["webcam", "desk"], ["'desk' is not a camera", "remi-stream cameras"]),
         (["webcam", "--size", "big"], ["'big' is not a size", "1280x720"]),
-        (["webcam", "--rotate", "45"], ["`rotate` must be 0, 90, 180 or 270, got 45"]),
+        (["webcam", "--rotate", "45"], ["`cameras[0].rotate` is 45; allowed: 0, 90, 180 or 270"]),
         (["webcam", "--focal", "900", "--calibration", "x.yaml"], ["both set the focal length"]),
         (["rtsp", f"ftp://joe:{SECRET}@cam/x"], ["begins with ftp://", "allowed: rtsp://", "http://"]),
         (["rtsp", f"rtsp://joe:{SECRET}#@cam/x"], ["is not a camera URL", "REMI_RTSP_PASSWORD"]),
-        (["rtsp", "rtsp://cam/x", "--transport", "smoke"], ["`transport` must be tcp or udp, got smoke"]),
+        (["rtsp", "rtsp://cam/x", "--transport", "smoke"], ["`cameras[0].transport` is 'smoke'; allowed: tcp or udp"]),
     ],
 )
 def test_mistake_in_the_command_line_is_one_line_and_shows_no_secret(arguments: list[str], words: list[str]) -> None:

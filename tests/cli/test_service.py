@@ -217,3 +217,29 @@ def test_folder_that_cannot_be_written_is_named(machine: Path) -> None:
 def test_next_steps_mention_that_systemd_is_not_running(units: Path, capsys: pytest.CaptureFixture[str]) -> None:
     service.install(WEBCAM, user=True)
     assert ("systemd is not running on this machine" in capsys.readouterr().out) == (not os.path.isdir("/run/systemd/system"))
+
+
+@pytest.mark.parametrize("user", [True, False])
+def test_service_is_not_done_until_the_passwords_of_its_cameras_are_there(
+    user: bool, units: Path, machine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(service, "SYSTEM_CONFIG_FOLDER", tmp_path / "etc")
+    monkeypatch.setenv("FRONT_PASSWORD", "of my shell")  # which the service does not see
+    file = tmp_path / ("config" if user else "etc") / "remi-stream/remi-stream-hall.env"
+    cameras = [
+        {"name": name, "source": f"rtsp://{name}/1", "password_env": f"{name.upper()}_PASSWORD"} for name in ("front", "back")
+    ]
+    pipeline = tmp_path / "p.yaml"
+    pipeline.write_text(f"cameras: {cameras}\n")
+    message = rf"cannot start: {file} has no FRONT_PASSWORD \(camera front\), BACK_PASSWORD \(camera back\)\. Write"
+    with pytest.raises(RemiError, match=message) as error:
+        service.install(pipeline, user=user, name="hall")
+    assert (error.value.exit_code, "next:" in capsys.readouterr().out) == (3, False)
+    file.parent.mkdir(parents=True)
+    file.write_text("# FRONT_PASSWORD=no\nFRONT_PASSWORD='a b'\n")
+    with pytest.raises(RemiError, match=r"has no BACK_PASSWORD \(camera back\)\."):
+        service.install(pipeline, user=user, name="hall")
+    with file.open("a") as more:
+        more.write("  BACK_PASSWORD = c\n")
+    service.install(pipeline, user=user, name="hall")
+    assert "next:" in capsys.readouterr().out
