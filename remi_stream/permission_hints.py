@@ -4,10 +4,23 @@ from __future__ import annotations
 
 import errno
 import os
+import pwd
+import shlex
 from pathlib import Path
 
 CONTAINER_VARIABLE = "container"
 """Environment variable that our images, podman, systemd-nspawn and others set in containers."""
+
+
+SYSTEM_FOLDERS = frozenset(["bin", "boot", "dev", "etc", "lib", "lib32", "lib64", "proc", "run", "sbin", "sys", "usr", "var"])
+"""Folders of the system at the root: owner and mode of what is in them are not to be changed."""
+
+
+def is_shared_folder(folder: Path) -> bool:
+    """Whether a folder is the system's, or someone's whole home: no command is suggested that opens it or gives it away."""
+    parts = folder.absolute().parts
+    homes = {user.pw_dir for user in pwd.getpwall()}
+    return len(parts) <= 2 or parts[1] in SYSTEM_FOLDERS or (parts[1] == "home" and len(parts) == 3) or str(folder) in homes
 
 
 def is_in_container() -> bool:
@@ -29,7 +42,9 @@ def write_error_hint(folder: Path, error: OSError, remedy: str) -> str:
 def _ownership_hint(folder: Path, owner: int) -> str:
     ours, group = os.geteuid(), os.getegid()
     if not is_in_container():
-        return f"Give another folder, or make it yours: sudo chown {ours}:{group} {folder}"
+        if is_shared_folder(folder):
+            return "Give another folder"
+        return f"Give another folder, or make it yours: sudo chown {ours}:{group} {shlex.quote(str(folder))}"
     if _has_mapped_ids():
         return 'User ids in this container are mapped. Start it with: podman run --userns=keep-id --user "$(id -u):$(id -g)"'
     start = f"Start the container with --user {owner}:{folder.lstat().st_gid}, or " if owner else ""
@@ -58,7 +73,10 @@ def read_error_hint(path: Path) -> str:
     if is_in_container():
         start = f"Start the container with --user {owner}:{group}, or make it" if owner else "Make it"
         return f"{problem}{start} readable for all where it is mounted from: chmod -R a+rX FOLDER"
-    return f"{problem}Make it readable for all: sudo chmod -R a+rX {closed}"
+    if is_shared_folder(closed):
+        return f"{problem}Move {whole.name} to a folder that this user may read"
+    mode = "a+rx" if closed.is_dir() else "a+r"
+    return f"{problem}Make it readable for all (sudo chmod {mode} {shlex.quote(str(closed))}), or move {whole.name} elsewhere"
 
 
 def empty_mount_hint(path: Path) -> str:

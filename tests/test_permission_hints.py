@@ -100,3 +100,30 @@ def test_folder_that_may_not_be_read_is_reported_with_its_user(
     monkeypatch.setenv("container", container)
     hint = f"{theirs} belongs to user 4321, and this is user {os.geteuid()}, who may not read it. {cure} readable for all"
     assert read_error_hint(theirs).startswith(hint)
+
+
+@pytest.mark.usefixtures("no_container")
+@pytest.mark.parametrize("folder", ["/", "/root", "/home", "/home/anna", "/etc/ssl", "/usr/share/models", "/var/lib", "/opt"])
+def test_no_command_is_suggested_that_opens_or_gives_away_a_folder_of_the_system(
+    folder: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != Path(folder))
+    monkeypatch.setattr(os, "geteuid", lambda: 4321)
+    monkeypatch.setattr(Path, "stat", lambda path: os.stat("/"))
+    monkeypatch.setattr(Path, "lstat", lambda path: os.stat("/"))
+    hints = read_error_hint(Path(folder) / "models" / "a.pt"), write_error_hint(Path(folder), DENIED, "Cure")
+    assert hints[0].endswith("Move a.pt to a folder that this user may read")
+    assert hints[1].endswith("Give another folder")
+    assert not any(word in hint for hint in hints for word in ("sudo", "chmod", "chown"))
+
+
+@pytest.mark.usefixtures("no_container")
+@pytest.mark.parametrize("kind", ["file", "folder"])
+def test_command_opens_no_more_than_what_is_closed(kind: str, theirs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = theirs / "my models" / "a.pt"
+    file.parent.mkdir()
+    file.touch()
+    closed = file if kind == "file" else file.parent
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != closed)
+    wanted = f"(sudo chmod {'a+r' if kind == 'file' else 'a+rx'} '{closed}'), or move a.pt elsewhere"
+    assert read_error_hint(file).endswith(wanted)

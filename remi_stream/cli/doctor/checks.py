@@ -12,6 +12,7 @@ from rich.text import Text
 
 from remi_stream import config
 from remi_stream.capture.webcam import VideoDevice
+from remi_stream.cli.doctor.library_probes import FFMPEG_PROBE, LIBRARY_PROBES, OPENVINO_PROBE, engine_probe
 from remi_stream.cli.doctor.machine import Machine
 from remi_stream.cli.doctor.nvidia import NvidiaReport
 from remi_stream.cli.doctor.nvidia_checks import (
@@ -25,6 +26,7 @@ from remi_stream.cli.doctor.nvidia_checks import (
 )
 from remi_stream.errors import EXIT_DONE, EXIT_NOT_STARTED, RemiError
 from remi_stream.install_hint import install_command
+from remi_stream.models.store import file_fault
 from remi_stream.pose.engine import resolve_engine
 
 MIN_PYTHON, MAX_PYTHON = (3, 10), (3, 13)
@@ -33,14 +35,8 @@ LOW_DISK_BYTES, MIN_DISK_BYTES = 1e9, 1e8
 CPU_FEATURES = {"avx2": "AVX2", "avx512f": "AVX-512", "amx_bf16": "AMX bf16"}
 OPENCV_PACKAGES = ("opencv-python-headless", "opencv-python", "opencv-contrib-python-headless", "opencv-contrib-python")
 """Packages that all install into the folder cv2/."""
-OPENVINO_PROBE = """import sys
-sys.modules["openvino_telemetry"] = None
-import openvino
-print(openvino.__version__.split('-')[0], *openvino.Core().available_devices)"""
-"""Telemetry is replaced by nothing: it would open a connection."""
 PROBED_SEPARATELY = ("openvino", "av")
 """Packages with a check of their own."""
-FFMPEG_PROBE = "import av; print(av.ffmpeg_version_info)"
 MODULE_NAMES = {"nvidia-ml-py": "pynvml", "opencv-python-headless": "cv2", "pillow": "PIL", "pyyaml": "yaml", "pyzmq": "zmq"}
 """Import names that differ from the package name."""
 MISSING_LIBRARY = re.compile(r"(lib[\w.+-]*\.so[\w.]*): cannot open shared object")
@@ -64,14 +60,14 @@ VERDICT_STYLES = {"ok": "green", "warn": "yellow", "fail": "bold red"}
 def doctor(
     name: Annotated[str, typer.Option(help="Name of the daemon whose ports are checked.")] = "default",
     engine: Annotated[
-        str, typer.Option(help="TensorRT engine that must run here, e.g. poco-trt: a missing part is a failure.")
+        str, typer.Option(help="Engine that must run here, e.g. blazepose or poco-trt: a missing part is a failure.")
     ] = "",
 ) -> int:
     """Check this machine and the installation."""
     console = Console(soft_wrap=True)
     machine = Machine()
     verdicts = []
-    for title, result in run_checks(machine, name, tensorrt_engine(engine)):
+    for title, result in run_checks(machine, name, engine):
         verdicts.append(result.verdict)
         console.print(Text.assemble((f"{result.verdict:<5}", VERDICT_STYLES[result.verdict]), f"{title:<15}{result.text}"))
     return EXIT_NOT_STARTED if "fail" in verdicts else EXIT_DONE
@@ -83,10 +79,13 @@ def tensorrt_engine(engine: str) -> str:
 
 
 def run_checks(machine: Machine, name: str, engine: str) -> Iterator[tuple[str, CheckResult]]:
-    """Run all checks in order; yield each title and result."""
+    """Run all checks in order; yield each title and result. engine: the one that must run here, "" for none."""
+    needs_gpu = tensorrt_engine(engine)
     for title, check in CHECKS.items():
         yield title, check(machine, name)
-    report = machine.nvidia_report(engine)
+    if engine and not needs_gpu:
+        yield "engine", check_engine(machine, engine)
+    report = machine.nvidia_report(needs_gpu)
     for title, nvidia_check in NVIDIA_CHECKS.items():
         if result := nvidia_check(report):
             yield title, result
@@ -112,7 +111,7 @@ def check_packages(machine: Machine, _name: str) -> CheckResult:
 
 
 def check_opencv(machine: Machine, _name: str) -> CheckResult:
-    """Check that only one package provides cv2."""
+    """Check that only one package provides cv2, and that it works."""
     found = [package for package in OPENCV_PACKAGES if machine.version(package)]
     if len(found) > 1:
         rest = " ".join(found)
@@ -121,9 +120,13 @@ def check_opencv(machine: Machine, _name: str) -> CheckResult:
             f"{', '.join(found)} overwrite each other. Keep one: pip uninstall {rest}; "
             f"pip install 'opencv-python-headless>=4.10,<5'",
         )
-    return (
-        CheckResult("ok", f"one cv2 ({found[0]})") if found else CheckResult("fail", "no cv2. pip install opencv-python-headless")
-    )
+    if not found:
+        return CheckResult("fail", "no cv2. pip install opencv-python-headless")
+    try:
+        machine.run_python(LIBRARY_PROBES["cv2"])
+    except RemiError as error:
+        return CheckResult("fail", f"cv2 does not work: {error}. {_fix(str(error), found[0])}")
+    return CheckResult("ok", f"one cv2 ({found[0]}), and it works")
 
 
 def check_cpu(machine: Machine, _name: str) -> CheckResult:
@@ -139,31 +142,31 @@ def check_cpu(machine: Machine, _name: str) -> CheckResult:
 
 
 def check_openvino(machine: Machine, _name: str) -> CheckResult:
-    """Check that OpenVINO loads, and list its devices."""
+    """Check that OpenVINO runs a network, and list its devices."""
     try:
         version, *devices = machine.run_python(OPENVINO_PROBE).split()
     except RemiError as error:
-        return CheckResult("fail", f"does not load: {error}. {_fix(str(error), 'openvino')}")
+        return CheckResult("fail", f"does not work: {error}. {_fix(str(error), 'openvino')}")
     return CheckResult("ok", f"{version}, devices: {', '.join(devices)}")
 
 
 def check_ffmpeg(machine: Machine, _name: str) -> CheckResult:
-    """Check that PyAV loads with its FFmpeg libraries."""
+    """Check that PyAV writes and reads H.264 with its FFmpeg libraries."""
     try:
         return CheckResult("ok", machine.run_python(FFMPEG_PROBE))
     except RemiError as error:
-        return CheckResult("fail", f"does not load: {error}. {_fix(str(error), 'av')}")
+        return CheckResult("fail", f"does not work: {error}. {_fix(str(error), 'av')}")
 
 
 def check_libraries(machine: Machine, _name: str) -> CheckResult:
-    """Import all other required packages: a missing system library shows only at import."""
+    """Try all other required packages: a missing system library, or a package with parts missing, shows only in use."""
     needed = [_package_name(requirement) for requirement in machine.requirements()]
     packages = {
         MODULE_NAMES.get(package, package.replace("-", "_")): package for package in needed if package not in PROBED_SEPARATELY
     }
     faults = {module: fault for module, fault in machine.import_errors(list(packages)).items() if fault}
-    bad = [f"{module} does not load: {fault}. {_fix(fault, packages[module])}" for module, fault in faults.items()]
-    return CheckResult("fail", "; ".join(bad)) if bad else CheckResult("ok", f"load: {', '.join(packages)}")
+    bad = [f"{module} does not work: {fault}. {_fix(fault, packages[module])}" for module, fault in faults.items()]
+    return CheckResult("fail", "; ".join(bad)) if bad else CheckResult("ok", f"work: {', '.join(packages)}")
 
 
 def check_models(machine: Machine, _name: str) -> CheckResult:
@@ -176,6 +179,19 @@ def check_models(machine: Machine, _name: str) -> CheckResult:
     if missing:
         return CheckResult("warn", f"missing: {', '.join(missing)}. Pulled on first use, or: remi-stream models pull")
     return CheckResult("ok", ", ".join(states))
+
+
+def check_engine(machine: Machine, engine: str) -> CheckResult:
+    """Check that an engine's weights are here, and that it runs on one picture, in a process of its own."""
+    files = resolve_engine(engine)[0].weights
+    for file in files:
+        if fault := file_fault(file):
+            how = f"pull {file.name}" if file.wheel else f"import {file.published or file.file}"
+            return CheckResult("fail", f"{engine}: {file.name} is {fault}. remi-stream models {how}")
+    try:
+        return CheckResult("ok", machine.run_python(engine_probe(engine)))
+    except RemiError as error:
+        return CheckResult("fail", f"{engine} does not run: {str(error).rpartition('RemiError: ')[2]}")
 
 
 def check_cameras(machine: Machine, name: str) -> CheckResult:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from remi_stream.capture.webcam import VideoDevice, list_devices
+from remi_stream.cli.doctor.library_probes import library_probe
 from remi_stream.cli.doctor.nvidia import NvidiaReport, probe_nvidia
 from remi_stream.errors import RemiError
 from remi_stream.models.store import verify_store
@@ -66,16 +67,16 @@ class Machine:
         return done.stdout.strip()
 
     def import_errors(self, modules: list[str]) -> dict[str, str]:
-        """Import error of each module, "" if it loads; one process for all, and one for each only if that fails."""
+        """Why each module does not work, "" if it does; one process for all, and one for each only if that fails."""
         try:
-            self.run_python(f"import {', '.join(modules)}")
+            self.run_python("\n".join(map(library_probe, modules)))
         except RemiError:
             return {module: self._import_error(module) for module in modules}
         return dict.fromkeys(modules, "")
 
     def _import_error(self, module: str) -> str:
         try:
-            self.run_python(f"import {module}")
+            self.run_python(library_probe(module))
         except RemiError as error:
             return str(error)
         return ""

@@ -15,6 +15,7 @@ from remi_stream.capture.webcam import VideoDevice, VideoMode
 from remi_stream.cli.doctor import checks
 from remi_stream.cli.doctor.checks import CHECKS
 from remi_stream.cli.doctor.machine import Machine
+from remi_stream.cli.doctor.nvidia import NvidiaReport
 from remi_stream.cli.doctor.nvidia_checks import CheckResult
 from remi_stream.config import METRICS_SERVICE, daemon_port
 from remi_stream.errors import RemiError
@@ -75,7 +76,13 @@ CASES: list[tuple[Callable[[Machine, str], CheckResult], dict[str, Any], str, st
     (checks.check_packages, {"requirements": ["cv<5,>=4.10"], "version": "4.9.9"}, "fail", "(got 4.9.9)"),
     (checks.check_packages, {"requirements": ["cv<5,>=4.10"], "version": "4.10.0.84"}, "ok", "cv 4.10.0.84"),
     (checks.check_packages, {"requirements": ["cv"], "version": None}, "fail", f"cv (got none). Reinstall: {install_command()}"),
-    (checks.check_opencv, {"version": installed(opencv_python_headless="4.11")}, "ok", "one cv2"),
+    (checks.check_opencv, {"version": installed(opencv_python_headless="4.11"), "run_python": ""}, "ok", "one cv2"),
+    (
+        checks.check_opencv,
+        {"version": installed(opencv_python_headless="4.11"), "run_python": broken},
+        "fail",
+        "cv2 does not work: ImportError: libfoo.so: not found. Reinstall it: pip install --force-reinstall opencv-python-",
+    ),
     (checks.check_opencv, {"version": None}, "fail", "no cv2"),
     (checks.check_opencv, {"version": "4.11"}, "warn", "overwrite each other. Keep one: pip uninstall"),
     (checks.check_cpu, {"cores": 8, "cpu_flags": {"avx2", "amx_bf16"}}, "ok", "8 cores, AVX2, AMX bf16"),
@@ -83,17 +90,17 @@ CASES: list[tuple[Callable[[Machine, str], CheckResult], dict[str, Any], str, st
     (checks.check_cpu, {"cores": 2, "cpu_flags": {"sse2"}}, "warn", "no AVX2"),
     (checks.check_cpu, {"cores": 2, "cpu_flags": set()}, "ok", "2 cores"),
     (checks.check_openvino, {"run_python": "2026.1 CPU GPU"}, "ok", "2026.1, devices: CPU, GPU"),
-    (checks.check_openvino, {"run_python": broken}, "fail", "does not load: ImportError: libfoo.so: not found. Reinstall it"),
+    (checks.check_openvino, {"run_python": broken}, "fail", "does not work: ImportError: libfoo.so: not found. Reinstall it"),
     (checks.check_ffmpeg, {"run_python": "8.0"}, "ok", "8.0"),
     (checks.check_ffmpeg, {"run_python": broken}, "fail", "pip install --force-reinstall av"),
     (checks.check_ffmpeg, {"run_python": lambda _: raising(lacks("libxcb.so.1"))}, "fail", "sudo apt-get install libxcb1"),
     (checks.check_openvino, {"run_python": lambda _: raising(lacks("libgomp.so.1"))}, "fail", "sudo apt-get install libgomp1"),
-    (checks.check_libraries, {**NEEDS, "import_errors": unloadable()}, "ok", "load: cv2, prometheus_client, zmq"),
+    (checks.check_libraries, {**NEEDS, "import_errors": unloadable()}, "ok", "work: cv2, prometheus_client, zmq"),
     (
         checks.check_libraries,
         {**NEEDS, "import_errors": unloadable(cv2=lacks("libGL.so.1"))},
         "fail",
-        f"cv2 does not load: {lacks('libGL.so.1')}. Install it: sudo apt-get install libgl1",
+        f"cv2 does not work: {lacks('libGL.so.1')}. Install it: sudo apt-get install libgl1",
     ),
     (
         checks.check_libraries,
@@ -111,8 +118,8 @@ CASES: list[tuple[Callable[[Machine, str], CheckResult], dict[str, Any], str, st
         checks.check_libraries,
         {**NEEDS, "import_errors": unloadable(cv2="exit code -11", zmq="ModuleNotFoundError: No module named 'zmq'")},
         "fail",
-        "cv2 does not load: exit code -11. Reinstall it: pip install --force-reinstall opencv-python-headless; "
-        "zmq does not load: ModuleNotFoundError: No module named 'zmq'. Reinstall it: pip install --force-reinstall pyzmq",
+        "cv2 does not work: exit code -11. Reinstall it: pip install --force-reinstall opencv-python-headless; "
+        "zmq does not work: ModuleNotFoundError: No module named 'zmq'. Reinstall it: pip install --force-reinstall pyzmq",
     ),
     (checks.check_cameras, {"cameras": []}, "ok", "none on this machine; network cameras work without"),
     (checks.check_cameras, {**NO_DAEMON, "cameras": [USABLE, USABLE]}, "ok", "/dev/video0 (Cam), /dev/video0 (Cam)"),
@@ -196,7 +203,9 @@ def test_port_of_another_program_fails_the_real_doctor() -> None:
     lines = {line[5:20].strip(): line[:5].strip() for line in out.splitlines()}
     assert list(lines)[: len(CHECKS) + 1] == [*CHECKS, "GPU"]
     assert lines["ports"] == "fail"
-    assert [lines[name] for name in ("Python", "packages", "OpenVINO", "FFmpeg", "libraries", "run folder")] == ["ok"] * 6
+    assert [lines[name] for name in ("Python", "packages", "OpenCV", "OpenVINO", "FFmpeg", "libraries", "run folder")] == [
+        "ok"
+    ] * 7
 
 
 def test_crashing_library_is_reported_and_does_not_crash_doctor() -> None:
@@ -209,6 +218,29 @@ def test_crashing_library_is_reported_and_does_not_crash_doctor() -> None:
 def test_each_library_that_does_not_load_is_found_among_those_that_do() -> None:
     faults = Machine().import_errors(["json", "no_such_module", "yaml"])
     assert faults == {"json": "", "no_such_module": "ModuleNotFoundError: No module named 'no_such_module'", "yaml": ""}
+
+
+@pytest.mark.parametrize("gone", ["imencode", "warpAffine", "initUndistortRectifyMap"])
+def test_opencv_with_a_function_missing_does_not_work(gone: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "sitecustomize.py").write_text(f"import cv2\ndel cv2.{gone}\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    finding = checks.check_opencv(Machine(), "default")
+    assert finding.verdict == "fail"
+    assert f"has no attribute '{gone}'" in finding.text
+    assert set(Machine().import_errors(["cv2", "yaml"]).values()) == {
+        finding.text[len("cv2 does not work: ") :].split(". ")[0],
+        "",
+    }
+
+
+def test_named_engine_is_run_on_the_cpu() -> None:
+    finding = checks.check_engine(Machine(), "synthetic")
+    assert finding.verdict == "ok"
+    assert finding.text.startswith("synthetic in none finds the person of the sample clip, ")
+    titles = [
+        title for title, _ in checks.run_checks(FakeMachine(run_python="ran", nvidia_report=NvidiaReport()), "x", "synthetic")
+    ]
+    assert "engine" in titles
 
 
 def test_group_of_a_device_is_named_or_numbered(tmp_path: Path) -> None:
