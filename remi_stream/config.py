@@ -62,7 +62,7 @@ class CameraConfig(StrictConfig, frozen=True, kw_only=True):
     size: tuple[SideLength, SideLength] | None = None
     """Width, height requested from a webcam, px."""
     fps: PositiveFloat | None = None
-    """Frame rate requested from a webcam; frame rate of a folder of images, or of an HTTP camera's snapshots."""
+    """Frame rate of a webcam, folder of images or HTTP camera's snapshots; of a video, instead of its times."""
     max_fps: PositiveFloat | None = None
     """Limit of the frame rate; frames above it are skipped at the camera and get no number."""
     transport: Literal["tcp", "udp"] = "tcp"

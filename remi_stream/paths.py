@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import unquote_to_bytes
 
 import msgspec
 import numpy as np
@@ -53,6 +54,27 @@ def shipped_folder(kind: str) -> Path:
 def data_file(name: str) -> Path:
     """Path of a file in remi_stream/data, e.g. "sample.mp4"."""
     return PACKAGE_FOLDER / "data" / name
+
+
+def printable_path(path: str | Path) -> str:
+    """A path as one line of valid text, for messages and as a name in files: "a\\xff.mp4", "two\\nlines.mp4"."""
+    text = os.fsencode(path).decode("utf-8", "backslashreplace")
+    return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in text)
+
+
+def text_of_path(path: Path) -> str:
+    """An absolute path as valid text that `path_from_text` reads back, for configurations and indexes: a file URI if need be."""
+    absolute = path.absolute()
+    try:
+        str(absolute).encode()
+    except UnicodeEncodeError:  # the bytes of its name are not UTF-8
+        return absolute.as_uri()
+    return str(absolute)
+
+
+def path_from_text(text: str) -> Path:
+    """The path that a configuration or an index names, plainly or as a file URI."""
+    return Path(os.fsdecode(unquote_to_bytes(text.removeprefix("file://")))) if text.startswith("file:///") else Path(text)
 
 
 def user_data_folder() -> Path:

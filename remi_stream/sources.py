@@ -7,9 +7,9 @@ entry point (docs/extend/sources.md).
 from __future__ import annotations
 
 from functools import cache
-from pathlib import Path
 from typing import NamedTuple
 
+from remi_stream.paths import path_from_text
 from remi_stream.plugins import entry_points
 
 PLUGIN_GROUP = "remi_stream.sources"
@@ -82,16 +82,16 @@ def normal_source(source: str) -> str:
 
 
 def find_source(source: str) -> SourceKind:
-    """Kind of a camera's source: by its scheme, built in or of another package, else by the kind of its path."""
+    """Kind of a camera's source: by its scheme, built in or of another package, else by the kind of its path or file URI."""
     scheme, colon, _ = source.partition(":")
     kind = (_BY_SCHEME.get(scheme) or _plugin(scheme)) if colon else None
     if kind:
         return kind
     if source.startswith("/dev/"):
         return WEBCAM
-    if "://" in source:
+    if "://" in source and not source.startswith("file:///"):
         return RTSP  # whose check names the schemes that are allowed
-    return IMAGE_FOLDER if Path(source).is_dir() else VIDEO_FILE
+    return IMAGE_FOLDER if path_from_text(source).is_dir() else VIDEO_FILE
 
 
 @cache

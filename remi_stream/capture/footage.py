@@ -9,10 +9,12 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from remi_stream.capture.files import DEFAULT_FPS, ImageReader, VideoReader, bgr_from_frame
+from remi_stream.capture.files import ImageReader
+from remi_stream.capture.video_reader import DEFAULT_FPS, VideoReader
 from remi_stream.errors import UsageError
 from remi_stream.geometry import Intrinsics, default_intrinsics
 from remi_stream.messages import Frame
+from remi_stream.paths import printable_path
 
 
 class Footage(Protocol):
@@ -25,6 +27,8 @@ class Footage(Protocol):
     """Whether the images are independent, without tracks between them."""
     fps: float
     """Frame rate of the selected frames; 0 if unknown."""
+    forced_fps: float | None
+    """Frame rate that is used instead of the file's times."""
     expected_frames: int
     """Expected number of frames; 0 if unknown."""
     image_names: list[str]
@@ -64,6 +68,8 @@ class FrameSelection(NamedTuple):
     """Exclusive, s from the first frame; None: to the end."""
     max_frames: int | None = None
     """Maximum number of frames."""
+    fps: float | None = None
+    """Frame rate to use instead of the file's times."""
 
 
 def make_frame(name: str, frame_id: int, at: float, image: np.ndarray, focal_px: float | None) -> Frame:
@@ -95,8 +101,9 @@ class VideoFootage:
         self.name, self.source = name, path
         self.is_independent, self.fps, self.expected_frames = False, 0.0, 0
         self.image_names: list[str] = []
+        self.forced_fps = selection.fps
         self._selection, self._focal_px = selection, focal_px
-        self._video = VideoReader(path)
+        self._video = VideoReader(path, selection.fps)
 
     @property
     def unreadable(self) -> list[str]:
@@ -116,21 +123,23 @@ class VideoFootage:
 
     def frames(self, skip: int) -> Iterator[Frame]:
         """Yield the selected frames; skipped ones are decoded too, so that a resumed run gets identical frames."""
-        first, last, selected = None, 0.0, 0
-        for number, (time_s, decoded) in enumerate(self._video.frames()):
-            first = time_s if first is None else first
-            last = time_s - first
+        last, selected = None, 0
+        for number, (last, decoded) in enumerate(self._video.frames()):
             if self._is_past_end(last, selected):
                 break
             if last < self._selection.start_s or number % self._selection.every:
                 continue
+            image = self._video.image(decoded)
+            if image is None:
+                continue
             selected += 1
             if selected > skip:
-                yield make_frame(self.name, number, last, bgr_from_frame(decoded), self._focal_px)
-        if first is None:
+                yield make_frame(self.name, number, last, image, self._focal_px)
+        if last is None:
             raise self._video.no_frame_error()
         if not selected:
-            raise UsageError(f"{self.source} has no selected frame; its last one is at {last:.2f} s. Change --start and --end")
+            shown = printable_path(self.source)
+            raise UsageError(f"{shown} has no selected frame; its last one is at {last:.2f} s. Change --start and --end")
 
     def _is_past_end(self, at: float, selected: int) -> bool:
         """Whether the selection ends before a frame at this time, s, after `selected` frames."""
@@ -156,6 +165,7 @@ class ImageFootage:
         self.name, self.source = name, folder
         # the images have no times: DEFAULT_FPS is that of a video made from them
         self.is_independent, self.fps, self.expected_frames = True, DEFAULT_FPS, 0
+        self.forced_fps: float | None = None
         self.unreadable: list[str] = []
         self.image_names: list[str] = []
         self._focal_px = focal_px
@@ -173,16 +183,16 @@ class ImageFootage:
 
     @property
     def files(self) -> list[str]:
-        """File names of all images, in order, once it is open."""
-        return [file.name for file in self._reader.files]
+        """Printable file names of all images, in order, once it is open."""
+        return [printable_path(file.name) for file in self._reader.files]
 
     def frames(self, skip: int) -> Iterator[Frame]:
         """Yield the images that can be read."""
         for file, image in self._reader.images():
             if image is None:
-                self.unreadable.append(file.name)
+                self.unreadable.append(printable_path(file.name))
                 continue
-            self.image_names.append(file.name)
+            self.image_names.append(printable_path(file.name))
             number = len(self.image_names) - 1
             if number >= skip:
                 yield make_frame(self.name, number, number / self.fps, image, self._focal_px)

@@ -10,7 +10,7 @@ from typing import Any
 import av
 
 from remi_stream.capture.camera_url import CameraUrl, resolve_camera_url
-from remi_stream.capture.files import bgr_from_frame
+from remi_stream.capture.frame_image import bgr_from_frame
 from remi_stream.capture.live import CameraUnavailable, LiveSource
 from remi_stream.capture.network_camera import open_stream
 from remi_stream.capture.source import CapturedImage
@@ -63,7 +63,7 @@ def _decode(container: Any, stream: Any) -> Generator[CapturedImage | None, None
         for frame in frames:
             count += 1
             pts = arrived_at if is_untimed or frame.time is None else float(frame.time)
-            yield CapturedImage(partial(bgr_from_frame, frame), arrived_at, pts)
+            yield CapturedImage(partial(bgr_from_frame, frame, stream.sample_aspect_ratio), arrived_at, pts)
         yield None
     if not count:
         raise CameraUnavailable("its answer has no image that can be decoded")

@@ -12,7 +12,7 @@ import av
 
 from remi_stream.capture.backlog import BacklogSkipper, is_key_frame
 from remi_stream.capture.camera_url import CameraUrl, resolve_camera_url
-from remi_stream.capture.files import bgr_from_frame
+from remi_stream.capture.frame_image import bgr_from_frame
 from remi_stream.capture.live import CameraUnavailable, LiveSource
 from remi_stream.capture.network_camera import STALL_TIMEOUT_S, open_stream
 from remi_stream.capture.source import CapturedImage
@@ -135,7 +135,9 @@ class RtspCamera:
             for frame in _decode_units(decoder, units, stream.time_base):
                 decoded_at = arrived_at
                 pts = float(frame.time or 0.0)
-                yield CapturedImage(partial(bgr_from_frame, frame), arrived_at, pts, overrun=backlog.take_skipped())
+                yield CapturedImage(
+                    partial(bgr_from_frame, frame, stream.sample_aspect_ratio), arrived_at, pts, overrun=backlog.take_skipped()
+                )
             if arrived_at - decoded_at > KEY_FRAME_TIMEOUT_S:
                 raise CameraUnavailable(
                     f"no frame could be decoded for {KEY_FRAME_TIMEOUT_S:.0f} s; its key frames may be too far apart"

@@ -9,12 +9,15 @@ import numpy as np
 
 from remi_stream.messages import CameraState
 
+LazyImage = np.ndarray | Callable[[], np.ndarray | None]
+"""(H, W, 3) uint8 BGR, never written to again; or a function that returns it, called only for a frame that is used, or None if it
+cannot be converted."""
+
 
 class CapturedImage(NamedTuple):
     """An image as a source read it."""
 
-    image: np.ndarray | Callable[[], np.ndarray]
-    """(H, W, 3) uint8 BGR, never written to again; or a function that returns it, called only for a frame that is used."""
+    image: LazyImage
     captured_at: float
     """Monotonic s."""
     pts: float
@@ -23,8 +26,8 @@ class CapturedImage(NamedTuple):
     """Frames dropped since the one before, because they came faster than they were read."""
 
     @property
-    def pixels(self) -> np.ndarray:
-        """(H, W, 3) uint8 BGR."""
+    def pixels(self) -> np.ndarray | None:
+        """(H, W, 3) uint8 BGR; None if it cannot be converted."""
         return self.image() if callable(self.image) else self.image
 
 

@@ -91,7 +91,11 @@ class CaptureStage:
         # a file that is not played in real time is read faster than its frame rate: its pts counts
         if not self._rate_limiter.accepts(captured.captured_at if self.camera.realtime else captured.pts):
             return None
-        image = self._preprocessor.apply(captured.pixels)
+        pixels = captured.pixels
+        if pixels is None:
+            self._overrun += 1
+            return None
+        image = self._preprocessor.apply(pixels)
         return None if image is None else self._frame(captured, image)
 
     def _frame(self, captured: CapturedImage, image: np.ndarray) -> Frame:

@@ -15,6 +15,7 @@ from remi_stream.cli.lift import unique_file_stems
 from remi_stream.cli.offline import process_all
 from remi_stream.cli.options import drawing_options, offline_options, pipeline_options, with_options
 from remi_stream.errors import UsageError
+from remi_stream.paths import printable_path, text_of_path
 from remi_stream.permission_hints import empty_mount_hint, read_error_hint
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ def video(
     every: Annotated[int, typer.Option(help="Process every n-th frame.", min=1, metavar="N")] = 1,
     start_s: Annotated[float, typer.Option("--start", help="Start at this second.", min=0)] = 0.0,
     end_s: Annotated[float | None, typer.Option("--end", help="Stop before this second.", min=0)] = None,
+    fps: Annotated[float | None, typer.Option(help="Frame rate, instead of the times in the file.", min=0.001, max=1000)] = None,
     realtime: Annotated[bool, typer.Option("--realtime", help="Play the file like a live camera.")] = False,
     loop: Annotated[bool, typer.Option("--loop", help="Start again at the end.", rich_help_panel=LIVE_PANEL)] = False,
 ) -> int:
@@ -50,13 +52,13 @@ def video(
     if realtime:
         offline_only = [*offline, *drawing, "every", "start_s", "end_s"]
         _reject(given, offline_only, but=["focal"], reason="does not apply to live playback (--realtime)")
-        return _play(files, options, loop, offline["focal"])
+        return _play(files, options, loop, offline["focal"], fps)
     _reject(given, [*LIVE_OPTIONS, "loop"], reason="applies only to live playback (--realtime)")
     if end_s is not None and end_s <= start_s:
         raise UsageError(f"--end {end_s:g} is not after --start {start_s:g}. Give a later end")
     from remi_stream.capture.footage import FrameSelection, VideoFootage
 
-    selection = FrameSelection(every, start_s, end_s, options["frames"])
+    selection = FrameSelection(every, start_s, end_s, options["frames"], fps)
     videos = find_videos(files)
     named = zip(videos, unique_file_stems([path.name for path in videos]))
     footage: list[Footage] = [VideoFootage(path, name, selection, offline["focal"]) for path, name in named]
@@ -78,7 +80,7 @@ def images(
     from remi_stream.capture.footage import ImageFootage
 
     if not folder.is_dir():
-        raise UsageError(f"No such image folder: {folder}. Give one that exists; for videos: remi-stream video")
+        raise UsageError(f"No such image folder: {printable_path(folder)}. Give one that exists; for videos: remi-stream video")
     given = _given_parameters(context)
     image_folder = ImageFootage(folder, unique_file_stems([folder.resolve().name])[0], offline["focal"])
     boxes = _image_boxes(offline["detections"], image_folder, given)
@@ -120,13 +122,16 @@ def find_videos(paths: Sequence[Path]) -> list[Path]:
         inside = sorted((file for file in _files_in(path) if file.suffix.lower() in VIDEO_SUFFIXES), key=natural_sort_key)
         if path.is_dir() and not inside:
             hint = f"supported: {', '.join(VIDEO_SUFFIXES)}. For images: remi-stream images"
-            raise UsageError(f"No video in folder {path}; {hint}{empty_mount_hint(path)}")
+            raise UsageError(f"No video in folder {printable_path(path)}; {hint}{empty_mount_hint(path)}")
         if not path.exists():
-            raise UsageError(
-                f"No such video file: {path}. Give one that exists (mp4, mkv, mov, avi, webm, ...){empty_mount_hint(path)}"
-            )
+            raise _missing_video_error(path)
         videos += inside or [path]
     return videos
+
+
+def _missing_video_error(path: Path) -> UsageError:
+    hint = f"Give one that exists (mp4, mkv, mov, avi, webm, ...){empty_mount_hint(path)}"
+    return UsageError(f"No such video file: {printable_path(path)}. {hint}")
 
 
 def _files_in(path: Path) -> list[Path]:
@@ -134,7 +139,7 @@ def _files_in(path: Path) -> list[Path]:
     try:
         return list(path.iterdir()) if path.is_dir() else []
     except OSError:
-        raise UsageError(f"Cannot read {path}: {read_error_hint(path)}") from None
+        raise UsageError(f"Cannot read {printable_path(path)}: {read_error_hint(path)}") from None
 
 
 def _given_parameters(context: typer.Context) -> set[str]:
@@ -150,13 +155,12 @@ def _reject(given: set[str], names: Sequence[str], reason: str, but: Sequence[st
             raise UsageError(f"--{option} {reason}. Leave it out")
 
 
-def _play(files: Sequence[Path], options: dict[str, Any], loop: bool, focal: float | None) -> int:
+def _play(files: Sequence[Path], options: dict[str, Any], loop: bool, focal: float | None, fps: float | None) -> int:
     """Play one video file as a live camera."""
     if len(files) != 1:
         raise UsageError(f"--realtime plays one file, got {len(files)}. For several cameras use a pipeline file: remi-stream run")
     file = files[0]
     if not file.is_file():
-        raise UsageError(
-            f"No such video file: {file}. Give a file that exists (mp4, mkv, mov, avi, webm, ...){empty_mount_hint(file)}"
-        )
-    return run_source(options, {"name": camera_name(file), "source": str(file), "loop": loop, "focal_px": focal})
+        raise _missing_video_error(file)
+    camera = {"name": camera_name(file), "source": text_of_path(file), "loop": loop, "focal_px": focal, "fps": fps}
+    return run_source(options, camera)

@@ -98,12 +98,16 @@ def recorded_size(path: Path) -> tuple[int, int] | None:
 
 def unique_file_stems(names: list[str]) -> list[str]:
     """Unique file stems of clips: without folders, suffixes and unsafe letters; duplicates get "-2", "-3"."""
-    stems: list[str] = []
+    stems: dict[str, int] = {}  # with the number of the last duplicate
     for name in names:
         stem = re.sub(r"[^\w.-]+", "_", re.sub(r"\.\w{2,4}$", "", re.split(r"[/\\]", name)[-1])).lstrip(".") or "clip"
-        same = sum(other == stem or re.fullmatch(rf"{re.escape(stem)}-\d+", other) is not None for other in stems)
-        stems.append(f"{stem}-{same + 1}" if stem in stems else stem)
-    return stems
+        first, number = stem, stems.get(stem, 1)
+        while stem in stems:
+            number += 1
+            stem = f"{first}-{number}"
+        stems[stem] = 1
+        stems[first] = number
+    return list(stems)
 
 
 def create_output_folder(out: Path) -> None:

@@ -18,6 +18,7 @@ from remi_stream.cli.export import add_drawings
 from remi_stream.cli.options import SmoothMethod, check_overwrite
 from remi_stream.errors import EXIT_CRASHED, EXIT_DONE, EXIT_GAVE_UP, EXIT_INTERRUPTED, RemiError, UsageError
 from remi_stream.log import configure_logging
+from remi_stream.paths import printable_path, text_of_path
 
 if TYPE_CHECKING:
     from remi_stream.capture.footage import Footage
@@ -162,7 +163,7 @@ def _open_chain(options: dict[str, Any], footage: Footage, boxes: DetectionFile 
     from remi_stream.pose.engine import load_engine, resolve_engine
 
     cv2.setNumThreads(1)  # OpenCV's threads would compete with those of the networks
-    values = {"cameras": [{"name": "video", "source": str(footage.source)}]}
+    values = {"cameras": [{"name": "video", "source": text_of_path(footage.source)}]}
     chosen = {name: options[name] for name in ("engine", "detector", "threads")} | (
         {"detector": PLACEHOLDER_DETECTOR} if boxes else {}
     )
@@ -183,4 +184,4 @@ def _summary(footage: Footage, done: JobResult, took_s: float) -> str:
     if done.unreadable:
         named = ", ".join(done.unreadable[:3]) + (", ..." if len(done.unreadable) > 3 else "")
         text += f"; {len(done.unreadable)} skipped ({named})"
-    return f"{text} -> {done.folder}"
+    return f"{text} -> {printable_path(done.folder)}"

@@ -6,6 +6,7 @@ estimation with confidence" (2024).
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
@@ -149,7 +150,8 @@ def _write_log(path: Path, take: Take, export_body: ExportBody) -> Path:
 def _stems(images: Sequence[str]) -> list[str]:
     """Return image names without suffix; with it where two would be equal."""
     stems = [Path(image).stem for image in images]
-    return [Path(image).name if stems.count(stem) > 1 else stem for image, stem in zip(images, stems)]
+    counts = Counter(stems)
+    return [Path(image).name if counts[stem] > 1 else stem for image, stem in zip(images, stems)]
 
 
 def _write_pickle_file(path: Path, value: Any) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from itertools import combinations
 from pathlib import Path
@@ -68,8 +69,8 @@ def mesh_pairs(files: Sequence[Path]) -> list[MeshPairFiles]:
 
 def mesh_names(files: Sequence[Path]) -> dict[Path, str]:
     """Display names of files: without extensions, unless two would have the same name."""
-    stems = [path.stem for path in files]
-    return {path: path.stem if stems.count(path.stem) == 1 else path.name for path in files}
+    counts = Counter(path.stem for path in files)
+    return {path: path.stem if counts[path.stem] == 1 else path.name for path in files}
 
 
 def pair_folder_name(a: str, b: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from itertools import islice
@@ -18,6 +19,7 @@ from remi_stream.export.registry import ExportFormat
 from remi_stream.messages import Bodies
 from remi_stream.offline.chain import OfflineChain
 from remi_stream.offline.watchdog import StallWatchdog
+from remi_stream.paths import printable_path, text_of_path
 from remi_stream.permission_hints import write_error_hint
 from remi_stream.prefetch import prefetch
 from remi_stream.recordings.results import (
@@ -95,7 +97,7 @@ def run_job(footage: Footage, out: Path, chain: OfflineChain, settings: JobSetti
             work.publish()
     except OSError as error:
         why = write_error_hint(final, error, "Free space or fix that; the same command resumes")
-        raise RemiError(f"Cannot write {final}: {why}") from None
+        raise RemiError(f"Cannot write {printable_path(final)}: {why}") from None
     people = progress.people if footage.is_independent else _track_count(progress)
     return JobResult(final, progress.frames, resumed, people, footage.unreadable, [final / path for path in files])
 
@@ -104,7 +106,7 @@ def job_fingerprint(footage: Footage, settings: JobSettings) -> str:
     """Fingerprint of a job: two runs with the same one give identical files on one machine."""
     # size and time instead of a hash: a video may have many GB
     status = footage.source.stat()
-    source = [str(footage.source.resolve()), status.st_size, status.st_mtime_ns]
+    source = [text_of_path(footage.source.resolve()), status.st_size, status.st_mtime_ns]
     return msgspec.json.encode([__version__, source, settings.fingerprint, settings.chunk_frames]).decode()
 
 
@@ -161,7 +163,7 @@ def _finish(
     """Write the final take, smoothed if configured, and make its index."""
     stored = ChunkedFrames(work.raw, progress.frames, settings.chunk_frames)
     fps = footage.fps or _mean_fps(stored)
-    take = Take(footage.name, stored[0].size, fps, stored, tuple(footage.image_names), footage.source)
+    take = Take(footage.name, stored[0].size, fps, stored, tuple(footage.image_names), footage.source, footage.forced_fps)
     # the raw chunks stay until the results are published: a kill during smoothing or export costs no inference
     work.begin_final_step()
     if settings.smooth:
@@ -179,9 +181,10 @@ def _finish(
         detector=settings.detector,
         broken=len(footage.unreadable),
         images=list(take.images),
-        source=str(footage.source.resolve()),
+        source=text_of_path(footage.source.resolve()),
+        source_fps=footage.forced_fps,
     )
-    return Take(take.name, take.size, take.fps, frames, take.images, take.source), index
+    return dataclasses.replace(take, frames=frames), index
 
 
 def _chunks(frames: Sequence[Bodies], size: int) -> Iterator[list[Bodies]]:

@@ -24,6 +24,7 @@ import msgspec
 from remi_stream.atomic_files import atomic_file
 from remi_stream.errors import RemiError, UsageError
 from remi_stream.messages import Bodies, MessageCodec
+from remi_stream.paths import path_from_text
 from remi_stream.recordings.take import StoredFrames, Take
 
 TAKE_FOLDER, RESULTS_INDEX_FILE = "take", "index.json"
@@ -55,7 +56,9 @@ class ResultsIndex(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     images: list[str] = []
     """File names, if the source is an image folder."""
     source: str | None = None
-    """Absolute path of the video or folder."""
+    """Absolute path of the video or folder; a file URI if its name is not valid text."""
+    source_fps: float | None = None
+    """Frame rate that was used instead of the video's times."""
 
 
 class ChunkedFrames(StoredFrames):
@@ -87,8 +90,9 @@ def open_results(folder: Path) -> Take:
     """Open the results of `video` or `images`. Raises UsageError if there are none."""
     index = read_results_index(folder)
     frames = ChunkedFrames(folder, index.count, index.chunk)
-    source = Path(index.source) if index.source and Path(index.source).exists() else None
-    return Take(index.name, index.size, index.fps, frames, index.images, source)
+    source = path_from_text(index.source) if index.source else None
+    source = source if source and source.exists() else None
+    return Take(index.name, index.size, index.fps, frames, index.images, source, index.source_fps)
 
 
 def read_results_index(folder: Path) -> ResultsIndex:

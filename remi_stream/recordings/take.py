@@ -54,6 +54,8 @@ class Take:
     """File names of an image folder, one per frame."""
     source: Path | None = None
     """The video or folder, if it still exists, to be drawn on."""
+    source_fps: float | None = None
+    """Frame rate that was used instead of the video's times."""
 
 
 def numbered_frames(take: Take) -> Iterator[tuple[int, Bodies]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from io import FileIO
 from pathlib import Path
@@ -12,7 +12,7 @@ import av
 import cv2
 import numpy as np
 
-from remi_stream.capture.files import VideoReader, bgr_from_frame
+from remi_stream.capture.video_reader import VideoReader
 from remi_stream.errors import RemiError
 from remi_stream.messages import Bodies, Frame
 from remi_stream.recordings.index import PREVIEW_FILE
@@ -76,12 +76,16 @@ SAME_FRAME_S = 1e-3
 class PlaybackVideo:
     """Reads a video forward only. Raises RemiError if it cannot be opened."""
 
-    def __init__(self, path: Path, shown_at: Mapping[FrameKey, float] | None, start_s: float) -> None:
-        """shown_at: a frame's time in the video, s; None: its captured_at. start_s: s from the video's first frame."""
-        self._video = VideoReader(path)
+    def __init__(self, path: Path, shown_at: Mapping[FrameKey, float] | None, start_s: float, fps: float | None = None) -> None:
+        """shown_at: a frame's time in the video, s; None: its captured_at. start_s: s from the video's first frame.
+
+        fps: frame rate that was used instead of the video's times.
+        """
+        self._video = VideoReader(path, fps)
         self._video.open()
         self._shown_at = shown_at
-        self._frames = self._decode(start_s)
+        self._video.seek(start_s)
+        self._frames = self._video.frames()
         self._next = next(self._frames, None)
 
     def advance_to(self, bodies: Bodies, until: float) -> bool:
@@ -99,7 +103,7 @@ class PlaybackVideo:
         at_s = self._shown_s(bodies)
         if at_s is None or self._next is None or abs(self._next[0] - at_s) > SAME_FRAME_S:
             return None
-        return bgr_from_frame(self._next[1])
+        return self._video.image(self._next[1])
 
     def close(self) -> None:
         """Close the video."""
@@ -108,15 +112,6 @@ class PlaybackVideo:
     def _shown_s(self, bodies: Bodies) -> float | None:
         """A frame's time in the video, s; None if the video lacks it."""
         return bodies.captured_at if self._shown_at is None else self._shown_at.get((bodies.epoch, bodies.frame_id))
-
-    def _decode(self, start_s: float) -> Iterator[tuple[float, av.VideoFrame]]:
-        """Frames from the key frame before start_s on, each with its time from the first one, s."""
-        first = next(self._video.frames(), None)
-        if first is None:
-            return
-        self._video.seek(first[0] + start_s)
-        for time_s, frame in self._video.frames():
-            yield time_s - first[0], frame
 
 
 def open_playback_video(folder: Path, take: Take, first: int) -> PlaybackVideo | None:
@@ -128,7 +123,7 @@ def open_playback_video(folder: Path, take: Take, first: int) -> PlaybackVideo |
     if path is None or not path.is_file():
         return None
     try:
-        return PlaybackVideo(path, shown_at, start_s)
+        return PlaybackVideo(path, shown_at, start_s, take.source_fps if path == take.source else None)
     except RemiError:
         return None
 

@@ -69,7 +69,7 @@ def source_footage(take: Take) -> Footage | None:
         return None
     if take.source.is_dir():
         return ImageFootage(take.source, take.name, None) if take.images else None
-    return VideoFootage(take.source, take.name, FrameSelection(), None)
+    return VideoFootage(take.source, take.name, FrameSelection(fps=take.source_fps), None)
 
 
 def _pair_by_number(frames: Iterator[Frame], take: Take) -> Iterator[SourceFrame]:

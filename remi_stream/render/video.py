@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections import Counter
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -126,7 +127,8 @@ def write_images(take: Take, folder: Path, options: RenderOptions | None = None)
 def image_names(take: Take) -> dict[int, str]:
     """Names of a folder's images by frame_id, without extensions; with them where two names would be the same."""
     stems = [Path(name).stem for name in take.images]
-    return {number: stem if stems.count(stem) == 1 else name for number, (stem, name) in enumerate(zip(stems, take.images))}
+    counts = Counter(stems)
+    return {number: stem if counts[stem] == 1 else name for number, (stem, name) in enumerate(zip(stems, take.images))}
 
 
 def encode_png(image: np.ndarray) -> bytes:

@@ -17,7 +17,7 @@ from remi_stream.errors import RemiError, UsageError
 def folder(tmp_path: Path, *names: str) -> ImageFolderSource:
     for value, name in enumerate(names):
         cv2.imwrite(str(tmp_path / name), np.full((8, 8, 3), value, np.uint8))
-    return ImageFolderSource(str(tmp_path), fps=50, realtime=False, loop=False)
+    return ImageFolderSource(tmp_path, fps=50, realtime=False, loop=False)
 
 
 def read_all(source: ImageFolderSource) -> list[int]:
@@ -42,7 +42,7 @@ def test_images_have_the_times_of_a_video(tmp_path: Path) -> None:
 
 def test_looped_realtime_folder_is_played_at_its_frame_rate(tmp_path: Path) -> None:
     folder(tmp_path, "0.png", "1.png")
-    source = ImageFolderSource(str(tmp_path), fps=50, realtime=True, loop=True)
+    source = ImageFolderSource(tmp_path, fps=50, realtime=True, loop=True)
     source.open()
     frames = [source.read() for _ in range(6)]
     assert 5 / 50 - 0.005 <= frames[-1].captured_at - frames[0].captured_at < 5 / 50 + 0.5
@@ -64,7 +64,7 @@ def test_folder_without_images_is_a_usage_error(tmp_path: Path) -> None:
 
 def test_folder_of_broken_images_is_refused_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "1.png").write_bytes(b"no image")
-    source = ImageFolderSource(str(tmp_path), fps=50, realtime=False, loop=True)
+    source = ImageFolderSource(tmp_path, fps=50, realtime=False, loop=True)
     source.open()
     with pytest.raises(RemiError, match="None of the 1 images"):
         source.read()

@@ -37,19 +37,19 @@ def read_all(source: VideoFileSource) -> list[float]:
 
 
 def test_every_frame_of_a_file_comes_once_and_in_order(tmp_path: Path) -> None:
-    times = read_all(VideoFileSource(str(make_video(tmp_path / "a.mp4")), realtime=False, loop=False))
+    times = read_all(VideoFileSource(make_video(tmp_path / "a.mp4"), realtime=False, loop=False))
     assert np.allclose(times, np.arange(20) / 30, atol=1e-3)
 
 
 def test_loop_goes_on_without_a_gap_in_time(tmp_path: Path) -> None:
-    source = VideoFileSource(str(make_video(tmp_path / "a.mp4")), realtime=False, loop=True)
+    source = VideoFileSource(make_video(tmp_path / "a.mp4"), realtime=False, loop=True)
     source.open()
     times = [source.read().pts for _ in range(50)]  # type: ignore[union-attr]
     assert np.allclose(np.diff(times), 1 / 30, atol=1e-3)
 
 
 def test_realtime_frames_come_when_they_are_due(tmp_path: Path) -> None:
-    source = VideoFileSource(str(make_video(tmp_path / "a.mp4")), realtime=True, loop=False)
+    source = VideoFileSource(make_video(tmp_path / "a.mp4"), realtime=True, loop=False)
     source.open()
     frames_read = [source.read() for _ in range(15)]
     taken = frames_read[-1].captured_at - frames_read[0].captured_at  # type: ignore[union-attr]
@@ -58,7 +58,7 @@ def test_realtime_frames_come_when_they_are_due(tmp_path: Path) -> None:
 
 
 def test_odd_image_sizes_are_read(tmp_path: Path) -> None:
-    source = VideoFileSource(str(make_video(tmp_path / "a.mkv", size=(63, 47), codec="ffv1")), realtime=False, loop=False)
+    source = VideoFileSource(make_video(tmp_path / "a.mkv", size=(63, 47), codec="ffv1"), realtime=False, loop=False)
     source.open()
     assert source.read().pixels.shape == (47, 63, 3)  # type: ignore[union-attr]
 
@@ -67,7 +67,7 @@ def test_truncated_file_is_read_as_far_as_it_goes(tmp_path: Path) -> None:
     whole = make_video(tmp_path / "a.mkv", frames=60)
     cut = tmp_path / "cut.mkv"
     cut.write_bytes(whole.read_bytes()[: int(whole.stat().st_size * 0.6)])
-    assert 0 < len(read_all(VideoFileSource(str(cut), realtime=False, loop=False))) < 60
+    assert 0 < len(read_all(VideoFileSource(cut, realtime=False, loop=False))) < 60
 
 
 def test_file_without_its_index_is_refused_in_one_line(tmp_path: Path) -> None:
@@ -75,19 +75,19 @@ def test_file_without_its_index_is_refused_in_one_line(tmp_path: Path) -> None:
     cut = tmp_path / "cut.mp4"
     cut.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
     with pytest.raises(RemiError, match=r"cannot be read as a video.*complete video file"):
-        VideoFileSource(str(cut), realtime=False, loop=False).open()
+        VideoFileSource(cut, realtime=False, loop=False).open()
 
 
 @pytest.mark.parametrize("content", [b"", b"no video at all\n" * 100])
 def test_other_file_is_refused_in_one_line(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "a.mp4").write_bytes(content)
     with pytest.raises(RemiError, match="video"):
-        read_all(VideoFileSource(str(tmp_path / "a.mp4"), realtime=False, loop=False))
+        read_all(VideoFileSource(tmp_path / "a.mp4", realtime=False, loop=False))
 
 
 def test_missing_file_is_a_usage_error(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="No such video file"):
-        VideoFileSource(str(tmp_path / "none.mp4"), realtime=False, loop=False).open()
+        VideoFileSource(tmp_path / "none.mp4", realtime=False, loop=False).open()
 
 
 def test_file_with_sound_only_is_refused(tmp_path: Path) -> None:
@@ -98,4 +98,4 @@ def test_file_with_sound_only_is_refused(tmp_path: Path) -> None:
         sound.sample_rate = 8000
         container.mux(stream.encode(sound))
     with pytest.raises(RemiError, match="no video stream"):
-        VideoFileSource(str(path), realtime=False, loop=False).open()
+        VideoFileSource(path, realtime=False, loop=False).open()

@@ -1,0 +1,65 @@
+"""Images of decoded frames: BGR, with square pixels, oriented as the container says."""
+
+from __future__ import annotations
+
+import threading
+from fractions import Fraction
+from typing import NamedTuple
+
+import av
+import cv2
+import numpy as np
+from av.sidedata.sidedata import SideData
+from av.video.reformatter import VideoReformatter
+
+MAX_STRETCH = 4.0
+"""Largest stretch of pixels that is believed; anamorphic videos have 2 at most."""
+
+_of_thread = threading.local()
+
+
+class Orientation(NamedTuple):
+    """One of the eight ways in which an image can lie: transposed first, then flipped."""
+
+    transpose: bool
+    flip_x: bool
+    flip_y: bool
+
+
+def orientation_of(matrix: np.ndarray) -> Orientation:
+    """Nearest orientation of a display matrix (3, 3): x' = a x + c y, y' = b x + d y, with rows (a, b, u), (c, d, v)."""
+    a, b, c, d = (float(matrix[at]) for at in ((0, 0), (0, 1), (1, 0), (1, 1)))
+    if abs(a) + abs(d) >= abs(b) + abs(c):
+        return Orientation(False, a < 0, d < 0)
+    return Orientation(True, c < 0, b < 0)
+
+
+def bgr_from_frame(frame: av.VideoFrame, pixel_aspect: Fraction | None = None) -> np.ndarray:
+    """Convert a decoded frame to (H, W, 3) uint8 BGR with square pixels, oriented as the container says."""
+    image = square_pixels(_reformatter().reformat(frame, format="bgr24", threads=1).to_ndarray(), pixel_aspect)
+    matrix = frame.side_data.get("DISPLAYMATRIX")
+    if not isinstance(matrix, SideData):
+        return image
+    transpose, flip_x, flip_y = orientation_of(np.frombuffer(bytes(matrix)[:36], np.int32).reshape(3, 3))
+    image = image.transpose(1, 0, 2) if transpose else image
+    return np.ascontiguousarray(image[:: -1 if flip_y else 1, :: -1 if flip_x else 1])
+
+
+def square_pixels(image: np.ndarray, pixel_aspect: Fraction | None) -> np.ndarray:
+    """Stretch an image (H, W, 3), whose pixels are pixel_aspect times as wide as high, so that no pixel is lost."""
+    if not pixel_aspect or pixel_aspect == 1 or not 1 / MAX_STRETCH <= pixel_aspect <= MAX_STRETCH:
+        return image
+    height, width = image.shape[:2]
+    size = (round(width * pixel_aspect), height) if pixel_aspect > 1 else (width, round(height / pixel_aspect))
+    return cv2.resize(image, size, interpolation=cv2.INTER_LINEAR)
+
+
+def _reformatter() -> VideoReformatter:
+    """This thread's converter, made once: frame.to_ndarray(format=...) makes one with a thread per core for every frame.
+
+    At 720p that took 1.3 ms of CPU time instead of 0.4 ms.
+    """
+    if not hasattr(_of_thread, "reformatter"):
+        _of_thread.reformatter = VideoReformatter()
+    reformatter: VideoReformatter = _of_thread.reformatter
+    return reformatter
