@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import multiprocessing
 import os
 import shutil
@@ -150,6 +151,24 @@ def test_removed_run_folder_is_made_again() -> None:
         with pytest.raises(RemiError, match="already running"), run_folder("x"):
             pass
     assert list(folder.path.parent.iterdir()) == []
+
+
+def test_lock_file_that_its_owner_removes_meanwhile_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The last owner removes its lock between the opening and the locking of a starter; another starter makes a new file."""
+    first, second = RunFolder("x"), RunFolder("x")
+    flock = fcntl.flock
+
+    def race(lock: int, how: int) -> None:
+        monkeypatch.setattr("remi_stream.paths.fcntl.flock", flock)
+        first.path.with_name(".x.lock").unlink()
+        second.open()
+        flock(lock, how)
+
+    monkeypatch.setattr("remi_stream.paths.fcntl.flock", race)
+    with pytest.raises(RemiError, match="already running"):
+        first.open()
+    assert second.is_intact()
+    second.close()
 
 
 def _hold(go: object, held: object, overlaps: object) -> None:

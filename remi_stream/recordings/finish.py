@@ -20,6 +20,9 @@ JOURNAL_FOLDER = "unfinished"
 KILLED_REASON = "the recorder was killed"
 """Reason in the index of a recovered recording: its journal has no RecordingEnded."""
 
+DAMAGE_ERRORS = (OSError, RemiError, ValueError, LookupError, ArithmeticError, MemoryError)
+"""What reading a damaged journal may raise."""
+
 log = logging.getLogger("remi_stream")
 
 
@@ -53,15 +56,15 @@ def recover_all(parent: Path) -> int:
             log.info("recovered %s: %d frames", folder, index.frames)
         except BlockingIOError:
             log.info("%s is being recorded", folder)
-        except (OSError, RemiError) as error:
+        except DAMAGE_ERRORS as error:
             failed += 1
-            log.warning("%s cannot be recovered: %s", folder, error)
+            log.warning("%s cannot be recovered: %s. It is left as it is", folder, error or type(error).__name__)
     return failed
 
 
 def list_recordings(parent: Path) -> list[Path]:
     """List the recordings in a folder, finished or not."""
-    return sorted(path for path in parent.iterdir() if (path / INDEX_FILE).exists() or is_unfinished(path))
+    return sorted(path for path in parent.iterdir() if _is_recording(path))
 
 
 def is_unfinished(folder: Path) -> bool:
@@ -69,6 +72,14 @@ def is_unfinished(folder: Path) -> bool:
     journal = folder / JOURNAL_FOLDER / EVENTS_FILE
     # an empty file: the recorder died, or the disk was full, before the first event
     return journal.exists() and journal.stat().st_size > 0
+
+
+def _is_recording(path: Path) -> bool:
+    try:
+        return (path / INDEX_FILE).exists() or is_unfinished(path)
+    except OSError as error:
+        log.warning("%s is left out: %s", path, error.strerror)
+        return False
 
 
 def _finish_frames(folder: Path, frames: np.ndarray) -> None:
@@ -134,6 +145,8 @@ def _epochs(contents: JournalContents, frames: np.ndarray) -> list[EpochEntry]:
     entries = []
     for begun in contents.epochs:
         frame_ids = frames["frame_id"][frames["epoch"] == begun.epoch]
+        if not len(frame_ids):  # of a journal whose rows are damaged
+            continue
         entries.append(
             EpochEntry(
                 epoch=begun.epoch,

@@ -7,12 +7,13 @@ data after that is not read. So a recorder that is killed loses nothing before i
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from io import FileIO
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 import msgspec
 import numpy as np
@@ -24,6 +25,12 @@ RECORDING_SCHEMA: Literal[1] = 1
 """Version of the recording format."""
 EVENTS_FILE = "events.jsonl"
 """File of the events."""
+
+
+RowLength = Annotated[int, msgspec.Meta(ge=0, le=10_000)]
+"""Far above any skeleton; a damaged number must not ask for all memory."""
+
+log = logging.getLogger("remi_stream")
 
 
 class RecordingStarted(msgspec.Struct, frozen=True, kw_only=True, tag="begun"):
@@ -64,9 +71,9 @@ class TrackStarted(msgspec.Struct, frozen=True, kw_only=True, tag="track"):
     track_id: int
     skeleton: str
     joints_skeleton: str = ""
-    joints: int
+    joints: RowLength
     """Number of joints in a row."""
-    keypoints: int
+    keypoints: RowLength
     """Number of key points in a row."""
 
 
@@ -204,11 +211,15 @@ class JournalContents(NamedTuple):
     """Number of valid rows by row file."""
 
     def read_rows(self, name: str, dtype: np.dtype) -> np.ndarray:
-        """Valid rows of a row file, memory-mapped."""
-        count = self.row_counts.get(name, 0)
-        if not count:
+        """Valid rows of a row file, memory-mapped; of a file that has been cut, those that are left."""
+        path = self.folder / f"{name}.rows"
+        expected = self.row_counts.get(name, 0)
+        count = min(expected, path.stat().st_size // dtype.itemsize if expected and path.exists() else 0)
+        if count < expected:
+            log.warning("%s is damaged: it has %d of %d rows", path, count, expected)
+        if count <= 0:
             return np.empty(0, dtype)
-        return np.memmap(self.folder / f"{name}.rows", dtype, "r", shape=(count,))
+        return np.memmap(path, dtype, "r", shape=(count,))
 
 
 def read_journal(folder: Path) -> JournalContents:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import random
 import shutil
 import signal
 import subprocess
@@ -16,7 +17,7 @@ import numpy as np
 import pytest
 
 from remi_stream.errors import RemiError
-from remi_stream.recordings.finish import JOURNAL_FOLDER, list_recordings, recover_recording
+from remi_stream.recordings.finish import JOURNAL_FOLDER, list_recordings, recover_all, recover_recording
 from remi_stream.recordings.index import read_recording_index
 from remi_stream.recordings.journal import EVENTS_FILE
 from remi_stream.recordings.recording import CameraRecording
@@ -141,6 +142,62 @@ def test_recovery_that_is_killed_itself_can_be_repeated(tmp_path: Path) -> None:
     shutil.copytree(spare / JOURNAL_FOLDER, left / JOURNAL_FOLDER)
     assert recover_recording(left).frames == 5
     assert sorted(path.name for path in left.iterdir()) == ["frames.npz", "index.json", "track-000001.npz"]
+
+
+def damage(journal: Path, seed: int) -> None:
+    """Cut, overwrite or remove a file of a journal, as a disk or a person might."""
+    dice = random.Random(seed)
+    path = dice.choice(sorted(journal.iterdir()))
+    data = bytearray(path.read_bytes())
+    how = dice.choice(["cut", "noise", "digit", "remove", "folder"])
+    if how in ("remove", "folder"):
+        path.unlink()
+        if how == "folder":
+            path.mkdir()
+        return
+    start = dice.randrange(len(data))
+    if how == "cut":
+        del data[start:]
+    elif how == "noise":
+        data[start : start + 40] = dice.randbytes(40)
+    else:
+        digits = [index for index, byte in enumerate(data) if 48 <= byte <= 57] or [0]
+        data[dice.choice(digits)] = 57
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_damaged_recording_does_not_stop_the_recovery_of_those_behind_it(seed: int, tmp_path: Path) -> None:
+    first, second = (abandon(growing(tmp_path)) for _ in range(2))
+    damage(first / JOURNAL_FOLDER, seed)
+    recover_all(tmp_path)
+    assert read_recording_index(second).frames == 5
+    assert not (second / JOURNAL_FOLDER).exists()
+
+
+def test_rows_before_the_damage_are_recovered(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    left = abandon(growing(tmp_path))
+    rows = left / JOURNAL_FOLDER / "frames.rows"
+    os.truncate(rows, rows.stat().st_size * 3 // 5 + 1)
+    assert recover_recording(left).frames == 3
+    assert "it has 3 of 5 rows" in caplog.text
+
+
+def test_folder_that_may_not_be_entered_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    abandon(growing(tmp_path))
+    (tmp_path / "a loop").symlink_to("a loop")
+    closed = tmp_path / "closed"
+    closed.mkdir()
+    exists = Path.exists
+
+    def refuse(path: Path) -> bool:
+        if path.is_relative_to(closed):  # tests may run as root, whom no folder refuses
+            raise PermissionError(13, "Permission denied")
+        return exists(path)
+
+    monkeypatch.setattr(Path, "exists", refuse)
+    assert recover_all(tmp_path) == 0
+    assert len(list_recordings(tmp_path)) == 1
 
 
 def test_command_lists_recordings_and_recovers_them(tmp_path: Path) -> None:
