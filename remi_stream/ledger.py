@@ -1,11 +1,13 @@
 """Ledger of frames: every captured frame is published, dropped for a reason, lost in a crash, or in flight.
 
-The relay keeps one of what it publishes; a sink that outlives the relay keeps its own, over all epochs.
+The relay keeps one of what it publishes, over its own restarts; a sink that outlives the relay keeps its own, over all epochs.
 """
 
 from __future__ import annotations
 
 from collections import Counter, deque
+
+import msgspec
 
 from remi_stream.messages import CameraFacts, FrameMessage
 
@@ -13,6 +15,17 @@ LOST_IN_CRASH = "lost_in_crash"
 """Drop reason of frames that no stage accounts for."""
 MAX_CLOSED_EPOCHS = 16
 """Closed epochs remembered, so that their late messages are not counted twice."""
+
+
+class EpochState(msgspec.Struct, frozen=True):
+    """State of the account of a camera's newest epoch, which a restarted relay goes on with."""
+
+    epoch: int
+    first_frame_id: int
+    next_frame_id: int
+    captured_until: int
+    published: int
+    dropped: dict[str, int]
 
 
 class EpochAccount:
@@ -29,6 +42,11 @@ class EpochAccount:
     def captured(self) -> int:
         """Number of captured frames known so far."""
         return self._captured_until - self.first_frame_id
+
+    @property
+    def captured_until(self) -> int:
+        """Number of the next frame that the camera captures, as far as known."""
+        return self._captured_until
 
     @property
     def in_flight(self) -> int:
@@ -124,6 +142,21 @@ class Ledger:
         """Account of a camera's newest epoch."""
         account = self._accounts.get(camera)
         return account.open_epochs[next(reversed(account.open_epochs))] if account and account.open_epochs else None
+
+    def state(self, camera: str) -> EpochState:
+        """State of the account of a camera's newest epoch, which must have one."""
+        account = self._accounts[camera]
+        epoch, newest = next(reversed(account.open_epochs.items()))
+        ids = newest.first_frame_id, newest.next_frame_id, newest.captured_until
+        return EpochState(epoch, *ids, newest.published, dict(newest.dropped))
+
+    def restore(self, camera: str, state: EpochState) -> None:
+        """Go on with the account of a relay that died: what it published stays published, what is missing since is lost."""
+        restored = EpochAccount(state.first_frame_id)
+        restored.next_frame_id, restored.published = state.next_frame_id, state.published
+        restored.dropped.update(state.dropped)
+        restored.record_captured(state.captured_until)
+        self._account(camera).open_epochs[state.epoch] = restored
 
     def total(self, camera: str) -> EpochAccount:
         """Sum over all epochs of a camera."""

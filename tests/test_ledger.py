@@ -77,9 +77,12 @@ class World(RuleBasedStateMachine):
                 self.skipped.clear()
             self.pass_on(message, heard)
 
-    @rule()
-    def restart_relay(self) -> None:
-        self.relay = Ledger()
+    @rule(saved=st.booleans())
+    def restart_relay(self, saved: bool) -> None:
+        before, self.relay = self.relay, Ledger()
+        if saved and before.current_epoch("front"):
+            self.relay.restore("front", before.state("front"))
+            assert self.relay.state("front") == before.state("front")
 
     @rule(left=st.integers(0, 3))
     def restart_camera(self, left: int) -> None:
@@ -190,3 +193,14 @@ def test_cameras_that_restart_for_ever_keep_two_epochs_open() -> None:
     assert len(ledger._account("front").open_epochs) == 2
     assert ledger.total("front").captured == 100
     assert ledger.total("front").dropped == {LOST_IN_CRASH: 98}
+
+
+def test_relay_that_goes_on_with_a_saved_account_counts_what_was_lost_between() -> None:
+    dead, relay = Ledger(), Ledger()
+    for frame_id in range(5):
+        dead.record_published(body(frame_id))
+    relay.restore("front", dead.state("front"))
+    assert relay.record_published(body(8, {"capture/superseded": 1})) == {"capture/superseded": 1, LOST_IN_CRASH: 2}
+    account = relay.current_epoch("front")
+    assert account
+    assert (account.captured, account.published, account.dropped.total(), account.in_flight) == (9, 6, 3, 0)

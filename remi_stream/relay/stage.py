@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -11,7 +13,7 @@ from typing import Any
 import msgspec
 
 from remi_stream.config import Config
-from remi_stream.ledger import Ledger
+from remi_stream.ledger import EpochState, Ledger
 from remi_stream.messages import Bodies, CameraFacts, Frame, FrameView, Health
 from remi_stream.relay.control import ControlHandler
 from remi_stream.relay.filtering import CameraFilters
@@ -24,6 +26,44 @@ PREVIEW_INTERVAL_S = 0.1
 """Interval of previews, s."""
 
 
+class SavedLedger:
+    """The ledger of a relay in a file per camera of the run folder, from which the next relay goes on if this one is killed.
+
+    folder None: nothing is saved.
+    """
+
+    def __init__(self, ledger: Ledger, cameras: Iterable[str], folder: Path | None) -> None:
+        self._ledger, self._folder = ledger, folder
+        self._files: dict[str, int] = {}
+        for camera in cameras if folder else ():
+            self._restore(camera)
+
+    def save(self, camera: str) -> None:
+        """Save a camera's account. A write of less than a page is not torn by a kill."""
+        if self._folder is None:
+            return
+        if camera not in self._files:
+            self._files[camera] = os.open(self._path(camera), os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+        data = msgspec.msgpack.encode(self._ledger.state(camera))
+        os.pwrite(self._files[camera], len(data).to_bytes(4, "little") + data, 0)
+
+    def close(self) -> None:
+        """Close the files."""
+        for file in self._files.values():
+            os.close(file)
+        self._files.clear()
+
+    def _restore(self, camera: str) -> None:
+        with contextlib.suppress(OSError, msgspec.MsgspecError):
+            data = self._path(camera).read_bytes()
+            end = 4 + int.from_bytes(data[:4], "little")
+            self._ledger.restore(camera, msgspec.msgpack.decode(data[4:end], type=EpochState))
+
+    def _path(self, camera: str) -> Path:
+        assert self._folder
+        return self._folder / f"ledger.{camera}"
+
+
 class RelayStage:
     """Publishes bodies, camera status and health on the bus, and keeps the last status of each. folder: the run folder."""
 
@@ -31,6 +71,7 @@ class RelayStage:
         self.facts: dict[str, str] = {}
         self.counts: Counter[str] = Counter()
         self._ledger = Ledger()
+        self._saved = SavedLedger(self._ledger, [camera.name for camera in config.cameras], folder)
         self._smoothing = CameraFilters(config, folder)
         # a lambda, because the worker loop sets `publish` later
         self._control = ControlHandler(config, self._smoothing, self.facts, lambda command: self.publish(command))
@@ -57,17 +98,22 @@ class RelayStage:
             self._previewed_at[message.camera] = now
             return [message]
         if isinstance(message, Bodies):
-            return [msgspec.structs.replace(self._smoothing.smooth(message, now), skipped=self._ledger.record_published(message))]
+            skipped = self._ledger.record_published(message)
+            self._saved.save(message.camera)
+            return [msgspec.structs.replace(self._smoothing.smooth(message, now), skipped=skipped)]
         if isinstance(message, CameraFacts):
             return [self._facts(message, now)]
         return self._health(message)
 
     def answer_control(self, request: dict[str, Any]) -> dict[str, Any]:
         """Answer one control request. Raises RemiError."""
+        # counts as of now: the last status of a camera may be older than its last bodies
+        self._control.cameras.update({name: self._with_counts(facts) for name, facts in self._control.cameras.items()})
         return self._control.answer(request)
 
     def close(self) -> None:
-        """Nothing to release."""
+        """Close the files of the ledger."""
+        self._saved.close()
 
     def _health(self, health: Health) -> list[Health | CameraFacts]:
         """Keep the health of a stage. A camera whose process is gone cannot say itself that it is not live any more."""
@@ -81,11 +127,16 @@ class RelayStage:
     def _facts(self, facts: CameraFacts, now: float) -> CameraFacts:
         self._ledger.record_captured(facts)
         facts = self._smoothing.with_filter_status(facts, now)
-        account = self._ledger.current_epoch(facts.camera)
-        if account is not None:
-            facts = msgspec.structs.replace(facts, published=account.published, dropped=dict(account.dropped))
-        self._control.cameras[facts.camera] = facts
+        facts = self._control.cameras[facts.camera] = self._with_counts(facts)
         return facts
+
+    def _with_counts(self, facts: CameraFacts) -> CameraFacts:
+        account = self._ledger.current_epoch(facts.camera)
+        if account is None:
+            return facts
+        counts = {"published": account.published, "dropped": dict(account.dropped)}
+        # a body may have come before the status that counts its frame
+        return msgspec.structs.replace(facts, captured=max(facts.captured, account.captured_until), **counts)
 
 
 def make_relay_stage(spec: StageSpec) -> RelayStage:

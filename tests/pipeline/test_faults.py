@@ -60,6 +60,26 @@ def test_frames_lost_with_a_killed_pose_stage_are_counted_as_such(tmp_path: Path
         assert {p.track_id for b in daemon.bodies[:20] for p in b.people}.isdisjoint(p.track_id for p in daemon.bodies[-1].people)
 
 
+def test_books_in_the_status_balance_over_deaths_of_the_relay(tmp_path: Path) -> None:
+    film = {"name": "film", "source": "synthetic:?fps=20", "frames": 150, "lossless": True}
+    with running(tmp_path, cameras=[film, CAMERA], **SYNTHETIC) as daemon:  # the other one keeps the daemon alive
+        for _ in range(2):
+            daemon.listen(lambda: len(published_frames(daemon)) >= 10)
+            old = daemon.pid("relay")
+            os.kill(old, signal.SIGKILL)
+            daemon.listen(lambda old=old: daemon.stages["relay"].pid != old and daemon.stages["relay"].state == "ready", BACK_S)
+        daemon.listen(lambda: 149 in published_frames(daemon))
+        facts = daemon.status()["cameras"]["film"]
+        assert facts["captured"] == 150 == facts["published"] + sum(facts["dropped"].values())
+        assert set(facts["dropped"]) <= {"lost_in_crash"}
+        assert facts["published"] >= len(published_frames(daemon)), "of the first relays, too"
+
+
+def published_frames(daemon: Daemon) -> set[int]:
+    """Frames of the camera "film" whose bodies were heard."""
+    return {body.frame_id for body in daemon.bodies if body.camera == "film"}
+
+
 def test_killed_capture_process_of_one_camera_costs_the_other_camera_nothing(tmp_path: Path) -> None:
     cameras = [{**CAMERA, "name": name, "source": "synthetic:?fps=15"} for name in ("left", "right")]
     with running(tmp_path, cameras=cameras, **SYNTHETIC) as daemon:
