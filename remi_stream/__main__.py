@@ -5,6 +5,10 @@ import sys
 
 def _main() -> int:
     if sys.argv[1:2] == ["stage"]:
+        if sys.argv[2:3] == ["--fork-server"]:
+            from remi_stream.process.fork_server import serve_forks
+
+            return serve_forks(sys.argv[3:])
         from remi_stream.process.worker import run_worker
 
         return run_worker(sys.argv[2:])

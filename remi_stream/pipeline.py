@@ -40,6 +40,8 @@ class StageRow(NamedTuple):
     """Count a frame that this stage does not take as dropped (previews never are)."""
     counters: Literal["none", "pose", "recorder", "events"] = "none"
     """Metrics that the counts of its heartbeats become, beside those of every stage; events: `remi_stage_events_total`."""
+    preload: tuple[str, ...] = ()
+    """Modules that a fork server imports, which then forks the processes of a stage per camera; none starts a thread."""
     reads_ahead: bool = False
     """Request the next camera's frame before it processes one, if it serves several cameras: it then never waits for the
     transfer, and a frame may wait for it as long as one step takes."""
@@ -97,6 +99,7 @@ STAGES: tuple[StageRow, ...] = (
         writes=("frames", "preview", "cameras"),
         is_per_camera=True,
         reader_nice=decoding_nice,
+        preload=("remi_stream.process.source_loop", "remi_stream.capture.stage", "remi_stream.capture.rtsp"),
     ),
     StageRow(
         name="remi_source",

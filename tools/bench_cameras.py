@@ -78,7 +78,8 @@ def daemon(cameras: list[dict[str, Any]], **config: Any) -> Iterator[BusListener
                 if time.monotonic() > end or process.poll() is not None:
                     raise SystemExit(f"bench_cameras: not every camera has bodies:\n{(Path(folder) / 'log').read_text()}")
             listener.listen(WARM_UP_S)
-            listener.pids["supervisor"] = process.pid
+            parent = int(Path(f"/proc/{listener.pids['capture/cam00']}/stat").read_text().rpartition(")")[2].split()[1])
+            listener.pids |= {"supervisor": process.pid} | ({"fork server": parent} if parent != process.pid else {})
             yield listener
         finally:
             process.send_signal(signal.SIGTERM)

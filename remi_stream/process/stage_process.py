@@ -7,13 +7,14 @@ import os
 import socket
 import subprocess
 import sys
-from collections import deque
+from collections import Counter, deque
 from typing import Any
 
 import msgspec
 
 from remi_stream.messages import Health
 from remi_stream.pipeline import StageRow
+from remi_stream.process.fork_server import MIN_PROCESSES, ForkedProcess, ForkServer
 from remi_stream.stage import StageSpec
 
 BACK_OFF_S = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
@@ -39,7 +40,9 @@ class StageProcess:
         self.row = row
         self.spec = spec
         self.health = Health(stage=spec.label, state="starting", pid=0)
-        self.process: subprocess.Popen[bytes] | None = None
+        self.process: subprocess.Popen[bytes] | ForkedProcess | None = None
+        self.fork_server: ForkServer | None = None
+        """Forks the process, if it is ready; else, and without one, it is started anew."""
         self.heartbeats: socket.socket | None = None
         self.was_started = False
         self.was_ready = False
@@ -107,21 +110,27 @@ class StageProcess:
         state, reason = ("failed", self.health.reason) if self.health.state == "failed" else ("starting", "")
         self.health = Health(stage=self.label, state=state, pid=self.process.pid, restarts=self.restarts, reason=reason)  # type: ignore[arg-type]
 
-    def _spawn(self, heartbeats: socket.socket) -> subprocess.Popen[bytes]:
+    def _spawn(self, heartbeats: socket.socket) -> subprocess.Popen[bytes] | ForkedProcess:
         # the label and the name are for ps(1); a worker reads only the last argument, and the rest from its StageSpec
-        command = [sys.executable, "-m", "remi_stream", "stage", self.label, "--name", self.spec.config.name]
+        arguments = [self.label, "--name", self.spec.config.name, "--beat-fd"]
+        server = self.fork_server if self.fork_server is not None and self.fork_server.is_ready else None
+        stage_spec = msgspec.structs.replace(self.spec, restarts=self.restarts)
+        if server:
+            stage_spec = msgspec.structs.replace(stage_spec, supervisor_pid=server.pid)  # which dies with the supervisor
         # in memory, and complete before the process starts: a worker that hangs or dies early cannot block the supervisor
         with open(os.memfd_create("stage-spec"), "w+b", buffering=0) as spec:
-            spec.write(msgspec.json.encode(msgspec.structs.replace(self.spec, restarts=self.restarts)))
+            spec.write(msgspec.json.encode(stage_spec))
             spec.seek(0)
+            if server:
+                return server.start(arguments, spec.fileno(), heartbeats.fileno())
             return subprocess.Popen(
-                [*command, "--beat-fd", str(heartbeats.fileno())],
+                [sys.executable, "-m", "remi_stream", "stage", *arguments, str(heartbeats.fileno())],
                 stdin=spec,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.PIPE,
                 pass_fds=(heartbeats.fileno(),),
-                env={**os.environ, **dict.fromkeys(THREAD_VARIABLES, "1"), "PYTHONUNBUFFERED": "1"},
-                **_separation(self.row),
+                env=worker_environment(),
+                **separation(own_session=self.row.own_session),
             )
 
     def read_heartbeats(self, now: float) -> bool:
@@ -226,8 +235,25 @@ class StageProcess:
         return code
 
 
-def _separation(row: StageRow) -> dict[str, Any]:
-    """Arguments of Popen that keep Ctrl-C in a terminal from a worker: a process group, or a session if its row says so."""
-    if row.own_session or sys.version_info < (3, 11):  # Popen's `process_group` is new in Python 3.11
+def make_fork_server(processes: list[StageProcess], name: str) -> ForkServer | None:
+    """Start a fork server for the stages of which there are several processes, if any; name: the daemon's."""
+    counts = Counter(process.row for process in processes)
+    forked = [row for row, count in counts.items() if row.preload and count >= MIN_PROCESSES]
+    if not forked:
+        return None
+    server = ForkServer([module for row in forked for module in row.preload], name, worker_environment(), separation())
+    for process in processes:
+        process.fork_server = server if process.row in forked else None
+    return server
+
+
+def worker_environment() -> dict[str, str]:
+    """Environment variables of a worker."""
+    return {**os.environ, **dict.fromkeys(THREAD_VARIABLES, "1"), "PYTHONUNBUFFERED": "1"}
+
+
+def separation(*, own_session: bool = False) -> dict[str, Any]:
+    """Arguments of Popen that keep Ctrl-C in a terminal from a worker: a process group, or a session of its own."""
+    if own_session or sys.version_info < (3, 11):  # Popen's `process_group` is new in Python 3.11
         return {"start_new_session": True}
     return {"process_group": 0}

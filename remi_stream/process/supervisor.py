@@ -21,7 +21,8 @@ from remi_stream.errors import EXIT_DONE, EXIT_GAVE_UP, EXIT_NOT_STARTED, RemiEr
 from remi_stream.messages import Health
 from remi_stream.paths import RunFolder
 from remi_stream.pipeline import link_consumers, pipeline_processes
-from remi_stream.process.stage_process import MAX_DEATHS, StageProcess
+from remi_stream.process.fork_server import ForkServer
+from remi_stream.process.stage_process import MAX_DEATHS, StageProcess, make_fork_server
 from remi_stream.stage import StageSpec, WatchdogClock
 from remi_stream.topics import LINK_TOPICS
 from remi_stream.transport.link import LinkContext, Sender, link_address
@@ -58,6 +59,7 @@ class Supervisor:
         ]
         self._folder = folder
         self._clock = WatchdogClock(MAX_TICK_S)
+        self._fork_server: ForkServer | None = None
         self.exit_code = EXIT_DONE
         self.reason = ""
         self.is_stopping = False
@@ -81,6 +83,7 @@ class Supervisor:
     def run(self) -> int:
         """Run until a signal, the end of all sources, `duration_s` or a failure; return the exit code."""
         self._watch_signals()
+        self._fork_server = make_fork_server(self.children, self.config.name)
         try:
             for child in self.children:
                 if not child.row.is_per_camera:
@@ -89,6 +92,8 @@ class Supervisor:
                 self._tick()
         finally:
             self._kill_all()
+            if self._fork_server:
+                self._fork_server.close()
             self._context.close()
             self._restore_signals()
         return self.exit_code
@@ -153,7 +158,7 @@ class Supervisor:
 
     def _start_cameras(self) -> None:
         others = [child for child in self.children if not child.row.is_per_camera]
-        if not all(child.has_settled for child in others):
+        if not all(child.has_settled for child in others) or (self._fork_server and self._fork_server.is_starting):
             return
         for child in self.children:
             if child.row.is_per_camera and not child.was_started and child.start_at is None:

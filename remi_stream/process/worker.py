@@ -30,7 +30,7 @@ from remi_stream.process.outputs import HeartbeatSender
 from remi_stream.redaction import redact
 from remi_stream.stage import StageSpec
 
-_PR_SET_PDEATHSIG = 1  # linux/prctl.h
+PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 log = logging.getLogger("remi_stream")
 
@@ -128,7 +128,7 @@ def _tie_to_supervisor(spec: StageSpec, row: StageRow) -> None:
     if row.outlives_supervisor:
         threading.Thread(target=_remove_run_folder_after, args=(spec,), daemon=True).start()
     else:  # sent when the thread that started this process ends: the supervisor starts workers from its main thread
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != spec.supervisor_pid:  # it died before the signal was set
         os._exit(EXIT_CRASHED)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections import Counter
 from pathlib import Path
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 
 from remi_stream.paths import data_file
-from tests.pipeline.daemon import Daemon, check_books, running
+from tests.pipeline.daemon import SYNTHETIC, Daemon, check_books, gone, running
 
 CAMERAS = [f"cam{number}" for number in range(6)]
 
@@ -49,3 +50,42 @@ def test_six_cameras_get_equal_shares_exact_books_and_frames_of_bounded_age(tmp_
         assert set(dropped) <= {"capture/superseded", "capture/overrun", "pose/unasked"}
         ages = np.array([body.stamps["pose_in"] - body.captured_at for body in bodies])
         assert np.quantile(ages, 0.9) < 0.4
+
+
+def parent(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+
+
+def wait_for_lives(daemon: Daemon, pids: dict[str, int]) -> None:
+    """Wait until the stages with these process ids have other ones, and bodies of every camera have come since."""
+    daemon.listen(lambda: all(daemon.stages[stage].pid not in (0, pid) for stage, pid in pids.items()))
+    seen = len(daemon.bodies)
+    daemon.listen(lambda: {body.camera for body in daemon.bodies[seen:]} == {"a", "b", "c"})
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the kernel ends forked processes with their server on Linux only")
+def test_camera_processes_share_a_fork_server_but_no_faults(tmp_path: Path) -> None:
+    cameras = [{"name": name, "source": "synthetic:?fps=10"} for name in "abc"]
+    with running(tmp_path, cameras=cameras, **SYNTHETIC) as daemon:
+        daemon.listen(lambda: {body.camera for body in daemon.bodies} == {"a", "b", "c"})
+        pids = {f"capture/{name}": daemon.pid(f"capture/{name}") for name in "abc"}
+        (server,) = {parent(pid) for pid in pids.values()}
+        assert parent(server) == daemon.process.pid
+        os.kill(pids["capture/b"], signal.SIGSEGV)
+        wait_for_lives(daemon, {"capture/b": pids["capture/b"]})
+        assert parent(daemon.pid("capture/b")) == server
+        assert [daemon.stages[f"capture/{name}"].restarts for name in "abc"] == [0, 1, 0]
+        pids = {stage: daemon.pid(stage) for stage in pids}
+        os.kill(server, signal.SIGKILL)
+        wait_for_lives(daemon, pids)
+        assert {parent(daemon.pid(stage)) for stage in pids} == {daemon.process.pid}, "without a server they are started anew"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the kernel ends forked processes with their server on Linux only")
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
+def test_fork_server_and_its_processes_end_with_the_supervisor(how: signal.Signals, tmp_path: Path) -> None:
+    cameras = [{"name": name, "source": "synthetic:?fps=10"} for name in "abc"]
+    with running(tmp_path, cameras=cameras, **SYNTHETIC) as daemon:
+        daemon.listen(lambda: {body.camera for body in daemon.bodies} == {"a", "b", "c"})
+        assert daemon.stop(how) == (0 if how == signal.SIGTERM else -signal.SIGKILL)
+        assert gone(daemon.name)
