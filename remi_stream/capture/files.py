@@ -28,6 +28,10 @@ VIDEO_SUFFIXES = (".mp4", ".mkv", ".mov", ".avi", ".webm", ".m4v", ".mpg", ".mpe
 """Suffixes of video files, lower case."""
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
 """Suffixes of image files, lower case."""
+MAX_SIDE = 16384
+"""Longest side of an image, px, as of a camera's `size`."""
+MAX_PIXELS, MAX_LIVE_PIXELS = 1 << 28, 1 << 26
+"""Largest image, px. Live less: decoding takes a second, and the stage's watchdog ends a read of 6 s."""
 MAX_SLEEP_S = 1.0
 """Longest wait of a read, s; the stage's watchdog, of 6 s, must not take a slow source for one that hangs."""
 
@@ -37,8 +41,8 @@ log = logging.getLogger("remi_stream")
 class ImageReader:
     """Reads the images of a folder in natural order: 2.png before 10.png."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, max_pixels: int = MAX_PIXELS) -> None:
+        self.folder, self.max_pixels = folder, max_pixels
         self.files: list[Path] = []
 
     def open(self) -> None:
@@ -57,7 +61,7 @@ class ImageReader:
         """Read each file: (H, W, 3) uint8 BGR, or None if it cannot be read. Raises RemiError at the end if none can."""
         readable = 0
         for file in self.files:
-            image = read_image(file)
+            image = read_image(file, self.max_pixels)
             readable += image is not None
             yield file, image
         if not readable:
@@ -159,7 +163,7 @@ class ImageFolderSource:
         self.state: CameraState = "starting"
         self.fps = fps
         self.broken = 0
-        self._reader = ImageReader(folder)
+        self._reader = ImageReader(folder, MAX_LIVE_PIXELS)
         self._loop, self._realtime = loop, realtime
 
     def open(self) -> None:
@@ -194,16 +198,32 @@ class ImageFolderSource:
     def _skip_file(self, file: Path) -> None:
         self.broken += 1
         if self.broken == 1:
-            log.warning("%s: %s cannot be read as an image; such files are skipped", self.description, printable_path(file.name))
+            why = f"cannot be read as an image, or has more than {MAX_LIVE_PIXELS / 1e6:.0f} megapixels; such files are skipped"
+            log.warning("%s: %s %s", self.description, printable_path(file.name), why)
 
 
-def read_image(file: Path) -> np.ndarray | None:
-    """Read an image (H, W, 3) uint8 BGR, rotated by its EXIF orientation; None if it cannot be read."""
+def read_image(file: Path, max_pixels: int = MAX_PIXELS) -> np.ndarray | None:
+    """Read an image (H, W, 3) uint8 BGR, rotated by its EXIF orientation; None if it cannot be read or is too large."""
     try:
-        data = np.fromfile(file, np.uint8)
-        return cv2.imdecode(data, cv2.IMREAD_COLOR) if len(data) else None
-    except (OSError, cv2.error):
+        width, height = _header_size(file)
+        if width * height > max_pixels or max(width, height) > MAX_SIDE or not file.stat().st_size:
+            return None
+        image = cv2.imdecode(np.fromfile(file, np.uint8), cv2.IMREAD_COLOR)
+    except (OSError, cv2.error, MemoryError, ValueError, SyntaxError):  # SyntaxError: Pillow's for a broken PNG
         return None
+    return None if image is None or image.size > 3 * max_pixels or max(image.shape) > MAX_SIDE else image
+
+
+def _header_size(file: Path) -> tuple[int, int]:
+    """(width, height) px of an image by its header; (0, 0) if only OpenCV can read it."""
+    from PIL import Image, UnidentifiedImageError
+
+    Image.MAX_IMAGE_PIXELS = None  # no warning of a large image: only its header is read
+    try:
+        with Image.open(file) as image:
+            return image.size
+    except UnidentifiedImageError:
+        return (0, 0)
 
 
 def natural_sort_key(path: Path) -> list[tuple[bool, int, str]]:

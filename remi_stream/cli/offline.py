@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from remi_stream.cli.console import VideoProgress
 from remi_stream.cli.export import add_drawings
 from remi_stream.cli.options import SmoothMethod, check_overwrite
-from remi_stream.errors import EXIT_CRASHED, EXIT_DONE, EXIT_GAVE_UP, EXIT_INTERRUPTED, RemiError, UsageError
+from remi_stream.errors import EXIT_CRASHED, EXIT_DONE, EXIT_GAVE_UP, EXIT_INTERRUPTED, EXIT_NOT_STARTED, RemiError, UsageError
 from remi_stream.log import configure_logging
 from remi_stream.paths import printable_path, text_of_path
 
@@ -55,7 +55,10 @@ def process_all(footage: Sequence[Footage], options: dict[str, Any], given: set[
         raise failed[0]
     for error in failed:
         print(f"remi-stream: {error}", file=sys.stderr)
-    return failed[-1].exit_code if failed else EXIT_DONE
+    if not failed:
+        return EXIT_DONE
+    print(f"remi-stream: {len(failed)} of {len(footage)} failed", file=sys.stderr)
+    return EXIT_CRASHED if any(error.exit_code == EXIT_CRASHED for error in failed) else EXIT_NOT_STARTED
 
 
 def _export_hint(footage: Footage, options: dict[str, Any]) -> str:
@@ -86,12 +89,17 @@ def _end_process(bar: VideoProgress, why: str, exit_code: int) -> None:
 def _try_to_process(
     footage: Footage, out: Path, chain: OfflineChain, settings: JobSettings, bar: VideoProgress
 ) -> RemiError | None:
-    """Process footage and print a summary; return the error if that fails."""
+    """Process footage and print a summary; return the error if that fails, also a bug of ours: the rest is still processed."""
     started_at = time.monotonic()
     try:
         done = _process(footage, out, chain, settings, bar.start_video)
     except RemiError as error:
         return error
+    except Exception as error:
+        log.exception("%s could not be processed", footage.name)
+        failure = RemiError(f"{printable_path(footage.source)} failed ({type(error).__name__}: {error}); the log has more")
+        failure.exit_code = EXIT_CRASHED
+        return failure
     bar.print(_summary(footage, done, time.monotonic() - started_at), out=True)
     return None
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+import zlib
 from pathlib import Path
 
 import cv2
@@ -75,3 +77,13 @@ def test_folder_is_a_source_of_images(tmp_path: Path) -> None:
     source = make_source(CameraConfig(name="a", source=str(tmp_path), fps=10))
     assert isinstance(source, ImageFolderSource)
     assert source.fps == 10
+
+
+def test_image_that_is_too_large_is_skipped_live_without_decoding_it(tmp_path: Path) -> None:
+    source = folder(tmp_path, "0.png", "2.png")
+    header = struct.pack(">4s2I5B", b"IHDR", 60000, 60000, 8, 2, 0, 0, 0)
+    png = b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + header + struct.pack(">I", zlib.crc32(header))
+    (tmp_path / "1.png").write_bytes(png + struct.pack(">I4sI", 0, b"IDAT", zlib.crc32(b"IDAT")))
+    cv2.imwrite(str(tmp_path / "3.png"), np.zeros((8200, 8200), np.uint8))  # 67 megapixels
+    assert read_all(source) == [0, 1]
+    assert source.broken == 2

@@ -83,11 +83,41 @@ def test_several_videos_and_folders_are_processed_and_a_bad_one_is_reported(tmp_
         "video", str(tmp_path / "in/more"), str(tmp_path / "in/a.mp4"), "--out", str(tmp_path / "out"), *QUICK, "--every", "2"
     )
     assert result.returncode == 3
-    assert result.stderr.count("\n") == 1
+    assert result.stderr.count("\n") == 2
+    assert result.stderr.endswith("remi-stream: 1 of 3 failed\n")
     assert "10.mp4 cannot be read as a video" in result.stderr
     assert result.stdout.count("\n") == 2
     assert [len(open_results(tmp_path / "out" / name).frames) for name in ("a", "a-2")] == [3, 5]
     assert sorted(path.name for path in (tmp_path / "out").iterdir() if not path.name.startswith(".")) == ["a", "a-2"]
+
+
+FAULT = """
+import sys
+from remi_stream import cli
+from remi_stream.detect.detector import SyntheticDetector
+
+def fail(self, image, calls=[]):
+    calls.append(1)
+    if len(calls) == 3:
+        raise ValueError("SVD did not converge")
+    return found(self, image)
+
+found, SyntheticDetector.detect = SyntheticDetector.detect, fail
+sys.exit(cli.main())
+"""
+
+
+def test_bug_that_ends_one_video_is_logged_and_the_others_are_processed(tmp_path: Path) -> None:
+    for name in ("a.mp4", "b.mp4"):
+        film(tmp_path / name, frames=5)
+    command = [sys.executable, "-c", FAULT, "video", str(tmp_path), "--out", str(tmp_path / "out"), *QUICK]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert result.returncode == 1
+    assert "Traceback" in result.stderr
+    last = result.stderr.splitlines()[-2:]
+    assert last[0].endswith("a.mp4 failed (ValueError: SVD did not converge); the log has more")
+    assert last[1] == "remi-stream: 1 of 2 failed"
+    assert len(open_results(tmp_path / "out/b").frames) == 5
 
 
 @pytest.mark.parametrize(
