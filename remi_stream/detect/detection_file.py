@@ -72,7 +72,8 @@ def read_image_detections(path: Path, files: Sequence[str], names: Sequence[str]
     sha256, images = _read(path)
     numbered = {number: file for file in files if (number := coco_image_id(file)) is not None}
     known = {image: numbered.get(image) if isinstance(image, int) else PurePath(image).name for image in images}
-    unknown = [str(image) for image, name in known.items() if name not in files]
+    existing = set(files)
+    unknown = [str(image) for image, name in known.items() if name not in existing]
     if images and len(unknown) == len(images):
         raise UsageError(f"{path} has no box for any image: it names {_list_names(unknown)}, the folder has {_list_names(files)}")
     rows = _regroup(images, known)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from remi_stream.detect.detector import tile_rectangles
+from remi_stream.detect.detector import MAX_TILES, tile_rectangles
 
 SIDE = st.integers(200, 4000)
 
@@ -32,3 +33,23 @@ def test_every_place_is_away_from_the_edge_of_some_tile(width: int, height: int,
         place = 0.25 * side + where * (length - 0.5 * side)
         inside = np.minimum(place - squares[:, axis], squares[:, axis + 2] - place)
         assert inside.max() >= 0.25 * side - 1e-6
+
+
+@given(st.integers(1, 16384), st.integers(1, 16384))
+def test_tiles_are_few_and_cover_an_image_of_any_shape(width: int, height: int) -> None:
+    tiles = np.array(tile_rectangles((width, height)))
+    assert len(tiles) <= 1 + MAX_TILES
+    assert (tiles[:, :2] >= 0).all()
+    assert (tiles[:, 2:] <= np.array([width, height]) + 1e-6).all()
+    axis = 0 if width > height else 1
+    starts, ends = tiles[1:, axis], tiles[1:, axis + 2]
+    assert (starts[1:] < ends[:-1]).all()
+    if len(starts):
+        assert (starts[0], ends[-1]) == (0, max(width, height))
+
+
+def test_usual_shapes_have_square_tiles() -> None:
+    for size in ((1280, 720), (3840, 1080), (7000, 1000)):
+        assert [x1 - x0 for x0, _, x1, _ in tile_rectangles(size)[1:]] == pytest.approx(
+            [size[1]] * (len(tile_rectangles(size)) - 1)
+        )
