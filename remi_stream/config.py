@@ -133,6 +133,8 @@ class Config(StrictConfig, frozen=True, kw_only=True):
     """Filter that smooths people over time."""
     filter_options: dict[str, float] = {}
     """Options of `filter` that replace its defaults."""
+    sinks: tuple[str, ...] = ()
+    """Sinks that other packages add by entry point."""
     measurements: Annotated[str, msgspec.Meta(min_length=1)] = "measurements"
     """Folder for measurements."""
     remi_relay: HostAndPort | None = None

@@ -10,8 +10,13 @@ from collections.abc import Callable
 from typing import Literal, NamedTuple
 
 from remi_stream.config import CameraConfig, Config
+from remi_stream.errors import unknown_name_error
+from remi_stream.plugins import entry_points
 from remi_stream.sources import find_source
 from remi_stream.topics import BUS_TOPICS, LINK_TOPICS
+
+SINK_GROUP = "remi_stream.sinks"
+"""Entry-point group of the sinks of other packages; a pipeline runs those that its `sinks` names."""
 
 
 class StageRow(NamedTuple):
@@ -196,7 +201,7 @@ STAGES: tuple[StageRow, ...] = (
 
 def pipeline_processes(config: Config) -> list[tuple[StageRow, str]]:
     """Processes of a pipeline as (row, camera); camera is "" for a stage that serves all cameras."""
-    rows = [row for row in STAGES if row.enabled_if(config)]
+    rows = [row for row in STAGES if row.enabled_if(config)] + [plugin_sink(name) for name in config.sinks]
     return [(row, camera) for row in rows for camera in (cameras_of_stage(row, config) if row.is_per_camera else [""])]
 
 
@@ -211,8 +216,16 @@ def has_images(camera: CameraConfig) -> bool:
 
 
 def find_stage(name: str) -> StageRow:
-    """Look up a stage by name."""
-    return next(row for row in STAGES if row.name == name)
+    """Look up a stage by name: a row of the table, or the sink of another package. Raises UsageError."""
+    return next((row for row in STAGES if row.name == name), None) or plugin_sink(name)
+
+
+def plugin_sink(name: str) -> StageRow:
+    """Row of a sink that another package adds by entry point. Raises UsageError if there is none."""
+    factories = {key: value for key, value in entry_points(SINK_GROUP).items() if all(row.name != key for row in STAGES)}
+    if name not in factories:
+        raise unknown_name_error("sink", name, factories)
+    return StageRow(name=name, factory=factories[name], reads=("bodies", "camera", "health"), counters="events", nice=5)
 
 
 def link_consumers(topic: str) -> list[StageRow]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,7 +14,10 @@ import msgspec
 from remi_stream.errors import UsageError, unknown_name_error
 from remi_stream.models.onnx_description import OnnxDescription, register_skeleton
 from remi_stream.paths import PathPart, shipped_folder, user_data_folder
+from remi_stream.plugins import entry_points
 
+ENGINE_GROUP = "remi_stream.engines"
+"""Entry-point group of the adapters of other packages."""
 NON_COMMERCIAL = re.compile(r"non-?commercial|\bNC\b", re.IGNORECASE)
 """In the name of a licence that forbids commercial use."""
 
@@ -93,9 +98,27 @@ def find_manifest(name: str, role: Role) -> Manifest:
 
 
 def manifest_files() -> dict[str, Path]:
-    """Return manifest paths by engine name; the user's, in `engines` of their folder, override the shipped ones."""
-    folders = (shipped_folder("engines"), user_data_folder() / "engines")
-    return {path.stem: path for folder in folders for path in sorted(folder.glob("*.toml"))}
+    """Return manifest paths by engine name: those that ship, of other packages, of the user (`engines` in their folder).
+
+    A later one replaces an earlier one of the same name.
+    """
+    shipped, own = (
+        {path.stem: path for path in sorted(folder.glob("*.toml"))}
+        for folder in (shipped_folder("engines"), user_data_folder() / "engines")
+    )
+    return {**shipped, **_packaged_manifests(), **own}
+
+
+@cache
+def _packaged_manifests() -> dict[str, Path]:
+    """Manifests of other packages: NAME.toml in the package whose entry point NAME adds an adapter. Imports none of them."""
+    found = {}
+    for name, target in entry_points(ENGINE_GROUP).items():
+        package = importlib.util.find_spec(target.partition(":")[0].partition(".")[0])
+        for folder in (package.submodule_search_locations or ()) if package else ():
+            if (path := Path(folder) / f"{name}.toml").is_file():
+                found[name] = path
+    return found
 
 
 def read_manifest(path: Path) -> Manifest:

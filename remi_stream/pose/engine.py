@@ -12,7 +12,7 @@ import numpy as np
 from remi_stream.errors import UsageError, unknown_name_error
 from remi_stream.inference.runtime import RUNTIME_SUFFIXES
 from remi_stream.messages import Person
-from remi_stream.models.manifest import Manifest, find_engine, manifest_files
+from remi_stream.models.manifest import ENGINE_GROUP, Manifest, find_engine, manifest_files
 from remi_stream.plugins import find_plugin
 from remi_stream.tracking.crop import Crop, Pose
 
@@ -47,8 +47,7 @@ ADAPTERS = {
     "poco": "remi_stream.pose.smpl_regressor:open_poco",
     "synthetic": "remi_stream.pose.engine:open_synthetic_engine",
 }
-"""The built-in adapters as module:function; other packages add theirs in the entry-point group PLUGIN_GROUP."""
-PLUGIN_GROUP = "remi_stream.engines"
+"""The built-in adapters as module:function; other packages add theirs in the entry-point group ENGINE_GROUP."""
 
 
 def load_engine(name: str, threads: int | None = None, options: dict[str, float] | None = None) -> Engine:
@@ -85,7 +84,7 @@ def _manifest_and_runtime(name: str) -> tuple[Manifest, str]:
 def find_adapter(manifest: Manifest) -> EngineAdapter:
     """Import the adapter of a manifest, and no other."""
     kind = f"adapter in the manifest of engine '{manifest.name}':"
-    adapter: EngineAdapter = find_plugin(kind, manifest.adapter, ADAPTERS, PLUGIN_GROUP)
+    adapter: EngineAdapter = find_plugin(kind, manifest.adapter, ADAPTERS, ENGINE_GROUP)
     return adapter
 
 
