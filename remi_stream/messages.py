@@ -210,6 +210,8 @@ class CameraFacts(msgspec.Struct, frozen=True, kw_only=True):
     camera: str
     epoch: int
     state: CameraState
+    state_s: float = 0.0
+    """Time in this state, s."""
     source: str
     """Source without credentials."""
     size: tuple[int, int]

@@ -123,14 +123,20 @@ class StatusTimer:
 
     def __init__(self) -> None:
         self._sent: CameraState | None = None
-        self._due_at = float("-inf")
+        self._due_at = self._since = float("-inf")
 
     def is_due(self, state: CameraState, now: float) -> bool:
         """Whether to send a status now (monotonic s); if True, the caller sends it."""
         if state == self._sent and now < self._due_at:
             return False
+        if state != self._sent:
+            self._since = now
         self._sent, self._due_at = state, now + STATUS_INTERVAL_S
         return True
+
+    def state_s(self, now: float) -> float:
+        """Time since the state changed, s; 0 before the first status."""
+        return max(0.0, now - self._since) if self._sent else 0.0
 
     def expire(self) -> None:
         """Make the next status due at once."""

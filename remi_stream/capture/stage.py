@@ -128,6 +128,7 @@ class CaptureStage:
             camera=self.camera.name,
             epoch=self.epoch,
             state=state,
+            state_s=self._status_timer.state_s(time.monotonic()),
             source=redact(self._source.description),
             size=self._size,
             fps=self._source.fps,

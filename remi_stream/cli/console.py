@@ -13,12 +13,14 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from remi_stream.sinks.live_view import count_text
+
 if TYPE_CHECKING:
     from remi_stream.capture.footage import Footage
     from remi_stream.messages import Bodies
 
-TABLE_WIDTH = 120
-"""Width of tables that are piped or redirected; Rich would assume 80 columns and wrap their cells."""
+TABLE_WIDTH = 1000
+"""Width of tables that are piped or redirected: no cell is wrapped or cut there. Rich would assume 80 columns."""
 UPDATE_INTERVAL_S = 0.1
 """Between two updates: drawing the bar for every frame would cost more than reading it."""
 
@@ -70,7 +72,7 @@ class VideoProgress:
             BarColumn(),
             MofNCompleteColumn(),
             TextColumn("{task.fields[fps]:.1f} fps"),
-            TextColumn("{task.fields[people]} people"),
+            TextColumn("{task.fields[people]}"),
             TimeRemainingColumn(),
         )
 
@@ -89,7 +91,7 @@ class VideoProgress:
         """Start a new bar; returns the function to call with the bodies of each frame."""
         for task in self._bar.task_ids:
             self._bar.remove_task(task)
-        task = self._bar.add_task(footage.name, total=footage.expected_frames or None, fps=0.0, people=0)
+        task = self._bar.add_task(footage.name, total=footage.expected_frames or None, fps=0.0, people="0 people")
         started_at = time.monotonic()
         frames, updated_at = 0, 0.0
 
@@ -99,7 +101,7 @@ class VideoProgress:
             now = time.monotonic()
             if now - updated_at > UPDATE_INTERVAL_S:
                 updated_at = now
-                self._bar.update(task, completed=frames, fps=frames / (now - started_at), people=len(bodies.people))
+                self._bar.update(task, completed=frames, fps=frames / (now - started_at), people=count_text(len(bodies.people), "person", "people"))
 
         return update
 

@@ -185,8 +185,8 @@ def _open_chain(options: dict[str, Any], footage: Footage, boxes: DetectionFile 
 
 def _summary(footage: Footage, done: JobResult, took_s: float) -> str:
     made = done.frames - done.resumed
-    kind, people = ("images", "people in them") if footage.is_independent else ("frames", "people")
-    text = f"{footage.name}: {done.frames} {kind}, {done.people} {'person' if done.people == 1 else people}"
+    frames = count_text(done.frames, "image" if footage.is_independent else "frame")
+    text = f"{footage.name}: {frames}, {count_text(done.people, 'person', 'people')}{' in them' if footage.is_independent else ''}"
     text += f", in {took_s:.1f} s ({made / took_s:.1f} fps)" if made else ", already done"
     text += f" (the first {done.resumed} by an earlier run)" if done.resumed and made else ""
     if done.unreadable:

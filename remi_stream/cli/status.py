@@ -20,6 +20,7 @@ from remi_stream.cli.control import format_lag
 from remi_stream.cli.options import DaemonName
 from remi_stream.errors import RemiError
 from remi_stream.messages import Bodies, Person
+from remi_stream.sinks.live_view import count_text, state_text
 from remi_stream.skeletons import JOINT_NAMES
 from remi_stream.transport.address import DaemonAddress, daemon_address
 from remi_stream.transport.link import LinkContext, Subscriber, send_control_request
@@ -39,7 +40,7 @@ def status(
         return 0
     console = table_console()
     console.print(f"{answer['name']}: remi-stream {answer['version']}, {_engine_label(answer)}")
-    console.print(stage_table(answer["stages"]), camera_table(answer["cameras"]), sep="\n")
+    console.print(stage_table(answer["stages"]), camera_table(answer["cameras"], answer["engines"], answer["stages"]), sep="\n")
     return 0
 
 
@@ -58,13 +59,21 @@ def stage_table(found: dict[str, dict[str, Any]]) -> Table:
     return table
 
 
-def camera_table(found: dict[str, dict[str, Any]]) -> Table:
-    """Table of the cameras; the counts are those of the current epoch."""
+def camera_table(
+    found: dict[str, dict[str, Any]], names: Iterable[str] = (), stages: dict[str, dict[str, Any]] | None = None
+) -> Table:
+    """Table of the cameras; the counts are those of the current epoch. names: of all cameras, also of those without a status."""
     table = _table("camera", "state", "fps", "captured", "published", "dropped", "filter", "lag")
-    for name, facts in sorted(found.items()):
+    processes = {label.partition("/")[2]: health["state"] for label, health in (stages or {}).items()}
+    for name in sorted({*found, *names}):
+        facts, process = found.get(name), processes.get(name, "ready")
+        if facts is None or process not in ("ready", "done"):
+            table.add_row(name, _state("starting" if process == "ready" else process), *[""] * 6)
+            continue
         filter_cells = facts["filter"], format_lag(facts["filter_lag_s"])
         cells = (f"{facts['fps']:g}", facts["captured"], facts["published"], _drops(facts["dropped"]), *filter_cells)
-        table.add_row(name, _state(facts["state"]) + _position(facts.get("playing")), *map(str, cells))
+        state = state_text(facts["state"], facts.get("state_s", 0.0), facts["captured"])
+        table.add_row(name, _state(facts["state"], state) + _position(facts.get("playing")), *map(str, cells))
     return table
 
 
@@ -82,9 +91,9 @@ def _table(first: str, second: str, *numeric: str) -> Table:
     return table
 
 
-def _state(state: str) -> str:
+def _state(state: str, text: str = "") -> str:
     colour = STATE_COLOURS.get(state)
-    return f"[{colour}]{state}[/{colour}]" if colour else state
+    return f"[{colour}]{text or state}[/{colour}]" if colour else text or state
 
 
 def _drops(dropped: dict[str, int]) -> str:
@@ -120,8 +129,7 @@ def format_json(bodies: Bodies) -> str:
 
 def format_line(bodies: Bodies, now: float) -> str:
     """Format a message as text; the latency is measured here, at the subscriber."""
-    people = len(bodies.people)
-    head = f"{bodies.camera}  frame {bodies.frame_id}  {people} {'person' if people == 1 else 'people'}"
+    head = f"{bodies.camera}  frame {bodies.frame_id}  {count_text(len(bodies.people), 'person', 'people')}"
     latency_ms = (now - bodies.captured_at) * 1000
     return "  ".join([head, f"{latency_ms:.1f} ms", *map(_format_person, bodies.people)])
 

@@ -237,6 +237,7 @@ class PlaybackStage:
                 camera=self.camera.name,
                 epoch=self.epoch,
                 state=self._state,
+                state_s=self._status_timer.state_s(now),
                 source=f"recording:{self._folder.name}",
                 size=self._take.size,
                 fps=self._take.fps * self._playback_clock.speed,

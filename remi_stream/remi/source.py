@@ -139,6 +139,7 @@ class RemiSourceStage:
                 camera=self.camera.name,
                 epoch=self.epoch,
                 state=self._state,
+                state_s=self._status_timer.state_s(now),
                 source=self.camera.source,
                 size=self._size,
                 fps=0.0,

@@ -175,6 +175,76 @@ class PreviewPairs:
             self._previews.popleft()
 
 
+# Whether a camera is there, in words
+
+SILENT_AFTER_S = 2.5
+"""Without a status for longer the camera's process is dead or hangs, s: it sends one twice a second."""
+
+
+def state_text(state: str, state_s: float, captured: int) -> str:
+    """The state of a camera: "live", "reconnecting since 7 s", "never came, trying since 7 s". state_s: time in it, s."""
+    if state in ("live", "ended"):
+        return state
+    if state == "reconnecting" and not captured:
+        return f"never came, trying since {duration_text(state_s)}"
+    return f"{state} since {duration_text(state_s)}"
+
+
+def duration_text(seconds: float) -> str:
+    """A duration in its largest units: "7 s", "3 min", "2 h 5 min"."""
+    minutes = int(seconds // 60)
+    if minutes < 60:
+        return f"{minutes} min" if minutes else f"{seconds:.0f} s"
+    return f"{minutes // 60} h {minutes % 60} min"
+
+
+def count_text(count: int, singular: str, plural: str = "") -> str:
+    """A number with its noun: "1 person", "2 people"."""
+    return f"{count} {singular if count == 1 else plural or singular + 's'}"
+
+
+class CameraPresence:
+    """Whether a camera is there, from the messages about it. Times are monotonic seconds; now: when watching began."""
+
+    def __init__(self, now: float) -> None:
+        self.has_come = False
+        """Whether there was ever an image, of this or an earlier process of the camera."""
+        self._facts: CameraFacts | None = None
+        self._heard_at = now
+
+    def update(self, facts: CameraFacts, now: float) -> None:
+        """Update with the camera's status."""
+        self._facts, self._heard_at = facts, now
+        self.has_come = self.has_come or facts.captured > 0
+
+    def mark_image(self, now: float) -> None:
+        """Record that an image of it, or its bodies, came."""
+        self.has_come, self._heard_at = True, now
+
+    def is_away(self, now: float) -> bool:
+        """Whether it gives no images: what it last showed is not what is there now."""
+        state = self._facts.state if self._facts else "live" if self.has_come else "starting"
+        return state not in ("live", "ended") or (now - self._heard_at > SILENT_AFTER_S and state != "ended")
+
+    def text(self, now: float) -> str:
+        """Its state in words."""
+        silent_s = now - self._heard_at
+        if self._facts is None:
+            return "live" if not self.is_away(now) else f"starting since {duration_text(silent_s)}"
+        if silent_s > SILENT_AFTER_S and self._facts.state != "ended":
+            return f"its process is silent since {duration_text(silent_s)}"
+        return state_text(self._facts.state, self._facts.state_s + silent_s, int(self.has_come))
+
+    def away_text(self, now: float) -> str:
+        """What stands on its last image: "" while it is there, "away since 7 s" while it is away; on an empty one its state."""
+        if not self.is_away(now):
+            return ""
+        if not self.has_come or self._facts is None:
+            return self.text(now)
+        silent_s = now - self._heard_at
+        return f"away since {duration_text(silent_s + (self._facts.state_s if self._facts.state == 'reconnecting' else 0))}"
+
+
 MAX_AGE_S = 1.0
 """Older bodies are not shown, s: they were delayed in a queue."""
 
@@ -245,16 +315,43 @@ def placeholder_image() -> np.ndarray:
     return np.full((*PLACEHOLDER_SIZE, 3), BACKGROUND, np.uint8)
 
 
+def greyed_image(image: np.ndarray) -> np.ndarray:
+    """An image (h, w, 3) uint8 without colours, half as bright: what a camera showed before it went away."""
+    grey = (image.mean(axis=2, keepdims=True) * 0.5).astype(np.uint8)
+    return np.broadcast_to(grey, image.shape).copy()
+
+
+class TileGrid(NamedTuple):
+    """Places of images in a grid of equal cells, row by row."""
+
+    columns: int
+    rows: int
+    width: int
+    """Of a cell, px."""
+    height: int
+    """Of a cell, px."""
+
+    def corner(self, number: int) -> tuple[int, int]:
+        """Left and top edge of a cell, px."""
+        row, column = divmod(number, self.columns)
+        return column * self.width, row * self.height
+
+
+def tile_grid(images: list[np.ndarray]) -> TileGrid:
+    """The grid of images (h, w, 3)."""
+    height, width = (max(image.shape[axis] for image in images) for axis in (0, 1))
+    columns = math.ceil(math.sqrt(len(images)))
+    return TileGrid(columns, math.ceil(len(images) / columns), width, height)
+
+
 def tile_images(images: list[np.ndarray]) -> np.ndarray:
     """Tile images (h, w, 3) uint8 in a grid of equal cells, row by row, each centred in its cell."""
     if len(images) == 1:
         return images[0]
-    height, width = (max(image.shape[axis] for image in images) for axis in (0, 1))
-    columns = math.ceil(math.sqrt(len(images)))
-    rows = math.ceil(len(images) / columns)
-    tiled = np.full((rows * height, columns * width, 3), BACKGROUND, np.uint8)
+    grid = tile_grid(images)
+    tiled = np.full((grid.rows * grid.height, grid.columns * grid.width, 3), BACKGROUND, np.uint8)
     for number, image in enumerate(images):
-        row, column = divmod(number, columns)
-        top, left = row * height + (height - image.shape[0]) // 2, column * width + (width - image.shape[1]) // 2
+        left, top = grid.corner(number)
+        top, left = top + (grid.height - image.shape[0]) // 2, left + (grid.width - image.shape[1]) // 2
         tiled[top : top + image.shape[0], left : left + image.shape[1]] = image
     return tiled

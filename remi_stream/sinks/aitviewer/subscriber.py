@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from remi_stream.messages import Bodies, CameraFacts
 from remi_stream.sinks.aitviewer.meshes import PeopleMeshes, PersonMesh
-from remi_stream.sinks.live_view import RateSample, ViewedCamera
+from remi_stream.sinks.live_view import CameraPresence, RateSample, ViewedCamera
 from remi_stream.transport.address import daemon_address
 from remi_stream.transport.link import LinkContext, Subscriber
 
@@ -21,6 +21,7 @@ class SubscribedCamera(ViewedCamera):
     def __init__(self) -> None:
         super().__init__()
         self.people = PeopleMeshes()
+        self.presence = CameraPresence(time.monotonic())
         self.last_message_at = float("-inf")
         """Monotonic s."""
 
@@ -52,8 +53,10 @@ class BodySubscriber:
             camera.last_message_at = now
             if isinstance(message, Bodies):
                 camera.newest = message
+                camera.presence.mark_image(now)
             else:
                 camera.facts = message
+                camera.presence.update(message, now)
 
     def current_meshes(self, now: float) -> list[PersonMesh]:
         """The meshes of the selected camera's people. now: monotonic s."""
@@ -101,9 +104,10 @@ class BodySubscriber:
         """Why no bodies arrive, in one line; "" when all is well."""
         if not self.live_cameras(now):
             return f"waiting for the daemon {self.daemon!r}"
-        camera = self._cameras[self.camera or self.live_cameras(now)[0]]
-        state = camera.facts.state if camera.facts else "live"
-        return "" if state == "live" else f"camera {self.camera}: {state}"
+        name = self.camera or self.live_cameras(now)[0]
+        presence, facts = self._cameras[name].presence, self._cameras[name].facts
+        has_ended = facts is not None and facts.state == "ended"
+        return f"camera {name}: {presence.text(now)}" if presence.is_away(now) or has_ended else ""
 
     def close(self) -> None:
         """Close the subscription."""

@@ -17,8 +17,16 @@ from remi_stream.measure.meters import CameraMeters
 from remi_stream.measure.remi_metrics import CONDITIONS
 from remi_stream.messages import Bodies, CameraFacts, Frame, Health
 from remi_stream.render import mesh, skeleton
-from remi_stream.sinks.display.window import DisplayWindow
-from remi_stream.sinks.live_view import PreviewPairs, RateHistory, placeholder_image, tile_images
+from remi_stream.sinks.display.window import DisplayWindow, TileLabel
+from remi_stream.sinks.live_view import (
+    CameraPresence,
+    PreviewPairs,
+    RateHistory,
+    greyed_image,
+    placeholder_image,
+    tile_grid,
+    tile_images,
+)
 from remi_stream.stage import Sink, StageSpec
 from remi_stream.transport.address import DaemonAddress
 from remi_stream.transport.link import send_control_request
@@ -102,7 +110,7 @@ class DisplayStage(Sink):
         self._pairs = {name: PreviewPairs() for name in names}
         self._rates = {name: RateHistory() for name in names}
         self._images = {name: placeholder_image() for name in names}
-        self._states = dict.fromkeys(names, "starting")
+        self._presence = {name: CameraPresence(time.monotonic()) for name in names}
         self._measuring = DisplayMeasurement(config, daemon)
         self._as_mesh = True
         self._recording = ""
@@ -116,11 +124,12 @@ class DisplayStage(Sink):
         """Keep a message for the next redraw."""
         if isinstance(message, (Bodies, Frame)):
             self._pairs[message.camera].add(message)
+            self._presence[message.camera].mark_image(time.monotonic())
             if isinstance(message, Bodies):
                 self._rates[message.camera].add(message.captured_at, time.monotonic())
                 self._measuring.add(message, time.monotonic())
         elif isinstance(message, CameraFacts):
-            self._states[message.camera] = message.state
+            self._presence[message.camera].update(message, time.monotonic())
         elif message.stage == "recorder":
             self._recording = message.facts.get("recording", self._recording)
 
@@ -131,12 +140,26 @@ class DisplayStage(Sink):
         drawn = [self._draw(camera, now) for camera in self._pairs]
         if any(drawn) or now - self._shown_at > REDRAW_INTERVAL_S:
             self._shown_at = now
-            self._window.show(tile_images(list(self._images.values())), self._text(), self._measuring.status_text(now))
+            images = [self._shown_image(camera, now) for camera in self._images]
+            self._window.show(tile_images(images), self._text(now), self._measuring.status_text(now), self._labels(images, now))
 
     def close(self) -> None:
         """Close the window."""
         self._measuring.close()
         self._window.close()
+
+    def _shown_image(self, camera: str, now: float) -> np.ndarray:
+        """The camera's last image, greyed while the camera is away."""
+        image = self._images[camera]
+        return greyed_image(image) if self._presence[camera].is_away(now) else image
+
+    def _labels(self, images: list[np.ndarray], now: float) -> list[TileLabel]:
+        """Over each image: what its camera is called, if there are several, and since when it is away."""
+        grid, labels = tile_grid(images), []
+        for number, (camera, presence) in enumerate(self._presence.items()):
+            name = camera if len(images) > 1 else ""
+            labels.append(TileLabel(*grid.corner(number), grid.width, grid.height, name, presence.away_text(now)))
+        return labels
 
     def _draw(self, camera: str, now: float) -> bool:
         """Draw the camera's newest preview; return whether there was a new one."""
@@ -182,16 +205,16 @@ class DisplayStage(Sink):
         except RemiError as error:
             log.warning("recording not changed: %s", error)
 
-    def _text(self) -> list[str]:
+    def _text(self, now: float) -> list[str]:
         recording = [f"V: recording {self._recording}".rstrip()] if self._config.record else []
         measuring = ["R: measure", f"1-{len(CONDITIONS)}: {self._measuring.condition}"]
         drawing = "M: skeleton" if self._as_mesh else "M: mesh"
-        return [*(self._camera_text(camera) for camera in self._states), *measuring, *recording, drawing, "Q: quit"]
+        return [*(self._camera_text(camera, now) for camera in self._presence), *measuring, *recording, drawing, "Q: quit"]
 
-    def _camera_text(self, camera: str) -> str:
-        latest = self._rates[camera].samples[-1]
-        if self._states[camera] != "live" or not latest.fps:
-            return f"{camera} {self._states[camera]}"
+    def _camera_text(self, camera: str, now: float) -> str:
+        latest, presence = self._rates[camera].samples[-1], self._presence[camera]
+        if presence.is_away(now) or not latest.fps:
+            return f"{camera} {presence.text(now)}"
         return f"{camera} {latest.fps:.0f} bodies/s {latest.p50_ms:.0f} ms"
 
 

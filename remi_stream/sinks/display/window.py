@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import warnings
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -15,6 +17,23 @@ TEXT_PX = 15
 PART_SEPARATOR = "     "
 ALTERNATIVE = "Leave out --display, or use --viewer web"
 TEXT_BACKGROUND, TEXT_COLOUR = (16, 18, 22, 190), (236, 239, 244)
+
+
+class TileLabel(NamedTuple):
+    """Text over one camera's image."""
+
+    left: int
+    """Of the image's cell, px."""
+    top: int
+    """Of the image's cell, px."""
+    width: int
+    """Of the image's cell, px."""
+    height: int
+    """Of the image's cell, px."""
+    name: str
+    """In the upper left corner; "": none."""
+    message: str
+    """In the middle; "": none."""
 
 
 class DisplayWindow:
@@ -50,13 +69,15 @@ class DisplayWindow:
                 names.append(pygame.key.name(event.key))
         return names
 
-    def show(self, image: np.ndarray, parts: list[str], notice: str = "") -> None:
-        """Show an image (h, w, 3) uint8 RGB with text at the bottom, wrapped between parts, and a notice at the top."""
+    def show(self, image: np.ndarray, parts: list[str], notice: str = "", labels: Sequence[TileLabel] = ()) -> None:
+        """Show an image (h, w, 3) uint8 RGB with text at the bottom, wrapped between parts, labels and a notice at the top."""
         pygame = self._pygame
         size = (image.shape[1], image.shape[0])
         if size != self._size:
             self._open(size)
         self._surface.blit(pygame.image.frombuffer(np.ascontiguousarray(image).data, size, "RGB"), (0, 0))
+        for label in labels:
+            self._label(label)
         lines = self._lines(parts, PART_SEPARATOR)
         self._write(lines, size[1] - self._height(lines))
         if notice:
@@ -78,12 +99,31 @@ class DisplayWindow:
             warnings.filterwarnings("ignore", "no fast renderer")  # SCALED without a GPU
             self._surface = self._pygame.display.set_mode(size, self._pygame.SCALED | self._pygame.RESIZABLE)
 
+    def _label(self, label: TileLabel) -> None:
+        """Write a label over its image."""
+        if label.name:
+            self._plate(label.name, (label.left, label.top), label.width)
+        if label.message:
+            width, height = self._font.size(label.message)
+            left = label.left + (label.width - width) // 2 - MARGIN_PX
+            self._plate(label.message, (max(label.left, left), label.top + (label.height - height) // 2), label.width)
+
+    def _plate(self, text: str, corner: tuple[int, int], max_width: int) -> None:
+        """Write a text on a plate that is as wide as it, or as there is room."""
+        width, height = self._font.size(text)
+        plate = self._pygame.Surface((min(width + 2 * MARGIN_PX, max_width), height + MARGIN_PX), self._pygame.SRCALPHA)
+        plate.fill(TEXT_BACKGROUND)
+        plate.blit(self._font.render(text, True, TEXT_COLOUR), (MARGIN_PX, MARGIN_PX // 2))
+        self._surface.blit(plate, corner)
+
     def _lines(self, parts: list[str], between: str) -> list[str]:
-        """Wrap parts into lines that fit the window's width; a part itself is not broken."""
+        """Wrap parts into lines that fit the window's width; a part that is wider is broken between its words."""
+        room = self._size[0] - 2 * MARGIN_PX
+        parts = [piece for part in parts for piece in ([part] if self._font.size(part)[0] <= room else part.split())]
         lines = parts[:1]
         for part in parts[1:]:
             longer = f"{lines[-1]}{between}{part}"
-            if self._font.size(longer)[0] > self._size[0] - 2 * MARGIN_PX:
+            if self._font.size(longer)[0] > room:
                 lines.append(part)
             else:
                 lines[-1] = longer

@@ -215,7 +215,7 @@ def test_digits_choose_the_condition(display: DisplayStage) -> None:
     for key in (pygame.K_1, pygame.K_2, pygame.K_3, pygame.K_4, pygame.K_5, pygame.K_6, pygame.K_7, pygame.K_0):
         press(display, key)
         chosen.append(display._measuring.condition)
-        assert f"1-6: {chosen[-1]}" in display._text()
+        assert f"1-6: {chosen[-1]}" in display._text(time.monotonic())
     assert chosen == [*CONDITIONS, "Custom", "Custom"]
 
 
@@ -245,6 +245,40 @@ def test_images_of_different_sizes_keep_their_tiles() -> None:
     wall = tile_images(images)
     assert wall.shape == (96, 128, 3)
     assert [int(wall[24, 32, 0]), int(wall[24, 96, 0]), int(wall[72, 32, 0])] == [200, 150, 100]
+
+
+def test_camera_that_goes_away_is_greyed_and_says_since_when(display: DisplayStage, tmp_path: Path) -> None:
+    display.step(facts())
+    display.step(preview())
+    display.step(truth_of())
+    display.tick(time.monotonic())
+    bright = surface(display)[:-FOOT_PX].copy()
+    display.step(facts(state="reconnecting", state_s=6.9))
+    display.tick(time.monotonic() + 1)
+    display._window.save(str(tmp_path / "away.png"))
+    grey = surface(display)[:-FOOT_PX]
+    assert np.ptp(grey[:100].astype(int), axis=2).max() == 0, "no colours"
+    assert grey[:100].mean() < 0.6 * bright[:100].mean()
+    assert "front reconnecting since 8 s" in display._text(time.monotonic() + 1)
+    assert display._presence["front"].away_text(time.monotonic() + 1) == "away since 8 s"
+    display.step(facts())
+    display.tick(time.monotonic() + 2)
+    assert np.abs(surface(display)[:-FOOT_PX].astype(int) - bright).max() == 0
+
+
+def test_camera_that_never_came_and_one_whose_process_is_dead_say_so() -> None:
+    display = shown("left", "right-" + "x" * 34)
+    display.step(facts(0, camera="left", state="reconnecting", state_s=125.0))
+    display.step(facts(9, camera="right-" + "x" * 34))
+    now = time.monotonic()
+    display.tick(now + 1)
+    assert display._text(now + 1)[0] == "left never came, trying since 2 min"
+    display.tick(now + 4)
+    text = display._text(now + 4)
+    assert text[1] == f"right-{'x' * 34} its process is silent since 4 s"
+    assert display._presence[f"right-{'x' * 34}"].away_text(now + 4) == "away since 4 s"
+    assert max(display._window._font.size(line)[0] for line in display._window._lines(text, "     ")) <= 1280
+    display.close()
 
 
 def test_window_opens_before_the_first_image(display: DisplayStage) -> None:
