@@ -245,6 +245,16 @@ def check_device(path: str) -> None:
         raise RemiError(f"This user may not open camera {path}. Join its group: sudo usermod -aG video $USER, then log in again")
 
 
+def check_webcam(path: str) -> None:
+    """Raise RemiError unless the device exists, this user may open it, and it can capture. Reads no image."""
+    check_device(path)
+    device = probe_device(path)
+    if device.fault:
+        raise RemiError(f"Camera {path}: {device.fault}. List the cameras: remi-stream cameras")
+    if not device.modes:
+        raise RemiError(f"{path} ({device.name}) cannot capture images. List the cameras: remi-stream cameras")
+
+
 def make_webcam_source(camera: CameraConfig, *, restarted: bool = False) -> LiveSource:
     """Make the source of a camera of this machine."""
     driver = Webcam(camera.source, camera.size, camera.fps)

@@ -101,7 +101,12 @@ class VideoProgress:
             now = time.monotonic()
             if now - updated_at > UPDATE_INTERVAL_S:
                 updated_at = now
-                self._bar.update(task, completed=frames, fps=frames / (now - started_at), people=count_text(len(bodies.people), "person", "people"))
+                self._bar.update(
+                    task,
+                    completed=frames,
+                    fps=frames / (now - started_at),
+                    people=count_text(len(bodies.people), "person", "people"),
+                )
 
         return update
 

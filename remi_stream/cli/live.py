@@ -10,6 +10,7 @@ import typer
 
 from remi_stream import config as configuration
 from remi_stream.capture.camera_url import PASSWORD_VARIABLE, USER_VARIABLE, check_camera_url, url_has_secret
+from remi_stream.capture.webcam import check_webcam
 from remi_stream.cli.foreground import run_pipeline, run_source
 from remi_stream.cli.options import (
     FILTER_OPTION,
@@ -86,7 +87,7 @@ def webcam(
 ) -> int:
     """Run a pipeline with a camera of this machine."""
     own = {"name": "webcam", "source": _device_path(device), "size": parse_size(size) if size else None, "fps": fps}
-    return run_source(options, {**own, **_camera_config(camera)})
+    return run_source(options, {**own, **_camera_config(camera)}, lambda config: check_webcam(config.source))
 
 
 @with_pipeline_options

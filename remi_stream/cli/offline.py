@@ -19,6 +19,7 @@ from remi_stream.cli.options import SmoothMethod, check_overwrite
 from remi_stream.errors import EXIT_CRASHED, EXIT_DONE, EXIT_GAVE_UP, EXIT_INTERRUPTED, EXIT_NOT_STARTED, RemiError, UsageError
 from remi_stream.log import configure_logging
 from remi_stream.paths import printable_path, text_of_path
+from remi_stream.sinks.live_view import count_text
 
 if TYPE_CHECKING:
     from remi_stream.capture.footage import Footage
@@ -186,7 +187,9 @@ def _open_chain(options: dict[str, Any], footage: Footage, boxes: DetectionFile 
 def _summary(footage: Footage, done: JobResult, took_s: float) -> str:
     made = done.frames - done.resumed
     frames = count_text(done.frames, "image" if footage.is_independent else "frame")
-    text = f"{footage.name}: {frames}, {count_text(done.people, 'person', 'people')}{' in them' if footage.is_independent else ''}"
+    text = (
+        f"{footage.name}: {frames}, {count_text(done.people, 'person', 'people')}{' in them' if footage.is_independent else ''}"
+    )
     text += f", in {took_s:.1f} s ({made / took_s:.1f} fps)" if made else ", already done"
     text += f" (the first {done.resumed} by an earlier run)" if done.resumed and made else ""
     if done.unreadable:

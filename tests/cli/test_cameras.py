@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
 
@@ -69,6 +70,16 @@ def test_mistake_in_the_command_line_is_one_line_and_shows_no_secret(arguments: 
 def test_camera_that_cannot_be_used_is_one_line(arguments: list[str], code: int, words: list[str]) -> None:
     result = remi(*arguments, "--engine", "synthetic", "--detector", "synthetic", "--no-metrics", "--name", "nocamera")
     assert_one_line(result, code, *words)
+
+
+@pytest.mark.parametrize(("device", "words"), [("9", "No camera /dev/video9"), ("/dev/null", "is not a video device")])
+def test_webcam_is_looked_for_before_anything_starts(device: str, words: str) -> None:
+    before = time.monotonic()
+    result = remi("webcam", device, "--viewer", "web", "--name", "nocamera")  # with the real engine, whose weights would load
+    assert_one_line(result, 3, words)
+    assert "viewer" not in result.stdout + result.stderr
+    assert len(result.stderr.splitlines()) == 1
+    assert time.monotonic() - before < 8, "2 s on a machine that has nothing else to do"
 
 
 def test_password_in_the_command_line_works_and_is_warned_about_once() -> None:

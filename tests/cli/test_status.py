@@ -91,7 +91,7 @@ def test_states_are_shown_as_they_are() -> None:
 
 def test_camera_without_drops_shows_a_zero() -> None:
     found = drawn(camera_table({"front": msgspec.to_builtins(facts(10, state="reconnecting", published=9, fps=29.97))}))
-    assert found[1] == ["front", "reconnecting", "29.97", "10", "9", "0", "none"]
+    assert found[1] == ["front", "reconnecting", "since", "0", "s", "29.97", "10", "9", "0", "none"]
 
 
 def test_filter_of_a_camera_is_shown_with_its_lag() -> None:
