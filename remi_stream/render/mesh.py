@@ -27,6 +27,8 @@ FAR_M = np.float32(1e9)
 KERNEL = np.ones((3, 3), np.uint8)
 """Neighbourhood in which depths are compared."""
 PREVIEW_OPACITY = 0.88
+PREVIEW_SAMPLES = 2
+"""Supersampling of previews along each axis, against stair-steps: they are small, and windows enlarge them."""
 EDGE_BRIGHTNESS = 0.8
 """Brightness factor of occlusion edges."""
 
@@ -84,8 +86,14 @@ def draw_meshes(image: np.ndarray, meshes: Sequence[PosedMesh], camera: RenderCa
 
 def draw_preview_meshes(image: np.ndarray, preview: Frame, bodies: Bodies) -> None:
     """Draw all people with a SMPL pose into the preview image (h, w, 3) uint8 RGB, in place. bodies: of the same frame."""
-    camera = cropped_camera(bodies.intrinsics, preview.rectangle, (image.shape[1], image.shape[0]))
-    draw_meshes(image[..., ::-1], posed_meshes(bodies.people), camera, PREVIEW_OPACITY)
+    meshes = posed_meshes(bodies.people)
+    if not meshes:
+        return
+    size = (image.shape[1], image.shape[0])
+    fine = cv2.resize(image, None, fx=PREVIEW_SAMPLES, fy=PREVIEW_SAMPLES, interpolation=cv2.INTER_NEAREST)
+    camera = cropped_camera(bodies.intrinsics, preview.rectangle, (size[0] * PREVIEW_SAMPLES, size[1] * PREVIEW_SAMPLES))
+    draw_meshes(fine[..., ::-1], meshes, camera, PREVIEW_OPACITY)
+    cv2.resize(fine, size, dst=image, interpolation=cv2.INTER_AREA)
 
 
 def _triangles(mesh: PosedMesh, camera: RenderCamera) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -41,6 +41,7 @@ class DisplayWindow:
 
     def __init__(self, title: str) -> None:
         os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
+        os.environ.setdefault("SDL_RENDER_SCALE_QUALITY", "linear")  # an enlarged window shows no stair-steps
         try:
             import pygame  # an optional dependency
         except ModuleNotFoundError:
