@@ -192,8 +192,9 @@ class LiveViewer:
     def _report_state(self, now: float) -> None:
         self._problem = self.subscriber.problem(now)
         line = self._problem or f"showing camera {self.subscriber.camera}"
-        if line != self._reported:
-            self._reported = line
+        state = line.partition(" since ")[0]
+        if state != self._reported:  # not each second of an outage
+            self._reported = state
             self._report_line(line)
 
     def _rate(self, people: int) -> str:

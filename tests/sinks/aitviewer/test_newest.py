@@ -144,6 +144,9 @@ def test_viewer_waits_for_a_daemon_that_stops_until_it_is_back(replay: Replay) -
             subscriber.receive(1.0)
             viewer.draw(time.monotonic())
         assert lines[-1].startswith("showing camera")
-        subscriber.add([facts(camera="front", state="reconnecting")], time.monotonic())
-        viewer.draw(time.monotonic())
-        assert lines[-1] == "camera front: reconnecting"
+        now = time.monotonic()
+        for later_s in (0, 1, 2):
+            subscriber.add([facts(camera="front", state="reconnecting", state_s=7.0 + later_s)], now + later_s)
+            viewer.draw(now + later_s)
+        assert lines[-1] == "camera front: reconnecting since 7 s"
+        assert viewer.window.text[-1].endswith("since 9 s")
