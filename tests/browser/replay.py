@@ -128,7 +128,8 @@ class Replay:
     """Plays on a thread. change: applied to bodies before they are published. paused: publishes nothing. still: repeats a frame.
 
     watched: cameras with a subscriber of their previews. previewed: number of published previews. more: fields of the facts.
-    asked: all control requests but status; answers: by request. stages: published health.
+    states: of cameras that are not live; "" for one that was never seen. stages: published health.
+    asked: all control requests but status; answers: by request.
     """
 
     def __init__(self, cameras: tuple[str, ...]) -> None:
@@ -140,9 +141,11 @@ class Replay:
         self.previewed = 0
         self.watched: set[str] = set()
         self.more: dict[str, Any] = {}
+        self.states: dict[str, str] = {}
         self.asked: list[dict[str, Any]] = []
         self.answers: dict[str, dict[str, Any]] = {"filter": {"filters": {}}, "filter_metrics": {"columns": [], "rows": {}}}
         self.stages: list[Health] = [health("pose", facts={"engine": "truth", "runtime": "none"})]
+        self._state_since: dict[tuple[str, str], float] = {}
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._play)
 
@@ -178,13 +181,24 @@ class Replay:
         self.watched = {camera for camera in self.cameras if bus.has_subscriber(f"preview/{camera}")}
         self.frame_id += not self.still
         for camera in self.cameras:
+            state = self.states.get(camera, "live")
+            if self.frame_id % FPS == 0 and state:
+                since = self._state_since.setdefault((camera, state), time.monotonic())
+                fields = {
+                    "camera": camera,
+                    "epoch": 7,
+                    "size": SIZE,
+                    "state": state,
+                    "state_s": time.monotonic() - since,
+                    **self.more,
+                }
+                bus.publish(f"camera/{camera}", facts(self.frame_id, **fields))
+            if state != "live":
+                continue
             bus.publish(f"bodies/{camera}", self.change(bodies(self.frame_id, camera)))
             if self.frame_id % PREVIEW_EVERY == 0 and camera in self.watched:
                 self.previewed += 1
                 bus.publish(f"preview/{camera}", preview(self.frame_id, camera))
-            if self.frame_id % FPS == 0:
-                fields = {"camera": camera, "epoch": 7, "size": SIZE, **self.more}
-                bus.publish(f"camera/{camera}", facts(self.frame_id, **fields))
         if self.frame_id % FPS == 0:
             for stage in self.stages:
                 bus.publish(f"health/{stage.stage}", stage)

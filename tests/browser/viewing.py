@@ -6,7 +6,7 @@ import contextlib
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from remi_stream.paths import run_folder_path
 from remi_stream.sinks.web.access import read_viewer_link
@@ -21,9 +21,12 @@ class Viewing:
 
 
 @contextlib.contextmanager
-def viewing(*arguments: str, cameras: tuple[str, ...] = ("sample",)) -> Iterator[Viewing]:
-    """Run `remi-stream view` while the block runs, and check that it prints nothing but the link."""
+def viewing(
+    *arguments: str, cameras: tuple[str, ...] = ("sample",), states: Mapping[str, str] | None = None
+) -> Iterator[Viewing]:
+    """Run `remi-stream view` while the block runs, and check that it prints nothing but the link. states: see Replay."""
     with replaying(*cameras) as replay:
+        replay.states.update(states or {})
         command = [sys.executable, "-m", "remi_stream", "view", "--name", replay.name, *arguments]
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         try:

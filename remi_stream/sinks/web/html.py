@@ -11,8 +11,8 @@ from remi_stream.sinks.live_view import VIEWER_HOP, HopMedians
 GOOD, PENDING, BAD, QUIET = "#3fa34d", "#d99a1c", "#cc333f", "#8a919c"
 
 STYLE = """<style>
-:root[data-mantine-color-scheme=dark]{--mantine-color-dimmed:#b4bac4!important;--remi-groove:#3a3d42;--remi-error:#ff9d92}
-:root[data-mantine-color-scheme=light]{--mantine-color-dimmed:#565d66!important;--remi-groove:#dfe3e8;--remi-error:#b3261e}
+:root[data-mantine-color-scheme=dark]{--mantine-color-dimmed:#b4bac4!important;--remi-groove:#3a3d42;--remi-error:#ff9d92;--remi-pending:#f0b95a}
+:root[data-mantine-color-scheme=light]{--mantine-color-dimmed:#565d66!important;--remi-groove:#dfe3e8;--remi-error:#b3261e;--remi-pending:#8a5a00}
 .remi{padding:0 .75em .5em;font-size:.8rem;line-height:1.5;color:var(--mantine-color-text);font-variant-numeric:tabular-nums}
 .remi b{font-weight:600}
 .remi i{display:inline-block;width:.65em;height:.65em;border-radius:50%;margin-right:.35em}
@@ -20,6 +20,10 @@ STYLE = """<style>
 .remi .big{font-size:1.2rem;font-weight:600}
 .remi .row{display:flex;gap:.6em;align-items:center;white-space:nowrap}
 .remi .row>:first-child{flex:1 1 auto;overflow:hidden;text-overflow:ellipsis}
+.remi .cam{white-space:normal;align-items:baseline}
+.remi .cam>:first-child{overflow-wrap:anywhere}
+.remi .cam>:last-child{white-space:nowrap}
+.remi .pending{color:var(--remi-pending)}
 .remi .right{text-align:right;min-width:3.4em}
 .remi .groove{width:3.6em;height:.4em;border-radius:.2em;background:var(--remi-groove);overflow:hidden}
 .remi .groove>div{height:100%}
@@ -32,15 +36,20 @@ STYLE = """<style>
 .remi .wrap{overflow-wrap:anywhere}
 .remi .error{color:var(--remi-error);overflow-wrap:anywhere}
 .remi .scale{height:.5em;border-radius:.25em;margin:.1em 0}
+.mantine-Flex-root:has(.mantine-Select-root)>div:first-child{width:5em!important}
 [role=tablist] button{padding:.5em .62em!important}
 [role=tablist]{flex-wrap:nowrap!important}
 [role=tab][aria-selected=true]{color:var(--mantine-color-text)!important}
-@media (max-width:36em){.uplot-container{display:none!important}img{max-height:7.5em!important}
+@media (max-width:36em){.mantine-Paper-root[style*="position: fixed"]{width:100%!important;max-height:45%!important}
+.mantine-Paper-root[style*="position: fixed"] div[style="width: 20em;"]{width:100%!important}
+.mantine-Paper-root[style*="position: fixed"] .remi{padding-bottom:.3em}
+.uplot-container{display:none!important}img{max-height:7.5em!important}
 [role=tablist] button{padding:.5em .4em!important}.remi .legend{grid-template-columns:1fr 1fr}.remi .groove{width:2em}}
 </style>"""
 """Text colours are the theme's, to be readable in dark and light.
 
-Overrides the theme's grey, whose contrast is too low, and hides the plots on phones, where there is no room for them.
+Overrides the theme's grey, whose contrast is too low, and makes room for long names of cameras.
+On phones the panel is as wide as the screen and less than half as high, and the plots are hidden.
 """
 
 

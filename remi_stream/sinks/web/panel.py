@@ -152,7 +152,7 @@ class WebPanel:
         gui = server.gui
         apply_theme(gui)
         gui.add_html(STYLE)
-        gui.set_panel_label("remi-stream")
+        gui.set_panel_label("remi-stream" if config.name == "default" else f"remi-stream - {config.name}")
         self._names = tuple(camera.name for camera in config.cameras)
         self._image = gui.add_image(BLANK_IMAGE, format="jpeg", jpeg_quality=80)
         self._camera = gui.add_dropdown("Camera", self._names, visible=len(self._names) > 1)
@@ -184,14 +184,20 @@ class WebPanel:
         self._image.image = image
         self._image.label = caption
 
-    def show_people(self, rows: Sequence[PersonRow]) -> None:
-        """Show the list of people."""
-        self._people_html.content = people_html(rows)
+    def show_people(self, rows: Sequence[PersonRow], none: str) -> None:
+        """Show the list of people. none: what to show for an empty one."""
+        self._people_html.content = people_html(rows, none)
 
-    def show_state(self, engine: str, summaries: Sequence[status_tabs.CameraSummary], health: Mapping[str, Health]) -> None:
+    def show_state(
+        self,
+        engine: str,
+        rows: Sequence[status_tabs.CameraRow],
+        summaries: Sequence[status_tabs.CameraSummary],
+        health: Mapping[str, Health],
+    ) -> None:
         """Show the state of cameras and stages. engine: from the newest bodies."""
-        self._cameras_html.content = status_tabs.cameras_html([each.facts for each in summaries])
+        self._cameras_html.content = status_tabs.cameras_html(rows)
         self._engine_html.content = status_tabs.engine_html(health, engine)
         self._losses_html.content = status_tabs.losses_html(summaries)
-        self._stages_html.content = status_tabs.stages_html(health)
+        self._stages_html.content = status_tabs.stages_html(health, {row.name: row.text for row in rows if row.is_away})
         self.record_switch.show(health.get("recorder"))

@@ -8,7 +8,6 @@ import time
 import warnings
 from pathlib import Path
 
-import cv2
 import numpy as np
 import viser
 
@@ -16,22 +15,33 @@ from remi_stream.config import Config
 from remi_stream.messages import Bodies, CameraFacts, Frame, Health
 from remi_stream.render import skeleton
 from remi_stream.render.floor import FloorEstimator
-from remi_stream.sinks.live_view import CameraIncidents, HopLatencies, PreviewPairs, ViewedCamera, tile_images
+from remi_stream.sinks.live_view import (
+    CameraIncidents,
+    CameraPresence,
+    HopLatencies,
+    PreviewPairs,
+    ViewedCamera,
+    count_text,
+    duration_text,
+    greyed_image,
+    placeholder_image,
+)
 from remi_stream.sinks.page_server import open_server_socket
 from remi_stream.sinks.web import html
 from remi_stream.sinks.web.access import AccessRules, ViewerLink
 from remi_stream.sinks.web.gate import ViewerServer
 from remi_stream.sinks.web.panel import ClientThemes, ViewOptions, WebPanel
+from remi_stream.sinks.web.picture import CameraPicture, panel_image
 from remi_stream.sinks.web.scene import CAMERA_NODE, SceneBackdrop, ScenePeople
-from remi_stream.sinks.web.status_tabs import CameraSummary, person_row
+from remi_stream.sinks.web.status_tabs import CameraRow, CameraSummary, person_row
 from remi_stream.sinks.web.task_queue import TaskQueue
 from remi_stream.stage import Sink, StageSpec
 from remi_stream.transport.address import DaemonAddress
 
 STATUS_INTERVAL_S = 0.25
 """Update interval of the panel's texts, s."""
-TILED_WIDTH_PX = 640
-"""Maximum width of the tiled image: it stays as large to send as one camera's."""
+OLD_IMAGE_S = 3.0
+"""An image that is older is shown as such, s: a camera can be there while no engine takes its frames."""
 
 
 class WebCamera(ViewedCamera):
@@ -41,8 +51,24 @@ class WebCamera(ViewedCamera):
         super().__init__()
         self.floor, self.pairs = FloorEstimator(), PreviewPairs()
         self.hops, self.incidents = HopLatencies(), CameraIncidents()
+        self.presence = CameraPresence(time.monotonic())
+        self.plain_image: np.ndarray | None = None
+        """The last preview."""
         self.image: np.ndarray | None = None
-        """The last preview with its overlay; kept for the tiled image."""
+        """The last preview with its overlay."""
+        self.awaited_since = float("inf")
+        """When its last image came, or since when its images are requested; monotonic s."""
+
+    def note(self, now: float) -> str:
+        """Why its image is not of now; "" if it is. now: monotonic s."""
+        waited_s = now - self.awaited_since
+        if away := self.presence.away_text(now):
+            return away
+        if self.facts is not None and self.facts.state == "ended":
+            return "ended"
+        if self.is_paused or waited_s < OLD_IMAGE_S:
+            return ""
+        return f"no new image since {duration_text(waited_s)}" if self.image is not None else "no image yet"
 
 
 class WebViewer:
@@ -57,6 +83,8 @@ class WebViewer:
         self._panel = WebPanel(server, config, self._tasks)
         self._chosen = ""
         self._status_at = float("-inf")
+        self._notes: list[tuple[str, str]] = []
+        """Name and note of each camera in the panel's image."""
         themes = ClientThemes()
         self._panel.view_tab.on_button(self._backdrop.recentre, themes.toggle)
         server.on_client_connect(self._backdrop.recentre)
@@ -80,8 +108,10 @@ class WebViewer:
             return
         if isinstance(message, CameraFacts):
             camera.facts = message
+            camera.presence.update(message, now)
             camera.incidents.update(message)
             return
+        camera.presence.mark_image(now)
         camera.pairs.add(message)
         if isinstance(message, Bodies):
             camera.newest = message
@@ -138,21 +168,34 @@ class WebViewer:
         self._people.remove_stale(now)
 
     def _draw_previews(self, camera: WebCamera, options: ViewOptions, now: float) -> None:
+        shown = self._previewed(options)
+        for name, each in self._cameras.items():
+            each.awaited_since = min(each.awaited_since, now) if name in shown else float("inf")
         if not options.preview:
             self._backdrop.hide_preview()
             return
-        captions = {
-            name: self._draw_preview(each, each is camera, options, now) for name, each in self._previewed(options).items()
-        }
-        if not options.all_cameras and captions[self._chosen]:
-            assert camera.image is not None
-            self._panel.show_image(camera.image, captions[self._chosen])
-        elif options.all_cameras and any(captions.values()):
-            images = [each.image for each in self._cameras.values() if each.image is not None]
-            self._panel.show_image(_shrink(tile_images(images)), ", ".join(self._cameras))
+        captions = {name: self._draw_preview(each, each is camera, options, now) for name, each in shown.items()}
+        notes = [(name, each.note(now)) for name, each in shown.items()]
+        if not any(captions.values()) and notes == self._notes:
+            return
+        self._notes = notes
+        several = len(shown) > 1
+        pictures = [
+            CameraPicture(each.image if each.image is not None else placeholder_image(), name if several else "", note)
+            for each, (name, note) in zip(shown.values(), notes)
+        ]
+        self._panel.show_image(panel_image(pictures), _caption(notes, captions))
+        self._grey_frustum(camera, dict(notes)[self._chosen])
+
+    def _grey_frustum(self, camera: WebCamera, note: str) -> None:
+        """Show the selected camera's last image in the scene without colours, while there is a reason to."""
+        if note and camera.plain_image is not None and camera.newest is not None:
+            self._backdrop.show_preview(greyed_image(camera.plain_image), camera.newest)
 
     def _previewed(self, options: ViewOptions) -> dict[str, WebCamera]:
         """The cameras whose images are shown."""
+        if not options.preview:
+            return {}
         return self._cameras if options.all_cameras else {self._chosen: self._cameras[self._chosen]}
 
     def _draw_preview(self, camera: WebCamera, selected: bool, options: ViewOptions, now: float) -> str:
@@ -161,29 +204,38 @@ class WebViewer:
         if pair is None:
             return ""
         preview, bodies = pair
-        camera.image = skeleton.decode_preview(preview)
+        camera.awaited_since = now
+        camera.plain_image = skeleton.decode_preview(preview)
+        camera.image = camera.plain_image.copy()
         if selected and camera.newest is not None:
-            # Before the overlay is drawn: the frustum shows the plain image.
-            self._backdrop.show_preview(camera.image, camera.newest)
+            self._backdrop.show_preview(camera.plain_image, camera.newest)
         if bodies is not None:
             skeleton.draw_preview_skeletons(camera.image, preview, bodies, by_confidence=options.by_confidence)
         return html.preview_caption(preview, bodies)
 
     def _show_status(self, camera: WebCamera, now: float) -> None:
         engine = camera.newest.engine if camera.newest else ""
+        rows = [
+            CameraRow(name, each.presence.text(now), each.presence.is_away(now), each.facts)
+            for name, each in self._cameras.items()
+        ]
+        none = camera.presence.text(now) if camera.presence.is_away(now) else "no one in view"
         summaries = [CameraSummary(each.facts, each.incidents) for each in self._cameras.values() if each.facts is not None]
-        self._panel.show_people([person_row(person) for person in self._people.people])
-        self._panel.show_state(engine, summaries, self._health)
+        self._panel.show_people([person_row(person) for person in self._people.people], none)
+        self._panel.show_state(engine, rows, summaries, self._health)
         self._panel.view_tab.show()
         self._panel.filter_tab.show(camera.facts)
         self._panel.playback_controls.show(camera.facts)
         self._panel.measure_tab.show(now)
 
 
-def _shrink(image: np.ndarray) -> np.ndarray:
-    """Scale an image down to TILED_WIDTH_PX, if it is wider."""
-    share = TILED_WIDTH_PX / image.shape[1]
-    return image if share >= 1 else cv2.resize(image, None, fx=share, fy=share, interpolation=cv2.INTER_AREA)
+def _caption(notes: list[tuple[str, str]], captions: dict[str, str]) -> str:
+    """The text over the panel's image: of one camera its frame, or why there is no new one; of several how many are away."""
+    if len(notes) == 1:
+        name, note = notes[0]
+        return f"{name}: {note}" if note else captions[name] or name
+    away = sum(bool(note) for _, note in notes)
+    return count_text(len(notes), "camera") + (f", {away} without a new image" if away else "")
 
 
 class WebStage(Sink):

@@ -54,9 +54,9 @@ def camera_distance_m(person: Person) -> float:
     return float(np.linalg.norm(known.mean(0))) if len(known) else float("nan")
 
 
-def people_html(rows: Sequence[PersonRow]) -> str:
-    """HTML of the list, with the colour of each track."""
-    return panel_box("".join(_person_line(row) for row in rows) or "no one in view", "remi-people")
+def people_html(rows: Sequence[PersonRow], none: str = "no one in view") -> str:
+    """HTML of the list, with the colour of each track. none: what to show for an empty list."""
+    return panel_box("".join(_person_line(row) for row in rows) or escape(none), "remi-people")
 
 
 def _person_line(row: PersonRow) -> str:
@@ -72,7 +72,6 @@ def _person_line(row: PersonRow) -> str:
 
 # State of cameras and stages
 
-CAMERA_STATE_COLOURS = {"live": GOOD, "starting": PENDING, "reconnecting": PENDING, "ended": QUIET}
 STAGE_STATE_COLOURS = {"ready": GOOD, "starting": PENDING, "restarting": PENDING, "stopping": QUIET, "done": QUIET, "failed": BAD}
 MAX_DROP_REASONS = 6
 
@@ -84,9 +83,21 @@ class CameraSummary(NamedTuple):
     incidents: CameraIncidents
 
 
-def cameras_html(facts: Sequence[CameraFacts]) -> str:
+class CameraRow(NamedTuple):
+    """One row of the list of cameras."""
+
+    name: str
+    text: str
+    """Its state in words."""
+    is_away: bool
+    """Whether it gives no images."""
+    facts: CameraFacts | None
+    """Its last status, if it has sent one."""
+
+
+def cameras_html(rows: Sequence[CameraRow]) -> str:
     """HTML of each camera's state, size and frame rate."""
-    return panel_box("".join(_camera(each) for each in facts), "remi-cameras")
+    return panel_box("".join(_camera(each) for each in rows), "remi-cameras")
 
 
 def losses_html(summaries: Sequence[CameraSummary]) -> str:
@@ -94,9 +105,10 @@ def losses_html(summaries: Sequence[CameraSummary]) -> str:
     return panel_box("".join(_losses(each, len(summaries) > 1) for each in summaries), "remi-losses")
 
 
-def stages_html(health: Mapping[str, Health]) -> str:
-    """HTML of each stage's state, restarts and reason of failure."""
-    return panel_box("".join(_stage(each) for _, each in sorted(health.items())) or "no heartbeat received yet", "remi-stages")
+def stages_html(health: Mapping[str, Health], away: Mapping[str, str] | None = None) -> str:
+    """HTML of each stage's state, restarts and reason of failure. away: the cameras that are away, with their state in words."""
+    lines = [_stage(each, (away or {}).get(name.partition("/")[2], "")) for name, each in sorted(health.items())]
+    return panel_box("".join(lines) or "no heartbeat received yet", "remi-stages")
 
 
 def engine_html(health: Mapping[str, Health], engine: str) -> str:
@@ -106,12 +118,14 @@ def engine_html(health: Mapping[str, Health], engine: str) -> str:
     return panel_box("".join(panel_row(name, f"<b>{escape(value)}</b>") for name, value in names.items() if value), "remi-works")
 
 
-def _camera(facts: CameraFacts) -> str:
-    width, height = facts.size
-    size = f"{width}&times;{height} {facts.fps:.0f} fps" if width else ""
-    return panel_row(
-        f"{round_mark(CAMERA_STATE_COLOURS[facts.state])}<b>{escape(facts.camera)}</b> {facts.state}",
-        f'<span class="dim">{size}</span>',
+def _camera(row: CameraRow) -> str:
+    width, height = row.facts.size if row.facts else (0, 0)
+    size = f"{width}&times;{height} {row.facts.fps:.0f} fps" if row.facts and width and not row.is_away else ""
+    colour = PENDING if row.is_away else QUIET if row.text == "ended" else GOOD
+    text = f'<span class="pending">{escape(row.text)}</span>' if row.is_away else escape(row.text)
+    return (
+        f'<div class="row cam"><span>{round_mark(colour)}<b>{escape(row.name)}</b> {text}</span>'
+        f'<span class="dim">{size}</span></div>'
     )
 
 
@@ -130,11 +144,14 @@ def _losses(summary: CameraSummary, several: bool) -> str:
     return name + total + "".join(rows) + reconnects + restarts
 
 
-def _stage(health: Health) -> str:
-    state = "" if health.state == "ready" else f" {health.state}"
+def _stage(health: Health, away: str) -> str:
+    """away: the state of its camera, if that is away; a stage that waits for it is ready."""
+    state = f" {away}" if away and health.state == "ready" else "" if health.state == "ready" else f" {health.state}"
+    colour = PENDING if away and health.state == "ready" else STAGE_STATE_COLOURS[health.state]
     restarts = count_noun(health.restarts, "restart", "restarts") if health.restarts else ""
     reason = f'<div class="error">{escape(health.reason)}</div>' if health.reason else ""
-    return panel_row(f"{round_mark(STAGE_STATE_COLOURS[health.state])}{escape(health.stage)}{state}", restarts) + reason
+    name = f"{round_mark(colour)}{escape(health.stage)}{escape(state)}"
+    return f'<div class="row cam"><span>{name}</span><span>{restarts}</span></div>' + reason
 
 
 # Plots

@@ -13,7 +13,7 @@ from remi_stream.measure.meters import MeasurementRow
 from remi_stream.measure.table import REMI_RELAY
 from remi_stream.sinks.live_view import CameraIncidents
 from remi_stream.sinks.web import filter_tab, measure_tab, recording_tab, status_tabs
-from remi_stream.sinks.web.html import hop_waterfall
+from remi_stream.sinks.web.html import GOOD, hop_waterfall
 from remi_stream.sinks.web.status_tabs import people_html, person_row
 from tests.sample import facts, health, person
 
@@ -30,7 +30,9 @@ def summary(**more: Any) -> status_tabs.CameraSummary:
 @pytest.mark.parametrize(
     "html",
     [
-        status_tabs.cameras_html([facts(camera=EVIL)]),
+        status_tabs.cameras_html([status_tabs.CameraRow(EVIL, EVIL, True, facts(camera=EVIL))]),
+        status_tabs.people_html([], EVIL),
+        status_tabs.stages_html({"capture/a": health("capture/a")}, {"a": EVIL}),
         status_tabs.losses_html([summary(camera=EVIL, dropped={EVIL: 3}), summary()]),
         status_tabs.stages_html({EVIL: health(EVIL, state="failed", reason=EVIL)}),
         status_tabs.engine_html({"pose": health(facts={"engine": EVIL, "runtime": EVIL})}, ""),
@@ -120,3 +122,18 @@ def test_waterfall_shows_hops_in_proportion_to_their_duration() -> None:
     assert "flex:30.2" in html
     assert "30.2" in html
     assert "no bodies" in hop_waterfall([])
+
+
+def test_stage_of_a_camera_that_is_away_is_not_green() -> None:
+    stages = {"capture/front": health("capture/front"), "capture/back": health("capture/back"), "pose": health("pose")}
+    html = status_tabs.stages_html(stages, {"front": "reconnecting since 7 s"})
+    assert "capture/front reconnecting since 7 s" in html
+    assert html.count(GOOD) == 2
+    failed = {"capture/front": health("capture/front", state="failed", reason="no route")}
+    assert "capture/front failed" in status_tabs.stages_html(failed, {"front": "reconnecting since 7 s"})
+
+
+def test_camera_that_never_came_is_in_the_list() -> None:
+    html = status_tabs.cameras_html([status_tabs.CameraRow("front", "never came, trying since 7 s", True, None)])
+    assert "<b>front</b>" in html
+    assert "never came, trying since 7 s" in html
