@@ -10,7 +10,7 @@ from typing import Any
 import av
 
 from remi_stream.capture.camera_url import CameraUrl, resolve_camera_url
-from remi_stream.capture.frame_image import bgr_from_frame
+from remi_stream.capture.frame_image import bgr_from_frame, configure_decoder
 from remi_stream.capture.live import CameraUnavailable, LiveSource
 from remi_stream.capture.network_camera import open_stream
 from remi_stream.capture.source import CapturedImage
@@ -51,7 +51,7 @@ class HttpCamera:
 
 
 def _decode(container: Any, stream: Any) -> Generator[CapturedImage | None, None, None]:
-    stream.codec_context.thread_count = 1  # frame threads hold frames back
+    configure_decoder(stream.codec_context)
     is_untimed = container.format.name in UNTIMED_FORMATS
     count = 0
     for packet in container.demux(stream):

@@ -12,7 +12,7 @@ import av
 
 from remi_stream.capture.backlog import BacklogSkipper, is_key_frame
 from remi_stream.capture.camera_url import CameraUrl, resolve_camera_url
-from remi_stream.capture.frame_image import bgr_from_frame
+from remi_stream.capture.frame_image import bgr_from_frame, configure_decoder
 from remi_stream.capture.live import CameraUnavailable, LiveSource
 from remi_stream.capture.network_camera import STALL_TIMEOUT_S, open_stream
 from remi_stream.capture.source import CapturedImage
@@ -121,7 +121,7 @@ class RtspCamera:
     def _decode(self, container: Any) -> Generator[CapturedImage | None, None, None]:
         stream = container.streams.video[0]
         decoder = stream.codec_context
-        decoder.thread_count = 1  # frame threads hold frames back: with OpenCV at 720p 70 ms of latency, 39 ms without
+        configure_decoder(decoder)
         early = self._early and decoder.name == "h264"
         if early:  # lets the decoder take single NAL units instead of whole frames
             decoder.flags2 |= int(av.codec.context.Flags2.chunks)

@@ -16,7 +16,7 @@ import av
 import cv2
 import numpy as np
 
-from remi_stream.capture.frame_image import bgr_from_frame
+from remi_stream.capture.frame_image import bgr_from_frame, configure_decoder
 from remi_stream.errors import RemiError, UsageError
 from remi_stream.paths import printable_path
 
@@ -149,7 +149,7 @@ class VideoReader:
             self._container.close()
             raise RemiError(f"{shown} has no video stream. Give a file with a video stream")
         self._stream = self._container.streams.video[0]
-        self._stream.codec_context.thread_count = 1
+        configure_decoder(self._stream.codec_context)
         packets = self._container.demux(self._stream)
         examined: list[av.Packet] = []
         try:

@@ -9,6 +9,7 @@ import av
 import cv2
 import numpy as np
 import pytest
+from av.bitstream import BitStreamFilterContext
 from PIL import Image, ImageOps
 
 from remi_stream.capture.files import VideoFileSource, read_image
@@ -110,6 +111,18 @@ def test_pixels_are_made_square_before_the_image_is_turned(tmp_path: Path) -> No
     for image in seen(path):
         assert image.shape == (85, 48, 3)
         assert np.abs(image.astype(int) - np.rot90(cv2.resize(picture(), (85, 48)), -1)).mean() < 6
+
+
+def test_crop_of_the_codec_is_applied_on_all_sides(tmp_path: Path) -> None:
+    source = make_clip(tmp_path / "a.h264")
+    with av.open(str(source)) as container, (tmp_path / "crop.h264").open("wb") as file:
+        stream = container.streams.video[0]
+        crop = BitStreamFilterContext("h264_metadata=crop_left=6:crop_top=4:crop_right=10:crop_bottom=2", stream)
+        for packet in container.demux(stream):
+            file.writelines(bytes(each) for each in crop.filter(packet if packet.size else None))
+    for image in seen(tmp_path / "crop.h264"):
+        assert image.shape == (42, 48, 3)
+        assert np.abs(image.astype(int) - picture()[4:-2, 6:-10]).mean() < 4
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
