@@ -81,7 +81,8 @@ def main() -> int:
         # A usage error. Which class it has depends on the version of Typer: newer ones bring their own copy of Click.
         if not hasattr(error, "format_message"):
             raise
-        print(f"remi-stream: {redact(_usage_message(error))}", file=sys.stderr)
+        if error.format_message().strip():  # empty without a command: the help was printed
+            print(f"remi-stream: {redact(_usage_message(error))}", file=sys.stderr)
         return EXIT_USAGE
     return result if isinstance(result, int) else 0
 

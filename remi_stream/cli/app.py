@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from types import SimpleNamespace
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from remi_stream import __version__
 from remi_stream.cli import (
@@ -27,10 +29,37 @@ from remi_stream.cli import (
 )
 from remi_stream.cli.doctor import checks
 
+
+def _remove_types_of_flags(command: Any) -> None:
+    """Show "--loop" in the help rather than "--loop <bool>", which newer versions of Typer write."""
+    # the option --help is made on first use, from these names, and kept
+    help_option = command.get_help_option(SimpleNamespace(help_option_names=["--help"]))
+    for parameter in [*command.params, *([help_option] if help_option else [])]:
+        if getattr(parameter, "is_flag", False) and parameter.metavar is None:
+            parameter.metavar = ""
+    for inner in getattr(command, "commands", {}).values():
+        _remove_types_of_flags(inner)
+
+
+class _CommandGroup(TyperGroup):
+    """The group of all commands."""
+
+    def __init__(self, **arguments: Any) -> None:
+        super().__init__(**arguments)
+        _remove_types_of_flags(self)
+
+    def get_params(self, ctx: Any) -> Any:
+        """Return the options, with those of the shell completion, which Typer adds later."""
+        for parameter in self.params:
+            parameter.metavar = "" if "completion" in parameter.name else parameter.metavar
+        return super().get_params(ctx)
+
+
 app = typer.Typer(
+    cls=_CommandGroup,
     help="Camera video in, moving SMPL bodies out, live.",
     no_args_is_help=True,
-    add_completion=False,
+    add_completion=True,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
 )

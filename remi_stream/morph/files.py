@@ -33,6 +33,7 @@ def read_mesh(path: Path) -> TriangleMesh:
     if not is_mesh_file(path):
         raise UsageError(f"{path} has the extension '{path.suffix}'; mesh formats: {MESH_EXTENSIONS}")
     try:
+        path.stat()  # the readers of other packages report a missing file as a damaged one
         return validate_mesh(MESH_READERS[path.suffix.lower()](path))
     except OSError as error:
         raise UsageError(

@@ -5,6 +5,7 @@ Frames that a recording misses are left out; times, epochs and frame ids are tho
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,11 @@ FrameKey = tuple[int, int]
 
 def open_take(folder: Path) -> Take:
     """Open a recording, or the results of `video` and `images`. Raises RemiError if it is neither, or unfinished."""
+    if folder.is_file():
+        live, offline = f"remi-stream video {shlex.quote(str(folder))} --realtime", "--out DIR instead of --realtime"
+        raise UsageError(
+            f"{folder} is a file, and a recording is a folder. To play a video live: {live}; to process it: {offline}"
+        )
     if not folder.is_dir():
         raise UsageError(f"No such recording: {folder}. {HOW_TO_MAKE_A_TAKE}{empty_mount_hint(folder)}")
     if is_unfinished(folder):

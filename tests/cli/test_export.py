@@ -12,6 +12,7 @@ import pytest
 
 from remi_stream.cli import main
 from remi_stream.export.tables import write_track_files as write_tracks
+from remi_stream.paths import data_file
 from remi_stream.recordings.reader import open_take
 from remi_stream.recordings.recording import CameraRecording
 from remi_stream.recordings.results import ResultsIndex, write_chunk, write_results_index
@@ -131,6 +132,7 @@ def test_what_cannot_be_exported_is_reported_in_one_line(
     for folder, code, words in (
         (tmp_path / "none", 2, "No such recording"),
         (plain, 2, "is not a recording"),
+        (data_file("sample.mp4"), 2, "sample.mp4 --realtime; to process it: --out DIR instead of --realtime"),
         (recorded.parent, 2, "is a folder of recordings. Give one of them"),
         (open_journal.folder, 2, f"is not finished. If its recorder is gone: remi-stream recordings {recorded.parent} --recover"),
         (damaged, 3, "cannot be read"),

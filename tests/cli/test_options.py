@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -45,3 +48,33 @@ def test_existing_path_is_replaced_only_with_overwrite(tmp_path: Path) -> None:
     check_overwrite([missing, tmp_path], overwrite=True)
     with pytest.raises(UsageError, match=rf"{tmp_path} already exists\. Give --overwrite"):
         check_overwrite([missing, tmp_path], overwrite=False)
+
+
+@pytest.mark.parametrize("command", [(), ("webcam",), ("models", "import"), ("control", "play")])
+def test_help_shows_flags_without_a_type(
+    command: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from remi_stream.cli import main
+
+    monkeypatch.setattr(sys, "argv", ["remi-stream", *command, "--help"])
+    assert main() == 0
+    out = capsys.readouterr().out
+    assert "--help" in out
+    assert "bool" not in out.lower()
+
+
+def test_shell_completes_commands(monkeypatch: pytest.MonkeyPatch) -> None:
+    env = {**os.environ, "_REMI_STREAM_COMPLETE": "complete_bash", "COMP_WORDS": "remi-stream we", "COMP_CWORD": "1"}
+    code = "import sys; from remi_stream.cli import main; sys.argv = ['remi-stream']; sys.exit(main())"
+    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, timeout=60)
+    assert (done.stdout.strip(), done.stderr) == ("webcam", "")
+
+
+def test_command_line_without_a_command_is_answered_with_the_help_alone(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from remi_stream.cli import main
+
+    monkeypatch.setattr(sys, "argv", ["remi-stream"])
+    assert main() == 2
+    assert "remi-stream: ." not in capsys.readouterr().err

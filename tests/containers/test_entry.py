@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import shutil
 import signal
@@ -18,7 +19,9 @@ from remi_stream.cli.container.entrypoint import CLEANUP_TIMEOUT_S
 from remi_stream.cli.container.mounted_weights import import_mounted
 from remi_stream.cli.container.requirements import command_requirements
 from remi_stream.errors import EXIT_DONE, EXIT_NOT_STARTED, EXIT_USAGE, RemiError
+from remi_stream.models import manifest, store
 from remi_stream.models.manifest import find_model_file
+from remi_stream.paths import shipped_folder
 from tests.sinks import nvml
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -489,6 +492,11 @@ def foreign(made: Path) -> Iterator[Path]:
 def test_models_folder_of_another_user_is_reported_with_both_users(foreign: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REMI_HOME", str(foreign))
     monkeypatch.setenv("container", "oci")
+    # the checkout may be in a private folder, where the other user can neither look for files nor import modules
+    shutil.copytree(shipped_folder("engines"), foreign / "shipped/engines")
+    for module in (store, manifest):
+        monkeypatch.setattr(module, "shipped_folder", lambda kind: foreign / "shipped" / kind)
+    importlib.import_module("remi_stream.models.importer")
     wanted = [find_model_file("j_regressor_extra")]
     message = as_user(12345, lambda: import_mounted(wanted, [], print))
     assert message.startswith(

@@ -112,7 +112,7 @@ def test_what_is_no_mesh_is_refused_in_one_line(name: str, tmp_path: Path) -> No
 
 @pytest.mark.parametrize("ending", WRITERS)
 def test_missing_file_is_reported(ending: str, tmp_path: Path) -> None:
-    with pytest.raises(RemiError, match=r"nowhere\.\w+ "):
+    with pytest.raises(RemiError, match=r"nowhere\.\w+ cannot be read: No such file or directory\. Give a mesh: \.obj, "):
         read_mesh(tmp_path / f"nowhere{ending}")
 
 
