@@ -44,11 +44,12 @@ WORDS = re.findall(
         sample second secondary server settings snapshot socket sound status stream streaming substream swatch tcp
         third track transport true type unicast user video viewer volume""",
 )
+"""Words of camera URLs, also inside of a longer run: h264Preview."""
 SHORT_WORDS = re.findall(
     r"\w+",
     "amp av bcs bin c cam cgi ch ext flv hd id img jpg low mp4 m3u8 no off on out s sd sdp smp smil sub ts ui udp vga web yes",
 )
-"""Words that are no sign of a known part inside of a longer run."""
+"""Shorter ones, which count only between other signs."""
 
 _WORD = re.compile("|".join(sorted(WORDS, key=len, reverse=True)), re.IGNORECASE)
 _SHORT_WORD = re.compile(rf"(?<![a-z0-9])({'|'.join(SHORT_WORDS)})(?=\d{{0,3}}(?![a-z0-9]))", re.IGNORECASE)

@@ -14,7 +14,7 @@ from remi_stream.capture.http_camera import HttpCamera
 from remi_stream.capture.live import CameraUnavailable
 from remi_stream.capture.source import CapturedImage
 from remi_stream.config import CameraConfig
-from remi_stream.errors import RemiError, UsageError
+from remi_stream.errors import RemiError
 from tests.capture.http_server import FPS, CameraServer, camera_server
 from tests.pipeline.daemon import SYNTHETIC, check_books, running
 
@@ -55,7 +55,7 @@ def test_login_of_the_url_opens_the_camera(password: str) -> None:
 @pytest.mark.parametrize(
     ("path", "login", "kind", "words"),
     [
-        ("/video.mjpg", f"joe:wrong{SECRET}", UsageError, "rejects the user or password"),
+        ("/video.mjpg", f"joe:wrong{SECRET}", RemiError, "rejects the user or password"),
         ("/nowhere", f"joe:{SECRET}", RemiError, "no such stream"),
         ("/silent.mjpg", f"joe:{SECRET}", CameraUnavailable, "connected, but it has sent no image for 3 s"),
         ("/page", f"joe:{SECRET}", CameraUnavailable, "invalid data"),

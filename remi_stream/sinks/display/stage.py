@@ -214,7 +214,7 @@ class DisplayStage(Sink):
     def _camera_text(self, camera: str, now: float) -> str:
         latest, presence = self._rates[camera].samples[-1], self._presence[camera]
         if presence.is_away(now) or not latest.fps:
-            return f"{camera} {presence.text(now)}"
+            return f"{camera}: {presence.text(now)}"
         return f"{camera} {latest.fps:.0f} bodies/s {latest.p50_ms:.0f} ms"
 
 

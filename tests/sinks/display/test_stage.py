@@ -259,7 +259,7 @@ def test_camera_that_goes_away_is_greyed_and_says_since_when(display: DisplaySta
     grey = surface(display)[:-FOOT_PX]
     assert np.ptp(grey[:100].astype(int), axis=2).max() == 0, "no colours"
     assert grey[:100].mean() < 0.6 * bright[:100].mean()
-    assert "front reconnecting since 8 s" in display._text(time.monotonic() + 1)
+    assert "front: reconnecting since 8 s" in display._text(time.monotonic() + 1)
     assert display._presence["front"].away_text(time.monotonic() + 1) == "away since 8 s"
     display.step(facts())
     display.tick(time.monotonic() + 2)
@@ -272,10 +272,10 @@ def test_camera_that_never_came_and_one_whose_process_is_dead_say_so() -> None:
     display.step(facts(9, camera="right-" + "x" * 34))
     now = time.monotonic()
     display.tick(now + 1)
-    assert display._text(now + 1)[0] == "left never came, trying since 2 min"
+    assert display._text(now + 1)[0] == "left: never came, trying since 2 min"
     display.tick(now + 4)
     text = display._text(now + 4)
-    assert text[1] == f"right-{'x' * 34} its process is silent since 4 s"
+    assert text[1] == f"right-{'x' * 34}: its process is silent since 4 s"
     assert display._presence[f"right-{'x' * 34}"].away_text(now + 4) == "away since 4 s"
     assert max(display._window._font.size(line)[0] for line in display._window._lines(text, "     ")) <= 1280
     display.close()
