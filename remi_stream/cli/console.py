@@ -116,3 +116,8 @@ class VideoProgress:
             print(text, flush=True)
         else:
             self._bar.console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+
+def status_command(daemon: str) -> str:
+    """Command that shows the status of a daemon, as it works when typed."""
+    return "remi-stream status" + (f" --name {daemon}" if daemon != "default" else "")

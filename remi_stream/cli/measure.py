@@ -16,7 +16,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 from rich.text import Text
 
-from remi_stream.cli.console import plain_table, progress_bar, table_console
+from remi_stream.cli.console import plain_table, progress_bar, status_command, table_console
 from remi_stream.errors import RemiError, UsageError, unknown_name_error
 from remi_stream.measure.chart import draw_comparison
 from remi_stream.measure.comparison import ComparedCondition, Comparison, Measurements, compare_measurements, read_measurements
@@ -54,7 +54,7 @@ def measure(
     camera = choose_camera(camera, status)
     with closing(LinkContext()) as context:
         bus = Subscriber(context, daemon, [f"bodies/{camera}"])
-        first = _wait_for_first(bus, camera)
+        first = _wait_for_first(bus, camera, name)
         engine = status.get("engines", {}).get(camera, first.engine)
         meters = CameraMeters({camera: engine}, ask, seconds)
         frames = _feed_meters(bus, meters, first, seconds)
@@ -113,12 +113,12 @@ def _feed_meters(bus: Subscriber, meters: CameraMeters, first: Bodies, seconds: 
     return frames
 
 
-def _wait_for_first(bus: Subscriber, camera: str) -> Bodies:
+def _wait_for_first(bus: Subscriber, camera: str, daemon: str) -> Bodies:
     """The first bodies of a camera. Raises RemiError after a timeout."""
     give_up_at = time.monotonic() + FIRST_BODIES_TIMEOUT_S
     while (bodies := _next_bodies(bus, camera, POLL_INTERVAL_S)) is None:
         if time.monotonic() > give_up_at:
-            raise RemiError(f"No bodies of camera '{camera}' within {FIRST_BODIES_TIMEOUT_S:g} s. See: remi-stream status")
+            raise RemiError(f"No bodies of camera '{camera}' within {FIRST_BODIES_TIMEOUT_S:g} s. See: {status_command(daemon)}")
     return bodies
 
 

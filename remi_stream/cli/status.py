@@ -41,6 +41,9 @@ def status(
     console = table_console()
     console.print(f"{answer['name']}: remi-stream {answer['version']}, {_engine_label(answer)}")
     console.print(stage_table(answer["stages"]), camera_table(answer["cameras"], answer["engines"], answer["stages"]), sep="\n")
+    for stage, health in sorted(answer["stages"].items()):
+        if health["reason"] and health["state"] != "ready":
+            console.print(f"{stage} is {health['state']}: {health['reason']}", markup=False, soft_wrap=True)
     return 0
 
 

@@ -176,7 +176,10 @@ def test_camera_is_chosen(requested: str | None, cameras: list[str], expected: A
 def test_camera_without_bodies_is_reported(pipeline: Pipeline) -> None:
     pipeline.publisher.publish = lambda topic, message: None  # type: ignore[method-assign,assignment]
     code, _, err = pipeline.measure("--camera", "front")
-    assert (code, err) == (3, "remi-stream: No bodies of camera 'front' within 5 s. See: remi-stream status\n")
+    assert (code, err) == (
+        3,
+        f"remi-stream: No bodies of camera 'front' within 5 s. See: remi-stream status --name {pipeline.name}\n",
+    )
 
 
 def test_running_pipeline_is_measured(tmp_path: Path) -> None:

@@ -44,6 +44,7 @@ def daemon() -> Iterator[Daemon]:
         daemon.relay.step(bodies(4, skipped={"capture/superseded": 3}))
         daemon.relay.step(facts(6))
         daemon.relay.step(health("pose", restarts=2, cpu_s=1.25, memory_bytes=52_000_000))
+        daemon.relay.step(health("capture/back", state="failed", reason="[x] has no such stream"))
         yield daemon
         daemon.context.close()
 
@@ -62,6 +63,7 @@ def test_table_of_stages_and_cameras_is_printed(daemon: Daemon) -> None:
     lines = [line.split() for line in out.splitlines()]
     assert lines[0][:2] == [f"{daemon.name}:", "remi-stream"]
     assert ["pose", "ready", "100", "2", "1.2", "52"] in lines
+    assert "capture/back is failed: [x] has no such stream" in out
     assert ["front", "live", "30", "6", "1", "4", "(3", "capture/superseded,", "1", "lost_in_crash)", "one_euro"] in lines
 
 

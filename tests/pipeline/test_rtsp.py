@@ -159,6 +159,33 @@ def test_camera_that_refuses_is_told_in_one_line(
     assert orphans("refused") == []
 
 
+@pytest.mark.parametrize(
+    ("path", "password", "words", "wait"),
+    [
+        ("/camera", "wrong", "rejects the user or password", "next try in 30 s"),
+        ("/nowhere", SECRET, "the camera has no such stream", "next try in 2 s"),
+    ],
+    ids=["401", "404"],
+)
+def test_camera_that_refuses_at_the_start_costs_the_others_nothing(
+    path: str, password: str, words: str, wait: str, tmp_path: Path
+) -> None:
+    with rtsp_server("--auth", f"joe:{SECRET}") as server:
+        address = f"127.0.0.1:{server.port}"
+        cameras = [
+            {"name": "bad", "source": f"rtsp://joe:{password}@{address}{path}"},
+            {"name": "good", "source": f"rtsp://joe:{SECRET}@{address}/camera"},
+        ]
+        with running(tmp_path, cameras=cameras, **SYNTHETIC) as daemon:
+            daemon.listen(lambda: "capture/bad" in daemon.stages and daemon.stages["capture/bad"].state == "failed")
+            assert words in daemon.stages["capture/bad"].reason
+            daemon.more_bodies(30)
+            assert wait in daemon.log()
+            if wait == "next try in 30 s":
+                assert daemon.stages["capture/bad"].restarts == 0
+            assert daemon.stop() == 0
+
+
 @pytest.mark.parametrize("how", [(), ("--digest",)], ids=["basic", "digest"])
 def test_empty_password_is_sent(how: tuple[str, ...]) -> None:
     with rtsp_server("--auth", "admin:", *how) as server:
