@@ -10,7 +10,7 @@ import av
 import cv2
 import numpy as np
 from av.codec.context import Flags
-from av.sidedata.sidedata import SideData
+from av.sidedata.sidedata import SideData, SideDataContainer
 from av.video.reformatter import VideoReformatter
 
 MAX_STRETCH = 4.0
@@ -44,7 +44,8 @@ def orientation_of(matrix: np.ndarray) -> Orientation:
 def bgr_from_frame(frame: av.VideoFrame, pixel_aspect: Fraction | None = None) -> np.ndarray:
     """Convert a decoded frame to (H, W, 3) uint8 BGR with square pixels, oriented as the container says."""
     image = square_pixels(_reformatter().reformat(frame, format="bgr24", threads=1).to_ndarray(), pixel_aspect)
-    matrix = frame.side_data.get("DISPLAYMATRIX")
+    # not frame.side_data: the frame would keep it, it keeps the frame, and both their memory until the next garbage collection
+    matrix = SideDataContainer(frame).get("DISPLAYMATRIX")  # type: ignore[call-arg]
     if not isinstance(matrix, SideData):
         return image
     transpose, flip_x, flip_y = orientation_of(np.frombuffer(bytes(matrix)[:36], np.int32).reshape(3, 3))

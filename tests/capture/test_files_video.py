@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from fractions import Fraction
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 
 from remi_stream.capture.files import VideoFileSource
 from remi_stream.errors import RemiError, UsageError
+from remi_stream.paths import data_file
 
 
 def make_video(path: Path, frames: int = 20, size: tuple[int, int] = (64, 48), codec: str = "libx264") -> Path:
@@ -99,3 +101,19 @@ def test_file_with_sound_only_is_refused(tmp_path: Path) -> None:
         container.mux(stream.encode(sound))
     with pytest.raises(RemiError, match="no video stream"):
         VideoFileSource(path, realtime=False, loop=False).open()
+
+
+def test_images_are_freed_without_the_garbage_collector() -> None:
+    source = VideoFileSource(data_file("sample.mp4"), realtime=False, loop=True)
+    source.open()
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(40):
+            captured = source.read()
+            assert captured is not None
+            assert captured.pixels is not None
+        assert sum(isinstance(each, av.VideoFrame) for each in gc.get_objects()) <= 4
+    finally:
+        gc.enable()
+        source.close()
