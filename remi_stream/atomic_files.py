@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import fcntl
 import os
 import shutil
@@ -28,14 +29,34 @@ def atomic_folder(folder: Path) -> Iterator[Path]:
         shutil.rmtree(part, ignore_errors=True)
         part.mkdir(parents=True)
         yield part
-        # rename(2) replaces a folder only if it is empty
-        shutil.rmtree(folder, ignore_errors=True)
-        part.replace(folder)
+        replace_folder(part, folder)
     except OSError as error:
         why = write_error_hint(folder, error, "Give another --out, or make room")
         raise RemiError(f"Cannot write {folder}: {why}") from None
     finally:
         shutil.rmtree(part, ignore_errors=True)
+
+
+def replace_folder(new: Path, folder: Path) -> None:
+    """Put a folder in the place of another one by a single rename, if the file system can: a crash leaves one of them, whole."""
+    if not folder.exists():
+        new.rename(folder)
+    elif exchange_paths(new, folder):
+        shutil.rmtree(new, ignore_errors=True)
+    else:
+        old = new.with_name(f"{new.name}.old")
+        shutil.rmtree(old, ignore_errors=True)
+        folder.rename(old)
+        new.rename(folder)
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def exchange_paths(first: Path, second: Path) -> bool:
+    """Exchange two paths of one file system atomically; returns whether it could (Linux, not every network file system)."""
+    exchange = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
+    at_working_folder, rename_exchange = -100, 2  # AT_FDCWD, RENAME_EXCHANGE of renameat2(2)
+    paths = at_working_folder, os.fsencode(first), at_working_folder, os.fsencode(second)
+    return exchange is not None and exchange(*paths, rename_exchange) == 0
 
 
 def write_npz(path: Path, arrays: dict[str, np.ndarray]) -> None:

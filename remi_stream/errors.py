@@ -31,9 +31,14 @@ class UsageError(RemiError):
 def unknown_name_error(kind: str, got: str, known: Iterable[str]) -> UsageError:
     """Build the error for an unknown name, with the closest match and all known names."""
     names = sorted(known)
-    near = difflib.get_close_matches(got, names, 1)
-    guess = f" Did you mean '{near[0]}'?" if near else ""
-    return UsageError(f"Unknown {kind} '{got}'.{guess} Known: {', '.join(names) or 'none'}.")
+    return UsageError(f"Unknown {kind} '{got}'.{closest_name_text(got, names)} Known: {', '.join(names) or 'none'}.")
+
+
+def closest_name_text(got: str, names: Iterable[str]) -> str:
+    """Return the question whether the closest of these names was meant, whatever its case and separators; empty if none is."""
+    plain = {name.lower().replace("-", "_"): name for name in names}
+    near = difflib.get_close_matches(got.lower().replace("-", "_"), plain, 1)
+    return f" Did you mean '{plain[near[0]]}'?" if near else ""
 
 
 def listen_error(what: str, host: str, port: int, error: OSError) -> RemiError:

@@ -21,6 +21,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import extras_hint  # noqa: F401  # first: a missing package is one line
 import numpy as np
 import yaml
 

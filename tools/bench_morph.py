@@ -17,6 +17,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import extras_hint  # noqa: F401  # first: a missing package is one line
 import numpy as np
 
 from remi_stream.body.smpl import load_default_body

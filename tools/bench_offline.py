@@ -20,6 +20,7 @@ from collections import defaultdict
 from typing import Any
 
 import cv2
+import extras_hint  # noqa: F401  # first: a missing package is one line
 import numpy as np
 
 from remi_stream.capture.footage import FrameSelection, VideoFootage

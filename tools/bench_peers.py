@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import extras_hint  # noqa: F401  # first: a missing package is one line
 import numpy as np
 
 PEER = "mediapipe==0.10.21"

@@ -16,6 +16,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import extras_hint  # noqa: F401  # first: a missing package is one line
 import numpy as np
 import yaml
 

@@ -15,6 +15,7 @@ import time
 from pathlib import Path
 
 import cv2
+import extras_hint  # noqa: F401  # first: a missing package is one line
 import numpy as np
 
 from remi_stream.body.smpl import load_default_body

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import cv2
+import extras_hint  # noqa: F401  # first: a missing package is one line
 import numpy as np
 import yaml
 

@@ -6,6 +6,8 @@ import argparse
 import statistics
 import time
 
+import extras_hint  # noqa: F401  # first: a missing package is one line
+
 from remi_stream.config import CameraConfig, Config
 from remi_stream.messages import Bodies, CameraFacts, Health
 from remi_stream.pipeline import pipeline_processes

@@ -14,6 +14,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import extras_hint  # noqa: F401  # first: a missing package is one line
+
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from parity.folder import read_folder

@@ -18,6 +18,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+import extras_hint  # noqa: F401  # first: a missing package is one line
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))

@@ -12,6 +12,7 @@ import json
 import time
 from pathlib import Path
 
+import extras_hint  # noqa: F401  # first: a missing package is one line
 from dashboard.answers import PrometheusClient
 from dashboard.drawing import draw
 

@@ -6,6 +6,7 @@ import json
 import sys
 from pathlib import Path
 
+import extras_hint  # noqa: F401  # first: a missing package is one line
 from dashboard.panels import ROWS
 from dashboard.shapes import board
 from grafana_foundation_sdk.cog.encoder import JSONEncoder

@@ -14,6 +14,7 @@ import pickle
 from pathlib import Path
 from typing import Any
 
+import extras_hint  # noqa: F401  # first: a missing package is one line
 import numpy as np
 from numpy.typing import NDArray
 from open_body.assets import WHEEL_SHA256, Assets, J, open_wheel, read_assets

@@ -80,6 +80,8 @@ REGRESSORS = ("poco_cliff", "poco_pare", "pare")
 
 def main() -> None:
     """Write one file, or all into a folder, and print them."""
+    import extras_hint  # noqa: F401  # a missing package is one line
+
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", choices=[*MODELS, "all"], metavar="MODEL", help=f"{', '.join(MODELS)}, or all")
     parser.add_argument("out", type=Path, metavar="OUT", help="output file; for all: output folder")

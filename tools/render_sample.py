@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import extras_hint  # noqa: F401  # first: a missing package is one line
 import numpy as np
 from numpy.typing import NDArray
 from sample.choreography import choreography

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import sys
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +14,8 @@ import typer
 from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
 
 from remi_stream.cli.console import progress_bar
-from remi_stream.errors import EXIT_DONE, RemiError, UsageError
+from remi_stream.errors import EXIT_DONE, RemiError, UsageError, closest_name_text
+from remi_stream.inference.runtime import RUNTIME_SUFFIXES
 from remi_stream.install_hint import install_command
 from remi_stream.models.array_files import open_archive
 from remi_stream.models.manifest import ModelFile, list_manifests, model_files_by_name
@@ -94,7 +96,7 @@ def convert_to_onnx(file: ModelFile, again: bool) -> None:
     from remi_stream.inference import onnx_cache
 
     is_new = again or not onnx_cache.onnx_path(file).is_file()
-    path = convert(file, rebuild=again)
+    path = convert(file, rebuild=again, on_message=lambda line: print(line, file=sys.stderr, flush=True))
     how = "converted" if is_new else "already there"
     print(f"{file.name}: {path} ({path.stat().st_size / 1e6:.1f} MB, {how}{parity_hint(onnx_cache.read_onnx_metadata(file))})")
 
@@ -162,12 +164,13 @@ def convertible_models(name: str) -> list[ModelFile]:
     """The convertible models of an engine, detector or model name. Raises UsageError if there are none."""
     offered = {manifest.name: manifest.weights for manifest in list_manifests()}
     offered |= {file.name: [file] for file in model_files_by_name().values()}
-    stem = name if name in offered else name.rpartition("-")[0]
+    engine, _, suffix = name.rpartition("-")
+    stem = engine if name not in offered and suffix in RUNTIME_SUFFIXES else name
     candidates = {key: [file for file in files if is_convertible(file, name)] for key, files in offered.items()}
     if not candidates.get(stem):
-        raise UsageError(
-            f"There is nothing to convert for '{name}'. Choose from: {', '.join(sorted(filter(candidates.get, candidates)))}"
-        )
+        names = sorted(filter(candidates.get, candidates))
+        guess = closest_name_text(stem, names)
+        raise UsageError(f"There is nothing to convert for '{name}'.{guess} Choose from: {', '.join(names)}")
     return candidates[stem]
 
 

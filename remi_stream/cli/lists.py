@@ -19,7 +19,6 @@ from remi_stream.models.store import file_fault
 from remi_stream.recordings.finish import is_unfinished, list_recordings, recover_all
 from remi_stream.recordings.index import read_recording_index
 
-ENGINE_ROW = "{:<14}{:<9}{:<33}{}"
 JOIN_VIDEO_GROUP = "Join the group: sudo usermod -aG video $USER, then log in again"
 
 
@@ -50,10 +49,15 @@ def _mode_text(mode: VideoMode) -> str:
 def engines() -> int:
     """List the pose engines with their runtimes, licence, and whether the weights are present."""
     console = Console(highlight=False, soft_wrap=True)
-    console.print(ENGINE_ROW.format("engine", "weights", "runtimes", "licence"), style="bold")
-    for manifest in list_engines():
-        console.print(ENGINE_ROW.format(manifest.name, weights_state(manifest), runtimes_label(manifest), manifest.licence))
-        console.print(f"  {manifest.what}", style="dim")
+    found = list_engines()
+    rows = [(each.name, weights_state(each), runtimes_label(each), each.licence) for each in found]
+    title = ("engine", "weights", "runtimes", "licence")
+    widths = [max(map(len, column)) + 2 for column in zip(title, *rows)]
+    for number, row in enumerate([title, *rows]):
+        line = "".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip()
+        console.print(line, style="" if number else "bold", markup=False)
+        if number:
+            console.print(f"  {found[number - 1].what}", style="dim", markup=False)
     return EXIT_DONE
 
 

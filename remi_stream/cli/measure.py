@@ -210,7 +210,7 @@ def comparison_table(comparison: Comparison, condition: ComparedCondition) -> Ta
     """Table of one condition."""
     rows = " and ".join(f"{count} row{'' if count == 1 else 's'}" for count in condition.rows)
     table = plain_table()
-    table.title = f"\n{condition.condition} ({rows})"
+    table.title = f"\n{condition.condition} ({rows}{'' if condition.is_tested else '; n=1, not tested'})"
     table.add_column(comparison.kind.name, min_width=27)
     table.add_column("", min_width=3)
     for name in (*comparison.names, "difference", "ratio"):

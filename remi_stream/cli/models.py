@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
@@ -9,7 +10,7 @@ from typing import Annotated
 import typer
 
 from remi_stream.cli.console import plain_table, table_console
-from remi_stream.errors import EXIT_DONE, EXIT_NOT_STARTED
+from remi_stream.errors import EXIT_DONE, EXIT_NOT_STARTED, RemiError, UsageError
 from remi_stream.models import store
 from remi_stream.models.importer import import_file, is_wheel
 from remi_stream.models.manifest import ModelFile, find_model_file, is_non_commercial, list_manifests, model_files_by_name
@@ -81,14 +82,33 @@ def pull(
 
 @app.command("import")
 def import_model(
-    file: Annotated[Path, typer.Argument(help="Published checkpoint, SMPL pickle, ..., or a wheel with models.")],
+    files: Annotated[
+        list[Path],
+        typer.Argument(help="Published checkpoints, SMPL pickle or .npz, ..., or wheels with models.", metavar="FILE..."),
+    ],
     name: Annotated[str, typer.Option("--as", help="Name of the model, if the content is ambiguous.", metavar="NAME")] = "",
 ) -> int:
-    """Import a downloaded model file: identify it by its content, check it, and record its SHA-256."""
+    """Import downloaded model files: identify each by its content, check it, and record its SHA-256."""
+    if name and len(files) > 1:
+        raise UsageError(f"--as is the name of one file, got {len(files)} files. Import {files[0]} on its own")
+    codes = []
+    for file in files:
+        try:
+            import_one_model(file, name)
+        except RemiError as error:
+            if len(files) == 1:
+                raise
+            print(f"remi-stream: {error}", file=sys.stderr)  # the others are imported
+            codes.append(error.exit_code)
+    return max(codes, default=EXIT_DONE)
+
+
+def import_one_model(file: Path, name: str) -> None:
+    """Import a model file or a wheel, and print what it is. Raises RemiError."""
     if is_wheel(file):
         for known in store.import_wheel(file):
             print(f"{known.name}: {store.model_path(known)}")
-        return EXIT_DONE
+        return
     known, record, others = import_file(file, name)
     print(f"{file.name} is {known.name}: {store.model_path(known)} ({record.bytes / 1e6:.1f} MB, SHA-256 {record.sha256})")
     if others and not name:
@@ -96,7 +116,6 @@ def import_model(
     print(f"Licence: {known.licence}; {known.source}")
     if is_non_commercial(known.licence):
         print("Non-commercial use only.")
-    return EXIT_DONE
 
 
 @app.command()

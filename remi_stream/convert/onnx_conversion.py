@@ -23,8 +23,17 @@ from remi_stream.install_hint import install_command
 from remi_stream.models.manifest import ModelFile
 from remi_stream.models.store import ensure_model_file, model_sha256, sha256_of
 
+MessageCallback = Callable[[str], object]
+"""Called with a line when a step begins that takes long."""
 
-def convert_to_onnx(file: ModelFile, precision: Precision = "fp32", rebuild: bool = False) -> Path:
+
+def ignore_message(_line: str) -> None:
+    """Show no progress."""
+
+
+def convert_to_onnx(
+    file: ModelFile, precision: Precision = "fp32", rebuild: bool = False, on_message: MessageCallback = ignore_message
+) -> Path:
     """Convert a checkpoint to ONNX in this process and check its parity with PyTorch; the file is written atomically.
 
     An ONNX that exists, or that another process writes while this one waits for the lock, is kept unless `rebuild` is set.
@@ -33,12 +42,15 @@ def convert_to_onnx(file: ModelFile, precision: Precision = "fp32", rebuild: boo
     path = onnx_path(file, precision)
     with process_lock(path.name):
         if rebuild or not path.is_file():
-            build_onnx(file, precision, path)
+            build_onnx(file, precision, path, on_message)
     return path
 
 
-def build_onnx(file: ModelFile, precision: Precision, path: Path) -> None:
+def build_onnx(file: ModelFile, precision: Precision, path: Path, on_message: MessageCallback) -> None:
     """Export an ONNX file, check its parity and move it into the cache with its metadata."""
+    if not can_check_parity():  # before a minute of work, not after it
+        on_message(f"{file.name} will not be compared with PyTorch: ONNX Runtime is missing. {install_command('onnx')}")
+    on_message(f"{file.name}: loading PyTorch ...")
     from remi_stream.convert.onnx_export import export_onnx
     from remi_stream.convert.parity import check_onnx_parity
 
@@ -47,7 +59,10 @@ def build_onnx(file: ModelFile, precision: Precision, path: Path) -> None:
     build_folder.mkdir(parents=True)
     new = build_folder / path.name
     try:
+        on_message(f"{file.name}: exporting {file.file} to ONNX (about a minute) ...")
         export_onnx(file.network, ensure_model_file(file), new, precision)
+        if can_check_parity():
+            on_message(f"{file.name}: comparing the ONNX with PyTorch ...")
         subject = f"The {precision.upper()} ONNX of {file.file}"
         parity = check_onnx_parity(file.network, subject, new, ensure_model_file(file), precision) if can_check_parity() else {}
         metadata = OnnxMetadata(file.network, precision, sha256_of(new), model_sha256(file), parity)

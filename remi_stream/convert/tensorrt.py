@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from remi_stream.errors import RemiError, UsageError
 from remi_stream.inference.plan import TensorSpec
-from remi_stream.inference.tensorrt import TensorRtBackend, make_error_logger, one_line
+from remi_stream.inference.tensorrt import TensorRtBackend, make_error_logger, one_line, read_cache, save_cache
 from remi_stream.install_hint import install_command
 from remi_stream.paths import user_data_folder
 
@@ -138,15 +137,11 @@ class timing_cache:  # noqa: N801
 
     def __enter__(self) -> None:
         if self._config:
-            known = self._path.read_bytes() if self._path.is_file() else b""
-            self._config.set_timing_cache(self._config.create_timing_cache(known), False)
+            self._config.set_timing_cache(self._config.create_timing_cache(read_cache(self._path)), False)
 
     def __exit__(self, failed: object, *_: object) -> None:
         if self._config and not failed:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            new = self._path.with_suffix(f".{os.getpid()}")
-            new.write_bytes(self._config.get_timing_cache().serialize())
-            os.replace(new, self._path)
+            save_cache(self._path, self._config.get_timing_cache().serialize())
 
 
 def make_progress_monitor(trt: Any, on_progress: ProgressCallback) -> Any:

@@ -13,7 +13,7 @@ from typing import Literal
 
 import msgspec
 
-from remi_stream.atomic_files import process_lock
+from remi_stream.atomic_files import process_lock, replace_folder
 from remi_stream.models.manifest import ModelFile, list_manifests
 from remi_stream.paths import user_data_folder
 
@@ -117,13 +117,7 @@ def publish_plan(build_folder: Path, manifest: PlanManifest) -> Path:
     """Move a built plan into place atomically, replacing the previous one, and return its folder."""
     (build_folder / MANIFEST_FILE).write_bytes(msgspec.json.format(msgspec.json.encode(manifest)))
     folder = plan_folder(manifest.key)
-    old = build_folder.with_name(f"{build_folder.name}.old")
-    shutil.rmtree(old, ignore_errors=True)
-    # rename does not replace a folder that has files in it
-    if folder.exists():
-        os.rename(folder, old)
-    os.rename(build_folder, folder)
-    shutil.rmtree(old, ignore_errors=True)
+    replace_folder(build_folder, folder)
     return folder
 
 

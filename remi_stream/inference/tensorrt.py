@@ -5,8 +5,10 @@ Only this file imports them. Plans of torch-tensorrt are run by PyTorch.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import importlib.util
+import logging
 import os
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,6 +21,8 @@ from remi_stream.inference.plan import PLAN_FILE, PlanManifest, TensorSpec, buil
 from remi_stream.inference.runtime import RuntimeTensors
 from remi_stream.install_hint import install_command
 from remi_stream.paths import user_data_folder
+
+log = logging.getLogger(__name__)
 
 BACKEND_TITLES = {"tensorrt": "TensorRT", "tensorrt_rtx": "TensorRT-RTX"}
 """Module name -> title. TensorRT-RTX builds without a GPU, and for several GPU architectures at once."""
@@ -196,8 +200,8 @@ class KernelCache:
             # eager: kernels are compiled while the plan is loaded, not while frames wait
             config.dynamic_shapes_kernel_specialization_strategy = self._trt.DynamicShapesKernelSpecializationStrategy.EAGER
             self._cache = config.create_runtime_cache()
-            if self._path.is_file():
-                self._cache.deserialize(self._path.read_bytes())
+            if known := read_cache(self._path):
+                self._cache.deserialize(known)
             config.set_runtime_cache(self._cache)
         return config
 
@@ -212,11 +216,28 @@ class KernelCache:
     def save(self) -> None:
         """Save the compiled kernels to the cache file."""
         if self._config is not None and hasattr(self._config, "create_runtime_cache"):
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            # atomically: several processes may save at the same time, and one of them wins
-            new = self._path.with_suffix(f".{os.getpid()}")
-            new.write_bytes(self._cache.serialize())
-            os.replace(new, self._path)
+            save_cache(self._path, self._cache.serialize())
+
+
+def read_cache(path: Path) -> bytes:
+    """Read a cache of TensorRT's; empty if it is missing or cannot be read."""
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""
+
+
+def save_cache(path: Path, content: Any) -> None:
+    """Save a cache of TensorRT's atomically: of several processes one wins. What fails costs time at the next start only."""
+    new = path.with_suffix(f".{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        new.write_bytes(content)
+        os.replace(new, path)
+    except OSError as error:
+        log.warning("%s cannot be saved (%s); the next start takes longer", path, error.strerror or error)
+        with contextlib.suppress(OSError):
+            new.unlink(missing_ok=True)
 
 
 def deserialise_engine(plan: bytes, backend: TensorRtBackend, model: str) -> tuple[Any, Any]:

@@ -139,6 +139,11 @@ class ComparedCondition(NamedTuple):
     quantities: tuple[ComparedQuantity, ...]
     """One per quantity."""
 
+    @property
+    def is_tested(self) -> bool:
+        """Return whether a file has the two rows that show how much they vary."""
+        return max(self.rows) > 1
+
 
 class Comparison(NamedTuple):
     """The comparison of two files."""
@@ -169,11 +174,11 @@ def compare_measurements(first: Measurements, second: Measurements, names: tuple
 def chance_margins(first: ConditionStats, second: ConditionStats) -> Iterator[float]:
     """Yield, per quantity, the largest difference of equal means: Student's t-test with pooled variance.
 
-    0 if neither file has two rows, since the spread is then unknown.
+    Infinite if neither file has two rows: the spread is then unknown, and nothing can be tested.
     """
     for n, m, squares in zip(first.counts, second.counts, np.add(first.squared_deviations, second.squared_deviations)):
         degrees = max(n - 1, 0) + max(m - 1, 0)
         if not n or not m or not degrees:
-            yield 0.0
+            yield math.inf
         else:
             yield float(stdtrit(degrees, (1 + CONFIDENCE) / 2) * np.sqrt(squares / degrees * (1 / n + 1 / m)))

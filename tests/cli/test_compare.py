@@ -42,7 +42,7 @@ def line(text: str, name: str) -> list[str]:
 
 @pytest.mark.parametrize("kind", MEASUREMENT_KINDS, ids=lambda kind: kind.name)
 def test_each_kind_is_known_by_its_header(kind: MeasurementKind, tmp_path: Path) -> None:
-    a, b = write(tmp_path / "a.csv", kind, ("Optimal", 2)), write(tmp_path / "b.csv", kind, ("Optimal", 3))
+    a, b = (write(tmp_path / f"{name}.csv", kind, ("Optimal", value), ("Optimal", value)) for name, value in (("a", 2), ("b", 3)))
     text = compare(a, b)
     assert re.search(rf"^{re.escape(kind.name)} +a +b +difference +ratio", text, re.M)
     for quantity in kind.quantities:
@@ -56,7 +56,7 @@ def test_means_over_the_rows_of_a_condition_are_compared(tmp_path: Path) -> None
     a = write(tmp_path / "a.csv", REMI_POSE, ("Low Light", 1), ("Optimal", 5), ("Low Light", 3), ("Low Light", float("nan")))
     b = write(tmp_path / "b.csv", REMI_POSE, ("Low Light", 1), ("Custom, too", 4))
     text = compare(a, b)
-    titles = re.findall(r"^(.*) \((\d) rows? and (\d) rows?\) *$", text, re.M)
+    titles = re.findall(r"^(.*) \((\d) rows? and (\d) rows?(?:; n=1, not tested)?\) *$", text, re.M)
     assert titles == [("Low Light", "3", "1"), ("Optimal", "1", "0"), ("Custom, too", "0", "1")]
     rates = re.findall(r"^Processing rate +1/s +(.*?) *$", text, re.M)
     assert [re.split(r" {2,}", each) for each in rates] == [
@@ -69,8 +69,8 @@ def test_means_over_the_rows_of_a_condition_are_compared(tmp_path: Path) -> None
 @pytest.mark.parametrize(("a", "b", "marks"), [(2, 2, 0), (0, 1, 7), (float("nan"), 1, 0)])
 def test_only_a_known_difference_is_better(a: float, b: float, marks: int, tmp_path: Path) -> None:
     first, second = (
-        write(tmp_path / "a.csv", REMI_STREAM_MOTION, ("Optimal", a)),
-        write(tmp_path / "b.csv", REMI_STREAM_MOTION, ("Optimal", b)),
+        write(tmp_path / "a.csv", REMI_STREAM_MOTION, ("Optimal", a), ("Optimal", a)),
+        write(tmp_path / "b.csv", REMI_STREAM_MOTION, ("Optimal", b), ("Optimal", b)),
     )
     text = compare(first, second)
     assert len(re.findall(r"\d \*", text)) == (8 if marks else 0)
@@ -81,7 +81,7 @@ def test_only_a_known_difference_is_better(a: float, b: float, marks: int, tmp_p
     ("a", "b", "better"),
     [
         ([100], [101], None),
-        ([100], [101.1], 1),
+        ([100], [200], None),
         ([100, 100.2], [101, 101.2], None),
         ([100, 100.2], [102, 102.2], 1),
         ([2, 3, 4], [1, 1.5, 2], None),
@@ -89,14 +89,16 @@ def test_only_a_known_difference_is_better(a: float, b: float, marks: int, tmp_p
         ([2, 3, 4] * 10, [1.4, 2.4, 3.4] * 10, 0),
         ([2, 3, 4] * 4, [2.5], None),
         ([2, 3, 4] * 4, [0.5], 0),
-        ([1, float("nan")], [2], 1),
+        ([1, float("nan")], [2], None),
     ],
 )
 def test_difference_that_may_be_chance_is_not_better(a: list[float], b: list[float], better: int | None, tmp_path: Path) -> None:
     files = [
         write(tmp_path / name, REMI_POSE, *(("Optimal", value) for value in values)) for name, values in (("a", a), ("b", b))
     ]
-    cells = line(compare(*files), "Processing rate")[1:3]
+    text = compare(*files)
+    assert ("n=1, not tested" in text) == (max(len(a), len(b)) == 1)
+    cells = line(text, "Processing rate")[1:3]
     assert [cell.endswith(" *") for cell in cells] == [better == number for number in range(2)]
 
 

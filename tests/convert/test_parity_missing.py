@@ -50,3 +50,16 @@ def test_old_onnx_is_reported_with_its_known_parity(
         path.with_suffix(".json").write_text(known)
     convert_to_onnx(there, again=False)
     assert capsys.readouterr().out == f"smoothnet_w8: {path} (0.0 MB, already there{line})\n"
+
+
+def test_conversion_without_onnx_runtime_says_so_before_it_works_and_shows_its_steps(
+    there: ModelFile, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(onnx_conversion, "can_check_parity", lambda: False)
+    convert_to_onnx(there, again=True)
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == (f"smoothnet_w8 will not be compared with PyTorch: ONNX Runtime is missing. {install_command('onnx')}")
+    assert [line.partition(":")[2] for line in lines[1:3]] == [
+        " loading PyTorch ...",
+        f" exporting {there.file} to ONNX (about a minute) ...",
+    ]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from remi_stream.inference.tensorrt import NoBackendError, find_backend, make_error_logger
+from remi_stream.inference.tensorrt import NoBackendError, find_backend, make_error_logger, read_cache, save_cache
 from remi_stream.install_hint import install_command
 from tests.inference.cpu_cuda import Severity, cpu_tensorrt
 
@@ -64,3 +64,13 @@ def test_first_error_is_the_reason() -> None:
     for severity, message in ((Severity.WARNING, "slow"), (Severity.ERROR, "no\n memory"), (Severity.ERROR, "failed")):
         log.log(severity, message)
     assert log.reason() == "no memory"
+
+
+def test_cache_that_cannot_be_saved_is_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "kernels").write_text("a file where the folder should be")
+    save_cache(tmp_path / "kernels" / "x.cache", b"kernels")
+    assert "x.cache cannot be saved (File exists); the next start takes longer" in caplog.text
+    assert read_cache(tmp_path / "kernels" / "x.cache") == b""
+    save_cache(tmp_path / "more" / "x.cache", b"kernels")
+    assert read_cache(tmp_path / "more" / "x.cache") == b"kernels"
+    assert [path.name for path in (tmp_path / "more").iterdir()] == ["x.cache"]

@@ -84,6 +84,25 @@ def test_published_file_is_recognised_and_its_hash_and_licence_are_reported(
     assert store.file_fault(kept) == "missing"
 
 
+def test_several_files_are_imported_and_one_bad_one_stops_none(folder: Path, tmp_path: Path, say: Say) -> None:
+    (tmp_path / "bad.pt").write_text("weights")
+    files = folder / "checkpoint_8.pth.tar", tmp_path / "bad.pt", folder / "J_regressor_extra.npy"
+    code, out, err = say("import", *files)
+    assert (code, err.count("\n")) == (EXIT_NOT_STARTED, 1)
+    assert err.startswith("remi-stream: bad.pt is not a known model")
+    assert [line.split()[2] for line in out.splitlines() if " is " in line] == ["smoothnet_w8:", "j_regressor_extra:"]
+    code, _, err = say("import", *files[:2], "--as", "smoothnet_w8")
+    assert code == EXIT_USAGE
+    assert "--as is the name of one file, got 2 files" in err
+
+
+def test_smpl_as_npz_is_taken_directly(folder: Path, tmp_path: Path, say: Say) -> None:
+    np.savez(tmp_path / "SMPL_NEUTRAL.npz", **pickle.loads((folder / "SMPL_NEUTRAL.pkl").read_bytes()))
+    code, out, err = say("import", tmp_path / "SMPL_NEUTRAL.npz")
+    assert (code, err) == (EXIT_DONE, "")
+    assert out.startswith("SMPL_NEUTRAL.npz is smpl_neutral: ")
+
+
 def test_renamed_file_is_taken_for_what_it_is(folder: Path, tmp_path: Path, say: Say) -> None:
     renamed = tmp_path / "poco_cliff.pt"
     renamed.write_bytes((folder / "checkpoint_8.pth.tar").read_bytes())
