@@ -12,7 +12,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import extras_hint  # noqa: F401  # first: a missing package is one line
 import msgspec
 
 from remi_stream.config import CameraConfig, Config
