@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -55,7 +56,9 @@ def test_user_unit_runs_this_installation_and_next_steps_are_printed(units: Path
     out, err = process.communicate(timeout=60)
     assert (process.returncode, err) == (0, "")
     unit = units / "remi-stream.service"
-    assert f'ExecStart={Path(sys.executable).parent}/remi-stream run "{pipeline}"' in lines(unit)
+    (command,) = [line.removeprefix("ExecStart=") for line in lines(unit) if line.startswith("ExecStart=")]
+    assert f'"{pipeline}"' in command, "a path with blanks is quoted; the program's path may have some too"
+    assert shlex.split(command) == [f"{Path(sys.executable).parent}/remi-stream", "run", str(pipeline)]
     assert f"WorkingDirectory={Path.cwd()}" in lines(unit)
     assert out.splitlines()[0] == f"wrote {unit}"
     assert "  systemctl --user daemon-reload && systemctl --user enable --now remi-stream" in out.splitlines()
