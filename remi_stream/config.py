@@ -14,6 +14,7 @@ from remi_stream.paths import PathPart
 from remi_stream.permission_hints import empty_mount_hint
 from remi_stream.plugins import import_from_string
 from remi_stream.sources import find_source, normal_source
+from remi_stream.transport.address import tcp_address
 
 BASE_PORT = 7700
 BUS_SERVICE, CONTROL_SERVICE, WEB_SERVICE, METRICS_SERVICE = 0, 1, 10, 20
@@ -123,6 +124,10 @@ class Config(StrictConfig, frozen=True, kw_only=True):
     """Further names by which viewer and metrics are opened, e.g. that of a reverse proxy. This machine's own need no mention."""
     metrics_bind: Address | None = None
     """Listen address of metrics and health checks, without authentication; None: loopback."""
+    bus_bind: str | None = None
+    """ADDRESS[:PORT] on which other machines reach the bus, and control on the next port, with keys; None: this user only."""
+    bus_open: bool = False
+    """Let anyone who reaches `bus_bind` read bodies and states, without keys, previews and control."""
     record: Annotated[str, msgspec.Meta(min_length=1)] | None = None
     """Folder for recordings; None: no recorder."""
     record_video: bool = False
@@ -191,6 +196,10 @@ def parse_config(values: dict[str, Any]) -> Config:
         config = msgspec.convert(values, Config)
     except msgspec.ValidationError as error:
         raise UsageError(f"Configuration: {describe_error(error, values, Config)}") from None
+    if config.bus_bind is not None:
+        tcp_address(config.bus_bind, config.port(BUS_SERVICE), "Configuration: `bus_bind`")
+    elif config.bus_open:
+        raise UsageError("Configuration: `bus_open` needs `bus_bind`, the address that is to be open: --bus-bind ADDRESS")
     names = [camera.name for camera in config.cameras]
     for name in names:
         if names.count(name) > 1:

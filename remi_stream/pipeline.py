@@ -163,6 +163,15 @@ STAGES: tuple[StageRow, ...] = (
         nice=5,
     ),
     StageRow(
+        name="remote_bus",
+        factory="remi_stream.sinks.remote_bus:make_remote_bus_stage",
+        reads=("bodies", "camera", "health", "preview"),
+        enabled_if=lambda config: config.bus_bind is not None,
+        preview_if=lambda config: False,  # it subscribes when a client wants some
+        restart_policy="give_up_at_start",
+        counters="events",
+    ),
+    StageRow(
         name="exporter",
         factory="remi_stream.sinks.exporter:make_exporter_stage",
         reads=("bodies", "camera", "health"),

@@ -183,6 +183,8 @@ class StageSpec(msgspec.Struct, frozen=True, kw_only=True):
     restarts: int = 0
     """Number of restarts of the stage so far."""
     config: Config
+    remote: DaemonAddress | None = None
+    """A daemon on TCP that a viewer shows; None: the one of the run folder."""
 
     @property
     def label(self) -> str:
@@ -192,4 +194,4 @@ class StageSpec(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def daemon(self) -> DaemonAddress:
         """Where the bus and the control socket are."""
-        return address_in(Path(self.run_folder))
+        return self.remote or address_in(Path(self.run_folder))

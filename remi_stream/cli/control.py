@@ -12,11 +12,11 @@ import typer
 from rich.table import Table
 
 from remi_stream.cli.console import plain_table, table_console
-from remi_stream.cli.options import DaemonName, with_options
+from remi_stream.cli.options import with_daemon, with_options
 from remi_stream.cli.play import control_playback
 from remi_stream.errors import EXIT_DONE, RemiError, UsageError
 from remi_stream.filters.registry import FILTERS, OPTION_HELP, PRESETS, resolve_filter
-from remi_stream.transport.address import daemon_address
+from remi_stream.transport.address import DaemonAddress
 from remi_stream.transport.link import send_control_request
 
 FILTER_LOAD_TIMEOUT_S = 60.0
@@ -51,12 +51,13 @@ filter_parameters.__signature__ = inspect.Signature(  # type: ignore[attr-define
 
 
 @app.command("filter")
+@with_daemon
 @with_options(filter_parameters, into="options")
 def choose_filter(
     options: dict[str, Any],
+    daemon: DaemonAddress,
     choice: Annotated[str | None, typer.Argument(metavar="NAME", help="Filter or REMI preset (default: show it).")] = None,
     camera: Annotated[str | None, typer.Option(help="Camera (default: all).")] = None,
-    name: DaemonName = "default",
 ) -> int:
     """Change the filter of a running pipeline, or show it. `remi-stream control filters` lists all filters."""
     given = {option: value for option, value in options.items() if value is not None}
@@ -66,9 +67,9 @@ def choose_filter(
     request: dict[str, Any] = {"ask": "filter"} | ({"camera": camera} if camera else {})
     if choice is not None:
         resolve_filter(choice, given)
-    found = _request_filters(name, request | ({"name": choice, "options": given} if choice is not None else {}))
+    found = _request_filters(daemon, request | ({"name": choice, "options": given} if choice is not None else {}))
     if choice is not None:
-        found = _wait_until_loaded(name, request, found)
+        found = _wait_until_loaded(daemon, request, found)
     _print(filter_table(found))
     return EXIT_DONE
 
@@ -81,13 +82,13 @@ def list_filters() -> int:
 
 
 @app.command("record")
+@with_daemon
 def record(
-    switch: Annotated[OnOff, typer.Argument(help="on starts a new recording, off ends it.")], name: DaemonName = "default"
+    switch: Annotated[OnOff, typer.Argument(help="on starts a new recording, off ends it.")], daemon: DaemonAddress
 ) -> int:
     """Start or stop recording; the pipeline must have been started with --record."""
-    daemon = daemon_address(name)
     if "recorder" not in send_control_request(daemon, {"ask": "status"})["stages"]:
-        raise RemiError(f"The pipeline {name!r} has no recorder. Start it with one: remi-stream ... --record DIR")
+        raise RemiError(f"The pipeline {daemon.name!r} has no recorder. Start it with one: remi-stream ... --record DIR")
     answer = send_control_request(daemon, {"ask": "record", "on": switch is OnOff.on})
     print(f"recording is {answer['record']}")
     return EXIT_DONE
@@ -134,17 +135,19 @@ def format_lag(seconds: float | None) -> str:
     return "" if seconds is None else f"{seconds * 1000:.0f} ms"
 
 
-def _request_filters(name: str, request: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    found: dict[str, dict[str, Any]] = send_control_request(daemon_address(name), request)["filters"]
+def _request_filters(daemon: DaemonAddress, request: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = send_control_request(daemon, request)["filters"]
     return found
 
 
-def _wait_until_loaded(name: str, request: dict[str, Any], found: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+def _wait_until_loaded(
+    daemon: DaemonAddress, request: dict[str, Any], found: dict[str, dict[str, Any]]
+) -> dict[str, dict[str, Any]]:
     """Poll until the new filter is loaded; return the filters. Raises RemiError if it fails to load."""
     end = time.monotonic() + FILTER_LOAD_TIMEOUT_S
     while any(each["state"] == "loading" for each in found.values()) and time.monotonic() < end:
         time.sleep(POLL_INTERVAL_S)
-        found = _request_filters(name, request)
+        found = _request_filters(daemon, request)
     for camera, each in found.items():
         if "fault" in each:
             raise RemiError(f"{camera}: {each['fault']}")

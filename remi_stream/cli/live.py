@@ -15,6 +15,8 @@ from remi_stream.cli.foreground import run_pipeline, run_source
 from remi_stream.cli.options import (
     FILTER_OPTION,
     BoxSource,
+    BusBindOption,
+    BusOpenOption,
     DisplayOption,
     DurationOption,
     LogFormat,
@@ -62,13 +64,15 @@ def run(
     record_video: RecordVideoOption = False,
     display: DisplayOption = False,
     filter: Annotated[str | None, FILTER_OPTION] = None,
+    bus_bind: BusBindOption = None,
+    bus_open: BusOpenOption = False,
     remi_relay: RemiRelayOption = None,
     log_format: LogFormatOption = LogFormat.auto,
 ) -> int:
     """Run the pipeline described by a file: its cameras, engine and detector."""
     values = configuration.read_config_file(pipeline)
     overrides = {"duration_s": duration, "name": name, "record": record, "record_video": record_video, "display": display}
-    overrides |= {"remi_relay": remi_relay, "filter": filter}
+    overrides |= {"bus_bind": bus_bind, "bus_open": bus_open, "remi_relay": remi_relay, "filter": filter}
     if filter:  # the options in the file belong to the file's filter
         values.pop("filter_options", None)
     return run_pipeline(

@@ -17,20 +17,23 @@ from rich.table import Table
 from rich.text import Text
 
 from remi_stream.cli.console import plain_table, progress_bar, status_command, table_console
+from remi_stream.cli.options import with_daemon
 from remi_stream.errors import RemiError, UsageError, unknown_name_error
 from remi_stream.measure.chart import draw_comparison
 from remi_stream.measure.comparison import ComparedCondition, Comparison, Measurements, compare_measurements, read_measurements
 from remi_stream.measure.meters import CameraMeters, MeasurementRow, check_condition
 from remi_stream.measure.table import REMI_POSE, REMI_RELAY, REMI_STREAM_MOTION, MeasurementKind, check_appendable
 from remi_stream.messages import Bodies
-from remi_stream.transport.address import daemon_address
+from remi_stream.transport.address import DaemonAddress
 from remi_stream.transport.link import LinkContext, Subscriber, send_control_request
 
 FIRST_BODIES_TIMEOUT_S = 5.0
 POLL_INTERVAL_S = 0.1
 
 
+@with_daemon
 def measure(
+    daemon: DaemonAddress,
     condition: Annotated[str, typer.Option(help="Condition: Optimal, 'Low Light', or your own text.")] = "Optimal",
     seconds: Annotated[float, typer.Option(help="Duration of the measurement.", min=1, max=60)] = 5.0,
     camera: Annotated[str | None, typer.Option(help="Camera, if there are several.")] = None,
@@ -41,20 +44,18 @@ def measure(
     filter_csv: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Append a row with the filter columns of REMI's relay.")
     ] = None,
-    name: Annotated[str, typer.Option(help="Name of the daemon to measure.")] = "default",
 ) -> int:
     """Measure a running pipeline: REMI's quantities, and corrected ones of our own."""
     condition = check_condition(condition)
     files = csv_files(csv, filter_csv)
     for kind, path in files.items():
         check_appendable(path, kind.columns)
-    daemon = daemon_address(name)
     ask = partial(send_control_request, daemon)
     status = ask({"ask": "status"})
     camera = choose_camera(camera, status)
     with closing(LinkContext()) as context:
         bus = Subscriber(context, daemon, [f"bodies/{camera}"])
-        first = _wait_for_first(bus, camera, name)
+        first = _wait_for_first(bus, camera, daemon.name)
         engine = status.get("engines", {}).get(camera, first.engine)
         meters = CameraMeters({camera: engine}, ask, seconds)
         frames = _feed_meters(bus, meters, first, seconds)

@@ -13,8 +13,10 @@ from typing import Annotated, Any, get_args
 
 import typer
 
+from remi_stream.config import BASE_PORT
 from remi_stream.errors import UsageError
 from remi_stream.paths import check_path_part
+from remi_stream.transport.address import DaemonAddress, daemon_address, tcp_address
 
 
 class LogFormat(str, enum.Enum):
@@ -83,6 +85,17 @@ ViewerHostOption = Annotated[
     list[str] | None,
     typer.Option(help="Further name by which the viewer is opened, e.g. a reverse proxy's; may be repeated.", metavar="NAME"),
 ]
+BusBindOption = Annotated[
+    str | None,
+    typer.Option(
+        "--bus-bind",
+        help="Let other machines use the bus and control, with a key (default: only you, on this machine).",
+        metavar="ADDRESS[:PORT]",
+    ),
+]
+BusOpenOption = Annotated[
+    bool, typer.Option("--bus-open", help="Let anyone who reaches --bus-bind read bodies: no keys, no images, no control.")
+]
 OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")]
 FocalOption = Annotated[float | None, typer.Option(help="Focal length, px (default: the image diagonal).", min=1)]
 LogFormatOption = Annotated[LogFormat, typer.Option("--log-format", help="auto: a status line in a terminal, text otherwise.")]
@@ -113,6 +126,8 @@ def pipeline_options(
         str | None, typer.Option(help="Address the viewer listens on (default: loopback only); its link then contains a token.")
     ] = None,
     viewer_host: ViewerHostOption = None,
+    bus_bind: BusBindOption = None,
+    bus_open: BusOpenOption = False,
     record: RecordOption = None,
     record_video: RecordVideoOption = False,
     display: DisplayOption = False,
@@ -120,6 +135,43 @@ def pipeline_options(
     log_format: LogFormatOption = LogFormat.auto,
 ) -> None:
     """Options of every live pipeline."""
+
+
+def daemon_options(
+    name: DaemonName = "default",
+    connect: Annotated[
+        str | None, typer.Option(help="Use a daemon that was started with --bus-bind, on any machine.", metavar="HOST[:PORT]")
+    ] = None,
+    key: Annotated[
+        Path | None, typer.Option(help="Key file for it: a copy of its user's keys/client.json.", metavar="FILE", dir_okay=False)
+    ] = None,
+) -> None:
+    """Which daemon a command uses."""
+
+
+def with_daemon(command: Callable[..., int]) -> Callable[..., int]:
+    """Decorator that adds --name, --connect and --key to a command, which gets the DaemonAddress `daemon`."""
+
+    @functools.wraps(command)
+    def wrapped(**given: Any) -> int:
+        return command(**{**given, "daemon": find_daemon(**given["daemon"])})
+
+    return with_options(daemon_options, into="daemon")(wrapped)
+
+
+def find_daemon(name: str, connect: str | None, key: Path | None) -> DaemonAddress:
+    """Address of the daemon that these options name. Raises UsageError."""
+    if connect is None:
+        if key:
+            raise UsageError("--key is for a daemon on TCP; name that, too: --connect HOST[:PORT]")
+        return daemon_address(name)
+    if name != "default":
+        raise UsageError("--name is a daemon of yours on this machine, --connect one on TCP; give one of them")
+    if key is None:
+        return tcp_address(connect, BASE_PORT, "--connect", has_control=False)
+    from remi_stream.transport.curve import read_client_keys  # here, because most commands use no ZeroMQ
+
+    return tcp_address(connect, BASE_PORT, "--connect", read_client_keys(key))
 
 
 def camera_options(
@@ -199,7 +251,8 @@ def with_options(
             options = {each.name: given.pop(each.name) for each in shared}
             return command(**given, **{into: options})
 
-        wrapped.__signature__ = inspect.Signature(own + shared, return_annotation=int)  # type: ignore[attr-defined]
+        both = sorted(own + shared, key=lambda each: each.kind)  # keyword-only parameters must be last
+        wrapped.__signature__ = inspect.Signature(both, return_annotation=int)  # type: ignore[attr-defined]
         wrapped.__annotations__ = {each.name: each.annotation for each in own + shared}
         del wrapped.__wrapped__  # inspect.signature, and with it Typer, would follow it to the command's own parameters
         return wrapped

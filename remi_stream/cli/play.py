@@ -11,10 +11,10 @@ from rich.table import Table
 
 from remi_stream.cli.console import plain_table, status_command, table_console
 from remi_stream.cli.foreground import camera_name, run_source
-from remi_stream.cli.options import FILTER_OPTION, DaemonName, pipeline_options, with_options
+from remi_stream.cli.options import FILTER_OPTION, pipeline_options, with_daemon, with_options
 from remi_stream.errors import EXIT_DONE, RemiError
 from remi_stream.messages import MAX_PLAYBACK_SPEED, MIN_PLAYBACK_SPEED
-from remi_stream.transport.address import daemon_address
+from remi_stream.transport.address import DaemonAddress
 from remi_stream.transport.link import send_control_request
 
 ENGINE_OPTIONS = ("engine", "detector", "max_people", "subject", "threads", "filter")
@@ -41,18 +41,18 @@ def play(
     return run_source({**options, "filter": filter}, {"name": name, "source": source, "loop": loop})
 
 
+@with_daemon
 def control_playback(
+    daemon: DaemonAddress,
     seek_s: Annotated[float | None, typer.Option("--seek", help="Continue from this second.", min=0, metavar="SECOND")] = None,
     paused: Annotated[bool | None, typer.Option("--pause/--resume", help="Pause or resume.", show_default=False)] = None,
     speed: Annotated[float | None, SPEED_OPTION] = None,
     camera: Annotated[str | None, typer.Option(help="Camera of the recording (default: all).")] = None,
-    name: DaemonName = "default",
 ) -> int:
     """Seek, pause or change the speed of a recording that is played, or show its position."""
     changes = {"seek_s": seek_s, "speed": speed, "paused": paused, "camera": camera}
-    daemon = daemon_address(name)
     answer = send_control_request(daemon, {"ask": "play", **{key: value for key, value in changes.items() if value is not None}})
-    playing = _wait_until_applied(name, answer["command_id"], camera) if "command_id" in answer else answer["playing"]
+    playing = _wait_until_applied(daemon, answer["command_id"], camera) if "command_id" in answer else answer["playing"]
     table_console().print(playback_table(playing))
     return EXIT_DONE
 
@@ -66,17 +66,16 @@ def playback_table(playing: dict[str, dict[str, Any]]) -> Table:
     return table
 
 
-def _wait_until_applied(daemon: str, command_id: int, camera: str | None) -> dict[str, dict[str, Any]]:
+def _wait_until_applied(daemon: DaemonAddress, command_id: int, camera: str | None) -> dict[str, dict[str, Any]]:
     """Poll until every recording has applied a command or has ended; return the positions. Raises RemiError on timeout."""
     request = {"ask": "play"} | ({"camera": camera} if camera else {})
     end = time.monotonic() + PLAYBACK_TIMEOUT_S
     while True:
-        found: dict[str, dict[str, Any]] = send_control_request(daemon_address(daemon), request)["playing"]
+        found: dict[str, dict[str, Any]] = send_control_request(daemon, request)["playing"]
         pending = [name for name, each in found.items() if each["command_id"] < command_id and each["state"] != "ended"]
         if not pending:
             return found
         if time.monotonic() > end:
-            raise RemiError(
-                f"{', '.join(pending)} did not respond within {PLAYBACK_TIMEOUT_S:.0f} s. Is it running? {status_command(daemon)}"
-            )
+            question = f"Is it running? {status_command(daemon.name)}"
+            raise RemiError(f"{', '.join(pending)} did not respond within {PLAYBACK_TIMEOUT_S:.0f} s. {question}")
         time.sleep(POLL_INTERVAL_S)

@@ -17,24 +17,25 @@ from rich.table import Table
 
 from remi_stream.cli.console import plain_table, table_console
 from remi_stream.cli.control import format_lag
-from remi_stream.cli.options import DaemonName
+from remi_stream.cli.options import with_daemon
 from remi_stream.errors import RemiError
 from remi_stream.messages import Bodies, Person
 from remi_stream.sinks.live_view import count_text, state_text
 from remi_stream.skeletons import JOINT_NAMES
-from remi_stream.transport.address import DaemonAddress, daemon_address
+from remi_stream.transport.address import DaemonAddress
 from remi_stream.transport.link import LinkContext, Subscriber, send_control_request
 
 POLL_INTERVAL_S = 0.25
 STATE_COLOURS = {"ready": "green", "live": "green", "failed": "red", "restarting": "yellow", "reconnecting": "yellow"}
 
 
+@with_daemon
 def status(
-    name: DaemonName = "default",
+    daemon: DaemonAddress,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> int:
     """Show the state of a running pipeline: its stages and cameras."""
-    answer = send_control_request(daemon_address(name), {"ask": "status"})
+    answer = send_control_request(daemon, {"ask": "status"})
     if as_json:
         print(json.dumps(answer))
         return 0
@@ -104,8 +105,9 @@ def _drops(dropped: dict[str, int]) -> str:
     return f"{sum(dropped.values())} ({reasons})" if reasons else "0"
 
 
+@with_daemon
 def tail(
-    name: DaemonName = "default",
+    daemon: DaemonAddress,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per line, with all fields.")] = False,
     count: Annotated[int | None, typer.Option("--count", "-n", help="Stop after this many lines.", min=1)] = None,
     timeout: Annotated[float, typer.Option(help="Seconds to wait for the first bodies.", min=0.1)] = 5.0,
@@ -114,7 +116,7 @@ def tail(
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     context = LinkContext()
     try:
-        for index, bodies in enumerate(_read_bodies(context, daemon_address(name), timeout)):
+        for index, bodies in enumerate(_read_bodies(context, daemon, timeout)):
             print(format_json(bodies) if as_json else format_line(bodies, time.monotonic()), flush=True)
             if index + 1 == count:
                 break

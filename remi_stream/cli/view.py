@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import sys
 import time
@@ -14,12 +15,12 @@ from typing import Annotated
 
 import typer
 
-from remi_stream.cli.options import DaemonName, ViewerHostOption, parse_size
+from remi_stream.cli.options import ViewerHostOption, parse_size, with_daemon
 from remi_stream.config import Config, parse_config
 from remi_stream.errors import RemiError, UsageError
-from remi_stream.paths import run_folder_path
+from remi_stream.paths import run_folder, run_folder_path
 from remi_stream.sinks.web.access import read_viewer_link, shown_link
-from remi_stream.transport.address import daemon_address
+from remi_stream.transport.address import DaemonAddress
 from remi_stream.transport.link import send_control_request
 
 FIRST_CAMERA_TIMEOUT_S = 5.0
@@ -27,8 +28,9 @@ MIN_SIDE_PX = 64
 """Smallest width and height of aitviewer's window or video."""
 
 
+@with_daemon
 def view(
-    name: DaemonName = "default",
+    daemon: DaemonAddress,
     bind: Annotated[
         str | None, typer.Option(help="Address the viewer listens on (default: loopback only); its link then contains a token.")
     ] = None,
@@ -57,15 +59,31 @@ def view(
         duration,
     )
     if aitviewer or render or remote:
-        return _run_aitviewer(name, render, remote, remote_smpl, parse_size(size or "1280x720", MIN_SIDE_PX, even=True), duration)
-    folder = run_folder_path(name)
+        return _run_aitviewer(
+            daemon, render, remote, remote_smpl, parse_size(size or "1280x720", MIN_SIDE_PX, even=True), duration
+        )
+    if daemon.is_remote:
+        return _view_remote(daemon, bind, viewer_host or [], in_browser)
+    folder = run_folder_path(daemon.name)
     link = read_viewer_link(folder)
     if link:
         _print_link(link, in_browser)
         return 0
-    values = {"name": name, "cameras": _cameras(name), "viewer": "web", "bind": bind, "viewer_hosts": viewer_host or []}
-    _run_web_viewer(parse_config(values), folder, in_browser)
+    _run_web_viewer(_viewer_config(daemon.name, daemon, bind, viewer_host or []), folder, in_browser)
     return 0
+
+
+def _view_remote(daemon: DaemonAddress, bind: str | None, hosts: list[str], in_browser: bool) -> int:
+    """Run the web viewer of a daemon on TCP, with a run folder and a port of its own."""
+    name = "view-" + re.sub(r"[^A-Za-z0-9.-]+", "-", daemon.name)[:35]
+    config = _viewer_config(name, daemon, bind, hosts)
+    with run_folder(name) as folder:
+        _run_web_viewer(config, folder.path, in_browser, daemon)
+    return 0
+
+
+def _viewer_config(name: str, daemon: DaemonAddress, bind: str | None, hosts: list[str]) -> Config:
+    return parse_config({"name": name, "cameras": _cameras(daemon), "viewer": "web", "bind": bind, "viewer_hosts": hosts})
 
 
 def _check_options(window: bool, remote: bool, smpl: bool, web: bool, size: str | None, duration: float | None) -> None:
@@ -81,27 +99,27 @@ def _check_options(window: bool, remote: bool, smpl: bool, web: bool, size: str 
 
 
 def _run_aitviewer(
-    name: str, render: Path | None, remote: str | None, smpl: bool, size: tuple[int, int], duration_s: float | None
+    daemon: DaemonAddress, render: Path | None, remote: str | None, smpl: bool, size: tuple[int, int], duration_s: float | None
 ) -> int:
     """Show bodies in aitviewer until its window is closed or Ctrl-C."""
     from remi_stream.sinks.aitviewer import viewer
     from remi_stream.sinks.aitviewer.remote import feed_server
 
     # Raises RemiError if the pipeline is not running: a subscriber would wait without a word.
-    send_control_request(daemon_address(name), {"ask": "status"})
+    send_control_request(daemon, {"ask": "status"})
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     write_line = partial(print, flush=True)
     with contextlib.suppress(KeyboardInterrupt):
         if remote:
-            feed_server(name, remote, smpl, duration_s, write_line)
+            feed_server(daemon, remote, smpl, duration_s, write_line)
         elif render:
-            write_line(f"{render}: {viewer.render_video(name, render, size, duration_s, write_line)} frames")
+            write_line(f"{render}: {viewer.render_video(daemon, render, size, duration_s, write_line)} frames")
         else:
-            viewer.show_window(name, size, duration_s, write_line)
+            viewer.show_window(daemon, size, duration_s, write_line)
     return 0
 
 
-def _run_web_viewer(config: Config, folder: Path, in_browser: bool) -> None:
+def _run_web_viewer(config: Config, folder: Path, in_browser: bool, remote: DaemonAddress | None = None) -> None:
     """Run the web viewer in this process, as a subscriber of the bus."""
     from remi_stream.pipeline import find_stage
     from remi_stream.process.stage_loop import SinkLoop
@@ -109,7 +127,7 @@ def _run_web_viewer(config: Config, folder: Path, in_browser: bool) -> None:
     from remi_stream.stage import StageSpec
 
     stop = _StopSignal()
-    spec = StageSpec(stage="web", camera="", run_folder=str(folder), supervisor_pid=os.getpid(), config=config)
+    spec = StageSpec(stage="web", camera="", run_folder=str(folder), supervisor_pid=os.getpid(), config=config, remote=remote)
     loop = SinkLoop(spec, find_stage("web"), make_web_stage(spec))
     loop.open()
     with contextlib.closing(loop):
@@ -133,16 +151,16 @@ class _StopSignal:
         self.is_set = True
 
 
-def _cameras(name: str) -> list[dict[str, str | None]]:
+def _cameras(daemon: DaemonAddress) -> list[dict[str, str | None]]:
     """Cameras of a running pipeline; waits for the first one. Raises RemiError after a timeout."""
     end = time.monotonic() + FIRST_CAMERA_TIMEOUT_S
     while time.monotonic() < end:
-        status = send_control_request(daemon_address(name), {"ask": "status"})
+        status = send_control_request(daemon, {"ask": "status"})
         engines = status.get("engines", {})
         if status["cameras"]:
             return [{"name": camera, "source": "bus", "engine": engines.get(camera)} for camera in status["cameras"]]
         time.sleep(0.2)
-    raise RemiError(f"The pipeline {name!r} has no camera yet. See: remi-stream status --name {name}")
+    raise RemiError(f"The pipeline {daemon.name!r} has no camera yet. See: remi-stream status")
 
 
 def _print_link(link: str, in_browser: bool) -> None:

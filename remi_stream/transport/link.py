@@ -1,10 +1,7 @@
-"""ZeroMQ transport: links with credit-based flow control, the bus, the control socket. Nothing else imports zmq.
+"""ZeroMQ transport: links with credit-based flow control, the bus, the control socket.
 
 A consumer binds a Receiver, producers connect Senders; outbox and inbox (mailbox.py) control the flow. The relay publishes with
 a Publisher, clients use a Subscriber. Every socket is closed with a linger and the context destroyed, or exit would hang.
-
-No peer is trusted: messages have a maximum size, are decoded within bounds, and a limited number is read per turn of a loop. What
-is invalid is counted (`invalid`) and dropped, and never raises.
 
 ZeroMQ's own options cannot deliver the newest message: CONFLATE loses parts of multipart messages, and a high-water mark of 1
 keeps the oldest.
@@ -12,23 +9,26 @@ keeps the oldest.
 
 from __future__ import annotations
 
-import logging
 import math
 import os
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import Any, Generic, TypeVar, cast
 
 import msgspec
 import zmq
 
-from remi_stream.errors import RemiError
+from remi_stream.errors import RemiError, UsageError
 from remi_stream.messages import Bodies, Frame, FrameMessage, FrameView, Health, Message, MessageCodec, message_key
 from remi_stream.topics import BUS_TOPICS, LAST_VALUE_TOPICS, Topic
-from remi_stream.transport.address import DaemonAddress
+from remi_stream.transport.address import DaemonAddress, ServerKeys
 from remi_stream.transport.mailbox import CREDIT_RENEW_S, Credit, FrameRequest, Inbox, Outbox, add_skipped, pop_skipped
+from remi_stream.transport.remote_clock import RemoteClock
+from remi_stream.transport.sockets import MAX_MESSAGES_PER_TURN, InvalidMessages, bind, connect, read_queued
+from remi_stream.transport.sockets import LinkContext as LinkContext
+from remi_stream.transport.sockets import SocketPoller as SocketPoller
 
 LINGER_MS = 500
 """Time that a closed socket may still send queued messages, ms."""
@@ -46,59 +46,15 @@ MAX_SUBSCRIPTION_BYTES = 1 << 12
 """Maximum size of a subscription, and of ZeroMQ's handshake before it."""
 MAX_PARTS = 1024
 """Maximum number of parts of a message: each array over 64 kB is one."""
-MAX_MESSAGES_PER_TURN = 1000
-"""Maximum number of messages that one call of `pump` reads from a socket."""
 MAX_REQUESTS_S = 0.002
 """Time after which one call of `pump` answers no further control request, s: a status of many cameras takes half of it."""
 LAST_VALUES_INTERVAL_S = 0.05
 """Minimum time between two repetitions of the last values, s, however often clients subscribe."""
 
-log = logging.getLogger("remi_stream")
-
 M = TypeVar("M", bound=Message)
 
 _HELLO, _AVAILABLE, _BYE, _MESSAGE = b"h", b"n", b"b", b"m"
 """Kinds of what a producer sends: its announcement, that a message waits for credit, its end, a message."""
-
-
-class LinkContext:
-    """ZeroMQ context of this process; `close` closes all sockets without blocking."""
-
-    def __init__(self) -> None:
-        self._zmq = zmq.Context()
-
-    def create_socket(self, kind: int, max_bytes: int) -> zmq.Socket[bytes]:
-        """Create a socket that this context will close. max_bytes: a peer that sends a larger part is disconnected."""
-        socket = self._zmq.socket(kind)
-        socket.setsockopt(zmq.MAXMSGSIZE, max_bytes)
-        return socket
-
-    def close(self) -> None:
-        """Close every socket; those already closed with a linger still send what they have queued."""
-        self._zmq.destroy(linger=0)
-
-
-class InvalidMessages:
-    """Count of the invalid messages that came to a socket; the first is logged."""
-
-    def __init__(self, where: str) -> None:
-        self.count = 0
-        self._where = where
-
-    def add(self, reason: object) -> None:
-        """Count one."""
-        self.count += 1
-        if self.count == 1:
-            log.warning("an invalid message came to %s and was dropped: %.200s; others are only counted", self._where, reason)
-
-
-def _read_queued(socket: zmq.Socket[bytes], copy: bool = True) -> Iterator[list[Any]]:
-    """Parts of each message that has arrived, for one turn."""
-    for _ in range(MAX_MESSAGES_PER_TURN):
-        try:
-            yield socket.recv_multipart(zmq.NOBLOCK, copy=copy)
-        except zmq.Again:
-            return
 
 
 def _max_bytes(topic: Topic) -> int:
@@ -143,7 +99,7 @@ class Sender(Generic[M]):
         # unique per life: the receiver must not mistake a restarted producer for the old one
         self.socket.setsockopt(zmq.IDENTITY, f"{reason}-{os.getpid()}-".encode() + os.urandom(4))
         self.socket.setsockopt(zmq.RECONNECT_IVL, 50)
-        self.socket.connect(address)
+        connect(self.socket, address)
 
     def put(self, message: M) -> None:
         """Queue a message; it is sent as soon as there is credit."""
@@ -162,7 +118,7 @@ class Sender(Generic[M]):
 
     def pump(self, now: float) -> None:
         """Read credits, send what they allow, announce this producer twice a second."""
-        for parts in _read_queued(self.socket):
+        for parts in read_queued(self.socket):
             try:
                 self.outbox.add_credit(msgspec.msgpack.decode(b"".join(parts), type=Credit))
             except (msgspec.MsgspecError, RecursionError) as error:
@@ -225,7 +181,7 @@ class Receiver(Generic[M]):
         self.socket = context.create_socket(zmq.ROUTER, _max_bytes(topic))
         self.socket.setsockopt(zmq.ROUTER_HANDOVER, 1)  # a producer that reconnects replaces its old connection
         self._address = address
-        _bind(self.socket, address)
+        bind(self.socket, address)
 
     def next_message(self) -> M | None:
         """Next message that has arrived, or None."""
@@ -238,7 +194,7 @@ class Receiver(Generic[M]):
 
     def pump(self, now: float) -> None:
         """Read everything that has arrived."""
-        for producer, *parts in _read_queued(self.socket, copy=False):
+        for producer, *parts in read_queued(self.socket, copy=False):
             try:
                 self._read(producer.bytes, parts, now)
             except (msgspec.MsgspecError, RecursionError) as error:
@@ -291,9 +247,12 @@ class Publisher:
     """The bus: publishes to all subscribers without waiting; slow subscribers lose messages.
 
     watched: topics that `has_subscriber` may be asked for. What clients subscribe to is kept only as far as it concerns them.
+    keys: for CURVE on TCP.
     """
 
-    def __init__(self, context: LinkContext, daemon: DaemonAddress, watched: Iterable[str] = ()) -> None:
+    def __init__(
+        self, context: LinkContext, daemon: DaemonAddress, watched: Iterable[str] = (), keys: ServerKeys | None = None
+    ) -> None:
         self.invalid = InvalidMessages("the bus")
         self.socket = context.create_socket(zmq.XPUB, MAX_SUBSCRIPTION_BYTES)
         self.socket.setsockopt(zmq.SNDHWM, BUS_HIGH_WATER_MARK)
@@ -306,7 +265,7 @@ class Publisher:
         self._watched = {topic.encode() for topic in watched}
         self._subscriptions: set[bytes] = set()
         """Subscribed prefixes of watched topics."""
-        _bind(self.socket, daemon.bus)
+        bind(self.socket, daemon.bus, keys)
 
     def publish(self, topic: str, message: Any) -> None:
         """Publish a message; topic: "bodies/<camera>" etc."""
@@ -326,7 +285,7 @@ class Publisher:
 
     def pump(self) -> None:
         """Process subscriptions; new ones get the cached last messages of their topics."""
-        for parts in _read_queued(self.socket):
+        for parts in read_queued(self.socket):
             kind, prefix = parts[0][:1], parts[0][1:]
             if len(parts) > 1 or kind not in (b"\x00", b"\x01"):
                 self.invalid.add(f"{len(parts)} parts, {parts[0][:16]!r}; a client of the bus can only subscribe")
@@ -356,13 +315,14 @@ class Subscriber:
     ) -> None:
         self.invalid = InvalidMessages("a subscriber of the bus")
         self._cameras = cameras
+        self._clock = RemoteClock() if daemon.is_remote else None
         self.socket = context.create_socket(zmq.SUB, MAX_MESSAGE_BYTES)
         self.socket.setsockopt(zmq.RCVHWM, BUS_HIGH_WATER_MARK)
         self.socket.setsockopt(zmq.RECONNECT_IVL, 100)
         self._topics: set[str] = set()
         self.subscribe(topics)
         self._codecs: dict[str, MessageCodec[Any]] = {name: MessageCodec(kind) for name, kind in BUS_TOPICS.items()}
-        self.socket.connect(daemon.bus)
+        connect(self.socket, daemon.bus, daemon.keys)
 
     def subscribe(self, topics: Iterable[str]) -> None:
         """Replace the subscriptions; topics are prefixes."""
@@ -400,6 +360,8 @@ class Subscriber:
             raise msgspec.ValidationError("times must be finite")
         if isinstance(message, Bodies) and "relay" not in message.stamps:
             raise msgspec.ValidationError("bodies without the stamp of the relay")
+        if self._clock and isinstance(message, FrameMessage):
+            message = self._clock.convert(message, time.monotonic())
         return name, message
 
     def receive_newest(self, timeout_s: float) -> dict[str, Any]:
@@ -420,16 +382,22 @@ class Subscriber:
 class ControlServer:
     """Server of the control socket (REP): one MessagePack map in, one out. answer: raises RemiError for what is not allowed."""
 
-    def __init__(self, context: LinkContext, daemon: DaemonAddress, answer: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+    def __init__(
+        self,
+        context: LinkContext,
+        daemon: DaemonAddress,
+        answer: Callable[[dict[str, Any]], dict[str, Any]],
+        keys: ServerKeys | None = None,
+    ) -> None:
         self.invalid = InvalidMessages("the control socket")
         self._answer = answer
         self.socket = context.create_socket(zmq.REP, MAX_REQUEST_BYTES)
-        _bind(self.socket, daemon.control)
+        bind(self.socket, daemon.control, keys)
 
     def pump(self) -> None:
         """Answer pending requests, for a limited time."""
         end = time.monotonic() + MAX_REQUESTS_S
-        for parts in _read_queued(self.socket):
+        for parts in read_queued(self.socket):
             self.socket.send(msgspec.msgpack.encode(self._reply(parts)))
             if time.monotonic() > end:
                 return
@@ -450,12 +418,18 @@ class ControlServer:
 
 def send_control_request(daemon: DaemonAddress, request: dict[str, Any], timeout_s: float = 2.0) -> dict[str, Any]:
     """Send a request to the control socket of a daemon and return its reply. Raises RemiError on error or timeout."""
+    if not daemon.control:
+        raise UsageError(f"{daemon.name} answers requests only to clients with a key. Give --key FILE")
     context = LinkContext()
     try:
         socket = context.create_socket(zmq.REQ, MAX_MESSAGE_BYTES)
-        socket.connect(daemon.control)
+        connect(socket, daemon.control, daemon.keys)
         socket.send(msgspec.msgpack.encode(request))
         if not socket.poll(int(timeout_s * 1000)):
+            if daemon.is_remote:
+                raise RemiError(
+                    f"No remi-stream answers on {daemon.control}. Is it running with --bus-bind, and is the key its own?"
+                )
             raise RemiError(f"No remi-stream answers on {daemon.control}. Start one (remi-stream demo) or select it with --name")
         reply: dict[str, Any] = msgspec.msgpack.decode(socket.recv())
     finally:
@@ -463,30 +437,3 @@ def send_control_request(daemon: DaemonAddress, request: dict[str, Any], timeout
     if "error" in reply:
         raise RemiError(reply["error"])
     return reply
-
-
-class SocketPoller:
-    """Polls sockets and file descriptors."""
-
-    def __init__(self) -> None:
-        self._poller = zmq.Poller()
-
-    def register(self, socket: zmq.Socket[bytes] | int) -> None:
-        """Register a socket or file descriptor for reading."""
-        self._poller.register(socket, zmq.POLLIN)
-
-    def wait(self, timeout_s: float) -> None:
-        """Wait until one is readable, or the timeout."""
-        self._poller.poll(max(0, int(timeout_s * 1000)))
-
-
-def _bind(socket: zmq.Socket[bytes], address: str) -> None:
-    try:
-        socket.bind(address)
-    except zmq.ZMQError as error:
-        port = address.rsplit(":", 1)[-1]
-        if error.errno == zmq.EADDRINUSE and address.startswith("tcp"):
-            raise RemiError(
-                f"Port {port} is in use, by another remi-stream or another program. Stop it, or start this one with --name"
-            ) from None
-        raise RemiError(f"Cannot bind {address}: {error}") from None

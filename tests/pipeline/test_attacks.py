@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -138,3 +141,52 @@ def test_invalid_messages_are_counted_and_the_first_is_logged(daemon: Daemon) ->
     ask(b"a", b"b", b"c")(daemon.address)
     daemon.listen(lambda: daemon.stages["relay"].counts["invalid"] == before + 1)
     assert daemon.log().count("an invalid message came to the control socket and was dropped") == 1
+
+
+def as_nobody(*attempts: Callable[[], object]) -> list[str]:
+    """What each attempt raises in a process of the user nobody."""
+    read, write = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.setgroups([])
+        os.setgid(65534)
+        os.setuid(65534)
+        for attempt in attempts:
+            try:
+                attempt()
+                os.write(write, b"nothing ")
+            except Exception as error:  # noqa: BLE001 - whatever it is, its name is the result
+                os.write(write, type(error).__name__.encode() + b" ")
+        os._exit(0)
+    os.waitpid(child, 0)
+    os.close(write)
+    with open(read) as results:
+        return results.read().split()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+def test_other_user_can_read_change_and_kill_nothing(daemon: Daemon) -> None:
+    folder = daemon.runtime / "remi-stream" / daemon.name
+    pids = [daemon.process.pid, *(stage["pid"] for stage in daemon.status()["stages"].values())]
+    daemon.runtime.chmod(0o755)  # as /tmp is
+    paths = [daemon.address.bus.removeprefix("ipc://"), daemon.address.control.removeprefix("ipc://")]
+    attempts: list[Callable[[], object]] = [
+        *[lambda path=path: socket.socket(socket.AF_UNIX).connect(path) for path in paths],
+        lambda: list(folder.iterdir()),
+        lambda: list(folder.parent.iterdir()),
+        lambda: (folder / "bus").unlink(),
+        lambda: folder.parent.rename(folder.parent.with_name("other")),
+        *[lambda pid=pid: os.kill(pid, signal.SIGKILL) for pid in pids],
+    ]
+    assert as_nobody(*attempts) == ["PermissionError"] * len(attempts)
+    daemon.more_bodies(5)
+
+
+def test_no_stage_listens_on_tcp(daemon: Daemon) -> None:
+    inodes = set()
+    for stage in daemon.status()["stages"].values():
+        for descriptor in Path(f"/proc/{stage['pid']}/fd").iterdir():
+            with contextlib.suppress(OSError):
+                inodes.add(os.readlink(descriptor))
+    tables = [Path(f"/proc/net/{table}").read_text().splitlines()[1:] for table in ("tcp", "tcp6")]
+    assert not [line for table in tables for line in table if f"socket:[{line.split()[9]}]" in inodes]

@@ -26,6 +26,7 @@ from remi_stream.render.colours import track_colour
 from remi_stream.sinks.aitviewer.meshes import PersonMesh, mesh_faces
 from remi_stream.sinks.aitviewer.subscriber import BodySubscriber
 from remi_stream.sinks.aitviewer.viewer import Report
+from remi_stream.transport.address import DaemonAddress
 
 # Messages of aitviewer's remote protocol: pickles, written here and never read, as reading one can run code. A message is a map
 # {"type", "uid", "args", "kwargs"}. The type is a member of an enum of aitviewer's, written by name: no aitviewer is needed here.
@@ -244,7 +245,7 @@ class RemoteFeeder:
             self._report(line)
 
 
-def feed_server(daemon: str, address: str, as_poses: bool, duration_s: float | None, report: Report) -> None:
+def feed_server(daemon: DaemonAddress, address: str, as_poses: bool, duration_s: float | None, report: Report) -> None:
     """Send people to a server until Ctrl-C. as_poses: for a server with SMPL's files. Raises RemiError without SMPL here."""
     if as_poses and known_body().name != "smpl":
         raise RemiError(f"--aitviewer-smpl needs SMPL here too. {missing_file_hint(find_model_file(SMPL_FILE))}")

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from remi_stream.messages import Bodies, CameraFacts
 from remi_stream.sinks.aitviewer.meshes import PeopleMeshes, PersonMesh
 from remi_stream.sinks.live_view import CameraPresence, RateSample, ViewedCamera
-from remi_stream.transport.address import daemon_address
+from remi_stream.transport.address import DaemonAddress
 from remi_stream.transport.link import LinkContext, Subscriber
 
 CAMERA_TIMEOUT_S = 3.0
@@ -29,14 +29,14 @@ class SubscribedCamera(ViewedCamera):
 class BodySubscriber:
     """Keeps the newest bodies of each camera of a daemon; there is no queue."""
 
-    def __init__(self, daemon: str) -> None:
-        self.daemon = daemon
+    def __init__(self, daemon: DaemonAddress) -> None:
+        self.daemon = daemon.name
         self.camera = ""
         """The selected camera; "" before the first message."""
         self.is_paused = False
         """While paused, the shown meshes do not change."""
         self._context = LinkContext()
-        self._bus = Subscriber(self._context, daemon_address(daemon), ["bodies/", "camera/"])
+        self._bus = Subscriber(self._context, daemon, ["bodies/", "camera/"])
         self._cameras: dict[str, SubscribedCamera] = {}
         self._meshes: list[PersonMesh] = []
         self._newest: Bodies | None = None

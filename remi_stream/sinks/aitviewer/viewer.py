@@ -22,6 +22,7 @@ from remi_stream.render.colours import Rgb, track_colour
 from remi_stream.sinks.aitviewer.meshes import PersonMesh
 from remi_stream.sinks.aitviewer.subscriber import BodySubscriber
 from remi_stream.sinks.aitviewer.viewpoint import ViewDirection, Viewpoint, fit_viewpoint, interpolate_viewpoint
+from remi_stream.transport.address import DaemonAddress
 
 ALTERNATIVE = "Render a video with --render FILE.mp4, or use a browser: remi-stream view"
 QT_PROBE = "from PyQt6.QtWidgets import QApplication; QApplication([])"
@@ -213,7 +214,7 @@ class LiveViewer:
         return lines + [(f"person {mesh.track_id}", track_colour(mesh.track_id)) for mesh in meshes]
 
 
-def show_window(daemon: str, size: Size, duration_s: float | None, report: Report) -> None:
+def show_window(daemon: DaemonAddress, size: Size, duration_s: float | None, report: Report) -> None:
     """Show a daemon's people in a window until it is closed. Raises RemiError without aitviewer or a screen."""
     require_aitviewer()
     require_screen()
@@ -226,7 +227,7 @@ def show_window(daemon: str, size: Size, duration_s: float | None, report: Repor
             viewer.subscriber.receive(max(0.0, drawn_at + IDLE_FRAME_INTERVAL_S - time.monotonic()))
 
 
-def render_video(daemon: str, path: Path, size: Size, duration_s: float | None, report: Report) -> int:
+def render_video(daemon: DaemonAddress, path: Path, size: Size, duration_s: float | None, report: Report) -> int:
     """Render a daemon's people offscreen to a video, until Ctrl-C; return the number of frames. Raises RemiError."""
     require_aitviewer()
     with contextlib.closing(ViewerVideo(path, size)) as video, _live_viewer(daemon, size, report, window=False) as viewer:
@@ -248,12 +249,12 @@ def _end(duration_s: float | None) -> float:
 
 
 @contextlib.contextmanager
-def _live_viewer(daemon: str, size: Size, report: Report, *, window: bool) -> Iterator[LiveViewer]:
+def _live_viewer(daemon: DaemonAddress, size: Size, report: Report, *, window: bool) -> Iterator[LiveViewer]:
     try:
         from remi_stream.sinks.aitviewer.window import AitviewerWindow
     except ImportError as error:
         raise RemiError(f"aitviewer cannot be imported: {error}. Reinstall it: {install_hint()}") from None
-    drawn = AitviewerWindow(f"remi-stream {daemon}", size, window=window, keys=KEY_HELP)
+    drawn = AitviewerWindow(f"remi-stream {daemon.name}", size, window=window, keys=KEY_HELP)
     subscriber = BodySubscriber(daemon)
     subscriber.receive(FIRST_MESSAGE_TIMEOUT_S)
     with contextlib.closing(subscriber), contextlib.closing(drawn):

@@ -60,7 +60,7 @@ def test_slow_viewer_shows_only_new_bodies_and_other_subscribers_miss_nothing(re
     context = LinkContext()
     other = Subscriber(context, daemon_address(replay.name), ["bodies/front"])
     received: list[int] = []
-    with contextlib.closing(BodySubscriber(replay.name)) as subscriber:
+    with contextlib.closing(BodySubscriber(daemon_address(replay.name))) as subscriber:
         viewer, ages = LiveViewer(subscriber, SlowWindow(), print), []
         subscriber.receive(5.0)
         while len(ages) < 8:
@@ -82,7 +82,7 @@ def test_slow_viewer_shows_only_new_bodies_and_other_subscribers_miss_nothing(re
 
 
 def test_old_bodies_are_not_shown() -> None:
-    with contextlib.closing(BodySubscriber("not-running")) as subscriber:
+    with contextlib.closing(BodySubscriber(daemon_address("not-running"))) as subscriber:
         now = time.monotonic()
         subscriber.add([msgspec.structs.replace(bodies(1, "front"), captured_at=now - 1.1 * MAX_AGE_S)], now)
         assert subscriber.current_meshes(now) == []
@@ -91,7 +91,7 @@ def test_old_bodies_are_not_shown() -> None:
 
 
 def test_paused_recording_stays_in_view() -> None:
-    with contextlib.closing(BodySubscriber("not-running")) as subscriber:
+    with contextlib.closing(BodySubscriber(daemon_address("not-running"))) as subscriber:
         now = time.monotonic()
         paused = PlaybackStatus(position_s=1.0, length_s=9.0, speed=0.0, paused=True)
         old = msgspec.structs.replace(bodies(1, "front"), captured_at=now - 9 * MAX_AGE_S)
@@ -101,7 +101,7 @@ def test_paused_recording_stays_in_view() -> None:
 
 
 def test_n_selects_the_next_camera_and_space_pauses(replay: Replay) -> None:
-    with contextlib.closing(BodySubscriber(replay.name)) as subscriber:
+    with contextlib.closing(BodySubscriber(daemon_address(replay.name))) as subscriber:
         window, lines = SlowWindow(), []
         viewer = LiveViewer(subscriber, window, lines.append)
 
@@ -131,7 +131,7 @@ def test_n_selects_the_next_camera_and_space_pauses(replay: Replay) -> None:
 
 def test_viewer_waits_for_a_daemon_that_stops_until_it_is_back(replay: Replay) -> None:
     lines: list[str] = []
-    with contextlib.closing(BodySubscriber(replay.name)) as subscriber:
+    with contextlib.closing(BodySubscriber(daemon_address(replay.name))) as subscriber:
         viewer = LiveViewer(subscriber, SlowWindow(), lines.append)
         now = time.monotonic()
         subscriber.add([facts(camera="front")], now)

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from websockets.exceptions import ConnectionClosed
 from websockets.sync.server import Server, ServerConnection, serve
 
 from remi_stream.errors import RemiError, UsageError
@@ -32,6 +33,7 @@ from remi_stream.sinks.aitviewer.remote import (
     parse_host_port,
 )
 from remi_stream.sinks.aitviewer.subscriber import BodySubscriber
+from remi_stream.transport.address import daemon_address
 from tests.browser.replay import bodies, replaying
 
 
@@ -112,7 +114,7 @@ def test_addresses() -> None:
 
 def test_poses_need_smpl_here_too(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(RemiError, match=r"needs SMPL here too.*smpl\.is\.tue\.mpg\.de"):
-        feed_server("not-running", "127.0.0.1:1", True, 0.1, print)
+        feed_server(daemon_address("not-running"), "127.0.0.1:1", True, 0.1, print)
 
 
 class Mark:
@@ -147,7 +149,8 @@ class Listener:
         self._connections.append(connection)
         for each in connection:
             self.messages.append(bytes(each))
-            connection.send(self._answer)
+            with contextlib.suppress(ConnectionClosed):  # the client may have left; what it sent before is still read
+                connection.send(self._answer)
 
 
 @contextlib.contextmanager
@@ -155,7 +158,7 @@ def feeding(
     daemon: str, port: int, report: Callable[[str], None] = lambda _: None
 ) -> Iterator[tuple[RemoteFeeder, BodySubscriber]]:
     with (
-        contextlib.closing(BodySubscriber(daemon)) as subscriber,
+        contextlib.closing(BodySubscriber(daemon_address(daemon))) as subscriber,
         contextlib.closing(RemoteFeeder(subscriber, f"127.0.0.1:{port}", False, report)) as feeder,
     ):
         yield feeder, subscriber
