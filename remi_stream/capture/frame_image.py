@@ -13,6 +13,8 @@ from av.codec.context import Flags
 from av.sidedata.sidedata import SideData, SideDataContainer
 from av.video.reformatter import VideoReformatter
 
+from remi_stream.capture.container_crop import NO_CROP, Crop
+
 MAX_STRETCH = 4.0
 """Largest stretch of pixels that is believed; anamorphic videos have 2 at most."""
 
@@ -41,9 +43,13 @@ def orientation_of(matrix: np.ndarray) -> Orientation:
     return Orientation(True, c < 0, b < 0)
 
 
-def bgr_from_frame(frame: av.VideoFrame, pixel_aspect: Fraction | None = None) -> np.ndarray:
-    """Convert a decoded frame to (H, W, 3) uint8 BGR with square pixels, oriented as the container says."""
-    image = square_pixels(_reformatter().reformat(frame, format="bgr24", threads=1).to_ndarray(), pixel_aspect)
+def bgr_from_frame(frame: av.VideoFrame, pixel_aspect: Fraction | None = None, crop: Crop = NO_CROP) -> np.ndarray:
+    """Convert a decoded frame to (H, W, 3) uint8 BGR: cropped, with square pixels, oriented as the container says."""
+    image: np.ndarray = _reformatter().reformat(frame, format="bgr24", threads=1).to_ndarray()
+    if any(crop):
+        height, width = image.shape[:2]
+        image = np.ascontiguousarray(image[crop.top : height - crop.bottom, crop.left : width - crop.right])
+    image = square_pixels(image, pixel_aspect)
     # not frame.side_data: the frame would keep it, it keeps the frame, and both their memory until the next garbage collection
     matrix = SideDataContainer(frame).get("DISPLAYMATRIX")  # type: ignore[call-arg]
     if not isinstance(matrix, SideData):

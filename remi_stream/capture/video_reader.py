@@ -16,6 +16,7 @@ import av
 import cv2
 import numpy as np
 
+from remi_stream.capture.container_crop import read_crop
 from remi_stream.capture.frame_image import bgr_from_frame, configure_decoder
 from remi_stream.errors import RemiError, UsageError
 from remi_stream.paths import printable_path
@@ -103,7 +104,7 @@ class VideoReader:
     def image(self, frame: av.VideoFrame) -> np.ndarray | None:
         """Convert a decoded frame to (H, W, 3) uint8 BGR, upright and in its true shape; None if it cannot be converted."""
         try:
-            return bgr_from_frame(frame, self._stream.sample_aspect_ratio)
+            return bgr_from_frame(frame, self._stream.sample_aspect_ratio, self._crop)
         except (av.FFmpegError, ValueError, MemoryError, cv2.error) as error:
             self._skip_broken(_error_text(error))
             return None
@@ -150,6 +151,8 @@ class VideoReader:
             raise RemiError(f"{shown} has no video stream. Give a file with a video stream")
         self._stream = self._container.streams.video[0]
         configure_decoder(self._stream.codec_context)
+        size = (self._stream.codec_context.width, self._stream.codec_context.height)
+        self._crop = read_crop(self.path, self._container.format.name, size)
         packets = self._container.demux(self._stream)
         examined: list[av.Packet] = []
         try:
