@@ -194,6 +194,17 @@ def run_folder_path(name: str) -> Path:
     return _parent() / check_path_part("daemon", name)
 
 
+def find_run_folder(name: str) -> Path:
+    """Path of the run folder of the daemon of this name that runs for this user; `run_folder_path` if there is none.
+
+    A daemon may have been started with another XDG_RUNTIME_DIR than this process has (by systemd, cron, sudo). Root finds the
+    system service too. Raises UsageError for an unsafe name, RemiError.
+    """
+    own = run_folder_path(name)
+    found = [folder for folder in [own, *(parent / name for parent in _other_parents())] if read_run_marker(folder)]
+    return found[0] if found else own
+
+
 def running_daemons() -> list[str]:
     """Names of this user's running daemons."""
     locks = sorted(_parent().glob(".*.lock"))
@@ -283,6 +294,29 @@ def _parent() -> Path:
     if status.st_uid != os.getuid() or stat.S_IMODE(status.st_mode) & 0o077:
         raise RemiError(f"{parent} must belong to you alone (mode 0700). Remove it, or set XDG_RUNTIME_DIR")
     return parent
+
+
+def _other_parents() -> list[Path]:
+    """Private folders in which a daemon that was started in another environment has its run folder."""
+    user = os.getuid()
+    runtimes = [Path(os.environ.get("XDG_RUNTIME_DIR") or f"/run/user/{user}"), Path(f"/run/user/{user}")]
+    found = [folder / "remi-stream" for folder in runtimes]
+    # a systemd unit has a runtime directory of its own: configs/systemd/remi-stream.service
+    for folder in [*runtimes, *([Path("/run")] if user == 0 else [])]:
+        found += sorted(folder.glob("remi-stream*/remi-stream"))
+    found += [Path(folder) / f"remi-stream-{user}" for folder in (tempfile.gettempdir(), "/tmp")]
+    return [folder for folder in found if _is_private(folder)]
+
+
+def _is_private(folder: Path) -> bool:
+    """Whether no other user but root can have put anything into a folder."""
+    try:
+        status = folder.lstat()
+    except OSError:
+        return False
+    # root looks into /run, where only root makes folders; the service's belongs to its own user
+    is_owner = status.st_uid == os.getuid() or (os.getuid() == 0 and folder.is_relative_to("/run"))
+    return stat.S_ISDIR(status.st_mode) and is_owner and not status.st_mode & 0o077
 
 
 def sample_clip() -> Path:

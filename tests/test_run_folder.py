@@ -10,7 +10,9 @@ import signal
 import stat
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -20,7 +22,7 @@ from remi_stream.cli.foreground import camera_name
 from remi_stream.config import CameraConfig, Config, parse_config
 from remi_stream.errors import RemiError, UsageError
 from remi_stream.models.manifest import ModelFile, read_manifest
-from remi_stream.paths import RUN_MARKER, RunFolder, run_folder, running_daemons
+from remi_stream.paths import RUN_MARKER, RunFolder, find_run_folder, run_folder, running_daemons
 from remi_stream.recordings.index import TrackEntry
 from remi_stream.recordings.journal import TrackStarted
 from remi_stream.recordings.recording import CameraRecording
@@ -49,6 +51,36 @@ def test_unsafe_name_is_refused_wherever_it_becomes_a_path(name: str, tmp_path: 
         CameraRecording(tmp_path, name)
     with pytest.raises(msgspec.ValidationError):
         msgspec.convert({"name": name, "file": "a.onnx", "licence": "MIT"}, ModelFile)
+
+
+@pytest.fixture
+def short() -> Iterator[Path]:
+    """A folder with a path that is short enough for sockets in folders below it."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        yield Path(folder)
+
+
+@pytest.mark.parametrize("place", ["remi-stream", "remi-stream-hall/remi-stream"])
+def test_daemon_that_was_started_in_another_environment_is_found(
+    place: str, short: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(short / place.rpartition("/")[0]))
+    (short / place).mkdir(parents=True, mode=0o700)
+    with run_folder("found-elsewhere") as folder:
+        monkeypatch.setenv("XDG_RUNTIME_DIR", str(short))
+        assert find_run_folder("found-elsewhere") == folder.path
+    assert find_run_folder("found-elsewhere") == short / "remi-stream/found-elsewhere"
+
+
+def test_temporary_folder_is_searched_without_a_runtime_directory(short: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(short))
+    monkeypatch.delenv("XDG_RUNTIME_DIR")
+    with run_folder("found-elsewhere") as folder:
+        monkeypatch.setenv("XDG_RUNTIME_DIR", str(short))
+        assert find_run_folder("found-elsewhere") == folder.path
+        folder.path.parent.chmod(0o755)
+        assert find_run_folder("found-elsewhere") != folder.path, "another user could have made it"
+        folder.path.parent.chmod(0o700)
 
 
 @pytest.mark.parametrize("name", ["default", "hall-2", "a.b", "_x", "7", "a.lock"])

@@ -18,7 +18,7 @@ import typer
 from remi_stream.cli.options import ViewerHostOption, parse_size, with_daemon
 from remi_stream.config import Config, parse_config
 from remi_stream.errors import RemiError, UsageError
-from remi_stream.paths import run_folder, run_folder_path
+from remi_stream.paths import find_run_folder, run_folder
 from remi_stream.sinks.web.access import read_viewer_link, shown_link
 from remi_stream.transport.address import DaemonAddress
 from remi_stream.transport.link import send_control_request
@@ -64,7 +64,7 @@ def view(
         )
     if daemon.is_remote:
         return _view_remote(daemon, bind, viewer_host or [], in_browser)
-    folder = run_folder_path(daemon.name)
+    folder = find_run_folder(daemon.name)
     link = read_viewer_link(folder)
     if link:
         _print_link(link, in_browser)

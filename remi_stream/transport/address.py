@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from remi_stream.errors import UsageError
-from remi_stream.paths import run_folder_path
+from remi_stream.paths import find_run_folder
 
 _HOST_PORT = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.-]+)(?::(\d{1,5}))?")
 
@@ -53,8 +53,8 @@ def address_in(run_folder: Path) -> DaemonAddress:
 
 
 def daemon_address(name: str) -> DaemonAddress:
-    """Address of this user's daemon of this name, whether it runs or not. Raises RemiError."""
-    return address_in(run_folder_path(name))
+    """Address of this user's daemon of this name, whether it runs or not. Raises RemiError, UsageError for an unsafe name."""
+    return address_in(find_run_folder(name))
 
 
 def tcp_address(
