@@ -131,7 +131,8 @@ def test_example_of_the_docs_is_captured(tmp_path: Path, monkeypatch: pytest.Mon
     [
         ("rtsp://camera/1", "rtsp", "capture"),
         ("rtsps://camera/1", "rtsp", "capture"),
-        ("http://camera/1", "rtsp", "capture"),  # is refused there, with what is allowed
+        ("http://camera/1", "http", "capture"),
+        ("rtmp://camera/1", "rtsp", "capture"),  # is refused there, with what is allowed
         ("/dev/video0", "webcam", "capture"),
         ("walk.mp4", "file", "capture"),
         ("at 12:30.mp4", "file", "capture"),
