@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import time
 from collections import Counter
@@ -24,6 +25,10 @@ PREVIEW_VIEW = FrameView(longest_side=640, encoding="jpeg")
 """View of a frame that is requested as a preview."""
 PREVIEW_INTERVAL_S = 0.1
 """Interval of previews, s."""
+SAVE_RETRY_S = 1.0
+"""Pause after an account could not be saved, s."""
+
+log = logging.getLogger("remi_stream")
 
 
 class SavedLedger:
@@ -35,17 +40,29 @@ class SavedLedger:
     def __init__(self, ledger: Ledger, cameras: Iterable[str], folder: Path | None) -> None:
         self._ledger, self._folder = ledger, folder
         self._files: dict[str, int] = {}
+        self._retry_at = 0.0
         for camera in cameras if folder else ():
             self._restore(camera)
 
     def save(self, camera: str) -> None:
-        """Save a camera's account. A write of less than a page is not torn by a kill."""
-        if self._folder is None:
+        """Save a camera's account. A write of less than a page is not torn by a kill.
+
+        Bodies matter more than their account: if it cannot be saved (full disk, no descriptors), the next try is a second later.
+        """
+        now = time.monotonic()
+        if self._folder is None or now < self._retry_at:
             return
-        if camera not in self._files:
-            self._files[camera] = os.open(self._path(camera), os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW, 0o600)
         data = msgspec.msgpack.encode(self._ledger.state(camera))
-        os.pwrite(self._files[camera], len(data).to_bytes(4, "little") + data, 0)
+        try:
+            if camera not in self._files:
+                self._files[camera] = os.open(self._path(camera), os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+            os.pwrite(self._files[camera], len(data).to_bytes(4, "little") + data, 0)
+        except OSError as error:
+            if not self._retry_at:
+                log.warning(
+                    "cannot write %s: %s; frames are counted anew if the relay restarts", self._path(camera), error.strerror
+                )
+            self._retry_at = now + SAVE_RETRY_S
 
     def close(self) -> None:
         """Close the files."""
