@@ -2,7 +2,8 @@
 
 Masked is what looks like a credential, not a list of known places: manufacturers put passwords and tokens anywhere into a URL. So
 of a path or query stays only what reads like a name, a channel or a setting; a value of an unknown parameter stays only if it is
-made of known words and short numbers. A mask too many costs a little reading, a mask too few costs a camera.
+made of known words and short numbers. A mask too many costs a little reading, a mask too few costs a camera. Links to sites that
+have no cameras, and to a model's source, are for the user to open: they stay whole.
 """
 
 from __future__ import annotations
@@ -51,6 +52,18 @@ SHORT_WORDS = re.findall(
 )
 """Shorter ones, which count only between other signs."""
 
+LINK_HOSTS = re.findall(
+    r"\S+",
+    """arxiv.org debian.org docker.com download.pytorch.org ffmpeg.org freedesktop.org github.com githubusercontent.com
+        gitlab.com gnu.org huggingface.co kernel.org man7.org mozilla.org mpg.de numpy.org nvidia.com onnx.ai onnxruntime.ai
+        opencv.org pjreddie.com pypi.org python.org pythonhosted.org pytorch.org readthedocs.io scipy.org tiangolo.com ubuntu.com
+        viser.studio w3.org wikipedia.org zenodo.org zeromq.org""",
+)
+"""Sites, with all below them, that have no cameras: the user needs their links whole, hashes and names included."""
+
+_kept_links: set[str] = set()
+_LINK_HOST = rf"(?:[\w\-]+\.)*?(?:{'|'.join(map(re.escape, LINK_HOSTS))})"
+_LINK = re.compile(rf"(?i)https?://{_LINK_HOST}(/[\w.~+@,()\-]*)*(#((sha\d+|md5)=[0-9a-f]{{32,128}}|[\w.\-]*))?")
 _WORD = re.compile("|".join(sorted(WORDS, key=len, reverse=True)), re.IGNORECASE)
 _SHORT_WORD = re.compile(rf"(?<![a-z0-9])({'|'.join(SHORT_WORDS)})(?=\d{{0,3}}(?![a-z0-9]))", re.IGNORECASE)
 _SIZE_OR_TIME = re.compile(r"\d{2,5}x\d{2,5}|20\d\d-?\d\d-?\d\d([T_-]?\d\d[-:]?\d\d[-:]?\d\dZ?)?", re.IGNORECASE)
@@ -70,10 +83,22 @@ def redact(text: str) -> str:
     """Mask the credentials in a text: those of its URLs, logins before an @, parameters such as password=, HTTP headers."""
     if not any(sign in text for sign in (":/", "@", "=", "uthoriz", "UTHORIZ", "earer", "%3")):
         return text
-    text = _URL.sub(lambda found: redact_url(found[0]), text)
+    text = _URL.sub(lambda found: _redact_url_in_text(found[0]), text)
     text = _LOGIN.sub(rf"\1:{MASK}@", text)
     text = _PAIR.sub(rf"\1\2{MASK}", text)
     return _HEADER.sub(lambda found: f"{found[1] or found[2]}{MASK}", text)
+
+
+def keep_links(text: str) -> None:
+    """Let this process show the http links of a text as they are, unless they have a login, port or query."""
+    _kept_links.update(found[0] for found in _URL.finditer(text) if re.fullmatch(r"(?i)https?://[^:@?;=]+", found[0]))
+
+
+def _redact_url_in_text(url: str) -> str:
+    page, mark, query = url.partition("?")
+    if url in _kept_links or _LINK.fullmatch(page):
+        return page + _redact_tail(mark + query)
+    return redact_url(url)
 
 
 def redact_url(url: str) -> str:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import logging
 import random
+import re
 import string
 from collections.abc import Iterator
+from pathlib import Path
 from urllib.parse import quote
 
 import av
@@ -15,7 +18,13 @@ import pytest
 from remi_stream.capture.camera_url import check_camera_url
 from remi_stream.errors import UsageError
 from remi_stream.log import LogFormatter
+from remi_stream.models.manifest import list_manifests, model_files_by_name, read_manifest
+from remi_stream.models.store import manual_download_hint, missing_file_hint
+from remi_stream.paths import shipped_folder
 from remi_stream.redaction import redact, redact_url
+
+PACKAGE = Path(redact.__code__.co_filename).parent
+SHA1, SHA256 = "3f786850e387550fdab836ed7e6dc881de23001b", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
 HARMLESS = """
 rtsp://192.168.1.10:554/Streaming/Channels/101
@@ -175,3 +184,56 @@ def test_errors_about_urls_show_no_planted_secret() -> None:
         with pytest.raises(UsageError) as caught:
             check_camera_url(broken)
         assert not leaked(str(caught.value), secrets)
+
+
+def code_strings() -> Iterator[str]:
+    """All strings of the package; an f-string with 1 for each of its values."""
+    for file in PACKAGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.JoinedStr):
+                yield "".join(str(part.value) if isinstance(part, ast.Constant) else "1" for part in node.values)
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                yield node.value
+
+
+def test_links_in_our_own_messages_stay_as_they_are() -> None:
+    links = {link for text in code_strings() for link in re.findall(r"https?://[^\s'\"]+", text)}
+    assert len(links) > 5
+    assert {link: redact(link) for link in links if redact(link) != link} == {}
+
+
+def test_source_of_every_model_stays_as_it_is() -> None:
+    messages = [missing_file_hint(file) for file in model_files_by_name().values()]
+    messages += [manual_download_hint(file.wheel) for file in model_files_by_name().values() if file.wheel]
+    messages += [manifest.what + manifest.licence for manifest in list_manifests()]
+    assert sum("Get it from http" in message for message in messages) > 5
+    assert [redact(message) for message in messages] == messages
+
+
+def test_source_of_a_manifest_of_the_user_stays_as_it_is(tmp_path: Path) -> None:
+    link = "https://models.example/zNQkxwT7/InstantHMR-x7Kq9Zt2"
+    assert redact(link) != link
+    text = (shipped_folder("engines") / "smpl.toml").read_text().replace("https://smpl.is.tue.mpg.de", link)
+    (tmp_path / "mine.toml").write_text(text)
+    read_manifest(tmp_path / "mine.toml")
+    assert redact(f"Get it from {link}, then:") == f"Get it from {link}, then:"
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        f"https://huggingface.co/mohamdev/InstantHMR/resolve/main/{SHA256}.onnx?download=true",
+        f"https://github.com/mohamdev/InstantHMR/blob/{SHA1}/README.md#How-2-Export",
+        f"https://files.pythonhosted.org/packages/3a/7f/{SHA256[:60]}/mediapipe-0.10.21-cp311-cp311-manylinux_2_28_x86_64.whl",
+        f"https://files.pythonhosted.org/packages/x.whl#sha256={SHA256}",
+        "https://onnxruntime.ai/docs/execution-providers/CUDA-ExecutionProvider.html#requirements",
+    ],
+)
+def test_link_to_a_site_without_cameras_stays_as_it_is(link: str) -> None:
+    assert redact(f"(see {link})") == f"(see {link})"
+
+
+def test_login_and_query_of_such_a_link_are_masked() -> None:
+    assert redact("https://joe:pw7@github.com/x") == "https://joe:***@github.com/x"
+    assert redact("https://github.com/mohamdev/InstantHMR?token=abc") == "https://github.com/mohamdev/InstantHMR?token=***"
+    assert redact("https://github.com.evil.example/zNQkxwT7") == "https://github.com.evil.example/***"

@@ -15,6 +15,7 @@ from remi_stream.errors import UsageError, unknown_name_error
 from remi_stream.models.onnx_description import OnnxDescription, register_skeleton
 from remi_stream.paths import PathPart, shipped_folder, user_data_folder
 from remi_stream.plugins import entry_points
+from remi_stream.redaction import keep_links
 
 ENGINE_GROUP = "remi_stream.engines"
 """Entry-point group of the adapters of other packages."""
@@ -134,6 +135,7 @@ def read_manifest(path: Path) -> Manifest:
     for file in weights:
         if not Path(file.file).is_absolute() and ".." in Path(file.file).parts:
             raise UsageError(f"Engine manifest {path}: there is no file {path.parent / file.file}; in the store no path has '..'")
+        keep_links(file.source)
     return msgspec.structs.replace(manifest, name=path.stem, weights=weights)
 
 
