@@ -119,7 +119,7 @@ class Config(StrictConfig, frozen=True, kw_only=True):
     viewer: Literal["none", "web"] = "none"
     """Viewer to start; its link is printed."""
     bind: Address | None = None
-    """Listen address of the web viewer, protected by a token; None: loopback without token."""
+    """Listen address of the web viewer; None: loopback. Its link has a token in either case."""
     viewer_hosts: tuple[HostName, ...] = ()
     """Further names by which viewer and metrics are opened, e.g. that of a reverse proxy. This machine's own need no mention."""
     metrics_bind: Address | None = None

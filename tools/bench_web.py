@@ -28,12 +28,12 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 from websockets.sync.connection import Connection
 
-from remi_stream.config import WEB_SERVICE, daemon_port
 from remi_stream.messages import Bodies, Health
-from remi_stream.paths import data_file
+from remi_stream.paths import data_file, run_folder_path
 from remi_stream.recordings.playback import PlaybackOptions, playback_source
 from remi_stream.recordings.reader import open_take
 from remi_stream.recordings.results import ResultsIndex, write_chunk, write_results_index
+from remi_stream.sinks.web.access import read_viewer_link
 from remi_stream.transport.address import daemon_address
 from remi_stream.transport.link import LinkContext, Subscriber
 
@@ -139,7 +139,8 @@ def connect_client() -> Iterator[Client]:
     """Keep a client connected to the viewer during the block."""
     # viser accepts only clients of its own version
     protocol = f"viser-v{importlib.metadata.version('viser')}"
-    with connect(f"ws://127.0.0.1:{daemon_port(NAME, WEB_SERVICE)}", subprotocols=[protocol], max_size=None) as socket:  # type: ignore[list-item]
+    link = read_viewer_link(run_folder_path(NAME)).replace("http", "ws", 1)
+    with connect(link, subprotocols=[protocol], max_size=None) as socket:  # type: ignore[list-item]
         socket.send(msgspec.msgpack.encode(CAMERA))
         yield Client(socket)
 

@@ -122,9 +122,7 @@ def pipeline_options(
         typer.Option(help="Serve metrics and health checks on this address, open to anyone who can reach it.", metavar="ADDRESS"),
     ] = None,
     viewer: Annotated[Viewer, typer.Option(help="Viewer to start; its link is printed.")] = Viewer.web,
-    bind: Annotated[
-        str | None, typer.Option(help="Address the viewer listens on (default: loopback only); its link then contains a token.")
-    ] = None,
+    bind: Annotated[str | None, typer.Option(help="Address the viewer listens on (default: loopback only).")] = None,
     viewer_host: ViewerHostOption = None,
     bus_bind: BusBindOption = None,
     bus_open: BusOpenOption = False,

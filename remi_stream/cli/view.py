@@ -31,11 +31,9 @@ MIN_SIDE_PX = 64
 @with_daemon
 def view(
     daemon: DaemonAddress,
-    bind: Annotated[
-        str | None, typer.Option(help="Address the viewer listens on (default: loopback only); its link then contains a token.")
-    ] = None,
+    bind: Annotated[str | None, typer.Option(help="Address the viewer listens on (default: loopback only).")] = None,
     viewer_host: ViewerHostOption = None,
-    in_browser: Annotated[bool, typer.Option("--open", help="Open the link in the browser.")] = False,
+    in_browser: Annotated[bool, typer.Option("--open", help="Open the link in the browser, as its argument.")] = False,
     aitviewer: Annotated[bool, typer.Option("--aitviewer", help="Open aitviewer's window instead.")] = False,
     render: Annotated[
         Path | None, typer.Option(help="Render a video with aitviewer, without a window.", metavar="FILE.mp4", dir_okay=False)

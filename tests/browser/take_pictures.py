@@ -13,6 +13,8 @@ from pathlib import Path
 
 from PIL import Image
 
+from remi_stream.paths import run_folder_path
+from remi_stream.sinks.web.access import read_viewer_link
 from remi_stream.transport.address import daemon_address
 from remi_stream.transport.link import send_control_request
 from tests.browser.browser import DESKTOP, PHONE, Browser, running
@@ -37,7 +39,8 @@ def pipeline() -> Iterator[tuple[str, int]]:
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert process.stdout
     try:
-        yield process.stdout.readline().split()[1], process.pid
+        process.stdout.readline()  # the link, without its token
+        yield read_viewer_link(run_folder_path(NAME)), process.pid
     finally:
         process.terminate()
         process.wait(15)

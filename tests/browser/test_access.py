@@ -55,8 +55,9 @@ def test_foreign_page_is_refused_and_the_viewers_own_is_not(browser: Browser, fo
         assert try_websocket(browser, viewer.url) == "open"
 
 
-def test_access_beyond_loopback_needs_the_token(browser: Browser, foreign_page: str) -> None:
-    with viewing("--bind", own_address()) as viewer:
+@pytest.mark.parametrize("beyond_loopback", [False, True])
+def test_access_needs_the_token(browser: Browser, foreign_page: str, beyond_loopback: bool) -> None:
+    with viewing(*(["--bind", own_address()] if beyond_loopback else [])) as viewer:
         link, token = viewer.url.split("?token=")
         assert not link.startswith("http://localhost")
         assert browser.open(link) == 401

@@ -9,13 +9,21 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
+import viser
 import zmq
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
 
+from remi_stream.config import METRICS_SERVICE, WEB_SERVICE, daemon_port
+from remi_stream.sinks.web.access import LINK_FILE, read_viewer_link
 from remi_stream.transport.address import DaemonAddress
 from tests.pipeline.daemon import SYNTHETIC, Daemon, running
 
@@ -164,8 +172,45 @@ def as_nobody(*attempts: Callable[[], object]) -> list[str]:
         return results.read().split()
 
 
+@pytest.fixture
+def whole_daemon(tmp_path: Path) -> Iterator[Daemon]:
+    """A daemon with everything that listens on loopback."""
+    with running(tmp_path, cameras=[CAMERA], viewer="web", metrics=True, **SYNTHETIC) as daemon:
+        daemon.more_bodies(5)
+        daemon.listen(lambda: read_viewer_link(daemon.runtime / "remi-stream" / daemon.name))
+        yield daemon
+
+
+def page(url: str, **headers: str) -> Callable[[], object]:
+    """Get a page; a refusal is a PermissionError."""
+
+    def get() -> object:
+        try:
+            return urllib.request.build_opener().open(urllib.request.Request(url, headers=headers), timeout=5).read()
+        except urllib.error.HTTPError as error:
+            raise PermissionError if error.code in (401, 403) else error from error
+
+    return get
+
+
+def websocket(url: str, **headers: str) -> Callable[[], object]:
+    """Open the viewer's WebSocket, over which pictures come and filters are changed; a refusal is a PermissionError."""
+    # of viser's own version, else it would be refused for that
+    protocols: Any = [f"viser-v{viser.__version__}"]
+
+    def get() -> object:
+        try:
+            with connect(url, subprotocols=protocols, additional_headers=headers) as client:
+                return client.recv(5)
+        except InvalidStatus as error:
+            raise PermissionError if error.response.status_code in (401, 403) else error from error
+
+    return get
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
-def test_other_user_can_read_change_and_kill_nothing(daemon: Daemon) -> None:
+def test_other_user_can_read_change_and_kill_nothing(whole_daemon: Daemon) -> None:
+    daemon = whole_daemon
     folder = daemon.runtime / "remi-stream" / daemon.name
     pids = [daemon.process.pid, *(stage["pid"] for stage in daemon.status()["stages"].values())]
     daemon.runtime.chmod(0o755)  # as /tmp is
@@ -177,9 +222,31 @@ def test_other_user_can_read_change_and_kill_nothing(daemon: Daemon) -> None:
         lambda: (folder / "bus").unlink(),
         lambda: folder.parent.rename(folder.parent.with_name("other")),
         *[lambda pid=pid: os.kill(pid, signal.SIGKILL) for pid in pids],
+        (folder / LINK_FILE).read_text,
     ]
+    viewer, port = f"127.0.0.1:{daemon_port(daemon.name, WEB_SERVICE)}", daemon_port(daemon.name, WEB_SERVICE)
+    for token in ("", "?token=", "?token=wrong"):
+        attempts += [page(f"http://{viewer}/{token}", Cookie=f"remi_{port}="), websocket(f"ws://{viewer}/{token}")]
+    attempts += [page(f"http://{viewer}/index.html"), websocket(f"ws://{viewer}/", Cookie=f"remi_{port}=wrong")]
+    # The owner first, in this process: what is imported late comes from folders that another user may not read.
+    assert websocket(read_viewer_link(folder).replace("http", "ws", 1))()
+    with pytest.raises(PermissionError):
+        page(f"http://{viewer}/")()
     assert as_nobody(*attempts) == ["PermissionError"] * len(attempts)
     daemon.more_bodies(5)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+def test_other_user_can_read_figures_without_pictures_and_credentials(whole_daemon: Daemon) -> None:
+    address = f"http://127.0.0.1:{daemon_port(whole_daemon.name, METRICS_SERVICE)}"
+    pages = [page(f"{address}/{name}") for name in ("metrics", "healthz")]
+    texts: list[Any] = [get() for get in pages]
+    assert as_nobody(*pages) == ["nothing", "nothing"], "Prometheus is another user"
+    token = read_viewer_link(whole_daemon.runtime / "remi-stream" / whole_daemon.name).partition("token=")[2].encode()
+    for text in texts:
+        assert b"front" in text
+        assert token not in text
+        assert b"synthetic:" not in text, "the camera's address"
 
 
 def test_no_stage_listens_on_tcp(daemon: Daemon) -> None:

@@ -1,7 +1,8 @@
 """Access to the web viewer: rules of Host, Origin and token, which its server enforces, and the link with the token.
 
 Any web page that a user has open can send requests to loopback addresses. Its Origin header reveals it (cross-site request) or,
-when its domain resolves to this machine (DNS rebinding), its Host header.
+when its domain resolves to this machine (DNS rebinding), its Host header. Other users of this machine reach loopback too; the
+token keeps them out.
 """
 
 from __future__ import annotations
@@ -124,14 +125,14 @@ LINK_FILE = "viewer.link"
 class ViewerLink:
     """A viewer's link, in a file of the run folder that only the owner can read.
 
-    With `--bind` it contains a token, which is kept when the viewer is restarted.
-    host, port: the address to listen on. token: "" if none is required.
+    It contains a token, on loopback too: other users of this machine can connect. The token is kept when the viewer is restarted.
+    host, port: the address to listen on.
     """
 
     def __init__(self, config: Config, folder: Path) -> None:
         self._file = folder / LINK_FILE
         self.host, self.port = config.bind or LOOPBACK_HOST, config.port(WEB_SERVICE)
-        self.token = (_read_token(self._file) or secrets.token_urlsafe(18)) if config.bind else ""
+        self.token = _read_token(self._file) or secrets.token_urlsafe(18)
         self.names = HostNames(config.viewer_hosts, with_local=config.bind is not None)
 
     @property
@@ -139,7 +140,7 @@ class ViewerLink:
         """The URL to open in a browser."""
         name = _reachable_host(self.host)
         name = f"[{name}]" if ":" in name else name
-        return f"http://{name}:{self.port}/" + (f"?token={self.token}" if self.token else "")
+        return f"http://{name}:{self.port}/?token={self.token}"
 
     def write(self) -> None:
         """Write the link's file for `remi-stream view`, readable by the owner only."""

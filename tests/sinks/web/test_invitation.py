@@ -10,6 +10,14 @@ from remi_stream.config import parse_config
 from remi_stream.sinks.web.access import LINK_FILE, ViewerLink, shown_link
 
 
+@pytest.mark.parametrize("bind", [None, "127.0.0.1", "::1", "192.0.2.7"])
+def test_link_has_a_token_wherever_the_viewer_listens(bind: str | None, tmp_path: Path) -> None:
+    config = parse_config({"cameras": [{"name": "front", "source": "synthetic:"}], "bind": bind})
+    link = ViewerLink(config, tmp_path)
+    assert len(link.token) == 24
+    assert link.url.endswith(f":7710/?token={link.token}")
+
+
 @pytest.mark.parametrize(("container", "host"), [("oci", "127.0.0.1"), ("", "192.0.2.7")])
 def test_link_has_a_reachable_address_if_the_viewer_listens_on_all(
     container: str, host: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
