@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import errno
 import gc
 import importlib
 import logging
@@ -31,18 +32,28 @@ START_TIMEOUT_S = 30.0
 ANSWER_TIMEOUT_S = 5.0
 """Timeout of a fork, and of the report of a killed process, s."""
 MAX_REQUEST_BYTES = 65536
+_DESCRIPTORS = 3  # standard input, log, heartbeats
 _PR_SET_NAME = 15  # linux/prctl.h
 
 log = logging.getLogger("remi_stream")
 
 
-class ServerReport(msgspec.Struct, frozen=True):
-    """What the server reports to the supervisor: it is ready, or has started a process, or one has ended."""
+class ForkRequest(msgspec.Struct, frozen=True):
+    """Request for a process. Its number is in the report, because the answer to a request that timed out may still come."""
 
-    kind: Literal["ready", "started", "ended"]
-    pid: int
+    number: int
+    arguments: list[str]
+
+
+class ServerReport(msgspec.Struct, frozen=True):
+    """What the server reports to the supervisor: it is ready, or has started a process or failed to, or one has ended."""
+
+    kind: Literal["ready", "started", "failed", "ended"]
+    pid: int = 0
     code: int = 0
-    """Exit code, or minus the number of the signal, of a process that has ended."""
+    """Exit code, or minus the number of the signal, of a process that has ended; errno of a failed start."""
+    request: int = 0
+    """Number of the request that is answered."""
 
 
 class ForkedProcess:
@@ -83,18 +94,25 @@ class ForkedProcess:
 
 
 class ForkServer:
-    """The supervisor's side of a fork server. It is ready some time after `__init__`, and never again once it has ended."""
+    """The supervisor's side of a fork server. It is ready some time after `__init__`, and never again once it has ended.
+
+    Raises OSError when the system has no descriptors, memory or processes left.
+    """
 
     def __init__(self, modules: Iterable[str], name: str, environment: dict[str, str], separation: dict[str, Any]) -> None:
         self.exit_codes: dict[int, int] = {}
         self._running: set[int] = set()
+        self._requests = 0
+        self._awaited = 0
+        """Number of the request whose answer is awaited; 0: none is."""
         self._is_ready = False
         self._has_ended = False
         self._start_by = time.monotonic() + START_TIMEOUT_S
         self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._socket.setblocking(False)
         command = [sys.executable, "-m", "remi_stream", "stage", "--fork-server", *modules, "--name", name, "--fd"]
-        with theirs:
+        with theirs, contextlib.ExitStack() as on_error:
+            on_error.callback(self._socket.close)
             self._process = subprocess.Popen(
                 [*command, str(theirs.fileno())],
                 stdin=subprocess.DEVNULL,
@@ -103,6 +121,7 @@ class ForkServer:
                 env=environment,
                 **separation,
             )
+            on_error.pop_all()
         self.pid = self._process.pid
 
     @property
@@ -112,6 +131,12 @@ class ForkServer:
         return self._is_ready
 
     @property
+    def has_ended(self) -> bool:
+        """Whether it has ended, with all its processes."""
+        self.read_reports()
+        return self._has_ended
+
+    @property
     def is_starting(self) -> bool:
         """Whether it is worth waiting until it is ready."""
         return not self.is_ready and not self._has_ended and time.monotonic() < self._start_by
@@ -119,12 +144,14 @@ class ForkServer:
     def start(self, arguments: list[str], stdin_fd: int, inherited_fd: int) -> ForkedProcess:
         """Fork a worker with these arguments and this standard input; the number of inherited_fd there is its last argument.
 
-        Raises OSError if the server has ended or does not answer.
+        Raises OSError if the server has ended, does not answer, or has no processes, memory or descriptors left.
         """
+        self._requests += 1
         read_fd, write_fd = os.pipe()
         stderr = open(read_fd, "rb", buffering=0)  # noqa: SIM115 - closed by the supervisor
         try:
-            socket.send_fds(self._socket, [msgspec.json.encode(arguments)], [stdin_fd, write_fd, inherited_fd])
+            request = msgspec.json.encode(ForkRequest(self._requests, arguments))
+            socket.send_fds(self._socket, [request], [stdin_fd, write_fd, inherited_fd])
             return ForkedProcess(self, self._wait_for_start(), stderr)
         except OSError:
             stderr.close()
@@ -143,18 +170,24 @@ class ForkServer:
         self._process.kill()
 
     def close(self) -> None:
-        """End the server."""
+        """End the server, and its processes."""
         self._is_ready = False
         self._socket.close()
+        self.kill()
         self._process.wait()
 
     def _wait_for_start(self) -> int:
         self._socket.settimeout(ANSWER_TIMEOUT_S)
+        self._awaited = self._requests
         try:
             while (report := self._read_report()) is not None:
-                if report.kind == "started":
-                    return report.pid
+                if report.request != self._awaited:
+                    continue
+                if report.kind == "failed":
+                    raise OSError(report.code, os.strerror(report.code))
+                return report.pid
         finally:
+            self._awaited = 0
             self._socket.setblocking(False)
         raise ConnectionError("the fork server has ended")
 
@@ -168,10 +201,13 @@ class ForkServer:
         report = msgspec.json.decode(data, type=ServerReport)
         if report.kind == "ready":
             self._is_ready = True
-        elif report.kind == "started":
+        elif report.kind == "started" and report.request == self._awaited:
             self._running.add(report.pid)
             self.exit_codes.pop(report.pid, None)
-        else:
+        elif report.kind == "started":  # its start has timed out, and another one may be running in its place
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(report.pid, signal.SIGKILL)
+        elif report.kind == "ended":
             self._running.discard(report.pid)
             self.exit_codes[report.pid] = report.code
         return report
@@ -202,17 +238,23 @@ def serve_forks(arguments: list[str]) -> int:
     signal.signal(signal.SIGCHLD, lambda *_: _report_ended(connection))
     connection.send(msgspec.json.encode(ServerReport("ready", os.getpid())))
     while True:
-        request, descriptors, _, _ = socket.recv_fds(connection, MAX_REQUEST_BYTES, 3)
-        if not request:
+        data, descriptors, _, _ = socket.recv_fds(connection, MAX_REQUEST_BYTES, _DESCRIPTORS)
+        if not data:
             return 0
+        request = msgspec.json.decode(data, type=ForkRequest)
         # blocked, or the end of a process could be reported before its start
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
-        pid = os.fork()
+        try:
+            # the kernel drops the descriptors for which this process has no room
+            pid = os.fork() if len(descriptors) == _DESCRIPTORS else -errno.EMFILE
+        except OSError as error:  # EAGAIN, ENOMEM: no process for this stage, but those of the others must live
+            pid = -(error.errno or errno.EAGAIN)
         if pid == 0:
-            return _become_worker(connection, msgspec.json.decode(request, type=list[str]), descriptors)
+            return _become_worker(connection, request.arguments, descriptors)
         for descriptor in descriptors:
             os.close(descriptor)
-        connection.send(msgspec.json.encode(ServerReport("started", pid)))
+        started = ServerReport("started", pid, request=request.number)
+        connection.send(msgspec.json.encode(started if pid > 0 else ServerReport("failed", code=-pid, request=request.number)))
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
 
 

@@ -35,6 +35,8 @@ PAUSE_S = 1.0
 """A tick that takes longer, s, is logged: the supervisor was stopped, suspended or frozen."""
 HEALTH_INTERVAL_S = 0.5
 """Interval at which the stages' health is sent to the relay, and the run folder is checked, s."""
+FORK_SERVER_PAUSE_S = 30.0
+"""Shortest time between two fork servers, s."""
 
 log = logging.getLogger("remi_stream")
 
@@ -60,6 +62,7 @@ class Supervisor:
         self._folder = folder
         self._clock = WatchdogClock(MAX_TICK_S)
         self._fork_server: ForkServer | None = None
+        self._fork_server_at = 0.0
         self.exit_code = EXIT_DONE
         self.reason = ""
         self.is_stopping = False
@@ -110,6 +113,7 @@ class Supervisor:
         # all of them before any is judged: after a pause of this process their heartbeats wait to be read
         for child in self.children:
             self._read_beats(child)
+        self._renew_fork_server(now)
         for child in self.children:
             self._watch(child, now)
         if self.is_stopping:
@@ -140,9 +144,28 @@ class Supervisor:
         child.note_time(now)
 
     def _must_wait(self, child: StageProcess) -> bool:
-        """Whether a camera that could not start waits for the first try of the others: the daemon ends if all of them fail."""
+        """Whether a stage waits for a fork server that starts, or a camera that could not start for the first try of the others.
+
+        The daemon ends if all cameras fail at their first try.
+        """
+        if child.fork_server and child.fork_server.is_starting:
+            return True
         cameras = [each for each in self.children if each.row.is_per_camera]
         return child.start_error is not None and not child.was_ready and not all(camera.has_settled for camera in cameras)
+
+    def _renew_fork_server(self, now: float) -> None:
+        """Start a fork server that has ended again, at most every FORK_SERVER_PAUSE_S; without one the stages start anew."""
+        ended = self._fork_server
+        if ended is None or self.is_stopping or not ended.has_ended or now < self._fork_server_at:
+            return
+        self._fork_server_at = now + FORK_SERVER_PAUSE_S
+        try:
+            self._fork_server = make_fork_server(self.children, self.config.name)
+        except OSError as error:
+            log.warning("the process that forks the cameras has ended, and cannot be started: %s", error.strerror)
+            return
+        log.warning("the process that forks the cameras has ended: started again")
+        ended.close()
 
     def _start(self, child: StageProcess) -> None:
         try:

@@ -78,6 +78,12 @@ def test_camera_processes_share_a_fork_server_but_no_faults(tmp_path: Path) -> N
         pids = {stage: daemon.pid(stage) for stage in pids}
         os.kill(server, signal.SIGKILL)
         wait_for_lives(daemon, pids)
+        (second,) = {parent(daemon.pid(stage)) for stage in pids}
+        assert second != server
+        assert parent(second) == daemon.process.pid, "the server is started again"
+        pids = {stage: daemon.pid(stage) for stage in pids}
+        os.kill(second, signal.SIGKILL)
+        wait_for_lives(daemon, pids)
         assert {parent(daemon.pid(stage)) for stage in pids} == {daemon.process.pid}, "without a server they are started anew"
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import resource
 import signal
 import sys
 import time
@@ -11,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from remi_stream.process import fork_server
 from remi_stream.process.fork_server import ForkedProcess, ForkServer
 from remi_stream.process.stage_process import separation, worker_environment
 
@@ -85,3 +88,65 @@ def test_workers_die_with_the_server_and_the_supervisor_knows(server: ForkServer
     with pytest.raises(OSError):  # noqa: PT011 - its text is the system's
         fork(server)
     wait_for(lambda: not any(is_running(worker.pid) for worker in workers))
+
+
+def test_server_without_descriptors_fails_that_start_only(server: ForkServer) -> None:
+    first = fork(server)
+    limits = resource.prlimit(server.pid, resource.RLIMIT_NOFILE)
+    opened = os.listdir(f"/proc/{server.pid}/fd")
+    first_free = next(number for number in range(len(opened) + 1) if str(number) not in opened)
+    resource.prlimit(server.pid, resource.RLIMIT_NOFILE, (first_free + 1, limits[1]))
+    with pytest.raises(OSError) as error:  # noqa: PT011 - its number is checked
+        fork(server)
+    assert error.value.errno == errno.EMFILE
+    resource.prlimit(server.pid, resource.RLIMIT_NOFILE, limits)
+    second = fork(server)
+    assert [first.poll(), second.poll()] == [None, None]
+
+
+def test_system_without_processes_fails_that_start_only(tmp_path: Path) -> None:
+    # a limit of processes does not apply to root, so that the server's os.fork fails as that of a user would
+    code = """
+import os
+fork, calls = os.fork, []
+def fork_now_and_then():
+    calls.append(1)
+    if len(calls) == 2:
+        raise BlockingIOError(11, os.strerror(11))
+    return fork()
+os.fork = fork_now_and_then
+"""
+    (tmp_path / "fails_to_fork.py").write_text(code)
+    environment = worker_environment()
+    environment["PYTHONPATH"] = f"{tmp_path}:{environment.get('PYTHONPATH', '')}"
+    server = ForkServer(["fails_to_fork", "remi_stream.process.source_loop"], "forktest", environment, separation())
+    wait_for(lambda: server.is_ready)
+    try:
+        first = fork(server)
+        with pytest.raises(OSError, match="temporarily unavailable"):
+            fork(server)
+        second = fork(server)
+        assert [first.poll(), second.poll()] == [None, None]
+    finally:
+        server.close()
+
+
+def test_process_that_starts_after_the_timeout_is_killed_and_not_taken_for_the_next(
+    server: ForkServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    os.kill(server.pid, signal.SIGSTOP)
+    with monkeypatch.context() as short:
+        short.setattr(fork_server, "ANSWER_TIMEOUT_S", 0.2)
+        with pytest.raises(TimeoutError):
+            fork(server)
+    os.kill(server.pid, signal.SIGCONT)
+    wait_for(lambda: len(children(server.pid)) == 1)
+    (late,) = children(server.pid)
+    process = fork(server)
+    assert process.pid != late
+    wait_for(lambda: children(server.pid) == [process.pid])
+    assert process.poll() is None
+
+
+def children(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
