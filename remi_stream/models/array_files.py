@@ -16,7 +16,7 @@ import numpy as np
 from remi_stream.errors import RemiError
 from remi_stream.models.pickled_objects import NUMPY_CONSTRUCTORS
 from remi_stream.models.plain_arrays import array_bytes, array_from_buffer, checked_shape, plain_dtype
-from remi_stream.models.safe_pickle import read_pickle
+from remi_stream.models.safe_pickle import BYTES_PER_BYTE, MemoryBudget, read_pickle
 
 NPY_MAGIC = b"\x93NUMPY"
 LENGTH_BYTES = {1: 2, 2: 4, 3: 4}
@@ -93,11 +93,17 @@ def read_npz(path: Path, with_objects: bool = False) -> dict[str, Any]:
     """
     with open_archive(path) as archive:
         arrays = {}
+        memory = archive_memory(sum(member.file_size for member in archive.infolist()), path.stat().st_size)
         for member in archive.infolist():
             if member.filename.endswith(".npy"):
                 with open_member(archive, member.filename) as file:
-                    arrays[member.filename.removesuffix(".npy")] = read_array(file, member.file_size, with_objects)
+                    arrays[member.filename.removesuffix(".npy")] = read_array(file, member.file_size, with_objects, memory)
         return arrays
+
+
+def archive_memory(unpacked: int, size: int) -> MemoryBudget:
+    """Return the memory for pickles of so many unpacked bytes in an archive of this size, bytes: few may unpack to very many."""
+    return MemoryBudget(min(unpacked, size * MAX_RATIO // BYTES_PER_BYTE))
 
 
 def read_npy(path: Path) -> np.ndarray:
@@ -106,14 +112,17 @@ def read_npy(path: Path) -> np.ndarray:
         return read_array(file, os.fstat(file.fileno()).st_size, with_objects=False)
 
 
-def read_array(file: IO[bytes], size: int, with_objects: bool) -> Any:
-    """Read an array in NumPy's format. size: bytes that the file has from its position. Raises one of DAMAGE_ERRORS."""
+def read_array(file: IO[bytes], size: int, with_objects: bool, memory: MemoryBudget | None = None) -> Any:
+    """Read an array in NumPy's format. Raises one of DAMAGE_ERRORS.
+
+    size: bytes that the file has from its position. memory: what its objects may take.
+    """
     code, by_columns, shape, header_bytes = read_header(file)
     size -= header_bytes
     if code == OBJECT_TYPE:
         if not with_objects:
             raise ValueError("it holds objects instead of numbers")
-        return read_pickle(file, size, NUMPY_CONSTRUCTORS)
+        return read_pickle(file, size, NUMPY_CONSTRUCTORS, memory=memory)
     dtype = plain_dtype(code)
     count = array_bytes(dtype, shape)
     if count > size:

@@ -30,6 +30,10 @@ STAND_IN_NAMES = {
 """Names of the standard library that become inert objects, like those of other packages."""
 REFUSED_PACKAGES = frozenset({*sys.stdlib_module_names, "torch"})
 """Packages whose names are refused unless a table allows them."""
+LIST_BYTES, REFERENCE_BYTES = 64, 8
+"""Memory of a list and of each of its items."""
+MAX_OBJECT_AXES = 5
+"""Of an array of objects, which becomes nested lists; those of the data sets have 0 or 1."""
 PLAIN_NAME = re.compile(r"[A-Za-z0-9_.]{1,60}")
 """Names that an error message may repeat."""
 
@@ -113,8 +117,15 @@ class PickledDtype:
         return array_from_buffer(data, plain_dtype(self._order + self._code.lstrip("<>=|")), shape, by_columns)
 
 
+def nested_lists_bytes(shape: tuple[int, ...]) -> int:
+    """Return how much memory an array of objects takes as nested lists, without the objects."""
+    return sum(math.prod(shape[:depth]) * (LIST_BYTES + REFERENCE_BYTES * size) for depth, size in enumerate(shape) if depth)
+
+
 def nested_lists(items: Any, shape: tuple[int, ...]) -> Any:
     """Return an array of objects as nested lists; the object itself if it has no axes. Raises ValueError."""
+    if len(shape) > MAX_OBJECT_AXES:
+        raise ValueError(f"an array of objects with {len(shape)} axes")
     if not isinstance(items, list) or len(items) != math.prod(shape) or 0 in shape[1:]:
         raise ValueError("an array of objects without them")
     for size in reversed(shape[1:]):
@@ -132,10 +143,23 @@ class PickledArray:
 
     def filled(self, state: Any) -> Any:
         """Return the array of its state. Raises ValueError."""
-        if not isinstance(state, tuple) or len(state) not in (4, 5):
-            raise ValueError("an array without its state")
-        shape, kind, by_columns, content = state[-4:]
+        shape, kind, by_columns, content = array_state(state)
         return pickled_dtype(kind).array(content, shape, bool(by_columns))
+
+    def filled_bytes(self, state: Any) -> int:
+        """Return how much memory `filled` may take. Raises ValueError."""
+        shape, kind, _, content = array_state(state)
+        if pickled_dtype(kind).holds_objects:
+            return nested_lists_bytes(checked_shape(shape))
+        # of text its bytes too, and of any the numbers in this machine's form
+        return len(content) * (2 if isinstance(content, str) else 1) if isinstance(content, str | bytes | bytearray) else 0
+
+
+def array_state(state: Any) -> tuple[Any, Any, Any, Any]:
+    """Return shape, type, whether it is by columns, and content of an array's state. Raises ValueError."""
+    if not isinstance(state, tuple) or len(state) not in (4, 5):
+        raise ValueError("an array without its state")
+    return state[-4], state[-3], state[-2], state[-1]
 
 
 def pickled_dtype(kind: Any) -> PickledDtype:

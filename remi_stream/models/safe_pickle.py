@@ -10,6 +10,7 @@ import codecs
 import pickle
 import pickletools
 import re
+import sys
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping
@@ -29,13 +30,15 @@ from remi_stream.models.pickled_objects import (
 )
 
 FREE_BYTES, BYTES_PER_BYTE = 256 << 20, 8
-"""Memory that a pickle may build: this much, and this much for each of its bytes (an int of 2 bytes takes 36)."""
+"""Memory that the pickles of a file may build: this much, and this much for each of its bytes (an int of 2 bytes takes 36)."""
 MAX_NESTING = 100
 """Containers inside each other."""
 MAX_ITEMS = 10_000_000
 """Items of all containers if each is counted wherever it is referred to: a list of ten lists of ten lists ... expands."""
-CONTAINER_BYTES, ITEM_BYTES, OBJECT_BYTES, CLASS_BYTES = 120, 32, 600, 2000
-"""Memory of an empty container, of a number or reference, and of an inert object and its class, rounded up."""
+CONTAINER_BYTES, ITEM_BYTES, PAIR_BYTES, OBJECT_BYTES, CLASS_BYTES = 120, 32, 100, 600, 2000
+"""Memory of an empty container, a number or reference, a dict's item, an inert object and its class, rounded up."""
+COPIES = 3
+"""How often at most a constructor copies text or bytes: encoded, in this machine's byte order, and as text again."""
 MAX_REASON_CHARS = 100
 """Length limit of the reason in an error message, since it may contain text of the untrusted file."""
 DAMAGE_ERRORS = (
@@ -74,17 +77,31 @@ def read_pickle(
     allowed: Mapping[str, Any],
     persistent_load: Callable[[Any], Any] | None = None,
     arrays_only: bool = False,
+    memory: MemoryBudget | None = None,
 ) -> Any:
     """Read one pickle from the file's position. Raises UnsafePickleError, or one of DAMAGE_ERRORS.
 
     size: bytes that the file has from there. allowed: constructors by full name, such as those of NUMPY_CONSTRUCTORS.
     persistent_load: what a persistent id stands for. arrays_only: only these names are allowed; otherwise also those of
-    CONTAINER_CONSTRUCTORS, and those of other packages become inert objects.
+    CONTAINER_CONSTRUCTORS, and those of other packages become inert objects. memory: what several pickles share.
     """
     names = allowed if arrays_only else {**CONTAINER_CONSTRUCTORS, **allowed}
-    value = PickleMachine(PickleInput(file, size), names, persistent_load, arrays_only).run()
+    value = PickleMachine(PickleInput(file, size), names, persistent_load, arrays_only, memory or MemoryBudget(size)).run()
     check_structure(value, max(MAX_ITEMS, size))
     return value
+
+
+class MemoryBudget:
+    """Memory that is left to the pickles of a file of this size, bytes."""
+
+    def __init__(self, size: int) -> None:
+        self._left = FREE_BYTES + BYTES_PER_BYTE * size
+
+    def spend(self, count: int) -> None:
+        """Take this many bytes of it. Raises UnpicklingError."""
+        self._left -= count
+        if self._left < 0:
+            raise pickle.UnpicklingError("it takes much more memory than its size")
 
 
 class PickleInput:
@@ -116,14 +133,19 @@ class PickleMachine:
     """Runs the instructions of one pickle; pickletools describes them."""
 
     def __init__(
-        self, source: PickleInput, names: Mapping[str, Any], persistent_load: Callable[[Any], Any] | None, arrays_only: bool
+        self,
+        source: PickleInput,
+        names: Mapping[str, Any],
+        persistent_load: Callable[[Any], Any] | None,
+        arrays_only: bool,
+        memory: MemoryBudget,
     ) -> None:
         self._source, self._names, self._arrays_only = source, names, arrays_only
         self._persistent_load = persistent_load
         self._stack: list[Any] = []
         self._marks: list[int] = []
         self._memo: dict[int, Any] = {}
-        self._memory_left = FREE_BYTES + BYTES_PER_BYTE * source.left
+        self._spend = memory.spend
 
     def run(self) -> Any:
         """Run the instructions up to the end, and return the value."""
@@ -138,14 +160,9 @@ class PickleMachine:
             self._spend(ITEM_BYTES)
             handle(self, read_argument(source) if read_argument else None)
 
-    def _spend(self, count: int) -> None:
-        self._memory_left -= count
-        if self._memory_left < 0:
-            raise pickle.UnpicklingError("it takes much more memory than its size")
-
     def _push(self, value: Any) -> None:
         if isinstance(value, str | bytes | bytearray):
-            self._spend(CONTAINER_BYTES + len(value) * (4 if isinstance(value, str) and not value.isascii() else 1))
+            self._spend(CONTAINER_BYTES + sys.getsizeof(value))
         self._stack.append(value)
 
     def _pop(self) -> Any:
@@ -303,15 +320,15 @@ class PickleMachine:
         is_inert = isinstance(kind, type) and issubclass(kind, InertObject)
         if not (is_inert or isinstance(kind, Constructor)) or not isinstance(arguments, tuple):
             raise pickle.UnpicklingError("it calls something that is no function")
-        # text of Python 2 becomes bytes once more, and pairs become a dict: as large as they are
-        self._spend(OBJECT_BYTES + sum(len(each) for each in arguments if isinstance(each, str | bytes | list | dict)))
+        self._spend(
+            OBJECT_BYTES if is_inert else OBJECT_BYTES + sum(map(copied_bytes, arguments))
+        )  # inert ones keep them as they are
         self._stack.append(kind(*arguments))
 
     def _build(self, _: object) -> None:
         state, target = self._pop(), self._stack[-1]
         if isinstance(target, PickledArray):
-            if isinstance(state, tuple) and state and isinstance(state[-1], str | list):
-                self._spend(len(state[-1]) * ITEM_BYTES if isinstance(state[-1], list) else len(state[-1]))
+            self._spend(target.filled_bytes(state))
             self._stack[-1] = target.filled(state)
             self._memo.update(dict.fromkeys(target.memo_keys, self._stack[-1]))
         elif isinstance(target, PickledDtype):
@@ -329,6 +346,13 @@ class PickleMachine:
 
     def _ignore(self, _: object) -> None:
         """Protocol numbers and frames say nothing that is needed."""
+
+
+def copied_bytes(argument: Any) -> int:
+    """Return how much memory a constructor may take for what it makes of an argument."""
+    if isinstance(argument, list | tuple | dict):
+        return PAIR_BYTES * len(argument)
+    return COPIES * sys.getsizeof(argument) if isinstance(argument, str | bytes | bytearray) else 0
 
 
 def read_quoted(source: Any) -> str:

@@ -15,9 +15,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
 
-from remi_stream.models.array_files import open_archive, open_member
+from remi_stream.models.array_files import archive_memory, open_archive, open_member
 from remi_stream.models.pickled_objects import Constructor, inert_class
-from remi_stream.models.safe_pickle import damage_errors, read_pickle
+from remi_stream.models.safe_pickle import MemoryBudget, damage_errors, read_pickle
 
 LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 """First pickle of the legacy layout (torch/serialization.py)."""
@@ -69,7 +69,8 @@ def read_zip_layout(archive: zipfile.ZipFile, file: IO[bytes]) -> Any:
         return storages[key]
 
     with open_member(archive, index.filename) as content:
-        return read_tensors(content, index.file_size, storage)
+        memory = archive_memory(index.file_size, os.fstat(file.fileno()).st_size)
+        return read_tensors(content, index.file_size, memory, storage)
 
 
 def member_offset(mapped: mmap.mmap, member: zipfile.ZipInfo) -> int:
@@ -88,8 +89,10 @@ def read_legacy_layout(file: IO[bytes], size: int) -> Any:
     """Read the legacy layout: magic number, version, system, content, storage keys; then each storage's count and numbers."""
     import torch
 
+    memory = MemoryBudget(size)
+
     def read(load_storage: Callable[[Any], Any] | None = None) -> Any:
-        return read_tensors(file, size - file.seek(0, os.SEEK_CUR), load_storage)
+        return read_tensors(file, size - file.seek(0, os.SEEK_CUR), memory, load_storage)
 
     if read() != LEGACY_MAGIC:
         raise pickle.UnpicklingError("it does not begin with the magic number")
@@ -129,9 +132,9 @@ def storage_dtype(kind: Any) -> Any:
     return dtype
 
 
-def read_tensors(file: IO[bytes], size: int, storage: Callable[[Any], Any] | None = None) -> Any:
+def read_tensors(file: IO[bytes], size: int, memory: MemoryBudget, storage: Callable[[Any], Any] | None = None) -> Any:
     """Read one pickle that may contain tensors. size: bytes that the file has from its position."""
-    return read_pickle(file, size, allowed_tensor_names(), storage)
+    return read_pickle(file, size, allowed_tensor_names(), storage, memory=memory)
 
 
 def allowed_tensor_names() -> dict[str, Any]:

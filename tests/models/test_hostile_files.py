@@ -54,7 +54,34 @@ FIELDS = b"(I3\nS'|'\nN(S'a'\nt(dS'a'\n(" + dtype("O8") + b"I0\ntsI8\nI8\nI63\nt
 LAUGHS = b"](I1\nI1\nI1\nI1\nI1\nI1\nI1\nI1\nI1\nI1\neq\x00" + b"".join(
     b"](" + b"h" + bytes([level]) * 1 + (b"h" + bytes([level])) * 9 + b"eq" + bytes([level + 1]) for level in range(12)
 )
+
+
+def built_often(shape: bytes, kind: bytes, content: bytes, times: int) -> bytes:
+    """A list of arrays, each built anew of one and the same state."""
+    constructor = named("numpy.core.multiarray", "_reconstruct") + b"q\x00"
+    arguments = b"(" + named("numpy", "ndarray") + b"(I0\ntS'b'\ntq\x01"
+    state = b"(I1\n" + shape + kind + b"I00\n" + content + b"tq\x02"
+    return constructor + b"0" + arguments + b"0" + state + b"0(" + b"h\x00h\x01Rh\x02b" * times + b"l."
+
+
+def byte_content(size: int) -> bytes:
+    return b"B" + struct.pack("<I", size) + bytes(size)
+
+
+def dicts_of_pairs(pairs: int, times: int) -> bytes:
+    """A list of dicts, each made anew of one and the same list of pairs."""
+    made = b"".join(b"J" + struct.pack("<i", number) + b"N\x86" for number in range(pairs))
+    return named("collections", "OrderedDict") + b"q\x000(" + made + b"l\x85q\x010(" + b"h\x00h\x01R" * times + b"l."
+
+
 PICKLES: dict[str, bytes] = {
+    "400 MB of flags from 200 kB": built_often(b"(I200000\nt", dtype("b1"), byte_content(200_000), 2000),
+    "400 MB of numbers in the other byte order": built_often(
+        b"(I50000\nt", dtype("f4", b"(I3\nS'>'\nNNNI-1\nI-1\nI0\nt"), byte_content(200_000), 2000
+    ),
+    "300 dicts of the same pairs": dicts_of_pairs(20_000, 300),
+    "objects with 32 axes": built_often(b"(I20000\n" + b"I1\n" * 31 + b"t", dtype("O8"), b"(" + b"N" * 20_000 + b"l", 1),
+    "430 MB of lists of one": built_often(b"(I10000\nI1\nI1\nI1\nI1\nt", dtype("O8"), b"(" + b"N" * 10_000 + b"l", 150),
     "objects without a list of that length": array(wrapping_shape(), dtype("O8"), b"]"),
     "a type with a field of objects": array(b"(I1\nt", dtype("i8", FIELDS), b"S'ABCDEFGH'\n"),
     "a void type": array(b"(I1\nt", dtype("V8"), b"S'ABCDEFGH'\n"),
@@ -117,6 +144,18 @@ ARCHIVES: dict[str, Callable[[], bytes]] = {
     "280 MB of zeros in 270 kB": lambda: npz(("x.npy", bytes(280_000_000))),
     "a pickled object": lambda: boxes(npy(plain_header("'|O'", "()"), PICKLES["objects without a list of that length"])),
     "a pickle of 4 EB": lambda: boxes(npy(plain_header("'|O'", "()"), PICKLES["text of four exabytes"])),
+    "1 GB of flags from 100 kB": lambda: boxes(
+        npy(plain_header("'|O'", "()"), built_often(b"(I100000000\nt", dtype("b1"), byte_content(100_000_000), 10))
+    ),
+    "20 pickles of 100 MB each": lambda: npz(
+        *(
+            (
+                f"{number}.npy",
+                npy(plain_header("'|O'", "()"), built_often(b"(I200000\nt", dtype("b1"), byte_content(200_000), 500)),
+            )
+            for number in range(20)
+        )
+    ),
     "a directory of 3 GB": big_directory,
     "30,000 files": lambda: npz(*((f"{number}.npy", b"") for number in range(30_000)), packed=zipfile.ZIP_STORED),
     "bzip2": lambda: npz(("positions_2d.npy", bytes(50 << 20)), packed=zipfile.ZIP_BZIP2),
