@@ -123,16 +123,27 @@ def read_alphapose_clips(path: Path) -> list[KeypointClip]:
     if len(set(tracks)) == 1 and len(set(frames)) < len(frames):
         require_one_video(path.stem, len(set(frames)), max(frames) - min(frames) + 1)
         tracks = track_people(results, frames)
-    names = {track: path.stem if len(set(tracks)) == 1 else f"{path.stem}-{track:g}" for track in tracks}
-    return [_clip(names[track], results, frames, [each == track for each in tracks]) for track in dict.fromkeys(tracks)]
+    rows_by_track: dict[float, list[int]] = {}
+    for row, track in enumerate(tracks):
+        rows_by_track.setdefault(track, []).append(row)
+    is_alone = len(rows_by_track) == 1
+    return [
+        _clip(path.stem if is_alone else f"{path.stem}-{_id_text(track)}", [(frames[row], results[row]) for row in rows])
+        for track, rows in rows_by_track.items()
+    ]
+
+
+def _id_text(track: float) -> str:
+    """Ids are whole numbers in files of numbers with a point; `:g` would round them above 999,999."""
+    return repr(float(track)).removesuffix(".0")
 
 
 def track_people(results: Sequence[AlphaPoseResult], frames: Sequence[int]) -> list[float]:
     """Return the track of each result, from 1, by the motion of its box; frames: (n,) the frame number of each result."""
     tracker, tracks = OfflineTracker(), np.zeros(len(results))
-    numbers = np.array(frames)
-    for frame in np.unique(numbers).tolist():
-        rows = np.flatnonzero(numbers == frame)
+    numbers, starts = np.unique(np.sort(frames), return_index=True)
+    rows_by_frame = np.split(np.argsort(frames, kind="stable"), starts[1:])
+    for frame, rows in zip(numbers.tolist(), rows_by_frame):
         boxes = np.array([_box_xyxy(results[row]) for row in rows.tolist()], np.float32)
         for track, index in tracker.assign(None, ScoredBoxes(boxes, np.ones(len(rows), np.float32)), frame / ASSUMED_FPS):
             tracks[int(rows[index])] = tracker.assign_track_id(track)
@@ -146,10 +157,11 @@ def _box_xyxy(result: AlphaPoseResult) -> np.ndarray:
     return np.concatenate([box[:2], np.maximum(box[2:], box[:2] + 1)])
 
 
-def _clip(name: str, results: Sequence[AlphaPoseResult], frames: Sequence[int], is_track: Sequence[bool]) -> KeypointClip:
+def _clip(name: str, poses: Iterable[tuple[int, AlphaPoseResult]]) -> KeypointClip:
+    """The clip of one track from its frame numbers and poses: of each frame the best."""
     best: dict[int, AlphaPoseResult] = {}
-    for frame, result, selected in zip(frames, results, is_track):
-        if selected and (frame not in best or result.score > best[frame].score):
+    for frame, result in poses:
+        if frame not in best or result.score > best[frame].score:
             best[frame] = result
     numbers = sorted(best)
     return make_clip(name, np.array(numbers), np.array([best[frame].keypoints_px[:COCO_JOINT_COUNT] for frame in numbers]))

@@ -91,6 +91,8 @@ def require_one_video(name: str, detected: int, count: int) -> None:
 
 def interpolate_rows(at: np.ndarray, known_at: np.ndarray, rows: np.ndarray) -> np.ndarray:
     """Interpolate rows (n, ...) at positions known_at (n,), rising, linearly at (m,); outside, the nearest row is held."""
+    if np.array_equal(at, known_at):
+        return rows.astype(float)
     columns = [np.interp(at, known_at, column) for column in rows.reshape(len(rows), -1).T.astype(float)]
     return np.stack(columns, 1).reshape(len(at), *rows.shape[1:])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -101,7 +102,12 @@ def smpl_tracks(take: Take, format_name: str) -> list[SmplTrack]:
                 _add(rows.setdefault((person.track_id, person.smpl.body), []), bodies.captured_at - start_s, person.smpl)
     if people and not rows:
         raise no_smpl_pose_error(take, format_name)
-    return [_track(key, track_rows, list(rows)) for key, track_rows in rows.items()]
+    bodies_of_track = Counter[int]()
+    tracks = []
+    for (track_id, body), track_rows in rows.items():
+        bodies_of_track[track_id] += 1
+        tracks.append(_track(track_id, body, bodies_of_track[track_id], track_rows))
+    return tracks
 
 
 def no_smpl_pose_error(take: Take, format_name: str) -> RemiError:
@@ -121,8 +127,7 @@ def _add(rows: list[tuple[float, Smpl]], time_s: float, smpl: Smpl) -> None:
         rows.append((time_s, smpl))
 
 
-def _track(key: TrackKey, rows: list[tuple[float, Smpl]], keys: list[TrackKey]) -> SmplTrack:
-    track_id, body = key
-    earlier = sum(other == track_id for other, _ in keys[: keys.index(key)])
-    name = f"track-{track_id:06d}" + (f"-{earlier + 1}" if earlier else "")
+def _track(track_id: int, body: str, number: int, rows: list[tuple[float, Smpl]]) -> SmplTrack:
+    """number: from 1, of the bodies of this track."""
+    name = f"track-{track_id:06d}" + (f"-{number}" if number > 1 else "")
     return SmplTrack(name, track_id, body, np.array([time_s for time_s, _ in rows]), [smpl for _, smpl in rows])
