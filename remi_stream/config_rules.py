@@ -1,9 +1,10 @@
-"""Plain words for what a key of a configuration allows, and for a value that it does not."""
+"""Plain words for what a key of a configuration, manifest or request allows, and for a value that it does not."""
 
 from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -13,12 +14,17 @@ from remi_stream.redaction import redact
 
 MSGSPEC_WORDS = re.compile(r"(Expected|Invalid|Object|Key) ")
 """Beginnings of msgspec's own errors; others are of a struct's `__post_init__`."""
+KEY_IS_NO_TEXT = re.compile(r"Expected `str`.* - at `key` in `\$(.*)`$")
+"""msgspec's error of a key that YAML reads as a number or a truth value."""
 MAX_SHOWN = 60
 """Longest value that a message repeats, characters."""
 
 
 def describe_error(error: msgspec.ValidationError, values: Any, struct: type[msgspec.Struct]) -> str:
     """Describe an error of `msgspec.convert(values, struct)`: the key, the value got, the values allowed."""
+    if in_map := KEY_IS_NO_TEXT.match(str(error)):
+        path = in_map[1].lstrip(".")
+        return _place(path.replace("[...]", "")) + _key_that_is_no_text(_find(path, values, inspect.type_info(struct))[1])
     text, has_path, path = str(error).rpartition(" - at `$")
     text, path = (text, path.rstrip("`").lstrip(".")) if has_path else (str(error), "")
     kind, value = _find(path, values, inspect.type_info(struct))
@@ -43,12 +49,15 @@ def allowed_words(kind: inspect.Type) -> str:
     if isinstance(kind, inspect.VarTupleType | inspect.ListType):
         return f"a list{' of maps' if isinstance(kind.item_type, inspect.StructType) else ''}{_at_least(kind.min_length)}"
     if isinstance(kind, inspect.TupleType):
-        return f"[{', '.join(['number'] * len(kind.item_types))}], each {allowed_words(kind.item_types[0])}"
+        word = "text" if isinstance(kind.item_types[0], inspect.StrType) else "number"
+        return f"[{', '.join([word] * len(kind.item_types))}], each {allowed_words(kind.item_types[0])}"
     if isinstance(kind, inspect.IntType | inspect.FloatType):
         return f"a {'whole ' if isinstance(kind, inspect.IntType) else ''}number{_range(kind)}"
     if isinstance(kind, inspect.StrType):
         return "a text, not empty" if kind.min_length else "a text"
-    return {inspect.BoolType: "true or false", inspect.DictType: "a map of names to numbers"}.get(type(kind), "a map")
+    if isinstance(kind, inspect.DictType):
+        return f"a map of names to {'numbers' if isinstance(kind.value_type, inspect.FloatType) else 'maps'}"
+    return "true or false" if isinstance(kind, inspect.BoolType) else "a map"
 
 
 def _range(kind: inspect.IntType | inspect.FloatType) -> str:
@@ -95,6 +104,23 @@ def _unknown_key(path: str, key: str, kind: inspect.Type) -> str:
     near = difflib.get_close_matches(key, keys, 1)
     guess = f" Did you mean `{near[0]}`?" if near else ""
     return f"{_place(path)}there is no key `{key}`.{guess} Keys: {', '.join(keys)}"
+
+
+def _key_that_is_no_text(value: Any) -> str:
+    """What is wrong with the first such key in a map, or in the maps in it."""
+    key = next(_keys_that_are_no_text(value), None)
+    if isinstance(key, bool):
+        words = "yes, on or true" if key else "no, off or false"
+        return f'a key is {words}, which YAML reads as {str(key).lower()}, not as a text; quote it, e.g. "{words.split(",")[0]}"'
+    text = "null" if key is None else redact(str(key))[:MAX_SHOWN]
+    return f'the key {text} is not a text; quote it: "{text}"'
+
+
+def _keys_that_are_no_text(value: Any) -> Iterator[Any]:
+    if isinstance(value, dict):
+        yield from (key for key in value if not isinstance(key, str))
+        for each in value.values():
+            yield from _keys_that_are_no_text(each)
 
 
 def _place(path: str) -> str:

@@ -67,6 +67,23 @@ def test_invalid_value_is_named_with_the_allowed_ones(values: dict[str, Any], wo
 
 
 @pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("on: 1", r'a key is yes, on or true, which YAML reads as true, not as a text; quote it, e.g. "yes"'),
+        ("cameras: [{no: 1}]", r"cameras\[0\]: a key is no, off or false, .*quote it"),
+        ("engine_options: {3: 4}", r'engine_options: the key 3 is not a text; quote it: "3"'),
+        ("null: 1", r"the key null is not a text"),
+        ("? 2026-12-01\n: 1", r"the key 2026-12-01"),
+    ],
+)
+def test_key_that_yaml_reads_as_no_text_is_named(text: str, words: str, tmp_path: Path) -> None:
+    (tmp_path / "p.yaml").write_text(text)
+    with pytest.raises(UsageError, match=words) as error:
+        config.parse_config(config.read_config_file(tmp_path / "p.yaml"))
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
     ("text", "words"), [("cameras: [", "is not YAML"), ("- a", "must hold a map"), (None, "Cannot read .*: No such file")]
 )
 def test_file_that_is_no_pipeline_is_refused_in_one_line(text: str | None, words: str, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from remi_stream.config_rules import describe_error
 from remi_stream.errors import UsageError, unknown_name_error
 from remi_stream.models.onnx_description import OnnxDescription, register_skeleton
 from remi_stream.paths import PathPart, shipped_folder, user_data_folder
@@ -125,7 +126,10 @@ def _packaged_manifests() -> dict[str, Path]:
 def read_manifest(path: Path) -> Manifest:
     """Read and check a manifest. Raises UsageError with the file and the key's path."""
     try:
-        manifest = msgspec.toml.decode(path.read_bytes(), type=Manifest)
+        values = msgspec.toml.decode(path.read_bytes())
+        manifest = msgspec.convert(values, Manifest)
+    except msgspec.ValidationError as error:
+        raise UsageError(f"Engine manifest {path} cannot be used: {describe_error(error, values, Manifest)}") from None
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise UsageError(f"Engine manifest {path} cannot be used: {error}") from None
     if manifest.runtime not in manifest.runtimes:

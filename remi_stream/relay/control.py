@@ -10,6 +10,7 @@ import msgspec
 
 from remi_stream import __version__
 from remi_stream.config import Config
+from remi_stream.config_rules import describe_error
 from remi_stream.errors import RemiError, unknown_name_error
 from remi_stream.measure.remi_metrics import RELAY_COLUMNS
 from remi_stream.messages import MAX_PLAYBACK_SPEED, MIN_PLAYBACK_SPEED, CameraFacts, Health, PlaybackCommand, PlaybackStatus
@@ -186,5 +187,4 @@ def parse_control_request(request: dict[str, Any], request_type: type[Q]) -> Q:
     try:
         return msgspec.convert(request, request_type)
     except msgspec.ValidationError as error:
-        allowed = ", ".join(request_type.__struct_fields__)
-        raise RemiError(f"Control: {request['ask']}: {error}; allowed: {allowed}") from None
+        raise RemiError(f"Control: {request['ask']}: {describe_error(error, request, request_type)}") from None

@@ -64,7 +64,8 @@ def test_users_own_manifest_is_found_and_a_hyphen_is_no_suffix(engines: Path) ->
     ("text", "complaint"),
     [
         ("what = ", "cannot be used"),
-        (MANIFEST.replace("licence", "license"), r"unknown field `license`"),
+        (MANIFEST.replace("licence", "license"), r"there is no key `license`. Did you mean `licence`\?"),
+        (f"{MANIFEST}[[weights]]\nname = 3", r"`weights\[0\].name` is 3; allowed: 1 to 40 of A-Z"),
         (MANIFEST.replace('"openvino"', '"onnx"'), r"runtime 'onnx' has no table of its own \(there are: openvino\)"),
     ],
 )

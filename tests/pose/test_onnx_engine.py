@@ -367,9 +367,12 @@ def test_next_box_is_around_the_clear_key_points() -> None:
 @pytest.mark.parametrize(
     ("change", "complaint"),
     [
-        (("size = [96, 128]", "sise = [96, 128]"), r"unknown field `sise`|missing required field `size`"),
-        (('colour = "rgb"', 'color = "rgb"'), r"unknown field `color` - at `\$.network`"),
-        (('read = "peaks"', 'read = "peak"'), r"Invalid enum value 'peak' - at `\$.network.heatmaps.read`"),
+        (
+            ("size = [96, 128]", "sise = [96, 128]"),
+            r"network: there is no key `sise`. Did you mean `size`\?|network: `size` is missing; allowed: \[number, number\]",
+        ),
+        (('colour = "rgb"', 'color = "rgb"'), r"network: there is no key `color`. Did you mean `colour`\?"),
+        (('read = "peaks"', 'read = "peak"'), r"`network.heatmaps.read` is 'peak'; allowed: absolute, peaks, sigmoid or softmax"),
         (('output = "maps"', 'output = "heat"'), r"has no output 'heat', which \[network.heatmaps\] names \(it has: maps\)"),
         (
             ("size = [96, 128]", "size = [128, 96]"),
@@ -387,7 +390,7 @@ def test_next_box_is_around_the_clear_key_points() -> None:
         (('skeleton = "dots3"', 'skeleton = "coco17"'), r"skeleton 'coco17' already exists with other joints"),
         (("least_score = 0.4", "least = 0.4"), r"Unknown option of engine 'dots': 'least'. Did you mean 'least_score'\?"),
         (("[network.skeleton]", '[network.camera]\noutput = "maps"\n[network.skeleton]'), r"`camera` needs a square crop"),
-        (("[network.heatmaps]", "[network.scores]"), r"unknown field `read` - at `\$.network.scores`"),
+        (("[network.heatmaps]", "[network.scores]"), r"network.scores: there is no key `read`. Keys: output, logits"),
         (('[network.heatmaps]\noutput = "maps"\nread = "peaks"', ""), r"no output gives a person's position"),
         (
             ("[[weights]]", '[[weights]]\nname = "a"\nfile = "b"\nlicence = "c"\n[[weights]]'),

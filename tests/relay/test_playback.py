@@ -70,7 +70,7 @@ def test_seek_to_the_rounded_length_is_allowed() -> None:
         ({"speed": float("nan")}, "speed is a number from 0.01 to 100, got nan"),
         ({"paused": True, "camera": "front"}, "front: no recording to control. Start one: remi-stream play RECORDING"),
         ({"camera": "font"}, "Unknown camera 'font'. Did you mean 'front'?"),
-        ({"at": 3}, "unknown field `at`; allowed: ask, seek_s, speed, paused, camera"),
+        ({"at": 3}, "there is no key `at`. Keys: ask, seek_s, speed, paused, camera"),
     ],
 )
 def test_invalid_playback_request_is_refused_in_one_line_and_sends_nothing(fields: dict[str, Any], words: str) -> None:
