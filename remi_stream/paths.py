@@ -62,6 +62,11 @@ def printable_path(path: str | Path) -> str:
     return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in text)
 
 
+def ffmpeg_url(path: Path) -> str:
+    """A path for `av.open`: with a colon in it ("12:30.mp4") FFmpeg would take its beginning for a protocol."""
+    return f"file:{path}"
+
+
 def text_of_path(path: Path) -> str:
     """An absolute path as valid text that `path_from_text` reads back, for configurations and indexes: a file URI if need be."""
     absolute = path.absolute()

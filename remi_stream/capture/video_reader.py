@@ -19,7 +19,7 @@ import numpy as np
 from remi_stream.capture.container_crop import read_crop
 from remi_stream.capture.frame_image import bgr_from_frame, configure_decoder
 from remi_stream.errors import RemiError, UsageError
-from remi_stream.paths import printable_path
+from remi_stream.paths import ffmpeg_url, printable_path
 
 DEFAULT_FPS = 30.0
 """Frame rate of a video that does not say its own."""
@@ -142,8 +142,7 @@ class VideoReader:
     def _open(self) -> None:
         shown = printable_path(self.path)
         try:
-            # with "file:" a name may contain a colon, which would be a protocol else
-            self._container = av.open(f"file:{self.path}", metadata_errors="replace")
+            self._container = av.open(ffmpeg_url(self.path), metadata_errors="replace")
         except (av.FFmpegError, ValueError, MemoryError) as error:
             raise RemiError(f"{shown} cannot be read as a video: {_error_text(error)}. Give a complete video file") from None
         if not self._container.streams.video:

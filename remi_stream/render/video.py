@@ -16,6 +16,7 @@ from av.video.reformatter import ColorRange, Colorspace
 
 from remi_stream.errors import RemiError, UsageError
 from remi_stream.messages import Bodies
+from remi_stream.paths import ffmpeg_url
 from remi_stream.recordings.take import Take
 from remi_stream.render.camera import PanelLayout, RenderOptions, Size, even_size, fit_panels, panel_layout
 from remi_stream.render.scene import render_frames
@@ -59,7 +60,7 @@ class VideoWriter:
     """Writes a video frame by frame: H.264 in MP4, BT.709, variable frame rate. fps: nominal frame rate, 1/s."""
 
     def __init__(self, path: Path, size: Size, fps: float) -> None:
-        self._container = av.open(str(path), "w", format="mp4", options=CONTAINER)
+        self._container = av.open(ffmpeg_url(path), "w", format="mp4", options=CONTAINER)
         # 1001: keeps 30000/1001 and 24000/1001 exact
         self._stream = self._container.add_stream("libx264", rate=Fraction(fps).limit_denominator(1001), options=CODEC)
         self._stream.width, self._stream.height, self._stream.pix_fmt = *size, "yuv420p"

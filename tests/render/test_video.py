@@ -154,6 +154,15 @@ def test_take_without_frames_is_refused(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_relative_folder_with_a_colon_is_written_into(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder = Path("2024-01-01T12:30")
+    folder.mkdir()
+    seen = take([frame(number, number / 30) for number in range(3)], videos.film(tmp_path / "a.mp4", frames=3))
+    [path] = video.write_video(seen, folder, RenderOptions("side"))
+    assert len(read(path.absolute())) == 3
+
+
 def test_folder_that_is_not_there_is_an_os_error(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="No such file"):
         video.write_video(take([frame()]), tmp_path / "nowhere")

@@ -18,6 +18,7 @@ import numpy as np
 
 from remi_stream.errors import RemiError
 from remi_stream.install_hint import install_command
+from remi_stream.paths import ffmpeg_url
 from remi_stream.render.colours import Rgb, track_colour
 from remi_stream.sinks.aitviewer.meshes import PersonMesh
 from remi_stream.sinks.aitviewer.subscriber import BodySubscriber
@@ -69,7 +70,7 @@ class ViewerVideo:
             path.open("wb").close()  # PyAV's error would not name the path
         except OSError as error:
             raise RemiError(f"Cannot write {path}: {error.strerror}") from None
-        self._container = av.open(str(path), "w", format="mp4", options={"movflags": "faststart"})
+        self._container = av.open(ffmpeg_url(path), "w", format="mp4", options={"movflags": "faststart"})
         stream = self._container.add_stream("libx264", rate=VIDEO_FPS, options=ENCODER_OPTIONS)
         stream.width, stream.height = size
         stream.pix_fmt = "yuv420p"

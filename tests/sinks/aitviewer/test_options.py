@@ -6,6 +6,7 @@ import importlib.util
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from remi_stream.cli import main
@@ -65,3 +66,11 @@ def test_screen_that_does_not_answer_is_one_line(monkeypatch: pytest.MonkeyPatch
 def test_video_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(RemiError, match=r"Cannot write .*/none/f\.mp4: No such file or directory"):
         ViewerVideo(tmp_path / "none" / "f.mp4", (64, 64))
+
+
+def test_video_with_a_colon_in_its_relative_path_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    written = ViewerVideo(Path("12:30.mp4"), (64, 64))
+    written.add(np.zeros((64, 64, 3), np.uint8), 0.0)
+    written.close()
+    assert (tmp_path / "12:30.mp4").stat().st_size > 500
