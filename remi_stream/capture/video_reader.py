@@ -8,7 +8,7 @@ import statistics
 import threading
 from collections import deque
 from collections.abc import Iterator
-from itertools import chain, pairwise
+from itertools import chain, pairwise, takewhile
 from pathlib import Path
 from typing import Literal
 
@@ -60,6 +60,7 @@ class VideoReader:
         self._has_warned = False
         self._packets: Iterator[av.Packet] = iter(())
         self._pending: list[int] = []
+        self._decoding_ticks: set[int] = set()
         self._counted = 0
 
     def open(self) -> None:
@@ -117,9 +118,43 @@ class VideoReader:
         if time_s <= 0 or self._first_raw_s is None or not can_seek:
             self.rewind()
             return
-        self._container.seek(int((self._first_raw_s + time_s) * av.time_base))  # without a stream: units of 1 / av.time_base s
+        self._seek_raw(self._first_raw_s + time_s)
+        if self._clock.is_shifted or self._jumps_before(self._first_raw_s + time_s):
+            self.rewind()  # the file's own times lead elsewhere
+            return
         self._packets = self._container.demux(self._stream)
         self._clock = VideoClock(self.fps, first_raw_s=self._first_raw_s)
+
+    def _seek_raw(self, raw_s: float) -> None:
+        self._container.seek(int(raw_s * av.time_base))  # without a stream: units of 1 / av.time_base s
+
+    def _jumps_before(self, raw_s: float) -> bool:
+        """Whether the file's times jump forward before a time in the file, to which it was sought: what its index shows is
+        examined. It may have key frames only, so that a gap of it may be a long group of pictures.
+        """
+        base = float(self._stream.time_base or 0)
+        entries = (entry.timestamp * base for entry in getattr(self._stream, "index_entries", ()))  # PyAV 14 has none
+        gaps = [gap for gap in pairwise(takewhile(lambda at: at <= raw_s + MAX_GAP_S, entries)) if gap[1] - gap[0] > MAX_GAP_S]
+        try:
+            found = any(self._has_jump(start, end, base) for start, end in gaps)
+        except av.FFmpegError:
+            return True
+        if gaps:
+            self._seek_raw(raw_s)
+        return found
+
+    def _has_jump(self, start_s: float, end_s: float, base: float) -> bool:
+        """Whether the packets between two times in the file leave out more than `MAX_GAP_S`."""
+        self._seek_raw(start_s)
+        last_s = start_s
+        for packet in self._container.demux(self._stream):
+            at_s = end_s if packet.dts is None else packet.dts * base
+            if at_s - last_s > MAX_GAP_S:
+                return True
+            if at_s >= end_s:
+                return False
+            last_s = max(last_s, at_s)
+        return False
 
     def rewind(self) -> None:
         """Continue at the first frame."""
@@ -161,7 +196,7 @@ class VideoReader:
                     break
         except av.FFmpegError as error:
             self._skip_broken(_error_text(error))
-        self._pending, self._counted = [], 0
+        self._pending, self._decoding_ticks, self._counted = [], set(), 0
         self._packets = chain(examined, packets)
         self._time_source: TimeSource = "count" if self._forced_fps else believed_times(examined, self._stream)
 
@@ -171,9 +206,12 @@ class VideoReader:
         if self._time_source != "sorted" or not packet.size or ticks is None:
             return packet.decode()
         heapq.heappush(self._pending, ticks)
+        self._decoding_ticks.add(ticks)
+        packet.pts = ticks  # the decoder hands it on to the packet's frame
         try:
             return packet.decode()
         except av.FFmpegError:
+            self._decoding_ticks.discard(ticks)
             self._pending.remove(ticks)
             heapq.heapify(self._pending)
             raise
@@ -194,9 +232,22 @@ class VideoReader:
             return (self._counted - 1) / (self.fps or DEFAULT_FPS)
         ticks = frame.pts
         if self._time_source == "sorted":
+            self._drop_ticks_of_lost_frames(frame)
             ticks = heapq.heappop(self._pending) if self._pending else None
         base = frame.time_base or self._stream.time_base
         return float(ticks * base) if ticks is not None and base else None
+
+    def _drop_ticks_of_lost_frames(self, frame: av.VideoFrame) -> None:
+        """At a key frame, forget the ticks of packets before it of which the decoder has silently made no frame."""
+        own = frame.pts
+        if own is None:
+            return
+        self._decoding_ticks.discard(own)
+        if frame.key_frame:  # all frames that were decoded before it are shown before it
+            lost = {ticks for ticks in self._decoding_ticks if ticks < own}
+            self._decoding_ticks -= lost
+            for _ in range(min(len(lost), len(self._pending))):
+                heapq.heappop(self._pending)
 
     def _skip_broken(self, why: str) -> None:
         self.broken += 1
@@ -237,6 +288,8 @@ class VideoClock:
         self._offset_s = None if first_raw_s is None else -first_raw_s
         self._last_s: float | None = None
         self._in_disorder = 0
+        self.is_shifted = False
+        """Whether a fault of the file's times has moved those after it."""
 
     def next_time_s(self, raw_s: float | None) -> tuple[float, str]:
         """Time of the next frame, s, and what was wrong with its time in the file; "" if nothing was."""
@@ -271,7 +324,7 @@ class VideoClock:
         """Take this frame's time in the file as one step after the last one."""
         assert self._last_s is not None
         self._last_s += step_s
-        self._offset_s = self._last_s - raw_s
+        self._offset_s, self.is_shifted = self._last_s - raw_s, True
         return self._last_s
 
     def _step_s(self) -> float:

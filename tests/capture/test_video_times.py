@@ -19,6 +19,9 @@ from remi_stream.capture.video_reader import VideoClock, VideoReader
 from remi_stream.recordings.results import open_results
 from tests.offline.seer import opened, worked
 
+JUMP = [*range(0, 10_000, 1000), *range(21_000, 41_000, 1000)]
+"""Times of 30 frames, 1/1000 s: after the tenth they jump forward by 12 s."""
+
 
 def make_clip(
     path: Path,
@@ -27,12 +30,14 @@ def make_clip(
     rate: Fraction = Fraction(30),
     b_frames: int = 0,
     times: Sequence[int] | None = None,
+    gop: int = 250,
 ) -> Path:
     """Write a clip whose frame n is of grey 4 n + 60, so that each shows its number; times: 1/1000 s."""
     options = {"bf": str(b_frames), "b_strategy": "0", "x265-params": "log-level=none"}
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=rate, options=options if b_frames or codec == "libx265" else {"bf": "0"})
         stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        stream.codec_context.gop_size = gop
         if times:
             stream.codec_context.time_base = stream.time_base = Fraction(1, 1000)
         for number in range(frames):
@@ -171,12 +176,53 @@ def test_clock_goes_forward_whatever_the_file_says() -> None:
 def test_playback_finds_the_frames_of_joined_and_of_raw_videos(tmp_path: Path) -> None:
     from remi_stream.recordings.video import open_playback_video
 
-    for path in (joined(tmp_path / "joined.ts"), make_clip(tmp_path / "raw.h264"), make_clip(tmp_path / "a.mp4")):
+    jumps = [make_clip(tmp_path / f"jump.{suffix}", times=JUMP, gop=5) for suffix in ("mp4", "mkv")]
+    for path in (joined(tmp_path / "joined.ts"), make_clip(tmp_path / "raw.h264"), make_clip(tmp_path / "a.mp4"), *jumps):
         take = open_results(worked(opened(path), tmp_path / "out").folder)
-        video = open_playback_video(tmp_path, take, 20)
+        video = open_playback_video(tmp_path, take, 25)
         assert video
-        assert video.advance_to(take.frames[20], time.monotonic() + 20)
-        image = video.image_of(take.frames[20])
-        assert image is not None
-        assert image.mean() == pytest.approx(4 * 20 + 60, abs=4)
+        assert video.advance_to(take.frames[25], time.monotonic() + 20)
+        image = video.image_of(take.frames[25])
+        assert image is not None, path.name
+        assert image.mean() == pytest.approx(4 * 25 + 60, abs=4), path.name
         video.close()
+
+
+@pytest.mark.parametrize(("times", "gop"), [(JUMP, 5), (JUMP, 250), (range(0, 30_000, 1000), 15), (range(0, 30_000, 1000), 5)])
+@pytest.mark.parametrize("suffix", ["mp4", "mkv"])
+def test_frames_have_the_same_times_after_a_seek(suffix: str, times: Sequence[int], gop: int, tmp_path: Path) -> None:
+    path = make_clip(tmp_path / f"a.{suffix}", times=times, gop=gop)
+    used = VideoReader(path)
+    used.open()
+    expected = {round(time_s, 2): used.image(frame).mean() for time_s, frame in used.frames()}  # type: ignore[union-attr]
+    fresh = VideoReader(path)
+    fresh.open()
+    for reader in (fresh, used):
+        reader.seek(25.0)
+        found = {round(time_s, 2): reader.image(frame).mean() for time_s, frame in reader.frames()}  # type: ignore[union-attr]
+        assert min(found) <= 25.0
+        assert found == {at: expected[at] for at in found}
+        assert max(found) == max(expected)
+        has_jump = times is JUMP
+        assert (min(found) == 0) == (has_jump or gop == 250), "it seeks where it can"
+        reader.close()
+
+
+def test_frame_that_the_decoder_silently_drops_delays_no_others_for_ever(tmp_path: Path) -> None:
+    path = make_clip(tmp_path / "a.avi", frames=40, b_frames=2, gop=10)
+    data = bytearray(path.read_bytes())
+    at = data.index(b"movi") + 4
+    for _ in range(10):  # to the second key frame: without it the frames that need it are not put out
+        at += 8 + int.from_bytes(data[at + 4 : at + 8], "little")
+        at += at % 2
+    size = int.from_bytes(data[at + 4 : at + 8], "little")
+    data[at + 8 : at + 8 + size] = b"\0\0\0\1\x09\x10" + b"\xff" * (size - 6)
+    path.write_bytes(data)
+    reader = VideoReader(path)
+    reader.open()
+    found = [(round(time_s * 30), reader.image(frame).mean()) for time_s, frame in reader.frames()]  # type: ignore[union-attr]
+    reader.close()
+    assert reader.decoded + reader.broken < 40, "the decoder says nothing of some"
+    assert found[-1][0] == 39
+    for number, grey in found[-20:]:
+        assert grey == pytest.approx(4 * number + 60, abs=4)
