@@ -206,7 +206,7 @@ def read_image(file: Path, max_pixels: int = MAX_PIXELS) -> np.ndarray | None:
     """Read an image (H, W, 3) uint8 BGR, rotated by its EXIF orientation; None if it cannot be read or is too large."""
     try:
         width, height = _header_size(file)
-        if width * height > max_pixels or max(width, height) > MAX_SIDE or not file.stat().st_size:
+        if width * height > max_pixels or max(width, height) > MAX_SIDE:
             return None
         image = cv2.imdecode(np.fromfile(file, np.uint8), cv2.IMREAD_COLOR)
     except (OSError, cv2.error, MemoryError, ValueError, SyntaxError):  # SyntaxError: Pillow's for a broken PNG
@@ -215,15 +215,14 @@ def read_image(file: Path, max_pixels: int = MAX_PIXELS) -> np.ndarray | None:
 
 
 def _header_size(file: Path) -> tuple[int, int]:
-    """(width, height) px of an image by its header; (0, 0) if only OpenCV can read it."""
-    from PIL import Image, UnidentifiedImageError
+    """(width, height) px of an image by its header. Raises OSError if its size is unknown, although Pillow knows all of
+    `IMAGE_SUFFIXES`: of what OpenCV alone reads, whatever its name, the size could not be limited before it is decoded.
+    """
+    from PIL import Image
 
     Image.MAX_IMAGE_PIXELS = None  # no warning of a large image: only its header is read
-    try:
-        with Image.open(file) as image:
-            return image.size
-    except UnidentifiedImageError:
-        return (0, 0)
+    with Image.open(file) as image:
+        return image.size
 
 
 def natural_sort_key(path: Path) -> list[tuple[bool, int, str]]:

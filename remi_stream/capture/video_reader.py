@@ -129,8 +129,8 @@ class VideoReader:
         self._container.seek(int(raw_s * av.time_base))  # without a stream: units of 1 / av.time_base s
 
     def _jumps_before(self, raw_s: float) -> bool:
-        """Whether the file's times jump forward before a time in the file, to which it was sought: what its index shows is
-        examined. It may have key frames only, so that a gap of it may be a long group of pictures.
+        """Whether the file's times jump forward before the time in the file at which it is now, by its index; that may
+        have key frames only, so that a gap of it may be a long group of pictures.
         """
         base = float(self._stream.time_base or 0)
         entries = (entry.timestamp * base for entry in getattr(self._stream, "index_entries", ()))  # PyAV 14 has none

@@ -79,6 +79,15 @@ def test_folder_is_a_source_of_images(tmp_path: Path) -> None:
     assert source.fps == 10
 
 
+def test_image_of_unknown_size_is_skipped_without_decoding_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = folder(tmp_path, "0.png", "2.png", "3.tif", "4.webp", "5.bmp")
+    (tmp_path / "1.jpg").write_bytes(cv2.imencode(".hdr", np.zeros((8, 8, 3), np.float32))[1])  # only OpenCV reads it
+    decoded, imdecode = [], cv2.imdecode
+    monkeypatch.setattr(cv2, "imdecode", lambda data, flags: decoded.append(len(data)) or imdecode(data, flags))
+    assert read_all(source) == [0, 1, 2, 3, 4]
+    assert (source.broken, len(decoded)) == (1, 5)
+
+
 def test_image_that_is_too_large_is_skipped_live_without_decoding_it(tmp_path: Path) -> None:
     source = folder(tmp_path, "0.png", "2.png")
     header = struct.pack(">4s2I5B", b"IHDR", 60000, 60000, 8, 2, 0, 0, 0)
