@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import errno
 import os
 import signal
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 EXIT_DONE, EXIT_CRASHED, EXIT_USAGE, EXIT_NOT_STARTED, EXIT_GAVE_UP = 0, 1, 2, 3, 4
 """Exit codes of processes."""
@@ -26,6 +27,18 @@ class UsageError(RemiError):
     """Invalid command line or configuration."""
 
     exit_code = EXIT_USAGE
+
+
+@contextlib.contextmanager
+def reading_answer(name: str) -> Iterator[None]:
+    """Raise RemiError if an answer of the daemon of this name does not have the form that the block expects."""
+    try:
+        yield
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        raise RemiError(
+            f"{name} does not answer as a remi-stream of this version ({type(error).__name__}: {error}). "
+            "Use the same version on both sides"
+        ) from error
 
 
 def unknown_name_error(kind: str, got: str, known: Iterable[str]) -> UsageError:

@@ -26,6 +26,7 @@ import numpy as np
 
 from remi_stream.errors import RemiError, UsageError
 from remi_stream.geometry import bounding_box
+from remi_stream.redaction import printable
 
 PACKAGE_FOLDER = Path(__file__).parent
 # "\Z", not "$", which allows a line feed at the end
@@ -59,7 +60,7 @@ def data_file(name: str) -> Path:
 def printable_path(path: str | Path) -> str:
     """A path as one line of valid text, for messages and as a name in files: "a\\xff.mp4", "two\\nlines.mp4"."""
     text = os.fsencode(path).decode("utf-8", "backslashreplace")
-    return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in text)
+    return printable(text)
 
 
 def ffmpeg_url(path: Path) -> str:

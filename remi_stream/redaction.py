@@ -79,6 +79,11 @@ _PAIR = re.compile(
 _HEADER = re.compile(r"(?i)(authorization: ?).+|(\bbearer )\S{8,}")
 
 
+def printable(text: str) -> str:
+    """A text as one line without control characters, which could steer a terminal: "two\\nlines", "\\x1b[2J"."""
+    return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in text)
+
+
 def redact(text: str) -> str:
     """Mask the credentials in a text: those of its URLs, logins before an @, parameters such as password=, HTTP headers."""
     if not any(sign in text for sign in (":/", "@", "=", "uthoriz", "UTHORIZ", "earer", "%3")):

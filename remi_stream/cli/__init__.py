@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Any
 
 from remi_stream.errors import EXIT_INTERRUPTED, EXIT_NOT_STARTED, EXIT_USAGE, RemiError
-from remi_stream.redaction import redact
+from remi_stream.redaction import printable, redact
 
 
 class InterruptFlag:
@@ -61,7 +61,7 @@ def main() -> int:
     except KeyboardInterrupt:  # Ctrl-C during the imports, before a command can handle it
         return EXIT_INTERRUPTED
     except RemiError as error:
-        print(f"remi-stream: {redact(str(error))}", file=sys.stderr)
+        print(f"remi-stream: {_shown(str(error))}", file=sys.stderr)
         return error.exit_code
     except typer.Abort:
         return EXIT_INTERRUPTED
@@ -73,7 +73,9 @@ def main() -> int:
             raise
         from remi_stream.permission_hints import read_error_hint
 
-        print(f"remi-stream: Cannot access {error.filename}: {read_error_hint(Path(error.filename))}", file=sys.stderr)
+        print(
+            f"remi-stream: Cannot access {_shown(str(error.filename))}: {read_error_hint(Path(error.filename))}", file=sys.stderr
+        )
         return EXIT_NOT_STARTED
     except Exception as error:
         if interrupt.is_set:  # an interrupted import may end with any exception
@@ -82,9 +84,14 @@ def main() -> int:
         if not hasattr(error, "format_message"):
             raise
         if error.format_message().strip():  # empty without a command: the help was printed
-            print(f"remi-stream: {redact(_usage_message(error))}", file=sys.stderr)
+            print(f"remi-stream: {_shown(_usage_message(error))}", file=sys.stderr)
         return EXIT_USAGE
     return result if isinstance(result, int) else 0
+
+
+def _shown(text: str) -> str:
+    """An error's text without credentials and control characters: it may quote files and other machines."""
+    return "\n".join(map(printable, redact(text).split("\n")))
 
 
 def _print_traceback(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:

@@ -10,9 +10,11 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from remi_stream.redaction import printable
 from remi_stream.sinks.live_view import count_text
 
 if TYPE_CHECKING:
@@ -37,6 +39,11 @@ def plain_table(*columns: str, title: str | None = None) -> Table:
     for name in columns:
         table.add_column(name, overflow="fold")
     return table
+
+
+def cell(value: object) -> str:
+    """A value for a table or a line of Rich that is shown as it is: neither markup nor control characters have an effect."""
+    return escape(printable(str(value)))
 
 
 def progress_bar(*columns: ProgressColumn) -> Progress:

@@ -11,11 +11,12 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from remi_stream.cli.console import plain_table, table_console
+from remi_stream.cli.console import cell, plain_table, table_console
 from remi_stream.cli.options import with_daemon, with_options
 from remi_stream.cli.play import control_playback
 from remi_stream.errors import EXIT_DONE, RemiError, UsageError
 from remi_stream.filters.registry import FILTERS, OPTION_HELP, PRESETS, resolve_filter
+from remi_stream.redaction import printable
 from remi_stream.transport.address import DaemonAddress
 from remi_stream.transport.link import send_control_request
 
@@ -90,7 +91,7 @@ def record(
     if "recorder" not in send_control_request(daemon, {"ask": "status"})["stages"]:
         raise RemiError(f"The pipeline {daemon.name!r} has no recorder. Start it with one: remi-stream ... --record DIR")
     answer = send_control_request(daemon, {"ask": "record", "on": switch is OnOff.on})
-    print(f"recording is {answer['record']}")
+    print(printable(f"recording is {answer['record']}"))
     return EXIT_DONE
 
 
@@ -103,7 +104,8 @@ def filter_table(filters: dict[str, dict[str, Any]]) -> Table:
     for camera, found in sorted(filters.items()):
         name = found["name"] if found["name"] == found["kind"] else f"{found['name']} = {found['kind']}"
         table.add_row(
-            camera, name, format_options(found["options"]), format_lag(found["lag_s"]), found.get("fault") or found["state"]
+            *map(cell, (camera, name, format_options(found["options"]), format_lag(found["lag_s"]))),
+            cell(found.get("fault") or found["state"]),
         )
     return table
 

@@ -16,7 +16,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 from rich.text import Text
 
-from remi_stream.cli.console import plain_table, progress_bar, status_command, table_console
+from remi_stream.cli.console import cell, plain_table, progress_bar, status_command, table_console
 from remi_stream.cli.options import with_daemon
 from remi_stream.errors import RemiError, UsageError, unknown_name_error
 from remi_stream.measure.chart import draw_comparison
@@ -24,6 +24,7 @@ from remi_stream.measure.comparison import ComparedCondition, Comparison, Measur
 from remi_stream.measure.meters import CameraMeters, MeasurementRow, check_condition
 from remi_stream.measure.table import REMI_POSE, REMI_RELAY, REMI_STREAM_MOTION, MeasurementKind, check_appendable
 from remi_stream.messages import Bodies
+from remi_stream.redaction import printable
 from remi_stream.transport.address import DaemonAddress
 from remi_stream.transport.link import LinkContext, Subscriber, send_control_request
 
@@ -60,7 +61,7 @@ def measure(
         meters = CameraMeters({camera: engine}, ask, seconds)
         frames = _feed_meters(bus, meters, first, seconds)
     rows = meters.measure(camera, condition, time.monotonic())
-    print(f"{camera}, {engine}: {frames} frames in {seconds:g} s, condition {condition}")
+    print(printable(f"{camera}, {engine}: {frames} frames in {seconds:g} s, condition {condition}"))
     for row in rows:
         _print_row(row)
     for path in append_rows(rows, files):
@@ -103,7 +104,7 @@ def _feed_meters(bus: Subscriber, meters: CameraMeters, first: Bodies, seconds: 
     meters.add(first, now)
     frames, end = 0, now + seconds
     with _progress() as progress:
-        task = progress.add_task(f"measuring {first.camera}", total=seconds)
+        task = progress.add_task(f"measuring {cell(first.camera)}", total=seconds)
         while now < end:
             bodies = _next_bodies(bus, first.camera, min(POLL_INTERVAL_S, end - now))
             now = time.monotonic()

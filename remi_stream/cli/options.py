@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import enum
 import functools
@@ -14,7 +15,7 @@ from typing import Annotated, Any, get_args
 import typer
 
 from remi_stream.config import BASE_PORT
-from remi_stream.errors import UsageError
+from remi_stream.errors import UsageError, reading_answer
 from remi_stream.paths import check_path_part
 from remi_stream.transport.address import DaemonAddress, daemon_address, tcp_address
 
@@ -152,7 +153,10 @@ def with_daemon(command: Callable[..., int]) -> Callable[..., int]:
 
     @functools.wraps(command)
     def wrapped(**given: Any) -> int:
-        return command(**{**given, "daemon": find_daemon(**given["daemon"])})
+        daemon = find_daemon(**given["daemon"])
+        # what another machine answers is no mistake of ours; that of a daemon here is
+        with reading_answer(daemon.name) if daemon.is_remote else contextlib.nullcontext():
+            return command(**{**given, "daemon": daemon})
 
     return with_options(daemon_options, into="daemon")(wrapped)
 

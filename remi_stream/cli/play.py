@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from remi_stream.cli.console import plain_table, status_command, table_console
+from remi_stream.cli.console import cell, plain_table, status_command, table_console
 from remi_stream.cli.foreground import camera_name, run_source
 from remi_stream.cli.options import FILTER_OPTION, pipeline_options, with_daemon, with_options
 from remi_stream.errors import EXIT_DONE, RemiError
@@ -62,7 +62,7 @@ def playback_table(playing: dict[str, dict[str, Any]]) -> Table:
     table = plain_table("camera", "second", "of", "speed", "state")
     for camera, found in sorted(playing.items()):
         seconds = f"{found['position_s']:.2f}", f"{found['length_s']:.2f}"
-        table.add_row(camera, *seconds, f"{found['speed']:g}", "paused" if found["paused"] else found["state"])
+        table.add_row(cell(camera), *seconds, f"{found['speed']:g}", "paused" if found["paused"] else cell(found["state"]))
     return table
 
 

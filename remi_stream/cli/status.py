@@ -15,11 +15,12 @@ import numpy as np
 import typer
 from rich.table import Table
 
-from remi_stream.cli.console import plain_table, table_console
+from remi_stream.cli.console import cell, plain_table, table_console
 from remi_stream.cli.control import format_lag
 from remi_stream.cli.options import with_daemon
 from remi_stream.errors import RemiError
 from remi_stream.messages import Bodies, Person
+from remi_stream.redaction import printable
 from remi_stream.sinks.live_view import count_text, state_text
 from remi_stream.skeletons import JOINT_NAMES
 from remi_stream.transport.address import DaemonAddress
@@ -40,11 +41,11 @@ def status(
         print(json.dumps(answer))
         return 0
     console = table_console()
-    console.print(f"{answer['name']}: remi-stream {answer['version']}, {_engine_label(answer)}")
+    console.print(cell(f"{answer['name']}: remi-stream {answer['version']}, {_engine_label(answer)}"))
     console.print(stage_table(answer["stages"]), camera_table(answer["cameras"], answer["engines"], answer["stages"]), sep="\n")
     for stage, health in sorted(answer["stages"].items()):
         if health["reason"] and health["state"] != "ready":
-            console.print(f"{stage} is {health['state']}: {health['reason']}", markup=False, soft_wrap=True)
+            console.print(printable(f"{stage} is {health['state']}: {health['reason']}"), markup=False, soft_wrap=True)
     return 0
 
 
@@ -59,7 +60,7 @@ def stage_table(found: dict[str, dict[str, Any]]) -> Table:
     table = _table("stage", "state", "pid", "restarts", "cpu s", "memory MB")
     for name, health in sorted(found.items()):
         cells = (health["pid"], health["restarts"], f"{health['cpu_s']:.1f}", f"{health['memory_bytes'] / 1e6:.0f}")
-        table.add_row(name, _state(health["state"]), *map(str, cells))
+        table.add_row(cell(name), _state(health["state"]), *map(cell, cells))
     return table
 
 
@@ -72,12 +73,12 @@ def camera_table(
     for name in sorted({*found, *names}):
         facts, process = found.get(name), processes.get(name, "ready")
         if facts is None or process not in ("ready", "done"):
-            table.add_row(name, _state("starting" if process == "ready" else process), *[""] * 6)
+            table.add_row(cell(name), _state("starting" if process == "ready" else process), *[""] * 6)
             continue
         filter_cells = facts["filter"], format_lag(facts["filter_lag_s"])
         cells = (f"{facts['fps']:g}", facts["captured"], facts["published"], _drops(facts["dropped"]), *filter_cells)
         state = state_text(facts["state"], facts.get("state_s", 0.0), facts["captured"])
-        table.add_row(name, _state(facts["state"], state) + _position(facts.get("playing")), *map(str, cells))
+        table.add_row(cell(name), _state(facts["state"], state) + _position(facts.get("playing")), *map(cell, cells))
     return table
 
 
@@ -97,7 +98,8 @@ def _table(first: str, second: str, *numeric: str) -> Table:
 
 def _state(state: str, text: str = "") -> str:
     colour = STATE_COLOURS.get(state)
-    return f"[{colour}]{text or state}[/{colour}]" if colour else text or state
+    shown = cell(text or state)
+    return f"[{colour}]{shown}[/{colour}]" if colour else shown
 
 
 def _drops(dropped: dict[str, int]) -> str:
@@ -117,7 +119,7 @@ def tail(
     context = LinkContext()
     try:
         for index, bodies in enumerate(_read_bodies(context, daemon, timeout)):
-            print(format_json(bodies) if as_json else format_line(bodies, time.monotonic()), flush=True)
+            print(format_json(bodies) if as_json else printable(format_line(bodies, time.monotonic())), flush=True)
             if index + 1 == count:
                 break
     except (KeyboardInterrupt, BrokenPipeError):
@@ -128,8 +130,9 @@ def tail(
 
 
 def format_json(bodies: Bodies) -> str:
-    """Format a message as JSON; arrays become lists, NaN becomes null."""
-    return msgspec.json.encode(bodies, enc_hook=_to_json).decode()
+    """Format a message as JSON without control characters; arrays become lists, NaN becomes null."""
+    text = msgspec.json.encode(bodies, enc_hook=_to_json).decode()
+    return text if text.isprintable() else "".join(each if each.isprintable() else json.dumps(each)[1:-1] for each in text)
 
 
 def format_line(bodies: Bodies, now: float) -> str:

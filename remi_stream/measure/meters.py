@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from remi_stream.errors import RemiError, UsageError, unknown_name_error
+from remi_stream.errors import RemiError, UsageError, reading_answer, unknown_name_error
 from remi_stream.measure import motion, remi_metrics
 from remi_stream.measure.kinematics import NAN
 from remi_stream.measure.motion import WINDOW_S, MotionMeter
@@ -143,9 +143,12 @@ class CameraMeters:
         """Request the filter's lag, ms, and the row of REMI's relay (its last five seconds) from the relay."""
         if self._request_control is None:
             return NAN, []
-        rows = self._request_control({"ask": "filter_metrics", "camera": camera})["rows"].values()
-        lag_s = self._request_control({"ask": "filter", "camera": camera})["filters"][camera]["lag_s"]
-        return NAN if lag_s is None else lag_s * 1000, [[NAN if cell is None else cell for cell in row] for row in rows]
+        metrics = self._request_control({"ask": "filter_metrics", "camera": camera})
+        filters = self._request_control({"ask": "filter", "camera": camera})
+        with reading_answer("The daemon"):
+            rows, lag_s = metrics["rows"].values(), filters["filters"][camera]["lag_s"]
+            numbers = [[NAN if cell is None else float(cell) for cell in row] for row in rows]
+            return NAN if lag_s is None else float(lag_s) * 1000, numbers
 
     def _pose(self, received: Iterable[ReceivedBodies], now: float) -> list[float]:
         """Compute the row of REMI's pose program; a loop is the time from capture to the relay's stamp.

@@ -22,6 +22,7 @@ import zmq
 
 from remi_stream.errors import RemiError, UsageError
 from remi_stream.messages import Bodies, Frame, FrameMessage, FrameView, Health, Message, MessageCodec, message_key
+from remi_stream.redaction import printable
 from remi_stream.topics import BUS_TOPICS, LAST_VALUE_TOPICS, Topic
 from remi_stream.transport.address import DaemonAddress, ServerKeys
 from remi_stream.transport.mailbox import CREDIT_RENEW_S, Credit, FrameRequest, Inbox, Outbox, add_skipped, pop_skipped
@@ -42,6 +43,8 @@ MAX_MESSAGE_BYTES = 1 << 26
 """Maximum size of a part of any other message."""
 MAX_REQUEST_BYTES = 1 << 14
 """Maximum size of a control request."""
+MAX_REPLY_BYTES = 1 << 22
+"""Maximum size of its reply: the status of a thousand cameras is less than 1 MB."""
 MAX_SUBSCRIPTION_BYTES = 1 << 12
 """Maximum size of a subscription, and of ZeroMQ's handshake before it."""
 MAX_PARTS = 1024
@@ -422,7 +425,7 @@ def send_control_request(daemon: DaemonAddress, request: dict[str, Any], timeout
         raise UsageError(f"{daemon.name} answers requests only to clients with a key. Give --key FILE")
     context = LinkContext()
     try:
-        socket = context.create_socket(zmq.REQ, MAX_MESSAGE_BYTES)
+        socket = context.create_socket(zmq.REQ, MAX_REPLY_BYTES)
         connect(socket, daemon.control, daemon.keys)
         socket.send(msgspec.msgpack.encode(request))
         if not socket.poll(int(timeout_s * 1000)):
@@ -431,9 +434,20 @@ def send_control_request(daemon: DaemonAddress, request: dict[str, Any], timeout
                     f"No remi-stream answers on {daemon.control}. Is it running with --bus-bind, and is the key its own?"
                 )
             raise RemiError(f"No remi-stream answers on {daemon.control}. Start one (remi-stream demo) or select it with --name")
-        reply: dict[str, Any] = msgspec.msgpack.decode(socket.recv())
+        reply = _decode_reply(daemon, socket.recv_multipart())
     finally:
         context.close()
     if "error" in reply:
-        raise RemiError(reply["error"])
+        raise RemiError(printable(str(reply["error"])))
     return reply
+
+
+def _decode_reply(daemon: DaemonAddress, parts: list[bytes]) -> dict[str, Any]:
+    """Decode a reply, which another machine may have sent. Raises RemiError."""
+    try:
+        if len(parts) > 1:
+            raise msgspec.DecodeError(f"{len(parts)} parts")
+        return msgspec.msgpack.decode(parts[0], type=dict[str, Any])
+    except (msgspec.MsgspecError, RecursionError, ValueError) as error:
+        what = f"{daemon.control} does not answer as a remi-stream does ({printable(str(error))})"
+        raise RemiError(f"{what}. Is this its address, and has it the same version?") from error

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import secrets
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -13,12 +15,14 @@ import pytest
 from rich.console import Console
 from rich.table import Table
 
+from remi_stream.cli.options import with_daemon
 from remi_stream.cli.status import camera_table, stage_table
 from remi_stream.config import CameraConfig, Config
+from remi_stream.errors import RemiError
 from remi_stream.messages import PlaybackStatus
 from remi_stream.paths import run_folder
 from remi_stream.relay.stage import RelayStage
-from remi_stream.transport.address import daemon_address
+from remi_stream.transport.address import DaemonAddress, daemon_address
 from remi_stream.transport.link import ControlServer, LinkContext
 from tests.cli.command import finish, start
 from tests.sample import bodies, facts, health
@@ -65,6 +69,46 @@ def test_table_of_stages_and_cameras_is_printed(daemon: Daemon) -> None:
     assert ["pose", "ready", "100", "2", "1.2", "52"] in lines
     assert "capture/back is failed: [x] has no such stream" in out
     assert ["front", "live", "30", "6", "1", "4", "(3", "capture/superseded,", "1", "lost_in_crash)", "one_euro"] in lines
+
+
+def test_texts_of_a_daemon_steer_no_terminal(daemon: Daemon) -> None:
+    def hostile(request: dict[str, Any]) -> dict[str, Any]:
+        texts = msgspec.json.encode(daemon.relay.answer_control(request)).decode()
+        for text in ("has no such stream", "one_euro", "synthetic", "capture/superseded"):
+            texts = texts.replace(text, r"[bold]\u001b]0;x\u0007\u009b2J\n[/red]")
+        return dict(msgspec.json.decode(texts))
+
+    server = daemon.server
+    server._answer = hostile
+    for options in ([], ["--json"]):
+        code, out, err = finish(start("status", "--name", daemon.name, *options), server.pump)
+        assert (code, err) == (0, "")
+        assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]", out)
+        assert "[bold]" in out, "a text is shown as it is"
+        assert "[/red]" in out
+
+
+@pytest.mark.parametrize("mistake", [KeyError("stages"), TypeError("x"), ValueError("x"), AttributeError("x")])
+def test_answer_of_another_machine_that_lacks_something_is_one_line(mistake: Exception) -> None:
+    def command(daemon: DaemonAddress) -> int:
+        raise mistake
+
+    with pytest.raises(RemiError, match=r"127\.0\.0\.1.* does not answer as a remi-stream of this version"):
+        with_daemon(command)(name="default", connect="127.0.0.1:7700", key=None)
+    with pytest.raises(type(mistake)):
+        with_daemon(command)(name="default", connect=None, key=None)
+
+
+def test_error_that_quotes_a_file_steers_no_terminal(tmp_path: Path) -> None:
+    file = tmp_path / "pipeline.yaml"
+    file.write_text('viewer: "\\e[2J\\x9b"\ncameras: [{name: a, source: "synthetic:"}]\n')
+    code, out, err = finish(start("run", str(file)), lambda: None)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert err.rstrip("\n").isprintable()
+    file.with_name("\x1b[2J.yaml").write_text("[")
+    code, _, err = finish(start("run", str(file.with_name("\x1b[2J.yaml"))), lambda: None)
+    assert code == 2
+    assert "\x1b" not in err
 
 
 def test_json_is_what_the_daemon_answers(daemon: Daemon) -> None:

@@ -15,7 +15,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from remi_stream.cli.status import format_line, pelvis_m
+from remi_stream.cli.status import format_json, format_line, pelvis_m
 from remi_stream.messages import Bodies
 from remi_stream.paths import run_folder
 from remi_stream.transport.address import daemon_address
@@ -48,6 +48,12 @@ class Bus:
         process = start("tail", "--name", self.name, *arguments)
         self.wait_for_listener()
         return process
+
+
+def test_texts_of_a_daemon_steer_no_terminal() -> None:
+    message = bodies(1, camera="\x1b[2J\x9b\U000e0001")
+    assert json.loads(format_json(message))["camera"] == message.camera
+    assert format_json(message).isprintable()
 
 
 @pytest.fixture

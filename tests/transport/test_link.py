@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
+import zmq
 
 from remi_stream.capture.preprocess import render_view
 from remi_stream.errors import RemiError
@@ -27,6 +28,7 @@ from remi_stream.transport.link import (
     send_control_request,
 )
 from remi_stream.transport.mailbox import FrameRequest
+from remi_stream.transport.sockets import bind
 
 
 @pytest.fixture
@@ -179,6 +181,33 @@ def test_invalid_control_request_is_answered_with_an_error(context: LinkContext,
         send_control_request(address_in(tmp_path), {})
     stop.set()
     thread.join()
+
+
+NOT_A_REPLY = {
+    "not MessagePack": [b"\xc1"],
+    "nothing": [b""],
+    "no map": [msgspec.msgpack.encode(7)],
+    "a map of numbers": [msgspec.msgpack.encode({1: 2})],
+    "a text that is no text": [b"\x81\xa1a\xa1\xff"],
+    "deeply nested": [b"\x81\xa1a" + b"\x91" * 3000 + b"\xc0"],
+    "two parts": [b"\x80", b"\x80"],
+}
+
+
+@pytest.mark.parametrize("reply", [*NOT_A_REPLY, "an error that steers the terminal"])
+def test_reply_of_another_program_is_one_line(reply: str, context: LinkContext, tmp_path: Path) -> None:
+    import threading
+
+    parts = NOT_A_REPLY.get(reply, [msgspec.msgpack.encode({"error": "\x1b[2J\nout"})])
+    socket = context.create_socket(zmq.REP, 10_000)
+    bind(socket, address_in(tmp_path).control)
+    thread = threading.Thread(target=lambda: (socket.poll(5000), socket.recv(), socket.send_multipart(parts)))
+    thread.start()
+    with pytest.raises(RemiError) as raised:
+        send_control_request(address_in(tmp_path), {"ask": "status"})
+    thread.join()
+    assert str(raised.value).isprintable()
+    assert ("does not answer as a remi-stream does" in str(raised.value)) == (reply in NOT_A_REPLY)
 
 
 def test_missing_daemon_is_one_line(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import viser
 
+from remi_stream.errors import RemiError, reading_answer
 from remi_stream.filters.registry import FILTERS, PRESETS
 from remi_stream.messages import CameraFacts
 from remi_stream.sinks.web.html import panel_box
@@ -91,9 +92,13 @@ class FilterTab:
         self._error = str(answer.get("error", ""))
         if self._error:
             self._pending = ""
-        filter_ = answer.get("filters", {}).get(camera, {})
-        if filter_:
-            self._set_sliders(str(filter_["name"]), filter_["options"])
+        try:
+            with reading_answer("The daemon"):
+                filter_ = answer.get("filters", {}).get(camera, {})
+                if filter_:
+                    self._set_sliders(str(filter_["name"]), filter_["options"])
+        except RemiError as error:
+            self._error = str(error)
 
     def _set_sliders(self, name: str, options: FilterOptions) -> None:
         """Set the sliders to the options that the relay reports."""
