@@ -294,14 +294,18 @@ class PipelineCounters:
         registry.set("remi_build_info", 1, **build)
 
     def count_message(self, message: Bodies | CameraFacts | Health, now: float) -> None:
-        """Count a message. now: its arrival, monotonic s."""
-        if isinstance(message, Bodies):
-            self._cameras[message.camera].count_bodies(message)
-            self._registry.observe("remi_exporter_latency_seconds", now - message.captured_at)
-        elif isinstance(message, CameraFacts):
-            self._cameras[message.camera].update_facts(message, now)
-        else:
+        """Count a message, unless it is of a camera that this pipeline does not have. now: its arrival, monotonic s."""
+        if isinstance(message, Health):
             self._stages.update(message)
+            return
+        camera = self._cameras.get(message.camera)
+        if camera is None:
+            return
+        if isinstance(message, Bodies):
+            camera.count_bodies(message)
+            self._registry.observe("remi_exporter_latency_seconds", now - message.captured_at)
+        else:
+            camera.update_facts(message, now)
 
     def update_time(self, now: float) -> None:
         """Update the metrics that grow without messages; called before each scrape. now: monotonic s."""

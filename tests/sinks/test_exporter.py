@@ -400,3 +400,14 @@ def test_client_that_disconnects_causes_no_error(exporter: Running, capfd: pytes
 def test_camera_name_is_safe_as_a_label() -> None:
     with pytest.raises(RemiError, match=r"cameras\[0\]\.name"):
         parse_config({"cameras": [{"name": 'a"b', "source": "synthetic:"}]})
+
+
+def test_camera_of_another_configuration_is_not_counted_and_ends_nothing(exporter: Running) -> None:
+    exporter.step(facts(3, camera="stranger"))
+    exporter.step(bodies(2, camera="stranger"))
+    exporter.step(health("capture/stranger"))
+    exporter.step(bodies(0))
+    exporter.step(facts(1))
+    text = fetch(exporter.port, "/metrics")[2]
+    assert 'remi_frames_published_total{camera="front"} 1.0' in text
+    assert 'remi_people{camera="stranger"}' not in text
