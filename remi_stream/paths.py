@@ -152,17 +152,22 @@ class RunFolder:
         _remove_marked(self.path, read_run_marker(self.path))  # of a dead daemon, since the lock is ours
         with contextlib.suppress(OSError):
             self.path.rmdir()  # a daemon that died before it wrote its marker leaves an empty folder
+        # written beside and moved in whole: a folder with half a marker would be no run's, and block the name
+        made = self.path.with_name(f".{self.name}.marker")
+        made.unlink(missing_ok=True)
         try:
+            with open(os.open(made, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600), "w") as file:
+                file.write(self._marker)
+                self._marker_status = os.fstat(file.fileno())
             self.path.mkdir(mode=0o700)
+            made.rename(self.path / RUN_MARKER)
         except FileExistsError:
             raise RemiError(
                 f"{self.path} was not made by remi-stream (it has no {RUN_MARKER}), so it is left alone. "
                 "Remove it yourself, or start this one with --name"
             ) from None
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
-        with open(os.open(self.path / RUN_MARKER, flags, 0o600), "w") as file:
-            file.write(self._marker)
-            self._marker_status = os.fstat(file.fileno())
+        finally:
+            made.unlink(missing_ok=True)
 
     def _has_marker(self) -> bool:
         try:
@@ -180,8 +185,15 @@ class RunFolder:
             ) from None
         except OSError as error:
             raise RemiError(f"Cannot lock {_lock_path(self.path)}: {error.strerror}. Remove it, or use another --name") from None
-        os.ftruncate(self._lock, 0)
-        os.pwrite(self._lock, str(os.getpid()).encode(), 0)
+        try:
+            os.ftruncate(self._lock, 0)
+            os.pwrite(self._lock, str(os.getpid()).encode(), 0)
+        except OSError as error:
+            _release_lock(self._lock, _lock_path(self.path))
+            self._lock = -1
+            raise RemiError(
+                f"Cannot write {_lock_path(self.path)}: {error.strerror}. Make room, or set XDG_RUNTIME_DIR to another folder"
+            ) from None
 
 
 @contextlib.contextmanager
@@ -293,12 +305,13 @@ def _parent() -> Path:
     parent = Path(runtime) / "remi-stream" if runtime else Path(tempfile.gettempdir()) / f"remi-stream-{os.getuid()}"
     try:
         parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        status = parent.stat()
+        # a folder in /tmp may be another user's link; what XDG_RUNTIME_DIR names is this user's
+        status = os.stat(parent, follow_symlinks=bool(runtime))
     except OSError as error:
         raise RemiError(f"Cannot make {parent}: {error.strerror}. Set XDG_RUNTIME_DIR to a folder of yours") from None
     # in /tmp another user may have created it first, and could then replace our sockets
-    if status.st_uid != os.getuid() or stat.S_IMODE(status.st_mode) & 0o077:
-        raise RemiError(f"{parent} must belong to you alone (mode 0700). Remove it, or set XDG_RUNTIME_DIR")
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid() or stat.S_IMODE(status.st_mode) & 0o077:
+        raise RemiError(f"{parent} must belong to you alone (a folder with mode 0700). Remove it, or set XDG_RUNTIME_DIR")
     return parent
 
 

@@ -185,6 +185,57 @@ def test_removed_run_folder_is_made_again() -> None:
     assert list(folder.path.parent.iterdir()) == []
 
 
+@pytest.mark.parametrize("step", ["os.open", "Path.mkdir"])
+def test_start_that_dies_in_the_middle_does_not_block_the_name(step: str, parent: Path) -> None:
+    code = f"""
+import os
+from pathlib import Path
+from remi_stream.paths import RunFolder
+folder, do = RunFolder("run"), {step}
+folder._acquire_lock()
+def do_and_die(*arguments, **options):
+    do(*arguments, **options)
+    os.kill(os.getpid(), 9)
+{step} = do_and_die
+folder._make()
+"""
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == -signal.SIGKILL
+    with run_folder("run") as folder:
+        assert folder.is_intact()
+        assert sorted(path.name for path in parent.iterdir()) == [".run.lock", "run"]
+    assert list(parent.iterdir()) == []
+
+
+def test_full_disk_at_the_start_is_one_line_and_leaves_nothing(parent: Path) -> None:
+    code = """
+import resource
+from remi_stream.errors import RemiError
+from remi_stream.paths import RunFolder
+resource.setrlimit(resource.RLIMIT_FSIZE, ({bytes}, resource.RLIM_INFINITY))
+try:
+    RunFolder("run").open()
+except RemiError as error:
+    print(error)
+"""
+    for size, file in ((0, ".run.lock"), (8, "run")):
+        result = subprocess.run([sys.executable, "-c", code.format(bytes=size)], capture_output=True, text=True, check=True)
+        assert f"{parent}/{file}: File too large. " in result.stdout
+        assert result.stdout.count("\n") == 1
+        assert list(parent.iterdir()) == []
+
+
+def test_link_in_the_temporary_directory_is_refused(short: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("XDG_RUNTIME_DIR")
+    monkeypatch.setattr(tempfile, "tempdir", str(short))
+    (short / "elsewhere").mkdir(mode=0o700)
+    link = short / f"remi-stream-{os.getuid()}"
+    link.symlink_to(short / "elsewhere")
+    with pytest.raises(RemiError, match="must belong to you alone"):
+        RunFolder("run")
+    link.unlink()
+    RunFolder("run")
+
+
 def test_lock_file_that_its_owner_removes_meanwhile_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
     """The last owner removes its lock between the opening and the locking of a starter; another starter makes a new file."""
     first, second = RunFolder("x"), RunFolder("x")
