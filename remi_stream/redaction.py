@@ -9,7 +9,7 @@ have no cameras, and to a model's source, are for the user to open: they stay wh
 from __future__ import annotations
 
 import re
-from functools import cache
+from functools import lru_cache
 from urllib.parse import quote, unquote
 
 MASK = "***"
@@ -17,6 +17,8 @@ MAX_DECODING = 5
 """Times that a part is percent-decoded: URLs nest."""
 MIN_RANDOM_LENGTH = 8
 """Characters of a path part that do not read like words, from which on it counts as a token."""
+MAX_LINE = 16_384
+"""Characters of a line in which credentials are looked for."""
 MAX_WORD_LENGTH = 16
 """A run of letters and digits without known words that is this long counts as a token, whatever it looks like."""
 
@@ -68,15 +70,52 @@ _WORD = re.compile("|".join(sorted(WORDS, key=len, reverse=True)), re.IGNORECASE
 _SHORT_WORD = re.compile(rf"(?<![a-z0-9])({'|'.join(SHORT_WORDS)})(?=\d{{0,3}}(?![a-z0-9]))", re.IGNORECASE)
 _SIZE_OR_TIME = re.compile(r"\d{2,5}x\d{2,5}|20\d\d-?\d\d-?\d\d([T_-]?\d\d[-:]?\d\d[-:]?\d\dZ?)?", re.IGNORECASE)
 _NAME = re.compile(r"[a-z]+\d{0,4}|[A-Z]{1,4}\d{0,4}|([A-Z]?[a-z]{2,}|[A-Z]{2,4}(?![a-z]))+\d{0,4}|\d{1,4}[a-z]{0,3}|\d{1,11}")
+_SHORT_NAME = re.compile(r"[A-Z]?[a-z]*\d*|[A-Z]+\d*")
 _UNSPEAKABLE = re.compile(r"(?i:[bcdfghjklmnpqrstvwxz]{5})|[A-Z]{8}")
 _GROUPS = re.compile(r"(?i)[a-z0-9]{4,5}(-[a-z0-9]{4,5}){2,}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-_ADDRESS = re.compile(r"(\d{1,3}(\.\d{1,3}){3}|\[[0-9a-fA-F:.%]+\]|localhost):\d{1,5}(?=[/?#]|$)")
-_URL = re.compile(r"(?!(?i:ipc|file|inproc|unix)://)\b[A-Za-z][A-Za-z0-9+.\-]*:/{2,3}(?=[^\s/])\S*[^\s.,:;!?'\"()\[\]{}<>]")
-_LOGIN = re.compile(r"(?<![\w*])([\w.%+\-]+):([^\s@/]+)@(?=[\w\[])")
-_PAIR = re.compile(
-    r"(?i)\b((?:\w+[_-])?(?:pass(?:w(?:or)?d|phrase)?|pwd|psw|secret|token|api_?key|stream_?key|authbasic))(=|%3d)(?!\*\*\*)([^\s&;,'\"]+)"
+_SIGNS = re.compile(r"[@:=]|%3|--|(?i:bearer|-pass|-pw|-token)")
+"""A line without any of these has no credentials."""
+_ADDRESS = re.compile(r"(\d{1,3}(\.\d{1,3}){3}|\[[0-9a-fA-F:.%]+\]|localhost|[\w\-]+(\.[\w\-]+)+):\d{1,5}(?=[/?#]|$)")
+_SHORT_ADDRESS = re.compile(r"[\w\-]+:\d{1,5}/")
+"""Host and port, unless another host follows an @: then it may be a login."""
+_HOST = re.compile(r"\[|\d|localhost|[\w\-]+(\.[\w\-]+|:\d)")
+_SECRET_PART = re.compile(r"(?i)(\w+[_-])?(pass(word|wd|phrase|code)|pwd|psw|pw)")
+"""A part of a path that says that the next one is a password."""
+_TOKEN_PART = re.compile(
+    r"(?i)(\w+[_-])?(pass|auth|session|secret|ticket|sig|signature|sid|credentials?|((access|api|auth|session|stream)?(token|key)))"
 )
-_HEADER = re.compile(r"(?i)(authorization: ?).+|(\bbearer )\S{8,}")
+
+# Groups that could match at every character have bounds or a fixed beginning: a line of 16 kB takes no longer than its parts.
+_LOGIN_WITH_BLANK = r"""(?:[^\s/?#@:\['"]{0,64}:(?!\d{1,5}(?:[^\w@]|$))[^\s@/'"<>][^\n@/'"<>]{0,128}@(?=[\w\[]))?"""
+_URL = re.compile(
+    r"(?<![A-Za-z0-9+.\-])(?!(?i:ipc|file|inproc|unix)://)[A-Za-z0-9+.\-]+:/{2,3}"
+    rf"{_LOGIN_WITH_BLANK}(?=[^\s/])\S*[^\s.,:;!?'\"`()\[\]{{}}<>]"
+)
+_LOGIN = re.compile(
+    r"""(?<![^\s'"(\[{<=,;|])((?://)?[\w.%+\-]{1,64}?)(:|%3[aA])(?!\d{1,5}/|/[\w.\-]*/)(\S{1,512})@(?=[\w\[])""",
+)
+_KEY = (
+    r"(?:pass(?:word|wd|phrase|code)|pwd|psw|secret|token|(?:api|stream|access|secret)[_-]?key|authbasic"
+    r"|(?<![A-Za-z0-9])(?:pass|pw|auth))"
+)
+_QUOTED = r"""[bru]?(?:"(?:[^"\\]|\\.)*"?|'(?:[^'\\]|\\.)*'?|\\"(?:(?!\\").)*(?:\\")?|\([^)]*\)?|\[[^\]]*\]?)"""
+_PAIR = re.compile(
+    rf"""(?i)(?<!//)(?P<key>{_KEY}(?:\\?["'])?\s{{0,3}}(?:=>?|:(?!//)|%3d)\s{{0,3}})(?P<value>{_QUOTED}|[^\s&;,'"]+)"""
+    r"""|(?<![^\s'"(=,\[])(?P<path>(?:file:(?://)?|[a-z]{2,12}:|~|\.{1,2})?/(?!/)[^\s'"?&]*)"""
+)
+_SHORT_NUMBER = r"\d{1,2}(?:\.\w{1,4})?(?!\w)"
+_PATH_PAIR = re.compile(rf"(?i)({_KEY}(?:=|:|%3d))(?!{_SHORT_NUMBER})[^/;,)]+")
+"""In the path of a file; two_pass=1.mp4 is none."""
+_NO_PAIR = re.compile(
+    rf"""(?i)pass\s*[=:]\s*{_SHORT_NUMBER}.*|[^:"']+:\s+(?:a|an|give|is|must|no|not|open|put|see|set|the|use)"""
+    r"""|(?:token|auth)[^:"']*:\s+(?-i:[a-z][a-z\-]{0,14})"""
+)
+"""The pass of an encoder, and prose: wrong password: see the docs."""
+_OPTION = re.compile(rf"""(?i)(?<![\w-])(--?(?:[\w-]{{1,30}}[_-])?{_KEY}["']?,?\s{{1,3}})(?![-(\[])({_QUOTED}|\S+)""")
+_HEADER = re.compile(
+    r"""(?i)((?:authorization|(?<![\w-])(?:set-)?cookie|(?<![\w-])x-[\w-]{0,40}(?:key|token|auth|secret|session)[\w-]{0,40})"""
+    r"""(?:\\?["'])?\s{0,3}[:=]\s{0,3}).+|(\bbearer )\S{8,}"""
+)
 
 
 def printable(text: str) -> str:
@@ -85,13 +124,41 @@ def printable(text: str) -> str:
 
 
 def redact(text: str) -> str:
-    """Mask the credentials in a text: those of its URLs, logins before an @, parameters such as password=, HTTP headers."""
-    if not any(sign in text for sign in (":/", "@", "=", "uthoriz", "UTHORIZ", "earer", "%3")):
-        return text
+    """Mask the credentials in a text: those of its URLs, logins before an @, parameters such as password=, HTTP headers.
+
+    Of a line longer than `MAX_LINE` with anything like that the rest is cut.
+    """
+    return "\n".join(_redact_line(line) if _SIGNS.search(line) else line for line in text.split("\n"))
+
+
+def _redact_line(line: str) -> str:
+    text = line
+    if len(line) > MAX_LINE:  # between words: half a URL does not look like one with a password
+        text = line[:MAX_LINE].rpartition(" ")[0]
+    rest = f" ... ({len(line) - len(text)} more characters)" if text != line else ""
     text = _URL.sub(lambda found: _redact_url_in_text(found[0]), text)
-    text = _LOGIN.sub(rf"\1:{MASK}@", text)
-    text = _PAIR.sub(rf"\1\2{MASK}", text)
-    return _HEADER.sub(lambda found: f"{found[1] or found[2]}{MASK}", text)
+    text = _LOGIN.sub(rf"\1\2{MASK}@", text)
+    text = _PAIR.sub(_redact_pair, text)
+    text = _OPTION.sub(lambda found: found[1] + _mask_as(found[2]), text)
+    return _HEADER.sub(lambda found: f"{found[1] or found[2]}{MASK}", text) + rest
+
+
+def _redact_pair(found: re.Match[str]) -> str:
+    if found["path"]:
+        return _PATH_PAIR.sub(rf"\1{MASK}", found["path"])
+    if _NO_PAIR.fullmatch(found[0]):
+        return found[0]
+    return found["key"] + _mask_as(found["value"])
+
+
+def _mask_as(value: str) -> str:
+    """The mask, in the quotes of a value; an empty value stays."""
+    quotes = re.match(r"""[bru]?(\\?["'])|""", value)
+    assert quotes
+    if not quotes[1]:
+        return MASK
+    is_empty = value == quotes[0] + quotes[1]
+    return value if is_empty else f"{quotes[0]}{MASK}{quotes[1]}"
 
 
 def keep_links(text: str) -> None:
@@ -124,7 +191,7 @@ def _split_login(rest: str) -> tuple[str, str]:
     """Split into "user:password@" and what follows. A password that is not percent-encoded may contain @, / and all else."""
     head, at, tail = rest.rpartition("@")
     is_login = at and (":" in head or "%3a" in head.lower() or not re.search(r"[/?#]", head))
-    if not is_login or _ADDRESS.match(rest):
+    if not is_login or _ADDRESS.match(rest) or (_SHORT_ADDRESS.match(rest) and not _HOST.match(tail)):
         return "", rest
     return head + at, tail
 
@@ -141,19 +208,29 @@ def _redact_login(login: str) -> str:
 
 def _redact_tail(tail: str) -> str:
     """Mask in path, query and fragment."""
-    shown, is_strict = [], False
+    shown, is_strict, previous = [], False, ""
     for delimiter, part in re.findall(r"([/?#&;,]*)([^/?#&;,]*)", tail):
         is_strict = is_strict or "?" in delimiter or "#" in delimiter
-        redacted, has_secret = _redact_part(part, is_strict)
+        if part and delimiter == "/" and _names_secret(previous, part):
+            redacted, has_secret = MASK, True
+        else:
+            redacted, has_secret = _redact_part(part, is_strict)
+        previous = part
         is_strict = is_strict or has_secret  # a value that is not percent-encoded may contain the delimiter
         shown.append(delimiter + redacted)
     return "".join(shown)
 
 
+def _names_secret(part: str, following: str) -> bool:
+    """Whether a part of a path says that the one after it is a secret: /password/x."""
+    name = _decoded(part)
+    return bool(_SECRET_PART.fullmatch(name) or (_TOKEN_PART.fullmatch(name) and not _is_plain(_decoded(following))))
+
+
 def _redact_part(part: str, is_strict: bool) -> tuple[str, bool]:
     """One part of a path or query, masked, and whether anything was."""
     decoded = _decoded(part)
-    if "://" in decoded or re.search(r":.*@", decoded):
+    if "://" in decoded or ":" in decoded.rpartition("@")[0]:
         key, url = re.match(r"([^=:/]*=)?(.*)", decoded, re.DOTALL).groups("")  # type: ignore[union-attr]
         redacted = redact_url(url)
         return (key + quote(redacted, safe="*") if redacted != url else part), redacted != url
@@ -191,7 +268,7 @@ def _plain_key(key: str) -> str:
     return re.sub(r"[^a-z0-9]", "", key.lower())
 
 
-@cache
+@lru_cache(1024)
 def _is_secret_key(key: str) -> bool:
     plain = _plain_key(key)
     return plain not in OPEN_KEYS and bool(SECRET_KEY.search(plain) or SECRET_KEY.search(key.lower()))
@@ -220,7 +297,8 @@ def _looks_random(text: str) -> bool:
         return True
     runs = re.findall(r"[A-Za-z0-9]+", _without_words(text))
     odd = [run for run in runs if len(run) >= MAX_WORD_LENGTH or _UNSPEAKABLE.search(run) or not _NAME.fullmatch(run)]
-    return sum(map(len, odd)) >= MIN_RANDOM_LENGTH
+    mixed = [run for run in runs if len(run) <= 5 and not _SHORT_NAME.fullmatch(run)]
+    return sum(map(len, odd)) >= MIN_RANDOM_LENGTH or len(mixed) >= 3
 
 
 def _without_words(text: str) -> str:
