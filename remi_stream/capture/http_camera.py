@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Generator
 from functools import partial
@@ -9,6 +10,7 @@ from typing import Any
 
 import av
 
+from remi_stream.capture.backlog import UntimedSkipper, receive_packets
 from remi_stream.capture.camera_url import CameraUrl, resolve_camera_url
 from remi_stream.capture.frame_image import bgr_from_frame, configure_decoder
 from remi_stream.capture.live import CameraUnavailable, LiveSource
@@ -18,10 +20,10 @@ from remi_stream.config import CameraConfig
 
 FFMPEG_OPTIONS = {"flags": "low_delay", "analyzeduration": "1000000", "protocol_whitelist": "http,https,tcp,tls,crypto"}
 """A playlist of a camera must not make FFmpeg read files of this machine; `fflags=nobuffer` would lose the first image."""
-UNTIMED_FORMATS = ("mpjpeg", "jpeg_pipe", "png_pipe", "image2pipe", "mjpeg")
-"""Formats without timestamps: the time of arrival counts."""
-SNAPSHOT_FORMATS = ("jpeg_pipe", "png_pipe", "image2pipe")
+SNAPSHOT_FORMATS = ("jpeg_pipe", "png_pipe", "webp_pipe", "bmp_pipe", "image2pipe", "image2")
 """Formats of a single image."""
+UNTIMED_FORMATS = ("mpjpeg", "mjpeg", *SNAPSHOT_FORMATS)
+"""Formats without timestamps: the time of arrival counts."""
 SNAPSHOT_FPS = 5.0
 """How often a single image is requested unless the camera's `fps` says so."""
 
@@ -32,7 +34,7 @@ class HttpCamera:
     def __init__(self, url: CameraUrl, snapshot_fps: float) -> None:
         self.description = url.redacted
         self.fps = 0.0
-        self._address = url
+        self._address = url._replace(url=hide_file_pattern(url.url))
         self._snapshot_interval_s = 1 / snapshot_fps
 
     def read_frames(self) -> Generator[CapturedImage | None, None, None]:
@@ -53,9 +55,12 @@ class HttpCamera:
 def _decode(container: Any, stream: Any) -> Generator[CapturedImage | None, None, None]:
     configure_decoder(stream.codec_context)
     is_untimed = container.format.name in UNTIMED_FORMATS
+    backlog = UntimedSkipper()
     count = 0
-    for packet in container.demux(stream):
-        arrived_at = time.monotonic()
+    for packet, arrived_at, waited_s in receive_packets(container.demux(stream)):
+        if is_untimed and not backlog.wants(arrived_at, waited_s):
+            yield None
+            continue
         try:
             frames = packet.decode()
         except av.InvalidDataError:  # a broken image; the next one may be whole
@@ -63,10 +68,19 @@ def _decode(container: Any, stream: Any) -> Generator[CapturedImage | None, None
         for frame in frames:
             count += 1
             pts = arrived_at if is_untimed or frame.time is None else float(frame.time)
-            yield CapturedImage(partial(bgr_from_frame, frame, stream.sample_aspect_ratio), arrived_at, pts)
+            image = partial(bgr_from_frame, frame, stream.sample_aspect_ratio)
+            yield CapturedImage(image, arrived_at, pts, overrun=backlog.take_skipped())
         yield None
     if not count:
         raise CameraUnavailable("its answer has no image that can be decoded")
+
+
+def hide_file_pattern(url: str) -> str:
+    """The same address in a form that FFmpeg does not take for a pattern of image files: `*`, `?`, `{` or `%20d`, and an
+    image's suffix at the end. It would read one image, whatever is there.
+    """
+    is_pattern = re.search(r"[*?{]|%\d*d", url)
+    return re.sub(r"\.(?=(?:jpe?g|png|bmp|gif|webp|tiff?)$)", "%2E", url, flags=re.IGNORECASE) if is_pattern else url
 
 
 def make_http_source(camera: CameraConfig, *, restarted: bool = False) -> LiveSource:

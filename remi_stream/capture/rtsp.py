@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import av
 
-from remi_stream.capture.backlog import BacklogSkipper, is_key_frame
+from remi_stream.capture.backlog import BacklogSkipper, is_key_frame, receive_packets
 from remi_stream.capture.camera_url import CameraUrl, resolve_camera_url
 from remi_stream.capture.frame_image import bgr_from_frame, configure_decoder
 from remi_stream.capture.live import CameraUnavailable, LiveSource
@@ -128,8 +128,8 @@ class RtspCamera:
         self.fps = float(stream.average_rate or 0)
         decoded_at = time.monotonic()
         backlog = StreamBacklog(decoder.name, stream.time_base)
-        for units, arrived_at in _nal_units(container, stream, NalAssembler(early=early)):
-            if not backlog.wants(units, time.monotonic()):
+        for units, arrived_at, waited_s in _nal_units(container, stream, NalAssembler(early=early)):
+            if not backlog.wants(units, time.monotonic(), waited_s):
                 yield None
                 continue
             for frame in _decode_units(decoder, units, stream.time_base):
@@ -153,16 +153,22 @@ class StreamBacklog:
         self._time_base = time_base
         self._skipper = BacklogSkipper()
         self._pts: int | None = None
+        self._waited_s = 0.0
         self._wants = True
 
-    def wants(self, units: NalUnits, now: float) -> bool:
-        """Whether to decode units, at `now`, monotonic s. Units that are no part of an image always are."""
-        is_key = is_key_frame(units.data, self._codec) if self._codec in FRAGMENTED_CODECS else None
+    def wants(self, units: NalUnits, now: float, waited_s: float) -> bool:
+        """Whether to decode units, at `now`, monotonic s. waited_s: longest wait for one of their packets, s.
+
+        Units that are no part of an image are always decoded.
+        """
+        self._waited_s = max(self._waited_s, waited_s)
+        is_key = is_key_frame(units.data, self._codec) if self._codec in FRAGMENTED_CODECS else self._codec == "mjpeg" or None
         if is_key is None or units.pts is None:
             return True
         if units.pts != self._pts:
             self._pts = units.pts
-            self._wants = self._skipper.wants(is_key, float(units.pts * self._time_base), now)
+            self._wants = self._skipper.wants(is_key, float(units.pts * self._time_base), now, self._waited_s)
+            self._waited_s = 0.0
         return self._wants
 
     def take_skipped(self) -> int:
@@ -170,14 +176,14 @@ class StreamBacklog:
         return self._skipper.take_skipped()
 
 
-def _nal_units(container: Any, stream: Any, assembler: NalAssembler) -> Iterator[tuple[NalUnits, float]]:
-    """Yield whole NAL units with the arrival of their last packet, monotonic s. Raises CameraUnavailable if only other streams
-    continue.
+def _nal_units(container: Any, stream: Any, assembler: NalAssembler) -> Iterator[tuple[NalUnits, float, float]]:
+    """Yield whole NAL units with the arrival of their last packet, monotonic s, and the longest wait for a packet, s. Raises
+    CameraUnavailable if only other streams continue.
     """
     fragmented = stream.codec_context.name in FRAGMENTED_CODECS
-    received_at = time.monotonic()
-    for packet in container.demux():
-        now = time.monotonic()
+    received_at, longest_s = time.monotonic(), 0.0
+    for packet, now, waited_s in receive_packets(container.demux()):
+        longest_s = max(longest_s, waited_s)
         if packet.stream is not stream:
             if now - received_at > STALL_TIMEOUT_S:
                 raise CameraUnavailable(f"audio, but no video for {STALL_TIMEOUT_S:.0f} s")
@@ -189,7 +195,8 @@ def _nal_units(container: Any, stream: Any, assembler: NalAssembler) -> Iterator
         chunks = assembler.push(data, packet.pts) if fragmented else [NalUnits(data, packet.pts)]
         arrived_at = now if not fragmented or assembler.is_empty else before  # else this packet is the next unit's first
         for units in chunks:
-            yield units, arrived_at
+            yield units, arrived_at, longest_s
+            longest_s = 0.0
 
 
 def _decode_units(decoder: Any, units: NalUnits, time_base: Any) -> list[av.VideoFrame]:

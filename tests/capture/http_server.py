@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 
 FPS = 20
+FAST_FPS = 100
 
 
 class CameraServer(ThreadingHTTPServer):
@@ -63,17 +64,20 @@ class CameraHandler(BaseHTTPRequestHandler):
             self.wfile.write(image)
         elif path in ("/video.mjpg", "/bare.mjpg", "/silent.mjpg"):
             self._head("multipart/x-mixed-replace; boundary=frame")
-            self._stream(has_length=path == "/video.mjpg", is_silent=path == "/silent.mjpg")
+            self._stream(FPS, has_length=path == "/video.mjpg", is_silent=path == "/silent.mjpg")
+        elif path == "/fast.mjpg":
+            self._head("multipart/x-mixed-replace; boundary=frame")
+            self._stream(FAST_FPS, has_length=True, is_silent=False)
         elif path == "/page":
             self._head("text/html", 11)
             self.wfile.write(b"<html></htm")
         else:
             self.send_error(404)
 
-    def _stream(self, *, has_length: bool, is_silent: bool) -> None:
+    def _stream(self, fps: float, *, has_length: bool, is_silent: bool) -> None:
         start = time.monotonic()
         for number in itertools.count():
-            if self.server.closing.wait(max(0.0, start + number / FPS - time.monotonic())):
+            if self.server.closing.wait(max(0.0, start + number / fps - time.monotonic())):
                 return
             if is_silent:
                 continue

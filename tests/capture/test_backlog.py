@@ -9,26 +9,34 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from remi_stream.capture.backlog import KEY_FRAME_INTERVAL_S, MAX_SKIP_S, BacklogSkipper, is_key_frame
+from remi_stream.capture.backlog import KEY_FRAME_INTERVAL_S, MAX_SKIP_S, BacklogSkipper, UntimedSkipper, is_key_frame
 
 FPS = 25.0
 
 
 def decode(
-    seconds: float, decode_s: float, *, gop: int = 25, clock: float = 1.0, pauses: dict[int, float] | None = None
+    seconds: float,
+    decode_s: float,
+    *,
+    gop: int = 25,
+    clock: float = 1.0,
+    pauses: dict[int, float] | None = None,
+    false_wait_s: float = 0.0,
 ) -> tuple[list[int], list[float], int]:
     """Decode a stream, one frame after the other; return the decoded frames, their ages when decoded, and the number skipped.
 
     decode_s: time that each frame takes. clock: speed of the camera's clock. pauses: by frame, how long the network holds it
-    and those behind it back, s.
+    and those behind it back, s. false_wait_s: how long the reader waits for Python's lock at every fourth frame, s.
     """
     skipper, now, decoded, ages, skipped = BacklogSkipper(), 100.0, [], [], 0
     arrives_at = 0.0
     for index in range(int(seconds * FPS)):
         sent_at = 100 + index / FPS
         arrives_at = max(arrives_at, sent_at + (pauses or {}).get(index, 0.0))
-        now = max(now + 1e-4, arrives_at)
-        if skipper.wants(index % gop == 0, 5000 + index / FPS * clock, now):
+        now += 1e-4
+        waited_s = max(0.0, arrives_at - now, false_wait_s if index % 4 == 0 else 0)
+        now += waited_s
+        if skipper.wants(index % gop == 0, 5000 + index / FPS * clock, now, waited_s):
             now += decode_s
             decoded.append(index)
             ages.append(now - sent_at)
@@ -40,10 +48,10 @@ def test_fast_decoder_skips_nothing() -> None:
     assert decode(60, 0.03)[2] == 0
 
 
-@given(decode_s=st.floats(0.045, 0.5), gop=st.integers(1, 100))
+@given(decode_s=st.floats(0.045, 0.5), gop=st.integers(1, 100), false_wait_s=st.sampled_from([0.0, 0.006]))
 @settings(max_examples=60, deadline=None)
-def test_slow_decoder_skips_frames_and_its_ages_never_grow(decode_s: float, gop: int) -> None:
-    decoded, ages, skipped = decode(120, decode_s, gop=gop)
+def test_slow_decoder_skips_frames_and_its_ages_never_grow(decode_s: float, gop: int, false_wait_s: float) -> None:
+    decoded, ages, skipped = decode(120, decode_s, gop=gop, false_wait_s=false_wait_s)
     assert len(decoded) + skipped == 120 * FPS
     assert max(ages) < 1.8 + 2 * decode_s
     assert np.mean(ages[len(ages) // 2 :]) < np.mean(ages[: len(ages) // 2]) + 0.2
@@ -60,9 +68,31 @@ def test_camera_whose_clock_is_wrong_by_a_thousandth_is_not_late(clock: float) -
     assert decode(600, 0.01, clock=clock)[2] == 0
 
 
-def test_camera_whose_clock_is_much_too_slow_still_delivers_most_frames() -> None:
-    decoded, _, skipped = decode(600, 0.01, clock=0.98)
-    assert skipped < len(decoded)
+@pytest.mark.parametrize("decode_s", [0.002, 0.01, 0.03])
+@pytest.mark.parametrize("clock", [0.6, 0.8, 0.96, 0.98])
+def test_frames_of_a_camera_whose_clock_is_too_slow_are_all_decoded(clock: float, decode_s: float) -> None:
+    assert decode(300, decode_s, clock=clock)[2] == 0
+
+
+def test_slow_decoder_of_a_camera_whose_clock_is_too_slow_skips_too() -> None:
+    _, ages, skipped = decode(120, 0.1, clock=0.8)
+    assert skipped > 0
+    assert max(ages) < 2.5
+
+
+def test_images_without_times_are_skipped_only_while_there_is_a_backlog() -> None:
+    skipper, now, ages, skipped = UntimedSkipper(), 0.0, [], 0
+    for index in range(3000):
+        sent_at = index / FPS + (0.2 if 100 < index < 106 else 0.0)  # a short pause of the network
+        waited_s = max(0.0, sent_at - now)
+        now += waited_s + 1e-4
+        if skipper.wants(now, waited_s):
+            now += 0.01 if index < 500 else 0.06
+            ages.append(now - sent_at)
+        skipped += skipper.take_skipped()
+        assert index >= 500 or not skipped
+    assert max(ages) < 0.5
+    assert skipped == pytest.approx(2500 / 3, rel=0.5)
 
 
 def test_stream_without_further_key_frames_is_decoded_again_after_a_while() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import statistics
+import time
 from pathlib import Path
 from urllib.parse import quote
 
@@ -33,7 +34,9 @@ def images(camera: HttpCamera, count: int) -> list[CapturedImage]:
     return found
 
 
-@pytest.mark.parametrize("path", ["/video.mjpg", "/bare.mjpg", "/snap.jpg"])
+@pytest.mark.parametrize(
+    "path", ["/video.mjpg", "/bare.mjpg", "/snap.jpg", "/snap.jpg?file=a.jpg", "/snap.jpg?n=%20d.PNG", "/video.mjpg?file=a.jpeg"]
+)
 def test_every_image_of_a_stream_or_of_snapshots_is_read(path: str) -> None:
     with camera_server() as server:
         found = images(driver(server, path), 12)
@@ -44,6 +47,26 @@ def test_every_image_of_a_stream_or_of_snapshots_is_read(path: str) -> None:
         late_s = statistics.median(each.captured_at - server.sent_at[number] for number, each in zip(numbers, found))
         # without a length FFmpeg has an image two images later
         assert late_s < (2.5 / FPS if path == "/bare.mjpg" else 0.5 / FPS)
+
+
+def test_images_of_a_reader_that_is_too_slow_are_skipped_and_never_grow_old() -> None:
+    with camera_server() as server:
+        stream = driver(server, "/fast.mjpg").read_frames()
+        end, ages, skipped = time.monotonic() + 4, [], 0
+        for image in stream:
+            if image is not None:
+                # the grey value is the number of the image, modulo 25
+                grey = round(image.pixels.mean() / 10)
+                read = len(ages) + skipped + image.overrun
+                skipped += image.overrun
+                assert read % 25 == grey
+                ages.append(time.monotonic() - server.sent_at[read])
+                time.sleep(0.03)  # the camera sends one every 0.01 s
+            if time.monotonic() > end:
+                break
+        stream.close()
+    assert max(ages) < 0.8, "without skipping 2.7 s, and ever more"
+    assert 150 < skipped < 350
 
 
 @pytest.mark.parametrize("password", [SECRET, "", "a:b@c/d"])

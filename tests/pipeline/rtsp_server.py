@@ -28,6 +28,7 @@ ENCODERS = {
     " ! rtph264pay name=pay0 pt=96 mtu={mtu} config-interval=1",
     "h265": "x265enc tune=zerolatency speed-preset=ultrafast bitrate=4000 key-int-max={gop}"
     " ! rtph265pay name=pay0 pt=96 mtu={mtu} config-interval=1",
+    "mjpeg": "jpegenc ! rtpjpegpay name=pay0 pt=26 mtu={mtu}",
 }
 SOURCE = "appsrc name=src is-live=true do-timestamp=true format=time leaky-type=downstream max-buffers=4"
 CAPS = "video/x-raw,format=I420,width={width},height={height},framerate={fps}/1"
@@ -54,7 +55,10 @@ class Camera:
             burn_clock(picture, self.options.width, int(time.monotonic() * 1000))
             source = self._source
             if source is not None and not self.options.silent:
-                source.emit("push-buffer", Gst.Buffer.new_wrapped(bytes(picture)))
+                buffer = Gst.Buffer.new_wrapped(bytes(picture))
+                if self.options.clock != 1 and source.get_clock():
+                    buffer.pts = int((source.get_clock().get_time() - source.get_base_time()) * self.options.clock)
+                source.emit("push-buffer", buffer)
 
     def _on_media(self, _factory: Any, media: Any) -> None:
         source = media.get_element().get_by_name_recurse_up("src")
@@ -124,6 +128,7 @@ def main() -> None:
     parser.add_argument("--fps", type=int, default=30)
     parser.add_argument("--mtu", type=int, default=1400, help="largest packet, bytes")
     parser.add_argument("--codec", choices=ENCODERS, default="h264")
+    parser.add_argument("--clock", type=float, default=1, help="speed of its clock, which stamps the pictures")
     parser.add_argument("--clip", help="play this film instead of a test picture")
     parser.add_argument("--auth", metavar="USER:PASSWORD")
     parser.add_argument("--digest", action="store_true", help="ask for digest authentication instead of basic")

@@ -214,14 +214,15 @@ def test_capture_time_is_that_of_the_last_packet(codec: str, transport: str, fra
     assert age_s == pytest.approx(0.1 * frames_late, abs=0.06)
 
 
-def test_frames_of_a_decoder_that_is_too_slow_are_skipped_and_never_grow_old(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("codec", ["h264", "mjpeg"])
+def test_frames_of_a_decoder_that_is_too_slow_are_skipped_and_never_grow_old(codec: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def decode_slowly(decoder: Any, units: Any, time_base: Any) -> Any:
         frames = _decode_units(decoder, units, time_base)
         time.sleep(0.06 * len(frames))  # the camera gives one every 0.033 s
         return frames
 
     monkeypatch.setattr("remi_stream.capture.rtsp._decode_units", decode_slowly)
-    with rtsp_server("--fps", "30") as server:
+    with rtsp_server("--fps", "30", "--codec", codec) as server:
         stream = make_rtsp_source(CameraConfig(name="front", source=server.url))._driver.read_frames()
         end, ages, skipped = time.monotonic() + 8, [], 0
         for frame in stream:
@@ -234,6 +235,17 @@ def test_frames_of_a_decoder_that_is_too_slow_are_skipped_and_never_grow_old(mon
     assert max(ages) < 2.5, "without skipping 3.5 s, and ever more"
     assert np.median(ages[-20:]) < 1.5
     assert 40 < skipped < 180
+
+
+def test_frames_of_a_camera_whose_clock_is_too_slow_are_all_decoded() -> None:
+    with rtsp_server("--fps", "20", "--clock", "0.8") as server:
+        stream = make_rtsp_source(CameraConfig(name="front", source=server.url))._driver.read_frames()
+        frames = list(itertools.islice(filter(None, stream), 120))
+        stream.close()
+    seconds = burned_clock(frames[-1].pixels) - burned_clock(frames[0].pixels)
+    assert frames[-1].pts - frames[0].pts == pytest.approx(0.8 * seconds, rel=0.05)
+    assert sum(frame.overrun for frame in frames) == 0
+    assert seconds == pytest.approx(119 / 20, rel=0.05)
 
 
 def test_camera_that_is_away_for_longer_than_asked_for_ends_the_daemon_with_exit_code_4(tmp_path: Path) -> None:
