@@ -65,6 +65,12 @@ def view(
     folder = find_run_folder(daemon.name)
     link = read_viewer_link(folder)
     if link:
+        if bind is not None or viewer_host:
+            print(
+                f"The pipeline {daemon.name!r} has a viewer; --bind and --viewer-host do not change it. "
+                "Give them to the command that starts the pipeline",
+                file=sys.stderr,
+            )
         _print_link(link, in_browser)
         return 0
     _run_web_viewer(_viewer_config(daemon.name, daemon, bind, viewer_host or []), folder, in_browser)
