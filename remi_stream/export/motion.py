@@ -67,8 +67,11 @@ def resample(motion: PersonMotion, samples: np.ndarray) -> tuple[PersonMotion, n
     times = motion.times_s
     before = np.clip(np.searchsorted(times, samples, "right") - 1, 0, len(times) - 1)
     after = np.minimum(before + 1, len(times) - 1)
-    share = np.clip((samples - times[before]) / np.maximum(times[after] - times[before], 1e-9), 0, 1)
-    share[share < SNAP_SHARE], share[share > 1 - SNAP_SHARE] = 0, 1
+    interval = np.maximum(times[after] - times[before], 1e-9)
+    share = np.clip((samples - times[before]) / interval, 0, 1)
+    # of a long gap the share would be many frames
+    snap = SNAP_SHARE * np.minimum(1, MAX_GAP_S / interval)
+    share[share < snap], share[share > 1 - snap] = 0, 1
     is_gap = (times[after] - times[before] > MAX_GAP_S) & (share > 0) & (share < 1)
     share[is_gap] = 0
     slack = SNAP_SHARE * np.diff(samples, prepend=samples[0]).max()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -94,6 +96,56 @@ def test_pose_is_held_before_a_person_comes_and_after_they_left(tmp_path: Path) 
     assert (other[9:] == other[8]).all()
     note = json.loads((tmp_path / "track-000002.bvh.json").read_text())
     assert note["held_frames"] == [[0, 2], [9, 11]]
+
+
+def long_take(seen: dict[int, Sequence[int]], frames: int) -> Take:
+    """A take in which each person is seen in a few frames only."""
+    people = {k: [person(k % 40, track_id) for track_id in seen if k in seen[track_id]] for each in seen.values() for k in each}
+    return Take("long", (1280, 720), FPS, [bodies(k, k / FPS, people=people.get(k, [])) for k in range(frames)])
+
+
+def test_brief_visit_to_a_long_take_is_a_file_of_its_own_time(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    frames, came, left = int(601 * FPS), 9000, 9011
+    seen = {1: [0, frames - 1], 2: range(came, left + 1), 3: [20], 4: [came, came + frames // 9]}
+    assert len(bvh.write_bvh(long_take(seen, frames), tmp_path)) == 8
+    notes = {number: json.loads((tmp_path / f"track-00000{number}.bvh.json").read_text()) for number in seen}
+    counts = {k: (tmp_path / f"track-00000{k}.bvh").read_bytes().partition(b"Frame Time")[2].count(b"\n") - 1 for k in seen}
+    assert counts == {1: frames, 2: left - came + 1, 3: 1, 4: frames}
+    assert notes[1] == {"start_s": 0.0, "fps": FPS, "held_frames": [[1, frames - 2]]}
+    assert notes[2] == {"start_s": pytest.approx(came / FPS), "fps": FPS, "held_frames": []}
+    assert notes[4]["start_s"] == 0
+    [warning] = caplog.messages
+    assert "track-000003 and 1 more: only the person's own time is written" in warning
+    joints, _, numbers = read(tmp_path / "track-000002.bvh")
+    found = posed(joints, numbers[3])
+    true = joints_of(smpl((came + 3) % 40, 2)) * Y_UP * 100
+    np.testing.assert_allclose(np.array([found[name] for name in JOINT_NAMES["smpl24"]]), true, atol=0.05)
+
+
+def test_file_beyond_200_mb_is_of_the_persons_own_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bvh, "MAX_FILE_BYTES", 99 * bvh.FRAME_BYTES)
+    bvh.write_bvh(long_take({1: range(20, 90), 2: range(100)}, 100), tmp_path)
+    (_, _, one), (_, _, other) = (read(tmp_path / f"track-00000{track_id}.bvh") for track_id in (1, 2))
+    assert (len(one), len(other)) == (70, 100)
+
+
+def test_long_take_is_written_in_little_memory(tmp_path: Path) -> None:
+    take = long_take({1: [0, 30_000]}, 30_001)
+    tracemalloc.start()
+    bvh.write_bvh(take, tmp_path)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 100e6
+
+
+@pytest.mark.parametrize("frames", [1, 3, 7])
+def test_chunks_make_no_difference(frames: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = [path.name for path in bvh.write_bvh(take(), tmp_path)]
+    monkeypatch.setattr(bvh, "CHUNK_FRAMES", frames + 1)
+    (tmp_path / "again").mkdir()
+    bvh.write_bvh(take(), tmp_path / "again")
+    for name in names:
+        assert (tmp_path / "again" / name).read_bytes() == (tmp_path / name).read_bytes()
 
 
 def test_frames_between_those_of_a_slow_engine_are_filled_by_even_turns(tmp_path: Path) -> None:
