@@ -62,7 +62,11 @@ class RemoteBus(Sink):
         self._publisher.publish(f"{_TOPIC_OF_TYPE[type(message)]}/{message_key(message)}", message)
 
     def tick(self, now: float) -> None:
-        """Process subscriptions and requests; subscribe to the previews that a client wants."""
+        """Process subscriptions and requests; subscribe to the previews that a client wants.
+
+        Raises RuntimeError if no client can connect any more, so that the stage is restarted.
+        """
+        self._context.check()
         self._publisher.pump()
         if self._control:
             self._control.pump()

@@ -19,8 +19,10 @@ from remi_stream.transport.address import ClientKeys, ServerKeys
 
 MAX_MESSAGES_PER_TURN = 1000
 """Maximum number of messages that one call of `pump` reads from a socket."""
-HANDSHAKE_MS = 5000
-"""Time after which a connection that has not authenticated is closed, ms."""
+HANDSHAKE_MS = 3000
+"""Time after which a connection that has not authenticated is closed, ms: it holds a descriptor until then."""
+ZAP_DOMAIN = "remi-stream"
+"""Domain of all CURVE sockets (rfc.zeromq.org/spec/27)."""
 HEARTBEAT_MS = 5000
 """Interval of heartbeats; a peer that has answered none for three intervals is disconnected, ms."""
 
@@ -44,6 +46,11 @@ class LinkContext:
         """Let only clients with an allowed public key connect to the CURVE sockets of this context; asked at each connection."""
         self._gatekeeper = Gatekeeper(self._zmq, is_allowed)
 
+    def check(self) -> None:
+        """Raise RuntimeError if no client can connect any more."""
+        if self._gatekeeper:
+            self._gatekeeper.check()
+
     def close(self) -> None:
         """Close every socket; those already closed with a linger still send what they have queued."""
         if self._gatekeeper:
@@ -56,16 +63,31 @@ class Gatekeeper:
 
     def __init__(self, context: zmq.Context[zmq.Socket[bytes]], is_allowed: Callable[[str], bool]) -> None:
         self._is_allowed = is_allowed
+        self._has_failed = False
         self._thread = ThreadAuthenticator(context)
         self._thread.start()
-        self._thread.configure_curve_callback(domain="*", credentials_provider=self)
+        self._thread.configure_curve_callback(domain=ZAP_DOMAIN, credentials_provider=self)
 
     def callback(self, _domain: str, key: bytes) -> bool:
         """Whether a client with this public key may connect; called by pyzmq."""
-        return self._is_allowed(key.decode())
+        try:
+            return self._is_allowed(key.decode())
+        except OSError as error:  # no descriptors left; raised, it would end the thread
+            if not self._has_failed:
+                log.warning("a client cannot connect, because its key cannot be looked up: %s", error.strerror)
+            self._has_failed = True
+            return False
+
+    def check(self) -> None:
+        """Raise RuntimeError if the thread has ended: no client can connect any more."""
+        if not self._thread.is_alive():
+            raise RuntimeError("the thread that admits clients has ended")
 
     def close(self) -> None:
         """Stop the thread."""
+        if not self._thread.is_alive():  # or `stop` would wait until the thread that has ended takes its message
+            self._thread.pipe.close()
+            self._thread.pipe = None  # type: ignore[assignment]
         self._thread.stop()
 
 
@@ -128,6 +150,9 @@ def _prepare(socket: zmq.Socket[bytes], address: str, keys: ServerKeys | ClientK
     socket.curve_publickey = keys.public.encode()
     if isinstance(keys, ServerKeys):
         socket.curve_server = True
+        # without it every client that has the server's public key may connect while there is no gatekeeper
+        socket.setsockopt_string(zmq.ZAP_DOMAIN, ZAP_DOMAIN)
+        socket.setsockopt(zmq.ZAP_ENFORCE_DOMAIN, 1)
     else:
         socket.curve_serverkey = keys.server.encode()
 
