@@ -143,7 +143,7 @@ class Config(StrictConfig, frozen=True, kw_only=True):
     measurements: Annotated[str, msgspec.Meta(min_length=1)] = "measurements"
     """Folder for measurements."""
     remi_relay: HostAndPort | None = None
-    """HOST:PORT of a REMI relay to send bodies to."""
+    """HOST:PORT of a relay of [REMI](../use/remi.md) to send bodies to."""
     duration_s: PositiveFloat | None = None
     """Stop after this time."""
     log_format: Literal["text", "json"] = "text"
