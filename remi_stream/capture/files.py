@@ -16,6 +16,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from remi_stream.capture.frame_image import MAX_LIVE_PIXELS, MAX_PIXELS
 from remi_stream.capture.source import CapturedImage, LazyImage
 from remi_stream.capture.video_reader import DEFAULT_FPS, VideoReader
 from remi_stream.config import CameraConfig
@@ -30,8 +31,6 @@ IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
 """Suffixes of image files, lower case."""
 MAX_SIDE = 16384
 """Longest side of an image, px, as of a camera's `size`."""
-MAX_PIXELS, MAX_LIVE_PIXELS = 1 << 28, 1 << 26
-"""Largest image, px. Live less: decoding takes a second, and the stage's watchdog ends a read of 6 s."""
 MAX_SLEEP_S = 1.0
 """Longest wait of a read, s; the stage's watchdog, of 6 s, must not take a slow source for one that hangs."""
 
@@ -116,7 +115,7 @@ class VideoFileSource:
         self.description = printable_path(path.name)
         self.state: CameraState = "starting"
         self.fps = 0.0
-        self._video = VideoReader(path, fps)
+        self._video = VideoReader(path, fps, MAX_LIVE_PIXELS)
         self._loop, self._realtime = loop, realtime
 
     def open(self) -> None:

@@ -15,14 +15,29 @@ from av.video.reformatter import VideoReformatter
 
 from remi_stream.capture.container_crop import NO_CROP, Crop
 
+MAX_PIXELS, MAX_LIVE_PIXELS = 1 << 28, 1 << 26
+"""Largest image, px. Live less: decoding takes a second, and the stage's watchdog ends a read of 6 s."""
 MAX_STRETCH = 4.0
 """Largest stretch of pixels that is believed; anamorphic videos have 2 at most."""
 
 _of_thread = threading.local()
 
 
-def configure_decoder(decoder: av.VideoCodecContext) -> None:
-    """Set a decoder up before its first frame: one thread, and all of the crop that the codec states."""
+def pixel_limit(max_pixels: int) -> dict[str, str]:
+    """Return FFmpeg's option that refuses larger images before their memory is taken (av.ArgumentError); for `av.open` too, which
+    decodes some.
+    """
+    return {"max_pixels": str(max_pixels)}
+
+
+def oversized_reason(max_pixels: int) -> str:
+    """Return why an image is refused with av.ArgumentError."""
+    return f"an image with more than {max_pixels / 1e6:.0f} megapixels, or damaged"
+
+
+def configure_decoder(decoder: av.VideoCodecContext, max_pixels: int = MAX_LIVE_PIXELS) -> None:
+    """Set a decoder up before its first frame: largest image, one thread, and all of the crop that the codec states."""
+    decoder.options = {**decoder.options, **pixel_limit(max_pixels)}
     decoder.thread_count = 1  # frame threads hold frames back: with OpenCV at 720p 70 ms of latency, 39 ms without
     decoder.flags |= Flags.unaligned  # without it, FFmpeg leaves up to 63 px at the left that the stream crops
 

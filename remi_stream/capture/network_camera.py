@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import av
 
 from remi_stream.capture.camera_url import PASSWORD_VARIABLE, USER_VARIABLE, CameraUrl
+from remi_stream.capture.frame_image import MAX_LIVE_PIXELS, oversized_reason, pixel_limit
 from remi_stream.capture.live import CameraUnavailable
 from remi_stream.errors import RemiError
 
@@ -30,6 +31,7 @@ DEFAULT_PORTS = {"rtsp": 554, "rtsps": 322, "http": 80, "https": 443}
 def open_stream(address: CameraUrl, options: dict[str, str]) -> Iterator[Any]:
     """Connect, and close at the end of the block. FFmpeg's errors become CameraUnavailable, or RemiError for the user to fix."""
     resolve_host(address.host)
+    options = {**options, **pixel_limit(MAX_LIVE_PIXELS)}
     started_at, is_open = time.monotonic(), False
     try:
         with closing(av.open(address.url, options=options, timeout=(CONNECT_TIMEOUT_S, STALL_TIMEOUT_S))) as container:
@@ -61,6 +63,8 @@ def translate_error(error: av.FFmpegError, camera: str) -> CameraUnavailable | R
         return RemiError(f"{camera}: the camera has no such stream. Check the path after the host")
     if isinstance(error, av.HTTPClientError):
         return RemiError(f"{camera}: the camera rejects the request. Check the path and the transport (tcp, udp)")
+    if isinstance(error, av.ArgumentError):
+        return CameraUnavailable(f"it sent {oversized_reason(MAX_LIVE_PIXELS)}; set a lower resolution in the camera")
     if isinstance(error, av.ExitError):
         return CameraUnavailable(f"it has sent no image for {STALL_TIMEOUT_S:.0f} s")
     return CameraUnavailable(str(error.strerror or "no connection").lower())

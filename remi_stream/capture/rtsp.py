@@ -140,7 +140,8 @@ class RtspCamera:
                 )
             if arrived_at - decoded_at > KEY_FRAME_TIMEOUT_S:
                 raise CameraUnavailable(
-                    f"no frame could be decoded for {KEY_FRAME_TIMEOUT_S:.0f} s; its key frames may be too far apart"
+                    f"no frame could be decoded for {KEY_FRAME_TIMEOUT_S:.0f} s; its key frames may be too far apart, "
+                    "or its images too large"
                 )
             yield None
 

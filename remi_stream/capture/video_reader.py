@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 
 from remi_stream.capture.container_crop import read_crop
-from remi_stream.capture.frame_image import bgr_from_frame, configure_decoder
+from remi_stream.capture.frame_image import MAX_PIXELS, bgr_from_frame, configure_decoder, oversized_reason, pixel_limit
 from remi_stream.errors import RemiError, UsageError
 from remi_stream.paths import ffmpeg_url, printable_path
 
@@ -44,17 +44,17 @@ log = logging.getLogger("remi_stream")
 
 
 class VideoReader:
-    """Decodes a video file with PyAV. fps: frame rate to use instead of the file's times.
+    """Decodes a video file with PyAV. fps: frame rate to use instead of the file's times. max_pixels: of a frame.
 
     `decoded` counts frames, `broken` packets that cannot be decoded; each costs one frame.
     """
 
-    def __init__(self, path: Path, fps: float | None = None) -> None:
+    def __init__(self, path: Path, fps: float | None = None, max_pixels: int = MAX_PIXELS) -> None:
         self.path = path
         self.fps = 0.0
         self.broken = self.decoded = 0
         self._name = printable_path(path.name)
-        self._forced_fps = fps
+        self._forced_fps, self._max_pixels = fps, max_pixels
         self._decoding = threading.Lock()
         self._first_raw_s: float | None = None
         self._has_warned = False
@@ -95,6 +95,9 @@ class VideoReader:
                     frames = self._decode(next(self._packets))
             except (StopIteration, av.EOFError):
                 return
+            except av.ArgumentError:
+                self._skip_broken(oversized_reason(self._max_pixels))
+                continue
             except (av.FFmpegError, ValueError, MemoryError) as error:
                 self._skip_broken(_error_text(error))
                 continue
@@ -177,14 +180,14 @@ class VideoReader:
     def _open(self) -> None:
         shown = printable_path(self.path)
         try:
-            self._container = av.open(ffmpeg_url(self.path), metadata_errors="replace")
+            self._container = av.open(ffmpeg_url(self.path), metadata_errors="replace", options=pixel_limit(self._max_pixels))
         except (av.FFmpegError, ValueError, MemoryError) as error:
             raise RemiError(f"{shown} cannot be read as a video: {_error_text(error)}. Give a complete video file") from None
         if not self._container.streams.video:
             self._container.close()
             raise RemiError(f"{shown} has no video stream. Give a file with a video stream")
         self._stream = self._container.streams.video[0]
-        configure_decoder(self._stream.codec_context)
+        configure_decoder(self._stream.codec_context, self._max_pixels)
         size = (self._stream.codec_context.width, self._stream.codec_context.height)
         self._crop = read_crop(self.path, self._container.format.name, size)
         packets = self._container.demux(self._stream)
@@ -252,7 +255,7 @@ class VideoReader:
     def _skip_broken(self, why: str) -> None:
         self.broken += 1
         if self.broken == 1:
-            log.warning("%s: broken data at %s; such frames are skipped", self._name, why)
+            log.warning("%s: broken data: %s; such frames are skipped", self._name, why)
 
     def _warn(self, text: str) -> None:
         if not self._has_warned:  # one line for a file, whatever else is wrong with its times

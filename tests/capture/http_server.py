@@ -18,6 +18,15 @@ FPS = 20
 FAST_FPS = 100
 
 
+def jpeg_bomb(side: int = 10_000) -> bytes:
+    """A JPEG of 600 kB, mostly comments, whose header says that it has side x side px."""
+    image = bytearray(cv2.imencode(".jpg", np.zeros((64, 64, 3), np.uint8))[1].tobytes())
+    size_at = image.find(b"\xff\xc0") + 5
+    image[size_at : size_at + 4] = side.to_bytes(2, "big") * 2
+    comment = b"\xff\xfe" + (65_000).to_bytes(2, "big") + bytes(64_998)
+    return bytes(image[:2] + comment * 9 + image[2:])
+
+
 class CameraServer(ThreadingHTTPServer):
     """The camera. login: "user:password" that it asks for, or ""."""
 
@@ -68,6 +77,16 @@ class CameraHandler(BaseHTTPRequestHandler):
         elif path == "/fast.mjpg":
             self._head("multipart/x-mixed-replace; boundary=frame")
             self._stream(FAST_FPS, has_length=True, is_silent=False)
+        elif path == "/bomb.jpg":
+            image = jpeg_bomb()
+            self._head("image/jpeg", len(image))
+            self.wfile.write(image)
+        elif path == "/bomb.mjpg":
+            image = jpeg_bomb()
+            self._head("multipart/x-mixed-replace; boundary=frame")
+            for _ in range(3):
+                self.wfile.write(f"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {len(image)}\r\n\r\n".encode())
+                self.wfile.write(image + b"\r\n")
         elif path == "/page":
             self._head("text/html", 11)
             self.wfile.write(b"<html></htm")

@@ -12,8 +12,11 @@ import numpy as np
 import pytest
 
 from remi_stream.capture.files import VideoFileSource
+from remi_stream.capture.frame_image import MAX_LIVE_PIXELS, MAX_PIXELS
+from remi_stream.capture.video_reader import VideoReader
 from remi_stream.errors import RemiError, UsageError
 from remi_stream.paths import data_file
+from tests.capture.http_server import jpeg_bomb
 
 
 def make_video(path: Path, frames: int = 20, size: tuple[int, int] = (64, 48), codec: str = "libx264") -> Path:
@@ -117,3 +120,14 @@ def test_images_are_freed_without_the_garbage_collector() -> None:
     finally:
         gc.enable()
         source.close()
+
+
+def test_frame_with_more_pixels_than_allowed_is_skipped_and_counted(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = tmp_path / "large.mjpeg"
+    path.write_bytes(jpeg_bomb() * 2)
+    reader = VideoReader(path, max_pixels=MAX_LIVE_PIXELS)
+    reader.open()
+    assert [frame for _, frame in reader.frames()] == []
+    assert reader.broken == 2
+    assert "more than 67 megapixels" in caplog.text
+    assert VideoReader(path)._max_pixels == MAX_PIXELS

@@ -81,6 +81,8 @@ def test_login_of_the_url_opens_the_camera(password: str) -> None:
         ("/video.mjpg", f"joe:wrong{SECRET}", RemiError, "rejects the user or password"),
         ("/nowhere", f"joe:{SECRET}", RemiError, "no such stream"),
         ("/silent.mjpg", f"joe:{SECRET}", CameraUnavailable, "connected, but it has sent no image for 3 s"),
+        ("/bomb.mjpg", f"joe:{SECRET}", CameraUnavailable, "more than 67 megapixels"),
+        ("/bomb.jpg", f"joe:{SECRET}", CameraUnavailable, "more than 67 megapixels"),
         ("/page", f"joe:{SECRET}", CameraUnavailable, "invalid data"),
     ],
 )
