@@ -14,6 +14,7 @@ from remi_stream.paths import PathPart
 from remi_stream.permission_hints import empty_mount_hint
 from remi_stream.plugins import import_from_string
 from remi_stream.sources import find_source, normal_source
+from remi_stream.text_files import read_yaml
 from remi_stream.transport.address import tcp_address
 
 BASE_PORT = 7700
@@ -224,15 +225,13 @@ def check_source(camera: CameraConfig) -> None:
 
 def read_config_file(path: Path) -> dict[str, Any]:
     """Read a pipeline file (YAML). Raises UsageError if it is unreadable or not a map."""
-    import yaml  # here, because worker processes import this module and never read YAML
-
     try:
-        values = yaml.safe_load(path.read_text())
+        values = read_yaml(path)
     except OSError as error:
         why = f"{error.strerror}. Give a pipeline file, e.g. configs/webcam.yaml{empty_mount_hint(path)}"
         raise UsageError(f"Cannot read {path}: {why}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
+    except ValueError as error:
+        raise UsageError(f"{path} is not YAML, or cannot be used: {error}") from None
     if not isinstance(values, dict):
         raise UsageError(f"{path} must hold a map with `cameras:`, got {type(values).__name__}")
     return values

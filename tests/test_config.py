@@ -83,13 +83,31 @@ def test_key_that_yaml_reads_as_no_text_is_named(text: str, words: str, tmp_path
     assert "\n" not in str(error.value)
 
 
+MERGE_BOMB = "a0: &a0 {b: 1}\n" + "".join(f"a{n}: &a{n} {{<<: [{', '.join([f'*a{n - 1}'] * 10)}]}}\n" for n in range(1, 8))
+"""Each level has ten times the keys of the one before."""
+
+
 @pytest.mark.parametrize(
-    ("text", "words"), [("cameras: [", "is not YAML"), ("- a", "must hold a map"), (None, "Cannot read .*: No such file")]
+    ("text", "words"),
+    [
+        ("cameras: [", "is not YAML"),
+        ("- a", "must hold a map"),
+        (None, "Cannot read .*: No such file"),
+        ("[" * 5000, "nested too deeply"),
+        ("a: &a [*a]", "more than 100000 items"),
+        ("".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10) if n else 1}]\n" for n in range(8)), "more than 100000 items"),
+        (MERGE_BOMB, "more than 100000 items"),
+        ("# " + "x" * 1_100_000, "more than 1 MB"),
+        ("a: " + "1" * 5000, "is not YAML"),
+        ("a: 2026-99-99", "is not YAML"),
+        ("a: !!timestamp b", "is not YAML"),
+        ("a: \udcff", "is not YAML"),
+    ],
 )
 def test_file_that_is_no_pipeline_is_refused_in_one_line(text: str | None, words: str, tmp_path: Path) -> None:
     path = tmp_path / "p.yaml"
     if text is not None:
-        path.write_text(text)
+        path.write_text(text, errors="surrogateescape")
     with pytest.raises(UsageError, match=words) as error:
         config.read_config_file(path)
     assert "\n" not in str(error.value)

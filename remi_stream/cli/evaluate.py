@@ -39,7 +39,8 @@ def evaluate(
     ] = MatchBy.box,
     offset: Annotated[float, typer.Option(help="Start of the prediction's video within the truth, seconds.", metavar="S")] = 0.0,
     bodies: Annotated[
-        Path | None, typer.Option(help="Folder with SMPL_MALE.pkl and SMPL_FEMALE.pkl, for 3DPW and EMDB.", metavar="DIR")
+        Path | None,
+        typer.Option(help="Folder with SMPL_MALE.pkl (or .npz) and SMPL_FEMALE.pkl, for 3DPW, EMDB.", metavar="DIR"),
     ] = None,
     joints: Annotated[bool, typer.Option("--joints", help="Also print a table per joint.")] = False,
     json: Annotated[Path | None, typer.Option(help="Also write all scores as JSON.", metavar="FILE")] = None,

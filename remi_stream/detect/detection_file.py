@@ -14,12 +14,15 @@ import numpy as np
 from remi_stream.detect.detector import ScoredBoxes
 from remi_stream.errors import UsageError
 from remi_stream.messages import Frame
+from remi_stream.text_files import MAX_JSON_BYTES, decode_json, read_limited
 
 PERSON_CATEGORY = 1
 """COCO's category id of people; other categories are ignored."""
 MIN_BOX_PX = 1.0
 """Least width and height of a box inside the image."""
 EXPECTED_FORMAT = '[{"image_id": "a.jpg", "bbox": [x, y, width, height], "score": 0.9}, ...]'
+MAX_DIGITS = 18
+"""Of a frame number."""
 MAX_LISTED_NAMES = 3
 """Names listed in a message."""
 
@@ -91,8 +94,8 @@ def coco_image_id(name: str) -> int | None:
 
 def _frame_number(image: str) -> int | None:
     stem = PurePath(image).stem
-    # isdigit alone is true for superscripts, which int() refuses
-    return int(stem) if stem.isascii() and stem.isdigit() else None
+    # isdigit alone is true for superscripts, which int() refuses, as it does thousands of digits
+    return int(stem) if stem.isascii() and stem.isdigit() and len(stem) <= MAX_DIGITS else None
 
 
 def _regroup(images: Mapping[str | int, list[DetectionRow]], keys: Mapping[str | int, Any]) -> dict[Any, list[DetectionRow]]:
@@ -114,17 +117,19 @@ def _read(path: Path) -> tuple[str, dict[str | int, list[DetectionRow]]]:
     return hashlib.sha256(data).hexdigest(), images
 
 
-def _read_bytes(path: Path) -> bytes:
+def _read_bytes(path: Path) -> bytearray:
     try:
-        return path.read_bytes()
+        return read_limited(path, MAX_JSON_BYTES)
     except OSError as error:
         raise UsageError(f"Cannot read {path}: {error.strerror}. Give a detection file: {EXPECTED_FORMAT}") from None
+    except ValueError as error:
+        raise UsageError(f"{path} cannot be used: {error}") from None
 
 
-def _rows(path: Path, data: bytes) -> list[DetectionRow]:
+def _rows(path: Path, data: bytearray) -> list[DetectionRow]:
     try:
-        return msgspec.json.decode(data, type=list[DetectionRow])
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        return decode_json(data, list[DetectionRow])
+    except ValueError as error:
         raise UsageError(f"{path} is not a list of detections: {error}. Expected: {EXPECTED_FORMAT}") from None
 
 

@@ -68,7 +68,8 @@ def smpl_body_for_gender(gender: str, folder: Path | None) -> Body | None:
     """
     # SMPL_MALE.pkl, or as published: basicmodel_m_lbs_10_207_0_v1.0.0.pkl
     pattern = re.compile(rf"(^|[_-])({gender}|{gender[0]})([_-]|$)")
-    files = sorted(path for path in folder.glob("*.pkl") if pattern.search(path.stem.lower())) if folder else []
+    found = [*sorted(folder.glob("*.pkl")), *sorted(folder.glob("*.npz"))] if folder else []
+    files = [path for path in found if pattern.search(path.stem.lower())]
     if files:
         arrays = read_smpl(files[0])
         floats: dict[str, Any] = {ours: arrays[theirs].astype(np.float32) for theirs, ours in SMPL_ARRAYS.items()}
@@ -80,7 +81,8 @@ def smpl_body_for_gender(gender: str, folder: Path | None) -> Body | None:
 def missing_body_notes(genders: set[str]) -> tuple[str, ...]:
     """Return the note about bodies that are not available."""
     names = " and ".join(f"SMPL_{gender.upper()}.pkl" for gender in sorted(genders))
-    return (f"the truth's bodies are missing: for PVE, and for EMDB's joints, give --bodies DIR with {names}",) if names else ()
+    text = f"the truth's bodies are missing: for PVE, and for EMDB's joints, give --bodies DIR with {names} (or .npz)"
+    return (text,) if names else ()
 
 
 # EMDB: Kaufmann et al., "EMDB: The Electromagnetic Database of Global 3D Human Pose and Shape in the Wild" (2023).

@@ -21,6 +21,7 @@ from remi_stream.geometry import bounding_box
 from remi_stream.messages import Bodies, Person
 from remi_stream.recordings.results import DETECTED_BOX_KEY, DETECTED_SCORE_KEY
 from remi_stream.recordings.take import Take, numbered_frames
+from remi_stream.text_files import read_json
 from remi_stream.tracking.offline import OfflineTracker
 
 AlphaPoseFormat = Literal["coco", "cmu", "open"]
@@ -227,9 +228,8 @@ def _write_chunks(path: Path, chunks: Iterable[str]) -> Path:
 def read_results(path: Path) -> list[AlphaPoseResult]:
     """Read the people of an `alphapose-results.json` in the default format, in file order. Raises UsageError."""
     try:
-        objects = json.loads(path.read_text())
-        return [_result(each) for each in objects]
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        return [_result(each) for each in read_json(path)]
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, ArithmeticError, RecursionError) as error:
         kind = type(error).__name__
         raise UsageError(
             f"{path} cannot be used: it must be a list of AlphaPose results with image_id, keypoints, score ({kind}: {error})."

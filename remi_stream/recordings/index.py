@@ -10,6 +10,7 @@ import msgspec
 from remi_stream.errors import RemiError
 from remi_stream.paths import FileName
 from remi_stream.recordings.journal import RECORDING_SCHEMA, FrameGap
+from remi_stream.text_files import read_json
 
 INDEX_FILE = "index.json"
 PREVIEW_FILE = "preview.mp4"
@@ -80,10 +81,10 @@ def read_recording_index(folder: Path) -> RecordingIndex:
     """Read the index of a recording. Raises RemiError if it is missing or invalid."""
     path = folder / INDEX_FILE
     try:
-        return msgspec.json.decode(path.read_bytes(), type=RecordingIndex)
+        return read_json(path, RecordingIndex)
     except OSError as error:
         raise RemiError(f"Cannot read {path}: {error.strerror}") from None
-    except msgspec.MsgspecError as error:
+    except ValueError as error:
         raise RemiError(f"{path} is not the index of a recording: {error}") from None
 
 

@@ -177,7 +177,7 @@ def read_events(folder: Path) -> list[JournalEvent]:
     for line in lines:
         try:
             events.append(decoder.decode(line))
-        except msgspec.MsgspecError:
+        except (msgspec.MsgspecError, ValueError, RecursionError):
             break
     return events
 

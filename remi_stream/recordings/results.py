@@ -26,6 +26,7 @@ from remi_stream.errors import RemiError, UsageError
 from remi_stream.messages import Bodies, MessageCodec
 from remi_stream.paths import path_from_text
 from remi_stream.recordings.take import StoredFrames, Take
+from remi_stream.text_files import read_json
 
 TAKE_FOLDER, RESULTS_INDEX_FILE = "take", "index.json"
 """Folder of the chunks, and its index."""
@@ -99,10 +100,10 @@ def read_results_index(folder: Path) -> ResultsIndex:
     """Read the index of results. Raises UsageError if there is none."""
     path = folder / TAKE_FOLDER / RESULTS_INDEX_FILE
     try:
-        return msgspec.json.decode(path.read_bytes(), type=ResultsIndex)
+        return read_json(path, ResultsIndex)
     except OSError as error:
         raise UsageError(f"{folder} has no results ({path}: {error.strerror}). Make some: remi-stream video") from None
-    except msgspec.MsgspecError as error:
+    except ValueError as error:
         raise UsageError(f"{path} is not an index of results: {error}") from None
 
 

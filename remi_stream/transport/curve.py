@@ -82,7 +82,7 @@ def _read(file: Path, kind: type[K]) -> K:
         keys = msgspec.json.decode(data, type=kind)
     except OSError as error:
         raise UsageError(f"Cannot read the key file {file}: {error.strerror}") from None
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, ValueError, RecursionError):
         raise UsageError(f"{file} is not a key file; allowed: a copy of keys/client.json of the daemon's user") from None
     if others and hasattr(keys, "secret"):
         raise UsageError(f"Other users can read the secret key in {file}. Run: chmod 600 {file}")

@@ -15,6 +15,7 @@ from remi_stream.body.smpl import Body, load_default_body
 from remi_stream.errors import UsageError
 from remi_stream.evaluate.datasets import read_truth, smpl_body_for_gender
 from remi_stream.evaluate.evaluation import evaluate
+from remi_stream.models.smpl_pickle import SMPL_ARRAY_SHAPES, decode_array, read_safe_pickle
 from remi_stream.recordings.take import Take
 from tests.evaluate.worlds import FRAMES, as_python_2, changed, clip, write_3dpw, write_emdb
 from tests.models.malice import NAMES, orders
@@ -42,6 +43,12 @@ def male(folder: Path) -> Body:
 def as_smpl(take: Take) -> Take:
     """Label poses of the open body as SMPL's."""
     return changed(take, lambda person: replace(person, smpl=replace(person.smpl, body="smpl")))  # type: ignore[type-var]
+
+
+def test_body_of_a_gender_may_be_an_npz(bodies: Path, tmp_path: Path) -> None:
+    content = read_safe_pickle(bodies / "basicmodel_m_lbs_10_207_0_v1.0.0.pkl")
+    np.savez(tmp_path / "SMPL_MALE.npz", **{name: decode_array(content[name]) for name in SMPL_ARRAY_SHAPES})  # type: ignore[arg-type]
+    assert np.array_equal(male(tmp_path).shapedirs, male(bodies).shapedirs)
 
 
 def test_3dpw_is_read_into_the_camera(tmp_path: Path) -> None:
@@ -117,7 +124,7 @@ def test_emdb_without_its_body_still_has_rotations_and_boxes(tmp_path: Path) -> 
     result = evaluate(as_smpl(clip()), truth)
     assert (result.overall.found, np.isnan(result.overall.mpjpe_mm)) == (FRAMES, True)
     assert result.overall.rotation_deg < 0.01
-    assert "give --bodies DIR with SMPL_MALE.pkl" in result.notes[0]
+    assert "give --bodies DIR with SMPL_MALE.pkl (or .npz)" in result.notes[0]
 
 
 @pytest.mark.parametrize("write", [pickle.dumps, as_python_2], ids=["3", "python 2"])

@@ -108,7 +108,14 @@ def test_people_are_read_as_they_were_written(joints: int, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(
-    "text", ["", "{", "[1]", '{"a.jpg": {}}', '[{"image_id": "a"}]', '[{"image_id": 1, "keypoints": [1, 2], "score": 1}]']
+    "text",
+    [
+        *("", "{", "[1]", '{"a.jpg": {}}', '[{"image_id": "a"}]', '[{"image_id": 1, "keypoints": [1, 2], "score": 1}]'),
+        "[" * 100_000,
+        f'[{{"image_id": "a", "keypoints": [], "score": 1, "box": [1{"0" * 400}, 1, 1, 1]}}]',
+        f'[{{"image_id": "a", "keypoints": [1{"0" * 5000}], "score": 1}}]',
+    ],
+    ids=range(9),
 )
 def test_file_of_another_kind_is_refused(text: str, tmp_path: Path) -> None:
     path = tmp_path / RESULTS_FILE
