@@ -30,6 +30,8 @@ def no_requirement(engine: str | None) -> None:
 def require_smpl_export(engine: str | None) -> None:
     """Require SMPL's mesh, and an engine that estimates SMPL poses. Raises RemiError."""
     require_3d_poses(engine)
+    if engine:
+        require_weights(engine)  # before SMPL's files: without them nothing else matters
     require_export_body()
 
 
@@ -163,9 +165,7 @@ def find_export_formats(names: Sequence[str], engine: str | None = None) -> dict
             raise unknown_name_error("format", name, EXPORT_FORMATS)
     exports = {name: EXPORT_FORMATS[name] for name in chosen}
     _check_conflicts(exports)
-    # before the first frame: an hour of video must not be processed in vain. Weights first: without them nothing else matters
-    if engine and any(export.check is not no_requirement for export in exports.values()):
-        require_weights(engine)
+    # before the first frame: an hour of video must not be processed in vain
     for export in exports.values():
         export.check(engine)
     return exports

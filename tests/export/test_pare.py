@@ -280,7 +280,7 @@ def test_nothing_is_missing_once_smpl_is_there(figure: Body) -> None:
     assert all(
         find_export_formats([name], engine)[name].needs_native
         for name in ("pare", "poco", "smpl-output")
-        for engine in ("poco", None)
+        for engine in ("blazepose", None)
     )
 
 
