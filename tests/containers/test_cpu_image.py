@@ -98,7 +98,7 @@ def test_folder_of_images(image: Image, out: Path, tmp_path: Path) -> None:
     cv2.imwrite(str(folder / "one.png"), frame)
     done = image.run("images", "/in", "--out", "/out", "--format", "csv", options=mounted(folder, out))
     assert done.returncode == 0, done.stderr
-    assert "1 images, 1 person" in done.stdout
+    assert "1 image, 1 person" in done.stdout
 
 
 def test_folder_of_meshes(image: Image, out: Path, tmp_path: Path) -> None:
