@@ -86,7 +86,10 @@ class Supervisor:
     def run(self) -> int:
         """Run until a signal, the end of all sources, `duration_s` or a failure; return the exit code."""
         self._watch_signals()
-        self._fork_server = make_fork_server(self.children, self.config.name)
+        try:
+            self._fork_server = make_fork_server(self.children, self.config.name)
+        except OSError as error:
+            log.warning("the process that forks the cameras cannot be started, so each starts by itself: %s", error.strerror)
         try:
             for child in self.children:
                 if not child.row.is_per_camera:
