@@ -147,8 +147,9 @@ class CameraMeters:
         filters = self._request_control({"ask": "filter", "camera": camera})
         with reading_answer("The daemon"):
             rows, lag_s = metrics["rows"].values(), filters["filters"][camera]["lag_s"]
-            numbers = [[NAN if cell is None else float(cell) for cell in row] for row in rows]
-            return NAN if lag_s is None else float(lag_s) * 1000, numbers
+            # a cell is a number, or a name as REMI writes it ("No Filter Active")
+            cells = [[cell if isinstance(cell, str) else NAN if cell is None else float(cell) for cell in row] for row in rows]
+            return NAN if lag_s is None else float(lag_s) * 1000, cells
 
     def _pose(self, received: Iterable[ReceivedBodies], now: float) -> list[float]:
         """Compute the row of REMI's pose program; a loop is the time from capture to the relay's stamp.
