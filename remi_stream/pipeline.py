@@ -18,6 +18,9 @@ from remi_stream.topics import BUS_TOPICS, LINK_TOPICS
 SINK_GROUP = "remi_stream.sinks"
 """Entry-point group of the sinks of other packages; a pipeline runs those that its `sinks` names."""
 
+SINK_SILENT_S = 4.0
+"""Timeout without a heartbeat of a sink of low priority, s: on a busy machine it may get no CPU time; no body is lost."""
+
 
 class StageRow(NamedTuple):
     """One stage."""
@@ -130,6 +133,7 @@ STAGES: tuple[StageRow, ...] = (
         # without it no person is ever found, so an error at the start ends the daemon; later, pose goes on
         restart_policy="give_up_at_start",
         nice=5,  # off the critical path: pose tracks people without it
+        silent_s=3.0,
     ),
     StageRow(
         name="pose",
@@ -161,6 +165,7 @@ STAGES: tuple[StageRow, ...] = (
         enabled_if=lambda config: config.viewer == "web",
         counters="events",
         nice=5,
+        silent_s=SINK_SILENT_S,
     ),
     StageRow(
         name="remote_bus",
@@ -178,6 +183,7 @@ STAGES: tuple[StageRow, ...] = (
         enabled_if=lambda config: config.metrics,
         counters="events",
         nice=5,
+        silent_s=SINK_SILENT_S,
     ),
     StageRow(
         name="recorder",
@@ -197,6 +203,7 @@ STAGES: tuple[StageRow, ...] = (
         restart_policy="give_up_at_start",
         counters="events",
         nice=5,
+        silent_s=SINK_SILENT_S,
     ),
     StageRow(
         name="remi",
@@ -234,7 +241,14 @@ def plugin_sink(name: str) -> StageRow:
     factories = {key: value for key, value in entry_points(SINK_GROUP).items() if all(row.name != key for row in STAGES)}
     if name not in factories:
         raise unknown_name_error("sink", name, factories)
-    return StageRow(name=name, factory=factories[name], reads=("bodies", "camera", "health"), counters="events", nice=5)
+    return StageRow(
+        name=name,
+        factory=factories[name],
+        reads=("bodies", "camera", "health"),
+        counters="events",
+        nice=5,
+        silent_s=SINK_SILENT_S,
+    )
 
 
 def link_consumers(topic: str) -> list[StageRow]:

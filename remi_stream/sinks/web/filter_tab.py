@@ -57,8 +57,9 @@ class FilterTab:
         self._answer: dict[str, Any] | None = None
         self._options: tuple[str, FilterOptions] = ("", {})
 
+        # async: a plain function is called later in another thread, when `show` may have set the widget to the old value again
         @self._choice.on_update
-        def _(event: viser.GuiEvent[viser.GuiDropdownHandle[str]]) -> None:
+        async def _(event: viser.GuiEvent[viser.GuiDropdownHandle[str]]) -> None:
             # Without a client the change comes from this program, not from a user.
             if event.client is not None and self._choice.value in FILTER_NAMES:
                 self._ask(self._choice.value, {})
@@ -122,7 +123,7 @@ class FilterTab:
         )
 
         @slider.on_update
-        def _(event: viser.GuiEvent[viser.GuiSliderHandle[float]]) -> None:
+        async def _(event: viser.GuiEvent[viser.GuiSliderHandle[float]]) -> None:
             if event.client is not None:
                 self._ask(
                     name, {each: float(self._sliders[owner, each].value) for owner, each in FILTER_SLIDERS if owner == name}

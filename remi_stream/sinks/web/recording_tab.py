@@ -31,8 +31,9 @@ class RecordSwitch:
         self._error = ""
         self._state = ""
 
+        # async, as in filter_tab.py: `show` must not set the widget back before its value is read
         @self._switch.on_update
-        def _(event: viser.GuiEvent[viser.GuiCheckboxHandle]) -> None:
+        async def _(event: viser.GuiEvent[viser.GuiCheckboxHandle]) -> None:
             if event.client is not None and not self._switch.disabled:
                 tasks.ask_control({"ask": "record", "on": bool(self._switch.value)}, self._store_error)
 
@@ -76,12 +77,12 @@ class PlaybackControls:
         self._input_at = float("-inf")
 
         @self._second.on_update
-        def _(event: viser.GuiEvent[viser.GuiSliderHandle[float]]) -> None:
+        async def _(event: viser.GuiEvent[viser.GuiSliderHandle[float]]) -> None:
             if event.client is not None:
                 self._ask(seek_s=min(max(float(self._second.value), 0.0), float(self._second.max)))
 
         @self._pause.on_update
-        def _(event: viser.GuiEvent[viser.GuiCheckboxHandle]) -> None:
+        async def _(event: viser.GuiEvent[viser.GuiCheckboxHandle]) -> None:
             if event.client is not None:
                 self._ask(paused=bool(self._pause.value))
 
