@@ -23,6 +23,7 @@ from typing import IO, Any, Literal
 
 import msgspec
 
+from remi_stream.errors import EXIT_CRASHED
 from remi_stream.process.worker import PR_SET_PDEATHSIG, run_worker
 
 MIN_PROCESSES = 3
@@ -246,11 +247,12 @@ def serve_forks(arguments: list[str]) -> int:
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
         try:
             # the kernel drops the descriptors for which this process has no room
+            server = os.getpid()
             pid = os.fork() if len(descriptors) == _DESCRIPTORS else -errno.EMFILE
         except OSError as error:  # EAGAIN, ENOMEM: no process for this stage, but those of the others must live
             pid = -(error.errno or errno.EAGAIN)
         if pid == 0:
-            return _become_worker(connection, request.arguments, descriptors)
+            return _become_worker(connection, server, request.arguments, descriptors)
         for descriptor in descriptors:
             os.close(descriptor)
         started = ServerReport("started", pid, request=request.number)
@@ -258,10 +260,12 @@ def serve_forks(arguments: list[str]) -> int:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
 
 
-def _become_worker(connection: socket.socket, arguments: list[str], descriptors: list[int]) -> int:
+def _become_worker(connection: socket.socket, server: int, arguments: list[str], descriptors: list[int]) -> int:
     """Run a worker in this forked process: as one that was started by the supervisor, in a process group of its own."""
     connection.close()
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != server:  # it died before the signal was set
+        return EXIT_CRASHED
     os.setpgid(0, 0)
     for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
         signal.signal(number, signal.SIG_DFL)
