@@ -64,18 +64,23 @@ class ForkedProcess:
         self.pid = pid
         self.stderr = stderr
         self._server = server
+        self._report_by = float("inf")
 
     def poll(self) -> int | None:
-        """Exit code, or minus the number of the signal; None while it runs."""
+        """Exit code, or minus the number of the signal; None while it runs.
+
+        A server that does not report the end of a killed process stands still, and is killed with all its processes.
+        """
         self._server.read_reports()
-        return self._server.exit_codes.get(self.pid)
+        code = self._server.exit_codes.get(self.pid)
+        if code is None and time.monotonic() > self._report_by:
+            self._server.kill()
+        return code
 
     def wait(self, timeout: float | None = None) -> int:
-        """Wait until it has ended. After some seconds the server, which reports it, is killed with all its processes."""
-        end = time.monotonic() + (ANSWER_TIMEOUT_S if timeout is None else timeout)
+        """Wait until it has ended. After some seconds the server, which reports it, is killed."""
+        self._report_by = min(self._report_by, time.monotonic() + (ANSWER_TIMEOUT_S if timeout is None else timeout))
         while (code := self.poll()) is None:
-            if time.monotonic() > end:
-                self._server.kill()
             time.sleep(0.005)
         return code
 
@@ -92,6 +97,7 @@ class ForkedProcess:
     def kill(self) -> None:
         """End it at once."""
         self.send_signal(signal.SIGKILL)
+        self._report_by = min(self._report_by, time.monotonic() + ANSWER_TIMEOUT_S)
 
 
 class ForkServer:

@@ -89,9 +89,8 @@ class StageProcess:
 
     def start(self, now: float) -> None:
         """Start a process with its StageSpec. Raises OSError when the system has no descriptors, memory or processes left."""
-        ours, theirs = socket.socketpair(
-            socket.AF_UNIX, socket.SOCK_SEQPACKET
-        )  # keeps the bounds of messages, as a pipe does not
+        # SOCK_SEQPACKET keeps the bounds of messages, as a pipe does not
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         try:
             ours.setblocking(False)
             self.process = self._spawn(theirs)

@@ -90,6 +90,18 @@ def test_workers_die_with_the_server_and_the_supervisor_knows(server: ForkServer
     wait_for(lambda: not any(is_running(worker.pid) for worker in workers))
 
 
+def test_server_that_stands_still_is_killed_when_a_killed_worker_is_not_reported(
+    server: ForkServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fork_server, "ANSWER_TIMEOUT_S", 0.3)
+    workers = [fork(server) for _ in range(2)]
+    os.kill(server.pid, signal.SIGSTOP)
+    workers[0].kill()
+    wait_for(lambda: workers[0].poll() == workers[1].poll() == -signal.SIGKILL)
+    assert server.has_ended
+    wait_for(lambda: not any(is_running(worker.pid) for worker in workers))
+
+
 def test_server_without_descriptors_fails_that_start_only(server: ForkServer) -> None:
     first = fork(server)
     limits = resource.prlimit(server.pid, resource.RLIMIT_NOFILE)
