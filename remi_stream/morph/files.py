@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from remi_stream.errors import UsageError
-from remi_stream.morph import obj_file, scene_files
+from remi_stream.morph import fbx_file, obj_file, scene_files
 from remi_stream.morph.mesh import TriangleMesh, validate_mesh
 from remi_stream.permission_hints import empty_mount_hint
 
@@ -18,7 +18,7 @@ MESH_READERS: dict[str, Callable[[Path], TriangleMesh]] = {
     ".ply": scene_files.read_scene,
     ".glb": scene_files.read_scene,
     ".gltf": scene_files.read_scene,
-    ".fbx": scene_files.read_fbx,
+    ".fbx": fbx_file.read_fbx,
 }
 MESH_EXTENSIONS = ", ".join(MESH_READERS)
 

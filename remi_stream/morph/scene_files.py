@@ -1,19 +1,16 @@
-"""Reads meshes from PLY and glTF (the only module that imports trimesh) and from FBX (the only one that imports ufbx).
-
-ufbx's lists are indexed or read through memoryview: version 0.0.5 crashes when some of them are iterated.
-"""
+"""Reads meshes from PLY and glTF; the only module that imports trimesh."""
 
 from __future__ import annotations
 
 import logging
-from pathlib import Path, PureWindowsPath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from remi_stream.errors import RemiError, UsageError
 from remi_stream.install_hint import install_command
-from remi_stream.morph.mesh import Texture, TriangleMesh, decode_texture_image, fan_triangles, read_texture_image
+from remi_stream.morph.mesh import Texture, TriangleMesh
 
 log = logging.getLogger(__name__)
 
@@ -77,67 +74,3 @@ def _base_colour_image(part: Any) -> np.ndarray | None:
 
 def _vertex_colours(part: Any) -> np.ndarray | None:
     return np.array(part.visual.vertex_colors)[:, :3] if part.visual.kind == "vertex" else None
-
-
-def read_fbx(path: Path) -> TriangleMesh:
-    """Read the mesh of an FBX file in scene coordinates, m, y up, without skinning. Raises RemiError."""
-    scene = _load_fbx(path)
-    meshes = [scene.meshes[number] for number in range(len(scene.meshes))]
-    parts = [(mesh, mesh.instances[k]) for mesh in meshes for k in range(len(mesh.instances)) if mesh.num_faces]
-    vertices, faces, offset = [np.zeros((0, 3))], [np.zeros((0, 3), int)], 0
-    for mesh, node in parts:
-        vertices.append(_transform(np.array(memoryview(mesh.vertices)), node.geometry_to_world))
-        faces.append(_to_array(mesh.vertex_indices)[_triangles(mesh)] + offset)
-        offset += len(vertices[-1])
-    texture = _fbx_texture(path, scene, parts)
-    return TriangleMesh(path.name, np.concatenate(vertices), np.concatenate(faces).astype(np.int32), "m", texture)
-
-
-def _load_fbx(path: Path) -> Any:
-    try:
-        import ufbx  # type: ignore[import-untyped]
-    except ImportError as error:
-        raise RemiError(f"Reading {path.name} needs ufbx, which is missing ({error}). {install_command('mesh')}") from None
-    try:
-        return ufbx.load_file(
-            str(path),
-            target_axes=ufbx.axes_right_handed_y_up,
-            target_unit_meters=1.0,
-            space_conversion=ufbx.SpaceConversion.MODIFY_GEOMETRY,
-        )
-    except ufbx.UfbxError as error:
-        raise UsageError(f"{path.name} is not a readable FBX file ({error}). Export it again") from None
-
-
-def _triangles(mesh: Any) -> np.ndarray:
-    """Corner indices of a mesh's triangles, (F, 3)."""
-    return fan_triangles(np.array(memoryview(mesh.faces))[:, 1].astype(int))
-
-
-def _to_array(indices: Any) -> np.ndarray:
-    return np.array([indices[number] for number in range(len(indices))], int)
-
-
-def _transform(vertices: np.ndarray, matrix: Any) -> np.ndarray:
-    rotation = np.array([[axis.x, axis.y, axis.z] for axis in (matrix.c0, matrix.c1, matrix.c2)])
-    return vertices @ rotation + (matrix.c3.x, matrix.c3.y, matrix.c3.z)
-
-
-def _fbx_texture(path: Path, scene: Any, parts: list[Any]) -> Texture | None:
-    if len(parts) != 1 or not len(scene.textures) or not parts[0][0].vertex_uv.exists:
-        return None
-    if len(scene.textures) > 1:
-        log.warning("%s has %d textures: they are neither compared nor drawn", path.name, len(scene.textures))
-        return None
-    mesh, texture = parts[0][0], scene.textures[0]
-    if (image := _fbx_image(path, texture)) is None:
-        return None
-    uv = np.array(memoryview(mesh.vertex_uv.values))
-    return Texture(image, uv, _to_array(mesh.vertex_uv.indices)[_triangles(mesh)])
-
-
-def _fbx_image(path: Path, texture: Any) -> np.ndarray | None:
-    """Read the embedded texture image, or the file of its name beside the FBX file."""
-    if texture.content:
-        return decode_texture_image(bytes(texture.content), path.name)
-    return read_texture_image(path.with_name(PureWindowsPath(texture.relative_filename or texture.filename).name))
