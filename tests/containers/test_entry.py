@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 
 from remi_stream.cli.container.entrypoint import CLEANUP_TIMEOUT_S
-from remi_stream.cli.container.mounted_weights import import_mounted
 from remi_stream.cli.container.requirements import command_requirements
-from remi_stream.errors import EXIT_DONE, EXIT_NOT_STARTED, EXIT_USAGE, RemiError
-from remi_stream.models import manifest, store
-from remi_stream.models.manifest import find_model_file
-from remi_stream.paths import shipped_folder
+from remi_stream.errors import EXIT_DONE, EXIT_NOT_STARTED, EXIT_USAGE
 from tests.sinks import nvml
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -457,48 +452,3 @@ def stopped(process: subprocess.Popen[str]) -> tuple[float, list[str]]:
     process.send_signal(signal.SIGINT)
     err = process.communicate(timeout=30)[1]
     return time.monotonic() - begun_at, err.splitlines()
-
-
-def as_user(uid: int, call: Callable[[], object]) -> str:
-    """Run a call in a process of another user; return the message of its RemiError."""
-    reading, writing = os.pipe()
-    if (child := os.fork()) == 0:
-        try:
-            os.setgid(uid)
-            os.setuid(uid)
-            call()
-        except RemiError as error:
-            os.write(writing, str(error).encode())
-        finally:
-            os._exit(0)
-    os.waitpid(child, 0)
-    os.close(writing)
-    with os.fdopen(reading) as message:
-        return message.read()
-
-
-@pytest.fixture
-def foreign(made: Path) -> Iterator[Path]:
-    """A folder with an SMPL file that other users can read but not write."""
-    folder = Path("/tmp") / f"remi-foreign-{os.getpid()}"
-    (folder / "smpl").mkdir(parents=True)
-    shutil.copy(made / "J_regressor_extra.npy", folder / "smpl")
-    folder.chmod(0o555)
-    yield folder
-    shutil.rmtree(folder)
-
-
-@pytest.mark.skipif(os.getuid() != 0, reason="needs a second user, as whom only root can act")
-def test_models_folder_of_another_user_is_reported_with_both_users(foreign: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("REMI_HOME", str(foreign))
-    monkeypatch.setenv("container", "oci")
-    # the checkout may be in a private folder, where the other user can neither look for files nor import modules
-    shutil.copytree(shipped_folder("engines"), foreign / "shipped/engines")
-    for module in (store, manifest):
-        monkeypatch.setattr(module, "shipped_folder", lambda kind: foreign / "shipped" / kind)
-    importlib.import_module("remi_stream.models.importer")
-    wanted = [find_model_file("j_regressor_extra")]
-    message = as_user(12345, lambda: import_mounted(wanted, [], print))
-    assert message.startswith(
-        f"The model store cannot be written: {foreign} belongs to user 0, and this is user 12345. Make the folder"
-    )
