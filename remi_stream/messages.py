@@ -81,11 +81,15 @@ class Detections(FrameMessage, frozen=True, kw_only=True, eq=False):
     """(N,) float32 in [0, 1]."""
     searched_xyxy: np.ndarray
     """(M, 4) float32, px, full image: regions that the detector processed; people outside them cannot be among the boxes."""
+    rolls_rad: np.ndarray | None = None
+    """(N,) float32: rotation of each body in the image, clockwise, 0 for an upright one; None: unknown."""
 
     def __post_init__(self) -> None:
         check_array("boxes_xyxy", self.boxes_xyxy, "float32", (None, 4))
         check_array("scores", self.scores, "float32", (len(self.boxes_xyxy),))
         check_array("searched_xyxy", self.searched_xyxy, "float32", (None, 4))
+        if self.rolls_rad is not None:
+            check_array("rolls_rad", self.rolls_rad, "float32", (len(self.boxes_xyxy),))
 
 
 class Smpl(msgspec.Struct, frozen=True, kw_only=True, eq=False):

@@ -29,6 +29,8 @@ class ScoredBoxes(NamedTuple):
     """(N, 4) float32, px of the image given: tight, whole body, not squared."""
     scores: np.ndarray
     """(N,) float32 in [0, 1]."""
+    rolls_rad: np.ndarray | None = None
+    """(N,) float32, clockwise in the image, 0 for an upright body; None: the detector does not see which way a body lies."""
 
 
 class Detector(Protocol):
