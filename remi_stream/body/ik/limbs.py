@@ -25,11 +25,17 @@ from remi_stream.geometry import (
 MIN_BEND, FULL_BEND = np.radians(10), np.radians(35)
 """Bends between which the weight of the measured axis rises from 0 to 1: the axis of a nearly straight limb is noise. Blending
 with the remembered axis took the twist's change per frame from 124 to 7 degrees (p95, measured)."""
-REVERSED_BELOW = np.radians(60)
-REVERSED_WEIGHT = 0.2
-"""Weight of a measured axis that points the opposite way while the bend is below REVERSED_BELOW: this is noise."""
+REVERSED_FROM = np.radians(120)
+REVERSED_WEIGHTS = 0.1, 0.5
+REVERSED_BENDS = np.radians(35), np.radians(90)
+"""A measured axis that points the opposite way (REVERSED_FROM) is mostly depth noise: its weight rises from the first to the
+second value between these bends, so that a flip is taken gradually, and by several frames only."""
+MAX_TURN_RATE = np.radians(720)
+"""Largest turn of a hinge axis about its bone, or of a hand or foot about its bone, rad/s: a fast throw."""
 RELAXATION_S = 1.0
 """Time in which a remembered axis returns to that of a relaxed limb."""
+FOOT_RELAXATION_S = 0.15
+"""Time in which the axis of a straight leg returns to the one that its foot shows."""
 
 
 class LimbRest(NamedTuple):
@@ -41,6 +47,15 @@ class LimbRest(NamedTuple):
     """(4, 3), unit directions of forearms and shins."""
     axis: np.ndarray
     """(4, 3), unit hinge axes."""
+
+
+class RelaxedAxes(NamedTuple):
+    """Hinge axes of straight limbs, in the frame of the bone above."""
+
+    axes: np.ndarray
+    """(4, 3)."""
+    times_s: np.ndarray
+    """(4,) s: times in which a remembered axis returns to them."""
 
 
 class HingeState(NamedTuple):
@@ -72,35 +87,53 @@ def limb_rest(upper: np.ndarray, lower: np.ndarray) -> LimbRest:
 
 
 def solve_limbs(
-    rest: LimbRest, upper: np.ndarray, lower: np.ndarray, relaxed: np.ndarray, previous: HingeState | None, elapsed: float
+    rest: LimbRest, upper: np.ndarray, lower: np.ndarray, relaxed: RelaxedAxes, previous: HingeState | None, elapsed: float
 ) -> LimbRotations:
     """Solve the limbs' rotations so that their bones point along upper, lower (4, 3), in the frame of the bone above.
 
-    relaxed: (4, 3), fallback hinge axes. previous: state of the last frame, elapsed seconds ago.
+    relaxed: axes of straight limbs. previous: state of the last frame, elapsed seconds ago.
     """
     upper, lower = unit_vectors(upper), unit_vectors(lower)
-    expected = relaxed if previous is None else predict_axes(previous, upper, relaxed, elapsed)
-    axis, weights = hinge_axes(upper, lower, expected)
+    bend, measured = angle_between(upper, lower), unit_vectors(cross_product(upper, lower))
+    weights = np.clip((bend - MIN_BEND) / (FULL_BEND - MIN_BEND), 0, 1)
+    expected = relaxed.axes if previous is None else predict_axes(previous, upper, relaxed, elapsed)
+    weights = weights * reversal_weights(expected, measured, bend)
+    if previous is None:
+        axis = perpendicular(weights[:, None] * measured + (1 - weights[:, None]) * expected, upper)
+    else:
+        axis = turn_axes(perpendicular(expected, upper), measured, weights, upper, elapsed)
     turned = orthonormal_axes(upper, axis) @ orthonormal_axes(rest.upper, rest.axis).swapaxes(1, 2)
     forearm = np.einsum("nba,nb->na", turned, lower)
     return LimbRotations(turned, shortest_rotation(rest.lower, forearm), weights, HingeState(axis, upper))
 
 
-def predict_axes(previous: HingeState, upper: np.ndarray, relaxed: np.ndarray, elapsed: float) -> np.ndarray:
+def predict_axes(previous: HingeState, upper: np.ndarray, relaxed: RelaxedAxes, elapsed: float) -> np.ndarray:
     """Predict the hinge axes (4, 3): the remembered ones, rotated with the upper bones and blended towards the relaxed ones."""
-    share = min(elapsed / RELAXATION_S, 1.0)
-    return (1 - share) * np.einsum("nab,nb->na", shortest_rotation(previous.upper, upper), previous.axis) + share * relaxed
+    share = np.minimum(elapsed / relaxed.times_s, 1.0)[:, None]
+    return (1 - share) * np.einsum("nab,nb->na", shortest_rotation(previous.upper, upper), previous.axis) + share * relaxed.axes
 
 
-def hinge_axes(upper: np.ndarray, lower: np.ndarray, expected: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the hinge axes (4, 3), and the weight of the measured ones (4,); the expected ones have the remaining weight."""
-    angle = angle_between(upper, lower)
-    measured = unit_vectors(cross_product(upper, lower))
-    weights = np.clip((angle - MIN_BEND) / (FULL_BEND - MIN_BEND), 0, 1)
-    is_reversed = ((measured * expected).sum(1) < -0.5) & (angle < REVERSED_BELOW)
-    weights = np.where(is_reversed, REVERSED_WEIGHT * weights, weights)
-    axis = weights[:, None] * measured + (1 - weights[:, None]) * expected
-    return unit_vectors(axis - upper * (axis * upper).sum(1, keepdims=True)), weights
+def reversal_weights(expected: np.ndarray, measured: np.ndarray, bend: np.ndarray) -> np.ndarray:
+    """Return weights (4,) in [0, 1] of measured axes (4, 3) by how far they are from the expected ones; bend: (4,) rad."""
+    is_reversed = angle_between(expected, measured) > REVERSED_FROM
+    return np.where(is_reversed, np.interp(bend, REVERSED_BENDS, REVERSED_WEIGHTS), 1.0)
+
+
+def turn_axes(expected: np.ndarray, measured: np.ndarray, weights: np.ndarray, upper: np.ndarray, elapsed: float) -> np.ndarray:
+    """Turn the expected hinge axes (4, 3) about the unit bones upper (4, 3) towards the measured ones, by their weights (4,).
+
+    A turn is at most MAX_TURN_RATE. (A sum of the two would stay at the expected one until the measured one outweighs it, and
+    then flip at once.)
+    """
+    angle = np.arctan2((cross_product(expected, measured) * upper).sum(1), (expected * measured).sum(1))
+    limit = MAX_TURN_RATE * elapsed
+    turns = rotation_about(upper, np.clip(weights * angle, -limit, limit))
+    return perpendicular(np.einsum("nab,nb->na", turns, expected), upper)
+
+
+def perpendicular(axes: np.ndarray, bones: np.ndarray) -> np.ndarray:
+    """Return unit vectors (N, 3): the parts of axes (N, 3) that are perpendicular to unit bones (N, 3)."""
+    return unit_vectors(axes - bones * (axes * bones).sum(1, keepdims=True))
 
 
 # Inverse kinematics of hands and feet: swing and twist of wrists and ankles from few, noisy landmarks.
@@ -109,10 +142,12 @@ ALONG_STARTS, ALONG_ENDS = [15, 16, 29, 30], [(17, 19), (18, 20), (31, 31), (32,
 ACROSS_STARTS, ACROSS_ENDS = [17, 18, 29, 30], [19, 20, 27, 28]
 """Landmarks of the directions. Along: a hand from wrist to knuckles, a foot from heel to toe. Across: a hand from little to index
 finger, a foot from heel to ankle. Order: left hand, right hand, left foot, right foot."""
+END_HINGES, END_TIPS = [13, 14, 25, 26], [15, 16, 27, 28]
+"""Landmarks of forearms and shins."""
 SMOOTHING_S = 0.05
 """Time constant of the directions' exponential smoothing."""
-MAX_TWIST = math.radians(120)
-"""Limit of a hand's twist."""
+MAX_TWIST = np.radians([120, 120, 45, 45])
+"""Limits of the twist of hands (with the forearm) and feet."""
 MAX_SWING = np.radians([70, 70, 60, 60])
 """Limits of the swing of hands and feet."""
 FOREARM_TWIST_SHARE = 0.5
@@ -127,7 +162,7 @@ class ExtremityState(NamedTuple):
     across: np.ndarray
     """(4, 3), smoothed."""
     twist: np.ndarray
-    """(2,) rad, of the hands, unwrapped."""
+    """(4,) rad, about the forearms and shins, unwrapped."""
 
 
 def extremity_directions(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -150,14 +185,18 @@ def solve_extremities(
         along = previous.along + alpha * (along - previous.along)
         across = previous.across + alpha * (across - previous.across)
     turns = orthonormal_axes(along, across) @ orthonormal_axes(*extremity_directions(rest)).swapaxes(1, 2)
-    bones = unit_vectors(rest[[15, 16]] - rest[[13, 14]])
-    twist = twist_angles(turns[:2], bones, np.zeros(2) if previous is None else previous.twist)
-    # swing-twist decomposition about the forearm; each part has its own limit
-    swings = np.concatenate([turns[:2] @ rotation_about(bones, -twist), turns[2:]])
-    ends = limit_angles(swings, MAX_SWING)
+    bones = unit_vectors(rest[END_TIPS] - rest[END_HINGES])
+    twist = twist_angles(turns, bones, np.zeros(4) if previous is None else previous.twist)
+    # swing-twist decomposition about the forearm or shin; each part has its own limit, as one limit of the whole rotation
+    # would change its sign past a half turn
+    swings = limit_angles(turns @ rotation_about(bones, -twist), MAX_SWING)
     twist = np.clip(twist, -MAX_TWIST, MAX_TWIST)
-    forearms = rotation_about(bones, FOREARM_TWIST_SHARE * twist)
-    ends[:2] = forearms.swapaxes(1, 2) @ ends[:2] @ rotation_about(bones, twist)
+    if previous is not None:
+        step = MAX_TURN_RATE * elapsed
+        twist = np.clip(twist, previous.twist - step, previous.twist + step)
+    ends = swings @ rotation_about(bones, twist)
+    forearms = rotation_about(bones[:2], FOREARM_TWIST_SHARE * twist[:2])
+    ends[:2] = forearms.swapaxes(1, 2) @ ends[:2]
     middles = np.concatenate([lower[:2] @ forearms, lower[2:]])
     return middles, ends, ExtremityState(along, across, twist)
 

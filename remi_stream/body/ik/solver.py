@@ -7,7 +7,7 @@ zero since BlazePose's shoulder, hip or ankle is another point than SMPL's.
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -180,6 +180,12 @@ ROOTS, HINGES, TIPS = [11, 12, 23, 24], [13, 14, 25, 26], [15, 16, 27, 28]
 FACE, HANDS, FEET = slice(0, 11), slice(17, 23), slice(29, 33)
 MAX_SPINE_ANGLE, MAX_HEAD_ANGLE = np.radians(80), np.radians(90)
 """Limits of the rotation of the chest relative to the pelvis, and of the head relative to the chest."""
+TWINS = np.array([0, 4, 5, 6, 1, 2, 3, 8, 7, 10, 9, *(11 + (index ^ 1) for index in range(22))])
+"""(33,) int: the landmark of the other side, of each landmark."""
+REVERSED_TORSO = np.radians(100)
+"""Larger turns of the torso between two frames are not people's."""
+REVERSAL_S = 0.2
+"""Time for which a reversed torso must be seen, in every frame, before it is believed."""
 FOOT_WEIGHT = 0.5
 """Weight of the foot against the pelvis for the twist of a straight leg."""
 
@@ -191,6 +197,16 @@ class IkState(NamedTuple):
     """Hinge axes of arms and legs."""
     extremities: ExtremityState | None
     """Hands and feet; None if their landmarks were unknown."""
+    torso: TorsoState
+
+
+class TorsoState(NamedTuple):
+    """State of the torso between frames."""
+
+    frames: np.ndarray
+    """(2, 3, 3), rotations of pelvis and chest in the landmarks' frame."""
+    reversed_s: float
+    """For how long the landmarks have shown the person the other way round."""
 
 
 class IkSolution(NamedTuple):
@@ -202,6 +218,8 @@ class IkSolution(NamedTuple):
     """(24,) in [0, 1]."""
     ik_state: IkState
     """State for the next frame."""
+    is_swapped: bool = False
+    """Whether left and right landmarks were exchanged, since they had changed sides from one frame to the next."""
 
 
 class IkSolver:
@@ -221,11 +239,13 @@ class IkSolver:
 
         The face, or hands and feet, may be unknown: NaN, with visibility 0.
         """
+        torso, is_swapped = self._torso(points, ik_state.torso if ik_state else None, elapsed)
+        if is_swapped:
+            points, visibility = points[TWINS], visibility[TWINS]
         unknown = np.isnan(points[:, 0])
         rotations = np.zeros((24, 3, 3)) + np.eye(3)
-        pelvis, chest = torso_frames(points) @ self.torso.swapaxes(1, 2)
-        rotations[PELVIS] = pelvis
-        rotations[SPINE], whole = split_rotation(pelvis.T @ chest, 3, MAX_SPINE_ANGLE)
+        rotations[PELVIS] = pelvis = torso.frames[0]
+        rotations[SPINE], whole = split_rotation(pelvis.T @ torso.frames[1], 3, MAX_SPINE_ANGLE)
         chest = pelvis @ whole  # after the limit, so that the limbs are relative to the chest that is published
         if not unknown[FACE].any():
             rotations[[NECK, HEAD]], _ = split_rotation(chest.T @ head_rotation(self.rest_face, points[FACE]), 2, MAX_HEAD_ANGLE)
@@ -239,7 +259,27 @@ class IkSolver:
             rotations[MIDDLE_JOINTS], rotations[END_JOINTS], ends = solve_extremities(
                 self.rest_landmarks, points, below, hinges.lower, before, elapsed
             )
-        return IkSolution(rotations, joint_confidence(visibility, hinges.axis_weights), IkState(hinges.hinge_state, ends))
+        confidence = joint_confidence(visibility, hinges.axis_weights)
+        return IkSolution(rotations, confidence, IkState(hinges.hinge_state, ends, torso), is_swapped)
+
+    def _torso(self, points: np.ndarray, previous: TorsoState | None, elapsed: float) -> tuple[TorsoState, bool]:
+        """Return the torso's state, and whether left and right are to be exchanged.
+
+        A torso that turns by more than REVERSED_TORSO from one frame to the next is the network's confusion of front and back,
+        if it would not with left and right exchanged; it is believed after REVERSAL_S. Turns are at most MAX_TURN_RATE.
+        """
+        frames = torso_frames(points) @ self.torso.swapaxes(1, 2)
+        if previous is None or np.isnan(frames).any():
+            return TorsoState(frames, 0.0), False
+        reversed_s, turn = 0.0, rotation_angles(previous.frames[0], frames[0])
+        if turn > REVERSED_TORSO:
+            exchanged = torso_frames(points[TWINS]) @ self.torso.swapaxes(1, 2)
+            reversed_s = previous.reversed_s + elapsed
+            if rotation_angles(previous.frames[0], exchanged[0]) < turn and reversed_s <= REVERSAL_S:
+                return TorsoState(turn_at_most(previous.frames, exchanged, limbs.MAX_TURN_RATE * elapsed), reversed_s), True
+        # while a believed reversal is being turned to, it needs no further evidence
+        reversed_s = max(reversed_s, REVERSAL_S) if turn > REVERSED_TORSO else 0.0
+        return TorsoState(turn_at_most(previous.frames, frames, limbs.MAX_TURN_RATE * elapsed), reversed_s), False
 
     def _hinges(self, points: np.ndarray, above: np.ndarray, ik_state: IkState | None, elapsed: float) -> limbs.LimbRotations:
         upper = to_local(above, points[HINGES] - points[ROOTS])
@@ -249,7 +289,10 @@ class IkSolver:
         by_foot = unit_vectors(cross_product(foot, unit_vectors(upper[2:])))
         # NaN without foot landmarks: then the relaxed axis alone counts
         relaxed[2:] = unit_vectors((1 - FOOT_WEIGHT) * relaxed[2:] + FOOT_WEIGHT * np.nan_to_num(by_foot))
-        return limbs.solve_limbs(self.limbs, upper, lower, relaxed, ik_state.limbs if ik_state else None, elapsed)
+        times_s = np.array([limbs.RELAXATION_S] * 2 + [limbs.FOOT_RELAXATION_S] * 2)
+        times_s[2:][np.isnan(foot[:, 0])] = limbs.RELAXATION_S
+        axes = limbs.RelaxedAxes(relaxed, times_s)
+        return limbs.solve_limbs(self.limbs, upper, lower, axes, ik_state.limbs if ik_state else None, elapsed)
 
 
 def torso_frames(points: np.ndarray) -> np.ndarray:
@@ -257,6 +300,16 @@ def torso_frames(points: np.ndarray) -> np.ndarray:
     left, right = points[[23, 11]], points[[24, 12]]
     spine = (points[11] + points[12] - points[23] - points[24]) / 2
     return orthonormal_axes(np.broadcast_to(spine, (2, 3)), left - right)
+
+
+def rotation_angles(a: np.ndarray, b: np.ndarray) -> Any:
+    """Return the angles (...,), rad, between rotations a and b (..., 3, 3)."""
+    return np.arccos(np.clip(((a * b).sum((-2, -1)) - 1) / 2, -1, 1))
+
+
+def turn_at_most(start: np.ndarray, end: np.ndarray, max_angle: float) -> np.ndarray:
+    """Return rotations (N, 3, 3) that turn from start towards end (N, 3, 3), each by at most max_angle rad."""
+    return start @ limbs.limit_angles(start.swapaxes(-1, -2) @ end, np.full(len(start), max_angle))
 
 
 def head_rotation(rest: np.ndarray, face: np.ndarray) -> np.ndarray:
@@ -324,7 +377,9 @@ class BodyFitter:
         self._skeleton = IkSolver(self._rest_joints)
 
     def _smpl(self, pose: IkSolution, points: np.ndarray, weights: np.ndarray) -> Smpl:
-        """Make the SMPL message of a pose, translated to landmarks (33, 3), m; weights: (33,)."""
+        """Make the SMPL message of a pose, translated to landmarks (33, 3), m, as the pose got them; weights: (33,)."""
+        if pose.is_swapped:
+            points, weights = points[TWINS], weights[TWINS]
         transl = fit_transl(self._rest_joints, pose.rotations, points, weights)
         return make_smpl(self._name, pose, transl)
 

@@ -112,7 +112,7 @@ def test_twist_of_a_straight_arm_is_held_in_spite_of_noise() -> None:
 
 def test_held_twist_turns_along_with_the_body() -> None:
     bent, straight = points(pose(left_elbow=(0, 0, 60))), points(pose())
-    turn = matrices_from_axis_angle(np.array([0, 2.0, 0]))
+    turn = matrices_from_axis_angle(np.array([0, 0.35, 0]))  # less than the most a torso turns in a frame
     memory = SKELETON.solve(bent, SEEN).ik_state
     here = SKELETON.solve(straight, SEEN, memory, FRAME_S)
     there = SKELETON.solve(straight @ turn.T, SEEN, memory, FRAME_S)
@@ -159,3 +159,47 @@ def test_confidence_follows_visibility_and_bend() -> None:
     confidence = SKELETON.solve(points(random_pose(4)), hidden).joint_confidence
     assert confidence[19] <= 0.1 < 0.9 < confidence[18]
     assert SKELETON.solve(points(pose()), SEEN).joint_confidence[18] == pytest.approx(0.5)
+
+
+def follow(frames: list[np.ndarray], elapsed: float = FRAME_S) -> list[IkSolution]:
+    """Solve consecutive frames of rotations (24, 3, 3)."""
+    found: list[IkSolution] = []
+    for rotations in frames:
+        found.append(SKELETON.solve(points(rotations), SEEN, found[-1].ik_state if found else None, elapsed))
+    return found
+
+
+def largest_turn(found: list[IkSolution], joint: int) -> float:
+    """Largest turn of a joint between two frames, degrees."""
+    return max(float(between(a.rotations[joint], b.rotations[joint])) for a, b in pairwise(found))
+
+
+@pytest.mark.parametrize("bend", [40, 70, 110])
+def test_reversed_elbow_axis_is_taken_gradually(bend: int) -> None:
+    front, back = pose(left_elbow=(0, -bend, 0)), pose(left_shoulder=(180, 0, 0), left_elbow=(0, -bend, 0))
+    found = follow([front] * 3 + [back] * 60)
+    assert largest_turn(found, 16) < 30
+    assert between(found[3].rotations[16], front[16]) < 30
+    assert between(found[-1].rotations[16], back[16]) < 15
+
+
+def test_foot_past_a_half_turn_does_not_change_sides() -> None:
+    found = follow([pose(left_ankle=(0, yaw, 0), left_knee=(60, 0, 0)) for yaw in range(0, 200, 5)])
+    assert largest_turn(found, 7) < 25
+    yaws = np.degrees([axis_angle_from_matrices(one.rotations[7])[1] for one in found])
+    assert yaws.max() < 50
+    assert yaws[-1] > 20
+
+
+def test_yaw_of_the_foot_turns_a_straight_leg() -> None:
+    found = follow([pose()] + [pose(left_hip=(0, 35, 0))] * 8)
+    assert between(found[-1].rotations[1], pose(left_hip=(0, 35, 0))[1]) < 20
+
+
+def test_torso_that_turns_round_in_a_frame_is_believed_after_several() -> None:
+    front, back = pose(**BEND_DEGREES), pose(pelvis=(0, 180, 0), **BEND_DEGREES)
+    found = follow([front] * 3 + [back] * 3 + [front] * 3 + [back] * 20)
+    assert largest_turn(found, 0) < 30
+    assert max(float(between(one.rotations[0], front[0])) for one in found[:9]) < 5
+    assert [one.is_swapped for one in found[:9]] == [False] * 3 + [True] * 3 + [False] * 3
+    assert between(found[-1].rotations[0], back[0]) < 5
