@@ -54,8 +54,8 @@ def test_body_of_a_gender_may_be_an_npz(bodies: Path, tmp_path: Path) -> None:
 def test_3dpw_is_read_into_the_camera(tmp_path: Path) -> None:
     truth = read_truth(str(write_3dpw(tmp_path / "dance.pkl")), None)
     assert (truth.take.name, truth.take.size, truth.take.fps, len(truth.take.frames)) == ("dance_00", (1280, 720), 30, FRAMES)
-    for got, wanted in zip(truth.take.frames, clip(people=2).frames):
-        for person, dancer in zip(got.people, wanted.people):
+    for got, wanted in zip(truth.take.frames, clip(people=2).frames, strict=True):
+        for person, dancer in zip(got.people, wanted.people, strict=True):
             assert (person.track_id, person.skeleton) == (dancer.track_id, "smpl24")
             assert np.abs(person.joints_m - dancer.joints_m).max() < 1e-4
             assert person.smpl is not None

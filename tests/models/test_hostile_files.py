@@ -179,8 +179,9 @@ def run(home: Path, *words: str) -> subprocess.CompletedProcess[str]:
 @pytest.mark.parametrize("attack", ["objects without a list of that length", "a huge memo", "a billion items by reference"])
 def test_evaluate_refuses_a_hostile_truth_in_one_line(attack: str, tmp_path: Path) -> None:
     (tmp_path / "truth.pkl").write_bytes(PICKLES[attack])
-    done = run(tmp_path, "evaluate", str(tmp_path), "--truth", str(tmp_path / "truth.pkl"))
+    done = run(tmp_path, "evaluate", str(tmp_path), str(tmp_path / "truth.pkl"))
     assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
+    assert "truth.pkl" in done.stderr
 
 
 @pytest.mark.parametrize("attack", ["a pickled object", "280 MB of zeros in 270 kB"])

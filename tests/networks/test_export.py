@@ -53,7 +53,7 @@ def same_in_onnx(served, path):
     found = session.run(None, {name: tensor.numpy() for name, tensor in zip(network.input_shapes(), fresh)})
     with torch.inference_mode():
         expected = served(*fresh)
-    for got, wanted in zip(found, expected):
+    for got, wanted in zip(found, expected, strict=True):
         np.testing.assert_allclose(got, wanted.numpy(), atol=ABSOLUTE, rtol=RELATIVE)
 
 

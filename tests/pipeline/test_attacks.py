@@ -256,4 +256,5 @@ def test_no_stage_listens_on_tcp(daemon: Daemon) -> None:
             with contextlib.suppress(OSError):
                 inodes.add(os.readlink(descriptor))
     tables = [Path(f"/proc/net/{table}").read_text().splitlines()[1:] for table in ("tcp", "tcp6")]
+    assert any(inode.startswith("socket:[") for inode in inodes), "their descriptors could not be read"
     assert not [line for table in tables for line in table if f"socket:[{line.split()[9]}]" in inodes]

@@ -81,7 +81,7 @@ def test_relay_filters_people_and_names_the_filter(name: str) -> None:
         people = [swing(k), someone(0.02 * k, 1.0, track_id=2)]
         found = step(stage, k, people)
         assert found.filter == name
-        for one, other in zip(found.people, people):
+        for one, other in zip(found.people, people, strict=True):
             wanted = alone.filter(other, 100 + k / FPS)
             np.testing.assert_array_equal(one.joints_m, wanted.joints_m)
             assert one.smpl is not None

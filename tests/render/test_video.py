@@ -89,7 +89,7 @@ def test_colours_stay_what_they_are(tmp_path: Path) -> None:
         cv2.imwrite(str(tmp_path / f"in/{number}.png"), np.full((48, 64, 3), colour, np.uint8))
     seen = take([frame(number, number / 30, [], (64, 48)) for number in range(3)], tmp_path / "in", ("0.png", "1.png", "2.png"))
     [path] = video.write_video(seen, tmp_path)
-    for colour, shown in zip(colours, read(path)):
+    for colour, shown in zip(colours, read(path), strict=True):
         assert np.abs(shown.to_ndarray(format="bgr24").mean((0, 1)) - colour).max() < 5
 
 

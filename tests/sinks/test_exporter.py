@@ -110,7 +110,7 @@ def test_promtool_reports_no_problem(exporter: Running) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
-def test_camera_has_76_series_once_everything_has_happened(exporter: Running) -> None:
+def test_camera_has_77_series_once_everything_has_happened(exporter: Running) -> None:
     fill(exporter)
     series = [sample for sample in scrape(exporter.port).samples if sample.labels.get("camera") == "front"]
     assert len(series) == 77

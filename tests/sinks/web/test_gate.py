@@ -112,7 +112,8 @@ def test_odd_host_is_an_answer_and_no_log_line(
     host: str, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     with opened() as (port, _):
-        assert ask(port, "GET / HTTP/1.1", host=host)[:13] in (b"HTTP/1.1 421 ", b"")
+        # websockets closes a connection with a line of more than 8192 bytes without an answer
+        assert ask(port, "GET / HTTP/1.1", host=host)[:13] == (b"" if len(host) > 8192 else b"HTTP/1.1 421 ")
         assert ask(port, "GET //[?token=[ HTTP/1.1").startswith(b"HTTP/1.1 303 ")
         assert ask(port, "GET / HTTP/1.1", "Cookie: \udcff=\udcff").startswith(b"HTTP/1.1 200 ")
     assert "rror" not in capfd.readouterr().err
@@ -284,10 +285,10 @@ def test_browsers_are_limited_and_silent_ones_make_room(monkeypatch: pytest.Monk
 def test_page_of_another_version_is_asked_to_load_again(capfd: pytest.CaptureFixture[str]) -> None:
     other: Any = ["viser-v0.0.1"]
     with opened() as (port, _):
+        capfd.readouterr()  # viser's greeting
         with pytest.raises(InvalidStatus, match="400"):
             connect(f"ws://127.0.0.1:{port}", subprotocols=other)
-        capfd.readouterr()
-        assert capfd.readouterr().out == ""
+        assert capfd.readouterr() == ("", "")
 
 
 def test_silent_client_is_disconnected(monkeypatch: pytest.MonkeyPatch) -> None:
