@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import logging
+import os
 import socket
 import threading
 import time
@@ -308,14 +309,16 @@ def test_client_with_an_endless_head_is_disconnected() -> None:
 
 
 def test_browser_that_does_not_read_fills_no_memory() -> None:
-    with opened() as (port, server), browser(port) as client:
+    images = [os.urandom(500_000).hex() for _ in range(20)]  # random, as viser compresses what it sends
+    with opened() as (port, server), browser(port, max_queue=1, close_timeout=0.5) as client:
         send(client, VIEWPOINT)
         until(lambda: server.get_clients())
         image = server.gui.add_html("")
-        for number in range(300):
-            image.content = f"{number:100000d}"
-        queued = server._websock_server._broadcast_buffer.message_from_id
-        assert len(queued) < 30
+        for each in images:
+            image.content = each
+            time.sleep(0.03)  # what changes within a sixtieth of a second is sent as one
+        (connection,) = server.browsers
+        assert connection.transport.get_write_buffer_size() < 2e6, "of 10 MB"
 
 
 def test_port_in_use_and_address_of_another_machine_are_reported_in_one_line() -> None:
