@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from tests.pose.smpl_regressor.verdict import Verdict, judge
-from tests.tracking.replay import FPS, Replay
 from tests.tracking.scenes import Scene, scenes
+from tools.sample.replay import Replay
 
 SHORT, ALL = (0, 1), tuple(range(10))
+FPS = 30
 FALSE_MOST = 5
 """Person-frames with false people that are tolerated."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from remi_stream.body.smpl import Body
-from sample.camera import CAMERA_AT, FOCAL_PX, WIDTH
+from sample.camera import SAMPLE_CAMERA, Camera
 from sample.choreography import choreography
 from sample.clothing import Actor
+from sample.furniture import Block
 from sample.motion import place_motion
 from sample.timeline import FPS, FRAMES, SECONDS, smooth
 from sample.walk import walk
@@ -29,6 +30,7 @@ TROUSERS = [(58, 60, 70), (120, 104, 84), (70, 84, 112), (150, 148, 142), (40, 4
 SKINS = [(214, 164, 136), (168, 116, 86), (120, 80, 58), (232, 190, 164)]
 HAIRS = [(52, 38, 30), (28, 24, 22), (140, 104, 66), (120, 116, 112)]
 Outfit = dict[str, tuple[int, int, int]]
+WIDTH, FOCAL_PX, CAMERA_Z_M = SAMPLE_CAMERA.size[0], SAMPLE_CAMERA.focal_px, SAMPLE_CAMERA.at[2]
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,9 @@ class Scene:
     actors: list[Actor]
     first: int
     count: int
+    camera: Camera = SAMPLE_CAMERA
+    fps: int = FPS
+    furniture: Sequence[Block] = ()
 
 
 def crossing(body: Body, seed: int) -> Scene:
@@ -63,7 +68,7 @@ def leave(body: Body, seed: int) -> Scene:
     side, depth_m, speed = rng.choice([-1, 1]), rng.uniform(3.6, 4.4), rng.uniform(1.0, 1.3)
     edge_m = WIDTH / 2 / FOCAL_PX * depth_m + 0.35
     away = edge_m + speed * rng.uniform(0.4, 0.6) / 2 - speed * np.abs(FROM_MIDDLE)
-    level = np.c_[side * smooth(away, 2), np.full(FRAMES, CAMERA_AT[2] - depth_m)]
+    level = np.c_[side * smooth(away, 2), np.full(FRAMES, CAMERA_Z_M - depth_m)]
     actors = [
         Actor(body, walk(body, build(rng), level, -80 * side * np.tanh(FROM_MIDDLE / 0.2), rng.uniform(0, 0.5)), outfit(rng))
     ]
@@ -99,7 +104,7 @@ def passer(body: Body, rng: np.random.Generator, way_px: Array, depth_m: float, 
     """
     slope = rng.uniform(-0.12, 0.12)
     depths = depth_m + slope * FROM_MIDDLE
-    level = np.c_[(way_px - WIDTH / 2) * depths / FOCAL_PX, CAMERA_AT[2] - depths]
+    level = np.c_[(way_px - WIDTH / 2) * depths / FOCAL_PX, CAMERA_Z_M - depths]
     across, ahead = level[180] - level[60]
     passing = smooth(np.where(np.abs(FROM_MIDDLE) < 0.7, 1.0, 0.0), 6)
     yaw = np.degrees(np.arctan2(across, ahead)) * (1 - turn * passing)

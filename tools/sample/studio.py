@@ -10,17 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 from open_body.mesh import unit
 
-from sample.camera import CAMERA_AT, HEIGHT, WIDTH, camera_from_world, clip_from_camera
+from sample.camera import SAMPLE_CAMERA, Camera
 from sample.clothing import Actor
 from sample.figure import Figure, compile_shaders, set_floats, set_matrix
+from sample.furniture import Block, block_triangles
 
 Array = NDArray[Any]
 
 TO_LIGHT = unit(np.array([-0.45, 0.80, 0.62]))
 SHADOW_PX = 2048
 MOST_SPHERES = 96  # the array size in room.frag; ten per actor
-SIZE = (WIDTH, HEIGHT)
-CLIP_FROM_WORLD = clip_from_camera() @ camera_from_world()
 
 
 class Quality(NamedTuple):
@@ -40,26 +39,33 @@ FINE, QUICK = Quality(samples=4, taps=20, still_room=False), Quality(samples=0, 
 class Studio:
     """Renders frames of all actors' motions, lit by an area light to the left of the camera."""
 
-    def __init__(self, actors: Sequence[Actor], quality: Quality = FINE) -> None:
+    def __init__(
+        self,
+        actors: Sequence[Actor],
+        quality: Quality = FINE,
+        camera: Camera = SAMPLE_CAMERA,
+        furniture: Sequence[Block] = (),
+    ) -> None:
+        self.size = camera.size
         self.gl = moderngl.create_context(standalone=True, backend="egl")
         self.gl.enable(moderngl.DEPTH_TEST)
         self.figures = [Figure(self.gl, actor) for actor in actors]
         self.room = compile_shaders(self.gl, "room", "room")
-        quads = self.gl.buffer(room_triangles().astype("f4").tobytes())
+        quads = self.gl.buffer(np.concatenate([room_triangles(), *map(block_triangles, furniture)]).astype("f4").tobytes())
         self.walls = self.gl.vertex_array(self.room, [(quads, "3f 3f", "position", "normal")])
         self.shadow = self.gl.depth_texture((SHADOW_PX, SHADOW_PX))
         self.shadow.compare_func, self.shadow.repeat_x, self.shadow.repeat_y = "<=", False, False
         self.shadow_target = self.gl.framebuffer(depth_attachment=self.shadow)
-        self.target, self.resolved = self._target(quality.samples), self.gl.simple_framebuffer(SIZE, components=3)
+        self.target, self.resolved = self._target(quality.samples), self.gl.simple_framebuffer(self.size, components=3)
         for program in (self.room, *(figure.program for figure in self.figures)):
-            set_matrix(program, "clip_from_world", CLIP_FROM_WORLD)
+            set_matrix(program, "clip_from_world", camera.clip_from_world())
             set_matrix(program, "shadow_from_world", clip_from_light())
-            program["camera"], program["to_light"] = tuple(CAMERA_AT), tuple(TO_LIGHT)
+            program["camera"], program["to_light"] = tuple(camera.at), tuple(TO_LIGHT)
             program["taps"] = quality.taps
         self.empty = self._empty_room(quality.samples) if quality.still_room else None
 
     def draw(self, frame: int) -> Array:
-        """Render a frame: (HEIGHT, WIDTH, 3) uint8 RGB."""
+        """Render a frame: (H, W, 3) uint8 RGB."""
         spheres = np.concatenate([figure.pose(frame) for figure in self.figures])
         self._cast_shadows()
         self.target.use()
@@ -74,7 +80,7 @@ class Studio:
             figure.skin.render()
         self.gl.disable(moderngl.CULL_FACE)
         self.gl.copy_framebuffer(self.resolved, self.target)
-        return np.frombuffer(self.resolved.read(components=3), np.uint8).reshape(HEIGHT, WIDTH, 3)[::-1]
+        return np.frombuffer(self.resolved.read(components=3), np.uint8).reshape(*self.size[::-1], 3)[::-1]
 
     def _cast_shadows(self) -> None:
         self.shadow_target.use()
@@ -99,7 +105,7 @@ class Studio:
         return room
 
     def _target(self, samples: int) -> moderngl.Framebuffer:
-        colour, depth = self.gl.renderbuffer(SIZE, samples=samples), self.gl.depth_renderbuffer(SIZE, samples=samples)
+        colour, depth = self.gl.renderbuffer(self.size, samples=samples), self.gl.depth_renderbuffer(self.size, samples=samples)
         return self.gl.framebuffer([colour], depth)
 
 

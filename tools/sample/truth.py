@@ -8,19 +8,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from remi_stream.body.smpl import Body
-from sample.camera import FOCAL_PX, HEIGHT, WIDTH, camera_from_world
+from sample.camera import SAMPLE_CAMERA, Camera
 from sample.motion import Motion, transform_motion
 from sample.timeline import FPS
 
 Array = NDArray[Any]
 
-INTRINSICS = np.array([[FOCAL_PX, 0, WIDTH / 2], [0, FOCAL_PX, HEIGHT / 2], [0, 0, 1]])
 
-
-def truth_of_person(body: Body, motion: Motion) -> dict[str, Array]:
+def truth_of_person(body: Body, motion: Motion, camera: Camera = SAMPLE_CAMERA) -> dict[str, Array]:
     """Ground truth of a person: poses (N, 72), betas (10,), transl (N, 3), joints_m (N, 24, 3), joints_px (N, 24, 2)."""
-    camera = camera_from_world()
-    moved = transform_motion(motion, body.rest_joints(motion.betas)[0], camera[:3, :3], camera[:3, 3])
+    extrinsics = camera.from_world()
+    moved = transform_motion(motion, body.rest_joints(motion.betas)[0], extrinsics[:3, :3], extrinsics[:3, 3])
     joints = np.array(
         [body.joints(pose[:3], pose[3:], moved.betas, t) for pose, t in zip(moved.poses, moved.transl, strict=True)]
     )
@@ -29,13 +27,13 @@ def truth_of_person(body: Body, motion: Motion) -> dict[str, Array]:
         "betas": moved.betas,
         "transl": moved.transl,
         "joints_m": joints,
-        "joints_px": (joints / joints[..., 2:]) @ INTRINSICS[:2].T,
+        "joints_px": (joints / joints[..., 2:]) @ camera.intrinsics()[:2].T,
     }
 
 
-def truth_of_camera() -> dict[str, Array]:
+def truth_of_camera(camera: Camera = SAMPLE_CAMERA, fps: int = FPS) -> dict[str, Array]:
     """Ground truth of the camera: frame rate, intrinsics, extrinsics, floor plane."""
-    camera = camera_from_world()
-    up = camera[:3, 1]
-    floor = np.append(up, -up @ camera[:3, 3])
-    return {"fps": np.array(FPS), "K": INTRINSICS, "camera_from_world": camera, "floor_plane": floor}
+    extrinsics = camera.from_world()
+    up = extrinsics[:3, 1]
+    floor = np.append(up, -up @ extrinsics[:3, 3])
+    return {"fps": np.array(fps), "K": camera.intrinsics(), "camera_from_world": extrinsics, "floor_plane": floor}
