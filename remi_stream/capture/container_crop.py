@@ -16,7 +16,7 @@ MAX_CHILDREN = 1000
 """Elements read of one parent: tracks come early, and a damaged file must not be searched for ever."""
 
 
-class Crop(NamedTuple):
+class ContainerCrop(NamedTuple):
     """What to cut off a decoded frame, px."""
 
     left: int = 0
@@ -25,14 +25,14 @@ class Crop(NamedTuple):
     bottom: int = 0
 
 
-NO_CROP = Crop()
+NO_CROP = ContainerCrop()
 
 Span = tuple[bytes | int, int, int]
 """Kind of an element, first byte and end of its content."""
 ReadChildren = Callable[[BinaryIO, int, int], Iterator[Span]]
 
 
-def read_crop(path: Path, format_names: str, size: tuple[int, int]) -> Crop:
+def read_crop(path: Path, format_names: str, size: tuple[int, int]) -> ContainerCrop:
     """Read the crop of a file's first video track; none if there is none or it makes no sense.
 
     format_names: FFmpeg's. size: (width, height) px of a decoded frame.
@@ -44,23 +44,23 @@ def read_crop(path: Path, format_names: str, size: tuple[int, int]) -> Crop:
             crop = _matroska_crop(file, end) if "matroska" in names else NO_CROP
             crop = _mp4_crop(file, end, size) if "mp4" in names else crop
     except (OSError, struct.error, ZeroDivisionError, OverflowError):
-        return Crop()
+        return NO_CROP
     width, height = size[0] - crop.left - crop.right, size[1] - crop.top - crop.bottom
-    return crop if min(crop) >= 0 and width > 0 and height > 0 else Crop()
+    return crop if min(crop) >= 0 and width > 0 and height > 0 else NO_CROP
 
 
-def _matroska_crop(file: BinaryIO, end: int) -> Crop:
+def _matroska_crop(file: BinaryIO, end: int) -> ContainerCrop:
     for _, start, stop in _path(file, 0, end, [SEGMENT, TRACKS, TRACK, VIDEO], _matroska_children):
         numbers = {}
         for kind, first, last in _matroska_children(file, start, stop):
             if isinstance(kind, int) and kind in CROP_IDS and last - first <= 8:
                 file.seek(first)
                 numbers[CROP_IDS[kind]] = int.from_bytes(file.read(last - first), "big")
-        return Crop(**numbers)
-    return Crop()
+        return ContainerCrop(**numbers)
+    return NO_CROP
 
 
-def _mp4_crop(file: BinaryIO, end: int, size: tuple[int, int]) -> Crop:
+def _mp4_crop(file: BinaryIO, end: int, size: tuple[int, int]) -> ContainerCrop:
     for _, start, stop in _path(file, 0, end, [b"moov", b"trak", b"mdia", b"minf"], _mp4_children):
         if not any(kind == b"vmhd" for kind, _, _ in _mp4_children(file, start, stop)):
             continue  # sound
@@ -70,15 +70,15 @@ def _mp4_crop(file: BinaryIO, end: int, size: tuple[int, int]) -> Crop:
                     if kind == b"clap":
                         file.seek(clap)
                         return _aperture(struct.unpack(">IIIIiIiI", file.read(32)), size)
-        return Crop()
-    return Crop()
+        return NO_CROP
+    return NO_CROP
 
 
-def _aperture(numbers: tuple[int, ...], size: tuple[int, int]) -> Crop:
+def _aperture(numbers: tuple[int, ...], size: tuple[int, int]) -> ContainerCrop:
     """Crop of a clean aperture: width, height, and offset of its centre from the image's, as numerators and denominators."""
     width, height, x, y = (numbers[at] / numbers[at + 1] for at in (0, 2, 4, 6))
     left, top = round((size[0] - width) / 2 + x), round((size[1] - height) / 2 + y)
-    return Crop(left, top, size[0] - left - round(width), size[1] - top - round(height))
+    return ContainerCrop(left, top, size[0] - left - round(width), size[1] - top - round(height))
 
 
 def _path(file: BinaryIO, start: int, end: int, kinds: Sequence[bytes | int], children: ReadChildren) -> Iterator[Span]:

@@ -13,7 +13,7 @@ from av.codec.context import Flags
 from av.sidedata.sidedata import SideData, SideDataContainer
 from av.video.reformatter import VideoReformatter
 
-from remi_stream.capture.container_crop import NO_CROP, Crop
+from remi_stream.capture.container_crop import NO_CROP, ContainerCrop
 
 MAX_PIXELS, MAX_LIVE_PIXELS = 1 << 28, 1 << 26
 """Largest image, px. Live less: decoding takes a second, and the stage's watchdog ends a read of 6 s."""
@@ -58,7 +58,7 @@ def orientation_of(matrix: np.ndarray) -> Orientation:
     return Orientation(True, c < 0, b < 0)
 
 
-def bgr_from_frame(frame: av.VideoFrame, pixel_aspect: Fraction | None = None, crop: Crop = NO_CROP) -> np.ndarray:
+def bgr_from_frame(frame: av.VideoFrame, pixel_aspect: Fraction | None = None, crop: ContainerCrop = NO_CROP) -> np.ndarray:
     """Convert a decoded frame to (H, W, 3) uint8 BGR: cropped, with square pixels, oriented as the container says."""
     image: np.ndarray = _reformatter().reformat(frame, format="bgr24", threads=1).to_ndarray()
     if any(crop):

@@ -9,7 +9,7 @@ import msgspec
 
 from remi_stream.errors import RemiError
 from remi_stream.paths import FileName
-from remi_stream.recordings.journal import RECORDING_SCHEMA, FrameGap
+from remi_stream.recordings.journal import RECORDING_SCHEMA, RecordingGap
 from remi_stream.text_files import read_json
 
 INDEX_FILE = "index.json"
@@ -74,7 +74,7 @@ class RecordingIndex(msgspec.Struct, frozen=True, kw_only=True):
     tracks: list[TrackEntry]
     preview: FileName | None
     """Name of the preview video."""
-    gaps: list[FrameGap]
+    gaps: list[RecordingGap]
 
 
 def read_recording_index(folder: Path) -> RecordingIndex:

@@ -77,7 +77,7 @@ class TrackStarted(msgspec.Struct, frozen=True, kw_only=True, tag="track"):
     """Number of key points in a row."""
 
 
-class FrameGap(msgspec.Struct, frozen=True, kw_only=True, tag="gap"):
+class RecordingGap(msgspec.Struct, frozen=True, kw_only=True, tag="gap"):
     """Consecutive frames that are not in the recording."""
 
     epoch: int
@@ -103,7 +103,7 @@ class RecordingEnded(msgspec.Struct, frozen=True, kw_only=True, tag="ended"):
     """Why it was cut short; "" if it was not."""
 
 
-JournalEvent = RecordingStarted | CameraChanged | EpochStarted | TrackStarted | FrameGap | JournalFlushed | RecordingEnded
+JournalEvent = RecordingStarted | CameraChanged | EpochStarted | TrackStarted | RecordingGap | JournalFlushed | RecordingEnded
 
 
 class Journal:
@@ -206,7 +206,7 @@ class JournalContents(NamedTuple):
     epochs: list[EpochStarted]
     tracks: dict[str, TrackStarted]
     """By the name of their files."""
-    gaps: list[FrameGap]
+    gaps: list[RecordingGap]
     row_counts: dict[str, int]
     """Number of valid rows by row file."""
 
@@ -239,6 +239,6 @@ def read_journal(folder: Path) -> JournalContents:
         ended=next((event for event in events if isinstance(event, RecordingEnded)), None),
         epochs=[event for event in events if isinstance(event, EpochStarted)],
         tracks={event.name: event for event in events if isinstance(event, TrackStarted)},
-        gaps=[event for event in events if isinstance(event, FrameGap)],
+        gaps=[event for event in events if isinstance(event, RecordingGap)],
         row_counts=rows,
     )

@@ -16,9 +16,9 @@ from remi_stream.recordings.finish import JOURNAL_FOLDER, finish_recording
 from remi_stream.recordings.journal import (
     CameraChanged,
     EpochStarted,
-    FrameGap,
     Journal,
     RecordingEnded,
+    RecordingGap,
     RecordingStarted,
     TrackStarted,
 )
@@ -79,7 +79,7 @@ class CameraRecording:
         """Record a gap after the last frame."""
         first = self._account.open_epochs[epoch].next_frame_id if epoch in self._account.open_epochs else 0
         end = first + sum(reasons.values())
-        self._journal.add_event(FrameGap(epoch=epoch, frame_ids=(first, end - 1), reasons=reasons))
+        self._journal.add_event(RecordingGap(epoch=epoch, frame_ids=(first, end - 1), reasons=reasons))
 
     def flush(self) -> int:
         """Write everything to the disk; return the number of bytes. Raises OSError."""
@@ -104,7 +104,7 @@ class CameraRecording:
         unexplained = max(0, missing[LOST_IN_CRASH] - bodies.skipped.get(LOST_IN_CRASH, 0))
         reasons = +(missing - Counter({LOST_IN_CRASH: unexplained}) + Counter({MISSED_REASON: unexplained}))
         frame_ids = (bodies.frame_id - missing.total(), bodies.frame_id - 1)
-        self._journal.add_event(FrameGap(epoch=bodies.epoch, frame_ids=frame_ids, reasons=dict(reasons)))
+        self._journal.add_event(RecordingGap(epoch=bodies.epoch, frame_ids=frame_ids, reasons=dict(reasons)))
 
     def _track(self, person: Person) -> str:
         """Name of the person's files; a person whose skeleton changes gets separate files for each."""

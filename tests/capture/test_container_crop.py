@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from remi_stream.capture.container_crop import SEGMENT, TRACK, TRACKS, VIDEO, Crop, _matroska_children, read_crop
+from remi_stream.capture.container_crop import NO_CROP, SEGMENT, TRACK, TRACKS, VIDEO, _matroska_children, read_crop
 from tests.capture.test_container_shape import make_clip, picture, seen
 
 MKV = [SEGMENT, TRACKS, TRACK, VIDEO]
@@ -77,5 +77,5 @@ def test_damaged_file_has_no_crop_that_makes_no_sense(name: str, write: object, 
 
 def test_file_without_a_crop_and_other_formats_have_none(tmp_path: Path) -> None:
     for name in ("a.mkv", "a.mp4"):
-        assert read_crop(make_clip(tmp_path / name), "matroska,mp4" if name == "a.mkv" else "mp4", (64, 48)) == Crop()
-    assert read_crop(tmp_path / "a.mkv", "avi", (64, 48)) == Crop()
+        assert read_crop(make_clip(tmp_path / name), "matroska,mp4" if name == "a.mkv" else "mp4", (64, 48)) == NO_CROP
+    assert read_crop(tmp_path / "a.mkv", "avi", (64, 48)) == NO_CROP

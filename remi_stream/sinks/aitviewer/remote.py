@@ -43,7 +43,7 @@ OP_BYTE, OP_CALL, OP_SET_ITEM, OP_STOP = b"K", b"\x85R", b"s", b"."
 """Opcodes: a small integer, a call with one argument, an item of the map below, the end."""
 
 
-class PickledArray:
+class PortableArray:
     """Pickles an array as a call of numpy.ndarray."""
 
     def __init__(self, array: np.ndarray, dtype: str) -> None:
@@ -66,7 +66,7 @@ def encode_message(message_type: int, uid: int, **values: Any) -> bytes:
 def _picklable(value: Any) -> Any:
     if not isinstance(value, np.ndarray):
         return value
-    return PickledArray(value, "<f4" if np.issubdtype(value.dtype, np.floating) else "<i4")
+    return PortableArray(value, "<f4" if np.issubdtype(value.dtype, np.floating) else "<i4")
 
 
 CONNECT_TIMEOUT_S = 3.0
