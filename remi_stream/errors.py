@@ -54,12 +54,15 @@ def closest_name_text(got: str, names: Iterable[str]) -> str:
     return f" Did you mean '{plain[near[0]]}'?" if near else ""
 
 
+def port_in_use_error(port: int | str) -> RemiError:
+    """Build the error for a port of ours that another program has."""
+    return RemiError(f"Port {port} is in use, by another remi-stream or another program. Stop it, or start this one with --name")
+
+
 def listen_error(what: str, host: str, port: int, error: OSError) -> RemiError:
     """Build the error for an address that a server cannot listen on: the port is in use, or it is another machine's."""
     if error.errno == errno.EADDRINUSE:
-        return RemiError(
-            f"Port {port} is in use, by another remi-stream or another program. Stop it, or start this one with --name"
-        )
+        return port_in_use_error(port)
     # socket.create_server appends the address to the system's text; the errors of getaddrinfo have numbers below 0.
     reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
     return RemiError(f"Cannot serve {what} on {host}:{port}: {reason}. Give an address of this machine (0.0.0.0: all of them)")

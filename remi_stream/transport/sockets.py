@@ -14,7 +14,7 @@ from typing import Any
 import zmq
 from zmq.auth.thread import ThreadAuthenticator
 
-from remi_stream.errors import RemiError
+from remi_stream.errors import RemiError, port_in_use_error
 from remi_stream.transport.address import ClientKeys, ServerKeys
 
 MAX_MESSAGES_PER_TURN = 1000
@@ -128,9 +128,7 @@ def bind(socket: zmq.Socket[bytes], address: str, keys: ServerKeys | None = None
     except zmq.ZMQError as error:
         host, _, port = address.removeprefix("tcp://").rpartition(":")
         if error.errno == zmq.EADDRINUSE and address.startswith("tcp"):
-            raise RemiError(
-                f"Port {port} is in use, by another remi-stream or another program. Stop it, or start this one with --name"
-            ) from None
+            raise port_in_use_error(port) from None
         if error.errno in (errno.ENODEV, errno.EADDRNOTAVAIL):
             raise RemiError(f"{host} is no address of this machine; `ip address` lists them, 0.0.0.0 is all of them") from None
         raise RemiError(f"Cannot bind {address}: {error}") from None
