@@ -19,7 +19,7 @@ from remi_stream.export.motion import person_motion, resample, sample_times
 from remi_stream.geometry import rotation_vectors_from_quaternions
 from remi_stream.messages import Person, Smpl
 from remi_stream.recordings import rows
-from remi_stream.recordings.rows import FRAME_DTYPE, encode_frame_row, encode_person_row, person_dtype, track_arrays
+from remi_stream.recordings.rows import FRAME_DTYPE, encode_frame_row, encode_person_row, frame_arrays, person_dtype, track_arrays
 from remi_stream.recordings.take import SmplTrack, Take, numbered_frames, retarget_to_available_body, smpl_tracks
 from remi_stream.skeletons import JOINT_NAMES
 
@@ -141,7 +141,8 @@ def write_track_files(take: Take, folder: Path) -> list[Path]:
         for person in bodies.people:
             kind = track_file_key(person)
             packed.setdefault(kind, bytearray()).extend(encode_person_row(bodies, person, person_dtype(*kind[3:])))
-    paths = [_write_frames(folder / "frames.npz", np.frombuffer(bytes(frames), FRAME_DTYPE))]
+    paths = [folder / "frames.npz"]
+    write_npz(paths[0], frame_arrays(np.frombuffer(bytes(frames), FRAME_DTYPE)))
     for (kind, data), name in zip(packed.items(), _names(list(packed))):
         path = folder / f"{name}.npz"
         track = np.frombuffer(bytes(data), person_dtype(*kind[3:]))
@@ -153,12 +154,6 @@ def write_track_files(take: Take, folder: Path) -> list[Path]:
 def track_file_key(person: Person) -> TrackFileKey:
     """Return the key of the file that a person is written to."""
     return person.track_id, person.skeleton, person.joints_skeleton, len(person.joints_m), len(person.keypoints_px)
-
-
-def _write_frames(path: Path, frames: np.ndarray) -> Path:
-    fields = {"epochs": "epoch", "frame_ids": "frame_id", "captured_at": "captured_at", "people": "people"}
-    write_npz(path, {name: frames[field] for name, field in fields.items()})
-    return path
 
 
 def _names(kinds: list[TrackFileKey]) -> list[str]:

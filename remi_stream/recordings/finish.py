@@ -13,7 +13,7 @@ from remi_stream.atomic_files import atomic_file, write_npz
 from remi_stream.errors import RemiError
 from remi_stream.recordings.index import INDEX_FILE, PREVIEW_FILE, EpochEntry, RecordingIndex, TrackEntry, encode_index
 from remi_stream.recordings.journal import EVENTS_FILE, JournalContents, lock_journal, read_journal
-from remi_stream.recordings.rows import FRAME_DTYPE, PREVIEW_DTYPE, body_name, person_dtype, track_arrays
+from remi_stream.recordings.rows import FRAME_DTYPE, PREVIEW_DTYPE, body_name, frame_arrays, person_dtype, track_arrays
 
 JOURNAL_FOLDER = "unfinished"
 """Folder of the journal."""
@@ -31,7 +31,7 @@ def finish_recording(folder: Path) -> RecordingIndex:
     journal = folder / JOURNAL_FOLDER
     contents = read_journal(journal)
     frames = contents.read_rows("frames", FRAME_DTYPE)
-    _finish_frames(folder, frames)
+    write_npz(folder / "frames.npz", frame_arrays(frames))
     tracks = [_finish_track(folder, contents, name) for name in contents.tracks]
     index = _index(contents, frames, [track for track in tracks if track], _finish_preview(folder, contents))
     # the index comes last: a folder without it still has its journal and can be finished again
@@ -80,11 +80,6 @@ def _is_recording(path: Path) -> bool:
     except OSError as error:
         log.warning("%s is left out: %s", path, error.strerror)
         return False
-
-
-def _finish_frames(folder: Path, frames: np.ndarray) -> None:
-    arrays = {"epochs": "epoch", "frame_ids": "frame_id", "captured_at": "captured_at", "people": "people"}
-    write_npz(folder / "frames.npz", {name: frames[field] for name, field in arrays.items()})
 
 
 def _finish_track(folder: Path, contents: JournalContents, name: str) -> TrackEntry | None:

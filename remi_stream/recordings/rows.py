@@ -74,6 +74,12 @@ def _frame_key(message: FrameMessage) -> tuple[int, int, float]:
     return message.epoch, message.frame_id, message.captured_at
 
 
+def frame_arrays(rows: np.ndarray) -> dict[str, np.ndarray]:
+    """Arrays of `frames.npz`, of N rows of FRAME_DTYPE."""
+    fields = {"epochs": "epoch", "frame_ids": "frame_id", "captured_at": "captured_at", "people": "people"}
+    return {name: rows[field] for name, field in fields.items()}
+
+
 def track_arrays(rows: np.ndarray, track_id: int, skeleton: str, joints_skeleton: str = "") -> dict[str, np.ndarray]:
     """Arrays of N rows: the fields of Person and Smpl as published, and AMASS' keys if there is any SMPL pose."""
     joints_skeleton = joints_skeleton or skeleton
