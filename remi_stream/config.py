@@ -18,8 +18,8 @@ from remi_stream.text_files import read_yaml
 from remi_stream.transport.address import tcp_address
 
 BASE_PORT = 7700
-BUS_SERVICE, CONTROL_SERVICE, WEB_SERVICE, METRICS_SERVICE = 0, 1, 10, 20
-"""Port of each service, relative to the daemon's first port."""
+BUS_SERVICE, WEB_SERVICE, METRICS_SERVICE = 0, 10, 20
+"""Port of each service, relative to the daemon's first port; the control socket is behind the bus (`tcp_address`)."""
 LOOPBACK_HOST = "127.0.0.1"
 """Address that every service listens on unless configured otherwise."""
 

@@ -40,11 +40,7 @@ def _pip(*arguments: str) -> str:
     pip = shutil.which("pip")
     is_ours = pip is not None and Path(pip).parent == Path(sys.executable).parent
     program = "pip" if is_ours else f"{shlex.quote(sys.executable)} -m pip"
-    return f"{program} install {' '.join(map(_quote, arguments))}"
-
-
-def _quote(argument: str) -> str:
-    return argument if argument == "-e" else shlex.quote(argument)
+    return f"{program} install {' '.join(map(shlex.quote, arguments))}"
 
 
 def _origin() -> dict[str, Any]:

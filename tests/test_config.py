@@ -121,11 +121,8 @@ def test_camera_without_an_engine_has_the_pipelines() -> None:
 
 
 def test_default_daemon_has_the_documented_ports() -> None:
-    assert [config.daemon_port("default", s) for s in (config.BUS_SERVICE, config.CONTROL_SERVICE, config.METRICS_SERVICE)] == [
-        7700,
-        7701,
-        7720,
-    ]
+    services = (config.BUS_SERVICE, config.WEB_SERVICE, config.METRICS_SERVICE)
+    assert [config.daemon_port("default", service) for service in services] == [7700, 7710, 7720]
 
 
 def test_named_daemon_has_other_ports_than_the_default_one() -> None:

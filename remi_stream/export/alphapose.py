@@ -66,21 +66,17 @@ class AlphaPoseResult(NamedTuple):
 
 def write_alphapose_coco(take: Take, folder: Path) -> list[Path]:
     """Write `alphapose-results.json` in COCO's format: a list of people."""
-    return _write(take, folder, "coco")
+    return write_results(folder, alphapose_results(take), "coco")
 
 
 def write_alphapose_cmu(take: Take, folder: Path) -> list[Path]:
     """Write `alphapose-results.json` by image, with 18 joints as "bodies", and one file per image."""
-    return _write(take, folder, "cmu")
+    return write_results(folder, alphapose_results(take), "cmu")
 
 
 def write_alphapose_open(take: Take, folder: Path) -> list[Path]:
     """Write `alphapose-results.json` by image, with 18 joints as "people", and one file per image."""
-    return _write(take, folder, "open")
-
-
-def _write(take: Take, folder: Path, form: AlphaPoseFormat) -> list[Path]:
-    return write_results(folder, alphapose_results(take), form)
+    return write_results(folder, alphapose_results(take), "open")
 
 
 def alphapose_results(take: Take) -> Iterator[AlphaPoseResult]:

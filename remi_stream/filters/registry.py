@@ -70,7 +70,7 @@ class FilterEntry(NamedTuple):
     """A filter of the registry. Paths are "module:function" strings, so that listing the filters imports none of them."""
 
     factory: str
-    """Path of the function that makes the filter from its options."""
+    """Path of the function, or the class, that makes the filter from its options."""
     summary: str
     """One line for lists and help."""
     options: Mapping[str, float] = {}
@@ -80,7 +80,7 @@ class FilterEntry(NamedTuple):
 
 
 FILTERS = {
-    "none": FilterEntry("remi_stream.filters.smoothers:make_identity_filter", "no smoothing"),
+    "none": FilterEntry("remi_stream.filters.smoothers:IdentityFilter", "no smoothing"),
     "one_euro": FilterEntry(
         "remi_stream.filters.smoothers:make_one_euro_filter",
         "low pass whose cutoff grows with the speed of each joint",

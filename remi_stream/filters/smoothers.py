@@ -305,8 +305,3 @@ class IdentityFilter:
 
     def forget(self, track_id: int) -> None:
         """Do nothing: there is no state."""
-
-
-def make_identity_filter() -> IdentityFilter:
-    """Make the identity filter."""
-    return IdentityFilter()
