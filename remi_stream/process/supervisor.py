@@ -284,16 +284,14 @@ class Supervisor:
             self._selector.unregister(child.heartbeats)
 
     def _read_log(self, child: StageProcess, *, to_end: bool = False) -> None:
-        lines = child.read_log(to_end=to_end)
-        while to_end and lines:
+        while lines := child.read_log(to_end=to_end):
             for line in lines:
                 self._on_log(line)
-            lines = child.read_log(to_end=True)
+            if not to_end:
+                return
         stderr = child.process.stderr if child.process else None
         if lines is None and stderr is not None and stderr in self._selector.get_map():
             self._selector.unregister(stderr)
-        for line in lines or ():
-            self._on_log(line)
 
     def _watch_signals(self) -> None:
         ours, theirs = socket.socketpair()
