@@ -34,6 +34,8 @@ HostAndPort = Annotated[
 ]
 PositiveFloat = Annotated[float, msgspec.Meta(gt=0)]
 SideLength = Annotated[int, msgspec.Meta(ge=1, le=16384)]
+Posture = Literal["any", "upright"]
+Sensitivity = Literal["low", "normal", "high"]
 Polygon = Annotated[tuple[tuple[float, float], ...], msgspec.Meta(min_length=3)]
 
 
@@ -111,6 +113,10 @@ class Config(StrictConfig, frozen=True, kw_only=True):
     """Maximum number of people tracked per camera."""
     subject: Literal["largest", "nearest"] = "largest"
     """Subject selection when there are more than `max_people`: largest in the image, or nearest to the camera."""
+    posture: Posture = "any"
+    """Posture of the people searched for: any, also lying, bent over or upside down, or upright only, which takes less time."""
+    sensitivity: Sensitivity = "normal"
+    """How readily BlazePose takes what it sees for a person: low shows fewer bodies that are none, high misses fewer people."""
     boxes: Literal["tracked", "truth"] = "tracked"
     """Bounding boxes from detector and tracker, or from the ground truth of the sample clip."""
     threads: Annotated[int, msgspec.Meta(ge=1, le=64)] | None = None

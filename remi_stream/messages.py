@@ -81,15 +81,18 @@ class Detections(FrameMessage, frozen=True, kw_only=True, eq=False):
     """(N,) float32 in [0, 1]."""
     searched_xyxy: np.ndarray
     """(M, 4) float32, px, full image: regions that the detector processed; people outside them cannot be among the boxes."""
-    rolls_rad: np.ndarray | None = None
-    """(N,) float32: rotation of each body in the image, clockwise, 0 for an upright one; None: unknown."""
+    searched_roll_rad: float = 0.0
+    """Rotation in the image, clockwise, of the bodies that were searched for; others may have been missed."""
+    circles_px: np.ndarray | None = None
+    """(N, 2, 2) float32, px, full image: centre of each body's circle, between the hips, and its point beyond the head; None: the
+    detector sees no circles."""
 
     def __post_init__(self) -> None:
         check_array("boxes_xyxy", self.boxes_xyxy, "float32", (None, 4))
         check_array("scores", self.scores, "float32", (len(self.boxes_xyxy),))
         check_array("searched_xyxy", self.searched_xyxy, "float32", (None, 4))
-        if self.rolls_rad is not None:
-            check_array("rolls_rad", self.rolls_rad, "float32", (len(self.boxes_xyxy),))
+        if self.circles_px is not None:
+            check_array("circles_px", self.circles_px, "float32", (len(self.boxes_xyxy), 2, 2))
 
 
 class Smpl(msgspec.Struct, frozen=True, kw_only=True, eq=False):

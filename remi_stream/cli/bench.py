@@ -77,7 +77,7 @@ def time_stages(config: Config) -> dict[str, dict[str, Any]]:
 
     # Not in real time: capture would wait for the clip's frame rate.
     camera = msgspec.structs.replace(config.cameras[0], realtime=False, loop=False)
-    capture, detect, pose = CaptureStage(camera), DetectStage(config.detector), PoseStage(config)
+    capture, detect, pose = CaptureStage(camera), DetectStage(config.detector, config.posture), PoseStage(config)
     for stage in (capture, detect, pose):
         stage.open()
     stopwatches = {name: Stopwatch() for name in ("capture", "detect", "pose")}

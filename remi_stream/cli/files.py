@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from remi_stream.capture.footage import Footage, ImageFootage
     from remi_stream.detect.detection_file import DetectionFile
 
-OFFLINE_OPTIONS = ("engine", "detector", "max_people", "threads", "frames")
+OFFLINE_OPTIONS = ("engine", "detector", "max_people", "posture", "sensitivity", "threads", "frames")
 """Pipeline options that also apply offline."""
 LIVE_OPTIONS = tuple(name for name in inspect.signature(pipeline_options).parameters if name not in OFFLINE_OPTIONS)
 """Pipeline options that are rejected without --realtime."""

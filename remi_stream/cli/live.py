@@ -34,7 +34,7 @@ from remi_stream.log import configure_logging
 from remi_stream.paths import SAMPLE_FOCAL_PX, sample_clip
 from remi_stream.remi.wire import PORT, parse_address
 
-IMAGE_OPTIONS = ("engine", "detector", "max_people", "subject", "threads", "record_video")
+IMAGE_OPTIONS = ("engine", "detector", "max_people", "subject", "posture", "sensitivity", "threads", "record_video")
 """Options that do not apply to a source without images."""
 
 log = logging.getLogger("remi_stream")

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from remi_stream.offline.chain import OfflineChain
     from remi_stream.offline.job import JobResult, JobSettings, TakeSmoother
 
-RESULT_OPTIONS = ("engine", "detector", "threads", "batch", "detbatch", "native", "focal", "selection")
+RESULT_OPTIONS = ("engine", "detector", "posture", "sensitivity", "threads", "batch", "detbatch", "native", "focal", "selection")
 """Options that change the results; a run is resumed only if all of them are the same."""
 PLACEHOLDER_DETECTOR = "synthetic"
 """Detector in the configuration when --detections replaces it; it has no weights to load."""
@@ -176,10 +176,11 @@ def _open_chain(options: dict[str, Any], footage: Footage, boxes: DetectionFile 
     chosen = {name: options[name] for name in ("engine", "detector", "threads")} | (
         {"detector": PLACEHOLDER_DETECTOR} if boxes else {}
     )
-    config = configuration.parse_config({**values, **chosen})
+    rules = {name: options[name].value for name in ("posture", "sensitivity")}
+    config = configuration.parse_config({**values, **chosen, **rules})
     prepare_pipeline(config)
     native = {"native": 1.0} if options["native"] and "native" in resolve_engine(config.engine)[0].options else {}
-    engine = load_engine(config.engine, config.threads, native)
+    engine = load_engine(config.engine, config.threads, native, config.sensitivity)
     detectors = [boxes or load_detector(config.detector) for _ in range(DETECTOR_THREADS)]
     return OfflineChain(engine, detectors, options["batch"], options["detbatch"])
 

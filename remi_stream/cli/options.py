@@ -49,6 +49,21 @@ class SubjectRule(str, enum.Enum):
     nearest = "nearest"
 
 
+class PostureChoice(str, enum.Enum):
+    """Posture of the people searched for."""
+
+    any = "any"
+    upright = "upright"
+
+
+class SensitivityChoice(str, enum.Enum):
+    """Which set of gates rejects poses."""
+
+    low = "low"
+    normal = "normal"
+    high = "high"
+
+
 class SmoothMethod(str, enum.Enum):
     """Smoothing of a finished take; none: gaps in tracks are interpolated, nothing is smoothed."""
 
@@ -113,6 +128,14 @@ def pipeline_options(
         ),
     ] = 4,
     subject: Annotated[SubjectRule, typer.Option(help="Which people are tracked if there are more.")] = SubjectRule.largest,
+    posture: Annotated[
+        PostureChoice,
+        typer.Option(help="Posture of the people searched for; upright only takes less time: no one lies or bends over."),
+    ] = PostureChoice.any,
+    sensitivity: Annotated[
+        SensitivityChoice,
+        typer.Option(help="How readily BlazePose takes what it sees for a person: high misses fewer, and errs more often."),
+    ] = SensitivityChoice.normal,
     frames: Annotated[int | None, typer.Option(help="Stop after this many frames.", min=1)] = None,
     duration: DurationOption = None,
     name: Annotated[str, typer.Option(help="Name of the daemon; each name has its own ports.")] = "default",

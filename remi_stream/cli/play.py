@@ -17,7 +17,7 @@ from remi_stream.messages import MAX_PLAYBACK_SPEED, MIN_PLAYBACK_SPEED
 from remi_stream.transport.address import DaemonAddress
 from remi_stream.transport.link import send_control_request
 
-ENGINE_OPTIONS = ("engine", "detector", "max_people", "subject", "threads", "filter")
+ENGINE_OPTIONS = ("engine", "detector", "max_people", "subject", "posture", "sensitivity", "threads", "filter")
 """Options that do not apply to recorded bodies; the filter is off by default, because they were filtered when recorded."""
 SPEED_OPTION = typer.Option(help="Speed, relative to the recording.", min=MIN_PLAYBACK_SPEED, max=MAX_PLAYBACK_SPEED)
 PLAYBACK_TIMEOUT_S, POLL_INTERVAL_S = 10.0, 0.1

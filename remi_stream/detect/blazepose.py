@@ -72,8 +72,8 @@ class BlazePoseDetector:
         people = self.detect_in_square(image, InputSquare((width - side) / 2, (height - side) / 2, side))
         boxes = body_boxes(people[:, 4:6], people[:, 6:8])
         boxes = np.clip(boxes, 0, np.array([width, height, width, height]))
-        rolls = body_rolls(people[:, 4:6], people[:, 6:8])
-        return ScoredBoxes(boxes.astype(np.float32), people[:, 12].astype(np.float32), rolls.astype(np.float32))
+        circles = people[:, 4:8].reshape(-1, 2, 2)
+        return ScoredBoxes(boxes.astype(np.float32), people[:, 12].astype(np.float32), circles.astype(np.float32))
 
     def detect_in_square(self, image: np.ndarray, square: InputSquare) -> np.ndarray:
         """Detect people in a square of the image: (N, 13) face box, four key points, px of the image; score."""
@@ -127,9 +127,3 @@ def body_boxes(hips: np.ndarray, circle_points: np.ndarray) -> np.ndarray:
     # axis-aligned extent of a width perpendicular to `up`
     side = BODY_ACROSS * np.abs(up[:, ::-1])
     return np.concatenate([ends.min(0) - side, ends.max(0) + side], 1)
-
-
-def body_rolls(hips: np.ndarray, circle_points: np.ndarray) -> np.ndarray:
-    """Return the roll (N,) rad, clockwise, of bodies with hips (N, 2) px and circle_points (N, 2) px at the head."""
-    up = circle_points - hips
-    return np.arctan2(up[:, 0], -up[:, 1])

@@ -29,8 +29,9 @@ class ScoredBoxes(NamedTuple):
     """(N, 4) float32, px of the image given: tight, whole body, not squared."""
     scores: np.ndarray
     """(N,) float32 in [0, 1]."""
-    rolls_rad: np.ndarray | None = None
-    """(N,) float32, clockwise in the image, 0 for an upright body; None: the detector does not see which way a body lies."""
+    circles_px: np.ndarray | None = None
+    """(N, 2, 2) float32, px: centre of each body's circle, between the hips, and its point beyond the head, which may lie outside
+    the image; None: the detector sees no circles."""
 
 
 class Detector(Protocol):

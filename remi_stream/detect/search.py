@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import math
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
+from remi_stream.config import Posture
 from remi_stream.detect.detector import Rectangle, ScoredBoxes, detector_entry, detector_tiles
-
-Posture = Literal["any", "upright"]
-"""Which people are searched for: in any posture, or upright ones, which needs no turned passes."""
 
 GRID_SIDE = 0.6
 """Side of a grid tile, in the image's shorter side."""
@@ -30,6 +29,11 @@ class SearchPass(NamedTuple):
     quarter_turns: int = 0
     """Anticlockwise quarter turns of that part before the detector gets it."""
 
+    @property
+    def roll_rad(self) -> float:
+        """Rotation in the image of the bodies that are upright for the detector, clockwise."""
+        return math.remainder(self.quarter_turns * math.pi / 2, 2 * math.pi)
+
     def turned(self, image: np.ndarray) -> np.ndarray:
         """Return the image of the rectangle, (H, W, 3), as the detector gets it."""
         return np.ascontiguousarray(np.rot90(image, self.quarter_turns))
@@ -38,13 +42,13 @@ class SearchPass(NamedTuple):
         """Return the detections in a turned image as detections in the image of (width, height) px before its turns."""
         if not self.quarter_turns:
             return found
-        boxes = found.boxes_xyxy
+        boxes, circles = found.boxes_xyxy, found.circles_px
         # the widths of the images that are left after each turn back, the last turn first
         for turn in range(self.quarter_turns, 0, -1):
             width = size[(turn - 1) % 2]
             boxes = np.stack([width - boxes[:, 3], boxes[:, 0], width - boxes[:, 1], boxes[:, 2]], 1)
-        rolls = None if found.rolls_rad is None else wrapped_angle(found.rolls_rad + np.float32(self.quarter_turns * np.pi / 2))
-        return found._replace(boxes_xyxy=boxes.astype(np.float32), rolls_rad=rolls)
+            circles = None if circles is None else np.stack([width - circles[..., 1], circles[..., 0]], -1)
+        return found._replace(boxes_xyxy=boxes, circles_px=circles)
 
 
 def all_search_passes(name: str, size: tuple[int, int], posture: Posture = "any") -> list[SearchPass]:
@@ -53,6 +57,23 @@ def all_search_passes(name: str, size: tuple[int, int], posture: Posture = "any"
     if not detector_entry(name).needs_tiling:
         return passes
     return passes + grid_passes(size) + (turned_passes(size) if posture == "any" else [])
+
+
+def live_search_passes(name: str, size: tuple[int, int], posture: Posture = "any") -> list[SearchPass]:
+    """Return the search passes of a detector over a camera's images of (width, height) px in their order, to be repeated.
+
+    Every third is the whole image, in which most people are found, and every third a full-height tile, so that people at the
+    usual distances do not wait for the others: the grid, with a turned pass after every fourth of its tiles.
+    """
+    whole, *tiles = (SearchPass(rectangle) for rectangle in detector_tiles(name, size))
+    if not detector_entry(name).needs_tiling:
+        return [whole]
+    rare = grid_passes(size)
+    if posture == "any":
+        turned = itertools.cycle(turned_passes(size)[:2] * 2 + turned_passes(size)[2:])
+        rare = [each for index, tile in enumerate(rare) for each in ([tile, next(turned)] if index % 4 == 3 else [tile])]
+    usual = itertools.cycle(tiles)
+    return [each for one in rare for each in (whole, *([next(usual)] if tiles else []), one)] or [whole]
 
 
 def grid_passes(size: tuple[int, int]) -> list[SearchPass]:
@@ -67,11 +88,6 @@ def grid_passes(size: tuple[int, int]) -> list[SearchPass]:
 def turned_passes(size: tuple[int, int]) -> list[SearchPass]:
     """Return the passes over a whole image of (width, height) px, turned."""
     return [SearchPass((0.0, 0.0, float(size[0]), float(size[1])), turns) for turns in TURNED]
-
-
-def wrapped_angle(angles_rad: np.ndarray) -> np.ndarray:
-    """Return angles in -pi to pi."""
-    return (angles_rad + np.pi) % (2 * np.pi) - np.pi
 
 
 def _starts(length: int, side: float) -> list[float]:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import itertools
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 
 import msgspec
 import numpy as np
 
-from remi_stream.detect.detector import Detector, Rectangle, detector_tiles, load_detector
+from remi_stream.config import Posture
+from remi_stream.detect.detector import Detector, load_detector
+from remi_stream.detect.search import SearchPass, live_search_passes
 from remi_stream.messages import DetectionInterval, Detections, Frame
 from remi_stream.stage import StageSpec
 from remi_stream.transport.mailbox import FrameRequest
@@ -20,26 +22,26 @@ DEFAULT_INTERVAL_S = 0.1
 
 
 class DetectStage:
-    """Runs a detector, one tile per step in round robin. clock: monotonic s."""
+    """Runs a detector, one search pass per step in rotation. posture: of the people searched for. clock: monotonic s."""
 
-    def __init__(self, detector_name: str, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, detector_name: str, posture: Posture = "any", clock: Callable[[], float] = time.monotonic) -> None:
         self.facts = {"detector": detector_name}
         self.counts: Counter[str] = Counter()
-        self._name = detector_name
+        self._name, self._posture = detector_name, posture
         self._clock = clock
         self._interval_s: dict[str, float] = {}
         self._detected_at: dict[str, float] = {}
-        self._tiles: dict[str, Iterator[Rectangle]] = {}
-        self._next_tile: dict[str, Rectangle] = {}
+        self._searches: dict[str, CameraSearch] = {}
 
     def open(self) -> None:
         """Load the detector."""
         self._detector: Detector = load_detector(self._name)
 
     def request(self, camera: str) -> FrameRequest:
-        """Request the next tile, in the detector's size, for when the next detection is due."""
+        """Request what the next search pass needs, in the detector's size, for when the next detection is due."""
         interval = self._interval_s.get(camera, DEFAULT_INTERVAL_S)
-        view = msgspec.structs.replace(self._detector.view, rectangle=self._next_tile.get(camera))
+        search = self._searches.get(camera)
+        view = msgspec.structs.replace(self._detector.view, rectangle=search.next_pass.rectangle if search else None)
         return FrameRequest(view, self._detected_at.get(camera, float("-inf")) + interval)
 
     def step(self, message: Frame | DetectionInterval) -> Iterable[Detections]:
@@ -48,8 +50,9 @@ class DetectStage:
             self._interval_s[message.camera] = message.interval_s
             return []
         self._detected_at[message.camera] = self._clock()
-        self._choose_next_tile(message.camera, message.size)
-        found = self._detector.detect(message.image)
+        chosen = self._take_pass(message)
+        height, width = message.image.shape[:2]
+        found = chosen.turned_back(self._detector.detect(chosen.turned(message.image)), (width, height))
         return [
             Detections(
                 camera=message.camera,
@@ -60,29 +63,54 @@ class DetectStage:
                 boxes_xyxy=boxes_in_full_image(found.boxes_xyxy, message),
                 scores=found.scores,
                 searched_xyxy=np.array([message.rectangle], np.float32),
+                searched_roll_rad=chosen.roll_rad,
+                circles_px=None if found.circles_px is None else points_in_full_image(found.circles_px, message),
             )
         ]
 
-    def _choose_next_tile(self, camera: str, size: tuple[int, int]) -> None:
-        """Choose the next tile; start over if the camera's image size has changed."""
-        tiles = detector_tiles(self._name, size)
-        if camera not in self._tiles or self._next_tile[camera] not in tiles:
-            # the whole image comes last: a camera's first request has no rectangle, so it is done already
-            self._tiles[camera] = itertools.cycle(tiles[1:] + tiles[:1])
-        self._next_tile[camera] = next(self._tiles[camera])
+    def _take_pass(self, frame: Frame) -> SearchPass:
+        """Return the pass that a frame was requested for, and choose the next; start over if the image size has changed."""
+        search = self._searches.get(frame.camera)
+        if search is None or search.size != frame.size:
+            search = self._searches[frame.camera] = CameraSearch(self._name, frame.size, self._posture)
+        taken = search.take()
+        x0, y0, x1, y1 = np.abs(np.subtract(taken.rectangle, frame.rectangle))
+        # a frame that was requested before the size changed
+        return taken if max(x0, y0, x1, y1) <= 1 else SearchPass(frame.rectangle)
 
     def close(self) -> None:
         """Do nothing: the process ends with the stage."""
 
 
+class CameraSearch:
+    """Rotation of the search passes over the images of one camera."""
+
+    def __init__(self, detector_name: str, size: tuple[int, int], posture: Posture) -> None:
+        self.size = size
+        """(width, height) px of the camera's images."""
+        # the first is the whole image, which a camera's first request, made without its size, gives too
+        self._passes = itertools.cycle(live_search_passes(detector_name, size, posture))
+        self.next_pass = next(self._passes)
+        """The pass that is requested."""
+
+    def take(self) -> SearchPass:
+        """Return the next pass, and go on to the one after it."""
+        taken, self.next_pass = self.next_pass, next(self._passes)
+        return taken
+
+
 def boxes_in_full_image(boxes_xyxy: np.ndarray, frame: Frame) -> np.ndarray:
     """Map boxes (N, 4) px of a frame's view to float32 px of the full image."""
+    return points_in_full_image(boxes_xyxy.reshape(-1, 2, 2), frame).reshape(-1, 4)
+
+
+def points_in_full_image(points: np.ndarray, frame: Frame) -> np.ndarray:
+    """Map points (..., 2) px of a frame's view to float32 px of the full image."""
     x0, y0, x1, y1 = frame.rectangle
     height, width = frame.image.shape[:2]
-    scale = np.array([(x1 - x0) / width, (y1 - y0) / height] * 2)
-    return (boxes_xyxy.reshape(-1, 4) * scale + [x0, y0, x0, y0]).astype(np.float32)
+    return (points * [(x1 - x0) / width, (y1 - y0) / height] + [x0, y0]).astype(np.float32)
 
 
 def make_detect_stage(spec: StageSpec) -> DetectStage:
     """Make the detect stage of a StageSpec."""
-    return DetectStage(spec.config.detector)
+    return DetectStage(spec.config.detector, spec.config.posture)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import signal
 import time
-from typing import Any, Protocol
+from typing import Any, Protocol, get_args
 
 import numpy as np
 
+from remi_stream.config import Sensitivity
 from remi_stream.errors import UsageError, unknown_name_error
 from remi_stream.inference.runtime import RUNTIME_SUFFIXES
 from remi_stream.messages import Person
@@ -48,16 +49,21 @@ ADAPTERS = {
     "synthetic": "remi_stream.pose.engine:open_synthetic_engine",
 }
 """The built-in adapters as module:function; other packages add theirs in the entry-point group ENGINE_GROUP."""
+SENSITIVITIES: tuple[Sensitivity, ...] = get_args(Sensitivity)
+"""Sensitivities; an engine's option `sensitivity` is the index of one."""
 
 
-def load_engine(name: str, threads: int | None = None, options: dict[str, float] | None = None) -> Engine:
+def load_engine(
+    name: str, threads: int | None = None, options: dict[str, float] | None = None, sensitivity: Sensitivity = "normal"
+) -> Engine:
     """Load an engine by its manifest's name; a suffix selects another runtime than the default ("blazepose-ov").
 
-    threads and options override the manifest's.
+    threads and options override the manifest's. sensitivity: for engines that have the option of that name.
     """
     manifest, runtime = resolve_engine(name, options)
     settings = manifest.runtimes[runtime] | ({"threads": threads} if threads else {})
-    return find_adapter(manifest)(manifest, runtime, {**settings, **manifest.options, **(options or {})})
+    chosen = {"sensitivity": float(SENSITIVITIES.index(sensitivity))} if "sensitivity" in manifest.options else {}
+    return find_adapter(manifest)(manifest, runtime, {**settings, **manifest.options, **chosen, **(options or {})})
 
 
 def resolve_engine(name: str, options: dict[str, float] | None = None) -> tuple[Manifest, str]:

@@ -50,7 +50,7 @@ class PoseStage:
         cv2.setNumThreads(1)  # OpenCV's threads would compete with the network's
         config = self._config
         names = dict.fromkeys(config.engine_by_camera.values())
-        loaded = {name: load_engine(name, config.threads, config.options_for_engine(name)) for name in names}
+        loaded = {name: load_engine(name, config.threads, config.options_for_engine(name), config.sensitivity) for name in names}
         self._engines: dict[str, Engine] = {camera: loaded[name] for camera, name in config.engine_by_camera.items()}
         engines = loaded.values()
         self.facts = {

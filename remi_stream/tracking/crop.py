@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -24,6 +25,8 @@ class Crop(NamedTuple):
     """fx, fy, cx, cy px of the full image."""
     state: object | None = None
     """`Pose.state` of this track's last frame; None for a new person."""
+    circle_px: np.ndarray | None = None
+    """(2, 2) px: centre of the body's circle, between the hips, and its point beyond the head; None: unknown."""
 
 
 class Pose(NamedTuple):
@@ -37,3 +40,11 @@ class Pose(NamedTuple):
     """The engine's state of this track, for the next frame."""
     rejection_reason: str = ""
     """The rejection reason in one word, if person is None."""
+    circle_px: np.ndarray | None = None
+    """(2, 2) px: centre of the body's circle, between the hips, and its point beyond the head; None: the engine sees none."""
+
+
+def circle_roll_rad(circle_px: np.ndarray) -> float:
+    """Rotation of a body in the image, clockwise: 0 for an upright one, pi / 2 if its head is at the right. circle_px: (2, 2)."""
+    up = circle_px[1] - circle_px[0]
+    return math.atan2(float(up[0]), -float(up[1]))

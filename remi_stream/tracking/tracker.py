@@ -1,7 +1,7 @@
 """Tracker of one camera: tracks start with a detection, follow their poses, get lost, are re-identified and end.
 
 - Association: a track keeps its boxes by frame_id, since a detection arrives late and is matched in its own frame.
-- End: after three consecutive rejected poses or missed detections.
+- End: after three consecutive rejected poses, a tenth of a second at least, or three missed detections.
 - Re-identification: a lost identity is searched for at its predicted position; a new track takes it if it is plausible.
 - Occlusion: people in front are masked out of the crop. Of two tracks on one body the less likely one becomes lost.
 - Swaps: when two people are visible again, the cheaper of both assignments of identities to tracks is taken.
@@ -18,7 +18,7 @@ import numpy as np
 
 from remi_stream.geometry import Intrinsics, box_area, intersection_area, intersection_over_smaller, iou
 from remi_stream.messages import Detections, Person
-from remi_stream.tracking.crop import Crop, Pose
+from remi_stream.tracking.crop import Crop, Pose, circle_roll_rad
 from remi_stream.tracking.occlusion import masked_image, mostly_occluded, occluders, occlusion_mask
 from remi_stream.tracking.re_identification import (
     Identity,
@@ -56,8 +56,14 @@ MIN_SIZE_RATIO, MIN_RANK_RATIO = 0.6, 1.25
 """Least size of a candidate's detection relative to the smallest track, and least winning rank relative to the lowest one."""
 MAX_MISSES = 3
 """Consecutive rejected poses or missed detections that end a track."""
+MIN_FAILING_S = 0.06
+"""Shortest time from the first to the last rejected pose that ends a track: three frames at 30 fps, five at 60 fps."""
 MIN_PART_OVERLAP = 0.6
 """Intersection over the smaller box from which a detection belongs to a tracked body, or a part of it."""
+MAX_PART_AREA = 2.0
+"""Largest area of such a detection, in areas of the tracked body's box: a larger one is of a person in front of it."""
+MAX_ROLL_DIFFERENCE = math.radians(60)
+"""Largest rotation of a body against those searched for at which the detector finds it."""
 MAX_APPEARANCE_DISTANCE = 0.7
 """Largest appearance distance of a re-identified person."""
 
@@ -65,9 +71,11 @@ MAX_APPEARANCE_DISTANCE = 0.7
 class Track:
     """A person, followed from frame to frame by the boxes of the poses."""
 
-    def __init__(self, box_xyxy: np.ndarray, identity: Identity | None = None) -> None:
+    def __init__(self, box_xyxy: np.ndarray, identity: Identity | None = None, circle_px: np.ndarray | None = None) -> None:
         self.box_xyxy = box_xyxy
         """(4,) float32 px: the crop's box in the next frame."""
+        self.circle_px = circle_px
+        """(2, 2) px: the body's circle in its last pose, or in the last detection if that was rejected; None: unknown."""
         self.state: object | None = None
         """The engine's state."""
         self.identity = identity
@@ -78,6 +86,7 @@ class Track:
         """(H, W) uint8: occlusion mask in the newest frame; None if no one is in front."""
         self.poses = self.failures = self.misses = 0
         """Accepted poses in all, and consecutive rejected poses and missed detections."""
+        self._failing_since = self._failed_at = 0.0
         self._history: dict[int, tuple[float, np.ndarray]] = {}
 
     @property
@@ -96,6 +105,17 @@ class Track:
         return self.poses >= ESTABLISHED_POSES
 
     @property
+    def is_failing(self) -> bool:
+        """Whether so many poses in a row were rejected, for so long, that it ends."""
+        # the tolerance: times of frames are rounded
+        return self.failures >= MAX_MISSES and self._failed_at - self._failing_since > MIN_FAILING_S - 1e-3
+
+    @property
+    def roll_rad(self) -> float:
+        """Rotation of the body in the image, clockwise; 0 if unknown."""
+        return 0.0 if self.circle_px is None else circle_roll_rad(self.circle_px)
+
+    @property
     def depth_m(self) -> float | None:
         """Depth of the person, m; None before the first pose."""
         if self.identity is not None:
@@ -112,18 +132,22 @@ class Track:
         self._history = {key: entry for key, entry in self._history.items() if captured_at - entry[0] <= BOX_HISTORY_S}
         self._history[frame_id] = (captured_at, pose.person.box_xyxy if pose.person else self.box_xyxy)
         if pose.person is None:
-            self.failures += 1
+            self._failing_since = self._failing_since if self.failures else captured_at
+            self.failures, self._failed_at = self.failures + 1, captured_at
             return
         self.poses, self.failures, self.person = self.poses + 1, 0, pose.person
         self.box_xyxy, self.state = pose.next_box_xyxy, pose.state
+        self.circle_px = pose.circle_px
 
-    def update_detection(self, box_xyxy: np.ndarray, track_box_xyxy: np.ndarray) -> None:
+    def update_detection(self, box_xyxy: np.ndarray, track_box_xyxy: np.ndarray, circle_px: np.ndarray | None) -> None:
         """Update with a matched detection: move the box by part of the difference, by all of it after a rejected pose.
 
-        track_box_xyxy: (4,) px, the track's box in the detection's frame.
+        track_box_xyxy: (4,) px, the track's box in the detection's frame. circle_px: (2, 2), the detection's.
         """
         self.misses = 0
         weight = 1.0 if self.failures else DETECTION_WEIGHT
+        if self.failures:
+            self.circle_px = circle_px
         self.box_xyxy = (self.box_xyxy + weight * (box_xyxy - track_box_xyxy)).astype(np.float32)
 
 
@@ -197,15 +221,15 @@ class Tracker:
         matched = match_boxes(past_boxes, boxes)
         for track, box in past_boxes.items():
             if track in matched:
-                track.update_detection(boxes[matched[track]], box)
-            elif is_miss_conclusive(
+                track.update_detection(boxes[matched[track]], box, circle_of(detections, matched[track]))
+            elif is_roll_near(track.roll_rad, detections.searched_roll_rad) and is_miss_conclusive(
                 box, detections.searched_xyxy, [*boxes, *(other for key, other in past_boxes.items() if key is not track)]
             ):
                 track.misses += 1
-        unmatched = [box for index, box in enumerate(boxes) if index not in matched.values()]
+        unmatched = [index for index in range(len(boxes)) if index not in matched.values()]
         # largest first: a smaller detection may be a part of its body
-        for box in sorted(unmatched, key=lambda box: -np.prod(box[2:] - box[:2])):
-            self._start(box, detections)
+        for index in sorted(unmatched, key=lambda index: -box_area(boxes[index])):
+            self._start(boxes[index], circle_of(detections, index), detections)
         self._end(detections.captured_at)
 
     def crops(self, frame_id: int, captured_at: float, image: np.ndarray, intrinsics: Intrinsics) -> list[Crop]:
@@ -243,17 +267,17 @@ class Tracker:
         front = occluders(track.box_xyxy, track.depth_m, others)
         track.occlusion_mask = occlusion_mask(image.shape[1::-1], front, intrinsics[0]) if front else None
         masked = image if track.occlusion_mask is None else masked_image(image, track.box_xyxy, track.occlusion_mask)
-        return Crop(masked, track.box_xyxy, track.track_id, captured_at, intrinsics, track.state)
+        return Crop(masked, track.box_xyxy, track.track_id, captured_at, intrinsics, track.state, track.circle_px)
 
-    def _start(self, box_xyxy: np.ndarray, detections: Detections) -> None:
+    def _start(self, box_xyxy: np.ndarray, circle_px: np.ndarray | None, detections: Detections) -> None:
         """Start a track for an unmatched detection, unless it is a part of a tracked body; if full, make it a candidate."""
         # boxes of both frames: a track that is newer than the detection has no past box
         now = [track.box_xyxy for track in self._tracks]
         past_boxes = [box for track in self._tracks if (box := track.box_at(detections.frame_id)) is not None]
-        if (intersection_over_smaller(box_xyxy, np.array(now + past_boxes, np.float32).reshape(-1, 4)) > MIN_PART_OVERLAP).any():
+        if is_part(box_xyxy, np.array(now + past_boxes, np.float32).reshape(-1, 4)).any():
             return
         if len(self._tracks) < self.max_people:
-            self._tracks.append(Track(box_xyxy))
+            self._tracks.append(Track(box_xyxy, circle_px=circle_px))
         else:
             self._selector.propose(box_xyxy, self._tracks, detections.captured_at)
 
@@ -325,7 +349,7 @@ class Tracker:
 
     def _end(self, captured_at: float) -> None:
         """End tracks with too many failures or misses; drop identities that have been lost for too long."""
-        for track in [track for track in self._tracks if track.misses >= MAX_MISSES or track.failures >= MAX_MISSES]:
+        for track in [track for track in self._tracks if track.misses >= MAX_MISSES or track.is_failing]:
             self._tracks.remove(track)
             self._lose(track, captured_at, None)
         self._lost.remove_expired(captured_at)
@@ -356,6 +380,22 @@ def match_boxes(tracked: Mapping[T, np.ndarray], boxes_xyxy: np.ndarray) -> dict
         if score > MIN_MATCH_IOU and key not in matched and index not in matched.values():
             matched[key] = index
     return matched
+
+
+def circle_of(detections: Detections, index: int) -> np.ndarray | None:
+    """Return the circle (2, 2) px of a detected body, if the detector sees circles."""
+    return None if detections.circles_px is None else detections.circles_px[index]
+
+
+def is_part(box_xyxy: np.ndarray, tracked_xyxy: np.ndarray) -> np.ndarray:
+    """Return to which tracked bodies (N, 4) px a detection (4,) px belongs, whole or in part: (N,) bool."""
+    overlaps = intersection_over_smaller(box_xyxy, tracked_xyxy) > MIN_PART_OVERLAP
+    return overlaps & (box_area(box_xyxy) < MAX_PART_AREA * box_area(tracked_xyxy))
+
+
+def is_roll_near(roll_rad: float, searched_roll_rad: float) -> bool:
+    """Return whether a body's rotation in the image is near that of the bodies searched for."""
+    return abs(math.remainder(roll_rad - searched_roll_rad, 2 * math.pi)) < MAX_ROLL_DIFFERENCE
 
 
 def is_miss_conclusive(box_xyxy: np.ndarray, searched_xyxy: np.ndarray, other_boxes: Iterable[np.ndarray]) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -9,6 +11,7 @@ from hypothesis import strategies as st
 
 from remi_stream.detect.detector import ScoredBoxes
 from remi_stream.detect.search import GRID_SIDE, MAX_GRID_TILES, SearchPass, all_search_passes, grid_passes
+from remi_stream.tracking.crop import circle_roll_rad
 
 SIDE = st.integers(200, 4000)
 
@@ -45,9 +48,13 @@ def test_detections_in_a_turned_image_lie_where_they_are_in_the_picture(turns: i
     turn = SearchPass((0, 0, 70, 40), turns)
     y, x = np.nonzero(turn.turned(image)[..., 0])
     seen = np.array([[x.min(), y.min(), x.max() + 1, y.max() + 1]], np.float32)
-    found = turn.turned_back(ScoredBoxes(seen, np.ones(1, np.float32), np.zeros(1, np.float32)), (70, 40))
+    middle = (seen[0, :2] + seen[0, 2:]) / 2
+    upright = np.array([[middle, middle - [0, 30]]], np.float32)
+    found = turn.turned_back(ScoredBoxes(seen, np.ones(1, np.float32), upright), (70, 40))
     np.testing.assert_array_equal(found.boxes_xyxy, [[10, 5, 16, 20]])
     # a body upright in the turned image has its head towards the turned image's upper edge
-    head = {0: (0, -1), 1: (1, 0), 2: (0, 1), 3: (-1, 0)}[turns]
-    assert found.rolls_rad is not None
-    np.testing.assert_allclose([np.sin(found.rolls_rad[0]), -np.cos(found.rolls_rad[0])], head, atol=1e-6)
+    head = {0: (0, -30), 1: (30, 0), 2: (0, 30), 3: (-30, 0)}[turns]
+    assert found.circles_px is not None
+    np.testing.assert_array_equal(found.circles_px[0, 0], [13, 12.5])
+    np.testing.assert_array_equal(found.circles_px[0, 1] - found.circles_px[0, 0], head)
+    assert math.remainder(circle_roll_rad(found.circles_px[0]) - turn.roll_rad, 2 * math.pi) == pytest.approx(0, abs=1e-6)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from remi_stream.pose.blazepose import HEATMAP_CELLS, POINT_COUNT, Roi, crop_roi, refine_by_heatmap, rotate_to_camera
+from remi_stream.pose.landmarks import HEATMAP_CELLS, POINT_COUNT, Roi, crop_roi, refine_by_heatmap, rotate_to_camera
 
 
 def heat_at(x: float, y: float) -> np.ndarray:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from remi_stream.pose.blazepose import MAX_GAP_S, Roi, roi_from_box, roi_from_points, update_roi_filter
+from remi_stream.pose.landmarks import MAX_GAP_S, Roi, roi_from_box, roi_from_points, update_roi_filter
 
 STANDING = np.array([[200.0, 300.0], [200.0, 200.0]])
 FRAME_S = 1 / 30
