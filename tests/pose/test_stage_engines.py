@@ -74,7 +74,7 @@ def test_engine_of_several_cameras_is_loaded_once_and_one_of_no_camera_never(mon
     load = pose_stage.load_engine
     monkeypatch.setattr(pose_stage, "load_engine", lambda *given: loaded.append(given) or load(*given))
     opened(pipeline("synthetic", "synthetic", threads=2))
-    assert loaded == [("synthetic", 2, {})]
+    assert loaded == [("synthetic", 2, {}, "normal")]
 
 
 def test_options_reach_the_pipelines_engine_only(monkeypatch: pytest.MonkeyPatch) -> None:
