@@ -8,6 +8,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
@@ -66,11 +67,11 @@ def write_npz(path: Path, arrays: dict[str, np.ndarray]) -> None:
 
 
 @contextmanager
-def atomic_file(path: Path) -> Iterator[BinaryIO]:
-    """Open a temporary file that is renamed to `path` after fsync."""
+def atomic_file(path: Path, mode: int = 0o666) -> Iterator[BinaryIO]:
+    """Open a temporary file that is renamed to `path` after fsync. mode: from the beginning, less the umask."""
     part = path.with_name(f"{path.name}.part")
     try:
-        with open(part, "wb") as file:
+        with open(part, "wb", opener=partial(os.open, mode=mode)) as file:
             yield file
             file.flush()
             # before the rename, or a power failure could leave an empty file under the final name

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from remi_stream.atomic_files import atomic_file
 from remi_stream.errors import RemiError
 from remi_stream.install_hint import install_command
 
@@ -184,14 +183,11 @@ class ChartCanvas:
 
     def save(self, path: Path) -> None:
         """Write a PNG file atomically. Raises RemiError if it cannot be written."""
-        part = path.with_name(f".{path.name}.part")
         try:
-            # without matplotlib's version in the metadata: the same chart has the same bytes
-            self._figure.savefig(part, format="png", metadata={"Software": None}, pil_kwargs={"optimize": True})
-            os.replace(part, path)
+            with atomic_file(path) as file:
+                # without matplotlib's version in the metadata: the same chart has the same bytes
+                self._figure.savefig(file, format="png", metadata={"Software": None}, pil_kwargs={"optimize": True})
         except OSError as error:
-            with contextlib.suppress(OSError):
-                part.unlink(missing_ok=True)
             raise RemiError(f"{path} cannot be written: {error.strerror or error}.") from None
 
     def _axes(self, box: Box) -> Axes:

@@ -15,7 +15,7 @@ from typing import TypeVar
 import msgspec
 import zmq
 
-from remi_stream.atomic_files import process_lock
+from remi_stream.atomic_files import atomic_file, process_lock
 from remi_stream.errors import RemiError, UsageError
 from remi_stream.paths import user_data_folder
 from remi_stream.permission_hints import write_error_hint
@@ -94,10 +94,5 @@ def _read(file: Path, kind: type[K]) -> K:
 def _write(file: Path, keys: ServerKeys | ClientKeys | PublicKey) -> None:
     """Write a key file atomically, readable by its owner only from the beginning."""
     file.parent.mkdir(mode=0o700, exist_ok=True)
-    part = file.with_name(f".{file.name}.{os.getpid()}")
-    part.unlink(missing_ok=True)
-    with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as opened:
+    with atomic_file(file, 0o600) as opened:
         opened.write(msgspec.json.encode(keys))
-        opened.flush()
-        os.fsync(opened.fileno())
-    part.replace(file)
