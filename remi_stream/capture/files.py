@@ -83,12 +83,18 @@ class RealTimePacer:
         return time.monotonic() if wait_s <= MAX_SLEEP_S else None
 
 
-class PacedImages:
-    """Hands out images (pts s, image or a function that returns it) when they are due, or at once if not in real time."""
+class PacedSource:
+    """Source whose images, (pts s, image or a function that returns it), come when they are due, or at once if not in real time.
 
-    def __init__(self, images: Iterator[tuple[float, LazyImage]], *, realtime: bool) -> None:
-        self._images = images
+    captured_at is that moment.
+    """
+
+    def __init__(self, path: Path, fps: float, *, realtime: bool) -> None:
+        self.description = printable_path(path.name)
+        self.state: CameraState = "starting"
+        self.fps = fps
         self._pacer = RealTimePacer() if realtime else None
+        self._images: Iterator[tuple[float, LazyImage]] = iter(())
         self._next: tuple[float, LazyImage] | None = None
 
     def read(self) -> CapturedImage | None:
@@ -96,7 +102,9 @@ class PacedImages:
         if self._next is None:
             self._next = next(self._images, None)
         if self._next is None:
+            self.state = "ended"
             raise EOFError
+        self.state = "live"
         pts, image = self._next
         captured_at = self._pacer.wait(pts) if self._pacer else time.monotonic()
         if captured_at is None:
@@ -105,34 +113,19 @@ class PacedImages:
         return CapturedImage(image, captured_at, pts)
 
 
-class VideoFileSource:
-    """Source of a video file. realtime: return each frame when its pts is due; captured_at is that moment.
-
-    fps: frame rate to use instead of the file's times.
-    """
+class VideoFileSource(PacedSource):
+    """Source of a video file. fps: frame rate to use instead of the file's times."""
 
     def __init__(self, path: Path, *, realtime: bool, loop: bool, fps: float | None = None) -> None:
-        self.description = printable_path(path.name)
-        self.state: CameraState = "starting"
-        self.fps = 0.0
+        super().__init__(path, 0.0, realtime=realtime)
         self._video = VideoReader(path, fps, MAX_LIVE_PIXELS)
-        self._loop, self._realtime = loop, realtime
+        self._loop = loop
 
     def open(self) -> None:
         """Open the file. Raises UsageError if it does not exist, RemiError if it is not a video."""
         self._video.open()
         self.fps = self._video.fps
-        self._images = PacedImages(self._decode(), realtime=self._realtime)
-
-    def read(self) -> CapturedImage | None:
-        """Return the next frame; in real time, wait until it is due, a second at most."""
-        try:
-            captured = self._images.read()
-        except EOFError:
-            self.state = "ended"
-            raise
-        self.state = "live"
-        return captured
+        self._images = self._decode()
 
     def close(self) -> None:
         """Close the file."""
@@ -154,31 +147,19 @@ class VideoFileSource:
             self._video.rewind()
 
 
-class ImageFolderSource:
+class ImageFolderSource(PacedSource):
     """Source of a folder of images, `fps` of them a second. Unreadable files are skipped and the first one is logged."""
 
     def __init__(self, folder: Path, *, fps: float, realtime: bool, loop: bool) -> None:
-        self.description = printable_path(folder.name)
-        self.state: CameraState = "starting"
-        self.fps = fps
+        super().__init__(folder, fps, realtime=realtime)
         self.broken = 0
         self._reader = ImageReader(folder, MAX_LIVE_PIXELS)
-        self._loop, self._realtime = loop, realtime
+        self._loop = loop
 
     def open(self) -> None:
         """List the image files. Raises UsageError if there are none."""
         self._reader.open()
-        self._images = PacedImages(self._read(), realtime=self._realtime)
-
-    def read(self) -> CapturedImage | None:
-        """Return the next image; in real time, wait until it is due, a second at most."""
-        try:
-            captured = self._images.read()
-        except EOFError:
-            self.state = "ended"
-            raise
-        self.state = "live"
-        return captured
+        self._images = self._read()
 
     def close(self) -> None:
         """Nothing to close."""
