@@ -61,7 +61,7 @@ def main() -> int:
     except KeyboardInterrupt:  # Ctrl-C during the imports, before a command can handle it
         return EXIT_INTERRUPTED
     except RemiError as error:
-        print(f"remi-stream: {_shown(str(error))}", file=sys.stderr)
+        _print_error(str(error))
         return error.exit_code
     except typer.Abort:
         return EXIT_INTERRUPTED
@@ -73,9 +73,7 @@ def main() -> int:
             raise
         from remi_stream.permission_hints import read_error_hint
 
-        print(
-            f"remi-stream: Cannot access {_shown(str(error.filename))}: {read_error_hint(Path(error.filename))}", file=sys.stderr
-        )
+        _print_error(f"Cannot access {error.filename}: {read_error_hint(Path(error.filename))}")
         return EXIT_NOT_STARTED
     except Exception as error:
         if interrupt.is_set:  # an interrupted import may end with any exception
@@ -84,14 +82,15 @@ def main() -> int:
         if not hasattr(error, "format_message"):
             raise
         if error.format_message().strip():  # empty without a command: the help was printed
-            print(f"remi-stream: {_shown(_usage_message(error))}", file=sys.stderr)
+            _print_error(_usage_message(error))
         return EXIT_USAGE
     return result if isinstance(result, int) else 0
 
 
-def _shown(text: str) -> str:
-    """An error's text without credentials and control characters: it may quote files and other machines."""
-    return "\n".join(map(printable, redact(text).split("\n")))
+def _print_error(text: str) -> None:
+    """Print an error without credentials and control characters: it may quote files and other machines."""
+    shown = "\n".join(map(printable, redact(text).split("\n")))
+    print(f"remi-stream: {shown}", file=sys.stderr)
 
 
 def _print_traceback(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:

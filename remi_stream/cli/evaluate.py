@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from remi_stream.cli.console import count_progress, plain_table, table_console
+from remi_stream.cli.options import check_chart_file
 from remi_stream.errors import EXIT_DONE, UsageError
 
 if TYPE_CHECKING:
@@ -47,8 +48,7 @@ def evaluate(
     plot: Annotated[Path | None, typer.Option(help="Also draw a chart (extra plot).", metavar="FILE.png")] = None,
 ) -> int:
     """Evaluate a prediction: MPJPE, PA-MPJPE, PVE, acceleration, rotations, detection rate and identity switches."""
-    if plot and plot.suffix.lower() != ".png":
-        raise UsageError(f"--plot must be an image, FILE.png; got {plot}")
+    check_chart_file("--plot", plot)
     if bodies and not bodies.is_dir():
         raise UsageError(f"No such folder: {bodies}. Give --bodies the folder with SMPL's pickles")
     from remi_stream.evaluate import chart, evaluation

@@ -17,7 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from remi_stream.cli.console import cell, plain_table, progress_bar, status_command, table_console
-from remi_stream.cli.options import with_daemon
+from remi_stream.cli.options import check_chart_file, with_daemon
 from remi_stream.errors import RemiError, UsageError, unknown_name_error
 from remi_stream.measure.chart import draw_comparison
 from remi_stream.measure.comparison import ComparedCondition, Comparison, Measurements, compare_measurements, read_measurements
@@ -178,8 +178,7 @@ def compare(
     ] = None,
 ) -> int:
     """Compare two measurement files per condition: means of their rows, difference, ratio, and which is better."""
-    if out and out.suffix.lower() != ".png":
-        raise UsageError(f"--out must be an image, FILE.png; got {out}")
+    check_chart_file("--out", out)
     files = read_measurements(first), read_measurements(second)
     comparison = compare_measurements(*files, file_labels(first, second, names))
     for file in files:

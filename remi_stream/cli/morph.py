@@ -38,9 +38,7 @@ def morph(
     batch: Annotated[
         Path | None, typer.Option(help="Instead of A and B: every pair of meshes of a folder.", metavar="DIR")
     ] = None,
-    out: Annotated[Path, typer.Option(help="Output folder; each pair gets a folder A_to_B in it.", metavar="DIR")] = Path(
-        "morph"
-    ),
+    out: Annotated[Path, typer.Option(help="Output folder, with a folder A_to_B per pair.", metavar="DIR")] = Path("morph"),
     frames: Annotated[int, typer.Option(help="Number of frames, including both ends.", min=2, max=100_000)] = 41,
     size: Annotated[str, typer.Option(help="Frame size, px.", metavar="WxH")] = "720x720",
     up: Annotated[str, typer.Option(help="Up axis of the meshes: y or z.")] = "y",

@@ -311,6 +311,12 @@ def parse_size(text: str, smallest: int = 1, largest: int = 9999, even: bool = F
     return sides[0], sides[1]
 
 
+def check_chart_file(option: str, path: Path | None) -> None:
+    """Raise UsageError for the file of a chart that is no PNG."""
+    if path and path.suffix.lower() != ".png":
+        raise UsageError(f"{option} must be an image, FILE.png; got {path}")
+
+
 def check_overwrite(paths: Iterable[Path], overwrite: bool, hint: str = "") -> None:
     """Raise UsageError if one of the output paths exists and --overwrite is not given. hint: what else may have been meant."""
     if not overwrite and (existing := [path for path in paths if path.exists()]):

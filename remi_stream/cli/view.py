@@ -48,32 +48,32 @@ def view(
     duration: Annotated[float | None, typer.Option(help="Stop after this many seconds.", min=0.1)] = None,
 ) -> int:
     """Print the link of the web viewer; if the pipeline has none, run one until Ctrl-C."""
-    _check_options(
-        aitviewer or render is not None,
-        remote is not None,
-        remote_smpl,
-        in_browser or bind is not None or bool(viewer_host),
-        size,
-        duration,
-    )
+    is_web = in_browser or bind is not None or bool(viewer_host)
+    _check_options(aitviewer or render is not None, remote is not None, remote_smpl, is_web, size, duration)
     if aitviewer or render or remote:
         return _run_aitviewer(
             daemon, render, remote, remote_smpl, parse_size(size or "1280x720", MIN_SIDE_PX, even=True), duration
         )
-    if daemon.is_remote:
-        return _view_remote(daemon, bind, viewer_host or [], in_browser)
+    show_web = _view_remote if daemon.is_remote else _view_local
+    return show_web(daemon, bind, viewer_host or [], in_browser)
+
+
+def _view_local(daemon: DaemonAddress, bind: str | None, hosts: list[str], in_browser: bool) -> int:
+    """Print the link of the daemon's web viewer, or run one with its run folder and port."""
     folder = find_run_folder(daemon.name)
     link = read_viewer_link(folder)
-    if link:
-        if bind is not None or viewer_host:
-            print(
-                f"The pipeline {daemon.name!r} has a viewer; --bind and --viewer-host do not change it. "
-                "Give them to the command that starts the pipeline",
-                file=sys.stderr,
-            )
-        _print_link(link, in_browser)
+    if not link:
+        _run_web_viewer(_viewer_config(daemon.name, daemon, bind, hosts), folder, in_browser)
         return 0
-    _run_web_viewer(_viewer_config(daemon.name, daemon, bind, viewer_host or []), folder, in_browser)
+    if bind is not None or hosts:
+        print(
+            f"The pipeline {daemon.name!r} has a viewer; --bind and --viewer-host do not change it. "
+            "Give them to the command that starts the pipeline",
+            file=sys.stderr,
+        )
+    print(link, flush=True)
+    if in_browser:
+        webbrowser.open(link)
     return 0
 
 
@@ -165,9 +165,3 @@ def _cameras(daemon: DaemonAddress) -> list[dict[str, str | None]]:
             return [{"name": camera, "source": "bus", "engine": engines.get(camera)} for camera in status["cameras"]]
         time.sleep(0.2)
     raise RemiError(f"The pipeline {daemon.name!r} has no camera yet. See: remi-stream status")
-
-
-def _print_link(link: str, in_browser: bool) -> None:
-    print(link, flush=True)
-    if in_browser:
-        webbrowser.open(link)
