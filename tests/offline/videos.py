@@ -44,3 +44,14 @@ def mark_turned(path: Path, degrees: int) -> None:
     at = data.index(b"tkhd") + 4 + 4 + 20 + 16
     data[at : at + 36] = matrix.tobytes()
     path.write_bytes(bytes(data))
+
+
+def encode(path: Path, frames: Sequence[np.ndarray], fps: int = 30) -> Path:
+    """Write frames (H, W, 3) uint8 BGR as a video of good quality."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=Fraction(fps), options={"crf": "12"})
+        stream.height, stream.width, stream.pix_fmt = *frames[0].shape[:2], "yuv420p"
+        for image in frames:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="bgr24")))
+        container.mux(stream.encode(None))
+    return path

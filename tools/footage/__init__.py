@@ -1,0 +1,1 @@
+"""Scores of people on footage of the user's own."""
