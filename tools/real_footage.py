@@ -75,7 +75,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--min-size", type=float, default=MIN_SIZE_PX, metavar="PX", help="smallest labelled person (%(default)g)"
     )
-    parser.add_argument("--config", action="append", default=[], metavar="KEY=VALUE", help="of a pipeline file, e.g. filter=none")
+    parser.add_argument("--config", action="append", default=[], metavar="KEY=VALUE", help="of a pipeline file, e.g. sensitivity=high")
     parser.add_argument("--draw", type=Path, metavar="FOLDER", help="also write pictures with the meshes, to look at")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write all figures")
     return parser.parse_args()
@@ -89,7 +89,7 @@ def configuration(options: argparse.Namespace) -> Config:
 
 def open_chain(config: Config) -> OfflineChain:
     """Load the offline chain, with one detector."""
-    engine = load_engine(config.engine, config.threads, config.options_for_engine(config.engine))
+    engine = load_engine(config.engine, config.threads, sensitivity=config.sensitivity)
     return OfflineChain(engine, [load_detector(config.detector)], 1, 1)
 
 

@@ -41,7 +41,7 @@ class LiveSimulation:
         self._now = self._free_at = self._detector_free_at = float("-inf")
         self._step_s = step_s
         self._pose = PoseStage(config)
-        self._detect = DetectStage(config.detector, lambda: self._now)
+        self._detect = DetectStage(config.detector, config.posture, lambda: self._now)
         self._filters = CameraFilters(config)
         self._detections: deque[tuple[float, Detections]] = deque()
         for stage in (self._pose, self._detect, self._filters):
