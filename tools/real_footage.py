@@ -75,7 +75,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--min-size", type=float, default=MIN_SIZE_PX, metavar="PX", help="smallest labelled person (%(default)g)"
     )
-    parser.add_argument("--config", action="append", default=[], metavar="KEY=VALUE", help="of a pipeline file, e.g. sensitivity=high")
+    parser.add_argument("--config", action="append", default=[], metavar="KEY=VALUE", help="e.g. sensitivity=high")
     parser.add_argument("--draw", type=Path, metavar="FOLDER", help="also write pictures with the meshes, to look at")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write all figures")
     return parser.parse_args()
