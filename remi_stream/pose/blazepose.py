@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from remi_stream.body.ik.solver import IkState, LandmarkFit, LandmarkFitter, landmark_box
+from remi_stream.body.fit.fitter import FitState, TrackFit, TrackFitter, closed_form_prior
+from remi_stream.body.ik.solver import landmark_box
 from remi_stream.body.smpl import load_default_body
 from remi_stream.geometry import iou
 from remi_stream.inference.load import load_runtime
@@ -60,8 +61,8 @@ class BlazePoseState(NamedTuple):
 
     roi_filter: RoiFilter
     """The filtered ROI."""
-    ik_state: IkState
-    """State of inverse kinematics."""
+    fit_state: FitState
+    """State of the body's fit."""
 
 
 class BlazePoseEngine:
@@ -72,7 +73,7 @@ class BlazePoseEngine:
 
     def __init__(self, network: Runtime, gates: Gates) -> None:
         self._network, self._gates = network, gates
-        self._fitter = LandmarkFitter(load_default_body())
+        self._fitter = TrackFitter(load_default_body())
         self.runtime_name = network.name
 
     def infer(self, crops: list[Crop]) -> list[Pose]:
@@ -86,11 +87,12 @@ class BlazePoseEngine:
             return Pose(None, crop.box_xyxy, None, reason)
         follower, memory, elapsed = None, None, 0.0
         if state:
-            follower, memory, elapsed = state.roi_filter, state.ik_state, crop.captured_at - state.roi_filter.seen_at
-        fit = self._fitter.fit(found.world, found.pixels, found.visibility, crop.intrinsics, memory, elapsed)
+            follower, memory, elapsed = state.roi_filter, state.fit_state, crop.captured_at - state.roi_filter.seen_at
+        start = self._fitter.solve_closed_form(found.world, found.pixels, found.visibility, crop.intrinsics, memory, elapsed)
+        fit = self._fitter.fit(start, closed_form_prior(start), crop.intrinsics, memory, elapsed)
         person = make_person(crop.track_id, found, fit)
         follower = update_roi_filter(follower, found.roi_points, crop.captured_at)
-        return Pose(person, person.box_xyxy, BlazePoseState(follower, fit.ik_state), circle_px=found.roi_points)
+        return Pose(person, person.box_xyxy, BlazePoseState(follower, fit.state), circle_px=found.roi_points)
 
     def _track(self, crop: Crop, region: Roi) -> tuple[Landmarks, str]:
         """Estimate a tracked person in the filtered ROI: the landmarks, and the rejection reason."""
@@ -120,7 +122,7 @@ def valid_state(crop: Crop) -> BlazePoseState | None:
     return crop.state if fresh and same else None
 
 
-def make_person(track_id: int, landmarks: Landmarks, fit: LandmarkFit) -> Person:
+def make_person(track_id: int, landmarks: Landmarks, fit: TrackFit) -> Person:
     """Make the Person message."""
     return Person(
         track_id=track_id,
