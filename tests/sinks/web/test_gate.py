@@ -300,10 +300,15 @@ def test_silent_client_is_disconnected(monkeypatch: pytest.MonkeyPatch) -> None:
             assert caller.recv(100) == b""
 
 
-def test_client_with_an_endless_head_is_disconnected() -> None:
+@pytest.mark.parametrize(
+    "more",
+    [b"X: x\r\n" * 10**6, b"".join(b"X-%d: %s\r\n" % (number, b"x" * 6000) for number in range(3)) + b"\r\n"],
+    ids=["endless", "of 18 kB, which websockets would take"],
+)
+def test_client_with_too_long_a_head_is_disconnected(more: bytes) -> None:
     with opened() as (port, _), socket.create_connection(("127.0.0.1", port), timeout=5) as caller:
         with contextlib.suppress(OSError):
-            caller.sendall(b"GET / HTTP/1.1\r\n" + b"X: x\r\n" * 10**6)
+            caller.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n" + more)
         with contextlib.suppress(ConnectionResetError):
             assert caller.recv(100) == b""
 
