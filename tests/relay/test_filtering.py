@@ -140,8 +140,12 @@ def test_change_applies_from_the_next_frame_on_with_fresh_state() -> None:
 
 def test_change_that_is_refused_changes_nothing() -> None:
     stage = relay()
-    for fields in ({"name": "nothing"}, {"name": "one_euro", "options": {"window": 3}}, {"name": "none", "camera": "back"}):
-        with pytest.raises(RemiError):
+    for fields, words in (
+        ({"name": "nothing"}, "Unknown filter 'nothing'"),
+        ({"name": "one_euro", "options": {"window": 3}}, "Unknown option of filter 'one_euro': 'window'"),
+        ({"name": "none", "camera": "back"}, "Unknown camera 'back'"),
+    ):
+        with pytest.raises(RemiError, match=words):
             ask(stage, ask="filter", **fields)
     assert name_of(stage) == "one_euro"
 

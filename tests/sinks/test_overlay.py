@@ -35,10 +35,12 @@ def test_points_are_drawn_at_their_place_in_a_partial_preview() -> None:
 
 
 @pytest.mark.parametrize("skeleton", ["point", "unknown"])
-def test_unknown_skeleton_and_infinite_points_are_drawn_without_an_error(skeleton: str) -> None:
+def test_infinite_points_of_any_skeleton_change_nothing(skeleton: str) -> None:
     image = overlay.decode_preview(preview(0))
+    before = image.copy()
     odd = person(skeleton=skeleton, joints=1, smpl=None, keypoints_px=np.array([[np.nan, np.inf]], np.float32))
     overlay.draw_preview_skeletons(image, preview(0), msgspec.structs.replace(bodies(0), people=[odd]))
+    assert np.array_equal(image, before)
 
 
 def test_colour_stays_with_a_track_and_neighbours_differ() -> None:
