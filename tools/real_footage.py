@@ -3,10 +3,12 @@
     python tools/real_footage.py pictures labels.json [PICTURES ...]
     python tools/real_footage.py video clip.mp4 [...]
     python tools/real_footage.py pose2sim FOLDER
+    python tools/real_footage.py rendered clip.mp4 [...]
 
 pictures: of COCO key point files the people found, PCK, and the overlap of mesh and mask where there are masks; pictures without
 labels, or folders of them, should have no people: every body is an extra one. video: live and offline. pose2sim: a folder with a
-calibration (Calib*.toml), a video per camera, and a .trc per person as truth; errors per camera, live and offline.
+calibration (Calib*.toml), a video per camera, and a .trc per person as truth; errors per camera, live and offline. rendered: clips
+of tools/render_sample.py with their truth beside them; also the overlap of the silhouettes.
 
 Pictures and offline videos take the way of `remi-stream images` and `video`, live videos the stages of the live pipeline on a
 simulated clock (tools/footage/live.py): the figures do not depend on the machine's speed. Ours: docs/reference/accuracy.md.
@@ -26,9 +28,10 @@ import cv2
 import extras_hint  # noqa: F401  # first: a missing package is one line
 from footage.coco import LabelledPicture, read_pictures
 from footage.live import LiveSimulation
-from footage.motion import VideoScores, score_against_truth, score_video
+from footage.motion import VideoScores, score_against_truth, score_video, silhouette_overlap
 from footage.pictures import PictureScores, read_picture, score_pictures, summarise
 from footage.pose2sim import Session, View, read_session
+from footage.rendered import read_clip
 
 from remi_stream.capture.files import IMAGE_SUFFIXES
 from remi_stream.capture.footage import FrameSelection, VideoFootage
@@ -46,6 +49,12 @@ MIN_SIZE_PX = 64.0
 """People whose box has a smaller square root of its area are left out."""
 MESH_OPACITY = 0.85
 MODES = ("live", "offline")
+OVERLAP_STEP = 5
+"""Every n-th frame of a rendered clip counts for the overlap of the silhouettes."""
+TRUTH_HEADER = (
+    f"{'':44}{'frames':>7}{'found':>7}{'first s':>9}{'ids':>5}{'PA mm':>8}{'mesh PA':>9}{'MPJPE':>8}{'acc':>7}{'true':>6}"
+    f"{'jumps':>7}{'turn':>6}"
+)
 
 
 def main() -> None:
@@ -56,6 +65,7 @@ def main() -> None:
         "pictures": pictures,
         "video": videos,
         "pose2sim": sessions,
+        "rendered": rendered_clips,
     }
     try:
         report = score[options.kind](options)
@@ -69,7 +79,7 @@ def main() -> None:
 def arguments() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("kind", choices=("pictures", "video", "pose2sim"), help="what PATH names")
+    parser.add_argument("kind", choices=("pictures", "video", "pose2sim", "rendered"), help="what PATH names")
     parser.add_argument("paths", type=Path, nargs="+", metavar="PATH")
     parser.add_argument("--mode", choices=(*MODES, "both"), default="both", help="of videos")
     parser.add_argument(
@@ -146,8 +156,9 @@ def draw(folder: Path, source: Path, score: PictureScores) -> None:
     ]:
         x0, y0, x1, y1 = box.round().astype(int).tolist()
         cv2.rectangle(image, (x0, y0), (x1, y1), colour, 2)
-    (folder / source.stem).mkdir(parents=True, exist_ok=True)
-    cv2.imwrite(str(folder / source.stem / f"{score.path.stem}.png"), image)
+    path = folder / source.stem / f"{score.path.parent.name}-{score.path.stem}.png"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    cv2.imwrite(str(path), image)
 
 
 def runs(options: argparse.Namespace, video: Path, focal_px: float | None) -> Iterator[tuple[str, list[Bodies]]]:
@@ -194,10 +205,7 @@ def video_line(name: str, score: VideoScores) -> str:
 
 def sessions(options: argparse.Namespace) -> dict[str, Any]:
     """Score folders of Pose2Sim against their truth."""
-    print(
-        f"{'':44}{'frames':>7}{'found':>7}{'first s':>9}{'ids':>5}{'PA mm':>8}{'mesh PA':>9}{'MPJPE':>8}{'acc':>7}{'true':>6}"
-        f"{'jumps':>7}{'turn':>6}"
-    )
+    print(TRUTH_HEADER)
     report: dict[str, Any] = {}
     for path in options.paths:
         session = read_session(path)
@@ -206,6 +214,27 @@ def sessions(options: argparse.Namespace) -> dict[str, Any]:
                 for person, row in truth_rows(session, view, bodies).items():
                     print(truth_line(f"{view.video.stem}: {name}", row), flush=True)
                     report[f"{path}: {view.video.stem}: {person}: {name}"] = row
+    print_means(report)
+    return report
+
+
+def rendered_clips(options: argparse.Namespace) -> dict[str, Any]:
+    """Score rendered clips against their truth."""
+    clips = [read_clip(path) for path in options.paths]
+    print(TRUTH_HEADER + f"{'IoU':>7}")
+    report: dict[str, Any] = {}
+    for clip in clips:
+        for name, bodies in runs(options, clip.video, clip.focal_px):
+            motion = score_video(bodies)
+            for index, person in enumerate(clip.people):
+                row = {
+                    **score_against_truth(bodies, person.joints_m, person.joints_px)._asdict(),
+                    "jumps": motion.jumps,
+                    "largest_turn_deg": motion.largest_turn_deg,
+                    "silhouette_iou": silhouette_overlap(bodies, person.joints_px, person.meshes, OVERLAP_STEP),
+                }
+                print(truth_line(f"{clip.video.stem} {index}: {name}", row), number(row["silhouette_iou"], 6, 3), flush=True)
+                report[f"{clip.video}: {index}: {name}"] = row
     print_means(report)
     return report
 
@@ -234,12 +263,13 @@ def truth_line(name: str, row: dict[str, Any]) -> str:
 
 
 def print_means(report: dict[str, dict[str, Any]]) -> None:
-    """Print the mean of all views for each kind of run; counts are added up."""
+    """Print the mean of all rows of each kind of run; counts are added up."""
     for kind in dict.fromkeys(key.rpartition(": ")[2] for key in report):
         rows = [row for key, row in report.items() if key.endswith(f": {kind}")]
         added = {key: sum(row[key] for row in rows) for key in ("frames", "found", "ids", "jumps")}
         means = {key: mean(row[key] for row in rows) for key in rows[0] if key not in added}
-        print(truth_line(f"all: {kind}", {**means, **added}))
+        overlap = number(means["silhouette_iou"], 7, 3) if "silhouette_iou" in means else ""
+        print(truth_line(f"all: {kind}", {**means, **added}) + overlap)
 
 
 def mean(values: Iterable[float]) -> float:

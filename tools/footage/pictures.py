@@ -11,7 +11,7 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from footage.coco import LabelledPerson, LabelledPicture, common_key_points
-from footage.silhouette import silhouette
+from footage.silhouette import mask_iou, silhouette
 from remi_stream.capture.footage import make_frame
 from remi_stream.errors import UsageError
 from remi_stream.geometry import iou
@@ -117,12 +117,6 @@ def _found_person(label: LabelledPerson, person: Person, errors: np.ndarray, bod
     mask, drawn = label.mask(bodies.size), silhouette(person, bodies.intrinsics, bodies.size)
     overlap = float("nan") if mask is None or drawn is None else mask_iou(mask, drawn)
     return FoundPerson(label, person, errors, overlap)
-
-
-def mask_iou(mask: np.ndarray, other: np.ndarray) -> float:
-    """Intersection over union of two masks (H, W) bool; NaN if both are empty."""
-    union = np.count_nonzero(mask | other)
-    return np.count_nonzero(mask & other) / union if union else float("nan")
 
 
 def summarise(scores: Iterable[PictureScores]) -> PicturesSummary:

@@ -29,3 +29,9 @@ def vertices_silhouette(vertices: np.ndarray, intrinsics: Intrinsics, size: tupl
     mask = np.zeros(size[0] * size[1], bool)
     mask[pixels] = True
     return mask.reshape(size[1], size[0])
+
+
+def mask_iou(mask: np.ndarray, other: np.ndarray) -> float:
+    """Intersection over union of two masks (H, W) bool; NaN if both are empty."""
+    union = np.count_nonzero(mask | other)
+    return np.count_nonzero(mask & other) / union if union else float("nan")
