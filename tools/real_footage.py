@@ -7,8 +7,8 @@
 
 pictures: of COCO key point files the people found, PCK, and the overlap of mesh and mask where there are masks; pictures without
 labels, or folders of them, should have no people: every body is an extra one. video: live and offline. pose2sim: a folder with a
-calibration (Calib*.toml), a video per camera, and a .trc per person as truth; errors per camera, live and offline. rendered: clips
-of tools/render_sample.py with their truth beside them; also the overlap of the silhouettes.
+calibration (Calib*.toml), a video per camera, and a .trc per person as truth; errors per camera, live and offline. rendered:
+clips of tools/render_sample.py with their truth beside them; also the overlap of the silhouettes.
 
 Pictures and offline videos take the way of `remi-stream images` and `video`, live videos the stages of the live pipeline on a
 simulated clock (tools/footage/live.py): the figures do not depend on the machine's speed. Ours: docs/reference/accuracy.md.
