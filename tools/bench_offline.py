@@ -33,7 +33,6 @@ from remi_stream.offline.job import PREFETCHED_FRAMES
 from remi_stream.paths import SAMPLE_FOCAL_PX, sample_clip
 from remi_stream.pose.engine import load_engine
 from remi_stream.prefetch import prefetch
-from remi_stream.tracking.offline import OfflineTracker
 
 
 class CallRecorder:
@@ -87,7 +86,15 @@ def main() -> None:
         video.open()
         with CallRecorder() as recorder:
             started_at = time.perf_counter()
-            count = len(list(chain.run(prefetch(video.frames(0), PREFETCHED_FRAMES), OfflineTracker(), independent=False)))
+            count = len(
+                list(
+                    chain.run(
+                        prefetch(video.frames(0), PREFETCHED_FRAMES),
+                        chain.make_tracker(None, independent=False),
+                        independent=False,
+                    )
+                )
+            )
             whole = time.perf_counter() - started_at
             alone = recorder.alone()
         video.close()

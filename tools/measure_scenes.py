@@ -29,7 +29,6 @@ from remi_stream.geometry import default_intrinsics
 from remi_stream.messages import Bodies, Frame
 from remi_stream.offline.chain import OfflineChain
 from remi_stream.pose.engine import load_engine
-from remi_stream.tracking.offline import OfflineTracker
 
 POSTURES = ("lying", "bent", "desk", "profile", "back", "table", "sizes", "fast", "turned")
 HELD_OUT = (*POSTURES, "turning", "portrait", "distant", "vanishing", "crossing")
@@ -97,7 +96,11 @@ def bodies_of(
         return
     chain = OfflineChain(load_engine(engine, 1), [load_detector("blazepose")], 1, 1)
     try:
-        yield from chain.run(map(with_intrinsics, clip_frames(clip, intrinsics, truth.fps)), OfflineTracker(), independent=False)
+        yield from chain.run(
+            map(with_intrinsics, clip_frames(clip, intrinsics, truth.fps)),
+            chain.make_tracker(None, independent=False),
+            independent=False,
+        )
     finally:
         chain.close()
 

@@ -43,7 +43,6 @@ from remi_stream.offline.chain import OfflineChain
 from remi_stream.pose.engine import load_engine
 from remi_stream.render.camera import video_camera
 from remi_stream.render.mesh import draw_meshes, posed_meshes
-from remi_stream.tracking.offline import OfflineTracker
 
 MIN_SIZE_PX = 64.0
 """People whose box has a smaller square root of its area are left out."""
@@ -100,7 +99,7 @@ def configuration(options: argparse.Namespace) -> Config:
 def open_chain(config: Config) -> OfflineChain:
     """Load the offline chain, with one detector."""
     engine = load_engine(config.engine, config.threads, sensitivity=config.sensitivity)
-    return OfflineChain(engine, [load_detector(config.detector)], 1, 1)
+    return OfflineChain(engine, [load_detector(config.detector)], 1, 1, config.posture)
 
 
 def pictures(options: argparse.Namespace) -> dict[str, Any]:
@@ -169,7 +168,9 @@ def runs(options: argparse.Namespace, video: Path, focal_px: float | None) -> It
         yield "live, unfiltered", [each.raw for each in live]
         yield f"live, {config.filter}", [each.smooth for each in live]
     if options.mode != "live":
-        yield "offline", list(open_chain(config).run(frames_of(video, focal_px), OfflineTracker(), independent=False))
+        chain = open_chain(config)
+        tracker = chain.make_tracker(None, independent=False)
+        yield "offline", list(chain.run(frames_of(video, focal_px), tracker, independent=False))
 
 
 def frames_of(video: Path, focal_px: float | None) -> Iterator[Frame]:

@@ -182,7 +182,7 @@ def _open_chain(options: dict[str, Any], footage: Footage, boxes: DetectionFile 
     native = {"native": 1.0} if options["native"] and "native" in resolve_engine(config.engine)[0].options else {}
     engine = load_engine(config.engine, config.threads, native, config.sensitivity)
     detectors = [boxes or load_detector(config.detector) for _ in range(DETECTOR_THREADS)]
-    return OfflineChain(engine, detectors, options["batch"], options["detbatch"])
+    return OfflineChain(engine, detectors, options["batch"], options["detbatch"], config.posture)
 
 
 def _summary(footage: Footage, done: JobResult, took_s: float) -> str:

@@ -1,9 +1,9 @@
 """Offline chain of detector, tracker and engine: every frame, in order, deterministic.
 
-The detector runs on every frame, and only detected people get a pose. An engine with state per person gets it back: BlazePose
-uses its last region of interest once the detector has confirmed the person. The detector sees the whole image and all tiles,
-whose detections are merged. Detectors run ahead in threads; a detection depends on its frame only, so threads do not change the
-result.
+The detector runs on every frame. With an engine that has state per person, people are tracked as live: a pose follows from the
+last one, also where the detector misses the person, and a new person is followed back in time too (`Backfill`). A stateless
+engine, independent images and the boxes of a detection file get a pose for each detection. Detectors run ahead in threads; a
+detection depends on its frame only, so threads do not change the result.
 """
 
 from __future__ import annotations
@@ -11,29 +11,28 @@ from __future__ import annotations
 import queue
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from itertools import islice
 from typing import NamedTuple
 
 import msgspec
 import numpy as np
 
-from remi_stream.capture.preprocess import render_view
+from remi_stream.config import Posture
 from remi_stream.detect.detection_file import DetectionFile
-from remi_stream.detect.detector import BatchDetector, Detector, Rectangle, ScoredBoxes, detector_tiles
-from remi_stream.detect.stage import boxes_in_full_image
-from remi_stream.geometry import intersection_over_smaller, iou
+from remi_stream.detect.detector import Detector, Rectangle, ScoredBoxes
+from remi_stream.detect.search import all_search_passes
 from remi_stream.messages import Bodies, Frame, Person
+from remi_stream.offline.backfill import Backfill, PosedFrame
+from remi_stream.offline.detection import detect_people, is_full_search
 from remi_stream.pose.engine import Engine
 from remi_stream.prefetch import DaemonExecutor, ordered_map
 from remi_stream.recordings.results import DETECTED_BOX_KEY, DETECTED_SCORE_KEY
 from remi_stream.tracking.crop import Crop, Pose
 from remi_stream.tracking.offline import OfflineTrack, OfflineTracker
-from remi_stream.tracking.tracker import is_same_body
+from remi_stream.tracking.tracker import is_same_body, match_boxes
+from remi_stream.tracking.video_tracker import VideoTracker
 
-SAME_PERSON_IOU, SAME_PERSON_COVERAGE = 0.4, 0.6
-"""Boxes of two tiles are of one person above this IoU; if a tile's edge cuts one off, above this share of the smaller box."""
-TILE_EDGE_PX = 2.0
-"""A box this close to a tile's edge is cut off by it."""
 DETECTOR_THREADS = 2
 """Detectors, each in its own thread. tools/bench_offline.py: with two the chain has 0.8 of the speed of its networks alone."""
 
@@ -53,13 +52,19 @@ class OfflineChain:
     """Runs detectors and an engine over frames.
 
     engine_batch: batch size of the engine; it spans frames only if the engine is stateless or the images are independent.
-    detector_batch: batch size of the detector. counts: frames "detected" and "posed" so far.
+    detector_batch: batch size of the detector. posture: of the people searched for. counts: frames "detected" and "posed" so far.
     """
 
     def __init__(
-        self, engine: Engine, detectors: Sequence[Detector | DetectionFile], engine_batch: int, detector_batch: int
+        self,
+        engine: Engine,
+        detectors: Sequence[Detector | DetectionFile],
+        engine_batch: int,
+        detector_batch: int,
+        posture: Posture = "any",
     ) -> None:
         self.engine = engine
+        self._detector, self._posture = detectors[0], posture
         self._engine_batch, self._detector_batch = engine_batch, detector_batch
         self._idle_detectors: queue.Queue[Detector | DetectionFile] = queue.Queue()
         for detector in detectors:
@@ -72,11 +77,42 @@ class OfflineChain:
         self._pool.shutdown()
         return not self._pool.is_running
 
-    def run(self, frames: Iterable[Frame], tracker: OfflineTracker, *, independent: bool) -> Iterator[Bodies]:
+    def make_tracker(self, max_people: int | None, independent: bool) -> OfflineTracker | VideoTracker:
+        """Make the tracker of a run, or of a resumed one."""
+        if independent or self.engine.is_stateless or isinstance(self._detector, DetectionFile):
+            return OfflineTracker(max_people)
+        return VideoTracker(max_people)
+
+    def run(self, frames: Iterable[Frame], tracker: OfflineTracker | VideoTracker, *, independent: bool) -> Iterator[Bodies]:
         """Estimate all people in these frames. independent: images are independent, no tracks between them."""
+        if isinstance(tracker, VideoTracker):
+            return self._follow(frames, tracker)
+        return self._estimate_detected(frames, tracker, independent)
+
+    def _follow(self, frames: Iterable[Frame], tracker: VideoTracker) -> Iterator[Bodies]:
+        """Follow people from frame to frame, and back in time from where they were found."""
+        backfill = Backfill(self.engine)
+        for frame, found in self._detections(frames, independent=False):
+            crops = tracker.crops(frame, found, self._searched(frame))
+            poses = tracker.update_poses(frame, self.engine.infer(crops) if crops else [])
+            self.counts["posed"] += 1
+            for done in backfill.add(PosedFrame(frame, with_detections(poses, found))):
+                yield self._bodies(done.frame, done.people)
+        for done in backfill.rest():
+            yield self._bodies(done.frame, done.people)
+
+    def _searched(self, frame: Frame) -> list[Rectangle]:
+        """Return where everyone was searched for; nowhere if only some passes were."""
+        assert not isinstance(self._detector, DetectionFile)
+        if not is_full_search(frame, independent=False):
+            return []
+        return [each.rectangle for each in all_search_passes(self._detector.name, frame.size, "upright")]
+
+    def _estimate_detected(self, frames: Iterable[Frame], tracker: OfflineTracker, independent: bool) -> Iterator[Bodies]:
+        """Estimate a pose for each detection."""
         pending: list[DetectedFrame] = []
         # the tracker needs frames in order, so assignment stays in this thread; only detection runs ahead
-        for frame, found in self._detections(frames):
+        for frame, found in self._detections(frames, independent):
             pending.append(self._assign(frame, found, OfflineTracker(tracker.max_people) if independent else tracker))
             if self._is_full(pending, independent):
                 yield from self._pose(pending, tracker, independent)
@@ -88,17 +124,18 @@ class OfflineChain:
         together = self._engine_batch if self.engine.is_stateless or independent else 1
         return sum(len(detected.crops) for detected in pending) >= together or len(pending) >= together
 
-    def _detections(self, frames: Iterable[Frame]) -> Iterator[tuple[Frame, ScoredBoxes]]:
-        groups = ordered_map(self._pool, self._detect, batched(frames, self._detector_batch), self._idle_detectors.qsize())
+    def _detections(self, frames: Iterable[Frame], independent: bool) -> Iterator[tuple[Frame, ScoredBoxes]]:
+        detect = partial(self._detect, independent=independent)
+        groups = ordered_map(self._pool, detect, batched(frames, self._detector_batch), self._idle_detectors.qsize())
         for group in groups:
             self.counts["detected"] += len(group)
             yield from group
 
-    def _detect(self, frames: list[Frame]) -> list[tuple[Frame, ScoredBoxes]]:
+    def _detect(self, frames: list[Frame], independent: bool) -> list[tuple[Frame, ScoredBoxes]]:
         """Detect people with a detector that no other thread uses meanwhile."""
         detector = self._idle_detectors.get()
         try:
-            return list(zip(frames, detect_people(detector, frames)))
+            return list(zip(frames, detect_people(detector, frames, self._posture, independent)))
         finally:
             self._idle_detectors.put(detector)
 
@@ -106,7 +143,15 @@ class OfflineChain:
         assert frame.intrinsics
         people = tracker.assign(frame.image, found, frame.captured_at)
         crops = [
-            Crop(frame.image, found.boxes_xyxy[index], track.track_id, frame.captured_at, frame.intrinsics, track.engine_state)
+            Crop(
+                frame.image,
+                found.boxes_xyxy[index],
+                track.track_id,
+                frame.captured_at,
+                frame.intrinsics,
+                track.engine_state,
+                None if found.circles_px is None else found.circles_px[index],
+            )
             for track, index in people
         ]
         return DetectedFrame(frame, found, people, crops)
@@ -119,10 +164,9 @@ class OfflineChain:
             own = list(islice(poses, len(detected.crops)))
             frame_tracker = OfflineTracker() if independent else tracker
             self.counts["posed"] += 1
-            yield self._bodies(detected, accepted_people(detected, own, frame_tracker))
+            yield self._bodies(detected.frame, accepted_people(detected, own, frame_tracker))
 
-    def _bodies(self, detected: DetectedFrame, people: list[Person]) -> Bodies:
-        frame = detected.frame
+    def _bodies(self, frame: Frame, people: list[Person]) -> Bodies:
         assert frame.intrinsics
         return Bodies(
             camera=frame.camera,
@@ -136,28 +180,47 @@ class OfflineChain:
         )
 
 
+def with_detections(poses: Sequence[Pose], found: ScoredBoxes) -> list[Pose]:
+    """Return the poses, each with the detector's box and score if it found the person in this frame."""
+    matched = match_boxes({index: pose.person.box_xyxy for index, pose in enumerate(poses) if pose.person}, found.boxes_xyxy)
+    return [
+        pose._replace(person=_with_detection(pose.person, found, matched[index])) if pose.person and index in matched else pose
+        for index, pose in enumerate(poses)
+    ]
+
+
 def accepted_people(detected: DetectedFrame, poses: list[Pose], tracker: OfflineTracker) -> list[Person]:
-    """People of a frame, oldest track first, without duplicate bodies; keeps the engine's state in their tracks."""
-    accepted: list[Pose] = []
+    """People of a frame without duplicate bodies; keeps the engine's state in their tracks.
+
+    Of two tracks with poses of the same body the one keeps it that it is more like.
+    """
+    accepted: list[tuple[OfflineTrack, int, Pose]] = []
+    image, at = detected.frame.image, detected.frame.captured_at
+    posed = [(track, index, pose) for (track, index), pose in zip(detected.people, poses) if pose.person is not None]
+    for track, index, pose in sorted(posed, key=lambda each: tracker.unlikeness(each[0], each[2], image, at)):
+        if any(is_same_body(pose, other) for _, _, other in accepted):
+            tracker.reject(track)
+        else:
+            accepted.append((track, index, pose))
     people = []
-    for (track, index), pose in zip(detected.people, poses):
-        if pose.person is None:
-            continue
-        if any(is_same_body(pose, other) for other in accepted):
-            # two detections of one body: the older track is in `accepted` already
-            tracker.drop_track(track)
-            continue
-        track.engine_state = pose.state
-        accepted.append(pose)
-        people.append(_with_detection(pose.person, tracker.assign_track_id(track), detected.detections, index))
+    for track, index, pose in sorted(accepted, key=lambda each: posed_order(posed, each[0])):
+        assert pose.person is not None
+        tracker.accept(track, pose)
+        person = msgspec.structs.replace(pose.person, track_id=tracker.assign_track_id(track))
+        people.append(_with_detection(person, detected.detections, index))
     return people
 
 
-def _with_detection(person: Person, track_id: int, found: ScoredBoxes, index: int) -> Person:
-    """The person with a track id and the detector's box and score."""
+def posed_order(posed: Sequence[tuple[OfflineTrack, int, Pose]], track: OfflineTrack) -> int:
+    """Return the place of a track in a list: oldest first."""
+    return next(place for place, (other, _, _) in enumerate(posed) if other is track)
+
+
+def _with_detection(person: Person, found: ScoredBoxes, index: int) -> Person:
+    """The person with the detector's box and score."""
     arrays = {DETECTED_BOX_KEY: found.boxes_xyxy[index], DETECTED_SCORE_KEY: found.scores[index : index + 1]}
     native = {**person.native, **{name: np.array(values, np.float32) for name, values in arrays.items()}}
-    return msgspec.structs.replace(person, track_id=track_id, native=native)
+    return msgspec.structs.replace(person, native=native)
 
 
 def batched(frames: Iterable[Frame], size: int) -> Iterator[list[Frame]]:
@@ -165,68 +228,3 @@ def batched(frames: Iterable[Frame], size: int) -> Iterator[list[Frame]]:
     rest = iter(frames)
     while group := list(islice(rest, size)):
         yield group
-
-
-def detect_people(detector: Detector | DetectionFile, frames: Sequence[Frame]) -> list[ScoredBoxes]:
-    """Detect people in each frame: boxes (N, 4) float32 px of the full image, best first, with scores."""
-    if isinstance(detector, DetectionFile):
-        return detector.detect_frames(frames)
-    views = [detector_tiles(detector.name, frame.size) for frame in frames]
-    tiles = [_tile_frame(detector, frame, view) for frame, rectangles in zip(frames, views) for view in rectangles]
-    found = iter(
-        [_to_full_image(tile, found) for tile, found in zip(tiles, detect_images(detector, [tile.image for tile in tiles]))]
-    )
-    return [
-        merge_tile_detections([(view, next(found)) for view in rectangles], frame.size)
-        for frame, rectangles in zip(frames, views)
-    ]
-
-
-def detect_images(detector: Detector, images: Sequence[np.ndarray]) -> list[ScoredBoxes]:
-    """Detect people in images (H, W, 3) uint8 BGR, in one batch if the detector supports it."""
-    if isinstance(detector, BatchDetector):
-        return detector.detect_batch(images)
-    return [detector.detect(image) for image in images]
-
-
-def _tile_frame(detector: Detector, frame: Frame, rectangle: Rectangle) -> Frame:
-    return render_view(frame, msgspec.structs.replace(detector.view, rectangle=rectangle))
-
-
-def _to_full_image(tile: Frame, found: ScoredBoxes) -> ScoredBoxes:
-    return found._replace(boxes_xyxy=boxes_in_full_image(found.boxes_xyxy, tile))
-
-
-def merge_tile_detections(tiles: list[tuple[Rectangle, ScoredBoxes]], size: tuple[int, int]) -> ScoredBoxes:
-    """Merge the detections of several tiles of an image of (width, height) px, each person once.
-
-    Boxes of one tile never suppress each other. Of the other tiles, new boxes are added: first complete ones by IoU, since a
-    small person may stand in front of a large box, then those that a tile's edge cuts off, by coverage.
-    """
-    cut = [_cut_off(found.boxes_xyxy, rectangle, size) for rectangle, found in tiles]
-    boxes, scores, tile = np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros(0, int)
-    for is_cut, is_same in ((False, _same_by_iou), (True, _same_by_coverage)):
-        for number, (_, found) in enumerate(tiles):
-            others = boxes[tile != number]
-            new = [at for at in np.flatnonzero(cut[number] == is_cut) if not is_same(found.boxes_xyxy[at], others).any()]
-            boxes, scores = np.concatenate([boxes, found.boxes_xyxy[new]]), np.concatenate([scores, found.scores[new]])
-            tile = np.concatenate([tile, np.full(len(new), number)])
-    best = np.argsort(-scores, kind="stable")  # stable: equal scores keep their order on every machine
-    return ScoredBoxes(boxes[best], scores[best])
-
-
-def _same_by_iou(box_xyxy: np.ndarray, boxes_xyxy: np.ndarray) -> np.ndarray:
-    return iou(box_xyxy, boxes_xyxy) > SAME_PERSON_IOU
-
-
-def _same_by_coverage(box_xyxy: np.ndarray, boxes_xyxy: np.ndarray) -> np.ndarray:
-    return intersection_over_smaller(box_xyxy, boxes_xyxy) > SAME_PERSON_COVERAGE
-
-
-def _cut_off(boxes_xyxy: np.ndarray, rectangle: Rectangle, size: tuple[int, int]) -> np.ndarray:
-    """Whether a tile's edge inside the image cuts off each of the boxes (N, 4): (N,) bool."""
-    x0, y0, x1, y1 = rectangle
-    near = np.abs(boxes_xyxy - np.array(rectangle)) < TILE_EDGE_PX
-    # at the image border a person is cut off by the image, which no other tile can repair
-    inner = np.array([x0 > 0, y0 > 0, x1 < size[0], y1 < size[1]])
-    return (near & inner).any(1)

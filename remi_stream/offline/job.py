@@ -33,6 +33,7 @@ from remi_stream.recordings.results import (
 )
 from remi_stream.recordings.take import Take
 from remi_stream.tracking.offline import OfflineTracker
+from remi_stream.tracking.video_tracker import VideoTracker
 
 CHUNK_FRAMES = 300
 """Frames per chunk; a killed run loses at most one chunk."""
@@ -129,7 +130,7 @@ def _run(
     on_frame: FrameCallback,
 ) -> JobProgress:
     """Process the remaining chunks."""
-    tracker = OfflineTracker(settings.max_people)
+    tracker = chain.make_tracker(settings.max_people, footage.is_independent)
     with contextlib.closing(prefetch(footage.frames(progress.frames), PREFETCHED_FRAMES)) as frames:
         while True:
             # restored before each chunk, so that a resumed run and an uninterrupted one give identical results
@@ -146,7 +147,7 @@ def _run(
                 return progress
 
 
-def _add_chunk(progress: JobProgress, chunk: list[Bodies], tracker: OfflineTracker) -> JobProgress:
+def _add_chunk(progress: JobProgress, chunk: list[Bodies], tracker: OfflineTracker | VideoTracker) -> JobProgress:
     people = progress.people + sum(len(bodies.people) for bodies in chunk)
     return JobProgress(progress.fingerprint, progress.chunks + 1, progress.frames + len(chunk), people, tracker.to_state())
 

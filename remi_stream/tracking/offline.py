@@ -1,4 +1,4 @@
-"""Offline tracker: Hungarian assignment of the detections of every frame to tracks; their state is saved between chunks.
+"""Tracker of detections: Hungarian assignment of those of every frame to tracks; their state is saved between chunks.
 
 Costs are motion and appearance, as live (`tracking/re_identification.py`); a lost track can be re-identified for a while.
 """
@@ -6,7 +6,6 @@ Costs are motion and appearance, as live (`tracking/re_identification.py`); a lo
 from __future__ import annotations
 
 import itertools
-import sys
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,9 @@ from scipy.optimize import linear_sum_assignment
 
 from remi_stream.detect.detector import ScoredBoxes
 from remi_stream.geometry import intersection_over_smaller
-from remi_stream.tracking.re_identification import HSV_BINS, Identity, Observation, appearance_histogram
+from remi_stream.tracking.crop import Pose
+from remi_stream.tracking.plain_values import NotSerialisable, from_plain, plain_round_trip, to_plain
+from remi_stream.tracking.re_identification import HSV_BINS, Identity, Observation, appearance_histogram, longest_side_px
 
 MAX_LOST_S = 3.0
 """A track that was not seen for longer ends."""
@@ -39,12 +40,21 @@ class OfflineTrack(Identity):
         super().__init__(0, observation)
         self.engine_state: object | None = None
         """The engine's state for this person."""
+        self.keypoints_px: np.ndarray | None = None
+        """(K, 2) float32: of the last accepted pose; None before it."""
 
     def to_state(self) -> list[Any]:
         """Serialise to plain values."""
         engine_state = to_plain(plain_round_trip(self.engine_state))
         positions = [[at, to_plain(position)] for at, position in self._positions]
-        return [self.track_id, to_plain(self.appearance), to_plain(self._sides), positions, engine_state]
+        return [
+            self.track_id,
+            to_plain(self.appearance),
+            to_plain(self._sides),
+            positions,
+            engine_state,
+            to_plain(self.keypoints_px),
+        ]
 
     @classmethod
     def from_state(cls, state: list[Any]) -> OfflineTrack:
@@ -58,7 +68,24 @@ class OfflineTrack(Identity):
             person.engine_state = from_plain(state[4])
         except NotSerialisable:
             person.engine_state = None
+        person.keypoints_px = from_plain(state[5])
         return person
+
+    def unlikeness(self, pose: Pose, observation: Observation) -> float:
+        """How unlike this person a pose is, 0 to 2: appearance distance plus, up to 1, distance from the last pose in body sizes.
+
+        Infinite before the first accepted pose.
+        """
+        if pose.person is None or self.keypoints_px is None or self.keypoints_px.shape != pose.person.keypoints_px.shape:
+            return float("inf")
+        apart = np.linalg.norm(pose.person.keypoints_px - self.keypoints_px, axis=1)
+        moved = float(np.median(apart)) / longest_side_px(observation.box_xyxy)
+        return self.appearance_distance(observation) + min(moved, 1.0)
+
+    def forget_last_position(self) -> None:
+        """Forget the last observation's position, which was another person's."""
+        if len(self._positions) > 1:
+            self._positions.pop()
 
 
 class OfflineTracker:
@@ -92,9 +119,24 @@ class OfflineTracker:
             track.track_id = next(self._ids)
         return track.track_id
 
-    def drop_track(self, track: OfflineTrack) -> None:
-        """Drop a track that duplicates another one: the detector found one person twice."""
-        self._people = [other for other in self._people if other is not track]
+    def unlikeness(self, track: OfflineTrack, pose: Pose, image: np.ndarray | None, at: float) -> float:
+        """How unlike the person of a track a pose in an image at a time, s, is; infinite before the first accepted pose."""
+        assert pose.person
+        box = pose.person.box_xyxy
+        appearance = UNKNOWN_APPEARANCE if image is None else appearance_histogram(image, box)
+        return track.unlikeness(pose, Observation(at, box, appearance, float("nan")))
+
+    def accept(self, track: OfflineTrack, pose: Pose) -> None:
+        """Keep an accepted pose and the engine's state."""
+        assert pose.person
+        track.engine_state, track.keypoints_px = pose.state, pose.person.keypoints_px
+
+    def reject(self, track: OfflineTrack) -> None:
+        """Reject a pose that is more like another track's: drop a new track, leave a known one unseen in this frame."""
+        if track.keypoints_px is None:
+            self._people = [other for other in self._people if other is not track]
+        else:
+            track.forget_last_position()
 
     def to_state(self) -> list[Any]:
         """Serialise to plain values: the next track id, and the tracks."""
@@ -136,57 +178,3 @@ def _is_unoccluded(boxes_xyxy: np.ndarray, index: int) -> bool:
 
 def _area(observation: Observation) -> float:
     return float(np.prod(observation.box_xyxy[2:] - observation.box_xyxy[:2]))
-
-
-# Serialisation of an engine's state of a track as plain values: named tuples, lists, arrays, numbers, None. Deserialising runs
-# no code: a named tuple is built only from a NamedTuple class of an already loaded module.
-
-
-class NotSerialisable(Exception):  # noqa: N818
-    """A value that cannot be serialised; it is dropped at the end of a chunk."""
-
-
-def to_plain(value: Any) -> Any:
-    """Serialise a value to lists, numbers, strings and bytes. Raises NotSerialisable."""
-    if value is None or type(value) in (bool, int, float, str):
-        return value
-    if isinstance(value, np.ndarray | np.generic) and value.dtype.kind in "biuf":
-        return ["array", value.dtype.str, list(value.shape), value.tobytes()]
-    if isinstance(value, tuple) and hasattr(value, "_fields"):
-        kind = type(value)
-        return ["named", kind.__module__, kind.__qualname__, [to_plain(part) for part in value]]
-    if isinstance(value, tuple | list):
-        return ["list", type(value).__name__, [to_plain(part) for part in value]]
-    raise NotSerialisable(type(value).__name__)
-
-
-def from_plain(value: Any) -> Any:
-    """Deserialise a plain value. Raises NotSerialisable if its class does not exist."""
-    if not isinstance(value, list):
-        return value
-    kind, *parts = value
-    if kind == "array":
-        array = np.frombuffer(parts[2], np.dtype(parts[0])).reshape(parts[1]).copy()
-        return array if parts[1] else array[()]
-    if kind == "list":
-        found = [from_plain(part) for part in parts[1]]
-        return tuple(found) if parts[0] == "tuple" else found
-    return _named_tuple_class(parts[0], parts[1])._make(from_plain(part) for part in parts[2])
-
-
-def plain_round_trip(value: Any) -> Any:
-    """Return the value after a round trip through its plain form; None if it cannot be serialised.
-
-    Applied at the end of each chunk, so that an uninterrupted run and a resumed one give identical results.
-    """
-    try:
-        return from_plain(to_plain(value))
-    except NotSerialisable:
-        return None
-
-
-def _named_tuple_class(module: str, name: str) -> Any:
-    found = getattr(sys.modules.get(module), name, None)
-    if isinstance(found, type) and issubclass(found, tuple) and hasattr(found, "_make"):
-        return found
-    raise NotSerialisable(f"{module}.{name}")

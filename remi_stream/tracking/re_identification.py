@@ -59,6 +59,8 @@ class Identity:
         """It may be confused with a lost identity, so nothing is learned."""
         self.is_occluded = False
         """It was lost by occlusion, not by leaving the image."""
+        self.is_searched = True
+        """Its place is searched while it is lost; not if it was lost because the detector found no one there."""
         self._positions: deque[tuple[float, np.ndarray]] = deque()
         self._sides = observation.box_xyxy[2:] - observation.box_xyxy[:2]
         self.update(observation, is_unoccluded=True)
@@ -169,10 +171,11 @@ class LostTracks:
         None between searches, and for a box outside the image of image_size (width, height) px.
         """
         self._calls += 1
-        if not self._identities or self._calls % QUERY_INTERVAL_FRAMES:
+        searched = [identity for identity in self._identities if identity.is_searched]
+        if not searched or self._calls % QUERY_INTERVAL_FRAMES:
             return None
-        lost = self._identities[self._calls // QUERY_INTERVAL_FRAMES % len(self._identities)]
-        at_prediction = self._calls // QUERY_INTERVAL_FRAMES // len(self._identities) % 2
+        lost = searched[self._calls // QUERY_INTERVAL_FRAMES % len(searched)]
+        at_prediction = self._calls // QUERY_INTERVAL_FRAMES // len(searched) % 2
         box = lost.predict_box(captured_at if at_prediction else lost.seen_at)
         middle = (box[:2] + box[2:]) / 2
         return (lost, box) if ((middle > 0) & (middle < image_size)).all() else None

@@ -322,6 +322,7 @@ class Tracker:
     def _lose(self, track: Track, captured_at: float, rival: Identity | None) -> None:
         if track.identity is not None and track.is_established:
             track.identity.is_occluded = track.occlusion_mask is not None or rival is not None
+            track.identity.is_searched = track.misses < MAX_MISSES
             self._lost.add(track.identity, captured_at, rival)
 
     def _identify(self, track: Track, observed: dict[Track, Observation]) -> None:

@@ -36,10 +36,16 @@ def scenes(name: str, seeds: tuple[int, ...]) -> list[Scene]:
         return list(pool.map(lambda seed: scene(name, seed), seeds))
 
 
-def scene(name: str, seed: int) -> Scene:
+def scene_files(name: str, seed: int) -> tuple[Path, Path]:
+    """The clip and the truth of a scene, rendered if they are not in the cache."""
     clip, known = folder() / f"{name}-{seed}.mp4", folder() / f"{name}-{seed}_truth.npz"
     if not known.exists():
         subprocess.run([sys.executable, RENDERER, "--scene", name, "--seed", str(seed), folder()], check=True)
+    return clip, known
+
+
+def scene(name: str, seed: int) -> Scene:
+    clip, known = scene_files(name, seed)
     with np.load(known) as truth:
         K = truth["K"]
         intrinsics = (float(K[0, 0]), float(K[1, 1]), float(K[0, 2]), float(K[1, 2]))

@@ -11,10 +11,12 @@ import pytest
 from remi_stream.capture.footage import make_frame
 from remi_stream.detect.detector import ScoredBoxes
 from remi_stream.messages import Person
-from remi_stream.offline.chain import DetectedFrame, accepted_people, merge_tile_detections
+from remi_stream.offline.chain import DetectedFrame, accepted_people
+from remi_stream.offline.detection import merge_tile_detections
 from remi_stream.prefetch import prefetch
 from remi_stream.tracking.crop import Pose
-from remi_stream.tracking.offline import NotSerialisable, OfflineTracker, from_plain, plain_round_trip, to_plain
+from remi_stream.tracking.offline import OfflineTrack, OfflineTracker
+from remi_stream.tracking.plain_values import NotSerialisable, from_plain, plain_round_trip, to_plain
 
 SIZE = (1280, 720)
 RED, BLUE = (0, 0, 200), (200, 0, 0)
@@ -81,10 +83,38 @@ def test_body_that_was_detected_twice_is_there_once_and_keeps_its_id() -> None:
     assert published == [[1]] * 9
 
 
-def pose() -> Pose:
+def test_body_of_two_detections_goes_to_the_person_whom_it_is_like_not_to_the_older_one() -> None:
+    following = OfflineTracker()
+    for frame in range(5):
+        image, boxes = picture((300, RED), (330 + 570, BLUE))
+        seen = following.assign(image, boxes, frame / 30)
+        published(following, frame, image, boxes, seen, [pose(300), pose(900)])
+    # both detections lead the engine to the blue one, the younger
+    image, boxes = picture((870, BLUE), (900, BLUE))
+    boxes = boxes._replace(boxes_xyxy=np.array([[300, 200, 420, 600], [840, 200, 960, 600]], np.float32))
+    seen = following.assign(image, boxes, 5 / 30)
+    assert [person.track_id for person in published(following, 5, image, boxes, seen, [pose(900), pose(900)])] == [2]
+    image, boxes = picture((300, RED), (900, BLUE))
+    assert [track.track_id for track, _ in following.assign(image, boxes, 6 / 30)] == [1, 2]
+
+
+def published(
+    following: OfflineTracker,
+    frame: int,
+    image: np.ndarray,
+    boxes: ScoredBoxes,
+    people: list[tuple[OfflineTrack, int]],
+    poses: list[Pose],
+) -> list[Person]:
+    """The people of a frame; poses: in the order of the boxes."""
+    seen = DetectedFrame(make_frame("film", frame, frame / 30, image, None), boxes, people, [])
+    return accepted_people(seen, [poses[index] for _, index in people], following)
+
+
+def pose(x: float = 300) -> Pose:
     """A pose of the same body at any place."""
-    box = np.array([240, 200, 360, 600], np.float32)
-    points = np.array([[300, 400]], np.float32)
+    box = np.array([x - 60, 200, x + 60, 600], np.float32)
+    points = np.array([[x, 400]], np.float32)
     nowhere = np.zeros((0, 3), np.float32)
     person = Person(
         track_id=0,
