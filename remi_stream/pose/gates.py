@@ -52,8 +52,8 @@ class Gates(NamedTuple):
 # TODO measured
 GATES: dict[Sensitivity, Gates] = {
     "low": Gates(Thresholds(5, 0.7, 0.2), Thresholds(5, 0.55, 0.3), 0.03),
-    "normal": Gates(Thresholds(5, 0.6, 0.25), Thresholds(5, 0.5, 0.3), 0.05),
-    "high": Gates(Thresholds(4, 0.55, 0.3), Thresholds(4, 0.4, 0.4), 0.15),
+    "normal": Gates(Thresholds(5, 0.6, 0.25), Thresholds(5, 0.5, 0.45), 0.05),
+    "high": Gates(Thresholds(4, 0.55, 0.3), Thresholds(4, 0.4, 0.6), 0.15),
 }
 
 
