@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 
 from remi_stream.config import Posture
-from remi_stream.detect.detector import Detector, load_detector
+from remi_stream.detect.detector import Detector, detector_tiles, load_detector
 from remi_stream.detect.search import SearchPass, live_search_passes
 from remi_stream.messages import DetectionInterval, Detections, Frame
 from remi_stream.stage import StageSpec
@@ -88,8 +88,9 @@ class CameraSearch:
     def __init__(self, detector_name: str, size: tuple[int, int], posture: Posture) -> None:
         self.size = size
         """(width, height) px of the camera's images."""
-        # the first is the whole image, which a camera's first request, made without its size, gives too
-        self._passes = itertools.cycle(live_search_passes(detector_name, size, posture))
+        # the whole image first, which a camera's first request, made without its size, gives too; then once all usual tiles
+        first = map(SearchPass, detector_tiles(detector_name, size))
+        self._passes = itertools.chain(first, itertools.cycle(live_search_passes(detector_name, size, posture)))
         self.next_pass = next(self._passes)
         """The pass that is requested."""
 

@@ -35,8 +35,8 @@ BOX_HISTORY_S = 2.0
 """How long boxes are kept for detections, which arrive later than the poses of their frame."""
 DETECTION_WEIGHT = 0.2
 """Weight of a detection's box against the box from the pose."""
-STABLE_POSES = 5
-"""Poses after which a track is stable."""
+STABLE_S = 1.0
+"""Age from which a track is stable: until then the whole image is searched quickly for others, who often come together."""
 ESTABLISHED_POSES = 5
 """Poses after which a lost track is kept for re-identification."""
 MIN_MATCH_IOU = 0.3
@@ -87,6 +87,7 @@ class Track:
         self.poses = self.failures = self.misses = 0
         """Accepted poses in all, and consecutive rejected poses and missed detections."""
         self._failing_since = self._failed_at = 0.0
+        self._posed_since = self._posed_at = 0.0
         self._history: dict[int, tuple[float, np.ndarray]] = {}
 
     @property
@@ -96,8 +97,8 @@ class Track:
 
     @property
     def is_stable(self) -> bool:
-        """Whether it has had enough poses, and no failure or miss since."""
-        return self.poses >= STABLE_POSES and not self.failures and not self.misses
+        """Whether it has had poses for long enough, and no failure or miss since."""
+        return self._posed_at - self._posed_since >= STABLE_S and not self.failures and not self.misses
 
     @property
     def is_established(self) -> bool:
@@ -135,6 +136,7 @@ class Track:
             self._failing_since = self._failing_since if self.failures else captured_at
             self.failures, self._failed_at = self.failures + 1, captured_at
             return
+        self._posed_since, self._posed_at = self._posed_since if self.poses else captured_at, captured_at
         self.poses, self.failures, self.person = self.poses + 1, 0, pose.person
         self.box_xyxy, self.state = pose.next_box_xyxy, pose.state
         self.circle_px = pose.circle_px

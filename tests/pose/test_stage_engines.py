@@ -81,7 +81,9 @@ def test_options_reach_the_pipelines_engine_only(monkeypatch: pytest.MonkeyPatch
     loaded: dict[str, object] = {}
     load = pose_stage.load_engine
     monkeypatch.setattr(
-        pose_stage, "load_engine", lambda name, threads, options, sensitivity: loaded.update({name: options}) or load(name, threads, options)
+        pose_stage,
+        "load_engine",
+        lambda name, threads, options, sensitivity: loaded.update({name: options}) or load(name, threads, options),
     )
     opened(pipeline("blazepose", None, engine="synthetic", engine_options={"delay_s": 0.5}))
     assert loaded == {"blazepose": {}, "synthetic": {"delay_s": 0.5}}

@@ -11,7 +11,7 @@ from remi_stream.geometry import iou
 from remi_stream.messages import Detections, Person
 from remi_stream.tracking.crop import Crop, Pose
 from remi_stream.tracking.re_identification import MAX_LOST_S
-from remi_stream.tracking.tracker import MAX_MISSES, STABLE_POSES, Tracker
+from remi_stream.tracking.tracker import MAX_MISSES, STABLE_S, Tracker
 
 IMAGE = np.full((1000, 1000, 3), 90, np.uint8)
 WHOLE = np.array([[0, 0, 1000, 1000]], np.float32)
@@ -117,9 +117,12 @@ def test_detector_may_rest_when_every_track_is_sure() -> None:
     people = tracks()
     assert not people.is_stable
     people.update_detections(detections(0, BOX))
-    follow(people, 1, STABLE_POSES)
+    follow(people, 1, 30)
+    assert not people.is_stable
+    follow(people, 31, 1)
+    assert STABLE_S == 1.0
     assert people.is_stable
-    people.update_poses(9, 0.3, IMAGE, [Pose(None, BOX)])
+    people.update_poses(32, 32 / 30, IMAGE, [Pose(None, BOX)])
     assert not people.is_stable
 
 
