@@ -133,7 +133,7 @@ SOLE_HEIGHT_M = 0.03
 """Height of the soles' vertices in the rest pose, m."""
 
 MEAN_SHAPE = np.zeros(10)
-"""Betas of the drawn body: viser's skinned mesh cannot change its shape."""
+"""Betas of the drawn skin: viser's skinned mesh cannot change its shape, but its bones take the published one."""
 
 
 class BonePose(NamedTuple):
@@ -157,11 +157,10 @@ class SkinSamples(NamedTuple):
 
 
 def bone_pose(smpl: Smpl, up: np.ndarray) -> BonePose:
-    """Pose the drawn body, at mean shape, with the published position of the pelvis. up: (3,), camera frame."""
+    """Pose the drawn body, with the bones of the published shape. up: (3,), camera frame."""
     smpl = retargeter_to_known_body(smpl.body).retarget(smpl)
     local = joint_rotations(smpl.global_orient, smpl.body_pose)
-    pelvis = known_body().rest_joints(smpl.betas)[0] + smpl.transl
-    rotations, positions = forward_kinematics(mean_rest_joints(), local, pelvis - mean_rest_joints()[0])
+    rotations, positions = forward_kinematics(known_body().rest_joints(smpl.betas), local, smpl.transl)
     joint, offset = skin_samples()
     skin = positions[joint] + np.einsum("nab,nb->na", rotations[joint], offset)
     return BonePose(quaternions_from_matrices(rotations)[:, [3, 0, 1, 2]], positions, skin[(skin @ up).argmin()])
