@@ -10,6 +10,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
+from remi_stream.body.fit.confidence import fit_confidence
 from remi_stream.body.fit.gauss_newton import MIN_WEIGHT, FitPose, Observation, RotationPrior, TranslPrior, fit_pose
 from remi_stream.body.fit.landmark_model import LandmarkModel
 from remi_stream.body.fit.priors import CLOSED_FORM_SPREADS
@@ -130,7 +131,8 @@ class TrackFitter:
             pose, turn_rates, velocity = move_on(state, fitted.pose, elapsed)
         pose = pose._replace(betas=shape.betas)
         points = self._place_landmarks(start, pose, intrinsics)
-        smpl = make_smpl(self._name, pose, start.solution.joint_confidence)
+        confidence = fit_confidence(start.solution.joint_confidence, start.solution.rotations, pose.rotations)
+        smpl = make_smpl(self._name, pose, confidence)
         return TrackFit(points, smpl, FitState(start.solution.ik_state, pose, turn_rates, velocity, shape))
 
     def _place_landmarks(self, start: ClosedForm, pose: FitPose, intrinsics: Intrinsics) -> np.ndarray:

@@ -17,8 +17,8 @@ from remi_stream.geometry import Intrinsics, axis_angle_from_matrices, matrices_
 
 TORSO = [11, 12, 23, 24]
 PIXEL_SPREADS_M = np.repeat([0.013, 0.021, 0.016, 0.013, 0.022, 0.018, 0.016, 0.015, 0.022], [11, 2, 2, 2, 6, 2, 2, 2, 4])
-"""(33,) m: standard deviations of visible landmarks in the image, at the person's distance: face, shoulders, elbows, wrists, hands,
-hips, knees, ankles, feet. 0.014 to 0.025 measured, of which a part stays the same from frame to frame."""
+"""(33,) m: standard deviations of visible landmarks in the image at the person's distance, of face, shoulders, elbows, wrists,
+hands, hips, knees, ankles, feet. 0.014 to 0.025 measured, of which a part stays the same from frame to frame."""
 DEPTH_SPREADS_M = np.repeat([0.2, 0.16, 0.2, 0.24, 0.13, 0.2, 0.24], [11, 2, 2, 8, 2, 4, 4])
 """(33,) m: standard deviations of the lifted landmarks' depths from the torso's: face, shoulders, elbows, wrists and hands, hips,
 knees and ankles, feet."""
