@@ -22,6 +22,7 @@ from remi_stream.filters.smoothnet import (
     smoothnet_weights,
 )
 from remi_stream.messages import Bodies
+from remi_stream.offline.refit import refit_run
 from remi_stream.recordings.take import Take
 from remi_stream.tracking.track_linking import (
     INTERPOLATED_KEY,
@@ -63,7 +64,10 @@ def smooth_take(take: Take, smoothing: TakeSmoothing | None = None) -> Take:
     people: list[dict[int, TrackPoint]] = [{} for _ in frames]
     for track in link_tracks(frames):
         track = with_median_betas(track) if smoothing.one_shape else track
-        for point in smooth_track(track, smoother):
+        smoothed = smooth_track(track, smoother)
+        if smoothing.method != "none":
+            smoothed = refit_track(smoothed, frames)
+        for point in smoothed:
             people[point.frame][point.person.track_id] = point
     return replace(take, frames=[with_people(bodies, points, name) for bodies, points in zip(frames, people)])
 
@@ -117,6 +121,14 @@ def smooth_track(track: LinkedTrack, smoother: MotionSmoother) -> LinkedTrack:
             for point, motion in zip(run, smooth_motions)
         ]
     return result
+
+
+def refit_track(track: LinkedTrack, frames: list[Bodies]) -> LinkedTrack:
+    """Fit the default engine's bodies to their key points again, each run with the intrinsics of its frames."""
+    runs = [
+        list(points) for run in split_runs(track) for _, points in groupby(run, key=lambda point: frames[point.frame].intrinsics)
+    ]
+    return [point for run in runs for point in refit_run(run, frames[run[0].frame].intrinsics)]
 
 
 def split_runs(track: LinkedTrack) -> list[LinkedTrack]:
