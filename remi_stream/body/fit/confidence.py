@@ -1,7 +1,7 @@
 """Confidence of fitted joints: the probability that a rotation, relative to the parent, is within 20 degrees of the truth.
 
 Logistic regression on what was visible and on how far the fit went from the closed form; the reliability on scenes that it was
-not made with is in docs/reference/accuracy.md (tools/measure_confidence.py).
+not made with is in docs/reference/conventions.md (tools/measure_confidence.py).
 """
 
 from __future__ import annotations
