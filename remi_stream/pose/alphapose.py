@@ -25,7 +25,7 @@ from remi_stream.pose.crop import (
 )
 from remi_stream.pose.engine import Engine
 from remi_stream.pose.heatmaps import decode_argmax, decode_soft_argmax, heatmap_to_image, mirror_joint_pairs, unflip_heatmaps
-from remi_stream.pose.lifting import LiftingEngine
+from remi_stream.pose.lifting.engine import LiftingEngine
 from remi_stream.pose.videopose3d import find_live_weights, open_lifter
 from remi_stream.skeletons import JOINT_NAMES
 from remi_stream.tracking.crop import Crop, Pose

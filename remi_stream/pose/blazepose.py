@@ -39,7 +39,7 @@ from remi_stream.pose.landmarks import (
     roi_from_points,
     update_roi_filter,
 )
-from remi_stream.pose.lifting import LiftingEngine
+from remi_stream.pose.lifting.engine import LiftingEngine
 from remi_stream.pose.videopose3d import open_lifter
 from remi_stream.tracking.crop import Crop, Pose
 

@@ -20,7 +20,7 @@ from remi_stream.inference.runtime import Runtime
 from remi_stream.models.manifest import ModelFile, find_manifest
 from remi_stream.models.store import file_fault
 from remi_stream.networks.network import find_network
-from remi_stream.pose.lifting import INPUT_SKELETON, OUTPUT_SKELETON, LiftedPose
+from remi_stream.pose.lifting.engine import INPUT_SKELETON, OUTPUT_SKELETON, LiftedPose
 from remi_stream.skeletons import JOINT_NAMES, LIMB_JOINTS, joint_indices, left_right_pairs
 
 VIDEOPOSE3D_MANIFEST, SYMMETRIC_WEIGHTS, CAUSAL_WEIGHTS = "videopose3d", "videopose3d", "videopose3d_causal"

@@ -12,7 +12,7 @@ from remi_stream.pose.alphapose import AlphaPoseEngine
 from remi_stream.pose.blazepose import BlazePoseEngine
 from remi_stream.pose.engine import Engine, find_adapter, load_engine, resolve_engine
 from remi_stream.pose.instanthmr import InstantHmrEngine
-from remi_stream.pose.lifting import LiftingEngine
+from remi_stream.pose.lifting.engine import LiftingEngine
 from remi_stream.pose.onnx_engine import OnnxEngine
 from remi_stream.pose.smpl_regressor import SmplRegressor
 

@@ -14,7 +14,7 @@ from remi_stream.messages import Person
 from remi_stream.models.manifest import find_manifest
 from remi_stream.models.store import model_path
 from remi_stream.pose.engine import load_engine
-from remi_stream.pose.lifting import LiftedPose, LiftingEngine, LiftingEngineState, coco_keypoints
+from remi_stream.pose.lifting.engine import LiftedPose, LiftingEngine, LiftingEngineState, coco_keypoints
 from remi_stream.pose.videopose3d import (
     FRAME_RATE_HZ,
     RECEPTIVE_FIELD,
