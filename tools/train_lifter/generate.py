@@ -25,8 +25,8 @@ from train_lifter.view import half_body, random_view, whole_body
 
 Array = NDArray[Any]
 
-FRAMES = 48
-"""Frames of a sequence."""
+FRAMES = 30
+"""Frames of a sequence: one second shows what the memory is for, and more sequences show more poses."""
 FRAME_RATES = (15.0, 20.0, 24.0, 25.0, 50.0, 60.0)
 """Frame rates of 30 % of the sequences; the others have 30."""
 FRAMINGS = {"whole": 0.66, "half": 0.22, "desk": 0.12}

@@ -17,8 +17,8 @@ from train_lifter.view import MAX_SIDE_PX, View
 Array = NDArray[Any]
 
 SHADERS = Path(__file__).parent / "shaders"
-HEAD_CELL_M, BODY_CELL_M = 0.008, 0.0125
-"""Vertices within a cell become one: enough at 150 to 400 px of height, and a third of the triangles."""
+HEAD_CELL_M, BODY_CELL_M = 0.010, 0.016
+"""Vertices within a cell become one: enough at 150 to 400 px of height, and a quarter of the triangles."""
 HAIRS = np.array([(25, 20, 18), (52, 38, 30), (110, 75, 45), (190, 160, 100), (140, 140, 140)], float)
 SKIN = np.array([214.0, 164.0, 136.0])
 HEAD = 15
