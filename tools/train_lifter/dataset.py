@@ -24,6 +24,9 @@ MAX_ERROR = 0.12
 """Largest median distance of the visible limb landmarks from the truth, in sizes of the region: beyond it the network follows
 something else."""
 MIN_CHUNK = 4
+"""Least frames of a track."""
+OBSERVED = ("world", "pixels", "visibility", "presence", "heatmap_peaks")
+"""What is stored of the landmarks."""
 CALIBRATED_SHARE = 0.5
 """Share of the sequences whose features are made with the true intrinsics; the others as a camera that nobody calibrated."""
 
@@ -76,7 +79,7 @@ class FeatureMaker:
         state: IkState | None = None
         rows: list[tuple[Array, Array, Array, Array]] = []
         for index in frames:
-            row = {name: values[index].astype(float) for name, values in sequence.items() if name in LifterInput._fields}
+            row = {name: sequence[name][index].astype(float) for name in OBSERVED}
             step = (
                 0.0 if state is None else float(sequence["frame"][index] - sequence["frame"][index - 1]) / float(sequence["fps"])
             )
