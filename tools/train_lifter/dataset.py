@@ -45,7 +45,7 @@ class FeatureMaker:
         calibrated = rng.random() < CALIBRATED_SHARE
         intrinsics = (fx, fy, cx, cy) if calibrated else default_intrinsics(*(float(side) for side in sequence["size"]))
         truth = Rotation.from_rotvec(sequence["rotvec"].reshape(-1, 3)).as_matrix().reshape(-1, 24, 3, 3)
-        fits = self._accepted(sequence, truth)
+        fits = self.accepted(sequence, truth)
         starts = [
             index
             for index in range(len(fits))
@@ -59,7 +59,7 @@ class FeatureMaker:
                 found.append(self._chunk(sequence, truth, range(start, stop), intrinsics))
         return found
 
-    def _accepted(self, sequence: dict[str, Array], truth: Array) -> Array:
+    def accepted(self, sequence: dict[str, Array], truth: Array) -> Array:
         """Return which frames a gate would accept, and show the person, (N,) bool."""
         peaks = np.sort(sequence["heatmap_peaks"][:, LIMB_LANDMARKS], axis=1)[:, -6:].mean(1)
         visible = sequence["visibility"][:, LIMB_LANDMARKS] > 0.5
