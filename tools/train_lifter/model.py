@@ -105,8 +105,8 @@ def mirror_permutation() -> tuple[Tensor, Tensor]:
     for part, size in PARTS.items():
         start = len(indices)
         if part == "view":
-            # ray x and the sine of the roll change their sign
-            order, flips = np.arange(size), np.array([-1.0, 1, 1, -1, 1, 1, 1])
+            # only the ray's x changes its sign
+            order, flips = np.arange(size), np.array([-1.0, 1, 1, 1, 1])
         elif part == "rotations":
             order = (MIRRORED_JOINTS[:, None] * 6 + np.arange(6)).ravel()
             # rows and columns of the matrix, without the last column

@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from remi_stream.body.smpl import Body
+from remi_stream.pose.lifting.features import PARTS
 from train_lifter.model import (
     MIRRORED_FEET,
     Answer,
@@ -37,6 +38,8 @@ ROTATION_WEIGHTS = {
 """Weights of the joints' rotation errors; all others have 1."""
 JOINT_WEIGHT, SPREAD_WEIGHT, CONTACT_WEIGHT, SHAPE_WEIGHT = 5.0, 0.1, 0.1, 1.0
 """Weights of the joints' distance (per m), of the spread's likelihood, of contact and of the rest pose's joints (per m)."""
+AXIS_WEIGHTS = (1.5, 1.5, 1.0)
+"""Weights of a joint's error across and along the view: the closed form is good across, and should stay so in strange poses."""
 WARM_UP_STEPS, FINAL_RATE = 100, 0.02
 EMA = 0.998
 """Share of the old weights in each step of the running mean."""
@@ -121,10 +124,10 @@ def mirror_some(batch: Batch, chosen: Tensor) -> Batch:
 
 
 def add_noise(features: Tensor, std: Tensor, amount: float) -> Tensor:
-    """Add noise to features (B, T, F), a part of it constant in a track; the last seven, of the view, stay."""
+    """Add noise to features (B, T, F), a part of it constant in a track; the last, of the view, stay."""
     whole, each = torch.randn(len(features), 1, features.shape[2]), torch.randn_like(features)
     noise = (whole + 0.5 * each) * (amount * std)
-    noise[..., -7:] = 0
+    noise[..., -PARTS["view"] :] = 0
     return features + noise
 
 
@@ -135,7 +138,7 @@ def loss_of(answer: Answer, batch: Batch, tracks: Tracks, shapes: Tensor, recipe
     angles = torch.sqrt(((answer.rotations - batch.rotations) ** 2).sum((-1, -2)) / 2 + 1e-6)
     flat = answer.rotations.reshape(-1, 24, 3, 3)
     joints = joints_of(flat, tracks.rest_joints).reshape(batch.joints.shape)
-    distance = (joints - batch.joints).norm(dim=-1).mean(-1)
+    distance = ((joints - batch.joints) * torch.tensor(AXIS_WEIGHTS)).norm(dim=-1).mean(-1)
     steps = (torch.diff(joints, dim=1) - torch.diff(batch.joints, dim=1)).norm(dim=-1).mean(-1)
     likelihood = (angles.detach() / answer.log_spread.exp() + answer.log_spread).mean(-1)
     contact = functional.binary_cross_entropy_with_logits(answer.contact, batch.contact, reduction="none").mean(-1)

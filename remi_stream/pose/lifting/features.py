@@ -1,7 +1,8 @@
 """Features of the learned lifter: one frame of the landmark network and of the closed-form fit, in the network's own axes.
 
 The axes are those of a camera that looks at the person's middle and is rolled like the crop: in them the landmark network says
-its world landmarks, and a person who lies looks like one who stands. Rotations are corrected in these axes, then turned back.
+its world landmarks. Nothing says how the camera is rolled: a person who lies looks like one who stands, and rolled cameras need
+no training data. Rotations are corrected in these axes, then turned back.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ TORSO, HIPS = [11, 12, 23, 24], [23, 24]
 LANDMARKS, JOINTS = 33, 24
 MAX_ELAPSED_S = 0.3
 """A longer time since the last frame counts as this."""
-PARTS = {"world": 99, "lifted": 99, "pixels": 66, "visibility": 33, "presence": 33, "peaks": 33, "rotations": 144, "view": 7}
+PARTS = {"world": 99, "lifted": 99, "pixels": 66, "visibility": 33, "presence": 33, "peaks": 33, "rotations": 144, "view": 5}
 """Number of features of each part, in this order."""
 FEATURE_COUNT = sum(PARTS.values())
 ROTATIONS_START = FEATURE_COUNT - PARTS["rotations"] - PARTS["view"]
@@ -73,10 +74,8 @@ def lifter_features(frame: LifterInput, axes: np.ndarray) -> np.ndarray:
     rotations[0] = axes.T @ rotations[0]
     middle = unproject(frame.pixels[TORSO].mean(0), frame.intrinsics)
     view = [
-        *middle,
+        *(middle @ rolled[:2, :2]),
         np.log(frame.roi_size / frame.intrinsics[0]),
-        np.sin(frame.roi_angle),
-        np.cos(frame.roi_angle),
         min(frame.elapsed_s, MAX_ELAPSED_S) * 10,
         float(frame.is_new),
     ]
