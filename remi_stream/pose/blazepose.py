@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from remi_stream.body.fit.fitter import FitState, TrackFit, TrackFitter, closed_form_prior
+from remi_stream.body.fit.fitter import FitState, TrackFit, TrackFitter
+from remi_stream.body.fit.gauss_newton import RotationPrior
 from remi_stream.body.ik.solver import landmark_box
 from remi_stream.body.smpl import load_default_body
 from remi_stream.geometry import iou
@@ -40,6 +41,8 @@ from remi_stream.pose.landmarks import (
     update_roi_filter,
 )
 from remi_stream.pose.lifting.engine import LiftingEngine
+from remi_stream.pose.lifting.features import lifter_input
+from remi_stream.pose.lifting.network import load_lifter
 from remi_stream.pose.videopose3d import open_lifter
 from remi_stream.tracking.crop import Crop, Pose
 
@@ -63,6 +66,8 @@ class BlazePoseState(NamedTuple):
     """The filtered ROI."""
     fit_state: FitState
     """State of the body's fit."""
+    lifter_memory: np.ndarray
+    """Memory of the learned lifter."""
 
 
 class BlazePoseEngine:
@@ -73,7 +78,7 @@ class BlazePoseEngine:
 
     def __init__(self, network: Runtime, gates: Gates) -> None:
         self._network, self._gates = network, gates
-        self._fitter = TrackFitter(load_default_body())
+        self._fitter, self._lifter = TrackFitter(load_default_body()), load_lifter()
         self.runtime_name = network.name
 
     def infer(self, crops: list[Crop]) -> list[Pose]:
@@ -82,34 +87,36 @@ class BlazePoseEngine:
 
     def _pose(self, crop: Crop) -> Pose:
         state = valid_state(crop)
-        found, reason = self._track(crop, state.roi_filter.roi()) if state else self._detect(crop)
+        found, region, reason = self._track(crop, state.roi_filter.roi()) if state else self._detect(crop)
         if reason:
             return Pose(None, crop.box_xyxy, None, reason)
-        follower, memory, elapsed = None, None, 0.0
-        if state:
-            follower, memory, elapsed = state.roi_filter, state.fit_state, crop.captured_at - state.roi_filter.seen_at
-        start = self._fitter.solve_closed_form(found.world, found.pixels, found.visibility, crop.intrinsics, memory, elapsed)
-        fit = self._fitter.fit(start, closed_form_prior(start), crop.intrinsics, memory, elapsed)
+        elapsed = crop.captured_at - state.roi_filter.seen_at if state else 0.0
+        ik_state = state.fit_state.ik_state if state else None
+        start = self._fitter.solve_closed_form(found.world, found.pixels, found.visibility, crop.intrinsics, ik_state, elapsed)
+        seen = lifter_input(found, region, start, crop.intrinsics, elapsed, is_new=state is None)
+        lifted = self._lifter.lift(seen, state.lifter_memory if state else None)
+        prior = RotationPrior(lifted.rotations, lifted.spread_rad)
+        fit = self._fitter.fit(start, prior, crop.intrinsics, state.fit_state if state else None, elapsed)
         person = make_person(crop.track_id, found, fit)
-        follower = update_roi_filter(follower, found.roi_points, crop.captured_at)
-        return Pose(person, person.box_xyxy, BlazePoseState(follower, fit.state), circle_px=found.roi_points)
+        follower = update_roi_filter(state.roi_filter if state else None, found.roi_points, crop.captured_at)
+        return Pose(person, person.box_xyxy, BlazePoseState(follower, fit.state, lifted.memory), circle_px=found.roi_points)
 
-    def _track(self, crop: Crop, region: Roi) -> tuple[Landmarks, str]:
-        """Estimate a tracked person in the filtered ROI: the landmarks, and the rejection reason."""
+    def _track(self, crop: Crop, region: Roi) -> tuple[Landmarks, Roi, str]:
+        """Estimate a tracked person in the filtered ROI: the landmarks, their ROI, and the rejection reason."""
         found = estimate_landmarks(self._network, crop.image, region)
-        return found, rejection_reason(found, region, self._fitter.bone_lengths_m, self._gates.tracked)
+        return found, region, rejection_reason(found, region, self._fitter.bone_lengths_m, self._gates.tracked)
 
-    def _detect(self, crop: Crop) -> tuple[Landmarks, str]:
+    def _detect(self, crop: Crop) -> tuple[Landmarks, Roi, str]:
         """Estimate a new person three times: each crop gives the ROI of the next, and the third confirms the second."""
         region = roi_from_box(crop.box_xyxy) if crop.circle_px is None else roi_from_points(crop.circle_px)
         found = estimate_landmarks(self._network, crop.image, region)
         for _ in range(2):
             before, region = found, roi_from_points(found.roi_points)
             if not is_roi_size_valid(region) or before.person_presence < MIN_PRESENCE_ON_THE_WAY:
-                return before, "presence"
+                return before, region, "presence"
             found = estimate_landmarks(self._network, crop.image, region)
         reason = rejection_reason(found, region, self._fitter.bone_lengths_m, self._gates.new)
-        return found, reason or ("" if is_steady(before, found, region, self._gates) else "unsteady")
+        return found, region, reason or ("" if is_steady(before, found, region, self._gates) else "unsteady")
 
 
 def valid_state(crop: Crop) -> BlazePoseState | None:

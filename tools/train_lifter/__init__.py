@@ -1,1 +1,1 @@
-"""Training of the learned lifter, see docs/lifter.md: motion, rendered pictures, features, network."""
+"""Training of the learned lifter, see docs/reference/lifter.md: motion, rendered pictures, features, network."""

@@ -10,10 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
-from remi_stream.body.ik.solver import LIMB_LANDMARKS, IkSolver, IkState, body_landmarks, bone_lengths, lift_landmarks
+from remi_stream.body.fit.fitter import TrackFitter
+from remi_stream.body.ik.solver import LIMB_LANDMARKS, IkState, body_landmarks
 from remi_stream.body.smpl import Body, forward_kinematics
 from remi_stream.geometry import Intrinsics, default_intrinsics, project
-from remi_stream.pose.lifting.features import LifterInput, lifter_axes, lifter_features
+from remi_stream.pose.landmarks import Landmarks, Roi
+from remi_stream.pose.lifting.features import lifter_axes, lifter_features, lifter_input
 from train_lifter.store import read_sequences
 
 Array = NDArray[Any]
@@ -36,8 +38,7 @@ class FeatureMaker:
 
     def __init__(self, body: Body) -> None:
         self.body = body
-        rest = body.rest_joints(np.zeros(10))
-        self.lengths, self.solver = bone_lengths(rest), IkSolver(rest)
+        self.fitter = TrackFitter(body)
 
     def chunks(self, sequence: dict[str, Array], rng: np.random.Generator) -> list[dict[str, Array]]:
         """Cut a sequence into tracks without gaps, each with features and targets of every frame."""
@@ -83,25 +84,16 @@ class FeatureMaker:
             step = (
                 0.0 if state is None else float(sequence["frame"][index] - sequence["frame"][index - 1]) / float(sequence["fps"])
             )
-            lifted = lift_landmarks(row["world"], row["pixels"], row["visibility"] ** 2, intrinsics, self.lengths)
-            fit = self.solver.solve(lifted, row["visibility"], state, step)
-            roi = sequence["roi"][index].astype(float)
-            frame = LifterInput(
-                **row,
-                roi_center=roi[:2],
-                roi_size=float(roi[2]),
-                roi_angle=float(roi[3]),
-                lifted=lifted,
-                rotations=fit.rotations,
-                intrinsics=intrinsics,
-                elapsed_s=step,
-                is_new=state is None,
-            )
+            x, y, size, angle = (float(value) for value in sequence["roi"][index])
+            roi = Roi(np.array([x, y]), size, angle)
+            start = self.fitter.solve_closed_form(row["world"], row["pixels"], row["visibility"], intrinsics, state, step)
+            landmarks = Landmarks(**row, roi_points=np.zeros((2, 2)), person_presence=1.0)
+            frame = lifter_input(landmarks, roi, start, intrinsics, step, state is None)
             axes = lifter_axes(frame)
             target = truth[index].copy()
             target[0] = axes.T @ target[0]
-            rows.append((lifter_features(frame, axes), target, axes, fit.rotations))
-            state = fit.ik_state
+            rows.append((lifter_features(frame, axes), target, axes, frame.rotations))
+            state = start.solution.ik_state
         features, targets, axes_of_all, closed_form = (np.array(column, np.float32) for column in zip(*rows))
         return {
             "features": features,
@@ -145,7 +137,8 @@ def make_dataset(source: Path, out: Path, body: Body) -> int:
     return frames
 
 
-def load_dataset(folder: Path) -> dict[str, Array]:
-    """Load all data sets of a folder as one: rows of frames, and `length`, `betas`, `fps` of its chunks."""
-    files = [dict(np.load(path)) for path in sorted(folder.glob("*_[0-9][0-9][0-9][0-9].npz"))]
+def load_datasets(folders: list[Path]) -> dict[str, Array]:
+    """Load all data sets of some folders as one: rows of frames, and `length`, `betas`, `fps` of its chunks."""
+    paths = [path for folder in folders for path in sorted(folder.glob("*_[0-9][0-9][0-9][0-9].npz"))]
+    files = [dict(np.load(path)) for path in paths]
     return {name: np.concatenate([file[name] for file in files]) for name in files[0]}

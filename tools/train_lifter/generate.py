@@ -13,7 +13,7 @@ from remi_stream.body.smpl import load_default_body
 from remi_stream.inference.load import load_runtime
 from remi_stream.models.manifest import find_engine
 from remi_stream.models.store import ensure_model_file
-from remi_stream.pose.blazepose import OUTPUT_TENSORS
+from remi_stream.pose.landmarks import OUTPUT_TENSORS
 from train_lifter.furniture import obstacle, seat, table
 from train_lifter.observation import Observer, Scene
 from train_lifter.painter import Model, Painter

@@ -13,16 +13,15 @@ from scipy.spatial.transform import Rotation
 
 from remi_stream.geometry import project
 from remi_stream.inference.runtime import Runtime
-from remi_stream.pose.blazepose import (
+from remi_stream.pose.gates import is_roi_stable
+from remi_stream.pose.landmarks import (
     INPUT_SIDE_PX,
     INPUT_TENSOR,
-    MIN_PRESENCE,
     Landmarks,
     Roi,
     RoiFilter,
     crop_roi,
     decode_landmarks,
-    is_roi_stable,
     roi_from_box,
     roi_from_points,
     update_roi_filter,
@@ -40,6 +39,7 @@ BODY_RADIUS_M = 0.17
 """The skin is within this distance of the joints."""
 BOX_NOISE = 0.03
 """Standard deviation of a detector's box, in sizes of the box."""
+MIN_PRESENCE = 0.5
 MIN_PERSON_PX = 20.0
 MIN_DEPTH_M = 0.15
 

@@ -253,3 +253,18 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     """Read weights that `save_weights` wrote."""
     with np.load(path) as stored:
         return {name: torch.from_numpy(stored[name].astype(np.float32)) for name in stored.files}
+
+
+GOLDEN_FRAMES = 6
+
+
+def golden(weights: Path) -> dict[str, Array]:
+    """Return features (6, FEATURE_COUNT) of a track, spread like the training data, and the network's answers to them."""
+    torch.manual_seed(0)
+    model = LifterModel()
+    model.load_state_dict(read_weights(weights))
+    features = (model.mean + model.std * torch.randn(GOLDEN_FRAMES, len(model.mean))).numpy().astype(np.float16)
+    model.eval()
+    with torch.no_grad():
+        answer = model(torch.from_numpy(features.astype(np.float32))[None])
+    return {"features": features, **{name: value[0].numpy() for name, value in answer._asdict().items()}}

@@ -104,15 +104,15 @@ class TrackFitter:
         pixels: np.ndarray,
         visibility: np.ndarray,
         intrinsics: Intrinsics,
-        state: FitState | None = None,
+        ik_state: IkState | None = None,
         elapsed: float = 0.0,
     ) -> ClosedForm:
         """Lift landmarks and solve inverse kinematics; arguments as of `lift_landmarks`, visibility (33,) in [0, 1].
 
-        state: of the same person's last frame, elapsed seconds ago.
+        ik_state: of the same person's last frame, elapsed seconds ago.
         """
         points = lift_landmarks(world, pixels, np.maximum(visibility**2, MIN_WEIGHT), intrinsics, self.bone_lengths_m)
-        solution = self._skeleton.solve(points, visibility, state.ik_state if state else None, elapsed)
+        solution = self._skeleton.solve(points, visibility, ik_state, elapsed)
         if solution.is_swapped:
             points, pixels, visibility = points[TWINS], pixels[TWINS], visibility[TWINS]
         transl = fit_transl(self._rest_joints, solution.rotations, points, visibility**2)

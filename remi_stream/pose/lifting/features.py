@@ -11,7 +11,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from remi_stream.body.fit.fitter import ClosedForm
+from remi_stream.body.ik.solver import TWINS
 from remi_stream.geometry import Intrinsics, shortest_rotation, unproject
+from remi_stream.pose.landmarks import Landmarks, Roi
 
 FORWARD = np.array([0.0, 0.0, 1.0])
 TORSO, HIPS = [11, 12, 23, 24], [23, 24]
@@ -38,12 +41,7 @@ class LifterInput(NamedTuple):
     """(33,) in [0, 1]."""
     heatmap_peaks: np.ndarray
     """(33,) in [0, 1]."""
-    roi_center: np.ndarray
-    """(2,) px."""
-    roi_size: float
-    """px."""
-    roi_angle: float
-    """rad."""
+    roi: Roi
     lifted: np.ndarray
     """(33, 3) m, camera axes: `lift_landmarks`."""
     rotations: np.ndarray
@@ -55,10 +53,30 @@ class LifterInput(NamedTuple):
     """Whether the track starts here."""
 
 
+def lifter_input(
+    landmarks: Landmarks, roi: Roi, start: ClosedForm, intrinsics: Intrinsics, elapsed_s: float, is_new: bool
+) -> LifterInput:
+    """Collect what is known of a frame; left and right are exchanged where the closed form did."""
+    order = TWINS if start.solution.is_swapped else np.arange(LANDMARKS)
+    return LifterInput(
+        landmarks.world[order],
+        start.pixels,
+        start.visibility,
+        landmarks.presence[order],
+        landmarks.heatmap_peaks[order],
+        roi,
+        start.landmarks_m,
+        start.solution.rotations,
+        intrinsics,
+        elapsed_s,
+        is_new,
+    )
+
+
 def lifter_axes(frame: LifterInput) -> np.ndarray:
     """Return the rotation (3, 3) from the lifter's axes to camera axes."""
     middle = unproject(frame.pixels[TORSO].mean(0), frame.intrinsics)
-    return shortest_rotation(FORWARD, np.append(middle, 1.0)) @ roll(frame.roi_angle)
+    return shortest_rotation(FORWARD, np.append(middle, 1.0)) @ roll(frame.roi.angle)
 
 
 def roll(angle: float) -> np.ndarray:
@@ -69,20 +87,20 @@ def roll(angle: float) -> np.ndarray:
 
 def lifter_features(frame: LifterInput, axes: np.ndarray) -> np.ndarray:
     """Return the features (FEATURE_COUNT,) float32 of a frame; axes: from `lifter_axes`."""
-    rolled = roll(frame.roi_angle)
+    rolled = roll(frame.roi.angle)
     rotations = frame.rotations.copy()
     rotations[0] = axes.T @ rotations[0]
     middle = unproject(frame.pixels[TORSO].mean(0), frame.intrinsics)
     view = [
         *(middle @ rolled[:2, :2]),
-        np.log(frame.roi_size / frame.intrinsics[0]),
+        np.log(frame.roi.size / frame.intrinsics[0]),
         min(frame.elapsed_s, MAX_ELAPSED_S) * 10,
         float(frame.is_new),
     ]
     parts = [
         ((frame.world - frame.world[HIPS].mean(0)) @ rolled).ravel(),
         ((frame.lifted - frame.lifted[HIPS].mean(0)) @ axes).ravel(),
-        ((frame.pixels - frame.roi_center) / frame.roi_size @ rolled[:2, :2]).ravel(),
+        ((frame.pixels - frame.roi.center) / frame.roi.size @ rolled[:2, :2]).ravel(),
         frame.visibility,
         frame.presence,
         frame.heatmap_peaks,

@@ -71,7 +71,9 @@ def fit_points(
 ) -> TrackFit:
     world = points @ shortest_rotation(np.array([0, 0, 1.0]), points[[11, 12, 23, 24]].mean(0))
     elapsed = elapsed if state else 0.0
-    start = FITTER.solve_closed_form(world - world[[23, 24]].mean(0), pixels, visibility, CAMERA, state, elapsed)
+    start = FITTER.solve_closed_form(
+        world - world[[23, 24]].mean(0), pixels, visibility, CAMERA, state.ik_state if state else None, elapsed
+    )
     return FITTER.fit(start, closed_form_prior(start), CAMERA, state, elapsed)
 
 
