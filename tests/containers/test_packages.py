@@ -84,6 +84,7 @@ def test_wheel_holds_the_package_its_engines_and_configs_and_nothing_else(wheel:
     [
         "remi_stream/data/sample.mp4",
         "remi_stream/data/open_body.npz",
+        "remi_stream/data/lifter.npz",
         "remi_stream/_share/engines/blazepose.toml",
         "remi_stream/_share/configs/cameras.yaml",
         "remi_stream/_share/configs/prometheus/remi-stream.rules.yml",

@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
@@ -50,6 +51,7 @@ def make_features(options: argparse.Namespace) -> None:
 def train_network(options: argparse.Namespace) -> None:
     """Train the network; --start goes on from other weights."""
     import torch
+
     from train_lifter.dataset import load_datasets
     from train_lifter.training import Recipe, train
 
@@ -63,7 +65,8 @@ def write_golden(options: argparse.Namespace) -> None:
     """Write random features and PyTorch's answers to them, for the test of the NumPy network."""
     from train_lifter.training import golden
 
-    np.savez_compressed(options.out, **golden(options.weights))
+    arrays: dict[str, Any] = golden(options.weights)
+    np.savez_compressed(options.out, **arrays)
 
 
 def check(motion: Path) -> None:

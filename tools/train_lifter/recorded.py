@@ -1,7 +1,7 @@
 """Recorded motion: CMU recordings retargeted to the SMPL layout, cut into segments of any speed.
 
 The file is an npz: names (R,), lens (R,) frames of each recording at 30 Hz, rotvec (F, 24, 3) rad, each relative to the parent,
-and root (F, 3) m, world axes with y up. docs/reference/lifter.md says where the recordings come from and how they were retargeted.
+and root (F, 3) m, world axes with y up. docs/reference/lifter.md says where they come from and how they were retargeted.
 """
 
 from __future__ import annotations

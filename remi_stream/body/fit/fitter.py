@@ -118,6 +118,13 @@ class TrackFitter:
         transl = fit_transl(self._rest_joints, solution.rotations, points, visibility**2)
         return ClosedForm(points, pixels, visibility, solution, transl)
 
+    def move_depths(self, start: ClosedForm, rotations: np.ndarray) -> ClosedForm:
+        """Move the landmarks along their rays to the depths of the mean-shaped body in other rotations (24, 3, 3)."""
+        transl = fit_transl(self._rest_joints, rotations, start.landmarks_m, start.visibility**2)
+        depths = np.maximum(self._model.points(rotations, UNKNOWN_SHAPE.betas, transl)[:, 2], MIN_DEPTH_M)
+        points = start.landmarks_m / start.landmarks_m[:, 2:] * depths[:, None]
+        return start._replace(landmarks_m=points, transl=transl)
+
     def fit(
         self, start: ClosedForm, prior: RotationPrior, intrinsics: Intrinsics, state: FitState | None = None, elapsed: float = 0.0
     ) -> TrackFit:

@@ -1,7 +1,7 @@
 """The learned lifter in NumPy: a small causal network that corrects the closed-form rotations of each frame.
 
-Trained by tools/train_lifter, see docs/reference/lifter.md. Encoder, GRU (Cho et al., 2014), and heads for the correction of the 24
-rotations in 6D, the spread of each, contact of the feet, and shape.
+Trained by tools/train_lifter, see docs/reference/lifter.md. Encoder, GRU (Cho et al., 2014), and heads for the correction of the
+24 rotations in 6D, the spread of each, contact of the feet, and shape.
 """
 
 from __future__ import annotations
