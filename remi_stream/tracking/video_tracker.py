@@ -62,6 +62,7 @@ class VideoTracker:
                 boxes_xyxy=found.boxes_xyxy,
                 scores=found.scores,
                 searched_xyxy=np.array(searched, np.float32).reshape(-1, 4),
+                circles_px=found.circles_px,
             )
         )
         return self._tracker.crops(frame.frame_id, frame.captured_at, frame.image, _intrinsics(frame))

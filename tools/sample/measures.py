@@ -22,7 +22,6 @@ NEAR = 0.15
 """Largest median distance of the visible limb joints of a person who is the true one, in sizes of the true body."""
 MIN_VISIBLE, MAX_HIDDEN = 0.4, 0.1
 """Visible shares: above it a person should be found, below it not."""
-MAX_LAG_FRAMES = 3.0
 START_S = 0.3
 """What a live start may take; it is measured by the frames until the first body."""
 LIMBS = joint_indices("smpl24", LIMB_JOINTS)
@@ -96,7 +95,7 @@ class SceneScores(NamedTuple):
 
 
 def score_scene(frames: Sequence[Bodies], truth: SceneTruth) -> SceneScores:
-    """Score the bodies of every frame of a scene."""
+    """Score the bodies of the first frames of a scene, or of all."""
     matches: list[list[tuple[int, Person]]] = [[] for _ in truth.joints_m]
     false = 0
     for frame, bodies in enumerate(frames):
@@ -129,13 +128,13 @@ def body_distance(person: Person, true_px: Array, size: tuple[int, int]) -> floa
 
 def score_person(matches: Sequence[tuple[int, Person]], who: int, frames: Sequence[Bodies], truth: SceneTruth) -> PersonScores:
     """Score the bodies of one true person: (frame, person) in frame order."""
-    seen = np.flatnonzero(truth.visible[who] > MIN_VISIBLE)
+    seen = np.flatnonzero(truth.visible[who, : len(frames)] > MIN_VISIBLE)
     found = np.array([frame for frame, _ in matches], int)
     values = dict.fromkeys(PersonScores._fields, float("nan"))
     started = seen[seen >= seen[0] + START_S * truth.fps] if len(seen) else seen
     values["found"] = float(np.isin(started, found).mean()) if len(started) else float("nan")
     values["first_frames"] = float(found[0] - seen[0]) if len(found) and len(seen) else float("nan")
-    values["reentry_frames"] = reentry_frames(truth.visible[who], found)
+    values["reentry_frames"] = reentry_frames(truth.visible[who, : len(frames)], found)
     values["ids"] = float(len({person.track_id for _, person in matches}))
     posed = [(frame, person) for frame, person in matches if person.smpl is not None]
     if posed:
@@ -211,22 +210,21 @@ def centred_truth(joints_m: Array) -> Array:
 
 
 def lag_frames(mine: Array, at: Array, theirs: Array) -> float:
-    """Return the shift, frames, by which positions mine (M, J, 3), at frames `at`, follow the truth's (N, J, 3) best.
+    """Return by how many frames positions mine (M, J, 3), at frames `at`, follow the truth's (N, J, 3).
 
-    The mean position of each joint is taken out: a constant error is no lag.
+    Least squares of the error on the truth's velocity, after an affine map of each joint's positions is taken out of both: an
+    offset, too small a movement or a wrong depth is no lag.
     """
-    inside = (at >= MAX_LAG_FRAMES) & (at < len(theirs) - 1 - MAX_LAG_FRAMES)
-    if inside.sum() < 2:
-        return float("nan")
-    lags = np.arange(-MAX_LAG_FRAMES, MAX_LAG_FRAMES + 0.01, 0.05)
-    return float(min(lags, key=lambda lag: _mismatch(mine[inside], theirs, at[inside] - lag)))
-
-
-def _mismatch(mine: Array, theirs: Array, at: Array) -> float:
-    low = np.minimum(np.floor(at).astype(int), len(theirs) - 2)
-    share = (at - low)[:, None, None]
-    error = mine - (1 - share) * theirs[low] - share * theirs[low + 1]
-    return float(((error - error.mean(0)) ** 2).sum())
+    true, velocity = theirs[at], np.gradient(theirs, axis=0)[at]
+    products = np.zeros(2)
+    for joint in range(true.shape[1]):
+        affine = np.c_[np.ones(len(at)), true[:, joint]]
+        error, speed = (
+            values - affine @ np.linalg.lstsq(affine, values, rcond=None)[0]
+            for values in (mine[:, joint] - true[:, joint], velocity[:, joint])
+        )
+        products += (error * speed).sum(), (speed * speed).sum()
+    return float(-products[0] / products[1]) if products[1] > 0 else float("nan")
 
 
 def mean_silhouette_iou(matches: Sequence[tuple[int, Person]], frames: Sequence[Bodies], drawn: Array) -> float:
