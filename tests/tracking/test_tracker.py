@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -343,3 +344,62 @@ def test_person_of_about_the_same_rank_replaces_no_track() -> None:
     follow(people, 1, 10)
     for _ in range(3):
         assert crowd(people, 11, 30, near_depth_m=3.6) == {100}
+
+
+def test_large_newcomer_before_a_small_tracked_person_is_no_part_of_it() -> None:
+    people = tracks()
+    small = np.array([400, 300, 480, 540], np.float32)
+    people.update_detections(detections(0, small))
+    follow(people, 1, 5)
+    people.update_detections(detections(5, small, np.array([350, 100, 650, 950], np.float32)))
+    assert len(people) == 2
+
+
+@pytest.mark.parametrize(("fps", "kept"), [(30, 2), (60, 4), (10, 2)])
+def test_rejected_poses_end_a_track_by_time_and_number(fps: int, kept: int) -> None:
+    people = tracks()
+    people.update_detections(detections(0, BOX))
+    for frame_id in range(20):
+        people.update_poses(frame_id, frame_id / fps, IMAGE, [pose(BOX)])
+    count = 0
+    while len(people):
+        count += 1
+        people.update_poses(20 + count, (20 + count) / fps, IMAGE, [Pose(None, BOX, rejection_reason="bones")])
+    assert count == kept + 1
+
+
+UPRIGHT = np.array([[150, 250], [150, 100]], np.float32)
+LYING = np.array([[150, 250], [300, 250]], np.float32)
+
+
+@pytest.mark.parametrize(
+    ("circle", "searched_roll_rad", "is_kept"), [(UPRIGHT, 0.0, False), (LYING, 0.0, True), (LYING, 1.57, False)]
+)
+def test_only_a_search_for_bodies_that_lie_alike_is_evidence_of_absence(
+    circle: np.ndarray, searched_roll_rad: float, is_kept: bool
+) -> None:
+    people = tracks()
+    people.update_detections(detections(0, BOX))
+    for frame_id in range(1, 6):
+        people.update_poses(frame_id, frame_id / 30, IMAGE, [pose(BOX)._replace(circle_px=circle)])
+    for frame_id in range(1, MAX_MISSES + 1):
+        found = detections(frame_id, searched=np.array([[0, 0, 800, 800]], np.float32))
+        people.update_detections(msgspec.structs.replace(found, searched_roll_rad=searched_roll_rad))
+    assert bool(len(people)) == is_kept
+
+
+def test_circle_of_a_detection_goes_to_the_engine_until_there_is_a_pose_with_one() -> None:
+    people = tracks()
+    people.update_detections(msgspec.structs.replace(detections(0, BOX), circles_px=LYING[None]))
+    (crop,) = crops(people, 1)
+    np.testing.assert_array_equal(crop.circle_px, LYING)
+    people.update_poses(1, 1 / 30, IMAGE, [pose(BOX)._replace(circle_px=UPRIGHT)])
+    (crop,) = crops(people, 2)
+    np.testing.assert_array_equal(crop.circle_px, UPRIGHT)
+    people.update_detections(msgspec.structs.replace(detections(1, BOX), circles_px=LYING[None]))
+    (crop,) = crops(people, 2)
+    np.testing.assert_array_equal(crop.circle_px, UPRIGHT)
+    people.update_poses(2, 2 / 30, IMAGE, [Pose(None, BOX)])
+    people.update_detections(msgspec.structs.replace(detections(2, BOX), circles_px=LYING[None]))
+    (crop,) = crops(people, 3)
+    np.testing.assert_array_equal(crop.circle_px, LYING)

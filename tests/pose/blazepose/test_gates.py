@@ -16,8 +16,8 @@ REST = load_default_body().rest_joints(np.zeros(10))
 POINTS = body_landmarks(np.tile(np.eye(3), (24, 1, 1)), REST)
 CIRCLE = np.array([[300.0, 300.0], [300.0, 200.0]])
 ALL = np.ones(33)
-HALF = np.where(np.isin(np.arange(33), LIMB_LANDMARKS[:8]), 0.1, 1.0)
-STRETCHED = POINTS * np.where(np.isin(np.arange(33), [13, 15, 25, 27]), 3.0, 1.0)[:, None]
+HALF = np.where(np.isin(np.arange(33), LIMB_LANDMARKS[:9]), 0.1, 1.0)
+STRETCHED = POINTS * np.where(np.isin(np.arange(33), [13, 15, 25, 27]), 6.0, 1.0)[:, None]
 
 
 def seen(**more: Any) -> Landmarks:
