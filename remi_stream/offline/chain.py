@@ -22,6 +22,7 @@ from remi_stream.config import Posture
 from remi_stream.detect.detection_file import DetectionFile
 from remi_stream.detect.detector import Detector, Rectangle, ScoredBoxes
 from remi_stream.detect.search import all_search_passes
+from remi_stream.geometry import box_area
 from remi_stream.messages import Bodies, Frame, Person
 from remi_stream.offline.backfill import Backfill, PosedFrame
 from remi_stream.offline.detection import detect_people, is_full_search
@@ -65,6 +66,8 @@ class OfflineChain:
     ) -> None:
         self.engine = engine
         self._detector, self._posture = detectors[0], posture
+        self._chooses = engine.has_gates and not isinstance(detectors[0], DetectionFile)
+        """Whether the engine chooses among all detections of an independent image, which may be of the same people."""
         self._engine_batch, self._detector_batch = engine_batch, detector_batch
         self._idle_detectors: queue.Queue[Detector | DetectionFile] = queue.Queue()
         for detector in detectors:
@@ -113,7 +116,8 @@ class OfflineChain:
         pending: list[DetectedFrame] = []
         # the tracker needs frames in order, so assignment stays in this thread; only detection runs ahead
         for frame, found in self._detections(frames, independent):
-            pending.append(self._assign(frame, found, OfflineTracker(tracker.max_people) if independent else tracker))
+            limit = None if self._chooses else tracker.max_people
+            pending.append(self._assign(frame, found, OfflineTracker(limit) if independent else tracker))
             if self._is_full(pending, independent):
                 yield from self._pose(pending, tracker, independent)
                 pending = []
@@ -135,7 +139,8 @@ class OfflineChain:
         """Detect people with a detector that no other thread uses meanwhile."""
         detector = self._idle_detectors.get()
         try:
-            return list(zip(frames, detect_people(detector, frames, self._posture, independent)))
+            is_merged = not (independent and self._chooses)
+            return list(zip(frames, detect_people(detector, frames, self._posture, independent, is_merged)))
         finally:
             self._idle_detectors.put(detector)
 
@@ -162,9 +167,12 @@ class OfflineChain:
         poses = iter(self.engine.infer(crops) if crops else [])
         for detected in batch:
             own = list(islice(poses, len(detected.crops)))
-            frame_tracker = OfflineTracker() if independent else tracker
             self.counts["posed"] += 1
-            yield self._bodies(detected.frame, accepted_people(detected, own, frame_tracker))
+            if independent and self._chooses:
+                people = distinct_people(detected, own, tracker.max_people)
+            else:
+                people = accepted_people(detected, own, OfflineTracker() if independent else tracker)
+            yield self._bodies(detected.frame, people)
 
     def _bodies(self, frame: Frame, people: list[Person]) -> Bodies:
         assert frame.intrinsics
@@ -209,6 +217,22 @@ def accepted_people(detected: DetectedFrame, poses: list[Pose], tracker: Offline
         person = msgspec.structs.replace(pose.person, track_id=tracker.assign_track_id(track))
         people.append(_with_detection(person, detected.detections, index))
     return people
+
+
+def distinct_people(detected: DetectedFrame, poses: Sequence[Pose], max_people: int | None) -> list[Person]:
+    """People of an independent image, best first, of whose poses from several detections the best; at most the largest."""
+    posed = [(index, pose) for (_, index), pose in zip(detected.people, poses) if pose.person is not None]
+    accepted: list[tuple[int, Pose]] = []
+    for index, pose in sorted(posed, key=lambda each: -each[1].person.score if each[1].person else 0.0):
+        if not any(is_same_body(pose, other) for _, other in accepted):
+            accepted.append((index, pose))
+    largest = sorted(accepted, key=lambda each: -float(box_area(each[1].person.box_xyxy)) if each[1].person else 0.0)[:max_people]
+    kept = {index for index, _ in largest}
+    people = [(index, pose.person) for index, pose in accepted if index in kept and pose.person]
+    return [
+        _with_detection(msgspec.structs.replace(person, track_id=number), detected.detections, index)
+        for number, (index, person) in enumerate(people, 1)
+    ]
 
 
 def posed_order(posed: Sequence[tuple[OfflineTrack, int, Pose]], track: OfflineTrack) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import reduce
 from typing import Any
 
 import msgspec
@@ -39,9 +40,12 @@ def search_passes(detector: str, frame: Frame, posture: Posture, is_full: bool) 
 
 
 def detect_people(
-    detector: Detector | DetectionFile, frames: Sequence[Frame], posture: Posture, independent: bool
+    detector: Detector | DetectionFile, frames: Sequence[Frame], posture: Posture, independent: bool, is_merged: bool = True
 ) -> list[ScoredBoxes]:
-    """Detect people in each frame: boxes (N, 4) float32 px of the full image, best first, with scores."""
+    """Detect people in each frame: boxes (N, 4) float32 px of the full image, best first, with scores.
+
+    is_merged: each person once; otherwise a person has a detection of every pass that found them.
+    """
     if isinstance(detector, DetectionFile):
         return detector.detect_frames(frames)
     passes = [search_passes(detector.name, frame, posture, is_full_search(frame, independent)) for frame in frames]
@@ -49,7 +53,16 @@ def detect_people(
     images = [each.turned(tile.image) for tile, each in zip(tiles, (each for own in passes for each in own))]
     answers = iter(zip(tiles, detect_images(detector, images)))
     usual = [len(detector_tiles(detector.name, frame.size)) for frame in frames]
+    if not is_merged:
+        return [_all_detections(own, answers) for own in passes]
     return [_merged_passes(own, count, answers, frame) for frame, own, count in zip(frames, passes, usual)]
+
+
+def _all_detections(passes: list[SearchPass], answers: Iterable[tuple[Frame, ScoredBoxes]]) -> ScoredBoxes:
+    """Return a frame's next answers together, best first."""
+    first, *rest = (_to_full_image(tile, each, answer) for each, (tile, answer) in zip(passes, answers))
+    found = reduce(concatenated, rest, first)
+    return selected(found, np.argsort(-found.scores, kind="stable"))
 
 
 def _merged_passes(

@@ -145,6 +145,7 @@ class AlphaPoseEngine:
     """Key points from affine crops, all people in one batch, with pose NMS per image."""
 
     is_stateless = True
+    has_gates = False
 
     def __init__(self, name: str, network: Runtime, skeleton: str, decoding: HeatmapDecoding) -> None:
         self.name = name

@@ -79,6 +79,7 @@ class BlazePoseEngine:
 
     name = "blazepose"
     is_stateless = False
+    has_gates = True
 
     def __init__(self, network: Runtime, gates: Gates) -> None:
         self._network, self._gates = network, gates

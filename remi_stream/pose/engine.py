@@ -25,6 +25,8 @@ class Engine(Protocol):
     runtime_name: str
     is_stateless: bool
     """Whether a pose depends on its crop's image and box alone, not on `Crop.state`: offline, a batch then spans frames."""
+    has_gates: bool
+    """Whether it rejects crops that show no whole person: in an independent image it then gets all detections of all passes."""
 
     def infer(self, crops: list[Crop]) -> list[Pose]:
         """Estimate a pose per crop, in order. Engines keep no state of a track: it travels in Crop and Pose."""
@@ -107,6 +109,7 @@ class SyntheticEngine:
 
     name = "synthetic"
     runtime_name = "none"
+    has_gates = False
     is_stateless = False  # its calls are counted: one per frame
 
     def __init__(self, delay_s: float, crash_after: float, hang_after: float, threads: int = 1) -> None:

@@ -54,9 +54,9 @@ GATES: dict[Sensitivity, Gates] = {
     "normal": Gates(Thresholds(4, 0.6, 0.25), Thresholds(4, 0.5, 0.45), 0.05),
     "high": Gates(Thresholds(4, 0.55, 0.3), Thresholds(4, 0.4, 0.6), 0.15),
 }
-"""The sensitivities. Measured on 20 public pictures with 34 annotated people (COCO, AIC, MPII, H36M, 3DHP; tuned on them), all search
-passes: low finds 27, normal 30, high 31, no gate but presence 34; on 20 of animals, hands and faces 1, 2 and 4 bodies, all of people
-whose shoulders show, without gates 44. A tracked man bent over had bone errors of up to 0.44."""
+"""The sensitivities. Measured with all search passes on 20 public pictures with 34 labelled people (COCO, AIC, MPII, H36M, 3DHP;
+tuned on them): low finds 27, normal 30, high 31; presence alone 34. On 20 of animals, hands, faces they show 1, 2 and 4 bodies,
+all of people whose shoulders show; presence alone 44. A tracked man who bends over has bone length errors of up to 0.44."""
 
 
 def rejection_reason(landmarks: Landmarks, roi: Roi, bone_lengths_m: np.ndarray, thresholds: Thresholds) -> str:

@@ -78,6 +78,7 @@ class InstantHmrEngine:
     """
 
     is_stateless = False
+    has_gates = False
 
     def __init__(self, name: str, network: OnnxModel, box_scale: float, body: Body) -> None:
         self.name = name

@@ -99,6 +99,7 @@ class OnnxEngine:
     """Key points, joints or a SMPL pose from crops, decoded as described; all people of a frame in one batch."""
 
     is_stateless = True
+    has_gates = False
 
     def __init__(
         self,

@@ -93,6 +93,7 @@ class SmplRegressor:
     """
 
     is_stateless = True
+    has_gates = False
 
     def __init__(
         self,

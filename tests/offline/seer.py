@@ -28,6 +28,7 @@ class Counting(SyntheticEngine):
     def __init__(self, is_stateless: bool = False) -> None:
         super().__init__(0.0, 0, 0)
         self.is_stateless = is_stateless
+        self.has_gates = False
         self.calls_of: list[int] = []
 
     def infer(self, crops: list[Crop]) -> list[Pose]:

@@ -62,7 +62,7 @@ class LiftingEngine:
     is_stateless = False
 
     def __init__(self, engine: Engine, lifter: Lifter) -> None:
-        self.name, self.runtime_name = engine.name, engine.runtime_name
+        self.name, self.runtime_name, self.has_gates = engine.name, engine.runtime_name, engine.has_gates
         self._engine, self._lifter = engine, lifter
 
     def infer(self, crops: list[Crop]) -> list[Pose]:

@@ -216,6 +216,7 @@ class Engine:
 
     name, runtime_name = "fake", "none"
     is_stateless = False
+    has_gates = False
 
     def __init__(self, found: Person | None) -> None:
         self.found = found
