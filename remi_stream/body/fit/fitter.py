@@ -41,10 +41,10 @@ FIRST_STEPS, STEPS = 4, 1
 """Gauss-Newton steps of a new track, and from the last solution: a second one changed no error by more than 2 % (measured)."""
 MAX_TURN_RATE = np.radians(720)
 """Largest turn of a joint, rad/s."""
-TURN_SPREAD_RATE = 5.0
-"""Standard deviation of a joint's rotation after a second, about the predicted one, rad/s; per frame it grows with its length."""
-MOVE_SPREAD_RATE = 0.9
-"""The same of the translation, m/s."""
+TURN_SPREAD = 0.9
+"""Standard deviation of a joint's rotation about the predicted one after a second, rad; it grows with the root of the time."""
+MOVE_SPREAD_M, DEPTH_SPREAD_M = 0.55, 0.16
+"""The same of the translation, m: across the view, which pixels show, and along it, which they hardly do."""
 VELOCITY_SHARE, VELOCITY_LEAD = 0.3, 0.6
 """Share of a new velocity in the remembered one, and of the remembered one in the prediction."""
 MIN_PRIOR_WEIGHT = 0.05
@@ -138,8 +138,8 @@ class TrackFitter:
             turn_rates, velocity = np.zeros((24, 3)), np.zeros(3)
         else:
             predicted = predict(state, elapsed)
-            priors = [prior, RotationPrior(predicted.rotations, np.full(24, TURN_SPREAD_RATE * elapsed))]
-            place = TranslPrior(predicted.transl, np.eye(3) / (MOVE_SPREAD_RATE * elapsed) ** 2)
+            priors = [prior, RotationPrior(predicted.rotations, np.full(24, TURN_SPREAD * np.sqrt(elapsed)))]
+            place = predicted_place(predicted.transl, elapsed)
             fitted = fit_pose(self._model, seen, predicted, priors, place, STEPS)
             shape = update_shape(state.shape, fitted.shape, elapsed)
             pose, turn_rates, velocity = move_on(state, fitted.pose, elapsed)
@@ -167,6 +167,14 @@ def predict(state: FitState, elapsed: float) -> FitPose:
     lead = VELOCITY_LEAD * elapsed
     rotations = state.pose.rotations @ matrices_from_axis_angle(lead * state.turn_rates)
     return FitPose(rotations, state.pose.transl + lead * state.velocity, state.shape.betas)
+
+
+def predicted_place(transl: np.ndarray, elapsed: float) -> TranslPrior:
+    """Return the prior of a translation predicted over elapsed seconds: loose across the view ray, tight along it."""
+    ray = transl / max(float(np.sqrt(transl @ transl)), MIN_DEPTH_M)
+    along = np.outer(ray, ray)
+    information = (np.eye(3) - along) / MOVE_SPREAD_M**2 + along / DEPTH_SPREAD_M**2
+    return TranslPrior(transl, information / elapsed)
 
 
 def move_on(state: FitState, pose: FitPose, elapsed: float) -> tuple[FitPose, np.ndarray, np.ndarray]:
