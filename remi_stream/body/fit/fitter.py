@@ -145,7 +145,7 @@ class TrackFitter:
             pose, turn_rates, velocity = move_on(state, fitted.pose, elapsed)
         pose = pose._replace(betas=shape.betas)
         points = self._place_landmarks(start, pose, intrinsics)
-        confidence = fit_confidence(start.solution.joint_confidence, start.solution.rotations, pose.rotations)
+        confidence = fit_confidence(start.solution.joint_confidence, prior.spreads_rad)
         smpl = make_smpl(self._name, pose, confidence)
         return TrackFit(points, smpl, FitState(start.solution.ik_state, pose, turn_rates, velocity, shape))
 
