@@ -168,7 +168,8 @@ class LostTracks:
     def next_query(self, captured_at: float, image_size: tuple[int, int]) -> tuple[Identity, np.ndarray] | None:
         """Return the next identity to search for, round robin, and its box (4,) px: alternately the predicted and the last one.
 
-        None between searches, and for a box outside the image of image_size (width, height) px.
+        None between searches. A box centred outside the image of image_size (width, height) px is moved to its border, where a
+        person who left is likely to return.
         """
         self._calls += 1
         searched = [identity for identity in self._identities if identity.is_searched]
@@ -177,8 +178,9 @@ class LostTracks:
         lost = searched[self._calls // QUERY_INTERVAL_FRAMES % len(searched)]
         at_prediction = self._calls // QUERY_INTERVAL_FRAMES // len(searched) % 2
         box = lost.predict_box(captured_at if at_prediction else lost.seen_at)
-        middle = (box[:2] + box[2:]) / 2
-        return (lost, box) if ((middle > 0) & (middle < image_size)).all() else None
+        middle = _center(box)
+        shift = np.clip(middle, 0, image_size) - middle
+        return lost, (box + np.tile(shift, 2)).astype(np.float32)
 
 
 def observe_person(image: np.ndarray, person: Person, captured_at: float) -> Observation:

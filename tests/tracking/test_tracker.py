@@ -403,3 +403,16 @@ def test_circle_of_a_detection_goes_to_the_engine_until_there_is_a_pose_with_one
     people.update_detections(msgspec.structs.replace(detections(2, BOX), circles_px=LYING[None]))
     (crop,) = crops(people, 3)
     np.testing.assert_array_equal(crop.circle_px, LYING)
+
+
+def test_person_who_left_is_searched_for_at_the_image_border() -> None:
+    people = tracks()
+    leaving = np.array([20, 300, 120, 700], np.float32)
+    people.update_detections(detections(0, leaving))
+    for frame_id in range(1, 16):
+        people.update_poses(frame_id, frame_id / 30, IMAGE, [pose(leaving - np.float32([10 * frame_id, 0, 10 * frame_id, 0]))])
+    fail(people, 16)
+    searched = [crop.box_xyxy for frame_id in range(20, 40) for crop in crops(people, frame_id)]
+    assert searched
+    for box in searched:
+        np.testing.assert_allclose(box, [-50, 300, 50, 700], atol=1)
