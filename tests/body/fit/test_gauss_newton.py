@@ -242,3 +242,15 @@ def test_fast_rotation_vectors_are_the_slow_ones() -> None:
     for size in (0.0, 1e-9, 1.0, 1.7):
         rotations = matrices_from_axis_angle(size * vectors / np.linalg.norm(vectors, axis=1, keepdims=True) * 1.8)
         np.testing.assert_allclose(rotation_vectors(rotations), axis_angle_from_matrices(rotations), atol=1e-7)
+
+
+def test_landmarks_take_the_depths_of_other_rotations_on_their_rays() -> None:
+    rotations = random_pose(5)
+    points = MODEL.points(rotations, np.zeros(10), HERE)
+    world = points @ shortest_rotation(np.array([0, 0, 1.0]), points[[11, 12, 23, 24]].mean(0))
+    world[:, 2] += np.random.default_rng(0).normal(0, 0.15, 33)  # the network's depths are its weak side
+    start = FITTER.solve_closed_form(world - world[[23, 24]].mean(0), project(points, CAMERA), SEEN, CAMERA)
+    moved = FITTER.move_depths(start, rotations)
+    assert np.allclose(project(moved.landmarks_m, CAMERA), project(start.landmarks_m, CAMERA))
+    errors = [np.abs(np.diff(found.landmarks_m[:, 2] - points[:, 2])).mean() for found in (start, moved)]
+    assert errors[1] < 0.1 * errors[0]
