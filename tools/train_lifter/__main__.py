@@ -108,7 +108,7 @@ def parse_arguments() -> argparse.Namespace:
     training.add_argument("--start", type=Path, help="weights to begin with")
     training.add_argument("--minutes", type=float, default=20.0)
     training.add_argument("--batch", type=int, default=64, help="tracks of a batch")
-    training.add_argument("--rate", type=float, default=1.5e-3, help="highest learning rate")
+    training.add_argument("--rate", type=float, default=1.2e-3, help="highest learning rate")
     training.add_argument("--seed", type=int, default=0)
     training.add_argument("--threads", type=int, default=1)
     training.set_defaults(run=train_network)

@@ -54,14 +54,14 @@ class Recipe(NamedTuple):
     """Wall-clock time; the learning rate follows it."""
     epochs: int = 1000
     """Most epochs."""
-    rate: float = 1.5e-3
+    rate: float = 1.2e-3
     batch: int = 64
     """Tracks of a batch."""
     frames: int = 32
     """Most frames of a track."""
-    dropout: float = 0.1
-    weight_decay: float = 0.01
-    noise: float = 0.1
+    dropout: float = 0.2
+    weight_decay: float = 0.02
+    noise: float = 0.3
     """Noise of the features, in standard deviations: once a track, and half of it each frame."""
     velocity_weight: float = 7.0
     seed: int = 0
