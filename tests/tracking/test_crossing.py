@@ -5,9 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from remi_stream.detect.detector import load_detector
+from remi_stream.offline.chain import OfflineChain
+from tests.clip import engine
 from tests.pose.smpl_regressor.verdict import Verdict, judge
 from tests.tracking.scenes import Scene, scenes
-from tools.sample.replay import Replay
+from tools.sample.replay import Replay, clip_frames
 
 SHORT, ALL = (0, 1), tuple(range(10))
 FPS = 30
@@ -36,6 +39,35 @@ def check_crossing(seeds: tuple[int, ...]) -> None:
 @pytest.mark.egl
 def test_two_people_who_occlude_each_other_keep_their_ids() -> None:
     check_crossing(SHORT)
+
+
+def watch_offline(scene: Scene) -> Verdict:
+    chain = OfflineChain(engine(), [load_detector("blazepose")], 1, 1)
+    try:
+        tracker = chain.make_tracker(None, independent=False)
+        published = list(chain.run(clip_frames(scene.clip, scene.intrinsics, FPS), tracker, independent=False))
+    finally:
+        chain.close()
+    return judge(published, scene.joints_px, scene.visible)
+
+
+@pytest.mark.egl
+@pytest.mark.timeout(300)
+def test_two_people_who_cross_in_a_video_keep_their_ids() -> None:
+    verdict = watch_offline(scenes("crossing", (0,))[0])
+    assert verdict.kept, "\n".join(verdict.log)
+    assert verdict.false <= FALSE_MOST, "\n".join(verdict.log)
+    assert min(np.divide(verdict.found, np.add(verdict.found, verdict.missed))) > 0.9, verdict.missed
+
+
+@pytest.mark.egl
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_ids_are_kept_in_four_of_four_crossings_of_a_video() -> None:
+    for seed, scene in enumerate(scenes("crossing", (0, 1, 2, 3))):
+        verdict = watch_offline(scene)
+        assert verdict.kept, f"seed {seed}: {verdict.ids}\n" + "\n".join(verdict.log)
+        assert verdict.false <= FALSE_MOST, f"seed {seed}:\n" + "\n".join(verdict.log)
 
 
 @pytest.mark.egl
