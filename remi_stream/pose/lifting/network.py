@@ -95,7 +95,9 @@ class LearnedLifter:
 
 def gelu(values: np.ndarray) -> np.ndarray:
     """Gaussian error linear unit in its tanh form (Hendrycks and Gimpel, 2016)."""
-    inner = np.float32(math.sqrt(2 / math.pi)) * (values + np.float32(0.044715) * values**3)
+    inner = np.float32(math.sqrt(2 / math.pi)) * (
+        values + np.float32(0.044715) * values * values * values
+    )  # ** is ten times slower
     result: np.ndarray = np.float32(0.5) * values * (1 + np.tanh(inner))
     return result
 
