@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -74,7 +75,8 @@ def compare(pythons: dict[str, Path], folder: Path, runs: int) -> dict[str, Any]
         for name, python in pythons.items():
             out = folder / f"{name}.npz"
             command = [str(python), __file__, "--measure", name, "--frames", str(frames), "--out", str(out)]
-            subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
+            # one BLAS thread, as in the pipeline: others only spin
+            subprocess.run(command, check=True, stderr=subprocess.DEVNULL, env=os.environ | {"OPENBLAS_NUM_THREADS": "1"})
             with np.load(out) as stored:
                 results[name].append({key: stored[key] for key in stored.files})
     sides = {name: summary(result) for name, result in results.items()}

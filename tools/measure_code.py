@@ -48,7 +48,7 @@ LIMITS: Mapping[str, float] = {
     "files in 10,000 lines": 68,
     "median lines of a file": 180,
     "longest file": 500,
-    "class names used twice": 1,
+    "class names used twice": 0,
     "idiom": 0,
     "import cycles of files": 0,
     "import cycles of rooms": 0,

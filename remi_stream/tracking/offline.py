@@ -15,7 +15,7 @@ from remi_stream.detect.detector import ScoredBoxes
 from remi_stream.geometry import intersection_over_smaller
 from remi_stream.tracking.crop import Pose
 from remi_stream.tracking.plain_values import NotSerialisable, from_plain, plain_round_trip, to_plain
-from remi_stream.tracking.re_identification import HSV_BINS, Identity, Observation, appearance_histogram, longest_side_px
+from remi_stream.tracking.re_identification import HSV_BINS, Identity, TrackObservation, appearance_histogram, longest_side_px
 
 MAX_LOST_S = 3.0
 """A track that was not seen for longer ends."""
@@ -36,7 +36,7 @@ UNKNOWN_APPEARANCE = np.full(int(np.prod(HSV_BINS)), 1 / np.prod(HSV_BINS))
 class OfflineTrack(Identity):
     """A track; its track_id is 0 until its first accepted pose."""
 
-    def __init__(self, observation: Observation) -> None:
+    def __init__(self, observation: TrackObservation) -> None:
         super().__init__(0, observation)
         self.engine_state: object | None = None
         """The engine's state for this person."""
@@ -60,7 +60,7 @@ class OfflineTrack(Identity):
     def from_state(cls, state: list[Any]) -> OfflineTrack:
         """Restore a track from its state."""
         person = cls.__new__(cls)
-        Identity.__init__(person, state[0], Observation(0.0, np.zeros(4, np.float32), from_plain(state[1]), float("nan")))
+        Identity.__init__(person, state[0], TrackObservation(0.0, np.zeros(4, np.float32), from_plain(state[1]), float("nan")))
         person._sides = from_plain(state[2])
         person._positions.clear()
         person._positions.extend((at, from_plain(position)) for at, position in state[3])
@@ -71,7 +71,7 @@ class OfflineTrack(Identity):
         person.keypoints_px = from_plain(state[5])
         return person
 
-    def unlikeness(self, pose: Pose, observation: Observation) -> float:
+    def unlikeness(self, pose: Pose, observation: TrackObservation) -> float:
         """How unlike this person a pose is, 0 to 2: appearance distance plus, up to 1, distance from the last pose in body sizes.
 
         Infinite before the first accepted pose.
@@ -104,7 +104,7 @@ class OfflineTracker:
         self._people = [person for person in self._people if at - person.seen_at <= MAX_LOST_S]
         boxes = detections.boxes_xyxy
         looks = [UNKNOWN_APPEARANCE if image is None else appearance_histogram(image, box) for box in boxes]
-        observations = [Observation(at, box, look, float("nan")) for box, look in zip(boxes, looks)]
+        observations = [TrackObservation(at, box, look, float("nan")) for box, look in zip(boxes, looks)]
         pairs = self._match(observations)
         for person, index in pairs:
             person.update(observations[index], is_unoccluded=_is_unoccluded(detections.boxes_xyxy, index))
@@ -124,7 +124,7 @@ class OfflineTracker:
         assert pose.person
         box = pose.person.box_xyxy
         appearance = UNKNOWN_APPEARANCE if image is None else appearance_histogram(image, box)
-        return track.unlikeness(pose, Observation(at, box, appearance, float("nan")))
+        return track.unlikeness(pose, TrackObservation(at, box, appearance, float("nan")))
 
     def accept(self, track: OfflineTrack, pose: Pose) -> None:
         """Keep an accepted pose and the engine's state."""
@@ -149,7 +149,7 @@ class OfflineTracker:
         self._ids = itertools.count(state[0])
         self._people = [OfflineTrack.from_state(person) for person in state[1]]
 
-    def _match(self, observations: list[Observation]) -> list[tuple[OfflineTrack, int]]:
+    def _match(self, observations: list[TrackObservation]) -> list[tuple[OfflineTrack, int]]:
         """Hungarian assignment of tracks to boxes, oldest track first."""
         if not observations or not self._people:
             return []
@@ -162,7 +162,7 @@ class OfflineTracker:
         return None if self.max_people is None else max(0, self.max_people - taken)
 
 
-def _match_cost(person: OfflineTrack, observation: Observation) -> float:
+def _match_cost(person: OfflineTrack, observation: TrackObservation) -> float:
     """Cost of assigning an observation to a track; FORBIDDEN_COST if impossible."""
     lost_s = observation.captured_at - person.seen_at
     if not person.is_plausible(observation) or (
@@ -176,5 +176,5 @@ def _is_unoccluded(boxes_xyxy: np.ndarray, index: int) -> bool:
     return not (intersection_over_smaller(boxes_xyxy[index], np.delete(boxes_xyxy, index, 0)) > MAX_COVERED_SHARE).any()
 
 
-def _area(observation: Observation) -> float:
+def _area(observation: TrackObservation) -> float:
     return float(np.prod(observation.box_xyxy[2:] - observation.box_xyxy[:2]))

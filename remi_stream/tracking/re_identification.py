@@ -29,7 +29,7 @@ QUERY_INTERVAL_FRAMES = 3
 """Frames between two search crops, since each costs one engine run."""
 
 
-class Observation(NamedTuple):
+class TrackObservation(NamedTuple):
     """One observation of a person."""
 
     captured_at: float
@@ -45,7 +45,7 @@ class Observation(NamedTuple):
 class Identity:
     """One person over a run: appearance, depth and motion, learned from observations."""
 
-    def __init__(self, track_id: int, observation: Observation) -> None:
+    def __init__(self, track_id: int, observation: TrackObservation) -> None:
         self.track_id = track_id
         self.appearance = observation.appearance
         """Smoothed appearance histogram."""
@@ -74,7 +74,7 @@ class Identity:
         """Capture time of the last unambiguous observation, s."""
         return self._positions[-1][0]
 
-    def update(self, observation: Observation, is_unoccluded: bool) -> None:
+    def update(self, observation: TrackObservation, is_unoccluded: bool) -> None:
         """Learn from an observation, unless it is ambiguous. is_unoccluded: so that the colours are the person's own."""
         if self.is_ambiguous:
             return
@@ -102,23 +102,23 @@ class Identity:
         center = self.predict_center(captured_at)
         return np.concatenate([center - self._sides / 2, center + self._sides / 2]).astype(np.float32)
 
-    def is_plausible(self, observation: Observation) -> bool:
+    def is_plausible(self, observation: TrackObservation) -> bool:
         """Return whether an observation may be this person: near the predicted or last position, and of similar size."""
         elapsed = observation.captured_at - self.seen_at
         ratio = longest_side_px(observation.box_xyxy) / self._size
         # off by half a body size, and by one more for each second out of sight
         return bool(0.5 < ratio < 2 and self._position_error(observation) < 0.5 + elapsed)
 
-    def match_cost(self, observation: Observation) -> float:
+    def match_cost(self, observation: TrackObservation) -> float:
         """Return the match cost of an observation, 0 to 2: appearance distance plus position error in body sizes, at most 1."""
         error = float(np.linalg.norm(_center(observation.box_xyxy) - self.predict_center(observation.captured_at))) / self._size
         return float(self.appearance_distance(observation) + MOTION_WEIGHT * min(error, 1.0))
 
-    def appearance_distance(self, observation: Observation) -> float:
+    def appearance_distance(self, observation: TrackObservation) -> float:
         """Return the appearance distance, [0, 1]: 1 minus the histogram intersection."""
         return float(1 - np.minimum(self.appearance, observation.appearance).sum())
 
-    def _position_error(self, observation: Observation) -> float:
+    def _position_error(self, observation: TrackObservation) -> float:
         """Return the distance from the predicted or the last position, the nearer one, in body sizes."""
         center = _center(observation.box_xyxy)
         expected = (self.predict_center(observation.captured_at), self._positions[-1][1])
@@ -150,7 +150,7 @@ class LostTracks:
         if rival is not None:
             rival.is_ambiguous = any(hidden.rival is rival for hidden in self._identities)
 
-    def best_match(self, observation: Observation) -> Identity | None:
+    def best_match(self, observation: TrackObservation) -> Identity | None:
         """Return the identity with the least match cost, of those that are plausible there or whose rival is."""
         plausible = [
             lost
@@ -183,9 +183,9 @@ class LostTracks:
         return lost, (box + np.tile(shift, 2)).astype(np.float32)
 
 
-def observe_person(image: np.ndarray, person: Person, captured_at: float) -> Observation:
+def observe_person(image: np.ndarray, person: Person, captured_at: float) -> TrackObservation:
     """Make an observation of a person in image (H, W, 3) BGR."""
-    return Observation(captured_at, person.box_xyxy, appearance_histogram(image, person.box_xyxy), person_depth_m(person))
+    return TrackObservation(captured_at, person.box_xyxy, appearance_histogram(image, person.box_xyxy), person_depth_m(person))
 
 
 def person_depth_m(person: Person) -> float:

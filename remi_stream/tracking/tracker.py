@@ -23,7 +23,7 @@ from remi_stream.tracking.occlusion import masked_image, mostly_occluded, occlud
 from remi_stream.tracking.re_identification import (
     Identity,
     LostTracks,
-    Observation,
+    TrackObservation,
     longest_side_px,
     observe_person,
     person_depth_m,
@@ -283,7 +283,7 @@ class Tracker:
         else:
             self._selector.propose(box_xyxy, self._tracks, detections.captured_at)
 
-    def _add_probe(self, people: dict[Track, Pose], observed: dict[Track, Observation]) -> None:
+    def _add_probe(self, people: dict[Track, Pose], observed: dict[Track, TrackObservation]) -> None:
         """Add the probe as a track, if the person in it matches the lost identity."""
         probe, self._probe = self._probe, None
         if probe is None or probe not in observed or probe.identity is None:
@@ -311,7 +311,7 @@ class Tracker:
         """Return whether a new track's pose is of a body that is already tracked."""
         return found in people and any(is_same_body(people[found], people[track]) for track in self._tracks if track in people)
 
-    def _remove_duplicates(self, people: dict[Track, Pose], observed: dict[Track, Observation]) -> None:
+    def _remove_duplicates(self, people: dict[Track, Pose], observed: dict[Track, TrackObservation]) -> None:
         """Of two tracks on one body keep the one with the smaller match cost; the other becomes lost."""
         tracks = list(people)
         for index, first in enumerate(tracks):
@@ -327,14 +327,14 @@ class Tracker:
             track.identity.is_searched = track.misses < MAX_MISSES
             self._lost.add(track.identity, captured_at, rival)
 
-    def _identify(self, track: Track, observed: dict[Track, Observation]) -> None:
+    def _identify(self, track: Track, observed: dict[Track, TrackObservation]) -> None:
         """Assign a new track a lost identity, or a new one; update the identity with the observation."""
         seen = observed[track]
         if track.identity is None:
             track.identity = self._reidentify(seen, observed) or Identity(next(self._ids), seen)
         track.identity.update(seen, is_unoccluded=track.occlusion_mask is None)
 
-    def _reidentify(self, seen: Observation, observed: dict[Track, Observation]) -> Identity | None:
+    def _reidentify(self, seen: TrackObservation, observed: dict[Track, TrackObservation]) -> Identity | None:
         """Return the lost identity that matches an observation best, or its rival, if swapping the two costs less."""
         found = self._lost.best_match(seen)
         if found is None:
@@ -358,7 +358,7 @@ class Tracker:
         self._lost.remove_expired(captured_at)
 
 
-def _match_cost(track: Track, observed: dict[Track, Observation]) -> float:
+def _match_cost(track: Track, observed: dict[Track, TrackObservation]) -> float:
     """Return the match cost of a track's observation and its identity; infinite without one."""
     return track.identity.match_cost(observed[track]) if track.identity else float("inf")
 

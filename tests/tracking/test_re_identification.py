@@ -5,15 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from remi_stream.tracking.re_identification import Identity, Observation, appearance_histogram
+from remi_stream.tracking.re_identification import Identity, TrackObservation, appearance_histogram
 
 IMAGE = np.full((1000, 1000, 3), 90, np.uint8)
 BOX = np.array([100, 100, 200, 400], np.float32)
 LOOKS = appearance_histogram(IMAGE, BOX)
 
 
-def sight(captured_at: float, x: float = 0.0, looks: np.ndarray = LOOKS) -> Observation:
-    return Observation(captured_at, BOX + np.float32([x, 0, x, 0]), looks, 3.0)
+def sight(captured_at: float, x: float = 0.0, looks: np.ndarray = LOOKS) -> TrackObservation:
+    return TrackObservation(captured_at, BOX + np.float32([x, 0, x, 0]), looks, 3.0)
 
 
 def walker(frames: int = 15, step: float = 4.0) -> Identity:

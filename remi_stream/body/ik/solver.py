@@ -384,28 +384,6 @@ class BodyFitter:
         return make_smpl(self._name, pose, transl)
 
 
-class LandmarkFitter(BodyFitter):
-    """Fits one body, at its mean shape, to BlazePose's landmarks."""
-
-    def fit(
-        self,
-        world: np.ndarray,
-        pixels: np.ndarray,
-        visibility: np.ndarray,
-        intrinsics: Intrinsics,
-        ik_state: IkState | None = None,
-        elapsed: float = 0.0,
-    ) -> LandmarkFit:
-        """Fit the body to landmarks: world (33, 3) m and pixels (33, 2) as for `lift_landmarks`, visibility (33,) in [0, 1].
-
-        ik_state: state of the same person's last frame, elapsed seconds ago.
-        """
-        weights = visibility**2
-        points = lift_landmarks(world, pixels, weights, intrinsics, self.bone_lengths_m)
-        pose = self._skeleton.solve(points, visibility, ik_state, elapsed)
-        return LandmarkFit(points, self._smpl(pose, points, weights), pose.ik_state)
-
-
 def fit_transl(rest_joints: np.ndarray, rotations: np.ndarray, points: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Return SMPL's transl (3,), m: the mean offset of the limbs' landmarks (33, 3) from the posed body's; weights: (33,)."""
     posed = body_landmarks(*forward_kinematics(rest_joints, rotations, np.zeros(3)))
