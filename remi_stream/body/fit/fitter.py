@@ -18,7 +18,6 @@ from remi_stream.body.fit.gauss_newton import (
     RotationPrior,
     TranslPrior,
     fit_pose,
-    rotation_vectors,
 )
 from remi_stream.body.fit.landmark_model import LandmarkModel
 from remi_stream.body.fit.priors import CLOSED_FORM_SPREADS
@@ -61,8 +60,6 @@ class ClosedForm(NamedTuple):
     visibility: np.ndarray
     """(33,) in [0, 1]."""
     solution: IkSolution
-    transl: np.ndarray
-    """(3,) m, of the mean-shaped body."""
 
 
 class FitState(NamedTuple):
@@ -115,15 +112,14 @@ class TrackFitter:
         solution = self._skeleton.solve(points, visibility, ik_state, elapsed)
         if solution.is_swapped:
             points, pixels, visibility = points[TWINS], pixels[TWINS], visibility[TWINS]
-        transl = fit_transl(self._rest_joints, solution.rotations, points, visibility**2)
-        return ClosedForm(points, pixels, visibility, solution, transl)
+        return ClosedForm(points, pixels, visibility, solution)
 
     def move_depths(self, start: ClosedForm, rotations: np.ndarray) -> ClosedForm:
         """Move the landmarks along their rays to the depths of the mean-shaped body in other rotations (24, 3, 3)."""
-        transl = fit_transl(self._rest_joints, rotations, start.landmarks_m, start.visibility**2)
+        transl = self._transl(start, rotations)
         depths = np.maximum(self._model.points(rotations, UNKNOWN_SHAPE.betas, transl)[:, 2], MIN_DEPTH_M)
         points = start.landmarks_m / start.landmarks_m[:, 2:] * depths[:, None]
-        return start._replace(landmarks_m=points, transl=transl)
+        return start._replace(landmarks_m=points)
 
     def fit(
         self, start: ClosedForm, prior: RotationPrior, intrinsics: Intrinsics, state: FitState | None = None, elapsed: float = 0.0
@@ -131,9 +127,8 @@ class TrackFitter:
         """Fit rotations, translation and shape to a frame; prior: of the rotations, such as `closed_form_prior`."""
         seen = Observation(start.pixels, start.landmarks_m[:, 2], start.visibility**2, intrinsics)
         if state is None:
-            fitted = fit_pose(
-                self._model, seen, FitPose(prior.rotations, start.transl, UNKNOWN_SHAPE.betas), [prior], None, FIRST_STEPS
-            )
+            first = FitPose(prior.rotations, self._transl(start, prior.rotations), UNKNOWN_SHAPE.betas)
+            fitted = fit_pose(self._model, seen, first, [prior], None, FIRST_STEPS)
             shape, pose = update_shape(UNKNOWN_SHAPE, fitted.shape, 0.0), fitted.pose
             turn_rates, velocity = np.zeros((24, 3)), np.zeros(3)
         else:
@@ -148,6 +143,10 @@ class TrackFitter:
         confidence = fit_confidence(start.solution.joint_confidence, prior.spreads_rad)
         smpl = make_smpl(self._name, pose, confidence)
         return TrackFit(points, smpl, FitState(start.solution.ik_state, pose, turn_rates, velocity, shape))
+
+    def _transl(self, start: ClosedForm, rotations: np.ndarray) -> np.ndarray:
+        """Return the translation (3,), m, of the mean-shaped body in rotations (24, 3, 3) to the landmarks."""
+        return fit_transl(self._rest_joints, rotations, start.landmarks_m, start.visibility**2)
 
     def _place_landmarks(self, start: ClosedForm, pose: FitPose, intrinsics: Intrinsics) -> np.ndarray:
         """Return the landmarks (33, 3), m, on the rays of their pixels, in the network's order of left and right."""
@@ -180,7 +179,7 @@ def predicted_place(transl: np.ndarray, elapsed: float) -> TranslPrior:
 def move_on(state: FitState, pose: FitPose, elapsed: float) -> tuple[FitPose, np.ndarray, np.ndarray]:
     """Return the new pose, turned by at most MAX_TURN_RATE, and the new velocities (24, 3) rad/s and (3,) m/s."""
     before = state.pose.rotations
-    vectors = rotation_vectors(before.swapaxes(1, 2) @ pose.rotations)
+    vectors = axis_angle_from_matrices(before.swapaxes(1, 2) @ pose.rotations)
     angles = np.sqrt((vectors**2).sum(1, keepdims=True))
     vectors = vectors * np.minimum(1, MAX_TURN_RATE * elapsed / np.maximum(angles, 1e-9))
     turns, rates = matrices_from_axis_angle(vectors), vectors / elapsed

@@ -27,8 +27,6 @@ ROBUST_SPREADS = 6.0
 MIN_WEIGHT = 1e-3
 """Least weight of a landmark that is not visible at all."""
 MIN_DEPTH_M = 0.1
-NEAR_HALF_TURN = -0.99
-"""Cosine of an angle near half a turn."""
 MAX_STEP_RAD = 0.6
 """Largest turn of a joint in one step."""
 _TRANSL = slice(ROTATION_COUNT, ROTATION_COUNT + 3)
@@ -148,29 +146,12 @@ def rotation_terms(rotations: np.ndarray, priors: list[RotationPrior]) -> tuple[
     spreads = [np.broadcast_to(prior.spreads_rad.reshape(24, -1)[FREE_JOINTS], (len(FREE_JOINTS), 3)) for prior in priors]
     information = 1 / np.stack([*spreads, LIKELY_SPREADS]) ** 2
     free = rotations[FREE_JOINTS]
-    vectors = rotation_vectors(np.concatenate([targets.swapaxes(-1, -2) @ free, free[None]]))
+    vectors = axis_angle_from_matrices(np.concatenate([targets.swapaxes(-1, -2) @ free, free[None]]))
     diagonal, pull = information.sum(0), (information * vectors[:-1]).sum(0)
     over = vectors[-1] - np.clip(vectors[-1], LOWER_LIMITS, UPPER_LIMITS)
     diagonal = diagonal + (over != 0) / LIMIT_SPREAD_RAD**2
     pull = pull + over / LIMIT_SPREAD_RAD**2
     return diagonal.ravel(), pull.ravel()
-
-
-def rotation_vectors(rotations: np.ndarray) -> np.ndarray:
-    """Return rotation vectors (..., 3), rad, of rotations (..., 3, 3): as `axis_angle_from_matrices`, in a fifth of its time.
-
-    From the antisymmetric part, which vanishes at half a turn: rotations near it take the slow way.
-    """
-    cosines = (rotations[..., 0, 0] + rotations[..., 1, 1] + rotations[..., 2, 2] - 1) / 2
-    if (cosines < NEAR_HALF_TURN).any():
-        return axis_angle_from_matrices(rotations)
-    found = np.empty(rotations.shape[:-1])
-    found[..., 0] = rotations[..., 2, 1] - rotations[..., 1, 2]
-    found[..., 1] = rotations[..., 0, 2] - rotations[..., 2, 0]
-    found[..., 2] = rotations[..., 1, 0] - rotations[..., 0, 1]
-    found /= 2
-    sines = np.sqrt((found * found).sum(-1))
-    return found * (np.arctan2(sines, cosines) / np.maximum(sines, 1e-12))[..., None]
 
 
 def moved(pose: FitPose, step: np.ndarray) -> FitPose:

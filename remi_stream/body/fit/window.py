@@ -9,9 +9,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from remi_stream.body.fit.gauss_newton import FitPose, Observation, RotationPrior, TranslPrior, fit_pose, rotation_vectors
+from remi_stream.body.fit.gauss_newton import FitPose, Observation, RotationPrior, TranslPrior, fit_pose
 from remi_stream.body.fit.landmark_model import LandmarkModel
-from remi_stream.geometry import matrices_from_axis_angle
+from remi_stream.geometry import axis_angle_from_matrices, matrices_from_axis_angle
 
 MAX_SWEEPS = 4
 CONVERGED_RAD = np.radians(0.3)
@@ -41,7 +41,7 @@ def fit_window(model: LandmarkModel, seen: Sequence[Observation], given: Sequenc
             place = TranslPrior(between.transl, np.eye(3) / (MOVE_BEND_SPREAD_RATE * step_s) ** 2)
             poses[frame] = fit_pose(model, seen[frame], between, priors, place, 1).pose
         turns = before.swapaxes(-1, -2) @ np.array([pose.rotations for pose in poses])
-        if np.linalg.norm(rotation_vectors(turns), axis=-1).mean() < CONVERGED_RAD:
+        if np.linalg.norm(axis_angle_from_matrices(turns), axis=-1).mean() < CONVERGED_RAD:
             break
     return poses
 
@@ -52,6 +52,6 @@ def halfway(poses: Sequence[FitPose], times_s: np.ndarray, frame: int) -> FitPos
         return poses[frame]._replace(rotations=poses[1 if frame == 0 else frame - 1].rotations)
     last, following = poses[frame - 1], poses[frame + 1]
     share = (times_s[frame] - times_s[frame - 1]) / (times_s[frame + 1] - times_s[frame - 1])
-    turns = rotation_vectors(last.rotations.swapaxes(1, 2) @ following.rotations)
+    turns = axis_angle_from_matrices(last.rotations.swapaxes(1, 2) @ following.rotations)
     rotations = last.rotations @ matrices_from_axis_angle(share * turns)
     return FitPose(rotations, last.transl + share * (following.transl - last.transl), poses[frame].betas)

@@ -387,7 +387,9 @@ class BodyFitter:
 def fit_transl(rest_joints: np.ndarray, rotations: np.ndarray, points: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Return SMPL's transl (3,), m: the mean offset of the limbs' landmarks (33, 3) from the posed body's; weights: (33,)."""
     posed = body_landmarks(*forward_kinematics(rest_joints, rotations, np.zeros(3)))
-    return np.average((points - posed)[LIMB_LANDMARKS], axis=0, weights=np.maximum(weights[LIMB_LANDMARKS], 1e-3))
+    shares = np.maximum(weights[LIMB_LANDMARKS], 1e-3)
+    found: np.ndarray = shares / shares.sum() @ (points - posed)[LIMB_LANDMARKS]
+    return found
 
 
 def make_smpl(body: Literal["smpl", "open"], pose: IkSolution, transl: np.ndarray) -> Smpl:

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from remi_stream.body.fit.fitter import MAX_TURN_RATE, FitState, TrackFit, TrackFitter, closed_form_prior
-from remi_stream.body.fit.gauss_newton import rotation_vectors
 from remi_stream.body.fit.landmark_model import FREE_JOINTS, POSE_COUNT, ROTATION_COUNT, LandmarkModel
 from remi_stream.body.fit.priors import LIKELY_ROTATIONS
 from remi_stream.body.ik.solver import TWINS
@@ -235,13 +234,6 @@ def test_degenerate_input_gives_numbers(pixels: np.ndarray, visible: float) -> N
         state = found.state
         for array in (found.landmarks_m, found.smpl.body_pose, found.smpl.betas, found.smpl.transl, found.smpl.global_orient):
             assert np.isfinite(array).all()
-
-
-def test_fast_rotation_vectors_are_the_slow_ones() -> None:
-    vectors = np.random.default_rng(0).normal(0, 0.6, (50, 3))
-    for size in (0.0, 1e-9, 1.0, 1.7):
-        rotations = matrices_from_axis_angle(size * vectors / np.linalg.norm(vectors, axis=1, keepdims=True) * 1.8)
-        np.testing.assert_allclose(rotation_vectors(rotations), axis_angle_from_matrices(rotations), atol=1e-7)
 
 
 def test_landmarks_take_the_depths_of_other_rotations_on_their_rays() -> None:
