@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from remi_stream.body.fit.fitter import FitState, TrackFit, TrackFitter
+from remi_stream.body.fit.fitter import ClosedForm, FitState, TrackFit, TrackFitter
 from remi_stream.body.fit.gauss_newton import RotationPrior
 from remi_stream.body.ik.solver import landmark_box
 from remi_stream.body.smpl import load_default_body
@@ -103,7 +103,7 @@ class BlazePoseEngine:
         prior = RotationPrior(lifted.rotations, SPREAD_SHARE * lifted.spread_rad)
         start = self._fitter.move_depths(start, lifted.rotations)
         fit = self._fitter.fit(start, prior, crop.intrinsics, state.fit_state if state else None, elapsed)
-        person = make_person(crop.track_id, found, fit)
+        person = make_person(crop.track_id, found, start, fit)
         follower = update_roi_filter(state.roi_filter if state else None, found.roi_points, crop.captured_at)
         return Pose(person, person.box_xyxy, BlazePoseState(follower, fit.state, lifted.memory), circle_px=found.roi_points)
 
@@ -135,15 +135,15 @@ def valid_state(crop: Crop) -> BlazePoseState | None:
     return crop.state if fresh and same else None
 
 
-def make_person(track_id: int, landmarks: Landmarks, fit: TrackFit) -> Person:
-    """Make the Person message."""
+def make_person(track_id: int, landmarks: Landmarks, start: ClosedForm, fit: TrackFit) -> Person:
+    """Make the Person message; its key points have left and right as the body has them."""
     return Person(
         track_id=track_id,
         score=landmarks.person_presence * mean_heatmap_peak(landmarks),
         box_xyxy=landmark_box(landmarks.pixels),
         skeleton="blazepose33",
-        keypoints_px=landmarks.pixels.astype(np.float32),
-        keypoint_scores=landmarks.visibility.astype(np.float32),
+        keypoints_px=start.pixels.astype(np.float32),
+        keypoint_scores=start.visibility.astype(np.float32),
         joints_m=fit.landmarks_m.astype(np.float32),
         smpl=fit.smpl,
     )

@@ -151,8 +151,8 @@ class TrackFitter:
     def _place_landmarks(self, start: ClosedForm, pose: FitPose, intrinsics: Intrinsics) -> np.ndarray:
         """Return the landmarks (33, 3), m, on the rays of their pixels, in the network's order of left and right."""
         depths = np.maximum(self._model.points(pose.rotations, pose.betas, pose.transl)[:, 2], MIN_DEPTH_M)
-        found = np.concatenate([unproject(start.pixels, intrinsics), np.ones((len(depths), 1))], 1) * depths[:, None]
-        return found[TWINS] if start.solution.is_swapped else found
+        directions = np.concatenate([unproject(start.pixels, intrinsics), np.ones((len(depths), 1))], 1)
+        return directions * depths[:, None]
 
 
 def closed_form_prior(start: ClosedForm) -> RotationPrior:

@@ -236,6 +236,16 @@ def test_degenerate_input_gives_numbers(pixels: np.ndarray, visible: float) -> N
             assert np.isfinite(array).all()
 
 
+def test_exchanged_left_and_right_are_put_back_for_half_a_second() -> None:
+    rotations = random_pose(1)
+    points, state = MODEL.points(rotations, np.zeros(10), HERE), follow(5, rotations).state
+    for _ in range(15):
+        found = fit_points(points[TWINS], project(points, CAMERA)[TWINS], SEEN, state)
+        state = found.state
+    assert between(fitted_rotations(found), rotations)[[0, 1, 2, 16, 17]].max() < 15
+    np.testing.assert_allclose(project(found.landmarks_m, CAMERA), project(points, CAMERA), atol=0.5)
+
+
 def test_landmarks_take_the_depths_of_other_rotations_on_their_rays() -> None:
     rotations = random_pose(5)
     points = MODEL.points(rotations, np.zeros(10), HERE)

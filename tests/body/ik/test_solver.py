@@ -198,7 +198,7 @@ def test_yaw_of_the_foot_turns_a_straight_leg() -> None:
 
 def test_torso_that_turns_round_in_a_frame_is_believed_after_several() -> None:
     front, back = pose(**BEND_DEGREES), pose(pelvis=(0, 180, 0), **BEND_DEGREES)
-    found = follow([front] * 3 + [back] * 3 + [front] * 3 + [back] * 20)
+    found = follow([front] * 3 + [back] * 3 + [front] * 3 + [back] * 45)
     assert largest_turn(found, 0) < 30
     assert max(float(between(one.rotations[0], front[0])) for one in found[:9]) < 5
     assert [one.is_swapped for one in found[:9]] == [False] * 3 + [True] * 3 + [False] * 3
