@@ -130,7 +130,7 @@ def pipeline_options(
     subject: Annotated[SubjectRule, typer.Option(help="Which people are tracked if there are more.")] = SubjectRule.largest,
     posture: Annotated[
         PostureChoice,
-        typer.Option(help="Posture of the people searched for; upright only takes less time: no one lies or bends over."),
+        typer.Option(help="Posture of the people searched for (blazepose); upright takes less time: no one lies or bends over."),
     ] = PostureChoice.any,
     sensitivity: Annotated[
         SensitivityChoice,

@@ -45,8 +45,8 @@ class PosedFrame(NamedTuple):
 class Backfill:
     """Keeps the last frames, and completes them with people who are found later."""
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    def __init__(self, engine: Engine, max_people: int | None) -> None:
+        self._engine, self._max_people = engine, max_people
         self._kept: deque[PosedFrame] = deque()
 
     def add(self, posed: PosedFrame) -> Iterator[PosedFrame]:
@@ -56,7 +56,7 @@ class Backfill:
                 if pose.person is not None and pose.person.track_id not in self._kept[-1].track_ids:
                     self._follow_back(pose, posed.frame)
         self._kept.append(posed)
-        while self._is_complete(self._kept[0], posed.frame):
+        while self._kept and self._is_complete(self._kept[0], posed.frame):
             yield self._kept.popleft()
 
     def rest(self) -> Iterator[PosedFrame]:
@@ -73,7 +73,7 @@ class Backfill:
         """Follow a person back from the first pose, and add the poses to the kept frames."""
         for posed in reversed(self._kept):
             assert pose.person is not None
-            if pose.person.track_id in posed.track_ids:
+            if pose.person.track_id in posed.track_ids or len(posed.people) == self._max_people:
                 return
             pose = self._pose_before(pose, pose.person, posed, found_in.captured_at)
             if pose.person is None or any(is_same_body(pose, other) for other in posed.poses):

@@ -94,7 +94,7 @@ class OfflineChain:
 
     def _follow(self, frames: Iterable[Frame], tracker: VideoTracker) -> Iterator[Bodies]:
         """Follow people from frame to frame, and back in time from where they were found."""
-        backfill = Backfill(self.engine)
+        backfill = Backfill(self.engine, tracker.max_people)
         for frame, found in self._detections(frames, independent=False):
             crops = tracker.crops(frame, found, self._searched(frame))
             poses = tracker.update_poses(frame, self.engine.infer(crops) if crops else [])

@@ -39,6 +39,8 @@ CHUNK_FRAMES = 300
 """Frames per chunk; a killed run loses at most one chunk."""
 PREFETCHED_FRAMES = 8
 """Frames that are decoded ahead in a thread."""
+STATE_VERSION = 2
+"""Version of the trackers' state between chunks; a run with another one starts again."""
 DEFAULT_FPS = 30.0
 """Frame rate of a video with unknown rate and one frame."""
 
@@ -108,7 +110,7 @@ def job_fingerprint(footage: Footage, settings: JobSettings) -> str:
     # size and time instead of a hash: a video may have many GB
     status = footage.source.stat()
     source = [text_of_path(footage.source.resolve()), status.st_size, status.st_mtime_ns]
-    return msgspec.json.encode([__version__, source, settings.fingerprint, settings.chunk_frames]).decode()
+    return msgspec.json.encode([__version__, STATE_VERSION, source, settings.fingerprint, settings.chunk_frames]).decode()
 
 
 def _watching(watchdog: StallWatchdog | None, footage: Footage, chain: OfflineChain) -> AbstractContextManager[None]:

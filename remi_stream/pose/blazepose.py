@@ -13,6 +13,8 @@ from remi_stream.body.fit.fitter import ClosedForm, FitState, TrackFit, TrackFit
 from remi_stream.body.fit.gauss_newton import RotationPrior
 from remi_stream.body.ik.solver import landmark_box
 from remi_stream.body.smpl import load_default_body
+from remi_stream.config import Sensitivity
+from remi_stream.errors import UsageError
 from remi_stream.geometry import iou
 from remi_stream.inference.load import load_runtime
 from remi_stream.inference.runtime import Runtime
@@ -57,10 +59,18 @@ SPREAD_SHARE = 0.8
 def open_engine(manifest: Manifest, runtime: str, settings: dict[str, Any]) -> Engine:
     """Load the landmark network; with the option `lift`, add the VideoPose3D lifter."""
     lift, model = settings.pop("lift", 0.0), ensure_model_file(manifest.weights[0])
-    gates = GATES[SENSITIVITIES[int(settings.pop("sensitivity", 1.0))]]
+    gates = GATES[chosen_sensitivity(settings.pop("sensitivity", 1.0))]
     # the network reads [0, 1]
     engine = BlazePoseEngine(load_runtime(runtime, model, outputs=OUTPUT_TENSORS, bytes_scale=1 / 255, **settings), gates)
     return LiftingEngine(engine, open_lifter(runtime, {"threads": settings["threads"]})) if lift else engine
+
+
+def chosen_sensitivity(index: float) -> Sensitivity:
+    """Return the sensitivity of an option's value, its index. Raises UsageError."""
+    if index not in range(len(SENSITIVITIES)):
+        names = ", ".join(f"{number} ({name})" for number, name in enumerate(SENSITIVITIES))
+        raise UsageError(f"The engine option sensitivity is {names}; got {index:g}. Use --sensitivity NAME")
+    return SENSITIVITIES[int(index)]
 
 
 class BlazePoseState(NamedTuple):

@@ -44,6 +44,7 @@ class VideoTracker:
     """Tracks the people of a video in frame order. max_people: None for no limit."""
 
     def __init__(self, max_people: int | None = None) -> None:
+        self.max_people = max_people
         self._ids = TrackIds()
         self._tracker = Tracker(sys.maxsize if max_people is None else max_people, self._ids)
         self._last_frame_id = -1

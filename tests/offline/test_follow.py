@@ -10,13 +10,16 @@ import pytest
 
 from remi_stream.detect.detector import ScoredBoxes, SyntheticDetector
 from remi_stream.geometry import default_intrinsics
-from remi_stream.messages import Bodies, Frame
+from remi_stream.messages import Bodies, Frame, Person
+from remi_stream.offline import backfill as backfill_module
+from remi_stream.offline.backfill import Backfill, PosedFrame
 from remi_stream.offline.chain import OfflineChain
 from remi_stream.offline.detection import FULL_SEARCH_FRAMES
 from remi_stream.tracking.crop import Crop, Pose
 from tests.offline.seer import Counting
 
 SIZE = (64, 48)
+KEYPOINT = np.zeros((1, 2), np.float32)
 
 
 class Sparing(SyntheticDetector):
@@ -65,6 +68,11 @@ def run(count: int, finds: Callable[[int], bool], sees: Callable[[int], bool] = 
         chain.close()
 
 
+def box(number: int) -> np.ndarray:
+    """Boxes of the two halves of the image."""
+    return np.array([30 * (number - 1), 0, 30 * number, 48], np.float32)
+
+
 def ids(bodies: list[Bodies]) -> list[list[int]]:
     return [[person.track_id for person in each.people] for each in bodies]
 
@@ -85,6 +93,31 @@ def test_person_who_is_found_late_is_followed_back_as_far_as_the_engine_sees_the
     bodies = run(30, finds=lambda number: number >= 12, sees=lambda number: number >= 5)
     assert [each.frame_id for each in bodies] == list(range(30))
     assert ids(bodies) == [[]] * 5 + [[1]] * 25
+
+
+def test_frame_with_as_many_people_as_allowed_gets_no_more() -> None:
+    backfill = Backfill(Seeing(lambda number: True), max_people=1)
+    first, second = (
+        Person(
+            track_id=number,
+            score=1.0,
+            box_xyxy=box(number),
+            skeleton="point",
+            keypoints_px=KEYPOINT,
+            keypoint_scores=np.ones(1, np.float32),
+            joints_m=np.zeros((0, 3), np.float32),
+        )
+        for number in (1, 2)
+    )
+    done = list(backfill.add(PosedFrame(frame(0), [Pose(first, first.box_xyxy)])))
+    done += backfill.add(PosedFrame(frame(1), [Pose(second, second.box_xyxy)]))
+    done += backfill.rest()
+    assert [sorted(each.track_ids) for each in done] == [[1], [2]]
+
+
+def test_image_larger_than_all_that_is_kept_is_given_back_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backfill_module, "MAX_KEPT_BYTES", 1)
+    assert ids(run(5, finds=lambda number: number >= 2)) == [[]] * 2 + [[1]] * 3
 
 
 def test_rejected_pose_in_between_is_not_made_up() -> None:

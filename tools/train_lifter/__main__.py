@@ -4,7 +4,7 @@ python tools/train_lifter generate MOTION.npz RENDERED --seed 1 --minutes 60    
 python tools/train_lifter simulate MOTION.npz RENDERED SIMULATED --seed 2 --frames 100000
 python tools/train_lifter features RENDERED FEATURES
 python tools/train_lifter train FEATURES [FEATURES ...] --validation FEATURES --out lifter.npz --minutes 30
-python tools/train_lifter golden lifter.npz tests/data/lifter_golden.npz
+python tools/train_lifter golden lifter.npz tests/pose/lifting/lifter_golden.npz
 """
 
 from __future__ import annotations

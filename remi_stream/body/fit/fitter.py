@@ -93,7 +93,7 @@ class TrackFitter:
         self._rest_joints = self._model.rest_joints(UNKNOWN_SHAPE.betas)
         self.bone_lengths_m = bone_lengths(self._rest_joints)
         """(14,) m: of the mean shape's bones, see `bone_lengths`."""
-        self._skeleton = IkSolver(self._rest_joints)
+        self._skeleton = IkSolver(self._rest_joints, exchanges_sides=True)
 
     def solve_closed_form(
         self,

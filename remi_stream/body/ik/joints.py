@@ -18,7 +18,6 @@ from remi_stream.body.ik.solver import (
     MAX_HEAD_ANGLE,
     NECK,
     SPINE,
-    TWINS,
     BodyFitter,
     IkSolution,
     IkState,
@@ -227,8 +226,6 @@ class MhrFitter(BodyFitter):
         solution = self._skeleton.solve(points, scores, ik_state, elapsed)
         elbow_scores = np.minimum(visibility[OLECRANON], visibility[FOSSA])
         elbows = ElbowDirections(joints[FOSSA] - joints[OLECRANON], elbow_scores)
-        if solution.is_swapped:
-            elbows, scores, elbow_scores = ElbowDirections(*(side[::-1] for side in elbows)), scores[TWINS], elbow_scores[::-1]
         pose = twist_arms(solution, self._rest_joints, self._skeleton.limbs, elbows)
         pose = pose._replace(joint_confidence=raise_arm_confidence(pose.joint_confidence, scores, elbow_scores))
         return LandmarkFit(points, self._smpl(pose, points, landmark_scores_from_mhr(visibility) ** 2), pose.ik_state)

@@ -224,9 +224,14 @@ class IkSolution(NamedTuple):
 
 
 class IkSolver:
-    """The inverse-kinematics solver of one body: its rest pose, immutable."""
+    """The inverse-kinematics solver of one body: its rest pose, immutable.
 
-    def __init__(self, rest_joints: np.ndarray) -> None:
+    exchanges_sides: a torso that turns round within a frame is taken for exchanged left and right (`IkSolution.is_swapped`); the
+    caller exchanges its key points too.
+    """
+
+    def __init__(self, rest_joints: np.ndarray, exchanges_sides: bool = False) -> None:
+        self._exchanges_sides = exchanges_sides
         rest = body_landmarks(np.broadcast_to(np.eye(3), (24, 3, 3)), rest_joints)
         self.torso = torso_frames(rest)
         self.limbs = limbs.limb_rest(rest[HINGES] - rest[ROOTS], rest[TIPS] - rest[HINGES])
@@ -270,7 +275,7 @@ class IkSolver:
         if it would not with left and right exchanged; it is believed after REVERSAL_S. Turns are at most MAX_TURN_RATE.
         """
         frames = torso_frames(points) @ self.torso.swapaxes(1, 2)
-        if previous is None or np.isnan(frames).any():
+        if not self._exchanges_sides or previous is None or not np.isfinite([frames, previous.frames]).all():
             return TorsoState(frames, 0.0), False
         reversed_s, turn = 0.0, rotation_angles(previous.frames[0], frames[0])
         if turn > REVERSED_TORSO:
@@ -278,8 +283,8 @@ class IkSolver:
             reversed_s = previous.reversed_s + elapsed
             if rotation_angles(previous.frames[0], exchanged[0]) < turn and reversed_s <= REVERSAL_S:
                 return TorsoState(turn_at_most(previous.frames, exchanged, limbs.MAX_TURN_RATE * elapsed), reversed_s), True
-        # while a believed reversal is being turned to, it needs no further evidence
-        reversed_s = max(reversed_s, REVERSAL_S) if turn > REVERSED_TORSO else 0.0
+            # a believed reversal needs no further evidence while it is being turned to; a turn that is none is no evidence
+            reversed_s = reversed_s if reversed_s > REVERSAL_S else previous.reversed_s
         return TorsoState(turn_at_most(previous.frames, frames, limbs.MAX_TURN_RATE * elapsed), reversed_s), False
 
     def _hinges(self, points: np.ndarray, above: np.ndarray, ik_state: IkState | None, elapsed: float) -> limbs.LimbRotations:
@@ -378,9 +383,7 @@ class BodyFitter:
         self._skeleton = IkSolver(self._rest_joints)
 
     def _smpl(self, pose: IkSolution, points: np.ndarray, weights: np.ndarray) -> Smpl:
-        """Make the SMPL message of a pose, translated to landmarks (33, 3), m, as the pose got them; weights: (33,)."""
-        if pose.is_swapped:
-            points, weights = points[TWINS], weights[TWINS]
+        """Make the SMPL message of a pose, translated to landmarks (33, 3), m; weights: (33,)."""
         transl = fit_transl(self._rest_joints, pose.rotations, points, weights)
         return make_smpl(self._name, pose, transl)
 

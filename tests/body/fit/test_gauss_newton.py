@@ -236,7 +236,7 @@ def test_degenerate_input_gives_numbers(pixels: np.ndarray, visible: float) -> N
             assert np.isfinite(array).all()
 
 
-def test_exchanged_left_and_right_are_put_back_for_half_a_second() -> None:
+def test_exchanged_left_and_right_are_put_back() -> None:
     rotations = random_pose(1)
     points, state = MODEL.points(rotations, np.zeros(10), HERE), follow(5, rotations).state
     for _ in range(15):

@@ -13,7 +13,7 @@ from remi_stream.geometry import axis_angle_from_matrices, matrices_from_axis_an
 from remi_stream.skeletons import JOINT_NAMES
 
 REST = load_default_body().rest_joints(np.zeros(10))
-SKELETON = IkSolver(REST)
+SKELETON = IkSolver(REST, exchanges_sides=True)
 SEEN = np.ones(33)
 BEND_DEGREES = {"left_elbow": (0, -70, 0), "right_elbow": (0, 70, 0), "left_knee": (60, 0, 0), "right_knee": (60, 0, 0)}
 MIRROR = np.diag([-1.0, 1, 1])

@@ -9,6 +9,8 @@ import pytest
 
 from remi_stream.body.ik.solver import LIMB_LANDMARKS, body_landmarks, bone_lengths
 from remi_stream.body.smpl import load_default_body
+from remi_stream.errors import UsageError
+from remi_stream.pose.blazepose import chosen_sensitivity
 from remi_stream.pose.gates import GATES, disagreement, mean_heatmap_peak, rejection_reason
 from remi_stream.pose.landmarks import Landmarks, roi_from_points
 
@@ -75,3 +77,9 @@ def test_limbs_that_show_elsewhere_in_the_next_crop_disagree() -> None:
 
 def test_landmarks_without_a_visible_limb_disagree() -> None:
     assert disagreement(seen(), seen(visibility=0 * ALL), roi_from_points(CIRCLE)) == float("inf")
+
+
+@pytest.mark.parametrize("index", [-1, 0.5, 3])
+def test_option_that_is_no_sensitivity_is_reported(index: float) -> None:
+    with pytest.raises(UsageError, match=r"sensitivity is 0 \(low\), 1 \(normal\), 2 \(high\); got"):
+        chosen_sensitivity(index)
