@@ -7,14 +7,25 @@ Trained by tools/train_lifter, see docs/reference/lifter.md. Encoder, GRU (Cho e
 from __future__ import annotations
 
 import math
+import zipfile
+import zlib
 from functools import cache
 from typing import NamedTuple
 
 import numpy as np
 
+from remi_stream.errors import RemiError
 from remi_stream.geometry import rotation_matrices_from_6d, sigmoid
 from remi_stream.paths import data_file
-from remi_stream.pose.lifting.features import JOINTS, PARTS, ROTATIONS_START, LifterInput, lifter_axes, lifter_features
+from remi_stream.pose.lifting.features import (
+    FEATURE_COUNT,
+    JOINTS,
+    PARTS,
+    ROTATIONS_START,
+    LifterInput,
+    lifter_axes,
+    lifter_features,
+)
 
 WEIGHTS_FILE = "lifter.npz"
 MAX_FEATURE = 8.0
@@ -104,6 +115,14 @@ def gelu(values: np.ndarray) -> np.ndarray:
 
 @cache
 def load_lifter() -> LearnedLifter:
-    """Load the lifter that the package ships."""
-    with np.load(data_file(WEIGHTS_FILE)) as stored:
-        return LearnedLifter({name: stored[name] for name in stored.files})
+    """Load the lifter that the package ships, and run it once. Raises RemiError if the file is missing or damaged."""
+    path = data_file(WEIGHTS_FILE)
+    try:
+        with np.load(path) as stored:
+            lifter = LearnedLifter({name: stored[name] for name in stored.files})
+        tried = lifter.run(np.zeros(FEATURE_COUNT, np.float32), np.zeros(lifter.memory_size, np.float32))
+        if not all(np.isfinite(array).all() for array in tried):
+            raise ValueError("its weights are not finite")
+    except (OSError, LookupError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise RemiError(f"{path} is missing or damaged ({type(error).__name__}: {error}). Install remi-stream again") from None
+    return lifter

@@ -8,9 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from remi_stream.errors import RemiError
 from remi_stream.geometry import matrices_from_axis_angle, sigmoid
 from remi_stream.paths import data_file
 from remi_stream.pose.landmarks import Roi
+from remi_stream.pose.lifting import network
 from remi_stream.pose.lifting.features import FEATURE_COUNT, PARTS, LifterInput, lifter_axes, lifter_features, roll
 from remi_stream.pose.lifting.network import WEIGHTS_FILE, LearnedLifter, load_lifter
 from remi_stream.skeletons import JOINT_NAMES
@@ -148,3 +150,22 @@ def test_weights_are_those_of_the_documentation_and_small() -> None:
     assert len(content) < 8e6
     with np.load(data_file(WEIGHTS_FILE)) as stored:
         assert stored["encoder.0.weight"].shape[1] == FEATURE_COUNT
+
+
+@pytest.mark.parametrize("damage", ["missing", "empty", "cut", "flipped", "a matrix short", "not finite"])
+def test_damaged_weights_are_reported_in_one_line(damage: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, data = tmp_path / "lifter.npz", bytearray(data_file(WEIGHTS_FILE).read_bytes())
+    with np.load(data_file(WEIGHTS_FILE)) as stored:
+        weights = dict(stored)
+    if damage == "flipped":
+        data[len(data) // 2] ^= 255
+    if damage == "a matrix short":
+        weights.pop("mixer.0.weight")
+    weights["mean"] = weights["mean"] * (np.nan if damage == "not finite" else 1)
+    if damage in ("a matrix short", "not finite"):
+        np.savez(path, **weights)
+    elif damage != "missing":
+        path.write_bytes(data[: {"empty": 0, "cut": 20000}.get(damage, len(data))])
+    monkeypatch.setattr(network, "data_file", lambda name: path)
+    with pytest.raises(RemiError, match=r"lifter.npz is missing or damaged \(.*\). Install remi-stream again$"):
+        network.load_lifter.__wrapped__()
