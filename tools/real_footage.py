@@ -67,6 +67,8 @@ def main() -> None:
         "rendered": rendered_clips,
     }
     try:
+        if options.json and not options.json.absolute().parent.is_dir():
+            raise UsageError(f"The folder of --json {options.json} does not exist. Make it first")
         report = score[options.kind](options)
     except RemiError as error:
         print(f"real_footage.py: {error}", file=sys.stderr)
