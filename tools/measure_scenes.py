@@ -20,13 +20,13 @@ from pathlib import Path
 import cv2
 import extras_hint  # noqa: F401  # first: a missing package is one line
 import msgspec
+from footage.live import live_bodies
+from sample.frames import clip_frames
 from sample.measures import PersonScores, SceneScores, SceneTruth, mean_scores, score_scene
-from sample.replay import Replay, clip_frames
 
 from remi_stream.detect.detector import load_detector
 from remi_stream.filters.registry import open_filter_spec, resolve_filter
-from remi_stream.geometry import default_intrinsics
-from remi_stream.messages import Bodies, Frame
+from remi_stream.messages import Bodies
 from remi_stream.offline.chain import OfflineChain
 from remi_stream.pose.engine import load_engine
 
@@ -41,6 +41,7 @@ def main() -> None:
     options = arguments()
     cv2.setNumThreads(1)
     rows: dict[str, SceneScores] = {}
+    print(heading())
     for name in options.scenes:
         for seed in options.seeds:
             clip = rendered(name, seed, options.folder)
@@ -73,7 +74,6 @@ def arguments() -> argparse.Namespace:
     options = parser.parse_args()
     if options.held_out:
         options.scenes, options.seeds = HELD_OUT, HELD_OUT_SEEDS
-    print(heading())
     return options
 
 
@@ -92,22 +92,17 @@ def bodies_of(
 ) -> Iterator[Bodies]:
     """Estimate the bodies of a clip."""
     if way == "live":
-        yield from (bodies for _, bodies in Replay(fps=truth.fps, engine=engine).run(clip, intrinsics))
+        yield from live_bodies(clip_frames(clip, intrinsics, truth.fps), engine=engine)
         return
     chain = OfflineChain(load_engine(engine, 1), [load_detector("blazepose")], 1, 1)
     try:
         yield from chain.run(
-            map(with_intrinsics, clip_frames(clip, intrinsics, truth.fps)),
+            clip_frames(clip, intrinsics, truth.fps),
             chain.make_tracker(None, independent=False),
             independent=False,
         )
     finally:
         chain.close()
-
-
-def with_intrinsics(frame: Frame) -> Frame:
-    """Return the frame with the default intrinsics if it has none."""
-    return frame if frame.intrinsics else msgspec.structs.replace(frame, intrinsics=default_intrinsics(*frame.size))
 
 
 def smoothed(frames: Iterable[Bodies], name: str) -> Iterator[Bodies]:

@@ -3,12 +3,10 @@
     python tools/real_footage.py pictures labels.json [PICTURES ...]
     python tools/real_footage.py video clip.mp4 [...]
     python tools/real_footage.py pose2sim FOLDER
-    python tools/real_footage.py rendered clip.mp4 [...]
 
 pictures: of COCO key point files the people found, PCK, and the overlap of mesh and mask where there are masks; pictures without
 labels, or folders of them, should have no people: every body is an extra one. video: live and offline. pose2sim: a folder with a
-calibration (Calib*.toml), a video per camera, and a .trc per person as truth; errors per camera, live and offline. rendered:
-clips of tools/render_sample.py with their truth beside them; also the overlap of the silhouettes.
+calibration (Calib*.toml), a video per camera, and a .trc per person as truth; errors per camera, live and offline.
 
 Pictures and offline videos take the way of `remi-stream images` and `video`, live videos the stages of the live pipeline on a
 simulated clock (tools/footage/live.py): the figures do not depend on the machine's speed. Ours: docs/reference/accuracy.md.
@@ -28,10 +26,9 @@ import cv2
 import extras_hint  # noqa: F401  # first: a missing package is one line
 from footage.coco import LabelledPicture, read_pictures
 from footage.live import LiveSimulation
-from footage.motion import VideoScores, score_against_truth, score_video, silhouette_overlap
+from footage.motion import VideoScores, score_against_truth, score_video
 from footage.pictures import PictureScores, read_picture, score_pictures, summarise
 from footage.pose2sim import Session, View, read_session
-from footage.rendered import read_clip
 
 from remi_stream.capture.files import IMAGE_SUFFIXES
 from remi_stream.capture.footage import FrameSelection, VideoFootage
@@ -48,8 +45,6 @@ MIN_SIZE_PX = 64.0
 """People whose box has a smaller square root of its area are left out."""
 MESH_OPACITY = 0.85
 MODES = ("live", "offline")
-OVERLAP_STEP = 5
-"""Every n-th frame of a rendered clip counts for the overlap of the silhouettes."""
 TRUTH_HEADER = (
     f"{'':44}{'frames':>7}{'found':>7}{'first s':>9}{'ids':>5}{'PA mm':>8}{'mesh PA':>9}{'MPJPE':>8}{'acc':>7}{'true':>6}"
     f"{'jumps':>7}{'turn':>6}"
@@ -64,7 +59,6 @@ def main() -> None:
         "pictures": pictures,
         "video": videos,
         "pose2sim": sessions,
-        "rendered": rendered_clips,
     }
     try:
         if options.json and not options.json.absolute().parent.is_dir():
@@ -80,7 +74,7 @@ def main() -> None:
 def arguments() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("kind", choices=("pictures", "video", "pose2sim", "rendered"), help="what PATH names")
+    parser.add_argument("kind", choices=("pictures", "video", "pose2sim"), help="what PATH names")
     parser.add_argument("paths", type=Path, nargs="+", metavar="PATH")
     parser.add_argument("--mode", choices=(*MODES, "both"), default="both", help="of videos")
     parser.add_argument(
@@ -221,27 +215,6 @@ def sessions(options: argparse.Namespace) -> dict[str, Any]:
     return report
 
 
-def rendered_clips(options: argparse.Namespace) -> dict[str, Any]:
-    """Score rendered clips against their truth."""
-    clips = [read_clip(path) for path in options.paths]
-    print(TRUTH_HEADER + f"{'IoU':>7}")
-    report: dict[str, Any] = {}
-    for clip in clips:
-        for name, bodies in runs(options, clip.video, clip.focal_px):
-            motion = score_video(bodies)
-            for index, person in enumerate(clip.people):
-                row = {
-                    **score_against_truth(bodies, person.joints_m, person.joints_px)._asdict(),
-                    "jumps": motion.jumps,
-                    "largest_turn_deg": motion.largest_turn_deg,
-                    "silhouette_iou": silhouette_overlap(bodies, person.joints_px, person.meshes, OVERLAP_STEP),
-                }
-                print(truth_line(f"{clip.video.stem} {index}: {name}", row), number(row["silhouette_iou"], 6, 3), flush=True)
-                report[f"{clip.video}: {index}: {name}"] = row
-    print_means(report)
-    return report
-
-
 def truth_rows(session: Session, view: View, bodies: Sequence[Bodies]) -> dict[str, dict[str, Any]]:
     """Score one run of one view against each true person."""
     motion = score_video(bodies)
@@ -271,8 +244,7 @@ def print_means(report: dict[str, dict[str, Any]]) -> None:
         rows = [row for key, row in report.items() if key.endswith(f": {kind}")]
         added = {key: sum(row[key] for row in rows) for key in ("frames", "found", "ids", "jumps")}
         means = {key: mean(row[key] for row in rows) for key in rows[0] if key not in added}
-        overlap = number(means["silhouette_iou"], 7, 3) if "silhouette_iou" in means else ""
-        print(truth_line(f"all: {kind}", {**means, **added}) + overlap)
+        print(truth_line(f"all: {kind}", {**means, **added}))
 
 
 def mean(values: Iterable[float]) -> float:

@@ -144,23 +144,6 @@ def test_session_of_pose2sim_is_scored_live_and_offline(
     assert live["first_body_s"] > offline["first_body_s"] == 0
 
 
-def test_rendered_clip_is_scored_with_its_silhouettes(
-    tool: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    video = encode(tmp_path / "walk.mp4", clip.frames()[:6])
-    per_frame = {name: values[:6] for name, values in clip.truth().items() if len(values.shape) and len(values) == 240}
-    np.savez(tmp_path / "walk_truth.npz", **{**clip.truth(), **per_frame})
-    scores = run(tool, monkeypatch, capsys, "rendered", video, "--mode", "offline")
-    [score] = scores.values()
-    assert score["found"] == score["frames"] == 6
-    assert 0.7 < score["silhouette_iou"] < 0.99
-    from footage.rendered import read_clip
-
-    [person] = read_clip(video).people
-    np.testing.assert_array_equal(person.meshes[0].shape[1:], (3,))
-    assert person.joints_m.shape == (6, 12, 3)
-
-
 def test_person_elsewhere_is_not_found(tool: Any) -> None:
     from footage.motion import match_person
 

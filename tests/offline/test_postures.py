@@ -9,12 +9,12 @@ from typing import NamedTuple
 import pytest
 
 from remi_stream.detect.detector import load_detector
-from remi_stream.messages import Bodies
 from remi_stream.offline.chain import OfflineChain
 from tests.clip import engine
 from tests.tracking.scenes import scene_files
+from tools.footage.live import live_bodies
+from tools.sample.frames import clip_frames
 from tools.sample.measures import PersonScores, SceneScores, SceneTruth, mean_scores, score_scene
-from tools.sample.replay import Replay, clip_frames
 
 FRAMES = 20
 """Frames of the offline runs: the scenes are longer."""
@@ -58,8 +58,7 @@ def offline(name: str) -> SceneScores:
 
 def live(name: str) -> SceneScores:
     clip, truth = scene_files(name, 0)[0], truth_of(name)
-    published: list[Bodies] = [bodies for _, bodies in Replay(fps=truth.fps).run(clip, truth.intrinsics)]
-    return score_scene(published, truth)
+    return score_scene(list(live_bodies(clip_frames(clip, truth.intrinsics, truth.fps))), truth)
 
 
 def check(scores: SceneScores, limits: Limits) -> None:

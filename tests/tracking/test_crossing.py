@@ -10,7 +10,8 @@ from remi_stream.offline.chain import OfflineChain
 from tests.clip import engine
 from tests.pose.smpl_regressor.verdict import Verdict, judge
 from tests.tracking.scenes import Scene, scenes
-from tools.sample.replay import Replay, clip_frames
+from tools.footage.live import live_bodies
+from tools.sample.frames import clip_frames
 
 SHORT, ALL = (0, 1), tuple(range(10))
 FPS = 30
@@ -19,8 +20,8 @@ FALSE_MOST = 5
 
 
 def watch(scene: Scene, **config: object) -> Verdict:
-    published = [bodies for _, bodies in Replay(**config).run(scene.clip, scene.intrinsics)]
-    return judge(published, scene.joints_px, scene.visible)
+    published = live_bodies(clip_frames(scene.clip, scene.intrinsics, FPS), **config)
+    return judge(list(published), scene.joints_px, scene.visible)
 
 
 def seconds(frames: np.ndarray) -> float:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from remi_stream.capture.preprocess import render_view
-from remi_stream.config import Config
+from remi_stream.config import Config, parse_config
 from remi_stream.detect.stage import DetectStage
 from remi_stream.messages import Bodies, DetectionInterval, Detections, Frame
 from remi_stream.pose.stage import PoseStage
@@ -19,6 +19,10 @@ from remi_stream.relay.filtering import CameraFilters
 
 DETECTION_S = 0.02
 """Time of one detection, s: 9 ms of the processor, and a frame's way there and back."""
+BUSY_LATENCY_S = 0.1
+"""Time until a detection arrives on a busy machine, s."""
+TIME_TOLERANCE_S = 1e-6
+"""Sums of frame intervals are rounded."""
 
 
 class LiveBodies(NamedTuple):
@@ -33,13 +37,14 @@ class LiveBodies(NamedTuple):
 class LiveSimulation:
     """Runs the pose stage, the detect stage and the relay's filters on frames.
 
-    step_s: time that the pose stage takes for a frame, s; frames captured meanwhile are dropped.
+    step_s: time that the pose stage takes for a frame, s; frames captured meanwhile are dropped. latency_s: time until a
+    detection arrives, s.
     """
 
-    def __init__(self, config: Config, step_s: float = 0.0) -> None:
+    def __init__(self, config: Config, step_s: float = 0.0, latency_s: float = DETECTION_S) -> None:
         self._camera = config.cameras[0].name
         self._now = self._free_at = self._detector_free_at = float("-inf")
-        self._step_s = step_s
+        self._step_s, self._latency_s = step_s, latency_s
         self._pose = PoseStage(config)
         self._detect = DetectStage(config.detector, config.posture, lambda: self._now)
         self._filters = CameraFilters(config)
@@ -59,7 +64,7 @@ class LiveSimulation:
                 self._search(frame)
 
     def _deliver_detections(self) -> None:
-        while self._detections and self._detections[0][0] <= self._now:
+        while self._detections and self._detections[0][0] <= self._now + TIME_TOLERANCE_S:
             for _ in self._pose.step(self._detections.popleft()[1]):
                 pass
 
@@ -79,4 +84,10 @@ class LiveSimulation:
             return
         self._detector_free_at = self._now + DETECTION_S
         for detections in self._detect.step(render_view(frame, request.view)):
-            self._detections.append((self._detector_free_at, detections))
+            self._detections.append((self._now + self._latency_s, detections))
+
+
+def live_bodies(frames: Iterable[Frame], **config: object) -> Iterator[Bodies]:
+    """Estimate the people of the frames of the camera "clip", unfiltered, on a busy machine. config: keys of a pipeline file."""
+    values = {"cameras": [{"name": "clip", "source": "clip"}], **config}
+    yield from (bodies.raw for bodies in LiveSimulation(parse_config(values), latency_s=BUSY_LATENCY_S).run(frames))

@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from footage.silhouette import mask_iou, silhouette, vertices_silhouette
 from remi_stream.body.smpl import joint_rotations, load_default_body
 from remi_stream.evaluate.scores import JOINT_SETS, joint_set_positions
 from remi_stream.measure.kinematics import (
@@ -187,18 +186,3 @@ def pa_mpjpe_mm(joints: np.ndarray, truth: np.ndarray) -> float:
 def stacked(positions: list[np.ndarray]) -> np.ndarray:
     """Stack positions (12, 3) to (N, 12, 3), also if there are none."""
     return np.array(positions, float).reshape(-1, len(LIMB_JOINTS), 3)
-
-
-def silhouette_overlap(frames: Sequence[Bodies], truth_px: np.ndarray, meshes: Sequence[np.ndarray], step: int = 1) -> float:
-    """Mean IoU of the silhouettes of a true person's meshes, vertices (V, 3) m, and of the bodies on them; NaN if never found.
-
-    truth_px: (frames, 12, 2) px; step: every n-th frame counts.
-    """
-    overlaps = [NAN]
-    for number in range(0, min(len(frames), len(meshes)), step):
-        bodies = frames[number]
-        person = match_person(bodies, truth_px[number])
-        drawn = silhouette(person, bodies.intrinsics, bodies.size) if person else None
-        if drawn is not None:
-            overlaps.append(mask_iou(vertices_silhouette(meshes[number], bodies.intrinsics, bodies.size), drawn))
-    return float(nan_mean(np.array(overlaps)))
