@@ -1,7 +1,7 @@
 """Tracker of one camera: tracks start with a detection, follow their poses, get lost, are re-identified and end.
 
 - Association: a track keeps its boxes by frame_id, since a detection arrives late and is matched in its own frame.
-- End: after three consecutive rejected poses, a tenth of a second at least, or three missed detections.
+- End: after three consecutive rejected poses, over 60 ms at least, or three missed detections.
 - Re-identification: a lost identity is searched for at its predicted position; a new track takes it if it is plausible.
 - Occlusion: people in front are masked out of the crop. Of two tracks on one body the less likely one becomes lost.
 - Swaps: when two people are visible again, the cheaper of both assignments of identities to tracks is taken.
@@ -167,12 +167,12 @@ class SubjectSelector:
         """The candidate, if there is one."""
         self._trial_started_at = float("-inf")
 
-    def propose(self, box_xyxy: np.ndarray, tracks: Sequence[Track], captured_at: float) -> None:
+    def propose(self, box_xyxy: np.ndarray, circle_px: np.ndarray | None, tracks: Sequence[Track], captured_at: float) -> None:
         """Make a detection the candidate, if it is large enough and the last trial began long enough ago."""
         if self.candidate is not None or captured_at - self._trial_started_at < TRIAL_INTERVAL_S:
             return
         if longest_side_px(box_xyxy) > MIN_SIZE_RATIO * min(longest_side_px(track.box_xyxy) for track in tracks):
-            self.candidate, self._trial_started_at = Track(box_xyxy), captured_at
+            self.candidate, self._trial_started_at = Track(box_xyxy, circle_px=circle_px), captured_at
 
     def replacement(self, tracks: Sequence[Track]) -> tuple[Track, Track] | None:
         """Return the winning candidate and the track that it replaces, once the trial is decided."""
@@ -281,7 +281,7 @@ class Tracker:
         if len(self._tracks) < self.max_people:
             self._tracks.append(Track(box_xyxy, circle_px=circle_px))
         else:
-            self._selector.propose(box_xyxy, self._tracks, detections.captured_at)
+            self._selector.propose(box_xyxy, circle_px, self._tracks, detections.captured_at)
 
     def _add_probe(self, people: dict[Track, Pose], observed: dict[Track, TrackObservation]) -> None:
         """Add the probe as a track, if the person in it matches the lost identity."""

@@ -405,6 +405,15 @@ def test_circle_of_a_detection_goes_to_the_engine_until_there_is_a_pose_with_one
     np.testing.assert_array_equal(crop.circle_px, LYING)
 
 
+def test_circle_of_a_person_who_may_take_a_place_goes_to_the_engine() -> None:
+    people, larger = tracks(max_people=1), np.array([500, 100, 700, 700], np.float32)
+    people.update_detections(detections(0, BOX))
+    people.update_poses(1, 1 / 30, IMAGE, [pose(BOX) for _ in crops(people, 1)])
+    people.update_detections(msgspec.structs.replace(detections(1, BOX, larger), circles_px=np.stack([UPRIGHT, LYING])))
+    *_, candidate = crops(people, 2)
+    np.testing.assert_array_equal(candidate.circle_px, LYING)
+
+
 def test_person_who_left_is_searched_for_at_the_image_border() -> None:
     people = tracks()
     leaving = np.array([20, 300, 120, 700], np.float32)

@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 from torch import nn
 
-from remi_stream.body.ik.solver import body_landmarks
+from remi_stream.body.ik.solver import TORSO, body_landmarks
 from remi_stream.body.smpl import Body, forward_kinematics
 from remi_stream.geometry import Intrinsics, project, shortest_rotation, sigmoid
-from remi_stream.pose.lifting.features import FORWARD, HIPS, TORSO, roll
+from remi_stream.pose.lifting.features import FORWARD, HIPS, roll
 from train_lifter.dataset import FeatureMaker, is_gap
 from train_lifter.generate import FRAME_RATES, FRAMES, FRAMINGS, MAX_BETA, SHAPE_SPREAD, STILL_HALF_SHARE
 from train_lifter.performance import perform

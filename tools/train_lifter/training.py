@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import time
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -180,8 +181,7 @@ def train(
             if done >= 1:
                 break
             for group in optimiser.param_groups:
-                cosine = FINAL_RATE + (1 - FINAL_RATE) * 0.5 * (1 + np.cos(np.pi * done))
-                group["lr"] = recipe.rate * min(1.0, (step + 1) / WARM_UP_STEPS) * cosine
+                group["lr"] = recipe.rate * rate_share(step, done)
             batch = tracks.batch()
             noisy = add_noise(batch.features, model.std, recipe.noise)
             loss = loss_of(model(noisy), batch, tracks, shapes, recipe)
@@ -200,6 +200,12 @@ def train(
             break
     assert scores
     return scores
+
+
+def rate_share(step: int, done: float) -> float:
+    """Return the learning rate's share at a step, after a share of the training: a warm-up, then a cosine."""
+    cosine = FINAL_RATE + (1 - FINAL_RATE) * 0.5 * (1 + math.cos(math.pi * done))
+    return min(1.0, (step + 1) / WARM_UP_STEPS) * cosine
 
 
 def average(averaged: LifterModel, model: LifterModel, share: float) -> None:

@@ -22,6 +22,7 @@ from remi_stream.body.fit.gauss_newton import (
 from remi_stream.body.fit.landmark_model import LandmarkModel
 from remi_stream.body.fit.priors import CLOSED_FORM_SPREADS
 from remi_stream.body.fit.shape import UNKNOWN_SHAPE, ShapeEstimate, update_shape
+from remi_stream.body.ik.limbs import MAX_TURN_RATE
 from remi_stream.body.ik.solver import (
     MIN_DEPTH_M,
     TWINS,
@@ -31,6 +32,7 @@ from remi_stream.body.ik.solver import (
     bone_lengths,
     fit_transl,
     lift_landmarks,
+    make_smpl,
 )
 from remi_stream.body.smpl import Body
 from remi_stream.geometry import Intrinsics, axis_angle_from_matrices, matrices_from_axis_angle, unproject
@@ -38,8 +40,6 @@ from remi_stream.messages import Smpl
 
 FIRST_STEPS, STEPS = 4, 1
 """Gauss-Newton steps of a new track, and from the last solution: a second one changed no error by more than 2 % (measured)."""
-MAX_TURN_RATE = np.radians(720)
-"""Largest turn of a joint, rad/s."""
 TURN_SPREAD = 0.9
 """Standard deviation of a joint's rotation about the predicted one after a second, rad; it grows with the root of the time."""
 MOVE_SPREAD_M, DEPTH_SPREAD_M = 0.55, 0.16
@@ -141,7 +141,7 @@ class TrackFitter:
         pose = pose._replace(betas=shape.betas)
         points = self._place_landmarks(start, pose, intrinsics)
         confidence = fit_confidence(start.solution.joint_confidence, prior.spreads_rad)
-        smpl = make_smpl(self._name, pose, confidence)
+        smpl = make_smpl(self._name, pose.rotations, pose.transl, pose.betas, confidence)
         return TrackFit(points, smpl, FitState(start.solution.ik_state, pose, turn_rates, velocity, shape))
 
     def _transl(self, start: ClosedForm, rotations: np.ndarray) -> np.ndarray:
@@ -186,16 +186,3 @@ def move_on(state: FitState, pose: FitPose, elapsed: float) -> tuple[FitPose, np
     turn_rates = state.turn_rates + VELOCITY_SHARE * (rates - state.turn_rates)
     velocity = state.velocity + VELOCITY_SHARE * ((pose.transl - state.pose.transl) / elapsed - state.velocity)
     return pose._replace(rotations=before @ turns), turn_rates, velocity
-
-
-def make_smpl(name: Literal["smpl", "open"], pose: FitPose, joint_confidence: np.ndarray) -> Smpl:
-    """Make the SMPL message of a pose with shape."""
-    vectors = axis_angle_from_matrices(pose.rotations).astype(np.float32)
-    return Smpl(
-        body=name,
-        global_orient=vectors[0],
-        body_pose=vectors[1:].ravel(),
-        betas=pose.betas.astype(np.float32),
-        transl=pose.transl.astype(np.float32),
-        joint_confidence=joint_confidence.astype(np.float32),
-    )

@@ -13,9 +13,9 @@ import numpy as np
 from remi_stream.body.fit.landmark_model import FREE_JOINTS, POSE_COUNT, ROTATION_COUNT, UNKNOWN_COUNT, LandmarkModel
 from remi_stream.body.fit.priors import LIKELY_ROTATIONS, LIKELY_SPREADS, LIMIT_SPREAD_RAD, LOWER_LIMITS, UPPER_LIMITS
 from remi_stream.body.fit.shape import ShapeEvidence
+from remi_stream.body.ik.solver import TORSO
 from remi_stream.geometry import Intrinsics, axis_angle_from_matrices, matrices_from_axis_angle
 
-TORSO = [11, 12, 23, 24]
 PIXEL_SPREADS_M = np.repeat([0.013, 0.021, 0.016, 0.013, 0.022, 0.018, 0.016, 0.015, 0.022], [11, 2, 2, 2, 6, 2, 2, 2, 4])
 """(33,) m: standard deviations of visible landmarks in the image at the person's distance, of face, shoulders, elbows, wrists,
 hands, hips, knees, ankles, feet. 0.014 to 0.025 measured, of which a part stays the same from frame to frame."""

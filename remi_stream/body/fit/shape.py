@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-BETA_COUNT = 10
+from remi_stream.body.fit.landmark_model import BETA_COUNT
+
 STATURE_SPREAD, BETA_SPREAD = 0.25, 0.8
 """Standard deviations of the first beta and of the others before anything is seen. The first is stature, which one camera does
 not separate from distance: the network's metric size has a correlation of 0.05 with the true one (measured). It stays near 0."""

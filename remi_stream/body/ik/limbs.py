@@ -31,7 +31,7 @@ REVERSED_BENDS = np.radians(35), np.radians(90)
 """A measured axis that points the opposite way (REVERSED_FROM) is mostly depth noise: its weight rises from the first to the
 second value between these bends, so that a flip is taken gradually, and by several frames only."""
 MAX_TURN_RATE = np.radians(720)
-"""Largest turn of a hinge axis about its bone, or of a hand or foot about its bone, rad/s: a fast throw."""
+"""Largest turn of a joint, or of a hinge axis about its bone, rad/s: a fast throw."""
 RELAXATION_S = 1.0
 """Time in which a remembered axis returns to that of a relaxed limb."""
 FOOT_RELAXATION_S = 0.15

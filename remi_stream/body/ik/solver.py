@@ -385,7 +385,7 @@ class BodyFitter:
     def _smpl(self, pose: IkSolution, points: np.ndarray, weights: np.ndarray) -> Smpl:
         """Make the SMPL message of a pose, translated to landmarks (33, 3), m; weights: (33,)."""
         transl = fit_transl(self._rest_joints, pose.rotations, points, weights)
-        return make_smpl(self._name, pose, transl)
+        return make_smpl(self._name, pose.rotations, transl, MEAN_SHAPE, pose.joint_confidence)
 
 
 def fit_transl(rest_joints: np.ndarray, rotations: np.ndarray, points: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -396,13 +396,16 @@ def fit_transl(rest_joints: np.ndarray, rotations: np.ndarray, points: np.ndarra
     return found
 
 
-def make_smpl(body: Literal["smpl", "open"], pose: IkSolution, transl: np.ndarray) -> Smpl:
-    """Make the SMPL message of a pose of the mean-shaped body."""
+def make_smpl(
+    body: Literal["smpl", "open"], rotations: np.ndarray, transl: np.ndarray, betas: np.ndarray, joint_confidence: np.ndarray
+) -> Smpl:
+    """Make the SMPL message of rotations (24, 3, 3) relative to the parents, transl (3,) m, betas (10,), confidence (24,)."""
+    vectors = axis_angle_from_matrices(rotations).astype(np.float32)
     return Smpl(
         body=body,
-        global_orient=axis_angle_from_matrices(pose.rotations[0]).astype(np.float32),
-        body_pose=axis_angle_from_matrices(pose.rotations[1:]).astype(np.float32).ravel(),
-        betas=MEAN_SHAPE,
+        global_orient=vectors[0],
+        body_pose=vectors[1:].ravel(),
+        betas=betas.astype(np.float32),
         transl=transl.astype(np.float32),
-        joint_confidence=pose.joint_confidence.astype(np.float32),
+        joint_confidence=joint_confidence.astype(np.float32),
     )

@@ -12,12 +12,12 @@ from typing import NamedTuple
 import numpy as np
 
 from remi_stream.body.fit.fitter import ClosedForm
-from remi_stream.body.ik.solver import TWINS
+from remi_stream.body.ik.solver import TORSO, TWINS
 from remi_stream.geometry import Intrinsics, shortest_rotation, unproject
 from remi_stream.pose.landmarks import Landmarks, Roi
 
 FORWARD = np.array([0.0, 0.0, 1.0])
-TORSO, HIPS = [11, 12, 23, 24], [23, 24]
+HIPS = [23, 24]
 LANDMARKS, JOINTS = 33, 24
 MAX_ELAPSED_S = 0.3
 """A longer time since the last frame counts as this."""

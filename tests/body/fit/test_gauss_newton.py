@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from remi_stream.body.fit.fitter import MAX_TURN_RATE, FitState, TrackFit, TrackFitter, closed_form_prior
+from remi_stream.body.fit.fitter import FitState, TrackFit, TrackFitter, closed_form_prior
 from remi_stream.body.fit.landmark_model import FREE_JOINTS, POSE_COUNT, ROTATION_COUNT, LandmarkModel
 from remi_stream.body.fit.priors import LIKELY_ROTATIONS
+from remi_stream.body.ik.limbs import MAX_TURN_RATE
 from remi_stream.body.ik.solver import TWINS
 from remi_stream.body.smpl import joint_rotations, load_default_body
 from remi_stream.geometry import (
